@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { token } from '../contracts/token.js';
+
+const iterations = z.int().min(0);
+
+/** The core's part of a config; slots and features are checked by their plugins' own schemas. */
+export const coreSchema = z.strictObject({
+  seed: z.int().min(0).default(1337).describe('seed of every random number of the run'),
+  precision: z.enum(['auto', 'f32']).default('auto').describe('number format of matrix products; engines here compute in f32'),
+  init: z.string().default('scratch').describe('scratch: new weights; resume: the newest checkpoint of the run; or a checkpoint folder whose weights to start from'),
+  run: z
+    .strictObject({
+      name: z.string().regex(/^[\w.-]+$/, 'letters, digits, . _ and - only').default('run').describe('name of the run'),
+      dir: z.string().min(1).optional().describe('folder of the run; runs/NAME when not given'),
+    })
+    .prefault({})
+    .describe('where the run leaves its files'),
+  train: z
+    .strictObject({
+      max_iters: iterations.default(2000).describe('iterations the run ends at'),
+      batch_size: z.int().min(1).default(12).describe('windows in a micro-batch'),
+      gradient_accumulation_steps: z.int().min(1).default(1).describe('micro-batches an iteration'),
+      grad_clip: z.number().min(0).default(1).describe('largest global norm of the gradients; 0 clips nothing'),
+    })
+    .prefault({})
+    .describe('the loop'),
+});
+export type CoreConfig = z.output<typeof coreSchema>;
+
+/** The core's part of the composed config. Inject it with `@inject(RunConfig)`. */
+export const RunConfig = token<CoreConfig>('RunConfig');
+export type RunConfig = CoreConfig;

@@ -1,0 +1,53 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { RunSnapshot } from '../run/state.js';
+import type { OptimizerState } from './optimizer.js';
+import { token } from './token.js';
+
+/** Everything a run needs to go on, of one moment. Tensors are live: copy before the next step. */
+export interface Snapshot {
+  weights: ReadonlyMap<string, Tensor>;
+  optimizer: OptimizerState;
+  /** Hugging Face's `config.json`. */
+  model: Record<string, unknown>;
+  state: CheckpointState;
+}
+
+/** The JSON side of a checkpoint (`state.json`). */
+export interface CheckpointState {
+  /** Version of the checkpoint format. */
+  format: number;
+  espalier: string;
+  run: RunSnapshot;
+  /** Counter of every named random stream. */
+  random: Record<string, number>;
+  seed: number;
+  /** State of the batch source and of each plugin, by plugin name. */
+  batches: unknown;
+  plugins: Record<string, unknown>;
+  tokenizer: unknown;
+  config: unknown;
+}
+
+/** What is read back: plain arrays, no tensors. */
+export interface LoadedCheckpoint {
+  path: string;
+  weights: ReadonlyMap<string, StoredTensor>;
+  optimizer: { tensors: ReadonlyMap<string, StoredTensor>; scalars: Record<string, number> };
+  model: Record<string, unknown>;
+  state: CheckpointState;
+}
+export interface StoredTensor {
+  shape: number[];
+  values: Float32Array | Int32Array;
+}
+
+export type CheckpointKind = 'latest' | 'best' | 'emergency';
+
+/** Writes and reads checkpoints. */
+export interface CheckpointStore {
+  /** Writes a whole checkpoint and returns its folder; nothing is left when it fails. */
+  save(snapshot: Snapshot, kind: CheckpointKind): Promise<string>;
+  /** Bytes that one checkpoint of these many weights takes, and how many are kept. */
+  expected(parameters: number): { bytes: number; kept: number };
+}
+export const CheckpointStore = token<CheckpointStore>('CheckpointStore');

@@ -1,0 +1,85 @@
+import { token } from './token.js';
+
+export type Split = 'train' | 'val';
+
+/** Random access to a sequence of tokens that need not fit in memory. */
+export interface TokenReader {
+  /** Number of tokens. */
+  readonly length: number;
+  /** Copies `count` tokens from position `at` into `into` (from index `offset`); `at + count <= length`. */
+  read(at: number, count: number, into: Int32Array, offset: number): void;
+}
+
+/** The tokens that a run trains on and is measured on. Opened in `run:setup`. */
+export interface Dataset {
+  /** Number of different token ids. */
+  readonly vocabSize: number;
+  /** One line for the log: what the data is and how much. */
+  readonly description: string;
+  split(name: Split): TokenReader;
+  /** The tokenizer the data was made with, where it is known. */
+  readonly tokenizer: Tokenizer | undefined;
+}
+export const Dataset = token<Dataset>('Dataset');
+
+/** Text to token ids and back: `decode(encode(text)) === text` for every text of the vocabulary. */
+export interface Tokenizer {
+  readonly vocabSize: number;
+  /** @throws UsageError naming the first piece of text that has no token */
+  encode(text: string): Int32Array;
+  decode(ids: ArrayLike<number>): string;
+  /** What `fromState` of the same plugin needs to make it again; JSON. */
+  state(): TokenizerState;
+}
+/** JSON with the name of the tokenizer plugin, e.g. `{ tokenizer: 'char', characters: 'abc' }`. */
+export interface TokenizerState {
+  tokenizer: string;
+  [key: string]: unknown;
+}
+
+/** Makes tokenizers; bound by tokenizer plugins. */
+export interface TokenizerFactory {
+  /** Learns (or just makes) the tokenizer for a text. */
+  forText(text: string): Tokenizer;
+  /** Makes one again from its state. @throws UsageError when the state is not this plugin's. */
+  fromState(state: TokenizerState): Tokenizer;
+}
+export const TokenizerFactory = token<TokenizerFactory>('TokenizerFactory');
+
+/** Input ids and the ids that follow them, row by row: both [batchSize, blockSize], row-major. */
+export interface Batch {
+  inputs: Int32Array;
+  targets: Int32Array;
+  batchSize: number;
+  blockSize: number;
+}
+
+export interface BatchShape {
+  batchSize: number;
+  blockSize: number;
+}
+
+/** Where a batch source stands, for logs. */
+export interface BatchProgress {
+  shard: number;
+  position: number;
+  /** Share of the training data served in this pass, 0 to 1; undefined where there are no passes. */
+  progress?: number;
+}
+
+/**
+ * A batch strategy: which windows of the data are served, in which order.
+ * What is served is a function of the seed and of what was served before, never of the clock.
+ */
+export interface BatchSource {
+  /** The next training micro-batch. */
+  next(shape: BatchShape): Batch | Promise<Batch>;
+  /** Batch `index` of an evaluation of `split`: the same index gives the same batch. */
+  evaluation(split: Split, index: number, shape: BatchShape): Batch;
+  /** Where it stands. */
+  progress(): BatchProgress;
+  /** Small, JSON; with `restore` the same batches follow. */
+  state(): unknown;
+  restore(state: unknown): void;
+}
+export const BatchSource = token<BatchSource>('BatchSource');

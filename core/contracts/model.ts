@@ -1,0 +1,51 @@
+import type { Scalar, Tensor2D, Tensor3D, Variable } from '@tensorflow/tfjs-core';
+import { token } from './token.js';
+
+/** Which random numbers a training pass takes: dropout masks are a function of these alone. */
+export interface TrainingPass {
+  iteration: number;
+  microBatch: number;
+}
+
+/** Parameters of one part of a model; tied weights are counted once. */
+export interface ParameterCount {
+  component: string;
+  total: number;
+  trainable: number;
+}
+
+export interface GenerateOptions {
+  /** How many tokens to add. */
+  maxNewTokens: number;
+  /** Divides the logits; 0 takes the likeliest token each time. */
+  temperature: number;
+  /** Keep only the k likeliest tokens; 0 keeps all. */
+  topK: number;
+  /** Uniform numbers in [0, 1), one a token. */
+  random: () => number;
+  /** Called with each token as it is chosen. */
+  onToken?: (id: number) => void;
+}
+
+/**
+ * A language model over token ids. Tensor methods are synchronous and run with the engine current;
+ * what they return belongs to the caller, who disposes it (or calls inside `tf.tidy`).
+ */
+export interface Model {
+  readonly blockSize: number;
+  readonly vocabSize: number;
+  /** What Hugging Face's `config.json` would hold, written into checkpoints. */
+  readonly description: Record<string, unknown>;
+  /** Builds the weights: called once by the core, after the engine and the data are ready. */
+  build(vocabSize: number): void;
+  /** Every weight under its Hugging Face GPT-2 name, in a fixed order; tied weights appear once. */
+  parameters(): ReadonlyMap<string, Variable>;
+  /** `ids` [batch, time] int32 → logits [batch, time, vocab]. Dropout only when `pass` is given. */
+  logits(ids: Tensor2D, pass?: TrainingPass): Tensor3D;
+  /** Mean cross-entropy in nats over targets [batch, time] int32, where -1 is ignored. */
+  loss(ids: Tensor2D, targets: Tensor2D, pass?: TrainingPass): Scalar;
+  /** Continues `prompt` and returns the new ids alone. */
+  generate(prompt: readonly number[], options: GenerateOptions): number[];
+  parameterCounts(): ParameterCount[];
+}
+export const Model = token<Model>('Model');

@@ -1,0 +1,31 @@
+import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import { token } from './token.js';
+
+export interface OptimizerStep {
+  /** The trainable weights, by name. */
+  parameters: ReadonlyMap<string, Variable>;
+  /** Gradients of the same names and shapes; the caller disposes them. */
+  gradients: ReadonlyMap<string, Tensor>;
+  learningRate: number;
+  /** Largest global norm that gradients keep; 0 clips nothing. */
+  gradClip: number;
+}
+
+/** Tensors (moments) by name, and plain numbers (step counts) beside them. */
+export interface OptimizerState {
+  tensors: ReadonlyMap<string, Tensor>;
+  scalars: Readonly<Record<string, number>>;
+}
+
+/** Turns gradients into new weights. */
+export interface Optimizer {
+  /** The learning rate that a schedule starts from. */
+  readonly learningRate: number;
+  /** Updates the parameters in place; returns the global norm of the gradients before clipping. */
+  step(step: OptimizerStep): number;
+  /** Live tensors, not copies: read them before the next step. */
+  state(): OptimizerState;
+  /** Takes over the state (copies the tensors). @throws UsageError naming the first tensor that does not fit. */
+  restore(state: OptimizerState, parameters: ReadonlyMap<string, Variable>): void;
+}
+export const Optimizer = token<Optimizer>('Optimizer');

@@ -1,0 +1,14 @@
+import type { InjectionToken } from 'tsyringe';
+
+/** A typed name under which a plugin binds an implementation and others ask for it. */
+export type Token<T> = InjectionToken<T> & symbol;
+
+/** Makes the token of a contract; `name` is what errors and listings print. */
+export function token<T>(name: string): Token<T> {
+  return Symbol(name);
+}
+
+/** The name a token was made with. */
+export function tokenName(of: symbol): string {
+  return of.description ?? 'unnamed contract';
+}

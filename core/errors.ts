@@ -1,0 +1,45 @@
+/**
+ * An error that its reader can act on: the message says what is wrong, where, and what to do.
+ * `code` is stable (`ESP_…`) and listed in `docs/errors.md`.
+ */
+export class EspalierError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'EspalierError';
+  }
+}
+
+/** Wrong usage, config or input: the command line answers it with exit code 2, having created nothing. */
+export class UsageError extends EspalierError {
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+    this.name = 'UsageError';
+  }
+}
+
+/** A listener, constructor or hook of a plugin threw; `cause` is what it threw. */
+export class PluginError extends EspalierError {
+  constructor(
+    readonly plugin: string,
+    readonly where: string,
+    cause: unknown,
+  ) {
+    super('ESP_PLUGIN_FAILED', `plugin ${plugin} failed at ${where}: ${messageOf(cause)}`, { cause });
+    this.name = 'PluginError';
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** True when the error, or any cause below it, was the user's to mend (exit code 2). */
+export function isUsageError(thrown: unknown): boolean {
+  if (thrown instanceof UsageError) return true;
+  return thrown instanceof Error && thrown.cause !== undefined && isUsageError(thrown.cause);
+}

@@ -1,0 +1,132 @@
+import { EventEmitter } from 'eventemitter3';
+import { messageOf, PluginError } from '../errors.js';
+import type { EventName, Events } from './lifecycle.js';
+
+export type Listener<Name extends EventName> = (payload: Events[Name]) => void | Promise<void>;
+
+/** A listener with what it is called for; the list of these is the order of a run. */
+export interface Registration<Name extends EventName = EventName> {
+  readonly plugin: string;
+  readonly event: Name;
+  /** False: a failure is logged and the plugin muted after repeated ones; the run goes on. */
+  readonly critical: boolean;
+}
+
+/** Looks at every listener call from outside: profilers, tracers, the current engine. */
+export interface Spy {
+  before?(registration: Registration): void;
+  after?(registration: Registration): void;
+}
+
+type Handler = { registration: Registration; call: (payload: unknown) => void | Promise<void> };
+type EmitterMap = { [Name in EventName]: (payload: Events[Name]) => void };
+
+const FAILURES_BEFORE_MUTING = 3;
+
+/**
+ * The run's events, on eventemitter3. Listeners run one after the other in the order they were added
+ * (the order of their plugins); `emit` awaits those that return a promise, and stays synchronous
+ * while none does. Plain eventemitter3 listeners (`on`, `once`) may watch too, after all others.
+ */
+export class EventBus extends EventEmitter<EmitterMap> {
+  readonly #handlers = new Map<EventName, Handler[]>();
+  readonly #spies: Spy[] = [];
+  readonly #failures = new Map<string, number>();
+
+  /** @param onTolerated told of failures of plugins that are not critical; `muted` at the last one */
+  constructor(private readonly onTolerated: (error: PluginError, muted: boolean) => void = () => undefined) {
+    super();
+  }
+
+  /** Adds a listener after those there are; returns its remover. */
+  listen<Name extends EventName>(registration: Registration<Name>, listener: Listener<Name>): () => void {
+    const handler: Handler = { registration, call: listener as Handler['call'] };
+    const handlers = this.#handlers.get(registration.event) ?? [];
+    handlers.push(handler);
+    this.#handlers.set(registration.event, handlers);
+    return () => {
+      const at = handlers.indexOf(handler);
+      if (at >= 0) handlers.splice(at, 1);
+    };
+  }
+
+  /** Watches every listener call; returns its remover. */
+  spy(spy: Spy): () => void {
+    this.#spies.push(spy);
+    return () => {
+      const at = this.#spies.indexOf(spy);
+      if (at >= 0) this.#spies.splice(at, 1);
+    };
+  }
+
+  /** Names of the plugins that listen to an event, in their order. */
+  order(event: EventName): string[] {
+    return (this.#handlers.get(event) ?? []).map((handler) => handler.registration.plugin);
+  }
+
+  /**
+   * Runs the event's listeners in order.
+   * @returns a promise only when a listener returned one
+   * @throws PluginError naming plugin and event, from the first critical listener that fails
+   */
+  dispatch<Name extends EventName>(event: Name, payload: Events[Name]): void | Promise<void> {
+    return this.#from(0, [...(this.#handlers.get(event) ?? [])], event, payload);
+  }
+
+  #from<Name extends EventName>(start: number, handlers: Handler[], event: Name, payload: Events[Name]): void | Promise<void> {
+    for (let i = start; i < handlers.length; i++) {
+      const handler = handlers[i];
+      if (handler === undefined || this.#isMuted(handler.registration)) continue;
+      const pending = this.#call(handler, payload);
+      if (pending !== undefined) return pending.then(() => this.#from(i + 1, handlers, event, payload));
+    }
+    this.#notifyWatchers(event, payload);
+  }
+
+  #notifyWatchers<Name extends EventName>(event: Name, payload: Events[Name]): void {
+    const args = [payload] as Parameters<EventEmitter.EventListener<EmitterMap, Name>>;
+    this.emit(event, ...args);
+  }
+
+  #call({ registration, call }: Handler, payload: unknown): Promise<void> | undefined {
+    for (const spy of this.#spies) spy.before?.(registration);
+    const done = (): void => {
+      for (const spy of this.#spies) spy.after?.(registration);
+    };
+    try {
+      const result = call(payload);
+      if (!(result instanceof Promise)) {
+        done();
+        return undefined;
+      }
+      return result.then(done, (thrown: unknown) => {
+        done();
+        this.#fail(registration, thrown);
+      });
+    } catch (thrown) {
+      done();
+      this.#fail(registration, thrown);
+      return undefined;
+    }
+  }
+
+  #fail(registration: Registration, thrown: unknown): void {
+    const error =
+      thrown instanceof PluginError ? thrown : new PluginError(registration.plugin, registration.event, thrown);
+    if (registration.critical) throw error;
+    const failures = (this.#failures.get(registration.plugin) ?? 0) + 1;
+    this.#failures.set(registration.plugin, failures);
+    const muted = failures === FAILURES_BEFORE_MUTING;
+    if (failures === 1 || muted) this.onTolerated(error, muted);
+  }
+
+  #isMuted({ plugin }: Registration): boolean {
+    return (this.#failures.get(plugin) ?? 0) >= FAILURES_BEFORE_MUTING;
+  }
+}
+
+/** One line on a plugin that failed without ending the run. */
+export function describeTolerated(error: PluginError, muted: boolean): string {
+  const then = muted ? `it failed ${String(FAILURES_BEFORE_MUTING)} times and is muted from here on` : 'the run goes on';
+  return `plugin ${error.plugin} failed at ${error.where}: ${messageOf(error.cause)}; ${then}`;
+}

@@ -1,0 +1,217 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Batch, Split } from '../contracts/data.js';
+import type { CheckpointKind, Snapshot } from '../contracts/checkpoint-store.js';
+import type { RunView } from '../run/state.js';
+
+/**
+ * Every event of a run, where it fires:
+ *
+ * ```
+ * run:setup                          engine, data and tokenizer get ready
+ * run:start                          weights are built or loaded
+ * for each iteration:
+ *   iteration:start
+ *   for each micro-batch:
+ *     batch:ready                    `batch` may be replaced
+ *     micro-batch:end                forward and backward are done
+ *   gradients:ready                  `gradients` may be replaced
+ *   iteration:end                    the weights are updated
+ *   evaluation:due                   if one was asked for
+ *     evaluation:start, evaluation:end, metrics
+ *   checkpoint:due                   if one was asked for
+ *     checkpoint:saved
+ * run:end                            on every way out
+ * ```
+ *
+ * Events that are not in this list are a plugin's own: it adds them to this interface by declaration
+ * merging and describes them in its `events`.
+ */
+export interface Events {
+  'run:setup': RunSetup;
+  'run:start': RunStart;
+  'iteration:start': IterationStart;
+  'batch:ready': BatchReady;
+  'micro-batch:end': MicroBatchEnd;
+  'gradients:ready': GradientsReady;
+  'iteration:end': IterationEnd;
+  'evaluation:due': EvaluationDue;
+  'evaluation:start': EvaluationStart;
+  'evaluation:end': EvaluationEnd;
+  'checkpoint:due': CheckpointDue;
+  'checkpoint:saved': CheckpointSaved;
+  metrics: Metrics;
+  'run:end': RunEnd;
+}
+export type EventName = keyof Events & string;
+
+/** What the events page and `espalier events` print of an event. */
+export interface EventDescription {
+  when: string;
+  /** Payload fields with what they hold. */
+  payload: Record<string, string>;
+  /** Payload fields a listener may replace; all others are read-only. */
+  mayReplace: readonly string[];
+}
+
+export interface RunSetup {
+  readonly runDir: string;
+}
+export interface RunStart {
+  readonly state: RunView;
+  readonly maxIters: number;
+  /** Folder of the checkpoint the run goes on from, where it does. */
+  readonly resumedFrom: string | undefined;
+}
+export interface IterationStart {
+  readonly iteration: number;
+  readonly learningRate: number;
+}
+export interface BatchReady {
+  readonly iteration: number;
+  readonly microBatch: number;
+  batch: Batch;
+}
+export interface MicroBatchEnd {
+  readonly iteration: number;
+  readonly microBatch: number;
+}
+export interface GradientsReady {
+  readonly iteration: number;
+  gradients: Map<string, Tensor>;
+}
+export interface IterationEnd {
+  /** The iteration that ended, from 0. */
+  readonly iteration: number;
+  readonly maxIters: number;
+  /** Mean training loss of its micro-batches, in nats. */
+  readonly loss: number;
+  /** Global norm of the gradients before clipping. */
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  /** Training tokens seen so far, this iteration's included. */
+  readonly tokens: number;
+}
+export interface EvaluationDue {
+  /** Iterations done. */
+  readonly iteration: number;
+}
+export interface EvaluationStart {
+  readonly iteration: number;
+}
+export interface EvaluationEnd {
+  readonly iteration: number;
+  /** Mean loss of each split, in nats. */
+  readonly losses: Readonly<Record<Split, number>>;
+}
+export interface CheckpointDue {
+  readonly kinds: readonly CheckpointKind[];
+  readonly snapshot: Snapshot;
+}
+export interface CheckpointSaved {
+  readonly iteration: number;
+  readonly path: string;
+  readonly kind: CheckpointKind;
+}
+export interface Metrics {
+  readonly iteration: number;
+  /** By metric name, e.g. `train/loss`. */
+  readonly values: Readonly<Record<string, number>>;
+}
+export interface RunEnd {
+  readonly status: 'done' | 'stopped' | 'failed';
+  readonly state: RunView;
+  /** Why it stopped or failed; empty when done. */
+  readonly reasons: readonly string[];
+}
+
+/** The table of every core event, in the order of a run: the reference page is made from it. */
+export const lifecycle: Record<EventName, EventDescription> = {
+  'run:setup': {
+    when: 'once, after every plugin is made: engines, data and tokenizers get ready here',
+    payload: { runDir: 'the run’s folder (not yet created)' },
+    mayReplace: [],
+  },
+  'run:start': {
+    when: 'once, when the weights are built or loaded, before the first iteration',
+    payload: {
+      state: 'iteration, tokens and best validation loss',
+      maxIters: 'the number of iterations the run ends at',
+      resumedFrom: 'the checkpoint that the run goes on from, if any',
+    },
+    mayReplace: [],
+  },
+  'iteration:start': {
+    when: 'before the batches of an iteration are drawn',
+    payload: { iteration: 'its number, from 0', learningRate: 'the rate it will use' },
+    mayReplace: [],
+  },
+  'batch:ready': {
+    when: 'for each micro-batch, before its forward pass',
+    payload: {
+      iteration: 'its number',
+      microBatch: 'from 0 to gradient_accumulation_steps - 1',
+      batch: 'inputs and targets, each [batch, block] int32',
+    },
+    mayReplace: ['batch'],
+  },
+  'micro-batch:end': {
+    when: 'after a micro-batch’s forward and backward pass',
+    payload: { iteration: 'its number', microBatch: 'its number within the iteration' },
+    mayReplace: [],
+  },
+  'gradients:ready': {
+    when: 'after the last micro-batch, before clipping and the optimizer step',
+    payload: {
+      iteration: 'its number',
+      gradients: 'by parameter name: the mean over micro-batches; replace entries, or the map (the loop disposes what it holds)',
+    },
+    mayReplace: ['gradients'],
+  },
+  'iteration:end': {
+    when: 'after the optimizer step',
+    payload: {
+      iteration: 'the iteration that ended, from 0',
+      maxIters: 'the number of iterations the run ends at',
+      loss: 'mean training loss over its micro-batches, nats',
+      gradNorm: 'global norm of the gradients before clipping',
+      learningRate: 'the rate it used',
+      tokens: 'training tokens seen so far',
+    },
+    mayReplace: [],
+  },
+  'evaluation:due': {
+    when: 'at the boundary between iterations, when a plugin asked for an evaluation',
+    payload: { iteration: 'iterations done' },
+    mayReplace: [],
+  },
+  'evaluation:start': {
+    when: 'before the losses are estimated',
+    payload: { iteration: 'iterations done' },
+    mayReplace: [],
+  },
+  'evaluation:end': {
+    when: 'after the losses are estimated',
+    payload: { iteration: 'iterations done', losses: 'mean loss of `train` and `val`, nats' },
+    mayReplace: [],
+  },
+  'checkpoint:due': {
+    when: 'at the boundary, after evaluation, when a plugin asked for a checkpoint; every plugin’s state is of this moment',
+    payload: { kinds: 'latest, best, emergency', snapshot: 'weights, optimizer and state to write' },
+    mayReplace: [],
+  },
+  'checkpoint:saved': {
+    when: 'when a checkpoint is whole on disk',
+    payload: { iteration: 'iterations done', path: 'its folder', kind: 'latest, best or emergency' },
+    mayReplace: [],
+  },
+  metrics: {
+    when: 'whenever a plugin publishes numbers; sinks listen',
+    payload: { iteration: 'the iteration they belong to', values: 'numbers by metric name' },
+    mayReplace: [],
+  },
+  'run:end': {
+    when: 'on every way out: done, stopped or failed; plugins are disposed afterwards',
+    payload: { status: 'done, stopped or failed', state: 'where the run stands', reasons: 'why it stopped or failed' },
+    mayReplace: [],
+  },
+};

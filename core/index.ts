@@ -1,0 +1,16 @@
+export * from './errors.js';
+export * from './logger.js';
+export * from './contracts/token.js';
+export * from './contracts/engine.js';
+export * from './contracts/model.js';
+export * from './contracts/optimizer.js';
+export * from './contracts/learning-rate.js';
+export * from './contracts/data.js';
+export * from './contracts/checkpoint-store.js';
+export * from './events/lifecycle.js';
+export * from './events/bus.js';
+export * from './plugins/plugin.js';
+export { RunConfig } from './config/schema.js';
+export { RunControl } from './run/control.js';
+export { RunState, type RunSnapshot, type RunView } from './run/state.js';
+export { RandomStream, RandomStreams } from './random/streams.js';

@@ -1,0 +1,108 @@
+import 'reflect-metadata';
+import type { InjectionToken } from 'tsyringe';
+import { injectable } from 'tsyringe';
+import type { z } from 'zod';
+import type { EngineProbe } from '../contracts/engine.js';
+import { token, type Token } from '../contracts/token.js';
+import type { EventName, Events } from '../events/lifecycle.js';
+
+/** The plugin's own part of the config, checked by its schema. Inject it with `@inject(PluginConfig)`. */
+export const PluginConfig: Token<unknown> = token('PluginConfig');
+
+/** The keys of a config that are filled by exactly one plugin. */
+export const slots = ['engine', 'tokenizer', 'data', 'batches', 'model', 'optimizer', 'lr'] as const;
+export type Slot = (typeof slots)[number];
+
+/** What a plugin says of itself. */
+export interface PluginOptions {
+  /** Unique; the name used in configs, logs, errors and checkpoints. */
+  name: string;
+  /** One sentence, shown by `espalier plugins`. */
+  summary: string;
+  /** Schema of its options: describe each, and give defaults. Without one the plugin takes none. */
+  config?: z.ZodType;
+  /** The slot it can fill; features that are on or off have none. */
+  slot?: Slot;
+  /** For engines: `engine: auto` tries those with a lower rank first. */
+  rank?: number;
+  /** Names of plugins whose listeners run before (after) this one's; those not present are ignored. */
+  after?: readonly string[];
+  before?: readonly string[];
+  /** False for plugins that only watch: their failures are logged and the run goes on. Default true. */
+  critical?: boolean;
+}
+
+/** Where a plugin binds contracts, in its static `register`. */
+export interface Bindings {
+  /** Binds a contract to a class (one instance a run, made when first asked for). */
+  bind<T>(contract: Token<T>, implementation: new (...args: never[]) => T): void;
+}
+
+/**
+ * What a plugin may do beside its `@On` listeners; all optional.
+ * The container makes one instance a run, with what its constructor asks for.
+ */
+export interface PluginInstance {
+  /** JSON to keep in every checkpoint, under the plugin's name. */
+  state?(): unknown;
+  /** Gets back what `state()` returned, before `run:start`. */
+  restore?(state: unknown): void;
+  /** Releases what the plugin holds; called in reverse order, always, even after a failure. */
+  dispose?(): void | Promise<void>;
+}
+
+/** A plugin's class. */
+export interface PluginClass {
+  new (...args: never[]): object;
+  /** Binds contracts, before any plugin is made. */
+  register?(bindings: Bindings): void;
+  /** Engines only: says whether it works here, without side effects. */
+  probe?(): EngineProbe | Promise<EngineProbe>;
+}
+
+interface ListenerMark {
+  event: EventName;
+  method: string | symbol;
+}
+
+const optionsOf = new WeakMap<object, PluginOptions>();
+const listenersOf = new WeakMap<object, ListenerMark[]>();
+
+/** Marks a class as a plugin and makes it injectable. */
+export function Plugin(options: PluginOptions): (target: PluginClass) => void {
+  return (target) => {
+    optionsOf.set(target, options);
+    injectable<object>()(target as new (...args: unknown[]) => object);
+  };
+}
+
+/** Marks a method as a listener of an event; the compiler checks that it takes the event's payload. */
+export function On<Name extends EventName>(event: Name) {
+  return <Method extends (payload: Events[Name]) => void | Promise<void>>(
+    target: object,
+    method: string | symbol,
+    _descriptor: TypedPropertyDescriptor<Method>,
+  ): void => {
+    const marks = listenersOf.get(target) ?? [];
+    marks.push({ event, method });
+    listenersOf.set(target, marks);
+  };
+}
+
+/** The options that `@Plugin` was given, or undefined when the value is no plugin class. */
+export function pluginOptions(value: unknown): PluginOptions | undefined {
+  return typeof value === 'function' ? optionsOf.get(value) : undefined;
+}
+
+/** The listeners of a class and the classes it extends, base first. */
+export function pluginListeners(of: PluginClass): ListenerMark[] {
+  const marks: ListenerMark[] = [];
+  for (let proto: unknown = of.prototype; proto !== null && typeof proto === 'object'; proto = Object.getPrototypeOf(proto)) {
+    marks.unshift(...(listenersOf.get(proto) ?? []));
+  }
+  return marks;
+}
+
+/** Same as tsyringe's, so that a plugin needs one import. */
+export { inject } from 'tsyringe';
+export type { InjectionToken };

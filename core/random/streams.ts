@@ -1,0 +1,93 @@
+import { philox } from './philox.js';
+
+const FLOAT_UNIT = 2 ** -32;
+
+/** A sequence of random numbers whose whole state is one counter. */
+export class RandomStream {
+  #block: Uint32Array | undefined;
+  #blockIndex = -1;
+
+  /** @param counter numbers drawn so far */
+  constructor(
+    private readonly key: readonly [number, number],
+    private readonly lane: readonly [number, number] = [0, 0],
+    public counter = 0,
+  ) {}
+
+  /** Uniform in 0 … 2³² - 1. */
+  uint32(): number {
+    const block = Math.floor(this.counter / 4);
+    if (block !== this.#blockIndex || this.#block === undefined) {
+      this.#block = philox(this.key, [block >>> 0, Math.floor(block / 2 ** 32), this.lane[0], this.lane[1]]);
+      this.#blockIndex = block;
+    }
+    return this.#block[this.counter++ % 4] ?? 0;
+  }
+
+  /** Uniform in [0, 1). */
+  float(): number {
+    return this.uint32() * FLOAT_UNIT;
+  }
+
+  /** Uniform in 0 … below - 1, without bias (`below` up to 2⁵³). */
+  below(below: number): number {
+    const span = 2 ** 53;
+    const limit = span - (span % below);
+    for (;;) {
+      const high = this.uint32() >>> 11;
+      const value = high * 2 ** 32 + this.uint32();
+      if (value < limit) return value % below;
+    }
+  }
+
+  /** Standard normal (Box-Muller; two uniforms a number, so that the counter tells the whole state). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log((this.uint32() + 0.5) * FLOAT_UNIT));
+    return radius * Math.cos(2 * Math.PI * this.float());
+  }
+}
+
+/**
+ * Every random number of a run: streams named by what they are for, all from the run's seed.
+ * A stream's numbers do not change when another stream is added or drawn from.
+ */
+export class RandomStreams {
+  readonly #streams = new Map<string, RandomStream>();
+
+  constructor(readonly seed: number) {}
+
+  /** The stream of that name: goes on where it was left, and its counter is kept in checkpoints. */
+  stream(name: string): RandomStream {
+    let stream = this.#streams.get(name);
+    if (stream === undefined) {
+      stream = new RandomStream(this.#key(name));
+      this.#streams.set(name, stream);
+    }
+    return stream;
+  }
+
+  /** A fresh stream for one place in a run (an iteration, a micro-batch): nothing to save or restore. */
+  at(name: string, index: number, part = 0): RandomStream {
+    return new RandomStream(this.#key(name), [index >>> 0, (part + 1) >>> 0]);
+  }
+
+  /** Numbers drawn so far, by stream. */
+  state(): Record<string, number> {
+    return Object.fromEntries([...this.#streams].map(([name, stream]) => [name, stream.counter]));
+  }
+
+  restore(state: Record<string, number>): void {
+    for (const [name, counter] of Object.entries(state)) this.stream(name).counter = counter;
+  }
+
+  #key(name: string): [number, number] {
+    return [(this.seed ^ hash(name)) >>> 0, hash(`${name}/${Math.floor(this.seed / 2 ** 32)}`)];
+  }
+}
+
+/** FNV-1a over UTF-16 units. */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}

@@ -1,0 +1,28 @@
+/** Where a run stands. Written by the core alone; plugins read it. */
+export interface RunSnapshot {
+  /** Iterations done; the next one has this number. */
+  iteration: number;
+  /** Training tokens seen. */
+  tokens: number;
+  /** Lowest validation loss so far, in nats; null before the first evaluation. */
+  bestValLoss: number | null;
+}
+
+/** The run's position, as plugins see it. */
+export type RunView = Readonly<RunSnapshot>;
+
+export class RunState implements RunSnapshot {
+  iteration = 0;
+  tokens = 0;
+  bestValLoss: number | null = null;
+
+  snapshot(): RunSnapshot {
+    return { iteration: this.iteration, tokens: this.tokens, bestValLoss: this.bestValLoss };
+  }
+
+  restore(from: RunSnapshot): void {
+    this.iteration = from.iteration;
+    this.tokens = from.tokens;
+    this.bestValLoss = from.bestValLoss;
+  }
+}
