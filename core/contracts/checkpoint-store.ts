@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { RunSnapshot } from '../run/state.js';
+import type { TokenizerState } from './data.js';
 import type { OptimizerState } from './optimizer.js';
 import { token } from './token.js';
 
@@ -21,11 +22,12 @@ export interface CheckpointState {
   /** Counter of every named random stream. */
   random: Record<string, number>;
   seed: number;
-  /** State of the batch source and of each plugin, by plugin name. */
-  batches: unknown;
+  /** What each plugin's `state()` returned, by plugin name. */
   plugins: Record<string, unknown>;
-  tokenizer: unknown;
-  config: unknown;
+  /** State of the tokenizer the data was made with; null where there is none. */
+  tokenizer: TokenizerState | null;
+  /** The composed config, as `config.yaml` holds it. */
+  config: Record<string, unknown>;
 }
 
 /** What is read back: plain arrays, no tensors. */

@@ -47,5 +47,7 @@ export interface Model {
   /** Continues `prompt` and returns the new ids alone. */
   generate(prompt: readonly number[], options: GenerateOptions): number[];
   parameterCounts(): ParameterCount[];
+  /** Roughly the bytes that a micro-batch of so many windows holds between forward and backward pass. */
+  activationBytes(batchSize: number): number;
 }
 export const Model = token<Model>('Model');

@@ -58,6 +58,16 @@ export interface PluginClass {
   register?(bindings: Bindings): void;
   /** Engines only: says whether it works here, without side effects. */
   probe?(): EngineProbe | Promise<EngineProbe>;
+  /** Engines only: makes it work on this machine (`espalier engine install`). */
+  install?(request: InstallRequest): Promise<void>;
+}
+
+export interface InstallRequest {
+  /** The build for GPUs. */
+  gpu: boolean;
+  /** Again, over what is there. */
+  force: boolean;
+  log: (line: string) => void;
 }
 
 interface ListenerMark {

@@ -1,0 +1,57 @@
+/**
+ * The layering, checked on what tsc emits: dependency-cruiser 16 (the last for Node 20) does not read
+ * TypeScript 6. Imports of types alone leave no trace there: `no-restricted-imports` in eslint.config.js sees those.
+ * @type {import('dependency-cruiser').IConfiguration}
+ */
+module.exports = {
+  forbidden: [
+    {
+      name: 'core-imports-no-plugin',
+      comment: 'The core reaches plugins by name, at run time: it must start with any plugin folder deleted.',
+      severity: 'error',
+      from: { path: '^dist/core/' },
+      to: { path: '^dist/plugins/' },
+    },
+    {
+      name: 'plugin-imports-no-plugin',
+      comment: 'A plugin asks the container for a contract or listens to an event.',
+      severity: 'error',
+      from: { path: '^dist/plugins/([^/]+)/' },
+      to: { path: '^dist/plugins/', pathNot: '^dist/plugins/$1/' },
+    },
+    {
+      name: 'plugin-imports-the-public-index',
+      comment: 'Built-in plugins use what outside authors can use.',
+      severity: 'error',
+      from: { path: '^dist/plugins/' },
+      to: { path: '^dist/core/', pathNot: '^dist/core/index\\.js$' },
+    },
+    {
+      name: 'no-test-code',
+      comment: 'What is shipped does not need the tests.',
+      severity: 'error',
+      from: { path: '^dist/(core|plugins)/' },
+      to: { path: '^dist/test/' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Cycles and decorator metadata together give "cannot access before initialization".',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'resolvable',
+      comment: 'A typed import of something that is not installed.',
+      severity: 'error',
+      // Optional peers: their install step downloads a library, so they may be absent.
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^@tensorflow/tfjs-node' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    moduleSystems: ['es6'],
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};

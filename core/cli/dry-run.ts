@@ -1,0 +1,88 @@
+import { statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { explainLines } from '../config/explain.js';
+import type { EventName } from '../events/lifecycle.js';
+import { lifecycle } from '../events/lifecycle.js';
+import type { CreatedRun } from '../run/create.js';
+import { print } from './options.js';
+
+const BYTES_PER_NUMBER = 4;
+/** Weights, gradients and AdamW's two moments. */
+const COPIES_WHILE_TRAINING = 4;
+
+/** Builds everything, runs nothing, writes nothing, and prints what would run. */
+export async function dryRun({ run, composed }: CreatedRun, json: boolean): Promise<void> {
+  await run.setUp();
+  const counts = run.model.parameterCounts();
+  const parameters = counts.reduce((sum, { total }) => sum + total, 0);
+  const { batch_size: batchSize, gradient_accumulation_steps: accumulation, max_iters: iterations } = run.config.train;
+  const memory = {
+    state: parameters * BYTES_PER_NUMBER * COPIES_WHILE_TRAINING,
+    activations: run.model.activationBytes(batchSize),
+  };
+  const checkpoints = run.expectedCheckpoints(parameters);
+  const free = await freeBytes(run.folder.path);
+  const needed = checkpoints === undefined ? 0 : checkpoints.bytes * checkpoints.kept;
+  const listeners = Object.fromEntries(eventNames().map((event) => [event, run.bus.order(event)]));
+  const facts = {
+    config: explainLines(composed, run.composedConfig),
+    listeners,
+    parameters: counts,
+    tokensPerIteration: batchSize * accumulation * run.model.blockSize,
+    iterations,
+    data: { train: run.tokensIn('train'), val: run.tokensIn('val') },
+    memory,
+    checkpoints: { ...checkpoints, free },
+    runFolder: run.folder.path,
+  };
+  print(json, facts, () =>
+    [
+      'config',
+      ...facts.config.map((line) => `  ${line.path}: ${JSON.stringify(line.value)}  # ${line.origin}`),
+      '',
+      'listeners, in their order',
+      ...Object.entries(listeners)
+        .filter(([, names]) => names.length > 0)
+        .map(([event, names]) => `  ${event.padEnd(18)} ${names.join(' → ')}`),
+      '',
+      'parameters',
+      ...counts.map(({ component, total, trainable }) => `  ${component.padEnd(10)} ${grouped(total).padStart(14)} (${grouped(trainable)} trainable)`),
+      `  ${'total'.padEnd(10)} ${grouped(parameters).padStart(14)}`,
+      '',
+      `data         ${grouped(facts.data.train)} training tokens, ${grouped(facts.data.val)} validation tokens`,
+      `training     ${grouped(iterations)} iterations of ${grouped(facts.tokensPerIteration)} tokens`,
+      `memory       about ${size(memory.state + memory.activations)}: ${size(memory.state)} for weights, gradients and optimizer, ${size(memory.activations)} for activations`,
+      checkpoints === undefined
+        ? 'checkpoints  none'
+        : `checkpoints  ${size(checkpoints.bytes)} each, up to ${String(checkpoints.kept)} kept: ${size(needed)} of ${size(free)} free${needed > free ? ' — TOO LITTLE SPACE' : ''}`,
+      `run folder   ${run.folder.shown} (not created)`,
+    ].join('\n'),
+  );
+}
+
+function eventNames(): EventName[] {
+  return Object.keys(lifecycle).filter((name): name is EventName => name in lifecycle);
+}
+
+/** Free space where the folder will be: at the nearest folder above it that exists. */
+async function freeBytes(folder: string): Promise<number> {
+  let at = folder;
+  for (;;) {
+    try {
+      const stats = await statfs(at);
+      return stats.bavail * stats.bsize;
+    } catch {
+      const above = path.dirname(at);
+      if (above === at) return 0;
+      at = above;
+    }
+  }
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+function size(bytes: number): string {
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+import { BatchSource, Dataset } from '../contracts/data.js';
+import { estimateLoss, fullLoss } from '../run/estimate-loss.js';
+import { Terminal } from '../terminal.js';
+import { print } from './options.js';
+import { openStoredRun } from './stored-run.js';
+
+interface EvaluateFlags {
+  iters: number;
+  set: string[];
+  json?: boolean;
+}
+
+export function evaluateCommand(program: Command): void {
+  program
+    .command('evaluate')
+    .description('measure a trained model: its loss over the whole validation data, and an estimate on training data')
+    .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
+    .option('--iters <count>', 'batches of training data to estimate from', Number, 50)
+    .option('-s, --set <key=value>', 'change a setting, e.g. data.text=other.txt', (value: string, all: string[]) => [...all, value], [])
+    .option('--json', 'print JSON')
+    .action(async (from: string, flags: EvaluateFlags) => {
+      const slots = ['engine', 'tokenizer', 'data', 'batches', 'model'] as const;
+      const request = { cwd: process.cwd(), set: flags.set, terminal: new Terminal({ quiet: true }) };
+      const { run, checkpoint } = await openStoredRun(from, slots, request);
+      try {
+        const shape = { batchSize: run.config.train.batch_size, blockSize: run.model.blockSize };
+        const batches = run.container.resolve(BatchSource);
+        const facts = {
+          checkpoint: checkpoint.path,
+          iteration: checkpoint.state.run.iteration,
+          'train/loss': estimateLoss(run.model, batches, 'train', flags.iters, shape),
+          'val/loss': fullLoss(run.model, run.container.resolve(Dataset).split('val'), shape),
+        };
+        print(flags.json, facts, () =>
+          [
+            `${facts.checkpoint} (iteration ${String(facts.iteration)})`,
+            `train loss ${facts['train/loss'].toFixed(4)} (${String(flags.iters)} random batches)`,
+            `val loss   ${facts['val/loss'].toFixed(4)} (whole validation data)`,
+          ].join('\n'),
+        );
+      } finally {
+        await run.dispose();
+      }
+    });
+}

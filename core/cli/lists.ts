@@ -1,0 +1,91 @@
+import type { Command } from 'commander';
+import { explainLines } from '../config/explain.js';
+import { listPresets } from '../config/preset-list.js';
+import { schemaOptions } from '../config/schema-docs.js';
+import { lifecycle } from '../events/lifecycle.js';
+import { builtInNames, loadBuiltIn } from '../plugins/resolve.js';
+import { createRun } from '../run/create.js';
+import { print, requestOf, withConfigFlags, type ConfigFlags } from './options.js';
+
+interface JsonFlag {
+  json?: boolean;
+}
+
+export function explainCommand(program: Command): void {
+  const command = program.command('explain').description('print the composed config, with the place each value came from');
+  withConfigFlags(command)
+    .argument('[key]', 'only what is below this key, e.g. model')
+    .option('--json', 'print JSON')
+    .action(async (key: string | undefined, flags: ConfigFlags & JsonFlag) => {
+      const { run, composed } = await createRun({ ...requestOf({ ...flags, quiet: true }) });
+      await run.dispose();
+      const lines = explainLines(composed, run.composedConfig).filter(
+        ({ path }) => key === undefined || path === key || path.startsWith(`${key}.`),
+      );
+      const width = Math.max(0, ...lines.map(({ path, value }) => path.length + JSON.stringify(value).length + 2));
+      print(flags.json, lines, () =>
+        lines.map(({ path, value, origin }) => `${`${path}: ${JSON.stringify(value)}`.padEnd(width)}  # ${origin}`).join('\n'),
+      );
+    });
+}
+
+export function pluginsCommand(program: Command): void {
+  program
+    .command('plugins')
+    .description('list the plugins that come with espalier, with their options')
+    .argument('[name]', 'only this one')
+    .option('--json', 'print JSON')
+    .action(async (name: string | undefined, flags: JsonFlag) => {
+      const names = builtInNames().filter((builtIn) => name === undefined || builtIn === name);
+      const plugins = await Promise.all(names.map(loadBuiltIn));
+      const facts = plugins.map(({ options, source }) => ({
+        name: options.name,
+        summary: options.summary,
+        slot: options.slot ?? 'plugins',
+        source,
+        after: options.after ?? [],
+        before: options.before ?? [],
+        options: options.config === undefined ? [] : schemaOptions(options.config),
+      }));
+      print(flags.json, facts, () =>
+        facts
+          .map((plugin) =>
+            [
+              `${plugin.name} (${plugin.slot}): ${plugin.summary}`,
+              ...plugin.options.map((option) => `    ${option.name}: ${option.type}${option.default === undefined ? '' : ` = ${JSON.stringify(option.default)}`}  ${option.description}`),
+            ].join('\n'),
+          )
+          .join('\n'),
+      );
+    });
+}
+
+export function presetsCommand(program: Command): void {
+  program
+    .command('presets')
+    .description('list the presets that come with espalier')
+    .option('--json', 'print JSON')
+    .action((flags: JsonFlag) => {
+      const presets = listPresets();
+      print(flags.json, presets, () => presets.map(({ name, summary }) => `${name.padEnd(14)} ${summary}`).join('\n'));
+    });
+}
+
+export function eventsCommand(program: Command): void {
+  program
+    .command('events')
+    .description('print the events of a run, in their order, with what they carry')
+    .option('--json', 'print JSON')
+    .action((flags: JsonFlag) => {
+      print(flags.json, lifecycle, () =>
+        Object.entries(lifecycle)
+          .map(([name, { when, payload, mayReplace }]) =>
+            [
+              `${name}: ${when}`,
+              ...Object.entries(payload).map(([field, what]) => `    ${field}${mayReplace.includes(field) ? ' (may be replaced)' : ''}: ${what}`),
+            ].join('\n'),
+          )
+          .join('\n'),
+      );
+    });
+}

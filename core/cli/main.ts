@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { EspalierError, isUsageError, messageOf } from '../errors.js';
+import { version } from '../run/create.js';
+import { doctorCommand, engineCommand } from './engines.js';
+import { evaluateCommand } from './evaluate.js';
+import { eventsCommand, explainCommand, pluginsCommand, presetsCommand } from './lists.js';
+import { parityCommand } from './parity.js';
+import { sampleCommand } from './sample.js';
+import { trainCommand } from './train.js';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+process.exitCode = await main(process.argv);
+
+/** Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage or config, 130/143 stopped by a signal. */
+async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', () => undefined);
+  let exitCode = 0;
+  const setExitCode = (code: number): void => {
+    exitCode = code;
+  };
+  const program = new Command('espalier')
+    .description('Trains GPT-style language models; everything is a plugin, presets compose them.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(--help shows the options)')
+    .showSuggestionAfterError();
+  for (const add of [
+    trainCommand,
+    sampleCommand,
+    evaluateCommand,
+    explainCommand,
+    pluginsCommand,
+    presetsCommand,
+    eventsCommand,
+    doctorCommand,
+    engineCommand,
+    parityCommand,
+  ]) {
+    add(program, setExitCode);
+  }
+  try {
+    await program.parseAsync([...argv]);
+    return exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
+    report(thrown);
+    return isUsageError(thrown) ? EXIT_USAGE : EXIT_FAILED;
+  }
+}
+
+function report(thrown: unknown): void {
+  const code = thrown instanceof EspalierError ? ` [${thrown.code}]` : '';
+  console.error(`espalier: ${messageOf(thrown)}${code}`);
+  const stack = process.env['ESPALIER_DEBUG'] !== undefined || !(thrown instanceof EspalierError);
+  if (stack && thrown instanceof Error) console.error(thrown.stack);
+}

@@ -1,0 +1,43 @@
+import { Option, type Command } from 'commander';
+import type { RunRequest } from '../run/create.js';
+import { Terminal } from '../terminal.js';
+
+/** Tells `main` what to exit with. */
+export type SetExitCode = (code: number) => void;
+
+/** Options of every command that composes a config. */
+export interface ConfigFlags {
+  preset: string[];
+  set: string[];
+  config?: string;
+  quiet?: boolean;
+}
+
+/** Adds `--preset`, `--set`, `--config` and `--quiet`. */
+export function withConfigFlags(command: Command): Command {
+  return command
+    .addOption(new Option('-p, --preset <name|path>', 'preset over the config file; repeat to add more').argParser(collect).default([], 'none'))
+    .addOption(new Option('-s, --set <key=value>', 'one setting over everything else, e.g. train.max_iters=100; repeatable').argParser(collect).default([], 'none'))
+    .option('-c, --config <file>', 'config file (default: espalier.config.* or .espalierrc* in this folder)')
+    .option('-q, --quiet', 'print errors and results only');
+}
+
+/** The request that the flags stand for. */
+export function requestOf(flags: ConfigFlags): RunRequest {
+  return {
+    cwd: process.cwd(),
+    presets: flags.preset,
+    set: flags.set,
+    ...(flags.config === undefined ? {} : { configFile: flags.config }),
+    terminal: new Terminal({ quiet: flags.quiet ?? false }),
+  };
+}
+
+/** Prints facts: as JSON with `--json`, else as text. */
+export function print(json: boolean | undefined, value: unknown, text: () => string): void {
+  console.log(json === true ? JSON.stringify(value, null, 2) : text());
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,79 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { LearningRate } from '../contracts/learning-rate.js';
+import { Optimizer } from '../contracts/optimizer.js';
+import { UsageError } from '../errors.js';
+import { runParityCase, type ParityParts, type ParitySettings } from '../parity/case.js';
+import { createRun } from '../run/create.js';
+import { Terminal } from '../terminal.js';
+import type { SetExitCode } from './options.js';
+
+export function parityCommand(program: Command, setExitCode: SetExitCode): void {
+  program
+    .command('parity')
+    .description('run cases with PyTorch’s exact numbers through the whole pipeline and compare')
+    .argument('<dir...>', 'case folders (case.json and its safetensors), or folders of such folders')
+    .option('--engine <name>', 'engine to use', 'auto')
+    .action(async (dirs: string[], flags: { engine: string }) => {
+      const cases = dirs.flatMap(casesIn);
+      if (cases.length === 0) {
+        console.error(`espalier: no parity case in ${dirs.join(', ')}: a case is a folder with a case.json`);
+        setExitCode(1);
+        return;
+      }
+      let failed = 0;
+      for (const dir of cases) {
+        const line = await runOne(dir, flags.engine);
+        if (!line.passed) failed++;
+        console.log(line.text);
+      }
+      console.log(`${String(cases.length - failed)} of ${String(cases.length)} cases match`);
+      if (failed > 0) setExitCode(1);
+    });
+}
+
+async function runOne(dir: string, engine: string): Promise<{ passed: boolean; text: string }> {
+  try {
+    const report = await runParityCase(dir, (settings) => partsFor(settings, engine));
+    const errors = report.measures.map(({ name, error, limit }) => `${name} ${error.toExponential(1)}${error <= limit ? '' : ` (over ${limit.toExponential(0)}!)`}`);
+    return { passed: report.passed, text: `${report.passed ? 'ok  ' : 'FAIL'} ${dir}: ${errors.join(', ')}` };
+  } catch (thrown) {
+    if (!(thrown instanceof UsageError)) throw thrown;
+    return { passed: false, text: `FAIL ${dir}: ${thrown.message}` };
+  }
+}
+
+async function partsFor(settings: ParitySettings, engine: string): Promise<ParityParts> {
+  const set = [
+    `engine=${engine}`,
+    `model=${JSON.stringify({ use: 'gpt', ...settings.model })}`,
+    `optimizer=${JSON.stringify({ use: 'adamw', ...settings.optimizer })}`,
+    `lr=${JSON.stringify({ use: 'warmup-cosine', ...settings.lr })}`,
+    `train.grad_clip=${String(settings.gradClip)}`,
+    `train.gradient_accumulation_steps=${String(settings.accum)}`,
+  ];
+  const { run } = await createRun({
+    cwd: process.cwd(),
+    set,
+    configFile: 'none',
+    only: ['engine', 'model', 'optimizer', 'lr'],
+    terminal: new Terminal({ quiet: true }),
+  });
+  await run.setUp(settings.vocabSize);
+  return {
+    model: run.model,
+    optimizer: run.container.resolve(Optimizer),
+    learningRate: run.container.resolve(LearningRate),
+    dispose: () => run.dispose(),
+  };
+}
+
+function casesIn(dir: string): string[] {
+  if (existsSync(path.join(dir, 'case.json'))) return [dir];
+  if (!existsSync(dir) || !statSync(dir).isDirectory()) return [];
+  return readdirSync(dir)
+    .map((name) => path.join(dir, name))
+    .filter((below) => existsSync(path.join(below, 'case.json')))
+    .sort();
+}

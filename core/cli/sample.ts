@@ -1,0 +1,81 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { Dataset, TokenizerFactory, type Tokenizer } from '../contracts/data.js';
+import { UsageError } from '../errors.js';
+import { RandomStreams } from '../random/streams.js';
+import type { Run } from '../run/run.js';
+import { Terminal } from '../terminal.js';
+import { openStoredRun } from './stored-run.js';
+
+interface SampleFlags {
+  prompt: string;
+  tokens: number;
+  count: number;
+  temperature: number;
+  topK: number;
+  seed: number;
+  engine?: string;
+  json?: boolean;
+}
+
+export function sampleCommand(program: Command): void {
+  program
+    .command('sample')
+    .description('let a trained model write')
+    .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
+    .option('--prompt <text>', 'text to go on from', '\n')
+    .option('-n, --tokens <count>', 'tokens to write', whole, 500)
+    .option('--count <count>', 'how many samples', whole, 1)
+    .option('--temperature <number>', 'below 1: more sure of itself; 0: always the likeliest token', number, 0.8)
+    .option('--top-k <count>', 'choose among the k likeliest tokens; 0: among all', whole, 200)
+    .option('--seed <number>', 'seed of the choices', whole, 1337)
+    .option('--engine <name>', 'engine to use instead of the run’s')
+    .option('--json', 'print the samples as JSON')
+    .action(async (from: string, flags: SampleFlags) => {
+      const set = flags.engine === undefined ? [] : [`engine=${flags.engine}`];
+      const terminal = new Terminal({ quiet: true });
+      const { run, checkpoint } = await openStoredRun(from, ['engine', 'tokenizer', 'model'], { cwd: process.cwd(), set, terminal });
+      try {
+        if (checkpoint.state.tokenizer === null) {
+          throw new UsageError('ESP_NO_TOKENIZER', `${checkpoint.path} was trained on tokens without a tokenizer: there is no text to write`);
+        }
+        const tokenizer = run.container.resolve(TokenizerFactory).fromState(checkpoint.state.tokenizer);
+        const samples = Array.from({ length: flags.count }, (_, index) => generate(run, tokenizer, flags, index));
+        console.log(flags.json === true ? JSON.stringify(samples) : samples.join('\n---------------\n'));
+      } finally {
+        await run.dispose();
+      }
+    });
+}
+
+/** Text that the run's model writes now, with the data's tokenizer; empty where the data has none. */
+export function sampleFrom(run: Run, { tokens }: { tokens: number }): string {
+  const { tokenizer } = run.container.resolve(Dataset);
+  if (tokenizer === undefined) return '';
+  return generate(run, tokenizer, { prompt: '\n', tokens, temperature: 0.8, topK: 200, seed: run.config.seed }, 0);
+}
+
+type Choices = Pick<SampleFlags, 'prompt' | 'tokens' | 'temperature' | 'topK' | 'seed'>;
+
+function generate(run: Run, tokenizer: Tokenizer, choices: Choices, index: number): string {
+  const stream = new RandomStreams(choices.seed).at('sample', index);
+  const prompt = [...tokenizer.encode(choices.prompt)];
+  const ids = run.model.generate(prompt, {
+    maxNewTokens: choices.tokens,
+    temperature: choices.temperature,
+    topK: choices.topK,
+    random: () => stream.float(),
+  });
+  return tokenizer.decode([...prompt, ...ids]);
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('give a whole number from 0.');
+  return value;
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0)) throw new InvalidArgumentError('give a number from 0.');
+  return value;
+}

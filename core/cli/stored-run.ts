@@ -1,0 +1,30 @@
+import { findCheckpoint } from '../checkpoint/find.js';
+import { readCheckpoint } from '../checkpoint/read.js';
+import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
+import { composeStored } from '../config/load.js';
+import type { Slot } from '../plugins/plugin.js';
+import { createRunFrom, type RunRequest } from '../run/create.js';
+import type { Run } from '../run/run.js';
+
+/**
+ * Makes a run again from a checkpoint, with the slots that are asked for and no features; weights loaded.
+ * @param from a checkpoint or a run's folder (its newest, or with `best` its best checkpoint)
+ */
+export async function openStoredRun(
+  from: string,
+  slots: readonly Slot[],
+  request: RunRequest,
+): Promise<{ run: Run; checkpoint: LoadedCheckpoint }> {
+  const checkpoint = await readCheckpoint(await findCheckpoint(from, request.cwd));
+  const composed = composeStored(checkpoint.state.config, checkpoint.path, [...(request.set ?? [])]);
+  const { run } = await createRunFrom(composed, { ...request, only: slots });
+  try {
+    const vocabSize = Number(checkpoint.model['vocab_size']);
+    await run.setUp(vocabSize);
+    run.loadWeights(checkpoint);
+  } catch (thrown) {
+    await run.dispose();
+    throw thrown;
+  }
+  return { run, checkpoint };
+}

@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { findCheckpoint } from '../checkpoint/find.js';
+import { readCheckpoint } from '../checkpoint/read.js';
+import { Logger } from '../logger.js';
+import { createRun, type CreatedRun } from '../run/create.js';
+import { dryRun } from './dry-run.js';
+import { requestOf, withConfigFlags, type ConfigFlags, type SetExitCode } from './options.js';
+import { sampleFrom } from './sample.js';
+
+interface TrainFlags extends ConfigFlags {
+  resume?: boolean;
+  dryRun?: boolean;
+  json?: boolean;
+  sample?: boolean;
+  force?: boolean;
+}
+
+export function trainCommand(program: Command, setExitCode: SetExitCode): void {
+  const command = program.command('train').description('train a model');
+  withConfigFlags(command)
+    .option('--resume', 'go on from the newest checkpoint of the run’s folder (the same as --set init=resume)')
+    .option('--force', 'start over in a run folder that holds checkpoints')
+    .option('--dry-run', 'build everything, run nothing, and print what would run')
+    .option('--json', 'with --dry-run: print JSON')
+    .option('--sample', 'end by printing a sample of what the model writes')
+    .action(async (flags: TrainFlags) => {
+      setExitCode(await train(flags));
+    });
+}
+
+async function train(flags: TrainFlags): Promise<number> {
+  const request = requestOf(flags);
+  const resume = flags.resume === true ? ['init=resume'] : [];
+  const created = await createRun({ ...request, set: [...(request.set ?? []), ...resume] });
+  const { run } = created;
+  const log = run.container.resolve(Logger);
+  try {
+    if (flags.dryRun === true) {
+      await dryRun(created, flags.json ?? false);
+      return 0;
+    }
+    if (run.config.init === 'scratch' && flags.force !== true) run.folder.refuseUsed();
+    await run.setUp();
+    const resumedFrom = await initialise(created, request.cwd);
+    const result = await run.train(resumedFrom);
+    const why = result.reasons.length === 0 ? '' : `: ${result.reasons.join('; ')}`;
+    log.info(`${result.status}${why} after ${String(run.state.iteration)} iterations; the run is in ${run.folder.shown}`);
+    if (flags.sample === true && result.status === 'done') {
+      log.info('a sample of what the model writes:');
+      console.log(sampleFrom(run, { tokens: 300 }));
+      log.info(`more: espalier sample ${run.folder.shown}`);
+    }
+    return result.exitCode;
+  } finally {
+    await run.dispose();
+  }
+}
+
+/** Brings in weights or a whole run, as `init` says; returns the checkpoint that the run goes on from. */
+async function initialise({ run }: CreatedRun, cwd: string): Promise<string | undefined> {
+  const { init } = run.config;
+  if (init === 'scratch') return undefined;
+  const checkpoint = await readCheckpoint(await findCheckpoint(init === 'resume' ? run.folder.path : init, cwd));
+  const log = run.container.resolve(Logger);
+  if (init === 'resume') {
+    run.restore(checkpoint);
+    log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);
+    return checkpoint.path;
+  }
+  run.loadWeights(checkpoint);
+  log.info(`weights from ${checkpoint.path}`);
+  return undefined;
+}

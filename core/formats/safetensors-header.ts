@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { UsageError } from '../errors.js';
+
+const BYTES_PER_VALUE = 4;
+
+/** One tensor as the header tells it; `begin` and `end` count bytes from the start of the data. */
+export interface HeaderEntry {
+  name: string;
+  dtype: 'F32' | 'I32';
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+const size = z.int().min(0);
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(size),
+  data_offsets: z.tuple([size, size]),
+});
+
+/**
+ * Checks a safetensors header: JSON, data types, sizes, and ranges that fill the data without gap or overlap.
+ * @param text the header, JSON
+ * @param dataBytes bytes of data after the header
+ * @param path of the file, for messages
+ * @returns the tensors in the order of their data
+ * @throws UsageError naming file and tensor
+ */
+export function parseHeader(text: string, dataBytes: number, path: string): HeaderEntry[] {
+  const fail = (what: string): never => {
+    throw new UsageError('ESP_SAFETENSORS', `${path}: ${what}`);
+  };
+  const entries = Object.entries<unknown>({ ...parseObject(text, fail) })
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, value]) => checkEntry(name, value, fail));
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let at = 0;
+  for (const { name, begin, end } of entries) {
+    if (end > dataBytes) fail(`tensor ${name} ends at byte ${end} of ${dataBytes}: the file is cut short`);
+    if (begin < at) fail(`tensor ${name} overlaps the one before it`);
+    if (begin > at) fail(`there are ${begin - at} unused bytes before tensor ${name}`);
+    at = end;
+  }
+  if (at !== dataBytes) fail(`there are ${dataBytes - at} bytes after the last tensor`);
+  return entries;
+}
+
+type Fail = (what: string) => never;
+
+function parseObject(text: string, fail: Fail): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return fail('its header is not JSON: not a safetensors file, or a damaged one');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail('its header is no JSON object');
+  return value;
+}
+
+function checkEntry(name: string, value: unknown, fail: Fail): HeaderEntry {
+  const parsed = entrySchema.safeParse(value);
+  if (!parsed.success) return fail(`tensor ${name} needs dtype, shape and data_offsets, each whole numbers from 0`);
+  const { dtype, shape, data_offsets: offsets } = parsed.data;
+  if (dtype !== 'F32' && dtype !== 'I32') return fail(`tensor ${name} is ${dtype}; only F32 and I32 can be read`);
+  const [begin, end] = offsets;
+  const bytes = shape.reduce((product, n) => product * n, BYTES_PER_VALUE);
+  if (end - begin !== bytes) {
+    return fail(`tensor ${name} of shape [${shape.join(', ')}] takes ${bytes} bytes, its data_offsets say ${end - begin}`);
+  }
+  return { name, dtype, shape, begin, end };
+}

@@ -1,0 +1,3 @@
+import shared = require('./shared.cjs');
+
+export = shared('espalier');

@@ -1,0 +1,34 @@
+import { UsageError } from '../errors.js';
+import type { PluginOptions } from './plugin.js';
+
+/**
+ * Sorts plugins so that each comes after those its `after` names and before those its `before` names;
+ * otherwise they keep the order they came in. Names of plugins that are not present are ignored.
+ * @throws UsageError that prints the cycle
+ */
+export function orderPlugins<P extends { options: PluginOptions }>(plugins: readonly P[]): P[] {
+  const byName = new Map(plugins.map((plugin) => [plugin.options.name, plugin]));
+  const predecessors = new Map(plugins.map((plugin) => [plugin.options.name, new Set(plugin.options.after ?? [])]));
+  for (const { options } of plugins) {
+    for (const later of options.before ?? []) predecessors.get(later)?.add(options.name);
+  }
+  const sorted: P[] = [];
+  const done = new Set<string>();
+  const visit = (name: string, chain: readonly string[]): void => {
+    const plugin = byName.get(name);
+    if (plugin === undefined || done.has(name)) return;
+    if (chain.includes(name)) throw cycle([...chain.slice(chain.indexOf(name)), name]);
+    for (const earlier of predecessors.get(name) ?? []) visit(earlier, [...chain, name]);
+    done.add(name);
+    sorted.push(plugin);
+  };
+  for (const { options } of plugins) visit(options.name, []);
+  return sorted;
+}
+
+function cycle(chain: readonly string[]): UsageError {
+  return new UsageError(
+    'ESP_PLUGIN_CYCLE',
+    `plugins wait for each other: ${chain.join(' after ')}; take one \`after\` or \`before\` away`,
+  );
+}

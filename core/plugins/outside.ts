@@ -1,0 +1,32 @@
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
+import { createJiti } from 'jiti';
+import * as tsyringe from 'tsyringe';
+import * as zod from 'zod';
+
+const SHARED = Symbol.for('espalier.shared-modules');
+
+const bridges: Record<string, string> = {
+  espalier: 'espalier.cjs',
+  zod: 'zod.cjs',
+  tsyringe: 'tsyringe.cjs',
+  '@tensorflow/tfjs-core': 'tfjs-core.cjs',
+};
+
+/**
+ * Loads a plugin file from outside the package, TypeScript included, with no build step.
+ * Its imports of `espalier`, `zod`, `tsyringe` and `@tensorflow/tfjs-core` are the running package's own.
+ */
+export async function importOutside(file: string): Promise<unknown> {
+  const modules = new Map<string, unknown>([
+    ['espalier', await import('../index.js')],
+    ['zod', zod],
+    ['tsyringe', tsyringe],
+    ['@tensorflow/tfjs-core', tf],
+  ]);
+  Reflect.set(globalThis, SHARED, modules);
+  const alias = Object.fromEntries(
+    Object.entries(bridges).map(([name, bridge]) => [name, fileURLToPath(new URL(`./bridge/${bridge}`, import.meta.url))]),
+  );
+  return createJiti(import.meta.url, { alias, fsCache: false, interopDefault: false }).import(file);
+}

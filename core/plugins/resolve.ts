@@ -1,0 +1,118 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { closest } from 'fastest-levenshtein';
+import { isUsageError, messageOf, UsageError } from '../errors.js';
+import { importOutside } from './outside.js';
+import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
+
+/** A plugin class with what it says of itself and the place it was found. */
+export interface FoundPlugin {
+  readonly options: PluginOptions;
+  readonly class: PluginClass;
+  /** `built-in`, a package name or a file. */
+  readonly source: string;
+}
+
+const builtInFolder = fileURLToPath(new URL('../../plugins/', import.meta.url));
+
+/** How the short name that fills a slot becomes a plugin's name: `engine: wasm` is `engine-wasm`. */
+const slotNames: Partial<Record<Slot, (name: string) => string>> = {
+  engine: (name) => `engine-${name}`,
+  batches: (name) => `batches-${name}`,
+  tokenizer: (name) => `${name}-tokenizer`,
+};
+
+/**
+ * Finds and loads a plugin: a built-in folder, then `espalier-plugin-NAME` (or `@scope/espalier-plugin-NAME`),
+ * then a path relative to `cwd`.
+ * @param slot the slot that it is to fill, if any
+ * @throws UsageError when nothing has that name, when it does not load, or when it cannot fill the slot
+ */
+export async function findPlugin(name: string, cwd: string, slot?: Slot): Promise<FoundPlugin> {
+  const names = slot === undefined ? [name] : [slotNames[slot]?.(name) ?? name, name];
+  const builtIn = names.find((candidate) => builtInNames().includes(candidate));
+  const found = builtIn !== undefined ? await loadBuiltIn(builtIn) : await loadOutside(name, cwd, slot);
+  if (found.options.slot !== slot) throw wrongSlot(found, name, slot);
+  return found;
+}
+
+/** Names of the plugins that come with the package. */
+export function builtInNames(): string[] {
+  return readdirSync(builtInFolder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(path.join(builtInFolder, entry.name, 'index.js')))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
+  const file = path.join(builtInFolder, name, 'index.js');
+  return pluginOf(await load(name, () => import(pathToFileURL(file).href)), name, 'built-in');
+}
+
+async function loadOutside(name: string, cwd: string, slot: Slot | undefined): Promise<FoundPlugin> {
+  const file = isPath(name) ? path.resolve(cwd, name) : packageFile(name, cwd);
+  if (file === undefined) throw unknownPlugin(name, slot);
+  if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${name}: there is no file ${file}`);
+  return pluginOf(await load(name, () => importOutside(file)), name, file);
+}
+
+function isPath(name: string): boolean {
+  return name.startsWith('.') || path.isAbsolute(name);
+}
+
+function packageFile(name: string, cwd: string): string | undefined {
+  const [scope, rest] = name.startsWith('@') ? name.split('/') : [undefined, name];
+  const packageName = scope === undefined ? `espalier-plugin-${name}` : `${scope}/espalier-plugin-${rest ?? ''}`;
+  for (const candidate of [packageName, name]) {
+    try {
+      return createRequire(path.join(cwd, 'noop.js')).resolve(candidate);
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+async function load(name: string, importer: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await importer();
+  } catch (thrown) {
+    if (isUsageError(thrown)) throw thrown;
+    throw new UsageError('ESP_PLUGIN_LOAD', `plugin ${name} threw while it loaded: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}
+
+function pluginOf(module: unknown, name: string, source: string): FoundPlugin {
+  const exported = typeof module === 'object' && module !== null ? Object.values(module) : [];
+  const classes = [...new Set(exported)].filter(isPluginClass);
+  const [only] = classes;
+  const options = pluginOptions(only);
+  if (only === undefined || options === undefined || classes.length > 1) {
+    const count = classes.length === 0 ? 'no class' : `${String(classes.length)} classes`;
+    throw new UsageError('ESP_PLUGIN_EXPORT', `plugin ${name} (${source}) exports ${count} with @Plugin; export exactly one`);
+  }
+  return { options, class: only, source };
+}
+
+function isPluginClass(value: unknown): value is PluginClass {
+  return pluginOptions(value) !== undefined;
+}
+
+function unknownPlugin(name: string, slot: Slot | undefined): UsageError {
+  const prefix = slot === undefined ? '' : (slotNames[slot]?.('') ?? '');
+  const known = builtInNames().map((builtIn) => (prefix === '' ? builtIn : builtIn.replace(prefix, '')));
+  const what = slot === undefined ? 'plugin' : slot;
+  const near = closest(name, known);
+  return new UsageError(
+    'ESP_PLUGIN_NOT_FOUND',
+    `unknown ${what} "${name}": did you mean "${near}"? (\`espalier plugins\` lists them; a path starts with ./)`,
+  );
+}
+
+function wrongSlot(found: FoundPlugin, name: string, slot: Slot | undefined): UsageError {
+  const can = found.options.slot === undefined ? 'is a feature, listed under `plugins`' : `fills \`${found.options.slot}\``;
+  const asked = slot === undefined ? '`plugins`' : `\`${slot}\``;
+  return new UsageError('ESP_PLUGIN_SLOT', `${name} cannot stand under ${asked}: plugin ${found.options.name} ${can}`);
+}

@@ -1,0 +1,187 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { checkCore, type SlotChoice } from '../config/slots.js';
+import { composeConfig, type ComposedConfig } from '../config/load.js';
+import { checkPart } from '../config/validate.js';
+import { RunConfig, type CoreConfig } from '../config/schema.js';
+import { UsageError } from '../errors.js';
+import { describeTolerated, EventBus } from '../events/bus.js';
+import { Logger } from '../logger.js';
+import { orderPlugins } from '../plugins/order.js';
+import { slots, type Slot } from '../plugins/plugin.js';
+import { findPlugin } from '../plugins/resolve.js';
+import { RandomStreams } from '../random/streams.js';
+import { Terminal } from '../terminal.js';
+import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
+import { RunControl } from './control.js';
+import { chooseEngine } from './engine.js';
+import { RunFolder } from './folder.js';
+import { Run } from './run.js';
+import { RunState } from './state.js';
+
+export interface RunRequest {
+  /** Folder that config files, plugin paths and data paths are relative to. */
+  readonly cwd: string;
+  /** Preset names or paths, later over earlier. */
+  readonly presets?: readonly string[];
+  /** `a.b=c` settings, over everything else. */
+  readonly set?: readonly string[];
+  readonly configFile?: string;
+  /** Keep only these slots, and no features: for `sample` and `evaluate`. */
+  readonly only?: readonly Slot[];
+  readonly terminal?: Terminal;
+}
+
+/** A run, and the config it was made from with the origin of every leaf. */
+export interface CreatedRun {
+  readonly run: Run;
+  readonly composed: ComposedConfig;
+  readonly plugins: readonly ConfiguredPlugin[];
+}
+
+/** Version of this package. */
+export const version = packageVersion();
+
+/**
+ * Composes and checks the config, loads the plugins it names and makes them, in a container of the run's own.
+ * Nothing is created on disk.
+ * @throws UsageError for anything in the config, or in a plugin it names, that the user can mend
+ */
+export async function createRun(request: RunRequest): Promise<CreatedRun> {
+  const composed = await composeConfig({
+    cwd: request.cwd,
+    presets: [...(request.presets ?? [])],
+    set: [...(request.set ?? [])],
+    configFile: request.configFile,
+  });
+  return createRunFrom(composed, request);
+}
+
+/** The same, from a config that is composed already (a checkpoint's). */
+export async function createRunFrom(composed: ComposedConfig, request: RunRequest): Promise<CreatedRun> {
+  const terminal = request.terminal ?? new Terminal({ quiet: true });
+  const log = new Logger();
+  log.addSink((level, line) => {
+    terminal.line(line, level);
+  });
+  const checked = checkCore(composed);
+  const plugins = await loadPlugins(checked, composed, request, log);
+
+  const container = newContainer();
+  const bus = new EventBus((error, muted) => {
+    log.warn(describeTolerated(error, muted));
+  });
+  container.registerInstance(RunConfig, checked.core);
+  container.registerInstance(Logger, log);
+  container.registerInstance(EventBus, bus);
+  container.registerInstance(RunControl, new RunControl());
+  const state = new RunState();
+  container.registerInstance(RunState, state);
+  container.registerInstance(RandomStreams, new RandomStreams(checked.core.seed));
+  container.registerInstance(RunFolder, new RunFolder(runFolder(checked.core, request.cwd)));
+  container.registerInstance(Terminal, terminal);
+  keepBestLoss(bus, state);
+  const live = makePlugins(container, plugins);
+  addListeners(bus, plugins, live);
+  const value = finalConfig(checked.core, composed, plugins);
+  const run = new Run({
+    config: checked.core,
+    composed: value,
+    container,
+    bus,
+    plugins: live,
+    version,
+    writeConfig: (folder) => {
+      folder.write('config.yaml', stringify(value));
+    },
+  });
+  return { run, composed, plugins };
+}
+
+async function loadPlugins(
+  checked: ReturnType<typeof checkCore>,
+  composed: ComposedConfig,
+  request: RunRequest,
+  log: Logger,
+): Promise<ConfiguredPlugin[]> {
+  const { cwd } = request;
+  const configured: ConfiguredPlugin[] = [];
+  const add = async (choice: SlotChoice, slot?: Slot): Promise<void> => {
+    const found =
+      slot === 'engine'
+        ? await chooseEngine(choice.use, cwd, (line) => {
+            log.info(line);
+          })
+        : await findPlugin(choice.use, cwd, slot);
+    const config = checkPart(found.options.config ?? z.strictObject({}), choice.path, composed, choice.options);
+    configured.push({ ...found, config, path: choice.path });
+  };
+  for (const slot of slots) {
+    if (request.only === undefined || request.only.includes(slot)) await add(checked.slots[slot], slot);
+  }
+  const inSlots = configured.length;
+  if (request.only === undefined) for (const feature of checked.features) await add(feature);
+  refuseTwins(configured);
+  return [...configured.slice(0, inSlots), ...orderPlugins(configured.slice(inSlots))];
+}
+
+function refuseTwins(plugins: readonly ConfiguredPlugin[]): void {
+  const seen = new Map<string, string>();
+  for (const { options, source } of plugins) {
+    const other = seen.get(options.name);
+    if (other !== undefined) {
+      throw new UsageError('ESP_PLUGIN_TWICE', `two plugins are named ${options.name}: ${other} and ${source}; rename one`);
+    }
+    seen.set(options.name, source);
+  }
+}
+
+/** The core alone writes the run's state: the best loss is up to date before any plugin hears of it. */
+function keepBestLoss(bus: EventBus, state: RunState): void {
+  bus.listen({ plugin: 'core', event: 'evaluation:end', critical: true }, ({ losses }) => {
+    if (state.bestValLoss === null || losses.val < state.bestValLoss) state.bestValLoss = losses.val;
+  });
+}
+
+function runFolder(core: CoreConfig, cwd: string): string {
+  return path.resolve(cwd, core.run.dir ?? path.join('runs', core.run.name));
+}
+
+/** The composed config with the defaults that schemas filled in; composing it again gives the same run. */
+function finalConfig(
+  core: CoreConfig,
+  composed: ComposedConfig,
+  plugins: readonly ConfiguredPlugin[],
+): Record<string, unknown> {
+  const value: Record<string, unknown> = { ...structuredClone(composed.value), ...core };
+  for (const { path: key, config } of plugins) {
+    if (isRecord(config)) mergeAt(value, key, config);
+  }
+  return value;
+}
+
+function mergeAt(value: Record<string, unknown>, key: readonly string[], config: Record<string, unknown>): void {
+  const [first, ...rest] = key;
+  if (first === undefined) {
+    Object.assign(value, config);
+    return;
+  }
+  const below = value[first];
+  const next = isRecord(below) ? below : typeof below === 'string' ? { use: below } : {};
+  value[first] = next;
+  mergeAt(next, rest, config);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function packageVersion(): string {
+  const file = [new URL('../../package.json', import.meta.url), new URL('../../../package.json', import.meta.url)].find((url) =>
+    existsSync(url),
+  );
+  const parsed: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, 'utf8'));
+  return z.object({ version: z.string() }).parse(parsed).version;
+}

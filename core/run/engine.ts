@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Engine, EngineProbe } from '../contracts/engine.js';
+import { messageOf, UsageError } from '../errors.js';
+import { builtInNames, findPlugin, loadBuiltIn, type FoundPlugin } from '../plugins/resolve.js';
+
+/** An engine plugin and whether it works here. */
+export interface ProbedEngine {
+  readonly plugin: FoundPlugin;
+  readonly probe: EngineProbe;
+}
+
+/** Every engine that comes with the package, best first. */
+export async function probeEngines(): Promise<ProbedEngine[]> {
+  const probed: ProbedEngine[] = [];
+  for (const plugin of await builtInEngines()) probed.push({ plugin, probe: await probe(plugin) });
+  return probed;
+}
+
+/**
+ * The plugin for `engine: NAME`, or for `engine: auto` the best that works here; `log` is told why others were not taken.
+ * @throws UsageError when it does not work here, saying why
+ */
+export async function chooseEngine(name: string, cwd: string, log: (line: string) => void): Promise<FoundPlugin> {
+  if (name !== 'auto') {
+    const plugin = await findPlugin(name, cwd, 'engine');
+    const answer = await probe(plugin);
+    if (!answer.works) throw new UsageError('ESP_ENGINE', `engine ${name} does not work here: ${answer.why ?? answer.detail}`);
+    return plugin;
+  }
+  const passedOver: string[] = [];
+  for (const plugin of await builtInEngines()) {
+    const answer = await probe(plugin);
+    if (answer.works) {
+      const others = passedOver.length === 0 ? '' : ` (not taken: ${passedOver.join('; ')})`;
+      log(`engine: ${shortName(plugin)}, ${answer.detail}${others}`);
+      return plugin;
+    }
+    passedOver.push(`${shortName(plugin)}: ${answer.why ?? answer.detail}`);
+  }
+  throw new UsageError('ESP_ENGINE', `no engine works here: ${passedOver.join('; ')}`);
+}
+
+/** `engine-wasm` → `wasm`, as configs name it. */
+export function shortName(plugin: FoundPlugin): string {
+  return plugin.options.name.replace(/^engine-/, '');
+}
+
+/** Makes the engine's backend current for the tensor operations that follow (synchronously). */
+export function useEngine(engine: Engine): void {
+  if (tf.getBackend() !== engine.backend) void tf.setBackend(engine.backend);
+}
+
+async function builtInEngines(): Promise<FoundPlugin[]> {
+  const names = builtInNames().filter((name) => name.startsWith('engine-'));
+  const plugins = await Promise.all(names.map(loadBuiltIn));
+  return plugins.sort((a, b) => (a.options.rank ?? 50) - (b.options.rank ?? 50));
+}
+
+async function probe(plugin: FoundPlugin): Promise<EngineProbe> {
+  try {
+    return (await plugin.class.probe?.()) ?? { works: true, detail: plugin.options.summary };
+  } catch (thrown) {
+    return { works: false, detail: plugin.options.summary, why: messageOf(thrown) };
+  }
+}

@@ -1,0 +1,96 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { BatchSource } from '../contracts/data.js';
+import type { Snapshot } from '../contracts/checkpoint-store.js';
+import type { Engine } from '../contracts/engine.js';
+import type { LearningRate } from '../contracts/learning-rate.js';
+import type { Model } from '../contracts/model.js';
+import type { Optimizer } from '../contracts/optimizer.js';
+import type { CoreConfig } from '../config/schema.js';
+import type { EventBus } from '../events/bus.js';
+import type { RunControl } from './control.js';
+import { useEngine } from './engine.js';
+import { trainableParameters } from './parameters.js';
+import { microBatchStep } from './step.js';
+import type { RunState } from './state.js';
+
+/** Everything the loop works with, from the run's container. */
+export interface LoopParts {
+  readonly config: CoreConfig['train'];
+  readonly bus: EventBus;
+  readonly control: RunControl;
+  readonly state: RunState;
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly optimizer: Optimizer;
+  readonly learningRate: LearningRate;
+  readonly batches: BatchSource;
+  /** Collects weights, optimizer and every plugin's state at this moment. */
+  readonly snapshot: () => Snapshot;
+}
+
+/** Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events. */
+export async function trainLoop(parts: LoopParts): Promise<void> {
+  const { config, control, state } = parts;
+  while (state.iteration < config.max_iters && control.stopReasons.length === 0) {
+    await iterate(parts);
+    await boundary(parts);
+  }
+  await boundary(parts);
+}
+
+async function iterate({ config, bus, state, engine, model, optimizer, learningRate, batches }: LoopParts): Promise<void> {
+  const iteration = state.iteration;
+  const rate = learningRate.at(iteration, optimizer.learningRate);
+  await bus.dispatch('iteration:start', { iteration, learningRate: rate });
+
+  const shape = { batchSize: config.batch_size, blockSize: model.blockSize };
+  const ready = { iteration, gradients: new Map<string, Tensor>() };
+  try {
+    let loss = 0;
+    let tokens = 0;
+    for (let microBatch = 0; microBatch < config.gradient_accumulation_steps; microBatch++) {
+      const drawn = { iteration, microBatch, batch: await batches.next(shape) };
+      await bus.dispatch('batch:ready', drawn);
+      useEngine(engine);
+      const microLoss = microBatchStep(model, drawn.batch, config.gradient_accumulation_steps, ready.gradients, {
+        iteration,
+        microBatch,
+      });
+      loss += (microLoss.dataSync()[0] ?? NaN) / config.gradient_accumulation_steps;
+      microLoss.dispose();
+      tokens += drawn.batch.inputs.length;
+      await bus.dispatch('micro-batch:end', { iteration, microBatch });
+    }
+    await bus.dispatch('gradients:ready', ready);
+
+    useEngine(engine);
+    const gradNorm = optimizer.step({
+      parameters: trainableParameters(model),
+      gradients: ready.gradients,
+      learningRate: rate,
+      gradClip: config.grad_clip,
+    });
+    state.iteration = iteration + 1;
+    state.tokens += tokens;
+    await bus.dispatch('iteration:end', {
+      iteration,
+      maxIters: config.max_iters,
+      loss,
+      gradNorm,
+      learningRate: rate,
+      tokens: state.tokens,
+    });
+  } finally {
+    for (const gradient of ready.gradients.values()) gradient.dispose();
+  }
+}
+
+/** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */
+async function boundary({ bus, control, state, snapshot, engine }: LoopParts): Promise<void> {
+  await nextTurn();
+  useEngine(engine);
+  if (control.takeEvaluation()) await bus.dispatch('evaluation:due', { iteration: state.iteration });
+  const kinds = control.takeCheckpoints();
+  if (kinds.length > 0) await bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() });
+}

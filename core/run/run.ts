@@ -1,0 +1,192 @@
+import type { DependencyContainer } from 'tsyringe';
+import { BatchSource, Dataset, type Split } from '../contracts/data.js';
+import { CheckpointStore, type LoadedCheckpoint, type Snapshot } from '../contracts/checkpoint-store.js';
+import { Engine } from '../contracts/engine.js';
+import { LearningRate } from '../contracts/learning-rate.js';
+import { Model } from '../contracts/model.js';
+import { Optimizer } from '../contracts/optimizer.js';
+import type { CoreConfig } from '../config/schema.js';
+import { messageOf, PluginError } from '../errors.js';
+import type { EventBus } from '../events/bus.js';
+import { Logger } from '../logger.js';
+import { RandomStreams } from '../random/streams.js';
+import type { LivePlugin } from './container.js';
+import { RunControl } from './control.js';
+import { useEngine } from './engine.js';
+import { RunFolder } from './folder.js';
+import { restoreCheckpoint, loadWeights } from './restore.js';
+import { trainLoop } from './loop.js';
+import { RunState } from './state.js';
+
+/** Version of the checkpoint format that this package writes. */
+const CHECKPOINT_FORMAT = 1;
+
+export interface RunResult {
+  status: 'done' | 'stopped';
+  reasons: readonly string[];
+  /** What the command exits with: 0, or 128 + the signal's number. */
+  exitCode: number;
+}
+
+export interface RunParts {
+  readonly config: CoreConfig;
+  /** The composed config with every default, as `config.yaml` will hold it. */
+  readonly composed: Record<string, unknown>;
+  readonly container: DependencyContainer;
+  readonly bus: EventBus;
+  readonly plugins: readonly LivePlugin[];
+  readonly version: string;
+  /** Writes `config.yaml`; called when training starts. */
+  readonly writeConfig: (folder: RunFolder) => void;
+}
+
+/** One run: its plugins, their container and their events. Made by `createRun`. */
+export class Run {
+  readonly config: CoreConfig;
+  readonly container: DependencyContainer;
+  readonly bus: EventBus;
+  readonly control: RunControl;
+  readonly state: RunState;
+  #disposed = false;
+
+  constructor(private readonly parts: RunParts) {
+    this.config = parts.config;
+    this.container = parts.container;
+    this.bus = parts.bus;
+    this.control = parts.container.resolve(RunControl);
+    this.state = parts.container.resolve(RunState);
+  }
+
+  /** The composed config with every default. */
+  get composedConfig(): Record<string, unknown> {
+    return this.parts.composed;
+  }
+
+  get model(): Model {
+    return this.container.resolve(Model);
+  }
+
+  get folder(): RunFolder {
+    return this.container.resolve(RunFolder);
+  }
+
+  /** Gets engine, data and weights ready; nothing is written. `vocabSize` is asked for where there is no dataset. */
+  async setUp(vocabSize?: number): Promise<void> {
+    await this.bus.dispatch('run:setup', { runDir: this.folder.path });
+    useEngine(this.container.resolve(Engine));
+    this.model.build(vocabSize ?? this.container.resolve(Dataset).vocabSize);
+  }
+
+  /** Takes weights alone from a checkpoint. */
+  loadWeights(from: LoadedCheckpoint): void {
+    useEngine(this.container.resolve(Engine));
+    loadWeights(this.model, from);
+  }
+
+  /** Goes on from a checkpoint: weights, optimizer, position, random streams and every plugin's state. */
+  restore(from: LoadedCheckpoint): void {
+    useEngine(this.container.resolve(Engine));
+    restoreCheckpoint(from, {
+      model: this.model,
+      optimizer: this.container.resolve(Optimizer),
+      state: this.state,
+      random: this.container.resolve(RandomStreams),
+      plugins: this.parts.plugins,
+    });
+  }
+
+  /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
+  async train(resumedFrom?: string): Promise<RunResult> {
+    const { bus, control, state, config, container } = this;
+    this.folder.ensure();
+    this.parts.writeConfig(this.folder);
+    try {
+      await bus.dispatch('run:start', { state, maxIters: config.train.max_iters, resumedFrom });
+      await trainLoop({
+        config: config.train,
+        bus,
+        control,
+        state,
+        engine: container.resolve(Engine),
+        model: this.model,
+        optimizer: container.resolve(Optimizer),
+        learningRate: container.resolve(LearningRate),
+        batches: container.resolve(BatchSource),
+        snapshot: () => this.snapshot(),
+      });
+    } catch (thrown) {
+      await this.#end('failed', [messageOf(thrown)]);
+      throw thrown;
+    }
+    const status = state.iteration < config.train.max_iters ? 'stopped' : 'done';
+    await this.#end(status, control.stopReasons);
+    return { status, reasons: control.stopReasons, exitCode: status === 'stopped' ? control.exitCode : 0 };
+  }
+
+  /** Everything needed to go on from here. Its tensors are live. */
+  snapshot(): Snapshot {
+    const { container, state } = this;
+    const random = container.resolve(RandomStreams);
+    const plugins: Record<string, unknown> = {};
+    for (const { name, instance } of this.parts.plugins) {
+      if (instance.state !== undefined) plugins[name] = this.#guard(name, 'state()', () => instance.state?.());
+    }
+    return {
+      weights: this.model.parameters(),
+      optimizer: container.resolve(Optimizer).state(),
+      model: this.model.description,
+      state: {
+        format: CHECKPOINT_FORMAT,
+        espalier: this.parts.version,
+        run: state.snapshot(),
+        random: random.state(),
+        seed: random.seed,
+        plugins,
+        tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
+        config: this.parts.composed,
+      },
+    };
+  }
+
+  /** Size of the checkpoints of this run, where a plugin keeps any. */
+  expectedCheckpoints(parameters: number): { bytes: number; kept: number } | undefined {
+    if (!this.container.isRegistered(CheckpointStore, true)) return undefined;
+    return this.container.resolve(CheckpointStore).expected(parameters);
+  }
+
+  /** Length of a split of the data, in tokens. */
+  tokensIn(split: Split): number {
+    return this.container.resolve(Dataset).split(split).length;
+  }
+
+  /** Releases what every plugin holds, last made first, even when one of them fails. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    const log = this.container.resolve(Logger);
+    for (const { name, instance } of [...this.parts.plugins].reverse()) {
+      try {
+        await instance.dispose?.();
+      } catch (thrown) {
+        log.error(new PluginError(name, 'dispose()', thrown).message);
+      }
+    }
+  }
+
+  async #end(status: 'done' | 'stopped' | 'failed', reasons: readonly string[]): Promise<void> {
+    try {
+      await this.bus.dispatch('run:end', { status, state: this.state, reasons });
+    } catch (thrown) {
+      if (status !== 'failed') throw thrown;
+      this.container.resolve(Logger).error(messageOf(thrown));
+    }
+  }
+
+  #guard<T>(plugin: string, where: string, work: () => T): T {
+    try {
+      return work();
+    } catch (thrown) {
+      throw new PluginError(plugin, where, thrown);
+    }
+  }
+}

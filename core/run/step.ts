@@ -1,0 +1,39 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Batch } from '../contracts/data.js';
+import type { Model, TrainingPass } from '../contracts/model.js';
+import { trainableParameters } from './parameters.js';
+
+/**
+ * Forward and backward of one micro-batch.
+ * @param accum micro-batches in the iteration: each gradient counts 1/accum
+ * @param sums gradients so far, by parameter name; replaced by kept tensors, which the caller disposes
+ * @param pass undefined for no dropout
+ * @returns the micro-batch's mean loss in nats (not divided by `accum`), kept: the caller disposes it
+ */
+export function microBatchStep(
+  model: Model,
+  batch: Batch,
+  accum: number,
+  sums: Map<string, tf.Tensor>,
+  pass: TrainingPass | undefined,
+): tf.Scalar {
+  return tf.tidy(() => {
+    const shape: [number, number] = [batch.batchSize, batch.blockSize];
+    const ids = tf.tensor2d(batch.inputs, shape, 'int32');
+    const targets = tf.tensor2d(batch.targets, shape, 'int32');
+    const parameters = trainableParameters(model);
+    const { value, grads } = tf.variableGrads(() => model.loss(ids, targets, pass), [...parameters.values()]);
+    for (const [name, variable] of parameters) {
+      // A weight that the loss does not reach has none.
+      const gradient = grads[variable.name] ?? tf.zerosLike(variable);
+      addTo(sums, name, accum === 1 ? gradient : tf.mul(gradient, 1 / accum));
+    }
+    return tf.keep(value);
+  });
+}
+
+function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor): void {
+  const before = sums.get(name);
+  sums.set(name, tf.keep(before === undefined ? gradient : tf.add(before, gradient)));
+  before?.dispose();
+}

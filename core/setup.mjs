@@ -1,0 +1,104 @@
+// Runs before `npm start` and `npm test`: a fresh clone has no node_modules, so nothing but Node is imported.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'dist');
+const buildInfo = join(dist, '.tsbuildinfo');
+const sourceFolders = ['core', 'plugins', 'test'];
+const notCompiled = join('test', 'fixtures');
+
+checkNode();
+install();
+build();
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  console.error(
+    `espalier needs Node 20.19 or later; this is ${process.versions.node} (${process.execPath}). Install a newer Node.`,
+  );
+  process.exit(2);
+}
+
+/** `npm ci` when node_modules is missing or older than the lock file. */
+function install() {
+  const installed = modified(join(root, 'node_modules', '.package-lock.json'));
+  if (installed > 0 && installed >= modified(join(root, 'package-lock.json'))) return;
+  console.log(`installing dependencies (npm ci): node_modules is ${installed === 0 ? 'missing' : 'out of date'}`);
+  // Development dependencies hold the compiler, also where NODE_ENV=production would leave them out.
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = process.env.npm_execpath;
+  if (npm?.endsWith('.js')) run(process.execPath, [npm, ...args], 'npm ci');
+  else run('npm', args, 'npm ci', process.platform === 'win32');
+}
+
+/** `tsc` when a source is newer than the last good build, or an output is missing; outputs without a source go. */
+function build() {
+  const sources = sourceFolders.flatMap((folder) => filesUnder(folder)).filter(isCompiled);
+  const outputs = new Map(sources.map((source) => [outputOf(source), source]));
+  for (const stale of filesUnder('dist').filter((file) => isOutput(file) && !outputs.has(moduleOf(file)))) {
+    rmSync(join(root, stale));
+  }
+  const missing = [...outputs.keys()].some((output) => !existsSync(join(root, output)));
+  // An incremental build writes only what changed, so it cannot bring back outputs that were deleted.
+  if (missing) rmSync(buildInfo, { force: true });
+  const built = modified(buildInfo);
+  const inputs = [...sources, 'tsconfig.json', 'package-lock.json'];
+  if (built > 0 && inputs.every((file) => modified(join(root, file)) <= built)) return;
+
+  console.log('building (tsc)');
+  const started = new Date();
+  run(
+    process.execPath,
+    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'],
+    'tsc',
+    false,
+    () => {
+      // tsc writes its build info after errors too: an old date makes the next run build again.
+      if (existsSync(buildInfo)) utimesSync(buildInfo, 0, 0);
+    },
+  );
+  utimesSync(buildInfo, started, started);
+}
+
+function run(command, args, name, shell = false, onFailure = () => undefined) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell });
+  if (status === 0) return;
+  onFailure();
+  console.error(`${name} failed${error === undefined ? '' : `: ${error.message}`}; its output is above`);
+  process.exit(1);
+}
+
+/** Paths from the root of every file below a folder. */
+function filesUnder(folder) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+}
+
+function isCompiled(file) {
+  return /\.[cm]?ts$/.test(file) && !/\.d\.[cm]?ts$/.test(file) && !file.startsWith(notCompiled);
+}
+
+function outputOf(source) {
+  return join('dist', source.replace(/ts$/, 'js'));
+}
+
+function isOutput(file) {
+  const ours = sourceFolders.some((folder) => file.startsWith(join('dist', folder)));
+  return ours && /\.([cm]?js|[cm]?js\.map|d\.[cm]?ts)$/.test(file);
+}
+
+/** The .js (.cjs, .mjs) beside a .js.map or .d.ts. */
+function moduleOf(output) {
+  return output.replace(/\.map$/, '').replace(/\.d\.([cm]?)ts$/, '.$1js');
+}
+
+/** Milliseconds since 1970; 0 when there is no such file. */
+function modified(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}

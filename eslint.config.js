@@ -1,0 +1,69 @@
+import eslint from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+const ourTypeScript = ['core/**/*.{ts,cts}', 'plugins/**/*.ts', 'test/**/*.ts'];
+
+/** Imports that the layering forbids; `.dependency-cruiser.cjs` holds the same for what is emitted, and forbids cycles. */
+function forbidImports(files, regex, message) {
+  return { files, rules: { 'no-restricted-imports': ['error', { patterns: [{ regex, message }] }] } };
+}
+
+export default defineConfig(
+  // Fixtures are outside authors' files: they are loaded by jiti, not compiled.
+  globalIgnores(['dist/', 'runs/', 'coverage/', 'test/fixtures/']),
+  {
+    files: ['**/*.{js,mjs,cjs}'],
+    extends: [eslint.configs.recommended],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly', module: 'writable' } },
+  },
+  {
+    files: ourTypeScript,
+    extends: [eslint.configs.recommended, tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'error',
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'Math',
+          property: 'random',
+          message:
+            'Take a named stream of RandomStreams: a run must not depend on anything that is not in its checkpoint.',
+        },
+      ],
+      // A contract and its token share a name (a type and a value), and decorator metadata needs the value.
+      'no-redeclare': 'off',
+      '@typescript-eslint/consistent-type-imports': 'off',
+      // Listeners and hooks are `void | Promise<void>`.
+      '@typescript-eslint/no-invalid-void-type': 'off',
+      // Plugins may have nothing but decorated or static members.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      // A contract's method may be async for one implementation and have nothing to await in another.
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+    },
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // Tests read what they threw or wrote as plain data.
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+  forbidImports(['core/*.ts'], '^\\.\\./plugins/', 'The core imports no plugin.'),
+  forbidImports(['core/*/*.ts'], '^\\.\\./\\.\\./plugins/', 'The core imports no plugin.'),
+  forbidImports(
+    ['plugins/*/*.ts'],
+    '^\\.\\./(?!\\.\\./core/index\\.js$)',
+    'A plugin imports ../../core/index.js and its own folder; it asks the container for what another plugin does.',
+  ),
+);

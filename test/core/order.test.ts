@@ -1,0 +1,39 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { UsageError } from '../../core/index.js';
+import { orderPlugins } from '../../core/plugins/order.js';
+
+function plugin(name: string, after: string[] = [], before: string[] = []) {
+  return { options: { name, summary: '', after, before } };
+}
+const names = (plugins: { options: { name: string } }[]): string[] => plugins.map(({ options }) => options.name);
+
+test('plugins keep their order where nothing is said', (t) => {
+  t.deepEqual(names(orderPlugins([plugin('b'), plugin('a')])), ['b', 'a']);
+});
+
+test('after and before are kept, names that are not present are ignored', (t) => {
+  const sorted = orderPlugins([plugin('late', ['early', 'absent']), plugin('early'), plugin('first', [], ['early'])]);
+  t.deepEqual(names(sorted), ['first', 'early', 'late']);
+});
+
+test('a cycle is an error that prints it', (t) => {
+  const error = t.throws(() => orderPlugins([plugin('a', ['b']), plugin('b', ['c']), plugin('c', ['a'])]), {
+    instanceOf: UsageError,
+  });
+  t.regex(error.message, /a after b after c after a/);
+});
+
+test('any acyclic set of wishes is granted, and no plugin is lost', (t) => {
+  const wishes = fc.array(fc.tuple(fc.nat(9), fc.nat(9)), { maxLength: 30 });
+  fc.assert(
+    fc.property(wishes, fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], { minLength: 10 }), (pairs, given) => {
+      const acyclic = pairs.filter(([a, b]) => a < b);
+      const after = (n: number): string[] => acyclic.filter(([, b]) => b === n).map(([a]) => `p${String(a)}`);
+      const sorted = names(orderPlugins(given.map((n) => plugin(`p${String(n)}`, after(n)))));
+      const at = (n: number): number => sorted.indexOf(`p${String(n)}`);
+      return sorted.length === 10 && acyclic.every(([a, b]) => at(a) < at(b));
+    }),
+  );
+  t.pass();
+});

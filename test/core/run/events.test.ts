@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { lifecycle, type EventName } from '../../../core/index.js';
+import { debugRun, textFolder } from './debug-run.js';
+
+test('the events of a short run, as the golden file has them', async (t) => {
+  const { run } = await debugRun(
+    t,
+    textFolder(t),
+    'train.max_iters=2',
+    'train.gradient_accumulation_steps=2',
+    'plugins.evaluation.interval=2',
+    'plugins.evaluation.iters=1',
+  );
+  const seen: string[] = [];
+  for (const name of Object.keys(lifecycle) as EventName[]) run.bus.on(name, () => seen.push(name));
+  await run.setUp();
+  await run.train();
+  const golden = readFileSync('test/fixtures/events.golden.txt', 'utf8');
+  t.is(`${seen.join('\n')}\n`, golden);
+});

@@ -1,0 +1,24 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test from 'ava';
+import { debugRun, textFolder } from './debug-run.js';
+
+for (const engine of ['cpu', 'wasm']) {
+  test.serial(`${engine}: as many tensors are alive after iteration 100 as after iteration 10`, async (t) => {
+    const { run } = await debugRun(
+      t,
+      textFolder(t),
+      `engine=${engine}`,
+      'train.max_iters=100',
+      'train.gradient_accumulation_steps=2',
+      'model={n_layer: 1, n_embd: 8, block_size: 8, n_head: 2, dropout: 0.1}',
+      'plugins.evaluation={interval: 7, iters: 2}',
+    );
+    const alive: number[] = [];
+    run.bus.on('iteration:start', () => alive.push(tf.memory().numTensors));
+    await run.setUp();
+    await run.train();
+    t.is(alive.length, 100);
+    t.is(alive[99], alive[9]);
+    t.true(run.state.bestValLoss !== null && run.state.bestValLoss < 3.5);
+  });
+}

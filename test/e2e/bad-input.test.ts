@@ -1,0 +1,92 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { emptyFolder, espalier } from './command.js';
+
+interface BadInput {
+  what: string;
+  args: string[];
+  files?: Record<string, string | Uint8Array>;
+  message: RegExp;
+}
+
+const cpu = ['--set', 'engine=cpu'];
+const debug = ['train', '--preset', 'debug', ...cpu];
+const plugin = (name: string, rest: string, body = ''): string =>
+  `import { Plugin, BatchSource } from 'espalier';\n@Plugin({ name: '${name}', summary: 'test'${rest} })\nexport default class { ${body} }\n`;
+
+const cases: BadInput[] = [
+  { what: 'an unknown preset', args: ['train', '--preset', 'char-smal'], message: /char-smal.*char-small/s },
+  { what: 'an unknown key', args: [...debug, '--set', 'model.n_heads=2'], message: /n_heads.*n_head/s },
+  { what: 'an unknown top-level key', args: [...debug, '--set', 'modle.n_head=2'], message: /modle.*model/s },
+  {
+    what: 'a wrong type',
+    args: debug,
+    files: { 'espalier.config.yaml': 'model:\n  n_head: two\n' },
+    message: /espalier\.config\.yaml:2.*model\.n_head/s,
+  },
+  { what: 'a syntax error', args: debug, files: { 'espalier.config.yaml': 'model: {\n' }, message: /espalier\.config\.yaml/ },
+  { what: 'a missing text file', args: [...debug, '--set', 'data.text=absent.txt'], message: /absent\.txt/ },
+  { what: 'an empty text file', args: [...debug, '--set', 'data.text=empty.txt'], files: { 'empty.txt': '' }, message: /empty\.txt.*empty/s },
+  {
+    what: 'a text shorter than a block',
+    args: [...debug, '--set', 'data.text=short.txt'],
+    files: { 'short.txt': 'hello world' },
+    message: /block_size|block/,
+  },
+  {
+    what: 'a .bin of odd length',
+    args: [...debug, '--set', 'data={dir: odd}'],
+    files: { 'odd/train.bin': new Uint8Array(1001), 'odd/val.bin': new Uint8Array(1000) },
+    message: /train\.bin.*1001/s,
+  },
+  {
+    what: 'a token id over the vocabulary',
+    args: [...debug, '--set', 'data={dir: over}'],
+    files: {
+      'over/train.bin': new Uint8Array(2000).fill(1),
+      'over/val.bin': new Uint8Array(2000),
+      'over/meta.json': '{"vocab_size": 65}',
+    },
+    message: /257.*65|65.*257/s,
+  },
+  { what: 'heads that do not divide the width', args: [...debug, '--set', 'model.n_head=5'], message: /n_head.*n_embd|n_embd.*n_head/s },
+  {
+    what: 'a plugin that throws while it loads',
+    args: [...debug, '--set', 'plugins."./boom.ts"=true'],
+    files: { 'boom.ts': 'throw new Error("no fuse");\n' },
+    message: /boom\.ts.*no fuse/s,
+  },
+  {
+    what: 'two plugins that bind one contract',
+    args: [...debug, '--set', 'plugins."./second.ts"=true'],
+    files: { 'second.ts': plugin('second', '', 'static register(b: any) { b.bind(BatchSource, this as any); }') },
+    message: /batches-random and second both bind BatchSource/,
+  },
+  {
+    what: 'an ordering cycle',
+    args: [...debug, '--set', 'plugins."./a.ts"=true', '--set', 'plugins."./b.ts"=true'],
+    files: { 'a.ts': plugin('a', ", after: ['b']"), 'b.ts': plugin('b', ", after: ['a']") },
+    message: /a after b after a|b after a after b/,
+  },
+  { what: 'an unknown engine', args: [...debug, '--set', 'engine=wasn'], message: /wasn.*wasm/s },
+  { what: 'an unknown plugin', args: [...debug, '--set', 'plugins.evalution=true'], message: /evalution.*evaluation/s },
+  { what: 'an unknown option', args: ['train', '--presets', 'debug'], message: /--preset/ },
+  { what: 'an unknown command', args: ['trian'], message: /train/ },
+];
+
+for (const { what, args, files, message } of cases) {
+  test(`${what}: exit code 2, a clear message, nothing created`, async (t) => {
+    const folder = emptyFolder(t);
+    for (const [name, content] of Object.entries(files ?? {})) {
+      mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+      writeFileSync(path.join(folder, name), content);
+    }
+    const before = readdirSync(folder, { recursive: true }).length;
+    const { code, err } = await espalier(folder, ...args);
+    t.is(code, 2, err);
+    t.regex(err, message);
+    t.notRegex(err, /^\s+at /m, 'a stack trace');
+    t.is(readdirSync(folder, { recursive: true }).length, before);
+  });
+}

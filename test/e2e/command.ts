@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+
+const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+
+export interface Outcome {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** An empty folder that is gone after the test. */
+export function emptyFolder(t: ExecutionContext): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+  t.teardown(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+/** Runs the real command in a folder, as a user does. */
+export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, ...args], { cwd, maxBuffer: 1 << 26 }, (error, out, err) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
+      resolve({ code, out, err });
+    });
+  });
+}

@@ -1,0 +1,121 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { emptyFolder, espalier } from './command.js';
+
+const debug = ['--preset', 'debug', '--set', 'engine=cpu'];
+
+test('train, sample, evaluate and go on, as a user does', async (t) => {
+  const folder = emptyFolder(t);
+  const trained = await espalier(folder, 'train', ...debug, '--set', 'run.dir=out');
+  t.is(trained.code, 0, trained.err);
+  t.true(existsSync(path.join(folder, 'out/config.yaml')));
+  t.true(existsSync(path.join(folder, 'out/run.log')));
+  const lines = readFileSync(path.join(folder, 'out/metrics.jsonl'), 'utf8').trim().split('\n');
+  t.true(lines.every((line) => typeof JSON.parse(line) === 'object'));
+
+  const sample = await espalier(folder, 'sample', 'out', '--prompt', 'Call me', '--tokens', '20');
+  t.is(sample.code, 0, sample.err);
+  t.true(sample.out.startsWith('Call me'));
+  t.is(sample.out, (await espalier(folder, 'sample', 'out', '--prompt', 'Call me', '--tokens', '20')).out);
+
+  const evaluated = await espalier(folder, 'evaluate', 'out', '--iters', '2', '--json');
+  t.is(evaluated.code, 0, evaluated.err);
+  const facts: unknown = JSON.parse(evaluated.out);
+  t.true(typeof facts === 'object' && facts !== null && 'val/loss' in facts && Number(facts['val/loss']) < 5);
+
+  const again = await espalier(folder, 'train', ...debug, '--set', 'run.dir=out');
+  t.is(again.code, 2);
+  t.regex(again.err, /--resume/);
+  const resumed = await espalier(folder, 'train', ...debug, '--set', 'run.dir=out', '--resume', '--set', 'train.max_iters=24');
+  t.is(resumed.code, 0, resumed.err);
+  t.regex(resumed.out + resumed.err, /iteration 20/);
+});
+
+test('a plugin in one TypeScript file outside the repo binds its own batch strategy and listens', async (t) => {
+  const folder = emptyFolder(t);
+  writeFileSync(
+    path.join(folder, 'first-window.ts'),
+    `import { BatchSource, Dataset, Logger, On, Plugin, PluginConfig, inject,
+  type Batch, type BatchShape, type Bindings, type IterationEnd, type Split } from 'espalier';
+import { z } from 'zod';
+
+@Plugin({ name: 'first-window', summary: 'serves one window again and again', slot: 'batches', config: z.strictObject({ at: z.int().default(0) }) })
+export default class FirstWindow implements BatchSource {
+  static register(bindings: Bindings) { bindings.bind(BatchSource, FirstWindow); }
+  constructor(@inject(PluginConfig) private readonly config: { at: number }, @inject(Dataset) private readonly data: Dataset,
+              @inject(Logger) private readonly log: Logger) {}
+
+  @On('iteration:end')
+  tell({ iteration, loss }: IterationEnd) { this.log.info(\`mine \${iteration} \${loss < 10}\`); }
+
+  next({ batchSize, blockSize }: BatchShape): Batch { return this.evaluation('train', 0, { batchSize, blockSize }); }
+  evaluation(split: Split, _index: number, { batchSize, blockSize }: BatchShape): Batch {
+    const inputs = new Int32Array(batchSize * blockSize), targets = new Int32Array(batchSize * blockSize);
+    for (let row = 0; row < batchSize; row++) {
+      this.data.split(split).read(this.config.at, blockSize, inputs, row * blockSize);
+      this.data.split(split).read(this.config.at + 1, blockSize, targets, row * blockSize);
+    }
+    return { inputs, targets, batchSize, blockSize };
+  }
+  progress() { return { shard: 0, position: this.config.at }; }
+  state() { return {}; }
+  restore() {}
+}
+`,
+  );
+  writeFileSync(path.join(folder, 'espalier.config.yaml'), 'extends: [debug]\nengine: cpu\nbatches: { strategy: ./first-window.ts, at: 5 }\ntrain: { max_iters: 3 }\n');
+  const { code, out, err } = await espalier(folder, 'train');
+  t.is(code, 0, err);
+  t.regex(out + err, /mine 2 true/);
+});
+
+test('--dry-run tells everything and creates nothing', async (t) => {
+  const folder = emptyFolder(t);
+  const { code, out, err } = await espalier(folder, 'train', ...debug, '--dry-run');
+  t.is(code, 0, err);
+  for (const expected of [/model\.n_embd: 32 +# .*debug\.yaml/, /engine.*# --set/, /iteration:end +.*→/, /total +[\d,]+/, /checkpoints .*free/, /memory/]) {
+    t.regex(out, expected);
+  }
+  t.deepEqual(readdirSync(folder), []);
+});
+
+test('explain, plugins, presets, events and doctor print facts, as JSON when asked', async (t) => {
+  const folder = emptyFolder(t);
+  for (const args of [['explain', '--preset', 'debug'], ['plugins'], ['presets'], ['events'], ['doctor']]) {
+    const text = await espalier(folder, ...args);
+    t.is(text.code, 0, text.err);
+    t.true(text.out.length > 100, args[0]);
+    const json = await espalier(folder, ...args, '--json');
+    t.is(json.code, 0, json.err);
+    t.notThrows(() => void JSON.parse(json.out), args[0]);
+  }
+});
+
+test('a plugin that throws while the run goes fails it with exit code 1 and names plugin and event', async (t) => {
+  const folder = emptyFolder(t);
+  writeFileSync(
+    path.join(folder, 'bomb.ts'),
+    `import { On, Plugin } from 'espalier';
+@Plugin({ name: 'bomb', summary: 'goes off' })
+export default class Bomb { @On('iteration:start') tick({ iteration }: { iteration: number }) { if (iteration === 3) throw new Error('boom'); } }
+`,
+  );
+  const { code, err } = await espalier(folder, 'train', ...debug, '--set', 'plugins."./bomb.ts"=true');
+  t.is(code, 1);
+  t.regex(err, /plugin bomb failed at iteration:start: boom/);
+});
+
+test('SIGTERM ends the run after the iteration, with a checkpoint and exit code 143', async (t) => {
+  const folder = emptyFolder(t);
+  writeFileSync(
+    path.join(folder, 'kill.ts'),
+    `import { On, Plugin } from 'espalier';
+@Plugin({ name: 'kill', summary: 'sends a signal' })
+export default class Kill { @On('iteration:start') tick({ iteration }: { iteration: number }) { if (iteration === 3) process.kill(process.pid, 'SIGTERM'); } }
+`,
+  );
+  const { code, err } = await espalier(folder, 'train', ...debug, '--set', 'plugins."./kill.ts"=true', '--set', 'run.dir=out');
+  t.is(code, 143, err);
+  t.true(readdirSync(path.join(folder, 'out/checkpoints')).some((name) => name.endsWith('-emergency')));
+});
