@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { explainLines } from '../config/explain.js';
+import { explainConfig, renderExplained } from '../config/explain.js';
 import { listPresets } from '../config/preset-list.js';
-import { schemaOptions } from '../config/schema-docs.js';
+import { describeOptions } from '../config/schema-docs.js';
 import { lifecycle } from '../events/lifecycle.js';
 import { builtInNames, loadBuiltIn } from '../plugins/resolve.js';
 import { createRun } from '../run/create.js';
@@ -19,13 +19,10 @@ export function explainCommand(program: Command): void {
     .action(async (key: string | undefined, flags: ConfigFlags & JsonFlag) => {
       const { run, composed } = await createRun({ ...requestOf({ ...flags, quiet: true }) });
       await run.dispose();
-      const lines = explainLines(composed, run.composedConfig).filter(
+      const lines = explainConfig(composed, run.composedConfig).filter(
         ({ path }) => key === undefined || path === key || path.startsWith(`${key}.`),
       );
-      const width = Math.max(0, ...lines.map(({ path, value }) => path.length + JSON.stringify(value).length + 2));
-      print(flags.json, lines, () =>
-        lines.map(({ path, value, origin }) => `${`${path}: ${JSON.stringify(value)}`.padEnd(width)}  # ${origin}`).join('\n'),
-      );
+      print(flags.json, lines, () => renderExplained(lines));
     });
 }
 
@@ -45,7 +42,7 @@ export function pluginsCommand(program: Command): void {
         source,
         after: options.after ?? [],
         before: options.before ?? [],
-        options: options.config === undefined ? [] : schemaOptions(options.config),
+        options: options.config === undefined ? [] : describeOptions(options.config),
       }));
       print(flags.json, facts, () =>
         facts

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import path from 'node:path';
+import path, { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Optimizer } from '../contracts/optimizer.js';
@@ -54,9 +55,8 @@ async function partsFor(settings: ParitySettings, engine: string): Promise<Parit
     `train.gradient_accumulation_steps=${String(settings.accum)}`,
   ];
   const { run } = await createRun({
-    cwd: process.cwd(),
+    cwd: dirname(fileURLToPath(import.meta.url)),
     set,
-    configFile: 'none',
     only: ['engine', 'model', 'optimizer', 'lr'],
     terminal: new Terminal({ quiet: true }),
   });

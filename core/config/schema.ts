@@ -6,11 +6,23 @@ const iterations = z.int().min(0);
 /** The core's part of a config; slots and features are checked by their plugins' own schemas. */
 export const coreSchema = z.strictObject({
   seed: z.int().min(0).default(1337).describe('seed of every random number of the run'),
-  precision: z.enum(['auto', 'f32']).default('auto').describe('number format of matrix products; engines here compute in f32'),
-  init: z.string().default('scratch').describe('scratch: new weights; resume: the newest checkpoint of the run; or a checkpoint folder whose weights to start from'),
+  precision: z
+    .enum(['auto', 'f32'])
+    .default('auto')
+    .describe('number format of matrix products; engines here compute in f32'),
+  init: z
+    .string()
+    .default('scratch')
+    .describe(
+      'scratch: new weights; resume: the newest checkpoint of the run; or a checkpoint folder whose weights to start from',
+    ),
   run: z
     .strictObject({
-      name: z.string().regex(/^[\w.-]+$/, 'letters, digits, . _ and - only').default('run').describe('name of the run'),
+      name: z
+        .string()
+        .regex(/^[\w.-]+$/, 'letters, digits, . _ and - only')
+        .default('run')
+        .describe('name of the run'),
       dir: z.string().min(1).optional().describe('folder of the run; runs/NAME when not given'),
     })
     .prefault({})

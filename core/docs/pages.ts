@@ -1,5 +1,5 @@
 import { coreSchema } from '../config/schema.js';
-import { schemaOptions, type SchemaOption } from '../config/schema-docs.js';
+import { describeOptions, type OptionDoc } from '../config/schema-docs.js';
 import { lifecycle } from '../events/lifecycle.js';
 import { builtInNames, loadBuiltIn } from '../plugins/resolve.js';
 
@@ -14,7 +14,7 @@ async function configPage(): Promise<string> {
   const plugins = await Promise.all(builtInNames().map(loadBuiltIn));
   const sections = plugins.map(({ options }) => {
     const place = options.slot === undefined ? `under \`plugins.${options.name}\`` : `fills \`${options.slot}\``;
-    const table = optionTable(options.config === undefined ? [] : schemaOptions(options.config));
+    const table = optionTable(options.config === undefined ? [] : describeOptions(options.config));
     return [`## ${options.name}`, `${options.summary} (${place})`, table].join('\n\n');
   });
   return [
@@ -22,13 +22,13 @@ async function configPage(): Promise<string> {
     '# Config reference',
     'Slots (`engine`, `model`, `optimizer`, `lr`, `data`, `batches`) are each filled by one plugin; its options stand beside its name. Features stand under `plugins`. See [presets](presets.md) for how configs compose.',
     '## Core',
-    optionTable(schemaOptions(coreSchema)),
+    optionTable(describeOptions(coreSchema)),
     ...sections,
     '',
   ].join('\n\n');
 }
 
-function optionTable(options: readonly SchemaOption[]): string {
+function optionTable(options: readonly OptionDoc[]): string {
   if (options.length === 0) return 'No options.';
   const rows = options.map(
     ({ name, type, default: value, description }) =>

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { checkCore, type SlotChoice } from '../config/slots.js';
+import { checkCore, filledConfig, type SlotChoice } from '../config/slots.js';
 import { composeConfig, type ComposedConfig } from '../config/load.js';
 import { checkPart } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
@@ -85,7 +85,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   addListeners(bus, plugins, live);
-  const value = finalConfig(checked.core, composed, plugins);
+  const value = filledConfig(checked, (choice) => plugins.find(({ path: at }) => at === choice.path)?.config);
   const run = new Run({
     config: checked.core,
     composed: value,
@@ -147,35 +147,6 @@ function keepBestLoss(bus: EventBus, state: RunState): void {
 
 function runFolder(core: CoreConfig, cwd: string): string {
   return path.resolve(cwd, core.run.dir ?? path.join('runs', core.run.name));
-}
-
-/** The composed config with the defaults that schemas filled in; composing it again gives the same run. */
-function finalConfig(
-  core: CoreConfig,
-  composed: ComposedConfig,
-  plugins: readonly ConfiguredPlugin[],
-): Record<string, unknown> {
-  const value: Record<string, unknown> = { ...structuredClone(composed.value), ...core };
-  for (const { path: key, config } of plugins) {
-    if (isRecord(config)) mergeAt(value, key, config);
-  }
-  return value;
-}
-
-function mergeAt(value: Record<string, unknown>, key: readonly string[], config: Record<string, unknown>): void {
-  const [first, ...rest] = key;
-  if (first === undefined) {
-    Object.assign(value, config);
-    return;
-  }
-  const below = value[first];
-  const next = isRecord(below) ? below : typeof below === 'string' ? { use: below } : {};
-  value[first] = next;
-  mergeAt(next, rest, config);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function packageVersion(): string {

@@ -74,7 +74,7 @@ test('--dry-run tells everything and creates nothing', async (t) => {
   const folder = emptyFolder(t);
   const { code, out, err } = await espalier(folder, 'train', ...debug, '--dry-run');
   t.is(code, 0, err);
-  for (const expected of [/model\.n_embd: 32 +# .*debug\.yaml/, /engine.*# --set/, /iteration:end +.*→/, /total +[\d,]+/, /checkpoints .*free/, /memory/]) {
+  for (const expected of [/model\.n_embd +32 +# presets\/debug\.yaml:\d/, /engine.*# --set/, /iteration:end +.*→/, /total +[\d,]+/, /checkpoints .*free/, /memory/]) {
     t.regex(out, expected);
   }
   t.deepEqual(readdirSync(folder), []);

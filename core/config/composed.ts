@@ -1,0 +1,64 @@
+import type { ConfigPath } from './path.js';
+import { pathKey } from './path.js';
+
+/** The place that a value of a config was written at. */
+export interface Origin {
+  /** What is printed: a file (relative to the working folder, or `presets/NAME.yaml`), `--set` or `default`. */
+  source: string;
+  /** Line in the file, from 1; not known for files of code. */
+  line?: number;
+  /** Absolute path of the file. */
+  file?: string;
+}
+
+/** A config after composition and before its schemas are applied. */
+export interface ComposedConfig {
+  /** The merged settings, slots in their long form (`{ use: … }`), without `extends`. */
+  readonly value: Record<string, unknown>;
+  /** By `pathKey`: of every leaf and of every section; checking adds `default` for what schemas fill in. */
+  readonly origins: Map<string, Origin>;
+  /** What was merged, first (weakest) to last. */
+  readonly layers: readonly string[];
+  /** The files among them, absolute. */
+  readonly files: readonly string[];
+}
+
+/** `source:line` */
+export function showOrigin({ source, line }: Origin): string {
+  return line === undefined ? source : `${source}:${String(line)}`;
+}
+
+/** The origin of a value, or of the closest section around it that has one. */
+export function originAt(composed: ComposedConfig, path: ConfigPath): Origin | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const origin = composed.origins.get(pathKey(path.slice(0, length)));
+    if (origin !== undefined) return origin;
+  }
+  return undefined;
+}
+
+/** The value at a path, and how many of its keys there are: fewer than the path's when it leads nowhere. */
+export function valueAt(value: unknown, path: ConfigPath): { value: unknown; depth: number } {
+  let current = value;
+  for (const [depth, key] of path.entries()) {
+    if (!isSection(current) || !Object.hasOwn(current, key)) return { value: current, depth };
+    current = current[key];
+  }
+  return { value: current, depth: path.length };
+}
+
+/** True for objects that hold settings; lists and instances of classes are values. */
+export function isSection(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Calls `visit` for every leaf: values that are not sections, and sections that are empty. */
+export function eachLeaf(value: unknown, visit: (path: string[], leaf: unknown) => void, path: string[] = []): void {
+  if (isSection(value) && Object.keys(value).length > 0) {
+    for (const [key, child] of Object.entries(value)) eachLeaf(child, visit, [...path, key]);
+  } else {
+    visit(path, value);
+  }
+}

@@ -1,0 +1,122 @@
+import path from 'node:path';
+import { UsageError } from '../errors.js';
+import type { ComposedConfig } from './composed.js';
+import { showOrigin } from './composed.js';
+import { ConfigReader } from './locate.js';
+import { parseSet } from './set.js';
+import { shownFile, type ConfigSource } from './source.js';
+import { flatten, merge, treeOf, type Section } from './tree.js';
+
+export type { ComposedConfig, Origin } from './composed.js';
+
+export interface ComposeOptions {
+  /** Folder that the config file is looked for in, and that paths in the config are relative to. */
+  cwd: string;
+  /** Preset names, or paths relative to `cwd`, later over earlier and all over the config file. */
+  presets: string[];
+  /** `a.b=value`, over everything else. */
+  set: string[];
+  /** A config file in place of the one found in `cwd`. */
+  configFile?: string | undefined;
+}
+
+/**
+ * Finds the config file, composes it with its presets and with what the command line adds.
+ * Each file is composed with its `extends` first; the whole is then laid over what came before.
+ * Paths in settings (`data.text`, …) stay as they are written: they are relative to `cwd`, in whichever file they stand.
+ * @throws UsageError for a file or preset that is not there, does not parse, or extends itself
+ */
+export async function composeConfig(options: ComposeOptions): Promise<ComposedConfig> {
+  const composer = new Composer(options.cwd);
+  await composer.addConfigFile(options.configFile);
+  for (const preset of options.presets) await composer.addPreset(preset);
+  for (const argument of options.set) composer.addSet(argument);
+  return composer.result();
+}
+
+/** A config from a checkpoint, with settings over it. @param checkpoint the checkpoint's folder */
+export function composeStored(
+  config: Record<string, unknown>,
+  checkpoint: string,
+  set: readonly string[],
+): ComposedConfig {
+  const source = `${checkpoint}/state.json`;
+  const origin = { source, file: path.join(checkpoint, 'state.json') };
+  const layers = [treeOf(config, () => origin), ...set.map(parseSet)];
+  const merged = layers.reduce((under, over) => merge(under, over));
+  return { ...flatten(merged), layers: [source, ...set.map((argument) => `--set ${argument}`)], files: [origin.file] };
+}
+
+class Composer {
+  readonly #reader: ConfigReader;
+  readonly #layers: string[] = [];
+  readonly #files = new Set<string>();
+  #tree: Section = treeOf({}, () => ({ source: 'default' }));
+
+  constructor(private readonly cwd: string) {
+    this.#reader = new ConfigReader(cwd);
+  }
+
+  async addConfigFile(file: string | undefined): Promise<void> {
+    const source =
+      file === undefined ? await this.#reader.find() : await this.#reader.read(this.#reader.configFile(file));
+    if (source !== undefined) this.#lay(await this.#compose(source, []));
+  }
+
+  async addPreset(name: string): Promise<void> {
+    const file = this.#reader.presetFile(name, this.cwd, `--preset ${name}`);
+    this.#lay(await this.#compose(await this.#reader.read(file), []));
+  }
+
+  addSet(argument: string): void {
+    this.#lay(parseSet(argument));
+    this.#layers.push(`--set ${argument}`);
+  }
+
+  result(): ComposedConfig {
+    return { ...flatten(this.#tree), layers: this.#layers, files: [...this.#files] };
+  }
+
+  #lay(over: Section): void {
+    this.#tree = merge(this.#tree, over);
+  }
+
+  /** A source over all that it extends. @param chain the files that led here */
+  async #compose(source: ConfigSource, chain: readonly string[]): Promise<Section> {
+    const here = [...chain, source.file];
+    const { extends: extended, ...settings } = source.value;
+    let tree: Section | undefined;
+    for (const name of namesIn(extended, source)) {
+      const where = `${showOrigin(source.origin(['extends']))}: extends`;
+      const file = this.#reader.presetFile(name, path.dirname(source.file), where);
+      if (here.includes(file)) throw this.#cycle([...here, file]);
+      const composed = await this.#compose(await this.#reader.read(file), here);
+      tree = tree === undefined ? composed : merge(tree, composed);
+    }
+    this.#layers.push(source.label);
+    this.#files.add(source.file);
+    const own = treeOf(settings, (at) => source.origin(at));
+    return tree === undefined ? own : merge(tree, own);
+  }
+
+  #cycle(files: readonly string[]): UsageError {
+    const last = files.at(-1) ?? '';
+    const cycle = files.slice(files.indexOf(last)).map((file) => shownFile(file, this.cwd));
+    return new UsageError(
+      'ESP_CONFIG_CYCLE',
+      `these files extend each other in a circle: ${cycle.join(' → ')}; take one \`extends\` out`,
+    );
+  }
+}
+
+function namesIn(extended: unknown, source: ConfigSource): string[] {
+  if (extended === undefined || extended === null) return [];
+  const names: unknown[] = Array.isArray(extended) ? extended : [extended];
+  return names.map((name) => {
+    if (typeof name === 'string' && name !== '') return name;
+    throw new UsageError(
+      'ESP_CONFIG_VALUE',
+      `${showOrigin(source.origin(['extends']))}: key extends: expected the name of a preset or a list of names, received ${JSON.stringify(extended)}`,
+    );
+  });
+}

@@ -1,0 +1,129 @@
+import { existsSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { cosmiconfig } from 'cosmiconfig';
+import { closest } from 'fastest-levenshtein';
+import { UsageError } from '../errors.js';
+import { listPresets, presetFolder } from './preset-list.js';
+import { ConfigSource, importSource, parseYamlSource, shownFile } from './source.js';
+
+/** File names that a config is looked for under, first found first taken. */
+export const searchPlaces = [
+  ...['ts', 'js', 'mjs', 'yaml', 'yml', 'json'].map((extension) => `espalier.config.${extension}`),
+  '.espalierrc',
+  ...['json', 'yaml', 'yml', 'js', 'ts'].map((extension) => `.espalierrc.${extension}`),
+  'package.json',
+];
+
+/** Finds and reads config files and presets; `cwd` is the folder that paths on the command line are relative to. */
+export class ConfigReader {
+  readonly #explorer;
+
+  constructor(private readonly cwd: string) {
+    const yaml = (file: string, text: string): unknown => this.#readYaml(file, text);
+    const code = (file: string): Promise<ConfigSource> => importSource(file, this.#label(file));
+    this.#explorer = cosmiconfig('espalier', {
+      searchPlaces,
+      searchStrategy: 'none',
+      cache: false,
+      loaders: {
+        '.yaml': yaml,
+        '.yml': yaml,
+        '.json': yaml,
+        noExt: yaml,
+        default: yaml,
+        '.ts': code,
+        '.js': code,
+        '.mjs': code,
+        '.cjs': code,
+      },
+    });
+  }
+
+  /** The config file in `cwd`, if there is one; folders above are not searched, since paths in it are relative to `cwd`. */
+  async find(): Promise<ConfigSource | undefined> {
+    const found = await this.#explorer.search(this.cwd);
+    return sourceIn(found?.config);
+  }
+
+  /** Reads a config file or a preset. An empty one holds no settings. */
+  async read(file: string): Promise<ConfigSource> {
+    const found = await this.#explorer.load(file);
+    return sourceIn(found?.config) ?? new ConfigSource(file, this.#label(file), {});
+  }
+
+  /** The absolute path of `--config FILE`. */
+  configFile(file: string): string {
+    const absolute = path.resolve(this.cwd, file);
+    if (!isFile(absolute))
+      throw new UsageError('ESP_CONFIG_NOT_FOUND', `--config ${file}: there is no file ${absolute}`);
+    return absolute;
+  }
+
+  /**
+   * The file of a preset: a name in the package's presets, a path relative to `folder`, or a package
+   * (`NAME` or `espalier-preset-NAME`) whose main file is a config.
+   * @param where what names it, for errors: `--preset` or a place in a file
+   */
+  presetFile(name: string, folder: string, where: string): string {
+    const byName = listPresets().find((preset) => preset.name === name);
+    if (byName !== undefined) return byName.file;
+    const absolute = path.resolve(folder, name);
+    if (looksLikePath(name) && isFile(absolute)) return absolute;
+    const inPackage = isExplicitPath(name) ? undefined : packageFile(name, folder);
+    if (inPackage !== undefined) return inPackage;
+    throw looksLikePath(name)
+      ? new UsageError('ESP_PRESET_NOT_FOUND', `${where}: there is no preset file ${absolute}`)
+      : unknownPreset(name, where);
+  }
+
+  #readYaml(file: string, text: string): unknown {
+    const source = parseYamlSource(file, this.#label(file), text);
+    // cosmiconfig takes the key `espalier` of what this gives for a package.json.
+    return path.basename(file) === 'package.json' ? { espalier: source.section('espalier') } : source;
+  }
+
+  #label(file: string): string {
+    const preset = path.relative(presetFolder(), file);
+    return preset.includes(path.sep) || preset.startsWith('..') ? shownFile(file, this.cwd) : `presets/${preset}`;
+  }
+}
+
+function sourceIn(config: unknown): ConfigSource | undefined {
+  return config instanceof ConfigSource ? config : undefined;
+}
+
+function isFile(file: string): boolean {
+  return existsSync(file) && statSync(file).isFile();
+}
+
+function isExplicitPath(name: string): boolean {
+  return name.startsWith('.') || path.isAbsolute(name);
+}
+
+function looksLikePath(name: string): boolean {
+  return (
+    isExplicitPath(name) || /\.(?:ya?ml|json|[cm]?js|ts)$/.test(name) || (name.includes('/') && !name.startsWith('@'))
+  );
+}
+
+function packageFile(name: string, folder: string): string | undefined {
+  const resolver = createRequire(path.join(folder, 'noop.js'));
+  for (const candidate of [`espalier-preset-${name}`, name]) {
+    try {
+      const file = resolver.resolve(candidate);
+      if (path.isAbsolute(file)) return file;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+function unknownPreset(name: string, where: string): UsageError {
+  const names = listPresets().map((preset) => preset.name);
+  return new UsageError(
+    'ESP_PRESET_NOT_FOUND',
+    `${where}: unknown preset "${name}": did you mean "${closest(name, names)}"? There are: ${names.join(', ')}; a path starts with ./`,
+  );
+}

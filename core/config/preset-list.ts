@@ -1,0 +1,39 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** A preset that comes with the package. */
+export interface Preset {
+  name: string;
+  /** The comment on its first line. */
+  summary: string;
+  /** Absolute path. */
+  file: string;
+}
+
+/** The presets that come with the package, by name. */
+export function listPresets(): Preset[] {
+  return readdirSync(presetFolder())
+    .filter((entry) => entry.endsWith('.yaml'))
+    .sort()
+    .map((entry) => {
+      const file = path.join(presetFolder(), entry);
+      return { name: path.basename(entry, '.yaml'), summary: firstComment(readFileSync(file, 'utf8')), file };
+    });
+}
+
+/** Absolute path of the package's `presets` folder. */
+export function presetFolder(): string {
+  return path.join(packageRoot(), 'presets');
+}
+
+function firstComment(text: string): string {
+  return /^#[ \t]*(.*?)[ \t]*$/m.exec(text.split('\n', 1)[0] ?? '')?.[1] ?? '';
+}
+
+/** The compiled files lie some folders below it, in a clone as in an installed package. */
+function packageRoot(): string {
+  let folder = path.dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(path.join(folder, 'package.json'))) folder = path.dirname(folder);
+  return folder;
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { isSection } from './composed.js';
+import type { ConfigPath } from './path.js';
+import { pathKey } from './path.js';
+
+/** One option of a schema, as listings and the reference page print it. */
+export interface OptionDoc {
+  /** Dotted, for options within options. */
+  name: string;
+  /** E.g. `integer ≥ 1`, `"auto" | "f32"`, `string`. */
+  type: string;
+  /** Undefined when there is none. */
+  default: unknown;
+  /** True when it must be given. */
+  required: boolean;
+  description: string;
+}
+
+/** The options that a schema takes, in its order; options of nested sections follow their section's place. */
+export function describeOptions(schema: z.ZodType): OptionDoc[] {
+  return optionsIn(jsonSchemaOf(schema), []);
+}
+
+/** Names of the keys that a schema takes at a path within it. */
+export function knownKeys(schema: z.ZodType, path: ConfigPath): string[] {
+  let candidates = branches(jsonSchemaOf(schema));
+  for (const key of path) {
+    candidates = candidates.flatMap((candidate) => {
+      const next = propertiesOf(candidate)[key] ?? candidate['additionalProperties'] ?? candidate['items'];
+      return isSection(next) ? branches(next) : [];
+    });
+  }
+  return [...new Set(candidates.flatMap((candidate) => Object.keys(propertiesOf(candidate))))];
+}
+
+type JsonSchema = Record<string, unknown>;
+
+function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  return { ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
+}
+
+function optionsIn(schema: JsonSchema, path: string[]): OptionDoc[] {
+  const required: unknown[] = Array.isArray(schema['required']) ? schema['required'] : [];
+  return Object.entries(propertiesOf(schema)).flatMap(([key, property]): OptionDoc[] => {
+    if (!isSection(property)) return [];
+    const at = [...path, key];
+    if (Object.keys(propertiesOf(property)).length > 0) return optionsIn(property, at);
+    return [
+      {
+        name: pathKey(at),
+        type: typeOf(property),
+        default: property['default'],
+        required: required.includes(key),
+        description: typeof property['description'] === 'string' ? property['description'] : '',
+      },
+    ];
+  });
+}
+
+function propertiesOf(schema: JsonSchema): Record<string, unknown> {
+  const { properties } = schema;
+  return isSection(properties) ? properties : {};
+}
+
+/** The schema itself, and the alternatives within it. */
+function branches(schema: JsonSchema): JsonSchema[] {
+  const inner = ['anyOf', 'oneOf', 'allOf'].flatMap((key): unknown[] => {
+    const list = schema[key];
+    return Array.isArray(list) ? list : [];
+  });
+  return [schema, ...inner.filter(isSection).flatMap(branches)];
+}
+
+function typeOf(schema: JsonSchema): string {
+  const alternatives: unknown = schema['anyOf'] ?? schema['oneOf'];
+  if (Array.isArray(alternatives)) return alternatives.filter(isSection).map(typeOf).join(' | ');
+  if (Array.isArray(schema['enum'])) return schema['enum'].map((value) => JSON.stringify(value)).join(' | ');
+  if ('const' in schema) return JSON.stringify(schema['const']);
+  const { items, type } = schema;
+  if (type === 'array') return isSection(items) ? `list of ${typeOf(items)}` : 'list';
+  const name = typeof type === 'string' ? type : 'any';
+  if (name === 'object' && isSection(schema['properties']))
+    return `{ ${Object.keys(schema['properties']).join(', ')} }`;
+  return [name, ...limits(schema)].join(' ');
+}
+
+function limits(schema: JsonSchema): string[] {
+  const named: [string, string][] = [
+    ['minimum', '≥'],
+    ['exclusiveMinimum', '>'],
+    ['maximum', '≤'],
+    ['exclusiveMaximum', '<'],
+  ];
+  return named.flatMap(([key, sign]) => {
+    const limit = schema[key];
+    return typeof limit === 'number' && Math.abs(limit) < Number.MAX_SAFE_INTEGER ? [`${sign} ${String(limit)}`] : [];
+  });
+}

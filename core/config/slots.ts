@@ -1,0 +1,127 @@
+import type { Slot } from '../plugins/plugin.js';
+import { isSection, valueAt, type ComposedConfig } from './composed.js';
+import { pathKey, type ConfigPath } from './path.js';
+import { coreSchema, type CoreConfig } from './schema.js';
+import { slotKeys } from './slot-keys.js';
+import { checkPart, problems, unknownKey, wrongValue, type Problem } from './validate.js';
+
+/** A plugin that a config names, with its options as they were written. */
+export interface SlotChoice {
+  /** The name in the config: `wasm`, `./my-plugin.ts`. */
+  readonly use: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Where the options stand. */
+  readonly path: ConfigPath;
+}
+
+/** A composed config, split into the parts that different schemas check. */
+export interface CheckedConfig {
+  readonly core: CoreConfig;
+  readonly slots: Readonly<Record<Slot, SlotChoice>>;
+  /** What is on under `plugins`, in the order written. */
+  readonly features: readonly SlotChoice[];
+  /** Names under `plugins` that are turned off. */
+  readonly off: readonly string[];
+}
+
+/**
+ * Checks the core's settings and splits off those of slots and features, which their plugins' schemas check.
+ * @throws UsageError listing every unknown top-level key and every section that is not one; then the core's wrong values
+ */
+export function checkCore(composed: ComposedConfig): CheckedConfig {
+  const found: Problem[] = unknownTopKeys(composed);
+  const slot = (name: Slot): SlotChoice => slotChoice(name, composed, found);
+  const chosen = {
+    engine: slot('engine'),
+    tokenizer: slot('tokenizer'),
+    data: slot('data'),
+    batches: slot('batches'),
+    model: slot('model'),
+    optimizer: slot('optimizer'),
+    lr: slot('lr'),
+  };
+  const { features, off } = featuresIn(composed, found);
+  if (found.length > 0) throw problems(found);
+  const core = checkPart(coreSchema, [], composed, pick(composed.value, coreKeys));
+  return { core, slots: chosen, features, off };
+}
+
+/**
+ * The whole config with what schemas filled in; it composes to the same run again.
+ * @param configOf the checked options of a plugin that the config names; undefined for one that was not loaded
+ */
+export function filledConfig(
+  checked: CheckedConfig,
+  configOf: (choice: SlotChoice) => unknown,
+): Record<string, unknown> {
+  const filled = (choice: SlotChoice): Record<string, unknown> => {
+    const config = configOf(choice);
+    return isSection(config) ? config : { ...choice.options };
+  };
+  const named = (name: Slot): Record<string, unknown> => {
+    const choice = checked.slots[name];
+    // Which engine `auto` takes is the machine's business: another machine's engine has other options.
+    const options = choice.use === 'auto' ? choice.options : filled(choice);
+    return { [slotKeys[name].key]: choice.use, ...options };
+  };
+  const on = checked.features.map((feature): [string, unknown] => [feature.use, filled(feature)]);
+  return {
+    ...checked.core,
+    engine: named('engine'),
+    data: { ...named('data'), tokenizer: named('tokenizer') },
+    batches: named('batches'),
+    model: named('model'),
+    optimizer: named('optimizer'),
+    lr: named('lr'),
+    plugins: Object.fromEntries([...on, ...checked.off.map((name): [string, unknown] => [name, false])]),
+  };
+}
+
+const coreKeys: readonly string[] = Object.keys(coreSchema.shape);
+
+function unknownTopKeys(composed: ComposedConfig): Problem[] {
+  const known = [...new Set([...coreKeys, ...Object.values(slotKeys).map(({ path }) => path[0]), 'plugins'])];
+  return Object.keys(composed.value)
+    .filter((key) => !known.includes(key))
+    .map((key) => unknownKey([key], [...known, 'extends'], composed));
+}
+
+function slotChoice(slot: Slot, composed: ComposedConfig, found: Problem[]): SlotChoice {
+  const { path, key, fallback, others } = slotKeys[slot];
+  const { value, depth } = valueAt(composed.value, path);
+  const section = depth === path.length ? value : {};
+  if (!isSection(section)) {
+    // A parent that is no section is reported as such, once.
+    if (depth === path.length)
+      found.push(wrongValue(path, 'expected a plugin’s name, or a map of its options', composed));
+    return { use: fallback, options: {}, path };
+  }
+  const named = section[key] ?? fallback;
+  const use = typeof named === 'string' ? named : fallback;
+  if (named !== use) found.push(wrongValue([...path, key], 'expected the name of a plugin', composed));
+  const place = pathKey([...path, key]);
+  if (!composed.origins.has(place)) composed.origins.set(place, { source: 'default' });
+  const options = Object.entries(section).filter(([option]) => option !== key && !others.includes(option));
+  return { use, options: Object.fromEntries(options), path };
+}
+
+function featuresIn(composed: ComposedConfig, found: Problem[]): Pick<CheckedConfig, 'features' | 'off'> {
+  const section = composed.value['plugins'] ?? {};
+  const features: SlotChoice[] = [];
+  const off: string[] = [];
+  if (!isSection(section)) {
+    found.push(wrongValue(['plugins'], 'expected a map of plugin names to their options', composed));
+    return { features, off };
+  }
+  for (const [use, value] of Object.entries(section)) {
+    const path = ['plugins', use];
+    if (isSection(value)) features.push({ use, options: value, path });
+    else if (value === false || value === null) off.push(use);
+    else found.push(wrongValue(path, 'expected a map of options, true, or false to turn it off', composed));
+  }
+  return { features, off };
+}
+
+function pick(value: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key)));
+}

@@ -1,0 +1,141 @@
+import { closest, distance } from 'fastest-levenshtein';
+import type { z } from 'zod';
+import { UsageError } from '../errors.js';
+import { eachLeaf, isSection, originAt, showOrigin, valueAt, type ComposedConfig } from './composed.js';
+import { pathKey, type ConfigPath } from './path.js';
+import { knownKeys } from './schema-docs.js';
+
+/**
+ * Checks one part of a config with its schema, and notes `default` as the origin of what the schema fills in.
+ * @param path where the part stands
+ * @param value the part, when it is not just what stands at `path` (a slot's options without its `use`)
+ * @returns the schema's output
+ * @throws UsageError listing every problem with its file and line
+ */
+export function checkPart<Output>(
+  schema: z.ZodType<Output>,
+  path: ConfigPath,
+  composed: ComposedConfig,
+  value: unknown = partAt(composed, path),
+): Output {
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    throw problems(result.error.issues.flatMap((issue) => describeIssue(issue, { schema, path, composed, value })));
+  }
+  addDefaults(result.data, path, composed);
+  return result.data;
+}
+
+/** A wrong thing in a config. */
+export interface Problem {
+  code: 'ESP_CONFIG_KEY' | 'ESP_CONFIG_VALUE';
+  /** With the place: `file:line: key …`. */
+  text: string;
+}
+
+/** One error for all of them. */
+export function problems(list: readonly Problem[]): UsageError {
+  const code = list.every((problem) => problem.code === 'ESP_CONFIG_KEY') ? 'ESP_CONFIG_KEY' : 'ESP_CONFIG_VALUE';
+  const [only] = list;
+  if (only !== undefined && list.length === 1) return new UsageError(code, only.text);
+  const lines = list.map((problem) => `\n  ${problem.text}`);
+  return new UsageError(code, `the config has ${String(list.length)} problems:${lines.join('')}`);
+}
+
+/** The problem of a key that nothing takes, with the nearest that is known. */
+export function unknownKey(path: ConfigPath, known: readonly string[], composed: ComposedConfig): Problem {
+  const key = path.at(-1) ?? '';
+  const within = path.length > 1 ? ` in ${pathKey(path.slice(0, -1))}` : '';
+  return {
+    code: 'ESP_CONFIG_KEY',
+    text: `${place(composed, path)}unknown key ${JSON.stringify(key)}${within}: ${suggestion(key, known)}`,
+  };
+}
+
+/** The problem of a value that cannot stand at its key. */
+export function wrongValue(path: ConfigPath, what: string, composed: ComposedConfig): Problem {
+  return { code: 'ESP_CONFIG_VALUE', text: `${place(composed, path)}key ${pathKey(path)}: ${what}` };
+}
+
+interface Checked {
+  schema: z.ZodType;
+  path: ConfigPath;
+  composed: ComposedConfig;
+  value: unknown;
+}
+
+type Issue = z.core.$ZodIssue;
+
+function describeIssue(issue: Issue, checked: Checked): Problem[] {
+  const within = issue.path.map(String);
+  const at = [...checked.path, ...within];
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(checked.schema, within);
+    return issue.keys.map((key) => unknownKey([...at, key], known, checked.composed));
+  }
+  if (issue.code === 'invalid_union') {
+    const closer = closestBranch(issue.errors);
+    if (closer !== undefined) {
+      return closer.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }, checked));
+    }
+  }
+  return [wrongValue(at, what(issue, within, checked.value), checked.composed)];
+}
+
+/** The alternative that the value was meant for: one that objects to something within it, or to other than its type. */
+function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  return branches.find((issues) => issues.some((issue) => issue.path.length > 0 || issue.code !== 'invalid_type'));
+}
+
+function what(issue: Issue, within: string[], value: unknown): string {
+  const given = valueAtIndices(value, within);
+  const expected = expectedOf(issue);
+  if (given === undefined)
+    return expected === undefined ? `it is missing: ${issue.message}` : `it is missing; expected ${expected}`;
+  const shown = isSection(given) || Array.isArray(given) ? '' : ` (${JSON.stringify(given)})`;
+  if (issue.code === 'invalid_union' && expected !== undefined) return `expected ${expected}${shown}`;
+  return `${issue.message.replace(/^Invalid input: /, '')}${shown}`;
+}
+
+function expectedOf(issue: Issue): string | undefined {
+  if (issue.code === 'invalid_type') return issue.expected;
+  if (issue.code !== 'invalid_union') return undefined;
+  const types = issue.errors.flat().map(expectedOf);
+  return types.length > 0 ? [...new Set(types)].join(' or ') : undefined;
+}
+
+/** Unlike `valueAt` it goes into lists too. */
+function valueAtIndices(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (current, key) => (typeof current === 'object' && current !== null ? Reflect.get(current, key) : undefined),
+    value,
+  );
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  if (known.length === 0) return 'it takes no options';
+  const near = closest(key, [...known]);
+  const isNear = distance(key, near) <= Math.max(2, Math.floor(key.length / 2));
+  return isNear ? `did you mean "${near}"?` : `known keys are ${known.join(', ')}`;
+}
+
+function place(composed: ComposedConfig, path: ConfigPath): string {
+  const origin = originAt(composed, path);
+  return origin === undefined || origin.source === 'default' ? '' : `${showOrigin(origin)}: `;
+}
+
+function partAt(composed: ComposedConfig, path: ConfigPath): unknown {
+  const { value, depth } = valueAt(composed.value, path);
+  return depth === path.length ? value : {};
+}
+
+function addDefaults(output: unknown, path: ConfigPath, composed: ComposedConfig): void {
+  eachLeaf(output, (within) => {
+    const at = [...path, ...within];
+    if (composed.origins.has(pathKey(at))) return;
+    // What a schema makes of one value (`keep: 3` → `{ last: 3 }`) comes from where that value stands.
+    const { value, depth } = valueAt(composed.value, at);
+    const origin = isSection(value) ? undefined : originAt(composed, at.slice(0, depth));
+    composed.origins.set(pathKey(at), origin ?? { source: 'default' });
+  });
+}

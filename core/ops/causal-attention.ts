@@ -1,0 +1,104 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { dropoutFactors, type DropoutMask } from './dropout.js';
+import { at, firstOf, runKernel, runKernelForAll, type Attributes, type Op } from './kernel.js';
+
+/**
+ * Multi-head attention where each position sees itself and those before it.
+ * @param qkv [batch, time, 3 · width]: queries, keys and values, each of `heads` parts side by side
+ * @param mask dropout of the attention weights [batch, heads, time, time]
+ * @returns [batch, time, width]
+ */
+export function causalAttention(qkv: tf.Tensor3D, heads: number, mask?: DropoutMask): tf.Tensor3D {
+  const outputs = runKernelForAll('EspalierCausalAttention', { qkv }, { heads, ...(mask ?? { rate: 0 }) });
+  return tf.reshape(at(outputs, 0), [qkv.shape[0], qkv.shape[1], qkv.shape[2] / 3]);
+}
+
+/**
+ * The forward kernel also gives the logarithm of each row's sum of exponentials [batch, heads, time]:
+ * the backward one makes the weights again from it, so that no [time, time] tensor is kept.
+ */
+export const causalAttentionOp: Op = {
+  kernels: [
+    {
+      name: 'EspalierCausalAttention',
+      compute: (inputs, attributes) => {
+        const { q, k, v } = split(inputs.get('qkv'), attributes.number('heads'));
+        const scores = maskedScores(q, k);
+        const logSum = tf.logSumExp(scores, -1, true);
+        const weights = tf.exp(tf.sub(scores, logSum));
+        const factors = weightFactors(weights, attributes);
+        const y = tf.matMul(factors === undefined ? weights : tf.mul(weights, factors), v);
+        return [joinHeads(y), tf.squeeze(logSum, [3])];
+      },
+    },
+    {
+      name: 'EspalierCausalAttentionGrad',
+      compute: (inputs, attributes) => {
+        const heads = attributes.number('heads');
+        const { q, k, v } = split(inputs.get('qkv'), heads);
+        const dy = splitHeads(inputs.get('dy'), heads);
+        const weights = tf.exp(tf.sub(maskedScores(q, k), tf.expandDims(inputs.get('logSum'), 3)));
+        const factors = weightFactors(weights, attributes);
+        const dropped = factors === undefined ? weights : tf.mul(weights, factors);
+        const dDropped = tf.matMul(dy, v, false, true);
+        const dWeights = factors === undefined ? dDropped : tf.mul(dDropped, factors);
+        const rowSums = tf.sum(tf.mul(dWeights, weights), -1, true);
+        const dScores = tf.mul(tf.mul(weights, tf.sub(dWeights, rowSums)), scaleOf(q));
+        const dq = tf.matMul(dScores, k);
+        const dk = tf.matMul(dScores, q, true, false);
+        const dv = tf.matMul(dropped, dy, true, false);
+        return tf.concat([joinHeads(dq), joinHeads(dk), joinHeads(dv)], -1);
+      },
+    },
+  ],
+  gradients: [
+    {
+      kernelName: 'EspalierCausalAttention',
+      inputsToSave: ['qkv'],
+      outputsToSave: [false, true],
+      gradFunc: (dys, saved, attributes) => {
+        const inputs = { dy: firstOf(dys), qkv: at(saved, 0), logSum: at(saved, 1) };
+        return { qkv: () => runKernel('EspalierCausalAttentionGrad', inputs, attributes) };
+      },
+    },
+  ],
+};
+
+// Far below any score, and finite: on backends where infinity minus infinity would appear it must not.
+const MASKED = -1e30;
+
+function maskedScores(q: tf.Tensor, k: tf.Tensor): tf.Tensor {
+  const time = at(q.shape, 2);
+  const future = new Float32Array(time * time);
+  for (let i = 0; i < time; i++) future.fill(MASKED, i * time + i + 1, (i + 1) * time);
+  return tf.add(tf.mul(tf.matMul(q, k, false, true), scaleOf(q)), tf.tensor2d(future, [time, time]));
+}
+
+function scaleOf(q: tf.Tensor): number {
+  return 1 / Math.sqrt(at(q.shape, 3));
+}
+
+function weightFactors(weights: tf.Tensor, attributes: Attributes): tf.Tensor | undefined {
+  const rate = attributes.number('rate');
+  if (rate === 0) return undefined;
+  const mask = { rate, key0: attributes.number('key0'), key1: attributes.number('key1') };
+  return tf.tensor(dropoutFactors(weights.size, mask), weights.shape);
+}
+
+function split(qkv: tf.Tensor, heads: number): { q: tf.Tensor; k: tf.Tensor; v: tf.Tensor } {
+  const [q, k, v] = tf.split(qkv, 3, -1).map((part) => splitHeads(part, heads));
+  if (q === undefined || k === undefined || v === undefined) throw new Error('split gave fewer than three parts');
+  return { q, k, v };
+}
+
+/** [batch, time, width] → [batch, heads, time, width / heads]. */
+function splitHeads(x: tf.Tensor, heads: number): tf.Tensor {
+  const [batch, time, width] = [at(x.shape, 0), at(x.shape, 1), at(x.shape, 2)];
+  return tf.transpose(tf.reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** [batch, heads, time, part] → [batch, time, heads · part]. */
+function joinHeads(x: tf.Tensor): tf.Tensor {
+  const [batch, heads, time, part] = [at(x.shape, 0), at(x.shape, 1), at(x.shape, 2), at(x.shape, 3)];
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, time, heads * part]);
+}

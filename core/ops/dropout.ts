@@ -1,0 +1,59 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { firstOf, runKernel, type Op } from './kernel.js';
+
+/** Which elements a dropout takes: a function of these numbers alone, the same on every engine. */
+export interface DropoutMask {
+  /** Share of elements set to 0, at least 0 and below 1. */
+  rate: number;
+  /** Two 32-bit numbers, different for every use. */
+  key0: number;
+  key1: number;
+}
+
+/** Sets a share of the elements to 0 and divides the others by what is kept; any shape. */
+export function dropout<T extends tf.Tensor>(x: T, mask: DropoutMask | undefined): T {
+  return mask === undefined ? x : runKernel<T>('EspalierDropout', { x }, { ...mask });
+}
+
+/** What `size` elements are multiplied by: 0 or 1 / (1 - rate). */
+export function dropoutFactors(size: number, { rate, key0, key1 }: DropoutMask): Float32Array {
+  const threshold = rate * 2 ** 32;
+  const kept = 1 / (1 - rate);
+  const factors = new Float32Array(size);
+  for (let i = 0; i < size; i++) factors[i] = elementHash(i, key0, key1) < threshold ? 0 : kept;
+  return factors;
+}
+
+export const dropoutOp: Op = {
+  kernels: [
+    {
+      name: 'EspalierDropout',
+      compute: (inputs, attributes) => {
+        const x = inputs.get('x');
+        const [rate, key0, key1] = [attributes.number('rate'), attributes.number('key0'), attributes.number('key1')];
+        return tf.mul(x, tf.tensor(dropoutFactors(x.size, { rate, key0, key1 }), x.shape));
+      },
+    },
+  ],
+  gradients: [
+    {
+      kernelName: 'EspalierDropout',
+      gradFunc: (dys, _saved, attributes) => ({
+        x: () => runKernel('EspalierDropout', { x: firstOf(dys) }, attributes),
+      }),
+    },
+  ],
+};
+
+/** Uniform 32-bit number of an element: two rounds, so that keys do not give shifted copies of one sequence. */
+function elementHash(index: number, key0: number, key1: number): number {
+  return mix((mix(index ^ key0) + key1) | 0) >>> 0;
+}
+
+/** Source: "lowbias32" of https://github.com/skeeto/hash-prospector (constants of 2022). */
+function mix(value: number): number {
+  let h = value;
+  h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
+  h = Math.imul(h ^ (h >>> 15), 0x735a2d97);
+  return h ^ (h >>> 15);
+}

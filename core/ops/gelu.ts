@@ -1,0 +1,53 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { at, firstOf, runKernel, type Op } from './kernel.js';
+
+/** x · Φ(x), with Φ the normal distribution (the exact form, not the tanh one); any shape. */
+export function gelu<T extends tf.Tensor>(x: T): T {
+  return runKernel<T>('EspalierGelu', { x });
+}
+
+export const geluOp: Op = {
+  kernels: [
+    {
+      name: 'EspalierGelu',
+      compute: (inputs) => {
+        const x = inputs.get('x');
+        return tf.mul(x, normalDistribution(x));
+      },
+    },
+    {
+      name: 'EspalierGeluGrad',
+      compute: (inputs) => {
+        const x = inputs.get('x');
+        const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+        return tf.mul(inputs.get('dy'), tf.add(normalDistribution(x), tf.mul(x, density)));
+      },
+    },
+  ],
+  gradients: [
+    {
+      kernelName: 'EspalierGelu',
+      inputsToSave: ['x'],
+      gradFunc: (dys, saved) => ({
+        x: () => runKernel('EspalierGeluGrad', { dy: firstOf(dys), x: at(saved, 0) }),
+      }),
+    },
+  ],
+};
+
+function normalDistribution(x: tf.Tensor): tf.Tensor {
+  const scaled = tf.mul(x, Math.SQRT1_2);
+  const erf = tf.getKernel('Erf', tf.getBackend()) === undefined ? erfOfBasics(scaled) : tf.erf(scaled);
+  return tf.mul(tf.add(erf, 1), 0.5);
+}
+
+/** Within 1.5e-7. Source: Abramowitz and Stegun, formula 7.1.26. */
+function erfOfBasics(x: tf.Tensor): tf.Tensor {
+  const magnitude = tf.abs(x);
+  const t = tf.reciprocal(tf.add(tf.mul(magnitude, 0.3275911), 1));
+  const polynomial = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592].reduce<tf.Tensor>(
+    (sum, coefficient) => tf.mul(tf.add(sum, coefficient), t),
+    tf.zerosLike(t),
+  );
+  return tf.mul(tf.sign(x), tf.sub(1, tf.mul(polynomial, tf.exp(tf.neg(tf.square(x))))));
+}

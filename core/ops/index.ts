@@ -1,0 +1,11 @@
+export { adamwStep, type AdamWSettings, type AdamWTensors } from './adamw-step.js';
+export { causalAttention } from './causal-attention.js';
+export { dropout, dropoutFactors, type DropoutMask } from './dropout.js';
+export { embedding } from './embedding.js';
+export { gelu } from './gelu.js';
+export { globalNorm } from './global-norm.js';
+export { Attributes, KernelInputs } from './kernel.js';
+export { layerNorm } from './layer-norm.js';
+export { linear, type LinearOptions } from './linear.js';
+export { registerOps } from './register.js';
+export { softmaxCrossEntropy } from './softmax-cross-entropy.js';

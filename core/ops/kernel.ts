@@ -1,0 +1,81 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** An operation of ours: its kernels (the same names on every backend) and their gradients. */
+export interface Op {
+  readonly kernels: readonly CompositeKernel[];
+  readonly gradients: readonly tf.GradConfig[];
+}
+
+/** A kernel made of TensorFlow.js operations, so that it runs on every backend. */
+export interface CompositeKernel {
+  readonly name: string;
+  readonly compute: (inputs: KernelInputs, attributes: Attributes) => tf.Tensor | tf.Tensor[];
+}
+
+/** The tensors that a kernel was called with, by name. */
+export class KernelInputs {
+  constructor(private readonly tensors: tf.NamedTensorInfoMap) {}
+
+  /** @throws Error when the kernel was called without it */
+  get(name: string): tf.Tensor {
+    const tensor = this.optional(name);
+    if (tensor === undefined) throw new Error(`the kernel needs the input ${name}`);
+    return tensor;
+  }
+
+  optional(name: string): tf.Tensor | undefined {
+    const tensor = this.tensors[name];
+    return tensor instanceof tf.Tensor ? tensor : undefined;
+  }
+
+  all(): tf.Tensor[] {
+    return Object.keys(this.tensors).map((name) => this.get(name));
+  }
+}
+
+/** The plain values that a kernel was called with, by name. */
+export class Attributes {
+  constructor(private readonly values: tf.NamedAttrMap) {}
+
+  number(name: string): number {
+    const value = this.values[name];
+    if (typeof value !== 'number') throw new Error(`the kernel needs the number ${name}`);
+    return value;
+  }
+
+  flag(name: string): boolean {
+    return this.values[name] === true;
+  }
+}
+
+/** Runs a kernel on the current backend. */
+export function runKernel<T extends tf.Tensor>(name: string, inputs: tf.NamedTensorMap, attributes: tf.NamedAttrMap = {}): T {
+  return tf.engine().runKernel<T>(name, inputs, attributes);
+}
+
+/** Runs a kernel that returns several tensors. */
+export function runKernelForAll(name: string, inputs: tf.NamedTensorMap, attributes: tf.NamedAttrMap = {}): tf.Tensor[] {
+  return tf.engine().runKernel<tf.Tensor[]>(name, inputs, attributes);
+}
+
+/** The gradient of an output; its kernel's first one where there are several. */
+export function firstOf(dy: tf.Tensor | tf.Tensor[]): tf.Tensor {
+  return at(Array.isArray(dy) ? dy : [dy], 0);
+}
+
+/** @throws Error when the list has no such element */
+export function at<T>(list: readonly T[], index: number): T {
+  const element = list[index];
+  if (element === undefined) throw new Error(`a kernel gave ${list.length} tensors, number ${index} is asked for`);
+  return element;
+}
+
+/** Size of the last axis. */
+export function lastSize(x: tf.Tensor): number {
+  return at(x.shape, x.rank - 1);
+}
+
+/** `x` of any rank as [rows, last axis]. */
+export function asRows(x: tf.Tensor): tf.Tensor2D {
+  return tf.reshape(x, [-1, lastSize(x)]);
+}

@@ -1,0 +1,52 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { adamwStepOp } from './adamw-step.js';
+import { causalAttentionOp } from './causal-attention.js';
+import { dropoutOp } from './dropout.js';
+import { embeddingOp } from './embedding.js';
+import { geluOp } from './gelu.js';
+import { globalNormOp } from './global-norm.js';
+import { Attributes, KernelInputs, type CompositeKernel, type Op } from './kernel.js';
+import { layerNormOp } from './layer-norm.js';
+import { linearOp } from './linear.js';
+import { softmaxCrossEntropyOp } from './softmax-cross-entropy.js';
+
+const ops: readonly Op[] = [
+  linearOp,
+  layerNormOp,
+  geluOp,
+  causalAttentionOp,
+  embeddingOp,
+  softmaxCrossEntropyOp,
+  dropoutOp,
+  adamwStepOp,
+  globalNormOp,
+];
+
+/**
+ * Makes the operations of `core/ops` work on a tfjs backend. Kernels that the engine registered
+ * under the same names stay: it registers its faster ones first. Calling it again changes nothing.
+ */
+export function registerOps(backendName: string): void {
+  for (const { kernels, gradients } of ops) {
+    for (const gradient of gradients) {
+      if (tf.getGradient(gradient.kernelName) === undefined) tf.registerGradient(gradient);
+    }
+    for (const kernel of kernels) {
+      if (!isRegistered(kernel.name, backendName)) registerComposite(kernel, backendName);
+    }
+  }
+}
+
+function isRegistered(kernelName: string, backendName: string): boolean {
+  // Not getKernel: it warns on the console about backends that have none.
+  return tf.getKernelsForBackend(backendName).some((kernel) => kernel.kernelName === kernelName);
+}
+
+function registerComposite({ name, compute }: CompositeKernel, backendName: string): void {
+  tf.registerKernel({
+    kernelName: name,
+    backendName,
+    kernelFunc: ({ inputs, attrs }) =>
+      tf.tidy(() => compute(new KernelInputs(inputs), new Attributes(attrs ?? {}))),
+  });
+}
