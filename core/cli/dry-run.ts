@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { explainConfig, renderExplained } from '../config/explain.js';
+import { explainLines, renderLines } from '../config/explain.js';
 import type { EventName } from '../events/lifecycle.js';
 import { lifecycle } from '../events/lifecycle.js';
 import type { CreatedRun } from '../run/create.js';
@@ -25,7 +25,7 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
   const needed = checkpoints === undefined ? 0 : checkpoints.bytes * checkpoints.kept;
   const listeners = Object.fromEntries(eventNames().map((event) => [event, run.bus.order(event)]));
   const facts = {
-    config: explainConfig(composed, run.composedConfig),
+    config: explainLines(composed, run.composedConfig),
     listeners,
     parameters: counts,
     tokensPerIteration: batchSize * accumulation * run.model.blockSize,
@@ -38,7 +38,7 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
   print(json, facts, () =>
     [
       'config',
-      renderExplained(facts.config).replace(/^/gm, '  '),
+      renderLines(facts.config).replace(/^/gm, '  '),
       '',
       'listeners, in their order',
       ...Object.entries(listeners)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { explainConfig, renderExplained } from '../config/explain.js';
+import { explainLines, renderLines } from '../config/explain.js';
 import { listPresets } from '../config/preset-list.js';
 import { describeOptions } from '../config/schema-docs.js';
 import { lifecycle } from '../events/lifecycle.js';
@@ -19,10 +19,10 @@ export function explainCommand(program: Command): void {
     .action(async (key: string | undefined, flags: ConfigFlags & JsonFlag) => {
       const { run, composed } = await createRun({ ...requestOf({ ...flags, quiet: true }) });
       await run.dispose();
-      const lines = explainConfig(composed, run.composedConfig).filter(
+      const lines = explainLines(composed, run.composedConfig).filter(
         ({ path }) => key === undefined || path === key || path.startsWith(`${key}.`),
       );
-      print(flags.json, lines, () => renderExplained(lines));
+      print(flags.json, lines, () => renderLines(lines));
     });
 }
 

@@ -48,14 +48,15 @@ export function checkCore(composed: ComposedConfig): CheckedConfig {
 
 /**
  * The whole config with what schemas filled in; it composes to the same run again.
- * @param configOf the checked options of a plugin that the config names; undefined for one that was not loaded
+ * @param loaded the checked options of the plugins that were loaded; others keep what was written
  */
 export function filledConfig(
   checked: CheckedConfig,
-  configOf: (choice: SlotChoice) => unknown,
+  loaded: readonly { readonly path: ConfigPath; readonly config: unknown }[],
 ): Record<string, unknown> {
+  const configs = new Map(loaded.map(({ path, config }) => [pathKey(path), config]));
   const filled = (choice: SlotChoice): Record<string, unknown> => {
-    const config = configOf(choice);
+    const config = configs.get(pathKey(choice.path));
     return isSection(config) ? config : { ...choice.options };
   };
   const named = (name: Slot): Record<string, unknown> => {

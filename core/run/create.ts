@@ -85,7 +85,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   addListeners(bus, plugins, live);
-  const value = filledConfig(checked, (choice) => plugins.find(({ path: at }) => at === choice.path)?.config);
+  const value = filledConfig(checked, plugins);
   const run = new Run({
     config: checked.core,
     composed: value,
