@@ -50,6 +50,8 @@ export default defineConfig(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
     },
   },
+  // CommonJS in TypeScript is written `import x = require()`.
+  { files: ['core/**/*.cts'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   // What a command prints is its result.
   { files: ['core/cli/**/*.ts', 'core/docs/**/*.ts', 'core/terminal.ts'], rules: { 'no-console': 'off' } },
   {

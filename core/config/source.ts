@@ -1,3 +1,4 @@
+// tsyringe, which outside.js imports, needs this first.
 import path from 'node:path';
 import { isAlias, isMap, isScalar, LineCounter, parseDocument, type Document, type ParsedNode } from 'yaml';
 import { messageOf, UsageError } from '../errors.js';

@@ -80,7 +80,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   const state = new RunState();
   container.registerInstance(RunState, state);
   container.registerInstance(RandomStreams, new RandomStreams(checked.core.seed));
-  container.registerInstance(RunFolder, new RunFolder(runFolder(checked.core, request.cwd)));
+  container.registerInstance(RunFolder, new RunFolder(runFolder(checked.core, request.cwd), request.cwd));
   container.registerInstance(Terminal, terminal);
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);

@@ -6,6 +6,7 @@ import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import type { CoreConfig } from '../config/schema.js';
+import { CHECKPOINT_FORMAT } from '../checkpoint/read.js';
 import { messageOf, PluginError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
@@ -18,8 +19,6 @@ import { restoreCheckpoint, loadWeights } from './restore.js';
 import { trainLoop } from './loop.js';
 import { RunState } from './state.js';
 
-/** Version of the checkpoint format that this package writes. */
-const CHECKPOINT_FORMAT = 1;
 
 export interface RunResult {
   status: 'done' | 'stopped';

@@ -1,0 +1,29 @@
+import type { Batch, BatchShape, TokenReader } from '../contracts/data.js';
+import { UsageError } from '../errors.js';
+import type { RandomStream } from '../random/streams.js';
+
+/** The batch whose row `i` is the window of `reader` that starts at `starts[i]`; targets are one token on. */
+export function windowsAt(reader: TokenReader, starts: readonly number[], { batchSize, blockSize }: BatchShape): Batch {
+  const inputs = new Int32Array(batchSize * blockSize);
+  const targets = new Int32Array(batchSize * blockSize);
+  starts.forEach((start, row) => {
+    reader.read(start, blockSize, inputs, row * blockSize);
+    reader.read(start + 1, blockSize, targets, row * blockSize);
+  });
+  return { inputs, targets, batchSize, blockSize };
+}
+
+/** Uniformly random windows. */
+export function randomWindows(reader: TokenReader, random: RandomStream, shape: BatchShape): Batch {
+  const starts = Array.from({ length: shape.batchSize }, () => random.below(reader.length - shape.blockSize));
+  return windowsAt(reader, starts, shape);
+}
+
+/** @throws UsageError when a split is too short for one window and the token after it */
+export function refuseShort(reader: TokenReader, split: string, blockSize: number): void {
+  if (reader.length > blockSize) return;
+  throw new UsageError(
+    'ESP_DATA_SHORT',
+    `the ${split} data has ${String(reader.length)} tokens: a block of ${String(blockSize)} needs at least ${String(blockSize + 1)}; give more text or a smaller model.block_size`,
+  );
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import {
+  BatchSource,
+  Dataset,
+  estimateLoss,
+  EventBus,
+  fullLoss,
+  inject,
+  Model,
+  On,
+  Plugin,
+  PluginConfig,
+  RunConfig,
+  RunControl,
+  type EvaluationDue,
+  type IterationEnd,
+  type RunStart,
+} from '../../core/index.js';
+
+const options = z.strictObject({
+  interval: z.int().min(0).default(250).describe('iterations between evaluations; 0: only at the end'),
+  iters: z.int().min(1).default(200).describe('batches of each split that a loss is estimated from'),
+  at_start: z.boolean().default(false).describe('evaluate before the first iteration too'),
+  full: z.boolean().default(false).describe('measure the validation loss over the whole validation data'),
+});
+
+@Plugin({ name: 'evaluation', summary: 'Estimates the training and validation loss, dropout off.', config })
+export default class Evaluation {
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(RunConfig) private readonly run: RunConfig,
+    @inject(EventBus) private readonly bus: EventBus,
+    @inject(RunControl) private readonly control: RunControl,
+    @inject(Model) private readonly model: Model,
+    @inject(BatchSource) private readonly batches: BatchSource,
+    @inject(Dataset) private readonly data: Dataset,
+  ) {}
+
+  @On('run:start')
+  async atStart({ state }: RunStart): Promise<void> {
+    if (this.config.at_start) await this.evaluate({ iteration: state.iteration });
+  }
+
+  @On('iteration:end')
+  atInterval({ iteration, maxIters }: IterationEnd): void {
+    const done = iteration + 1;
+    const { interval } = this.config;
+    if (done === maxIters || (interval > 0 && done % interval === 0)) this.control.requestEvaluation();
+  }
+
+  @On('evaluation:due')
+  async evaluate({ iteration }: EvaluationDue): Promise<void> {
+    await this.bus.dispatch('evaluation:start', { iteration });
+    const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
+    const stop = (): boolean => this.control.stopReasons.length > 0;
+    const { iters, full } = this.config;
+    const train = estimateLoss(this.model, this.batches, 'train', iters, shape, stop);
+    const val = full
+      ? fullLoss(this.model, this.data.split('val'), shape)
+      : estimateLoss(this.model, this.batches, 'val', iters, shape, stop);
+    await this.bus.dispatch('metrics', { iteration, values: { 'eval/train_loss': train, 'val/loss': val } });
+    await this.bus.dispatch('evaluation:end', { iteration, losses: { train, val } });
+  }
+}

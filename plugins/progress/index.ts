@@ -1,0 +1,98 @@
+import { Format } from 'cli-progress';
+import { z } from 'zod';
+import {
+  Dataset,
+  inject,
+  Logger,
+  Model,
+  On,
+  Plugin,
+  PluginConfig,
+  Terminal,
+  type EvaluationEnd,
+  type IterationEnd,
+  type RunStart,
+} from '../../core/index.js';
+
+const options = z.strictObject({
+  interval: z.int().min(1).default(100).describe('iterations between plain lines, where the output is no terminal'),
+});
+
+const BAR_WIDTH = 20;
+/** Weight of the newest iteration in the smoothed time of one. */
+const SMOOTHING = 0.1;
+
+@Plugin({
+  name: 'progress',
+  summary: 'A live line on a terminal (iteration, loss, learning rate, tokens/s, time left), plain lines elsewhere.',
+  config: options,
+  after: ['evaluation'],
+  critical: false,
+})
+export default class Progress {
+  #last = 0;
+  #lastTokens = 0;
+  #tokensPerSecond = 0;
+  #secondsPerIteration = 0;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(Terminal) private readonly terminal: Terminal,
+    @inject(Logger) private readonly log: Logger,
+    @inject(Model) private readonly model: Model,
+    @inject(Dataset) private readonly data: Dataset,
+  ) {}
+
+  @On('run:start')
+  start({ state, maxIters }: RunStart): void {
+    const parameters = this.model.parameterCounts().reduce((sum, { total }) => sum + total, 0);
+    this.log.info(`data: ${this.data.description}`);
+    this.log.info(`model: ${parameters.toLocaleString('en-US')} parameters; training from iteration ${String(state.iteration)} to ${String(maxIters)}`);
+    this.#last = performance.now();
+    this.#lastTokens = state.tokens;
+  }
+
+  @On('iteration:end')
+  show({ iteration, maxIters, loss, learningRate, tokens }: IterationEnd): void {
+    const now = performance.now();
+    const seconds = Math.max(1e-6, (now - this.#last) / 1000);
+    this.#secondsPerIteration = smoothed(this.#secondsPerIteration, seconds);
+    this.#tokensPerSecond = smoothed(this.#tokensPerSecond, (tokens - this.#lastTokens) / seconds);
+    this.#last = now;
+    this.#lastTokens = tokens;
+    const done = iteration + 1;
+    const facts = [
+      `iteration ${String(done)}/${String(maxIters)}`,
+      `loss ${loss.toFixed(4)}`,
+      `lr ${learningRate.toExponential(2)}`,
+      `${Math.round(this.#tokensPerSecond).toLocaleString('en-US')} tokens/s`,
+      `${Format.TimeFormat(Math.round((maxIters - done) * this.#secondsPerIteration), { autopadding: false }, 1)} left`,
+    ].join('  ');
+    if (this.terminal.live) this.terminal.status(`${bar(done / maxIters)} ${facts}`);
+    else if (done % this.config.interval === 0 || done === maxIters || done === 1) this.log.info(facts);
+  }
+
+  @On('evaluation:end')
+  tell({ iteration, losses }: EvaluationEnd): void {
+    this.log.info(`iteration ${String(iteration)}: train loss ${losses.train.toFixed(4)}, val loss ${losses.val.toFixed(4)}`);
+    this.#last = performance.now();
+  }
+
+  @On('run:end')
+  end(): void {
+    this.terminal.status(null);
+  }
+
+  dispose(): void {
+    this.terminal.status(null);
+  }
+}
+
+function smoothed(before: number, now: number): number {
+  return before === 0 ? now : before + SMOOTHING * (now - before);
+}
+
+function bar(share: number): string {
+  const full = Math.round(share * BAR_WIDTH);
+  return '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
+}

@@ -1,0 +1,100 @@
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import {
+  inject,
+  Logger,
+  On,
+  Plugin,
+  PluginConfig,
+  RunFolder,
+  RunState,
+  type CheckpointSaved,
+  type IterationEnd,
+  type Metrics,
+  type RunEnd,
+  type RunStart,
+} from '../../core/index.js';
+
+const options = z.strictObject({
+  interval: z.int().min(1).default(10).describe('iterations between lines of training metrics'),
+});
+
+@Plugin({
+  name: 'run-log',
+  summary: 'metrics.jsonl, events.jsonl and run.log in the run’s folder.',
+  config: options,
+  before: ['evaluation', 'checkpoint', 'progress'],
+  critical: false,
+})
+export default class RunLog {
+  readonly #streams = new Map<string, WriteStream>();
+  #stopListening: () => void = () => undefined;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(Logger) private readonly log: Logger,
+    @inject(RunFolder) private readonly folder: RunFolder,
+    @inject(RunState) private readonly runState: RunState,
+  ) {}
+
+  @On('run:start')
+  start({ state, maxIters, resumedFrom }: RunStart): void {
+    this.#stopListening = this.log.addSink((level, line) => {
+      this.#append('run.log', `${new Date().toISOString()} ${level.padEnd(5)} ${line}`);
+    });
+    this.#event('run:start', { iteration: state.iteration, max_iters: maxIters, resumed_from: resumedFrom ?? null });
+  }
+
+  @On('iteration:end')
+  iteration({ iteration, loss, gradNorm, learningRate, tokens }: IterationEnd): void {
+    if ((iteration + 1) % this.config.interval !== 0) return;
+    this.#metrics(iteration + 1, tokens, { 'train/loss': loss, lr: learningRate, grad_norm: gradNorm });
+  }
+
+  @On('metrics')
+  metrics({ iteration, values }: Metrics): void {
+    this.#metrics(iteration, this.runState.tokens, values);
+    this.#event('metrics', { iteration, ...values });
+  }
+
+  @On('checkpoint:saved')
+  saved({ iteration, path: saved, kind }: CheckpointSaved): void {
+    this.#event('checkpoint:saved', { iteration, kind, path: path.relative(this.folder.path, saved) });
+  }
+
+  @On('run:end')
+  end({ status, reasons, state }: RunEnd): void {
+    this.#event('run:end', { status, reasons, iteration: state.iteration });
+  }
+
+  async dispose(): Promise<void> {
+    this.#stopListening();
+    for (const stream of this.#streams.values()) {
+      stream.end();
+      await finished(stream);
+    }
+  }
+
+  #metrics(iteration: number, tokens: number, values: Readonly<Record<string, number>>): void {
+    this.#append('metrics.jsonl', JSON.stringify({ iter: iteration, tokens, ...values }));
+  }
+
+  #event(event: string, facts: object): void {
+    this.#append('events.jsonl', JSON.stringify({ time: new Date().toISOString(), event, ...facts }));
+  }
+
+  #append(name: string, line: string): void {
+    let stream = this.#streams.get(name);
+    if (stream === undefined) {
+      stream = createWriteStream(path.join(this.folder.path, name), { flags: 'a' });
+      stream.on('error', (error) => {
+        this.#streams.delete(name);
+        this.log.warn(`${name} cannot be written: ${error.message}`);
+      });
+      this.#streams.set(name, stream);
+    }
+    stream.write(`${line}\n`);
+  }
+}

@@ -1,0 +1,49 @@
+import { readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { messageOf, UsageError, type TokenReader } from '../../core/index.js';
+
+const PACKAGE_PREFIX = 'npm:';
+
+/** Reads a text: a path relative to the working folder, or `npm:PACKAGE/path` in a package that is installed. */
+export function readText(name: string): string {
+  const file = name.startsWith(PACKAGE_PREFIX) ? fileInPackage(name.slice(PACKAGE_PREFIX.length)) : path.resolve(name);
+  let bytes: Buffer;
+  try {
+    if (statSync(file).isDirectory()) throw new Error('it is a folder; name a file, or set data.dir for a folder of .bin files');
+    bytes = readFileSync(file);
+  } catch (thrown) {
+    throw new UsageError('ESP_DATA_TEXT', `data.text ${name} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
+  }
+  if (bytes.length === 0) throw new UsageError('ESP_DATA_EMPTY', `data.text ${name} is empty: give a text to train on`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (thrown) {
+    throw new UsageError('ESP_DATA_UTF8', `data.text ${name} is not UTF-8; convert it first`, { cause: thrown });
+  }
+}
+
+/** Tokens that are in memory. */
+export class MemoryReader implements TokenReader {
+  readonly length: number;
+
+  constructor(private readonly tokens: Int32Array) {
+    this.length = tokens.length;
+  }
+
+  read(at: number, count: number, into: Int32Array, offset: number): void {
+    into.set(this.tokens.subarray(at, at + count), offset);
+  }
+}
+
+function fileInPackage(name: string): string {
+  const parts = name.split('/');
+  const scope = name.startsWith('@') ? 2 : 1;
+  const packageName = parts.slice(0, scope).join('/');
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`${packageName}/package.json`);
+    return path.join(path.dirname(manifest), ...parts.slice(scope));
+  } catch (thrown) {
+    throw new UsageError('ESP_DATA_TEXT', `data.text npm:${name}: package ${packageName} is not installed`, { cause: thrown });
+  }
+}

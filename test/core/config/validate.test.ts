@@ -1,0 +1,202 @@
+import test from 'ava';
+import { z } from 'zod';
+import type { ComposedConfig } from '../../../core/config/composed.js';
+import { explainLines, renderLines } from '../../../core/config/explain.js';
+import { composeStored } from '../../../core/config/load.js';
+import { checkCore, filledConfig } from '../../../core/config/slots.js';
+import { checkPart } from '../../../core/config/validate.js';
+import { UsageError } from '../../../core/errors.js';
+import { compose, yaml } from './helpers.js';
+
+const schema = z.strictObject({
+  n_head: z.int().min(1).default(4),
+  n_embd: z.int().default(128),
+  keep: z
+    .union([
+      z.int().transform((last) => ({ last, best: 1 })),
+      z.strictObject({ last: z.int(), best: z.int().default(1) }),
+    ])
+    .default({ last: 3, best: 1 }),
+});
+
+function messageFrom(run: () => unknown): string {
+  try {
+    run();
+  } catch (thrown) {
+    if (thrown instanceof UsageError) return thrown.message;
+    throw thrown;
+  }
+  return 'nothing was thrown';
+}
+
+async function modelErrors(t: Parameters<typeof compose>[0], ...lines: string[]): Promise<string> {
+  const composed = await compose(t, yaml('model:', ...lines));
+  return messageFrom(() => checkPart(schema, ['model'], composed));
+}
+
+test('a wrong type names file, line and key', async (t) => {
+  t.is(
+    await modelErrors(t, '  n_head: four'),
+    'espalier.config.yaml:2: key model.n_head: expected number, received string ("four")',
+  );
+});
+
+test('an unknown key offers the nearest, else lists the known', async (t) => {
+  t.is(
+    await modelErrors(t, '  n_heads: 4'),
+    'espalier.config.yaml:2: unknown key "n_heads" in model: did you mean "n_head"?',
+  );
+  t.is(
+    await modelErrors(t, '  zzzzzzzz: 4'),
+    'espalier.config.yaml:2: unknown key "zzzzzzzz" in model: known keys are n_head, n_embd, keep',
+  );
+  t.is(
+    await modelErrors(t, '  keep: { last: 1, bset: 2 }'),
+    'espalier.config.yaml:2: unknown key "bset" in model.keep: did you mean "best"?',
+  );
+});
+
+test('a value that no alternative takes names them', async (t) => {
+  t.is(
+    await modelErrors(t, '  keep: all'),
+    'espalier.config.yaml:2: key model.keep: expected number or object ("all")',
+  );
+  t.is(
+    await modelErrors(t, '  keep: {}'),
+    'espalier.config.yaml:2: key model.keep.last: it is missing; expected number',
+  );
+});
+
+test('every problem is listed', async (t) => {
+  const message = await modelErrors(t, '  n_head: 0', '  n_embd: x', '  other: 1');
+  t.regex(message, /^the config has 3 problems:\n/);
+  t.regex(message, /:2: key model\.n_head: Too small/);
+  t.regex(message, /:3: key model\.n_embd/);
+  t.regex(message, /:4: unknown key "other"/);
+});
+
+test('a wrong --set says so', async (t) => {
+  const composed = await compose(t, {}, { set: ['model.n_head=x'] });
+  t.regex(
+    messageFrom(() => checkPart(schema, ['model'], composed)),
+    /^--set: key model\.n_head: expected number/,
+  );
+});
+
+test('a required key that is missing says so, with its section’s place', async (t) => {
+  const composed = await compose(t, yaml('plugins:', '  alarm: {}'));
+  const alarm = z.strictObject({ above: z.number() });
+  t.is(
+    messageFrom(() => checkPart(alarm, ['plugins', 'alarm'], composed)),
+    'espalier.config.yaml:2: key plugins.alarm.above: it is missing; expected number',
+  );
+});
+
+test('what the schema fills in is of origin default; what it makes of a value keeps that value’s origin', async (t) => {
+  const composed = await compose(t, yaml('model:', '  keep: 5'));
+  t.deepEqual(checkPart(schema, ['model'], composed), { n_head: 4, n_embd: 128, keep: { last: 5, best: 1 } });
+  t.deepEqual(composed.origins.get('model.n_head'), { source: 'default' });
+  t.is(composed.origins.get('model.keep.last')?.line, 2);
+});
+
+test('the core’s part, slots and features are told apart', async (t) => {
+  const composed = await compose(
+    t,
+    yaml(
+      'seed: 5',
+      'engine: wasm',
+      'data: { text: a.txt, tokenizer: bpe }',
+      'batches: { strategy: curriculum, alpha: 1 }',
+      'plugins: { evaluation: { iters: 5 }, progress: true, wandb: false, signals: null, ./x.ts: { above: 1 } }',
+    ),
+  );
+  const checked = checkCore(composed);
+  t.is(checked.core.seed, 5);
+  t.is(checked.core.train.max_iters, 2000);
+  t.deepEqual(checked.slots, {
+    engine: { use: 'wasm', options: {}, path: ['engine'] },
+    tokenizer: { use: 'bpe', options: {}, path: ['data', 'tokenizer'] },
+    data: { use: 'token-shards', options: { text: 'a.txt' }, path: ['data'] },
+    batches: { use: 'curriculum', options: { alpha: 1 }, path: ['batches'] },
+    model: { use: 'gpt', options: {}, path: ['model'] },
+    optimizer: { use: 'adamw', options: {}, path: ['optimizer'] },
+    lr: { use: 'warmup-cosine', options: {}, path: ['lr'] },
+  });
+  t.deepEqual(checked.features, [
+    { use: 'evaluation', options: { iters: 5 }, path: ['plugins', 'evaluation'] },
+    { use: 'progress', options: {}, path: ['plugins', 'progress'] },
+    { use: './x.ts', options: { above: 1 }, path: ['plugins', './x.ts'] },
+  ]);
+  t.deepEqual(checked.off, ['wandb', 'signals']);
+});
+
+const wrong: [string, string[], RegExp][] = [
+  ['an unknown section', ['modle: {}'], /^espalier\.config\.yaml:1: unknown key "modle": did you mean "model"\?$/],
+  [
+    'an unknown core key',
+    ['train:', '  max_iter: 5'],
+    /^espalier\.config\.yaml:2: unknown key "max_iter" in train: did you mean "max_iters"\?$/,
+  ],
+  ['a slot that is a list', ['model: [1]'], /:1: key model: expected a plugin’s name, or a map/],
+  ['a name that is a number', ['model:', '  use: 5'], /:2: key model\.use: expected the name of a plugin/],
+  ['plugins as a list', ['plugins: [evaluation]'], /:1: key plugins: expected a map of plugin names/],
+  [
+    'a plugin that is text',
+    ['plugins:', '  ./x.ts: yes'],
+    /:2: key plugins\."\.\/x\.ts": expected a map of options, true, or false/,
+  ],
+  ['data that is a number', ['data: 5'], /^espalier\.config\.yaml:1: key data: expected a plugin’s name/],
+];
+for (const [name, lines, message] of wrong) {
+  test(`${name} is an error with its place`, async (t) => {
+    const composed = await compose(t, yaml(...lines));
+    t.regex(
+      messageFrom(() => checkCore(composed)),
+      message,
+    );
+  });
+}
+
+async function filled(
+  t: Parameters<typeof compose>[0],
+): Promise<{ composed: ComposedConfig; value: Record<string, unknown> }> {
+  const composed = await compose(
+    t,
+    yaml('engine: { threads: 2 }', 'model:', '  n_head: 2', 'plugins: { wandb: false }'),
+  );
+  const checked = checkCore(composed);
+  const path = ['model'];
+  const model = checkPart(schema, path, composed, checked.slots.model.options);
+  return {
+    composed,
+    value: filledConfig(checked, [
+      { path, config: model },
+      { path: ['engine'], config: { simd: true } },
+    ]),
+  };
+}
+
+test('the filled config holds every default and composes to itself', async (t) => {
+  const { value } = await filled(t);
+  t.deepEqual(value['model'], { use: 'gpt', n_head: 2, n_embd: 128, keep: { last: 3, best: 1 } });
+  t.deepEqual(value['data'], { use: 'token-shards', tokenizer: { use: 'char' } });
+  t.deepEqual(value['plugins'], { wandb: false });
+  t.deepEqual(composeStored(value, 'x', []).value, value);
+});
+
+test('engine: auto keeps what was written, not the options of the engine it took here', async (t) => {
+  const { value } = await filled(t);
+  t.deepEqual(value['engine'], { use: 'auto', threads: 2 });
+});
+
+test('explain prints every setting with its origin', async (t) => {
+  const { composed, value } = await filled(t);
+  const lines = explainLines(composed, value);
+  const of = (path: string): unknown => lines.find((line) => line.path === path);
+  t.deepEqual(of('model.n_head'), { path: 'model.n_head', value: 2, origin: 'espalier.config.yaml:3' });
+  t.deepEqual(of('model.n_embd'), { path: 'model.n_embd', value: 128, origin: 'default' });
+  t.deepEqual(of('model.use'), { path: 'model.use', value: 'gpt', origin: 'default' });
+  t.deepEqual(of('plugins.wandb'), { path: 'plugins.wandb', value: false, origin: 'espalier.config.yaml:4' });
+  const text = renderLines(lines.filter(({ path }) => path.startsWith('model.n_')));
+  t.is(text, 'model.n_head  2    # espalier.config.yaml:3\nmodel.n_embd  128  # default');
+});
