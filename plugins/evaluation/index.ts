@@ -24,7 +24,7 @@ const options = z.strictObject({
   full: z.boolean().default(false).describe('measure the validation loss over the whole validation data'),
 });
 
-@Plugin({ name: 'evaluation', summary: 'Estimates the training and validation loss, dropout off.', config })
+@Plugin({ name: 'evaluation', summary: 'Estimates the training and validation loss, dropout off.', config: options })
 export default class Evaluation {
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,

@@ -1,0 +1,108 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import {
+  adamwStep,
+  globalNorm,
+  inject,
+  Optimizer,
+  Plugin,
+  PluginConfig,
+  UsageError,
+  type Bindings,
+  type OptimizerState,
+  type OptimizerStep,
+} from '../../core/index.js';
+
+const beta = z.number().min(0).lt(1);
+const options = z.strictObject({
+  learning_rate: z.number().min(0).default(1e-3).describe('the rate that the schedule starts from'),
+  weight_decay: z.number().min(0).default(0.1).describe('decay of tensors of two or more dimensions; others have none'),
+  beta1: beta.default(0.9).describe('decay of the mean of gradients'),
+  beta2: beta.default(0.99).describe('decay of the mean of squared gradients'),
+  eps: z.number().gt(0).default(1e-8).describe('added to the divisor'),
+});
+
+/** Added to the norm when gradients are clipped, as torch.nn.utils.clip_grad_norm_ does. */
+const CLIP_EPSILON = 1e-6;
+const MOMENTS = ['exp_avg', 'exp_avg_sq'] as const;
+
+@Plugin({ name: 'adamw', summary: 'AdamW with PyTorch’s arithmetic, and clipping by the global norm.', slot: 'optimizer', config: options })
+export default class AdamW implements Optimizer {
+  static register(bindings: Bindings): void {
+    bindings.bind(Optimizer, AdamW);
+  }
+
+  #step = 0;
+  readonly #moments = new Map<string, tf.Tensor>();
+
+  constructor(@inject(PluginConfig) private readonly config: z.output<typeof options>) {}
+
+  get learningRate(): number {
+    return this.config.learning_rate;
+  }
+
+  step({ parameters, gradients, learningRate, gradClip }: OptimizerStep): number {
+    const norm = globalNorm([...gradients.values()]);
+    const gradientScale = gradClip > 0 ? Math.min(1, gradClip / (norm + CLIP_EPSILON)) : 1;
+    this.#step++;
+    for (const [name, variable] of parameters) {
+      const gradient = gradients.get(name);
+      if (gradient === undefined) throw new Error(`the gradient of ${name} is missing`);
+      this.#update(name, variable, gradient, learningRate, gradientScale);
+    }
+    return norm;
+  }
+
+  state(): OptimizerState {
+    return { tensors: this.#moments, scalars: { step: this.#step } };
+  }
+
+  restore({ tensors, scalars }: OptimizerState, parameters: ReadonlyMap<string, tf.Variable>): void {
+    for (const [name, variable] of parameters) {
+      for (const moment of MOMENTS) {
+        const tensor = tensors.get(`${name}.${moment}`);
+        if (tensor === undefined) continue;
+        if (String(tensor.shape) !== String(variable.shape)) {
+          throw new UsageError(
+            'ESP_OPTIMIZER_STATE',
+            `the optimizer's ${name}.${moment} is [${String(tensor.shape)}], the weight [${String(variable.shape)}]`,
+          );
+        }
+        this.#replace(`${name}.${moment}`, tf.keep(tf.clone(tensor)));
+      }
+    }
+    this.#step = scalars['step'] ?? 0;
+  }
+
+  dispose(): void {
+    for (const tensor of this.#moments.values()) tensor.dispose();
+    this.#moments.clear();
+  }
+
+  #update(name: string, variable: tf.Variable, gradient: tf.Tensor, learningRate: number, gradientScale: number): void {
+    tf.tidy(() => {
+      const tensors = {
+        parameter: variable,
+        expAvg: this.#moments.get(`${name}.exp_avg`) ?? tf.zerosLike(variable),
+        expAvgSq: this.#moments.get(`${name}.exp_avg_sq`) ?? tf.zerosLike(variable),
+      };
+      const next = adamwStep(tensors, gradient, {
+        learningRate,
+        beta1: this.config.beta1,
+        beta2: this.config.beta2,
+        epsilon: this.config.eps,
+        weightDecay: variable.rank >= 2 ? this.config.weight_decay : 0,
+        step: this.#step,
+        gradientScale,
+      });
+      variable.assign(next.parameter);
+      this.#replace(`${name}.exp_avg`, tf.keep(next.expAvg));
+      this.#replace(`${name}.exp_avg_sq`, tf.keep(next.expAvgSq));
+    });
+  }
+
+  #replace(name: string, tensor: tf.Tensor): void {
+    this.#moments.get(name)?.dispose();
+    this.#moments.set(name, tensor);
+  }
+}

@@ -1,0 +1,24 @@
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { Engine, On, Plugin, registerOps, type Bindings, type EngineProbe } from '../../core/index.js';
+
+@Plugin({ name: 'engine-cpu', summary: 'Plain JavaScript: slow, runs everywhere, for tests.', slot: 'engine', rank: 90 })
+export default class CpuEngine implements Engine {
+  static register(bindings: Bindings): void {
+    bindings.bind(Engine, CpuEngine);
+  }
+
+  static probe(): EngineProbe {
+    return { works: true, detail: `tfjs-backend-cpu ${tf.version_core}` };
+  }
+
+  readonly name = 'cpu';
+  readonly backend = 'cpu';
+  readonly description = `tfjs-backend-cpu ${tf.version_core}`;
+
+  @On('run:setup')
+  async setUp(): Promise<void> {
+    await tf.setBackend(this.backend);
+    registerOps(this.backend);
+  }
+}

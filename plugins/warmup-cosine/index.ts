@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { inject, LearningRate, Plugin, PluginConfig, RunConfig, type Bindings } from '../../core/index.js';
+
+const options = z.strictObject({
+  warmup_iters: z.int().min(0).default(100).describe('iterations of linear warm-up'),
+  decay_iters: z.int().min(1).nullable().default(null).describe('iteration at which min_lr is reached; null: train.max_iters'),
+  min_lr: z.number().min(0).nullable().default(null).describe('learning rate at the end; null: a tenth of the optimizer’s'),
+});
+
+/** Source: Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts; warm-up as in nanoGPT. */
+@Plugin({ name: 'warmup-cosine', summary: 'Linear warm-up, then a cosine down to min_lr.', slot: 'lr', config: options })
+export default class WarmupCosine implements LearningRate {
+  static register(bindings: Bindings): void {
+    bindings.bind(LearningRate, WarmupCosine);
+  }
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(RunConfig) private readonly run: RunConfig,
+  ) {}
+
+  at(iteration: number, base: number): number {
+    const { warmup_iters: warmup } = this.config;
+    const end = this.config.decay_iters ?? this.run.train.max_iters;
+    const lowest = this.config.min_lr ?? base / 10;
+    if (iteration < warmup) return (base * (iteration + 1)) / (warmup + 1);
+    if (iteration > end || end <= warmup) return lowest;
+    const ratio = (iteration - warmup) / (end - warmup);
+    return lowest + 0.5 * (1 + Math.cos(Math.PI * ratio)) * (base - lowest);
+  }
+}
