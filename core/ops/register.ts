@@ -4,6 +4,7 @@ import { causalAttentionOp } from './causal-attention.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp } from './embedding.js';
 import { geluOp } from './gelu.js';
+import { glueGradients } from './glue-gradients.js';
 import { globalNormOp } from './global-norm.js';
 import { Attributes, KernelInputs, type CompositeKernel, type Op } from './kernel.js';
 import { layerNormOp } from './layer-norm.js';
@@ -27,6 +28,9 @@ const ops: readonly Op[] = [
  * under the same names stay: it registers its faster ones first. Calling it again changes nothing.
  */
 export function registerOps(backendName: string): void {
+  for (const gradient of glueGradients) {
+    if (tf.getGradient(gradient.kernelName) === undefined) tf.registerGradient(gradient);
+  }
   for (const { kernels, gradients } of ops) {
     for (const gradient of gradients) {
       if (tf.getGradient(gradient.kernelName) === undefined) tf.registerGradient(gradient);

@@ -1,0 +1,211 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import type { Batch } from '../contracts/data.js';
+import type { StoredTensor } from '../contracts/checkpoint-store.js';
+import type { LearningRate } from '../contracts/learning-rate.js';
+import type { Model } from '../contracts/model.js';
+import type { Optimizer } from '../contracts/optimizer.js';
+import { messageOf, UsageError } from '../errors.js';
+import { readSafetensors } from '../formats/safetensors.js';
+import { trainableParameters } from '../run/parameters.js';
+import { microBatchStep } from '../run/step.js';
+
+/** Config of the parts of the pipeline that a case needs, as their plugins take it. */
+export interface ParitySettings {
+  readonly model: Record<string, unknown>;
+  readonly optimizer: Record<string, unknown>;
+  readonly lr: Record<string, unknown>;
+  readonly gradClip: number;
+  readonly accum: number;
+  readonly vocabSize: number;
+}
+
+export interface ParityParts {
+  readonly model: Model;
+  readonly optimizer: Optimizer;
+  readonly learningRate: LearningRate;
+  readonly dispose: () => Promise<void>;
+}
+
+/** The largest relative error of one kind, and what it may be. */
+export interface ParityMeasure {
+  readonly name: 'logits' | 'gradients' | 'loss' | 'grad norm' | 'weights';
+  readonly error: number;
+  readonly limit: number;
+}
+
+export interface ParityReport {
+  readonly passed: boolean;
+  readonly measures: readonly ParityMeasure[];
+}
+
+const LIMITS = { logits: 1e-4, gradients: 1e-4, loss: 1e-4, 'grad norm': 1e-3, weights: 1e-3 } as const;
+
+const caseSchema = z.object({
+  model: z.object({
+    n_layer: z.int(),
+    n_head: z.int(),
+    n_embd: z.int(),
+    block_size: z.int(),
+    vocab_size: z.int(),
+    n_hidden: z.int().nullable(),
+    bias: z.boolean(),
+    rotary: z.boolean(),
+    attn_lora_rank: z.int(),
+    embedding_lora_rank: z.int(),
+  }),
+  train: z.object({
+    lr: z.number(),
+    min_lr: z.number(),
+    warmup_iters: z.int(),
+    lr_decay_iters: z.int(),
+    beta1: z.number(),
+    beta2: z.number(),
+    eps: z.number(),
+    weight_decay: z.number(),
+    grad_clip: z.number(),
+    accum: z.int(),
+  }),
+  steps: z.array(z.object({ loss: z.number(), grad_norm: z.number() })).min(1),
+});
+type Case = z.output<typeof caseSchema>;
+
+/**
+ * Trains a case's model on its batches and compares each number with PyTorch's.
+ * Errors are relative: to the largest element of the tensor, or to the number itself.
+ * @param dir folder with `case.json`, `init`, `batches`, `first` and `final.safetensors`
+ * @param make builds the parts of the pipeline
+ * @throws UsageError when the folder is no case, or needs what the model cannot do
+ */
+export async function runParityCase(
+  dir: string,
+  make: (settings: ParitySettings) => Promise<ParityParts>,
+): Promise<ParityReport> {
+  const wanted = await readCase(dir);
+  const [init, final, first, batches] = await Promise.all(
+    ['init', 'final', 'first', 'batches'].map((name) => readSafetensors(path.join(dir, `${name}.safetensors`))),
+  );
+  if (init === undefined || final === undefined || first === undefined || batches === undefined) throw new Error('unreachable');
+  const parts = await make(settingsOf(wanted));
+  try {
+    setWeights(parts.model, init, dir);
+    const worst = { logits: 0, gradients: 0, loss: 0, 'grad norm': 0, weights: 0 };
+    const note = (name: keyof typeof worst, error: number): void => {
+      // A NaN is the worst error of all.
+      worst[name] = error <= worst[name] ? worst[name] : Number.isNaN(error) ? Infinity : error;
+    };
+    const logits = tf.tidy(() => Float32Array.from(parts.model.logits(inputsOf(batchAt(batches, 0))).dataSync()));
+    note('logits', tensorError(logits, valuesOf(first, 'logits')));
+    trainSteps(wanted, batches, parts, first, note);
+    for (const [name, variable] of parts.model.parameters()) {
+      note('weights', tensorError(variable.dataSync(), valuesOf(final, name)));
+    }
+    const names = ['logits', 'gradients', 'loss', 'grad norm', 'weights'] as const;
+    const measures = names.map((name) => ({ name, error: worst[name], limit: LIMITS[name] }));
+    return { measures, passed: measures.every(({ error, limit }) => error <= limit) };
+  } finally {
+    await parts.dispose();
+  }
+}
+
+function trainSteps(
+  wanted: Case,
+  batches: ReadonlyMap<string, StoredTensor>,
+  { model, optimizer, learningRate }: ParityParts,
+  first: ReadonlyMap<string, StoredTensor>,
+  note: (name: ParityMeasure['name'], error: number) => void,
+): void {
+  const { accum, grad_clip: gradClip } = wanted.train;
+  wanted.steps.forEach((step, iteration) => {
+    const gradients = new Map<string, tf.Tensor>();
+    let loss = 0;
+    for (let microBatch = 0; microBatch < accum; microBatch++) {
+      const scalar = microBatchStep(model, batchAt(batches, iteration * accum + microBatch), accum, gradients, {
+        iteration,
+        microBatch,
+      });
+      loss += (scalar.dataSync()[0] ?? NaN) / accum;
+      scalar.dispose();
+    }
+    if (iteration === 0) {
+      for (const [name, gradient] of gradients) note('gradients', tensorError(gradient.dataSync(), valuesOf(first, `grad.${name}`)));
+    }
+    const rate = learningRate.at(iteration, optimizer.learningRate);
+    const norm = optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: rate, gradClip });
+    for (const gradient of gradients.values()) gradient.dispose();
+    note('loss', Math.abs(loss - step.loss) / Math.abs(step.loss));
+    note('grad norm', Math.abs(norm - step.grad_norm) / step.grad_norm);
+  });
+}
+
+async function readCase(dir: string): Promise<Case> {
+  try {
+    return caseSchema.parse(JSON.parse(await readFile(path.join(dir, 'case.json'), 'utf8')));
+  } catch (thrown) {
+    throw new UsageError('ESP_PARITY_CASE', `${path.join(dir, 'case.json')} is no parity case: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}
+
+function settingsOf({ model, train }: Case): ParitySettings {
+  if (model.rotary || model.attn_lora_rank > 0 || model.embedding_lora_rank > 0) {
+    throw new UsageError('ESP_PARITY_CASE', 'the case needs rotary positions or LoRA, which the model does not have yet');
+  }
+  const { n_layer, n_head, n_embd, block_size, vocab_size, n_hidden, bias } = model;
+  return {
+    model: { n_layer, n_head, n_embd, block_size, vocab_size, n_hidden, bias, dropout: 0 },
+    optimizer: {
+      learning_rate: train.lr,
+      beta1: train.beta1,
+      beta2: train.beta2,
+      eps: train.eps,
+      weight_decay: train.weight_decay,
+    },
+    lr: { warmup_iters: train.warmup_iters, decay_iters: train.lr_decay_iters, min_lr: train.min_lr },
+    gradClip: train.grad_clip,
+    accum: train.accum,
+    vocabSize: vocab_size,
+  };
+}
+
+function setWeights(model: Model, init: ReadonlyMap<string, StoredTensor>, dir: string): void {
+  for (const [name, variable] of model.parameters()) {
+    const stored = init.get(name);
+    if (stored === undefined) throw new UsageError('ESP_PARITY_CASE', `${dir}/init.safetensors lacks ${name}`);
+    tf.tidy(() => {
+      variable.assign(tf.tensor(stored.values, stored.shape));
+    });
+  }
+}
+
+function batchAt(batches: ReadonlyMap<string, StoredTensor>, index: number): Batch {
+  const [, batchSize = 0, blockSize = 0] = batches.get('x')?.shape ?? [];
+  const size = batchSize * blockSize;
+  const part = (name: string): Int32Array => Int32Array.from(valuesOf(batches, name).subarray(index * size, (index + 1) * size));
+  return { inputs: part('x'), targets: part('y'), batchSize, blockSize };
+}
+
+function inputsOf({ inputs, batchSize, blockSize }: Batch): tf.Tensor2D {
+  return tf.tensor2d(inputs, [batchSize, blockSize], 'int32');
+}
+
+function valuesOf(tensors: ReadonlyMap<string, StoredTensor>, name: string): Float32Array | Int32Array {
+  const stored = tensors.get(name);
+  if (stored === undefined) throw new UsageError('ESP_PARITY_CASE', `the case lacks the tensor ${name}`);
+  return stored.values;
+}
+
+/** Largest difference, relative to the largest expected element. */
+function tensorError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Infinity;
+  let difference = 0;
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs((actual[i] ?? NaN) - (expected[i] ?? NaN));
+    if (Number.isNaN(error)) return Infinity;
+    difference = Math.max(difference, error);
+    largest = Math.max(largest, Math.abs(expected[i] ?? 0));
+  }
+  return difference / Math.max(largest, Number.MIN_VALUE);
+}
