@@ -37,13 +37,15 @@ export const causalAttentionOp: Op = {
         const heads = attributes.number('heads');
         const { q, k, v } = split(inputs.get('qkv'), heads);
         const dy = splitHeads(inputs.get('dy'), heads);
-        const weights = tf.exp(tf.sub(maskedScores(q, k), tf.expandDims(inputs.get('logSum'), 3)));
+        const weights = tf.softmax(maskedScores(q, k));
         const factors = weightFactors(weights, attributes);
         const dropped = factors === undefined ? weights : tf.mul(weights, factors);
         const dDropped = tf.matMul(dy, v, false, true);
         const dWeights = factors === undefined ? dDropped : tf.mul(dDropped, factors);
         const rowSums = tf.sum(tf.mul(dWeights, weights), -1, true);
-        const dScores = tf.mul(tf.mul(weights, tf.sub(dWeights, rowSums)), scaleOf(q));
+        const raw = tf.mul(weights, tf.sub(dWeights, rowSums));
+        // Each row sums to zero but for rounding; without what is left of it the bias of the keys does not drift.
+        const dScores = tf.mul(tf.sub(raw, tf.mul(weights, tf.sum(raw, -1, true))), scaleOf(q));
         const dq = tf.matMul(dScores, k);
         const dk = tf.matMul(dScores, q, true, false);
         const dv = tf.matMul(dropped, dy, true, false);

@@ -1,4 +1,4 @@
-import { Format } from 'cli-progress';
+import cliProgress from 'cli-progress';
 import { z } from 'zod';
 import {
   Dataset,
@@ -66,7 +66,7 @@ export default class Progress {
       `loss ${loss.toFixed(4)}`,
       `lr ${learningRate.toExponential(2)}`,
       `${Math.round(this.#tokensPerSecond).toLocaleString('en-US')} tokens/s`,
-      `${Format.TimeFormat(Math.round((maxIters - done) * this.#secondsPerIteration), { autopadding: false }, 1)} left`,
+      `${cliProgress.Format.TimeFormat(Math.round((maxIters - done) * this.#secondsPerIteration), { autopadding: false, autopaddingChar: '' }, 1)} left`,
     ].join('  ');
     if (this.terminal.live) this.terminal.status(`${bar(done / maxIters)} ${facts}`);
     else if (done % this.config.interval === 0 || done === maxIters || done === 1) this.log.info(facts);
