@@ -24,8 +24,8 @@ export interface Optimizer {
   /** Updates the parameters in place; returns the global norm of the gradients before clipping. */
   step(step: OptimizerStep): number;
   /** Live tensors, not copies: read them before the next step. */
-  state(): OptimizerState;
+  exportState(): OptimizerState;
   /** Takes over the state (copies the tensors). @throws UsageError naming the first tensor that does not fit. */
-  restore(state: OptimizerState, parameters: ReadonlyMap<string, Variable>): void;
+  importState(state: OptimizerState, parameters: ReadonlyMap<string, Variable>): void;
 }
 export const Optimizer = token<Optimizer>('Optimizer');

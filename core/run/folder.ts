@@ -16,6 +16,11 @@ export class RunFolder {
     return relative.startsWith('..') ? this.path : relative;
   }
 
+  /** The absolute path of a path in the config: those are relative to the working folder. */
+  fromConfig(file: string): string {
+    return path.resolve(this.cwd, file);
+  }
+
   get checkpoints(): string {
     return path.join(this.path, 'checkpoints');
   }

@@ -21,7 +21,7 @@ export function restoreCheckpoint(from: LoadedCheckpoint, to: RestoreTargets): v
   loadWeights(to.model, from);
   tf.tidy(() => {
     const tensors = new Map([...from.optimizer.tensors].map(([name, stored]) => [name, toTensor(stored)]));
-    to.optimizer.restore({ tensors, scalars: from.optimizer.scalars }, to.model.parameters());
+    to.optimizer.importState({ tensors, scalars: from.optimizer.scalars }, to.model.parameters());
   });
   to.state.restore(from.state.run);
   to.random.restore(from.state.random);

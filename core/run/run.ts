@@ -132,7 +132,7 @@ export class Run {
     }
     return {
       weights: this.model.parameters(),
-      optimizer: container.resolve(Optimizer).state(),
+      optimizer: container.resolve(Optimizer).exportState(),
       model: this.model.description,
       state: {
         format: CHECKPOINT_FORMAT,

@@ -53,11 +53,11 @@ export default class AdamW implements Optimizer {
     return norm;
   }
 
-  state(): OptimizerState {
+  exportState(): OptimizerState {
     return { tensors: this.#moments, scalars: { step: this.#step } };
   }
 
-  restore({ tensors, scalars }: OptimizerState, parameters: ReadonlyMap<string, tf.Variable>): void {
+  importState({ tensors, scalars }: OptimizerState, parameters: ReadonlyMap<string, tf.Variable>): void {
     for (const [name, variable] of parameters) {
       for (const moment of MOMENTS) {
         const tensor = tensors.get(`${name}.${moment}`);

@@ -18,6 +18,8 @@ export default class CpuEngine implements Engine {
 
   @On('run:setup')
   async setUp(): Promise<void> {
+    // Else the backend prints an advertisement on its first use.
+    tf.env().set('PROD', true);
     await tf.setBackend(this.backend);
     registerOps(this.backend);
   }

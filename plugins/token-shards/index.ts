@@ -9,6 +9,7 @@ import {
   On,
   Plugin,
   PluginConfig,
+  RunFolder,
   TokenizerFactory,
   UsageError,
   type Bindings,
@@ -51,6 +52,7 @@ export default class TokenShards implements Dataset {
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(TokenizerFactory) private readonly tokenizers: TokenizerFactory,
     @inject(Model) private readonly model: Model,
+    @inject(RunFolder) private readonly folder: RunFolder,
   ) {
     const given = [this.config.text, this.config.dir].filter((source) => source !== undefined);
     if (given.length !== 1) {
@@ -78,7 +80,7 @@ export default class TokenShards implements Dataset {
   }
 
   #openText(name: string): void {
-    const text = readText(name);
+    const text = readText(name, (file) => this.folder.fromConfig(file));
     this.tokenizer = this.tokenizers.forText(text);
     this.vocabSize = this.tokenizer.vocabSize;
     const tokens = this.tokenizer.encode(text);
@@ -88,7 +90,7 @@ export default class TokenShards implements Dataset {
   }
 
   #openFolder(name: string): void {
-    const folder = path.resolve(name);
+    const folder = this.folder.fromConfig(name);
     if (!existsSync(folder) || !statSync(folder).isDirectory()) {
       throw new UsageError('ESP_DATA_DIR', `data.dir ${name}: there is no folder ${folder}`);
     }

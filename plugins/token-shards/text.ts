@@ -6,8 +6,8 @@ import { messageOf, UsageError, type TokenReader } from '../../core/index.js';
 const PACKAGE_PREFIX = 'npm:';
 
 /** Reads a text: a path relative to the working folder, or `npm:PACKAGE/path` in a package that is installed. */
-export function readText(name: string): string {
-  const file = name.startsWith(PACKAGE_PREFIX) ? fileInPackage(name.slice(PACKAGE_PREFIX.length)) : path.resolve(name);
+export function readText(name: string, fromConfig: (file: string) => string): string {
+  const file = name.startsWith(PACKAGE_PREFIX) ? fileInPackage(name.slice(PACKAGE_PREFIX.length)) : fromConfig(name);
   let bytes: Buffer;
   try {
     if (statSync(file).isDirectory()) throw new Error('it is a folder; name a file, or set data.dir for a folder of .bin files');
