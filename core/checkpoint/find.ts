@@ -29,8 +29,12 @@ export async function findCheckpoint(
       log(`${messageOf(thrown)} (passed over)`);
     }
   }
-  const found = tried.length === 0 ? 'there is no checkpoint there' : `none of its checkpoints can be read: ${tried.join('; ')}`;
-  throw new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${from}: ${found}; name the folder of a run (runs/NAME) or of a checkpoint`);
+  const found =
+    tried.length === 0 ? 'there is no checkpoint there' : `none of its checkpoints can be read: ${tried.join('; ')}`;
+  throw new UsageError(
+    'ESP_CHECKPOINT_NOT_FOUND',
+    `${from}: ${found}; name the folder of a run (runs/NAME) or of a checkpoint`,
+  );
 }
 
 /** Newest first: what `latest` names, then by iteration. */
@@ -41,6 +45,8 @@ async function checkpointNames(folder: string): Promise<string[]> {
     .filter((entry) => entry.isDirectory() && /^\d+(-emergency)?$/.test(entry.name))
     .map(({ name }) => name)
     .sort((a, b) => parseInt(b, 10) - parseInt(a, 10) || a.length - b.length);
-  const latest = existsSync(path.join(folder, 'latest')) ? (await readFile(path.join(folder, 'latest'), 'utf8')).trim() : '';
+  const latest = existsSync(path.join(folder, 'latest'))
+    ? (await readFile(path.join(folder, 'latest'), 'utf8')).trim()
+    : '';
   return names.includes(latest) ? [latest, ...names.filter((name) => name !== latest)] : names;
 }

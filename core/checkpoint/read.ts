@@ -62,7 +62,8 @@ export async function verifyCheckpoint(folder: string): Promise<void> {
   }
   for (const [name, { bytes, sha256 }] of Object.entries(parsed.data.files)) {
     const content = await readWhole(path.join(folder, name));
-    if (content.length !== bytes) throw damaged(folder, `${name} has ${String(content.length)} bytes instead of ${String(bytes)}`);
+    if (content.length !== bytes)
+      throw damaged(folder, `${name} has ${String(content.length)} bytes instead of ${String(bytes)}`);
     if (hashOf(content) !== sha256) throw damaged(folder, `${name} is not what was written (its SHA-256 differs)`);
   }
 }

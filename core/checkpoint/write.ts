@@ -35,7 +35,10 @@ export async function writeCheckpoint(folder: string, snapshot: Snapshot): Promi
 
 function stored(tensors: ReadonlyMap<string, Tensor>): Map<string, StoredTensor> {
   return new Map(
-    [...tensors].map(([name, tensor]) => [name, { shape: [...tensor.shape], values: Float32Array.from(tensor.dataSync()) }]),
+    [...tensors].map(([name, tensor]) => [
+      name,
+      { shape: [...tensor.shape], values: Float32Array.from(tensor.dataSync()) },
+    ]),
   );
 }
 

@@ -46,7 +46,10 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
         .map(([event, names]) => `  ${event.padEnd(18)} ${names.join(' → ')}`),
       '',
       'parameters',
-      ...counts.map(({ component, total, trainable }) => `  ${component.padEnd(10)} ${grouped(total).padStart(14)} (${grouped(trainable)} trainable)`),
+      ...counts.map(
+        ({ component, total, trainable }) =>
+          `  ${component.padEnd(10)} ${grouped(total).padStart(14)} (${grouped(trainable)} trainable)`,
+      ),
       `  ${'total'.padEnd(10)} ${grouped(parameters).padStart(14)}`,
       '',
       `data         ${grouped(facts.data.train)} training tokens, ${grouped(facts.data.val)} validation tokens`,

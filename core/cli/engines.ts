@@ -46,7 +46,8 @@ export function engineCommand(program: Command, setExitCode: SetExitCode): void 
         },
       });
       const probe = await plugin.class.probe?.();
-      if (probe?.works === false) throw new EspalierError('ESP_ENGINE', `installed, but it does not work: ${probe.why ?? ''}`);
+      if (probe?.works === false)
+        throw new EspalierError('ESP_ENGINE', `installed, but it does not work: ${probe.why ?? ''}`);
       console.log(`engine ${name} works: ${probe?.detail ?? ''}`);
       setExitCode(0);
     });

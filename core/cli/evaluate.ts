@@ -17,7 +17,12 @@ export function evaluateCommand(program: Command): void {
     .description('measure a trained model: its loss over the whole validation data, and an estimate on training data')
     .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
     .option('--iters <count>', 'batches of training data to estimate from', Number, 50)
-    .option('-s, --set <key=value>', 'change a setting, e.g. data.text=other.txt', (value: string, all: string[]) => [...all, value], [])
+    .option(
+      '-s, --set <key=value>',
+      'change a setting, e.g. data.text=other.txt',
+      (value: string, all: string[]) => [...all, value],
+      [],
+    )
     .option('--json', 'print JSON')
     .action(async (from: string, flags: EvaluateFlags) => {
       const slots = ['engine', 'tokenizer', 'data', 'batches', 'model'] as const;

@@ -12,7 +12,9 @@ interface JsonFlag {
 }
 
 export function explainCommand(program: Command): void {
-  const command = program.command('explain').description('print the composed config, with the place each value came from');
+  const command = program
+    .command('explain')
+    .description('print the composed config, with the place each value came from');
   withConfigFlags(command)
     .argument('[key]', 'only what is below this key, e.g. model')
     .option('--json', 'print JSON')
@@ -49,7 +51,10 @@ export function pluginsCommand(program: Command): void {
           .map((plugin) =>
             [
               `${plugin.name} (${plugin.slot}): ${plugin.summary}`,
-              ...plugin.options.map((option) => `    ${option.name}: ${option.type}${option.default === undefined ? '' : ` = ${JSON.stringify(option.default)}`}  ${option.description}`),
+              ...plugin.options.map(
+                (option) =>
+                  `    ${option.name}: ${option.type}${option.default === undefined ? '' : ` = ${JSON.stringify(option.default)}`}  ${option.description}`,
+              ),
             ].join('\n'),
           )
           .join('\n'),
@@ -79,7 +84,9 @@ export function eventsCommand(program: Command): void {
           .map(([name, { when, payload, mayReplace }]) =>
             [
               `${name}: ${when}`,
-              ...Object.entries(payload).map(([field, what]) => `    ${field}${mayReplace.includes(field) ? ' (may be replaced)' : ''}: ${what}`),
+              ...Object.entries(payload).map(
+                ([field, what]) => `    ${field}${mayReplace.includes(field) ? ' (may be replaced)' : ''}: ${what}`,
+              ),
             ].join('\n'),
           )
           .join('\n'),

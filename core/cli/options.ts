@@ -16,8 +16,16 @@ export interface ConfigFlags {
 /** Adds `--preset`, `--set`, `--config` and `--quiet`. */
 export function withConfigFlags(command: Command): Command {
   return command
-    .addOption(new Option('-p, --preset <name|path>', 'preset over the config file; repeat to add more').argParser(collect).default([], 'none'))
-    .addOption(new Option('-s, --set <key=value>', 'one setting over everything else, e.g. train.max_iters=100; repeatable').argParser(collect).default([], 'none'))
+    .addOption(
+      new Option('-p, --preset <name|path>', 'preset over the config file; repeat to add more')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('-s, --set <key=value>', 'one setting over everything else, e.g. train.max_iters=100; repeatable')
+        .argParser(collect)
+        .default([], 'none'),
+    )
     .option('-c, --config <file>', 'config file (default: espalier.config.* or .espalierrc* in this folder)')
     .option('-q, --quiet', 'print errors and results only');
 }

@@ -37,7 +37,10 @@ export function parityCommand(program: Command, setExitCode: SetExitCode): void 
 async function runOne(dir: string, engine: string): Promise<{ passed: boolean; text: string }> {
   try {
     const report = await runParityCase(dir, (settings) => partsFor(settings, engine));
-    const errors = report.measures.map(({ name, error, limit }) => `${name} ${error.toExponential(1)}${error <= limit ? '' : ` (over ${limit.toExponential(0)}!)`}`);
+    const errors = report.measures.map(
+      ({ name, error, limit }) =>
+        `${name} ${error.toExponential(1)}${error <= limit ? '' : ` (over ${limit.toExponential(0)}!)`}`,
+    );
     return { passed: report.passed, text: `${report.passed ? 'ok  ' : 'FAIL'} ${dir}: ${errors.join(', ')}` };
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown;

@@ -33,10 +33,17 @@ export function sampleCommand(program: Command): void {
     .action(async (from: string, flags: SampleFlags) => {
       const set = flags.engine === undefined ? [] : [`engine=${flags.engine}`];
       const terminal = new Terminal({ quiet: true });
-      const { run, checkpoint } = await openStoredRun(from, ['engine', 'tokenizer', 'model'], { cwd: process.cwd(), set, terminal });
+      const { run, checkpoint } = await openStoredRun(from, ['engine', 'tokenizer', 'model'], {
+        cwd: process.cwd(),
+        set,
+        terminal,
+      });
       try {
         if (checkpoint.state.tokenizer === null) {
-          throw new UsageError('ESP_NO_TOKENIZER', `${checkpoint.path} was trained on tokens without a tokenizer: there is no text to write`);
+          throw new UsageError(
+            'ESP_NO_TOKENIZER',
+            `${checkpoint.path} was trained on tokens without a tokenizer: there is no text to write`,
+          );
         }
         const tokenizer = run.container.resolve(TokenizerFactory).fromState(checkpoint.state.tokenizer);
         const samples = Array.from({ length: flags.count }, (_, index) => generate(run, tokenizer, flags, index));

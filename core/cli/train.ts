@@ -44,7 +44,9 @@ async function train(flags: TrainFlags): Promise<number> {
     const resumedFrom = await initialise(created, request.cwd);
     const result = await run.train(resumedFrom);
     const why = result.reasons.length === 0 ? '' : `: ${result.reasons.join('; ')}`;
-    log.info(`${result.status}${why} after ${String(run.state.iteration)} iterations; the run is in ${run.folder.shown}`);
+    log.info(
+      `${result.status}${why} after ${String(run.state.iteration)} iterations; the run is in ${run.folder.shown}`,
+    );
     if (flags.sample === true && result.status === 'done') {
       log.info('a sample of what the model writes:');
       console.log(sampleFrom(run, { tokens: 300 }));

@@ -71,6 +71,8 @@ function longForm(value: unknown, path: ConfigPath): unknown {
 }
 
 function optionsKept(under: Section, over: Section, slot: SlotKey | undefined): Iterable<[string, Tree]> {
+  const replaced = slot?.alternatives?.some((key) => over.children.has(key)) ? slot.alternatives : [];
+  if (replaced.length > 0) return [...under.children].filter(([key]) => !replaced.includes(key));
   if (slot === undefined || !over.children.has(slot.key)) return under.children;
   const before = nameIn(under, slot);
   if (before === nameIn(over, slot)) return under.children;

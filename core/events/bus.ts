@@ -73,7 +73,12 @@ export class EventBus extends EventEmitter<EmitterMap> {
     return this.#from(0, [...(this.#handlers.get(event) ?? [])], event, payload);
   }
 
-  #from<Name extends EventName>(start: number, handlers: Handler[], event: Name, payload: Events[Name]): void | Promise<void> {
+  #from<Name extends EventName>(
+    start: number,
+    handlers: Handler[],
+    event: Name,
+    payload: Events[Name],
+  ): void | Promise<void> {
     for (let i = start; i < handlers.length; i++) {
       const handler = handlers[i];
       if (handler === undefined || this.#isMuted(handler.registration)) continue;
@@ -127,6 +132,8 @@ export class EventBus extends EventEmitter<EmitterMap> {
 
 /** One line on a plugin that failed without ending the run. */
 export function describeTolerated(error: PluginError, muted: boolean): string {
-  const then = muted ? `it failed ${String(FAILURES_BEFORE_MUTING)} times and is muted from here on` : 'the run goes on';
+  const then = muted
+    ? `it failed ${String(FAILURES_BEFORE_MUTING)} times and is muted from here on`
+    : 'the run goes on';
   return `plugin ${error.plugin} failed at ${error.where}: ${messageOf(error.cause)}; ${then}`;
 }

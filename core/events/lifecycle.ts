@@ -163,7 +163,8 @@ export const lifecycle: Record<EventName, EventDescription> = {
     when: 'after the last micro-batch, before clipping and the optimizer step',
     payload: {
       iteration: 'its number',
-      gradients: 'by parameter name: the mean over micro-batches; replace entries, or the map (the loop disposes what it holds)',
+      gradients:
+        'by parameter name: the mean over micro-batches; replace entries, or the map (the loop disposes what it holds)',
     },
     mayReplace: ['gradients'],
   },

@@ -67,7 +67,9 @@ function checkEntry(name: string, value: unknown, fail: Fail): HeaderEntry {
   const [begin, end] = offsets;
   const bytes = shape.reduce((product, n) => product * n, BYTES_PER_VALUE);
   if (end - begin !== bytes) {
-    return fail(`tensor ${name} of shape [${shape.join(', ')}] takes ${bytes} bytes, its data_offsets say ${end - begin}`);
+    return fail(
+      `tensor ${name} of shape [${shape.join(', ')}] takes ${bytes} bytes, its data_offsets say ${end - begin}`,
+    );
   }
   return { name, dtype, shape, begin, end };
 }

@@ -40,7 +40,10 @@ export const adamwStepOp: Op = {
         const expAvg = tf.add(tf.mul(inputs.get('expAvg'), beta1), tf.mul(gradient, 1 - beta1));
         const expAvgSq = tf.add(tf.mul(inputs.get('expAvgSq'), beta2), tf.mul(tf.square(gradient), 1 - beta2));
         const deviation = tf.mul(tf.sqrt(expAvgSq), 1 / Math.sqrt(1 - beta2 ** step));
-        const change = tf.mul(tf.div(expAvg, tf.add(deviation, attributes.number('epsilon'))), rate / (1 - beta1 ** step));
+        const change = tf.mul(
+          tf.div(expAvg, tf.add(deviation, attributes.number('epsilon'))),
+          rate / (1 - beta1 ** step),
+        );
         const decayed = tf.mul(inputs.get('parameter'), 1 - rate * attributes.number('weightDecay'));
         return [tf.sub(decayed, change), expAvg, expAvgSq];
       },

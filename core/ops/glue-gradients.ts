@@ -24,7 +24,9 @@ export const glueGradients: readonly tf.GradConfig[] = [
     inputsToSave: ['x'],
     gradFunc: (dys, saved, attributes) => {
       const [dy, { shape }] = [firstOf(dys), at(saved, 0)];
-      const begin = Array.isArray(attributes['begin']) ? attributes['begin'].map(Number) : [Number(attributes['begin'])];
+      const begin = Array.isArray(attributes['begin'])
+        ? attributes['begin'].map(Number)
+        : [Number(attributes['begin'])];
       const padding = shape.map((size, axis): [number, number] => {
         const before = begin[axis] ?? 0;
         return [before, size - before - at(dy.shape, axis)];
@@ -39,6 +41,8 @@ export const glueGradients: readonly tf.GradConfig[] = [
 function summedTo(dy: tf.Tensor, shape: number[]): tf.Tensor {
   if (String(dy.shape) === String(shape)) return tf.clone(dy);
   const offset = dy.rank - shape.length;
-  const axes = dy.shape.map((_, axis) => axis).filter((axis) => axis < offset || (shape[axis - offset] === 1 && at(dy.shape, axis) > 1));
+  const axes = dy.shape
+    .map((_, axis) => axis)
+    .filter((axis) => axis < offset || (shape[axis - offset] === 1 && at(dy.shape, axis) > 1));
   return tf.reshape(tf.sum(dy, axes), shape);
 }

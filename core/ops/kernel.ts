@@ -49,12 +49,20 @@ export class Attributes {
 }
 
 /** Runs a kernel on the current backend. */
-export function runKernel<T extends tf.Tensor>(name: string, inputs: tf.NamedTensorMap, attributes: tf.NamedAttrMap = {}): T {
+export function runKernel<T extends tf.Tensor>(
+  name: string,
+  inputs: tf.NamedTensorMap,
+  attributes: tf.NamedAttrMap = {},
+): T {
   return tf.engine().runKernel<T>(name, inputs, attributes);
 }
 
 /** Runs a kernel that returns several tensors. */
-export function runKernelForAll(name: string, inputs: tf.NamedTensorMap, attributes: tf.NamedAttrMap = {}): tf.Tensor[] {
+export function runKernelForAll(
+  name: string,
+  inputs: tf.NamedTensorMap,
+  attributes: tf.NamedAttrMap = {},
+): tf.Tensor[] {
   return tf.engine().runKernel<tf.Tensor[]>(name, inputs, attributes);
 }
 

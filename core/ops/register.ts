@@ -50,7 +50,6 @@ function registerComposite({ name, compute }: CompositeKernel, backendName: stri
   tf.registerKernel({
     kernelName: name,
     backendName,
-    kernelFunc: ({ inputs, attrs }) =>
-      tf.tidy(() => compute(new KernelInputs(inputs), new Attributes(attrs ?? {}))),
+    kernelFunc: ({ inputs, attrs }) => tf.tidy(() => compute(new KernelInputs(inputs), new Attributes(attrs ?? {}))),
   });
 }

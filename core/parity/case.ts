@@ -89,7 +89,8 @@ export async function runParityCase(
   const [init, final, first, batches] = await Promise.all(
     ['init', 'final', 'first', 'batches'].map((name) => readSafetensors(path.join(dir, `${name}.safetensors`))),
   );
-  if (init === undefined || final === undefined || first === undefined || batches === undefined) throw new Error('unreachable');
+  if (init === undefined || final === undefined || first === undefined || batches === undefined)
+    throw new Error('unreachable');
   const parts = await make(settingsOf(wanted));
   try {
     setWeights(parts.model, init, dir);
@@ -132,7 +133,8 @@ function trainSteps(
       scalar.dispose();
     }
     if (iteration === 0) {
-      for (const [name, gradient] of gradients) note('gradients', tensorError(gradient.dataSync(), valuesOf(first, `grad.${name}`)));
+      for (const [name, gradient] of gradients)
+        note('gradients', tensorError(gradient.dataSync(), valuesOf(first, `grad.${name}`)));
     }
     const rate = learningRate.at(iteration, optimizer.learningRate);
     const norm = optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: rate, gradClip });
@@ -146,13 +148,18 @@ async function readCase(dir: string): Promise<Case> {
   try {
     return caseSchema.parse(JSON.parse(await readFile(path.join(dir, 'case.json'), 'utf8')));
   } catch (thrown) {
-    throw new UsageError('ESP_PARITY_CASE', `${path.join(dir, 'case.json')} is no parity case: ${messageOf(thrown)}`, { cause: thrown });
+    throw new UsageError('ESP_PARITY_CASE', `${path.join(dir, 'case.json')} is no parity case: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 
 function settingsOf({ model, train }: Case): ParitySettings {
   if (model.rotary || model.attn_lora_rank > 0 || model.embedding_lora_rank > 0) {
-    throw new UsageError('ESP_PARITY_CASE', 'the case needs rotary positions or LoRA, which the model does not have yet');
+    throw new UsageError(
+      'ESP_PARITY_CASE',
+      'the case needs rotary positions or LoRA, which the model does not have yet',
+    );
   }
   const { n_layer, n_head, n_embd, block_size, vocab_size, n_hidden, bias } = model;
   return {
@@ -184,7 +191,8 @@ function setWeights(model: Model, init: ReadonlyMap<string, StoredTensor>, dir: 
 function batchAt(batches: ReadonlyMap<string, StoredTensor>, index: number): Batch {
   const [, batchSize = 0, blockSize = 0] = batches.get('x')?.shape ?? [];
   const size = batchSize * blockSize;
-  const part = (name: string): Int32Array => Int32Array.from(valuesOf(batches, name).subarray(index * size, (index + 1) * size));
+  const part = (name: string): Int32Array =>
+    Int32Array.from(valuesOf(batches, name).subarray(index * size, (index + 1) * size));
   return { inputs: part('x'), targets: part('y'), batchSize, blockSize };
 }
 

@@ -27,7 +27,10 @@ export async function importOutside(file: string): Promise<unknown> {
   ]);
   Reflect.set(globalThis, SHARED, modules);
   const alias = Object.fromEntries(
-    Object.entries(bridges).map(([name, bridge]) => [name, fileURLToPath(new URL(`./bridge/${bridge}`, import.meta.url))]),
+    Object.entries(bridges).map(([name, bridge]) => [
+      name,
+      fileURLToPath(new URL(`./bridge/${bridge}`, import.meta.url)),
+    ]),
   );
-  return createJiti(import.meta.url, { alias, fsCache: false, interopDefault: false }).import(file);
+  return createJiti(import.meta.url, { alias, fsCache: false, interopDefault: true }).import(file);
 }

@@ -107,7 +107,11 @@ export function pluginOptions(value: unknown): PluginOptions | undefined {
 /** The listeners of a class and the classes it extends, base first. */
 export function pluginListeners(of: PluginClass): ListenerMark[] {
   const marks: ListenerMark[] = [];
-  for (let proto: unknown = of.prototype; proto !== null && typeof proto === 'object'; proto = Object.getPrototypeOf(proto)) {
+  for (
+    let proto: unknown = of.prototype;
+    proto !== null && typeof proto === 'object';
+    proto = Object.getPrototypeOf(proto)
+  ) {
     marks.unshift(...(listenersOf.get(proto) ?? []));
   }
   return marks;

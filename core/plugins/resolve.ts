@@ -80,7 +80,9 @@ async function load(name: string, importer: () => Promise<unknown>): Promise<unk
     return await importer();
   } catch (thrown) {
     if (isUsageError(thrown)) throw thrown;
-    throw new UsageError('ESP_PLUGIN_LOAD', `plugin ${name} threw while it loaded: ${messageOf(thrown)}`, { cause: thrown });
+    throw new UsageError('ESP_PLUGIN_LOAD', `plugin ${name} threw while it loaded: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 
@@ -91,7 +93,10 @@ function pluginOf(module: unknown, name: string, source: string): FoundPlugin {
   const options = pluginOptions(only);
   if (only === undefined || options === undefined || classes.length > 1) {
     const count = classes.length === 0 ? 'no class' : `${String(classes.length)} classes`;
-    throw new UsageError('ESP_PLUGIN_EXPORT', `plugin ${name} (${source}) exports ${count} with @Plugin; export exactly one`);
+    throw new UsageError(
+      'ESP_PLUGIN_EXPORT',
+      `plugin ${name} (${source}) exports ${count} with @Plugin; export exactly one`,
+    );
   }
   return { options, class: only, source };
 }
@@ -112,7 +117,8 @@ function unknownPlugin(name: string, slot: Slot | undefined): UsageError {
 }
 
 function wrongSlot(found: FoundPlugin, name: string, slot: Slot | undefined): UsageError {
-  const can = found.options.slot === undefined ? 'is a feature, listed under `plugins`' : `fills \`${found.options.slot}\``;
+  const can =
+    found.options.slot === undefined ? 'is a feature, listed under `plugins`' : `fills \`${found.options.slot}\``;
   const asked = slot === undefined ? '`plugins`' : `\`${slot}\``;
   return new UsageError('ESP_PLUGIN_SLOT', `${name} cannot stand under ${asked}: plugin ${found.options.name} ${can}`);
 }

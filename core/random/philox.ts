@@ -8,7 +8,10 @@ const ROUNDS = 10;
  * Philox4x32-10: four random 32-bit words from a key and a counter.
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11, section 4.3.
  */
-export function philox(key: readonly [number, number], counter: readonly [number, number, number, number]): Uint32Array {
+export function philox(
+  key: readonly [number, number],
+  counter: readonly [number, number, number, number],
+): Uint32Array {
   let [k0, k1] = key;
   let [c0, c1, c2, c3] = counter;
   for (let round = 0; round < ROUNDS; round++) {

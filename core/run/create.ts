@@ -132,7 +132,10 @@ function refuseTwins(plugins: readonly ConfiguredPlugin[]): void {
   for (const { options, source } of plugins) {
     const other = seen.get(options.name);
     if (other !== undefined) {
-      throw new UsageError('ESP_PLUGIN_TWICE', `two plugins are named ${options.name}: ${other} and ${source}; rename one`);
+      throw new UsageError(
+        'ESP_PLUGIN_TWICE',
+        `two plugins are named ${options.name}: ${other} and ${source}; rename one`,
+      );
     }
     seen.set(options.name, source);
   }
@@ -150,8 +153,8 @@ function runFolder(core: CoreConfig, cwd: string): string {
 }
 
 function packageVersion(): string {
-  const file = [new URL('../../package.json', import.meta.url), new URL('../../../package.json', import.meta.url)].find((url) =>
-    existsSync(url),
+  const file = [new URL('../../package.json', import.meta.url), new URL('../../../package.json', import.meta.url)].find(
+    (url) => existsSync(url),
   );
   const parsed: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, 'utf8'));
   return z.object({ version: z.string() }).parse(parsed).version;

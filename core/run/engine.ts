@@ -24,7 +24,8 @@ export async function chooseEngine(name: string, cwd: string, log: (line: string
   if (name !== 'auto') {
     const plugin = await findPlugin(name, cwd, 'engine');
     const answer = await probe(plugin);
-    if (!answer.works) throw new UsageError('ESP_ENGINE', `engine ${name} does not work here: ${answer.why ?? answer.detail}`);
+    if (!answer.works)
+      throw new UsageError('ESP_ENGINE', `engine ${name} does not work here: ${answer.why ?? answer.detail}`);
     return plugin;
   }
   const passedOver: string[] = [];

@@ -29,7 +29,9 @@ export class RunFolder {
     try {
       mkdirSync(this.path, { recursive: true });
     } catch (thrown) {
-      throw new UsageError('ESP_RUN_FOLDER', `the run's folder ${this.shown} cannot be made: ${String(thrown)}`, { cause: thrown });
+      throw new UsageError('ESP_RUN_FOLDER', `the run's folder ${this.shown} cannot be made: ${String(thrown)}`, {
+        cause: thrown,
+      });
     }
   }
 

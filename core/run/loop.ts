@@ -39,7 +39,16 @@ export async function trainLoop(parts: LoopParts): Promise<void> {
   await boundary(parts);
 }
 
-async function iterate({ config, bus, state, engine, model, optimizer, learningRate, batches }: LoopParts): Promise<void> {
+async function iterate({
+  config,
+  bus,
+  state,
+  engine,
+  model,
+  optimizer,
+  learningRate,
+  batches,
+}: LoopParts): Promise<void> {
   const iteration = state.iteration;
   const rate = learningRate.at(iteration, optimizer.learningRate);
   await bus.dispatch('iteration:start', { iteration, learningRate: rate });

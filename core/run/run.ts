@@ -19,7 +19,6 @@ import { restoreCheckpoint, loadWeights } from './restore.js';
 import { trainLoop } from './loop.js';
 import { RunState } from './state.js';
 
-
 export interface RunResult {
   status: 'done' | 'stopped';
   reasons: readonly string[];

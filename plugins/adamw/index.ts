@@ -26,7 +26,12 @@ const options = z.strictObject({
 const CLIP_EPSILON = 1e-6;
 const MOMENTS = ['exp_avg', 'exp_avg_sq'] as const;
 
-@Plugin({ name: 'adamw', summary: 'AdamW with PyTorch’s arithmetic, and clipping by the global norm.', slot: 'optimizer', config: options })
+@Plugin({
+  name: 'adamw',
+  summary: 'AdamW with PyTorch’s arithmetic, and clipping by the global norm.',
+  slot: 'optimizer',
+  config: options,
+})
 export default class AdamW implements Optimizer {
   static register(bindings: Bindings): void {
     bindings.bind(Optimizer, AdamW);

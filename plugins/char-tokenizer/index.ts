@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { Plugin, TokenizerFactory, UsageError, type Bindings, type Tokenizer, type TokenizerState } from '../../core/index.js';
+import {
+  Plugin,
+  TokenizerFactory,
+  UsageError,
+  type Bindings,
+  type Tokenizer,
+  type TokenizerState,
+} from '../../core/index.js';
 
 @Plugin({
   name: 'char-tokenizer',
@@ -19,7 +26,10 @@ export default class CharTokenizerPlugin implements TokenizerFactory {
   fromState(state: TokenizerState): Tokenizer {
     const parsed = z.object({ tokenizer: z.literal('char'), characters: z.string() }).safeParse(state);
     if (!parsed.success) {
-      throw new UsageError('ESP_TOKENIZER_STATE', `the data was made with the tokenizer ${state.tokenizer}, not char; set data.tokenizer`);
+      throw new UsageError(
+        'ESP_TOKENIZER_STATE',
+        `the data was made with the tokenizer ${state.tokenizer}, not char; set data.tokenizer`,
+      );
     }
     return new CharTokenizer([...parsed.data.characters]);
   }

@@ -67,7 +67,8 @@ export default class Checkpoint implements CheckpointStore {
   atEvaluation({ losses }: EvaluationEnd): void {
     if (this.config.interval === 0) this.control.requestCheckpoint('latest');
     const { bestValLoss } = this.runState;
-    if (this.config.keep.best > 0 && bestValLoss !== null && losses.val <= bestValLoss) this.control.requestCheckpoint('best');
+    if (this.config.keep.best > 0 && bestValLoss !== null && losses.val <= bestValLoss)
+      this.control.requestCheckpoint('best');
   }
 
   @On('checkpoint:due')
@@ -112,7 +113,9 @@ export default class Checkpoint implements CheckpointStore {
 
   /** Takes away what is neither among the newest nor pointed to; emergency checkpoints stay. */
   private async rotate(): Promise<void> {
-    const names = (await readdir(this.folder.checkpoints)).filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a));
+    const names = (await readdir(this.folder.checkpoints))
+      .filter((name) => /^\d+$/.test(name))
+      .sort((a, b) => Number(b) - Number(a));
     const pointed = new Set(this.#pointers.values());
     for (const name of names.slice(this.config.keep.last)) {
       if (!pointed.has(name)) await rm(path.join(this.folder.checkpoints, name), { recursive: true });

@@ -2,7 +2,12 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { Engine, On, Plugin, registerOps, type Bindings, type EngineProbe } from '../../core/index.js';
 
-@Plugin({ name: 'engine-cpu', summary: 'Plain JavaScript: slow, runs everywhere, for tests.', slot: 'engine', rank: 90 })
+@Plugin({
+  name: 'engine-cpu',
+  summary: 'Plain JavaScript: slow, runs everywhere, for tests.',
+  slot: 'engine',
+  rank: 90,
+})
 export default class CpuEngine implements Engine {
   static register(bindings: Bindings): void {
     bindings.bind(Engine, CpuEngine);

@@ -2,13 +2,28 @@ import { availableParallelism } from 'node:os';
 import { setThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { Engine, inject, On, Plugin, PluginConfig, registerOps, type Bindings, type EngineProbe } from '../../core/index.js';
+import {
+  Engine,
+  inject,
+  On,
+  Plugin,
+  PluginConfig,
+  registerOps,
+  type Bindings,
+  type EngineProbe,
+} from '../../core/index.js';
 
 const options = z.strictObject({
   threads: z.int().min(1).optional().describe('threads; as many as this process may use when not given'),
 });
 
-@Plugin({ name: 'engine-wasm', summary: 'WebAssembly with SIMD and threads: nothing to install.', slot: 'engine', rank: 80, config: options })
+@Plugin({
+  name: 'engine-wasm',
+  summary: 'WebAssembly with SIMD and threads: nothing to install.',
+  slot: 'engine',
+  rank: 80,
+  config: options,
+})
 export default class WasmEngine implements Engine {
   static register(bindings: Bindings): void {
     bindings.bind(Engine, WasmEngine);

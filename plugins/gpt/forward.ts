@@ -13,7 +13,8 @@ export function hiddenStates(config: GptConfig, weights: Weights, ids: tf.Tensor
   const positions = tf.slice(weightOf(weights, 'transformer.wpe.weight'), [0, 0], [time, config.n_embd]);
   const tokens = embedding(ids, weightOf(weights, 'transformer.wte.weight'));
   let x: tf.Tensor3D = dropout(tf.add(tokens, positions), nextMask());
-  for (let layer = 0; layer < config.n_layer; layer++) x = block(config, weights, `transformer.h.${String(layer)}`, x, nextMask);
+  for (let layer = 0; layer < config.n_layer; layer++)
+    x = block(config, weights, `transformer.h.${String(layer)}`, x, nextMask);
   return norm(weights, 'transformer.ln_f', x);
 }
 

@@ -23,7 +23,8 @@ export function generate(
 function choose(logits: Float32Array, { temperature, topK, random }: GenerateOptions): number {
   const largest = logits.reduce((best, logit, id) => (logit > (logits[best] ?? -Infinity) ? id : best), 0);
   if (temperature === 0) return largest;
-  const limit = topK > 0 && topK < logits.length ? (Float32Array.from(logits).sort().at(-topK) ?? -Infinity) : -Infinity;
+  const limit =
+    topK > 0 && topK < logits.length ? (Float32Array.from(logits).sort().at(-topK) ?? -Infinity) : -Infinity;
   const top = logits[largest] ?? 0;
   const shares = Array.from(logits, (logit) => (logit < limit ? 0 : Math.exp((logit - top) / temperature)));
   let left = random() * shares.reduce((sum, share) => sum + share, 0);

@@ -20,7 +20,12 @@ import { makeWeights } from './weights.js';
 const BYTES_PER_NUMBER = 4;
 
 /** Source: Radford et al., "Language models are unsupervised multitask learners", 2019; exact GELU, tied head. */
-@Plugin({ name: 'gpt', summary: 'GPT-2: pre-LayerNorm blocks, learned positions, head tied to the embedding.', slot: 'model', config: gptOptions })
+@Plugin({
+  name: 'gpt',
+  summary: 'GPT-2: pre-LayerNorm blocks, learned positions, head tied to the embedding.',
+  slot: 'model',
+  config: gptOptions,
+})
 export default class Gpt implements Model {
   static register(bindings: Bindings): void {
     bindings.bind(Model, Gpt);
@@ -86,7 +91,12 @@ export default class Gpt implements Model {
   generate(prompt: readonly number[], options: GenerateOptions): number[] {
     return generate(prompt, this.blockSize, options, (ids) =>
       tf.tidy(() => {
-        const hidden = hiddenStates(this.config, this.#weights, tf.tensor2d([...ids], [1, ids.length], 'int32'), () => undefined);
+        const hidden = hiddenStates(
+          this.config,
+          this.#weights,
+          tf.tensor2d([...ids], [1, ids.length], 'int32'),
+          () => undefined,
+        );
         const last = tf.slice(hidden, [0, ids.length - 1, 0], [1, 1, this.config.n_embd]);
         return Float32Array.from(head(this.#weights, last).dataSync());
       }),

@@ -58,5 +58,8 @@ function norm(name: string, width: number, bias: boolean): [string, WeightShape]
 }
 
 function withBias(name: string, weight: WeightShape, width: number, bias: boolean): [string, WeightShape][] {
-  return [[`${name}.weight`, weight], ...(bias ? [[`${name}.bias`, { shape: [width] }] satisfies [string, WeightShape]] : [])];
+  return [
+    [`${name}.weight`, weight],
+    ...(bias ? [[`${name}.bias`, { shape: [width] }] satisfies [string, WeightShape]] : []),
+  ];
 }

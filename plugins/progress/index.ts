@@ -47,7 +47,9 @@ export default class Progress {
   start({ state, maxIters }: RunStart): void {
     const parameters = this.model.parameterCounts().reduce((sum, { total }) => sum + total, 0);
     this.log.info(`data: ${this.data.description}`);
-    this.log.info(`model: ${parameters.toLocaleString('en-US')} parameters; training from iteration ${String(state.iteration)} to ${String(maxIters)}`);
+    this.log.info(
+      `model: ${parameters.toLocaleString('en-US')} parameters; training from iteration ${String(state.iteration)} to ${String(maxIters)}`,
+    );
     this.#last = performance.now();
     this.#lastTokens = state.tokens;
   }
@@ -74,7 +76,9 @@ export default class Progress {
 
   @On('evaluation:end')
   tell({ iteration, losses }: EvaluationEnd): void {
-    this.log.info(`iteration ${String(iteration)}: train loss ${losses.train.toFixed(4)}, val loss ${losses.val.toFixed(4)}`);
+    this.log.info(
+      `iteration ${String(iteration)}: train loss ${losses.train.toFixed(4)}, val loss ${losses.val.toFixed(4)}`,
+    );
     this.#last = performance.now();
   }
 

@@ -21,9 +21,22 @@ import { ShardReader, shardFiles } from './shards.js';
 import { MemoryReader, readText } from './text.js';
 
 const options = z.strictObject({
-  text: z.string().min(1).optional().describe('a text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts'),
-  dir: z.string().min(1).optional().describe('a folder of train and val .bin files (uint16, little-endian), with meta.json or without'),
-  val_fraction: z.number().gt(0).lt(1).default(0.1).describe('share of the text, at its end, that is kept for validation'),
+  text: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('a text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts'),
+  dir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('a folder of train and val .bin files (uint16, little-endian), with meta.json or without'),
+  val_fraction: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.1)
+    .describe('share of the text, at its end, that is kept for validation'),
 });
 
 const metaSchema = z.looseObject({
@@ -99,7 +112,8 @@ export default class TokenShards implements Dataset {
     let largest = 0;
     for (const split of ['train', 'val'] as const) {
       const files = shardFiles(folder, split);
-      if (files.length === 0) throw new UsageError('ESP_DATA_DIR', `data.dir ${name} has no ${split}.bin and no ${split} shards`);
+      if (files.length === 0)
+        throw new UsageError('ESP_DATA_DIR', `data.dir ${name} has no ${split}.bin and no ${split} shards`);
       const reader = new ShardReader(files);
       this.#splits.set(split, reader);
       largest = Math.max(largest, reader.scan(limit));

@@ -34,7 +34,10 @@ export class ShardReader implements TokenReader {
     for (const file of files) {
       const { size } = statSync(file);
       if (size % BYTES_PER_TOKEN !== 0) {
-        throw new UsageError('ESP_SHARD_LENGTH', `${file} has ${String(size)} bytes: an odd number cannot be uint16 tokens; it is cut off or not a token file`);
+        throw new UsageError(
+          'ESP_SHARD_LENGTH',
+          `${file} has ${String(size)} bytes: an odd number cannot be uint16 tokens; it is cut off or not a token file`,
+        );
       }
     }
     this.#shards = files.map((file) => {
@@ -54,7 +57,8 @@ export class ShardReader implements TokenReader {
       this.#readShard(shard, from, here, into, offset + done);
       done += here;
     }
-    if (done < count) throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
+    if (done < count)
+      throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
   }
 
   /** The largest id. @throws UsageError naming file and position of the first id that is not below `vocabSize` */

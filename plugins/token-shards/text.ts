@@ -10,7 +10,8 @@ export function readText(name: string, fromConfig: (file: string) => string): st
   const file = name.startsWith(PACKAGE_PREFIX) ? fileInPackage(name.slice(PACKAGE_PREFIX.length)) : fromConfig(name);
   let bytes: Buffer;
   try {
-    if (statSync(file).isDirectory()) throw new Error('it is a folder; name a file, or set data.dir for a folder of .bin files');
+    if (statSync(file).isDirectory())
+      throw new Error('it is a folder; name a file, or set data.dir for a folder of .bin files');
     bytes = readFileSync(file);
   } catch (thrown) {
     throw new UsageError('ESP_DATA_TEXT', `data.text ${name} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
@@ -44,6 +45,8 @@ function fileInPackage(name: string): string {
     const manifest = createRequire(import.meta.url).resolve(`${packageName}/package.json`);
     return path.join(path.dirname(manifest), ...parts.slice(scope));
   } catch (thrown) {
-    throw new UsageError('ESP_DATA_TEXT', `data.text npm:${name}: package ${packageName} is not installed`, { cause: thrown });
+    throw new UsageError('ESP_DATA_TEXT', `data.text npm:${name}: package ${packageName} is not installed`, {
+      cause: thrown,
+    });
   }
 }

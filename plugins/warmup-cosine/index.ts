@@ -3,12 +3,27 @@ import { inject, LearningRate, Plugin, PluginConfig, RunConfig, type Bindings } 
 
 const options = z.strictObject({
   warmup_iters: z.int().min(0).default(100).describe('iterations of linear warm-up'),
-  decay_iters: z.int().min(1).nullable().default(null).describe('iteration at which min_lr is reached; null: train.max_iters'),
-  min_lr: z.number().min(0).nullable().default(null).describe('learning rate at the end; null: a tenth of the optimizer’s'),
+  decay_iters: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('iteration at which min_lr is reached; null: train.max_iters'),
+  min_lr: z
+    .number()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe('learning rate at the end; null: a tenth of the optimizer’s'),
 });
 
 /** Source: Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts; warm-up as in nanoGPT. */
-@Plugin({ name: 'warmup-cosine', summary: 'Linear warm-up, then a cosine down to min_lr.', slot: 'lr', config: options })
+@Plugin({
+  name: 'warmup-cosine',
+  summary: 'Linear warm-up, then a cosine down to min_lr.',
+  slot: 'lr',
+  config: options,
+})
 export default class WarmupCosine implements LearningRate {
   static register(bindings: Bindings): void {
     bindings.bind(LearningRate, WarmupCosine);

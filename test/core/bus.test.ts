@@ -63,7 +63,10 @@ test('a plugin that is not critical is reported once, muted at its third failure
 test('a spy sees every call, and plain eventemitter3 listeners watch after all plugins', (t) => {
   const bus = new EventBus();
   const seen: string[] = [];
-  const remove = bus.spy({ before: ({ plugin }) => seen.push(`> ${plugin}`), after: ({ plugin }) => seen.push(`< ${plugin}`) });
+  const remove = bus.spy({
+    before: ({ plugin }) => seen.push(`> ${plugin}`),
+    after: ({ plugin }) => seen.push(`< ${plugin}`),
+  });
   bus.once('evaluation:start', () => seen.push('watcher'));
   bus.listen(registration('p'), () => {
     seen.push('p');

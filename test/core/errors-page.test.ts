@@ -13,5 +13,5 @@ test('docs/errors.md lists every error code of the source, and no other', (t) =>
 });
 
 function codesIn(text: string): string[] {
-  return text.match(/\bESP_[A-Z_]*[A-Z]\b/g) ?? [];
+  return text.match(/\bESP_[A-Z0-9_]*[A-Z0-9]\b/g) ?? [];
 }

@@ -21,13 +21,23 @@ const cases: BadInput[] = [
   { what: 'an unknown top-level key', args: [...debug, '--set', 'modle.n_head=2'], message: /modle.*model/s },
   {
     what: 'a wrong type',
-    args: debug,
-    files: { 'espalier.config.yaml': 'model:\n  n_head: two\n' },
-    message: /espalier\.config\.yaml:2.*model\.n_head/s,
+    args: ['train'],
+    files: { 'espalier.config.yaml': 'extends: debug\nmodel:\n  n_head: two\n' },
+    message: /espalier\.config\.yaml:3.*model\.n_head/s,
   },
-  { what: 'a syntax error', args: debug, files: { 'espalier.config.yaml': 'model: {\n' }, message: /espalier\.config\.yaml/ },
+  {
+    what: 'a syntax error',
+    args: debug,
+    files: { 'espalier.config.yaml': 'model: {\n' },
+    message: /espalier\.config\.yaml/,
+  },
   { what: 'a missing text file', args: [...debug, '--set', 'data.text=absent.txt'], message: /absent\.txt/ },
-  { what: 'an empty text file', args: [...debug, '--set', 'data.text=empty.txt'], files: { 'empty.txt': '' }, message: /empty\.txt.*empty/s },
+  {
+    what: 'an empty text file',
+    args: [...debug, '--set', 'data.text=empty.txt'],
+    files: { 'empty.txt': '' },
+    message: /empty\.txt.*empty/s,
+  },
   {
     what: 'a text shorter than a block',
     args: [...debug, '--set', 'data.text=short.txt'],
@@ -50,7 +60,11 @@ const cases: BadInput[] = [
     },
     message: /257.*65|65.*257/s,
   },
-  { what: 'heads that do not divide the width', args: [...debug, '--set', 'model.n_head=5'], message: /n_head.*n_embd|n_embd.*n_head/s },
+  {
+    what: 'heads that do not divide the width',
+    args: [...debug, '--set', 'model.n_head=5'],
+    message: /n_head.*n_embd|n_embd.*n_head/s,
+  },
   {
     what: 'a plugin that throws while it loads',
     args: [...debug, '--set', 'plugins."./boom.ts"=true'],

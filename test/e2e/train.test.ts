@@ -27,7 +27,16 @@ test('train, sample, evaluate and go on, as a user does', async (t) => {
   const again = await espalier(folder, 'train', ...debug, '--set', 'run.dir=out');
   t.is(again.code, 2);
   t.regex(again.err, /--resume/);
-  const resumed = await espalier(folder, 'train', ...debug, '--set', 'run.dir=out', '--resume', '--set', 'train.max_iters=24');
+  const resumed = await espalier(
+    folder,
+    'train',
+    ...debug,
+    '--set',
+    'run.dir=out',
+    '--resume',
+    '--set',
+    'train.max_iters=24',
+  );
   t.is(resumed.code, 0, resumed.err);
   t.regex(resumed.out + resumed.err, /iteration 20/);
 });
@@ -64,7 +73,10 @@ export default class FirstWindow implements BatchSource {
 }
 `,
   );
-  writeFileSync(path.join(folder, 'espalier.config.yaml'), 'extends: [debug]\nengine: cpu\nbatches: { strategy: ./first-window.ts, at: 5 }\ntrain: { max_iters: 3 }\n');
+  writeFileSync(
+    path.join(folder, 'espalier.config.yaml'),
+    'extends: [debug]\nengine: cpu\nbatches: { strategy: ./first-window.ts, at: 5 }\ntrain: { max_iters: 3 }\n',
+  );
   const { code, out, err } = await espalier(folder, 'train');
   t.is(code, 0, err);
   t.regex(out + err, /mine 2 true/);
@@ -74,7 +86,14 @@ test('--dry-run tells everything and creates nothing', async (t) => {
   const folder = emptyFolder(t);
   const { code, out, err } = await espalier(folder, 'train', ...debug, '--dry-run');
   t.is(code, 0, err);
-  for (const expected of [/model\.n_embd +32 +# presets\/debug\.yaml:\d/, /engine.*# --set/, /iteration:end +.*→/, /total +[\d,]+/, /checkpoints .*free/, /memory/]) {
+  for (const expected of [
+    /model\.n_embd +32 +# presets\/debug\.yaml:\d/,
+    /engine.*# --set/,
+    /iteration:end +.*→/,
+    /total +[\d,]+/,
+    /checkpoints .*free/,
+    /memory/,
+  ]) {
     t.regex(out, expected);
   }
   t.deepEqual(readdirSync(folder), []);
@@ -115,7 +134,15 @@ test('SIGTERM ends the run after the iteration, with a checkpoint and exit code 
 export default class Kill { @On('iteration:start') tick({ iteration }: { iteration: number }) { if (iteration === 3) process.kill(process.pid, 'SIGTERM'); } }
 `,
   );
-  const { code, err } = await espalier(folder, 'train', ...debug, '--set', 'plugins."./kill.ts"=true', '--set', 'run.dir=out');
+  const { code, err } = await espalier(
+    folder,
+    'train',
+    ...debug,
+    '--set',
+    'plugins."./kill.ts"=true',
+    '--set',
+    'run.dir=out',
+  );
   t.is(code, 143, err);
   t.true(readdirSync(path.join(folder, 'out/checkpoints')).some((name) => name.endsWith('-emergency')));
 });

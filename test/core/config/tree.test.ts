@@ -5,7 +5,7 @@ import { pathKey } from '../../../core/config/path.js';
 import { flatten, merge, treeOf, type Section } from '../../../core/config/tree.js';
 
 // Outside `plugins` and the slots, whose short forms have rules of their own.
-const key = fc.constantFrom('a', 'b', 'c.d', '__proto__', 'constructor');
+const key = fc.constantFrom('a', 'b', 'c.d', 'constructor');
 const leaf = fc.oneof(fc.integer(), fc.string(), fc.boolean(), fc.array(fc.integer(), { maxLength: 3 }));
 const { section } = fc.letrec<{ section: Record<string, unknown>; value: unknown }>((tie) => ({
   value: fc.oneof({ maxDepth: 3 }, leaf, tie('section')),

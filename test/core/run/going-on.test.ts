@@ -3,7 +3,12 @@ import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import { debugRun, textFolder } from './debug-run.js';
 
-const common = ['model.dropout=0.1', 'plugins.evaluation={interval: 5, iters: 2}', 'lr.decay_iters=12', 'plugins.checkpoint={keep: {last: 5}}'];
+const common = [
+  'model.dropout=0.1',
+  'plugins.evaluation={interval: 5, iters: 2}',
+  'lr.decay_iters=12',
+  'plugins.checkpoint={keep: {last: 5}}',
+];
 
 for (const strategy of ['random', 'sequential']) {
   test(`${strategy}: a run that stopped and went on has the weights of the run that did not`, async (t) => {

@@ -1,0 +1,25 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+
+const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+
+function parity(...args: string[]): Promise<{ code: number; out: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, 'parity', ...args], (error, out) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out });
+    });
+  });
+}
+
+for (const engine of ['cpu', 'wasm']) {
+  test(`${engine}: every number of PyTorch's cases is reached`, async (t) => {
+    const { code, out } = await parity('--engine', engine, 'test/fixtures/parity');
+    t.is(code, 0, out);
+    t.regex(out, /2 of 2 cases match/);
+  });
+}
+
+test('a folder without a case is a failure', async (t) => {
+  t.is((await parity('docs')).code, 1);
+});
