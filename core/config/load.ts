@@ -7,7 +7,7 @@ import { parseSet } from './set.js';
 import { shownFile, type ConfigSource } from './source.js';
 import { flatten, merge, treeOf, type Section } from './tree.js';
 
-export type { ComposedConfig, Origin } from './composed.js';
+export type { ComposedConfig } from './composed.js';
 
 export interface ComposeOptions {
   /** Folder that the config file is looked for in, and that paths in the config are relative to. */

@@ -42,7 +42,7 @@ export interface Events {
   metrics: Metrics;
   'run:end': RunEnd;
 }
-export type EventName = keyof Events & string;
+export type EventName = keyof Events;
 
 /** What the events page and `espalier events` print of an event. */
 export interface EventDescription {

@@ -28,17 +28,19 @@ const ops: readonly Op[] = [
  * under the same names stay: it registers its faster ones first. Calling it again changes nothing.
  */
 export function registerOps(backendName: string): void {
-  for (const gradient of glueGradients) {
-    if (tf.getGradient(gradient.kernelName) === undefined) tf.registerGradient(gradient);
-  }
+  for (const gradient of glueGradients) registerGradient(gradient);
   for (const { kernels, gradients } of ops) {
-    for (const gradient of gradients) {
-      if (tf.getGradient(gradient.kernelName) === undefined) tf.registerGradient(gradient);
-    }
+    for (const gradient of gradients) registerGradient(gradient);
     for (const kernel of kernels) {
       if (!isRegistered(kernel.name, backendName)) registerComposite(kernel, backendName);
     }
   }
+}
+
+function registerGradient(gradient: tf.GradConfig): void {
+  // tfjs types it as always there.
+  const existing: unknown = tf.getGradient(gradient.kernelName);
+  if (existing === undefined) tf.registerGradient(gradient);
 }
 
 function isRegistered(kernelName: string, backendName: string): boolean {

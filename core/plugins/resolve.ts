@@ -63,8 +63,8 @@ function isPath(name: string): boolean {
 }
 
 function packageFile(name: string, cwd: string): string | undefined {
-  const [scope, rest] = name.startsWith('@') ? name.split('/') : [undefined, name];
-  const packageName = scope === undefined ? `espalier-plugin-${name}` : `${scope}/espalier-plugin-${rest ?? ''}`;
+  const [scope, rest = ''] = name.startsWith('@') ? name.split('/') : [undefined, name];
+  const packageName = scope === undefined ? `espalier-plugin-${name}` : `${scope}/espalier-plugin-${rest}`;
   for (const candidate of [packageName, name]) {
     try {
       return createRequire(path.join(cwd, 'noop.js')).resolve(candidate);

@@ -31,7 +31,7 @@ export default class CharTokenizerPlugin implements TokenizerFactory {
         `the data was made with the tokenizer ${state.tokenizer}, not char; set data.tokenizer`,
       );
     }
-    return new CharTokenizer([...parsed.data.characters]);
+    return new CharTokenizer(Array.from(parsed.data.characters));
   }
 }
 
