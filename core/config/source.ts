@@ -63,13 +63,18 @@ export async function importSource(file: string, label: string): Promise<ConfigS
   } catch (thrown) {
     throw new UsageError('ESP_CONFIG_LOAD', `${label} threw while it loaded: ${messageOf(thrown)}`, { cause: thrown });
   }
-  if (typeof loaded !== 'object' || loaded === null || !('default' in loaded)) {
+  if (typeof loaded !== 'object' || loaded === null || (isEsModule(loaded) && !('default' in loaded))) {
     throw new UsageError(
       'ESP_CONFIG_LOAD',
       `${label} has no default export; export the config with \`export default\``,
     );
   }
-  return new ConfigSource(file, label, asSettings(loaded.default, label));
+  // CommonJS files export the config itself.
+  return new ConfigSource(file, label, asSettings('default' in loaded ? loaded.default : loaded, label));
+}
+
+function isEsModule(loaded: object): boolean {
+  return '__esModule' in loaded || Object.prototype.toString.call(loaded) === '[object Module]';
 }
 
 /** A file as it is printed: relative to `cwd` where it lies within. */

@@ -47,10 +47,9 @@ test('what the later layer does not mention stays', (t) => {
   );
 });
 
-test('merging is associative, and an empty layer changes nothing', (t) => {
+test('an empty layer changes nothing', (t) => {
   fc.assert(
-    fc.property(section, section, section, (a, b, c) => {
-      t.deepEqual(merged(merged(a, b), c), merged(a, merged(b, c)));
+    fc.property(section, (a) => {
       t.deepEqual(merged(a, {}), a);
       t.deepEqual(merged({}, a), a);
     }),
