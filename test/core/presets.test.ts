@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { listPresets } from '../../core/config/preset-list.js';
+import { createRun } from '../../core/run/create.js';
+
+for (const { name, summary } of listPresets()) {
+  test(`preset ${name} names plugins and options that exist, and says what it is for`, async (t) => {
+    const set = name === 'base' ? ['data.text=any.txt'] : [];
+    const { run, plugins } = await createRun({ cwd: '.', presets: [name], set });
+    t.teardown(() => run.dispose());
+    t.true(plugins.length >= 10);
+    t.true(summary.length > 20);
+    t.true(readFileSync('README.md', 'utf8').includes(`\`${name}\``), 'the README lists it');
+  });
+}
