@@ -52,7 +52,7 @@ async function manifestOf(folder: string): Promise<object> {
 }
 
 async function writeJson(file: string, value: unknown): Promise<void> {
-  await writeFile(file, `${JSON.stringify(value, null, 2)}\n`, { flush: true });
+  await writeFile(file, JSON.stringify(value, null, 2), { flush: true });
 }
 
 async function flush(folder: string): Promise<void> {

@@ -1,0 +1,57 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { BatchSource, RandomStreams, type Batch, type PluginInstance } from '../../core/index.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
+
+const shape = { batchSize: 3, blockSize: 32 };
+
+for (const strategy of ['random', 'sequential']) {
+  test(`${strategy}: interrupted anywhere, the same batches follow`, async (t) => {
+    const folder = textFolder(t);
+    const source = async (): Promise<{ next: () => Promise<Batch>; save: () => () => void }> => {
+      const { run } = await debugRun(t, folder, `batches=${strategy}`);
+      await run.setUp();
+      const batches = run.container.resolve(BatchSource);
+      const instance: PluginInstance = batches;
+      return {
+        next: async () => batches.next(shape),
+        save: () => {
+          const { random, plugins } = run.snapshot().state;
+          const state: unknown = JSON.parse(JSON.stringify(plugins[`batches-${strategy}`]));
+          return () => {
+            run.container.resolve(RandomStreams).restore(random);
+            instance.restore?.(state);
+          };
+        },
+      };
+    };
+    const { next, save } = await source();
+    await fc.assert(
+      fc.asyncProperty(fc.nat(60), fc.integer({ min: 1, max: 60 }), async (before, after) => {
+        for (let i = 0; i < before; i++) await next();
+        const restore = save();
+        const expected: Batch[] = [];
+        for (let i = 0; i < after; i++) expected.push(await next());
+        restore();
+        for (const batch of expected) t.deepEqual(await next(), batch);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test(`${strategy}: targets are the inputs one token on, and evaluation batches depend on their number alone`, async (t) => {
+    const { run } = await debugRun(t, textFolder(t), `batches=${strategy}`);
+    await run.setUp();
+    const batches = run.container.resolve(BatchSource);
+    const { inputs, targets } = await batches.next(shape);
+    for (let row = 0; row < shape.batchSize; row++) {
+      const start = row * shape.blockSize;
+      t.deepEqual(inputs.slice(start + 1, start + shape.blockSize), targets.slice(start, start + shape.blockSize - 1));
+    }
+    const first = batches.evaluation('val', 0, shape);
+    const second = batches.evaluation('val', 1, shape);
+    await batches.next(shape);
+    t.deepEqual(batches.evaluation('val', 0, shape), first);
+    t.notDeepEqual(second, first);
+  });
+}
