@@ -12,6 +12,7 @@ import {
   type Bindings,
   type EngineProbe,
 } from '../../core/index.js';
+import { registerWasmKernels } from './kernels/index.js';
 
 const options = z.strictObject({
   threads: z.int().min(1).optional().describe('threads; as many as this process may use when not given'),
@@ -48,6 +49,7 @@ export default class WasmEngine implements Engine {
   async setUp(): Promise<void> {
     setThreadsCount(this.#threads);
     await tf.setBackend(this.backend);
+    registerWasmKernels();
     registerOps(this.backend);
   }
 }

@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { z } from 'zod';
+import { messageOf } from '../../core/index.js';
+import type { TensorflowCopy } from './copies.js';
+
+const TIMEOUT_MS = 60_000;
+
+// In a process of its own: TensorFlow takes its number of threads when it loads, and aborts on processors that it was not built for.
+const CHECK = `
+const [binding, preload] = process.argv.slice(1);
+if (preload) require(preload);
+const { TF_Version, isUsingGpuDevice } = require(binding);
+console.log(JSON.stringify({ version: TF_Version, gpu: isUsingGpuDevice() }));
+`;
+
+const answer = z.object({ version: z.string(), gpu: z.boolean() });
+
+/** What came of loading a copy: its version, or why it does not load; one line. */
+export interface CheckedCopy {
+  works: boolean;
+  detail: string;
+}
+
+/** Loads the copy's binding in a process of its own and says what came of it, in one line. */
+export async function checkCopy(copy: TensorflowCopy): Promise<CheckedCopy> {
+  if (!existsSync(copy.binding)) return { works: false, detail: withoutBinding(copy) };
+  const args = ['-e', CHECK, '--', copy.binding, ...(copy.preload === undefined ? [] : [copy.preload])];
+  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: process.env['TF_CPP_MIN_LOG_LEVEL'] ?? '2' };
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env, timeout: TIMEOUT_MS });
+    const { version, gpu } = answer.parse(JSON.parse(stdout));
+    return { works: true, detail: `TensorFlow ${version}, ${gpu ? 'GPU' : 'CPU'} (${copy.source})` };
+  } catch (thrown) {
+    return { works: false, detail: `${copy.source} does not load: ${reason(thrown)}` };
+  }
+}
+
+function withoutBinding(copy: TensorflowCopy): string {
+  return `${copy.source} has no compiled binding (its download failed): run \`espalier engine install tensorflow\``;
+}
+
+/** The line of a failed process that names the error. */
+function reason(thrown: unknown): string {
+  const lines = messageOf(thrown).split('\n').slice(1);
+  return lines.find((line) => /Error: /.test(line)) ?? lines.find((line) => line.trim() !== '') ?? messageOf(thrown);
+}

@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { EspalierError, messageOf } from '../../core/index.js';
+
+const LINES_OF_ERROR = 6;
+
+/** The C++ compiler that builds the binding. */
+export const compiler = process.env['CXX'] ?? 'c++';
+
+/** Runs a program to its end and returns what it printed. */
+export async function runCommand(program: string, args: readonly string[], cwd?: string): Promise<string> {
+  const { code, stdout, stderr } = await spawned(program, args, cwd);
+  if (code === 0) return stdout;
+  const end = (stderr.trim() === '' ? stdout : stderr).trim().split('\n').slice(-LINES_OF_ERROR).join('\n');
+  throw new EspalierError('ESP_ENGINE', `\`${program} ${args.slice(0, 3).join(' ')} …\` failed:\n${end}`);
+}
+
+/** @throws EspalierError naming every tool that is missing, before anything is downloaded */
+export async function requireTools(): Promise<void> {
+  const tools = [
+    { args: ['python3', '-m', 'pip', '--version'], need: 'python3 with pip (Debian: apt install python3-pip)' },
+    { args: ['npm', '--version'], need: 'npm' },
+    { args: ['tar', '--version'], need: 'tar' },
+    { args: [compiler, '--version'], need: 'a C++17 compiler (Debian: apt install g++), or CXX naming one' },
+  ];
+  const missing: string[] = [];
+  for (const { args, need } of tools) {
+    const [program = '', ...rest] = args;
+    try {
+      await runCommand(program, rest);
+    } catch {
+      missing.push(need);
+    }
+  }
+  if (missing.length > 0) throw new EspalierError('ESP_ENGINE', `the install needs ${missing.join(' and ')}`);
+}
+
+function spawned(
+  program: string,
+  args: readonly string[],
+  cwd?: string,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.on('error', (error) => {
+      reject(new EspalierError('ESP_ENGINE', `${program} does not start: ${messageOf(error)}`, { cause: error }));
+    });
+    child.on('close', (code) => {
+      resolve({ code, stdout, stderr });
+    });
+  });
+}

@@ -1,0 +1,96 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import {
+  Engine,
+  EspalierError,
+  inject,
+  messageOf,
+  On,
+  Plugin,
+  PluginConfig,
+  registerOps,
+  type Bindings,
+  type EngineProbe,
+  type InstallRequest,
+} from '../../core/index.js';
+import { checkCopy } from './check.js';
+import { findCopies } from './copies.js';
+import { installTensorflow } from './install.js';
+import { loadBackend, type LoadedTensorflow } from './load.js';
+
+const options = z.strictObject({
+  threads: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'threads of one operation; as many as this process may use when not given; the first run of a process decides',
+    ),
+});
+
+@Plugin({
+  name: 'engine-tensorflow',
+  summary: 'TensorFlow’s C library, from npm or made by `espalier engine install tensorflow`.',
+  slot: 'engine',
+  rank: 20,
+  config: options,
+})
+export default class TensorflowEngine implements Engine {
+  static register(bindings: Bindings): void {
+    bindings.bind(Engine, TensorflowEngine);
+  }
+
+  static async probe(): Promise<EngineProbe> {
+    const reasons: string[] = [];
+    for (const copy of findCopies()) {
+      const { works, detail } = await checkCopy(copy);
+      if (works) return { works, detail };
+      reasons.push(detail);
+    }
+    return { works: false, detail: 'TensorFlow', why: reasons.length === 0 ? NOT_INSTALLED : reasons.join('; ') };
+  }
+
+  static async install(request: InstallRequest): Promise<void> {
+    await installTensorflow(request);
+  }
+
+  readonly name = 'tensorflow';
+  readonly backend = 'tensorflow';
+
+  readonly #threads: number;
+  #loaded: LoadedTensorflow | undefined;
+
+  constructor(@inject(PluginConfig) config: z.output<typeof options>) {
+    this.#threads = config.threads ?? availableParallelism();
+  }
+
+  get description(): string {
+    if (this.#loaded === undefined) return 'TensorFlow';
+    const { version, gpu, source } = this.#loaded;
+    return `TensorFlow ${version}, ${gpu ? 'GPU' : `${String(this.#threads)} threads`} (${source})`;
+  }
+
+  @On('run:setup')
+  async setUp(): Promise<void> {
+    this.#loaded = await loadFirst(this.#threads);
+    registerOps(this.backend);
+  }
+}
+
+const NOT_INSTALLED = 'TensorFlow is not installed: run `espalier engine install tensorflow`';
+
+/** @throws EspalierError when no copy loads */
+async function loadFirst(threads: number): Promise<LoadedTensorflow> {
+  const reasons: string[] = [];
+  for (const copy of findCopies()) {
+    try {
+      return await loadBackend(copy, threads);
+    } catch (thrown) {
+      reasons.push(`${copy.source}: ${messageOf(thrown)}`);
+    }
+  }
+  throw new EspalierError(
+    'ESP_ENGINE',
+    reasons.length === 0 ? NOT_INSTALLED : `TensorFlow does not load: ${reasons.join('; ')}`,
+  );
+}

@@ -1,0 +1,106 @@
+import { createRequire, Module } from 'node:module';
+import path from 'node:path';
+import util from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { EspalierError } from '../../core/index.js';
+import type { TensorflowCopy } from './copies.js';
+
+const BACKEND = 'tensorflow';
+const PRIORITY = 3;
+
+/** TensorFlow as it was loaded into this process. */
+export interface LoadedTensorflow {
+  readonly version: string;
+  readonly gpu: boolean;
+  readonly source: string;
+}
+
+interface Binding {
+  readonly TF_Version: string;
+  isUsingGpuDevice(): boolean;
+}
+
+interface BackendModule {
+  readonly NodeJSKernelBackend: new (binding: Binding, packageName: string) => tf.KernelBackend;
+}
+
+/** What this process has loaded: the library stays until the process ends. */
+let loaded: LoadedTensorflow | undefined;
+
+/**
+ * Loads the copy, registers its kernels with the tfjs-core that espalier uses, and makes it current.
+ * Later calls only make it current: threads are taken when TensorFlow loads.
+ */
+export async function loadBackend(copy: TensorflowCopy, threads: number): Promise<LoadedTensorflow> {
+  loaded ??= load(copy, threads);
+  if (!(await tf.setBackend(BACKEND))) throw new EspalierError('ESP_ENGINE', 'TensorFlow’s backend does not start');
+  return loaded;
+}
+
+function load(copy: TensorflowCopy, threads: number): LoadedTensorflow {
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  process.env['TF_NUM_INTRAOP_THREADS'] ??= String(threads);
+  const require = createRequire(path.join(copy.folder, 'package.json'));
+  if (copy.preload !== undefined && process.env['TF_CPP_MIN_LOG_LEVEL'] !== '0') require(copy.preload);
+  const binding = checked(require(copy.binding), isBinding, copy.binding);
+
+  restoreIsNullOrUndefined();
+  const { NodeJSKernelBackend } = withOurTfjs(require, () => {
+    require('./dist/register_all_kernels.js');
+    return checked(require('./dist/nodejs_kernel_backend.js'), isBackendModule, copy.folder);
+  });
+  if (tf.getKernelsForBackend(BACKEND).length === 0) {
+    throw new EspalierError(
+      'ESP_ENGINE',
+      `another part of this process loaded ${copy.packageName} with a tfjs-core of its own: two copies cannot share tensors`,
+    );
+  }
+  tf.registerBackend(BACKEND, () => new NodeJSKernelBackend(binding, copy.packageName), PRIORITY);
+  return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice(), source: copy.source };
+}
+
+/**
+ * Lets `@tensorflow/tfjs` and `@tensorflow/tfjs-core` be our copy of tfjs-core while tfjs-node's files load:
+ * kernels register with the copy that they require, and a second one would know neither our tensors nor our backends.
+ */
+function withOurTfjs<T>(require: NodeJS.Require, body: () => T): T {
+  const files = ['@tensorflow/tfjs', '@tensorflow/tfjs-core'].map((name) => require.resolve(name));
+  const before = files.map((file) => require.cache[file]);
+  const ours: unknown = createRequire(import.meta.url)('@tensorflow/tfjs-core');
+  for (const file of files) {
+    const standIn = new Module(file);
+    standIn.exports = ours;
+    standIn.loaded = true;
+    require.cache[file] = standIn;
+  }
+  try {
+    return body();
+  } finally {
+    files.forEach((file, i) => {
+      require.cache[file] = before[i];
+      if (before[i] === undefined) Reflect.deleteProperty(require.cache, file);
+    });
+  }
+}
+
+/** tfjs-node 4.22 calls a function of node:util that Node 22 warns of and Node 23 no longer has. */
+function restoreIsNullOrUndefined(): void {
+  Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined });
+}
+
+function checked<T>(module: unknown, is: (module: unknown) => module is T, file: string): T {
+  if (is(module)) return module;
+  throw new EspalierError('ESP_ENGINE', `${file} is not of tfjs-node 4.22`);
+}
+
+function isBinding(module: unknown): module is Binding {
+  return has(module, 'TF_Version', 'string') && has(module, 'isUsingGpuDevice', 'function');
+}
+
+function isBackendModule(module: unknown): module is BackendModule {
+  return has(module, 'NodeJSKernelBackend', 'function');
+}
+
+function has(value: unknown, key: string, type: string): boolean {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, key) === type;
+}

@@ -1,0 +1,201 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { dropoutFactors, type Attributes } from '../../../core/index.js';
+import { type Heap, type HeapKernel } from './heap.js';
+
+/**
+ * Attention head by head: each product goes to the backend's fast path, which takes two-dimensional
+ * matrices only; softmax and its gradient touch only the part at and before the diagonal.
+ */
+export const attentionKernels: readonly HeapKernel[] = [
+  {
+    name: 'EspalierCausalAttention',
+    compute: (inputs, attributes, heap) => forward(inputs.get('qkv'), attributes, heap),
+  },
+  {
+    name: 'EspalierCausalAttentionGrad',
+    compute: (inputs, attributes, heap) =>
+      backward(inputs.get('dy'), inputs.get('qkv'), inputs.get('logSum'), attributes, heap),
+  },
+];
+
+interface Sizes {
+  batch: number;
+  heads: number;
+  time: number;
+  width: number;
+  part: number;
+  scale: number;
+}
+
+function forward(qkv: TensorInfo, attributes: Attributes, heap: Heap): TensorInfo[] {
+  const sizes = sizesOf(qkv, attributes);
+  const { batch, heads, time, width, part, scale } = sizes;
+  const y = heap.allocate([batch, time, width]);
+  const logSum = heap.allocate([batch, heads, time]);
+  const factors = factorsOf(sizes, attributes);
+  for (let head = 0; head < batch * heads; head++) {
+    const q = gather(qkv, part3(sizes, head, 0), sizes, heap);
+    const k = gatherTransposed(qkv, part3(sizes, head, 1), sizes, heap);
+    const v = gather(qkv, part3(sizes, head, 2), sizes, heap);
+    const weights = heap.product(q, k);
+    softmaxRows(heap.floats(weights), heap.floats(logSum).subarray(head * time, (head + 1) * time), scale);
+    if (factors !== undefined) multiply(heap.floats(weights), factors, head * time * time);
+    const attended = heap.product(weights, v);
+    scatter(heap.floats(attended), heap.floats(y), offsetOf(sizes, head, width), width, part);
+    for (const tensor of [q, k, v, weights, attended]) heap.free(tensor);
+  }
+  return [y, logSum];
+}
+
+function backward(dy: TensorInfo, qkv: TensorInfo, logSum: TensorInfo, attributes: Attributes, heap: Heap): TensorInfo {
+  const sizes = sizesOf(qkv, attributes);
+  const { batch, heads, time, width, part, scale } = sizes;
+  const gradient = heap.allocate(qkv.shape);
+  const factors = factorsOf(sizes, attributes);
+  for (let head = 0; head < batch * heads; head++) {
+    const q = gather(qkv, part3(sizes, head, 0), sizes, heap);
+    const k = gather(qkv, part3(sizes, head, 1), sizes, heap);
+    const kTransposed = gatherTransposed(qkv, part3(sizes, head, 1), sizes, heap);
+    const vTransposed = gatherTransposed(qkv, part3(sizes, head, 2), sizes, heap);
+    const dyHere = gather(dy, { offset: offsetOf(sizes, head, width), stride: width }, sizes, heap);
+    const scores = heap.product(q, kTransposed);
+    const dScores = heap.product(dyHere, vTransposed);
+    const weightsTransposed = heap.allocate([time, time]);
+    const dScoresTransposed = heap.allocate([time, time]);
+    softmaxGradient(
+      { scores: heap.floats(scores), dScores: heap.floats(dScores) },
+      { weights: heap.floats(weightsTransposed), dScores: heap.floats(dScoresTransposed) },
+      heap.floats(logSum).subarray(head * time, (head + 1) * time),
+      scale,
+      factors?.subarray(head * time * time, (head + 1) * time * time),
+    );
+    const gradients = [
+      heap.product(dScores, k),
+      heap.product(dScoresTransposed, q),
+      heap.product(weightsTransposed, dyHere),
+    ];
+    for (const [index, tensor] of gradients.entries()) {
+      const { offset, stride } = part3(sizes, head, index);
+      scatter(heap.floats(tensor), heap.floats(gradient), offset, stride, part);
+    }
+    const scratch = [q, k, kTransposed, vTransposed, dyHere, scores, dScores, weightsTransposed, dScoresTransposed];
+    for (const tensor of [...scratch, ...gradients]) heap.free(tensor);
+  }
+  return gradient;
+}
+
+/** softmax(scale · scores) of each row's part up to the diagonal, in place, with 0 beyond it. */
+function softmaxRows(scores: Float32Array, logSum: Float32Array, scale: number): void {
+  const time = logSum.length;
+  for (let row = 0; row < time; row++) {
+    const start = row * time;
+    let largest = -Infinity;
+    for (let i = start; i <= start + row; i++) largest = Math.max(largest, scores[i]!);
+    let sum = 0;
+    for (let i = start; i <= start + row; i++) {
+      const share = Math.exp((scores[i]! - largest) * scale);
+      scores[i] = share;
+      sum += share;
+    }
+    for (let i = start; i <= start + row; i++) scores[i]! /= sum;
+    scores.fill(0, start + row + 1, start + time);
+    logSum[row] = largest * scale + Math.log(sum);
+  }
+}
+
+/**
+ * From scores and the gradient of the weights (in `dScores`): the gradient of the scores, in place and transposed,
+ * and the weights, transposed and as they were after dropout.
+ */
+function softmaxGradient(
+  { scores, dScores }: Record<'scores' | 'dScores', Float32Array>,
+  transposed: Record<'weights' | 'dScores', Float32Array>,
+  logSum: Float32Array,
+  scale: number,
+  factors: Float32Array | undefined,
+): void {
+  const time = logSum.length;
+  transposed.weights.fill(0);
+  transposed.dScores.fill(0);
+  for (let row = 0; row < time; row++) {
+    const start = row * time;
+    const here = logSum[row]!;
+    let sum = 0;
+    for (let column = 0; column <= row; column++) {
+      const i = start + column;
+      const weight = Math.exp(scores[i]! * scale - here);
+      const factor = factors === undefined ? 1 : factors[i]!;
+      scores[i] = weight;
+      transposed.weights[column * time + row] = weight * factor;
+      const gradient = dScores[i]! * factor;
+      dScores[i] = gradient;
+      sum += gradient * weight;
+    }
+    for (let column = 0; column <= row; column++) {
+      const i = start + column;
+      const gradient = scores[i]! * (dScores[i]! - sum) * scale;
+      dScores[i] = gradient;
+      transposed.dScores[column * time + row] = gradient;
+    }
+    dScores.fill(0, start + row + 1, start + time);
+  }
+}
+
+function sizesOf(qkv: TensorInfo, attributes: Attributes): Sizes {
+  const [batch = 0, time = 0, threeWidths = 0] = qkv.shape;
+  const [heads, width] = [attributes.number('heads'), threeWidths / 3];
+  return { batch, heads, time, width, part: width / heads, scale: 1 / Math.sqrt(width / heads) };
+}
+
+function factorsOf({ batch, heads, time }: Sizes, attributes: Attributes): Float32Array | undefined {
+  const rate = attributes.number('rate');
+  if (rate === 0) return undefined;
+  const mask = { rate, key0: attributes.number('key0'), key1: attributes.number('key1') };
+  return dropoutFactors(batch * heads * time * time, mask);
+}
+
+/** Where one head's queries (0), keys (1) or values (2) stand in qkv. */
+function part3(sizes: Sizes, head: number, which: number): { offset: number; stride: number } {
+  const stride = 3 * sizes.width;
+  return { offset: offsetOf(sizes, head, stride) + which * sizes.width, stride };
+}
+
+/** Index of a head's first element in a [batch, time, stride] tensor; `head` counts over the batch too. */
+function offsetOf({ heads, time, part }: Sizes, head: number, stride: number): number {
+  return Math.floor(head / heads) * time * stride + (head % heads) * part;
+}
+
+function gather(x: TensorInfo, at: { offset: number; stride: number }, { time, part }: Sizes, heap: Heap): TensorInfo {
+  const y = heap.allocate([time, part]);
+  const [from, to] = [heap.floats(x), heap.floats(y)];
+  for (let row = 0; row < time; row++) {
+    const start = at.offset + row * at.stride;
+    for (let i = 0; i < part; i++) to[row * part + i] = from[start + i]!;
+  }
+  return y;
+}
+
+function gatherTransposed(
+  x: TensorInfo,
+  at: { offset: number; stride: number },
+  { time, part }: Sizes,
+  heap: Heap,
+): TensorInfo {
+  const y = heap.allocate([part, time]);
+  const [from, to] = [heap.floats(x), heap.floats(y)];
+  for (let row = 0; row < time; row++) {
+    const start = at.offset + row * at.stride;
+    for (let i = 0; i < part; i++) to[i * time + row] = from[start + i]!;
+  }
+  return y;
+}
+
+function scatter(from: Float32Array, to: Float32Array, offset: number, stride: number, part: number): void {
+  for (let row = 0, start = offset; row * part < from.length; row++, start += stride) {
+    for (let i = 0; i < part; i++) to[start + i] = from[row * part + i]!;
+  }
+}
+
+function multiply(x: Float32Array, factors: Float32Array, offset: number): void {
+  for (let i = 0; i < x.length; i++) x[i]! *= factors[offset + i]!;
+}

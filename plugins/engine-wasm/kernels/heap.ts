@@ -1,0 +1,87 @@
+import { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Attributes, KernelInputs } from '../../../core/index.js';
+
+/** A kernel in plain JavaScript over the memory of the wasm backend. */
+export interface HeapKernel {
+  readonly name: string;
+  readonly compute: (inputs: KernelInputs, attributes: Attributes, heap: Heap) => tf.TensorInfo | tf.TensorInfo[];
+}
+
+/** The wasm backend's memory. Allocate first, then look: an allocation may move the memory away under a view. */
+export class Heap {
+  constructor(private readonly backend: BackendWasm) {}
+
+  /** A new tensor, not cleared. */
+  allocate(shape: number[]): tf.TensorInfo {
+    return this.backend.makeOutput(shape, 'float32');
+  }
+
+  free(tensor: tf.TensorInfo): void {
+    this.backend.disposeData(tensor.dataId);
+  }
+
+  /** The elements themselves, valid until the next allocation. */
+  floats(tensor: tf.TensorInfo): Float32Array {
+    const view = this.backend.typedArrayFromHeap(tensor);
+    if (!(view instanceof Float32Array)) throw new Error(`a float32 tensor is needed, not ${tensor.dtype}`);
+    return view;
+  }
+
+  /** The elements themselves of an int32 tensor, valid until the next allocation. */
+  integers(tensor: tf.TensorInfo): Int32Array {
+    const view = this.backend.typedArrayFromHeap(tensor);
+    if (!(view instanceof Int32Array)) throw new Error(`an int32 tensor is needed, not ${tensor.dtype}`);
+    return view;
+  }
+
+  /** [rows, inner] · [inner, columns], by the backend's fast path: untransposed, two-dimensional. */
+  product(a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo {
+    const product = tf.getKernel('BatchMatMul', 'wasm').kernelFunc({
+      inputs: { a, b },
+      backend: this.backend,
+      attrs: { transposeA: false, transposeB: false },
+    });
+    return Array.isArray(product) ? only(product) : product;
+  }
+
+  /** The transpose of [rows, columns]. */
+  transpose(x: tf.TensorInfo): tf.TensorInfo {
+    const [rows, columns] = sizes(x.shape);
+    const y = this.allocate([columns, rows]);
+    transposeInto(this.floats(x), this.floats(y), rows, columns);
+    return y;
+  }
+}
+
+/** The heap of the backend that a kernel was called with. */
+export function heapOf(backend: object): Heap {
+  if (!(backend instanceof BackendWasm)) throw new Error('the wasm kernels were called with another backend');
+  return new Heap(backend);
+}
+
+/** All axes but the last as one, and the last. */
+export function sizes(shape: readonly number[]): [rows: number, columns: number] {
+  const columns = shape.at(-1) ?? 1;
+  return [shape.slice(0, -1).reduce((product, size) => product * size, 1), columns];
+}
+
+const TILE = 16;
+
+function transposeInto(x: Float32Array, y: Float32Array, rows: number, columns: number): void {
+  for (let top = 0; top < rows; top += TILE) {
+    const bottom = Math.min(top + TILE, rows);
+    for (let left = 0; left < columns; left += TILE) {
+      const right = Math.min(left + TILE, columns);
+      for (let column = left; column < right; column++) {
+        for (let row = top; row < bottom; row++) y[column * rows + row] = x[row * columns + column]!;
+      }
+    }
+  }
+}
+
+function only<T>(list: readonly T[]): T {
+  const [first] = list;
+  if (first === undefined) throw new Error('a kernel gave no tensor');
+  return first;
+}

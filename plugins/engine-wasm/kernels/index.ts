@@ -1,0 +1,39 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { Attributes, KernelInputs } from '../../../core/index.js';
+import { attentionKernels } from './attention.js';
+import { crossEntropyKernels } from './cross-entropy.js';
+import { embeddingKernels } from './embedding.js';
+import { geluKernels } from './gelu.js';
+import { heapOf } from './heap.js';
+import { layerNormKernels } from './layer-norm.js';
+import { linearKernels } from './linear.js';
+import { optimizerKernels } from './optimizer.js';
+
+const kernels = [
+  ...linearKernels,
+  ...layerNormKernels,
+  ...geluKernels,
+  ...attentionKernels,
+  ...embeddingKernels,
+  ...crossEntropyKernels,
+  ...optimizerKernels,
+];
+
+let registered = false;
+
+/**
+ * Registers this engine's own kernels of the core's operations for the wasm backend, once.
+ * Each is one pass over the memory, where the composite makes up to ten.
+ */
+export function registerWasmKernels(): void {
+  if (registered) return;
+  registered = true;
+  for (const { name, compute } of kernels) {
+    tf.registerKernel({
+      kernelName: name,
+      backendName: 'wasm',
+      kernelFunc: ({ inputs, attrs, backend }) =>
+        compute(new KernelInputs(inputs), new Attributes(attrs ?? {}), heapOf(backend)),
+    });
+  }
+}

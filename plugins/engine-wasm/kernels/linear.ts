@@ -1,0 +1,75 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { sizes, type Heap, type HeapKernel } from './heap.js';
+
+/** Products with explicit transposes: the backend's transposed ones are ten to twenty times slower (XNNPACK is not used). */
+export const linearKernels: readonly HeapKernel[] = [
+  {
+    name: 'EspalierLinear',
+    compute: (inputs, attributes, heap) => {
+      const [x, weight, bias] = [inputs.get('x'), inputs.get('weight'), inputs.optional('bias')];
+      const y = productWith(x, weight, attributes.flag('transposeWeight'), heap);
+      if (bias !== undefined) addToRows(heap.floats(y), heap.floats(bias));
+      return y;
+    },
+  },
+  {
+    name: 'EspalierLinearInputGrad',
+    compute: (inputs, attributes, heap) =>
+      productWith(inputs.get('dy'), inputs.get('weight'), !attributes.flag('transposeWeight'), heap),
+  },
+  {
+    name: 'EspalierLinearWeightGrad',
+    compute: (inputs, attributes, heap) => {
+      const [x, dy] = [asMatrix(inputs.get('x')), asMatrix(inputs.get('dy'))];
+      return attributes.flag('transposeWeight') ? innerProduct(dy, x, heap) : innerProduct(x, dy, heap);
+    },
+  },
+  {
+    name: 'EspalierLinearBiasGrad',
+    compute: (inputs, _attributes, heap) => {
+      const dy = inputs.get('dy');
+      const [, columns] = sizes(dy.shape);
+      const gradient = heap.allocate([columns]);
+      sumRows(heap.floats(dy), heap.floats(gradient));
+      return gradient;
+    },
+  },
+];
+
+/** `x` [..., in] times a matrix or its transpose → [..., out]. */
+function productWith(x: TensorInfo, matrix: TensorInfo, transposed: boolean, heap: Heap): TensorInfo {
+  const right = transposed ? heap.transpose(matrix) : matrix;
+  const y = heap.product(asMatrix(x), right);
+  if (transposed) heap.free(right);
+  return { ...y, shape: [...x.shape.slice(0, -1), sizes(y.shape)[1]] };
+}
+
+/** aᵀ · b of [rows, m] and [rows, n] → [m, n]; the narrower of the two is transposed. */
+function innerProduct(a: TensorInfo, b: TensorInfo, heap: Heap): TensorInfo {
+  const aIsNarrower = sizes(a.shape)[1] <= sizes(b.shape)[1];
+  const left = heap.transpose(aIsNarrower ? a : b);
+  const product = heap.product(left, aIsNarrower ? b : a);
+  heap.free(left);
+  if (aIsNarrower) return product;
+  const turned = heap.transpose(product);
+  heap.free(product);
+  return turned;
+}
+
+function asMatrix(x: TensorInfo): TensorInfo {
+  return { dataId: x.dataId, dtype: x.dtype, shape: sizes(x.shape) };
+}
+
+function addToRows(y: Float32Array, bias: Float32Array): void {
+  for (let start = 0; start < y.length; start += bias.length) {
+    for (let i = 0; i < bias.length; i++) y[start + i]! += bias[i]!;
+  }
+}
+
+function sumRows(x: Float32Array, sum: Float32Array): void {
+  const totals = new Float64Array(sum.length);
+  for (let start = 0; start < x.length; start += sum.length) {
+    for (let i = 0; i < sum.length; i++) totals[i]! += x[start + i]!;
+  }
+  sum.set(totals);
+}

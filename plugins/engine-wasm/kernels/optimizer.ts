@@ -1,0 +1,69 @@
+import type { HeapKernel } from './heap.js';
+
+export const optimizerKernels: readonly HeapKernel[] = [
+  {
+    name: 'EspalierAdamWStep',
+    compute: (inputs, attributes, heap) => {
+      const [parameter, gradient] = [inputs.get('parameter'), inputs.get('gradient')];
+      const [expAvg, expAvgSq] = [inputs.get('expAvg'), inputs.get('expAvgSq')];
+      // New tensors: the backend keeps repacked copies of weights by tensor, which a change in place would not reach.
+      const outputs = [heap.allocate(parameter.shape), heap.allocate(parameter.shape), heap.allocate(parameter.shape)];
+      const before = [parameter, expAvg, expAvgSq].map((tensor) => heap.floats(tensor));
+      const after = outputs.map((tensor) => heap.floats(tensor));
+      const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
+      const [rate, step] = [attributes.number('learningRate'), attributes.number('step')];
+      update(before, after, heap.floats(gradient), {
+        beta1,
+        beta2,
+        epsilon: attributes.number('epsilon'),
+        gradientScale: attributes.number('gradientScale'),
+        keep: 1 - rate * attributes.number('weightDecay'),
+        stepSize: rate / (1 - beta1 ** step),
+        deviationScale: 1 / Math.sqrt(1 - beta2 ** step),
+      });
+      return outputs;
+    },
+  },
+  {
+    name: 'EspalierGlobalNorm',
+    compute: (inputs, _attributes, heap) => {
+      const norm = heap.allocate([]);
+      const total = inputs.all().reduce((sum, tensor) => sum + sumOfSquares(heap.floats(tensor)), 0);
+      heap.floats(norm)[0] = Math.sqrt(total);
+      return norm;
+    },
+  },
+];
+
+interface Factors {
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  gradientScale: number;
+  /** What decay leaves of the weight. */
+  keep: number;
+  stepSize: number;
+  deviationScale: number;
+}
+
+function update(
+  [parameter, expAvg, expAvgSq]: readonly Float32Array[],
+  [newParameter, newExpAvg, newExpAvgSq]: readonly Float32Array[],
+  gradient: Float32Array,
+  { beta1, beta2, epsilon, gradientScale, keep, stepSize, deviationScale }: Factors,
+): void {
+  for (let i = 0; i < gradient.length; i++) {
+    const g = gradient[i]! * gradientScale;
+    const mean = beta1 * expAvg![i]! + (1 - beta1) * g;
+    const square = beta2 * expAvgSq![i]! + (1 - beta2) * g * g;
+    newExpAvg![i] = mean;
+    newExpAvgSq![i] = square;
+    newParameter![i] = keep * parameter![i]! - (stepSize * mean) / (Math.sqrt(square) * deviationScale + epsilon);
+  }
+}
+
+function sumOfSquares(x: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i]! * x[i]!;
+  return sum;
+}

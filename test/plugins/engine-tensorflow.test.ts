@@ -1,0 +1,62 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import test from 'ava';
+import { installFolder, isInstalled } from '../../plugins/engine-tensorflow/cache.js';
+import TensorflowEngine from '../../plugins/engine-tensorflow/index.js';
+
+const { works, why } = await TensorflowEngine.probe();
+const run = works ? test.serial : test.serial.skip;
+
+test.before(async (t) => {
+  if (!works) {
+    t.log(`skipped: ${why ?? ''}`);
+    return;
+  }
+  await new TensorflowEngine({}).setUp();
+});
+
+test.serial('the folder follows ESPALIER_CACHE, and an empty one holds no copy', (t) => {
+  const before = process.env['ESPALIER_CACHE'];
+  const empty = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+  process.env['ESPALIER_CACHE'] = empty;
+  t.is(installFolder('cpu'), path.join(empty, 'espalier', 'tensorflow-cpu'));
+  t.false(isInstalled(installFolder('cpu')));
+  if (before === undefined) delete process.env['ESPALIER_CACHE'];
+  else process.env['ESPALIER_CACHE'] = before;
+});
+
+run('its backend is one of the tfjs-core that espalier uses', (t) => {
+  t.is(tf.getBackend(), 'tensorflow');
+  t.true(tf.backend() instanceof tf.KernelBackend);
+  t.true(tf.add(tf.ones([2]), 1) instanceof tf.Tensor);
+});
+
+run('it multiplies matrices, transposed or not, in batches or not', (t) => {
+  const a = [1, 2, 3, 4, 5, 6];
+  const plain = tf.matMul(tf.tensor2d(a, [2, 3]), tf.tensor2d(a, [3, 2]));
+  t.deepEqual(valuesOf(plain), [22, 28, 49, 64]);
+  const left = tf.matMul(tf.tensor2d(a, [3, 2]), tf.tensor2d(a, [3, 2]), true, false);
+  t.deepEqual(valuesOf(left), [35, 44, 44, 56]);
+  const right = tf.matMul(tf.tensor2d(a, [2, 3]), tf.tensor2d(a, [2, 3]), false, true);
+  t.deepEqual(valuesOf(right), [14, 32, 32, 77]);
+  const batched = tf.matMul(tf.tensor3d(a, [3, 1, 2]), tf.tensor3d(a, [3, 1, 2]), false, true);
+  t.deepEqual(valuesOf(batched), [5, 25, 61]);
+});
+
+run('rows that are scattered to one place add up', (t) => {
+  const sums = tf.scatterND(tf.tensor2d([1, 1, 0], [3, 1], 'int32'), tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), [3, 2]);
+  t.deepEqual(valuesOf(sums), [5, 6, 4, 6, 0, 0]);
+});
+
+run('a second run in the process goes on with what is loaded', async (t) => {
+  const second = new TensorflowEngine({ threads: 1 });
+  await second.setUp();
+  t.regex(second.description, /^TensorFlow \d+\.\d+/);
+  t.deepEqual(valuesOf(tf.add(tf.tensor1d([1, 2]), 1)), [2, 3]);
+});
+
+function valuesOf(x: tf.Tensor): number[] {
+  return [...x.dataSync()];
+}
