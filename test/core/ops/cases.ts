@@ -1,0 +1,115 @@
+import * as tf from '@tensorflow/tfjs-core';
+import * as fc from 'fast-check';
+import {
+  causalAttention,
+  dropout,
+  embedding,
+  gelu,
+  layerNorm,
+  linear,
+  softmaxCrossEntropy,
+} from '../../../core/index.js';
+import { RandomStreams } from '../../../core/random/streams.js';
+
+/** An operation on inputs of one drawn size, as plain numbers, so that every engine gets the same. */
+export interface Case {
+  readonly inputs: readonly { shape: number[]; values: Float32Array }[];
+  readonly apply: (...inputs: tf.Tensor[]) => tf.Tensor;
+}
+
+export interface CaseFamily {
+  readonly name: string;
+  readonly cases: fc.Arbitrary<Case>;
+}
+
+const size = fc.integer({ min: 1, max: 37 });
+const seed = fc.integer({ min: 0, max: 2 ** 31 });
+const rate = fc.constantFrom(0, 0.2);
+
+/** Every differentiable operation of core/ops, at sizes that are odd, 1, and no multiple of any tile. */
+export const families: readonly CaseFamily[] = [
+  {
+    name: 'linear',
+    cases: fc
+      .record({ rows: size, inner: size, columns: size, seed, transposeWeight: fc.boolean(), withBias: fc.boolean() })
+      .map(({ rows, inner, columns, seed, transposeWeight, withBias }) => ({
+        inputs: normals(
+          seed,
+          [2, rows, inner],
+          transposeWeight ? [columns, inner] : [inner, columns],
+          ...(withBias ? [[columns]] : []),
+        ),
+        apply: (x, weight, bias) => linear(x, weight, { bias, transposeWeight }),
+      })),
+  },
+  {
+    name: 'layerNorm',
+    // The deviation of a few columns may be next to nothing: their gradient is all rounding.
+    cases: fc
+      .record({ rows: size, columns: fc.integer({ min: 8, max: 70 }), seed, withBias: fc.boolean() })
+      .map(({ rows, columns, seed, withBias }) => ({
+        inputs: normals(seed, [rows, columns], [columns], ...(withBias ? [[columns]] : [])),
+        apply: (x, weight, bias) => layerNorm(x, weight, bias),
+      })),
+  },
+  {
+    name: 'gelu',
+    cases: fc.record({ rows: size, columns: size, seed }).map(({ rows, columns, seed }) => ({
+      inputs: normals(seed, [rows, columns]),
+      apply: (x) => gelu(x),
+    })),
+  },
+  {
+    name: 'causalAttention',
+    cases: fc
+      .record({ batch: fc.integer({ min: 1, max: 3 }), heads: fc.integer({ min: 1, max: 3 }), time: size, seed, rate })
+      .chain((sizes) => fc.integer({ min: 1, max: 19 }).map((part) => ({ ...sizes, part })))
+      .map(({ batch, heads, time, part, seed, rate }) => ({
+        inputs: normals(seed, [batch, time, 3 * heads * part]),
+        apply: (qkv) => causalAttention(tf.reshape(qkv, [batch, time, 3 * heads * part]), heads, maskOf(rate, seed)),
+      })),
+  },
+  {
+    name: 'embedding',
+    cases: fc.record({ rows: size, width: size, time: size, seed }).map(({ rows, width, time, seed }) => ({
+      inputs: normals(seed, [rows, width]),
+      apply: (table) => embedding(integers(seed, [2, time], rows), table),
+    })),
+  },
+  {
+    name: 'softmaxCrossEntropy',
+    cases: fc.record({ rows: size, classes: fc.integer({ min: 2, max: 70 }), seed }).map(({ rows, classes, seed }) => ({
+      inputs: normals(seed, [2, rows, classes]),
+      // One class more, moved down by one: some targets are -1, which count for nothing.
+      apply: (logits) => softmaxCrossEntropy(logits, tf.sub(integers(seed, [2, rows], classes + 1), ONE())),
+    })),
+  },
+  {
+    name: 'dropout',
+    cases: fc.record({ rows: size, columns: size, seed }).map(({ rows, columns, seed }) => ({
+      inputs: normals(seed, [rows, columns]),
+      apply: (x) => dropout(x, maskOf(0.2, seed)),
+    })),
+  },
+];
+
+/** Standard normal numbers of those shapes. */
+export function normals(seed: number, ...shapes: number[][]): { shape: number[]; values: Float32Array }[] {
+  const random = new RandomStreams(seed).stream('test');
+  return shapes.map((shape) => ({
+    shape,
+    values: Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random.normal()),
+  }));
+}
+
+function integers(seed: number, shape: [number, number], below: number): tf.Tensor2D {
+  const random = new RandomStreams(seed).stream('integers');
+  const values = Int32Array.from({ length: shape[0] * shape[1] }, () => random.below(below));
+  return tf.tensor2d(values, shape, 'int32');
+}
+
+function maskOf(rate: number, seed: number): { rate: number; key0: number; key1: number } | undefined {
+  return rate === 0 ? undefined : { rate, key0: seed, key1: 7 };
+}
+
+const ONE = (): tf.Tensor => tf.scalar(1, 'int32');

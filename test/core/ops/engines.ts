@@ -1,0 +1,29 @@
+import { probeEngines, shortName } from '../../../core/run/engine.js';
+import { createRun } from '../../../core/run/create.js';
+
+/** An engine of the package; where it works, its backend is registered and ready in this process. */
+export interface AvailableEngine {
+  readonly name: string;
+  readonly works: boolean;
+  readonly why: string;
+  readonly backend: string;
+}
+
+/** Every engine that comes with the package but `cpu`, which is the reference. */
+export async function availableEngines(): Promise<AvailableEngine[]> {
+  const found: AvailableEngine[] = [];
+  for (const { plugin, probe } of await probeEngines()) {
+    const name = shortName(plugin);
+    if (name !== 'cpu') found.push({ name, works: probe.works, why: probe.why ?? '', backend: name });
+  }
+  for (const { name } of found.filter(({ works }) => works)) {
+    const { run } = await createRun({
+      cwd: process.cwd(),
+      presets: ['debug'],
+      set: [`engine=${name}`],
+      only: ['engine'],
+    });
+    await run.bus.dispatch('run:setup', { runDir: '.' });
+  }
+  return found;
+}

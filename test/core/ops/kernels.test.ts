@@ -1,0 +1,155 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test from 'ava';
+import * as fc from 'fast-check';
+import { adamwStep, globalNorm, registerOps } from '../../../core/index.js';
+import { families, normals, type Case } from './cases.js';
+import { availableEngines } from './engines.js';
+
+const RUNS = 30;
+
+/** Largest difference from the reference, as a share of the reference's largest element. */
+const TOLERANCE = 2e-5;
+const FINITE_DIFFERENCE_TOLERANCE = 2e-2;
+
+const engines = await availableEngines();
+
+test.before(async () => {
+  await tf.setBackend('cpu');
+  registerOps('cpu');
+});
+
+for (const { name, cases } of families) {
+  test.serial(`${name}: the gradient of the composite is the slope of finite differences`, (t) => {
+    fc.assert(
+      fc.property(cases, fc.integer({ min: 0, max: 1000 }), (drawn, seed) => {
+        for (const input of drawn.inputs.keys()) {
+          const { slope, expected, scale } = slopes(drawn, input, seed);
+          if (Math.abs(slope - expected) > FINITE_DIFFERENCE_TOLERANCE * scale)
+            throw new Error(
+              `input ${String(input)}: the gradient says ${String(slope)}, differences ${String(expected)}`,
+            );
+        }
+      }),
+      { numRuns: RUNS },
+    );
+    t.pass();
+  });
+}
+
+for (const { name: engine, works, why, backend } of engines) {
+  const check = works ? test.serial : test.serial.skip;
+  if (!works) test(`engine ${engine}: skipped`, (t) => (t.log(why), t.pass()));
+
+  for (const { name, cases } of families) {
+    check(`${name}: engine ${engine} computes what the composite computes, forward and backward`, (t) => {
+      fc.assert(
+        fc.property(cases, (drawn) => {
+          const expected = compute(drawn, 'cpu');
+          const found = compute(drawn, backend);
+          for (const [index, values] of expected.entries())
+            assertClose(found[index], values, `tensor ${String(index)}`);
+        }),
+        { numRuns: RUNS },
+      );
+      t.pass();
+    });
+  }
+
+  check(`adamwStep and globalNorm: engine ${engine} computes what the composite computes`, (t) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 1, max: 500 }), (size, step) => {
+        const expected = update(size, step, 'cpu');
+        const found = update(size, step, backend);
+        for (const [index, values] of expected.entries()) assertClose(found[index], values, `tensor ${String(index)}`);
+      }),
+      { numRuns: RUNS },
+    );
+    t.pass();
+  });
+
+  check(`engine ${engine} gives the same bits again`, (t) => {
+    for (const { cases } of families) {
+      const [drawn] = fc.sample(cases, { numRuns: 1, seed: 5 });
+      t.deepEqual(compute(drawn!, backend), compute(drawn!, backend));
+    }
+  });
+}
+
+/** The output, then the gradient of each input for an output gradient drawn from a fixed seed. */
+function compute({ inputs, apply }: Case, backend: string): Float32Array[] {
+  return on(backend, () => {
+    const tensors = inputs.map(({ shape, values }) => tf.tensor(values, shape));
+    const y = apply(...tensors);
+    const [dy] = normals(3, y.shape);
+    const gradients = tf.grads((...xs: tf.Tensor[]) => apply(...xs))(tensors, tf.tensor(dy!.values, y.shape));
+    return [y, ...gradients].map((tensor) => tensor.dataSync<'float32'>().slice());
+  });
+}
+
+/** Along a random direction of one input: the slope that the gradient says, and that central differences say. */
+function slopes(
+  { inputs, apply }: Case,
+  input: number,
+  seed: number,
+): { slope: number; expected: number; scale: number } {
+  const STEP = 1e-2;
+  return on('cpu', () => {
+    const tensors = inputs.map(({ shape, values }) => tf.tensor(values, shape));
+    const x = tensors[input]!;
+    const [along] = normals(seed, x.shape);
+    const direction = tf.tensor(along!.values, x.shape);
+    const at = (distance: number): tf.Tensor =>
+      apply(...tensors.map((tensor, i) => (i === input ? tf.add(tensor, tf.mul(direction, distance)) : tensor)));
+    const y = at(0);
+    const [weights] = normals(seed + 1, y.shape);
+    const dy = tf.tensor(weights!.values, y.shape);
+    const gradients = tf.grads((...xs: tf.Tensor[]) => apply(...xs))(tensors, dy);
+    const slope = dot(gradients[input]!, direction);
+    const expected = dot(tf.sub(at(STEP), at(-STEP)), dy) / (2 * STEP);
+    return { slope, expected, scale: 1 + Math.sqrt(dot(gradients[input]!, gradients[input]!)) * Math.sqrt(x.size) };
+  });
+}
+
+function update(size: number, step: number, backend: string): Float32Array[] {
+  return on(backend, () => {
+    const [parameter, gradient, expAvg, deviation] = normals(size, [size], [size], [size], [size]).map(({ values }) =>
+      tf.tensor1d(values),
+    );
+    const next = adamwStep({ parameter: parameter!, expAvg: expAvg!, expAvgSq: tf.square(deviation!) }, gradient!, {
+      learningRate: 1e-3,
+      beta1: 0.9,
+      beta2: 0.99,
+      epsilon: 1e-8,
+      weightDecay: 0.1,
+      step,
+      gradientScale: 0.5,
+    });
+    const norm = Float32Array.of(globalNorm([gradient!, expAvg!]));
+    return [...[next.parameter, next.expAvg, next.expAvgSq].map((x) => x.dataSync<'float32'>().slice()), norm];
+  });
+}
+
+function on<T>(backend: string, body: () => T): T {
+  void tf.setBackend(backend);
+  tf.engine().startScope();
+  try {
+    return body();
+  } finally {
+    tf.engine().endScope();
+  }
+}
+
+function dot(a: tf.Tensor, b: tf.Tensor): number {
+  return tf.sum(tf.mul(a, b)).dataSync()[0]!;
+}
+
+function assertClose(found: Float32Array | undefined, expected: Float32Array, what: string): void {
+  if (found?.length !== expected.length) throw new Error(`${what}: ${String(found?.length)} numbers`);
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+  for (const [index, value] of expected.entries()) {
+    const error = Math.abs(found[index]! - value) / largest;
+    // Not `>`: a NaN must fail.
+    if (!(error <= TOLERANCE))
+      throw new Error(`${what}[${String(index)}] is ${String(found[index])}, not ${String(value)}`);
+  }
+}
