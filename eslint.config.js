@@ -11,7 +11,7 @@ function forbidImports(files, regex, message) {
 
 export default defineConfig(
   // Fixtures are outside authors' files: they are loaded by jiti, not compiled.
-  globalIgnores(['dist/', 'runs/', 'coverage/', 'test/fixtures/']),
+  globalIgnores(['dist/', 'runs/', 'coverage/', 'plugins/*/build/', 'test/fixtures/']),
   {
     files: ['**/*.{js,mjs,cjs}'],
     extends: [eslint.configs.recommended],

@@ -12,6 +12,7 @@ const notCompiled = join('test', 'fixtures');
 
 checkNode();
 install();
+run(process.execPath, [join('core', 'install.mjs')], 'core/install.mjs');
 build();
 
 function checkNode() {

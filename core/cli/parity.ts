@@ -1,14 +1,19 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path, { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import { UsageError } from '../errors.js';
-import { runParityCase, type ParityParts, type ParitySettings } from '../parity/case.js';
+import { runParityCase, type ParityParts, type ParityPrecision, type ParitySettings } from '../parity/case.js';
 import { createRun } from '../run/create.js';
 import { Terminal } from '../terminal.js';
 import type { SetExitCode } from './options.js';
+
+interface ParityFlags {
+  readonly engine: string;
+  readonly precision: ParityPrecision;
+}
 
 export function parityCommand(program: Command, setExitCode: SetExitCode): void {
   program
@@ -16,7 +21,12 @@ export function parityCommand(program: Command, setExitCode: SetExitCode): void 
     .description('run cases with PyTorch’s exact numbers through the whole pipeline and compare')
     .argument('<dir...>', 'case folders (case.json and its safetensors), or folders of such folders')
     .option('--engine <name>', 'engine to use', 'auto')
-    .action(async (dirs: string[], flags: { engine: string }) => {
+    .addOption(
+      new Option('--precision <format>', 'operands of matrix products; in bf16 only the losses are compared')
+        .choices(['f32', 'bf16'])
+        .default('f32'),
+    )
+    .action(async (dirs: string[], flags: ParityFlags) => {
       const cases = dirs.flatMap(casesIn);
       if (cases.length === 0) {
         console.error(`espalier: no parity case in ${dirs.join(', ')}: a case is a folder with a case.json`);
@@ -25,7 +35,7 @@ export function parityCommand(program: Command, setExitCode: SetExitCode): void 
       }
       let failed = 0;
       for (const dir of cases) {
-        const line = await runOne(dir, flags.engine);
+        const line = await runOne(dir, flags);
         if (!line.passed) failed++;
         console.log(line.text);
       }
@@ -34,9 +44,9 @@ export function parityCommand(program: Command, setExitCode: SetExitCode): void 
     });
 }
 
-async function runOne(dir: string, engine: string): Promise<{ passed: boolean; text: string }> {
+async function runOne(dir: string, flags: ParityFlags): Promise<{ passed: boolean; text: string }> {
   try {
-    const report = await runParityCase(dir, (settings) => partsFor(settings, engine));
+    const report = await runParityCase(dir, (settings) => partsFor(settings, flags), flags.precision);
     const errors = report.measures.map(
       ({ name, error, limit }) =>
         `${name} ${error.toExponential(1)}${error <= limit ? '' : ` (over ${limit.toExponential(0)}!)`}`,
@@ -48,9 +58,10 @@ async function runOne(dir: string, engine: string): Promise<{ passed: boolean; t
   }
 }
 
-async function partsFor(settings: ParitySettings, engine: string): Promise<ParityParts> {
+async function partsFor(settings: ParitySettings, { engine, precision }: ParityFlags): Promise<ParityParts> {
   const set = [
     `engine=${engine}`,
+    `precision=${precision}`,
     `model=${JSON.stringify({ use: 'gpt', ...settings.model })}`,
     `optimizer=${JSON.stringify({ use: 'adamw', ...settings.optimizer })}`,
     `lr=${JSON.stringify({ use: 'warmup-cosine', ...settings.lr })}`,

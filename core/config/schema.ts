@@ -7,9 +7,11 @@ const iterations = z.int().min(0);
 export const coreSchema = z.strictObject({
   seed: z.int().min(0).default(1337).describe('seed of every random number of the run'),
   precision: z
-    .enum(['auto', 'f32'])
+    .enum(['auto', 'f32', 'bf16'])
     .default('auto')
-    .describe('number format of matrix products; engines here compute in f32'),
+    .describe(
+      'number format of the operands of matrix products (sums, weights and optimizer are f32); auto: bf16 where the engine multiplies it natively',
+    ),
   init: z
     .string()
     .default('scratch')

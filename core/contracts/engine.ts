@@ -19,6 +19,8 @@ export interface Engine {
   readonly name: string;
   /** Name of the tfjs backend to make current. */
   readonly backend: string;
+  /** The values of the config's `precision`, beside `auto`, that it computes in; f32 alone when not given. */
+  readonly precisions?: readonly ('f32' | 'bf16')[];
   /** One line for the log: version, threads. */
   readonly description: string;
 }

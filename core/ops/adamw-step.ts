@@ -1,15 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { at, runKernelForAll, type Op } from './kernel.js';
+import { at, runKernelForAll, type Attributes, type KernelInputs, type Op } from './kernel.js';
 
 export interface AdamWSettings {
   learningRate: number;
   beta1: number;
   beta2: number;
   epsilon: number;
-  weightDecay: number;
   /** Number of this update, from 1. */
   step: number;
-  /** The gradient is multiplied by it first (clipping). */
+  /** Gradients are multiplied by it first (clipping). */
   gradientScale: number;
 }
 
@@ -20,34 +19,60 @@ export interface AdamWTensors {
   expAvgSq: tf.Tensor;
 }
 
-/**
- * One AdamW update with bias correction and decoupled weight decay, as new tensors.
- * Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019; arithmetic of torch.optim.AdamW.
- */
-export function adamwStep(tensors: AdamWTensors, gradient: tf.Tensor, settings: AdamWSettings): AdamWTensors {
-  const outputs = runKernelForAll('EspalierAdamWStep', { ...tensors, gradient }, { ...settings });
-  return { parameter: at(outputs, 0), expAvg: at(outputs, 1), expAvgSq: at(outputs, 2) };
+export interface AdamWParameter extends AdamWTensors {
+  gradient: tf.Tensor;
+  weightDecay: number;
 }
 
+/**
+ * One AdamW update of all parameters, with bias correction and decoupled weight decay. The tensors that come back
+ * may share the memory of the given ones: dispose those, or let variables take the new ones over.
+ * Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019; arithmetic of torch.optim.AdamW.
+ */
+export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamWSettings): AdamWTensors[] {
+  const inputs: tf.NamedTensorMap = {};
+  for (const [index, { parameter, gradient, expAvg, expAvgSq }] of parameters.entries()) {
+    Object.assign(inputs, numbered({ parameter, gradient, expAvg, expAvgSq }, index));
+  }
+  const weightDecays = parameters.map(({ weightDecay }) => weightDecay);
+  const outputs = runKernelForAll('EspalierAdamWStep', inputs, { ...settings, weightDecays });
+  const count = parameters.length;
+  return parameters.map((_, index) => ({
+    parameter: at(outputs, index),
+    expAvg: at(outputs, count + index),
+    expAvgSq: at(outputs, 2 * count + index),
+  }));
+}
+
+/** Inputs are `parameter0`, `gradient0`, …; outputs all parameters, then all means, then all mean squares. */
 export const adamwStepOp: Op = {
   kernels: [
     {
       name: 'EspalierAdamWStep',
       compute: (inputs, attributes) => {
-        const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
-        const [step, rate] = [attributes.number('step'), attributes.number('learningRate')];
-        const gradient = tf.mul(inputs.get('gradient'), attributes.number('gradientScale'));
-        const expAvg = tf.add(tf.mul(inputs.get('expAvg'), beta1), tf.mul(gradient, 1 - beta1));
-        const expAvgSq = tf.add(tf.mul(inputs.get('expAvgSq'), beta2), tf.mul(tf.square(gradient), 1 - beta2));
-        const deviation = tf.mul(tf.sqrt(expAvgSq), 1 / Math.sqrt(1 - beta2 ** step));
-        const change = tf.mul(
-          tf.div(expAvg, tf.add(deviation, attributes.number('epsilon'))),
-          rate / (1 - beta1 ** step),
-        );
-        const decayed = tf.mul(inputs.get('parameter'), 1 - rate * attributes.number('weightDecay'));
-        return [tf.sub(decayed, change), expAvg, expAvgSq];
+        const updated = attributes
+          .numbers('weightDecays')
+          .map((weightDecay, index) => tf.tidy(() => update(inputs, index, weightDecay, attributes)));
+        return [0, 1, 2].flatMap((which) => updated.map((tensors) => at(tensors, which)));
       },
     },
   ],
   gradients: [],
 };
+
+function update(inputs: KernelInputs, index: number, weightDecay: number, attributes: Attributes): tf.Tensor[] {
+  const input = (name: string): tf.Tensor => inputs.get(`${name}${index}`);
+  const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
+  const [step, rate] = [attributes.number('step'), attributes.number('learningRate')];
+  const gradient = tf.mul(input('gradient'), attributes.number('gradientScale'));
+  const expAvg = tf.add(tf.mul(input('expAvg'), beta1), tf.mul(gradient, 1 - beta1));
+  const expAvgSq = tf.add(tf.mul(input('expAvgSq'), beta2), tf.mul(tf.square(gradient), 1 - beta2));
+  const deviation = tf.mul(tf.sqrt(expAvgSq), 1 / Math.sqrt(1 - beta2 ** step));
+  const change = tf.mul(tf.div(expAvg, tf.add(deviation, attributes.number('epsilon'))), rate / (1 - beta1 ** step));
+  const decayed = tf.mul(input('parameter'), 1 - rate * weightDecay);
+  return [tf.sub(decayed, change), expAvg, expAvgSq];
+}
+
+function numbered(tensors: tf.NamedTensorMap, index: number): tf.NamedTensorMap {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`${name}${index}`, tensor]));
+}

@@ -1,4 +1,5 @@
-export { adamwStep, type AdamWSettings, type AdamWTensors } from './adamw-step.js';
+export { accumulate } from './accumulate.js';
+export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors } from './adamw-step.js';
 export { causalAttention } from './causal-attention.js';
 export { dropout, dropoutFactors, type DropoutMask } from './dropout.js';
 export { embedding } from './embedding.js';

@@ -46,6 +46,12 @@ export class Attributes {
   flag(name: string): boolean {
     return this.values[name] === true;
   }
+
+  /** A list of numbers; a single one is a list of one. */
+  numbers(name: string): number[] {
+    const value = this.values[name];
+    return (Array.isArray(value) ? value : [value]).filter((element) => typeof element === 'number');
+  }
 }
 
 /** Runs a kernel on the current backend. */

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { accumulateOp } from './accumulate.js';
 import { adamwStepOp } from './adamw-step.js';
 import { causalAttentionOp } from './causal-attention.js';
 import { dropoutOp } from './dropout.js';
@@ -19,6 +20,7 @@ const ops: readonly Op[] = [
   embeddingOp,
   softmaxCrossEntropyOp,
   dropoutOp,
+  accumulateOp,
   adamwStepOp,
   globalNormOp,
 ];

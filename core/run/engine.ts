@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { CoreConfig } from '../config/schema.js';
 import type { Engine, EngineProbe } from '../contracts/engine.js';
 import { messageOf, UsageError } from '../errors.js';
 import { builtInNames, findPlugin, loadBuiltIn, type FoundPlugin } from '../plugins/resolve.js';
@@ -49,6 +50,16 @@ export function shortName(plugin: FoundPlugin): string {
 /** Makes the engine's backend current for the tensor operations that follow (synchronously). */
 export function useEngine(engine: Engine): void {
   if (tf.getBackend() !== engine.backend) void tf.setBackend(engine.backend);
+}
+
+/** @throws UsageError when the engine does not compute in that precision */
+export function checkPrecision(engine: Engine, precision: CoreConfig['precision']): void {
+  const known = engine.precisions ?? ['f32'];
+  if (precision === 'auto' || known.includes(precision)) return;
+  throw new UsageError(
+    'ESP_ENGINE_PRECISION',
+    `precision ${precision}: engine ${engine.name} computes in ${known.join(' and ')}; choose another engine, or precision: auto`,
+  );
 }
 
 async function builtInEngines(): Promise<FoundPlugin[]> {

@@ -13,7 +13,7 @@ import { Logger } from '../logger.js';
 import { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
 import { RunControl } from './control.js';
-import { useEngine } from './engine.js';
+import { checkPrecision, useEngine } from './engine.js';
 import { RunFolder } from './folder.js';
 import { restoreCheckpoint, loadWeights } from './restore.js';
 import { trainLoop } from './loop.js';
@@ -70,6 +70,7 @@ export class Run {
 
   /** Gets engine, data and weights ready; nothing is written. `vocabSize` is asked for where there is no dataset. */
   async setUp(vocabSize?: number): Promise<void> {
+    checkPrecision(this.container.resolve(Engine), this.config.precision);
     await this.bus.dispatch('run:setup', { runDir: this.folder.path });
     useEngine(this.container.resolve(Engine));
     this.model.build(vocabSize ?? this.container.resolve(Dataset).vocabSize);

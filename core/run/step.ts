@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { accumulate } from '../ops/index.js';
 import type { Batch } from '../contracts/data.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 import { trainableParameters } from './parameters.js';
@@ -26,14 +27,15 @@ export function microBatchStep(
     for (const [name, variable] of parameters) {
       // A weight that the loss does not reach has none.
       const gradient = grads[variable.name] ?? tf.zerosLike(variable);
-      addTo(sums, name, accum === 1 ? gradient : tf.mul(gradient, 1 / accum));
+      addTo(sums, name, gradient, 1 / accum);
     }
     return tf.keep(value);
   });
 }
 
-function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor): void {
+function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor, share: number): void {
   const before = sums.get(name);
-  sums.set(name, tf.keep(before === undefined ? gradient : tf.add(before, gradient)));
+  if (before !== undefined) sums.set(name, tf.keep(accumulate(before, gradient, share)));
+  else sums.set(name, tf.keep(share === 1 ? gradient : tf.mul(gradient, share)));
   before?.dispose();
 }

@@ -50,11 +50,7 @@ export default class AdamW implements Optimizer {
     const norm = globalNorm([...gradients.values()]);
     const gradientScale = gradClip > 0 ? Math.min(1, gradClip / (norm + CLIP_EPSILON)) : 1;
     this.#step++;
-    for (const [name, variable] of parameters) {
-      const gradient = gradients.get(name);
-      if (gradient === undefined) throw new Error(`the gradient of ${name} is missing`);
-      this.#update(name, variable, gradient, learningRate, gradientScale);
-    }
+    tf.tidy(() => this.#update(parameters, gradients, learningRate, gradientScale));
     return norm;
   }
 
@@ -84,26 +80,34 @@ export default class AdamW implements Optimizer {
     this.#moments.clear();
   }
 
-  #update(name: string, variable: tf.Variable, gradient: tf.Tensor, learningRate: number, gradientScale: number): void {
-    tf.tidy(() => {
-      const tensors = {
-        parameter: variable,
-        expAvg: this.#moments.get(`${name}.exp_avg`) ?? tf.zerosLike(variable),
-        expAvgSq: this.#moments.get(`${name}.exp_avg_sq`) ?? tf.zerosLike(variable),
-      };
-      const next = adamwStep(tensors, gradient, {
-        learningRate,
-        beta1: this.config.beta1,
-        beta2: this.config.beta2,
-        epsilon: this.config.eps,
-        weightDecay: variable.rank >= 2 ? this.config.weight_decay : 0,
-        step: this.#step,
-        gradientScale,
-      });
+  #update(
+    parameters: OptimizerStep['parameters'],
+    gradients: OptimizerStep['gradients'],
+    learningRate: number,
+    gradientScale: number,
+  ): void {
+    const named = [...parameters].map(([name, variable]) => {
+      const gradient = gradients.get(name);
+      if (gradient === undefined) throw new Error(`the gradient of ${name} is missing`);
+      return { name, variable, gradient };
+    });
+    const inputs = named.map(({ name, variable, gradient }) => ({
+      parameter: variable,
+      gradient,
+      expAvg: this.#moments.get(`${name}.exp_avg`) ?? tf.zerosLike(variable),
+      expAvgSq: this.#moments.get(`${name}.exp_avg_sq`) ?? tf.zerosLike(variable),
+      weightDecay: variable.rank >= 2 ? this.config.weight_decay : 0,
+    }));
+    const { beta1, beta2, eps: epsilon } = this.config;
+    const settings = { learningRate, beta1, beta2, epsilon, step: this.#step, gradientScale };
+    const updated = adamwStep(inputs, settings);
+    for (const [index, { name, variable }] of named.entries()) {
+      const next = updated[index];
+      if (next === undefined) throw new Error(`the update left out ${name}`);
       variable.assign(next.parameter);
       this.#replace(`${name}.exp_avg`, tf.keep(next.expAvg));
       this.#replace(`${name}.exp_avg_sq`, tf.keep(next.expAvgSq));
-    });
+    }
   }
 
   #replace(name: string, tensor: tf.Tensor): void {

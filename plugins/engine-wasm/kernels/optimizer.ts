@@ -1,27 +1,34 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HeapKernel } from './heap.js';
 
 export const optimizerKernels: readonly HeapKernel[] = [
   {
     name: 'EspalierAdamWStep',
     compute: (inputs, attributes, heap) => {
-      const [parameter, gradient] = [inputs.get('parameter'), inputs.get('gradient')];
-      const [expAvg, expAvgSq] = [inputs.get('expAvg'), inputs.get('expAvgSq')];
+      const weightDecays = attributes.numbers('weightDecays');
+      const all = (name: string): Tensor[] => weightDecays.map((_, index) => inputs.get(`${name}${String(index)}`));
+      const [gradients, ...before] = [all('gradient'), all('parameter'), all('expAvg'), all('expAvgSq')];
       // New tensors: the backend keeps repacked copies of weights by tensor, which a change in place would not reach.
-      const outputs = [heap.allocate(parameter.shape), heap.allocate(parameter.shape), heap.allocate(parameter.shape)];
-      const before = [parameter, expAvg, expAvgSq].map((tensor) => heap.floats(tensor));
-      const after = outputs.map((tensor) => heap.floats(tensor));
+      const after = before.map((tensors) => tensors.map(({ shape }) => heap.allocate(shape)));
       const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
       const [rate, step] = [attributes.number('learningRate'), attributes.number('step')];
-      update(before, after, heap.floats(gradient), {
-        beta1,
-        beta2,
-        epsilon: attributes.number('epsilon'),
-        gradientScale: attributes.number('gradientScale'),
-        keep: 1 - rate * attributes.number('weightDecay'),
-        stepSize: rate / (1 - beta1 ** step),
-        deviationScale: 1 / Math.sqrt(1 - beta2 ** step),
-      });
-      return outputs;
+      for (const [index, weightDecay] of weightDecays.entries()) {
+        update(
+          before.map((tensors) => heap.floats(tensors[index]!)),
+          after.map((tensors) => heap.floats(tensors[index]!)),
+          heap.floats(gradients[index]!),
+          {
+            beta1,
+            beta2,
+            epsilon: attributes.number('epsilon'),
+            gradientScale: attributes.number('gradientScale'),
+            keep: 1 - rate * weightDecay,
+            stepSize: rate / (1 - beta1 ** step),
+            deviationScale: 1 / Math.sqrt(1 - beta2 ** step),
+          },
+        );
+      }
+      return after.flat();
     },
   },
   {

@@ -1,3 +1,4 @@
+import { Engine } from '../../../core/index.js';
 import { probeEngines, shortName } from '../../../core/run/engine.js';
 import { createRun } from '../../../core/run/create.js';
 
@@ -16,14 +17,18 @@ export async function availableEngines(): Promise<AvailableEngine[]> {
     const name = shortName(plugin);
     if (name !== 'cpu') found.push({ name, works: probe.works, why: probe.why ?? '', backend: name });
   }
-  for (const { name } of found.filter(({ works }) => works)) {
-    const { run } = await createRun({
-      cwd: process.cwd(),
-      presets: ['debug'],
-      set: [`engine=${name}`],
-      only: ['engine'],
-    });
-    await run.bus.dispatch('run:setup', { runDir: '.' });
-  }
+  for (const { name } of found.filter(({ works }) => works)) await makeReady(name);
   return found;
+}
+
+/** Registers an engine's backend in this process; `set`: further settings. Returns the backend's name. */
+export async function makeReady(engine: string, ...set: string[]): Promise<string> {
+  const { run } = await createRun({
+    cwd: process.cwd(),
+    presets: ['debug'],
+    set: [`engine=${engine}`, 'precision=f32', ...set],
+    only: ['engine'],
+  });
+  await run.bus.dispatch('run:setup', { runDir: '.' });
+  return run.container.resolve(Engine).backend;
 }

@@ -1,0 +1,13 @@
+// Runs when the package is installed and before `npm start` and `npm test`: what plugins build for this machine.
+// A plugin's own install.mjs does nothing when its work is up to date, and never fails.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const plugins = join(dirname(dirname(fileURLToPath(import.meta.url))), 'plugins');
+
+for (const name of existsSync(plugins) ? readdirSync(plugins) : []) {
+  const step = join(plugins, name, 'install.mjs');
+  if (existsSync(step)) spawnSync(process.execPath, [step], { stdio: 'inherit' });
+}

@@ -1,0 +1,80 @@
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { NativeBinding } from './binding.js';
+import { FloatPool } from './pool.js';
+
+/**
+ * tfjs's cpu backend with the hot kernels in C++ and their memory from a pool. A kernel of the
+ * cpu backend works on the same arrays, so that every TensorFlow.js operation is there.
+ */
+export class NativeBackend extends MathBackendCPU {
+  readonly #pool: FloatPool;
+
+  /** @param bf16 operands of matrix products are rounded to bfloat16, sums are float32 */
+  constructor(
+    readonly binding: NativeBinding,
+    readonly bf16: boolean,
+  ) {
+    super();
+    this.#pool = new FloatPool(binding);
+  }
+
+  /** A float32 tensor of memory that is not cleared. */
+  allocate(shape: number[]): TensorInfo {
+    const values = this.#pool.take(shape.reduce((product, size) => product * size, 1));
+    const tensor = this.makeTensorInfo(shape, 'float32', values);
+    this.#pool.own(values, tensor.dataId);
+    return tensor;
+  }
+
+  /** The elements themselves. */
+  floats(tensor: TensorInfo): Float32Array {
+    const values: unknown = this.data.get(tensor.dataId).values;
+    if (!(values instanceof Float32Array)) throw new Error(`a float32 tensor is needed, not ${tensor.dtype}`);
+    return values;
+  }
+
+  /** The elements themselves of an int32 tensor. */
+  integers(tensor: TensorInfo): Int32Array {
+    const values: unknown = this.data.get(tensor.dataId).values;
+    if (!(values instanceof Int32Array)) throw new Error(`an int32 tensor is needed, not ${tensor.dtype}`);
+    return values;
+  }
+
+  /**
+   * A tensor to write the new values of `tensor` to: itself where no other tensor shares its memory,
+   * else a new one. The kernel must have read what it needs of an element before it writes it.
+   */
+  replacing(tensor: TensorInfo): TensorInfo {
+    const { dataId, shape, dtype } = tensor;
+    const alone = this.data.get(dataId).refCount === 1 && this.#pool.ownerOf(this.floats(tensor)) === dataId;
+    if (!alone) return this.allocate(shape);
+    this.incRef(dataId);
+    return { dataId, shape, dtype };
+  }
+
+  /** Called with what a cpu kernel returned: some return a view of an input, whose memory must not be used again. */
+  protect(output: TensorInfo): void {
+    const values: unknown = this.data.get(output.dataId).values;
+    if (!ArrayBuffer.isView(values)) return;
+    const owner = this.#pool.ownerOf(values);
+    if (owner !== undefined && owner !== output.dataId) this.#pool.abandon(values);
+  }
+
+  /** A copy: the memory of a tensor that is disposed is used again. */
+  override readSync(dataId: object): ReturnType<MathBackendCPU['readSync']> {
+    const values = super.readSync(dataId);
+    return values instanceof Float32Array && this.#pool.ownerOf(values) !== undefined ? values.slice() : values;
+  }
+
+  override async read(dataId: object): Promise<ReturnType<MathBackendCPU['readSync']>> {
+    return this.readSync(dataId);
+  }
+
+  override disposeData(dataId: object, force?: boolean): boolean {
+    const values: unknown = this.data.has(dataId) ? this.data.get(dataId).values : undefined;
+    const gone = super.disposeData(dataId, force);
+    if (gone && values instanceof Float32Array && this.#pool.ownerOf(values) === dataId) this.#pool.giveBack(values);
+    return gone;
+  }
+}

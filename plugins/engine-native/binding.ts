@@ -1,0 +1,140 @@
+import { fileURLToPath } from 'node:url';
+import load from 'node-gyp-build';
+
+type Floats = Float32Array;
+
+/** Which variant of the kernels is in use. */
+export interface Variant {
+  readonly name: string;
+  /** The processor has an instruction for products of bfloat16. */
+  readonly multipliesBf16: boolean;
+}
+
+/**
+ * The addon. Sizes come first, then inputs, then the outputs that it fills; it throws when an array
+ * does not have the length that the sizes say. `bf16`: operands of products are rounded to bfloat16.
+ */
+export interface NativeBinding {
+  /** y [m, n] = a · b (+ bias [n]); a [m, k] or, transposed, [k, m]; b [k, n] or [n, k]. */
+  matrixProduct(
+    m: number,
+    n: number,
+    k: number,
+    transposeA: boolean,
+    transposeB: boolean,
+    a: Floats,
+    b: Floats,
+    bias: Floats | undefined,
+    y: Floats,
+    bf16: boolean,
+  ): void;
+  /** qkv [batch, time, 3 · heads · part] → y [batch, time, heads · part], logSum [batch, heads, time]. */
+  attention(
+    ...call: [...AttentionSizes, ...DropoutArguments, bf16: boolean, qkv: Floats, y: Floats, logSum: Floats]
+  ): void;
+  attentionGradient(
+    ...call: [
+      ...AttentionSizes,
+      ...DropoutArguments,
+      bf16: boolean,
+      dy: Floats,
+      qkv: Floats,
+      logSum: Floats,
+      dqkv: Floats,
+    ]
+  ): void;
+  layerNorm(
+    rows: number,
+    columns: number,
+    epsilon: number,
+    x: Floats,
+    weight: Floats,
+    bias: Floats | undefined,
+    y: Floats,
+  ): void;
+  layerNormGradient(
+    rows: number,
+    columns: number,
+    epsilon: number,
+    dy: Floats,
+    x: Floats,
+    weight: Floats,
+    dx: Floats,
+    dWeight: Floats,
+    dBias: Floats,
+  ): void;
+  gelu(size: number, x: Floats, y: Floats): void;
+  geluGradient(size: number, dy: Floats, x: Floats, dx: Floats): void;
+  /** Returns the mean over targets that are not -1. */
+  crossEntropy(rows: number, classes: number, logits: Floats, targets: Int32Array, logSum: Floats): number;
+  crossEntropyGradient(
+    rows: number,
+    classes: number,
+    dy: number,
+    logits: Floats,
+    targets: Int32Array,
+    logSum: Floats,
+    gradient: Floats,
+  ): void;
+  embedding(count: number, width: number, rows: number, ids: Int32Array, table: Floats, y: Floats): void;
+  embeddingGradient(count: number, width: number, rows: number, ids: Int32Array, dy: Floats, gradient: Floats): void;
+  dropout(size: number, ...call: [...DropoutArguments, x: Floats, y: Floats]): void;
+  /** y [outer, inner] = a [outer, inner] + b [inner]. */
+  add(outer: number, inner: number, a: Floats, b: Floats, y: Floats): void;
+  /** y = a + scale · b; y may be a. */
+  addScaled(size: number, scale: number, a: Floats, b: Floats, y: Floats): void;
+  /** y = scale · x; y may be x. */
+  scale(size: number, scale: number, x: Floats, y: Floats): void;
+  /** x [outer, inner] → y [inner]. */
+  sumOuter(outer: number, inner: number, x: Floats, y: Floats): void;
+  /** One update of every parameter; outputs may be inputs. */
+  adamwStep(
+    learningRate: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    step: number,
+    gradientScale: number,
+    weightDecays: readonly number[],
+    parameters: readonly Floats[],
+    gradients: readonly Floats[],
+    means: readonly Floats[],
+    squares: readonly Floats[],
+    newParameters: readonly Floats[],
+    newMeans: readonly Floats[],
+    newSquares: readonly Floats[],
+  ): void;
+  globalNorm(tensors: readonly Floats[]): number;
+  /** Memory that is not cleared. @throws RangeError when there is not so much */
+  allocate(bytes: number): ArrayBuffer;
+  /** Threads of every kernel in this process; results do not depend on it. */
+  setThreads(threads: number): void;
+  /** Takes the variant of that name, the best one for an empty name. @throws Error when it is not there */
+  useVariant(name: string): Variant;
+  /** Variants that work on this processor, best first. */
+  variants(): string[];
+}
+
+type AttentionSizes = [batch: number, heads: number, time: number, part: number];
+type DropoutArguments = [rate: number, key0: number, key1: number];
+
+/** The plugin's folder with the addon, seen from `dist`. */
+export const addonFolder = fileURLToPath(new URL('../../../plugins/engine-native', import.meta.url));
+
+let loaded: NativeBinding | undefined;
+
+/** @throws Error when the addon was not built or does not load */
+export function loadBinding(): NativeBinding {
+  loaded ??= checked(load(addonFolder));
+  return loaded;
+}
+
+function checked(addon: unknown): NativeBinding {
+  if (isBinding(addon)) return addon;
+  throw new Error(`the addon in ${addonFolder} is of another version of espalier; run \`npm rebuild\``);
+}
+
+function isBinding(addon: unknown): addon is NativeBinding {
+  const names = ['matrixProduct', 'attention', 'adamwStep', 'scale', 'allocate', 'useVariant', 'variants'];
+  return typeof addon === 'object' && addon !== null && names.every((name) => name in addon);
+}

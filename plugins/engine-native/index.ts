@@ -1,0 +1,83 @@
+import { availableParallelism } from 'node:os';
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import {
+  Engine,
+  inject,
+  messageOf,
+  On,
+  Plugin,
+  PluginConfig,
+  registerOps,
+  RunConfig,
+  type Bindings,
+  type EngineProbe,
+} from '../../core/index.js';
+import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
+import { registerNativeBackend } from './kernels/index.js';
+
+const options = z.strictObject({
+  threads: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('threads; as many as this process may use when not given; the results do not depend on it'),
+  variant: z
+    .enum(['auto', 'avx512bf16', 'avx512', 'avx2', 'portable'])
+    .default('auto')
+    .describe('instruction set of the kernels; auto: the best that the processor has'),
+});
+
+@Plugin({
+  name: 'engine-native',
+  summary: 'Our own C++ kernels for CPUs, built when the package is installed.',
+  slot: 'engine',
+  rank: 10,
+  config: options,
+})
+export default class NativeEngine implements Engine {
+  static register(bindings: Bindings): void {
+    bindings.bind(Engine, NativeEngine);
+  }
+
+  static probe(): EngineProbe {
+    try {
+      const { name, multipliesBf16 } = loadBinding().useVariant('');
+      return { works: true, detail: `${name} kernels, precision auto is ${multipliesBf16 ? 'bf16' : 'f32'}` };
+    } catch (thrown) {
+      const [reason = ''] = messageOf(thrown).split('\n');
+      const why = `its addon is not built (${reason}): install a C++17 compiler and run \`npm rebuild espalier\`, or \`npm ci\` in a clone; a failed build leaves ${addonFolder}/build/build.log`;
+      return { works: false, detail: 'C++ kernels', why };
+    }
+  }
+
+  readonly name = 'native';
+  readonly precisions = ['f32', 'bf16'] as const;
+  readonly backend: string;
+  readonly description: string;
+
+  readonly #binding: NativeBinding;
+  readonly #variant: Variant;
+  readonly #bf16: boolean;
+  readonly #threads: number;
+
+  constructor(@inject(PluginConfig) config: z.output<typeof options>, @inject(RunConfig) run: RunConfig) {
+    this.#binding = loadBinding();
+    this.#variant = this.#binding.useVariant(config.variant === 'auto' ? '' : config.variant);
+    this.#bf16 = run.precision === 'auto' ? this.#variant.multipliesBf16 : run.precision === 'bf16';
+    this.#threads = config.threads ?? availableParallelism();
+    this.backend = this.#bf16 ? 'native-bf16' : 'native';
+    this.description = `${this.#variant.name} kernels, ${this.#bf16 ? 'bf16' : 'f32'}, ${String(this.#threads)} threads`;
+  }
+
+  @On('run:setup')
+  async setUp(): Promise<void> {
+    // Else the cpu backend, whose kernels stand in for those that we have not, prints an advertisement.
+    tf.env().set('PROD', true);
+    this.#binding.useVariant(this.#variant.name);
+    this.#binding.setThreads(this.#threads);
+    registerNativeBackend(this.backend, this.#binding, this.#bf16);
+    await tf.setBackend(this.backend);
+    registerOps(this.backend);
+  }
+}

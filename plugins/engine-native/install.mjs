@@ -1,0 +1,135 @@
+// Builds the native engine's addon with the machine's C++17 compiler; run by `npm install` and before `npm test`.
+// It never fails the install: without a compiler, or when the build fails, it says in one line what is lost.
+// Plain JavaScript, since nothing is compiled yet when it runs.
+import { spawn, spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const source = path.join(here, 'src');
+
+const x86 = {
+  portable: [],
+  avx2: ['-mavx2', '-mfma'],
+  avx512: ['-mavx2', '-mfma', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mprefer-vector-width=512'],
+};
+/** Compiler flags of each variant of the kernels. The portable one comes first, so that the linker takes from it what they share. */
+const variants = process.arch === 'x64' ? { ...x86, avx512bf16: [...x86.avx512, '-mavx512bf16'] } : { portable: [] };
+
+const warnings = ['-Wall', '-Wextra', '-Wno-psabi', '-Wno-uninitialized', '-Wno-maybe-uninitialized'];
+const common = [
+  '-std=c++17',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-ffp-contract=fast',
+  '-pthread',
+  '-DNAPI_VERSION=8',
+  '-DNODE_ADDON_API_CPP_EXCEPTIONS',
+  ...(process.arch === 'x64' ? ['-DESPALIER_X86'] : []),
+  ...warnings,
+];
+
+/** Where `npm install` leaves the addon: the layout that node-gyp-build and prebuildify share. */
+export const builtAddon = path.join(here, 'build', 'Release', 'espalier_native.node');
+
+/**
+ * Compiles the addon to `output`, sources in parallel.
+ * @param {string} output
+ * @param {{ optimize?: readonly string[], link?: readonly string[] }} options
+ */
+export async function buildAddon(output, { optimize = ['-O3'], link = [] } = {}) {
+  const compiler = process.env.CXX ?? 'c++';
+  const objects = `${output}.objects`;
+  rmSync(objects, { recursive: true, force: true });
+  mkdirSync(objects, { recursive: true });
+  const compile = (file, name, flags) => ({
+    object: path.join(objects, `${name}.o`),
+    args: [...common, ...optimize, ...includes(), ...flags, '-c', path.join(source, file)],
+  });
+  const steps = [
+    ...['addon', 'select', 'threads'].map((name) => compile(`${name}.cc`, name, [])),
+    ...Object.entries(variants).map(([name, flags]) =>
+      compile('variant.cc', `variant-${name}`, [...flags, `-DESPALIER_VARIANT=${name}`]),
+    ),
+  ];
+  try {
+    await inParallel(steps, ({ object, args }) => run(compiler, [...args, '-o', object]));
+    const symbols = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
+    const made = path.join(objects, 'made.node');
+    await run(compiler, ['-shared', '-pthread', ...symbols, ...link, ...steps.map(({ object }) => object), '-o', made]);
+    // In one step: a process that runs keeps the file that it has mapped.
+    renameSync(made, output);
+  } finally {
+    rmSync(objects, { recursive: true, force: true });
+  }
+}
+
+function includes() {
+  const require = createRequire(import.meta.url);
+  return ['node-addon-api', 'node-api-headers'].map((name) => {
+    const folder = path.dirname(require.resolve(`${name}/package.json`));
+    return `-I${name === 'node-api-headers' ? path.join(folder, 'include') : folder}`;
+  });
+}
+
+async function inParallel(items, work) {
+  const waiting = [...items];
+  const worker = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+}
+
+function run(program, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let printed = '';
+    child.stdout.on('data', (data) => (printed += data));
+    child.stderr.on('data', (data) => (printed += data));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(undefined);
+      else reject(new Error(`${program} exited with ${code}:\n${printed}`));
+    });
+  });
+}
+
+/** True when the addon is there and no source is newer. */
+function upToDate() {
+  if (!existsSync(builtAddon)) return false;
+  const built = statSync(builtAddon).mtimeMs;
+  const sources = [...readdirSync(source).map((name) => path.join(source, name)), fileURLToPath(import.meta.url)];
+  return sources.every((file) => statSync(file).mtimeMs <= built);
+}
+
+function hasPrebuilt() {
+  return existsSync(path.join(here, 'prebuilds', `${process.platform}-${process.arch}`));
+}
+
+async function install() {
+  if (process.platform === 'win32') return lost('it is not built on Windows yet');
+  if (upToDate() || hasPrebuilt()) return;
+  const compiler = process.env.CXX ?? 'c++';
+  if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) {
+    return lost(`there is no C++ compiler (${compiler}); install one (Debian: apt install g++) and run npm rebuild`);
+  }
+  try {
+    await buildAddon(builtAddon);
+  } catch (error) {
+    const log = path.join(here, 'build', 'build.log');
+    mkdirSync(path.dirname(log), { recursive: true });
+    writeFileSync(log, String(error));
+    lost(`its build failed, see ${log}`);
+  }
+}
+
+function lost(why) {
+  console.error(`espalier: the native engine is not there, training will be several times slower: ${why}`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await install();

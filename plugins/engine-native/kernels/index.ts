@@ -1,0 +1,45 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { Attributes, KernelInputs } from '../../../core/index.js';
+import { NativeBackend } from '../backend.js';
+import type { NativeBinding } from '../binding.js';
+import { attentionKernels } from './attention.js';
+import { elementwiseKernels } from './elementwise.js';
+import { linearKernels } from './linear.js';
+import { optimizerKernels } from './optimizer.js';
+import { rowKernels } from './rows.js';
+import type { NativeKernel } from './kernel.js';
+
+const kernels = new Map(
+  [...linearKernels, ...rowKernels, ...attentionKernels, ...elementwiseKernels, ...optimizerKernels].map((kernel) => [
+    kernel.name,
+    kernel,
+  ]),
+);
+
+/** Registers the backend and its kernels, once: ours, and the cpu backend's for everything else. */
+export function registerNativeBackend(name: string, binding: NativeBinding, bf16: boolean): void {
+  if (tf.engine().registryFactory[name] !== undefined) return;
+  tf.registerBackend(name, () => new NativeBackend(binding, bf16));
+  const cpuKernels = new Map(tf.getKernelsForBackend('cpu').map((kernel) => [kernel.kernelName, kernel.kernelFunc]));
+  for (const kernelName of new Set([...cpuKernels.keys(), ...kernels.keys()])) {
+    const kernelFunc = kernelFuncOf(kernels.get(kernelName), cpuKernels.get(kernelName));
+    tf.registerKernel({ kernelName, backendName: name, kernelFunc });
+  }
+}
+
+function kernelFuncOf(ours: NativeKernel | undefined, cpu: tf.KernelFunc | undefined): tf.KernelFunc {
+  return ({ inputs, attrs, backend }) => {
+    const native = nativeBackend(backend);
+    const outputs = ours?.compute(new KernelInputs(inputs), new Attributes(attrs ?? {}), native);
+    if (outputs !== undefined) return outputs;
+    if (cpu === undefined) throw new Error(`${ours?.name ?? 'the kernel'} has no form for these inputs`);
+    const results = cpu({ inputs, ...(attrs === undefined ? {} : { attrs }), backend: native });
+    for (const output of [results].flat()) native.protect(output);
+    return results;
+  };
+}
+
+function nativeBackend(backend: object): NativeBackend {
+  if (backend instanceof NativeBackend) return backend;
+  throw new Error('the native kernels were called with another backend');
+}

@@ -1,0 +1,109 @@
+import { dropoutOf } from './attention.js';
+import { rowsAndColumns, type NativeKernel } from './kernel.js';
+
+export const rowKernels: readonly NativeKernel[] = [
+  {
+    name: 'EspalierLayerNorm',
+    compute: (inputs, attributes, backend) => {
+      const [x, weight, bias] = [inputs.get('x'), inputs.get('weight'), inputs.optional('bias')];
+      const y = backend.allocate(x.shape);
+      backend.binding.layerNorm(
+        ...rowsAndColumns(x.shape),
+        attributes.number('epsilon'),
+        ...[backend.floats(x), backend.floats(weight)],
+        bias === undefined ? undefined : backend.floats(bias),
+        backend.floats(y),
+      );
+      return y;
+    },
+  },
+  {
+    name: 'EspalierLayerNormGrad',
+    compute: (inputs, attributes, backend) => {
+      const [dy, x, weight] = [inputs.get('dy'), inputs.get('x'), inputs.get('weight')];
+      const [rows, columns] = rowsAndColumns(x.shape);
+      const outputs = [x.shape, [columns], [columns]].map((shape) => backend.allocate(shape));
+      const [dx, dWeight, dBias] = outputs.map((tensor) => backend.floats(tensor));
+      backend.binding.layerNormGradient(
+        ...[rows, columns, attributes.number('epsilon')],
+        ...[backend.floats(dy), backend.floats(x), backend.floats(weight)],
+        ...[dx!, dWeight!, dBias!],
+      );
+      return outputs;
+    },
+  },
+  {
+    name: 'EspalierGelu',
+    compute: (inputs, _attributes, backend) => {
+      const x = inputs.get('x');
+      const y = backend.allocate(x.shape);
+      backend.binding.gelu(x.size, backend.floats(x), backend.floats(y));
+      return y;
+    },
+  },
+  {
+    name: 'EspalierGeluGrad',
+    compute: (inputs, _attributes, backend) => {
+      const [dy, x] = [inputs.get('dy'), inputs.get('x')];
+      const dx = backend.allocate(x.shape);
+      backend.binding.geluGradient(x.size, backend.floats(dy), backend.floats(x), backend.floats(dx));
+      return dx;
+    },
+  },
+  {
+    name: 'EspalierDropout',
+    compute: (inputs, attributes, backend) => {
+      const x = inputs.get('x');
+      const y = backend.allocate(x.shape);
+      backend.binding.dropout(x.size, ...dropoutOf(attributes), backend.floats(x), backend.floats(y));
+      return y;
+    },
+  },
+  {
+    name: 'EspalierEmbedding',
+    compute: (inputs, _attributes, backend) => {
+      const [ids, table] = [inputs.get('ids'), inputs.get('table')];
+      const [rows, width] = rowsAndColumns(table.shape);
+      const y = backend.allocate([...ids.shape, width]);
+      backend.binding.embedding(ids.size, width, rows, backend.integers(ids), backend.floats(table), backend.floats(y));
+      return y;
+    },
+  },
+  {
+    name: 'EspalierEmbeddingGrad',
+    compute: (inputs, attributes, backend) => {
+      const [dy, ids] = [inputs.get('dy'), inputs.get('ids')];
+      const [count, width] = rowsAndColumns(dy.shape);
+      const gradient = backend.allocate([attributes.number('rows'), width]);
+      const arrays = [backend.integers(ids), backend.floats(dy), backend.floats(gradient)] as const;
+      backend.binding.embeddingGradient(count, width, attributes.number('rows'), ...arrays);
+      return gradient;
+    },
+  },
+  {
+    name: 'EspalierSoftmaxCrossEntropy',
+    compute: (inputs, _attributes, backend) => {
+      const [logits, targets] = [inputs.get('logits'), inputs.get('targets')];
+      const [rows, classes] = rowsAndColumns(logits.shape);
+      const [loss, logSum] = [backend.allocate([]), backend.allocate([rows])];
+      const arrays = [backend.floats(logits), backend.integers(targets), backend.floats(logSum)] as const;
+      backend.floats(loss)[0] = backend.binding.crossEntropy(rows, classes, ...arrays);
+      return [loss, logSum];
+    },
+  },
+  {
+    name: 'EspalierSoftmaxCrossEntropyGrad',
+    compute: (inputs, _attributes, backend) => {
+      const [dy, logits, targets] = [inputs.get('dy'), inputs.get('logits'), inputs.get('targets')];
+      const gradient = backend.allocate(logits.shape);
+      backend.binding.crossEntropyGradient(
+        ...rowsAndColumns(logits.shape),
+        backend.floats(dy)[0]!,
+        backend.floats(logits),
+        backend.integers(targets),
+        ...[backend.floats(inputs.get('logSum')), backend.floats(gradient)],
+      );
+      return gradient;
+    },
+  },
+];

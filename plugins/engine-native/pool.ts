@@ -1,0 +1,66 @@
+import type { NativeBinding } from './binding.js';
+
+/** Idle memory below this is kept whatever the run's size. */
+const ALWAYS_KEPT = 64 * 2 ** 20;
+const BYTES = 4;
+
+/**
+ * Float arrays that are used again: a training step allocates nothing after the first.
+ * Arrays come in sizes of eight to a doubling, so that runs with many shapes share them.
+ */
+export class FloatPool {
+  readonly #idle = new Map<number, ArrayBuffer[]>();
+  /** Buffers that tensors of the backend own now, with their tensor's id. */
+  readonly #owners = new Map<ArrayBufferLike, object>();
+  #idleBytes = 0;
+  #usedBytes = 0;
+  #mostUsedBytes = 0;
+
+  constructor(private readonly binding: NativeBinding) {}
+
+  /** An array that is not cleared. @throws RangeError when memory is short */
+  take(length: number): Float32Array {
+    const bytes = sizeClass(length * BYTES);
+    const list = this.#idle.get(bytes);
+    const buffer = list?.pop();
+    if (buffer !== undefined) this.#idleBytes -= bytes;
+    const taken = buffer ?? this.binding.allocate(bytes);
+    this.#usedBytes += bytes;
+    this.#mostUsedBytes = Math.max(this.#mostUsedBytes, this.#usedBytes);
+    return new Float32Array(taken, 0, length);
+  }
+
+  /** The array is the memory of that tensor data. */
+  own(array: Float32Array, dataId: object): void {
+    this.#owners.set(array.buffer, dataId);
+  }
+
+  ownerOf(array: ArrayBufferView): object | undefined {
+    return this.#owners.get(array.buffer);
+  }
+
+  /** Leaves the array to the garbage collector when its tensors are gone: something else sees it too. */
+  abandon(array: ArrayBufferView): void {
+    if (this.#owners.delete(array.buffer)) this.#usedBytes -= array.buffer.byteLength;
+  }
+
+  /** Takes an array back; nobody may look at it any more. */
+  giveBack(array: ArrayBufferView): void {
+    const { buffer } = array;
+    if (!this.#owners.delete(buffer) || !(buffer instanceof ArrayBuffer)) return;
+    const bytes = buffer.byteLength;
+    this.#usedBytes -= bytes;
+    if (this.#idleBytes + bytes > Math.max(ALWAYS_KEPT, this.#mostUsedBytes)) return;
+    const list = this.#idle.get(bytes);
+    if (list === undefined) this.#idle.set(bytes, [buffer]);
+    else list.push(buffer);
+    this.#idleBytes += bytes;
+  }
+}
+
+/** The next size of 2ⁿ · (8 … 15) / 8, at least a cache line. */
+function sizeClass(bytes: number): number {
+  if (bytes <= 64) return 64;
+  const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);
+  return Math.ceil(bytes / step) * step;
+}

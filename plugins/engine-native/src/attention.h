@@ -1,0 +1,281 @@
+// Causal attention, forward and backward, in blocks of query rows: no [time, time] matrix is kept, and what the
+// mask takes away is not computed beyond a block's own corner.
+//
+// After Dao et al., "FlashAttention", 2022, section 3; here a block sees all its keys at once, since a row of scores
+// fits into the second-level cache.
+#pragma once
+
+#include <cmath>
+
+#include "kernels.h"
+#include "product.h"
+#include "random_mask.h"
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+// Query rows of a block: a whole number of tiles, about 64.
+constexpr int64_t QUERY_ROWS = 64 / MR * MR;
+
+template <class In>
+class AttentionHead {
+ public:
+  explicit AttentionHead(const Attention& attention)
+      : a_(attention),
+        width_(a_.heads * a_.part),
+        part_units_(units_of<In>(a_.part)),
+        time_units_(units_of<In>(a_.time)),
+        block_units_(units_of<In>(QUERY_ROWS)),
+        time_panels_((a_.time + NR - 1) / NR),
+        part_panels_((a_.part + NR - 1) / NR),
+        row_length_(time_panels_ * NR),
+        scale_(1.0f / std::sqrt(static_cast<float>(a_.part))),
+        factors_(a_.dropout) {}
+
+  void forward(int64_t index) {
+    const float* qkv = head_of(a_.qkv, index, 3 * width_);
+    float* y = const_cast<float*>(head_of(a_.y, index, width_));
+    float* log_sum = a_.log_sum + index * a_.time;
+    Carver carver(memory(0));
+    uint32_t* keys = carver.take<uint32_t>(time_panels_ * NR * part_units_);
+    uint32_t* values = carver.take<uint32_t>(part_panels_ * NR * time_units_);
+    uint32_t* queries = carver.take<uint32_t>(QUERY_ROWS * part_units_);
+    float* scores = carver.take<float>(QUERY_ROWS * row_length_);
+    uint32_t* weights = carver.take<uint32_t>(QUERY_ROWS * time_units_);
+
+    // Keys lie along the columns of the scores; values along the inner dimension of the result.
+    pack<NR>(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
+    pack<NR>(qkv + 2 * width_, 1, 3 * width_, a_.part, a_.time, values);
+    for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
+      const Block block = block_at(top);
+      score(qkv, block, queries, keys, scores);
+      for (int64_t i = 0; i < block.rows; i++) {
+        float* row = scores + i * row_length_;
+        log_sum[top + i] = softmax(row, top + i + 1, block.keys);
+        drop(row, index, top + i);
+      }
+      pack<MR>(scores, row_length_, 1, block.rows, block.keys, weights);
+      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {weights, units_of<In>(block.keys) * MR},
+                          {values, time_units_ * NR}, y + top * width_, width_, {});
+    }
+  }
+
+  void backward(int64_t index) {
+    const float* qkv = head_of(a_.qkv, index, 3 * width_);
+    const float* dy = head_of(a_.dy, index, width_);
+    float* dqkv = const_cast<float*>(head_of(a_.dqkv, index, 3 * width_));
+    const float* log_sum = a_.log_sum + index * a_.time;
+    Carver carver(memory(1));
+    uint32_t* keys = carver.take<uint32_t>(time_panels_ * NR * part_units_);
+    uint32_t* values = carver.take<uint32_t>(time_panels_ * NR * part_units_);
+    uint32_t* keys_by_time = carver.take<uint32_t>(part_panels_ * NR * time_units_);
+    uint32_t* lanes = carver.take<uint32_t>(QUERY_ROWS * part_units_);
+    uint32_t* by_block = carver.take<uint32_t>(part_panels_ * NR * block_units_);
+    uint32_t* weights = carver.take<uint32_t>((a_.time + MR) * block_units_);
+    uint32_t* rows = carver.take<uint32_t>(QUERY_ROWS * time_units_);
+    float* scores = carver.take<float>(QUERY_ROWS * row_length_);
+    float* gradients = carver.take<float>(QUERY_ROWS * row_length_);
+
+    pack<NR>(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
+    pack<NR>(qkv + 2 * width_, 3 * width_, 1, a_.time, a_.part, values);
+    pack<NR>(qkv + width_, 1, 3 * width_, a_.part, a_.time, keys_by_time);
+    for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
+      const Block block = block_at(top);
+      score(qkv, block, lanes, keys, scores);
+      pack<MR>(dy + top * width_, width_, 1, block.rows, a_.part, lanes);
+      multiply_packed<In>(block.rows, block.keys, part_units_, {lanes, part_units_ * MR}, {values, part_units_ * NR},
+                          gradients, row_length_, {});
+      for (int64_t i = 0; i < block.rows; i++) {
+        softmax_gradient(scores + i * row_length_, gradients + i * row_length_, log_sum[top + i], top + i + 1,
+                         block.keys, index, top + i);
+      }
+
+      // The first block reaches the fewest keys: rows that it does not reach are written by a later one.
+      const int64_t known = top == 0 ? 0 : top;
+      pack<NR>(dy + top * width_, 1, width_, a_.part, block.rows, by_block);
+      add_by_keys(scores, block, known, weights, by_block, dqkv + 2 * width_, 1.0f);
+      pack<NR>(qkv + top * 3 * width_, 1, 3 * width_, a_.part, block.rows, by_block);
+      add_by_keys(gradients, block, known, weights, by_block, dqkv + width_, scale_);
+
+      pack<MR>(gradients, row_length_, 1, block.rows, block.keys, rows);
+      Epilogue scaled;
+      scaled.scale = scale_;
+      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {rows, units_of<In>(block.keys) * MR},
+                          {keys_by_time, time_units_ * NR}, dqkv + top * 3 * width_, 3 * width_, scaled);
+    }
+  }
+
+ private:
+  /** Query rows top ... top + rows - 1, which see the first `keys` keys between them. */
+  struct Block {
+    int64_t top, rows, keys;
+  };
+
+  Block block_at(int64_t top) const {
+    const int64_t rows = a_.time - top < QUERY_ROWS ? a_.time - top : QUERY_ROWS;
+    return {top, rows, top + rows};
+  }
+
+  /** Where a head's first element stands in a [batch, time, row] tensor; `index` counts over the batch too. */
+  const float* head_of(const float* x, int64_t index, int64_t row) const {
+    return x + index / a_.heads * a_.time * row + index % a_.heads * a_.part;
+  }
+
+  template <int P>
+  static void pack(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
+                   uint32_t* to) {
+    pack_panels<In, P>(from, lane_stride, inner_stride, lanes, inner, 0, (lanes + P - 1) / P, to);
+  }
+
+  /** Scaled scores of a block against its keys. */
+  void score(const float* qkv, Block block, uint32_t* queries, const uint32_t* keys, float* scores) const {
+    pack<MR>(qkv + block.top * 3 * width_, 3 * width_, 1, block.rows, a_.part, queries);
+    Epilogue scaled;
+    scaled.scale = scale_;
+    multiply_packed<In>(block.rows, block.keys, part_units_, {queries, part_units_ * MR}, {keys, part_units_ * NR},
+                        scores, row_length_, scaled);
+  }
+
+  /** In place over the first `seen` scores; 0 from there to `keys`. Returns the logarithm of the sum. */
+  static float softmax(float* row, int64_t seen, int64_t keys) {
+    float largest = row[0];
+    int64_t j = 0;
+    if (seen >= W) {
+      Floats most = load(row);
+      for (j = W; j + W <= seen; j += W) most = larger(load(row + j), most);
+      largest = max_of(most);
+    }
+    for (; j < seen; j++) largest = row[j] > largest ? row[j] : largest;
+    Floats sums = {};
+    for (j = 0; j + W <= seen; j += W) {
+      const Floats e = exp_of(load(row + j) - largest);
+      store(row + j, e);
+      sums += e;
+    }
+    float sum = sum_of(sums);
+    if (j < seen) {
+      const Floats e = exp_of(load_part(row + j, seen - j) - largest);
+      store_part(row + j, e, seen - j);
+      sum += sum_of_part(e, seen - j);
+    }
+    const float share = 1.0f / sum;
+    for (j = 0; j < seen; j++) row[j] *= share;
+    for (; j < keys; j++) row[j] = 0;
+    return largest + std::log(sum);
+  }
+
+  static float sum_of_part(Floats v, int64_t n) {
+    float lanes[W];
+    store(lanes, v);
+    float sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += lanes[i];
+    return sum;
+  }
+
+  void drop(float* row, int64_t index, int64_t query) const {
+    if (!factors_.active()) return;
+    const int64_t first = (index * a_.time + query) * a_.time;
+    for (int64_t j = 0; j <= query; j += W) {
+      const int64_t n = query + 1 - j;
+      if (n >= W) store(row + j, load(row + j) * factors_.at(first + j));
+      else store_part(row + j, load_part(row + j, n) * factors_.at(first + j), n);
+    }
+  }
+
+  /** From scores and gradients of the dropped weights: the dropped weights, and the gradients of the scores. */
+  void softmax_gradient(float* scores, float* gradients, float log_sum, int64_t seen, int64_t keys, int64_t index,
+                        int64_t query) const {
+    const int64_t first = (index * a_.time + query) * a_.time;
+    const int64_t whole = seen / W * W;
+    Floats along = {}, total = {};
+    // The weights before dropout are needed twice: they are made again rather than kept.
+    const auto each = [&](auto&& body) {
+      for (int64_t j = 0; j < whole; j += W) body(j, W);
+      if (whole < seen) body(whole, seen - whole);
+    };
+    const auto read = [](const float* p, int64_t n) { return n == W ? load(p) : load_part(p, n); };
+    const auto write = [](float* p, Floats v, int64_t n) {
+      if (n == W) store(p, v);
+      else store_part(p, v, n);
+    };
+    each([&](int64_t j, int64_t n) {
+      Floats weight = exp_of(read(scores + j, n) - log_sum);
+      if (n < W) {
+        float lanes[W] = {};
+        store_part(lanes, weight, n);
+        weight = load(lanes);
+      }
+      Floats gradient = read(gradients + j, n);
+      if (factors_.active()) gradient *= factors_.at(first + j);
+      write(scores + j, weight, n);
+      write(gradients + j, gradient, n);
+      along += gradient * weight;
+      total += weight;
+    });
+    const float mean = sum_of(along) / sum_of(total);
+    each([&](int64_t j, int64_t n) {
+      const Floats weight = read(scores + j, n);
+      write(gradients + j, weight * (read(gradients + j, n) - mean), n);
+      if (factors_.active()) write(scores + j, weight * factors_.at(first + j), n);
+    });
+    for (int64_t j = seen; j < keys; j++) scores[j] = gradients[j] = 0;
+  }
+
+  /** to [keys, part] (+)= scale * rows^T * b; rows below `known` are added to, the others written. */
+  void add_by_keys(const float* rows, Block block, int64_t known, uint32_t* lanes, const uint32_t* b, float* to,
+                   float scale) const {
+    const int64_t units = units_of<In>(block.rows);
+    pack<MR>(rows, 1, row_length_, block.keys, block.rows, lanes);
+    Epilogue epilogue;
+    epilogue.scale = scale;
+    epilogue.accumulate = true;
+    // A block's first row is a multiple of MR: no tile is half known.
+    multiply_packed<In>(known, a_.part, units, {lanes, units * MR}, {b, units * NR}, to, 3 * width_, epilogue);
+    epilogue.accumulate = false;
+    multiply_packed<In>(block.keys - known, a_.part, units, {lanes + known / MR * units * MR, units * MR},
+                        {b, units * NR}, to + known * 3 * width_, 3 * width_, epilogue);
+  }
+
+  void* memory(int which) const {
+    static thread_local Scratch scratch[2];
+    const auto padded = Carver::padded;
+    const int64_t keys = padded(time_panels_ * NR * part_units_), values = padded(part_panels_ * NR * time_units_);
+    const int64_t lanes = padded(QUERY_ROWS * part_units_), rows = padded(QUERY_ROWS * time_units_);
+    const int64_t scores = padded(QUERY_ROWS * row_length_);
+    const int64_t words = which == 0 ? keys + values + lanes + rows + scores
+                                     : 2 * keys + values + lanes + rows + 2 * scores +
+                                           padded(part_panels_ * NR * block_units_) +
+                                           padded((a_.time + MR) * block_units_);
+    return scratch[which].template get<uint32_t>(words);
+  }
+
+  const Attention& a_;
+  int64_t width_, part_units_, time_units_, block_units_, time_panels_, part_panels_, row_length_;
+  float scale_;
+  DropoutFactors factors_;
+};
+
+template <class In>
+void attend(const Attention& a, bool backward) {
+  const int64_t work = a.time * a.time * a.part;
+  parallel(a.batch * a.heads, work, [&](int64_t begin, int64_t end) {
+    AttentionHead<In> head(a);
+    for (int64_t i = begin; i < end; i++) {
+      if (backward) head.backward(i);
+      else head.forward(i);
+    }
+  });
+}
+
+inline void attention(const Attention& a) {
+  if (a.precision == Precision::bf16) attend<InBf16>(a, false);
+  else attend<InF32>(a, false);
+}
+
+inline void attention_gradient(const Attention& a) {
+  if (a.precision == Precision::bf16) attend<InBf16>(a, true);
+  else attend<InF32>(a, true);
+}
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier

@@ -1,0 +1,64 @@
+// Softmax cross-entropy and its gradient, one pass over the logits each (two where a row leaves the cache).
+#pragma once
+
+#include <cmath>
+
+#include "kernels.h"
+#include "rows.h"
+#include "scratch.h"
+#include "threads.h"
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+inline int64_t count_targets(int64_t rows, const int32_t* targets) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < rows; i++) count += targets[i] >= 0;
+  return count > 0 ? count : 1;
+}
+
+inline float log_sum_of_exponentials(const float* row, int64_t classes) {
+  Floats most = splat(row[0]);
+  each_vector(classes, [&](int64_t j, int64_t n) {
+    const Floats value = load_some(row + j, n);
+    if (n == W) most = larger(value, most);
+    else for (int64_t i = 0; i < n; i++) most[0] = value[i] > most[0] ? value[i] : most[0];
+  });
+  const float largest = max_of(most);
+  const float sum =
+      sum_over(classes, [&](int64_t j, int64_t n) { return exp_of(load_some(row + j, n) - largest); });
+  return largest + std::log(sum);
+}
+
+inline float cross_entropy(int64_t rows, int64_t classes, const float* logits, const int32_t* targets,
+                           float* log_sum) {
+  parallel(rows, classes * 8, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) log_sum[i] = log_sum_of_exponentials(logits + i * classes, classes);
+  });
+  double total = 0;
+  for (int64_t i = 0; i < rows; i++)
+    if (targets[i] >= 0) total += static_cast<double>(log_sum[i]) - logits[i * classes + targets[i]];
+  return static_cast<float>(total / static_cast<double>(count_targets(rows, targets)));
+}
+
+inline void cross_entropy_gradient(int64_t rows, int64_t classes, float dy, const float* logits,
+                                   const int32_t* targets, const float* log_sum, float* gradient) {
+  const float share = dy / static_cast<float>(count_targets(rows, targets));
+  parallel(rows, classes * 8, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const float* from = logits + i * classes;
+      float* to = gradient + i * classes;
+      if (targets[i] < 0) {
+        std::memset(to, 0, sizeof(float) * classes);
+        continue;
+      }
+      each_vector(classes, [&](int64_t j, int64_t n) {
+        store_some(to + j, exp_of(load_some(from + j, n) - log_sum[i]) * share, n);
+      });
+      to[targets[i]] -= share;
+    }
+  });
+}
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier

@@ -1,0 +1,103 @@
+// What every variant offers. All tensors are row-major and dense; sizes are in elements.
+#pragma once
+
+#include <cstdint>
+
+namespace espalier {
+
+enum class Precision { f32, bf16 };
+
+/** A matrix operand: element (row, column) stands at data[row * row_stride + column * column_stride]. */
+struct Matrix {
+  const float* data;
+  int64_t row_stride, column_stride;
+};
+
+/** c [m, n] = a [m, k] * b [k, n] (+ bias [n], to every row). */
+struct Product {
+  int64_t m, n, k;
+  Matrix a, b;
+  float* c;
+  const float* bias;  // null: none
+  Precision precision;
+};
+
+struct Dropout {
+  double rate;  // 0: none
+  uint32_t key0, key1;
+};
+
+/** Attention over qkv [batch, time, 3 * heads * part]: queries, keys and values side by side. */
+struct Attention {
+  int64_t batch, heads, time, part;
+  const float* qkv;
+  Dropout dropout;
+  Precision precision;
+  float* log_sum;   // [batch, heads, time]: written forward, read backward
+  float* y;         // forward: [batch, time, heads * part]
+  const float* dy;  // backward: the same shape
+  float* dqkv;      // backward
+};
+
+struct AdamW {
+  double learning_rate, beta1, beta2, epsilon, weight_decay, step, gradient_scale;
+};
+
+/** A parameter's tensors; the outputs may be the inputs. */
+struct AdamWTensors {
+  int64_t size;
+  const float *parameter, *gradient, *mean, *square;
+  float *new_parameter, *new_mean, *new_square;
+};
+
+struct Kernels {
+  const char* name;
+
+  void (*product)(const Product&);
+
+  void (*attention)(const Attention&);
+  void (*attention_gradient)(const Attention&);
+
+  /** y [rows, columns]; bias may be null. */
+  void (*layer_norm)(int64_t rows, int64_t columns, const float* x, const float* weight, const float* bias,
+                     double epsilon, float* y);
+  void (*layer_norm_gradient)(int64_t rows, int64_t columns, const float* dy, const float* x, const float* weight,
+                              double epsilon, float* dx, float* dweight, float* dbias);
+
+  void (*gelu)(int64_t size, const float* x, float* y);
+  void (*gelu_gradient)(int64_t size, const float* dy, const float* x, float* dx);
+
+  /** The mean over targets that are not -1, and the logarithm of each row's sum of exponentials. */
+  float (*cross_entropy)(int64_t rows, int64_t classes, const float* logits, const int32_t* targets, float* log_sum);
+  void (*cross_entropy_gradient)(int64_t rows, int64_t classes, float dy, const float* logits, const int32_t* targets,
+                                 const float* log_sum, float* gradient);
+
+  void (*embedding)(int64_t count, int64_t width, const int32_t* ids, const float* table, float* y);
+  void (*embedding_gradient)(int64_t count, int64_t width, int64_t rows, const int32_t* ids, const float* dy,
+                             float* gradient);
+
+  void (*dropout)(int64_t size, const float* x, const Dropout&, float* y);
+
+  /** y [outer, inner] = a [outer, inner] + b [inner]; with outer 1, a plain sum. y may be a. */
+  void (*add)(int64_t outer, int64_t inner, const float* a, const float* b, float* y);
+  /** y = a + scale * b; y may be a. */
+  void (*add_scaled)(int64_t size, const float* a, const float* b, float scale, float* y);
+  /** y = scale * x; y may be x. */
+  void (*scale)(int64_t size, const float* x, float scale, float* y);
+  /** y [inner] = the sum of x [outer, inner] over the outer axis. */
+  void (*sum_outer)(int64_t outer, int64_t inner, const float* x, float* y);
+
+  void (*adamw)(int64_t count, const AdamWTensors* tensors, const double* weight_decays, const AdamW&);
+  double (*sum_of_squares)(int64_t size, const float* x);
+};
+
+/** The kernels of the best instruction set that this processor has, or of the one named. Null: not here. */
+const Kernels* select_kernels(const char* name);
+
+/** Names of the variants that were compiled in and work on this processor, best first; ends with null. */
+const char* const* available_kernels();
+
+/** True where products of bfloat16 have an instruction of their own. */
+bool multiplies_bf16(const Kernels&);
+
+}  // namespace espalier

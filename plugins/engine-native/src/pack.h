@@ -1,0 +1,107 @@
+// Packed operands of a matrix product: panels of P rows (or columns), each laid out by the inner dimension.
+#pragma once
+
+#include "kernels.h"
+#include "simd.h"
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+/** How an operand's numbers are packed and multiplied. A unit is one word of a panel's row: 1 or 2 inner elements. */
+struct InF32 {
+  static constexpr int per_unit = 1;
+  static Words convert(Floats even, Floats) { return (Words)even; }
+  static Floats multiply_add(Floats c, Words a, Words b) { return multiply_add_f32(c, a, b); }
+};
+
+struct InBf16 {
+  static constexpr int per_unit = 2;
+  static Words convert(Floats even, Floats odd) { return to_bfloat_pairs(even, odd); }
+  static Floats multiply_add(Floats c, Words a, Words b) { return multiply_add_bf16(c, a, b); }
+};
+
+template <class In>
+constexpr int64_t units_of(int64_t inner) {
+  return (inner + In::per_unit - 1) / In::per_unit;
+}
+
+/**
+ * Packs one panel: its word (unit u, lane i) goes to to[u * P + i]. Element (lane i, inner k) of the operand
+ * stands at from[i * lane_stride + k * inner_stride]. Lanes from `lanes` on, and inner elements from `inner` on, are 0.
+ */
+template <class In, int P>
+void pack_panel(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
+                uint32_t* to) {
+  const int64_t units = units_of<In>(inner);
+  if (lane_stride == 1) {
+    for (int64_t u = 0; u < units; u++) {
+      const int64_t k = u * In::per_unit;
+      const float* even = from + k * inner_stride;
+      const bool has_odd = In::per_unit == 2 && k + 1 < inner;
+      const float* odd = has_odd ? even + inner_stride : even;
+      for (int64_t i = 0; i < P; i += W) {
+        const int64_t n = lanes - i;
+        const Floats first = n >= W ? load(even + i) : n > 0 ? load_part(even + i, n) : Floats{};
+        const Floats second = !has_odd ? Floats{} : n >= W ? load(odd + i) : n > 0 ? load_part(odd + i, n) : Floats{};
+        const Words word = In::convert(first, second);
+        if (P - i >= W) store(to + u * P + i, word);
+        else std::memcpy(to + u * P + i, &word, (P - i) * sizeof(uint32_t));
+      }
+    }
+    return;
+  }
+  // Lanes are rows of the operand: W units of W lanes are read along the rows, and transposed.
+  for (int64_t i = 0; i < P; i += W) {
+    for (int64_t u = 0; u < units; u += W) {
+      Words block[W];
+      const int64_t k = u * In::per_unit;
+      for (int lane = 0; lane < W; lane++) {
+        const float* row = from + (i + lane) * lane_stride + k * inner_stride;
+        const int64_t left = inner - k;
+        if (i + lane >= lanes || i + lane >= P) {
+          block[lane] = Words{};
+        } else if (inner_stride != 1) {
+          float even[W] = {}, odd[W] = {};
+          for (int64_t j = 0; j < W && j * In::per_unit < left; j++) {
+            even[j] = row[j * In::per_unit * inner_stride];
+            if (In::per_unit == 2 && j * 2 + 1 < left) odd[j] = row[(j * 2 + 1) * inner_stride];
+          }
+          block[lane] = In::convert(load(even), load(odd));
+        } else if (In::per_unit == 1) {
+          block[lane] = (Words)(left >= W ? load(row) : load_part(row, left));
+        } else {
+          const Floats low = left >= W ? load(row) : load_part(row, left);
+          const Floats high = left >= 2 * W ? load(row + W) : left > W ? load_part(row + W, left - W) : Floats{};
+          block[lane] = pairs_along(low, high);
+        }
+      }
+      transpose(block);
+      const int64_t rows = units - u < W ? units - u : W;
+      if (P - i >= W) {
+        for (int64_t j = 0; j < rows; j++) store(to + (u + j) * P + i, block[j]);
+      } else {
+        // Ascending, a whole vector each: what spills over is overwritten by the next row; the last one must not.
+        for (int64_t j = 0; j < rows; j++) {
+          uint32_t* row = to + (u + j) * P + i;
+          if (u + j + 1 < units && i == 0) store(row, block[j]);
+          else std::memcpy(row, &block[j], (P - i) * sizeof(uint32_t));
+        }
+      }
+    }
+  }
+}
+
+/** Packs all panels of an operand, one after the other; the part [begin, end) of the panels. */
+template <class In, int P>
+void pack_panels(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
+                 int64_t begin, int64_t end, uint32_t* to) {
+  const int64_t size = units_of<In>(inner) * P;
+  for (int64_t panel = begin; panel < end; panel++) {
+    const int64_t first = panel * P;
+    const int64_t here = lanes - first < P ? lanes - first : P;
+    pack_panel<In, P>(from + first * lane_stride, lane_stride, inner_stride, here, inner, to + panel * size);
+  }
+}
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier

@@ -1,0 +1,205 @@
+// Matrix products: operands packed into panels, tiles of MR x NR kept in registers.
+#pragma once
+
+#include "kernels.h"
+#include "pack.h"
+#include "scratch.h"
+#include "threads.h"
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+/** What happens to a tile when it is stored. */
+struct Epilogue {
+  bool accumulate = false;      // add to what is there
+  const float* bias = nullptr;  // add [n] to every row
+  float scale = 1.0f;           // multiply the product first
+};
+
+/** One tile: MR lanes of a times NR lanes of b, summed over the units. */
+template <class In>
+inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, Floats (&sums)[MR][NV]) {
+  for (int i = 0; i < MR; i++)
+    for (int v = 0; v < NV; v++) sums[i][v] = Floats{};
+  for (int64_t u = 0; u < units; u++) {
+    Words right[NV];
+    for (int v = 0; v < NV; v++) right[v] = load(b + u * NR + v * W);
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; i++) {
+      const Words left = splat_word(a[u * MR + i]);
+      for (int v = 0; v < NV; v++) sums[i][v] = In::multiply_add(sums[i][v], left, right[v]);
+    }
+  }
+}
+
+inline void store_tile(const Floats (&sums)[MR][NV], float* c, int64_t row_stride, int64_t rows, int64_t columns,
+                       const Epilogue& epilogue) {
+  for (int64_t i = 0; i < rows; i++) {
+    for (int v = 0; v < NV; v++) {
+      const int64_t n = columns - v * W;
+      if (n <= 0) break;
+      float* to = c + i * row_stride + v * W;
+      Floats value = sums[i][v] * epilogue.scale;
+      if (n >= W) {
+        if (epilogue.bias != nullptr) value += load(epilogue.bias + v * W);
+        if (epilogue.accumulate) value += load(to);
+        store(to, value);
+      } else {
+        if (epilogue.bias != nullptr) value += load_part(epilogue.bias + v * W, n);
+        if (epilogue.accumulate) value += load_part(to, n);
+        store_part(to, value, n);
+      }
+    }
+  }
+}
+
+/** A packed operand: panels that stand `panel_stride` words apart. */
+struct Packed {
+  const uint32_t* words;
+  int64_t panel_stride;
+};
+
+/** c [m, n] = a * b over `units` units of packed operands. */
+template <class In>
+void multiply_packed(int64_t m, int64_t n, int64_t units, Packed a, Packed b, float* c, int64_t row_stride,
+                     const Epilogue& epilogue) {
+  for (int64_t j = 0; j * NR < n; j++) {
+    Epilogue here = epilogue;
+    if (here.bias != nullptr) here.bias += j * NR;
+    for (int64_t i = 0; i * MR < m; i++) {
+      Floats sums[MR][NV];
+      multiply_tile<In>(units, a.words + i * a.panel_stride, b.words + j * b.panel_stride, sums);
+      const int64_t rows = m - i * MR < MR ? m - i * MR : MR;
+      store_tile(sums, c + i * MR * row_stride + j * NR, row_stride, rows, n - j * NR, here);
+    }
+  }
+}
+
+// Inner elements that are multiplied in one go: a block of a of ROW_PANELS panels then stays in the second-level
+// cache while the panels of b pass by. The sum over the inner dimension is cut at the same places for every
+// number of threads.
+constexpr int64_t INNER_WORDS = 512;
+constexpr int64_t ROW_PANELS = 12;
+constexpr int64_t COLUMN_PANELS = 16;
+
+template <class In>
+class Multiplication {
+ public:
+  explicit Multiplication(const Product& product) : p_(product) {
+    row_panels_ = (p_.m + MR - 1) / MR;
+    column_panels_ = (p_.n + NR - 1) / NR;
+    inner_step_ = INNER_WORDS * In::per_unit;
+  }
+
+  void run() {
+    if (p_.k == 0) return clear();
+    // Threads share columns where there are many of them: each packs its own part of b when it needs it.
+    const int threads = p_.m * p_.n * p_.k < 65536 ? 1 : thread_count();
+    if (column_panels_ >= 4 * threads || column_panels_ * MR >= row_panels_ * NR) by_columns(threads);
+    else by_rows(threads);
+  }
+
+ private:
+  void by_columns(int threads) {
+    uint32_t* a = packed_a_.get<uint32_t>(packed_words(row_panels_, MR));
+    on_threads(threads, [&](int thread, int all) { pack_a(share_of(row_panels_, thread, all), a); });
+    on_threads(threads, [&](int thread, int all) {
+      static thread_local Scratch own;
+      const Range columns = share_of(column_panels_, thread, all);
+      uint32_t* b = own.get<uint32_t>(COLUMN_PANELS * NR * INNER_WORDS);
+      for (int64_t j = columns.begin; j < columns.end; j += COLUMN_PANELS) {
+        const Range group = {j, j + COLUMN_PANELS < columns.end ? j + COLUMN_PANELS : columns.end};
+        for (int64_t k = 0; k < p_.k; k += inner_step_) {
+          pack_b(group, k, b);
+          multiply({0, row_panels_}, group, k, a, b);
+        }
+      }
+    });
+  }
+
+  void by_rows(int threads) {
+    uint32_t* b = packed_b_.get<uint32_t>(packed_words(column_panels_, NR));
+    on_threads(threads, [&](int thread, int all) {
+      const Range columns = share_of(column_panels_, thread, all);
+      for (int64_t k = 0; k < p_.k; k += inner_step_)
+        pack_b(columns, k, b + words_before(k, column_panels_, NR) + columns.begin * units_at(k) * NR);
+    });
+    on_threads(threads, [&](int thread, int all) {
+      static thread_local Scratch own;
+      const Range rows = share_of(row_panels_, thread, all);
+      uint32_t* a = own.get<uint32_t>(ROW_PANELS * MR * INNER_WORDS);
+      for (int64_t i = rows.begin; i < rows.end; i += ROW_PANELS) {
+        const Range group = {i, i + ROW_PANELS < rows.end ? i + ROW_PANELS : rows.end};
+        for (int64_t k = 0; k < p_.k; k += inner_step_) {
+          pack_panels<In, MR>(a_at(group.begin, k), p_.a.row_stride, p_.a.column_stride, p_.m - group.begin * MR,
+                              inner_at(k), 0, group.end - group.begin, a);
+          block(group, {0, column_panels_}, k, a, b + words_before(k, column_panels_, NR));
+        }
+      }
+    });
+  }
+
+  /** All of a, inner step by inner step; the rows' panels of one step follow each other. */
+  void pack_a(Range rows, uint32_t* a) {
+    for (int64_t k = 0; k < p_.k; k += inner_step_)
+      pack_panels<In, MR>(a_at(0, k), p_.a.row_stride, p_.a.column_stride, p_.m, inner_at(k), rows.begin, rows.end,
+                          a + words_before(k, row_panels_, MR));
+  }
+
+  /** Some panels of b, for one inner step, to the start of `b`. */
+  void pack_b(Range columns, int64_t k, uint32_t* b) {
+    pack_panels<In, NR>(p_.b.data + columns.begin * NR * p_.b.column_stride + k * p_.b.row_stride,
+                        p_.b.column_stride, p_.b.row_stride, p_.n - columns.begin * NR, inner_at(k), 0,
+                        columns.end - columns.begin, b);
+  }
+
+  void multiply(Range rows, Range columns, int64_t k, const uint32_t* a, const uint32_t* b) {
+    const uint32_t* step = a + words_before(k, row_panels_, MR);
+    for (int64_t i = rows.begin; i < rows.end; i += ROW_PANELS) {
+      const Range group = {i, i + ROW_PANELS < rows.end ? i + ROW_PANELS : rows.end};
+      block(group, columns, k, step + i * units_at(k) * MR, b);
+    }
+  }
+
+  /** The product of some panels of a and some of b, both packed for one inner step. */
+  void block(Range rows, Range columns, int64_t k, const uint32_t* a, const uint32_t* b) {
+    const int64_t units = units_at(k);
+    Epilogue epilogue;
+    epilogue.accumulate = k > 0;
+    if (k == 0 && p_.bias != nullptr) epilogue.bias = p_.bias + columns.begin * NR;
+    const int64_t m = (rows.end * MR < p_.m ? rows.end * MR : p_.m) - rows.begin * MR;
+    const int64_t n = (columns.end * NR < p_.n ? columns.end * NR : p_.n) - columns.begin * NR;
+    multiply_packed<In>(m, n, units, {a, units * MR}, {b, units * NR},
+                        p_.c + rows.begin * MR * p_.n + columns.begin * NR, p_.n, epilogue);
+  }
+
+  void clear() {
+    for (int64_t i = 0; i < p_.m; i++)
+      for (int64_t j = 0; j < p_.n; j++) p_.c[i * p_.n + j] = p_.bias == nullptr ? 0.0f : p_.bias[j];
+  }
+
+  const float* a_at(int64_t panel, int64_t k) const {
+    return p_.a.data + panel * MR * p_.a.row_stride + k * p_.a.column_stride;
+  }
+  int64_t inner_at(int64_t k) const { return p_.k - k < inner_step_ ? p_.k - k : inner_step_; }
+  int64_t units_at(int64_t k) const { return units_of<In>(inner_at(k)); }
+  int64_t words_before(int64_t k, int64_t panels, int width) const { return k / In::per_unit * panels * width; }
+  int64_t packed_words(int64_t panels, int width) const { return units_of<In>(p_.k) * panels * width; }
+
+  const Product& p_;
+  int64_t row_panels_, column_panels_, inner_step_;
+  static thread_local Scratch packed_a_, packed_b_;
+};
+
+template <class In>
+thread_local Scratch Multiplication<In>::packed_a_;
+template <class In>
+thread_local Scratch Multiplication<In>::packed_b_;
+
+inline void product(const Product& p) {
+  if (p.precision == Precision::bf16) Multiplication<InBf16>(p).run();
+  else Multiplication<InF32>(p).run();
+}
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier

@@ -1,0 +1,40 @@
+// Walking over a row of floats a vector at a time, with a part of one at its end.
+#pragma once
+
+#include "simd.h"
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+inline Floats load_some(const float* p, int64_t n) { return n == W ? load(p) : load_part(p, n); }
+
+inline void store_some(float* p, Floats v, int64_t n) {
+  if (n == W) store(p, v);
+  else store_part(p, v, n);
+}
+
+/** The sum over 0 ... size - 1 of term(j, n): n = W, or less for the last vector, whose other lanes are 0. */
+template <class Term>
+inline float sum_over(int64_t size, Term&& term) {
+  Floats sums = {};
+  int64_t j = 0;
+  for (; j + W <= size; j += W) sums += term(j, static_cast<int64_t>(W));
+  float sum = sum_of(sums);
+  if (j < size) {
+    float lanes[W];
+    store(lanes, term(j, size - j));
+    for (int64_t i = 0; i < size - j; i++) sum += lanes[i];
+  }
+  return sum;
+}
+
+/** body(j, n) for every vector of 0 ... size - 1. */
+template <class Body>
+inline void each_vector(int64_t size, Body&& body) {
+  int64_t j = 0;
+  for (; j + W <= size; j += W) body(j, static_cast<int64_t>(W));
+  if (j < size) body(j, size - j);
+}
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier

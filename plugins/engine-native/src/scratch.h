@@ -1,0 +1,57 @@
+// Working memory that a thread keeps between kernels, so that a step allocates nothing after the first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+class Scratch {
+ public:
+  Scratch() = default;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { std::free(data_); }
+
+  /** At least `count` elements on a cache line's boundary, with whatever was in them; the last answer is void. */
+  template <class T>
+  T* get(int64_t count) {
+    const size_t bytes = (static_cast<size_t>(count) * sizeof(T) + 127) / 64 * 64;
+    if (bytes > bytes_) {
+      std::free(data_);
+      bytes_ = 0;
+      data_ = std::aligned_alloc(64, bytes);
+      if (data_ == nullptr) throw std::bad_alloc();
+      bytes_ = bytes;
+    }
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+/** Several arrays out of one piece of scratch memory. */
+class Carver {
+ public:
+  static int64_t padded(int64_t words) { return (words + 15) / 16 * 16 + 32; }
+
+  explicit Carver(void* memory) : next_(static_cast<uint32_t*>(memory)) {}
+
+  template <class T>
+  T* take(int64_t words) {
+    T* taken = reinterpret_cast<T*>(next_);
+    next_ += padded(words);
+    return taken;
+  }
+
+ private:
+  uint32_t* next_;
+};
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier

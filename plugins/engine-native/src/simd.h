@@ -1,0 +1,196 @@
+// Vectors of the instruction set that this file is compiled for: the one place where the variants differ.
+//
+// Written with the vector extensions of GCC and Clang, so that one source gives AVX-512, AVX2, NEON and
+// portable code. Everything here and in the kernel families lives in an inline namespace per variant, since
+// variant.cc is compiled once for each.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#ifndef ESPALIER_VARIANT
+#error "compile with -DESPALIER_VARIANT=name"
+#endif
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+// W: floats in a vector. MR x NR: the tile of a matrix product that is kept in registers.
+#if defined(__AVX512F__)
+constexpr int W = 16, MR = 14;
+#elif defined(__AVX2__)
+constexpr int W = 8, MR = 6;
+#elif defined(__aarch64__)
+constexpr int W = 4, MR = 12;
+#else
+constexpr int W = 4, MR = 4;
+#endif
+constexpr int NV = 2, NR = NV * W;
+
+typedef float Floats __attribute__((vector_size(W * 4)));
+typedef int32_t Ints __attribute__((vector_size(W * 4)));
+typedef uint32_t Words __attribute__((vector_size(W * 4)));
+
+inline Floats load(const float* p) {
+  Floats v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+inline Words load(const uint32_t* p) {
+  Words v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+inline void store(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
+inline void store(uint32_t* p, Words v) { std::memcpy(p, &v, sizeof v); }
+
+/** The first n < W floats; the others are 0. */
+inline Floats load_part(const float* p, int64_t n) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#else
+  float buffer[W] = {};
+  for (int64_t i = 0; i < n; i++) buffer[i] = p[i];
+  return load(buffer);
+#endif
+}
+
+inline void store_part(float* p, Floats v, int64_t n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
+  float buffer[W];
+  store(buffer, v);
+  for (int64_t i = 0; i < n; i++) p[i] = buffer[i];
+#endif
+}
+
+inline Floats splat(float x) { return x - Floats{}; }
+inline Words splat_word(uint32_t x) { return x + Words{}; }
+
+// A comparison with NaN is false: the order of the arms lets NaN through.
+inline Floats at_least(Floats x, float low) { return x < low ? splat(low) : x; }
+inline Floats at_most(Floats x, float high) { return x > high ? splat(high) : x; }
+inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+
+/** Fixed order: lane i with lane i + half, until one is left. */
+inline float sum_of(Floats v) {
+  float lanes[W];
+  store(lanes, v);
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+inline float max_of(Floats v) {
+  float lanes[W];
+  store(lanes, v);
+  float largest = lanes[0];
+  for (int i = 1; i < W; i++) largest = lanes[i] > largest ? lanes[i] : largest;
+  return largest;
+}
+
+/** e^x to about 1 unit in the last place; 1.2e-38 below -87.3. Source: Cephes' expf. */
+inline Floats exp_of(Floats x) {
+  x = at_most(at_least(x, -87.3f), 88.3f);
+  const float to_integer = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const Floats n = (x * 1.44269504f + to_integer) - to_integer;
+  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Floats p = splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const Floats e = p * (r * r) + r + 1.0f;
+  const Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
+  return e * (Floats)power;
+}
+
+// Matrix operands in packed form are 32-bit words: one float32, or two bfloat16 that follow each other along
+// the inner dimension (the even one in the low half).
+
+/** Two vectors of floats, interleaved (a0 b0 a1 b1 ...), each rounded to the nearest bfloat16. */
+inline Words to_bfloat_pairs(Floats low, Floats high) {
+#if defined(__AVX512BF16__)
+  const Words lows = (Words)_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)low));
+  const Words highs = (Words)_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)high));
+  return lows | (highs << 16);
+#else
+  const auto round = [](Floats x) {
+    const Words bits = (Words)x;
+    const Words rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+    return (Words)(x != x) ? (bits | 0x400000u) : rounded;  // rounding up could carry a NaN to infinity
+  };
+  return (round(low) >> 16) | (round(high) & 0xffff0000u);
+#endif
+}
+
+/** c + the product of f32 words. */
+inline Floats multiply_add_f32(Floats c, Words a, Words b) { return c + (Floats)a * (Floats)b; }
+
+/** c + both products of the bfloat16 pairs, summed in f32. */
+inline Floats multiply_add_bf16(Floats c, Words a, Words b) {
+#if defined(__AVX512BF16__)
+  return (Floats)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
+#else
+  c = c + (Floats)(a << 16) * (Floats)(b << 16);
+  return c + (Floats)(a & 0xffff0000u) * (Floats)(b & 0xffff0000u);
+#endif
+}
+
+template <int... I>
+struct Indices {};
+
+template <int N, int... I>
+struct MakeIndices : MakeIndices<N - 1, N - 1, I...> {};
+
+template <int... I>
+struct MakeIndices<0, I...> {
+  typedef Indices<I...> Type;
+};
+
+template <int... I>
+inline Words interleave_low(Words a, Words b, Indices<I...>) {
+  return __builtin_shufflevector(a, b, (I / 2 + (I % 2) * W)...);
+}
+
+template <int... I>
+inline Words interleave_high(Words a, Words b, Indices<I...>) {
+  return __builtin_shufflevector(a, b, (W / 2 + I / 2 + (I % 2) * W)...);
+}
+
+template <int... I>
+inline Words pairs_along(Floats low, Floats high, Indices<I...>) {
+#if defined(__AVX512BF16__)
+  return (Words)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+#else
+  return to_bfloat_pairs(__builtin_shufflevector(low, high, (2 * I)...),
+                         __builtin_shufflevector(low, high, (2 * I + 1)...));
+#endif
+}
+
+/** 2 W floats that follow each other, as W pairs of bfloat16. */
+inline Words pairs_along(Floats low, Floats high) { return pairs_along(low, high, typename MakeIndices<W>::Type{}); }
+
+/** Transposes W vectors of W words, in log2(W) rounds of perfect shuffles. */
+inline void transpose(Words (&rows)[W]) {
+  const typename MakeIndices<W>::Type lanes{};
+  for (int round = 1; round < W; round *= 2) {
+    Words next[W];
+    for (int i = 0; i < W / 2; i++) {
+      next[2 * i] = interleave_low(rows[i], rows[i + W / 2], lanes);
+      next[2 * i + 1] = interleave_high(rows[i], rows[i + W / 2], lanes);
+    }
+    for (int i = 0; i < W; i++) rows[i] = next[i];
+  }
+}
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier

@@ -1,0 +1,41 @@
+// Compiled once for each instruction set, with ESPALIER_VARIANT naming it.
+#include "attention.h"
+#include "cross_entropy.h"
+#include "elementwise.h"
+#include "gelu.h"
+#include "layer_norm.h"
+#include "optimizer.h"
+#include "product.h"
+#include "random_mask.h"
+
+#define ESPALIER_TEXT_OF(name) #name
+#define ESPALIER_TEXT(name) ESPALIER_TEXT_OF(name)
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+const Kernels& kernels() {
+  static const Kernels all = {ESPALIER_TEXT(ESPALIER_VARIANT),
+                              product,
+                              attention,
+                              attention_gradient,
+                              layer_norm,
+                              layer_norm_gradient,
+                              gelu,
+                              gelu_gradient,
+                              cross_entropy,
+                              cross_entropy_gradient,
+                              embedding,
+                              embedding_gradient,
+                              dropout,
+                              add,
+                              add_scaled,
+                              scale,
+                              sum_outer,
+                              adamw,
+                              sum_of_squares};
+  return all;
+}
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier
