@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+
+/** What a process that takes part is asked. */
+export type Question = { readonly steps: number } | { readonly product: number };
+
+const readySchema = z.object({ ready: z.string() });
+const answerSchema = z.object({ times: z.array(z.number()), peakBytes: z.number(), residentBytes: z.number() });
+export type Answer = z.output<typeof answerSchema>;
+
+/** A process that waits for questions, so that several take turns on a machine. */
+export interface Contestant {
+  readonly name: string;
+  /** What it says of itself: version, kernels, threads. */
+  readonly description: string;
+  ask(question: Question): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+/** @throws Error with the end of what it printed, when the process does not get ready or dies */
+export async function startContestant(name: string, program: string, args: readonly string[]): Promise<Contestant> {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  let complaints = '';
+  child.stderr.on('data', (data: Buffer) => (complaints = (complaints + data.toString()).slice(-2000)));
+  const closed = new Promise<void>((resolve) => {
+    child.on('error', (error) => (complaints += error.message));
+    child.on('close', () => {
+      resolve();
+    });
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<unknown> => {
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error(`${name} ended: ${complaints.trim()}`);
+    return JSON.parse(value);
+  };
+  const { ready } = readySchema.parse(await next());
+  return {
+    name,
+    description: ready,
+    ask: async (question) => {
+      child.stdin.write(`${JSON.stringify(question)}\n`);
+      return answerSchema.parse(await next());
+    },
+    stop: async () => {
+      child.stdin.end();
+      await closed;
+    },
+  };
+}

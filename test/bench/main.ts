@@ -1,0 +1,90 @@
+// `npm run bench`: measures the native engine beside PyTorch and writes docs/performance.md.
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { probeEngines, shortName } from '../../core/run/engine.js';
+import { measureLoop } from './loop.js';
+import { loopSection, machine, scalingSection, stepSection, writeSections } from './report.js';
+import { measureScaling } from './scaling.js';
+import { shapes, type Shape } from './shapes.js';
+import { measureSteps } from './steps.js';
+
+interface Flags {
+  readonly shapes: string;
+  readonly precision: string;
+  readonly parts: string;
+  readonly json?: string;
+  readonly write: boolean;
+}
+
+const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
+const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 100 };
+
+const program = new Command('npm run bench --')
+  .description('measure the native engine beside PyTorch (PEER_PYTHON names a Python that has torch)')
+  .option('--shapes <names>', `any of ${Object.keys(shapes).join(',')}`, Object.keys(shapes).join(','))
+  .option('--precision <format>', 'f32, bf16, or auto: f32, and what the engine takes by itself', 'auto')
+  .option('--parts <names>', 'any of step,loop,scaling', 'step,loop,scaling')
+  .option('--json <file>', 'write the figures as JSON too')
+  .option('--no-write', 'leave docs/performance.md as it is')
+  .parse();
+const flags = program.opts<Flags>();
+
+const parts = chosen('parts', flags.parts, ['step', 'loop', 'scaling']);
+const asked = new Map(chosen('shapes', flags.shapes, Object.keys(shapes)).map((name) => [name, shapeOf(name)]));
+const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
+if (!engines.includes('native')) program.error('the native engine is not built here; `espalier doctor` says why');
+const python = process.env['PEER_PYTHON'];
+if (python === undefined) say('PEER_PYTHON names no Python with torch: ours alone is measured');
+
+const sections = new Map<string, string>();
+const figures: Record<string, unknown> = {};
+if (parts.includes('step')) {
+  const [precision] = chosen('precision', flags.precision, ['auto', 'f32', 'bf16']);
+  const precisions = precision === 'auto' ? ['f32', 'auto'] : [precision ?? 'f32'];
+  const others = engines.filter((engine) => engine === 'tensorflow' || engine === 'wasm');
+  const results = await measureSteps({ shapes: asked, precisions, engines: others, python, say });
+  figures['machine'] = machine(results);
+  figures['step'] = results;
+  sections.set('machine', machine(results));
+  sections.set('step', stepSection(results));
+}
+if (parts.includes('loop')) {
+  const results = [];
+  for (const [name, shape] of asked) {
+    const steps = LOOP_STEPS[name];
+    if (steps === undefined) continue;
+    say(`${name}: the whole loop`);
+    results.push(await measureLoop(name, shape, steps));
+  }
+  figures['loop'] = results;
+  sections.set('loop', loopSection(results));
+}
+if (parts.includes('scaling')) {
+  const results = await measureScaling(shapeOf('char-base'), say);
+  figures['scaling'] = results;
+  sections.set('scaling', scalingSection(results));
+}
+
+for (const section of sections.values()) process.stdout.write(`\n${section}\n`);
+if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(figures, undefined, 2)}\n`);
+const partial = asked.size < Object.keys(shapes).length || flags.precision !== 'auto' || python === undefined;
+if (flags.write && partial) say('docs/performance.md keeps its figures: these are not all of them');
+else if (flags.write) await writeSections(page, sections);
+
+function chosen(option: string, given: string, known: readonly string[]): string[] {
+  const names = given.split(',').filter((name) => name !== '');
+  const wrong = names.find((name) => !known.includes(name));
+  if (wrong !== undefined) program.error(`--${option} ${wrong}: choose from ${known.join(', ')}`, { exitCode: 2 });
+  return names;
+}
+
+function shapeOf(name: string): Shape {
+  const shape = shapes[name];
+  if (shape === undefined) throw new Error(`no shape ${name}`);
+  return shape;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,99 @@
+"""PyTorch's training step of the same GPT, in a process of its own: reads {"steps": n} lines, answers each.
+
+python peer.py SHAPE_JSON --dtype f32|bf16 [--compile] --threads N
+A step is forward, backward, clip to 1.0, AdamW, zero_grad; bf16 is autocast. AdamW is the default one: on two
+cores it is as fast as fused=True.
+"""
+
+import argparse
+import contextlib
+import json
+import resource
+import sys
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Block(nn.Module):
+    def __init__(self, heads, embd):
+        super().__init__()
+        self.heads = heads
+        self.ln_1, self.ln_2 = nn.LayerNorm(embd, bias=False), nn.LayerNorm(embd, bias=False)
+        self.attn, self.attn_proj = nn.Linear(embd, 3 * embd, bias=False), nn.Linear(embd, embd, bias=False)
+        self.fc, self.fc_proj = nn.Linear(embd, 4 * embd, bias=False), nn.Linear(4 * embd, embd, bias=False)
+
+    def forward(self, x):
+        b, t, e = x.shape
+        q, k, v = (y.view(b, t, self.heads, -1).transpose(1, 2) for y in self.attn(self.ln_1(x)).split(e, -1))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.attn_proj(y.transpose(1, 2).reshape(b, t, e))
+        return x + self.fc_proj(F.gelu(self.fc(self.ln_2(x))))
+
+
+class GPT(nn.Module):
+    def __init__(self, layers, heads, embd, blockSize, vocabSize, batchSize):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(vocabSize, embd), nn.Embedding(blockSize, embd)
+        self.h = nn.ModuleList(Block(heads, embd) for _ in range(layers))
+        self.ln_f = nn.LayerNorm(embd, bias=False)
+        for weight in (p for p in self.parameters() if p.dim() > 1):
+            nn.init.normal_(weight, std=0.02)
+
+    def forward(self, ids, targets):
+        x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1]))
+        for block in self.h:
+            x = block(x)
+        logits = F.linear(self.ln_f(x), self.wte.weight)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("shape", type=json.loads)
+    parser.add_argument("--dtype", choices=["f32", "bf16"], required=True)
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--threads", type=int, required=True)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(1)
+    model = GPT(**given.shape)
+    params = list(model.parameters())
+    groups = [
+        {"params": [p for p in params if p.dim() > 1], "weight_decay": 0.1},
+        {"params": [p for p in params if p.dim() == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
+    run = torch.compile(model) if given.compile else model
+    autocast = torch.autocast("cpu", torch.bfloat16) if given.dtype == "bf16" else contextlib.nullcontext()
+    size = (given.shape["batchSize"], given.shape["blockSize"])
+    inputs, targets = (torch.randint(given.shape["vocabSize"], size) for _ in range(2))
+
+    def step():
+        with autocast:
+            loss = run(inputs, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        loss.item()
+
+    step()
+    answer({"ready": f"PyTorch {torch.__version__}"})
+    for line in sys.stdin:
+        times = []
+        for _ in range(json.loads(line)["steps"]):
+            start = time.perf_counter()
+            step()
+            times.append((time.perf_counter() - start) * 1e3)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        answer({"times": times, "peakBytes": peak, "residentBytes": peak})
+
+
+def answer(facts):
+    print(json.dumps(facts), flush=True)
+
+
+main()

@@ -1,0 +1,124 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import type { LoopResult } from './loop.js';
+import type { ScalingResult } from './scaling.js';
+import { round } from './statistics.js';
+import type { StepResult } from './steps.js';
+
+const MEGABYTE = 1e6;
+
+/** PyTorch's best beside each of ours. */
+export function stepSection(results: readonly StepResult[]): string {
+  const rows = results.map((result) => {
+    const best = bestPeer(results, result.shape);
+    const eager = results.find(({ shape, name }) => shape === result.shape && name === 'PyTorch f32');
+    const ours = !isPeer(result);
+    return [
+      result.shape,
+      result.name,
+      round(result.milliseconds),
+      round(result.fastest),
+      ours && best !== undefined ? `**${round(best.milliseconds / result.milliseconds)}** (${best.name})` : '',
+      ours && eager !== undefined && result.name.endsWith('f32') ? round(eager.milliseconds / result.milliseconds) : '',
+      result.floorShare === undefined ? '' : `${round(100 * result.floorShare, 0)} %`,
+      round(result.peakBytes / MEGABYTE, 0),
+    ];
+  });
+  const heads = [
+    'Shape',
+    'What',
+    'Median, ms',
+    'Fastest, ms',
+    'PyTorch’s best / ours',
+    'PyTorch f32 eager / ours',
+    'Arithmetic floor',
+    'Peak memory, MB',
+  ];
+  return table(heads, rows);
+}
+
+export function loopSection(results: readonly LoopResult[]): string {
+  const heads = ['Shape', 'Bare step, ms', 'Iteration of the loop, ms', 'Loop / step', 'Memory of the step, MB'];
+  return table(
+    heads,
+    results.map((result) => [
+      result.shape,
+      round(result.stepMilliseconds),
+      round(result.iterationMilliseconds),
+      `${round((100 * result.stepMilliseconds) / result.iterationMilliseconds, 1)} %`,
+      `${round(result.residentEarly / MEGABYTE, 0)} after ${String(result.steps / 10)} steps, ${round(result.residentLate / MEGABYTE, 0)} after ${String(result.steps)}`,
+    ]),
+  );
+}
+
+export function scalingSection(results: readonly ScalingResult[]): string {
+  const most = Math.max(...results.map(({ threads }) => threads));
+  const all = results.filter(({ threads }) => threads === most);
+  const heads = [
+    'Batch × block size',
+    'µs a token',
+    'MFLOP a token',
+    'GFLOP/s',
+    `1 thread, µs a token`,
+    `Speed of ${String(most)} threads / 1`,
+  ];
+  const rows = all.map((result) => {
+    const { batchSize, blockSize, microsecondsPerToken, arithmeticPerToken } = result;
+    const alone = results.find((other) => other.threads === 1 && sameSize(other, result))?.microsecondsPerToken ?? NaN;
+    return [
+      `${String(batchSize)} × ${String(blockSize)}`,
+      round(microsecondsPerToken),
+      round(arithmeticPerToken, 1),
+      round((arithmeticPerToken * 1000) / microsecondsPerToken, 0),
+      round(alone),
+      round(alone / microsecondsPerToken),
+    ];
+  });
+  return table(heads, rows);
+}
+
+/** What it was measured on, in one line. */
+export function machine(contestants: readonly StepResult[]): string {
+  const [cpu] = os.cpus();
+  const described = new Set(contestants.map(({ name, description }) => `${name.split(' ')[0] ?? ''}: ${description}`));
+  return [
+    `${cpu?.model ?? 'unknown processor'}, ${String(os.availableParallelism())} cores, ${String(Math.round(os.totalmem() / 2 ** 30))} GiB,`,
+    `${os.type()} ${os.release()}, Node ${process.versions.node}; ${[...described].join('; ')}.`,
+  ].join(' ');
+}
+
+/** Replaces the text between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` of the page. */
+export async function writeSections(page: string, sections: ReadonlyMap<string, string>): Promise<void> {
+  let text = await readFile(page, 'utf8');
+  for (const [name, section] of sections) {
+    const [start, end] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
+    const [from, to] = [text.indexOf(start), text.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`${page} has no section ${start} … ${end}`);
+    text = `${text.slice(0, from + start.length)}\n\n${section}\n\n${text.slice(to)}`;
+  }
+  await writeFile(page, text);
+}
+
+function bestPeer(results: readonly StepResult[], shape: string): StepResult | undefined {
+  return results
+    .filter((result) => isPeer(result) && result.shape === shape)
+    .toSorted((a, b) => a.milliseconds - b.milliseconds)[0];
+}
+
+function isPeer({ name }: StepResult): boolean {
+  return name.startsWith('PyTorch');
+}
+
+function sameSize(a: ScalingResult, b: ScalingResult): boolean {
+  return a.batchSize === b.batchSize && a.blockSize === b.blockSize;
+}
+
+/** A Markdown table in prettier's form. */
+export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = heads.map((head, column) =>
+    Math.max(3, ...[head, ...rows.map((row) => row[column] ?? '')].map((cell) => cell.length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |`;
+  return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}

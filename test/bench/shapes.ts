@@ -1,0 +1,40 @@
+/** A training step's size. */
+export interface Shape {
+  readonly layers: number;
+  readonly heads: number;
+  readonly embd: number;
+  readonly blockSize: number;
+  readonly batchSize: number;
+  readonly vocabSize: number;
+}
+
+/** nanoGPT's CPU and GPU recipes for characters (the second with a batch of 8), and GPT-2 124M. */
+export const shapes: Readonly<Record<string, Shape>> = {
+  'char-small': { layers: 4, heads: 4, embd: 128, blockSize: 64, batchSize: 12, vocabSize: 65 },
+  'char-base': { layers: 6, heads: 6, embd: 384, blockSize: 256, batchSize: 8, vocabSize: 65 },
+  gpt2: { layers: 12, heads: 12, embd: 768, blockSize: 256, batchSize: 1, vocabSize: 50304 },
+};
+
+/**
+ * Multiplications and additions that a step cannot do without: forward once, backward twice, of every matrix
+ * product, and of attention the half that is not masked.
+ */
+export function arithmeticOf({ layers, embd, blockSize, batchSize, vocabSize }: Shape): number {
+  const tokens = batchSize * blockSize;
+  const weights = layers * 12 * embd ** 2 + vocabSize * embd;
+  const attended = layers * 2 * embd * ((blockSize + 1) / 2);
+  return 3 * 2 * tokens * (weights + attended);
+}
+
+/** The config of a run of this size, without dropout and bias, as `--set` takes it. */
+export function settingsOf(shape: Shape): string[] {
+  return [
+    `model.n_layer=${String(shape.layers)}`,
+    `model.n_head=${String(shape.heads)}`,
+    `model.n_embd=${String(shape.embd)}`,
+    `model.block_size=${String(shape.blockSize)}`,
+    `train.batch_size=${String(shape.batchSize)}`,
+    'model.bias=false',
+    'model.dropout=0',
+  ];
+}

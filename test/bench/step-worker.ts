@@ -1,0 +1,66 @@
+// One engine's training step, in a process of its own: reads `{"steps": n}` and `{"product": n}` lines, answers each.
+import { createInterface } from 'node:readline';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import * as tf from '@tensorflow/tfjs-core';
+import { Engine, Model, Optimizer } from '../../core/index.js';
+import { createRun } from '../../core/run/create.js';
+import { trainableParameters } from '../../core/run/parameters.js';
+import { microBatchStep } from '../../core/run/step.js';
+import { Terminal } from '../../core/terminal.js';
+import type { Question } from './contestant.js';
+import { settingsOf, type Shape } from './shapes.js';
+
+const [given = '', ...engineSettings] = process.argv.slice(2);
+const shape: Shape = JSON.parse(given);
+const { run } = await createRun({
+  cwd: import.meta.dirname,
+  presets: ['base'],
+  set: ['model.use=gpt', `model.vocab_size=${String(shape.vocabSize)}`, ...settingsOf(shape), ...engineSettings],
+  only: ['engine', 'model', 'optimizer'],
+  terminal: new Terminal({ quiet: true }),
+});
+await run.setUp(shape.vocabSize);
+const [model, optimizer] = [run.container.resolve(Model), run.container.resolve(Optimizer)];
+const size = shape.batchSize * shape.blockSize;
+const ids = (factor: number): Int32Array => Int32Array.from({ length: size }, (_, i) => (i * factor) % shape.vocabSize);
+const batch = { ...shape, inputs: ids(7919), targets: ids(104_729) };
+
+answer({ ready: run.container.resolve(Engine).description });
+for await (const line of createInterface({ input: process.stdin })) {
+  const question: Question = JSON.parse(line);
+  const times =
+    'steps' in question ? await timed(question.steps, step) : await timed(5, () => product(question.product));
+  answer({ times, peakBytes: process.resourceUsage().maxRSS * 1024, residentBytes: process.memoryUsage.rss() });
+}
+await run.dispose();
+
+/** Forward, backward, clip to 1.0, AdamW. */
+function step(): void {
+  const gradients = new Map<string, tf.Tensor>();
+  const loss = microBatchStep(model, batch, 1, gradients, { iteration: 0, microBatch: 0 });
+  loss.dataSync();
+  loss.dispose();
+  optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: 1e-3, gradClip: 1 });
+  for (const gradient of gradients.values()) gradient.dispose();
+}
+
+/** A product of two square matrices. */
+function product(n: number): void {
+  tf.tidy(() => tf.matMul(tf.ones([n, n]), tf.ones([n, n]))).dispose();
+}
+
+/** Milliseconds of each. */
+async function timed(count: number, work: () => void): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const start = performance.now();
+    work();
+    times.push(performance.now() - start);
+    await nextTurn();
+  }
+  return times;
+}
+
+function answer(facts: object): void {
+  process.stdout.write(`${JSON.stringify(facts)}\n`);
+}

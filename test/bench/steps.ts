@@ -1,0 +1,119 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ours, pytorch } from './contestants.js';
+import type { Contestant } from './contestant.js';
+import { arithmeticOf, type Shape } from './shapes.js';
+import { median } from './statistics.js';
+
+export interface StepResult {
+  readonly shape: string;
+  readonly name: string;
+  readonly description: string;
+  readonly milliseconds: number;
+  readonly fastest: number;
+  readonly peakBytes: number;
+  /** Time of the step's arithmetic at the speed of this engine's matrix product, of the step's time; ours alone. */
+  readonly floorShare?: number;
+}
+
+export interface StepRequest {
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly precisions: readonly string[];
+  readonly engines: readonly string[];
+  readonly python: string | undefined;
+  readonly say: (line: string) => void;
+}
+
+const ROUNDS = 7;
+/** Milliseconds that each takes in a round. */
+const TURN = 1000;
+/** PyTorch's threads spin for a while after its last operation. */
+const COOL_DOWN = 300;
+const PRODUCT_SIZE = 1024;
+
+/** Each shape: every contestant waits in a process of its own, and they take turns. */
+export async function measureSteps({ shapes, ...request }: StepRequest): Promise<StepResult[]> {
+  const results: StepResult[] = [];
+  for (const [name, shape] of shapes) {
+    const contestants = await startAll(name, shape, request);
+    try {
+      results.push(...(await takeTurns(name, shape, contestants, request.say)));
+    } finally {
+      await Promise.all(contestants.map((contestant) => contestant.stop()));
+    }
+  }
+  return results;
+}
+
+async function startAll(
+  name: string,
+  shape: Shape,
+  { precisions, engines, python, say }: Omit<StepRequest, 'shapes'>,
+): Promise<Contestant[]> {
+  const starts = [
+    ...precisions.map((precision) => () => ours('native', shape, [`precision=${precision}`])),
+    ...engines
+      // A step of a larger shape takes wasm minutes.
+      .filter((engine) => engine !== 'wasm' || name === 'char-small')
+      .map((engine) => () => ours(engine, shape)),
+    ...(python === undefined
+      ? []
+      : ['f32', 'bf16'].flatMap((dtype) =>
+          [false, true].map((compile) => () => pytorch(shape, dtype, compile, python)),
+        )),
+  ];
+  const contestants: Contestant[] = [];
+  for (const start of starts) {
+    try {
+      const contestant = await start();
+      // Where `auto` takes f32, it is there already.
+      if (contestants.some((other) => other.name === contestant.name)) await contestant.stop();
+      else contestants.push(contestant);
+    } catch (error) {
+      say(`not measured: ${String(error)}`);
+    }
+  }
+  return contestants;
+}
+
+async function takeTurns(
+  name: string,
+  shape: Shape,
+  contestants: readonly Contestant[],
+  say: StepRequest['say'],
+): Promise<StepResult[]> {
+  const times = new Map(contestants.map((contestant) => [contestant, [] as number[]]));
+  const products = new Map(contestants.map((contestant) => [contestant, [] as number[]]));
+  const peaks = new Map<Contestant, number>();
+  const steps = new Map<Contestant, number>();
+  for (const contestant of contestants) {
+    const warmUp = await contestant.ask({ steps: 3 });
+    steps.set(contestant, Math.max(1, Math.round(TURN / median(warmUp.times))));
+  }
+  for (let turn = 0; turn < ROUNDS; turn++) {
+    say(`${name}: round ${String(turn + 1)} of ${String(ROUNDS)}`);
+    for (const contestant of contestants) {
+      const answer = await contestant.ask({ steps: steps.get(contestant) ?? 1 });
+      times.get(contestant)?.push(...answer.times);
+      peaks.set(contestant, answer.peakBytes);
+      if (contestant.name.startsWith('native')) {
+        products.get(contestant)?.push(...(await contestant.ask({ product: PRODUCT_SIZE })).times);
+      }
+      await pause(COOL_DOWN);
+    }
+  }
+  return contestants.map((contestant) => {
+    const all = times.get(contestant) ?? [];
+    const milliseconds = median(all);
+    const product = Math.min(...(products.get(contestant) ?? []));
+    const floor = (product * arithmeticOf(shape)) / (2 * PRODUCT_SIZE ** 3);
+    return {
+      shape: name,
+      name: contestant.name,
+      description: contestant.description,
+      milliseconds,
+      fastest: Math.min(...all),
+      peakBytes: peaks.get(contestant) ?? NaN,
+      ...(Number.isFinite(floor) ? { floorShare: floor / milliseconds } : {}),
+    };
+  });
+}
