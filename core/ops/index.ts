@@ -4,6 +4,7 @@ export { causalAttention } from './causal-attention.js';
 export { dropout, dropoutFactors, type DropoutMask } from './dropout.js';
 export { embedding } from './embedding.js';
 export { gelu } from './gelu.js';
+export { geluLinear } from './gelu-linear.js';
 export { globalNorm } from './global-norm.js';
 export { Attributes, KernelInputs } from './kernel.js';
 export { layerNorm } from './layer-norm.js';

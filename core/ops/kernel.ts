@@ -72,6 +72,13 @@ export function runKernelForAll(
   return tf.engine().runKernel<tf.Tensor[]>(name, inputs, attributes);
 }
 
+/** The inputs that are there. */
+export function present(inputs: Readonly<Record<string, tf.Tensor | undefined>>): tf.NamedTensorMap {
+  return Object.fromEntries(
+    Object.entries(inputs).flatMap(([name, tensor]) => (tensor === undefined ? [] : [[name, tensor] as const])),
+  );
+}
+
 /** The gradient of an output; its kernel's first one where there are several. */
 export function firstOf(dy: tf.Tensor | tf.Tensor[]): tf.Tensor {
   return at(Array.isArray(dy) ? dy : [dy], 0);

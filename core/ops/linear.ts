@@ -1,17 +1,19 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { asRows, at, firstOf, lastSize, runKernel, type Op } from './kernel.js';
+import { asRows, at, firstOf, lastSize, present, runKernel, type Op } from './kernel.js';
 
 export interface LinearOptions {
   /** [out]; added to every row. */
   bias?: tf.Tensor | undefined;
   /** The weight is [out, in], as the token embedding is when it serves as the output head. */
   transposeWeight?: boolean;
+  /** [..., out]; added to the result. */
+  residual?: tf.Tensor | undefined;
 }
 
-/** `x` [..., in] · `weight` [in, out] (+ bias) → [..., out]. */
+/** `x` [..., in] · `weight` [in, out] (+ bias) (+ residual) → [..., out]. */
 export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor, options: LinearOptions = {}): T {
-  const inputs = { x, weight, ...(options.bias === undefined ? {} : { bias: options.bias }) };
-  return runKernel<T>('EspalierLinear', inputs, { transposeWeight: options.transposeWeight === true });
+  const { bias, residual, transposeWeight = false } = options;
+  return runKernel<T>('EspalierLinear', present({ x, weight, bias, residual }), { transposeWeight });
 }
 
 export const linearOp: Op = {
@@ -22,8 +24,10 @@ export const linearOp: Op = {
         const [x, weight, bias] = [inputs.get('x'), inputs.get('weight'), inputs.optional('bias')];
         const transpose = attributes.flag('transposeWeight');
         const product = tf.matMul(asRows(x), weight, false, transpose);
-        const y = bias === undefined ? product : tf.add(product, bias);
-        return tf.reshape(y, [...x.shape.slice(0, -1), at(weight.shape, transpose ? 0 : 1)]);
+        const rows = bias === undefined ? product : tf.add(product, bias);
+        const y = tf.reshape(rows, [...x.shape.slice(0, -1), at(weight.shape, transpose ? 0 : 1)]);
+        const residual = inputs.optional('residual');
+        return residual === undefined ? y : tf.add(y, residual);
       },
     },
     {
@@ -54,6 +58,7 @@ export const linearOp: Op = {
           x: () => runKernel('EspalierLinearInputGrad', { dy, weight }, attributes),
           weight: () => runKernel('EspalierLinearWeightGrad', { x, dy }, attributes),
           bias: () => runKernel('EspalierLinearBiasGrad', { dy }),
+          residual: () => tf.clone(dy),
         };
       },
     },

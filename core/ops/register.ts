@@ -5,6 +5,7 @@ import { causalAttentionOp } from './causal-attention.js';
 import { dropoutOp } from './dropout.js';
 import { embeddingOp } from './embedding.js';
 import { geluOp } from './gelu.js';
+import { geluLinearOp } from './gelu-linear.js';
 import { glueGradients } from './glue-gradients.js';
 import { globalNormOp } from './global-norm.js';
 import { Attributes, KernelInputs, type CompositeKernel, type Op } from './kernel.js';
@@ -16,6 +17,7 @@ const ops: readonly Op[] = [
   linearOp,
   layerNormOp,
   geluOp,
+  geluLinearOp,
   causalAttentionOp,
   embeddingOp,
   softmaxCrossEntropyOp,

@@ -15,18 +15,25 @@ export interface Variant {
  * does not have the length that the sizes say. `bf16`: operands of products are rounded to bfloat16.
  */
 export interface NativeBinding {
-  /** y [m, n] = a · b (+ bias [n]); a [m, k] or, transposed, [k, m]; b [k, n] or [n, k]. */
+  /**
+   * y [m, n] = a · b (+ bias [n]) (+ residual [m, n]); a [m, k] or, transposed, [k, m]; b [k, n] or [n, k].
+   * @param geluOfA a stands for its GELU
+   * @param geluSlopeAt [m, n]; the result is multiplied by the slope of the GELU there
+   */
   matrixProduct(
     m: number,
     n: number,
     k: number,
     transposeA: boolean,
     transposeB: boolean,
+    bf16: boolean,
+    geluOfA: boolean,
     a: Floats,
     b: Floats,
     bias: Floats | undefined,
+    residual: Floats | undefined,
+    geluSlopeAt: Floats | undefined,
     y: Floats,
-    bf16: boolean,
   ): void;
   /** qkv [batch, time, 3 · heads · part] → y [batch, time, heads · part], logSum [batch, heads, time]. */
   attention(

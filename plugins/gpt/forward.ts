@@ -1,5 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { causalAttention, dropout, embedding, gelu, layerNorm, linear, type DropoutMask } from '../../core/index.js';
+import {
+  causalAttention,
+  dropout,
+  embedding,
+  geluLinear,
+  layerNorm,
+  linear,
+  type DropoutMask,
+  type LinearOptions,
+} from '../../core/index.js';
 import type { GptConfig } from './config.js';
 
 export type Weights = ReadonlyMap<string, tf.Tensor>;
@@ -10,7 +19,8 @@ export type NextMask = () => DropoutMask | undefined;
 /** `ids` [batch, time] → the last layer norm's output [batch, time, embd]. */
 export function hiddenStates(config: GptConfig, weights: Weights, ids: tf.Tensor2D, nextMask: NextMask): tf.Tensor3D {
   const time = ids.shape[1];
-  const positions = tf.slice(weightOf(weights, 'transformer.wpe.weight'), [0, 0], [time, config.n_embd]);
+  const table = weightOf(weights, 'transformer.wpe.weight');
+  const positions = time === table.shape[0] ? table : tf.slice(table, [0, 0], [time, config.n_embd]);
   const tokens = embedding(ids, weightOf(weights, 'transformer.wte.weight'));
   let x: tf.Tensor3D = dropout(tf.add(tokens, positions), nextMask());
   for (let layer = 0; layer < config.n_layer; layer++)
@@ -25,14 +35,30 @@ export function head<T extends tf.Tensor>(weights: Weights, hidden: T): T {
 
 function block(config: GptConfig, weights: Weights, at: string, x: tf.Tensor3D, nextMask: NextMask): tf.Tensor3D {
   const qkv = project(weights, `${at}.attn.c_attn`, norm(weights, `${at}.ln_1`, x));
-  const attended = project(weights, `${at}.attn.c_proj`, causalAttention(qkv, config.n_head, nextMask()));
-  const middle: tf.Tensor3D = tf.add(x, dropout(attended, nextMask()));
-  const hidden = gelu(project(weights, `${at}.mlp.c_fc`, norm(weights, `${at}.ln_2`, middle)));
-  return tf.add(middle, dropout(project(weights, `${at}.mlp.c_proj`, hidden), nextMask()));
+  const attended = causalAttention(qkv, config.n_head, nextMask());
+  const middle = joined(x, nextMask(), (residual) =>
+    linear(attended, ...parts(weights, `${at}.attn.c_proj`, residual)),
+  );
+  const hidden = project(weights, `${at}.mlp.c_fc`, norm(weights, `${at}.ln_2`, middle));
+  return joined(middle, nextMask(), (residual) => geluLinear(hidden, ...parts(weights, `${at}.mlp.c_proj`, residual)));
+}
+
+/** `x` plus a branch: in one operation where nothing of the branch is dropped. */
+function joined(
+  x: tf.Tensor3D,
+  mask: DropoutMask | undefined,
+  branch: (residual?: tf.Tensor) => tf.Tensor3D,
+): tf.Tensor3D {
+  return mask === undefined ? branch(x) : tf.add(x, dropout(branch(), mask));
 }
 
 function project(weights: Weights, name: string, x: tf.Tensor3D): tf.Tensor3D {
-  return linear(x, weightOf(weights, `${name}.weight`), { bias: weights.get(`${name}.bias`) });
+  return linear(x, ...parts(weights, name));
+}
+
+/** A projection's weight, and what is added to the product. */
+function parts(weights: Weights, name: string, residual?: tf.Tensor): [tf.Tensor, LinearOptions] {
+  return [weightOf(weights, `${name}.weight`), { bias: weights.get(`${name}.bias`), residual }];
 }
 
 function norm(weights: Weights, name: string, x: tf.Tensor3D): tf.Tensor3D {

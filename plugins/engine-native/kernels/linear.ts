@@ -5,30 +5,41 @@ import { rowsAndColumns, sizeOf, type NativeKernel } from './kernel.js';
 export const linearKernels: readonly NativeKernel[] = [
   {
     name: 'EspalierLinear',
-    compute: (inputs, attributes, backend) => {
-      const transpose = attributes.flag('transposeWeight');
-      return multiplyRows(inputs.get('x'), inputs.get('weight'), transpose, inputs.optional('bias'), backend);
-    },
+    compute: (inputs, attributes, backend) =>
+      multiplyRows(backend, inputs.get('x'), inputs.get('weight'), attributes.flag('transposeWeight'), {
+        bias: inputs.optional('bias'),
+        residual: inputs.optional('residual'),
+      }),
+  },
+  {
+    name: 'EspalierGeluLinear',
+    compute: (inputs, _attributes, backend) =>
+      multiplyRows(backend, inputs.get('x'), inputs.get('weight'), false, {
+        geluOfX: true,
+        bias: inputs.optional('bias'),
+        residual: inputs.optional('residual'),
+      }),
   },
   {
     name: 'EspalierLinearInputGrad',
-    compute: (inputs, attributes, backend) => {
-      const transpose = !attributes.flag('transposeWeight');
-      return multiplyRows(inputs.get('dy'), inputs.get('weight'), transpose, undefined, backend);
-    },
+    compute: (inputs, attributes, backend) =>
+      multiplyRows(backend, inputs.get('dy'), inputs.get('weight'), !attributes.flag('transposeWeight')),
+  },
+  {
+    name: 'EspalierGeluLinearInputGrad',
+    compute: (inputs, _attributes, backend) =>
+      multiplyRows(backend, inputs.get('dy'), inputs.get('weight'), true, { geluSlopeAt: inputs.get('x') }),
   },
   {
     name: 'EspalierLinearWeightGrad',
     compute: (inputs, attributes, backend) => {
       const [x, dy] = [inputs.get('x'), inputs.get('dy')];
-      const [left, right] = attributes.flag('transposeWeight') ? [dy, x] : [x, dy];
-      const [rows, m] = rowsAndColumns(left.shape);
-      const [, n] = rowsAndColumns(right.shape);
-      const gradient = backend.allocate([m, n]);
-      const [a, b, y] = [backend.floats(left), backend.floats(right), backend.floats(gradient)];
-      backend.binding.matrixProduct(m, n, rows, true, false, a, b, undefined, y, backend.bf16);
-      return gradient;
+      return attributes.flag('transposeWeight') ? multiplyColumns(backend, dy, x) : multiplyColumns(backend, x, dy);
     },
+  },
+  {
+    name: 'EspalierGeluLinearWeightGrad',
+    compute: (inputs, _attributes, backend) => multiplyColumns(backend, inputs.get('x'), inputs.get('dy'), true),
   },
   {
     name: 'EspalierLinearBiasGrad',
@@ -59,36 +70,58 @@ export const linearKernels: readonly NativeKernel[] = [
           arrays[1].subarray(batch * k * n, (batch + 1) * k * n),
           arrays[2].subarray(batch * m * n, (batch + 1) * m * n),
         ];
-        backend.binding.matrixProduct(m, n, k, transposeA, transposeB, left, right, undefined, to, backend.bf16);
+        backend.binding.matrixProduct(
+          ...([m, n, k, transposeA, transposeB, backend.bf16, false, left, right] as const),
+          ...([undefined, undefined, undefined, to] as const),
+        );
       }
       return y;
     },
   },
 ];
 
+/** What joins a product of rows on its way. */
+interface Extras {
+  readonly geluOfX?: boolean;
+  readonly bias?: TensorInfo | undefined;
+  readonly residual?: TensorInfo | undefined;
+  readonly geluSlopeAt?: TensorInfo | undefined;
+}
+
 /** x [..., inner] times a matrix [inner, columns], or, transposed, [columns, inner]. */
 function multiplyRows(
+  backend: NativeBackend,
   x: TensorInfo,
   matrix: TensorInfo,
   transpose: boolean,
-  bias: TensorInfo | undefined,
-  backend: NativeBackend,
+  { geluOfX = false, bias, residual, geluSlopeAt }: Extras = {},
 ): TensorInfo {
   const [rows, inner] = rowsAndColumns(x.shape);
   const [columns = 0, matrixInner] = inOrder(matrix.shape, !transpose);
   if (inner !== matrixInner) {
     throw new Error(`[${String(x.shape)}] cannot be multiplied by [${String(matrix.shape)}]`);
   }
+  const floats = (tensor: TensorInfo | undefined): Float32Array | undefined =>
+    tensor === undefined ? undefined : backend.floats(tensor);
   const y = backend.allocate([...x.shape.slice(0, -1), columns]);
   backend.binding.matrixProduct(
-    ...[rows, columns, inner],
-    ...[false, transpose],
-    ...[backend.floats(x), backend.floats(matrix)],
-    bias === undefined ? undefined : backend.floats(bias),
-    backend.floats(y),
-    backend.bf16,
+    ...([rows, columns, inner, false, transpose, backend.bf16, geluOfX] as const),
+    ...([backend.floats(x), backend.floats(matrix)] as const),
+    ...([floats(bias), floats(residual), floats(geluSlopeAt), backend.floats(y)] as const),
   );
   return y;
+}
+
+/** a [..., m] transposed times b [..., n]: the sum over rows of their outer products, [m, n]. */
+function multiplyColumns(backend: NativeBackend, a: TensorInfo, b: TensorInfo, geluOfA = false): TensorInfo {
+  const [rows, m] = rowsAndColumns(a.shape);
+  const [, n] = rowsAndColumns(b.shape);
+  const gradient = backend.allocate([m, n]);
+  backend.binding.matrixProduct(
+    ...([m, n, rows, true, false, backend.bf16, geluOfA, backend.floats(a), backend.floats(b)] as const),
+    ...([undefined, undefined, undefined, backend.floats(gradient)] as const),
+  );
+  return gradient;
 }
 
 function inOrder(sizes: readonly number[], transposed: boolean): readonly number[] {

@@ -118,19 +118,22 @@ int64_t times(int64_t a, int64_t b) {
   return product;
 }
 
-// m, n, k, transpose a, transpose b, a, b, bias, c, bf16
+// m, n, k, transpose a, transpose b, bf16, GELU of a, a, b, bias, residual, GELU slope at, c
 void MatrixProduct(const Napi::CallbackInfo& info) {
   Arguments in(info);
   Product p = {};
   p.m = in.size(), p.n = in.size(), p.k = in.size();
   const bool transpose_a = in.flag(), transpose_b = in.flag();
+  p.precision = in.precision();
+  p.gelu_of_a = in.flag();
   const float* a = in.floats(times(p.m, p.k));
   const float* b = in.floats(times(p.k, p.n));
   p.a = transpose_a ? Matrix{a, 1, p.m} : Matrix{a, p.k, 1};
   p.b = transpose_b ? Matrix{b, 1, p.k} : Matrix{b, p.n, 1};
   p.bias = in.optional_floats(p.n);
+  p.residual = in.optional_floats(times(p.m, p.n));
+  p.gelu_slope_at = in.optional_floats(times(p.m, p.n));
   p.c = in.floats(times(p.m, p.n));
-  p.precision = in.precision();
   kernels->product(p);
 }
 

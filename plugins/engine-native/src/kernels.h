@@ -13,12 +13,15 @@ struct Matrix {
   int64_t row_stride, column_stride;
 };
 
-/** c [m, n] = a [m, k] * b [k, n] (+ bias [n], to every row). */
+/** c [m, n] = a [m, k] * b [k, n] (+ bias [n], to every row) (+ residual [m, n]). */
 struct Product {
   int64_t m, n, k;
   Matrix a, b;
   float* c;
-  const float* bias;  // null: none
+  const float* bias;           // null: none
+  const float* residual;       // null: none
+  const float* gelu_slope_at;  // [m, n]; the result is multiplied by the slope of the GELU there; null: it is not
+  bool gelu_of_a;              // a stands for its GELU
   Precision precision;
 };
 

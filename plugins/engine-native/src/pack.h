@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels.h"
+#include "normal.h"
 #include "simd.h"
 
 namespace espalier {
@@ -25,32 +26,43 @@ constexpr int64_t units_of(int64_t inner) {
   return (inner + In::per_unit - 1) / In::per_unit;
 }
 
-/**
- * Packs one panel: its word (unit u, lane i) goes to to[u * P + i]. Element (lane i, inner k) of the operand
- * stands at from[i * lane_stride + k * inner_stride]. Lanes from `lanes` on, and inner elements from `inner` on, are 0.
- */
-template <class In, int P>
-void pack_panel(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
-                uint32_t* to) {
-  const int64_t units = units_of<In>(inner);
-  if (lane_stride == 1) {
-    for (int64_t u = 0; u < units; u++) {
-      const int64_t k = u * In::per_unit;
-      const float* even = from + k * inner_stride;
-      const bool has_odd = In::per_unit == 2 && k + 1 < inner;
-      const float* odd = has_odd ? even + inner_stride : even;
-      for (int64_t i = 0; i < P; i += W) {
-        const int64_t n = lanes - i;
-        const Floats first = n >= W ? load(even + i) : n > 0 ? load_part(even + i, n) : Floats{};
-        const Floats second = !has_odd ? Floats{} : n >= W ? load(odd + i) : n > 0 ? load_part(odd + i, n) : Floats{};
-        const Words word = In::convert(first, second);
-        if (P - i >= W) store(to + u * P + i, word);
-        else std::memcpy(to + u * P + i, &word, (P - i) * sizeof(uint32_t));
-      }
+/** What is done with an operand's numbers before they are packed; 0 must stay 0. */
+struct AsTheyAre {
+  static Floats map(Floats x) { return x; }
+};
+
+struct TheirGelu {
+  static Floats map(Floats x) { return gelu_of(x); }
+};
+
+// A panel's word (unit u, lane i) goes to to[u * P + i]. Element (lane i, inner k) of the operand stands at
+// from[i * lane_stride + k * inner_stride]. Lanes from `lanes` on, and inner elements from `inner` on, are 0.
+
+/** The units [begin, end) of one panel whose lanes follow each other in memory. */
+template <class In, int P, class Form>
+void pack_adjacent_lanes(const float* from, int64_t inner_stride, int64_t lanes, int64_t inner, int64_t begin,
+                         int64_t end, uint32_t* to) {
+  for (int64_t u = begin; u < end; u++) {
+    const int64_t k = u * In::per_unit;
+    const float* even = from + k * inner_stride;
+    const bool has_odd = In::per_unit == 2 && k + 1 < inner;
+    const float* odd = has_odd ? even + inner_stride : even;
+    for (int64_t i = 0; i < P; i += W) {
+      const int64_t n = lanes - i;
+      const Floats first = n >= W ? load(even + i) : n > 0 ? load_part(even + i, n) : Floats{};
+      const Floats second = !has_odd ? Floats{} : n >= W ? load(odd + i) : n > 0 ? load_part(odd + i, n) : Floats{};
+      const Words word = In::convert(Form::map(first), Form::map(second));
+      if (P - i >= W) store(to + u * P + i, word);
+      else std::memcpy(to + u * P + i, &word, (P - i) * sizeof(uint32_t));
     }
-    return;
   }
-  // Lanes are rows of the operand: W units of W lanes are read along the rows, and transposed.
+}
+
+/** One panel whose lanes stand apart: W units of W lanes are read along the lanes, and transposed. */
+template <class In, int P, class Form>
+void pack_distant_lanes(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
+                        uint32_t* to) {
+  const int64_t units = units_of<In>(inner);
   for (int64_t i = 0; i < P; i += W) {
     for (int64_t u = 0; u < units; u += W) {
       Words block[W];
@@ -66,13 +78,13 @@ void pack_panel(const float* from, int64_t lane_stride, int64_t inner_stride, in
             even[j] = row[j * In::per_unit * inner_stride];
             if (In::per_unit == 2 && j * 2 + 1 < left) odd[j] = row[(j * 2 + 1) * inner_stride];
           }
-          block[lane] = In::convert(load(even), load(odd));
+          block[lane] = In::convert(Form::map(load(even)), Form::map(load(odd)));
         } else if (In::per_unit == 1) {
-          block[lane] = (Words)(left >= W ? load(row) : load_part(row, left));
+          block[lane] = (Words)Form::map(left >= W ? load(row) : load_part(row, left));
         } else {
           const Floats low = left >= W ? load(row) : load_part(row, left);
           const Floats high = left >= 2 * W ? load(row + W) : left > W ? load_part(row + W, left - W) : Floats{};
-          block[lane] = pairs_along(low, high);
+          block[lane] = pairs_along(Form::map(low), Form::map(high));
         }
       }
       transpose(block);
@@ -91,16 +103,24 @@ void pack_panel(const float* from, int64_t lane_stride, int64_t inner_stride, in
   }
 }
 
-/** Packs all panels of an operand, one after the other; the part [begin, end) of the panels. */
-template <class In, int P>
+/** Packs panels [begin, end) of an operand, one after the other. */
+template <class In, int P, class Form = AsTheyAre>
 void pack_panels(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
                  int64_t begin, int64_t end, uint32_t* to) {
-  const int64_t size = units_of<In>(inner) * P;
-  for (int64_t panel = begin; panel < end; panel++) {
-    const int64_t first = panel * P;
-    const int64_t here = lanes - first < P ? lanes - first : P;
-    pack_panel<In, P>(from + first * lane_stride, lane_stride, inner_stride, here, inner, to + panel * size);
+  const int64_t units = units_of<In>(inner);
+  const auto lanes_of = [&](int64_t panel) { return lanes - panel * P < P ? lanes - panel * P : P; };
+  if (lane_stride != 1) {
+    for (int64_t panel = begin; panel < end; panel++)
+      pack_distant_lanes<In, P, Form>(from + panel * P * lane_stride, lane_stride, inner_stride, lanes_of(panel), inner,
+                                      to + panel * units * P);
+    return;
   }
+  // Some units of all panels before the next: memory is read along its rows.
+  constexpr int64_t step = 8;
+  for (int64_t u = 0; u < units; u += step)
+    for (int64_t panel = begin; panel < end; panel++)
+      pack_adjacent_lanes<In, P, Form>(from + panel * P, inner_stride, lanes_of(panel), inner, u,
+                                       u + step < units ? u + step : units, to + panel * units * P);
 }
 
 }  // namespace ESPALIER_VARIANT

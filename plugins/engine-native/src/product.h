@@ -3,6 +3,7 @@
 
 #include "kernels.h"
 #include "pack.h"
+#include "rows.h"
 #include "scratch.h"
 #include "threads.h"
 
@@ -14,6 +15,9 @@ struct Epilogue {
   bool accumulate = false;      // add to what is there
   const float* bias = nullptr;  // add [n] to every row
   float scale = 1.0f;           // multiply the product first
+  // Matrices laid out as the result is; both null where the tile is neither first nor last along the inner dimension.
+  const float* residual = nullptr;       // add
+  const float* gelu_slope_at = nullptr;  // then multiply by the slope of the GELU there
 };
 
 /** One tile: MR lanes of a times NR lanes of b, summed over the units. */
@@ -36,19 +40,27 @@ inline void store_tile(const Floats (&sums)[MR][NV], float* c, int64_t row_strid
                        const Epilogue& epilogue) {
   for (int64_t i = 0; i < rows; i++) {
     for (int v = 0; v < NV; v++) {
-      const int64_t n = columns - v * W;
+      const int64_t at = i * row_stride + v * W;
+      const int64_t n = columns - v * W < W ? columns - v * W : W;
       if (n <= 0) break;
-      float* to = c + i * row_stride + v * W;
       Floats value = sums[i][v] * epilogue.scale;
-      if (n >= W) {
-        if (epilogue.bias != nullptr) value += load(epilogue.bias + v * W);
-        if (epilogue.accumulate) value += load(to);
-        store(to, value);
-      } else {
-        if (epilogue.bias != nullptr) value += load_part(epilogue.bias + v * W, n);
-        if (epilogue.accumulate) value += load_part(to, n);
-        store_part(to, value, n);
-      }
+      if (epilogue.bias != nullptr) value += load_some(epilogue.bias + v * W, n);
+      if (epilogue.accumulate) value += load_some(c + at, n);
+      if (epilogue.residual != nullptr) value += load_some(epilogue.residual + at, n);
+      if (epilogue.gelu_slope_at != nullptr) value *= gelu_slope(load_some(epilogue.gelu_slope_at + at, n));
+      store_some(c + at, value, n);
+    }
+  }
+}
+
+/** Asks for the lines that the tile will be stored to, before it is multiplied: they are on their way meanwhile. */
+inline void prefetch_tile(const float* c, int64_t row_stride, int64_t rows, const Epilogue& epilogue) {
+  for (int64_t i = 0; i < rows; i++) {
+    for (int v = 0; v < NV; v++) {
+      const int64_t at = i * row_stride + v * W;
+      __builtin_prefetch(c + at, 1);
+      if (epilogue.residual != nullptr) __builtin_prefetch(epilogue.residual + at);
+      if (epilogue.gelu_slope_at != nullptr) __builtin_prefetch(epilogue.gelu_slope_at + at);
     }
   }
 }
@@ -67,10 +79,14 @@ void multiply_packed(int64_t m, int64_t n, int64_t units, Packed a, Packed b, fl
     Epilogue here = epilogue;
     if (here.bias != nullptr) here.bias += j * NR;
     for (int64_t i = 0; i * MR < m; i++) {
+      const int64_t rows = m - i * MR < MR ? m - i * MR : MR;
+      const int64_t first = i * MR * row_stride + j * NR;
+      if (epilogue.residual != nullptr) here.residual = epilogue.residual + first;
+      if (epilogue.gelu_slope_at != nullptr) here.gelu_slope_at = epilogue.gelu_slope_at + first;
+      prefetch_tile(c + first, row_stride, rows, here);
       Floats sums[MR][NV];
       multiply_tile<In>(units, a.words + i * a.panel_stride, b.words + j * b.panel_stride, sums);
-      const int64_t rows = m - i * MR < MR ? m - i * MR : MR;
-      store_tile(sums, c + i * MR * row_stride + j * NR, row_stride, rows, n - j * NR, here);
+      store_tile(sums, c + first, row_stride, rows, n - j * NR, here);
     }
   }
 }
@@ -131,8 +147,7 @@ class Multiplication {
       for (int64_t i = rows.begin; i < rows.end; i += ROW_PANELS) {
         const Range group = {i, i + ROW_PANELS < rows.end ? i + ROW_PANELS : rows.end};
         for (int64_t k = 0; k < p_.k; k += inner_step_) {
-          pack_panels<In, MR>(a_at(group.begin, k), p_.a.row_stride, p_.a.column_stride, p_.m - group.begin * MR,
-                              inner_at(k), 0, group.end - group.begin, a);
+          pack_rows(a_at(group.begin, k), p_.m - group.begin * MR, k, {0, group.end - group.begin}, a);
           block(group, {0, column_panels_}, k, a, b + words_before(k, column_panels_, NR));
         }
       }
@@ -142,8 +157,13 @@ class Multiplication {
   /** All of a, inner step by inner step; the rows' panels of one step follow each other. */
   void pack_a(Range rows, uint32_t* a) {
     for (int64_t k = 0; k < p_.k; k += inner_step_)
-      pack_panels<In, MR>(a_at(0, k), p_.a.row_stride, p_.a.column_stride, p_.m, inner_at(k), rows.begin, rows.end,
-                          a + words_before(k, row_panels_, MR));
+      pack_rows(a_at(0, k), p_.m, k, rows, a + words_before(k, row_panels_, MR));
+  }
+
+  void pack_rows(const float* from, int64_t rows, int64_t k, Range panels, uint32_t* to) {
+    const auto& [data, row, column] = p_.a;
+    if (p_.gelu_of_a) pack_panels<In, MR, TheirGelu>(from, row, column, rows, inner_at(k), panels.begin, panels.end, to);
+    else pack_panels<In, MR>(from, row, column, rows, inner_at(k), panels.begin, panels.end, to);
   }
 
   /** Some panels of b, for one inner step, to the start of `b`. */
@@ -166,16 +186,23 @@ class Multiplication {
     const int64_t units = units_at(k);
     Epilogue epilogue;
     epilogue.accumulate = k > 0;
+    const int64_t first = rows.begin * MR * p_.n + columns.begin * NR;
     if (k == 0 && p_.bias != nullptr) epilogue.bias = p_.bias + columns.begin * NR;
+    if (k == 0 && p_.residual != nullptr) epilogue.residual = p_.residual + first;
+    if (k + inner_step_ >= p_.k && p_.gelu_slope_at != nullptr) epilogue.gelu_slope_at = p_.gelu_slope_at + first;
     const int64_t m = (rows.end * MR < p_.m ? rows.end * MR : p_.m) - rows.begin * MR;
     const int64_t n = (columns.end * NR < p_.n ? columns.end * NR : p_.n) - columns.begin * NR;
     multiply_packed<In>(m, n, units, {a, units * MR}, {b, units * NR},
-                        p_.c + rows.begin * MR * p_.n + columns.begin * NR, p_.n, epilogue);
+                        p_.c + first, p_.n, epilogue);
   }
 
   void clear() {
     for (int64_t i = 0; i < p_.m; i++)
-      for (int64_t j = 0; j < p_.n; j++) p_.c[i * p_.n + j] = p_.bias == nullptr ? 0.0f : p_.bias[j];
+      for (int64_t j = 0; j < p_.n; j++) {
+        float* to = p_.c + i * p_.n + j;
+        *to = p_.bias == nullptr ? 0.0f : p_.bias[j];
+        if (p_.residual != nullptr) *to += p_.residual[i * p_.n + j];
+      }
   }
 
   const float* a_at(int64_t panel, int64_t k) const {
