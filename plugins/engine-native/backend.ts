@@ -9,6 +9,8 @@ import { FloatPool } from './pool.js';
  */
 export class NativeBackend extends MathBackendCPU {
   readonly #pool: FloatPool;
+  /** A kernel's own output, which becomes a tensor's memory without a copy. */
+  #output: unknown;
 
   /** @param bf16 operands of matrix products are rounded to bfloat16, sums are float32 */
   constructor(
@@ -22,9 +24,22 @@ export class NativeBackend extends MathBackendCPU {
   /** A float32 tensor of memory that is not cleared. */
   allocate(shape: number[]): TensorInfo {
     const values = this.#pool.take(shape.reduce((product, size) => product * size, 1));
+    this.#output = values;
     const tensor = this.makeTensorInfo(shape, 'float32', values);
     this.#pool.own(values, tensor.dataId);
     return tensor;
+  }
+
+  /** Numbers from outside come into the pool's memory: kernels can then write new values over them. */
+  override write(...[values, shape, dtype]: Parameters<MathBackendCPU['write']>): object {
+    const ours = values === this.#output;
+    this.#output = undefined;
+    if (ours || !(values instanceof Float32Array)) return super.write(values, shape, dtype);
+    const copy = this.#pool.take(values.length);
+    copy.set(values);
+    const dataId = super.write(copy, shape, dtype);
+    this.#pool.own(copy, dataId);
+    return dataId;
   }
 
   /** The elements themselves. */

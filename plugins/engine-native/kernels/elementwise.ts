@@ -60,6 +60,16 @@ export const elementwiseKernels: readonly NativeKernel[] = [
     },
   },
   {
+    name: 'ZerosLike',
+    compute: (inputs, _attributes, backend) => {
+      const x = inputs.get('x');
+      if (x.dtype !== 'float32') return undefined;
+      const y = backend.allocate(x.shape);
+      backend.floats(y).fill(0);
+      return y;
+    },
+  },
+  {
     name: 'EspalierAccumulate',
     compute: (inputs, attributes, backend) => {
       const [sum, gradient] = [inputs.get('sum'), inputs.get('gradient')];

@@ -8,7 +8,10 @@ export const linearKernels: readonly HeapKernel[] = [
     compute: (inputs, attributes, heap) => {
       const [x, weight, bias] = [inputs.get('x'), inputs.get('weight'), inputs.optional('bias')];
       const y = productWith(x, weight, attributes.flag('transposeWeight'), heap);
-      if (bias !== undefined) addToRows(heap.floats(y), heap.floats(bias));
+      // A residual is as long as the product: one row.
+      for (const added of [bias, inputs.optional('residual')]) {
+        if (added !== undefined) addToRows(heap.floats(y), heap.floats(added));
+      }
       return y;
     },
   },
@@ -60,9 +63,9 @@ function asMatrix(x: TensorInfo): TensorInfo {
   return { dataId: x.dataId, dtype: x.dtype, shape: sizes(x.shape) };
 }
 
-function addToRows(y: Float32Array, bias: Float32Array): void {
-  for (let start = 0; start < y.length; start += bias.length) {
-    for (let i = 0; i < bias.length; i++) y[start + i]! += bias[i]!;
+function addToRows(y: Float32Array, row: Float32Array): void {
+  for (let start = 0; start < y.length; start += row.length) {
+    for (let i = 0; i < row.length; i++) y[start + i]! += row[i]!;
   }
 }
 

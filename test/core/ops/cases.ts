@@ -5,6 +5,7 @@ import {
   dropout,
   embedding,
   gelu,
+  geluLinear,
   layerNorm,
   linear,
   softmaxCrossEntropy,
@@ -31,15 +32,24 @@ export const families: readonly CaseFamily[] = [
   {
     name: 'linear',
     cases: fc
-      .record({ rows: size, inner: size, columns: size, seed, transposeWeight: fc.boolean(), withBias: fc.boolean() })
-      .map(({ rows, inner, columns, seed, transposeWeight, withBias }) => ({
+      .record({ rows: size, inner: size, columns: size, seed, transposeWeight: fc.boolean(), withRest: fc.boolean() })
+      .map(({ rows, inner, columns, seed, transposeWeight, withRest }) => ({
         inputs: normals(
           seed,
           [2, rows, inner],
           transposeWeight ? [columns, inner] : [inner, columns],
-          ...(withBias ? [[columns]] : []),
+          ...(withRest ? [[columns], [2, rows, columns]] : []),
         ),
-        apply: (x, weight, bias) => linear(x, weight, { bias, transposeWeight }),
+        apply: (x, weight, bias, residual) => linear(x, weight, { bias, residual, transposeWeight }),
+      })),
+  },
+  {
+    name: 'geluLinear',
+    cases: fc
+      .record({ rows: size, inner: size, columns: size, seed, withRest: fc.boolean() })
+      .map(({ rows, inner, columns, seed, withRest }) => ({
+        inputs: normals(seed, [2, rows, inner], [inner, columns], ...(withRest ? [[columns], [2, rows, columns]] : [])),
+        apply: (x, weight, bias, residual) => geluLinear(x, weight, { bias, residual }),
       })),
   },
   {
