@@ -33,6 +33,8 @@ export class MemoryReader implements TokenReader {
   }
 
   read(at: number, count: number, into: Int32Array, offset: number): void {
+    if (at < 0 || at + count > this.length)
+      throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
     into.set(this.tokens.subarray(at, at + count), offset);
   }
 }
