@@ -31,7 +31,11 @@ const cases: BadInput[] = [
     files: { 'espalier.config.yaml': 'model: {\n' },
     message: /espalier\.config\.yaml/,
   },
-  { what: 'a missing text file', args: [...debug, '--set', 'data.text=absent.txt'], message: /absent\.txt/ },
+  {
+    what: 'a missing text file',
+    args: [...debug, '--set', 'data.text=absent.txt'],
+    message: /data\.text absent\.txt: there is no file .*\[ESP_DATA_TEXT\]/,
+  },
   {
     what: 'an empty text file',
     args: [...debug, '--set', 'data.text=empty.txt'],
@@ -84,7 +88,17 @@ const cases: BadInput[] = [
     message: /a after b after a|b after a after b/,
   },
   { what: 'an unknown engine', args: [...debug, '--set', 'engine=wasn'], message: /wasn.*wasm/s },
-  { what: 'an unknown plugin', args: [...debug, '--set', 'plugins.evalution=true'], message: /evalution.*evaluation/s },
+  {
+    what: 'an unknown plugin',
+    args: [...debug, '--set', 'plugins.evalution=true'],
+    message: /--set: key plugins\.evalution: unknown.*"evaluation"/,
+  },
+  {
+    what: 'a plugin that is like no other',
+    args: [...debug, '--set', 'optimizer=sgd'],
+    message: /key optimizer\.use: unknown optimizer "sgd": built-in ones are adamw/,
+  },
+  { what: 'no data', args: ['train', ...cpu], message: /data\.text.*neither is given.*--preset/ },
   { what: 'an unknown option', args: ['train', '--presets', 'debug'], message: /--preset/ },
   { what: 'an unknown command', args: ['trian'], message: /train/ },
 ];
