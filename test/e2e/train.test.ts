@@ -82,6 +82,19 @@ export default class FirstWindow implements BatchSource {
   t.regex(out + err, /mine 2 true/);
 });
 
+test('a model of a text that is a single line writes, too', async (t) => {
+  const folder = emptyFolder(t);
+  writeFileSync(path.join(folder, 'line.txt'), 'the quick brown fox jumps over the lazy dog. '.repeat(50));
+  const settings = ['data.text=line.txt', 'train.max_iters=2', 'run.dir=out'].flatMap((setting) => ['--set', setting]);
+  const { code, out, err } = await espalier(folder, 'train', ...debug, ...settings, '--sample', '--quiet');
+  t.is(code, 0, err);
+  t.is(err, '');
+  t.is(out.trimEnd().length, 301);
+  const sample = await espalier(folder, 'sample', 'out', '--tokens', '20');
+  t.is(sample.code, 0, sample.err);
+  t.is(sample.out.length, 1 + 20 + 1);
+});
+
 test('--dry-run tells everything and creates nothing', async (t) => {
   const folder = emptyFolder(t);
   const { code, out, err } = await espalier(folder, 'train', ...debug, '--dry-run');
