@@ -42,9 +42,11 @@ async function train(flags: TrainFlags): Promise<number> {
       await dryRun(created, flags.json ?? false);
       return 0;
     }
-    if (run.config.init === 'scratch' && flags.force !== true) run.folder.refuseUsed();
+    const fresh = run.config.init !== 'resume';
+    if (fresh && flags.force !== true) run.folder.refuseUsed();
     await run.setUp();
     const resumedFrom = await initialise(created, request.cwd);
+    if (fresh) run.folder.startOver();
     const result = await run.train(resumedFrom);
     const why = result.reasons.length === 0 ? '' : `: ${result.reasons.join('; ')}`;
     log.info(
