@@ -20,7 +20,9 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
   const command = program.command('train').description('train a model');
   withConfigFlags(command)
     .option('--resume', 'go on from the newest checkpoint of the run’s folder (the same as --set init=resume)')
-    .addOption(new Option('--force', 'start over in a run folder that holds checkpoints').conflicts('resume'))
+    .addOption(
+      new Option('--force', 'start over in a run folder that holds checkpoints, which are deleted').conflicts('resume'),
+    )
     .option('--dry-run', 'build everything, run nothing, and print what would run')
     .option('--json', 'with --dry-run: print JSON')
     .option('--sample', 'end by printing a sample of what the model writes')
