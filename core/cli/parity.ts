@@ -19,10 +19,9 @@ export function parityCommand(program: Command, setExitCode: SetExitCode): void 
     .action(async (dirs: string[], flags: { engine: string }) => {
       const cases = dirs.flatMap(casesIn);
       if (cases.length === 0) {
-        throw new UsageError(
-          'ESP_PARITY_CASE',
-          `no parity case in ${dirs.join(', ')}: a case is a folder with a case.json`,
-        );
+        console.error(`espalier: no parity case in ${dirs.join(', ')}: a case is a folder with a case.json`);
+        setExitCode(1);
+        return;
       }
       let failed = 0;
       for (const dir of cases) {

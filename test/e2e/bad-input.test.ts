@@ -118,7 +118,6 @@ const cases: BadInput[] = [
   },
   { what: 'a run to sample that is not there', args: ['sample', 'runs/x'], message: /runs\/x: there is no checkpoint/ },
   { what: 'an empty prompt', args: ['sample', '--prompt', ''], message: /--prompt.*at least one character/ },
-  { what: 'a folder without parity cases', args: ['parity', 'nowhere'], message: /no parity case in nowhere/ },
   { what: 'an unknown option', args: ['train', '--presets', 'debug'], message: /--preset/ },
   { what: 'an unknown command', args: ['trian'], message: /train/ },
 ];
