@@ -38,8 +38,13 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** True when the error, or any cause below it, was the user's to mend (exit code 2). */
+/** The error itself, or the first cause below it, that is the user's to mend (exit code 2). */
+export function usageErrorIn(thrown: unknown): UsageError | undefined {
+  if (thrown instanceof UsageError) return thrown;
+  return thrown instanceof Error ? usageErrorIn(thrown.cause) : undefined;
+}
+
+/** True when there is such an error. */
 export function isUsageError(thrown: unknown): boolean {
-  if (thrown instanceof UsageError) return true;
-  return thrown instanceof Error && thrown.cause !== undefined && isUsageError(thrown.cause);
+  return usageErrorIn(thrown) !== undefined;
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { BatchSource, Dataset } from '../contracts/data.js';
 import { estimateLoss, fullLoss } from '../run/estimate-loss.js';
 import { Terminal } from '../terminal.js';
-import { print } from './options.js';
+import { print, setOption, wholeFrom } from './options.js';
 import { openStoredRun } from './stored-run.js';
 
 interface EvaluateFlags {
@@ -16,13 +16,8 @@ export function evaluateCommand(program: Command): void {
     .command('evaluate')
     .description('measure a trained model: its loss over the whole validation data, and an estimate on training data')
     .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
-    .option('--iters <count>', 'batches of training data to estimate from', Number, 50)
-    .option(
-      '-s, --set <key=value>',
-      'change a setting, e.g. data.text=other.txt',
-      (value: string, all: string[]) => [...all, value],
-      [],
-    )
+    .option('--iters <count>', 'batches of training data to estimate from', wholeFrom(1), 50)
+    .addOption(setOption('change a setting, e.g. data.text=other.txt; repeatable'))
     .option('--json', 'print JSON')
     .action(async (from: string, flags: EvaluateFlags) => {
       const slots = ['engine', 'tokenizer', 'data', 'batches', 'model'] as const;

@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
-import { explainLines, renderLines } from '../config/explain.js';
+import { explainLines, renderLines, type Explained } from '../config/explain.js';
+import { suggestion } from '../config/nearest.js';
+import { parsePath, pathKey } from '../config/path.js';
 import { listPresets } from '../config/preset-list.js';
 import { describeOptions } from '../config/schema-docs.js';
+import { UsageError } from '../errors.js';
 import { lifecycle } from '../events/lifecycle.js';
 import { builtInNames, loadBuiltIn } from '../plugins/resolve.js';
 import { createRun } from '../run/create.js';
@@ -21,9 +24,9 @@ export function explainCommand(program: Command): void {
     .action(async (key: string | undefined, flags: ConfigFlags & JsonFlag) => {
       const { run, composed } = await createRun({ ...requestOf({ ...flags, quiet: true }) });
       await run.dispose();
-      const lines = explainLines(composed, run.composedConfig).filter(
-        ({ path }) => key === undefined || path === key || path.startsWith(`${key}.`),
-      );
+      const all = explainLines(composed, run.composedConfig);
+      const lines = all.filter(({ path }) => key === undefined || path === key || path.startsWith(`${key}.`));
+      if (key !== undefined && lines.length === 0) throw unknownSetting(key, all);
       print(flags.json, lines, () => renderLines(lines));
     });
 }
@@ -36,6 +39,12 @@ export function pluginsCommand(program: Command): void {
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: JsonFlag) => {
       const names = builtInNames().filter((builtIn) => name === undefined || builtIn === name);
+      if (name !== undefined && names.length === 0) {
+        throw new UsageError(
+          'ESP_PLUGIN_NOT_FOUND',
+          `no plugin "${name}" comes with espalier: ${suggestion(name, builtInNames(), 'there')}`,
+        );
+      }
       const plugins = await Promise.all(names.map(loadBuiltIn));
       const facts = plugins.map(({ options, source }) => ({
         name: options.name,
@@ -92,4 +101,13 @@ export function eventsCommand(program: Command): void {
           .join('\n'),
       );
     });
+}
+
+function unknownSetting(key: string, lines: readonly Explained[]): UsageError {
+  const known = lines.flatMap(({ path }) => {
+    const keys = parsePath(path);
+    return keys.map((_, index) => pathKey(keys.slice(0, index + 1)));
+  });
+  const near = suggestion(key, [...new Set(known)], 'keys');
+  return new UsageError('ESP_CONFIG_KEY', `the config has no key "${key}": ${near}`);
 }

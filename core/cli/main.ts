@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { EspalierError, isUsageError, messageOf } from '../errors.js';
+import { EspalierError, messageOf, usageErrorIn } from '../errors.js';
 import { version } from '../run/create.js';
 import { doctorCommand, engineCommand } from './engines.js';
 import { evaluateCommand } from './evaluate.js';
@@ -46,8 +46,10 @@ async function main(argv: readonly string[]): Promise<number> {
     return exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
-    report(thrown);
-    return isUsageError(thrown) ? EXIT_USAGE : EXIT_FAILED;
+    // What the user can mend is said in its own words: which plugin found it is no help.
+    const mistake = usageErrorIn(thrown);
+    report(mistake ?? thrown);
+    return mistake === undefined ? EXIT_FAILED : EXIT_USAGE;
   }
 }
 

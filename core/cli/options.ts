@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { RunRequest } from '../run/create.js';
 import { Terminal } from '../terminal.js';
 
@@ -13,6 +13,11 @@ export interface ConfigFlags {
   quiet?: boolean;
 }
 
+/** `--set`, with the words that its command has for it. */
+export function setOption(description: string): Option {
+  return new Option('-s, --set <key=value>', description).argParser(collect).default([], 'none');
+}
+
 /** Adds `--preset`, `--set`, `--config` and `--quiet`. */
 export function withConfigFlags(command: Command): Command {
   return command
@@ -21,11 +26,7 @@ export function withConfigFlags(command: Command): Command {
         .argParser(collect)
         .default([], 'none'),
     )
-    .addOption(
-      new Option('-s, --set <key=value>', 'one setting over everything else, e.g. train.max_iters=100; repeatable')
-        .argParser(collect)
-        .default([], 'none'),
-    )
+    .addOption(setOption('one setting over everything else, e.g. train.max_iters=100; repeatable'))
     .option('-c, --config <file>', 'config file (default: espalier.config.* or .espalierrc* in this folder)')
     .option('-q, --quiet', 'print errors and results only');
 }
@@ -44,6 +45,15 @@ export function requestOf(flags: ConfigFlags): RunRequest {
 /** Prints facts: as JSON with `--json`, else as text. */
 export function print(json: boolean | undefined, value: unknown, text: () => string): void {
   console.log(json === true ? JSON.stringify(value, null, 2) : text());
+}
+
+/** Reads a whole number of an option. @throws InvalidArgumentError for anything else, and below `least` */
+export function wholeFrom(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`give a whole number from ${String(least)}.`);
+  };
 }
 
 function collect(value: string, previous: string[]): string[] {

@@ -1,13 +1,14 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { Dataset, TokenizerFactory, type Tokenizer } from '../contracts/data.js';
-import { UsageError } from '../errors.js';
+import { isUsageError, UsageError } from '../errors.js';
 import { RandomStreams } from '../random/streams.js';
 import type { Run } from '../run/run.js';
 import { Terminal } from '../terminal.js';
+import { wholeFrom } from './options.js';
 import { openStoredRun } from './stored-run.js';
 
 interface SampleFlags {
-  prompt: string;
+  prompt?: string;
   tokens: number;
   count: number;
   temperature: number;
@@ -22,12 +23,12 @@ export function sampleCommand(program: Command): void {
     .command('sample')
     .description('let a trained model write')
     .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
-    .option('--prompt <text>', 'text to go on from', '\n')
-    .option('-n, --tokens <count>', 'tokens to write', whole, 500)
-    .option('--count <count>', 'how many samples', whole, 1)
+    .option('--prompt <text>', 'text to go on from (default: a line break)', text)
+    .option('-n, --tokens <count>', 'tokens to write', wholeFrom(0), 500)
+    .option('--count <count>', 'how many samples', wholeFrom(1), 1)
     .option('--temperature <number>', 'below 1: more sure of itself; 0: always the likeliest token', number, 0.8)
-    .option('--top-k <count>', 'choose among the k likeliest tokens; 0: among all', whole, 200)
-    .option('--seed <number>', 'seed of the choices', whole, 1337)
+    .option('--top-k <count>', 'choose among the k likeliest tokens; 0: among all', wholeFrom(0), 200)
+    .option('--seed <number>', 'seed of the choices', wholeFrom(0), 1337)
     .option('--engine <name>', 'engine to use instead of the run’s')
     .option('--json', 'print the samples as JSON')
     .action(async (from: string, flags: SampleFlags) => {
@@ -58,14 +59,14 @@ export function sampleCommand(program: Command): void {
 export function sampleFrom(run: Run, { tokens }: { tokens: number }): string {
   const { tokenizer } = run.container.resolve(Dataset);
   if (tokenizer === undefined) return '';
-  return generate(run, tokenizer, { prompt: '\n', tokens, temperature: 0.8, topK: 200, seed: run.config.seed }, 0);
+  return generate(run, tokenizer, { tokens, temperature: 0.8, topK: 200, seed: run.config.seed }, 0);
 }
 
 type Choices = Pick<SampleFlags, 'prompt' | 'tokens' | 'temperature' | 'topK' | 'seed'>;
 
 function generate(run: Run, tokenizer: Tokenizer, choices: Choices, index: number): string {
   const stream = new RandomStreams(choices.seed).at('sample', index);
-  const prompt = [...tokenizer.encode(choices.prompt)];
+  const prompt = choices.prompt === undefined ? startOf(tokenizer) : [...tokenizer.encode(choices.prompt)];
   const ids = run.model.generate(prompt, {
     maxNewTokens: choices.tokens,
     temperature: choices.temperature,
@@ -75,14 +76,23 @@ function generate(run: Run, tokenizer: Tokenizer, choices: Choices, index: numbe
   return tokenizer.decode([...prompt, ...ids]);
 }
 
-function whole(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('give a whole number from 0.');
-  return value;
+/** A line break; the first token where the training text is a single line. */
+function startOf(tokenizer: Tokenizer): number[] {
+  try {
+    return [...tokenizer.encode('\n')];
+  } catch (thrown) {
+    if (!isUsageError(thrown)) throw thrown;
+    return [0];
+  }
 }
 
-function number(text: string): number {
-  const value = Number(text);
-  if (!(value >= 0)) throw new InvalidArgumentError('give a number from 0.');
+function text(given: string): string {
+  if (given === '') throw new InvalidArgumentError('give at least one character.');
+  return given;
+}
+
+function number(given: string): number {
+  const value = Number(given);
+  if (given.trim() === '' || !(value >= 0)) throw new InvalidArgumentError('give a number from 0.');
   return value;
 }

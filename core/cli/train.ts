@@ -1,6 +1,7 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { findCheckpoint } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
+import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
 import { createRun, type CreatedRun } from '../run/create.js';
 import { dryRun } from './dry-run.js';
@@ -19,11 +20,15 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
   const command = program.command('train').description('train a model');
   withConfigFlags(command)
     .option('--resume', 'go on from the newest checkpoint of the run’s folder (the same as --set init=resume)')
-    .option('--force', 'start over in a run folder that holds checkpoints')
+    .addOption(
+      new Option('--force', 'start over in a run folder that holds checkpoints, which are deleted').conflicts('resume'),
+    )
     .option('--dry-run', 'build everything, run nothing, and print what would run')
     .option('--json', 'with --dry-run: print JSON')
     .option('--sample', 'end by printing a sample of what the model writes')
     .action(async (flags: TrainFlags) => {
+      if (flags.json === true && flags.dryRun !== true)
+        throw new UsageError('ESP_USAGE', '--json is for --dry-run: training prints no facts, it writes metrics.jsonl');
       setExitCode(await train(flags));
     });
 }
@@ -39,9 +44,11 @@ async function train(flags: TrainFlags): Promise<number> {
       await dryRun(created, flags.json ?? false);
       return 0;
     }
-    if (run.config.init === 'scratch' && flags.force !== true) run.folder.refuseUsed();
+    const fresh = run.config.init !== 'resume';
+    if (fresh && flags.force !== true) run.folder.refuseUsed();
     await run.setUp();
     const resumedFrom = await initialise(created, request.cwd);
+    if (fresh) run.folder.startOver();
     const result = await run.train(resumedFrom);
     const why = result.reasons.length === 0 ? '' : `: ${result.reasons.join('; ')}`;
     log.info(
@@ -50,12 +57,17 @@ async function train(flags: TrainFlags): Promise<number> {
     if (flags.sample === true && result.status === 'done') {
       log.info('a sample of what the model writes:');
       console.log(sampleFrom(run, { tokens: 300 }));
-      log.info(`more: espalier sample ${run.folder.shown}`);
+      log.info(`more: ${commandName()} sample ${run.folder.shown}`);
     }
     return result.exitCode;
   } finally {
     await run.dispose();
   }
+}
+
+/** How the reader calls this command: npm, which sets the variable, knows where it is; their shell may not. */
+function commandName(): string {
+  return process.env['npm_command'] === undefined ? 'espalier' : 'npx espalier';
 }
 
 /** Brings in weights or a whole run, as `init` says; returns the checkpoint that the run goes on from. */

@@ -1,7 +1,7 @@
-import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { eachLeaf, isSection, originAt, showOrigin, valueAt, type ComposedConfig } from './composed.js';
+import { suggestion } from './nearest.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { knownKeys } from './schema-docs.js';
 
@@ -48,7 +48,7 @@ export function unknownKey(path: ConfigPath, known: readonly string[], composed:
   const within = path.length > 1 ? ` in ${pathKey(path.slice(0, -1))}` : '';
   return {
     code: 'ESP_CONFIG_KEY',
-    text: `${place(composed, path)}unknown key ${JSON.stringify(key)}${within}: ${suggestion(key, known)}`,
+    text: `${place(composed, path)}unknown key ${JSON.stringify(key)}${within}: ${known.length === 0 ? 'it takes no options' : suggestion(key, known, 'known keys')}`,
   };
 }
 
@@ -112,13 +112,7 @@ function valueAtIndices(value: unknown, path: readonly string[]): unknown {
   );
 }
 
-function suggestion(key: string, known: readonly string[]): string {
-  if (known.length === 0) return 'it takes no options';
-  const near = closest(key, [...known]);
-  const isNear = distance(key, near) <= Math.max(2, Math.floor(key.length / 2));
-  return isNear ? `did you mean "${near}"?` : `known keys are ${known.join(', ')}`;
-}
-
+/** `file:line: ` of what stands at the path; nothing where it is a default. */
 function place(composed: ComposedConfig, path: ConfigPath): string {
   const origin = originAt(composed, path);
   return origin === undefined || origin.source === 'default' ? '' : `${showOrigin(origin)}: `;

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { closest } from 'fastest-levenshtein';
+import { suggestion } from '../config/nearest.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { importOutside } from './outside.js';
 import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
@@ -53,7 +53,7 @@ export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
 
 async function loadOutside(name: string, cwd: string, slot: Slot | undefined): Promise<FoundPlugin> {
   const file = isPath(name) ? path.resolve(cwd, name) : packageFile(name, cwd);
-  if (file === undefined) throw unknownPlugin(name, slot);
+  if (file === undefined) throw await unknownPlugin(name, slot);
   if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${name}: there is no file ${file}`);
   return pluginOf(await load(name, () => importOutside(file)), name, file);
 }
@@ -105,14 +105,14 @@ function isPluginClass(value: unknown): value is PluginClass {
   return pluginOptions(value) !== undefined;
 }
 
-function unknownPlugin(name: string, slot: Slot | undefined): UsageError {
-  const prefix = slot === undefined ? '' : (slotNames[slot]?.('') ?? '');
-  const known = builtInNames().map((builtIn) => (prefix === '' ? builtIn : builtIn.replace(prefix, '')));
-  const what = slot === undefined ? 'plugin' : slot;
-  const near = closest(name, known);
+async function unknownPlugin(name: string, slot: Slot | undefined): Promise<UsageError> {
+  const affix = slot === undefined ? '' : (slotNames[slot]?.('') ?? '');
+  const builtIn = await Promise.all(builtInNames().map(loadBuiltIn));
+  const fitting = builtIn.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
+  const known = fitting.map((full) => full.replace(affix, ''));
   return new UsageError(
     'ESP_PLUGIN_NOT_FOUND',
-    `unknown ${what} "${name}": did you mean "${near}"? (\`espalier plugins\` lists them; a path starts with ./)`,
+    `unknown ${slot ?? 'plugin'} "${name}": ${suggestion(name, known, 'built-in ones')} (\`espalier plugins\` lists them all; a path starts with ./)`,
   );
 }
 

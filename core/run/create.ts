@@ -4,14 +4,15 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { checkCore, filledConfig, type SlotChoice } from '../config/slots.js';
 import { composeConfig, type ComposedConfig } from '../config/load.js';
-import { checkPart } from '../config/validate.js';
+import { slotKeys } from '../config/slot-keys.js';
+import { checkPart, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
 import { orderPlugins } from '../plugins/order.js';
 import { slots, type Slot } from '../plugins/plugin.js';
-import { findPlugin } from '../plugins/resolve.js';
+import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { Terminal } from '../terminal.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
@@ -109,12 +110,13 @@ async function loadPlugins(
   const { cwd } = request;
   const configured: ConfiguredPlugin[] = [];
   const add = async (choice: SlotChoice, slot?: Slot): Promise<void> => {
-    const found =
+    const found = await findChosen(choice, slot, composed, () =>
       slot === 'engine'
-        ? await chooseEngine(choice.use, cwd, (line) => {
+        ? chooseEngine(choice.use, cwd, (line) => {
             log.info(line);
           })
-        : await findPlugin(choice.use, cwd, slot);
+        : findPlugin(choice.use, cwd, slot),
+    );
     const config = checkPart(found.options.config ?? z.strictObject({}), choice.path, composed, choice.options);
     configured.push({ ...found, config, path: choice.path });
   };
@@ -125,6 +127,22 @@ async function loadPlugins(
   if (request.only === undefined) for (const feature of checked.features) await add(feature);
   refuseTwins(configured);
   return [...configured.slice(0, inSlots), ...orderPlugins(configured.slice(inSlots))];
+}
+
+/** What is wrong with a plugin that a config names is told with the place that names it. */
+async function findChosen(
+  { path: at }: SlotChoice,
+  slot: Slot | undefined,
+  composed: ComposedConfig,
+  find: () => Promise<FoundPlugin>,
+): Promise<FoundPlugin> {
+  try {
+    return await find();
+  } catch (thrown) {
+    if (!(thrown instanceof UsageError)) throw thrown;
+    const named = slot === undefined ? at : [...at, slotKeys[slot].key];
+    throw new UsageError(thrown.code, wrongValue(named, thrown.message, composed).text, { cause: thrown });
+  }
 }
 
 function refuseTwins(plugins: readonly ConfiguredPlugin[]): void {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
 
@@ -37,6 +37,11 @@ export class RunFolder {
 
   write(name: string, text: string): void {
     writeFileSync(path.join(this.path, name), text);
+  }
+
+  /** Takes away the checkpoints of a run before. */
+  startOver(): void {
+    rmSync(this.checkpoints, { recursive: true, force: true });
   }
 
   /** @throws UsageError when a run's checkpoints are here already */

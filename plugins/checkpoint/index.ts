@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -20,6 +19,7 @@ import {
   type CheckpointKind,
   type EvaluationEnd,
   type IterationEnd,
+  type RunStart,
   type Snapshot,
 } from '../../core/index.js';
 
@@ -56,6 +56,11 @@ export default class Checkpoint implements CheckpointStore {
     @inject(Logger) private readonly log: Logger,
   ) {}
 
+  @On('run:start')
+  start({ resumedFrom }: RunStart): void {
+    if (resumedFrom !== undefined) this.#ours.add(path.basename(resumedFrom));
+  }
+
   @On('iteration:end')
   atInterval({ iteration, maxIters }: IterationEnd): void {
     const done = iteration + 1;
@@ -85,8 +90,12 @@ export default class Checkpoint implements CheckpointStore {
     const name = kind === 'emergency' ? `${digits}-emergency` : digits;
     const saved = path.join(this.folder.checkpoints, name);
     await mkdir(this.folder.checkpoints, { recursive: true });
-    // One of this iteration is of this moment too: it was written for another kind, or it is the one resumed from.
-    if (!existsSync(saved)) await writeCheckpoint(saved, snapshot);
+    // One of this run and iteration is of this moment too; any other of that name is damaged, or of a run before.
+    if (!this.#ours.has(name)) {
+      await rm(saved, { recursive: true, force: true });
+      await writeCheckpoint(saved, snapshot);
+      this.#ours.add(name);
+    }
     for (const pointer of kind === 'best' ? ['best'] : ['latest']) {
       await writeFileAtomic(path.join(this.folder.checkpoints, pointer), `${name}\n`);
       this.#pointers.set(pointer, name);
@@ -110,6 +119,8 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   readonly #pointers = new Map<string, string>();
+  /** Checkpoints that this run wrote, and the one that it goes on from. */
+  readonly #ours = new Set<string>();
 
   /** Takes away what is neither among the newest nor pointed to; emergency checkpoints stay. */
   private async rotate(): Promise<void> {

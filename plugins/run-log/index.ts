@@ -30,6 +30,8 @@ const options = z.strictObject({
 })
 export default class RunLog {
   readonly #streams = new Map<string, WriteStream>();
+  /** Files that could not be written: each is told of once, and tried again with the next line. */
+  readonly #failed = new Set<string>();
   #stopListening: () => void = () => undefined;
 
   constructor(
@@ -71,10 +73,8 @@ export default class RunLog {
 
   async dispose(): Promise<void> {
     this.#stopListening();
-    for (const stream of this.#streams.values()) {
-      stream.end();
-      await finished(stream);
-    }
+    // What cannot be written is told of by the stream's own listener.
+    await Promise.allSettled([...this.#streams.values()].map((stream) => finished(stream.end())));
   }
 
   #metrics(iteration: number, tokens: number, values: Readonly<Record<string, number>>): void {
@@ -91,6 +91,8 @@ export default class RunLog {
       stream = createWriteStream(path.join(this.folder.path, name), { flags: 'a' });
       stream.on('error', (error) => {
         this.#streams.delete(name);
+        if (this.#failed.has(name)) return;
+        this.#failed.add(name);
         this.log.warn(`${name} cannot be written: ${error.message}`);
       });
       this.#streams.set(name, stream);

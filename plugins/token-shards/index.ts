@@ -70,7 +70,10 @@ export default class TokenShards implements Dataset {
     const given = [this.config.text, this.config.dir].filter((source) => source !== undefined);
     if (given.length !== 1) {
       const both = given.length === 2 ? 'both are given' : 'neither is given';
-      throw new UsageError('ESP_DATA_SOURCE', `data needs one of data.text and data.dir: ${both}`);
+      throw new UsageError(
+        'ESP_DATA_SOURCE',
+        `data needs one of data.text and data.dir: ${both}; set one, e.g. --set data.text=book.txt, or start from a preset: --preset char-small`,
+      );
     }
   }
 

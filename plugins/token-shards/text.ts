@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { messageOf, UsageError, type TokenReader } from '../../core/index.js';
@@ -8,6 +8,10 @@ const PACKAGE_PREFIX = 'npm:';
 /** Reads a text: a path relative to the working folder, or `npm:PACKAGE/path` in a package that is installed. */
 export function readText(name: string, fromConfig: (file: string) => string): string {
   const file = name.startsWith(PACKAGE_PREFIX) ? fileInPackage(name.slice(PACKAGE_PREFIX.length)) : fromConfig(name);
+  if (!existsSync(file)) {
+    const which = name === file ? '' : ` ${file}`;
+    throw new UsageError('ESP_DATA_TEXT', `data.text ${name}: there is no file${which}; name the text to train on`);
+  }
   let bytes: Buffer;
   try {
     if (statSync(file).isDirectory())
@@ -33,6 +37,8 @@ export class MemoryReader implements TokenReader {
   }
 
   read(at: number, count: number, into: Int32Array, offset: number): void {
+    if (at < 0 || at + count > this.length)
+      throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
     into.set(this.tokens.subarray(at, at + count), offset);
   }
 }

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 
-const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+/** The command as it is run. */
+export const commandFile = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
 
 export interface Outcome {
   code: number;
@@ -25,7 +26,7 @@ export function emptyFolder(t: ExecutionContext): string {
 /** Runs the real command in a folder, as a user does. */
 export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], { cwd, maxBuffer: 1 << 26 }, (error, out, err) => {
+    execFile(process.execPath, [commandFile, ...args], { cwd, maxBuffer: 1 << 26 }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ code, out, err });
     });

@@ -82,6 +82,37 @@ export default class FirstWindow implements BatchSource {
   t.regex(out + err, /mine 2 true/);
 });
 
+test('a model of a text that is a single line writes, too', async (t) => {
+  const folder = emptyFolder(t);
+  writeFileSync(path.join(folder, 'line.txt'), 'the quick brown fox jumps over the lazy dog. '.repeat(50));
+  const settings = ['data.text=line.txt', 'train.max_iters=2', 'run.dir=out'].flatMap((setting) => ['--set', setting]);
+  const { code, out, err } = await espalier(folder, 'train', ...debug, ...settings, '--sample', '--quiet');
+  t.is(code, 0, err);
+  t.is(err, '');
+  t.is(out.trimEnd().length, 301);
+  const sample = await espalier(folder, 'sample', 'out', '--tokens', '20');
+  t.is(sample.code, 0, sample.err);
+  t.is(sample.out.length, 1 + 20 + 1);
+});
+
+test('--force starts over: no checkpoint of the run before is left', async (t) => {
+  const folder = emptyFolder(t);
+  const train = (...rest: string[]): ReturnType<typeof espalier> =>
+    espalier(folder, 'train', ...debug, '--set', 'run.dir=out', '--quiet', ...rest);
+  const first = await train('--set', 'train.max_iters=3');
+  t.is(first.code, 0, first.err);
+  const old = readFileSync(path.join(folder, 'out/checkpoints/000003/model.safetensors'));
+  const second = await train('--force', '--set', 'train.max_iters=3', '--set', 'seed=2');
+  t.is(second.code, 0, second.err);
+  t.false(readFileSync(path.join(folder, 'out/checkpoints/000003/model.safetensors')).equals(old));
+  const refused = await train('--set', 'init=out/checkpoints/000003');
+  t.is(refused.code, 2);
+  t.regex(refused.err, /--force/);
+  const third = await train('--force', '--set', 'train.max_iters=2');
+  t.is(third.code, 0, third.err);
+  t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000002', 'best', 'latest']);
+});
+
 test('--dry-run tells everything and creates nothing', async (t) => {
   const folder = emptyFolder(t);
   const { code, out, err } = await espalier(folder, 'train', ...debug, '--dry-run');

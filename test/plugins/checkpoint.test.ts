@@ -54,3 +54,20 @@ test('rotation keeps the newest and the best', async (t) => {
   await run.train();
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000010', '000012', 'latest']);
 });
+
+test('a damaged checkpoint that was passed over is written anew when the run comes there again', async (t) => {
+  const folder = textFolder(t);
+  const set = [...settings, 'plugins.checkpoint={keep: {last: 5}}'];
+  const { run } = await debugRun(t, folder, ...set);
+  await run.setUp();
+  await run.train();
+  const damaged = path.join(folder, 'out/checkpoints/000004');
+  truncateSync(path.join(damaged, 'model.safetensors'), 100);
+  const again = await debugRun(t, folder, ...set, 'init=resume');
+  await again.run.setUp();
+  const from = await readCheckpoint(await findCheckpoint('out', folder));
+  t.is(path.basename(from.path), '000002');
+  again.run.restore(from);
+  await again.run.train(from.path);
+  t.is((await readCheckpoint(damaged)).state.run.iteration, 4);
+});

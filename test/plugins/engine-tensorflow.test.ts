@@ -1,10 +1,9 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import { installFolder, isInstalled } from '../../plugins/engine-tensorflow/cache.js';
 import TensorflowEngine from '../../plugins/engine-tensorflow/index.js';
+import { emptyFolder } from '../e2e/command.js';
 
 const { works, why } = await TensorflowEngine.probe();
 const run = works ? test.serial : test.serial.skip;
@@ -19,7 +18,7 @@ test.before(async (t) => {
 
 test.serial('the folder follows ESPALIER_CACHE, and an empty one holds no copy', (t) => {
   const before = process.env['ESPALIER_CACHE'];
-  const empty = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+  const empty = emptyFolder(t);
   process.env['ESPALIER_CACHE'] = empty;
   t.is(installFolder('cpu'), path.join(empty, 'espalier', 'tensorflow-cpu'));
   t.false(isInstalled(installFolder('cpu')));

@@ -1,0 +1,141 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test, { type ExecutionContext } from 'ava';
+import { Engine, Optimizer } from '../../core/index.js';
+import { createRun } from '../../core/run/create.js';
+import { useEngine } from '../../core/run/engine.js';
+
+const rates = { beta1: 0.9, beta2: 0.95, eps: 1e-8 };
+/** Largest difference of float32 arithmetic from the scalar reference, for values of about 1. */
+const TOLERANCE = 2e-6;
+
+async function adamw(t: ExecutionContext, engine: string, weightDecay: number): Promise<Optimizer> {
+  const { run } = await createRun({
+    cwd: process.cwd(),
+    presets: ['debug'],
+    set: [`engine=${engine}`, `optimizer=${JSON.stringify({ ...rates, weight_decay: weightDecay })}`],
+    only: ['engine', 'optimizer'],
+  });
+  t.teardown(() => run.dispose());
+  await run.bus.dispatch('run:setup', { runDir: '.' });
+  useEngine(run.container.resolve(Engine));
+  return run.container.resolve(Optimizer);
+}
+
+/** Loshchilov and Hutter, algorithm 2, one number at a time: a weight after the given gradients. */
+function reference(start: number, gradients: readonly number[], rate: number, decay: number): number {
+  let [weight, mean, square] = [start, 0, 0];
+  gradients.forEach((gradient, index) => {
+    const step = index + 1;
+    mean = rates.beta1 * mean + (1 - rates.beta1) * gradient;
+    square = rates.beta2 * square + (1 - rates.beta2) * gradient ** 2;
+    const corrected = mean / (1 - rates.beta1 ** step) / (Math.sqrt(square / (1 - rates.beta2 ** step)) + rates.eps);
+    weight = weight - rate * decay * weight - rate * corrected;
+  });
+  return weight;
+}
+
+function near(t: ExecutionContext, actual: ArrayLike<number>, expected: readonly number[], what: string): void {
+  t.is(actual.length, expected.length);
+  expected.forEach((value, i) => {
+    t.true(Math.abs((actual[i] ?? NaN) - value) < TOLERANCE, `${what} ${i}: ${String(actual[i])}, not ${value}`);
+  });
+}
+
+const matrix = [0.5, -1.25, 0, 2];
+const vector = [1, -0.75];
+const matrixGradients = [
+  [0.1, -0.2, 0.3, 0],
+  [-0.4, 0.05, 0.3, 1e-4],
+  [0.2, 0.2, -0.6, 0],
+];
+const vectorGradients = [
+  [0.3, -0.1],
+  [0, 0.2],
+  [-0.3, 0.5],
+];
+
+for (const engine of ['cpu', 'wasm']) {
+  test.serial(`${engine}: three steps are the scalar reference's; only tensors of two dimensions decay`, async (t) => {
+    const optimizer = await adamw(t, engine, 0.1);
+    const parameters = new Map<string, tf.Variable>([
+      ['matrix', tf.variable(tf.tensor2d(matrix, [2, 2]))],
+      ['vector', tf.variable(tf.tensor1d(vector))],
+    ]);
+    for (let step = 0; step < 3; step++) {
+      const gradients = new Map<string, tf.Tensor>([
+        ['matrix', tf.tensor2d(matrixGradients[step] ?? [], [2, 2])],
+        ['vector', tf.tensor1d(vectorGradients[step] ?? [])],
+      ]);
+      const norm = optimizer.step({ parameters, gradients, learningRate: 0.05, gradClip: 0 });
+      const all = [...(matrixGradients[step] ?? []), ...(vectorGradients[step] ?? [])];
+      near(t, [norm], [Math.hypot(...all)], 'norm');
+      const seen = (of: readonly (readonly number[])[], i: number): number[] =>
+        of.slice(0, step + 1).map((row) => row[i] ?? NaN);
+      near(
+        t,
+        parameters.get('matrix')?.dataSync() ?? [],
+        matrix.map((start, i) => reference(start, seen(matrixGradients, i), 0.05, 0.1)),
+        `matrix after step ${step + 1}, weight`,
+      );
+      near(
+        t,
+        parameters.get('vector')?.dataSync() ?? [],
+        vector.map((start, i) => reference(start, seen(vectorGradients, i), 0.05, 0)),
+        `vector after step ${step + 1}, weight`,
+      );
+    }
+  });
+
+  test.serial(`${engine}: gradients are clipped by the norm over all of them, and not below it`, async (t) => {
+    for (const [clip, scale] of [
+      [6.5, 6.5 / (13 + 1e-6)],
+      [13.5, 1],
+      [0, 1],
+    ] as const) {
+      const optimizer = await adamw(t, engine, 0);
+      const parameters = new Map<string, tf.Variable>([
+        ['a', tf.variable(tf.zeros([2, 1]))],
+        ['b', tf.variable(tf.zeros([1]))],
+      ]);
+      const gradients = new Map<string, tf.Tensor>([
+        ['a', tf.tensor2d([3, 4], [2, 1])],
+        ['b', tf.tensor1d([12])],
+      ]);
+      const norm = optimizer.step({ parameters, gradients, learningRate: 0.1, gradClip: clip });
+      near(t, [norm], [13], 'the norm before clipping');
+      // One step's size hides the gradient's: the first moment tells it.
+      const moment = (name: string): ArrayLike<number> =>
+        optimizer.exportState().tensors.get(`${name}.exp_avg`)?.dataSync() ?? [];
+      near(t, moment('a'), [0.3 * scale, 0.4 * scale], `clip ${clip}, moment of a`);
+      near(t, moment('b'), [1.2 * scale], `clip ${clip}, moment of b`);
+    }
+  });
+}
+
+test.serial('going on from exported state is the same as not having stopped', async (t) => {
+  const first = await adamw(t, 'cpu', 0.1);
+  const second = await adamw(t, 'cpu', 0.1);
+  const weight = tf.variable(tf.tensor2d(matrix, [2, 2]));
+  const step = (optimizer: Optimizer, variable: tf.Variable, row: number): void => {
+    const gradients = new Map([['w', tf.tensor2d(matrixGradients[row] ?? [], [2, 2])]]);
+    optimizer.step({ parameters: new Map([['w', variable]]), gradients, learningRate: 0.05, gradClip: 1 });
+  };
+  step(first, weight, 0);
+  step(first, weight, 1);
+  const copy = tf.variable(weight.clone());
+  second.importState(first.exportState(), new Map([['w', copy]]));
+  step(first, weight, 2);
+  step(second, copy, 2);
+  t.deepEqual(copy.dataSync(), weight.dataSync());
+});
+
+test.serial('a moment of another shape, and a missing gradient, are named', async (t) => {
+  const optimizer = await adamw(t, 'cpu', 0);
+  const parameters = new Map([['w', tf.variable(tf.zeros([2, 2]))]]);
+  t.throws(() => optimizer.importState({ tensors: new Map([['w.exp_avg', tf.zeros([3])]]), scalars: {} }, parameters), {
+    message: /w\.exp_avg is \[3\], the weight \[2,2\]/,
+  });
+  t.throws(() => optimizer.step({ parameters, gradients: new Map(), learningRate: 1, gradClip: 0 }), {
+    message: /gradient of w is missing/,
+  });
+});

@@ -1,0 +1,128 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test, { type ExecutionContext } from 'ava';
+import { Dataset, Engine, RandomStreams, type EvaluationEnd, type Metrics, type Model } from '../../core/index.js';
+import type { Run } from '../../core/run/run.js';
+import { useEngine } from '../../core/run/engine.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
+
+const model = 'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 16, dropout: 0.2}';
+
+/** Mean of -log p(target) over all windows side by side, from logits, one number at a time. */
+function meanCrossEntropy(run: Run, split: 'train' | 'val'): number {
+  const tokens = run.container.resolve(Dataset).split(split);
+  const block = run.model.blockSize;
+  const all = new Int32Array(tokens.length);
+  tokens.read(0, tokens.length, all, 0);
+  let sum = 0;
+  let count = 0;
+  for (let at = 0; at + block < tokens.length; at += block) {
+    const logits = logitsOf(run.model, [...all.subarray(at, at + block)]);
+    for (let position = 0; position < block; position++) {
+      const row = logits.slice(position * run.model.vocabSize, (position + 1) * run.model.vocabSize);
+      const total = row.reduce((exps, logit) => exps + Math.exp(logit), 0);
+      sum += Math.log(total) - (row[all[at + position + 1] ?? -1] ?? NaN);
+      count++;
+    }
+  }
+  return sum / count;
+}
+
+function logitsOf(of: Model, window: number[]): number[] {
+  return tf.tidy(() => [...of.logits(tf.tensor2d(window, [1, window.length], 'int32')).dataSync()]);
+}
+
+async function evaluated(
+  t: ExecutionContext,
+  ...set: string[]
+): Promise<{ run: Run; losses: EvaluationEnd['losses'] }> {
+  const { run } = await debugRun(t, textFolder(t), model, 'plugins.run-log=false', ...set);
+  await run.setUp();
+  const losses = await evaluateNow(run);
+  return { run, losses };
+}
+
+async function evaluateNow(run: Run): Promise<EvaluationEnd['losses']> {
+  useEngine(run.container.resolve(Engine));
+  const seen: EvaluationEnd['losses'][] = [];
+  const watch = (end: EvaluationEnd): void => void seen.push(end.losses);
+  run.bus.on('evaluation:end', watch);
+  await run.bus.dispatch('evaluation:due', { iteration: run.state.iteration });
+  run.bus.off('evaluation:end', watch);
+  const [losses] = seen;
+  if (losses === undefined || seen.length > 1) throw new Error(`${seen.length} evaluations instead of one`);
+  return losses;
+}
+
+// 28 windows: neither size divides them.
+for (const batch of [5, 64]) {
+  test(`full: the mean cross-entropy of every window of the validation data, in batches of ${batch}`, async (t) => {
+    const { run, losses } = await evaluated(
+      t,
+      'plugins.evaluation={full: true, iters: 1}',
+      `train.batch_size=${batch}`,
+    );
+    const expected = meanCrossEntropy(run, 'val');
+    t.true(Math.abs(losses.val - expected) < 1e-5, `${losses.val}, not ${expected}`);
+    t.not(losses.val.toFixed(4), losses.train.toFixed(4));
+  });
+}
+
+test('an estimate over many batches is near the mean over all windows', async (t) => {
+  const { run, losses } = await evaluated(t, 'plugins.evaluation={iters: 60}');
+  // Weights as they start say the same of everything: make them disagree.
+  for (const variable of run.model.parameters().values()) variable.assign(tf.mul(variable, 4));
+  const after = await evaluateNow(run);
+  for (const split of ['train', 'val'] as const) {
+    t.true(Math.abs(after[split] - meanCrossEntropy(run, split)) < 0.1, `${split}: ${after[split]}`);
+    t.true(Math.abs(after[split] - losses[split]) > 0.2, 'it measures the weights of now');
+  }
+});
+
+test('dropout is off: asked again, it says the same, and the same as a model without dropout', async (t) => {
+  const first = await evaluated(t);
+  t.deepEqual(await evaluateNow(first.run), first.losses);
+  const without = await evaluated(t, 'model.dropout=0');
+  t.deepEqual(without.losses, first.losses);
+});
+
+test('training does not notice: streams and losses are those of a run that is never evaluated', async (t) => {
+  const train = async (
+    evaluation: string,
+  ): Promise<{ losses: number[]; random: Record<string, number>; times: number }> => {
+    const settings = [model, 'train.max_iters=6', `plugins.evaluation=${evaluation}`, 'plugins.checkpoint=false'];
+    const { run } = await debugRun(t, textFolder(t), ...settings);
+    const losses: number[] = [];
+    let times = 0;
+    run.bus.on('iteration:end', ({ loss }) => losses.push(loss));
+    run.bus.on('evaluation:end', () => times++);
+    await run.setUp();
+    await run.train();
+    return { losses, random: run.container.resolve(RandomStreams).state(), times };
+  };
+  const often = await train('{interval: 1, iters: 3, at_start: true}');
+  const never = await train('false');
+  t.is(often.times, 7);
+  t.is(never.times, 0);
+  t.deepEqual(often.losses, never.losses);
+  t.deepEqual(often.random, never.random);
+});
+
+test('it evaluates every interval and at the end, and publishes what it found before it says so', async (t) => {
+  const { run } = await debugRun(
+    t,
+    textFolder(t),
+    model,
+    'train.max_iters=7',
+    'plugins.evaluation={interval: 3, iters: 1}',
+  );
+  const seen: string[] = [];
+  run.bus.on('evaluation:start', ({ iteration }) => seen.push(`start ${iteration}`));
+  run.bus.on('metrics', ({ iteration, values }: Metrics) =>
+    seen.push(`metrics ${iteration} ${Object.keys(values).join()}`),
+  );
+  run.bus.on('evaluation:end', ({ iteration }) => seen.push(`end ${iteration}`));
+  await run.setUp();
+  await run.train();
+  const expected = [3, 6, 7].flatMap((at) => [`start ${at}`, `metrics ${at} eval/train_loss,val/loss`, `end ${at}`]);
+  t.deepEqual(seen, expected);
+});

@@ -1,0 +1,195 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test, { type ExecutionContext } from 'ava';
+import { Engine, type Model } from '../../core/index.js';
+import { createRun } from '../../core/run/create.js';
+import { useEngine } from '../../core/run/engine.js';
+
+const VOCAB = 11;
+const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: 6, dropout: 0, bias: false };
+const pass = { iteration: 0, microBatch: 0 };
+
+/** The model that the pipeline makes for these options, on the cpu engine. */
+async function gpt(t: ExecutionContext, options: Record<string, unknown> = {}, seed = 1): Promise<Model> {
+  const { run } = await createRun({
+    cwd: process.cwd(),
+    presets: ['debug'],
+    set: ['engine=cpu', `seed=${String(seed)}`, `model=${JSON.stringify({ ...size, ...options })}`],
+    only: ['engine', 'model'],
+  });
+  t.teardown(() => run.dispose());
+  await run.setUp(VOCAB);
+  useEngine(run.container.resolve(Engine));
+  return run.model;
+}
+
+function values(tensor: tf.Tensor | undefined): Float32Array {
+  return Float32Array.from(tensor?.dataSync() ?? []);
+}
+
+function deviation(tensor: tf.Tensor | undefined): number {
+  const all = values(tensor);
+  const mean = all.reduce((sum, x) => sum + x, 0) / all.length;
+  return Math.sqrt(all.reduce((sum, x) => sum + (x - mean) ** 2, 0) / all.length);
+}
+
+function ids(...rows: number[][]): tf.Tensor2D {
+  return tf.tensor2d(rows, undefined, 'int32');
+}
+
+function counts(model: Model): Record<string, number> {
+  return Object.fromEntries(model.parameterCounts().map(({ component, total }) => [component, total]));
+}
+
+test('parameters are counted by component; the head is the embedding, counted once', async (t) => {
+  const layers = size.n_layer;
+  const width = size.n_embd;
+  const bare = { wte: VOCAB * width, wpe: size.block_size * width };
+  t.deepEqual(counts(await gpt(t)), {
+    ...bare,
+    ln: (2 * layers + 1) * width,
+    attn: layers * 4 * width ** 2,
+    mlp: layers * 8 * width ** 2,
+  });
+  t.deepEqual(counts(await gpt(t, { bias: true })), {
+    ...bare,
+    ln: (2 * layers + 1) * 2 * width,
+    attn: layers * (4 * width ** 2 + 4 * width),
+    mlp: layers * (8 * width ** 2 + 5 * width),
+  });
+  t.is(counts(await gpt(t, { n_hidden: 5 }))['mlp'], layers * 2 * 5 * width);
+});
+
+test('biases are there with bias, and nowhere without it', async (t) => {
+  const names = [...(await gpt(t)).parameters().keys()];
+  t.true(names.every((name) => name.endsWith('.weight')));
+  const biased = await gpt(t, { bias: true });
+  const biases = [...biased.parameters()].filter(([name]) => name.endsWith('.bias'));
+  t.is(biases.length, size.n_layer * 6 + 1);
+  t.true(biases.every(([, variable]) => values(variable).every((value) => value === 0)));
+});
+
+test('n_hidden is the width of the MLP', async (t) => {
+  const parameters = (await gpt(t, { n_hidden: 5 })).parameters();
+  t.deepEqual(parameters.get('transformer.h.1.mlp.c_fc.weight')?.shape, [8, 5]);
+  t.deepEqual(parameters.get('transformer.h.1.mlp.c_proj.weight')?.shape, [5, 8]);
+  t.deepEqual((await gpt(t)).parameters().get('transformer.h.1.mlp.c_fc.weight')?.shape, [8, 32]);
+});
+
+test('weights start with deviation 0.02, those that add to the residual with 0.02 / sqrt(2 · layers)', async (t) => {
+  const model = await gpt(t, { n_embd: 64, n_layer: 4 });
+  const residual = 0.02 / Math.sqrt(8);
+  for (const [name, variable] of model.parameters()) {
+    if (name.includes('ln_')) {
+      t.true(
+        values(variable).every((value) => value === 1),
+        name,
+      );
+      continue;
+    }
+    const expected = name.endsWith('c_proj.weight') ? residual : 0.02;
+    // The deviation of n normal numbers is itself known to 1 / sqrt(2n): five times that.
+    const slack = (expected * 5) / Math.sqrt(2 * variable.size);
+    t.true(Math.abs(deviation(variable) - expected) < slack, `${name}: ${deviation(variable)}, not ${expected}`);
+  }
+});
+
+test('a new model is as good as guessing: its loss is near ln(vocabulary)', async (t) => {
+  const model = await gpt(t);
+  const loss = model.loss(ids([0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 0]), ids([1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 0, 1]));
+  t.true(Math.abs((loss.dataSync()[0] ?? NaN) - Math.log(VOCAB)) < 0.05);
+});
+
+test('the head is the token embedding: logits follow it, and its gradient reaches tokens that are not in the input', async (t) => {
+  const model = await gpt(t);
+  const wte = model.parameters().get('transformer.wte.weight');
+  t.truthy(wte);
+  if (wte === undefined) return;
+  const input = ids([1, 2]);
+  const before = values(model.logits(input));
+  // Half a row: the last layer norm's output sums to 0, so that a whole row more would change no logit.
+  const changed = values(wte).map((value, i) => (i >= 9 * size.n_embd && i < 9.5 * size.n_embd ? value + 1 : value));
+  wte.assign(tf.tensor(changed, wte.shape));
+  const after = values(model.logits(input));
+  const differing = [...after.keys()].filter((i) => after[i] !== before[i]).map((i) => i % VOCAB);
+  t.deepEqual([...new Set(differing)], [9]);
+  const { grads } = tf.variableGrads(() => model.loss(input, ids([2, 3])), [wte]);
+  const unused = values(grads[wte.name]).slice(7 * size.n_embd, 8 * size.n_embd);
+  t.true(unused.some((value) => value !== 0));
+});
+
+test('a position sees itself and what is before it, nothing after', async (t) => {
+  const model = await gpt(t);
+  const one = values(model.logits(ids([1, 2, 3, 4, 5, 6])));
+  const other = values(model.logits(ids([1, 2, 3, 9, 5, 6])));
+  t.deepEqual(one.slice(0, 3 * VOCAB), other.slice(0, 3 * VOCAB));
+  for (let at = 3; at < 6; at++) {
+    t.notDeepEqual(one.slice(at * VOCAB, (at + 1) * VOCAB), other.slice(at * VOCAB, (at + 1) * VOCAB));
+  }
+});
+
+test('top-k 1 writes the likeliest token each time, whatever the random numbers are, as temperature 0 does', async (t) => {
+  const model = await gpt(t);
+  // Weights as they start give logits of about 0: larger ones make the choice mean something.
+  for (const [name, variable] of model.parameters()) if (!name.includes('ln_')) variable.assign(tf.mul(variable, 20));
+  const expected = [3, 1];
+  while (expected.length < 2 + 12) {
+    const context = expected.slice(-size.block_size);
+    const last = values(model.logits(ids(context))).slice(-VOCAB);
+    expected.push(last.indexOf(Math.max(...last)));
+  }
+  t.true(new Set(expected.slice(2)).size > 1, 'the choice is not always the same token');
+  const options = { maxNewTokens: 12, temperature: 1, topK: 1 };
+  for (const constant of [0, 0.5, 0.999999]) {
+    t.deepEqual(model.generate([3, 1], { ...options, random: () => constant }), expected.slice(2));
+  }
+  t.deepEqual(model.generate([3, 1], { ...options, temperature: 0, topK: 0, random: () => 0.7 }), expected.slice(2));
+});
+
+test('every token is drawn as often as its probability says', async (t) => {
+  const model = await gpt(t);
+  for (const variable of model.parameters().values()) variable.assign(tf.mul(variable, 8));
+  const logits = values(model.logits(ids([4]))).map((logit) => logit / 2);
+  const exps = Array.from(logits, Math.exp);
+  const total = exps.reduce((sum, value) => sum + value, 0);
+  const draws = 400;
+  const drawn = new Array<number>(VOCAB).fill(0);
+  for (let i = 0; i < draws; i++) {
+    const [id = -1] = model.generate([4], {
+      maxNewTokens: 1,
+      temperature: 2,
+      topK: 0,
+      random: () => (i + 0.5) / draws,
+    });
+    drawn[id] = (drawn[id] ?? 0) + 1;
+  }
+  // Evenly spaced numbers leave at most one draw of rounding at each end of a token's share.
+  drawn.forEach((hits, id) => t.true(Math.abs(hits - (draws * (exps[id] ?? 0)) / total) <= 1.01, String(id)));
+});
+
+test('dropout changes a training pass, by iteration and micro-batch, and nothing else', async (t) => {
+  const model = await gpt(t, { dropout: 0.3 });
+  const input = ids([1, 2, 3, 4]);
+  const plain = values(model.logits(input));
+  t.deepEqual(values(model.logits(input)), plain);
+  t.deepEqual(values((await gpt(t)).logits(input)), plain, 'without a pass nothing is dropped');
+  const dropped = values(model.logits(input, pass));
+  t.notDeepEqual(dropped, plain);
+  t.deepEqual(values(model.logits(input, pass)), dropped, 'the same pass drops the same');
+  t.notDeepEqual(values(model.logits(input, { iteration: 1, microBatch: 0 })), dropped);
+  t.notDeepEqual(values(model.logits(input, { iteration: 0, microBatch: 1 })), dropped);
+  const without = await gpt(t);
+  t.deepEqual(values(without.logits(input, pass)), values(without.logits(input)));
+});
+
+test('another seed gives other weights, the same seed the same', async (t) => {
+  const wte = async (seed: number): Promise<Float32Array> =>
+    values((await gpt(t, {}, seed)).parameters().get('transformer.wte.weight'));
+  t.deepEqual(await wte(5), await wte(5));
+  t.notDeepEqual(await wte(5), await wte(6));
+});
+
+test('a vocabulary smaller than the data’s is refused, a larger one is taken', async (t) => {
+  const error = await t.throwsAsync(gpt(t, { vocab_size: VOCAB - 1 }));
+  t.regex(error.message, /model\.vocab_size is 10, but the data has 11/);
+  t.deepEqual((await gpt(t, { vocab_size: 16 })).parameters().get('transformer.wte.weight')?.shape, [16, 8]);
+});

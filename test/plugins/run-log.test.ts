@@ -1,0 +1,109 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { z } from 'zod';
+import { Logger } from '../../core/index.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
+
+const settings = [
+  'run.dir=out',
+  'train.max_iters=6',
+  'train.batch_size=2',
+  'model={n_layer: 1, n_embd: 8, n_head: 1, block_size: 8}',
+  'plugins.evaluation={interval: 3, iters: 1}',
+  'plugins.run-log.interval=2',
+];
+
+const record = z.record(z.string(), z.unknown());
+
+function lines(folder: string, name: string): string[] {
+  const content = readFileSync(path.join(folder, 'out', name), 'utf8');
+  if (!content.endsWith('\n')) throw new Error(`${name} ends in the middle of a line`);
+  return content.slice(0, -1).split('\n');
+}
+
+function facts(folder: string, name: string): Record<string, unknown>[] {
+  return lines(folder, name).map((line) => record.parse(JSON.parse(line)));
+}
+
+test('each line of metrics.jsonl is the numbers of one step, in order, as the events had them', async (t) => {
+  const folder = textFolder(t);
+  const { run } = await debugRun(t, folder, ...settings);
+  const expected: Record<string, unknown>[] = [];
+  run.bus.on('iteration:end', ({ iteration, loss, learningRate, gradNorm, tokens }) => {
+    if ((iteration + 1) % 2 !== 0) return;
+    expected.push({ iter: iteration + 1, tokens, 'train/loss': loss, lr: learningRate, grad_norm: gradNorm });
+  });
+  run.bus.on('metrics', ({ iteration, values }) =>
+    expected.push({ iter: iteration, tokens: iteration * 16, ...values }),
+  );
+  await run.setUp();
+  await run.train();
+  await run.dispose();
+  const written = facts(folder, 'metrics.jsonl');
+  t.deepEqual(
+    written.map(({ iter }) => iter),
+    [2, 3, 4, 6, 6],
+  );
+  t.deepEqual(written, expected);
+});
+
+test('events.jsonl has one line for each event, in order, from the start to the end', async (t) => {
+  const folder = textFolder(t);
+  const { run } = await debugRun(t, folder, ...settings);
+  await run.setUp();
+  await run.train();
+  await run.dispose();
+  const written = facts(folder, 'events.jsonl');
+  t.is(written[0]?.['event'], 'run:start');
+  t.is(written.at(-1)?.['event'], 'run:end');
+  t.deepEqual(
+    written.filter(({ event }) => event === 'metrics').map(({ iteration }) => iteration),
+    [3, 6],
+  );
+  t.true(written.some(({ event, path: saved }) => event === 'checkpoint:saved' && saved === 'checkpoints/000006'));
+  const times = written.map(({ time }) => Date.parse(String(time)));
+  t.true(times.every((time, i) => time >= (times[i - 1] ?? 0)));
+  t.deepEqual(written.at(-1), { ...written.at(-1), status: 'done', reasons: [], iteration: 6 });
+});
+
+test('run.log has what was logged, with level and time; a run that goes on adds to the files', async (t) => {
+  const folder = textFolder(t);
+  for (const round of ['first', 'second']) {
+    const { run } = await debugRun(t, folder, ...settings);
+    run.bus.on('iteration:start', ({ iteration }) => {
+      if (iteration === 1) run.container.resolve(Logger).warn(`${round} warning`);
+    });
+    await run.setUp();
+    await run.train();
+    await run.dispose();
+    run.container.resolve(Logger).info('after the end');
+  }
+  const log = lines(folder, 'run.log');
+  t.true(
+    log.every((line) => /^\d{4}-\d\d-\d\dT[\d:.]+Z (info |warn |error) ./.test(line)),
+    log.join('\n'),
+  );
+  t.deepEqual(
+    log.filter((line) => line.includes(' warn ')).map((line) => line.split(' warn ')[1]?.trim()),
+    ['first warning', 'second warning'],
+  );
+  t.false(log.some((line) => line.includes('after the end')));
+  t.is(facts(folder, 'metrics.jsonl').length, 10);
+});
+
+test('a log that cannot be written is told of, and the run goes on', async (t) => {
+  const folder = textFolder(t);
+  mkdirSync(path.join(folder, 'out/metrics.jsonl'), { recursive: true });
+  const { run } = await debugRun(t, folder, ...settings);
+  const told: string[] = [];
+  run.container.resolve(Logger).addSink((level, line) => {
+    if (level === 'warn') told.push(line);
+  });
+  await run.setUp();
+  t.is((await run.train()).status, 'done');
+  await run.dispose();
+  t.is(told.length, 1, told.join('\n'));
+  t.regex(told.join(), /metrics\.jsonl cannot be written/);
+  t.is(facts(folder, 'events.jsonl').at(-1)?.['event'], 'run:end');
+});

@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { findCheckpoint } from '../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../core/checkpoint/read.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { commandFile } from '../e2e/command.js';
+
+interface Ended {
+  folder: string;
+  code: number | null;
+  err: string;
+}
+
+/** Trains with the real command in a process of its own, and signals it when it says that it is under way. */
+async function signalled(t: ExecutionContext, signal: NodeJS.Signals, times: number): Promise<Ended> {
+  const folder = textFolder(t);
+  const settings = [
+    'engine=cpu',
+    'data.text=text.txt',
+    'run.dir=out',
+    'train.max_iters=100000',
+    'plugins.progress.interval=1',
+    'plugins.evaluation.interval=0',
+  ];
+  const args = ['train', '--preset', 'debug', ...settings.flatMap((setting) => ['--set', setting])];
+  const child = spawn(process.execPath, [commandFile, ...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  let err = '';
+  let sent = 0;
+  const send = (): void => {
+    sent++;
+    child.kill(signal);
+  };
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+    if (sent === 0 && err.includes('iteration 3/')) send();
+    if (sent > 0 && sent < times && err.includes('stopping after this iteration')) send();
+  });
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { folder, code, err };
+}
+
+for (const [signal, code] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const) {
+  test(`${signal} finishes the iteration, saves it whole, and exits with ${code}; the run goes on from there`, async (t) => {
+    const { folder, code: exit, err } = await signalled(t, signal, 1);
+    t.is(exit, code, err);
+    t.regex(err, new RegExp(`stopped: ${signal} after \\d+ iterations`));
+    const done = Number(/after (\d+) iterations/.exec(err)?.[1]);
+    t.true(done >= 3);
+    const found = await findCheckpoint('out', folder);
+    t.regex(path.basename(found), /-emergency$/);
+    const { state } = await readCheckpoint(found);
+    t.is(state.run.iteration, done);
+    t.is(state.run.tokens, done * 4 * 32);
+    t.regex(readFileSync(path.join(folder, 'out/events.jsonl'), 'utf8'), /"event":"run:end","status":"stopped"/);
+
+    const { run } = await debugRun(t, folder, 'run.dir=out', `train.max_iters=${done + 2}`, 'init=resume');
+    await run.setUp();
+    run.restore(await readCheckpoint(found));
+    t.is((await run.train()).status, 'done');
+  });
+}
+
+test('a second signal ends it at once, with the same exit code', async (t) => {
+  const { folder, code, err } = await signalled(t, 'SIGTERM', 2);
+  t.is(code, 143, err);
+  // It may have been quick enough to stop in order: then it says so.
+  if (!err.includes('stopped: SIGTERM')) t.false(existsSync(path.join(folder, 'out/checkpoints/latest')));
+});
+
+test.serial('nothing listens to signals before a run or after it', async (t) => {
+  const { run } = await debugRun(t, textFolder(t), 'train.max_iters=1');
+  const listening = (): number[] => [process.listenerCount('SIGINT'), process.listenerCount('SIGTERM')];
+  const before = listening();
+  await run.setUp();
+  t.deepEqual(listening(), before);
+  let during: number[] = [];
+  run.bus.on('iteration:end', () => (during = listening()));
+  await run.train();
+  t.deepEqual(
+    during,
+    before.map((count) => count + 1),
+  );
+  await run.dispose();
+  t.deepEqual(listening(), before);
+});

@@ -1,0 +1,73 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { LearningRate } from '../../core/index.js';
+import { createRun } from '../../core/run/create.js';
+
+async function schedule(options: Record<string, number | null>, maxIters = 50): Promise<LearningRate> {
+  const { run } = await createRun({
+    cwd: process.cwd(),
+    presets: ['debug'],
+    set: [`lr=${JSON.stringify({ use: 'warmup-cosine', ...options })}`, `train.max_iters=${String(maxIters)}`],
+    only: ['lr'],
+  });
+  return run.container.resolve(LearningRate);
+}
+
+test('the values that the formula gives at every corner', async (t) => {
+  const lr = await schedule({ warmup_iters: 9, decay_iters: 109, min_lr: 0.1 });
+  const near = (iteration: number, expected: number): void => {
+    t.true(Math.abs(lr.at(iteration, 1) - expected) < 1e-12, `${iteration}: ${lr.at(iteration, 1)}`);
+  };
+  near(0, 0.1);
+  near(4, 0.5);
+  near(8, 0.9);
+  near(9, 1);
+  near(34, 0.1 + 0.45 * (1 + Math.SQRT1_2));
+  near(59, 0.55);
+  near(84, 0.1 + 0.45 * (1 - Math.SQRT1_2));
+  near(109, 0.1);
+  near(110, 0.1);
+  near(100_000, 0.1);
+});
+
+test('without values of its own it ends at max_iters and at a tenth of the optimizer’s rate', async (t) => {
+  const lr = await schedule({ warmup_iters: 0, decay_iters: null, min_lr: null }, 40);
+  t.true(Math.abs(lr.at(0, 0.02) - 0.02) < 1e-12);
+  t.true(Math.abs(lr.at(20, 0.02) - 0.011) < 1e-12);
+  t.true(Math.abs(lr.at(40, 0.02) - 0.002) < 1e-12);
+});
+
+test('a warm-up that takes the whole schedule is followed by min_lr', async (t) => {
+  const lr = await schedule({ warmup_iters: 10, decay_iters: 10, min_lr: 0.25 });
+  t.true(lr.at(9, 1) < 1);
+  t.is(lr.at(10, 1), 0.25);
+});
+
+test('it rises through the warm-up, falls to min_lr, and never leaves (0, base]', async (t) => {
+  const settings = fc.record({
+    warmup_iters: fc.nat(30),
+    decay: fc.integer({ min: 1, max: 100 }),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    base: fc.double({ min: 1e-6, max: 10, noNaN: true }),
+  });
+  await fc.assert(
+    fc.asyncProperty(settings, async ({ warmup_iters, decay, share, base }) => {
+      const end = warmup_iters + decay;
+      const lowest = share * base;
+      const lr = await schedule({ warmup_iters, decay_iters: end, min_lr: lowest });
+      const rates = Array.from({ length: end + 20 }, (_, iteration) => lr.at(iteration, base));
+      const slack = base * 1e-12;
+      for (const [iteration, rate] of rates.entries()) {
+        const before = rates[iteration - 1];
+        if (before !== undefined && iteration <= warmup_iters) t.true(rate > before, `rises at ${iteration}`);
+        if (before !== undefined && iteration > warmup_iters) t.true(rate <= before + slack, `falls at ${iteration}`);
+        t.true(rate > 0 || lowest === 0);
+        t.true(rate <= base + slack);
+        if (iteration >= warmup_iters) t.true(rate >= lowest - slack);
+        if (iteration > end) t.is(rate, lowest);
+      }
+      t.true(Math.abs((rates[warmup_iters] ?? NaN) - base) <= slack);
+    }),
+    { numRuns: 40 },
+  );
+});
