@@ -6,6 +6,7 @@ import { checkCore, filledConfig, type SlotChoice } from '../config/slots.js';
 import { composeConfig, type ComposedConfig } from '../config/load.js';
 import { checkPart } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
+import { Tokenizers } from '../contracts/data.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
@@ -20,6 +21,7 @@ import { chooseEngine } from './engine.js';
 import { RunFolder } from './folder.js';
 import { Run } from './run.js';
 import { RunState } from './state.js';
+import { TokenizersByName } from './tokenizers.js';
 
 export interface RunRequest {
   /** Folder that config files, plugin paths and data paths are relative to. */
@@ -82,6 +84,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(RandomStreams, new RandomStreams(checked.core.seed));
   container.registerInstance(RunFolder, new RunFolder(runFolder(checked.core, request.cwd), request.cwd));
   container.registerInstance(Terminal, terminal);
+  container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   addListeners(bus, plugins, live);
