@@ -1,0 +1,79 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Tokenizer, TokenizerFactory, TokenizerState } from '../contracts/data.js';
+import { EspalierError, messageOf } from '../errors.js';
+import { TokenizersByName, type TokenizerChoice } from '../run/tokenizers.js';
+import type { Piece } from './jobs.js';
+import { BadPiece, readPiece } from './read-piece.js';
+import { bytesPerToken, type Tokens } from './shard-writer.js';
+
+/** What a worker needs to make the tokenizer again. */
+export interface WorkerSetup {
+  readonly cwd: string;
+  readonly choice: TokenizerChoice;
+  /** Undefined where the tokenizer is learned: pieces are then answered with the state of each. */
+  readonly state: TokenizerState | undefined;
+}
+
+export interface Answer {
+  /** All documents of the piece, one after the other. */
+  readonly tokens: Tokens;
+  /** Where each document ends in them. */
+  readonly ends: Uint32Array<ArrayBuffer>;
+  readonly bytes: number;
+  readonly lines: number;
+  /** When learning: what the tokenizer of this piece alone is. */
+  readonly learned?: TokenizerState;
+}
+
+/** Why there is no answer; `code` is undefined where it is nothing that the user could mend. */
+export interface Failure {
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly at: BadPiece['at'];
+}
+
+const setup = workerData as WorkerSetup;
+const factory = new TokenizersByName(setup.cwd).factory(setup.choice);
+let tokenizer: Tokenizer | undefined;
+
+parentPort?.on('message', (piece: Piece) => {
+  void answer(piece).then(
+    (found) => parentPort?.postMessage(found, [found.tokens.buffer, found.ends.buffer]),
+    (thrown: unknown) => parentPort?.postMessage(failureOf(thrown)),
+  );
+});
+
+async function answer(piece: Piece): Promise<Answer> {
+  const made = await factory;
+  const { texts, bytes, lines } = await readPiece(piece);
+  if (setup.state === undefined) {
+    const none = { tokens: new Uint16Array(0), ends: new Uint32Array(0) };
+    return { ...none, bytes, lines, learned: learn(made, texts) };
+  }
+  tokenizer ??= made.fromState(setup.state);
+  return { ...encode(tokenizer, texts), bytes, lines };
+}
+
+function learn(made: TokenizerFactory, texts: readonly string[]): TokenizerState {
+  return made.forText(texts.join('')).state();
+}
+
+function encode(by: Tokenizer, texts: readonly string[]): Pick<Answer, 'tokens' | 'ends'> {
+  const parts = texts.map((text) => by.encode(text));
+  const count = parts.reduce((sum, part) => sum + part.length, 0);
+  const tokens = bytesPerToken(by.vocabSize) === 2 ? new Uint16Array(count) : new Uint32Array(count);
+  const ends = new Uint32Array(parts.length);
+  let end = 0;
+  parts.forEach((part, index) => {
+    tokens.set(part, end);
+    end += part.length;
+    ends[index] = end;
+  });
+  return { tokens, ends };
+}
+
+function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof BadPiece) return { code: thrown.code, message: thrown.message, at: thrown.at };
+  const code = thrown instanceof EspalierError ? thrown.code : undefined;
+  return { code, message: messageOf(thrown), at: {} };
+}
