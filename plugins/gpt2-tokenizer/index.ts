@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import {
   Plugin,
   TokenizerFactory,
@@ -7,16 +8,11 @@ import {
   type TokenizerState,
 } from '../../core/index.js';
 import { mergePairs } from './merge.js';
+import { PieceCache } from './piece-cache.js';
+import { pieceEnd } from './pieces.js';
 import { vocabulary, type Vocabulary } from './vocabulary.js';
 
-/** GPT-2's pieces. JavaScript's own \s is not Unicode's white space: it has U+FEFF and lacks U+0085. */
-const PIECES =
-  /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 const END_OF_TEXT = '<|endoftext|>';
-/** Pieces whose tokens are remembered, and how long they may be. */
-const CACHE_SIZE = 1 << 18;
-const CACHED_LENGTH = 64;
-
 @Plugin({
   name: 'gpt2-tokenizer',
   summary: 'GPT-2’s byte pair encoding: 50,257 tokens.',
@@ -43,8 +39,7 @@ export default class Gpt2TokenizerPlugin implements TokenizerFactory {
 class Gpt2Tokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly endOfText: number;
-  /** Words repeat: most pieces are found here. */
-  readonly #cache = new Map<string, number | readonly number[]>();
+  readonly #cache = new PieceCache();
 
   constructor(private readonly words: Vocabulary) {
     this.endOfText = words.tokens.length;
@@ -53,15 +48,16 @@ class Gpt2Tokenizer implements Tokenizer {
 
   /** Text that reads like the special token is encoded as the text it is. */
   encode(text: string): Int32Array {
-    // A piece gives at most one token for each of its bytes, and a UTF-16 unit is at most three.
-    let ids = new Int32Array((text.length >> 1) + 64);
+    const units = unitsOf(text);
+    // A piece of n units is at most 3 n bytes, and so many tokens.
+    let ids = new Int32Array((units.length >> 1) + 64);
     let count = 0;
-    for (const piece of text.match(PIECES) ?? []) {
-      const found = this.#cache.get(piece) ?? this.#encodePiece(piece);
-      const needed = count + (typeof found === 'number' ? 1 : found.length);
-      if (needed > ids.length) ids = grown(ids, needed);
-      if (typeof found === 'number') ids[count++] = found;
-      else for (const id of found) ids[count++] = id;
+    for (let start = 0; start < units.length;) {
+      const end = pieceEnd(units, start);
+      if (count + 3 * (end - start) > ids.length) ids = grown(ids, count + 3 * (end - start));
+      const found = this.#cache.copy(units, start, end, ids, count);
+      count += found > 0 ? found : this.#merge(text.slice(start, end), units, start, ids, count);
+      start = end;
     }
     return ids.subarray(0, count);
   }
@@ -75,15 +71,20 @@ class Gpt2Tokenizer implements Tokenizer {
     return { tokenizer: 'gpt2' };
   }
 
-  #encodePiece(piece: string): number | readonly number[] {
+  /** Returns how many tokens it put into `ids` from `at` on. */
+  #merge(piece: string, units: Uint16Array, start: number, ids: Int32Array, at: number): number {
     const merged = mergePairs(Buffer.from(piece, 'utf8').toString('latin1'), this.words.ids);
-    const found = merged.length === 1 ? (merged[0] ?? merged) : merged;
-    if (piece.length <= CACHED_LENGTH) {
-      if (this.#cache.size >= CACHE_SIZE) this.#cache.clear();
-      this.#cache.set(piece, found);
-    }
-    return found;
+    ids.set(merged, at);
+    this.#cache.add(units, start, start + piece.length, merged);
+    return merged.length;
   }
+}
+
+function unitsOf(text: string): Uint16Array {
+  const bytes = Buffer.from(new ArrayBuffer(2 * text.length));
+  bytes.write(text, 'utf16le');
+  if (endianness() === 'BE') bytes.swap16();
+  return new Uint16Array(bytes.buffer);
 }
 
 function grown(ids: Int32Array, needed: number): Int32Array<ArrayBuffer> {
