@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { EspalierError, isUsageError, messageOf } from '../errors.js';
+import { EspalierError, isUsageError, messageOf, PluginError } from '../errors.js';
 import { version } from '../run/create.js';
 import { doctorCommand, engineCommand } from './engines.js';
 import { evaluateCommand } from './evaluate.js';
@@ -54,8 +54,14 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 function report(thrown: unknown): void {
-  const code = thrown instanceof EspalierError ? ` [${thrown.code}]` : '';
+  const code = thrown instanceof EspalierError ? ` [${codeOf(thrown)}]` : '';
   console.error(`espalier: ${messageOf(thrown)}${code}`);
   const stack = process.env['ESPALIER_DEBUG'] !== undefined || !(thrown instanceof EspalierError);
   if (stack && thrown instanceof Error) console.error(thrown.stack);
+}
+
+/** A plugin's own error says more than that a plugin failed. */
+function codeOf(error: EspalierError): string {
+  const { cause } = error;
+  return error instanceof PluginError && cause instanceof EspalierError ? codeOf(cause) : error.code;
 }

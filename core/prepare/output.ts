@@ -22,7 +22,7 @@ export class OutputFolder {
 
   /** @throws UsageError when data is there already, unless it is to be replaced */
   open(replace: boolean): void {
-    const held = existsSync(this.path) ? readdirSync(this.path).find((name) => OURS.test(name)) : undefined;
+    const held = this.#namesThere().find((name) => OURS.test(name));
     if (held !== undefined && !replace) {
       throw new UsageError(
         'ESP_PREPARE_OUT',
@@ -59,6 +59,14 @@ export class OutputFolder {
     if (!this.#opened) return;
     if (this.#made === undefined) this.#removePartial();
     else rmSync(this.#made, { recursive: true, force: true });
+  }
+
+  #namesThere(): string[] {
+    try {
+      return existsSync(this.path) ? readdirSync(this.path) : [];
+    } catch (thrown) {
+      throw notWritten(this.shown, thrown);
+    }
   }
 
   #partial(name: string): string {
