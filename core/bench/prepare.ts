@@ -1,5 +1,6 @@
 /** Measures `espalier prepare` beside tiktoken: `npm run bench:prepare -- [--megabytes 100] [--workers 2] [--json FILE]`. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createWriteStream, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -110,10 +111,10 @@ function memoryOf(pid: number | undefined): number | null {
 }
 
 async function repeat(source: string, into: string, bytes: number): Promise<void> {
-  const once = readFileSync(source);
+  const text = readFileSync(source);
   const file = createWriteStream(into);
-  for (let written = 0; written < bytes; written += once.length) {
-    if (!file.write(once)) await new Promise((drained) => file.once('drain', drained));
+  for (let written = 0; written < bytes; written += text.length) {
+    if (!file.write(text)) await once(file, 'drain');
   }
   file.end();
   await finished(file);

@@ -1,6 +1,8 @@
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const ASCII_LIMIT = 0x80;
+/** How far back from the end a good place is looked for. */
+const LOOK_BACK = 1 << 14;
 
 /**
  * Where a long text is cut, so that its pieces encode to what the whole does: tokenizers split words off before
@@ -12,7 +14,7 @@ const ASCII_LIMIT = 0x80;
 export function cutPoint(bytes: Uint8Array): number {
   const { length } = bytes;
   let beforeSpace = 0;
-  for (let at = length - 1; at > 0; at--) {
+  for (let at = length - 1; at > Math.max(0, length - LOOK_BACK); at--) {
     const byte = bytes[at] ?? 0;
     if (byte !== NEWLINE && byte !== SPACE) continue;
     const before = bytes[at - 1] ?? 0;

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import type { TokenizerState } from '../contracts/data.js';
 import type { Job } from './jobs.js';
-import type { Answer, Failure, WorkerSetup } from './worker.js';
+import type { Answer, Failure, Task, WorkerSetup } from './worker.js';
 
 /** Jobs that a worker has at a time: one in work, one waiting for it. */
 const JOBS_A_WORKER = 2;
@@ -19,13 +20,16 @@ export class WorkerPool {
     private readonly setup: WorkerSetup,
   ) {}
 
-  /** Takes as many jobs ahead as keep every worker busy, and no more: memory does not grow with the input. */
-  async *answers(jobs: AsyncIterable<Job>): AsyncGenerator<Answered> {
+  /**
+   * Takes as many jobs ahead as keep every worker busy, and no more: memory does not grow with the input.
+   * @param state of the tokenizer, undefined while it is being learned; one pool has one tokenizer
+   */
+  async *answers(jobs: AsyncIterable<Job>, state: TokenizerState | undefined): AsyncGenerator<Answered> {
     const ahead: Promise<Answered>[] = [];
     for await (const job of jobs) {
       ahead.push(
         this.#freest()
-          .answer(job.piece)
+          .answer({ piece: job.piece, state })
           .then((answer) => ({ job, answer })),
       );
       const next = ahead.length > this.count * JOBS_A_WORKER ? ahead.shift() : undefined;
@@ -70,14 +74,14 @@ class Busy {
   }
 
   /** Never rejects: an error belongs to the job, which is looked at in its turn. */
-  answer(piece: Job['piece']): Promise<Answer | Failure> {
+  answer(task: Task): Promise<Answer | Failure> {
     return new Promise((resolve) => {
       if (this.#failed !== undefined) {
         resolve(this.#failed);
         return;
       }
       this.#owed.push(resolve);
-      this.#worker.postMessage(piece, piece.kind === 'parquet' ? [] : [piece.bytes.buffer]);
+      this.#worker.postMessage(task, task.piece.kind === 'parquet' ? [] : [task.piece.bytes.buffer]);
     });
   }
 

@@ -73,27 +73,36 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
       },
     };
     const jobs = (): AsyncGenerator<Job> => jobsOf(inputs, options);
-    const tokenizer = ready ?? (await learn(jobs(), factory, request, progress));
-    const splits = await encode(jobs(), tokenizer, output.path, request, progress);
-    const data = describe(tokenizer, splits, inputs, request);
-    output.commit([...splits.train.shards, ...splits.val.shards], data);
-    return data;
+    const setup = { cwd: request.cwd, choice: request.tokenizer };
+    const pool = new WorkerPool(request.workers ?? availableParallelism(), setup);
+    try {
+      const work = { pool, progress, signal: request.signal };
+      const tokenizer = ready ?? (await learn(jobs(), factory, work));
+      const splits = await encode(jobs(), tokenizer, new Splits(output.path, tokenizer, request), work);
+      const data = describe(tokenizer, splits, inputs, request);
+      output.commit([...splits.train.shards, ...splits.val.shards], data);
+      return data;
+    } finally {
+      await pool.close();
+    }
   } catch (thrown) {
     output.abandon();
     throw thrown;
   }
 }
 
+/** Who does the jobs, who tells how far they are, and who stops them. */
+interface Work {
+  readonly pool: WorkerPool;
+  readonly progress: PrepareProgress;
+  readonly signal: AbortSignal;
+}
+
 /** Reads everything once for a tokenizer that is made of the text. */
-async function learn(
-  jobs: AsyncGenerator<Job>,
-  factory: TokenizerFactory,
-  request: PrepareRequest,
-  progress: PrepareProgress,
-): Promise<Tokenizer> {
+async function learn(jobs: AsyncGenerator<Job>, factory: TokenizerFactory, work: Work): Promise<Tokenizer> {
   const learned = new Map<string, TokenizerState>();
-  progress.start('reading the vocabulary');
-  await eachAnswer(jobs, undefined, request, progress, (_job, answer) => {
+  work.progress.start('reading the vocabulary');
+  await eachAnswer(jobs, undefined, work, (_job, answer) => {
     if (answer.learned !== undefined) learned.set(JSON.stringify(answer.learned), answer.learned);
   });
   const combined = factory.combine?.([...learned.values()]);
@@ -104,14 +113,12 @@ async function learn(
 async function encode(
   jobs: AsyncGenerator<Job>,
   tokenizer: Tokenizer,
-  folder: string,
-  request: PrepareRequest,
-  progress: PrepareProgress,
+  splits: Splits,
+  work: Work,
 ): Promise<ReturnType<Splits['finish']>> {
-  const splits = new Splits(folder, tokenizer, request);
-  progress.start('encoding');
+  work.progress.start('encoding');
   try {
-    await eachAnswer(jobs, tokenizer.state(), request, progress, (job, answer) => {
+    await eachAnswer(jobs, tokenizer.state(), work, (job, answer) => {
       splits.put(job, answer);
     });
     return splits.finish();
@@ -125,14 +132,12 @@ async function encode(
 async function eachAnswer(
   jobs: AsyncGenerator<Job>,
   state: TokenizerState | undefined,
-  { cwd, tokenizer, workers, signal }: PrepareRequest,
-  progress: PrepareProgress,
+  { pool, progress, signal }: Work,
   take: (job: Job, answer: Answer) => void,
 ): Promise<void> {
-  const pool = new WorkerPool(workers ?? availableParallelism(), { cwd, choice: tokenizer, state });
   let lines = 0;
   try {
-    for await (const { job, answer } of pool.answers(jobs)) {
+    for await (const { job, answer } of pool.answers(jobs, state)) {
       signal.throwIfAborted();
       if (job.first) lines = 0;
       if (!('tokens' in answer)) throw failed(job, answer, lines);
@@ -143,7 +148,6 @@ async function eachAnswer(
     progress.end();
   } finally {
     progress.stop();
-    await pool.close();
   }
 }
 

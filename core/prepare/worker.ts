@@ -10,7 +10,12 @@ import { bytesPerToken, type Tokens } from './shard-writer.js';
 export interface WorkerSetup {
   readonly cwd: string;
   readonly choice: TokenizerChoice;
-  /** Undefined where the tokenizer is learned: pieces are then answered with the state of each. */
+}
+
+/** What a worker is sent. */
+export interface Task {
+  readonly piece: Piece;
+  /** Undefined where the tokenizer is being learned: the answer is then the state of the piece alone. */
   readonly state: TokenizerState | undefined;
 }
 
@@ -36,21 +41,21 @@ const setup = workerData as WorkerSetup;
 const factory = new TokenizersByName(setup.cwd).factory(setup.choice);
 let tokenizer: Tokenizer | undefined;
 
-parentPort?.on('message', (piece: Piece) => {
-  void answer(piece).then(
+parentPort?.on('message', (task: Task) => {
+  void answer(task).then(
     (found) => parentPort?.postMessage(found, [found.tokens.buffer, found.ends.buffer]),
     (thrown: unknown) => parentPort?.postMessage(failureOf(thrown)),
   );
 });
 
-async function answer(piece: Piece): Promise<Answer> {
+async function answer({ piece, state }: Task): Promise<Answer> {
   const made = await factory;
   const { texts, bytes, lines } = await readPiece(piece);
-  if (setup.state === undefined) {
+  if (state === undefined) {
     const none = { tokens: new Uint16Array(0), ends: new Uint32Array(0) };
     return { ...none, bytes, lines, learned: learn(made, texts) };
   }
-  tokenizer ??= made.fromState(setup.state);
+  tokenizer ??= made.fromState(state);
   return { ...encode(tokenizer, texts), bytes, lines };
 }
 
