@@ -5,6 +5,8 @@ import type { Answer, Failure, Task, WorkerSetup } from './worker.js';
 
 /** Jobs that a worker has at a time: one in work, one waiting for it. */
 const JOBS_A_WORKER = 2;
+/** Bytes of all jobs that are taken ahead, beside the one that is next: a record may be of any size. */
+const BYTES_AHEAD = 1 << 23;
 
 export interface Answered {
   readonly job: Job;
@@ -25,17 +27,21 @@ export class WorkerPool {
    * @param state of the tokenizer, undefined while it is being learned; one pool has one tokenizer
    */
   async *answers(jobs: AsyncIterable<Job>, state: TokenizerState | undefined): AsyncGenerator<Answered> {
-    const ahead: Promise<Answered>[] = [];
+    const ahead: { readonly bytes: number; readonly answered: Promise<Answered> }[] = [];
+    let bytesAhead = 0;
     for await (const job of jobs) {
-      ahead.push(
-        this.#freest()
-          .answer({ piece: job.piece, state })
-          .then((answer) => ({ job, answer })),
-      );
-      const next = ahead.length > this.count * JOBS_A_WORKER ? ahead.shift() : undefined;
-      if (next !== undefined) yield await next;
+      const bytes = job.piece.kind === 'parquet' ? 0 : job.piece.bytes.length;
+      const answer = this.#freest().answer({ piece: job.piece, state });
+      ahead.push({ bytes, answered: answer.then((answer) => ({ job, answer })) });
+      bytesAhead += bytes;
+      while (ahead.length > this.count * JOBS_A_WORKER || (ahead.length > 1 && bytesAhead > BYTES_AHEAD)) {
+        const next = ahead.shift();
+        if (next === undefined) break;
+        bytesAhead -= next.bytes;
+        yield await next.answered;
+      }
     }
-    for (const next of ahead) yield await next;
+    for (const { answered } of ahead) yield await answered;
   }
 
   async close(): Promise<void> {

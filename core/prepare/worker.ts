@@ -41,11 +41,16 @@ const setup = workerData as WorkerSetup;
 const factory = new TokenizersByName(setup.cwd).factory(setup.choice);
 let tokenizer: Tokenizer | undefined;
 
+/** Answers are given in the order of the tasks, also where reading one takes longer than the next. */
+let last: Promise<void> = Promise.resolve();
+
 parentPort?.on('message', (task: Task) => {
-  void answer(task).then(
-    (found) => parentPort?.postMessage(found, [found.tokens.buffer, found.ends.buffer]),
-    (thrown: unknown) => parentPort?.postMessage(failureOf(thrown)),
-  );
+  last = last
+    .then(() => answer(task))
+    .then(
+      (found) => parentPort?.postMessage(found, [found.tokens.buffer, found.ends.buffer]),
+      (thrown: unknown) => parentPort?.postMessage(failureOf(thrown)),
+    );
 });
 
 async function answer({ piece, state }: Task): Promise<Answer> {
