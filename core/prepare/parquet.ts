@@ -10,7 +10,7 @@ import { messageOf, UsageError } from '../errors.js';
 import type { Input } from './inputs.js';
 
 /** Unpacked bytes of a column that are read at a time. */
-const SLICE_BYTES = 1 << 24;
+const SLICE_BYTES = 1 << 22;
 
 export interface RowSlice {
   readonly file: string;

@@ -65,7 +65,11 @@ class Busy {
   #failed: Failure | undefined;
 
   constructor(setup: WorkerSetup) {
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: setup });
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: setup,
+      // Texts are garbage as soon as they are encoded: collected early, they do not pile up.
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+    });
     this.#worker.on('message', (answer: Answer | Failure) => this.#owed.shift()?.(answer));
     this.#worker.on('error', (error: Error) => {
       this.#fail({ code: undefined, message: `a worker thread failed: ${error.message}`, at: {} });

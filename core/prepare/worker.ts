@@ -69,17 +69,22 @@ function learn(made: TokenizerFactory, texts: readonly string[]): TokenizerState
 }
 
 function encode(by: Tokenizer, texts: readonly string[]): Pick<Answer, 'tokens' | 'ends'> {
-  const parts = texts.map((text) => by.encode(text));
-  const count = parts.reduce((sum, part) => sum + part.length, 0);
-  const tokens = bytesPerToken(by.vocabSize) === 2 ? new Uint16Array(count) : new Uint32Array(count);
-  const ends = new Uint32Array(parts.length);
+  const made = bytesPerToken(by.vocabSize) === 2 ? Uint16Array : Uint32Array;
+  let tokens: Tokens = new made(texts.reduce((sum, text) => sum + text.length, 0) >> 1);
+  const ends = new Uint32Array(texts.length);
   let end = 0;
-  parts.forEach((part, index) => {
-    tokens.set(part, end);
-    end += part.length;
-    ends[index] = end;
+  texts.forEach((text, index) => {
+    // Narrowed at once: the ids of many texts would be several times the texts.
+    const ids = by.encode(text);
+    if (end + ids.length > tokens.length) {
+      const larger = new made(2 * tokens.length + ids.length);
+      larger.set(tokens);
+      tokens = larger;
+    }
+    tokens.set(ids, end);
+    ends[index] = end += ids.length;
   });
-  return { tokens, ends };
+  return { tokens: tokens.slice(0, end), ends };
 }
 
 function failureOf(thrown: unknown): Failure {
