@@ -6,6 +6,7 @@ import { doctorCommand, engineCommand } from './engines.js';
 import { evaluateCommand } from './evaluate.js';
 import { eventsCommand, explainCommand, pluginsCommand, presetsCommand } from './lists.js';
 import { parityCommand } from './parity.js';
+import { prepareCommand } from './prepare.js';
 import { sampleCommand } from './sample.js';
 import { trainCommand } from './train.js';
 
@@ -28,6 +29,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .showHelpAfterError('(--help shows the options)')
     .showSuggestionAfterError();
   for (const add of [
+    prepareCommand,
     trainCommand,
     sampleCommand,
     evaluateCommand,

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { Dataset, TokenizerFactory, type Tokenizer } from '../contracts/data.js';
+import { Dataset, TokenizerFactory, Tokenizers, type Tokenizer } from '../contracts/data.js';
 import { isUsageError, UsageError } from '../errors.js';
 import { RandomStreams } from '../random/streams.js';
 import type { Run } from '../run/run.js';
@@ -46,7 +46,9 @@ export function sampleCommand(program: Command): void {
             `${checkpoint.path} was trained on tokens without a tokenizer: there is no text to write`,
           );
         }
-        const tokenizer = run.container.resolve(TokenizerFactory).fromState(checkpoint.state.tokenizer);
+        const tokenizer = await run.container
+          .resolve(Tokenizers)
+          .fromState(checkpoint.state.tokenizer, run.container.resolve(TokenizerFactory));
         const samples = Array.from({ length: flags.count }, (_, index) => generate(run, tokenizer, flags, index));
         console.log(flags.json === true ? JSON.stringify(samples) : samples.join('\n---------------\n'));
       } finally {

@@ -25,6 +25,8 @@ export const Dataset = token<Dataset>('Dataset');
 /** Text to token ids and back: `decode(encode(text)) === text` for every text of the vocabulary. */
 export interface Tokenizer {
   readonly vocabSize: number;
+  /** Id of the token that stands between texts, where there is one. */
+  readonly endOfText?: number;
   /** @throws UsageError naming the first piece of text that has no token */
   encode(text: string): Int32Array;
   decode(ids: ArrayLike<number>): string;
@@ -43,8 +45,23 @@ export interface TokenizerFactory {
   forText(text: string): Tokenizer;
   /** Makes one again from its state. @throws UsageError when the state is not this plugin's. */
   fromState(state: TokenizerState): Tokenizer;
+  /**
+   * The tokenizer of several texts as one, from the state of each text's own.
+   * Only tokenizers that learn from the text have it: `espalier prepare` then reads everything twice.
+   */
+  combine?(states: readonly TokenizerState[]): Tokenizer;
 }
 export const TokenizerFactory = token<TokenizerFactory>('TokenizerFactory');
+
+/** Makes the tokenizer that data or a checkpoint names, whatever the config says; the core binds it. */
+export interface Tokenizers {
+  /**
+   * The tokenizer that a state was taken from.
+   * @param configured the config's own, which is asked first: a tokenizer from outside has no name to find it by
+   */
+  fromState(state: TokenizerState, configured?: TokenizerFactory): Promise<Tokenizer>;
+}
+export const Tokenizers = token<Tokenizers>('Tokenizers');
 
 /** Input ids and the ids that follow them, row by row: both [batchSize, blockSize], row-major. */
 export interface Batch {

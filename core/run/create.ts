@@ -7,6 +7,7 @@ import { composeConfig, type ComposedConfig } from '../config/load.js';
 import { slotKeys } from '../config/slot-keys.js';
 import { checkPart, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
+import { Tokenizers } from '../contracts/data.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
@@ -21,6 +22,7 @@ import { chooseEngine } from './engine.js';
 import { RunFolder } from './folder.js';
 import { Run } from './run.js';
 import { RunState } from './state.js';
+import { TokenizersByName } from './tokenizers.js';
 
 export interface RunRequest {
   /** Folder that config files, plugin paths and data paths are relative to. */
@@ -83,6 +85,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(RandomStreams, new RandomStreams(checked.core.seed));
   container.registerInstance(RunFolder, new RunFolder(runFolder(checked.core, request.cwd), request.cwd));
   container.registerInstance(Terminal, terminal);
+  container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   addListeners(bus, plugins, live);

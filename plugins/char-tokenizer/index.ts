@@ -8,6 +8,9 @@ import {
   type TokenizerState,
 } from '../../core/index.js';
 
+const CODE_POINTS = 0x110000;
+const stateSchema = z.object({ tokenizer: z.literal('char'), characters: z.string() });
+
 @Plugin({
   name: 'char-tokenizer',
   summary: 'One token for each different character of the text, in the order of their code points.',
@@ -19,38 +22,50 @@ export default class CharTokenizerPlugin implements TokenizerFactory {
   }
 
   forText(text: string): Tokenizer {
-    const characters = [...new Set(text)].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
+    const seen = new Uint8Array(CODE_POINTS);
+    for (let at = 0; at < text.length; at++) {
+      const code = codeAt(text, at);
+      seen[code] = 1;
+      if (code > 0xffff) at++;
+    }
+    const characters: string[] = [];
+    for (let code = seen.indexOf(1); code !== -1; code = seen.indexOf(1, code + 1)) {
+      characters.push(String.fromCodePoint(code));
+    }
     return new CharTokenizer(characters);
   }
 
   fromState(state: TokenizerState): Tokenizer {
-    const parsed = z.object({ tokenizer: z.literal('char'), characters: z.string() }).safeParse(state);
-    if (!parsed.success) {
-      throw new UsageError(
-        'ESP_TOKENIZER_STATE',
-        `the data was made with the tokenizer ${state.tokenizer}, not char; set data.tokenizer`,
-      );
-    }
-    return new CharTokenizer(Array.from(parsed.data.characters));
+    return new CharTokenizer(Array.from(charactersOf(state)));
+  }
+
+  combine(states: readonly TokenizerState[]): Tokenizer {
+    return this.forText([...new Set(states.map(charactersOf))].join(''));
   }
 }
 
 class CharTokenizer implements Tokenizer {
   readonly vocabSize: number;
-  readonly #ids: ReadonlyMap<string, number>;
+  /** The id of each code point, up to the largest; -1 for those without. */
+  readonly #ids: Int32Array;
 
   constructor(private readonly characters: readonly string[]) {
     this.vocabSize = characters.length;
-    this.#ids = new Map(characters.map((character, id) => [character, id]));
+    const codes = characters.map((character) => codeAt(character, 0));
+    this.#ids = new Int32Array(codes.reduce((largest, code) => Math.max(largest, code), -1) + 1).fill(-1);
+    codes.forEach((code, id) => (this.#ids[code] = id));
   }
 
   encode(text: string): Int32Array {
     const ids = new Int32Array(text.length);
+    const known = this.#ids;
     let count = 0;
-    for (const character of text) {
-      const id = this.#ids.get(character);
-      if (id === undefined) throw unknownCharacter(character, count);
+    for (let at = 0; at < text.length; at++) {
+      const code = codeAt(text, at);
+      const id = known[code] ?? -1;
+      if (id === -1) throw unknownCharacter(String.fromCodePoint(code), count);
       ids[count++] = id;
+      if (code > 0xffff) at++;
     }
     return ids.subarray(0, count);
   }
@@ -62,6 +77,21 @@ class CharTokenizer implements Tokenizer {
   state(): TokenizerState {
     return { tokenizer: 'char', characters: this.characters.join('') };
   }
+}
+
+/** The code point at an index; a surrogate without its other half stands for itself. */
+function codeAt(text: string, at: number): number {
+  const unit = text.charCodeAt(at);
+  return (unit & 0xf800) === 0xd800 ? (text.codePointAt(at) ?? unit) : unit;
+}
+
+function charactersOf(state: TokenizerState): string {
+  const parsed = stateSchema.safeParse(state);
+  if (parsed.success) return parsed.data.characters;
+  throw new UsageError(
+    'ESP_TOKENIZER_STATE',
+    `the data was made with the tokenizer ${state.tokenizer}, not char; set data.tokenizer`,
+  );
 }
 
 function unknownCharacter(character: string, position: number): UsageError {

@@ -1,22 +1,22 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import {
   Dataset,
   inject,
-  messageOf,
   Model,
   On,
   Plugin,
   PluginConfig,
   RunFolder,
   TokenizerFactory,
+  Tokenizers,
   UsageError,
   type Bindings,
   type Split,
   type Tokenizer,
   type TokenReader,
 } from '../../core/index.js';
+import { readMeta, refuseOtherContent, refuseOtherFiles, refuseUnfinished, tokenizerIn } from './meta.js';
 import { ShardReader, shardFiles } from './shards.js';
 import { MemoryReader, readText } from './text.js';
 
@@ -30,19 +30,13 @@ const options = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('a folder of train and val .bin files (uint16, little-endian), with meta.json or without'),
+    .describe('a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them'),
   val_fraction: z
     .number()
     .gt(0)
     .lt(1)
     .default(0.1)
     .describe('share of the text, at its end, that is kept for validation'),
-});
-
-const metaSchema = z.looseObject({
-  vocab_size: z.int().min(1).max(65536).optional(),
-  tokenizer: z.looseObject({ tokenizer: z.string() }).optional(),
-  itos: z.record(z.string(), z.string()).optional(),
 });
 
 @Plugin({
@@ -63,7 +57,8 @@ export default class TokenShards implements Dataset {
 
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
-    @inject(TokenizerFactory) private readonly tokenizers: TokenizerFactory,
+    @inject(TokenizerFactory) private readonly configured: TokenizerFactory,
+    @inject(Tokenizers) private readonly tokenizers: Tokenizers,
     @inject(Model) private readonly model: Model,
     @inject(RunFolder) private readonly folder: RunFolder,
   ) {
@@ -78,9 +73,9 @@ export default class TokenShards implements Dataset {
   }
 
   @On('run:setup')
-  open(): void {
+  async open(): Promise<void> {
     if (this.config.text !== undefined) this.#openText(this.config.text);
-    else if (this.config.dir !== undefined) this.#openFolder(this.config.dir);
+    else if (this.config.dir !== undefined) await this.#openFolder(this.config.dir);
     const sizes = `${this.split('train').length.toLocaleString('en-US')} training and ${this.split('val').length.toLocaleString('en-US')} validation tokens`;
     this.description = `${this.config.text ?? this.config.dir ?? ''}: ${sizes}, vocabulary of ${String(this.vocabSize)}`;
   }
@@ -97,7 +92,7 @@ export default class TokenShards implements Dataset {
 
   #openText(name: string): void {
     const text = readText(name, (file) => this.folder.fromConfig(file));
-    this.tokenizer = this.tokenizers.forText(text);
+    this.tokenizer = this.configured.forText(text);
     this.vocabSize = this.tokenizer.vocabSize;
     const tokens = this.tokenizer.encode(text);
     const trainLength = Math.floor(tokens.length * (1 - this.config.val_fraction));
@@ -105,37 +100,25 @@ export default class TokenShards implements Dataset {
     this.#splits.set('val', new MemoryReader(tokens.subarray(trainLength)));
   }
 
-  #openFolder(name: string): void {
+  async #openFolder(name: string): Promise<void> {
     const folder = this.folder.fromConfig(name);
-    if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-      throw new UsageError('ESP_DATA_DIR', `data.dir ${name}: there is no folder ${folder}`);
-    }
+    refuseUnfinished(folder, name);
     const meta = readMeta(path.join(folder, 'meta.json'));
-    const limit = meta.vocab_size ?? (this.model.vocabSize > 0 ? this.model.vocabSize : 65536);
+    const limit = meta.vocab_size ?? (this.model.vocabSize > 0 ? this.model.vocabSize : Infinity);
+    const found = { train: shardFiles(folder, 'train'), val: shardFiles(folder, 'val') };
+    refuseOtherFiles(folder, meta, found);
     let largest = 0;
     for (const split of ['train', 'val'] as const) {
-      const files = shardFiles(folder, split);
-      if (files.length === 0)
+      if (found[split].length === 0)
         throw new UsageError('ESP_DATA_DIR', `data.dir ${name} has no ${split}.bin and no ${split} shards`);
-      const reader = new ShardReader(files);
+      const reader = new ShardReader(found[split], meta.dtype === 'uint32' ? 4 : 2);
       this.#splits.set(split, reader);
-      largest = Math.max(largest, reader.scan(limit));
+      const scanned = reader.scan(limit, meta.shards !== undefined);
+      refuseOtherContent(folder, meta, scanned.hashes);
+      largest = Math.max(largest, scanned.largest);
     }
-    this.vocabSize = limit === 65536 ? largest + 1 : limit;
-    if (meta.tokenizer !== undefined) this.tokenizer = this.tokenizers.fromState(meta.tokenizer);
-    else if (meta.itos !== undefined) {
-      const { itos } = meta;
-      const characters = Array.from({ length: Object.keys(itos).length }, (_, id) => itos[String(id)] ?? '').join('');
-      this.tokenizer = this.tokenizers.fromState({ tokenizer: 'char', characters });
-    }
-  }
-}
-
-function readMeta(file: string): z.output<typeof metaSchema> {
-  if (!existsSync(file)) return {};
-  try {
-    return metaSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch (thrown) {
-    throw new UsageError('ESP_DATA_META', `${file} cannot be used: ${messageOf(thrown)}`, { cause: thrown });
+    this.vocabSize = limit === Infinity ? largest + 1 : limit;
+    const state = tokenizerIn(meta);
+    if (state !== undefined) this.tokenizer = await this.tokenizers.fromState(state, this.configured);
   }
 }

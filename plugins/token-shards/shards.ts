@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { endianness } from 'node:os';
 import path from 'node:path';
 import { UsageError, type Split, type TokenReader } from '../../core/index.js';
+import { formatOf, type ShardFormat } from './format.js';
 
-const BYTES_PER_TOKEN = 2;
 const SCAN_TOKENS = 1 << 20;
 
-interface Shard {
+interface Shard extends ShardFormat {
   readonly name: string;
   readonly file: number;
   /** Position of its first token in the split. */
@@ -22,26 +24,26 @@ export function shardFiles(folder: string, split: Split): string[] {
     .map((name) => path.join(folder, name));
 }
 
-/** Little-endian uint16 token files read at positions into one reused buffer: memory does not grow with them. */
+/** Token files read at positions into one reused buffer: memory does not grow with them. */
 export class ShardReader implements TokenReader {
   readonly length: number;
   readonly #shards: readonly Shard[];
-  #buffer = Buffer.alloc(0);
+  #buffer = Buffer.from(new ArrayBuffer(0));
 
-  /** @throws UsageError for a file of odd length */
-  constructor(files: readonly string[]) {
+  /**
+   * @param bytesPerToken of files without a header of their own
+   * @throws UsageError for a file that is cut off
+   */
+  constructor(files: readonly string[], bytesPerToken: 2 | 4) {
     let start = 0;
-    for (const file of files) {
-      const { size } = statSync(file);
-      if (size % BYTES_PER_TOKEN !== 0) {
-        throw new UsageError(
-          'ESP_SHARD_LENGTH',
-          `${file} has ${String(size)} bytes: an odd number cannot be uint16 tokens; it is cut off or not a token file`,
-        );
-      }
-    }
-    this.#shards = files.map((file) => {
-      const shard = { name: file, file: openSync(file, 'r'), start, length: statSync(file).size / BYTES_PER_TOKEN };
+    const formats = files
+      .map((file) => ({ file, size: statSync(file).size }))
+      .map(({ file, size }) => {
+        const format = formatOf(file, size, bytesPerToken);
+        return { ...format, name: file, length: (size - format.headerBytes) / format.bytesPerToken };
+      });
+    this.#shards = formats.map((format) => {
+      const shard = { ...format, file: openSync(format.name, 'r'), start };
       start += shard.length;
       return shard;
     });
@@ -54,47 +56,73 @@ export class ShardReader implements TokenReader {
       const from = at + done - shard.start;
       if (from < 0 || from >= shard.length || done === count) continue;
       const here = Math.min(count - done, shard.length - from);
-      this.#readShard(shard, from, here, into, offset + done);
+      into.set(tokensIn(this.#readBytes(shard, from, here), shard.bytesPerToken), offset + done);
       done += here;
     }
     if (done < count)
       throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
   }
 
-  /** The largest id. @throws UsageError naming file and position of the first id that is not below `vocabSize` */
-  scan(vocabSize: number): number {
-    const chunk = new Int32Array(SCAN_TOKENS);
+  /**
+   * Reads everything once.
+   * @returns the largest id, and the SHA-256 of each file's tokens where `hash` asks for it
+   * @throws UsageError naming file and position of the first id that is not below `vocabSize`
+   */
+  scan(vocabSize: number, hash: boolean): { largest: number; hashes: Map<string, string> } {
     let largest = 0;
+    const hashes = new Map<string, string>();
     for (const shard of this.#shards) {
+      const digest = createHash('sha256');
       for (let at = 0; at < shard.length; at += SCAN_TOKENS) {
-        const count = Math.min(SCAN_TOKENS, shard.length - at);
-        this.#readShard(shard, at, count, chunk, 0);
-        for (let i = 0; i < count; i++) {
-          const id = chunk[i] ?? 0;
-          if (id >= vocabSize) throw overVocabulary(shard.name, at + i, id, vocabSize);
-          if (id > largest) largest = id;
-        }
+        const bytes = this.#readBytes(shard, at, Math.min(SCAN_TOKENS, shard.length - at));
+        if (hash) digest.update(bytes);
+        const tokens = tokensIn(bytes, shard.bytesPerToken);
+        largest = Math.max(largest, largestOf(tokens));
+        if (largest >= vocabSize) throw overVocabulary(shard.name, at, tokens, vocabSize);
       }
+      hashes.set(shard.name, digest.digest('hex'));
     }
-    return largest;
+    return { largest, hashes };
   }
 
   close(): void {
     for (const { file } of this.#shards) closeSync(file);
   }
 
-  #readShard({ name, file }: Shard, from: number, count: number, into: Int32Array, offset: number): void {
-    const bytes = count * BYTES_PER_TOKEN;
-    if (this.#buffer.length < bytes) this.#buffer = Buffer.alloc(bytes);
-    const got = readSync(file, this.#buffer, 0, bytes, from * BYTES_PER_TOKEN);
-    if (got < bytes) throw new UsageError('ESP_SHARD_CHANGED', `${name} became shorter while it was read`);
-    for (let i = 0; i < count; i++) into[offset + i] = this.#buffer.readUInt16LE(i * BYTES_PER_TOKEN);
+  /** They stand in the buffer until the next read. */
+  #readBytes({ name, file, headerBytes, bytesPerToken }: Shard, from: number, count: number): Buffer<ArrayBuffer> {
+    const size = count * bytesPerToken;
+    if (this.#buffer.length < size) this.#buffer = Buffer.from(new ArrayBuffer(size));
+    const bytes = this.#buffer.subarray(0, size);
+    const got = readSync(file, bytes, 0, size, headerBytes + from * bytesPerToken);
+    if (got < size) throw new UsageError('ESP_SHARD_CHANGED', `${name} became shorter while it was read`);
+    return bytes;
   }
 }
 
-function overVocabulary(file: string, position: number, id: number, vocabSize: number): UsageError {
+function tokensIn(bytes: Buffer<ArrayBuffer>, bytesPerToken: 2 | 4): Uint16Array | Uint32Array {
+  const count = bytes.length / bytesPerToken;
+  if (bytesPerToken === 2) {
+    if (endianness() === 'BE') bytes.swap16();
+    return new Uint16Array(bytes.buffer, bytes.byteOffset, count);
+  }
+  if (endianness() === 'BE') bytes.swap32();
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, count);
+}
+
+function largestOf(tokens: Uint16Array | Uint32Array): number {
+  let largest = 0;
+  for (let i = 0; i < tokens.length; i++) {
+    const id = tokens[i] ?? 0;
+    if (id > largest) largest = id;
+  }
+  return largest;
+}
+
+function overVocabulary(file: string, start: number, tokens: Uint16Array | Uint32Array, vocabSize: number): UsageError {
+  const at = tokens.findIndex((id) => id >= vocabSize);
   return new UsageError(
     'ESP_TOKEN_ID',
-    `${file}: token ${String(position)} has the id ${String(id)}, but the vocabulary has ${String(vocabSize)} tokens; is meta.json or model.vocab_size of other data?`,
+    `${file}: token ${String(start + at)} has the id ${String(tokens[at])}, but the vocabulary has ${String(vocabSize)} tokens; is meta.json or model.vocab_size of other data?`,
   );
 }

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -25,10 +25,22 @@ export function emptyFolder(t: ExecutionContext): string {
 
 /** Runs the real command in a folder, as a user does. */
 export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
+  return piped(cwd, '', ...args);
+}
+
+/** The same, with something on its standard input. */
+export function piped(cwd: string, input: string | Uint8Array, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [commandFile, ...args], { cwd, maxBuffer: 1 << 26 }, (error, out, err) => {
+    const child = execFile(process.execPath, [commandFile, ...args], { cwd, maxBuffer: 1 << 26 }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ code, out, err });
     });
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
   });
+}
+
+/** Starts the real command and gives its process, to be stopped half-way. */
+export function started(cwd: string, ...args: string[]): ChildProcess {
+  return spawn(process.execPath, [commandFile, ...args], { cwd, stdio: ['pipe', 'ignore', 'ignore'] });
 }

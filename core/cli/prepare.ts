@@ -1,0 +1,149 @@
+import { constants } from 'node:os';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { UsageError } from '../errors.js';
+import { formats, type Format } from '../prepare/inputs.js';
+import { prepare, type PreparedData, type PrepareRequest } from '../prepare/prepare.js';
+import { version } from '../run/create.js';
+import type { TokenizerChoice } from '../run/tokenizers.js';
+import { Terminal } from '../terminal.js';
+import { print, type SetExitCode } from './options.js';
+
+interface PrepareFlags {
+  out: string;
+  tokenizer: string;
+  field?: string;
+  format?: Format;
+  val: string[];
+  valShare?: number;
+  shardTokens: number;
+  workers?: number;
+  force?: boolean;
+  json?: boolean;
+  quiet?: boolean;
+}
+
+const DEFAULT_FIELD = 'text';
+const DEFAULT_VAL_SHARE = 0.1;
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const EXIT_CODE_OF_SIGNALS = 128;
+
+export function prepareCommand(program: Command, setExitCode: SetExitCode): void {
+  program
+    .command('prepare')
+    .description('turn text into token shards to train on (data.dir)')
+    .argument('<input...>', 'files, patterns such as "data/*.jsonl.gz", or - for standard input')
+    .requiredOption('-o, --out <folder>', 'folder for the shards and meta.json')
+    .requiredOption('-t, --tokenizer <name|file>', 'char, bytes, gpt2, or a Hugging Face tokenizer.json')
+    .option('--field <name>', `field of JSONL records, or column of Parquet files (default: ${DEFAULT_FIELD})`)
+    .addOption(new Option('--format <name>', 'what the inputs are (default: by their names)').choices(formats))
+    .option(
+      '--val <file|pattern>',
+      'validation data, whole; repeatable; training data is what else is given',
+      collect,
+      [],
+    )
+    .option(
+      '--val-share <share>',
+      `share for validation: the end of each text, every n-th record (default: ${String(DEFAULT_VAL_SHARE)})`,
+      share,
+    )
+    .option('--shard-tokens <count>', 'tokens in a shard', positive, 100_000_000)
+    .option('--workers <count>', 'threads that encode (default: one for each core)', positive)
+    .option('--force', 'replace the data that is in the folder')
+    .option('--json', 'print what was made as JSON')
+    .option('-q, --quiet', 'print errors alone')
+    .action(async (inputs: string[], flags: PrepareFlags) => {
+      setExitCode(await run(inputs, flags));
+    });
+}
+
+async function run(inputs: readonly string[], flags: PrepareFlags): Promise<number> {
+  if (flags.val.length > 0 && flags.valShare !== undefined) {
+    throw new UsageError(
+      'ESP_PREPARE_SPLIT',
+      'give one of --val and --val-share: validation data is files, or a share of each',
+    );
+  }
+  const stop = new AbortController();
+  let exitCode = 0;
+  const onSignal = (signal: (typeof SIGNALS)[number]): void => {
+    exitCode = EXIT_CODE_OF_SIGNALS + constants.signals[signal];
+    stop.abort(new Error(signal));
+    // It may be waiting for more of it.
+    process.stdin.destroy();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  const terminal = new Terminal({ quiet: flags.quiet ?? false });
+  try {
+    const data = await prepare(requestOf(inputs, flags, terminal, stop.signal));
+    if (flags.json === true || flags.quiet !== true) print(flags.json, data, () => summary(data, flags.out));
+    return 0;
+  } catch (thrown) {
+    if (!stop.signal.aborted) throw thrown;
+    terminal.line('stopped: nothing was written', 'warn');
+    return exitCode;
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  }
+}
+
+function requestOf(
+  inputs: readonly string[],
+  flags: PrepareFlags,
+  terminal: Terminal,
+  signal: AbortSignal,
+): PrepareRequest {
+  return {
+    cwd: process.cwd(),
+    inputs,
+    val: flags.val,
+    format: flags.format,
+    fallback: flags.field === undefined ? 'text' : 'jsonl',
+    out: flags.out,
+    tokenizer: tokenizerChoice(flags.tokenizer),
+    field: flags.field ?? DEFAULT_FIELD,
+    valShare: flags.valShare ?? DEFAULT_VAL_SHARE,
+    shardTokens: flags.shardTokens,
+    workers: flags.workers,
+    replace: flags.force ?? false,
+    terminal,
+    signal,
+    madeBy: `espalier ${version}`,
+  };
+}
+
+/** A .json file stands for Hugging Face's tokenizer of that file. */
+function tokenizerChoice(name: string): TokenizerChoice {
+  return name.endsWith('.json') ? { use: 'hf', options: { file: name } } : { use: name, options: {} };
+}
+
+function summary(data: PreparedData, out: string): string {
+  const split = (name: 'train' | 'val'): string => {
+    const shards = data.shards[name].length;
+    const tokens = data.tokens[name].toLocaleString('en-US');
+    const documents = data.documents[name].toLocaleString('en-US');
+    return `  ${name.padEnd(5)}  ${tokens} tokens of ${documents} ${documents === '1' ? 'text' : 'texts'}, in ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`;
+  };
+  return [
+    `${out}: tokenizer ${data.tokenizer.tokenizer}, vocabulary of ${data.vocab_size.toLocaleString('en-US')}, ${data.dtype}`,
+    split('train'),
+    split('val'),
+    `train on it: espalier train --preset NAME --set data.dir=${out}`,
+  ].join('\n');
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError('give a number between 0 and 1.');
+  return value;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number from 1.');
+  return value;
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,97 @@
+import { realpathSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { glob, isDynamicPattern } from 'tinyglobby';
+import type { Split } from '../contracts/data.js';
+import { UsageError } from '../errors.js';
+
+export const formats = ['text', 'jsonl', 'parquet'] as const;
+export type Format = (typeof formats)[number];
+
+/** One file, or standard input, that text is read from. */
+export interface Input {
+  /** As the user wrote it, for messages. */
+  readonly name: string;
+  /** Absolute path; null is standard input. */
+  readonly file: string | null;
+  readonly format: Format;
+  /** Bytes on disk; unknown for standard input. */
+  readonly size: number | undefined;
+  /** The split that all of it belongs to; undefined where it is divided by share. */
+  readonly split: Split | undefined;
+}
+
+export interface InputChoice {
+  readonly inputs: readonly string[];
+  /** Files that are validation data, whole. */
+  readonly val: readonly string[];
+  /** Format of every input, whatever its name. */
+  readonly format: Format | undefined;
+  /** Format of inputs whose name does not tell. */
+  readonly fallback: Format;
+}
+
+/**
+ * The files that names and patterns stand for, each once, in the order given and sorted within a pattern.
+ * What is validation data is not training data, also where both patterns match it.
+ * @throws UsageError for a name or pattern that stands for no file
+ */
+export async function findInputs({ inputs, val, format, fallback }: InputChoice, cwd: string): Promise<Input[]> {
+  const seen = new Set<string>();
+  const found: Input[] = [];
+  const add = async (names: readonly string[], split: Split | undefined): Promise<void> => {
+    for (const name of names) {
+      for (const file of await filesOf(name, cwd)) {
+        const key = file.path === null ? '-' : realpathSync(file.path);
+        if (seen.has(key)) continue;
+        seen.add(key);
+        const shown = file.path === null ? 'standard input' : file.name;
+        found.push({
+          name: shown,
+          file: file.path,
+          format: format ?? formatOf(file.name, fallback),
+          size: file.size,
+          split,
+        });
+      }
+    }
+  };
+  await add(val, 'val');
+  await add(inputs, val.length > 0 ? 'train' : undefined);
+  if (!found.some(({ split }) => split !== 'val')) {
+    throw new UsageError('ESP_PREPARE_SPLIT', 'every input is validation data (--val): nothing is left to train on');
+  }
+  return found;
+}
+
+interface FoundFile {
+  readonly name: string;
+  readonly path: string | null;
+  readonly size: number | undefined;
+}
+
+async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
+  if (name === '-') return [{ name, path: null, size: undefined }];
+  const file = path.resolve(cwd, name);
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats?.isDirectory() === true) {
+    throw new UsageError(
+      'ESP_PREPARE_INPUT',
+      `${name} is a folder: name its files, e.g. '${path.join(name, '**/*.txt')}'`,
+    );
+  }
+  if (stats !== undefined) return [{ name, path: file, size: stats.size }];
+  if (!isDynamicPattern(name)) throw new UsageError('ESP_PREPARE_INPUT', `${name}: there is no file ${file}`);
+  const matches = (await glob(name.replaceAll(path.sep, '/'), { cwd, expandDirectories: false })).sort();
+  if (matches.length === 0) throw new UsageError('ESP_PREPARE_INPUT', `${name} matches no file in ${cwd}`);
+  return matches.map((match) => {
+    const matched = path.resolve(cwd, match);
+    return { name: match, path: matched, size: statSync(matched).size };
+  });
+}
+
+function formatOf(name: string, fallback: Format): Format {
+  const extension = path.extname(name.replace(/\.(gz|zst|zstd)$/i, '')).toLowerCase();
+  if (['.jsonl', '.ndjson'].includes(extension)) return 'jsonl';
+  if (extension === '.parquet') return 'parquet';
+  return ['.txt', '.md'].includes(extension) ? 'text' : fallback;
+}

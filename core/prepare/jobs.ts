@@ -1,0 +1,113 @@
+import type { Split } from '../contracts/data.js';
+import { PIECE_BYTES, textBytes } from './bytes.js';
+import { characterStart, cutPoint } from './cut.js';
+import type { Input } from './inputs.js';
+import { rowSlices } from './parquet.js';
+
+/** What a worker is given: documents, or a part of one. Bytes are handed over, not copied. */
+export type Piece =
+  | { readonly kind: 'text'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'jsonl'; readonly bytes: Uint8Array<ArrayBuffer>; readonly field: string }
+  | {
+      readonly kind: 'parquet';
+      readonly file: string;
+      readonly field: string;
+      readonly from: number;
+      readonly to: number;
+    };
+
+/** A piece with its place: jobs are encoded in any order, and taken up in theirs. */
+export interface Job {
+  readonly piece: Piece;
+  readonly input: Input;
+  /** The first piece of its input. */
+  readonly first: boolean;
+  /** Where its documents go; undefined where each record is assigned by its number. */
+  readonly split: Split | undefined;
+  /** For text: whether a document starts here, and at which byte of the unpacked input. */
+  readonly starts: boolean;
+  readonly offset: number;
+}
+
+export interface JobOptions {
+  readonly field: string;
+  /** Byte of each text input where its validation part starts. */
+  readonly valStarts: ReadonlyMap<Input, number>;
+  /** Told how many bytes of the inputs were read. */
+  readonly onRead: (bytes: number) => void;
+}
+
+/** Every piece of every input, in order; the same whatever encodes them. */
+export async function* jobsOf(inputs: readonly Input[], options: JobOptions): AsyncGenerator<Job> {
+  for (const input of inputs) {
+    if (input.format === 'text') yield* textJobs(input, options);
+    else if (input.format === 'jsonl') yield* jsonlJobs(input, options);
+    else yield* parquetJobs(input, options);
+  }
+}
+
+async function* textJobs(input: Input, { valStarts, onRead }: JobOptions): AsyncGenerator<Job> {
+  let rest: Buffer = Buffer.alloc(0);
+  let offset = 0;
+  let valStart = valStarts.get(input) ?? Infinity;
+  let split: Split = input.split ?? 'train';
+  let starts = true;
+  const take = (end: number): Job => {
+    const piece = { kind: 'text', bytes: new Uint8Array(rest.subarray(0, end)) } as const;
+    const job = { piece, input, first: offset === 0, split, starts, offset };
+    rest = rest.subarray(end);
+    offset += end;
+    starts = false;
+    return job;
+  };
+  for await (const chunk of textBytes(input, onRead)) {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    for (;;) {
+      const toVal = valStart - offset;
+      if (toVal <= PIECE_BYTES && rest.length > toVal) {
+        const end = characterStart(rest, toVal);
+        if (end > 0) yield take(end);
+        valStart = Infinity;
+        split = 'val';
+        starts = true;
+      } else if (rest.length > PIECE_BYTES) {
+        yield take(cutPoint(rest.subarray(0, PIECE_BYTES)));
+      } else break;
+    }
+  }
+  if (rest.length > 0) yield take(rest.length);
+}
+
+async function* jsonlJobs(input: Input, { field, onRead }: JobOptions): AsyncGenerator<Job> {
+  let parts: Buffer[] = [];
+  let size = 0;
+  let offset = 0;
+  const take = (): Job => {
+    const bytes = new Uint8Array(Buffer.concat(parts));
+    const job = { piece: { kind: 'jsonl', bytes, field }, input, first: offset === 0, split: input.split } as const;
+    offset += bytes.length;
+    return { ...job, starts: true, offset: offset - bytes.length };
+  };
+  for await (const chunk of textBytes(input, onRead)) {
+    const end = size + chunk.length < PIECE_BYTES ? 0 : chunk.lastIndexOf(0x0a) + 1;
+    if (end > 0) {
+      parts.push(chunk.subarray(0, end));
+      yield take();
+      parts = [];
+      size = 0;
+    }
+    parts.push(chunk.subarray(end));
+    size += chunk.length - end;
+  }
+  if (size > 0) yield take();
+}
+
+async function* parquetJobs(input: Input, { field, onRead }: JobOptions): AsyncGenerator<Job> {
+  let first = true;
+  for (const { file, from, to, bytes } of await rowSlices(input, field)) {
+    onRead(bytes);
+    const piece = { kind: 'parquet', file, field, from, to } as const;
+    yield { piece, input, first, split: input.split, starts: true, offset: 0 };
+    first = false;
+  }
+}

@@ -1,0 +1,53 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { textBytes } from './bytes.js';
+import type { Input } from './inputs.js';
+import { notWritten, PARTIAL } from './shard-writer.js';
+
+/** Copies standard input into a file of the folder, for what has to read it twice. */
+export async function keepStandardInput(input: Input, folder: string, signal: AbortSignal): Promise<Input> {
+  const file = path.join(folder, `stdin${PARTIAL}`);
+  let size = 0;
+  const descriptor = openSync(file, 'w');
+  try {
+    for await (const chunk of textBytes(input, () => undefined)) {
+      signal.throwIfAborted();
+      try {
+        for (let at = 0; at < chunk.length;) at += writeSync(descriptor, chunk, at);
+      } catch (thrown) {
+        throw notWritten(file, thrown);
+      }
+      size += chunk.length;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  return { ...input, file, size };
+}
+
+/** Where the last share of each text starts, in bytes of the unpacked text. */
+export async function valStartsOf(
+  inputs: readonly Input[],
+  share: number,
+  signal: AbortSignal,
+): Promise<Map<Input, number>> {
+  const starts = new Map<Input, number>();
+  for (const input of inputs) {
+    if (input.format !== 'text' || input.split !== undefined) continue;
+    starts.set(input, Math.floor((await unpackedSize(input, signal)) * (1 - share)));
+  }
+  return starts;
+}
+
+async function unpackedSize(input: Input, signal: AbortSignal): Promise<number> {
+  let read = 0;
+  let unpacked = 0;
+  const chunks = textBytes(input, (bytes) => (read += bytes));
+  for await (const chunk of chunks) {
+    signal.throwIfAborted();
+    unpacked += chunk.length;
+    // What comes out as it went in is not packed: its size is known.
+    if (read === unpacked && input.size !== undefined) return input.size;
+  }
+  return unpacked;
+}

@@ -1,0 +1,199 @@
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import type { Tokenizer, TokenizerFactory, TokenizerState } from '../contracts/data.js';
+import { EspalierError, UsageError } from '../errors.js';
+import { TokenizersByName, type TokenizerChoice } from '../run/tokenizers.js';
+import type { Terminal } from '../terminal.js';
+import { findInputs, type Input, type InputChoice } from './inputs.js';
+import { jobsOf, type Job, type JobOptions } from './jobs.js';
+import { keepStandardInput, valStartsOf } from './measure.js';
+import { OutputFolder } from './output.js';
+import { rowSlices } from './parquet.js';
+import { WorkerPool } from './pool.js';
+import { PrepareProgress } from './progress.js';
+import { bytesPerToken } from './shard-writer.js';
+import { Splits, type SplitFacts } from './splits.js';
+import type { Answer, Failure } from './worker.js';
+
+export interface PrepareRequest extends InputChoice {
+  readonly cwd: string;
+  readonly out: string;
+  readonly tokenizer: TokenizerChoice;
+  /** Field of JSONL records, or column of Parquet files. */
+  readonly field: string;
+  readonly valShare: number;
+  readonly shardTokens: number;
+  /** Worker threads; undefined: one for each core. */
+  readonly workers: number | undefined;
+  /** Replaces data that is in the folder. */
+  readonly replace: boolean;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+  /** Name and version of this package, for `meta.json`. */
+  readonly madeBy: string;
+}
+
+/** What `meta.json` holds; the same inputs and options give the same, on any number of workers. */
+export interface PreparedData {
+  readonly format: 1;
+  readonly vocab_size: number;
+  readonly dtype: 'uint16' | 'uint32';
+  readonly end_of_text: number | null;
+  readonly tokenizer: TokenizerState;
+  readonly tokens: { readonly train: number; readonly val: number };
+  readonly documents: { readonly train: number; readonly val: number };
+  readonly shards: { readonly train: SplitFacts['shards']; readonly val: SplitFacts['shards'] };
+  readonly made: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Turns text into token shards and `meta.json`, in a stream.
+ * @throws UsageError naming what is wrong with the input and where; the disk is then as it was
+ * @throws the signal's reason when it is aborted, likewise
+ */
+export async function prepare(request: PrepareRequest): Promise<PreparedData> {
+  const found = await findInputs(request, request.cwd);
+  const factory = await new TokenizersByName(request.cwd).factory(request.tokenizer);
+  const ready = factory.combine === undefined ? factory.forText('') : undefined;
+  for (const input of found) if (input.format === 'parquet') await rowSlices(input, request.field);
+  const output = new OutputFolder(path.resolve(request.cwd, request.out), request.out);
+  try {
+    output.open(request.replace);
+    const inputs: Input[] = [];
+    for (const input of found) {
+      const twice = ready === undefined || (input.format === 'text' && input.split === undefined);
+      inputs.push(input.file === null && twice ? await keepStandardInput(input, output.path, request.signal) : input);
+    }
+    const progress = new PrepareProgress(request.terminal, totalSize(inputs));
+    const options: JobOptions = {
+      field: request.field,
+      valStarts: await valStartsOf(inputs, request.valShare, request.signal),
+      onRead: (bytes) => {
+        progress.read(bytes);
+      },
+    };
+    const jobs = (): AsyncGenerator<Job> => jobsOf(inputs, options);
+    const setup = { cwd: request.cwd, choice: request.tokenizer };
+    const pool = new WorkerPool(request.workers ?? availableParallelism(), setup);
+    try {
+      const work = { pool, progress, signal: request.signal };
+      const tokenizer = ready ?? (await learn(jobs(), factory, work));
+      const splits = await encode(jobs(), tokenizer, new Splits(output.path, tokenizer, request), work);
+      const data = describe(tokenizer, splits, inputs, request);
+      output.commit([...splits.train.shards, ...splits.val.shards], data);
+      return data;
+    } finally {
+      await pool.close();
+    }
+  } catch (thrown) {
+    output.abandon();
+    throw thrown;
+  }
+}
+
+/** Who does the jobs, who tells how far they are, and who stops them. */
+interface Work {
+  readonly pool: WorkerPool;
+  readonly progress: PrepareProgress;
+  readonly signal: AbortSignal;
+}
+
+/** Reads everything once for a tokenizer that is made of the text. */
+async function learn(jobs: AsyncGenerator<Job>, factory: TokenizerFactory, work: Work): Promise<Tokenizer> {
+  const learned = new Map<string, TokenizerState>();
+  work.progress.start('reading the vocabulary');
+  await eachAnswer(jobs, undefined, work, (_job, answer) => {
+    if (answer.learned !== undefined) learned.set(JSON.stringify(answer.learned), answer.learned);
+  });
+  const combined = factory.combine?.([...learned.values()]);
+  if (combined === undefined) throw new Error('a tokenizer that learns combines what it learned');
+  return combined;
+}
+
+async function encode(
+  jobs: AsyncGenerator<Job>,
+  tokenizer: Tokenizer,
+  splits: Splits,
+  work: Work,
+): Promise<ReturnType<Splits['finish']>> {
+  work.progress.start('encoding');
+  try {
+    await eachAnswer(jobs, tokenizer.state(), work, (job, answer) => {
+      splits.put(job, answer);
+    });
+    return splits.finish();
+  } catch (thrown) {
+    splits.abandon();
+    throw thrown;
+  }
+}
+
+/** Has every job done by worker threads, and takes up the answers in the order of the jobs. */
+async function eachAnswer(
+  jobs: AsyncGenerator<Job>,
+  state: TokenizerState | undefined,
+  { pool, progress, signal }: Work,
+  take: (job: Job, answer: Answer) => void,
+): Promise<void> {
+  let lines = 0;
+  try {
+    for await (const { job, answer } of pool.answers(jobs, state)) {
+      signal.throwIfAborted();
+      if (job.first) lines = 0;
+      if (!('tokens' in answer)) throw failed(job, answer, lines);
+      lines += answer.lines;
+      take(job, answer);
+      progress.done(answer.bytes);
+    }
+    progress.end();
+  } finally {
+    progress.stop();
+  }
+}
+
+/** The error of a failure within a job, with its place in the whole input. */
+function failed({ input, piece, offset }: Job, { code, message, at }: Failure, lines: number): EspalierError {
+  const place = [
+    at.line === undefined ? '' : `line ${String(lines + at.line + 1)} `,
+    at.byte === undefined ? '' : `byte ${String(offset + at.byte)} `,
+    at.row === undefined || piece.kind !== 'parquet' ? '' : `row ${String(piece.from + at.row + 1)} `,
+  ].join('');
+  const text = `${input.name}: ${place}${message}`;
+  return code === undefined ? new EspalierError('ESP_PREPARE_WORKER', text) : new UsageError(code, text);
+}
+
+function describe(
+  tokenizer: Tokenizer,
+  { train, val }: ReturnType<Splits['finish']>,
+  inputs: readonly Input[],
+  request: PrepareRequest,
+): PreparedData {
+  const records = inputs.some(({ format }) => format !== 'text');
+  return {
+    format: 1,
+    vocab_size: tokenizer.vocabSize,
+    dtype: bytesPerToken(tokenizer.vocabSize) === 2 ? 'uint16' : 'uint32',
+    end_of_text: tokenizer.endOfText ?? null,
+    tokenizer: tokenizer.state(),
+    tokens: { train: train.tokens, val: val.tokens },
+    documents: { train: train.documents, val: val.documents },
+    shards: { train: train.shards, val: val.shards },
+    made: {
+      by: request.madeBy,
+      inputs: inputs.map(({ name, format, size, split }) => ({
+        name,
+        format,
+        bytes: size ?? null,
+        split: split ?? 'by share',
+      })),
+      ...(request.val.length > 0 ? {} : { val_share: request.valShare }),
+      ...(records ? { field: request.field } : {}),
+      shard_tokens: request.shardTokens,
+    },
+  };
+}
+
+function totalSize(inputs: readonly Input[]): number | undefined {
+  const sizes = inputs.map(({ size }) => size);
+  return sizes.includes(undefined) ? undefined : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+}

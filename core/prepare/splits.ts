@@ -1,0 +1,80 @@
+import type { Split, Tokenizer } from '../contracts/data.js';
+import { UsageError } from '../errors.js';
+import type { Job } from './jobs.js';
+import { bytesPerToken, ShardWriter, type ShardFacts, type Tokens } from './shard-writer.js';
+import type { Answer } from './worker.js';
+
+/** What was written of a split. */
+export interface SplitFacts {
+  readonly tokens: number;
+  readonly documents: number;
+  readonly shards: readonly ShardFacts[];
+}
+
+/** Sends documents to training or validation shards, with the end-of-text token between them. */
+export class Splits {
+  readonly #writers: Readonly<Record<Split, ShardWriter>>;
+  readonly #documents: Record<Split, number> = { train: 0, val: 0 };
+  readonly #separator: Tokens | undefined;
+  #records = 0;
+
+  constructor(
+    folder: string,
+    { vocabSize, endOfText }: Tokenizer,
+    private readonly options: { readonly shardTokens: number; readonly valShare: number },
+  ) {
+    const width = bytesPerToken(vocabSize);
+    this.#writers = {
+      train: new ShardWriter(folder, 'train', options.shardTokens, width),
+      val: new ShardWriter(folder, 'val', options.shardTokens, width),
+    };
+    if (endOfText !== undefined) this.#separator = width === 2 ? Uint16Array.of(endOfText) : Uint32Array.of(endOfText);
+  }
+
+  /** Takes the documents of a job, which must come in their order. */
+  put({ split, starts }: Job, { tokens, ends }: Answer): void {
+    let from = 0;
+    for (const end of ends) {
+      if (end > from) this.#putText(split ?? this.#splitOfRecord(), starts, tokens.subarray(from, end));
+      from = end;
+    }
+  }
+
+  /** @throws UsageError when a split has no token */
+  finish(): Record<Split, SplitFacts> {
+    const facts = (split: Split): SplitFacts => {
+      const writer = this.#writers[split];
+      const shards = writer.finish();
+      return { tokens: writer.tokens, documents: this.#documents[split], shards };
+    };
+    const all = { train: facts('train'), val: facts('val') };
+    const empty = (['train', 'val'] as const).find((split) => all[split].tokens === 0);
+    if (empty === undefined) return all;
+    const counts = `${String(this.#documents.train)} documents for training and ${String(this.#documents.val)} for validation`;
+    throw new UsageError(
+      'ESP_PREPARE_SPLIT',
+      `there is no ${empty} text: the input has ${counts}; give more of it, another --val-share, or files with --val`,
+    );
+  }
+
+  abandon(): void {
+    for (const writer of Object.values(this.#writers)) writer.abandon();
+  }
+
+  #putText(split: Split, starts: boolean, tokens: Tokens): void {
+    const writer = this.#writers[split];
+    if (starts) {
+      if (this.#documents[split] > 0 && this.#separator !== undefined) writer.write(this.#separator);
+      this.#documents[split]++;
+    }
+    writer.write(tokens);
+  }
+
+  /** Spreads validation records evenly: a record is one where the rounded share of all until it grows. */
+  #splitOfRecord(): Split {
+    const { valShare } = this.options;
+    const before = Math.round(this.#records * valShare);
+    this.#records++;
+    return Math.round(this.#records * valShare) > before ? 'val' : 'train';
+  }
+}

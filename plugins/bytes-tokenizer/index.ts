@@ -1,0 +1,51 @@
+import {
+  Plugin,
+  TokenizerFactory,
+  UsageError,
+  type Bindings,
+  type Tokenizer,
+  type TokenizerState,
+} from '../../core/index.js';
+
+const END_OF_TEXT = 256;
+
+@Plugin({
+  name: 'bytes-tokenizer',
+  summary: 'One token for each byte of the text in UTF-8, and one for the end of a text.',
+  slot: 'tokenizer',
+})
+export default class BytesTokenizerPlugin implements TokenizerFactory {
+  static register(bindings: Bindings): void {
+    bindings.bind(TokenizerFactory, BytesTokenizerPlugin);
+  }
+
+  forText(): Tokenizer {
+    return new BytesTokenizer();
+  }
+
+  fromState(state: TokenizerState): Tokenizer {
+    if (state.tokenizer === 'bytes') return new BytesTokenizer();
+    throw new UsageError(
+      'ESP_TOKENIZER_STATE',
+      `the data was made with the tokenizer ${state.tokenizer}, not bytes; set data.tokenizer`,
+    );
+  }
+}
+
+class BytesTokenizer implements Tokenizer {
+  readonly vocabSize = END_OF_TEXT + 1;
+  readonly endOfText = END_OF_TEXT;
+
+  encode(text: string): Int32Array {
+    return Int32Array.from(Buffer.from(text, 'utf8'));
+  }
+
+  /** Bytes that are no UTF-8 become U+FFFD; ends of texts are left out. */
+  decode(ids: ArrayLike<number>): string {
+    return Buffer.from(Array.from(ids).filter((id) => id < END_OF_TEXT)).toString('utf8');
+  }
+
+  state(): TokenizerState {
+    return { tokenizer: 'bytes' };
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * GPT-2 splits text by this expression before it merges bytes; scanning by hand is several times as fast.
+ *
+ *     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+ *
+ * @param units UTF-16
+ * @returns the end of the piece that starts at `start`
+ */
+export function pieceEnd(units: Uint16Array, start: number): number {
+  const first = units[start] ?? 0;
+  if (first === APOSTROPHE) {
+    const end = contractionEnd(units, start);
+    if (end > start) return end;
+  }
+  const kind = kindAt(units, start);
+  if (kind !== SPACE) return runEnd(units, start, kind);
+  // One plain space belongs to the word that follows it.
+  const next = start + 1;
+  if (first === PLAIN_SPACE && next < units.length) {
+    const following = kindAt(units, next);
+    if (following !== SPACE) return runEnd(units, next, following);
+  }
+  const end = runEnd(units, start, SPACE);
+  // The last space of a run is left to what follows.
+  return end === units.length || end === next ? end : end - 1;
+}
+
+const APOSTROPHE = 0x27;
+const PLAIN_SPACE = 0x20;
+
+const LETTER = 1;
+const NUMBER = 2;
+const SPACE = 3;
+const OTHER = 4;
+
+/** The kind of each code unit that is a character of its own; 0 for halves of a pair. */
+const kinds = Uint8Array.from({ length: 0x10000 }, (_, unit) => (isSurrogate(unit) ? 0 : kindOf(unit)));
+
+/** A half without its other is encoded as U+FFFD, and is no letter either. */
+function kindAt(units: Uint16Array, at: number): number {
+  const unit = units[at] ?? 0;
+  const kind = kinds[unit] ?? 0;
+  return kind === 0 ? kindOf(pairAt(units, at) ?? 0xfffd) : kind;
+}
+
+function runEnd(units: Uint16Array, start: number, kind: number): number {
+  let at = start;
+  for (; at < units.length; at++) {
+    const here = kinds[units[at] ?? 0] ?? 0;
+    if (here === kind) continue;
+    if (here !== 0) break;
+    const pair = pairAt(units, at);
+    if (kindOf(pair ?? 0xfffd) !== kind) break;
+    if (pair !== undefined) at++;
+  }
+  return at;
+}
+
+/** End of 's, 'd, 'm, 't, 'll, 've or 're; `start` where there is none. */
+function contractionEnd(units: Uint16Array, start: number): number {
+  const letters = String.fromCharCode(units[start + 1] ?? 0, units[start + 2] ?? 0);
+  if (letters === 'll' || letters === 've' || letters === 're') return start + 3;
+  return 'sdmt'.includes(letters.charAt(0)) ? start + 2 : start;
+}
+
+/** JavaScript's own \s is not Unicode's white space: it has U+FEFF and lacks U+0085. */
+function kindOf(code: number): number {
+  const character = String.fromCodePoint(code);
+  if (/\p{L}/u.test(character)) return LETTER;
+  if (/\p{N}/u.test(character)) return NUMBER;
+  return /\p{White_Space}/u.test(character) ? SPACE : OTHER;
+}
+
+function pairAt(units: Uint16Array, at: number): number | undefined {
+  const high = units[at] ?? 0;
+  const low = units[at + 1] ?? 0;
+  if (high >= 0xdc00 || low < 0xdc00 || low > 0xdfff) return undefined;
+  return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff;
+}

@@ -1,0 +1,93 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { messageOf, UsageError, type Split, type TokenizerState } from '../../core/index.js';
+
+const shardList = z.array(z.looseObject({ file: z.string(), tokens: z.int().min(0), sha256: z.string() }));
+
+const metaSchema = z.looseObject({
+  vocab_size: z.int().min(1).optional(),
+  dtype: z.enum(['uint16', 'uint32']).optional(),
+  tokenizer: z.looseObject({ tokenizer: z.string() }).optional(),
+  /** Characters by id, where the data is nanoGPT's and its meta was saved as JSON. */
+  itos: z.record(z.string(), z.string()).optional(),
+  shards: z.strictObject({ train: shardList, val: shardList }).optional(),
+});
+
+/** What is known of a folder's tokens; everything may be missing in data that others made. */
+export type Meta = z.output<typeof metaSchema>;
+
+/** @throws UsageError when the file is there and cannot be used */
+export function readMeta(file: string): Meta {
+  if (!existsSync(file)) return {};
+  try {
+    return metaSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (thrown) {
+    const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
+    throw new UsageError('ESP_DATA_META', `${file} cannot be used: ${why}`, { cause: thrown });
+  }
+}
+
+/** The state of the tokenizer that the tokens were made with. */
+export function tokenizerIn({ tokenizer, itos }: Meta): TokenizerState | undefined {
+  if (tokenizer !== undefined || itos === undefined) return tokenizer;
+  const characters = Array.from({ length: Object.keys(itos).length }, (_, id) => itos[String(id)] ?? '').join('');
+  return { tokenizer: 'char', characters };
+}
+
+/** @throws UsageError unless it is a folder that can be read, and that no preparation left half done */
+export function refuseUnfinished(folder: string, shown: string): void {
+  let names: string[];
+  try {
+    if (!statSync(folder).isDirectory()) throw new Error('it is a file');
+    names = readdirSync(folder);
+  } catch (thrown) {
+    throw new UsageError(
+      'ESP_DATA_DIR',
+      `data.dir ${shown}: the folder ${folder} cannot be read: ${messageOf(thrown)}`,
+      {
+        cause: thrown,
+      },
+    );
+  }
+  const partial = names.find((name) => name.endsWith('.partial'));
+  if (partial === undefined) return;
+  throw new UsageError(
+    'ESP_DATA_PARTIAL',
+    `data.dir ${shown} holds ${partial}: its preparation goes on, or was interrupted; run \`espalier prepare\` again`,
+  );
+}
+
+/** @throws UsageError when the shards are others, or have other sizes, than meta.json says */
+export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Record<Split, readonly string[]>>): void {
+  if (meta.shards === undefined) return;
+  const bytesPerToken = meta.dtype === 'uint32' ? 4 : 2;
+  for (const split of ['train', 'val'] as const) {
+    const there = new Set(found[split].map((file) => path.basename(file)));
+    for (const { file, tokens } of meta.shards[split]) {
+      if (!there.delete(file)) throw disagrees(folder, `it lists ${file}, which is not there`);
+      const { size } = statSync(path.join(folder, file));
+      if (size !== tokens * bytesPerToken) {
+        const expected = `${String(tokens)} tokens in ${file}, which are ${String(tokens * bytesPerToken)} bytes`;
+        throw disagrees(folder, `it counts ${expected}, but the file has ${String(size)}`);
+      }
+    }
+    const [extra] = there;
+    if (extra !== undefined) throw disagrees(folder, `it does not list ${extra}`);
+  }
+}
+
+/** @throws UsageError when a shard's bytes are not those that were written */
+export function refuseOtherContent(folder: string, meta: Meta, hashes: ReadonlyMap<string, string>): void {
+  for (const { file, sha256 } of [...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])]) {
+    const hash = hashes.get(path.join(folder, file));
+    if (hash !== undefined && hash !== sha256) throw disagrees(folder, `${file} has another SHA-256 than it says`);
+  }
+}
+
+function disagrees(folder: string, how: string): UsageError {
+  return new UsageError(
+    'ESP_SHARD_META',
+    `${path.join(folder, 'meta.json')} disagrees with the shards: ${how}; prepare the data again, or copy it again whole`,
+  );
+}

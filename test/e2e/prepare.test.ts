@@ -1,0 +1,188 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import test from 'ava';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { byteLevelTokenizer } from '../plugins/hf-definition.js';
+import { emptyFolder, espalier, piped } from './command.js';
+import { llmCShard, zstdFrame } from './packed.js';
+
+const records = Array.from({ length: 40 }, (_, i) => `Record ${String(i)}: ünï ${'word '.repeat(i)}end.`);
+const jsonl = records.map((text) => `${JSON.stringify({ id: 1, text })}\n`).join('');
+const bytesOf = (texts: readonly string[]): number[] =>
+  texts.flatMap((text, index) => [...(index > 0 ? [256] : []), ...Buffer.from(text)]);
+
+function tokensOf(folder: string, split: 'train' | 'val'): number[] {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(split))
+    .sort()
+    .flatMap((name) => {
+      const bytes = readFileSync(path.join(folder, name));
+      return Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readUInt16LE(2 * i));
+    });
+}
+
+test('records of JSONL, gzip, zstd, Parquet and standard input give the same shards', async (t) => {
+  const folder = emptyFolder(t);
+  const data = {
+    columnData: [
+      { name: 'text', data: records },
+      { name: 'id', data: records.map(() => 1) },
+    ],
+  };
+  const inputs: Record<string, string | Uint8Array> = {
+    'a.jsonl': jsonl,
+    'a.jsonl.gz': gzipSync(jsonl),
+    'a.jsonl.zst': zstdFrame(Buffer.from(jsonl)),
+    'a.parquet': new Uint8Array(parquetWriteBuffer({ ...data, rowGroupSize: 7 })),
+    'a.json': jsonl.replaceAll('\n', '\r\n\n'),
+  };
+  for (const [name, content] of Object.entries(inputs)) {
+    writeFileSync(path.join(folder, name), content);
+    const { code, err } = await espalier(
+      folder,
+      'prepare',
+      name,
+      '--field',
+      'text',
+      '-t',
+      'bytes',
+      '-o',
+      `out-${name}`,
+    );
+    t.is(code, 0, err);
+  }
+  const stdin = await piped(
+    folder,
+    gzipSync(jsonl),
+    'prepare',
+    '-',
+    '--field',
+    'text',
+    '-t',
+    'bytes',
+    '-o',
+    'out-stdin',
+  );
+  t.is(stdin.code, 0, stdin.err);
+  const val = records.filter((_, i) => i % 10 === 4);
+  const train = records.filter((_, i) => i % 10 !== 4);
+  for (const out of [...Object.keys(inputs), 'stdin'].map((name) => path.join(folder, `out-${name}`))) {
+    t.deepEqual(tokensOf(out, 'train'), bytesOf(train), out);
+    t.deepEqual(tokensOf(out, 'val'), bytesOf(val), out);
+  }
+});
+
+test('the end of a text is kept for validation; packed, piped and plain give the same', async (t) => {
+  const folder = emptyFolder(t);
+  const text = readFileSync('docs/architecture.md', 'utf8').repeat(80);
+  writeFileSync(path.join(folder, 'a.txt'), text);
+  writeFileSync(path.join(folder, 'b.txt.gz'), gzipSync(text));
+  const options = ['-t', 'char', '--val-share', '0.25', '--quiet'];
+  for (const workers of ['1', '3']) {
+    const made = await espalier(folder, 'prepare', 'a.txt', '-o', `out${workers}`, '--workers', workers, ...options);
+    t.deepEqual(made, { code: 0, out: '', err: '' });
+  }
+  t.is((await espalier(folder, 'prepare', 'b.txt.gz', '-o', 'out-gz', ...options)).code, 0);
+  t.is((await piped(folder, text, 'prepare', '-', '-o', 'out-stdin', ...options)).code, 0);
+  const ids = new Map(
+    [...new Set(text)].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0)).map((c, i) => [c, i]),
+  );
+  const expected = Array.from(text, (character) => ids.get(character));
+  for (const name of ['out1', 'out3', 'out-gz', 'out-stdin']) {
+    const out = path.join(folder, name);
+    t.deepEqual(readdirSync(out), ['meta.json', 'train_000001.bin', 'val_000001.bin']);
+    const val = tokensOf(out, 'val');
+    t.deepEqual([...tokensOf(out, 'train'), ...val], expected);
+    t.true(Math.abs(val.length / expected.length - 0.25) < 0.001);
+  }
+  t.is(
+    readFileSync(path.join(folder, 'out1/meta.json'), 'utf8'),
+    readFileSync(path.join(folder, 'out3/meta.json'), 'utf8'),
+  );
+});
+
+test('validation by file never overlaps; shards have the size asked for; data is replaced only when told', async (t) => {
+  const folder = emptyFolder(t);
+  mkdirSync(path.join(folder, 'in'));
+  for (const name of ['a', 'b', 'c']) writeFileSync(path.join(folder, `in/${name}.txt`), name.repeat(25));
+  const args = ['prepare', 'in/*.txt', 'in/a.txt', '--val', 'in/c*', '-t', 'bytes', '-o', 'out'];
+  const first = await espalier(folder, ...args, '--shard-tokens', '20', '--json');
+  t.is(first.code, 0, first.err);
+  const out = path.join(folder, 'out');
+  t.deepEqual(tokensOf(out, 'train'), bytesOf(['a'.repeat(25), 'b'.repeat(25)]));
+  t.deepEqual(tokensOf(out, 'val'), bytesOf(['c'.repeat(25)]));
+  const meta: { shards: { train: { tokens: number }[] } } = JSON.parse(first.out);
+  t.deepEqual(meta, JSON.parse(readFileSync(path.join(out, 'meta.json'), 'utf8')));
+  t.deepEqual(
+    meta.shards.train.map((shard) => shard.tokens),
+    [20, 20, 11],
+  );
+
+  const again = await espalier(folder, ...args);
+  t.is(again.code, 2);
+  t.regex(again.err, /--force.*ESP_PREPARE_OUT/s);
+  t.is((await espalier(folder, ...args, '--force')).code, 0);
+  t.deepEqual(readdirSync(out), ['meta.json', 'train_000001.bin', 'val_000001.bin']);
+});
+
+test('a run trains on what was prepared, and samples with the tokenizer of the data', async (t) => {
+  const folder = emptyFolder(t);
+  // An added token over 65,535 makes the ids need four bytes.
+  const wide = { ...byteLevelTokenizer(), added_tokens: [{ id: 70_000, content: '<|endoftext|>', special: true }] };
+  writeFileSync(path.join(folder, 'wide.json'), JSON.stringify(wide));
+  writeFileSync(path.join(folder, 'a.txt'), readFileSync('README.md', 'utf8'));
+  const debug = ['--preset', 'debug', '--set', 'engine=cpu', '--set', 'train.max_iters=2', '--set', 'model.n_embd=8'];
+  for (const [tokenizer, dtype] of [
+    ['bytes', 'uint16'],
+    ['gpt2', 'uint16'],
+    ['wide.json', 'uint32'],
+  ] as const) {
+    const made = await espalier(folder, 'prepare', 'a.txt', '-t', tokenizer, '-o', tokenizer.replace('.json', ''));
+    t.is(made.code, 0, made.err);
+    t.regex(made.out, new RegExp(dtype));
+    const data = `data={dir: ${tokenizer.replace('.json', '')}}`;
+    const run = `run.dir=run-${tokenizer}`;
+    const trained = await espalier(folder, 'train', ...debug, '--set', data, '--set', run);
+    t.is(trained.code, 0, trained.err);
+    const sampled = await espalier(folder, 'sample', `run-${tokenizer}`, '--prompt', 'The plügin', '--tokens', '2');
+    t.is(sampled.code, 0, sampled.err);
+    t.true(sampled.out.startsWith('The plügin'), sampled.out);
+  }
+});
+
+test('what nanoGPT and llm.c made is read as it is', async (t) => {
+  const folder = emptyFolder(t);
+  const tokens = Uint16Array.from({ length: 500 }, (_, i) => i % 60);
+  const bytes = Buffer.from(tokens.buffer);
+  const files = {
+    'nano/train.bin': bytes,
+    'nano/val.bin': bytes,
+    'nano/meta.pkl': 'cos\nsystem\n(S"exit 1"\ntR.',
+    'llmc/tiny_train_000000.bin': llmCShard(tokens),
+    'llmc/tiny_train_000001.bin': llmCShard(tokens),
+    'llmc/tiny_val_000000.bin': llmCShard(tokens),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    writeFileSync(path.join(folder, name), content);
+  }
+  for (const [dir, count] of [
+    ['nano', '500 training'],
+    ['llmc', '1,000 training'],
+  ] as const) {
+    const args = [
+      '--preset',
+      'debug',
+      '--set',
+      'engine=cpu',
+      '--set',
+      `data={dir: ${dir}}`,
+      '--set',
+      'train.max_iters=1',
+    ];
+    const { code, err } = await espalier(folder, 'train', ...args, '--set', `run.dir=run-${dir}`);
+    t.is(code, 0, err);
+    t.regex(err, new RegExp(`${count} and 500 validation tokens, vocabulary of 60`));
+  }
+});
