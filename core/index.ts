@@ -19,4 +19,6 @@ export { Terminal } from './terminal.js';
 export { estimateLoss, fullLoss } from './run/estimate-loss.js';
 export { randomWindows, refuseShort, windowsAt } from './data/windows.js';
 export * from './ops/index.js';
-export { writeCheckpoint } from './checkpoint/write.js';
+export { copySnapshot, writeCheckpoint, type SnapshotCopy } from './checkpoint/write.js';
+export { checkpointNames, iterationOf } from './checkpoint/find.js';
+export { verifyCheckpoint } from './checkpoint/read.js';

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
 import { verifyCheckpoint } from './read.js';
 
 /**
  * The checkpoint to read for a path: the folder itself where it is a checkpoint, else the newest whole one
- * of the run in that folder.
- * @param log told of damaged ones that were passed over
- * @throws UsageError when there is none
+ * of the run in that folder, emergency saves included.
+ * @param log told of each damaged one that is passed over
+ * @throws UsageError when there is none; where all are damaged, the newest one's error with the list of what was tried
  */
 export async function findCheckpoint(
   from: string,
@@ -18,35 +18,43 @@ export async function findCheckpoint(
   const folder = path.resolve(cwd, from);
   if (existsSync(path.join(folder, 'manifest.json'))) return folder;
   const names = await checkpointNames(path.join(folder, 'checkpoints'));
-  const tried: string[] = [];
+  const tried: { name: string; error: unknown }[] = [];
   for (const name of names) {
     const candidate = path.join(folder, 'checkpoints', name);
     try {
       await verifyCheckpoint(candidate);
       return candidate;
-    } catch (thrown) {
-      tried.push(messageOf(thrown));
-      log(`${messageOf(thrown)} (passed over)`);
+    } catch (error) {
+      tried.push({ name, error });
+      log(`${messageOf(error)} (passed over, and kept)`);
     }
   }
-  const found =
-    tried.length === 0 ? 'there is no checkpoint there' : `none of its checkpoints can be read: ${tried.join('; ')}`;
+  const [first] = tried;
+  if (first === undefined) {
+    throw new UsageError(
+      'ESP_CHECKPOINT_NOT_FOUND',
+      `${from}: there is no checkpoint there; name the folder of a run (runs/NAME) or of a checkpoint`,
+    );
+  }
+  const all = tried.map(({ name }) => name).join(', ');
   throw new UsageError(
-    'ESP_CHECKPOINT_NOT_FOUND',
-    `${from}: ${found}; name the folder of a run (runs/NAME) or of a checkpoint`,
+    first.error instanceof UsageError ? first.error.code : 'ESP_CHECKPOINT_DAMAGED',
+    `${messageOf(first.error)}; none in ${from} can be read (tried ${all})`,
+    { cause: first.error },
   );
 }
 
-/** Newest first: what `latest` names, then by iteration. */
-async function checkpointNames(folder: string): Promise<string[]> {
+/** Folders of a run's checkpoints, newest first; at the same iteration an emergency save comes after. */
+export async function checkpointNames(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries
+  return entries
     .filter((entry) => entry.isDirectory() && /^\d+(-emergency)?$/.test(entry.name))
     .map(({ name }) => name)
-    .sort((a, b) => parseInt(b, 10) - parseInt(a, 10) || a.length - b.length);
-  const latest = existsSync(path.join(folder, 'latest'))
-    ? (await readFile(path.join(folder, 'latest'), 'utf8')).trim()
-    : '';
-  return names.includes(latest) ? [latest, ...names.filter((name) => name !== latest)] : names;
+    .sort((a, b) => iterationOf(b) - iterationOf(a) || a.length - b.length);
+}
+
+/** Iterations done in a checkpoint of that name: `000250`, `000251-emergency`. */
+export function iterationOf(name: string): number {
+  return parseInt(name, 10);
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { CheckpointState, LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
+import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readSafetensors } from '../formats/safetensors.js';
 
@@ -11,7 +12,7 @@ export const CHECKPOINT_FORMAT = 1;
 
 const manifestSchema = z.object({
   format: z.int(),
-  files: z.record(z.string().regex(/^[\w.-]+$/), z.object({ bytes: z.int().min(0), sha256: z.string() })),
+  files: z.record(z.string().regex(/^\w[\w.-]*$/), z.object({ bytes: z.int().min(0), sha256: z.string() })),
 });
 
 const stateSchema = z.object({
@@ -25,6 +26,9 @@ const stateSchema = z.object({
   config: z.record(z.string(), z.unknown()),
 });
 
+/** JSON files of a checkpoint are some kilobytes; one of this size is none of ours. */
+const MAX_JSON_BYTES = 1 << 27;
+
 /** `optimizer.safetensors` keeps plain numbers as tensors of one element under this prefix. */
 export const SCALAR_PREFIX = 'scalar.';
 
@@ -34,8 +38,7 @@ export const SCALAR_PREFIX = 'scalar.';
  */
 export async function readCheckpoint(folder: string): Promise<LoadedCheckpoint> {
   await verifyCheckpoint(folder);
-  const state: CheckpointState = stateSchema.parse(await readJson(path.join(folder, 'state.json')));
-  const model = z.record(z.string(), z.unknown()).parse(await readJson(path.join(folder, 'config.json')));
+  const { model, state } = await readDescription(folder);
   const stored = await readSafetensors(path.join(folder, 'optimizer.safetensors'));
   const tensors = new Map<string, StoredTensor>();
   const scalars: Record<string, number> = {};
@@ -47,25 +50,41 @@ export async function readCheckpoint(folder: string): Promise<LoadedCheckpoint> 
   return { path: folder, weights, optimizer: { tensors, scalars }, model, state };
 }
 
+/** The JSON side of a checkpoint, without its tensors; not compared with the manifest. @throws UsageError */
+export async function readDescription(folder: string): Promise<Pick<LoadedCheckpoint, 'model' | 'state'>> {
+  const state = stateSchema.safeParse(await readJson(path.join(folder, 'state.json')));
+  if (!state.success) throw damaged(folder, `state.json is not one: ${z.prettifyError(state.error)}`);
+  const model = z.record(z.string(), z.unknown()).safeParse(await readJson(path.join(folder, 'config.json')));
+  if (!model.success) throw damaged(folder, 'config.json holds no object');
+  return { model: model.data, state: state.data };
+}
+
 /** Compares every file with the manifest. @throws UsageError naming the first that differs */
 export async function verifyCheckpoint(folder: string): Promise<void> {
-  const parsed = manifestSchema.safeParse(await readJson(path.join(folder, 'manifest.json')));
-  if (!parsed.success) throw damaged(folder, 'manifest.json is not a manifest');
-  if (parsed.data.format > CHECKPOINT_FORMAT) {
+  for (const [name, { bytes, sha256 }] of Object.entries(await readManifest(folder))) {
+    const size = await sizeOf(path.join(folder, name));
+    if (size !== bytes) throw damaged(folder, `${name} has ${String(size)} bytes instead of ${String(bytes)}`);
+    if ((await hashFile(path.join(folder, name))) !== sha256)
+      throw damaged(folder, `${name} is not what was written (its SHA-256 differs)`);
+  }
+}
+
+/** The files that the manifest lists. @throws UsageError when it is none, or of a newer format */
+export async function readManifest(folder: string): Promise<Record<string, { bytes: number; sha256: string }>> {
+  const content = await readJson(path.join(folder, 'manifest.json'));
+  const { data: version } = z.looseObject({ format: z.int() }).safeParse(content);
+  if (version !== undefined && version.format > CHECKPOINT_FORMAT) {
     throw new UsageError(
       'ESP_CHECKPOINT_NEWER',
-      `checkpoint ${folder} has format ${String(parsed.data.format)}, newer than ${String(CHECKPOINT_FORMAT)}: use a newer espalier`,
+      `checkpoint ${folder} has format ${String(version.format)}, newer than ${String(CHECKPOINT_FORMAT)}: use a newer espalier`,
     );
   }
+  const parsed = manifestSchema.safeParse(content);
+  if (!parsed.success) throw damaged(folder, 'manifest.json is not a manifest');
   for (const required of ['model.safetensors', 'config.json', 'optimizer.safetensors', 'state.json']) {
-    if (!(required in parsed.data.files)) throw damaged(folder, `its manifest does not list ${required}`);
+    if (!Object.hasOwn(parsed.data.files, required)) throw damaged(folder, `its manifest does not list ${required}`);
   }
-  for (const [name, { bytes, sha256 }] of Object.entries(parsed.data.files)) {
-    const content = await readWhole(path.join(folder, name));
-    if (content.length !== bytes)
-      throw damaged(folder, `${name} has ${String(content.length)} bytes instead of ${String(bytes)}`);
-    if (hashOf(content) !== sha256) throw damaged(folder, `${name} is not what was written (its SHA-256 differs)`);
-  }
+  return parsed.data.files;
 }
 
 /** SHA-256, hexadecimal. */
@@ -73,21 +92,45 @@ export function hashOf(content: Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
+/** Reads a JSON file of a checkpoint. @throws UsageError naming file and folder */
 async function readJson(file: string): Promise<unknown> {
-  const text = (await readWhole(file)).toString('utf8');
+  const fail = (what: string): UsageError => damaged(path.dirname(file), `${path.basename(file)} ${what}`);
+  if ((await sizeOf(file)) > MAX_JSON_BYTES) throw fail(`is over ${String(MAX_JSON_BYTES)} bytes`);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (thrown) {
+    throw fail(`cannot be read: ${messageOf(thrown)}`);
+  }
   try {
     return JSON.parse(text);
   } catch (thrown) {
-    throw damaged(path.dirname(file), `${path.basename(file)} is not JSON: ${messageOf(thrown)}`);
+    throw fail(`is not JSON: ${messageOf(thrown)}`);
   }
 }
 
-async function readWhole(file: string): Promise<Buffer> {
+/** Bytes of a plain file. */
+async function sizeOf(file: string): Promise<number> {
+  const fail = (what: string): UsageError => damaged(path.dirname(file), `${path.basename(file)} ${what}`);
+  let found;
   try {
-    return await readFile(file);
+    found = await stat(file);
+  } catch (thrown) {
+    throw fail(`cannot be read: ${messageOf(thrown)}`);
+  }
+  if (!found.isFile()) throw fail('is not a file');
+  return found.size;
+}
+
+/** Piece by piece: files are larger than memory should be. */
+async function hashFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer);
   } catch (thrown) {
     throw damaged(path.dirname(file), `${path.basename(file)} cannot be read: ${messageOf(thrown)}`);
   }
+  return hash.digest('hex');
 }
 
 function damaged(folder: string, what: string): UsageError {

@@ -1,65 +1,53 @@
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import type { Tensor } from '@tensorflow/tfjs-core';
+import { Worker } from 'node:worker_threads';
 import type { Snapshot, StoredTensor } from '../contracts/checkpoint-store.js';
-import { writeSafetensors } from '../formats/safetensors.js';
-import { CHECKPOINT_FORMAT, hashOf, SCALAR_PREFIX } from './read.js';
+import { EspalierError } from '../errors.js';
+import { SCALAR_PREFIX } from './read.js';
+import type { CheckpointContent, WriteAnswer } from './write-files.js';
 
-/**
- * Writes a checkpoint folder: beside its final name, flushed to disk, then renamed. When it fails nothing is left.
- * The tensors are copied before the first write, so that training may go on meanwhile.
- */
-export async function writeCheckpoint(folder: string, snapshot: Snapshot): Promise<void> {
-  const weights = stored(snapshot.weights);
-  const optimizer = stored(snapshot.optimizer.tensors);
+/** A snapshot whose tensors and state are copied: training may go on. Taken by one `writeCheckpoint`. */
+export type SnapshotCopy = CheckpointContent;
+
+/** Copies a snapshot; what is in it may change afterwards. */
+export function copySnapshot(snapshot: Snapshot): SnapshotCopy {
+  const optimizer = copied(snapshot.optimizer.tensors);
   for (const [name, value] of Object.entries(snapshot.optimizer.scalars)) {
     optimizer.set(SCALAR_PREFIX + name, { shape: [1], values: Int32Array.of(value) });
   }
-  const beside = `${folder}.writing`;
-  await rm(beside, { recursive: true, force: true });
-  try {
-    await mkdir(beside, { recursive: true });
-    await writeSafetensors(path.join(beside, 'model.safetensors'), weights, { format: 'pt' });
-    await writeSafetensors(path.join(beside, 'optimizer.safetensors'), optimizer);
-    await writeJson(path.join(beside, 'config.json'), snapshot.model);
-    await writeJson(path.join(beside, 'state.json'), snapshot.state);
-    await writeJson(path.join(beside, 'manifest.json'), await manifestOf(beside));
-    await flush(beside);
-    await rename(beside, folder);
-    await flush(path.dirname(folder));
-  } catch (thrown) {
-    await rm(beside, { recursive: true, force: true });
-    throw thrown;
+  return {
+    weights: copied(snapshot.weights),
+    optimizer,
+    model: JSON.stringify(snapshot.model, null, 2),
+    state: JSON.stringify(snapshot.state, null, 2),
+  };
+}
+
+/**
+ * Writes a checkpoint folder in a thread of its own: beside its final name, flushed to disk, read back, then renamed.
+ * @param copy is handed to the thread: it is empty afterwards
+ * @throws EspalierError (`ESP_CHECKPOINT_WRITE`) when it cannot be written; nothing is left then
+ */
+export async function writeCheckpoint(folder: string, copy: SnapshotCopy): Promise<void> {
+  const worker = new Worker(new URL('./write-worker.js', import.meta.url), {
+    workerData: { folder, content: copy },
+    transferList: [...copy.weights.values(), ...copy.optimizer.values()].map(({ values }) => values.buffer),
+  });
+  const answer = await new Promise<WriteAnswer>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', (code) => {
+      reject(new EspalierError('ESP_CHECKPOINT_WRITE', `the thread that writes ${folder} ended (${String(code)})`));
+    });
+  });
+  if (answer.error !== undefined) {
+    throw new EspalierError('ESP_CHECKPOINT_WRITE', `checkpoint ${folder} cannot be written: ${answer.error}`);
   }
 }
 
-function stored(tensors: ReadonlyMap<string, Tensor>): Map<string, StoredTensor> {
+function copied(tensors: Snapshot['weights']): Map<string, StoredTensor & { values: { buffer: ArrayBuffer } }> {
   return new Map(
     [...tensors].map(([name, tensor]) => [
       name,
-      { shape: [...tensor.shape], values: Float32Array.from(tensor.dataSync()) },
+      { shape: [...tensor.shape], values: new Float32Array(tensor.dataSync<'float32'>()) },
     ]),
   );
-}
-
-async function manifestOf(folder: string): Promise<object> {
-  const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const name of ['model.safetensors', 'config.json', 'optimizer.safetensors', 'state.json']) {
-    const content = await readFile(path.join(folder, name));
-    files[name] = { bytes: content.length, sha256: hashOf(content) };
-  }
-  return { format: CHECKPOINT_FORMAT, files };
-}
-
-async function writeJson(file: string, value: unknown): Promise<void> {
-  await writeFile(file, JSON.stringify(value, null, 2), { flush: true });
-}
-
-async function flush(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

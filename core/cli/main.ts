@@ -17,7 +17,9 @@ process.exitCode = await main(process.argv);
 
 /** Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage or config, 130/143 stopped by a signal. */
 async function main(argv: readonly string[]): Promise<number> {
+  // A pipe whose reader went away must not end a run.
   process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
   let exitCode = 0;
   const setExitCode = (code: number): void => {
     exitCode = code;

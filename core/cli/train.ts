@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { findCheckpoint } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
@@ -47,7 +48,9 @@ async function train(flags: TrainFlags): Promise<number> {
     const fresh = run.config.init !== 'resume';
     if (fresh && flags.force !== true) run.folder.refuseUsed();
     await run.setUp();
+    if (existsSync(run.folder.path)) run.folder.claim();
     const resumedFrom = await initialise(created, request.cwd);
+    run.folder.claim();
     if (fresh) run.folder.startOver();
     const result = await run.train(resumedFrom);
     const why = result.reasons.length === 0 ? '' : `: ${result.reasons.join('; ')}`;
@@ -74,8 +77,11 @@ function commandName(): string {
 async function initialise({ run }: CreatedRun, cwd: string): Promise<string | undefined> {
   const { init } = run.config;
   if (init === 'scratch') return undefined;
-  const checkpoint = await readCheckpoint(await findCheckpoint(init === 'resume' ? run.folder.path : init, cwd));
   const log = run.container.resolve(Logger);
+  const found = await findCheckpoint(init === 'resume' ? run.folder.path : init, cwd, (line) => {
+    log.warn(line);
+  });
+  const checkpoint = await readCheckpoint(found);
   if (init === 'resume') {
     run.restore(checkpoint);
     log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);

@@ -45,10 +45,10 @@ export interface StoredTensor {
 
 export type CheckpointKind = 'latest' | 'best' | 'emergency';
 
-/** Writes and reads checkpoints. */
+/** Writes checkpoints, in the background. */
 export interface CheckpointStore {
-  /** Writes a whole checkpoint and returns its folder; nothing is left when it fails. */
-  save(snapshot: Snapshot, kind: CheckpointKind): Promise<string>;
+  /** Waits for what is being written; called by the core before `run:end`. @throws when the newest could not be */
+  finish(): Promise<void>;
   /** Bytes that one checkpoint of these many weights takes, and how many are kept. */
   expected(parameters: number): { bytes: number; kept: number };
 }

@@ -19,7 +19,8 @@ import type { RunView } from '../run/state.js';
  *   evaluation:due                   if one was asked for
  *     evaluation:start, evaluation:end, metrics
  *   checkpoint:due                   if one was asked for
- *     checkpoint:saved
+ *     checkpoint:saved               whole on disk: at the start of a later iteration, or at the end
+ *     checkpoint:failed              likewise, when it could not be written
  * run:end                            on every way out
  * ```
  *
@@ -39,6 +40,7 @@ export interface Events {
   'evaluation:end': EvaluationEnd;
   'checkpoint:due': CheckpointDue;
   'checkpoint:saved': CheckpointSaved;
+  'checkpoint:failed': CheckpointFailed;
   metrics: Metrics;
   'run:end': RunEnd;
 }
@@ -111,6 +113,15 @@ export interface CheckpointSaved {
   readonly iteration: number;
   readonly path: string;
   readonly kind: CheckpointKind;
+  /** How long training stood still for it (copying, and waiting for the one before), in milliseconds. */
+  readonly pauseMs: number;
+  /** How long the writing took beside it, in milliseconds. */
+  readonly writeMs: number;
+}
+export interface CheckpointFailed {
+  /** Iterations done when it was taken. */
+  readonly iteration: number;
+  readonly message: string;
 }
 export interface Metrics {
   readonly iteration: number;
@@ -201,8 +212,19 @@ export const lifecycle: Record<EventName, EventDescription> = {
     mayReplace: [],
   },
   'checkpoint:saved': {
-    when: 'when a checkpoint is whole on disk',
-    payload: { iteration: 'iterations done', path: 'its folder', kind: 'latest, best or emergency' },
+    when: 'when a checkpoint is whole on disk: at the start of a later iteration, or before `run:end`',
+    payload: {
+      iteration: 'iterations done when it was taken',
+      path: 'its folder',
+      kind: 'latest, best or emergency',
+      pauseMs: 'how long training stood still for it, milliseconds',
+      writeMs: 'how long the writing took beside it, milliseconds',
+    },
+    mayReplace: [],
+  },
+  'checkpoint:failed': {
+    when: 'when a checkpoint could not be written (a full disk); nothing is left of it',
+    payload: { iteration: 'iterations done when it was taken', message: 'why' },
     mayReplace: [],
   },
   metrics: {

@@ -1,12 +1,32 @@
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
 
-const BYTES_PER_VALUE = 4;
+/** Data types of the format, with the bytes of a value. */
+const BYTES = {
+  F32: 4,
+  I32: 4,
+  F16: 2,
+  BF16: 2,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  U32: 4,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
+type Dtype = keyof typeof BYTES;
+
+/** No sound file has a longer header; the format's own limit too. */
+export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_RANK = 8;
 
 /** One tensor as the header tells it; `begin` and `end` count bytes from the start of the data. */
 export interface HeaderEntry {
   name: string;
-  dtype: 'F32' | 'I32';
+  dtype: Dtype;
   shape: number[];
   begin: number;
   end: number;
@@ -15,7 +35,7 @@ export interface HeaderEntry {
 const size = z.int().min(0);
 const entrySchema = z.object({
   dtype: z.string(),
-  shape: z.array(size),
+  shape: z.array(size).max(MAX_RANK),
   data_offsets: z.tuple([size, size]),
 });
 
@@ -61,15 +81,22 @@ function parseObject(text: string, fail: Fail): object {
 
 function checkEntry(name: string, value: unknown, fail: Fail): HeaderEntry {
   const parsed = entrySchema.safeParse(value);
-  if (!parsed.success) return fail(`tensor ${name} needs dtype, shape and data_offsets, each whole numbers from 0`);
+  if (!parsed.success)
+    return fail(
+      `tensor ${name} needs dtype, shape and data_offsets, whole numbers from 0, of at most ${MAX_RANK} dimensions`,
+    );
   const { dtype, shape, data_offsets: offsets } = parsed.data;
-  if (dtype !== 'F32' && dtype !== 'I32') return fail(`tensor ${name} is ${dtype}; only F32 and I32 can be read`);
+  if (!isDtype(dtype)) return fail(`tensor ${name} has the unknown data type ${dtype}`);
   const [begin, end] = offsets;
-  const bytes = shape.reduce((product, n) => product * n, BYTES_PER_VALUE);
+  const bytes = shape.reduce((product, n) => product * n, BYTES[dtype]);
   if (end - begin !== bytes) {
     return fail(
       `tensor ${name} of shape [${shape.join(', ')}] takes ${bytes} bytes, its data_offsets say ${end - begin}`,
     );
   }
   return { name, dtype, shape, begin, end };
+}
+
+function isDtype(dtype: string): dtype is Dtype {
+  return Object.hasOwn(BYTES, dtype);
 }

@@ -1,28 +1,50 @@
+import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import { UsageError } from '../errors.js';
-import { parseHeader, type HeaderEntry } from './safetensors-header.js';
+import { MAX_HEADER_BYTES, parseHeader, type HeaderEntry } from './safetensors-header.js';
+import { widen } from './halves.js';
 
 const LENGTH_BYTES = 8;
 const WRITE_CHUNK_BYTES = 1 << 24;
 const ALIGNMENT = 8;
 
 /**
- * Reads every tensor of a safetensors file of F32 and I32 tensors, in file order.
+ * Reads the tensors of a safetensors file, in file order; F16 and BF16 come as float32. No more memory is taken than
+ * the file has bytes (twice that for halves), whatever its header says.
  * Source of the format: https://github.com/huggingface/safetensors (README, "Format").
+ * @param wanted leaves out what it answers false for, unread
  * @throws UsageError naming the file when it is not there or not a sound safetensors file
  */
-export async function readSafetensors(path: string): Promise<Map<string, StoredTensor>> {
-  const file = await openToRead(path);
-  try {
-    const { size } = await file.stat();
-    const start = await readHeaderLength(file, size, path);
-    const header = (await readBytes(file, LENGTH_BYTES, start - LENGTH_BYTES, path)).toString('utf8');
+export async function readSafetensors(
+  path: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<Map<string, StoredTensor>> {
+  return withHeader(path, async (file, entries, start) => {
     const tensors = new Map<string, StoredTensor>();
-    for (const entry of parseHeader(header, size - start, path)) {
-      tensors.set(entry.name, await readTensor(file, start, entry, path));
+    for (const entry of entries) {
+      if (wanted(entry.name)) tensors.set(entry.name, await readTensor(file, start, entry, path));
     }
     return tensors;
+  });
+}
+
+/** The checked header of a safetensors file alone. @throws UsageError as `readSafetensors` does */
+export async function readSafetensorsHeader(path: string): Promise<HeaderEntry[]> {
+  return withHeader(path, (_file, entries) => Promise.resolve(entries));
+}
+
+async function withHeader<T>(
+  path: string,
+  work: (file: FileHandle, entries: HeaderEntry[], start: number) => Promise<T>,
+): Promise<T> {
+  const file = await openToRead(path);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new UsageError('ESP_SAFETENSORS', `${path} is not a file`);
+    const start = await readHeaderLength(file, stat.size, path);
+    const header = (await readBytes(file, LENGTH_BYTES, start - LENGTH_BYTES, path)).toString('utf8');
+    return await work(file, parseHeader(header, stat.size - start, path), start);
   } finally {
     await file.close();
   }
@@ -32,20 +54,27 @@ export async function readSafetensors(path: string): Promise<Map<string, StoredT
  * Writes tensors (Float32Array as F32, Int32Array as I32) to a safetensors file, flushed to disk.
  * The tensors are copied piece by piece: no copy of the whole file is held.
  * @param metadata strings kept in the header as `__metadata__`
+ * @returns the file's size and SHA-256, of what was handed to the disk
  */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata?: Record<string, string>,
-): Promise<void> {
+): Promise<{ bytes: number; sha256: string }> {
   const header = makeHeader(tensors, metadata);
+  const hash = createHash('sha256').update(header);
+  let bytes = header.length;
   const file = await open(path, 'w');
   try {
     await writeAll(file, header);
     for (const { values } of tensors.values()) {
-      await writeAll(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      const content = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      await writeAll(file, content);
+      hash.update(content);
+      bytes += content.length;
     }
     await file.sync();
+    return { bytes, sha256: hash.digest('hex') };
   } finally {
     await file.close();
   }
@@ -89,6 +118,9 @@ async function readHeaderLength(file: FileHandle, size: number, path: string): P
     throw new UsageError('ESP_SAFETENSORS', `${path}: ${size} bytes are too few for a safetensors file`);
   }
   const length = (await readBytes(file, 0, LENGTH_BYTES, path)).readBigUInt64LE(0);
+  if (length > MAX_HEADER_BYTES) {
+    throw new UsageError('ESP_SAFETENSORS', `${path}: its header says ${length.toString()} bytes: more than any has`);
+  }
   if (length > BigInt(size - LENGTH_BYTES)) {
     throw new UsageError(
       'ESP_SAFETENSORS',
@@ -101,7 +133,11 @@ async function readHeaderLength(file: FileHandle, size: number, path: string): P
 async function readTensor(file: FileHandle, start: number, entry: HeaderEntry, path: string): Promise<StoredTensor> {
   // Its own buffer, so that the four-byte view is aligned.
   const { buffer } = await readBytes(file, start + entry.begin, entry.end - entry.begin, path);
-  return { shape: entry.shape, values: entry.dtype === 'F32' ? new Float32Array(buffer) : new Int32Array(buffer) };
+  const { shape, dtype, name } = entry;
+  if (dtype === 'F32') return { shape, values: new Float32Array(buffer) };
+  if (dtype === 'I32') return { shape, values: new Int32Array(buffer) };
+  if (dtype === 'F16' || dtype === 'BF16') return { shape, values: widen(new Uint16Array(buffer), dtype) };
+  throw new UsageError('ESP_SAFETENSORS', `${path}: tensor ${name} is ${dtype}; only F32, F16, BF16 and I32 are read`);
 }
 
 async function readBytes(file: FileHandle, at: number, length: number, path: string): Promise<Buffer<ArrayBuffer>> {

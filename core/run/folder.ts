@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../errors.js';
+import { messageOf, UsageError } from '../errors.js';
+import { lockFolder } from './lock.js';
 
 /** The folder of a run: nothing is created in it before training starts. */
 export class RunFolder {
@@ -25,14 +26,31 @@ export class RunFolder {
     return path.join(this.path, 'checkpoints');
   }
 
-  ensure(): void {
+  #release: (() => void) | undefined;
+
+  /**
+   * Makes the folder, if need be, and claims it for this process until `release`.
+   * @throws UsageError when it cannot be made or written, or when another process has it
+   */
+  claim(): void {
+    if (this.#release !== undefined) return;
     try {
       mkdirSync(this.path, { recursive: true });
+      this.#release = lockFolder(this.path);
     } catch (thrown) {
-      throw new UsageError('ESP_RUN_FOLDER', `the run's folder ${this.shown} cannot be made: ${String(thrown)}`, {
-        cause: thrown,
-      });
+      if (thrown instanceof UsageError) throw thrown;
+      throw new UsageError(
+        'ESP_RUN_FOLDER',
+        `the run's folder ${this.shown} cannot be made or written: ${messageOf(thrown)}`,
+        { cause: thrown },
+      );
     }
+  }
+
+  /** Lets other processes have the folder. */
+  release(): void {
+    this.#release?.();
+    this.#release = undefined;
   }
 
   write(name: string, text: string): void {
@@ -46,10 +64,18 @@ export class RunFolder {
 
   /** @throws UsageError when a run's checkpoints are here already */
   refuseUsed(): void {
-    if (!existsSync(this.checkpoints)) return;
+    if (!holdsAnything(this.checkpoints)) return;
     throw new UsageError(
       'ESP_RUN_FOLDER_USED',
       `${this.shown} holds the checkpoints of a run: go on with --resume, start over with --force, or name another with --set run.name=NAME`,
     );
+  }
+}
+
+function holdsAnything(folder: string): boolean {
+  try {
+    return readdirSync(folder).length > 0;
+  } catch {
+    return false;
   }
 }

@@ -97,7 +97,7 @@ export class Run {
   /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
   async train(resumedFrom?: string): Promise<RunResult> {
     const { bus, control, state, config, container } = this;
-    this.folder.ensure();
+    this.folder.claim();
     this.parts.writeConfig(this.folder);
     try {
       await bus.dispatch('run:start', { state, maxIters: config.train.max_iters, resumedFrom });
@@ -113,6 +113,7 @@ export class Run {
         batches: container.resolve(BatchSource),
         snapshot: () => this.snapshot(),
       });
+      if (container.isRegistered(CheckpointStore, true)) await container.resolve(CheckpointStore).finish();
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;
@@ -170,6 +171,7 @@ export class Run {
         log.error(new PluginError(name, 'dispose()', thrown).message);
       }
     }
+    this.folder.release();
   }
 
   async #end(status: 'done' | 'stopped' | 'failed', reasons: readonly string[]): Promise<void> {
@@ -178,6 +180,8 @@ export class Run {
     } catch (thrown) {
       if (status !== 'failed') throw thrown;
       this.container.resolve(Logger).error(messageOf(thrown));
+    } finally {
+      this.folder.release();
     }
   }
 

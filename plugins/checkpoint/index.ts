@@ -1,44 +1,58 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import {
   CheckpointStore,
+  copySnapshot,
+  EspalierError,
   EventBus,
   inject,
   Logger,
+  messageOf,
   On,
   Plugin,
   PluginConfig,
   RunControl,
   RunFolder,
-  RunState,
+  UsageError,
   writeCheckpoint,
   type Bindings,
   type CheckpointDue,
+  type CheckpointFailed,
   type CheckpointKind,
+  type CheckpointSaved,
   type EvaluationEnd,
   type IterationEnd,
   type RunStart,
-  type Snapshot,
 } from '../../core/index.js';
+import { removeUnfinished, rotate, setNewerAside } from './rotation.js';
 
 const options = z.strictObject({
   keep: z
     .strictObject({
-      last: z.int().min(1).default(1).describe('newest checkpoints kept'),
-      best: z.int().min(0).max(1).default(1).describe('1: the one with the lowest validation loss is kept too'),
+      last: z.int().min(1).default(3).describe('newest checkpoints kept'),
+      best: z.int().min(0).default(1).describe('checkpoints with the lowest validation losses kept too'),
+      every: z.int().min(0).default(0).describe('those at multiples of so many iterations are kept too; 0: none'),
     })
     .prefault({})
     .describe('checkpoints that rotation leaves'),
   interval: z.int().min(0).default(0).describe('iterations between checkpoints; 0: one at each evaluation'),
+  background: z.boolean().default(true).describe('write while training goes on; false: training waits'),
+  on_error: z
+    .enum(['continue', 'stop'])
+    .default('continue')
+    .describe('when a checkpoint cannot be written (disk full): go on and try again at the next one, or stop'),
 });
 
 const BYTES_PER_PARAMETER = 12;
 
+const stateSchema = z.strictObject({ best: z.array(z.strictObject({ name: z.string(), loss: z.number() })) });
+type Best = z.output<typeof stateSchema>['best'];
+
 @Plugin({
   name: 'checkpoint',
-  summary: 'Saves the latest and the best checkpoint, each whole or not at all.',
+  summary: 'Saves the newest and the best checkpoints, each whole or not at all, while training goes on.',
   config: options,
   after: ['evaluation'],
 })
@@ -51,14 +65,37 @@ export default class Checkpoint implements CheckpointStore {
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(EventBus) private readonly bus: EventBus,
     @inject(RunControl) private readonly control: RunControl,
-    @inject(RunState) private readonly runState: RunState,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
   ) {}
 
+  /** Lowest losses first. */
+  #best: Best = [];
+  /** Loss of the evaluation at this boundary, until its checkpoint is taken. */
+  #loss: number | undefined;
+  /** The write that is under way; one at a time. */
+  #writing: Promise<void> = Promise.resolve();
+  /** What ended since the last boundary, to be told of there. */
+  readonly #ended: { saved: CheckpointSaved[]; failed: CheckpointFailed[] } = { saved: [], failed: [] };
+  #lastFailure: string | undefined;
+  /** Name of the checkpoint that the run goes on from: never rotated away. */
+  #source: string | undefined;
+
   @On('run:start')
-  start({ resumedFrom }: RunStart): void {
-    if (resumedFrom !== undefined) this.#ours.add(path.basename(resumedFrom));
+  async start({ resumedFrom }: RunStart): Promise<void> {
+    await this.#refuseReadOnly();
+    await removeUnfinished(this.folder.checkpoints);
+    if (resumedFrom === undefined || path.dirname(resumedFrom) !== this.folder.checkpoints) return;
+    this.#source = path.basename(resumedFrom);
+    await setNewerAside(this.folder.checkpoints, this.#source, (line) => {
+      this.log.warn(line);
+    });
+  }
+
+  @On('iteration:start')
+  async tell(): Promise<void> {
+    for (const saved of this.#ended.saved.splice(0)) await this.bus.dispatch('checkpoint:saved', saved);
+    for (const failed of this.#ended.failed.splice(0)) await this.bus.dispatch('checkpoint:failed', failed);
   }
 
   @On('iteration:end')
@@ -71,65 +108,118 @@ export default class Checkpoint implements CheckpointStore {
   @On('evaluation:end')
   atEvaluation({ losses }: EvaluationEnd): void {
     if (this.config.interval === 0) this.control.requestCheckpoint('latest');
-    const { bestValLoss } = this.runState;
-    if (this.config.keep.best > 0 && bestValLoss !== null && losses.val <= bestValLoss)
-      this.control.requestCheckpoint('best');
+    const { best } = this.config.keep;
+    const worst = this.#best.length < best ? Infinity : (this.#best.at(-1)?.loss ?? -Infinity);
+    if (best === 0 || !(losses.val < worst)) return;
+    this.#loss = losses.val;
+    this.control.requestCheckpoint('best');
   }
 
   @On('checkpoint:due')
   async saveAll({ kinds, snapshot }: CheckpointDue): Promise<void> {
-    for (const kind of kinds) {
-      const saved = await this.save(snapshot, kind);
-      await this.bus.dispatch('checkpoint:saved', { iteration: snapshot.state.run.iteration, path: saved, kind });
-    }
-    await this.rotate();
+    const from = performance.now();
+    await this.#writing;
+    const { iteration } = snapshot.state.run;
+    const name = `${String(iteration).padStart(6, '0')}${kinds.includes('emergency') ? '-emergency' : ''}`;
+    if (this.#loss !== undefined) this.#noteBest(name, this.#loss);
+    this.#loss = undefined;
+    // The plugin's own state is of the moment before this checkpoint was named.
+    snapshot.state.plugins['checkpoint'] = this.state();
+    const copy = copySnapshot(snapshot);
+    const pauseMs = performance.now() - from;
+    this.#writing = this.#write({ name, iteration, kinds, pauseMs }, copy);
+    if (!this.config.background) await this.#writing;
+    if (!this.config.background) await this.tell();
+    if (this.config.on_error === 'stop') this.#throwFailure();
   }
 
-  async save(snapshot: Snapshot, kind: CheckpointKind): Promise<string> {
-    const digits = String(snapshot.state.run.iteration).padStart(6, '0');
-    const name = kind === 'emergency' ? `${digits}-emergency` : digits;
-    const saved = path.join(this.folder.checkpoints, name);
-    await mkdir(this.folder.checkpoints, { recursive: true });
-    // One of this run and iteration is of this moment too; any other of that name is damaged, or of a run before.
-    if (!this.#ours.has(name)) {
-      await rm(saved, { recursive: true, force: true });
-      await writeCheckpoint(saved, snapshot);
-      this.#ours.add(name);
-    }
-    for (const pointer of kind === 'best' ? ['best'] : ['latest']) {
-      await writeFileAtomic(path.join(this.folder.checkpoints, pointer), `${name}\n`);
-      this.#pointers.set(pointer, name);
-    }
-    this.log.info(`saved ${kind} checkpoint ${path.join(this.folder.shown, 'checkpoints', name)}`);
-    return saved;
+  /** Waits for the write that is under way. @throws EspalierError when the newest checkpoint could not be written */
+  async finish(): Promise<void> {
+    await this.#writing;
+    await this.tell();
+    this.#throwFailure();
+  }
+
+  async dispose(): Promise<void> {
+    await this.#writing;
   }
 
   expected(parameters: number): { bytes: number; kept: number } {
-    return { bytes: parameters * BYTES_PER_PARAMETER, kept: this.config.keep.last + this.config.keep.best };
+    const { last, best } = this.config.keep;
+    return { bytes: parameters * BYTES_PER_PARAMETER, kept: last + best };
   }
 
-  /** Which checkpoint is the best goes on after a resume. */
-  state(): { best: string | null } {
-    return { best: this.#pointers.get('best') ?? null };
+  /** Which checkpoints are the best goes on after a resume. */
+  state(): { best: Best } {
+    return { best: this.#best.map((each) => ({ ...each })) };
   }
 
   restore(state: unknown): void {
-    const { best } = z.object({ best: z.string().nullable() }).parse(state);
-    if (best !== null) this.#pointers.set('best', best);
+    this.#best = stateSchema.parse(state).best;
   }
 
-  readonly #pointers = new Map<string, string>();
-  /** Checkpoints that this run wrote, and the one that it goes on from. */
-  readonly #ours = new Set<string>();
+  async #write(
+    {
+      name,
+      iteration,
+      kinds,
+      pauseMs,
+    }: { name: string; iteration: number; kinds: readonly CheckpointKind[]; pauseMs: number },
+    copy: ReturnType<typeof copySnapshot>,
+  ): Promise<void> {
+    const from = performance.now();
+    const shown = path.join(this.folder.shown, 'checkpoints', name);
+    try {
+      const folder = path.join(this.folder.checkpoints, name);
+      await writeCheckpoint(folder, copy);
+      await writeFileAtomic(path.join(this.folder.checkpoints, 'latest'), `${name}\n`);
+      const [best] = this.#best;
+      if (best?.name === name) await writeFileAtomic(path.join(this.folder.checkpoints, 'best'), `${name}\n`);
+      const writeMs = performance.now() - from;
+      this.#lastFailure = undefined;
+      for (const kind of kinds) this.#ended.saved.push({ iteration, path: folder, kind, pauseMs, writeMs });
+      this.log.info(
+        `saved ${kinds.join(' and ')} checkpoint ${shown} (training paused for ${pauseMs.toFixed(1)} ms, written in ${writeMs.toFixed(0)} ms)`,
+      );
+      await rotate(this.folder.checkpoints, {
+        ...this.config.keep,
+        now: name,
+        keep: new Set([...this.#best.map((each) => each.name), ...(this.#source === undefined ? [] : [this.#source])]),
+      });
+      this.#source = undefined;
+    } catch (thrown) {
+      this.#best = this.#best.filter((each) => each.name !== name);
+      this.#lastFailure = messageOf(thrown);
+      this.#ended.failed.push({ iteration, message: this.#lastFailure });
+      const next = this.config.on_error === 'stop' ? 'stopping' : 'going on; the next one is tried again';
+      this.log.error(`${this.#lastFailure}; the checkpoints before it are whole; ${next}`);
+    }
+  }
 
-  /** Takes away what is neither among the newest nor pointed to; emergency checkpoints stay. */
-  private async rotate(): Promise<void> {
-    const names = (await readdir(this.folder.checkpoints))
-      .filter((name) => /^\d+$/.test(name))
-      .sort((a, b) => Number(b) - Number(a));
-    const pointed = new Set(this.#pointers.values());
-    for (const name of names.slice(this.config.keep.last)) {
-      if (!pointed.has(name)) await rm(path.join(this.folder.checkpoints, name), { recursive: true });
+  #noteBest(name: string, loss: number): void {
+    this.#best = [...this.#best.filter((each) => each.name !== name), { name, loss }]
+      .sort((a, b) => a.loss - b.loss)
+      .slice(0, this.config.keep.best);
+  }
+
+  #throwFailure(): void {
+    if (this.#lastFailure === undefined) return;
+    throw new EspalierError('ESP_CHECKPOINT_WRITE', `the newest checkpoint is missing: ${this.#lastFailure}`);
+  }
+
+  /** Better now than after hours of training. */
+  async #refuseReadOnly(): Promise<void> {
+    const probe = path.join(this.folder.checkpoints, `.probe-${String(process.pid)}`);
+    try {
+      await mkdir(this.folder.checkpoints, { recursive: true });
+      await writeFile(probe, '');
+      await rm(probe);
+    } catch (thrown) {
+      throw new UsageError(
+        'ESP_RUN_FOLDER',
+        `checkpoints cannot be written to ${this.folder.shown}: ${messageOf(thrown)}; name another folder with --set run.dir=PATH`,
+        { cause: thrown },
+      );
     }
   }
 }

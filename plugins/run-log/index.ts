@@ -10,6 +10,7 @@ import {
   PluginConfig,
   RunFolder,
   RunState,
+  type CheckpointFailed,
   type CheckpointSaved,
   type IterationEnd,
   type Metrics,
@@ -62,8 +63,14 @@ export default class RunLog {
   }
 
   @On('checkpoint:saved')
-  saved({ iteration, path: saved, kind }: CheckpointSaved): void {
-    this.#event('checkpoint:saved', { iteration, kind, path: path.relative(this.folder.path, saved) });
+  saved({ iteration, path: saved, kind, pauseMs, writeMs }: CheckpointSaved): void {
+    const file = path.relative(this.folder.path, saved);
+    this.#event('checkpoint:saved', { iteration, kind, path: file, pause_ms: pauseMs, write_ms: writeMs });
+  }
+
+  @On('checkpoint:failed')
+  failed({ iteration, message }: CheckpointFailed): void {
+    this.#event('checkpoint:failed', { iteration, message });
   }
 
   @On('run:end')

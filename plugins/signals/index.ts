@@ -1,15 +1,19 @@
 import { constants } from 'node:os';
 import { inject, Logger, On, Plugin, RunControl } from '../../core/index.js';
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const STOPPING = ['SIGINT', 'SIGTERM'] as const;
 const EXIT_CODE_OF_SIGNALS = 128;
+/** npm passes on a signal that the terminal sent to the whole group: the same one comes twice within this time. */
+const SAME_SIGNAL_MS = 250;
 
 @Plugin({
   name: 'signals',
-  summary: 'SIGINT or SIGTERM ends the run after the iteration, with an emergency checkpoint; a second one at once.',
+  summary:
+    'SIGINT or SIGTERM ends the run after the iteration, with an emergency checkpoint, a second one at once; SIGUSR1 saves and goes on.',
 })
 export default class Signals {
-  #asked = false;
+  /** When the first came, in milliseconds. */
+  #asked: number | undefined;
 
   constructor(
     @inject(RunControl) private readonly control: RunControl,
@@ -18,19 +22,29 @@ export default class Signals {
 
   @On('run:start')
   listen(): void {
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    for (const signal of STOPPING) process.on(signal, this.#stop);
+    process.on('SIGUSR1', this.#save);
   }
 
   dispose(): void {
-    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    for (const signal of STOPPING) process.off(signal, this.#stop);
+    process.off('SIGUSR1', this.#save);
   }
 
-  readonly #onSignal = (signal: (typeof SIGNALS)[number]): void => {
+  readonly #stop = (signal: (typeof STOPPING)[number]): void => {
     const exitCode = EXIT_CODE_OF_SIGNALS + constants.signals[signal];
-    if (this.#asked) process.exit(exitCode);
-    this.#asked = true;
+    if (this.#asked !== undefined) {
+      if (performance.now() - this.#asked < SAME_SIGNAL_MS) return;
+      process.exit(exitCode);
+    }
+    this.#asked = performance.now();
     this.log.warn(`${signal}: stopping after this iteration, with a checkpoint (again to stop at once)`);
     this.control.requestStop(signal, exitCode);
     this.control.requestCheckpoint('emergency');
+  };
+
+  readonly #save = (): void => {
+    this.log.info('SIGUSR1: saving a checkpoint after this iteration');
+    this.control.requestCheckpoint('latest');
   };
 }

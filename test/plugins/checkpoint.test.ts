@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
@@ -55,7 +55,80 @@ test('rotation keeps the newest and the best', async (t) => {
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000010', '000012', 'latest']);
 });
 
-test('a damaged checkpoint that was passed over is written anew when the run comes there again', async (t) => {
+test('rotation keeps those at multiples too, and the best of several', async (t) => {
+  const folder = textFolder(t);
+  const keep = 'plugins.checkpoint.keep={last: 1, best: 2, every: 4}';
+  const { run } = await debugRun(t, folder, ...settings, 'train.max_iters=10', keep);
+  const losses = new Map<string, number>();
+  run.bus.on('evaluation:end', ({ iteration, losses: { val } }) => {
+    losses.set(String(iteration).padStart(6, '0'), val);
+  });
+  await run.setUp();
+  await run.train();
+  const best = [...losses].sort(([, a], [, b]) => a - b).slice(0, 2);
+  const expected = new Set(['000004', '000008', '000010', ...best.map(([name]) => name)]);
+  const kept = readdirSync(path.join(folder, 'out/checkpoints'));
+  t.deepEqual(kept.filter((name) => /^\d/.test(name)).sort(), [...expected].sort());
+  t.is(readFileSync(path.join(folder, 'out/checkpoints/best'), 'utf8').trim(), best[0]?.[0] ?? 'none');
+});
+
+test('where no checkpoint is whole, the newest one’s error is raised with what was tried', async (t) => {
+  const folder = textFolder(t);
+  const { run } = await debugRun(t, folder, ...settings);
+  await run.setUp();
+  await run.train();
+  for (const name of ['000002', '000004']) truncateSync(path.join(folder, 'out/checkpoints', name, 'state.json'), 9);
+  const told: string[] = [];
+  const error = await t.throwsAsync(
+    findCheckpoint('out', folder, (line) => told.push(line)),
+    {
+      instanceOf: UsageError,
+      code: 'ESP_CHECKPOINT_DAMAGED',
+    },
+  );
+  t.regex(error.message, /000004 is damaged: state\.json has 9 bytes.*tried 000004, 000002/);
+  t.is(told.length, 2);
+});
+
+test('a format newer than this package is told, whatever else the manifest holds', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(path.join(folder, 'manifest.json'), '{"format": 99, "parts": []}');
+  await t.throwsAsync(readCheckpoint(folder), { code: 'ESP_CHECKPOINT_NEWER' });
+});
+
+test('a manifest cannot name files outside its folder', async (t) => {
+  const folder = textFolder(t);
+  const files = { '../text.txt': { bytes: 1, sha256: '' } };
+  writeFileSync(path.join(folder, 'manifest.json'), JSON.stringify({ format: 1, files }));
+  await t.throwsAsync(readCheckpoint(folder), { code: 'ESP_CHECKPOINT_DAMAGED' });
+});
+
+test('training goes on while a checkpoint is written, and what is saved is of the moment it was taken', async (t) => {
+  const folder = textFolder(t);
+  const keep = 'plugins.checkpoint={interval: 1, keep: {last: 50}}';
+  const { run } = await debugRun(t, folder, 'run.dir=out', 'train.max_iters=6', keep);
+  const weights = new Map<number, Float32Array>();
+  run.bus.on('iteration:end', ({ iteration }) => {
+    weights.set(
+      iteration + 1,
+      Float32Array.from(run.model.parameters().get('transformer.ln_f.weight')?.dataSync() ?? []),
+    );
+  });
+  const saved: number[] = [];
+  run.bus.on('checkpoint:saved', ({ iteration, pauseMs, kind }) => {
+    t.true(pauseMs >= 0);
+    if (kind === 'latest') saved.push(iteration);
+  });
+  await run.setUp();
+  await run.train();
+  t.deepEqual(saved, [1, 2, 3, 4, 5, 6]);
+  for (const iteration of saved) {
+    const loaded = await readCheckpoint(path.join(folder, `out/checkpoints/00000${iteration}`));
+    t.deepEqual(loaded.weights.get('transformer.ln_f.weight')?.values, weights.get(iteration));
+  }
+});
+
+test('a damaged checkpoint that was passed over is kept, and written anew when the run comes there again', async (t) => {
   const folder = textFolder(t);
   const set = [...settings, 'plugins.checkpoint={keep: {last: 5}}'];
   const { run } = await debugRun(t, folder, ...set);
@@ -70,4 +143,5 @@ test('a damaged checkpoint that was passed over is written anew when the run com
   again.run.restore(from);
   await again.run.train(from.path);
   t.is((await readCheckpoint(damaged)).state.run.iteration, 4);
+  t.is(statSync(path.join(`${damaged}.damaged`, 'model.safetensors')).size, 100);
 });

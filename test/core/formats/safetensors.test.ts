@@ -103,9 +103,9 @@ const malformed: Malformed[] = [
   },
   {
     what: 'a type that is not read',
-    header: JSON.stringify({ a: entry('BF16', [2], 0, 4) }),
+    header: JSON.stringify({ a: entry('U32', [1], 0, 4) }),
     data: 4,
-    message: /tensor a is BF16/,
+    message: /tensor a is U32/,
   },
   {
     what: 'a shape that does not fit its bytes',

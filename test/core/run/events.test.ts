@@ -11,6 +11,7 @@ test('the events of a short run, as the golden file has them', async (t) => {
     'train.gradient_accumulation_steps=2',
     'plugins.evaluation.interval=2',
     'plugins.evaluation.iters=1',
+    'plugins.checkpoint.background=false',
   );
   const seen: string[] = [];
   for (const name of Object.keys(lifecycle) as EventName[]) run.bus.on(name, () => seen.push(name));

@@ -1,0 +1,20 @@
+/** Half-precision numbers as float32: exact, both formats are part of it. */
+export function widen(halves: Uint16Array, dtype: 'F16' | 'BF16'): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(halves.length);
+  if (dtype === 'BF16') {
+    const bits = new Uint32Array(values.buffer);
+    for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] ?? 0) << 16;
+  } else {
+    for (let i = 0; i < halves.length; i++) values[i] = fromF16(halves[i] ?? 0);
+  }
+  return values;
+}
+
+/** IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction. */
+function fromF16(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

@@ -1,0 +1,49 @@
+import { readdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { checkpointNames, iterationOf, verifyCheckpoint } from '../../core/index.js';
+
+export interface Rotation {
+  /** Newest checkpoints kept. */
+  readonly last: number;
+  /** Those at multiples of so many iterations are kept; 0: none. */
+  readonly every: number;
+  /** Kept whatever their place. */
+  readonly keep: ReadonlySet<string>;
+  /** The one just written: only it and older ones are looked at. */
+  readonly now: string;
+}
+
+/** Deletes what the rules do not keep, and returns the names. Damaged ones that were set aside are no checkpoints. */
+export async function rotate(folder: string, { last, every, keep, now }: Rotation): Promise<string[]> {
+  const names = (await checkpointNames(folder)).filter((name) => iterationOf(name) <= iterationOf(now));
+  const gone = names
+    .slice(last)
+    .filter((name) => !keep.has(name) && name !== now && !(every > 0 && iterationOf(name) % every === 0));
+  for (const name of gone) await rm(path.join(folder, name), { recursive: true, force: true });
+  return gone;
+}
+
+/**
+ * Renames what is newer than the checkpoint that a run goes on from: a damaged one is kept for inspection as
+ * `NAME.damaged`, a whole one (the run went back on purpose) as `NAME.aside`. Neither is taken for this run's again.
+ */
+export async function setNewerAside(folder: string, source: string, log: (line: string) => void): Promise<void> {
+  const names = await checkpointNames(folder);
+  for (const name of names.slice(0, Math.max(0, names.indexOf(source)))) {
+    const whole = await verifyCheckpoint(path.join(folder, name)).then(
+      () => true,
+      () => false,
+    );
+    const aside = `${name}.${whole ? 'aside' : 'damaged'}`;
+    await rm(path.join(folder, aside), { recursive: true, force: true });
+    await rename(path.join(folder, name), path.join(folder, aside));
+    log(`checkpoint ${name} is ${whole ? 'newer than the one the run goes on from' : 'damaged'}: kept as ${aside}`);
+  }
+}
+
+/** Takes away what a process that was killed had begun to write. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.endsWith('.writing')) await rm(path.join(folder, name), { recursive: true, force: true });
+  }
+}
