@@ -20,5 +20,6 @@ export { estimateLoss, fullLoss } from './run/estimate-loss.js';
 export { randomWindows, refuseShort, windowsAt } from './data/windows.js';
 export * from './ops/index.js';
 export { copySnapshot, writeCheckpoint, type SnapshotCopy } from './checkpoint/write.js';
-export { checkpointNames, iterationOf } from './checkpoint/find.js';
+export { checkpointNames } from './checkpoint/find.js';
+export { rotateCheckpoints } from './checkpoint/rotate.js';
 export { verifyCheckpoint } from './checkpoint/read.js';

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EspalierError, messageOf, usageErrorIn } from '../errors.js';
 import { version } from '../run/create.js';
 import { doctorCommand, engineCommand } from './engines.js';
+import { checkpointCommand } from './checkpoint.js';
 import { evaluateCommand } from './evaluate.js';
 import { eventsCommand, explainCommand, pluginsCommand, presetsCommand } from './lists.js';
 import { parityCommand } from './parity.js';
@@ -35,6 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
     trainCommand,
     sampleCommand,
     evaluateCommand,
+    checkpointCommand,
     explainCommand,
     pluginsCommand,
     presetsCommand,

@@ -15,6 +15,7 @@ import {
   PluginConfig,
   RunControl,
   RunFolder,
+  rotateCheckpoints,
   UsageError,
   writeCheckpoint,
   type Bindings,
@@ -26,7 +27,7 @@ import {
   type IterationEnd,
   type RunStart,
 } from '../../core/index.js';
-import { removeUnfinished, rotate, setNewerAside } from './rotation.js';
+import { removeUnfinished, setNewerAside } from './aside.js';
 
 const options = z.strictObject({
   keep: z
@@ -181,7 +182,7 @@ export default class Checkpoint implements CheckpointStore {
       this.log.info(
         `saved ${kinds.join(' and ')} checkpoint ${shown} (training paused for ${pauseMs.toFixed(1)} ms, written in ${writeMs.toFixed(0)} ms)`,
       );
-      await rotate(this.folder.checkpoints, {
+      await rotateCheckpoints(this.folder.checkpoints, {
         ...this.config.keep,
         now: name,
         keep: new Set([...this.#best.map((each) => each.name), ...(this.#source === undefined ? [] : [this.#source])]),

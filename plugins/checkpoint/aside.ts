@@ -1,27 +1,6 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { checkpointNames, iterationOf, verifyCheckpoint } from '../../core/index.js';
-
-export interface Rotation {
-  /** Newest checkpoints kept. */
-  readonly last: number;
-  /** Those at multiples of so many iterations are kept; 0: none. */
-  readonly every: number;
-  /** Kept whatever their place. */
-  readonly keep: ReadonlySet<string>;
-  /** The one just written: only it and older ones are looked at. */
-  readonly now: string;
-}
-
-/** Deletes what the rules do not keep, and returns the names. Damaged ones that were set aside are no checkpoints. */
-export async function rotate(folder: string, { last, every, keep, now }: Rotation): Promise<string[]> {
-  const names = (await checkpointNames(folder)).filter((name) => iterationOf(name) <= iterationOf(now));
-  const gone = names
-    .slice(last)
-    .filter((name) => !keep.has(name) && name !== now && !(every > 0 && iterationOf(name) % every === 0));
-  for (const name of gone) await rm(path.join(folder, name), { recursive: true, force: true });
-  return gone;
-}
+import { checkpointNames, verifyCheckpoint } from '../../core/index.js';
 
 /**
  * Renames what is newer than the checkpoint that a run goes on from: a damaged one is kept for inspection as

@@ -1,0 +1,60 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
+import { UsageError } from '../errors.js';
+import { writeSafetensors } from '../formats/safetensors.js';
+import { isProjection, transposed } from './gpt2-layout.js';
+
+export const exportFormats = ['hf', 'nanogpt-safetensors'] as const;
+export type ExportFormat = (typeof exportFormats)[number];
+
+/** A model's files, weights and description, as another program reads them. */
+interface Exported {
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+  readonly config: Record<string, unknown>;
+}
+
+/**
+ * Writes the model of a checkpoint into a new folder, for other programs; it is no resume point.
+ * `hf`: Hugging Face transformers' GPT-2. `nanogpt-safetensors`: nanoGPT's names and layout, with its `model_args`.
+ * @throws UsageError when the model is no GPT-2
+ */
+export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportFormat, folder: string): Promise<void> {
+  if (checkpoint.model['model_type'] !== 'gpt2')
+    throw new UsageError('ESP_CHECKPOINT_EXPORT', `${checkpoint.path} is no GPT-2, which is all that can be exported`);
+  const { weights, config } = to === 'hf' ? huggingFace(checkpoint) : nanoGpt(checkpoint);
+  const beside = `${folder}.writing`;
+  await rm(beside, { recursive: true, force: true });
+  try {
+    await mkdir(beside, { recursive: true });
+    await writeSafetensors(path.join(beside, 'model.safetensors'), weights, { format: 'pt' });
+    await writeFile(path.join(beside, 'config.json'), JSON.stringify(config, null, 2));
+    await rename(beside, folder);
+  } catch (thrown) {
+    await rm(beside, { recursive: true, force: true });
+    throw thrown;
+  }
+}
+
+/** transformers' GPT-2 always has biases: those that the model lacks are zeros. */
+function huggingFace({ weights, model }: LoadedCheckpoint): Exported {
+  const all = new Map<string, StoredTensor>();
+  for (const [name, tensor] of weights) {
+    all.set(name, tensor);
+    const bias = name.replace(/\.weight$/, '.bias');
+    if (!(isProjection(name) || /\.ln_\w+\.weight$/.test(name)) || weights.has(bias)) continue;
+    const size = tensor.shape.at(-1) ?? 0;
+    all.set(bias, { shape: [size], values: new Float32Array(size) });
+  }
+  return { weights: all, config: { ...model, bias: true, dtype: 'float32' } };
+}
+
+function nanoGpt({ weights, model }: LoadedCheckpoint): Exported {
+  const turned = [...weights].map(([name, tensor]): [string, StoredTensor] => [
+    name,
+    isProjection(name) ? transposed(tensor) : tensor,
+  ]);
+  const { n_layer, n_head, n_embd, n_positions, vocab_size, bias, resid_pdrop } = model;
+  const config = { n_layer, n_head, n_embd, block_size: n_positions, bias, vocab_size, dropout: resid_pdrop };
+  return { weights: new Map(turned), config: { model_args: config } };
+}

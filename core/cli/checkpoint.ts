@@ -1,0 +1,194 @@
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { Option, type Command } from 'commander';
+import { exportCheckpoint, exportFormats, type ExportFormat } from '../checkpoint/export.js';
+import { checkpointNames, findCheckpoint } from '../checkpoint/find.js';
+import { readCheckpoint, readDescription, readManifest, verifyCheckpoint } from '../checkpoint/read.js';
+import { rotateCheckpoints } from '../checkpoint/rotate.js';
+import { messageOf, UsageError } from '../errors.js';
+import { readSafetensorsHeader } from '../formats/safetensors.js';
+import { lockFolder } from '../run/lock.js';
+import { print, wholeFrom, type SetExitCode } from './options.js';
+
+interface JsonFlag {
+  json?: boolean;
+}
+/** A checkpoint of a list; `is` holds what points to it. */
+interface Listed {
+  name: string;
+  iteration: number;
+  tokens: number;
+  best_val_loss: number | null;
+  bytes: number;
+  is: string[];
+}
+interface Damaged {
+  name: string;
+  is: string[];
+  damaged: string;
+}
+interface ExportFlags {
+  to: ExportFormat;
+  out: string;
+  force?: boolean;
+}
+interface PruneFlags extends JsonFlag {
+  last: number;
+  every: number;
+  dryRun?: boolean;
+}
+
+export function checkpointCommand(program: Command, setExitCode: SetExitCode): void {
+  const command = program.command('checkpoint').description('list, inspect, verify, export and prune checkpoints');
+  const withRun = (name: string, description: string): Command =>
+    command
+      .command(name)
+      .description(description)
+      .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
+      .option('--json', 'print JSON');
+
+  withRun('list', 'list the checkpoints of a run, newest first').action(list);
+  withRun('inspect', 'print what a checkpoint holds: position, model, tensors, plugins').action(inspect);
+  withRun('verify', 'compare every file with its manifest; exit code 1 when one is damaged').action(
+    async (run: string, flags: JsonFlag) => {
+      setExitCode((await verify(run, flags)) ? 0 : 1);
+    },
+  );
+  command
+    .command('export')
+    .description('write the model into a new folder, for other programs')
+    .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
+    .addOption(
+      new Option('--to <format>', 'hf: Hugging Face transformers; nanogpt-safetensors: nanoGPT’s names and layout')
+        .choices(exportFormats)
+        .default('hf'),
+    )
+    .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
+    .option('--force', 'replace the folder')
+    .action(exportTo);
+  withRun('prune', 'delete all but the newest checkpoints; what `latest` and `best` name is kept')
+    .option('--last <count>', 'newest checkpoints to keep', wholeFrom(1), 3)
+    .option('--every <iterations>', 'keep those at multiples of so many iterations too; 0: none', wholeFrom(0), 0)
+    .option('--dry-run', 'only say what would be deleted')
+    .action(prune);
+}
+
+async function list(run: string, { json }: JsonFlag): Promise<void> {
+  const folder = checkpointsOf(run);
+  const pointers = await readPointers(folder);
+  const facts: (Listed | Damaged)[] = [];
+  for (const name of await checkpointNames(folder)) {
+    const is = Object.keys(pointers).filter((pointer) => pointers[pointer] === name);
+    try {
+      const files = await readManifest(path.join(folder, name));
+      const { state } = await readDescription(path.join(folder, name));
+      const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+      const { iteration, tokens, bestValLoss } = state.run;
+      facts.push({ name, iteration, tokens, best_val_loss: bestValLoss, bytes, is });
+    } catch (thrown) {
+      facts.push({ name, is, damaged: messageOf(thrown) });
+    }
+  }
+  print(json, facts, () =>
+    facts
+      .map((each) =>
+        'damaged' in each
+          ? `${each.name}  ${each.damaged}`
+          : `${each.name.padEnd(18)} ${String(each.tokens).padStart(12)} tokens  ${(each.bytes / 1e6).toFixed(1).padStart(8)} MB  ${each.is.join(', ')}`,
+      )
+      .join('\n'),
+  );
+}
+
+async function inspect(run: string, { json }: JsonFlag): Promise<void> {
+  const folder = await findCheckpoint(run, process.cwd());
+  await verifyCheckpoint(folder);
+  const { model, state } = await readDescription(folder);
+  const [weights, optimizer] = await Promise.all(
+    ['model', 'optimizer'].map(async (name) =>
+      (await readSafetensorsHeader(path.join(folder, `${name}.safetensors`))).map(({ name, dtype, shape }) => ({
+        name,
+        dtype,
+        shape,
+      })),
+    ),
+  );
+  const facts = { path: folder, ...state, model, weights, optimizer };
+  print(json, facts, () =>
+    [
+      folder,
+      `written by espalier ${state.espalier}, format ${String(state.format)}`,
+      `iteration ${String(state.run.iteration)}, ${String(state.run.tokens)} tokens, best validation loss ${String(state.run.bestValLoss)}`,
+      `plugins with state: ${Object.keys(state.plugins).join(', ')}`,
+      `random streams: ${Object.keys(state.random).join(', ')}; seed ${String(state.seed)}`,
+      ...(weights ?? []).map(({ name, dtype, shape }) => `    ${name}  ${dtype} [${shape.join(', ')}]`),
+      `and ${String(optimizer?.length)} tensors of the optimizer`,
+    ].join('\n'),
+  );
+}
+
+/** True when all are whole. */
+async function verify(run: string, { json }: JsonFlag): Promise<boolean> {
+  const folders = existsSync(path.join(run, 'manifest.json'))
+    ? [path.resolve(run)]
+    : (await checkpointNames(checkpointsOf(run))).map((name) => path.join(checkpointsOf(run), name));
+  const facts: { path: string; whole: boolean; why?: string }[] = [];
+  for (const folder of folders) {
+    try {
+      await readCheckpoint(folder);
+      facts.push({ path: folder, whole: true });
+    } catch (thrown) {
+      facts.push({ path: folder, whole: false, why: messageOf(thrown) });
+    }
+  }
+  print(json, facts, () =>
+    facts.map((each) => (each.whole ? `whole    ${each.path}` : `damaged  ${each.why ?? each.path}`)).join('\n'),
+  );
+  return facts.every(({ whole }) => whole);
+}
+
+async function exportTo(run: string, { to, out, force }: ExportFlags): Promise<void> {
+  const checkpoint = await readCheckpoint(await findCheckpoint(run, process.cwd()));
+  const folder = path.resolve(out);
+  if (existsSync(folder)) {
+    if (force !== true)
+      throw new UsageError(
+        'ESP_CHECKPOINT_EXPORT',
+        `${out} is there already: name another folder, or replace it with --force`,
+      );
+    await rm(folder, { recursive: true });
+  }
+  await exportCheckpoint(checkpoint, to, folder);
+  console.log(`${checkpoint.path} → ${out} (${to})`);
+}
+
+async function prune(run: string, { last, every, dryRun, json }: PruneFlags): Promise<void> {
+  const folder = checkpointsOf(run);
+  const release = lockFolder(path.dirname(folder));
+  try {
+    const keep = new Set(Object.values(await readPointers(folder)));
+    const gone = await rotateCheckpoints(folder, { last, every, keep, dryRun: dryRun ?? false });
+    const verb = dryRun === true ? 'would delete' : 'deleted';
+    print(json, gone, () => (gone.length === 0 ? 'nothing to delete' : `${verb} ${gone.join(', ')}`));
+  } finally {
+    release();
+  }
+}
+
+/** @throws UsageError when the run has no checkpoints */
+function checkpointsOf(run: string): string {
+  const folder = path.resolve(run, 'checkpoints');
+  if (existsSync(folder)) return folder;
+  throw new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${run}: there is no checkpoint there; name the folder of a run`);
+}
+
+/** What `latest` and `best` name. */
+async function readPointers(folder: string): Promise<Record<string, string>> {
+  const named: Record<string, string> = {};
+  for (const pointer of ['latest', 'best']) {
+    const file = path.join(folder, pointer);
+    if (existsSync(file)) named[pointer] = (await readFile(file, 'utf8')).trim();
+  }
+  return named;
+}

@@ -1,0 +1,114 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { readSafetensors } from '../../core/formats/safetensors.js';
+import { logitsOf } from '../core/checkpoint/logits.js';
+import { textFolder } from '../core/run/debug-run.js';
+import { espalier } from './command.js';
+
+async function trained(t: ExecutionContext): Promise<string> {
+  const folder = textFolder(t);
+  const settings = [
+    'engine=cpu',
+    'data.text=text.txt',
+    'train.max_iters=4',
+    'run.name=run',
+    'plugins.checkpoint={interval: 1, keep: {last: 9}}',
+  ];
+  const { code, err } = await espalier(
+    folder,
+    'train',
+    '--preset',
+    'debug',
+    ...settings.flatMap((each) => ['--set', each]),
+  );
+  t.is(code, 0, err);
+  return folder;
+}
+
+test('list, inspect, verify and prune', async (t) => {
+  const folder = await trained(t);
+  const checkpoints = path.join(folder, 'runs/run/checkpoints');
+  const listed = JSON.parse((await espalier(folder, 'checkpoint', 'list', '--json')).out) as {
+    name: string;
+    is: string[];
+  }[];
+  t.deepEqual(
+    listed.map(({ name }) => name),
+    ['000004', '000003', '000002', '000001'],
+  );
+  t.true(listed[0]?.is.includes('latest'));
+
+  const inspected = await espalier(folder, 'checkpoint', 'inspect', 'runs/run/checkpoints/000002');
+  t.regex(inspected.out, /iteration 2, .*transformer\.wte\.weight {2}F32 \[\d+, 32\]/s);
+
+  t.is((await espalier(folder, 'checkpoint', 'verify')).code, 0);
+  truncateSync(path.join(checkpoints, '000003/model.safetensors'), 77);
+  const verified = await espalier(folder, 'checkpoint', 'verify');
+  t.is(verified.code, 1);
+  t.regex(verified.out, /damaged {2}.*000003.*77 bytes/);
+  t.is((await espalier(folder, 'checkpoint', 'list')).code, 0);
+
+  const dry = await espalier(folder, 'checkpoint', 'prune', '--last', '1', '--dry-run');
+  t.regex(dry.out, /would delete 000003, 000002, 000001/);
+  t.is((await espalier(folder, 'checkpoint', 'prune', '--last', '1', '--every', '2')).code, 0);
+  t.deepEqual(
+    readdirSync(checkpoints)
+      .filter((name) => /^\d/.test(name))
+      .sort(),
+    ['000002', '000004'],
+  );
+
+  const missing = await espalier(folder, 'checkpoint', 'list', 'nowhere');
+  t.is(missing.code, 2);
+  t.regex(missing.err, /ESP_CHECKPOINT_NOT_FOUND/);
+});
+
+test('exported models: nanoGPT’s matrices are turned, Hugging Face’s have every bias; nothing is replaced unasked', async (t) => {
+  const folder = await trained(t);
+  const exported = (to: string, ...more: string[]) =>
+    espalier(folder, 'checkpoint', 'export', '--to', to, '--out', to, ...more);
+  t.is((await exported('hf')).code, 0);
+  t.is((await exported('nanogpt-safetensors')).code, 0);
+  t.regex((await exported('hf')).err, /there already.*ESP_CHECKPOINT_EXPORT/);
+  t.is((await exported('hf', '--force')).code, 0);
+  const hf = await readSafetensors(path.join(folder, 'hf/model.safetensors'));
+  const nano = await readSafetensors(path.join(folder, 'nanogpt-safetensors/model.safetensors'));
+  const name = 'transformer.h.1.mlp.c_fc.weight';
+  t.deepEqual(hf.get(name)?.shape, [32, 128]);
+  t.deepEqual(nano.get(name)?.shape, [128, 32]);
+  t.is(hf.get(name)?.values[5], nano.get(name)?.values[5 * 32]);
+  t.deepEqual(hf.get('transformer.ln_f.bias')?.shape, [32]);
+});
+
+const python = process.env['ESPALIER_TRANSFORMERS_PYTHON'] ?? 'python3';
+
+test('Hugging Face transformers loads what is exported, with the same logits', async (t) => {
+  try {
+    execFileSync(python, ['-c', 'import torch, transformers'], { stdio: 'ignore' });
+  } catch {
+    t.log(`skipped: ${python} has no torch and transformers (set ESPALIER_TRANSFORMERS_PYTHON)`);
+    t.pass();
+    return;
+  }
+  const folder = await trained(t);
+  t.is((await espalier(folder, 'checkpoint', 'export', '--out', 'hf')).code, 0);
+  execFileSync(python, ['-c', REFERENCE, path.join(folder, 'hf'), path.join(folder, 'logits.json')], { stdio: 'pipe' });
+  const expected = JSON.parse(readFileSync(path.join(folder, 'logits.json'), 'utf8')) as number[];
+  const actual = await logitsOf(t, folder, 'runs/run');
+  t.is(actual.length, expected.length);
+  t.true(actual.every((value, index) => Math.abs(value - (expected[index] ?? NaN)) < 1e-4));
+  t.true(existsSync(path.join(folder, 'hf/config.json')));
+});
+
+/** Logits of the tokens 0 to 15, by transformers in PyTorch; any weight that it had to make up is an error. */
+const REFERENCE = `
+import json, sys, torch
+from transformers import GPT2LMHeadModel
+model, info = GPT2LMHeadModel.from_pretrained(sys.argv[1], output_loading_info=True)
+assert not info["unexpected_keys"] and set(info["missing_keys"]) <= {"lm_head.weight"}, info
+with torch.no_grad():
+    logits = model.eval()(torch.arange(16)[None]).logits
+json.dump(logits.flatten().tolist(), open(sys.argv[2], "w"))
+`;
