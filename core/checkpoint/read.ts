@@ -21,6 +21,7 @@ const stateSchema = z.object({
   run: z.object({ iteration: z.int().min(0), tokens: z.int().min(0), bestValLoss: z.number().nullable() }),
   random: z.record(z.string(), z.int().min(0)),
   seed: z.int(),
+  tunables: z.record(z.string(), z.number()).optional(),
   plugins: z.record(z.string(), z.unknown()),
   tokenizer: z.looseObject({ tokenizer: z.string() }).nullable(),
   config: z.record(z.string(), z.unknown()),

@@ -9,6 +9,7 @@ import { eventsCommand, explainCommand, pluginsCommand, presetsCommand } from '.
 import { parityCommand } from './parity.js';
 import { prepareCommand } from './prepare.js';
 import { sampleCommand } from './sample.js';
+import { scheduleCommand } from './schedule.js';
 import { trainCommand } from './train.js';
 
 const EXIT_FAILED = 1;
@@ -35,6 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
     prepareCommand,
     trainCommand,
     sampleCommand,
+    scheduleCommand,
     evaluateCommand,
     checkpointCommand,
     explainCommand,

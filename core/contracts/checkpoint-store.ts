@@ -22,6 +22,8 @@ export interface CheckpointState {
   /** Counter of every named random stream. */
   random: Record<string, number>;
   seed: number;
+  /** Tunables that differ from the config, by name. */
+  tunables?: Record<string, number> | undefined;
   /** What each plugin's `state()` returned, by plugin name. */
   plugins: Record<string, unknown>;
   /** State of the tokenizer the data was made with; null where there is none. */

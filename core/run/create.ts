@@ -8,6 +8,7 @@ import { slotKeys } from '../config/slot-keys.js';
 import { checkPart, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
+import { Operations } from '../contracts/operation.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
@@ -22,6 +23,7 @@ import { chooseEngine } from './engine.js';
 import { RunFolder } from './folder.js';
 import { Run } from './run.js';
 import { RunState } from './state.js';
+import { Tunables } from './tunables.js';
 import { TokenizersByName } from './tokenizers.js';
 
 export interface RunRequest {
@@ -86,6 +88,8 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(RunFolder, new RunFolder(runFolder(checked.core, request.cwd), request.cwd));
   container.registerInstance(Terminal, terminal);
   container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
+  container.registerInstance(Tunables, coreTunables(checked.core.train));
+  container.registerInstance(Operations, new Operations());
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   addListeners(bus, plugins, live);
@@ -167,6 +171,13 @@ function keepBestLoss(bus: EventBus, state: RunState): void {
   bus.listen({ plugin: 'core', event: 'evaluation:end', critical: true }, ({ losses }) => {
     if (state.bestValLoss === null || losses.val < state.bestValLoss) state.bestValLoss = losses.val;
   });
+}
+
+function coreTunables({ batch_size, gradient_accumulation_steps }: CoreConfig['train']): Tunables {
+  const tunables = new Tunables();
+  tunables.define('batch_size', batch_size, { least: 1, whole: true });
+  tunables.define('gradient_accumulation_steps', gradient_accumulation_steps, { least: 1, whole: true });
+  return tunables;
 }
 
 function runFolder(core: CoreConfig, cwd: string): string {

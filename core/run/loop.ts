@@ -13,6 +13,7 @@ import { useEngine } from './engine.js';
 import { trainableParameters } from './parameters.js';
 import { microBatchStep } from './step.js';
 import type { RunState } from './state.js';
+import type { Tunables } from './tunables.js';
 
 /** Everything the loop works with, from the run's container. */
 export interface LoopParts {
@@ -23,6 +24,7 @@ export interface LoopParts {
   readonly engine: Engine;
   readonly model: Model;
   readonly optimizer: Optimizer;
+  readonly tunables: Tunables;
   readonly learningRate: LearningRate;
   readonly batches: BatchSource;
   /** Collects weights, optimizer and every plugin's state at this moment. */
@@ -46,6 +48,7 @@ async function iterate({
   engine,
   model,
   optimizer,
+  tunables,
   learningRate,
   batches,
 }: LoopParts): Promise<void> {
@@ -53,20 +56,22 @@ async function iterate({
   const rate = learningRate.at(iteration, optimizer.learningRate);
   await bus.dispatch('iteration:start', { iteration, learningRate: rate });
 
-  const shape = { batchSize: config.batch_size, blockSize: model.blockSize };
+  const values = tunables.values();
+  const accumulation = values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps;
+  const shape = { batchSize: values.get('batch_size') ?? config.batch_size, blockSize: model.blockSize };
   const ready = { iteration, gradients: new Map<string, Tensor>() };
   try {
     let loss = 0;
     let tokens = 0;
-    for (let microBatch = 0; microBatch < config.gradient_accumulation_steps; microBatch++) {
+    for (let microBatch = 0; microBatch < accumulation; microBatch++) {
       const drawn = { iteration, microBatch, batch: await batches.next(shape) };
       await bus.dispatch('batch:ready', drawn);
       useEngine(engine);
-      const microLoss = microBatchStep(model, drawn.batch, config.gradient_accumulation_steps, ready.gradients, {
+      const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, {
         iteration,
         microBatch,
       });
-      loss += (microLoss.dataSync()[0] ?? NaN) / config.gradient_accumulation_steps;
+      loss += (microLoss.dataSync()[0] ?? NaN) / accumulation;
       microLoss.dispose();
       tokens += drawn.batch.inputs.length;
       await bus.dispatch('micro-batch:end', { iteration, microBatch });

@@ -6,12 +6,14 @@ import { PluginError, UsageError } from '../errors.js';
 import type { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
 import type { RunState } from './state.js';
+import type { Tunables } from './tunables.js';
 
 export interface RestoreTargets {
   readonly model: Model;
   readonly optimizer: Optimizer;
   readonly state: RunState;
   readonly random: RandomStreams;
+  readonly tunables: Tunables;
   readonly plugins: readonly LivePlugin[];
 }
 
@@ -25,6 +27,7 @@ export function restoreCheckpoint(from: LoadedCheckpoint, to: RestoreTargets): v
   });
   to.state.restore(from.state.run);
   to.random.restore(from.state.random);
+  to.tunables.restore(from.state.tunables ?? {});
   for (const { name, instance } of to.plugins) {
     if (!(name in from.state.plugins)) continue;
     try {

@@ -18,6 +18,7 @@ import { RunFolder } from './folder.js';
 import { restoreCheckpoint, loadWeights } from './restore.js';
 import { trainLoop } from './loop.js';
 import { RunState } from './state.js';
+import { Tunables } from './tunables.js';
 
 export interface RunResult {
   status: 'done' | 'stopped';
@@ -90,6 +91,7 @@ export class Run {
       optimizer: this.container.resolve(Optimizer),
       state: this.state,
       random: this.container.resolve(RandomStreams),
+      tunables: this.container.resolve(Tunables),
       plugins: this.parts.plugins,
     });
   }
@@ -109,6 +111,7 @@ export class Run {
         engine: container.resolve(Engine),
         model: this.model,
         optimizer: container.resolve(Optimizer),
+        tunables: container.resolve(Tunables),
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
         snapshot: () => this.snapshot(),
@@ -141,6 +144,7 @@ export class Run {
         run: state.snapshot(),
         random: random.state(),
         seed: random.seed,
+        tunables: container.resolve(Tunables).changed(),
         plugins,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
         config: this.parts.composed,

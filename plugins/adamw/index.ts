@@ -7,10 +7,12 @@ import {
   Optimizer,
   Plugin,
   PluginConfig,
+  Tunables,
   UsageError,
   type Bindings,
   type OptimizerState,
   type OptimizerStep,
+  type Tunable,
 } from '../../core/index.js';
 
 const beta = z.number().min(0).lt(1);
@@ -40,10 +42,17 @@ export default class AdamW implements Optimizer {
   #step = 0;
   readonly #moments = new Map<string, tf.Tensor>();
 
-  constructor(@inject(PluginConfig) private readonly config: z.output<typeof options>) {}
+  readonly #rate: Tunable;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(Tunables) tunables: Tunables,
+  ) {
+    this.#rate = tunables.define('learning_rate', config.learning_rate, { least: 0, whole: false });
+  }
 
   get learningRate(): number {
-    return this.config.learning_rate;
+    return this.#rate.value;
   }
 
   step({ parameters, gradients, learningRate, gradClip }: OptimizerStep): number {

@@ -12,9 +12,11 @@ import {
   PluginConfig,
   RunConfig,
   RunControl,
+  Tunables,
   type EvaluationDue,
   type IterationEnd,
   type RunStart,
+  type Tunable,
 } from '../../core/index.js';
 
 const options = z.strictObject({
@@ -26,6 +28,9 @@ const options = z.strictObject({
 
 @Plugin({ name: 'evaluation', summary: 'Estimates the training and validation loss, dropout off.', config: options })
 export default class Evaluation {
+  readonly #interval: Tunable;
+  readonly #iters: Tunable;
+
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(RunConfig) private readonly run: RunConfig,
@@ -34,7 +39,11 @@ export default class Evaluation {
     @inject(Model) private readonly model: Model,
     @inject(BatchSource) private readonly batches: BatchSource,
     @inject(Dataset) private readonly data: Dataset,
-  ) {}
+    @inject(Tunables) tunables: Tunables,
+  ) {
+    this.#interval = tunables.define('eval_interval', config.interval, { least: 0, whole: true });
+    this.#iters = tunables.define('eval_iters', config.iters, { least: 1, whole: true });
+  }
 
   @On('run:start')
   async atStart({ state }: RunStart): Promise<void> {
@@ -44,7 +53,7 @@ export default class Evaluation {
   @On('iteration:end')
   atInterval({ iteration, maxIters }: IterationEnd): void {
     const done = iteration + 1;
-    const { interval } = this.config;
+    const interval = this.#interval.value;
     if (done === maxIters || (interval > 0 && done % interval === 0)) this.control.requestEvaluation();
   }
 
@@ -53,7 +62,8 @@ export default class Evaluation {
     await this.bus.dispatch('evaluation:start', { iteration });
     const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
     const stop = (): boolean => this.control.stopReasons.length > 0;
-    const { iters, full } = this.config;
+    const iters = this.#iters.value;
+    const { full } = this.config;
     const train = estimateLoss(this.model, this.batches, 'train', iters, shape, stop);
     const val = full
       ? fullLoss(this.model, this.data.split('val'), shape)

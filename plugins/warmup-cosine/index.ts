@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { inject, LearningRate, Plugin, PluginConfig, RunConfig, type Bindings } from '../../core/index.js';
+import { inject, LearningRate, Plugin, PluginConfig, RunConfig, Tunables, type Bindings, type Tunable } from '../../core/index.js';
 
 const options = z.strictObject({
   warmup_iters: z.int().min(0).default(100).describe('iterations of linear warm-up'),
@@ -29,14 +29,22 @@ export default class WarmupCosine implements LearningRate {
     bindings.bind(LearningRate, WarmupCosine);
   }
 
+  readonly #warmup: Tunable;
+  readonly #offset: Tunable;
+
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(RunConfig) private readonly run: RunConfig,
-  ) {}
+    @inject(Tunables) tunables: Tunables,
+  ) {
+    this.#warmup = tunables.define('warmup_iters', config.warmup_iters, { least: 0, whole: true });
+    this.#offset = tunables.define('lr_schedule_offset', 0, { least: 0, whole: true });
+  }
 
-  at(iteration: number, base: number): number {
-    const { warmup_iters: warmup } = this.config;
-    const end = this.config.decay_iters ?? this.run.train.max_iters;
+  at(runIteration: number, base: number): number {
+    const warmup = this.#warmup.value;
+    const iteration = runIteration - this.#offset.value;
+    const end = this.config.decay_iters ?? this.run.train.max_iters - this.#offset.value;
     const lowest = this.config.min_lr ?? base / 10;
     if (iteration < warmup) return (base * (iteration + 1)) / (warmup + 1);
     if (iteration > end || end <= warmup) return lowest;

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { ScheduleCheck } from '../contracts/operation.js';
+import { createRun } from '../run/create.js';
+import { requestOf, withConfigFlags, type ConfigFlags } from './options.js';
+
+export function scheduleCommand(program: Command): void {
+  const schedule = program.command('schedule').description('scaling schedules');
+  withConfigFlags(
+    schedule
+      .command('check')
+      .description('check a scaling schedule against the config and print what each step leads to')
+      .argument('<file>', 'YAML or JSON file'),
+  ).action(async (file: string, flags: ConfigFlags) => {
+    const set = [...flags.set, `plugins.scaling-schedule.file=${JSON.stringify(file)}`];
+    const { run } = await createRun({ ...requestOf(flags), set });
+    try {
+      console.log(run.container.resolve(ScheduleCheck).check().join('\n'));
+    } finally {
+      await run.dispose();
+    }
+  });
+}

@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import writeFileAtomic from 'write-file-atomic';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLMap } from 'yaml';
+import { z } from 'zod';
+import { messageOf, UsageError } from '../../core/index.js';
+
+const entrySchema = z.strictObject({
+  name: z.string(),
+  value: z.unknown(),
+  trigger_loss: z.number(),
+  max_wait_iters: z.number().min(0),
+  reevaluate: z.boolean(),
+  desc: z.string().optional(),
+  completed: z.boolean().default(false),
+});
+const required = ['name', 'value', 'trigger_loss', 'max_wait_iters', 'reevaluate'];
+
+/** One entry of a schedule, and the line it stands on. */
+export interface Entry extends z.output<typeof entrySchema> {
+  readonly line: number;
+}
+
+/** Reads a schedule, YAML or JSON. @throws UsageError naming file, line and entry */
+export function readSchedule(file: string): Entry[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (thrown) {
+    throw new UsageError('ESP_SCHEDULE_FILE', `the schedule cannot be read: ${messageOf(thrown)}`);
+  }
+  return maps(text, file).map(({ map, line }, index) => {
+    const where = `${file}:${String(line)}: operation ${String(index + 1)}`;
+    const content: unknown = map.toJSON();
+    const missing = required.find((key) => !map.has(key));
+    if (missing !== undefined) throw new UsageError('ESP_SCHEDULE_FILE', `${where} lacks ${missing}`);
+    const parsed = entrySchema.safeParse(content);
+    if (!parsed.success) {
+      throw new UsageError('ESP_SCHEDULE_FILE', `${where} is not one: ${z.prettifyError(parsed.error)}`);
+    }
+    return { ...parsed.data, line };
+  });
+}
+
+/** Writes the completion flags back, atomically; every other character of the file stays as it is. */
+export function writeCompleted(file: string, completed: readonly boolean[]): void {
+  const before = readFileSync(file, 'utf8');
+  const after = withCompleted(before, completed, file);
+  if (after !== before) writeFileAtomic.sync(file, after);
+}
+
+/** The text with its flags set; a flag that is false and not written stays unwritten. */
+export function withCompleted(text: string, completed: readonly boolean[], file = 'schedule'): string {
+  const edits = maps(text, file).flatMap(({ map }, index) => editOf(text, map, completed[index] ?? false));
+  return edits
+    .sort((a, b) => b.from - a.from)
+    .reduce((edited, { from, to, by }) => edited.slice(0, from) + by + edited.slice(to), text);
+}
+
+interface Edit {
+  from: number;
+  to: number;
+  by: string;
+}
+
+function editOf(text: string, map: YAMLMap, completed: boolean): Edit[] {
+  const flag = pairOf(map, 'completed');
+  if (flag !== undefined) {
+    const [from, to] = rangeOf(flag.value);
+    return [{ from, to, by: String(completed) }];
+  }
+  const name = pairOf(map, 'name');
+  if (!completed || name === undefined) return [];
+  const [keyAt] = rangeOf(name.key);
+  const [, end] = rangeOf(name.value);
+  const quote = text[keyAt] === '"' ? '"' : '';
+  const written = `${quote}completed${quote}: true`;
+  if (map.flow === true) return [{ from: end, to: end, by: `, ${written}` }];
+  const lineEnd = text.indexOf('\n', end);
+  const at = lineEnd === -1 ? text.length : lineEnd;
+  const column = keyAt - (text.lastIndexOf('\n', keyAt - 1) + 1);
+  return [{ from: at, to: at, by: `\n${' '.repeat(column)}${written}` }];
+}
+
+function pairOf(map: YAMLMap, key: string): Pair | undefined {
+  return map.items.find((pair) => isScalar(pair.key) && pair.key.value === key);
+}
+
+function rangeOf(node: unknown): [number, number] {
+  if (!isScalar(node) || node.range === undefined || node.range === null) throw new Error('a scalar of the schedule has no place in its text');
+  return [node.range[0], node.range[1]];
+}
+
+function maps(text: string, file: string): { map: YAMLMap; line: number }[] {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [error] = document.errors;
+  if (error !== undefined) throw new UsageError('ESP_SCHEDULE_FILE', `${file}: ${error.message}`);
+  const root: unknown = isMap(document.contents) ? document.contents.get('operations', true) : document.contents;
+  if (!isSeq(root)) {
+    throw new UsageError('ESP_SCHEDULE_FILE', `${file} is no list of operations, nor has it a list \`operations\``);
+  }
+  return root.items.map((map: unknown, index) => {
+    if (isMap(map)) return { map, line: lines.linePos(map.range?.[0] ?? 0).line };
+    throw new UsageError('ESP_SCHEDULE_FILE', `${file}: operation ${String(index + 1)} is no map with name and value`);
+  });
+}

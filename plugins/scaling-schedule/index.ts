@@ -1,0 +1,194 @@
+import { z } from 'zod';
+import {
+  EventBus,
+  inject,
+  Logger,
+  messageOf,
+  On,
+  Operations,
+  Plugin,
+  PluginConfig,
+  RunFolder,
+  ScheduleCheck,
+  suggestion,
+  Tunables,
+  UsageError,
+  type Bindings,
+  type EvaluationEnd,
+  type Operation,
+  type RunStart,
+} from '../../core/index.js';
+import { readSchedule, writeCompleted, type Entry } from './file.js';
+import { ownOperations } from './operations/index.js';
+
+const options = z.strictObject({
+  file: z.string().min(1).describe('the schedule, YAML or JSON; completion flags are written back to it'),
+});
+const stateSchema = z.strictObject({
+  file: z.string(),
+  iter_of_last_op: z.int(),
+  operations: z.array(z.strictObject({ name: z.string(), completed: z.boolean() })),
+});
+
+@Plugin({
+  name: 'scaling-schedule',
+  summary: 'Changes the run while it trains: a list of operations, each fired by the loss or by waiting.',
+  config: options,
+  before: ['evaluation'],
+})
+export default class ScalingSchedule implements ScheduleCheck {
+  static register(bindings: Bindings): void {
+    bindings.bind(ScheduleCheck, ScalingSchedule);
+  }
+
+  readonly #file: string;
+  #entries: Entry[] = [];
+  #iterOfLastOp = 0;
+  #restored: z.output<typeof stateSchema> | undefined;
+  /** While an evaluation of our own asking goes on. */
+  #reevaluating = false;
+
+  constructor(
+    @inject(PluginConfig) config: z.output<typeof options>,
+    @inject(RunFolder) folder: RunFolder,
+    @inject(Logger) private readonly log: Logger,
+    @inject(EventBus) private readonly bus: EventBus,
+    @inject(Tunables) private readonly tunables: Tunables,
+    @inject(Operations) private readonly operations: Operations,
+  ) {
+    this.#file = folder.fromConfig(config.file);
+    for (const operation of ownOperations(tunables)) operations.add(operation);
+  }
+
+  @On('run:setup')
+  setUp(): void {
+    for (const line of this.check()) this.log.info(line);
+  }
+
+  check(): string[] {
+    this.#entries = readSchedule(this.#file);
+    const planned = { tunables: this.tunables.values() };
+    const lines = this.#entries.map((entry, index) => {
+      const before = new Map(planned.tunables);
+      const where = `${this.#file}:${String(entry.line)}: operation ${String(index + 1)} (${entry.name})`;
+      try {
+        const operation = this.#operation(entry);
+        const value = operation.value.safeParse(entry.value);
+        if (!value.success) throw new UsageError('ESP_SCHEDULE_STEP', `value: ${z.prettifyError(value.error)}`);
+        operation.plan(value.data, planned);
+      } catch (thrown) {
+        throw new UsageError('ESP_SCHEDULE_STEP', `${where}: ${messageOf(thrown)}`, { cause: thrown });
+      }
+      return `schedule ${String(index + 1)}: ${entry.name} ${JSON.stringify(entry.value)}${changes(before, planned.tunables)}`;
+    });
+    return [...lines, `schedule ends in${changes(this.tunables.values(), planned.tunables) || ' what it starts from'}`];
+  }
+
+  @On('run:start')
+  start({ resumedFrom }: RunStart): void {
+    if (resumedFrom === undefined) for (const entry of this.#entries) entry.completed = false;
+    else if (this.#restored !== undefined) this.#takeFlags(this.#restored);
+    this.#writeBack();
+  }
+
+  @On('evaluation:end')
+  async fire({ iteration, losses }: EvaluationEnd): Promise<void> {
+    if (this.#reevaluating) return;
+    for (;;) {
+      const entry = this.#entries.find(({ completed }) => !completed);
+      if (entry === undefined || !this.#due(entry, iteration, losses.val)) return;
+      if (!(await this.#run(entry, iteration))) return;
+      if (entry.reevaluate) {
+        await this.#reevaluate(entry, iteration);
+        return;
+      }
+    }
+  }
+
+  state(): unknown {
+    const operations = this.#entries.map(({ name, completed }) => ({ name, completed }));
+    return { file: this.#file, iter_of_last_op: this.#iterOfLastOp, operations };
+  }
+
+  restore(state: unknown): void {
+    this.#restored = stateSchema.parse(state);
+    this.#iterOfLastOp = this.#restored.iter_of_last_op;
+  }
+
+  #due(entry: Entry, iteration: number, loss: number): boolean {
+    return loss < entry.trigger_loss || iteration - this.#iterOfLastOp >= entry.max_wait_iters;
+  }
+
+  async #run(entry: Entry, iteration: number): Promise<boolean> {
+    const what = `${entry.name} ${JSON.stringify(entry.value)}`;
+    this.log.info(`OPERATION_START ${what} at iteration ${String(iteration)}`);
+    const before = this.tunables.changed();
+    try {
+      await this.#operation(entry).apply(entry.value, iteration);
+    } catch (thrown) {
+      this.tunables.restore(before);
+      this.log.error(`OPERATION_ERROR ${what}: ${messageOf(thrown)}`);
+      return false;
+    }
+    entry.completed = true;
+    this.#iterOfLastOp = iteration;
+    this.log.info(`OPERATION_SUCCESS ${what}`);
+    this.#writeBack();
+    return true;
+  }
+
+  async #reevaluate({ name }: Entry, iteration: number): Promise<void> {
+    this.#reevaluating = true;
+    const tell = ({ losses }: EvaluationEnd): void => {
+      this.log.info(`OPERATION_REEVALUATION ${name}: val loss ${losses.val.toFixed(4)}`);
+    };
+    this.bus.on('evaluation:end', tell);
+    try {
+      await this.bus.dispatch('evaluation:due', { iteration });
+    } finally {
+      this.bus.off('evaluation:end', tell);
+      this.#reevaluating = false;
+    }
+  }
+
+  /** The checkpoint's flags win where it was made with this file. */
+  #takeFlags({ file, operations }: z.output<typeof stateSchema>): void {
+    if (file !== this.#file) {
+      this.log.warn(
+        `the checkpoint was made with the schedule ${file}, this run has ${this.#file}: its flags are used`,
+      );
+      return;
+    }
+    const changed = operations.findIndex(({ name, completed }, at) => completed && name !== this.#entries[at]?.name);
+    if (changed !== -1) {
+      this.log.warn(
+        `${file}: operation ${String(changed + 1)} is not the one that was completed: the file's flags are used`,
+      );
+      return;
+    }
+    for (const [at, entry] of this.#entries.entries()) entry.completed = operations[at]?.completed ?? false;
+  }
+
+  #writeBack(): void {
+    try {
+      writeCompleted(
+        this.#file,
+        this.#entries.map(({ completed }) => completed),
+      );
+    } catch (thrown) {
+      this.log.warn(`completion could not be written to ${this.#file} (checkpoints keep it): ${messageOf(thrown)}`);
+    }
+  }
+
+  #operation({ name }: Entry): Operation {
+    const operation = this.operations.get(name);
+    if (operation !== undefined) return operation;
+    const known = suggestion(name, this.operations.names(), 'operations');
+    throw new UsageError('ESP_SCHEDULE_STEP', `unknown operation: ${known}`);
+  }
+}
+
+function changes(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string {
+  const different = [...after].filter(([name, value]) => before.get(name) !== value);
+  return different.map(([name, value]) => `  ${name}: ${String(before.get(name))} -> ${String(value)}`).join(',');
+}

@@ -1,0 +1,23 @@
+import type { Operation, Tunables } from '../../../core/index.js';
+import { ResetLrSchedule } from './reset-lr-schedule.js';
+import { ChangeTunable, SetTunable } from './tunable.js';
+
+/** Ending of `set_…` and `change_…`, with the tunable it stands for. */
+const tunableOf = {
+  lr: 'learning_rate',
+  batch_size: 'batch_size',
+  grad_accum: 'gradient_accumulation_steps',
+  warmup_iters: 'warmup_iters',
+  eval_iters: 'eval_iters',
+  eval_interval: 'eval_interval',
+};
+
+/** The operations that come with the plugin. */
+export function ownOperations(tunables: Tunables): Operation[] {
+  const pairs = Object.entries(tunableOf);
+  return [
+    ...pairs.map(([ending, tunable]) => new SetTunable(`set_${ending}`, tunable, tunables)),
+    ...pairs.map(([ending, tunable]) => new ChangeTunable(`change_${ending}`, tunable, tunables)),
+    new ResetLrSchedule(tunables),
+  ];
+}

@@ -1,0 +1,104 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { emptyFolder, espalier } from './command.js';
+
+const schedule = `# mine
+- name: set_lr # lower
+  value: 0.0005
+  trigger_loss: 100
+  max_wait_iters: 1000
+  reevaluate: false
+- { name: change_batch_size, value: 2, trigger_loss: 100, max_wait_iters: 1000,   reevaluate: true }
+
+- name: reset_lr_schedule
+  value: null
+  trigger_loss: 0
+  max_wait_iters: 10
+  reevaluate: false
+`;
+const debug = ['--preset', 'debug', '--set', 'engine=cpu', '--set', 'plugins.scaling-schedule.file=grow.yaml'];
+
+/** What `metrics.jsonl` holds of an iteration's training loss and learning rate. */
+function lines(folder: string, run: string): string[] {
+  const all = readFileSync(path.join(folder, run, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n');
+  return all.filter((line) => line.includes('"iter":30'));
+}
+
+test('operations fire by loss and by waiting, are written back, and a resumed run is the same run', async (t) => {
+  const folder = emptyFolder(t);
+  const file = path.join(folder, 'grow.yaml');
+  writeFileSync(file, schedule);
+  const checked = await espalier(folder, 'schedule', 'check', 'grow.yaml', '--preset', 'debug', '-s', 'engine=cpu');
+  t.is(checked.code, 0, checked.err);
+  t.regex(checked.out, /batch_size: 4 -> 8/);
+
+  const whole = await espalier(folder, 'train', ...debug, '-s', 'run.dir=whole', '-s', 'train.max_iters=30');
+  t.is(whole.code, 0, whole.err);
+  const log = readFileSync(path.join(folder, 'whole/run.log'), 'utf8');
+  t.is(log.match(/OPERATION_SUCCESS/g)?.length, 3);
+  t.is(log.match(/OPERATION_REEVALUATION/g)?.length, 1);
+  const done = readFileSync(file, 'utf8');
+  t.is(done.match(/completed: true/g)?.length, 3);
+  t.is(done.replaceAll(/, completed: true|\n *completed: true/g, ''), schedule);
+
+  const limits = ['-s', 'lr.decay_iters=20', '-s', 'train.max_iters=10'];
+  const first = await espalier(folder, 'train', ...debug, '-s', 'run.dir=cut', ...limits);
+  t.is(first.code, 0, first.err);
+  t.is(readFileSync(file, 'utf8').match(/completed: true/g)?.length, 2);
+  writeFileSync(file, schedule);
+  const second = await espalier(folder, 'train', ...debug, '-s', 'run.dir=cut', '-s', 'train.max_iters=30', '--resume');
+  t.is(second.code, 0, second.err);
+  t.is(readFileSync(file, 'utf8').match(/completed: true/g)?.length, 3);
+  t.true(lines(folder, 'whole').length > 0);
+  t.deepEqual(lines(folder, 'cut'), lines(folder, 'whole'));
+});
+
+test('a schedule that cannot work is refused with its place before anything is made', async (t) => {
+  const folder = emptyFolder(t);
+  const wrong = async (from: string, to: string): Promise<string> => {
+    writeFileSync(path.join(folder, 'grow.yaml'), schedule.replace(from, to));
+    const { code, err } = await espalier(folder, 'train', ...debug);
+    t.is(code, 2, err);
+    return err;
+  };
+  t.regex(await wrong('set_lr', 'set_lrr'), /grow\.yaml:2: operation 1 .*did you mean "set_lr"/);
+  t.regex(await wrong('0.0005', 'fast'), /operation 1 \(set_lr\): value/);
+  t.regex(await wrong('value: 2', 'value: 0.01'), /grow\.yaml:7: operation 2 .*batch_size cannot be 0/);
+  t.regex(await wrong('  trigger_loss: 0\n', ''), /operation 3 lacks trigger_loss/);
+});
+
+test('an outside plugin adds an operation; one that fails is logged, rolled back and not marked', async (t) => {
+  const folder = emptyFolder(t);
+  writeFileSync(
+    path.join(folder, 'half.ts'),
+    `import { inject, Operations, Plugin, Tunables, type Operation } from 'espalier';
+import { z } from 'zod';
+@Plugin({ name: 'half', summary: 'changes a number, then fails' })
+export default class Half implements Operation {
+  readonly name = 'half';
+  readonly value = z.number();
+  constructor(@inject(Operations) operations: Operations, @inject(Tunables) private readonly tunables: Tunables) {
+    operations.add(this);
+  }
+  plan(): void {}
+  apply(): void {
+    this.tunables.set('batch_size', 3);
+    throw new Error('half-way');
+  }
+}
+`,
+  );
+  const file = path.join(folder, 'grow.json');
+  const entry = { name: 'half', value: 1, trigger_loss: 100, max_wait_iters: 5, reevaluate: false };
+  writeFileSync(file, JSON.stringify({ operations: [entry] }));
+  const set = ['-s', 'plugins.scaling-schedule.file=grow.json', '-s', 'plugins={"./half.ts": {}}', '-s', 'run.dir=out'];
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', '-s', 'engine=cpu', ...set);
+  t.is(code, 0, err);
+  t.regex(readFileSync(path.join(folder, 'out/run.log'), 'utf8'), /OPERATION_ERROR half 1: half-way/);
+  t.false(readFileSync(file, 'utf8').includes('completed'));
+  const last = readFileSync(path.join(folder, 'out/metrics.jsonl'), 'utf8');
+  t.regex(last, new RegExp(`"iter":20,"tokens":${String(20 * 4 * 32)},`));
+});
