@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { findCheckpoint } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
+import { findPretrained, pretrainedSettings, readPretrained } from '../checkpoint/pretrained.js';
+import { composeConfig } from '../config/load.js';
 import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
-import { createRun, type CreatedRun } from '../run/create.js';
+import { createRun, type CreatedRun, type RunRequest } from '../run/create.js';
 import { dryRun } from './dry-run.js';
 import { requestOf, withConfigFlags, type ConfigFlags, type SetExitCode } from './options.js';
 import { sampleFrom } from './sample.js';
@@ -37,7 +39,8 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
 async function train(flags: TrainFlags): Promise<number> {
   const request = requestOf(flags);
   const resume = flags.resume === true ? ['init=resume'] : [];
-  const created = await createRun({ ...request, set: [...(request.set ?? []), ...resume] });
+  const { pretrained, settings } = await pretrainedOf(request);
+  const created = await createRun({ ...request, set: [...(request.set ?? []), ...settings, ...resume] });
   const { run } = created;
   const log = run.container.resolve(Logger);
   try {
@@ -49,7 +52,7 @@ async function train(flags: TrainFlags): Promise<number> {
     if (fresh && flags.force !== true) run.folder.refuseUsed();
     await run.setUp();
     if (existsSync(run.folder.path)) run.folder.claim();
-    const resumedFrom = await initialise(created, request.cwd);
+    const resumedFrom = await initialise(created, request.cwd, pretrained);
     run.folder.claim();
     if (fresh) run.folder.startOver();
     const result = await run.train(resumedFrom);
@@ -73,11 +76,32 @@ function commandName(): string {
   return process.env['npm_command'] === undefined ? 'espalier' : 'npx espalier';
 }
 
+/** The pretrained model that `init` names, with the settings of its shape. */
+async function pretrainedOf(request: RunRequest): Promise<{ pretrained?: string; settings: string[] }> {
+  const composed = await composeConfig({
+    cwd: request.cwd,
+    presets: [...(request.presets ?? [])],
+    set: [...(request.set ?? [])],
+    configFile: request.configFile,
+  });
+  const { init } = composed.value;
+  if (typeof init !== 'string' || init === 'scratch' || init === 'resume') return { settings: [] };
+  const pretrained = await findPretrained(init, request.cwd, (line) => request.terminal?.line(line));
+  return pretrained === undefined
+    ? { settings: [] }
+    : { pretrained, settings: await pretrainedSettings(pretrained, composed) };
+}
+
 /** Brings in weights or a whole run, as `init` says; returns the checkpoint that the run goes on from. */
-async function initialise({ run }: CreatedRun, cwd: string): Promise<string | undefined> {
+async function initialise({ run }: CreatedRun, cwd: string, pretrained?: string): Promise<string | undefined> {
   const { init } = run.config;
   if (init === 'scratch') return undefined;
   const log = run.container.resolve(Logger);
+  if (pretrained !== undefined && init !== 'resume') {
+    run.loadWeights(await readPretrained(pretrained, run.model.blockSize));
+    log.info(`weights from ${pretrained}`);
+    return undefined;
+  }
   const found = await findCheckpoint(init === 'resume' ? run.folder.path : init, cwd, (line) => {
     log.warn(line);
   });

@@ -16,7 +16,7 @@ export const coreSchema = z.strictObject({
     .string()
     .default('scratch')
     .describe(
-      'scratch: new weights; resume: the newest checkpoint of the run; or a checkpoint folder whose weights to start from',
+      'scratch: new weights; resume: the newest checkpoint of the run; gpt2, gpt2-medium, gpt2-large or gpt2-xl; or the folder of a checkpoint or of a Hugging Face GPT-2 whose weights to start from',
     ),
   run: z
     .strictObject({

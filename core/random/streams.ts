@@ -76,7 +76,9 @@ export class RandomStreams {
     return Object.fromEntries([...this.#streams].map(([name, stream]) => [name, stream.counter]));
   }
 
+  /** Puts every stream where it was; one that the state does not name was not drawn from yet. */
   restore(state: Record<string, number>): void {
+    for (const stream of this.#streams.values()) stream.counter = 0;
     for (const [name, counter] of Object.entries(state)) this.stream(name).counter = counter;
   }
 

@@ -39,7 +39,7 @@ export function restoreCheckpoint(from: LoadedCheckpoint, to: RestoreTargets): v
 }
 
 /** Copies a checkpoint's weights into the model by name; both must hold the same names and shapes. */
-export function loadWeights(model: Model, from: LoadedCheckpoint): void {
+export function loadWeights(model: Model, from: Pick<LoadedCheckpoint, 'path' | 'weights'>): void {
   const parameters = model.parameters();
   const unknown = [...from.weights.keys()].find((name) => !parameters.has(name));
   if (unknown !== undefined) throw mismatch(from, `it holds ${unknown}, which this model has not`);
@@ -59,7 +59,7 @@ function toTensor(stored: StoredTensor): tf.Tensor {
   return tf.tensor(stored.values, stored.shape);
 }
 
-function mismatch(from: LoadedCheckpoint, what: string): UsageError {
+function mismatch(from: Pick<LoadedCheckpoint, 'path'>, what: string): UsageError {
   return new UsageError(
     'ESP_CHECKPOINT_MODEL',
     `checkpoint ${from.path} does not fit the model: ${what}; use the model settings it was made with`,

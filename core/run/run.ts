@@ -78,7 +78,7 @@ export class Run {
   }
 
   /** Takes weights alone from a checkpoint. */
-  loadWeights(from: LoadedCheckpoint): void {
+  loadWeights(from: Pick<LoadedCheckpoint, 'path' | 'weights'>): void {
     useEngine(this.container.resolve(Engine));
     loadWeights(this.model, from);
   }

@@ -9,6 +9,10 @@ export const gptOptions = z
     n_hidden: z.int().min(1).nullable().default(null).describe('width of the MLP; null: 4 · n_embd'),
     bias: z.boolean().default(false).describe('biases in linear layers and layer norms'),
     dropout: z.number().min(0).lt(1).default(0).describe('share of activations set to 0 while training'),
+    activation: z
+      .enum(['gelu', 'gelu_tanh'])
+      .default('gelu')
+      .describe('of the MLP: exact, or the tanh form that GPT-2 was trained with'),
     vocab_size: z.int().min(1).nullable().default(null).describe('size of the vocabulary; null: the data’s'),
   })
   .check((context) => {

@@ -11,6 +11,9 @@ import {
 } from '../../core/index.js';
 import type { GptConfig } from './config.js';
 
+const CUBIC = 0.044715;
+const ROOT = Math.sqrt(2 / Math.PI);
+
 export type Weights = ReadonlyMap<string, tf.Tensor>;
 
 /** Gives the mask of each dropout of a pass, in order; undefined where nothing is dropped. */
@@ -40,7 +43,39 @@ function block(config: GptConfig, weights: Weights, at: string, x: tf.Tensor3D, 
     linear(attended, ...parts(weights, `${at}.attn.c_proj`, residual)),
   );
   const hidden = project(weights, `${at}.mlp.c_fc`, norm(weights, `${at}.ln_2`, middle));
-  return joined(middle, nextMask(), (residual) => geluLinear(hidden, ...parts(weights, `${at}.mlp.c_proj`, residual)));
+  return joined(middle, nextMask(), (residual) => {
+    const [weight, more] = parts(weights, `${at}.mlp.c_proj`, residual);
+    return config.activation === 'gelu'
+      ? geluLinear(hidden, weight, more)
+      : linear(
+          tf.tidy(() => geluTanh(hidden)),
+          weight,
+          more,
+        );
+  });
+}
+
+/** x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): Hendrycks and Gimpel, "Gaussian error linear units", 2016. */
+function geluTanh(input: tf.Tensor3D): tf.Tensor3D {
+  return tf.customGrad((given: tf.Tensor | tf.GradSaveFunc, given2: tf.Tensor | tf.GradSaveFunc) => {
+    const [x, save] = [given as tf.Tensor3D, given2 as tf.GradSaveFunc];
+    save([x]);
+    return {
+      value: tf.mul<tf.Tensor3D>(tf.mul(x, 0.5), tf.add(tanhPart(x), 1)),
+      gradFunc: (dy: tf.Tensor3D, saved: tf.Tensor[]) => tf.mul(dy, geluTanhSlope(saved[0] ?? x)),
+    };
+  })(input);
+}
+
+function geluTanhSlope(x: tf.Tensor): tf.Tensor {
+  const tanh = tanhPart(x);
+  const inner = tf.mul(tf.add(tf.mul(tf.mul(x, x), 3 * CUBIC), 1), ROOT);
+  const risen = tf.mul(tf.mul(x, tf.sub(1, tf.mul(tanh, tanh))), inner);
+  return tf.mul(tf.add(tf.add(tanh, 1), risen), 0.5);
+}
+
+function tanhPart<T extends tf.Tensor>(x: T): T {
+  return tf.tanh(tf.mul(tf.add(x, tf.mul(tf.mul(tf.mul(x, x), x), CUBIC)), ROOT));
 }
 
 /** `x` plus a branch: in one operation where nothing of the branch is dropped. */

@@ -44,7 +44,7 @@ export default class Gpt implements Model {
   }
 
   get description(): Record<string, unknown> {
-    const { n_layer, n_head, n_embd, block_size, n_hidden, bias, dropout } = this.config;
+    const { n_layer, n_head, n_embd, block_size, n_hidden, bias, dropout, activation } = this.config;
     return {
       model_type: 'gpt2',
       architectures: ['GPT2LMHeadModel'],
@@ -55,7 +55,7 @@ export default class Gpt implements Model {
       n_head,
       n_embd,
       n_inner: n_hidden,
-      activation_function: 'gelu',
+      activation_function: activation === 'gelu' ? 'gelu' : 'gelu_new',
       layer_norm_epsilon: 1e-5,
       attn_pdrop: dropout,
       embd_pdrop: dropout,

@@ -86,7 +86,8 @@ function pairOf(map: YAMLMap, key: string): Pair | undefined {
 }
 
 function rangeOf(node: unknown): [number, number] {
-  if (!isScalar(node) || node.range === undefined || node.range === null) throw new Error('a scalar of the schedule has no place in its text');
+  if (!isScalar(node) || node.range === undefined || node.range === null)
+    throw new Error('a scalar of the schedule has no place in its text');
   return [node.range[0], node.range[1]];
 }
 

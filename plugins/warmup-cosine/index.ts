@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { inject, LearningRate, Plugin, PluginConfig, RunConfig, Tunables, type Bindings, type Tunable } from '../../core/index.js';
+import {
+  inject,
+  LearningRate,
+  Plugin,
+  PluginConfig,
+  RunConfig,
+  Tunables,
+  type Bindings,
+  type Tunable,
+} from '../../core/index.js';
 
 const options = z.strictObject({
   warmup_iters: z.int().min(0).default(100).describe('iterations of linear warm-up'),
