@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "kernels.h"
@@ -83,8 +84,15 @@ class Arguments {
   Dropout dropout() {
     const double rate = number();
     if (!(rate >= 0 && rate < 1)) fail("must be a rate of at least 0 and below 1");
-    const uint32_t key0 = static_cast<uint32_t>(static_cast<int64_t>(number()));
-    return {rate, key0, static_cast<uint32_t>(static_cast<int64_t>(number()))};
+    const uint32_t key0 = word();
+    return {rate, key0, word()};
+  }
+
+  /** A whole number of 32 bits without sign. */
+  uint32_t word() {
+    const int64_t value = size();
+    if (value > UINT32_MAX) fail("must be below 2^32");
+    return static_cast<uint32_t>(value);
   }
 
   float* floats_of(const Napi::Value& value, int64_t count) {
@@ -151,9 +159,9 @@ void AttentionForward(const Napi::CallbackInfo& info) {
   Arguments in(info);
   Attention a = attention_of(in);
   const int64_t size = times(times(a.batch, a.time), times(a.heads, a.part));
-  a.qkv = in.floats(3 * size);
+  a.qkv = in.floats(times(3, size));
   a.y = in.floats(size);
-  a.log_sum = in.floats(a.batch * a.heads * a.time);
+  a.log_sum = in.floats(times(times(a.batch, a.heads), a.time));
   kernels->attention(a);
 }
 
@@ -163,9 +171,9 @@ void AttentionGradient(const Napi::CallbackInfo& info) {
   Attention a = attention_of(in);
   const int64_t size = times(times(a.batch, a.time), times(a.heads, a.part));
   a.dy = in.floats(size);
-  a.qkv = in.floats(3 * size);
-  a.log_sum = in.floats(a.batch * a.heads * a.time);
-  a.dqkv = in.floats(3 * size);
+  a.qkv = in.floats(times(3, size));
+  a.log_sum = in.floats(times(times(a.batch, a.heads), a.time));
+  a.dqkv = in.floats(times(3, size));
   kernels->attention_gradient(a);
 }
 
@@ -357,7 +365,13 @@ Napi::Value Allocate(const Napi::CallbackInfo& info) {
 }
 
 // threads
-void SetThreads(const Napi::CallbackInfo& info) { set_thread_count(static_cast<int>(Arguments(info).size())); }
+void SetThreads(const Napi::CallbackInfo& info) {
+  constexpr int64_t most = 1024;
+  Arguments in(info);
+  const int64_t threads = in.size();
+  if (threads < 1 || threads > most) in.fail("must be a number of threads from 1 to " + std::to_string(most));
+  set_thread_count(static_cast<int>(threads));
+}
 
 // name, or "" for the best -> the variant that is now used
 Napi::Value UseVariant(const Napi::CallbackInfo& info) {
@@ -379,13 +393,15 @@ Napi::Value Variants(const Napi::CallbackInfo& info) {
   return names;
 }
 
-/** A kernel that runs out of working memory throws into JavaScript. */
+/** What goes wrong in a kernel, such as no memory to work with, throws into JavaScript. */
 template <auto Function>
 auto guarded(const Napi::CallbackInfo& info) {
   try {
     return Function(info);
   } catch (const std::bad_alloc&) {
     throw Napi::RangeError::New(info.Env(), "native kernel: out of memory");
+  } catch (const std::system_error& error) {
+    throw Napi::Error::New(info.Env(), std::string("native kernel: ") + error.what());
   }
 }
 

@@ -3,12 +3,11 @@ import test from 'ava';
 import * as fc from 'fast-check';
 import { accumulate, adamwStep, globalNorm, registerOps } from '../../../core/index.js';
 import { families, normals, type Case } from './cases.js';
+import { assertClose, compute, on } from './compare.js';
 import { availableEngines } from './engines.js';
 
 const RUNS = 30;
 
-/** Largest difference from the reference, as a share of the reference's largest element. */
-const TOLERANCE = 2e-5;
 const FINITE_DIFFERENCE_TOLERANCE = 2e-2;
 
 const engines = await availableEngines();
@@ -87,17 +86,6 @@ for (const { name: engine, works, why, backend } of engines) {
   });
 }
 
-/** The output, then the gradient of each input for an output gradient drawn from a fixed seed. */
-function compute({ inputs, apply }: Case, backend: string): Float32Array[] {
-  return on(backend, () => {
-    const tensors = inputs.map(({ shape, values }) => tf.tensor(values, shape));
-    const y = apply(...tensors);
-    const [dy] = normals(3, y.shape);
-    const gradients = tf.grads((...xs: tf.Tensor[]) => apply(...xs))(tensors, tf.tensor(dy!.values, y.shape));
-    return [y, ...gradients].map((tensor) => tensor.dataSync<'float32'>().slice());
-  });
-}
-
 /** Along a random direction of one input: the slope that the gradient says, and that central differences say. */
 function slopes(
   { inputs, apply }: Case,
@@ -143,27 +131,6 @@ function update(size: number, step: number, backend: string): Float32Array[] {
   });
 }
 
-function on<T>(backend: string, body: () => T): T {
-  void tf.setBackend(backend);
-  tf.engine().startScope();
-  try {
-    return body();
-  } finally {
-    tf.engine().endScope();
-  }
-}
-
 function dot(a: tf.Tensor, b: tf.Tensor): number {
   return tf.sum(tf.mul(a, b)).dataSync()[0]!;
-}
-
-function assertClose(found: Float32Array | undefined, expected: Float32Array, what: string): void {
-  if (found?.length !== expected.length) throw new Error(`${what}: ${String(found?.length)} numbers`);
-  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  for (const [index, value] of expected.entries()) {
-    const error = Math.abs(found[index]! - value) / largest;
-    // Not `>`: a NaN must fail.
-    if (!(error <= TOLERANCE))
-      throw new Error(`${what}[${String(index)}] is ${String(found[index])}, not ${String(value)}`);
-  }
 }
