@@ -1,5 +1,5 @@
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { engine, type TensorInfo } from '@tensorflow/tfjs-core';
 import type { NativeBinding } from './binding.js';
 import { FloatPool } from './pool.js';
 
@@ -42,18 +42,25 @@ export class NativeBackend extends MathBackendCPU {
     return dataId;
   }
 
-  /** The elements themselves. */
+  /** The elements themselves. @throws Error for a tensor that is disposed, or of another type */
   floats(tensor: TensorInfo): Float32Array {
-    const values: unknown = this.data.get(tensor.dataId).values;
+    const values = this.#valuesOf(tensor);
     if (!(values instanceof Float32Array)) throw new Error(`a float32 tensor is needed, not ${tensor.dtype}`);
     return values;
   }
 
-  /** The elements themselves of an int32 tensor. */
+  /** The elements themselves of an int32 tensor. @throws Error for a tensor that is disposed, or of another type */
   integers(tensor: TensorInfo): Int32Array {
-    const values: unknown = this.data.get(tensor.dataId).values;
+    const values = this.#valuesOf(tensor);
     if (!(values instanceof Int32Array)) throw new Error(`an int32 tensor is needed, not ${tensor.dtype}`);
     return values;
+  }
+
+  #valuesOf({ dataId, shape }: TensorInfo): unknown {
+    // What this backend has not may be in another one, from which `get` brings it.
+    if (!this.data.has(dataId) && !engine().state.tensorInfo.has(dataId))
+      throw new Error(`a tensor of shape [${shape.join(', ')}] is used after it was disposed`);
+    return this.data.get(dataId).values;
   }
 
   /**

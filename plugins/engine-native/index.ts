@@ -23,7 +23,7 @@ const options = z.strictObject({
     .optional()
     .describe('threads; as many as this process may use when not given; the results do not depend on it'),
   variant: z
-    .enum(['auto', 'avx512bf16', 'avx512', 'avx2', 'portable'])
+    .enum(['auto', 'amxbf16', 'avx512bf16', 'avx512', 'avx2', 'portable'])
     .default('auto')
     .describe('instruction set of the kernels; auto: the best that the processor has'),
 });

@@ -11,13 +11,28 @@ import { fileURLToPath } from 'node:url';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const source = path.join(here, 'src');
 
-const x86 = {
-  portable: [],
-  avx2: ['-mavx2', '-mfma'],
-  avx512: ['-mavx2', '-mfma', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mprefer-vector-width=512'],
-};
-/** Compiler flags of each variant of the kernels. The portable one comes first, so that the linker takes from it what they share. */
-const variants = process.arch === 'x64' ? { ...x86, avx512bf16: [...x86.avx512, '-mavx512bf16'] } : { portable: [] };
+const avx2 = ['-mavx2', '-mfma'];
+const avx512 = [...avx2, '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mprefer-vector-width=512'];
+const avx512bf16 = [...avx512, '-mavx512bf16'];
+const x86 = { avx2, avx512, avx512bf16 };
+const tiles = ['-mamx-tile', '-mamx-bf16'];
+
+/**
+ * Compiler flags of each variant of the kernels, without those that the compiler does not know.
+ * The portable one comes first, so that the linker takes from it what they share.
+ */
+function variantsFor(compiler, emulateTiles) {
+  if (process.arch !== 'x64') return { portable: [] };
+  const wanted = { ...x86, ...(process.platform === 'linux' ? { amxbf16: [...avx512bf16, ...tiles] } : {}) };
+  const known = Object.entries(wanted).filter(([, flags]) => accepts(compiler, flags));
+  const emulated = emulateTiles ? { amxbf16: avx512 } : {};
+  return { portable: [], ...Object.fromEntries(known), ...emulated };
+}
+
+function accepts(compiler, flags) {
+  const args = [...flags, '-fsyntax-only', '-x', 'c++', '/dev/null'];
+  return spawnSync(compiler, args, { stdio: 'ignore' }).status === 0;
+}
 
 const warnings = ['-Wall', '-Wextra', '-Wno-psabi', '-Wno-uninitialized', '-Wno-maybe-uninitialized'];
 const common = [
@@ -30,31 +45,46 @@ const common = [
   '-pthread',
   '-DNAPI_VERSION=8',
   '-DNODE_ADDON_API_CPP_EXCEPTIONS',
-  ...(process.arch === 'x64' ? ['-DESPALIER_X86'] : []),
   ...warnings,
 ];
 
 /** Where `npm install` leaves the addon: the layout that node-gyp-build and prebuildify share. */
 export const builtAddon = path.join(here, 'build', 'Release', 'espalier_native.node');
 
+/** Where a release leaves the addon that it built for this platform; node-gyp-build takes it where none was built. */
+export const prebuiltAddon = path.join(
+  here,
+  'prebuilds',
+  `${process.platform}-${process.arch}`,
+  `${prebuiltName()}.node`,
+);
+
 /**
  * Compiles the addon to `output`, sources in parallel.
  * @param {string} output
- * @param {{ optimize?: readonly string[], link?: readonly string[] }} options
+ * @param {{ optimize?: readonly string[], link?: readonly string[], emulateTiles?: boolean }} options
+ *   emulateTiles: the variant for AMX works on every processor with AVX-512, slowly, for tests
  */
-export async function buildAddon(output, { optimize = ['-O3'], link = [] } = {}) {
+export async function buildAddon(output, { optimize = ['-O3'], link = [], emulateTiles = false } = {}) {
   const compiler = process.env.CXX ?? 'c++';
   const objects = `${output}.objects`;
   rmSync(objects, { recursive: true, force: true });
   mkdirSync(objects, { recursive: true });
+  const variants = variantsFor(compiler, emulateTiles);
+  const facts = Object.keys(variants).map((name) => `-DESPALIER_HAS_${name}`);
+  if (emulateTiles) facts.push('-DESPALIER_EMULATE_TILES');
   const compile = (file, name, flags) => ({
     object: path.join(objects, `${name}.o`),
     args: [...common, ...optimize, ...includes(), ...flags, '-c', path.join(source, file)],
   });
   const steps = [
-    ...['addon', 'select', 'threads'].map((name) => compile(`${name}.cc`, name, [])),
+    ...['addon', 'select', 'threads'].map((name) => compile(`${name}.cc`, name, facts)),
     ...Object.entries(variants).map(([name, flags]) =>
-      compile('variant.cc', `variant-${name}`, [...flags, `-DESPALIER_VARIANT=${name}`]),
+      compile('variant.cc', `variant-${name}`, [
+        ...flags,
+        `-DESPALIER_VARIANT=${name}`,
+        ...(emulateTiles && name === 'amxbf16' ? ['-DESPALIER_EMULATE_TILES'] : []),
+      ]),
     ),
   ];
   try {
@@ -107,21 +137,33 @@ function upToDate() {
   return sources.every((file) => statSync(file).mtimeMs <= built);
 }
 
-function hasPrebuilt() {
-  return existsSync(path.join(here, 'prebuilds', `${process.platform}-${process.arch}`));
+function prebuiltName() {
+  return process.platform === 'linux' ? 'node.napi.glibc' : 'node.napi';
+}
+
+/** True when a release's addon loads: it may have been built for a newer C library than this machine's. */
+function prebuiltWorks() {
+  if (!existsSync(prebuiltAddon)) return false;
+  try {
+    createRequire(import.meta.url)(prebuiltAddon);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function install() {
   if (process.platform === 'win32') return lost('it is not built on Windows yet');
-  if (upToDate() || hasPrebuilt()) return;
+  if (upToDate() || prebuiltWorks()) return;
   const compiler = process.env.CXX ?? 'c++';
   if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) {
     return lost(`there is no C++ compiler (${compiler}); install one (Debian: apt install g++) and run npm rebuild`);
   }
+  const log = path.join(here, 'build', 'build.log');
   try {
     await buildAddon(builtAddon);
+    rmSync(log, { force: true });
   } catch (error) {
-    const log = path.join(here, 'build', 'build.log');
     mkdirSync(path.dirname(log), { recursive: true });
     writeFileSync(log, String(error));
     lost(`its build failed, see ${log}`);

@@ -14,11 +14,13 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-// Query rows of a block: a whole number of tiles, about 64.
-constexpr int64_t QUERY_ROWS = 64 / MR * MR;
 
 template <class In>
 class AttentionHead {
+  static constexpr int64_t ROWS = In::tile_rows;
+  // Query rows of a block: a whole number of tiles, about 64.
+  static constexpr int64_t QUERY_ROWS = 64 / ROWS * ROWS;
+
  public:
   explicit AttentionHead(const Attention& attention)
       : a_(attention),
@@ -44,8 +46,8 @@ class AttentionHead {
     uint32_t* weights = carver.take<uint32_t>(QUERY_ROWS * time_units_);
 
     // Keys lie along the columns of the scores; values along the inner dimension of the result.
-    pack<NR>(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
-    pack<NR>(qkv + 2 * width_, 1, 3 * width_, a_.part, a_.time, values);
+    pack_columns(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
+    pack_columns(qkv + 2 * width_, 1, 3 * width_, a_.part, a_.time, values);
     for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
       const Block block = block_at(top);
       score(qkv, block, queries, keys, scores);
@@ -54,8 +56,8 @@ class AttentionHead {
         log_sum[top + i] = softmax(row, top + i + 1, block.keys);
         drop(row, index, top + i);
       }
-      pack<MR>(scores, row_length_, 1, block.rows, block.keys, weights);
-      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {weights, units_of<In>(block.keys) * MR},
+      pack_rows(scores, row_length_, 1, block.rows, block.keys, weights);
+      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {weights, units_of<In>(block.keys) * ROWS},
                           {values, time_units_ * NR}, y + top * width_, width_, {});
     }
   }
@@ -71,19 +73,19 @@ class AttentionHead {
     uint32_t* keys_by_time = carver.take<uint32_t>(part_panels_ * NR * time_units_);
     uint32_t* lanes = carver.take<uint32_t>(QUERY_ROWS * part_units_);
     uint32_t* by_block = carver.take<uint32_t>(part_panels_ * NR * block_units_);
-    uint32_t* weights = carver.take<uint32_t>((a_.time + MR) * block_units_);
+    uint32_t* weights = carver.take<uint32_t>((a_.time + ROWS) * block_units_);
     uint32_t* rows = carver.take<uint32_t>(QUERY_ROWS * time_units_);
     float* scores = carver.take<float>(QUERY_ROWS * row_length_);
     float* gradients = carver.take<float>(QUERY_ROWS * row_length_);
 
-    pack<NR>(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
-    pack<NR>(qkv + 2 * width_, 3 * width_, 1, a_.time, a_.part, values);
-    pack<NR>(qkv + width_, 1, 3 * width_, a_.part, a_.time, keys_by_time);
+    pack_columns(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
+    pack_columns(qkv + 2 * width_, 3 * width_, 1, a_.time, a_.part, values);
+    pack_columns(qkv + width_, 1, 3 * width_, a_.part, a_.time, keys_by_time);
     for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
       const Block block = block_at(top);
       score(qkv, block, lanes, keys, scores);
-      pack<MR>(dy + top * width_, width_, 1, block.rows, a_.part, lanes);
-      multiply_packed<In>(block.rows, block.keys, part_units_, {lanes, part_units_ * MR}, {values, part_units_ * NR},
+      pack_rows(dy + top * width_, width_, 1, block.rows, a_.part, lanes);
+      multiply_packed<In>(block.rows, block.keys, part_units_, {lanes, part_units_ * ROWS}, {values, part_units_ * NR},
                           gradients, row_length_, {});
       for (int64_t i = 0; i < block.rows; i++) {
         softmax_gradient(scores + i * row_length_, gradients + i * row_length_, log_sum[top + i], top + i + 1,
@@ -92,15 +94,15 @@ class AttentionHead {
 
       // The first block reaches the fewest keys: rows that it does not reach are written by a later one.
       const int64_t known = top == 0 ? 0 : top;
-      pack<NR>(dy + top * width_, 1, width_, a_.part, block.rows, by_block);
+      pack_columns(dy + top * width_, 1, width_, a_.part, block.rows, by_block);
       add_by_keys(scores, block, known, weights, by_block, dqkv + 2 * width_, 1.0f);
-      pack<NR>(qkv + top * 3 * width_, 1, 3 * width_, a_.part, block.rows, by_block);
+      pack_columns(qkv + top * 3 * width_, 1, 3 * width_, a_.part, block.rows, by_block);
       add_by_keys(gradients, block, known, weights, by_block, dqkv + width_, scale_);
 
-      pack<MR>(gradients, row_length_, 1, block.rows, block.keys, rows);
+      pack_rows(gradients, row_length_, 1, block.rows, block.keys, rows);
       Epilogue scaled;
       scaled.scale = scale_;
-      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {rows, units_of<In>(block.keys) * MR},
+      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {rows, units_of<In>(block.keys) * ROWS},
                           {keys_by_time, time_units_ * NR}, dqkv + top * 3 * width_, 3 * width_, scaled);
     }
   }
@@ -121,18 +123,22 @@ class AttentionHead {
     return x + index / a_.heads * a_.time * row + index % a_.heads * a_.part;
   }
 
-  template <int P>
-  static void pack(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
-                   uint32_t* to) {
-    pack_panels<In, P>(from, lane_stride, inner_stride, lanes, inner, 0, (lanes + P - 1) / P, to);
+  static void pack_rows(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
+                        uint32_t* to) {
+    pack_left<In>(from, lane_stride, inner_stride, lanes, inner, 0, (lanes + ROWS - 1) / ROWS, to);
+  }
+
+  static void pack_columns(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes,
+                           int64_t inner, uint32_t* to) {
+    pack_right<In>(from, lane_stride, inner_stride, lanes, inner, 0, (lanes + NR - 1) / NR, to);
   }
 
   /** Scaled scores of a block against its keys. */
   void score(const float* qkv, Block block, uint32_t* queries, const uint32_t* keys, float* scores) const {
-    pack<MR>(qkv + block.top * 3 * width_, 3 * width_, 1, block.rows, a_.part, queries);
+    pack_rows(qkv + block.top * 3 * width_, 3 * width_, 1, block.rows, a_.part, queries);
     Epilogue scaled;
     scaled.scale = scale_;
-    multiply_packed<In>(block.rows, block.keys, part_units_, {queries, part_units_ * MR}, {keys, part_units_ * NR},
+    multiply_packed<In>(block.rows, block.keys, part_units_, {queries, part_units_ * ROWS}, {keys, part_units_ * NR},
                         scores, row_length_, scaled);
   }
 
@@ -225,14 +231,14 @@ class AttentionHead {
   void add_by_keys(const float* rows, Block block, int64_t known, uint32_t* lanes, const uint32_t* b, float* to,
                    float scale) const {
     const int64_t units = units_of<In>(block.rows);
-    pack<MR>(rows, 1, row_length_, block.keys, block.rows, lanes);
+    pack_rows(rows, 1, row_length_, block.keys, block.rows, lanes);
     Epilogue epilogue;
     epilogue.scale = scale;
     epilogue.accumulate = true;
-    // A block's first row is a multiple of MR: no tile is half known.
-    multiply_packed<In>(known, a_.part, units, {lanes, units * MR}, {b, units * NR}, to, 3 * width_, epilogue);
+    // A block's first row is a multiple of ROWS: no tile is half known.
+    multiply_packed<In>(known, a_.part, units, {lanes, units * ROWS}, {b, units * NR}, to, 3 * width_, epilogue);
     epilogue.accumulate = false;
-    multiply_packed<In>(block.keys - known, a_.part, units, {lanes + known / MR * units * MR, units * MR},
+    multiply_packed<In>(block.keys - known, a_.part, units, {lanes + known / ROWS * units * ROWS, units * ROWS},
                         {b, units * NR}, to + known * 3 * width_, 3 * width_, epilogue);
   }
 
@@ -245,7 +251,7 @@ class AttentionHead {
     const int64_t words = which == 0 ? keys + values + lanes + rows + scores
                                      : 2 * keys + values + lanes + rows + 2 * scores +
                                            padded(part_panels_ * NR * block_units_) +
-                                           padded((a_.time + MR) * block_units_);
+                                           padded((a_.time + ROWS) * block_units_);
     return scratch[which].template get<uint32_t>(words);
   }
 

@@ -20,7 +20,7 @@ struct Epilogue {
   const float* gelu_slope_at = nullptr;  // then multiply by the slope of the GELU there
 };
 
-/** One tile: MR lanes of a times NR lanes of b, summed over the units. */
+/** One tile: the lanes of a panel of a times NR lanes of b, summed over the units. */
 template <class In>
 inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, Floats (&sums)[MR][NV]) {
   for (int i = 0; i < MR; i++)
@@ -36,7 +36,16 @@ inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, F
   }
 }
 
-inline void store_tile(const Floats (&sums)[MR][NV], float* c, int64_t row_stride, int64_t rows, int64_t columns,
+#ifdef ESPALIER_TILES
+template <class In>
+inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, Floats (&sums)[2 * TILE][NV]) {
+  static_assert(In::tile_rows == 2 * TILE && NR == 2 * TILE);
+  In::Context::multiply(units, a, b, reinterpret_cast<float*>(sums));
+}
+#endif
+
+template <int Rows>
+inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_stride, int64_t rows, int64_t columns,
                        const Epilogue& epilogue) {
   for (int64_t i = 0; i < rows; i++) {
     for (int v = 0; v < NV; v++) {
@@ -75,16 +84,18 @@ struct Packed {
 template <class In>
 void multiply_packed(int64_t m, int64_t n, int64_t units, Packed a, Packed b, float* c, int64_t row_stride,
                      const Epilogue& epilogue) {
+  constexpr int64_t rows_at_once = In::tile_rows;
+  [[maybe_unused]] typename In::Context context;
   for (int64_t j = 0; j * NR < n; j++) {
     Epilogue here = epilogue;
     if (here.bias != nullptr) here.bias += j * NR;
-    for (int64_t i = 0; i * MR < m; i++) {
-      const int64_t rows = m - i * MR < MR ? m - i * MR : MR;
-      const int64_t first = i * MR * row_stride + j * NR;
+    for (int64_t i = 0; i * rows_at_once < m; i++) {
+      const int64_t rows = m - i * rows_at_once < rows_at_once ? m - i * rows_at_once : rows_at_once;
+      const int64_t first = i * rows_at_once * row_stride + j * NR;
       if (epilogue.residual != nullptr) here.residual = epilogue.residual + first;
       if (epilogue.gelu_slope_at != nullptr) here.gelu_slope_at = epilogue.gelu_slope_at + first;
       prefetch_tile(c + first, row_stride, rows, here);
-      Floats sums[MR][NV];
+      Floats sums[In::tile_rows][NV];
       multiply_tile<In>(units, a.words + i * a.panel_stride, b.words + j * b.panel_stride, sums);
       store_tile(sums, c + first, row_stride, rows, n - j * NR, here);
     }
@@ -102,7 +113,7 @@ template <class In>
 class Multiplication {
  public:
   explicit Multiplication(const Product& product) : p_(product) {
-    row_panels_ = (p_.m + MR - 1) / MR;
+    row_panels_ = (p_.m + ROWS - 1) / ROWS;
     column_panels_ = (p_.n + NR - 1) / NR;
     inner_step_ = INNER_WORDS * In::per_unit;
   }
@@ -111,13 +122,15 @@ class Multiplication {
     if (p_.k == 0) return clear();
     // Threads share columns where there are many of them: each packs its own part of b when it needs it.
     const int threads = p_.m * p_.n * p_.k < 65536 ? 1 : thread_count();
-    if (column_panels_ >= 4 * threads || column_panels_ * MR >= row_panels_ * NR) by_columns(threads);
+    if (column_panels_ >= 4 * threads || column_panels_ * ROWS >= row_panels_ * NR) by_columns(threads);
     else by_rows(threads);
   }
 
  private:
+  static constexpr int64_t ROWS = In::tile_rows, GROUP = ROW_PANELS * MR / ROWS;
+
   void by_columns(int threads) {
-    uint32_t* a = packed_a_.get<uint32_t>(packed_words(row_panels_, MR));
+    uint32_t* a = packed_a_.get<uint32_t>(packed_words(row_panels_, ROWS));
     on_threads(threads, [&](int thread, int all) { pack_a(share_of(row_panels_, thread, all), a); });
     on_threads(threads, [&](int thread, int all) {
       static thread_local Scratch own;
@@ -143,11 +156,11 @@ class Multiplication {
     on_threads(threads, [&](int thread, int all) {
       static thread_local Scratch own;
       const Range rows = share_of(row_panels_, thread, all);
-      uint32_t* a = own.get<uint32_t>(ROW_PANELS * MR * INNER_WORDS);
-      for (int64_t i = rows.begin; i < rows.end; i += ROW_PANELS) {
-        const Range group = {i, i + ROW_PANELS < rows.end ? i + ROW_PANELS : rows.end};
+      uint32_t* a = own.get<uint32_t>(GROUP * ROWS * INNER_WORDS);
+      for (int64_t i = rows.begin; i < rows.end; i += GROUP) {
+        const Range group = {i, i + GROUP < rows.end ? i + GROUP : rows.end};
         for (int64_t k = 0; k < p_.k; k += inner_step_) {
-          pack_rows(a_at(group.begin, k), p_.m - group.begin * MR, k, {0, group.end - group.begin}, a);
+          pack_rows(a_at(group.begin, k), p_.m - group.begin * ROWS, k, {0, group.end - group.begin}, a);
           block(group, {0, column_panels_}, k, a, b + words_before(k, column_panels_, NR));
         }
       }
@@ -157,27 +170,27 @@ class Multiplication {
   /** All of a, inner step by inner step; the rows' panels of one step follow each other. */
   void pack_a(Range rows, uint32_t* a) {
     for (int64_t k = 0; k < p_.k; k += inner_step_)
-      pack_rows(a_at(0, k), p_.m, k, rows, a + words_before(k, row_panels_, MR));
+      pack_rows(a_at(0, k), p_.m, k, rows, a + words_before(k, row_panels_, ROWS));
   }
 
   void pack_rows(const float* from, int64_t rows, int64_t k, Range panels, uint32_t* to) {
     const auto& [data, row, column] = p_.a;
-    if (p_.gelu_of_a) pack_panels<In, MR, TheirGelu>(from, row, column, rows, inner_at(k), panels.begin, panels.end, to);
-    else pack_panels<In, MR>(from, row, column, rows, inner_at(k), panels.begin, panels.end, to);
+    if (p_.gelu_of_a) pack_left<In, TheirGelu>(from, row, column, rows, inner_at(k), panels.begin, panels.end, to);
+    else pack_left<In>(from, row, column, rows, inner_at(k), panels.begin, panels.end, to);
   }
 
   /** Some panels of b, for one inner step, to the start of `b`. */
   void pack_b(Range columns, int64_t k, uint32_t* b) {
-    pack_panels<In, NR>(p_.b.data + columns.begin * NR * p_.b.column_stride + k * p_.b.row_stride,
+    pack_right<In>(p_.b.data + columns.begin * NR * p_.b.column_stride + k * p_.b.row_stride,
                         p_.b.column_stride, p_.b.row_stride, p_.n - columns.begin * NR, inner_at(k), 0,
                         columns.end - columns.begin, b);
   }
 
   void multiply(Range rows, Range columns, int64_t k, const uint32_t* a, const uint32_t* b) {
-    const uint32_t* step = a + words_before(k, row_panels_, MR);
-    for (int64_t i = rows.begin; i < rows.end; i += ROW_PANELS) {
-      const Range group = {i, i + ROW_PANELS < rows.end ? i + ROW_PANELS : rows.end};
-      block(group, columns, k, step + i * units_at(k) * MR, b);
+    const uint32_t* step = a + words_before(k, row_panels_, ROWS);
+    for (int64_t i = rows.begin; i < rows.end; i += GROUP) {
+      const Range group = {i, i + GROUP < rows.end ? i + GROUP : rows.end};
+      block(group, columns, k, step + i * units_at(k) * ROWS, b);
     }
   }
 
@@ -186,13 +199,13 @@ class Multiplication {
     const int64_t units = units_at(k);
     Epilogue epilogue;
     epilogue.accumulate = k > 0;
-    const int64_t first = rows.begin * MR * p_.n + columns.begin * NR;
+    const int64_t first = rows.begin * ROWS * p_.n + columns.begin * NR;
     if (k == 0 && p_.bias != nullptr) epilogue.bias = p_.bias + columns.begin * NR;
     if (k == 0 && p_.residual != nullptr) epilogue.residual = p_.residual + first;
     if (k + inner_step_ >= p_.k && p_.gelu_slope_at != nullptr) epilogue.gelu_slope_at = p_.gelu_slope_at + first;
-    const int64_t m = (rows.end * MR < p_.m ? rows.end * MR : p_.m) - rows.begin * MR;
+    const int64_t m = (rows.end * ROWS < p_.m ? rows.end * ROWS : p_.m) - rows.begin * ROWS;
     const int64_t n = (columns.end * NR < p_.n ? columns.end * NR : p_.n) - columns.begin * NR;
-    multiply_packed<In>(m, n, units, {a, units * MR}, {b, units * NR},
+    multiply_packed<In>(m, n, units, {a, units * ROWS}, {b, units * NR},
                         p_.c + first, p_.n, epilogue);
   }
 
@@ -206,7 +219,7 @@ class Multiplication {
   }
 
   const float* a_at(int64_t panel, int64_t k) const {
-    return p_.a.data + panel * MR * p_.a.row_stride + k * p_.a.column_stride;
+    return p_.a.data + panel * ROWS * p_.a.row_stride + k * p_.a.column_stride;
   }
   int64_t inner_at(int64_t k) const { return p_.k - k < inner_step_ ? p_.k - k : inner_step_; }
   int64_t units_at(int64_t k) const { return units_of<In>(inner_at(k)); }

@@ -4,34 +4,90 @@
 
 #include "kernels.h"
 
+#ifdef ESPALIER_HAS_amxbf16
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace espalier {
 
-namespace portable {
-const Kernels& kernels();
-}
-#ifdef ESPALIER_X86
-namespace avx2 {
-const Kernels& kernels();
-}
-namespace avx512 {
-const Kernels& kernels();
-}
-namespace avx512bf16 {
-const Kernels& kernels();
-}
+#define ESPALIER_DECLARE(variant) \
+  namespace variant {             \
+  const Kernels& kernels();       \
+  }
+ESPALIER_DECLARE(portable)
+#ifdef ESPALIER_HAS_avx2
+ESPALIER_DECLARE(avx2)
+#endif
+#ifdef ESPALIER_HAS_avx512
+ESPALIER_DECLARE(avx512)
+#endif
+#ifdef ESPALIER_HAS_avx512bf16
+ESPALIER_DECLARE(avx512bf16)
+#endif
+#ifdef ESPALIER_HAS_amxbf16
+ESPALIER_DECLARE(amxbf16)
 #endif
 
 namespace {
 
+#ifdef ESPALIER_HAS_amxbf16
+/** True when the processor has tiles and the kernel lets this process use them (Documentation/arch/x86/xstate.rst). */
+bool may_use_tiles() {
+#ifdef ESPALIER_EMULATE_TILES
+  return true;
+#else
+  constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
+  constexpr long request_permission = 0x1023, tile_data = 18;
+  unsigned a, b, c, d;
+  if (!__builtin_cpu_supports("avx512bf16")) return false;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & bf16) == 0 || (d & tile) == 0) return false;
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#endif
+}
+
+/** A product of small whole numbers, which every variant must give exactly. */
+bool multiplies_right(const Kernels& kernels) {
+  constexpr int64_t size = 37;
+  std::vector<float> a(size * size), b(size * size), c(size * size);
+  for (int64_t i = 0; i < size * size; i++) a[i] = static_cast<float>(i % 7 - 3), b[i] = static_cast<float>(i % 5 - 2);
+  Product product = {};
+  product.m = product.n = product.k = size;
+  product.a = {a.data(), size, 1}, product.b = {b.data(), size, 1};
+  product.c = c.data();
+  product.precision = Precision::bf16;
+  kernels.product(product);
+  for (int64_t i = 0; i < size; i++)
+    for (int64_t j = 0; j < size; j++) {
+      float sum = 0;
+      for (int64_t k = 0; k < size; k++) sum += a[i * size + k] * b[k * size + j];
+      if (c[i * size + j] != sum) return false;
+    }
+  return true;
+}
+#endif
+
 /** Best first; the portable one, which on ARM is NEON, is always there. */
 std::vector<const Kernels*> working_variants() {
   std::vector<const Kernels*> found;
-#ifdef ESPALIER_X86
+#ifdef ESPALIER_HAS_avx2
   __builtin_cpu_init();
+#endif
+#ifdef ESPALIER_HAS_avx512
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+#ifdef ESPALIER_HAS_amxbf16
+  if (avx512 && may_use_tiles() && multiplies_right(amxbf16::kernels())) found.push_back(&amxbf16::kernels());
+#endif
+#ifdef ESPALIER_HAS_avx512bf16
   if (avx512 && __builtin_cpu_supports("avx512bf16")) found.push_back(&avx512bf16::kernels());
+#endif
+#ifdef ESPALIER_HAS_avx512
   if (avx512) found.push_back(&avx512::kernels());
+#endif
+#ifdef ESPALIER_HAS_avx2
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2::kernels());
 #endif
   found.push_back(&portable::kernels());

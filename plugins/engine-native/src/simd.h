@@ -61,6 +61,12 @@ inline Floats load_part(const float* p, int64_t n) {
 #endif
 }
 
+/** As many of the first n floats as a vector holds; the others are 0. */
+inline Floats load_up_to(const float* p, int64_t n) {
+  if (n >= W) return load(p);
+  return n > 0 ? load_part(p, n) : Floats{};
+}
+
 inline void store_part(float* p, Floats v, int64_t n) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);

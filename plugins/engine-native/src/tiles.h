@@ -1,0 +1,131 @@
+// Tile registers of AMX: products of bfloat16 pairs, 16 x 16 words at a time.
+//
+// With ESPALIER_EMULATE_TILES the same in plain C++, so that what is built on tiles is tested on any machine.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "simd.h"
+
+#if defined(__AMX_BF16__) || defined(ESPALIER_EMULATE_TILES)
+#define ESPALIER_TILES
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+/** Rows of a tile, and words in each: 64 bytes. */
+constexpr int TILE = 16;
+
+#ifdef ESPALIER_EMULATE_TILES
+
+class EmulatedTiles {
+ public:
+  void zero(int to) { std::memset(words_[to], 0, sizeof words_[to]); }
+
+  void load(int to, const uint32_t* from, int64_t stride) {
+    for (int i = 0; i < TILE; i++) std::memcpy(words_[to][i], from + i * stride, sizeof words_[to][i]);
+  }
+
+  void store(int tile, float* to, int64_t stride) const {
+    for (int i = 0; i < TILE; i++) std::memcpy(to + i * stride, words_[tile][i], sizeof words_[tile][i]);
+  }
+
+  void dot(int c, int a, int b) {
+    for (int i = 0; i < TILE; i++)
+      for (int j = 0; j < TILE; j++) {
+        float sum = float_of(words_[c][i][j]);
+        for (int k = 0; k < TILE; k++) {
+          const uint32_t left = words_[a][i][k], right = words_[b][k][j];
+          sum += float_of(left << 16) * float_of(right << 16);
+          sum += float_of(left & 0xffff0000u) * float_of(right & 0xffff0000u);
+        }
+        std::memcpy(&words_[c][i][j], &sum, sizeof sum);
+      }
+  }
+
+ private:
+  static float float_of(uint32_t bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  }
+
+  uint32_t words_[8][TILE][TILE];
+};
+
+inline EmulatedTiles& emulated_tiles() {
+  static thread_local EmulatedTiles tiles;
+  return tiles;
+}
+
+#define ESPALIER_TILES_CONFIGURE()
+#define ESPALIER_TILES_RELEASE()
+#define ESPALIER_TILE_ZERO(tile) emulated_tiles().zero(tile)
+#define ESPALIER_TILE_LOAD(tile, from, stride) emulated_tiles().load(tile, from, stride)
+#define ESPALIER_TILE_STORE(tile, to, stride) emulated_tiles().store(tile, to, stride)
+#define ESPALIER_TILE_DOT(c, a, b) emulated_tiles().dot(c, a, b)
+
+#else
+
+/** Eight whole tiles. Source: Intel's Architectures Optimization Reference Manual, chapter 20. */
+struct TileConfig {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {TILE, TILE, TILE, TILE, TILE, TILE, TILE, TILE};
+};
+
+// Static: the intrinsic tells the compiler of its first bytes alone.
+alignas(64) static const TileConfig tile_config;
+
+// The intrinsic's statement does not tell the compiler that it reads memory.
+#define ESPALIER_TILES_CONFIGURE()      \
+  __asm__ volatile("" ::: "memory"); \
+  _tile_loadconfig(&tile_config)
+#define ESPALIER_TILES_RELEASE() _tile_release()
+#define ESPALIER_TILE_ZERO(tile) _tile_zero(tile)
+#define ESPALIER_TILE_LOAD(tile, from, stride) _tile_loadd(tile, from, (stride) * sizeof(uint32_t))
+#define ESPALIER_TILE_STORE(tile, to, stride) _tile_stored(tile, to, (stride) * sizeof(float))
+#define ESPALIER_TILE_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
+
+#endif
+
+/** While it lives, this thread's tiles can be used. */
+class Tiles {
+ public:
+  Tiles() { ESPALIER_TILES_CONFIGURE(); }
+  ~Tiles() { ESPALIER_TILES_RELEASE(); }
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+
+  /**
+   * sums [2 TILE, 2 TILE] = a * b over `units` pairs, a multiple of TILE.
+   * a: for every TILE units, the 2 TILE lanes with TILE words each. b: for every unit, the words of its 2 TILE lanes.
+   */
+  static void multiply(int64_t units, const uint32_t* a, const uint32_t* b, float* sums) {
+    constexpr int64_t width = 2 * TILE;
+    ESPALIER_TILE_ZERO(0);
+    ESPALIER_TILE_ZERO(1);
+    ESPALIER_TILE_ZERO(2);
+    ESPALIER_TILE_ZERO(3);
+    for (int64_t u = 0; u < units; u += TILE) {
+      const uint32_t *left = a + u * width, *right = b + u * width;
+      ESPALIER_TILE_LOAD(4, left, TILE);
+      ESPALIER_TILE_LOAD(6, right, width);
+      ESPALIER_TILE_DOT(0, 4, 6);
+      ESPALIER_TILE_LOAD(7, right + TILE, width);
+      ESPALIER_TILE_DOT(1, 4, 7);
+      ESPALIER_TILE_LOAD(5, left + TILE * TILE, TILE);
+      ESPALIER_TILE_DOT(2, 5, 6);
+      ESPALIER_TILE_DOT(3, 5, 7);
+    }
+    ESPALIER_TILE_STORE(0, sums, width);
+    ESPALIER_TILE_STORE(1, sums + TILE, width);
+    ESPALIER_TILE_STORE(2, sums + TILE * width, width);
+    ESPALIER_TILE_STORE(3, sums + TILE * width + TILE, width);
+  }
+};
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier
+#endif

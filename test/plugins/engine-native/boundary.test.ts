@@ -1,0 +1,101 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test from 'ava';
+import { causalAttention, embedding, layerNorm, linear, softmaxCrossEntropy } from '../../../core/index.js';
+import { loadBinding } from '../../../plugins/engine-native/binding.js';
+import { on } from '../../core/ops/compare.js';
+import { availableEngines } from '../../core/ops/engines.js';
+
+const native = (await availableEngines()).find(({ name }) => name === 'native');
+if (native?.works !== true) {
+  test('engine native: its boundary skipped', (t) => (t.log(native?.why), t.pass()));
+} else {
+  const binding = loadBinding();
+  const { backend } = native;
+  const six = new Float32Array(6);
+
+  test('engine native: an array whose length is not what the sizes say is refused', (t) => {
+    t.throws(() => binding.gelu(6, new Float32Array(5), six), {
+      instanceOf: TypeError,
+      message: /argument 2 has 5 elements, the shape needs 6/,
+    });
+    t.throws(() => binding.gelu(6, six, new Float32Array(7)), { message: /has 7 elements/ });
+    t.throws(() => binding.layerNorm(2, 3, 1e-5, six, six, undefined, six), { message: /has 6 .* needs 3/ });
+    t.throws(() => binding.globalNorm([six, Reflect.construct(Float64Array, [6])]), { message: /Float32Array/ });
+  });
+
+  test('engine native: an array of another type, and none, are refused', (t) => {
+    for (const wrong of [new Int32Array(6), new Float64Array(6), Array.from(six), undefined, null, 'six']) {
+      const gelu: unknown = Reflect.get(binding, 'gelu');
+      if (typeof gelu !== 'function') return t.fail('no gelu');
+      t.throws(() => void Reflect.apply(gelu, binding, [6, wrong, six]), {
+        instanceOf: TypeError,
+        message: /must be a Float32Array: the tensor is disposed, or of another type/,
+      });
+    }
+  });
+
+  test('engine native: sizes that are no sizes, or whose product is too large, are refused', (t) => {
+    for (const wrong of [-1, 1.5, NaN, Infinity, 2 ** 60]) {
+      t.throws(() => binding.gelu(wrong, six, six), { instanceOf: TypeError, message: /argument 1 must be a size/ });
+    }
+    const large = 2 ** 40;
+    t.throws(() => binding.add(large, large, six, six, six), { instanceOf: RangeError, message: /out of memory/ });
+  });
+
+  test('engine native: rates, random keys and thread counts out of range are refused', (t) => {
+    for (const rate of [1, -0.1, NaN]) {
+      t.throws(() => binding.dropout(6, rate, 0, 0, six, six), { message: /must be a rate/ });
+    }
+    for (const key of [NaN, -1, 0.5]) {
+      t.throws(() => binding.dropout(6, 0.5, key, 0, six, six), { message: /must be a size/ });
+    }
+    t.throws(() => binding.dropout(6, 0.5, 0, 2 ** 32, six, six), { message: /below 2\^32/ });
+    for (const threads of [0, 1e6]) {
+      t.throws(() => binding.setThreads(threads), { message: /number of threads from 1 to 1024/ });
+    }
+  });
+
+  test('engine native: ids outside the table and targets outside the classes are refused', (t) => {
+    t.throws(() => binding.embedding(2, 3, 2, Int32Array.of(0, 2), six, six), { message: /holds 2 at 1; .* 0 to 1/ });
+    const targets = Int32Array.of(-2, 0);
+    t.throws(() => binding.crossEntropy(2, 3, six, targets, new Float32Array(2)), { message: /holds -2 at 0/ });
+  });
+
+  test('engine native: memory that is not there throws', (t) => {
+    t.throws(() => binding.allocate(2 ** 50), { instanceOf: RangeError, message: /1125899906842624 bytes are needed/ });
+  });
+
+  test('engine native: nothing to add up, and nothing at all, are products too', (t) => {
+    const y = new Float32Array(6).fill(7);
+    const bias = Float32Array.of(1, 2, 3);
+    const none = new Float32Array(0);
+    binding.matrixProduct(2, 3, 0, false, false, false, false, none, none, bias, undefined, undefined, y);
+    t.deepEqual(y, Float32Array.of(1, 2, 3, 1, 2, 3));
+    t.notThrows(() => {
+      binding.matrixProduct(0, 3, 1, false, false, false, false, none, bias, undefined, undefined, undefined, none);
+      binding.gelu(0, none, none);
+      binding.adamwStep(1e-3, 0.9, 0.99, 1e-8, 1, 1, [], [], [], [], [], [], [], []);
+    });
+  });
+
+  test('engine native: a disposed tensor, an integer tensor and shapes that do not fit throw', (t) => {
+    on(backend, () => {
+      const x = tf.ones([2, 3]);
+      const weight = tf.ones([3, 4]);
+      const gone = tf.ones([3, 4]);
+      gone.dispose();
+      t.throws(() => linear(x, gone), { message: /disposed/ });
+      t.throws(() => linear(x, tf.ones([3, 4], 'int32')));
+      t.throws(() => linear(x, tf.ones([2, 4])));
+      t.throws(() => linear(x, weight, { bias: tf.ones([3]) }));
+      t.throws(() => layerNorm(x, tf.ones([2])));
+      t.throws(() => causalAttention(tf.ones([1, 2, 7]), 2));
+      t.throws(() => embedding(tf.tensor2d([[3]], [1, 1], 'int32'), x), { message: /holds 3/ });
+      t.throws(() => softmaxCrossEntropy(tf.ones([1, 2, 3]), tf.tensor2d([[0, 3]], [1, 2], 'int32')));
+      t.deepEqual(
+        [...linear(x, weight).dataSync()],
+        Array.from({ length: 8 }, () => 3),
+      );
+    });
+  });
+}

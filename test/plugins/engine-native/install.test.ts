@@ -1,0 +1,100 @@
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import load from 'node-gyp-build';
+import { addonFolder, loadBinding } from '../../../plugins/engine-native/binding.js';
+import { availableEngines } from '../../core/ops/engines.js';
+
+const native = (await availableEngines()).find(({ name }) => name === 'native');
+
+test('installing without a C++ compiler succeeds, and says in one line what is lost', (t) => {
+  const folder = packageFolder(t);
+  const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
+  t.is(status, 0);
+  t.regex(
+    stderr,
+    /^espalier: the native engine is not there.*no C\+\+ compiler \(no-such-compiler\); install one .*\n$/,
+  );
+  t.false(existsSync(path.join(folder, 'build')));
+});
+
+test('installing with a compiler that fails succeeds, names the log and leaves no half-built addon', (t) => {
+  const folder = packageFolder(t);
+  const compiler = path.join(folder, 'broken-compiler');
+  writeFileSync(compiler, '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "error: no such header"\nexit 1\n', {
+    mode: 0o755,
+  });
+  const { status, stderr } = install(folder, { CXX: compiler });
+  t.is(status, 0);
+  const log = path.join(folder, 'build', 'build.log');
+  t.regex(stderr, /^espalier: the native engine is not there.*its build failed, see .*build\.log\n$/);
+  t.regex(readFileSync(log, 'utf8'), /error: no such header/);
+  t.false(existsSync(path.join(folder, 'build', 'Release', 'espalier_native.node')));
+});
+
+const withAddon = native?.works === true ? test : test.skip;
+
+withAddon('a prebuilt addon in the prebuildify layout is loaded, and nothing is built', async (t) => {
+  const folder = packageFolder(t);
+  const prebuilt = path.join(folder, await prebuiltPath());
+  mkdirSync(path.dirname(prebuilt), { recursive: true });
+  copyFileSync(load.path(addonFolder), prebuilt);
+  const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
+  t.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+  t.is(load.path(folder), prebuilt);
+  t.deepEqual(keysOf(load(folder)), keysOf(loadBinding()));
+});
+
+withAddon('a prebuilt addon that does not load here is built anew where there is a compiler', async (t) => {
+  const folder = packageFolder(t);
+  const prebuilt = path.join(folder, await prebuiltPath());
+  mkdirSync(path.dirname(prebuilt), { recursive: true });
+  writeFileSync(prebuilt, 'for another C library');
+  const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
+  t.is(status, 0);
+  t.regex(stderr, /no C\+\+ compiler \(no-such-compiler\)/);
+});
+
+function keysOf(addon: unknown): string[] {
+  return typeof addon === 'object' && addon !== null ? Object.keys(addon) : [];
+}
+
+/** The plugin's folder of a package that is installed and not yet built; gone after the test. */
+function packageFolder(t: ExecutionContext): string {
+  const root = mkdtempSync(path.join(tmpdir(), 'espalier-install-'));
+  t.teardown(() => {
+    rmSync(root, { recursive: true, force: true });
+  });
+  const folder = path.join(root, 'plugins', 'engine-native');
+  cpSync(path.join(addonFolder, 'src'), path.join(folder, 'src'), { recursive: true });
+  copyFileSync(path.join(addonFolder, 'install.mjs'), path.join(folder, 'install.mjs'));
+  symlinkSync(fileURLToPath(new URL('../../../../node_modules', import.meta.url)), path.join(root, 'node_modules'));
+  return folder;
+}
+
+function install(folder: string, env: NodeJS.ProcessEnv): { status: number | null; stderr: string } {
+  return spawnSync(process.execPath, [path.join(folder, 'install.mjs')], {
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+  });
+}
+
+/** Where the release script leaves the addon for this machine, from the plugin's folder. */
+async function prebuiltPath(): Promise<string> {
+  const script: { prebuiltAddon: string } = await import(path.join(addonFolder, 'install.mjs'));
+  return path.relative(addonFolder, script.prebuiltAddon);
+}

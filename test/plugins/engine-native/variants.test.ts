@@ -1,0 +1,96 @@
+import test from 'ava';
+import * as fc from 'fast-check';
+import { linear, registerOps } from '../../../core/index.js';
+import { loadBinding } from '../../../plugins/engine-native/binding.js';
+import { families, normals, type Case } from '../../core/ops/cases.js';
+import { assertClose, compute, F32_TOLERANCE } from '../../core/ops/compare.js';
+import { availableEngines, makeReady } from '../../core/ops/engines.js';
+
+const RUNS = 15;
+
+/** Of operands rounded to bfloat16, which has 8 bits of mantissa, in products of some tens of terms. */
+const BF16_TOLERANCE = 6e-2;
+
+const native = (await availableEngines()).find(({ name }) => name === 'native');
+if (native?.works !== true) {
+  test('engine native: variants skipped', (t) => (t.log(native?.why), t.pass()));
+} else {
+  const f32 = native.backend;
+  const bf16 = await makeReady('native', 'precision=bf16');
+  await makeReady('cpu');
+  registerOps('cpu');
+  const binding = loadBinding();
+
+  test.serial('engine native: the portable variant is on every machine', (t) => {
+    t.true(binding.variants().includes('portable'));
+    t.throws(() => binding.useVariant('avx9000'), { message: /no kernels for avx9000/ });
+  });
+
+  for (const variant of binding.variants()) {
+    test.serial(
+      `linear: engine native divides large products among threads and along the inner dimension, ${variant}`,
+      (t) => {
+        binding.useVariant(variant);
+        binding.setThreads(2);
+        for (const drawn of largeProducts()) {
+          compute(drawn, 'cpu', toBf16).forEach((expected, i) => {
+            assertClose(compute(drawn, f32, toBf16)[i], expected, `f32, tensor ${String(i)}`);
+            assertClose(compute(drawn, bf16, toBf16)[i], expected, `bf16, tensor ${String(i)}`);
+          });
+        }
+        t.pass();
+      },
+    );
+
+    for (const { name, cases } of families) {
+      test.serial(`${name}: engine native computes what the composite computes, ${variant}`, (t) => {
+        binding.useVariant(variant);
+        fc.assert(
+          fc.property(cases, (drawn) => {
+            compute(drawn, 'cpu').forEach((expected, i) => {
+              assertClose(compute(drawn, f32)[i], expected, `tensor ${String(i)}`);
+            });
+          }),
+          { numRuns: RUNS },
+        );
+        t.pass();
+      });
+
+      // Products of numbers that bfloat16 holds are exact: only inner steps of other operations round.
+      const exact = name === 'linear';
+      test.serial(`${name}: engine native in bf16 is ${exact ? 'exact on bf16 numbers' : 'near'}, ${variant}`, (t) => {
+        binding.useVariant(variant);
+        fc.assert(
+          fc.property(cases, (drawn) => {
+            const rounded = exact ? toBf16 : undefined;
+            const found = compute(drawn, bf16, rounded);
+            compute(drawn, 'cpu', rounded).forEach((expected, i) => {
+              assertClose(found[i], expected, `tensor ${String(i)}`, exact ? F32_TOLERANCE : BF16_TOLERANCE);
+            });
+          }),
+          { numRuns: RUNS },
+        );
+        t.pass();
+      });
+    }
+  }
+}
+
+function largeProducts(): Case[] {
+  const sizes = [
+    [75, 1100, 130],
+    [40, 70, 900],
+    [300, 33, 65],
+  ] as const;
+  return sizes.map(([rows, inner, columns]) => ({
+    inputs: normals(rows, [1, rows, inner], [inner, columns], [columns], [1, rows, columns]),
+    apply: (x, weight, bias, residual) => linear(x, weight, { bias, residual }),
+  }));
+}
+
+/** To the nearest number that bfloat16 holds, ties to even. */
+function toBf16(values: Float32Array): Float32Array {
+  const bits = new Uint32Array(values.slice().buffer);
+  const rounded = bits.map((word) => (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000);
+  return new Float32Array(rounded.buffer);
+}

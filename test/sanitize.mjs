@@ -1,0 +1,79 @@
+// The native engine's tests on an addon that is built with the address and undefined-behaviour sanitizers.
+// Works on a copy, so that the addon in the clone stays as it is. `npm run sanitize`; Linux with g++ and its libasan.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const compiler = process.env.CXX ?? 'c++';
+const sanitizers = '-fsanitize=address,undefined';
+
+const runtime = spawnSync(compiler, ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout?.trim() ?? '';
+if (process.platform !== 'linux' || !existsSync(runtime)) {
+  console.log(`sanitize: skipped: it needs Linux and a C++ compiler with libasan (${compiler} has none)`);
+  process.exit(0);
+}
+
+const folder = mkdtempSync(path.join(tmpdir(), 'espalier-sanitize-'));
+try {
+  process.exitCode = await sanitize();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function sanitize() {
+  for (const name of [
+    'dist',
+    'presets',
+    'package.json',
+    'plugins/engine-native/src',
+    'plugins/engine-native/install.mjs',
+  ]) {
+    cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
+  }
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+  const { buildAddon, builtAddon } = await import(
+    pathToFileURL(path.join(folder, 'plugins/engine-native/install.mjs')).href
+  );
+  mkdirSync(path.dirname(builtAddon), { recursive: true });
+  console.log('sanitize: building the addon');
+  await buildAddon(builtAddon, {
+    optimize: ['-O1', '-g', '-fno-omit-frame-pointer', sanitizers, '-fno-sanitize-recover=undefined'],
+    link: [sanitizers],
+    emulateTiles: true,
+  });
+  // Emulated tiles are too slow for whole runs in bf16.
+  const tests = [
+    'core/ops/kernels',
+    'plugins/engine-native/variants',
+    'plugins/engine-native/boundary',
+    'plugins/engine-native/determinism',
+  ];
+  const ava = path.join(folder, 'node_modules/ava/entrypoints/cli.mjs');
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      ava,
+      '--match=*native*',
+      '--match=!*in bf16: a run*',
+      '--timeout=20m',
+      ...tests.map((name) => `dist/test/${name}.test.js`),
+    ],
+    {
+      cwd: folder,
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        LD_PRELOAD: runtime,
+        // Node never frees some of its memory, and V8's traps of WebAssembly are signals that are meant to happen.
+        ASAN_OPTIONS: 'detect_leaks=0:handle_segv=0:allow_user_segv_handler=1:allocator_may_return_null=1',
+        UBSAN_OPTIONS: 'print_stacktrace=1',
+        // Other engines have no part in this.
+        ESPALIER_CACHE: path.join(folder, 'no-cache'),
+      },
+    },
+  );
+  return status ?? 1;
+}
