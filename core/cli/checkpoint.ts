@@ -9,6 +9,7 @@ import { rotateCheckpoints } from '../checkpoint/rotate.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readSafetensorsHeader } from '../formats/safetensors.js';
 import { lockFolder } from '../run/lock.js';
+import { newestRun, runArgument } from './newest-run.js';
 import { print, wholeFrom, type SetExitCode } from './options.js';
 
 interface JsonFlag {
@@ -42,23 +43,19 @@ interface PruneFlags extends JsonFlag {
 export function checkpointCommand(program: Command, setExitCode: SetExitCode): void {
   const command = program.command('checkpoint').description('list, inspect, verify, export and prune checkpoints');
   const withRun = (name: string, description: string): Command =>
-    command
-      .command(name)
-      .description(description)
-      .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
-      .option('--json', 'print JSON');
+    command.command(name).description(description).addArgument(run).option('--json', 'print JSON');
 
-  withRun('list', 'list the checkpoints of a run, newest first').action(list);
-  withRun('inspect', 'print what a checkpoint holds: position, model, tensors, plugins').action(inspect);
+  withRun('list', 'list the checkpoints of a run, newest first').action(onRun(list));
+  withRun('inspect', 'print what a checkpoint holds: position, model, tensors, plugins').action(onRun(inspect));
   withRun('verify', 'compare every file with its manifest; exit code 1 when one is damaged').action(
-    async (run: string, flags: JsonFlag) => {
+    onRun(async (run: string, flags: JsonFlag) => {
       setExitCode((await verify(run, flags)) ? 0 : 1);
-    },
+    }),
   );
   command
     .command('export')
     .description('write the model into a new folder, for other programs')
-    .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
+    .addArgument(runArgument())
     .addOption(
       new Option('--to <format>', 'hf: Hugging Face transformers; nanogpt-safetensors: nanoGPT’s names and layout')
         .choices(exportFormats)
@@ -66,12 +63,21 @@ export function checkpointCommand(program: Command, setExitCode: SetExitCode): v
     )
     .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
     .option('--force', 'replace the folder')
-    .action(exportTo);
-  withRun('prune', 'delete all but the newest checkpoints; what `latest` and `best` name is kept')
+    .action(onRun(exportTo));
+  withRun(
+    'prune',
+    'delete all but the newest checkpoints; what `latest` and `best` name is kept',
+    new Argument('<run>', 'folder of a run'),
+  )
     .option('--last <count>', 'newest checkpoints to keep', wholeFrom(1), 3)
     .option('--every <iterations>', 'keep those at multiples of so many iterations too; 0: none', wholeFrom(0), 0)
     .option('--dry-run', 'only say what would be deleted')
-    .action(prune);
+    .action(onRun(prune));
+}
+
+/** A command's action on the run that is named, else on the newest. */
+function onRun<Flags>(action: (run: string, flags: Flags) => Promise<void>) {
+  return (run: string | undefined, flags: Flags): Promise<void> => action(run ?? newestRun(process.cwd()), flags);
 }
 
 async function list(run: string, { json }: JsonFlag): Promise<void> {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { BatchSource, Dataset } from '../contracts/data.js';
 import { estimateLoss, fullLoss } from '../run/estimate-loss.js';
 import { Terminal } from '../terminal.js';
+import { newestRun, runArgument } from './newest-run.js';
 import { print, setOption, wholeFrom } from './options.js';
 import { openStoredRun } from './stored-run.js';
 
@@ -15,14 +16,14 @@ export function evaluateCommand(program: Command): void {
   program
     .command('evaluate')
     .description('measure a trained model: its loss over the whole validation data, and an estimate on training data')
-    .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
+    .addArgument(runArgument())
     .option('--iters <count>', 'batches of training data to estimate from', wholeFrom(1), 50)
     .addOption(setOption('change a setting, e.g. data.text=other.txt; repeatable'))
     .option('--json', 'print JSON')
-    .action(async (from: string, flags: EvaluateFlags) => {
+    .action(async (from: string | undefined, flags: EvaluateFlags) => {
       const slots = ['engine', 'tokenizer', 'data', 'batches', 'model'] as const;
       const request = { cwd: process.cwd(), set: flags.set, terminal: new Terminal({ quiet: true }) };
-      const { run, checkpoint } = await openStoredRun(from, slots, request);
+      const { run, checkpoint } = await openStoredRun(from ?? newestRun(process.cwd()), slots, request);
       try {
         const shape = { batchSize: run.config.train.batch_size, blockSize: run.model.blockSize };
         const batches = run.container.resolve(BatchSource);

@@ -4,6 +4,7 @@ import { isUsageError, UsageError } from '../errors.js';
 import { RandomStreams } from '../random/streams.js';
 import type { Run } from '../run/run.js';
 import { Terminal } from '../terminal.js';
+import { newestRun, runArgument } from './newest-run.js';
 import { wholeFrom } from './options.js';
 import { openStoredRun } from './stored-run.js';
 
@@ -22,7 +23,7 @@ export function sampleCommand(program: Command): void {
   program
     .command('sample')
     .description('let a trained model write')
-    .argument('[run]', 'folder of a run, or of one of its checkpoints', 'runs/run')
+    .addArgument(runArgument())
     .option('--prompt <text>', 'text to go on from (default: a line break)', text)
     .option('-n, --tokens <count>', 'tokens to write', wholeFrom(0), 500)
     .option('--count <count>', 'how many samples', wholeFrom(1), 1)
@@ -31,14 +32,18 @@ export function sampleCommand(program: Command): void {
     .option('--seed <number>', 'seed of the choices', wholeFrom(0), 1337)
     .option('--engine <name>', 'engine to use instead of the run’s')
     .option('--json', 'print the samples as JSON')
-    .action(async (from: string, flags: SampleFlags) => {
+    .action(async (from: string | undefined, flags: SampleFlags) => {
       const set = flags.engine === undefined ? [] : [`engine=${flags.engine}`];
       const terminal = new Terminal({ quiet: true });
-      const { run, checkpoint } = await openStoredRun(from, ['engine', 'tokenizer', 'model'], {
-        cwd: process.cwd(),
-        set,
-        terminal,
-      });
+      const { run, checkpoint } = await openStoredRun(
+        from ?? newestRun(process.cwd()),
+        ['engine', 'tokenizer', 'model'],
+        {
+          cwd: process.cwd(),
+          set,
+          terminal,
+        },
+      );
       try {
         if (checkpoint.state.tokenizer === null) {
           throw new UsageError(

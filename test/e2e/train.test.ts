@@ -177,3 +177,25 @@ export default class Kill { @On('iteration:start') tick({ iteration }: { iterati
   t.is(code, 143, err);
   t.true(readdirSync(path.join(folder, 'out/checkpoints')).some((name) => name.endsWith('-emergency')));
 });
+
+test('commands that read a run take the newest one where none is named', async (t) => {
+  const folder = emptyFolder(t);
+  const none = await espalier(folder, 'sample');
+  t.is(none.code, 2);
+  t.regex(none.err, /no run in .*runs has a checkpoint: name the folder of a run, or train one/);
+  for (const [name, seed] of [
+    ['first', '1'],
+    ['second', '2'],
+  ] as const) {
+    const settings = ['--set', `run.name=${name}`, '--set', `seed=${seed}`, '--set', 'train.max_iters=2'];
+    const { code, err } = await espalier(folder, 'train', ...debug, ...settings);
+    t.is(code, 0, err);
+  }
+  const named = await espalier(folder, 'sample', 'runs/second', '--tokens', '20');
+  const newest = await espalier(folder, 'sample', '--tokens', '20');
+  t.is(newest.out, named.out);
+  t.regex(newest.err, /run: runs\/second/);
+  const listed = await espalier(folder, 'checkpoint', 'list');
+  t.is(listed.code, 0, listed.err);
+  t.regex(listed.out, /^000002/);
+});
