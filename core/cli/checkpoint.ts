@@ -43,7 +43,7 @@ interface PruneFlags extends JsonFlag {
 export function checkpointCommand(program: Command, setExitCode: SetExitCode): void {
   const command = program.command('checkpoint').description('list, inspect, verify, export and prune checkpoints');
   const withRun = (name: string, description: string): Command =>
-    command.command(name).description(description).addArgument(run).option('--json', 'print JSON');
+    command.command(name).description(description).addArgument(runArgument()).option('--json', 'print JSON');
 
   withRun('list', 'list the checkpoints of a run, newest first').action(onRun(list));
   withRun('inspect', 'print what a checkpoint holds: position, model, tensors, plugins').action(onRun(inspect));
@@ -64,11 +64,7 @@ export function checkpointCommand(program: Command, setExitCode: SetExitCode): v
     .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
     .option('--force', 'replace the folder')
     .action(onRun(exportTo));
-  withRun(
-    'prune',
-    'delete all but the newest checkpoints; what `latest` and `best` name is kept',
-    new Argument('<run>', 'folder of a run'),
-  )
+  withRun('prune', 'delete all but the newest checkpoints; what `latest` and `best` name is kept')
     .option('--last <count>', 'newest checkpoints to keep', wholeFrom(1), 3)
     .option('--every <iterations>', 'keep those at multiples of so many iterations too; 0: none', wholeFrom(0), 0)
     .option('--dry-run', 'only say what would be deleted')
