@@ -8,24 +8,46 @@ import { messageOf, UsageError } from '../errors.js';
 import { readSafetensors } from '../formats/safetensors.js';
 
 /** Version of the checkpoint format that this package writes, and the newest it reads. */
-export const CHECKPOINT_FORMAT = 1;
+export const CHECKPOINT_FORMAT = 2;
 
 const manifestSchema = z.object({
   format: z.int(),
   files: z.record(z.string().regex(/^\w[\w.-]*$/), z.object({ bytes: z.int().min(0), sha256: z.string() })),
 });
 
-const stateSchema = z.object({
-  format: z.int(),
+const shared = {
   espalier: z.string(),
   run: z.object({ iteration: z.int().min(0), tokens: z.int().min(0), bestValLoss: z.number().nullable() }),
   random: z.record(z.string(), z.int().min(0)),
   seed: z.int(),
-  tunables: z.record(z.string(), z.number()).optional(),
-  plugins: z.record(z.string(), z.unknown()),
   tokenizer: z.looseObject({ tokenizer: z.string() }).nullable(),
   config: z.record(z.string(), z.unknown()),
+};
+
+/** Plugins' states had no version, and tunables no setting beside them. */
+const format1 = z
+  .object({
+    ...shared,
+    format: z.literal(1),
+    tunables: z.record(z.string(), z.number()).default({}),
+    plugins: z.record(z.string(), z.unknown()),
+  })
+  .transform((state) => ({
+    ...state,
+    tunables: Object.fromEntries(Object.entries(state.tunables).map(([name, value]) => [name, { value }])),
+    plugins: Object.fromEntries(Object.entries(state.plugins).map(([name, of]) => [name, { version: 1, state: of }])),
+    given: {},
+  }));
+
+const format2 = z.object({
+  ...shared,
+  format: z.literal(CHECKPOINT_FORMAT),
+  tunables: z.record(z.string(), z.object({ value: z.number(), configured: z.number().optional() })),
+  plugins: z.record(z.string(), z.object({ version: z.int().min(1), state: z.unknown() })),
+  given: z.record(z.string(), z.record(z.string(), z.unknown())),
 });
+
+const stateSchema = z.discriminatedUnion('format', [format1, format2]);
 
 /** JSON files of a checkpoint are some kilobytes; one of this size is none of ours. */
 const MAX_JSON_BYTES = 1 << 27;

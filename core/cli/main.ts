@@ -11,6 +11,7 @@ import { prepareCommand } from './prepare.js';
 import { sampleCommand } from './sample.js';
 import { scheduleCommand } from './schedule.js';
 import { trainCommand } from './train.js';
+import { vocabCommand } from './vocab.js';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -34,6 +35,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .showSuggestionAfterError();
   for (const add of [
     prepareCommand,
+    vocabCommand,
     trainCommand,
     sampleCommand,
     scheduleCommand,

@@ -15,17 +15,18 @@ export interface ConfigFlags {
 
 /** `--set`, with the words that its command has for it. */
 export function setOption(description: string): Option {
-  return new Option('-s, --set <key=value>', description).argParser(collect).default([], 'none');
+  return listOption('-s, --set <key=value>', description);
+}
+
+/** An option that may be given several times. */
+export function listOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(collect).default([], 'none');
 }
 
 /** Adds `--preset`, `--set`, `--config` and `--quiet`. */
 export function withConfigFlags(command: Command): Command {
   return command
-    .addOption(
-      new Option('-p, --preset <name|path>', 'preset over the config file; repeat to add more')
-        .argParser(collect)
-        .default([], 'none'),
-    )
+    .addOption(listOption('-p, --preset <name|path>', 'preset over the config file; repeat to add more'))
     .addOption(setOption('one setting over everything else, e.g. train.max_iters=100; repeatable'))
     .option('-c, --config <file>', 'config file (default: espalier.config.* or .espalierrc* in this folder)')
     .option('-q, --quiet', 'print errors and results only');

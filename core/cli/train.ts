@@ -1,31 +1,51 @@
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { findCheckpoint } from '../checkpoint/find.js';
-import { readCheckpoint } from '../checkpoint/read.js';
 import { findPretrained, pretrainedSettings, readPretrained } from '../checkpoint/pretrained.js';
+import { readCheckpoint } from '../checkpoint/read.js';
+import { isSection, type ComposedConfig } from '../config/composed.js';
 import { composeConfig } from '../config/load.js';
+import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
-import { createRun, type CreatedRun, type RunRequest } from '../run/create.js';
+import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
+import { findResumePoint } from '../resume/find.js';
+import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.js';
+import type { Run } from '../run/run.js';
 import { dryRun } from './dry-run.js';
-import { requestOf, withConfigFlags, type ConfigFlags, type SetExitCode } from './options.js';
+import { newestRun } from './newest-run.js';
+import { listOption, requestOf, withConfigFlags, wholeFrom, type ConfigFlags, type SetExitCode } from './options.js';
 import { sampleFrom } from './sample.js';
 
 interface TrainFlags extends ConfigFlags {
-  resume?: boolean;
+  resume?: boolean | string;
+  override: string[];
+  resumeDrop: string[];
+  stopAfter?: number;
   dryRun?: boolean;
   json?: boolean;
   sample?: boolean;
   force?: boolean;
+  allowDataChange?: boolean;
 }
 
 export function trainCommand(program: Command, setExitCode: SetExitCode): void {
   const command = program.command('train').description('train a model');
   withConfigFlags(command)
-    .option('--resume', 'go on from the newest checkpoint of the run’s folder (the same as --set init=resume)')
+    .option(
+      '--resume [run]',
+      'go on from the newest checkpoint of the run’s folder, or of the run or checkpoint that is named',
+    )
+    .addOption(listOption('--override <key>', 'on --resume: take this setting of now, whatever gave it; repeatable'))
+    .addOption(listOption('--resume-drop <plugin>', 'on --resume: let this plugin start afresh; repeatable'))
+    .option(
+      '--allow-data-change',
+      'on --resume: go on with data that is not what the checkpoint was trained on (the same as --set data.allow_change=true)',
+    )
     .addOption(
       new Option('--force', 'start over in a run folder that holds checkpoints, which are deleted').conflicts('resume'),
     )
+    .option('--stop-after <iterations>', 'stop after so many iterations, with a checkpoint', wholeFrom(1))
     .option('--dry-run', 'build everything, run nothing, and print what would run')
     .option('--json', 'with --dry-run: print JSON')
     .option('--sample', 'end by printing a sample of what the model writes')
@@ -38,24 +58,26 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
 
 async function train(flags: TrainFlags): Promise<number> {
   const request = requestOf(flags);
-  const resume = flags.resume === true ? ['init=resume'] : [];
-  const { pretrained, settings } = await pretrainedOf(request);
-  const created = await createRun({ ...request, set: [...(request.set ?? []), ...settings, ...resume] });
-  const { run } = created;
+  const started = await startingPoint(request, flags);
+  const { run } = started.created;
   const log = run.container.resolve(Logger);
+  const { resumed } = started;
   try {
     if (flags.dryRun === true) {
-      await dryRun(created, flags.json ?? false);
+      await dryRun(started.created, flags.json ?? false);
       return 0;
     }
-    const fresh = run.config.init !== 'resume';
-    if (fresh && flags.force !== true) run.folder.refuseUsed();
+    if (resumed === undefined && flags.force !== true) run.folder.refuseUsed();
     await run.setUp();
     if (existsSync(run.folder.path)) run.folder.claim();
-    const resumedFrom = await initialise(created, request.cwd, pretrained);
+    if (resumed !== undefined) {
+      run.restore(resumed, { drop: flags.resumeDrop });
+      log.info(`resuming from ${resumed.path} at iteration ${String(run.state.iteration)}`);
+    } else await bringWeights(started, request.cwd);
     run.folder.claim();
-    if (fresh) run.folder.startOver();
-    const result = await run.train(resumedFrom);
+    if (resumed === undefined) run.folder.startOver();
+    if (flags.stopAfter !== undefined) stopAfter(run, flags.stopAfter);
+    const result = await run.train(resumed?.path);
     const why = result.reasons.length === 0 ? '' : `: ${result.reasons.join('; ')}`;
     log.info(
       `${result.status}${why} after ${String(run.state.iteration)} iterations; the run is in ${run.folder.shown}`,
@@ -76,42 +98,99 @@ function commandName(): string {
   return process.env['npm_command'] === undefined ? 'espalier' : 'npx espalier';
 }
 
-/** The pretrained model that `init` names, with the settings of its shape. */
-async function pretrainedOf(request: RunRequest): Promise<{ pretrained?: string; settings: string[] }> {
-  const composed = await composeConfig({
-    cwd: request.cwd,
-    presets: [...(request.presets ?? [])],
-    set: [...(request.set ?? [])],
-    configFile: request.configFile,
-  });
-  const { init } = composed.value;
-  if (typeof init !== 'string' || init === 'scratch' || init === 'resume') return { settings: [] };
-  const pretrained = await findPretrained(init, request.cwd, (line) => request.terminal?.line(line));
-  return pretrained === undefined
-    ? { settings: [] }
-    : { pretrained, settings: await pretrainedSettings(pretrained, composed) };
+/** A run that is made, with what it goes on from or starts with. */
+interface Started {
+  readonly created: CreatedRun;
+  readonly resumed?: LoadedCheckpoint;
+  /** Folder of the pretrained model that `init` names. */
+  readonly pretrained?: string;
 }
 
-/** Brings in weights or a whole run, as `init` says; returns the checkpoint that the run goes on from. */
-async function initialise({ run }: CreatedRun, cwd: string, pretrained?: string): Promise<string | undefined> {
+async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<Started> {
+  const { cwd } = request;
+  const say = (level: 'info' | 'warn', line: string): void => request.terminal?.line(line, level);
+  const set = [...(request.set ?? []), ...(flags.allowDataChange === true ? ['data.allow_change=true'] : [])];
+  const compose = (more: readonly string[]): Promise<ComposedConfig> =>
+    composeConfig({
+      cwd,
+      presets: [...(request.presets ?? [])],
+      set: [...set, ...more],
+      configFile: request.configFile,
+    });
+  const composed = await compose([]);
+  const point = await findResumePoint(composed, {
+    cwd,
+    resume: flags.force === true ? undefined : flags.resume,
+    newest: () => newestRun(cwd),
+    log: (line) => {
+      say('warn', line);
+    },
+  });
+  if (point === undefined) {
+    refuseAlone('--override', flags.override);
+    refuseAlone('--resume-drop', flags.resumeDrop);
+    return startAnew(composed, compose, request);
+  }
+  const { checkpoint, folder } = point;
+  const current = folder === undefined ? composed : await compose([`run.dir=${JSON.stringify(folder)}`]);
+  const { config, given } = checkpoint.state;
+  const changes = configChanges(config, given, current, flags.override).filter(
+    ({ path: [first, second] }) => folder === undefined || first !== 'run' || second !== 'dir',
+  );
+  const merged = withChanges(config, checkpoint.path, current, changes);
+  const placed = folder === undefined ? merged : placedIn(merged, folder);
+  const created = await createRunFrom(placed, request);
+  tellChanges(changes, created.plugins, say);
+  return { created, resumed: checkpoint };
+}
+
+async function startAnew(
+  composed: ComposedConfig,
+  compose: (more: readonly string[]) => Promise<ComposedConfig>,
+  request: RunRequest,
+): Promise<Started> {
+  const { init } = composed.value;
+  if (typeof init !== 'string' || init === 'scratch') return { created: await createRunFrom(composed, request) };
+  const pretrained = await findPretrained(init, request.cwd, (line) => request.terminal?.line(line));
+  if (pretrained === undefined) return { created: await createRunFrom(composed, request) };
+  const settings = await pretrainedSettings(pretrained, composed);
+  return { created: await createRunFrom(await compose(settings), request), pretrained };
+}
+
+/** Weights alone, from a pretrained model or a checkpoint, as `init` says. */
+async function bringWeights({ created: { run }, pretrained }: Started, cwd: string): Promise<void> {
   const { init } = run.config;
-  if (init === 'scratch') return undefined;
+  if (init === 'scratch') return;
   const log = run.container.resolve(Logger);
-  if (pretrained !== undefined && init !== 'resume') {
+  if (pretrained !== undefined) {
     run.loadWeights(await readPretrained(pretrained, run.model.blockSize));
     log.info(`weights from ${pretrained}`);
-    return undefined;
+    return;
   }
-  const found = await findCheckpoint(init === 'resume' ? run.folder.path : init, cwd, (line) => {
+  const warn = (line: string): void => {
     log.warn(line);
-  });
-  const checkpoint = await readCheckpoint(found);
-  if (init === 'resume') {
-    run.restore(checkpoint);
-    log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);
-    return checkpoint.path;
-  }
+  };
+  const checkpoint = await readCheckpoint(await findCheckpoint(init, cwd, warn));
   run.loadWeights(checkpoint);
   log.info(`weights from ${checkpoint.path}`);
-  return undefined;
+}
+
+/** The run goes on in the folder that was named, whatever it was called when the checkpoint was made. */
+function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
+  const { run } = composed.value;
+  return { ...composed, value: { ...composed.value, run: { ...(isSection(run) ? run : {}), dir: folder } } };
+}
+
+function stopAfter(run: Run, iterations: number): void {
+  const last = run.state.iteration + iterations;
+  run.bus.listen({ plugin: 'core', event: 'iteration:end', critical: true }, ({ iteration }) => {
+    if (iteration + 1 !== last) return;
+    run.control.requestStop(`--stop-after ${String(iterations)}`);
+    run.control.requestCheckpoint('latest');
+  });
+}
+
+function refuseAlone(flag: string, given: readonly string[]): void {
+  if (given.length === 0) return;
+  throw new UsageError('ESP_USAGE', `${flag} is for a run that goes on: add --resume, or use --set`);
 }

@@ -21,7 +21,12 @@ export interface ComposedConfig {
   readonly layers: readonly string[];
   /** The files among them, absolute. */
   readonly files: readonly string[];
+  /** What each preset and file gave by itself, whether or not something replaced it. */
+  readonly given: Given;
 }
+
+/** Values by source (as `Origin` prints it), and by `pathKey`. */
+export type Given = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** `source:line` */
 export function showOrigin({ source, line }: Origin): string {

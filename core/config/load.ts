@@ -1,8 +1,9 @@
 import path from 'node:path';
 import { UsageError } from '../errors.js';
 import type { ComposedConfig } from './composed.js';
-import { showOrigin } from './composed.js';
+import { eachLeaf, showOrigin } from './composed.js';
 import { ConfigReader } from './locate.js';
+import { pathKey } from './path.js';
 import { parseSet } from './set.js';
 import { shownFile, type ConfigSource } from './source.js';
 import { flatten, merge, treeOf, type Section } from './tree.js';
@@ -44,13 +45,19 @@ export function composeStored(
   const origin = { source, file: path.join(checkpoint, 'state.json') };
   const layers = [treeOf(config, () => origin), ...set.map(parseSet)];
   const merged = layers.reduce((under, over) => merge(under, over));
-  return { ...flatten(merged), layers: [source, ...set.map((argument) => `--set ${argument}`)], files: [origin.file] };
+  return {
+    ...flatten(merged),
+    layers: [source, ...set.map((argument) => `--set ${argument}`)],
+    files: [origin.file],
+    given: {},
+  };
 }
 
 class Composer {
   readonly #reader: ConfigReader;
   readonly #layers: string[] = [];
   readonly #files = new Set<string>();
+  readonly #given: Record<string, Record<string, unknown>> = {};
   #tree: Section = treeOf({}, () => ({ source: 'default' }));
 
   constructor(private readonly cwd: string) {
@@ -74,7 +81,7 @@ class Composer {
   }
 
   result(): ComposedConfig {
-    return { ...flatten(this.#tree), layers: this.#layers, files: [...this.#files] };
+    return { ...flatten(this.#tree), layers: this.#layers, files: [...this.#files], given: this.#given };
   }
 
   #lay(over: Section): void {
@@ -96,6 +103,9 @@ class Composer {
     this.#layers.push(source.label);
     this.#files.add(source.file);
     const own = treeOf(settings, (at) => source.origin(at));
+    const values: Record<string, unknown> = {};
+    eachLeaf(flatten(own).value, (at, value) => (values[pathKey(at)] = value));
+    this.#given[source.label] = values;
     return tree === undefined ? own : merge(tree, own);
   }
 

@@ -14,11 +14,14 @@ export interface OptionDoc {
   /** True when it must be given. */
   required: boolean;
   description: string;
+  /** What a resumed run may do with it, where the schema says. */
+  resume?: string;
 }
 
 /** The options that a schema takes, in its order; options of nested sections follow their section's place. */
 export function describeOptions(schema: z.ZodType): OptionDoc[] {
-  return optionsIn(jsonSchemaOf(schema), []);
+  const whole = jsonSchemaOf(schema);
+  return optionsIn(whole, [], whole['resume']);
 }
 
 /** Names of the keys that a schema takes at a path within it. */
@@ -33,18 +36,19 @@ export function knownKeys(schema: z.ZodType, path: ConfigPath): string[] {
   return [...new Set(candidates.flatMap((candidate) => Object.keys(propertiesOf(candidate))))];
 }
 
-type JsonSchema = Record<string, unknown>;
+export type JsonSchema = Record<string, unknown>;
 
-function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return { ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
 }
 
-function optionsIn(schema: JsonSchema, path: string[]): OptionDoc[] {
+function optionsIn(schema: JsonSchema, path: string[], around: unknown): OptionDoc[] {
   const required: unknown[] = Array.isArray(schema['required']) ? schema['required'] : [];
   return Object.entries(propertiesOf(schema)).flatMap(([key, property]): OptionDoc[] => {
     if (!isSection(property)) return [];
     const at = [...path, key];
-    if (Object.keys(propertiesOf(property)).length > 0) return optionsIn(property, at);
+    const resume = property['resume'] ?? around;
+    if (Object.keys(propertiesOf(property)).length > 0) return optionsIn(property, at, resume);
     return [
       {
         name: pathKey(at),
@@ -52,12 +56,13 @@ function optionsIn(schema: JsonSchema, path: string[]): OptionDoc[] {
         default: property['default'],
         required: required.includes(key),
         description: typeof property['description'] === 'string' ? property['description'] : '',
+        ...(typeof resume === 'string' ? { resume } : {}),
       },
     ];
   });
 }
 
-function propertiesOf(schema: JsonSchema): Record<string, unknown> {
+export function propertiesOf(schema: JsonSchema): Record<string, unknown> {
   const { properties } = schema;
   return isSection(properties) ? properties : {};
 }

@@ -5,19 +5,29 @@ const iterations = z.int().min(0);
 
 /** The core's part of a config; slots and features are checked by their plugins' own schemas. */
 export const coreSchema = z.strictObject({
-  seed: z.int().min(0).default(1337).describe('seed of every random number of the run'),
+  seed: z.int().min(0).default(1337).describe('seed of every random number of the run').meta({ resume: 'fixed' }),
   precision: z
     .enum(['auto', 'f32', 'bf16'])
     .default('auto')
     .describe(
       'number format of the operands of matrix products (sums, weights and optimizer are f32); auto: bf16 where the engine multiplies it natively',
-    ),
+    )
+    .meta({ resume: 'warn' }),
   init: z
     .string()
     .default('scratch')
     .describe(
       'scratch: new weights; resume: the newest checkpoint of the run; gpt2, gpt2-medium, gpt2-large or gpt2-xl; or the folder of a checkpoint or of a Hugging Face GPT-2 whose weights to start from',
-    ),
+    )
+    .meta({ resume: 'free' }),
+  resume: z
+    .string()
+    .min(1)
+    .default('never')
+    .describe(
+      'never; auto: go on where the run’s folder holds a checkpoint, else start; or the folder of a run or checkpoint to go on from',
+    )
+    .meta({ resume: 'free' }),
   run: z
     .strictObject({
       name: z
@@ -28,7 +38,8 @@ export const coreSchema = z.strictObject({
       dir: z.string().min(1).optional().describe('folder of the run; runs/NAME when not given'),
     })
     .prefault({})
-    .describe('where the run leaves its files'),
+    .describe('where the run leaves its files')
+    .meta({ resume: 'free' }),
   train: z
     .strictObject({
       max_iters: iterations.default(2000).describe('iterations the run ends at'),
@@ -37,7 +48,8 @@ export const coreSchema = z.strictObject({
       grad_clip: z.number().min(0).default(1).describe('largest global norm of the gradients; 0 clips nothing'),
     })
     .prefault({})
-    .describe('the loop'),
+    .describe('the loop')
+    .meta({ resume: 'free' }),
 });
 export type CoreConfig = z.output<typeof coreSchema>;
 

@@ -1,5 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Given } from '../config/composed.js';
 import type { RunSnapshot } from '../run/state.js';
+import type { ChangedTunable } from '../run/tunables.js';
 import type { TokenizerState } from './data.js';
 import type { OptimizerState } from './optimizer.js';
 import { token } from './token.js';
@@ -23,13 +25,21 @@ export interface CheckpointState {
   random: Record<string, number>;
   seed: number;
   /** Tunables that differ from the config, by name. */
-  tunables?: Record<string, number> | undefined;
+  tunables: Record<string, ChangedTunable>;
   /** What each plugin's `state()` returned, by plugin name. */
-  plugins: Record<string, unknown>;
+  plugins: Record<string, PluginState>;
   /** State of the tokenizer the data was made with; null where there is none. */
   tokenizer: TokenizerState | null;
   /** The composed config, as `config.yaml` holds it. */
   config: Record<string, unknown>;
+  /** What each preset and config file gave: tells, when the run goes on, what is given anew. */
+  given: Given;
+}
+
+export interface PluginState {
+  /** `stateVersion` of the plugin that wrote it. */
+  version: number;
+  state: unknown;
 }
 
 /** What is read back: plain arrays, no tensors. */

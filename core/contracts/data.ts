@@ -2,10 +2,35 @@ import { token } from './token.js';
 
 export type Split = 'train' | 'val';
 
-/** Random access to a sequence of tokens that need not fit in memory. */
+/** A piece of a sequence of tokens: a file, or a text in memory. */
+export interface TokenPart {
+  /** What it belongs to, as the config names it: the folder or the text. */
+  readonly corpus: string;
+  /** Absolute path of the file; undefined for tokens in memory. */
+  readonly file: string | undefined;
+  /** Position of its first token in the sequence. */
+  readonly start: number;
+  readonly length: number;
+}
+
+/** How a worker thread opens the same tokens: `module` exports `openTokens(data)`, which returns the reader. */
+export interface SharedTokens {
+  /** URL of a module that is quick to load. */
+  readonly module: string;
+  /** What can be posted to a worker. */
+  readonly data: unknown;
+}
+
+/** Random access to a sequence of tokens that need not fit in memory. A dataset whose tokens change gives a new one. */
 export interface TokenReader {
   /** Number of tokens. */
   readonly length: number;
+  /** What it consists of, in order and without gaps. */
+  readonly parts: readonly TokenPart[];
+  /** Names the content: another one when any token is another. */
+  readonly id: string;
+  /** The same tokens for a worker thread. */
+  share(): SharedTokens;
   /** Copies `count` tokens from position `at` into `into` (from index `offset`); `at + count <= length`. */
   read(at: number, count: number, into: Int32Array, offset: number): void;
 }
@@ -44,7 +69,7 @@ export interface TokenizerFactory {
   /** Learns (or just makes) the tokenizer for a text. */
   forText(text: string): Tokenizer;
   /** Makes one again from its state. @throws UsageError when the state is not this plugin's. */
-  fromState(state: TokenizerState): Tokenizer;
+  fromState(state: TokenizerState): Tokenizer | Promise<Tokenizer>;
   /**
    * The tokenizer of several texts as one, from the state of each text's own.
    * Only tokenizers that learn from the text have it: `espalier prepare` then reads everything twice.
@@ -100,3 +125,24 @@ export interface BatchSource {
   restore(state: unknown): void;
 }
 export const BatchSource = token<BatchSource>('BatchSource');
+
+/** Which tokens training has seen how often; bound by batch strategies that count them. */
+export interface ServedTokens {
+  /** The most-served ids, whose share of everything served is `1 - ignored`; most-served first. */
+  nonOutlierTokens(ignored?: number): number[];
+}
+export const ServedTokens = token<ServedTokens>('ServedTokens');
+
+/** A vocabulary that was shrunken, and can grow back; bound by the plugin that shrinks it. */
+export interface ShrunkenVocabulary {
+  /** Tokens in the whole vocabulary. */
+  readonly fullSize: number;
+  readonly mode: 'shrunken' | 'resized' | 'off';
+  /** [fullSize]: the row of the shrunken model that stood for each token. */
+  rows(): Int32Array;
+  /** The model has a row for every token now: kept ones are served under their own ids, the others as `rareAs`. */
+  resized(rareAs: number): void;
+  /** Tokens are served as they are from now on. */
+  disable(): void;
+}
+export const ShrunkenVocabulary = token<ShrunkenVocabulary>('ShrunkenVocabulary');

@@ -13,6 +13,11 @@ export function windowsAt(reader: TokenReader, starts: readonly number[], { batc
   return { inputs, targets, batchSize, blockSize };
 }
 
+/** How many windows stand side by side, each with the token after it. */
+export function windowsIn(reader: TokenReader, blockSize: number): number {
+  return Math.floor((reader.length - 1) / blockSize);
+}
+
 /** Uniformly random windows. */
 export function randomWindows(reader: TokenReader, random: RandomStream, shape: BatchShape): Batch {
   const starts = Array.from({ length: shape.batchSize }, () => random.below(reader.length - shape.blockSize));
@@ -20,7 +25,7 @@ export function randomWindows(reader: TokenReader, random: RandomStream, shape: 
 }
 
 /** @throws UsageError when a split is too short for one window and the token after it */
-export function refuseShort(reader: TokenReader, split: string, blockSize: number): void {
+export function refuseShort(reader: { readonly length: number }, split: string, blockSize: number): void {
   if (reader.length > blockSize) return;
   throw new UsageError(
     'ESP_DATA_SHORT',

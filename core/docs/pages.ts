@@ -20,7 +20,7 @@ async function configPage(): Promise<string> {
   return [
     GENERATED,
     '# Config reference',
-    'Slots (`engine`, `model`, `optimizer`, `lr`, `data`, `batches`) are each filled by one plugin; its options stand beside its name. Features stand under `plugins`. See [presets](presets.md) for how configs compose.',
+    'Slots (`engine`, `model`, `optimizer`, `lr`, `data`, `batches`) are each filled by one plugin; its options stand beside its name. Features stand under `plugins`. See [presets](presets.md) for how configs compose, and [resume](resume.md) for what a resumed run may change.',
     '## Core',
     optionTable(describeOptions(coreSchema)),
     ...sections,
@@ -31,10 +31,10 @@ async function configPage(): Promise<string> {
 function optionTable(options: readonly OptionDoc[]): string {
   if (options.length === 0) return 'No options.';
   const rows = options.map(
-    ({ name, type, default: value, description }) =>
-      `| \`${name}\` | ${cell(type)} | ${value === undefined ? '' : `\`${cell(JSON.stringify(value))}\``} | ${cell(description)} |`,
+    ({ name, type, default: value, description, resume }) =>
+      `| \`${name}\` | ${cell(type)} | ${value === undefined ? '' : `\`${cell(JSON.stringify(value))}\``} | ${resume ?? ''} | ${cell(description)} |`,
   );
-  return ['| option | type | default | |', '| --- | --- | --- | --- |', ...rows].join('\n');
+  return ['| option | type | default | on resume | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 function eventsPage(): string {

@@ -9,6 +9,9 @@ import type { EventName, Events } from '../events/lifecycle.js';
 /** The plugin's own part of the config, checked by its schema. Inject it with `@inject(PluginConfig)`. */
 export const PluginConfig: Token<unknown> = token('PluginConfig');
 
+/** What `Bindings.wrap` stands in front of. Inject it with `@inject(Wrapped)`. */
+export const Wrapped: Token<unknown> = token('Wrapped');
+
 /** The keys of a config that are filled by exactly one plugin. */
 export const slots = ['engine', 'tokenizer', 'data', 'batches', 'model', 'optimizer', 'lr'] as const;
 export type Slot = (typeof slots)[number];
@@ -23,11 +26,18 @@ export interface PluginOptions {
   config?: z.ZodType;
   /** The slot it can fill; features that are on or off have none. */
   slot?: Slot;
+  /**
+   * The slot whose contract it wraps: it is then loaded, and gets its state back, wherever that slot is in use,
+   * in `espalier evaluate` too.
+   */
+  wraps?: Slot;
   /** For engines: `engine: auto` tries those with a lower rank first. */
   rank?: number;
   /** Names of plugins whose listeners run before (after) this one's; those not present are ignored. */
   after?: readonly string[];
   before?: readonly string[];
+  /** Version of what `state()` returns, from 1: a checkpoint with a newer one is refused. */
+  stateVersion?: number;
   /** False for plugins that only watch: their failures are logged and the run goes on. Default true. */
   critical?: boolean;
 }
@@ -36,6 +46,8 @@ export interface PluginOptions {
 export interface Bindings {
   /** Binds a contract to a class (one instance a run, made when first asked for). */
   bind<T>(contract: Token<T>, implementation: new (...args: never[]) => T): void;
+  /** Puts a class in front of what another plugin binds, which it is given as `@inject(Wrapped)`. */
+  wrap<T>(contract: Token<T>, implementation: new (...args: never[]) => T): void;
 }
 
 /**
@@ -45,8 +57,8 @@ export interface Bindings {
 export interface PluginInstance {
   /** JSON to keep in every checkpoint, under the plugin's name. */
   state?(): unknown;
-  /** Gets back what `state()` returned, before `run:start`. */
-  restore?(state: unknown): void;
+  /** Gets back what `state()` returned, before `run:start`. @param version that it was written with, if not of now */
+  restore?(state: unknown, version: number): void;
   /** Releases what the plugin holds; called in reverse order, always, even after a failure. */
   dispose?(): void | Promise<void>;
 }
@@ -118,5 +130,5 @@ export function pluginListeners(of: PluginClass): ListenerMark[] {
 }
 
 /** Same as tsyringe's, so that a plugin needs one import. */
-export { inject } from 'tsyringe';
+export { inject, injectable } from 'tsyringe';
 export type { InjectionToken };

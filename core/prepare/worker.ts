@@ -60,7 +60,7 @@ async function answer({ piece, state }: Task): Promise<Answer> {
     const none = { tokens: new Uint16Array(0), ends: new Uint32Array(0) };
     return { ...none, bytes, lines, learned: learn(made, texts) };
   }
-  tokenizer ??= made.fromState(state);
+  tokenizer ??= await made.fromState(state);
   return { ...encode(tokenizer, texts), bytes, lines };
 }
 

@@ -71,6 +71,11 @@ export class RandomStreams {
     return new RandomStream(this.#key(name), [index >>> 0, (part + 1) >>> 0]);
   }
 
+  /** A fresh stream for one place of a sequence that may be longer than 2³² (the windows of a run). */
+  place(name: string, index: number): RandomStream {
+    return this.at(name, index % 2 ** 32, Math.floor(index / 2 ** 32));
+  }
+
   /** Numbers drawn so far, by stream. */
   state(): Record<string, number> {
     return Object.fromEntries([...this.#streams].map(([name, stream]) => [name, stream.counter]));

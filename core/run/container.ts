@@ -1,9 +1,9 @@
 import { container as root, instanceCachingFactory, type DependencyContainer, type InjectionToken } from 'tsyringe';
-import { tokenName, type Token } from '../contracts/token.js';
-import { isUsageError, PluginError, UsageError } from '../errors.js';
+import { tokenName } from '../contracts/token.js';
+import { isUsageError, PluginError, UsageError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { FoundPlugin } from '../plugins/resolve.js';
-import { PluginConfig, pluginListeners, type PluginInstance } from '../plugins/plugin.js';
+import { PluginConfig, pluginListeners, Wrapped, type PluginInstance } from '../plugins/plugin.js';
 
 /** A plugin with its checked options. */
 export interface ConfiguredPlugin extends FoundPlugin {
@@ -16,6 +16,9 @@ export interface ConfiguredPlugin extends FoundPlugin {
 export interface LivePlugin {
   readonly name: string;
   readonly instance: PluginInstance;
+  /** It wraps what fills a slot. */
+  readonly wraps: boolean;
+  readonly stateVersion: number;
 }
 
 /** Two runs in one process share nothing: each has a container of its own. */
@@ -29,7 +32,10 @@ export function newContainer(): DependencyContainer {
  * @throws PluginError when a constructor throws
  */
 export function makePlugins(container: DependencyContainer, plugins: readonly ConfiguredPlugin[]): LivePlugin[] {
-  const boundBy = new Map<symbol, string>();
+  const bound = new Map<symbol, Binding>();
+  // tsyringe makes the error of a constructor that another constructor asked for into text: this keeps it.
+  const first: { mistake?: UsageError | undefined } = {};
+  const wraps: { contract: symbol; plugin: string; wrap: (inner: () => unknown) => () => unknown }[] = [];
   const scopes = plugins.map((plugin) => {
     const scope = container.createChildContainer();
     scope.register(PluginConfig, { useValue: plugin.config });
@@ -37,16 +43,51 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
     return { plugin, scope };
   });
   for (const { plugin, scope } of scopes) {
+    const { name } = plugin.options;
+    const maker = <T>(implementation: new (...args: never[]) => T): (() => T) => {
+      const target: InjectionToken<T> = implementation as new (...args: unknown[]) => T;
+      if (target !== asToken(plugin)) scope.registerSingleton(target);
+      return () => {
+        try {
+          return scope.resolve(target);
+        } catch (thrown) {
+          first.mistake ??= usageErrorIn(thrown);
+          throw thrown;
+        }
+      };
+    };
     plugin.class.register?.({
-      bind<T>(contract: Token<T>, implementation: new (...args: never[]) => T): void {
-        claim(boundBy, contract, plugin.options.name);
-        const target: InjectionToken<T> = implementation as new (...args: unknown[]) => T;
-        if (target !== asToken(plugin)) scope.registerSingleton(target);
-        container.register(contract, { useFactory: instanceCachingFactory<T>(() => scope.resolve(target)) });
+      bind(contract, implementation) {
+        claim(bound, contract, { plugin: name, make: maker(implementation) });
+      },
+      wrap(contract, implementation) {
+        const make = maker(implementation);
+        const wrap = (inner: () => unknown): (() => unknown) => {
+          scope.register(Wrapped, { useFactory: inner });
+          return make;
+        };
+        wraps.push({ contract, plugin: name, wrap });
       },
     });
   }
-  return scopes.map(({ plugin, scope }) => ({ name: plugin.options.name, instance: make(plugin, scope) }));
+  for (const { contract, plugin, wrap } of wraps) {
+    const inner = bound.get(contract);
+    if (inner === undefined) throw nothingToWrap(plugin, contract);
+    bound.set(contract, { plugin: inner.plugin, make: wrap(inner.make) });
+  }
+  for (const [contract, { make }] of bound) container.register(contract, { useFactory: instanceCachingFactory(make) });
+  return scopes.map(({ plugin, scope }) => ({
+    name: plugin.options.name,
+    instance: make(plugin, scope, first),
+    wraps: plugin.options.wraps !== undefined,
+    stateVersion: plugin.options.stateVersion ?? 1,
+  }));
+}
+
+/** Who binds a contract, and how what it binds is made. */
+interface Binding {
+  readonly plugin: string;
+  readonly make: () => unknown;
 }
 
 /** Adds every `@On` listener of the plugins to the bus, in the plugins' order. */
@@ -71,21 +112,33 @@ function asToken(plugin: FoundPlugin): new (...args: unknown[]) => object {
   return plugin.class as new (...args: unknown[]) => object;
 }
 
-function claim(boundBy: Map<symbol, string>, contract: symbol, plugin: string): void {
-  const other = boundBy.get(contract);
+function claim(bound: Map<symbol, Binding>, contract: symbol, binding: Binding): void {
+  const other = bound.get(contract);
   if (other !== undefined) {
     throw new UsageError(
       'ESP_CONTRACT_TWICE',
-      `plugins ${other} and ${plugin} both bind ${tokenName(contract)}; turn one of them off`,
+      `plugins ${other.plugin} and ${binding.plugin} both bind ${tokenName(contract)}; turn one of them off`,
     );
   }
-  boundBy.set(contract, plugin);
+  bound.set(contract, binding);
 }
 
-function make(plugin: ConfiguredPlugin, scope: DependencyContainer): PluginInstance {
+function nothingToWrap(plugin: string, contract: symbol): UsageError {
+  return new UsageError(
+    'ESP_CONTRACT_MISSING',
+    `plugin ${plugin} wraps ${tokenName(contract)}, which no plugin of this run binds; turn it off`,
+  );
+}
+
+function make(
+  plugin: ConfiguredPlugin,
+  scope: DependencyContainer,
+  first: { mistake?: UsageError | undefined },
+): PluginInstance {
   try {
     return scope.resolve(asToken(plugin));
   } catch (thrown) {
+    if (first.mistake !== undefined) throw first.mistake;
     if (isUsageError(thrown)) throw thrown;
     throw new PluginError(plugin.options.name, 'its constructor', thrown);
   }

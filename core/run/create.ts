@@ -20,7 +20,7 @@ import { Terminal } from '../terminal.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
 import { RunControl } from './control.js';
 import { chooseEngine } from './engine.js';
-import { RunFolder } from './folder.js';
+import { defaultRunFolder, RunFolder } from './folder.js';
 import { Run } from './run.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
@@ -97,6 +97,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   const run = new Run({
     config: checked.core,
     composed: value,
+    given: composed.given,
     container,
     bus,
     plugins: live,
@@ -131,9 +132,15 @@ async function loadPlugins(
     if (request.only === undefined || request.only.includes(slot)) await add(checked.slots[slot], slot);
   }
   const inSlots = configured.length;
-  if (request.only === undefined) for (const feature of checked.features) await add(feature);
-  refuseTwins(configured);
-  return [...configured.slice(0, inSlots), ...orderPlugins(configured.slice(inSlots))];
+  const { only } = request;
+  // Features that change what the data is are part of it, wherever it is read.
+  if (only === undefined || only.includes('data')) for (const feature of checked.features) await add(feature);
+  const inUse = configured.filter(
+    ({ options: { slot, wraps } }) =>
+      only === undefined || slot !== undefined || (wraps !== undefined && only.includes(wraps)),
+  );
+  refuseTwins(inUse);
+  return [...inUse.slice(0, inSlots), ...orderPlugins(inUse.slice(inSlots))];
 }
 
 /** What is wrong with a plugin that a config names is told with the place that names it. */
@@ -181,7 +188,7 @@ function coreTunables({ batch_size, gradient_accumulation_steps }: CoreConfig['t
 }
 
 function runFolder(core: CoreConfig, cwd: string): string {
-  return path.resolve(cwd, core.run.dir ?? path.join('runs', core.run.name));
+  return path.resolve(cwd, core.run.dir ?? defaultRunFolder(core.run.name));
 }
 
 function packageVersion(): string {

@@ -3,6 +3,11 @@ import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
 import { lockFolder } from './lock.js';
 
+/** The folder of a run that has only a name, relative to the working folder. */
+export function defaultRunFolder(name: string): string {
+  return path.join('runs', name);
+}
+
 /** The folder of a run: nothing is created in it before training starts. */
 export class RunFolder {
   constructor(

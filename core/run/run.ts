@@ -1,10 +1,16 @@
 import type { DependencyContainer } from 'tsyringe';
 import { BatchSource, Dataset, type Split } from '../contracts/data.js';
-import { CheckpointStore, type LoadedCheckpoint, type Snapshot } from '../contracts/checkpoint-store.js';
+import {
+  CheckpointStore,
+  type LoadedCheckpoint,
+  type PluginState,
+  type Snapshot,
+} from '../contracts/checkpoint-store.js';
 import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
+import type { Given } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
 import { CHECKPOINT_FORMAT } from '../checkpoint/read.js';
 import { messageOf, PluginError } from '../errors.js';
@@ -15,7 +21,7 @@ import type { LivePlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkPrecision, useEngine } from './engine.js';
 import { RunFolder } from './folder.js';
-import { restoreCheckpoint, loadWeights } from './restore.js';
+import { restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
 import { trainLoop } from './loop.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
@@ -31,6 +37,8 @@ export interface RunParts {
   readonly config: CoreConfig;
   /** The composed config with every default, as `config.yaml` will hold it. */
   readonly composed: Record<string, unknown>;
+  /** What its presets and files gave. */
+  readonly given: Given;
   readonly container: DependencyContainer;
   readonly bus: EventBus;
   readonly plugins: readonly LivePlugin[];
@@ -83,10 +91,22 @@ export class Run {
     loadWeights(this.model, from);
   }
 
-  /** Goes on from a checkpoint: weights, optimizer, position, random streams and every plugin's state. */
-  restore(from: LoadedCheckpoint): void {
+  /** Gives plugins that wrap a slot the state of a checkpoint back: what they wrap is then what it was. */
+  restoreWraps(from: LoadedCheckpoint): void {
+    restorePlugins(
+      from,
+      this.parts.plugins.filter(({ wraps }) => wraps),
+    );
+  }
+
+  /**
+   * Goes on from a checkpoint: weights, optimizer, position, random streams and every plugin's state.
+   * @param options plugins whose state is dropped: they start afresh
+   */
+  restore(from: LoadedCheckpoint, options: { readonly drop?: readonly string[] } = {}): void {
     useEngine(this.container.resolve(Engine));
     restoreCheckpoint(from, {
+      drop: options.drop ?? [],
       model: this.model,
       optimizer: this.container.resolve(Optimizer),
       state: this.state,
@@ -130,9 +150,10 @@ export class Run {
   snapshot(): Snapshot {
     const { container, state } = this;
     const random = container.resolve(RandomStreams);
-    const plugins: Record<string, unknown> = {};
-    for (const { name, instance } of this.parts.plugins) {
-      if (instance.state !== undefined) plugins[name] = this.#guard(name, 'state()', () => instance.state?.());
+    const plugins: Record<string, PluginState> = {};
+    for (const { name, instance, stateVersion } of this.parts.plugins) {
+      if (instance.state === undefined) continue;
+      plugins[name] = { version: stateVersion, state: this.#guard(name, 'state()', () => instance.state?.()) };
     }
     return {
       weights: this.model.parameters(),
@@ -148,6 +169,7 @@ export class Run {
         plugins,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
         config: this.parts.composed,
+        given: this.parts.given,
       },
     };
   }

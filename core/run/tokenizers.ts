@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TokenizerFactory, type Tokenizer, type Tokenizers, type TokenizerState } from '../contracts/data.js';
+import { TokenizerFactory, Tokenizers, type Tokenizer, type TokenizerState } from '../contracts/data.js';
 import { UsageError } from '../errors.js';
 import { findPlugin } from '../plugins/resolve.js';
 import { makePlugins, newContainer } from './container.js';
@@ -17,7 +17,7 @@ export class TokenizersByName implements Tokenizers {
 
   async fromState(state: TokenizerState, configured?: TokenizerFactory): Promise<Tokenizer> {
     try {
-      if (configured !== undefined) return configured.fromState(state);
+      if (configured !== undefined) return await configured.fromState(state);
     } catch (thrown) {
       if (!(thrown instanceof UsageError) || thrown.code !== 'ESP_TOKENIZER_STATE') throw thrown;
     }
@@ -32,6 +32,7 @@ export class TokenizersByName implements Tokenizers {
       throw new UsageError('ESP_TOKENIZER_OPTIONS', `tokenizer ${use}: ${z.prettifyError(checked.error)}`);
     }
     const container = newContainer();
+    container.register(Tokenizers, { useValue: this });
     makePlugins(container, [{ ...found, config: checked.data, path: ['data', 'tokenizer'] }]);
     return container.resolve(TokenizerFactory);
   }

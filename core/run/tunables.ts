@@ -6,8 +6,15 @@ export interface Tunable {
 }
 export interface TunableRange {
   least: number;
+  most?: number;
   /** Whole numbers only. */
   whole: boolean;
+}
+/** A tunable that is not as the config had it. */
+export interface ChangedTunable {
+  value: number;
+  /** What the config had; checkpoints of format 1 do not tell. */
+  configured?: number | undefined;
 }
 interface Cell {
   value: number;
@@ -37,10 +44,13 @@ export class Tunables {
 
   /** @throws UsageError when this run has no such number, or it may not be that */
   check(name: string, value: number): void {
-    const { least, whole } = this.#cell(name).range;
-    if (Number.isFinite(value) && value >= least && (!whole || Number.isSafeInteger(value))) return;
+    const { least, most = Infinity, whole } = this.#cell(name).range;
+    if (Number.isFinite(value) && value >= least && value <= most && (!whole || Number.isSafeInteger(value))) return;
     const kind = whole ? 'a whole number' : 'a number';
-    throw new UsageError('ESP_TUNABLE', `${name} cannot be ${String(value)}: give ${kind} from ${String(least)}`);
+    throw new UsageError(
+      'ESP_TUNABLE',
+      `${name} cannot be ${String(value)}: give ${kind} from ${String(least)}${most === Infinity ? '' : ` to ${String(most)}`}`,
+    );
   }
 
   /** @throws UsageError as `check` does */
@@ -50,14 +60,18 @@ export class Tunables {
   }
 
   /** Those that are not as the config has them. */
-  changed(): Record<string, number> {
+  changed(): Record<string, ChangedTunable> {
     const changed = [...this.#cells].filter(([, { value, initial }]) => value !== initial);
-    return Object.fromEntries(changed.map(([name, { value }]) => [name, value]));
+    return Object.fromEntries(changed.map(([name, { value, initial }]) => [name, { value, configured: initial }]));
   }
 
-  /** Takes back what `changed` gave; all others are as the config has them. */
-  restore(changed: Readonly<Record<string, number>>): void {
-    for (const [name, cell] of this.#cells) cell.value = changed[name] ?? cell.initial;
+  /** Takes back what `changed` gave; one whose setting in the config was changed since has that. */
+  restore(changed: Readonly<Record<string, ChangedTunable>>): void {
+    for (const [name, cell] of this.#cells) {
+      const was = changed[name];
+      const asThen = was !== undefined && (was.configured ?? cell.initial) === cell.initial;
+      cell.value = asThen ? was.value : cell.initial;
+    }
   }
 
   #cell(name: string): Cell {

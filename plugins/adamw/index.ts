@@ -16,13 +16,19 @@ import {
 } from '../../core/index.js';
 
 const beta = z.number().min(0).lt(1);
-const options = z.strictObject({
-  learning_rate: z.number().min(0).default(1e-3).describe('the rate that the schedule starts from'),
-  weight_decay: z.number().min(0).default(0.1).describe('decay of tensors of two or more dimensions; others have none'),
-  beta1: beta.default(0.9).describe('decay of the mean of gradients'),
-  beta2: beta.default(0.99).describe('decay of the mean of squared gradients'),
-  eps: z.number().gt(0).default(1e-8).describe('added to the divisor'),
-});
+const options = z
+  .strictObject({
+    learning_rate: z.number().min(0).default(1e-3).describe('the rate that the schedule starts from'),
+    weight_decay: z
+      .number()
+      .min(0)
+      .default(0.1)
+      .describe('decay of tensors of two or more dimensions; others have none'),
+    beta1: beta.default(0.9).describe('decay of the mean of gradients'),
+    beta2: beta.default(0.99).describe('decay of the mean of squared gradients'),
+    eps: z.number().gt(0).default(1e-8).describe('added to the divisor'),
+  })
+  .meta({ resume: 'free' });
 
 /** Added to the norm when gradients are clipped, as torch.nn.utils.clip_grad_norm_ does. */
 const CLIP_EPSILON = 1e-6;

@@ -29,22 +29,24 @@ import {
 } from '../../core/index.js';
 import { removeUnfinished, setNewerAside } from './aside.js';
 
-const options = z.strictObject({
-  keep: z
-    .strictObject({
-      last: z.int().min(1).default(3).describe('newest checkpoints kept'),
-      best: z.int().min(0).default(1).describe('checkpoints with the lowest validation losses kept too'),
-      every: z.int().min(0).default(0).describe('those at multiples of so many iterations are kept too; 0: none'),
-    })
-    .prefault({})
-    .describe('checkpoints that rotation leaves'),
-  interval: z.int().min(0).default(0).describe('iterations between checkpoints; 0: one at each evaluation'),
-  background: z.boolean().default(true).describe('write while training goes on; false: training waits'),
-  on_error: z
-    .enum(['continue', 'stop'])
-    .default('continue')
-    .describe('when a checkpoint cannot be written (disk full): go on and try again at the next one, or stop'),
-});
+const options = z
+  .strictObject({
+    keep: z
+      .strictObject({
+        last: z.int().min(1).default(3).describe('newest checkpoints kept'),
+        best: z.int().min(0).default(1).describe('checkpoints with the lowest validation losses kept too'),
+        every: z.int().min(0).default(0).describe('those at multiples of so many iterations are kept too; 0: none'),
+      })
+      .prefault({})
+      .describe('checkpoints that rotation leaves'),
+    interval: z.int().min(0).default(0).describe('iterations between checkpoints; 0: one at each evaluation'),
+    background: z.boolean().default(true).describe('write while training goes on; false: training waits'),
+    on_error: z
+      .enum(['continue', 'stop'])
+      .default('continue')
+      .describe('when a checkpoint cannot be written (disk full): go on and try again at the next one, or stop'),
+  })
+  .meta({ resume: 'free' });
 
 const BYTES_PER_PARAMETER = 12;
 
@@ -125,7 +127,7 @@ export default class Checkpoint implements CheckpointStore {
     if (this.#loss !== undefined) this.#noteBest(name, this.#loss);
     this.#loss = undefined;
     // The plugin's own state is of the moment before this checkpoint was named.
-    snapshot.state.plugins['checkpoint'] = this.state();
+    snapshot.state.plugins['checkpoint'] = { version: 1, state: this.state() };
     const copy = copySnapshot(snapshot);
     const pauseMs = performance.now() - from;
     this.#writing = this.#write({ name, iteration, kinds, pauseMs }, copy);

@@ -16,17 +16,19 @@ import {
 import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
 import { registerNativeBackend } from './kernels/index.js';
 
-const options = z.strictObject({
-  threads: z
-    .int()
-    .min(1)
-    .optional()
-    .describe('threads; as many as this process may use when not given; the results do not depend on it'),
-  variant: z
-    .enum(['auto', 'amxbf16', 'avx512bf16', 'avx512', 'avx2', 'portable'])
-    .default('auto')
-    .describe('instruction set of the kernels; auto: the best that the processor has'),
-});
+const options = z
+  .strictObject({
+    threads: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('threads; as many as this process may use when not given; the results do not depend on it'),
+    variant: z
+      .enum(['auto', 'amxbf16', 'avx512bf16', 'avx512', 'avx2', 'portable'])
+      .default('auto')
+      .describe('instruction set of the kernels; auto: the best that the processor has'),
+  })
+  .meta({ resume: 'warn' });
 
 @Plugin({
   name: 'engine-native',

@@ -18,15 +18,17 @@ import { findCopies } from './copies.js';
 import { installTensorflow } from './install.js';
 import { loadBackend, type LoadedTensorflow } from './load.js';
 
-const options = z.strictObject({
-  threads: z
-    .int()
-    .min(1)
-    .optional()
-    .describe(
-      'threads of one operation; as many as this process may use when not given; the first run of a process decides',
-    ),
-});
+const options = z
+  .strictObject({
+    threads: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'threads of one operation; as many as this process may use when not given; the first run of a process decides',
+      ),
+  })
+  .meta({ resume: 'warn' });
 
 @Plugin({
   name: 'engine-tensorflow',

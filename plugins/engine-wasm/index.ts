@@ -14,9 +14,11 @@ import {
 } from '../../core/index.js';
 import { registerWasmKernels } from './kernels/index.js';
 
-const options = z.strictObject({
-  threads: z.int().min(1).optional().describe('threads; as many as this process may use when not given'),
-});
+const options = z
+  .strictObject({
+    threads: z.int().min(1).optional().describe('threads; as many as this process may use when not given'),
+  })
+  .meta({ resume: 'warn' });
 
 @Plugin({
   name: 'engine-wasm',

@@ -19,12 +19,14 @@ import {
   type Tunable,
 } from '../../core/index.js';
 
-const options = z.strictObject({
-  interval: z.int().min(0).default(250).describe('iterations between evaluations; 0: only at the end'),
-  iters: z.int().min(1).default(200).describe('batches of each split that a loss is estimated from'),
-  at_start: z.boolean().default(false).describe('evaluate before the first iteration too'),
-  full: z.boolean().default(false).describe('measure the validation loss over the whole validation data'),
-});
+const options = z
+  .strictObject({
+    interval: z.int().min(0).default(250).describe('iterations between evaluations; 0: only at the end'),
+    iters: z.int().min(1).default(200).describe('batches of each split that a loss is estimated from'),
+    at_start: z.boolean().default(false).describe('evaluate before the first iteration too'),
+    full: z.boolean().default(false).describe('measure the validation loss over the whole validation data'),
+  })
+  .meta({ resume: 'free' });
 
 @Plugin({ name: 'evaluation', summary: 'Estimates the training and validation loss, dropout off.', config: options })
 export default class Evaluation {

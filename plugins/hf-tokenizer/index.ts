@@ -14,14 +14,16 @@ import {
   type TokenizerState,
 } from '../../core/index.js';
 
-const options = z.strictObject({
-  file: z.string().min(1).optional().describe('a Hugging Face tokenizer.json'),
-  end_of_text: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('the token that ends a text; by default the first of <|endoftext|>, <|end_of_text|>, </s> and <eos>'),
-});
+const options = z
+  .strictObject({
+    file: z.string().min(1).optional().describe('a Hugging Face tokenizer.json'),
+    end_of_text: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('the token that ends a text; by default the first of <|endoftext|>, <|end_of_text|>, </s> and <eos>'),
+  })
+  .meta({ resume: 'fixed' });
 
 /** Tokens that end a text in well-known models, in the order they are looked for. */
 const USUAL_ENDS = ['<|endoftext|>', '<|end_of_text|>', '</s>', '<eos>'];

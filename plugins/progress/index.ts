@@ -14,9 +14,11 @@ import {
   type RunStart,
 } from '../../core/index.js';
 
-const options = z.strictObject({
-  interval: z.int().min(1).default(100).describe('iterations between plain lines, where the output is no terminal'),
-});
+const options = z
+  .strictObject({
+    interval: z.int().min(1).default(100).describe('iterations between plain lines, where the output is no terminal'),
+  })
+  .meta({ resume: 'free' });
 
 const BAR_WIDTH = 20;
 /** Weight of the newest iteration in the smoothed time of one. */

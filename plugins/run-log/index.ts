@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import path from 'node:path';
 import { z } from 'zod';
@@ -18,9 +18,13 @@ import {
   type RunStart,
 } from '../../core/index.js';
 
-const options = z.strictObject({
-  interval: z.int().min(1).default(10).describe('iterations between lines of training metrics'),
-});
+const FILES = ['metrics.jsonl', 'events.jsonl', 'run.log'];
+
+const options = z
+  .strictObject({
+    interval: z.int().min(1).default(10).describe('iterations between lines of training metrics'),
+  })
+  .meta({ resume: 'free' });
 
 @Plugin({
   name: 'run-log',
@@ -44,6 +48,7 @@ export default class RunLog {
 
   @On('run:start')
   start({ state, maxIters, resumedFrom }: RunStart): void {
+    this.#goOnAt(resumedFrom === undefined ? 0 : state.iteration, resumedFrom !== undefined);
     this.#stopListening = this.log.addSink((level, line) => {
       this.#append('run.log', `${new Date().toISOString()} ${level.padEnd(5)} ${line}`);
     });
@@ -60,6 +65,13 @@ export default class RunLog {
   metrics({ iteration, values }: Metrics): void {
     this.#metrics(iteration, this.runState.tokens, values);
     this.#event('metrics', { iteration, ...values });
+  }
+
+  /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
+  @On('checkpoint:due')
+  async flush(): Promise<void> {
+    const streams = [...this.#streams.values()];
+    await Promise.all(streams.map((stream) => new Promise((done) => stream.write('', done))));
   }
 
   @On('checkpoint:saved')
@@ -84,6 +96,23 @@ export default class RunLog {
     await Promise.allSettled([...this.#streams.values()].map((stream) => finished(stream.end())));
   }
 
+  /** What was logged after the checkpoint is logged again; a run that starts over starts new files. */
+  #goOnAt(iteration: number, keep: boolean): void {
+    const at = (name: string): string => path.join(this.folder.path, name);
+    try {
+      if (!keep) for (const name of FILES) rmSync(at(name), { force: true });
+      else if (existsSync(at('metrics.jsonl'))) {
+        const lines = readFileSync(at('metrics.jsonl'), 'utf8').split('\n');
+        const before = lines.filter((line) => iterationOf(line) <= iteration);
+        if (before.length < lines.length - 1) {
+          writeFileSync(at('metrics.jsonl'), before.map((line) => `${line}\n`).join(''));
+        }
+      }
+    } catch {
+      // What is wrong with a file is told of when its first line is written.
+    }
+  }
+
   #metrics(iteration: number, tokens: number, values: Readonly<Record<string, number>>): void {
     this.#append('metrics.jsonl', JSON.stringify({ iter: iteration, tokens, ...values }));
   }
@@ -105,5 +134,16 @@ export default class RunLog {
       this.#streams.set(name, stream);
     }
     stream.write(`${line}\n`);
+  }
+}
+
+const lineSchema = z.looseObject({ iter: z.int() });
+
+/** Infinity for what is no whole line: a process that was killed may leave half of one. */
+function iterationOf(line: string): number {
+  try {
+    return lineSchema.parse(JSON.parse(line)).iter;
+  } catch {
+    return Infinity;
   }
 }

@@ -21,9 +21,11 @@ import {
 import { readSchedule, writeCompleted, type Entry } from './file.js';
 import { ownOperations } from './operations/index.js';
 
-const options = z.strictObject({
-  file: z.string().min(1).describe('the schedule, YAML or JSON; completion flags are written back to it'),
-});
+const options = z
+  .strictObject({
+    file: z.string().min(1).describe('the schedule, YAML or JSON; completion flags are written back to it'),
+  })
+  .meta({ resume: 'free' });
 const stateSchema = z.strictObject({
   file: z.string(),
   iter_of_last_op: z.int(),

@@ -1,11 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { UsageError } from '../../core/index.js';
-
-/** How a token file is laid out: little-endian ids after a header of so many bytes. */
-export interface ShardFormat {
-  readonly headerBytes: number;
-  readonly bytesPerToken: 2 | 4;
-}
+import type { ShardFormat } from './reader.js';
 
 /** llm.c's header: 256 int32, of which the first three are the magic number, the version and the number of tokens. */
 const LLM_C_HEADER_BYTES = 1024;

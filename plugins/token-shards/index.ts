@@ -3,6 +3,8 @@ import { z } from 'zod';
 import {
   Dataset,
   inject,
+  Logger,
+  MemoryReader,
   Model,
   On,
   Plugin,
@@ -16,28 +18,38 @@ import {
   type Tokenizer,
   type TokenReader,
 } from '../../core/index.js';
-import { readMeta, refuseOtherContent, refuseOtherFiles, refuseUnfinished, tokenizerIn } from './meta.js';
-import { ShardReader, shardFiles } from './shards.js';
-import { MemoryReader, readText } from './text.js';
+import { changed, contentOf, contentSchema, difference, type Content } from './content.js';
+import { readMeta, refuseOtherContent, refuseOtherFiles, refuseUnfinished, tokenizerIn, type Meta } from './meta.js';
+import { ShardReader, type ShardFile } from './reader.js';
+import { scanShards, shardFiles, shardOf } from './shards.js';
+import { readText } from './text.js';
 
-const options = z.strictObject({
-  text: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('a text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts'),
-  dir: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them'),
-  val_fraction: z
-    .number()
-    .gt(0)
-    .lt(1)
-    .default(0.1)
-    .describe('share of the text, at its end, that is kept for validation'),
-});
+const options = z
+  .strictObject({
+    text: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('a text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts'),
+    dir: z
+      .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+      .optional()
+      .describe(
+        'a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them; or a list of such folders with one vocabulary',
+      ),
+    val_fraction: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .default(0.1)
+      .describe('share of the text, at its end, that is kept for validation')
+      .meta({ resume: 'fixed' }),
+    allow_change: z
+      .boolean()
+      .default(false)
+      .describe('resume on data that is not what the checkpoint was trained on (`--allow-data-change`)'),
+  })
+  .meta({ resume: 'free' });
 
 @Plugin({
   name: 'token-shards',
@@ -54,6 +66,7 @@ export default class TokenShards implements Dataset {
   description = 'not opened';
   tokenizer: Tokenizer | undefined;
   readonly #splits = new Map<Split, TokenReader>();
+  #content: Content = { train: [], val: [] };
 
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
@@ -61,6 +74,7 @@ export default class TokenShards implements Dataset {
     @inject(Tokenizers) private readonly tokenizers: Tokenizers,
     @inject(Model) private readonly model: Model,
     @inject(RunFolder) private readonly folder: RunFolder,
+    @inject(Logger) private readonly log: Logger,
   ) {
     const given = [this.config.text, this.config.dir].filter((source) => source !== undefined);
     if (given.length !== 1) {
@@ -75,9 +89,10 @@ export default class TokenShards implements Dataset {
   @On('run:setup')
   async open(): Promise<void> {
     if (this.config.text !== undefined) this.#openText(this.config.text);
-    else if (this.config.dir !== undefined) await this.#openFolder(this.config.dir);
+    else await this.#openFolders([this.config.dir ?? []].flat());
     const sizes = `${this.split('train').length.toLocaleString('en-US')} training and ${this.split('val').length.toLocaleString('en-US')} validation tokens`;
-    this.description = `${this.config.text ?? this.config.dir ?? ''}: ${sizes}, vocabulary of ${String(this.vocabSize)}`;
+    const source = this.config.text ?? [this.config.dir].flat().join(', ');
+    this.description = `${source}: ${sizes}, vocabulary of ${String(this.vocabSize)}`;
   }
 
   split(name: Split): TokenReader {
@@ -90,35 +105,95 @@ export default class TokenShards implements Dataset {
     for (const reader of this.#splits.values()) if (reader instanceof ShardReader) reader.close();
   }
 
+  state(): Content {
+    return this.#content;
+  }
+
+  /** @throws UsageError when the data is not what it was, unless that is allowed */
+  restore(state: unknown): void {
+    const what = difference(contentSchema.parse(state), this.#content);
+    if (what === undefined) return;
+    if (!this.config.allow_change) throw changed(what);
+    this.log.warn(`going on with other data: ${what}`);
+  }
+
   #openText(name: string): void {
     const text = readText(name, (file) => this.folder.fromConfig(file));
     this.tokenizer = this.configured.forText(text);
     this.vocabSize = this.tokenizer.vocabSize;
     const tokens = this.tokenizer.encode(text);
     const trainLength = Math.floor(tokens.length * (1 - this.config.val_fraction));
-    this.#splits.set('train', new MemoryReader(tokens.subarray(0, trainLength)));
-    this.#splits.set('val', new MemoryReader(tokens.subarray(trainLength)));
+    const read = (split: Split, part: Int32Array): Content[Split] => {
+      const reader = new MemoryReader(part, name);
+      this.#splits.set(split, reader);
+      return contentOf([{ file: name, length: part.length }], new Map([[name, reader.id]]));
+    };
+    this.#content = {
+      train: read('train', tokens.subarray(0, trainLength)),
+      val: read('val', tokens.subarray(trainLength)),
+    };
   }
 
-  async #openFolder(name: string): Promise<void> {
-    const folder = this.folder.fromConfig(name);
-    refuseUnfinished(folder, name);
-    const meta = readMeta(path.join(folder, 'meta.json'));
+  async #openFolders(names: readonly string[]): Promise<void> {
+    const folders = names.map((name) => this.#look(name));
+    const meta = common(folders);
     const limit = meta.vocab_size ?? (this.model.vocabSize > 0 ? this.model.vocabSize : Infinity);
-    const found = { train: shardFiles(folder, 'train'), val: shardFiles(folder, 'val') };
-    refuseOtherFiles(folder, meta, found);
     let largest = 0;
-    for (const split of ['train', 'val'] as const) {
-      if (found[split].length === 0)
-        throw new UsageError('ESP_DATA_DIR', `data.dir ${name} has no ${split}.bin and no ${split} shards`);
-      const reader = new ShardReader(found[split], meta.dtype === 'uint32' ? 4 : 2);
-      this.#splits.set(split, reader);
-      const scanned = reader.scan(limit, meta.shards !== undefined);
-      refuseOtherContent(folder, meta, scanned.hashes);
+    const scan = (split: Split): Content[Split] => {
+      const shards = folders.flatMap(({ found }) => found[split]);
+      const scanned = scanShards(shards, limit);
+      this.#splits.set(split, scanned.reader);
+      for (const each of folders) refuseOtherContent(each.folder, each.meta, scanned.hashes);
       largest = Math.max(largest, scanned.largest);
-    }
+      return contentOf(shards, scanned.hashes);
+    };
+    this.#content = { train: scan('train'), val: scan('val') };
     this.vocabSize = limit === Infinity ? largest + 1 : limit;
     const state = tokenizerIn(meta);
     if (state !== undefined) this.tokenizer = await this.tokenizers.fromState(state, this.configured);
   }
+
+  /** What is in a folder, without reading its tokens. */
+  #look(name: string): Folder {
+    const folder = this.folder.fromConfig(name);
+    refuseUnfinished(folder, name);
+    const meta = readMeta(path.join(folder, 'meta.json'));
+    const files = { train: shardFiles(folder, 'train'), val: shardFiles(folder, 'val') };
+    refuseOtherFiles(folder, meta, files);
+    const open = (split: Split): ShardFile[] => {
+      if (files[split].length === 0)
+        throw new UsageError('ESP_DATA_DIR', `data.dir ${name} has no ${split}.bin and no ${split} shards`);
+      return files[split].map((file) => shardOf(file, name, meta.dtype === 'uint32' ? 4 : 2));
+    };
+    return { name, folder, meta, found: { train: open('train'), val: open('val') } };
+  }
+}
+
+interface Folder {
+  readonly name: string;
+  readonly folder: string;
+  readonly meta: Meta;
+  readonly found: Readonly<Record<Split, ShardFile[]>>;
+}
+
+/** What holds for all folders. @throws UsageError when two have not the same vocabulary */
+function common(folders: readonly Folder[]): Meta {
+  const [first, ...others] = folders;
+  if (first === undefined) return {};
+  for (const other of others) {
+    const same =
+      other.meta.vocab_size === first.meta.vocab_size &&
+      JSON.stringify(tokenizerIn(other.meta)) === JSON.stringify(tokenizerIn(first.meta));
+    if (same) continue;
+    throw new UsageError(
+      'ESP_DATA_CORPORA',
+      `data.dir: ${first.name} (${vocabularyOf(first)}) and ${other.name} (${vocabularyOf(other)}) have different vocabularies; prepare them with one tokenizer`,
+    );
+  }
+  return first.meta;
+}
+
+function vocabularyOf({ meta }: Folder): string {
+  const size = meta.vocab_size === undefined ? 'size unknown' : `${String(meta.vocab_size)} tokens`;
+  return `tokenizer ${tokenizerIn(meta)?.tokenizer ?? 'unknown'}, ${size}`;
 }

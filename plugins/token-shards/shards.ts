@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
-import { endianness } from 'node:os';
+import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError, type Split, type TokenReader } from '../../core/index.js';
-import { formatOf, type ShardFormat } from './format.js';
+import { UsageError, type Split } from '../../core/index.js';
+import { formatOf } from './format.js';
+import { ShardReader, tokensIn, type ShardFile } from './reader.js';
 
 const SCAN_TOKENS = 1 << 20;
-
-interface Shard extends ShardFormat {
-  readonly name: string;
-  readonly file: number;
-  /** Position of its first token in the split. */
-  readonly start: number;
-  readonly length: number;
-}
 
 /** The shards of a split in a folder (`train.bin`, or `*train_000001.bin` …), by name. */
 export function shardFiles(folder: string, split: Split): string[] {
@@ -24,90 +16,45 @@ export function shardFiles(folder: string, split: Split): string[] {
     .map((name) => path.join(folder, name));
 }
 
-/** Token files read at positions into one reused buffer: memory does not grow with them. */
-export class ShardReader implements TokenReader {
-  readonly length: number;
-  readonly #shards: readonly Shard[];
-  #buffer = Buffer.from(new ArrayBuffer(0));
-
-  /**
-   * @param bytesPerToken of files without a header of their own
-   * @throws UsageError for a file that is cut off
-   */
-  constructor(files: readonly string[], bytesPerToken: 2 | 4) {
-    let start = 0;
-    const formats = files
-      .map((file) => ({ file, size: statSync(file).size }))
-      .map(({ file, size }) => {
-        const format = formatOf(file, size, bytesPerToken);
-        return { ...format, name: file, length: (size - format.headerBytes) / format.bytesPerToken };
-      });
-    this.#shards = formats.map((format) => {
-      const shard = { ...format, file: openSync(format.name, 'r'), start };
-      start += shard.length;
-      return shard;
-    });
-    this.length = start;
-  }
-
-  read(at: number, count: number, into: Int32Array, offset: number): void {
-    let done = 0;
-    for (const shard of this.#shards) {
-      const from = at + done - shard.start;
-      if (from < 0 || from >= shard.length || done === count) continue;
-      const here = Math.min(count - done, shard.length - from);
-      into.set(tokensIn(this.#readBytes(shard, from, here), shard.bytesPerToken), offset + done);
-      done += here;
-    }
-    if (done < count)
-      throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
-  }
-
-  /**
-   * Reads everything once.
-   * @returns the largest id, and the SHA-256 of each file's tokens where `hash` asks for it
-   * @throws UsageError naming file and position of the first id that is not below `vocabSize`
-   */
-  scan(vocabSize: number, hash: boolean): { largest: number; hashes: Map<string, string> } {
-    let largest = 0;
-    const hashes = new Map<string, string>();
-    for (const shard of this.#shards) {
-      const digest = createHash('sha256');
-      for (let at = 0; at < shard.length; at += SCAN_TOKENS) {
-        const bytes = this.#readBytes(shard, at, Math.min(SCAN_TOKENS, shard.length - at));
-        if (hash) digest.update(bytes);
-        const tokens = tokensIn(bytes, shard.bytesPerToken);
-        largest = Math.max(largest, largestOf(tokens));
-        if (largest >= vocabSize) throw overVocabulary(shard.name, at, tokens, vocabSize);
-      }
-      hashes.set(shard.name, digest.digest('hex'));
-    }
-    return { largest, hashes };
-  }
-
-  close(): void {
-    for (const { file } of this.#shards) closeSync(file);
-  }
-
-  /** They stand in the buffer until the next read. */
-  #readBytes({ name, file, headerBytes, bytesPerToken }: Shard, from: number, count: number): Buffer<ArrayBuffer> {
-    const size = count * bytesPerToken;
-    if (this.#buffer.length < size) this.#buffer = Buffer.from(new ArrayBuffer(size));
-    const bytes = this.#buffer.subarray(0, size);
-    const got = readSync(file, bytes, 0, size, headerBytes + from * bytesPerToken);
-    if (got < size) throw new UsageError('ESP_SHARD_CHANGED', `${name} became shorter while it was read`);
-    return bytes;
-  }
+/**
+ * @param corpus the folder as the config names it
+ * @param bytesPerToken of a file without a header of its own
+ * @throws UsageError for a file that is cut off
+ */
+export function shardOf(file: string, corpus: string, bytesPerToken: 2 | 4): ShardFile {
+  const { size } = statSync(file);
+  const format = formatOf(file, size, bytesPerToken);
+  return { ...format, file, corpus, length: (size - format.headerBytes) / format.bytesPerToken };
 }
 
-function tokensIn(bytes: Buffer<ArrayBuffer>, bytesPerToken: 2 | 4): Uint16Array | Uint32Array {
-  const count = bytes.length / bytesPerToken;
-  if (bytesPerToken === 2) {
-    if (endianness() === 'BE') bytes.swap16();
-    return new Uint16Array(bytes.buffer, bytes.byteOffset, count);
+/** What reading all of some files once has shown. */
+export interface Scanned {
+  readonly reader: ShardReader;
+  readonly largest: number;
+  /** SHA-256 of each file's tokens. */
+  readonly hashes: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads every token once.
+ * @throws UsageError naming file and position of the first id that is not below `vocabSize`
+ */
+export function scanShards(shards: readonly ShardFile[], vocabSize: number): Scanned {
+  const hashes = new Map<string, string>();
+  const reader = new ShardReader(shards, hashes, (message) => new UsageError('ESP_SHARD_CHANGED', message));
+  let largest = 0;
+  for (const shard of shards) {
+    const digest = createHash('sha256');
+    for (let at = 0; at < shard.length; at += SCAN_TOKENS) {
+      const bytes = reader.readBytes(shard, at, Math.min(SCAN_TOKENS, shard.length - at));
+      digest.update(bytes);
+      const tokens = tokensIn(bytes, shard.bytesPerToken);
+      largest = Math.max(largest, largestOf(tokens));
+      if (largest >= vocabSize) throw overVocabulary(shard.file, at, tokens, vocabSize);
+    }
+    hashes.set(shard.file, digest.digest('hex'));
   }
-  if (endianness() === 'BE') bytes.swap32();
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, count);
+  return { reader, largest, hashes };
 }
 
 function largestOf(tokens: Uint16Array | Uint32Array): number {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { messageOf, UsageError, type TokenReader } from '../../core/index.js';
+import { messageOf, UsageError } from '../../core/index.js';
 
 const PACKAGE_PREFIX = 'npm:';
 
@@ -25,21 +25,6 @@ export function readText(name: string, fromConfig: (file: string) => string): st
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (thrown) {
     throw new UsageError('ESP_DATA_UTF8', `data.text ${name} is not UTF-8; convert it first`, { cause: thrown });
-  }
-}
-
-/** Tokens that are in memory. */
-export class MemoryReader implements TokenReader {
-  readonly length: number;
-
-  constructor(private readonly tokens: Int32Array) {
-    this.length = tokens.length;
-  }
-
-  read(at: number, count: number, into: Int32Array, offset: number): void {
-    if (at < 0 || at + count > this.length)
-      throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
-    into.set(this.tokens.subarray(at, at + count), offset);
   }
 }
 

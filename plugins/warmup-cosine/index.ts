@@ -10,21 +10,23 @@ import {
   type Tunable,
 } from '../../core/index.js';
 
-const options = z.strictObject({
-  warmup_iters: z.int().min(0).default(100).describe('iterations of linear warm-up'),
-  decay_iters: z
-    .int()
-    .min(1)
-    .nullable()
-    .default(null)
-    .describe('iteration at which min_lr is reached; null: train.max_iters'),
-  min_lr: z
-    .number()
-    .min(0)
-    .nullable()
-    .default(null)
-    .describe('learning rate at the end; null: a tenth of the optimizer’s'),
-});
+const options = z
+  .strictObject({
+    warmup_iters: z.int().min(0).default(100).describe('iterations of linear warm-up'),
+    decay_iters: z
+      .int()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('iteration at which min_lr is reached; null: train.max_iters'),
+    min_lr: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(null)
+      .describe('learning rate at the end; null: a tenth of the optimizer’s'),
+  })
+  .meta({ resume: 'free' });
 
 /** Source: Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts; warm-up as in nanoGPT. */
 @Plugin({

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { probeEngines, shortName } from '../../core/run/engine.js';
 import { measureLoop } from './loop.js';
-import { loopSection, machine, scalingSection, stepSection, writeSections } from './report.js';
+import { measureData } from './data.js';
+import { dataSection, loopSection, machine, scalingSection, stepSection, writeSections } from './report.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
 import { measureSteps } from './steps.js';
@@ -24,13 +25,13 @@ const program = new Command('npm run bench --')
   .description('measure the native engine beside PyTorch (PEER_PYTHON names a Python that has torch)')
   .option('--shapes <names>', `any of ${Object.keys(shapes).join(',')}`, Object.keys(shapes).join(','))
   .option('--precision <format>', 'f32, bf16, or auto: f32, and what the engine takes by itself', 'auto')
-  .option('--parts <names>', 'any of step,loop,scaling', 'step,loop,scaling')
+  .option('--parts <names>', 'any of step,loop,data,scaling', 'step,loop,data,scaling')
   .option('--json <file>', 'write the figures as JSON too')
   .option('--no-write', 'leave docs/performance.md as it is')
   .parse();
 const flags = program.opts<Flags>();
 
-const parts = chosen('parts', flags.parts, ['step', 'loop', 'scaling']);
+const parts = chosen('parts', flags.parts, ['step', 'loop', 'data', 'scaling']);
 const asked = new Map(chosen('shapes', flags.shapes, Object.keys(shapes)).map((name) => [name, shapeOf(name)]));
 const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
 if (!engines.includes('native')) program.error('the native engine is not built here; `espalier doctor` says why');
@@ -59,6 +60,11 @@ if (parts.includes('loop')) {
   }
   figures['loop'] = results;
   sections.set('loop', loopSection(results));
+}
+if (parts.includes('data')) {
+  const results = await measureData(shapeOf('char-small'), say);
+  figures['data'] = results;
+  sections.set('data', dataSection(results));
 }
 if (parts.includes('scaling')) {
   const results = await measureScaling(shapeOf('char-base'), say);

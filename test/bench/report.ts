@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
+import type { DataResult } from './data.js';
 import type { LoopResult } from './loop.js';
 import type { ScalingResult } from './scaling.js';
 import { round } from './statistics.js';
@@ -47,6 +48,19 @@ export function loopSection(results: readonly LoopResult[]): string {
       round(result.iterationMilliseconds),
       `${round((100 * result.stepMilliseconds) / result.iterationMilliseconds, 1)} %`,
       `${round(result.residentEarly / MEGABYTE, 0)} after ${String(result.steps / 10)} steps, ${round(result.residentLate / MEGABYTE, 0)} after ${String(result.steps)}`,
+    ]),
+  );
+}
+
+export function dataSection(results: readonly DataResult[]): string {
+  const heads = ['Strategy', '`next()`, µs', 'Iteration, ms', 'Waiting for data'];
+  return table(
+    heads,
+    results.map(({ strategy, nextMicroseconds, iterationMilliseconds, waiting }) => [
+      strategy,
+      round(nextMicroseconds, 0),
+      round(iterationMilliseconds),
+      `${round(100 * waiting)} %`,
     ]),
   );
 }

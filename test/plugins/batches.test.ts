@@ -5,11 +5,21 @@ import { debugRun, textFolder } from '../core/run/debug-run.js';
 
 const shape = { batchSize: 3, blockSize: 32 };
 
-for (const strategy of ['random', 'sequential']) {
+/** Each strategy, with options that make it do what it is for in a few batches of a small text. */
+const strategies = {
+  random: 'batches=random',
+  sequential: 'batches=sequential',
+  epoch: 'batches=epoch',
+  'random, read in the loop': 'batches={strategy: random, prefetch: 0}',
+  mixture: 'batches={strategy: mixture, weights: {text.txt: 1}}',
+  curriculum: 'batches={strategy: curriculum, candidates: 20, round: 4}',
+};
+
+for (const [strategy, set] of Object.entries(strategies)) {
   test(`${strategy}: interrupted anywhere, the same batches follow`, async (t) => {
     const folder = textFolder(t);
     const source = async (): Promise<{ next: () => Promise<Batch>; save: () => () => void }> => {
-      const { run } = await debugRun(t, folder, `batches=${strategy}`);
+      const { run } = await debugRun(t, folder, set);
       await run.setUp();
       const batches = run.container.resolve(BatchSource);
       const instance: PluginInstance = batches;
@@ -17,10 +27,11 @@ for (const strategy of ['random', 'sequential']) {
         next: async () => batches.next(shape),
         save: () => {
           const { random, plugins } = run.snapshot().state;
-          const state: unknown = JSON.parse(JSON.stringify(plugins[`batches-${strategy}`]));
+          const name = Object.keys(plugins).find((plugin) => plugin.startsWith('batches-')) ?? '';
+          const { state } = JSON.parse(JSON.stringify(plugins[name])) as { state: unknown };
           return () => {
             run.container.resolve(RandomStreams).restore(random);
-            instance.restore?.(state);
+            instance.restore?.(state, 1);
           };
         },
       };
@@ -40,7 +51,7 @@ for (const strategy of ['random', 'sequential']) {
   });
 
   test(`${strategy}: targets are the inputs one token on, and evaluation batches depend on their number alone`, async (t) => {
-    const { run } = await debugRun(t, textFolder(t), `batches=${strategy}`);
+    const { run } = await debugRun(t, textFolder(t), set);
     await run.setUp();
     const batches = run.container.resolve(BatchSource);
     const { inputs, targets } = await batches.next(shape);

@@ -67,7 +67,7 @@ test('events.jsonl has one line for each event, in order, from the start to the 
   t.deepEqual(written.at(-1), { ...written.at(-1), status: 'done', reasons: [], iteration: 6 });
 });
 
-test('run.log has what was logged, with level and time; a run that goes on adds to the files', async (t) => {
+test('run.log has what was logged, with level and time; a run that goes on adds to it', async (t) => {
   const folder = textFolder(t);
   for (const round of ['first', 'second']) {
     const { run } = await debugRun(t, folder, ...settings);
@@ -75,7 +75,7 @@ test('run.log has what was logged, with level and time; a run that goes on adds 
       if (iteration === 1) run.container.resolve(Logger).warn(`${round} warning`);
     });
     await run.setUp();
-    await run.train();
+    await run.train(round === 'second' ? 'a checkpoint of iteration 0' : undefined);
     await run.dispose();
     run.container.resolve(Logger).info('after the end');
   }
@@ -89,7 +89,7 @@ test('run.log has what was logged, with level and time; a run that goes on adds 
     ['first warning', 'second warning'],
   );
   t.false(log.some((line) => line.includes('after the end')));
-  t.is(facts(folder, 'metrics.jsonl').length, 10);
+  t.is(facts(folder, 'metrics.jsonl').length, 5, 'what came after the checkpoint is logged again');
 });
 
 test('a log that cannot be written is told of, and the run goes on', async (t) => {

@@ -17,6 +17,7 @@ export function ownOperations(tunables: Tunables): Operation[] {
   const pairs = Object.entries(tunableOf);
   return [
     ...pairs.map(([ending, tunable]) => new SetTunable(`set_${ending}`, tunable, tunables)),
+    new SetTunable('set_curriculum_alpha', 'curriculum_alpha', tunables),
     ...pairs.map(([ending, tunable]) => new ChangeTunable(`change_${ending}`, tunable, tunables)),
     new ResetLrSchedule(tunables),
   ];

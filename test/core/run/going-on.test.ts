@@ -10,7 +10,7 @@ const common = [
   'plugins.checkpoint={keep: {last: 5}}',
 ];
 
-for (const strategy of ['random', 'sequential']) {
+for (const strategy of ['random', 'sequential', 'epoch', '{strategy: curriculum, candidates: 20, round: 4}']) {
   test(`${strategy}: a run that stopped and went on has the weights of the run that did not`, async (t) => {
     const folder = textFolder(t);
     const set = [...common, `batches=${strategy}`];

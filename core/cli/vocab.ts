@@ -1,0 +1,126 @@
+import { writeFileSync } from 'node:fs';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Dataset, type TokenReader } from '../contracts/data.js';
+import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../data/vocab-map.js';
+import { messageOf, UsageError } from '../errors.js';
+import { createRun } from '../run/create.js';
+import { print, requestOf, withConfigFlags, wholeFrom, type ConfigFlags } from './options.js';
+
+interface CountFlags extends ConfigFlags {
+  json?: boolean;
+}
+
+interface BuildFlags extends CountFlags {
+  size?: number;
+  cover?: number;
+  out: string;
+}
+
+const CHUNK = 1 << 20;
+
+export function vocabCommand(program: Command): void {
+  const vocab = program.command('vocab').description('count the tokens of data, and shrink its vocabulary');
+  withConfigFlags(vocab.command('count'))
+    .description('how often tokens occur in training data, and how few of them are most of it')
+    .argument('[folder]', 'folder of .bin files (default: the data of the config)')
+    .option('--json', 'print JSON, with the count of every token')
+    .action(async (folder: string | undefined, flags: CountFlags) => {
+      const { counted, data } = await count(folder, flags);
+      print(flags.json, { data, tokens: counted.total, counts: counted.counts }, () => described(data, counted));
+    });
+  withConfigFlags(vocab.command('build'))
+    .description('write the mapping that `plugins.vocab-remap.file` names')
+    .argument('[folder]', 'folder of .bin files (default: the data of the config)')
+    .option('--size <tokens>', 'size of the shrunken vocabulary, the rare token included', wholeFrom(2))
+    .addOption(
+      new Option('--cover <share>', 'as many tokens as cover this share of the data, e.g. 0.99')
+        .argParser(share)
+        .conflicts('size'),
+    )
+    .requiredOption('-o, --out <file>', 'file to write')
+    .option('--json', 'print JSON')
+    .action(async (folder: string | undefined, flags: BuildFlags) => {
+      if (flags.size === undefined && flags.cover === undefined)
+        throw new UsageError('ESP_USAGE', 'vocab build needs --size TOKENS or --cover SHARE, e.g. --cover 0.99');
+      const { counted, data, id } = await count(folder, flags);
+      const size = flags.size ?? Math.max(2, tokensFor(counted, flags.cover ?? 1) + 1);
+      if (size > counted.counts.length) {
+        const most = String(counted.counts.length);
+        throw new UsageError(
+          'ESP_USAGE',
+          `--size ${String(size)} is over the vocabulary of the data, ${most}: give a number below it`,
+        );
+      }
+      const { tokens, ...facts } = buildVocabMap(counted, size, { data, tokens: counted.total, id });
+      write(flags.out, { ...facts, tokens });
+      print(flags.json, facts, () =>
+        [
+          described(data, counted),
+          `${flags.out}: ${String(size)} tokens, which cover ${percent(facts.covered)}; the others are token ${String(facts.rare_id)}`,
+          `train with it: --set plugins.vocab-remap.file=${flags.out}`,
+        ].join('\n'),
+      );
+    });
+}
+
+async function count(
+  folder: string | undefined,
+  flags: ConfigFlags,
+): Promise<{ counted: TokenCounts; data: string; id: string }> {
+  const request = requestOf(flags);
+  const given = folder === undefined ? [] : [`data=${JSON.stringify({ dir: folder })}`];
+  // A mapping that is in use would be counted instead of the data.
+  const set = [...(request.set ?? []), ...given, 'plugins.vocab-remap=false'];
+  const { run } = await createRun({ ...request, set, only: ['tokenizer', 'data', 'model'] });
+  try {
+    await run.bus.dispatch('run:setup', { runDir: run.folder.path });
+    const dataset = run.container.resolve(Dataset);
+    const reader = dataset.split('train');
+    const data = [...new Set(reader.parts.map(({ corpus }) => corpus))].join(', ');
+    return { counted: rankTokens(countTokens(reader, dataset.vocabSize)), data, id: reader.id };
+  } finally {
+    await run.dispose();
+  }
+}
+
+function countTokens(reader: TokenReader, vocabSize: number): number[] {
+  const counts = new Array<number>(vocabSize).fill(0);
+  const tokens = new Int32Array(Math.min(CHUNK, reader.length));
+  for (let at = 0; at < reader.length; at += CHUNK) {
+    const length = Math.min(CHUNK, reader.length - at);
+    reader.read(at, length, tokens, 0);
+    for (let i = 0; i < length; i++) {
+      const id = tokens[i] ?? 0;
+      counts[id] = (counts[id] ?? 0) + 1;
+    }
+  }
+  return counts;
+}
+
+function described(data: string, counted: TokenCounts): string {
+  const number = (value: number): string => value.toLocaleString('en-US');
+  return [
+    `${data}: ${number(counted.total)} training tokens, of which ${number(counted.ranked.length)} of the vocabulary's ${number(counted.counts.length)} occur`,
+    ...[0.9, 0.99].map((part) => `  ${percent(part)} are covered by ${number(tokensFor(counted, part))} tokens`),
+  ].join('\n');
+}
+
+function percent(part: number): string {
+  return `${(100 * part).toFixed(part === 0.9 || part === 0.99 ? 0 : 2)} %`;
+}
+
+function write(file: string, map: object): void {
+  try {
+    writeFileSync(file, `${JSON.stringify(map)}\n`);
+  } catch (thrown) {
+    throw new UsageError('ESP_VOCAB_OUT', `${file} cannot be written: ${messageOf(thrown)}; name another with --out`, {
+      cause: thrown,
+    });
+  }
+}
+
+function share(given: string): number {
+  const value = Number(given);
+  if (given.trim() === '' || !(value > 0 && value <= 1)) throw new InvalidArgumentError('give a share from 0 to 1.');
+  return value;
+}

@@ -1,0 +1,33 @@
+import type { RandomStream } from '../random/streams.js';
+
+const ROUNDS = 6;
+
+/**
+ * A random permutation of 0 … size - 1 that is computed one place at a time and needs no list.
+ * Source: Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002, section 3: a Feistel
+ * network over the next even number of bits, walked until it is back below `size`.
+ */
+export function permutation(size: number, random: RandomStream): (index: number) => number {
+  const halfBits = Math.max(1, Math.ceil(Math.log2(Math.max(2, size)) / 2));
+  const half = 2 ** halfBits;
+  const keys = Array.from({ length: ROUNDS }, () => random.uint32());
+  const once = (index: number): number => {
+    let left = Math.floor(index / half);
+    let right = index % half;
+    for (const key of keys) [left, right] = [right, (left ^ (mix(right ^ key) % half)) >>> 0];
+    return left * half + right;
+  };
+  return (index) => {
+    let at = once(index);
+    while (at >= size) at = once(at);
+    return at;
+  };
+}
+
+/** The finalizer of MurmurHash3 (Appleby, 2011). */
+function mix(word: number): number {
+  let h = word >>> 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

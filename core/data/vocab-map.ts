@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { messageOf, UsageError } from '../errors.js';
+
+const whole = z.int().min(0);
+
+const vocabMapSchema = z.strictObject({
+  format: z.literal(1),
+  /** Size of the vocabulary that the data has. */
+  full_vocab: z.int().min(2),
+  /** Size of the shrunken one: the kept tokens, and the rare token. */
+  size: z.int().min(2),
+  /** Id, in the shrunken vocabulary, of every token that was not kept. */
+  rare_id: whole,
+  /** Share of all tokens that are kept ones. */
+  covered: z.number().min(0).max(1),
+  /** How many of the most frequent tokens cover 90 % and 99 % of the data. */
+  tokens_for_90: whole,
+  tokens_for_99: whole,
+  /** What was counted. */
+  built_from: z.strictObject({ data: z.string(), tokens: whole, id: z.string() }),
+  /** Ids of the full vocabulary, the most frequent first: the place is the id in the shrunken one. */
+  tokens: z.array(whole),
+});
+
+/** A shrunken vocabulary: the most frequent tokens keep an id of their own, all others share one. */
+export type VocabMap = z.output<typeof vocabMapSchema>;
+
+/** How often tokens stand in some data, and how few of them are most of it. */
+export interface TokenCounts {
+  /** By id. */
+  readonly counts: readonly number[];
+  readonly total: number;
+  /** Ids that occur, the most frequent first; of equal ones the lower. */
+  readonly ranked: readonly number[];
+}
+
+/** @param counts by id */
+export function rankTokens(counts: readonly number[]): TokenCounts {
+  const count = (id: number): number => counts[id] ?? 0;
+  const ranked = [...counts.keys()].filter((id) => count(id) > 0).sort((a, b) => count(b) - count(a) || a - b);
+  return { counts, total: counts.reduce((sum, each) => sum + each, 0), ranked };
+}
+
+/** How many of the most frequent tokens it takes to cover a share of the data. */
+export function tokensFor({ counts, total, ranked }: TokenCounts, share: number): number {
+  let covered = 0;
+  const last = ranked.findIndex((id) => (covered += counts[id] ?? 0) >= share * total);
+  return last < 0 ? ranked.length : last + 1;
+}
+
+/** @param size of the shrunken vocabulary, the rare token included: from 2 to the full size */
+export function buildVocabMap(of: TokenCounts, size: number, builtFrom: VocabMap['built_from']): VocabMap {
+  const never = [...of.counts.keys()].filter((id) => of.counts[id] === 0);
+  const tokens = [...of.ranked, ...never].slice(0, size - 1);
+  return {
+    format: 1,
+    full_vocab: of.counts.length,
+    size,
+    rare_id: size - 1,
+    covered: tokens.reduce((sum, id) => sum + (of.counts[id] ?? 0), 0) / of.total,
+    tokens_for_90: tokensFor(of, 0.9),
+    tokens_for_99: tokensFor(of, 0.99),
+    built_from: builtFrom,
+    tokens,
+  };
+}
+
+/** @throws UsageError naming what does not hold in the file, with the number that is off */
+export function readVocabMap(file: string, shown: string): VocabMap {
+  let map: VocabMap;
+  try {
+    map = vocabMapSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (thrown) {
+    const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
+    throw wrong(shown, `it cannot be used: ${why}`, thrown);
+  }
+  const { full_vocab, size, rare_id, tokens } = map;
+  if (size > full_vocab) throw wrong(shown, `size ${String(size)} is over full_vocab ${String(full_vocab)}`);
+  if (rare_id !== size - 1) throw wrong(shown, `rare_id is ${String(rare_id)}, and size - 1 is ${String(size - 1)}`);
+  if (tokens.length !== size - 1) {
+    throw wrong(shown, `it lists ${String(tokens.length)} tokens, and size - 1 is ${String(size - 1)}`);
+  }
+  const over = tokens.find((id) => id >= full_vocab);
+  if (over !== undefined) throw wrong(shown, `token ${String(over)} is not below full_vocab ${String(full_vocab)}`);
+  const seen = new Set<number>();
+  const twice = tokens.find((id) => seen.size === seen.add(id).size);
+  if (twice !== undefined) throw wrong(shown, `token ${String(twice)} is listed twice`);
+  return map;
+}
+
+/** [full vocabulary]: the id in the shrunken vocabulary of each token. */
+export function shrunkenIds({ full_vocab, rare_id, tokens }: VocabMap): Int32Array {
+  const ids = new Int32Array(full_vocab).fill(rare_id);
+  tokens.forEach((token, place) => {
+    ids[token] = place;
+  });
+  return ids;
+}
+
+function wrong(shown: string, what: string, cause?: unknown): UsageError {
+  return new UsageError(
+    'ESP_VOCAB_MAP',
+    `vocabulary mapping ${shown}: ${what}; make it with \`espalier vocab build\``,
+    { cause },
+  );
+}

@@ -1,0 +1,57 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { SharedTokens, TokenReader } from '../../core/index.js';
+import { Candidates } from './candidates.js';
+import { corpusCounts } from './corpus.js';
+import type { Answer, Question, Rank, WorkerSetup } from './protocol.js';
+
+interface Opener {
+  openShared: (source: SharedTokens) => Promise<TokenReader>;
+}
+
+const setup = workerData as WorkerSetup;
+const length = setup.shape.batchSize * setup.shape.blockSize;
+const opened = open();
+let candidates: Candidates | undefined;
+let last: Promise<void> = opened.then(
+  () => undefined,
+  (thrown: unknown) => {
+    fail(thrown);
+  },
+);
+
+parentPort?.on('message', (question: Question) => {
+  last = last.then(() => answer(question)).catch(fail);
+});
+
+async function open(): Promise<{ reader: TokenReader; corpus: number[] }> {
+  const { openShared } = (await import(setup.opener)) as Opener;
+  const reader = await openShared(setup.source);
+  const { counts, note } = corpusCounts(reader, setup, setup.cache);
+  tell({ type: 'corpus', counts, note });
+  return { reader, corpus: counts };
+}
+
+async function answer(question: Question): Promise<void> {
+  const { reader, corpus } = await opened;
+  if (question.type === 'begin') candidates = new Candidates(reader, setup.shape, { ...question, corpus });
+  else if (candidates !== undefined) rank(candidates, question);
+}
+
+function rank(among: Candidates, { generation, chunks }: Rank): void {
+  for (const start of chunks) among.add(start, setup.round);
+  const best = among.best(setup.round, setup.kept);
+  const tokens = new Int32Array(best.length * (length + 1));
+  best.forEach((candidate, index) => {
+    tokens.set(candidate.tokens, index * (length + 1));
+  });
+  const starts = best.map(({ start }) => start);
+  tell({ type: 'round', generation, starts, tokens, pool: among.starts }, [tokens.buffer]);
+}
+
+function fail(thrown: unknown): void {
+  tell({ type: 'failed', message: thrown instanceof Error ? thrown.message : String(thrown) });
+}
+
+function tell(what: Answer, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(what, transfer);
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import {
+  inject,
+  Plugin,
+  TokenizerFactory,
+  Tokenizers,
+  UsageError,
+  type Bindings,
+  type Tokenizer,
+  type TokenizerState,
+} from '../../core/index.js';
+
+/** What stands in decoded text for a token that the shrunken vocabulary does not have. */
+const RARE = '�';
+
+const stateSchema = z.strictObject({
+  tokenizer: z.literal('remapped'),
+  inner: z.looseObject({ tokenizer: z.string() }),
+  tokens: z.array(z.int().min(0)),
+});
+
+@Plugin({
+  name: 'remapped-tokenizer',
+  summary: 'Another tokenizer with a shrunken vocabulary; made by vocab-remap, and named in its checkpoints.',
+  slot: 'tokenizer',
+})
+export default class RemappedTokenizerFactory implements TokenizerFactory {
+  static register(bindings: Bindings): void {
+    bindings.bind(TokenizerFactory, RemappedTokenizerFactory);
+  }
+
+  constructor(@inject(Tokenizers) private readonly tokenizers: Tokenizers) {}
+
+  forText(): Tokenizer {
+    throw new UsageError(
+      'ESP_TOKENIZER_REMAPPED',
+      'the remapped tokenizer is not chosen by hand: name the tokenizer of the data, and shrink its vocabulary with plugins.vocab-remap',
+    );
+  }
+
+  async fromState(state: TokenizerState): Promise<Tokenizer> {
+    const parsed = stateSchema.safeParse(state);
+    if (!parsed.success) {
+      throw new UsageError(
+        'ESP_TOKENIZER_STATE',
+        `remapped: not a state of this tokenizer: ${z.prettifyError(parsed.error)}`,
+      );
+    }
+    return new RemappedTokenizer(await this.tokenizers.fromState(parsed.data.inner), parsed.data.tokens);
+  }
+}
+
+class RemappedTokenizer implements Tokenizer {
+  readonly vocabSize: number;
+  readonly endOfText?: number;
+  readonly #placeOf: ReadonlyMap<number, number>;
+
+  /** @param tokens ids of the inner tokenizer by id of this one; the last id, which is not among them, is the rare token's */
+  constructor(
+    private readonly inner: Tokenizer,
+    private readonly tokens: readonly number[],
+  ) {
+    this.vocabSize = tokens.length + 1;
+    this.#placeOf = new Map(tokens.map((token, place) => [token, place]));
+    const end = inner.endOfText === undefined ? undefined : this.#placeOf.get(inner.endOfText);
+    if (end !== undefined) this.endOfText = end;
+  }
+
+  encode(text: string): Int32Array {
+    return this.inner.encode(text).map((token) => this.#placeOf.get(token) ?? this.tokens.length);
+  }
+
+  /** Stretches between rare tokens are decoded whole: a character may consist of several tokens. */
+  decode(ids: ArrayLike<number>): string {
+    const parts: number[][] = [[]];
+    for (const id of Array.from(ids)) {
+      const token = this.tokens[id];
+      if (token === undefined) parts.push([]);
+      else parts.at(-1)?.push(token);
+    }
+    return parts.map((part) => this.inner.decode(part)).join(RARE);
+  }
+
+  state(): TokenizerState {
+    return { tokenizer: 'remapped', inner: this.inner.state(), tokens: this.tokens };
+  }
+}

@@ -1,0 +1,46 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { UsageError, type Split } from '../../core/index.js';
+
+const piecesSchema = z.array(z.strictObject({ name: z.string(), tokens: z.int().min(0), sha256: z.string() }));
+
+/** What the data was when a checkpoint was made: each file, or text, with its length and hash. */
+export const contentSchema = z.strictObject({ train: piecesSchema, val: piecesSchema });
+export type Content = z.output<typeof contentSchema>;
+
+/** The pieces of a split. @param hashes by file */
+export function contentOf(
+  files: readonly { file: string; length: number }[],
+  hashes: ReadonlyMap<string, string>,
+): Content[Split] {
+  return files.map(({ file, length }) => ({
+    name: path.basename(file),
+    tokens: length,
+    sha256: hashes.get(file) ?? '',
+  }));
+}
+
+/** What is other than it was, naming the first file; undefined when nothing is. Folders may have moved. */
+export function difference(was: Content, is: Content): string | undefined {
+  for (const split of ['train', 'val'] as const) {
+    for (const [i, before] of was[split].entries()) {
+      const now = is[split][i];
+      if (now === undefined) return `${before.name} (${split}) is gone`;
+      if (now.name !== before.name) return `${before.name} (${split}) was in the place of ${now.name}`;
+      if (now.tokens !== before.tokens) {
+        return `${now.name} (${split}) has ${String(now.tokens)} tokens and had ${String(before.tokens)}`;
+      }
+      if (now.sha256 !== before.sha256) return `${now.name} (${split}) has other content (another SHA-256)`;
+    }
+    const added = is[split][was[split].length];
+    if (added !== undefined) return `${added.name} (${split}) is new`;
+  }
+  return undefined;
+}
+
+export function changed(what: string): UsageError {
+  return new UsageError(
+    'ESP_DATA_CHANGED',
+    `the data is not what the checkpoint was trained on: ${what}; bring it back, or go on with --allow-data-change`,
+  );
+}

@@ -1,0 +1,144 @@
+import { z } from 'zod';
+import {
+  Dataset,
+  inject,
+  injectable,
+  Logger,
+  Model,
+  openSharedModule,
+  PluginConfig,
+  readVocabMap,
+  RunFolder,
+  shrunkenIds,
+  Tokenizers,
+  UsageError,
+  Wrapped,
+  type ShrunkenVocabulary,
+  type Split,
+  type Tokenizer,
+  type TokenReader,
+  type VocabMap,
+} from '../../core/index.js';
+import { RemappedReader } from './reader.js';
+import type { RemapOptions } from './options.js';
+
+/**
+ * How tokens are served. `shrunken`: under the ids of the shrunken vocabulary. `resized`: the model has a row for
+ * every token again, kept tokens have their own ids and the others that of one token. `off`: as they are.
+ */
+export const remapState = z.discriminatedUnion('mode', [
+  z.strictObject({ mode: z.literal('shrunken') }),
+  z.strictObject({ mode: z.literal('resized'), rare_as: z.int().min(0) }),
+  z.strictObject({ mode: z.literal('off') }),
+]);
+export type RemapState = z.output<typeof remapState>;
+
+/** The data with other ids: what is read, in training and evaluation, in this thread and in workers, was mapped once. */
+@injectable()
+export class RemappedDataset implements Dataset, ShrunkenVocabulary {
+  readonly map: VocabMap;
+  tokenizer: Tokenizer | undefined;
+  #state: RemapState = { mode: 'shrunken' };
+  readonly #readers = new Map<Split, TokenReader>();
+  #shrunkenTokenizer: Tokenizer | undefined;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: RemapOptions,
+    @inject(Wrapped) private readonly inner: Dataset,
+    @inject(Model) private readonly model: Model,
+    @inject(Tokenizers) private readonly tokenizers: Tokenizers,
+    @inject(Logger) private readonly log: Logger,
+    @inject(RunFolder) folder: RunFolder,
+  ) {
+    this.map = readVocabMap(folder.fromConfig(config.file), config.file);
+  }
+
+  get vocabSize(): number {
+    return this.#state.mode === 'shrunken' ? this.map.size : this.map.full_vocab;
+  }
+
+  get description(): string {
+    return `${this.inner.description}, ${this.#state.mode === 'shrunken' ? `shrunken to ${String(this.map.size)}` : 'not shrunken'}`;
+  }
+
+  get fullSize(): number {
+    return this.map.full_vocab;
+  }
+
+  get mode(): RemapState['mode'] {
+    return this.#state.mode;
+  }
+
+  rows(): Int32Array {
+    return shrunkenIds(this.map);
+  }
+
+  split(name: Split): TokenReader {
+    const inner = this.inner.split(name);
+    if (this.#state.mode === 'off') return inner;
+    const reader = this.#readers.get(name) ?? new RemappedReader(inner, this.#ids(), openSharedModule);
+    this.#readers.set(name, reader);
+    return reader;
+  }
+
+  /** @throws UsageError when the mapping does not fit the data or the model */
+  async open(): Promise<void> {
+    const { file } = this.config;
+    const { full_vocab, size } = this.map;
+    if (full_vocab !== this.inner.vocabSize) {
+      throw new UsageError(
+        'ESP_VOCAB_DATA',
+        `plugins.vocab-remap.file ${file} was built for a vocabulary of ${String(full_vocab)} tokens, the data has ${String(this.inner.vocabSize)}; build it again with \`espalier vocab build\``,
+      );
+    }
+    if (this.model.vocabSize > 0 && this.model.vocabSize !== size) {
+      throw new UsageError(
+        'ESP_VOCAB_MODEL',
+        `model.vocab_size is ${String(this.model.vocabSize)}, and plugins.vocab-remap.file ${file} has ${String(size)} tokens; set model.vocab_size to null`,
+      );
+    }
+    this.#tellCoverage();
+    const { tokenizer } = this.inner;
+    if (tokenizer !== undefined) {
+      const state = { tokenizer: 'remapped', inner: tokenizer.state(), tokens: this.map.tokens };
+      this.#shrunkenTokenizer = await this.tokenizers.fromState(state);
+    }
+    this.restore({ mode: 'shrunken' });
+  }
+
+  resized(rareAs: number): void {
+    this.restore({ mode: 'resized', rare_as: rareAs });
+  }
+
+  disable(): void {
+    this.restore({ mode: 'off' });
+  }
+
+  state(): RemapState {
+    return this.#state;
+  }
+
+  /** New readers, so that batch strategies drop what they read ahead. */
+  restore(state: RemapState): void {
+    this.#state = state;
+    this.#readers.clear();
+    this.tokenizer = state.mode === 'shrunken' ? this.#shrunkenTokenizer : this.inner.tokenizer;
+  }
+
+  #ids(): Int32Array {
+    const { full_vocab, tokens } = this.map;
+    const ids = new Int32Array(new SharedArrayBuffer(4 * full_vocab));
+    if (this.#state.mode === 'resized') {
+      ids.fill(this.#state.rare_as);
+      for (const token of tokens) ids[token] = token;
+    } else ids.set(shrunkenIds(this.map));
+    return ids;
+  }
+
+  #tellCoverage(): void {
+    const { size, full_vocab, covered, tokens_for_90, tokens_for_99 } = this.map;
+    this.log.info(
+      `vocabulary shrunken from ${String(full_vocab)} to ${String(size)} tokens, which cover ${(100 * covered).toFixed(2)} % of what was counted (90 % needs ${String(tokens_for_90)}, 99 % ${String(tokens_for_99)})`,
+    );
+  }
+}

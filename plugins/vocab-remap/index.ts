@@ -1,0 +1,94 @@
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  BatchSource,
+  Dataset,
+  EventBus,
+  inject,
+  Logger,
+  Model,
+  On,
+  Plugin,
+  PluginConfig,
+  RunConfig,
+  RunControl,
+  ShrunkenVocabulary,
+  type Bindings,
+  type EvaluationEnd,
+} from '../../core/index.js';
+import { RemappedDataset, remapState, type RemapState } from './dataset.js';
+import { remapOptions, type RemapOptions } from './options.js';
+
+@Plugin({
+  name: 'vocab-remap',
+  summary: 'Trains with a shrunken vocabulary: the most frequent tokens, and one token for all others.',
+  config: remapOptions,
+  wraps: 'data',
+  after: ['evaluation'],
+})
+export default class VocabRemap {
+  static register(bindings: Bindings): void {
+    bindings.wrap(Dataset, RemappedDataset);
+    bindings.bind(ShrunkenVocabulary, RemappedDataset);
+  }
+
+  constructor(
+    @inject(PluginConfig) private readonly config: RemapOptions,
+    @inject(RemappedDataset) private readonly data: RemappedDataset,
+    @inject(BatchSource) private readonly batches: BatchSource,
+    @inject(Model) private readonly model: Model,
+    @inject(RunConfig) private readonly run: RunConfig,
+    @inject(RunControl) private readonly control: RunControl,
+    @inject(EventBus) private readonly bus: EventBus,
+    @inject(Logger) private readonly log: Logger,
+  ) {}
+
+  @On('run:setup')
+  async open(): Promise<void> {
+    await this.data.open();
+  }
+
+  /** Accuracy over validation targets that are kept tokens: what shrinking could not make easier. */
+  @On('evaluation:end')
+  async measure({ iteration }: EvaluationEnd): Promise<void> {
+    if (this.config.accuracy_iters === 0) return;
+    const counts = { right: 0, of: 0 };
+    for (let i = 0; i < this.config.accuracy_iters && !(i > 0 && this.control.stopReasons.length > 0); i++) {
+      this.#countRight(i, counts);
+    }
+    if (counts.of === 0) return;
+    const accuracy = counts.right / counts.of;
+    this.log.info(`validation accuracy over the kept tokens ${(100 * accuracy).toFixed(2)} %`);
+    await this.bus.dispatch('metrics', { iteration, values: { 'val/core_accuracy': accuracy } });
+  }
+
+  state(): RemapState {
+    return this.data.state();
+  }
+
+  restore(state: unknown): void {
+    this.data.restore(remapState.parse(state));
+  }
+
+  #countRight(index: number, counts: { right: number; of: number }): void {
+    const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
+    const { inputs, targets } = this.batches.evaluation('val', index, shape);
+    const guesses = tf.tidy(() => {
+      const ids = tf.tensor2d(inputs, [shape.batchSize, shape.blockSize], 'int32');
+      return tf.argMax(this.model.logits(ids), -1).dataSync();
+    });
+    const core = this.#core();
+    targets.forEach((target, i) => {
+      if (!core(target)) return;
+      counts.of++;
+      if (guesses[i] === target) counts.right++;
+    });
+  }
+
+  /** Whether a target is a kept token. */
+  #core(): (target: number) => boolean {
+    const { mode, map } = this.data;
+    if (mode === 'shrunken') return (target) => target !== map.rare_id;
+    const kept = new Set(map.tokens);
+    return (target) => kept.has(target);
+  }
+}

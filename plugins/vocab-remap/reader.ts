@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import type { SharedTokens, TokenPart, TokenReader } from '../../core/index.js';
+
+interface RemappedShare {
+  /** Module of the core that opens tokens in a worker. */
+  readonly opener: string;
+  readonly inner: SharedTokens;
+  readonly ids: Int32Array;
+}
+
+/** The tokens of another reader under other ids. Loaded by worker threads too. */
+export class RemappedReader implements TokenReader {
+  readonly length: number;
+  readonly parts: readonly TokenPart[];
+
+  /** @param ids [vocabulary]: the new id of each token, in shared memory */
+  constructor(
+    private readonly inner: TokenReader,
+    private readonly ids: Int32Array,
+    private readonly opener: string,
+  ) {
+    this.length = inner.length;
+    this.parts = inner.parts;
+  }
+
+  get id(): string {
+    return createHash('sha256')
+      .update(this.inner.id)
+      .update(Uint8Array.from(new Uint8Array(this.ids.buffer)))
+      .digest('hex');
+  }
+
+  read(at: number, count: number, into: Int32Array, offset: number): void {
+    this.inner.read(at, count, into, offset);
+    for (let i = offset; i < offset + count; i++) into[i] = this.ids[into[i] ?? 0] ?? 0;
+  }
+
+  share(): SharedTokens {
+    const data: RemappedShare = { opener: this.opener, inner: this.inner.share(), ids: this.ids };
+    return { module: import.meta.url, data };
+  }
+}
+
+/** For worker threads: what `share` gave. */
+export async function openTokens({ opener, inner, ids }: RemappedShare): Promise<TokenReader> {
+  const { openShared } = (await import(opener)) as { openShared: (shared: SharedTokens) => Promise<TokenReader> };
+  return new RemappedReader(await openShared(inner), ids, opener);
+}
