@@ -14,7 +14,11 @@ export function permutation(size: number, random: RandomStream): (index: number)
   const once = (index: number): number => {
     let left = Math.floor(index / half);
     let right = index % half;
-    for (const key of keys) [left, right] = [right, (left ^ (mix(right ^ key) % half)) >>> 0];
+    for (let round = 0; round < ROUNDS; round++) {
+      const mixed = (left ^ (mix(right ^ (keys[round] ?? 0)) % half)) >>> 0;
+      left = right;
+      right = mixed;
+    }
     return left * half + right;
   };
   return (index) => {

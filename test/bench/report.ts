@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import type { DataResult } from './data.js';
 import type { LoopResult } from './loop.js';
+import type { Measure } from './prepare.js';
 import type { ScalingResult } from './scaling.js';
 import { round } from './statistics.js';
 import type { StepResult } from './steps.js';
@@ -61,6 +62,18 @@ export function dataSection(results: readonly DataResult[]): string {
       round(nextMicroseconds, 0),
       round(iterationMilliseconds),
       `${round(100 * waiting)} %`,
+    ]),
+  );
+}
+
+export function prepareSection(results: readonly Measure[]): string {
+  const heads = ['What', 'MB/s', 'Memory, MB'];
+  return table(
+    heads,
+    results.map(({ what, megabytesPerSecond, memoryMegabytes }) => [
+      what,
+      round(megabytesPerSecond, 1),
+      memoryMegabytes === null ? '' : String(memoryMegabytes),
     ]),
   );
 }
