@@ -11,6 +11,7 @@ import { prepareCommand } from './prepare.js';
 import { sampleCommand } from './sample.js';
 import { scheduleCommand } from './schedule.js';
 import { trainCommand } from './train.js';
+import { verifyResumeCommand } from './verify-resume.js';
 import { vocabCommand } from './vocab.js';
 
 const EXIT_FAILED = 1;
@@ -41,6 +42,7 @@ async function main(argv: readonly string[]): Promise<number> {
     scheduleCommand,
     evaluateCommand,
     checkpointCommand,
+    verifyResumeCommand,
     explainCommand,
     pluginsCommand,
     presetsCommand,

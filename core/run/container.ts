@@ -136,10 +136,21 @@ function make(
   first: { mistake?: UsageError | undefined },
 ): PluginInstance {
   try {
-    return scope.resolve(asToken(plugin));
+    const made = scope.resolve(asToken(plugin));
+    const field = ['state', 'restore', 'dispose'].find((name) => isField(made, name));
+    if (field === undefined) return made;
+    throw new UsageError(
+      'ESP_PLUGIN_FIELD',
+      `plugin ${plugin.options.name} has a field ${field}: rename it, ${field}() is what the run calls (docs/writing-plugins.md)`,
+    );
   } catch (thrown) {
     if (first.mistake !== undefined) throw first.mistake;
     if (isUsageError(thrown)) throw thrown;
     throw new PluginError(plugin.options.name, 'its constructor', thrown);
   }
+}
+
+function isField(made: object, name: string): boolean {
+  const value: unknown = Reflect.get(made, name);
+  return value !== undefined && typeof value !== 'function';
 }

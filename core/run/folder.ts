@@ -69,7 +69,7 @@ export class RunFolder {
 
   /** @throws UsageError when a run's checkpoints are here already */
   refuseUsed(): void {
-    if (!holdsAnything(this.checkpoints)) return;
+    if (!holdsCheckpoints(this.checkpoints)) return;
     throw new UsageError(
       'ESP_RUN_FOLDER_USED',
       `${this.shown} holds the checkpoints of a run: go on with --resume, start over with --force, or name another with --set run.name=NAME`,
@@ -77,9 +77,10 @@ export class RunFolder {
   }
 }
 
-function holdsAnything(folder: string): boolean {
+/** What a process that was killed had begun to write is none. */
+function holdsCheckpoints(folder: string): boolean {
   try {
-    return readdirSync(folder).length > 0;
+    return readdirSync(folder).some((name) => !name.startsWith('.') && !name.endsWith('.writing'));
   } catch {
     return false;
   }

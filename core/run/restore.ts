@@ -5,6 +5,8 @@ import type { Optimizer } from '../contracts/optimizer.js';
 import { PluginError, UsageError } from '../errors.js';
 import type { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
+import { trainableParameters } from './parameters.js';
+import { matchOptimizer, matchWeights } from './match.js';
 import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
 
@@ -17,6 +19,8 @@ export interface RestoreTargets {
   readonly plugins: readonly LivePlugin[];
   /** Plugins that start afresh. */
   readonly drop: readonly string[];
+  /** Told of what did not fit one to one. */
+  readonly say: (line: string) => void;
 }
 
 /** Puts a run where a checkpoint was made. @throws UsageError naming the first thing that does not fit */
@@ -27,9 +31,13 @@ export function restoreCheckpoint(from: LoadedCheckpoint, to: RestoreTargets): v
     from,
     to.plugins.filter(({ name }) => !to.drop.includes(name)),
   );
-  loadWeights(to.model, from);
+  loadWeights(to.model, from, to.say);
+  const { found, transferred, total } = matchOptimizer(from.optimizer.tensors, trainableParameters(to.model));
+  if (from.optimizer.tensors.size > 0 && transferred < total) {
+    to.say(`optimizer state transferred ${String(transferred)} / ${String(total)}; the others start at zero`);
+  }
   tf.tidy(() => {
-    const tensors = new Map([...from.optimizer.tensors].map(([name, stored]) => [name, toTensor(stored)]));
+    const tensors = new Map([...found].map(([name, stored]) => [name, toTensor(stored)]));
     to.optimizer.importState({ tensors, scalars: from.optimizer.scalars }, to.model.parameters());
   });
   to.state.restore(from.state.run);
@@ -50,31 +58,44 @@ export function restorePlugins(from: LoadedCheckpoint, plugins: readonly LivePlu
   }
 }
 
-/** Copies a checkpoint's weights into the model by name; both must hold the same names and shapes. */
-export function loadWeights(model: Model, from: Pick<LoadedCheckpoint, 'path' | 'weights'>): void {
-  const parameters = model.parameters();
-  const unknown = [...from.weights.keys()].find((name) => !parameters.has(name));
-  if (unknown !== undefined) throw mismatch(from, `it holds ${unknown}, which this model has not`);
-  for (const [name, variable] of parameters) {
-    const stored = from.weights.get(name);
-    if (stored === undefined) throw mismatch(from, `it lacks ${name}`);
-    if (String(stored.shape) !== String(variable.shape)) {
-      throw mismatch(from, `${name} is [${String(stored.shape)}] there and [${String(variable.shape)}] here`);
-    }
+/**
+ * Copies a checkpoint's weights into the model by name, and tells of what was mapped, skipped or left as new.
+ * @throws UsageError naming every weight that is missing or has another shape, with both shapes
+ */
+export function loadWeights(
+  model: Model,
+  from: Pick<LoadedCheckpoint, 'path' | 'weights'>,
+  say: (line: string) => void,
+): void {
+  const { found, mapped, skipped, fresh, misfits } = matchWeights(from.weights, model.parameters());
+  if (misfits.length > 0) throw mismatch(from, misfits);
+  for (const [name, stored] of found) {
     tf.tidy(() => {
-      variable.assign(toTensor(stored));
+      model.parameters().get(name)?.assign(toTensor(stored));
     });
   }
+  const tell = (what: string, names: readonly string[]): void => {
+    if (names.length > 0) say(`weights of ${from.path}: ${String(names.length)} ${what}: ${few(names)}`);
+  };
+  tell('mapped', mapped);
+  tell('skipped, which this model has no place for', skipped);
+  tell('not there, which start anew', fresh);
+}
+
+function few(names: readonly string[]): string {
+  const most = 4;
+  const more = names.length > most ? `, and ${String(names.length - most)} more` : '';
+  return `${names.slice(0, most).join(', ')}${more}`;
 }
 
 function toTensor(stored: StoredTensor): tf.Tensor {
   return tf.tensor(stored.values, stored.shape);
 }
 
-function mismatch(from: Pick<LoadedCheckpoint, 'path'>, what: string): UsageError {
+function mismatch(from: Pick<LoadedCheckpoint, 'path'>, misfits: readonly string[]): UsageError {
   return new UsageError(
     'ESP_CHECKPOINT_MODEL',
-    `checkpoint ${from.path} does not fit the model: ${what}; use the model settings it was made with`,
+    `checkpoint ${from.path} does not fit the model: ${few(misfits)}; use the model settings it was made with`,
   );
 }
 

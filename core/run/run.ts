@@ -88,7 +88,7 @@ export class Run {
   /** Takes weights alone from a checkpoint. */
   loadWeights(from: Pick<LoadedCheckpoint, 'path' | 'weights'>): void {
     useEngine(this.container.resolve(Engine));
-    loadWeights(this.model, from);
+    loadWeights(this.model, from, this.#say);
   }
 
   /** Gives plugins that wrap a slot the state of a checkpoint back: what they wrap is then what it was. */
@@ -107,6 +107,7 @@ export class Run {
     useEngine(this.container.resolve(Engine));
     restoreCheckpoint(from, {
       drop: options.drop ?? [],
+      say: this.#say,
       model: this.model,
       optimizer: this.container.resolve(Optimizer),
       state: this.state,
@@ -199,6 +200,10 @@ export class Run {
     }
     this.folder.release();
   }
+
+  readonly #say = (line: string): void => {
+    this.container.resolve(Logger).warn(line);
+  };
 
   async #end(status: 'done' | 'stopped' | 'failed', reasons: readonly string[]): Promise<void> {
     try {

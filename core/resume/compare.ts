@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { findCheckpoint } from '../checkpoint/find.js';
+import { readCheckpoint } from '../checkpoint/read.js';
+import { eachLeaf, valueAt } from '../config/composed.js';
+import { pathKey } from '../config/path.js';
+import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
+
+/** What two runs have in common, part by part. */
+export interface Comparison {
+  /** Each part that was compared, with what is the same in it. */
+  readonly same: readonly string[];
+  /** The first thing that differs, in the order of a run; undefined when nothing does. */
+  readonly difference: string | undefined;
+}
+
+/** Compares the newest checkpoints and the logs of two runs. @param folders the runs', uninterrupted first */
+export async function compareRuns(folders: readonly [string, string]): Promise<Comparison> {
+  const load = async (folder: string): Promise<LoadedCheckpoint> =>
+    readCheckpoint(await findCheckpoint(folder, folder));
+  const [whole, parts] = [await load(folders[0]), await load(folders[1])];
+  const digest = (of: LoadedCheckpoint): unknown => of.state.plugins['batch-digest']?.state;
+  const plugins = Object.keys(whole.state.plugins).filter((name) => name !== 'batch-digest');
+  const checks: [string, () => string | undefined][] = [
+    ['batches served', () => differing('', digest(whole), digest(parts))],
+    ['training log', () => differingLine(lossLines(folders[0]), lossLines(folders[1]))],
+    ['weights', () => differingTensor(whole.weights, parts.weights)],
+    ['optimizer', () => differingTensor(whole.optimizer.tensors, parts.optimizer.tensors)],
+    ['optimizer’s counts', () => differing('', whole.optimizer.scalars, parts.optimizer.scalars)],
+    ['position', () => differing('', whole.state.run, parts.state.run)],
+    ['random streams', () => differing('', whole.state.random, parts.state.random)],
+    ['tunables', () => differing('', whole.state.tunables, parts.state.tunables)],
+    ...plugins.map((name): [string, () => string | undefined] => [
+      `state of plugin ${name}`,
+      () => differing('', whole.state.plugins[name], parts.state.plugins[name]),
+    ]),
+  ];
+  const same: string[] = [];
+  for (const [what, check] of checks) {
+    const found = check();
+    if (found !== undefined) return { same, difference: `${what}: ${found}` };
+    same.push(what);
+  }
+  return { same, difference: undefined };
+}
+
+/** Lines of the training log by iteration: evaluations and what plugins publish stand among them. */
+function lossLines(folder: string): string[] {
+  return readFileSync(path.join(folder, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+}
+
+function differingLine(whole: readonly string[], parts: readonly string[]): string | undefined {
+  const at = whole.findIndex((line, i) => line !== parts[i]);
+  if (at >= 0) return `${whole[at] ?? ''} in the uninterrupted run, ${parts[at] ?? 'nothing'} in the resumed one`;
+  return parts.length > whole.length ? `the resumed run has a line more: ${parts[whole.length] ?? ''}` : undefined;
+}
+
+function differingTensor(
+  whole: ReadonlyMap<string, StoredTensor>,
+  parts: ReadonlyMap<string, StoredTensor>,
+): string | undefined {
+  for (const [name, { shape, values }] of whole) {
+    const other = parts.get(name);
+    if (other === undefined) return `${name} is missing in the resumed run`;
+    if (String(other.shape) !== String(shape)) return `${name} is [${String(shape)}] and [${String(other.shape)}]`;
+    const at = values.findIndex((value, i) => !Object.is(value, other.values[i]));
+    if (at >= 0) return `${name} differs first at ${String(at)}: ${String(values[at])} and ${String(other.values[at])}`;
+  }
+  const extra = [...parts.keys()].find((name) => !whole.has(name));
+  return extra === undefined ? undefined : `${extra} is in the resumed run alone`;
+}
+
+/** The first leaf that differs, with both values. */
+function differing(at: string, whole: unknown, parts: unknown): string | undefined {
+  if (isDeepStrictEqual(whole, parts)) return undefined;
+  let found: string | undefined;
+  eachLeaf(whole, (path, value) => {
+    const { value: other, depth } = valueAt(parts, path);
+    if (found !== undefined || (depth === path.length && isDeepStrictEqual(value, other))) return;
+    const key = [at, pathKey(path)].filter((part) => part !== '').join('.');
+    found = `${key === '' ? '' : `${key} is `}${short(value)} in the uninterrupted run, ${short(other)} in the resumed one`;
+  });
+  return found ?? 'the resumed run has more';
+}
+
+function short(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  const most = 80;
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}

@@ -1,0 +1,125 @@
+import type { Variable } from '@tensorflow/tfjs-core';
+import type { StoredTensor } from '../contracts/checkpoint-store.js';
+
+/** Wrappers that frameworks put around a model: their names stand before those of its weights. */
+const WRAPPERS = /^(?:_orig_mod\.|module\.)+/;
+/** Weights that a model may have and a checkpoint lack: they start as new ones do. */
+const OPTIONAL = /\.lora_[AB]$/;
+/** The learned positions: a shorter context takes the first ones. */
+const POSITIONS = /(?:^|\.)wpe\.weight$/;
+
+/** How stored tensors fit the weights of a model. */
+export interface WeightMatch {
+  /** By the model's names. */
+  readonly found: ReadonlyMap<string, StoredTensor>;
+  /** Stored under another name, or cropped: `from -> to`. */
+  readonly mapped: readonly string[];
+  /** Stored names that the model has no place for. */
+  readonly skipped: readonly string[];
+  /** Weights that are not stored and may be missing. */
+  readonly fresh: readonly string[];
+  /** What keeps them from fitting, each with the name and both shapes. */
+  readonly misfits: readonly string[];
+}
+
+/**
+ * Finds the stored tensor of each weight: by its name, wrappers' prefixes taken off first; then a LoRA layer's main
+ * weight by the plain layer's name, and the other way round.
+ */
+export function matchWeights(
+  stored: ReadonlyMap<string, StoredTensor>,
+  parameters: ReadonlyMap<string, Pick<Variable, 'shape'>>,
+): WeightMatch {
+  const found = new Map<string, StoredTensor>();
+  const mapped: string[] = [];
+  const skipped: string[] = [];
+  const misfits: string[] = [];
+  for (const [name, tensor] of stored) {
+    const bare = name.replace(WRAPPERS, '');
+    const target = [bare, ...otherNames(bare)].find((candidate) => parameters.has(candidate));
+    if (target === undefined || found.has(target)) {
+      skipped.push(name);
+      continue;
+    }
+    const shape = parameters.get(target)?.shape ?? [];
+    const fitting = fitted(tensor, shape, POSITIONS.test(target));
+    if (fitting === undefined) misfits.push(`${name} is [${String(tensor.shape)}] there and [${String(shape)}] here`);
+    else found.set(target, fitting);
+    if (target !== name || fitting !== tensor) mapped.push(`${name} -> ${target} [${String(shape)}]`);
+  }
+  const missing = [...parameters.keys()].filter((name) => !found.has(name));
+  const fresh = missing.filter((name) => OPTIONAL.test(name));
+  for (const name of missing) {
+    if (!OPTIONAL.test(name) && !misfits.some((text) => text.startsWith(`${name} is`)))
+      misfits.push(`${name} is missing there`);
+  }
+  return { found, mapped, skipped, fresh, misfits };
+}
+
+/** How stored tensors of an optimizer fit a model's weights. */
+export interface OptimizerMatch {
+  /** By the model's names, as `Optimizer.importState` takes them. */
+  readonly found: ReadonlyMap<string, StoredTensor>;
+  /** Weights whose tensors were found, and all that an optimizer keeps any for. */
+  readonly transferred: number;
+  readonly total: number;
+}
+
+/**
+ * Finds the optimizer's tensors of each weight: by name where the shapes are the same, else those of a weight that is
+ * gone and had the same shape, in order.
+ */
+export function matchOptimizer(
+  stored: ReadonlyMap<string, StoredTensor>,
+  parameters: ReadonlyMap<string, Pick<Variable, 'shape'>>,
+): OptimizerMatch {
+  const groups = new Map<string, Map<string, StoredTensor>>();
+  for (const [name, tensor] of stored) {
+    const at = name.lastIndexOf('.');
+    const owner = name.slice(0, at).replace(WRAPPERS, '');
+    groups.set(owner, (groups.get(owner) ?? new Map<string, StoredTensor>()).set(name.slice(at + 1), tensor));
+  }
+  const found = new Map<string, StoredTensor>();
+  const take = (parameter: string, owner: string): void => {
+    for (const [kind, tensor] of groups.get(owner) ?? []) found.set(`${parameter}.${kind}`, tensor);
+    groups.delete(owner);
+  };
+  const fits = (owner: string, shape: readonly number[], crop: boolean): boolean =>
+    [...(groups.get(owner)?.values() ?? [])].every((tensor) => fitted(tensor, shape, crop) !== undefined);
+  const left: [string, readonly number[]][] = [];
+  for (const [name, { shape }] of parameters) {
+    const owner = [name, ...otherNames(name)].find((candidate) => groups.has(candidate));
+    const crop = POSITIONS.test(name);
+    if (owner === undefined || !fits(owner, shape, crop)) {
+      left.push([name, shape]);
+      continue;
+    }
+    for (const [kind, tensor] of groups.get(owner) ?? []) {
+      groups.get(owner)?.set(kind, fitted(tensor, shape, crop) ?? tensor);
+    }
+    take(name, owner);
+  }
+  let gone = 0;
+  for (const [name, shape] of left) {
+    const owner = [...groups.keys()].find((other) => !parameters.has(other) && fits(other, shape, false));
+    if (owner === undefined) gone++;
+    else take(name, owner);
+  }
+  return { found, transferred: parameters.size - gone, total: parameters.size };
+}
+
+function otherNames(name: string): string[] {
+  return [
+    name.replace(/\.main_weight\.weight$/, '.weight'),
+    name.replace(/\.weight$/, '.main_weight.weight'),
+    name.startsWith('transformer.') ? name.slice('transformer.'.length) : `transformer.${name}`,
+  ].filter((other) => other !== name);
+}
+
+/** The tensor where its shape is that; its first rows where those may be fewer. */
+function fitted(tensor: StoredTensor, shape: readonly number[], crop: boolean): StoredTensor | undefined {
+  if (String(tensor.shape) === String(shape)) return tensor;
+  const [rows = 0, columns = 0] = shape;
+  const croppable = crop && shape.length === 2 && tensor.shape[1] === columns && (tensor.shape[0] ?? 0) > rows;
+  return croppable ? { shape: [...shape], values: tensor.values.slice(0, rows * columns) } : undefined;
+}

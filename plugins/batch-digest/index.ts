@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { On, Plugin, type BatchReady } from '../../core/index.js';
+
+const stateSchema = z.strictObject({ batches: z.int().min(0), digest: z.string() });
+
+@Plugin({
+  name: 'batch-digest',
+  summary: 'Keeps a digest of every batch served, in each checkpoint: two runs with the same one saw the same data.',
+})
+export default class BatchDigest {
+  #batches = 0;
+  #digest = '';
+
+  @On('batch:ready')
+  add({ batch }: BatchReady): void {
+    this.#digest = createHash('sha256')
+      .update(this.#digest)
+      .update(bytesOf(batch.inputs))
+      .update(bytesOf(batch.targets))
+      .digest('hex');
+    this.#batches++;
+  }
+
+  state(): z.output<typeof stateSchema> {
+    return { batches: this.#batches, digest: this.#digest };
+  }
+
+  restore(state: unknown): void {
+    const { batches, digest } = stateSchema.parse(state);
+    this.#batches = batches;
+    this.#digest = digest;
+  }
+}
+
+function bytesOf(tokens: Int32Array): Uint8Array {
+  return new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength);
+}

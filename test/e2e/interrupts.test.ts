@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { RandomStreams } from '../../core/index.js';
+import { findCheckpoint } from '../../core/checkpoint/find.js';
+import { readDescription } from '../../core/checkpoint/read.js';
+import { probeEngines, shortName } from '../../core/run/engine.js';
+import { textFolder } from '../core/run/debug-run.js';
+import { commandFile } from './command.js';
+import { spawn } from 'node:child_process';
+
+/** Interruptions of the long test; ESPALIER_SOAK asks for more. */
+const MANY = Number(process.env['ESPALIER_SOAK'] ?? 50);
+const FEW = 4;
+const MOMENTS = [
+  'iteration:start',
+  'batch:ready',
+  'gradients:ready',
+  'iteration:end',
+  'evaluation:end',
+  'checkpoint:due',
+];
+
+/** Ends its process as FAULT says: at a moment of an iteration, by a signal or an error, some milliseconds on. */
+const fault = `import { EventBus, inject, On, Plugin, RunState } from 'espalier';
+const [how = '', moment = '', at = '', delay = '0'] = (process.env['FAULT'] ?? '').split(',');
+@Plugin({ name: 'fault', summary: 'ends its process', after: ['checkpoint', 'evaluation'] })
+export default class Fault {
+  constructor(@inject(EventBus) private readonly bus: EventBus, @inject(RunState) private readonly run: RunState) {}
+  @On('run:start')
+  listen(): void {
+    if (how === '') return;
+    let done = false;
+    const start = this.run.iteration;
+    this.bus.listen({ plugin: 'fault', event: moment as 'iteration:start', critical: true }, async () => {
+      if (done || this.run.iteration - start < Number(at)) return;
+      done = true;
+      if (how === 'error') throw new Error('injected');
+      const kill = (): void => { process.kill(process.pid, how); };
+      if (Number(delay) === 0) kill();
+      else setTimeout(kill, Number(delay));
+      await new Promise((resolve) => setTimeout(resolve, 3 * Number(delay)));
+    });
+  }
+}
+`;
+
+interface Ending {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  err: string;
+}
+
+function train(cwd: string, settings: readonly string[], env: Record<string, string>): Promise<Ending> {
+  const args = ['train', '--preset', 'debug', ...settings.flatMap((setting) => ['--set', setting])];
+  const child = spawn(process.execPath, [commandFile, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let err = '';
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => (err += piece));
+  return new Promise((resolve) => {
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, err });
+    });
+  });
+}
+
+/** What must be the same: the final weights, the loss log, and every batch served. */
+async function outcome(cwd: string, run: string): Promise<unknown> {
+  const checkpoint = await findCheckpoint(run, cwd);
+  const { state } = await readDescription(checkpoint);
+  return {
+    weights: createHash('sha256')
+      .update(readFileSync(path.join(checkpoint, 'model.safetensors')))
+      .digest('hex'),
+    log: readFileSync(path.join(cwd, run, 'metrics.jsonl'), 'utf8'),
+    batches: state.plugins['batch-digest'],
+    run: state.run,
+    random: state.random,
+  };
+}
+
+async function sameThough(
+  t: ExecutionContext,
+  count: number,
+  iterations: number,
+  settings: readonly string[],
+): Promise<void> {
+  const cwd = textFolder(t);
+  writeFileSync(path.join(cwd, 'fault.ts'), fault);
+  const common = [
+    'data={text: text.txt}',
+    'model={n_layer: 1, n_head: 2, n_embd: 16, block_size: 16, dropout: 0.1}',
+    `train={max_iters: ${iterations}, batch_size: 2, gradient_accumulation_steps: 2}`,
+    `lr={decay_iters: ${iterations}}`,
+    'plugins={evaluation: {interval: 10, iters: 1}, checkpoint: {interval: 3}, run-log: {interval: 1}, progress: false, batch-digest: {}, "./fault.ts": {}}',
+    ...settings,
+  ];
+  const whole = await train(cwd, [...common, 'run.dir=whole'], {});
+  t.is(whole.code, 0, whole.err);
+
+  const random = new RandomStreams(count + settings.length).at('faults', 0);
+  const kinds = { SIGTERM: 0, SIGKILL: 0, error: 0 };
+  let interrupted = 0;
+  for (;;) {
+    const how = (['SIGTERM', 'SIGKILL', 'error'] as const)[random.below(3)] ?? 'error';
+    const moment = MOMENTS[random.below(MOMENTS.length)] ?? '';
+    const env =
+      interrupted < count ? { FAULT: `${how},${moment},${random.below(6)},${random.below(8)}` } : { FAULT: '' };
+    const ended = await train(cwd, [...common, 'run.dir=parts', 'resume=auto'], env);
+    if (ended.code === 0) break;
+    const expected = { SIGTERM: ended.code === 143, SIGKILL: ended.signal === 'SIGKILL', error: ended.code === 1 };
+    if (!expected[how]) t.fail(`${how}: exit code ${ended.code}, signal ${ended.signal}: ${ended.err}`);
+    kinds[how]++;
+    interrupted++;
+  }
+  t.log(kinds);
+  t.is(interrupted, count);
+  t.deepEqual(await outcome(cwd, 'parts'), await outcome(cwd, 'whole'));
+}
+
+const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
+const fast = engines.includes('native') ? 'native' : 'cpu';
+
+test.serial(
+  `interrupted ${MANY} times by signals and errors, during saves too: the run is the same, engine ${fast}`,
+  async (t) => {
+    t.timeout(600_000);
+    await sameThough(t, MANY, 300, [`engine=${fast}`]);
+  },
+);
+
+for (const strategy of ['sequential', 'epoch', 'mixture', 'curriculum']) {
+  const options: Record<string, string> = {
+    mixture: ', weights: {text.txt: 1}',
+    curriculum: ', candidates: 20, round: 3',
+  };
+  test.serial(`batches ${strategy}: the same, engine ${fast}`, async (t) => {
+    t.timeout(300_000);
+    await sameThough(t, FEW, 40, [`engine=${fast}`, `batches={strategy: ${strategy}${options[strategy] ?? ''}}`]);
+  });
+}
+
+test.serial('engine cpu: the same', async (t) => {
+  t.timeout(300_000);
+  await sameThough(t, FEW, 30, ['engine=cpu']);
+});

@@ -1,0 +1,96 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test from 'ava';
+import { textFolder } from '../core/run/debug-run.js';
+import { emptyFolder, espalier } from './command.js';
+
+const small = [
+  'data={text: text.txt}',
+  'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, vocab_size: null, dropout: 0.1}',
+  'train={batch_size: 3, gradient_accumulation_steps: 2}',
+  'plugins.evaluation={interval: 4, iters: 2}',
+];
+const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
+
+for (const preset of ['debug', 'char-small', 'char-base', 'gpt2']) {
+  test(`preset ${preset}: a run that was stopped and resumed is the run that was not`, async (t) => {
+    const { code, out, err } = await espalier(
+      textFolder(t),
+      'verify-resume',
+      '-p',
+      preset,
+      '-n',
+      '5',
+      ...set(...small),
+    );
+    t.is(code, 0, out + err);
+    for (const part of [
+      'batches served',
+      'training log',
+      'weights',
+      'optimizer',
+      'random streams',
+      'state of plugin token-shards',
+    ]) {
+      t.true(out.includes(`the same: ${part}`), `${part}\n${out}`);
+    }
+    t.regex(out, /the same run, bit for bit/);
+    t.regex(out, /same engine, number of threads, precision/);
+  });
+}
+
+for (const strategy of ['sequential', 'epoch', '{strategy: curriculum, candidates: 20, round: 3}']) {
+  test(`engine cpu, ${strategy}: the same`, async (t) => {
+    const settings = set(...small, 'engine=cpu', `batches=${strategy}`);
+    const { code, out, err } = await espalier(
+      textFolder(t),
+      'verify-resume',
+      '-p',
+      'debug',
+      '-n',
+      '3',
+      ...settings,
+      '--json',
+    );
+    t.is(code, 0, out + err);
+    t.is((JSON.parse(out) as { difference: unknown }).difference, null);
+  });
+}
+
+test('a plugin that forgets what it did is found out, with the first thing that differs', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(
+    path.join(folder, 'forgetful.ts'),
+    `import { On, Plugin, type GradientsReady } from 'espalier';
+import * as tf from '@tensorflow/tfjs-core';
+@Plugin({ name: 'forgetful', summary: 'scales gradients by how often it was called' })
+export default class Forgetful {
+  private calls = 0;
+  @On('gradients:ready')
+  scale({ gradients }: GradientsReady): void {
+    this.calls++;
+    for (const [name, gradient] of gradients) {
+      gradients.set(name, tf.keep(tf.mul(gradient, 1 / this.calls)));
+      gradient.dispose();
+    }
+  }
+}
+`,
+  );
+  const settings = set(...small, 'engine=cpu', 'plugins={"./forgetful.ts": {}}');
+  const { code, out } = await espalier(folder, 'verify-resume', '-p', 'debug', '-n', '3', ...settings);
+  t.is(code, 1, out);
+  t.regex(out, /the same: batches served\nDIFFERENT: training log: \{"iter":4,/);
+});
+
+test.serial('what is wrong with the run itself is told, and nothing is left', async (t) => {
+  const before = readdirSync(tmpdir()).filter((name) => name.startsWith('espalier-verify-'));
+  const { code, err } = await espalier(emptyFolder(t), 'verify-resume', '-p', 'debug', ...set('data.text=none.txt'));
+  t.is(code, 2);
+  t.regex(err, /ended with exit code 2: .*none\.txt/);
+  t.deepEqual(
+    readdirSync(tmpdir()).filter((name) => name.startsWith('espalier-verify-') && !before.includes(name)),
+    [],
+  );
+});
