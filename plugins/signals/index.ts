@@ -18,18 +18,26 @@ export default class Signals {
   constructor(
     @inject(RunControl) private readonly control: RunControl,
     @inject(Logger) private readonly log: Logger,
-  ) {}
+  ) {
+    for (const signal of STOPPING) process.on(signal, this.#leave);
+  }
 
   @On('run:start')
   listen(): void {
+    for (const signal of STOPPING) process.off(signal, this.#leave);
     for (const signal of STOPPING) process.on(signal, this.#stop);
     process.on('SIGUSR1', this.#save);
   }
 
   dispose(): void {
-    for (const signal of STOPPING) process.off(signal, this.#stop);
+    for (const signal of STOPPING) process.off(signal, this.#stop).off(signal, this.#leave);
     process.off('SIGUSR1', this.#save);
   }
+
+  /** Before the run starts there is nothing to save; as process 1 of a container nothing else would end it. */
+  readonly #leave = (signal: (typeof STOPPING)[number]): void => {
+    process.exit(EXIT_CODE_OF_SIGNALS + constants.signals[signal]);
+  };
 
   readonly #stop = (signal: (typeof STOPPING)[number]): void => {
     const exitCode = EXIT_CODE_OF_SIGNALS + constants.signals[signal];
