@@ -19,11 +19,13 @@ let round = 0;
 try {
   for (; performance.now() < until; round++)
     verdicts[await fuzzOnce(checkpoint, path.join(folder, 'harmed'), streams.at('fuzz', round))]++;
-  console.log(
-    `${String(round)} rounds, seed ${values.seed}: ${String(verdicts.refused)} refused, ${String(verdicts.read)} read`,
+  process.stdout.write(
+    `${String(round)} rounds, seed ${values.seed}: ${String(verdicts.refused)} refused, ${String(verdicts.read)} read\n`,
   );
 } catch (thrown) {
-  console.error(`round ${String(round)}, seed ${values.seed}:`, thrown);
+  process.stderr.write(
+    `round ${String(round)}, seed ${values.seed}: ${thrown instanceof Error ? String(thrown.stack) : String(thrown)}\n`,
+  );
   process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -3,10 +3,14 @@ import path from 'node:path';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { UsageError } from '../errors.js';
 import { writeSafetensors } from '../formats/safetensors.js';
+import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2-layout.js';
 
 export const exportFormats = ['hf', 'nanogpt-safetensors'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
+
+/** A model with LoRA's terms merged in. */
+type Plain = Pick<LoadedCheckpoint, 'weights' | 'model'>;
 
 /** A model's files, weights and description, as another program reads them. */
 interface Exported {
@@ -22,7 +26,9 @@ interface Exported {
 export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportFormat, folder: string): Promise<void> {
   if (checkpoint.model['model_type'] !== 'gpt2')
     throw new UsageError('ESP_CHECKPOINT_EXPORT', `${checkpoint.path} is no GPT-2, which is all that can be exported`);
-  const { weights, config } = to === 'hf' ? huggingFace(checkpoint) : nanoGpt(checkpoint);
+  const { lora_alpha: alpha = 1, ...model } = checkpoint.model;
+  const plain = { model, weights: withoutLora(checkpoint.weights, Number(alpha)) };
+  const { weights, config } = to === 'hf' ? huggingFace(plain) : nanoGpt(plain);
   const beside = `${folder}.writing`;
   await rm(beside, { recursive: true, force: true });
   try {
@@ -37,7 +43,7 @@ export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportF
 }
 
 /** transformers' GPT-2 always has biases: those that the model lacks are zeros. */
-function huggingFace({ weights, model }: LoadedCheckpoint): Exported {
+function huggingFace({ weights, model }: Plain): Exported {
   const all = new Map<string, StoredTensor>();
   for (const [name, tensor] of weights) {
     all.set(name, tensor);
@@ -49,7 +55,7 @@ function huggingFace({ weights, model }: LoadedCheckpoint): Exported {
   return { weights: all, config: { ...model, bias: true, dtype: 'float32' } };
 }
 
-function nanoGpt({ weights, model }: LoadedCheckpoint): Exported {
+function nanoGpt({ weights, model }: Plain): Exported {
   const turned = [...weights].map(([name, tensor]): [string, StoredTensor] => [
     name,
     isProjection(name) ? transposed(tensor) : tensor,

@@ -6,6 +6,7 @@ import { doctorCommand, engineCommand } from './engines.js';
 import { checkpointCommand } from './checkpoint.js';
 import { evaluateCommand } from './evaluate.js';
 import { eventsCommand, explainCommand, pluginsCommand, presetsCommand } from './lists.js';
+import { migrateCommand } from './migrate.js';
 import { parityCommand } from './parity.js';
 import { prepareCommand } from './prepare.js';
 import { sampleCommand } from './sample.js';
@@ -50,6 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
     doctorCommand,
     engineCommand,
     parityCommand,
+    migrateCommand,
   ]) {
     add(program, setExitCode);
   }

@@ -21,7 +21,7 @@ export async function openStoredRun(
   try {
     const vocabSize = Number(checkpoint.model['vocab_size']);
     await run.setUp(vocabSize);
-    run.restoreWraps(checkpoint);
+    run.restoreShape(checkpoint);
     run.loadWeights(checkpoint);
   } catch (thrown) {
     await run.dispose();

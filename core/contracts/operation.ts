@@ -1,10 +1,15 @@
 import type { z } from 'zod';
+import type { ShrunkenVocabulary } from './data.js';
 import { token } from './token.js';
 
 /** What a schedule leads to, step by step, without running anything. */
 export interface PlannedRun {
   /** Values of the run's tunables, by name. */
   readonly tunables: Map<string, number>;
+  /** Shape of the model (`Growable`); undefined where it cannot change. */
+  architecture: unknown;
+  /** How the vocabulary is served; undefined where it was never shrunken. */
+  vocabulary: ShrunkenVocabulary['mode'] | undefined;
 }
 
 /** One kind of step in a scaling schedule. */

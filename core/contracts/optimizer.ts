@@ -1,4 +1,5 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import type { Carry } from './growable.js';
 import { token } from './token.js';
 
 export interface OptimizerStep {
@@ -25,6 +26,11 @@ export interface Optimizer {
   step(step: OptimizerStep): number;
   /** Live tensors, not copies: read them before the next step. */
   exportState(): OptimizerState;
+  /**
+   * The model's shape has changed: puts the state of each weight together from where its gradients come from, and
+   * drops what no weight has any more. @param carries by weight; those that are missing start anew
+   */
+  carry(carries: ReadonlyMap<string, Carry>): void;
   /** Takes over the state (copies the tensors). @throws UsageError naming the first tensor that does not fit. */
   importState(state: OptimizerState, parameters: ReadonlyMap<string, Variable>): void;
 }

@@ -15,6 +15,14 @@ export const glueGradients: readonly tf.GradConfig[] = [
     },
   },
   {
+    kernelName: 'Multiply',
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dys, saved) => {
+      const [dy, a, b] = [firstOf(dys), at(saved, 0), at(saved, 1)];
+      return { a: () => summedTo(tf.mul(dy, b), a.shape), b: () => summedTo(tf.mul(dy, a), b.shape) };
+    },
+  },
+  {
     kernelName: 'Reshape',
     inputsToSave: ['x'],
     gradFunc: (dys, saved) => ({ x: () => tf.reshape(firstOf(dys), at(saved, 0).shape) }),

@@ -9,5 +9,6 @@ export { globalNorm } from './global-norm.js';
 export { Attributes, KernelInputs } from './kernel.js';
 export { layerNorm } from './layer-norm.js';
 export { linear, type LinearOptions } from './linear.js';
+export { rotary, rotaryAngles, type RotaryAngles } from './rotary.js';
 export { registerOps } from './register.js';
 export { softmaxCrossEntropy } from './softmax-cross-entropy.js';

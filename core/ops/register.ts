@@ -11,6 +11,7 @@ import { globalNormOp } from './global-norm.js';
 import { Attributes, KernelInputs, type CompositeKernel, type Op } from './kernel.js';
 import { layerNormOp } from './layer-norm.js';
 import { linearOp } from './linear.js';
+import { rotaryOp } from './rotary.js';
 import { softmaxCrossEntropyOp } from './softmax-cross-entropy.js';
 
 const ops: readonly Op[] = [
@@ -19,6 +20,7 @@ const ops: readonly Op[] = [
   geluOp,
   geluLinearOp,
   causalAttentionOp,
+  rotaryOp,
   embeddingOp,
   softmaxCrossEntropyOp,
   dropoutOp,

@@ -59,8 +59,10 @@ const caseSchema = z.object({
     n_hidden: z.int().nullable(),
     bias: z.boolean(),
     rotary: z.boolean(),
+    rotary_base: z.number().default(10000),
     attn_lora_rank: z.int(),
     embedding_lora_rank: z.int(),
+    lora_alpha: z.number().default(1),
   }),
   train: z.object({
     lr: z.number(),
@@ -166,15 +168,8 @@ async function readCase(dir: string): Promise<Case> {
 }
 
 function settingsOf({ model, train }: Case): ParitySettings {
-  if (model.rotary || model.attn_lora_rank > 0 || model.embedding_lora_rank > 0) {
-    throw new UsageError(
-      'ESP_PARITY_CASE',
-      'the case needs rotary positions or LoRA, which the model does not have yet',
-    );
-  }
-  const { n_layer, n_head, n_embd, block_size, vocab_size, n_hidden, bias } = model;
   return {
-    model: { n_layer, n_head, n_embd, block_size, vocab_size, n_hidden, bias, dropout: 0 },
+    model: { ...model, dropout: 0 },
     optimizer: {
       learning_rate: train.lr,
       beta1: train.beta1,
@@ -185,7 +180,7 @@ function settingsOf({ model, train }: Case): ParitySettings {
     lr: { warmup_iters: train.warmup_iters, decay_iters: train.lr_decay_iters, min_lr: train.min_lr },
     gradClip: train.grad_clip,
     accum: train.accum,
-    vocabSize: vocab_size,
+    vocabSize: model.vocab_size,
   };
 }
 

@@ -55,7 +55,7 @@ export interface Bindings {
  * The container makes one instance a run, with what its constructor asks for.
  */
 export interface PluginInstance {
-  /** JSON to keep in every checkpoint, under the plugin's name. */
+  /** JSON to keep in every checkpoint, under the plugin's name; undefined where there is nothing to keep. */
   state?(): unknown;
   /** Gets back what `state()` returned, before `run:start`. @param version that it was written with, if not of now */
   restore?(state: unknown, version: number): void;

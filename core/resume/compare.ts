@@ -85,7 +85,7 @@ function differing(at: string, whole: unknown, parts: unknown): string | undefin
 }
 
 function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
   const most = 80;
   return text.length > most ? `${text.slice(0, most)}…` : text;
 }

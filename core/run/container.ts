@@ -16,8 +16,8 @@ export interface ConfiguredPlugin extends FoundPlugin {
 export interface LivePlugin {
   readonly name: string;
   readonly instance: PluginInstance;
-  /** It wraps what fills a slot. */
-  readonly wraps: boolean;
+  /** Its state decides what the data or the model is: it is the model, or wraps what fills a slot. */
+  readonly shapes: boolean;
   readonly stateVersion: number;
 }
 
@@ -79,7 +79,7 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
   return scopes.map(({ plugin, scope }) => ({
     name: plugin.options.name,
     instance: make(plugin, scope, first),
-    wraps: plugin.options.wraps !== undefined,
+    shapes: plugin.options.wraps !== undefined || plugin.options.slot === 'model',
     stateVersion: plugin.options.stateVersion ?? 1,
   }));
 }

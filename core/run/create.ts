@@ -21,6 +21,7 @@ import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from '
 import { RunControl } from './control.js';
 import { chooseEngine } from './engine.js';
 import { defaultRunFolder, RunFolder } from './folder.js';
+import { ModelGrowth } from './growth.js';
 import { Run } from './run.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
@@ -90,6 +91,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
   container.registerInstance(Tunables, coreTunables(checked.core.train));
   container.registerInstance(Operations, new Operations());
+  container.registerInstance(ModelGrowth, new ModelGrowth(container));
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   addListeners(bus, plugins, live);

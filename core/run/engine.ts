@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import type { CoreConfig } from '../config/schema.js';
 import type { Engine, EngineProbe } from '../contracts/engine.js';
 import { messageOf, UsageError } from '../errors.js';
@@ -45,11 +44,6 @@ export async function chooseEngine(name: string, cwd: string, log: (line: string
 /** `engine-wasm` → `wasm`, as configs name it. */
 export function shortName(plugin: FoundPlugin): string {
   return plugin.options.name.replace(/^engine-/, '');
-}
-
-/** Makes the engine's backend current for the tensor operations that follow (synchronously). */
-export function useEngine(engine: Engine): void {
-  if (tf.getBackend() !== engine.backend) void tf.setBackend(engine.backend);
 }
 
 /** @throws UsageError when the engine does not compute in that precision */

@@ -9,7 +9,7 @@ import type { Optimizer } from '../contracts/optimizer.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
 import type { RunControl } from './control.js';
-import { useEngine } from './engine.js';
+import { useEngine } from './use-engine.js';
 import { trainableParameters } from './parameters.js';
 import { microBatchStep } from './step.js';
 import type { RunState } from './state.js';

@@ -126,7 +126,8 @@ function refuseOtherPlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin
     }
   }
   for (const { name, instance } of plugins) {
-    if (instance.state === undefined || kept.includes(name)) continue;
+    // One that has nothing to keep before it starts needs nothing.
+    if (kept.includes(name) || instance.state?.() === undefined) continue;
     refuse(name, `lacks the state of plugin ${name}, which was not on when it was made`, 'turn it off again');
   }
 }

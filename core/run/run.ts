@@ -19,7 +19,8 @@ import { Logger } from '../logger.js';
 import { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
 import { RunControl } from './control.js';
-import { checkPrecision, useEngine } from './engine.js';
+import { checkPrecision } from './engine.js';
+import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
 import { restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
 import { trainLoop } from './loop.js';
@@ -91,11 +92,12 @@ export class Run {
     loadWeights(this.model, from, this.#say);
   }
 
-  /** Gives plugins that wrap a slot the state of a checkpoint back: what they wrap is then what it was. */
-  restoreWraps(from: LoadedCheckpoint): void {
+  /** Gives the model, and plugins that wrap a slot, the state of a checkpoint back: the shape of what it holds. */
+  restoreShape(from: LoadedCheckpoint): void {
+    useEngine(this.container.resolve(Engine));
     restorePlugins(
       from,
-      this.parts.plugins.filter(({ wraps }) => wraps),
+      this.parts.plugins.filter(({ shapes }) => shapes),
     );
   }
 
@@ -153,8 +155,8 @@ export class Run {
     const random = container.resolve(RandomStreams);
     const plugins: Record<string, PluginState> = {};
     for (const { name, instance, stateVersion } of this.parts.plugins) {
-      if (instance.state === undefined) continue;
-      plugins[name] = { version: stateVersion, state: this.#guard(name, 'state()', () => instance.state?.()) };
+      const kept = this.#guard(name, 'state()', () => instance.state?.());
+      if (kept !== undefined) plugins[name] = { version: stateVersion, state: kept };
     }
     return {
       weights: this.model.parameters(),

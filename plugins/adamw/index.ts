@@ -10,6 +10,7 @@ import {
   Tunables,
   UsageError,
   type Bindings,
+  type Carry,
   type OptimizerState,
   type OptimizerStep,
   type Tunable,
@@ -73,7 +74,31 @@ export default class AdamW implements Optimizer {
     return { tensors: this.#moments, scalars: { step: this.#step } };
   }
 
+  /** A gradient that is a share of what it was has a mean of that share, and a mean square of its square. */
+  carry(carries: ReadonlyMap<string, Carry>): void {
+    const next = new Map<string, tf.Tensor>();
+    for (const [name, { from, axis = 0, index, share }] of carries) {
+      MOMENTS.forEach((moment, power) => {
+        const old = this.#moments.get(`${from}.${moment}`);
+        if (old === undefined) return;
+        const made = tf.tidy(() => {
+          const picked = index === undefined ? tf.clone(old) : tf.gather(old, tf.tensor1d([...index], 'int32'), axis);
+          if (share === undefined) return picked;
+          const factors = share.map((each) => each ** (power + 1));
+          return tf.mul(
+            picked,
+            axis === 0 && old.rank === 2 ? tf.tensor2d(factors, [factors.length, 1]) : tf.tensor1d(factors),
+          );
+        });
+        next.set(`${name}.${moment}`, tf.keep(made));
+      });
+    }
+    this.dispose();
+    for (const [name, tensor] of next) this.#moments.set(name, tensor);
+  }
+
   importState({ tensors, scalars }: OptimizerState, parameters: ReadonlyMap<string, tf.Variable>): void {
+    this.dispose();
     for (const [name, variable] of parameters) {
       for (const moment of MOMENTS) {
         const tensor = tensors.get(`${name}.${moment}`);

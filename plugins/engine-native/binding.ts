@@ -85,6 +85,17 @@ export interface NativeBinding {
   ): void;
   embedding(count: number, width: number, rows: number, ids: Int32Array, table: Floats, y: Floats): void;
   embeddingGradient(count: number, width: number, rows: number, ids: Int32Array, dy: Floats, gradient: Floats): void;
+  /** cos and sin [time, part / 2]; qkv [rows, 3 · heads · part] with rows in steps of time; y may be qkv. */
+  rotary(
+    rows: number,
+    time: number,
+    heads: number,
+    part: number,
+    cos: Floats,
+    sin: Floats,
+    qkv: Floats,
+    y: Floats,
+  ): void;
   dropout(size: number, ...call: [...DropoutArguments, x: Floats, y: Floats]): void;
   /** y [outer, inner] = a [outer, inner] + b [inner]. */
   add(outer: number, inner: number, a: Floats, b: Floats, y: Floats): void;

@@ -1,4 +1,4 @@
-// Builds the addon for a release, into the prebuildify layout: `npm run prebuild` on each platform, before `npm publish`.
+// Builds the addon for a release, into the prebuildify layout: `npm run native:prebuild` on each platform, before `npm publish`.
 // Build it on the oldest Linux to support: an addon needs the C library that it was linked with, or a newer one.
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';

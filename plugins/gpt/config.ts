@@ -19,17 +19,33 @@ export const gptOptions = z
       .enum(['gelu', 'gelu_tanh'])
       .default('gelu')
       .describe('of the MLP: exact, or the tanh form that GPT-2 was trained with'),
+    rotary: z.boolean().default(false).describe('rotary positions in place of learned ones'),
+    rotary_base: z.number().gt(0).default(10000).describe('base of the frequencies of rotary positions'),
+    attn_lora_rank: z.int().min(0).default(0).describe('rank of LoRA on queries, keys and values; 0: none'),
+    embedding_lora_rank: z.int().min(0).default(0).describe('rank of LoRA on the token embedding; 0: none'),
+    lora_alpha: z.number().gt(0).default(1).describe('LoRA’s term counts alpha / rank'),
+    trained: z
+      .enum(['all', 'lora', 'embeddings'])
+      .default('all')
+      .describe('what is trained: all that is not frozen, LoRA’s terms alone, or the embeddings alone'),
     vocab_size: z.int().min(1).nullable().default(null).describe('size of the vocabulary; null: the data’s'),
   })
   .meta({ resume: 'fixed' })
   .check((context) => {
-    const { n_head: heads, n_embd: width } = context.value;
-    if (width % heads === 0) return;
-    context.issues.push({
-      code: 'custom',
-      input: heads,
-      path: ['n_head'],
-      message: `n_head ${String(heads)} must divide n_embd ${String(width)}`,
-    });
+    const { n_head: heads, n_embd: width, rotary, attn_lora_rank, embedding_lora_rank } = context.value;
+    const refuse = (key: string, input: number, message: string): void => {
+      context.issues.push({ code: 'custom', input, path: [key], message });
+    };
+    if (width % heads !== 0) {
+      refuse('n_head', heads, `n_head ${String(heads)} must divide n_embd ${String(width)}`);
+    } else if (rotary && (width / heads) % 2 !== 0) {
+      refuse('n_head', heads, `rotary positions need heads of an even width, not ${String(width / heads)}`);
+    }
+    if (context.value.trained === 'lora' && attn_lora_rank + embedding_lora_rank === 0) {
+      refuse('attn_lora_rank', 0, 'trained: lora needs a rank: set attn_lora_rank, or embedding_lora_rank');
+    }
+    for (const [key, rank] of Object.entries({ attn_lora_rank, embedding_lora_rank })) {
+      if (rank > width) refuse(key, rank, `${key} ${String(rank)} is over n_embd ${String(width)}`);
+    }
   });
 export type GptConfig = z.output<typeof gptOptions>;

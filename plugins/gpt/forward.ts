@@ -6,11 +6,13 @@ import {
   geluLinear,
   layerNorm,
   linear,
+  rotary,
   type DropoutMask,
   type LinearOptions,
 } from '../../core/index.js';
 import type { GptConfig } from './config.js';
 
+const TOKENS = 'transformer.wte';
 const CUBIC = 0.044715;
 const ROOT = Math.sqrt(2 / Math.PI);
 
@@ -21,24 +23,45 @@ export type NextMask = () => DropoutMask | undefined;
 
 /** `ids` [batch, time] → the last layer norm's output [batch, time, embd]. */
 export function hiddenStates(config: GptConfig, weights: Weights, ids: tf.Tensor2D, nextMask: NextMask): tf.Tensor3D {
-  const time = ids.shape[1];
-  const table = weightOf(weights, 'transformer.wpe.weight');
-  const positions = time === table.shape[0] ? table : tf.slice(table, [0, 0], [time, config.n_embd]);
-  const tokens = embedding(ids, weightOf(weights, 'transformer.wte.weight'));
-  let x: tf.Tensor3D = dropout(tf.add(tokens, positions), nextMask());
-  for (let layer = 0; layer < config.n_layer; layer++)
+  const tokens = embedded(config, weights, ids);
+  let x: tf.Tensor3D = dropout(config.rotary ? tokens : tf.add(tokens, positions(weights, ids.shape[1])), nextMask());
+  for (let layer = 0; weights.has(`transformer.h.${String(layer)}.ln_1.weight`); layer++)
     x = block(config, weights, `transformer.h.${String(layer)}`, x, nextMask);
   return norm(weights, 'transformer.ln_f', x);
 }
 
 /** Hidden states [..., embd] → logits [..., vocab], with the token embedding as the head. */
-export function head<T extends tf.Tensor>(weights: Weights, hidden: T): T {
-  return linear(hidden, weightOf(weights, 'transformer.wte.weight'), { transposeWeight: true });
+export function head<T extends tf.Tensor>(config: GptConfig, weights: Weights, hidden: T): T {
+  const logits = linear(hidden, weightOf(weights, `${TOKENS}.weight`), { transposeWeight: true });
+  const a = weights.get(`${TOKENS}.lora_A`);
+  if (a === undefined) return logits;
+  const low = linear(hidden, weightOf(weights, `${TOKENS}.lora_B`), { transposeWeight: true });
+  return linear(scaled(config, low), a, { transposeWeight: true, residual: logits });
+}
+
+function embedded(config: GptConfig, weights: Weights, ids: tf.Tensor2D): tf.Tensor3D {
+  const tokens = embedding(ids, weightOf(weights, `${TOKENS}.weight`));
+  const a = weights.get(`${TOKENS}.lora_A`);
+  if (a === undefined) return tokens;
+  return linear(scaled(config, embedding(ids, a)), weightOf(weights, `${TOKENS}.lora_B`), { residual: tokens });
+}
+
+/** The first `time` learned positions [time, embd]. */
+function positions(weights: Weights, time: number): tf.Tensor {
+  const table = weightOf(weights, 'transformer.wpe.weight');
+  const [rows = 0, width = 0] = table.shape;
+  return time === rows ? table : tf.slice(table, [0, 0], [time, width]);
+}
+
+/** alpha / rank times a low-rank layer's middle [..., rank]. */
+function scaled<T extends tf.Tensor>(config: GptConfig, low: T): T {
+  return tf.mul(low, config.lora_alpha / (low.shape.at(-1) ?? 1));
 }
 
 function block(config: GptConfig, weights: Weights, at: string, x: tf.Tensor3D, nextMask: NextMask): tf.Tensor3D {
-  const qkv = project(weights, `${at}.attn.c_attn`, norm(weights, `${at}.ln_1`, x));
-  const attended = causalAttention(qkv, config.n_head, nextMask());
+  const qkv = queriesKeysValues(config, weights, `${at}.attn.c_attn`, norm(weights, `${at}.ln_1`, x));
+  const turned = config.rotary ? rotary(qkv, config.n_head, config.rotary_base) : qkv;
+  const attended = causalAttention(turned, config.n_head, nextMask());
   const middle = joined(x, nextMask(), (residual) =>
     linear(attended, ...parts(weights, `${at}.attn.c_proj`, residual)),
   );
@@ -85,6 +108,14 @@ function joined(
   branch: (residual?: tf.Tensor) => tf.Tensor3D,
 ): tf.Tensor3D {
   return mask === undefined ? branch(x) : tf.add(x, dropout(branch(), mask));
+}
+
+/** x W + b, and alpha / rank · (x A) B where the layer has LoRA. */
+function queriesKeysValues(config: GptConfig, weights: Weights, name: string, x: tf.Tensor3D): tf.Tensor3D {
+  const main = project(weights, name, x);
+  const a = weights.get(`${name}.lora_A`);
+  if (a === undefined) return main;
+  return linear(scaled(config, linear(x, a)), weightOf(weights, `${name}.lora_B`), { residual: main });
 }
 
 function project(weights: Weights, name: string, x: tf.Tensor3D): tf.Tensor3D {

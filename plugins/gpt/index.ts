@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import {
+  Growable,
   inject,
   Model,
   Plugin,
@@ -7,15 +9,21 @@ import {
   RandomStreams,
   softmaxCrossEntropy,
   UsageError,
+  type ArchitectureFacts,
   type Bindings,
+  type Carry,
   type GenerateOptions,
+  type GrowthStep,
   type ParameterCount,
+  type RandomStream,
   type TrainingPass,
 } from '../../core/index.js';
+import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { head, hiddenStates, type NextMask } from './forward.js';
 import { generate } from './generate.js';
-import { makeWeights } from './weights.js';
+import { grownWeights } from './grow.js';
+import { isTrainable, makeWeights, variableOf, weightShapes } from './weights.js';
 
 const BYTES_PER_NUMBER = 4;
 
@@ -26,14 +34,18 @@ const BYTES_PER_NUMBER = 4;
   slot: 'model',
   config: gptOptions,
 })
-export default class Gpt implements Model {
+export default class Gpt implements Model, Growable {
   static register(bindings: Bindings): void {
     bindings.bind(Model, Gpt);
+    bindings.bind(Growable, Gpt);
   }
 
   readonly blockSize: number;
   vocabSize: number;
   #weights = new Map<string, tf.Variable>();
+  #architecture: Architecture;
+  /** What it was built as. */
+  #initial: Architecture;
 
   constructor(
     @inject(PluginConfig) private readonly config: GptConfig,
@@ -41,20 +53,26 @@ export default class Gpt implements Model {
   ) {
     this.blockSize = config.block_size;
     this.vocabSize = config.vocab_size ?? 0;
+    this.#architecture = this.#initial = architectureOf(config, this.vocabSize);
   }
 
   get description(): Record<string, unknown> {
-    const { n_layer, n_head, n_embd, block_size, n_hidden, bias, dropout, activation } = this.config;
+    const { n_head, n_embd, block_size, bias, dropout, activation, rotary, rotary_base, lora_alpha } = this.config;
+    const { n_layer, n_hidden, attn_lora_rank, embedding_lora_rank } = this.#architecture;
+    const lora = embedding_lora_rank > 0 || attn_lora_rank.some((rank) => rank > 0);
     return {
-      model_type: 'gpt2',
-      architectures: ['GPT2LMHeadModel'],
+      // Transformers has no GPT-2 with rotary positions.
+      ...(rotary
+        ? { model_type: 'espalier', rotary_base }
+        : { model_type: 'gpt2', architectures: ['GPT2LMHeadModel'] }),
+      ...(lora ? { lora_alpha } : {}),
       vocab_size: this.vocabSize,
       n_positions: block_size,
       n_ctx: block_size,
       n_layer,
       n_head,
       n_embd,
-      n_inner: n_hidden,
+      n_inner: n_hidden === 4 * n_embd ? null : n_hidden,
       activation_function: activation === 'gelu' ? 'gelu' : 'gelu_new',
       layer_norm_epsilon: 1e-5,
       attn_pdrop: dropout,
@@ -72,8 +90,60 @@ export default class Gpt implements Model {
         `model.vocab_size is ${String(this.config.vocab_size)}, but the data has ${String(vocabSize)} different tokens; set it to null or to at least that`,
       );
     }
-    this.vocabSize = this.config.vocab_size ?? vocabSize;
-    this.#weights = makeWeights(this.config, this.vocabSize, this.streams.stream('init'));
+    this.#initial = this.initialArchitecture(vocabSize);
+    this.#take(this.#initial);
+  }
+
+  initialArchitecture(vocabSize: number | undefined): Architecture {
+    return architectureOf(this.config, this.config.vocab_size ?? vocabSize ?? 0);
+  }
+
+  planned(architecture: unknown, step: GrowthStep): Architecture {
+    return plannedArchitecture(this.config, architectureSchema.parse(architecture), step);
+  }
+
+  facts(architecture: unknown): ArchitectureFacts {
+    const of = architectureSchema.parse(architecture);
+    const counts = weightShapes(this.config, of).map(([name, { shape }]) => {
+      const size = tf.util.sizeFromShape(shape);
+      return { size, trained: isTrainable(name, of) ? size : 0 };
+    });
+    const ranks = [...new Set(of.attn_lora_rank)].map(String).join(' and ');
+    const description = [
+      `${String(of.n_layer)} layers, MLP ${String(of.n_hidden)} wide, vocabulary ${String(of.vocab_size)}`,
+      ...(ranks === '0' ? [] : [`LoRA rank ${ranks}`]),
+      ...(of.embedding_lora_rank === 0 ? [] : [`embedding LoRA rank ${String(of.embedding_lora_rank)}`]),
+      ...(of.frozen.length === 0 ? [] : [`frozen ${of.frozen.join(' ')}`]),
+      ...(of.trained === 'all' ? [] : [`only ${of.trained} trained`]),
+    ].join(', ');
+    const total = (key: 'size' | 'trained'): number => counts.reduce((sum, each) => sum + each[key], 0);
+    return { parameters: total('size'), trainable: total('trained'), description };
+  }
+
+  grow(step: GrowthStep, random: RandomStream): ReadonlyMap<string, Carry> {
+    const next = plannedArchitecture(this.config, this.#architecture, step);
+    const old = new Map(
+      [...this.#weights].map(([name, variable]) => [name, { shape: variable.shape, values: valuesOf(variable) }]),
+    );
+    const grown = grownWeights(this.config, { from: this.#architecture, next, step }, old, random);
+    // Nothing of the model has changed so far: what fails above leaves it as it was.
+    const weights = new Map(
+      [...grown].map(([name, { shape, values }]) => [name, variableOf(values, shape, isTrainable(name, next))]),
+    );
+    this.dispose();
+    this.#weights = weights;
+    this.#architecture = next;
+    this.vocabSize = next.vocab_size;
+    return new Map([...grown].flatMap(([name, { carry }]) => (carry === undefined ? [] : [[name, carry]])));
+  }
+
+  /** Undefined while the shape is what the config says. */
+  state(): Architecture | undefined {
+    return isDeepStrictEqual(this.#initial, this.#architecture) ? undefined : this.#architecture;
+  }
+
+  restore(state: unknown): void {
+    this.#take(architectureSchema.parse(state));
   }
 
   parameters(): ReadonlyMap<string, tf.Variable> {
@@ -81,7 +151,9 @@ export default class Gpt implements Model {
   }
 
   logits(ids: tf.Tensor2D, pass?: TrainingPass): tf.Tensor3D {
-    return tf.tidy(() => head(this.#weights, hiddenStates(this.config, this.#weights, ids, this.#masks(pass))));
+    return tf.tidy(() =>
+      head(this.config, this.#weights, hiddenStates(this.config, this.#weights, ids, this.#masks(pass))),
+    );
   }
 
   loss(ids: tf.Tensor2D, targets: tf.Tensor2D, pass?: TrainingPass): tf.Scalar {
@@ -98,7 +170,7 @@ export default class Gpt implements Model {
           () => undefined,
         );
         const last = tf.slice(hidden, [0, ids.length - 1, 0], [1, 1, this.config.n_embd]);
-        return Float32Array.from(head(this.#weights, last).dataSync());
+        return Float32Array.from(head(this.config, this.#weights, last).dataSync());
       }),
     );
   }
@@ -116,14 +188,24 @@ export default class Gpt implements Model {
   }
 
   activationBytes(batchSize: number): number {
-    const { n_layer: layers, n_head: heads, n_embd: width, block_size: block, n_hidden } = this.config;
-    const perToken = layers * (10 * width + 2 * (n_hidden ?? 4 * width) + heads * block) + 3 * this.vocabSize;
+    const { n_head: heads, n_embd: width, block_size: block } = this.config;
+    const { n_layer: layers, n_hidden: hidden } = this.#architecture;
+    const perToken = layers * (10 * width + 2 * hidden + heads * block) + 3 * this.vocabSize;
     return batchSize * block * perToken * BYTES_PER_NUMBER;
   }
 
   dispose(): void {
     for (const variable of this.#weights.values()) variable.dispose();
     this.#weights.clear();
+  }
+
+  /** New weights of a shape. */
+  #take(architecture: Architecture): void {
+    this.dispose();
+    this.#architecture = architecture;
+    this.vocabSize = architecture.vocab_size;
+    const streams = { base: this.streams.stream('init'), lora: this.streams.stream('init/lora') };
+    this.#weights = makeWeights(this.config, architecture, streams);
   }
 
   /** Masks are a function of seed, iteration, micro-batch and place alone. */
@@ -140,4 +222,9 @@ function componentOf(name: string): string {
   const parts = name.replace(/^transformer\.(h\.\d+\.)?/, '').split('.');
   const first = parts[0] ?? name;
   return first.startsWith('ln_') ? 'ln' : first;
+}
+
+function valuesOf(variable: tf.Variable): Float32Array {
+  const values = variable.dataSync<'float32'>();
+  return values.slice();
 }

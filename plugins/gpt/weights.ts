@@ -1,51 +1,106 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { RandomStream } from '../../core/index.js';
+import { prefixOf, type Architecture } from './architecture.js';
 import type { GptConfig } from './config.js';
 
 const INIT_DEVIATION = 0.02;
 
-/** How a weight starts: normal with that deviation, or all of one value. */
-interface WeightShape {
+/** A weight's shape and how it starts: normal with that deviation, uniform within a bound, or all of one value. */
+export interface WeightShape {
   readonly shape: number[];
   readonly deviation?: number;
+  readonly bound?: number;
   readonly value?: number;
 }
 
+/** Where new weights come from; LoRA draws from its own stream, so that it does not change the others. */
+export interface InitStreams {
+  readonly base: RandomStream;
+  readonly lora: RandomStream;
+}
+
 /** New weights under Hugging Face's GPT-2 names, in their order. The output head is tied to `wte`. */
-export function makeWeights(config: GptConfig, vocabSize: number, random: RandomStream): Map<string, tf.Variable> {
+export function makeWeights(
+  config: GptConfig,
+  architecture: Architecture,
+  streams: InitStreams,
+): Map<string, tf.Variable> {
   const weights = new Map<string, tf.Variable>();
-  for (const [name, { shape, deviation, value = 0 }] of weightShapes(config, vocabSize)) {
-    const values = new Float32Array(tf.util.sizeFromShape(shape)).fill(value);
-    if (deviation !== undefined) for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
-    // No name: tfjs's variable names are global, two runs would clash.
-    weights.set(
-      name,
-      tf.tidy(() => tf.variable(tf.tensor(values, shape))),
-    );
+  for (const [name, shape] of weightShapes(config, architecture)) {
+    weights.set(name, variableOf(initialValues(name, shape, streams), shape.shape, isTrainable(name, architecture)));
   }
   return weights;
 }
 
-function weightShapes(config: GptConfig, vocabSize: number): [string, WeightShape][] {
-  const { n_layer: layers, n_embd: width, block_size: block } = config;
-  const hidden = config.n_hidden ?? 4 * width;
+/** No name: tfjs's variable names are global, two runs would clash. */
+export function variableOf(values: Float32Array, shape: number[], trainable: boolean): tf.Variable {
+  return tf.tidy(() => tf.variable(tf.tensor(values, shape), trainable));
+}
+
+export function initialValues(
+  name: string,
+  { shape, deviation, bound, value = 0 }: WeightShape,
+  streams: InitStreams,
+): Float32Array {
+  const values = new Float32Array(tf.util.sizeFromShape(shape)).fill(value);
+  const random = name.includes('.lora_') ? streams.lora : streams.base;
+  if (deviation !== undefined) for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
+  if (bound !== undefined) for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random.float() - 1);
+  return values;
+}
+
+/** The main weight of a layer with LoRA stays as it is; so does everything that is frozen. */
+export function isTrainable(name: string, architecture: Architecture): boolean {
+  const { attn_lora_rank: ranks, embedding_lora_rank: embeddingRank, frozen, trained } = architecture;
+  const block = Number(/^transformer\.h\.(\d+)\.attn\.c_attn\.weight$/.exec(name)?.[1] ?? NaN);
+  if ((ranks[block] ?? 0) > 0) return false;
+  if (name === 'transformer.wte.weight' && embeddingRank > 0) return false;
+  if (frozen.some((layer) => name.startsWith(prefixOf(layer)))) return false;
+  if (trained === 'lora') return name.includes('.lora_');
+  return trained === 'all' || /^transformer\.w[tp]e\./.test(name);
+}
+
+export function weightShapes(config: GptConfig, architecture: Architecture): [string, WeightShape][] {
+  const { n_embd: width, block_size: block } = config;
+  const { n_layer: layers, n_hidden: hidden, vocab_size: vocabSize, embedding_lora_rank: rank } = architecture;
   const residual = INIT_DEVIATION / Math.sqrt(2 * layers);
   const blocks = Array.from({ length: layers }, (_, layer) => {
     const at = `transformer.h.${String(layer)}`;
     return [
       ...norm(`${at}.ln_1`, width, config.bias),
       ...linear(`${at}.attn.c_attn`, width, 3 * width, INIT_DEVIATION, config.bias),
+      ...lora(`${at}.attn.c_attn`, architecture.attn_lora_rank[layer] ?? 0, width, 3 * width),
       ...linear(`${at}.attn.c_proj`, width, width, residual, config.bias),
       ...norm(`${at}.ln_2`, width, config.bias),
       ...linear(`${at}.mlp.c_fc`, width, hidden, INIT_DEVIATION, config.bias),
       ...linear(`${at}.mlp.c_proj`, hidden, width, residual, config.bias),
     ];
   });
+  const positions: [string, WeightShape][] = config.rotary
+    ? []
+    : [['transformer.wpe.weight', { shape: [block, width], deviation: INIT_DEVIATION }]];
+  const embeddingLora: [string, WeightShape][] =
+    rank === 0
+      ? []
+      : [
+          ['transformer.wte.lora_A', { shape: [vocabSize, rank], deviation: INIT_DEVIATION }],
+          ['transformer.wte.lora_B', { shape: [rank, width] }],
+        ];
   return [
     ['transformer.wte.weight', { shape: [vocabSize, width], deviation: INIT_DEVIATION }],
-    ['transformer.wpe.weight', { shape: [block, width], deviation: INIT_DEVIATION }],
+    ...embeddingLora,
+    ...positions,
     ...blocks.flat(),
     ...norm('transformer.ln_f', width, config.bias),
+  ];
+}
+
+/** Source: Hu et al., "LoRA", ICLR 2022, section 4.1; A Kaiming-uniform with a = √5, as PyTorch's linear layers start. */
+function lora(name: string, rank: number, from: number, to: number): [string, WeightShape][] {
+  if (rank === 0) return [];
+  return [
+    [`${name}.lora_A`, { shape: [from, rank], bound: 1 / Math.sqrt(from) }],
+    [`${name}.lora_B`, { shape: [rank, to] }],
   ];
 }
 

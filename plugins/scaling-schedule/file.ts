@@ -4,7 +4,7 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAM
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../core/index.js';
 
-const entrySchema = z.strictObject({
+export const entrySchema = z.strictObject({
   name: z.string(),
   value: z.unknown(),
   trigger_loss: z.number(),
@@ -15,9 +15,9 @@ const entrySchema = z.strictObject({
 });
 const required = ['name', 'value', 'trigger_loss', 'max_wait_iters', 'reevaluate'];
 
-/** One entry of a schedule, and the line it stands on. */
+/** One entry of a schedule, and the line of its file that it stands on. */
 export interface Entry extends z.output<typeof entrySchema> {
-  readonly line: number;
+  readonly line: number | undefined;
 }
 
 /** Reads a schedule, YAML or JSON. @throws UsageError naming file, line and entry */

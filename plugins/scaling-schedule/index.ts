@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import {
   EventBus,
   inject,
   Logger,
   messageOf,
+  ModelGrowth,
   On,
   Operations,
   Plugin,
@@ -16,16 +18,27 @@ import {
   type Bindings,
   type EvaluationEnd,
   type Operation,
+  type PlannedRun,
   type RunStart,
 } from '../../core/index.js';
-import { readSchedule, writeCompleted, type Entry } from './file.js';
+import { entrySchema, readSchedule, writeCompleted, type Entry } from './file.js';
 import { ownOperations } from './operations/index.js';
 
 const options = z
   .strictObject({
-    file: z.string().min(1).describe('the schedule, YAML or JSON; completion flags are written back to it'),
+    file: z.string().min(1).optional().describe('the schedule, YAML or JSON; completion flags are written back to it'),
+    operations: z
+      .array(entrySchema)
+      .optional()
+      .describe('the schedule itself, in place of a file; checkpoints keep what is completed'),
   })
-  .meta({ resume: 'free' });
+  .meta({ resume: 'free' })
+  .check(({ value, issues }) => {
+    if ((value.file === undefined) !== (value.operations === undefined)) return;
+    issues.push({ code: 'custom', input: value, path: ['file'], message: 'give one of file and operations' });
+  });
+/** What stands for the file's path where the schedule is in the config. */
+const IN_CONFIG = 'the config';
 const stateSchema = z.strictObject({
   file: z.string(),
   iter_of_last_op: z.int(),
@@ -43,7 +56,8 @@ export default class ScalingSchedule implements ScheduleCheck {
     bindings.bind(ScheduleCheck, ScalingSchedule);
   }
 
-  readonly #file: string;
+  /** Path of the schedule's file; undefined where it is in the config. */
+  readonly #file: string | undefined;
   #entries: Entry[] = [];
   #iterOfLastOp = 0;
   #restored: z.output<typeof stateSchema> | undefined;
@@ -51,15 +65,16 @@ export default class ScalingSchedule implements ScheduleCheck {
   #reevaluating = false;
 
   constructor(
-    @inject(PluginConfig) config: z.output<typeof options>,
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(RunFolder) folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
     @inject(EventBus) private readonly bus: EventBus,
     @inject(Tunables) private readonly tunables: Tunables,
     @inject(Operations) private readonly operations: Operations,
+    @inject(ModelGrowth) private readonly growth: ModelGrowth,
   ) {
-    this.#file = folder.fromConfig(config.file);
-    for (const operation of ownOperations(tunables)) operations.add(operation);
+    this.#file = config.file === undefined ? undefined : folder.fromConfig(config.file);
+    for (const operation of ownOperations(tunables, growth)) operations.add(operation);
   }
 
   @On('run:setup')
@@ -68,11 +83,15 @@ export default class ScalingSchedule implements ScheduleCheck {
   }
 
   check(): string[] {
-    this.#entries = readSchedule(this.#file);
-    const planned = { tunables: this.tunables.values() };
+    this.#entries =
+      this.#file === undefined
+        ? (this.config.operations ?? []).map((entry) => ({ ...entry, line: undefined }))
+        : readSchedule(this.#file);
+    const planned: PlannedRun = { tunables: this.tunables.values(), ...this.growth.initial() };
     const lines = this.#entries.map((entry, index) => {
-      const before = new Map(planned.tunables);
-      const where = `${this.#file}:${String(entry.line)}: operation ${String(index + 1)} (${entry.name})`;
+      const before = { ...planned, tunables: new Map(planned.tunables) };
+      const place = entry.line === undefined ? '' : `${this.#file ?? ''}:${String(entry.line)}: `;
+      const where = `${place}operation ${String(index + 1)} (${entry.name})`;
       try {
         const operation = this.#operation(entry);
         const value = operation.value.safeParse(entry.value);
@@ -81,9 +100,11 @@ export default class ScalingSchedule implements ScheduleCheck {
       } catch (thrown) {
         throw new UsageError('ESP_SCHEDULE_STEP', `${where}: ${messageOf(thrown)}`, { cause: thrown });
       }
-      return `schedule ${String(index + 1)}: ${entry.name} ${JSON.stringify(entry.value)}${changes(before, planned.tunables)}`;
+      return `schedule ${String(index + 1)}: ${entry.name} ${JSON.stringify(entry.value)}${changes(before.tunables, planned.tunables)}${this.#shape(before, planned)}`;
     });
-    return [...lines, `schedule ends in${changes(this.tunables.values(), planned.tunables) || ' what it starts from'}`];
+    const start = { ...this.growth.initial(), tunables: this.tunables.values() };
+    const end = `${changes(start.tunables, planned.tunables)}${this.#shape(start, planned)}`;
+    return [...lines, `schedule ends in${end === '' ? ' what it starts from' : end}`];
   }
 
   @On('run:start')
@@ -109,12 +130,20 @@ export default class ScalingSchedule implements ScheduleCheck {
 
   state(): unknown {
     const operations = this.#entries.map(({ name, completed }) => ({ name, completed }));
-    return { file: this.#file, iter_of_last_op: this.#iterOfLastOp, operations };
+    return { file: this.#file ?? IN_CONFIG, iter_of_last_op: this.#iterOfLastOp, operations };
   }
 
   restore(state: unknown): void {
     this.#restored = stateSchema.parse(state);
     this.#iterOfLastOp = this.#restored.iter_of_last_op;
+  }
+
+  /** What the model is after a step that changed it. */
+  #shape(before: PlannedRun, after: PlannedRun): string {
+    if (isDeepStrictEqual(before.architecture, after.architecture)) return '';
+    const { description, parameters, trainable } = this.growth.facts(after.architecture);
+    const count = (value: number): string => value.toLocaleString('en-US');
+    return `  model: ${description}; ${count(parameters)} parameters, ${count(trainable)} trained`;
   }
 
   #due(entry: Entry, iteration: number, loss: number): boolean {
@@ -155,10 +184,9 @@ export default class ScalingSchedule implements ScheduleCheck {
 
   /** The checkpoint's flags win where it was made with this file. */
   #takeFlags({ file, operations }: z.output<typeof stateSchema>): void {
-    if (file !== this.#file) {
-      this.log.warn(
-        `the checkpoint was made with the schedule ${file}, this run has ${this.#file}: its flags are used`,
-      );
+    const here = this.#file ?? IN_CONFIG;
+    if (file !== here) {
+      this.log.warn(`the checkpoint was made with the schedule ${file}, this run has ${here}: its flags are used`);
       return;
     }
     const changed = operations.findIndex(({ name, completed }, at) => completed && name !== this.#entries[at]?.name);
@@ -172,6 +200,7 @@ export default class ScalingSchedule implements ScheduleCheck {
   }
 
   #writeBack(): void {
+    if (this.#file === undefined) return;
     try {
       writeCompleted(
         this.#file,

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import test, { type ExecutionContext } from 'ava';
 import { Engine, type Model } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
-import { useEngine } from '../../core/run/engine.js';
+import { useEngine } from '../../core/run/use-engine.js';
 
 const VOCAB = 11;
 const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: 6, dropout: 0, bias: false };

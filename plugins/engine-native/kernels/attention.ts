@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { Attributes } from '../../../core/index.js';
+import { rotaryAngles, type Attributes } from '../../../core/index.js';
 import type { NativeKernel } from './kernel.js';
 
 export const attentionKernels: readonly NativeKernel[] = [
@@ -31,6 +31,17 @@ export const attentionKernels: readonly NativeKernel[] = [
         ...[backend.floats(dy), backend.floats(qkv), backend.floats(logSum), backend.floats(gradient)],
       );
       return gradient;
+    },
+  },
+  {
+    name: 'EspalierRotary',
+    compute: (inputs, attributes, backend) => {
+      const qkv = inputs.get('qkv');
+      const [batch, heads, time, part] = sizesOf(qkv, attributes);
+      const { cos, sin } = rotaryAngles(time, part, attributes);
+      const y = backend.allocate(qkv.shape);
+      backend.binding.rotary(batch * time, time, heads, part, cos, sin, backend.floats(qkv), backend.floats(y));
+      return y;
     },
   },
 ];

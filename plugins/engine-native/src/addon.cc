@@ -252,6 +252,19 @@ void EmbeddingGradient(const Napi::CallbackInfo& info) {
   kernels->embedding_gradient(count, width, rows, ids, dy, in.floats(times(rows, width)));
 }
 
+// rows, time, heads, part, cos, sin, qkv, y
+void Rotary(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t rows = in.size(), time = in.size(), heads = in.size(), part = in.size();
+  if (part % 2 != 0 || (rows > 0 && (time == 0 || rows % time != 0)))
+    throw Napi::TypeError::New(info.Env(), "rotary needs parts of an even width, and rows in steps of time");
+  const float* cos = in.floats(times(time, part / 2));
+  const float* sin = in.floats(times(time, part / 2));
+  const int64_t size = times(rows, times(3, times(heads, part)));
+  const float* qkv = in.floats(size);
+  kernels->rotary(rows, time, heads, part, cos, sin, qkv, in.floats(size));
+}
+
 // size, rate, key0, key1, x, y
 void DropoutForward(const Napi::CallbackInfo& info) {
   Arguments in(info);
@@ -418,6 +431,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   add("crossEntropyGradient", guarded<CrossEntropyGradient>);
   add("embedding", guarded<Embedding>);
   add("embeddingGradient", guarded<EmbeddingGradient>);
+  add("rotary", guarded<Rotary>);
   add("dropout", guarded<DropoutForward>);
   add("add", guarded<Add>);
   add("addScaled", guarded<AddScaled>);

@@ -79,6 +79,10 @@ struct Kernels {
   void (*embedding_gradient)(int64_t count, int64_t width, int64_t rows, const int32_t* ids, const float* dy,
                              float* gradient);
 
+  /** cos and sin [time, part / 2]; qkv and y [rows, 3, heads, part], rows in steps of time. */
+  void (*rotary)(int64_t rows, int64_t time, int64_t heads, int64_t part, const float* cos, const float* sin,
+                 const float* qkv, float* y);
+
   void (*dropout)(int64_t size, const float* x, const Dropout&, float* y);
 
   /** y [outer, inner] = a [outer, inner] + b [inner]; with outer 1, a plain sum. y may be a. */

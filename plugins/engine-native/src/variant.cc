@@ -7,6 +7,7 @@
 #include "optimizer.h"
 #include "product.h"
 #include "random_mask.h"
+#include "rotary.h"
 
 #define ESPALIER_TEXT_OF(name) #name
 #define ESPALIER_TEXT(name) ESPALIER_TEXT_OF(name)
@@ -27,6 +28,7 @@ const Kernels& kernels() {
                               cross_entropy_gradient,
                               embedding,
                               embedding_gradient,
+                              rotary,
                               dropout,
                               add,
                               add_scaled,

@@ -7,6 +7,7 @@ import { geluKernels } from './gelu.js';
 import { heapOf } from './heap.js';
 import { layerNormKernels } from './layer-norm.js';
 import { linearKernels } from './linear.js';
+import { rotaryKernels } from './rotary.js';
 import { optimizerKernels } from './optimizer.js';
 
 const kernels = [
@@ -14,6 +15,7 @@ const kernels = [
   ...layerNormKernels,
   ...geluKernels,
   ...attentionKernels,
+  ...rotaryKernels,
   ...embeddingKernels,
   ...crossEntropyKernels,
   ...optimizerKernels,

@@ -1,5 +1,7 @@
-import type { Operation, Tunables } from '../../../core/index.js';
+import type { ModelGrowth, Operation, Tunables } from '../../../core/index.js';
+import { growthOperations } from './growth.js';
 import { ResetLrSchedule } from './reset-lr-schedule.js';
+import { DisableVocabRemapping, ResizeVocabulary } from './vocabulary.js';
 import { ChangeTunable, SetTunable } from './tunable.js';
 
 /** Ending of `set_…` and `change_…`, with the tunable it stands for. */
@@ -13,12 +15,15 @@ const tunableOf = {
 };
 
 /** The operations that come with the plugin. */
-export function ownOperations(tunables: Tunables): Operation[] {
+export function ownOperations(tunables: Tunables, growth: ModelGrowth): Operation[] {
   const pairs = Object.entries(tunableOf);
   return [
     ...pairs.map(([ending, tunable]) => new SetTunable(`set_${ending}`, tunable, tunables)),
     new SetTunable('set_curriculum_alpha', 'curriculum_alpha', tunables),
     ...pairs.map(([ending, tunable]) => new ChangeTunable(`change_${ending}`, tunable, tunables)),
     new ResetLrSchedule(tunables),
+    ...growthOperations(growth),
+    new ResizeVocabulary(growth),
+    new DisableVocabRemapping(growth),
   ];
 }

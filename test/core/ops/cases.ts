@@ -8,6 +8,7 @@ import {
   geluLinear,
   layerNorm,
   linear,
+  rotary,
   softmaxCrossEntropy,
 } from '../../../core/index.js';
 import { RandomStreams } from '../../../core/random/streams.js';
@@ -77,6 +78,16 @@ export const families: readonly CaseFamily[] = [
       .map(({ batch, heads, time, part, seed, rate }) => ({
         inputs: normals(seed, [batch, time, 3 * heads * part]),
         apply: (qkv) => causalAttention(tf.reshape(qkv, [batch, time, 3 * heads * part]), heads, maskOf(rate, seed)),
+      })),
+  },
+  {
+    name: 'rotary',
+    cases: fc
+      .record({ batch: fc.integer({ min: 1, max: 3 }), heads: fc.integer({ min: 1, max: 3 }), time: size, seed })
+      .chain((sizes) => fc.integer({ min: 1, max: 19 }).map((half) => ({ ...sizes, half })))
+      .map(({ batch, heads, time, half, seed }) => ({
+        inputs: normals(seed, [batch, time, 6 * heads * half]),
+        apply: (qkv) => rotary(tf.reshape(qkv, [batch, time, 6 * heads * half]), heads, 10000),
       })),
   },
   {

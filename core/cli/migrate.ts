@@ -1,0 +1,46 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { messageOf, UsageError } from '../errors.js';
+import { migrated } from '../migrate/nanogpt.js';
+import { readPythonConfig } from '../migrate/python-config.js';
+
+interface MigrateFlags {
+  out?: string;
+  force?: boolean;
+}
+
+export function migrateCommand(program: Command): void {
+  program
+    .command('migrate')
+    .description('make a config of a nanoGPT config file (`key = value` Python), which is read and not run')
+    .argument('<config.py>', 'the file')
+    .option('-o, --out <file>', 'YAML file to write (default: print it)')
+    .option('--force', 'write over a file that is there')
+    .action((file: string, flags: MigrateFlags) => {
+      const { config, notes } = migrated(readPythonConfig(read(file), file));
+      const yaml = `# From ${path.basename(file)}.\n${stringify(config)}`;
+      for (const note of notes) console.error(`${file}: ${note}`);
+      if (flags.out === undefined) {
+        process.stdout.write(yaml);
+        return;
+      }
+      if (existsSync(flags.out) && flags.force !== true) {
+        throw new UsageError(
+          'ESP_MIGRATE',
+          `${flags.out} is there already: name another with --out, or write over it with --force`,
+        );
+      }
+      writeFileSync(flags.out, yaml);
+      console.error(`${flags.out}: check it with espalier train --preset ./${flags.out} --dry-run`);
+    });
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (thrown) {
+    throw new UsageError('ESP_MIGRATE', `${file} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}

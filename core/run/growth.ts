@@ -1,0 +1,60 @@
+import type { DependencyContainer } from 'tsyringe';
+import { Dataset, ShrunkenVocabulary } from '../contracts/data.js';
+import { Engine } from '../contracts/engine.js';
+import { Growable, type ArchitectureFacts, type GrowthStep } from '../contracts/growable.js';
+import type { PlannedRun } from '../contracts/operation.js';
+import { Optimizer } from '../contracts/optimizer.js';
+import type { Token } from '../contracts/token.js';
+import { UsageError } from '../errors.js';
+import { RandomStreams } from '../random/streams.js';
+import { useEngine } from './use-engine.js';
+
+/** Changes the shape of the run's model, and carries the optimizer's state along. Inject it in operations. */
+export class ModelGrowth {
+  constructor(private readonly container: DependencyContainer) {}
+
+  /** What a schedule starts from. */
+  initial(): Pick<PlannedRun, 'architecture' | 'vocabulary'> {
+    const data = this.#bound(Dataset);
+    const vocabSize = data === undefined || data.vocabSize === 0 ? undefined : data.vocabSize;
+    return {
+      architecture: this.#bound(Growable)?.initialArchitecture(vocabSize),
+      vocabulary: this.vocabulary === undefined ? undefined : 'shrunken',
+    };
+  }
+
+  /** @throws UsageError when the step is impossible there */
+  plan(run: PlannedRun, step: GrowthStep): void {
+    run.architecture = this.#growable().planned(run.architecture, step);
+  }
+
+  facts(architecture: unknown): ArchitectureFacts {
+    return this.#growable().facts(architecture);
+  }
+
+  /** Between iterations. All or nothing. */
+  apply(step: GrowthStep): void {
+    useEngine(this.container.resolve(Engine));
+    const random = this.container.resolve(RandomStreams).stream('growth');
+    const carries = this.#growable().grow(step, random);
+    this.container.resolve(Optimizer).carry(carries);
+  }
+
+  /** The vocabulary that was shrunken, where one was. */
+  get vocabulary(): ShrunkenVocabulary | undefined {
+    return this.#bound(ShrunkenVocabulary);
+  }
+
+  #growable(): Growable {
+    const growable = this.#bound(Growable);
+    if (growable !== undefined) return growable;
+    throw new UsageError(
+      'ESP_GROWTH',
+      'the model of this run cannot change its shape: use model.use=gpt, or leave the step out',
+    );
+  }
+
+  #bound<T>(contract: Token<T>): T | undefined {
+    return this.container.isRegistered(contract, true) ? this.container.resolve(contract) : undefined;
+  }
+}

@@ -1,0 +1,7 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Engine } from '../contracts/engine.js';
+
+/** Makes the engine's backend current for the tensor operations that follow (synchronously). */
+export function useEngine(engine: Engine): void {
+  if (tf.getBackend() !== engine.backend) void tf.setBackend(engine.backend);
+}

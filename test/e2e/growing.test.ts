@@ -1,0 +1,142 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { textFolder } from '../core/run/debug-run.js';
+import { espalier } from './command.js';
+
+const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
+const small = [
+  'engine=cpu',
+  'data={text: text.txt}',
+  'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16}',
+  'train={max_iters: 24, batch_size: 4}',
+  'lr.decay_iters=24',
+  'plugins.evaluation={interval: 4, iters: 2}',
+  'plugins.scaling-schedule.file=grow.yaml',
+];
+const entry = (name: string, value: string): string =>
+  `- { name: ${name}, value: ${value}, trigger_loss: 0, max_wait_iters: 4, reevaluate: false }\n`;
+
+test('every architectural operation in one run; resumed after any of them it is the same run', async (t) => {
+  const folder = textFolder(t);
+  const steps: [string, string][] = [
+    ['stack_layers', '[0, 1, 1]'],
+    ['widen_mlp', '80'],
+    ['set_attn_lora_rank', '2'],
+    ['set_layer_lora_rank', '[attn.1, 4]'],
+    ['merge_lora_weights', 'null'],
+    ['set_embedding_lora_rank', '3'],
+    ['freeze_layer', 'mlp.0'],
+    ['set_embedding_finetune_mode', 'true'],
+    ['set_embedding_finetune_mode', 'false'],
+    ['unfreeze_layer', 'mlp.0'],
+  ];
+  writeFileSync(path.join(folder, 'grow.yaml'), steps.map(([name, value]) => entry(name, value)).join(''));
+  const check = await espalier(folder, 'schedule', 'check', 'grow.yaml', '-p', 'debug', ...set(...small));
+  t.is(check.code, 0, check.err);
+  t.regex(check.out, /schedule 1: stack_layers \[0,1,1\] {2}model: 3 layers, MLP 64 wide/);
+  t.regex(check.out, /schedule 2: widen_mlp 80 {2}model: 3 layers, MLP 80 wide.*; [\d,]+ parameters/);
+  t.regex(check.out, /schedule ends in {2}model: 3 layers, MLP 80 wide, .*LoRA rank 2 and 4, embedding LoRA rank 3/);
+
+  const verified = await espalier(
+    folder,
+    'verify-resume',
+    '-p',
+    'debug',
+    '-n',
+    '22',
+    ...set(...small, 'train.max_iters=48'),
+  );
+  t.is(verified.code, 0, verified.out + verified.err);
+  t.regex(verified.out, /the same: state of plugin gpt/);
+
+  const { code, err } = await espalier(
+    folder,
+    'train',
+    '-p',
+    'debug',
+    ...set(...small, 'train.max_iters=48', 'run.dir=run'),
+  );
+  t.is(code, 0, err);
+  t.is(readFileSync(path.join(folder, 'run/run.log'), 'utf8').match(/OPERATION_SUCCESS/g)?.length, steps.length);
+  const evaluated = await espalier(folder, 'evaluate', 'run', '--json');
+  t.is(evaluated.code, 0, evaluated.err);
+  t.true((JSON.parse(evaluated.out) as { 'val/loss': number })['val/loss'] < 4);
+  const exported = await espalier(folder, 'checkpoint', 'export', 'run', '--out', 'hf');
+  t.is(exported.code, 0, exported.err);
+  t.false(readFileSync(path.join(folder, 'hf/model.safetensors'), 'latin1').includes('lora_'));
+});
+
+test('steps that cannot be are refused by number before anything is made', async (t) => {
+  const folder = textFolder(t);
+  const refused = async (message: RegExp, ...steps: [string, string][]): Promise<void> => {
+    writeFileSync(path.join(folder, 'grow.yaml'), steps.map(([name, value]) => entry(name, value)).join(''));
+    const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...set(...small));
+    t.is(code, 2, err);
+    t.regex(err, message);
+  };
+  await refused(
+    /grow\.yaml:2: operation 2 \(widen_mlp\): the MLP is 80 wide there/,
+    ['widen_mlp', '80'],
+    ['widen_mlp', '70'],
+  );
+  await refused(
+    /operation 2 \(freeze_layer\): there is no layer "attn\.1" there/,
+    ['stack_layers', '[0]'],
+    ['freeze_layer', 'attn.1'],
+  );
+  await refused(/operation 1 \(merge_lora_weights\): no layer has LoRA/, ['merge_lora_weights', 'null']);
+  await refused(/operation 1 \(stack_layers\): value/, ['stack_layers', '[]']);
+  await refused(/operation 1 \(resize_vocabulary\): the vocabulary cannot grow back there: it is not shrunken/, [
+    'resize_vocabulary',
+    '[null, 0.02]',
+  ]);
+});
+
+test('the shrunken vocabulary, whole: train small, resize, end the mapping, fine-tune the embeddings', async (t) => {
+  const folder = textFolder(t);
+  const data = set('data={text: text.txt}', 'engine=cpu');
+  const built = await espalier(folder, 'vocab', 'build', '--size', '12', '-o', 'map.json', '-p', 'debug', ...data);
+  t.is(built.code, 0, built.err);
+  writeFileSync(
+    path.join(folder, 'grow.yaml'),
+    [entry('disable_vocab_remapping', 'null'), entry('resize_vocabulary', '[null, 0.02]')].join(''),
+  );
+  const run = [
+    ...small,
+    'plugins.vocab-remap={file: map.json, accuracy_iters: 2}',
+    'train.max_iters=60',
+    'lr.decay_iters=60',
+  ];
+  const early = await espalier(folder, 'train', '-p', 'debug', ...set(...run));
+  t.is(early.code, 2);
+  t.regex(early.err, /operation 1 \(disable_vocab_remapping\).*resize_vocabulary comes first/);
+
+  writeFileSync(
+    path.join(folder, 'grow.yaml'),
+    [
+      'resize_vocabulary [null, 0.02]',
+      'disable_vocab_remapping null',
+      'set_embedding_finetune_mode true',
+      'set_embedding_finetune_mode false',
+    ]
+      .map((line) => {
+        const [name = '', ...value] = line.split(' ');
+        return entry(name, value.join(' '));
+      })
+      .join(''),
+  );
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...set(...run, 'run.dir=run'));
+  t.is(code, 0, err);
+  const metrics = readFileSync(path.join(folder, 'run/metrics.jsonl'), 'utf8').trim().split('\n');
+  const lines = metrics.map((line) => JSON.parse(line) as Record<string, number>);
+  const losses = lines.flatMap((line) => line['val/loss'] ?? []);
+  t.true(losses.every((loss) => Number.isFinite(loss)));
+  t.true((losses.at(-1) ?? 9) < (losses[5] ?? 0), losses.join(' '));
+  t.true(lines.filter((line) => line['val/core_accuracy'] !== undefined).length >= 10);
+  const sample = await espalier(folder, 'sample', 'run', '-n', '60', '--engine', 'cpu');
+  t.is(sample.code, 0, sample.err);
+  t.false(sample.out.includes('�'), 'every token has its own row again');
+  const verified = await espalier(folder, 'verify-resume', '-p', 'debug', '-n', '10', ...set(...run));
+  t.is(verified.code, 0, verified.out + verified.err);
+});

@@ -1,0 +1,102 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { moves } from '../../core/migrate/nanogpt.js';
+import { readPythonConfig } from '../../core/migrate/python-config.js';
+import { textFolder } from '../core/run/debug-run.js';
+import { espalier } from './command.js';
+
+const nano = `# train a miniature character-level shakespeare model
+out_dir = 'out-shakespeare-char'
+eval_interval = 5 # keep frequent because we'll overfit
+eval_iters = 2
+wandb_log = False # override via command line if you like
+wandb_project = 'shakespeare-char'
+dataset = 'shakespeare_char'
+gradient_accumulation_steps = 5 * 8 // 40
+batch_size = 4
+block_size = 16
+n_layer = 2
+n_head = 2
+n_embd = 16
+dropout = 0.2
+learning_rate = 1e-3
+max_iters = 10
+lr_decay_iters = max_iters
+min_lr = learning_rate / 10
+beta2 = 0.99
+warmup_iters = 2
+compile = False
+my_own = 3
+`;
+
+test('a nanoGPT config becomes one of ours, which trains; what has no place is told', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(path.join(folder, 'config.py'), nano);
+  const { code, err } = await espalier(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
+  t.is(code, 0, err);
+  t.regex(err, /config\.py: line 5: wandb_log has no place/);
+  t.regex(err, /line 22: my_own is not known, and left out/);
+  const config = parse(readFileSync(path.join(folder, 'mine.yaml'), 'utf8')) as Record<string, Record<string, unknown>>;
+  t.deepEqual(config['train'], { gradient_accumulation_steps: 1, batch_size: 4, max_iters: 10 });
+  t.deepEqual(config['lr'], { decay_iters: 10, min_lr: 1e-4, warmup_iters: 2 });
+  t.deepEqual(config['data'], { dir: 'data/shakespeare_char' });
+  const trained = await espalier(
+    folder,
+    'train',
+    '-p',
+    './mine.yaml',
+    '-s',
+    'engine=cpu',
+    '-s',
+    'data={text: text.txt}',
+  );
+  t.is(trained.code, 0, trained.err);
+  t.true(existsSync(path.join(folder, 'out-shakespeare-char/checkpoints/000010')));
+  const again = await espalier(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
+  t.is(again.code, 2);
+  t.regex(again.err, /mine\.yaml is there already/);
+});
+
+test('a config is read, never run: what is no value is refused with its line', async (t) => {
+  const folder = textFolder(t);
+  for (const [line, message] of [
+    ['x = open("owned", "w")', /config\.py:2: cannot read "open\("owned", "w"\)": only numbers/],
+    ['print(1)', /config\.py:2: cannot read "print\(1\)": it is no `key = value`/],
+    ['x = batch_size +', /it ends too early/],
+    ['x = unknown * 2', /unknown is no setting before it/],
+    ["x = 'a' * 2", /a is no number/],
+  ] as const) {
+    writeFileSync(path.join(folder, 'config.py'), `batch_size = 2\n${line}\n`);
+    const { code, err } = await espalier(folder, 'migrate', 'config.py');
+    t.is(code, 2, err);
+    t.regex(err, message);
+  }
+  t.false(existsSync(path.join(folder, 'owned')));
+});
+
+test('arithmetic is Python’s', (t) => {
+  const value = (text: string): unknown => readPythonConfig(`x = ${text}`, 'f')[0]?.value;
+  t.is(value('2 ** 3 ** 2'), 512);
+  t.is(value('-2 ** 2'), -4);
+  t.is(value('7 // 2 * 2 + 1_000'), 1006);
+  t.is(value('(1 + 2) / 4'), 0.75);
+  t.is(value('"a # b"  # c'), 'a # b');
+  t.is(value('None'), null);
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 999 }), fc.integer({ min: 1, max: 999 }), (a, b) => {
+      t.is(value(`${a} + ${b} * ${a} - ${a} // ${b}`), a + b * a - Math.floor(a / b));
+    }),
+  );
+});
+
+test('the page lists every old option with its new place', (t) => {
+  const page = readFileSync('docs/migrating-from-nanogpt.md', 'utf8');
+  for (const [old, move] of Object.entries(moves)) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${old}\` `));
+    t.truthy(row, old);
+    if ('to' in move) t.true(row?.includes(`\`${move.to}\``), old);
+  }
+});
