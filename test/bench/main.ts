@@ -12,12 +12,14 @@ import {
   machine,
   prepareSection,
   scalingSection,
+  variantsSection,
   stepSection,
   writeSections,
 } from './report.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
 import { measureSteps } from './steps.js';
+import { measureVariants } from './variants.js';
 
 interface Flags {
   readonly shapes: string;
@@ -27,7 +29,7 @@ interface Flags {
   readonly write: boolean;
 }
 
-const PARTS = ['step', 'loop', 'data', 'prepare', 'scaling'];
+const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling'];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
 const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 100 };
@@ -71,6 +73,11 @@ if (parts.includes('loop')) {
   }
   figures['loop'] = results;
   sections.set('loop', loopSection(results));
+}
+if (parts.includes('model')) {
+  const results = await measureVariants(shapeOf('char-base'), say);
+  figures['model'] = results;
+  sections.set('model', variantsSection(results));
 }
 if (parts.includes('data')) {
   const results = await measureData(shapeOf('char-small'), say);

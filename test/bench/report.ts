@@ -6,6 +6,7 @@ import type { Measure } from './prepare.js';
 import type { ScalingResult } from './scaling.js';
 import { round } from './statistics.js';
 import type { StepResult } from './steps.js';
+import type { VariantResult } from './variants.js';
 
 const MEGABYTE = 1e6;
 
@@ -64,6 +65,12 @@ export function dataSection(results: readonly DataResult[]): string {
       `${round(100 * waiting)} %`,
     ]),
   );
+}
+
+export function variantsSection(results: readonly VariantResult[]): string {
+  const plain = results[0]?.milliseconds ?? NaN;
+  const rows = results.map(({ name, milliseconds }) => [name, round(milliseconds), round(plain / milliseconds)]);
+  return table(['Step', 'Median, ms', 'Plain / this'], rows);
 }
 
 export function prepareSection(results: readonly Measure[]): string {

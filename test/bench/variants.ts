@@ -1,0 +1,39 @@
+import { ours } from './contestants.js';
+import type { Shape } from './shapes.js';
+import { median } from './statistics.js';
+
+export interface VariantResult {
+  readonly name: string;
+  readonly milliseconds: number;
+}
+
+const ROUNDS = 5;
+const STEPS = 4;
+
+/** What a step of the same shape may have besides. */
+const variants: Readonly<Record<string, readonly string[]>> = {
+  plain: [],
+  'rotary positions': ['model.rotary=true'],
+  'LoRA of rank 8 on queries, keys and values': ['model.attn_lora_rank=8'],
+  'that, and on the embedding': ['model.attn_lora_rank=8', 'model.embedding_lora_rank=8'],
+  'LoRA of rank 8 alone trained': ['model.attn_lora_rank=8', 'model.trained=lora'],
+  'embeddings alone trained': ['model.trained=embeddings'],
+};
+
+/** Steps of the native engine with each, in turns. */
+export async function measureVariants(shape: Shape, say: (line: string) => void): Promise<VariantResult[]> {
+  const names = Object.keys(variants);
+  const contestants = [];
+  for (const name of names) contestants.push(await ours('native', shape, variants[name]));
+  const times = names.map((): number[] => []);
+  for (let round = 0; round < ROUNDS; round++) {
+    say(`model: round ${String(round + 1)} of ${String(ROUNDS)}`);
+    for (const [i, contestant] of contestants.entries()) {
+      const answer = await contestant.ask({ steps: STEPS });
+      // The first allocates.
+      times[i]?.push(...(round === 0 ? answer.times.slice(1) : answer.times));
+    }
+  }
+  await Promise.all(contestants.map((contestant) => contestant.stop()));
+  return names.map((name, i) => ({ name, milliseconds: median(times[i] ?? []) }));
+}
