@@ -118,14 +118,16 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
       configFile: request.configFile,
     });
   const composed = await compose([]);
-  const point = await findResumePoint(composed, {
-    cwd,
-    resume: flags.force === true ? undefined : flags.resume,
-    newest: () => newestRun(cwd),
-    log: (line) => {
-      say('warn', line);
-    },
-  });
+  if (flags.force === true && composed.value['init'] === 'resume') {
+    throw new UsageError('ESP_USAGE', '--force starts over, and init: resume goes on: leave one of them out');
+  }
+  const log = (line: string): void => {
+    say('warn', line);
+  };
+  const newest = (): string => newestRun(cwd);
+  const asked = { cwd, resume: flags.resume, newest, log };
+  // `resume: auto` goes on only where it is not told to start over.
+  const point = flags.force === true ? undefined : await findResumePoint(composed, asked);
   if (point === undefined) {
     refuseAlone('--override', flags.override);
     refuseAlone('--resume-drop', flags.resumeDrop);

@@ -30,6 +30,8 @@ export interface CheckpointState {
   plugins: Record<string, PluginState>;
   /** State of the tokenizer the data was made with; null where there is none. */
   tokenizer: TokenizerState | null;
+  /** Engine, variant, precision and threads that it was computed with; early checkpoints of format 2 do not tell. */
+  engine?: string | undefined;
   /** The composed config, as `config.yaml` holds it. */
   config: Record<string, unknown>;
   /** What each preset and config file gave: tells, when the run goes on, what is given anew. */

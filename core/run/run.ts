@@ -117,6 +117,12 @@ export class Run {
       tunables: this.container.resolve(Tunables),
       plugins: this.parts.plugins,
     });
+    const { engine } = from.state;
+    if (engine !== undefined && engine !== this.#engine) {
+      this.#say(
+        `the checkpoint was computed with ${engine}, this run computes with ${this.#engine}: it goes on, but not bit for bit as it would have`,
+      );
+    }
   }
 
   /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
@@ -171,6 +177,7 @@ export class Run {
         tunables: container.resolve(Tunables).changed(),
         plugins,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
+        engine: this.#engine,
         config: this.parts.composed,
         given: this.parts.given,
       },
@@ -201,6 +208,11 @@ export class Run {
       }
     }
     this.folder.release();
+  }
+
+  get #engine(): string {
+    const { name, description } = this.container.resolve(Engine);
+    return `${name}: ${description}`;
   }
 
   readonly #say = (line: string): void => {

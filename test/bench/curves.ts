@@ -59,7 +59,7 @@ function chart(all: readonly Curve[]): string {
   const lines = all.map(({ label, points: of }, i) => {
     const style = `stroke="${COLOURS[i % 4]}" stroke-dasharray="${DASHES[i % 4]}" fill="none" stroke-width="2"`;
     const at = MARGIN.top + 16 + 20 * i;
-    const left = WIDTH - MARGIN.right - 230;
+    const left = WIDTH - MARGIN.right - 260;
     return `<path d="${path(of) ?? ''}" ${style}/><line x1="${left}" x2="${left + 30}" y1="${at - 4}" y2="${at - 4}" ${style}/><text x="${left + 38}" y="${at}">${label}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13" role="img" aria-label="validation loss against time">

@@ -87,6 +87,10 @@ test('a fixed setting is refused by name before anything is touched, and taken w
 
   const engine = await train('--resume', '-s', 'precision=f32', '-s', 'train.max_iters=9');
   t.regex(engine.err, /precision: "auto" -> "f32"; the run goes on, but not bit for bit/);
+
+  const other = await train('--resume', '-s', 'engine=wasm', '-s', 'train.max_iters=10');
+  t.regex(other.err, /engine\.use: "cpu" -> "wasm"/);
+  t.regex(other.err, /computed with cpu: .*, this run computes with wasm: .*not bit for bit/);
 });
 
 test('--resume RUN needs no config: the checkpoint has it; a run that was moved goes on where it is', async (t) => {
@@ -125,6 +129,9 @@ test('resume: auto starts, then goes on with the same command; --override and --
   const on = await espalier(folder, 'train');
   t.is(on.code, 0, on.err);
   t.regex(on.err, /resuming from .*000004 at iteration 4/);
+  const over = await espalier(folder, 'train', '--force', '--stop-after', '2');
+  t.is(over.code, 0, over.err);
+  t.regex(over.err, /after 2 iterations/);
   for (const flag of ['--override=seed', '--resume-drop=evaluation']) {
     const alone = await espalier(folder, 'train', flag, '--set', 'resume=never');
     t.is(alone.code, 2);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../core/checkpoint/find.js';
@@ -91,4 +91,32 @@ test.serial('one listener to each signal while a run is there, and none after it
   );
   await run.dispose();
   t.deepEqual(listening(), before);
+});
+
+test('SIGTERM while the run gets ready ends the process at once, with its code and nothing made', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(
+    path.join(folder, 'slow.ts'),
+    `import { On, Plugin } from 'espalier';
+@Plugin({ name: 'slow', summary: 'is signalled while it gets ready' })
+export default class Slow {
+  @On('run:setup')
+  async wait(): Promise<void> {
+    process.kill(process.pid, 'SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
+  }
+}
+`,
+  );
+  const settings = ['engine=cpu', 'data.text=text.txt', 'run.dir=out', 'plugins={"./slow.ts": {}}'];
+  const args = ['train', '--preset', 'debug', ...settings.flatMap((setting) => ['--set', setting])];
+  const child = spawn(process.execPath, [commandFile, ...args], { cwd: folder, stdio: 'ignore' });
+  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => {
+    child.on('close', (...ended) => {
+      resolve(ended);
+    });
+  });
+  t.is(signal, null, 'it was told, not killed: process 1 of a container cannot be killed by SIGTERM');
+  t.is(code, 143);
+  t.false(existsSync(path.join(folder, 'out')));
 });
