@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { probeEngines, shortName } from '../../core/run/engine.js';
 
 const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
 
@@ -12,7 +13,9 @@ function parity(...args: string[]): Promise<{ code: number; out: string }> {
   });
 }
 
-for (const engine of ['cpu', 'wasm']) {
+const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
+
+for (const engine of engines) {
   test(`${engine}: every number of PyTorch's cases is reached`, async (t) => {
     const { code, out } = await parity('--engine', engine, 'test/fixtures/parity');
     t.is(code, 0, out);
