@@ -134,12 +134,11 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
     return startAnew(composed, compose, request);
   }
   const { checkpoint, folder } = point;
-  const current = folder === undefined ? composed : await compose([`run.dir=${JSON.stringify(folder)}`]);
   const { config, given } = checkpoint.state;
-  const changes = configChanges(config, given, current, flags.override).filter(
+  const changes = configChanges(config, given, composed, flags.override).filter(
     ({ path: [first, second] }) => folder === undefined || first !== 'run' || second !== 'dir',
   );
-  const merged = withChanges(config, checkpoint.path, current, changes);
+  const merged = withChanges(config, checkpoint.path, composed, changes);
   const placed = folder === undefined ? merged : placedIn(merged, folder);
   const created = await createRunFrom(placed, request);
   tellChanges(changes, created.plugins, say);

@@ -56,7 +56,7 @@ export function vocabCommand(program: Command): void {
       print(flags.json, facts, () =>
         [
           described(data, counted),
-          `${flags.out}: ${String(size)} tokens, which cover ${percent(facts.covered)}; the others are token ${String(facts.rare_id)}`,
+          `${flags.out}: ${String(size)} tokens, which cover ${percent(facts.covered, 2)}; the others are token ${String(facts.rare_id)}`,
           `train with it: --set plugins.vocab-remap.file=${flags.out}`,
         ].join('\n'),
       );
@@ -101,12 +101,12 @@ function described(data: string, counted: TokenCounts): string {
   const number = (value: number): string => value.toLocaleString('en-US');
   return [
     `${data}: ${number(counted.total)} training tokens, of which ${number(counted.ranked.length)} of the vocabulary's ${number(counted.counts.length)} occur`,
-    ...[0.9, 0.99].map((part) => `  ${percent(part)} are covered by ${number(tokensFor(counted, part))} tokens`),
+    ...[0.9, 0.99].map((part) => `  ${percent(part, 0)} are covered by ${number(tokensFor(counted, part))} tokens`),
   ].join('\n');
 }
 
-function percent(part: number): string {
-  return `${(100 * part).toFixed(part === 0.9 || part === 0.99 ? 0 : 2)} %`;
+function percent(part: number, digits: number): string {
+  return `${(100 * part).toFixed(digits)} %`;
 }
 
 function write(file: string, map: object): void {

@@ -135,10 +135,8 @@ export const ServedTokens = token<ServedTokens>('ServedTokens');
 
 /** A vocabulary that was shrunken, and can grow back; bound by the plugin that shrinks it. */
 export interface ShrunkenVocabulary {
-  /** Tokens in the whole vocabulary. */
-  readonly fullSize: number;
   readonly mode: 'shrunken' | 'resized' | 'off';
-  /** [fullSize]: the row of the shrunken model that stood for each token. */
+  /** [whole vocabulary]: the row of the shrunken model that stood for each token. */
   rows(): Int32Array;
   /** The model has a row for every token now: kept ones are served under their own ids, the others as `rareAs`. */
   resized(rareAs: number): void;

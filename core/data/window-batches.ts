@@ -4,7 +4,7 @@ import type { Model } from '../contracts/model.js';
 import { On } from '../plugins/plugin.js';
 import type { RandomStreams } from '../random/streams.js';
 import { Prefetch } from './prefetch.js';
-import { randomWindows, refuseShort, windowsAt } from './windows.js';
+import { randomWindows, refuseShort, windowsAt, windowsIn } from './windows.js';
 
 /** The options that every strategy of windows has: spread into its own. */
 export const prefetchOptions = {
@@ -44,8 +44,8 @@ export abstract class WindowBatches implements BatchSource {
    */
   protected abstract startOf(window: number, blockSize: number, reader: TokenReader): number;
 
-  /** Share of this pass that is done when so many windows were served; for strategies that have passes. */
-  protected passDone?(windows: number, blockSize: number, reader: TokenReader): number;
+  /** Whether it goes over the windows that stand side by side in passes, each once in every pass. */
+  protected readonly passes: boolean = false;
 
   @On('run:setup')
   checkLengths(): void {
@@ -74,8 +74,9 @@ export abstract class WindowBatches implements BatchSource {
     const start = this.#served === 0 ? 0 : this.startOf(this.#served - 1, model.blockSize, reader);
     const shard = reader.parts.findLastIndex((part) => part.start <= start);
     const position = start - (reader.parts[shard]?.start ?? 0);
-    const progress = this.passDone?.(this.#served, model.blockSize, reader);
-    return { shard, position, ...(progress === undefined ? {} : { progress }) };
+    if (!this.passes) return { shard, position };
+    const count = windowsIn(reader, model.blockSize);
+    return { shard, position, progress: (this.#served % count) / count };
   }
 
   state(): unknown {

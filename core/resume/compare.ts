@@ -23,17 +23,17 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
   const digest = (of: LoadedCheckpoint): unknown => of.state.plugins['batch-digest']?.state;
   const plugins = Object.keys(whole.state.plugins).filter((name) => name !== 'batch-digest');
   const checks: [string, () => string | undefined][] = [
-    ['batches served', () => differing('', digest(whole), digest(parts))],
+    ['batches served', () => differing(digest(whole), digest(parts))],
     ['training log', () => differingLine(lossLines(folders[0]), lossLines(folders[1]))],
     ['weights', () => differingTensor(whole.weights, parts.weights)],
     ['optimizer', () => differingTensor(whole.optimizer.tensors, parts.optimizer.tensors)],
-    ['optimizer’s counts', () => differing('', whole.optimizer.scalars, parts.optimizer.scalars)],
-    ['position', () => differing('', whole.state.run, parts.state.run)],
-    ['random streams', () => differing('', whole.state.random, parts.state.random)],
-    ['tunables', () => differing('', whole.state.tunables, parts.state.tunables)],
+    ['optimizer’s counts', () => differing(whole.optimizer.scalars, parts.optimizer.scalars)],
+    ['position', () => differing(whole.state.run, parts.state.run)],
+    ['random streams', () => differing(whole.state.random, parts.state.random)],
+    ['tunables', () => differing(whole.state.tunables, parts.state.tunables)],
     ...plugins.map((name): [string, () => string | undefined] => [
       `state of plugin ${name}`,
-      () => differing('', whole.state.plugins[name], parts.state.plugins[name]),
+      () => differing(whole.state.plugins[name], parts.state.plugins[name]),
     ]),
   ];
   const same: string[] = [];
@@ -72,13 +72,13 @@ function differingTensor(
 }
 
 /** The first leaf that differs, with both values. */
-function differing(at: string, whole: unknown, parts: unknown): string | undefined {
+function differing(whole: unknown, parts: unknown): string | undefined {
   if (isDeepStrictEqual(whole, parts)) return undefined;
   let found: string | undefined;
   eachLeaf(whole, (path, value) => {
     const { value: other, depth } = valueAt(parts, path);
     if (found !== undefined || (depth === path.length && isDeepStrictEqual(value, other))) return;
-    const key = [at, pathKey(path)].filter((part) => part !== '').join('.');
+    const key = pathKey(path);
     found = `${key === '' ? '' : `${key} is `}${short(value)} in the uninterrupted run, ${short(other)} in the resumed one`;
   });
   return found ?? 'the resumed run has more';

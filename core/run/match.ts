@@ -33,7 +33,8 @@ export function matchWeights(
   const found = new Map<string, StoredTensor>();
   const mapped: string[] = [];
   const skipped: string[] = [];
-  const misfits: string[] = [];
+  /** By the model's names. */
+  const misfits = new Map<string, string>();
   for (const [name, tensor] of stored) {
     const bare = name.replace(WRAPPERS, '');
     const target = [bare, ...otherNames(bare)].find((candidate) => parameters.has(candidate));
@@ -43,17 +44,15 @@ export function matchWeights(
     }
     const shape = parameters.get(target)?.shape ?? [];
     const fitting = fitted(tensor, shape, POSITIONS.test(target));
-    if (fitting === undefined) misfits.push(`${name} is [${String(tensor.shape)}] there and [${String(shape)}] here`);
-    else found.set(target, fitting);
+    if (fitting === undefined) {
+      misfits.set(target, `${name} is [${String(tensor.shape)}] there and [${String(shape)}] here`);
+    } else found.set(target, fitting);
     if (target !== name || fitting !== tensor) mapped.push(`${name} -> ${target} [${String(shape)}]`);
   }
-  const missing = [...parameters.keys()].filter((name) => !found.has(name));
+  const missing = [...parameters.keys()].filter((name) => !found.has(name) && !misfits.has(name));
   const fresh = missing.filter((name) => OPTIONAL.test(name));
-  for (const name of missing) {
-    if (!OPTIONAL.test(name) && !misfits.some((text) => text.startsWith(`${name} is`)))
-      misfits.push(`${name} is missing there`);
-  }
-  return { found, mapped, skipped, fresh, misfits };
+  const lacking = missing.filter((name) => !OPTIONAL.test(name)).map((name) => `${name} is missing there`);
+  return { found, mapped, skipped, fresh, misfits: [...misfits.values(), ...lacking] };
 }
 
 /** How stored tensors of an optimizer fit a model's weights. */
@@ -80,8 +79,10 @@ export function matchOptimizer(
     groups.set(owner, (groups.get(owner) ?? new Map<string, StoredTensor>()).set(name.slice(at + 1), tensor));
   }
   const found = new Map<string, StoredTensor>();
-  const take = (parameter: string, owner: string): void => {
-    for (const [kind, tensor] of groups.get(owner) ?? []) found.set(`${parameter}.${kind}`, tensor);
+  const take = (parameter: string, owner: string, shape: readonly number[], crop: boolean): void => {
+    for (const [kind, tensor] of groups.get(owner) ?? []) {
+      found.set(`${parameter}.${kind}`, fitted(tensor, shape, crop) ?? tensor);
+    }
     groups.delete(owner);
   };
   const fits = (owner: string, shape: readonly number[], crop: boolean): boolean =>
@@ -90,20 +91,14 @@ export function matchOptimizer(
   for (const [name, { shape }] of parameters) {
     const owner = [name, ...otherNames(name)].find((candidate) => groups.has(candidate));
     const crop = POSITIONS.test(name);
-    if (owner === undefined || !fits(owner, shape, crop)) {
-      left.push([name, shape]);
-      continue;
-    }
-    for (const [kind, tensor] of groups.get(owner) ?? []) {
-      groups.get(owner)?.set(kind, fitted(tensor, shape, crop) ?? tensor);
-    }
-    take(name, owner);
+    if (owner === undefined || !fits(owner, shape, crop)) left.push([name, shape]);
+    else take(name, owner, shape, crop);
   }
   let gone = 0;
   for (const [name, shape] of left) {
     const owner = [...groups.keys()].find((other) => !parameters.has(other) && fits(other, shape, false));
     if (owner === undefined) gone++;
-    else take(name, owner);
+    else take(name, owner, shape, false);
   }
   return { found, transferred: parameters.size - gone, total: parameters.size };
 }

@@ -28,6 +28,8 @@ export default class EpochBatches extends WindowBatches {
     bindings.bind(BatchSource, EpochBatches);
   }
 
+  protected override readonly passes = true;
+
   constructor(
     @inject(PluginConfig) config: z.output<typeof options>,
     @inject(Dataset) data: Dataset,
@@ -47,10 +49,5 @@ export default class EpochBatches extends WindowBatches {
       this.#order = { epoch, count, at: permutation(count, this.streams.place('epoch', epoch)) };
     }
     return this.#order.at(window % count) * blockSize;
-  }
-
-  protected override passDone(windows: number, blockSize: number, reader: TokenReader): number {
-    const count = windowsIn(reader, blockSize);
-    return (windows % count) / count;
   }
 }

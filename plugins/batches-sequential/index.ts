@@ -27,6 +27,8 @@ export default class SequentialBatches extends WindowBatches {
     bindings.bind(BatchSource, SequentialBatches);
   }
 
+  protected override readonly passes = true;
+
   constructor(
     @inject(PluginConfig) config: z.output<typeof options>,
     @inject(Dataset) data: Dataset,
@@ -38,10 +40,5 @@ export default class SequentialBatches extends WindowBatches {
 
   protected override startOf(window: number, blockSize: number, reader: TokenReader): number {
     return (window % windowsIn(reader, blockSize)) * blockSize;
-  }
-
-  protected override passDone(windows: number, blockSize: number, reader: TokenReader): number {
-    const count = windowsIn(reader, blockSize);
-    return (windows % count) / count;
   }
 }

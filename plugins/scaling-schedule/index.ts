@@ -87,7 +87,8 @@ export default class ScalingSchedule implements ScheduleCheck {
       this.#file === undefined
         ? (this.config.operations ?? []).map((entry) => ({ ...entry, line: undefined }))
         : readSchedule(this.#file);
-    const planned: PlannedRun = { tunables: this.tunables.values(), ...this.growth.initial() };
+    const start: PlannedRun = { tunables: this.tunables.values(), ...this.growth.initial() };
+    const planned = { ...start, tunables: new Map(start.tunables) };
     const lines = this.#entries.map((entry, index) => {
       const before = { ...planned, tunables: new Map(planned.tunables) };
       const place = entry.line === undefined ? '' : `${this.#file ?? ''}:${String(entry.line)}: `;
@@ -102,7 +103,6 @@ export default class ScalingSchedule implements ScheduleCheck {
       }
       return `schedule ${String(index + 1)}: ${entry.name} ${JSON.stringify(entry.value)}${changes(before.tunables, planned.tunables)}${this.#shape(before, planned)}`;
     });
-    const start = { ...this.growth.initial(), tunables: this.tunables.values() };
     const end = `${changes(start.tunables, planned.tunables)}${this.#shape(start, planned)}`;
     return [...lines, `schedule ends in${end === '' ? ' what it starts from' : end}`];
   }

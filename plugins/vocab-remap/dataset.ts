@@ -61,10 +61,6 @@ export class RemappedDataset implements Dataset, ShrunkenVocabulary {
     return `${this.inner.description}, ${this.#state.mode === 'shrunken' ? `shrunken to ${String(this.map.size)}` : 'not shrunken'}`;
   }
 
-  get fullSize(): number {
-    return this.map.full_vocab;
-  }
-
   get mode(): RemapState['mode'] {
     return this.#state.mode;
   }

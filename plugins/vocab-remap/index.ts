@@ -52,8 +52,9 @@ export default class VocabRemap {
   async measure({ iteration }: EvaluationEnd): Promise<void> {
     if (this.config.accuracy_iters === 0) return;
     const counts = { right: 0, of: 0 };
+    const isKept = this.#kept();
     for (let i = 0; i < this.config.accuracy_iters && !(i > 0 && this.control.stopReasons.length > 0); i++) {
-      this.#countRight(i, counts);
+      this.#countRight(i, isKept, counts);
     }
     if (counts.of === 0) return;
     const accuracy = counts.right / counts.of;
@@ -69,23 +70,22 @@ export default class VocabRemap {
     this.data.restore(remapState.parse(state));
   }
 
-  #countRight(index: number, counts: { right: number; of: number }): void {
+  #countRight(index: number, isKept: (target: number) => boolean, counts: { right: number; of: number }): void {
     const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
     const { inputs, targets } = this.batches.evaluation('val', index, shape);
     const guesses = tf.tidy(() => {
       const ids = tf.tensor2d(inputs, [shape.batchSize, shape.blockSize], 'int32');
       return tf.argMax(this.model.logits(ids), -1).dataSync();
     });
-    const core = this.#core();
     targets.forEach((target, i) => {
-      if (!core(target)) return;
+      if (!isKept(target)) return;
       counts.of++;
       if (guesses[i] === target) counts.right++;
     });
   }
 
   /** Whether a target is a kept token. */
-  #core(): (target: number) => boolean {
+  #kept(): (target: number) => boolean {
     const { mode, map } = this.data;
     if (mode === 'shrunken') return (target) => target !== map.rare_id;
     const kept = new Set(map.tokens);

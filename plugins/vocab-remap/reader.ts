@@ -24,10 +24,7 @@ export class RemappedReader implements TokenReader {
   }
 
   get id(): string {
-    return createHash('sha256')
-      .update(this.inner.id)
-      .update(Uint8Array.from(new Uint8Array(this.ids.buffer)))
-      .digest('hex');
+    return createHash('sha256').update(this.inner.id).update(new Uint8Array(this.ids.buffer)).digest('hex');
   }
 
   read(at: number, count: number, into: Int32Array, offset: number): void {
