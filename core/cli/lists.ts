@@ -103,6 +103,24 @@ export function eventsCommand(program: Command): void {
     });
 }
 
+export function metricsCommand(program: Command): void {
+  program
+    .command('metrics')
+    .description('list the metrics that plugins publish, with their units')
+    .option('--json', 'print JSON')
+    .action(async (flags: JsonFlag) => {
+      const plugins = await Promise.all(builtInNames().map(loadBuiltIn));
+      const facts = plugins.flatMap(({ options: { name: plugin, metrics = {} } }) =>
+        Object.entries(metrics).map(([name, { unit, what, clock = false }]) => ({ name, unit, what, clock, plugin })),
+      );
+      print(flags.json, facts, () =>
+        facts
+          .map(({ name, unit, what, plugin }) => `${name}${unit === '' ? '' : ` [${unit}]`}: ${what} (${plugin})`)
+          .join('\n'),
+      );
+    });
+}
+
 function unknownSetting(key: string, lines: readonly Explained[]): UsageError {
   const known = lines.flatMap(({ path }) => {
     const keys = parsePath(path);

@@ -5,7 +5,7 @@ import { version } from '../run/create.js';
 import { doctorCommand, engineCommand } from './engines.js';
 import { checkpointCommand } from './checkpoint.js';
 import { evaluateCommand } from './evaluate.js';
-import { eventsCommand, explainCommand, pluginsCommand, presetsCommand } from './lists.js';
+import { eventsCommand, explainCommand, metricsCommand, pluginsCommand, presetsCommand } from './lists.js';
 import { migrateCommand } from './migrate.js';
 import { parityCommand } from './parity.js';
 import { prepareCommand } from './prepare.js';
@@ -48,6 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
     pluginsCommand,
     presetsCommand,
     eventsCommand,
+    metricsCommand,
     doctorCommand,
     engineCommand,
     parityCommand,

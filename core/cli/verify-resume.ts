@@ -62,7 +62,7 @@ async function train(flags: VerifyFlags, folder: string, iterations: number, mor
     `run.dir=${JSON.stringify(folder)}`,
     'plugins.batch-digest={}',
     'plugins.checkpoint={}',
-    'plugins.run-log.interval=1',
+    'plugins.training-metrics.interval=1',
   ];
   const args = [
     ...flags.preset.flatMap((preset) => ['--preset', preset]),

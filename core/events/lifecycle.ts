@@ -17,12 +17,15 @@ import type { RunView } from '../run/state.js';
  *   gradients:ready                  `gradients` may be replaced
  *   iteration:end                    the weights are updated
  *   evaluation:due                   if one was asked for
- *     evaluation:start, evaluation:end, metrics
+ *     evaluation:start, evaluation:end
  *   checkpoint:due                   if one was asked for
  *     checkpoint:saved               whole on disk: at the start of a later iteration, or at the end
  *     checkpoint:failed              likewise, when it could not be written
  * run:end                            on every way out
  * ```
+ *
+ * Published by plugins whenever they have something, for those that show or keep it: `metrics`, `sample`,
+ * `histogram`, `operation`.
  *
  * Events that are not in this list are a plugin's own: it adds them to this interface by declaration
  * merging and describes them in its `events`.
@@ -42,6 +45,9 @@ export interface Events {
   'checkpoint:saved': CheckpointSaved;
   'checkpoint:failed': CheckpointFailed;
   metrics: Metrics;
+  sample: Sample;
+  histogram: Histogram;
+  operation: OperationEvent;
   'run:end': RunEnd;
 }
 export type EventName = keyof Events;
@@ -127,6 +133,44 @@ export interface Metrics {
   readonly iteration: number;
   /** By metric name, e.g. `train/loss`. */
   readonly values: Readonly<Record<string, number>>;
+}
+/** A text that the model wrote. */
+export interface Sample {
+  /** Iterations done. */
+  readonly iteration: number;
+  readonly prompt: string;
+  /** What the model wrote after the prompt. */
+  readonly text: string;
+}
+/** How the elements of a tensor are spread. */
+export interface Histogram {
+  /** Iterations done. */
+  readonly iteration: number;
+  /** Such as `weights/transformer.h.0.attn.c_attn.weight` or `gradients/…`. */
+  readonly name: string;
+  /** [buckets + 1], ascending. */
+  readonly edges: readonly number[];
+  /** [buckets]: elements from one edge up to the next. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+  readonly sumOfSquares: number;
+}
+/** Something happened to an operation of a schedule. */
+export interface OperationEvent {
+  /** Iterations done. */
+  readonly iteration: number;
+  readonly name: string;
+  readonly value: unknown;
+  readonly outcome: 'start' | 'success' | 'error' | 'reevaluation';
+  /** What went wrong, or the validation loss that was measured again. */
+  readonly message?: string | undefined;
+  /** The whole schedule as it stands. */
+  readonly schedule: readonly {
+    readonly name: string;
+    readonly value: unknown;
+    readonly completed: boolean;
+    readonly desc?: string | undefined;
+  }[];
 }
 export interface RunEnd {
   readonly status: 'done' | 'stopped' | 'failed';
@@ -228,8 +272,37 @@ export const lifecycle: Record<EventName, EventDescription> = {
     mayReplace: [],
   },
   metrics: {
-    when: 'whenever a plugin publishes numbers; sinks listen',
+    when: 'whenever a plugin publishes numbers, of names that it declares; sinks listen',
     payload: { iteration: 'the iteration they belong to', values: 'numbers by metric name' },
+    mayReplace: [],
+  },
+  sample: {
+    when: 'when a plugin has had the model write a text',
+    payload: { iteration: 'iterations done', prompt: 'what it goes on from', text: 'what the model wrote' },
+    mayReplace: [],
+  },
+  histogram: {
+    when: 'when a plugin has counted how the elements of a tensor are spread',
+    payload: {
+      iteration: 'iterations done',
+      name: 'such as `weights/…` or `gradients/…`',
+      edges: 'of the buckets, ascending',
+      counts: 'elements in each bucket',
+      sum: 'of the elements',
+      sumOfSquares: 'of the elements',
+    },
+    mayReplace: [],
+  },
+  operation: {
+    when: 'when an operation of a schedule starts, and when it has ended',
+    payload: {
+      iteration: 'iterations done',
+      name: 'of the operation',
+      value: 'that it was given',
+      outcome: 'start, success, error or reevaluation',
+      message: 'what went wrong, or the loss that was measured again',
+      schedule: 'every operation, with whether it is completed',
+    },
     mayReplace: [],
   },
   'run:end': {

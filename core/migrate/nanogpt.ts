@@ -14,7 +14,7 @@ export const moves: Readonly<Record<string, Move>> = {
   out_dir: same('run.dir'),
   eval_interval: same('plugins.evaluation.interval'),
   eval_iters: same('plugins.evaluation.iters'),
-  log_interval: same('plugins.run-log.interval'),
+  log_interval: same('plugins.training-metrics.interval'),
   eval_only: { gone: 'espalier evaluate RUN' },
   always_save_checkpoint: {
     gone: 'the newest checkpoints are always kept, the best ones beside them (plugins.checkpoint.keep)',

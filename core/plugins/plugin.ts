@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { EngineProbe } from '../contracts/engine.js';
 import { token, type Token } from '../contracts/token.js';
 import type { EventName, Events } from '../events/lifecycle.js';
+import type { MetricTable } from '../metrics/metrics.js';
 
 /** The plugin's own part of the config, checked by its schema. Inject it with `@inject(PluginConfig)`. */
 export const PluginConfig: Token<unknown> = token('PluginConfig');
@@ -31,6 +32,8 @@ export interface PluginOptions {
    * in `espalier evaluate` too.
    */
   wraps?: Slot;
+  /** The metrics that it publishes, by name: what `espalier metrics` and docs/metrics.md print, and sinks ask for. */
+  metrics?: MetricTable;
   /** For engines: `engine: auto` tries those with a lower rank first. */
   rank?: number;
   /** Names of plugins whose listeners run before (after) this one's; those not present are ignored. */

@@ -9,9 +9,11 @@ import { checkPart, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
 import { Operations } from '../contracts/operation.js';
+import { Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
+import { MetricNames, tellUndeclared } from '../metrics/metrics.js';
 import { orderPlugins } from '../plugins/order.js';
 import { slots, type Slot } from '../plugins/plugin.js';
 import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
@@ -46,6 +48,9 @@ export interface CreatedRun {
   readonly composed: ComposedConfig;
   readonly plugins: readonly ConfiguredPlugin[];
 }
+
+/** Where no plugin joins processes. */
+const ONE_PROCESS: Ranks = { rank: 0, size: 1 };
 
 /** Version of this package. */
 export const version = packageVersion();
@@ -92,6 +97,10 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(Tunables, coreTunables(checked.core.train));
   container.registerInstance(Operations, new Operations());
   container.registerInstance(ModelGrowth, new ModelGrowth(container));
+  container.register(Ranks, { useValue: ONE_PROCESS });
+  const metrics = new MetricNames(plugins.map(({ options }) => options.metrics ?? {}));
+  container.registerInstance(MetricNames, metrics);
+  tellUndeclared(bus, metrics, log);
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   addListeners(bus, plugins, live);

@@ -75,6 +75,14 @@ const CACHE = 'corpus-counts.json';
   summary: 'Serves first what was served too little: steers the tokens seen from the corpus’s distribution to uniform.',
   slot: 'batches',
   config: options,
+  metrics: {
+    'batches/alpha': { unit: 'share', what: 'of uniform in the distribution that batches are steered to' },
+    'batches/distance_to_corpus': {
+      unit: 'share',
+      what: 'total variation between the tokens served and the corpus',
+    },
+    'batches/distance_to_uniform': { unit: 'share', what: 'total variation between the tokens served and uniform' },
+  },
 })
 export default class CurriculumBatches implements BatchSource, ServedTokens {
   static register(bindings: Bindings): void {

@@ -28,7 +28,15 @@ const options = z
   })
   .meta({ resume: 'free' });
 
-@Plugin({ name: 'evaluation', summary: 'Estimates the training and validation loss, dropout off.', config: options })
+@Plugin({
+  name: 'evaluation',
+  summary: 'Estimates the training and validation loss, dropout off.',
+  config: options,
+  metrics: {
+    'eval/train_loss': { unit: 'nats', what: 'mean training loss over `iters` batches, dropout off' },
+    'val/loss': { unit: 'nats', what: 'mean validation loss, dropout off' },
+  },
+})
 export default class Evaluation {
   readonly #interval: Tunable;
   readonly #iters: Tunable;

@@ -5,30 +5,34 @@ import { z } from 'zod';
 import {
   inject,
   Logger,
+  MetricNames,
   On,
   Plugin,
-  PluginConfig,
   RunFolder,
   RunState,
   type CheckpointFailed,
   type CheckpointSaved,
-  type IterationEnd,
+  type EvaluationEnd,
   type Metrics,
+  type OperationEvent,
   type RunEnd,
   type RunStart,
+  type Sample,
 } from '../../core/index.js';
 
-const FILES = ['metrics.jsonl', 'events.jsonl', 'run.log'];
+/** Lines of these have an iteration: those after a checkpoint are written again by a run that goes on from it. */
+const BY_ITERATION = ['metrics.jsonl', 'timings.jsonl'];
+const FILES = [...BY_ITERATION, 'events.jsonl', 'run.log'];
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(10).describe('iterations between lines of training metrics'),
+    interval: z.int().min(1).optional().describe('of no effect: checkpoints from before `training-metrics` have it'),
   })
   .meta({ resume: 'free' });
 
 @Plugin({
   name: 'run-log',
-  summary: 'metrics.jsonl, events.jsonl and run.log in the run’s folder.',
+  summary: 'metrics.jsonl, timings.jsonl, events.jsonl and run.log in the run’s folder.',
   config: options,
   before: ['evaluation', 'checkpoint', 'progress'],
   critical: false,
@@ -40,10 +44,10 @@ export default class RunLog {
   #stopListening: () => void = () => undefined;
 
   constructor(
-    @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(Logger) private readonly log: Logger,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(RunState) private readonly runState: RunState,
+    @inject(MetricNames) private readonly names: MetricNames,
   ) {}
 
   @On('run:start')
@@ -55,16 +59,31 @@ export default class RunLog {
     this.#event('run:start', { iteration: state.iteration, max_iters: maxIters, resumed_from: resumedFrom ?? null });
   }
 
-  @On('iteration:end')
-  iteration({ iteration, loss, gradNorm, learningRate, tokens }: IterationEnd): void {
-    if ((iteration + 1) % this.config.interval !== 0) return;
-    this.#metrics(iteration + 1, tokens, { 'train/loss': loss, lr: learningRate, grad_norm: gradNorm });
-  }
-
+  /** What hangs on the clock has a file of its own: `metrics.jsonl` of the same run twice is the same, byte for byte. */
   @On('metrics')
   metrics({ iteration, values }: Metrics): void {
-    this.#metrics(iteration, this.runState.tokens, values);
-    this.#event('metrics', { iteration, ...values });
+    const { exact, clock } = this.names.split(values);
+    const write = (file: string, part: Record<string, number>): void => {
+      if (Object.keys(part).length === 0) return;
+      this.#append(file, JSON.stringify({ iter: iteration, tokens: this.runState.tokens, ...part }));
+    };
+    write('metrics.jsonl', exact);
+    write('timings.jsonl', clock);
+  }
+
+  @On('sample')
+  sample({ iteration, prompt, text }: Sample): void {
+    this.#event('sample', { iteration, prompt, text });
+  }
+
+  @On('operation')
+  operation({ iteration, name, value, outcome, message, schedule }: OperationEvent): void {
+    this.#event('operation', { iteration, name, value, outcome, message: message ?? null, schedule });
+  }
+
+  @On('evaluation:end')
+  evaluated({ iteration, losses }: EvaluationEnd): void {
+    this.#event('evaluation:end', { iteration, losses });
   }
 
   /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
@@ -101,20 +120,10 @@ export default class RunLog {
     const at = (name: string): string => path.join(this.folder.path, name);
     try {
       if (!keep) for (const name of FILES) rmSync(at(name), { force: true });
-      else if (existsSync(at('metrics.jsonl'))) {
-        const lines = readFileSync(at('metrics.jsonl'), 'utf8').split('\n');
-        const before = lines.filter((line) => iterationOf(line) <= iteration);
-        if (before.length < lines.length - 1) {
-          writeFileSync(at('metrics.jsonl'), before.map((line) => `${line}\n`).join(''));
-        }
-      }
+      else for (const name of BY_ITERATION) if (existsSync(at(name))) cutAfter(at(name), iteration);
     } catch {
       // What is wrong with a file is told of when its first line is written.
     }
-  }
-
-  #metrics(iteration: number, tokens: number, values: Readonly<Record<string, number>>): void {
-    this.#append('metrics.jsonl', JSON.stringify({ iter: iteration, tokens, ...values }));
   }
 
   #event(event: string, facts: object): void {
@@ -135,6 +144,12 @@ export default class RunLog {
     }
     stream.write(`${line}\n`);
   }
+}
+
+function cutAfter(file: string, iteration: number): void {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const before = lines.filter((line) => iterationOf(line) <= iteration);
+  if (before.length < lines.length - 1) writeFileSync(file, before.map((line) => `${line}\n`).join(''));
 }
 
 const lineSchema = z.looseObject({ iter: z.int() });

@@ -18,6 +18,7 @@ import {
   type Bindings,
   type EvaluationEnd,
   type Operation,
+  type OperationEvent,
   type PlannedRun,
   type RunStart,
 } from '../../core/index.js';
@@ -153,25 +154,30 @@ export default class ScalingSchedule implements ScheduleCheck {
   async #run(entry: Entry, iteration: number): Promise<boolean> {
     const what = `${entry.name} ${JSON.stringify(entry.value)}`;
     this.log.info(`OPERATION_START ${what} at iteration ${String(iteration)}`);
+    await this.#tell(entry, iteration, 'start');
     const before = this.tunables.changed();
     try {
       await this.#operation(entry).apply(entry.value, iteration);
     } catch (thrown) {
       this.tunables.restore(before);
       this.log.error(`OPERATION_ERROR ${what}: ${messageOf(thrown)}`);
+      await this.#tell(entry, iteration, 'error', messageOf(thrown));
       return false;
     }
     entry.completed = true;
     this.#iterOfLastOp = iteration;
     this.log.info(`OPERATION_SUCCESS ${what}`);
     this.#writeBack();
+    await this.#tell(entry, iteration, 'success');
     return true;
   }
 
-  async #reevaluate({ name }: Entry, iteration: number): Promise<void> {
+  async #reevaluate(entry: Entry, iteration: number): Promise<void> {
     this.#reevaluating = true;
+    let loss = '';
     const tell = ({ losses }: EvaluationEnd): void => {
-      this.log.info(`OPERATION_REEVALUATION ${name}: val loss ${losses.val.toFixed(4)}`);
+      loss = losses.val.toFixed(4);
+      this.log.info(`OPERATION_REEVALUATION ${entry.name}: val loss ${loss}`);
     };
     this.bus.on('evaluation:end', tell);
     try {
@@ -180,6 +186,17 @@ export default class ScalingSchedule implements ScheduleCheck {
       this.bus.off('evaluation:end', tell);
       this.#reevaluating = false;
     }
+    await this.#tell(entry, iteration, 'reevaluation', `val loss ${loss}`);
+  }
+
+  async #tell(
+    { name, value }: Entry,
+    iteration: number,
+    outcome: OperationEvent['outcome'],
+    message?: string,
+  ): Promise<void> {
+    const schedule = this.#entries.map((entry) => ({ ...entry }));
+    await this.bus.dispatch('operation', { iteration, name, value, outcome, message, schedule });
   }
 
   /** The checkpoint's flags win where it was made with this file. */

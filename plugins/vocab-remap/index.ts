@@ -24,6 +24,7 @@ import { remapOptions, type RemapOptions } from './options.js';
   config: remapOptions,
   wraps: 'data',
   after: ['evaluation'],
+  metrics: { 'val/core_accuracy': { unit: 'share', what: 'accuracy over validation targets that are kept tokens' } },
 })
 export default class VocabRemap {
   static register(bindings: Bindings): void {

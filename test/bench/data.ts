@@ -52,7 +52,7 @@ async function measure(cwd: string, shape: Shape, strategy: string): Promise<Dat
       'data={dir: .}',
       `batches={strategy: ${strategy}${weights}}`,
       `train.max_iters=${String(STEPS)}`,
-      'plugins={evaluation: false, checkpoint: false, progress: false, run-log: false}',
+      'plugins={evaluation: false, checkpoint: false, progress: false, training-metrics: false, run-log: false}',
     ],
   });
   try {

@@ -82,13 +82,13 @@ test('exported models: nanoGPT’s matrices are turned, Hugging Face’s have ev
   t.deepEqual(hf.get('transformer.ln_f.bias')?.shape, [32]);
 });
 
-const python = process.env['ESPALIER_TRANSFORMERS_PYTHON'] ?? 'python3';
+const python = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
 
 test('Hugging Face transformers loads what is exported, with the same logits', async (t) => {
   try {
     execFileSync(python, ['-c', 'import torch, transformers'], { stdio: 'ignore' });
   } catch {
-    t.log(`skipped: ${python} has no torch and transformers (set ESPALIER_TRANSFORMERS_PYTHON)`);
+    t.log(`skipped: ${python} has no torch and transformers (set ESPALIER_PEERS_PYTHON)`);
     t.pass();
     return;
   }

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
-import { Logger } from '../../core/index.js';
+import { Logger, MetricNames } from '../../core/index.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
 
 const settings = [
@@ -11,7 +11,7 @@ const settings = [
   'train.batch_size=2',
   'model={n_layer: 1, n_embd: 8, n_head: 1, block_size: 8}',
   'plugins.evaluation={interval: 3, iters: 1}',
-  'plugins.run-log.interval=2',
+  'plugins.training-metrics.interval=2',
 ];
 
 const record = z.record(z.string(), z.unknown());
@@ -30,13 +30,14 @@ test('each line of metrics.jsonl is the numbers of one step, in order, as the ev
   const folder = textFolder(t);
   const { run } = await debugRun(t, folder, ...settings);
   const expected: Record<string, unknown>[] = [];
-  run.bus.on('iteration:end', ({ iteration, loss, learningRate, gradNorm, tokens }) => {
-    if ((iteration + 1) % 2 !== 0) return;
-    expected.push({ iter: iteration + 1, tokens, 'train/loss': loss, lr: learningRate, grad_norm: gradNorm });
+  const clock: Record<string, unknown>[] = [];
+  const names = run.container.resolve(MetricNames);
+  run.bus.on('metrics', ({ iteration, values }) => {
+    const split = names.split(values);
+    const at = { iter: iteration, tokens: iteration * 16 };
+    expected.push({ ...at, ...split.exact });
+    if (Object.keys(split.clock).length > 0) clock.push({ ...at, ...split.clock });
   });
-  run.bus.on('metrics', ({ iteration, values }) =>
-    expected.push({ iter: iteration, tokens: iteration * 16, ...values }),
-  );
   await run.setUp();
   await run.train();
   await run.dispose();
@@ -46,6 +47,12 @@ test('each line of metrics.jsonl is the numbers of one step, in order, as the ev
     [2, 3, 4, 6, 6],
   );
   t.deepEqual(written, expected);
+  t.deepEqual(facts(folder, 'timings.jsonl'), clock);
+  t.deepEqual(
+    clock.map(({ iter }) => iter),
+    [2, 4, 6],
+  );
+  t.deepEqual(Object.keys(written[0] ?? {}), ['iter', 'tokens', 'train/loss', 'lr', 'grad_norm']);
 });
 
 test('events.jsonl has one line for each event, in order, from the start to the end', async (t) => {
@@ -58,7 +65,7 @@ test('events.jsonl has one line for each event, in order, from the start to the 
   t.is(written[0]?.['event'], 'run:start');
   t.is(written.at(-1)?.['event'], 'run:end');
   t.deepEqual(
-    written.filter(({ event }) => event === 'metrics').map(({ iteration }) => iteration),
+    written.filter(({ event }) => event === 'evaluation:end').map(({ iteration }) => iteration),
     [3, 6],
   );
   t.true(written.some(({ event, path: saved }) => event === 'checkpoint:saved' && saved === 'checkpoints/000006'));

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import {
+  EventBus,
+  inject,
+  On,
+  Plugin,
+  PluginConfig,
+  type IterationEnd,
+  type IterationStart,
+  type RunStart,
+} from '../../core/index.js';
+
+const options = z
+  .strictObject({
+    interval: z.int().min(1).default(10).describe('iterations between training metrics'),
+  })
+  .meta({ resume: 'free' });
+
+@Plugin({
+  name: 'training-metrics',
+  summary: 'Publishes the training loss, the learning rate, the gradients’ norm, and how fast training goes.',
+  config: options,
+  critical: false,
+  metrics: {
+    'train/loss': { unit: 'nats', what: 'mean training loss over the micro-batches of one iteration' },
+    lr: { unit: '', what: 'learning rate of the iteration' },
+    grad_norm: { unit: '', what: 'global norm of the gradients before clipping' },
+    'throughput/tokens_per_second': {
+      unit: 'tokens/s',
+      what: 'training tokens over the time of the iterations since the last figure, what is between them left out',
+      clock: true,
+    },
+    'time/iteration_ms': { unit: 'ms', what: 'mean time of an iteration since the last figure', clock: true },
+    'time/elapsed_seconds': { unit: 's', what: 'since training started in this process', clock: true },
+  },
+})
+export default class TrainingMetrics {
+  #startedAt = 0;
+  #iterationAt = 0;
+  #lastTokens = 0;
+  #since = { iterations: 0, tokens: 0, ms: 0 };
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(EventBus) private readonly bus: EventBus,
+  ) {}
+
+  @On('run:start')
+  start({ state }: RunStart): void {
+    this.#startedAt = performance.now();
+    this.#lastTokens = state.tokens;
+  }
+
+  @On('iteration:start')
+  begin(_: IterationStart): void {
+    this.#iterationAt = performance.now();
+  }
+
+  @On('iteration:end')
+  async publish({ iteration, loss, gradNorm, learningRate, tokens }: IterationEnd): Promise<void> {
+    const now = performance.now();
+    this.#since.iterations++;
+    this.#since.ms += now - this.#iterationAt;
+    this.#since.tokens += tokens - this.#lastTokens;
+    this.#lastTokens = tokens;
+    const done = iteration + 1;
+    if (done % this.config.interval !== 0) return;
+    const since = this.#since;
+    this.#since = { iterations: 0, tokens: 0, ms: 0 };
+    const values = {
+      'train/loss': loss,
+      lr: learningRate,
+      grad_norm: gradNorm,
+      'throughput/tokens_per_second': (1000 * since.tokens) / since.ms,
+      'time/iteration_ms': since.ms / since.iterations,
+      'time/elapsed_seconds': (now - this.#startedAt) / 1000,
+    };
+    await this.bus.dispatch('metrics', { iteration: done, values });
+  }
+}
