@@ -18,14 +18,16 @@ inline void adamw_part(const AdamWTensors& t, double weight_decay, const AdamW& 
   const float step_size = static_cast<float>(how.learning_rate / (1 - std::pow(how.beta1, how.step)));
   const float deviation_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(how.beta2, how.step)));
   const float epsilon = static_cast<float>(how.epsilon), scale = static_cast<float>(how.gradient_scale);
-  for (int64_t i = begin; i < end; i++) {
-    const float g = t.gradient[i] * scale;
-    const float mean = beta1 * t.mean[i] + rest1 * g;
-    const float square = beta2 * t.square[i] + rest2 * g * g;
-    t.new_mean[i] = mean;
-    t.new_square[i] = square;
-    t.new_parameter[i] = keep * t.parameter[i] - step_size * mean / (std::sqrt(square) * deviation_scale + epsilon);
-  }
+  each_vector(end - begin, [&](int64_t j, int64_t n) {
+    const int64_t i = begin + j;
+    const Floats g = load_some(t.gradient + i, n) * scale;
+    const Floats mean = beta1 * load_some(t.mean + i, n) + rest1 * g;
+    const Floats square = beta2 * load_some(t.square + i, n) + rest2 * g * g;
+    store_some(t.new_mean + i, mean, n);
+    store_some(t.new_square + i, square, n);
+    const Floats change = step_size * mean / (root_of(square) * deviation_scale + epsilon);
+    store_some(t.new_parameter + i, keep * load_some(t.parameter + i, n) - change, n);
+  });
 }
 
 /** Work is divided over the elements of all tensors as if they were one. */

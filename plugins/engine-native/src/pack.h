@@ -69,7 +69,7 @@ void pack_adjacent_lanes(const float* from, int64_t inner_stride, int64_t lanes,
       const Floats second = has_odd ? load_up_to(odd + i, n) : Floats{};
       const Words word = In::convert(Form::map(first), Form::map(second));
       if (P - i >= W) store(to + u * P + i, word);
-      else std::memcpy(to + u * P + i, &word, (P - i) * sizeof(uint32_t));
+      else store_part(to + u * P + i, word, P - i);
     }
   }
 }
@@ -108,12 +108,7 @@ void pack_distant_lanes(const float* from, int64_t lane_stride, int64_t inner_st
       if (P - i >= W) {
         for (int64_t j = 0; j < rows; j++) store(to + (u + j) * P + i, block[j]);
       } else {
-        // Ascending, a whole vector each: what spills over is overwritten by the next row; the last one must not.
-        for (int64_t j = 0; j < rows; j++) {
-          uint32_t* row = to + (u + j) * P + i;
-          if (u + j + 1 < units && i == 0) store(row, block[j]);
-          else std::memcpy(row, &block[j], (P - i) * sizeof(uint32_t));
-        }
+        for (int64_t j = 0; j < rows; j++) store_part(to + (u + j) * P + i, block[j], P - i);
       }
     }
   }

@@ -120,9 +120,10 @@ class Multiplication {
 
   void run() {
     if (p_.k == 0) return clear();
-    // Threads share columns where there are many of them: each packs its own part of b when it needs it.
+    // What is longer is shared by the threads: each packs its own part when it needs it, and the other operand is
+    // packed whole before.
     const int threads = p_.m * p_.n * p_.k < 65536 ? 1 : thread_count();
-    if (column_panels_ >= 4 * threads || column_panels_ * ROWS >= row_panels_ * NR) by_columns(threads);
+    if (p_.n > p_.m) by_columns(threads);
     else by_rows(threads);
   }
 

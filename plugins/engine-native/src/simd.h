@@ -77,6 +77,15 @@ inline void store_part(float* p, Floats v, int64_t n) {
 #endif
 }
 
+/** The first n <= W words. */
+inline void store_part(uint32_t* p, Words v, int64_t n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_epi32(p, (__mmask16)((1u << n) - 1), (__m512i)v);
+#else
+  std::memcpy(p, &v, n * sizeof(uint32_t));
+#endif
+}
+
 inline Floats splat(float x) { return x - Floats{}; }
 inline Words splat_word(uint32_t x) { return x + Words{}; }
 
@@ -84,6 +93,17 @@ inline Words splat_word(uint32_t x) { return x + Words{}; }
 inline Floats at_least(Floats x, float low) { return x < low ? splat(low) : x; }
 inline Floats at_most(Floats x, float high) { return x > high ? splat(high) : x; }
 inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+
+inline Floats root_of(Floats v) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_sqrt_ps((__m512)v);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_sqrt_ps((__m256)v);
+#else
+  for (int i = 0; i < W; i++) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+#endif
+}
 
 /** Fixed order: lane i with lane i + half, until one is left. */
 inline float sum_of(Floats v) {
