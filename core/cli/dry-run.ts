@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { explainLines, renderLines } from '../config/explain.js';
+import { Ranks } from '../contracts/ranks.js';
 import type { EventName } from '../events/lifecycle.js';
 import { lifecycle } from '../events/lifecycle.js';
 import type { CreatedRun } from '../run/create.js';
@@ -28,7 +29,7 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
     config: explainLines(composed, run.composedConfig),
     listeners,
     parameters: counts,
-    tokensPerIteration: batchSize * accumulation * run.model.blockSize,
+    tokensPerIteration: run.container.resolve(Ranks).size * batchSize * accumulation * run.model.blockSize,
     iterations,
     data: { train: run.tokensIn('train'), val: run.tokensIn('val') },
     memory,

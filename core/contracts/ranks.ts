@@ -8,5 +8,13 @@ export interface Ranks {
   /** From 0 to `size - 1`; 0 decides, and writes. */
   readonly rank: number;
   readonly size: number;
+  /**
+   * The mean over all ranks of each of these numbers: the same on every rank, to the last bit.
+   * It returns when every rank has called it, with as many numbers: all call it at the same places of a run.
+   */
+  average(values: readonly number[]): readonly number[] | Promise<readonly number[]>;
 }
 export const Ranks = token<Ranks>('Ranks');
+
+/** What the core binds where no plugin joins processes. */
+export const oneRank: Ranks = { rank: 0, size: 1, average: (values) => values };

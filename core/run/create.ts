@@ -9,7 +9,7 @@ import { checkPart, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
 import { Operations } from '../contracts/operation.js';
-import { Ranks } from '../contracts/ranks.js';
+import { oneRank, Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
@@ -48,9 +48,6 @@ export interface CreatedRun {
   readonly composed: ComposedConfig;
   readonly plugins: readonly ConfiguredPlugin[];
 }
-
-/** Where no plugin joins processes. */
-const ONE_PROCESS: Ranks = { rank: 0, size: 1 };
 
 /** Version of this package. */
 export const version = packageVersion();
@@ -97,7 +94,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(Tunables, coreTunables(checked.core.train));
   container.registerInstance(Operations, new Operations());
   container.registerInstance(ModelGrowth, new ModelGrowth(container));
-  container.register(Ranks, { useValue: ONE_PROCESS });
+  container.register(Ranks, { useValue: oneRank });
   const metrics = new MetricNames(plugins.map(({ options }) => options.metrics ?? {}));
   container.registerInstance(MetricNames, metrics);
   tellUndeclared(bus, metrics, log);

@@ -6,6 +6,8 @@ import type { Engine } from '../contracts/engine.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Model } from '../contracts/model.js';
 import type { Optimizer } from '../contracts/optimizer.js';
+import type { Ranks } from '../contracts/ranks.js';
+import { nextOfRank, rowsOfRank } from '../data/rank-rows.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
 import type { RunControl } from './control.js';
@@ -27,6 +29,7 @@ export interface LoopParts {
   readonly tunables: Tunables;
   readonly learningRate: LearningRate;
   readonly batches: BatchSource;
+  readonly ranks: Ranks;
   /** Collects weights, optimizer and every plugin's state at this moment. */
   readonly snapshot: () => Snapshot;
 }
@@ -51,6 +54,7 @@ async function iterate({
   tunables,
   learningRate,
   batches,
+  ranks,
 }: LoopParts): Promise<void> {
   const iteration = state.iteration;
   const rate = learningRate.at(iteration, optimizer.learningRate);
@@ -64,16 +68,17 @@ async function iterate({
     let loss = 0;
     let tokens = 0;
     for (let microBatch = 0; microBatch < accumulation; microBatch++) {
-      const drawn = { iteration, microBatch, batch: await batches.next(shape) };
+      const drawn = { iteration, microBatch, batch: await nextOfRank(batches, ranks, shape) };
       await bus.dispatch('batch:ready', drawn);
       useEngine(engine);
       const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, {
         iteration,
         microBatch,
+        firstRow: rowsOfRank(ranks, shape).first,
       });
       loss += (microLoss.dataSync()[0] ?? NaN) / accumulation;
       microLoss.dispose();
-      tokens += drawn.batch.inputs.length;
+      tokens += ranks.size * drawn.batch.inputs.length;
       await bus.dispatch('micro-batch:end', { iteration, microBatch });
     }
     await bus.dispatch('gradients:ready', ready);
@@ -85,12 +90,13 @@ async function iterate({
       learningRate: rate,
       gradClip: config.grad_clip,
     });
+    const [lossOfAll = loss] = await ranks.average([loss]);
     state.iteration = iteration + 1;
     state.tokens += tokens;
     await bus.dispatch('iteration:end', {
       iteration,
       maxIters: config.max_iters,
-      loss,
+      loss: lossOfAll,
       gradNorm,
       learningRate: rate,
       tokens: state.tokens,

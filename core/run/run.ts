@@ -10,6 +10,7 @@ import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
+import { Ranks } from '../contracts/ranks.js';
 import type { Given } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
 import { CHECKPOINT_FORMAT } from '../checkpoint/read.js';
@@ -143,6 +144,7 @@ export class Run {
         tunables: container.resolve(Tunables),
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
+        ranks: container.resolve(Ranks),
         snapshot: () => this.snapshot(),
       });
       if (container.isRegistered(CheckpointStore, true)) await container.resolve(CheckpointStore).finish();

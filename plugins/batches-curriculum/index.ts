@@ -20,6 +20,7 @@ import {
   type BatchShape,
   type Bindings,
   type EvaluationEnd,
+  type Rows,
   type Split,
   type TokenReader,
   type Tunable,
@@ -116,6 +117,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     for (const split of ['train', 'val'] as const) refuseShort(this.data.split(split), split, this.model.blockSize);
   }
 
+  /** The whole batch, on every rank: all rank the same candidates, by what was served to all. */
   async next(shape: BatchShape): Promise<Batch> {
     const batch = await this.#roundsOf(shape).next();
     for (const id of batch.inputs) this.#served[id] = (this.#served[id] ?? 0) + 1;
@@ -123,8 +125,8 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     return batch;
   }
 
-  evaluation(split: Split, index: number, shape: BatchShape): Batch {
-    return randomWindows(this.data.split(split), this.streams.at(`evaluation/${split}`, index), shape);
+  evaluation(split: Split, index: number, shape: BatchShape, rows?: Rows): Batch {
+    return randomWindows(this.data.split(split), this.streams.at(`evaluation/${split}`, index), shape, rows);
   }
 
   progress(): BatchProgress {
