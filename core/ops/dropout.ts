@@ -17,7 +17,7 @@ export interface DropoutMask {
 
 /** Sets a share of the elements to 0 and divides the others by what is kept; any shape. */
 export function dropout<T extends tf.Tensor>(x: T, mask: DropoutMask | undefined): T {
-  const rows = x.shape[0] ?? 1;
+  const rows = x.shape.at(0) ?? 1;
   return mask === undefined ? x : runKernel<T>('EspalierDropout', { x }, maskAttributes(mask, x.size / rows));
 }
 
