@@ -11,9 +11,10 @@ const BYTES_PER_NUMBER = 4;
 /** Weights, gradients and AdamW's two moments. */
 const COPIES_WHILE_TRAINING = 4;
 
-/** Builds everything, runs nothing, writes nothing, and prints what would run. */
+/** Builds everything, runs nothing, writes nothing, and prints what would run; the first rank alone does. */
 export async function dryRun({ run, composed }: CreatedRun, json: boolean): Promise<void> {
   await run.setUp();
+  if (run.container.resolve(Ranks).rank > 0) return;
   const counts = run.model.parameterCounts();
   const parameters = counts.reduce((sum, { total }) => sum + total, 0);
   const { batch_size: batchSize, gradient_accumulation_steps: accumulation, max_iters: iterations } = run.config.train;

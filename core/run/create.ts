@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { instanceCachingFactory } from 'tsyringe';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { checkCore, filledConfig, type SlotChoice } from '../config/slots.js';
@@ -75,7 +76,9 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
     terminal.line(line, level);
   });
   const checked = checkCore(composed);
-  const plugins = await loadPlugins(checked, composed, request, log);
+  // Told when it is known which rank this is.
+  const early: string[] = [];
+  const plugins = await loadPlugins(checked, composed, request, (line) => early.push(line));
 
   const container = newContainer();
   const bus = new EventBus((error, muted) => {
@@ -88,7 +91,10 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   const state = new RunState();
   container.registerInstance(RunState, state);
   container.registerInstance(RandomStreams, new RandomStreams(checked.core.seed));
-  container.registerInstance(RunFolder, new RunFolder(runFolder(checked.core, request.cwd), request.cwd));
+  const place = { path: runFolder(checked.core, request.cwd), cwd: request.cwd };
+  container.register(RunFolder, {
+    useFactory: instanceCachingFactory((within) => new RunFolder(place, within.resolve(Ranks).rank === 0)),
+  });
   container.registerInstance(Terminal, terminal);
   container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
   container.registerInstance(Tunables, coreTunables(checked.core.train));
@@ -100,7 +106,10 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   tellUndeclared(bus, metrics, log);
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
-  addListeners(bus, plugins, live);
+  const ranks = container.resolve(Ranks);
+  addListeners(bus, plugins, live, ranks);
+  if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
+  for (const line of early) log.info(line);
   const value = filledConfig(checked, plugins);
   const run = new Run({
     config: checked.core,
@@ -121,17 +130,13 @@ async function loadPlugins(
   checked: ReturnType<typeof checkCore>,
   composed: ComposedConfig,
   request: RunRequest,
-  log: Logger,
+  say: (line: string) => void,
 ): Promise<ConfiguredPlugin[]> {
   const { cwd } = request;
   const configured: ConfiguredPlugin[] = [];
   const add = async (choice: SlotChoice, slot?: Slot): Promise<void> => {
     const found = await findChosen(choice, slot, composed, () =>
-      slot === 'engine'
-        ? chooseEngine(choice.use, cwd, (line) => {
-            log.info(line);
-          })
-        : findPlugin(choice.use, cwd, slot),
+      slot === 'engine' ? chooseEngine(choice.use, cwd, say) : findPlugin(choice.use, cwd, slot),
     );
     const config = checkPart(found.options.config ?? z.strictObject({}), choice.path, composed, choice.options);
     configured.push({ ...found, config, path: choice.path });

@@ -37,7 +37,8 @@ export interface LoopParts {
 /** Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events. */
 export async function trainLoop(parts: LoopParts): Promise<void> {
   const { config, control, state } = parts;
-  while (state.iteration < config.max_iters && control.stopReasons.length === 0) {
+  await settle(parts);
+  while (state.iteration < config.max_iters && !control.stopping) {
     await iterate(parts);
     await boundary(parts);
   }
@@ -107,10 +108,24 @@ async function iterate({
 }
 
 /** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */
-async function boundary({ bus, control, state, snapshot, engine }: LoopParts): Promise<void> {
+async function boundary(parts: LoopParts): Promise<void> {
+  const { bus, control, state, snapshot, engine } = parts;
   await nextTurn();
+  await settle(parts);
   useEngine(engine);
-  if (control.takeEvaluation()) await bus.dispatch('evaluation:due', { iteration: state.iteration });
+  if (control.takeEvaluation()) {
+    await bus.dispatch('evaluation:due', { iteration: state.iteration });
+    await settle(parts);
+  }
   const kinds = control.takeCheckpoints();
-  if (kinds.length > 0) await bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() });
+  if (kinds.length === 0) return;
+  await bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() });
+  await settle(parts);
+}
+
+/** What was asked for so far is what will be served: `requests:ready` lets several ranks agree on it. */
+async function settle({ bus, control, state }: LoopParts): Promise<void> {
+  const ready = { iteration: state.iteration, requests: control.takeRequests() };
+  await bus.dispatch('requests:ready', ready);
+  control.grant(ready.requests);
 }

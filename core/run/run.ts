@@ -18,12 +18,12 @@ import { messageOf, PluginError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
 import { RandomStreams } from '../random/streams.js';
-import type { LivePlugin } from './container.js';
+import { isActive, type LivePlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
-import { restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
+import { ofRank, restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
 import { trainLoop } from './loop.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
@@ -108,7 +108,7 @@ export class Run {
    */
   restore(from: LoadedCheckpoint, options: { readonly drop?: readonly string[] } = {}): void {
     useEngine(this.container.resolve(Engine));
-    restoreCheckpoint(from, {
+    restoreCheckpoint(ofRank(from, this.#ranks), {
       drop: options.drop ?? [],
       say: this.#say,
       model: this.model,
@@ -144,7 +144,7 @@ export class Run {
         tunables: container.resolve(Tunables),
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
-        ranks: container.resolve(Ranks),
+        ranks: this.#ranks,
         snapshot: () => this.snapshot(),
       });
       if (container.isRegistered(CheckpointStore, true)) await container.resolve(CheckpointStore).finish();
@@ -162,7 +162,8 @@ export class Run {
     const { container, state } = this;
     const random = container.resolve(RandomStreams);
     const plugins: Record<string, PluginState> = {};
-    for (const { name, instance, stateVersion } of this.parts.plugins) {
+    const active = this.parts.plugins.filter((plugin) => isActive(plugin, this.#ranks));
+    for (const { name, instance, stateVersion } of active) {
       const kept = this.#guard(name, 'state()', () => instance.state?.());
       if (kept !== undefined) plugins[name] = { version: stateVersion, state: kept };
     }
@@ -210,6 +211,10 @@ export class Run {
       }
     }
     this.folder.release();
+  }
+
+  get #ranks(): Ranks {
+    return this.container.resolve(Ranks);
   }
 
   get #engine(): string {
