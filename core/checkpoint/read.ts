@@ -43,6 +43,7 @@ const format2 = z.object({
   ...shared,
   format: z.literal(CHECKPOINT_FORMAT),
   engine: z.string().optional(),
+  ranks: z.int().min(1).optional(),
   tunables: z.record(z.string(), z.object({ value: z.number(), configured: z.number().optional() })),
   plugins: z.record(z.string(), z.object({ version: z.int().min(1), state: z.unknown() })),
   given: z.record(z.string(), z.record(z.string(), z.unknown())),

@@ -32,6 +32,8 @@ export interface CheckpointState {
   tokenizer: TokenizerState | null;
   /** Engine, variant, precision and threads that it was computed with; early checkpoints of format 2 do not tell. */
   engine?: string | undefined;
+  /** Ranks that trained together; one when not told. */
+  ranks?: number | undefined;
   /** The composed config, as `config.yaml` holds it. */
   config: Record<string, unknown>;
   /** What each preset and config file gave: tells, when the run goes on, what is given anew. */
