@@ -32,6 +32,8 @@ export interface CheckpointState {
   tokenizer: TokenizerState | null;
   /** Engine, variant, precision and threads that it was computed with; early checkpoints of format 2 do not tell. */
   engine?: string | undefined;
+  /** Ranks that trained together; one when not told. */
+  ranks?: number | undefined;
   /** What is another on rank n than on rank 0, by n; nothing when not given. */
   others?: Record<string, RankState> | undefined;
   /** The composed config, as `config.yaml` holds it. */

@@ -61,9 +61,8 @@ async function iterate({
   const rate = learningRate.at(iteration, optimizer.learningRate);
   await bus.dispatch('iteration:start', { iteration, learningRate: rate });
 
-  const values = tunables.values();
-  const accumulation = values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps;
-  const shape = { batchSize: values.get('batch_size') ?? config.batch_size, blockSize: model.blockSize };
+  const { batchSize, accumulation } = microBatches(config, tunables);
+  const shape = { batchSize, blockSize: model.blockSize };
   const ready = { iteration, gradients: new Map<string, Tensor>() };
   try {
     let loss = 0;
@@ -105,6 +104,18 @@ async function iterate({
   } finally {
     for (const gradient of ready.gradients.values()) gradient.dispose();
   }
+}
+
+/** Windows in a micro-batch of this rank, and micro-batches in an iteration, as they are now. */
+export function microBatches(
+  config: CoreConfig['train'],
+  tunables: Tunables,
+): { readonly batchSize: number; readonly accumulation: number } {
+  const values = tunables.values();
+  return {
+    batchSize: values.get('batch_size') ?? config.batch_size,
+    accumulation: values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps,
+  };
 }
 
 /** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */

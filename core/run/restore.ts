@@ -25,8 +25,8 @@ export interface RestoreTargets {
 }
 
 /** The checkpoint as this rank goes on from it: what it had of its own, where there is such, in place of rank 0's. */
-export function ofRank(from: LoadedCheckpoint, { rank }: Ranks): LoadedCheckpoint {
-  const own = from.state.others?.[String(rank)];
+export function ofRank(from: LoadedCheckpoint, { rank, size }: Ranks): LoadedCheckpoint {
+  const own = from.state.ranks === size ? from.state.others?.[String(rank)] : undefined;
   if (own === undefined) return from;
   const { random, plugins } = from.state;
   const state = { ...from.state, random: { ...random, ...own.random }, plugins: { ...plugins, ...own.plugins } };

@@ -18,13 +18,14 @@ import { messageOf, PluginError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
 import { RandomStreams } from '../random/streams.js';
+import { otherRanks } from '../resume/ranks.js';
 import { isActive, type LivePlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
 import { ofRank, restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
-import { trainLoop } from './loop.js';
+import { microBatches, trainLoop } from './loop.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
 
@@ -118,6 +119,9 @@ export class Run {
       tunables: this.container.resolve(Tunables),
       plugins: this.parts.plugins,
     });
+    const iteration = microBatches(this.config.train, this.container.resolve(Tunables));
+    const told = otherRanks(from.state, { ranks: this.#ranks.size, ...iteration });
+    if (told !== undefined) this.#say(told);
     const { engine } = from.state;
     if (engine !== undefined && engine !== this.#engine) {
       this.#say(
@@ -181,6 +185,7 @@ export class Run {
         plugins,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
         engine: this.#engine,
+        ranks: this.#ranks.size,
         config: this.parts.composed,
         given: this.parts.given,
       },
@@ -213,13 +218,13 @@ export class Run {
     this.folder.release();
   }
 
-  get #ranks(): Ranks {
-    return this.container.resolve(Ranks);
-  }
-
   get #engine(): string {
     const { name, description } = this.container.resolve(Engine);
     return `${name}: ${description}`;
+  }
+
+  get #ranks(): Ranks {
+    return this.container.resolve(Ranks);
   }
 
   readonly #say = (line: string): void => {

@@ -198,6 +198,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     const other = this.#rounds !== undefined && this.#rounds.reader !== reader;
     if (this.#served.length !== this.data.vocabSize) this.#served = new Float64Array(this.data.vocabSize);
     const fits = (start: number): boolean => start + batchSize * blockSize < reader.length;
+    if (before !== undefined && !sameShape) this.log.warn(otherShape(before.shape, shape));
     const usable = sameShape && !other && [...before.pool, ...before.queue].every(fits);
     const kept = usable ? before : { shape, alpha, chunks: before?.chunks ?? 0, pool: [], queue: [] };
     const state = kept.alpha === alpha ? kept : rescored(kept, alpha);
@@ -222,6 +223,11 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     const setup = { reader, streams, shape, vocabSize, candidates, round, fresh, sampleTokens, cache, onCorpus };
     return new Rounds(setup, state, [...this.#served]);
   }
+}
+
+function otherShape(was: BatchShape, is: BatchShape): string {
+  const size = ({ batchSize, blockSize }: BatchShape): string => `${String(batchSize)} windows of ${String(blockSize)}`;
+  return `curriculum: the micro-batch of all ranks is ${size(is)} and was ${size(was)}: its candidates are chosen anew; what was served counts as before`;
 }
 
 /** What this round has left goes back to the candidates, to be ranked with them. */
