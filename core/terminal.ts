@@ -2,6 +2,7 @@ import colors from 'picocolors';
 import type { LogLevel } from './logger.js';
 
 const CLEAR_LINE = '\r\u001b[2K';
+const LEVELS: readonly LogLevel[] = ['info', 'warn', 'error'];
 
 export interface TerminalOptions {
   /** Print warnings and errors only, and no live line. */
@@ -10,17 +11,29 @@ export interface TerminalOptions {
 
 /** The one writer of a command's messages (on standard error), with a live line below them on a terminal. */
 export class Terminal {
-  readonly live: boolean;
+  /** Whether there is a live line. */
+  live: boolean;
+  #least: LogLevel;
+  #prefix = '';
   #status: string | null = null;
 
-  constructor(private readonly options: TerminalOptions) {
-    this.live = process.stderr.isTTY && !options.quiet;
+  constructor({ quiet }: TerminalOptions) {
+    this.live = process.stderr.isTTY && !quiet;
+    this.#least = quiet ? 'warn' : 'info';
+  }
+
+  /** From here on nothing but errors, behind a prefix: for a process whose like prints the same. */
+  errorsOnly(prefix: string): void {
+    this.live = false;
+    this.#least = 'error';
+    this.#prefix = prefix;
   }
 
   /** Prints a line above the live line. */
   line(text: string, level: LogLevel = 'info'): void {
-    if (this.options.quiet && level === 'info') return;
-    const shown = level === 'error' ? colors.red(text) : level === 'warn' ? colors.yellow(text) : text;
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(this.#least)) return;
+    const line = `${this.#prefix}${text}`;
+    const shown = level === 'error' ? colors.red(line) : level === 'warn' ? colors.yellow(line) : line;
     process.stderr.write(`${this.#status === null ? '' : CLEAR_LINE}${shown}\n${this.#status ?? ''}`);
   }
 

@@ -39,12 +39,16 @@ const format1 = z
     given: {},
   }));
 
+const pluginStates = z.record(z.string(), z.object({ version: z.int().min(1), state: z.unknown() }));
+
 const format2 = z.object({
   ...shared,
   format: z.literal(CHECKPOINT_FORMAT),
   engine: z.string().optional(),
+  ranks: z.int().min(1).optional(),
   tunables: z.record(z.string(), z.object({ value: z.number(), configured: z.number().optional() })),
-  plugins: z.record(z.string(), z.object({ version: z.int().min(1), state: z.unknown() })),
+  plugins: pluginStates,
+  others: z.record(z.string(), z.object({ random: shared.random, plugins: pluginStates })).optional(),
   given: z.record(z.string(), z.record(z.string(), z.unknown())),
 });
 

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { explainLines, renderLines } from '../config/explain.js';
+import { Ranks } from '../contracts/ranks.js';
 import type { EventName } from '../events/lifecycle.js';
 import { lifecycle } from '../events/lifecycle.js';
 import type { CreatedRun } from '../run/create.js';
@@ -10,9 +11,10 @@ const BYTES_PER_NUMBER = 4;
 /** Weights, gradients and AdamW's two moments. */
 const COPIES_WHILE_TRAINING = 4;
 
-/** Builds everything, runs nothing, writes nothing, and prints what would run. */
+/** Builds everything, runs nothing, writes nothing, and prints what would run; the first rank alone does. */
 export async function dryRun({ run, composed }: CreatedRun, json: boolean): Promise<void> {
   await run.setUp();
+  if (run.container.resolve(Ranks).rank > 0) return;
   const counts = run.model.parameterCounts();
   const parameters = counts.reduce((sum, { total }) => sum + total, 0);
   const { batch_size: batchSize, gradient_accumulation_steps: accumulation, max_iters: iterations } = run.config.train;
@@ -28,7 +30,7 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
     config: explainLines(composed, run.composedConfig),
     listeners,
     parameters: counts,
-    tokensPerIteration: batchSize * accumulation * run.model.blockSize,
+    tokensPerIteration: run.container.resolve(Ranks).size * batchSize * accumulation * run.model.blockSize,
     iterations,
     data: { train: run.tokensIn('train'), val: run.tokensIn('val') },
     memory,

@@ -6,6 +6,7 @@ import { doctorCommand, engineCommand } from './engines.js';
 import { checkpointCommand } from './checkpoint.js';
 import { evaluateCommand } from './evaluate.js';
 import { eventsCommand, explainCommand, metricsCommand, pluginsCommand, presetsCommand } from './lists.js';
+import { launchCommand } from './launch.js';
 import { migrateCommand } from './migrate.js';
 import { parityCommand } from './parity.js';
 import { prepareCommand } from './prepare.js';
@@ -32,6 +33,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('espalier')
     .description('Trains GPT-style language models; everything is a plugin, presets compose them.')
     .version(version)
+    // `launch` hands the flags behind `train` on.
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError('(--help shows the options)')
     .showSuggestionAfterError();
@@ -39,6 +42,7 @@ async function main(argv: readonly string[]): Promise<number> {
     prepareCommand,
     vocabCommand,
     trainCommand,
+    launchCommand,
     sampleCommand,
     scheduleCommand,
     evaluateCommand,

@@ -6,6 +6,7 @@ import { readCheckpoint } from '../checkpoint/read.js';
 import { isSection, type ComposedConfig } from '../config/composed.js';
 import { composeConfig } from '../config/load.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
+import { Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
 import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
@@ -82,7 +83,7 @@ async function train(flags: TrainFlags): Promise<number> {
     log.info(
       `${result.status}${why} after ${String(run.state.iteration)} iterations; the run is in ${run.folder.shown}`,
     );
-    if (flags.sample === true && result.status === 'done') {
+    if (flags.sample === true && result.status === 'done' && run.container.resolve(Ranks).rank === 0) {
       log.info('a sample of what the model writes:');
       console.log(sampleFrom(run, { tokens: 300 }));
       log.info(`more: ${commandName()} sample ${run.folder.shown}`);

@@ -32,10 +32,20 @@ export interface CheckpointState {
   tokenizer: TokenizerState | null;
   /** Engine, variant, precision and threads that it was computed with; early checkpoints of format 2 do not tell. */
   engine?: string | undefined;
+  /** Ranks that trained together; one when not told. */
+  ranks?: number | undefined;
+  /** What is another on rank n than on rank 0, by n; nothing when not given. */
+  others?: Record<string, RankState> | undefined;
   /** The composed config, as `config.yaml` holds it. */
   config: Record<string, unknown>;
   /** What each preset and config file gave: tells, when the run goes on, what is given anew. */
   given: Given;
+}
+
+/** Random streams and plugins' states of one rank, of those alone that are another than rank 0's. */
+export interface RankState {
+  random: Record<string, number>;
+  plugins: Record<string, PluginState>;
 }
 
 export interface PluginState {

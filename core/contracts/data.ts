@@ -101,6 +101,12 @@ export interface BatchShape {
   blockSize: number;
 }
 
+/** Rows `first` … `first + count - 1` of a batch. */
+export interface Rows {
+  readonly first: number;
+  readonly count: number;
+}
+
 /** Where a batch source stands, for logs. */
 export interface BatchProgress {
   shard: number;
@@ -114,10 +120,14 @@ export interface BatchProgress {
  * What is served is a function of the seed and of what was served before, never of the clock.
  */
 export interface BatchSource {
-  /** The next training micro-batch. */
-  next(shape: BatchShape): Batch | Promise<Batch>;
-  /** Batch `index` of an evaluation of `split`: the same index gives the same batch. */
-  evaluation(split: Split, index: number, shape: BatchShape): Batch;
+  /**
+   * The next training micro-batch, of all ranks together.
+   * @param rows those that this rank trains on. A strategy that can gives these alone, and goes on as if it had given
+   *   all; one that gives the whole batch does right too: the core takes the rows out of it
+   */
+  next(shape: BatchShape, rows?: Rows): Batch | Promise<Batch>;
+  /** Batch `index` of an evaluation of `split`: the same index gives the same batch. @param rows as of `next` */
+  evaluation(split: Split, index: number, shape: BatchShape, rows?: Rows): Batch;
   /** Where it stands. */
   progress(): BatchProgress;
   /** Small, JSON; with `restore` the same batches follow. */

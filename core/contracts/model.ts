@@ -5,6 +5,8 @@ import { token } from './token.js';
 export interface TrainingPass {
   iteration: number;
   microBatch: number;
+  /** Row of the micro-batch of all ranks that the first row of this one is; 0 when not given. */
+  firstRow?: number;
 }
 
 /** Parameters of one part of a model; tied weights are counted once. */

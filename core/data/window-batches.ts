@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import type { Batch, BatchProgress, BatchShape, BatchSource, Dataset, Split, TokenReader } from '../contracts/data.js';
+import type {
+  Batch,
+  BatchProgress,
+  BatchShape,
+  BatchSource,
+  Dataset,
+  Rows,
+  Split,
+  TokenReader,
+} from '../contracts/data.js';
 import type { Model } from '../contracts/model.js';
 import { On } from '../plugins/plugin.js';
 import type { RandomStreams } from '../random/streams.js';
@@ -27,14 +36,21 @@ export interface WindowParts {
   readonly prefetch: number;
 }
 
+/** Which windows of a batch are read: `rows` of it, in the whole of `shape`. */
+interface Part {
+  readonly reader: TokenReader;
+  readonly shape: BatchShape;
+  readonly rows: Rows;
+}
+
 /**
  * A batch strategy that is a function of one number: it says where window 0, 1, 2, … of the run starts.
- * Reading ahead, evaluation, and going on at the same window after a resume come with it.
+ * Reading ahead, evaluation, going on at the same window after a resume, and reading one rank's rows alone come with it.
  */
 export abstract class WindowBatches implements BatchSource {
-  /** Windows served. */
+  /** Windows served, to all ranks together. */
   #served = 0;
-  #ahead: Prefetch | undefined;
+  #ahead: { readonly of: Part; readonly live: Prefetch } | undefined;
 
   constructor(private readonly windowParts: WindowParts) {}
 
@@ -53,19 +69,19 @@ export abstract class WindowBatches implements BatchSource {
     for (const split of ['train', 'val'] as const) refuseShort(data.split(split), split, model.blockSize);
   }
 
-  next(shape: BatchShape): Batch {
-    const reader = this.windowParts.data.split('train');
+  next(shape: BatchShape, rows: Rows = { first: 0, count: shape.batchSize }): Batch {
+    const part = { reader: this.windowParts.data.split('train'), shape, rows };
     const batch =
       this.windowParts.prefetch === 0
-        ? windowsAt(reader, this.#startsFrom(this.#served, shape, reader), shape)
-        : this.#aheadOf(shape, reader).take();
+        ? windowsAt(part.reader, this.#startsFrom(this.#served, part), shapeOf(part))
+        : this.#aheadOf(part).take();
     this.#served += shape.batchSize;
     return batch;
   }
 
-  evaluation(split: Split, index: number, shape: BatchShape): Batch {
+  evaluation(split: Split, index: number, shape: BatchShape, rows?: Rows): Batch {
     const { data, streams } = this.windowParts;
-    return randomWindows(data.split(split), streams.at(`evaluation/${split}`, index), shape);
+    return randomWindows(data.split(split), streams.at(`evaluation/${split}`, index), shape, rows);
   }
 
   progress(): BatchProgress {
@@ -91,27 +107,39 @@ export abstract class WindowBatches implements BatchSource {
   async dispose(): Promise<void> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    await ahead?.close();
+    await ahead?.live.close();
   }
 
-  /** A new one where the shape or the data is another than that of the batches ahead. */
-  #aheadOf(shape: BatchShape, reader: TokenReader): Prefetch {
-    const { batchSize, blockSize } = shape;
-    const before = this.#ahead;
-    if (before?.reader === reader && before.shape.batchSize === batchSize && before.shape.blockSize === blockSize) {
-      return before;
-    }
-    void before?.close();
+  /** A new one where what is asked for is another part than that of the batches ahead. */
+  #aheadOf(part: Part): Prefetch {
+    if (this.#ahead !== undefined && isSame(this.#ahead.of, part)) return this.#ahead.live;
+    void this.#ahead?.live.close();
     let asked = this.#served;
-    this.#ahead = new Prefetch(reader, { batchSize, blockSize }, this.windowParts.prefetch, () => {
-      const starts = this.#startsFrom(asked, shape, reader);
-      asked += batchSize;
+    const live = new Prefetch(part.reader, shapeOf(part), this.windowParts.prefetch, () => {
+      const starts = this.#startsFrom(asked, part);
+      asked += part.shape.batchSize;
       return starts;
     });
-    return this.#ahead;
+    this.#ahead = { of: part, live };
+    return live;
   }
 
-  #startsFrom(window: number, { batchSize, blockSize }: BatchShape, reader: TokenReader): number[] {
-    return Array.from({ length: batchSize }, (_, row) => this.startOf(window + row, blockSize, reader));
+  #startsFrom(window: number, { reader, shape, rows }: Part): number[] {
+    const first = window + rows.first;
+    return Array.from({ length: rows.count }, (_, row) => this.startOf(first + row, shape.blockSize, reader));
   }
+}
+
+function shapeOf({ shape: { blockSize }, rows }: Part): BatchShape {
+  return { batchSize: rows.count, blockSize };
+}
+
+function isSame(a: Part, b: Part): boolean {
+  return (
+    a.reader === b.reader &&
+    a.shape.batchSize === b.shape.batchSize &&
+    a.shape.blockSize === b.shape.blockSize &&
+    a.rows.first === b.rows.first &&
+    a.rows.count === b.rows.count
+  );
 }

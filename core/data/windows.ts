@@ -1,4 +1,4 @@
-import type { Batch, BatchShape, TokenReader } from '../contracts/data.js';
+import type { Batch, BatchShape, Rows, TokenReader } from '../contracts/data.js';
 import { UsageError } from '../errors.js';
 import type { RandomStream } from '../random/streams.js';
 
@@ -18,10 +18,15 @@ export function windowsIn(reader: TokenReader, blockSize: number): number {
   return Math.floor((reader.length - 1) / blockSize);
 }
 
-/** Uniformly random windows. */
-export function randomWindows(reader: TokenReader, random: RandomStream, shape: BatchShape): Batch {
-  const starts = Array.from({ length: shape.batchSize }, () => random.below(reader.length - shape.blockSize));
-  return windowsAt(reader, starts, shape);
+/** Uniformly random windows, or these rows of them. */
+export function randomWindows(
+  reader: TokenReader,
+  random: RandomStream,
+  { batchSize, blockSize }: BatchShape,
+  { first, count }: Rows = { first: 0, count: batchSize },
+): Batch {
+  const starts = Array.from({ length: batchSize }, () => random.below(reader.length - blockSize));
+  return windowsAt(reader, starts.slice(first, first + count), { batchSize: count, blockSize });
 }
 
 /** @throws UsageError when a split is too short for one window and the token after it */

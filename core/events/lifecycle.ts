@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Batch, Split } from '../contracts/data.js';
 import type { CheckpointKind, Snapshot } from '../contracts/checkpoint-store.js';
+import type { Requests } from '../run/control.js';
 import type { RunView } from '../run/state.js';
 
 /**
@@ -16,6 +17,7 @@ import type { RunView } from '../run/state.js';
  *     micro-batch:end                forward and backward are done
  *   gradients:ready                  `gradients` may be replaced
  *   iteration:end                    the weights are updated
+ *   requests:ready                   `requests` may be replaced; again after an evaluation and a checkpoint
  *   evaluation:due                   if one was asked for
  *     evaluation:start, evaluation:end
  *   checkpoint:due                   if one was asked for
@@ -38,6 +40,7 @@ export interface Events {
   'micro-batch:end': MicroBatchEnd;
   'gradients:ready': GradientsReady;
   'iteration:end': IterationEnd;
+  'requests:ready': RequestsReady;
   'evaluation:due': EvaluationDue;
   'evaluation:start': EvaluationStart;
   'evaluation:end': EvaluationEnd;
@@ -98,6 +101,12 @@ export interface IterationEnd {
   readonly learningRate: number;
   /** Training tokens seen so far, this iteration's included. */
   readonly tokens: number;
+}
+export interface RequestsReady {
+  /** Iterations done. */
+  readonly iteration: number;
+  /** What plugins asked for since the last time, which will be served. */
+  requests: Requests;
 }
 export interface EvaluationDue {
   /** Iterations done. */
@@ -234,6 +243,15 @@ export const lifecycle: Record<EventName, EventDescription> = {
       tokens: 'training tokens seen so far',
     },
     mayReplace: [],
+  },
+  'requests:ready': {
+    when: 'before the first iteration and at each boundary, again after an evaluation and after a checkpoint: what plugins asked for through `RunControl` is about to be served',
+    payload: {
+      iteration: 'iterations done',
+      requests:
+        'what was asked for since the last time: stops, evaluation, checkpoints; several ranks agree on it here',
+    },
+    mayReplace: ['requests'],
   },
   'evaluation:due': {
     when: 'at the boundary between iterations, when a plugin asked for an evaluation',

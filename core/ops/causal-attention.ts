@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { dropoutFactors, type DropoutMask } from './dropout.js';
+import { dropoutFactors, maskAttributes, type DropoutMask } from './dropout.js';
 import { at, firstOf, runKernel, runKernelForAll, type Attributes, type Op } from './kernel.js';
 
 /**
@@ -9,8 +9,10 @@ import { at, firstOf, runKernel, runKernelForAll, type Attributes, type Op } fro
  * @returns [batch, time, width]
  */
 export function causalAttention(qkv: tf.Tensor3D, heads: number, mask?: DropoutMask): tf.Tensor3D {
-  const outputs = runKernelForAll('EspalierCausalAttention', { qkv }, { heads, ...(mask ?? { rate: 0 }) });
-  return tf.reshape(at(outputs, 0), [qkv.shape[0], qkv.shape[1], qkv.shape[2] / 3]);
+  const [batch, time, threeWidths] = qkv.shape;
+  const dropped = mask === undefined ? { rate: 0 } : maskAttributes(mask, heads * time * time);
+  const outputs = runKernelForAll('EspalierCausalAttention', { qkv }, { heads, ...dropped });
+  return tf.reshape(at(outputs, 0), [batch, time, threeWidths / 3]);
 }
 
 /**
@@ -81,10 +83,8 @@ function scaleOf(q: tf.Tensor): number {
 }
 
 function weightFactors(weights: tf.Tensor, attributes: Attributes): tf.Tensor | undefined {
-  const rate = attributes.number('rate');
-  if (rate === 0) return undefined;
-  const mask = { rate, key0: attributes.number('key0'), key1: attributes.number('key1') };
-  return tf.tensor(dropoutFactors(weights.size, mask), weights.shape);
+  if (attributes.number('rate') === 0) return undefined;
+  return tf.tensor(dropoutFactors(weights.size, attributes), weights.shape);
 }
 
 function split(qkv: tf.Tensor, heads: number): { q: tf.Tensor; k: tf.Tensor; v: tf.Tensor } {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { firstOf, runKernel, type Op } from './kernel.js';
+import { firstOf, runKernel, type Attributes, type Op } from './kernel.js';
 
 /** Which elements a dropout takes: a function of these numbers alone, the same on every engine. */
 export interface DropoutMask {
@@ -8,19 +8,33 @@ export interface DropoutMask {
   /** Two 32-bit numbers, different for every use. */
   key0: number;
   key1: number;
+  /**
+   * Row, of the batch that `x` is a part of, that the first row of `x` is; 0 when not given. Parts of a batch get the
+   * masks that the whole batch would.
+   */
+  firstRow?: number;
 }
 
 /** Sets a share of the elements to 0 and divides the others by what is kept; any shape. */
 export function dropout<T extends tf.Tensor>(x: T, mask: DropoutMask | undefined): T {
-  return mask === undefined ? x : runKernel<T>('EspalierDropout', { x }, { ...mask });
+  const rows = x.shape.at(0) ?? 1;
+  return mask === undefined ? x : runKernel<T>('EspalierDropout', { x }, maskAttributes(mask, x.size / rows));
 }
 
-/** What `size` elements are multiplied by: 0 or 1 / (1 - rate). */
-export function dropoutFactors(size: number, { rate, key0, key1 }: DropoutMask): Float32Array {
+/** A mask as a kernel is given it: the number of the first element instead of the row. @param rowSize elements in a row */
+export function maskAttributes(mask: DropoutMask, rowSize: number): tf.NamedAttrMap {
+  const { rate, key0, key1, firstRow = 0 } = mask;
+  return { rate, key0, key1, first: firstRow * rowSize };
+}
+
+/** What `size` elements are multiplied by, 0 or 1 / (1 - rate), from the attributes of a kernel. */
+export function dropoutFactors(size: number, attributes: Attributes): Float32Array {
+  const rate = attributes.number('rate');
+  const [key0, key1, first] = [attributes.number('key0'), attributes.number('key1'), attributes.number('first')];
   const threshold = rate * 2 ** 32;
   const kept = 1 / (1 - rate);
   const factors = new Float32Array(size);
-  for (let i = 0; i < size; i++) factors[i] = elementHash(i, key0, key1) < threshold ? 0 : kept;
+  for (let i = 0; i < size; i++) factors[i] = elementHash(first + i, key0, key1) < threshold ? 0 : kept;
   return factors;
 }
 
@@ -30,8 +44,7 @@ export const dropoutOp: Op = {
       name: 'EspalierDropout',
       compute: (inputs, attributes) => {
         const x = inputs.get('x');
-        const [rate, key0, key1] = [attributes.number('rate'), attributes.number('key0'), attributes.number('key1')];
-        return tf.mul(x, tf.tensor(dropoutFactors(x.size, { rate, key0, key1 }), x.shape));
+        return tf.mul(x, tf.tensor(dropoutFactors(x.size, attributes), x.shape));
       },
     },
   ],
@@ -45,9 +58,12 @@ export const dropoutOp: Op = {
   ],
 };
 
-/** Uniform 32-bit number of an element: two rounds, so that keys do not give shifted copies of one sequence. */
+/**
+ * Uniform 32-bit number of an element: two rounds, so that keys do not give shifted copies of one sequence.
+ * @param index may be over 2^32, as a batch of many ranks has more elements
+ */
 function elementHash(index: number, key0: number, key1: number): number {
-  return mix((mix(index ^ key0) + key1) | 0) >>> 0;
+  return mix((mix(index ^ key0) + key1 + Math.floor(index / 2 ** 32)) | 0) >>> 0;
 }
 
 /** Source: "lowbias32" of https://github.com/skeeto/hash-prospector (constants of 2022). */

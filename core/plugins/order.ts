@@ -3,7 +3,7 @@ import type { PluginOptions } from './plugin.js';
 
 /**
  * Sorts plugins so that each comes after those its `after` names and before those its `before` names;
- * otherwise they keep the order they came in. Names of plugins that are not present are ignored.
+ * otherwise they keep the order they came in, those `before` '*' first. Names that are not present are ignored.
  * @throws UsageError that prints the cycle
  */
 export function orderPlugins<P extends { options: PluginOptions }>(plugins: readonly P[]): P[] {
@@ -22,7 +22,8 @@ export function orderPlugins<P extends { options: PluginOptions }>(plugins: read
     done.add(name);
     sorted.push(plugin);
   };
-  for (const { options } of plugins) visit(options.name, []);
+  const early = plugins.filter(({ options }) => options.before?.includes('*') === true);
+  for (const { options } of [...early, ...plugins]) visit(options.name, []);
   return sorted;
 }
 

@@ -36,13 +36,21 @@ export interface PluginOptions {
   metrics?: MetricTable;
   /** For engines: `engine: auto` tries those with a lower rank first. */
   rank?: number;
-  /** Names of plugins whose listeners run before (after) this one's; those not present are ignored. */
+  /**
+   * Names of plugins whose listeners run before (after) this one's; those not present are ignored.
+   * `before: ['*']` is before all that do not ask to be earlier.
+   */
   after?: readonly string[];
   before?: readonly string[];
   /** Version of what `state()` returns, from 1: a checkpoint with a newer one is refused. */
   stateVersion?: number;
   /** False for plugins that only watch: their failures are logged and the run goes on. Default true. */
   critical?: boolean;
+  /**
+   * Where several ranks train one model, the ranks on which its listeners run: all, or the first alone, as for what
+   * writes files or shows something. Default `first` for plugins that only watch, else `all`.
+   */
+  ranks?: 'all' | 'first';
 }
 
 /** Where a plugin binds contracts, in its static `register`. */

@@ -1,4 +1,5 @@
 import { container as root, instanceCachingFactory, type DependencyContainer, type InjectionToken } from 'tsyringe';
+import type { Ranks } from '../contracts/ranks.js';
 import { tokenName } from '../contracts/token.js';
 import { isUsageError, PluginError, UsageError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
@@ -19,6 +20,8 @@ export interface LivePlugin {
   /** Its state decides what the data or the model is: it is the model, or wraps what fills a slot. */
   readonly shapes: boolean;
   readonly stateVersion: number;
+  /** On which ranks its listeners run, and its state counts. */
+  readonly ranks: 'all' | 'first';
 }
 
 /** Two runs in one process share nothing: each has a container of its own. */
@@ -81,6 +84,7 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
     instance: make(plugin, scope, first),
     shapes: plugin.options.wraps !== undefined || plugin.options.slot === 'model',
     stateVersion: plugin.options.stateVersion ?? 1,
+    ranks: plugin.options.ranks ?? (plugin.options.critical === false ? 'first' : 'all'),
   }));
 }
 
@@ -90,11 +94,22 @@ interface Binding {
   readonly make: () => unknown;
 }
 
-/** Adds every `@On` listener of the plugins to the bus, in the plugins' order. */
-export function addListeners(bus: EventBus, plugins: readonly ConfiguredPlugin[], live: readonly LivePlugin[]): void {
+/** True where the plugin takes part on this rank. */
+export function isActive(plugin: LivePlugin, { rank }: Ranks): boolean {
+  return rank === 0 || plugin.ranks === 'all';
+}
+
+/** Adds every `@On` listener of the plugins that take part on this rank to the bus, in the plugins' order. */
+export function addListeners(
+  bus: EventBus,
+  plugins: readonly ConfiguredPlugin[],
+  live: readonly LivePlugin[],
+  ranks: Ranks,
+): void {
   plugins.forEach((plugin, index) => {
-    const instance = live[index]?.instance;
-    if (instance === undefined) return;
+    const made = live[index];
+    if (made === undefined || !isActive(made, ranks)) return;
+    const { instance } = made;
     for (const { event, method } of pluginListeners(plugin.class)) {
       const registration = { plugin: plugin.options.name, event, critical: plugin.options.critical ?? true };
       bus.listen(registration, (payload: unknown) => callMethod(instance, method, payload));

@@ -1,5 +1,7 @@
+import 'reflect-metadata';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { instanceCachingFactory } from 'tsyringe';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { checkCore, filledConfig, type SlotChoice } from '../config/slots.js';
@@ -9,7 +11,7 @@ import { checkPart, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
 import { Operations } from '../contracts/operation.js';
-import { Ranks } from '../contracts/ranks.js';
+import { oneRank, Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
@@ -49,9 +51,6 @@ export interface CreatedRun {
   readonly plugins: readonly ConfiguredPlugin[];
 }
 
-/** Where no plugin joins processes. */
-const ONE_PROCESS: Ranks = { rank: 0, size: 1 };
-
 /** Version of this package. */
 export const version = packageVersion();
 
@@ -78,7 +77,9 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
     terminal.line(line, level);
   });
   const checked = checkCore(composed);
-  const plugins = await loadPlugins(checked, composed, request, log);
+  // Told when it is known which rank this is.
+  const early: string[] = [];
+  const plugins = await loadPlugins(checked, composed, request, (line) => early.push(line));
 
   const container = newContainer();
   const bus = new EventBus((error, muted) => {
@@ -91,19 +92,25 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   const state = new RunState();
   container.registerInstance(RunState, state);
   container.registerInstance(RandomStreams, new RandomStreams(checked.core.seed));
-  container.registerInstance(RunFolder, new RunFolder(runFolder(checked.core, request.cwd), request.cwd));
+  const place = { path: runFolder(checked.core, request.cwd), cwd: request.cwd };
+  container.register(RunFolder, {
+    useFactory: instanceCachingFactory((within) => new RunFolder(place, within.resolve(Ranks).rank === 0)),
+  });
   container.registerInstance(Terminal, terminal);
   container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
   container.registerInstance(Tunables, coreTunables(checked.core.train));
   container.registerInstance(Operations, new Operations());
   container.registerInstance(ModelGrowth, new ModelGrowth(container));
-  container.register(Ranks, { useValue: ONE_PROCESS });
+  container.register(Ranks, { useValue: oneRank });
   const metrics = new MetricNames(plugins.map(({ options }) => options.metrics ?? {}));
   container.registerInstance(MetricNames, metrics);
   tellUndeclared(bus, metrics, log);
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
-  addListeners(bus, plugins, live);
+  const ranks = container.resolve(Ranks);
+  addListeners(bus, plugins, live, ranks);
+  if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
+  for (const line of early) log.info(line);
   const value = filledConfig(checked, plugins);
   const run = new Run({
     config: checked.core,
@@ -124,17 +131,13 @@ async function loadPlugins(
   checked: ReturnType<typeof checkCore>,
   composed: ComposedConfig,
   request: RunRequest,
-  log: Logger,
+  say: (line: string) => void,
 ): Promise<ConfiguredPlugin[]> {
   const { cwd } = request;
   const configured: ConfiguredPlugin[] = [];
   const add = async (choice: SlotChoice, slot?: Slot): Promise<void> => {
     const found = await findChosen(choice, slot, composed, () =>
-      slot === 'engine'
-        ? chooseEngine(choice.use, cwd, (line) => {
-            log.info(line);
-          })
-        : findPlugin(choice.use, cwd, slot),
+      slot === 'engine' ? chooseEngine(choice.use, cwd, say) : findPlugin(choice.use, cwd, slot),
     );
     const config = checkPart(found.options.config ?? z.strictObject({}), choice.path, composed, choice.options);
     configured.push({ ...found, config, path: choice.path });

@@ -1,9 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch, BatchShape, BatchSource, Split, TokenReader } from '../contracts/data.js';
 import type { Model } from '../contracts/model.js';
-import { windowsAt } from '../data/windows.js';
+import { oneRank, type Ranks } from '../contracts/ranks.js';
+import { evaluationOfRank, rowsOfRank } from '../data/rank-rows.js';
+import { windowsAt, windowsIn } from '../data/windows.js';
 
-/** Mean loss in nats over `iters` evaluation batches of a split, dropout off. `stop` is asked before each batch. */
+/**
+ * Mean loss in nats over `iters` evaluation batches of a split, dropout off.
+ * @param shape of one rank's batches
+ * @param stop asked before each batch
+ * @param ranks among which the rows of each batch are divided: the mean over ranks of what each gets is the loss
+ */
 export function estimateLoss(
   model: Model,
   batches: BatchSource,
@@ -11,26 +18,31 @@ export function estimateLoss(
   iters: number,
   shape: BatchShape,
   stop: () => boolean = () => false,
+  ranks: Ranks = oneRank,
 ): number {
   let sum = 0;
   let count = 0;
   while (count < iters && !(count > 0 && stop())) {
-    sum += batchLoss(model, batches.evaluation(split, count, shape));
+    sum += batchLoss(model, evaluationOfRank(batches, ranks, split, count, shape));
     count++;
   }
   return sum / count;
 }
 
-/** Mean loss in nats over all of a split, in windows side by side; what is left at the end is not counted. */
-export function fullLoss(model: Model, reader: TokenReader, { batchSize, blockSize }: BatchShape): number {
-  const windows = Math.floor((reader.length - 1) / blockSize);
+/**
+ * Mean loss in nats over all of a split, in windows side by side; what is left at the end is not counted.
+ * @param ranks among which the windows are divided: the mean over ranks of what each gets is the loss
+ */
+export function fullLoss(model: Model, reader: TokenReader, shape: BatchShape, ranks: Ranks = oneRank): number {
+  const { batchSize, blockSize } = shape;
+  const windows = windowsIn(reader, blockSize);
   let sum = 0;
-  for (let first = 0; first < windows; first += batchSize) {
+  for (let { first } = rowsOfRank(ranks, shape); first < windows; first += ranks.size * batchSize) {
     const rows = Math.min(batchSize, windows - first);
     const starts = Array.from({ length: rows }, (_, row) => (first + row) * blockSize);
     sum += rows * batchLoss(model, windowsAt(reader, starts, { batchSize: rows, blockSize }));
   }
-  return sum / windows;
+  return (sum * ranks.size) / windows;
 }
 
 function batchLoss(model: Model, batch: Batch): number {

@@ -10,21 +10,31 @@ export function defaultRunFolder(name: string): string {
 
 /** The folder of a run: nothing is created in it before training starts. */
 export class RunFolder {
+  /** Absolute. */
+  readonly path: string;
+  readonly #cwd: string;
+
+  /**
+   * @param place absolute paths, of the folder and of the working folder
+   * @param writes false on ranks that leave the folder to the first: what changes it does nothing there
+   */
   constructor(
-    /** Absolute. */
-    readonly path: string,
-    private readonly cwd: string,
-  ) {}
+    place: { readonly path: string; readonly cwd: string },
+    private readonly writes: boolean,
+  ) {
+    this.path = place.path;
+    this.#cwd = place.cwd;
+  }
 
   /** As it is printed: relative to the working folder where it lies below it. */
   get shown(): string {
-    const relative = path.relative(this.cwd, this.path);
+    const relative = path.relative(this.#cwd, this.path);
     return relative.startsWith('..') ? this.path : relative;
   }
 
   /** The absolute path of a path in the config: those are relative to the working folder. */
   fromConfig(file: string): string {
-    return path.resolve(this.cwd, file);
+    return path.resolve(this.#cwd, file);
   }
 
   get checkpoints(): string {
@@ -38,7 +48,7 @@ export class RunFolder {
    * @throws UsageError when it cannot be made or written, or when another process has it
    */
   claim(): void {
-    if (this.#release !== undefined) return;
+    if (!this.writes || this.#release !== undefined) return;
     try {
       mkdirSync(this.path, { recursive: true });
       this.#release = lockFolder(this.path);
@@ -59,12 +69,12 @@ export class RunFolder {
   }
 
   write(name: string, text: string): void {
-    writeFileSync(path.join(this.path, name), text);
+    if (this.writes) writeFileSync(path.join(this.path, name), text);
   }
 
   /** Takes away the checkpoints of a run before. */
   startOver(): void {
-    rmSync(this.checkpoints, { recursive: true, force: true });
+    if (this.writes) rmSync(this.checkpoints, { recursive: true, force: true });
   }
 
   /** @throws UsageError when a run's checkpoints are here already */

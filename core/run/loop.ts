@@ -6,6 +6,8 @@ import type { Engine } from '../contracts/engine.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Model } from '../contracts/model.js';
 import type { Optimizer } from '../contracts/optimizer.js';
+import type { Ranks } from '../contracts/ranks.js';
+import { nextOfRank, rowsOfRank } from '../data/rank-rows.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
 import type { RunControl } from './control.js';
@@ -27,6 +29,7 @@ export interface LoopParts {
   readonly tunables: Tunables;
   readonly learningRate: LearningRate;
   readonly batches: BatchSource;
+  readonly ranks: Ranks;
   /** Collects weights, optimizer and every plugin's state at this moment. */
   readonly snapshot: () => Snapshot;
 }
@@ -34,7 +37,8 @@ export interface LoopParts {
 /** Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events. */
 export async function trainLoop(parts: LoopParts): Promise<void> {
   const { config, control, state } = parts;
-  while (state.iteration < config.max_iters && control.stopReasons.length === 0) {
+  await settle(parts);
+  while (state.iteration < config.max_iters && !control.stopping) {
     await iterate(parts);
     await boundary(parts);
   }
@@ -51,29 +55,30 @@ async function iterate({
   tunables,
   learningRate,
   batches,
+  ranks,
 }: LoopParts): Promise<void> {
   const iteration = state.iteration;
   const rate = learningRate.at(iteration, optimizer.learningRate);
   await bus.dispatch('iteration:start', { iteration, learningRate: rate });
 
-  const values = tunables.values();
-  const accumulation = values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps;
-  const shape = { batchSize: values.get('batch_size') ?? config.batch_size, blockSize: model.blockSize };
+  const { batchSize, accumulation } = microBatches(config, tunables);
+  const shape = { batchSize, blockSize: model.blockSize };
   const ready = { iteration, gradients: new Map<string, Tensor>() };
   try {
     let loss = 0;
     let tokens = 0;
     for (let microBatch = 0; microBatch < accumulation; microBatch++) {
-      const drawn = { iteration, microBatch, batch: await batches.next(shape) };
+      const drawn = { iteration, microBatch, batch: await nextOfRank(batches, ranks, shape) };
       await bus.dispatch('batch:ready', drawn);
       useEngine(engine);
       const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, {
         iteration,
         microBatch,
+        firstRow: rowsOfRank(ranks, shape).first,
       });
       loss += (microLoss.dataSync()[0] ?? NaN) / accumulation;
       microLoss.dispose();
-      tokens += drawn.batch.inputs.length;
+      tokens += ranks.size * drawn.batch.inputs.length;
       await bus.dispatch('micro-batch:end', { iteration, microBatch });
     }
     await bus.dispatch('gradients:ready', ready);
@@ -85,12 +90,13 @@ async function iterate({
       learningRate: rate,
       gradClip: config.grad_clip,
     });
+    const [lossOfAll = loss] = await ranks.average([loss]);
     state.iteration = iteration + 1;
     state.tokens += tokens;
     await bus.dispatch('iteration:end', {
       iteration,
       maxIters: config.max_iters,
-      loss,
+      loss: lossOfAll,
       gradNorm,
       learningRate: rate,
       tokens: state.tokens,
@@ -100,11 +106,37 @@ async function iterate({
   }
 }
 
+/** Windows in a micro-batch of this rank, and micro-batches in an iteration, as they are now. */
+export function microBatches(
+  config: CoreConfig['train'],
+  tunables: Tunables,
+): { readonly batchSize: number; readonly accumulation: number } {
+  const values = tunables.values();
+  return {
+    batchSize: values.get('batch_size') ?? config.batch_size,
+    accumulation: values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps,
+  };
+}
+
 /** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */
-async function boundary({ bus, control, state, snapshot, engine }: LoopParts): Promise<void> {
+async function boundary(parts: LoopParts): Promise<void> {
+  const { bus, control, state, snapshot, engine } = parts;
   await nextTurn();
+  await settle(parts);
   useEngine(engine);
-  if (control.takeEvaluation()) await bus.dispatch('evaluation:due', { iteration: state.iteration });
+  if (control.takeEvaluation()) {
+    await bus.dispatch('evaluation:due', { iteration: state.iteration });
+    await settle(parts);
+  }
   const kinds = control.takeCheckpoints();
-  if (kinds.length > 0) await bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() });
+  if (kinds.length === 0) return;
+  await bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() });
+  await settle(parts);
+}
+
+/** What was asked for so far is what will be served: `requests:ready` lets several ranks agree on it. */
+async function settle({ bus, control, state }: LoopParts): Promise<void> {
+  const ready = { iteration: state.iteration, requests: control.takeRequests() };
+  await bus.dispatch('requests:ready', ready);
+  control.grant(ready.requests);
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import type { Model } from '../contracts/model.js';
+import type { Ranks } from '../contracts/ranks.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import { PluginError, UsageError } from '../errors.js';
 import type { RandomStreams } from '../random/streams.js';
@@ -21,6 +22,15 @@ export interface RestoreTargets {
   readonly drop: readonly string[];
   /** Told of what did not fit one to one. */
   readonly say: (line: string) => void;
+}
+
+/** The checkpoint as this rank goes on from it: what it had of its own, where there is such, in place of rank 0's. */
+export function ofRank(from: LoadedCheckpoint, { rank, size }: Ranks): LoadedCheckpoint {
+  const own = from.state.ranks === size ? from.state.others?.[String(rank)] : undefined;
+  if (own === undefined) return from;
+  const { random, plugins } = from.state;
+  const state = { ...from.state, random: { ...random, ...own.random }, plugins: { ...plugins, ...own.plugins } };
+  return { ...from, state };
 }
 
 /** Puts a run where a checkpoint was made. @throws UsageError naming the first thing that does not fit */

@@ -10,6 +10,7 @@ import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
+import { Ranks } from '../contracts/ranks.js';
 import type { Given } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
 import { CHECKPOINT_FORMAT } from '../checkpoint/read.js';
@@ -17,13 +18,14 @@ import { messageOf, PluginError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
 import { RandomStreams } from '../random/streams.js';
-import type { LivePlugin } from './container.js';
+import { otherRanks } from '../resume/ranks.js';
+import { isActive, type LivePlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
-import { restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
-import { trainLoop } from './loop.js';
+import { ofRank, restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
+import { microBatches, trainLoop } from './loop.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
 
@@ -107,7 +109,7 @@ export class Run {
    */
   restore(from: LoadedCheckpoint, options: { readonly drop?: readonly string[] } = {}): void {
     useEngine(this.container.resolve(Engine));
-    restoreCheckpoint(from, {
+    restoreCheckpoint(ofRank(from, this.#ranks), {
       drop: options.drop ?? [],
       say: this.#say,
       model: this.model,
@@ -117,6 +119,9 @@ export class Run {
       tunables: this.container.resolve(Tunables),
       plugins: this.parts.plugins,
     });
+    const iteration = microBatches(this.config.train, this.container.resolve(Tunables));
+    const told = otherRanks(from.state, { ranks: this.#ranks.size, ...iteration });
+    if (told !== undefined) this.#say(told);
     const { engine } = from.state;
     if (engine !== undefined && engine !== this.#engine) {
       this.#say(
@@ -143,6 +148,7 @@ export class Run {
         tunables: container.resolve(Tunables),
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
+        ranks: this.#ranks,
         snapshot: () => this.snapshot(),
       });
       if (container.isRegistered(CheckpointStore, true)) await container.resolve(CheckpointStore).finish();
@@ -160,7 +166,8 @@ export class Run {
     const { container, state } = this;
     const random = container.resolve(RandomStreams);
     const plugins: Record<string, PluginState> = {};
-    for (const { name, instance, stateVersion } of this.parts.plugins) {
+    const active = this.parts.plugins.filter((plugin) => isActive(plugin, this.#ranks));
+    for (const { name, instance, stateVersion } of active) {
       const kept = this.#guard(name, 'state()', () => instance.state?.());
       if (kept !== undefined) plugins[name] = { version: stateVersion, state: kept };
     }
@@ -178,6 +185,7 @@ export class Run {
         plugins,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
         engine: this.#engine,
+        ranks: this.#ranks.size,
         config: this.parts.composed,
         given: this.parts.given,
       },
@@ -213,6 +221,10 @@ export class Run {
   get #engine(): string {
     const { name, description } = this.container.resolve(Engine);
     return `${name}: ${description}`;
+  }
+
+  get #ranks(): Ranks {
+    return this.container.resolve(Ranks);
   }
 
   readonly #say = (line: string): void => {

@@ -20,6 +20,7 @@ import {
   type BatchShape,
   type Bindings,
   type EvaluationEnd,
+  type Rows,
   type Split,
   type TokenReader,
   type Tunable,
@@ -116,6 +117,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     for (const split of ['train', 'val'] as const) refuseShort(this.data.split(split), split, this.model.blockSize);
   }
 
+  /** The whole batch, on every rank: all rank the same candidates, by what was served to all. */
   async next(shape: BatchShape): Promise<Batch> {
     const batch = await this.#roundsOf(shape).next();
     for (const id of batch.inputs) this.#served[id] = (this.#served[id] ?? 0) + 1;
@@ -123,8 +125,8 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     return batch;
   }
 
-  evaluation(split: Split, index: number, shape: BatchShape): Batch {
-    return randomWindows(this.data.split(split), this.streams.at(`evaluation/${split}`, index), shape);
+  evaluation(split: Split, index: number, shape: BatchShape, rows?: Rows): Batch {
+    return randomWindows(this.data.split(split), this.streams.at(`evaluation/${split}`, index), shape, rows);
   }
 
   progress(): BatchProgress {
@@ -196,6 +198,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     const other = this.#rounds !== undefined && this.#rounds.reader !== reader;
     if (this.#served.length !== this.data.vocabSize) this.#served = new Float64Array(this.data.vocabSize);
     const fits = (start: number): boolean => start + batchSize * blockSize < reader.length;
+    if (before !== undefined && !sameShape) this.log.warn(otherShape(before.shape, shape));
     const usable = sameShape && !other && [...before.pool, ...before.queue].every(fits);
     const kept = usable ? before : { shape, alpha, chunks: before?.chunks ?? 0, pool: [], queue: [] };
     const state = kept.alpha === alpha ? kept : rescored(kept, alpha);
@@ -220,6 +223,11 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     const setup = { reader, streams, shape, vocabSize, candidates, round, fresh, sampleTokens, cache, onCorpus };
     return new Rounds(setup, state, [...this.#served]);
   }
+}
+
+function otherShape(was: BatchShape, is: BatchShape): string {
+  const size = ({ batchSize, blockSize }: BatchShape): string => `${String(batchSize)} windows of ${String(blockSize)}`;
+  return `curriculum: the micro-batch of all ranks is ${size(is)} and was ${size(was)}: its candidates are chosen anew; what was served counts as before`;
 }
 
 /** What this round has left goes back to the candidates, to be ranked with them. */

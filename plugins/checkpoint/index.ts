@@ -58,6 +58,7 @@ type Best = z.output<typeof stateSchema>['best'];
   summary: 'Saves the newest and the best checkpoints, each whole or not at all, while training goes on.',
   config: options,
   after: ['evaluation'],
+  ranks: 'first',
 })
 export default class Checkpoint implements CheckpointStore {
   static register(bindings: Bindings): void {

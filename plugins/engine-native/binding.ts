@@ -134,7 +134,7 @@ export interface NativeBinding {
 }
 
 type AttentionSizes = [batch: number, heads: number, time: number, part: number];
-type DropoutArguments = [rate: number, key0: number, key1: number];
+type DropoutArguments = [rate: number, key0: number, key1: number, first: number];
 
 /** The plugin's folder with the addon, seen from `dist`. */
 export const addonFolder = fileURLToPath(new URL('../../../plugins/engine-native', import.meta.url));

@@ -1,13 +1,14 @@
-import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import {
+  coresOfRank,
   Engine,
   inject,
   messageOf,
   On,
   Plugin,
   PluginConfig,
+  Ranks,
   registerOps,
   RunConfig,
   type Bindings,
@@ -22,7 +23,9 @@ const options = z
       .int()
       .min(1)
       .optional()
-      .describe('threads; as many as this process may use when not given; the results do not depend on it'),
+      .describe(
+        'threads; as many cores as this process may use, shared with the other ranks on this machine, when not given; the results do not depend on it',
+      ),
     variant: z
       .enum(['auto', 'amxbf16', 'avx512bf16', 'avx512', 'avx2', 'portable'])
       .default('auto')
@@ -63,11 +66,15 @@ export default class NativeEngine implements Engine {
   readonly #bf16: boolean;
   readonly #threads: number;
 
-  constructor(@inject(PluginConfig) config: z.output<typeof options>, @inject(RunConfig) run: RunConfig) {
+  constructor(
+    @inject(PluginConfig) config: z.output<typeof options>,
+    @inject(RunConfig) run: RunConfig,
+    @inject(Ranks) ranks: Ranks,
+  ) {
     this.#binding = loadBinding();
     this.#variant = this.#binding.useVariant(config.variant === 'auto' ? '' : config.variant);
     this.#bf16 = run.precision === 'auto' ? this.#variant.multipliesBf16 : run.precision === 'bf16';
-    this.#threads = config.threads ?? availableParallelism();
+    this.#threads = config.threads ?? coresOfRank(ranks);
     this.backend = this.#bf16 ? 'native-bf16' : 'native';
     this.description = `${this.#variant.name} kernels, ${this.#bf16 ? 'bf16' : 'f32'}, ${String(this.#threads)} threads`;
   }

@@ -1,13 +1,14 @@
-import { availableParallelism } from 'node:os';
 import { setThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import {
+  coresOfRank,
   Engine,
   inject,
   On,
   Plugin,
   PluginConfig,
+  Ranks,
   registerOps,
   type Bindings,
   type EngineProbe,
@@ -16,7 +17,13 @@ import { registerWasmKernels } from './kernels/index.js';
 
 const options = z
   .strictObject({
-    threads: z.int().min(1).optional().describe('threads; as many as this process may use when not given'),
+    threads: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'threads; as many cores as this process may use, shared with the other ranks on this machine, when not given',
+      ),
   })
   .meta({ resume: 'warn' });
 
@@ -42,8 +49,8 @@ export default class WasmEngine implements Engine {
 
   readonly #threads: number;
 
-  constructor(@inject(PluginConfig) config: z.output<typeof options>) {
-    this.#threads = config.threads ?? availableParallelism();
+  constructor(@inject(PluginConfig) config: z.output<typeof options>, @inject(Ranks) ranks: Ranks) {
+    this.#threads = config.threads ?? coresOfRank(ranks);
     this.description = `tfjs-backend-wasm ${tf.version_core}, ${String(this.#threads)} threads`;
   }
 

@@ -10,12 +10,14 @@ import {
   On,
   Plugin,
   PluginConfig,
+  Ranks,
   RunConfig,
   RunControl,
   Tunables,
   type EvaluationDue,
   type IterationEnd,
   type RunStart,
+  type Split,
   type Tunable,
 } from '../../core/index.js';
 
@@ -49,6 +51,7 @@ export default class Evaluation {
     @inject(Model) private readonly model: Model,
     @inject(BatchSource) private readonly batches: BatchSource,
     @inject(Dataset) private readonly data: Dataset,
+    @inject(Ranks) private readonly ranks: Ranks,
     @inject(Tunables) tunables: Tunables,
   ) {
     this.#interval = tunables.define('eval_interval', config.interval, { least: 0, whole: true });
@@ -73,11 +76,13 @@ export default class Evaluation {
     const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
     const stop = (): boolean => this.control.stopReasons.length > 0;
     const iters = this.#iters.value;
-    const { full } = this.config;
-    const train = estimateLoss(this.model, this.batches, 'train', iters, shape, stop);
-    const val = full
-      ? fullLoss(this.model, this.data.split('val'), shape)
-      : estimateLoss(this.model, this.batches, 'val', iters, shape, stop);
+    const estimated = (split: Split): number =>
+      estimateLoss(this.model, this.batches, split, iters, shape, stop, this.ranks);
+    const ownTrain = estimated('train');
+    const ownVal = this.config.full
+      ? fullLoss(this.model, this.data.split('val'), shape, this.ranks)
+      : estimated('val');
+    const [train = NaN, val = NaN] = await this.ranks.average([ownTrain, ownVal]);
     await this.bus.dispatch('metrics', { iteration, values: { 'eval/train_loss': train, 'val/loss': val } });
     await this.bus.dispatch('evaluation:end', { iteration, losses: { train, val } });
   }

@@ -208,12 +208,13 @@ export default class Gpt implements Model, Growable {
     this.#weights = makeWeights(this.config, architecture, streams);
   }
 
-  /** Masks are a function of seed, iteration, micro-batch and place alone. */
+  /** Masks are a function of seed, iteration, micro-batch, row of the micro-batch of all ranks, and place alone. */
   #masks(pass: TrainingPass | undefined): NextMask {
     const rate = this.config.dropout;
     if (pass === undefined || rate === 0) return () => undefined;
     const random = this.streams.at('dropout', pass.iteration, pass.microBatch);
-    return () => ({ rate, key0: random.uint32(), key1: random.uint32() });
+    const { firstRow = 0 } = pass;
+    return () => ({ rate, key0: random.uint32(), key1: random.uint32(), firstRow });
   }
 }
 

@@ -10,6 +10,7 @@ import {
   Operations,
   Plugin,
   PluginConfig,
+  Ranks,
   RunFolder,
   ScheduleCheck,
   suggestion,
@@ -73,6 +74,7 @@ export default class ScalingSchedule implements ScheduleCheck {
     @inject(Tunables) private readonly tunables: Tunables,
     @inject(Operations) private readonly operations: Operations,
     @inject(ModelGrowth) private readonly growth: ModelGrowth,
+    @inject(Ranks) private readonly ranks: Ranks,
   ) {
     this.#file = config.file === undefined ? undefined : folder.fromConfig(config.file);
     for (const operation of ownOperations(tunables, growth)) operations.add(operation);
@@ -217,7 +219,7 @@ export default class ScalingSchedule implements ScheduleCheck {
   }
 
   #writeBack(): void {
-    if (this.#file === undefined) return;
+    if (this.#file === undefined || this.ranks.rank > 0) return;
     try {
       writeCompleted(
         this.#file,

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import { inject, Logger, On, Plugin, RunControl } from '../../core/index.js';
 
-const STOPPING = ['SIGINT', 'SIGTERM'] as const;
+/** Open MPI's mpirun passes SIGUSR2 on, and not SIGTERM before it kills: `espalier launch` sends it in its place. */
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
 const EXIT_CODE_OF_SIGNALS = 128;
 /** npm passes on a signal that the terminal sent to the whole group: the same one comes twice within this time. */
 const SAME_SIGNAL_MS = 250;
@@ -9,7 +10,7 @@ const SAME_SIGNAL_MS = 250;
 @Plugin({
   name: 'signals',
   summary:
-    'SIGINT or SIGTERM ends the run after the iteration, with an emergency checkpoint, a second one at once; SIGUSR1 saves and goes on.',
+    'SIGINT, SIGTERM or SIGUSR2 ends the run after the iteration, with an emergency checkpoint, a second one at once; SIGUSR1 saves and goes on.',
 })
 export default class Signals {
   /** When the first came, in milliseconds. */

@@ -52,8 +52,9 @@ function sizesOf(qkv: TensorInfo, attributes: Attributes): [batch: number, heads
   return [batch, heads, time, threeWidths / 3 / heads];
 }
 
-/** Rate and keys of a mask; the keys do not matter where nothing is dropped. */
-export function dropoutOf(attributes: Attributes): [rate: number, key0: number, key1: number] {
+/** A mask as the addon takes it; its keys do not matter where nothing is dropped. */
+export function dropoutOf(attributes: Attributes): [rate: number, key0: number, key1: number, first: number] {
   const rate = attributes.number('rate');
-  return rate === 0 ? [0, 0, 0] : [rate, attributes.number('key0'), attributes.number('key1')];
+  if (rate === 0) return [0, 0, 0, 0];
+  return [rate, attributes.number('key0'), attributes.number('key1'), attributes.number('first')];
 }

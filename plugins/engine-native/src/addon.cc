@@ -84,8 +84,8 @@ class Arguments {
   Dropout dropout() {
     const double rate = number();
     if (!(rate >= 0 && rate < 1)) fail("must be a rate of at least 0 and below 1");
-    const uint32_t key0 = word();
-    return {rate, key0, word()};
+    const uint32_t key0 = word(), key1 = word();
+    return {rate, key0, key1, size()};
   }
 
   /** A whole number of 32 bits without sign. */
@@ -145,7 +145,7 @@ void MatrixProduct(const Napi::CallbackInfo& info) {
   kernels->product(p);
 }
 
-// batch, heads, time, part, rate, key0, key1, bf16: what both directions of attention begin with
+// batch, heads, time, part, rate, key0, key1, first, bf16: what both directions of attention begin with
 Attention attention_of(Arguments& in) {
   Attention a = {};
   a.batch = in.size(), a.heads = in.size(), a.time = in.size(), a.part = in.size();
@@ -265,7 +265,7 @@ void Rotary(const Napi::CallbackInfo& info) {
   kernels->rotary(rows, time, heads, part, cos, sin, qkv, in.floats(size));
 }
 
-// size, rate, key0, key1, x, y
+// size, rate, key0, key1, first, x, y
 void DropoutForward(const Napi::CallbackInfo& info) {
   Arguments in(info);
   const int64_t size = in.size();

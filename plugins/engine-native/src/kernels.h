@@ -28,6 +28,7 @@ struct Product {
 struct Dropout {
   double rate;  // 0: none
   uint32_t key0, key1;
+  int64_t first;  // number of the first element in what the mask is of
 };
 
 /** Attention over qkv [batch, time, 3 * heads * part]: queries, keys and values side by side. */

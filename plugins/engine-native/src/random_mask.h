@@ -23,7 +23,8 @@ class DropoutFactors {
         fraction_(dropout.rate * 4294967296.0 > static_cast<double>(threshold_)),
         kept_(static_cast<float>(1 / (1 - dropout.rate))),
         key0_(dropout.key0),
-        key1_(dropout.key1) {}
+        key1_(dropout.key1),
+        first_(static_cast<uint64_t>(dropout.first)) {}
 
   bool active() const { return active_; }
 
@@ -31,8 +32,12 @@ class DropoutFactors {
   Floats at(int64_t index) const {
     Words lanes;
     for (int i = 0; i < W; i++) lanes[i] = static_cast<uint32_t>(i);
-    const Words indices = lanes + static_cast<uint32_t>(index);
-    const Words hash = mix(mix(indices ^ key0_) + key1_);
+    const uint64_t whole = first_ + static_cast<uint64_t>(index);
+    const uint32_t low = static_cast<uint32_t>(whole), high = static_cast<uint32_t>(whole >> 32);
+    const Words indices = lanes + low;
+    // Where the lower half has run over within the vector, the comparison gives -1: the upper half is one more.
+    const Words upper = splat_word(high) - (Words)(indices < low);
+    const Words hash = mix(mix(indices ^ key0_) + key1_ + upper);
     // hash < rate * 2^32, of which the threshold is the whole part.
     const auto dropped = fraction_ ? hash <= static_cast<uint32_t>(threshold_) : hash < static_cast<uint32_t>(threshold_);
     return dropped ? Floats{} : splat(kept_);
@@ -44,6 +49,7 @@ class DropoutFactors {
   bool fraction_;
   float kept_;
   uint32_t key0_, key1_;
+  uint64_t first_;
 };
 
 inline void dropout(int64_t size, const float* x, const Dropout& how, float* y) {

@@ -148,10 +148,8 @@ function sizesOf(qkv: TensorInfo, attributes: Attributes): Sizes {
 }
 
 function factorsOf({ batch, heads, time }: Sizes, attributes: Attributes): Float32Array | undefined {
-  const rate = attributes.number('rate');
-  if (rate === 0) return undefined;
-  const mask = { rate, key0: attributes.number('key0'), key1: attributes.number('key1') };
-  return dropoutFactors(batch * heads * time * time, mask);
+  if (attributes.number('rate') === 0) return undefined;
+  return dropoutFactors(batch * heads * time * time, attributes);
 }
 
 /** Where one head's queries (0), keys (1) or values (2) stand in qkv. */

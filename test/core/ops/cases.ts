@@ -10,6 +10,7 @@ import {
   linear,
   rotary,
   softmaxCrossEntropy,
+  type DropoutMask,
 } from '../../../core/index.js';
 import { RandomStreams } from '../../../core/random/streams.js';
 
@@ -77,7 +78,12 @@ export const families: readonly CaseFamily[] = [
       .chain((sizes) => fc.integer({ min: 1, max: 19 }).map((part) => ({ ...sizes, part })))
       .map(({ batch, heads, time, part, seed, rate }) => ({
         inputs: normals(seed, [batch, time, 3 * heads * part]),
-        apply: (qkv) => causalAttention(tf.reshape(qkv, [batch, time, 3 * heads * part]), heads, maskOf(rate, seed)),
+        apply: (qkv) =>
+          causalAttention(
+            tf.reshape(qkv, [batch, time, 3 * heads * part]),
+            heads,
+            maskOf(rate, seed, heads * time * time),
+          ),
       })),
   },
   {
@@ -109,7 +115,7 @@ export const families: readonly CaseFamily[] = [
     name: 'dropout',
     cases: fc.record({ rows: size, columns: size, seed }).map(({ rows, columns, seed }) => ({
       inputs: normals(seed, [rows, columns]),
-      apply: (x) => dropout(x, maskOf(0.2, seed)),
+      apply: (x) => dropout(x, maskOf(0.2, seed, columns)),
     })),
   },
 ];
@@ -129,8 +135,10 @@ function integers(seed: number, shape: [number, number], below: number): tf.Tens
   return tf.tensor2d(values, shape, 'int32');
 }
 
-function maskOf(rate: number, seed: number): { rate: number; key0: number; key1: number } | undefined {
-  return rate === 0 ? undefined : { rate, key0: seed, key1: 7 };
+/** Of the start of a batch, or of rows far into it, where the numbers of elements come to need more than 32 bits. */
+function maskOf(rate: number, seed: number, rowSize: number): DropoutMask | undefined {
+  const far = Math.max(0, Math.floor(2 ** 32 / rowSize) - 1);
+  return rate === 0 ? undefined : { rate, key0: seed, key1: 7, firstRow: seed % 2 === 0 ? 0 : far };
 }
 
 const ONE = (): tf.Tensor => tf.scalar(1, 'int32');

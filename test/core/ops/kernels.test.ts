@@ -1,7 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import * as fc from 'fast-check';
-import { accumulate, adamwStep, globalNorm, registerOps } from '../../../core/index.js';
+import {
+  accumulate,
+  adamwStep,
+  causalAttention,
+  dropout,
+  globalNorm,
+  registerOps,
+  type DropoutMask,
+} from '../../../core/index.js';
 import { families, normals, type Case } from './cases.js';
 import { assertClose, compute, on } from './compare.js';
 import { availableEngines } from './engines.js';
@@ -76,6 +84,36 @@ for (const { name: engine, works, why, backend } of engines) {
       });
     assertClose(sumOf(backend), sumOf('cpu'), 'sum');
     t.pass();
+  });
+
+  check(`dropout: engine ${engine} gives the rows of a part the masks that they have in the whole batch`, (t) => {
+    const heads = 2;
+    const shape: [number, number, number] = [5, 6, 3 * heads * 4];
+    const dropped = (x: tf.Tensor3D, mask: DropoutMask): tf.Tensor[] => [
+      dropout(x, mask),
+      causalAttention(x, heads, mask),
+    ];
+    const values = (tensors: readonly tf.Tensor[]): Float32Array[] =>
+      tensors.map((tensor) => tensor.dataSync<'float32'>().slice());
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.constantFrom(0, 3, 2 ** 31 - 2),
+        fc.nat(4),
+        fc.integer({ min: 1, max: 5 }),
+        (seed, firstRow, first, most) => {
+          const count = Math.min(most, 5 - first);
+          const mask = { rate: 0.4, key0: seed, key1: 7, firstRow };
+          on(backend, () => {
+            const x = tf.tensor3d(normals(seed, shape)[0]!.values, shape);
+            const whole = dropped(x, mask).map((y) => tf.slice(y, first, count));
+            const part = dropped(tf.slice(x, first, count), { ...mask, firstRow: firstRow + first });
+            t.deepEqual(values(part), values(whole));
+          });
+        },
+      ),
+      { numRuns: RUNS },
+    );
   });
 
   check(`engine ${engine} gives the same bits again`, (t) => {

@@ -44,12 +44,13 @@ if (native?.works !== true) {
 
   test('engine native: rates, random keys and thread counts out of range are refused', (t) => {
     for (const rate of [1, -0.1, NaN]) {
-      t.throws(() => binding.dropout(6, rate, 0, 0, six, six), { message: /must be a rate/ });
+      t.throws(() => binding.dropout(6, rate, 0, 0, 0, six, six), { message: /must be a rate/ });
     }
     for (const key of [NaN, -1, 0.5]) {
-      t.throws(() => binding.dropout(6, 0.5, key, 0, six, six), { message: /must be a size/ });
+      t.throws(() => binding.dropout(6, 0.5, key, 0, 0, six, six), { message: /must be a size/ });
     }
-    t.throws(() => binding.dropout(6, 0.5, 0, 2 ** 32, six, six), { message: /below 2\^32/ });
+    t.throws(() => binding.dropout(6, 0.5, 0, 2 ** 32, 0, six, six), { message: /below 2\^32/ });
+    t.throws(() => binding.dropout(6, 0.5, 0, 0, -1, six, six), { message: /must be a size/ });
     for (const threads of [0, 1e6]) {
       t.throws(() => binding.setThreads(threads), { message: /number of threads from 1 to 1024/ });
     }

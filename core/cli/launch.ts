@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Option, type Command } from 'commander';
+import { UsageError } from '../errors.js';
+import { findLauncher, launchArguments, type LaunchRequest } from '../launch/mpirun.js';
+import { wholeFrom, type SetExitCode } from './options.js';
+
+interface LaunchFlags {
+  ranks?: number;
+  hosts?: string;
+  mpi?: 'openmpi' | 'mpich';
+  mpirun?: string;
+  interface?: string;
+  ssh?: string;
+  mpiArgs?: string;
+  dryRun?: boolean;
+}
+
+const EXIT_CODE_OF_SIGNALS = 128;
+
+export function launchCommand(program: Command, setExitCode: SetExitCode): void {
+  program
+    .command('launch')
+    .description('train one model in several processes, on this machine or on many, started by the MPI that is here')
+    .argument('<command...>', 'train, with its flags')
+    .usage('[options] train [flags of train]')
+    .passThroughOptions()
+    .option('-n, --ranks <count>', 'processes (default: one for each slot of --hosts)', wholeFrom(1))
+    .option('--hosts <host[:slots],…>', 'machines, each with how many processes it takes')
+    .addOption(new Option('--mpi <family>', 'which MPI, where several are here').choices(['openmpi', 'mpich']))
+    .option('--mpirun <file>', 'the launcher to use (default: mpirun, then mpiexec, of the PATH)')
+    .option('--interface <name>', 'network interface that processes on different machines talk over, e.g. eth0')
+    .option('--ssh <program>', 'how processes on other machines are started (default: ssh)')
+    .option('--mpi-args <text>', 'further arguments for mpirun, separated by spaces')
+    .option('--dry-run', 'print the command that would run')
+    .action(async (command: string[], flags: LaunchFlags) => {
+      const launcher = findLauncher(flags);
+      const request = requestFrom(command, flags);
+      const args = launchArguments(launcher.family, request);
+      if (flags.dryRun === true) console.log([launcher.file, ...args].map(quoted).join(' '));
+      else setExitCode(await run(launcher.file, args, launcher.family));
+    });
+}
+
+function requestFrom([name, ...rest]: readonly string[], flags: LaunchFlags): LaunchRequest {
+  if (name !== 'train') {
+    throw new UsageError(
+      'ESP_USAGE',
+      `launch starts \`train\` in several processes, and \`${name ?? ''}\` is for one: espalier launch -n 4 train --preset char-small`,
+    );
+  }
+  const hosts = flags.hosts?.split(',').map(hostOf) ?? [];
+  const slots = hosts.reduce((sum, host) => sum + host.slots, 0);
+  const ranks = flags.ranks ?? slots;
+  if (ranks === 0) throw new UsageError('ESP_USAGE', 'launch: say how many processes with -n, or where with --hosts');
+  const main = fileURLToPath(new URL('main.js', import.meta.url));
+  return {
+    ranks,
+    hosts,
+    root: process.getuid?.() === 0,
+    interface: flags.interface,
+    ssh: flags.ssh,
+    more: flags.mpiArgs?.split(' ').filter((word) => word !== '') ?? [],
+    program: [process.execPath, main, 'train', '--set', 'plugins.data-parallel=true', ...rest],
+  };
+}
+
+function hostOf(text: string): { name: string; slots: number } {
+  const [, name = '', slots = '1'] = /^([^:\s]+)(?::(\d+))?$/.exec(text.trim()) ?? [];
+  if (name !== '' && Number(slots) >= 1) return { name, slots: Number(slots) };
+  throw new UsageError(
+    'ESP_USAGE',
+    `launch: --hosts takes names with a number of processes each, as in node1:2,node2:2, and not "${text}"`,
+  );
+}
+
+/**
+ * Runs the launcher and answers with its exit code. It is in a process group of its own, so that a signal from the
+ * terminal reaches it from here alone, as one that its processes are told of.
+ */
+function run(file: string, args: readonly string[], family: 'openmpi' | 'mpich'): Promise<number> {
+  const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'], detached: true });
+  let asked = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    // Open MPI's mpirun kills a second after SIGTERM; SIGUSR2 it passes on, and waits.
+    child.kill(family === 'openmpi' && !asked ? 'SIGUSR2' : signal);
+    asked = true;
+  };
+  const pass = (signal: NodeJS.Signals): void => {
+    child.kill(signal);
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGUSR1', pass);
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => {
+      reject(new UsageError('ESP_MPIRUN', `${file} cannot be started: ${error.message}`, { cause: error }));
+    });
+    child.on('close', (code, signal) => {
+      process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGUSR1', pass);
+      resolve(code ?? EXIT_CODE_OF_SIGNALS + (signal === null ? 0 : constants.signals[signal]));
+    });
+  });
+}
+
+function quoted(word: string): string {
+  return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,42 @@
+import type { Batch, BatchShape, BatchSource, Rows, Split } from '../contracts/data.js';
+import type { Ranks } from '../contracts/ranks.js';
+
+/** This rank's rows of the next micro-batch. @param shape of one rank's micro-batch */
+export async function nextOfRank(source: BatchSource, ranks: Ranks, shape: BatchShape): Promise<Batch> {
+  const rows = rowsOfRank(ranks, shape);
+  return taken(await source.next(ofAll(ranks, shape), rows), rows, ranks);
+}
+
+/** This rank's rows of an evaluation batch. @param shape of one rank's batch */
+export function evaluationOfRank(
+  source: BatchSource,
+  ranks: Ranks,
+  split: Split,
+  index: number,
+  shape: BatchShape,
+): Batch {
+  const rows = rowsOfRank(ranks, shape);
+  return taken(source.evaluation(split, index, ofAll(ranks, shape), rows), rows, ranks);
+}
+
+/** Rank r has row r · batch to row (r + 1) · batch - 1 of the batch of all ranks. */
+export function rowsOfRank({ rank }: Ranks, { batchSize }: BatchShape): Rows {
+  return { first: rank * batchSize, count: batchSize };
+}
+
+function ofAll({ size }: Ranks, { batchSize, blockSize }: BatchShape): BatchShape {
+  return { batchSize: size * batchSize, blockSize };
+}
+
+/** The rows, of a strategy that gave them alone or the whole batch. */
+function taken(batch: Batch, { first, count }: Rows, { size }: Ranks): Batch {
+  const { batchSize, blockSize } = batch;
+  if (batchSize === count) return batch;
+  if (batchSize !== size * count) {
+    throw new Error(
+      `the batch strategy gave ${String(batchSize)} windows, asked for ${String(count)} of ${String(size * count)}`,
+    );
+  }
+  const part = (tokens: Int32Array): Int32Array => tokens.slice(first * blockSize, (first + count) * blockSize);
+  return { inputs: part(batch.inputs), targets: part(batch.targets), batchSize: count, blockSize };
+}

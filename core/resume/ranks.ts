@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import type { CheckpointState } from '../contracts/checkpoint-store.js';
+
+/** Windows that one iteration trains on: their product. */
+export interface IterationSize {
+  readonly ranks: number;
+  /** Windows in a micro-batch of one rank. */
+  readonly batchSize: number;
+  readonly accumulation: number;
+}
+
+const trainSchema = z.object({
+  train: z.object({ batch_size: z.number(), gradient_accumulation_steps: z.number() }),
+});
+
+/** What to say where a run goes on on another number of ranks than its checkpoint was made on. */
+export function otherRanks(from: CheckpointState, now: IterationSize): string | undefined {
+  const was = sizeOf(from);
+  if (was === undefined || was.ranks === now.ranks) return undefined;
+  const [before, after] = [windowsOf(was), windowsOf(now)];
+  const told = `the checkpoint was made on ${count(was.ranks)}, this run has ${count(now.ranks)}${ownStates(from)}: an iteration trains on`;
+  if (before === after) return `${told} ${String(after)} windows as before, and the data goes on where it stood`;
+  const kept = before / (now.ranks * now.batchSize);
+  const keep = Number.isInteger(kept) ? `; train.gradient_accumulation_steps=${String(kept)} keeps them` : '';
+  return `${told} ${String(after)} windows instead of ${String(before)}${keep}. The data goes on where it stood`;
+}
+
+/** What other ranks had of their own has no place on another number of them. */
+function ownStates({ others = {} }: CheckpointState): string {
+  const names = new Set(Object.values(others).flatMap(({ plugins }) => Object.keys(plugins)));
+  return names.size === 0 ? '' : ` (each takes rank 0's state of ${[...names].join(', ')}, which were not the same)`;
+}
+
+function sizeOf({ ranks = 1, config, tunables }: CheckpointState): IterationSize | undefined {
+  const { data } = trainSchema.safeParse(config);
+  if (data === undefined) return undefined;
+  const { batch_size, gradient_accumulation_steps } = data.train;
+  return {
+    ranks,
+    batchSize: tunables['batch_size']?.value ?? batch_size,
+    accumulation: tunables['gradient_accumulation_steps']?.value ?? gradient_accumulation_steps,
+  };
+}
+
+function windowsOf({ ranks, batchSize, accumulation }: IterationSize): number {
+  return ranks * batchSize * accumulation;
+}
+
+function count(ranks: number): string {
+  return ranks === 1 ? 'one rank' : `${String(ranks)} ranks`;
+}

@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import type { Requests } from '../../core/index.js';
+
+const requestsSchema = z.strictObject({
+  stops: z.array(z.string()),
+  exitCode: z.int(),
+  evaluation: z.boolean(),
+  checkpoints: z.array(z.enum(['latest', 'best', 'emergency'])),
+});
+
+/** As it travels; nothing where nothing is asked for. */
+export function said(requests: Requests): string {
+  const { stops, evaluation, checkpoints } = requests;
+  return stops.length + checkpoints.length > 0 || evaluation ? JSON.stringify(requests) : '';
+}
+
+/** What any rank asked for, all ranks do. A stop that rank 0 did not ask for says whose it is. */
+export function agreed(all: readonly string[]): Requests {
+  const asked = all.map((text) => (text === '' ? undefined : requestsSchema.parse(JSON.parse(text))));
+  const stops = new Map<string, string>();
+  for (const [rank, requests] of asked.entries()) {
+    for (const reason of requests?.stops ?? []) {
+      if (!stops.has(reason)) stops.set(reason, rank === 0 ? reason : `${reason} (rank ${String(rank)})`);
+    }
+  }
+  const present = asked.filter((requests) => requests !== undefined);
+  return {
+    stops: [...stops.values()],
+    exitCode: present.map(({ exitCode }) => exitCode).find((code) => code !== 0) ?? 0,
+    evaluation: present.some(({ evaluation }) => evaluation),
+    checkpoints: [...new Set(present.flatMap(({ checkpoints }) => checkpoints))],
+  };
+}

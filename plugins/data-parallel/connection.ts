@@ -1,0 +1,82 @@
+import { inject, injectable, PluginConfig, type Ranks } from '../../core/index.js';
+import { launchOf, type Launch } from './launch.js';
+import { loadLibrary } from './library.js';
+import { Mpi } from './mpi.js';
+import type { Options } from './options.js';
+
+/** Small messages go in one call: a length, and up to so many bytes. */
+const SLOT_BYTES = 256;
+const LENGTH_BYTES = 4;
+
+/** The ranks of this run, and how they tell each other things. Known before anything is built; joined in `run:setup`. */
+@injectable()
+export class Connection implements Ranks {
+  readonly launch: Launch = launchOf(process.env);
+  readonly #library: string | undefined;
+  #mpi: Mpi | undefined;
+
+  constructor(@inject(PluginConfig) { library }: Options) {
+    this.#library = library;
+  }
+
+  get rank(): number {
+    return this.launch.rank;
+  }
+
+  get size(): number {
+    return this.launch.size;
+  }
+
+  get onThisMachine(): number {
+    return this.launch.onThisMachine;
+  }
+
+  /** Waits for the other ranks. @throws UsageError where there is no MPI that fits what started this process */
+  join(): Mpi {
+    this.#mpi ??= new Mpi(loadLibrary(this.launch, this.#library), this.launch);
+    return this.#mpi;
+  }
+
+  get joined(): Mpi | undefined {
+    return this.#mpi;
+  }
+
+  /** In the order of ranks, in 64 bits: the same sum everywhere. */
+  average(values: readonly number[]): readonly number[] | Promise<readonly number[]> {
+    return this.size === 1 ? values : this.#averaged(values);
+  }
+
+  /** What every rank says, in the order of ranks; every rank calls it at the same place of a run. */
+  async gather(mine: Uint8Array): Promise<Uint8Array[]> {
+    const mpi = this.join();
+    const slot = new Uint8Array(new ArrayBuffer(SLOT_BYTES));
+    new DataView(slot.buffer).setUint32(0, mine.length, true);
+    slot.set(mine.subarray(0, SLOT_BYTES - LENGTH_BYTES), LENGTH_BYTES);
+    const slots = new Uint8Array(new ArrayBuffer(SLOT_BYTES * this.size));
+    await mpi.allgather(slot, slots);
+    const view = new DataView(slots.buffer);
+    const lengths = Array.from({ length: this.size }, (_, rank) => view.getUint32(rank * SLOT_BYTES, true));
+    const longest = Math.max(...lengths);
+    if (longest <= SLOT_BYTES - LENGTH_BYTES) return cut(slots, SLOT_BYTES, LENGTH_BYTES, lengths);
+    const padded = new Uint8Array(new ArrayBuffer(longest));
+    padded.set(mine);
+    const all = new Uint8Array(new ArrayBuffer(longest * this.size));
+    await mpi.allgather(padded, all);
+    return cut(all, longest, 0, lengths);
+  }
+
+  /** The same, of texts. */
+  async gatherTexts(mine: string): Promise<string[]> {
+    return (await this.gather(new TextEncoder().encode(mine))).map((bytes) => new TextDecoder().decode(bytes));
+  }
+
+  async #averaged(values: readonly number[]): Promise<number[]> {
+    const parts = await this.gather(new Uint8Array(Float64Array.from(values).buffer));
+    const numbers = parts.map((bytes) => new Float64Array(bytes.slice().buffer));
+    return values.map((_, i) => numbers.reduce((sum, of) => sum + (of[i] ?? NaN), 0) / this.size);
+  }
+}
+
+function cut(all: Uint8Array, stride: number, skip: number, lengths: readonly number[]): Uint8Array[] {
+  return lengths.map((length, rank) => all.subarray(rank * stride + skip, rank * stride + skip + length));
+}

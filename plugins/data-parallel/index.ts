@@ -1,0 +1,208 @@
+import { availableParallelism, cpus } from 'node:os';
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  Dataset,
+  EspalierError,
+  EventBus,
+  inject,
+  Logger,
+  Model,
+  On,
+  Plugin,
+  PluginConfig,
+  Ranks,
+  RunConfig,
+  UsageError,
+  type Bindings,
+  type CheckpointDue,
+  type EvaluationDue,
+  type GradientsReady,
+  type IterationEnd,
+  type IterationStart,
+  type RequestsReady,
+  type RunEnd,
+  type RunStart,
+} from '../../core/index.js';
+import { agreed, said } from './agree.js';
+import { Averager } from './average.js';
+import { Connection } from './connection.js';
+import { optionsSchema, type Options } from './options.js';
+import { digestOf, named, odd } from './same.js';
+import { gatherStates } from './states.js';
+
+const MEGABYTE = 1e6;
+/** How long a run that failed may take to say so, before it is ended though a call to MPI is under way. */
+const GRACE_MS = 2000;
+
+@Plugin({
+  name: 'data-parallel',
+  summary: 'Trains one model in several processes, on one machine or many, that MPI joins.',
+  config: optionsSchema,
+  before: ['*'],
+  metrics: {
+    'ranks/communication_ms': {
+      unit: 'ms',
+      what: 'mean time of an iteration in which rank 0 averaged gradients, waiting for other ranks included',
+      clock: true,
+    },
+    'ranks/communication_share': { unit: 'share', what: 'the same, of the time of the iterations', clock: true },
+  },
+})
+export default class DataParallel {
+  static register(bindings: Bindings): void {
+    bindings.bind(Ranks, Connection);
+  }
+
+  #averager: Averager | undefined;
+  #iterationAt = 0;
+  /** Since the last metrics. */
+  #since = { iterations: 0, ms: 0, communicationMs: 0 };
+  /** Iterations done when the weights were last compared. */
+  #compared = -1;
+  #ended = false;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: Options,
+    @inject(Connection) private readonly connection: Connection,
+    @inject(RunConfig) private readonly run: RunConfig,
+    @inject(EventBus) private readonly bus: EventBus,
+    @inject(Logger) private readonly log: Logger,
+    @inject(Model) private readonly model: Model,
+    @inject(Dataset) private readonly data: Dataset,
+  ) {}
+
+  get #alone(): boolean {
+    return this.connection.size === 1;
+  }
+
+  @On('run:setup')
+  join(): void {
+    if (this.#alone) {
+      this.log.info('data-parallel: one rank (start several with espalier launch -n 4 train …, or with mpirun)');
+      return;
+    }
+    const { rank, size, onThisMachine } = this.connection;
+    const mpi = this.connection.join();
+    process.on('exit', this.#leave);
+    this.#averager = new Averager(mpi, {
+      rank,
+      size,
+      wire: this.config.wire,
+      bucketBytes: this.config.bucket_mb * MEGABYTE,
+    });
+    this.log.info(
+      `data-parallel: ${String(size)} ranks, ${String(onThisMachine)} on this machine, ${mpi.description}; gradients travel in ${this.config.wire}`,
+    );
+    if (availableParallelism() < onThisMachine && availableParallelism() < cpus().length) {
+      this.log.warn(
+        `data-parallel: the launcher has bound this process to ${String(availableParallelism())} of ${String(cpus().length)} cores; espalier launch, or mpirun --bind-to none, lets it use its share of all`,
+      );
+    }
+  }
+
+  /** Each rank reads its config, data and checkpoint by itself: they must be the same. */
+  @On('run:start')
+  async compareStart({ state, maxIters, resumedFrom }: RunStart): Promise<void> {
+    if (this.#alone) return;
+    const facts = {
+      iteration: `${String(state.iteration)}${resumedFrom === undefined ? '' : ` of ${resumedFrom}`}`,
+      training: JSON.stringify([maxIters, this.run.train, this.run.seed]),
+      'training data': this.data.split('train').id,
+      'validation data': this.data.split('val').id,
+    };
+    const all = await this.connection.gatherTexts(JSON.stringify(Object.values(facts)));
+    const differing = odd(all);
+    if (differing.length > 0) {
+      throw new UsageError(
+        'ESP_RANKS_START',
+        `data-parallel: ${named(differing)} would start from something else than the others: ${all.map((text, rank) => `rank ${String(rank)} has ${text}`).join('; ')} (${Object.keys(facts).join(', ')}); config, data and the run's folder must be the same on every machine`,
+      );
+    }
+    await this.#compareWeights(state.iteration);
+  }
+
+  @On('iteration:start')
+  begin(_: IterationStart): void {
+    this.#iterationAt = performance.now();
+  }
+
+  @On('gradients:ready')
+  async average({ gradients }: GradientsReady): Promise<void> {
+    if (this.#averager === undefined) return;
+    const from = performance.now();
+    const entries = [...gradients];
+    // Copies: some backends give out the memory that they compute in.
+    const arrays = entries.map(([, gradient]) => gradient.dataSync<'float32'>().slice());
+    await this.#averager.average(arrays);
+    for (const [index, [name, gradient]] of entries.entries()) {
+      gradients.set(name, tf.tensor(arrays[index] ?? [], gradient.shape, 'float32'));
+      gradient.dispose();
+    }
+    this.#since.communicationMs += performance.now() - from;
+  }
+
+  @On('iteration:end')
+  async publish({ iteration }: IterationEnd): Promise<void> {
+    if (this.#alone) return;
+    this.#since.iterations++;
+    this.#since.ms += performance.now() - this.#iterationAt;
+    if ((iteration + 1) % this.config.interval !== 0) return;
+    const { iterations, ms, communicationMs } = this.#since;
+    this.#since = { iterations: 0, ms: 0, communicationMs: 0 };
+    const values = {
+      'ranks/communication_ms': communicationMs / iterations,
+      'ranks/communication_share': communicationMs / ms,
+    };
+    await this.bus.dispatch('metrics', { iteration: iteration + 1, values });
+  }
+
+  @On('requests:ready')
+  async agree(ready: RequestsReady): Promise<void> {
+    if (!this.#alone) ready.requests = agreed(await this.connection.gatherTexts(said(ready.requests)));
+  }
+
+  @On('evaluation:due')
+  async compareAtEvaluation({ iteration }: EvaluationDue): Promise<void> {
+    await this.#compareWeights(iteration);
+  }
+
+  @On('checkpoint:due')
+  async gather({ snapshot: { state } }: CheckpointDue): Promise<void> {
+    if (this.#alone) return;
+    await this.#compareWeights(state.run.iteration);
+    await gatherStates(state, this.connection);
+  }
+
+  @On('run:end')
+  end({ status }: RunEnd): void {
+    this.#ended = status !== 'failed';
+  }
+
+  dispose(): void {
+    if (this.connection.joined === undefined || this.#ended) return;
+    // A call to MPI that waits for the others would keep this process from ending.
+    setTimeout(() => {
+      process.exit(process.exitCode === undefined || process.exitCode === 0 ? 1 : process.exitCode);
+    }, GRACE_MS).unref();
+  }
+
+  /** @throws EspalierError naming the ranks whose weights are not the others' */
+  async #compareWeights(iteration: number): Promise<void> {
+    if (this.#alone || this.#compared === iteration) return;
+    this.#compared = iteration;
+    const all = await this.connection.gatherTexts(digestOf(this.model.parameters()));
+    const differing = odd(all);
+    if (differing.length === 0) return;
+    throw new EspalierError(
+      'ESP_RANKS_DIFFER',
+      `data-parallel: the weights of ${named(differing)} are not those of the other ranks at iteration ${String(iteration)}: ${named(differing)} computed something else (another processor's kernels, another version, faulty memory); go on from the last checkpoint with the same engine and variant on every rank`,
+    );
+  }
+
+  /** Others wait for a rank that ends without a word: one that failed ends them all. */
+  readonly #leave = (exitCode: number): void => {
+    const mpi = this.connection.joined;
+    if (this.#ended || exitCode === 0) mpi?.finalize();
+    else mpi?.abort(exitCode);
+  };
+}

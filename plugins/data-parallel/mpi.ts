@@ -1,0 +1,131 @@
+import type { LibraryHandle } from 'koffi';
+import { EspalierError, messageOf, UsageError } from '../../core/index.js';
+import type { Launch } from './launch.js';
+import type { Abi, Library } from './library.js';
+
+/** What every binary interface has its own values of. */
+interface Constants {
+  readonly world: number | bigint;
+  readonly byte: number | bigint;
+  /** Levels of threads. */
+  readonly serialized: number;
+  readonly multiple: number;
+}
+
+type Call<Args extends unknown[]> = (...args: Args) => number;
+
+const NULL = 0;
+const COLLECTIVE = ['void *', 'int', 'intptr_t', 'void *', 'int', 'intptr_t', 'intptr_t'];
+
+/**
+ * One process among those of an MPI job. Messages are bytes. Calls run one after the other, in the order they are
+ * made, in a thread beside the event loop: every rank makes the same calls in the same order.
+ */
+export class Mpi {
+  readonly description: string;
+  readonly #library: LibraryHandle;
+  readonly #constants: Constants;
+  readonly #size: number;
+  /** The call before. */
+  #last: Promise<void> = Promise.resolve();
+
+  /** Joins the job, when all its processes have come. @throws UsageError when the library sees another job than `launch` */
+  constructor({ handle, abi, description }: Library, launch: Launch) {
+    this.#library = handle;
+    this.description = description;
+    this.#constants = constantsOf(abi, handle);
+    const provided = cell();
+    const init: Call<[number, number, number, Int32Array]> = handle.func('MPI_Init_thread', 'int', [
+      'intptr_t',
+      'intptr_t',
+      'int',
+      'void *',
+    ]);
+    check('MPI_Init_thread', init(NULL, NULL, this.#constants.multiple, provided));
+    if ((provided[0] ?? 0) < this.#constants.serialized) {
+      throw new UsageError(
+        'ESP_MPI_LIBRARY',
+        `data-parallel: ${description} was built without threads, which keep the event loop free while ranks wait: install one with MPI_THREAD_SERIALIZED`,
+      );
+    }
+    const rank = this.#ofWorld('MPI_Comm_rank');
+    this.#size = this.#ofWorld('MPI_Comm_size');
+    if (this.#size === launch.size && rank === launch.rank) return;
+    throw new UsageError(
+      'ESP_MPI_MISMATCH',
+      `data-parallel: ${launch.launcher} started this process as rank ${String(launch.rank)} of ${String(launch.size)}, and for ${description} it is rank ${String(rank)} of ${String(this.#size)}: start with the mpirun of that library, or name the launcher's library with --set plugins.data-parallel.library=PATH`,
+    );
+  }
+
+  /** What every rank gives, in the order of ranks. @param mine as long on every rank @param into `size` times as long */
+  allgather(mine: Uint8Array, into: Uint8Array): Promise<void> {
+    return this.#collective('MPI_Allgather', mine, mine.length, into);
+  }
+
+  /** Part r of `parts` goes to rank r; part r of `into` comes from rank r. @param parts `size` parts of one length */
+  alltoall(parts: Uint8Array, into: Uint8Array): Promise<void> {
+    return this.#collective('MPI_Alltoall', parts, parts.length / this.#size, into);
+  }
+
+  /** Leaves, when every rank does. */
+  finalize(): void {
+    const leave: Call<[]> = this.#library.func('MPI_Finalize', 'int', []);
+    check('MPI_Finalize', leave());
+  }
+
+  /** Ends every process of the job, this one too. */
+  abort(exitCode: number): void {
+    const abort: Call<[number | bigint, number]> = this.#library.func('MPI_Abort', 'int', ['intptr_t', 'int']);
+    abort(this.#constants.world, exitCode);
+  }
+
+  #collective(name: string, from: Uint8Array, count: number, into: Uint8Array): Promise<void> {
+    const { world, byte } = this.#constants;
+    const call = this.#library.func(name, 'int', COLLECTIVE);
+    const done = this.#last.then(
+      () =>
+        new Promise<void>((resolve, reject) => {
+          call.async(from, count, byte, into, count, byte, world, (error: unknown, code: number) => {
+            try {
+              if (error !== null) throw new EspalierError('ESP_MPI', `${name}: ${messageOf(error)}`);
+              check(name, code);
+              resolve();
+            } catch (thrown) {
+              reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+            }
+          });
+        }),
+    );
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** A number that MPI has of the world of all ranks. */
+  #ofWorld(name: 'MPI_Comm_rank' | 'MPI_Comm_size'): number {
+    const ask: Call<[number | bigint, Int32Array]> = this.#library.func(name, 'int', ['intptr_t', 'void *']);
+    const answer = cell();
+    check(name, ask(this.#constants.world, answer));
+    return answer[0] ?? 0;
+  }
+}
+
+/** From Open MPI's, MPICH's and the standard's (chapter 20 of MPI 5.0) `mpi.h`. */
+function constantsOf(abi: Abi, handle: LibraryHandle): Constants {
+  if (abi === 'mpich') return { world: 0x44000000, byte: 0x4c00010d, serialized: 2, multiple: 3 };
+  if (abi === 'mpi5') return { world: 0x101, byte: 0x247, serialized: 2048, multiple: 4096 };
+  const address = (symbol: string): bigint => {
+    const found: unknown = handle.symbol(symbol);
+    if (typeof found === 'bigint') return found;
+    throw new UsageError('ESP_MPI_LIBRARY', `data-parallel: the MPI library has no ${symbol}`);
+  };
+  return { world: address('ompi_mpi_comm_world'), byte: address('ompi_mpi_byte'), serialized: 2, multiple: 3 };
+}
+
+/** Where MPI writes an int. Its memory is its own: the collector does not move it. */
+function cell(): Int32Array {
+  return new Int32Array(new ArrayBuffer(4));
+}
+
+function check(name: string, code: number): void {
+  if (code !== 0) throw new EspalierError('ESP_MPI', `${name} failed with MPI error ${String(code)}`);
+}

@@ -1,0 +1,133 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { Logger } from '../../../core/index.js';
+import type { Run } from '../../../core/run/run.js';
+import { assertClose } from '../ops/compare.js';
+import { debugRun, textFolder } from './debug-run.js';
+
+const joinedRanks = fileURLToPath(new URL('../../../../test/fixtures/joined-ranks.ts', import.meta.url));
+
+/** A model of a moment, with everything that divides over ranks: dropout, accumulation, and evaluations. */
+const common = [
+  'model={n_layer: 1, n_embd: 16, block_size: 16, dropout: 0.2}',
+  'train.gradient_accumulation_steps=2',
+  'train.max_iters=4',
+  'plugins.evaluation={interval: 2, iters: 2}',
+];
+
+/** What a run says of itself as it trains. */
+interface Told {
+  readonly losses: number[];
+  readonly validation: number[];
+  readonly tokens: number[];
+}
+
+interface Joined {
+  readonly run: Run;
+  readonly told: Told;
+}
+
+async function joined(t: ExecutionContext, folder: string, size: number, ...set: string[]): Promise<Joined[]> {
+  const meeting = path.basename(folder);
+  return Promise.all(
+    Array.from({ length: size }, async (_, rank) => {
+      const plugin = `plugins={${joinedRanks}: {rank: ${String(rank)}, size: ${String(size)}, meeting: ${meeting}}}`;
+      const { run } = await debugRun(t, folder, ...common, `run.dir=${rundir(size, rank)}`, plugin, ...set);
+      await run.setUp();
+      return { run, told: listen(run) };
+    }),
+  );
+}
+
+function rundir(size: number, rank: number): string {
+  return `rank-${String(rank)}-of-${String(size)}`;
+}
+
+function listen(run: Run): Told {
+  const told: Told = { losses: [], validation: [], tokens: [] };
+  run.bus.on('iteration:end', ({ loss, tokens }) => {
+    told.losses.push(loss);
+    told.tokens.push(tokens);
+  });
+  run.bus.on('evaluation:end', ({ losses }) => told.validation.push(losses.train, losses.val));
+  return told;
+}
+
+async function trained(runs: readonly Joined[]): Promise<void> {
+  await Promise.all(runs.map(({ run }) => run.train()));
+}
+
+function assertSame(t: ExecutionContext, ranks: readonly Joined[], one: Joined | undefined): void {
+  if (one === undefined) throw new Error('there is no run to compare with');
+  for (const { run, told } of ranks) {
+    t.deepEqual(told, ranks[0]?.told, 'all ranks tell the same');
+    t.deepEqual(told.tokens, one.told.tokens);
+    assertClose(Float32Array.from(told.losses), Float32Array.from(one.told.losses), 'losses');
+    assertClose(Float32Array.from(told.validation), Float32Array.from(one.told.validation), 'validation losses');
+    for (const [name, variable] of one.run.model.parameters()) {
+      const found = run.model.parameters().get(name)?.dataSync<'float32'>();
+      assertClose(found, variable.dataSync<'float32'>(), name);
+    }
+  }
+}
+
+for (const strategy of ['random', '{strategy: curriculum, candidates: 20, round: 4}']) {
+  test.serial(`${strategy}: three ranks of two windows train as one rank of six`, async (t) => {
+    const folder = textFolder(t);
+    const ranks = await joined(t, folder, 3, `batches=${strategy}`, 'train.batch_size=2');
+    const one = await joined(t, folder, 1, `batches=${strategy}`, 'train.batch_size=6');
+    await trained(ranks);
+    await trained(one);
+    t.is(ranks[0]?.told.tokens.at(-1), 4 * 2 * 6 * 16);
+    assertSame(t, ranks, one[0]);
+  });
+}
+
+test.serial('full evaluation: the windows of the validation data divide over ranks, also unevenly', async (t) => {
+  const folder = textFolder(t);
+  const set = ['plugins.evaluation.full=true', 'train.max_iters=2'];
+  const ranks = await joined(t, folder, 3, 'train.batch_size=1', ...set);
+  const one = await joined(t, folder, 1, 'train.batch_size=3', ...set);
+  await trained(ranks);
+  await trained(one);
+  assertSame(t, ranks, one[0]);
+});
+
+test.serial('a run of four ranks goes on on two, as one rank would have, and says what changes', async (t) => {
+  const folder = textFolder(t);
+  const keep = 'plugins.checkpoint={keep: {last: 5}}';
+  const four = await joined(t, folder, 4, 'train.batch_size=1', keep);
+  await trained(four);
+  const checkpoint = await readCheckpoint(await findCheckpoint(rundir(4, 0), folder));
+  t.is(checkpoint.state.ranks, 4);
+  t.deepEqual(
+    (await readCheckpoint(await findCheckpoint(rundir(4, 3), folder))).state.plugins,
+    checkpoint.state.plugins,
+  );
+
+  const longer = ['train.max_iters=8', keep];
+  const two = await joined(t, folder, 2, 'train.batch_size=2', ...longer);
+  const one = await joined(t, folder, 1, 'train.batch_size=4', ...longer);
+  const said: string[] = [];
+  for (const { run } of [...two, ...one]) {
+    run.container.resolve(Logger).addSink((_level, line) => said.push(line));
+    run.restore(checkpoint);
+  }
+  await trained(two);
+  await trained(one);
+  assertSame(t, two, one[0]);
+  const as = 'an iteration trains on 8 windows as before, and the data goes on where it stood';
+  t.is(said.filter((line) => line === `the checkpoint was made on 4 ranks, this run has 2 ranks: ${as}`).length, 2);
+  t.is(said.filter((line) => line === `the checkpoint was made on 4 ranks, this run has one rank: ${as}`).length, 1);
+
+  const [smaller] = await joined(t, folder, 2, 'train.batch_size=1', ...longer);
+  smaller?.run.container.resolve(Logger).addSink((_level, line) => said.push(line));
+  smaller?.run.restore(checkpoint);
+  t.is(
+    said.at(-1),
+    'the checkpoint was made on 4 ranks, this run has 2 ranks: an iteration trains on 4 windows instead of 8; train.gradient_accumulation_steps=4 keeps them. The data goes on where it stood',
+  );
+});
