@@ -22,6 +22,7 @@ export function framed(record: Uint8Array, position: number): Uint8Array {
   const pieces: Uint8Array[] = [];
   let at = position;
   let taken = 0;
+  let begun = false;
   do {
     let room = BLOCK_BYTES - (at % BLOCK_BYTES);
     if (room < CHUNK_HEADER_BYTES) {
@@ -32,7 +33,9 @@ export function framed(record: Uint8Array, position: number): Uint8Array {
     const length = Math.min(record.length - taken, room - CHUNK_HEADER_BYTES);
     const last = taken + length === record.length;
     const piece = Buffer.alloc(CHUNK_HEADER_BYTES + length);
-    piece[TYPE_AT] = taken === 0 ? (last ? FULL : FIRST) : last ? LAST : MIDDLE;
+    piece[TYPE_AT] = begun ? (last ? LAST : MIDDLE) : last ? FULL : FIRST;
+    // Where a block has room for no more than the header, the first piece is empty.
+    begun = true;
     piece.writeUInt16LE(length, 4);
     piece.set(record.subarray(taken, taken + length), CHUNK_HEADER_BYTES);
     piece.writeUInt32LE(crc32(piece.subarray(TYPE_AT)), 0);

@@ -21,7 +21,7 @@ const UPSERT_BUCKET = `mutation UpsertBucket($id: String, $name: String, $projec
 }`;
 const RUN_LINES = `query RunResumeStatus($project: String, $entity: String, $name: String!) {
   model(name: $project, entityName: $entity) {
-    bucket(name: $name, missingOk: true) { historyLineCount eventsLineCount logLineCount }
+    bucket(name: $name, missingOk: true) { id historyLineCount eventsLineCount logLineCount }
   }
 }`;
 const CREATE_RUN_FILES = `mutation CreateRunFiles($entity: String!, $project: String!, $run: String!, $files: [String!]!) {
@@ -44,7 +44,7 @@ const count = z.int().nullish();
 const runLines = z.object({
   model: z
     .object({
-      bucket: z.object({ historyLineCount: count, eventsLineCount: count, logLineCount: count }).nullish(),
+      bucket: z.object({ id: z.string(), historyLineCount: count, eventsLineCount: count, logLineCount: count }).nullish(),
     })
     .nullish(),
 });
@@ -65,6 +65,8 @@ export async function upsertBucket(
   const held = runLines.parse(await server.graphql(RUN_LINES, place)).model?.bucket;
   const answer = await server.graphql(UPSERT_BUCKET, {
     ...place,
+    // Named by its own id, a run goes on.
+    id: held?.id ?? null,
     groupName: orNull(run.run_group),
     jobType: orNull(run.job_type),
     displayName: orNull(run.display_name),

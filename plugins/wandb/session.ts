@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -46,8 +46,7 @@ export class Session {
     const { folder, log } = parts;
     const { id, goesOn } = start;
     const wandbFolder = path.join(this.#parent(), 'wandb');
-    const there = goesOn === undefined ? undefined : path.resolve(goesOn.checkpoint, '../..', 'wandb');
-    const found = there === undefined ? undefined : findRunFolder(id, wandbFolder, there);
+    const found = goesOn === undefined ? undefined : this.#findFolder(id, wandbFolder, goesOn.checkpoint);
     const runFolder = found ?? newRunFolder(wandbFolder, id, start.time);
     this.#runFile = runFileIn(runFolder, id);
     this.#filesFolder = path.join(runFolder, 'files');
@@ -55,10 +54,11 @@ export class Session {
     this.#config = configOf(folder);
     rmSync(markerOf(this.#runFile), { force: true });
 
-    const run = this.#runPart(start, found === undefined);
-    const renewed = ({ start_time, branch_point }: RunPart): RunPart => ({ ...run, start_time, branch_point });
+    const run = this.#runPart(start);
+    const renewed = ({ start_time, branch_point: branch }: RunPart): RunPart =>
+      branch === undefined ? { ...run, start_time, branch_point: undefined } : { ...run, start_time };
     const soFar = found === undefined ? undefined : goOnAt(this.#runFile, goesOn?.iteration ?? 0, renewed);
-    const rowsBefore = soFar === undefined ? (goesOn?.rows ?? 0) : 0;
+    const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.rows ?? 0));
     const warn = (line: string): void => {
       log.warn(line);
     };
@@ -118,10 +118,20 @@ export class Session {
     );
   }
 
-  #runPart({ id, name, time, goesOn }: SessionStart, isNew: boolean): RunPart {
+  /**
+   * A file that `wandb sync` has uploaded is done with: it would send every row again. What follows is then a file of
+   * its own. Our own upload knows what is there, and goes on with the one file.
+   */
+  #findFolder(id: string, wandbFolder: string, checkpoint: string): string | undefined {
+    const found = findRunFolder(id, wandbFolder, path.resolve(checkpoint, '../..', 'wandb'));
+    const isDone = found !== undefined && existsSync(markerOf(runFileIn(found, id)));
+    return isDone && this.parts.settings.mode === 'offline' ? undefined : found;
+  }
+
+  #runPart({ id, name, time, goesOn }: SessionStart): RunPart {
     const { settings } = this.parts;
-    // The file does not hold the run's beginning: `wandb sync` has the server go back to where it goes on.
-    const branch = isNew && goesOn !== undefined && goesOn.rows > 0;
+    // For a file without the run's beginning: `wandb sync` has the server go back to where it goes on.
+    const branch = goesOn !== undefined && goesOn.rows > 0;
     return {
       run_id: id,
       entity: settings.entity ?? '',

@@ -1,4 +1,4 @@
-import { suggestion, UsageError } from '../../core/index.js';
+import { UsageError } from '../../core/index.js';
 import { keyFromNetrc } from './netrc.js';
 import { nameSchema, type Options } from './options.js';
 
@@ -79,7 +79,7 @@ function modeIn(value: string | undefined): Settings['mode'] | undefined {
   if (mode !== undefined) return mode;
   throw new UsageError(
     'ESP_WANDB_SETTING',
-    `WANDB_MODE is ${value}: ${suggestion(value, Object.keys(MODES), 'modes')}`,
+    `WANDB_MODE is ${value}: it is one of ${Object.keys(MODES).join(', ')}`,
   );
 }
 
