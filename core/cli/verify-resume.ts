@@ -74,7 +74,11 @@ async function train(flags: VerifyFlags, folder: string, iterations: number, mor
     ...more,
   ];
   const main = fileURLToPath(new URL('main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, 'train', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [main, 'train', ...args], {
+    // These runs are the command's, not the user's: plugins send nothing of them to a server.
+    env: { ...process.env, ESPALIER_REHEARSAL: '1' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (piece: string) => (said += piece));
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));

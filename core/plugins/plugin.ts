@@ -66,7 +66,11 @@ export interface Bindings {
  * The container makes one instance a run, with what its constructor asks for.
  */
 export interface PluginInstance {
-  /** JSON to keep in every checkpoint, under the plugin's name; undefined where there is nothing to keep. */
+  /**
+   * JSON to keep in every checkpoint, under the plugin's name; undefined where there is nothing to keep. What tells
+   * this run from another of the same config, such as its name on a server, stands under `identity`: `verify-resume`
+   * compares all but that.
+   */
   state?(): unknown;
   /** Gets back what `state()` returned, before `run:start`. @param version that it was written with, if not of now */
   restore?(state: unknown, version: number): void;

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { findCheckpoint } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
-import { eachLeaf, valueAt } from '../config/composed.js';
+import { eachLeaf, isSection, valueAt } from '../config/composed.js';
 import { pathKey } from '../config/path.js';
-import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
+import type { LoadedCheckpoint, PluginState, StoredTensor } from '../contracts/checkpoint-store.js';
 
 /** What two runs have in common, part by part. */
 export interface Comparison {
@@ -33,7 +33,7 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
     ['tunables', () => differing(whole.state.tunables, parts.state.tunables)],
     ...plugins.map((name): [string, () => string | undefined] => [
       `state of plugin ${name}`,
-      () => differing(whole.state.plugins[name], parts.state.plugins[name]),
+      () => differing(comparable(whole.state.plugins[name]), comparable(parts.state.plugins[name])),
     ]),
   ];
   const same: string[] = [];
@@ -43,6 +43,13 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
     same.push(what);
   }
   return { same, difference: undefined };
+}
+
+/** A plugin's state without its `identity`, which no two runs share. */
+function comparable(kept: PluginState | undefined): unknown {
+  if (kept === undefined || !isSection(kept.state)) return kept;
+  const { identity: _, ...state } = kept.state;
+  return { ...kept, state };
 }
 
 /** Lines of the training log by iteration: evaluations and what plugins publish stand among them. */

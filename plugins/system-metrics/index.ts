@@ -1,0 +1,83 @@
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { z } from 'zod';
+import { EventBus, inject, On, Plugin, PluginConfig, type IterationEnd } from '../../core/index.js';
+
+const MEGABYTE = 1e6;
+const MICROSECONDS = 1000;
+
+const options = z
+  .strictObject({
+    interval: z.number().min(0).default(15).describe('seconds between figures; they come when an iteration ends'),
+  })
+  .meta({ resume: 'free' });
+
+/** Time that was counted since the machine, or the process, started, in milliseconds. */
+interface Clock {
+  readonly wall: number;
+  readonly idle: number;
+  readonly all: number;
+  readonly process: number;
+}
+
+@Plugin({
+  name: 'system-metrics',
+  summary: 'Publishes how busy processor and memory are, of the machine and of the run.',
+  config: options,
+  critical: false,
+  metrics: {
+    'system/cpu_percent': {
+      unit: '%',
+      what: 'share of the machine’s processor time that was in use since the last figure',
+      clock: true,
+    },
+    'system/process_cpu_percent': {
+      unit: '%',
+      what: 'processor time of the run since the last figure, of what all the processors had',
+      clock: true,
+    },
+    'system/memory_percent': { unit: '%', what: 'share of the machine’s memory that is in use', clock: true },
+    'system/process_rss_mb': { unit: 'MB', what: 'memory that the run occupies (resident set)', clock: true },
+  },
+})
+export default class SystemMetrics {
+  #last = clock();
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(EventBus) private readonly bus: EventBus,
+  ) {}
+
+  @On('run:start')
+  start(): void {
+    this.#last = clock();
+  }
+
+  /** Looks at the clock between iterations: a timer would keep the process alive, and fire in the middle of one. */
+  @On('iteration:end')
+  async publish({ iteration }: IterationEnd): Promise<void> {
+    if (performance.now() - this.#last.wall < 1000 * this.config.interval) return;
+    const before = this.#last;
+    const now = (this.#last = clock());
+    const all = now.all - before.all;
+    const values = {
+      // The system counts in ticks of 10 ms: between two of them there is nothing to tell.
+      ...(all > 0 ? { 'system/cpu_percent': 100 * (1 - (now.idle - before.idle) / all) } : {}),
+      'system/process_cpu_percent':
+        (100 * (now.process - before.process)) / ((now.wall - before.wall) * availableParallelism()),
+      'system/memory_percent': 100 * (1 - freemem() / totalmem()),
+      'system/process_rss_mb': process.memoryUsage.rss() / MEGABYTE,
+    };
+    await this.bus.dispatch('metrics', { iteration: iteration + 1, values });
+  }
+}
+
+function clock(): Clock {
+  const { user, system } = process.cpuUsage();
+  let idle = 0;
+  let all = 0;
+  for (const { times } of cpus()) {
+    idle += times.idle;
+    all += times.user + times.nice + times.sys + times.irq + times.idle;
+  }
+  return { wall: performance.now(), idle, all, process: (user + system) / MICROSECONDS };
+}

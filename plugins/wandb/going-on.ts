@@ -1,0 +1,101 @@
+import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
+import { FILE_HEADER, framed, readRecords } from './blocks.js';
+import { Lines } from './lines.js';
+import { decodeRecord, encodeRecord, secondsOf, type RunPart, type WandbRecord } from './records.js';
+
+const WRITE_BYTES = 2 ** 20;
+
+/** What a run file holds, for a run that goes on writing it. */
+export interface RunSoFar {
+  /** Bytes in the file, and the number of its last record. */
+  readonly position: number;
+  readonly records: number;
+  /** History rows in it. */
+  readonly rows: number;
+  /** Lines before the first that was taken out: what a server has after them is not as it is here. */
+  readonly untouched: Lines;
+  /** The summary as the rows leave it: by key, the value as JSON and the step it is of. */
+  readonly summary: ReadonlyMap<string, { json: string; step: number }>;
+  /** Seconds that the run had taken at the last row. */
+  readonly runtime: number;
+}
+
+/**
+ * Makes a run file that of a run that goes on at an iteration: rows of later iterations come again, so they are taken
+ * out, with the summary they made, and the exit. What was printed stays, and what was measured of the machine. The
+ * file is replaced as a whole, or not at all.
+ * @param renewed the run's record as it is now, from the one in the file
+ */
+export function goOnAt(file: string, iteration: number, renewed: (run: RunPart) => RunPart): RunSoFar {
+  const draft = `${file}.new`;
+  const [from, to] = [openSync(file, 'r'), openSync(draft, 'w')];
+  try {
+    const soFar = copyUpTo(from, to, iteration, renewed);
+    renameSync(draft, file);
+    return soFar;
+  } finally {
+    closeSync(from);
+    closeSync(to);
+  }
+}
+
+function copyUpTo(from: number, to: number, iteration: number, renewed: (run: RunPart) => RunPart): RunSoFar {
+  const summary = new Map<string, { json: string; step: number }>();
+  const lines = new Lines();
+  let untouched: Lines | undefined;
+  let [records, runtime, step, position] = [0, 0, 0, FILE_HEADER.length];
+  let waiting: Uint8Array[] = [FILE_HEADER];
+  let waitingBytes = 0;
+  const write = (): void => {
+    writeSync(to, Buffer.concat(waiting));
+    [waiting, waitingBytes] = [[], 0];
+  };
+  for (const stored of readRecords(from, FILE_HEADER.length)) {
+    const record = decodeRecord(stored.bytes);
+    // The summary of a row stands behind it.
+    if (record.history !== undefined) step = record.history.step.num;
+    if (endsRun(record) || (isOfRow(record) && step > iteration)) {
+      untouched ??= lines.copy();
+      continue;
+    }
+    lines.count(record);
+    records = Math.max(records, record.num);
+    runtime = Math.max(runtime, runtimeOf(record));
+    for (const { key, value_json: json } of record.summary?.update ?? []) summary.set(key, { json, step });
+    const { run } = record;
+    const bytes = framed(run === undefined ? stored.bytes : encodeRecord({ ...record, run: renewed(run) }), position);
+    position += bytes.length;
+    waiting.push(bytes);
+    waitingBytes += bytes.length;
+    if (waitingBytes > WRITE_BYTES) write();
+  }
+  write();
+  return { position, records, rows: lines.history, untouched: untouched ?? lines.copy(), summary, runtime };
+}
+
+function endsRun({ exit, footer }: WandbRecord): boolean {
+  return exit !== undefined || footer !== undefined;
+}
+
+function isOfRow({ history, summary }: WandbRecord): boolean {
+  return history !== undefined || summary !== undefined;
+}
+
+function runtimeOf({ history }: WandbRecord): number {
+  const found = history?.item.find(({ key }) => key === '_runtime');
+  return found === undefined ? 0 : Number(found.value_json);
+}
+
+/** When the run in a file started, in milliseconds since 1970; undefined where the file holds no run. */
+export function startIn(file: string): number | undefined {
+  const descriptor = openSync(file, 'r');
+  try {
+    for (const { bytes } of readRecords(descriptor, FILE_HEADER.length)) {
+      const { run } = decodeRecord(bytes);
+      if (run !== undefined) return 1000 * secondsOf(run.start_time);
+    }
+    return undefined;
+  } finally {
+    closeSync(descriptor);
+  }
+}

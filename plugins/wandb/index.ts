@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import {
+  inject,
+  Logger,
+  On,
+  Plugin,
+  PluginConfig,
+  Ranks,
+  RunConfig,
+  RunControl,
+  RunFolder,
+  RunState,
+  type Histogram,
+  type Metrics,
+  type RunEnd,
+  type RunStart,
+  type Sample,
+} from '../../core/index.js';
+import { newId, stampOf } from './folder.js';
+import { histogramValue } from './media.js';
+import { options, type Options } from './options.js';
+import { Session, type SessionStart } from './session.js';
+import { settingsOf, type Settings } from './settings.js';
+
+const SYSTEM = 'system/';
+const EXIT_FAILED = 1;
+
+const stateSchema = z.strictObject({
+  identity: z.strictObject({ id: z.string(), name: z.string(), rows: z.int() }),
+});
+type Kept = z.output<typeof stateSchema>;
+
+@Plugin({
+  name: 'wandb',
+  summary: 'Sends the run to Weights & Biases while it trains, or writes what `wandb sync` uploads later.',
+  config: options,
+  after: ['evaluation', 'checkpoint'],
+  critical: false,
+})
+export default class Wandb {
+  readonly #settings: Settings;
+  /** What the run is called on the server; it goes on after a resume. */
+  #identity: Kept['identity'] | undefined;
+  #session: Session | undefined;
+  #exitCode = EXIT_FAILED;
+  #stopListening: () => void = () => undefined;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: Options,
+    @inject(RunConfig) private readonly run: RunConfig,
+    @inject(RunFolder) private readonly folder: RunFolder,
+    @inject(RunState) private readonly runState: RunState,
+    @inject(RunControl) private readonly control: RunControl,
+    @inject(Logger) private readonly log: Logger,
+    @inject(Ranks) private readonly ranks: Ranks,
+  ) {
+    this.#settings = settingsOf(config, process.env);
+  }
+
+  @On('run:start')
+  start({ state, resumedFrom }: RunStart): void {
+    if (this.#settings.mode === 'disabled' || this.ranks.rank !== 0) return;
+    const { config: options, folder, log } = this;
+    const start = this.#identify(new Date(), state.iteration, resumedFrom);
+    const session = new Session({ options, settings: this.#settings, folder, log }, start);
+    this.#session = session;
+    if (!this.#settings.console) return;
+    this.#stopListening = log.addSink((level, line) => {
+      session.recorder.console(line, level !== 'info');
+    });
+  }
+
+  @On('metrics')
+  metrics({ iteration, values }: Metrics): void {
+    const [system, others] = [{}, {}] as [Record<string, number>, Record<string, number>];
+    for (const [name, value] of Object.entries(values)) {
+      if (name.startsWith(SYSTEM)) system[name.slice(SYSTEM.length)] = value;
+      else others[name] = value;
+    }
+    if (Object.keys(system).length > 0) this.#session?.recorder.system(system);
+    if (Object.keys(others).length > 0) this.#session?.recorder.values(iteration, this.runState.tokens, others);
+  }
+
+  @On('sample')
+  sample({ iteration, prompt, text }: Sample): void {
+    this.#session?.recorder.sample(iteration, this.runState.tokens, { prompt, text });
+  }
+
+  @On('histogram')
+  histogram({ iteration, name, edges, counts }: Histogram): void {
+    this.#session?.recorder.values(iteration, this.runState.tokens, { [name]: histogramValue(edges, counts) });
+  }
+
+  /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
+  @On('checkpoint:due')
+  async flush(): Promise<void> {
+    await this.#session?.recorder.flush();
+  }
+
+  @On('run:end')
+  end({ status, reasons }: RunEnd): void {
+    this.#exitCode = status === 'done' ? 0 : status === 'failed' ? EXIT_FAILED : this.control.exitCode;
+    // What it failed of is printed when all is over.
+    if (status === 'failed') this.#session?.recorder.console(`failed: ${reasons.join('; ')}`, true);
+  }
+
+  async dispose(): Promise<void> {
+    this.#stopListening();
+    await this.#session?.finish(this.#exitCode);
+  }
+
+  state(): Kept | undefined {
+    if (this.#identity === undefined) return undefined;
+    const rows = this.#session?.recorder.rows ?? this.#identity.rows;
+    return { identity: { ...this.#identity, rows } };
+  }
+
+  restore(state: unknown): void {
+    this.#identity = stateSchema.parse(state).identity;
+  }
+
+  /** The checkpoint's id and name go on, unless the config names another id: that is another run. */
+  #identify(time: Date, iteration: number, resumedFrom: string | undefined): SessionStart {
+    const { id: asked, name } = this.#settings;
+    const kept = this.#identity;
+    if (kept !== undefined && resumedFrom !== undefined && (asked.config ?? kept.id) === kept.id) {
+      this.#identity = { ...kept, name: this.config.name ?? kept.name };
+      const goesOn = { iteration, rows: kept.rows, checkpoint: resumedFrom };
+      return { id: kept.id, name: this.#identity.name, time, goesOn };
+    }
+    const id = asked.config ?? asked.environment ?? newId();
+    this.#identity = { id, name: name ?? `${this.run.run.name}-${stampOf(time).replace('_', '-')}`, rows: 0 };
+    return { id, name: this.#identity.name, time, goesOn: undefined };
+  }
+}

@@ -1,0 +1,154 @@
+import { messageOf } from '../../core/index.js';
+import type { RunSoFar } from './going-on.js';
+import { samplesTable, writeMedia, type SampleRow } from './media.js';
+import { itemsOf, MEDIA, STDERR, STDOUT, timeOf } from './records.js';
+import type { RunFile } from './run-file.js';
+
+/** What W&B calls what `system-metrics` measures; others keep their name. */
+const SYSTEM_NAMES: Readonly<Record<string, string>> = {
+  process_cpu_percent: 'cpu',
+  process_rss_mb: 'proc.memory.rssMB',
+};
+
+/** A row of the history that is being filled. */
+interface Row {
+  readonly step: number;
+  readonly values: Record<string, unknown>;
+  readonly samples: SampleRow[];
+}
+
+export interface RecorderOptions {
+  readonly file: RunFile;
+  /** The `files` folder of the run. */
+  readonly filesFolder: string;
+  /** What the file holds already, where the run goes on. */
+  readonly soFar?: RunSoFar | undefined;
+  /** History rows that came before the file, where it does not hold the whole run. */
+  readonly rowsBefore: number;
+  readonly warn: (line: string) => void;
+}
+
+/**
+ * Makes records of what the run publishes. One history row an iteration: values are gathered until the next iteration
+ * has some. A value that comes after its row was written makes a row of its own, with the step that it belongs to.
+ */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  readonly #summary: Map<string, { json: string; step: number }>;
+  readonly #media = new Set<Promise<void>>();
+  readonly #startedAt: number;
+  #open: Row | undefined;
+  #lastStep = -1;
+  #rows: number;
+
+  constructor(options: RecorderOptions) {
+    const { soFar, rowsBefore } = options;
+    this.#options = options;
+    this.#summary = new Map(soFar?.summary);
+    this.#rows = rowsBefore + (soFar?.rows ?? 0);
+    this.#startedAt = performance.now() - 1000 * (soFar?.runtime ?? 0);
+  }
+
+  /** History rows of the whole run, that which is being filled included. */
+  get rows(): number {
+    return this.#rows + (this.#open === undefined ? 0 : 1);
+  }
+
+  /** The newest value of every key. */
+  get summary(): Record<string, unknown> {
+    return Object.fromEntries([...this.#summary].map(([key, { json }]) => [key, JSON.parse(json) as unknown]));
+  }
+
+  /** Seconds since the run started, what passed between its processes left out. */
+  get runtime(): number {
+    return (performance.now() - this.#startedAt) / 1000;
+  }
+
+  values(iteration: number, tokens: number, values: Readonly<Record<string, unknown>>): void {
+    this.#fill(iteration, tokens, (row) => Object.assign(row.values, values));
+  }
+
+  sample(iteration: number, tokens: number, sample: SampleRow): void {
+    this.#fill(iteration, tokens, (row) => row.samples.push(sample));
+  }
+
+  /** Figures of the machine, by name without `system/`. */
+  system(values: Readonly<Record<string, number>>): void {
+    const named = Object.entries(values).map(([name, value]) => [SYSTEM_NAMES[name] ?? name, value]);
+    const item = itemsOf(Object.fromEntries(named) as Record<string, number>);
+    this.#options.file.write({ stats: { timestamp: timeOf(Date.now()), item } });
+  }
+
+  console(text: string, error: boolean): void {
+    const timestamp = timeOf(Date.now());
+    for (const line of text.split('\n')) {
+      const output_type = error ? STDERR : STDOUT;
+      this.#options.file.write({ output_raw: { output_type, timestamp, line: `${line}\n` } });
+    }
+  }
+
+  /** Writes what is gathered; what comes later for the same iteration has a row of its own. */
+  closeRow(): void {
+    if (this.#open === undefined) return;
+    this.#write(this.#open);
+    this.#lastStep = this.#open.step;
+    this.#open = undefined;
+  }
+
+  /** Everything so far is with the system then. */
+  async flush(): Promise<void> {
+    this.closeRow();
+    await Promise.all(this.#media);
+    await this.#options.file.flush();
+  }
+
+  async finish(exitCode: number): Promise<void> {
+    this.closeRow();
+    await Promise.all(this.#media);
+    const { file } = this.#options;
+    file.write({ exit: { exit_code: exitCode, runtime: Math.round(this.runtime) } });
+    file.write({ footer: {} });
+    await file.close();
+  }
+
+  #fill(step: number, tokens: number, fill: (row: Row) => unknown): void {
+    const newest = this.#open?.step ?? this.#lastStep;
+    if (step > newest) this.closeRow();
+    const row = this.#open?.step === step ? this.#open : { step, values: { iter: step, tokens }, samples: [] };
+    fill(row);
+    if (step > newest) this.#open = row;
+    else if (row !== this.#open) this.#write(row);
+  }
+
+  #write({ step, values, samples }: Row): void {
+    const { file } = this.#options;
+    const table = samples.length === 0 ? undefined : samplesTable(step, samples);
+    const item = itemsOf({
+      ...values,
+      ...(table === undefined ? {} : { samples: table.value }),
+      _step: step,
+      _runtime: this.runtime,
+      _timestamp: Date.now() / 1000,
+    });
+    file.write({ history: { item, step: { num: step } } });
+    this.#rows++;
+    const update = item.filter(({ key }) => (this.#summary.get(key)?.step ?? step) <= step);
+    for (const { key, value_json: json } of update) this.#summary.set(key, { json, step });
+    file.write({ summary: { update } });
+    if (table !== undefined) this.#writeMedia(table);
+  }
+
+  /** The record follows its file: an upload that reads the one finds the other. */
+  #writeMedia(table: ReturnType<typeof samplesTable>): void {
+    const { file, filesFolder, warn } = this.#options;
+    const writing = writeMedia(filesFolder, table)
+      .then(() => {
+        file.write({ files: { files: [{ path: table.path, policy: 0, type: MEDIA }] } });
+      })
+      .catch((thrown: unknown) => {
+        warn(`wandb: ${table.path} cannot be written: ${messageOf(thrown)}`);
+      })
+      .finally(() => this.#media.delete(writing));
+    this.#media.add(writing);
+  }
+}

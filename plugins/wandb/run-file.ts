@@ -1,0 +1,55 @@
+import { AppendFile } from '../../core/index.js';
+import { FILE_HEADER, framed } from './blocks.js';
+import { encodeRecord, type WandbRecord } from './records.js';
+
+/** One part of a record; its number is given when it is written. */
+export type RecordPart = Omit<WandbRecord, 'num' | '_info'>;
+
+export interface RunFileOptions {
+  readonly runId: string;
+  /** Where the next record belongs, and how many there are; both 0 for a new file. */
+  readonly position: number;
+  readonly records: number;
+  readonly onFailure: (line: string) => void;
+}
+
+/** `run-ID.wandb`, which `wandb sync` and our own upload read: the whole run, record by record. */
+export class RunFile {
+  readonly #file: AppendFile;
+  readonly #runId: string;
+  #position: number;
+  #records: number;
+
+  constructor(path: string, { runId, position, records, onFailure }: RunFileOptions) {
+    this.#file = new AppendFile(path, { onFailure });
+    this.#runId = runId;
+    this.#position = position;
+    this.#records = records;
+    if (position === 0 && this.#append(FILE_HEADER)) this.write({ header: {} });
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  write(part: RecordPart): void {
+    const record = encodeRecord({ num: this.#records + 1, ...part, _info: { stream_id: this.#runId } });
+    if (this.#append(framed(record, this.#position))) this.#records++;
+  }
+
+  /** What was written is with the system then. */
+  async flush(): Promise<void> {
+    await this.#file.flush();
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  /** What the file does not take has no place in it. */
+  #append(bytes: Uint8Array): boolean {
+    const taken = this.#file.append(bytes);
+    if (taken) this.#position += bytes.length;
+    return taken;
+  }
+}

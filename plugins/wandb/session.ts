@@ -1,0 +1,173 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { messageOf, type Logger, type RunFolder } from '../../core/index.js';
+import { findRunFolder, markerOf, newRunFolder, runFileIn } from './folder.js';
+import { goOnAt, type RunSoFar } from './going-on.js';
+import { Lines } from './lines.js';
+import type { Options } from './options.js';
+import { Recorder } from './recorder.js';
+import { itemsOf, timeOf, type RunPart } from './records.js';
+import { RunFile } from './run-file.js';
+import type { Settings } from './settings.js';
+import { Upload } from './upload.js';
+
+export interface SessionParts {
+  readonly options: Options;
+  readonly settings: Settings;
+  readonly folder: RunFolder;
+  readonly log: Logger;
+}
+
+export interface SessionStart {
+  readonly id: string;
+  readonly name: string;
+  readonly time: Date;
+  /** The run goes on after so many iterations, with so many history rows; undefined where it starts. */
+  readonly goesOn: { readonly iteration: number; readonly rows: number; readonly checkpoint: string } | undefined;
+}
+
+/** What one process adds to a W&B run: the run file, and its upload where there is one. */
+export class Session {
+  readonly recorder: Recorder;
+  /** As it is printed. */
+  readonly #shown: string;
+  readonly #runFile: string;
+  readonly #filesFolder: string;
+  #config: Record<string, unknown>;
+  #upload: Upload | undefined;
+
+  constructor(
+    private readonly parts: SessionParts,
+    start: SessionStart,
+  ) {
+    const { folder, log } = parts;
+    const { id, goesOn } = start;
+    const wandbFolder = path.join(this.#parent(), 'wandb');
+    const found = goesOn === undefined ? undefined : this.#findFolder(id, wandbFolder, goesOn.checkpoint);
+    const runFolder = found ?? newRunFolder(wandbFolder, id, start.time);
+    this.#runFile = runFileIn(runFolder, id);
+    this.#filesFolder = path.join(runFolder, 'files');
+    this.#shown = path.relative(folder.fromConfig('.'), runFolder);
+    this.#config = configOf(folder);
+    rmSync(markerOf(this.#runFile), { force: true });
+
+    const run = this.#runPart(start);
+    const renewed = ({ start_time, branch_point: branch }: RunPart): RunPart =>
+      branch === undefined ? { ...run, start_time, branch_point: undefined } : { ...run, start_time };
+    const soFar = found === undefined ? undefined : goOnAt(this.#runFile, goesOn?.iteration ?? 0, renewed);
+    const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.rows ?? 0));
+    const warn = (line: string): void => {
+      log.warn(line);
+    };
+    const file = new RunFile(this.#runFile, {
+      runId: id,
+      position: soFar?.position ?? 0,
+      records: soFar?.records ?? 0,
+      onFailure: (line) => {
+        warn(`wandb: ${line}`);
+      },
+    });
+    if (soFar === undefined) file.write({ run });
+    this.recorder = new Recorder({ file, filesFolder: this.#filesFolder, soFar, rowsBefore, warn });
+    this.#upload = this.#startUpload(soFar, rowsBefore);
+  }
+
+  /** Ends the run's file, and uploads what is left of it. */
+  async finish(exitCode: number): Promise<void> {
+    const { log, options } = this.parts;
+    await this.recorder.finish(exitCode);
+    if (this.#upload !== undefined) {
+      this.#writeFiles();
+      const whole = await this.#upload.finish(options.finish_timeout);
+      if (whole) {
+        writeFileSync(markerOf(this.#runFile), '');
+        log.info('wandb: the whole run is on the server');
+        return;
+      }
+    }
+    log.info(`wandb: to upload the run: wandb sync ${this.#shown}`);
+  }
+
+  #startUpload(soFar: RunSoFar | undefined, rowsBefore: number): Upload | undefined {
+    const { settings, options, log } = this.parts;
+    const { mode, apiKey, baseUrl } = settings;
+    if (mode !== 'online' || apiKey === undefined) {
+      log.info(`wandb: offline, in ${this.#shown}`);
+      return undefined;
+    }
+    const untouched = soFar?.untouched ?? new Lines();
+    const source = { file: this.#runFile, filesFolder: this.#filesFolder, untouched, rowsBefore };
+    const connection = { baseUrl, apiKey, agent: 'espalier', retry: options.retry };
+    return new Upload(
+      { source, connection, interval: options.interval },
+      {
+        say: (level, line) => {
+          log[level](line);
+        },
+        onPage: (page) => {
+          log.info(`wandb: ${baseUrl.replace('://api.wandb.ai', '://wandb.ai')}/${page}`);
+        },
+        onGivenUp: (why) => {
+          this.#upload = undefined;
+          log.warn(`wandb: the server is given up: ${why}; the run goes on offline, in ${this.#shown}`);
+        },
+      },
+    );
+  }
+
+  /**
+   * A file that `wandb sync` has uploaded is done with: it would send every row again. What follows is then a file of
+   * its own. Our own upload knows what is there, and goes on with the one file.
+   */
+  #findFolder(id: string, wandbFolder: string, checkpoint: string): string | undefined {
+    const found = findRunFolder(id, wandbFolder, path.resolve(checkpoint, '../..', 'wandb'));
+    const isDone = found !== undefined && existsSync(markerOf(runFileIn(found, id)));
+    return isDone && this.parts.settings.mode === 'offline' ? undefined : found;
+  }
+
+  #runPart({ id, name, time, goesOn }: SessionStart): RunPart {
+    const { settings } = this.parts;
+    // For a file without the run's beginning: `wandb sync` has the server go back to where it goes on.
+    const branch = goesOn !== undefined && goesOn.rows > 0;
+    return {
+      run_id: id,
+      entity: settings.entity ?? '',
+      project: settings.project,
+      config: { update: itemsOf(this.#config) },
+      run_group: settings.group ?? '',
+      job_type: settings.jobType ?? '',
+      display_name: name,
+      notes: settings.notes ?? '',
+      tags: [...settings.tags],
+      host: settings.host ?? hostname(),
+      start_time: timeOf(time.getTime()),
+      branch_point: branch ? { run: id, value: goesOn.iteration, metric: '_step' } : undefined,
+    };
+  }
+
+  /** What the Python client uploads beside the history. */
+  #writeFiles(): void {
+    const wrapped = Object.fromEntries(Object.entries(this.#config).map(([key, value]) => [key, { value }]));
+    try {
+      mkdirSync(this.#filesFolder, { recursive: true });
+      writeFileSync(path.join(this.#filesFolder, 'config.yaml'), stringify(wrapped));
+      writeFileSync(path.join(this.#filesFolder, 'wandb-summary.json'), JSON.stringify(this.recorder.summary));
+    } catch (thrown) {
+      this.parts.log.warn(`wandb: ${this.#shown}/files cannot be written: ${messageOf(thrown)}`);
+    }
+  }
+
+  #parent(): string {
+    const { settings, folder } = this.parts;
+    return settings.dir === undefined ? folder.path : folder.fromConfig(settings.dir);
+  }
+}
+
+/** The composed config, as the run wrote it when it started. */
+function configOf(folder: RunFolder): Record<string, unknown> {
+  const read: unknown = parse(readFileSync(path.join(folder.path, 'config.yaml'), 'utf8'));
+  return z.record(z.string(), z.unknown()).parse(read);
+}

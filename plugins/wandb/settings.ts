@@ -1,0 +1,115 @@
+import { UsageError } from '../../core/index.js';
+import { keyFromNetrc } from './netrc.js';
+import { nameSchema, type Options } from './options.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What is asked for by config and environment; the config wins. */
+export interface Settings {
+  readonly mode: 'online' | 'offline' | 'disabled';
+  /** There where `mode` is online. */
+  readonly apiKey: string | undefined;
+  readonly baseUrl: string;
+  readonly project: string;
+  readonly entity: string | undefined;
+  readonly name: string | undefined;
+  /** The config's, which wins over the checkpoint's; the environment's does not. */
+  readonly id: { readonly config: string | undefined; readonly environment: string | undefined };
+  readonly group: string | undefined;
+  readonly jobType: string | undefined;
+  readonly tags: readonly string[];
+  readonly notes: string | undefined;
+  readonly dir: string | undefined;
+  readonly host: string | undefined;
+  readonly console: boolean;
+}
+
+const MODES: Readonly<Record<string, Settings['mode']>> = {
+  online: 'online',
+  run: 'online',
+  offline: 'offline',
+  dryrun: 'offline',
+  disabled: 'disabled',
+};
+const KEY_LENGTH = 40;
+
+/** @throws UsageError for variables that cannot be meant, and for a key that is missing or cut off */
+export function settingsOf(options: Options, environment: Environment): Settings {
+  const from = (variable: string): string | undefined => {
+    const value = environment[variable]?.trim();
+    return value === '' ? undefined : value;
+  };
+  const named = (variable: string): string | undefined => checkedName(variable, from(variable));
+  const baseUrl = (options.base_url ?? checkedUrl(from('WANDB_BASE_URL')) ?? 'https://api.wandb.ai').replace(
+    /\/+$/,
+    '',
+  );
+  const given = options.mode === 'auto' ? modeIn(from('WANDB_MODE')) : options.mode;
+  const needsKey = given === undefined || given === 'online';
+  const apiKey = needsKey ? (from('WANDB_API_KEY') ?? keyFromNetrc(new URL(baseUrl).host, environment)) : undefined;
+  if (given === 'online' && apiKey === undefined) throw noKey(options, baseUrl);
+  if (apiKey !== undefined) checkKey(apiKey);
+  const asked = given ?? (apiKey === undefined ? 'offline' : 'online');
+  return {
+    mode: asked === 'online' && from('ESPALIER_REHEARSAL') !== undefined ? 'offline' : asked,
+    apiKey,
+    baseUrl,
+    project: options.project ?? named('WANDB_PROJECT') ?? 'espalier',
+    entity: options.entity ?? named('WANDB_ENTITY'),
+    name: options.name ?? from('WANDB_NAME'),
+    id: { config: options.id, environment: named('WANDB_RUN_ID') },
+    group: options.group ?? from('WANDB_RUN_GROUP'),
+    jobType: options.job_type ?? from('WANDB_JOB_TYPE'),
+    tags:
+      options.tags ??
+      from('WANDB_TAGS')
+        ?.split(',')
+        .filter((tag) => tag !== '') ??
+      [],
+    notes: options.notes ?? from('WANDB_NOTES'),
+    dir: options.dir ?? from('WANDB_DIR'),
+    host: from('WANDB_HOST'),
+    console: options.console && from('WANDB_CONSOLE') !== 'off',
+  };
+}
+
+function modeIn(value: string | undefined): Settings['mode'] | undefined {
+  if (value === undefined) return undefined;
+  const mode = MODES[value];
+  if (mode !== undefined) return mode;
+  throw new UsageError(
+    'ESP_WANDB_SETTING',
+    `WANDB_MODE is ${value}: it is one of ${Object.keys(MODES).join(', ')}`,
+  );
+}
+
+function checkedName(variable: string, value: string | undefined): string | undefined {
+  if (value === undefined || nameSchema.safeParse(value).success) return value;
+  throw new UsageError(
+    'ESP_WANDB_SETTING',
+    `${variable} is ${JSON.stringify(value)}: a W&B name has none of / \\ # ? % : and at most 128 characters`,
+  );
+}
+
+function checkedUrl(value: string | undefined): string | undefined {
+  if (value === undefined || URL.canParse(value)) return value;
+  throw new UsageError('ESP_WANDB_SETTING', `WANDB_BASE_URL is ${value}: write it as https://HOST`);
+}
+
+function noKey(options: Options, baseUrl: string): UsageError {
+  const who = options.mode === 'online' ? 'plugins.wandb.mode is online' : 'WANDB_MODE is online';
+  return new UsageError(
+    'ESP_WANDB_KEY',
+    `${who}, and there is no API key for ${baseUrl}: set WANDB_API_KEY, or run \`wandb login\`; with mode offline the run is uploaded later, by \`wandb sync\``,
+  );
+}
+
+/** A key of a server of one's own has a prefix and a dash. */
+function checkKey(key: string): void {
+  const secret = key.slice(key.indexOf('-') + 1);
+  if (secret.length >= KEY_LENGTH && /^[\w.-]+$/.test(secret)) return;
+  throw new UsageError(
+    'ESP_WANDB_KEY',
+    `the W&B API key has ${secret.length} characters, or others than letters, digits and _: one has ${KEY_LENGTH} or more; copy it again from the server's page /authorize`,
+  );
+}

@@ -1,0 +1,185 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { FILE_HEADER, readRecords } from './blocks.js';
+import type { Server } from './http.js';
+import { Lines } from './lines.js';
+import { decodeRecord, jsonOf, secondsOf, STDERR, type Item, type RunPart, type WandbRecord } from './records.js';
+import { createRunFiles, upsertBucket, type ServerRun } from './queries.js';
+
+/** About as much as the Python client sends in one request. */
+const REQUEST_BYTES = 2 ** 20;
+const HEARTBEAT_MS = 30_000;
+
+export interface UploadSource {
+  /** The run file; it may still grow. */
+  readonly file: string;
+  readonly filesFolder: string;
+  /** Lines that the server has as they are here, where it has as many. */
+  readonly untouched: Lines;
+  /** History lines of the run before this file. */
+  readonly rowsBefore: number;
+}
+
+/** Lines of one kind to send, and the number of the first. */
+interface Chunk {
+  offset: number;
+  content: string[];
+}
+
+/**
+ * Sends a run file to a server, record by record, as far as it is written. The file is what waits: however long the
+ * server is away, nothing is held in memory, and nothing is lost. Lines have numbers, and a line that is sent again
+ * replaces the one of its number: a run that went on from a checkpoint overwrites what came after it.
+ */
+export class Uploader {
+  #run: ServerRun | undefined;
+  #position = FILE_HEADER.length;
+  /** Lines read so far, and those that the server need not be sent. */
+  readonly #lines: Lines;
+  #known = new Lines();
+  readonly #summary: Record<string, unknown> = {};
+  #exitCode: number | undefined;
+  #startTime = 0;
+  #sentAt = 0;
+  /** Files that a record names, to be sent after the lines before it. */
+  #files: string[] = [];
+
+  constructor(
+    private readonly source: UploadSource,
+    private readonly server: Server,
+  ) {
+    this.#lines = new Lines(source.rowsBefore);
+  }
+
+  /** Where the run is to be seen, below the server's address: `ENTITY/PROJECT/runs/ID`; undefined before it is known. */
+  get page(): string | undefined {
+    if (this.#run === undefined) return undefined;
+    const { entity, project, id } = this.#run;
+    return [entity, project, 'runs', id].map(encodeURIComponent).join('/');
+  }
+
+  /** Sends what was written since. @throws ServerGone */
+  async push(): Promise<void> {
+    while (await this.#pushSome());
+    if (this.#run !== undefined && performance.now() - this.#sentAt > HEARTBEAT_MS) await this.#stream({});
+  }
+
+  /** Sends the rest, and that the run has ended. @throws ServerGone */
+  async finish(): Promise<void> {
+    await this.push();
+    await this.#sendFiles(['config.yaml', 'wandb-summary.json']);
+    await this.#stream({ complete: true, exitcode: this.#exitCode ?? 1 });
+  }
+
+  /** @returns whether there is more */
+  async #pushSome(): Promise<boolean> {
+    const { records, more } = this.#read();
+    const history: Chunk = { offset: -1, content: [] };
+    const events: Chunk = { offset: -1, content: [] };
+    const output: Chunk = { offset: -1, content: [] };
+    let summaryChanged = false;
+    for (const record of records) {
+      if (record.run !== undefined) await this.#start(record.run);
+      if (record.summary !== undefined) {
+        Object.assign(this.#summary, valuesOf(record.summary.update));
+        summaryChanged = true;
+      }
+      for (const { path: file } of record.files?.files ?? []) this.#files.push(file);
+      if (record.exit !== undefined) this.#exitCode = record.exit.exit_code;
+      const { history: row, stats, output_raw: line } = record;
+      if (row !== undefined) add(history, this.#lines.history, this.#known.history, historyLine(row.item));
+      if (stats !== undefined) add(events, this.#lines.events, this.#known.events, this.#statsLine(stats));
+      if (line !== undefined) add(output, this.#lines.output, this.#known.output, outputLine(line));
+      this.#lines.count(record);
+    }
+    const files = Object.fromEntries(
+      [
+        ['wandb-history.jsonl', history] as const,
+        ['wandb-events.jsonl', events] as const,
+        ['output.log', output] as const,
+        ['wandb-summary.json', { offset: 0, content: summaryChanged ? [jsonOf(this.#summary)] : [] }] as const,
+      ].filter(([, { content }]) => content.length > 0),
+    );
+    if (Object.keys(files).length > 0) await this.#stream({ files });
+    await this.#sendFiles(this.#files.splice(0));
+    return more;
+  }
+
+  #read(): { records: WandbRecord[]; more: boolean } {
+    const descriptor = openSync(this.source.file, 'r');
+    const records: WandbRecord[] = [];
+    let bytes = 0;
+    try {
+      for (const stored of readRecords(descriptor, this.#position)) {
+        records.push(decodeRecord(stored.bytes));
+        bytes += stored.bytes.length;
+        this.#position = stored.end;
+        if (bytes > REQUEST_BYTES) return { records, more: true };
+      }
+      return { records, more: false };
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  async #start(run: RunPart): Promise<void> {
+    this.#startTime = secondsOf(run.start_time);
+    this.#run = await upsertBucket(this.server, run, wrapped(run.config?.update ?? []));
+    const held = this.#run.lines;
+    const { untouched, rowsBefore } = this.source;
+    this.#known = new Lines(
+      Math.min(held.history, rowsBefore + untouched.history),
+      Math.min(held.events, untouched.events),
+      Math.min(held.output, untouched.output),
+    );
+  }
+
+  async #stream(body: Readonly<Record<string, unknown>>): Promise<void> {
+    if (this.#run === undefined) return;
+    const { entity, project, id } = this.#run;
+    const at = [entity, project, id].map(encodeURIComponent).join('/');
+    await this.server.post(`/files/${at}/file_stream`, body);
+    this.#sentAt = performance.now();
+  }
+
+  async #sendFiles(names: readonly string[]): Promise<void> {
+    if (this.#run === undefined || names.length === 0) return;
+    const { headers, files } = await createRunFiles(this.server, this.#run, names);
+    for (const { name, uploadUrl } of files) {
+      const bytes = Uint8Array.from(readFileSync(path.join(this.source.filesFolder, name)));
+      await this.server.put(uploadUrl, headers, bytes);
+    }
+  }
+
+  #statsLine({ timestamp, item }: NonNullable<WandbRecord['stats']>): string {
+    const at = secondsOf(timestamp);
+    const values = Object.entries(valuesOf(item)).map(([key, value]) => [`system.${key}`, value]);
+    const runtime = at - this.#startTime;
+    return jsonOf({ _wandb: true, _timestamp: at, _runtime: runtime, ...(Object.fromEntries(values) as object) });
+  }
+}
+
+/** Line number `at` goes to the server unless it is below `known`. */
+function add(chunk: Chunk, at: number, known: number, line: string): void {
+  if (at < known) return;
+  if (chunk.content.length === 0) chunk.offset = at;
+  chunk.content.push(line);
+}
+
+function historyLine(item: readonly Item[]): string {
+  return jsonOf(valuesOf(item));
+}
+
+function outputLine({ output_type: type, timestamp, line }: NonNullable<WandbRecord['output_raw']>): string {
+  const time = new Date(1000 * secondsOf(timestamp)).toISOString().replace('Z', '000');
+  return `${type === STDERR ? 'ERROR ' : ''}${time} ${line.replace(/\n$/, '')}`;
+}
+
+function valuesOf(items: readonly Item[]): Record<string, unknown> {
+  return Object.fromEntries(items.map(({ key, value_json: json }) => [key, JSON.parse(json) as unknown]));
+}
+
+/** Config values as the server has them: `{"lr": {"value": 0.1}}`. */
+function wrapped(items: readonly Item[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(valuesOf(items)).map(([key, value]) => [key, { value }]));
+}

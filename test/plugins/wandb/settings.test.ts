@@ -1,0 +1,69 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { options } from '../../../plugins/wandb/options.js';
+import { settingsOf, type Environment } from '../../../plugins/wandb/settings.js';
+import { emptyFolder } from '../../e2e/command.js';
+
+const KEY = 'k'.repeat(40);
+/** No netrc of the machine's is read. */
+const settings = (given: object, environment: Environment = {}) =>
+  settingsOf(options.parse(given), { NETRC: '/nowhere', ...environment });
+
+test('without a key a run is offline, with one online; mode and WANDB_MODE say otherwise, the config first', (t) => {
+  t.is(settings({}).mode, 'offline');
+  t.is(settings({}, { WANDB_API_KEY: KEY }).mode, 'online');
+  t.is(settings({}, { WANDB_API_KEY: KEY, WANDB_MODE: 'offline' }).mode, 'offline');
+  t.is(settings({}, { WANDB_API_KEY: KEY, WANDB_MODE: 'dryrun' }).mode, 'offline');
+  t.is(settings({}, { WANDB_MODE: 'disabled' }).mode, 'disabled');
+  t.is(settings({ mode: 'offline' }, { WANDB_API_KEY: KEY, WANDB_MODE: 'online' }).mode, 'offline');
+  t.is(settings({ mode: 'online' }, { WANDB_API_KEY: KEY, ESPALIER_REHEARSAL: '1' }).mode, 'offline');
+});
+
+test('the config wins over the environment, key by key', (t) => {
+  const environment = {
+    WANDB_PROJECT: 'p',
+    WANDB_ENTITY: 'e',
+    WANDB_NAME: 'n',
+    WANDB_RUN_ID: 'i',
+    WANDB_RUN_GROUP: 'g',
+    WANDB_JOB_TYPE: 'j',
+    WANDB_TAGS: 'a,b',
+    WANDB_NOTES: 'o',
+    WANDB_DIR: 'd',
+    WANDB_BASE_URL: 'http://host:1/',
+    WANDB_CONSOLE: 'off',
+  };
+  const { id, ...from } = settings({}, environment);
+  t.like(from, { project: 'p', entity: 'e', name: 'n', group: 'g', jobType: 'j', tags: ['a', 'b'], notes: 'o' });
+  t.like(from, { dir: 'd', baseUrl: 'http://host:1', console: false });
+  t.deepEqual(id, { config: undefined, environment: 'i' });
+  const given = { project: 'P', entity: 'E', name: 'N', group: 'G', job_type: 'J', tags: [], notes: '', dir: 'D' };
+  t.like(settings(given, environment), { project: 'P', entity: 'E', name: 'N', group: 'G', jobType: 'J', notes: '' });
+  t.deepEqual(settings(given, environment).tags, []);
+  t.is(settings({}).project, 'espalier');
+});
+
+test('the key that `wandb login` left is found by host, in any layout', (t) => {
+  const file = path.join(emptyFolder(t), 'netrc');
+  writeFileSync(
+    file,
+    `# mine\nmachine api.wandb.ai\n  login user\n  password ${KEY}\nmachine other:8080 login user password ${KEY.replaceAll('k', 'o')}\n`,
+  );
+  t.is(settings({}, { NETRC: file }).apiKey, KEY);
+  t.is(settings({ base_url: 'http://other:8080' }, { NETRC: file }).apiKey, 'o'.repeat(40));
+  t.is(settings({ base_url: 'http://third' }, { NETRC: file }).mode, 'offline');
+});
+
+test('what cannot be meant is told', (t) => {
+  const refused = (given: object, environment: Environment): string => {
+    const error = t.throws(() => settings(given, environment));
+    return `${error.message} ${String(Reflect.get(error, 'code'))}`;
+  };
+  t.regex(refused({ mode: 'online' }, {}), /mode is online.*no API key.*wandb login.*ESP_WANDB_KEY/);
+  t.regex(refused({}, { WANDB_API_KEY: 'short' }), /5 characters.*40 or more.*ESP_WANDB_KEY/);
+  t.regex(refused({}, { WANDB_MODE: 'ofline' }), /WANDB_MODE is ofline.*offline.*ESP_WANDB_SETTING/);
+  t.regex(refused({}, { WANDB_PROJECT: 'a/b' }), /WANDB_PROJECT.*ESP_WANDB_SETTING/);
+  t.regex(refused({}, { WANDB_BASE_URL: 'host' }), /WANDB_BASE_URL is host.*ESP_WANDB_SETTING/);
+  t.false(options.safeParse({ project: 'a/b' }).success);
+});
