@@ -21,6 +21,7 @@ export { RandomStream, RandomStreams } from './random/streams.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';
 export { ModelGrowth } from './run/growth.js';
+export { AppendFile, type AppendFileOptions } from './files/append-file.js';
 export { RunFolder } from './run/folder.js';
 export { Terminal } from './terminal.js';
 export { estimateLoss, fullLoss } from './run/estimate-loss.js';

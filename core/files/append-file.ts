@@ -1,0 +1,158 @@
+import { closeSync, constants, fstatSync, mkdirSync, openSync, write, writeSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { messageOf } from '../errors.js';
+
+const { O_CREAT, O_WRONLY } = constants;
+const writeAt = promisify(write);
+const DEFAULT_LIMIT = 4 * 2 ** 20;
+/** Appends are joined into writes of at least this size, where there are that many. */
+const JOINED_BYTES = 64 * 2 ** 10;
+
+export interface AppendFileOptions {
+  /** Bytes that may wait in memory, or one append that is larger; default 4 MiB. */
+  readonly limit?: number;
+  /** Told in one line of the first write that fails, and at the end of what could not be written at all. */
+  readonly onFailure: (line: string) => void;
+}
+
+/**
+ * A file that grows at its end while a run goes on: what every sink writes through. `append` only puts into memory;
+ * one write at a time hands that to the system in the background, in order. What waits is bounded: over the limit
+ * `append` itself waits for the disk, rather than drop anything. A write that fails is tried again with the next
+ * append, and nothing is thrown: a full disk is no reason for a run to end.
+ *
+ * One process at a time writes the file. It is made, with its folder, by the first append, and never truncated.
+ */
+export class AppendFile {
+  /** In order, what is not known to be in the file yet. */
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  /** Where the first that waits belongs. */
+  #position = 0;
+  #lostBytes = 0;
+  #descriptor: number | undefined;
+  #writing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #told = false;
+  readonly #limit: number;
+
+  constructor(
+    /** Absolute. */
+    readonly path: string,
+    private readonly options: AppendFileOptions,
+  ) {
+    this.#limit = options.limit ?? DEFAULT_LIMIT;
+  }
+
+  /**
+   * Adds to the end. Bytes are not copied: leave them as they are.
+   * @returns false when it was not taken: the file is closed, or writing fails and the limit is reached
+   */
+  append(data: string | Uint8Array): boolean {
+    if (this.#closing !== undefined) return false;
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    if (this.#waitingBytes + bytes.length > this.#limit && !this.#writeNow()) {
+      this.#lostBytes += bytes.length;
+      return false;
+    }
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#writing ??= this.#writeWaiting();
+    return true;
+  }
+
+  /** Resolves when all that was appended is with the system, or writing it has failed. Never rejects. */
+  async flush(): Promise<void> {
+    await this.#writing;
+    await (this.#writing ??= this.#writeWaiting());
+  }
+
+  /** Writes what waits and lets the file go. Never rejects: what is lost is told of. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.flush();
+    const lost = this.#lostBytes + this.#waitingBytes;
+    if (lost > 0) this.#tell(`: ${lost.toLocaleString('en-US')} bytes could not be written and are lost`);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    if (this.#descriptor === undefined) return;
+    try {
+      closeSync(this.#descriptor);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  async #writeWaiting(): Promise<void> {
+    // What is appended in the same turn goes into the same write.
+    await Promise.resolve();
+    try {
+      for (let bytes = this.#first(); bytes !== undefined; bytes = this.#first()) {
+        const { bytesWritten } = await writeAt(this.#open(), bytes, 0, bytes.length, this.#position);
+        // Otherwise `#writeNow` has put the same bytes in the same place meanwhile.
+        if (this.#waiting[0] === bytes) this.#written(bytesWritten);
+      }
+    } catch (thrown) {
+      this.#fail(thrown);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  /** Writes all that waits, also what is being written in the background: the same bytes, to the same place. */
+  #writeNow(): boolean {
+    try {
+      const descriptor = this.#open();
+      for (let bytes = this.#first(); bytes !== undefined; bytes = this.#first()) {
+        this.#written(writeSync(descriptor, bytes, 0, bytes.length, this.#position));
+      }
+      return true;
+    } catch (thrown) {
+      this.#fail(thrown);
+      return false;
+    }
+  }
+
+  /** What to write next: small appends are joined. */
+  #first(): Uint8Array | undefined {
+    const [first] = this.#waiting;
+    if (first !== undefined && first.length < JOINED_BYTES && this.#waiting.length > 1) {
+      this.#waiting = [Buffer.concat(this.#waiting)];
+    }
+    return this.#waiting[0];
+  }
+
+  #written(count: number): void {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    if (count === 0 && first.length > 0) throw new Error('the system took none of it');
+    this.#position += count;
+    this.#waitingBytes -= count;
+    if (count === first.length) this.#waiting.shift();
+    else this.#waiting[0] = first.subarray(count);
+  }
+
+  #open(): number {
+    if (this.#descriptor === undefined) {
+      mkdirSync(path.dirname(this.path), { recursive: true });
+      this.#descriptor = openSync(this.path, O_WRONLY | O_CREAT, 0o666);
+      this.#position = fstatSync(this.#descriptor).size;
+    }
+    return this.#descriptor;
+  }
+
+  #fail(thrown: unknown): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#tell(` cannot be written: ${messageOf(thrown)}; it is tried again`);
+  }
+
+  #tell(what: string): void {
+    this.options.onFailure(`${path.basename(this.path)}${what}`);
+  }
+}
