@@ -25,6 +25,7 @@ export { AppendFile, type AppendFileOptions } from './files/append-file.js';
 export { keepLines } from './files/keep-lines.js';
 export { RunFolder } from './run/folder.js';
 export { Terminal } from './terminal.js';
+export { useEngine } from './run/use-engine.js';
 export { writeText, type TextChoices } from './run/write-text.js';
 export { version } from './version.js';
 export { estimateLoss, fullLoss } from './run/estimate-loss.js';

@@ -6,13 +6,15 @@ import writeFileAtomic from 'write-file-atomic';
  * what came after it. What follows the last line break goes too: a process that was killed may leave half a line.
  * Nothing happens where there is no file, or nothing to take away.
  * @param wanted asked for each line, without its line break
+ * @returns how many lines are left
  */
-export function keepLines(file: string, wanted: (line: string, index: number) => boolean): void {
+export function keepLines(file: string, wanted: (line: string, index: number) => boolean): number {
   const content = contentOf(file);
-  if (content === undefined) return;
+  if (content === undefined) return 0;
   const lines = content.split('\n').slice(0, -1);
   const kept = lines.filter(wanted).map((line) => `${line}\n`);
   if (kept.length < lines.length || !content.endsWith('\n')) writeFileAtomic.sync(file, kept.join(''));
+  return kept.length;
 }
 
 function contentOf(file: string): string | undefined {

@@ -47,12 +47,8 @@ export default class Csv {
   @On('run:start')
   start({ state, resumedFrom }: RunStart): void {
     if (resumedFrom === undefined) rmSync(this.#file.path, { force: true });
-    else {
-      keepLines(this.#file.path, (line, index) => {
-        if (index === 0) this.#empty = false;
-        return index === 0 || Number(line.slice(0, line.indexOf(','))) <= state.iteration;
-      });
-    }
+    const upTo = (line: string): boolean => Number(line.slice(0, line.indexOf(','))) <= state.iteration;
+    this.#empty = keepLines(this.#file.path, (line, index) => index === 0 || upTo(line)) === 0;
   }
 
   @On('metrics')
@@ -63,8 +59,7 @@ export default class Csv {
       name,
       value,
     ]);
-    this.#file.append(stringify(this.#empty ? [COLUMNS, ...rows] : rows));
-    this.#empty = false;
+    if (this.#file.append(stringify(this.#empty ? [COLUMNS, ...rows] : rows))) this.#empty = false;
   }
 
   /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
