@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { EspalierError, messageOf, usageErrorIn } from '../errors.js';
-import { version } from '../run/create.js';
+import { version } from '../version.js';
 import { doctorCommand, engineCommand } from './engines.js';
 import { checkpointCommand } from './checkpoint.js';
 import { evaluateCommand } from './evaluate.js';

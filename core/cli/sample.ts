@@ -1,8 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { Dataset, TokenizerFactory, Tokenizers, type Tokenizer } from '../contracts/data.js';
-import { isUsageError, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { RandomStreams } from '../random/streams.js';
 import type { Run } from '../run/run.js';
+import { writeText } from '../run/write-text.js';
 import { Terminal } from '../terminal.js';
 import { newestRun, runArgument } from './newest-run.js';
 import { wholeFrom } from './options.js';
@@ -73,24 +74,9 @@ type Choices = Pick<SampleFlags, 'prompt' | 'tokens' | 'temperature' | 'topK' | 
 
 function generate(run: Run, tokenizer: Tokenizer, choices: Choices, index: number): string {
   const stream = new RandomStreams(choices.seed).at('sample', index);
-  const prompt = choices.prompt === undefined ? startOf(tokenizer) : [...tokenizer.encode(choices.prompt)];
-  const ids = run.model.generate(prompt, {
-    maxNewTokens: choices.tokens,
-    temperature: choices.temperature,
-    topK: choices.topK,
-    random: () => stream.float(),
-  });
-  return tokenizer.decode([...prompt, ...ids]);
-}
-
-/** A line break; the first token where the training text is a single line. */
-function startOf(tokenizer: Tokenizer): number[] {
-  try {
-    return [...tokenizer.encode('\n')];
-  } catch (thrown) {
-    if (!isUsageError(thrown)) throw thrown;
-    return [0];
-  }
+  const { prompt, tokens, temperature, topK } = choices;
+  const written = writeText(run.model, tokenizer, { prompt, tokens, temperature, topK, random: () => stream.float() });
+  return written.prompt + written.text;
 }
 
 function text(given: string): string {

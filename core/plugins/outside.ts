@@ -32,7 +32,7 @@ export async function importOutside(file: string): Promise<unknown> {
       fileURLToPath(new URL(`./bridge/${bridge}`, import.meta.url)),
     ]),
   );
-  const jiti: (file: string) => unknown = createJiti(import.meta.url, { alias, fsCache: false, interopDefault: false });
+  const jiti: (file: string) => unknown = createJiti(import.meta.url, { alias, fsCache: false });
   // Not its `import`: that wraps the bridges in a proxy which binds classes, so that they are no longer the core's.
   return jiti(file);
 }

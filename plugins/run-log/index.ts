@@ -1,28 +1,36 @@
-import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync, type WriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import {
+  AppendFile,
+  Dataset,
+  Engine,
   inject,
+  keepLines,
   Logger,
   MetricNames,
+  Model,
   On,
   Plugin,
+  RunConfig,
   RunFolder,
   RunState,
   type CheckpointFailed,
   type CheckpointSaved,
   type EvaluationEnd,
+  type IterationEnd,
   type Metrics,
   type OperationEvent,
   type RunEnd,
   type RunStart,
   type Sample,
 } from '../../core/index.js';
+import { configLines, headerLines, logLines, metricLines, stepLine } from './lines.js';
 
 /** Lines of these have an iteration: those after a checkpoint are written again by a run that goes on from it. */
-const BY_ITERATION = ['metrics.jsonl', 'timings.jsonl'];
-const FILES = [...BY_ITERATION, 'events.jsonl', 'run.log'];
+const BY_ITERATION = ['metrics.jsonl', 'timings.jsonl'] as const;
+const FILES = [...BY_ITERATION, 'events.jsonl', 'run.log'] as const;
+type FileName = (typeof FILES)[number];
 
 const options = z
   .strictObject({
@@ -34,41 +42,64 @@ const options = z
   name: 'run-log',
   summary: 'metrics.jsonl, timings.jsonl, events.jsonl and run.log in the run’s folder.',
   config: options,
-  before: ['evaluation', 'checkpoint', 'progress'],
+  before: ['training-metrics', 'evaluation', 'checkpoint', 'progress'],
   critical: false,
 })
 export default class RunLog {
-  readonly #streams = new Map<string, WriteStream>();
-  /** Files that could not be written: each is told of once, and tried again with the next line. */
-  readonly #failed = new Set<string>();
+  readonly #files: ReadonlyMap<FileName, AppendFile>;
   #stopListening: () => void = () => undefined;
+  /** The last iteration, until its line is written. */
+  #step: IterationEnd | undefined;
 
   constructor(
     @inject(Logger) private readonly log: Logger,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(RunState) private readonly runState: RunState,
+    @inject(RunConfig) private readonly config: RunConfig,
     @inject(MetricNames) private readonly names: MetricNames,
-  ) {}
+    @inject(Engine) private readonly engine: Engine,
+    @inject(Dataset) private readonly data: Dataset,
+    @inject(Model) private readonly model: Model,
+  ) {
+    const onFailure = (line: string): void => {
+      log.warn(line);
+    };
+    this.#files = new Map(FILES.map((name) => [name, new AppendFile(path.join(folder.path, name), { onFailure })]));
+  }
 
   @On('run:start')
   start({ state, maxIters, resumedFrom }: RunStart): void {
     this.#goOnAt(resumedFrom === undefined ? 0 : state.iteration, resumedFrom !== undefined);
-    this.#stopListening = this.log.addSink((level, line) => {
-      this.#append('run.log', `${new Date().toISOString()} ${level.padEnd(5)} ${line}`);
+    this.#stopListening = this.log.addSink((level, text) => {
+      this.#logged(level, text);
     });
+    const { engine, data, model, folder } = this;
+    const parts = { name: this.config.run.name, folder, engine, data, model };
+    const from = { iteration: state.iteration, maxIters, resumedFrom };
+    for (const line of [...headerLines(parts, from), ...configLines(folder)]) this.#logged('info', line);
     this.#event('run:start', { iteration: state.iteration, max_iters: maxIters, resumed_from: resumedFrom ?? null });
+  }
+
+  @On('iteration:end')
+  step(step: IterationEnd): void {
+    this.#step = step;
   }
 
   /** What hangs on the clock has a file of its own: `metrics.jsonl` of the same run twice is the same, byte for byte. */
   @On('metrics')
   metrics({ iteration, values }: Metrics): void {
     const { exact, clock } = this.names.split(values);
-    const write = (file: string, part: Record<string, number>): void => {
+    const write = (file: FileName, part: Record<string, number>): void => {
       if (Object.keys(part).length === 0) return;
       this.#append(file, JSON.stringify({ iter: iteration, tokens: this.runState.tokens, ...part }));
     };
     write('metrics.jsonl', exact);
     write('timings.jsonl', clock);
+    if (this.#step?.iteration === iteration - 1) {
+      this.#logged('info', stepLine(this.#step));
+      this.#step = undefined;
+    }
+    for (const line of metricLines(iteration, values)) this.#logged('info', line);
   }
 
   @On('sample')
@@ -89,8 +120,7 @@ export default class RunLog {
   /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
   @On('checkpoint:due')
   async flush(): Promise<void> {
-    const streams = [...this.#streams.values()];
-    await Promise.all(streams.map((stream) => new Promise((done) => stream.write('', done))));
+    await Promise.all([...this.#files.values()].map((file) => file.flush()));
   }
 
   @On('checkpoint:saved')
@@ -111,8 +141,7 @@ export default class RunLog {
 
   async dispose(): Promise<void> {
     this.#stopListening();
-    // What cannot be written is told of by the stream's own listener.
-    await Promise.allSettled([...this.#streams.values()].map((stream) => finished(stream.end())));
+    await Promise.all([...this.#files.values()].map((file) => file.close()));
   }
 
   /** What was logged after the checkpoint is logged again; a run that starts over starts new files. */
@@ -120,7 +149,7 @@ export default class RunLog {
     const at = (name: string): string => path.join(this.folder.path, name);
     try {
       if (!keep) for (const name of FILES) rmSync(at(name), { force: true });
-      else for (const name of BY_ITERATION) if (existsSync(at(name))) cutAfter(at(name), iteration);
+      else for (const name of BY_ITERATION) keepLines(at(name), (line) => iterationOf(line) <= iteration);
     } catch {
       // What is wrong with a file is told of when its first line is written.
     }
@@ -130,31 +159,18 @@ export default class RunLog {
     this.#append('events.jsonl', JSON.stringify({ time: new Date().toISOString(), event, ...facts }));
   }
 
-  #append(name: string, line: string): void {
-    let stream = this.#streams.get(name);
-    if (stream === undefined) {
-      stream = createWriteStream(path.join(this.folder.path, name), { flags: 'a' });
-      stream.on('error', (error) => {
-        this.#streams.delete(name);
-        if (this.#failed.has(name)) return;
-        this.#failed.add(name);
-        this.log.warn(`${name} cannot be written: ${error.message}`);
-      });
-      this.#streams.set(name, stream);
-    }
-    stream.write(`${line}\n`);
+  #logged(level: string, text: string): void {
+    for (const line of logLines(new Date(), level, text)) this.#append('run.log', line);
   }
-}
 
-function cutAfter(file: string, iteration: number): void {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  const before = lines.filter((line) => iterationOf(line) <= iteration);
-  if (before.length < lines.length - 1) writeFileSync(file, before.map((line) => `${line}\n`).join(''));
+  #append(name: FileName, line: string): void {
+    this.#files.get(name)?.append(`${line}\n`);
+  }
 }
 
 const lineSchema = z.looseObject({ iter: z.int() });
 
-/** Infinity for what is no whole line: a process that was killed may leave half of one. */
+/** Infinity for what is no line of a metrics file. */
 function iterationOf(line: string): number {
   try {
     return lineSchema.parse(JSON.parse(line)).iter;

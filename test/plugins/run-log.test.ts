@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
-import { Logger, MetricNames } from '../../core/index.js';
+import { Logger, MetricNames, version, type Metrics } from '../../core/index.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
 
 const settings = [
@@ -24,6 +24,20 @@ function lines(folder: string, name: string): string[] {
 
 function facts(folder: string, name: string): Record<string, unknown>[] {
   return lines(folder, name).map((line) => record.parse(JSON.parse(line)));
+}
+
+/** `a=1 b=2` as an object. */
+function valuesOf(line: string): Record<string, number> {
+  return Object.fromEntries(
+    line.split(' ').map((pair) => {
+      const at = pair.indexOf('=');
+      return [pair.slice(0, at), Number(pair.slice(at + 1))];
+    }),
+  );
+}
+
+function without(values: Readonly<Record<string, number>>, prefix: string): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !name.startsWith(prefix)));
 }
 
 test('each line of metrics.jsonl is the numbers of one step, in order, as the events had them', async (t) => {
@@ -99,6 +113,43 @@ test('run.log has what was logged, with level and time; a run that goes on adds 
   t.is(facts(folder, 'metrics.jsonl').length, 5, 'what came after the checkpoint is logged again');
 });
 
+test('run.log begins with what runs and its config, and has a line for each logged step and each event of metrics', async (t) => {
+  const folder = textFolder(t);
+  const { run } = await debugRun(t, folder, ...settings);
+  const events: Metrics[] = [];
+  run.bus.on('metrics', (event) => events.push(event));
+  run.bus.listen({ plugin: 'test', event: 'iteration:end', critical: true }, async ({ iteration }) => {
+    if (iteration !== 1) return;
+    await run.bus.dispatch('metrics', { iteration: 2, values: { 'analysis/rank': 0.5, other: 1e-7 } });
+    run.container.resolve(Logger).info('a text\nof two lines');
+  });
+  await run.setUp();
+  await run.train();
+  await run.dispose();
+  const log = lines(folder, 'run.log').map((line) => line.slice(line.indexOf(' ') + 7));
+  const of = (word: string): string[] =>
+    log.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length + 1));
+  const header = of('HEADER');
+  t.is(header[0], `espalier ${version}`);
+  t.is(header[1], 'run debug, in out');
+  t.true(Math.abs(Date.parse(header[2]?.slice('date '.length) ?? '') - Date.now()) < 60_000);
+  t.regex(header[3] ?? '', /^engine cpu: /);
+  t.regex(header[4] ?? '', /^data text\.txt/);
+  t.regex(header[5] ?? '', /^model [\d,]+ parameters, [\d,]+ of them trained$/);
+  t.is(header[6], 'iterations 0 to 6');
+  t.is(`${of('CONFIG').join('\n')}\n`, readFileSync(path.join(folder, 'out/config.yaml'), 'utf8'));
+  t.deepEqual(
+    of('STEP').map((line) => line.replaceAll(/=[\d.e+-]+/g, '=#')),
+    [2, 3, 4, 6].map((step) => `${String(step)}/6 loss=# lr=# grad_norm=# tokens=#`),
+  );
+  t.deepEqual(
+    of('METRICS').map(valuesOf),
+    events.map(({ iteration, values: all }) => ({ iter: iteration, ...without(all, 'analysis/') })),
+  );
+  t.deepEqual(of('ANALYSIS'), ['iter=2 analysis/rank=0.5']);
+  t.deepEqual(log.slice(log.indexOf('a text'), log.indexOf('a text') + 2), ['a text', 'of two lines']);
+});
+
 test('a log that cannot be written is told of, and the run goes on', async (t) => {
   const folder = textFolder(t);
   mkdirSync(path.join(folder, 'out/metrics.jsonl'), { recursive: true });
@@ -110,7 +161,8 @@ test('a log that cannot be written is told of, and the run goes on', async (t) =
   await run.setUp();
   t.is((await run.train()).status, 'done');
   await run.dispose();
-  t.is(told.length, 1, told.join('\n'));
-  t.regex(told.join(), /metrics\.jsonl cannot be written/);
+  t.is(told.length, 2, told.join('\n'));
+  t.regex(told[0] ?? '', /metrics\.jsonl cannot be written/);
+  t.regex(told[1] ?? '', /metrics\.jsonl: \d+ bytes could not be written and are lost/);
   t.is(facts(folder, 'events.jsonl').at(-1)?.['event'], 'run:end');
 });

@@ -1,0 +1,74 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { stringify } from 'csv-stringify/sync';
+import {
+  AppendFile,
+  inject,
+  keepLines,
+  Logger,
+  On,
+  Plugin,
+  RunFolder,
+  RunState,
+  type Metrics,
+  type RunStart,
+} from '../../core/index.js';
+
+const FILE = 'metrics.csv';
+const COLUMNS = ['iter', 'tokens', 'metric', 'value'];
+
+/**
+ * One row a value: names that appear late add rows, not a column to every row before, so what is written is never
+ * written again; and every column has one type.
+ */
+@Plugin({
+  name: 'csv',
+  summary: 'metrics.csv in the run’s folder: every value of every metric, one row each (iter,tokens,metric,value).',
+  before: ['checkpoint'],
+  critical: false,
+})
+export default class Csv {
+  readonly #file: AppendFile;
+  #empty = true;
+
+  constructor(
+    @inject(RunFolder) folder: RunFolder,
+    @inject(RunState) private readonly runState: RunState,
+    @inject(Logger) log: Logger,
+  ) {
+    this.#file = new AppendFile(path.join(folder.path, FILE), {
+      onFailure: (line) => {
+        log.warn(line);
+      },
+    });
+  }
+
+  /** What was logged after the checkpoint is logged again; a run that starts over starts a new file. */
+  @On('run:start')
+  start({ state, resumedFrom }: RunStart): void {
+    if (resumedFrom === undefined) rmSync(this.#file.path, { force: true });
+    const upTo = (line: string): boolean => Number(line.slice(0, line.indexOf(','))) <= state.iteration;
+    this.#empty = keepLines(this.#file.path, (line, index) => index === 0 || upTo(line)) === 0;
+  }
+
+  @On('metrics')
+  metrics({ iteration, values }: Metrics): void {
+    const rows: unknown[][] = Object.entries(values).map(([name, value]) => [
+      iteration,
+      this.runState.tokens,
+      name,
+      value,
+    ]);
+    if (this.#file.append(stringify(this.#empty ? [COLUMNS, ...rows] : rows))) this.#empty = false;
+  }
+
+  /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
+  @On('checkpoint:due')
+  flush(): Promise<void> {
+    return this.#file.flush();
+  }
+
+  dispose(): Promise<void> {
+    return this.#file.close();
+  }
+}

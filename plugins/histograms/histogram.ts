@@ -1,0 +1,45 @@
+import type { Histogram } from '../../core/index.js';
+
+export type Spread = Omit<Histogram, 'iteration' | 'name'>;
+
+/**
+ * Counts values in buckets of one width from the smallest to the largest, as numpy.histogram does: the last bucket has
+ * its upper edge too, and where all values are equal the buckets span 0.5 to both sides.
+ * @returns undefined where no value is finite; those that are not are left out
+ */
+export function histogramOf(values: ArrayLike<number>, buckets: number): Spread | undefined {
+  const all = rangeOf(values);
+  if (all === undefined) return undefined;
+  const [min, max] = all.min === all.max ? [all.min - 0.5, all.max + 0.5] : [all.min, all.max];
+  const edges = Array.from({ length: buckets + 1 }, (_, i) =>
+    i === buckets ? max : min + ((max - min) * i) / buckets,
+  );
+  const counts = new Array<number>(buckets).fill(0);
+  const perWidth = buckets / (max - min);
+  let sum = 0;
+  let sumOfSquares = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? NaN;
+    if (!Number.isFinite(value)) continue;
+    sum += value;
+    sumOfSquares += value * value;
+    let bucket = Math.min(buckets - 1, Math.floor((value - min) * perWidth));
+    // The division rounds: the edges decide.
+    if (value < (edges[bucket] ?? -Infinity)) bucket--;
+    else if (bucket < buckets - 1 && value >= (edges[bucket + 1] ?? Infinity)) bucket++;
+    counts[bucket] = (counts[bucket] ?? 0) + 1;
+  }
+  return { edges, counts, sum, sumOfSquares };
+}
+
+function rangeOf(values: ArrayLike<number>): { min: number; max: number } | undefined {
+  let min = Infinity;
+  let max = -Infinity;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? NaN;
+    if (!Number.isFinite(value)) continue;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return min <= max ? { min, max } : undefined;
+}

@@ -1,0 +1,126 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { z } from 'zod';
+import {
+  Dataset,
+  Engine,
+  EventBus,
+  inject,
+  isUsageError,
+  Logger,
+  messageOf,
+  Model,
+  On,
+  Plugin,
+  PluginConfig,
+  RandomStreams,
+  RunConfig,
+  RunControl,
+  useEngine,
+  writeText,
+  type EvaluationEnd,
+  type RunStart,
+  type Tokenizer,
+} from '../../core/index.js';
+
+const options = z
+  .strictObject({
+    interval: z.int().min(1).default(1).describe('evaluations between samples; the last evaluation has them too'),
+    prompts: z
+      .array(z.string().min(1, 'give at least one character'))
+      .default([])
+      .describe('texts to go on from; none: one sample from a line break'),
+    tokens: z.int().min(1).default(100).describe('tokens to write for each prompt'),
+    temperature: z.number().min(0).default(0.8).describe('below 1: more sure of itself; 0: always the likeliest token'),
+    top_k: z.int().min(0).default(200).describe('choose among the k likeliest tokens; 0: among all'),
+  })
+  .meta({ resume: 'free' });
+
+const stateSchema = z.strictObject({ skipped: z.int().min(0) });
+
+/**
+ * Random numbers are a stream of their own for each iteration and prompt: training draws the same with and without,
+ * and nothing is kept of them.
+ */
+@Plugin({
+  name: 'samples',
+  summary: 'Has the model write at evaluations, so that its progress can be read.',
+  config: options,
+  after: ['evaluation'],
+  critical: false,
+})
+export default class Samples {
+  /** Evaluations since the last samples. */
+  #skipped = 0;
+  /** Undefined stands for a line break. */
+  #prompts: (string | undefined)[] = [];
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(RunConfig) private readonly run: RunConfig,
+    @inject(EventBus) private readonly bus: EventBus,
+    @inject(RunControl) private readonly control: RunControl,
+    @inject(RandomStreams) private readonly random: RandomStreams,
+    @inject(Engine) private readonly engine: Engine,
+    @inject(Dataset) private readonly data: Dataset,
+    @inject(Model) private readonly model: Model,
+    @inject(Logger) private readonly log: Logger,
+  ) {}
+
+  @On('run:start')
+  start(_: RunStart): void {
+    const { tokenizer } = this.data;
+    const { prompts } = this.config;
+    if (tokenizer === undefined) {
+      this.log.warn('samples: the data has no tokenizer, so the model writes no text: nothing is sampled');
+    } else {
+      this.#prompts =
+        prompts.length === 0 ? [undefined] : prompts.filter((prompt) => this.#hasTokens(prompt, tokenizer));
+    }
+  }
+
+  @On('evaluation:end')
+  async write({ iteration }: EvaluationEnd): Promise<void> {
+    this.#skipped++;
+    if (this.#skipped < this.config.interval && iteration !== this.run.train.max_iters) return;
+    this.#skipped = 0;
+    const { tokenizer } = this.data;
+    if (tokenizer === undefined) return;
+    for (const [index, prompt] of this.#prompts.entries()) {
+      // A signal is heard between two texts.
+      await nextTurn();
+      if (this.control.stopReasons.length > 0) return;
+      await this.#sample(tokenizer, iteration, index, prompt);
+    }
+  }
+
+  /** Nothing right after samples: the plugin can be turned on and off at a resume. */
+  state(): { skipped: number } | undefined {
+    return this.#skipped === 0 ? undefined : { skipped: this.#skipped };
+  }
+
+  restore(state: unknown): void {
+    this.#skipped = stateSchema.parse(state).skipped;
+  }
+
+  async #sample(tokenizer: Tokenizer, iteration: number, index: number, given: string | undefined): Promise<void> {
+    const { tokens, temperature, top_k: topK } = this.config;
+    const stream = this.random.at('samples', iteration, index);
+    useEngine(this.engine);
+    const choices = { prompt: given, tokens, temperature, topK, random: () => stream.float() };
+    const { prompt, text } = writeText(this.model, tokenizer, choices);
+    this.log.info(`sample at iteration ${String(iteration)}:\n${prompt}${text}`);
+    await this.bus.dispatch('sample', { iteration, prompt, text });
+  }
+
+  /** A slip in one prompt is told of; the others are gone on from. */
+  #hasTokens(prompt: string, tokenizer: Tokenizer): boolean {
+    try {
+      tokenizer.encode(prompt);
+      return true;
+    } catch (thrown) {
+      if (!isUsageError(thrown)) throw thrown;
+      this.log.warn(`samples: prompt ${JSON.stringify(prompt)} is left out: ${messageOf(thrown)}`);
+      return false;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { stepOf } from './messages.js';
+import { records } from './records.js';
+
+/** A run's files in a folder that other runs may write to, too: their names end with the run's. */
+export class EventFiles {
+  constructor(
+    private readonly folder: string,
+    private readonly run: string,
+  ) {}
+
+  /** Where the next file goes: TensorBoard reads them in the order of their names. @param now seconds since 1970 */
+  next(now: number): string {
+    const last = Math.max(-1, ...this.#all().map(({ stamp }) => stamp));
+    const stamp = String(Math.max(Math.floor(now), last + 1)).padStart(10, '0');
+    return path.join(this.folder, `events.out.tfevents.${stamp}.${this.run}`);
+  }
+
+  remove(): void {
+    for (const { file } of this.#all()) rmSync(file);
+  }
+
+  /** Takes away what belongs to later steps, and half a record at the end. */
+  cutAfter(step: number): void {
+    for (const { file } of this.#all()) {
+      const content = readFileSync(file);
+      const kept = records(content).filter(({ data }) => stepOf(data) <= step);
+      const left = Buffer.concat(kept.map(({ start, end }) => content.subarray(start, end)));
+      if (left.length < content.length) writeFileAtomic.sync(file, left);
+    }
+  }
+
+  #all(): { file: string; stamp: number }[] {
+    return namesIn(this.folder).flatMap((name) => {
+      const [, stamp, run] = /^events\.out\.tfevents\.(\d+)\.(.*)$/.exec(name) ?? [];
+      return run === this.run ? [{ file: path.join(this.folder, name), stamp: Number(stamp) }] : [];
+    });
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

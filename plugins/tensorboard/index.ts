@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import {
+  AppendFile,
+  inject,
+  Logger,
+  On,
+  Plugin,
+  PluginConfig,
+  RunConfig,
+  RunFolder,
+  type Histogram,
+  type Metrics,
+  type RunStart,
+  type Sample,
+} from '../../core/index.js';
+import { EventFiles } from './files.js';
+import { histogramEvent, restartEvent, scalarsEvent, textEvent, versionEvent } from './messages.js';
+import { record } from './records.js';
+
+const options = z
+  .strictObject({
+    dir: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('folder of the event files; `tensorboard` in the run’s folder when not given'),
+  })
+  .meta({ resume: 'free' });
+
+const SHOWN_PROMPT = 60;
+
+@Plugin({
+  name: 'tensorboard',
+  summary: 'Event files for TensorBoard: metrics, histograms, the texts that the model wrote, and the config.',
+  config: options,
+  before: ['checkpoint'],
+  critical: false,
+})
+export default class TensorBoard {
+  #file: AppendFile | undefined;
+  /** Prompts, by the tag that their texts have. */
+  readonly #tags = new Map<string, string>();
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(RunConfig) private readonly run: RunConfig,
+    @inject(RunFolder) private readonly folder: RunFolder,
+    @inject(Logger) private readonly log: Logger,
+  ) {}
+
+  /** What came after the checkpoint comes again: it is cut, and a TensorBoard that has seen it told to forget it. */
+  @On('run:start')
+  start({ state, resumedFrom }: RunStart): void {
+    const { dir } = this.config;
+    const folder = dir === undefined ? path.join(this.folder.path, 'tensorboard') : this.folder.fromConfig(dir);
+    const files = new EventFiles(folder, this.run.run.name);
+    if (resumedFrom === undefined) files.remove();
+    else files.cutAfter(state.iteration);
+    this.#file = new AppendFile(files.next(now()), {
+      onFailure: (line) => {
+        this.log.warn(line);
+      },
+    });
+    this.#add(versionEvent(now()));
+    if (resumedFrom !== undefined) this.#add(restartEvent(now(), state.iteration + 1));
+    const config = readFileSync(path.join(this.folder.path, 'config.yaml'), 'utf8');
+    this.#add(textEvent(now(), state.iteration, 'config', verbatim(config)));
+  }
+
+  @On('metrics')
+  metrics({ iteration, values }: Metrics): void {
+    this.#add(scalarsEvent(now(), iteration, values));
+  }
+
+  @On('histogram')
+  histogram(histogram: Histogram): void {
+    this.#add(histogramEvent(now(), histogram));
+  }
+
+  @On('sample')
+  sample({ iteration, prompt, text }: Sample): void {
+    this.#add(textEvent(now(), iteration, this.#tagOf(prompt), verbatim(prompt + text)));
+  }
+
+  /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
+  @On('checkpoint:due')
+  async flush(): Promise<void> {
+    await this.#file?.flush();
+  }
+
+  async dispose(): Promise<void> {
+    await this.#file?.close();
+  }
+
+  #add(event: Uint8Array): void {
+    this.#file?.append(record(event));
+  }
+
+  /** Such as `samples/Call me`; prompts that begin alike are numbered. */
+  #tagOf(prompt: string): string {
+    const start = `samples/${JSON.stringify(prompt).slice(1, -1).slice(0, SHOWN_PROMPT)}`;
+    for (let n = 1; ; n++) {
+      const tag = n === 1 ? start : `${start} (${String(n)})`;
+      const owner = this.#tags.get(tag) ?? prompt;
+      if (owner !== prompt) continue;
+      this.#tags.set(tag, prompt);
+      return tag;
+    }
+  }
+}
+
+/** Seconds since 1970, when an event is written: TensorBoard's axis of wall time. */
+function now(): number {
+  return Date.now() / 1000;
+}
+
+/** Text as a block of code: TensorBoard would show its lines as one paragraph of Markdown. */
+function verbatim(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
+}

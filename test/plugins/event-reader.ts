@@ -1,0 +1,49 @@
+import { execFileSync } from 'node:child_process';
+import { z } from 'zod';
+
+const python = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
+
+const point = <T extends z.ZodType>(value: T): z.ZodTuple<[z.ZodInt, T]> => z.tuple([z.int(), value]);
+const histogram = z.strictObject({
+  min: z.number(),
+  max: z.number(),
+  num: z.number(),
+  sum: z.number(),
+  sum_squares: z.number(),
+  bucket_limit: z.array(z.number()),
+  bucket: z.array(z.number()),
+});
+const content = z.strictObject({
+  scalars: z.record(z.string(), z.array(point(z.number()))),
+  histograms: z.record(z.string(), z.array(point(histogram))),
+  texts: z.record(z.string(), z.array(point(z.string()))),
+});
+export type EventContent = z.output<typeof content>;
+
+/** TensorBoard's own reader: [step, value] by tag. */
+const READER = `
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0, "histograms": 0, "tensors": 0}).Reload()
+tags = events.Tags()
+text = [tag for tag in tags["tensors"] if events.SummaryMetadata(tag).plugin_data.plugin_name == "text"]
+assert sorted(text) == sorted(tags["tensors"]), tags
+json.dump({
+    "scalars": {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in tags["scalars"]},
+    "histograms": {tag: [(e.step, vars(e.histogram_value)) for e in events.Histograms(tag)] for tag in tags["histograms"]},
+    "texts": {tag: [(e.step, e.tensor_proto.string_val[0].decode()) for e in events.Tensors(tag)] for tag in text},
+}, sys.stdout)
+`;
+
+/** What TensorBoard finds in a folder; undefined where it is not installed. */
+export function readByTensorBoard(folder: string): EventContent | undefined {
+  try {
+    execFileSync(python, ['-c', 'import tensorboard'], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  const out = execFileSync(python, ['-c', READER, folder], { stdio: 'pipe', maxBuffer: 1 << 28 });
+  return content.parse(JSON.parse(out.toString()));
+}
+
+export const NO_TENSORBOARD = `skipped: ${python} has no tensorboard (set ESPALIER_PEERS_PYTHON)`;
