@@ -25,6 +25,7 @@ import { chooseEngine } from './engine.js';
 import { defaultRunFolder, RunFolder } from './folder.js';
 import { ModelGrowth } from './growth.js';
 import { Run } from './run.js';
+import { Sections } from './sections.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
 import { TokenizersByName } from './tokenizers.js';
@@ -88,6 +89,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(Logger, log);
   container.registerInstance(EventBus, bus);
   container.registerInstance(RunControl, new RunControl());
+  container.registerInstance(Sections, new Sections());
   const state = new RunState();
   container.registerInstance(RunState, state);
   container.registerInstance(RandomStreams, new RandomStreams(checked.core.seed));

@@ -9,6 +9,7 @@ import type { Optimizer } from '../contracts/optimizer.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
 import type { RunControl } from './control.js';
+import type { Sections } from './sections.js';
 import { useEngine } from './use-engine.js';
 import { trainableParameters } from './parameters.js';
 import { microBatchStep } from './step.js';
@@ -27,6 +28,7 @@ export interface LoopParts {
   readonly tunables: Tunables;
   readonly learningRate: LearningRate;
   readonly batches: BatchSource;
+  readonly sections: Sections;
   /** Collects weights, optimizer and every plugin's state at this moment. */
   readonly snapshot: () => Snapshot;
 }
@@ -51,6 +53,7 @@ async function iterate({
   tunables,
   learningRate,
   batches,
+  sections,
 }: LoopParts): Promise<void> {
   const iteration = state.iteration;
   const rate = learningRate.at(iteration, optimizer.learningRate);
@@ -64,13 +67,11 @@ async function iterate({
     let loss = 0;
     let tokens = 0;
     for (let microBatch = 0; microBatch < accumulation; microBatch++) {
-      const drawn = { iteration, microBatch, batch: await batches.next(shape) };
+      const drawn = { iteration, microBatch, batch: await sections.measure('data_loading', () => batches.next(shape)) };
       await bus.dispatch('batch:ready', drawn);
       useEngine(engine);
-      const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, {
-        iteration,
-        microBatch,
-      });
+      const pass = { iteration, microBatch };
+      const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, pass, sections);
       loss += (microLoss.dataSync()[0] ?? NaN) / accumulation;
       microLoss.dispose();
       tokens += drawn.batch.inputs.length;
@@ -79,12 +80,14 @@ async function iterate({
     await bus.dispatch('gradients:ready', ready);
 
     useEngine(engine);
-    const gradNorm = optimizer.step({
-      parameters: trainableParameters(model),
-      gradients: ready.gradients,
-      learningRate: rate,
-      gradClip: config.grad_clip,
-    });
+    const gradNorm = sections.measure('optimizer', () =>
+      optimizer.step({
+        parameters: trainableParameters(model),
+        gradients: ready.gradients,
+        learningRate: rate,
+        gradClip: config.grad_clip,
+      }),
+    );
     state.iteration = iteration + 1;
     state.tokens += tokens;
     await bus.dispatch('iteration:end', {
@@ -101,10 +104,15 @@ async function iterate({
 }
 
 /** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */
-async function boundary({ bus, control, state, snapshot, engine }: LoopParts): Promise<void> {
+async function boundary({ bus, control, state, snapshot, engine, sections }: LoopParts): Promise<void> {
   await nextTurn();
   useEngine(engine);
-  if (control.takeEvaluation()) await bus.dispatch('evaluation:due', { iteration: state.iteration });
+  const { iteration } = state;
+  if (control.takeEvaluation()) {
+    await sections.measure('evaluation', () => bus.dispatch('evaluation:due', { iteration }));
+  }
   const kinds = control.takeCheckpoints();
-  if (kinds.length > 0) await bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() });
+  if (kinds.length > 0) {
+    await sections.measure('checkpoint', () => bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() }));
+  }
 }

@@ -22,6 +22,7 @@ import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
+import { Sections } from './sections.js';
 import { restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
 import { trainLoop } from './loop.js';
 import { RunState } from './state.js';
@@ -143,6 +144,7 @@ export class Run {
         tunables: container.resolve(Tunables),
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
+        sections: container.resolve(Sections),
         snapshot: () => this.snapshot(),
       });
       if (container.isRegistered(CheckpointStore, true)) await container.resolve(CheckpointStore).finish();
