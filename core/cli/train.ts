@@ -14,7 +14,16 @@ import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.j
 import type { Run } from '../run/run.js';
 import { dryRun } from './dry-run.js';
 import { newestRun } from './newest-run.js';
-import { listOption, requestOf, withConfigFlags, wholeFrom, type ConfigFlags, type SetExitCode } from './options.js';
+import {
+  iterationRange,
+  listOption,
+  requestOf,
+  wholeFrom,
+  withConfigFlags,
+  type ConfigFlags,
+  type IterationRange,
+  type SetExitCode,
+} from './options.js';
 import { sampleFrom } from './sample.js';
 
 interface TrainFlags extends ConfigFlags {
@@ -27,6 +36,8 @@ interface TrainFlags extends ConfigFlags {
   sample?: boolean;
   force?: boolean;
   allowDataChange?: boolean;
+  trace?: string;
+  traceIterations?: IterationRange;
 }
 
 export function trainCommand(program: Command, setExitCode: SetExitCode): void {
@@ -46,6 +57,8 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
       new Option('--force', 'start over in a run folder that holds checkpoints, which are deleted').conflicts('resume'),
     )
     .option('--stop-after <iterations>', 'stop after so many iterations, with a checkpoint', wholeFrom(1))
+    .option('--trace <file>', 'write a trace of the first 50 iterations, to open in ui.perfetto.dev')
+    .option('--trace-iterations <range>', 'trace others: 20 is the first 20, 100-119 those numbers', iterationRange)
     .option('--dry-run', 'build everything, run nothing, and print what would run')
     .option('--json', 'with --dry-run: print JSON')
     .option('--sample', 'end by printing a sample of what the model writes')
@@ -57,7 +70,7 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
 }
 
 async function train(flags: TrainFlags): Promise<number> {
-  const request = requestOf(flags);
+  const request = { ...requestOf(flags), ...tracing(flags) };
   const started = await startingPoint(request, flags);
   const { run } = started.created;
   const log = run.container.resolve(Logger);
@@ -189,6 +202,13 @@ function stopAfter(run: Run, iterations: number): void {
     run.control.requestStop(`--stop-after ${String(iterations)}`);
     run.control.requestCheckpoint('latest');
   });
+}
+
+/** A trace is of this process alone: a run that goes on from it is not traced again. */
+function tracing({ trace, traceIterations }: TrainFlags): Pick<RunRequest, 'passing'> {
+  if (trace !== undefined) return { passing: { trace: { file: trace, ...traceIterations } } };
+  if (traceIterations === undefined) return {};
+  throw new UsageError('ESP_USAGE', '--trace-iterations says which iterations to trace: name a file with --trace FILE');
 }
 
 function refuseAlone(flag: string, given: readonly string[]): void {

@@ -40,6 +40,8 @@ export interface RunRequest {
   readonly configFile?: string;
   /** Keep only these slots, and no features: for `sample` and `evaluate`. */
   readonly only?: readonly Slot[];
+  /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
+  readonly passing?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly terminal?: Terminal;
 }
 
@@ -106,7 +108,11 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   addListeners(bus, plugins, live);
-  const value = filledConfig(checked, plugins);
+  const passing = Object.keys(request.passing ?? {});
+  const value = filledConfig(
+    checked,
+    plugins.filter(({ options }) => !passing.includes(options.name)),
+  );
   const run = new Run({
     config: checked.core,
     composed: value,
@@ -128,7 +134,7 @@ async function loadPlugins(
   request: RunRequest,
   log: Logger,
 ): Promise<ConfiguredPlugin[]> {
-  const { cwd } = request;
+  const { cwd, passing = {} } = request;
   const configured: ConfiguredPlugin[] = [];
   const add = async (choice: SlotChoice, slot?: Slot): Promise<void> => {
     const found = await findChosen(choice, slot, composed, () =>
@@ -147,7 +153,10 @@ async function loadPlugins(
   const inSlots = configured.length;
   const { only } = request;
   // Features that change what the data is are part of it, wherever it is read.
-  if (only === undefined || only.includes('data')) for (const feature of checked.features) await add(feature);
+  if (only === undefined || only.includes('data')) {
+    for (const feature of checked.features) if (!Object.hasOwn(passing, feature.use)) await add(feature);
+    for (const [use, options] of Object.entries(passing)) await add({ use, options, path: ['plugins', use] });
+  }
   const inUse = configured.filter(
     ({ options: { slot, wraps } }) =>
       only === undefined || slot !== undefined || (wraps !== undefined && only.includes(wraps)),

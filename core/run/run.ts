@@ -129,6 +129,7 @@ export class Run {
   /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
   async train(resumedFrom?: string): Promise<RunResult> {
     const { bus, control, state, config, container } = this;
+    const sections = container.resolve(Sections);
     this.folder.claim();
     this.parts.writeConfig(this.folder);
     try {
@@ -144,10 +145,12 @@ export class Run {
         tunables: container.resolve(Tunables),
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
-        sections: container.resolve(Sections),
+        sections,
         snapshot: () => this.snapshot(),
       });
-      if (container.isRegistered(CheckpointStore, true)) await container.resolve(CheckpointStore).finish();
+      if (container.isRegistered(CheckpointStore, true)) {
+        await sections.measure('checkpoint', () => container.resolve(CheckpointStore).finish());
+      }
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;

@@ -1,7 +1,7 @@
 import { total, type ListenerTime, type SectionTime, type Times } from './account.js';
 
 /** Listeners that take less than this share of the time are left out. */
-const SMALLEST_SHARE = 0.001;
+const SMALLEST_SHARE = 0.0002;
 
 interface Row {
   readonly name: string;
