@@ -16,6 +16,14 @@ export * from './plugins/plugin.js';
 export { MetricNames, type MetricDescription, type MetricTable } from './metrics/metrics.js';
 export { RunConfig } from './config/schema.js';
 export { RunControl } from './run/control.js';
+export {
+  questionSchema,
+  type Compared,
+  type Moment,
+  type Question,
+  type Values,
+  type ValuesAnswer,
+} from './determinism/protocol.js';
 export { Sections, type SectionWatcher } from './run/sections.js';
 export { listenToThreads, measureInThread, type ThreadSpan } from './run/thread-spans.js';
 export { peakFlops } from './run/peak.js';

@@ -25,6 +25,7 @@ import {
   type SetExitCode,
 } from './options.js';
 import { sampleFrom } from './sample.js';
+import { verifyDeterminism } from './verify-determinism.js';
 
 interface TrainFlags extends ConfigFlags {
   resume?: boolean | string;
@@ -38,6 +39,7 @@ interface TrainFlags extends ConfigFlags {
   allowDataChange?: boolean;
   trace?: string;
   traceIterations?: IterationRange;
+  verifyDeterminism?: number;
 }
 
 export function trainCommand(program: Command, setExitCode: SetExitCode): void {
@@ -60,12 +62,25 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
     .option('--trace <file>', 'write a trace of the first 50 iterations, to open in ui.perfetto.dev')
     .option('--trace-iterations <range>', 'trace others: 20 is the first 20, 100-119 those numbers', iterationRange)
     .option('--dry-run', 'build everything, run nothing, and print what would run')
-    .option('--json', 'with --dry-run: print JSON')
+    .addOption(
+      new Option(
+        '--verify-determinism <iterations>',
+        'do so many iterations twice, in two processes, and name the first tensor that differs; leaves nothing',
+      )
+        .argParser(wholeFrom(1))
+        .conflicts(['resume', 'force', 'dryRun', 'sample', 'stopAfter', 'trace']),
+    )
+    .option('--json', 'with --dry-run and --verify-determinism: print JSON')
     .option('--sample', 'end by printing a sample of what the model writes')
     .action(async (flags: TrainFlags) => {
-      if (flags.json === true && flags.dryRun !== true)
-        throw new UsageError('ESP_USAGE', '--json is for --dry-run: training prints no facts, it writes metrics.jsonl');
-      setExitCode(await train(flags));
+      const { json, dryRun, verifyDeterminism: iterations } = flags;
+      if (json === true && dryRun !== true && iterations === undefined) {
+        throw new UsageError(
+          'ESP_USAGE',
+          '--json is for --dry-run and --verify-determinism: training prints no facts, it writes metrics.jsonl',
+        );
+      }
+      setExitCode(iterations === undefined ? await train(flags) : await verifyDeterminism(flags, iterations));
     });
 }
 
