@@ -78,7 +78,7 @@ function startTraining(flags: ConfigFlags, set: readonly string[], more: readonl
     if (code === 0) return;
     throw new UsageError(
       'ESP_VERIFY_RUN',
-      `\`espalier train ${more.join(' ')}\` ended with exit code ${String(code)}: ${said.trim()}`,
+      `\`${['espalier train', ...more].join(' ')}\` ended with exit code ${String(code)}: ${said.trim()}`,
     );
   });
   return { process: child, ended };

@@ -40,6 +40,11 @@ export async function remeasuredPeak(engine: Engine): Promise<number> {
   return flops;
 }
 
+/** `347.2 GFLOP/s` */
+export function showFlops(flops: number): string {
+  return `${(flops / 1e9).toFixed(1)} GFLOP/s`;
+}
+
 function measurePeak(engine: Engine): number {
   useEngine(engine);
   return tf.tidy(() => {

@@ -11,6 +11,7 @@ import {
   PluginConfig,
   Ranks,
   Sections,
+  showFlops,
   type IterationEnd,
   type RunStart,
 } from '../../core/index.js';
@@ -158,15 +159,11 @@ export default class Profiler {
     const speed = `${Math.round(this.#done.tokens * perSecond).toLocaleString('en-US')} tokens/s within iterations`;
     const flops = this.#done.flops * perSecond;
     const share =
-      this.#peak === undefined ? '' : `, ${percent(flops / this.#peak)} of the peak of ${gigaflops(this.#peak)} (MFU)`;
-    this.log.info(`  ${speed}: ${gigaflops(flops)}${share}`);
+      this.#peak === undefined ? '' : `, ${percent(flops / this.#peak)} of the peak of ${showFlops(this.#peak)} (MFU)`;
+    this.log.info(`  ${speed}: ${showFlops(flops)}${share}`);
   }
 }
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-function gigaflops(flops: number): string {
-  return `${(flops / 1e9).toFixed(1)} GFLOP/s`;
 }

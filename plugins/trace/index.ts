@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
@@ -51,7 +52,12 @@ export default class Trace {
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(Ranks) private readonly ranks: Ranks,
     @inject(Logger) private readonly log: Logger,
-  ) {}
+  ) {
+    // Better now than when everything is built.
+    const { file } = config;
+    if (file === undefined || existsSync(path.dirname(folder.fromConfig(file)))) return;
+    throw cannotWrite(`there is no folder ${path.dirname(folder.fromConfig(file))}`);
+  }
 
   @On('run:start')
   open(): void {
@@ -59,11 +65,7 @@ export default class Trace {
     try {
       this.#file = new TraceFile(this.#path, this.config.max_mb * MEGABYTE);
     } catch (thrown) {
-      throw new UsageError(
-        'ESP_TRACE_FILE',
-        `the trace cannot be written: ${messageOf(thrown)}; name a file in a folder that is there`,
-        { cause: thrown },
-      );
+      throw cannotWrite(messageOf(thrown));
     }
     const { bus, sections, runState: state } = this;
     const recorder = new Recorder({ bus, sections, state, backend: this.engine.backend }, new Spans(this.#file));
@@ -117,4 +119,8 @@ export default class Trace {
     const size = `${String(this.#traced)} iterations, ${(file.bytes / MEGABYTE).toFixed(1)} MB`;
     this.log.info(`trace: ${this.#path} (${size}); open it in https://ui.perfetto.dev or chrome://tracing`);
   }
+}
+
+function cannotWrite(why: string): UsageError {
+  return new UsageError('ESP_TRACE_FILE', `the trace cannot be written: ${why}; name a file in a folder that is there`);
 }
