@@ -16,6 +16,18 @@ export * from './plugins/plugin.js';
 export { MetricNames, type MetricDescription, type MetricTable } from './metrics/metrics.js';
 export { RunConfig } from './config/schema.js';
 export { RunControl, type Requests } from './run/control.js';
+export {
+  questionSchema,
+  type Compared,
+  type Moment,
+  type Question,
+  type Values,
+  type ValuesAnswer,
+} from './determinism/protocol.js';
+export { Sections, type SectionWatcher } from './run/sections.js';
+export { listenToThreads, measureInThread, type ThreadSpan } from './run/thread-spans.js';
+export { peakFlops, showFlops } from './run/peak.js';
+export { cacheFolder } from './cache-folder.js';
 export { RunState, type RunSnapshot, type RunView } from './run/state.js';
 export { RandomStream, RandomStreams } from './random/streams.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { cacheFolder } from '../cache-folder.js';
 import { messageOf, UsageError } from '../errors.js';
 
 /** Models of the Hugging Face Hub that `init` knows by name. */
@@ -16,12 +16,11 @@ const SHA256 = /^"?([0-9a-f]{64})"?$/;
 /**
  * The folder of a Hub model, downloaded into the cache where it is not there yet. What an interrupted download left is
  * gone on from, and size and SHA-256 (where the Hub tells it) are compared before a file gets its name.
- * `HF_ENDPOINT` is another address than https://huggingface.co; `ESPALIER_CACHE` another cache than ~/.cache/espalier.
+ * `HF_ENDPOINT` is another address than https://huggingface.co; `ESPALIER_CACHE` another cache than ~/.cache.
  * @throws UsageError saying where to put the files by hand
  */
 export async function hubModel(name: string, log: (line: string) => void): Promise<string> {
-  const cache = process.env['ESPALIER_CACHE'] ?? path.join(homedir(), '.cache', 'espalier');
-  const folder = path.join(cache, 'models', name);
+  const folder = path.join(cacheFolder(), 'models', name);
   const endpoint = (process.env['HF_ENDPOINT'] ?? 'https://huggingface.co').replace(/\/$/, '');
   for (const file of FILES) {
     if (existsSync(path.join(folder, file))) continue;

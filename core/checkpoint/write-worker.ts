@@ -1,10 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
+import { measureInThread } from '../run/thread-spans.js';
 import { writeFiles, type WriteAnswer, type WriteTask } from './write-files.js';
 
 const answer: WriteAnswer = {};
 try {
-  await writeFiles(workerData as WriteTask);
+  await measureInThread('checkpoint writer', 'write checkpoint', () => writeFiles(workerData as WriteTask));
 } catch (thrown) {
   answer.error = messageOf(thrown);
 }

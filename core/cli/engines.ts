@@ -1,27 +1,65 @@
 import type { Command } from 'commander';
+import { composeStored } from '../config/load.js';
+import { Engine } from '../contracts/engine.js';
 import { EspalierError, UsageError } from '../errors.js';
 import { findPlugin } from '../plugins/resolve.js';
+import { createRunFrom } from '../run/create.js';
 import { probeEngines, shortName } from '../run/engine.js';
+import { remeasuredPeak, showFlops } from '../run/peak.js';
 import { print, type SetExitCode } from './options.js';
 
 export function doctorCommand(program: Command): void {
   program
     .command('doctor')
     .description('say which engines work here, and why the others do not')
+    .option('--peak', 'measure what each engine reaches here, which the metric `mfu` is a share of')
     .option('--json', 'print JSON')
-    .action(async (flags: { json?: boolean }) => {
+    .action(async (flags: { json?: boolean; peak?: boolean }) => {
       const engines = (await probeEngines()).map(({ plugin, probe }) => ({ engine: shortName(plugin), ...probe }));
       const taken = engines.find(({ works }) => works)?.engine;
-      print(flags.json, { node: process.version, engines, auto: taken }, () =>
+      const working = engines.filter(({ works }) => works).map(({ engine }) => engine);
+      const peaks = flags.peak === true ? await measurePeaks(working) : undefined;
+      print(flags.json, { node: process.version, engines, auto: taken, peaks }, () =>
         [
           `node ${process.version} on ${process.platform}-${process.arch}`,
           ...engines.map(({ engine, works, detail, why }) =>
             works ? `  works  ${engine.padEnd(12)} ${detail}` : `  no     ${engine.padEnd(12)} ${why ?? detail}`,
           ),
           `engine: auto takes ${taken ?? 'none'}`,
+          ...(peaks ?? []).map(
+            ({ engine, description, flops }) => `  peak   ${engine.padEnd(12)} ${showFlops(flops)} (${description})`,
+          ),
         ].join('\n'),
       );
     });
+}
+
+interface Peak {
+  readonly engine: string;
+  readonly description: string;
+  /** Floating-point operations a second. */
+  readonly flops: number;
+}
+
+/** Of each engine in each precision that it has, whatever a config here says. */
+async function measurePeaks(engines: readonly string[]): Promise<Peak[]> {
+  const peaks: Peak[] = [];
+  for (const name of engines) {
+    const precisions = ['f32'];
+    for (const precision of precisions) {
+      const config = composeStored({ engine: { use: name }, precision }, 'espalier doctor', []);
+      const { run } = await createRunFrom(config, { cwd: process.cwd(), only: ['engine'] });
+      try {
+        await run.bus.dispatch('run:setup', { runDir: run.folder.path });
+        const engine = run.container.resolve(Engine);
+        peaks.push({ engine: name, description: engine.description, flops: await remeasuredPeak(engine) });
+        for (const other of engine.precisions ?? []) if (!precisions.includes(other)) precisions.push(other);
+      } finally {
+        await run.dispose();
+      }
+    }
+  }
+  return peaks;
 }
 
 export function engineCommand(program: Command, setExitCode: SetExitCode): void {

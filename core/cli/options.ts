@@ -57,6 +57,22 @@ export function wholeFrom(least: number): (text: string) => number {
   };
 }
 
+/** Some iterations in a row: from `first`, or from where the run is. */
+export interface IterationRange {
+  readonly first?: number;
+  readonly iterations: number;
+}
+
+/** Reads `20` (so many) or `100-119` (from one number to another). @throws InvalidArgumentError for anything else */
+export function iterationRange(text: string): IterationRange {
+  const [from, to, ...more] = text.split('-').map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
+  if (from !== undefined && from > 0 && to === undefined) return { iterations: from };
+  if (from !== undefined && to !== undefined && to >= from && more.length === 0) {
+    return { first: from, iterations: to - from + 1 };
+  }
+  throw new InvalidArgumentError('give how many, such as 20, or the first and the last, such as 100-119.');
+}
+
 function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
 }

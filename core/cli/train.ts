@@ -15,8 +15,18 @@ import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.j
 import type { Run } from '../run/run.js';
 import { dryRun } from './dry-run.js';
 import { newestRun } from './newest-run.js';
-import { listOption, requestOf, withConfigFlags, wholeFrom, type ConfigFlags, type SetExitCode } from './options.js';
+import {
+  iterationRange,
+  listOption,
+  requestOf,
+  wholeFrom,
+  withConfigFlags,
+  type ConfigFlags,
+  type IterationRange,
+  type SetExitCode,
+} from './options.js';
 import { sampleFrom } from './sample.js';
+import { verifyDeterminism } from './verify-determinism.js';
 
 interface TrainFlags extends ConfigFlags {
   resume?: boolean | string;
@@ -28,6 +38,9 @@ interface TrainFlags extends ConfigFlags {
   sample?: boolean;
   force?: boolean;
   allowDataChange?: boolean;
+  trace?: string;
+  traceIterations?: IterationRange;
+  verifyDeterminism?: number;
 }
 
 export function trainCommand(program: Command, setExitCode: SetExitCode): void {
@@ -47,18 +60,33 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
       new Option('--force', 'start over in a run folder that holds checkpoints, which are deleted').conflicts('resume'),
     )
     .option('--stop-after <iterations>', 'stop after so many iterations, with a checkpoint', wholeFrom(1))
+    .option('--trace <file>', 'write a trace of the first 50 iterations, to open in ui.perfetto.dev')
+    .option('--trace-iterations <range>', 'trace others: 20 is the first 20, 100-119 those numbers', iterationRange)
     .option('--dry-run', 'build everything, run nothing, and print what would run')
-    .option('--json', 'with --dry-run: print JSON')
+    .addOption(
+      new Option(
+        '--verify-determinism <iterations>',
+        'do so many iterations twice, in two processes, and name the first tensor that differs; leaves nothing',
+      )
+        .argParser(wholeFrom(1))
+        .conflicts(['resume', 'force', 'dryRun', 'sample', 'stopAfter', 'trace']),
+    )
+    .option('--json', 'with --dry-run and --verify-determinism: print JSON')
     .option('--sample', 'end by printing a sample of what the model writes')
     .action(async (flags: TrainFlags) => {
-      if (flags.json === true && flags.dryRun !== true)
-        throw new UsageError('ESP_USAGE', '--json is for --dry-run: training prints no facts, it writes metrics.jsonl');
-      setExitCode(await train(flags));
+      const { json, dryRun, verifyDeterminism: iterations } = flags;
+      if (json === true && dryRun !== true && iterations === undefined) {
+        throw new UsageError(
+          'ESP_USAGE',
+          '--json is for --dry-run and --verify-determinism: training prints no facts, it writes metrics.jsonl',
+        );
+      }
+      setExitCode(iterations === undefined ? await train(flags) : await verifyDeterminism(flags, iterations));
     });
 }
 
 async function train(flags: TrainFlags): Promise<number> {
-  const request = requestOf(flags);
+  const request = { ...requestOf(flags), ...tracing(flags) };
   const started = await startingPoint(request, flags);
   const { run } = started.created;
   const log = run.container.resolve(Logger);
@@ -190,6 +218,13 @@ function stopAfter(run: Run, iterations: number): void {
     run.control.requestStop(`--stop-after ${String(iterations)}`);
     run.control.requestCheckpoint('latest');
   });
+}
+
+/** A trace is of this process alone: a run that goes on from it is not traced again. */
+function tracing({ trace, traceIterations }: TrainFlags): Pick<RunRequest, 'passing'> {
+  if (trace !== undefined) return { passing: { trace: { file: trace, ...traceIterations } } };
+  if (traceIterations === undefined) return {};
+  throw new UsageError('ESP_USAGE', '--trace-iterations says which iterations to trace: name a file with --trace FILE');
 }
 
 function refuseAlone(flag: string, given: readonly string[]): void {

@@ -49,6 +49,11 @@ export interface Model {
   /** Continues `prompt` and returns the new ids alone. */
   generate(prompt: readonly number[], options: GenerateOptions): number[];
   parameterCounts(): ParameterCount[];
+  /**
+   * Floating-point operations that training needs for a token of a window of `blockSize`, forward and backward: of its
+   * matrix products alone, a multiplication and an addition counting two.
+   */
+  trainingFlopsPerToken(): number;
   /** Roughly the bytes that a micro-batch of so many windows holds between forward and backward pass. */
   activationBytes(batchSize: number): number;
 }

@@ -10,5 +10,7 @@ export async function openShared({ module, data }: SharedTokens): Promise<TokenR
   return loaded.openTokens(data);
 }
 
+export { measureInThread } from '../run/thread-spans.js';
+
 /** Where this stands: what a plugin's worker imports, which is much quicker to load than the whole of `espalier`. */
 export const openSharedModule = import.meta.url;

@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads';
+import { measureInThread } from '../run/thread-spans.js';
 import { openShared } from './open-shared.js';
 import { Slot, type Ring } from './prefetch-ring.js';
 
@@ -11,7 +12,11 @@ const reader = await openShared(ring.source);
 for (let slot = 0; ;) {
   const rung = Atomics.load(flags, depth);
   if (Atomics.compareExchange(flags, slot, Slot.asked, Slot.reading) === Slot.asked) {
-    Atomics.store(flags, slot, fill(slot));
+    Atomics.store(
+      flags,
+      slot,
+      measureInThread('prefetch', 'read batch', () => fill(slot)),
+    );
     Atomics.notify(flags, slot);
     slot = (slot + 1) % depth;
     continue;

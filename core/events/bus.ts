@@ -12,8 +12,11 @@ export interface Registration<Name extends EventName = EventName> {
   readonly critical: boolean;
 }
 
-/** Looks at every listener call from outside: profilers, tracers, the current engine. */
+/** Looks at every event and every listener call from outside: profilers, tracers, the current engine. */
 export interface Spy {
+  /** Before an event's first listener, and after its last one and those that only watch, also when one failed. */
+  beforeEvent?(event: EventName): void;
+  afterEvent?(event: EventName): void;
   before?(registration: Registration): void;
   after?(registration: Registration): void;
 }
@@ -30,7 +33,7 @@ const FAILURES_BEFORE_MUTING = 3;
  */
 export class EventBus extends EventEmitter<EmitterMap> {
   readonly #handlers = new Map<EventName, Handler[]>();
-  readonly #spies: Spy[] = [];
+  #spies: readonly Spy[] = [];
   readonly #failures = new Map<string, number>();
 
   /** @param onTolerated told of failures of plugins that are not critical; `muted` at the last one */
@@ -50,12 +53,11 @@ export class EventBus extends EventEmitter<EmitterMap> {
     };
   }
 
-  /** Watches every listener call; returns its remover. */
+  /** Watches every event and listener call; returns its remover. */
   spy(spy: Spy): () => void {
-    this.#spies.push(spy);
+    this.#spies = [...this.#spies, spy];
     return () => {
-      const at = this.#spies.indexOf(spy);
-      if (at >= 0) this.#spies.splice(at, 1);
+      this.#spies = this.#spies.filter((other) => other !== spy);
     };
   }
 
@@ -70,7 +72,21 @@ export class EventBus extends EventEmitter<EmitterMap> {
    * @throws PluginError naming plugin and event, from the first critical listener that fails
    */
   dispatch<Name extends EventName>(event: Name, payload: Events[Name]): void | Promise<void> {
-    return this.#from(0, [...(this.#handlers.get(event) ?? [])], event, payload);
+    const handlers = [...(this.#handlers.get(event) ?? [])];
+    if (this.#spies.length === 0) return this.#from(0, handlers, event, payload);
+    const spies = this.#spies;
+    for (const spy of spies) spy.beforeEvent?.(event);
+    const done = (): void => {
+      for (const spy of spies) spy.afterEvent?.(event);
+    };
+    try {
+      const pending = this.#from(0, handlers, event, payload);
+      if (pending !== undefined) return pending.finally(done);
+      done();
+    } catch (thrown) {
+      done();
+      throw thrown;
+    }
   }
 
   #from<Name extends EventName>(
@@ -94,9 +110,10 @@ export class EventBus extends EventEmitter<EmitterMap> {
   }
 
   #call({ registration, call }: Handler, payload: unknown): Promise<void> | undefined {
-    for (const spy of this.#spies) spy.before?.(registration);
+    const spies = this.#spies;
+    for (const spy of spies) spy.before?.(registration);
     const done = (): void => {
-      for (const spy of this.#spies) spy.after?.(registration);
+      for (const spy of spies) spy.after?.(registration);
     };
     try {
       const result = call(payload);

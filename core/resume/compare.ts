@@ -6,6 +6,7 @@ import { readCheckpoint } from '../checkpoint/read.js';
 import { eachLeaf, isSection, valueAt } from '../config/composed.js';
 import { pathKey } from '../config/path.js';
 import type { LoadedCheckpoint, PluginState, StoredTensor } from '../contracts/checkpoint-store.js';
+import { firstDifference } from './difference.js';
 
 /** What two runs have in common, part by part. */
 export interface Comparison {
@@ -71,7 +72,7 @@ function differingTensor(
     const other = parts.get(name);
     if (other === undefined) return `${name} is missing in the resumed run`;
     if (String(other.shape) !== String(shape)) return `${name} is [${String(shape)}] and [${String(other.shape)}]`;
-    const at = values.findIndex((value, i) => !Object.is(value, other.values[i]));
+    const at = firstDifference(values, other.values);
     if (at >= 0) return `${name} differs first at ${String(at)}: ${String(values[at])} and ${String(other.values[at])}`;
   }
   const extra = [...parts.keys()].find((name) => !whole.has(name));

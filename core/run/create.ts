@@ -27,6 +27,7 @@ import { chooseEngine } from './engine.js';
 import { defaultRunFolder, RunFolder } from './folder.js';
 import { ModelGrowth } from './growth.js';
 import { Run } from './run.js';
+import { Sections } from './sections.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
 import { TokenizersByName } from './tokenizers.js';
@@ -41,6 +42,8 @@ export interface RunRequest {
   readonly configFile?: string;
   /** Keep only these slots, and no features: for `sample` and `evaluate`. */
   readonly only?: readonly Slot[];
+  /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
+  readonly passing?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly terminal?: Terminal;
 }
 
@@ -86,6 +89,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(Logger, log);
   container.registerInstance(EventBus, bus);
   container.registerInstance(RunControl, new RunControl());
+  container.registerInstance(Sections, new Sections());
   const state = new RunState();
   container.registerInstance(RunState, state);
   container.registerInstance(RandomStreams, new RandomStreams(checked.core.seed));
@@ -108,7 +112,11 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   addListeners(bus, plugins, live, ranks);
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
   for (const line of early) log.info(line);
-  const value = filledConfig(checked, plugins);
+  const passing = Object.keys(request.passing ?? {});
+  const value = filledConfig(
+    checked,
+    plugins.filter(({ options }) => !passing.includes(options.name)),
+  );
   const run = new Run({
     config: checked.core,
     composed: value,
@@ -130,7 +138,7 @@ async function loadPlugins(
   request: RunRequest,
   say: (line: string) => void,
 ): Promise<ConfiguredPlugin[]> {
-  const { cwd } = request;
+  const { cwd, passing = {} } = request;
   const configured: ConfiguredPlugin[] = [];
   const add = async (choice: SlotChoice, slot?: Slot): Promise<void> => {
     const found = await findChosen(choice, slot, composed, () =>
@@ -145,7 +153,10 @@ async function loadPlugins(
   const inSlots = configured.length;
   const { only } = request;
   // Features that change what the data is are part of it, wherever it is read.
-  if (only === undefined || only.includes('data')) for (const feature of checked.features) await add(feature);
+  if (only === undefined || only.includes('data')) {
+    for (const feature of checked.features) if (!Object.hasOwn(passing, feature.use)) await add(feature);
+    for (const [use, options] of Object.entries(passing)) await add({ use, options, path: ['plugins', use] });
+  }
   const inUse = configured.filter(
     ({ options: { slot, wraps } }) =>
       only === undefined || slot !== undefined || (wraps !== undefined && only.includes(wraps)),

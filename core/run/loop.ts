@@ -11,6 +11,7 @@ import { nextOfRank, rowsOfRank } from '../data/rank-rows.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
 import type { RunControl } from './control.js';
+import type { Sections } from './sections.js';
 import { useEngine } from './use-engine.js';
 import { trainableParameters } from './parameters.js';
 import { microBatchStep } from './step.js';
@@ -30,6 +31,7 @@ export interface LoopParts {
   readonly learningRate: LearningRate;
   readonly batches: BatchSource;
   readonly ranks: Ranks;
+  readonly sections: Sections;
   /** Collects weights, optimizer and every plugin's state at this moment. */
   readonly snapshot: () => Snapshot;
 }
@@ -56,6 +58,7 @@ async function iterate({
   learningRate,
   batches,
   ranks,
+  sections,
 }: LoopParts): Promise<void> {
   const iteration = state.iteration;
   const rate = learningRate.at(iteration, optimizer.learningRate);
@@ -68,14 +71,12 @@ async function iterate({
     let loss = 0;
     let tokens = 0;
     for (let microBatch = 0; microBatch < accumulation; microBatch++) {
-      const drawn = { iteration, microBatch, batch: await nextOfRank(batches, ranks, shape) };
+      const batch = await sections.measure('data_loading', () => nextOfRank(batches, ranks, shape));
+      const drawn = { iteration, microBatch, batch };
       await bus.dispatch('batch:ready', drawn);
       useEngine(engine);
-      const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, {
-        iteration,
-        microBatch,
-        firstRow: rowsOfRank(ranks, shape).first,
-      });
+      const pass = { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first };
+      const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, pass, sections);
       loss += (microLoss.dataSync()[0] ?? NaN) / accumulation;
       microLoss.dispose();
       tokens += ranks.size * drawn.batch.inputs.length;
@@ -84,12 +85,14 @@ async function iterate({
     await bus.dispatch('gradients:ready', ready);
 
     useEngine(engine);
-    const gradNorm = optimizer.step({
-      parameters: trainableParameters(model),
-      gradients: ready.gradients,
-      learningRate: rate,
-      gradClip: config.grad_clip,
-    });
+    const gradNorm = sections.measure('optimizer', () =>
+      optimizer.step({
+        parameters: trainableParameters(model),
+        gradients: ready.gradients,
+        learningRate: rate,
+        gradClip: config.grad_clip,
+      }),
+    );
     const [lossOfAll = loss] = await ranks.average([loss]);
     state.iteration = iteration + 1;
     state.tokens += tokens;
@@ -120,17 +123,18 @@ export function microBatches(
 
 /** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */
 async function boundary(parts: LoopParts): Promise<void> {
-  const { bus, control, state, snapshot, engine } = parts;
+  const { bus, control, state, snapshot, engine, sections } = parts;
   await nextTurn();
   await settle(parts);
   useEngine(engine);
+  const { iteration } = state;
   if (control.takeEvaluation()) {
-    await bus.dispatch('evaluation:due', { iteration: state.iteration });
+    await sections.measure('evaluation', () => bus.dispatch('evaluation:due', { iteration }));
     await settle(parts);
   }
   const kinds = control.takeCheckpoints();
   if (kinds.length === 0) return;
-  await bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() });
+  await sections.measure('checkpoint', () => bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() }));
   await settle(parts);
 }
 

@@ -24,6 +24,7 @@ import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
+import { Sections } from './sections.js';
 import { ofRank, restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
 import { microBatches, trainLoop } from './loop.js';
 import { RunState } from './state.js';
@@ -133,6 +134,7 @@ export class Run {
   /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
   async train(resumedFrom?: string): Promise<RunResult> {
     const { bus, control, state, config, container } = this;
+    const sections = container.resolve(Sections);
     this.folder.claim();
     this.parts.writeConfig(this.folder);
     try {
@@ -149,9 +151,12 @@ export class Run {
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
         ranks: this.#ranks,
+        sections,
         snapshot: () => this.snapshot(),
       });
-      if (container.isRegistered(CheckpointStore, true)) await container.resolve(CheckpointStore).finish();
+      if (container.isRegistered(CheckpointStore, true)) {
+        await sections.measure('checkpoint', () => container.resolve(CheckpointStore).finish());
+      }
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;

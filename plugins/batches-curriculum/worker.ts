@@ -6,11 +6,19 @@ import type { Answer, Question, Rank, WorkerSetup } from './protocol.js';
 
 interface Opener {
   openShared: (source: SharedTokens) => Promise<TokenReader>;
+  measureInThread: <T>(thread: string, name: string, work: () => T) => T;
+}
+
+interface Opened {
+  readonly reader: TokenReader;
+  readonly corpus: number[];
+  readonly measure: Opener['measureInThread'];
 }
 
 const setup = workerData as WorkerSetup;
 const length = setup.shape.batchSize * setup.shape.blockSize;
 const opened = open();
+const THREAD = 'curriculum';
 let candidates: Candidates | undefined;
 let last: Promise<void> = opened.then(
   () => undefined,
@@ -23,18 +31,24 @@ parentPort?.on('message', (question: Question) => {
   last = last.then(() => answer(question)).catch(fail);
 });
 
-async function open(): Promise<{ reader: TokenReader; corpus: number[] }> {
-  const { openShared } = (await import(setup.opener)) as Opener;
+async function open(): Promise<Opened> {
+  const { openShared, measureInThread } = (await import(setup.opener)) as Opener;
   const reader = await openShared(setup.source);
-  const { counts, note } = corpusCounts(reader, setup, setup.cache);
+  const { counts, note } = measureInThread(THREAD, 'count corpus', () => corpusCounts(reader, setup, setup.cache));
   tell({ type: 'corpus', counts, note });
-  return { reader, corpus: counts };
+  return { reader, corpus: counts, measure: measureInThread };
 }
 
 async function answer(question: Question): Promise<void> {
-  const { reader, corpus } = await opened;
-  if (question.type === 'begin') candidates = new Candidates(reader, setup.shape, { ...question, corpus });
-  else if (candidates !== undefined) rank(candidates, question);
+  const { reader, corpus, measure } = await opened;
+  const among = candidates;
+  if (question.type === 'begin') {
+    candidates = measure(THREAD, 'begin', () => new Candidates(reader, setup.shape, { ...question, corpus }));
+  } else if (among !== undefined) {
+    measure(THREAD, 'rank round', () => {
+      rank(among, question);
+    });
+  }
 }
 
 function rank(among: Candidates, { generation, chunks }: Rank): void {

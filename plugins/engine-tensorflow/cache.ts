@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { cacheFolder } from '../../core/index.js';
 
 /** Which build of TensorFlow an installed copy is. */
 export type Variant = 'cpu' | 'gpu';
@@ -19,9 +19,7 @@ const record = z.object({ layout: z.literal(versions.layout), tensorflow: z.stri
 
 /** Where `espalier engine install tensorflow` puts a variant. */
 export function installFolder(variant: Variant): string {
-  const { ESPALIER_CACHE, XDG_CACHE_HOME } = process.env;
-  const cache = [ESPALIER_CACHE, XDG_CACHE_HOME].find((folder) => folder !== undefined && folder !== '');
-  return path.join(path.resolve(cache ?? path.join(homedir(), '.cache')), 'espalier', `tensorflow-${variant}`);
+  return path.join(cacheFolder(), `tensorflow-${variant}`);
 }
 
 /** True when the folder holds a whole copy of the layout that this version of espalier reads. */

@@ -18,6 +18,7 @@ import {
   type RandomStream,
   type TrainingPass,
 } from '../../core/index.js';
+import { flopsPerToken } from './arithmetic.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { head, hiddenStates, type NextMask } from './forward.js';
@@ -185,6 +186,10 @@ export default class Gpt implements Model, Growable {
       counts.set(component, count);
     }
     return [...counts.values()];
+  }
+
+  trainingFlopsPerToken(): number {
+    return flopsPerToken(this.#weights, this.config);
   }
 
   activationBytes(batchSize: number): number {

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import {
+  inject,
+  Model,
+  On,
+  Plugin,
+  PluginConfig,
+  questionSchema,
+  RunControl,
+  UsageError,
+  type BatchReady,
+  type Compared,
+  type GradientsReady,
+  type IterationEnd,
+  type Moment,
+  type Question,
+  type Values,
+  type ValuesAnswer,
+} from '../../core/index.js';
+
+const options = z
+  .strictObject({ iterations: z.int().min(1).default(10).describe('iterations after which the run stops') })
+  .meta({ resume: 'free' });
+
+/** A tensor, or a list of token ids, with how its elements are read. */
+interface Named {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: () => Values;
+}
+
+@Plugin({
+  name: 'determinism-check',
+  summary: 'Has this run wait for its twin at every batch, gradient and weight: `espalier train --verify-determinism`.',
+  config: options,
+})
+export default class DeterminismCheck {
+  readonly #send: (message: Moment | ValuesAnswer) => void;
+  #done = 0;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(Model) private readonly model: Model,
+    @inject(RunControl) private readonly control: RunControl,
+  ) {
+    if (process.send === undefined) {
+      throw new UsageError(
+        'ESP_VERIFY_RUN',
+        'plugin determinism-check is for a run that another process compares: use espalier train --verify-determinism N',
+      );
+    }
+    const send = process.send.bind(process);
+    this.#send = (message): void => {
+      send(message);
+    };
+  }
+
+  @On('run:start')
+  async weightsAtStart(): Promise<void> {
+    await this.#compare('weights', 0, named(this.model.parameters()));
+  }
+
+  @On('batch:ready')
+  async batch({ microBatch, batch }: BatchReady): Promise<void> {
+    const shape = [batch.batchSize, batch.blockSize];
+    const of = `micro-batch ${String(microBatch)}`;
+    await this.#compare('batch', this.#done + 1, [
+      { name: `inputs of ${of}`, shape, values: () => batch.inputs },
+      { name: `targets of ${of}`, shape, values: () => batch.targets },
+    ]);
+  }
+
+  @On('gradients:ready')
+  async gradients({ gradients }: GradientsReady): Promise<void> {
+    await this.#compare('gradients', this.#done + 1, named(gradients));
+  }
+
+  @On('iteration:end')
+  async weights(_: IterationEnd): Promise<void> {
+    this.#done++;
+    await this.#compare('weights', this.#done, named(this.model.parameters()));
+    if (this.#done === this.config.iterations) this.control.requestStop('the iterations to compare are done');
+  }
+
+  /** Tells what is here, and answers until the other run is here too. */
+  async #compare(what: Compared, iteration: number, tensors: readonly Named[]): Promise<void> {
+    const described = tensors.map(({ name, shape, values }) => ({
+      name,
+      shape: [...shape],
+      digest: digestOf(values()),
+    }));
+    this.#send({ type: 'moment', what, iteration, tensors: described });
+    for (;;) {
+      const question = await nextQuestion();
+      if (question.type === 'go') return;
+      const asked = tensors.find(({ name }) => name === question.name);
+      if (asked === undefined) throw new Error(`${question.name} is asked for, and is not here`);
+      this.#send({ type: 'values', values: asked.values() });
+    }
+  }
+}
+
+function named(tensors: ReadonlyMap<string, Tensor>): Named[] {
+  return [...tensors].map(([name, tensor]) => ({ name, shape: tensor.shape, values: () => tensor.dataSync() }));
+}
+
+function digestOf(values: Values): string {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** @throws Error when the process that compares is gone */
+async function nextQuestion(): Promise<Question> {
+  return new Promise((resolve, reject) => {
+    const gone = (): void => {
+      reject(new Error('the process that compares this run with its twin is gone'));
+    };
+    process.once('disconnect', gone);
+    process.once('message', (message) => {
+      process.off('disconnect', gone);
+      resolve(questionSchema.parse(message));
+    });
+  });
+}

@@ -1,0 +1,169 @@
+import { z } from 'zod';
+import {
+  Engine,
+  EventBus,
+  inject,
+  Logger,
+  Model,
+  On,
+  peakFlops,
+  Plugin,
+  PluginConfig,
+  Ranks,
+  Sections,
+  showFlops,
+  type IterationEnd,
+  type RunStart,
+} from '../../core/index.js';
+import { Account } from './account.js';
+import { metricsOf, NO_TIME, since, totalsOf, type Totals } from './figures.js';
+import { timeTree } from './tree.js';
+
+const options = z
+  .strictObject({
+    interval: z.int().min(1).default(10).describe('iterations between timings: each is the mean since the last'),
+    report_interval: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('iterations between trees of the time in the log; 0: one at the end'),
+    warn_above: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(0.05)
+      .describe('share of the iterations’ time above which a plugin is warned of, once; 1: never'),
+    warn_window: z.int().min(1).default(100).describe('iterations that such a share is taken over'),
+    mfu: z
+      .boolean()
+      .default(true)
+      .describe(
+        'measure this machine’s peak once (a quarter of a second), and publish the share of it that is reached',
+      ),
+  })
+  .meta({ resume: 'free' });
+
+@Plugin({
+  name: 'profiler',
+  summary: 'Where the time goes, by section, plugin and event; how much of the machine’s peak is reached.',
+  config: options,
+  critical: false,
+  metrics: {
+    'timing/plugin/*': {
+      unit: 'share',
+      what: 'time in the plugin’s listeners, of the time of the iterations since the last figure, what is between them left out',
+      clock: true,
+    },
+    'timing/*': { unit: 'ms', what: 'time in a section, per iteration, since the last figure', clock: true },
+    mfu: {
+      unit: 'share',
+      what: 'model FLOPs utilization: arithmetic of the model per second of iterations, of the measured peak of this machine',
+      clock: true,
+    },
+  },
+})
+export default class Profiler {
+  readonly #account = new Account();
+  #close: () => void = () => undefined;
+  /** Floating-point operations a second. */
+  #peak: number | undefined;
+  readonly #warned = new Set<string>();
+  readonly #done = { iterations: 0, tokens: 0, flops: 0 };
+  #startTokens = 0;
+  /** When figures were last published, and when plugins were last compared with `warn_above`. */
+  readonly #published = { totals: NO_TIME, flops: 0 };
+  #compared: Totals = NO_TIME;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(EventBus) private readonly bus: EventBus,
+    @inject(Sections) private readonly sections: Sections,
+    @inject(Engine) private readonly engine: Engine,
+    @inject(Model) private readonly model: Model,
+    @inject(Ranks) private readonly ranks: Ranks,
+    @inject(Logger) private readonly log: Logger,
+  ) {}
+
+  /** Processes that train together would disturb each other's measurement. */
+  @On('run:start')
+  async measurePeak(_: RunStart): Promise<void> {
+    if (this.config.mfu && this.ranks.size === 1) this.#peak = await peakFlops(this.engine);
+  }
+
+  @On('run:start')
+  start({ state }: RunStart): void {
+    this.#startTokens = state.tokens;
+    this.#close = this.#account.open(this.bus, this.sections);
+  }
+
+  @On('iteration:end')
+  async publish({ iteration, tokens }: IterationEnd): Promise<void> {
+    const done = iteration + 1;
+    this.#done.iterations++;
+    const seen = tokens - this.#startTokens;
+    // A model that grows has other arithmetic afterwards.
+    this.#done.flops += (seen - this.#done.tokens) * this.model.trainingFlopsPerToken();
+    this.#done.tokens = seen;
+    const { interval, warn_window: window, report_interval: report } = this.config;
+    if (this.#done.iterations % window === 0) this.#warn(done);
+    if (report > 0 && done % report === 0) this.#report();
+    if (done % interval === 0) await this.bus.dispatch('metrics', { iteration: done, values: this.#figures() });
+  }
+
+  @On('run:end')
+  end(): void {
+    this.#close();
+    if (this.#done.iterations > 0) this.#report();
+  }
+
+  dispose(): void {
+    this.#close();
+  }
+
+  #figures(): Record<string, number> {
+    const totals = totalsOf(this.#account.times);
+    const window = since(this.#published.totals, totals);
+    const flops = this.#done.flops - this.#published.flops;
+    const values = metricsOf(window, Math.min(this.config.interval, this.#done.iterations));
+    this.#published.totals = totals;
+    this.#published.flops = this.#done.flops;
+    if (this.#peak === undefined) return values;
+    return { ...values, mfu: flops / (window.iterations / 1000) / this.#peak };
+  }
+
+  #warn(done: number): void {
+    const totals = totalsOf(this.#account.times);
+    const { plugins, iterations } = since(this.#compared, totals);
+    this.#compared = totals;
+    for (const [plugin, milliseconds] of plugins) {
+      const share = milliseconds / iterations;
+      if (share <= this.config.warn_above || this.#warned.has(plugin)) continue;
+      this.#warned.add(plugin);
+      const window = `iterations ${String(done - this.config.warn_window + 1)} to ${String(done)}`;
+      this.log.warn(
+        `plugin ${plugin} takes ${percent(share)} of the loop's time (${window}), most of it at ${this.#slowestEvent(plugin)}; more than ${percent(this.config.warn_above)} is warned of once (plugins.profiler.warn_above)`,
+      );
+    }
+  }
+
+  #slowestEvent(plugin: string): string {
+    const own = [...this.#account.times.listeners.values()].filter((listener) => listener.plugin === plugin);
+    return own.reduce((most, each) => (each.inIterations > most.inIterations ? each : most)).event;
+  }
+
+  #report(): void {
+    if (this.ranks.rank !== 0) return;
+    const { times } = this.#account;
+    for (const line of timeTree(times, this.#done.iterations)) this.log.info(line);
+    const perSecond = 1000 / times.iterations;
+    const speed = `${Math.round(this.#done.tokens * perSecond).toLocaleString('en-US')} tokens/s within iterations`;
+    const flops = this.#done.flops * perSecond;
+    const share =
+      this.#peak === undefined ? '' : `, ${percent(flops / this.#peak)} of the peak of ${showFlops(this.#peak)} (MFU)`;
+    this.log.info(`  ${speed}: ${showFlops(flops)}${share}`);
+  }
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
