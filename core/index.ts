@@ -15,7 +15,7 @@ export * from './events/bus.js';
 export * from './plugins/plugin.js';
 export { MetricNames, type MetricDescription, type MetricTable } from './metrics/metrics.js';
 export { RunConfig } from './config/schema.js';
-export { RunControl } from './run/control.js';
+export { RunControl, type RollbackRequest } from './run/control.js';
 export { RunState, type RunSnapshot, type RunView } from './run/state.js';
 export { RandomStream, RandomStreams } from './random/streams.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';

@@ -60,7 +60,11 @@ export interface Bindings {
 export interface PluginInstance {
   /** JSON to keep in every checkpoint, under the plugin's name; undefined where there is nothing to keep. */
   state?(): unknown;
-  /** Gets back what `state()` returned, before `run:start`. @param version that it was written with, if not of now */
+  /**
+   * Gets back what `state()` returned, before `run:start`, and when the run goes back to a checkpoint: then `undefined`
+   * too, where there was nothing to keep when it was made.
+   * @param version that it was written with, if not of now
+   */
   restore?(state: unknown, version: number): void;
   /** Releases what the plugin holds; called in reverse order, always, even after a failure. */
   dispose?(): void | Promise<void>;

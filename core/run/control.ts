@@ -1,5 +1,23 @@
 import type { CheckpointKind } from '../contracts/checkpoint-store.js';
 
+/** Asks the run to go back to one of its own checkpoints. */
+export interface RollbackRequest {
+  /** Iterations done in it; `latest`: the newest that is whole and whose numbers are all finite. */
+  readonly to: 'latest' | number;
+  /**
+   * `run`: everything is as it was then. `model`: the weights, their shape, and the optimizer's state alone; the run
+   * stands where it stood.
+   */
+  readonly what: 'run' | 'model';
+  /**
+   * Of a `run`: `again` (the default) serves the same data again; `skip` leaves the batch source and the random
+   * streams where they are, so that other data follows.
+   */
+  readonly data?: 'again' | 'skip';
+  /** For the log and `run:rollback`. */
+  readonly reason: string;
+}
+
 /**
  * How plugins ask the run for something. Requests add up, nobody can take another's back,
  * and they are served at the next iteration boundary.
@@ -7,6 +25,7 @@ import type { CheckpointKind } from '../contracts/checkpoint-store.js';
 export class RunControl {
   readonly #stops: string[] = [];
   readonly #checkpoints = new Set<CheckpointKind>();
+  readonly #rollbacks: RollbackRequest[] = [];
   #evaluation = false;
   #exitCode = 0;
 
@@ -24,6 +43,14 @@ export class RunControl {
   /** Asks for `checkpoint:due` at the boundary, after every listener of the current event has run. */
   requestCheckpoint(kind: CheckpointKind): void {
     this.#checkpoints.add(kind);
+  }
+
+  /**
+   * Asks to go back to a checkpoint at the boundary, before evaluations and checkpoints. Where that checkpoint is not
+   * there, the run stops with exit code 1.
+   */
+  requestRollback(request: RollbackRequest): void {
+    this.#rollbacks.push(request);
   }
 
   /** Reasons to stop, in the order they were given; long work looks here too. */
@@ -47,5 +74,20 @@ export class RunControl {
     const kinds = [...this.#checkpoints];
     this.#checkpoints.clear();
     return kinds;
+  }
+
+  /** For the loop: the next one; that of a whole run before those of its model. */
+  takeRollback(): RollbackRequest | undefined {
+    const whole = this.#rollbacks.findIndex(({ what }) => what === 'run');
+    return this.#rollbacks.splice(Math.max(0, whole), 1)[0];
+  }
+
+  /** For a rollback: drops what was asked for because of the iterations, or the weights, that are gone. */
+  forget({ what }: RollbackRequest): void {
+    this.#checkpoints.delete('best');
+    if (what === 'model') return;
+    this.#checkpoints.delete('latest');
+    this.#evaluation = false;
+    this.#rollbacks.length = 0;
   }
 }

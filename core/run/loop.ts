@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Tensor } from '@tensorflow/tfjs-core';
 import type { BatchSource } from '../contracts/data.js';
 import type { Snapshot } from '../contracts/checkpoint-store.js';
 import type { Engine } from '../contracts/engine.js';
@@ -8,7 +7,9 @@ import type { Model } from '../contracts/model.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
-import type { RunControl } from './control.js';
+import type { GradientsReady, StepReady } from '../events/lifecycle.js';
+import { globalNorm } from '../ops/index.js';
+import type { RollbackRequest, RunControl } from './control.js';
 import { useEngine } from './use-engine.js';
 import { trainableParameters } from './parameters.js';
 import { microBatchStep } from './step.js';
@@ -29,16 +30,22 @@ export interface LoopParts {
   readonly batches: BatchSource;
   /** Collects weights, optimizer and every plugin's state at this moment. */
   readonly snapshot: () => Snapshot;
+  /** Goes back to a checkpoint. */
+  readonly rollBack: (request: RollbackRequest) => Promise<void>;
 }
 
 /** Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events. */
 export async function trainLoop(parts: LoopParts): Promise<void> {
   const { config, control, state } = parts;
-  while (state.iteration < config.max_iters && control.stopReasons.length === 0) {
-    await iterate(parts);
+  const unfinished = (): boolean => state.iteration < config.max_iters && control.stopReasons.length === 0;
+  do {
+    while (unfinished()) {
+      await iterate(parts);
+      await boundary(parts);
+    }
     await boundary(parts);
-  }
-  await boundary(parts);
+    // A rollback at the last boundary leaves iterations to do.
+  } while (unfinished());
 }
 
 async function iterate({
@@ -59,7 +66,7 @@ async function iterate({
   const values = tunables.values();
   const accumulation = values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps;
   const shape = { batchSize: values.get('batch_size') ?? config.batch_size, blockSize: model.blockSize };
-  const ready = { iteration, gradients: new Map<string, Tensor>() };
+  const ready: GradientsReady = { iteration, gradients: new Map() };
   try {
     let loss = 0;
     let tokens = 0;
@@ -79,12 +86,15 @@ async function iterate({
     await bus.dispatch('gradients:ready', ready);
 
     useEngine(engine);
-    const gradNorm = optimizer.step({
-      parameters: trainableParameters(model),
-      gradients: ready.gradients,
-      learningRate: rate,
-      gradClip: config.grad_clip,
-    });
+    const { gradients } = ready;
+    const gradNorm = globalNorm([...gradients.values()]);
+    const step: StepReady = { iteration, loss, gradNorm, gradients };
+    await bus.dispatch('step:ready', step);
+    if (step.skip === undefined) {
+      useEngine(engine);
+      const parameters = trainableParameters(model);
+      optimizer.step({ parameters, gradients, learningRate: rate, gradClip: config.grad_clip, gradNorm });
+    }
     state.iteration = iteration + 1;
     state.tokens += tokens;
     await bus.dispatch('iteration:end', {
@@ -94,17 +104,32 @@ async function iterate({
       gradNorm,
       learningRate: rate,
       tokens: state.tokens,
+      skipped: step.skip,
     });
   } finally {
     for (const gradient of ready.gradients.values()) gradient.dispose();
   }
 }
 
-/** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */
-async function boundary({ bus, control, state, snapshot, engine }: LoopParts): Promise<void> {
+/**
+ * Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. Rollbacks come
+ * before each and after both: what is measured or written is of the weights that the run goes on with.
+ */
+async function boundary(parts: LoopParts): Promise<void> {
+  const { bus, control, state, snapshot, engine } = parts;
   await nextTurn();
   useEngine(engine);
+  await rollBack(parts);
   if (control.takeEvaluation()) await bus.dispatch('evaluation:due', { iteration: state.iteration });
+  await rollBack(parts);
   const kinds = control.takeCheckpoints();
   if (kinds.length > 0) await bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() });
+  await rollBack(parts);
+}
+
+async function rollBack({ control, rollBack: goBack, engine }: LoopParts): Promise<void> {
+  for (let request = control.takeRollback(); request !== undefined; request = control.takeRollback()) {
+    await goBack(request);
+    useEngine(engine);
+  }
 }

@@ -22,8 +22,9 @@ import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
-import { restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
+import { restoreCheckpoint, restorePlugins, loadWeights, type RestoreTargets } from './restore.js';
 import { trainLoop } from './loop.js';
+import { rollBack } from './rollback.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
 
@@ -107,16 +108,7 @@ export class Run {
    */
   restore(from: LoadedCheckpoint, options: { readonly drop?: readonly string[] } = {}): void {
     useEngine(this.container.resolve(Engine));
-    restoreCheckpoint(from, {
-      drop: options.drop ?? [],
-      say: this.#say,
-      model: this.model,
-      optimizer: this.container.resolve(Optimizer),
-      state: this.state,
-      random: this.container.resolve(RandomStreams),
-      tunables: this.container.resolve(Tunables),
-      plugins: this.parts.plugins,
-    });
+    restoreCheckpoint(from, this.#targets, options.drop);
     const { engine } = from.state;
     if (engine !== undefined && engine !== this.#engine) {
       this.#say(
@@ -144,8 +136,17 @@ export class Run {
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
         snapshot: () => this.snapshot(),
+        rollBack: (request) =>
+          rollBack(request, {
+            bus,
+            control,
+            folder: this.folder,
+            log: container.resolve(Logger),
+            store: this.#store,
+            targets: this.#targets,
+          }),
       });
-      if (container.isRegistered(CheckpointStore, true)) await container.resolve(CheckpointStore).finish();
+      await this.#store?.finish();
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;
@@ -186,8 +187,7 @@ export class Run {
 
   /** Size of the checkpoints of this run, where a plugin keeps any. */
   expectedCheckpoints(parameters: number): { bytes: number; kept: number } | undefined {
-    if (!this.container.isRegistered(CheckpointStore, true)) return undefined;
-    return this.container.resolve(CheckpointStore).expected(parameters);
+    return this.#store?.expected(parameters);
   }
 
   /** Length of a split of the data, in tokens. */
@@ -208,6 +208,23 @@ export class Run {
       }
     }
     this.folder.release();
+  }
+
+  /** Undefined where no plugin writes checkpoints. */
+  get #store(): CheckpointStore | undefined {
+    return this.container.isRegistered(CheckpointStore, true) ? this.container.resolve(CheckpointStore) : undefined;
+  }
+
+  get #targets(): RestoreTargets {
+    return {
+      model: this.model,
+      optimizer: this.container.resolve(Optimizer),
+      state: this.state,
+      random: this.container.resolve(RandomStreams),
+      tunables: this.container.resolve(Tunables),
+      plugins: this.parts.plugins,
+      say: this.#say,
+    };
   }
 
   get #engine(): string {

@@ -62,8 +62,8 @@ export default class AdamW implements Optimizer {
     return this.#rate.value;
   }
 
-  step({ parameters, gradients, learningRate, gradClip }: OptimizerStep): number {
-    const norm = globalNorm([...gradients.values()]);
+  step({ parameters, gradients, learningRate, gradClip, gradNorm }: OptimizerStep): number {
+    const norm = gradNorm ?? globalNorm([...gradients.values()]);
     const gradientScale = gradClip > 0 ? Math.min(1, gradClip / (norm + CLIP_EPSILON)) : 1;
     this.#step++;
     tf.tidy(() => this.#update(parameters, gradients, learningRate, gradientScale));

@@ -13,9 +13,11 @@ import {
   type CheckpointFailed,
   type CheckpointSaved,
   type EvaluationEnd,
+  type IterationEnd,
   type Metrics,
   type OperationEvent,
   type RunEnd,
+  type RunRollback,
   type RunStart,
   type Sample,
 } from '../../core/index.js';
@@ -104,6 +106,21 @@ export default class RunLog {
     this.#event('checkpoint:failed', { iteration, message });
   }
 
+  /** Lines of iterations that are gone would come twice, as after a resume. */
+  @On('run:rollback')
+  async wentBack({ what, from, to, path: checkpoint, reason }: RunRollback): Promise<void> {
+    if (what === 'run') {
+      await this.#close(BY_ITERATION);
+      this.#goOnAt(to, true);
+    }
+    this.#event('run:rollback', { what, from, to, path: path.relative(this.folder.path, checkpoint), reason });
+  }
+
+  @On('iteration:end')
+  skipped({ iteration, skipped }: IterationEnd): void {
+    if (skipped !== undefined) this.#event('step:skipped', { iteration, reason: skipped });
+  }
+
   @On('run:end')
   end({ status, reasons, state }: RunEnd): void {
     this.#event('run:end', { status, reasons, iteration: state.iteration });
@@ -111,8 +128,14 @@ export default class RunLog {
 
   async dispose(): Promise<void> {
     this.#stopListening();
+    await this.#close([...this.#streams.keys()]);
+  }
+
+  async #close(names: readonly string[]): Promise<void> {
+    const streams = names.flatMap((name) => this.#streams.get(name) ?? []);
+    for (const name of names) this.#streams.delete(name);
     // What cannot be written is told of by the stream's own listener.
-    await Promise.allSettled([...this.#streams.values()].map((stream) => finished(stream.end())));
+    await Promise.allSettled(streams.map((stream) => finished(stream.end())));
   }
 
   /** What was logged after the checkpoint is logged again; a run that starts over starts new files. */
