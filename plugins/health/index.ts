@@ -86,7 +86,7 @@ export default class Health {
   check(step: StepReady): void {
     if ((step.iteration + 1) % this.config.interval !== 0) return;
     for (const fault of this.#faults(step)) {
-      this.#act(fault, step.iteration);
+      this.#act(fault, step.iteration + 1);
       if (fault.policy !== 'warn') step.skip ??= fault.what;
     }
   }
@@ -216,5 +216,5 @@ function startingCounts(): State['counts'] {
 }
 
 function described({ name, count, size }: NotFinite): string {
-  return `${name} has ${count.toLocaleString('en-US')} of ${size.toLocaleString('en-US')} elements that are not finite`;
+  return `${name} is not finite in ${count.toLocaleString('en-US')} of ${size.toLocaleString('en-US')} elements`;
 }

@@ -118,7 +118,7 @@ export default class RunLog {
 
   @On('iteration:end')
   skipped({ iteration, skipped }: IterationEnd): void {
-    if (skipped !== undefined) this.#event('step:skipped', { iteration, reason: skipped });
+    if (skipped !== undefined) this.#event('step:skipped', { iteration: iteration + 1, reason: skipped });
   }
 
   @On('run:end')
