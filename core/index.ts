@@ -15,7 +15,7 @@ export * from './events/bus.js';
 export * from './plugins/plugin.js';
 export { MetricNames, type MetricDescription, type MetricTable } from './metrics/metrics.js';
 export { RunConfig } from './config/schema.js';
-export { RunControl, type Requests } from './run/control.js';
+export { RunControl, type Requests, type RollbackRequest } from './run/control.js';
 export {
   questionSchema,
   type Compared,

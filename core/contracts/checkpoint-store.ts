@@ -71,8 +71,12 @@ export type CheckpointKind = 'latest' | 'best' | 'emergency';
 
 /** Writes checkpoints, in the background. */
 export interface CheckpointStore {
-  /** Waits for what is being written; called by the core before `run:end`. @throws when the newest could not be */
+  /** Waits for what is being written, and tells of it. */
+  settle(): Promise<void>;
+  /** The same, called by the core before `run:end`. @throws when the newest could not be written */
   finish(): Promise<void>;
+  /** Keeps the checkpoint of that iteration, written or still to be, until the same owner pins another; none: undefined. */
+  pin(owner: string, iteration: number | undefined): void;
   /** Bytes that one checkpoint of these many weights takes, and how many are kept. */
   expected(parameters: number): { bytes: number; kept: number };
 }

@@ -10,6 +10,8 @@ export interface OptimizerStep {
   learningRate: number;
   /** Largest global norm that gradients keep; 0 clips nothing. */
   gradClip: number;
+  /** Global norm of the gradients, where the caller knows it. */
+  gradNorm?: number;
 }
 
 /** Tensors (moments) by name, and plain numbers (step counts) beside them. */

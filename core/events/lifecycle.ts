@@ -16,13 +16,15 @@ import type { RunView } from '../run/state.js';
  *     batch:ready                    `batch` may be replaced
  *     micro-batch:end                forward and backward are done
  *   gradients:ready                  `gradients` may be replaced
+ *   step:ready                       the gradients are final; `skip` leaves the step out
  *   iteration:end                    the weights are updated
  *   requests:ready                   `requests` may be replaced; again after an evaluation and a checkpoint
  *   evaluation:due                   if one was asked for
  *     evaluation:start, evaluation:end
- *   checkpoint:due                   if one was asked for
+ *   checkpoint:due                   if one was asked for; `skip` leaves it out
  *     checkpoint:saved               whole on disk: at the start of a later iteration, or at the end
  *     checkpoint:failed              likewise, when it could not be written
+ *   run:rollback                     before each of these, if a plugin asked to go back to a checkpoint
  * run:end                            on every way out
  * ```
  *
@@ -39,6 +41,7 @@ export interface Events {
   'batch:ready': BatchReady;
   'micro-batch:end': MicroBatchEnd;
   'gradients:ready': GradientsReady;
+  'step:ready': StepReady;
   'iteration:end': IterationEnd;
   'requests:ready': RequestsReady;
   'evaluation:due': EvaluationDue;
@@ -47,6 +50,7 @@ export interface Events {
   'checkpoint:due': CheckpointDue;
   'checkpoint:saved': CheckpointSaved;
   'checkpoint:failed': CheckpointFailed;
+  'run:rollback': RunRollback;
   metrics: Metrics;
   sample: Sample;
   histogram: Histogram;
@@ -90,6 +94,17 @@ export interface GradientsReady {
   readonly iteration: number;
   gradients: Map<string, Tensor>;
 }
+export interface StepReady {
+  readonly iteration: number;
+  /** Mean training loss of the iteration's micro-batches, in nats. */
+  readonly loss: number;
+  /** Global norm of the gradients before clipping. */
+  readonly gradNorm: number;
+  /** As the optimizer will get them. */
+  readonly gradients: ReadonlyMap<string, Tensor>;
+  /** A reason to leave the step out: weights and optimizer stay as they are, the iteration counts. */
+  skip?: string | undefined;
+}
 export interface IterationEnd {
   /** The iteration that ended, from 0. */
   readonly iteration: number;
@@ -101,6 +116,8 @@ export interface IterationEnd {
   readonly learningRate: number;
   /** Training tokens seen so far, this iteration's included. */
   readonly tokens: number;
+  /** Why the optimizer's step was left out, where it was. */
+  readonly skipped?: string | undefined;
 }
 export interface RequestsReady {
   /** Iterations done. */
@@ -123,6 +140,8 @@ export interface EvaluationEnd {
 export interface CheckpointDue {
   readonly kinds: readonly CheckpointKind[];
   readonly snapshot: Snapshot;
+  /** A reason to leave it out: what it would hold is of no use. */
+  skip?: string | undefined;
 }
 export interface CheckpointSaved {
   readonly iteration: number;
@@ -137,6 +156,19 @@ export interface CheckpointFailed {
   /** Iterations done when it was taken. */
   readonly iteration: number;
   readonly message: string;
+}
+/** The run, or its model alone, is what it was in one of its checkpoints. */
+export interface RunRollback {
+  /** `model`: the weights and the optimizer's state alone; the run stands where it stood. */
+  readonly what: 'run' | 'model';
+  /** Iterations done before. */
+  readonly from: number;
+  /** Iterations done in the checkpoint; of a `run`, those that are done now. */
+  readonly to: number;
+  /** The checkpoint's folder. */
+  readonly path: string;
+  readonly reason: string;
+  readonly state: RunView;
 }
 export interface Metrics {
   readonly iteration: number;
@@ -224,13 +256,24 @@ export const lifecycle: Record<EventName, EventDescription> = {
     mayReplace: [],
   },
   'gradients:ready': {
-    when: 'after the last micro-batch, before clipping and the optimizer step',
+    when: 'after the last micro-batch',
     payload: {
       iteration: 'its number',
       gradients:
         'by parameter name: the mean over micro-batches; replace entries, or the map (the loop disposes what it holds)',
     },
     mayReplace: ['gradients'],
+  },
+  'step:ready': {
+    when: 'before clipping and the optimizer step, when no listener changes the gradients any more',
+    payload: {
+      iteration: 'its number',
+      loss: 'mean training loss over its micro-batches, nats',
+      gradNorm: 'global norm of the gradients before clipping',
+      gradients: 'by parameter name, as the optimizer will get them',
+      skip: 'set it to a reason, and the step is left out: weights and optimizer stay as they are, the iteration counts',
+    },
+    mayReplace: ['skip'],
   },
   'iteration:end': {
     when: 'after the optimizer step',
@@ -241,6 +284,7 @@ export const lifecycle: Record<EventName, EventDescription> = {
       gradNorm: 'global norm of the gradients before clipping',
       learningRate: 'the rate it used',
       tokens: 'training tokens seen so far',
+      skipped: 'why the optimizer’s step was left out, where it was',
     },
     mayReplace: [],
   },
@@ -270,8 +314,12 @@ export const lifecycle: Record<EventName, EventDescription> = {
   },
   'checkpoint:due': {
     when: 'at the boundary, after evaluation, when a plugin asked for a checkpoint; every plugin’s state is of this moment',
-    payload: { kinds: 'latest, best, emergency', snapshot: 'weights, optimizer and state to write' },
-    mayReplace: [],
+    payload: {
+      kinds: 'latest, best, emergency',
+      snapshot: 'weights, optimizer and state to write',
+      skip: 'set it to a reason, and nothing is written',
+    },
+    mayReplace: ['skip'],
   },
   'checkpoint:saved': {
     when: 'when a checkpoint is whole on disk: at the start of a later iteration, or before `run:end`',
@@ -287,6 +335,18 @@ export const lifecycle: Record<EventName, EventDescription> = {
   'checkpoint:failed': {
     when: 'when a checkpoint could not be written (a full disk); nothing is left of it',
     payload: { iteration: 'iterations done when it was taken', message: 'why' },
+    mayReplace: [],
+  },
+  'run:rollback': {
+    when: 'at the boundary, when the run went back to one of its checkpoints because a plugin asked for it: what was published after `to` is of iterations that are gone; plugins have their state of then',
+    payload: {
+      what: 'run, or model: the weights and the optimizer’s state alone, the run stands where it stood',
+      from: 'iterations done before',
+      to: 'iterations done in the checkpoint',
+      path: 'the checkpoint’s folder',
+      reason: 'why',
+      state: 'iteration, tokens and best validation loss as they are now',
+    },
     mayReplace: [],
   },
   metrics: {

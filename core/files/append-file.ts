@@ -68,6 +68,21 @@ export class AppendFile {
     await (this.#writing ??= this.#writeWaiting());
   }
 
+  /**
+   * Lets something else change the file, such as take lines away, when all that was appended is in it; what is appended
+   * afterwards goes to its new end. A change that throws is told of as a write that fails.
+   */
+  async revise(change: (path: string) => void): Promise<void> {
+    await this.flush();
+    try {
+      if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+      this.#descriptor = undefined;
+      change(this.path);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
   /** Writes what waits and lets the file go. Never rejects: what is lost is told of. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -72,7 +72,11 @@ export interface PluginInstance {
    * compares all but that.
    */
   state?(): unknown;
-  /** Gets back what `state()` returned, before `run:start`. @param version that it was written with, if not of now */
+  /**
+   * Gets back what `state()` returned, before `run:start`, and when the run goes back to a checkpoint: then `undefined`
+   * too, where there was nothing to keep when it was made.
+   * @param version that it was written with, if not of now
+   */
   restore?(state: unknown, version: number): void;
   /** Releases what the plugin holds; called in reverse order, always, even after a failure. */
   dispose?(): void | Promise<void>;

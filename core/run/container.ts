@@ -4,7 +4,7 @@ import { tokenName } from '../contracts/token.js';
 import { isUsageError, PluginError, UsageError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { FoundPlugin } from '../plugins/resolve.js';
-import { PluginConfig, pluginListeners, Wrapped, type PluginInstance } from '../plugins/plugin.js';
+import { PluginConfig, pluginListeners, Wrapped, type PluginInstance, type Slot } from '../plugins/plugin.js';
 
 /** A plugin with its checked options. */
 export interface ConfiguredPlugin extends FoundPlugin {
@@ -17,6 +17,8 @@ export interface ConfiguredPlugin extends FoundPlugin {
 export interface LivePlugin {
   readonly name: string;
   readonly instance: PluginInstance;
+  /** What it fills; undefined for a feature. */
+  readonly slot: Slot | undefined;
   /** Its state decides what the data or the model is: it is the model, or wraps what fills a slot. */
   readonly shapes: boolean;
   readonly stateVersion: number;
@@ -82,6 +84,7 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
   return scopes.map(({ plugin, scope }) => ({
     name: plugin.options.name,
     instance: make(plugin, scope, first),
+    slot: plugin.options.slot,
     shapes: plugin.options.wraps !== undefined || plugin.options.slot === 'model',
     stateVersion: plugin.options.stateVersion ?? 1,
     ranks: plugin.options.ranks ?? (plugin.options.critical === false ? 'first' : 'all'),

@@ -1,5 +1,23 @@
 import type { CheckpointKind } from '../contracts/checkpoint-store.js';
 
+/** Asks the run to go back to one of its own checkpoints. */
+export interface RollbackRequest {
+  /** Iterations done in it; `latest`: the newest that is whole and whose numbers are all finite. */
+  readonly to: 'latest' | number;
+  /**
+   * `run`: everything is as it was then. `model`: the weights, their shape, and the optimizer's state alone; the run
+   * stands where it stood.
+   */
+  readonly what: 'run' | 'model';
+  /**
+   * Of a `run`: `again` (the default) serves the same data again; `skip` leaves the batch source and the random
+   * streams where they are, so that other data follows.
+   */
+  readonly data?: 'again' | 'skip';
+  /** For the log and `run:rollback`. */
+  readonly reason: string;
+}
+
 /** What plugins asked the run for since the last boundary. */
 export interface Requests {
   /** Reasons to stop, in the order they were given. */
@@ -8,9 +26,10 @@ export interface Requests {
   readonly exitCode: number;
   readonly evaluation: boolean;
   readonly checkpoints: readonly CheckpointKind[];
+  readonly rollbacks: readonly RollbackRequest[];
 }
 
-const NOTHING: Requests = { stops: [], exitCode: 0, evaluation: false, checkpoints: [] };
+const NOTHING: Requests = { stops: [], exitCode: 0, evaluation: false, checkpoints: [], rollbacks: [] };
 
 /**
  * How plugins ask the run for something. Requests add up, nobody can take another's back,
@@ -35,6 +54,14 @@ export class RunControl {
   /** Asks for `checkpoint:due` at the boundary, after every listener of the current event has run. */
   requestCheckpoint(kind: CheckpointKind): void {
     this.#asked = joined(this.#asked, { ...NOTHING, checkpoints: [kind] });
+  }
+
+  /**
+   * Asks to go back to a checkpoint at the boundary, before evaluations and checkpoints. Where that checkpoint is not
+   * there, the run stops with exit code 1.
+   */
+  requestRollback(request: RollbackRequest): void {
+    this.#asked = joined(this.#asked, { ...NOTHING, rollbacks: [request] });
   }
 
   /** Reasons to stop, in the order they were given; long work looks here too. */
@@ -76,6 +103,28 @@ export class RunControl {
     this.#granted = { ...this.#granted, checkpoints: [] };
     return checkpoints;
   }
+
+  /** For the loop: the next that was granted; that of a whole run before those of its model. */
+  takeRollback(): RollbackRequest | undefined {
+    const rollbacks = [...this.#granted.rollbacks];
+    const whole = rollbacks.findIndex(({ what }) => what === 'run');
+    const [taken] = rollbacks.splice(Math.max(0, whole), 1);
+    this.#granted = { ...this.#granted, rollbacks };
+    return taken;
+  }
+
+  /** For a rollback: drops what was asked for because of the iterations, or the weights, that are gone. */
+  forget(request: RollbackRequest): void {
+    this.#asked = without(this.#asked, request);
+    this.#granted = without(this.#granted, request);
+  }
+}
+
+function without(requests: Requests, { what }: RollbackRequest): Requests {
+  const left = (...gone: CheckpointKind[]): CheckpointKind[] =>
+    requests.checkpoints.filter((kind) => !gone.includes(kind));
+  if (what === 'model') return { ...requests, checkpoints: left('best') };
+  return { ...requests, checkpoints: left('best', 'latest'), evaluation: false, rollbacks: [] };
 }
 
 /** Both; the first exit code that is none of 0 counts. */
@@ -85,5 +134,6 @@ function joined(before: Requests, more: Requests): Requests {
     exitCode: before.exitCode === 0 ? more.exitCode : before.exitCode,
     evaluation: before.evaluation || more.evaluation,
     checkpoints: [...new Set([...before.checkpoints, ...more.checkpoints])],
+    rollbacks: [...before.rollbacks, ...more.rollbacks],
   };
 }

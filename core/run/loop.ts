@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Tensor } from '@tensorflow/tfjs-core';
 import type { BatchSource } from '../contracts/data.js';
 import type { Snapshot } from '../contracts/checkpoint-store.js';
 import type { Engine } from '../contracts/engine.js';
@@ -10,7 +9,9 @@ import type { Ranks } from '../contracts/ranks.js';
 import { nextOfRank, rowsOfRank } from '../data/rank-rows.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
-import type { RunControl } from './control.js';
+import type { GradientsReady, StepReady } from '../events/lifecycle.js';
+import { globalNorm } from '../ops/index.js';
+import type { RollbackRequest, RunControl } from './control.js';
 import type { Sections } from './sections.js';
 import { useEngine } from './use-engine.js';
 import { trainableParameters } from './parameters.js';
@@ -34,17 +35,23 @@ export interface LoopParts {
   readonly sections: Sections;
   /** Collects weights, optimizer and every plugin's state at this moment. */
   readonly snapshot: () => Snapshot;
+  /** Goes back to a checkpoint. */
+  readonly rollBack: (request: RollbackRequest) => Promise<void>;
 }
 
 /** Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events. */
 export async function trainLoop(parts: LoopParts): Promise<void> {
   const { config, control, state } = parts;
   await settle(parts);
-  while (state.iteration < config.max_iters && !control.stopping) {
-    await iterate(parts);
+  const unfinished = (): boolean => state.iteration < config.max_iters && !control.stopping;
+  do {
+    while (unfinished()) {
+      await iterate(parts);
+      await boundary(parts);
+    }
     await boundary(parts);
-  }
-  await boundary(parts);
+    // A rollback at the last boundary leaves iterations to do.
+  } while (unfinished());
 }
 
 async function iterate({
@@ -66,7 +73,7 @@ async function iterate({
 
   const { batchSize, accumulation } = microBatches(config, tunables);
   const shape = { batchSize, blockSize: model.blockSize };
-  const ready = { iteration, gradients: new Map<string, Tensor>() };
+  const ready: GradientsReady = { iteration, gradients: new Map() };
   try {
     let loss = 0;
     let tokens = 0;
@@ -85,15 +92,19 @@ async function iterate({
     await bus.dispatch('gradients:ready', ready);
 
     useEngine(engine);
-    const gradNorm = sections.measure('optimizer', () =>
-      optimizer.step({
-        parameters: trainableParameters(model),
-        gradients: ready.gradients,
-        learningRate: rate,
-        gradClip: config.grad_clip,
-      }),
-    );
+    const { gradients } = ready;
+    // The gradients are scaled where they are used: what clipping costs is their norm.
+    const gradNorm = sections.measure('clipping', () => globalNorm([...gradients.values()]));
     const [lossOfAll = loss] = await ranks.average([loss]);
+    const step: StepReady = { iteration, loss: lossOfAll, gradNorm, gradients };
+    await bus.dispatch('step:ready', step);
+    if (step.skip === undefined) {
+      useEngine(engine);
+      const parameters = trainableParameters(model);
+      sections.measure('optimizer', () =>
+        optimizer.step({ parameters, gradients, learningRate: rate, gradClip: config.grad_clip, gradNorm }),
+      );
+    }
     state.iteration = iteration + 1;
     state.tokens += tokens;
     await bus.dispatch('iteration:end', {
@@ -103,6 +114,7 @@ async function iterate({
       gradNorm,
       learningRate: rate,
       tokens: state.tokens,
+      skipped: step.skip,
     });
   } finally {
     for (const gradient of ready.gradients.values()) gradient.dispose();
@@ -123,13 +135,11 @@ export function microBatches(
 
 /** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */
 async function boundary(parts: LoopParts): Promise<void> {
-  const { bus, control, state, snapshot, engine, sections } = parts;
+  const { bus, control, state, snapshot, sections } = parts;
   await nextTurn();
   await settle(parts);
-  useEngine(engine);
-  const { iteration } = state;
   if (control.takeEvaluation()) {
-    await sections.measure('evaluation', () => bus.dispatch('evaluation:due', { iteration }));
+    await sections.measure('evaluation', () => bus.dispatch('evaluation:due', { iteration: state.iteration }));
     await settle(parts);
   }
   const kinds = control.takeCheckpoints();
@@ -138,9 +148,18 @@ async function boundary(parts: LoopParts): Promise<void> {
   await settle(parts);
 }
 
-/** What was asked for so far is what will be served: `requests:ready` lets several ranks agree on it. */
-async function settle({ bus, control, state }: LoopParts): Promise<void> {
-  const ready = { iteration: state.iteration, requests: control.takeRequests() };
-  await bus.dispatch('requests:ready', ready);
-  control.grant(ready.requests);
+/**
+ * What was asked for so far is what will be served: `requests:ready` lets several ranks agree on it. Rollbacks are
+ * served at once: what is measured or written next is of the weights that the run goes on with.
+ */
+async function settle({ bus, control, state, engine, rollBack }: LoopParts): Promise<void> {
+  for (;;) {
+    const ready = { iteration: state.iteration, requests: control.takeRequests() };
+    await bus.dispatch('requests:ready', ready);
+    control.grant(ready.requests);
+    useEngine(engine);
+    const rollback = control.takeRollback();
+    if (rollback === undefined) return;
+    await rollBack(rollback);
+  }
 }

@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
+import type { LoadedCheckpoint, PluginState, StoredTensor } from '../contracts/checkpoint-store.js';
 import type { Model } from '../contracts/model.js';
 import type { Ranks } from '../contracts/ranks.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import { PluginError, UsageError } from '../errors.js';
+import type { PluginInstance } from '../plugins/plugin.js';
 import type { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
+import type { RollbackRequest } from './control.js';
 import { trainableParameters } from './parameters.js';
 import { matchOptimizer, matchWeights } from './match.js';
 import type { RunState } from './state.js';
@@ -18,8 +20,6 @@ export interface RestoreTargets {
   readonly random: RandomStreams;
   readonly tunables: Tunables;
   readonly plugins: readonly LivePlugin[];
-  /** Plugins that start afresh. */
-  readonly drop: readonly string[];
   /** Told of what did not fit one to one. */
   readonly say: (line: string) => void;
 }
@@ -33,38 +33,73 @@ export function ofRank(from: LoadedCheckpoint, { rank, size }: Ranks): LoadedChe
   return { ...from, state };
 }
 
-/** Puts a run where a checkpoint was made. @throws UsageError naming the first thing that does not fit */
-export function restoreCheckpoint(from: LoadedCheckpoint, to: RestoreTargets): void {
-  refuseOtherPlugins(from, to.plugins, to.drop);
+/**
+ * Puts a run where a checkpoint was made.
+ * @param drop plugins that start afresh
+ * @throws UsageError naming the first thing that does not fit
+ */
+export function restoreCheckpoint(from: LoadedCheckpoint, to: RestoreTargets, drop: readonly string[] = []): void {
+  refuseOtherPlugins(from, to.plugins, drop);
   // First, so that a plugin may say what is wrong, or put the model into the shape that the weights have.
   restorePlugins(
     from,
-    to.plugins.filter(({ name }) => !to.drop.includes(name)),
+    to.plugins.filter(({ name }) => !drop.includes(name)),
   );
-  loadWeights(to.model, from, to.say);
-  const { found, transferred, total } = matchOptimizer(from.optimizer.tensors, trainableParameters(to.model));
+  restoreTensors(from, to);
+  to.random.restore(from.state.random);
+  restorePosition(from, to);
+}
+
+/**
+ * Puts a run back where it was at one of its own checkpoints, as `RollbackRequest` says. Plugins that the checkpoint
+ * knows nothing of had nothing to keep then, and are told so.
+ */
+export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackRequest, to: RestoreTargets): void {
+  const random = to.random.state();
+  const skips = data === 'skip';
+  const plugins = to.plugins.filter(({ shapes, slot }) => (what === 'model' ? shapes : !(skips && slot === 'batches')));
+  restorePlugins(from, plugins);
+  for (const { name, instance } of plugins) {
+    if (from.state.plugins[name] === undefined && instance.state?.() !== undefined)
+      restoreOne(name, instance, undefined);
+  }
+  restoreTensors(from, to);
+  // Plugins may have drawn from a stream while they got their state back.
+  to.random.restore(what === 'model' || skips ? random : from.state.random);
+  if (what === 'run') restorePosition(from, to);
+}
+
+function restorePosition(from: LoadedCheckpoint, to: RestoreTargets): void {
+  to.state.restore(from.state.run);
+  to.tunables.restore(from.state.tunables);
+}
+
+/** Weights, and the optimizer's state as far as it fits them. */
+function restoreTensors(from: LoadedCheckpoint, { model, optimizer, say }: RestoreTargets): void {
+  loadWeights(model, from, say);
+  const { found, transferred, total } = matchOptimizer(from.optimizer.tensors, trainableParameters(model));
   if (from.optimizer.tensors.size > 0 && transferred < total) {
-    to.say(`optimizer state transferred ${String(transferred)} / ${String(total)}; the others start at zero`);
+    say(`optimizer state transferred ${String(transferred)} / ${String(total)}; the others start at zero`);
   }
   tf.tidy(() => {
     const tensors = new Map([...found].map(([name, stored]) => [name, toTensor(stored)]));
-    to.optimizer.importState({ tensors, scalars: from.optimizer.scalars }, to.model.parameters());
+    optimizer.importState({ tensors, scalars: from.optimizer.scalars }, model.parameters());
   });
-  to.state.restore(from.state.run);
-  to.random.restore(from.state.random);
-  to.tunables.restore(from.state.tunables);
 }
 
 /** Gives plugins back what their `state()` returned. @throws PluginError naming the first that does not take it */
 export function restorePlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin[]): void {
   for (const { name, instance } of plugins) {
     const kept = from.state.plugins[name];
-    if (kept === undefined) continue;
-    try {
-      instance.restore?.(kept.state, kept.version);
-    } catch (thrown) {
-      throw new PluginError(name, 'restore()', thrown);
-    }
+    if (kept !== undefined) restoreOne(name, instance, kept);
+  }
+}
+
+function restoreOne(name: string, instance: PluginInstance, kept: PluginState | undefined): void {
+  try {
+    instance.restore?.(kept?.state, kept?.version ?? 1);
+  } catch (thrown) {
+    throw new PluginError(name, 'restore()', thrown);
   }
 }
 

@@ -25,8 +25,9 @@ import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
 import { Sections } from './sections.js';
-import { ofRank, restoreCheckpoint, restorePlugins, loadWeights } from './restore.js';
+import { ofRank, restoreCheckpoint, restorePlugins, loadWeights, type RestoreTargets } from './restore.js';
 import { microBatches, trainLoop } from './loop.js';
+import { rollBack } from './rollback.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
 
@@ -110,16 +111,7 @@ export class Run {
    */
   restore(from: LoadedCheckpoint, options: { readonly drop?: readonly string[] } = {}): void {
     useEngine(this.container.resolve(Engine));
-    restoreCheckpoint(ofRank(from, this.#ranks), {
-      drop: options.drop ?? [],
-      say: this.#say,
-      model: this.model,
-      optimizer: this.container.resolve(Optimizer),
-      state: this.state,
-      random: this.container.resolve(RandomStreams),
-      tunables: this.container.resolve(Tunables),
-      plugins: this.parts.plugins,
-    });
+    restoreCheckpoint(ofRank(from, this.#ranks), this.#targets, options.drop);
     const iteration = microBatches(this.config.train, this.container.resolve(Tunables));
     const told = otherRanks(from.state, { ranks: this.#ranks.size, ...iteration });
     if (told !== undefined) this.#say(told);
@@ -153,10 +145,18 @@ export class Run {
         ranks: this.#ranks,
         sections,
         snapshot: () => this.snapshot(),
+        rollBack: (request) =>
+          rollBack(request, {
+            bus,
+            control,
+            folder: this.folder,
+            log: container.resolve(Logger),
+            ranks: this.#ranks,
+            store: this.#store,
+            targets: this.#targets,
+          }),
       });
-      if (container.isRegistered(CheckpointStore, true)) {
-        await sections.measure('checkpoint', () => container.resolve(CheckpointStore).finish());
-      }
+      await sections.measure('checkpoint', () => this.#store?.finish());
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;
@@ -199,8 +199,7 @@ export class Run {
 
   /** Size of the checkpoints of this run, where a plugin keeps any. */
   expectedCheckpoints(parameters: number): { bytes: number; kept: number } | undefined {
-    if (!this.container.isRegistered(CheckpointStore, true)) return undefined;
-    return this.container.resolve(CheckpointStore).expected(parameters);
+    return this.#store?.expected(parameters);
   }
 
   /** Length of a split of the data, in tokens. */
@@ -221,6 +220,23 @@ export class Run {
       }
     }
     this.folder.release();
+  }
+
+  /** Undefined where no plugin writes checkpoints. */
+  get #store(): CheckpointStore | undefined {
+    return this.container.isRegistered(CheckpointStore, true) ? this.container.resolve(CheckpointStore) : undefined;
+  }
+
+  get #targets(): RestoreTargets {
+    return {
+      model: this.model,
+      optimizer: this.container.resolve(Optimizer),
+      state: this.state,
+      random: this.container.resolve(RandomStreams),
+      tunables: this.container.resolve(Tunables),
+      plugins: this.parts.plugins,
+      say: this.#say,
+    };
   }
 
   get #engine(): string {

@@ -7,7 +7,6 @@ import {
   Optimizer,
   Plugin,
   PluginConfig,
-  Sections,
   Tunables,
   UsageError,
   type Bindings,
@@ -55,7 +54,6 @@ export default class AdamW implements Optimizer {
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(Tunables) tunables: Tunables,
-    @inject(Sections) private readonly sections: Sections,
   ) {
     this.#rate = tunables.define('learning_rate', config.learning_rate, { least: 0, whole: false });
   }
@@ -64,9 +62,8 @@ export default class AdamW implements Optimizer {
     return this.#rate.value;
   }
 
-  step({ parameters, gradients, learningRate, gradClip }: OptimizerStep): number {
-    // The gradients are scaled where they are used: what clipping costs is their norm.
-    const norm = this.sections.measure('clipping', () => globalNorm([...gradients.values()]));
+  step({ parameters, gradients, learningRate, gradClip, gradNorm }: OptimizerStep): number {
+    const norm = gradNorm ?? globalNorm([...gradients.values()]);
     const gradientScale = gradClip > 0 ? Math.min(1, gradClip / (norm + CLIP_EPSILON)) : 1;
     this.#step++;
     tf.tidy(() => this.#update(parameters, gradients, learningRate, gradientScale));

@@ -25,6 +25,7 @@ import {
   type CheckpointSaved,
   type EvaluationEnd,
   type IterationEnd,
+  type RunRollback,
   type RunStart,
 } from '../../core/index.js';
 import { removeUnfinished, setNewerAside } from './aside.js';
@@ -82,6 +83,8 @@ export default class Checkpoint implements CheckpointStore {
   /** What ended since the last boundary, to be told of there. */
   readonly #ended: { saved: CheckpointSaved[]; failed: CheckpointFailed[] } = { saved: [], failed: [] };
   #lastFailure: string | undefined;
+  /** Names that plugins pinned, by who did. */
+  readonly #pinned = new Map<string, readonly string[]>();
   /** Name of the checkpoint that the run goes on from: never rotated away. */
   #source: string | undefined;
 
@@ -120,11 +123,18 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   @On('checkpoint:due')
-  async saveAll({ kinds, snapshot }: CheckpointDue): Promise<void> {
+  async saveAll({ kinds, snapshot, skip }: CheckpointDue): Promise<void> {
+    if (skip !== undefined) {
+      this.#loss = undefined;
+      this.log.warn(
+        `no ${kinds.join(' and ')} checkpoint at iteration ${String(snapshot.state.run.iteration)}: ${skip}`,
+      );
+      return;
+    }
     const from = performance.now();
     await this.#writing;
     const { iteration } = snapshot.state.run;
-    const name = `${String(iteration).padStart(6, '0')}${kinds.includes('emergency') ? '-emergency' : ''}`;
+    const name = nameOf(iteration, kinds);
     if (this.#loss !== undefined) this.#noteBest(name, this.#loss);
     this.#loss = undefined;
     // The plugin's own state is of the moment before this checkpoint was named.
@@ -137,11 +147,32 @@ export default class Checkpoint implements CheckpointStore {
     if (this.config.on_error === 'stop') this.#throwFailure();
   }
 
-  /** Waits for the write that is under way. @throws EspalierError when the newest checkpoint could not be written */
-  async finish(): Promise<void> {
+  /** What is newer than the checkpoint that the run went back to is of iterations that are gone. */
+  @On('run:rollback')
+  async goBack({ what, path: folder }: RunRollback): Promise<void> {
+    this.#loss = undefined;
+    if (what === 'model') return;
+    const name = path.basename(folder);
+    await setNewerAside(this.folder.checkpoints, name, (line) => {
+      this.log.warn(line);
+    });
+    await this.#name('latest', name);
+  }
+
+  async settle(): Promise<void> {
     await this.#writing;
     await this.tell();
+  }
+
+  /** @throws EspalierError when the newest checkpoint could not be written */
+  async finish(): Promise<void> {
+    await this.settle();
     this.#throwFailure();
+  }
+
+  pin(owner: string, iteration: number | undefined): void {
+    if (iteration === undefined) this.#pinned.delete(owner);
+    else this.#pinned.set(owner, [nameOf(iteration, []), nameOf(iteration, ['emergency'])]);
   }
 
   async dispose(): Promise<void> {
@@ -176,20 +207,18 @@ export default class Checkpoint implements CheckpointStore {
     try {
       const folder = path.join(this.folder.checkpoints, name);
       await writeCheckpoint(folder, copy);
-      await writeFileAtomic(path.join(this.folder.checkpoints, 'latest'), `${name}\n`);
+      await this.#name('latest', name);
       const [best] = this.#best;
-      if (best?.name === name) await writeFileAtomic(path.join(this.folder.checkpoints, 'best'), `${name}\n`);
+      if (best?.name === name) await this.#name('best', name);
       const writeMs = performance.now() - from;
       this.#lastFailure = undefined;
       for (const kind of kinds) this.#ended.saved.push({ iteration, path: folder, kind, pauseMs, writeMs });
       this.log.info(
         `saved ${kinds.join(' and ')} checkpoint ${shown} (training paused for ${pauseMs.toFixed(1)} ms, written in ${writeMs.toFixed(0)} ms)`,
       );
-      await rotateCheckpoints(this.folder.checkpoints, {
-        ...this.config.keep,
-        now: name,
-        keep: new Set([...this.#best.map((each) => each.name), ...(this.#source === undefined ? [] : [this.#source])]),
-      });
+      const source = this.#source === undefined ? [] : [this.#source];
+      const keep = new Set([...this.#best.map((each) => each.name), ...[...this.#pinned.values()].flat(), ...source]);
+      await rotateCheckpoints(this.folder.checkpoints, { ...this.config.keep, now: name, keep });
       this.#source = undefined;
     } catch (thrown) {
       this.#best = this.#best.filter((each) => each.name !== name);
@@ -198,6 +227,11 @@ export default class Checkpoint implements CheckpointStore {
       const next = this.config.on_error === 'stop' ? 'stopping' : 'going on; the next one is tried again';
       this.log.error(`${this.#lastFailure}; the checkpoints before it are whole; ${next}`);
     }
+  }
+
+  /** Writes which checkpoint is the newest, or the best, for scripts. */
+  async #name(as: 'latest' | 'best', name: string): Promise<void> {
+    await writeFileAtomic(path.join(this.folder.checkpoints, as), `${name}\n`);
   }
 
   #noteBest(name: string, loss: number): void {
@@ -226,4 +260,8 @@ export default class Checkpoint implements CheckpointStore {
       );
     }
   }
+}
+
+function nameOf(iteration: number, kinds: readonly CheckpointKind[]): string {
+  return `${String(iteration).padStart(6, '0')}${kinds.includes('emergency') ? '-emergency' : ''}`;
 }

@@ -11,6 +11,7 @@ import {
   RunFolder,
   RunState,
   type Metrics,
+  type RunRollback,
   type RunStart,
 } from '../../core/index.js';
 
@@ -47,8 +48,15 @@ export default class Csv {
   @On('run:start')
   start({ state, resumedFrom }: RunStart): void {
     if (resumedFrom === undefined) rmSync(this.#file.path, { force: true });
-    const upTo = (line: string): boolean => Number(line.slice(0, line.indexOf(','))) <= state.iteration;
-    this.#empty = keepLines(this.#file.path, (line, index) => index === 0 || upTo(line)) === 0;
+    this.#cutAfter(state.iteration);
+  }
+
+  @On('run:rollback')
+  async goBack({ what, to }: RunRollback): Promise<void> {
+    if (what === 'run')
+      await this.#file.revise(() => {
+        this.#cutAfter(to);
+      });
   }
 
   @On('metrics')
@@ -70,5 +78,10 @@ export default class Csv {
 
   dispose(): Promise<void> {
     return this.#file.close();
+  }
+
+  #cutAfter(iteration: number): void {
+    const upTo = (line: string): boolean => Number(line.slice(0, line.indexOf(','))) <= iteration;
+    this.#empty = keepLines(this.#file.path, (line, index) => index === 0 || upTo(line)) === 0;
   }
 }

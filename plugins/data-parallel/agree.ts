@@ -6,12 +6,20 @@ const requestsSchema = z.strictObject({
   exitCode: z.int(),
   evaluation: z.boolean(),
   checkpoints: z.array(z.enum(['latest', 'best', 'emergency'])),
+  rollbacks: z.array(
+    z.strictObject({
+      to: z.union([z.literal('latest'), z.int()]),
+      what: z.enum(['run', 'model']),
+      data: z.enum(['again', 'skip']).default('again'),
+      reason: z.string(),
+    }),
+  ),
 });
 
 /** As it travels; nothing where nothing is asked for. */
 export function said(requests: Requests): string {
-  const { stops, evaluation, checkpoints } = requests;
-  return stops.length + checkpoints.length > 0 || evaluation ? JSON.stringify(requests) : '';
+  const { stops, evaluation, checkpoints, rollbacks } = requests;
+  return stops.length + checkpoints.length + rollbacks.length > 0 || evaluation ? JSON.stringify(requests) : '';
 }
 
 /** What any rank asked for, all ranks do. A stop that rank 0 did not ask for says whose it is. */
@@ -29,5 +37,9 @@ export function agreed(all: readonly string[]): Requests {
     exitCode: present.map(({ exitCode }) => exitCode).find((code) => code !== 0) ?? 0,
     evaluation: present.some(({ evaluation }) => evaluation),
     checkpoints: [...new Set(present.flatMap(({ checkpoints }) => checkpoints))],
+    // Ranks that compute the same ask for the same.
+    rollbacks: [
+      ...new Map(present.flatMap(({ rollbacks }) => rollbacks).map((each) => [JSON.stringify(each), each])).values(),
+    ],
   };
 }

@@ -144,7 +144,7 @@ export default class Gpt implements Model, Growable {
   }
 
   restore(state: unknown): void {
-    this.#take(architectureSchema.parse(state));
+    this.#take(state === undefined ? this.#initial : architectureSchema.parse(state));
   }
 
   parameters(): ReadonlyMap<string, tf.Variable> {

@@ -28,7 +28,7 @@ export function timeTree(times: Times, iterations: number): string[] {
   ];
 }
 
-/** Milliseconds in each section by its path, such as `optimizer/clipping`; its children's time is in it. */
+/** Milliseconds in each section by its path, such as `evaluation/samples`; its children's time is in it. */
 export function sectionTotals(of: SectionTime, path = ''): Map<string, number> {
   const totals = new Map<string, number>();
   for (const child of of.children.values()) {

@@ -11,6 +11,7 @@ import {
   Terminal,
   type EvaluationEnd,
   type IterationEnd,
+  type RunRollback,
   type RunStart,
 } from '../../core/index.js';
 
@@ -82,6 +83,12 @@ export default class Progress {
       `iteration ${String(iteration)}: train loss ${losses.train.toFixed(4)}, val loss ${losses.val.toFixed(4)}`,
     );
     this.#last = performance.now();
+  }
+
+  @On('run:rollback')
+  goBack({ state }: RunRollback): void {
+    this.#last = performance.now();
+    this.#lastTokens = state.tokens;
   }
 
   @On('run:end')

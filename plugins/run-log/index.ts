@@ -22,6 +22,7 @@ import {
   type Metrics,
   type OperationEvent,
   type RunEnd,
+  type RunRollback,
   type RunStart,
   type Sample,
 } from '../../core/index.js';
@@ -132,6 +133,22 @@ export default class RunLog {
   @On('checkpoint:failed')
   failed({ iteration, message }: CheckpointFailed): void {
     this.#event('checkpoint:failed', { iteration, message });
+  }
+
+  /** Lines of iterations that are gone would come twice, as after a resume. */
+  @On('run:rollback')
+  async wentBack({ what, from, to, path: checkpoint, reason }: RunRollback): Promise<void> {
+    if (what === 'run') {
+      for (const name of BY_ITERATION) {
+        await this.#files.get(name)?.revise((file) => keepLines(file, (line) => iterationOf(line) <= to));
+      }
+    }
+    this.#event('run:rollback', { what, from, to, path: path.relative(this.folder.path, checkpoint), reason });
+  }
+
+  @On('iteration:end')
+  skipped({ iteration, skipped }: IterationEnd): void {
+    if (skipped !== undefined) this.#event('step:skipped', { iteration: iteration + 1, reason: skipped });
   }
 
   @On('run:end')

@@ -21,6 +21,7 @@ import {
   type Operation,
   type OperationEvent,
   type PlannedRun,
+  type RunRollback,
   type RunStart,
 } from '../../core/index.js';
 import { entrySchema, readSchedule, writeCompleted, type Entry } from './file.js';
@@ -114,6 +115,13 @@ export default class ScalingSchedule implements ScheduleCheck {
   start({ resumedFrom }: RunStart): void {
     if (resumedFrom === undefined) for (const entry of this.#entries) entry.completed = false;
     else if (this.#restored !== undefined) this.#takeFlags(this.#restored);
+    this.#writeBack();
+  }
+
+  @On('run:rollback')
+  goBack({ what }: RunRollback): void {
+    if (what !== 'run' || this.#restored === undefined) return;
+    this.#takeFlags(this.#restored);
     this.#writeBack();
   }
 

@@ -7,6 +7,7 @@ import {
   PluginConfig,
   type IterationEnd,
   type IterationStart,
+  type RunRollback,
   type RunStart,
 } from '../../core/index.js';
 
@@ -49,6 +50,12 @@ export default class TrainingMetrics {
   start({ state }: RunStart): void {
     this.#startedAt = performance.now();
     this.#lastTokens = state.tokens;
+  }
+
+  @On('run:rollback')
+  goBack({ state }: RunRollback): void {
+    this.#lastTokens = state.tokens;
+    this.#since = { iterations: 0, tokens: 0, ms: 0 };
   }
 
   @On('iteration:start')

@@ -1,0 +1,75 @@
+import path from 'node:path';
+import { checkpointNames, iterationOf } from '../checkpoint/find.js';
+import { readCheckpoint } from '../checkpoint/read.js';
+import type { CheckpointStore, LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
+import { messageOf } from '../errors.js';
+import type { Ranks } from '../contracts/ranks.js';
+import type { EventBus } from '../events/bus.js';
+import type { Logger } from '../logger.js';
+import type { RollbackRequest, RunControl } from './control.js';
+import type { RunFolder } from './folder.js';
+import { ofRank, rollBackTo, type RestoreTargets } from './restore.js';
+
+export interface RollbackParts {
+  readonly bus: EventBus;
+  readonly control: RunControl;
+  readonly folder: RunFolder;
+  readonly log: Logger;
+  readonly ranks: Ranks;
+  /** Undefined where no plugin writes checkpoints. */
+  readonly store: CheckpointStore | undefined;
+  readonly targets: RestoreTargets;
+}
+
+/**
+ * Serves a request to go back, and tells of it with `run:rollback`. Where there is nothing to go back to, the run
+ * stops, with an emergency checkpoint.
+ */
+export async function rollBack(request: RollbackRequest, parts: RollbackParts): Promise<void> {
+  const { bus, control, folder, log, ranks, store, targets } = parts;
+  const { what, reason } = request;
+  const { state } = targets;
+  await store?.settle();
+  // The first rank writes what all read: none reads before it is whole.
+  await ranks.average([0]);
+  const found = await findTarget(request, state.iteration, parts);
+  if (found === undefined) {
+    const wanted = request.to === 'latest' ? 'no checkpoint' : `no checkpoint of iteration ${String(request.to)}`;
+    log.error(`${reason}: there is ${wanted} to go back to in ${folder.shown}; stopping`);
+    control.requestStop(`${reason}; there is ${wanted} to go back to`, 1);
+    control.requestCheckpoint('emergency');
+    return;
+  }
+  const from = state.iteration;
+  rollBackTo(ofRank(found, ranks), request, targets);
+  control.forget(request);
+  const to = found.state.run.iteration;
+  const taken = what === 'run' ? 'the run goes back' : 'the model and the optimizer go back';
+  log.warn(`${reason}: ${taken} from iteration ${String(from)} to checkpoint ${path.basename(found.path)}`);
+  await bus.dispatch('run:rollback', { what, from, to, path: found.path, reason, state });
+}
+
+/** The newest that is whole and finite, of those that the request allows; each that is passed over is told of. */
+async function findTarget(
+  { to }: RollbackRequest,
+  now: number,
+  { folder: { checkpoints }, log }: RollbackParts,
+): Promise<LoadedCheckpoint | undefined> {
+  for (const name of await checkpointNames(checkpoints)) {
+    const iteration = iterationOf(name);
+    if (iteration > now || (to !== 'latest' && iteration !== to)) continue;
+    try {
+      const found = await readCheckpoint(path.join(checkpoints, name));
+      const bad = notFinite(found.weights) ?? notFinite(found.optimizer.tensors);
+      if (bad === undefined) return found;
+      log.warn(`checkpoint ${name} is passed over: its ${bad} is not finite`);
+    } catch (thrown) {
+      log.warn(`${messageOf(thrown)} (passed over, and kept)`);
+    }
+  }
+  return undefined;
+}
+
+function notFinite(tensors: ReadonlyMap<string, StoredTensor>): string | undefined {
+  return [...tensors].find(([, { values }]) => !values.every((value) => Number.isFinite(value)))?.[0];
+}

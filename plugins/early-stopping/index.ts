@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import {
+  CheckpointStore,
+  inject,
+  Logger,
+  MetricNames,
+  On,
+  Plugin,
+  PluginConfig,
+  RunControl,
+  suggestion,
+  UsageError,
+  type EvaluationEnd,
+  type Metrics,
+  type RunEnd,
+  type RunStart,
+} from '../../core/index.js';
+import { progressSchema, seen, start, type Progress } from './patience.js';
+
+const options = z
+  .strictObject({
+    monitor: z.string().min(1).default('val/loss').describe('the metric that is to improve'),
+    mode: z.enum(['min', 'max']).default('min').describe('whether lower or higher is better'),
+    patience: z
+      .int()
+      .min(1)
+      .default(5)
+      .describe('values (of `val/loss`: evaluations) without improvement that end the run'),
+    min_delta: z.number().min(0).default(0).describe('a change that is not over this is no improvement'),
+    restore_best: z
+      .boolean()
+      .default(true)
+      .describe('the run ends with the weights and the optimizer’s state of the best value'),
+  })
+  .meta({ resume: 'free' });
+
+const NAME = 'early-stopping';
+
+@Plugin({
+  name: NAME,
+  summary: 'Ends the run when a metric has stopped improving, with the weights of its best value.',
+  config: options,
+  after: ['evaluation'],
+})
+export default class EarlyStopping {
+  #progress: Progress = start;
+  #maxIters = Infinity;
+  /** Was asked for already. */
+  #restoring = false;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(RunControl) private readonly control: RunControl,
+    @inject(MetricNames) private readonly names: MetricNames,
+    @inject(Logger) private readonly log: Logger,
+    @inject(CheckpointStore, { isOptional: true }) private readonly store: CheckpointStore | undefined,
+  ) {}
+
+  @On('run:setup')
+  check(): void {
+    const { monitor, restore_best: restores } = this.config;
+    if (this.names.describe(monitor) === undefined) {
+      const near = suggestion(monitor, this.names.names(), 'its metrics');
+      throw new UsageError(
+        'ESP_EARLY_STOPPING',
+        `plugins.${NAME}.monitor: no plugin of this run publishes "${monitor}": ${near}`,
+      );
+    }
+    if (restores && this.store === undefined) {
+      throw new UsageError(
+        'ESP_EARLY_STOPPING',
+        `plugins.${NAME}.restore_best needs checkpoints: turn the plugin checkpoint on, or set it to false`,
+      );
+    }
+  }
+
+  @On('run:start')
+  begin({ maxIters }: RunStart): void {
+    this.#maxIters = maxIters;
+  }
+
+  @On('metrics')
+  look({ iteration, values }: Metrics): void {
+    const { monitor, mode, min_delta: minDelta, patience, restore_best: restores } = this.config;
+    const value = values[monitor];
+    if (value === undefined) return;
+    const before = this.#progress.best;
+    this.#progress = seen(this.#progress, value, iteration, { mode, minDelta });
+    const { best, waited } = this.#progress;
+    if (restores && best !== before) {
+      this.store?.pin(NAME, best?.iteration);
+      this.control.requestCheckpoint('best');
+    }
+    if (waited < patience) return;
+    const reason = `early stopping: ${monitor} did not improve ${String(waited)} times in a row${this.#bestSoFar}`;
+    this.log.info(reason);
+    this.control.requestStop(reason);
+    this.control.requestCheckpoint('latest');
+    this.#restoreBest(iteration);
+  }
+
+  /** A run that comes to its end ends with the best weights too. */
+  @On('evaluation:end')
+  atEnd({ iteration }: EvaluationEnd): void {
+    if (iteration >= this.#maxIters) this.#restoreBest(iteration);
+  }
+
+  @On('run:end')
+  end({ status }: RunEnd): void {
+    if (status !== 'done' || this.#progress.best !== null) return;
+    this.log.warn(`early stopping: ${this.config.monitor} was never published as a finite number`);
+  }
+
+  state(): Progress | undefined {
+    return this.#progress === start ? undefined : this.#progress;
+  }
+
+  restore(state: unknown): void {
+    this.#progress = state === undefined ? start : progressSchema.parse(state);
+    this.#restoring = false;
+    if (this.config.restore_best) this.store?.pin(NAME, this.#progress.best?.iteration);
+  }
+
+  get #bestSoFar(): string {
+    const { best } = this.#progress;
+    return best === null ? '' : ` (best ${best.value.toPrecision(5)} at iteration ${String(best.iteration)})`;
+  }
+
+  /** Where a resumed run goes on from is the best, so patience begins anew. */
+  #restoreBest(now: number): void {
+    const { best } = this.#progress;
+    if (!this.config.restore_best || best === null || best.iteration === now || this.#restoring) return;
+    this.#restoring = true;
+    const reason = `early stopping: restoring the best weights${this.#bestSoFar}`;
+    this.#progress = { ...this.#progress, waited: 0 };
+    this.control.requestRollback({ to: best.iteration, what: 'model', reason });
+  }
+}

@@ -1,0 +1,184 @@
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import test, { type ExecutionContext } from 'ava';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import type { Run } from '../../../core/run/run.js';
+import type { RollbackRequest } from '../../../core/index.js';
+import { debugRun, textFolder } from './debug-run.js';
+
+const settings = [
+  'train.max_iters=10',
+  'model.dropout=0.1',
+  'lr.decay_iters=10',
+  'batches=sequential',
+  'plugins.evaluation={interval: 3, iters: 1}',
+  'plugins.checkpoint.keep.last=20',
+  'plugins.training-metrics.interval=1',
+];
+
+/** A run that asks once, at the end of an iteration. */
+async function asking(
+  t: ExecutionContext,
+  folder: string,
+  request: Omit<RollbackRequest, 'reason'>,
+  { after = 5, set = [] as readonly string[] } = {},
+): Promise<Run> {
+  const { run } = await debugRun(t, folder, ...settings, 'run.dir=out', ...set);
+  let asked = false;
+  run.bus.listen({ plugin: 'test', event: 'iteration:end', critical: true }, ({ iteration }) => {
+    if (asked || iteration + 1 !== after) return;
+    asked = true;
+    run.control.requestRollback({ ...request, reason: 'because' });
+  });
+  await run.setUp();
+  return run;
+}
+
+function weightsOf(run: Run): Record<string, number[]> {
+  return Object.fromEntries([...run.model.parameters()].map(([name, variable]) => [name, [...variable.dataSync()]]));
+}
+
+function lines(folder: string, run: string): string {
+  return readFileSync(path.join(folder, run, 'metrics.jsonl'), 'utf8');
+}
+
+test('with the same data again, the run is the run that never went back, in its log too', async (t) => {
+  const folder = textFolder(t);
+  const plain = await debugRun(t, folder, ...settings, 'run.dir=plain');
+  await plain.run.setUp();
+  await plain.run.train();
+  const run = await asking(t, folder, { to: 'latest', what: 'run' });
+  const seen: unknown[] = [];
+  run.bus.on('run:rollback', ({ what, from, to, path: at }) => seen.push([what, from, to, path.basename(at)]));
+  t.is((await run.train()).status, 'done');
+  t.deepEqual(seen, [['run', 5, 3, '000003']]);
+  t.deepEqual(weightsOf(run), weightsOf(plain.run));
+  const { config: _, ...expected } = plain.run.snapshot().state;
+  const { config: __, ...actual } = run.snapshot().state;
+  t.deepEqual(actual, expected);
+  t.is(lines(folder, 'out'), lines(folder, 'plain'));
+});
+
+test('skipping the data, everything but the data is the checkpoint’s, and no batch is served twice', async (t) => {
+  const folder = textFolder(t);
+  const run = await asking(t, folder, { to: 3, what: 'run', data: 'skip' });
+  const batches: string[] = [];
+  run.bus.on('batch:ready', ({ batch }) => batches.push(String(batch.inputs)));
+  const back = new Promise<void>((done) => {
+    run.bus.listen({ plugin: 'test', event: 'run:rollback', critical: true }, async ({ path: at, state }) => {
+      const { weights, optimizer, state: stored } = await readCheckpoint(at);
+      for (const [name, variable] of run.model.parameters()) {
+        t.deepEqual(weights.get(name)?.values, variable.dataSync<'float32'>(), name);
+      }
+      const now = run.snapshot();
+      for (const [name, tensor] of now.optimizer.tensors) {
+        t.deepEqual(optimizer.tensors.get(name)?.values, tensor.dataSync<'float32'>(), name);
+      }
+      t.deepEqual(now.optimizer.scalars, optimizer.scalars);
+      t.deepEqual({ ...state }, stored.run);
+      t.deepEqual(now.state.plugins['batches-sequential']?.state, { windows: 5 * 4 });
+      t.deepEqual(now.state.plugins['health'], stored.plugins['health']);
+      done();
+    });
+  });
+  await run.train();
+  await back;
+  t.is(batches.length, 12);
+  t.is(new Set(batches).size, 12);
+});
+
+test('what is damaged, or not finite, is passed over; an evaluation that was asked for is dropped', async (t) => {
+  const folder = textFolder(t);
+  const run = await asking(t, folder, { to: 'latest', what: 'run' }, { after: 9, set: ['plugins.health=false'] });
+  const at = (name: string): string => path.join(folder, 'out/checkpoints', name);
+  const evaluations: number[] = [];
+  run.bus.on('evaluation:due', ({ iteration }) => evaluations.push(iteration));
+  let spoilt = false;
+  run.bus.on('iteration:end', ({ iteration }) => {
+    // Before the checkpoint of 6 iterations is taken, and mended by the rollback.
+    const [weight] = [...run.model.parameters().values()];
+    if (iteration !== 5 || spoilt) return;
+    spoilt = true;
+    weight?.assign(tf.mul(weight, NaN));
+  });
+  await run.train();
+  t.deepEqual(evaluations, [3, 6, 6, 9, 10]);
+  t.true(existsSync(at('000006.aside')));
+  t.false(weightsOf(run)['transformer.wte.weight']?.some(Number.isNaN));
+});
+
+test('the model alone goes back; the run stands where it stood', async (t) => {
+  const folder = textFolder(t);
+  const run = await asking(t, folder, { to: 3, what: 'model' }, { after: 10 });
+  await run.train();
+  t.is(run.state.iteration, 10);
+  const at = (name: string): string => path.join(folder, 'out/checkpoints', name);
+  const [then, last] = [await readCheckpoint(at('000003')), await readCheckpoint(at('000010'))];
+  t.deepEqual(last.weights, then.weights);
+  t.deepEqual(last.optimizer, then.optimizer);
+  t.is(last.state.run.iteration, 10);
+  t.true(lines(folder, 'out').includes('"iter":9,'));
+});
+
+test('a model that has grown since goes back to its shape, and the schedule to its operation', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(
+    path.join(folder, 'grow.yaml'),
+    '- { name: stack_layers, value: [0, 0, 1, 1], trigger_loss: 0, max_wait_iters: 6, reevaluate: false }\n',
+  );
+  const set = ['plugins.scaling-schedule.file=grow.yaml'];
+  const shapes: string[][] = [];
+  const run = await asking(t, folder, { to: 3, what: 'run' }, { after: 8, set });
+  run.bus.on('iteration:end', () => {
+    shapes.push([...run.model.parameters().keys()].filter((name) => name.endsWith('attn.c_attn.weight')));
+  });
+  await run.train();
+  t.deepEqual(
+    shapes.map(({ length }) => length),
+    [2, 2, 2, 2, 2, 2, 4, 4, 2, 2, 2, 4, 4, 4, 4],
+  );
+});
+
+test('where there is nothing to go back to, the run stops with an emergency checkpoint', async (t) => {
+  const folder = textFolder(t);
+  const run = await asking(t, folder, { to: 'latest', what: 'run' }, { after: 2 });
+  const { status, reasons, exitCode } = await run.train();
+  t.is(status, 'stopped');
+  t.is(exitCode, 1);
+  t.deepEqual(reasons, ['because; there is no checkpoint to go back to']);
+  t.true(existsSync(path.join(folder, 'out/checkpoints/000002-emergency')));
+});
+
+test('one that cannot be read counts as none', async (t) => {
+  const folder = textFolder(t);
+  const run = await asking(t, folder, { to: 3, what: 'run' });
+  run.bus.on('checkpoint:saved', ({ path: at }) => {
+    truncateSync(path.join(at, 'model.safetensors'), 10);
+  });
+  const { reasons } = await run.train();
+  t.deepEqual(reasons, ['because; there is no checkpoint of iteration 3 to go back to']);
+});
+
+test('a step is left out where a listener says so', async (t) => {
+  const folder = textFolder(t);
+  const { run } = await debugRun(t, folder, ...settings, 'run.dir=out');
+  run.bus.listen({ plugin: 'test', event: 'step:ready', critical: true }, (step) => {
+    if (step.iteration === 4) step.skip = 'because';
+  });
+  const weights: Record<string, number[]>[] = [];
+  const steps: unknown[] = [];
+  const skipped: unknown[] = [];
+  run.bus.on('iteration:end', (ended) => {
+    weights.push(weightsOf(run));
+    steps.push(run.snapshot().optimizer.scalars['step']);
+    skipped.push(ended.skipped);
+  });
+  await run.setUp();
+  await run.train();
+  t.deepEqual(weights[4], weights[3]);
+  t.notDeepEqual(weights[5], weights[4]);
+  t.deepEqual(steps, [1, 2, 3, 4, 4, 5, 6, 7, 8, 9]);
+  t.deepEqual(skipped, [...Array<undefined>(4), 'because', ...Array<undefined>(5)]);
+  t.is(run.state.iteration, 10);
+});

@@ -1,0 +1,124 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import fc from 'fast-check';
+import { readCheckpoint } from '../../core/checkpoint/read.js';
+import { UsageError } from '../../core/index.js';
+import { seen, start, type Progress, type Rule } from '../../plugins/early-stopping/patience.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { scorePlugin } from './score-plugin.js';
+
+const scores = fc.array(fc.oneof(fc.integer({ min: -5, max: 5 }), fc.constant(NaN)), { maxLength: 40 });
+const rules = fc.record({
+  mode: fc.constantFrom('min' as const, 'max' as const),
+  minDelta: fc.integer({ min: 0, max: 2 }),
+});
+
+/** Where the plain rule stops: looks back over the whole series at each value. */
+function stopsAt(values: readonly number[], patience: number, { mode, minDelta }: Rule): number | undefined {
+  const sign = mode === 'min' ? 1 : -1;
+  const improvements: number[] = [];
+  for (const [at, value] of values.entries()) {
+    const last = improvements.at(-1);
+    const bar = last === undefined ? Infinity : sign * (values[last] ?? NaN) - minDelta;
+    if (sign * value < bar) improvements.push(at);
+    if (at - (improvements.at(-1) ?? -1) >= patience) return at;
+  }
+  return undefined;
+}
+
+test('patience is counted as the plain rule counts it, in one go or with a stop anywhere', (t) => {
+  fc.assert(
+    fc.property(scores, rules, fc.integer({ min: 1, max: 4 }), fc.nat(40), (values, rule, patience, pause) => {
+      let progress: Progress = start;
+      let stopped: number | undefined;
+      for (const [at, value] of values.entries()) {
+        if (at === pause) progress = JSON.parse(JSON.stringify(progress)) as Progress;
+        progress = seen(progress, value, at, rule);
+        if (progress.waited >= patience) {
+          stopped = at;
+          break;
+        }
+      }
+      t.is(stopped, stopsAt(values, patience, rule));
+      const looked = values.slice(0, (stopped ?? values.length) + 1).filter((value) => !Number.isNaN(value));
+      const best = looked.length === 0 ? undefined : Math[rule.mode](...looked);
+      t.is(progress.best?.value, best);
+      if (best !== undefined) t.is(progress.best?.iteration, values.indexOf(best));
+    }),
+  );
+});
+
+const run = ['run.dir=out', 'train.max_iters=20', 'plugins.evaluation={interval: 2, iters: 1}'];
+
+test('it stops when patience is out; the newest checkpoint then holds the best one’s weights', async (t) => {
+  const folder = textFolder(t);
+  const stopping = 'plugins.early-stopping={monitor: score, patience: 3, min_delta: 0.5}';
+  const plugins = scorePlugin(folder, [9, 8, 7, 6.8, 7, 8, 1]);
+  const { run: created } = await debugRun(t, folder, ...run, plugins, stopping, 'plugins.checkpoint.keep.last=1');
+  await created.setUp();
+  const { status, reasons, exitCode } = await created.train();
+  t.is(created.state.iteration, 12);
+  t.is(status, 'stopped');
+  t.is(exitCode, 0);
+  t.deepEqual(reasons, ['early stopping: score did not improve 3 times in a row (best 6.8000 at iteration 8)']);
+  const at = (name: string): string => path.join(folder, 'out/checkpoints', name);
+  t.is(readFileSync(at('latest'), 'utf8').trim(), '000012');
+  const [best, latest] = [await readCheckpoint(at('000008')), await readCheckpoint(at('000012'))];
+  t.deepEqual(latest.weights, best.weights);
+  t.deepEqual(latest.optimizer, best.optimizer);
+  t.is(latest.state.run.iteration, 12);
+  t.deepEqual(latest.state.plugins['early-stopping']?.state, {
+    best: { value: 6.8, iteration: 8 },
+    reference: 7,
+    waited: 0,
+  });
+  for (const [name, variable] of created.model.parameters()) {
+    t.deepEqual(best.weights.get(name)?.values, variable.dataSync<'float32'>(), name);
+  }
+});
+
+test('a run that comes to its end has the best weights too; without restore_best it has its own', async (t) => {
+  const folder = textFolder(t);
+  const plugins = scorePlugin(folder, [3, 1, 2]);
+  for (const restores of [true, false]) {
+    const stopping = `plugins.early-stopping={monitor: score, restore_best: ${String(restores)}}`;
+    const dir = `run.dir=best-${String(restores)}`;
+    const { run: created } = await debugRun(t, folder, ...run, plugins, stopping, dir, 'train.max_iters=6');
+    await created.setUp();
+    t.is((await created.train()).status, 'done');
+    const weights = async (name: string): Promise<unknown> =>
+      (await readCheckpoint(path.join(folder, `best-${String(restores)}`, 'checkpoints', name))).weights;
+    const [best, last] = [await weights('000004'), await weights('000006')];
+    if (restores) t.deepEqual(last, best);
+    else t.notDeepEqual(last, best);
+  }
+});
+
+test('the state in a checkpoint is that of its own evaluation', async (t) => {
+  const folder = textFolder(t);
+  const keep = 'plugins.checkpoint.keep.last=20';
+  const stopping = 'plugins.early-stopping={monitor: score, patience: 9, mode: max}';
+  const { run: created } = await debugRun(t, folder, ...run, keep, stopping, scorePlugin(folder, [1, 2, 0, 0, 3]));
+  await created.setUp();
+  await created.train();
+  const checkpoints = readdirSync(path.join(folder, 'out/checkpoints')).filter((name) => /^\d/.test(name));
+  const waited: unknown[] = [];
+  for (const name of checkpoints.sort().slice(0, 5)) {
+    const { state } = await readCheckpoint(path.join(folder, 'out/checkpoints', name));
+    waited.push((state.plugins['early-stopping']?.state as Progress).waited);
+  }
+  t.deepEqual(waited, [0, 0, 1, 2, 0]);
+});
+
+test('what cannot be watched, or restored, is told before training', async (t) => {
+  const folder = textFolder(t);
+  const wrong = async (...set: string[]): Promise<string> => {
+    const { run: created } = await debugRun(t, folder, ...run, ...set);
+    const error = await t.throwsAsync(created.setUp());
+    t.true(error.cause instanceof UsageError);
+    return error.message;
+  };
+  t.regex(await wrong('plugins.early-stopping.monitor=val/los'), /publishes "val\/los": did you mean "val\/loss"\?/);
+  t.regex(await wrong('plugins.early-stopping={}', 'plugins.checkpoint=false'), /turn the plugin checkpoint on/);
+});
