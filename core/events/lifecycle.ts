@@ -21,6 +21,7 @@ import type { RunView } from '../run/state.js';
  *   checkpoint:due                   if one was asked for
  *     checkpoint:saved               whole on disk: at the start of a later iteration, or at the end
  *     checkpoint:failed              likewise, when it could not be written
+ * training:end                       the loop has ended: what runs beside it is waited for
  * run:end                            on every way out
  * ```
  *
@@ -48,6 +49,7 @@ export interface Events {
   sample: Sample;
   histogram: Histogram;
   operation: OperationEvent;
+  'training:end': TrainingEnd;
   'run:end': RunEnd;
 }
 export type EventName = keyof Events;
@@ -171,6 +173,10 @@ export interface OperationEvent {
     readonly completed: boolean;
     readonly desc?: string | undefined;
   }[];
+}
+export interface TrainingEnd {
+  /** Iterations done. */
+  readonly iteration: number;
 }
 export interface RunEnd {
   readonly status: 'done' | 'stopped' | 'failed';
@@ -303,6 +309,11 @@ export const lifecycle: Record<EventName, EventDescription> = {
       message: 'what went wrong, or the loss that was measured again',
       schedule: 'every operation, with whether it is completed',
     },
+    mayReplace: [],
+  },
+  'training:end': {
+    when: 'when the loop has ended, done or stopped, and before `run:end`: what runs beside training is waited for, for a bounded time, and its last results are published',
+    payload: { iteration: 'iterations done' },
     mayReplace: [],
   },
   'run:end': {

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { InjectionToken } from 'tsyringe';
 import { injectable } from 'tsyringe';
 import type { z } from 'zod';
+import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import type { EngineProbe } from '../contracts/engine.js';
 import { token, type Token } from '../contracts/token.js';
 import type { EventName, Events } from '../events/lifecycle.js';
@@ -60,8 +61,12 @@ export interface Bindings {
 export interface PluginInstance {
   /** JSON to keep in every checkpoint, under the plugin's name; undefined where there is nothing to keep. */
   state?(): unknown;
+  /** What belongs to `state()` and is too large for JSON, under names of the plugin's own: read, and not changed. */
+  stateTensors?(): ReadonlyMap<string, StoredTensor>;
   /** Gets back what `state()` returned, before `run:start`. @param version that it was written with, if not of now */
   restore?(state: unknown, version: number): void;
+  /** Gets back what `stateTensors()` returned, after `restore`; empty where it was. */
+  restoreTensors?(tensors: ReadonlyMap<string, StoredTensor>): void;
   /** Releases what the plugin holds; called in reverse order, always, even after a failure. */
   dispose?(): void | Promise<void>;
 }

@@ -33,7 +33,9 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
     ['tunables', () => differing(whole.state.tunables, parts.state.tunables)],
     ...plugins.map((name): [string, () => string | undefined] => [
       `state of plugin ${name}`,
-      () => differing(whole.state.plugins[name], parts.state.plugins[name]),
+      () =>
+        differing(whole.state.plugins[name], parts.state.plugins[name]) ??
+        differingTensor(whole.plugins.get(name) ?? new Map(), parts.plugins.get(name) ?? new Map()),
     ]),
   ];
   const same: string[] = [];

@@ -52,6 +52,7 @@ export function restorePlugins(from: LoadedCheckpoint, plugins: readonly LivePlu
     if (kept === undefined) continue;
     try {
       instance.restore?.(kept.state, kept.version);
+      instance.restoreTensors?.(from.plugins.get(name) ?? new Map());
     } catch (thrown) {
       throw new PluginError(name, 'restore()', thrown);
     }
