@@ -21,8 +21,8 @@ async function answer(task: Task): Promise<Answer> {
       // The iterations below do not end on them.
       if (!values.every((value: number) => Number.isFinite(value))) throw new Error(`${name} is not finite`);
     }
-    const { viewModel } = (await import(task.view.module)) as ViewModule;
-    const view = viewModel(task.view.data, weights);
+    const model = (await import(task.view.module)) as ViewModule;
+    const view = model.viewModel(task.view.data, weights);
     const values = measures({ view, before, tokens, windows });
     before = view.tokenEmbedding;
     const seconds = (performance.now() - from) / 1000;
