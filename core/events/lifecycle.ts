@@ -135,6 +135,8 @@ export interface Metrics {
   readonly iteration: number;
   /** By metric name, e.g. `train/loss`. */
   readonly values: Readonly<Record<string, number>>;
+  /** Training tokens seen by that iteration, where training has gone on since. */
+  readonly tokens?: number;
 }
 /** A text that the model wrote. */
 export interface Sample {
@@ -279,7 +281,11 @@ export const lifecycle: Record<EventName, EventDescription> = {
   },
   metrics: {
     when: 'whenever a plugin publishes numbers, of names that it declares; sinks listen',
-    payload: { iteration: 'the iteration they belong to', values: 'numbers by metric name' },
+    payload: {
+      iteration: 'the iteration they belong to',
+      values: 'numbers by metric name',
+      tokens: 'training tokens seen by then; left out for now',
+    },
     mayReplace: [],
   },
   sample: {

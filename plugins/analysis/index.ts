@@ -12,6 +12,8 @@ import {
   Plugin,
   PluginConfig,
   Ranks,
+  RunControl,
+  RunState,
   ServedTokens,
   type EvaluationEnd,
   type IterationStart,
@@ -41,7 +43,11 @@ const options = z
       .max(1)
       .default(0.9)
       .describe('share of the memory in use, with the copy of the weights, from which an analysis is skipped'),
-    wait_seconds: z.number().min(0).default(10).describe('longest that a run that ends waits for the last analysis'),
+    wait_seconds: z
+      .number()
+      .min(0)
+      .default(10)
+      .describe('longest that a run that ends waits for the last analysis; not at all after a signal'),
   })
   .meta({ resume: 'free' });
 
@@ -72,6 +78,8 @@ export default class Analysis {
     @inject(Model) private readonly model: Model,
     @inject(Dataset) private readonly data: Dataset,
     @inject(BatchSource) private readonly batches: BatchSource,
+    @inject(RunState) private readonly run: RunState,
+    @inject(RunControl) private readonly control: RunControl,
     @inject(Ranks) private readonly ranks: Ranks,
     @inject(InspectableModel, { isOptional: true }) private readonly inspectable: InspectableModel | undefined,
     @inject(ServedTokens, { isOptional: true }) private readonly served: ServedTokens | undefined,
@@ -93,25 +101,29 @@ export default class Analysis {
     if (running === undefined) this.#begin(iteration, this.inspectable);
     else this.#tellSkipped(iteration, 'busy', `that of iteration ${String(running)} still runs`);
   }
+
   /** Between iterations: what the thread found is told by the loop's own thread. */
   @On('iteration:start')
   async publish(_?: IterationStart): Promise<void> {
-    const answer = this.#thread.take();
-    if (answer === undefined) return;
-    const at = `analysis of iteration ${String(answer.iteration)}`;
-    // The bus tells of it, and after some failures turns the plugin off.
-    if (answer.type === 'failed') throw new Error(`${at}: ${answer.message}`);
-    const { iteration, values } = answer;
-    this.log.info(`${at}: ${summary(values)}`);
-    await this.bus.dispatch('metrics', { iteration, values });
+    for (let answer = this.#thread.take(); answer !== undefined; answer = this.#thread.take()) {
+      const { iteration, tokens } = answer.at;
+      const of = `analysis of iteration ${String(iteration)}`;
+      // The bus tells of it, and after some failures turns the plugin off.
+      if (answer.type === 'failed') throw new Error(`${of}: ${answer.message}`);
+      const { values } = answer;
+      this.log.info(`${of}: ${summary(values)}`);
+      await this.bus.dispatch('metrics', { iteration, values, tokens });
+    }
   }
 
   @On('training:end')
   async finish({ iteration }: TrainingEnd): Promise<void> {
-    const until = performance.now() + 1000 * this.config.wait_seconds;
+    // Whoever sends a signal has no time.
+    const until = performance.now() + (this.control.exitCode === 0 ? 1000 * this.config.wait_seconds : 0);
     await this.#wait(until);
     // The weights are still those of the evaluation that found the thread busy.
-    if (this.#missedAt !== iteration || this.#thread.running !== undefined || this.inspectable === undefined) return;
+    const missed = this.#missedAt === iteration && this.#thread.running === undefined && performance.now() < until;
+    if (!missed || this.inspectable === undefined) return;
     this.#begin(iteration, this.inspectable);
     await this.#wait(until);
   }
@@ -121,7 +133,7 @@ export default class Analysis {
   }
 
   /** Tokens that training has seen often, where that is counted; evenly picked, the same ones each time. */
-  #tokens(): Int32Array {
+  #ids(): Int32Array {
     const size = Math.min(this.model.vocabSize, this.data.vocabSize);
     const often = this.served?.nonOutlierTokens().filter((id) => id < size) ?? [];
     const ids = often.length > 1 ? often.sort((a, b) => a - b) : Array.from({ length: size }, (_, id) => id);
@@ -154,8 +166,9 @@ export default class Analysis {
       return;
     }
     const view = inspectable.shareView();
-    const [tokens, windows] = [this.#tokens(), this.#windows()];
-    this.#thread.start({ iteration, view, weights: copyTensors(weights), tokens, windows });
+    const at = { iteration, tokens: this.run.tokens };
+    const [ids, windows] = [this.#ids(), this.#windows()];
+    this.#thread.start({ at, view, weights: copyTensors(weights), ids, windows });
   }
 
   #tellSkipped(iteration: number, reason: string, why: string): void {

@@ -41,26 +41,26 @@ export interface Question {
   readonly view: ModelView;
   /** The token embedding of the snapshot before, where there was one. */
   readonly before: Matrix | undefined;
-  /** Ids that are compared. */
-  readonly tokens: Int32Array;
+  /** Tokens that are compared. */
+  readonly ids: Int32Array;
   /** Windows whose attention is measured, [windows, time] row by row. */
   readonly windows: readonly Int32Array[];
 }
 
 /** Every measure of one snapshot, by metric name. */
-export function measures({ view, before, tokens, windows }: Question): Record<string, number> {
+export function measures({ view, before, ids, windows }: Question): Record<string, number> {
   return {
-    ...embeddingGeometry(view.tokenEmbedding, tokens),
-    ...drift(before, view.tokenEmbedding, tokens),
+    ...embeddingGeometry(view.tokenEmbedding, ids),
+    ...drift(before, view.tokenEmbedding, ids),
     ...ranks(view),
     ...attentionEntropy(view, windows),
   };
 }
 
-function embeddingGeometry({ columns, values }: Matrix, tokens: Int32Array): Record<string, number> {
-  const count = tokens.length;
+function embeddingGeometry({ columns, values }: Matrix, ids: Int32Array): Record<string, number> {
+  const count = ids.length;
   if (count < 2) return {};
-  const { similarities, neighbours } = pairwiseCosines(unitRows(values, columns, tokens), count, NEAR);
+  const { similarities, neighbours } = pairwiseCosines(unitRows(values, columns, ids), count, NEAR);
   similarities.sort();
   neighbours.sort();
   return {
@@ -77,9 +77,9 @@ function embeddingGeometry({ columns, values }: Matrix, tokens: Int32Array): Rec
 }
 
 /** Nothing where the vocabulary or the width is another than before: rows are not the same tokens any more. */
-function drift(before: Matrix | undefined, now: Matrix, tokens: Int32Array): Record<string, number> {
+function drift(before: Matrix | undefined, now: Matrix, ids: Int32Array): Record<string, number> {
   if (before?.rows !== now.rows || before.columns !== now.columns) return {};
-  return { 'analysis/drift/embedding': alignedSimilarity(rowsOf(before, tokens), rowsOf(now, tokens)) };
+  return { 'analysis/drift/embedding': alignedSimilarity(rowsOf(before, ids), rowsOf(now, ids)) };
 }
 
 function ranks({ blocks }: ModelView): Record<string, number> {

@@ -1,25 +1,32 @@
 import type { OwnTensor, SharedView } from '../../core/index.js';
 
+/** When a snapshot was taken. */
+export interface Moment {
+  /** Iterations done. */
+  readonly iteration: number;
+  /** Training tokens seen. */
+  readonly tokens: number;
+}
+
 /** A snapshot to analyse. */
 export interface Task {
-  /** Iterations done when it was taken. */
-  readonly iteration: number;
+  readonly at: Moment;
   readonly view: SharedView;
   readonly weights: ReadonlyMap<string, OwnTensor>;
-  /** Ids that are compared. */
-  readonly tokens: Int32Array;
+  /** Tokens that are compared. */
+  readonly ids: Int32Array;
   readonly windows: readonly Int32Array[];
 }
 
 export interface Measured {
   readonly type: 'measured';
-  readonly iteration: number;
+  readonly at: Moment;
   readonly values: Readonly<Record<string, number>>;
 }
 
 export interface Failed {
   readonly type: 'failed';
-  readonly iteration: number;
+  readonly at: Moment;
   readonly message: string;
 }
 

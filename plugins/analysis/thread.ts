@@ -1,22 +1,22 @@
 import { Worker } from 'node:worker_threads';
-import type { Answer, Task } from './protocol.js';
+import type { Answer, Moment, Task } from './protocol.js';
 
 /** The worker thread, which has one snapshot at a time; made with the first, and anew after it died. */
 export class AnalysisThread {
   #worker: Worker | undefined;
-  #running: { readonly iteration: number; readonly done: Promise<void>; end: () => void } | undefined;
-  #answer: Answer | undefined;
+  #running: { readonly at: Moment; readonly done: Promise<void>; end: () => void } | undefined;
+  readonly #answers: Answer[] = [];
 
   /** Iteration of the snapshot that it works on. */
   get running(): number | undefined {
-    return this.#running?.iteration;
+    return this.#running?.at.iteration;
   }
 
   /** @param task its weights are handed to the thread: they are empty afterwards */
   start(task: Task): void {
     let end = (): void => undefined;
     const done = new Promise<void>((resolve) => (end = resolve));
-    this.#running = { iteration: task.iteration, done, end };
+    this.#running = { at: task.at, done, end };
     this.#worker ??= this.#made();
     this.#worker.postMessage(
       task,
@@ -24,11 +24,9 @@ export class AnalysisThread {
     );
   }
 
-  /** The answer that came since the last call. */
+  /** The oldest answer that was not taken yet. */
   take(): Answer | undefined {
-    const answer = this.#answer;
-    this.#answer = undefined;
-    return answer;
+    return this.#answers.shift();
   }
 
   /** Waits for the snapshot that it works on. @returns whether it is done */
@@ -66,12 +64,12 @@ export class AnalysisThread {
   #died(worker: Worker, why: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    const iteration = this.running;
-    if (iteration !== undefined) this.#end({ type: 'failed', iteration, message: `its worker thread died: ${why}` });
+    const at = this.#running?.at;
+    if (at !== undefined) this.#end({ type: 'failed', at, message: `its worker thread died: ${why}` });
   }
 
   #end(answer: Answer): void {
-    this.#answer = answer;
+    this.#answers.push(answer);
     const running = this.#running;
     this.#running = undefined;
     running?.end();

@@ -14,7 +14,7 @@ parentPort?.on('message', (task: Task) => {
 });
 
 async function answer(task: Task): Promise<Answer> {
-  const { iteration, weights, tokens, windows } = task;
+  const { at, weights, ids, windows } = task;
   try {
     const from = performance.now();
     for (const [name, { values }] of weights) {
@@ -23,12 +23,12 @@ async function answer(task: Task): Promise<Answer> {
     }
     const model = (await import(task.view.module)) as ViewModule;
     const view = model.viewModel(task.view.data, weights);
-    const values = measures({ view, before, tokens, windows });
+    const values = measures({ view, before, ids, windows });
     before = view.tokenEmbedding;
     const seconds = (performance.now() - from) / 1000;
-    return { type: 'measured', iteration, values: { ...values, 'analysis/seconds': seconds } };
+    return { type: 'measured', at, values: { ...values, 'analysis/seconds': seconds } };
   } catch (thrown) {
-    return { type: 'failed', iteration, message: thrown instanceof Error ? thrown.message : String(thrown) };
+    return { type: 'failed', at, message: thrown instanceof Error ? thrown.message : String(thrown) };
   }
 }
 

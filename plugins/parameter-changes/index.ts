@@ -77,7 +77,6 @@ export default class ParameterChanges {
     this.#noticeGrowth();
     this.#variables ??= idsOf(this.model);
     if (this.#before !== undefined) return;
-    if (this.#since !== iteration) this.log.info(`parameter changes: counted anew from iteration ${String(iteration)}`);
     this.#since = iteration;
     this.#before = copyTensors(this.model.parameters());
   }

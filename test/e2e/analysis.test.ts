@@ -46,6 +46,7 @@ test('every measure of each snapshot is published, and training is what it was',
   t.deepEqual([first?.iter, second?.iter, more.length], [10, 20, 0]);
   for (const found of [first, second]) {
     const of = (name: string): number => found?.[`analysis/${name}`] ?? NaN;
+    t.is(found?.['tokens'], (found?.iter ?? 0) * 64);
     t.is(of('embedding/tokens'), 28);
     t.true(of('embedding/cosine_p10') < of('embedding/cosine_p90'));
     t.true(of('embedding/neighbours_p99') >= of('embedding/neighbours_mean'));

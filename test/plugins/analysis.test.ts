@@ -34,7 +34,7 @@ for (const [name, { model, tokens, windows, values }] of Object.entries(cases)) 
     const found = measures({
       view: viewModel(model, weights),
       before: { rows, columns, values: before.values },
-      tokens: Int32Array.from(tokens),
+      ids: Int32Array.from(tokens),
       windows: windows.map((ids) => Int32Array.from(ids)),
     });
     t.deepEqual(Object.keys(found).sort(), Object.keys(values).sort());
