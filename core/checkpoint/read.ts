@@ -60,6 +60,14 @@ const MAX_JSON_BYTES = 1 << 27;
 /** `optimizer.safetensors` keeps plain numbers as tensors of one element under this prefix. */
 export const SCALAR_PREFIX = 'scalar.';
 
+/** File with the tensors that plugins keep, where any does. */
+export const PLUGIN_TENSORS = 'plugins.safetensors';
+
+/** The name of a plugin's tensor in it; plugins' own names may hold slashes. */
+export function pluginTensorName(plugin: string, name: string): string {
+  return `${encodeURIComponent(plugin)}/${name}`;
+}
+
 /**
  * Reads a checkpoint folder whose manifest matches.
  * @throws UsageError naming the file that is missing, damaged or newer than this package
@@ -75,7 +83,20 @@ export async function readCheckpoint(folder: string): Promise<LoadedCheckpoint> 
     else tensors.set(name, tensor);
   }
   const weights = await readSafetensors(path.join(folder, 'model.safetensors'));
-  return { path: folder, weights, optimizer: { tensors, scalars }, model, state };
+  const plugins = await readPluginTensors(folder);
+  return { path: folder, weights, optimizer: { tensors, scalars }, plugins, model, state };
+}
+
+async function readPluginTensors(folder: string): Promise<LoadedCheckpoint['plugins']> {
+  const plugins = new Map<string, Map<string, StoredTensor>>();
+  if (!Object.hasOwn(await readManifest(folder), PLUGIN_TENSORS)) return plugins;
+  for (const [full, tensor] of await readSafetensors(path.join(folder, PLUGIN_TENSORS))) {
+    const slash = full.indexOf('/');
+    const plugin = decodeURIComponent(full.slice(0, slash));
+    const tensors = plugins.get(plugin) ?? new Map<string, StoredTensor>();
+    plugins.set(plugin, tensors.set(full.slice(slash + 1), tensor));
+  }
+  return plugins;
 }
 
 /** The JSON side of a checkpoint, without its tensors; not compared with the manifest. @throws UsageError */

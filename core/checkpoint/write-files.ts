@@ -2,7 +2,7 @@ import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import { writeSafetensors } from '../formats/safetensors.js';
-import { CHECKPOINT_FORMAT, hashOf, verifyCheckpoint } from './read.js';
+import { CHECKPOINT_FORMAT, hashOf, PLUGIN_TENSORS, verifyCheckpoint } from './read.js';
 
 /** A tensor in memory of its own, which can be handed to another thread. */
 export type OwnTensor = StoredTensor & { values: { buffer: ArrayBuffer } };
@@ -11,6 +11,8 @@ export type OwnTensor = StoredTensor & { values: { buffer: ArrayBuffer } };
 export interface CheckpointContent {
   weights: ReadonlyMap<string, OwnTensor>;
   optimizer: ReadonlyMap<string, OwnTensor>;
+  /** What plugins keep; none, no file. */
+  plugins: ReadonlyMap<string, OwnTensor>;
   /** JSON: Hugging Face's `config.json`. */
   model: string;
   /** JSON: `state.json`. */
@@ -44,6 +46,9 @@ export async function writeFiles({ folder, content }: WriteTask): Promise<void> 
       }),
       'config.json': await writeText(path.join(beside, 'config.json'), content.model),
       'optimizer.safetensors': await writeSafetensors(path.join(beside, 'optimizer.safetensors'), content.optimizer),
+      ...(content.plugins.size > 0
+        ? { [PLUGIN_TENSORS]: await writeSafetensors(path.join(beside, PLUGIN_TENSORS), content.plugins) }
+        : {}),
       'state.json': await writeText(path.join(beside, 'state.json'), content.state),
     };
     const manifest = JSON.stringify({ format: CHECKPOINT_FORMAT, files: written }, null, 2);

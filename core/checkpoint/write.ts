@@ -1,21 +1,22 @@
 import { Worker } from 'node:worker_threads';
-import type { Snapshot, StoredTensor } from '../contracts/checkpoint-store.js';
+import type { Snapshot } from '../contracts/checkpoint-store.js';
 import { EspalierError } from '../errors.js';
-import { SCALAR_PREFIX } from './read.js';
-import type { CheckpointContent, WriteAnswer } from './write-files.js';
+import { pluginTensorName, SCALAR_PREFIX } from './read.js';
+import type { CheckpointContent, OwnTensor, WriteAnswer } from './write-files.js';
 
 /** A snapshot whose tensors and state are copied: training may go on. Taken by one `writeCheckpoint`. */
 export type SnapshotCopy = CheckpointContent;
 
 /** Copies a snapshot; what is in it may change afterwards. */
 export function copySnapshot(snapshot: Snapshot): SnapshotCopy {
-  const optimizer = copied(snapshot.optimizer.tensors);
+  const optimizer = copyTensors(snapshot.optimizer.tensors);
   for (const [name, value] of Object.entries(snapshot.optimizer.scalars)) {
     optimizer.set(SCALAR_PREFIX + name, { shape: [1], values: Int32Array.of(value) });
   }
   return {
-    weights: copied(snapshot.weights),
+    weights: copyTensors(snapshot.weights),
     optimizer,
+    plugins: ownCopies(snapshot.plugins),
     model: JSON.stringify(snapshot.model, null, 2),
     state: JSON.stringify(snapshot.state, null, 2),
   };
@@ -29,7 +30,9 @@ export function copySnapshot(snapshot: Snapshot): SnapshotCopy {
 export async function writeCheckpoint(folder: string, copy: SnapshotCopy): Promise<void> {
   const worker = new Worker(new URL('./write-worker.js', import.meta.url), {
     workerData: { folder, content: copy },
-    transferList: [...copy.weights.values(), ...copy.optimizer.values()].map(({ values }) => values.buffer),
+    transferList: [copy.weights, copy.optimizer, copy.plugins]
+      .flatMap((tensors) => [...tensors.values()])
+      .map(({ values }) => values.buffer),
   });
   const answer = await new Promise<WriteAnswer>((resolve, reject) => {
     worker.once('message', resolve);
@@ -43,11 +46,24 @@ export async function writeCheckpoint(folder: string, copy: SnapshotCopy): Promi
   }
 }
 
-function copied(tensors: Snapshot['weights']): Map<string, StoredTensor & { values: { buffer: ArrayBuffer } }> {
+/** Copies float32 tensors by name: each has memory of its own, which can be handed to another thread. */
+export function copyTensors(tensors: Snapshot['weights']): Map<string, OwnTensor> {
   return new Map(
     [...tensors].map(([name, tensor]) => [
       name,
       { shape: [...tensor.shape], values: new Float32Array(tensor.dataSync<'float32'>()) },
     ]),
+  );
+}
+
+/** Under names that tell whose they are. */
+function ownCopies(plugins: Snapshot['plugins']): Map<string, OwnTensor> {
+  return new Map(
+    [...plugins].flatMap(([plugin, tensors]) =>
+      [...tensors].map(([name, { shape, values }]): [string, OwnTensor] => [
+        pluginTensorName(plugin, name),
+        { shape: [...shape], values: values.slice() },
+      ]),
+    ),
   );
 }

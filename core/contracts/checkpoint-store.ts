@@ -10,6 +10,8 @@ import { token } from './token.js';
 export interface Snapshot {
   weights: ReadonlyMap<string, Tensor>;
   optimizer: OptimizerState;
+  /** What each plugin's `stateTensors()` returned, by plugin name. */
+  plugins: ReadonlyMap<string, ReadonlyMap<string, StoredTensor>>;
   /** Hugging Face's `config.json`. */
   model: Record<string, unknown>;
   state: CheckpointState;
@@ -59,6 +61,7 @@ export interface LoadedCheckpoint {
   path: string;
   weights: ReadonlyMap<string, StoredTensor>;
   optimizer: { tensors: ReadonlyMap<string, StoredTensor>; scalars: Record<string, number> };
+  plugins: ReadonlyMap<string, ReadonlyMap<string, StoredTensor>>;
   model: Record<string, unknown>;
   state: CheckpointState;
 }

@@ -25,6 +25,7 @@ import type { RunView } from '../run/state.js';
  *     checkpoint:saved               whole on disk: at the start of a later iteration, or at the end
  *     checkpoint:failed              likewise, when it could not be written
  *   run:rollback                     before each of these, if a plugin asked to go back to a checkpoint
+ * training:end                       the loop has ended: what runs beside it is waited for
  * run:end                            on every way out
  * ```
  *
@@ -55,6 +56,7 @@ export interface Events {
   sample: Sample;
   histogram: Histogram;
   operation: OperationEvent;
+  'training:end': TrainingEnd;
   'run:end': RunEnd;
 }
 export type EventName = keyof Events;
@@ -174,6 +176,8 @@ export interface Metrics {
   readonly iteration: number;
   /** By metric name, e.g. `train/loss`. */
   readonly values: Readonly<Record<string, number>>;
+  /** Training tokens seen by that iteration, where training has gone on since. */
+  readonly tokens?: number;
 }
 /** A text that the model wrote. */
 export interface Sample {
@@ -212,6 +216,10 @@ export interface OperationEvent {
     readonly completed: boolean;
     readonly desc?: string | undefined;
   }[];
+}
+export interface TrainingEnd {
+  /** Iterations done. */
+  readonly iteration: number;
 }
 export interface RunEnd {
   readonly status: 'done' | 'stopped' | 'failed';
@@ -351,7 +359,11 @@ export const lifecycle: Record<EventName, EventDescription> = {
   },
   metrics: {
     when: 'whenever a plugin publishes numbers, of names that it declares; sinks listen',
-    payload: { iteration: 'the iteration they belong to', values: 'numbers by metric name' },
+    payload: {
+      iteration: 'the iteration they belong to',
+      values: 'numbers by metric name',
+      tokens: 'training tokens seen by then; left out for now',
+    },
     mayReplace: [],
   },
   sample: {
@@ -381,6 +393,11 @@ export const lifecycle: Record<EventName, EventDescription> = {
       message: 'what went wrong, or the loss that was measured again',
       schedule: 'every operation, with whether it is completed',
     },
+    mayReplace: [],
+  },
+  'training:end': {
+    when: 'when the loop has ended, done or stopped, and before `run:end`: what runs beside training is waited for, for a bounded time, and its last results are published',
+    payload: { iteration: 'iterations done' },
     mayReplace: [],
   },
   'run:end': {

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { InjectionToken } from 'tsyringe';
 import { injectable } from 'tsyringe';
 import type { z } from 'zod';
+import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import type { EngineProbe } from '../contracts/engine.js';
 import { token, type Token } from '../contracts/token.js';
 import type { EventName, Events } from '../events/lifecycle.js';
@@ -72,12 +73,16 @@ export interface PluginInstance {
    * compares all but that.
    */
   state?(): unknown;
+  /** What belongs to `state()` and is too large for JSON, under names of the plugin's own: read, and not changed. */
+  stateTensors?(): ReadonlyMap<string, StoredTensor>;
   /**
    * Gets back what `state()` returned, before `run:start`, and when the run goes back to a checkpoint: then `undefined`
    * too, where there was nothing to keep when it was made.
    * @param version that it was written with, if not of now
    */
   restore?(state: unknown, version: number): void;
+  /** Gets back what `stateTensors()` returned, after `restore`; empty where it was. */
+  restoreTensors?(tensors: ReadonlyMap<string, StoredTensor>): void;
   /** Releases what the plugin holds; called in reverse order, always, even after a failure. */
   dispose?(): void | Promise<void>;
 }

@@ -34,7 +34,9 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
     ['tunables', () => differing(whole.state.tunables, parts.state.tunables)],
     ...plugins.map((name): [string, () => string | undefined] => [
       `state of plugin ${name}`,
-      () => differing(comparable(whole.state.plugins[name]), comparable(parts.state.plugins[name])),
+      () =>
+        differing(comparable(whole.state.plugins[name]), comparable(parts.state.plugins[name])) ??
+        differingTensor(whole.plugins.get(name) ?? new Map(), parts.plugins.get(name) ?? new Map()),
     ]),
   ];
   const same: string[] = [];

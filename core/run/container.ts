@@ -155,7 +155,7 @@ function make(
 ): PluginInstance {
   try {
     const made = scope.resolve(asToken(plugin));
-    const field = ['state', 'restore', 'dispose'].find((name) => isField(made, name));
+    const field = ['state', 'stateTensors', 'restore', 'restoreTensors', 'dispose'].find((name) => isField(made, name));
     if (field === undefined) return made;
     throw new UsageError(
       'ESP_PLUGIN_FIELD',

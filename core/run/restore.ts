@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { LoadedCheckpoint, PluginState, StoredTensor } from '../contracts/checkpoint-store.js';
+import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import type { Model } from '../contracts/model.js';
 import type { Ranks } from '../contracts/ranks.js';
 import type { Optimizer } from '../contracts/optimizer.js';
@@ -60,8 +60,7 @@ export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackReque
   const plugins = to.plugins.filter(({ shapes, slot }) => (what === 'model' ? shapes : !(skips && slot === 'batches')));
   restorePlugins(from, plugins);
   for (const { name, instance } of plugins) {
-    if (from.state.plugins[name] === undefined && instance.state?.() !== undefined)
-      restoreOne(name, instance, undefined);
+    if (from.state.plugins[name] === undefined && instance.state?.() !== undefined) restoreOne(from, name, instance);
   }
   restoreTensors(from, to);
   // Plugins may have drawn from a stream while they got their state back.
@@ -91,13 +90,15 @@ function restoreTensors(from: LoadedCheckpoint, { model, optimizer, say }: Resto
 export function restorePlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin[]): void {
   for (const { name, instance } of plugins) {
     const kept = from.state.plugins[name];
-    if (kept !== undefined) restoreOne(name, instance, kept);
+    if (kept !== undefined) restoreOne(from, name, instance);
   }
 }
 
-function restoreOne(name: string, instance: PluginInstance, kept: PluginState | undefined): void {
+function restoreOne(from: LoadedCheckpoint, name: string, instance: PluginInstance): void {
+  const kept = from.state.plugins[name];
   try {
     instance.restore?.(kept?.state, kept?.version ?? 1);
+    instance.restoreTensors?.(from.plugins.get(name) ?? new Map());
   } catch (thrown) {
     throw new PluginError(name, 'restore()', thrown);
   }

@@ -5,6 +5,7 @@ import {
   type LoadedCheckpoint,
   type PluginState,
   type Snapshot,
+  type StoredTensor,
 } from '../contracts/checkpoint-store.js';
 import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
@@ -156,6 +157,7 @@ export class Run {
             targets: this.#targets,
           }),
       });
+      await bus.dispatch('training:end', { iteration: state.iteration });
       await sections.measure('checkpoint', () => this.#store?.finish());
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
@@ -172,13 +174,18 @@ export class Run {
     const random = container.resolve(RandomStreams);
     const plugins: Record<string, PluginState> = {};
     const active = this.parts.plugins.filter((plugin) => isActive(plugin, this.#ranks));
+    const tensors = new Map<string, ReadonlyMap<string, StoredTensor>>();
     for (const { name, instance, stateVersion } of active) {
       const kept = this.#guard(name, 'state()', () => instance.state?.());
-      if (kept !== undefined) plugins[name] = { version: stateVersion, state: kept };
+      if (kept === undefined) continue;
+      plugins[name] = { version: stateVersion, state: kept };
+      const large = this.#guard(name, 'stateTensors()', () => instance.stateTensors?.());
+      if (large !== undefined && large.size > 0) tensors.set(name, large);
     }
     return {
       weights: this.model.parameters(),
       optimizer: container.resolve(Optimizer).exportState(),
+      plugins: tensors,
       model: this.model.description,
       state: {
         format: CHECKPOINT_FORMAT,

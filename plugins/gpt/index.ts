@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {
   Growable,
   inject,
+  InspectableModel,
   Model,
   Plugin,
   PluginConfig,
@@ -16,6 +17,7 @@ import {
   type GrowthStep,
   type ParameterCount,
   type RandomStream,
+  type SharedView,
   type TrainingPass,
 } from '../../core/index.js';
 import { flopsPerToken } from './arithmetic.js';
@@ -35,10 +37,11 @@ const BYTES_PER_NUMBER = 4;
   slot: 'model',
   config: gptOptions,
 })
-export default class Gpt implements Model, Growable {
+export default class Gpt implements Model, Growable, InspectableModel {
   static register(bindings: Bindings): void {
     bindings.bind(Model, Gpt);
     bindings.bind(Growable, Gpt);
+    bindings.bind(InspectableModel, Gpt);
   }
 
   readonly blockSize: number;
@@ -197,6 +200,10 @@ export default class Gpt implements Model, Growable {
     const { n_layer: layers, n_hidden: hidden } = this.#architecture;
     const perToken = layers * (10 * width + 2 * hidden + heads * block) + 3 * this.vocabSize;
     return batchSize * block * perToken * BYTES_PER_NUMBER;
+  }
+
+  shareView(): SharedView {
+    return { module: new URL('./inspect.js', import.meta.url).href, data: this.config };
   }
 
   dispose(): void {

@@ -88,11 +88,11 @@ export default class RunLog {
 
   /** What hangs on the clock has a file of its own: `metrics.jsonl` of the same run twice is the same, byte for byte. */
   @On('metrics')
-  metrics({ iteration, values }: Metrics): void {
+  metrics({ iteration, values, tokens = this.runState.tokens }: Metrics): void {
     const { exact, clock } = this.names.split(values);
     const write = (file: FileName, part: Record<string, number>): void => {
       if (Object.keys(part).length === 0) return;
-      this.#append(file, JSON.stringify({ iter: iteration, tokens: this.runState.tokens, ...part }));
+      this.#append(file, JSON.stringify({ iter: iteration, tokens, ...part }));
     };
     write('metrics.jsonl', exact);
     write('timings.jsonl', clock);

@@ -3,10 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { probeEngines, shortName } from '../../core/run/engine.js';
+import { measureAnalysis } from './analysis.js';
 import { measureLoop } from './loop.js';
 import { measureData } from './data.js';
 import { measurePrepare } from './prepare.js';
 import {
+  analysisSection,
   dataSection,
   loopSection,
   machine,
@@ -29,8 +31,10 @@ interface Flags {
   readonly write: boolean;
 }
 
-const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling'];
+const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis'];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
+/** Iterations between analyses: as many as the presets have, fewer where an iteration takes longer. */
+const ANALYSIS_INTERVALS: Readonly<Record<string, number>> = { 'char-small': 250, 'char-base': 50 };
 const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
 const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 100 };
 
@@ -93,6 +97,17 @@ if (parts.includes('scaling')) {
   const results = await measureScaling(shapeOf('char-base'), say);
   figures['scaling'] = results;
   sections.set('scaling', scalingSection(results));
+}
+if (parts.includes('analysis')) {
+  const results = [];
+  for (const [name, shape] of asked) {
+    const interval = ANALYSIS_INTERVALS[name];
+    if (interval === undefined) continue;
+    say(`${name}: with and without analysis`);
+    results.push(await measureAnalysis(name, shape, interval));
+  }
+  figures['analysis'] = results;
+  sections.set('analysis', analysisSection(results));
 }
 
 for (const section of sections.values()) process.stdout.write(`\n${section}\n`);

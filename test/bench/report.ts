@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
+import type { AnalysisResult } from './analysis.js';
 import type { DataResult } from './data.js';
 import type { LoopResult } from './loop.js';
 import type { Measure } from './prepare.js';
@@ -63,6 +64,20 @@ export function dataSection(results: readonly DataResult[]): string {
       round(nextMicroseconds, 0),
       round(iterationMilliseconds),
       `${round(100 * waiting)} %`,
+    ]),
+  );
+}
+
+export function analysisSection(results: readonly AnalysisResult[]): string {
+  const heads = ['Shape', 'An analysis every', 'Iteration without, ms', 'With, ms', 'Cost'];
+  return table(
+    heads,
+    results.map(({ shape, interval, withoutMilliseconds, withMilliseconds, cost }) => [
+      shape,
+      `${String(interval)} iterations`,
+      round(withoutMilliseconds),
+      round(withMilliseconds),
+      `${round(100 * cost)} %`,
     ]),
   );
 }

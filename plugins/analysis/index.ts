@@ -1,0 +1,192 @@
+import { z } from 'zod';
+import {
+  BatchSource,
+  copyTensors,
+  Dataset,
+  EventBus,
+  inject,
+  InspectableModel,
+  Logger,
+  Model,
+  On,
+  Plugin,
+  PluginConfig,
+  Ranks,
+  RunControl,
+  RunState,
+  ServedTokens,
+  type EvaluationEnd,
+  type IterationStart,
+  type RunStart,
+  type TrainingEnd,
+} from '../../core/index.js';
+import { metrics } from './measures.js';
+import { memoryUse } from './memory.js';
+import { AnalysisThread } from './thread.js';
+
+const options = z
+  .strictObject({
+    interval: z.int().min(1).default(1).describe('evaluations between analyses'),
+    max_tokens: z
+      .int()
+      .min(2)
+      .default(2000)
+      .describe('token embeddings that are compared, evenly picked where there are more; time grows with its square'),
+    attention_rows: z
+      .int()
+      .min(0)
+      .default(2)
+      .describe('validation windows whose attention is measured; 0: none (the forward pass is plain JavaScript)'),
+    max_memory: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.9)
+      .describe('share of the memory in use, with the copy of the weights, from which an analysis is skipped'),
+    wait_seconds: z
+      .number()
+      .min(0)
+      .default(10)
+      .describe('longest that a run that ends waits for the last analysis; not at all after a signal'),
+  })
+  .meta({ resume: 'free' });
+
+const BYTES_PER_NUMBER = 4;
+
+@Plugin({
+  name: 'analysis',
+  summary: 'Measures embeddings, ranks, drift and attention on a copy of the weights, while training goes on.',
+  config: options,
+  critical: false,
+  metrics,
+})
+export default class Analysis {
+  readonly #thread = new AnalysisThread();
+  /** Evaluations since the last snapshot. */
+  #evaluations = 0;
+  /** Iterations done at the last evaluation: a schedule may evaluate again at the same place. */
+  #evaluatedAt = -1;
+  /** The same for the last evaluation that found the thread busy; -1 once there is a later snapshot. */
+  #missedAt = -1;
+  /** Reasons to skip that were told of. */
+  readonly #told = new Set<string>();
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(EventBus) private readonly bus: EventBus,
+    @inject(Logger) private readonly log: Logger,
+    @inject(Model) private readonly model: Model,
+    @inject(Dataset) private readonly data: Dataset,
+    @inject(BatchSource) private readonly batches: BatchSource,
+    @inject(RunState) private readonly run: RunState,
+    @inject(RunControl) private readonly control: RunControl,
+    @inject(Ranks) private readonly ranks: Ranks,
+    @inject(InspectableModel, { isOptional: true }) private readonly inspectable: InspectableModel | undefined,
+    @inject(ServedTokens, { isOptional: true }) private readonly served: ServedTokens | undefined,
+  ) {}
+
+  @On('run:start')
+  start(_: RunStart): void {
+    if (this.inspectable === undefined) this.log.warn('analysis: nothing to do, the model cannot be looked into');
+  }
+
+  @On('evaluation:end')
+  evaluated({ iteration }: EvaluationEnd): void {
+    if (this.inspectable === undefined || this.ranks.rank !== 0 || iteration === this.#evaluatedAt) return;
+    this.#evaluatedAt = iteration;
+    if (++this.#evaluations < this.config.interval) return;
+    this.#evaluations = 0;
+    const { running } = this.#thread;
+    this.#missedAt = running === undefined ? -1 : iteration;
+    if (running === undefined) this.#begin(iteration, this.inspectable);
+    else this.#tellSkipped(iteration, 'busy', `that of iteration ${String(running)} still runs`);
+  }
+
+  /** Between iterations: what the thread found is told by the loop's own thread. */
+  @On('iteration:start')
+  async publish(_?: IterationStart): Promise<void> {
+    for (let answer = this.#thread.take(); answer !== undefined; answer = this.#thread.take()) {
+      const { iteration, tokens } = answer.at;
+      const of = `analysis of iteration ${String(iteration)}`;
+      // The bus tells of it, and after some failures turns the plugin off.
+      if (answer.type === 'failed') throw new Error(`${of}: ${answer.message}`);
+      const { values } = answer;
+      this.log.info(`${of}: ${summary(values)}`);
+      await this.bus.dispatch('metrics', { iteration, values, tokens });
+    }
+  }
+
+  @On('training:end')
+  async finish({ iteration }: TrainingEnd): Promise<void> {
+    // Whoever sends a signal has no time.
+    const until = performance.now() + (this.control.exitCode === 0 ? 1000 * this.config.wait_seconds : 0);
+    await this.#wait(until);
+    // The weights are still those of the evaluation that found the thread busy.
+    const missed = this.#missedAt === iteration && this.#thread.running === undefined && performance.now() < until;
+    if (!missed || this.inspectable === undefined) return;
+    this.#begin(iteration, this.inspectable);
+    await this.#wait(until);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#thread.close();
+  }
+
+  /** Tokens that training has seen often, where that is counted; evenly picked, the same ones each time. */
+  #ids(): Int32Array {
+    const size = Math.min(this.model.vocabSize, this.data.vocabSize);
+    const often = this.served?.nonOutlierTokens().filter((id) => id < size) ?? [];
+    const ids = often.length > 1 ? often.sort((a, b) => a - b) : Array.from({ length: size }, (_, id) => id);
+    const count = Math.min(ids.length, this.config.max_tokens);
+    return Int32Array.from({ length: count }, (_, i) => ids[Math.floor((i * ids.length) / count)] ?? 0);
+  }
+
+  #windows(): Int32Array[] {
+    const [batchSize, blockSize] = [this.config.attention_rows, this.model.blockSize];
+    if (batchSize === 0) return [];
+    const { inputs } = this.batches.evaluation('val', 0, { batchSize, blockSize });
+    return Array.from({ length: batchSize }, (_, row) => inputs.slice(row * blockSize, (row + 1) * blockSize));
+  }
+
+  async #wait(until: number): Promise<void> {
+    const done = await this.#thread.settled(until - performance.now());
+    const { running } = this.#thread;
+    if (!done) this.log.warn(`analysis of iteration ${String(running)} is left out: the run ends before it is done`);
+    await this.publish();
+  }
+
+  /** Copies the weights, and hands the copy to the thread. */
+  #begin(iteration: number, inspectable: InspectableModel): void {
+    const weights = this.model.parameters();
+    const numbers = [...weights.values()].reduce((sum, { size }) => sum + size, 0);
+    const use = memoryUse(numbers * BYTES_PER_NUMBER);
+    if (use > this.config.max_memory) {
+      const [used, most] = [use, this.config.max_memory].map((share) => (100 * share).toFixed(0));
+      this.#tellSkipped(iteration, 'memory', `${used ?? ''} % of the memory would be in use, over ${most ?? ''} %`);
+      return;
+    }
+    const view = inspectable.shareView();
+    const at = { iteration, tokens: this.run.tokens };
+    const [ids, windows] = [this.#ids(), this.#windows()];
+    this.#thread.start({ at, view, weights: copyTensors(weights), ids, windows });
+  }
+
+  #tellSkipped(iteration: number, reason: string, why: string): void {
+    if (this.#told.has(reason)) return;
+    this.#told.add(reason);
+    this.log.warn(`analysis of iteration ${String(iteration)} is skipped: ${why} (this is said once)`);
+  }
+}
+
+function summary(values: Readonly<Record<string, number>>): string {
+  const shown = {
+    'cosine similarity': 'analysis/embedding/cosine_mean',
+    'embedding drift': 'analysis/drift/embedding',
+    'rank of the MLP': 'analysis/rank/ffn_up',
+    'attention entropy': 'analysis/attention/entropy',
+    seconds: 'analysis/seconds',
+  };
+  return Object.entries(shown)
+    .flatMap(([name, metric]) => (values[metric] === undefined ? [] : [`${name} ${values[metric].toFixed(3)}`]))
+    .join(', ');
+}

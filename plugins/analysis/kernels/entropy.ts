@@ -1,0 +1,17 @@
+/**
+ * Sums, over the rows of one head's attention weights [time, time], the entropy of each row in nats, and the entropy
+ * as a share of the most there can be, ln(t + 1) for row t; the first row has a single choice and none of both.
+ */
+export function rowEntropies(weights: Float64Array, time: number): { nats: number; share: number } {
+  let [nats, share] = [0, 0];
+  for (let t = 1; t < time; t++) {
+    let entropy = 0;
+    for (let s = 0; s <= t; s++) {
+      const weight = weights[t * time + s]!;
+      if (weight > 0) entropy -= weight * Math.log(weight);
+    }
+    nats += entropy;
+    share += entropy / Math.log(t + 1);
+  }
+  return { nats, share };
+}

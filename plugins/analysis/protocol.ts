@@ -1,0 +1,33 @@
+import type { OwnTensor, SharedView } from '../../core/index.js';
+
+/** When a snapshot was taken. */
+export interface Moment {
+  /** Iterations done. */
+  readonly iteration: number;
+  /** Training tokens seen. */
+  readonly tokens: number;
+}
+
+/** A snapshot to analyse. */
+export interface Task {
+  readonly at: Moment;
+  readonly view: SharedView;
+  readonly weights: ReadonlyMap<string, OwnTensor>;
+  /** Tokens that are compared. */
+  readonly ids: Int32Array;
+  readonly windows: readonly Int32Array[];
+}
+
+export interface Measured {
+  readonly type: 'measured';
+  readonly at: Moment;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+export interface Failed {
+  readonly type: 'failed';
+  readonly at: Moment;
+  readonly message: string;
+}
+
+export type Answer = Measured | Failed;

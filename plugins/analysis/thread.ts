@@ -1,0 +1,77 @@
+import { Worker } from 'node:worker_threads';
+import type { Answer, Moment, Task } from './protocol.js';
+
+/** The worker thread, which has one snapshot at a time; made with the first, and anew after it died. */
+export class AnalysisThread {
+  #worker: Worker | undefined;
+  #running: { readonly at: Moment; readonly done: Promise<void>; end: () => void } | undefined;
+  readonly #answers: Answer[] = [];
+
+  /** Iteration of the snapshot that it works on. */
+  get running(): number | undefined {
+    return this.#running?.at.iteration;
+  }
+
+  /** @param task its weights are handed to the thread: they are empty afterwards */
+  start(task: Task): void {
+    let end = (): void => undefined;
+    const done = new Promise<void>((resolve) => (end = resolve));
+    this.#running = { at: task.at, done, end };
+    this.#worker ??= this.#made();
+    this.#worker.postMessage(
+      task,
+      [...task.weights.values()].map(({ values }) => values.buffer),
+    );
+  }
+
+  /** The oldest answer that was not taken yet. */
+  take(): Answer | undefined {
+    return this.#answers.shift();
+  }
+
+  /** Waits for the snapshot that it works on. @returns whether it is done */
+  async settled(milliseconds: number): Promise<boolean> {
+    const running = this.#running;
+    if (running === undefined) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+    await Promise.race([running.done, late]);
+    clearTimeout(timer);
+    return this.#running === undefined;
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+  }
+
+  #made(): Worker {
+    const worker = new Worker(new URL('./worker.js', import.meta.url));
+    worker.on('message', (answer: Answer) => {
+      this.#end(answer);
+    });
+    worker.on('error', (error) => {
+      this.#died(worker, error.message);
+    });
+    worker.on('exit', (code) => {
+      this.#died(worker, `it ended with code ${String(code)}`);
+    });
+    worker.unref();
+    return worker;
+  }
+
+  #died(worker: Worker, why: string): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    const at = this.#running?.at;
+    if (at !== undefined) this.#end({ type: 'failed', at, message: `its worker thread died: ${why}` });
+  }
+
+  #end(answer: Answer): void {
+    this.#answers.push(answer);
+    const running = this.#running;
+    this.#running = undefined;
+    running?.end();
+  }
+}

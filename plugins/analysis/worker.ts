@@ -1,0 +1,43 @@
+import { readlinkSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { parentPort } from 'node:worker_threads';
+import type { Matrix, ViewModule } from '../../core/index.js';
+import { measures } from './measures.js';
+import type { Answer, Task } from './protocol.js';
+
+let before: Matrix | undefined;
+
+yieldToTraining();
+parentPort?.on('message', (task: Task) => {
+  void answer(task).then((found) => parentPort?.postMessage(found));
+});
+
+async function answer(task: Task): Promise<Answer> {
+  const { at, weights, ids, windows } = task;
+  try {
+    const from = performance.now();
+    for (const [name, { values }] of weights) {
+      // The iterations below do not end on them.
+      if (!values.every((value: number) => Number.isFinite(value))) throw new Error(`${name} is not finite`);
+    }
+    const model = (await import(task.view.module)) as ViewModule;
+    const view = model.viewModel(task.view.data, weights);
+    const values = measures({ view, before, ids, windows });
+    before = view.tokenEmbedding;
+    const seconds = (performance.now() - from) / 1000;
+    return { type: 'measured', at, values: { ...values, 'analysis/seconds': seconds } };
+  } catch (thrown) {
+    return { type: 'failed', at, message: thrown instanceof Error ? thrown.message : String(thrown) };
+  }
+}
+
+/** Linux gives each thread a priority of its own; elsewhere the thread keeps that of the process. */
+function yieldToTraining(): void {
+  try {
+    const thread = Number(path.basename(readlinkSync('/proc/thread-self')));
+    os.setPriority(thread, os.constants.priority.PRIORITY_LOW);
+  } catch {
+    // No Linux, or not allowed.
+  }
+}

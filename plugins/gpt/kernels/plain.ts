@@ -1,0 +1,131 @@
+/** Plain arithmetic in f64 on row-major arrays: what a thread without an engine computes with. */
+
+const LAYER_NORM_EPSILON = 1e-5;
+const ROOT_2_OVER_PI = Math.sqrt(2 / Math.PI);
+
+/** `out` [rows, columns] += scale · `x` [rows, inner] · `weight` [inner, columns]. */
+export function addProduct(
+  out: Float64Array,
+  x: Float32Array | Float64Array,
+  weight: Float32Array | Float64Array,
+  { rows, inner, columns, scale = 1 }: { rows: number; inner: number; columns: number; scale?: number },
+): void {
+  for (let i = 0; i < rows; i++) {
+    const to = i * columns;
+    for (let k = 0; k < inner; k++) {
+      const factor = scale * x[i * inner + k]!;
+      const from = k * columns;
+      for (let j = 0; j < columns; j++) out[to + j]! += factor * weight[from + j]!;
+    }
+  }
+}
+
+/** Rows [rows, width] with their mean taken away, over their standard deviation, times `weight` (+ `bias`). */
+export function layerNorm(
+  x: Float64Array,
+  weight: Float32Array | Float64Array,
+  bias: Float32Array | Float64Array | undefined,
+): Float64Array {
+  const width = weight.length;
+  const out = new Float64Array(x.length);
+  for (let from = 0; from < x.length; from += width) {
+    let mean = 0;
+    for (let j = 0; j < width; j++) mean += x[from + j]! / width;
+    let variance = 0;
+    for (let j = 0; j < width; j++) variance += (x[from + j]! - mean) ** 2 / width;
+    const scale = 1 / Math.sqrt(variance + LAYER_NORM_EPSILON);
+    for (let j = 0; j < width; j++) {
+      out[from + j] = (x[from + j]! - mean) * scale * weight[j]! + (bias === undefined ? 0 : bias[j]!);
+    }
+  }
+  return out;
+}
+
+/** x · Φ(x), in place. */
+export function gelu(x: Float64Array): void {
+  for (let i = 0; i < x.length; i++) x[i]! *= 0.5 * (1 + erf(x[i]! * Math.SQRT1_2));
+}
+
+/** x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))), in place. */
+export function geluTanh(x: Float64Array): void {
+  for (let i = 0; i < x.length; i++) {
+    const value = x[i]!;
+    x[i] = 0.5 * value * (1 + Math.tanh(ROOT_2_OVER_PI * (value + 0.044715 * value ** 3)));
+  }
+}
+
+/**
+ * Turns queries and keys of `qkv` [time, 3 · width] by their position, in the half-rotation form, in place.
+ * @param heads parts of an even width, side by side
+ */
+export function rotate(qkv: Float64Array, time: number, heads: number, base: number): void {
+  const threeWidths = qkv.length / time;
+  const part = threeWidths / 3 / heads;
+  const half = part / 2;
+  for (let t = 0; t < time; t++) {
+    for (let head = 0; head < 2 * heads; head++) {
+      const from = t * threeWidths + head * part;
+      for (let i = 0; i < half; i++) {
+        const angle = t * base ** (-i / half);
+        const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+        const [real, imaginary] = [qkv[from + i]!, qkv[from + half + i]!];
+        qkv[from + i] = real * cos - imaginary * sin;
+        qkv[from + half + i] = imaginary * cos + real * sin;
+      }
+    }
+  }
+}
+
+/** Softmax of one head's scaled products of queries and keys, over each position and those before it, into `weights` [time, time]. */
+export function attentionWeights(
+  weights: Float64Array,
+  qkv: Float64Array,
+  { time, heads, head }: { time: number; heads: number; head: number },
+): void {
+  const threeWidths = qkv.length / time;
+  const width = threeWidths / 3;
+  const part = width / heads;
+  const scale = 1 / Math.sqrt(part);
+  weights.fill(0);
+  for (let t = 0; t < time; t++) {
+    const query = t * threeWidths + head * part;
+    let largest = -Infinity;
+    for (let s = 0; s <= t; s++) {
+      const key = s * threeWidths + width + head * part;
+      let sum = 0;
+      for (let j = 0; j < part; j++) sum += qkv[query + j]! * qkv[key + j]!;
+      weights[t * time + s] = sum * scale;
+      largest = Math.max(largest, sum * scale);
+    }
+    let total = 0;
+    for (let s = 0; s <= t; s++) total += weights[t * time + s] = Math.exp(weights[t * time + s]! - largest);
+    for (let s = 0; s <= t; s++) weights[t * time + s]! /= total;
+  }
+}
+
+/** One head's part of `out` [time, width]: its weights [time, time] times its values. */
+export function attend(
+  out: Float64Array,
+  weights: Float64Array,
+  qkv: Float64Array,
+  { time, heads, head }: { time: number; heads: number; head: number },
+): void {
+  const threeWidths = qkv.length / time;
+  const width = threeWidths / 3;
+  const part = width / heads;
+  for (let t = 0; t < time; t++) {
+    const to = t * width + head * part;
+    for (let s = 0; s <= t; s++) {
+      const weight = weights[t * time + s]!;
+      const value = s * threeWidths + 2 * width + head * part;
+      for (let j = 0; j < part; j++) out[to + j]! += weight * qkv[value + j]!;
+    }
+  }
+}
+
+/** Error function, to 1.5e-7. Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 7.1.26. */
+function erf(x: number): number {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const series = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+  return Math.sign(x) * (1 - series * Math.exp(-x * x));
+}

@@ -1,0 +1,173 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { z } from 'zod';
+import { text, textFolder } from '../core/run/debug-run.js';
+import { espalier } from './command.js';
+
+const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
+const small = set(
+  'engine=cpu',
+  'data={text: text.txt}',
+  'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16}',
+  'plugins.evaluation={interval: 10, iters: 1}',
+  'run.dir=run',
+);
+const line = z.looseObject({ iter: z.int() }).catchall(z.number());
+type Line = z.output<typeof line>;
+
+/** What an analysis found, in the order it was published. */
+function analyses(folder: string): Line[] {
+  const content = readFileSync(path.join(folder, 'run/timings.jsonl'), 'utf8').trim().split('\n');
+  return content.map((each) => line.parse(JSON.parse(each))).filter((each) => each['analysis/seconds'] !== undefined);
+}
+
+const read = (folder: string, file: string): string => readFileSync(path.join(folder, file), 'utf8');
+
+test('every measure of each snapshot is published, and training is what it was', async (t) => {
+  const folder = textFolder(t);
+  const plain = await espalier(folder, 'train', '-p', 'debug', ...small);
+  t.is(plain.code, 0, plain.err);
+  const without = read(folder, 'run/metrics.jsonl');
+  const { code, err } = await espalier(
+    folder,
+    'train',
+    '-p',
+    'debug',
+    ...small,
+    ...set('plugins.analysis={}'),
+    '--force',
+  );
+  t.is(code, 0, err);
+  t.is(read(folder, 'run/metrics.jsonl'), without);
+  t.notRegex(err, /not declared/);
+  t.regex(read(folder, 'run/run.log'), /analysis of iteration 20: cosine similarity .*attention entropy/);
+  const [first, second, ...more] = analyses(folder);
+  t.deepEqual([first?.iter, second?.iter, more.length], [10, 20, 0]);
+  for (const found of [first, second]) {
+    const of = (name: string): number => found?.[`analysis/${name}`] ?? NaN;
+    t.is(found?.['tokens'], (found?.iter ?? 0) * 64);
+    t.is(of('embedding/tokens'), 28);
+    t.true(of('embedding/cosine_p10') < of('embedding/cosine_p90'));
+    t.true(of('embedding/neighbours_p99') >= of('embedding/neighbours_mean'));
+    for (const part of ['query', 'key', 'value', 'ffn_up', 'ffn_down']) {
+      t.is(of(`rank/${part}`), (of(`rank/${part}/layer_0`) + of(`rank/${part}/layer_1`)) / 2);
+      t.true(of(`rank/${part}`) > 0 && of(`rank/${part}`) <= 1);
+    }
+    t.true(of('attention/entropy/layer_1') > 0 && of('attention/entropy_normalised/layer_1') <= 1);
+  }
+  t.is(first?.['analysis/drift/embedding'], undefined);
+  t.true((second?.['analysis/drift/embedding'] ?? 0) > 0.5);
+});
+
+test('only tokens that training has seen often are compared, where that is counted', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(path.join(folder, 'text.txt'), `!${text}`);
+  const batches = set('batches={strategy: curriculum, alpha: 0, candidates: 20, round: 3}', 'plugins.analysis={}');
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...batches);
+  t.is(code, 0, err);
+  t.deepEqual(
+    analyses(folder).map((each) => each['analysis/embedding/tokens']),
+    [28, 28],
+  );
+  const few = await espalier(
+    folder,
+    'train',
+    '-p',
+    'debug',
+    ...small,
+    ...set('plugins.analysis.max_tokens=5'),
+    '--force',
+  );
+  t.is(few.code, 0, few.err);
+  t.is(analyses(folder)[0]?.['analysis/embedding/tokens'], 5);
+});
+
+test('a model with rotary positions and LoRA that grows is followed; drift is left out where tokens have other rows', async (t) => {
+  const folder = textFolder(t);
+  const data = set('data={text: text.txt}', 'engine=cpu');
+  const built = await espalier(folder, 'vocab', 'build', '--size', '12', '-o', 'map.json', '-p', 'debug', ...data);
+  t.is(built.code, 0, built.err);
+  const operations = [
+    ['stack_layers', '[0, 1, 1]'],
+    ['set_attn_lora_rank', '2'],
+    ['resize_vocabulary', '[null, 0.02]'],
+  ].map(
+    ([name, value]) =>
+      `{name: ${name ?? ''}, value: ${value ?? ''}, trigger_loss: 0, max_wait_iters: 15, reevaluate: true}`,
+  );
+  const settings = set(
+    `plugins.scaling-schedule.operations=[${operations.join(', ')}]`,
+    'plugins.vocab-remap={file: map.json, accuracy_iters: 1}',
+    'model={rotary: true, embedding_lora_rank: 2}',
+    'train.max_iters=60',
+    'plugins.analysis={}',
+  );
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...settings);
+  t.is(code, 0, err);
+  const found = analyses(folder);
+  t.true(found.length >= 2);
+  for (const each of found) {
+    t.is(each['analysis/rank/query/layer_2'] !== undefined, each.iter >= 20);
+    t.is(each['analysis/embedding/tokens'], each.iter < 60 ? 12 : 28);
+  }
+  t.is(found.at(-1)?.iter, 60);
+  t.is(found.at(-1)?.['analysis/drift/embedding'], undefined);
+});
+
+test('short of memory, an analysis is skipped, which is said once', async (t) => {
+  const folder = textFolder(t);
+  const { code, err } = await espalier(
+    folder,
+    'train',
+    '-p',
+    'debug',
+    ...small,
+    ...set('plugins.analysis.max_memory=0'),
+  );
+  t.is(code, 0, err);
+  t.is(err.match(/analysis of iteration \d+ is skipped: \d+ % of the memory would be in use, over 0 %/g)?.length, 1);
+  t.deepEqual(analyses(folder), []);
+});
+
+test('a run does not wait longer for an analysis than it was told to', async (t) => {
+  const folder = textFolder(t);
+  const { code, err } = await espalier(
+    folder,
+    'train',
+    '-p',
+    'debug',
+    ...small,
+    ...set('plugins.analysis.wait_seconds=0'),
+  );
+  t.is(code, 0, err);
+  t.regex(err, /analysis of iteration \d+ is left out: the run ends before it is done/);
+});
+
+test('a worker thread that dies is told of, and the run goes on without', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(path.join(folder, 'dying.mjs'), 'process.exit(3);');
+  writeFileSync(
+    path.join(folder, 'dying.ts'),
+    `import { injectable, InspectableModel, Plugin, type Bindings, type SharedView } from 'espalier';
+@injectable()
+class Dying implements InspectableModel {
+  shareView(): SharedView {
+    return { module: ${JSON.stringify(new URL(`file://${folder}/dying.mjs`).href)}, data: null };
+  }
+}
+@Plugin({ name: 'dying', summary: 'a view that ends the thread that makes it', wraps: 'model' })
+export default class DyingPlugin {
+  static register(bindings: Bindings): void {
+    bindings.wrap(InspectableModel, Dying);
+  }
+}
+`,
+  );
+  const settings = set('plugins={analysis: {}, "./dying.ts": {}}', 'train.max_iters=60');
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...settings);
+  t.is(code, 0, err);
+  t.regex(err, /plugin analysis failed at .*: analysis of iteration 10: its worker thread died: it ended with code 3/);
+  t.regex(err, /failed 3 times and is muted/);
+  t.regex(err, /done after 60 iterations/);
+});

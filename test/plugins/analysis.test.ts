@@ -1,0 +1,138 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import test from 'ava';
+import fc from 'fast-check';
+import { Matrix as Dense, QrDecomposition } from 'ml-matrix';
+import { z } from 'zod';
+import { RandomStreams, type Matrix } from '../../core/index.js';
+import { readSafetensors } from '../../core/formats/safetensors.js';
+import { pairwiseCosines, unitRows } from '../../plugins/analysis/kernels/cosine.js';
+import { measures } from '../../plugins/analysis/measures.js';
+import { alignedSimilarity, rankUtilisation } from '../../plugins/analysis/spectra.js';
+import { quantile } from '../../plugins/analysis/statistics.js';
+import { viewModel } from '../../plugins/gpt/inspect.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
+
+const TOLERANCE = 1e-5;
+const fixture = z.record(
+  z.string(),
+  z.object({
+    model: z.record(z.string(), z.unknown()),
+    tokens: z.array(z.int()),
+    windows: z.array(z.array(z.int())),
+    values: z.record(z.string(), z.number()),
+  }),
+);
+const cases = fixture.parse(JSON.parse(readFileSync('test/fixtures/analysis/expected.json', 'utf8')));
+
+for (const [name, { model, tokens, windows, values }] of Object.entries(cases)) {
+  test(`${name}: every measure is NumPy's and SciPy's`, async (t) => {
+    const weights = await readSafetensors(`test/fixtures/analysis/${name}.safetensors`);
+    const before = weights.get('before');
+    if (!(before?.values instanceof Float32Array)) throw new Error('the fixture has no embedding of before');
+    const [rows = 0, columns = 0] = before.shape;
+    const found = measures({
+      view: viewModel(model, weights),
+      before: { rows, columns, values: before.values },
+      ids: Int32Array.from(tokens),
+      windows: windows.map((ids) => Int32Array.from(ids)),
+    });
+    t.deepEqual(Object.keys(found).sort(), Object.keys(values).sort());
+    for (const [metric, value] of Object.entries(values)) {
+      const error = Math.abs((found[metric] ?? NaN) - value) / Math.max(Math.abs(value), 1e-12);
+      t.true(error < TOLERANCE, `${metric}: ${String(found[metric])} in place of ${String(value)}`);
+    }
+  });
+}
+
+function randomMatrix(seed: number, rows: number, columns: number): Matrix {
+  const random = new RandomStreams(seed).at('matrix', 0);
+  return { rows, columns, values: Float64Array.from({ length: rows * columns }, () => random.normal()) };
+}
+
+const size = fc.integer({ min: 1, max: 70 });
+const seed = fc.integer({ min: 0, max: 1e6 });
+
+test('pairs that are compared in blocks are all pairs, each once', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 100 }), fc.integer({ min: 1, max: 8 }), seed, (count, width, from) => {
+      const { values } = randomMatrix(from, count, width);
+      const rows = unitRows(
+        values,
+        width,
+        Int32Array.from({ length: count }, (_, i) => i),
+      );
+      const { similarities, neighbours } = pairwiseCosines(rows, count, 0.7);
+      const expected: number[] = [];
+      const near = new Float64Array(count);
+      for (let a = 0; a < count; a++) {
+        for (let b = 0; b < count; b++) {
+          let cosine = 0;
+          for (let j = 0; j < width; j++) cosine += (rows[a * width + j] ?? 0) * (rows[b * width + j] ?? 0);
+          if (a < b) expected.push(cosine);
+          if (a !== b && cosine > 0.7) near[a]! += 1;
+        }
+      }
+      t.deepEqual(similarities.sort(), Float64Array.from(expected).sort());
+      t.deepEqual(neighbours, near);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('an embedding that is only turned or mirrored has not drifted', (t) => {
+  fc.assert(
+    fc.property(size, fc.integer({ min: 1, max: 12 }), seed, (rows, width, from) => {
+      const before = randomMatrix(from, rows, width);
+      const { values: free } = randomMatrix(from + 1, width, width);
+      const turn = new QrDecomposition(Dense.from1DArray(width, width, [...free])).orthogonalMatrix;
+      const turned = Dense.from1DArray(rows, width, [...before.values]).mmul(turn);
+      const now = { ...before, values: Float64Array.from(turned.to1DArray()) };
+      t.true(Math.abs(alignedSimilarity(before, now) - 1) < 1e-9);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a matrix of some equal singular values uses 98 % of them, and no others', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 20, max: 30 }), seed, (rank, columns, from) => {
+      const rows = 20;
+      const orthonormal = (count: number, of: number): Dense =>
+        new QrDecomposition(Dense.from1DArray(of, count, [...randomMatrix(from, of, count).values])).orthogonalMatrix;
+      const w = orthonormal(rank, rows).mmul(orthonormal(rank, columns).transpose());
+      const matrix = { rows, columns, values: Float64Array.from(w.to1DArray()) };
+      t.is(rankUtilisation(matrix), Math.ceil(0.98 * rank - 1e-9) / rows);
+      const transposed = { rows: columns, columns: rows, values: Float64Array.from(w.transpose().to1DArray()) };
+      t.is(rankUtilisation(transposed), rankUtilisation(matrix));
+    }),
+    { numRuns: 20 },
+  );
+  t.is(rankUtilisation({ rows: 3, columns: 3, values: new Float64Array(9) }), undefined);
+});
+
+test('quantiles stand between the values next to them', (t) => {
+  const sorted = Float64Array.of(1, 2, 4, 8);
+  t.is(quantile(sorted, 0), 1);
+  t.is(quantile(sorted, 1), 8);
+  t.is(quantile(sorted, 0.5), 3);
+  t.is(quantile(Float64Array.of(5), 0.9), 5);
+});
+
+test('the thread yields to training on Linux, and is gone with the run', async (t) => {
+  if (os.platform() !== 'linux') {
+    t.log('skipped: threads have no priority of their own here');
+    t.pass();
+    return;
+  }
+  const niceness = (): number[] =>
+    readdirSync('/proc/self/task').map((thread) =>
+      Number(readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').split(') ')[1]?.split(' ')[16]),
+    );
+  const { run } = await debugRun(t, textFolder(t), 'train.max_iters=2', 'plugins.analysis={}');
+  await run.setUp();
+  await run.train();
+  t.is(niceness().filter((nice) => nice === 19).length, 1);
+  await run.dispose();
+  t.false(niceness().includes(19));
+});
