@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { formats, type Format } from '../prepare/inputs.js';
 import { prepare, type PreparedData, type PrepareRequest } from '../prepare/prepare.js';
-import { version } from '../run/create.js';
+import { version } from '../version.js';
 import type { TokenizerChoice } from '../run/tokenizers.js';
 import { Terminal } from '../terminal.js';
 import { print, type SetExitCode } from './options.js';

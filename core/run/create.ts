@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
@@ -19,6 +18,7 @@ import { slots, type Slot } from '../plugins/plugin.js';
 import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { Terminal } from '../terminal.js';
+import { version } from '../version.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
 import { RunControl } from './control.js';
 import { chooseEngine } from './engine.js';
@@ -51,9 +51,6 @@ export interface CreatedRun {
 
 /** Where no plugin joins processes. */
 const ONE_PROCESS: Ranks = { rank: 0, size: 1 };
-
-/** Version of this package. */
-export const version = packageVersion();
 
 /**
  * Composes and checks the config, loads the plugins it names and makes them, in a container of the run's own.
@@ -200,12 +197,4 @@ function coreTunables({ batch_size, gradient_accumulation_steps }: CoreConfig['t
 
 function runFolder(core: CoreConfig, cwd: string): string {
   return path.resolve(cwd, core.run.dir ?? defaultRunFolder(core.run.name));
-}
-
-function packageVersion(): string {
-  const file = [new URL('../../package.json', import.meta.url), new URL('../../../package.json', import.meta.url)].find(
-    (url) => existsSync(url),
-  );
-  const parsed: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, 'utf8'));
-  return z.object({ version: z.string() }).parse(parsed).version;
 }

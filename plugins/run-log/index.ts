@@ -3,6 +3,8 @@ import { finished } from 'node:stream/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import {
+  Engine,
+  environment,
   inject,
   Logger,
   MetricNames,
@@ -41,6 +43,8 @@ export default class RunLog {
   readonly #streams = new Map<string, WriteStream>();
   /** Files that could not be written: each is told of once, and tried again with the next line. */
   readonly #failed = new Set<string>();
+  /** Metrics whose unit and meaning this process has written. */
+  readonly #described = new Set<string>();
   #stopListening: () => void = () => undefined;
 
   constructor(
@@ -48,6 +52,7 @@ export default class RunLog {
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(RunState) private readonly runState: RunState,
     @inject(MetricNames) private readonly names: MetricNames,
+    @inject(Engine) private readonly engine: Engine,
   ) {}
 
   @On('run:start')
@@ -56,12 +61,18 @@ export default class RunLog {
     this.#stopListening = this.log.addSink((level, line) => {
       this.#append('run.log', `${new Date().toISOString()} ${level.padEnd(5)} ${line}`);
     });
-    this.#event('run:start', { iteration: state.iteration, max_iters: maxIters, resumed_from: resumedFrom ?? null });
+    this.#event('run:start', {
+      iteration: state.iteration,
+      max_iters: maxIters,
+      resumed_from: resumedFrom ?? null,
+      environment: environment(this.engine),
+    });
   }
 
   /** What hangs on the clock has a file of its own: `metrics.jsonl` of the same run twice is the same, byte for byte. */
   @On('metrics')
   metrics({ iteration, values }: Metrics): void {
+    for (const name of Object.keys(values)) this.#describe(name);
     const { exact, clock } = this.names.split(values);
     const write = (file: string, part: Record<string, number>): void => {
       if (Object.keys(part).length === 0) return;
@@ -124,6 +135,14 @@ export default class RunLog {
     } catch {
       // What is wrong with a file is told of when its first line is written.
     }
+  }
+
+  /** Whoever reads the files later knows what the numbers are, a plugin's from elsewhere too. */
+  #describe(name: string): void {
+    if (this.#described.has(name)) return;
+    this.#described.add(name);
+    const { unit, what } = this.names.describe(name) ?? { unit: '', what: '' };
+    this.#event('metric', { name, unit, what });
   }
 
   #event(event: string, facts: object): void {
