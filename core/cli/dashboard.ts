@@ -20,9 +20,7 @@ export function dashboardCommand(program: Command): void {
         'where to listen; one that other machines reach makes a token part of the URL',
       ).default(DEFAULT_HOST),
     )
-    .addOption(
-      new Option('--port <number>', 'first port to try; 0: any').argParser(wholeFrom(0)).default(DEFAULT_PORT),
-    )
+    .addOption(new Option('--port <number>', 'first port to try; 0: any').argParser(wholeFrom(0)).default(DEFAULT_PORT))
     .action(async (runs: string[], { host, port }: DashboardFlags) => {
       const cwd = process.cwd();
       const found = findRuns(runs, cwd);

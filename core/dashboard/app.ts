@@ -47,7 +47,8 @@ const POLICY = [
 
 /** The page, and what it asks for. It reads, and changes nothing. */
 export function dashboardApp({ library, host, token, closing }: AppParts): Hono {
-  const app = new Hono();
+  // With or without a slash at the end.
+  const app = new Hono({ strict: false });
   app.use(async (context, next) => {
     const asked = { path: context.req.path, host: context.req.header('host') ?? '' };
     const refused = refusal(asked, { host, token });
@@ -73,10 +74,11 @@ function pages(): Hono {
     map,
     '<script type="module" src="page/main.js"></script>',
   ].join('\n');
-  app.get('/', (context) =>
+  app.get('/', (context) => {
+    const { pathname } = new URL(context.req.url);
     // Relative addresses need the slash at the end.
-    context.req.path.endsWith('/') ? context.html(pageHtml('Espalier', head)) : context.redirect(`${context.req.path}/`),
-  );
+    return pathname.endsWith('/') ? context.html(pageHtml('Espalier', head)) : context.redirect(`${pathname}/`);
+  });
   app.get('/page/style.css', (context) => context.body(style, 200, { 'content-type': 'text/css; charset=utf-8' }));
   app.get('/page/:file{.+\\.js}', (context) => {
     const text = modules.get(context.req.param('file').replace(/\.js$/, ''));

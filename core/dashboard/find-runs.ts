@@ -54,5 +54,8 @@ function shown(folder: string, cwd: string): string {
 
 /** Milliseconds since 1970. */
 function lastWritten(folder: string): number {
-  return Math.max(0, ...RUN_FILES.map((file) => statSync(path.join(folder, file), { throwIfNoEntry: false })?.mtimeMs ?? 0));
+  return Math.max(
+    0,
+    ...RUN_FILES.map((file) => statSync(path.join(folder, file), { throwIfNoEntry: false })?.mtimeMs ?? 0),
+  );
 }

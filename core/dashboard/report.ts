@@ -4,8 +4,9 @@ import { pickPoints } from './page/series.js';
 import type { Column, ReportData } from './page/protocol.js';
 import { RunReader } from './run-reader.js';
 
-/** Points that are kept of a metric are about twice as many. */
-const WIDTH = 1000;
+/** Points that are kept of a metric are about twice as many, with so many digits each. */
+const WIDTH = 500;
+const DIGITS = 7;
 /** Nothing that the page names is asked of a network: the browser holds it to that. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data:";
 
@@ -37,8 +38,13 @@ function thinned({ iterations, tokens, values }: Column): Column {
   return {
     iterations: picked.map((at) => iterations[at] ?? 0),
     tokens: picked.map((at) => tokens[at] ?? 0),
-    values: picked.map((at) => values[at] ?? null),
+    values: picked.map((at) => rounded(values[at] ?? NaN)),
   };
+}
+
+/** JSON has no NaN. */
+function rounded(value: number): number | null {
+  return Number.isFinite(value) ? Number(value.toPrecision(DIGITS)) : null;
 }
 
 function head(): string {

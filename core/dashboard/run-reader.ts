@@ -60,7 +60,10 @@ export class RunReader {
       maxIters,
       tokens: newest.tokens,
       seconds: this.#totalSeconds(),
-      metrics: metrics.map((metric) => ({ ...metric, ...(this.#events.units.get(metric.name) ?? { unit: '', what: '' }) })),
+      metrics: metrics.map((metric) => ({
+        ...metric,
+        ...(this.#events.units.get(metric.name) ?? { unit: '', what: '' }),
+      })),
       detailsVersion: this.#detailsVersion,
     };
   }
@@ -69,7 +72,13 @@ export class RunReader {
     const config = this.#config();
     const { schedule, samples, starts } = this.#events;
     const planned = scheduleSchema.safeParse(parsedYaml(config)).data?.plugins['scaling-schedule'];
-    const steps = planned?.operations?.map(({ name, value, desc = '' }) => ({ name, value, desc, completed: false, at: null }));
+    const steps = planned?.operations?.map(({ name, value, desc = '' }) => ({
+      name,
+      value,
+      desc,
+      completed: false,
+      at: null,
+    }));
     return {
       config,
       schedule: schedule ?? steps ?? [],

@@ -39,7 +39,8 @@ export async function serveDashboard({ find, host, port }: ServeOptions): Promis
   const library = new RunLibrary(find);
   const closing = new AbortController();
   const app = dashboardApp({ library, host, token, closing: closing.signal });
-  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const server = createServer((request, response) => void answer(request, response));
   const quiet = watchRequests(server);
   const taken = await listen(server, host, port);
   return {

@@ -19,7 +19,12 @@ const options = z
       .min(1)
       .default(DEFAULT_HOST)
       .describe('where to listen; an address that other machines reach makes a token part of the URL'),
-    port: z.int().min(0).max(65_535).default(DEFAULT_PORT).describe('first port to try, the next free one is taken; 0: any'),
+    port: z
+      .int()
+      .min(0)
+      .max(65_535)
+      .default(DEFAULT_PORT)
+      .describe('first port to try, the next free one is taken; 0: any'),
     beside: z.array(z.string().min(1)).default([]).describe('folders of other runs to show beside this one'),
   })
   .meta({ resume: 'free' });

@@ -17,7 +17,8 @@ export interface CardLine {
   readonly label: string;
   /** Name of a CSS custom property. */
   readonly colour: string;
-  readonly dashed: boolean;
+  /** How it is dashed; 0: not at all. */
+  readonly dash: number;
   readonly run: string;
   readonly metric: MetricSummary;
 }
@@ -33,7 +34,7 @@ export function cardLines({ metrics }: ChartPlan, runs: readonly ShownRun[]): Ca
         key: `${summary.name}\n${name}`,
         label: alone ? name : metrics.length === 1 ? summary.name : `${summary.name} · ${name}`,
         colour: colourOf(alone ? at : colour),
-        dashed: !alone && at > 0,
+        dash: alone ? 0 : at,
         run: summary.name,
         metric,
       };
@@ -47,10 +48,10 @@ export function colourOf(number: number): string {
 
 /** What is drawn of a line: itself, or smoothed, with itself faint behind. */
 export function drawnLines(line: CardLine, { raw, smooth }: SeriesAnswer, shown: boolean): ChartLine[] {
-  const look = { label: line.label, colour: line.colour, dashed: line.dashed, shown };
+  const look = { label: line.label, colour: line.colour, dash: line.dash, shown };
   if (smooth === null) return [{ ...look, ...raw, faint: false }];
   return [
-    { ...look, ...raw, faint: true, dashed: false },
+    { ...look, ...raw, faint: true, dash: 0 },
     { ...look, ...smooth, faint: false },
   ];
 }

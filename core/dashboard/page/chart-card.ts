@@ -11,6 +11,8 @@ import type { View } from './view.js';
 const HEIGHT = 220;
 const TALL = 340;
 const MAX_WIDTH = 2000;
+/** Charts this close to the screen are drawn. */
+const NEAR = '300px';
 
 /**
  * A chart with its title, its lines' values at the cursor, and what it says in words.
@@ -66,17 +68,18 @@ export class ChartCard {
       'figure',
       { class: wide ? 'card wide' : 'card', 'aria-labelledby': id },
       element('figcaption', {}, title, unit, this.#place, this.#reset),
-      ...(plan.what === '' ? [] : [element('p', { class: 'what' }, plan.what)]),
+      ...(plan.what === '' ? [] : [element('p', { class: 'what', title: plan.what }, plan.what)]),
       this.#legend.root,
       frame,
       this.#words,
       this.#spoken,
       this.#details,
     );
-    new IntersectionObserver((entries) => {
-      this.#visible = entries.some(({ isIntersecting }) => isIntersecting);
+    const seen = (entries: readonly IntersectionObserverEntry[]): void => {
+      this.#visible = source.isLocal || entries.some(({ isIntersecting }) => isIntersecting);
       void this.#ask();
-    }).observe(this.root);
+    };
+    new IntersectionObserver(seen, { rootMargin: NEAR }).observe(this.root);
     new ResizeObserver(() => {
       this.#chart.resize();
       void this.#ask();
@@ -152,7 +155,8 @@ export class ChartCard {
   #showCursor(x: number | undefined): void {
     this.#cursor = x;
     this.#place.textContent = x === undefined ? '' : this.#placeText(x);
-    for (const { key, metric } of this.#lines) this.#legend.setValue(key, formatValue(this.#valueAt(key, metric.last), ''));
+    for (const { key, metric } of this.#lines)
+      this.#legend.setValue(key, formatValue(this.#valueAt(key, metric.last), ''));
   }
 
   #valueAt(key: string, last: number | null): number | null {
@@ -168,7 +172,14 @@ export class ChartCard {
   }
 
   #onKey(event: KeyboardEvent): void {
-    const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -1e9, End: 1e9 };
+    const steps: Record<string, number> = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      PageUp: -20,
+      PageDown: 20,
+      Home: -1e9,
+      End: 1e9,
+    };
     const step = steps[event.key];
     if (step !== undefined) {
       this.#chart.step(event.shiftKey ? 10 * step : step);

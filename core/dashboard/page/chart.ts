@@ -7,7 +7,8 @@ export interface ChartLine extends Line {
   readonly label: string;
   /** Name of a CSS custom property with its colour. */
   readonly colour: string;
-  readonly dashed: boolean;
+  /** How it is dashed; 0: not at all. */
+  readonly dash: number;
   /** Behind a smoothed line. */
   readonly faint: boolean;
   readonly shown: boolean;
@@ -31,6 +32,13 @@ export interface ChartCallbacks {
 
 const FONT = '12px system-ui, sans-serif';
 const FAINT = 0.3;
+const DASHES = [
+  [7, 4],
+  [2, 3],
+  [8, 3, 2, 3],
+];
+/** Points of a line that are each drawn as one. */
+const FEW = 12;
 /** Narrower selections are clicks. */
 const LEAST_SELECTION = 5;
 
@@ -48,7 +56,13 @@ export class Chart {
   draw(lines: readonly ChartLine[], look: ChartLook): void {
     const data = joined(lines, look.log);
     this.#zoom = look.zoom;
-    const key = JSON.stringify([lines.map(({ x, y, ...rest }) => rest), look.axis, look.log, look.unit, look.height]);
+    const key = JSON.stringify([
+      lines.map(({ label, colour, dash, faint, shown, x }) => [label, colour, dash, faint, shown, x.length <= FEW]),
+      look.axis,
+      look.log,
+      look.unit,
+      look.height,
+    ]);
     if (this.#plot !== undefined && key === this.#key) {
       this.#plot.setData(data);
       return;
@@ -103,20 +117,25 @@ export class Chart {
       cursor: {
         drag: { x: true, y: false, setScale: false },
         sync: { key: axis, scales: ['x', null] },
-        points: { size: 7 },
+        y: false,
+        points: { size: (_, line) => (lines[line - 1]?.faint === true ? 0 : 7) },
         dataIdx: nearestPoint,
       },
       scales: {
         x: { time: false, range: (_, min, max) => [...(this.#zoom ?? widened(min, max))] },
-        y: { distr: log ? 3 : 1 },
+        y: { distr: log ? uPlot.Scale.Distr.Logarithmic : uPlot.Scale.Distr.Linear },
       },
       axes: [
         { ...axisLook, values: (_, ticks) => ticks.map(tick), space: axis === 'time' ? 80 : 60, size: 32 },
-        { ...axisLook, values: (_, ticks) => ticks.map((value) => (typeof value === 'number' ? y(value) : '')), size: 60 },
+        {
+          ...axisLook,
+          values: (_, ticks) => ticks.map((value) => (typeof value === 'number' ? y(value) : '')),
+          size: 60,
+        },
       ],
       series: [{}, ...lines.map(lineOptions)],
       hooks: {
-        setCursor: [({ cursor, data }) => onCursor(cursor.idx == null ? undefined : data[0][cursor.idx])],
+        setCursor: [({ cursor, data }) => onCursor(data[0][cursor.idx ?? -1])],
         setSelect: [
           (plot) => {
             const { left, width } = plot.select;
@@ -131,16 +150,16 @@ export class Chart {
   }
 }
 
-function lineOptions({ label, colour, dashed, faint, shown, x }: ChartLine): uPlot.Series {
+function lineOptions({ label, colour, dash, faint, shown, x }: ChartLine): uPlot.Series {
   return {
     label,
     show: shown,
     stroke: () => css(colour),
     width: faint ? 1 : 1.75,
     alpha: faint ? FAINT : 1,
-    ...(dashed ? { dash: [6, 4] } : {}),
+    ...(dash > 0 ? { dash: DASHES[(dash - 1) % DASHES.length] ?? [] } : {}),
     // A few points are seen better as points, and one is nothing else.
-    points: { show: x.length < 40, size: 5, fill: () => css(colour) },
+    points: { show: !faint && x.length <= FEW, size: 5, fill: () => css(colour) },
   };
 }
 
@@ -156,10 +175,11 @@ function joined(lines: readonly ChartLine[], log: boolean): uPlot.AlignedData {
 /** The place nearest to the cursor's at which this line has a point: the lines have points at different places. */
 function nearestPoint(plot: uPlot, line: number, at: number): number {
   const values = plot.data[line];
-  if (values === undefined || values[at] != null) return at;
-  for (let away = 1; away < values.length; away++) {
-    if (values[at - away] != null) return at - away;
-    if (values[at + away] != null) return at + away;
+  const isPoint = (place: number): boolean => typeof values?.[place] === 'number';
+  const count = values?.length ?? 0;
+  for (let away = 0; away < count; away++) {
+    if (isPoint(at - away)) return at - away;
+    if (isPoint(at + away)) return at + away;
   }
   return at;
 }

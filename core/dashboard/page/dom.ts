@@ -39,12 +39,7 @@ export function table(
       'tbody',
       {},
       ...rows.map(([first = '', ...others]) =>
-        element(
-          'tr',
-          {},
-          element('th', { scope: 'row' }, first),
-          ...others.map((child) => element('td', {}, child)),
-        ),
+        element('tr', {}, element('th', { scope: 'row' }, first), ...others.map((child) => element('td', {}, child))),
       ),
     ),
   );

@@ -16,7 +16,7 @@ export class Legend {
 
   /** Makes the entries again where the lines are others than before. */
   show(lines: readonly CardLine[]): void {
-    const shown = JSON.stringify(lines.map(({ key, label, colour, dashed }) => [key, label, colour, dashed]));
+    const shown = JSON.stringify(lines.map(({ key, label, colour, dash }) => [key, label, colour, dash]));
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#values.clear();
@@ -28,8 +28,8 @@ export class Legend {
     if (value !== undefined && value.textContent !== text) value.textContent = text;
   }
 
-  #entry({ key, label, colour, dashed }: CardLine): HTMLElement {
-    const swatch = element('span', { class: dashed ? 'swatch dashed' : 'swatch' });
+  #entry({ key, label, colour, dash }: CardLine): HTMLElement {
+    const swatch = element('span', { class: `swatch ${dash === 0 ? '' : dash === 1 ? 'dashed' : 'dotted'}` });
     swatch.style.setProperty('--swatch', `var(${colour})`);
     const value = element('span', { class: 'value' });
     this.#values.set(key, value);

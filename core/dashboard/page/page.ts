@@ -101,7 +101,12 @@ export class Page {
     });
     const swatch = element('span', { class: 'swatch' });
     swatch.style.setProperty('--swatch', `var(${colourOf(at)})`);
-    return element('li', {}, element('label', {}, input, swatch, element('span', { class: 'name' }, name)), statusBadge(status));
+    return element(
+      'li',
+      {},
+      element('label', {}, input, swatch, element('span', { class: 'name' }, name)),
+      statusBadge(status),
+    );
   }
 
   /** Sections and cards, made again only when there are others than before. */
@@ -120,9 +125,7 @@ export class Page {
     const kept = new Map(this.#cards);
     this.#cards.clear();
     this.#charts.replaceChildren(
-      ...sections.map(({ title, charts }) =>
-        section(title, ...charts.map((plan) => this.#card(plan, kept).root)),
-      ),
+      ...sections.map(({ title, charts }) => section(title, ...charts.map((plan) => this.#card(plan, kept).root))),
     );
   }
 

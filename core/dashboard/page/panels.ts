@@ -3,6 +3,9 @@ import { formatDuration, formatNumber, formatValue } from './format.js';
 import { PLUGIN_SHARE, SECTION_TIME } from './groups.js';
 import type { RunDetails, RunSummary, ScheduleStep, Start, Status } from './protocol.js';
 
+/** Title, value, and what is small below it. */
+type Fact = readonly [string, string, string];
+
 const statusWords: Record<Status, string> = {
   running: 'Training',
   done: 'Done',
@@ -19,28 +22,28 @@ export function statusBadge(status: Status): HTMLElement {
 /** The run at a glance: how far it is, and its newest numbers. */
 export function overviewPanel(run: RunSummary): HTMLElement[] {
   const { iteration, maxIters, tokens, seconds, status } = run;
-  const metric = (name: string): string | undefined => {
-    const found = run.metrics.find((each) => each.name === name);
-    return found === undefined ? undefined : formatValue(found.last, found.unit);
+  const fact = (title: string, name: string, more = ''): Fact | undefined => {
+    const metric = run.metrics.find((each) => each.name === name);
+    return metric === undefined ? undefined : [title, formatNumber(metric.last), more === '' ? metric.unit : more];
   };
   const best = run.metrics.find(({ name }) => name === 'val/loss')?.min ?? null;
   const left =
     status === 'running' && maxIters !== null && seconds !== null && iteration > 0
       ? `about ${formatDuration((seconds / iteration) * (maxIters - iteration))} left`
       : '';
-  const facts: [string, string | undefined, string][] = [
+  const facts: (Fact | undefined)[] = [
     ['Iteration', count(iteration), maxIters === null ? '' : `of ${count(maxIters)}`],
-    ['Training loss', metric('train/loss'), ''],
-    ['Validation loss', metric('val/loss'), best === null ? '' : `best ${formatNumber(best)}`],
-    ['Throughput', metric('throughput/tokens_per_second'), ''],
+    fact('Training loss', 'train/loss'),
+    fact('Validation loss', 'val/loss', best === null ? '' : `best ${formatNumber(best)}`),
+    fact('Throughput', 'throughput/tokens_per_second'),
     ['Tokens', count(tokens), ''],
-    ['Training time', seconds === null ? undefined : formatDuration(seconds), left],
+    seconds === null ? undefined : ['Training time', formatDuration(seconds), left],
   ];
-  const cards = facts.flatMap(([name, value, more]) =>
-    value === undefined
-      ? []
-      : [element('div', { class: 'fact' }, element('dt', {}, name), element('dd', {}, value, element('small', {}, more)))],
-  );
+  const cards = facts
+    .filter((each) => each !== undefined)
+    .map(([title, value, more]) =>
+      element('div', { class: 'fact' }, element('dt', {}, title), element('dd', {}, value, element('small', {}, more))),
+    );
   const parts: HTMLElement[] = [];
   if (maxIters !== null && maxIters > 0) {
     const progress = element('progress', { 'aria-label': 'iterations done', max: String(maxIters) });
@@ -75,7 +78,9 @@ export function timePanel(run: RunSummary): HTMLElement[] {
 
 export function schedulePanel({ schedule, scheduleFile }: RunDetails): HTMLElement[] {
   if (scheduleFile !== null) {
-    return [element('p', { class: 'muted' }, `Its steps are in ${scheduleFile}; they show here once the first has run.`)];
+    return [
+      element('p', { class: 'muted' }, `Its steps are in ${scheduleFile}; they show here once the first has run.`),
+    ];
   }
   if (schedule.length === 0) return [];
   const next = schedule.findIndex(({ completed }) => !completed);
@@ -88,7 +93,12 @@ export function samplesPanel({ samples }: RunDetails): HTMLElement[] {
       'details',
       { class: 'card sample', open: at === 0 },
       element('summary', {}, `Iteration ${count(iteration)}`),
-      element('pre', { tabindex: '0', role: 'region', 'aria-label': `sample at iteration ${String(iteration)}` }, element('b', {}, prompt), text),
+      element(
+        'pre',
+        { tabindex: '0', role: 'region', 'aria-label': `sample at iteration ${String(iteration)}` },
+        element('b', {}, prompt),
+        text,
+      ),
     ),
   );
 }
@@ -118,16 +128,24 @@ export function numbersPanel(run: RunSummary): HTMLElement[] {
       element('span', { title: what }, name),
       ...[last, min, max].map((value) => formatValue(value, unit)),
     ]);
-  return [element('div', { class: 'card scroll' }, table('All metrics', ['metric', 'last', 'lowest', 'highest'], rows))];
+  return [
+    element('div', { class: 'card scroll' }, table('All metrics', ['metric', 'last', 'lowest', 'highest'], rows)),
+  ];
 }
 
 function scheduleStep({ name, value, completed, desc, at }: ScheduleStep, isNext: boolean): HTMLElement {
   const state = completed ? 'done' : isNext ? 'next' : 'later';
-  const when = completed ? (at === null ? 'completed' : `completed at iteration ${count(at)}`) : isNext ? 'next' : 'to come';
+  const when = completed
+    ? at === null
+      ? 'completed'
+      : `completed at iteration ${count(at)}`
+    : isNext
+      ? 'next'
+      : 'to come';
   return element(
     'li',
     { class: state, ...(isNext ? { 'aria-current': 'step' } : {}) },
-    element('code', {}, `${name} ${JSON.stringify(value) ?? ''}`),
+    element('code', {}, value === undefined ? name : `${name} ${JSON.stringify(value)}`),
     element('span', { class: 'when' }, when),
     ...(desc === '' ? [] : [element('span', { class: 'desc' }, desc)]),
   );

@@ -6,6 +6,8 @@ export type Connection = 'live' | 'lost' | 'ended' | 'report';
 
 /** Where the page gets its numbers from. */
 export interface Source {
+  /** Whether the numbers are at hand, so that asking for all of them costs nothing. */
+  readonly isLocal: boolean;
   /** Calls back with all runs now, and whenever one changes. */
   watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void;
   details(run: string): Promise<RunDetails>;
@@ -14,6 +16,8 @@ export interface Source {
 
 /** The server that the page came from. */
 export class LiveSource implements Source {
+  readonly isLocal = false;
+
   watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void {
     const stream = new EventSource('api/live');
     stream.addEventListener('open', () => onConnection('live'));
@@ -37,6 +41,8 @@ export class LiveSource implements Source {
 
 /** The numbers that stand in the page itself. */
 export class ReportSource implements Source {
+  readonly isLocal = true;
+
   constructor(readonly data: ReportData) {}
 
   watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void {
