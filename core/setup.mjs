@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
+/** Node's code, and the dashboard's, which runs in a browser. */
+const projects = ['tsconfig.json', join('core', 'dashboard', 'page', 'tsconfig.json')];
 const buildInfo = join(dist, '.tsbuildinfo');
+const pageBuildInfo = join(dist, '.tsbuildinfo-page');
 const sourceFolders = ['core', 'plugins', 'test'];
 const notCompiled = join('test', 'fixtures');
 
@@ -45,16 +48,16 @@ function build() {
   }
   const missing = [...outputs.keys()].some((output) => !existsSync(join(root, output)));
   // An incremental build writes only what changed, so it cannot bring back outputs that were deleted.
-  if (missing) rmSync(buildInfo, { force: true });
+  if (missing) for (const file of [buildInfo, pageBuildInfo]) rmSync(file, { force: true });
   const built = modified(buildInfo);
-  const inputs = [...sources, 'tsconfig.json', 'package-lock.json'];
+  const inputs = [...sources, ...projects, 'package-lock.json'];
   if (built > 0 && inputs.every((file) => modified(join(root, file)) <= built)) return;
 
   console.log('building (tsc)');
   const started = new Date();
   run(
     process.execPath,
-    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'],
+    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b', ...projects],
     'tsc',
     false,
     () => {

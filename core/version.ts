@@ -5,6 +5,7 @@ import { z } from 'zod';
 export const version = packageVersion();
 
 function packageVersion(): string {
+  // One folder up from the sources, two from what is compiled.
   const file = [new URL('../package.json', import.meta.url), new URL('../../package.json', import.meta.url)].find(
     (url) => existsSync(url),
   );

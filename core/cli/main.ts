@@ -4,12 +4,14 @@ import { EspalierError, messageOf, usageErrorIn } from '../errors.js';
 import { version } from '../version.js';
 import { doctorCommand, engineCommand } from './engines.js';
 import { checkpointCommand } from './checkpoint.js';
+import { dashboardCommand } from './dashboard.js';
 import { evaluateCommand } from './evaluate.js';
 import { eventsCommand, explainCommand, metricsCommand, pluginsCommand, presetsCommand } from './lists.js';
 import { launchCommand } from './launch.js';
 import { migrateCommand } from './migrate.js';
 import { parityCommand } from './parity.js';
 import { prepareCommand } from './prepare.js';
+import { reportCommand } from './report.js';
 import { sampleCommand } from './sample.js';
 import { scheduleCommand } from './schedule.js';
 import { trainCommand } from './train.js';
@@ -46,6 +48,8 @@ async function main(argv: readonly string[]): Promise<number> {
     sampleCommand,
     scheduleCommand,
     evaluateCommand,
+    dashboardCommand,
+    reportCommand,
     checkpointCommand,
     verifyResumeCommand,
     explainCommand,

@@ -47,6 +47,14 @@ export function lockFolder(folder: string): () => void {
   };
 }
 
+/** Whether a living process has claimed the folder. */
+export function isInUse(folder: string): boolean {
+  const file = path.join(folder, 'lock');
+  const owner = ownerOf(file);
+  const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  return owner !== undefined && touched !== undefined && isAlive(owner, Date.now() - touched);
+}
+
 function linked(from: string, to: string): boolean {
   try {
     linkSync(from, to);

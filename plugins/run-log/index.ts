@@ -5,6 +5,7 @@ import {
   AppendFile,
   Dataset,
   Engine,
+  environment,
   inject,
   keepLines,
   Logger,
@@ -48,6 +49,8 @@ const options = z
 })
 export default class RunLog {
   readonly #files: ReadonlyMap<FileName, AppendFile>;
+  /** Metrics whose unit and meaning this process has written. */
+  readonly #described = new Set<string>();
   #stopListening: () => void = () => undefined;
   /** The last iteration, until its line is written. */
   #step: IterationEnd | undefined;
@@ -78,7 +81,12 @@ export default class RunLog {
     const parts = { name: this.config.run.name, folder, engine, data, model };
     const from = { iteration: state.iteration, maxIters, resumedFrom };
     for (const line of [...headerLines(parts, from), ...configLines(folder)]) this.#logged('info', line);
-    this.#event('run:start', { iteration: state.iteration, max_iters: maxIters, resumed_from: resumedFrom ?? null });
+    this.#event('run:start', {
+      iteration: state.iteration,
+      max_iters: maxIters,
+      resumed_from: resumedFrom ?? null,
+      environment: environment(engine),
+    });
   }
 
   @On('iteration:end')
@@ -89,6 +97,7 @@ export default class RunLog {
   /** What hangs on the clock has a file of its own: `metrics.jsonl` of the same run twice is the same, byte for byte. */
   @On('metrics')
   metrics({ iteration, values, tokens = this.runState.tokens }: Metrics): void {
+    for (const name of Object.keys(values)) this.#describe(name);
     const { exact, clock } = this.names.split(values);
     const write = (file: FileName, part: Record<string, number>): void => {
       if (Object.keys(part).length === 0) return;
@@ -170,6 +179,14 @@ export default class RunLog {
     } catch {
       // What is wrong with a file is told of when its first line is written.
     }
+  }
+
+  /** Whoever reads the files later knows what the numbers are, a plugin's from elsewhere too. */
+  #describe(name: string): void {
+    if (this.#described.has(name)) return;
+    this.#described.add(name);
+    const { unit, what } = this.names.describe(name) ?? { unit: '', what: '' };
+    this.#event('metric', { name, unit, what });
   }
 
   #event(event: string, facts: object): void {

@@ -1,0 +1,31 @@
+import { Option, type Command } from 'commander';
+import { findRuns } from '../dashboard/find-runs.js';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../dashboard/defaults.js';
+import { serveDashboard } from '../dashboard/serve.js';
+import { wholeFrom } from './options.js';
+
+interface DashboardFlags {
+  host: string;
+  port: number;
+}
+
+export function dashboardCommand(program: Command): void {
+  program
+    .command('dashboard')
+    .argument('[runs...]', 'folders of runs, or folders that hold runs (default: all in runs/)')
+    .description('show runs in the browser, live: curves, schedule, samples, config')
+    .addOption(
+      new Option(
+        '--host <address>',
+        'where to listen; one that other machines reach makes a token part of the URL',
+      ).default(DEFAULT_HOST),
+    )
+    .addOption(new Option('--port <number>', 'first port to try; 0: any').argParser(wholeFrom(0)).default(DEFAULT_PORT))
+    .action(async (runs: string[], { host, port }: DashboardFlags) => {
+      const cwd = process.cwd();
+      const found = findRuns(runs, cwd);
+      const { url } = await serveDashboard({ find: () => findRuns(runs, cwd), host, port });
+      console.error(`${String(found.length)} run${found.length === 1 ? '' : 's'}; Ctrl-C ends`);
+      console.log(`dashboard: ${url}`);
+    });
+}

@@ -1,0 +1,30 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { Argument, type Command } from 'commander';
+import { findRuns } from '../dashboard/find-runs.js';
+import { reportOf } from '../dashboard/report.js';
+import { messageOf, UsageError } from '../errors.js';
+
+interface ReportFlags {
+  out?: string;
+}
+
+export function reportCommand(program: Command): void {
+  program
+    .command('report')
+    .addArgument(new Argument('[run]', 'folder of a run (default: the newest in runs/)'))
+    .description('write one HTML file with a run’s curves, config, samples and times')
+    .option('-o, --out <file>', 'file to write (default: report.html in the run’s folder)')
+    .action(async (named: string | undefined, { out }: ReportFlags) => {
+      const [run] = findRuns(named === undefined ? [] : [named], process.cwd());
+      if (run === undefined) return;
+      const file = out ?? path.join(run.name, 'report.html');
+      const html = await reportOf(run.folder, run.name);
+      try {
+        writeFileSync(file, html);
+      } catch (thrown) {
+        throw new UsageError('ESP_REPORT_WRITE', `${file} cannot be written: ${messageOf(thrown)}`, { cause: thrown });
+      }
+      console.log(`report: ${file}`);
+    });
+}

@@ -1,0 +1,136 @@
+import { Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { z } from 'zod';
+import { refusal } from './guard.js';
+import { importMap, pageHtml, pageModules, pageStyle, scriptHash, uplotModule } from './page-files.js';
+import type { SeriesQuery } from './page/protocol.js';
+import type { RunLibrary } from './run-library.js';
+
+/** How often the files are looked at while a page is open. */
+const POLL_MS = 1000;
+/** A connection that says nothing may be cut by what is between; and one whose reader is gone is noticed. */
+const SILENCE_MS = 15_000;
+const MAX_WIDTH = 4000;
+
+export interface AppParts {
+  readonly library: RunLibrary;
+  /** Where the server listens. */
+  readonly host: string;
+  /** First part of every path; undefined where the server listens to this machine alone. */
+  readonly token: string | undefined;
+  /** Aborted when the server is to end: open pages get what is new for the last time. */
+  readonly closing: AbortSignal;
+}
+
+const number = z.coerce.number();
+const seriesQuery = z.object({
+  run: z.string(),
+  metric: z.string(),
+  axis: z.enum(['iteration', 'tokens', 'time']).default('iteration'),
+  from: number.optional(),
+  to: number.optional(),
+  width: number.int().min(1).max(MAX_WIDTH).default(1000),
+  smoothing: number.min(0).max(0.9999).default(0),
+}) satisfies z.ZodType<SeriesQuery>;
+
+const map = importMap({ uplot: './page/uplot.js' });
+const POLICY = [
+  "default-src 'none'",
+  `script-src 'self' ${scriptHash(map)}`,
+  "style-src 'self'",
+  "connect-src 'self'",
+  'img-src data:',
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** The page, and what it asks for. It reads, and changes nothing. */
+export function dashboardApp({ library, host, token, closing }: AppParts): Hono {
+  // With or without a slash at the end.
+  const app = new Hono({ strict: false });
+  app.use(async (context, next) => {
+    const asked = { path: context.req.path, host: context.req.header('host') ?? '' };
+    const refused = refusal(asked, { host, token });
+    if (refused !== undefined) return context.text(refused, 403);
+    await next();
+    context.header('content-security-policy', POLICY);
+    context.header('x-content-type-options', 'nosniff');
+    context.header('referrer-policy', 'no-referrer');
+    context.header('cross-origin-resource-policy', 'same-origin');
+    context.header('cache-control', 'no-store');
+  });
+  app.route(token === undefined ? '/' : '/:token', pages());
+  app.route(token === undefined ? '/api' : '/:token/api', api(library, closing));
+  return app;
+}
+
+function pages(): Hono {
+  const app = new Hono();
+  const modules = pageModules().set('uplot', uplotModule());
+  const style = pageStyle();
+  const head = [
+    '<link rel="stylesheet" href="page/style.css">',
+    map,
+    '<script type="module" src="page/main.js"></script>',
+  ].join('\n');
+  app.get('/', (context) => {
+    const { pathname } = new URL(context.req.url);
+    // Relative addresses need the slash at the end.
+    return pathname.endsWith('/') ? context.html(pageHtml('Espalier', head)) : context.redirect(`${pathname}/`);
+  });
+  app.get('/page/style.css', (context) => context.body(style, 200, { 'content-type': 'text/css; charset=utf-8' }));
+  app.get('/page/:file{.+\\.js}', (context) => {
+    const text = modules.get(context.req.param('file').replace(/\.js$/, ''));
+    if (text === undefined) return context.notFound();
+    return context.body(text, 200, { 'content-type': 'text/javascript; charset=utf-8' });
+  });
+  return app;
+}
+
+function api(library: RunLibrary, closing: AbortSignal): Hono {
+  const app = new Hono();
+  app.get('/details', (context) => {
+    const reader = library.get(context.req.query('run') ?? '');
+    return reader === undefined ? context.notFound() : context.json(reader.details());
+  });
+  app.get('/series', (context) => {
+    const query = seriesQuery.safeParse(context.req.query());
+    if (!query.success) return context.text(z.prettifyError(query.error), 400);
+    const answer = library.get(query.data.run)?.series(query.data);
+    return answer === undefined ? context.notFound() : context.json(answer);
+  });
+  app.get('/live', (context) =>
+    streamSSE(context, async (stream) => {
+      let sent = '';
+      let silentMs = 0;
+      for (;;) {
+        const last = closing.aborted;
+        await library.refresh();
+        const runs = JSON.stringify(library.summaries());
+        if (runs !== sent) await stream.writeSSE({ event: 'runs', data: runs });
+        else if (silentMs >= SILENCE_MS) await stream.writeSSE({ event: 'quiet', data: '' });
+        silentMs = runs === sent && silentMs < SILENCE_MS ? silentMs + POLL_MS : 0;
+        sent = runs;
+        if (last) await stream.writeSSE({ event: 'end', data: '' });
+        if (last || stream.aborted) return;
+        await pause(POLL_MS, closing);
+      }
+    }),
+  );
+  return app;
+}
+
+/** Waits, but not once the server is to end. */
+function pause(ms: number, closing: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      closing.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    closing.addEventListener('abort', done);
+    if (closing.aborted) done();
+  });
+}

@@ -1,0 +1,79 @@
+import { open, type FileHandle } from 'node:fs/promises';
+
+const CHUNK = 1 << 20;
+const TAIL = 256;
+const NEWLINE = 0x0a;
+
+/**
+ * Reads the lines that were appended to a file since it was last asked. A file that is not what was read (a run that
+ * goes on cuts its metrics, one that starts over removes them) is read again from its start.
+ */
+export class LineFollower {
+  #inode = 0;
+  /** Bytes read so far, and the last of them: what they are compared with tells another file of the same length. */
+  #offset = 0;
+  #tail: Buffer = Buffer.alloc(0);
+  /** The beginning of a line whose end is not written yet. */
+  #half: Buffer = Buffer.alloc(0);
+
+  constructor(private readonly path: string) {}
+
+  /**
+   * @param onLine gets each whole line
+   * @param onReset is called before the lines when the file is read again from its start
+   * @returns whether there was anything new
+   */
+  async read(onLine: (line: string) => void, onReset: () => void): Promise<boolean> {
+    const file = await open(this.path).catch(() => undefined);
+    if (file === undefined) return this.#forget(onReset);
+    try {
+      const { ino, size } = await file.stat();
+      const same = ino === this.#inode && size >= this.#offset && (await this.#isWhatWasRead(file));
+      const changed = same ? false : this.#forget(onReset);
+      this.#inode = ino;
+      return (await this.#readOn(file, onLine)) || changed;
+    } finally {
+      await file.close();
+    }
+  }
+
+  #forget(onReset: () => void): boolean {
+    const had = this.#offset > 0;
+    this.#offset = 0;
+    this.#tail = Buffer.alloc(0);
+    this.#half = Buffer.alloc(0);
+    if (had) onReset();
+    return had;
+  }
+
+  async #isWhatWasRead(file: FileHandle): Promise<boolean> {
+    const { length } = this.#tail;
+    const now = Buffer.alloc(length);
+    await file.read(now, 0, length, this.#offset - length);
+    return now.equals(this.#tail);
+  }
+
+  async #readOn(file: FileHandle, onLine: (line: string) => void): Promise<boolean> {
+    const from = this.#offset;
+    for (;;) {
+      const chunk = Buffer.alloc(CHUNK);
+      const { bytesRead } = await file.read(chunk, 0, CHUNK, this.#offset);
+      if (bytesRead === 0) return this.#offset > from;
+      this.#offset += bytesRead;
+      const read = chunk.subarray(0, bytesRead);
+      this.#tail = Buffer.concat([this.#tail, read.subarray(-TAIL)]).subarray(-TAIL);
+      this.#split(read, onLine);
+    }
+  }
+
+  #split(read: Buffer, onLine: (line: string) => void): void {
+    const end = read.lastIndexOf(NEWLINE);
+    if (end === -1) {
+      this.#half = Buffer.concat([this.#half, read]);
+      return;
+    }
+    const whole = Buffer.concat([this.#half, read.subarray(0, end)]);
+    this.#half = Buffer.from(read.subarray(end + 1));
+    for (const line of whole.toString('utf8').split('\n')) if (line !== '') onLine(line);
+  }
+}

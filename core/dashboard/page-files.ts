@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The page's modules as they were compiled, and its HTML and CSS, which stand beside their sources. */
+const compiled = fileURLToPath(new URL('./page/', import.meta.url));
+const written = fileURLToPath(new URL('../../../core/dashboard/page/', import.meta.url));
+
+/** Texts of the page's modules, by name without `.js`; they import each other as `./NAME.js`, and `uplot`. */
+export function pageModules(): Map<string, string> {
+  const names = readdirSync(compiled).filter((file) => file.endsWith('.js'));
+  return new Map(
+    names.sort().map((file) => [path.basename(file, '.js'), readFileSync(path.join(compiled, file), 'utf8')]),
+  );
+}
+
+/** uPlot as a module: its smallest build is a script that makes a global variable. */
+export function uplotModule(): string {
+  return `${uplotFile('uPlot.iife.min.js')}\nexport default uPlot;\n`;
+}
+
+export function pageStyle(): string {
+  return `${uplotFile('uPlot.min.css')}\n${readFileSync(path.join(written, 'style.css'), 'utf8')}`;
+}
+
+/** The page with what belongs into its head. */
+export function pageHtml(title: string, head: string): string {
+  const parts: Record<string, string> = { title: escapeHtml(title), head };
+  return readFileSync(path.join(written, 'index.html'), 'utf8').replaceAll(
+    /\{\{(title|head)\}\}/g,
+    (_, name: string) => parts[name] ?? '',
+  );
+}
+
+export function importMap(imports: Readonly<Record<string, string>>): string {
+  return `<script type="importmap">${inScript(JSON.stringify({ imports }))}</script>`;
+}
+
+/** JSON that may stand in a `<script>`: nothing in it ends the element, or begins a comment. */
+export function inScript(json: string): string {
+  return json.replaceAll('<', String.raw`\u003c`);
+}
+
+export function escapeHtml(text: string): string {
+  const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  return text.replaceAll(/[&<>"']/g, (character) => names[character] ?? character);
+}
+
+/** What a content security policy calls an inline script. */
+export function scriptHash(html: string): string {
+  const text = /^<script[^>]*>(.*)<\/script>$/s.exec(html)?.[1] ?? '';
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+}
+
+function uplotFile(name: string): string {
+  return readFileSync(createRequire(import.meta.url).resolve(`uplot/dist/${name}`), 'utf8');
+}

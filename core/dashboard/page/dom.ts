@@ -1,0 +1,46 @@
+type Attributes = Readonly<Record<string, string | boolean | undefined>>;
+type Child = Node | string;
+
+/** Makes an element. Text is always text: nothing that a run wrote is ever read as HTML. */
+export function element<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  attributes: Attributes = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[Name] {
+  const made = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    made.setAttribute(attribute, value === true ? '' : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+/** The element of the page with this id. */
+export function byId<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`the page has no ${id}`);
+  return found;
+}
+
+/** A table with a caption that only screen readers read, unless it is to be seen. */
+export function table(
+  caption: string,
+  head: readonly string[],
+  rows: readonly (readonly Child[])[],
+  captionClass = 'hidden-text',
+): HTMLTableElement {
+  return element(
+    'table',
+    {},
+    element('caption', { class: captionClass }, caption),
+    element('thead', {}, element('tr', {}, ...head.map((text) => element('th', { scope: 'col' }, text)))),
+    element(
+      'tbody',
+      {},
+      ...rows.map(([first = '', ...others]) =>
+        element('tr', {}, element('th', { scope: 'row' }, first), ...others.map((child) => element('td', {}, child))),
+      ),
+    ),
+  );
+}

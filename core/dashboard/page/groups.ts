@@ -1,0 +1,86 @@
+import type { MetricSummary } from './protocol.js';
+import { CLOCK } from './series.js';
+
+/** A chart with the metrics that are its lines. */
+export interface ChartPlan {
+  readonly title: string;
+  readonly metrics: readonly string[];
+  readonly unit: string;
+  /** What is measured; empty where a chart has several metrics. */
+  readonly what: string;
+}
+export interface ChartSection {
+  readonly title: string;
+  readonly charts: readonly ChartPlan[];
+}
+
+const TRAINING = 'Training';
+/** Charts that every run has, in the order that they are looked at. */
+const known: readonly { title: string; metrics: readonly string[] }[] = [
+  { title: 'Loss', metrics: ['train/loss', 'eval/train_loss', 'val/loss'] },
+  { title: 'Learning rate', metrics: ['lr'] },
+  { title: 'Throughput', metrics: ['throughput/tokens_per_second'] },
+  { title: 'Gradient norm', metrics: ['grad_norm'] },
+];
+/** Lines of one chart that can still be told apart. */
+const MOST_LINES = 8;
+
+/** Share of the loop's time by plugin, and milliseconds an iteration by section of it. */
+export const PLUGIN_SHARE = /^timing\/plugin\/(.+)$/;
+export const SECTION_TIME = /^timing\/(?!plugin\/)(.+)$/;
+
+/**
+ * The charts for some metrics: the known ones first, then a section for each prefix. Metrics whose names differ only
+ * in the part after the second slash share a chart.
+ */
+export function chartSections(metrics: readonly MetricSummary[]): ChartSection[] {
+  const byName = new Map(metrics.map((metric) => [metric.name, metric]));
+  byName.delete(CLOCK);
+  const plan = (title: string, names: readonly string[]): ChartPlan => {
+    const [first] = names.map((name) => byName.get(name));
+    return { title, metrics: names, unit: first?.unit ?? '', what: names.length === 1 ? (first?.what ?? '') : '' };
+  };
+  const training = known.flatMap(({ title, metrics: names }) => {
+    const present = names.filter((name) => byName.has(name));
+    return present.length === 0 ? [] : [plan(title, present)];
+  });
+  for (const { metrics: names } of training) for (const name of names) byName.delete(name);
+  const sections = new Map<string, ChartPlan[]>(training.length === 0 ? [] : [[TRAINING, training]]);
+  for (const [title, names] of grouped([...byName.keys()].sort())) {
+    const section = sectionOf(title);
+    const chart = plan(title, names);
+    sections.set(section, [...(sections.get(section) ?? []), chart]);
+  }
+  return [...sections].map(([title, charts]) => ({ title, charts }));
+}
+
+function grouped(names: readonly string[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const name of names) {
+    const key = groupOf(name);
+    let at = 1;
+    while ((groups.get(numbered(key, at))?.length ?? 0) >= MOST_LINES) at++;
+    const group = numbered(key, at);
+    groups.set(group, [...(groups.get(group) ?? []), name]);
+  }
+  return groups;
+}
+
+function numbered(key: string, at: number): string {
+  return at === 1 ? key : `${key} (${String(at)})`;
+}
+
+function groupOf(name: string): string {
+  if (PLUGIN_SHARE.test(name)) return 'timing/plugin';
+  if (SECTION_TIME.test(name)) return 'timing';
+  const parts = name.split('/');
+  return parts.length > 2 ? parts.slice(0, 2).join('/') : name;
+}
+
+function sectionOf(group: string): string {
+  const [prefix = ''] = group.split('/');
+  if (!group.includes('/') && prefix !== 'timing') return TRAINING;
+  if (prefix === 'timing' || prefix === 'time') return 'Time';
+  if (prefix === 'val' || prefix === 'eval') return 'Evaluation';
+  return prefix.charAt(0).toUpperCase() + prefix.slice(1);
+}

@@ -1,0 +1,166 @@
+import { element, table } from './dom.js';
+import { formatDuration, formatNumber, formatValue } from './format.js';
+import { PLUGIN_SHARE, SECTION_TIME } from './groups.js';
+import type { RunDetails, RunSummary, ScheduleStep, Start, Status } from './protocol.js';
+
+/** Title, value, and what is small below it. */
+type Fact = readonly [string, string, string];
+
+const statusWords: Record<Status, string> = {
+  running: 'Training',
+  done: 'Done',
+  stopped: 'Stopped',
+  failed: 'Failed',
+  interrupted: 'Interrupted',
+  empty: 'No data yet',
+};
+
+export function statusBadge(status: Status): HTMLElement {
+  return element('span', { class: `badge ${status}` }, statusWords[status]);
+}
+
+/** The run at a glance: how far it is, and its newest numbers. */
+export function overviewPanel(run: RunSummary): HTMLElement[] {
+  const { iteration, maxIters, tokens, seconds, status } = run;
+  const fact = (title: string, name: string, more = ''): Fact | undefined => {
+    const metric = run.metrics.find((each) => each.name === name);
+    return metric === undefined ? undefined : [title, formatNumber(metric.last), more === '' ? metric.unit : more];
+  };
+  const best = run.metrics.find(({ name }) => name === 'val/loss')?.min ?? null;
+  const left =
+    status === 'running' && maxIters !== null && seconds !== null && iteration > 0
+      ? `about ${formatDuration((seconds / iteration) * (maxIters - iteration))} left`
+      : '';
+  const facts: (Fact | undefined)[] = [
+    ['Iteration', count(iteration), maxIters === null ? '' : `of ${count(maxIters)}`],
+    fact('Training loss', 'train/loss'),
+    fact('Validation loss', 'val/loss', best === null ? '' : `best ${formatNumber(best)}`),
+    fact('Throughput', 'throughput/tokens_per_second'),
+    ['Tokens', count(tokens), ''],
+    seconds === null ? undefined : ['Training time', formatDuration(seconds), left],
+  ];
+  const cards = facts
+    .filter((each) => each !== undefined)
+    .map(([title, value, more]) =>
+      element('div', { class: 'fact' }, element('dt', {}, title), element('dd', {}, value, element('small', {}, more))),
+    );
+  const parts: HTMLElement[] = [];
+  if (maxIters !== null && maxIters > 0) {
+    const progress = element('progress', { 'aria-label': 'iterations done', max: String(maxIters) });
+    progress.value = Math.min(iteration, maxIters);
+    parts.push(progress);
+  }
+  parts.push(element('dl', { class: 'facts' }, ...cards));
+  if (run.reasons.length > 0) parts.push(element('p', { class: 'reasons' }, run.reasons.join('; ')));
+  return parts;
+}
+
+/** Where the loop's time goes: share by plugin, and milliseconds by section, as they were measured last. */
+export function timePanel(run: RunSummary): HTMLElement[] {
+  const tables: HTMLElement[] = [];
+  for (const [caption, pattern] of [
+    ['Share of the loop’s time by plugin', PLUGIN_SHARE],
+    ['Time of an iteration by section', SECTION_TIME],
+  ] as const) {
+    const rows = run.metrics
+      .flatMap(({ name, last, unit }) => {
+        const part = pattern.exec(name)?.[1];
+        return part === undefined || last === null ? [] : [{ part, last, unit }];
+      })
+      .sort((a, b) => b.last - a.last);
+    const most = rows[0]?.last ?? 0;
+    if (rows.length === 0) continue;
+    const cells = rows.map(({ part, last, unit }) => [part, bar(most > 0 ? last / most : 0), formatValue(last, unit)]);
+    tables.push(element('div', { class: 'card bars' }, table(caption, ['part', '', 'last'], cells, 'title')));
+  }
+  return tables;
+}
+
+export function schedulePanel({ schedule, scheduleFile }: RunDetails): HTMLElement[] {
+  if (scheduleFile !== null) {
+    return [
+      element('p', { class: 'muted' }, `Its steps are in ${scheduleFile}; they show here once the first has run.`),
+    ];
+  }
+  if (schedule.length === 0) return [];
+  const next = schedule.findIndex(({ completed }) => !completed);
+  return [element('ol', { class: 'steps' }, ...schedule.map((step, at) => scheduleStep(step, at === next)))];
+}
+
+export function samplesPanel({ samples }: RunDetails): HTMLElement[] {
+  return samples.map(({ iteration, prompt, text }, at) =>
+    element(
+      'details',
+      { class: 'card sample', open: at === 0 },
+      element('summary', {}, `Iteration ${count(iteration)}`),
+      element(
+        'pre',
+        { tabindex: '0', role: 'region', 'aria-label': `sample at iteration ${String(iteration)}` },
+        element('b', {}, prompt),
+        text,
+      ),
+    ),
+  );
+}
+
+export function configPanel({ config }: RunDetails): HTMLElement[] {
+  if (config === '') return [];
+  return [element('pre', { class: 'card config', tabindex: '0', role: 'region', 'aria-label': 'config.yaml' }, config)];
+}
+
+/** Each start of the run, newest last, with the machine that it was on. */
+export function startsPanel({ starts }: RunDetails): HTMLElement[] {
+  const names = [...new Set(starts.flatMap(({ environment }) => Object.keys(environment)))];
+  if (starts.length === 0) return [];
+  const rows = [
+    ['from iteration', ...starts.map(({ iteration }) => count(iteration))],
+    ...names.map((name) => [name, ...starts.map(({ environment }) => environment[name] ?? '')]),
+  ];
+  return [element('div', { class: 'card scroll' }, table('Starts of the run', ['', ...starts.map(startTime)], rows))];
+}
+
+/** The last, lowest and highest value of every metric. */
+export function numbersPanel(run: RunSummary): HTMLElement[] {
+  if (run.metrics.length === 0) return [];
+  const rows = [...run.metrics]
+    .sort((a, b) => a.name.localeCompare(b.name))
+    .map(({ name, unit, what, last, min, max }) => [
+      element('span', { title: what }, name),
+      ...[last, min, max].map((value) => formatValue(value, unit)),
+    ]);
+  return [
+    element('div', { class: 'card scroll' }, table('All metrics', ['metric', 'last', 'lowest', 'highest'], rows)),
+  ];
+}
+
+function scheduleStep({ name, value, completed, desc, at }: ScheduleStep, isNext: boolean): HTMLElement {
+  const state = completed ? 'done' : isNext ? 'next' : 'later';
+  const when = completed
+    ? at === null
+      ? 'completed'
+      : `completed at iteration ${count(at)}`
+    : isNext
+      ? 'next'
+      : 'to come';
+  return element(
+    'li',
+    { class: state, ...(isNext ? { 'aria-current': 'step' } : {}) },
+    element('code', {}, value === undefined ? name : `${name} ${JSON.stringify(value)}`),
+    element('span', { class: 'when' }, when),
+    ...(desc === '' ? [] : [element('span', { class: 'desc' }, desc)]),
+  );
+}
+
+function bar(share: number): HTMLElement {
+  const filled = element('span', { class: 'bar' });
+  filled.style.setProperty('--share', `${String(100 * share)}%`);
+  return filled;
+}
+
+function startTime({ time }: Start): string {
+  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}

@@ -1,0 +1,99 @@
+import type { ReportData, RunDetails, RunSummary, SeriesAnswer, SeriesQuery } from './protocol.js';
+import { CLOCK, selectSeries } from './series.js';
+
+/** How the page stands to where its numbers come from. */
+export type Connection = 'live' | 'lost' | 'ended' | 'report';
+
+/** Where the page gets its numbers from. */
+export interface Source {
+  /** Whether the numbers are at hand, so that asking for all of them costs nothing. */
+  readonly isLocal: boolean;
+  /** Calls back with all runs now, and whenever one changes. */
+  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void;
+  details(run: string): Promise<RunDetails>;
+  series(query: SeriesQuery): Promise<SeriesAnswer>;
+}
+
+/** The server that the page came from. */
+export class LiveSource implements Source {
+  readonly isLocal = false;
+
+  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void {
+    const stream = new EventSource('api/live');
+    stream.addEventListener('open', () => onConnection('live'));
+    stream.addEventListener('runs', ({ data }: MessageEvent<string>) => onRuns(parsed(data, isRuns)));
+    // It tries again by itself.
+    stream.addEventListener('error', () => onConnection('lost'));
+    stream.addEventListener('end', () => {
+      stream.close();
+      onConnection('ended');
+    });
+  }
+
+  details(run: string): Promise<RunDetails> {
+    return get('details', { run }, isDetails);
+  }
+
+  series(query: SeriesQuery): Promise<SeriesAnswer> {
+    return get('series', { ...query }, isSeries);
+  }
+}
+
+/** The numbers that stand in the page itself. */
+export class ReportSource implements Source {
+  readonly isLocal = true;
+
+  constructor(readonly data: ReportData) {}
+
+  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void {
+    onConnection('report');
+    onRuns([this.data.run]);
+  }
+
+  async details(): Promise<RunDetails> {
+    return this.data.details;
+  }
+
+  async series({ metric, ...query }: SeriesQuery): Promise<SeriesAnswer> {
+    const { columns } = this.data;
+    const column = columns[metric];
+    if (column === undefined) throw new Error(`the report has no ${metric}`);
+    return selectSeries(column, columns[CLOCK], query);
+  }
+}
+
+/** The report's source where the page is one. */
+export function sourceOfPage(): Source {
+  const embedded = document.getElementById('report-data');
+  return embedded === null ? new LiveSource() : new ReportSource(parsed(embedded.textContent, isReport));
+}
+
+type Check<Value> = (value: unknown) => value is Value;
+
+const isRuns: Check<readonly RunSummary[]> = (value): value is readonly RunSummary[] => Array.isArray(value);
+const isDetails = withKeys<RunDetails>('config', 'schedule', 'samples', 'starts');
+const isSeries = withKeys<SeriesAnswer>('raw', 'smooth');
+const isReport = withKeys<ReportData>('run', 'details', 'columns');
+
+async function get<Answer>(
+  what: string,
+  query: Readonly<Record<string, string | number | undefined>>,
+  is: Check<Answer>,
+): Promise<Answer> {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
+  const response = await fetch(`api/${what}?${search.toString()}`);
+  if (!response.ok) throw new Error(`${what}: ${String(response.status)}`);
+  return parsed(await response.text(), is);
+}
+
+/** What our own server, of the same version, has written: a proxy's page that says something else is told apart. */
+function parsed<Value>(text: string, is: Check<Value>): Value {
+  const value: unknown = JSON.parse(text);
+  if (!is(value)) throw new Error('an answer that is none of the dashboard’s');
+  return value;
+}
+
+function withKeys<Value>(...keys: readonly (keyof Value & string)[]): Check<Value> {
+  return (value): value is Value => typeof value === 'object' && value !== null && keys.every((key) => key in value);
+}

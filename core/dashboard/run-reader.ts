@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { isInUse } from '../run/lock.js';
+import { LineFollower } from './follow-lines.js';
+import { MetricColumns } from './metric-columns.js';
+import { CLOCK, selectSeries, totalSeconds } from './page/series.js';
+import type { Column, RunDetails, RunSummary, SeriesAnswer, SeriesQuery, Status } from './page/protocol.js';
+import { RunEvents } from './run-events.js';
+
+const scheduleSchema = z.object({
+  plugins: z.object({
+    'scaling-schedule': z.object({
+      file: z.string().optional(),
+      operations: z.array(z.object({ name: z.string(), value: z.unknown(), desc: z.string().optional() })).optional(),
+    }),
+  }),
+});
+
+/** One run as its folder tells of it, whether it trains or ended long ago. What it says is of the last `refresh`. */
+export class RunReader {
+  /** metrics.jsonl, and what hangs on the clock: timings.jsonl. */
+  readonly #exact = new MetricColumns();
+  readonly #clock = new MetricColumns();
+  #events = new RunEvents();
+  #detailsVersion = 0;
+  #inUse = false;
+  #seconds = { points: 0, total: 0 };
+  #refreshing: Promise<void> | undefined;
+  readonly #exactLines: LineFollower;
+  readonly #clockLines: LineFollower;
+  readonly #eventLines: LineFollower;
+
+  /** @param name as it is shown, and asked for */
+  constructor(
+    readonly name: string,
+    readonly folder: string,
+  ) {
+    this.#exactLines = new LineFollower(path.join(folder, 'metrics.jsonl'));
+    this.#clockLines = new LineFollower(path.join(folder, 'timings.jsonl'));
+    this.#eventLines = new LineFollower(path.join(folder, 'events.jsonl'));
+  }
+
+  /** Reads what was appended since the last time. */
+  async refresh(): Promise<void> {
+    this.#refreshing ??= this.#read().finally(() => (this.#refreshing = undefined));
+    await this.#refreshing;
+  }
+
+  summary(): RunSummary {
+    const { maxIters, end } = this.#events;
+    const newest = this.#exact.iteration > this.#clock.iteration ? this.#exact : this.#clock;
+    const metrics = [...this.#exact.summaries(), ...this.#clock.summaries()];
+    return {
+      name: this.name,
+      status: this.#status(),
+      reasons: end?.reasons ?? [],
+      iteration: Math.max(newest.iteration, end?.iteration ?? 0),
+      maxIters,
+      tokens: newest.tokens,
+      seconds: this.#totalSeconds(),
+      metrics: metrics.map((metric) => ({
+        ...metric,
+        ...(this.#events.units.get(metric.name) ?? { unit: '', what: '' }),
+      })),
+      detailsVersion: this.#detailsVersion,
+    };
+  }
+
+  details(): RunDetails {
+    const config = this.#config();
+    const { schedule, samples, starts } = this.#events;
+    const planned = scheduleSchema.safeParse(parsedYaml(config)).data?.plugins['scaling-schedule'];
+    const steps = planned?.operations?.map(({ name, value, desc = '' }) => ({
+      name,
+      value,
+      desc,
+      completed: false,
+      at: null,
+    }));
+    return {
+      config,
+      schedule: schedule ?? steps ?? [],
+      scheduleFile: schedule === undefined ? (planned?.file ?? null) : null,
+      samples,
+      starts,
+    };
+  }
+
+  /** All points of a metric; undefined where the run has none of that name. */
+  column(metric: string): Column | undefined {
+    return this.#exact.column(metric) ?? this.#clock.column(metric);
+  }
+
+  /** @returns undefined where the run has no such metric */
+  series(query: Omit<SeriesQuery, 'run'>): SeriesAnswer | undefined {
+    const column = this.column(query.metric);
+    return column === undefined ? undefined : selectSeries(column, this.#clock.column(CLOCK), query);
+  }
+
+  async #read(): Promise<void> {
+    await this.#exactLines.read(
+      (line) => this.#exact.add(line),
+      () => this.#exact.clear(),
+    );
+    await this.#clockLines.read(
+      (line) => this.#clock.add(line),
+      () => this.#clock.clear(),
+    );
+    const told = await this.#eventLines.read(
+      (line) => this.#events.add(line),
+      () => (this.#events = new RunEvents()),
+    );
+    if (told) this.#detailsVersion++;
+    this.#inUse = isInUse(this.folder);
+  }
+
+  #status(): Status {
+    if (this.#events.end !== undefined) return this.#events.end.status;
+    if (this.#inUse) return 'running';
+    return this.#events.starts.length > 0 || this.#exact.iteration > 0 ? 'interrupted' : 'empty';
+  }
+
+  #totalSeconds(): number | null {
+    const clock = this.#clock.column(CLOCK);
+    if (clock === undefined) return null;
+    const points = clock.values.length;
+    if (points !== this.#seconds.points) this.#seconds = { points, total: totalSeconds(clock) };
+    return this.#seconds.total;
+  }
+
+  #config(): string {
+    try {
+      return readFileSync(path.join(this.folder, 'config.yaml'), 'utf8');
+    } catch {
+      return '';
+    }
+  }
+}
+
+function parsedYaml(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+import { Worker } from 'node:worker_threads';
+import { z } from 'zod';
+import { messageOf } from '../errors.js';
+import type { Dashboard } from './serve.js';
+import type { FoundRun } from './find-runs.js';
+
+export interface WorkerRequest {
+  /** In the order that they are shown in. */
+  readonly runs: readonly FoundRun[];
+  readonly host: string;
+  readonly port: number;
+}
+
+const answerSchema = z.union([z.object({ url: z.string() }), z.object({ failed: z.string() })]);
+
+/**
+ * Serves the page of some runs from a thread of its own, which keeps no process alive.
+ * @throws Error when it cannot listen
+ */
+export async function serveInWorker(request: WorkerRequest): Promise<Dashboard> {
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: request });
+  const next = (): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+      worker.once('exit', () => reject(new Error('the thread of the dashboard has ended')));
+    });
+  const answer = answerSchema.parse(await next());
+  worker.unref();
+  if ('failed' in answer) throw new Error(answer.failed);
+  // A thread that fails later takes the page with it, and not the run.
+  worker.on('error', () => undefined);
+  return {
+    url: answer.url,
+    close: async () => {
+      const closed = next().catch(messageOf);
+      worker.ref();
+      worker.postMessage('close');
+      await closed;
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,18 @@
+import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import type { Engine } from '../contracts/engine.js';
+import { version } from '../version.js';
+
+const GIB = 2 ** 30;
+
+/** What a run was computed with, for those who read it later: versions, engine and machine. No names of people or hosts. */
+export function environment(engine: Engine): Record<string, string> {
+  const [cpu] = cpus();
+  return {
+    espalier: version,
+    node: process.version,
+    engine: `${engine.name}: ${engine.description}`,
+    system: `${type()} ${release()} ${arch()}`,
+    processor: `${cpu?.model.trim() ?? 'unknown'}, ${String(availableParallelism())} threads`,
+    memory: `${(totalmem() / GIB).toFixed(1)} GiB`,
+  };
+}

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import {
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  inject,
+  Logger,
+  On,
+  Plugin,
+  PluginConfig,
+  RunFolder,
+  serveInWorker,
+  type Dashboard as Served,
+} from '../../core/index.js';
+
+const options = z
+  .strictObject({
+    host: z
+      .string()
+      .min(1)
+      .default(DEFAULT_HOST)
+      .describe('where to listen; an address that other machines reach makes a token part of the URL'),
+    port: z
+      .int()
+      .min(0)
+      .max(65_535)
+      .default(DEFAULT_PORT)
+      .describe('first port to try, the next free one is taken; 0: any'),
+    beside: z.array(z.string().min(1)).default([]).describe('folders of other runs to show beside this one'),
+  })
+  .meta({ resume: 'free' });
+
+@Plugin({
+  name: 'dashboard',
+  summary: 'A local page with the run’s curves, live; `espalier dashboard` shows runs that ended, too.',
+  config: options,
+  // It is disposed after the log, so that open pages get what was written last.
+  before: ['run-log'],
+  critical: false,
+})
+export default class Dashboard {
+  #served: Served | undefined;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(RunFolder) private readonly folder: RunFolder,
+    @inject(Logger) private readonly log: Logger,
+  ) {}
+
+  /** The page knows the run by its files alone: the loop does nothing for it. */
+  @On('run:start')
+  async start(): Promise<void> {
+    const { host, port, beside } = this.config;
+    const others = beside.map((name) => ({ name, folder: this.folder.fromConfig(name) }));
+    const runs = [{ name: this.folder.shown, folder: this.folder.path }, ...others];
+    this.#served = await serveInWorker({ runs, host, port });
+    this.log.info(`dashboard: ${this.#served.url}`);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#served?.close();
+  }
+}

@@ -1,0 +1,32 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { inject, Logger, On, Plugin, reportOf, RunFolder } from '../../core/index.js';
+
+const FILE = 'report.html';
+
+@Plugin({
+  name: 'report',
+  summary: 'Ends a run with report.html in its folder: curves, config, samples and times in one file.',
+  // It is disposed after the log, which is then whole.
+  before: ['run-log'],
+  critical: false,
+})
+export default class Report {
+  #ended = false;
+
+  constructor(
+    @inject(RunFolder) private readonly folder: RunFolder,
+    @inject(Logger) private readonly log: Logger,
+  ) {}
+
+  @On('run:end')
+  end(): void {
+    this.#ended = true;
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.#ended) return;
+    await writeFile(path.join(this.folder.path, FILE), await reportOf(this.folder.path, this.folder.shown));
+    this.log.info(`report: ${path.join(this.folder.shown, FILE)}`);
+  }
+}
