@@ -25,7 +25,7 @@ const COLUMNS = ['iter', 'tokens', 'metric', 'value'];
 @Plugin({
   name: 'csv',
   summary: 'metrics.csv in the run’s folder: every value of every metric, one row each (iter,tokens,metric,value).',
-  before: ['checkpoint'],
+  before: ['evaluation', 'checkpoint'],
   critical: false,
 })
 export default class Csv {

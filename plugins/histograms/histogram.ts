@@ -1,16 +1,21 @@
 import type { Histogram } from '../../core/index.js';
 
+/** Beside a large number, 0.5 is nothing. */
+const RELATIVE_PAD = 2 ** -20;
+
 export type Spread = Omit<Histogram, 'iteration' | 'name'>;
 
 /**
  * Counts values in buckets of one width from the smallest to the largest, as numpy.histogram does: the last bucket has
  * its upper edge too, and where all values are equal the buckets span 0.5 to both sides.
+ * @param values of 32 bits
  * @returns undefined where no value is finite; those that are not are left out
  */
 export function histogramOf(values: ArrayLike<number>, buckets: number): Spread | undefined {
   const all = rangeOf(values);
   if (all === undefined) return undefined;
-  const [min, max] = all.min === all.max ? [all.min - 0.5, all.max + 0.5] : [all.min, all.max];
+  const pad = all.min === all.max ? Math.max(0.5, Math.abs(all.min) * RELATIVE_PAD) : 0;
+  const [min, max] = [all.min - pad, all.max + pad];
   const edges = Array.from({ length: buckets + 1 }, (_, i) =>
     i === buckets ? max : min + ((max - min) * i) / buckets,
   );

@@ -35,7 +35,7 @@ const SHOWN_PROMPT = 60;
   name: 'tensorboard',
   summary: 'Event files for TensorBoard: metrics, histograms, the texts that the model wrote, and the config.',
   config: options,
-  before: ['checkpoint'],
+  before: ['evaluation', 'checkpoint'],
   critical: false,
 })
 export default class TensorBoard {

@@ -3,7 +3,7 @@ import type { Histogram } from '../../core/index.js';
 
 /**
  * What we write of TensorBoard's messages: event.proto, summary.proto, tensor.proto, tensor_shape.proto and types.proto
- * of tensorboard/compat/proto, with their numbers. A value of a type that is `bytes` here is left as it is.
+ * of tensorboard/compat/proto, with their numbers.
  */
 const { root } = protobuf.parse(
   `

@@ -37,7 +37,7 @@ data: { text: text.txt }
 model: { n_layer: 1, n_head: 1, n_embd: 8, block_size: 8 }
 train: { max_iters: 12, batch_size: 2 }
 plugins:
-  evaluation: { interval: 3, iters: 1 }
+  evaluation: { interval: 3, iters: 1, at_start: true }
   training-metrics: { interval: 1 }
   checkpoint: { interval: 5 }
   ./throwing.ts: {}

@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 const python = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
 
+/** JSON has no other way to say them. */
+const scalar = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]);
 const point = <T extends z.ZodType>(value: T): z.ZodTuple<[z.ZodInt, T]> => z.tuple([z.int(), value]);
 const histogram = z.strictObject({
   min: z.number(),
@@ -14,7 +16,7 @@ const histogram = z.strictObject({
   bucket: z.array(z.number()),
 });
 const content = z.strictObject({
-  scalars: z.record(z.string(), z.array(point(z.number()))),
+  scalars: z.record(z.string(), z.array(point(scalar))),
   histograms: z.record(z.string(), z.array(point(histogram))),
   texts: z.record(z.string(), z.array(point(z.string()))),
 });
@@ -22,14 +24,15 @@ export type EventContent = z.output<typeof content>;
 
 /** TensorBoard's own reader: [step, value] by tag. */
 const READER = `
-import json, sys
+import json, math, sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+js = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 events = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0, "histograms": 0, "tensors": 0}).Reload()
 tags = events.Tags()
 text = [tag for tag in tags["tensors"] if events.SummaryMetadata(tag).plugin_data.plugin_name == "text"]
 assert sorted(text) == sorted(tags["tensors"]), tags
 json.dump({
-    "scalars": {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in tags["scalars"]},
+    "scalars": {tag: [(e.step, e.value if math.isfinite(e.value) else js[str(e.value)]) for e in events.Scalars(tag)] for tag in tags["scalars"]},
     "histograms": {tag: [(e.step, vars(e.histogram_value)) for e in events.Histograms(tag)] for tag in tags["histograms"]},
     "texts": {tag: [(e.step, e.tensor_proto.string_val[0].decode()) for e in events.Tensors(tag)] for tag in text},
 }, sys.stdout)
