@@ -29,7 +29,7 @@ export function partFolder({ number, count }: Part): string {
 /**
  * The inputs of a part, or all of them: the files of each split are dealt in runs of as many, so that the parts, one after the other,
  * are the whole.
- * @throws UsageError when nothing is left for it
+ * @throws UsageError when there are fewer files than parts
  */
 export function inputsOfPart(all: readonly Input[], part: Part | undefined): PartInputs {
   if (part === undefined) return { inputs: all, goesOn: { train: false, val: false } };
@@ -37,24 +37,19 @@ export function inputsOfPart(all: readonly Input[], part: Part | undefined): Par
   if (all.some(({ file }) => file === null)) {
     throw new UsageError('ESP_PREPARE_PART', '--part divides files: standard input cannot be divided; name the files');
   }
-  const dealt = (of: readonly Input[]): { first: number; inputs: readonly Input[] } => {
-    const first = Math.floor(((number - 1) * of.length) / count);
-    return { first, inputs: of.slice(first, Math.floor((number * of.length) / count)) };
-  };
-  const [val, train] = [
-    dealt(all.filter(({ split }) => split === 'val')),
-    dealt(all.filter(({ split }) => split !== 'val')),
-  ];
-  if (train.inputs.length === 0) {
-    const files = all.filter(({ split }) => split !== 'val').length;
+  const held = all.filter(({ split }) => split === 'val');
+  const trained = all.filter(({ split }) => split !== 'val');
+  if (trained.length < count) {
     throw new UsageError(
       'ESP_PREPARE_PART',
-      `--part ${partName(part)}: there are ${String(files)} files to train on, which are no ${String(count)} parts; give as many files, or ask for fewer parts`,
+      `--part ${partName(part)}: ${String(trained.length)} files to train on cannot be divided into ${String(count)} parts; ask for fewer, or give more files`,
     );
   }
-  const divided = train.inputs.some(({ split }) => split === undefined);
+  const firstOf = (of: readonly Input[], part: number): number => Math.floor(((part - 1) * of.length) / count);
+  const dealt = (of: readonly Input[]): readonly Input[] => of.slice(firstOf(of, number), firstOf(of, number + 1));
+  const byShare = trained.some(({ split }) => split === undefined);
   return {
-    inputs: [...val.inputs, ...train.inputs],
-    goesOn: { train: train.first > 0, val: (divided ? train.first : val.first) > 0 },
+    inputs: [...dealt(held), ...dealt(trained)],
+    goesOn: { train: number > 1, val: byShare ? number > 1 : firstOf(held, number) > 0 },
   };
 }
