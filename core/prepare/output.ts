@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
 import { notWritten, PARTIAL, type ShardFacts } from './shard-writer.js';
@@ -58,7 +58,20 @@ export class OutputFolder {
   abandon(): void {
     if (!this.#opened) return;
     if (this.#made === undefined) this.#removePartial();
-    else rmSync(this.#made, { recursive: true, force: true });
+    else this.#removeMade(this.#made);
+  }
+
+  /** The folder, and those above it that were made for it and that nothing else came into (another part). */
+  #removeMade(topmost: string): void {
+    rmSync(this.path, { recursive: true, force: true });
+    for (let folder = this.path; folder !== topmost;) {
+      folder = path.dirname(folder);
+      try {
+        rmdirSync(folder);
+      } catch {
+        return;
+      }
+    }
   }
 
   #namesThere(): string[] {
