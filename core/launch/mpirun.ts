@@ -23,7 +23,7 @@ export interface LaunchRequest {
   readonly program: readonly string[];
 }
 
-const NAMES = ['mpirun', 'mpiexec', 'mpiexec.hydra'];
+const NAMES = ['mpirun', 'mpiexec', 'mpirun.openmpi', 'mpirun.mpich', 'mpiexec.hydra'];
 
 /**
  * The launcher that is named, or the first of the PATH that is of the family.

@@ -14,9 +14,13 @@ export class Connection implements Ranks {
   readonly launch: Launch = launchOf(process.env);
   readonly #library: string | undefined;
   #mpi: Mpi | undefined;
+  /** There is no MPI to join by. */
+  #refused = false;
+  #done = false;
 
   constructor(@inject(PluginConfig) { library }: Options) {
     this.#library = library;
+    if (this.size > 1) process.on('exit', this.#leave);
   }
 
   get rank(): number {
@@ -33,12 +37,22 @@ export class Connection implements Ranks {
 
   /** Waits for the other ranks. @throws UsageError where there is no MPI that fits what started this process */
   join(): Mpi {
-    this.#mpi ??= new Mpi(loadLibrary(this.launch, this.#library), this.launch);
-    return this.#mpi;
+    try {
+      this.#mpi ??= new Mpi(loadLibrary(this.launch, this.#library), this.launch);
+      return this.#mpi;
+    } catch (thrown) {
+      this.#refused = true;
+      throw thrown;
+    }
   }
 
-  get joined(): Mpi | undefined {
-    return this.#mpi;
+  get joined(): boolean {
+    return this.#mpi !== undefined;
+  }
+
+  /** Every rank comes to its end by itself: none is to end the others, whatever its exit code. */
+  done(): void {
+    this.#done = true;
   }
 
   /** In the order of ranks, in 64 bits: the same sum everywhere. */
@@ -69,6 +83,15 @@ export class Connection implements Ranks {
   async gatherTexts(mine: string): Promise<string[]> {
     return (await this.gather(new TextEncoder().encode(mine))).map((bytes) => new TextDecoder().decode(bytes));
   }
+
+  /**
+   * The others wait for a rank that ends without a word: one that fails ends them all. One that fails before it has
+   * joined joins for that: MPICH's mpiexec takes it for a program without MPI.
+   */
+  readonly #leave = (exitCode: number): void => {
+    if (this.#done || exitCode === 0) this.#mpi?.finalize();
+    else if (!this.#refused) this.join().abort(exitCode);
+  };
 
   async #averaged(values: readonly number[]): Promise<number[]> {
     const parts = await this.gather(new Uint8Array(Float64Array.from(values).buffer));

@@ -83,7 +83,6 @@ export default class DataParallel {
     }
     const { rank, size, onThisMachine } = this.connection;
     const mpi = this.connection.join();
-    process.on('exit', this.#leave);
     this.#averager = new Averager(mpi, {
       rank,
       size,
@@ -175,11 +174,13 @@ export default class DataParallel {
 
   @On('run:end')
   end({ status }: RunEnd): void {
-    this.#ended = status !== 'failed';
+    if (status === 'failed') return;
+    this.#ended = true;
+    this.connection.done();
   }
 
   dispose(): void {
-    if (this.connection.joined === undefined || this.#ended) return;
+    if (!this.connection.joined || this.#ended) return;
     // A call to MPI that waits for the others would keep this process from ending.
     setTimeout(() => {
       process.exit(process.exitCode === undefined || process.exitCode === 0 ? 1 : process.exitCode);
@@ -198,11 +199,4 @@ export default class DataParallel {
       `data-parallel: the weights of ${named(differing)} are not those of the other ranks at iteration ${String(iteration)}: ${named(differing)} computed something else (another processor's kernels, another version, faulty memory); go on from the last checkpoint with the same engine and variant on every rank`,
     );
   }
-
-  /** Others wait for a rank that ends without a word: one that failed ends them all. */
-  readonly #leave = (exitCode: number): void => {
-    const mpi = this.connection.joined;
-    if (this.#ended || exitCode === 0) mpi?.finalize();
-    else mpi?.abort(exitCode);
-  };
 }
