@@ -81,7 +81,7 @@ export class Server {
         return answer;
       }
       const waited = (performance.now() - from) / 1000;
-      if (waited >= limit) throw new ServerGone(`no answer for ${waited.toFixed(0)} s (${answer})`);
+      if (waited >= limit) throw new ServerGone(`no answer for ${waited.toFixed(1)} s (${answer})`);
       if (!this.#away) this.say('warn', `wandb: the server is away (${answer}); it is tried again, the run goes on`);
       this.#away = true;
       await this.#wait(wait);

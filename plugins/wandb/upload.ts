@@ -32,11 +32,11 @@ export class Upload {
 
   constructor(task: UploadTask, { say, onPage, onGivenUp }: UploadListener) {
     this.#worker = new Worker(new URL('./upload-worker.js', import.meta.url), { workerData: task });
-    this.#worker.unref();
     this.#ended = new Promise((resolve) => {
       const giveUp = (why: string): void => {
         onGivenUp(why);
         resolve(false);
+        void this.#worker.terminate();
       };
       this.#worker.on('message', (answer: UploadAnswer) => {
         if ('line' in answer) say(answer.level, answer.line);
@@ -48,6 +48,8 @@ export class Upload {
         giveUp(`the thread that uploads failed: ${error.message}`);
       });
     });
+    // A listener for messages would keep the process alive.
+    this.#worker.unref();
   }
 
   /**

@@ -34,8 +34,8 @@ test('`wandb sync` of a finished run: every value, the config, samples, histogra
   t.deepEqual(arrived(run), logged(cwd, 'whole'));
   t.deepEqual(steps(run.history), all);
   t.deepEqual(run.config['train']?.value, { max_iters: 10, batch_size: 2, gradient_accumulation_steps: 1, grad_clip: 1 });
-  t.like(run.upserts[0], { project: 'P', displayName: 'N', groupName: 'G', jobType: 'J', notes: 'some notes' });
-  t.deepEqual(run.upserts[0]?.['tags'], ['a', 'b']);
+  t.like(run.facts, { project: 'P', displayName: 'N', groupName: 'G', jobType: 'J', notes: 'some notes' });
+  t.deepEqual(run.facts['tags'], ['a', 'b']);
   t.is(run.exitCode, 0);
   const { _step, ...summary } = run.summary;
   t.is(_step, ITERATIONS);
@@ -79,7 +79,7 @@ test('a run that was killed, stopped by a signal, and went on: synced each time,
   const { run } = server;
   t.is(run.exitCode, 1);
   t.deepEqual(arrived(run, expected).slice(0, 4), expected.slice(0, 4));
-  const name = run.upserts[0]?.['displayName'];
+  const name = run.facts['displayName'];
 
   t.is((await train(cwd, parts, { FAULT: 'SIGTERM,7' })).code, 143);
   t.regex((await sync(cwd, server.environment, 'parts/wandb')).err, /Syncing 1 run.*Finished syncing/s);
@@ -95,8 +95,8 @@ test('a run that was killed, stopped by a signal, and went on: synced each time,
   t.deepEqual(arrived(run), logged(cwd, 'parts'));
   t.is(run.exitCode, 0);
   t.is(server.runs.size, 1);
-  t.is(run.upserts.at(-1)?.['displayName'], name);
-  t.deepEqual(run.upserts.at(-1)?.['tags'], ['later']);
+  t.is(run.facts['displayName'], name);
+  t.deepEqual(run.facts['tags'], ['later']);
 });
 
 test('a run that goes on in another folder, with its file or with the checkpoint alone', async (t) => {
@@ -138,5 +138,5 @@ test('a failed run is a failed run on the server', async (t) => {
   t.is((await sync(cwd, server.environment, ...wandbRuns(cwd, 'moved'))).code, 0);
   t.is(server.run.exitCode, 1);
   t.regex(server.run.output.join('\n'), /failed: .*SIGUNKNOWN/);
-  t.regex(String(server.run.upserts[0]?.['displayName']), /^x-\d{8}-\d{6}$/);
+  t.regex(String(server.run.facts['displayName']), /^x-\d{8}-\d{6}$/);
 });

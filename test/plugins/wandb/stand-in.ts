@@ -6,7 +6,8 @@ import type { ExecutionContext } from 'ava';
 
 /** What the server holds of a run. */
 export interface HeldRun {
-  upserts: Record<string, unknown>[];
+  /** Name, tags and so on, as they were last given. */
+  facts: Record<string, unknown>;
   config: Record<string, { value: unknown }>;
   /** By line number, as sent; a line that is sent again replaces the one before. */
   history: Record<string, unknown>[];
@@ -112,7 +113,7 @@ export class StandIn {
     let run = this.runs.get(id);
     if (run === undefined) {
       run = {
-        upserts: [],
+        facts: {},
         config: {},
         history: [],
         batches: 0,
@@ -182,7 +183,7 @@ export class StandIn {
   #upsert(variables: Record<string, unknown>): unknown {
     const id = String(variables['name']);
     const run = this.#of(id);
-    run.upserts.push(variables);
+    Object.assign(run.facts, Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== null)));
     if (typeof variables['config'] === 'string') run.config = JSON.parse(variables['config']);
     const project = { id: 'p', name: variables['project'] ?? 'uncategorized', entity: { id: 'e', name: 'me' } };
     const bucket = { id, name: id, historyLineCount: null, displayName: variables['displayName'] ?? id, project, sweepName: null };

@@ -1,0 +1,105 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { StandIn } from '../plugins/wandb/stand-in.js';
+import { espalier } from './command.js';
+import { arrived, hasClient, ITERATIONS, logged, sync, train, wandbFolder, wandbRuns } from './wandb-runs.js';
+
+const steps = (rows: readonly Record<string, unknown>[]): unknown[] => rows.map((row) => row['_step']);
+const all = Array.from({ length: ITERATIONS }, (_, i) => i + 1);
+const quick = 'plugins.wandb={interval: 0.05, retry: {first: 0.05, most: 0.1, give_up_after: 60}}';
+
+test('with a key the run is uploaded while it trains, over a server that fails for a while; then it goes on', async (t) => {
+  const cwd = wandbFolder(t);
+  const server = await StandIn.start(t);
+  server.failing = { requests: 3, status: 503 };
+  const parts = ['run.dir=parts', 'resume=auto', quick];
+  const env = { ...server.environment, PACE: '100' };
+  t.is((await train(cwd, parts, { ...env, FAULT: 'SIGKILL,7' })).code, 137);
+  const { run } = server;
+  t.true(run.history.length > 0 && run.batches > 1);
+  t.false(run.complete);
+
+  const last = await train(cwd, parts, env);
+  t.is(last.code, 0, last.err);
+  t.regex(last.err, new RegExp(`wandb: ${server.url}/me/espalier/runs/[a-z0-9]{8}\n`));
+  t.regex(last.err, /wandb: the whole run is on the server/);
+  t.deepEqual(steps(run.history), all);
+  t.deepEqual(arrived(run), logged(cwd, 'parts'));
+  t.true(run.complete);
+  t.is(run.exitCode, 0);
+  t.is(run.summary['_step'], ITERATIONS);
+  t.deepEqual(JSON.parse(run.files.get('wandb-summary.json')!), run.summary);
+  t.true(run.files.has('config.yaml'));
+  const row = run.history[3] as Record<string, { path: string }>;
+  t.regex(run.files.get(row['samples']!.path)!, /quick/);
+  t.is((run.config['train'] as { value: { max_iters: number } }).value.max_iters, ITERATIONS);
+  t.deepEqual([...server.authorizations], [`Basic ${btoa(`api:${'a'.repeat(40)}`)}`]);
+  t.is(wandbRuns(cwd, 'parts').length, 1);
+  if (hasClient(t)) t.regex((await sync(cwd, server.environment, 'parts/wandb')).err, /No runs to sync/);
+});
+
+test('a server that goes away: the run ends as it would have, says so, and `wandb sync` brings the rest', async (t) => {
+  const cwd = wandbFolder(t);
+  const server = await StandIn.start(t);
+  const away = setInterval(() => {
+    server.away ||= server.runs.size > 0 && server.run.history.length > 0;
+  }, 10);
+  t.teardown(() => {
+    clearInterval(away);
+  });
+  const brief = 'plugins.wandb={interval: 0.05, retry: {first: 0.05, most: 0.1, give_up_after: 0.3}}';
+  const { code, err } = await train(cwd, ['run.dir=run', brief], { ...server.environment, PACE: '100' });
+  clearInterval(away);
+  t.is(code, 0, err);
+  t.regex(err, /wandb: the server is away \(.*\); it is tried again, the run goes on\n/);
+  t.regex(err, /wandb: the server is given up: no answer for .*; the run goes on offline, in run\/wandb/);
+  t.regex(err, /to upload the run: wandb sync run\/wandb/);
+  t.true(server.run.history.length < ITERATIONS);
+  server.away = false;
+  if (!hasClient(t)) return;
+  t.is((await sync(cwd, server.environment, 'run/wandb')).code, 0);
+  t.deepEqual(steps(server.run.history), all);
+  t.deepEqual(arrived(server.run), logged(cwd, 'run'));
+  t.is(server.run.exitCode, 0);
+});
+
+test('a server that never answers, and one that refuses the key, do not hold the run up', async (t) => {
+  const cwd = wandbFolder(t);
+  const server = await StandIn.start(t);
+  server.away = true;
+  const patient = 'plugins.wandb={finish_timeout: 0.2}';
+  const silent = await train(cwd, ['run.dir=silent', patient], server.environment);
+  t.is(silent.code, 0);
+  t.regex(silent.err, /to upload the run: wandb sync silent\/wandb/);
+  server.away = false;
+  server.failing = { requests: 1000, status: 401 };
+  const refused = await train(cwd, ['run.dir=refused'], server.environment);
+  t.is(refused.code, 0);
+  t.regex(refused.err, /given up: the API key is not accepted \(HTTP 401: told to fail\)/);
+});
+
+test('verify-resume holds with it, and sends nothing', async (t) => {
+  const cwd = wandbFolder(t);
+  const server = await StandIn.start(t);
+  writeFileSync(path.join(cwd, '.netrc'), `machine 127.0.0.1:${new URL(server.url).port} password ${'a'.repeat(40)}\n`);
+  const args = ['verify-resume', '-p', 'debug', '-n', '2', '--set', 'data.text=text.txt', '--set', 'engine=cpu'];
+  const { code, out, err } = await espalier(cwd, ...args, '--set', 'plugins.wandb={base_url: URL}'.replace('URL', server.url));
+  t.is(code, 0, out + err);
+  t.regex(out, /the same: state of plugin wandb/);
+  t.is(server.requests, 0);
+});
+
+test('what a new user gets wrong is told before anything is made', async (t) => {
+  const cwd = wandbFolder(t);
+  const refused = async (setting: string, env: Record<string, string> = {}): Promise<string> => {
+    const { code, err } = await train(cwd, ['run.dir=run', setting], env);
+    t.is(code, 2);
+    return err;
+  };
+  t.regex(await refused('plugins.wandb.mode=online'), /no API key for https:\/\/api.wandb.ai.*ESP_WANDB_KEY/s);
+  t.regex(await refused('plugins.wandb.projekt=x'), /projekt.*project.*ESP_CONFIG_KEY/s);
+  t.regex(await refused('plugins.wandb.project=me/x'), /plugins.wandb.project.*none of/s);
+  t.regex(await refused('seed=2', { WANDB_API_KEY: 'my-key' }), /3 characters.*ESP_WANDB_KEY/s);
+  t.false(existsSync(path.join(cwd, 'run')));
+});
