@@ -63,9 +63,14 @@ export const SCALAR_PREFIX = 'scalar.';
 /** File with the tensors that plugins keep, where any does. */
 export const PLUGIN_TENSORS = 'plugins.safetensors';
 
-/** The name of a plugin's tensor in it; plugins' own names may hold slashes. */
+/** The name of a plugin's tensor in it: a slash in the plugin's own name is not taken for the one between both. */
 export function pluginTensorName(plugin: string, name: string): string {
-  return `${encodeURIComponent(plugin)}/${name}`;
+  return `${plugin.replaceAll('%', '%25').replaceAll('/', '%2F')}/${name}`;
+}
+
+function splitTensorName(full: string): [plugin: string, name: string] {
+  const slash = full.indexOf('/');
+  return [full.slice(0, slash).replaceAll('%2F', '/').replaceAll('%25', '%'), full.slice(slash + 1)];
 }
 
 /**
@@ -91,10 +96,9 @@ async function readPluginTensors(folder: string): Promise<LoadedCheckpoint['plug
   const plugins = new Map<string, Map<string, StoredTensor>>();
   if (!Object.hasOwn(await readManifest(folder), PLUGIN_TENSORS)) return plugins;
   for (const [full, tensor] of await readSafetensors(path.join(folder, PLUGIN_TENSORS))) {
-    const slash = full.indexOf('/');
-    const plugin = decodeURIComponent(full.slice(0, slash));
+    const [plugin, name] = splitTensorName(full);
     const tensors = plugins.get(plugin) ?? new Map<string, StoredTensor>();
-    plugins.set(plugin, tensors.set(full.slice(slash + 1), tensor));
+    plugins.set(plugin, tensors.set(name, tensor));
   }
   return plugins;
 }

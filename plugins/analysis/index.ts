@@ -122,10 +122,11 @@ export default class Analysis {
     const until = performance.now() + (this.control.exitCode === 0 ? 1000 * this.config.wait_seconds : 0);
     await this.#wait(until);
     // The weights are still those of the evaluation that found the thread busy.
-    const missed = this.#missedAt === iteration && this.#thread.running === undefined && performance.now() < until;
-    if (!missed || this.inspectable === undefined) return;
-    this.#begin(iteration, this.inspectable);
-    await this.#wait(until);
+    if (this.#missedAt !== iteration || this.#thread.running !== undefined || this.inspectable === undefined) return;
+    if (performance.now() < until) {
+      this.#begin(iteration, this.inspectable);
+      await this.#wait(until);
+    } else this.#tellLeftOut(iteration);
   }
 
   async dispose(): Promise<void> {
@@ -151,7 +152,7 @@ export default class Analysis {
   async #wait(until: number): Promise<void> {
     const done = await this.#thread.settled(until - performance.now());
     const { running } = this.#thread;
-    if (!done) this.log.warn(`analysis of iteration ${String(running)} is left out: the run ends before it is done`);
+    if (!done && running !== undefined) this.#tellLeftOut(running);
     await this.publish();
   }
 
@@ -169,6 +170,10 @@ export default class Analysis {
     const at = { iteration, tokens: this.run.tokens };
     const [ids, windows] = [this.#ids(), this.#windows()];
     this.#thread.start({ at, view, weights: copyTensors(weights), ids, windows });
+  }
+
+  #tellLeftOut(iteration: number): void {
+    this.log.warn(`analysis of iteration ${String(iteration)} is left out: the run ends before it is done`);
   }
 
   #tellSkipped(iteration: number, reason: string, why: string): void {

@@ -33,7 +33,8 @@ export const metrics: MetricTable = {
   [`${RANK}/*/layer_*`]: clocked('share', 'the same, of one layer, from 0'),
   [`${ATTENTION}/entropy`]: clocked('nats', 'of attention weights, mean over rows, heads and layers'),
   [`${ATTENTION}/entropy_normalised`]: clocked('share', 'the same, of the most that a row can have'),
-  [`${ATTENTION}/*/layer_*`]: clocked('nats or share', 'the same, of one layer, from 0'),
+  [`${ATTENTION}/entropy/layer_*`]: clocked('nats', 'the entropy of one layer, from 0'),
+  [`${ATTENTION}/entropy_normalised/layer_*`]: clocked('share', 'the same, of the most that a row can have'),
   'analysis/seconds': clocked('s', 'that the analysis took, beside training'),
 };
 

@@ -14,14 +14,14 @@ export class AnalysisThread {
 
   /** @param task its weights are handed to the thread: they are empty afterwards */
   start(task: Task): void {
-    let end = (): void => undefined;
-    const done = new Promise<void>((resolve) => (end = resolve));
-    this.#running = { at: task.at, done, end };
     this.#worker ??= this.#made();
     this.#worker.postMessage(
       task,
       [...task.weights.values()].map(({ values }) => values.buffer),
     );
+    let end = (): void => undefined;
+    const done = new Promise<void>((resolve) => (end = resolve));
+    this.#running = { at: task.at, done, end };
   }
 
   /** The oldest answer that was not taken yet. */

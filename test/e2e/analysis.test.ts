@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import test from 'ava';
 import { z } from 'zod';
 import { text, textFolder } from '../core/run/debug-run.js';
@@ -13,6 +14,8 @@ const small = set(
   'plugins.evaluation={interval: 10, iters: 1}',
   'run.dir=run',
 );
+/** A machine that has other work to do must not leave the last one out. */
+const patient = 'plugins.analysis={wait_seconds: 240}';
 const line = z.looseObject({ iter: z.int() }).catchall(z.number());
 type Line = z.output<typeof line>;
 
@@ -29,15 +32,7 @@ test('every measure of each snapshot is published, and training is what it was',
   const plain = await espalier(folder, 'train', '-p', 'debug', ...small);
   t.is(plain.code, 0, plain.err);
   const without = read(folder, 'run/metrics.jsonl');
-  const { code, err } = await espalier(
-    folder,
-    'train',
-    '-p',
-    'debug',
-    ...small,
-    ...set('plugins.analysis={}'),
-    '--force',
-  );
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...set(patient), '--force');
   t.is(code, 0, err);
   t.is(read(folder, 'run/metrics.jsonl'), without);
   t.notRegex(err, /not declared/);
@@ -63,7 +58,7 @@ test('every measure of each snapshot is published, and training is what it was',
 test('only tokens that training has seen often are compared, where that is counted', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'text.txt'), `!${text}`);
-  const batches = set('batches={strategy: curriculum, alpha: 0, candidates: 20, round: 3}', 'plugins.analysis={}');
+  const batches = set('batches={strategy: curriculum, alpha: 0, candidates: 20, round: 3}', patient);
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...batches);
   t.is(code, 0, err);
   t.deepEqual(
@@ -76,7 +71,7 @@ test('only tokens that training has seen often are compared, where that is count
     '-p',
     'debug',
     ...small,
-    ...set('plugins.analysis.max_tokens=5'),
+    ...set('plugins.analysis={max_tokens: 5, wait_seconds: 240}'),
     '--force',
   );
   t.is(few.code, 0, few.err);
@@ -101,7 +96,7 @@ test('a model with rotary positions and LoRA that grows is followed; drift is le
     'plugins.vocab-remap={file: map.json, accuracy_iters: 1}',
     'model={rotary: true, embedding_lora_rank: 2}',
     'train.max_iters=60',
-    'plugins.analysis={}',
+    patient,
   );
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...settings);
   t.is(code, 0, err);
@@ -130,44 +125,54 @@ test('short of memory, an analysis is skipped, which is said once', async (t) =>
   t.deepEqual(analyses(folder), []);
 });
 
-test('a run does not wait longer for an analysis than it was told to', async (t) => {
-  const folder = textFolder(t);
-  const { code, err } = await espalier(
-    folder,
-    'train',
-    '-p',
-    'debug',
-    ...small,
-    ...set('plugins.analysis.wait_seconds=0'),
-  );
-  t.is(code, 0, err);
-  t.regex(err, /analysis of iteration \d+ is left out: the run ends before it is done/);
-});
-
-test('a worker thread that dies is told of, and the run goes on without', async (t) => {
-  const folder = textFolder(t);
-  writeFileSync(path.join(folder, 'dying.mjs'), 'process.exit(3);');
+/** A plugin in the folder whose model view is made by a module of this text. */
+function viewOf(folder: string, module: string): string[] {
+  writeFileSync(path.join(folder, 'view.mjs'), module);
   writeFileSync(
-    path.join(folder, 'dying.ts'),
+    path.join(folder, 'other-view.ts'),
     `import { injectable, InspectableModel, Plugin, type Bindings, type SharedView } from 'espalier';
 @injectable()
-class Dying implements InspectableModel {
+class Other implements InspectableModel {
   shareView(): SharedView {
-    return { module: ${JSON.stringify(new URL(`file://${folder}/dying.mjs`).href)}, data: null };
+    return { module: ${JSON.stringify(pathToFileURL(path.join(folder, 'view.mjs')).href)}, data: null };
   }
 }
-@Plugin({ name: 'dying', summary: 'a view that ends the thread that makes it', wraps: 'model' })
-export default class DyingPlugin {
+@Plugin({ name: 'other-view', summary: 'stands in front of the model’s own view', wraps: 'model' })
+export default class OtherView {
   static register(bindings: Bindings): void {
-    bindings.wrap(InspectableModel, Dying);
+    bindings.wrap(InspectableModel, Other);
   }
 }
 `,
   );
-  const settings = set('plugins={analysis: {}, "./dying.ts": {}}', 'train.max_iters=60');
-  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...settings);
+  return set('plugins={"./other-view.ts": {}}');
+}
+
+test('a run does not wait longer for an analysis than it was told to, and skips while one runs', async (t) => {
+  const folder = textFolder(t);
+  const endless = [...viewOf(folder, 'await new Promise(() => {});'), ...set('plugins.analysis.wait_seconds=0.1')];
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...endless);
   t.is(code, 0, err);
-  t.regex(err, /plugin analysis failed at .*: analysis of iteration 10: its worker thread died: it ended with code 3/);
+  t.regex(err, /analysis of iteration 20 is skipped: that of iteration 10 still runs/);
+  t.regex(err, /analysis of iteration 10 is left out: the run ends before it is done/);
+  t.deepEqual(analyses(folder), []);
+});
+
+test('a worker thread that dies is told of, and the run goes on without', async (t) => {
+  const folder = textFolder(t);
+  const dying = [...viewOf(folder, 'process.exit(3);'), ...set('plugins.evaluation.interval=2', 'train.max_iters=60')];
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...dying, ...set(patient));
+  t.is(code, 0, err);
+  t.regex(err, /plugin analysis failed at .*: analysis of iteration 2: its worker thread died: it ended with code 3/);
   t.regex(err, /failed 3 times and is muted/);
   t.regex(err, /done after 60 iterations/);
+});
+
+test('weights that are not finite are told of, and not measured', async (t) => {
+  const folder = textFolder(t);
+  const broken = set('optimizer.learning_rate=1e38', 'lr.min_lr=1e38', 'lr.warmup_iters=0');
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...broken, ...set(patient));
+  t.is(code, 0, err);
+  t.regex(err, /analysis of iteration 10: transformer\S+ is not finite/);
+  t.deepEqual(analyses(folder), []);
 });

@@ -129,7 +129,7 @@ test('the thread yields to training on Linux, and is gone with the run', async (
     readdirSync('/proc/self/task').map((thread) =>
       Number(readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').split(') ')[1]?.split(' ')[16]),
     );
-  const { run } = await debugRun(t, textFolder(t), 'train.max_iters=2', 'plugins.analysis={}');
+  const { run } = await debugRun(t, textFolder(t), 'train.max_iters=2', 'plugins.analysis={wait_seconds: 240}');
   await run.setUp();
   await run.train();
   t.is(niceness().filter((nice) => nice === 19).length, 1);
