@@ -28,7 +28,7 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
   const { what, reason } = request;
   const { state } = targets;
   await store?.settle();
-  const found = await findTarget(request, state.iteration, parts);
+  const found = await findTarget(request, parts);
   if (found === undefined) {
     const wanted = request.to === 'latest' ? 'no checkpoint' : `no checkpoint of iteration ${String(request.to)}`;
     log.error(`${reason}: there is ${wanted} to go back to in ${folder.shown}; stopping`);
@@ -48,12 +48,12 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
 /** The newest that is whole and finite, of those that the request allows; each that is passed over is told of. */
 async function findTarget(
   { to }: RollbackRequest,
-  now: number,
-  { folder: { checkpoints }, log }: RollbackParts,
+  { folder: { checkpoints }, log, store, targets }: RollbackParts,
 ): Promise<LoadedCheckpoint | undefined> {
+  const last = to === 'latest' ? (store?.scheduled ?? targets.state.iteration) : to;
   for (const name of await checkpointNames(checkpoints)) {
     const iteration = iterationOf(name);
-    if (iteration > now || (to !== 'latest' && iteration !== to)) continue;
+    if (iteration > last || (to !== 'latest' && iteration !== to)) continue;
     try {
       const found = await readCheckpoint(path.join(checkpoints, name));
       const bad = notFinite(found.weights) ?? notFinite(found.optimizer.tensors);
