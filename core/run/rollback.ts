@@ -40,8 +40,9 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
   rollBackTo(found, request, targets);
   control.forget(request);
   const to = found.state.run.iteration;
-  const taken = what === 'run' ? 'the run goes back' : 'the model and the optimizer go back';
-  log.warn(`${reason}: ${taken} from iteration ${String(from)} to checkpoint ${path.basename(found.path)}`);
+  const way = `from iteration ${String(from)} to checkpoint ${path.basename(found.path)}`;
+  if (what === 'run') log.warn(`${reason}: the run goes back ${way}`);
+  else log.info(`${reason}: the model and the optimizer go back ${way}`);
   await bus.dispatch('run:rollback', { what, from, to, path: found.path, reason, state });
 }
 

@@ -17,6 +17,7 @@ const options = z.strictObject({
   spikes: z.array(z.int()).default([]),
   targets: z.array(z.int()).default([]),
   weights: z.array(z.int()).default([]),
+  huge: z.array(z.int()).default([]),
   poison: z.boolean().default(false),
   always: z.boolean().default(false),
 });
@@ -46,11 +47,14 @@ export default class Faults {
   }
   @On('iteration:end')
   weights({ iteration }: IterationEnd): void {
-    if (!this.due('weights', iteration)) return;
-    const weight = this.model.parameters().get('transformer.wpe.weight');
-    if (weight !== undefined) tf.tidy(() => weight.assign(tf.mul(weight, Infinity)));
+    if (this.due('weights', iteration)) this.fill('transformer.wpe.weight', Infinity);
+    if (this.due('huge', iteration)) this.fill('transformer.ln_f.weight', 3e38);
   }
-  private due(what: 'gradients' | 'spikes' | 'targets' | 'weights', iteration: number): boolean {
+  private fill(name: string, value: number): void {
+    const weight = this.model.parameters().get(name);
+    if (weight !== undefined) tf.tidy(() => weight.assign(tf.fill(weight.shape, value)));
+  }
+  private due(what: 'gradients' | 'spikes' | 'targets' | 'weights' | 'huge', iteration: number): boolean {
     const key = what + String(iteration);
     if (!this.config[what].includes(iteration) || this.done.has(key)) return false;
     if (!this.config.always) this.done.add(key);
@@ -164,6 +168,12 @@ test('weights that are not finite are found when the loss is, and at an evaluati
   );
   t.is(run.checkpoints[0], '000020');
   await allFinite(t, run);
+});
+
+test('a loss that is not finite though the weights are is a fault of its own', async (t) => {
+  const run = await train(t, '{huge: [11]}', 'non_finite.loss=rollback');
+  t.is(run.code, 0, run.err);
+  t.regex(run.err, /health: iteration 13: the training loss is NaN: the run goes back from iteration 13 to checkpoint/);
 });
 
 test('weights that are lost in the last iteration are no run that is done', async (t) => {
