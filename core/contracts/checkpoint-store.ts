@@ -78,6 +78,11 @@ export interface CheckpointStore {
   settle(): Promise<void>;
   /** The same, called by the core before `run:end`. @throws when the newest could not be written */
   finish(): Promise<void>;
+  /**
+   * Iterations done in the newest checkpoint that was taken on schedule, not because a signal or a stop asked for one:
+   * the same whether a run was interrupted or not. It is kept. Undefined before the first.
+   */
+  readonly scheduled: number | undefined;
   /** Keeps the checkpoint of that iteration, written or still to be, until the same owner pins another; none: undefined. */
   pin(owner: string, iteration: number | undefined): void;
   /** Bytes that one checkpoint of these many weights takes, and how many are kept. */

@@ -22,6 +22,12 @@ export const Ranks = token<Ranks>('Ranks');
 /** What the core binds where no plugin joins processes. */
 export const oneRank: Ranks = { rank: 0, size: 1, average: (values) => values };
 
+/** The first rank's number, on every rank; it returns when all have called it. */
+export async function fromFirstRank(ranks: Ranks, value: number): Promise<number> {
+  const [decided = value] = await ranks.average([ranks.rank === 0 ? ranks.size * value : 0]);
+  return decided;
+}
+
 /** Cores that this rank may use where those on this machine share what the system gives the process. */
 export function coresOfRank({ onThisMachine = 1 }: Ranks): number {
   return Math.max(1, Math.floor(availableParallelism() / onThisMachine));

@@ -1,8 +1,12 @@
 import type { CheckpointKind } from '../contracts/checkpoint-store.js';
 
+const EXIT_FAILED = 1;
+
 /** Asks the run to go back to one of its own checkpoints. */
 export interface RollbackRequest {
-  /** Iterations done in it; `latest`: the newest that is whole and whose numbers are all finite. */
+  /**
+   * Iterations done in it; `latest`: the newest that was taken on schedule, is whole, and whose numbers are all finite.
+   */
   readonly to: 'latest' | number;
   /**
    * `run`: everything is as it was then. `model`: the weights, their shape, and the optimizer's state alone; the run
@@ -41,7 +45,10 @@ export class RunControl {
   /** What the loop serves: where several ranks train, what they agreed on. */
   #granted = NOTHING;
 
-  /** Ends the run after the current iteration. `exitCode` is what the command exits with (128 + signal number). */
+  /**
+   * Ends the run after the current iteration.
+   * @param exitCode what the command exits with: 128 + the signal's number, or 1 where something is wrong
+   */
   requestStop(reason: string, exitCode = 0): void {
     this.#asked = joined(this.#asked, { ...NOTHING, stops: [reason], exitCode });
   }
@@ -71,6 +78,11 @@ export class RunControl {
 
   get exitCode(): number {
     return this.#granted.exitCode;
+  }
+
+  /** Something is wrong: a run that has reached its last iteration is not done all the same. */
+  get failed(): boolean {
+    return this.#granted.exitCode === EXIT_FAILED;
   }
 
   /** For the loop: true when it is to end. */

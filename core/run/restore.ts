@@ -3,7 +3,7 @@ import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-sto
 import type { Model } from '../contracts/model.js';
 import type { Ranks } from '../contracts/ranks.js';
 import type { Optimizer } from '../contracts/optimizer.js';
-import { PluginError, UsageError } from '../errors.js';
+import { messageOf, PluginError, UsageError } from '../errors.js';
 import type { PluginInstance } from '../plugins/plugin.js';
 import type { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
@@ -59,13 +59,22 @@ export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackReque
   const skips = data === 'skip';
   const plugins = to.plugins.filter(({ shapes, slot }) => (what === 'model' ? shapes : !(skips && slot === 'batches')));
   restorePlugins(from, plugins);
-  for (const { name, instance } of plugins) {
-    if (from.state.plugins[name] === undefined && instance.state?.() !== undefined) restoreOne(from, name, instance);
-  }
+  for (const plugin of plugins) if (from.state.plugins[plugin.name] === undefined) startAfresh(plugin, from, to);
   restoreTensors(from, to);
   // Plugins may have drawn from a stream while they got their state back.
   to.random.restore(what === 'model' || skips ? random : from.state.random);
   if (what === 'run') restorePosition(from, to);
+}
+
+/** One that was turned on after the checkpoint was made may not know how to go back to nothing: it stays as it is. */
+function startAfresh({ name, instance, shapes }: LivePlugin, from: LoadedCheckpoint, to: RestoreTargets): void {
+  if (instance.state?.() === undefined) return;
+  try {
+    restoreOne(from, name, instance);
+  } catch (thrown) {
+    if (shapes) throw thrown;
+    to.say(`${messageOf(thrown)}; checkpoint ${from.path} has no state of it, it stays as it is`);
+  }
 }
 
 function restorePosition(from: LoadedCheckpoint, to: RestoreTargets): void {

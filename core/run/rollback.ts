@@ -3,7 +3,7 @@ import { checkpointNames, iterationOf } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import type { CheckpointStore, LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { messageOf } from '../errors.js';
-import type { Ranks } from '../contracts/ranks.js';
+import { fromFirstRank, type Ranks } from '../contracts/ranks.js';
 import type { EventBus } from '../events/bus.js';
 import type { Logger } from '../logger.js';
 import type { RollbackRequest, RunControl } from './control.js';
@@ -21,6 +21,9 @@ export interface RollbackParts {
   readonly targets: RestoreTargets;
 }
 
+/** No iteration. */
+const NONE = -1;
+
 /**
  * Serves a request to go back, and tells of it with `run:rollback`. Where there is nothing to go back to, the run
  * stops, with an emergency checkpoint.
@@ -30,9 +33,7 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
   const { what, reason } = request;
   const { state } = targets;
   await store?.settle();
-  // The first rank writes what all read: none reads before it is whole.
-  await ranks.average([0]);
-  const found = await findTarget(request, state.iteration, parts);
+  const found = await agreedTarget(request, parts);
   if (found === undefined) {
     const wanted = request.to === 'latest' ? 'no checkpoint' : `no checkpoint of iteration ${String(request.to)}`;
     log.error(`${reason}: there is ${wanted} to go back to in ${folder.shown}; stopping`);
@@ -44,20 +45,30 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
   rollBackTo(ofRank(found, ranks), request, targets);
   control.forget(request);
   const to = found.state.run.iteration;
-  const taken = what === 'run' ? 'the run goes back' : 'the model and the optimizer go back';
-  log.warn(`${reason}: ${taken} from iteration ${String(from)} to checkpoint ${path.basename(found.path)}`);
+  const way = `from iteration ${String(from)} to checkpoint ${path.basename(found.path)}`;
+  if (what === 'run') log.warn(`${reason}: the run goes back ${way}`);
+  else log.info(`${reason}: the model and the optimizer go back ${way}`);
   await bus.dispatch('run:rollback', { what, from, to, path: found.path, reason, state });
+}
+
+/** The first rank, which writes checkpoints, decides: the others read what it found, when it is whole. */
+async function agreedTarget(request: RollbackRequest, parts: RollbackParts): Promise<LoadedCheckpoint | undefined> {
+  const { ranks } = parts;
+  const own = ranks.rank === 0 ? await findTarget(request, parts) : undefined;
+  const iteration = await fromFirstRank(ranks, own?.state.run.iteration ?? NONE);
+  if (iteration === NONE || ranks.rank === 0) return own;
+  return findTarget({ ...request, to: iteration }, parts);
 }
 
 /** The newest that is whole and finite, of those that the request allows; each that is passed over is told of. */
 async function findTarget(
   { to }: RollbackRequest,
-  now: number,
-  { folder: { checkpoints }, log }: RollbackParts,
+  { folder: { checkpoints }, log, store, targets }: RollbackParts,
 ): Promise<LoadedCheckpoint | undefined> {
+  const last = to === 'latest' ? (store?.scheduled ?? targets.state.iteration) : to;
   for (const name of await checkpointNames(checkpoints)) {
     const iteration = iterationOf(name);
-    if (iteration > now || (to !== 'latest' && iteration !== to)) continue;
+    if (iteration > last || (to !== 'latest' && iteration !== to)) continue;
     try {
       const found = await readCheckpoint(path.join(checkpoints, name));
       const bad = notFinite(found.weights) ?? notFinite(found.optimizer.tensors);

@@ -35,7 +35,7 @@ import { Tunables } from './tunables.js';
 export interface RunResult {
   status: 'done' | 'stopped';
   reasons: readonly string[];
-  /** What the command exits with: 0, or 128 + the signal's number. */
+  /** What the command exits with: 0, 128 + the signal's number, or 1 where something is wrong. */
   exitCode: number;
 }
 
@@ -163,7 +163,7 @@ export class Run {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;
     }
-    const status = state.iteration < config.train.max_iters ? 'stopped' : 'done';
+    const status = state.iteration < config.train.max_iters || control.failed ? 'stopped' : 'done';
     await this.#end(status, control.stopReasons);
     return { status, reasons: control.stopReasons, exitCode: status === 'stopped' ? control.exitCode : 0 };
   }

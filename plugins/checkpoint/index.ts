@@ -29,6 +29,7 @@ import {
   type RunStart,
 } from '../../core/index.js';
 import { removeUnfinished, setNewerAside } from './aside.js';
+import { Kept, nameOf } from './kept.js';
 
 const options = z
   .strictObject({
@@ -51,9 +52,6 @@ const options = z
 
 const BYTES_PER_PARAMETER = 12;
 
-const stateSchema = z.strictObject({ best: z.array(z.strictObject({ name: z.string(), loss: z.number() })) });
-type Best = z.output<typeof stateSchema>['best'];
-
 @Plugin({
   name: 'checkpoint',
   summary: 'Saves the newest and the best checkpoints, each whole or not at all, while training goes on.',
@@ -72,10 +70,13 @@ export default class Checkpoint implements CheckpointStore {
     @inject(RunControl) private readonly control: RunControl,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
-  ) {}
+  ) {
+    this.#kept = new Kept(config.keep.best);
+  }
 
-  /** Lowest losses first. */
-  #best: Best = [];
+  readonly #kept: Kept;
+  /** The interval, or an evaluation, asked for the checkpoint that is due. */
+  #onSchedule = false;
   /** Loss of the evaluation at this boundary, until its checkpoint is taken. */
   #loss: number | undefined;
   /** The write that is under way; one at a time. */
@@ -83,18 +84,15 @@ export default class Checkpoint implements CheckpointStore {
   /** What ended since the last boundary, to be told of there. */
   readonly #ended: { saved: CheckpointSaved[]; failed: CheckpointFailed[] } = { saved: [], failed: [] };
   #lastFailure: string | undefined;
-  /** Names that plugins pinned, by who did. */
-  readonly #pinned = new Map<string, readonly string[]>();
-  /** Name of the checkpoint that the run goes on from: never rotated away. */
-  #source: string | undefined;
 
   @On('run:start')
   async start({ resumedFrom }: RunStart): Promise<void> {
     await this.#refuseReadOnly();
     await removeUnfinished(this.folder.checkpoints);
     if (resumedFrom === undefined || path.dirname(resumedFrom) !== this.folder.checkpoints) return;
-    this.#source = path.basename(resumedFrom);
-    await setNewerAside(this.folder.checkpoints, this.#source, (line) => {
+    const source = path.basename(resumedFrom);
+    this.#kept.source = source;
+    await setNewerAside(this.folder.checkpoints, source, (line) => {
       this.log.warn(line);
     });
   }
@@ -109,21 +107,21 @@ export default class Checkpoint implements CheckpointStore {
   atInterval({ iteration, maxIters }: IterationEnd): void {
     const done = iteration + 1;
     const { interval } = this.config;
-    if (done === maxIters || (interval > 0 && done % interval === 0)) this.control.requestCheckpoint('latest');
+    if (done === maxIters || (interval > 0 && done % interval === 0)) this.#request('latest');
   }
 
   @On('evaluation:end')
   atEvaluation({ losses }: EvaluationEnd): void {
-    if (this.config.interval === 0) this.control.requestCheckpoint('latest');
-    const { best } = this.config.keep;
-    const worst = this.#best.length < best ? Infinity : (this.#best.at(-1)?.loss ?? -Infinity);
-    if (best === 0 || !(losses.val < worst)) return;
+    if (this.config.interval === 0) this.#request('latest');
+    if (!this.#kept.isBest(losses.val)) return;
     this.#loss = losses.val;
-    this.control.requestCheckpoint('best');
+    this.#request('best');
   }
 
   @On('checkpoint:due')
   async saveAll({ kinds, snapshot, skip }: CheckpointDue): Promise<void> {
+    const onSchedule = this.#onSchedule;
+    this.#onSchedule = false;
     if (skip !== undefined) {
       this.#loss = undefined;
       this.log.warn(
@@ -135,7 +133,8 @@ export default class Checkpoint implements CheckpointStore {
     await this.#writing;
     const { iteration } = snapshot.state.run;
     const name = nameOf(iteration, kinds);
-    if (this.#loss !== undefined) this.#noteBest(name, this.#loss);
+    if (onSchedule) this.#kept.scheduled = iteration;
+    if (this.#loss !== undefined) this.#kept.noteBest(name, this.#loss);
     this.#loss = undefined;
     // The plugin's own state is of the moment before this checkpoint was named.
     snapshot.state.plugins['checkpoint'] = { version: 1, state: this.state() };
@@ -152,6 +151,7 @@ export default class Checkpoint implements CheckpointStore {
   async goBack({ what, path: folder }: RunRollback): Promise<void> {
     this.#loss = undefined;
     if (what === 'model') return;
+    this.#onSchedule = false;
     const name = path.basename(folder);
     await setNewerAside(this.folder.checkpoints, name, (line) => {
       this.log.warn(line);
@@ -170,9 +170,12 @@ export default class Checkpoint implements CheckpointStore {
     this.#throwFailure();
   }
 
+  get scheduled(): number | undefined {
+    return this.#kept.scheduled;
+  }
+
   pin(owner: string, iteration: number | undefined): void {
-    if (iteration === undefined) this.#pinned.delete(owner);
-    else this.#pinned.set(owner, [nameOf(iteration, []), nameOf(iteration, ['emergency'])]);
+    this.#kept.pin(owner, iteration);
   }
 
   async dispose(): Promise<void> {
@@ -184,13 +187,18 @@ export default class Checkpoint implements CheckpointStore {
     return { bytes: parameters * BYTES_PER_PARAMETER, kept: last + best };
   }
 
-  /** Which checkpoints are the best goes on after a resume. */
-  state(): { best: Best } {
-    return { best: this.#best.map((each) => ({ ...each })) };
+  /** Which checkpoints are the best, and which the last on schedule, goes on after a resume. */
+  state(): unknown {
+    return this.#kept.state();
   }
 
   restore(state: unknown): void {
-    this.#best = stateSchema.parse(state).best;
+    this.#kept.restore(state);
+  }
+
+  #request(kind: CheckpointKind): void {
+    this.#onSchedule = true;
+    this.control.requestCheckpoint(kind);
   }
 
   async #write(
@@ -208,20 +216,18 @@ export default class Checkpoint implements CheckpointStore {
       const folder = path.join(this.folder.checkpoints, name);
       await writeCheckpoint(folder, copy);
       await this.#name('latest', name);
-      const [best] = this.#best;
-      if (best?.name === name) await this.#name('best', name);
+      if (this.#kept.best === name) await this.#name('best', name);
       const writeMs = performance.now() - from;
       this.#lastFailure = undefined;
       for (const kind of kinds) this.#ended.saved.push({ iteration, path: folder, kind, pauseMs, writeMs });
       this.log.info(
         `saved ${kinds.join(' and ')} checkpoint ${shown} (training paused for ${pauseMs.toFixed(1)} ms, written in ${writeMs.toFixed(0)} ms)`,
       );
-      const source = this.#source === undefined ? [] : [this.#source];
-      const keep = new Set([...this.#best.map((each) => each.name), ...[...this.#pinned.values()].flat(), ...source]);
+      const keep = this.#kept.names();
       await rotateCheckpoints(this.folder.checkpoints, { ...this.config.keep, now: name, keep });
-      this.#source = undefined;
+      this.#kept.source = undefined;
     } catch (thrown) {
-      this.#best = this.#best.filter((each) => each.name !== name);
+      this.#kept.drop(name);
       this.#lastFailure = messageOf(thrown);
       this.#ended.failed.push({ iteration, message: this.#lastFailure });
       const next = this.config.on_error === 'stop' ? 'stopping' : 'going on; the next one is tried again';
@@ -232,12 +238,6 @@ export default class Checkpoint implements CheckpointStore {
   /** Writes which checkpoint is the newest, or the best, for scripts. */
   async #name(as: 'latest' | 'best', name: string): Promise<void> {
     await writeFileAtomic(path.join(this.folder.checkpoints, as), `${name}\n`);
-  }
-
-  #noteBest(name: string, loss: number): void {
-    this.#best = [...this.#best.filter((each) => each.name !== name), { name, loss }]
-      .sort((a, b) => a.loss - b.loss)
-      .slice(0, this.config.keep.best);
   }
 
   #throwFailure(): void {
@@ -260,8 +260,4 @@ export default class Checkpoint implements CheckpointStore {
       );
     }
   }
-}
-
-function nameOf(iteration: number, kinds: readonly CheckpointKind[]): string {
-  return `${String(iteration).padStart(6, '0')}${kinds.includes('emergency') ? '-emergency' : ''}`;
 }

@@ -55,6 +55,25 @@ test('rotation keeps the newest and the best', async (t) => {
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000010', '000012', 'latest']);
 });
 
+test('rotation keeps the last one on schedule, however many others are asked for', async (t) => {
+  const folder = textFolder(t);
+  const { run } = await debugRun(
+    t,
+    folder,
+    ...settings,
+    'train.max_iters=9',
+    'plugins.evaluation={interval: 5, iters: 1}',
+    'plugins.checkpoint={keep: {last: 1, best: 0}}',
+  );
+  run.bus.on('iteration:end', ({ iteration }) => {
+    if (iteration >= 5) run.control.requestCheckpoint('latest');
+    if (iteration === 7) run.control.requestStop('enough');
+  });
+  await run.setUp();
+  await run.train();
+  t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000005', '000008', 'latest']);
+});
+
 test('rotation keeps those at multiples too, and the best of several', async (t) => {
   const folder = textFolder(t);
   const keep = 'plugins.checkpoint.keep={last: 1, best: 2, every: 4}';

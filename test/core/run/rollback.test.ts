@@ -54,9 +54,8 @@ test('with the same data again, the run is the run that never went back, in its 
   t.is((await run.train()).status, 'done');
   t.deepEqual(seen, [['run', 5, 3, '000003']]);
   t.deepEqual(weightsOf(run), weightsOf(plain.run));
-  const { config: _, ...expected } = plain.run.snapshot().state;
-  const { config: __, ...actual } = run.snapshot().state;
-  t.deepEqual(actual, expected);
+  const state = (of: Run): unknown => ({ ...of.snapshot().state, config: 'with another folder' });
+  t.deepEqual(state(run), state(plain.run));
   t.is(lines(folder, 'out'), lines(folder, 'plain'));
 });
 
@@ -88,7 +87,7 @@ test('skipping the data, everything but the data is the checkpoint’s, and no b
   t.is(new Set(batches).size, 12);
 });
 
-test('what is damaged, or not finite, is passed over; an evaluation that was asked for is dropped', async (t) => {
+test('what is not finite is passed over; an evaluation that was asked for is dropped', async (t) => {
   const folder = textFolder(t);
   const run = await asking(t, folder, { to: 'latest', what: 'run' }, { after: 9, set: ['plugins.health=false'] });
   const at = (name: string): string => path.join(folder, 'out/checkpoints', name);
