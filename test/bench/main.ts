@@ -6,11 +6,13 @@ import { probeEngines, shortName } from '../../core/run/engine.js';
 import { measureLoop } from './loop.js';
 import { measureData } from './data.js';
 import { measurePrepare } from './prepare.js';
+import { measureProfiler } from './profiler.js';
 import {
   dataSection,
   loopSection,
   machine,
   prepareSection,
+  profilerSection,
   scalingSection,
   variantsSection,
   stepSection,
@@ -29,7 +31,7 @@ interface Flags {
   readonly write: boolean;
 }
 
-const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling'];
+const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling', 'profiler'];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
 const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 100 };
@@ -93,6 +95,15 @@ if (parts.includes('scaling')) {
   const results = await measureScaling(shapeOf('char-base'), say);
   figures['scaling'] = results;
   sections.set('scaling', scalingSection(results));
+}
+if (parts.includes('profiler')) {
+  const results = [];
+  for (const [name, shape] of asked) {
+    const steps = LOOP_STEPS[name];
+    if (steps !== undefined) results.push(await measureProfiler(name, shape, steps, say));
+  }
+  figures['profiler'] = results;
+  sections.set('profiler', profilerSection(results));
 }
 
 for (const section of sections.values()) process.stdout.write(`\n${section}\n`);
