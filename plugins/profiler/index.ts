@@ -68,7 +68,10 @@ export default class Profiler {
   /** Floating-point operations a second. */
   #peak: number | undefined;
   readonly #warned = new Set<string>();
-  readonly #done = { iterations: 0, tokens: 0, flops: 0 };
+  #iterations = 0;
+  #tokens = 0;
+  /** What the model has computed, and the tokens that it is counted up to. */
+  readonly #arithmetic = { flops: 0, tokens: 0 };
   #startTokens = 0;
   /** When figures were last published, and when plugins were last compared with `warn_above`. */
   readonly #published = { totals: NO_TIME, flops: 0 };
@@ -92,28 +95,25 @@ export default class Profiler {
 
   @On('run:start')
   start({ state }: RunStart): void {
-    this.#startTokens = state.tokens;
+    this.#tokens = this.#startTokens = this.#arithmetic.tokens = state.tokens;
     this.#close = this.#account.open(this.bus, this.sections);
   }
 
   @On('iteration:end')
-  async publish({ iteration, tokens }: IterationEnd): Promise<void> {
+  publish({ iteration, tokens }: IterationEnd): void | Promise<void> {
     const done = iteration + 1;
-    this.#done.iterations++;
-    const seen = tokens - this.#startTokens;
-    // A model that grows has other arithmetic afterwards.
-    this.#done.flops += (seen - this.#done.tokens) * this.model.trainingFlopsPerToken();
-    this.#done.tokens = seen;
+    this.#iterations++;
+    this.#tokens = tokens;
     const { interval, warn_window: window, report_interval: report } = this.config;
-    if (this.#done.iterations % window === 0) this.#warn(done);
+    if (this.#iterations % window === 0) this.#warn(done);
     if (report > 0 && done % report === 0) this.#report();
-    if (done % interval === 0) await this.bus.dispatch('metrics', { iteration: done, values: this.#figures() });
+    if (done % interval === 0) return this.bus.dispatch('metrics', { iteration: done, values: this.#figures() });
   }
 
   @On('run:end')
   end(): void {
     this.#close();
-    if (this.#done.iterations > 0) this.#report();
+    if (this.#iterations > 0) this.#report();
   }
 
   dispose(): void {
@@ -123,12 +123,19 @@ export default class Profiler {
   #figures(): Record<string, number> {
     const totals = totalsOf(this.#account.times);
     const window = since(this.#published.totals, totals);
-    const flops = this.#done.flops - this.#published.flops;
-    const values = metricsOf(window, Math.min(this.config.interval, this.#done.iterations));
+    const before = this.#published.flops;
     this.#published.totals = totals;
-    this.#published.flops = this.#done.flops;
+    this.#published.flops = this.#flops();
+    const values = metricsOf(window, Math.min(this.config.interval, this.#iterations));
     if (this.#peak === undefined) return values;
-    return { ...values, mfu: flops / (window.iterations / 1000) / this.#peak };
+    return { ...values, mfu: (this.#published.flops - before) / (window.iterations / 1000) / this.#peak };
+  }
+
+  /** So far. A model that has grown computes more: what is not counted yet is counted as it is now. */
+  #flops(): number {
+    this.#arithmetic.flops += (this.#tokens - this.#arithmetic.tokens) * this.model.trainingFlopsPerToken();
+    this.#arithmetic.tokens = this.#tokens;
+    return this.#arithmetic.flops;
   }
 
   #warn(done: number): void {
@@ -154,10 +161,10 @@ export default class Profiler {
   #report(): void {
     if (this.ranks.rank !== 0) return;
     const { times } = this.#account;
-    for (const line of timeTree(times, this.#done.iterations)) this.log.info(line);
+    for (const line of timeTree(times, this.#iterations)) this.log.info(line);
     const perSecond = 1000 / times.iterations;
-    const speed = `${Math.round(this.#done.tokens * perSecond).toLocaleString('en-US')} tokens/s within iterations`;
-    const flops = this.#done.flops * perSecond;
+    const speed = `${Math.round((this.#tokens - this.#startTokens) * perSecond).toLocaleString('en-US')} tokens/s within iterations`;
+    const flops = this.#flops() * perSecond;
     const share =
       this.#peak === undefined ? '' : `, ${percent(flops / this.#peak)} of the peak of ${showFlops(this.#peak)} (MFU)`;
     this.log.info(`  ${speed}: ${showFlops(flops)}${share}`);

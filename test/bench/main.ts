@@ -7,12 +7,14 @@ import { measureAnalysis } from './analysis.js';
 import { measureLoop } from './loop.js';
 import { measureData } from './data.js';
 import { measurePrepare } from './prepare.js';
+import { measureProfiler } from './profiler.js';
 import {
   analysisSection,
   dataSection,
   loopSection,
   machine,
   prepareSection,
+  profilerSection,
   scalingSection,
   variantsSection,
   stepSection,
@@ -31,7 +33,7 @@ interface Flags {
   readonly write: boolean;
 }
 
-const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis'];
+const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler'];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 /** Iterations between analyses: as many as the presets have, fewer where an iteration takes longer. */
 const ANALYSIS_INTERVALS: Readonly<Record<string, number>> = { 'char-small': 250, 'char-base': 50 };
@@ -108,6 +110,15 @@ if (parts.includes('analysis')) {
   }
   figures['analysis'] = results;
   sections.set('analysis', analysisSection(results));
+}
+if (parts.includes('profiler')) {
+  const results = [];
+  for (const [name, shape] of asked) {
+    const steps = LOOP_STEPS[name];
+    if (steps !== undefined) results.push(await measureProfiler(name, shape, steps, say));
+  }
+  figures['profiler'] = results;
+  sections.set('profiler', profilerSection(results));
 }
 
 for (const section of sections.values()) process.stdout.write(`\n${section}\n`);

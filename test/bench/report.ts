@@ -4,6 +4,7 @@ import type { AnalysisResult } from './analysis.js';
 import type { DataResult } from './data.js';
 import type { LoopResult } from './loop.js';
 import type { Measure } from './prepare.js';
+import type { ProfilerResult } from './profiler.js';
 import type { ScalingResult } from './scaling.js';
 import { round } from './statistics.js';
 import type { StepResult } from './steps.js';
@@ -96,6 +97,21 @@ export function prepareSection(results: readonly Measure[]): string {
       what,
       round(megabytesPerSecond, 1),
       memoryMegabytes === null ? '' : String(memoryMegabytes),
+    ]),
+  );
+}
+
+export function profilerSection(results: readonly ProfilerResult[]): string {
+  const heads = ['Shape', 'Without, ms', 'With, ms', 'Difference', 'Its own work, µs an iteration', 'Of an iteration'];
+  return table(
+    heads,
+    results.map(({ shape, without, with: on, ownMicroseconds }) => [
+      shape,
+      round(without),
+      round(on),
+      `${(100 * (on / without - 1)).toFixed(2)} %`,
+      round(ownMicroseconds, 1),
+      `${(ownMicroseconds / (10 * without)).toFixed(3)} %`,
     ]),
   );
 }

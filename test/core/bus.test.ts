@@ -76,3 +76,42 @@ test('a spy sees every call, and plain eventemitter3 listeners watch after all p
   void bus.dispatch('evaluation:start', start);
   t.deepEqual(seen, ['> p', 'p', '< p', 'watcher', 'p']);
 });
+
+test('a spy sees where an event begins and ends: around every listener and watcher, and around those it leads to', async (t) => {
+  const bus = new EventBus();
+  const seen: string[] = [];
+  bus.spy({
+    beforeEvent: (event) => seen.push(`> ${event}`),
+    afterEvent: (event) => seen.push(`< ${event}`),
+  });
+  bus.on('evaluation:start', () => seen.push('watcher'));
+  bus.listen(registration('p'), async () => {
+    await Promise.resolve();
+    await bus.dispatch('evaluation:due', start);
+  });
+  await bus.dispatch('evaluation:start', start);
+  const expected = ['> evaluation:start', '> evaluation:due', '< evaluation:due', 'watcher', '< evaluation:start'];
+  t.deepEqual(seen, expected);
+});
+
+test('an event ends for a spy when a listener fails too, at once or later', async (t) => {
+  const bus = new EventBus();
+  const seen: string[] = [];
+  bus.spy({ afterEvent: (event) => seen.push(event) });
+  bus.listen({ plugin: 'p', event: 'evaluation:due', critical: true }, () => {
+    throw new Error('at once');
+  });
+  bus.listen(registration('q'), () => Promise.reject(new Error('later')));
+  t.throws(() => bus.dispatch('evaluation:due', start), { message: /at once/ });
+  await t.throwsAsync(async () => bus.dispatch('evaluation:start', start), { message: /later/ });
+  t.deepEqual(seen, ['evaluation:due', 'evaluation:start']);
+});
+
+test('a spy that is taken away during an event still sees it end', (t) => {
+  const bus = new EventBus();
+  const seen: string[] = [];
+  const remove = bus.spy({ beforeEvent: () => remove(), afterEvent: (event) => seen.push(event) });
+  void bus.dispatch('evaluation:start', start);
+  void bus.dispatch('evaluation:start', start);
+  t.deepEqual(seen, ['evaluation:start']);
+});

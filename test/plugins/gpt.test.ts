@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { Engine, type Model } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import { useEngine } from '../../core/run/use-engine.js';
+import { arithmeticOf } from '../bench/shapes.js';
 
 const VOCAB = 11;
 const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: 6, dropout: 0, bias: false };
@@ -192,4 +193,16 @@ test('a vocabulary smaller than the data’s is refused, a larger one is taken',
   const error = await t.throwsAsync(gpt(t, { vocab_size: VOCAB - 1 }));
   t.regex(error.message, /model\.vocab_size is 10, but the data has 11/);
   t.deepEqual((await gpt(t, { vocab_size: 16 })).parameters().get('transformer.wte.weight')?.shape, [16, 8]);
+});
+
+test('arithmetic of a token: the formula of a whole model; a frozen weight has no gradient, and LoRA its own products', async (t) => {
+  const { n_layer: layers, n_head: heads, n_embd: embd, block_size: blockSize } = size;
+  const whole = arithmeticOf({ layers, heads, embd, blockSize, batchSize: 1, vocabSize: VOCAB }) / blockSize;
+  t.is((await gpt(t)).trainingFlopsPerToken(), whole);
+  t.is((await gpt(t, { bias: true, dropout: 0.1 })).trainingFlopsPerToken(), whole);
+  t.is((await gpt(t, { trained: 'embeddings' })).trainingFlopsPerToken(), whole - 2 * layers * 12 * embd ** 2);
+  const rank = 2;
+  // The matrices of rank 2 are trained, those beside them are not.
+  const lora = layers * (6 * rank * (embd + 3 * embd) - 2 * 3 * embd ** 2);
+  t.is((await gpt(t, { attn_lora_rank: rank })).trainingFlopsPerToken(), whole + lora);
 });

@@ -36,6 +36,7 @@ async function trained(t: ExecutionContext, live: boolean, ...set: string[]): Pr
       'train={max_iters: 7, batch_size: 2}',
       'plugins.evaluation={interval: 4, iters: 1}',
       'plugins.checkpoint=false',
+      'plugins.profiler=false',
       'plugins.progress.interval=3',
       ...set,
     ],
