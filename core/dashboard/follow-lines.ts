@@ -27,7 +27,9 @@ export class LineFollower {
     const file = await open(this.path).catch(() => undefined);
     if (file === undefined) return this.#forget(onReset);
     try {
-      const { ino, size } = await file.stat();
+      const stat = await file.stat();
+      if (!stat.isFile()) return this.#forget(onReset);
+      const { ino, size } = stat;
       const same = ino === this.#inode && size >= this.#offset && (await this.#isWhatWasRead(file));
       const changed = same ? false : this.#forget(onReset);
       this.#inode = ino;

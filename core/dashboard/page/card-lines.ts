@@ -1,4 +1,3 @@
-import type { ChartLine } from './chart.js';
 import { formatNumber } from './format.js';
 import type { ChartPlan } from './groups.js';
 import type { Line, MetricSummary, RunSummary, SeriesAnswer } from './protocol.js';
@@ -21,6 +20,18 @@ export interface CardLine {
   readonly dash: number;
   readonly run: string;
   readonly metric: MetricSummary;
+}
+
+/** A line with how it looks. */
+export interface ChartLine extends Line {
+  readonly label: string;
+  /** Name of a CSS custom property with its colour. */
+  readonly colour: string;
+  /** How it is dashed; 0: not at all. */
+  readonly dash: number;
+  /** Behind a smoothed line. */
+  readonly faint: boolean;
+  readonly shown: boolean;
 }
 
 /** The lines of a chart: one run has a colour for each metric, several runs have one each, and dashes tell metrics. */

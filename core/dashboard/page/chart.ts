@@ -1,18 +1,7 @@
 import uPlot from 'uplot';
+import type { ChartLine } from './card-lines.js';
 import { formatDuration, formatTick } from './format.js';
-import type { Axis, Line } from './protocol.js';
-
-/** A line with how it looks. */
-export interface ChartLine extends Line {
-  readonly label: string;
-  /** Name of a CSS custom property with its colour. */
-  readonly colour: string;
-  /** How it is dashed; 0: not at all. */
-  readonly dash: number;
-  /** Behind a smoothed line. */
-  readonly faint: boolean;
-  readonly shown: boolean;
-}
+import type { Axis } from './protocol.js';
 
 export interface ChartLook {
   readonly axis: Axis;

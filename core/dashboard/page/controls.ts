@@ -1,7 +1,8 @@
 import { byId } from './dom.js';
 import { formatNumber } from './format.js';
 import type { Axis } from './protocol.js';
-import { sliderAt, storeView, storedView, weightAt, type Theme, type View } from './view.js';
+import { sliderAt, weightAt } from './smoothing.js';
+import { storeView, storedView, type Theme, type View } from './view.js';
 
 const SETTLE_MS = 80;
 

@@ -3,8 +3,7 @@ export function formatNumber(value: number | null): string {
   if (value === null || !Number.isFinite(value)) return '–';
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e9)) return value.toExponential(3).replace(/\.?0+e/, 'e');
-  const digits = size >= 1000 ? 0 : 4 - Math.max(1, Math.ceil(Math.log10(size + Number.EPSILON)));
-  return value.toLocaleString('en-US', { maximumFractionDigits: Math.max(0, Math.min(6, digits)) });
+  return value.toLocaleString('en-US', size >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 });
 }
 
 /** With its unit: shares as percent, seconds as a duration. */
@@ -17,10 +16,11 @@ export function formatValue(value: number | null, unit: string): string {
 
 /** `1 h 02 min`, `3 min 20 s`, `4.5 s`. */
 export function formatDuration(seconds: number): string {
-  if (seconds < 60) return `${formatNumber(Math.round(10 * seconds) / 10)} s`;
-  const minutes = Math.floor(seconds / 60);
+  const tenths = Math.round(10 * seconds);
+  if (tenths < 600) return `${formatNumber(tenths / 10)} s`;
+  const minutes = Math.floor(tenths / 600);
   const two = (part: number): string => String(part).padStart(2, '0');
-  if (minutes < 60) return `${String(minutes)} min ${two(Math.floor(seconds % 60))} s`;
+  if (minutes < 60) return `${String(minutes)} min ${two(Math.floor((tenths / 10) % 60))} s`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return `${String(hours)} h ${two(minutes % 60)} min`;
   return `${String(Math.floor(hours / 24))} d ${two(hours % 24)} h`;

@@ -14,7 +14,7 @@ export function selectSeries(
   { axis, from = -Infinity, to = Infinity, width, smoothing }: Omit<SeriesQuery, 'run' | 'metric'>,
 ): SeriesAnswer {
   const xs = axisValues(column, clock, axis);
-  const values = Float64Array.from(column.values, (value) => value ?? NaN);
+  const values = numbersOf(column.values);
   // A neighbour on each side lets the lines reach the edges.
   const first = Math.max(0, firstFrom(xs, from) - 1);
   const end = Math.min(xs.length, firstFrom(xs, to) + 1);
@@ -42,20 +42,23 @@ export function pickPoints(
   if (count <= 2 * width + 2) return Array.from({ length: Math.max(0, count) }, (_, index) => first + index);
   const low = xs[first] ?? 0;
   const span = (xs[end - 1] ?? 0) - low;
-  const pixelOf = (at: number): number =>
-    span > 0 ? Math.min(width - 1, Math.floor((((xs[at] ?? 0) - low) / span) * width)) : 0;
   const picked = [first];
+  let pixel = -1;
   let at = first;
   while (at < end) {
     const start = at;
-    const pixel = pixelOf(at);
+    const own = span > 0 ? Math.floor((((xs[at] ?? 0) - low) / span) * width) : width;
+    // Each column once, whatever is rounded; the last takes the rest.
+    pixel = Math.min(width - 1, Math.max(pixel + 1, own));
+    const border = pixel === width - 1 ? Infinity : low + (span * (pixel + 1)) / width;
     let lowest = -1;
     let highest = -1;
-    for (; at < end && pixelOf(at) === pixel; at++) {
+    do {
       const y = ys[at] ?? NaN;
       if (lowest === -1 ? !Number.isNaN(y) : y < (ys[lowest] ?? NaN)) lowest = at;
       if (highest === -1 ? !Number.isNaN(y) : y > (ys[highest] ?? NaN)) highest = at;
-    }
+      at++;
+    } while (at < end && (xs[at] ?? 0) < border);
     const places = lowest === -1 ? [start] : [Math.min(lowest, highest), Math.max(lowest, highest)];
     for (const place of places) if (place > (picked.at(-1) ?? -1)) picked.push(place);
   }
@@ -84,7 +87,7 @@ export function smoothed(values: ArrayLike<number>, weight: number): Float64Arra
 }
 
 /** Where each point of a column stands on an axis. */
-export function axisValues({ iterations, tokens }: Column, clock: Column | undefined, axis: Axis): ArrayLike<number> {
+function axisValues({ iterations, tokens }: Column, clock: Column | undefined, axis: Axis): ArrayLike<number> {
   if (axis === 'iteration') return iterations;
   if (axis === 'tokens') return tokens;
   return secondsAt(iterations, clock);
@@ -129,6 +132,10 @@ function firstFrom(ascending: ArrayLike<number>, least: number): number {
     else high = middle;
   }
   return low;
+}
+
+function numbersOf(values: Column['values']): Float64Array {
+  return values instanceof Float64Array ? values : Float64Array.from(values, (value) => value ?? NaN);
 }
 
 function finite(value: number | undefined): number | null {

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -70,6 +70,8 @@ test('a file that was cut, replaced or removed is read again from its start', as
   rmSync(followed.file);
   t.true(await followed.read());
   t.deepEqual([followed.lines, followed.resets], [[], 4]);
+  mkdirSync(followed.file);
+  t.false(await followed.read(), 'a folder of that name has no lines');
 });
 
 test('any text written in any pieces gives its lines', async (t) => {

@@ -1,0 +1,126 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { cardLines, valueNear } from '../../../core/dashboard/page/card-lines.js';
+import { formatDuration, formatNumber, formatTick, formatValue } from '../../../core/dashboard/page/format.js';
+import { chartSections } from '../../../core/dashboard/page/groups.js';
+import type { MetricSummary, RunSummary } from '../../../core/dashboard/page/protocol.js';
+import { sliderAt, weightAt } from '../../../core/dashboard/page/smoothing.js';
+
+function metric(name: string, unit = ''): MetricSummary {
+  return { name, unit, what: '', points: 3, last: 1, min: 0, max: 2 };
+}
+
+function run(name: string, ...metrics: string[]): RunSummary {
+  return {
+    name,
+    status: 'done',
+    reasons: [],
+    iteration: 3,
+    maxIters: 3,
+    tokens: 30,
+    seconds: 1,
+    metrics: metrics.map((each) => metric(each)),
+    detailsVersion: 0,
+  };
+}
+
+test('charts: the training’s first, the losses in one, then a section for each prefix', (t) => {
+  const names = ['val/loss', 'lr', 'train/loss', 'mine', 'analysis/rank/h.0', 'analysis/rank/h.1', 'analysis/drift'];
+  const timing = ['timing/plugin/a', 'timing/plugin/b', 'timing/forward', 'time/elapsed_seconds', 'time/iteration_ms'];
+  const sections = chartSections([...names, ...timing].map((name) => metric(name)));
+  t.deepEqual(
+    sections.map(({ title, charts }) => [
+      title,
+      ...charts.map((chart) => `${chart.title}: ${chart.metrics.join(' ')}`),
+    ]),
+    [
+      ['Training', 'Loss: train/loss val/loss', 'Learning rate: lr', 'mine: mine'],
+      ['Analysis', 'analysis/drift: analysis/drift', 'analysis/rank: analysis/rank/h.0 analysis/rank/h.1'],
+      [
+        'Time',
+        'time/iteration_ms: time/iteration_ms',
+        'timing: timing/forward',
+        'timing/plugin: timing/plugin/a timing/plugin/b',
+      ],
+    ],
+  );
+});
+
+test('every metric is in one chart, and no chart has more lines than can be told apart', (t) => {
+  const name = fc.array(fc.constantFrom('a', 'b', 'timing', 'plugin', 'x'), { minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(
+        name.map((parts) => parts.join('/')),
+        { maxLength: 60 },
+      ),
+      (names) => {
+        const charts = chartSections(names.map((each) => metric(each))).flatMap((section) => section.charts);
+        t.deepEqual(charts.flatMap(({ metrics }) => metrics).sort(), [...names].sort());
+        t.true(charts.every(({ metrics }) => metrics.length <= 8));
+        t.is(new Set(charts.map(({ title }) => title)).size, charts.length);
+      },
+    ),
+  );
+});
+
+test('lines: one run has a colour for each metric, several have one each and dashes for metrics', (t) => {
+  const plan = { title: 'Loss', metrics: ['train/loss', 'val/loss'], unit: 'nats', what: '' };
+  const a = { summary: run('a', 'train/loss', 'val/loss'), colour: 0 };
+  const b = { summary: run('b', 'val/loss'), colour: 3 };
+  const looks = (...runs: (typeof a)[]): [string, string, number][] =>
+    cardLines(plan, runs).map(({ label, colour, dash }) => [label, colour, dash]);
+  t.deepEqual(looks(a), [
+    ['train/loss', '--line-0', 0],
+    ['val/loss', '--line-1', 0],
+  ]);
+  t.deepEqual(looks(a, b), [
+    ['a · train/loss', '--line-0', 0],
+    ['a · val/loss', '--line-0', 1],
+    ['b · val/loss', '--line-3', 1],
+  ]);
+});
+
+test('the value near a place is that of the nearest point', (t) => {
+  const line = { x: [1, 5, 9], y: [10, null, 90] };
+  t.deepEqual(
+    [-3, 1, 2.9, 3.1, 6.9, 7.1, 100].map((place) => valueNear(line, place)),
+    [10, 10, 10, null, null, 90, 90],
+  );
+  t.is(valueNear({ x: [], y: [] }, 1), null);
+});
+
+test('numbers are short, with their unit', (t) => {
+  const written: [string, string][] = [
+    [formatNumber(2.612345), '2.612'],
+    [formatNumber(0.0123456), '0.01235'],
+    [formatNumber(123456.7), '123,457'],
+    [formatNumber(9.898e-4), '9.898e-4'],
+    [formatNumber(1e-3), '0.001'],
+    [formatNumber(0), '0'],
+    [formatNumber(NaN), '–'],
+    [formatNumber(null), '–'],
+    [formatValue(0.213, 'share'), '21.3 %'],
+    [formatValue(75, 's'), '1 min 15 s'],
+    [formatValue(3, 'nats'), '3 nats'],
+    [formatDuration(59.96), '1 min 00 s'],
+    [formatDuration(3 * 3600 + 125), '3 h 02 min'],
+    [formatDuration(100 * 3600), '4 d 04 h'],
+    [formatTick(20_000), '20k'],
+    [formatTick(5000), '5000'],
+    [formatTick(1_250_000), '1.25M'],
+    [formatTick(0.0005), '5e-4'],
+  ];
+  for (const [got, expected] of written) t.is(got, expected);
+});
+
+test('the smoothing slider gives the weight that it shows', (t) => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (slider) => Math.abs(sliderAt(weightAt(slider)) - slider) < 1e-6,
+    ),
+  );
+  t.is(weightAt(0), 0);
+  t.true(Math.abs(weightAt(1) - 0.999) < 1e-9);
+});
