@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { partOfFolder, type Part } from './part.js';
 import { notWritten, PARTIAL, type ShardFacts } from './shard-writer.js';
 
 const META = 'meta.json';
@@ -19,6 +20,23 @@ export class OutputFolder {
     readonly path: string,
     private readonly shown: string,
   ) {}
+
+  /**
+   * @param part that will be a folder of its own in this one, or undefined for the whole
+   * @throws UsageError when what is in the folder, data or parts, does not go together with that
+   */
+  refuseMixed(part: Part | undefined): void {
+    const other = this.#namesThere().find((name) => {
+      const found = partOfFolder(name);
+      return found === undefined ? part !== undefined && OURS.test(name) : found.count !== part?.count;
+    });
+    if (other === undefined) return;
+    const wanted = part === undefined ? 'data that is whole' : `${String(part.count)} parts`;
+    throw new UsageError(
+      'ESP_PREPARE_OUT',
+      `${this.shown} holds ${other}, which does not go together with ${wanted}: name another folder with --out, or remove it`,
+    );
+  }
 
   /** @throws UsageError when data is there already, unless it is to be replaced */
   open(replace: boolean): void {

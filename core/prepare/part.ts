@@ -26,6 +26,12 @@ export function partFolder({ number, count }: Part): string {
   return `part-${String(number)}-of-${String(count)}`;
 }
 
+/** The part whose folder has that name; undefined for other names. */
+export function partOfFolder(name: string): Part | undefined {
+  const [, number, count] = /^part-(\d+)-of-(\d+)$/.exec(name) ?? [];
+  return number === undefined ? undefined : { number: Number(number), count: Number(count) };
+}
+
 /**
  * The inputs of a part, or all of them: the files of each split are dealt in runs of as many, so that the parts, one after the other,
  * are the whole.

@@ -61,8 +61,9 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
   const { part } = request;
   const { inputs: own, goesOn } = inputsOfPart(found, part);
   for (const input of own) if (input.format === 'parquet') await rowSlices(input, request.field);
-  const out = part === undefined ? request.out : path.join(request.out, partFolder(part));
-  const output = new OutputFolder(path.resolve(request.cwd, out), out);
+  const outputIn = (folder: string): OutputFolder => new OutputFolder(path.resolve(request.cwd, folder), folder);
+  outputIn(request.out).refuseMixed(part);
+  const output = outputIn(part === undefined ? request.out : path.join(request.out, partFolder(part)));
   try {
     output.open(request.replace);
     const inputs: Input[] = [];

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError, type Split } from '../../core/index.js';
+import { partName, partOfFolder, UsageError, type Split } from '../../core/index.js';
 import { readMeta, refuseOtherFiles, refuseUnfinished, tokenizerIn, type Meta } from './meta.js';
 import type { ShardFile } from './reader.js';
 import { shardFiles, shardOf } from './shards.js';
@@ -67,27 +67,26 @@ function look(folder: string, name: string): Folder {
 
 /** `part-2-of-4` and its like within a folder, by number; the folder itself where it has none. */
 function partsOf(folder: string, name: string): string[] {
-  const pattern = /^part-(\d+)-of-(\d+)$/;
   // What is no folder is refused where it is looked into.
   const names = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder) : [];
-  const parts = names.flatMap((part) => {
-    const [, number, count] = pattern.exec(part) ?? [];
-    return number === undefined ? [] : [{ part, number: Number(number), count: Number(count) }];
+  const parts = names.flatMap((file) => {
+    const part = partOfFolder(file);
+    return part === undefined ? [] : [{ file, ...part }];
   });
   const [first] = parts;
   if (first === undefined) return [folder];
   const refuse = (what: string): UsageError => new UsageError('ESP_DATA_PARTS', `data.dir ${name}: ${what}`);
   const other = parts.find(({ count }) => count !== first.count);
-  if (other !== undefined) throw refuse(`${first.part} and ${other.part} are of different preparations; remove one`);
+  if (other !== undefined) throw refuse(`${first.file} and ${other.file} are of different preparations; remove one`);
   if (names.some((file) => file.endsWith('.bin')))
-    throw refuse(`it holds ${first.part} and token files of its own; move one of them to another folder`);
-  const sorted = [...parts].sort((a, b) => a.number - b.number);
+    throw refuse(`it holds ${first.file} and token files of its own; move one of them to another folder`);
+  const sorted = parts.sort((a, b) => a.number - b.number);
   const missing = Array.from({ length: first.count }, (_, i) => i + 1).find((n, i) => sorted[i]?.number !== n);
   if (missing !== undefined) {
-    const part = `${String(missing)}/${String(first.count)}`;
+    const part = partName({ number: missing, count: first.count });
     throw refuse(`part ${part} is not there; prepare it with --part ${part}`);
   }
-  return sorted.map(({ part }) => path.join(folder, part));
+  return sorted.map(({ file }) => path.join(folder, file));
 }
 
 function vocabularyOf({ meta }: Folder): string {

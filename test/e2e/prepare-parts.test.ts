@@ -82,6 +82,12 @@ test('parts that cannot be are refused, and one that fails leaves the others', a
   const stdin = await piped(cwd, 'text', 'prepare', '-', '-o', 'data', '-t', 'bytes', '--part', '1/1');
   t.regex(stdin.err, /standard input cannot be divided/);
   t.false(existsSync(path.join(cwd, 'data')));
+  mkdirSync(path.join(cwd, 'data/part-1-of-2'), { recursive: true });
+  t.regex(
+    (await prepare(cwd, 'data', '-t', 'bytes', '--part', '1/3')).err,
+    /holds part-1-of-2.*with 3 parts: name another/,
+  );
+  t.regex((await prepare(cwd, 'data', '-t', 'bytes', '--force')).err, /holds part-1-of-2.*with data that is whole/);
   writeFileSync(path.join(cwd, 'text-4.txt'), Uint8Array.of(0x61, 0xff));
   const [first, last] = await Promise.all(
     [1, 5].map((i) => prepare(cwd, 'new/data', '-t', 'bytes', '--val', 'held-*.txt', '--part', `${String(i)}/5`)),
