@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { Matrix as Dense, QrDecomposition } from 'ml-matrix';
@@ -12,6 +14,7 @@ import { alignedSimilarity, rankUtilisation } from '../../plugins/analysis/spect
 import { quantile } from '../../plugins/analysis/statistics.js';
 import { viewModel } from '../../plugins/gpt/inspect.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { emptyFolder } from '../e2e/command.js';
 
 const TOLERANCE = 1e-5;
 const fixture = z.record(
@@ -44,6 +47,27 @@ for (const [name, { model, tokens, windows, values }] of Object.entries(cases)) 
     }
   });
 }
+
+const python = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
+
+test('what is expected is what NumPy and SciPy say today', (t) => {
+  try {
+    execFileSync(python, ['-c', 'import scipy, safetensors.numpy'], { stdio: 'ignore' });
+  } catch {
+    t.log(`skipped: ${python} has no scipy and safetensors (set ESPALIER_PEERS_PYTHON)`);
+    t.pass();
+    return;
+  }
+  const folder = emptyFolder(t);
+  execFileSync(python, ['test/fixtures/analysis/make.py', folder], { stdio: 'pipe' });
+  const made = fixture.parse(JSON.parse(readFileSync(path.join(folder, 'expected.json'), 'utf8')));
+  for (const [name, { values, ...given }] of Object.entries(cases)) {
+    t.deepEqual({ ...made[name], values: {} }, { ...given, values: {} });
+    for (const [metric, value] of Object.entries(values)) {
+      t.true(Math.abs((made[name]?.values[metric] ?? NaN) - value) < 1e-9, `${name}: ${metric}`);
+    }
+  }
+});
 
 function randomMatrix(seed: number, rows: number, columns: number): Matrix {
   const random = new RandomStreams(seed).at('matrix', 0);
