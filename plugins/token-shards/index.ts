@@ -36,7 +36,7 @@ const options = z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .optional()
       .describe(
-        'a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them; or a list of such folders with one vocabulary',
+        'a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them, or of the parts of a preparation; or a list of such folders with one vocabulary',
       ),
     val_fraction: z
       .number()
