@@ -29,6 +29,7 @@ export { prefetchOptions, WindowBatches, type WindowParts } from './data/window-
 export { openSharedModule } from './data/open-shared.js';
 export { permutation } from './data/permutation.js';
 export { readVocabMap, shrunkenIds, type VocabMap } from './data/vocab-map.js';
+export { partName, partOfFolder, type Part } from './prepare/part.js';
 export { MemoryReader } from './data/memory-reader.js';
 export * from './ops/index.js';
 export { copySnapshot, writeCheckpoint, type SnapshotCopy } from './checkpoint/write.js';

@@ -1,7 +1,9 @@
 import { constants } from 'node:os';
+import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { formats, type Format } from '../prepare/inputs.js';
+import { partFolder, type Part } from '../prepare/part.js';
 import { prepare, type PreparedData, type PrepareRequest } from '../prepare/prepare.js';
 import { version } from '../run/create.js';
 import type { TokenizerChoice } from '../run/tokenizers.js';
@@ -17,6 +19,7 @@ interface PrepareFlags {
   valShare?: number;
   shardTokens: number;
   workers?: number;
+  part?: Part;
   force?: boolean;
   json?: boolean;
   quiet?: boolean;
@@ -49,6 +52,11 @@ export function prepareCommand(program: Command, setExitCode: SetExitCode): void
     )
     .option('--shard-tokens <count>', 'tokens in a shard', positive, 100_000_000)
     .option('--workers <count>', 'threads that encode (default: one for each core)', positive)
+    .option(
+      '--part <i/n>',
+      'prepare the i-th of n parts of the files, into its own folder within --out; one command for each, on any machine',
+      part,
+    )
     .option('--force', 'replace the data that is in the folder')
     .option('--json', 'print what was made as JSON')
     .option('-q, --quiet', 'print errors alone')
@@ -76,7 +84,7 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
   try {
     const data = await prepare(requestOf(inputs, flags, terminal, stop.signal));
-    if (flags.json === true || flags.quiet !== true) print(flags.json, data, () => summary(data, flags.out));
+    if (flags.json === true || flags.quiet !== true) print(flags.json, data, () => summary(data, flags));
     return 0;
   } catch (thrown) {
     if (!stop.signal.aborted) throw thrown;
@@ -105,6 +113,7 @@ function requestOf(
     valShare: flags.valShare ?? DEFAULT_VAL_SHARE,
     shardTokens: flags.shardTokens,
     workers: flags.workers,
+    part: flags.part,
     replace: flags.force ?? false,
     terminal,
     signal,
@@ -117,7 +126,7 @@ function tokenizerChoice(name: string): TokenizerChoice {
   return name.endsWith('.json') ? { use: 'hf', options: { file: name } } : { use: name, options: {} };
 }
 
-function summary(data: PreparedData, out: string): string {
+function summary(data: PreparedData, { out, part }: PrepareFlags): string {
   const split = (name: 'train' | 'val'): string => {
     const shards = data.shards[name].length;
     const tokens = data.tokens[name].toLocaleString('en-US');
@@ -125,10 +134,10 @@ function summary(data: PreparedData, out: string): string {
     return `  ${name.padEnd(5)}  ${tokens} tokens of ${documents} ${documents === '1' ? 'text' : 'texts'}, in ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`;
   };
   return [
-    `${out}: tokenizer ${data.tokenizer.tokenizer}, vocabulary of ${data.vocab_size.toLocaleString('en-US')}, ${data.dtype}`,
+    `${part === undefined ? out : path.join(out, partFolder(part))}: tokenizer ${data.tokenizer.tokenizer}, vocabulary of ${data.vocab_size.toLocaleString('en-US')}, ${data.dtype}`,
     split('train'),
     split('val'),
-    `train on it: espalier train --preset NAME --set data.dir=${out}`,
+    `${part === undefined ? 'train on it' : `when all ${String(part.count)} parts are there`}: espalier train --preset NAME --set data.dir=${out}`,
   ].join('\n');
 }
 
@@ -136,6 +145,13 @@ function share(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < 1)) throw new InvalidArgumentError('give a number between 0 and 1.');
   return value;
+}
+
+function part(text: string): Part {
+  const [, number, count] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  const [i, n] = [Number(number), Number(count)];
+  if (!(i >= 1 && i <= n)) throw new InvalidArgumentError('give i/n, i from 1 to n: 2/4 is the second of four parts.');
+  return { number: i, count: n };
 }
 
 function positive(text: string): number {

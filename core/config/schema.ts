@@ -43,7 +43,7 @@ export const coreSchema = z.strictObject({
   train: z
     .strictObject({
       max_iters: iterations.default(2000).describe('iterations the run ends at'),
-      batch_size: z.int().min(1).default(12).describe('windows in a micro-batch'),
+      batch_size: z.int().min(1).default(12).describe('windows in a micro-batch, of each rank where several train'),
       gradient_accumulation_steps: z.int().min(1).default(1).describe('micro-batches an iteration'),
       grad_clip: z.number().min(0).default(1).describe('largest global norm of the gradients; 0 clips nothing'),
     })

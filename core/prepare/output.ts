@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { partOfFolder, type Part } from './part.js';
 import { notWritten, PARTIAL, type ShardFacts } from './shard-writer.js';
 
 const META = 'meta.json';
@@ -19,6 +20,23 @@ export class OutputFolder {
     readonly path: string,
     private readonly shown: string,
   ) {}
+
+  /**
+   * @param part that will be a folder of its own in this one, or undefined for the whole
+   * @throws UsageError when what is in the folder, data or parts, does not go together with that
+   */
+  refuseMixed(part: Part | undefined): void {
+    const other = this.#namesThere().find((name) => {
+      const found = partOfFolder(name);
+      return found === undefined ? part !== undefined && OURS.test(name) : found.count !== part?.count;
+    });
+    if (other === undefined) return;
+    const wanted = part === undefined ? 'data that is whole' : `${String(part.count)} parts`;
+    throw new UsageError(
+      'ESP_PREPARE_OUT',
+      `${this.shown} holds ${other}, which does not go together with ${wanted}: name another folder with --out, or remove it`,
+    );
+  }
 
   /** @throws UsageError when data is there already, unless it is to be replaced */
   open(replace: boolean): void {
@@ -58,7 +76,20 @@ export class OutputFolder {
   abandon(): void {
     if (!this.#opened) return;
     if (this.#made === undefined) this.#removePartial();
-    else rmSync(this.#made, { recursive: true, force: true });
+    else this.#removeMade(this.#made);
+  }
+
+  /** The folder, and those above it that were made for it and that nothing else came into (another part). */
+  #removeMade(topmost: string): void {
+    rmSync(this.path, { recursive: true, force: true });
+    for (let folder = this.path; folder !== topmost;) {
+      folder = path.dirname(folder);
+      try {
+        rmdirSync(folder);
+      } catch {
+        return;
+      }
+    }
   }
 
   #namesThere(): string[] {

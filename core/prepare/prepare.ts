@@ -10,6 +10,7 @@ import { keepStandardInput, valStartsOf } from './measure.js';
 import { OutputFolder } from './output.js';
 import { rowSlices } from './parquet.js';
 import { WorkerPool } from './pool.js';
+import { inputsOfPart, partFolder, partName, type Part } from './part.js';
 import { PrepareProgress } from './progress.js';
 import { bytesPerToken } from './shard-writer.js';
 import { Splits, type SplitFacts } from './splits.js';
@@ -25,6 +26,8 @@ export interface PrepareRequest extends InputChoice {
   readonly shardTokens: number;
   /** Worker threads; undefined: one for each core. */
   readonly workers: number | undefined;
+  /** Prepares a part of the inputs, into a folder of its own within `out`; undefined: all of them. */
+  readonly part: Part | undefined;
   /** Replaces data that is in the folder. */
   readonly replace: boolean;
   readonly terminal: Terminal;
@@ -55,16 +58,20 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
   const found = await findInputs(request, request.cwd);
   const factory = await new TokenizersByName(request.cwd).factory(request.tokenizer);
   const ready = factory.combine === undefined ? factory.forText('') : undefined;
-  for (const input of found) if (input.format === 'parquet') await rowSlices(input, request.field);
-  const output = new OutputFolder(path.resolve(request.cwd, request.out), request.out);
+  const { part } = request;
+  const { inputs: own, goesOn } = inputsOfPart(found, part);
+  for (const input of own) if (input.format === 'parquet') await rowSlices(input, request.field);
+  const outputIn = (folder: string): OutputFolder => new OutputFolder(path.resolve(request.cwd, folder), folder);
+  outputIn(request.out).refuseMixed(part);
+  const output = outputIn(part === undefined ? request.out : path.join(request.out, partFolder(part)));
   try {
     output.open(request.replace);
     const inputs: Input[] = [];
-    for (const input of found) {
+    for (const input of own) {
       const twice = ready === undefined || (input.format === 'text' && input.split === undefined);
       inputs.push(input.file === null && twice ? await keepStandardInput(input, output.path, request.signal) : input);
     }
-    const progress = new PrepareProgress(request.terminal, totalSize(inputs));
+    const progress = new PrepareProgress(request.terminal);
     const options: JobOptions = {
       field: request.field,
       valStarts: await valStartsOf(inputs, request.valShare, request.signal),
@@ -72,15 +79,17 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
         progress.read(bytes);
       },
     };
-    const jobs = (): AsyncGenerator<Job> => jobsOf(inputs, options);
     const setup = { cwd: request.cwd, choice: request.tokenizer };
     const pool = new WorkerPool(request.workers ?? availableParallelism(), setup);
     try {
       const work = { pool, progress, signal: request.signal };
-      const tokenizer = ready ?? (await learn(jobs(), factory, work));
-      const splits = await encode(jobs(), tokenizer, new Splits(output.path, tokenizer, request), work);
-      const data = describe(tokenizer, splits, inputs, request);
-      output.commit([...splits.train.shards, ...splits.val.shards], data);
+      // Every part learns from all inputs: the parts have one vocabulary.
+      const learnt = part === undefined ? inputs : found;
+      const tokenizer = ready ?? (await learn(learnt, options, factory, work));
+      const splits = new Splits(output.path, tokenizer, { ...request, goesOn });
+      const written = await encode(inputs, options, tokenizer, splits, work);
+      const data = describe(tokenizer, written, inputs, request);
+      output.commit([...written.train.shards, ...written.val.shards], data);
       return data;
     } finally {
       await pool.close();
@@ -99,10 +108,15 @@ interface Work {
 }
 
 /** Reads everything once for a tokenizer that is made of the text. */
-async function learn(jobs: AsyncGenerator<Job>, factory: TokenizerFactory, work: Work): Promise<Tokenizer> {
+async function learn(
+  inputs: readonly Input[],
+  options: JobOptions,
+  factory: TokenizerFactory,
+  work: Work,
+): Promise<Tokenizer> {
   const learned = new Map<string, TokenizerState>();
-  work.progress.start('reading the vocabulary');
-  await eachAnswer(jobs, undefined, work, (_job, answer) => {
+  work.progress.start('reading the vocabulary', totalSize(inputs));
+  await eachAnswer(jobsOf(inputs, options), undefined, work, (_job, answer) => {
     if (answer.learned !== undefined) learned.set(JSON.stringify(answer.learned), answer.learned);
   });
   const combined = factory.combine?.([...learned.values()]);
@@ -111,14 +125,15 @@ async function learn(jobs: AsyncGenerator<Job>, factory: TokenizerFactory, work:
 }
 
 async function encode(
-  jobs: AsyncGenerator<Job>,
+  inputs: readonly Input[],
+  options: JobOptions,
   tokenizer: Tokenizer,
   splits: Splits,
   work: Work,
 ): Promise<ReturnType<Splits['finish']>> {
-  work.progress.start('encoding');
+  work.progress.start('encoding', totalSize(inputs));
   try {
-    await eachAnswer(jobs, tokenizer.state(), work, (job, answer) => {
+    await eachAnswer(jobsOf(inputs, options), tokenizer.state(), work, (job, answer) => {
       splits.put(job, answer);
     });
     return splits.finish();
@@ -189,6 +204,7 @@ function describe(
       ...(request.val.length > 0 ? {} : { val_share: request.valShare }),
       ...(records ? { field: request.field } : {}),
       shard_tokens: request.shardTokens,
+      ...(request.part === undefined ? {} : { part: partName(request.part) }),
     },
   };
 }

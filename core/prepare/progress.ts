@@ -13,15 +13,14 @@ export class PrepareProgress {
   #started = performance.now();
   #shown = performance.now();
 
-  constructor(
-    private readonly terminal: Terminal,
-    /** Bytes of all inputs; undefined where standard input is one of them. */
-    private readonly total: number | undefined,
-  ) {}
+  #total: number | undefined;
 
-  /** A new pass over the inputs begins. */
-  start(what: string): void {
+  constructor(private readonly terminal: Terminal) {}
+
+  /** A new pass over inputs begins. @param total bytes of them; undefined where standard input is one */
+  start(what: string, total: number | undefined): void {
     this.#what = what;
+    this.#total = total;
     this.#read = 0;
     this.#text = 0;
     this.#started = performance.now();
@@ -56,8 +55,8 @@ export class PrepareProgress {
 
   #line(now: number): string {
     const facts = [this.#what, this.#speed(now)];
-    if (this.total !== undefined && this.#read > 0) {
-      const share = Math.min(1, this.#read / this.total);
+    if (this.#total !== undefined && this.#read > 0) {
+      const share = Math.min(1, this.#read / this.#total);
       const left = Math.round(((now - this.#started) / 1000) * (1 / share - 1));
       const time = cliProgress.Format.TimeFormat(left, { autopadding: false, autopaddingChar: '' }, 1);
       facts.push(`${(100 * share).toFixed(0)} %`, `${time} left`);

@@ -1,6 +1,7 @@
 import type { Split, Tokenizer } from '../contracts/data.js';
 import { UsageError } from '../errors.js';
 import type { Job } from './jobs.js';
+import type { Part } from './part.js';
 import { bytesPerToken, ShardWriter, type ShardFacts, type Tokens } from './shard-writer.js';
 import type { Answer } from './worker.js';
 
@@ -9,6 +10,16 @@ export interface SplitFacts {
   readonly tokens: number;
   readonly documents: number;
   readonly shards: readonly ShardFacts[];
+}
+
+/** How documents are divided. */
+export interface SplitOptions {
+  readonly shardTokens: number;
+  readonly valShare: number;
+  /** A part of a larger whole, which may lack a split. */
+  readonly part: Part | undefined;
+  /** For each split, whether something stands before its first document, in an earlier part. */
+  readonly goesOn: Readonly<Record<Split, boolean>>;
 }
 
 /** Sends documents to training or validation shards, with the end-of-text token between them. */
@@ -21,7 +32,7 @@ export class Splits {
   constructor(
     folder: string,
     { vocabSize, endOfText }: Tokenizer,
-    private readonly options: { readonly shardTokens: number; readonly valShare: number },
+    private readonly options: SplitOptions,
   ) {
     const width = bytesPerToken(vocabSize);
     this.#writers = {
@@ -40,7 +51,7 @@ export class Splits {
     }
   }
 
-  /** @throws UsageError when a split has no token */
+  /** @throws UsageError when a split of the whole has no token */
   finish(): Record<Split, SplitFacts> {
     const facts = (split: Split): SplitFacts => {
       const writer = this.#writers[split];
@@ -49,7 +60,7 @@ export class Splits {
     };
     const all = { train: facts('train'), val: facts('val') };
     const empty = (['train', 'val'] as const).find((split) => all[split].tokens === 0);
-    if (empty === undefined) return all;
+    if (empty === undefined || this.options.part !== undefined) return all;
     const counts = `${String(this.#documents.train)} documents for training and ${String(this.#documents.val)} for validation`;
     throw new UsageError(
       'ESP_PREPARE_SPLIT',
@@ -64,7 +75,8 @@ export class Splits {
   #putText(split: Split, starts: boolean, tokens: Tokens): void {
     const writer = this.#writers[split];
     if (starts) {
-      if (this.#documents[split] > 0 && this.#separator !== undefined) writer.write(this.#separator);
+      const follows = this.#documents[split] > 0 || this.options.goesOn[split];
+      if (follows && this.#separator !== undefined) writer.write(this.#separator);
       this.#documents[split]++;
     }
     writer.write(tokens);

@@ -226,8 +226,8 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
 }
 
 function otherShape(was: BatchShape, is: BatchShape): string {
-  const size = ({ batchSize, blockSize }: BatchShape): string => `${String(batchSize)} windows of ${String(blockSize)}`;
-  return `curriculum: the micro-batch of all ranks is ${size(is)} and was ${size(was)}: its candidates are chosen anew; what was served counts as before`;
+  const size = ({ batchSize, blockSize }: BatchShape): string => `${String(batchSize)} × ${String(blockSize)} tokens`;
+  return `curriculum: a micro-batch, of all ranks together, is ${size(is)} and was ${size(was)}: candidates are chosen anew; what was served counts as before`;
 }
 
 /** What this round has left goes back to the candidates, to be ranked with them. */

@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { z } from 'zod';
 import {
   Dataset,
@@ -9,6 +8,7 @@ import {
   On,
   Plugin,
   PluginConfig,
+  Ranks,
   RunFolder,
   TokenizerFactory,
   Tokenizers,
@@ -19,9 +19,10 @@ import {
   type TokenReader,
 } from '../../core/index.js';
 import { changed, contentOf, contentSchema, difference, type Content } from './content.js';
-import { readMeta, refuseOtherContent, refuseOtherFiles, refuseUnfinished, tokenizerIn, type Meta } from './meta.js';
-import { ShardReader, type ShardFile } from './reader.js';
-import { scanShards, shardFiles, shardOf } from './shards.js';
+import { common, foldersOf, hashesTold } from './folders.js';
+import { refuseOtherContent, tokenizerIn } from './meta.js';
+import { ShardReader } from './reader.js';
+import { scanShards } from './shards.js';
 import { readText } from './text.js';
 
 const options = z
@@ -73,6 +74,7 @@ export default class TokenShards implements Dataset {
     @inject(TokenizerFactory) private readonly configured: TokenizerFactory,
     @inject(Tokenizers) private readonly tokenizers: Tokenizers,
     @inject(Model) private readonly model: Model,
+    @inject(Ranks) private readonly ranks: Ranks,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
   ) {
@@ -135,13 +137,16 @@ export default class TokenShards implements Dataset {
   }
 
   async #openFolders(names: readonly string[]): Promise<void> {
-    const folders = names.map((name) => this.#look(name));
+    const folders = names.flatMap((name) => foldersOf(this.folder.fromConfig(name), name));
     const meta = common(folders);
     const limit = meta.vocab_size ?? (this.model.vocabSize > 0 ? this.model.vocabSize : Infinity);
     let largest = 0;
+    // Where it is known what they must hold, each rank reads its share, and between them all is checked.
+    const told = limit === Infinity ? new Map<string, string>() : hashesTold(folders);
     const scan = (split: Split): Content[Split] => {
       const shards = folders.flatMap(({ found }) => found[split]);
-      const scanned = scanShards(shards, limit);
+      const others = shards.filter((_, i) => i % this.ranks.size !== this.ranks.rank).map(({ file }) => file);
+      const scanned = scanShards(shards, limit, new Map([...told].filter(([file]) => others.includes(file))));
       this.#splits.set(split, scanned.reader);
       for (const each of folders) refuseOtherContent(each.folder, each.meta, scanned.hashes);
       largest = Math.max(largest, scanned.largest);
@@ -152,48 +157,4 @@ export default class TokenShards implements Dataset {
     const state = tokenizerIn(meta);
     if (state !== undefined) this.tokenizer = await this.tokenizers.fromState(state, this.configured);
   }
-
-  /** What is in a folder, without reading its tokens. */
-  #look(name: string): Folder {
-    const folder = this.folder.fromConfig(name);
-    refuseUnfinished(folder, name);
-    const meta = readMeta(path.join(folder, 'meta.json'));
-    const files = { train: shardFiles(folder, 'train'), val: shardFiles(folder, 'val') };
-    refuseOtherFiles(folder, meta, files);
-    const open = (split: Split): ShardFile[] => {
-      if (files[split].length === 0)
-        throw new UsageError('ESP_DATA_DIR', `data.dir ${name} has no ${split}.bin and no ${split} shards`);
-      return files[split].map((file) => shardOf(file, name, meta.dtype === 'uint32' ? 4 : 2));
-    };
-    return { name, folder, meta, found: { train: open('train'), val: open('val') } };
-  }
-}
-
-interface Folder {
-  readonly name: string;
-  readonly folder: string;
-  readonly meta: Meta;
-  readonly found: Readonly<Record<Split, ShardFile[]>>;
-}
-
-/** What holds for all folders. @throws UsageError when two have not the same vocabulary */
-function common(folders: readonly Folder[]): Meta {
-  const [first, ...others] = folders;
-  if (first === undefined) return {};
-  for (const other of others) {
-    const same =
-      other.meta.vocab_size === first.meta.vocab_size &&
-      JSON.stringify(tokenizerIn(other.meta)) === JSON.stringify(tokenizerIn(first.meta));
-    if (same) continue;
-    throw new UsageError(
-      'ESP_DATA_CORPORA',
-      `data.dir: ${first.name} (${vocabularyOf(first)}) and ${other.name} (${vocabularyOf(other)}) have different vocabularies; prepare them with one tokenizer`,
-    );
-  }
-  return first.meta;
-}
-
-function vocabularyOf({ meta }: Folder): string {
-  const size = meta.vocab_size === undefined ? 'size unknown' : `${String(meta.vocab_size)} tokens`;
-  return `tokenizer ${tokenizerIn(meta)?.tokenizer ?? 'unknown'}, ${size}`;
 }

@@ -89,6 +89,11 @@ export class ShardReader implements TokenReader {
 
   close(): void {
     this.#closed = true;
+    this.closeFiles();
+  }
+
+  /** Until they are read again. */
+  closeFiles(): void {
     for (const descriptor of this.#open.values()) closeSync(descriptor);
     this.#open.clear();
   }

@@ -31,19 +31,25 @@ export function shardOf(file: string, corpus: string, bytesPerToken: 2 | 4): Sha
 export interface Scanned {
   readonly reader: ShardReader;
   readonly largest: number;
-  /** SHA-256 of each file's tokens. */
+  /** SHA-256 of each file's tokens, read or told. */
   readonly hashes: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads every token once.
+ * Reads every token once, one file after the other.
+ * @param told SHA-256 of files that are not read, as another rank reads them, by file
  * @throws UsageError naming file and position of the first id that is not below `vocabSize`
  */
-export function scanShards(shards: readonly ShardFile[], vocabSize: number): Scanned {
-  const hashes = new Map<string, string>();
+export function scanShards(
+  shards: readonly ShardFile[],
+  vocabSize: number,
+  told: ReadonlyMap<string, string> = new Map(),
+): Scanned {
+  const hashes = new Map(told);
   const reader = new ShardReader(shards, hashes, (message) => new UsageError('ESP_SHARD_CHANGED', message));
   let largest = 0;
   for (const shard of shards) {
+    if (told.has(shard.file)) continue;
     const digest = createHash('sha256');
     for (let at = 0; at < shard.length; at += SCAN_TOKENS) {
       const bytes = reader.readBytes(shard, at, Math.min(SCAN_TOKENS, shard.length - at));
@@ -53,6 +59,7 @@ export function scanShards(shards: readonly ShardFile[], vocabSize: number): Sca
       if (largest >= vocabSize) throw overVocabulary(shard.file, at, tokens, vocabSize);
     }
     hashes.set(shard.file, digest.digest('hex'));
+    reader.closeFiles();
   }
   return { reader, largest, hashes };
 }

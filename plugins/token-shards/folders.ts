@@ -1,0 +1,95 @@
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { partName, partOfFolder, UsageError, type Split } from '../../core/index.js';
+import { readMeta, refuseOtherFiles, refuseUnfinished, tokenizerIn, type Meta } from './meta.js';
+import type { ShardFile } from './reader.js';
+import { shardFiles, shardOf } from './shards.js';
+
+/** A folder of token files, before its tokens are read. */
+export interface Folder {
+  /** As the config names it, or the folder whose part it is. */
+  readonly name: string;
+  readonly folder: string;
+  readonly meta: Meta;
+  readonly found: Readonly<Record<Split, ShardFile[]>>;
+}
+
+/**
+ * The folder that a config names; or its parts, in order, where `espalier prepare --part` made them.
+ * @throws UsageError when a split, or a part, is missing
+ */
+export function foldersOf(folder: string, name: string): Folder[] {
+  const folders = partsOf(folder, name).map((part) => look(part, name));
+  for (const split of ['train', 'val'] as const) {
+    if (folders.every(({ found }) => found[split].length === 0))
+      throw new UsageError('ESP_DATA_DIR', `data.dir ${name} has no ${split}.bin and no ${split} shards`);
+  }
+  return folders;
+}
+
+/** What holds for all folders. @throws UsageError when two have not the same vocabulary */
+export function common(folders: readonly Folder[]): Meta {
+  const [first, ...others] = folders;
+  if (first === undefined) return {};
+  for (const other of others) {
+    const same =
+      other.meta.vocab_size === first.meta.vocab_size &&
+      JSON.stringify(tokenizerIn(other.meta)) === JSON.stringify(tokenizerIn(first.meta));
+    if (same) continue;
+    throw new UsageError(
+      'ESP_DATA_CORPORA',
+      `data.dir: ${first.name} (${vocabularyOf(first)}) and ${other.name} (${vocabularyOf(other)}) have different vocabularies; prepare them with one tokenizer`,
+    );
+  }
+  return first.meta;
+}
+
+/** SHA-256 of every file whose `meta.json` tells it, by file. */
+export function hashesTold(folders: readonly Folder[]): Map<string, string> {
+  const told = new Map<string, string>();
+  for (const { folder, meta } of folders) {
+    for (const { file, sha256 } of [...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])]) {
+      told.set(path.join(folder, file), sha256);
+    }
+  }
+  return told;
+}
+
+function look(folder: string, name: string): Folder {
+  refuseUnfinished(folder, name);
+  const meta = readMeta(path.join(folder, 'meta.json'));
+  const files = { train: shardFiles(folder, 'train'), val: shardFiles(folder, 'val') };
+  refuseOtherFiles(folder, meta, files);
+  const open = (split: Split): ShardFile[] =>
+    files[split].map((file) => shardOf(file, name, meta.dtype === 'uint32' ? 4 : 2));
+  return { name, folder, meta, found: { train: open('train'), val: open('val') } };
+}
+
+/** `part-2-of-4` and its like within a folder, by number; the folder itself where it has none. */
+function partsOf(folder: string, name: string): string[] {
+  // What is no folder is refused where it is looked into.
+  const names = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder) : [];
+  const parts = names.flatMap((file) => {
+    const part = partOfFolder(file);
+    return part === undefined ? [] : [{ file, ...part }];
+  });
+  const [first] = parts;
+  if (first === undefined) return [folder];
+  const refuse = (what: string): UsageError => new UsageError('ESP_DATA_PARTS', `data.dir ${name}: ${what}`);
+  const other = parts.find(({ count }) => count !== first.count);
+  if (other !== undefined) throw refuse(`${first.file} and ${other.file} are of different preparations; remove one`);
+  if (names.some((file) => file.endsWith('.bin')))
+    throw refuse(`it holds ${first.file} and token files of its own; move one of them to another folder`);
+  const sorted = parts.sort((a, b) => a.number - b.number);
+  const missing = Array.from({ length: first.count }, (_, i) => i + 1).find((n, i) => sorted[i]?.number !== n);
+  if (missing !== undefined) {
+    const part = partName({ number: missing, count: first.count });
+    throw refuse(`part ${part} is not there; prepare it with --part ${part}`);
+  }
+  return sorted.map(({ file }) => path.join(folder, file));
+}
+
+function vocabularyOf({ meta }: Folder): string {
+  const size = meta.vocab_size === undefined ? 'size unknown' : `${String(meta.vocab_size)} tokens`;
+  return `tokenizer ${tokenizerIn(meta)?.tokenizer ?? 'unknown'}, ${size}`;
+}
