@@ -25,6 +25,7 @@ const COLLECTIVE = ['void *', 'int', 'intptr_t', 'void *', 'int', 'intptr_t', 'i
 export class Mpi {
   readonly description: string;
   readonly #library: LibraryHandle;
+  readonly #abi: Abi;
   readonly #constants: Constants;
   readonly #size: number;
   /** The call before. */
@@ -33,6 +34,7 @@ export class Mpi {
   /** Joins the job, when all its processes have come. @throws UsageError when the library sees another job than `launch` */
   constructor({ handle, abi, description }: Library, launch: Launch) {
     this.#library = handle;
+    this.#abi = abi;
     this.description = description;
     this.#constants = constantsOf(abi, handle);
     const provided = cell();
@@ -69,12 +71,13 @@ export class Mpi {
   }
 
   /**
-   * Leaves when every rank does, and ends this process, at once: were its threads to end one by one, those that called
-   * Open MPI would free what it has freed (4.1.4 over TCP: a segmentation fault).
+   * Leaves when every rank does; for a process that is about to end. Under Open MPI it ends here: were its threads to
+   * end one by one, those that called MPI would free what it has freed (4.1.4 over TCP: a segmentation fault).
    */
   leave(exitCode: number): void {
     const finalize: Call<[]> = this.#library.func('MPI_Finalize', 'int', []);
     check('MPI_Finalize', finalize());
+    if (this.#abi !== 'openmpi') return;
     // What else would be lost; it does nothing where no coverage is asked for.
     takeCoverage();
     const exit: (code: number) => void = koffi.load(null).func('_exit', 'void', ['int']);
