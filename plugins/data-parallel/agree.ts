@@ -16,19 +16,27 @@ const requestsSchema = z.strictObject({
   ),
 });
 
+/** What says whose a stop is. */
+const OF_RANK = / \(rank \d+\)$/;
+
 /** As it travels; nothing where nothing is asked for. */
 export function said(requests: Requests): string {
   const { stops, evaluation, checkpoints, rollbacks } = requests;
   return stops.length + checkpoints.length + rollbacks.length > 0 || evaluation ? JSON.stringify(requests) : '';
 }
 
-/** What any rank asked for, all ranks do. A stop that rank 0 did not ask for says whose it is. */
-export function agreed(all: readonly string[]): Requests {
+/**
+ * What any rank asked for, all ranks do. A stop that rank 0 did not ask for says whose it is.
+ * @param before what was agreed on so far: one signal reaches ranks at different times, and is served once
+ */
+export function agreed(all: readonly string[], before: Pick<Requests, 'stops' | 'checkpoints'>): Requests {
   const asked = all.map((text) => (text === '' ? undefined : requestsSchema.parse(JSON.parse(text))));
   const stops = new Map<string, string>();
+  const told = new Set(before.stops.map((reason) => reason.replace(OF_RANK, '')));
   for (const [rank, requests] of asked.entries()) {
     for (const reason of requests?.stops ?? []) {
-      if (!stops.has(reason)) stops.set(reason, rank === 0 ? reason : `${reason} (rank ${String(rank)})`);
+      if (!stops.has(reason) && !told.has(reason))
+        stops.set(reason, rank === 0 ? reason : `${reason} (rank ${String(rank)})`);
     }
   }
   const present = asked.filter((requests) => requests !== undefined);
@@ -36,7 +44,9 @@ export function agreed(all: readonly string[]): Requests {
     stops: [...stops.values()],
     exitCode: present.map(({ exitCode }) => exitCode).find((code) => code !== 0) ?? 0,
     evaluation: present.some(({ evaluation }) => evaluation),
-    checkpoints: [...new Set(present.flatMap(({ checkpoints }) => checkpoints))],
+    checkpoints: [...new Set(present.flatMap(({ checkpoints }) => checkpoints))].filter(
+      (kind) => kind !== 'emergency' || !before.checkpoints.includes(kind),
+    ),
     // Ranks that compute the same ask for the same.
     rollbacks: [
       ...new Map(present.flatMap(({ rollbacks }) => rollbacks).map((each) => [JSON.stringify(each), each])).values(),

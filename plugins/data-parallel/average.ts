@@ -7,7 +7,6 @@ export interface Messages {
 }
 
 export interface AverageOptions {
-  readonly rank: number;
   readonly size: number;
   readonly wire: Wire;
   readonly bucketBytes: number;

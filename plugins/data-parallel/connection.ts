@@ -89,7 +89,7 @@ export class Connection implements Ranks {
    * joined joins for that: MPICH's mpiexec takes it for a program without MPI.
    */
   readonly #leave = (exitCode: number): void => {
-    if (this.#done || exitCode === 0) this.#mpi?.finalize();
+    if (this.#done || exitCode === 0) this.#mpi?.leave(exitCode);
     else if (!this.#refused) this.join().abort(exitCode);
   };
 

@@ -19,6 +19,7 @@ import {
   type GradientsReady,
   type IterationEnd,
   type IterationStart,
+  type Requests,
   type RequestsReady,
   type RunEnd,
   type RunStart,
@@ -59,6 +60,8 @@ export default class DataParallel {
   #since = { iterations: 0, ms: 0, communicationMs: 0 };
   /** Iterations done when the weights were last compared. */
   #compared = -1;
+  /** So far. */
+  #agreed: Pick<Requests, 'stops' | 'checkpoints'> = { stops: [], checkpoints: [] };
   #ended = false;
 
   constructor(
@@ -81,10 +84,9 @@ export default class DataParallel {
       this.log.info('data-parallel: one rank (start several with espalier launch -n 4 train …, or with mpirun)');
       return;
     }
-    const { rank, size, onThisMachine } = this.connection;
+    const { size, onThisMachine } = this.connection;
     const mpi = this.connection.join();
     this.#averager = new Averager(mpi, {
-      rank,
       size,
       wire: this.config.wire,
       bucketBytes: this.config.bucket_mb * MEGABYTE,
@@ -157,7 +159,13 @@ export default class DataParallel {
 
   @On('requests:ready')
   async agree(ready: RequestsReady): Promise<void> {
-    if (!this.#alone) ready.requests = agreed(await this.connection.gatherTexts(said(ready.requests)));
+    if (this.#alone) return;
+    ready.requests = agreed(await this.connection.gatherTexts(said(ready.requests)), this.#agreed);
+    const { stops, checkpoints } = ready.requests;
+    this.#agreed = {
+      stops: [...this.#agreed.stops, ...stops],
+      checkpoints: [...this.#agreed.checkpoints, ...checkpoints],
+    };
   }
 
   @On('evaluation:due')

@@ -1,4 +1,4 @@
-// `npm run bench`: measures the native engine beside PyTorch and writes docs/performance.md.
+// `npm run bench`: measures the native engine beside PyTorch and writes docs/performance.md; ranks, and docs/scaling.md.
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -20,6 +20,8 @@ import {
   stepSection,
   writeSections,
 } from './report.js';
+import { measureRanks } from './ranks.js';
+import { averagesSection, modelSection, ranksSection } from './ranks-report.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
 import { measureSteps } from './steps.js';
@@ -33,11 +35,12 @@ interface Flags {
   readonly write: boolean;
 }
 
-const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler'];
+const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler', 'ranks'];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 /** Iterations between analyses: as many as the presets have, fewer where an iteration takes longer. */
 const ANALYSIS_INTERVALS: Readonly<Record<string, number>> = { 'char-small': 250, 'char-base': 50 };
 const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
+const ranksPage = fileURLToPath(new URL('../../../docs/scaling.md', import.meta.url));
 const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 100 };
 
 const program = new Command('npm run bench --')
@@ -46,7 +49,7 @@ const program = new Command('npm run bench --')
   .option('--precision <format>', 'f32, bf16, or auto: f32, and what the engine takes by itself', 'auto')
   .option('--parts <names>', `any of ${PARTS.join(',')}`, PARTS.join(','))
   .option('--json <file>', 'write the figures as JSON too')
-  .option('--no-write', 'leave docs/performance.md as it is')
+  .option('--no-write', 'leave docs/performance.md and docs/scaling.md as they are')
   .parse();
 const flags = program.opts<Flags>();
 
@@ -120,9 +123,18 @@ if (parts.includes('profiler')) {
   figures['profiler'] = results;
   sections.set('profiler', profilerSection(results));
 }
+const ranksSections = new Map<string, string>();
+if (parts.includes('ranks')) {
+  const results = await measureRanks(asked, say);
+  figures['ranks'] = results;
+  ranksSections.set('averages', averagesSection(results));
+  ranksSections.set('ranks', ranksSection(results));
+  ranksSections.set('model', modelSection(results));
+}
 
-for (const section of sections.values()) process.stdout.write(`\n${section}\n`);
+for (const section of [...sections.values(), ...ranksSections.values()]) process.stdout.write(`\n${section}\n`);
 if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(figures, undefined, 2)}\n`);
+if (flags.write && asked.size === Object.keys(shapes).length) await writeSections(ranksPage, ranksSections);
 const partial = asked.size < Object.keys(shapes).length || flags.precision !== 'auto' || python === undefined;
 if (flags.write && partial) say('docs/performance.md keeps its figures: these are not all of them');
 else if (flags.write) await writeSections(page, sections);

@@ -17,6 +17,16 @@ test('after and before are kept, names that are not present are ignored', (t) =>
   t.deepEqual(names(sorted), ['first', 'early', 'late']);
 });
 
+test('before * is before all that do not ask to be earlier', (t) => {
+  const sorted = orderPlugins([
+    plugin('a'),
+    plugin('all', ['needed'], ['*']),
+    plugin('needed'),
+    plugin('b', [], ['all']),
+  ]);
+  t.deepEqual(names(sorted), ['needed', 'b', 'all', 'a']);
+});
+
 test('a cycle is an error that prints it', (t) => {
   const error = t.throws(() => orderPlugins([plugin('a', ['b']), plugin('b', ['c']), plugin('c', ['a'])]), {
     instanceOf: UsageError,

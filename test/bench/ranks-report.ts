@@ -1,0 +1,105 @@
+import { table } from './report.js';
+import type { AverageTime, RanksResult, RanksTime } from './ranks.js';
+import { round } from './statistics.js';
+
+const MACHINES = [2, 4, 16, 64, 256, 1000];
+const ACCUMULATIONS = [1, 16];
+const BUCKETS_MB = [4, 64];
+
+/** What a message costs: a fixed time, and one for each byte. */
+export interface Network {
+  readonly transport: string;
+  /** Milliseconds of one message. */
+  readonly latency: number;
+  /** Milliseconds of one byte, summing it included. */
+  readonly perByte: number;
+}
+
+/**
+ * From the times of two ranks, which exchange a bucket in two messages of half of it each: the smallest size gives the
+ * latency, the largest the time of a byte.
+ */
+export function networks(averages: readonly AverageTime[]): Network[] {
+  return [...new Set(averages.map(({ transport }) => transport))].map((transport) => {
+    const sorted = averages.filter((each) => each.transport === transport).toSorted((a, b) => a.bytes - b.bytes);
+    const [small, large] = [sorted[0], sorted.at(-1)];
+    return {
+      transport,
+      latency: (small?.milliseconds ?? NaN) / 2,
+      perByte: (large?.milliseconds ?? NaN) / (large?.bytes ?? NaN),
+    };
+  });
+}
+
+/**
+ * Time to average `bytes` over so many machines: out and back, each in N - 1 messages a bucket, and 2 (N - 1) / N of the
+ * bytes (two ranks: all of them, once).
+ */
+export function averagingTime({ latency, perByte }: Network, machines: number, bytes: number, bucket: number): number {
+  const buckets = Math.ceil(bytes / bucket);
+  return 2 * (machines - 1) * latency * buckets + 2 * ((machines - 1) / machines) * bytes * perByte;
+}
+
+export function averagesSection({ averages }: RanksResult): string {
+  const heads = ['Over', 'Bytes', 'Time, ms', 'MB/s'];
+  const rows = averages.map(({ transport, bytes, milliseconds }) => [
+    transport,
+    bytes.toLocaleString('en-US'),
+    round(milliseconds, 3),
+    round(bytes / milliseconds / 1000, 1),
+  ]);
+  return table(heads, rows);
+}
+
+export function ranksSection({ launcher, runs }: RanksResult): string {
+  const heads = ['Shape', 'Ranks', 'Wire', 'Processes alone, ms', 'Ranks, ms', 'Efficiency', 'Communication'];
+  const rows = runs.map(({ shape, ranks, wire, independentMs, ranksMs, communicationMs }) => [
+    shape,
+    `${String(ranks)} (${launcher})`,
+    wire,
+    round(independentMs),
+    round(ranksMs),
+    percent(independentMs / ranksMs),
+    percent(communicationMs / ranksMs),
+  ]);
+  return table(heads, rows);
+}
+
+/** Efficiency on N machines: the time of an iteration alone, over that time and the averaging's. */
+export function modelSection({ averages, runs }: RanksResult): string {
+  const network = networks(averages).at(-1);
+  if (network === undefined) return '';
+  const shapes = runs.filter(({ wire }) => wire === 'f32');
+  const cases = shapes.flatMap((run) =>
+    ACCUMULATIONS.flatMap((accumulation) => BUCKETS_MB.map((bucket) => ({ run, accumulation, bucket }))),
+  );
+  const heads = [
+    'Shape',
+    'Accumulation',
+    '`bucket_mb`',
+    ...MACHINES.map((n) => `${n.toLocaleString('en-US')} machines`),
+  ];
+  const rows = cases.map(({ run, accumulation, bucket }) => [
+    run.shape,
+    String(accumulation),
+    String(bucket),
+    ...MACHINES.map((machines) => percent(efficiency(network, run, machines, accumulation, bucket * 1e6))),
+  ]);
+  const measured = `Measured over ${network.transport}: ${round(1000 * network.latency, 0)} µs a message, ${round(1 / network.perByte / 1000, 0)} MB/s.`;
+  return `${measured}\n\n${table(heads, rows)}`;
+}
+
+function efficiency(
+  network: Network,
+  { independentMs, bytes }: RanksTime,
+  machines: number,
+  accumulation: number,
+  bucket: number,
+): number {
+  const alone = accumulation * independentMs;
+  return alone / (alone + averagingTime(network, machines, bytes, bucket));
+}
+
+function percent(share: number): string {
+  return `${round(100 * share, 0)} %`;
+}

@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { findLauncher, launchArguments, type Launcher } from '../../core/launch/mpirun.js';
+import { settingsOf, type Shape } from './shapes.js';
+import { median } from './statistics.js';
+
+/** Time to average so many bytes of gradients over two ranks. */
+export interface AverageTime {
+  readonly transport: string;
+  readonly bytes: number;
+  readonly milliseconds: number;
+}
+
+/** An iteration of N ranks beside one of N processes that know nothing of each other, a thread each. */
+export interface RanksTime {
+  readonly shape: string;
+  readonly ranks: number;
+  readonly wire: string;
+  readonly independentMs: number;
+  readonly ranksMs: number;
+  readonly communicationMs: number;
+  /** Bytes of the gradients, in f32. */
+  readonly bytes: number;
+}
+
+export interface RanksResult {
+  readonly launcher: string;
+  readonly averages: readonly AverageTime[];
+  readonly runs: readonly RanksTime[];
+}
+
+const SIZES = [4, 4096, 65_536, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
+const ROUNDS = 3;
+const ITERATIONS: Readonly<Record<string, number>> = { 'char-small': 60, 'char-base': 12, gpt2: 6 };
+/** The first iterations of a process are slower. */
+const WARM_UP = 3;
+const command = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+const worker = fileURLToPath(new URL('ranks-worker.js', import.meta.url));
+
+export async function measureRanks(
+  shapes: ReadonlyMap<string, Shape>,
+  say: (line: string) => void,
+): Promise<RanksResult> {
+  const launcher = findLauncher({});
+  const averages: AverageTime[] = [];
+  for (const [transport, more] of transports(launcher)) {
+    say(`ranks: averaging over ${transport}`);
+    const program = [process.execPath, worker, ...SIZES.map(String)];
+    const out = await finished(launcher.file, argumentsFor(launcher, 2, program, more), tmpdir());
+    for (const line of out.trim().split('\n')) averages.push({ transport, ...averageSchema.parse(JSON.parse(line)) });
+  }
+  const runs: RanksTime[] = [];
+  const ranks = Math.max(2, availableParallelism());
+  for (const [name, shape] of shapes) {
+    for (const wire of ['f32', 'bf16']) {
+      say(`ranks: ${name}, ${String(ranks)} ranks beside ${String(ranks)} processes, ${wire}`);
+      runs.push(await measureShape({ name, shape, wire, ranks, launcher }));
+    }
+  }
+  return { launcher: launcher.family === 'openmpi' ? 'Open MPI' : 'MPICH', averages, runs };
+}
+
+const averageSchema = z.object({ bytes: z.number(), milliseconds: z.number() });
+
+/** Between processes of one machine, by shared memory and as between machines. MPICH's is named when it is built. */
+function transports({ family }: Launcher): [string, string[]][] {
+  if (family === 'mpich') return [['the default', []]];
+  return [
+    ['shared memory', []],
+    ['TCP on loopback', ['--mca', 'btl', 'self,tcp', '--mca', 'btl_tcp_if_include', 'lo']],
+  ];
+}
+
+function argumentsFor({ family }: Launcher, ranks: number, program: string[], more: string[] = []): string[] {
+  const root = process.getuid?.() === 0;
+  return launchArguments(family, { ranks, hosts: [], root, interface: undefined, ssh: undefined, more, program });
+}
+
+interface Contest {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly wire: string;
+  readonly ranks: number;
+  readonly launcher: Launcher;
+}
+
+/** In turns, as the machine may be slower at one time than at another. */
+async function measureShape({ name, shape, wire, ranks, launcher }: Contest): Promise<RanksTime> {
+  const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
+  const iterations = WARM_UP + (ITERATIONS[name] ?? 10);
+  const train = (run: string, ...more: string[]): string[] => [
+    command,
+    'train',
+    ...['--preset', 'char-small', '--quiet'],
+    ...[
+      ...settingsOf(shape),
+      `model.vocab_size=${String(shape.vocabSize)}`,
+      'engine={use: native, threads: 1}',
+      'precision=f32',
+      `train.max_iters=${String(iterations)}`,
+      'plugins={evaluation: false, checkpoint: false, progress: false, training-metrics: {interval: 1}}',
+      `run.dir=${run}`,
+      ...more,
+    ].flatMap((setting) => ['--set', setting]),
+  ];
+  const joined = `plugins.data-parallel={interval: 1, wire: ${wire}}`;
+  const times = { independent: [] as number[], ranks: [] as number[], communication: [] as number[] };
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      const alone = Array.from({ length: ranks }, (_, i) => `alone${String(round)}-${String(i)}`);
+      await Promise.all(alone.map((run) => finished(process.execPath, train(run), cwd)));
+      for (const run of alone) times.independent.push(...(await timings(cwd, run, 'time/iteration_ms')));
+      const run = `ranks${String(round)}`;
+      await finished(launcher.file, argumentsFor(launcher, ranks, [process.execPath, ...train(run, joined)]), cwd);
+      times.ranks.push(...(await timings(cwd, run, 'time/iteration_ms')));
+      times.communication.push(...(await timings(cwd, run, 'ranks/communication_ms')));
+    }
+  } finally {
+    await rm(cwd, { recursive: true, force: true });
+  }
+  return {
+    shape: name,
+    ranks,
+    wire,
+    independentMs: median(times.independent),
+    ranksMs: median(times.ranks),
+    communicationMs: median(times.communication),
+    bytes: 4 * weightsOf(shape),
+  };
+}
+
+const timingSchema = z.looseObject({ iter: z.int() });
+
+async function timings(cwd: string, run: string, metric: string): Promise<number[]> {
+  const lines = (await readFile(path.join(cwd, run, 'timings.jsonl'), 'utf8')).trimEnd().split('\n');
+  return lines.flatMap((line) => {
+    const timing = timingSchema.parse(JSON.parse(line));
+    const value = timing[metric];
+    return typeof value === 'number' && timing.iter > WARM_UP ? [value] : [];
+  });
+}
+
+/** Matrices and embeddings; norms are less than a thousandth of it. */
+function weightsOf({ layers, embd, blockSize, vocabSize }: Shape): number {
+  return layers * 12 * embd ** 2 + (vocabSize + blockSize) * embd;
+}
+
+/** Its standard output. @throws Error with the end of what it complained of */
+function finished(file: string, args: readonly string[], cwd: string): Promise<string> {
+  const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (piece: Buffer) => (out += piece.toString()));
+  child.stderr.on('data', (piece: Buffer) => (err = (err + piece.toString()).slice(-2000)));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(out);
+      else reject(new Error(`${file} ended with ${String(code)}: ${err}`));
+    });
+  });
+}
