@@ -52,6 +52,7 @@ export class AppendFile {
   append(data: string | Uint8Array): boolean {
     if (this.#closing !== undefined) return false;
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    if (bytes.length === 0) return true;
     if (this.#waitingBytes + bytes.length > this.#limit && !this.#writeNow()) {
       this.#lostBytes += bytes.length;
       return false;
@@ -93,9 +94,11 @@ export class AppendFile {
     await Promise.resolve();
     try {
       for (let bytes = this.#first(); bytes !== undefined; bytes = this.#first()) {
-        const { bytesWritten } = await writeAt(this.#open(), bytes, 0, bytes.length, this.#position);
+        const descriptor = this.#open();
+        const at = this.#position;
+        const { bytesWritten } = await writeAt(descriptor, bytes, 0, bytes.length, at);
         // Otherwise `#writeNow` has put the same bytes in the same place meanwhile.
-        if (this.#waiting[0] === bytes) this.#written(bytesWritten);
+        if (this.#position === at) this.#written(bytesWritten);
       }
     } catch (thrown) {
       this.#fail(thrown);
@@ -130,7 +133,7 @@ export class AppendFile {
   #written(count: number): void {
     const [first] = this.#waiting;
     if (first === undefined) return;
-    if (count === 0 && first.length > 0) throw new Error('the system took none of it');
+    if (count === 0) throw new Error('the system took none of it');
     this.#position += count;
     this.#waitingBytes -= count;
     if (count === first.length) this.#waiting.shift();

@@ -34,7 +34,7 @@ type Kept = z.output<typeof stateSchema>;
   name: 'wandb',
   summary: 'Sends the run to Weights & Biases while it trains, or writes what `wandb sync` uploads later.',
   config: options,
-  after: ['evaluation', 'checkpoint'],
+  before: ['evaluation', 'checkpoint', 'progress'],
   critical: false,
 })
 export default class Wandb {

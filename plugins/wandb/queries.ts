@@ -44,7 +44,9 @@ const count = z.int().nullish();
 const runLines = z.object({
   model: z
     .object({
-      bucket: z.object({ id: z.string(), historyLineCount: count, eventsLineCount: count, logLineCount: count }).nullish(),
+      bucket: z
+        .object({ id: z.string(), historyLineCount: count, eventsLineCount: count, logLineCount: count })
+        .nullish(),
     })
     .nullish(),
 });

@@ -77,10 +77,7 @@ function modeIn(value: string | undefined): Settings['mode'] | undefined {
   if (value === undefined) return undefined;
   const mode = MODES[value];
   if (mode !== undefined) return mode;
-  throw new UsageError(
-    'ESP_WANDB_SETTING',
-    `WANDB_MODE is ${value}: it is one of ${Object.keys(MODES).join(', ')}`,
-  );
+  throw new UsageError('ESP_WANDB_SETTING', `WANDB_MODE is ${value}: it is one of ${Object.keys(MODES).join(', ')}`);
 }
 
 function checkedName(variable: string, value: string | undefined): string | undefined {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { FILE_HEADER, readRecords } from './blocks.js';
 import type { Server } from './http.js';
@@ -142,11 +142,14 @@ export class Uploader {
     this.#sentAt = performance.now();
   }
 
+  /** Those that could not be written were told of then. */
   async #sendFiles(names: readonly string[]): Promise<void> {
-    if (this.#run === undefined || names.length === 0) return;
-    const { headers, files } = await createRunFiles(this.server, this.#run, names);
+    const at = (name: string): string => path.join(this.source.filesFolder, name);
+    const there = names.filter((name) => existsSync(at(name)));
+    if (this.#run === undefined || there.length === 0) return;
+    const { headers, files } = await createRunFiles(this.server, this.#run, there);
     for (const { name, uploadUrl } of files) {
-      const bytes = Uint8Array.from(readFileSync(path.join(this.source.filesFolder, name)));
+      const bytes = Uint8Array.from(readFileSync(at(name)));
       await this.server.put(uploadUrl, headers, bytes);
     }
   }

@@ -84,7 +84,12 @@ test('verify-resume holds with it, and sends nothing', async (t) => {
   const server = await StandIn.start(t);
   writeFileSync(path.join(cwd, '.netrc'), `machine 127.0.0.1:${new URL(server.url).port} password ${'a'.repeat(40)}\n`);
   const args = ['verify-resume', '-p', 'debug', '-n', '2', '--set', 'data.text=text.txt', '--set', 'engine=cpu'];
-  const { code, out, err } = await espalier(cwd, ...args, '--set', 'plugins.wandb={base_url: URL}'.replace('URL', server.url));
+  const { code, out, err } = await espalier(
+    cwd,
+    ...args,
+    '--set',
+    'plugins.wandb={base_url: URL}'.replace('URL', server.url),
+  );
   t.is(code, 0, out + err);
   t.regex(out, /the same: state of plugin wandb/);
   t.is(server.requests, 0);

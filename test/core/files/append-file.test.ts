@@ -11,7 +11,9 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('flush', 'wait', 'turn'), size: fc.constant(0) }) },
 );
 
-/** Appends numbered pieces, text and bytes in turn. */
+const sameBytes = Buffer.from('the same bytes again ');
+
+/** Appends numbered pieces, text and bytes in turn; small sizes stand for one object that is appended again and again. */
 class Pieces {
   readonly taken: Buffer[] = [];
   refusedBytes = 0;
@@ -19,9 +21,10 @@ class Pieces {
 
   append(file: AppendFile, size: number): boolean {
     const text = `${String(this.#count++)}é`.repeat(size).slice(0, size);
-    const took = file.append(this.#count % 2 === 0 ? text : Buffer.from(text));
-    if (took) this.taken.push(Buffer.from(text));
-    else this.refusedBytes += Buffer.byteLength(text);
+    const bytes = size > 0 && size < 30 ? sameBytes : Buffer.from(text);
+    const took = file.append(bytes !== sameBytes && this.#count % 2 === 0 ? text : bytes);
+    if (took) this.taken.push(bytes);
+    else this.refusedBytes += bytes.length;
     return took;
   }
 

@@ -151,7 +151,8 @@ export class StandIn {
   #query(query: string, variables: Record<string, unknown>): unknown {
     const name = /(?:query|mutation) (\w+)/.exec(query)?.[1] ?? '';
     this.queries.push(name);
-    if (name === 'Viewer') return { viewer: { id: '1', entity: 'me', username: 'me', flags: '{}', teams: { edges: [] } } };
+    if (name === 'Viewer')
+      return { viewer: { id: '1', entity: 'me', username: 'me', flags: '{}', teams: { edges: [] } } };
     if (name === 'RunResumeStatus') return { model: { bucket: this.#held(String(variables['name'])) } };
     if (name === 'UpsertBucket') return this.#upsert(variables);
     if (name === 'RewindRun') return this.#rewind(variables);
@@ -186,7 +187,14 @@ export class StandIn {
     Object.assign(run.facts, Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== null)));
     if (typeof variables['config'] === 'string') run.config = JSON.parse(variables['config']);
     const project = { id: 'p', name: variables['project'] ?? 'uncategorized', entity: { id: 'e', name: 'me' } };
-    const bucket = { id, name: id, historyLineCount: null, displayName: variables['displayName'] ?? id, project, sweepName: null };
+    const bucket = {
+      id,
+      name: id,
+      historyLineCount: null,
+      displayName: variables['displayName'] ?? id,
+      project,
+      sweepName: null,
+    };
     return { upsertBucket: { bucket, inserted: true } };
   }
 
