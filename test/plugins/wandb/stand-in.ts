@@ -21,7 +21,12 @@ export interface HeldRun {
   exitCode: number | undefined;
 }
 
-type Lines = Record<string, { offset: number; content: string[] }>;
+/** The body of a `file_stream` request. */
+interface Streamed {
+  files?: Record<string, { offset: number; content: string[] }>;
+  complete?: boolean;
+  exitcode?: number;
+}
 
 /**
  * A W&B server's calls, on this machine: it records what arrives, and can be told to fail. As W&B documents it, a run
@@ -99,7 +104,7 @@ export class StandIn {
       this.#of(id!).files.set(decodeURIComponent(file!), body);
       json({});
     } else if (streamed !== null) {
-      this.#stream(this.#of(streamed[2]!), JSON.parse(body));
+      this.#stream(this.#of(streamed[2]!), JSON.parse(body) as Streamed);
       json({ exitcode: null, limits: {} });
     } else if (url === '/graphql') {
       const { query, variables } = JSON.parse(body) as { query: string; variables: Record<string, unknown> };
@@ -129,7 +134,7 @@ export class StandIn {
     return run;
   }
 
-  #stream(run: HeldRun, body: { files?: Lines; complete?: boolean; exitcode?: number }): void {
+  #stream(run: HeldRun, body: Streamed): void {
     for (const [name, { offset, content }] of Object.entries(body.files ?? {})) {
       const put = <T>(lines: T[], read: (line: string) => T): void => {
         content.forEach((line, i) => (lines[offset + i] = read(line)));
