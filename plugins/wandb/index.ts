@@ -72,7 +72,8 @@ export default class Wandb {
 
   @On('metrics')
   metrics({ iteration, values }: Metrics): void {
-    const [system, others] = [{}, {}] as [Record<string, number>, Record<string, number>];
+    const system: Record<string, number> = {};
+    const others: Record<string, number> = {};
     for (const [name, value] of Object.entries(values)) {
       if (name.startsWith(SYSTEM)) system[name.slice(SYSTEM.length)] = value;
       else others[name] = value;

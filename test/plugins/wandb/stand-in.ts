@@ -11,7 +11,7 @@ export interface HeldRun {
   config: Record<string, { value: unknown }>;
   /** By line number, as sent; a line that is sent again replaces the one before. */
   history: Record<string, unknown>[];
-  /** Requests that brought history. */
+  /** Requests that brought history; `GET /batches` tells how many there were of all runs. */
   batches: number;
   events: Record<string, unknown>[];
   output: string[];
@@ -81,11 +81,15 @@ export class StandIn {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#requests++;
     if (this.away) {
       request.socket.destroy();
       return;
     }
+    if (request.url === '/batches') {
+      response.end(String([...this.runs.values()].reduce((sum, { batches }) => sum + batches, 0)));
+      return;
+    }
+    this.#requests++;
     const raw = await buffer(request);
     const body = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw).toString();
     if (this.failing.requests > 0) {
