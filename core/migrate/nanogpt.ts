@@ -20,9 +20,9 @@ export const moves: Readonly<Record<string, Move>> = {
     gone: 'the newest checkpoints are always kept, the best ones beside them (plugins.checkpoint.keep)',
   },
   init_from: { to: 'init', value: (old) => (old === 'resume' ? 'scratch' : old) },
-  wandb_log: { gone: 'metrics.jsonl has every metric' },
-  wandb_project: { gone: 'metrics.jsonl has every metric' },
-  wandb_run_name: same('run.name'),
+  wandb_log: { to: 'plugins.wandb.mode', value: (old) => (old === true ? 'auto' : 'disabled') },
+  wandb_project: same('plugins.wandb.project'),
+  wandb_run_name: same('plugins.wandb.name'),
   dataset: { to: 'data.dir', value: (old) => `data/${String(old)}` },
   gradient_accumulation_steps: same('train.gradient_accumulation_steps'),
   batch_size: same('train.batch_size'),
@@ -76,6 +76,11 @@ export interface Migrated {
 export function migrated(settings: readonly PythonSetting[]): Migrated {
   const config: Record<string, unknown> = { extends: ['base'] };
   const notes: string[] = [];
+  const named = (test: (name: string) => boolean): boolean => settings.some(({ name }) => test(name));
+  // nanoGPT sends nothing unless it is told to; here a project's name alone would turn the plugin on.
+  if (named((name) => name.startsWith('wandb_')) && !named((name) => name === 'wandb_log')) {
+    put(config, ['plugins', 'wandb', 'mode'], 'disabled');
+  }
   for (const { name, value, line } of settings) {
     const move = moves[name];
     if (move === undefined) notes.push(`line ${String(line)}: ${name} is not known, and left out`);

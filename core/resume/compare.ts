@@ -51,8 +51,7 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
 /** A plugin's state without its `identity`, which no two runs share. */
 function comparable(kept: PluginState | undefined): unknown {
   if (kept === undefined || !isSection(kept.state)) return kept;
-  const { identity: _, ...state } = kept.state;
-  return { ...kept, state };
+  return { ...kept, state: { ...kept.state, identity: undefined } };
 }
 
 /** Lines of the training log by iteration: evaluations and what plugins publish stand among them. */

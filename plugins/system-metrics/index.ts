@@ -61,7 +61,7 @@ export default class SystemMetrics {
     const all = now.all - before.all;
     const values = {
       // The system counts in ticks of 10 ms: between two of them there is nothing to tell.
-      ...(all > 0 ? { 'system/cpu_percent': 100 * (1 - (now.idle - before.idle) / all) } : {}),
+      ...(all > 0 ? { 'system/cpu_percent': busy(now.idle - before.idle, all) } : {}),
       'system/process_cpu_percent':
         (100 * (now.process - before.process)) / ((now.wall - before.wall) * availableParallelism()),
       'system/memory_percent': 100 * (1 - freemem() / totalmem()),
@@ -69,6 +69,11 @@ export default class SystemMetrics {
     };
     await this.bus.dispatch('metrics', { iteration: iteration + 1, values });
   }
+}
+
+/** Idle time that the system counts may go back a little. */
+function busy(idle: number, all: number): number {
+  return 100 * Math.min(1, Math.max(0, 1 - idle / all));
 }
 
 function clock(): Clock {

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readdirSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import path from 'node:path';
-import { startIn } from './going-on.js';
+import { holdsRun } from './going-on.js';
 
 const ID_LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const ID_LENGTH = 8;
@@ -52,7 +52,7 @@ function newestIn(wandbFolder: string, id: string): string | undefined {
   return readdirSync(wandbFolder)
     .filter((name) => name.startsWith('offline-run-') && name.endsWith(`-${id}`))
     .map((name) => path.join(wandbFolder, name))
-    .filter((folder) => existsSync(runFileIn(folder, id)) && startIn(runFileIn(folder, id)) !== undefined)
+    .filter((folder) => existsSync(runFileIn(folder, id)) && holdsRun(runFileIn(folder, id)))
     .sort()
     .at(-1);
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 import { FILE_HEADER, framed, readRecords } from './blocks.js';
 import { Lines } from './lines.js';
-import { decodeRecord, encodeRecord, secondsOf, type RunPart, type WandbRecord } from './records.js';
+import { decodeRecord, encodeRecord, type RunPart, type WandbRecord } from './records.js';
 
 const WRITE_BYTES = 2 ** 20;
 
@@ -10,8 +10,8 @@ export interface RunSoFar {
   /** Bytes in the file, and the number of its last record. */
   readonly position: number;
   readonly records: number;
-  /** History rows in it. */
-  readonly rows: number;
+  /** Lines of each kind in it. */
+  readonly lines: Lines;
   /** Lines before the first that was taken out: what a server has after them is not as it is here. */
   readonly untouched: Lines;
   /** The summary as the rows leave it: by key, the value as JSON and the step it is of. */
@@ -70,7 +70,7 @@ function copyUpTo(from: number, to: number, iteration: number, renewed: (run: Ru
     if (waitingBytes > WRITE_BYTES) write();
   }
   write();
-  return { position, records, rows: lines.history, untouched: untouched ?? lines.copy(), summary, runtime };
+  return { position, records, lines, untouched: untouched ?? lines.copy(), summary, runtime };
 }
 
 function endsRun({ exit, footer }: WandbRecord): boolean {
@@ -86,15 +86,14 @@ function runtimeOf({ history }: WandbRecord): number {
   return found === undefined ? 0 : Number(found.value_json);
 }
 
-/** When the run in a file started, in milliseconds since 1970; undefined where the file holds no run. */
-export function startIn(file: string): number | undefined {
+/** Whether a file says which run it is of: a process that was killed at once may leave one that does not. */
+export function holdsRun(file: string): boolean {
   const descriptor = openSync(file, 'r');
   try {
     for (const { bytes } of readRecords(descriptor, FILE_HEADER.length)) {
-      const { run } = decodeRecord(bytes);
-      if (run !== undefined) return 1000 * secondsOf(run.start_time);
+      if (decodeRecord(bytes).run !== undefined) return true;
     }
-    return undefined;
+    return false;
   } finally {
     closeSync(descriptor);
   }

@@ -34,7 +34,7 @@ type Kept = z.output<typeof stateSchema>;
   name: 'wandb',
   summary: 'Sends the run to Weights & Biases while it trains, or writes what `wandb sync` uploads later.',
   config: options,
-  after: ['evaluation', 'checkpoint'],
+  before: ['evaluation', 'checkpoint', 'progress'],
   critical: false,
 })
 export default class Wandb {
@@ -72,7 +72,8 @@ export default class Wandb {
 
   @On('metrics')
   metrics({ iteration, values }: Metrics): void {
-    const [system, others] = [{}, {}] as [Record<string, number>, Record<string, number>];
+    const system: Record<string, number> = {};
+    const others: Record<string, number> = {};
     for (const [name, value] of Object.entries(values)) {
       if (name.startsWith(SYSTEM)) system[name.slice(SYSTEM.length)] = value;
       else others[name] = value;

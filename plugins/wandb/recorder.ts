@@ -45,7 +45,7 @@ export class Recorder {
     const { soFar, rowsBefore } = options;
     this.#options = options;
     this.#summary = new Map(soFar?.summary);
-    this.#rows = rowsBefore + (soFar?.rows ?? 0);
+    this.#rows = rowsBefore + (soFar?.lines.history ?? 0);
     this.#startedAt = performance.now() - 1000 * (soFar?.runtime ?? 0);
   }
 
@@ -74,8 +74,7 @@ export class Recorder {
 
   /** Figures of the machine, by name without `system/`. */
   system(values: Readonly<Record<string, number>>): void {
-    const named = Object.entries(values).map(([name, value]) => [SYSTEM_NAMES[name] ?? name, value]);
-    const item = itemsOf(Object.fromEntries(named) as Record<string, number>);
+    const item = itemsOf(values).map(({ key, ...value }) => ({ key: SYSTEM_NAMES[key] ?? key, ...value }));
     this.#options.file.write({ stats: { timestamp: timeOf(Date.now()), item } });
   }
 

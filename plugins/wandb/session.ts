@@ -36,7 +36,7 @@ export class Session {
   readonly #shown: string;
   readonly #runFile: string;
   readonly #filesFolder: string;
-  #config: Record<string, unknown>;
+  readonly #config: Record<string, unknown>;
   #upload: Upload | undefined;
 
   constructor(
@@ -58,7 +58,7 @@ export class Session {
     const renewed = ({ start_time, branch_point: branch }: RunPart): RunPart =>
       branch === undefined ? { ...run, start_time, branch_point: undefined } : { ...run, start_time };
     const soFar = found === undefined ? undefined : goOnAt(this.#runFile, goesOn?.iteration ?? 0, renewed);
-    const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.rows ?? 0));
+    const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.lines.history ?? 0));
     const warn = (line: string): void => {
       log.warn(line);
     };
@@ -98,8 +98,8 @@ export class Session {
       log.info(`wandb: offline, in ${this.#shown}`);
       return undefined;
     }
-    const untouched = soFar?.untouched ?? new Lines();
-    const source = { file: this.#runFile, filesFolder: this.#filesFolder, untouched, rowsBefore };
+    const { lines, untouched } = soFar ?? { lines: new Lines(), untouched: new Lines() };
+    const source = { file: this.#runFile, filesFolder: this.#filesFolder, lines, untouched, rowsBefore };
     const connection = { baseUrl, apiKey, agent: 'espalier', retry: options.retry };
     return new Upload(
       { source, connection, interval: options.interval },

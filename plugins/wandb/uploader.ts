@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { FILE_HEADER, readRecords } from './blocks.js';
 import type { Server } from './http.js';
@@ -14,7 +14,8 @@ export interface UploadSource {
   /** The run file; it may still grow. */
   readonly file: string;
   readonly filesFolder: string;
-  /** Lines that the server has as they are here, where it has as many. */
+  /** Lines in it when the upload starts, and those of them that a server has as they are here, where it has as many. */
+  readonly lines: Lines;
   readonly untouched: Lines;
   /** History lines of the run before this file. */
   readonly rowsBefore: number;
@@ -34,8 +35,8 @@ interface Chunk {
 export class Uploader {
   #run: ServerRun | undefined;
   #position = FILE_HEADER.length;
-  /** Lines read so far, and those that the server need not be sent. */
-  readonly #lines: Lines;
+  /** Lines of the run read so far, and those that the server need not be sent. */
+  #lines = new Lines();
   #known = new Lines();
   readonly #summary: Record<string, unknown> = {};
   #exitCode: number | undefined;
@@ -47,9 +48,7 @@ export class Uploader {
   constructor(
     private readonly source: UploadSource,
     private readonly server: Server,
-  ) {
-    this.#lines = new Lines(source.rowsBefore);
-  }
+  ) {}
 
   /** Where the run is to be seen, below the server's address: `ENTITY/PROJECT/runs/ID`; undefined before it is known. */
   get page(): string | undefined {
@@ -126,11 +125,23 @@ export class Uploader {
     this.#startTime = secondsOf(run.start_time);
     this.#run = await upsertBucket(this.server, run, wrapped(run.config?.update ?? []));
     const held = this.#run.lines;
-    const { untouched, rowsBefore } = this.source;
+    const { untouched } = this.source;
+    this.#lines = this.#linesBefore(held);
     this.#known = new Lines(
-      Math.min(held.history, rowsBefore + untouched.history),
-      Math.min(held.events, untouched.events),
-      Math.min(held.output, untouched.output),
+      Math.min(held.history, this.#lines.history + untouched.history),
+      Math.min(held.events, this.#lines.events + untouched.events),
+      Math.min(held.output, this.#lines.output + untouched.output),
+    );
+  }
+
+  /** What the server has of the run from before this file. Only history rows are counted in checkpoints. */
+  #linesBefore(held: Lines): Lines {
+    const { rowsBefore, lines } = this.source;
+    if (rowsBefore === 0) return new Lines();
+    return new Lines(
+      Math.min(rowsBefore, held.history),
+      Math.max(0, held.events - lines.events),
+      Math.max(0, held.output - lines.output),
     );
   }
 
@@ -142,20 +153,22 @@ export class Uploader {
     this.#sentAt = performance.now();
   }
 
+  /** Those that could not be written were told of then. */
   async #sendFiles(names: readonly string[]): Promise<void> {
-    if (this.#run === undefined || names.length === 0) return;
-    const { headers, files } = await createRunFiles(this.server, this.#run, names);
+    const at = (name: string): string => path.join(this.source.filesFolder, name);
+    const there = names.filter((name) => existsSync(at(name)));
+    if (this.#run === undefined || there.length === 0) return;
+    const { headers, files } = await createRunFiles(this.server, this.#run, there);
     for (const { name, uploadUrl } of files) {
-      const bytes = Uint8Array.from(readFileSync(path.join(this.source.filesFolder, name)));
+      const bytes = Uint8Array.from(readFileSync(at(name)));
       await this.server.put(uploadUrl, headers, bytes);
     }
   }
 
   #statsLine({ timestamp, item }: NonNullable<WandbRecord['stats']>): string {
     const at = secondsOf(timestamp);
-    const values = Object.entries(valuesOf(item)).map(([key, value]) => [`system.${key}`, value]);
-    const runtime = at - this.#startTime;
-    return jsonOf({ _wandb: true, _timestamp: at, _runtime: runtime, ...(Object.fromEntries(values) as object) });
+    const named = item.map(({ key, ...value }) => ({ key: `system.${key}`, ...value }));
+    return jsonOf({ _wandb: true, _timestamp: at, _runtime: at - this.#startTime, ...valuesOf(named) });
   }
 }
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { moves } from '../../core/migrate/nanogpt.js';
+import { migrated, moves } from '../../core/migrate/nanogpt.js';
 import { readPythonConfig } from '../../core/migrate/python-config.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';
@@ -37,12 +37,13 @@ test('a nanoGPT config becomes one of ours, which trains; what has no place is t
   writeFileSync(path.join(folder, 'config.py'), nano);
   const { code, err } = await espalier(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
   t.is(code, 0, err);
-  t.regex(err, /config\.py: line 5: wandb_log has no place/);
+  t.regex(err, /config\.py: line 21: compile has no place/);
   t.regex(err, /line 22: my_own is not known, and left out/);
   const config = parse(readFileSync(path.join(folder, 'mine.yaml'), 'utf8')) as Record<string, Record<string, unknown>>;
   t.deepEqual(config['train'], { gradient_accumulation_steps: 1, batch_size: 4, max_iters: 10 });
   t.deepEqual(config['lr'], { decay_iters: 10, min_lr: 1e-4, warmup_iters: 2 });
   t.deepEqual(config['data'], { dir: 'data/shakespeare_char' });
+  t.deepEqual(config['plugins']?.['wandb'], { mode: 'disabled', project: 'shakespeare-char' });
   const trained = await espalier(
     folder,
     'train',
@@ -58,6 +59,20 @@ test('a nanoGPT config becomes one of ours, which trains; what has no place is t
   const again = await espalier(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
   t.is(again.code, 2);
   t.regex(again.err, /mine\.yaml is there already/);
+});
+
+test('W&B is on where wandb_log says so, and off where nothing says so', (t) => {
+  const wandb = (text: string): unknown => {
+    const { plugins } = migrated(readPythonConfig(text, 'f')).config as { plugins?: Record<string, unknown> };
+    return plugins?.['wandb'];
+  };
+  t.deepEqual(wandb("wandb_log = True\nwandb_project = 'owt'"), { mode: 'auto', project: 'owt' });
+  t.deepEqual(wandb("wandb_project = 'owt'\nwandb_run_name = 'gpt2'"), {
+    mode: 'disabled',
+    project: 'owt',
+    name: 'gpt2',
+  });
+  t.is(wandb('seed = 1'), undefined);
 });
 
 test('a config is read, never run: what is no value is refused with its line', async (t) => {

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { StandIn } from '../plugins/wandb/stand-in.js';
@@ -14,7 +14,7 @@ test('with a key the run is uploaded while it trains, over a server that fails f
   const server = await StandIn.start(t);
   server.failing = { requests: 3, status: 503 };
   const parts = ['run.dir=parts', 'resume=auto', quick];
-  const env = { ...server.environment, PACE: '100' };
+  const env = { ...server.environment, WAIT_FOR: server.url };
   t.is((await train(cwd, parts, { ...env, FAULT: 'SIGKILL,7' })).code, 137);
   const { run } = server;
   t.true(run.history.length > 0 && run.batches > 1);
@@ -39,6 +39,24 @@ test('with a key the run is uploaded while it trains, over a server that fails f
   if (hasClient(t)) t.regex((await sync(cwd, server.environment, 'parts/wandb')).err, /No runs to sync/);
 });
 
+test('from a checkpoint alone the run goes on on the server, after what that has', async (t) => {
+  const cwd = wandbFolder(t);
+  const server = await StandIn.start(t);
+  t.is((await train(cwd, ['run.dir=first', quick], { ...server.environment, FAULT: 'SIGTERM,5' })).code, 143);
+  const { run } = server;
+  const before = { events: run.events.length, output: run.output.length };
+  t.is(run.exitCode, 143);
+  cpSync(path.join(cwd, 'first/checkpoints'), path.join(cwd, 'alone/checkpoints'), { recursive: true });
+  const { code, err } = await train(cwd, ['run.dir=second', 'resume=alone', quick], server.environment);
+  t.is(code, 0, err);
+  t.deepEqual(steps(run.history), all);
+  t.deepEqual(arrived(run), [...logged(cwd, 'first'), ...logged(cwd, 'second')]);
+  t.is(run.events.length, ITERATIONS);
+  t.true(before.events === 5 && run.output.length > before.output);
+  t.regex(run.output.slice(0, before.output).join('\n'), /SIGTERM: stopping/);
+  t.is(run.exitCode, 0);
+});
+
 test('a server that goes away: the run ends as it would have, says so, and `wandb sync` brings the rest', async (t) => {
   const cwd = wandbFolder(t);
   const server = await StandIn.start(t);
@@ -49,7 +67,7 @@ test('a server that goes away: the run ends as it would have, says so, and `wand
     clearInterval(away);
   });
   const brief = 'plugins.wandb={interval: 0.05, retry: {first: 0.05, most: 0.1, give_up_after: 0.3}}';
-  const { code, err } = await train(cwd, ['run.dir=run', brief], { ...server.environment, PACE: '100' });
+  const { code, err } = await train(cwd, ['run.dir=run', brief], { ...server.environment, WAIT_FOR: server.url });
   clearInterval(away);
   t.is(code, 0, err);
   t.regex(err, /wandb: the server is away \(.*\); it is tried again, the run goes on\n/);
@@ -84,7 +102,12 @@ test('verify-resume holds with it, and sends nothing', async (t) => {
   const server = await StandIn.start(t);
   writeFileSync(path.join(cwd, '.netrc'), `machine 127.0.0.1:${new URL(server.url).port} password ${'a'.repeat(40)}\n`);
   const args = ['verify-resume', '-p', 'debug', '-n', '2', '--set', 'data.text=text.txt', '--set', 'engine=cpu'];
-  const { code, out, err } = await espalier(cwd, ...args, '--set', 'plugins.wandb={base_url: URL}'.replace('URL', server.url));
+  const { code, out, err } = await espalier(
+    cwd,
+    ...args,
+    '--set',
+    'plugins.wandb={base_url: URL}'.replace('URL', server.url),
+  );
   t.is(code, 0, out + err);
   t.regex(out, /the same: state of plugin wandb/);
   t.is(server.requests, 0);

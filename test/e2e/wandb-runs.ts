@@ -11,6 +11,12 @@ type Row = Record<string, unknown>;
 /** Publishes a sample and a histogram at iteration 4, and ends its process as FAULT says: `SIGKILL,6`. */
 const PROBE = `import { EventBus, inject, On, Plugin, type IterationEnd } from 'espalier';
 const [signal = '', at = ''] = (process.env['FAULT'] ?? '').split(',');
+/** Waits until so many batches of rows are on the server, or it is away. */
+async function arrived(batches: number): Promise<void> {
+  const server = process.env['WAIT_FOR'];
+  const count = async (): Promise<number> => Number(await (await fetch(server + '/batches')).text());
+  while (server !== undefined && (await count().catch(() => Infinity)) < batches) await new Promise((resolve) => setTimeout(resolve, 20));
+}
 @Plugin({ name: 'probe', summary: 'publishes, and ends its process', before: ['training-metrics'] })
 export default class Probe {
   constructor(@inject(EventBus) private readonly bus: EventBus) {}
@@ -23,7 +29,8 @@ export default class Probe {
     }
     if (signal !== '' && done === Number(at)) process.kill(process.pid, signal);
     // Iterations of a test are faster than any upload.
-    await new Promise((resolve) => setTimeout(resolve, Number(process.env['PACE'] ?? 0)));
+    if (done === 4) await arrived(1);
+    if (done === 6) await arrived(2);
   }
 }
 `;

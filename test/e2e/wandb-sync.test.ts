@@ -33,7 +33,12 @@ test('`wandb sync` of a finished run: every value, the config, samples, histogra
   const { run } = server;
   t.deepEqual(arrived(run), logged(cwd, 'whole'));
   t.deepEqual(steps(run.history), all);
-  t.deepEqual(run.config['train']?.value, { max_iters: 10, batch_size: 2, gradient_accumulation_steps: 1, grad_clip: 1 });
+  t.deepEqual(run.config['train']?.value, {
+    max_iters: 10,
+    batch_size: 2,
+    gradient_accumulation_steps: 1,
+    grad_clip: 1,
+  });
   t.like(run.facts, { project: 'P', displayName: 'N', groupName: 'G', jobType: 'J', notes: 'some notes' });
   t.deepEqual(run.facts['tags'], ['a', 'b']);
   t.is(run.exitCode, 0);

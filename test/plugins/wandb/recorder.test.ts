@@ -112,7 +112,7 @@ test('a run that goes on takes out the rows that come again, and keeps what was 
   truncateSync(file, readFileSync(file).length - 3);
 
   const soFar = goOnAt(file, 2, (old) => ({ ...old, display_name: 'renamed' }));
-  t.like(soFar, { rows: 2, untouched: { history: 2, events: 2, output: 4 } });
+  t.like(soFar, { lines: { history: 2, events: 4, output: 8 }, untouched: { history: 2, events: 2, output: 4 } });
   t.deepEqual([...soFar.summary.keys()].includes('only3'), false);
   const resumed = recorderOf(folder, soFar);
   t.like(resumed.summary, { a: 2, only2: 2 });

@@ -11,7 +11,7 @@ export interface HeldRun {
   config: Record<string, { value: unknown }>;
   /** By line number, as sent; a line that is sent again replaces the one before. */
   history: Record<string, unknown>[];
-  /** Requests that brought history. */
+  /** Requests that brought history; `GET /batches` tells how many there were of all runs. */
   batches: number;
   events: Record<string, unknown>[];
   output: string[];
@@ -21,7 +21,12 @@ export interface HeldRun {
   exitCode: number | undefined;
 }
 
-type Lines = Record<string, { offset: number; content: string[] }>;
+/** The body of a `file_stream` request. */
+interface Streamed {
+  files?: Record<string, { offset: number; content: string[] }>;
+  complete?: boolean;
+  exitcode?: number;
+}
 
 /**
  * A W&B server's calls, on this machine: it records what arrives, and can be told to fail. As W&B documents it, a run
@@ -76,11 +81,15 @@ export class StandIn {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#requests++;
     if (this.away) {
       request.socket.destroy();
       return;
     }
+    if (request.url === '/batches') {
+      response.end(String([...this.runs.values()].reduce((sum, { batches }) => sum + batches, 0)));
+      return;
+    }
+    this.#requests++;
     const raw = await buffer(request);
     const body = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw).toString();
     if (this.failing.requests > 0) {
@@ -99,7 +108,7 @@ export class StandIn {
       this.#of(id!).files.set(decodeURIComponent(file!), body);
       json({});
     } else if (streamed !== null) {
-      this.#stream(this.#of(streamed[2]!), JSON.parse(body));
+      this.#stream(this.#of(streamed[2]!), JSON.parse(body) as Streamed);
       json({ exitcode: null, limits: {} });
     } else if (url === '/graphql') {
       const { query, variables } = JSON.parse(body) as { query: string; variables: Record<string, unknown> };
@@ -129,7 +138,7 @@ export class StandIn {
     return run;
   }
 
-  #stream(run: HeldRun, body: { files?: Lines; complete?: boolean; exitcode?: number }): void {
+  #stream(run: HeldRun, body: Streamed): void {
     for (const [name, { offset, content }] of Object.entries(body.files ?? {})) {
       const put = <T>(lines: T[], read: (line: string) => T): void => {
         content.forEach((line, i) => (lines[offset + i] = read(line)));
@@ -151,7 +160,8 @@ export class StandIn {
   #query(query: string, variables: Record<string, unknown>): unknown {
     const name = /(?:query|mutation) (\w+)/.exec(query)?.[1] ?? '';
     this.queries.push(name);
-    if (name === 'Viewer') return { viewer: { id: '1', entity: 'me', username: 'me', flags: '{}', teams: { edges: [] } } };
+    if (name === 'Viewer')
+      return { viewer: { id: '1', entity: 'me', username: 'me', flags: '{}', teams: { edges: [] } } };
     if (name === 'RunResumeStatus') return { model: { bucket: this.#held(String(variables['name'])) } };
     if (name === 'UpsertBucket') return this.#upsert(variables);
     if (name === 'RewindRun') return this.#rewind(variables);
@@ -186,7 +196,14 @@ export class StandIn {
     Object.assign(run.facts, Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== null)));
     if (typeof variables['config'] === 'string') run.config = JSON.parse(variables['config']);
     const project = { id: 'p', name: variables['project'] ?? 'uncategorized', entity: { id: 'e', name: 'me' } };
-    const bucket = { id, name: id, historyLineCount: null, displayName: variables['displayName'] ?? id, project, sweepName: null };
+    const bucket = {
+      id,
+      name: id,
+      historyLineCount: null,
+      displayName: variables['displayName'] ?? id,
+      project,
+      sweepName: null,
+    };
     return { upsertBucket: { bucket, inserted: true } };
   }
 

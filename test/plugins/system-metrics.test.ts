@@ -1,0 +1,43 @@
+import test from 'ava';
+import { MetricNames, type Metrics } from '../../core/index.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
+
+async function published(t: Parameters<typeof debugRun>[0], interval: number): Promise<Metrics[]> {
+  const folder = textFolder(t);
+  const created = await debugRun(t, folder, 'train.max_iters=3', `plugins={system-metrics: {interval: ${interval}}}`);
+  const { run } = created;
+  const seen: Metrics[] = [];
+  run.bus.listen({ plugin: 'test', event: 'metrics', critical: true }, (metrics) => {
+    if (Object.keys(metrics.values).some((name) => name.startsWith('system/'))) seen.push(metrics);
+  });
+  const names = run.container.resolve(MetricNames);
+  await run.setUp();
+  await run.train();
+  for (const { values } of seen) {
+    for (const name of Object.keys(values)) t.true(names.describe(name)?.clock, name);
+  }
+  return seen;
+}
+
+test('every interval’s figures are shares, and the process’s own memory', async (t) => {
+  const seen = await published(t, 0);
+  t.deepEqual(
+    seen.map(({ iteration }) => iteration),
+    [1, 2, 3],
+  );
+  for (const { values } of seen) {
+    for (const share of ['system/process_cpu_percent', 'system/memory_percent']) {
+      const value = values[share] ?? NaN;
+      // The process's time is counted more finely than the wall's.
+      t.true(value > 0 && value <= 110, `${share}: ${value}`);
+    }
+    const cpu = values['system/cpu_percent'] ?? 0;
+    t.true(cpu >= 0 && cpu <= 100);
+    const rss = values['system/process_rss_mb'] ?? NaN;
+    t.true(rss > 20 && rss < 1e5);
+  }
+});
+
+test('between intervals nothing is published', async (t) => {
+  t.deepEqual(await published(t, 3600), []);
+});
