@@ -2,7 +2,6 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
-import { z } from 'zod';
 import { Logger, MetricNames } from '../../core/index.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
 
