@@ -1,7 +1,8 @@
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { Argument } from 'commander';
 import { UsageError } from '../errors.js';
+import { foldersIn } from '../run/folder.js';
 
 /** The argument of commands that read a run; `given ?? newestRun(cwd)` is the folder that it means. */
 export function runArgument(): Argument {
@@ -14,7 +15,7 @@ export function runArgument(): Argument {
  */
 export function newestRun(cwd: string): string {
   const [newest] = foldersIn(path.join(cwd, 'runs'))
-    .map((name) => ({ run: path.join('runs', name), saved: lastSaved(path.join(cwd, 'runs', name, 'checkpoints')) }))
+    .map((folder) => ({ run: path.relative(cwd, folder), saved: lastSaved(path.join(folder, 'checkpoints')) }))
     .filter(({ saved }) => saved > 0)
     .sort((a, b) => b.saved - a.saved);
   if (newest === undefined)
@@ -26,15 +27,8 @@ export function newestRun(cwd: string): string {
   return newest.run;
 }
 
-function foldersIn(folder: string): string[] {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name);
-}
-
 /** Milliseconds since 1970; 0 when nothing was saved. */
 function lastSaved(checkpoints: string): number {
-  const saved = foldersIn(checkpoints).filter((name) => /^\d/.test(name));
-  return Math.max(0, ...saved.map((name) => statSync(path.join(checkpoints, name)).mtimeMs));
+  const saved = foldersIn(checkpoints).filter((folder) => /^\d/.test(path.basename(folder)));
+  return Math.max(0, ...saved.map((folder) => statSync(folder).mtimeMs));
 }

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { foldersIn } from '../run/folder.js';
 
 /** Files that tell of a run; a folder with one of them is a run's. */
 const RUN_FILES = ['events.jsonl', 'metrics.jsonl', 'config.yaml'];
@@ -37,13 +38,6 @@ function runsAt(folder: string, name: string): string[] {
 
 function isRun(folder: string): boolean {
   return RUN_FILES.some((file) => existsSync(path.join(folder, file)));
-}
-
-function foldersIn(folder: string): string[] {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => path.join(folder, entry.name));
 }
 
 function shown(folder: string, cwd: string): string {

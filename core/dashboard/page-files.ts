@@ -21,8 +21,13 @@ export function uplotModule(): string {
   return `${uplotFile('uPlot.iife.min.js')}\nexport default uPlot;\n`;
 }
 
+/** uPlot's style and the page's, whose files are numbered: what is later wins. */
 export function pageStyle(): string {
-  return `${uplotFile('uPlot.min.css')}\n${readFileSync(path.join(written, 'style.css'), 'utf8')}`;
+  const files = readdirSync(written).filter((file) => file.endsWith('.css'));
+  return [
+    uplotFile('uPlot.min.css'),
+    ...files.sort().map((file) => readFileSync(path.join(written, file), 'utf8')),
+  ].join('\n');
 }
 
 /** The page with what belongs into its head. */

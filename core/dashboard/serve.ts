@@ -11,8 +11,8 @@ import { RunLibrary } from './run-library.js';
 /** Ports that are tried after the one that was asked for; then the system gives one. */
 const PORTS_TRIED = 20;
 /** At the end, open pages ask for what is new: until they have been quiet for so long, at most that long. */
-const QUIET_MS = 250;
-const PATIENCE_MS = 2000;
+const QUIET_MS = 1000;
+const PATIENCE_MS = 5000;
 
 export interface ServeOptions {
   /** The runs of now, in the order that they are shown in. */
@@ -68,7 +68,7 @@ function watchRequests(server: Server): () => Promise<void> {
   return async () => {
     const from = performance.now();
     const now = (): number => performance.now();
-    while ((open > 0 || now() - lastOpen < QUIET_MS) && now() - from < PATIENCE_MS) await wait(QUIET_MS / 10);
+    while ((open > 0 || now() - lastOpen < QUIET_MS) && now() - from < PATIENCE_MS) await wait(QUIET_MS / 20);
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
 import { lockFolder } from './lock.js';
@@ -6,6 +6,14 @@ import { lockFolder } from './lock.js';
 /** The folder of a run that has only a name, relative to the working folder. */
 export function defaultRunFolder(name: string): string {
   return path.join('runs', name);
+}
+
+/** Paths of the folders in a folder; none where it is no folder. */
+export function foldersIn(folder: string): string[] {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => path.join(folder, entry.name));
 }
 
 /** The folder of a run: nothing is created in it before training starts. */

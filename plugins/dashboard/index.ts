@@ -7,6 +7,7 @@ import {
   On,
   Plugin,
   PluginConfig,
+  Ranks,
   RunFolder,
   serveInWorker,
   type Dashboard as Served,
@@ -44,11 +45,13 @@ export default class Dashboard {
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
+    @inject(Ranks) private readonly ranks: Ranks,
   ) {}
 
   /** The page knows the run by its files alone: the loop does nothing for it. */
   @On('run:start')
   async start(): Promise<void> {
+    if (this.ranks.rank > 0) return;
     const { host, port, beside } = this.config;
     const others = beside.map((name) => ({ name, folder: this.folder.fromConfig(name) }));
     const runs = [{ name: this.folder.shown, folder: this.folder.path }, ...others];

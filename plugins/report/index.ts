@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { inject, Logger, On, Plugin, reportOf, RunFolder } from '../../core/index.js';
+import { inject, Logger, On, Plugin, Ranks, reportOf, RunFolder } from '../../core/index.js';
 
 const FILE = 'report.html';
 
@@ -17,11 +17,12 @@ export default class Report {
   constructor(
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
+    @inject(Ranks) private readonly ranks: Ranks,
   ) {}
 
   @On('run:end')
   end(): void {
-    this.#ended = true;
+    this.#ended = this.ranks.rank === 0;
   }
 
   async dispose(): Promise<void> {

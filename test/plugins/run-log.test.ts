@@ -78,6 +78,15 @@ test('events.jsonl has one line for each event, in order, from the start to the 
   const written = facts(folder, 'events.jsonl');
   t.is(written[0]?.['event'], 'run:start');
   t.is(written.at(-1)?.['event'], 'run:end');
+  const { environment } = z.object({ environment: z.record(z.string(), z.string()) }).parse(written[0]);
+  t.deepEqual(Object.keys(environment), ['espalier', 'node', 'engine', 'system', 'processor', 'memory']);
+  t.is(environment['node'], process.version);
+  const losses = written.filter(({ event, name }) => event === 'metric' && name === 'train/loss');
+  t.deepEqual(
+    losses.map(({ unit, what }) => [unit, what]),
+    [['nats', 'mean training loss over the micro-batches of one iteration']],
+    'what a metric is, once',
+  );
   t.deepEqual(
     written.filter(({ event }) => event === 'evaluation:end').map(({ iteration }) => iteration),
     [3, 6],

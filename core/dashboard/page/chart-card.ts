@@ -95,9 +95,12 @@ export class ChartCard {
     this.#words.textContent = inWords(this.#lines);
     this.#legend.show(this.#lines);
     this.#fillValues();
-    // A part of one axis is no part of another.
     if (sameAxis) this.#draw();
-    else this.#setZoom(undefined);
+    else {
+      // A place on one axis is none on another.
+      this.#showCursor(undefined);
+      this.#setZoom(undefined);
+    }
     void this.#ask();
   }
 
@@ -112,7 +115,7 @@ export class ChartCard {
     // In steps, so that a window that is dragged larger does not ask for every pixel.
     const width = Math.min(MAX_WIDTH, 100 * Math.ceil((this.#plot.clientWidth * devicePixelRatio) / 100) || 100);
     const query = { axis, smoothing, from, to, width };
-    const asked = JSON.stringify([query, this.#lines.map(({ key, metric }) => [key, metric.points])]);
+    const asked = JSON.stringify([query, this.#lines.map(({ key, metric }) => [key, metric.points, metric.last])]);
     if (asked === this.#asked) return;
     this.#asked = asked;
     try {

@@ -48,14 +48,14 @@ export class Page {
   start(): void {
     this.source.watch(
       (runs) => this.#take(runs),
-      (connection) => this.#tell(connection),
+      (connection, words) => this.#tell(connection, words ?? connectionWords[connection]),
     );
   }
 
-  #tell(connection: Connection): void {
-    const words = byId('connection', HTMLElement);
-    words.dataset['state'] = connection;
-    words.textContent = connectionWords[connection];
+  #tell(connection: Connection, words: string): void {
+    const shown = byId('connection', HTMLElement);
+    shown.dataset['state'] = connection;
+    shown.textContent = words;
     document.body.dataset['mode'] = connection === 'report' ? 'report' : 'live';
   }
 

@@ -3,13 +3,15 @@ import { CLOCK, selectSeries } from './series.js';
 
 /** How the page stands to where its numbers come from. */
 export type Connection = 'live' | 'lost' | 'ended' | 'report';
+/** @param words that say it; those that the page has for it where not given */
+type OnConnection = (connection: Connection, words?: string) => void;
 
 /** Where the page gets its numbers from. */
 export interface Source {
   /** Whether the numbers are at hand, so that asking for all of them costs nothing. */
   readonly isLocal: boolean;
   /** Calls back with all runs now, and whenever one changes. */
-  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void;
+  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: OnConnection): void;
   details(run: string): Promise<RunDetails>;
   series(query: SeriesQuery): Promise<SeriesAnswer>;
 }
@@ -17,8 +19,9 @@ export interface Source {
 /** The server that the page came from. */
 export class LiveSource implements Source {
   readonly isLocal = false;
+  #hasEnded = false;
 
-  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void {
+  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: OnConnection): void {
     const stream = new EventSource('api/live');
     stream.addEventListener('open', () => onConnection('live'));
     stream.addEventListener('runs', ({ data }: MessageEvent<string>) => onRuns(parsed(data, isRuns)));
@@ -26,16 +29,27 @@ export class LiveSource implements Source {
     stream.addEventListener('error', () => onConnection('lost'));
     stream.addEventListener('end', () => {
       stream.close();
+      this.#hasEnded = true;
       onConnection('ended');
     });
   }
 
   details(run: string): Promise<RunDetails> {
-    return get('details', { run }, isDetails);
+    return this.#get('details', { run }, isDetails);
   }
 
   series(query: SeriesQuery): Promise<SeriesAnswer> {
-    return get('series', { ...query }, isSeries);
+    return this.#get('series', { ...query }, isSeries);
+  }
+
+  async #get<Answer>(what: string, query: Query, is: Check<Answer>): Promise<Answer> {
+    // Nobody would answer.
+    if (this.#hasEnded) throw new Error('the server has ended');
+    const search = new URLSearchParams();
+    for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
+    const response = await fetch(`api/${what}?${search.toString()}`);
+    if (!response.ok) throw new Error(`${what}: ${String(response.status)}`);
+    return parsed(await response.text(), is);
   }
 }
 
@@ -45,9 +59,10 @@ export class ReportSource implements Source {
 
   constructor(readonly data: ReportData) {}
 
-  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: (connection: Connection) => void): void {
-    onConnection('report');
-    onRuns([this.data.run]);
+  watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: OnConnection): void {
+    const { run, made, espalier } = this.data;
+    onConnection('report', `Report of ${new Date(made).toLocaleString()}, espalier ${espalier}`);
+    onRuns([run]);
   }
 
   async details(): Promise<RunDetails> {
@@ -68,24 +83,13 @@ export function sourceOfPage(): Source {
   return embedded === null ? new LiveSource() : new ReportSource(parsed(embedded.textContent, isReport));
 }
 
+type Query = Readonly<Record<string, string | number | undefined>>;
 type Check<Value> = (value: unknown) => value is Value;
 
 const isRuns: Check<readonly RunSummary[]> = (value): value is readonly RunSummary[] => Array.isArray(value);
 const isDetails = withKeys<RunDetails>('config', 'schedule', 'samples', 'starts');
 const isSeries = withKeys<SeriesAnswer>('raw', 'smooth');
 const isReport = withKeys<ReportData>('run', 'details', 'columns');
-
-async function get<Answer>(
-  what: string,
-  query: Readonly<Record<string, string | number | undefined>>,
-  is: Check<Answer>,
-): Promise<Answer> {
-  const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
-  const response = await fetch(`api/${what}?${search.toString()}`);
-  if (!response.ok) throw new Error(`${what}: ${String(response.status)}`);
-  return parsed(await response.text(), is);
-}
 
 /** What our own server, of the same version, has written: a proxy's page that says something else is told apart. */
 function parsed<Value>(text: string, is: Check<Value>): Value {
