@@ -60,6 +60,11 @@ export class RunControl {
     this.#rollbacks.push(request);
   }
 
+  /** The run will go back at the boundary: the iteration that ends now is going to be undone. */
+  get goingBack(): boolean {
+    return this.#rollbacks.some(({ what }) => what === 'run');
+  }
+
   /** Reasons to stop, in the order they were given; long work looks here too. */
   get stopReasons(): readonly string[] {
     return this.#stops;

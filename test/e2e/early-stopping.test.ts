@@ -14,6 +14,7 @@ for (const restores of [true, false]) {
     const settings = set(
       'engine=cpu',
       'data.text=text.txt',
+      'model={n_embd: 16, block_size: 16}',
       'plugins.evaluation={interval: 2, iters: 1}',
       scorePlugin(folder, [3, 2, 1, 2]),
       `plugins.early-stopping={monitor: score, patience: 4, restore_best: ${String(restores)}}`,

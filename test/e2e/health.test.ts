@@ -34,7 +34,7 @@ export default class Faults {
   @On('batch:ready')
   batch(ready: BatchReady): void {
     const { inputs, targets } = ready.batch;
-    this.poisoned = this.config.poison && inputs.reduce((sum, id, at) => (31 * sum + id + at) % 997, 7) % 6 === 0;
+    this.poisoned = this.config.poison && inputs.reduce((sum, id, at) => (31 * sum + id + at) % 997, 7) % 6 === 4;
     if (this.due('targets', ready.iteration)) ready.batch = { ...ready.batch, targets: targets.map(() => 3) };
   }
   @On('gradients:ready')
@@ -76,6 +76,8 @@ export default class Faults {
 }
 `;
 
+/** Quick: what is tested hangs on no size. */
+const TINY = ['engine=cpu', 'data.text=text.txt', 'model={n_embd: 16, block_size: 16}'];
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 
 interface Trained extends Outcome {
@@ -89,7 +91,7 @@ interface Trained extends Outcome {
 async function train(t: ExecutionContext, faults: string, ...health: string[]): Promise<Trained> {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'faults.ts'), FAULTS);
-  const settings = ['engine=cpu', 'data.text=text.txt', 'run.dir=out', 'plugins.evaluation={interval: 5, iters: 1}'];
+  const settings = [...TINY, 'run.dir=out', 'plugins.evaluation={interval: 5, iters: 1}'];
   const all = set(...settings, `plugins={"./faults.ts": ${faults}}`, ...health.map((each) => `plugins.health.${each}`));
   const outcome = await espalier(folder, 'train', '-p', 'debug', ...all);
   const events = readFileSync(path.join(folder, 'out/events.jsonl'), 'utf8').trimEnd().split('\n');
@@ -113,7 +115,7 @@ async function allFinite(t: ExecutionContext, { folder, checkpoints }: Trained):
   }
 }
 
-const BAD = /the gradient of transformer\.h\.1\.attn\.c_attn\.weight is not finite in 3,072 of 3,072 elements/;
+const BAD = /the gradient of transformer\.h\.1\.attn\.c_attn\.weight is not finite in 768 of 768 elements/;
 
 test('gradients that are not finite stop the run, unless told otherwise, and the run goes on from the emergency checkpoint', async (t) => {
   const run = await train(t, '{gradients: [12]}');
@@ -166,10 +168,7 @@ test('warn takes the step; weights that are lost by it never get into a checkpoi
 test('weights that are not finite are found when the loss is, and at an evaluation, and rolled back', async (t) => {
   const run = await train(t, '{weights: [11, 14, 19]}', 'non_finite.weights=rollback');
   t.is(run.code, 0, run.err);
-  t.regex(
-    run.err,
-    /health: iteration 13: the weight transformer\.wpe\.weight is not finite in 1,024 of 1,024 elements/,
-  );
+  t.regex(run.err, /health: iteration 13: the weight transformer\.wpe\.weight is not finite in 256 of 256 elements/);
   t.regex(run.err, /health: iteration 15: the weight transformer\.wpe\.weight is not finite/);
   t.like(
     run.events.filter(({ event }) => event === 'run:rollback'),
@@ -228,8 +227,7 @@ for (const policy of ['skip', 'rollback']) {
     const folder = textFolder(t);
     writeFileSync(path.join(folder, 'faults.ts'), FAULTS);
     const settings = set(
-      'engine=cpu',
-      'data.text=text.txt',
+      ...TINY,
       'plugins.evaluation={interval: 2, iters: 1}',
       'plugins={"./faults.ts": {poison: true}}',
       `plugins.health={max_rollbacks: 99, non_finite: {gradients: ${policy}}}`,
@@ -251,7 +249,7 @@ test('a process that is killed after a rollback goes on as the run that was not'
   const evaluation = 'plugins.evaluation={interval: 3, iters: 1}';
   const train = (dir: string, ...more: string[]): Promise<Outcome> => {
     const dies = `plugins={"./faults.ts": {poison: true, dies: ${String(dir === 'parts')}}}`;
-    const settings = set('engine=cpu', 'data.text=text.txt', evaluation, bad, dies, `run.dir=${dir}`);
+    const settings = set(...TINY, evaluation, bad, dies, `run.dir=${dir}`);
     return espalier(folder, 'train', '-p', 'debug', ...settings, ...more);
   };
   t.is((await train('whole')).code, 0);
