@@ -214,7 +214,7 @@ function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
 function stopAfter(run: Run, iterations: number): void {
   const last = run.state.iteration + iterations;
   run.bus.listen({ plugin: 'core', event: 'iteration:end', critical: true }, ({ iteration }) => {
-    if (iteration + 1 !== last) return;
+    if (iteration + 1 !== last || run.control.goingBack) return;
     run.control.requestStop(`--stop-after ${String(iterations)}`);
     run.control.requestCheckpoint('latest');
   });

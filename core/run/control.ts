@@ -71,6 +71,11 @@ export class RunControl {
     this.#asked = joined(this.#asked, { ...NOTHING, rollbacks: [request] });
   }
 
+  /** The run will go back at the boundary: the iteration that ends now is going to be undone. */
+  get goingBack(): boolean {
+    return this.#rollbacks.some(({ what }) => what === 'run');
+  }
+
   /** Reasons to stop, in the order they were given; long work looks here too. */
   get stopReasons(): readonly string[] {
     return [...this.#granted.stops, ...this.#asked.stops];

@@ -17,6 +17,7 @@ const MOMENTS = [
   'iteration:start',
   'batch:ready',
   'gradients:ready',
+  'step:ready',
   'iteration:end',
   'evaluation:end',
   'checkpoint:due',

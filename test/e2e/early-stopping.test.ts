@@ -1,0 +1,52 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import { readCheckpoint } from '../../core/checkpoint/read.js';
+import { textFolder } from '../core/run/debug-run.js';
+import { scorePlugin } from '../plugins/score-plugin.js';
+import { espalier } from './command.js';
+
+const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
+
+for (const restores of [true, false]) {
+  test(`restore_best ${String(restores)}: a resume in the middle of patience stops where the run without a stop does`, async (t) => {
+    const folder = textFolder(t);
+    const settings = set(
+      'engine=cpu',
+      'data.text=text.txt',
+      'model={n_embd: 16, block_size: 16}',
+      'plugins.evaluation={interval: 2, iters: 1}',
+      scorePlugin(folder, [3, 2, 1, 2]),
+      `plugins.early-stopping={monitor: score, patience: 4, restore_best: ${String(restores)}}`,
+    );
+    const { code, out, err } = await espalier(
+      folder,
+      'verify-resume',
+      '-p',
+      'debug',
+      '-n',
+      '10',
+      ...settings,
+      '--keep',
+    );
+    t.is(code, 0, out + err);
+    const kept = /the runs are in (\S+)/.exec(err)?.[1] ?? '';
+    const { state } = await readCheckpoint(path.join(kept, 'parts/checkpoints/000014'));
+    t.is(state.run.iteration, 14);
+    t.regex(
+      readFileSync(path.join(kept, 'parts/events.jsonl'), 'utf8'),
+      /early stopping: score did not improve 4 times/,
+    );
+    rmSync(kept, { recursive: true, force: true });
+  });
+}
+
+test('a metric that nobody publishes is told with the nearest name, and nothing is created', async (t) => {
+  const folder = textFolder(t);
+  const settings = set('engine=cpu', 'data.text=text.txt', 'plugins.early-stopping.monitor=val/los');
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...settings);
+  t.is(code, 2);
+  t.regex(err, /ESP_EARLY_STOPPING/);
+  t.regex(err, /did you mean "val\/loss"\?/);
+  t.false(existsSync(path.join(folder, 'runs')));
+});
