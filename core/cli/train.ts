@@ -69,7 +69,7 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
         'do so many iterations twice, in two processes, and name the first tensor that differs; leaves nothing',
       )
         .argParser(wholeFrom(1))
-        .conflicts(['resume', 'force', 'dryRun', 'sample', 'stopAfter', 'trace']),
+        .conflicts(['resume', 'force', 'dryRun', 'sample', 'stopAfter', 'trace', 'traceIterations']),
     )
     .option('--json', 'with --dry-run and --verify-determinism: print JSON')
     .option('--sample', 'end by printing a sample of what the model writes')

@@ -12,10 +12,9 @@ import { useEngine } from './use-engine.js';
 const SMALLEST = 128;
 const LARGEST = 4096;
 const LONG_ENOUGH_MS = 2;
-/** How long products of the last size are repeated: the fastest counts. */
+/** How long products of a size are repeated, and of the last: the fastest counts. */
+const TRY_MS = 10;
 const REPEAT_MS = 150;
-/** Warm-up that is not counted: what a compiler makes faster after some calls. */
-const WARM_UP_MS = 20;
 
 const cacheSchema = z.record(z.string(), z.number().positive());
 
@@ -50,12 +49,11 @@ function measurePeak(engine: Engine): number {
   return tf.tidy(() => {
     let size = SMALLEST;
     let operands = operandsOf(size);
-    repeat(WARM_UP_MS, operands);
-    while (timed(operands) < LONG_ENOUGH_MS && size < LARGEST) {
+    while (fastest(TRY_MS, operands) < LONG_ENOUGH_MS && size < LARGEST) {
       size *= 2;
       operands = operandsOf(size);
     }
-    return (2 * size ** 3) / (repeat(REPEAT_MS, operands) / 1000);
+    return (2 * size ** 3) / (fastest(REPEAT_MS, operands) / 1000);
   });
 }
 
@@ -68,13 +66,13 @@ function operandsOf(size: number): Operands {
   return [numbers(0.1), numbers(0.3)];
 }
 
-/** The fastest of the products that fit into the time, at least one, in milliseconds. */
-function repeat(milliseconds: number, operands: Operands): number {
+/** The fastest of the products that fit into the time, and of three at least, in milliseconds. */
+function fastest(milliseconds: number, operands: Operands): number {
   const from = performance.now();
-  let fastest = Infinity;
-  do fastest = Math.min(fastest, timed(operands));
-  while (performance.now() - from < milliseconds);
-  return fastest;
+  const times: number[] = [];
+  do times.push(timed(operands));
+  while (performance.now() - from < milliseconds || times.length < 3);
+  return Math.min(...times);
 }
 
 function timed([a, b]: Operands): number {

@@ -139,7 +139,17 @@ test('a window of iterations; what prefetches is on a track; a run that goes on 
   t.is(statSync(path.join(folder, 't.json')).mtimeMs, mtimeMs);
   const again = await espalier(
     folder,
-    ...['train', '--resume', 'runs/debug', '--set', 'train.max_iters=9', '--trace', 'u.json', '--trace-iterations', '1'],
+    ...[
+      'train',
+      '--resume',
+      'runs/debug',
+      '--set',
+      'train.max_iters=9',
+      '--trace',
+      'u.json',
+      '--trace-iterations',
+      '1',
+    ],
   );
   t.is(again.code, 0, again.err);
   t.deepEqual(names(spansIn(path.join(folder, 'u.json')).spans, 'iteration'), ['iteration 7']);

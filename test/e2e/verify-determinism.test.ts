@@ -1,10 +1,19 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import { z } from 'zod';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { espalier, started } from './command.js';
+
+// Other tests leave folders of the same names for a while.
+const temporary = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+process.env['TMPDIR'] = temporary;
+test.after.always(() => {
+  rmSync(temporary, { recursive: true, force: true });
+});
 
 const settings = [
   'data.text=text.txt',
@@ -54,12 +63,11 @@ const answer = z.object({
 });
 
 function left(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('espalier-verify-'));
+  return readdirSync(temporary).filter((name) => name.startsWith('espalier-verify-'));
 }
 
 test.serial('the ordinary plugins: both runs are the same, and nothing is left', async (t) => {
   const folder = textFolder(t);
-  const before = left();
   const { code, out, err } = await espalier(
     folder,
     ...['train', '-p', 'char-small', ...settings, '--verify-determinism', '3'],
@@ -68,10 +76,7 @@ test.serial('the ordinary plugins: both runs are the same, and nothing is left',
   t.regex(out, /^the same: the weights at the start\nthe same: batches, gradients and weights of 3 iterations\n/);
   t.regex(out, /The two runs are the same, bit for bit\.\nThe promise holds for the same engine/);
   t.deepEqual(readdirSync(folder), ['text.txt']);
-  t.deepEqual(
-    left().filter((name) => !before.includes(name)),
-    [],
-  );
+  t.deepEqual(left(), []);
 });
 
 test.serial('noise of the clock in a gradient: iteration, tensor, place and both values', async (t) => {
@@ -107,20 +112,27 @@ test.serial('another batch is told as such, and not by the gradients that it lea
   t.like(difference, { what: 'batch', iteration: 3, tensor: 'targets of micro-batch 1', shape: [2, 16], at: [0, 5] });
 });
 
+test.serial('a signal ends it: processes and folder are gone', async (t) => {
+  const more = ['--set', 'train.max_iters=1000000', '--verify-determinism', '1000000'];
+  const child = started(textFolder(t), 'train', '-p', 'debug', ...settings, ...more);
+  const closed = once(child, 'close');
+  const trains = (run: string): boolean => existsSync(path.join(temporary, left()[0] ?? '', run, 'config.yaml'));
+  while (!trains('one') || !trains('two')) await pause(20);
+  child.kill('SIGTERM');
+  t.is((await closed)[0], 143);
+  t.deepEqual(left(), []);
+});
+
 test.serial('a run that is shorter is told; a run that fails, and wrong usage, end with 2', async (t) => {
   const folder = textFolder(t);
   const args = ['train', '-p', 'debug', ...settings, '--set', 'engine=cpu'];
   const short = await espalier(folder, ...args, '--set', 'train.max_iters=2', '--verify-determinism', '5');
   t.is(short.code, 0, short.err);
   t.regex(short.out, /weights of 2 iterations\nthe run ended after 2 iterations, 5 were asked for\nThe two runs are/);
-  const before = left();
   const failing = await espalier(folder, ...args, '--set', 'data.text=none.txt', '--verify-determinism', '2');
   t.is(failing.code, 2);
   t.regex(failing.err, /ended with exit code 2: .*none\.txt.*\[ESP_VERIFY_RUN\]/);
-  t.deepEqual(
-    left().filter((name) => !before.includes(name)),
-    [],
-  );
+  t.deepEqual(left(), []);
   const both = await espalier(folder, ...args, '--verify-determinism', '2', '--resume');
   t.is(both.code, 2);
   t.regex(both.err, /--verify-determinism <iterations>' cannot be used with option '--resume/);
