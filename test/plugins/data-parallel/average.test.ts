@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { Requests, RollbackRequest } from '../../../core/index.js';
 import fc from 'fast-check';
 import { agreed, said } from '../../../plugins/data-parallel/agree.js';
 import { Averager, type Messages } from '../../../plugins/data-parallel/average.js';
@@ -123,21 +124,30 @@ test('bf16 rounds to the nearest, ties to even, and keeps what is no number', (t
 });
 
 test('what any rank asks for, all do; a stop says which rank asked', (t) => {
-  const nothing = { stops: [], exitCode: 0, evaluation: false, checkpoints: [] };
+  const nothing: Requests = { stops: [], exitCode: 0, evaluation: false, checkpoints: [], rollbacks: [] };
+  const rollback: RollbackRequest = { to: 'latest', what: 'run', data: 'skip', reason: 'a loss spike' };
   t.is(said(nothing), '');
   t.deepEqual(agreed(['', ''], nothing), nothing);
-  const first = said({ stops: ['SIGTERM'], exitCode: 143, evaluation: false, checkpoints: ['emergency'] });
+  const first = said({
+    ...nothing,
+    stops: ['SIGTERM'],
+    exitCode: 143,
+    checkpoints: ['emergency'],
+    rollbacks: [rollback],
+  });
   const other = said({
     stops: ['SIGTERM', 'bored'],
     exitCode: 130,
     evaluation: true,
     checkpoints: ['latest', 'emergency'],
+    rollbacks: [rollback],
   });
   t.deepEqual(agreed([first, '', other], nothing), {
     stops: ['SIGTERM', 'bored (rank 2)'],
     exitCode: 143,
     evaluation: true,
     checkpoints: ['emergency', 'latest'],
+    rollbacks: [rollback],
   });
   const later = agreed(['', first, ''], { stops: ['SIGTERM (rank 2)'], checkpoints: ['emergency'] });
   t.deepEqual([later.stops, later.checkpoints], [[], []], 'one signal is served once');
