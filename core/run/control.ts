@@ -73,7 +73,7 @@ export class RunControl {
 
   /** The run will go back at the boundary: the iteration that ends now is going to be undone. */
   get goingBack(): boolean {
-    return this.#rollbacks.some(({ what }) => what === 'run');
+    return [...this.#asked.rollbacks, ...this.#granted.rollbacks].some(({ what }) => what === 'run');
   }
 
   /** Reasons to stop, in the order they were given; long work looks here too. */
