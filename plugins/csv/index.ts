@@ -60,10 +60,10 @@ export default class Csv {
   }
 
   @On('metrics')
-  metrics({ iteration, values }: Metrics): void {
+  metrics({ iteration, values, tokens = this.runState.tokens }: Metrics): void {
     const rows: unknown[][] = Object.entries(values).map(([name, value]) => [
       iteration,
-      this.runState.tokens,
+      tokens,
       name,
       value,
     ]);

@@ -12,6 +12,7 @@ import {
   RunFolder,
   type Histogram,
   type Metrics,
+  type RunRollback,
   type RunStart,
   type Sample,
 } from '../../core/index.js';
@@ -53,20 +54,19 @@ export default class TensorBoard {
   /** What came after the checkpoint comes again: it is cut, and a TensorBoard that has seen it told to forget it. */
   @On('run:start')
   start({ state, resumedFrom }: RunStart): void {
-    const { dir } = this.config;
-    const folder = dir === undefined ? path.join(this.folder.path, 'tensorboard') : this.folder.fromConfig(dir);
-    const files = new EventFiles(folder, this.run.run.name);
-    if (resumedFrom === undefined) files.remove();
-    else files.cutAfter(state.iteration);
-    this.#file = new AppendFile(files.next(now()), {
-      onFailure: (line) => {
-        this.log.warn(line);
-      },
-    });
-    this.#add(versionEvent(now()));
-    if (resumedFrom !== undefined) this.#add(restartEvent(now(), state.iteration + 1));
+    if (resumedFrom === undefined) {
+      this.#files().remove();
+      this.#open();
+    } else this.#openAfter(state.iteration);
     const config = readFileSync(path.join(this.folder.path, 'config.yaml'), 'utf8');
     this.#add(textEvent(now(), state.iteration, 'config', verbatim(config)));
+  }
+
+  @On('run:rollback')
+  async goBack({ what, to }: RunRollback): Promise<void> {
+    if (what !== 'run') return;
+    await this.#file?.close();
+    this.#openAfter(to);
   }
 
   @On('metrics')
@@ -92,6 +92,27 @@ export default class TensorBoard {
 
   async dispose(): Promise<void> {
     await this.#file?.close();
+  }
+
+  #files(): EventFiles {
+    const { dir } = this.config;
+    const folder = dir === undefined ? path.join(this.folder.path, 'tensorboard') : this.folder.fromConfig(dir);
+    return new EventFiles(folder, this.run.run.name);
+  }
+
+  #open(): void {
+    this.#file = new AppendFile(this.#files().next(now()), {
+      onFailure: (line) => {
+        this.log.warn(line);
+      },
+    });
+    this.#add(versionEvent(now()));
+  }
+
+  #openAfter(iteration: number): void {
+    this.#files().cutAfter(iteration);
+    this.#open();
+    this.#add(restartEvent(now(), iteration + 1));
   }
 
   #add(event: Uint8Array): void {

@@ -13,6 +13,7 @@ import {
   type Histogram,
   type Metrics,
   type RunEnd,
+  type RunRollback,
   type RunStart,
   type Sample,
 } from '../../core/index.js';
@@ -60,18 +61,23 @@ export default class Wandb {
   @On('run:start')
   start({ state, resumedFrom }: RunStart): void {
     if (this.#settings.mode === 'disabled' || this.ranks.rank !== 0) return;
-    const { config: options, folder, log } = this;
-    const start = this.#identify(new Date(), state.iteration, resumedFrom);
-    const session = new Session({ options, settings: this.#settings, folder, log }, start);
-    this.#session = session;
+    this.#open(state.iteration, resumedFrom);
     if (!this.#settings.console) return;
-    this.#stopListening = log.addSink((level, line) => {
-      session.recorder.console(line, level !== 'info');
+    this.#stopListening = this.log.addSink((level, line) => {
+      this.#session?.recorder.console(line, level !== 'info');
     });
   }
 
+  /** As after a resume: the rows of iterations that are gone are taken back. */
+  @On('run:rollback')
+  async goBack({ what, to, path: checkpoint }: RunRollback): Promise<void> {
+    if (what !== 'run' || this.#session === undefined) return;
+    await this.#session.finish(0);
+    this.#open(to, checkpoint);
+  }
+
   @On('metrics')
-  metrics({ iteration, values }: Metrics): void {
+  metrics({ iteration, values, tokens = this.runState.tokens }: Metrics): void {
     const system: Record<string, number> = {};
     const others: Record<string, number> = {};
     for (const [name, value] of Object.entries(values)) {
@@ -79,7 +85,7 @@ export default class Wandb {
       else others[name] = value;
     }
     if (Object.keys(system).length > 0) this.#session?.recorder.system(system);
-    if (Object.keys(others).length > 0) this.#session?.recorder.values(iteration, this.runState.tokens, others);
+    if (Object.keys(others).length > 0) this.#session?.recorder.values(iteration, tokens, others);
   }
 
   @On('sample')
@@ -118,6 +124,12 @@ export default class Wandb {
 
   restore(state: unknown): void {
     this.#identity = stateSchema.parse(state).identity;
+  }
+
+  #open(iteration: number, resumedFrom: string | undefined): void {
+    const { config: options, folder, log } = this;
+    const start = this.#identify(new Date(), iteration, resumedFrom);
+    this.#session = new Session({ options, settings: this.#settings, folder, log }, start);
   }
 
   /** The checkpoint's id and name go on, unless the config names another id: that is another run. */

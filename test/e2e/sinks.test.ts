@@ -1,9 +1,12 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 import test, { type ExecutionContext } from 'ava';
+import { globSync } from 'tinyglobby';
 import { z } from 'zod';
-import type { Histogram, Metrics, Sample } from '../../core/index.js';
+import type { Histogram, Metrics, RunRollback, Sample } from '../../core/index.js';
+import { FILE_HEADER, readRecords } from '../../plugins/wandb/blocks.js';
+import { decodeRecord } from '../../plugins/wandb/records.js';
 import { text, textFolder } from '../core/run/debug-run.js';
 import { NO_TENSORBOARD, readByTensorBoard } from '../plugins/event-reader.js';
 import { commandFile } from './command.js';
@@ -18,7 +21,23 @@ export default class Recorder {
   @On('metrics') metrics(payload) { write('metrics', payload); }
   @On('sample') sample(payload) { write('sample', payload); }
   @On('histogram') histogram(payload) { write('histogram', payload); }
+  @On('run:rollback') rollback(payload) { write('rollback', payload); }
   @On('gradients:ready') kill({ iteration }) { if (signal && iteration === Number(at)) process.kill(process.pid, signal); }
+}
+`;
+
+/** Has the run go back to its newest checkpoint after an iteration, once. */
+const goingBack = `import { inject, On, Plugin, RunControl } from 'espalier';
+@Plugin({ name: 'going-back', summary: 'asks for a rollback after iteration 8' })
+export default class GoingBack {
+  private asked = false;
+  constructor(@inject(RunControl) private readonly control: RunControl) {}
+  @On('iteration:end')
+  ask({ iteration }): void {
+    if (iteration !== 7 || this.asked) return;
+    this.asked = true;
+    this.control.requestRollback({ to: 'latest', what: 'run', data: 'skip', reason: 'a test' });
+  }
 }
 `;
 
@@ -63,6 +82,7 @@ function folderOf(t: ExecutionContext): string {
   const files = {
     'recorder.ts': recorder,
     'throwing.ts': throwing,
+    'going-back.ts': goingBack,
     'my-sink.ts': mySink,
     'espalier.config.yaml': config,
     'text.txt': text.replaceAll('. ', '.\n'),
@@ -90,10 +110,11 @@ async function train(
       resolve({ code, signal });
     });
   });
-  const recorded: Recorded = { metrics: [], sample: [], histogram: [] };
+  let recorded = noneOf();
   for (const line of existsSync(record) ? linesOf(record) : []) {
-    const { event, payload } = JSON.parse(line) as { event: keyof Recorded; payload: never };
-    recorded[event].push(payload);
+    const { event, payload } = JSON.parse(line) as { event: keyof Recorded | 'rollback'; payload: never };
+    if (event === 'rollback') recorded = together(recorded, (payload as RunRollback).to, noneOf());
+    else recorded[event].push(payload);
   }
   return { ...end, err, recorded };
 }
@@ -102,6 +123,10 @@ function linesOf(file: string): string[] {
   const content = readFileSync(file, 'utf8');
   if (!content.endsWith('\n')) throw new Error(`${file} ends in the middle of a line`);
   return content.slice(0, -1).split('\n');
+}
+
+function noneOf(): Recorded {
+  return { metrics: [], sample: [], histogram: [] };
 }
 
 /** What is after a checkpoint comes again in the run that goes on from it. */
@@ -121,7 +146,7 @@ const numbers = z.record(z.string(), z.number());
 type Value = readonly [iteration: number, name: string, value: number];
 
 /** Each file has the values of every event of metrics, in order, and nothing else. */
-function checkFiles(t: ExecutionContext, folder: string, recorded: Recorded): void {
+function checkLogs(t: ExecutionContext, folder: string, recorded: Recorded): void {
   const run = path.join(folder, 'runs/debug');
   const expected: Value[] = recorded.metrics.flatMap(({ iteration, values }) =>
     Object.entries(values).map(([name, value]): Value => [iteration, name, value]),
@@ -141,8 +166,12 @@ function checkFiles(t: ExecutionContext, folder: string, recorded: Recorded): vo
     }),
   );
   t.deepEqual(sorted(inJson), sorted(expected));
+}
+
+function checkFiles(t: ExecutionContext, folder: string, recorded: Recorded): void {
+  checkLogs(t, folder, recorded);
   t.deepEqual(
-    linesOf(path.join(run, 'my-sink.jsonl')).map((line): unknown => JSON.parse(line)),
+    linesOf(path.join(folder, 'runs/debug/my-sink.jsonl')).map((line): unknown => JSON.parse(line)),
     recorded.metrics,
   );
 }
@@ -244,4 +273,31 @@ test('a run that is killed and resumed: every sink has what came before the chec
   const all = together(killed.recorded, 5, resumed.recorded);
   checkFiles(t, folder, all);
   checkTensorBoard(t, folder, all, [0, 5]);
+});
+
+test('a run that goes back to a checkpoint: no sink keeps what is gone', async (t) => {
+  const folder = folderOf(t);
+  const { code, err, recorded } = await train(
+    folder,
+    '',
+    '--set',
+    'plugins={"./going-back.ts": {}, "./my-sink.ts": false, wandb: {mode: offline}}',
+  );
+  t.is(code, 0, err);
+  t.regex(err, /a test: the run goes back from iteration 8 to checkpoint 000006/);
+  checkLogs(t, folder, recorded);
+  checkTensorBoard(t, folder, recorded, [0]);
+  const [file = ''] = globSync('runs/debug/wandb/*/*.wandb', { cwd: folder, absolute: true });
+  const descriptor = openSync(file, 'r');
+  const steps = [...readRecords(descriptor, FILE_HEADER.length)].flatMap(({ bytes }) => {
+    const { history } = decodeRecord(bytes);
+    return history === undefined ? [] : [history.step.num];
+  });
+  closeSync(descriptor);
+  t.deepEqual([...new Set(steps)], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  t.deepEqual(
+    steps,
+    steps.toSorted((a, b) => a - b),
+    'none comes twice',
+  );
 });
