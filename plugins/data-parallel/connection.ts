@@ -86,11 +86,12 @@ export class Connection implements Ranks {
 
   /**
    * The others wait for a rank that ends without a word: one that fails ends them all. One that fails before it has
-   * joined joins for that: MPICH's mpiexec takes it for a program without MPI.
+   * joined joins for that, where the launcher would take it for a program without MPI; Open MPI's does not.
    */
   readonly #leave = (exitCode: number): void => {
     if (this.#done || exitCode === 0) this.#mpi?.leave(exitCode);
-    else if (!this.#refused) this.join().abort(exitCode);
+    else if (this.#mpi !== undefined) this.#mpi.abort(exitCode);
+    else if (!this.#refused && this.launch.family !== 'openmpi') this.join().abort(exitCode);
   };
 
   async #averaged(values: readonly number[]): Promise<number[]> {

@@ -125,10 +125,15 @@ export default class Fails {
 if (any !== undefined) {
   test.serial('a rank that starts from something else, or whose weights are not the others’, is named', async (t) => {
     const cwd = ranksFolder(t);
-    const differ = await command(cwd, ['launch', '--mpirun', any, '-n', '3', ...training('differ', 1)], {
-      FAULT: 'change,2,4',
-    });
+    const differ = await command(
+      cwd,
+      ['launch', '--mpirun', any, '-n', '3', ...training('differ', 1, 'plugins.data-parallel.wire=bf16')],
+      {
+        FAULT: 'change,2,4',
+      },
+    );
     t.is(differ.code, 1, differ.err);
+    t.regex(differ.err, /gradients travel in bf16/);
     t.regex(differ.err, /the weights of rank 2 are not those of the other ranks at iteration 6/);
     t.false(existsSync(path.join(cwd, 'differ/checkpoints/000006')), 'nothing is saved of it');
 
