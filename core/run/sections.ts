@@ -5,9 +5,9 @@ export interface SectionWatcher {
 }
 
 /**
- * The parts of an iteration that are not a listener's: `data_loading`, `forward`, `backward`, `optimizer`, and between
- * iterations `evaluation` and `checkpoint`. Sections nest; whatever does a named piece of work may mark its own
- * (`optimizer` > `clipping`). It costs next to nothing while nobody watches.
+ * The parts of an iteration that are not a listener's: `data_loading`, `forward`, `backward`, `clipping`, `optimizer`,
+ * and between iterations `evaluation` and `checkpoint`. Sections nest; whatever does a named piece of work may mark its
+ * own. It costs next to nothing while nobody watches.
  */
 export class Sections {
   #watchers: readonly SectionWatcher[] = [];

@@ -61,12 +61,7 @@ export default class Csv {
 
   @On('metrics')
   metrics({ iteration, values, tokens = this.runState.tokens }: Metrics): void {
-    const rows: unknown[][] = Object.entries(values).map(([name, value]) => [
-      iteration,
-      tokens,
-      name,
-      value,
-    ]);
+    const rows: unknown[][] = Object.entries(values).map(([name, value]) => [iteration, tokens, name, value]);
     if (this.#file.append(stringify(this.#empty ? [COLUMNS, ...rows] : rows))) this.#empty = false;
   }
 
