@@ -12,6 +12,7 @@ export * from './contracts/growable.js';
 export * from './contracts/inspection.js';
 export * from './contracts/ranks.js';
 export * from './events/lifecycle.js';
+export * from './events/payloads.js';
 export * from './events/bus.js';
 export * from './plugins/plugin.js';
 export { MetricNames, type MetricDescription, type MetricTable } from './metrics/metrics.js';

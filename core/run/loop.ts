@@ -9,7 +9,7 @@ import type { Ranks } from '../contracts/ranks.js';
 import { nextOfRank, rowsOfRank } from '../data/rank-rows.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
-import type { GradientsReady, StepReady } from '../events/lifecycle.js';
+import type { GradientsReady, StepReady } from '../events/payloads.js';
 import { globalNorm } from '../ops/index.js';
 import type { RollbackRequest, RunControl } from './control.js';
 import type { Sections } from './sections.js';

@@ -8,7 +8,7 @@ import { espalier } from './command.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 const small = set(
-  'engine=cpu',
+  'engine=auto',
   'data={text: text.txt}',
   'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16}',
   'plugins.evaluation={interval: 10, iters: 1}',
@@ -80,7 +80,7 @@ test('only tokens that training has seen often are compared, where that is count
 
 test('a model with rotary positions and LoRA that grows is followed; drift is left out where tokens have other rows', async (t) => {
   const folder = textFolder(t);
-  const data = set('data={text: text.txt}', 'engine=cpu');
+  const data = set('data={text: text.txt}', 'engine=auto');
   const built = await espalier(folder, 'vocab', 'build', '--size', '12', '-o', 'map.json', '-p', 'debug', ...data);
   t.is(built.code, 0, built.err);
   const operations = [

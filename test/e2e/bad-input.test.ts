@@ -10,8 +10,8 @@ interface BadInput {
   message: RegExp;
 }
 
-const cpu = ['--set', 'engine=cpu'];
-const debug = ['train', '--preset', 'debug', ...cpu];
+const anyEngine = ['--set', 'engine=auto'];
+const debug = ['train', '--preset', 'debug', ...anyEngine];
 const plugin = (name: string, rest: string, body = ''): string =>
   `import { Plugin, BatchSource } from 'espalier';\n@Plugin({ name: '${name}', summary: 'test'${rest} })\nexport default class { ${body} }\n`;
 
@@ -98,7 +98,7 @@ const cases: BadInput[] = [
     args: [...debug, '--set', 'optimizer=sgd'],
     message: /key optimizer\.use: unknown optimizer "sgd": built-in ones are adamw/,
   },
-  { what: 'no data', args: ['train', ...cpu], message: /data\.text.*neither is given.*--preset/ },
+  { what: 'no data', args: ['train', ...anyEngine], message: /data\.text.*neither is given.*--preset/ },
   { what: 'an unknown plugin to list', args: ['plugins', 'gtp'], message: /no plugin "gtp".*"gpt"/ },
   {
     what: 'an unknown key to explain',

@@ -13,7 +13,7 @@ import test from 'ava';
 import { emptyFolder, espalier } from './command.js';
 import { llmCShard } from './packed.js';
 
-const train = ['train', '--preset', 'debug', '--set', 'engine=cpu', '--set', 'data={dir: data}'];
+const train = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'data={dir: data}'];
 const tokens = new Uint16Array(1000).fill(5);
 
 interface BadShards {

@@ -7,7 +7,7 @@ import { readCheckpoint } from '../../core/checkpoint/read.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { commandFile, espalier } from './command.js';
 
-const tiny = ['engine=cpu', 'data.text=text.txt', 'run.dir=out', 'plugins.evaluation.interval=0'];
+const tiny = ['engine=auto', 'data.text=text.txt', 'run.dir=out', 'plugins.evaluation.interval=0'];
 const flags = (...settings: string[]): string[] => [
   'train',
   '--preset',

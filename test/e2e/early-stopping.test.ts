@@ -12,7 +12,7 @@ for (const restores of [true, false]) {
   test(`restore_best ${String(restores)}: a resume in the middle of patience stops where the run without a stop does`, async (t) => {
     const folder = textFolder(t);
     const settings = set(
-      'engine=cpu',
+      'engine=auto',
       'data.text=text.txt',
       'model={n_embd: 16, block_size: 16}',
       'plugins.evaluation={interval: 2, iters: 1}',
@@ -43,7 +43,7 @@ for (const restores of [true, false]) {
 
 test('a metric that nobody publishes is told with the nearest name, and nothing is created', async (t) => {
   const folder = textFolder(t);
-  const settings = set('engine=cpu', 'data.text=text.txt', 'plugins.early-stopping.monitor=val/los');
+  const settings = set('engine=auto', 'data.text=text.txt', 'plugins.early-stopping.monitor=val/los');
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...settings);
   t.is(code, 2);
   t.regex(err, /ESP_EARLY_STOPPING/);

@@ -6,7 +6,7 @@ import { espalier } from './command.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 const small = [
-  'engine=cpu',
+  'engine=auto',
   'data={text: text.txt}',
   'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16}',
   'train={max_iters: 24, batch_size: 4}',
@@ -95,7 +95,7 @@ test('steps that cannot be are refused by number before anything is made', async
 
 test('the shrunken vocabulary, whole: train small, resize, end the mapping, fine-tune the embeddings', async (t) => {
   const folder = textFolder(t);
-  const data = set('data={text: text.txt}', 'engine=cpu');
+  const data = set('data={text: text.txt}', 'engine=auto');
   const built = await espalier(folder, 'vocab', 'build', '--size', '12', '-o', 'map.json', '-p', 'debug', ...data);
   t.is(built.code, 0, built.err);
   writeFileSync(

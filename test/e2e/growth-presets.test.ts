@@ -7,7 +7,7 @@ import { espalier } from './command.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 const tiny = [
-  'engine=cpu',
+  'engine=auto',
   'model.n_embd=16',
   'model.n_head=2',
   'model.block_size=16',
@@ -53,7 +53,7 @@ test('growing: small, then deep, then wide', async (t) => {
     '-p',
     'growing',
     '--dry-run',
-    ...set('engine=cpu', 'data.text=text.txt'),
+    ...set('engine=auto', 'data.text=text.txt'),
   );
   t.is(check.code, 0, check.err);
 });
@@ -107,7 +107,7 @@ test('lora-finetune: from a Hugging Face folder, only LoRA’s terms are trained
   const pretrained = fileURLToPath(new URL('../../../test/fixtures/gpt2-tiny', import.meta.url));
   const settings = [
     `init=${pretrained}`,
-    'engine=cpu',
+    'engine=auto',
     'data={text: text.txt, tokenizer: char}',
     'train={max_iters: 4, batch_size: 2, gradient_accumulation_steps: 1}',
     'plugins.evaluation={interval: 2, iters: 1}',

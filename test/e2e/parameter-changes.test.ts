@@ -7,7 +7,7 @@ import { espalier } from './command.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 const small = set(
-  'engine=cpu',
+  'engine=auto',
   'data={text: text.txt}',
   'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, bias: true}',
   'plugins.parameter-changes={}',

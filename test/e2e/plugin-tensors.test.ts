@@ -33,7 +33,7 @@ test('arrays that a plugin keeps come back under their names, after its state; n
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'keeps.ts'), plugin);
   const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
-  const settings = set('engine=cpu', 'data={text: text.txt}', 'run.dir=run', 'plugins={"./keeps.ts": {}}');
+  const settings = set('engine=auto', 'data={text: text.txt}', 'run.dir=run', 'plugins={"./keeps.ts": {}}');
   const train = (...more: string[]): ReturnType<typeof espalier> =>
     espalier(folder, 'train', '-p', 'debug', ...settings, ...more);
   const first = await train('--stop-after', '2');

@@ -54,7 +54,7 @@ test('train reads a folder of parts as one, and says which part is missing', asy
     [1, 2].map((i) => prepare(cwd, 'data', '-t', 'bytes', '--val', 'held-0.txt', '--part', `${String(i)}/2`)),
   );
   t.regex(made[0]?.out ?? '', /data\/part-1-of-2: tokenizer bytes[^]*when all 2 parts are there/);
-  const train = ['train', '--preset', 'debug', '--set', 'engine=cpu', '--set', 'data={dir: data}'];
+  const train = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'data={dir: data}'];
   const small = ['--set', 'model.block_size=16', '--set', 'train.max_iters=1', '--set', 'run.dir=run'];
   const whole = await espalier(cwd, ...train, ...small);
   t.is(whole.code, 0, whole.err);

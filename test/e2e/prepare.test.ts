@@ -132,7 +132,7 @@ test('a run trains on what was prepared, and samples with the tokenizer of the d
   const wide = { ...byteLevelTokenizer(), added_tokens: [{ id: 70_000, content: '<|endoftext|>', special: true }] };
   writeFileSync(path.join(folder, 'wide.json'), JSON.stringify(wide));
   writeFileSync(path.join(folder, 'a.txt'), readFileSync('README.md', 'utf8'));
-  const debug = ['--preset', 'debug', '--set', 'engine=cpu', '--set', 'train.max_iters=2', '--set', 'model.n_embd=8'];
+  const debug = ['--preset', 'debug', '--set', 'engine=auto', '--set', 'train.max_iters=2', '--set', 'model.n_embd=8'];
   for (const [tokenizer, dtype] of [
     ['bytes', 'uint16'],
     ['gpt2', 'uint16'],
@@ -175,7 +175,7 @@ test('what nanoGPT and llm.c made is read as it is', async (t) => {
       '--preset',
       'debug',
       '--set',
-      'engine=cpu',
+      'engine=auto',
       '--set',
       `data={dir: ${dir}}`,
       '--set',

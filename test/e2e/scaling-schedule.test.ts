@@ -17,7 +17,7 @@ const schedule = `# mine
   max_wait_iters: 10
   reevaluate: false
 `;
-const debug = ['--preset', 'debug', '--set', 'engine=cpu', '--set', 'plugins.scaling-schedule.file=grow.yaml'];
+const debug = ['--preset', 'debug', '--set', 'engine=auto', '--set', 'plugins.scaling-schedule.file=grow.yaml'];
 
 /** What `metrics.jsonl` holds of an iteration's training loss and learning rate. */
 function lines(folder: string, run: string): string[] {
@@ -31,7 +31,7 @@ test('operations fire by loss and by waiting, are written back, and a resumed ru
   const folder = emptyFolder(t);
   const file = path.join(folder, 'grow.yaml');
   writeFileSync(file, schedule);
-  const checked = await espalier(folder, 'schedule', 'check', 'grow.yaml', '--preset', 'debug', '-s', 'engine=cpu');
+  const checked = await espalier(folder, 'schedule', 'check', 'grow.yaml', '--preset', 'debug', '-s', 'engine=auto');
   t.is(checked.code, 0, checked.err);
   t.regex(checked.out, /batch_size: 4 -> 8/);
 
@@ -95,7 +95,7 @@ export default class Half implements Operation {
   const entry = { name: 'half', value: 1, trigger_loss: 100, max_wait_iters: 5, reevaluate: false };
   writeFileSync(file, JSON.stringify({ operations: [entry] }));
   const set = ['-s', 'plugins.scaling-schedule.file=grow.json', '-s', 'plugins={"./half.ts": {}}', '-s', 'run.dir=out'];
-  const { code, err } = await espalier(folder, 'train', '-p', 'debug', '-s', 'engine=cpu', ...set);
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', '-s', 'engine=auto', ...set);
   t.is(code, 0, err);
   t.regex(readFileSync(path.join(folder, 'out/run.log'), 'utf8'), /OPERATION_ERROR half 1: half-way/);
   t.false(readFileSync(file, 'utf8').includes('completed'));

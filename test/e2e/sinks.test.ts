@@ -51,7 +51,7 @@ export default class Throwing {
 
 const config = `
 extends: [debug]
-engine: cpu
+engine: auto
 data: { text: text.txt }
 model: { n_layer: 1, n_head: 1, n_embd: 8, block_size: 8 }
 train: { max_iters: 12, batch_size: 2 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { emptyFolder, espalier, type Outcome } from './command.js';
 
-const debug = ['--preset', 'debug', '--set', 'engine=cpu'];
+const debug = ['--preset', 'debug', '--set', 'engine=auto'];
 
 interface Mapping {
   size: number;

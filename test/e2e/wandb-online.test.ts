@@ -101,7 +101,7 @@ test('verify-resume holds with it, and sends nothing', async (t) => {
   const cwd = wandbFolder(t);
   const server = await StandIn.start(t);
   writeFileSync(path.join(cwd, '.netrc'), `machine 127.0.0.1:${new URL(server.url).port} password ${'a'.repeat(40)}\n`);
-  const args = ['verify-resume', '-p', 'debug', '-n', '2', '--set', 'data.text=text.txt', '--set', 'engine=cpu'];
+  const args = ['verify-resume', '-p', 'debug', '-n', '2', '--set', 'data.text=text.txt', '--set', 'engine=auto'];
   const { code, out, err } = await espalier(
     cwd,
     ...args,

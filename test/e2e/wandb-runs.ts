@@ -50,7 +50,7 @@ export function wandbFolder(t: ExecutionContext): string {
 
 const COMMON = [
   'data={text: text.txt}',
-  'engine=cpu',
+  'engine=auto',
   'model={n_layer: 1, n_head: 2, n_embd: 16, block_size: 16}',
   `train={max_iters: ${ITERATIONS}, batch_size: 2}`,
   'plugins={evaluation: {interval: 4, iters: 1}, checkpoint: {interval: 2, background: false}, training-metrics: {interval: 1}, system-metrics: {interval: 0}, progress: false, wandb: {}, "./probe.ts": {}}',
