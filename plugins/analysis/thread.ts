@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import type { Answer, Moment, Task } from './protocol.js';
+import { openSharedModule } from '../../core/index.js';
+import type { Answer, Moment, Setup, Task } from './protocol.js';
 
 /** The worker thread, which has one snapshot at a time; made with the first, and anew after it died. */
 export class AnalysisThread {
@@ -47,7 +48,8 @@ export class AnalysisThread {
   }
 
   #made(): Worker {
-    const worker = new Worker(new URL('./worker.js', import.meta.url));
+    const workerData: Setup = { opener: openSharedModule };
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     worker.on('message', (answer: Answer) => {
       this.#end(answer);
     });

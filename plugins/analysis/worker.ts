@@ -1,17 +1,27 @@
 import { readlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { Matrix, ViewModule } from '../../core/index.js';
 import { measures } from './measures.js';
-import type { Answer, Task } from './protocol.js';
+import type { Answer, Setup, Task } from './protocol.js';
 
+interface Opener {
+  measureInThread: <T>(thread: string, name: string, work: () => T) => T;
+}
+
+const { opener } = workerData as Setup;
 let before: Matrix | undefined;
 
 yieldToTraining();
 parentPort?.on('message', (task: Task) => {
-  void answer(task).then((found) => parentPort?.postMessage(found));
+  void measured(task).then((found) => parentPort?.postMessage(found));
 });
+
+async function measured(task: Task): Promise<Answer> {
+  const { measureInThread } = (await import(opener)) as Opener;
+  return measureInThread('analysis', 'measure snapshot', () => answer(task));
+}
 
 async function answer(task: Task): Promise<Answer> {
   const { at, weights, ids, windows } = task;

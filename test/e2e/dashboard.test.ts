@@ -115,7 +115,7 @@ test.serial('a run that trains: new points arrive, and the page is told of the e
   const { page, complaints } = watched;
   const folder = emptyFolder(t);
   const settings = [
-    'engine=auto',
+    'engine=cpu',
     'run.dir=out',
     'train.max_iters=100000',
     'plugins.dashboard.port=0',
@@ -206,7 +206,7 @@ test.serial('a run ends with its report; the commands say what they miss', async
     '--preset',
     'debug',
     '--set',
-    'engine=auto',
+    'engine=cpu',
     '--set',
     'train.max_iters=3',
   );

@@ -269,10 +269,11 @@ test('a run that is killed and resumed: every sink has what came before the chec
   t.is(killed.signal, 'SIGKILL', killed.err);
   const resumed = await train(folder, '', '--resume');
   t.is(resumed.code, 0, resumed.err);
-  t.regex(resumed.err, /resuming from .* at iteration 5/);
-  const all = together(killed.recorded, 5, resumed.recorded);
+  // Whether the newest was whole when the kill came hangs on the disk.
+  const at = Number(/resuming from .* at iteration ([56])/.exec(resumed.err)?.[1]);
+  const all = together(killed.recorded, at, resumed.recorded);
   checkFiles(t, folder, all);
-  checkTensorBoard(t, folder, all, [0, 5]);
+  checkTensorBoard(t, folder, all, [0, at]);
 });
 
 test('a run that goes back to a checkpoint: no sink keeps what is gone', async (t) => {

@@ -73,7 +73,14 @@ test('--trace: events, plugins, sections, kernels and threads of the run, which 
   const folder = textFolder(t);
   const train = (...more: string[]): ReturnType<typeof espalier> =>
     espalier(folder, 'train', '-p', 'debug', ...settings, ...more);
-  const { code, err } = await train('--trace', 't.json', '--set', 'batches=curriculum');
+  const { code, err } = await train(
+    '--trace',
+    't.json',
+    '--set',
+    'batches=curriculum',
+    '--set',
+    'plugins.analysis=true',
+  );
   t.is(code, 0, err);
   t.regex(err, /trace: .*t\.json \(9 iterations, [\d.]+ MB\); open it in https:\/\/ui\.perfetto\.dev/);
   const { spans, threads } = spansIn(path.join(folder, 't.json'));
@@ -109,9 +116,12 @@ test('--trace: events, plugins, sections, kernels and threads of the run, which 
   t.is(threads.get(1), 'main');
   t.true([...threads.values()].some((name) => name.startsWith('curriculum (worker ')));
   t.true([...threads.values()].some((name) => name.startsWith('checkpoint writer (worker ')));
+  t.true([...threads.values()].some((name) => name.startsWith('analysis (worker ')));
   const workers = spans.filter((span) => span.cat === 'worker');
   t.true(workers.every(({ tid }) => tid !== 1));
-  t.true(['rank round', 'write checkpoint'].every((name) => names(workers, 'worker').includes(name)));
+  t.true(
+    ['rank round', 'write checkpoint', 'measure snapshot'].every((name) => names(workers, 'worker').includes(name)),
+  );
   // All threads have one clock: what a checkpoint is written from was taken before, and the run waits for it.
   const due = spans.find(({ name }) => name === 'checkpoint:due')!;
   const written = workers.find(({ name }) => name === 'write checkpoint')!;

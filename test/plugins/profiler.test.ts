@@ -116,10 +116,9 @@ test.serial('a run publishes each section, each plugin’s share and mfu, and pr
     [2, 4, 6, 8],
   );
   for (const { values } of timings) {
-    for (const name of ['data_loading', 'forward', 'backward', 'optimizer', 'optimizer/clipping']) {
+    for (const name of ['data_loading', 'forward', 'backward', 'clipping', 'optimizer']) {
       t.true((values[`timing/${name}`] ?? NaN) > 0, name);
     }
-    t.true((values['timing/optimizer'] ?? NaN) > (values['timing/optimizer/clipping'] ?? NaN));
     const shares = Object.entries(values).filter(([name]) => name.startsWith('timing/plugin/'));
     t.true(shares.length >= 4);
     t.true(shares.every(([, share]) => share >= 0 && share <= 1));
@@ -140,7 +139,7 @@ test.serial('a run publishes each section, each plugin’s share and mfu, and pr
     [...line.matchAll(/^info {3}\S.* ms +([\d.]+) %$/g)].map((match) => Number(match[1])),
   );
   t.true(Math.abs(sum(top) - 100) < 1, tree.join('\n'));
-  t.true(tree.some((line) => /^info {5}clipping /.test(line)));
+  t.true(tree.some((line) => /^info {3}clipping /.test(line)));
   t.true(tree.some((line) => /tokens\/s within iterations: .* of the peak of [\d.]+ GFLOP\/s \(MFU\)/.test(line)));
 });
 

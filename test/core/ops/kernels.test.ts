@@ -108,7 +108,11 @@ for (const { name: engine, works, why, backend } of engines) {
             const x = tf.tensor3d(normals(seed, shape)[0]!.values, shape);
             const whole = dropped(x, mask).map((y) => tf.slice(y, first, count));
             const part = dropped(tf.slice(x, first, count), { ...mask, firstRow: firstRow + first });
-            t.deepEqual(values(part), values(whole));
+            const [found, expected] = [values(part), values(whole)];
+            t.deepEqual(found[0], expected[0]);
+            // Another number of rows is another order of sums to TensorFlow.
+            if (engine === 'tensorflow') assertClose(found[1], expected[1]!, 'attention');
+            else t.deepEqual(found[1], expected[1]);
           });
         },
       ),
