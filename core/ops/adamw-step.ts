@@ -32,7 +32,10 @@ export interface AdamWParameter extends AdamWTensors {
 export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamWSettings): AdamWTensors[] {
   const inputs: tf.NamedTensorMap = {};
   for (const [index, { parameter, gradient, expAvg, expAvgSq }] of parameters.entries()) {
-    Object.assign(inputs, numbered({ parameter, gradient, expAvg, expAvgSq }, index));
+    inputs[`parameter${index}`] = parameter;
+    inputs[`gradient${index}`] = gradient;
+    inputs[`expAvg${index}`] = expAvg;
+    inputs[`expAvgSq${index}`] = expAvgSq;
   }
   const weightDecays = parameters.map(({ weightDecay }) => weightDecay);
   const outputs = runKernelForAll('EspalierAdamWStep', inputs, { ...settings, weightDecays });
@@ -71,8 +74,4 @@ function update(inputs: KernelInputs, index: number, weightDecay: number, attrib
   const change = tf.mul(tf.div(expAvg, tf.add(deviation, attributes.number('epsilon'))), rate / (1 - beta1 ** step));
   const decayed = tf.mul(input('parameter'), 1 - rate * weightDecay);
   return [tf.sub(decayed, change), expAvg, expAvgSq];
-}
-
-function numbered(tensors: tf.NamedTensorMap, index: number): tf.NamedTensorMap {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`${name}${index}`, tensor]));
 }

@@ -66,6 +66,8 @@ export default class Progress {
     this.#last = now;
     this.#lastTokens = tokens;
     const done = iteration + 1;
+    const { live } = this.terminal;
+    if (!live && done % this.config.interval !== 0 && done !== maxIters && done !== 1) return;
     const facts = [
       `iteration ${String(done)}/${String(maxIters)}`,
       `loss ${loss.toFixed(4)}`,
@@ -73,8 +75,8 @@ export default class Progress {
       `${Math.round(this.#tokensPerSecond).toLocaleString('en-US')} tokens/s`,
       `${cliProgress.Format.TimeFormat(Math.round((maxIters - done) * this.#secondsPerIteration), { autopadding: false, autopaddingChar: '' }, 1)} left`,
     ].join('  ');
-    if (this.terminal.live) this.terminal.status(`${bar(done / maxIters)} ${facts}`);
-    else if (done % this.config.interval === 0 || done === maxIters || done === 1) this.log.info(facts);
+    if (live) this.terminal.status(`${bar(done / maxIters)} ${facts}`);
+    else this.log.info(facts);
   }
 
   @On('evaluation:end')
