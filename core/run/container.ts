@@ -115,15 +115,15 @@ export function addListeners(
     const { instance } = made;
     for (const { event, method } of pluginListeners(plugin.class)) {
       const registration = { plugin: plugin.options.name, event, critical: plugin.options.critical ?? true };
-      bus.listen(registration, (payload: unknown) => callMethod(instance, method, payload));
+      bus.listen(registration, methodOf(instance, method));
     }
   });
 }
 
-function callMethod(instance: object, method: string | symbol, payload: unknown): void | Promise<void> {
+function methodOf(instance: object, method: string | symbol): (payload: unknown) => void | Promise<void> {
   const listener: unknown = Reflect.get(instance, method);
   if (typeof listener !== 'function') throw new TypeError(`${String(method)} is no method`);
-  return Reflect.apply(listener, instance, [payload]) as void | Promise<void>;
+  return (payload) => Reflect.apply(listener, instance, [payload]) as void | Promise<void>;
 }
 
 function asToken(plugin: FoundPlugin): new (...args: unknown[]) => object {
