@@ -46,7 +46,7 @@ export { version } from './version.js';
 export { estimateLoss, fullLoss } from './run/estimate-loss.js';
 export { randomWindows, refuseShort, windowsAt, windowsIn } from './data/windows.js';
 export { prefetchOptions, WindowBatches, type WindowParts } from './data/window-batches.js';
-export { openSharedModule } from './data/open-shared.js';
+export { openSharedModule, type OpenSharedModule } from './data/open-shared.js';
 export { permutation } from './data/permutation.js';
 export { readVocabMap, shrunkenIds, type VocabMap } from './data/vocab-map.js';
 export { partName, partOfFolder, type Part } from './prepare/part.js';

@@ -10,6 +10,9 @@ export async function openShared({ module, data }: SharedTokens): Promise<TokenR
   return loaded.openTokens(data);
 }
 
+/** What a worker thread has of `await import(openSharedModule)`. */
+export type OpenSharedModule = Pick<typeof import('./open-shared.js'), 'openShared' | 'measureInThread'>;
+
 export { measureInThread } from '../run/thread-spans.js';
 
 /** Where this stands: what a plugin's worker imports, which is much quicker to load than the whole of `espalier`. */

@@ -162,7 +162,7 @@ export const lifecycle: Record<EventName, EventDescription> = {
     payload: {
       iteration: 'iterations done',
       requests:
-        'what was asked for since the last time: stops, evaluation, checkpoints; several ranks agree on it here',
+        'what was asked for since the last time: stops, evaluation, checkpoints, rollbacks; several ranks agree on it here',
     },
     mayReplace: ['requests'],
   },

@@ -2,13 +2,9 @@ import { readlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Matrix, ViewModule } from '../../core/index.js';
+import type { Matrix, OpenSharedModule, ViewModule } from '../../core/index.js';
 import { measures } from './measures.js';
 import type { Answer, Setup, Task } from './protocol.js';
-
-interface Opener {
-  measureInThread: <T>(thread: string, name: string, work: () => T) => T;
-}
 
 const { opener } = workerData as Setup;
 let before: Matrix | undefined;
@@ -19,7 +15,7 @@ parentPort?.on('message', (task: Task) => {
 });
 
 async function measured(task: Task): Promise<Answer> {
-  const { measureInThread } = (await import(opener)) as Opener;
+  const { measureInThread } = (await import(opener)) as OpenSharedModule;
   return measureInThread('analysis', 'measure snapshot', () => answer(task));
 }
 

@@ -1,18 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { SharedTokens, TokenReader } from '../../core/index.js';
+import type { OpenSharedModule, TokenReader } from '../../core/index.js';
 import { Candidates } from './candidates.js';
 import { corpusCounts } from './corpus.js';
 import type { Answer, Question, Rank, WorkerSetup } from './protocol.js';
 
-interface Opener {
-  openShared: (source: SharedTokens) => Promise<TokenReader>;
-  measureInThread: <T>(thread: string, name: string, work: () => T) => T;
-}
-
 interface Opened {
   readonly reader: TokenReader;
   readonly corpus: number[];
-  readonly measure: Opener['measureInThread'];
+  readonly measure: OpenSharedModule['measureInThread'];
 }
 
 const setup = workerData as WorkerSetup;
@@ -32,7 +27,7 @@ parentPort?.on('message', (question: Question) => {
 });
 
 async function open(): Promise<Opened> {
-  const { openShared, measureInThread } = (await import(setup.opener)) as Opener;
+  const { openShared, measureInThread } = (await import(setup.opener)) as OpenSharedModule;
   const reader = await openShared(setup.source);
   const { counts, note } = measureInThread(THREAD, 'count corpus', () => corpusCounts(reader, setup, setup.cache));
   tell({ type: 'corpus', counts, note });
