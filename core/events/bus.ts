@@ -25,6 +25,7 @@ type Handler = { registration: Registration; call: (payload: unknown) => void | 
 type EmitterMap = { [Name in EventName]: (payload: Events[Name]) => void };
 
 const FAILURES_BEFORE_MUTING = 3;
+const NO_HANDLERS: readonly Handler[] = [];
 
 /**
  * The run's events, on eventemitter3. Listeners run one after the other in the order they were added
@@ -32,7 +33,8 @@ const FAILURES_BEFORE_MUTING = 3;
  * while none does. Plain eventemitter3 listeners (`on`, `once`) may watch too, after all others.
  */
 export class EventBus extends EventEmitter<EmitterMap> {
-  readonly #handlers = new Map<EventName, Handler[]>();
+  /** Never changed in place: a dispatch goes on with the list that it began with. */
+  readonly #handlers = new Map<EventName, readonly Handler[]>();
   #spies: readonly Spy[] = [];
   readonly #failures = new Map<string, number>();
 
@@ -44,12 +46,10 @@ export class EventBus extends EventEmitter<EmitterMap> {
   /** Adds a listener after those there are; returns its remover. */
   listen<Name extends EventName>(registration: Registration<Name>, listener: Listener<Name>): () => void {
     const handler: Handler = { registration, call: listener as Handler['call'] };
-    const handlers = this.#handlers.get(registration.event) ?? [];
-    handlers.push(handler);
-    this.#handlers.set(registration.event, handlers);
+    this.#handlers.set(registration.event, [...this.#handlersOf(registration.event), handler]);
     return () => {
-      const at = handlers.indexOf(handler);
-      if (at >= 0) handlers.splice(at, 1);
+      const others = this.#handlersOf(registration.event).filter((other) => other !== handler);
+      this.#handlers.set(registration.event, others);
     };
   }
 
@@ -63,7 +63,7 @@ export class EventBus extends EventEmitter<EmitterMap> {
 
   /** Names of the plugins that listen to an event, in their order. */
   order(event: EventName): string[] {
-    return (this.#handlers.get(event) ?? []).map((handler) => handler.registration.plugin);
+    return this.#handlersOf(event).map((handler) => handler.registration.plugin);
   }
 
   /**
@@ -72,29 +72,33 @@ export class EventBus extends EventEmitter<EmitterMap> {
    * @throws PluginError naming plugin and event, from the first critical listener that fails
    */
   dispatch<Name extends EventName>(event: Name, payload: Events[Name]): void | Promise<void> {
-    const handlers = [...(this.#handlers.get(event) ?? [])];
-    if (this.#spies.length === 0) return this.#from(0, handlers, event, payload);
     const spies = this.#spies;
     for (const spy of spies) spy.beforeEvent?.(event);
-    const done = (): void => {
-      for (const spy of spies) spy.afterEvent?.(event);
-    };
+    let pending: Promise<void> | undefined;
     try {
-      const pending = this.#from(0, handlers, event, payload);
-      if (pending !== undefined) return pending.finally(done);
-      done();
+      pending = this.#from(0, this.#handlersOf(event), event, payload);
     } catch (thrown) {
-      done();
+      tellAfterEvent(spies, event);
       throw thrown;
     }
+    if (pending !== undefined) {
+      return pending.finally(() => {
+        tellAfterEvent(spies, event);
+      });
+    }
+    tellAfterEvent(spies, event);
+  }
+
+  #handlersOf(event: EventName): readonly Handler[] {
+    return this.#handlers.get(event) ?? NO_HANDLERS;
   }
 
   #from<Name extends EventName>(
     start: number,
-    handlers: Handler[],
+    handlers: readonly Handler[],
     event: Name,
     payload: Events[Name],
-  ): void | Promise<void> {
+  ): Promise<void> | undefined {
     for (let i = start; i < handlers.length; i++) {
       const handler = handlers[i];
       if (handler === undefined || this.#isMuted(handler.registration)) continue;
@@ -102,6 +106,7 @@ export class EventBus extends EventEmitter<EmitterMap> {
       if (pending !== undefined) return pending.then(() => this.#from(i + 1, handlers, event, payload));
     }
     this.#notifyWatchers(event, payload);
+    return undefined;
   }
 
   #notifyWatchers<Name extends EventName>(event: Name, payload: Events[Name]): void {
@@ -112,24 +117,27 @@ export class EventBus extends EventEmitter<EmitterMap> {
   #call({ registration, call }: Handler, payload: unknown): Promise<void> | undefined {
     const spies = this.#spies;
     for (const spy of spies) spy.before?.(registration);
-    const done = (): void => {
-      for (const spy of spies) spy.after?.(registration);
-    };
+    let result: void | Promise<void>;
     try {
-      const result = call(payload);
-      if (!(result instanceof Promise)) {
-        done();
-        return undefined;
-      }
-      return result.then(done, (thrown: unknown) => {
-        done();
-        this.#fail(registration, thrown);
-      });
+      result = call(payload);
     } catch (thrown) {
-      done();
+      tellAfter(spies, registration);
       this.#fail(registration, thrown);
       return undefined;
     }
+    if (result instanceof Promise) {
+      return result.then(
+        () => {
+          tellAfter(spies, registration);
+        },
+        (thrown: unknown) => {
+          tellAfter(spies, registration);
+          this.#fail(registration, thrown);
+        },
+      );
+    }
+    tellAfter(spies, registration);
+    return undefined;
   }
 
   #fail(registration: Registration, thrown: unknown): void {
@@ -145,6 +153,14 @@ export class EventBus extends EventEmitter<EmitterMap> {
   #isMuted({ plugin }: Registration): boolean {
     return (this.#failures.get(plugin) ?? 0) >= FAILURES_BEFORE_MUTING;
   }
+}
+
+function tellAfterEvent(spies: readonly Spy[], event: EventName): void {
+  for (const spy of spies) spy.afterEvent?.(event);
+}
+
+function tellAfter(spies: readonly Spy[], registration: Registration): void {
+  for (const spy of spies) spy.after?.(registration);
 }
 
 /** One line on a plugin that failed without ending the run. */

@@ -8,6 +8,8 @@ const writeAt = promisify(write);
 const DEFAULT_LIMIT = 4 * 2 ** 20;
 /** Appends are joined into writes of at least this size, where there are that many. */
 const JOINED_BYTES = 64 * 2 ** 10;
+/** Milliseconds that fewer bytes wait for more: a thread that is woken for every line takes its time from training. */
+const JOINED_FOR = 200;
 
 export interface AppendFileOptions {
   /** Bytes that may wait in memory, or one append that is larger; default 4 MiB. */
@@ -18,8 +20,8 @@ export interface AppendFileOptions {
 
 /**
  * A file that grows at its end while a run goes on: what every sink writes through. `append` only puts into memory;
- * one write at a time hands that to the system in the background, in order. What waits is bounded: over the limit
- * `append` itself waits for the disk, rather than drop anything. A write that fails is tried again with the next
+ * a moment later one write at a time hands that to the system in the background, in order. What waits is bounded: over
+ * the limit `append` itself waits for the disk, rather than drop anything. A write that fails is tried again with the next
  * append, and nothing is thrown: a full disk is no reason for a run to end.
  *
  * One process at a time writes the file. It is made, with its folder, by the first append, and never truncated.
@@ -33,6 +35,7 @@ export class AppendFile {
   #lostBytes = 0;
   #descriptor: number | undefined;
   #writing: Promise<void> | undefined;
+  #start: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #told = false;
   readonly #limit: number;
@@ -59,7 +62,8 @@ export class AppendFile {
     }
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
-    this.#writing ??= this.#writeWaiting();
+    if (this.#waitingBytes >= JOINED_BYTES) this.#writing ??= this.#writeWaiting();
+    else if (this.#writing === undefined) this.#start ??= setTimeout(() => void this.flush(), JOINED_FOR);
     return true;
   }
 
@@ -105,7 +109,9 @@ export class AppendFile {
   }
 
   async #writeWaiting(): Promise<void> {
-    // What is appended in the same turn goes into the same write.
+    clearTimeout(this.#start);
+    this.#start = undefined;
+    // Where nothing waits, it must not end before it is known to have begun.
     await Promise.resolve();
     try {
       for (let bytes = this.#first(); bytes !== undefined; bytes = this.#first()) {

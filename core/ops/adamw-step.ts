@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { at, runKernelForAll, type Attributes, type KernelInputs, type Op } from './kernel.js';
+import { at, numbered, runKernelForAll, type Attributes, type Op } from './kernel.js';
 
 export interface AdamWSettings {
   learningRate: number;
@@ -30,13 +30,12 @@ export interface AdamWParameter extends AdamWTensors {
  * Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019; arithmetic of torch.optim.AdamW.
  */
 export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamWSettings): AdamWTensors[] {
-  const inputs: tf.NamedTensorMap = {};
-  for (const [index, { parameter, gradient, expAvg, expAvgSq }] of parameters.entries()) {
-    inputs[`parameter${index}`] = parameter;
-    inputs[`gradient${index}`] = gradient;
-    inputs[`expAvg${index}`] = expAvg;
-    inputs[`expAvgSq${index}`] = expAvgSq;
-  }
+  const inputs = numbered([
+    ...parameters.map(({ parameter }) => parameter),
+    ...parameters.map(({ gradient }) => gradient),
+    ...parameters.map(({ expAvg }) => expAvg),
+    ...parameters.map(({ expAvgSq }) => expAvgSq),
+  ]);
   const weightDecays = parameters.map(({ weightDecay }) => weightDecay);
   const outputs = runKernelForAll('EspalierAdamWStep', inputs, { ...settings, weightDecays });
   const count = parameters.length;
@@ -47,15 +46,17 @@ export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamW
   }));
 }
 
-/** Inputs are `parameter0`, `gradient0`, …; outputs all parameters, then all means, then all mean squares. */
+/** Inputs are all parameters, then all gradients, all means, all mean squares; outputs the same but the gradients. */
 export const adamwStepOp: Op = {
   kernels: [
     {
       name: 'EspalierAdamWStep',
       compute: (inputs, attributes) => {
-        const updated = attributes
-          .numbers('weightDecays')
-          .map((weightDecay, index) => tf.tidy(() => update(inputs, index, weightDecay, attributes)));
+        const groups = inputs.groups(4);
+        const updated = attributes.numbers('weightDecays').map((weightDecay, index) => {
+          const tensors = groups.map((group) => at(group, index));
+          return tf.tidy(() => update(tensors, weightDecay, attributes));
+        });
         return [0, 1, 2].flatMap((which) => updated.map((tensors) => at(tensors, which)));
       },
     },
@@ -63,15 +64,14 @@ export const adamwStepOp: Op = {
   gradients: [],
 };
 
-function update(inputs: KernelInputs, index: number, weightDecay: number, attributes: Attributes): tf.Tensor[] {
-  const input = (name: string): tf.Tensor => inputs.get(`${name}${index}`);
+function update(tensors: readonly tf.Tensor[], weightDecay: number, attributes: Attributes): tf.Tensor[] {
   const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
   const [step, rate] = [attributes.number('step'), attributes.number('learningRate')];
-  const gradient = tf.mul(input('gradient'), attributes.number('gradientScale'));
-  const expAvg = tf.add(tf.mul(input('expAvg'), beta1), tf.mul(gradient, 1 - beta1));
-  const expAvgSq = tf.add(tf.mul(input('expAvgSq'), beta2), tf.mul(tf.square(gradient), 1 - beta2));
+  const gradient = tf.mul(at(tensors, 1), attributes.number('gradientScale'));
+  const expAvg = tf.add(tf.mul(at(tensors, 2), beta1), tf.mul(gradient, 1 - beta1));
+  const expAvgSq = tf.add(tf.mul(at(tensors, 3), beta2), tf.mul(tf.square(gradient), 1 - beta2));
   const deviation = tf.mul(tf.sqrt(expAvgSq), 1 / Math.sqrt(1 - beta2 ** step));
   const change = tf.mul(tf.div(expAvg, tf.add(deviation, attributes.number('epsilon'))), rate / (1 - beta1 ** step));
-  const decayed = tf.mul(input('parameter'), 1 - rate * weightDecay);
+  const decayed = tf.mul(at(tensors, 0), 1 - rate * weightDecay);
   return [tf.sub(decayed, change), expAvg, expAvgSq];
 }

@@ -28,8 +28,16 @@ export class KernelInputs {
     return tensor instanceof tf.Tensor ? tensor : undefined;
   }
 
+  /** In the order they were given; those that are named by their number in that of their numbers. */
   all(): tf.Tensor[] {
-    return Object.keys(this.tensors).map((name) => this.get(name));
+    return Object.values(this.tensors).filter((tensor): tensor is tf.Tensor => tensor instanceof tf.Tensor);
+  }
+
+  /** All of them in so many groups of one size. */
+  groups(count: number): tf.Tensor[][] {
+    const all = this.all();
+    const size = all.length / count;
+    return Array.from({ length: count }, (_, group) => all.slice(group * size, (group + 1) * size));
   }
 }
 
@@ -52,6 +60,11 @@ export class Attributes {
     const value = this.values[name];
     return (Array.isArray(value) ? value : [value]).filter((element) => typeof element === 'number');
   }
+}
+
+/** Inputs that are named by their number: there may be many, and a name takes longer to make than a number. */
+export function numbered(tensors: readonly tf.Tensor[]): tf.NamedTensorMap {
+  return Object.fromEntries(tensors.entries());
 }
 
 /** Runs a kernel on the current backend. */

@@ -98,7 +98,11 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   @On('iteration:start')
-  async tell(): Promise<void> {
+  tell(): void | Promise<void> {
+    if (this.#ended.saved.length + this.#ended.failed.length > 0) return this.#tell();
+  }
+
+  async #tell(): Promise<void> {
     for (const saved of this.#ended.saved.splice(0)) await this.bus.dispatch('checkpoint:saved', saved);
     for (const failed of this.#ended.failed.splice(0)) await this.bus.dispatch('checkpoint:failed', failed);
   }

@@ -92,7 +92,7 @@ export default class Health {
   }
 
   @On('iteration:end')
-  async count({ iteration, skipped }: IterationEnd): Promise<void> {
+  count({ iteration, skipped }: IterationEnd): void | Promise<void> {
     const counts = this.#counts;
     if (skipped !== undefined) {
       counts.skipped++;
@@ -102,7 +102,7 @@ export default class Health {
     counts.changed = false;
     const { faults, skipped: steps, rollbacks } = counts;
     const values = { 'health/faults': faults, 'health/skipped_steps': steps, 'health/rollbacks': rollbacks };
-    await this.bus.dispatch('metrics', { iteration: iteration + 1, values });
+    return this.bus.dispatch('metrics', { iteration: iteration + 1, values });
   }
 
   @On('evaluation:end')

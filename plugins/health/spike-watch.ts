@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RunningMedian } from './running-median.js';
 
 export const watchState = z.strictObject({
   /** The last ones, oldest first. */
@@ -19,51 +20,48 @@ export interface Limits {
 
 /** Finds values of a series that are far over what they were lately. A spike moves their median little. */
 export class SpikeWatch {
-  #state: WatchState = { values: [], highest: 0 };
+  readonly #last: RunningMedian;
+  #highest = 0;
 
   /** @param name how the series is called in a sentence */
   constructor(
     private readonly name: string,
     private readonly limits: Limits,
-  ) {}
+  ) {
+    this.#last = new RunningMedian(limits.window);
+  }
 
   /** Takes a value in, and says what is wrong with it where it is a spike. */
   look(value: number): string | undefined {
-    const { times, above, window } = this.limits;
-    const { values } = this.#state;
-    const median = values.length < window ? 0 : medianOf(values);
+    const { times, above } = this.limits;
+    const median = this.#last.isFull ? this.#last.median : 0;
     const ratio = median > 0 ? value / median : 0;
     if (Number.isFinite(value)) {
-      const highest = Math.max(this.#state.highest, ratio);
-      this.#state = { values: [...values, value].slice(-window), highest };
+      this.#highest = Math.max(this.#highest, ratio);
+      this.#last.add(value);
     }
-    const what = `${this.name} ${short(value)} is`;
-    if (ratio > times) return `${what} ${ratio.toFixed(1)} times its running median ${short(median)}`;
-    return above !== null && value > above ? `${what} over ${String(above)}` : undefined;
+    const what = (): string => `${this.name} ${short(value)} is`;
+    if (ratio > times) return `${what()} ${ratio.toFixed(1)} times its running median ${short(median)}`;
+    return above !== null && value > above ? `${what()} over ${String(above)}` : undefined;
   }
 
   /** Highest value over the median since the last call; undefined where there was none. */
   takeHighest(): number | undefined {
-    const { values, highest } = this.#state;
-    this.#state = { values, highest: 0 };
+    const highest = this.#highest;
+    this.#highest = 0;
     return highest > 0 ? highest : undefined;
   }
 
   /** Undefined while nothing was seen. */
   state(): WatchState | undefined {
-    return this.#state.values.length === 0 ? undefined : this.#state;
+    const { values } = this.#last;
+    return values.length === 0 ? undefined : { values: [...values], highest: this.#highest };
   }
 
   restore(state: WatchState | undefined): void {
-    this.#state = state ?? { values: [], highest: 0 };
+    this.#last.restore(state?.values ?? []);
+    this.#highest = state?.highest ?? 0;
   }
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = Float64Array.from(values).sort();
-  const half = Math.floor(sorted.length / 2);
-  const upper = sorted[half] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? NaN) + upper) / 2;
 }
 
 function short(value: number): string {

@@ -54,7 +54,7 @@ export default class SystemMetrics {
 
   /** Looks at the clock between iterations: a timer would keep the process alive, and fire in the middle of one. */
   @On('iteration:end')
-  async publish({ iteration }: IterationEnd): Promise<void> {
+  publish({ iteration }: IterationEnd): void | Promise<void> {
     if (performance.now() - this.#last.wall < 1000 * this.config.interval) return;
     const before = this.#last;
     const now = (this.#last = clock());
@@ -67,7 +67,7 @@ export default class SystemMetrics {
       'system/memory_percent': 100 * (1 - freemem() / totalmem()),
       'system/process_rss_mb': process.memoryUsage.rss() / MEGABYTE,
     };
-    await this.bus.dispatch('metrics', { iteration: iteration + 1, values });
+    return this.bus.dispatch('metrics', { iteration: iteration + 1, values });
   }
 }
 

@@ -64,7 +64,7 @@ export default class TrainingMetrics {
   }
 
   @On('iteration:end')
-  async publish({ iteration, loss, gradNorm, learningRate, tokens }: IterationEnd): Promise<void> {
+  publish({ iteration, loss, gradNorm, learningRate, tokens }: IterationEnd): void | Promise<void> {
     const now = performance.now();
     this.#since.iterations++;
     this.#since.ms += now - this.#iterationAt;
@@ -82,6 +82,6 @@ export default class TrainingMetrics {
       'time/iteration_ms': since.ms / since.iterations,
       'time/elapsed_seconds': (now - this.#startedAt) / 1000,
     };
-    await this.bus.dispatch('metrics', { iteration: done, values });
+    return this.bus.dispatch('metrics', { iteration: done, values });
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,18 +11,24 @@ export interface LoopResult {
   readonly shape: string;
   readonly stepMilliseconds: number;
   readonly iterationMilliseconds: number;
-  /** Resident memory of the bare step after 100 steps, and after all of them. */
+  /** The bare step's time over the loop's: the median over the turns. */
+  readonly share: number;
+  /** Resident memory of the bare step after the first turn, and after the last. */
   readonly residentEarly: number;
   readonly residentLate: number;
+  readonly stepsEarly: number;
   readonly steps: number;
 }
 
-const ROUNDS = 10;
+const ROUNDS = 20;
+const CHARACTERS = 200_000;
 const worker = fileURLToPath(new URL('loop-worker.js', import.meta.url));
 
 /** A bare step beside an iteration of `espalier train` with its default plugins, in turns. */
 export async function measureLoop(name: string, shape: Shape, steps: number): Promise<LoopResult> {
   const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
+  const text = path.join(cwd, 'text.txt');
+  await writeFile(text, textOf(shape.vocabSize));
   const bare = await ours('native', shape);
   const training = await startContestant('loop', process.execPath, [
     worker,
@@ -30,26 +36,38 @@ export async function measureLoop(name: string, shape: Shape, steps: number): Pr
     ...settingsOf(shape),
     'engine=native',
     'run.dir=runs',
+    `data.text=${text}`,
   ]);
   try {
     const times = { bare: [] as number[], loop: [] as number[] };
+    const shares: number[] = [];
     const resident: number[] = [];
     for (let turn = 0; turn < ROUNDS; turn++) {
       const answer = await bare.ask({ steps: steps / ROUNDS });
       resident.push(answer.residentBytes);
+      const iterations = await training.ask({ steps: steps / ROUNDS });
       times.bare.push(...answer.times);
-      times.loop.push(...(await training.ask({ steps: steps / ROUNDS })).times);
+      times.loop.push(...iterations.times);
+      shares.push(median(answer.times) / median(iterations.times));
     }
     return {
       shape: name,
       stepMilliseconds: median(times.bare),
       iterationMilliseconds: median(times.loop),
+      share: median(shares),
       residentEarly: resident[0] ?? NaN,
       residentLate: resident.at(-1) ?? NaN,
+      stepsEarly: steps / ROUNDS,
       steps,
     };
   } finally {
     await Promise.all([bare.stop(), training.stop()]);
     await rm(cwd, { recursive: true, force: true });
   }
+}
+
+/** A text of so many different characters: the vocabulary that the bare step has. */
+function textOf(vocabSize: number): string {
+  const first = ' '.charCodeAt(0);
+  return Array.from({ length: CHARACTERS }, (_, i) => String.fromCharCode(first + ((i * 7919) % vocabSize))).join('');
 }

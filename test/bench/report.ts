@@ -50,8 +50,8 @@ export function loopSection(results: readonly LoopResult[]): string {
       result.shape,
       round(result.stepMilliseconds),
       round(result.iterationMilliseconds),
-      `${round((100 * result.stepMilliseconds) / result.iterationMilliseconds, 1)} %`,
-      `${round(result.residentEarly / MEGABYTE, 0)} after ${String(result.steps / 10)} steps, ${round(result.residentLate / MEGABYTE, 0)} after ${String(result.steps)}`,
+      `${round(100 * result.share, 1)} %`,
+      `${round(result.residentEarly / MEGABYTE, 0)} after ${String(result.stepsEarly)} steps, ${round(result.residentLate / MEGABYTE, 0)} after ${String(result.steps)}`,
     ]),
   );
 }

@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { RunningMedian } from '../../plugins/health/running-median.js';
 import { SpikeWatch, watchState } from '../../plugins/health/spike-watch.js';
 
 const WINDOW = 5;
@@ -23,6 +24,17 @@ test('a spike is over so many times the median of the values before it, once the
         const expected = before.length === WINDOW && value / median(before) > limits.times;
         t.is(watch.look(value) !== undefined, expected, String(values.slice(0, at + 1)));
       });
+    }),
+  );
+});
+
+test('the median of a full window is that of its numbers, whatever their order and however often they come', (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -9, max: 9 }), { minLength: WINDOW, maxLength: 40 }), (values) => {
+      const running = new RunningMedian(WINDOW);
+      for (const value of values) running.add(value);
+      t.deepEqual(running.values, values.slice(-WINDOW));
+      t.is(running.median, median(values.slice(-WINDOW)));
     }),
   );
 });

@@ -5,9 +5,8 @@ export const optimizerKernels: readonly NativeKernel[] = [
     name: 'EspalierAdamWStep',
     compute: (inputs, attributes, backend) => {
       const weightDecays = attributes.numbers('weightDecays');
-      const all = (name: string) => weightDecays.map((_, index) => inputs.get(`${name}${String(index)}`));
-      const gradients = all('gradient').map((tensor) => backend.floats(tensor));
-      const before = [all('parameter'), all('expAvg'), all('expAvgSq')];
+      const [parameters, gradients, means, squares] = inputs.groups(4);
+      const before = [parameters!, means!, squares!];
       const old = before.map((tensors) => tensors.map((tensor) => backend.floats(tensor)));
       const after = before.map((tensors) => tensors.map((tensor) => backend.replacing(tensor)));
       const made = after.map((tensors) => tensors.map((tensor) => backend.floats(tensor)));
@@ -16,7 +15,7 @@ export const optimizerKernels: readonly NativeKernel[] = [
       backend.binding.adamwStep(
         ...[rate!, beta1!, beta2!, epsilon!, step!, scale!],
         weightDecays,
-        ...[old[0]!, gradients, old[1]!, old[2]!],
+        ...[old[0]!, gradients!.map((tensor) => backend.floats(tensor)), old[1]!, old[2]!],
         ...[made[0]!, made[1]!, made[2]!],
       );
       return after.flat();

@@ -1,4 +1,3 @@
-import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HeapKernel } from './heap.js';
 
 export const optimizerKernels: readonly HeapKernel[] = [
@@ -6,8 +5,8 @@ export const optimizerKernels: readonly HeapKernel[] = [
     name: 'EspalierAdamWStep',
     compute: (inputs, attributes, heap) => {
       const weightDecays = attributes.numbers('weightDecays');
-      const all = (name: string): Tensor[] => weightDecays.map((_, index) => inputs.get(`${name}${String(index)}`));
-      const [gradients, ...before] = [all('gradient'), all('parameter'), all('expAvg'), all('expAvgSq')];
+      const [parameters, gradients, means, squares] = inputs.groups(4);
+      const before = [parameters!, means!, squares!];
       // New tensors: the backend keeps repacked copies of weights by tensor, which a change in place would not reach.
       const after = before.map((tensors) => tensors.map(({ shape }) => heap.allocate(shape)));
       const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
@@ -16,7 +15,7 @@ export const optimizerKernels: readonly HeapKernel[] = [
         update(
           before.map((tensors) => heap.floats(tensors[index]!)),
           after.map((tensors) => heap.floats(tensors[index]!)),
-          heap.floats(gradients[index]!),
+          heap.floats(gradients![index]!),
           {
             beta1,
             beta2,
