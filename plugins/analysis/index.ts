@@ -26,7 +26,11 @@ import { AnalysisThread } from './thread.js';
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(1).describe('evaluations between analyses'),
+    interval: z
+      .int()
+      .min(1)
+      .default(4)
+      .describe('evaluations between analyses, from the first of the process on: it is analysed'),
     max_tokens: z
       .int()
       .min(2)
@@ -62,7 +66,7 @@ const BYTES_PER_NUMBER = 4;
 })
 export default class Analysis {
   readonly #thread = new AnalysisThread();
-  /** Evaluations since the last snapshot. */
+  /** Evaluations so far that were to be analysed, or not. */
   #evaluations = 0;
   /** Iterations done at the last evaluation: a schedule may evaluate again at the same place. */
   #evaluatedAt = -1;
@@ -94,8 +98,7 @@ export default class Analysis {
   evaluated({ iteration }: EvaluationEnd): void {
     if (this.inspectable === undefined || this.ranks.rank !== 0 || iteration === this.#evaluatedAt) return;
     this.#evaluatedAt = iteration;
-    if (++this.#evaluations < this.config.interval) return;
-    this.#evaluations = 0;
+    if (this.#evaluations++ % this.config.interval !== 0) return;
     const { running } = this.#thread;
     this.#missedAt = running === undefined ? -1 : iteration;
     if (running === undefined) this.#begin(iteration, this.inspectable);

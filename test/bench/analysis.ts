@@ -9,7 +9,7 @@ import { median } from './statistics.js';
 
 export interface AnalysisResult {
   readonly shape: string;
-  /** Iterations between analyses. */
+  /** Iterations between analyses: one in `EVALUATIONS`, as by default. */
   readonly interval: number;
   /** Of an iteration, evaluation and what is between iterations included. */
   readonly withoutMilliseconds: number;
@@ -18,16 +18,20 @@ export interface AnalysisResult {
   readonly cost: number;
 }
 
-const ROUNDS = 9;
+const ROUNDS = 5;
+const EVALUATIONS = 4;
 /** After a turn: what a thread has left to do is done in neither's time. */
 const PAUSE_MS = 3000;
 const worker = fileURLToPath(new URL('loop-worker.js', import.meta.url));
 
 /**
- * Training with an analysis at each evaluation beside training without, in turns of `interval` iterations. Each turn
- * has its evaluation at a quarter: what the thread does, it does while its own run trains.
+ * Training with the default analysis beside training without, in turns of four evaluations, the first of which is
+ * analysed: what the thread does, it does while its own run trains.
+ *
+ * @param evaluationInterval iterations between evaluations
  */
-export async function measureAnalysis(name: string, shape: Shape, interval: number): Promise<AnalysisResult> {
+export async function measureAnalysis(name: string, shape: Shape, evaluationInterval: number): Promise<AnalysisResult> {
+  const interval = EVALUATIONS * evaluationInterval;
   const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
   const start = (folder: string, plugin: string): Promise<Contestant> =>
     startContestant(`loop ${plugin}`, process.execPath, [
@@ -36,7 +40,7 @@ export async function measureAnalysis(name: string, shape: Shape, interval: numb
       ...settingsOf(shape),
       'engine=native',
       `run.dir=${folder}`,
-      `plugins.evaluation={interval: ${String(interval)}, iters: 1}`,
+      `plugins.evaluation={interval: ${String(evaluationInterval)}, iters: 1}`,
       'plugins.checkpoint=false',
       `plugins.analysis=${plugin}`,
     ]);
@@ -47,7 +51,7 @@ export async function measureAnalysis(name: string, shape: Shape, interval: numb
       await pause(PAUSE_MS);
       return times.reduce((sum, time) => sum + time, 0);
     };
-    for (const contestant of [without, analysed]) await total(contestant, Math.floor((3 * interval) / 4));
+    for (const contestant of [without, analysed]) await total(contestant, Math.floor((3 * evaluationInterval) / 4));
     const times = { without: [] as number[], analysed: [] as number[] };
     for (let round = 0; round < ROUNDS; round++) {
       times.without.push(await total(without, interval));

@@ -15,7 +15,7 @@ const small = set(
   'run.dir=run',
 );
 /** A machine that has other work to do must not leave the last one out. */
-const patient = 'plugins.analysis={wait_seconds: 240}';
+const patient = 'plugins.analysis={interval: 1, wait_seconds: 240}';
 const line = z.looseObject({ iter: z.int() }).catchall(z.number());
 type Line = z.output<typeof line>;
 
@@ -110,6 +110,17 @@ test('a model with rotary positions and LoRA that grows is followed; drift is le
   t.is(found.at(-1)?.['analysis/drift/embedding'], undefined);
 });
 
+test('the first evaluation and every so many later ones are analysed', async (t) => {
+  const folder = textFolder(t);
+  const some = set('plugins.evaluation.interval=4', 'plugins.analysis={wait_seconds: 240}');
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...some);
+  t.is(code, 0, err);
+  t.deepEqual(
+    analyses(folder).map(({ iter }) => iter),
+    [4, 20],
+  );
+});
+
 test('short of memory, an analysis is skipped, which is said once', async (t) => {
   const folder = textFolder(t);
   const { code, err } = await espalier(
@@ -150,7 +161,10 @@ export default class OtherView {
 
 test('a run does not wait longer for an analysis than it was told to, and skips while one runs', async (t) => {
   const folder = textFolder(t);
-  const endless = [...viewOf(folder, 'await new Promise(() => {});'), ...set('plugins.analysis.wait_seconds=0.1')];
+  const endless = [
+    ...viewOf(folder, 'await new Promise(() => {});'),
+    ...set('plugins.analysis={interval: 1, wait_seconds: 0.1}'),
+  ];
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...endless);
   t.is(code, 0, err);
   t.regex(err, /analysis of iteration 20 is skipped: that of iteration 10 still runs/);
@@ -160,7 +174,7 @@ test('a run does not wait longer for an analysis than it was told to, and skips 
 
 test('a worker thread that dies is told of, and the run goes on without', async (t) => {
   const folder = textFolder(t);
-  const dying = [...viewOf(folder, 'process.exit(3);'), ...set('plugins.evaluation.interval=2', 'train.max_iters=60')];
+  const dying = [...viewOf(folder, 'process.exit(3);'), ...set('plugins.evaluation.interval=4', 'train.max_iters=60')];
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...dying, ...set(patient));
   t.is(code, 0, err);
   t.regex(err, /plugin analysis failed at .*: analysis of iteration 2: its worker thread died: it ended with code 3/);
