@@ -174,7 +174,7 @@ test('a run does not wait longer for an analysis than it was told to, and skips 
 
 test('a worker thread that dies is told of, and the run goes on without', async (t) => {
   const folder = textFolder(t);
-  const dying = [...viewOf(folder, 'process.exit(3);'), ...set('plugins.evaluation.interval=4', 'train.max_iters=60')];
+  const dying = [...viewOf(folder, 'process.exit(3);'), ...set('plugins.evaluation.interval=2', 'train.max_iters=60')];
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...dying, ...set(patient));
   t.is(code, 0, err);
   t.regex(err, /plugin analysis failed at .*: analysis of iteration 2: its worker thread died: it ended with code 3/);
