@@ -21,8 +21,8 @@ export interface AppendFileOptions {
 /**
  * A file that grows at its end while a run goes on: what every sink writes through. `append` only puts into memory;
  * a moment later one write at a time hands that to the system in the background, in order. What waits is bounded: over
- * the limit `append` itself waits for the disk, rather than drop anything. A write that fails is tried again with the next
- * append, and nothing is thrown: a full disk is no reason for a run to end.
+ * the limit `append` itself waits for the disk, rather than drop anything. A write that fails is tried again with the
+ * next append, and nothing is thrown: a full disk is no reason for a run to end.
  *
  * One process at a time writes the file. It is made, with its folder, by the first append, and never truncated.
  */

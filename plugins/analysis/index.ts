@@ -22,15 +22,12 @@ import {
 } from '../../core/index.js';
 import { metrics } from './measures.js';
 import { memoryUse } from './memory.js';
+import type { Answer } from './protocol.js';
 import { AnalysisThread } from './thread.js';
 
 const options = z
   .strictObject({
-    interval: z
-      .int()
-      .min(1)
-      .default(4)
-      .describe('evaluations between analyses, from the first of the process on: it is analysed'),
+    interval: z.int().min(1).default(4).describe('evaluations between analyses; the first of the process is analysed'),
     max_tokens: z
       .int()
       .min(2)
@@ -66,7 +63,7 @@ const BYTES_PER_NUMBER = 4;
 })
 export default class Analysis {
   readonly #thread = new AnalysisThread();
-  /** Evaluations so far that were to be analysed, or not. */
+  /** In this process so far. */
   #evaluations = 0;
   /** Iterations done at the last evaluation: a schedule may evaluate again at the same place. */
   #evaluatedAt = -1;
@@ -107,8 +104,13 @@ export default class Analysis {
 
   /** Between iterations: what the thread found is told by the loop's own thread. */
   @On('iteration:start')
-  async publish(_?: IterationStart): Promise<void> {
-    for (let answer = this.#thread.take(); answer !== undefined; answer = this.#thread.take()) {
+  publish(_?: IterationStart): void | Promise<void> {
+    const answer = this.#thread.take();
+    if (answer !== undefined) return this.#publishFrom(answer);
+  }
+
+  async #publishFrom(first: Answer): Promise<void> {
+    for (let answer: Answer | undefined = first; answer !== undefined; answer = this.#thread.take()) {
       const { iteration, tokens } = answer.at;
       const of = `analysis of iteration ${String(iteration)}`;
       // The bus tells of it, and after some failures turns the plugin off.

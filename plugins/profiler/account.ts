@@ -139,10 +139,6 @@ function childOf(parent: SectionTime, name: string): SectionTime {
 
 /** What began in the background may end out of turn. */
 function leave<T>(stack: T[], what: T): void {
-  if (stack.at(-1) === what) {
-    stack.pop();
-    return;
-  }
   const at = stack.lastIndexOf(what);
   if (at >= 0) stack.splice(at, 1);
 }

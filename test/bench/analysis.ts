@@ -44,7 +44,10 @@ export async function measureAnalysis(name: string, shape: Shape, evaluationInte
       'plugins.checkpoint=false',
       `plugins.analysis=${plugin}`,
     ]);
-  const [without, analysed] = [await start('without', 'false'), await start('with', '{}')];
+  const [without, analysed] = [
+    await start('without', 'false'),
+    await start('with', `{interval: ${String(EVALUATIONS)}}`),
+  ];
   try {
     const total = async (contestant: Contestant, steps: number): Promise<number> => {
       const { times } = await contestant.ask({ steps });

@@ -271,6 +271,7 @@ test('a run that is killed and resumed: every sink has what came before the chec
   t.is(resumed.code, 0, resumed.err);
   // Whether the newest was whole when the kill came hangs on the disk.
   const at = Number(/resuming from .* at iteration ([56])/.exec(resumed.err)?.[1]);
+  t.false(Number.isNaN(at), resumed.err);
   const all = together(killed.recorded, at, resumed.recorded);
   checkFiles(t, folder, all);
   checkTensorBoard(t, folder, all, [0, at]);
