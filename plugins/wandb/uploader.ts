@@ -11,7 +11,7 @@ const REQUEST_BYTES = 2 ** 20;
 const HEARTBEAT_MS = 30_000;
 
 export interface UploadSource {
-  /** The run file; it may still grow. */
+  /** The run file; it may still grow, or not be there yet. */
   readonly file: string;
   readonly filesFolder: string;
   /** Lines in it when the upload starts, and those of them that a server has as they are here, where it has as many. */
@@ -105,6 +105,8 @@ export class Uploader {
   }
 
   #read(): { records: WandbRecord[]; more: boolean } {
+    // Its first lines wait a moment in memory.
+    if (!existsSync(this.source.file)) return { records: [], more: false };
     const descriptor = openSync(this.source.file, 'r');
     const records: WandbRecord[] = [];
     let bytes = 0;

@@ -5,23 +5,10 @@ import { FILE_HEADER, readRecords } from '../../../plugins/wandb/blocks.js';
 import { goOnAt } from '../../../plugins/wandb/going-on.js';
 import { histogramValue } from '../../../plugins/wandb/media.js';
 import { Recorder } from '../../../plugins/wandb/recorder.js';
-import { decodeRecord, itemsOf, timeOf, type Item, type WandbRecord } from '../../../plugins/wandb/records.js';
+import { decodeRecord, type Item, type WandbRecord } from '../../../plugins/wandb/records.js';
 import { RunFile } from '../../../plugins/wandb/run-file.js';
 import { emptyFolder } from '../../e2e/command.js';
-
-const run = {
-  run_id: 'abc',
-  entity: '',
-  project: 'p',
-  config: { update: itemsOf({ seed: 1 }) },
-  run_group: '',
-  job_type: '',
-  display_name: 'name',
-  notes: '',
-  tags: [],
-  host: '',
-  start_time: timeOf(1e12),
-};
+import { run } from './run-part.js';
 
 function recordsIn(file: string): WandbRecord[] {
   const descriptor = openSync(file, 'r');
