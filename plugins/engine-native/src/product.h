@@ -39,7 +39,7 @@ inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, F
 #ifdef ESPALIER_TILES
 template <class In>
 inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, Floats (&sums)[2 * TILE][NV]) {
-  static_assert(In::tile_rows == 2 * TILE && NR == 2 * TILE);
+  static_assert(In::tile_rows == Tiles::LANES && NR == Tiles::LANES);
   In::Context::multiply(units, a, b, reinterpret_cast<float*>(sums));
 }
 #endif
@@ -80,32 +80,37 @@ struct Packed {
   int64_t panel_stride;
 };
 
+// Columns of c that are written before the next rows: memory is passed through along its rows, while the panels of b
+// that they need stay in the second-level cache.
+constexpr int64_t COLUMNS_AT_ONCE = 8 * NR;
+
 /** c [m, n] = a * b over `units` units of packed operands. */
 template <class In>
 void multiply_packed(int64_t m, int64_t n, int64_t units, Packed a, Packed b, float* c, int64_t row_stride,
                      const Epilogue& epilogue) {
   constexpr int64_t rows_at_once = In::tile_rows;
   [[maybe_unused]] typename In::Context context;
-  for (int64_t j = 0; j * NR < n; j++) {
-    Epilogue here = epilogue;
-    if (here.bias != nullptr) here.bias += j * NR;
+  for (int64_t group = 0; group < n; group += COLUMNS_AT_ONCE) {
+    const int64_t end = group + COLUMNS_AT_ONCE < n ? group + COLUMNS_AT_ONCE : n;
     for (int64_t i = 0; i * rows_at_once < m; i++) {
       const int64_t rows = m - i * rows_at_once < rows_at_once ? m - i * rows_at_once : rows_at_once;
-      const int64_t first = i * rows_at_once * row_stride + j * NR;
-      if (epilogue.residual != nullptr) here.residual = epilogue.residual + first;
-      if (epilogue.gelu_slope_at != nullptr) here.gelu_slope_at = epilogue.gelu_slope_at + first;
-      prefetch_tile(c + first, row_stride, rows, here);
-      Floats sums[In::tile_rows][NV];
-      multiply_tile<In>(units, a.words + i * a.panel_stride, b.words + j * b.panel_stride, sums);
-      store_tile(sums, c + first, row_stride, rows, n - j * NR, here);
+      for (int64_t column = group; column < end; column += NR) {
+        const int64_t first = i * rows_at_once * row_stride + column;
+        Epilogue here = epilogue;
+        if (here.bias != nullptr) here.bias += column;
+        if (here.residual != nullptr) here.residual += first;
+        if (here.gelu_slope_at != nullptr) here.gelu_slope_at += first;
+        prefetch_tile(c + first, row_stride, rows, here);
+        Floats sums[In::tile_rows][NV];
+        multiply_tile<In>(units, a.words + i * a.panel_stride, b.words + column / NR * b.panel_stride, sums);
+        store_tile(sums, c + first, row_stride, rows, end - column, here);
+      }
     }
   }
 }
 
-// Inner elements that are multiplied in one go: a block of a of ROW_PANELS panels then stays in the second-level
-// cache while the panels of b pass by. The sum over the inner dimension is cut at the same places for every
-// number of threads.
-constexpr int64_t INNER_WORDS = 512;
+// Panels of a, and of b, that are packed and multiplied in one go. The sum over the inner dimension is cut at the same
+// places for every number of threads.
 constexpr int64_t ROW_PANELS = 12;
 constexpr int64_t COLUMN_PANELS = 16;
 
@@ -115,7 +120,6 @@ class Multiplication {
   explicit Multiplication(const Product& product) : p_(product) {
     row_panels_ = (p_.m + ROWS - 1) / ROWS;
     column_panels_ = (p_.n + NR - 1) / NR;
-    inner_step_ = INNER_WORDS * In::per_unit;
   }
 
   void run() {
@@ -128,7 +132,7 @@ class Multiplication {
   }
 
  private:
-  static constexpr int64_t ROWS = In::tile_rows, GROUP = ROW_PANELS * MR / ROWS;
+  static constexpr int64_t ROWS = In::tile_rows, GROUP = ROW_PANELS * MR / ROWS, INNER_STEP = In::inner_step;
 
   void by_columns(int threads) {
     uint32_t* a = packed_a_.get<uint32_t>(packed_words(row_panels_, ROWS));
@@ -136,10 +140,10 @@ class Multiplication {
     on_threads(threads, [&](int thread, int all) {
       static thread_local Scratch own;
       const Range columns = share_of(column_panels_, thread, all);
-      uint32_t* b = own.get<uint32_t>(COLUMN_PANELS * NR * INNER_WORDS);
+      uint32_t* b = own.get<uint32_t>(COLUMN_PANELS * NR * units_of<In>(INNER_STEP));
       for (int64_t j = columns.begin; j < columns.end; j += COLUMN_PANELS) {
         const Range group = {j, j + COLUMN_PANELS < columns.end ? j + COLUMN_PANELS : columns.end};
-        for (int64_t k = 0; k < p_.k; k += inner_step_) {
+        for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
           pack_b(group, k, b);
           multiply({0, row_panels_}, group, k, a, b);
         }
@@ -151,16 +155,16 @@ class Multiplication {
     uint32_t* b = packed_b_.get<uint32_t>(packed_words(column_panels_, NR));
     on_threads(threads, [&](int thread, int all) {
       const Range columns = share_of(column_panels_, thread, all);
-      for (int64_t k = 0; k < p_.k; k += inner_step_)
+      for (int64_t k = 0; k < p_.k; k += INNER_STEP)
         pack_b(columns, k, b + words_before(k, column_panels_, NR) + columns.begin * units_at(k) * NR);
     });
     on_threads(threads, [&](int thread, int all) {
       static thread_local Scratch own;
       const Range rows = share_of(row_panels_, thread, all);
-      uint32_t* a = own.get<uint32_t>(GROUP * ROWS * INNER_WORDS);
+      uint32_t* a = own.get<uint32_t>(GROUP * ROWS * units_of<In>(INNER_STEP));
       for (int64_t i = rows.begin; i < rows.end; i += GROUP) {
         const Range group = {i, i + GROUP < rows.end ? i + GROUP : rows.end};
-        for (int64_t k = 0; k < p_.k; k += inner_step_) {
+        for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
           pack_rows(a_at(group.begin, k), p_.m - group.begin * ROWS, k, {0, group.end - group.begin}, a);
           block(group, {0, column_panels_}, k, a, b + words_before(k, column_panels_, NR));
         }
@@ -170,7 +174,7 @@ class Multiplication {
 
   /** All of a, inner step by inner step; the rows' panels of one step follow each other. */
   void pack_a(Range rows, uint32_t* a) {
-    for (int64_t k = 0; k < p_.k; k += inner_step_)
+    for (int64_t k = 0; k < p_.k; k += INNER_STEP)
       pack_rows(a_at(0, k), p_.m, k, rows, a + words_before(k, row_panels_, ROWS));
   }
 
@@ -203,7 +207,7 @@ class Multiplication {
     const int64_t first = rows.begin * ROWS * p_.n + columns.begin * NR;
     if (k == 0 && p_.bias != nullptr) epilogue.bias = p_.bias + columns.begin * NR;
     if (k == 0 && p_.residual != nullptr) epilogue.residual = p_.residual + first;
-    if (k + inner_step_ >= p_.k && p_.gelu_slope_at != nullptr) epilogue.gelu_slope_at = p_.gelu_slope_at + first;
+    if (k + INNER_STEP >= p_.k && p_.gelu_slope_at != nullptr) epilogue.gelu_slope_at = p_.gelu_slope_at + first;
     const int64_t m = (rows.end * ROWS < p_.m ? rows.end * ROWS : p_.m) - rows.begin * ROWS;
     const int64_t n = (columns.end * NR < p_.n ? columns.end * NR : p_.n) - columns.begin * NR;
     multiply_packed<In>(m, n, units, {a, units * ROWS}, {b, units * NR},
@@ -222,13 +226,13 @@ class Multiplication {
   const float* a_at(int64_t panel, int64_t k) const {
     return p_.a.data + panel * ROWS * p_.a.row_stride + k * p_.a.column_stride;
   }
-  int64_t inner_at(int64_t k) const { return p_.k - k < inner_step_ ? p_.k - k : inner_step_; }
+  int64_t inner_at(int64_t k) const { return p_.k - k < INNER_STEP ? p_.k - k : INNER_STEP; }
   int64_t units_at(int64_t k) const { return units_of<In>(inner_at(k)); }
-  int64_t words_before(int64_t k, int64_t panels, int width) const { return k / In::per_unit * panels * width; }
+  int64_t words_before(int64_t k, int64_t panels, int width) const { return units_of<In>(k) * panels * width; }
   int64_t packed_words(int64_t panels, int width) const { return units_of<In>(p_.k) * panels * width; }
 
   const Product& p_;
-  int64_t row_panels_, column_panels_, inner_step_;
+  int64_t row_panels_, column_panels_;
   static thread_local Scratch packed_a_, packed_b_;
 };
 

@@ -77,12 +77,13 @@ inline void store_part(float* p, Floats v, int64_t n) {
 #endif
 }
 
-/** The first n <= W words. */
-inline void store_part(uint32_t* p, Words v, int64_t n) {
+/** As many of the first n > 0 words as there are. */
+inline void store_up_to(uint32_t* p, Words v, int64_t n) {
+  if (n >= W) store(p, v);
 #if defined(__AVX512F__)
-  _mm512_mask_storeu_epi32(p, (__mmask16)((1u << n) - 1), (__m512i)v);
+  else _mm512_mask_storeu_epi32(p, (__mmask16)((1u << n) - 1), (__m512i)v);
 #else
-  std::memcpy(p, &v, n * sizeof(uint32_t));
+  else std::memcpy(p, &v, n * sizeof(uint32_t));
 #endif
 }
 
@@ -157,6 +158,12 @@ inline Words to_bfloat_pairs(Floats low, Floats high) {
   return (round(low) >> 16) | (round(high) & 0xffff0000u);
 #endif
 }
+
+/** The nearest bfloat16 number, as a float. */
+inline Floats near_bfloat(Floats x) { return (Floats)(((Words)x + 0x8000u) & 0xffff0000u); }
+
+/** Two vectors of numbers that bfloat16 has, interleaved as above. */
+inline Words bfloat_words(Floats low, Floats high) { return (Words)low >> 16 | (Words)high; }
 
 /** c + the product of f32 words. */
 inline Floats multiply_add_f32(Floats c, Words a, Words b) { return c + (Floats)a * (Floats)b; }

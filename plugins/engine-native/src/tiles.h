@@ -98,31 +98,89 @@ class Tiles {
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
 
-  /**
-   * sums [2 TILE, 2 TILE] = a * b over `units` pairs, a multiple of TILE.
-   * a: for every TILE units, the 2 TILE lanes with TILE words each. b: for every unit, the words of its 2 TILE lanes.
-   */
-  static void multiply(int64_t units, const uint32_t* a, const uint32_t* b, float* sums) {
-    constexpr int64_t width = 2 * TILE;
+  /** Lanes of an operand that are multiplied at once. */
+  static constexpr int64_t LANES = 2 * TILE;
+  /** Words of TILE units. */
+  static constexpr int64_t BLOCK = TILE * LANES;
+
+ protected:
+  // Tiles 0 to 3 are the sums; 4 and 5 lanes of a, 6 and 7 of b.
+  static void clear() {
     ESPALIER_TILE_ZERO(0);
     ESPALIER_TILE_ZERO(1);
     ESPALIER_TILE_ZERO(2);
     ESPALIER_TILE_ZERO(3);
-    for (int64_t u = 0; u < units; u += TILE) {
-      const uint32_t *left = a + u * width, *right = b + u * width;
-      ESPALIER_TILE_LOAD(4, left, TILE);
-      ESPALIER_TILE_LOAD(6, right, width);
-      ESPALIER_TILE_DOT(0, 4, 6);
-      ESPALIER_TILE_LOAD(7, right + TILE, width);
-      ESPALIER_TILE_DOT(1, 4, 7);
-      ESPALIER_TILE_LOAD(5, left + TILE * TILE, TILE);
-      ESPALIER_TILE_DOT(2, 5, 6);
-      ESPALIER_TILE_DOT(3, 5, 7);
+  }
+  /** a: for each of the lanes, the words of TILE units. */
+  static void load_a(const uint32_t* a) {
+    ESPALIER_TILE_LOAD(4, a, TILE);
+    ESPALIER_TILE_LOAD(5, a + TILE * TILE, TILE);
+  }
+  /** b: for each of TILE units, the words of the lanes. */
+  static void load_b(const uint32_t* b) {
+    ESPALIER_TILE_LOAD(6, b, LANES);
+    ESPALIER_TILE_LOAD(7, b + TILE, LANES);
+  }
+  static void add_products() {
+    ESPALIER_TILE_DOT(0, 4, 6);
+    ESPALIER_TILE_DOT(1, 4, 7);
+    ESPALIER_TILE_DOT(2, 5, 6);
+    ESPALIER_TILE_DOT(3, 5, 7);
+  }
+  static void store_sums(float* sums) {
+    ESPALIER_TILE_STORE(0, sums, LANES);
+    ESPALIER_TILE_STORE(1, sums + TILE, LANES);
+    ESPALIER_TILE_STORE(2, sums + TILE * LANES, LANES);
+    ESPALIER_TILE_STORE(3, sums + TILE * LANES + TILE, LANES);
+  }
+};
+
+/** Products of operands in bfloat16. */
+struct BfloatTiles : Tiles {
+  /** sums [LANES, LANES] = a * b over `words` words of each lane, in blocks of TILE units. */
+  static void multiply(int64_t words, const uint32_t* a, const uint32_t* b, float* sums) {
+    clear();
+    for (int64_t at = 0; at < words * LANES; at += BLOCK) {
+      load_a(a + at);
+      load_b(b + at);
+      add_products();
     }
-    ESPALIER_TILE_STORE(0, sums, width);
-    ESPALIER_TILE_STORE(1, sums + TILE, width);
-    ESPALIER_TILE_STORE(2, sums + TILE * width, width);
-    ESPALIER_TILE_STORE(3, sums + TILE * width + TILE, width);
+    store_sums(sums);
+  }
+};
+
+/**
+ * Products in float32 precision: a number of 24 bits is the sum of three bfloat16 numbers of 8, of which six products
+ * are added; the other three are below the last bit. The small ones come first, so that they are not rounded to the
+ * sum's own last bit.
+ *
+ * Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
+ * Computations", 2019, section III.
+ */
+struct ThirdsTiles : Tiles {
+  /** As above; each block is followed by that of the middle bits, and that of the last bits. */
+  static void multiply(int64_t words, const uint32_t* a, const uint32_t* b, float* sums) {
+    clear();
+    for (int64_t at = 0; at < words * LANES; at += 3 * BLOCK) {
+      const uint32_t *left = a + at, *right = b + at;
+      load_a(left);
+      load_b(right + 2 * BLOCK);
+      add_products();
+      load_b(right + BLOCK);
+      add_products();
+      load_a(left + BLOCK);
+      add_products();
+      load_b(right);
+      add_products();
+      load_a(left + 2 * BLOCK);
+      add_products();
+    }
+    for (int64_t at = 0; at < words * LANES; at += 3 * BLOCK) {
+      load_a(a + at);
+      load_b(b + at);
+      add_products();
+    }
+    store_sums(sums);
   }
 };
 
