@@ -214,7 +214,7 @@ template <class In>
 void prefetch_block(const float* from, int64_t lane_stride, int64_t inner_stride) {
   const int64_t stride = inner_stride == 1 ? lane_stride : inner_stride;
   for (int64_t i = 0; i < In::tile_rows; i++)
-    for (int64_t j = 0; j < BLOCK_INNER; j += W) __builtin_prefetch(from + i * stride + j);
+    for (int64_t j = 0; j < BLOCK_INNER; j += W) ask_for(from + i * stride + j);
 }
 #endif
 

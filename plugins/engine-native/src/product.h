@@ -62,15 +62,13 @@ inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_str
   }
 }
 
-/** Asks for the lines that the tile will be stored to, before it is multiplied: they are on their way meanwhile. */
+/** Asks for the lines that a tile's epilogue reads, before it is multiplied. */
 inline void prefetch_tile(const float* c, int64_t row_stride, int64_t rows, const Epilogue& epilogue) {
-  for (int64_t i = 0; i < rows; i++) {
-    for (int v = 0; v < NV; v++) {
-      const int64_t at = i * row_stride + v * W;
-      __builtin_prefetch(c + at, 1);
-      if (epilogue.residual != nullptr) __builtin_prefetch(epilogue.residual + at);
-      if (epilogue.gelu_slope_at != nullptr) __builtin_prefetch(epilogue.gelu_slope_at + at);
-    }
+  const float* const all[] = {epilogue.accumulate ? c : nullptr, epilogue.residual, epilogue.gelu_slope_at};
+  for (const float* read : all) {
+    if (read == nullptr) continue;
+    for (int64_t i = 0; i < rows; i++)
+      for (int v = 0; v < NV; v++) ask_for(read + i * row_stride + v * W);
   }
 }
 

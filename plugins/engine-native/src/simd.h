@@ -47,6 +47,12 @@ inline Words load(const uint32_t* p) {
   return v;
 }
 
+/** Asks for the line at p, which will be read; it is on its way meanwhile. */
+inline void ask_for(const float* p) {
+  __builtin_prefetch(p);
+  __asm__ volatile("");  // GCC takes a loop of prefetches alone for empty, and leaves it out
+}
+
 inline void store(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
 inline void store(uint32_t* p, Words v) { std::memcpy(p, &v, sizeof v); }
 

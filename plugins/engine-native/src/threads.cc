@@ -1,6 +1,7 @@
 #include "threads.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -11,9 +12,9 @@
 namespace espalier {
 namespace {
 
-// A kernel follows the last one within some ten microseconds: waiting awake that long saves the cost of waking up,
-// and not longer leaves the core to other threads of Node.
-constexpr int SPINS = 4000;
+// A kernel follows the last one within some hundred microseconds, also where a step ends between them, and a thread that
+// sleeps takes tens of microseconds to wake up: it waits awake for that long, and then leaves its core to others.
+constexpr auto AWAKE = std::chrono::microseconds(500);
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -21,6 +22,20 @@ inline void pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+/** Waits awake until `done()`, for as long as AWAKE. Returns whether it was done. */
+template <class Done>
+bool wait_awake(Done&& done) {
+  constexpr int checks = 64;  // looking at the clock costs as much as a few of them
+  const auto end = std::chrono::steady_clock::now() + AWAKE;
+  do {
+    for (int i = 0; i < checks; i++) {
+      if (done()) return true;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
 }
 
 class Pool {
@@ -42,10 +57,9 @@ class Pool {
       wake_.notify_all();
     }
     attempt(0);
-    for (int spin = 0; left_.load(std::memory_order_acquire) > 0; spin++) {
-      if (spin < SPINS) pause();
-      else std::this_thread::yield();
-    }
+    const auto all_done = [&] { return left_.load(std::memory_order_acquire) == 0; };
+    if (!wait_awake(all_done))
+      while (!all_done()) std::this_thread::yield();
     if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
@@ -82,10 +96,7 @@ class Pool {
   }
 
   void wait_for_round_after(uint64_t seen) {
-    for (int spin = 0; spin < SPINS; spin++) {
-      if (round_.load(std::memory_order_acquire) != seen) return;
-      pause();
-    }
+    if (wait_awake([&] { return round_.load(std::memory_order_acquire) != seen; })) return;
     std::unique_lock<std::mutex> lock(sleep_);
     asleep_.fetch_add(1, std::memory_order_seq_cst);
     wake_.wait(lock, [&] { return round_.load(std::memory_order_seq_cst) != seen; });
