@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cmath>
+#include <cstring>
+#include <initializer_list>
 
 #include "kernels.h"
 #include "product.h"
@@ -95,15 +97,13 @@ class AttentionHead {
       // The first block reaches the fewest keys: rows that it does not reach are written by a later one.
       const int64_t known = top == 0 ? 0 : top;
       pack_columns(dy + top * width_, 1, width_, a_.part, block.rows, by_block);
-      add_by_keys(scores, block, known, weights, by_block, dqkv + 2 * width_, 1.0f);
+      add_by_keys(scores, block, known, weights, by_block, dqkv + 2 * width_);
       pack_columns(qkv + top * 3 * width_, 1, 3 * width_, a_.part, block.rows, by_block);
-      add_by_keys(gradients, block, known, weights, by_block, dqkv + width_, scale_);
+      add_by_keys(gradients, block, known, weights, by_block, dqkv + width_);
 
       pack_rows(gradients, row_length_, 1, block.rows, block.keys, rows);
-      Epilogue scaled;
-      scaled.scale = scale_;
       multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {rows, units_of<In>(block.keys) * ROWS},
-                          {keys_by_time, time_units_ * NR}, dqkv + top * 3 * width_, 3 * width_, scaled);
+                          {keys_by_time, time_units_ * NR}, dqkv + top * 3 * width_, 3 * width_, {});
     }
   }
 
@@ -133,107 +133,68 @@ class AttentionHead {
     pack_right<In>(from, lane_stride, inner_stride, lanes, inner, 0, (lanes + NR - 1) / NR, to);
   }
 
-  /** Scaled scores of a block against its keys. */
+  /** Scores of a block against its keys, not scaled yet. */
   void score(const float* qkv, Block block, uint32_t* queries, const uint32_t* keys, float* scores) const {
     pack_rows(qkv + block.top * 3 * width_, 3 * width_, 1, block.rows, a_.part, queries);
-    Epilogue scaled;
-    scaled.scale = scale_;
     multiply_packed<In>(block.rows, block.keys, part_units_, {queries, part_units_ * ROWS}, {keys, part_units_ * NR},
-                        scores, row_length_, scaled);
+                        scores, row_length_, {});
   }
 
   /** In place over the first `seen` scores; 0 from there to `keys`. Returns the logarithm of the sum. */
-  static float softmax(float* row, int64_t seen, int64_t keys) {
-    float largest = row[0];
-    int64_t j = 0;
-    if (seen >= W) {
-      Floats most = load(row);
-      for (j = W; j + W <= seen; j += W) most = larger(load(row + j), most);
-      largest = max_of(most);
-    }
-    for (; j < seen; j++) largest = row[j] > largest ? row[j] : largest;
-    Floats sums = {};
-    for (j = 0; j + W <= seen; j += W) {
-      const Floats e = exp_of(load(row + j) - largest);
-      store(row + j, e);
-      sums += e;
-    }
-    float sum = sum_of(sums);
-    if (j < seen) {
-      const Floats e = exp_of(load_part(row + j, seen - j) - largest);
-      store_part(row + j, e, seen - j);
-      sum += sum_of_part(e, seen - j);
-    }
+  float softmax(float* row, int64_t seen, int64_t keys) const {
+    Floats most = splat(row[0]);
+    each_vector(seen, [&](int64_t j, int64_t n) { most = larger(first_lanes(load_some(row + j, n), n, most), most); });
+    const float largest = max_of(most) * scale_;
+    const float sum = sum_over(seen, [&](int64_t j, int64_t n) {
+      const Floats e = exp_of(load_some(row + j, n) * scale_ - largest);
+      store_some(row + j, e, n);
+      return e;
+    });
     const float share = 1.0f / sum;
-    for (j = 0; j < seen; j++) row[j] *= share;
-    for (; j < keys; j++) row[j] = 0;
+    each_vector(seen, [&](int64_t j, int64_t n) { store_some(row + j, load_some(row + j, n) * share, n); });
+    std::memset(row + seen, 0, sizeof(float) * (keys - seen));
     return largest + std::log(sum);
-  }
-
-  static float sum_of_part(Floats v, int64_t n) {
-    float lanes[W];
-    store(lanes, v);
-    float sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += lanes[i];
-    return sum;
   }
 
   void drop(float* row, int64_t index, int64_t query) const {
     if (!factors_.active()) return;
     const int64_t first = (index * a_.time + query) * a_.time;
-    for (int64_t j = 0; j <= query; j += W) {
-      const int64_t n = query + 1 - j;
-      if (n >= W) store(row + j, load(row + j) * factors_.at(first + j));
-      else store_part(row + j, load_part(row + j, n) * factors_.at(first + j), n);
-    }
+    each_vector(query + 1, [&](int64_t j, int64_t n) {
+      store_some(row + j, load_some(row + j, n) * factors_.at(first + j), n);
+    });
   }
 
-  /** From scores and gradients of the dropped weights: the dropped weights, and the gradients of the scores. */
+  /** From scores and gradients of the dropped weights: the dropped weights, and the gradients of the scores as they are
+      before they are scaled. */
   void softmax_gradient(float* scores, float* gradients, float log_sum, int64_t seen, int64_t keys, int64_t index,
                         int64_t query) const {
     const int64_t first = (index * a_.time + query) * a_.time;
-    const int64_t whole = seen / W * W;
     Floats along = {}, total = {};
     // The weights before dropout are needed twice: they are made again rather than kept.
-    const auto each = [&](auto&& body) {
-      for (int64_t j = 0; j < whole; j += W) body(j, W);
-      if (whole < seen) body(whole, seen - whole);
-    };
-    const auto read = [](const float* p, int64_t n) { return n == W ? load(p) : load_part(p, n); };
-    const auto write = [](float* p, Floats v, int64_t n) {
-      if (n == W) store(p, v);
-      else store_part(p, v, n);
-    };
-    each([&](int64_t j, int64_t n) {
-      Floats weight = exp_of(read(scores + j, n) - log_sum);
-      if (n < W) {
-        float lanes[W] = {};
-        store_part(lanes, weight, n);
-        weight = load(lanes);
-      }
-      Floats gradient = read(gradients + j, n);
+    each_vector(seen, [&](int64_t j, int64_t n) {
+      const Floats weight = first_lanes(exp_of(load_some(scores + j, n) * scale_ - log_sum), n, Floats{});
+      Floats gradient = load_some(gradients + j, n);
       if (factors_.active()) gradient *= factors_.at(first + j);
-      write(scores + j, weight, n);
-      write(gradients + j, gradient, n);
+      store_some(scores + j, weight, n);
+      store_some(gradients + j, gradient, n);
       along += gradient * weight;
       total += weight;
     });
     const float mean = sum_of(along) / sum_of(total);
-    each([&](int64_t j, int64_t n) {
-      const Floats weight = read(scores + j, n);
-      write(gradients + j, weight * (read(gradients + j, n) - mean), n);
-      if (factors_.active()) write(scores + j, weight * factors_.at(first + j), n);
+    each_vector(seen, [&](int64_t j, int64_t n) {
+      const Floats weight = load_some(scores + j, n);
+      store_some(gradients + j, weight * (load_some(gradients + j, n) - mean) * scale_, n);
+      if (factors_.active()) store_some(scores + j, weight * factors_.at(first + j), n);
     });
-    for (int64_t j = seen; j < keys; j++) scores[j] = gradients[j] = 0;
+    for (float* row : {scores, gradients}) std::memset(row + seen, 0, sizeof(float) * (keys - seen));
   }
 
-  /** to [keys, part] (+)= scale * rows^T * b; rows below `known` are added to, the others written. */
-  void add_by_keys(const float* rows, Block block, int64_t known, uint32_t* lanes, const uint32_t* b, float* to,
-                   float scale) const {
+  /** to [keys, part] (+)= rows^T * b; rows below `known` are added to, the others written. */
+  void add_by_keys(const float* rows, Block block, int64_t known, uint32_t* lanes, const uint32_t* b,
+                   float* to) const {
     const int64_t units = units_of<In>(block.rows);
     pack_rows(rows, 1, row_length_, block.keys, block.rows, lanes);
     Epilogue epilogue;
-    epilogue.scale = scale;
     epilogue.accumulate = true;
     // A block's first row is a multiple of ROWS: no tile is half known.
     multiply_packed<In>(known, a_.part, units, {lanes, units * ROWS}, {b, units * NR}, to, 3 * width_, epilogue);

@@ -20,9 +20,7 @@ inline int64_t count_targets(int64_t rows, const int32_t* targets) {
 inline float log_sum_of_exponentials(const float* row, int64_t classes) {
   Floats most = splat(row[0]);
   each_vector(classes, [&](int64_t j, int64_t n) {
-    const Floats value = load_some(row + j, n);
-    if (n == W) most = larger(value, most);
-    else for (int64_t i = 0; i < n; i++) most[0] = value[i] > most[0] ? value[i] : most[0];
+    most = larger(first_lanes(load_some(row + j, n), n, most), most);
   });
   const float largest = max_of(most);
   const float sum =

@@ -14,7 +14,7 @@ struct Normal {
 inline Normal normal_at(Floats x) {
   const Floats magnitude = (Floats)((Words)x & 0x7fffffffu);
   const Floats bell = exp_of(x * x * -0.5f);
-  const Floats t = 1.0f / (magnitude * 0.23164189f + 1.0f);
+  const Floats t = reciprocal_of(magnitude * 0.23164189f + 1.0f);
   Floats p = splat(0.5f * 1.061405429f);
   p = p * t + 0.5f * -1.453152027f;
   p = p * t + 0.5f * 1.421413741f;
@@ -40,7 +40,7 @@ inline Floats gelu_of(Floats x) {
   q = q * square + -1.68282697438203e-03f;
   q = q * square + -7.37332916720468e-03f;
   q = q * square + -1.42647390514189e-02f;
-  return x * (z * p / q * 0.5f + 0.5f);
+  return x * (z * p * reciprocal_of(q) * 0.5f + 0.5f);
 }
 
 inline Floats gelu_slope(Floats x) {

@@ -14,7 +14,6 @@ namespace ESPALIER_VARIANT {
 struct Epilogue {
   bool accumulate = false;      // add to what is there
   const float* bias = nullptr;  // add [n] to every row
-  float scale = 1.0f;           // multiply the product first
   // Matrices laid out as the result is; both null where the tile is neither first nor last along the inner dimension.
   const float* residual = nullptr;       // add
   const float* gelu_slope_at = nullptr;  // then multiply by the slope of the GELU there
@@ -40,7 +39,18 @@ inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, F
 template <class In>
 inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, Floats (&sums)[2 * TILE][NV]) {
   static_assert(In::tile_rows == Tiles::LANES && NR == Tiles::LANES);
-  In::Context::multiply(units, a, b, reinterpret_cast<float*>(sums));
+  In::Context::multiply(units, a, b, nullptr, reinterpret_cast<float*>(sums), Tiles::LANES);
+}
+
+/** A whole tile with nothing to do but to add it to something goes to its place without a detour. */
+template <class In>
+inline bool multiply_in_place(int64_t units, const uint32_t* a, const uint32_t* b, float* c, int64_t row_stride,
+                              int64_t rows, int64_t columns, const Epilogue& epilogue) {
+  const bool sums_two = epilogue.accumulate && epilogue.residual != nullptr;
+  if (rows < Tiles::LANES || columns < Tiles::LANES) return false;
+  if (epilogue.bias != nullptr || epilogue.gelu_slope_at != nullptr || sums_two) return false;
+  In::Context::multiply(units, a, b, epilogue.accumulate ? c : epilogue.residual, c, row_stride);
+  return true;
 }
 #endif
 
@@ -52,7 +62,7 @@ inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_str
       const int64_t at = i * row_stride + v * W;
       const int64_t n = columns - v * W < W ? columns - v * W : W;
       if (n <= 0) break;
-      Floats value = sums[i][v] * epilogue.scale;
+      Floats value = sums[i][v];
       if (epilogue.bias != nullptr) value += load_some(epilogue.bias + v * W, n);
       if (epilogue.accumulate) value += load_some(c + at, n);
       if (epilogue.residual != nullptr) value += load_some(epilogue.residual + at, n);
@@ -99,8 +109,13 @@ void multiply_packed(int64_t m, int64_t n, int64_t units, Packed a, Packed b, fl
         if (here.residual != nullptr) here.residual += first;
         if (here.gelu_slope_at != nullptr) here.gelu_slope_at += first;
         prefetch_tile(c + first, row_stride, rows, here);
+        const uint32_t *left = a.words + i * a.panel_stride, *right = b.words + column / NR * b.panel_stride;
+#ifdef ESPALIER_TILES
+        if constexpr (In::tile_rows == Tiles::LANES)
+          if (multiply_in_place<In>(units, left, right, c + first, row_stride, rows, end - column, here)) continue;
+#endif
         Floats sums[In::tile_rows][NV];
-        multiply_tile<In>(units, a.words + i * a.panel_stride, b.words + column / NR * b.panel_stride, sums);
+        multiply_tile<In>(units, left, right, sums);
         store_tile(sums, c + first, row_stride, rows, end - column, here);
       }
     }
@@ -111,6 +126,8 @@ void multiply_packed(int64_t m, int64_t n, int64_t units, Packed a, Packed b, fl
 // places for every number of threads.
 constexpr int64_t ROW_PANELS = 12;
 constexpr int64_t COLUMN_PANELS = 16;
+// Words of a packed operand that stay in the second-level cache beside the rest.
+constexpr int64_t SMALL_WORDS = 262144;
 
 template <class In>
 class Multiplication {
@@ -133,12 +150,9 @@ class Multiplication {
   static constexpr int64_t ROWS = In::tile_rows, GROUP = ROW_PANELS * MR / ROWS, INNER_STEP = In::inner_step;
 
   void by_columns(int threads) {
-    uint32_t* a = packed_a_.get<uint32_t>(packed_words(row_panels_, ROWS));
-    on_threads(threads, [&](int thread, int all) { pack_a(share_of(row_panels_, thread, all), a); });
-    on_threads(threads, [&](int thread, int all) {
-      static thread_local Scratch own;
-      const Range columns = share_of(column_panels_, thread, all);
-      uint32_t* b = own.get<uint32_t>(COLUMN_PANELS * NR * units_of<In>(INNER_STEP));
+    const auto pack = [&](Range rows, uint32_t* a) { pack_a(rows, a); };
+    with_packed(threads, row_panels_, packed_words(row_panels_, ROWS), pack, [&](const uint32_t* a, Range columns) {
+      uint32_t* b = part_.get<uint32_t>(COLUMN_PANELS * NR * units_of<In>(INNER_STEP));
       for (int64_t j = columns.begin; j < columns.end; j += COLUMN_PANELS) {
         const Range group = {j, j + COLUMN_PANELS < columns.end ? j + COLUMN_PANELS : columns.end};
         for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
@@ -150,16 +164,12 @@ class Multiplication {
   }
 
   void by_rows(int threads) {
-    uint32_t* b = packed_b_.get<uint32_t>(packed_words(column_panels_, NR));
-    on_threads(threads, [&](int thread, int all) {
-      const Range columns = share_of(column_panels_, thread, all);
+    const auto pack = [&](Range columns, uint32_t* b) {
       for (int64_t k = 0; k < p_.k; k += INNER_STEP)
         pack_b(columns, k, b + words_before(k, column_panels_, NR) + columns.begin * units_at(k) * NR);
-    });
-    on_threads(threads, [&](int thread, int all) {
-      static thread_local Scratch own;
-      const Range rows = share_of(row_panels_, thread, all);
-      uint32_t* a = own.get<uint32_t>(GROUP * ROWS * units_of<In>(INNER_STEP));
+    };
+    with_packed(threads, column_panels_, packed_words(column_panels_, NR), pack, [&](const uint32_t* b, Range rows) {
+      uint32_t* a = part_.get<uint32_t>(GROUP * ROWS * units_of<In>(INNER_STEP));
       for (int64_t i = rows.begin; i < rows.end; i += GROUP) {
         const Range group = {i, i + GROUP < rows.end ? i + GROUP : rows.end};
         for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
@@ -167,6 +177,27 @@ class Multiplication {
           block(group, {0, column_panels_}, k, a, b + words_before(k, column_panels_, NR));
         }
       }
+    });
+  }
+
+  /**
+   * Packs the operand of so many panels whole, with pack(panels, to), and has every thread do its share of the other
+   * operand's panels: work(packed, share). A small operand is packed by each thread for itself, which is faster than
+   * to wait for the others and to fetch what they packed.
+   */
+  template <class Pack, class Work>
+  void with_packed(int threads, int64_t panels, int64_t words, Pack&& pack, Work&& work) {
+    const int64_t others = row_panels_ + column_panels_ - panels;
+    const bool apart = words <= SMALL_WORDS && panels * threads <= 2 * others;
+    uint32_t* shared = nullptr;
+    if (!apart) {
+      shared = shared_.get<uint32_t>(words);
+      on_threads(threads, [&](int thread, int all) { pack(share_of(panels, thread, all), shared); });
+    }
+    on_threads(threads, [&](int thread, int all) {
+      uint32_t* packed = shared;
+      if (apart) pack({0, panels}, packed = own_.get<uint32_t>(words));
+      work(packed, share_of(others, thread, all));
     });
   }
 
@@ -231,13 +262,15 @@ class Multiplication {
 
   const Product& p_;
   int64_t row_panels_, column_panels_;
-  static thread_local Scratch packed_a_, packed_b_;
+  static thread_local Scratch shared_, own_, part_;
 };
 
 template <class In>
-thread_local Scratch Multiplication<In>::packed_a_;
+thread_local Scratch Multiplication<In>::shared_;
 template <class In>
-thread_local Scratch Multiplication<In>::packed_b_;
+thread_local Scratch Multiplication<In>::own_;
+template <class In>
+thread_local Scratch Multiplication<In>::part_;
 
 inline void product(const Product& p) {
   if (p.precision == Precision::bf16) Multiplication<InBf16>(p).run();

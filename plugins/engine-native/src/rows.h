@@ -13,19 +13,14 @@ inline void store_some(float* p, Floats v, int64_t n) {
   else store_part(p, v, n);
 }
 
-/** The sum over 0 ... size - 1 of term(j, n): n = W, or less for the last vector, whose other lanes are 0. */
+/** The sum over 0 ... size - 1 of term(j, n), of which the first n lanes count: W, or less for the last vector. */
 template <class Term>
 inline float sum_over(int64_t size, Term&& term) {
   Floats sums = {};
   int64_t j = 0;
   for (; j + W <= size; j += W) sums += term(j, static_cast<int64_t>(W));
-  float sum = sum_of(sums);
-  if (j < size) {
-    float lanes[W];
-    store(lanes, term(j, size - j));
-    for (int64_t i = 0; i < size - j; i++) sum += lanes[i];
-  }
-  return sum;
+  if (j < size) sums += first_lanes(term(j, size - j), size - j, Floats{});
+  return sum_of(sums);
 }
 
 /** body(j, n) for every vector of 0 ... size - 1. */

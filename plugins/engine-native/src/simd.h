@@ -97,9 +97,43 @@ inline Floats splat(float x) { return x - Floats{}; }
 inline Words splat_word(uint32_t x) { return x + Words{}; }
 
 // A comparison with NaN is false: the order of the arms lets NaN through.
-inline Floats at_least(Floats x, float low) { return x < low ? splat(low) : x; }
-inline Floats at_most(Floats x, float high) { return x > high ? splat(high) : x; }
+inline Floats at_least(Floats x, float low) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_max_ps((__m512)splat(low), (__m512)x);
+#else
+  return x < low ? splat(low) : x;
+#endif
+}
+
+inline Floats at_most(Floats x, float high) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_min_ps((__m512)splat(high), (__m512)x);
+#else
+  return x > high ? splat(high) : x;
+#endif
+}
+
 inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+
+/** The first n lanes of v, and the others of `rest`. */
+inline Floats first_lanes(Floats v, int64_t n, Floats rest) {
+#if defined(__AVX512F__)
+  return n >= W ? v : (Floats)_mm512_mask_mov_ps((__m512)rest, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
+  for (int64_t i = n; i < W; i++) v[i] = rest[i];
+  return v;
+#endif
+}
+
+/** About 1 / x, within 2 units in the last place; x is finite. */
+inline Floats reciprocal_of(Floats x) {
+#if defined(__AVX512F__)
+  const Floats near = (Floats)_mm512_rcp14_ps((__m512)x);
+  return near + near * (1.0f - x * near);
+#else
+  return 1.0f / x;
+#endif
+}
 
 inline Floats root_of(Floats v) {
 #if defined(__AVX512F__)
@@ -112,22 +146,35 @@ inline Floats root_of(Floats v) {
 #endif
 }
 
-/** Fixed order: lane i with lane i + half, until one is left. */
-inline float sum_of(Floats v) {
-  float lanes[W];
-  store(lanes, v);
-  for (int half = W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
-  return lanes[0];
+template <int... I>
+struct Indices {};
+
+template <int N, int... I>
+struct MakeIndices : MakeIndices<N - 1, N - 1, I...> {};
+
+template <int... I>
+struct MakeIndices<0, I...> {
+  typedef Indices<I...> Type;
+};
+
+template <int Half, int... I>
+inline Floats halves_swapped(Floats v, Indices<I...>) {
+  return __builtin_shufflevector(v, v, (I ^ Half)...);
 }
 
-inline float max_of(Floats v) {
-  float lanes[W];
-  store(lanes, v);
-  float largest = lanes[0];
-  for (int i = 1; i < W; i++) largest = lanes[i] > largest ? lanes[i] : largest;
-  return largest;
+/** Joins lane i with lane i + half, until one is left: a fixed order. */
+template <int Half = W / 2, class Join>
+inline float joined(Floats v, Join&& join) {
+  const Floats next = join(v, halves_swapped<Half>(v, typename MakeIndices<W>::Type{}));
+  if constexpr (Half > 1) return joined<Half / 2>(next, join);
+  else return next[0];
 }
+
+inline float sum_of(Floats v) {
+  return joined(v, [](Floats a, Floats b) { return a + b; });
+}
+
+inline float max_of(Floats v) { return joined(v, larger); }
 
 /** e^x to about 1 unit in the last place; 1.2e-38 below -87.3. Source: Cephes' expf. */
 inline Floats exp_of(Floats x) {
@@ -142,8 +189,12 @@ inline Floats exp_of(Floats x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   const Floats e = p * (r * r) + r + 1.0f;
+#if defined(__AVX512F__)
+  return (Floats)_mm512_scalef_ps((__m512)e, (__m512)n);
+#else
   const Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
   return e * (Floats)power;
+#endif
 }
 
 // Matrix operands in packed form are 32-bit words: one float32, or two bfloat16 that follow each other along
@@ -183,17 +234,6 @@ inline Floats multiply_add_bf16(Floats c, Words a, Words b) {
   return c + (Floats)(a & 0xffff0000u) * (Floats)(b & 0xffff0000u);
 #endif
 }
-
-template <int... I>
-struct Indices {};
-
-template <int N, int... I>
-struct MakeIndices : MakeIndices<N - 1, N - 1, I...> {};
-
-template <int... I>
-struct MakeIndices<0, I...> {
-  typedef Indices<I...> Type;
-};
 
 template <int... I>
 inline Words interleave_low(Words a, Words b, Indices<I...>) {

@@ -23,7 +23,8 @@ class EmulatedTiles {
  public:
   void zero(int to) { std::memset(words_[to], 0, sizeof words_[to]); }
 
-  void load(int to, const uint32_t* from, int64_t stride) {
+  template <class Word>
+  void load(int to, const Word* from, int64_t stride) {
     for (int i = 0; i < TILE; i++) std::memcpy(words_[to][i], from + i * stride, sizeof words_[to][i]);
   }
 
@@ -105,11 +106,19 @@ class Tiles {
 
  protected:
   // Tiles 0 to 3 are the sums; 4 and 5 lanes of a, 6 and 7 of b.
-  static void clear() {
-    ESPALIER_TILE_ZERO(0);
-    ESPALIER_TILE_ZERO(1);
-    ESPALIER_TILE_ZERO(2);
-    ESPALIER_TILE_ZERO(3);
+  /** The sums begin at what is at `first`, or null: at 0. */
+  static void begin(const float* first, int64_t stride) {
+    if (first == nullptr) {
+      ESPALIER_TILE_ZERO(0);
+      ESPALIER_TILE_ZERO(1);
+      ESPALIER_TILE_ZERO(2);
+      ESPALIER_TILE_ZERO(3);
+    } else {
+      ESPALIER_TILE_LOAD(0, first, stride);
+      ESPALIER_TILE_LOAD(1, first + TILE, stride);
+      ESPALIER_TILE_LOAD(2, first + TILE * stride, stride);
+      ESPALIER_TILE_LOAD(3, first + TILE * stride + TILE, stride);
+    }
   }
   /** a: for each of the lanes, the words of TILE units. */
   static void load_a(const uint32_t* a) {
@@ -127,25 +136,26 @@ class Tiles {
     ESPALIER_TILE_DOT(2, 5, 6);
     ESPALIER_TILE_DOT(3, 5, 7);
   }
-  static void store_sums(float* sums) {
-    ESPALIER_TILE_STORE(0, sums, LANES);
-    ESPALIER_TILE_STORE(1, sums + TILE, LANES);
-    ESPALIER_TILE_STORE(2, sums + TILE * LANES, LANES);
-    ESPALIER_TILE_STORE(3, sums + TILE * LANES + TILE, LANES);
+  static void store_sums(float* to, int64_t stride) {
+    ESPALIER_TILE_STORE(0, to, stride);
+    ESPALIER_TILE_STORE(1, to + TILE, stride);
+    ESPALIER_TILE_STORE(2, to + TILE * stride, stride);
+    ESPALIER_TILE_STORE(3, to + TILE * stride + TILE, stride);
   }
 };
 
 /** Products of operands in bfloat16. */
 struct BfloatTiles : Tiles {
-  /** sums [LANES, LANES] = a * b over `words` words of each lane, in blocks of TILE units. */
-  static void multiply(int64_t words, const uint32_t* a, const uint32_t* b, float* sums) {
-    clear();
+  /** to [LANES, LANES] = first + a * b over `words` words of each lane, in blocks of TILE units; null is 0. */
+  static void multiply(int64_t words, const uint32_t* a, const uint32_t* b, const float* first, float* to,
+                       int64_t stride) {
+    begin(first, stride);
     for (int64_t at = 0; at < words * LANES; at += BLOCK) {
       load_a(a + at);
       load_b(b + at);
       add_products();
     }
-    store_sums(sums);
+    store_sums(to, stride);
   }
 };
 
@@ -159,8 +169,9 @@ struct BfloatTiles : Tiles {
  */
 struct ThirdsTiles : Tiles {
   /** As above; each block is followed by that of the middle bits, and that of the last bits. */
-  static void multiply(int64_t words, const uint32_t* a, const uint32_t* b, float* sums) {
-    clear();
+  static void multiply(int64_t words, const uint32_t* a, const uint32_t* b, const float* first, float* to,
+                       int64_t stride) {
+    begin(first, stride);
     for (int64_t at = 0; at < words * LANES; at += 3 * BLOCK) {
       const uint32_t *left = a + at, *right = b + at;
       load_a(left);
@@ -180,7 +191,7 @@ struct ThirdsTiles : Tiles {
       load_b(b + at);
       add_products();
     }
-    store_sums(sums);
+    store_sums(to, stride);
   }
 };
 
