@@ -33,24 +33,21 @@ class EmulatedTiles {
   }
 
   void dot(int c, int a, int b) {
-    for (int i = 0; i < TILE; i++)
-      for (int j = 0; j < TILE; j++) {
-        float sum = float_of(words_[c][i][j]);
-        for (int k = 0; k < TILE; k++) {
-          const uint32_t left = words_[a][i][k], right = words_[b][k][j];
-          sum += float_of(left << 16) * float_of(right << 16);
-          sum += float_of(left & 0xffff0000u) * float_of(right & 0xffff0000u);
-        }
-        std::memcpy(&words_[c][i][j], &sum, sizeof sum);
+    static_assert(W == TILE);
+    for (int i = 0; i < TILE; i++) {
+      Floats sums = (Floats)load_words(c, i);
+      for (int k = 0; k < TILE; k++) {
+        const uint32_t left = words_[a][i][k];
+        const Words right = load_words(b, k);
+        sums += (Floats)splat_word(left << 16) * (Floats)(right << 16);
+        sums += (Floats)splat_word(left & 0xffff0000u) * (Floats)(right & 0xffff0000u);
       }
+      espalier::ESPALIER_VARIANT::store(words_[c][i], (Words)sums);
+    }
   }
 
  private:
-  static float float_of(uint32_t bits) {
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-  }
+  Words load_words(int tile, int row) const { return espalier::ESPALIER_VARIANT::load(words_[tile][row]); }
 
   uint32_t words_[8][TILE][TILE];
 };
