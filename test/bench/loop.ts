@@ -11,8 +11,9 @@ export interface LoopResult {
   readonly shape: string;
   readonly stepMilliseconds: number;
   readonly iterationMilliseconds: number;
-  /** The bare step's time over the loop's: the median over the turns. */
+  /** The bare step's time over the loop's: of each pair of processes the median over its turns, and of those the median. */
   readonly share: number;
+  readonly shares: readonly number[];
   /** Resident memory of the bare step after the first turn, and after the last. */
   readonly residentEarly: number;
   readonly residentLate: number;
@@ -20,12 +21,48 @@ export interface LoopResult {
   readonly steps: number;
 }
 
-const ROUNDS = 20;
+/** Two processes that do the same differ by some 2 %. */
+const PAIRS = 3;
+const ROUNDS = 10;
 const CHARACTERS = 200_000;
 const worker = fileURLToPath(new URL('loop-worker.js', import.meta.url));
 
 /** A bare step beside an iteration of `espalier train` with its default plugins, in turns. */
-export async function measureLoop(name: string, shape: Shape, steps: number): Promise<LoopResult> {
+export async function measureLoop(
+  name: string,
+  shape: Shape,
+  steps: number,
+  say: (line: string) => void,
+): Promise<LoopResult> {
+  const pairs: Pair[] = [];
+  for (let pair = 1; pair <= PAIRS; pair++) {
+    say(`${name}: the whole loop, pair ${String(pair)} of ${String(PAIRS)}`);
+    pairs.push(await measurePair(shape, steps));
+  }
+  const shares = pairs.map(({ share }) => share);
+  const resident = pairs[0]?.resident ?? [];
+  return {
+    shape: name,
+    stepMilliseconds: median(pairs.flatMap(({ bare }) => bare)),
+    iterationMilliseconds: median(pairs.flatMap(({ loop }) => loop)),
+    share: median(shares),
+    shares,
+    residentEarly: resident[0] ?? NaN,
+    residentLate: resident.at(-1) ?? NaN,
+    stepsEarly: steps / ROUNDS,
+    steps,
+  };
+}
+
+/** Milliseconds of each step and iteration, the median of the turns' ratios, and the bare step's memory by turn. */
+interface Pair {
+  readonly bare: number[];
+  readonly loop: number[];
+  readonly share: number;
+  readonly resident: number[];
+}
+
+async function measurePair(shape: Shape, steps: number): Promise<Pair> {
   const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
   const text = path.join(cwd, 'text.txt');
   await writeFile(text, textOf(shape.vocabSize));
@@ -50,16 +87,7 @@ export async function measureLoop(name: string, shape: Shape, steps: number): Pr
       times.loop.push(...iterations.times);
       shares.push(median(answer.times) / median(iterations.times));
     }
-    return {
-      shape: name,
-      stepMilliseconds: median(times.bare),
-      iterationMilliseconds: median(times.loop),
-      share: median(shares),
-      residentEarly: resident[0] ?? NaN,
-      residentLate: resident.at(-1) ?? NaN,
-      stepsEarly: steps / ROUNDS,
-      steps,
-    };
+    return { ...times, share: median(shares), resident };
   } finally {
     await Promise.all([bare.stop(), training.stop()]);
     await rm(cwd, { recursive: true, force: true });

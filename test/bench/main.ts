@@ -41,7 +41,7 @@ const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 const ANALYSIS_INTERVALS: Readonly<Record<string, number>> = { 'char-small': 250, 'char-base': 50 };
 const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
 const ranksPage = fileURLToPath(new URL('../../../docs/scaling.md', import.meta.url));
-const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 2000, 'char-base': 100 };
+const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 50 };
 
 const program = new Command('npm run bench --')
   .description('measure the native engine beside PyTorch (PEER_PYTHON names a Python that has torch)')
@@ -77,8 +77,7 @@ if (parts.includes('loop')) {
   for (const [name, shape] of asked) {
     const steps = LOOP_STEPS[name];
     if (steps === undefined) continue;
-    say(`${name}: the whole loop`);
-    results.push(await measureLoop(name, shape, steps));
+    results.push(await measureLoop(name, shape, steps, say));
   }
   figures['loop'] = results;
   sections.set('loop', loopSection(results));

@@ -43,14 +43,20 @@ export function stepSection(results: readonly StepResult[]): string {
 }
 
 export function loopSection(results: readonly LoopResult[]): string {
-  const heads = ['Shape', 'Bare step, ms', 'Iteration of the loop, ms', 'Loop / step', 'Memory of the step, MB'];
+  const heads = [
+    'Shape',
+    'Bare step, ms',
+    'Iteration of the loop, ms',
+    'Loop / step (of each pair)',
+    'Memory of the step, MB',
+  ];
   return table(
     heads,
     results.map((result) => [
       result.shape,
       round(result.stepMilliseconds),
       round(result.iterationMilliseconds),
-      `${round(100 * result.share, 1)} %`,
+      `${round(100 * result.share, 1)} % (${result.shares.map((share) => round(100 * share, 1)).join(', ')})`,
       `${round(result.residentEarly / MEGABYTE, 0)} after ${String(result.stepsEarly)} steps, ${round(result.residentLate / MEGABYTE, 0)} after ${String(result.steps)}`,
     ]),
   );

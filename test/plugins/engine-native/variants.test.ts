@@ -1,15 +1,19 @@
+import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import * as fc from 'fast-check';
 import { linear, registerOps } from '../../../core/index.js';
 import { loadBinding } from '../../../plugins/engine-native/binding.js';
 import { families, normals, type Case } from '../../core/ops/cases.js';
-import { assertClose, compute, F32_TOLERANCE } from '../../core/ops/compare.js';
+import { assertClose, compute, F32_TOLERANCE, on } from '../../core/ops/compare.js';
 import { availableEngines, makeReady } from '../../core/ops/engines.js';
 
 const RUNS = 15;
 
 /** Of operands rounded to bfloat16, which has 8 bits of mantissa, in products of some tens of terms. */
 const BF16_TOLERANCE = 6e-2;
+
+/** Of a sum of products in float32, as a share of the sum of their magnitudes: some units of 2^-24. */
+const F32_PRODUCT_ERROR = 5e-7;
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 if (native?.works !== true) {
@@ -41,6 +45,12 @@ if (native?.works !== true) {
         t.pass();
       },
     );
+
+    test.serial(`matMul: engine native in f32 has the precision of float32, ${variant}`, (t) => {
+      binding.useVariant(variant);
+      for (const inner of [9, 40, 1500])
+        t.true(errorOfProduct(f32, inner) < F32_PRODUCT_ERROR, `inner ${String(inner)}`);
+    });
 
     for (const { name, cases } of families) {
       test.serial(`${name}: engine native computes what the composite computes, ${variant}`, (t) => {
@@ -86,6 +96,29 @@ function largeProducts(): Case[] {
     inputs: normals(rows, [1, rows, inner], [inner, columns], [columns], [1, rows, columns]),
     apply: (x, weight, bias, residual) => linear(x, weight, { bias, residual }),
   }));
+}
+
+/** The largest error of a product [50, inner] * [inner, 70], as a share of the sum of the terms' magnitudes. */
+function errorOfProduct(backend: string, inner: number): number {
+  const [rows, columns] = [50, 70];
+  const [left, right] = normals(11, [rows, inner], [inner, columns]);
+  const [a, b] = [left!.values, right!.values];
+  const found = on(backend, () =>
+    tf
+      .matMul(tf.tensor2d(a, [rows, inner]), tf.tensor2d(b, [inner, columns]))
+      .dataSync<'float32'>()
+      .slice(),
+  );
+  const errors = Array.from(found, (value, at) => {
+    let [sum, magnitudes] = [0, 0];
+    for (let k = 0; k < inner; k++) {
+      const term = a[Math.floor(at / columns) * inner + k]! * b[k * columns + (at % columns)]!;
+      sum += term;
+      magnitudes += Math.abs(term);
+    }
+    return Math.abs(value - sum) / magnitudes;
+  });
+  return errors.reduce((most, error) => Math.max(most, error), 0);
 }
 
 /** To the nearest number that bfloat16 holds, ties to even. */
