@@ -164,8 +164,10 @@ class AttentionHead {
     });
   }
 
-  /** From scores and gradients of the dropped weights: the dropped weights, and the gradients of the scores as they are
-      before they are scaled. */
+  /**
+   * From scores and gradients of the dropped weights: the dropped weights, and the gradients of the scores that are not
+   * scaled yet.
+   */
   void softmax_gradient(float* scores, float* gradients, float log_sum, int64_t seen, int64_t keys, int64_t index,
                         int64_t query) const {
     const int64_t first = (index * a_.time + query) * a_.time;
