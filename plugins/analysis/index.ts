@@ -44,6 +44,12 @@ const options = z
       .max(1)
       .default(0.9)
       .describe('share of the memory in use, with the copy of the weights, from which an analysis is skipped'),
+    max_cost: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(0.01)
+      .describe('time of a core that analyses may take, as a share of the run’s; one that would take more is skipped'),
     wait_seconds: z
       .number()
       .min(0)
@@ -67,8 +73,11 @@ export default class Analysis {
   #evaluations = 0;
   /** Iterations done at the last evaluation: a schedule may evaluate again at the same place. */
   #evaluatedAt = -1;
-  /** The same for the last evaluation that found the thread busy; -1 once there is a later snapshot. */
+  /** The same for the last evaluation that was not analysed though it was its turn; -1 once there is a later snapshot. */
   #missedAt = -1;
+  #beganAt = 0;
+  /** Of a core, that the last one took. */
+  #cpuSeconds = 0;
   /** Reasons to skip that were told of. */
   readonly #told = new Set<string>();
 
@@ -97,9 +106,10 @@ export default class Analysis {
     this.#evaluatedAt = iteration;
     if (this.#evaluations++ % this.config.interval !== 0) return;
     const { running } = this.#thread;
-    this.#missedAt = running === undefined ? -1 : iteration;
-    if (running === undefined) this.#begin(iteration, this.inspectable);
-    else this.#tellSkipped(iteration, 'busy', `that of iteration ${String(running)} still runs`);
+    this.#missedAt = iteration;
+    if (running !== undefined) this.#tellSkipped(iteration, 'busy', `that of iteration ${String(running)} still runs`);
+    else if (this.#isOverCost()) this.#tellSkipped(iteration, 'cost', this.#overCost());
+    else this.#begin(iteration, this.inspectable);
   }
 
   /** Between iterations: what the thread found is told by the loop's own thread. */
@@ -116,6 +126,7 @@ export default class Analysis {
       // The bus tells of it, and after some failures turns the plugin off.
       if (answer.type === 'failed') throw new Error(`${of}: ${answer.message}`);
       const { values } = answer;
+      this.#cpuSeconds = values['analysis/cpu_seconds'] ?? 0;
       this.log.info(`${of}: ${summary(values)}`);
       await this.bus.dispatch('metrics', { iteration, values, tokens });
     }
@@ -126,7 +137,7 @@ export default class Analysis {
     // Whoever sends a signal has no time.
     const until = performance.now() + (this.control.exitCode === 0 ? 1000 * this.config.wait_seconds : 0);
     await this.#wait(until);
-    // The weights are still those of the evaluation that found the thread busy.
+    // The weights are still those of the evaluation that was left out.
     if (this.#missedAt !== iteration || this.#thread.running !== undefined || this.inspectable === undefined) return;
     if (performance.now() < until) {
       this.#begin(iteration, this.inspectable);
@@ -171,10 +182,21 @@ export default class Analysis {
       this.#tellSkipped(iteration, 'memory', `${used ?? ''} % of the memory would be in use, over ${most ?? ''} %`);
       return;
     }
+    this.#missedAt = -1;
+    this.#beganAt = performance.now();
     const view = inspectable.shareView();
     const at = { iteration, tokens: this.run.tokens };
     const [ids, windows] = [this.#ids(), this.#windows()];
     this.#thread.start({ at, view, weights: copyTensors(weights), ids, windows });
+  }
+
+  #isOverCost(): boolean {
+    return this.#cpuSeconds > (this.config.max_cost * (performance.now() - this.#beganAt)) / 1000;
+  }
+
+  #overCost(): string {
+    const most = `${String(100 * this.config.max_cost)} % of the run’s time`;
+    return `analyses would take more than ${most} (max_cost), the last took ${this.#cpuSeconds.toFixed(1)} s of a core`;
   }
 
   #tellLeftOut(iteration: number): void {

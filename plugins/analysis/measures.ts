@@ -36,6 +36,7 @@ export const metrics: MetricTable = {
   [`${ATTENTION}/entropy/layer_*`]: clocked('nats', 'the entropy of one layer, from 0'),
   [`${ATTENTION}/entropy_normalised/layer_*`]: clocked('share', 'the same, of the most that a row can have'),
   'analysis/seconds': clocked('s', 'that the analysis took, beside training'),
+  'analysis/cpu_seconds': clocked('s', 'the time of a core in that'),
 };
 
 export interface Question {

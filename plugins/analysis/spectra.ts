@@ -1,6 +1,7 @@
 import { Matrix as Dense, SingularValueDecomposition } from 'ml-matrix';
 import type { Matrix } from '../../core/index.js';
 import { meanRowCosine } from './kernels/cosine.js';
+import { smallerGram } from './kernels/gram.js';
 
 /** Share of the sum of squared singular values. */
 const ENERGY = 0.98;
@@ -14,8 +15,8 @@ const VALUES_ALONE = { computeLeftSingularVectors: false, computeRightSingularVe
  * @returns undefined for a matrix of zeros
  */
 export function rankUtilisation({ rows, columns, values }: Matrix): number | undefined {
-  const w = Dense.from1DArray(rows, columns, values);
-  const gram = rows <= columns ? w.mmul(w.transpose()) : w.transpose().mmul(w);
+  const size = Math.min(rows, columns);
+  const gram = Dense.from1DArray(size, size, smallerGram(values, rows, columns));
   const squares = new SingularValueDecomposition(gram, VALUES_ALONE).diagonal;
   const total = squares.reduce((sum, square) => sum + square, 0);
   if (!(total > 0)) return undefined;

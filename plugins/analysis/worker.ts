@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Matrix, OpenSharedModule, ViewModule } from '../../core/index.js';
+import { cpuSeconds } from './cpu.js';
 import { measures } from './measures.js';
 import type { Answer, Setup, Task } from './protocol.js';
 
@@ -22,7 +23,7 @@ async function measured(task: Task): Promise<Answer> {
 async function answer(task: Task): Promise<Answer> {
   const { at, weights, ids, windows } = task;
   try {
-    const from = performance.now();
+    const from = { clock: performance.now(), cpu: cpuSeconds() };
     for (const [name, { values }] of weights) {
       // The iterations below do not end on them.
       if (!values.every((value: number) => Number.isFinite(value))) throw new Error(`${name} is not finite`);
@@ -31,8 +32,11 @@ async function answer(task: Task): Promise<Answer> {
     const view = model.viewModel(task.view.data, weights);
     const values = measures({ view, before, ids, windows });
     before = view.tokenEmbedding;
-    const seconds = (performance.now() - from) / 1000;
-    return { type: 'measured', at, values: { ...values, 'analysis/seconds': seconds } };
+    const took = {
+      'analysis/seconds': (performance.now() - from.clock) / 1000,
+      'analysis/cpu_seconds': cpuSeconds() - from.cpu,
+    };
+    return { type: 'measured', at, values: { ...values, ...took } };
   } catch (thrown) {
     return { type: 'failed', at, message: thrown instanceof Error ? thrown.message : String(thrown) };
   }

@@ -1,75 +1,91 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { startContestant, type Contestant } from './contestant.js';
+import { createRun } from '../../core/run/create.js';
+import { Terminal } from '../../core/terminal.js';
+import { inFolder } from './folder.js';
 import { settingsOf, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
-export interface AnalysisResult {
-  readonly shape: string;
-  /** Iterations between analyses: one in `EVALUATIONS`, as by default. */
+export interface AnalysisPlan {
+  /** Iterations between evaluations. */
+  readonly evaluationInterval: number;
+  /** Evaluations between analyses: more than one takes. */
   readonly interval: number;
-  /** Of an iteration, evaluation and what is between iterations included. */
-  readonly withoutMilliseconds: number;
-  readonly withMilliseconds: number;
-  /** What the plugin adds to the time of a turn, as a share: the median over the turns. */
-  readonly cost: number;
+  readonly analyses: number;
 }
 
-const ROUNDS = 5;
-const EVALUATIONS = 4;
-/** After a turn: what a thread has left to do is done in neither's time. */
-const PAUSE_MS = 3000;
-const worker = fileURLToPath(new URL('loop-worker.js', import.meta.url));
+export interface AnalysisResult {
+  readonly shape: string;
+  readonly analyses: number;
+  readonly iterationMilliseconds: number;
+  /** Of an analysis, the median. */
+  readonly cpuSeconds: number;
+  /** What the loop loses while the thread is at work on one, the median. */
+  readonly lostSeconds: number;
+}
 
 /**
- * Training with the default analysis beside training without, in turns of four evaluations, the first of which is
- * analysed: what the thread does, it does while its own run trains.
- *
- * @param evaluationInterval iterations between evaluations
+ * A run whose stretches from one evaluation to the next have the analysis' thread at work in some and not in others:
+ * those are compared within the one process, with the ones that follow.
  */
-export async function measureAnalysis(name: string, shape: Shape, evaluationInterval: number): Promise<AnalysisResult> {
-  const interval = EVALUATIONS * evaluationInterval;
-  const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
-  const start = (folder: string, plugin: string): Promise<Contestant> =>
-    startContestant(`loop ${plugin}`, process.execPath, [
-      worker,
+export function measureAnalysis(name: string, shape: Shape, plan: AnalysisPlan): Promise<AnalysisResult> {
+  return inFolder(async (cwd) => {
+    const { run } = await createRun({
       cwd,
-      ...settingsOf(shape),
-      'engine=native',
-      `run.dir=${folder}`,
-      `plugins.evaluation={interval: ${String(evaluationInterval)}, iters: 1}`,
-      'plugins.checkpoint=false',
-      `plugins.analysis=${plugin}`,
-    ]);
-  const [without, analysed] = [
-    await start('without', 'false'),
-    await start('with', `{interval: ${String(EVALUATIONS)}}`),
-  ];
-  try {
-    const total = async (contestant: Contestant, steps: number): Promise<number> => {
-      const { times } = await contestant.ask({ steps });
-      await pause(PAUSE_MS);
-      return times.reduce((sum, time) => sum + time, 0);
-    };
-    for (const contestant of [without, analysed]) await total(contestant, Math.floor((3 * evaluationInterval) / 4));
-    const times = { without: [] as number[], analysed: [] as number[] };
-    for (let round = 0; round < ROUNDS; round++) {
-      times.without.push(await total(without, interval));
-      times.analysed.push(await total(analysed, interval));
+      presets: ['char-small'],
+      set: [
+        ...settingsOf(shape),
+        'engine=native',
+        'train.max_iters=1000000',
+        `plugins.evaluation={interval: ${String(plan.evaluationInterval)}, iters: 1}`,
+        'plugins.checkpoint=false',
+        `plugins.analysis={interval: ${String(plan.interval)}, max_cost: 1}`,
+      ],
+      terminal: new Terminal({ quiet: true }),
+    });
+    try {
+      await run.setUp();
+      const stretches: Stretch[] = [];
+      const cpuSeconds: number[] = [];
+      let last = 0;
+      run.bus.listen({ plugin: 'bench', event: 'metrics', critical: true }, ({ values }) => {
+        const took = values['analysis/cpu_seconds'];
+        if (took !== undefined) cpuSeconds.push(took);
+      });
+      // Half way between two evaluations: each stretch has one in its middle, and all that an analysis costs after it.
+      run.bus.listen({ plugin: 'bench', event: 'iteration:start', critical: true }, ({ iteration }) => {
+        if (iteration % plan.evaluationInterval !== Math.floor(plan.evaluationInterval / 2)) return;
+        const now = performance.now();
+        if (last > 0) stretches.push({ milliseconds: now - last, done: cpuSeconds.length });
+        last = now;
+        if (stretches.length === plan.analyses * plan.interval) run.control.requestStop('the benchmark is over');
+      });
+      await run.train();
+      return { shape: name, analyses: plan.analyses, ...summary(stretches, cpuSeconds, plan) };
+    } finally {
+      await run.dispose();
     }
-    const costs = times.analysed.map((time, round) => time / (times.without[round] ?? NaN) - 1);
-    return {
-      shape: name,
-      interval,
-      withoutMilliseconds: median(times.without) / interval,
-      withMilliseconds: median(times.analysed) / interval,
-      cost: median(costs),
-    };
-  } finally {
-    await Promise.all([without.stop(), analysed.stop()]);
-    await rm(cwd, { recursive: true, force: true });
+  });
+}
+
+interface Stretch {
+  readonly milliseconds: number;
+  /** Analyses that were done at its end. */
+  readonly done: number;
+}
+
+function summary(stretches: readonly Stretch[], cpuSeconds: readonly number[], plan: AnalysisPlan) {
+  const idle: number[] = [];
+  const lost: number[] = [];
+  for (let analysis = 0; analysis < plan.analyses; analysis++) {
+    const own = stretches.slice(analysis * plan.interval, (analysis + 1) * plan.interval);
+    const busy = own.findIndex(({ done }) => done > analysis) + 1;
+    const after = own.slice(busy).map(({ milliseconds }) => milliseconds);
+    if (busy === 0 || after.length === 0) throw new Error('an analysis took until the next: raise the interval');
+    idle.push(...after);
+    lost.push(own.slice(0, busy).reduce((sum, { milliseconds }) => sum + milliseconds - median(after), 0));
   }
+  return {
+    iterationMilliseconds: median(idle) / plan.evaluationInterval,
+    cpuSeconds: median(cpuSeconds),
+    lostSeconds: median(lost) / 1000,
+  };
 }

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ours } from './contestants.js';
 import { startContestant } from './contestant.js';
+import { inFolder } from './folder.js';
 import { settingsOf, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
@@ -62,36 +62,36 @@ interface Pair {
   readonly resident: number[];
 }
 
-async function measurePair(shape: Shape, steps: number): Promise<Pair> {
-  const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
-  const text = path.join(cwd, 'text.txt');
-  await writeFile(text, textOf(shape.vocabSize));
-  const bare = await ours('native', shape);
-  const training = await startContestant('loop', process.execPath, [
-    worker,
-    cwd,
-    ...settingsOf(shape),
-    'engine=native',
-    'run.dir=runs',
-    `data.text=${text}`,
-  ]);
-  try {
-    const times = { bare: [] as number[], loop: [] as number[] };
-    const shares: number[] = [];
-    const resident: number[] = [];
-    for (let turn = 0; turn < ROUNDS; turn++) {
-      const answer = await bare.ask({ steps: steps / ROUNDS });
-      resident.push(answer.residentBytes);
-      const iterations = await training.ask({ steps: steps / ROUNDS });
-      times.bare.push(...answer.times);
-      times.loop.push(...iterations.times);
-      shares.push(median(answer.times) / median(iterations.times));
+function measurePair(shape: Shape, steps: number): Promise<Pair> {
+  return inFolder(async (cwd) => {
+    const text = path.join(cwd, 'text.txt');
+    await writeFile(text, textOf(shape.vocabSize));
+    const bare = await ours('native', shape);
+    const training = await startContestant('loop', process.execPath, [
+      worker,
+      cwd,
+      ...settingsOf(shape),
+      'engine=native',
+      'run.dir=runs',
+      `data.text=${text}`,
+    ]);
+    try {
+      const times = { bare: [] as number[], loop: [] as number[] };
+      const shares: number[] = [];
+      const resident: number[] = [];
+      for (let turn = 0; turn < ROUNDS; turn++) {
+        const answer = await bare.ask({ steps: steps / ROUNDS });
+        resident.push(answer.residentBytes);
+        const iterations = await training.ask({ steps: steps / ROUNDS });
+        times.bare.push(...answer.times);
+        times.loop.push(...iterations.times);
+        shares.push(median(answer.times) / median(iterations.times));
+      }
+      return { ...times, share: median(shares), resident };
+    } finally {
+      await Promise.all([bare.stop(), training.stop()]);
     }
-    return { ...times, share: median(shares), resident };
-  } finally {
-    await Promise.all([bare.stop(), training.stop()]);
-    await rm(cwd, { recursive: true, force: true });
-  }
+  });
 }
 
 /** A text of so many different characters: the vocabulary that the bare step has. */

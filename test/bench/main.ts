@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { probeEngines, shortName } from '../../core/run/engine.js';
-import { measureAnalysis } from './analysis.js';
+import { measureAnalysis, type AnalysisPlan } from './analysis.js';
 import { measureLoop } from './loop.js';
 import { measureData } from './data.js';
 import { measurePrepare } from './prepare.js';
@@ -37,8 +37,10 @@ interface Flags {
 
 const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler', 'ranks'];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
-/** Iterations between analyses: as many as the presets have, fewer where an iteration takes longer. */
-const ANALYSIS_INTERVALS: Readonly<Record<string, number>> = { 'char-small': 250, 'char-base': 50 };
+const ANALYSES: Readonly<Record<string, AnalysisPlan>> = {
+  'char-small': { evaluationInterval: 100, interval: 12, analyses: 9 },
+  'char-base': { evaluationInterval: 20, interval: 40, analyses: 1 },
+};
 const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
 const ranksPage = fileURLToPath(new URL('../../../docs/scaling.md', import.meta.url));
 const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 50 };
@@ -105,10 +107,10 @@ if (parts.includes('scaling')) {
 if (parts.includes('analysis')) {
   const results = [];
   for (const [name, shape] of asked) {
-    const interval = ANALYSIS_INTERVALS[name];
-    if (interval === undefined) continue;
+    const plan = ANALYSES[name];
+    if (plan === undefined) continue;
     say(`${name}: with and without analysis`);
-    results.push(await measureAnalysis(name, shape, interval));
+    results.push(await measureAnalysis(name, shape, plan));
   }
   figures['analysis'] = results;
   sections.set('analysis', analysisSection(results));

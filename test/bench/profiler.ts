@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EventBus, Sections } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import { Account } from '../../plugins/profiler/account.js';
 import { startContestant, type Contestant } from './contestant.js';
+import { inFolder } from './folder.js';
 import { settingsOf, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
@@ -119,13 +117,4 @@ function added(make: (bus: EventBus, sections: Sections) => () => void): number 
     return (1000 * median(times)) / MANY;
   });
   return (watched ?? NaN) - (plain ?? NaN);
-}
-
-async function inFolder<T>(work: (cwd: string) => Promise<T>): Promise<T> {
-  const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
-  try {
-    return await work(cwd);
-  } finally {
-    await rm(cwd, { recursive: true, force: true });
-  }
 }

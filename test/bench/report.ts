@@ -13,6 +13,9 @@ import type { VariantResult } from './variants.js';
 const MEGABYTE = 1e6;
 
 /** PyTorch's best beside each of ours. */
+/** As `evaluation.interval` of the presets, and `interval` and `max_cost` of `analysis` are by default. */
+const [EVALUATION_INTERVAL, EVALUATIONS, MAX_COST] = [250, 4, 0.01];
+
 export function stepSection(results: readonly StepResult[]): string {
   const rows = results.map((result) => {
     const best = bestPeer(results, result.shape);
@@ -76,16 +79,29 @@ export function dataSection(results: readonly DataResult[]): string {
 }
 
 export function analysisSection(results: readonly AnalysisResult[]): string {
-  const heads = ['Shape', 'An analysis every', 'Iteration without, ms', 'With, ms', 'Cost'];
+  const heads = [
+    'Shape',
+    'Analyses',
+    'Core time of one, s',
+    'Time lost to one, s',
+    'Iterations between two',
+    'Cost to the loop',
+  ];
   return table(
     heads,
-    results.map(({ shape, interval, withoutMilliseconds, withMilliseconds, cost }) => [
-      shape,
-      `${String(interval)} iterations`,
-      round(withoutMilliseconds),
-      round(withMilliseconds),
-      `${round(100 * cost)} %`,
-    ]),
+    results.map(({ shape, analyses, iterationMilliseconds, cpuSeconds, lostSeconds }) => {
+      const every = EVALUATIONS * EVALUATION_INTERVAL;
+      const between = every * Math.ceil((1000 * cpuSeconds) / MAX_COST / iterationMilliseconds / every);
+      const cost = (1000 * lostSeconds) / (between * iterationMilliseconds);
+      return [
+        shape,
+        String(analyses),
+        round(cpuSeconds),
+        round(lostSeconds),
+        String(between),
+        `${(100 * cost).toFixed(2)} %`,
+      ];
+    }),
   );
 }
 

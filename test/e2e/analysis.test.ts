@@ -14,8 +14,8 @@ const small = set(
   'plugins.evaluation={interval: 10, iters: 1}',
   'run.dir=run',
 );
-/** A machine that has other work to do must not leave the last one out. */
-const patient = 'plugins.analysis={interval: 1, wait_seconds: 240}';
+/** Training takes less than an analysis here, and a machine that has other work to do must not leave the last one out. */
+const patient = 'plugins.analysis={interval: 1, max_cost: 1, wait_seconds: 240}';
 const line = z.looseObject({ iter: z.int() }).catchall(z.number());
 type Line = z.output<typeof line>;
 
@@ -115,6 +115,35 @@ test('the first evaluation and every so many later ones are analysed', async (t)
   const some = set('plugins.evaluation.interval=4', 'plugins.analysis={wait_seconds: 240}');
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...some);
   t.is(code, 0, err);
+  t.deepEqual(
+    analyses(folder).map(({ iter }) => iter),
+    [4, 20],
+  );
+});
+
+test('an analysis that would cost the run too much is skipped, which is said once; the last one is done at the end', async (t) => {
+  const folder = textFolder(t);
+  const some = set(
+    'plugins.evaluation.interval=4',
+    'plugins.analysis={interval: 1, max_cost: 1e-5, wait_seconds: 240}',
+  );
+  // Slow iterations: the thread is done with the first before the next is due.
+  const slow = set('plugins={"./slow.mjs": {}}');
+  writeFileSync(
+    path.join(folder, 'slow.mjs'),
+    `import { On, Plugin } from 'espalier';
+export default class Slow {
+  async wait() { await new Promise((done) => setTimeout(done, 500)); }
+}
+Plugin({ name: 'slow', summary: 'waits' })(Slow);
+On('iteration:end')(Slow.prototype, 'wait');
+`,
+  );
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...some, ...slow);
+  t.is(code, 0, err);
+  const told =
+    /analysis of iteration \d+ is skipped: analyses would take more than 0.001 % of the run’s time \(max_cost\)/g;
+  t.is(err.match(told)?.length, 1);
   t.deepEqual(
     analyses(folder).map(({ iter }) => iter),
     [4, 20],

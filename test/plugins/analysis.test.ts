@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { RandomStreams, type Matrix } from '../../core/index.js';
 import { readSafetensors } from '../../core/formats/safetensors.js';
 import { pairwiseCosines, unitRows } from '../../plugins/analysis/kernels/cosine.js';
+import { smallerGram } from '../../plugins/analysis/kernels/gram.js';
 import { measures } from '../../plugins/analysis/measures.js';
 import { alignedSimilarity, rankUtilisation } from '../../plugins/analysis/spectra.js';
 import { quantile } from '../../plugins/analysis/statistics.js';
@@ -113,6 +114,22 @@ test('an embedding that is only turned or mirrored has not drifted', (t) => {
       const turned = Dense.from1DArray(rows, width, [...before.values]).mmul(turn);
       const now = { ...before, values: Float64Array.from(turned.to1DArray()) };
       t.true(Math.abs(alignedSimilarity(before, now) - 1) < 1e-9);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('the Gram matrix is of the shorter side, and each entry the product of two of its rows or columns', (t) => {
+  fc.assert(
+    fc.property(size, size, seed, (rows, columns, from) => {
+      const { values } = randomMatrix(from, rows, columns);
+      const w = Dense.from1DArray(rows, columns, values);
+      const expected = rows <= columns ? w.mmul(w.transpose()) : w.transpose().mmul(w);
+      const found = smallerGram(values, rows, columns);
+      t.is(found.length, expected.size);
+      expected.to1DArray().forEach((value, i) => {
+        t.true(Math.abs((found[i] ?? NaN) - value) < 1e-11);
+      });
     }),
     { numRuns: 30 },
   );

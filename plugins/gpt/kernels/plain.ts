@@ -12,10 +12,15 @@ export function addProduct(
 ): void {
   for (let i = 0; i < rows; i++) {
     const to = i * columns;
-    for (let k = 0; k < inner; k++) {
-      const factor = scale * x[i * inner + k]!;
-      const from = k * columns;
-      for (let j = 0; j < columns; j++) out[to + j]! += factor * weight[from + j]!;
+    // Four at a time: `out` is loaded and stored a quarter as often.
+    for (let k = 0; k < inner; k += 4) {
+      const factor = (more: number): number => (k + more < inner ? scale * x[i * inner + k + more]! : 0);
+      const from = (more: number): number => (k + more < inner ? (k + more) * columns : 0);
+      const [a, b, c, d] = [factor(0), factor(1), factor(2), factor(3)];
+      const [ofA, ofB, ofC, ofD] = [from(0), from(1), from(2), from(3)];
+      for (let j = 0; j < columns; j++) {
+        out[to + j]! += a * weight[ofA + j]! + b * weight[ofB + j]! + c * weight[ofC + j]! + d * weight[ofD + j]!;
+      }
     }
   }
 }
