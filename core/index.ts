@@ -11,6 +11,7 @@ export * from './contracts/operation.js';
 export * from './contracts/growable.js';
 export * from './contracts/inspection.js';
 export * from './contracts/ranks.js';
+export * from './contracts/early-gradients.js';
 export * from './events/lifecycle.js';
 export * from './events/payloads.js';
 export * from './events/bus.js';

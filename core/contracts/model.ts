@@ -1,4 +1,4 @@
-import type { Scalar, Tensor2D, Tensor3D, Variable } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor2D, Tensor3D, Variable } from '@tensorflow/tfjs-core';
 import { token } from './token.js';
 
 /** Which random numbers a training pass takes: dropout masks are a function of these alone. */
@@ -7,6 +7,11 @@ export interface TrainingPass {
   microBatch: number;
   /** Row of the micro-batch of all ranks that the first row of this one is; 0 when not given. */
   firstRow?: number;
+  /**
+   * Gives a weight as the pass computes with it. A model that asks once for each weight, when it first needs it, lets
+   * others have its gradient as soon as it is known (`EarlyGradients`); without, they have it when the pass is over.
+   */
+  read?: (name: string, weight: Variable) => Tensor;
 }
 
 /** Parameters of one part of a model; tied weights are counted once. */

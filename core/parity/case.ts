@@ -139,8 +139,7 @@ function trainSteps(
     let loss = 0;
     for (let microBatch = 0; microBatch < accum; microBatch++) {
       const scalar = microBatchStep(model, batchAt(batches, iteration * accum + microBatch), accum, gradients, {
-        iteration,
-        microBatch,
+        pass: { iteration, microBatch },
       });
       loss += (scalar.dataSync()[0] ?? NaN) / accum;
       scalar.dispose();

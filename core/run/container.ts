@@ -1,6 +1,6 @@
 import { container as root, instanceCachingFactory, type DependencyContainer, type InjectionToken } from 'tsyringe';
 import type { Ranks } from '../contracts/ranks.js';
-import { tokenName } from '../contracts/token.js';
+import { tokenName, type Token } from '../contracts/token.js';
 import { isUsageError, PluginError, UsageError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { FoundPlugin } from '../plugins/resolve.js';
@@ -29,6 +29,11 @@ export interface LivePlugin {
 /** Two runs in one process share nothing: each has a container of its own. */
 export function newContainer(): DependencyContainer {
   return root.createChildContainer();
+}
+
+/** What a plugin has bound to a contract; undefined where none has. */
+export function boundTo<T>(container: DependencyContainer, contract: Token<T>): T | undefined {
+  return container.isRegistered(contract, true) ? container.resolve(contract) : undefined;
 }
 
 /**

@@ -4,9 +4,9 @@ import { Engine } from '../contracts/engine.js';
 import { Growable, type ArchitectureFacts, type GrowthStep } from '../contracts/growable.js';
 import type { PlannedRun } from '../contracts/operation.js';
 import { Optimizer } from '../contracts/optimizer.js';
-import type { Token } from '../contracts/token.js';
 import { UsageError } from '../errors.js';
 import { RandomStreams } from '../random/streams.js';
+import { boundTo } from './container.js';
 import { useEngine } from './use-engine.js';
 
 /** Changes the shape of the run's model, and carries the optimizer's state along. Inject it in operations. */
@@ -15,10 +15,10 @@ export class ModelGrowth {
 
   /** What a schedule starts from. */
   initial(): Pick<PlannedRun, 'architecture' | 'vocabulary'> {
-    const data = this.#bound(Dataset);
+    const data = boundTo(this.container, Dataset);
     const vocabSize = data === undefined || data.vocabSize === 0 ? undefined : data.vocabSize;
     return {
-      architecture: this.#bound(Growable)?.initialArchitecture(vocabSize),
+      architecture: boundTo(this.container, Growable)?.initialArchitecture(vocabSize),
       vocabulary: this.vocabulary === undefined ? undefined : 'shrunken',
     };
   }
@@ -42,19 +42,15 @@ export class ModelGrowth {
 
   /** The vocabulary that was shrunken, where one was. */
   get vocabulary(): ShrunkenVocabulary | undefined {
-    return this.#bound(ShrunkenVocabulary);
+    return boundTo(this.container, ShrunkenVocabulary);
   }
 
   #growable(): Growable {
-    const growable = this.#bound(Growable);
+    const growable = boundTo(this.container, Growable);
     if (growable !== undefined) return growable;
     throw new UsageError(
       'ESP_GROWTH',
       'the model of this run cannot change its shape: use model.use=gpt, or leave the step out',
     );
-  }
-
-  #bound<T>(contract: Token<T>): T | undefined {
-    return this.container.isRegistered(contract, true) ? this.container.resolve(contract) : undefined;
   }
 }

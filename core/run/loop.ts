@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BatchSource } from '../contracts/data.js';
 import type { Snapshot } from '../contracts/checkpoint-store.js';
+import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { Engine } from '../contracts/engine.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Model } from '../contracts/model.js';
@@ -32,6 +33,7 @@ export interface LoopParts {
   readonly learningRate: LearningRate;
   readonly batches: BatchSource;
   readonly ranks: Ranks;
+  readonly early: EarlyGradients | undefined;
   readonly sections: Sections;
   /** Collects weights, optimizer and every plugin's state at this moment. */
   readonly snapshot: () => Snapshot;
@@ -65,6 +67,7 @@ async function iterate({
   learningRate,
   batches,
   ranks,
+  early,
   sections,
 }: LoopParts): Promise<void> {
   const iteration = state.iteration;
@@ -83,7 +86,11 @@ async function iterate({
       await bus.dispatch('batch:ready', drawn);
       useEngine(engine);
       const pass = { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first };
-      const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, pass, sections);
+      const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, {
+        pass,
+        sections,
+        early: early?.wanted === true && microBatch === accumulation - 1 ? early : undefined,
+      });
       loss += (microLoss.dataSync()[0] ?? NaN) / accumulation;
       microLoss.dispose();
       tokens += ranks.size * drawn.batch.inputs.length;

@@ -7,6 +7,7 @@ import {
   type Snapshot,
   type StoredTensor,
 } from '../contracts/checkpoint-store.js';
+import { EarlyGradients } from '../contracts/early-gradients.js';
 import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
@@ -20,7 +21,7 @@ import type { EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
 import { RandomStreams } from '../random/streams.js';
 import { otherRanks } from '../resume/ranks.js';
-import { isActive, type LivePlugin } from './container.js';
+import { boundTo, isActive, type LivePlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
@@ -144,6 +145,7 @@ export class Run {
         learningRate: container.resolve(LearningRate),
         batches: container.resolve(BatchSource),
         ranks: this.#ranks,
+        early: boundTo(container, EarlyGradients),
         sections,
         snapshot: () => this.snapshot(),
         rollBack: (request) =>
@@ -231,7 +233,7 @@ export class Run {
 
   /** Undefined where no plugin writes checkpoints. */
   get #store(): CheckpointStore | undefined {
-    return this.container.isRegistered(CheckpointStore, true) ? this.container.resolve(CheckpointStore) : undefined;
+    return boundTo(this.container, CheckpointStore);
   }
 
   get #targets(): RestoreTargets {

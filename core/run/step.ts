@@ -1,16 +1,24 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { accumulate } from '../ops/index.js';
 import type { Batch } from '../contracts/data.js';
+import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 import { trainableParameters } from './parameters.js';
 import { Sections } from './sections.js';
+
+export interface StepOptions {
+  /** Undefined for no dropout. */
+  readonly pass?: TrainingPass | undefined;
+  /** Told of `forward` and `backward`. */
+  readonly sections?: Sections;
+  /** Told of gradients as they are complete: given with an iteration's last micro-batch, and a pass. */
+  readonly early?: EarlyGradients | undefined;
+}
 
 /**
  * Forward and backward of one micro-batch.
  * @param accum micro-batches in the iteration: each gradient counts 1/accum
  * @param sums gradients so far, by parameter name; replaced by kept tensors, which the caller disposes
- * @param pass undefined for no dropout
- * @param sections told of `forward` and `backward`
  * @returns the micro-batch's mean loss in nats (not divided by `accum`), kept: the caller disposes it
  */
 export function microBatchStep(
@@ -18,17 +26,24 @@ export function microBatchStep(
   batch: Batch,
   accum: number,
   sums: Map<string, tf.Tensor>,
-  pass: TrainingPass | undefined,
-  sections: Sections = new Sections(),
+  { pass, sections = new Sections(), early }: StepOptions = {},
 ): tf.Scalar {
   return tf.tidy(() => {
     const shape: [number, number] = [batch.batchSize, batch.blockSize];
     const ids = tf.tensor2d(batch.inputs, shape, 'int32');
     const targets = tf.tensor2d(batch.targets, shape, 'int32');
     const parameters = trainableParameters(model);
+    const told = new Set<string>();
+    const read = (name: string, weight: tf.Variable): tf.Tensor =>
+      parameters.has(name)
+        ? watched(weight, (gradient) => {
+            told.add(name);
+            early?.take(name, addTo(sums, name, gradient, 1 / accum));
+          })
+        : weight;
     let end = sections.begin('forward');
     const forward = (): tf.Scalar => {
-      const loss = model.loss(ids, targets, pass);
+      const loss = model.loss(ids, targets, early === undefined || pass === undefined ? pass : { ...pass, read });
       end();
       // What is left of `variableGrads` is the way back.
       end = sections.begin('backward');
@@ -38,9 +53,9 @@ export function microBatchStep(
       const { value, grads } = tf.variableGrads(forward, [...parameters.values()]);
       for (const [name, variable] of parameters) {
         // A weight that the loss does not reach has none.
-        const gradient = grads[variable.name] ?? tf.zerosLike(variable);
-        addTo(sums, name, gradient, 1 / accum);
+        if (!told.has(name)) addTo(sums, name, grads[variable.name] ?? tf.zerosLike(variable), 1 / accum);
       }
+      if (told.size > 0) inOrderOf(parameters, sums);
       return tf.keep(value);
     } finally {
       end();
@@ -48,9 +63,36 @@ export function microBatchStep(
   });
 }
 
-function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor, share: number): void {
+/**
+ * The weight itself, of which `tell` gets the gradient: the backward pass is done with a tensor when it is back where
+ * it was made, which is before all that were made earlier.
+ */
+function watched(weight: tf.Variable, tell: (gradient: tf.Tensor) => void): tf.Tensor {
+  return tf.customGrad(() => ({
+    value: tf.clone<tf.Tensor>(weight),
+    gradFunc: (dy: tf.Tensor) => {
+      tell(dy);
+      return dy;
+    },
+  }))(weight);
+}
+
+/** @returns the sum */
+function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor, share: number): tf.Tensor {
   const before = sums.get(name);
-  if (before !== undefined) sums.set(name, tf.keep(accumulate(before, gradient, share)));
-  else sums.set(name, tf.keep(share === 1 ? gradient : tf.mul(gradient, share)));
+  const first = (): tf.Tensor => (share === 1 ? gradient : tf.mul(gradient, share));
+  const sum = tf.keep(before === undefined ? first() : accumulate(before, gradient, share));
+  sums.set(name, sum);
   before?.dispose();
+  return sum;
+}
+
+/** Sums over all of them are taken in the parameters' order, whatever order they came in. */
+function inOrderOf(parameters: ReadonlyMap<string, unknown>, sums: Map<string, tf.Tensor>): void {
+  for (const name of parameters.keys()) {
+    const sum = sums.get(name);
+    if (sum === undefined) continue;
+    sums.delete(name);
+    sums.set(name, sum);
+  }
 }

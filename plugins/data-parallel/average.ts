@@ -1,9 +1,21 @@
 import { bytesOf, packed, type Packed, type Wire } from './wire.js';
 
-/** What travels between ranks: `Mpi` has it. */
+/** A message to all ranks and from all, under way. */
+export interface Pending {
+  /** Waits for it, and lets nothing else run. */
+  wait(): void;
+  /** Waits for it beside the event loop. */
+  done(): Promise<void>;
+}
+
+/** What travels between ranks: `Mpi` has it. Every rank makes the same calls in the same order. */
 export interface Messages {
-  alltoall(parts: Uint8Array, into: Uint8Array): Promise<void>;
-  allgather(mine: Uint8Array, into: Uint8Array): Promise<void>;
+  /** Part r of `parts` goes to rank r; part r of `into` comes from rank r. */
+  alltoall(parts: Uint8Array, into: Uint8Array): Pending;
+  /** `into` is what every rank gives, in the order of ranks. */
+  allgather(mine: Uint8Array, into: Uint8Array): Pending;
+  /** Moves on what is under way. */
+  progress(): void;
 }
 
 export interface AverageOptions {
@@ -14,60 +26,100 @@ export interface AverageOptions {
 
 /** Numbers that are summed in one go: they stay in the cache. */
 const BLOCK = 4096;
+/** Buckets on their way out before the first is waited for, and as many on their way back. */
+const DEPTH = 4;
 
 /**
- * The mean over ranks of arrays that each rank has one of.
+ * The mean over ranks of arrays that each rank has one of. Arrays are taken one by one and are in the air while others
+ * are still computed.
  *
  * A reduce-scatter and an allgather, as in a ring all-reduce: every rank gets one part of each bucket from all others,
  * sums it, and sends the mean to all. A part is summed by one rank, over ranks in their order and in 64 bits: all
- * ranks have the same bits, whatever the MPI library, its algorithms and the network. (`MPI_Allreduce` promises
- * neither.) Each rank sends and receives 2 (N - 1) / N of the bytes, which is the least that there can be.
+ * ranks have the same bits, whatever the MPI library, its algorithms, the network and the order of the arrays.
+ * (`MPI_Allreduce` promises neither.) Each rank sends and receives 2 (N - 1) / N of the bytes, which is the least that
+ * there can be.
  */
 export class Averager {
-  /** Two buckets' memory: one travels while the other is summed. */
-  #rooms: readonly Room[] = [];
+  /** Numbers in a whole bucket. */
+  readonly #capacity: number;
+  readonly #free: Room[] = [];
+  readonly #buckets: Bucket[] = [];
+  #filling: Bucket | undefined;
 
   constructor(
     private readonly messages: Messages,
     private readonly options: AverageOptions,
-  ) {}
+  ) {
+    const { size, wire, bucketBytes } = options;
+    this.#capacity = size * Math.max(1, Math.ceil(bucketBytes / bytesOf[wire] / size));
+  }
 
-  /** Replaces the numbers of each array by their mean. @param arrays of the same lengths on every rank */
+  /** Takes an array whose numbers `average` will have replaced by their mean; as long on every rank. */
+  add(values: Float32Array): void {
+    this.messages.progress();
+    for (const pending of this.#adding(values)) pending.wait();
+  }
+
+  /** Takes these arrays too, and replaces the numbers of all by their means. */
   async average(arrays: readonly Float32Array[]): Promise<void> {
-    const buckets = this.#cut(arrays);
-    // Every rank makes the same calls in the same order: out 0, out 1, back 0, out 2, back 1, …
-    const out = (index: number): Promise<void> | undefined => {
-      const bucket = buckets[index];
-      if (bucket === undefined) return undefined;
-      const { sent, parts } = bucket.room;
-      for (const { values, at } of bucket.pieces) sent.set(values, at);
-      return this.messages.alltoall(
-        this.#bytes(sent, bucket.part * this.options.size),
-        this.#bytes(parts, bucket.part * this.options.size),
-      );
-    };
-    let going = out(0);
-    let coming: Promise<void> | undefined;
-    for (const [index, bucket] of buckets.entries()) {
-      await going;
-      // What it is packed into is free: the bucket before this one was summed, and its mean is elsewhere.
-      going = out(index + 1);
+    for (const array of arrays) for (const pending of this.#adding(array)) await pending.done();
+    if (this.#filling !== undefined) this.#send(this.#filling);
+    const buckets = this.#buckets.splice(0);
+    for (const bucket of buckets.filter(({ stage }) => stage === 'out')) {
+      await bucket.pending?.done();
       this.#sum(bucket);
-      const back = this.#back(bucket);
-      await coming;
-      coming = back;
     }
-    await coming;
+    for (const bucket of buckets.filter(({ stage }) => stage === 'back')) {
+      await bucket.pending?.done();
+      this.#unpack(bucket);
+    }
   }
 
-  /** Sends this rank's means, and puts those of all where they belong. */
-  async #back({ room: { mean, all }, part, pieces }: Bucket): Promise<void> {
-    await this.messages.allgather(this.#bytes(mean, part), this.#bytes(all, part * this.options.size));
-    for (const { values, at } of pieces) all.copyTo(values, at);
+  /** Yields what has to be waited for: how much is under way hangs on the arrays alone, and is the same on every rank. */
+  *#adding(values: Float32Array): Generator<Pending> {
+    for (let from = 0; from < values.length;) {
+      const bucket = (this.#filling ??= this.#opened());
+      const piece = values.subarray(from, from + this.#capacity - bucket.filled);
+      bucket.room.sent.set(piece, bucket.filled);
+      bucket.pieces.push({ values: piece, at: bucket.filled });
+      bucket.filled += piece.length;
+      from += piece.length;
+      if (bucket.filled === this.#capacity) yield* this.#sending(bucket);
+    }
   }
 
-  #sum({ room: { parts, mean }, part }: Bucket): void {
-    const { size } = this.options;
+  *#sending(bucket: Bucket): Generator<Pending> {
+    this.#send(bucket);
+    const out = this.#buckets.at(-1 - DEPTH);
+    if (out?.pending !== undefined) {
+      yield out.pending;
+      this.#sum(out);
+    }
+    const back = this.#buckets[this.#buckets.length - 1 - 2 * DEPTH];
+    if (back?.pending !== undefined) {
+      yield back.pending;
+      this.#unpack(back);
+    }
+  }
+
+  #opened(): Bucket {
+    const room = this.#free.pop() ?? roomOf(this.options.wire, this.#capacity, this.options.size);
+    return { room, pieces: [], filled: 0, stage: 'out', pending: undefined };
+  }
+
+  #send(bucket: Bucket): void {
+    this.#filling = undefined;
+    this.#buckets.push(bucket);
+    const bytes = this.#partOf(bucket) * this.options.size * bytesOf[this.options.wire];
+    const { sent, parts } = bucket.room;
+    bucket.pending = this.messages.alltoall(sent.bytes.subarray(0, bytes), parts.bytes.subarray(0, bytes));
+  }
+
+  /** Sums this rank's part, and sends the mean to all. */
+  #sum(bucket: Bucket): void {
+    const { size, wire } = this.options;
+    const { sent, parts, mean } = bucket.room;
+    const part = this.#partOf(bucket);
     const sums = new Float64Array(BLOCK);
     const means = new Float32Array(BLOCK);
     for (let at = 0; at < part; at += BLOCK) {
@@ -77,64 +129,44 @@ export class Averager {
       for (let i = 0; i < count; i++) means[i] = (sums[i] ?? 0) / size;
       mean.set(means.subarray(0, count), at);
     }
+    const bytes = part * bytesOf[wire];
+    bucket.stage = 'back';
+    // What was sent has arrived: its room is free for what comes back.
+    bucket.pending = this.messages.allgather(mean.bytes.subarray(0, bytes), sent.bytes.subarray(0, bytes * size));
   }
 
-  /** The arrays, one after the other, in buckets; the last may be smaller. */
-  #cut(arrays: readonly Float32Array[]): Bucket[] {
-    const { size, wire, bucketBytes } = this.options;
-    const total = arrays.reduce((sum, { length }) => sum + length, 0);
-    const most = Math.max(1, Math.ceil(Math.min(total, bucketBytes / bytesOf[wire]) / size));
-    const length = most * size;
-    if (this.#rooms[0]?.part !== most) this.#rooms = [roomOf(wire, most, size), roomOf(wire, most, size)];
-    const buckets: Bucket[] = [];
-    let start = 0;
-    for (const array of arrays) {
-      for (let from = 0; from < array.length;) {
-        const index = Math.floor((start + from) / length);
-        const at = start + from - index * length;
-        const count = Math.min(array.length - from, length - at);
-        const room = this.#rooms[index % this.#rooms.length];
-        if (room === undefined) throw new Error('no room');
-        const part = Math.ceil(Math.min(length, total - index * length) / size);
-        (buckets[index] ??= { room, part, pieces: [] }).pieces.push({ values: array.subarray(from, from + count), at });
-        from += count;
-      }
-      start += array.length;
-    }
-    return buckets;
+  /** Puts the means where they belong. */
+  #unpack(bucket: Bucket): void {
+    for (const { values, at } of bucket.pieces) bucket.room.sent.copyTo(values, at);
+    bucket.stage = 'there';
+    bucket.pending = undefined;
+    this.#free.push(bucket.room);
   }
 
-  #bytes({ bytes }: Packed, numbers: number): Uint8Array {
-    return bytes.subarray(0, numbers * bytesOf[this.options.wire]);
+  /** Numbers of a bucket that each rank sums. */
+  #partOf({ filled }: Bucket): number {
+    return Math.ceil(filled / this.options.size);
   }
 }
 
 interface Room {
-  /** Numbers of one rank's part. */
-  readonly part: number;
   /** [size, part], to all ranks and from all ranks. */
   readonly sent: Packed;
   readonly parts: Packed;
-  /** [part], and what comes back: [size, part]. */
+  /** [part] */
   readonly mean: Packed;
-  readonly all: Packed;
 }
 
 interface Bucket {
   readonly room: Room;
-  /** Numbers that each rank sums. */
-  readonly part: number;
   /** Pieces of the arrays, each with its place. */
   readonly pieces: { readonly values: Float32Array; readonly at: number }[];
+  /** Numbers in it. */
+  filled: number;
+  stage: 'out' | 'back' | 'there';
+  pending: Pending | undefined;
 }
 
-function roomOf(wire: Wire, part: number, size: number): Room {
-  const whole = part * size;
-  return {
-    part,
-    sent: packed(wire, whole),
-    parts: packed(wire, whole),
-    mean: packed(wire, part),
-    all: packed(wire, whole),
-  };
+function roomOf(wire: Wire, capacity: number, size: number): Room {
+  return { sent: packed(wire, capacity), parts: packed(wire, capacity), mean: packed(wire, capacity / size) };
 }

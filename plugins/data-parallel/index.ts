@@ -2,6 +2,7 @@ import { availableParallelism, cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import {
   Dataset,
+  EarlyGradients,
   EspalierError,
   EventBus,
   inject,
@@ -49,12 +50,15 @@ const GRACE_MS = 2000;
     'ranks/communication_share': { unit: 'share', what: 'the same, of the time of the iterations', clock: true },
   },
 })
-export default class DataParallel {
+export default class DataParallel implements EarlyGradients {
   static register(bindings: Bindings): void {
     bindings.bind(Ranks, Connection);
+    bindings.bind(EarlyGradients, DataParallel);
   }
 
   #averager: Averager | undefined;
+  /** Copies of the gradients of this iteration that travel already. */
+  readonly #early = new Map<string, Float32Array>();
   #iterationAt = 0;
   /** Since the last metrics. */
   #since = { iterations: 0, ms: 0, communicationMs: 0 };
@@ -127,16 +131,30 @@ export default class DataParallel {
     this.#iterationAt = performance.now();
   }
 
+  get wanted(): boolean {
+    return this.#averager !== undefined && this.config.overlap;
+  }
+
+  take(name: string, gradient: tf.Tensor): void {
+    const from = performance.now();
+    const array = copyOf(gradient);
+    this.#early.set(name, array);
+    this.#averager?.add(array);
+    this.#since.communicationMs += performance.now() - from;
+  }
+
   @On('gradients:ready')
   async average({ gradients }: GradientsReady): Promise<void> {
     if (this.#averager === undefined) return;
     const from = performance.now();
-    const entries = [...gradients];
-    // Copies: some backends give out the memory that they compute in.
-    const arrays = entries.map(([, gradient]) => gradient.dataSync<'float32'>().slice());
-    await this.#averager.average(arrays);
-    for (const [index, [name, gradient]] of entries.entries()) {
-      gradients.set(name, tf.tensor(arrays[index] ?? [], gradient.shape, 'float32'));
+    const entries = [...gradients].map(([name, gradient]) => {
+      const early = this.#early.get(name);
+      return { name, gradient, early, array: early ?? copyOf(gradient) };
+    });
+    this.#early.clear();
+    await this.#averager.average(entries.flatMap(({ early, array }) => (early === undefined ? [array] : [])));
+    for (const { name, gradient, array } of entries) {
+      gradients.set(name, tf.tensor(array, gradient.shape, 'float32'));
       gradient.dispose();
     }
     this.#since.communicationMs += performance.now() - from;
@@ -207,4 +225,9 @@ export default class DataParallel {
       `data-parallel: the weights of ${named(differing)} are not those of the other ranks at iteration ${String(iteration)}: ${named(differing)} computed something else (another processor's kernels, another version, faulty memory); go on from the last checkpoint with the same engine and variant on every rank`,
     );
   }
+}
+
+/** Some backends give out the memory that they compute in. */
+function copyOf(gradient: tf.Tensor): Float32Array {
+  return gradient.dataSync<'float32'>().slice();
 }

@@ -1,6 +1,7 @@
 import { takeCoverage } from 'node:v8';
-import koffi, { type LibraryHandle } from 'koffi';
+import koffi, { type KoffiFunc, type LibraryHandle } from 'koffi';
 import { EspalierError, messageOf, UsageError } from '../../core/index.js';
+import type { Messages, Pending } from './average.js';
 import type { Launch } from './launch.js';
 import type { Abi, Library } from './library.js';
 
@@ -17,19 +18,24 @@ type Call<Args extends unknown[]> = (...args: Args) => number;
 
 const NULL = 0;
 const COLLECTIVE = ['void *', 'int', 'intptr_t', 'void *', 'int', 'intptr_t', 'intptr_t'];
+/** Room for an `MPI_Status` of any of the libraries. */
+const STATUS_BYTES = 64;
 
 /**
- * One process among those of an MPI job. Messages are bytes. Calls run one after the other, in the order they are
- * made, in a thread beside the event loop: every rank makes the same calls in the same order.
+ * One process among those of an MPI job. Messages are bytes, and every rank sends the same ones in the same order. What
+ * waits runs in a thread beside the event loop, one call after the other: MPI is called from one thread at a time.
  */
-export class Mpi {
+export class Mpi implements Messages {
   readonly description: string;
   readonly #library: LibraryHandle;
   readonly #abi: Abi;
   readonly #constants: Constants;
+  readonly #rank: number;
   readonly #size: number;
-  /** The call before. */
+  /** The call before that waits. */
   #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  readonly #functions = new Map<string, KoffiFunc<Call<unknown[]>>>();
 
   /** Joins the job, when all its processes have come. @throws UsageError when the library sees another job than `launch` */
   constructor({ handle, abi, description }: Library, launch: Launch) {
@@ -51,23 +57,35 @@ export class Mpi {
         `data-parallel: ${description} was built without threads, which keep the event loop free while ranks wait: install one with MPI_THREAD_SERIALIZED`,
       );
     }
-    const rank = this.#ofWorld('MPI_Comm_rank');
+    this.#rank = this.#ofWorld('MPI_Comm_rank');
     this.#size = this.#ofWorld('MPI_Comm_size');
-    if (this.#size === launch.size && rank === launch.rank) return;
+    if (this.#size === launch.size && this.#rank === launch.rank) return;
     throw new UsageError(
       'ESP_MPI_MISMATCH',
-      `data-parallel: ${launch.launcher} started this process as rank ${String(launch.rank)} of ${String(launch.size)}, and for ${description} it is rank ${String(rank)} of ${String(this.#size)}: start with the mpirun of that library, or name the launcher's library with --set plugins.data-parallel.library=PATH`,
+      `data-parallel: ${launch.launcher} started this process as rank ${String(launch.rank)} of ${String(launch.size)}, and for ${description} it is rank ${String(this.#rank)} of ${String(this.#size)}: start with the mpirun of that library, or name the launcher's library with --set plugins.data-parallel.library=PATH`,
     );
   }
 
-  /** What every rank gives, in the order of ranks. @param mine as long on every rank @param into `size` times as long */
-  allgather(mine: Uint8Array, into: Uint8Array): Promise<void> {
-    return this.#collective('MPI_Allgather', mine, mine.length, into);
+  /** What every rank gives, in the order of ranks; calls wait for those before. */
+  gather(mine: Uint8Array, into: Uint8Array): Promise<void> {
+    const { world, byte } = this.#constants;
+    return this.#beside('MPI_Allgather', COLLECTIVE, mine, mine.length, byte, into, mine.length, byte, world);
   }
 
-  /** Part r of `parts` goes to rank r; part r of `into` comes from rank r. @param parts `size` parts of one length */
-  alltoall(parts: Uint8Array, into: Uint8Array): Promise<void> {
-    return this.#collective('MPI_Alltoall', parts, parts.length / this.#size, into);
+  /** @param mine as long on every rank @param into `size` times as long */
+  allgather(mine: Uint8Array, into: Uint8Array): Pending {
+    return this.#started('MPI_Iallgather', mine, mine.length, into);
+  }
+
+  /** @param parts `size` parts of one length */
+  alltoall(parts: Uint8Array, into: Uint8Array): Pending {
+    return this.#started('MPI_Ialltoall', parts, parts.length / this.#size, into);
+  }
+
+  /** Libraries without a thread of their own move messages on only while they are called. */
+  progress(): void {
+    const { world } = this.#constants;
+    this.#call('MPI_Iprobe', ['int', 'int', 'intptr_t', 'void *', 'void *'], this.#rank, 0, world, cell(), status());
   }
 
   /**
@@ -90,25 +108,58 @@ export class Mpi {
     abort(this.#constants.world, exitCode);
   }
 
-  #collective(name: string, from: Uint8Array, count: number, into: Uint8Array): Promise<void> {
+  #started(name: string, from: Uint8Array, count: number, into: Uint8Array): Pending {
     const { world, byte } = this.#constants;
-    const call = this.#library.func(name, 'int', COLLECTIVE);
-    const done = this.#last.then(
-      () =>
-        new Promise<void>((resolve, reject) => {
-          call.async(from, count, byte, into, count, byte, world, (error: unknown, code: number) => {
-            try {
-              if (error !== null) throw new EspalierError('ESP_MPI', `${name}: ${messageOf(error)}`);
-              check(name, code);
-              resolve();
-            } catch (thrown) {
-              reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
-            }
-          });
-        }),
-    );
+    const request = new BigInt64Array(new ArrayBuffer(8));
+    this.#call(name, [...COLLECTIVE, 'void *'], from, count, byte, into, count, byte, world, request);
+    // The buffers are MPI's until then: what waits for them holds them.
+    const held = [from, into];
+    return {
+      wait: () => {
+        this.#call('MPI_Wait', ['void *', 'void *'], request, status());
+        held.length = 0;
+      },
+      done: async () => {
+        await this.#beside('MPI_Wait', ['void *', 'void *'], request, status());
+        held.length = 0;
+      },
+    };
+  }
+
+  /** Calls MPI at once. */
+  #call(name: string, types: readonly string[], ...args: unknown[]): void {
+    if (this.#waiting > 0) throw new Error(`${name} is called while another call to MPI waits`);
+    check(name, this.#function(name, types)(...args));
+  }
+
+  /** Calls MPI in a thread beside the event loop. */
+  #beside(name: string, types: readonly string[], ...args: unknown[]): Promise<void> {
+    const call = this.#function(name, types);
+    this.#waiting++;
+    const done = this.#last
+      .then(
+        () =>
+          new Promise<void>((resolve, reject) => {
+            call.async(...args, (error: unknown, code: number) => {
+              try {
+                if (error !== null) throw new EspalierError('ESP_MPI', `${name}: ${messageOf(error)}`);
+                check(name, code);
+                resolve();
+              } catch (thrown) {
+                reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+              }
+            });
+          }),
+      )
+      .finally(() => this.#waiting--);
     this.#last = done.catch(() => undefined);
     return done;
+  }
+
+  #function(name: string, types: readonly string[]): KoffiFunc<Call<unknown[]>> {
+    const known = this.#functions.get(name) ?? this.#library.func(name, 'int', [...types]);
+    this.#functions.set(name, known);
+    return known;
   }
 
   /** A number that MPI has of the world of all ranks. */
@@ -135,6 +186,11 @@ function constantsOf(abi: Abi, handle: LibraryHandle): Constants {
 /** Where MPI writes an int. Its memory is its own: the collector does not move it. */
 function cell(): Int32Array {
   return new Int32Array(new ArrayBuffer(4));
+}
+
+/** Where MPI writes what it has to say of a message. */
+function status(): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(STATUS_BYTES));
 }
 
 function check(name: string, code: number): void {

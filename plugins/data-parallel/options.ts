@@ -7,7 +7,13 @@ export const optionsSchema = z
       .positive()
       .max(512)
       .default(4)
-      .describe('megabytes of gradients that are averaged at a time: while one part travels, others are summed'),
+      .describe(
+        'megabytes of gradients that travel at a time: some are on their way while others are computed or summed',
+      ),
+    overlap: z
+      .boolean()
+      .default(true)
+      .describe('gradients travel while the backward pass computes others; false: when it is over'),
     wire: z
       .enum(['f32', 'bf16'])
       .default('f32')

@@ -16,7 +16,8 @@ const TOKENS = 'transformer.wte';
 const CUBIC = 0.044715;
 const ROOT = Math.sqrt(2 / Math.PI);
 
-export type Weights = ReadonlyMap<string, tf.Tensor>;
+/** The model's weights by name, or those of one pass. */
+export type Weights = Pick<ReadonlyMap<string, tf.Tensor>, 'get' | 'has'>;
 
 /** Gives the mask of each dropout of a pass, in order; undefined where nothing is dropped. */
 export type NextMask = () => DropoutMask | undefined;

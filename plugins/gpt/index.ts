@@ -23,7 +23,7 @@ import {
 import { flopsPerToken } from './arithmetic.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
-import { head, hiddenStates, type NextMask } from './forward.js';
+import { head, hiddenStates, type NextMask, type Weights } from './forward.js';
 import { generate } from './generate.js';
 import { grownWeights } from './grow.js';
 import { isTrainable, makeWeights, variableOf, weightShapes } from './weights.js';
@@ -155,9 +155,8 @@ export default class Gpt implements Model, Growable, InspectableModel {
   }
 
   logits(ids: tf.Tensor2D, pass?: TrainingPass): tf.Tensor3D {
-    return tf.tidy(() =>
-      head(this.config, this.#weights, hiddenStates(this.config, this.#weights, ids, this.#masks(pass))),
-    );
+    const weights = pass?.read === undefined ? this.#weights : new ReadWeights(this.#weights, pass.read);
+    return tf.tidy(() => head(this.config, weights, hiddenStates(this.config, weights, ids, this.#masks(pass))));
   }
 
   loss(ids: tf.Tensor2D, targets: tf.Tensor2D, pass?: TrainingPass): tf.Scalar {
@@ -227,6 +226,29 @@ export default class Gpt implements Model, Growable, InspectableModel {
     const random = this.streams.at('dropout', pass.iteration, pass.microBatch);
     const { firstRow = 0 } = pass;
     return () => ({ rate, key0: random.uint32(), key1: random.uint32(), firstRow });
+  }
+}
+
+/** Weights that a pass reads, each once, when it first needs it. */
+class ReadWeights implements Weights {
+  readonly #read = new Map<string, tf.Tensor>();
+
+  constructor(
+    private readonly weights: ReadonlyMap<string, tf.Variable>,
+    private readonly read: (name: string, weight: tf.Variable) => tf.Tensor,
+  ) {}
+
+  has(name: string): boolean {
+    return this.weights.has(name);
+  }
+
+  get(name: string): tf.Tensor | undefined {
+    const before = this.#read.get(name);
+    const weight = this.weights.get(name);
+    if (before !== undefined || weight === undefined) return before;
+    const read = this.read(name, weight);
+    this.#read.set(name, read);
+    return read;
   }
 }
 

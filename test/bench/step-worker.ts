@@ -37,7 +37,7 @@ await run.dispose();
 /** Forward, backward, clip to 1.0, AdamW. */
 function step(): void {
   const gradients = new Map<string, tf.Tensor>();
-  const loss = microBatchStep(model, batch, 1, gradients, { iteration: 0, microBatch: 0 });
+  const loss = microBatchStep(model, batch, 1, gradients, { pass: { iteration: 0, microBatch: 0 } });
   loss.dataSync();
   loss.dispose();
   optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: 1e-3, gradClip: 1 });

@@ -66,6 +66,14 @@ for (const [name, file] of found) {
         for (const [at, loss] of losses(cwd, run).entries()) t.true(Math.abs(loss - expected[at]!) < 1e-5, `${loss}`);
       }
 
+      const late = training('late', 2, 'plugins.data-parallel={overlap: false, bucket_mb: 0.001}');
+      t.is((await command(cwd, launch(2, ...late))).code, 0);
+      t.deepEqual(
+        await outcome(cwd, 'late'),
+        await outcome(cwd, 'ranks2'),
+        'the bits hang on no bucket and no overlap',
+      );
+
       const killed = await command(cwd, launch(2, ...training('killed', 2)), { FAULT: 'SIGKILL,1,9' });
       t.not(killed.code, 0);
       const resumed = await command(cwd, launch(2, ...training('killed', 2), '--resume'));

@@ -1,0 +1,61 @@
+import test, { type ExecutionContext } from 'ava';
+import { EarlyGradients } from '../../../core/index.js';
+import { debugRun, textFolder } from './debug-run.js';
+
+interface Seen {
+  /** Of each iteration: the gradients that came during the backward pass, and those of `gradients:ready`. */
+  readonly early: [string, Float32Array][][];
+  readonly ready: [string, Float32Array][][];
+  readonly losses: number[];
+}
+
+/** Three iterations of two micro-batches each. */
+async function seenBy(t: ExecutionContext, { wanted }: { wanted: boolean }, ...set: string[]): Promise<Seen> {
+  const steps = 'train={max_iters: 3, gradient_accumulation_steps: 2}';
+  const { run } = await debugRun(t, textFolder(t), steps, ...set);
+  const taken: [string, Float32Array][] = [];
+  run.container.registerInstance<EarlyGradients>(EarlyGradients, {
+    wanted,
+    take: (name, gradient) => void taken.push([name, gradient.dataSync<'float32'>().slice()]),
+  });
+  const seen: Seen = { early: [], ready: [], losses: [] };
+  run.bus.listen({ plugin: 'test', event: 'gradients:ready', critical: true }, ({ gradients }) => {
+    seen.early.push(taken.splice(0));
+    seen.ready.push([...gradients].map(([name, gradient]) => [name, gradient.dataSync<'float32'>().slice()]));
+  });
+  run.bus.listen({ plugin: 'test', event: 'iteration:end', critical: true }, ({ loss }) => void seen.losses.push(loss));
+  await run.setUp();
+  await run.train();
+  return seen;
+}
+
+test('every gradient of a GPT is known before the backward pass is over, the last layer’s first; the run is the same', async (t) => {
+  const plain = await seenBy(t, { wanted: false });
+  t.deepEqual(plain.early, [[], [], []]);
+  const { early, ready, losses } = await seenBy(t, { wanted: true });
+  t.deepEqual([losses, ready], [plain.losses, plain.ready]);
+  t.is(early.length, 3);
+  for (const [iteration, taken] of early.entries()) {
+    t.is(taken.length, ready[iteration]?.length ?? 0);
+    t.deepEqual(Object.fromEntries(taken), Object.fromEntries(ready[iteration] ?? []));
+    const names = taken.map(([name]) => name);
+    t.deepEqual([names[0], names.at(-1)], ['transformer.ln_f.weight', 'transformer.wte.weight']);
+    const layers = names.flatMap((name) => /h\.(\d)/.exec(name)?.[1] ?? []).map(Number);
+    t.deepEqual(
+      layers,
+      layers.toSorted((a, b) => b - a),
+    );
+  }
+});
+
+test('of weights that are not trained none is told, and LoRA’s are', async (t) => {
+  const lora = 'model={attn_lora_rank: 2, embedding_lora_rank: 2, trained: lora}';
+  const plain = await seenBy(t, { wanted: false }, lora);
+  const { early, ready, losses } = await seenBy(t, { wanted: true }, lora);
+  t.deepEqual([losses, ready], [plain.losses, plain.ready]);
+  t.is(early.length, 3);
+  for (const [iteration, taken] of early.entries()) {
+    t.deepEqual(Object.fromEntries(taken), Object.fromEntries(ready[iteration] ?? []));
+    t.true(taken.every(([name]) => name.includes('lora_')));
+  }
+});
