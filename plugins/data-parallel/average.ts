@@ -24,6 +24,12 @@ export interface AverageOptions {
   readonly bucketBytes: number;
 }
 
+/** What a rank has, and where the mean goes, which is as long: it may be the same. */
+export interface Share {
+  readonly values: Float32Array;
+  readonly into: Float32Array;
+}
+
 /** Numbers that are summed in one go: they stay in the cache. */
 const BLOCK = 4096;
 /** Buckets on their way out before the first is waited for, and as many on their way back. */
@@ -54,15 +60,15 @@ export class Averager {
     this.#capacity = size * Math.max(1, Math.ceil(bucketBytes / bytesOf[wire] / size));
   }
 
-  /** Takes an array whose numbers `average` will have replaced by their mean; as long on every rank. */
-  add(values: Float32Array): void {
+  /** Reads an array, as long on every rank, whose mean is there when `average` is done. */
+  add(share: Share): void {
     this.messages.progress();
-    for (const pending of this.#adding(values)) pending.wait();
+    for (const pending of this.#adding(share)) pending.wait();
   }
 
-  /** Takes these arrays too, and replaces the numbers of all by their means. */
-  async average(arrays: readonly Float32Array[]): Promise<void> {
-    for (const array of arrays) for (const pending of this.#adding(array)) await pending.done();
+  /** Takes these arrays too, and finds the means of all. */
+  async average(shares: readonly Share[]): Promise<void> {
+    for (const share of shares) for (const pending of this.#adding(share)) await pending.done();
     if (this.#filling !== undefined) this.#send(this.#filling);
     const buckets = this.#buckets.splice(0);
     for (const bucket of buckets.filter(({ stage }) => stage === 'out')) {
@@ -76,12 +82,13 @@ export class Averager {
   }
 
   /** Yields what has to be waited for: how much is under way hangs on the arrays alone, and is the same on every rank. */
-  *#adding(values: Float32Array): Generator<Pending> {
+  *#adding({ values, into }: Share): Generator<Pending> {
     for (let from = 0; from < values.length;) {
       const bucket = (this.#filling ??= this.#opened());
-      const piece = values.subarray(from, from + this.#capacity - bucket.filled);
-      bucket.room.sent.set(piece, bucket.filled);
-      bucket.pieces.push({ values: piece, at: bucket.filled });
+      const to = from + this.#capacity - bucket.filled;
+      bucket.room.sent.set(values.subarray(from, to), bucket.filled);
+      const piece = into.subarray(from, to);
+      bucket.pieces.push({ into: piece, at: bucket.filled });
       bucket.filled += piece.length;
       from += piece.length;
       if (bucket.filled === this.#capacity) yield* this.#sending(bucket);
@@ -137,7 +144,7 @@ export class Averager {
 
   /** Puts the means where they belong. */
   #unpack(bucket: Bucket): void {
-    for (const { values, at } of bucket.pieces) bucket.room.sent.copyTo(values, at);
+    for (const { into, at } of bucket.pieces) bucket.room.sent.copyTo(into, at);
     bucket.stage = 'there';
     bucket.pending = undefined;
     this.#free.push(bucket.room);
@@ -159,8 +166,8 @@ interface Room {
 
 interface Bucket {
   readonly room: Room;
-  /** Pieces of the arrays, each with its place. */
-  readonly pieces: { readonly values: Float32Array; readonly at: number }[];
+  /** Where pieces of it go, each with its place. */
+  readonly pieces: { readonly into: Float32Array; readonly at: number }[];
   /** Numbers in it. */
   filled: number;
   stage: 'out' | 'back' | 'there';

@@ -67,7 +67,7 @@ export class Connection implements Ranks {
     new DataView(slot.buffer).setUint32(0, mine.length, true);
     slot.set(mine.subarray(0, SLOT_BYTES - LENGTH_BYTES), LENGTH_BYTES);
     const slots = new Uint8Array(new ArrayBuffer(SLOT_BYTES * this.size));
-    await mpi.gather(slot, slots);
+    await mpi.allgather(slot, slots).done();
     const view = new DataView(slots.buffer);
     const lengths = Array.from({ length: this.size }, (_, rank) => view.getUint32(rank * SLOT_BYTES, true));
     const longest = Math.max(...lengths);
@@ -75,7 +75,7 @@ export class Connection implements Ranks {
     const padded = new Uint8Array(new ArrayBuffer(longest));
     padded.set(mine);
     const all = new Uint8Array(new ArrayBuffer(longest * this.size));
-    await mpi.gather(padded, all);
+    await mpi.allgather(padded, all).done();
     return cut(all, longest, 0, lengths);
   }
 

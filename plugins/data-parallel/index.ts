@@ -26,7 +26,7 @@ import {
   type RunStart,
 } from '../../core/index.js';
 import { agreed, said } from './agree.js';
-import { Averager } from './average.js';
+import { Averager, type Share } from './average.js';
 import { Connection } from './connection.js';
 import { optionsSchema, type Options } from './options.js';
 import { digestOf, named, odd } from './same.js';
@@ -57,8 +57,10 @@ export default class DataParallel implements EarlyGradients {
   }
 
   #averager: Averager | undefined;
-  /** Copies of the gradients of this iteration that travel already. */
-  readonly #early = new Map<string, Float32Array>();
+  /** Mean gradients, by name; the memory of one iteration serves the next. */
+  readonly #means = new Map<string, Float32Array>();
+  /** Names of this iteration's gradients that travel already. */
+  readonly #early = new Set<string>();
   #iterationAt = 0;
   /** Since the last metrics. */
   #since = { iterations: 0, ms: 0, communicationMs: 0 };
@@ -137,9 +139,8 @@ export default class DataParallel implements EarlyGradients {
 
   take(name: string, gradient: tf.Tensor): void {
     const from = performance.now();
-    const array = copyOf(gradient);
-    this.#early.set(name, array);
-    this.#averager?.add(array);
+    this.#early.add(name);
+    this.#averager?.add(this.#share(name, gradient));
     this.#since.communicationMs += performance.now() - from;
   }
 
@@ -147,17 +148,26 @@ export default class DataParallel implements EarlyGradients {
   async average({ gradients }: GradientsReady): Promise<void> {
     if (this.#averager === undefined) return;
     const from = performance.now();
-    const entries = [...gradients].map(([name, gradient]) => {
-      const early = this.#early.get(name);
-      return { name, gradient, early, array: early ?? copyOf(gradient) };
-    });
+    const rest = [...gradients].filter(([name]) => !this.#early.has(name));
     this.#early.clear();
-    await this.#averager.average(entries.flatMap(({ early, array }) => (early === undefined ? [array] : [])));
-    for (const { name, gradient, array } of entries) {
-      gradients.set(name, tf.tensor(array, gradient.shape, 'float32'));
+    await this.#averager.average(rest.map(([name, gradient]) => this.#share(name, gradient)));
+    for (const [name, gradient] of gradients) {
+      gradients.set(name, tf.tensor(this.#meanOf(name, gradient), gradient.shape, 'float32'));
       gradient.dispose();
     }
     this.#since.communicationMs += performance.now() - from;
+  }
+
+  #share(name: string, gradient: tf.Tensor): Share {
+    return { values: gradient.dataSync<'float32'>(), into: this.#meanOf(name, gradient) };
+  }
+
+  #meanOf(name: string, { size }: tf.Tensor): Float32Array {
+    const known = this.#means.get(name);
+    if (known?.length === size) return known;
+    const made = new Float32Array(size);
+    this.#means.set(name, made);
+    return made;
   }
 
   @On('iteration:end')
@@ -225,9 +235,4 @@ export default class DataParallel implements EarlyGradients {
       `data-parallel: the weights of ${named(differing)} are not those of the other ranks at iteration ${String(iteration)}: ${named(differing)} computed something else (another processor's kernels, another version, faulty memory); go on from the last checkpoint with the same engine and variant on every rank`,
     );
   }
-}
-
-/** Some backends give out the memory that they compute in. */
-function copyOf(gradient: tf.Tensor): Float32Array {
-  return gradient.dataSync<'float32'>().slice();
 }

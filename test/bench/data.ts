@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { BatchSource, RandomStreams } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
+import { inFolder } from './folder.js';
 import { settingsOf, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
@@ -23,9 +23,8 @@ const STEPS = 400;
 const WARM_UP = 50;
 
 /** Training on token files with every strategy: how long the loop waits for data. */
-export async function measureData(shape: Shape, say: (line: string) => void): Promise<DataResult[]> {
-  const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
-  try {
+export function measureData(shape: Shape, say: (line: string) => void): Promise<DataResult[]> {
+  return inFolder(async (cwd) => {
     const random = new RandomStreams(1).at('bench', 0);
     const tokens = Uint16Array.from({ length: TOKENS }, () => random.below(VOCABULARY));
     await writeFile(path.join(cwd, 'train.bin'), tokens);
@@ -36,9 +35,7 @@ export async function measureData(shape: Shape, say: (line: string) => void): Pr
       results.push(await measure(cwd, shape, strategy));
     }
     return results;
-  } finally {
-    await rm(cwd, { recursive: true, force: true });
-  }
+  });
 }
 
 async function measure(cwd: string, shape: Shape, strategy: string): Promise<DataResult> {

@@ -52,11 +52,21 @@ export function averagesSection({ averages }: RanksResult): string {
 }
 
 export function ranksSection({ launcher, runs }: RanksResult): string {
-  const heads = ['Shape', 'Ranks', 'Wire', 'Processes alone, ms', 'Ranks, ms', 'Efficiency', 'Communication'];
-  const rows = runs.map(({ shape, ranks, wire, independentMs, ranksMs, communicationMs }) => [
+  const heads = [
+    'Shape',
+    `Ranks (${launcher}) over`,
+    'Wire',
+    'Overlap',
+    'Processes alone, ms',
+    'Ranks, ms',
+    'Efficiency',
+    'Communication',
+  ];
+  const rows = runs.map(({ shape, ranks, over, wire, overlap, independentMs, ranksMs, communicationMs }) => [
     shape,
-    `${String(ranks)} (${launcher})`,
+    `${String(ranks)}, ${over}`,
     wire,
+    overlap ? 'yes' : 'no',
     round(independentMs),
     round(ranksMs),
     percent(independentMs / ranksMs),
@@ -69,7 +79,8 @@ export function ranksSection({ launcher, runs }: RanksResult): string {
 export function modelSection({ averages, runs }: RanksResult): string {
   const network = networks(averages).at(-1);
   if (network === undefined) return '';
-  const shapes = runs.filter(({ wire }) => wire === 'f32');
+  // Each shape once.
+  const shapes = runs.filter(({ shape }, i) => runs.findIndex((run) => run.shape === shape) === i);
   const cases = shapes.flatMap((run) =>
     ACCUMULATIONS.flatMap((accumulation) => BUCKETS_MB.map((bucket) => ({ run, accumulation, bucket }))),
   );

@@ -20,7 +20,7 @@ for (const bytes of sizes) {
   const count = Math.max(5, Math.min(TIMES.most, Math.floor(TIMES.bytes / bytes)));
   for (let i = 0; i < count; i++) {
     const from = performance.now();
-    await averager.average([values]);
+    await averager.average([{ values, into: values }]);
     times.push(performance.now() - from);
   }
   if (launch.rank === 0) process.stdout.write(`${JSON.stringify({ bytes, milliseconds: median(times) })}\n`);

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { findLauncher, launchArguments, type Launcher } from '../../core/launch/mpirun.js';
+import { inFolder } from './folder.js';
+import { withHosts, type Hosts } from './hosts.js';
 import { settingsOf, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
@@ -16,15 +18,22 @@ export interface AverageTime {
 }
 
 /** An iteration of N ranks beside one of N processes that know nothing of each other, a thread each. */
-export interface RanksTime {
+export interface RanksTime extends Way {
   readonly shape: string;
   readonly ranks: number;
-  readonly wire: string;
   readonly independentMs: number;
   readonly ranksMs: number;
   readonly communicationMs: number;
   /** Bytes of the gradients, in f32. */
   readonly bytes: number;
+}
+
+/** How gradients travel. */
+export interface Way {
+  readonly over: string;
+  readonly wire: 'f32' | 'bf16';
+  /** While the backward pass goes on. */
+  readonly overlap: boolean;
 }
 
 export interface RanksResult {
@@ -34,10 +43,18 @@ export interface RanksResult {
 }
 
 const SIZES = [4, 4096, 65_536, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
-const ROUNDS = 3;
-const ITERATIONS: Readonly<Record<string, number>> = { 'char-small': 60, 'char-base': 12, gpt2: 6 };
+const ROUNDS = 2;
+const ITERATIONS: Readonly<Record<string, number>> = { 'char-small': 60, 'char-base': 12, gpt2: 4 };
 /** The first iterations of a process are slower. */
 const WARM_UP = 3;
+const RATE = '1gbit';
+const SHARED_MEMORY = 'shared memory';
+const LINK = 'a link of 1 Gbit/s';
+const WAYS: readonly Omit<Way, 'over'>[] = [
+  { wire: 'f32', overlap: true },
+  { wire: 'f32', overlap: false },
+  { wire: 'bf16', overlap: true },
+];
 const command = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
 const worker = fileURLToPath(new URL('ranks-worker.js', import.meta.url));
 
@@ -50,16 +67,20 @@ export async function measureRanks(
   for (const [transport, more] of transports(launcher)) {
     say(`ranks: averaging over ${transport}`);
     const program = [process.execPath, worker, ...SIZES.map(String)];
-    const out = await finished(launcher.file, argumentsFor(launcher, 2, program, more), tmpdir());
+    const out = await finished([launcher.file, ...argumentsFor(launcher, { ranks: 2, program, more })], tmpdir());
     for (const line of out.trim().split('\n')) averages.push({ transport, ...averageSchema.parse(JSON.parse(line)) });
   }
   const runs: RanksTime[] = [];
-  const ranks = Math.max(2, availableParallelism());
   for (const [name, shape] of shapes) {
-    for (const wire of ['f32', 'bf16']) {
-      say(`ranks: ${name}, ${String(ranks)} ranks beside ${String(ranks)} processes, ${wire}`);
-      runs.push(await measureShape({ name, shape, wire, ranks, launcher }));
-    }
+    say(`ranks: ${name} over ${SHARED_MEMORY}`);
+    runs.push(...(await inFolder((cwd) => measureShape({ cwd, name, shape, launcher }))));
+    if (launcher.family !== 'openmpi') continue;
+    say(`ranks: ${name} over ${LINK}`);
+    const between = await inFolder((cwd) =>
+      withHosts(cwd, RATE, (hosts) => measureShape({ cwd, name, shape, launcher, hosts })),
+    );
+    if (between === undefined) say('ranks: no link: it takes Linux, root, ip and tc');
+    else runs.push(...between);
   }
   return { launcher: launcher.family === 'openmpi' ? 'Open MPI' : 'MPICH', averages, runs };
 }
@@ -70,67 +91,84 @@ const averageSchema = z.object({ bytes: z.number(), milliseconds: z.number() });
 function transports({ family }: Launcher): [string, string[]][] {
   if (family === 'mpich') return [['the default', []]];
   return [
-    ['shared memory', []],
+    [SHARED_MEMORY, []],
     ['TCP on loopback', ['--mca', 'btl', 'self,tcp', '--mca', 'btl_tcp_if_include', 'lo']],
   ];
 }
 
-function argumentsFor({ family }: Launcher, ranks: number, program: string[], more: string[] = []): string[] {
-  const root = process.getuid?.() === 0;
-  return launchArguments(family, { ranks, hosts: [], root, interface: undefined, ssh: undefined, more, program });
+interface Launch {
+  readonly ranks: number;
+  readonly program: string[];
+  readonly more?: string[];
+  readonly hosts?: Hosts | undefined;
+}
+
+function argumentsFor({ family }: Launcher, { ranks, program, more = [], hosts }: Launch): string[] {
+  return launchArguments(family, {
+    ranks,
+    hosts: (hosts?.names ?? []).map((name) => ({ name, slots: 1 })),
+    root: process.getuid?.() === 0,
+    interface: hosts?.interface,
+    ssh: hosts?.shell,
+    more,
+    program,
+  });
 }
 
 interface Contest {
+  readonly cwd: string;
   readonly name: string;
   readonly shape: Shape;
-  readonly wire: string;
-  readonly ranks: number;
   readonly launcher: Launcher;
+  readonly hosts?: Hosts;
 }
 
 /** In turns, as the machine may be slower at one time than at another. */
-async function measureShape({ name, shape, wire, ranks, launcher }: Contest): Promise<RanksTime> {
-  const cwd = await mkdtemp(path.join(tmpdir(), 'espalier-bench-'));
-  const iterations = WARM_UP + (ITERATIONS[name] ?? 10);
+async function measureShape({ cwd, name, shape, launcher, hosts }: Contest): Promise<RanksTime[]> {
+  const ranks = hosts?.names.length ?? Math.max(2, availableParallelism());
   const train = (run: string, ...more: string[]): string[] => [
+    process.execPath,
     command,
-    'train',
-    ...['--preset', 'char-small', '--quiet'],
+    ...['train', '--preset', 'char-small', '--quiet'],
     ...[
       ...settingsOf(shape),
       `model.vocab_size=${String(vocabularyOf(shape))}`,
       'engine={use: native, threads: 1}',
       'precision=f32',
-      `train.max_iters=${String(iterations)}`,
+      `train.max_iters=${String(WARM_UP + (ITERATIONS[name] ?? 10))}`,
       'plugins={evaluation: false, checkpoint: false, progress: false, training-metrics: {interval: 1}}',
       `run.dir=${run}`,
       ...more,
     ].flatMap((setting) => ['--set', setting]),
   ];
-  const joined = `plugins.data-parallel={interval: 1, wire: ${wire}}`;
-  const times = { independent: [] as number[], ranks: [] as number[], communication: [] as number[] };
-  try {
-    for (let round = 0; round < ROUNDS; round++) {
-      const alone = Array.from({ length: ranks }, (_, i) => `alone${String(round)}-${String(i)}`);
-      await Promise.all(alone.map((run) => finished(process.execPath, train(run), cwd)));
-      for (const run of alone) times.independent.push(...(await timings(cwd, run, 'time/iteration_ms')));
-      const run = `ranks${String(round)}`;
-      await finished(launcher.file, argumentsFor(launcher, ranks, [process.execPath, ...train(run, joined)]), cwd);
-      times.ranks.push(...(await timings(cwd, run, 'time/iteration_ms')));
+  const independent: number[] = [];
+  const ways = WAYS.map((way) => ({ ...way, over: hosts === undefined ? SHARED_MEMORY : LINK, times: timesOf() }));
+  for (let round = 0; round < ROUNDS; round++) {
+    const alone = Array.from({ length: ranks }, (_, i) => `alone${String(round)}-${String(i)}`);
+    await Promise.all(alone.map((run) => finished(train(run), cwd)));
+    for (const run of alone) independent.push(...(await timings(cwd, run, 'time/iteration_ms')));
+    for (const [index, { wire, overlap, times }] of ways.entries()) {
+      const run = `ranks${String(round)}-${String(index)}`;
+      const joined = `plugins.data-parallel={interval: 1, wire: ${wire}, overlap: ${String(overlap)}}`;
+      const launched = argumentsFor(launcher, { ranks, program: train(run, joined), hosts });
+      await finished([...(hosts?.within ?? []), launcher.file, ...launched], cwd);
+      times.iteration.push(...(await timings(cwd, run, 'time/iteration_ms')));
       times.communication.push(...(await timings(cwd, run, 'ranks/communication_ms')));
     }
-  } finally {
-    await rm(cwd, { recursive: true, force: true });
   }
-  return {
+  return ways.map(({ times, ...way }) => ({
+    ...way,
     shape: name,
     ranks,
-    wire,
-    independentMs: median(times.independent),
-    ranksMs: median(times.ranks),
+    independentMs: median(independent),
+    ranksMs: median(times.iteration),
     communicationMs: median(times.communication),
     bytes: 4 * weightsOf(shape),
-  };
+  }));
+}
+
+function timesOf(): { readonly iteration: number[]; readonly communication: number[] } {
+  return { iteration: [], communication: [] };
 }
 
 const timingSchema = z.looseObject({ iter: z.int() });
@@ -156,7 +194,7 @@ function weightsOf(shape: Shape): number {
 }
 
 /** Its standard output. @throws Error with the end of what it complained of */
-function finished(file: string, args: readonly string[], cwd: string): Promise<string> {
+function finished([file = '', ...args]: readonly string[], cwd: string): Promise<string> {
   const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];
   child.stdout.on('data', (piece: Buffer) => (out += piece.toString()));

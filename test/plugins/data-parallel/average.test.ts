@@ -67,12 +67,15 @@ async function averaged(
   const size = of.length;
   const averagers = ranksInMemory(size).map((messages) => new Averager(messages, { size, ...options }));
   const once = async (): Promise<Float32Array[][]> => {
-    const copies = of.map((arrays) => arrays.map((array) => array.slice()));
+    const shares = of.map((arrays) => arrays.map((values) => ({ values, into: new Float32Array(values.length) })));
     for (let which = 0; which < early; which++) {
-      for (const [rank, averager] of averagers.entries()) averager.add(copies[rank]?.[which] ?? new Float32Array());
+      for (const [rank, averager] of averagers.entries()) {
+        const share = shares[rank]?.[which];
+        if (share !== undefined) averager.add(share);
+      }
     }
-    await Promise.all(averagers.map((averager, rank) => averager.average(copies[rank]?.slice(early) ?? [])));
-    return copies;
+    await Promise.all(averagers.map((averager, rank) => averager.average(shares[rank]?.slice(early) ?? [])));
+    return shares.map((of) => of.map(({ into }) => into));
   };
   await once();
   // Where there is room from before.
