@@ -154,6 +154,22 @@ if (any !== undefined) {
   });
 }
 
+if (any !== undefined) {
+  test.serial('one rank’s fault rolls all back to the last checkpoint, and they go on as one', async (t) => {
+    const cwd = ranksFolder(t);
+    const policy = 'plugins.health={non_finite: {gradients: rollback, weights: rollback}}';
+    for (const run of ['once', 'again']) {
+      const settings = training(run, 2, policy);
+      const ended = await command(cwd, ['launch', '--mpirun', any, '-n', '2', ...settings], { FAULT: 'spoil,1,9' });
+      t.is(ended.code, 0, ended.err);
+      t.regex(ended.err, /done after 12 iterations/);
+      t.is(ended.err.match(/the run goes back from iteration 1[01] to checkpoint 000008/g)?.length, 1, ended.err);
+    }
+    t.true(losses(cwd, 'once').every(Number.isFinite));
+    t.deepEqual(await outcome(cwd, 'again'), await outcome(cwd, 'once'));
+  });
+}
+
 test('hosts: Open MPI starts ranks on each through the remote shell', async (t) => {
   if (!found.has('Open MPI')) {
     t.log('skipped: Open MPI is not here');

@@ -20,14 +20,15 @@ export function launchers(): Map<string, string> {
 }
 
 /**
- * FAULT=how,rank,iteration: at the end of that iteration that rank is killed, changes a weight, or says where it is
- * and waits for a stop.
+ * FAULT=how,rank,iteration: at the end of that iteration that rank is killed, changes or spoils a weight, or says where
+ * it is and waits for a stop; once in the life of the process.
  */
 const fault = `import { inject, Model, On, Plugin, Ranks, RunControl, type IterationEnd } from 'espalier';
 import * as tf from '@tensorflow/tfjs-core';
 const [how, rank, at] = (process.env['FAULT'] ?? ',,').split(',');
 @Plugin({ name: 'fault', summary: 'goes wrong', before: ['evaluation', 'signals'] })
 export default class Fault {
+  private struck = false;
   constructor(
     @inject(Ranks) private readonly ranks: Ranks,
     @inject(RunControl) private readonly control: RunControl,
@@ -35,12 +36,13 @@ export default class Fault {
   ) {}
   @On('iteration:end')
   async strike({ iteration }: IterationEnd): Promise<void> {
-    if (this.ranks.rank !== Number(rank) || iteration !== Number(at)) return;
+    if (this.struck || this.ranks.rank !== Number(rank) || iteration !== Number(at)) return;
+    this.struck = true;
     if (how === 'SIGKILL') process.kill(process.pid, 'SIGKILL');
-    if (how === 'change') {
-      const [weight] = this.model.parameters().values();
-      if (weight !== undefined) tf.tidy(() => weight.assign(tf.add(weight, 1e-7)));
-    }
+    const [weight] = this.model.parameters().values();
+    if (weight === undefined) throw new Error('there is a weight');
+    if (how === 'change') tf.tidy(() => weight.assign(tf.add(weight, 1e-7)));
+    if (how === 'spoil') tf.tidy(() => weight.assign(tf.mul(weight, NaN)));
     if (how === 'wait') {
       console.error('WAITING');
       while (this.control.stopReasons.length === 0) await new Promise((done) => setTimeout(done, 5));

@@ -36,7 +36,8 @@ class AttentionHead {
         scale_(1.0f / std::sqrt(static_cast<float>(a_.part))),
         factors_(a_.dropout) {}
 
-  void forward(int64_t index) {
+  /** @param next the head whose turn it is afterwards: what it reads and writes is asked for meanwhile */
+  void forward(int64_t index, int64_t next) {
     const float* qkv = head_of(a_.qkv, index, 3 * width_);
     float* y = const_cast<float*>(head_of(a_.y, index, width_));
     float* log_sum = a_.log_sum + index * a_.time;
@@ -57,6 +58,8 @@ class AttentionHead {
         float* row = scores + i * row_length_;
         log_sum[top + i] = softmax(row, top + i + 1, block.keys);
         drop(row, index, top + i);
+        ask_for_thirds(head_of(a_.qkv, next, 3 * width_), top + i);
+        ask_for_row(head_of(a_.y, next, width_) + (top + i) * width_);
       }
       pack_rows(scores, row_length_, 1, block.rows, block.keys, weights);
       multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {weights, units_of<In>(block.keys) * ROWS},
@@ -64,7 +67,8 @@ class AttentionHead {
     }
   }
 
-  void backward(int64_t index) {
+  /** @param next as above */
+  void backward(int64_t index, int64_t next) {
     const float* qkv = head_of(a_.qkv, index, 3 * width_);
     const float* dy = head_of(a_.dy, index, width_);
     float* dqkv = const_cast<float*>(head_of(a_.dqkv, index, 3 * width_));
@@ -92,6 +96,9 @@ class AttentionHead {
       for (int64_t i = 0; i < block.rows; i++) {
         softmax_gradient(scores + i * row_length_, gradients + i * row_length_, log_sum[top + i], top + i + 1,
                          block.keys, index, top + i);
+        ask_for_thirds(head_of(a_.qkv, next, 3 * width_), top + i);
+        ask_for_thirds(head_of(a_.dqkv, next, 3 * width_), top + i);
+        ask_for_row(head_of(a_.dy, next, width_) + (top + i) * width_);
       }
 
       // The first block reaches the fewest keys: rows that it does not reach are written by a later one.
@@ -121,6 +128,15 @@ class AttentionHead {
   /** Where a head's first element stands in a [batch, time, row] tensor; `index` counts over the batch too. */
   const float* head_of(const float* x, int64_t index, int64_t row) const {
     return x + index / a_.heads * a_.time * row + index % a_.heads * a_.part;
+  }
+
+  /** A head's rows stand far apart: the processor does not see by itself which comes next. */
+  void ask_for_thirds(const float* head, int64_t row) const {
+    for (int64_t third = 0; third < 3; third++) ask_for_row(head + (3 * row + third) * width_);
+  }
+
+  void ask_for_row(const float* row) const {
+    for (int64_t j = 0; j < a_.part; j += W) ask_for(row + j);
   }
 
   static void pack_rows(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
@@ -230,8 +246,9 @@ void attend(const Attention& a, bool backward) {
   parallel(a.batch * a.heads, work, [&](int64_t begin, int64_t end) {
     AttentionHead<In> head(a);
     for (int64_t i = begin; i < end; i++) {
-      if (backward) head.backward(i);
-      else head.forward(i);
+      const int64_t next = i + 1 < end ? i + 1 : i;
+      if (backward) head.backward(i, next);
+      else head.forward(i, next);
     }
   });
 }

@@ -25,15 +25,6 @@ struct PackedWords {
  * follow each other. `tile_rows` rows of a are multiplied at once, within a Context. `inner_step` inner elements are
  * multiplied in one go: a block of a of some panels then stays in the second-level cache while the panels of b pass by.
  */
-struct WholeF32 {
-  typedef NoTiles Context;
-  static constexpr int parts = 1, per_unit = 1, unit_step = 1, tile_rows = MR, inner_step = 512;
-  static PackedWords<1> convert(Floats even, Floats) { return {{(Words)even}}; }
-  /** What follows each other in memory: W units. */
-  static PackedWords<1> convert_along(Floats low, Floats) { return {{(Words)low}}; }
-  static Floats multiply_add(Floats c, Words a, Words b) { return multiply_add_f32(c, a, b); }
-};
-
 struct InBf16 {
 #ifdef ESPALIER_TILES
   typedef BfloatTiles Context;
@@ -44,13 +35,14 @@ struct InBf16 {
 #endif
   static constexpr int parts = 1, per_unit = 2, inner_step = 1024;
   static PackedWords<1> convert(Floats even, Floats odd) { return {{to_bfloat_pairs(even, odd)}}; }
+  /** What follows each other in memory: W units. */
   static PackedWords<1> convert_along(Floats low, Floats high) { return {{pairs_along(low, high)}}; }
   static Floats multiply_add(Floats c, Words a, Words b) { return multiply_add_bf16(c, a, b); }
 };
 
 #ifdef ESPALIER_TILES
 /** In float32 precision on tiles: see ThirdsTiles. An infinite operand, or one beyond 3.39e38, makes NaN. */
-struct InThirds {
+struct InF32 {
   typedef ThirdsTiles Context;
   static constexpr int parts = 3, per_unit = 2, unit_step = TILE, tile_rows = 2 * TILE, inner_step = 384;
   static PackedWords<3> convert(Floats even, Floats odd) { return each_third(even, odd, bfloat_words); }
@@ -67,10 +59,14 @@ struct InThirds {
     return {{pack(first[0], first[1]), pack(middle[0], middle[1]), pack(rest[0] - middle[0], rest[1] - middle[1])}};
   }
 };
-
-typedef InThirds InF32;
 #else
-typedef WholeF32 InF32;
+struct InF32 {
+  typedef NoTiles Context;
+  static constexpr int parts = 1, per_unit = 1, unit_step = 1, tile_rows = MR, inner_step = 512;
+  static PackedWords<1> convert(Floats even, Floats) { return {{(Words)even}}; }
+  static PackedWords<1> convert_along(Floats low, Floats) { return {{(Words)low}}; }
+  static Floats multiply_add(Floats c, Words a, Words b) { return multiply_add_f32(c, a, b); }
+};
 #endif
 
 /** Words of one lane. */

@@ -13,6 +13,7 @@ namespace ESPALIER_VARIANT {
 /** What happens to a tile when it is stored. */
 struct Epilogue {
   bool accumulate = false;      // add to what is there
+  bool is_far = false;          // the result's memory is not in the cache: it is asked for before it is written
   const float* bias = nullptr;  // add [n] to every row
   // Matrices laid out as the result is; both null where the tile is neither first nor last along the inner dimension.
   const float* residual = nullptr;       // add
@@ -72,9 +73,9 @@ inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_str
   }
 }
 
-/** Asks for the lines that a tile's epilogue reads, before it is multiplied. */
+/** Asks for the lines that a tile's epilogue reads, and for those it writes, before it is multiplied. */
 inline void prefetch_tile(const float* c, int64_t row_stride, int64_t rows, const Epilogue& epilogue) {
-  const float* const all[] = {epilogue.accumulate ? c : nullptr, epilogue.residual, epilogue.gelu_slope_at};
+  const float* const all[] = {epilogue.accumulate || epilogue.is_far ? c : nullptr, epilogue.residual, epilogue.gelu_slope_at};
   for (const float* read : all) {
     if (read == nullptr) continue;
     for (int64_t i = 0; i < rows; i++)
@@ -237,6 +238,8 @@ class Multiplication {
     if (k == 0 && p_.bias != nullptr) epilogue.bias = p_.bias + columns.begin * NR;
     if (k == 0 && p_.residual != nullptr) epilogue.residual = p_.residual + first;
     if (k + INNER_STEP >= p_.k && p_.gelu_slope_at != nullptr) epilogue.gelu_slope_at = p_.gelu_slope_at + first;
+    // Not beside a slope, which has as many lines on their way as there can be (measured).
+    epilogue.is_far = epilogue.gelu_slope_at == nullptr;
     const int64_t m = (rows.end * ROWS < p_.m ? rows.end * ROWS : p_.m) - rows.begin * ROWS;
     const int64_t n = (columns.end * NR < p_.n ? columns.end * NR : p_.n) - columns.begin * NR;
     multiply_packed<In>(m, n, units, {a, units * ROWS}, {b, units * NR},

@@ -47,7 +47,7 @@ inline Words load(const uint32_t* p) {
   return v;
 }
 
-/** Asks for the line at p, which will be read; it is on its way meanwhile. */
+/** Asks for the line at p, which will be read or written (a part of one is read first); it is on its way meanwhile. */
 inline void ask_for(const float* p) {
   __builtin_prefetch(p);
   __asm__ volatile("");  // GCC takes a loop of prefetches alone for empty, and leaves it out
