@@ -62,7 +62,7 @@ export class Averager {
 
   /** Reads an array, as long on every rank, whose mean is there when `average` is done. */
   add(share: Share): void {
-    this.messages.progress();
+    if (this.#buckets.length > 0) this.messages.progress();
     for (const pending of this.#adding(share)) pending.wait();
   }
 

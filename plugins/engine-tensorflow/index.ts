@@ -8,6 +8,7 @@ import {
   On,
   Plugin,
   PluginConfig,
+  RunConfig,
   registerOps,
   type Bindings,
   type EngineProbe,
@@ -16,7 +17,7 @@ import {
 import { checkCopy } from './check.js';
 import { findCopies } from './copies.js';
 import { installTensorflow } from './install.js';
-import { loadBackend, type LoadedTensorflow } from './load.js';
+import { loadBackend, type LoadedTensorflow, type Manner } from './load.js';
 
 const options = z
   .strictObject({
@@ -58,23 +59,31 @@ export default class TensorflowEngine implements Engine {
 
   readonly name = 'tensorflow';
   readonly backend = 'tensorflow';
+  readonly precisions = ['f32', 'bf16'] as const;
 
-  readonly #threads: number;
+  readonly #manner: Manner;
   #loaded: LoadedTensorflow | undefined;
 
-  constructor(@inject(PluginConfig) config: z.output<typeof options>) {
-    this.#threads = config.threads ?? availableParallelism();
+  constructor(
+    @inject(PluginConfig) config: z.output<typeof options>,
+    @inject(RunConfig) { precision }: Pick<RunConfig, 'precision'>,
+  ) {
+    this.#manner = {
+      threads: config.threads ?? availableParallelism(),
+      precision: precision === 'bf16' ? 'bf16' : 'f32',
+    };
   }
 
   get description(): string {
     if (this.#loaded === undefined) return 'TensorFlow';
     const { version, gpu, source } = this.#loaded;
-    return `TensorFlow ${version}, ${gpu ? 'GPU' : `${String(this.#threads)} threads`} (${source})`;
+    const { threads, precision } = this.#manner;
+    return `TensorFlow ${version}, ${precision}, ${gpu ? 'GPU' : `${String(threads)} threads`} (${source})`;
   }
 
   @On('run:setup')
   async setUp(): Promise<void> {
-    this.#loaded = await loadFirst(this.#threads);
+    this.#loaded = await loadFirst(this.#manner);
     registerOps(this.backend);
   }
 }
@@ -82,11 +91,11 @@ export default class TensorflowEngine implements Engine {
 const NOT_INSTALLED = 'TensorFlow is not installed: run `espalier engine install tensorflow`';
 
 /** @throws EspalierError when no copy loads */
-async function loadFirst(threads: number): Promise<LoadedTensorflow> {
+async function loadFirst(manner: Manner): Promise<LoadedTensorflow> {
   const reasons: string[] = [];
   for (const copy of findCopies()) {
     try {
-      return await loadBackend(copy, threads);
+      return await loadBackend(copy, manner);
     } catch (thrown) {
       reasons.push(`${copy.source}: ${messageOf(thrown)}`);
     }

@@ -8,8 +8,16 @@ import type { TensorflowCopy } from './copies.js';
 const BACKEND = 'tensorflow';
 const PRIORITY = 3;
 
+/** How it is to compute; the library is told when it loads. */
+export interface Manner {
+  readonly threads: number;
+  /** Of the operands of matrix products, on a CPU that multiplies bfloat16. */
+  readonly precision: 'f32' | 'bf16';
+}
+
 /** TensorFlow as it was loaded into this process. */
 export interface LoadedTensorflow {
+  readonly precision: Manner['precision'];
   readonly version: string;
   readonly gpu: boolean;
   readonly source: string;
@@ -30,19 +38,31 @@ let loaded: LoadedTensorflow | undefined;
 /**
  * Loads the copy, registers its kernels with the tfjs-core that espalier uses, and makes it current.
  * Later calls only make it current: threads are taken when TensorFlow loads.
+ * @throws EspalierError when this process has loaded it in another precision
  */
-export async function loadBackend(copy: TensorflowCopy, threads: number): Promise<LoadedTensorflow> {
-  loaded ??= load(copy, threads);
+export async function loadBackend(copy: TensorflowCopy, manner: Manner): Promise<LoadedTensorflow> {
+  loaded ??= load(copy, manner);
+  if (loaded.precision !== manner.precision) {
+    throw new EspalierError(
+      'ESP_ENGINE',
+      `TensorFlow computes in ${loaded.precision} in this process, from its first run on: start another process for ${manner.precision}`,
+    );
+  }
   if (!(await tf.setBackend(BACKEND))) throw new EspalierError('ESP_ENGINE', 'TensorFlow’s backend does not start');
   return loaded;
 }
 
-function load(copy: TensorflowCopy, threads: number): LoadedTensorflow {
+function load(copy: TensorflowCopy, { threads, precision }: Manner): LoadedTensorflow {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   process.env['TF_NUM_INTRAOP_THREADS'] ??= String(threads);
+  // oneDNN's, which multiplies matrices for TensorFlow on a CPU.
+  process.env['ONEDNN_DEFAULT_FPMATH_MODE'] = precision === 'bf16' ? 'BF16' : 'STRICT';
   const require = createRequire(path.join(copy.folder, 'package.json'));
   if (copy.preload !== undefined && process.env['TF_CPP_MIN_LOG_LEVEL'] !== '0') require(copy.preload);
   const binding = checked(require(copy.binding), isBinding, copy.binding);
+  if (precision === 'bf16' && binding.isUsingGpuDevice()) {
+    throw new EspalierError('ESP_ENGINE', 'precision bf16 is for TensorFlow on a CPU: set precision: f32 on this GPU');
+  }
 
   restoreIsNullOrUndefined();
   const { NodeJSKernelBackend } = withOurTfjs(require, () => {
@@ -56,7 +76,7 @@ function load(copy: TensorflowCopy, threads: number): LoadedTensorflow {
     );
   }
   tf.registerBackend(BACKEND, () => new NodeJSKernelBackend(binding, copy.packageName), PRIORITY);
-  return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice(), source: copy.source };
+  return { precision, version: binding.TF_Version, gpu: binding.isUsingGpuDevice(), source: copy.source };
 }
 
 /**

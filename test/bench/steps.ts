@@ -55,6 +55,9 @@ async function startAll(
       // A step of a larger shape takes wasm minutes.
       .filter((engine) => engine !== 'wasm' || name === 'char-small')
       .map((engine) => () => ours(engine, shape)),
+    ...engines
+      .filter((engine) => engine === 'tensorflow' && precisions.length > 1)
+      .map((engine) => () => ours(engine, shape, ['precision=bf16'])),
     ...(python === undefined
       ? []
       : ['f32', 'bf16'].flatMap((dtype) =>

@@ -23,6 +23,16 @@ for (const engine of engines) {
   });
 }
 
+for (const engine of engines.filter((name) => name === 'native' || name === 'tensorflow')) {
+  test(`${engine} in bf16: every loss of PyTorch's cases is within 1 %`, async (t) => {
+    const { code, out } = await parity('--engine', engine, '--precision', 'bf16', 'test/fixtures/parity');
+    t.is(code, 0, out);
+    t.regex(out, /3 of 3 cases match/);
+    const errors = [...out.matchAll(/loss (\S+)/g)].map(([, error]) => Number(error));
+    t.true(errors.length === 3 && errors.every((error) => error < 0.01), out);
+  });
+}
+
 test('a folder without a case is a failure', async (t) => {
   t.is((await parity('docs')).code, 1);
 });

@@ -13,7 +13,7 @@ test.before(async (t) => {
     t.log(`skipped: ${why ?? ''}`);
     return;
   }
-  await new TensorflowEngine({}).setUp();
+  await new TensorflowEngine({}, { precision: 'auto' }).setUp();
 });
 
 test.serial('the folder follows ESPALIER_CACHE, and an empty one holds no copy', (t) => {
@@ -50,10 +50,15 @@ run('rows that are scattered to one place add up', (t) => {
 });
 
 run('a second run in the process goes on with what is loaded', async (t) => {
-  const second = new TensorflowEngine({ threads: 1 });
+  const second = new TensorflowEngine({ threads: 1 }, { precision: 'f32' });
   await second.setUp();
-  t.regex(second.description, /^TensorFlow \d+\.\d+/);
+  t.regex(second.description, /^TensorFlow \d+\.\d+\S*, f32, /);
   t.deepEqual(valuesOf(tf.add(tf.tensor1d([1, 2]), 1)), [2, 3]);
+});
+
+run('a second run in the process cannot change the precision', async (t) => {
+  const other = new TensorflowEngine({}, { precision: 'bf16' });
+  await t.throwsAsync(() => other.setUp(), { message: /computes in f32 in this process.* another process for bf16/ });
 });
 
 function valuesOf(x: tf.Tensor): number[] {
