@@ -69,11 +69,11 @@ function update(tensors: readonly tf.Tensor[], weightDecay: number, attributes: 
   const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
   const [step, rate] = [attributes.number('step'), attributes.number('learningRate')];
   const [parameter, mean, meanSquare] = [at(tensors, 0), at(tensors, 2), at(tensors, 3)];
-  const gradient = tf.mul(at(tensors, 1), attributes.number('gradientScale'));
-  const expAvg = tf.add(tf.mul(mean, beta1), tf.mul(gradient, 1 - beta1));
-  const expAvgSq = tf.add(tf.mul(meanSquare, beta2), tf.mul(tf.square(gradient), 1 - beta2));
+  const [gradient, scale] = [at(tensors, 1), attributes.number('gradientScale')];
+  const expAvg = tf.add(tf.mul(mean, beta1), tf.mul(gradient, (1 - beta1) * scale));
+  const expAvgSq = tf.add(tf.mul(meanSquare, beta2), tf.mul(tf.square(gradient), (1 - beta2) * scale ** 2));
   const deviation = tf.mul(tf.sqrt(expAvgSq), 1 / Math.sqrt(1 - beta2 ** step));
   const change = tf.mul(tf.div(expAvg, tf.add(deviation, attributes.number('epsilon'))), rate / (1 - beta1 ** step));
-  const decayed = tf.mul(parameter, 1 - rate * weightDecay);
+  const decayed = weightDecay === 0 ? parameter : tf.mul(parameter, 1 - rate * weightDecay);
   return [tf.sub(decayed, change), expAvg, expAvgSq];
 }

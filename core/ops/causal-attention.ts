@@ -26,11 +26,13 @@ export const causalAttentionOp: Op = {
       compute: (inputs, attributes) => {
         const { q, k, v } = split(inputs.get('qkv'), attributes.number('heads'));
         const scores = maskedScores(q, k);
-        const logSum = tf.logSumExp(scores, -1, true);
-        const weights = tf.exp(tf.sub(scores, logSum));
+        const most = tf.max(scores, -1, true);
+        const weights = tf.exp(tf.sub(scores, most));
+        const sum = tf.sum(weights, -1, true);
         const factors = weightFactors(weights, attributes);
-        const y = tf.matMul(factors === undefined ? weights : tf.mul(weights, factors), v);
-        return [joinHeads(y), tf.squeeze(logSum, [3])];
+        // Divided by their sum where there are fewer numbers to divide.
+        const y = tf.div(tf.matMul(factors === undefined ? weights : tf.mul(weights, factors), v), sum);
+        return [joinHeads(y), tf.squeeze(tf.add(most, tf.log(sum)), [3])];
       },
     },
     {
@@ -44,12 +46,11 @@ export const causalAttentionOp: Op = {
         const dropped = factors === undefined ? weights : tf.mul(weights, factors);
         const dDropped = tf.matMul(dy, v, false, true);
         const dWeights = factors === undefined ? dDropped : tf.mul(dDropped, factors);
-        const rowSums = tf.sum(tf.mul(dWeights, weights), -1, true);
-        const raw = tf.mul(weights, tf.sub(dWeights, rowSums));
-        // Each row sums to zero but for rounding; without what is left of it the bias of the keys does not drift.
-        const dScores = tf.mul(tf.sub(raw, tf.mul(weights, tf.sum(raw, -1, true))), scaleOf(q));
-        const dq = tf.matMul(dScores, k);
-        const dk = tf.matMul(dScores, q, true, false);
+        // By the weights' own sum, which is 1 but for rounding: each row then sums to zero, and the bias of the keys does not drift.
+        const means = tf.div(tf.sum(tf.mul(dWeights, weights), -1, true), tf.sum(weights, -1, true));
+        const dScores = tf.mul(weights, tf.sub(dWeights, means));
+        const dq = tf.mul(tf.matMul(dScores, k), scaleOf(q));
+        const dk = tf.mul(tf.matMul(dScores, q, true, false), scaleOf(q));
         const dv = tf.matMul(dropped, dy, true, false);
         return tf.concat([joinHeads(dq), joinHeads(dk), joinHeads(dv)], -1);
       },
@@ -75,7 +76,7 @@ function maskedScores(q: tf.Tensor, k: tf.Tensor): tf.Tensor {
   const time = at(q.shape, 2);
   const future = new Float32Array(time * time);
   for (let i = 0; i < time; i++) future.fill(MASKED, i * time + i + 1, (i + 1) * time);
-  return tf.add(tf.mul(tf.matMul(q, k, false, true), scaleOf(q)), tf.tensor2d(future, [time, time]));
+  return tf.add(tf.matMul(tf.mul(q, scaleOf(q)), k, false, true), tf.tensor2d(future, [time, time]));
 }
 
 function scaleOf(q: tf.Tensor): number {

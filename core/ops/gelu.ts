@@ -12,15 +12,17 @@ export const geluOp: Op = {
       name: 'EspalierGelu',
       compute: (inputs) => {
         const x = inputs.get('x');
-        return tf.mul(x, normalDistribution(x));
+        return tf.mul(tf.mul(x, 0.5), tf.add(erf(tf.mul(x, Math.SQRT1_2)), 1));
       },
     },
     {
       name: 'EspalierGeluGrad',
       compute: (inputs) => {
         const x = inputs.get('x');
-        const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-        return tf.mul(inputs.get('dy'), tf.add(normalDistribution(x), tf.mul(x, density)));
+        const scaled = tf.mul(x, Math.SQRT1_2);
+        // Φ(x) + x φ(x), with s = x / √2: (1 + erf(s) + 2/√π · s · exp(-s²)) / 2.
+        const bell = tf.mul(tf.mul(scaled, tf.exp(tf.neg(tf.square(scaled)))), 2 / Math.sqrt(Math.PI));
+        return tf.mul(tf.mul(inputs.get('dy'), 0.5), tf.add(tf.add(erf(scaled), bell), 1));
       },
     },
   ],
@@ -35,12 +37,10 @@ export const geluOp: Op = {
   ],
 };
 
-function normalDistribution(x: tf.Tensor): tf.Tensor {
-  const scaled = tf.mul(x, Math.SQRT1_2);
+function erf(x: tf.Tensor): tf.Tensor {
   // tfjs types it as always there.
   const kernel: unknown = tf.getKernel('Erf', tf.getBackend());
-  const erf = kernel === undefined ? erfOfBasics(scaled) : tf.erf(scaled);
-  return tf.mul(tf.add(erf, 1), 0.5);
+  return kernel === undefined ? erfOfBasics(x) : tf.erf(x);
 }
 
 /** Within 1.5e-7. Source: Abramowitz and Stegun, formula 7.1.26. */
