@@ -22,6 +22,8 @@ export interface AverageOptions {
   readonly size: number;
   readonly wire: Wire;
   readonly bucketBytes: number;
+  /** Buckets on their way out before the first is waited for, and as many on their way back; when not given, what 16 MB hold. */
+  readonly depth?: number;
 }
 
 /** What a rank has, and where the mean goes, which is as long: it may be the same. */
@@ -32,8 +34,7 @@ export interface Share {
 
 /** Numbers that are summed in one go: they stay in the cache. */
 const BLOCK = 4096;
-/** Buckets on their way out before the first is waited for, and as many on their way back. */
-const DEPTH = 4;
+const UNDER_WAY_BYTES = 16e6;
 
 /**
  * The mean over ranks of arrays that each rank has one of. Arrays are taken one by one and are in the air while others
@@ -48,6 +49,7 @@ const DEPTH = 4;
 export class Averager {
   /** Numbers in a whole bucket. */
   readonly #capacity: number;
+  readonly #depth: number;
   readonly #free: Room[] = [];
   readonly #buckets: Bucket[] = [];
   #filling: Bucket | undefined;
@@ -58,6 +60,7 @@ export class Averager {
   ) {
     const { size, wire, bucketBytes } = options;
     this.#capacity = size * Math.max(1, Math.ceil(bucketBytes / bytesOf[wire] / size));
+    this.#depth = options.depth ?? Math.max(2, Math.floor(UNDER_WAY_BYTES / bucketBytes));
   }
 
   /** Reads an array, as long on every rank, whose mean is there when `average` is done. */
@@ -97,12 +100,12 @@ export class Averager {
 
   *#sending(bucket: Bucket): Generator<Pending> {
     this.#send(bucket);
-    const out = this.#buckets.at(-1 - DEPTH);
+    const out = this.#buckets.at(-1 - this.#depth);
     if (out?.pending !== undefined) {
       yield out.pending;
       this.#sum(out);
     }
-    const back = this.#buckets[this.#buckets.length - 1 - 2 * DEPTH];
+    const back = this.#buckets.at(-1 - 2 * this.#depth);
     if (back?.pending !== undefined) {
       yield back.pending;
       this.#unpack(back);

@@ -6,7 +6,7 @@ export const optionsSchema = z
       .number()
       .positive()
       .max(512)
-      .default(4)
+      .default(1)
       .describe(
         'megabytes of gradients that travel at a time: some are on their way while others are computed or summed',
       ),

@@ -4,7 +4,7 @@ import { round } from './statistics.js';
 
 const MACHINES = [2, 4, 16, 64, 256, 1000];
 const ACCUMULATIONS = [1, 16];
-const BUCKETS_MB = [4, 64];
+const BUCKETS_MB = [1, 64];
 
 /** What a message costs: a fixed time, and one for each byte. */
 export interface Network {

@@ -6,7 +6,7 @@ import { Mpi } from '../../plugins/data-parallel/mpi.js';
 import { median } from './statistics.js';
 
 const sizes = process.argv.slice(2).map(Number);
-const BUCKET_BYTES = 4e6;
+const BUCKET_BYTES = 1e6;
 /** Enough for a median, of some seconds in all. */
 const TIMES = { most: 200, bytes: 4e8 };
 

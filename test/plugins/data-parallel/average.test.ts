@@ -65,7 +65,7 @@ async function averaged(
   { early, ...options }: { early: number; wire: 'f32' | 'bf16'; bucketBytes: number },
 ): Promise<Float32Array[][]> {
   const size = of.length;
-  const averagers = ranksInMemory(size).map((messages) => new Averager(messages, { size, ...options }));
+  const averagers = ranksInMemory(size).map((messages) => new Averager(messages, { size, depth: 4, ...options }));
   const once = async (): Promise<Float32Array[][]> => {
     const shares = of.map((arrays) => arrays.map((values) => ({ values, into: new Float32Array(values.length) })));
     for (let which = 0; which < early; which++) {
