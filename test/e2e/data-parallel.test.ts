@@ -157,7 +157,7 @@ if (any !== undefined) {
 if (any !== undefined) {
   test.serial('one rank’s fault rolls all back to the last checkpoint, and they go on as one', async (t) => {
     const cwd = ranksFolder(t);
-    const policy = 'plugins.health={non_finite: {gradients: rollback, weights: rollback}}';
+    const policy = 'plugins.health={non_finite: {gradients: rollback, weights: rollback, loss: rollback}}';
     for (const run of ['once', 'again']) {
       const settings = training(run, 2, policy);
       const ended = await command(cwd, ['launch', '--mpirun', any, '-n', '2', ...settings], { FAULT: 'spoil,1,9' });
