@@ -60,6 +60,6 @@ export { checkpointNames } from './checkpoint/find.js';
 export { rotateCheckpoints } from './checkpoint/rotate.js';
 export { verifyCheckpoint } from './checkpoint/read.js';
 export { serveInWorker } from './dashboard/serve-in-worker.js';
-export { DEFAULT_HOST, DEFAULT_PORT } from './dashboard/defaults.js';
+export { DEFAULT_HOST, DEFAULT_PORT, portNote } from './dashboard/defaults.js';
 export { reportOf } from './dashboard/report.js';
 export type { Dashboard } from './dashboard/serve.js';

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { findRuns } from '../dashboard/find-runs.js';
-import { DEFAULT_HOST, DEFAULT_PORT } from '../dashboard/defaults.js';
+import { DEFAULT_HOST, DEFAULT_PORT, portNote } from '../dashboard/defaults.js';
 import { serveDashboard } from '../dashboard/serve.js';
 import { wholeFrom } from './options.js';
 
@@ -20,12 +20,16 @@ export function dashboardCommand(program: Command): void {
         'where to listen; one that other machines reach makes a token part of the URL',
       ).default(DEFAULT_HOST),
     )
-    .addOption(new Option('--port <number>', 'first port to try; 0: any').argParser(wholeFrom(0)).default(DEFAULT_PORT))
+    .addOption(
+      new Option('--port <number>', 'first port to try; 0: any').argParser(wholeFrom(0, 65_535)).default(DEFAULT_PORT),
+    )
     .action(async (runs: string[], { host, port }: DashboardFlags) => {
       const cwd = process.cwd();
       const found = findRuns(runs, cwd);
       const { url } = await serveDashboard({ find: () => findRuns(runs, cwd), host, port });
       console.error(`${String(found.length)} run${found.length === 1 ? '' : 's'}; Ctrl-C ends`);
+      const note = portNote(port, url);
+      if (note !== undefined) console.error(note);
       console.log(`dashboard: ${url}`);
     });
 }

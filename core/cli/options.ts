@@ -49,11 +49,12 @@ export function print(json: boolean | undefined, value: unknown, text: () => str
 }
 
 /** Reads a whole number of an option. @throws InvalidArgumentError for anything else, and below `least` */
-export function wholeFrom(least: number): (text: string) => number {
+export function wholeFrom(least: number, most = Infinity): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`give a whole number from ${String(least)}.`);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    const upTo = most === Infinity ? '' : ` to ${String(most)}`;
+    throw new InvalidArgumentError(`give a whole number from ${String(least)}${upTo}.`);
   };
 }
 

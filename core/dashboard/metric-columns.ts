@@ -51,6 +51,7 @@ class GrowingColumn {
   #values = new Float64Array(FIRST_CAPACITY);
   #min = Infinity;
   #max = -Infinity;
+  readonly #finite = { sum: 0, count: 0 };
 
   push(iteration: number, tokens: number, value: number): void {
     if (this.#length === this.#values.length) this.#grow();
@@ -60,6 +61,9 @@ class GrowingColumn {
     this.#length++;
     if (value < this.#min) this.#min = value;
     if (value > this.#max) this.#max = value;
+    if (!Number.isFinite(value)) return;
+    this.#finite.sum += value;
+    this.#finite.count++;
   }
 
   view(): { iterations: Float64Array; tokens: Float64Array; values: Float64Array } {
@@ -67,9 +71,16 @@ class GrowingColumn {
     return { iterations: part(this.#iterations), tokens: part(this.#tokens), values: part(this.#values) };
   }
 
-  summary(): Pick<MetricSummary, 'points' | 'last' | 'min' | 'max'> {
+  summary(): Pick<MetricSummary, 'points' | 'last' | 'mean' | 'min' | 'max'> {
+    const { sum, count } = this.#finite;
     const last = this.#values[this.#length - 1] ?? NaN;
-    return { points: this.#length, last: finite(last), min: finite(this.#min), max: finite(this.#max) };
+    return {
+      points: this.#length,
+      last: finite(last),
+      mean: finite(sum / count),
+      min: finite(this.#min),
+      max: finite(this.#max),
+    };
   }
 
   #grow(): void {

@@ -7,6 +7,7 @@ import {
   On,
   Plugin,
   PluginConfig,
+  portNote,
   Ranks,
   RunFolder,
   serveInWorker,
@@ -56,6 +57,8 @@ export default class Dashboard {
     const others = beside.map((name) => ({ name, folder: this.folder.fromConfig(name) }));
     const runs = [{ name: this.folder.shown, folder: this.folder.path }, ...others];
     this.#served = await serveInWorker({ runs, host, port });
+    const note = portNote(port, this.#served.url);
+    if (note !== undefined) this.log.warn(note);
     this.log.info(`dashboard: ${this.#served.url}`);
   }
 

@@ -72,10 +72,13 @@ export function isDrawable(lines: readonly ChartLine[], log: boolean): boolean {
   return lines.some(({ y, shown }) => shown && y.some((value) => value !== null && (!log || value > 0)));
 }
 
-/** A line's value at the point that is nearest to a place; null where it is not finite, or there is none. */
+/** A line's value at the point that is nearest to a place; null where it is not finite, or further from an end than its points are apart. */
 export function valueNear({ x, y }: Line, place: number): number | null {
   let low = 0;
   let high = x.length - 1;
+  const [first = 0, last = 0] = [x[0], x[high]];
+  const apart = high > 0 ? (last - first) / high : Infinity;
+  if (place < first - apart || place > last + apart) return null;
   while (low < high) {
     const middle = (low + high) >> 1;
     if ((x[middle] ?? 0) < place) low = middle + 1;

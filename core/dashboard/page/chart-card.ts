@@ -158,8 +158,9 @@ export class ChartCard {
   #showCursor(x: number | undefined): void {
     this.#cursor = x;
     this.#place.textContent = x === undefined ? '' : this.#placeText(x);
+    // The chart's heading has the unit; a share is a percentage there and on the axis.
     for (const { key, metric } of this.#lines)
-      this.#legend.setValue(key, formatValue(this.#valueAt(key, metric.last), ''));
+      this.#legend.setValue(key, formatValue(this.#valueAt(key, metric.last), metric.unit === 'share' ? 'share' : ''));
   }
 
   #valueAt(key: string, last: number | null): number | null {

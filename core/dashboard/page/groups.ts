@@ -46,7 +46,7 @@ export function chartSections(metrics: readonly MetricSummary[]): ChartSection[]
   });
   for (const { metrics: names } of training) for (const name of names) byName.delete(name);
   const sections = new Map<string, ChartPlan[]>(training.length === 0 ? [] : [[TRAINING, training]]);
-  for (const [title, names] of grouped([...byName.keys()].sort())) {
+  for (const [title, names] of grouped([...byName.values()])) {
     const section = sectionOf(title);
     const chart = plan(title, names);
     sections.set(section, [...(sections.get(section) ?? []), chart]);
@@ -54,10 +54,15 @@ export function chartSections(metrics: readonly MetricSummary[]): ChartSection[]
   return [...sections].map(([title, charts]) => ({ title, charts }));
 }
 
-function grouped(names: readonly string[]): Map<string, string[]> {
+/** By the start of the name and by unit: two units have no axis in common. The title names the unit where there are several. */
+function grouped(metrics: readonly MetricSummary[]): Map<string, string[]> {
   const groups = new Map<string, string[]>();
-  for (const name of names) {
-    const key = groupOf(name);
+  const units = new Map<string, Set<string>>();
+  for (const { name, unit } of metrics) units.set(groupOf(name), (units.get(groupOf(name)) ?? new Set()).add(unit));
+  for (const { name, unit } of metrics.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const start = groupOf(name);
+    const several = (units.get(start)?.size ?? 0) > 1;
+    const key = several && unit !== '' ? `${start}, ${unit}` : start;
     let at = 1;
     while ((groups.get(numbered(key, at))?.length ?? 0) >= MOST_LINES) at++;
     const group = numbered(key, at);

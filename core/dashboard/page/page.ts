@@ -63,7 +63,9 @@ export class Page {
     this.#runs = runs;
     const [first] = runs;
     if (first !== undefined) this.#chosen ??= new Set([first.name]);
-    byId('nothing', HTMLElement).hidden = runs.length > 0;
+    const nothing = byId('nothing', HTMLElement);
+    nothing.hidden = runs.length > 0;
+    nothing.textContent = 'No run yet.';
     this.#listRuns();
     this.#showChosen();
   }

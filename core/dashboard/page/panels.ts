@@ -55,23 +55,23 @@ export function overviewPanel(run: RunSummary): HTMLElement[] {
   return parts;
 }
 
-/** Where the loop's time goes: share by plugin, and milliseconds by section, as they were measured last. */
+/** Where the loop's time goes: share by plugin, and milliseconds by section, over all that was measured. */
 export function timePanel(run: RunSummary): HTMLElement[] {
   const tables: HTMLElement[] = [];
   for (const [caption, pattern] of [
-    ['Share of the loop’s time by plugin', PLUGIN_SHARE],
-    ['Time of an iteration by section', SECTION_TIME],
+    ['Share of the iterations’ time by plugin, mean over the run', PLUGIN_SHARE],
+    ['Time by section, per iteration, mean over the run', SECTION_TIME],
   ] as const) {
     const rows = run.metrics
-      .flatMap(({ name, last, unit }) => {
+      .flatMap(({ name, mean, unit }) => {
         const part = pattern.exec(name)?.[1];
-        return part === undefined || last === null ? [] : [{ part, last, unit }];
+        return part === undefined || mean === null ? [] : [{ part, mean, unit }];
       })
-      .sort((a, b) => b.last - a.last);
-    const most = rows[0]?.last ?? 0;
+      .sort((a, b) => b.mean - a.mean);
+    const most = rows[0]?.mean ?? 0;
     if (rows.length === 0) continue;
-    const cells = rows.map(({ part, last, unit }) => [part, bar(most > 0 ? last / most : 0), formatValue(last, unit)]);
-    tables.push(element('div', { class: 'card bars' }, table(caption, ['part', '', 'last'], cells, 'title')));
+    const cells = rows.map(({ part, mean, unit }) => [part, bar(most > 0 ? mean / most : 0), formatValue(mean, unit)]);
+    tables.push(element('div', { class: 'card bars' }, table(caption, ['part', '', 'mean'], cells, 'title')));
   }
   return tables;
 }

@@ -14,6 +14,8 @@ export interface MetricSummary {
   readonly points: number;
   /** Null where it is not finite, or where there is none. */
   readonly last: number | null;
+  /** Of all that are finite. */
+  readonly mean: number | null;
   readonly min: number | null;
   readonly max: number | null;
 }

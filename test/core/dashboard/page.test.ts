@@ -7,7 +7,7 @@ import type { MetricSummary, RunSummary } from '../../../core/dashboard/page/pro
 import { sliderAt, weightAt } from '../../../core/dashboard/page/smoothing.js';
 
 function metric(name: string, unit = ''): MetricSummary {
-  return { name, unit, what: '', points: 3, last: 1, min: 0, max: 2 };
+  return { name, unit, what: '', points: 3, last: 1, mean: 1, min: 0, max: 2 };
 }
 
 function run(name: string, ...metrics: string[]): RunSummary {
@@ -42,6 +42,24 @@ test('charts: the training’s first, the losses in one, then a section for each
         'timing: timing/forward',
         'timing/plugin: timing/plugin/a timing/plugin/b',
       ],
+    ],
+  );
+});
+
+test('metrics of one prefix that are of several units have a chart for each', (t) => {
+  const sections = chartSections([
+    metric('analysis/attention/entropy', 'nats'),
+    metric('analysis/attention/entropy_normalised', 'share'),
+    metric('analysis/embedding/tokens', 'tokens'),
+    metric('analysis/embedding/cosine_mean'),
+  ]);
+  t.deepEqual(
+    sections.flatMap(({ charts }) => charts.map(({ title, unit }) => [title, unit])),
+    [
+      ['analysis/attention, nats', 'nats'],
+      ['analysis/attention, share', 'share'],
+      ['analysis/embedding', ''],
+      ['analysis/embedding, tokens', 'tokens'],
     ],
   );
 });
@@ -84,9 +102,15 @@ test('lines: one run has a colour for each metric, several have one each and das
 test('the value near a place is that of the nearest point', (t) => {
   const line = { x: [1, 5, 9], y: [10, null, 90] };
   t.deepEqual(
-    [-3, 1, 2.9, 3.1, 6.9, 7.1, 100].map((place) => valueNear(line, place)),
+    [-3, 1, 2.9, 3.1, 6.9, 7.1, 13].map((place) => valueNear(line, place)),
     [10, 10, 10, null, null, 90, 90],
   );
+  t.deepEqual(
+    [-4, 14].map((place) => valueNear(line, place)),
+    [null, null],
+    'the line has ended',
+  );
+  t.is(valueNear({ x: [7], y: [1] }, 100), 1);
   t.is(valueNear({ x: [], y: [] }, 1), null);
 });
 
