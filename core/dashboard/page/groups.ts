@@ -54,21 +54,47 @@ export function chartSections(metrics: readonly MetricSummary[]): ChartSection[]
   return [...sections].map(([title, charts]) => ({ title, charts }));
 }
 
-/** By the start of the name and by unit: two units have no axis in common. The title names the unit where there are several. */
+/**
+ * By the start of the name and by unit: two units have no axis in common. The title names the unit where there are
+ * several. What is more than a chart has lines is divided by one more part of the name,
+ * where that leaves several lines to a chart.
+ */
 function grouped(metrics: readonly MetricSummary[]): Map<string, string[]> {
+  const sorted = metrics.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const groups = new Map<string, string[]>();
-  const units = new Map<string, Set<string>>();
-  for (const { name, unit } of metrics) units.set(groupOf(name), (units.get(groupOf(name)) ?? new Set()).add(unit));
-  for (const { name, unit } of metrics.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const start = groupOf(name);
-    const several = (units.get(start)?.size ?? 0) > 1;
-    const key = several && unit !== '' ? `${start}, ${unit}` : start;
-    let at = 1;
-    while ((groups.get(numbered(key, at))?.length ?? 0) >= MOST_LINES) at++;
-    const group = numbered(key, at);
-    groups.set(group, [...(groups.get(group) ?? []), name]);
+  for (const [start, alike] of groupBy(sorted, ({ name }) => groupOf(name))) {
+    const units = groupBy(alike, ({ unit }) => unit);
+    for (const [unit, members] of units) {
+      const parts = groupBy(members, ({ name }) => partOf(name, start));
+      const divided = members.length > MOST_LINES && 2 * parts.size <= members.length;
+      for (const [part, lines] of divided ? parts : [[start, members] as const]) {
+        const title = units.size > 1 && unit !== '' ? `${part}, ${unit}` : part;
+        for (let from = 0; from < lines.length; from += MOST_LINES) {
+          const names = lines.slice(from, from + MOST_LINES).map(({ name }) => name);
+          groups.set(numbered(title, 1 + from / MOST_LINES), names);
+        }
+      }
+    }
   }
   return groups;
+}
+
+/** In the order in which keys come first. */
+function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    groups.set(key, [...(groups.get(key) ?? []), value]);
+  }
+  return groups;
+}
+
+/** The start of a name with one more part of it. */
+function partOf(name: string, start: string): string {
+  return name
+    .split('/')
+    .slice(0, start.split('/').length + 1)
+    .join('/');
 }
 
 function numbered(key: string, at: number): string {

@@ -64,6 +64,22 @@ test('metrics of one prefix that are of several units have a chart for each', (t
   );
 });
 
+test('more metrics of one prefix than a chart has lines are divided by the next part of their names', (t) => {
+  const names = ['key', 'query', 'value'].flatMap((part) => [
+    `analysis/rank/${part}`,
+    ...[0, 1, 2].map((layer) => `analysis/rank/${part}/layer_${String(layer)}`),
+  ]);
+  t.deepEqual(
+    chartSections(names.map((name) => metric(name))).flatMap(({ charts }) => charts.map(({ title }) => title)),
+    ['analysis/rank/key', 'analysis/rank/query', 'analysis/rank/value'],
+  );
+  const plugins = Array.from({ length: 9 }, (_, i) => metric(`timing/plugin/p${String(i)}`));
+  t.deepEqual(
+    chartSections(plugins).flatMap(({ charts }) => charts.map(({ title }) => title)),
+    ['timing/plugin', 'timing/plugin (2)'],
+  );
+});
+
 test('every metric is in one chart, and no chart has more lines than can be told apart', (t) => {
   const name = fc.array(fc.constantFrom('a', 'b', 'timing', 'plugin', 'x'), { minLength: 1, maxLength: 4 });
   fc.assert(
