@@ -48,7 +48,7 @@ export function print(json: boolean | undefined, value: unknown, text: () => str
   console.log(json === true ? JSON.stringify(value, null, 2) : text());
 }
 
-/** Reads a whole number of an option. @throws InvalidArgumentError for anything else, and below `least` */
+/** Reads a whole number of an option. @throws InvalidArgumentError for anything else, and outside `least` to `most` */
 export function wholeFrom(least: number, most = Infinity): (text: string) => number {
   return (text) => {
     const value = Number(text);

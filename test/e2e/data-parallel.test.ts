@@ -152,9 +152,7 @@ if (any !== undefined) {
     t.is(start.code, 2, start.err);
     t.regex(start.err, /rank 1 would start from something else than the others.*ESP_RANKS_START/);
   });
-}
 
-if (any !== undefined) {
   test.serial('one rank’s fault rolls all back to the last checkpoint, and they go on as one', async (t) => {
     const cwd = ranksFolder(t);
     const policy = 'plugins.health={non_finite: {gradients: rollback, weights: rollback, loss: rollback}}';

@@ -75,11 +75,12 @@ inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_str
 
 /** Asks for the lines that a tile's epilogue reads, and for those it writes, before it is multiplied. */
 inline void prefetch_tile(const float* c, int64_t row_stride, int64_t rows, const Epilogue& epilogue) {
-  const float* const all[] = {epilogue.accumulate || epilogue.is_far ? c : nullptr, epilogue.residual, epilogue.gelu_slope_at};
-  for (const float* read : all) {
-    if (read == nullptr) continue;
+  const float* const result = epilogue.accumulate || epilogue.is_far ? c : nullptr;
+  const float* const all[] = {result, epilogue.residual, epilogue.gelu_slope_at};
+  for (const float* matrix : all) {
+    if (matrix == nullptr) continue;
     for (int64_t i = 0; i < rows; i++)
-      for (int v = 0; v < NV; v++) ask_for(read + i * row_stride + v * W);
+      for (int v = 0; v < NV; v++) ask_for(matrix + i * row_stride + v * W);
   }
 }
 
