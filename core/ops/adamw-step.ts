@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { at, numbered, runKernelForAll, type Attributes, type Op } from './kernel.js';
+import { at, numbered, present, runKernelForAll, type Attributes, type Op } from './kernel.js';
 
 export interface AdamWSettings {
   learningRate: number;
@@ -46,34 +46,53 @@ export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamW
   }));
 }
 
-/** Inputs are all parameters, then all gradients, all means, all mean squares; outputs the same but the gradients. */
+/**
+ * Inputs of the step are all parameters, then all gradients, all means, all mean squares; outputs the same but the
+ * gradients. What changes from step to step reaches the update of one parameter as scalars: an engine can compile it.
+ */
 export const adamwStepOp: Op = {
   kernels: [
     {
       name: 'EspalierAdamWStep',
       compute: (inputs, attributes) => {
         const groups = inputs.groups(4);
+        const scalars = scalarsOf(attributes);
+        const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
+        const fixed = { beta1, beta2, epsilon: attributes.number('epsilon') };
         const updated = attributes.numbers('weightDecays').map((weightDecay, index) => {
-          const tensors = groups.map((group) => at(group, index));
-          return tf.tidy(() => update(tensors, weightDecay, attributes));
+          const [parameter, gradient, expAvg, expAvgSq] = groups.map((group) => at(group, index));
+          const decay = tf.scalar(1 - attributes.number('learningRate') * weightDecay);
+          const tensors = present({ parameter, gradient, expAvg, expAvgSq, decay });
+          return runKernelForAll('EspalierAdamWUpdate', { ...tensors, ...scalars }, fixed);
         });
         return [0, 1, 2].flatMap((which) => updated.map((tensors) => at(tensors, which)));
+      },
+    },
+    {
+      name: 'EspalierAdamWUpdate',
+      compute: (inputs, attributes) => {
+        const gradient = inputs.get('gradient');
+        const mean = tf.mul(inputs.get('expAvg'), attributes.number('beta1'));
+        const expAvg = tf.add(mean, tf.mul(gradient, inputs.get('gradientShare')));
+        const meanSquare = tf.mul(inputs.get('expAvgSq'), attributes.number('beta2'));
+        const expAvgSq = tf.add(meanSquare, tf.mul(tf.square(gradient), inputs.get('squareShare')));
+        const deviation = tf.mul(tf.sqrt(expAvgSq), inputs.get('deviationScale'));
+        const direction = tf.div(expAvg, tf.add(deviation, attributes.number('epsilon')));
+        const decayed = tf.mul(inputs.get('parameter'), inputs.get('decay'));
+        return [tf.sub(decayed, tf.mul(direction, inputs.get('rate'))), expAvg, expAvgSq];
       },
     },
   ],
   gradients: [],
 };
 
-/** @param tensors a weight, its gradient, its mean and its mean square */
-function update(tensors: readonly tf.Tensor[], weightDecay: number, attributes: Attributes): tf.Tensor[] {
+function scalarsOf(attributes: Attributes): tf.NamedTensorMap {
   const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
-  const [step, rate] = [attributes.number('step'), attributes.number('learningRate')];
-  const [parameter, mean, meanSquare] = [at(tensors, 0), at(tensors, 2), at(tensors, 3)];
-  const [gradient, scale] = [at(tensors, 1), attributes.number('gradientScale')];
-  const expAvg = tf.add(tf.mul(mean, beta1), tf.mul(gradient, (1 - beta1) * scale));
-  const expAvgSq = tf.add(tf.mul(meanSquare, beta2), tf.mul(tf.square(gradient), (1 - beta2) * scale ** 2));
-  const deviation = tf.mul(tf.sqrt(expAvgSq), 1 / Math.sqrt(1 - beta2 ** step));
-  const change = tf.mul(tf.div(expAvg, tf.add(deviation, attributes.number('epsilon'))), rate / (1 - beta1 ** step));
-  const decayed = weightDecay === 0 ? parameter : tf.mul(parameter, 1 - rate * weightDecay);
-  return [tf.sub(decayed, change), expAvg, expAvgSq];
+  const [step, scale] = [attributes.number('step'), attributes.number('gradientScale')];
+  return {
+    gradientShare: tf.scalar((1 - beta1) * scale),
+    squareShare: tf.scalar((1 - beta2) * scale ** 2),
+    deviationScale: tf.scalar(1 / Math.sqrt(1 - beta2 ** step)),
+    rate: tf.scalar(attributes.number('learningRate') / (1 - beta1 ** step)),
+  };
 }

@@ -41,7 +41,8 @@ export const causalAttentionOp: Op = {
         const heads = attributes.number('heads');
         const { q, k, v } = split(inputs.get('qkv'), heads);
         const dy = splitHeads(inputs.get('dy'), heads);
-        const weights = tf.softmax(maskedScores(q, k));
+        const logSum = tf.reshape(inputs.get('logSum'), [at(q.shape, 0), heads, at(q.shape, 2), 1]);
+        const weights = tf.exp(tf.sub(maskedScores(q, k), logSum));
         const factors = weightFactors(weights, attributes);
         const dropped = factors === undefined ? weights : tf.mul(weights, factors);
         const dDropped = tf.matMul(dy, v, false, true);

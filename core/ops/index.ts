@@ -6,7 +6,7 @@ export { embedding } from './embedding.js';
 export { gelu } from './gelu.js';
 export { geluLinear } from './gelu-linear.js';
 export { globalNorm } from './global-norm.js';
-export { Attributes, KernelInputs } from './kernel.js';
+export { Attributes, KernelInputs, type CompositeKernel } from './kernel.js';
 export { layerNorm } from './layer-norm.js';
 export { linear, type LinearOptions } from './linear.js';
 export { rotary, rotaryAngles, type RotaryAngles } from './rotary.js';

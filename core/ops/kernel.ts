@@ -30,7 +30,14 @@ export class KernelInputs {
 
   /** In the order they were given; those that are named by their number in that of their numbers. */
   all(): tf.Tensor[] {
-    return Object.values(this.tensors).filter((tensor): tensor is tf.Tensor => tensor instanceof tf.Tensor);
+    return this.named().map(([, tensor]) => tensor);
+  }
+
+  /** The same with their names. */
+  named(): [name: string, tensor: tf.Tensor][] {
+    return Object.entries(this.tensors).flatMap(([name, tensor]) =>
+      tensor instanceof tf.Tensor ? [[name, tensor] satisfies [string, tf.Tensor]] : [],
+    );
   }
 
   /** All of them in so many groups of one size. */
@@ -59,6 +66,11 @@ export class Attributes {
   numbers(name: string): number[] {
     const value = this.values[name];
     return (Array.isArray(value) ? value : [value]).filter((element) => typeof element === 'number');
+  }
+
+  /** The same text for the same values in the same order. */
+  toString(): string {
+    return JSON.stringify(this.values);
   }
 }
 

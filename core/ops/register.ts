@@ -32,13 +32,17 @@ const ops: readonly Op[] = [
 /**
  * Makes the operations of `core/ops` work on a tfjs backend. Kernels that the engine registered
  * under the same names stay: it registers its faster ones first. Calling it again changes nothing.
+ * @param adapt what the engine runs in a composite kernel's place, such as a compiled form of it
  */
-export function registerOps(backendName: string): void {
+export function registerOps(
+  backendName: string,
+  adapt: (kernel: CompositeKernel) => CompositeKernel = (kernel) => kernel,
+): void {
   for (const gradient of glueGradients) registerGradient(gradient);
   for (const { kernels, gradients } of ops) {
     for (const gradient of gradients) registerGradient(gradient);
     for (const kernel of kernels) {
-      if (!isRegistered(kernel.name, backendName)) registerComposite(kernel, backendName);
+      if (!isRegistered(kernel.name, backendName)) registerComposite(adapt(kernel), backendName);
     }
   }
 }

@@ -30,9 +30,9 @@ export const softmaxCrossEntropyOp: Op = {
         const logits = inputs.get('logits');
         const rows = asRows(logits);
         const { oneHot, counted } = targetsOf(inputs.get('targets'), lastSize(rows));
-        const softmax = tf.exp(tf.sub(rows, tf.expandDims(inputs.get('logSum'), 1)));
+        const softmax = tf.exp(tf.sub(rows, tf.reshape(inputs.get('logSum'), [-1, 1])));
         const share = tf.mul(counted, tf.div(inputs.get('dy'), countOf(counted)));
-        return tf.reshape(tf.mul(tf.sub(softmax, oneHot), tf.expandDims(share, 1)), logits.shape);
+        return tf.reshape(tf.mul(tf.sub(softmax, oneHot), tf.reshape(share, [-1, 1])), logits.shape);
       },
     },
   ],

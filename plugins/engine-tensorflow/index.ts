@@ -15,6 +15,7 @@ import {
   type InstallRequest,
 } from '../../core/index.js';
 import { checkCopy } from './check.js';
+import { compiler } from './compile.js';
 import { findCopies } from './copies.js';
 import { installTensorflow } from './install.js';
 import { loadBackend, type LoadedTensorflow, type Manner } from './load.js';
@@ -27,6 +28,12 @@ const options = z
       .optional()
       .describe(
         'threads of one operation; as many as this process may use when not given; the first run of a process decides',
+      ),
+    compile: z
+      .boolean()
+      .default(true)
+      .describe(
+        'compile chains of operations of a training step with XLA, on a CPU; each shape of the data takes some seconds once; the first run of a process decides',
       ),
   })
   .meta({ resume: 'warn' });
@@ -62,12 +69,14 @@ export default class TensorflowEngine implements Engine {
   readonly precisions = ['f32', 'bf16'] as const;
 
   readonly #manner: Manner;
+  readonly #compiles: boolean;
   #loaded: LoadedTensorflow | undefined;
 
   constructor(
     @inject(PluginConfig) config: z.output<typeof options>,
     @inject(RunConfig) { precision }: Pick<RunConfig, 'precision'>,
   ) {
+    this.#compiles = config.compile;
     this.#manner = {
       threads: config.threads ?? availableParallelism(),
       precision: precision === 'bf16' ? 'bf16' : 'f32',
@@ -84,7 +93,8 @@ export default class TensorflowEngine implements Engine {
   @On('run:setup')
   async setUp(): Promise<void> {
     this.#loaded = await loadFirst(this.#manner);
-    registerOps(this.backend);
+    const { gpu, backend } = this.#loaded;
+    registerOps(this.backend, this.#compiles && !gpu ? compiler(backend) : undefined);
   }
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { EspalierError } from '../../core/index.js';
+import { recording, type Binding, type NodeBackend, type RecordingBackend } from './backend.js';
 import type { TensorflowCopy } from './copies.js';
 
 const BACKEND = 'tensorflow';
@@ -21,15 +22,11 @@ export interface LoadedTensorflow {
   readonly version: string;
   readonly gpu: boolean;
   readonly source: string;
-}
-
-interface Binding {
-  readonly TF_Version: string;
-  isUsingGpuDevice(): boolean;
+  readonly backend: RecordingBackend;
 }
 
 interface BackendModule {
-  readonly NodeJSKernelBackend: new (binding: Binding, packageName: string) => tf.KernelBackend;
+  readonly NodeJSKernelBackend: new (binding: Binding, packageName: string) => NodeBackend;
 }
 
 /** What this process has loaded: the library stays until the process ends. */
@@ -75,8 +72,9 @@ function load(copy: TensorflowCopy, { threads, precision }: Manner): LoadedTenso
       `another part of this process loaded ${copy.packageName} with a tfjs-core of its own: two copies cannot share tensors`,
     );
   }
-  tf.registerBackend(BACKEND, () => new NodeJSKernelBackend(binding, copy.packageName), PRIORITY);
-  return { precision, version: binding.TF_Version, gpu: binding.isUsingGpuDevice(), source: copy.source };
+  const backend = new (recording(NodeJSKernelBackend))(binding, copy.packageName);
+  tf.registerBackend(BACKEND, () => backend, PRIORITY);
+  return { precision, version: binding.TF_Version, gpu: binding.isUsingGpuDevice(), source: copy.source, backend };
 }
 
 /**

@@ -1,8 +1,12 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
+import { gelu } from '../../core/index.js';
 import { installFolder, isInstalled } from '../../plugins/engine-tensorflow/cache.js';
 import TensorflowEngine from '../../plugins/engine-tensorflow/index.js';
+import { assertClose } from '../core/ops/compare.js';
 import { emptyFolder } from '../e2e/command.js';
 
 const { works, why } = await TensorflowEngine.probe();
@@ -13,7 +17,7 @@ test.before(async (t) => {
     t.log(`skipped: ${why ?? ''}`);
     return;
   }
-  await new TensorflowEngine({}, { precision: 'auto' }).setUp();
+  await new TensorflowEngine({ compile: true }, { precision: 'auto' }).setUp();
 });
 
 test.serial('the folder follows ESPALIER_CACHE, and an empty one holds no copy', (t) => {
@@ -50,16 +54,58 @@ run('rows that are scattered to one place add up', (t) => {
 });
 
 run('a second run in the process goes on with what is loaded', async (t) => {
-  const second = new TensorflowEngine({ threads: 1 }, { precision: 'f32' });
+  const second = new TensorflowEngine({ threads: 1, compile: true }, { precision: 'f32' });
   await second.setUp();
   t.regex(second.description, /^TensorFlow \d+\.\d+\S*, f32, /);
   t.deepEqual(valuesOf(tf.add(tf.tensor1d([1, 2]), 1)), [2, 3]);
 });
 
 run('a second run in the process cannot change the precision', async (t) => {
-  const other = new TensorflowEngine({}, { precision: 'bf16' });
+  const other = new TensorflowEngine({ compile: true }, { precision: 'bf16' });
   await t.throwsAsync(() => other.setUp(), { message: /computes in f32 in this process.* another process for bf16/ });
 });
+
+run('a step’s kernels are compiled once for each shape, those of generation are not', (t) => {
+  const [x, wider] = [tf.randomNormal([3, 8], 0, 1, 'float32', 1), tf.randomNormal([3, 9], 0, 1, 'float32', 1)];
+  const gradient = (of: tf.Tensor): number[] => valuesOf(tf.grad((y: tf.Tensor) => gelu(y))(of));
+  const before = graphs();
+  t.is(valuesOf(gelu(x)).length, 24);
+  t.is(graphs(), before);
+  const first = gradient(x);
+  t.is(graphs(), before + 2);
+  t.deepEqual(gradient(x), first);
+  t.is(graphs(), before + 2);
+  gradient(wider);
+  t.is(graphs(), before + 4);
+});
+
+run('a graph that was recorded where two inputs were one tensor is not used where they are two', (t) => {
+  const kernel = (dy: tf.Tensor, x: tf.Tensor): Float32Array =>
+    tf.engine().runKernel<tf.Tensor>('EspalierGeluGrad', { dy, x }).dataSync<'float32'>();
+  const [x, dy] = [tf.tensor1d([-1, 0, 1, 2]), tf.tensor1d([4, 3, 2, 1])];
+  const slopes = kernel(tf.onesLike(x), x);
+  assertClose(kernel(x, x), tf.mul(slopes, x).dataSync<'float32'>(), 'one tensor');
+  assertClose(kernel(dy, x), tf.mul(slopes, dy).dataSync<'float32'>(), 'two');
+  t.pass();
+});
+
+run('no file is left of a graph', (t) => {
+  const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('espalier-graph-'));
+  const before = folders();
+  tf.grad((y: tf.Tensor) => gelu(y))(tf.ones([2, 77]));
+  t.deepEqual(folders(), before);
+});
+
+/** Graphs that TensorFlow has loaded. */
+function graphs(): number {
+  const backend: unknown = tf.backend();
+  if (!hasGraphs(backend)) throw new Error('not the tensorflow backend');
+  return backend.getNumOfSavedModels();
+}
+
+function hasGraphs(backend: unknown): backend is { getNumOfSavedModels(): number } {
+  return typeof backend === 'object' && backend !== null && 'getNumOfSavedModels' in backend;
+}
 
 function valuesOf(x: tf.Tensor): number[] {
   return [...x.dataSync()];

@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  EspalierError,
+  messageOf,
+  type Attributes,
+  type CompositeKernel,
+  type KernelInputs,
+} from '../../core/index.js';
+import type { RecordingBackend } from './backend.js';
+import { Graph, TAG } from './graph.js';
+
+/** Kernels that pass over large tensors several times when their operations are executed one by one. */
+const FORWARD = ['Gelu', 'GeluLinear', 'LayerNorm', 'CausalAttention', 'SoftmaxCrossEntropy'];
+const BACKWARD = [
+  'GeluGrad',
+  'GeluLinearInputGrad',
+  'GeluLinearWeightGrad',
+  'LayerNormGrad',
+  'CausalAttentionGrad',
+  'SoftmaxCrossEntropyGrad',
+  'AdamWUpdate',
+];
+
+/**
+ * Has TensorFlow compile composite kernels with XLA, which makes one pass of many operations: the operations are
+ * recorded in the first call with inputs of such shapes, and from then on run as a graph. What runs compiled hangs
+ * on the call alone, not on those before it, so that a run that is resumed computes the same bits: forward kernels
+ * are compiled for a gradient only, since generation calls them with a new shape for every token.
+ */
+export function compiler(backend: RecordingBackend): (kernel: CompositeKernel) => CompositeKernel {
+  const compiled = new Map<string, Run>();
+  return (kernel) => {
+    const isForward = FORWARD.some((name) => kernel.name === `Espalier${name}`);
+    if (!isForward && !BACKWARD.some((name) => kernel.name === `Espalier${name}`)) return kernel;
+    return {
+      name: kernel.name,
+      compute: (inputs, attributes) => {
+        const isFor = !isForward || tf.engine().state.gradientDepth > 0;
+        if (!isFor || isRandom(attributes) || backend.isRecording) return kernel.compute(inputs, attributes);
+        const signature = signatureOf(kernel, inputs, attributes);
+        const run = compiled.get(signature) ?? compile(backend, kernel, inputs, attributes);
+        compiled.set(signature, run);
+        return run(inputs.all());
+      },
+    };
+  };
+}
+
+type Run = (inputs: tf.Tensor[]) => tf.Tensor | tf.Tensor[];
+
+function compile(
+  backend: RecordingBackend,
+  kernel: CompositeKernel,
+  inputs: KernelInputs,
+  attributes: Attributes,
+): Run {
+  const graph = new Graph(backend);
+  const places = inputs.all().map((input) => ({ name: graph.input(input) }));
+  const [names, isList] = tf.tidy(() => {
+    const answer = backend.record(
+      (executed) => graph.add(executed),
+      () => kernel.compute(inputs, attributes),
+    );
+    return [[answer].flat().map((output) => graph.nameOf(output)), Array.isArray(answer)];
+  });
+  const model = load(backend, graph, kernel);
+  return (tensors) => {
+    const outputs = backend.runSavedModel(model, tensors, places, names);
+    return isList ? outputs : (outputs[0] ?? outputs);
+  };
+}
+
+/**
+ * TensorFlow takes a graph from a file.
+ * @throws EspalierError when it does not
+ */
+function load(backend: RecordingBackend, graph: Graph, kernel: CompositeKernel): number {
+  const folder = mkdtempSync(path.join(tmpdir(), 'espalier-graph-'));
+  try {
+    writeFileSync(path.join(folder, 'saved_model.pb'), graph.encode());
+    return backend.loadSavedModelMetaGraph(folder, TAG);
+  } catch (error) {
+    const way = 'set engine.compile: false to go without';
+    throw new EspalierError(
+      'ESP_ENGINE',
+      `TensorFlow does not take the graph of ${kernel.name}, ${way}: ${messageOf(error)}`,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A mask is drawn anew for every call. */
+function isRandom(attributes: Attributes): boolean {
+  return attributes.numbers('rate').some((rate) => rate > 0);
+}
+
+/** What a graph is made for: also which inputs are one tensor, since they have one place in it. */
+function signatureOf(kernel: CompositeKernel, inputs: KernelInputs, attributes: Attributes): string {
+  const all = inputs.all();
+  const each = inputs.named().map(([name, { dataId, dtype, shape }]) => {
+    const first = all.findIndex((other) => other.dataId === dataId);
+    return `${name}:${dtype}[${String(shape)}]=${String(first)}`;
+  });
+  return [kernel.name, String(attributes), ...each].join(' ');
+}
