@@ -167,7 +167,7 @@ export const lifecycle: Record<EventName, EventDescription> = {
     mayReplace: ['requests'],
   },
   'evaluation:due': {
-    when: 'at the boundary between iterations, when a plugin asked for an evaluation',
+    when: 'at the boundary between iterations, when a plugin asked for an evaluation; in a run that is stopped, before the first iteration of the one that goes on from it',
     payload: { iteration: 'iterations done' },
     mayReplace: [],
   },
@@ -177,7 +177,7 @@ export const lifecycle: Record<EventName, EventDescription> = {
     mayReplace: [],
   },
   'evaluation:end': {
-    when: 'after the losses are estimated',
+    when: 'after the losses are estimated; not where a stop cut that short: the run that goes on begins with the whole evaluation',
     payload: { iteration: 'iterations done', losses: 'mean loss of `train` and `val`, nats' },
     mayReplace: [],
   },

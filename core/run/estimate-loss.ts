@@ -6,7 +6,7 @@ import { evaluationOfRank, rowsOfRank } from '../data/rank-rows.js';
 import { windowsAt, windowsIn } from '../data/windows.js';
 
 /**
- * Mean loss in nats over `iters` evaluation batches of a split, dropout off.
+ * Mean loss in nats over `iters` evaluation batches of a split, dropout off; NaN when it was stopped.
  * @param shape of one rank's batches
  * @param stop asked before each batch
  * @param ranks among which the rows of each batch are divided: the mean over ranks of what each gets is the loss
@@ -21,12 +21,11 @@ export function estimateLoss(
   ranks: Ranks = oneRank,
 ): number {
   let sum = 0;
-  let count = 0;
-  while (count < iters && !(count > 0 && stop())) {
-    sum += batchLoss(model, evaluationOfRank(batches, ranks, split, count, shape));
-    count++;
+  for (let index = 0; index < iters; index++) {
+    if (stop()) return NaN;
+    sum += batchLoss(model, evaluationOfRank(batches, ranks, split, index, shape));
   }
-  return sum / count;
+  return sum / iters;
 }
 
 /**

@@ -44,7 +44,7 @@ export interface LoopParts {
 /** Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events. */
 export async function trainLoop(parts: LoopParts): Promise<void> {
   const { config, control, state } = parts;
-  await settle(parts);
+  await boundary(parts);
   const unfinished = (): boolean => state.iteration < config.max_iters && !control.stopping;
   do {
     while (unfinished()) {
@@ -140,14 +140,20 @@ export function microBatches(
   };
 }
 
-/** Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. */
+/**
+ * Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. A run that is
+ * stopped leaves the evaluation to the one that goes on from it, which makes it whole.
+ */
 async function boundary(parts: LoopParts): Promise<void> {
   const { bus, control, state, snapshot, sections } = parts;
   await nextTurn();
   await settle(parts);
-  if (control.takeEvaluation()) {
+  if (control.takeEvaluation()) state.owesEvaluation = true;
+  if (state.owesEvaluation && !control.stopping) {
+    state.owesEvaluation = false;
     await sections.measure('evaluation', () => bus.dispatch('evaluation:due', { iteration: state.iteration }));
     await settle(parts);
+    if (control.takeEvaluation()) state.owesEvaluation = true;
   }
   const kinds = control.takeCheckpoints();
   if (kinds.length === 0) return;

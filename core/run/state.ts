@@ -6,6 +6,8 @@ export interface RunSnapshot {
   tokens: number;
   /** Lowest validation loss so far, in nats; null before the first evaluation. */
   bestValLoss: number | null;
+  /** An evaluation was asked for and is still to be made, since the run was stopped before or in the middle of it. */
+  owesEvaluation: boolean;
 }
 
 /** The run's position, as plugins see it. */
@@ -15,14 +17,17 @@ export class RunState implements RunSnapshot {
   iteration = 0;
   tokens = 0;
   bestValLoss: number | null = null;
+  owesEvaluation = false;
 
   snapshot(): RunSnapshot {
-    return { iteration: this.iteration, tokens: this.tokens, bestValLoss: this.bestValLoss };
+    const { iteration, tokens, bestValLoss, owesEvaluation } = this;
+    return { iteration, tokens, bestValLoss, owesEvaluation };
   }
 
   restore(from: RunSnapshot): void {
     this.iteration = from.iteration;
     this.tokens = from.tokens;
     this.bestValLoss = from.bestValLoss;
+    this.owesEvaluation = from.owesEvaluation;
   }
 }

@@ -6,6 +6,7 @@ import {
   EventBus,
   fullLoss,
   inject,
+  Logger,
   Model,
   On,
   Plugin,
@@ -52,6 +53,7 @@ export default class Evaluation {
     @inject(BatchSource) private readonly batches: BatchSource,
     @inject(Dataset) private readonly data: Dataset,
     @inject(Ranks) private readonly ranks: Ranks,
+    @inject(Logger) private readonly log: Logger,
     @inject(Tunables) tunables: Tunables,
   ) {
     this.#interval = tunables.define('eval_interval', config.interval, { least: 0, whole: true });
@@ -59,8 +61,8 @@ export default class Evaluation {
   }
 
   @On('run:start')
-  async atStart({ state }: RunStart): Promise<void> {
-    if (this.config.at_start) await this.evaluate({ iteration: state.iteration });
+  async atStart({ state, resumedFrom }: RunStart): Promise<void> {
+    if (this.config.at_start && resumedFrom === undefined) await this.evaluate({ iteration: state.iteration });
   }
 
   @On('iteration:end')
@@ -74,7 +76,8 @@ export default class Evaluation {
   async evaluate({ iteration }: EvaluationDue): Promise<void> {
     await this.bus.dispatch('evaluation:start', { iteration });
     const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
-    const stop = (): boolean => this.control.stopReasons.length > 0;
+    const seen = { stop: false };
+    const stop = (): boolean => (seen.stop ||= this.control.stopReasons.length > 0);
     const iters = this.#iters.value;
     const estimated = (split: Split): number =>
       estimateLoss(this.model, this.batches, split, iters, shape, stop, this.ranks);
@@ -82,7 +85,12 @@ export default class Evaluation {
     const ownVal = this.config.full
       ? fullLoss(this.model, this.data.split('val'), shape, this.ranks)
       : estimated('val');
-    const [train = NaN, val = NaN] = await this.ranks.average([ownTrain, ownVal]);
+    const [train = NaN, val = NaN, cut = NaN] = await this.ranks.average([ownTrain, ownVal, seen.stop ? 1 : 0]);
+    if (cut > 0) {
+      this.log.info(`evaluation at iteration ${String(iteration)} cut short: it is made when the run goes on`);
+      this.control.requestEvaluation();
+      return;
+    }
     await this.bus.dispatch('metrics', { iteration, values: { 'eval/train_loss': train, 'val/loss': val } });
     await this.bus.dispatch('evaluation:end', { iteration, losses: { train, val } });
   }

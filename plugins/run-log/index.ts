@@ -31,6 +31,11 @@ import { configLines, headerLines, logLines, metricLines, stepLine } from './lin
 
 /** Lines of these have an iteration: those after a checkpoint are written again by a run that goes on from it. */
 const BY_ITERATION = ['metrics.jsonl', 'timings.jsonl'] as const;
+type IterationFile = (typeof BY_ITERATION)[number];
+/** Lines of one iteration, by file. */
+type LineCounts = Readonly<Record<IterationFile, number>>;
+const NO_LINES: LineCounts = { 'metrics.jsonl': 0, 'timings.jsonl': 0 };
+const stateSchema = z.strictObject({ 'metrics.jsonl': z.int(), 'timings.jsonl': z.int() });
 const FILES = [...BY_ITERATION, 'events.jsonl', 'run.log'] as const;
 type FileName = (typeof FILES)[number];
 
@@ -54,6 +59,10 @@ export default class RunLog {
   #stopListening: () => void = () => undefined;
   /** The last iteration, until its line is written. */
   #step: IterationEnd | undefined;
+  /** How many lines the iteration that was written of last has. */
+  #written = { iteration: -1, lines: NO_LINES };
+  /** What the checkpoint's own iteration had, where its evaluation was still to come. */
+  #before: LineCounts | undefined;
 
   constructor(
     @inject(Logger) private readonly log: Logger,
@@ -74,6 +83,7 @@ export default class RunLog {
   @On('run:start')
   start({ state, maxIters, resumedFrom }: RunStart): void {
     this.#goOnAt(resumedFrom === undefined ? 0 : state.iteration, resumedFrom !== undefined);
+    if (this.#before !== undefined) this.#written = { iteration: state.iteration, lines: this.#before };
     this.#stopListening = this.log.addSink((level, text) => {
       this.#logged(level, text);
     });
@@ -99,9 +109,11 @@ export default class RunLog {
   metrics({ iteration, values, tokens = this.runState.tokens }: Metrics): void {
     for (const name of Object.keys(values)) this.#describe(name);
     const { exact, clock } = this.names.split(values);
-    const write = (file: FileName, part: Record<string, number>): void => {
+    const write = (file: IterationFile, part: Record<string, number>): void => {
       if (Object.keys(part).length === 0) return;
       this.#append(file, JSON.stringify({ iter: iteration, tokens, ...part }));
+      const lines = this.#linesOf(iteration);
+      this.#written = { iteration, lines: { ...lines, [file]: lines[file] + 1 } };
     };
     write('metrics.jsonl', exact);
     write('timings.jsonl', clock);
@@ -165,6 +177,15 @@ export default class RunLog {
     this.#event('run:end', { status, reasons, iteration: state.iteration });
   }
 
+  /** Nothing but where an evaluation is still to come: the plugin can be turned on and off at a resume. */
+  state(): LineCounts | undefined {
+    return this.runState.owesEvaluation ? this.#linesOf(this.runState.iteration) : undefined;
+  }
+
+  restore(state: unknown): void {
+    this.#before = state === undefined ? undefined : stateSchema.parse(state);
+  }
+
   async dispose(): Promise<void> {
     this.#stopListening();
     await Promise.all([...this.#files.values()].map((file) => file.close()));
@@ -175,10 +196,24 @@ export default class RunLog {
     const at = (name: string): string => path.join(this.folder.path, name);
     try {
       if (!keep) for (const name of FILES) rmSync(at(name), { force: true });
-      else for (const name of BY_ITERATION) keepLines(at(name), (line) => iterationOf(line) <= iteration);
+      else for (const name of BY_ITERATION) keepLines(at(name), this.#isUpTo(iteration, name));
     } catch {
       // What is wrong with a file is told of when its first line is written.
     }
+  }
+
+  /** Of the iteration itself, an evaluation that is still to come may have left lines before its process was killed. */
+  #isUpTo(iteration: number, name: IterationFile): (line: string) => boolean {
+    const most = this.#before?.[name] ?? Infinity;
+    let found = 0;
+    return (line) => {
+      const at = iterationOf(line);
+      return at < iteration || (at === iteration && found++ < most);
+    };
+  }
+
+  #linesOf(iteration: number): LineCounts {
+    return this.#written.iteration === iteration ? this.#written.lines : NO_LINES;
   }
 
   /** Whoever reads the files later knows what the numbers are, a plugin's from elsewhere too. */

@@ -196,7 +196,7 @@ export default class ScalingSchedule implements ScheduleCheck {
       this.bus.off('evaluation:end', tell);
       this.#reevaluating = false;
     }
-    await this.#tell(entry, iteration, 'reevaluation', `val loss ${loss}`);
+    if (loss !== '') await this.#tell(entry, iteration, 'reevaluation', `val loss ${loss}`);
   }
 
   async #tell(

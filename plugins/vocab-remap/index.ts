@@ -10,7 +10,6 @@ import {
   Plugin,
   PluginConfig,
   RunConfig,
-  RunControl,
   ShrunkenVocabulary,
   type Bindings,
   type EvaluationEnd,
@@ -38,7 +37,6 @@ export default class VocabRemap {
     @inject(BatchSource) private readonly batches: BatchSource,
     @inject(Model) private readonly model: Model,
     @inject(RunConfig) private readonly run: RunConfig,
-    @inject(RunControl) private readonly control: RunControl,
     @inject(EventBus) private readonly bus: EventBus,
     @inject(Logger) private readonly log: Logger,
   ) {}
@@ -54,9 +52,7 @@ export default class VocabRemap {
     if (this.config.accuracy_iters === 0) return;
     const counts = { right: 0, of: 0 };
     const isKept = this.#kept();
-    for (let i = 0; i < this.config.accuracy_iters && !(i > 0 && this.control.stopReasons.length > 0); i++) {
-      this.#countRight(i, isKept, counts);
-    }
+    for (let i = 0; i < this.config.accuracy_iters; i++) this.#countRight(i, isKept, counts);
     if (counts.of === 0) return;
     const accuracy = counts.right / counts.of;
     this.log.info(`validation accuracy over the kept tokens ${(100 * accuracy).toFixed(2)} %`);

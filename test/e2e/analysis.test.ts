@@ -127,13 +127,15 @@ test('an analysis that would cost the run too much is skipped, which is said onc
     'plugins.evaluation.interval=4',
     'plugins.analysis={interval: 1, max_cost: 1e-5, wait_seconds: 240}',
   );
-  // Slow iterations: the thread is done with the first before the next is due.
+  // Slow iterations after the first: the thread is done with it before the next is due, on a busy machine too.
   const slow = set('plugins={"./slow.mjs": {}}');
   writeFileSync(
     path.join(folder, 'slow.mjs'),
     `import { On, Plugin } from 'espalier';
 export default class Slow {
-  async wait() { await new Promise((done) => setTimeout(done, 500)); }
+  async wait({ iteration }) {
+    if (iteration >= 4 && iteration < 8) await new Promise((done) => setTimeout(done, 2500));
+  }
 }
 Plugin({ name: 'slow', summary: 'waits' })(Slow);
 On('iteration:end')(Slow.prototype, 'wait');

@@ -19,6 +19,7 @@ const MOMENTS = [
   'gradients:ready',
   'step:ready',
   'iteration:end',
+  'evaluation:start',
   'evaluation:end',
   'checkpoint:due',
 ];
@@ -97,7 +98,7 @@ async function sameThough(
     'model={n_layer: 1, n_head: 2, n_embd: 16, block_size: 16, dropout: 0.1}',
     `train={max_iters: ${iterations}, batch_size: 2, gradient_accumulation_steps: 2}`,
     `lr={decay_iters: ${iterations}}`,
-    'plugins={evaluation: {interval: 10, iters: 1}, checkpoint: {interval: 3}, training-metrics: {interval: 1}, run-log: {}, progress: false, batch-digest: {}, "./fault.ts": {}}',
+    'plugins={evaluation: {interval: 10, iters: 3}, checkpoint: {interval: 3}, training-metrics: {interval: 1}, run-log: {}, progress: false, batch-digest: {}, "./fault.ts": {}}',
     ...settings,
   ];
   const whole = await train(cwd, [...common, 'run.dir=whole'], {});

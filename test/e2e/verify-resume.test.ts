@@ -2,8 +2,11 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
+import { probeEngines, shortName } from '../../core/run/engine.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { emptyFolder, espalier } from './command.js';
+
+const installed = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
 
 const small = [
   'data={text: text.txt}',
@@ -37,6 +40,15 @@ for (const preset of ['debug', 'char-small', 'char-base', 'gpt2']) {
     }
     t.regex(out, /the same run, bit for bit/);
     t.regex(out, /same engine, number of threads, precision/);
+  });
+}
+
+for (const engine of installed) {
+  test(`stopped where an evaluation is due, engine ${engine}: the same`, async (t) => {
+    const settings = set(...small, `engine=${engine}`);
+    const { code, out, err } = await espalier(textFolder(t), 'verify-resume', '-p', 'debug', '-n', '4', ...settings);
+    t.is(code, 0, out + err);
+    t.regex(out, /the same run, bit for bit/);
   });
 }
 
