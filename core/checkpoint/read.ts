@@ -17,7 +17,12 @@ const manifestSchema = z.object({
 
 const shared = {
   espalier: z.string(),
-  run: z.object({ iteration: z.int().min(0), tokens: z.int().min(0), bestValLoss: z.number().nullable(), owesEvaluation: z.boolean().default(false) }),
+  run: z.object({
+    iteration: z.int().min(0),
+    tokens: z.int().min(0),
+    bestValLoss: z.number().nullable(),
+    owesEvaluation: z.boolean().default(false),
+  }),
   random: z.record(z.string(), z.int().min(0)),
   seed: z.int(),
   tokenizer: z.looseObject({ tokenizer: z.string() }).nullable(),
