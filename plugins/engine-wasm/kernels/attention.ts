@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { dropoutFactors, type Attributes } from '../../../core/index.js';
-import { type Heap, type HeapKernel } from './heap.js';
+import { copyRows, type Heap, type HeapKernel } from './heap.js';
 
 /**
  * Attention head by head: each product goes to the backend's fast path, which takes two-dimensional
@@ -41,7 +41,8 @@ function forward(qkv: TensorInfo, attributes: Attributes, heap: Heap): TensorInf
     softmaxRows(heap.floats(weights), heap.floats(logSum).subarray(head * time, (head + 1) * time), scale);
     if (factors !== undefined) multiply(heap.floats(weights), factors, head * time * time);
     const attended = heap.product(weights, v);
-    scatter(heap.floats(attended), heap.floats(y), offsetOf(sizes, head, width), width, part);
+    const target = heap.floats(y).subarray(offsetOf(sizes, head, width));
+    copyRows(heap.floats(attended), part, target, width, { rows: time, length: part });
     for (const tensor of [q, k, v, weights, attended]) heap.free(tensor);
   }
   return [y, logSum];
@@ -76,7 +77,8 @@ function backward(dy: TensorInfo, qkv: TensorInfo, logSum: TensorInfo, attribute
     ];
     for (const [index, tensor] of gradients.entries()) {
       const { offset, stride } = part3(sizes, head, index);
-      scatter(heap.floats(tensor), heap.floats(gradient), offset, stride, part);
+      const target = heap.floats(gradient).subarray(offset);
+      copyRows(heap.floats(tensor), part, target, stride, { rows: time, length: part });
     }
     const scratch = [q, k, kTransposed, vTransposed, dyHere, scores, dScores, weightsTransposed, dScoresTransposed];
     for (const tensor of [...scratch, ...gradients]) heap.free(tensor);
@@ -165,11 +167,7 @@ function offsetOf({ heads, time, part }: Sizes, head: number, stride: number): n
 
 function gather(x: TensorInfo, at: { offset: number; stride: number }, { time, part }: Sizes, heap: Heap): TensorInfo {
   const y = heap.allocate([time, part]);
-  const [from, to] = [heap.floats(x), heap.floats(y)];
-  for (let row = 0; row < time; row++) {
-    const start = at.offset + row * at.stride;
-    for (let i = 0; i < part; i++) to[row * part + i] = from[start + i]!;
-  }
+  copyRows(heap.floats(x).subarray(at.offset), at.stride, heap.floats(y), part, { rows: time, length: part });
   return y;
 }
 
@@ -186,12 +184,6 @@ function gatherTransposed(
     for (let i = 0; i < part; i++) to[i * time + row] = from[start + i]!;
   }
   return y;
-}
-
-function scatter(from: Float32Array, to: Float32Array, offset: number, stride: number, part: number): void {
-  for (let row = 0, start = offset; row * part < from.length; row++, start += stride) {
-    for (let i = 0; i < part; i++) to[start + i] = from[row * part + i]!;
-  }
 }
 
 function multiply(x: Float32Array, factors: Float32Array, offset: number): void {

@@ -21,62 +21,72 @@ export const geluKernels: readonly HeapKernel[] = [
   },
 ];
 
-/** The normal distribution and density are read from tables within ± LIMIT; beyond, they are 0 or 1 to float32. */
+/** Beyond ± LIMIT, the GELU is x or 0 to float32. */
 const LIMIT = 6;
-const STEPS_PER_UNIT = 256;
+const STEPS_PER_UNIT = 64;
 const STEP = 1 / STEPS_PER_UNIT;
-const density = tabulate((x) => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI));
-const distribution = integrate();
+const TERMS = 4;
+const NODES = 2 * LIMIT * STEPS_PER_UNIT + 1;
+const { values, slopes } = tabulate();
 
 function forward(x: Float32Array, y: Float32Array): void {
   for (let i = 0; i < x.length; i++) {
     const value = x[i]!;
-    if (value > -LIMIT && value < LIMIT) {
-      const index = ((value + LIMIT) * STEPS_PER_UNIT + 0.5) | 0;
-      const beyond = value + LIMIT - index * STEP;
-      y[i] = value * distributionNear(index, value - beyond, beyond);
-    } else {
-      y[i] = value >= LIMIT ? value : value <= -LIMIT ? 0 : NaN;
-    }
+    if (value > -LIMIT && value < LIMIT) y[i] = near(values, value);
+    else y[i] = value >= LIMIT ? value : value <= -LIMIT ? 0 : NaN;
   }
 }
 
 function backward(dy: Float32Array, x: Float32Array, dx: Float32Array): void {
   for (let i = 0; i < x.length; i++) {
     const value = x[i]!;
-    if (value > -LIMIT && value < LIMIT) {
-      const index = ((value + LIMIT) * STEPS_PER_UNIT + 0.5) | 0;
-      const beyond = value + LIMIT - index * STEP;
-      const at = value - beyond;
-      // The density to second order: φ' = -x φ, φ'' = (x² - 1) φ.
-      const densityHere = density[index]! * (1 - beyond * (at - 0.5 * beyond * (at * at - 1)));
-      dx[i] = dy[i]! * (distributionNear(index, at, beyond) + value * densityHere);
-    } else {
-      dx[i] = value >= LIMIT ? dy[i]! : value <= -LIMIT ? 0 : NaN;
-    }
+    if (value > -LIMIT && value < LIMIT) dx[i] = dy[i]! * near(slopes, value);
+    else dx[i] = value >= LIMIT ? dy[i]! : value <= -LIMIT ? 0 : NaN;
   }
 }
 
-/** Taylor to third order around the nearest entry `at`: error below 1e-11. */
-function distributionNear(index: number, at: number, beyond: number): number {
-  const slope = density[index]!;
-  return distribution[index]! + beyond * slope * (1 - beyond * (0.5 * at - (beyond * (at * at - 1)) / 6));
+/** Taylor to third order around the nearest node: error below 1e-9. */
+function near(table: Float64Array, x: number): number {
+  const node = ((x + LIMIT) * STEPS_PER_UNIT + 0.5) | 0;
+  const beyond = x + LIMIT - node * STEP;
+  const at = node * TERMS;
+  return table[at]! + beyond * (table[at + 1]! + beyond * (table[at + 2]! + beyond * table[at + 3]!));
 }
 
-function tabulate(f: (x: number) => number): Float64Array {
-  return Float64Array.from({ length: 2 * LIMIT * STEPS_PER_UNIT + 1 }, (_, index) => f(index * STEP - LIMIT));
+/** Taylor coefficients of x Φ(x), and of its slope, at every node; φ' = -x φ. */
+function tabulate(): Record<'values' | 'slopes', Float64Array> {
+  const values = new Float64Array(NODES * TERMS);
+  const slopes = new Float64Array(NODES * TERMS);
+  for (const [node, distribution] of integrate().entries()) {
+    const x = node * STEP - LIMIT;
+    const density = densityAt(x);
+    const slope = distribution + x * density;
+    const [second, third] = [density * (2 - x * x), density * x * (x * x - 4)];
+    const fourth = density * (x * x * (7 - x * x) - 4);
+    values.set([x * distribution, slope, second / 2, third / 6], node * TERMS);
+    slopes.set([slope, second, third / 2, fourth / 6], node * TERMS);
+  }
+  return { values, slopes };
 }
 
-/** The distribution, from the density by Simpson's rule between entries, from the middle outwards. */
+/** Φ at every node, by Simpson's rule over eight parts of each step, from the middle outwards. */
 function integrate(): Float64Array {
-  const table = new Float64Array(density.length);
-  const middle = LIMIT * STEPS_PER_UNIT;
-  const midpoints = tabulate((x) => Math.exp(-0.5 * (x + STEP / 2) ** 2) / Math.sqrt(2 * Math.PI));
-  table[middle] = 0.5;
-  for (let i = middle; i < table.length - 1; i++) {
-    const area = ((density[i]! + 4 * midpoints[i]! + density[i + 1]!) * STEP) / 6;
-    table[i + 1] = table[i]! + area;
-    table[2 * middle - i - 1] = 1 - table[i + 1]!;
+  const [middle, parts] = [LIMIT * STEPS_PER_UNIT, 8];
+  const distribution = new Float64Array(NODES);
+  distribution[middle] = 0.5;
+  for (let node = middle; node < NODES - 1; node++) {
+    let sum = 0;
+    for (let part = 0; part < parts; part++) {
+      const x = (node + part / parts) * STEP - LIMIT;
+      const width = STEP / parts;
+      sum += ((densityAt(x) + 4 * densityAt(x + width / 2) + densityAt(x + width)) * width) / 6;
+    }
+    distribution[node + 1] = distribution[node]! + sum;
+    distribution[2 * middle - node - 1] = 1 - distribution[node + 1]!;
   }
-  return table;
+  return distribution;
+}
+
+function densityAt(x: number): number {
+  return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 }

@@ -56,8 +56,12 @@ export class Heap {
 
 /** The heap of the backend that a kernel was called with. */
 export function heapOf(backend: object): Heap {
-  if (!(backend instanceof BackendWasm)) throw new Error('the wasm kernels were called with another backend');
-  return new Heap(backend);
+  return new Heap(backendOf(backend));
+}
+
+export function backendOf(backend: object): BackendWasm {
+  if (backend instanceof BackendWasm) return backend;
+  throw new Error('the wasm kernels were called with another backend');
 }
 
 /** All axes but the last as one, and the last. */
@@ -66,6 +70,22 @@ export function sizes(shape: readonly number[]): [rows: number, columns: number]
   return [shape.slice(0, -1).reduce((product, size) => product * size, 1), columns];
 }
 
+/** Copies rows that stand a stride apart, within the backend's memory. */
+export function copyRows(
+  from: Float32Array,
+  fromStride: number,
+  to: Float32Array,
+  toStride: number,
+  { rows, length }: { rows: number; length: number },
+): void {
+  const memory = new Float32Array(from.buffer);
+  let [source, target] = [from.byteOffset / BYTES, to.byteOffset / BYTES];
+  for (let row = 0; row < rows; row++, source += fromStride, target += toStride) {
+    memory.copyWithin(target, source, source + length);
+  }
+}
+
+const BYTES = Float32Array.BYTES_PER_ELEMENT;
 const TILE = 16;
 
 function transposeInto(x: Float32Array, y: Float32Array, rows: number, columns: number): void {

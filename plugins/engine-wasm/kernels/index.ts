@@ -4,7 +4,7 @@ import { attentionKernels } from './attention.js';
 import { crossEntropyKernels } from './cross-entropy.js';
 import { embeddingKernels } from './embedding.js';
 import { geluKernels } from './gelu.js';
-import { heapOf } from './heap.js';
+import { backendOf, heapOf } from './heap.js';
 import { layerNormKernels } from './layer-norm.js';
 import { linearKernels } from './linear.js';
 import { rotaryKernels } from './rotary.js';
@@ -38,4 +38,21 @@ export function registerWasmKernels(): void {
         compute(new KernelInputs(inputs), new Attributes(attrs ?? {}), heapOf(backend)),
     });
   }
+  shareClones();
+}
+
+/** The backend's own clone copies; the other backends' share the memory, as its reshape does. */
+function shareClones(): void {
+  tf.unregisterKernel('Identity', 'wasm');
+  tf.registerKernel({
+    kernelName: 'Identity',
+    backendName: 'wasm',
+    kernelFunc: ({ inputs, backend }) => {
+      const { x } = inputs;
+      if (x === undefined) throw new Error('the kernel needs the input x');
+      const { dataId, dtype, shape } = x;
+      backendOf(backend).incRef(dataId);
+      return { dataId, dtype, shape };
+    },
+  });
 }

@@ -47,13 +47,13 @@ function productWith(x: TensorInfo, matrix: TensorInfo, transposed: boolean, hea
   return { ...y, shape: [...x.shape.slice(0, -1), sizes(y.shape)[1]] };
 }
 
-/** aᵀ · b of [rows, m] and [rows, n] → [m, n]; the narrower of the two is transposed. */
+/** aᵀ · b of [rows, m] and [rows, n] → [m, n]. The right operand is packed by one thread: it is the narrower one. */
 function innerProduct(a: TensorInfo, b: TensorInfo, heap: Heap): TensorInfo {
-  const aIsNarrower = sizes(a.shape)[1] <= sizes(b.shape)[1];
-  const left = heap.transpose(aIsNarrower ? a : b);
-  const product = heap.product(left, aIsNarrower ? b : a);
+  const aIsWider = sizes(a.shape)[1] >= sizes(b.shape)[1];
+  const left = heap.transpose(aIsWider ? a : b);
+  const product = heap.product(left, aIsWider ? b : a);
   heap.free(left);
-  if (aIsNarrower) return product;
+  if (aIsWider) return product;
   const turned = heap.transpose(product);
   heap.free(product);
   return turned;
