@@ -1,6 +1,7 @@
 export { accumulate } from './accumulate.js';
 export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors } from './adamw-step.js';
 export { causalAttention } from './causal-attention.js';
+export { shapesChange, withChangingShapes } from './changing-shapes.js';
 export { dropout, dropoutFactors, type DropoutMask } from './dropout.js';
 export { embedding } from './embedding.js';
 export { gelu } from './gelu.js';

@@ -1,6 +1,7 @@
 import type { Tokenizer } from '../contracts/data.js';
 import type { GenerateOptions, Model } from '../contracts/model.js';
 import { isUsageError } from '../errors.js';
+import { withChangingShapes } from '../ops/index.js';
 
 export interface TextChoices extends Pick<GenerateOptions, 'temperature' | 'topK' | 'random'> {
   /** What the model goes on from; a line break when not given, or the first token where the vocabulary has none. */
@@ -20,7 +21,8 @@ export function writeText(
   { prompt: given, tokens, temperature, topK, random }: TextChoices,
 ): { prompt: string; text: string } {
   const ids = given === undefined ? startOf(tokenizer) : [...tokenizer.encode(given)];
-  const written = model.generate(ids, { maxNewTokens: tokens, temperature, topK, random });
+  const options = { maxNewTokens: tokens, temperature, topK, random };
+  const written = withChangingShapes(() => model.generate(ids, options));
   const prompt = tokenizer.decode(ids);
   // Some tokenizers give tokens another text at the start than after others.
   const whole = tokenizer.decode([...ids, ...written]);

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import {
   EspalierError,
   messageOf,
+  shapesChange,
   type Attributes,
   type CompositeKernel,
   type KernelInputs,
@@ -13,33 +14,34 @@ import type { RecordingBackend } from './backend.js';
 import { Graph, TAG } from './graph.js';
 
 /** Kernels that pass over large tensors several times when their operations are executed one by one. */
-const FORWARD = ['Gelu', 'GeluLinear', 'LayerNorm', 'CausalAttention', 'SoftmaxCrossEntropy'];
-const BACKWARD = [
-  'GeluGrad',
-  'GeluLinearInputGrad',
-  'GeluLinearWeightGrad',
-  'LayerNormGrad',
-  'CausalAttentionGrad',
-  'SoftmaxCrossEntropyGrad',
-  'AdamWUpdate',
-];
+const COMPILED = new Set([
+  'EspalierGelu',
+  'EspalierGeluGrad',
+  'EspalierGeluLinear',
+  'EspalierGeluLinearInputGrad',
+  'EspalierGeluLinearWeightGrad',
+  'EspalierLayerNorm',
+  'EspalierLayerNormGrad',
+  'EspalierCausalAttention',
+  'EspalierCausalAttentionGrad',
+  'EspalierSoftmaxCrossEntropy',
+  'EspalierSoftmaxCrossEntropyGrad',
+  'EspalierAdamWUpdate',
+]);
 
 /**
  * Has TensorFlow compile composite kernels with XLA, which makes one pass of many operations: the operations are
  * recorded in the first call with inputs of such shapes, and from then on run as a graph. What runs compiled hangs
- * on the call alone, not on those before it, so that a run that is resumed computes the same bits: forward kernels
- * are compiled for a gradient only, since generation calls them with a new shape for every token.
+ * on the call alone, not on those before it, so that a run that is resumed computes the same bits.
  */
 export function compiler(backend: RecordingBackend): (kernel: CompositeKernel) => CompositeKernel {
   const compiled = new Map<string, Run>();
   return (kernel) => {
-    const isForward = FORWARD.some((name) => kernel.name === `Espalier${name}`);
-    if (!isForward && !BACKWARD.some((name) => kernel.name === `Espalier${name}`)) return kernel;
+    if (!COMPILED.has(kernel.name)) return kernel;
     return {
       name: kernel.name,
       compute: (inputs, attributes) => {
-        const isFor = !isForward || tf.engine().state.gradientDepth > 0;
-        if (!isFor || isRandom(attributes) || backend.isRecording) return kernel.compute(inputs, attributes);
+        if (shapesChange() || isRandom(attributes) || backend.isRecording) return kernel.compute(inputs, attributes);
         const signature = signatureOf(kernel, inputs, attributes);
         const run = compiled.get(signature) ?? compile(backend, kernel, inputs, attributes);
         compiled.set(signature, run);

@@ -33,7 +33,7 @@ const options = z
       .boolean()
       .default(true)
       .describe(
-        'compile chains of operations of a training step with XLA, on a CPU; each shape of the data takes some seconds once; the first run of a process decides',
+        'compile chains of operations of training and evaluation with XLA, on a CPU; each shape of the data takes some seconds once; the first run of a process decides',
       ),
   })
   .meta({ resume: 'warn' });
