@@ -22,7 +22,7 @@ export interface LoopResult {
 }
 
 /** Two processes that do the same differ by some 2 %. */
-const PAIRS = 3;
+const PAIRS = 5;
 const ROUNDS = 10;
 const CHARACTERS = 200_000;
 const worker = fileURLToPath(new URL('loop-worker.js', import.meta.url));
