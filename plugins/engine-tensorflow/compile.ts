@@ -43,8 +43,8 @@ export function compiler(backend: RecordingBackend): (kernel: CompositeKernel) =
       compute: (inputs, attributes) => {
         if (shapesChange() || isRandom(attributes) || backend.isRecording) return kernel.compute(inputs, attributes);
         const signature = signatureOf(kernel, inputs, attributes);
-        const run = compiled.get(signature) ?? compile(backend, kernel, inputs, attributes);
-        compiled.set(signature, run);
+        let run = compiled.get(signature);
+        if (run === undefined) compiled.set(signature, (run = compile(backend, kernel, inputs, attributes)));
         return run(inputs.all());
       },
     };
@@ -71,7 +71,8 @@ function compile(
   const model = load(backend, graph, kernel);
   return (tensors) => {
     const outputs = backend.runSavedModel(model, tensors, places, names);
-    return isList ? outputs : (outputs[0] ?? outputs);
+    const [first] = outputs;
+    return isList || first === undefined ? outputs : first;
   };
 }
 

@@ -43,8 +43,6 @@ const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2']);
 export class Graph {
   readonly #nodes: object[] = [];
   readonly #names = new Map<tf.DataId, string>();
-  /** What the names stand for must live as long as this does: the place of a tensor that is gone is used again. */
-  readonly #kept: tf.TensorInfo[] = [];
 
   constructor(private readonly backend: Pick<NodeBackend, 'binding' | 'readSync'>) {}
 
@@ -62,7 +60,6 @@ export class Graph {
     // XLA compiles neighbours that ask for it together.
     const compiled = PRODUCTS.has(op) ? {} : { _XlaCompile: { b: true }, _XlaScope: { s: Buffer.from('all') } };
     this.#nodes.push({ name, op, input, attr: { ...attr, ...compiled } });
-    this.#kept.push(...outputs);
     for (const [index, { dataId }] of outputs.entries()) this.#names.set(dataId, `${name}:${String(index)}`);
   }
 
@@ -92,7 +89,6 @@ export class Graph {
   #source(op: string, tensor: tf.TensorInfo, attr: object): string {
     const name = `${op}${String(this.#nodes.length)}`;
     this.#nodes.push({ name, op, attr });
-    this.#kept.push(tensor);
     this.#names.set(tensor.dataId, `${name}:0`);
     return `${name}:0`;
   }

@@ -123,21 +123,26 @@ test('the first evaluation and every so many later ones are analysed', async (t)
 
 test('an analysis that would cost the run too much is skipped, which is said once; the last one is done at the end', async (t) => {
   const folder = textFolder(t);
+  // Evaluations at 4, 16 and 28 are to be analysed.
   const some = set(
+    'train.max_iters=28',
     'plugins.evaluation.interval=4',
-    'plugins.analysis={interval: 1, max_cost: 1e-5, wait_seconds: 240}',
+    'plugins.analysis={interval: 3, max_cost: 1e-5, wait_seconds: 240}',
   );
-  // Slow iterations after the first: the thread is done with it before the next is due, on a busy machine too.
+  // Slow iterations until the first is done: the second must not find it at work, on a busy machine either.
   const slow = set('plugins={"./slow.mjs": {}}');
   writeFileSync(
     path.join(folder, 'slow.mjs'),
     `import { On, Plugin } from 'espalier';
 export default class Slow {
+  done = false;
+  look({ values }) { this.done ||= 'analysis/cpu_seconds' in values; }
   async wait({ iteration }) {
-    if (iteration >= 4 && iteration < 8) await new Promise((done) => setTimeout(done, 2500));
+    if (iteration >= 4 && !this.done) await new Promise((done) => setTimeout(done, 5000));
   }
 }
 Plugin({ name: 'slow', summary: 'waits' })(Slow);
+On('metrics')(Slow.prototype, 'look');
 On('iteration:end')(Slow.prototype, 'wait');
 `,
   );
@@ -148,7 +153,7 @@ On('iteration:end')(Slow.prototype, 'wait');
   t.is(err.match(told)?.length, 1);
   t.deepEqual(
     analyses(folder).map(({ iter }) => iter),
-    [4, 20],
+    [4, 28],
   );
 });
 
