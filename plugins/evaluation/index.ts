@@ -17,6 +17,7 @@ import {
   Tunables,
   type EvaluationDue,
   type IterationEnd,
+  type RunEnd,
   type RunStart,
   type Split,
   type Tunable,
@@ -72,6 +73,12 @@ export default class Evaluation {
     if (done === maxIters || (interval > 0 && done % interval === 0)) this.control.requestEvaluation();
   }
 
+  @On('run:end')
+  tellOwed({ state }: RunEnd): void {
+    const { iteration, owesEvaluation } = state;
+    if (owesEvaluation) this.log.info(`the evaluation at iteration ${String(iteration)} is made when the run goes on`);
+  }
+
   @On('evaluation:due')
   async evaluate({ iteration }: EvaluationDue): Promise<void> {
     await this.bus.dispatch('evaluation:start', { iteration });
@@ -87,7 +94,6 @@ export default class Evaluation {
       : estimated('val');
     const [train = NaN, val = NaN, cut = NaN] = await this.ranks.average([ownTrain, ownVal, seen.stop ? 1 : 0]);
     if (cut > 0) {
-      this.log.info(`evaluation at iteration ${String(iteration)} cut short: it is made when the run goes on`);
       this.control.requestEvaluation();
       return;
     }
