@@ -59,10 +59,13 @@ export const adamwStepOp: Op = {
         const scalars = scalarsOf(attributes);
         const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
         const fixed = { beta1, beta2, epsilon: attributes.number('epsilon') };
-        const updated = attributes.numbers('weightDecays').map((weightDecay, index) => {
+        const weightDecays = attributes.numbers('weightDecays');
+        const decayOf = (weightDecay: number): tf.Scalar =>
+          tf.scalar(1 - attributes.number('learningRate') * weightDecay);
+        const decays = new Map([...new Set(weightDecays)].map((each) => [each, decayOf(each)]));
+        const updated = weightDecays.map((weightDecay, index) => {
           const [parameter, gradient, expAvg, expAvgSq] = groups.map((group) => at(group, index));
-          const decay = tf.scalar(1 - attributes.number('learningRate') * weightDecay);
-          const tensors = present({ parameter, gradient, expAvg, expAvgSq, decay });
+          const tensors = present({ parameter, gradient, expAvg, expAvgSq, decay: decays.get(weightDecay) });
           return runKernelForAll('EspalierAdamWUpdate', { ...tensors, ...scalars }, fixed);
         });
         return [0, 1, 2].flatMap((which) => updated.map((tensors) => at(tensors, which)));

@@ -89,9 +89,10 @@ export default class Evaluation {
     const estimated = (split: Split): number =>
       estimateLoss(this.model, this.batches, split, iters, shape, stop, this.ranks);
     const ownTrain = estimated('train');
-    const ownVal = this.config.full
-      ? fullLoss(this.model, this.data.split('val'), shape, this.ranks)
-      : estimated('val');
+    const ownVal =
+      this.config.full && !seen.stop
+        ? fullLoss(this.model, this.data.split('val'), shape, this.ranks)
+        : estimated('val');
     const [train = NaN, val = NaN, cut = NaN] = await this.ranks.average([ownTrain, ownVal, seen.stop ? 1 : 0]);
     if (cut > 0) {
       this.control.requestEvaluation();

@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
@@ -90,10 +89,15 @@ run('a graph that was recorded where two inputs were one tensor is not used wher
 });
 
 run('no file is left of a graph', (t) => {
-  const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('espalier-graph-'));
-  const before = folders();
+  const before = process.env['TMPDIR'];
+  const folder = emptyFolder(t);
+  process.env['TMPDIR'] = folder;
+  const loaded = graphs();
   tf.grad((y: tf.Tensor) => gelu(y))(tf.ones([2, 77]));
-  t.deepEqual(folders(), before);
+  t.is(graphs(), loaded + 2);
+  t.deepEqual(readdirSync(folder), []);
+  if (before === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = before;
 });
 
 /** Graphs that TensorFlow has loaded. */
