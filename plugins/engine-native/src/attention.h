@@ -20,8 +20,9 @@ namespace ESPALIER_VARIANT {
 template <class In>
 class AttentionHead {
   static constexpr int64_t ROWS = In::tile_rows;
-  // Query rows of a block: a whole number of tiles, about 64.
-  static constexpr int64_t QUERY_ROWS = 64 / ROWS * ROWS;
+  // Query rows of a block: a whole number of tiles, about 64; fewer where they need no packing, so that less of what the
+  // mask takes away is computed.
+  static constexpr int64_t QUERY_ROWS = (In::reads_rows ? 24 : 64) / ROWS * ROWS;
 
  public:
   explicit AttentionHead(const Attention& attention)
@@ -61,9 +62,9 @@ class AttentionHead {
         ask_for_thirds(head_of(a_.qkv, next, 3 * width_), top + i);
         ask_for_row(head_of(a_.y, next, width_) + (top + i) * width_);
       }
-      pack_rows(scores, row_length_, 1, block.rows, block.keys, weights);
-      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {weights, units_of<In>(block.keys) * ROWS},
-                          {values, time_units_ * NR}, y + top * width_, width_, {});
+      const Left left = rows_of(scores, row_length_, block.rows, block.keys, weights);
+      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), left, {values, time_units_ * NR},
+                          y + top * width_, width_, {});
     }
   }
 
@@ -90,9 +91,9 @@ class AttentionHead {
     for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
       const Block block = block_at(top);
       score(qkv, block, lanes, keys, scores);
-      pack_rows(dy + top * width_, width_, 1, block.rows, a_.part, lanes);
-      multiply_packed<In>(block.rows, block.keys, part_units_, {lanes, part_units_ * ROWS}, {values, part_units_ * NR},
-                          gradients, row_length_, {});
+      const Left outputs = rows_of(dy + top * width_, width_, block.rows, a_.part, lanes);
+      multiply_packed<In>(block.rows, block.keys, part_units_, outputs, {values, part_units_ * NR}, gradients,
+                          row_length_, {});
       for (int64_t i = 0; i < block.rows; i++) {
         softmax_gradient(scores + i * row_length_, gradients + i * row_length_, log_sum[top + i], top + i + 1,
                          block.keys, index, top + i);
@@ -108,9 +109,9 @@ class AttentionHead {
       pack_columns(qkv + top * 3 * width_, 1, 3 * width_, a_.part, block.rows, by_block);
       add_by_keys(gradients, block, known, weights, by_block, dqkv + width_);
 
-      pack_rows(gradients, row_length_, 1, block.rows, block.keys, rows);
-      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), {rows, units_of<In>(block.keys) * ROWS},
-                          {keys_by_time, time_units_ * NR}, dqkv + top * 3 * width_, 3 * width_, {});
+      const Left left = rows_of(gradients, row_length_, block.rows, block.keys, rows);
+      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), left, {keys_by_time, time_units_ * NR},
+                          dqkv + top * 3 * width_, 3 * width_, {});
     }
   }
 
@@ -139,9 +140,16 @@ class AttentionHead {
     for (int64_t j = 0; j < a_.part; j += W) ask_for(row + j);
   }
 
-  static void pack_rows(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
-                        uint32_t* to) {
+  static Packed packed_left(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
+                            uint32_t* to) {
     pack_left<In>(from, lane_stride, inner_stride, lanes, inner, 0, (lanes + ROWS - 1) / ROWS, to);
+    return {to, units_of<In>(inner) * ROWS};
+  }
+
+  /** Rows as the left operand of a product, with room in `to` where they must be packed. */
+  static Left rows_of(const float* from, int64_t row_stride, int64_t rows, int64_t inner, uint32_t* to) {
+    if constexpr (In::reads_rows) return {from, row_stride};
+    else return packed_left(from, row_stride, 1, rows, inner, to);
   }
 
   static void pack_columns(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes,
@@ -151,9 +159,8 @@ class AttentionHead {
 
   /** Scores of a block against its keys, not scaled yet. */
   void score(const float* qkv, Block block, uint32_t* queries, const uint32_t* keys, float* scores) const {
-    pack_rows(qkv + block.top * 3 * width_, 3 * width_, 1, block.rows, a_.part, queries);
-    multiply_packed<In>(block.rows, block.keys, part_units_, {queries, part_units_ * ROWS}, {keys, part_units_ * NR},
-                        scores, row_length_, {});
+    const Left left = rows_of(qkv + block.top * 3 * width_, 3 * width_, block.rows, a_.part, queries);
+    multiply_packed<In>(block.rows, block.keys, part_units_, left, {keys, part_units_ * NR}, scores, row_length_, {});
   }
 
   /** In place over the first `seen` scores; 0 from there to `keys`. Returns the logarithm of the sum. */
@@ -211,14 +218,15 @@ class AttentionHead {
   void add_by_keys(const float* rows, Block block, int64_t known, uint32_t* lanes, const uint32_t* b,
                    float* to) const {
     const int64_t units = units_of<In>(block.rows);
-    pack_rows(rows, 1, row_length_, block.keys, block.rows, lanes);
+    const Packed left = packed_left(rows, 1, row_length_, block.keys, block.rows, lanes);
+    const Packed unknown = {left.words + known / ROWS * left.panel_stride, left.panel_stride};
     Epilogue epilogue;
     epilogue.accumulate = true;
     // A block's first row is a multiple of ROWS: no tile is half known.
-    multiply_packed<In>(known, a_.part, units, {lanes, units * ROWS}, {b, units * NR}, to, 3 * width_, epilogue);
+    multiply_packed<In>(known, a_.part, units, left, {b, units * NR}, to, 3 * width_, epilogue);
     epilogue.accumulate = false;
-    multiply_packed<In>(block.keys - known, a_.part, units, {lanes + known / ROWS * units * ROWS, units * ROWS},
-                        {b, units * NR}, to + known * 3 * width_, 3 * width_, epilogue);
+    multiply_packed<In>(block.keys - known, a_.part, units, unknown, {b, units * NR}, to + known * 3 * width_,
+                        3 * width_, epilogue);
   }
 
   void* memory(int which) const {

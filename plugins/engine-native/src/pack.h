@@ -24,6 +24,7 @@ struct PackedWords {
  * in one of `parts` parts. Units come in blocks of `unit_step`; the blocks of all parts of the same inner elements
  * follow each other. `tile_rows` rows of a are multiplied at once, within a Context. `inner_step` inner elements are
  * multiplied in one go: a block of a of some panels then stays in the second-level cache while the panels of b pass by.
+ * `reads_rows`: where the inner elements of a row of a follow each other, they are read as they are, and not packed.
  */
 struct InBf16 {
 #ifdef ESPALIER_TILES
@@ -34,6 +35,7 @@ struct InBf16 {
   static constexpr int unit_step = 1, tile_rows = MR;
 #endif
   static constexpr int parts = 1, per_unit = 2, inner_step = 1024;
+  static constexpr bool reads_rows = false;
   static PackedWords<1> convert(Floats even, Floats odd) { return {{to_bfloat_pairs(even, odd)}}; }
   /** What follows each other in memory: W units. */
   static PackedWords<1> convert_along(Floats low, Floats high) { return {{pairs_along(low, high)}}; }
@@ -45,6 +47,7 @@ struct InBf16 {
 struct InF32 {
   typedef ThirdsTiles Context;
   static constexpr int parts = 3, per_unit = 2, unit_step = TILE, tile_rows = 2 * TILE, inner_step = 384;
+  static constexpr bool reads_rows = false;
   static PackedWords<3> convert(Floats even, Floats odd) { return each_third(even, odd, bfloat_words); }
   static PackedWords<3> convert_along(Floats low, Floats high) {
     return each_third(low, high, [](Floats a, Floats b) { return pairs_along(a, b); });
@@ -63,6 +66,7 @@ struct InF32 {
 struct InF32 {
   typedef NoTiles Context;
   static constexpr int parts = 1, per_unit = 1, unit_step = 1, tile_rows = MR, inner_step = 512;
+  static constexpr bool reads_rows = MR <= 6;  // an address for each row of a tile in a register
   static PackedWords<1> convert(Floats even, Floats) { return {{(Words)even}}; }
   static PackedWords<1> convert_along(Floats low, Floats) { return {{(Words)low}}; }
   static Floats multiply_add(Floats c, Words a, Words b) { return multiply_add_f32(c, a, b); }

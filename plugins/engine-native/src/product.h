@@ -20,9 +20,9 @@ struct Epilogue {
   const float* gelu_slope_at = nullptr;  // then multiply by the slope of the GELU there
 };
 
-/** One tile: the lanes of a panel of a times NR lanes of b, summed over the units. */
-template <class In>
-inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, Floats (&sums)[MR][NV]) {
+/** One tile: MR lanes of a, of which left(u, i) is a word, times NR lanes of b, summed over the units. */
+template <class In, class Left>
+inline void sum_products(int64_t units, Left&& left, const uint32_t* b, Floats (&sums)[MR][NV]) {
   for (int i = 0; i < MR; i++)
     for (int v = 0; v < NV; v++) sums[i][v] = Floats{};
   for (int64_t u = 0; u < units; u++) {
@@ -30,10 +30,24 @@ inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, F
     for (int v = 0; v < NV; v++) right[v] = load(b + u * NR + v * W);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; i++) {
-      const Words left = splat_word(a[u * MR + i]);
-      for (int v = 0; v < NV; v++) sums[i][v] = In::multiply_add(sums[i][v], left, right[v]);
+      const Words word = left(u, i);
+      for (int v = 0; v < NV; v++) sums[i][v] = In::multiply_add(sums[i][v], word, right[v]);
     }
   }
+}
+
+template <class In>
+inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, Floats (&sums)[MR][NV]) {
+  sum_products<In>(units, [&](int64_t u, int i) { return splat_word(a[u * MR + i]); }, b, sums);
+}
+
+/** The same of `count` rows that are read where they are. */
+template <class In>
+inline void multiply_rows(int64_t units, const float* a, int64_t row_stride, int64_t count, const uint32_t* b,
+                          Floats (&sums)[MR][NV]) {
+  const float* rows[MR];
+  for (int i = 0; i < MR; i++) rows[i] = a + (i < count ? i : count - 1) * row_stride;
+  sum_products<In>(units, [&](int64_t u, int i) { return (Words)splat(rows[i][u]); }, b, sums);
 }
 
 #ifdef ESPALIER_TILES
@@ -90,13 +104,23 @@ struct Packed {
   int64_t panel_stride;
 };
 
+/** The left operand: packed, or rows that are read where they are. */
+struct Left {
+  Left(Packed packed) : packed(packed) {}
+  Left(const float* rows, int64_t row_stride) : packed(), rows(rows), row_stride(row_stride) {}
+
+  Packed packed;
+  const float* rows = nullptr;
+  int64_t row_stride = 0;
+};
+
 // Columns of c that are written before the next rows: memory is passed through along its rows, while the panels of b
 // that they need stay in the second-level cache.
 constexpr int64_t COLUMNS_AT_ONCE = 8 * NR;
 
 /** c [m, n] = a * b over `units` units of packed operands. */
 template <class In>
-void multiply_packed(int64_t m, int64_t n, int64_t units, Packed a, Packed b, float* c, int64_t row_stride,
+void multiply_packed(int64_t m, int64_t n, int64_t units, Left a, Packed b, float* c, int64_t row_stride,
                      const Epilogue& epilogue) {
   constexpr int64_t rows_at_once = In::tile_rows;
   [[maybe_unused]] typename In::Context context;
@@ -111,13 +135,16 @@ void multiply_packed(int64_t m, int64_t n, int64_t units, Packed a, Packed b, fl
         if (here.residual != nullptr) here.residual += first;
         if (here.gelu_slope_at != nullptr) here.gelu_slope_at += first;
         prefetch_tile(c + first, row_stride, rows, here);
-        const uint32_t *left = a.words + i * a.panel_stride, *right = b.words + column / NR * b.panel_stride;
+        const uint32_t *left = a.packed.words + i * a.packed.panel_stride;
+        const uint32_t* right = b.words + column / NR * b.panel_stride;
 #ifdef ESPALIER_TILES
         if constexpr (In::tile_rows == Tiles::LANES)
           if (multiply_in_place<In>(units, left, right, c + first, row_stride, rows, end - column, here)) continue;
 #endif
         Floats sums[In::tile_rows][NV];
-        multiply_tile<In>(units, left, right, sums);
+        if (!In::reads_rows || a.rows == nullptr) multiply_tile<In>(units, left, right, sums);
+        else if constexpr (In::reads_rows)
+          multiply_rows<In>(units, a.rows + i * rows_at_once * a.row_stride, a.row_stride, rows, right, sums);
         store_tile(sums, c + first, row_stride, rows, end - column, here);
       }
     }
@@ -137,6 +164,7 @@ class Multiplication {
   explicit Multiplication(const Product& product) : p_(product) {
     row_panels_ = (p_.m + ROWS - 1) / ROWS;
     column_panels_ = (p_.n + NR - 1) / NR;
+    reads_rows_ = In::reads_rows && p_.a.column_stride == 1 && !p_.gelu_of_a;
   }
 
   void run() {
@@ -153,7 +181,8 @@ class Multiplication {
 
   void by_columns(int threads) {
     const auto pack = [&](Range rows, uint32_t* a) { pack_a(rows, a); };
-    with_packed(threads, row_panels_, packed_words(row_panels_, ROWS), pack, [&](const uint32_t* a, Range columns) {
+    const int64_t words = reads_rows_ ? 0 : packed_words(row_panels_, ROWS);
+    with_packed(threads, row_panels_, words, pack, [&](const uint32_t* a, Range columns) {
       uint32_t* b = part_.get<uint32_t>(COLUMN_PANELS * NR * units_of<In>(INNER_STEP));
       for (int64_t j = columns.begin; j < columns.end; j += COLUMN_PANELS) {
         const Range group = {j, j + COLUMN_PANELS < columns.end ? j + COLUMN_PANELS : columns.end};
@@ -175,7 +204,7 @@ class Multiplication {
       for (int64_t i = rows.begin; i < rows.end; i += GROUP) {
         const Range group = {i, i + GROUP < rows.end ? i + GROUP : rows.end};
         for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
-          pack_rows(a_at(group.begin, k), p_.m - group.begin * ROWS, k, {0, group.end - group.begin}, a);
+          if (!reads_rows_) pack_rows(a_at(group.begin, k), p_.m - group.begin * ROWS, k, {0, group.end - group.begin}, a);
           block(group, {0, column_panels_}, k, a, b + words_before(k, column_panels_, NR));
         }
       }
@@ -192,13 +221,13 @@ class Multiplication {
     const int64_t others = row_panels_ + column_panels_ - panels;
     const bool apart = words <= SMALL_WORDS && panels * threads <= 2 * others;
     uint32_t* shared = nullptr;
-    if (!apart) {
+    if (words > 0 && !apart) {
       shared = shared_.get<uint32_t>(words);
       on_threads(threads, [&](int thread, int all) { pack(share_of(panels, thread, all), shared); });
     }
     on_threads(threads, [&](int thread, int all) {
       uint32_t* packed = shared;
-      if (apart) pack({0, panels}, packed = own_.get<uint32_t>(words));
+      if (words > 0 && apart) pack({0, panels}, packed = own_.get<uint32_t>(words));
       work(packed, share_of(others, thread, all));
     });
   }
@@ -243,8 +272,8 @@ class Multiplication {
     epilogue.is_far = epilogue.gelu_slope_at == nullptr;
     const int64_t m = (rows.end * ROWS < p_.m ? rows.end * ROWS : p_.m) - rows.begin * ROWS;
     const int64_t n = (columns.end * NR < p_.n ? columns.end * NR : p_.n) - columns.begin * NR;
-    multiply_packed<In>(m, n, units, {a, units * ROWS}, {b, units * NR},
-                        p_.c + first, p_.n, epilogue);
+    const Left left = reads_rows_ ? Left(a_at(rows.begin, k), p_.a.row_stride) : Left(Packed{a, units * ROWS});
+    multiply_packed<In>(m, n, units, left, {b, units * NR}, p_.c + first, p_.n, epilogue);
   }
 
   void clear() {
@@ -266,6 +295,7 @@ class Multiplication {
 
   const Product& p_;
   int64_t row_panels_, column_panels_;
+  bool reads_rows_;  // what is a's row in memory is not packed
   static thread_local Scratch shared_, own_, part_;
 };
 

@@ -56,10 +56,20 @@ inline void ask_for(const float* p) {
 inline void store(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
 inline void store(uint32_t* p, Words v) { std::memcpy(p, &v, sizeof v); }
 
+inline Floats splat(float x) { return x - Floats{}; }
+inline Words splat_word(uint32_t x) { return x + Words{}; }
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+/** All bits of the first n lanes. */
+inline Ints first_lanes_mask(int64_t n) { return Ints{0, 1, 2, 3, 4, 5, 6, 7} < (static_cast<int32_t>(n) + Ints{}); }
+#endif
+
 /** The first n < W floats; the others are 0. */
 inline Floats load_part(const float* p, int64_t n) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_maskload_ps(p, (__m256i)first_lanes_mask(n));
 #else
   float buffer[W] = {};
   for (int64_t i = 0; i < n; i++) buffer[i] = p[i];
@@ -76,6 +86,20 @@ inline Floats load_up_to(const float* p, int64_t n) {
 inline void store_part(float* p, Floats v, int64_t n) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__)
+  // Halves, and halves of them: a store under a mask takes AMD's processors tens of cycles.
+  __m128 rest = _mm256_castps256_ps128((__m256)v);
+  if (n & 4) {
+    _mm_storeu_ps(p, rest);
+    rest = _mm256_extractf128_ps((__m256)v, 1);
+    p += 4;
+  }
+  if (n & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+    rest = _mm_movehl_ps(rest, rest);
+    p += 2;
+  }
+  if (n & 1) _mm_store_ss(p, rest);
 #else
   float buffer[W];
   store(buffer, v);
@@ -93,13 +117,12 @@ inline void store_up_to(uint32_t* p, Words v, int64_t n) {
 #endif
 }
 
-inline Floats splat(float x) { return x - Floats{}; }
-inline Words splat_word(uint32_t x) { return x + Words{}; }
-
 // A comparison with NaN is false: the order of the arms lets NaN through.
 inline Floats at_least(Floats x, float low) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_max_ps((__m512)splat(low), (__m512)x);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_max_ps((__m256)splat(low), (__m256)x);
 #else
   return x < low ? splat(low) : x;
 #endif
@@ -108,6 +131,8 @@ inline Floats at_least(Floats x, float low) {
 inline Floats at_most(Floats x, float high) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_min_ps((__m512)splat(high), (__m512)x);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_min_ps((__m256)splat(high), (__m256)x);
 #else
   return x > high ? splat(high) : x;
 #endif
@@ -119,6 +144,8 @@ inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 inline Floats first_lanes(Floats v, int64_t n, Floats rest) {
 #if defined(__AVX512F__)
   return n >= W ? v : (Floats)_mm512_mask_mov_ps((__m512)rest, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_blendv_ps((__m256)rest, (__m256)v, (__m256)first_lanes_mask(n));
 #else
   for (int64_t i = n; i < W; i++) v[i] = rest[i];
   return v;
@@ -129,6 +156,9 @@ inline Floats first_lanes(Floats v, int64_t n, Floats rest) {
 inline Floats reciprocal_of(Floats x) {
 #if defined(__AVX512F__)
   const Floats near = (Floats)_mm512_rcp14_ps((__m512)x);
+  return near + near * (1.0f - x * near);
+#elif defined(__AVX2__)
+  const Floats near = (Floats)_mm256_rcp_ps((__m256)x);
   return near + near * (1.0f - x * near);
 #else
   return 1.0f / x;
