@@ -182,14 +182,11 @@ class Multiplication {
   void by_columns(int threads) {
     const auto pack = [&](Range rows, uint32_t* a) { pack_a(rows, a); };
     const int64_t words = reads_rows_ ? 0 : packed_words(row_panels_, ROWS);
-    with_packed(threads, row_panels_, words, pack, [&](const uint32_t* a, Range columns) {
+    with_packed(threads, row_panels_, words, COLUMN_PANELS, pack, [&](const uint32_t* a, Range columns) {
       uint32_t* b = part_.get<uint32_t>(COLUMN_PANELS * NR * units_of<In>(INNER_STEP));
-      for (int64_t j = columns.begin; j < columns.end; j += COLUMN_PANELS) {
-        const Range group = {j, j + COLUMN_PANELS < columns.end ? j + COLUMN_PANELS : columns.end};
-        for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
-          pack_b(group, k, b);
-          multiply({0, row_panels_}, group, k, a, b);
-        }
+      for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
+        pack_b(columns, k, b);
+        multiply({0, row_panels_}, columns, k, a, b);
       }
     });
   }
@@ -199,36 +196,42 @@ class Multiplication {
       for (int64_t k = 0; k < p_.k; k += INNER_STEP)
         pack_b(columns, k, b + words_before(k, column_panels_, NR) + columns.begin * units_at(k) * NR);
     };
-    with_packed(threads, column_panels_, packed_words(column_panels_, NR), pack, [&](const uint32_t* b, Range rows) {
+    const int64_t words = packed_words(column_panels_, NR);
+    with_packed(threads, column_panels_, words, GROUP, pack, [&](const uint32_t* b, Range rows) {
       uint32_t* a = part_.get<uint32_t>(GROUP * ROWS * units_of<In>(INNER_STEP));
-      for (int64_t i = rows.begin; i < rows.end; i += GROUP) {
-        const Range group = {i, i + GROUP < rows.end ? i + GROUP : rows.end};
-        for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
-          if (!reads_rows_) pack_rows(a_at(group.begin, k), p_.m - group.begin * ROWS, k, {0, group.end - group.begin}, a);
-          block(group, {0, column_panels_}, k, a, b + words_before(k, column_panels_, NR));
-        }
+      for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
+        if (!reads_rows_) pack_rows(a_at(rows.begin, k), p_.m - rows.begin * ROWS, k, {0, rows.end - rows.begin}, a);
+        block(rows, {0, column_panels_}, k, a, b + words_before(k, column_panels_, NR));
       }
     });
   }
 
   /**
-   * Packs the operand of so many panels whole, with pack(panels, to), and has every thread do its share of the other
-   * operand's panels: work(packed, share). A small operand is packed by each thread for itself, which is faster than
-   * to wait for the others and to fetch what they packed.
+   * Packs the operand of so many panels whole, with pack(panels, to), and has the threads multiply it by parts of the
+   * other operand's panels, no more than `most` at a time: work(packed, part). A small operand is packed by each thread
+   * for itself, which is faster than to wait for the others and to fetch what they packed.
    */
   template <class Pack, class Work>
-  void with_packed(int threads, int64_t panels, int64_t words, Pack&& pack, Work&& work) {
+  void with_packed(int threads, int64_t panels, int64_t words, int64_t most, Pack&& pack, Work&& work) {
     const int64_t others = row_panels_ + column_panels_ - panels;
     const bool apart = words <= SMALL_WORDS && panels * threads <= 2 * others;
     uint32_t* shared = nullptr;
     if (words > 0 && !apart) {
       shared = shared_.get<uint32_t>(words);
-      on_threads(threads, [&](int thread, int all) { pack(share_of(panels, thread, all), shared); });
+      Shares shares(panels, threads * PARTS_OF_A_SHARE, threads);
+      on_threads(threads, [&](int thread) {
+        shares.each(thread, [&](int64_t begin, int64_t end) { pack({begin, end}, shared); });
+      });
     }
-    on_threads(threads, [&](int thread, int all) {
+    const int64_t least = (others + threads * most - 1) / (threads * most);
+    Shares shares(others, threads * (least < PARTS_OF_A_SHARE ? PARTS_OF_A_SHARE : least), threads);
+    on_threads(threads, [&](int thread) {
+      Range part;
+      if (!shares.take(thread, part)) return;
       uint32_t* packed = shared;
       if (words > 0 && apart) pack({0, panels}, packed = own_.get<uint32_t>(words));
-      work(packed, share_of(others, thread, all));
+      do work(packed, part);
+      while (shares.take(thread, part));
     });
   }
 

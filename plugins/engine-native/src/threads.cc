@@ -38,26 +38,29 @@ bool wait_awake(Done&& done) {
   return false;
 }
 
+/**
+ * Threads that wait for a round of work. A round is open until the caller has done what there was to do: a thread that
+ * comes later finds it closed, and nobody waits for it.
+ */
 class Pool {
  public:
   void run(int threads, void (*work)(void*, int), void* context) {
     std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
-    // Another thread of Node is at work with the pool: this one does all parts itself, with the same result.
-    if (!turn.owns_lock() || !grow(threads - 1)) {
-      for (int i = 0; i < threads; i++) work(context, i);
-      return;
-    }
+    // Another thread of Node is at work with the pool: this one does all by itself, with the same result.
+    if (!turn.owns_lock() || !grow(threads - 1)) return work(context, 0);
     work_ = work;
     context_ = context;
     threads_ = threads;
-    left_.store(started_, std::memory_order_relaxed);
-    round_.fetch_add(1, std::memory_order_seq_cst);
+    done_.store(0, std::memory_order_relaxed);
+    const uint64_t round = (round_of(state_.load(std::memory_order_relaxed)) + 1) * ROUND;
+    state_.store(round, std::memory_order_seq_cst);
     if (asleep_.load(std::memory_order_seq_cst) > 0) {
       std::lock_guard<std::mutex> lock(sleep_);
       wake_.notify_all();
     }
     attempt(0);
-    const auto all_done = [&] { return left_.load(std::memory_order_acquire) == 0; };
+    const uint64_t members = state_.fetch_or(CLOSED, std::memory_order_acq_rel) & MEMBERS;
+    const auto all_done = [&] { return done_.load(std::memory_order_acquire) == members; };
     if (!wait_awake(all_done))
       while (!all_done()) std::this_thread::yield();
     if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
@@ -77,7 +80,7 @@ class Pool {
   bool grow(int workers) {
     while (started_ < workers) {
       try {
-        std::thread([this, index = started_ + 1, round = round_.load()] { serve(index, round); }).detach();
+        std::thread([this, index = started_ + 1, round = round_of(state_.load())] { serve(index, round); }).detach();
       } catch (const std::system_error&) {
         return false;
       }
@@ -89,24 +92,32 @@ class Pool {
   void serve(int index, uint64_t seen) {
     for (;;) {
       wait_for_round_after(seen);
-      seen++;
+      uint64_t state = state_.load(std::memory_order_acquire);
+      while (!(state & CLOSED) && !state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) continue;
+      seen = round_of(state);
+      if (state & CLOSED) continue;
       if (index < threads_) attempt(index);
-      left_.fetch_sub(1, std::memory_order_release);
+      done_.fetch_add(1, std::memory_order_release);
     }
   }
 
   void wait_for_round_after(uint64_t seen) {
-    if (wait_awake([&] { return round_.load(std::memory_order_acquire) != seen; })) return;
+    const auto is_there = [&] { return round_of(state_.load(std::memory_order_seq_cst)) != seen; };
+    if (wait_awake(is_there)) return;
     std::unique_lock<std::mutex> lock(sleep_);
     asleep_.fetch_add(1, std::memory_order_seq_cst);
-    wake_.wait(lock, [&] { return round_.load(std::memory_order_seq_cst) != seen; });
+    wake_.wait(lock, is_there);
     asleep_.fetch_sub(1, std::memory_order_seq_cst);
   }
 
+  // What state_ is made of: the round's number, whether it is closed, and how many threads have joined it.
+  static constexpr uint64_t CLOSED = 1 << 16, MEMBERS = CLOSED - 1, ROUND = CLOSED << 1;
+  static uint64_t round_of(uint64_t state) { return state / ROUND; }
+
   std::mutex turn_, sleep_;
   std::condition_variable wake_;
-  std::atomic<uint64_t> round_{0};
-  std::atomic<int> left_{0}, asleep_{0};
+  std::atomic<uint64_t> state_{CLOSED}, done_{0};
+  std::atomic<int> asleep_{0};
   int started_ = 0, threads_ = 0;
   void (*work_)(void*, int) = nullptr;
   void* context_ = nullptr;

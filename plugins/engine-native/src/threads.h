@@ -1,7 +1,9 @@
 // The threads of this process that share the kernels' work.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <type_traits>
 
 namespace espalier {
 
@@ -9,44 +11,95 @@ namespace espalier {
 int thread_count();
 void set_thread_count(int count);
 
-/** Calls work(context, thread) on every thread at once, for thread = 0 ... threads - 1, and returns when all are done. */
+/**
+ * Calls work(context, thread) on the caller, as thread 0, and on those of threads 1 ... threads - 1 that have a core in
+ * time, and returns when all that began are done: what has to be done is shared out as they ask for it.
+ */
 void run_on_threads(int threads, void (*work)(void* context, int thread), void* context);
 
-/** body(thread, threads) on as many threads as there are. */
+/** body(thread) on as many of so many threads as come in time. */
 template <class Body>
 void on_threads(int threads, Body&& body) {
-  struct Call {
-    Body* body;
-    int threads;
-  } call{&body, threads};
+  typedef std::remove_reference_t<Body> Work;
   run_on_threads(
-      threads, [](void* context, int thread) {
-        auto* call = static_cast<Call*>(context);
-        (*call->body)(thread, call->threads);
-      },
-      &call);
+      threads, [](void* context, int thread) { (*static_cast<Work*>(context))(thread); }, &body);
 }
 
 struct Range {
   int64_t begin, end;
 };
 
-/** The part of 0 ... count - 1 that falls to a thread: the same every time. */
-static inline Range share_of(int64_t count, int thread, int threads) {
-  return {count * thread / threads, count * (thread + 1) / threads};
-}
+/**
+ * 0 ... count - 1 in equal parts, shared out to threads: each takes its own share from the front, so that what it has in
+ * its cache is what it had the last time, and then what others have left, from the back. A thread whose core is taken by
+ * something else is not waited for beyond the part that it has begun.
+ */
+class Shares {
+ public:
+  /** @param parts a multiple of `threads`, or as near to one as `count` allows; @param unit parts begin at multiples */
+  Shares(int64_t count, int64_t parts, int threads, int64_t unit = 1)
+      : count_(count), parts_(parts < count ? parts : count), unit_(unit), threads_(threads < MOST ? threads : MOST) {
+    for (int i = 0; i < threads_; i++)
+      left_[i].parts.store(pair(parts_ * i / threads_, parts_ * (i + 1) / threads_), std::memory_order_relaxed);
+  }
 
-/** body(begin, end) over the parts of 0 ... count - 1; on this thread alone when there is little to do. */
+  /** The next part for a thread, in `part`. False: nothing is left. */
+  bool take(int thread, Range& part) {
+    for (int i = 0; i < threads_; i++) {
+      std::atomic<uint64_t>& parts = left_[(thread + i) % threads_].parts;
+      uint64_t seen = parts.load(std::memory_order_relaxed);
+      while (begin_of(seen) < end_of(seen)) {
+        const bool own = i == 0;
+        const uint64_t rest = own ? pair(begin_of(seen) + 1, end_of(seen)) : pair(begin_of(seen), end_of(seen) - 1);
+        if (!parts.compare_exchange_weak(seen, rest, std::memory_order_relaxed)) continue;
+        const int64_t taken = own ? begin_of(seen) : end_of(seen) - 1;
+        part = {beginning_of(taken), beginning_of(taken + 1)};
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** body(begin, end) for the parts that a thread takes. */
+  template <class Body>
+  void each(int thread, Body&& body) {
+    for (Range part; take(thread, part);) body(part.begin, part.end);
+  }
+
+ private:
+  static constexpr int MOST = 64;
+
+  int64_t beginning_of(int64_t part) const {
+    return part == parts_ ? count_ : count_ * part / parts_ / unit_ * unit_;
+  }
+  static uint64_t pair(int64_t begin, int64_t end) { return static_cast<uint64_t>(begin) << 32 | end; }
+  static int64_t begin_of(uint64_t parts) { return parts >> 32; }
+  static int64_t end_of(uint64_t parts) { return parts & 0xffffffffu; }
+
+  struct alignas(64) Left {
+    std::atomic<uint64_t> parts;
+  };
+  int64_t count_, parts_, unit_;
+  int threads_;
+  Left left_[MOST];
+};
+
+/** Parts that a thread's share is cut into, so that another can take some. */
+constexpr int64_t PARTS_OF_A_SHARE = 4;
+
+/** body(begin, end) over parts of 0 ... count - 1; on this thread alone when there is little to do. */
 template <class Body>
 void parallel(int64_t count, int64_t work_each, Body&& body) {
   constexpr int64_t worth_a_thread = 16384;
-  int threads = thread_count();
-  if (count < threads) threads = count < 1 ? 1 : static_cast<int>(count);
-  if (count * work_each < 2 * worth_a_thread) threads = 1;
-  on_threads(threads, [&](int thread, int all) {
-    const Range part = share_of(count, thread, all);
-    if (part.begin < part.end) body(part.begin, part.end);
-  });
+  if (count < 1) return;
+  const int64_t work = count * work_each, most = work / worth_a_thread;
+  const int threads = most < thread_count() ? static_cast<int>(most) : thread_count();
+  if (threads <= 1 || count == 1) return body(0, count);
+  const int64_t of_each = most / threads;
+  const int64_t parts = threads * (of_each < PARTS_OF_A_SHARE ? of_each : PARTS_OF_A_SHARE);
+  constexpr int64_t line = 16;
+  Shares shares(count, parts, threads, count < parts * line ? 1 : line);
+  on_threads(threads, [&](int thread) { shares.each(thread, body); });
 }
 
 }  // namespace espalier
