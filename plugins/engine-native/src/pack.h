@@ -171,10 +171,16 @@ void pack_panels(const float* from, int64_t lane_stride, int64_t inner_stride, i
   // Some places of all panels before the next: memory is read along its rows.
   constexpr int64_t step = 8;
   const int64_t places = units / In::parts;
-  for (int64_t place = 0; place < places; place += step)
+  const int64_t last = end * P < lanes ? end * P : lanes;
+  for (int64_t place = 0; place < places; place += step) {
+    // The rows of the next places, of which these panels have a piece, are asked for meanwhile.
+    const int64_t next = (place + step) * In::per_unit;
+    for (int64_t k = next; k < inner && k < next + step * In::per_unit; k++)
+      for (int64_t i = begin * P; i < last; i += W) ask_for(from + k * inner_stride + i);
     for (int64_t panel = begin; panel < end; panel++)
       pack_adjacent_lanes<In, P, Form>(from + panel * P, inner_stride, lanes_of(panel), inner, place,
                                        place + step < places ? place + step : places, to + panel * units * P);
+  }
 }
 
 #ifdef ESPALIER_TILES

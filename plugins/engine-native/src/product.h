@@ -109,6 +109,15 @@ struct Left {
   Left(Packed packed) : packed(packed) {}
   Left(const float* rows, int64_t row_stride) : packed(), rows(rows), row_stride(row_stride) {}
 
+  /** Asks for the given share of what `count` rows from `first` on have, in `shares` shares. */
+  void prefetch(int64_t first, int64_t count, int64_t units, int64_t share, int64_t shares) const {
+    constexpr int64_t line = 16;
+    const int64_t lines = (units + line - 1) / line;
+    for (int64_t i = first; i < first + count; i++)
+      for (int64_t j = lines * share / shares; j < lines * (share + 1) / shares; j++)
+        ask_for(rows + i * row_stride + j * line);
+  }
+
   Packed packed;
   const float* rows = nullptr;
   int64_t row_stride = 0;
@@ -143,8 +152,13 @@ void multiply_packed(int64_t m, int64_t n, int64_t units, Left a, Packed b, floa
 #endif
         Floats sums[In::tile_rows][NV];
         if (!In::reads_rows || a.rows == nullptr) multiply_tile<In>(units, left, right, sums);
-        else if constexpr (In::reads_rows)
-          multiply_rows<In>(units, a.rows + i * rows_at_once * a.row_stride, a.row_stride, rows, right, sums);
+        else if constexpr (In::reads_rows) {
+          // The next rows are on their way when their turn comes.
+          const int64_t top = i * rows_at_once, next = top + rows_at_once;
+          if (group == 0)
+            a.prefetch(next, m - next < rows ? m - next : rows, units, column / NR, (end + NR - 1) / NR);
+          multiply_rows<In>(units, a.rows + top * a.row_stride, a.row_stride, rows, right, sums);
+        }
         store_tile(sums, c + first, row_stride, rows, end - column, here);
       }
     }
