@@ -1,8 +1,8 @@
 // x * Phi(x), the exact GELU, and its gradient.
 #pragma once
 
+#include "gelu_fit.h"
 #include "kernels.h"
-#include "normal.h"
 #include "rows.h"
 #include "threads.h"
 

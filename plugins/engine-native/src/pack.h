@@ -1,8 +1,8 @@
 // Packed operands of a matrix product: panels of P rows (or columns), each laid out by the inner dimension.
 #pragma once
 
+#include "gelu_fit.h"
 #include "kernels.h"
-#include "normal.h"
 #include "simd.h"
 #include "tiles.h"
 
@@ -161,10 +161,9 @@ template <class In, int P, class Form = AsTheyAre>
 void pack_panels(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
                  int64_t begin, int64_t end, uint32_t* to) {
   const int64_t units = units_of<In>(inner);
-  const auto lanes_of = [&](int64_t panel) { return lanes - panel * P < P ? lanes - panel * P : P; };
   if (lane_stride != 1) {
     for (int64_t panel = begin; panel < end; panel++)
-      pack_distant_lanes<In, P, Form>(from + panel * P * lane_stride, lane_stride, inner_stride, lanes_of(panel), inner,
+      pack_distant_lanes<In, P, Form>(from + panel * P * lane_stride, lane_stride, inner_stride, lanes - panel * P, inner,
                                       to + panel * units * P);
     return;
   }
@@ -178,7 +177,7 @@ void pack_panels(const float* from, int64_t lane_stride, int64_t inner_stride, i
     for (int64_t k = next; k < inner && k < next + step * In::per_unit; k++)
       for (int64_t i = begin * P; i < last; i += W) ask_for(from + k * inner_stride + i);
     for (int64_t panel = begin; panel < end; panel++)
-      pack_adjacent_lanes<In, P, Form>(from + panel * P, inner_stride, lanes_of(panel), inner, place,
+      pack_adjacent_lanes<In, P, Form>(from + panel * P, inner_stride, lanes - panel * P, inner, place,
                                        place + step < places ? place + step : places, to + panel * units * P);
   }
 }

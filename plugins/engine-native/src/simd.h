@@ -99,7 +99,7 @@ inline void store_part(float* p, Floats v, int64_t n) {
     rest = _mm_movehl_ps(rest, rest);
     p += 2;
   }
-  if (n & 1) _mm_store_ss(p, rest);
+  if (n & 1) _mm_storeu_si32(p, _mm_castps_si128(rest));
 #else
   float buffer[W];
   store(buffer, v);
@@ -110,8 +110,8 @@ inline void store_part(float* p, Floats v, int64_t n) {
 /** As many of the first n > 0 words as there are. */
 inline void store_up_to(uint32_t* p, Words v, int64_t n) {
   if (n >= W) store(p, v);
-#if defined(__AVX512F__)
-  else _mm512_mask_storeu_epi32(p, (__mmask16)((1u << n) - 1), (__m512i)v);
+#if defined(__AVX512F__) || defined(__AVX2__)
+  else store_part(reinterpret_cast<float*>(p), (Floats)v, n);
 #else
   else std::memcpy(p, &v, n * sizeof(uint32_t));
 #endif

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import * as fc from 'fast-check';
-import { linear, registerOps } from '../../../core/index.js';
+import { gelu, linear, registerOps } from '../../../core/index.js';
 import { loadBinding } from '../../../plugins/engine-native/binding.js';
 import { families, normals, type Case } from '../../core/ops/cases.js';
 import { assertClose, compute, F32_TOLERANCE, on } from '../../core/ops/compare.js';
@@ -52,6 +52,23 @@ if (native?.works !== true) {
         t.true(errorOfProduct(f32, inner) < F32_PRODUCT_ERROR, `inner ${String(inner)}`);
     });
 
+    test.serial(`gelu: engine native is within 3e-7 of the normal distribution, its slope too, ${variant}`, (t) => {
+      binding.useVariant(variant);
+      const xs = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 200);
+      const [values, slopes] = on(f32, () => {
+        const x = tf.tensor1d(xs);
+        return [gelu(x), tf.grad((y) => gelu(y))(x)].map((y) => y.dataSync<'float32'>().slice());
+      });
+      xs.forEach((x, i) => {
+        const phi = normalDistribution(x);
+        const slope = phi + (x * Math.exp(-x * x * 0.5)) / Math.sqrt(2 * Math.PI);
+        const error = Math.abs(values![i]! - x * phi) / Math.max(1, Math.abs(x));
+        if (error > 3e-7) t.fail(`value at ${String(x)}: ${String(error)}`);
+        if (Math.abs(slopes![i]! - slope) > 3e-7) t.fail(`slope at ${String(x)}: ${String(slopes![i])}`);
+      });
+      t.pass();
+    });
+
     for (const { name, cases } of families) {
       test.serial(`${name}: engine native computes what the composite computes, ${variant}`, (t) => {
         binding.useVariant(variant);
@@ -84,6 +101,16 @@ if (native?.works !== true) {
       });
     }
   }
+}
+
+/** Phi(x), by its series: 1/2 + Phi'(x) (x + x^3 / 3 + x^5 / (3 · 5) + ...), of terms of one sign. */
+function normalDistribution(x: number): number {
+  let [sum, term] = [0, x];
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n += 2) {
+    sum += term;
+    term *= (x * x) / (n + 2);
+  }
+  return 0.5 + (sum * Math.exp(-x * x * 0.5)) / Math.sqrt(2 * Math.PI);
 }
 
 function largeProducts(): Case[] {
