@@ -28,6 +28,7 @@ async function sanitize() {
     'dist',
     'presets',
     'package.json',
+    'core/dashboard/page',
     'plugins/engine-native/src',
     'plugins/engine-native/install.mjs',
   ]) {

@@ -29,6 +29,8 @@ const TURN = 1000;
 /** PyTorch's threads spin for a while after its last operation. */
 const COOL_DOWN = 300;
 const PRODUCT_SIZE = 1024;
+/** Who takes so many times as long as the fastest takes part in the first round alone. */
+const HOPELESS = 5;
 
 /** Each shape: every contestant waits in a process of its own, and they take turns. */
 export async function measureSteps({ shapes, ...request }: StepRequest): Promise<StepResult[]> {
@@ -88,15 +90,14 @@ async function takeTurns(
   const times = new Map(contestants.map((contestant) => [contestant, [] as number[]]));
   const products = new Map(contestants.map((contestant) => [contestant, [] as number[]]));
   const peaks = new Map<Contestant, number>();
-  const steps = new Map<Contestant, number>();
-  for (const contestant of contestants) {
-    const warmUp = await contestant.ask({ steps: 3 });
-    steps.set(contestant, Math.max(1, Math.round(TURN / median(warmUp.times))));
-  }
+  const paces = new Map<Contestant, number>();
+  for (const contestant of contestants) paces.set(contestant, median((await contestant.ask({ steps: 3 })).times));
+  const fastest = Math.min(...paces.values());
   for (let turn = 0; turn < ROUNDS; turn++) {
     say(`${name}: round ${String(turn + 1)} of ${String(ROUNDS)}`);
-    for (const contestant of contestants) {
-      const answer = await contestant.ask({ steps: steps.get(contestant) ?? 1 });
+    for (const [contestant, pace] of paces) {
+      if (turn > 0 && pace > HOPELESS * fastest) continue;
+      const answer = await contestant.ask({ steps: Math.max(1, Math.round(TURN / pace)) });
       times.get(contestant)?.push(...answer.times);
       peaks.set(contestant, answer.peakBytes);
       if (contestant.name.startsWith('native')) {

@@ -32,6 +32,13 @@ ESPALIER_DECLARE(amxbf16)
 
 namespace {
 
+#ifdef ESPALIER_HAS_avx512
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 #ifdef ESPALIER_HAS_amxbf16
 /** True when the processor has tiles and the kernel lets this process use them (Documentation/arch/x86/xstate.rst). */
 bool may_use_tiles() {
@@ -41,7 +48,7 @@ bool may_use_tiles() {
   constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
   constexpr long request_permission = 0x1023, tile_data = 18;
   unsigned a, b, c, d;
-  if (!__builtin_cpu_supports("avx512bf16")) return false;
+  if (!has_avx512() || !__builtin_cpu_supports("avx512bf16")) return false;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & bf16) == 0 || (d & tile) == 0) return false;
   return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 #endif
@@ -74,18 +81,14 @@ std::vector<const Kernels*> working_variants() {
 #ifdef ESPALIER_HAS_avx2
   __builtin_cpu_init();
 #endif
-#ifdef ESPALIER_HAS_avx512
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-#endif
 #ifdef ESPALIER_HAS_amxbf16
-  if (avx512 && may_use_tiles() && multiplies_right(amxbf16::kernels())) found.push_back(&amxbf16::kernels());
+  if (may_use_tiles() && multiplies_right(amxbf16::kernels())) found.push_back(&amxbf16::kernels());
 #endif
 #ifdef ESPALIER_HAS_avx512bf16
-  if (avx512 && __builtin_cpu_supports("avx512bf16")) found.push_back(&avx512bf16::kernels());
+  if (has_avx512() && __builtin_cpu_supports("avx512bf16")) found.push_back(&avx512bf16::kernels());
 #endif
 #ifdef ESPALIER_HAS_avx512
-  if (avx512) found.push_back(&avx512::kernels());
+  if (has_avx512()) found.push_back(&avx512::kernels());
 #endif
 #ifdef ESPALIER_HAS_avx2
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2::kernels());

@@ -20,7 +20,7 @@ namespace espalier {
 namespace ESPALIER_VARIANT {
 
 // W: floats in a vector. MR x NR: the tile of a matrix product that is kept in registers.
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(ESPALIER_EMULATE_TILES)
 constexpr int W = 16, MR = 14;
 #elif defined(__AVX2__)
 constexpr int W = 8, MR = 6;
