@@ -29,7 +29,7 @@ const TURN = 1000;
 /** PyTorch's threads spin for a while after its last operation. */
 const COOL_DOWN = 300;
 const PRODUCT_SIZE = 1024;
-/** Who takes so many times as long as the fastest takes part in the first round alone. */
+/** Whose step takes so many times as long as the fastest's, and longer than a turn, takes part in the first round alone. */
 const HOPELESS = 5;
 
 /** Each shape: every contestant waits in a process of its own, and they take turns. */
@@ -96,7 +96,7 @@ async function takeTurns(
   for (let turn = 0; turn < ROUNDS; turn++) {
     say(`${name}: round ${String(turn + 1)} of ${String(ROUNDS)}`);
     for (const [contestant, pace] of paces) {
-      if (turn > 0 && pace > HOPELESS * fastest) continue;
+      if (turn > 0 && pace > Math.max(TURN, HOPELESS * fastest)) continue;
       const answer = await contestant.ask({ steps: Math.max(1, Math.round(TURN / pace)) });
       times.get(contestant)?.push(...answer.times);
       peaks.set(contestant, answer.peakBytes);
