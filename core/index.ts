@@ -37,6 +37,7 @@ export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';
 export { ModelGrowth } from './run/growth.js';
 export { AppendFile, type AppendFileOptions } from './files/append-file.js';
+export { EntryCounts } from './files/entry-counts.js';
 export { keepLines } from './files/keep-lines.js';
 export { RunFolder } from './run/folder.js';
 export { environment } from './run/environment.js';

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import {
   AppendFile,
+  EntryCounts,
   inject,
   keepLines,
   Logger,
@@ -30,6 +31,7 @@ const COLUMNS = ['iter', 'tokens', 'metric', 'value'];
 })
 export default class Csv {
   readonly #file: AppendFile;
+  readonly #counts: EntryCounts;
   #empty = true;
 
   constructor(
@@ -37,6 +39,7 @@ export default class Csv {
     @inject(RunState) private readonly runState: RunState,
     @inject(Logger) log: Logger,
   ) {
+    this.#counts = new EntryCounts(runState);
     this.#file = new AppendFile(path.join(folder.path, FILE), {
       onFailure: (line) => {
         log.warn(line);
@@ -62,6 +65,7 @@ export default class Csv {
   @On('metrics')
   metrics({ iteration, values, tokens = this.runState.tokens }: Metrics): void {
     const rows: unknown[][] = Object.entries(values).map(([name, value]) => [iteration, tokens, name, value]);
+    for (let i = 0; i < rows.length; i++) this.#counts.add(FILE, iteration);
     if (this.#file.append(stringify(this.#empty ? [COLUMNS, ...rows] : rows))) this.#empty = false;
   }
 
@@ -71,12 +75,21 @@ export default class Csv {
     return this.#file.flush();
   }
 
+  state(): unknown {
+    return this.#counts.state();
+  }
+
+  restore(state: unknown): void {
+    this.#counts.restore(state);
+  }
+
   dispose(): Promise<void> {
     return this.#file.close();
   }
 
   #cutAfter(iteration: number): void {
-    const upTo = (line: string): boolean => Number(line.slice(0, line.indexOf(','))) <= iteration;
-    this.#empty = keepLines(this.#file.path, (line, index) => index === 0 || upTo(line)) === 0;
+    const kept = this.#counts.goOnAt(iteration)(FILE);
+    const iterationOf = (line: string): number => Number(line.slice(0, line.indexOf(',')));
+    this.#empty = keepLines(this.#file.path, (line, index) => index === 0 || kept(iterationOf(line))) === 0;
   }
 }

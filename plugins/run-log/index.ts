@@ -5,6 +5,7 @@ import {
   AppendFile,
   Dataset,
   Engine,
+  EntryCounts,
   environment,
   inject,
   keepLines,
@@ -32,10 +33,6 @@ import { configLines, headerLines, logLines, metricLines, stepLine } from './lin
 /** Lines of these have an iteration: those after a checkpoint are written again by a run that goes on from it. */
 const BY_ITERATION = ['metrics.jsonl', 'timings.jsonl'] as const;
 type IterationFile = (typeof BY_ITERATION)[number];
-/** Lines of one iteration, by file. */
-type LineCounts = Readonly<Record<IterationFile, number>>;
-const NO_LINES: LineCounts = { 'metrics.jsonl': 0, 'timings.jsonl': 0 };
-const stateSchema = z.strictObject({ 'metrics.jsonl': z.int(), 'timings.jsonl': z.int() });
 const FILES = [...BY_ITERATION, 'events.jsonl', 'run.log'] as const;
 type FileName = (typeof FILES)[number];
 
@@ -59,10 +56,7 @@ export default class RunLog {
   #stopListening: () => void = () => undefined;
   /** The last iteration, until its line is written. */
   #step: IterationEnd | undefined;
-  /** How many lines the iteration that was written of last has. */
-  #written = { iteration: -1, lines: NO_LINES };
-  /** What the checkpoint's own iteration had, where its evaluation was still to come. */
-  #before: LineCounts | undefined;
+  readonly #counts: EntryCounts;
 
   constructor(
     @inject(Logger) private readonly log: Logger,
@@ -77,13 +71,13 @@ export default class RunLog {
     const onFailure = (line: string): void => {
       log.warn(line);
     };
+    this.#counts = new EntryCounts(runState);
     this.#files = new Map(FILES.map((name) => [name, new AppendFile(path.join(folder.path, name), { onFailure })]));
   }
 
   @On('run:start')
   start({ state, maxIters, resumedFrom }: RunStart): void {
     this.#goOnAt(resumedFrom === undefined ? 0 : state.iteration, resumedFrom !== undefined);
-    if (this.#before !== undefined) this.#written = { iteration: state.iteration, lines: this.#before };
     this.#stopListening = this.log.addSink((level, text) => {
       this.#logged(level, text);
     });
@@ -112,8 +106,7 @@ export default class RunLog {
     const write = (file: IterationFile, part: Record<string, number>): void => {
       if (Object.keys(part).length === 0) return;
       this.#append(file, JSON.stringify({ iter: iteration, tokens, ...part }));
-      const lines = this.#linesOf(iteration);
-      this.#written = { iteration, lines: { ...lines, [file]: lines[file] + 1 } };
+      this.#counts.add(file, iteration);
     };
     write('metrics.jsonl', exact);
     write('timings.jsonl', clock);
@@ -160,8 +153,10 @@ export default class RunLog {
   @On('run:rollback')
   async wentBack({ what, from, to, path: checkpoint, reason }: RunRollback): Promise<void> {
     if (what === 'run') {
+      const keeps = this.#counts.goOnAt(to);
       for (const name of BY_ITERATION) {
-        await this.#files.get(name)?.revise((file) => keepLines(file, (line) => iterationOf(line) <= to));
+        const kept = keeps(name);
+        await this.#files.get(name)?.revise((file) => keepLines(file, (line) => kept(iterationOf(line))));
       }
     }
     this.#event('run:rollback', { what, from, to, path: path.relative(this.folder.path, checkpoint), reason });
@@ -177,13 +172,12 @@ export default class RunLog {
     this.#event('run:end', { status, reasons, iteration: state.iteration });
   }
 
-  /** Nothing but where an evaluation is still to come: the plugin can be turned on and off at a resume. */
-  state(): LineCounts | undefined {
-    return this.runState.owesEvaluation ? this.#linesOf(this.runState.iteration) : undefined;
+  state(): unknown {
+    return this.#counts.state();
   }
 
   restore(state: unknown): void {
-    this.#before = state === undefined ? undefined : stateSchema.parse(state);
+    this.#counts.restore(state);
   }
 
   async dispose(): Promise<void> {
@@ -194,26 +188,17 @@ export default class RunLog {
   /** What was logged after the checkpoint is logged again; a run that starts over starts new files. */
   #goOnAt(iteration: number, keep: boolean): void {
     const at = (name: string): string => path.join(this.folder.path, name);
+    const keeps = this.#counts.goOnAt(iteration);
     try {
       if (!keep) for (const name of FILES) rmSync(at(name), { force: true });
-      else for (const name of BY_ITERATION) keepLines(at(name), this.#isUpTo(iteration, name));
+      else
+        for (const name of BY_ITERATION) {
+          const kept = keeps(name);
+          keepLines(at(name), (line) => kept(iterationOf(line)));
+        }
     } catch {
       // What is wrong with a file is told of when its first line is written.
     }
-  }
-
-  /** Of the iteration itself, an evaluation that is still to come may have left lines before its process was killed. */
-  #isUpTo(iteration: number, name: IterationFile): (line: string) => boolean {
-    const most = this.#before?.[name] ?? Infinity;
-    let found = 0;
-    return (line) => {
-      const at = iterationOf(line);
-      return at < iteration || (at === iteration && found++ < most);
-    };
-  }
-
-  #linesOf(iteration: number): LineCounts {
-    return this.#written.iteration === iteration ? this.#written.lines : NO_LINES;
   }
 
   /** Whoever reads the files later knows what the numbers are, a plugin's from elsewhere too. */

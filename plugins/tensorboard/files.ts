@@ -22,11 +22,11 @@ export class EventFiles {
     for (const { file } of this.#all()) rmSync(file);
   }
 
-  /** Takes away what belongs to later steps, and half a record at the end. */
-  cutAfter(step: number): void {
+  /** Takes away the events that are not wanted, by their steps in order, and half a record at the end. */
+  keep(wanted: (step: number) => boolean): void {
     for (const { file } of this.#all()) {
       const content = readFileSync(file);
-      const kept = records(content).filter(({ data }) => stepOf(data) <= step);
+      const kept = records(content).filter(({ data }) => wanted(stepOf(data)));
       const left = Buffer.concat(kept.map(({ start, end }) => content.subarray(start, end)));
       if (left.length < content.length) writeFileAtomic.sync(file, left);
     }

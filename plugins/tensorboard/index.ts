@@ -3,6 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import {
   AppendFile,
+  EntryCounts,
   inject,
   Logger,
   On,
@@ -10,6 +11,7 @@ import {
   PluginConfig,
   RunConfig,
   RunFolder,
+  RunState,
   type Histogram,
   type Metrics,
   type RunRollback,
@@ -31,6 +33,8 @@ const options = z
   .meta({ resume: 'free' });
 
 const SHOWN_PROMPT = 60;
+/** What its events are counted as, in whichever file they are. */
+const EVENTS = 'events';
 
 @Plugin({
   name: 'tensorboard',
@@ -40,6 +44,7 @@ const SHOWN_PROMPT = 60;
   critical: false,
 })
 export default class TensorBoard {
+  readonly #counts: EntryCounts;
   #file: AppendFile | undefined;
   /** Prompts, by the tag that their texts have. */
   readonly #tags = new Map<string, string>();
@@ -49,7 +54,10 @@ export default class TensorBoard {
     @inject(RunConfig) private readonly run: RunConfig,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
-  ) {}
+    @inject(RunState) runState: RunState,
+  ) {
+    this.#counts = new EntryCounts(runState);
+  }
 
   /** What came after the checkpoint comes again: it is cut, and a TensorBoard that has seen it told to forget it. */
   @On('run:start')
@@ -59,7 +67,7 @@ export default class TensorBoard {
       this.#open();
     } else this.#openAfter(state.iteration);
     const config = readFileSync(path.join(this.folder.path, 'config.yaml'), 'utf8');
-    this.#add(textEvent(now(), state.iteration, 'config', verbatim(config)));
+    this.#add(state.iteration, textEvent(now(), state.iteration, 'config', verbatim(config)));
   }
 
   @On('run:rollback')
@@ -71,23 +79,31 @@ export default class TensorBoard {
 
   @On('metrics')
   metrics({ iteration, values }: Metrics): void {
-    this.#add(scalarsEvent(now(), iteration, values));
+    this.#add(iteration, scalarsEvent(now(), iteration, values));
   }
 
   @On('histogram')
   histogram(histogram: Histogram): void {
-    this.#add(histogramEvent(now(), histogram));
+    this.#add(histogram.iteration, histogramEvent(now(), histogram));
   }
 
   @On('sample')
   sample({ iteration, prompt, text }: Sample): void {
-    this.#add(textEvent(now(), iteration, this.#tagOf(prompt), verbatim(prompt + text)));
+    this.#add(iteration, textEvent(now(), iteration, this.#tagOf(prompt), verbatim(prompt + text)));
   }
 
   /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
   @On('checkpoint:due')
   async flush(): Promise<void> {
     await this.#file?.flush();
+  }
+
+  state(): unknown {
+    return this.#counts.state();
+  }
+
+  restore(state: unknown): void {
+    this.#counts.restore(state);
   }
 
   async dispose(): Promise<void> {
@@ -106,16 +122,22 @@ export default class TensorBoard {
         this.log.warn(line);
       },
     });
-    this.#add(versionEvent(now()));
+    this.#add(0, versionEvent(now()));
   }
 
   #openAfter(iteration: number): void {
-    this.#files().cutAfter(iteration);
+    this.#files().keep(this.#counts.goOnAt(iteration)(EVENTS));
     this.#open();
-    this.#add(restartEvent(now(), iteration + 1));
+    this.#write(restartEvent(now(), iteration + 1));
   }
 
-  #add(event: Uint8Array): void {
+  /** An event of an iteration, to be found again when the run goes on. */
+  #add(iteration: number, event: Uint8Array): void {
+    this.#counts.add(EVENTS, iteration);
+    this.#write(event);
+  }
+
+  #write(event: Uint8Array): void {
     this.#file?.append(record(event));
   }
 

@@ -21,16 +21,17 @@ export interface RunSoFar {
 }
 
 /**
- * Makes a run file that of a run that goes on at an iteration: rows of later iterations come again, so they are taken
- * out, with the summary they made, and the exit. What was printed stays, and what was measured of the machine. The
- * file is replaced as a whole, or not at all.
+ * Makes a run file that of a run that goes on from a checkpoint: rows that come again are taken out, with the summary
+ * they made, and the exit. What was printed stays, and what was measured of the machine. The file is replaced as a
+ * whole, or not at all.
+ * @param kept asked for each row in order, by its step
  * @param renewed the run's record as it is now, from the one in the file
  */
-export function goOnAt(file: string, iteration: number, renewed: (run: RunPart) => RunPart): RunSoFar {
+export function goOn(file: string, kept: (step: number) => boolean, renewed: (run: RunPart) => RunPart): RunSoFar {
   const draft = `${file}.new`;
   const [from, to] = [openSync(file, 'r'), openSync(draft, 'w')];
   try {
-    const soFar = copyUpTo(from, to, iteration, renewed);
+    const soFar = copyKept(from, to, kept, renewed);
     renameSync(draft, file);
     return soFar;
   } finally {
@@ -39,11 +40,17 @@ export function goOnAt(file: string, iteration: number, renewed: (run: RunPart) 
   }
 }
 
-function copyUpTo(from: number, to: number, iteration: number, renewed: (run: RunPart) => RunPart): RunSoFar {
+function copyKept(
+  from: number,
+  to: number,
+  kept: (step: number) => boolean,
+  renewed: (run: RunPart) => RunPart,
+): RunSoFar {
   const summary = new Map<string, { json: string; step: number }>();
   const lines = new Lines();
   let untouched: Lines | undefined;
   let [records, runtime, step, position] = [0, 0, 0, FILE_HEADER.length];
+  let keepsRow = true;
   let waiting: Uint8Array[] = [FILE_HEADER];
   let waitingBytes = 0;
   const write = (): void => {
@@ -53,8 +60,11 @@ function copyUpTo(from: number, to: number, iteration: number, renewed: (run: Ru
   for (const stored of readRecords(from, FILE_HEADER.length)) {
     const record = decodeRecord(stored.bytes);
     // The summary of a row stands behind it.
-    if (record.history !== undefined) step = record.history.step.num;
-    if (endsRun(record) || (isOfRow(record) && step > iteration)) {
+    if (record.history !== undefined) {
+      step = record.history.step.num;
+      keepsRow = kept(step);
+    }
+    if (endsRun(record) || (isOfRow(record) && !keepsRow)) {
       untouched ??= lines.copy();
       continue;
     }

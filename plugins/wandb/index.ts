@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  EntryCounts,
   inject,
   Logger,
   On,
@@ -24,10 +25,14 @@ import { Session, type SessionStart } from './session.js';
 import { settingsOf, type Settings } from './settings.js';
 
 const SYSTEM = 'system/';
+/** What history rows are counted as. */
+const ROWS = 'rows';
 const EXIT_FAILED = 1;
 
 const stateSchema = z.strictObject({
   identity: z.strictObject({ id: z.string(), name: z.string(), rows: z.int() }),
+  /** What `EntryCounts` keeps. */
+  counts: z.unknown().optional(),
 });
 type Kept = z.output<typeof stateSchema>;
 
@@ -40,6 +45,7 @@ type Kept = z.output<typeof stateSchema>;
 })
 export default class Wandb {
   readonly #settings: Settings;
+  readonly #counts: EntryCounts;
   /** What the run is called on the server; it goes on after a resume. */
   #identity: Kept['identity'] | undefined;
   #session: Session | undefined;
@@ -56,6 +62,7 @@ export default class Wandb {
     @inject(Ranks) private readonly ranks: Ranks,
   ) {
     this.#settings = settingsOf(config, process.env);
+    this.#counts = new EntryCounts(runState);
   }
 
   @On('run:start')
@@ -119,17 +126,23 @@ export default class Wandb {
   state(): Kept | undefined {
     if (this.#identity === undefined) return undefined;
     const rows = this.#session?.recorder.rows ?? this.#identity.rows;
-    return { identity: { ...this.#identity, rows } };
+    return { identity: { ...this.#identity, rows }, counts: this.#counts.state() };
   }
 
   restore(state: unknown): void {
-    this.#identity = stateSchema.parse(state).identity;
+    if (state === undefined) return;
+    const { identity, counts } = stateSchema.parse(state);
+    this.#identity = identity;
+    this.#counts.restore(counts);
   }
 
   #open(iteration: number, resumedFrom: string | undefined): void {
     const { config: options, folder, log } = this;
     const start = this.#identify(new Date(), iteration, resumedFrom);
-    this.#session = new Session({ options, settings: this.#settings, folder, log }, start);
+    const onRow = (step: number): void => {
+      this.#counts.add(ROWS, step);
+    };
+    this.#session = new Session({ options, settings: this.#settings, folder, log, onRow }, start);
   }
 
   /** The checkpoint's id and name go on, unless the config names another id: that is another run. */
@@ -138,7 +151,12 @@ export default class Wandb {
     const kept = this.#identity;
     if (kept !== undefined && resumedFrom !== undefined && (asked.config ?? kept.id) === kept.id) {
       this.#identity = { ...kept, name: this.config.name ?? kept.name };
-      const goesOn = { iteration, rows: kept.rows, checkpoint: resumedFrom };
+      const goesOn = {
+        checkpoint: resumedFrom,
+        iteration,
+        rows: kept.rows,
+        kept: this.#counts.goOnAt(iteration)(ROWS),
+      };
       return { id: kept.id, name: this.#identity.name, time, goesOn };
     }
     const id = asked.config ?? asked.environment ?? newId();

@@ -25,6 +25,8 @@ export interface RecorderOptions {
   readonly soFar?: RunSoFar | undefined;
   /** History rows that came before the file, where it does not hold the whole run. */
   readonly rowsBefore: number;
+  /** Told of each history row that is begun, by its step. */
+  readonly onRow: (step: number) => void;
   readonly warn: (line: string) => void;
 }
 
@@ -114,6 +116,7 @@ export class Recorder {
     const newest = this.#open?.step ?? this.#lastStep;
     if (step > newest) this.closeRow();
     const row = this.#open?.step === step ? this.#open : { step, values: { iter: step, tokens }, samples: [] };
+    if (row !== this.#open) this.#options.onRow(step);
     fill(row);
     if (step > newest) this.#open = row;
     else if (row !== this.#open) this.#write(row);

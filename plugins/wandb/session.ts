@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { messageOf, type Logger, type RunFolder } from '../../core/index.js';
 import { findRunFolder, markerOf, newRunFolder, runFileIn } from './folder.js';
-import { goOnAt, type RunSoFar } from './going-on.js';
+import { goOn, type RunSoFar } from './going-on.js';
 import { Lines } from './lines.js';
 import type { Options } from './options.js';
 import { Recorder } from './recorder.js';
@@ -19,14 +19,25 @@ export interface SessionParts {
   readonly settings: Settings;
   readonly folder: RunFolder;
   readonly log: Logger;
+  /** Told of each history row that is begun, by its step. */
+  readonly onRow: (step: number) => void;
 }
 
 export interface SessionStart {
   readonly id: string;
   readonly name: string;
   readonly time: Date;
-  /** The run goes on after so many iterations, with so many history rows; undefined where it starts. */
-  readonly goesOn: { readonly iteration: number; readonly rows: number; readonly checkpoint: string } | undefined;
+  /** Undefined where the run starts. */
+  readonly goesOn: GoesOn | undefined;
+}
+
+export interface GoesOn {
+  readonly checkpoint: string;
+  /** The checkpoint's: iterations done, and history rows. */
+  readonly iteration: number;
+  readonly rows: number;
+  /** Asked for each row of a file in order, by its step: whether it was there before the checkpoint. */
+  readonly kept: (step: number) => boolean;
 }
 
 /** What one process adds to a W&B run: the run file, and its upload where there is one. */
@@ -57,7 +68,7 @@ export class Session {
     const run = this.#runPart(start);
     const renewed = ({ start_time, branch_point: branch }: RunPart): RunPart =>
       branch === undefined ? { ...run, start_time, branch_point: undefined } : { ...run, start_time };
-    const soFar = found === undefined ? undefined : goOnAt(this.#runFile, goesOn?.iteration ?? 0, renewed);
+    const soFar = found === undefined || goesOn === undefined ? undefined : goOn(this.#runFile, goesOn.kept, renewed);
     const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.lines.history ?? 0));
     const warn = (line: string): void => {
       log.warn(line);
@@ -71,7 +82,8 @@ export class Session {
       },
     });
     if (soFar === undefined) file.write({ run });
-    this.recorder = new Recorder({ file, filesFolder: this.#filesFolder, soFar, rowsBefore, warn });
+    const { onRow } = parts;
+    this.recorder = new Recorder({ file, filesFolder: this.#filesFolder, soFar, rowsBefore, onRow, warn });
     this.#upload = this.#startUpload(soFar, rowsBefore);
   }
 

@@ -6,15 +6,18 @@ import { globSync } from 'tinyglobby';
 import { z } from 'zod';
 import type { Histogram, Metrics, RunRollback, Sample } from '../../core/index.js';
 import { FILE_HEADER, readRecords } from '../../plugins/wandb/blocks.js';
-import { decodeRecord } from '../../plugins/wandb/records.js';
+import { decodeRecord, type WandbRecord } from '../../plugins/wandb/records.js';
 import { text, textFolder } from '../core/run/debug-run.js';
 import { NO_TENSORBOARD, readByTensorBoard } from '../plugins/event-reader.js';
 import { commandFile } from './command.js';
 
-/** Writes each event down at once, and sends its own process the signal of KILL in the middle of an iteration. */
+/**
+ * Writes each event down at once, and sends its own process the signal of KILL in the middle of an iteration, after some
+ * milliseconds in which files are written.
+ */
 const recorder = `import { appendFileSync } from 'node:fs';
 import { On, Plugin } from 'espalier';
-const [signal, at] = (process.env['KILL'] ?? '').split(',');
+const [signal, at, wait = '0'] = (process.env['KILL'] ?? '').split(',');
 const write = (event, payload) => appendFileSync(process.env['RECORD'], JSON.stringify({ event, payload }) + '\\n');
 @Plugin({ name: 'recorder', summary: 'keeps what is dispatched' })
 export default class Recorder {
@@ -22,7 +25,11 @@ export default class Recorder {
   @On('sample') sample(payload) { write('sample', payload); }
   @On('histogram') histogram(payload) { write('histogram', payload); }
   @On('run:rollback') rollback(payload) { write('rollback', payload); }
-  @On('gradients:ready') kill({ iteration }) { if (signal && iteration === Number(at)) process.kill(process.pid, signal); }
+  @On('gradients:ready') async kill({ iteration }) {
+    if (!signal || iteration !== Number(at)) return;
+    await new Promise((resolve) => setTimeout(resolve, Number(wait)));
+    process.kill(process.pid, signal);
+  }
 }
 `;
 
@@ -226,6 +233,17 @@ function checkTensorBoard(t: ExecutionContext, folder: string, recorded: Recorde
   t.is(unindented(configs.at(-1)?.[1] ?? ''), readFileSync(path.join(folder, 'runs/debug/config.yaml'), 'utf8'));
 }
 
+/** The rows that the run's W&B file has. */
+function historyOf(folder: string): NonNullable<WandbRecord['history']>[] {
+  const [file = ''] = globSync('runs/debug/wandb/*/*.wandb', { cwd: folder, absolute: true });
+  const descriptor = openSync(file, 'r');
+  try {
+    return [...readRecords(descriptor, FILE_HEADER.length)].flatMap(({ bytes }) => decodeRecord(bytes).history ?? []);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 class Points<T> {
   readonly byTag: Record<string, [number, T][]> = {};
 
@@ -277,6 +295,32 @@ test('a run that is killed and resumed: every sink has what came before the chec
   checkTensorBoard(t, folder, all, [0, at]);
 });
 
+test('a run that is killed after the evaluation that it was stopped before: every sink has that evaluation once', async (t) => {
+  const folder = folderOf(t);
+  // No checkpoint for being the best: the newest is then that of the stop.
+  const settings = 'plugins={wandb: {mode: offline}, checkpoint: {keep: {best: 0}}}';
+  const stopped = await train(folder, 'SIGTERM,5', '--set', settings);
+  t.is(stopped.code, 143, stopped.err);
+  t.regex(stopped.err, /the evaluation at iteration 6 is made when the run goes on/);
+
+  const killed = await train(folder, 'SIGKILL,8,1500', '--resume');
+  t.is(killed.signal, 'SIGKILL', killed.err);
+  t.true(linesOf(path.join(folder, 'runs/debug/metrics.csv')).some((line) => /^6,.*val\/loss/.test(line)));
+
+  const resumed = await train(folder, '', '--resume');
+  t.is(resumed.code, 0, resumed.err);
+  const all = together(stopped.recorded, 6, resumed.recorded);
+  checkFiles(t, folder, all);
+  checkTensorBoard(t, folder, all, [0, 6]);
+  const values = historyOf(folder).flatMap(({ step, item }) => item.map(({ key }) => `${String(step.num)} ${key}`));
+  t.deepEqual(
+    values.filter((value) => /loss/.test(value)),
+    all.metrics.flatMap(({ iteration, values: named }) =>
+      Object.keys(named).flatMap((name) => (/loss/.test(name) ? [`${String(iteration)} ${name}`] : [])),
+    ),
+  );
+});
+
 test('a run that goes back to a checkpoint: no sink keeps what is gone', async (t) => {
   const folder = folderOf(t);
   const { code, err, recorded } = await train(
@@ -289,13 +333,7 @@ test('a run that goes back to a checkpoint: no sink keeps what is gone', async (
   t.regex(err, /a test: the run goes back from iteration 8 to checkpoint 000006/);
   checkLogs(t, folder, recorded);
   checkTensorBoard(t, folder, recorded, [0]);
-  const [file = ''] = globSync('runs/debug/wandb/*/*.wandb', { cwd: folder, absolute: true });
-  const descriptor = openSync(file, 'r');
-  const steps = [...readRecords(descriptor, FILE_HEADER.length)].flatMap(({ bytes }) => {
-    const { history } = decodeRecord(bytes);
-    return history === undefined ? [] : [history.step.num];
-  });
-  closeSync(descriptor);
+  const steps = historyOf(folder).map(({ step }) => step.num);
   t.deepEqual([...new Set(steps)], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   t.deepEqual(
     steps,

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync, truncateSync } from 'nod
 import path from 'node:path';
 import test from 'ava';
 import { FILE_HEADER, readRecords } from '../../../plugins/wandb/blocks.js';
-import { goOnAt } from '../../../plugins/wandb/going-on.js';
+import { goOn } from '../../../plugins/wandb/going-on.js';
 import { histogramValue } from '../../../plugins/wandb/media.js';
 import { Recorder } from '../../../plugins/wandb/recorder.js';
 import { decodeRecord, type Item, type WandbRecord } from '../../../plugins/wandb/records.js';
@@ -29,7 +29,7 @@ function valuesOf(items: readonly Item[]): Record<string, unknown> {
   return Object.fromEntries(own.map(({ key, value_json: json }) => [key, JSON.parse(json)]));
 }
 
-function recorderOf(folder: string, soFar?: ReturnType<typeof goOnAt>): Recorder {
+function recorderOf(folder: string, soFar?: ReturnType<typeof goOn>): Recorder {
   const fail = (line: string): never => {
     throw new Error(line);
   };
@@ -40,7 +40,14 @@ function recorderOf(folder: string, soFar?: ReturnType<typeof goOnAt>): Recorder
     onFailure: fail,
   });
   if (soFar === undefined) file.write({ run });
-  return new Recorder({ file, filesFolder: path.join(folder, 'files'), soFar, rowsBefore: 0, warn: fail });
+  return new Recorder({
+    file,
+    filesFolder: path.join(folder, 'files'),
+    soFar,
+    rowsBefore: 0,
+    onRow: () => undefined,
+    warn: fail,
+  });
 }
 
 test('values of one iteration make one row; what comes after its row has one of its own, with its step', async (t) => {
@@ -98,7 +105,11 @@ test('a run that goes on takes out the rows that come again, and keeps what was 
   await recorder.finish(0);
   truncateSync(file, readFileSync(file).length - 3);
 
-  const soFar = goOnAt(file, 2, (old) => ({ ...old, display_name: 'renamed' }));
+  const soFar = goOn(
+    file,
+    (step) => step <= 2,
+    (old) => ({ ...old, display_name: 'renamed' }),
+  );
   t.like(soFar, { lines: { history: 2, events: 4, output: 8 }, untouched: { history: 2, events: 2, output: 4 } });
   t.deepEqual([...soFar.summary.keys()].includes('only3'), false);
   const resumed = recorderOf(folder, soFar);

@@ -1,0 +1,59 @@
+import test from 'ava';
+import * as fc from 'fast-check';
+import { EntryCounts, RunState } from '../../../core/index.js';
+
+/** A run at an iteration that it was stopped after, with or without an evaluation that is still to come. */
+function at(iteration: number, owesEvaluation: boolean): RunState {
+  const run = new RunState();
+  run.restore({ iteration, tokens: 0, bestValLoss: null, owesEvaluation });
+  return run;
+}
+
+test('entries of later iterations go, those of the checkpoint’s own stay', (t) => {
+  const counts = new EntryCounts(at(3, false));
+  for (const iteration of [1, 2, 2, 3, 3]) counts.add('log', iteration);
+  t.is(counts.state(), undefined, 'nothing is kept where nothing is owed');
+  const resumed = new EntryCounts(at(3, false));
+  t.deepEqual([1, 2, 2, 3, 3, 4].filter(resumed.goOnAt(3)('log')), [1, 2, 2, 3, 3]);
+});
+
+test('where an evaluation is owed, its own iteration keeps what it had at the checkpoint, however often it is killed', (t) => {
+  const sizes = fc.record({
+    before: fc.nat(4),
+    other: fc.nat(4),
+    evaluation: fc.nat(4),
+    kills: fc.integer({ min: 1, max: 3 }),
+  });
+  fc.assert(
+    fc.property(sizes, ({ before, other, evaluation, kills }) => {
+      const first = new EntryCounts(at(5, true));
+      const fill = (counts: EntryCounts, file: string, of: number, count: number): number[] => {
+        const entries = Array.from({ length: count }, () => of);
+        for (const entry of entries) counts.add(file, entry);
+        return entries;
+      };
+      const atCheckpoint = [4, ...fill(first, 'log', 5, before)];
+      fill(first, 'other', 5, other);
+      const state: unknown = JSON.parse(JSON.stringify(first.state()));
+      let file = atCheckpoint;
+      for (let i = 0; i < kills; i++) {
+        const resumed = new EntryCounts(at(5, true));
+        resumed.restore(state);
+        const keeps = resumed.goOnAt(5);
+        file = file.filter(keeps('log'));
+        t.deepEqual(file, atCheckpoint);
+        t.is(Array(9).fill(5).filter(keeps('other')).length, other);
+        t.deepEqual(resumed.state() ?? {}, state as object, 'stopped again before the evaluation, it keeps as much');
+        file = [...file, ...fill(resumed, 'log', 5, evaluation), ...fill(resumed, 'log', 6, 2)];
+      }
+    }),
+  );
+});
+
+test('a plugin that was not there at the checkpoint keeps nothing of an owed iteration’s, and is told of no other', (t) => {
+  const counts = new EntryCounts(at(2, true));
+  counts.restore({});
+  t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1]);
+  counts.restore(undefined);
+  t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1, 2, 2]);
+});
