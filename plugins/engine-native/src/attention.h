@@ -20,8 +20,8 @@ namespace ESPALIER_VARIANT {
 template <class In>
 class AttentionHead {
   static constexpr int64_t ROWS = In::tile_rows;
-  // Query rows of a block: a whole number of tiles, about 64; fewer where they need no packing, so that less of what the
-  // mask takes away is computed.
+  // Query rows of a block: a whole number of tiles, about 64; fewer where they need no packing, so that less of what
+  // the mask takes away is computed.
   static constexpr int64_t QUERY_ROWS = (In::reads_rows ? 24 : 64) / ROWS * ROWS;
 
  public:

@@ -163,8 +163,8 @@ void pack_panels(const float* from, int64_t lane_stride, int64_t inner_stride, i
   const int64_t units = units_of<In>(inner);
   if (lane_stride != 1) {
     for (int64_t panel = begin; panel < end; panel++)
-      pack_distant_lanes<In, P, Form>(from + panel * P * lane_stride, lane_stride, inner_stride, lanes - panel * P, inner,
-                                      to + panel * units * P);
+      pack_distant_lanes<In, P, Form>(from + panel * P * lane_stride, lane_stride, inner_stride, lanes - panel * P,
+                                      inner, to + panel * units * P);
     return;
   }
   // Some places of all panels before the next: memory is read along its rows.

@@ -269,14 +269,14 @@ class Multiplication {
   }
 
   void multiply(Range rows, Range columns, int64_t k, const uint32_t* a, const uint32_t* b) {
-    const uint32_t* step = a + words_before(k, row_panels_, ROWS);
     for (int64_t i = rows.begin; i < rows.end; i += GROUP) {
       const Range group = {i, i + GROUP < rows.end ? i + GROUP : rows.end};
-      block(group, columns, k, step + i * units_at(k) * ROWS, b);
+      const uint32_t* left = reads_rows_ ? nullptr : a + words_before(k, row_panels_, ROWS) + i * units_at(k) * ROWS;
+      block(group, columns, k, left, b);
     }
   }
 
-  /** The product of some panels of a and some of b, both packed for one inner step. */
+  /** The product of some panels of a and of b, packed for one inner step; a is null where its rows are read. */
   void block(Range rows, Range columns, int64_t k, const uint32_t* a, const uint32_t* b) {
     const int64_t units = units_at(k);
     Epilogue epilogue;
@@ -312,7 +312,7 @@ class Multiplication {
 
   const Product& p_;
   int64_t row_panels_, column_panels_;
-  bool reads_rows_;  // what is a's row in memory is not packed
+  bool reads_rows_;  // of a, which is then not packed
   static thread_local Scratch shared_, own_, part_;
 };
 

@@ -30,9 +30,9 @@ struct Range {
 };
 
 /**
- * 0 ... count - 1 in equal parts, shared out to threads: each takes its own share from the front, so that what it has in
- * its cache is what it had the last time, and then what others have left, from the back. A thread whose core is taken by
- * something else is not waited for beyond the part that it has begun.
+ * 0 ... count - 1 in equal parts, shared out to threads: each takes its own share from the front, so that what it has
+ * in its cache is what it had the last time, and then what others have left, from the back. A thread whose core is
+ * taken by something else is not waited for beyond the part that it has begun.
  */
 class Shares {
  public:
@@ -76,12 +76,12 @@ class Shares {
   static int64_t begin_of(uint64_t parts) { return parts >> 32; }
   static int64_t end_of(uint64_t parts) { return parts & 0xffffffffu; }
 
-  struct alignas(64) Left {
+  struct alignas(64) Share {
     std::atomic<uint64_t> parts;
   };
   int64_t count_, parts_, unit_;
   int threads_;
-  Left left_[MOST];
+  Share left_[MOST];
 };
 
 /** Parts that a thread's share is cut into, so that another can take some. */
