@@ -1,9 +1,9 @@
 import type { Slot } from '../plugins/plugin.js';
-import { isSection, valueAt, type ComposedConfig } from './composed.js';
+import { eachLeaf, isSection, valueAt, type ComposedConfig } from './composed.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { slotKeys } from './slot-keys.js';
-import { checkPart, problems, unknownKey, wrongValue, type Problem } from './validate.js';
+import { checkPart, misplacedKey, problems, unknownKey, wrongValue, type Problem } from './validate.js';
 
 /** A plugin that a config names, with its options as they were written. */
 export interface SlotChoice {
@@ -84,7 +84,22 @@ function unknownTopKeys(composed: ComposedConfig): Problem[] {
   const known = [...new Set([...coreKeys, ...Object.values(slotKeys).map(({ path }) => path[0]), 'plugins'])];
   return Object.keys(composed.value)
     .filter((key) => !known.includes(key))
-    .map((key) => unknownKey([key], [...known, 'extends'], composed));
+    .map((key) => {
+      const places = placesOf(key, composed);
+      return places.length > 0
+        ? misplacedKey(key, places, composed)
+        : unknownKey([key], [...known, 'extends'], composed);
+    });
+}
+
+/** Where a key stands that was written without what it stands in: `max_iters` in `train`, `evaluation` in `plugins`. */
+function placesOf(key: string, composed: ComposedConfig): string[] {
+  const places = new Set<string>();
+  eachLeaf(composed.value, (path) => {
+    const depth = path.indexOf(key, 1);
+    if (depth > 0) places.add(pathKey(path.slice(0, depth + 1)));
+  });
+  return [...places];
 }
 
 function slotChoice(slot: Slot, composed: ComposedConfig, found: Problem[]): SlotChoice {

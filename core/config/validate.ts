@@ -52,6 +52,15 @@ export function unknownKey(path: ConfigPath, known: readonly string[], composed:
   };
 }
 
+/** The problem of a key at the top that belongs elsewhere, with the places where it can stand. */
+export function misplacedKey(key: string, places: readonly string[], composed: ComposedConfig): Problem {
+  const meant = places.map((place) => JSON.stringify(place)).join(' or ');
+  return {
+    code: 'ESP_CONFIG_KEY',
+    text: `${place(composed, [key])}unknown key ${JSON.stringify(key)}: did you mean ${meant}?`,
+  };
+}
+
 /** The problem of a value that cannot stand at its key. */
 export function wrongValue(path: ConfigPath, what: string, composed: ComposedConfig): Problem {
   return { code: 'ESP_CONFIG_VALUE', text: `${place(composed, path)}key ${pathKey(path)}: ${what}` };

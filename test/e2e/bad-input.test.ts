@@ -18,6 +18,16 @@ const plugin = (name: string, rest: string, body = ''): string =>
 const cases: BadInput[] = [
   { what: 'an unknown preset', args: ['train', '--preset', 'char-smal'], message: /char-smal.*char-small/s },
   { what: 'an unknown key', args: [...debug, '--set', 'model.n_heads=2'], message: /n_heads.*n_head/s },
+  {
+    what: 'a key without what it stands in',
+    args: [...debug, '--set', 'max_iters=2'],
+    message: /--set: unknown key "max_iters": did you mean "train\.max_iters"\?/,
+  },
+  {
+    what: 'a plugin’s option without `plugins`',
+    args: [...debug, '--set', 'evaluation.interval=2'],
+    message: /--set: unknown key "evaluation": did you mean "plugins\.evaluation"\?/,
+  },
   { what: 'an unknown top-level key', args: [...debug, '--set', 'modle.n_head=2'], message: /modle.*model/s },
   {
     what: 'a wrong type',
