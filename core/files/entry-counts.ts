@@ -35,15 +35,20 @@ export class EntryCounts {
   }
 
   /**
-   * The run goes on at an iteration.
+   * The run goes on at an iteration. What a file keeps of that one is counted.
    * @returns of a file, what says of each entry in order, by its iteration, whether it is kept
    */
   goOnAt(iteration: number): (file: string) => (of: number) => boolean {
     const restored = this.#restored;
-    [this.#iteration, this.#counts] = [iteration, { ...restored }];
+    [this.#iteration, this.#counts] = [iteration, {}];
     return (file) => {
       let left = restored === undefined ? Infinity : (restored[file] ?? 0);
-      return (of) => of < iteration || (of === iteration && left-- > 0);
+      return (of) => {
+        if (of !== iteration) return of < iteration;
+        if (left-- <= 0) return false;
+        this.add(file, of);
+        return true;
+      };
     };
   }
 }

@@ -56,4 +56,5 @@ test('a plugin that was not there at the checkpoint keeps nothing of an owed ite
   t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1]);
   counts.restore(undefined);
   t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1, 2, 2]);
+  t.deepEqual(counts.state(), { log: 2 }, 'what is kept counts');
 });
