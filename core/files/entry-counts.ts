@@ -3,6 +3,8 @@ import type { RunView } from '../run/state.js';
 
 const countsSchema = z.record(z.string(), z.int().min(0));
 type Counts = z.output<typeof countsSchema>;
+/** Some entries hang on the clock: how many there are tells nothing of the run, as `identity` says. */
+const stateSchema = z.strictObject({ identity: countsSchema });
 
 /**
  * Of a sink that writes entries of iterations to files: which of them a run keeps that goes on from a checkpoint. Those
@@ -24,14 +26,14 @@ export class EntryCounts {
   }
 
   /** For the plugin's `state()`: nothing but where it is needed, so that a plugin can be turned on and off at a resume. */
-  state(): Counts | undefined {
+  state(): z.output<typeof stateSchema> | undefined {
     if (!this.run.owesEvaluation) return undefined;
-    return this.#iteration === this.run.iteration ? { ...this.#counts } : {};
+    return { identity: this.#iteration === this.run.iteration ? { ...this.#counts } : {} };
   }
 
   /** For the plugin's `restore()`. */
   restore(state: unknown): void {
-    this.#restored = state === undefined ? undefined : countsSchema.parse(state);
+    this.#restored = state === undefined ? undefined : stateSchema.parse(state).identity;
   }
 
   /**

@@ -30,9 +30,13 @@ const ROWS = 'rows';
 const EXIT_FAILED = 1;
 
 const stateSchema = z.strictObject({
-  identity: z.strictObject({ id: z.string(), name: z.string(), rows: z.int() }),
-  /** What `EntryCounts` keeps. */
-  counts: z.unknown().optional(),
+  identity: z.strictObject({
+    id: z.string(),
+    name: z.string(),
+    rows: z.int(),
+    /** What `EntryCounts` keeps. */
+    counts: z.unknown().optional(),
+  }),
 });
 type Kept = z.output<typeof stateSchema>;
 
@@ -126,14 +130,13 @@ export default class Wandb {
   state(): Kept | undefined {
     if (this.#identity === undefined) return undefined;
     const rows = this.#session?.recorder.rows ?? this.#identity.rows;
-    return { identity: { ...this.#identity, rows }, counts: this.#counts.state() };
+    return { identity: { ...this.#identity, rows, counts: this.#counts.state() } };
   }
 
   restore(state: unknown): void {
     if (state === undefined) return;
-    const { identity, counts } = stateSchema.parse(state);
-    this.#identity = identity;
-    this.#counts.restore(counts);
+    this.#identity = stateSchema.parse(state).identity;
+    this.#counts.restore(this.#identity.counts);
   }
 
   #open(iteration: number, resumedFrom: string | undefined): void {
