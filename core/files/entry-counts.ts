@@ -5,6 +5,8 @@ const countsSchema = z.record(z.string(), z.int().min(0));
 type Counts = z.output<typeof countsSchema>;
 /** Some entries hang on the clock: how many there are tells nothing of the run, as `identity` says. */
 const stateSchema = z.strictObject({ identity: countsSchema });
+/** `run-log`'s had the counts alone. */
+const restoredSchema = z.union([stateSchema, countsSchema.transform((identity) => ({ identity }))]);
 
 /**
  * Of a sink that writes entries of iterations to files: which of them a run keeps that goes on from a checkpoint. Those
@@ -33,7 +35,7 @@ export class EntryCounts {
 
   /** For the plugin's `restore()`. */
   restore(state: unknown): void {
-    this.#restored = state === undefined ? undefined : stateSchema.parse(state).identity;
+    this.#restored = state === undefined ? undefined : restoredSchema.parse(state).identity;
   }
 
   /**

@@ -54,6 +54,8 @@ test('a plugin that was not there at the checkpoint keeps nothing of an owed ite
   const counts = new EntryCounts(at(2, true));
   counts.restore({ identity: {} });
   t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1]);
+  counts.restore({ log: 1 });
+  t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1, 2], 'run-log’s older state');
   counts.restore(undefined);
   t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1, 2, 2]);
   t.deepEqual(counts.state(), { identity: { log: 2 } }, 'what is kept counts');
