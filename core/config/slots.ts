@@ -3,7 +3,7 @@ import { eachLeaf, isSection, valueAt, type ComposedConfig } from './composed.js
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { slotKeys } from './slot-keys.js';
-import { checkPart, misplacedKey, problems, unknownKey, wrongValue, type Problem } from './validate.js';
+import { checkPart, problems, unknownKey, wrongValue, type Problem } from './validate.js';
 
 /** A plugin that a config names, with its options as they were written. */
 export interface SlotChoice {
@@ -84,12 +84,7 @@ function unknownTopKeys(composed: ComposedConfig): Problem[] {
   const known = [...new Set([...coreKeys, ...Object.values(slotKeys).map(({ path }) => path[0]), 'plugins'])];
   return Object.keys(composed.value)
     .filter((key) => !known.includes(key))
-    .map((key) => {
-      const places = placesOf(key, composed);
-      return places.length > 0
-        ? misplacedKey(key, places, composed)
-        : unknownKey([key], [...known, 'extends'], composed);
-    });
+    .map((key) => unknownKey([key], [...known, 'extends'], composed, placesOf(key, composed)));
 }
 
 /** Where a key stands that was written without what it stands in: `max_iters` in `train`, `evaluation` in `plugins`. */

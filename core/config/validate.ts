@@ -42,22 +42,27 @@ export function problems(list: readonly Problem[]): UsageError {
   return new UsageError(code, `the config has ${String(list.length)} problems:${lines.join('')}`);
 }
 
-/** The problem of a key that nothing takes, with the nearest that is known. */
-export function unknownKey(path: ConfigPath, known: readonly string[], composed: ComposedConfig): Problem {
+/**
+ * The problem of a key that nothing takes, with the nearest that is known.
+ * @param elsewhere where a key of that name does stand
+ */
+export function unknownKey(
+  path: ConfigPath,
+  known: readonly string[],
+  composed: ComposedConfig,
+  elsewhere: readonly string[] = [],
+): Problem {
   const key = path.at(-1) ?? '';
   const within = path.length > 1 ? ` in ${pathKey(path.slice(0, -1))}` : '';
+  const hint =
+    elsewhere.length > 0
+      ? `did you mean ${elsewhere.map((other) => JSON.stringify(other)).join(' or ')}?`
+      : known.length === 0
+        ? 'it takes no options'
+        : suggestion(key, known, 'known keys');
   return {
     code: 'ESP_CONFIG_KEY',
-    text: `${place(composed, path)}unknown key ${JSON.stringify(key)}${within}: ${known.length === 0 ? 'it takes no options' : suggestion(key, known, 'known keys')}`,
-  };
-}
-
-/** The problem of a key at the top that belongs elsewhere, with the places where it can stand. */
-export function misplacedKey(key: string, places: readonly string[], composed: ComposedConfig): Problem {
-  const meant = places.map((place) => JSON.stringify(place)).join(' or ');
-  return {
-    code: 'ESP_CONFIG_KEY',
-    text: `${place(composed, [key])}unknown key ${JSON.stringify(key)}: did you mean ${meant}?`,
+    text: `${place(composed, path)}unknown key ${JSON.stringify(key)}${within}: ${hint}`,
   };
 }
 
