@@ -53,7 +53,7 @@ export class RunControl {
     this.#asked = joined(this.#asked, { ...NOTHING, stops: [reason], exitCode });
   }
 
-  /** Asks for `evaluation:due` at the boundary. */
+  /** Asks for `evaluation:due` at the boundary; from within an evaluation, for another one there. */
   requestEvaluation(): void {
     this.#asked = { ...this.#asked, evaluation: true };
   }

@@ -149,7 +149,8 @@ async function boundary(parts: LoopParts): Promise<void> {
   await nextTurn();
   await settle(parts);
   if (control.takeEvaluation()) state.owesEvaluation = true;
-  if (state.owesEvaluation && !control.stopping) {
+  // An evaluation can lead to another: of a model that has grown since.
+  while (state.owesEvaluation && !control.stopping) {
     state.owesEvaluation = false;
     await sections.measure('evaluation', () => bus.dispatch('evaluation:due', { iteration: state.iteration }));
     await settle(parts);

@@ -11,6 +11,7 @@ import {
   Plugin,
   PluginConfig,
   Ranks,
+  RunControl,
   RunFolder,
   ScheduleCheck,
   suggestion,
@@ -46,6 +47,7 @@ const stateSchema = z.strictObject({
   file: z.string(),
   iter_of_last_op: z.int(),
   operations: z.array(z.strictObject({ name: z.string(), completed: z.boolean() })),
+  reevaluating: z.int().nullable().default(null),
 });
 
 @Plugin({
@@ -64,14 +66,15 @@ export default class ScalingSchedule implements ScheduleCheck {
   #entries: Entry[] = [];
   #iterOfLastOp = 0;
   #restored: z.output<typeof stateSchema> | undefined;
-  /** While an evaluation of our own asking goes on. */
-  #reevaluating = false;
+  /** The operation that asked for the evaluation which comes next, from 0. */
+  #reevaluating: number | null = null;
 
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(RunFolder) folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
     @inject(EventBus) private readonly bus: EventBus,
+    @inject(RunControl) private readonly control: RunControl,
     @inject(Tunables) private readonly tunables: Tunables,
     @inject(Operations) private readonly operations: Operations,
     @inject(ModelGrowth) private readonly growth: ModelGrowth,
@@ -127,13 +130,18 @@ export default class ScalingSchedule implements ScheduleCheck {
 
   @On('evaluation:end')
   async fire({ iteration, losses }: EvaluationEnd): Promise<void> {
-    if (this.#reevaluating) return;
-    for (;;) {
-      const entry = this.#entries.find(({ completed }) => !completed);
-      if (entry === undefined || !this.#due(entry, iteration, losses.val)) return;
-      if (!(await this.#run(entry, iteration))) return;
+    const asked = this.#entries[this.#reevaluating ?? -1];
+    this.#reevaluating = null;
+    if (asked !== undefined) {
+      await this.#tellLoss(asked, iteration, losses.val);
+      return;
+    }
+    for (const [index, entry] of this.#entries.entries()) {
+      if (entry.completed) continue;
+      if (!this.#due(entry, iteration, losses.val) || !(await this.#run(entry, iteration))) return;
       if (entry.reevaluate) {
-        await this.#reevaluate(entry, iteration);
+        this.#reevaluating = index;
+        this.control.requestEvaluation();
         return;
       }
     }
@@ -141,7 +149,12 @@ export default class ScalingSchedule implements ScheduleCheck {
 
   state(): unknown {
     const operations = this.#entries.map(({ name, completed }) => ({ name, completed }));
-    return { file: this.#file ?? IN_CONFIG, iter_of_last_op: this.#iterOfLastOp, operations };
+    return {
+      file: this.#file ?? IN_CONFIG,
+      iter_of_last_op: this.#iterOfLastOp,
+      operations,
+      reevaluating: this.#reevaluating,
+    };
   }
 
   restore(state: unknown): void {
@@ -182,21 +195,10 @@ export default class ScalingSchedule implements ScheduleCheck {
     return true;
   }
 
-  async #reevaluate(entry: Entry, iteration: number): Promise<void> {
-    this.#reevaluating = true;
-    let loss = '';
-    const tell = ({ losses }: EvaluationEnd): void => {
-      loss = losses.val.toFixed(4);
-      this.log.info(`OPERATION_REEVALUATION ${entry.name}: val loss ${loss}`);
-    };
-    this.bus.on('evaluation:end', tell);
-    try {
-      await this.bus.dispatch('evaluation:due', { iteration });
-    } finally {
-      this.bus.off('evaluation:end', tell);
-      this.#reevaluating = false;
-    }
-    if (loss !== '') await this.#tell(entry, iteration, 'reevaluation', `val loss ${loss}`);
+  async #tellLoss(entry: Entry, iteration: number, loss: number): Promise<void> {
+    const measured = `val loss ${loss.toFixed(4)}`;
+    this.log.info(`OPERATION_REEVALUATION ${entry.name}: ${measured}`);
+    await this.#tell(entry, iteration, 'reevaluation', measured);
   }
 
   async #tell(
@@ -210,7 +212,8 @@ export default class ScalingSchedule implements ScheduleCheck {
   }
 
   /** The checkpoint's flags win where it was made with this file. */
-  #takeFlags({ file, operations }: z.output<typeof stateSchema>): void {
+  #takeFlags({ file, operations, reevaluating }: z.output<typeof stateSchema>): void {
+    this.#reevaluating = null;
     const here = this.#file ?? IN_CONFIG;
     if (file !== here) {
       this.log.warn(`the checkpoint was made with the schedule ${file}, this run has ${here}: its flags are used`);
@@ -224,6 +227,7 @@ export default class ScalingSchedule implements ScheduleCheck {
       return;
     }
     for (const [at, entry] of this.#entries.entries()) entry.completed = operations[at]?.completed ?? false;
+    this.#reevaluating = reevaluating;
   }
 
   #writeBack(): void {

@@ -1,0 +1,57 @@
+import test, { type ExecutionContext } from 'ava';
+import { findCheckpoint } from '../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../core/checkpoint/read.js';
+import type { Run } from '../../core/run/run.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
+
+const fires = 'trigger_loss: 100, max_wait_iters: 1000';
+const settings = [
+  'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 16, dropout: 0.1}',
+  'train.max_iters=9',
+  'lr.decay_iters=9',
+  'plugins.evaluation={interval: 3, iters: 2}',
+  `plugins.scaling-schedule.operations=[
+    {name: set_lr, value: 0.002, ${fires}, reevaluate: true},
+    {name: change_batch_size, value: 2, ${fires}, reevaluate: false}]`,
+  'plugins.early-stopping={patience: 3}',
+];
+
+/** What a run tells of its evaluations and of its schedule, in order. */
+async function told(t: ExecutionContext, folder: string, ...set: string[]): Promise<{ run: Run; seen: string[] }> {
+  const { run } = await debugRun(t, folder, ...settings, ...set);
+  const seen: string[] = [];
+  run.bus.on('evaluation:end', ({ iteration, losses }) => seen.push(`${iteration} ${losses.train} ${losses.val}`));
+  run.bus.on('operation', ({ iteration, name, outcome, message = '' }) =>
+    seen.push(`${iteration} ${name} ${outcome} ${message}`),
+  );
+  await run.setUp();
+  return { run, seen };
+}
+
+for (const when of ['before', 'within'] as const) {
+  test(`a run that is stopped ${when} the evaluation which an operation asked for makes it when it goes on`, async (t) => {
+    const folder = textFolder(t);
+    const whole = await told(t, folder, 'run.dir=whole');
+    await whole.run.train();
+    const outcomes = whole.seen.map((line) => line.split(' ', 3).slice(0, 3).join(' '));
+    t.is(outcomes.filter((line) => line.endsWith('reevaluation')).length, 1, outcomes.join('\n'));
+    t.true(outcomes.includes('6 change_batch_size success'), 'not at once after the evaluation that was asked for');
+
+    const first = await told(t, folder, 'run.dir=parts');
+    let evaluations = 0;
+    first.run.bus.on(when === 'before' ? 'evaluation:end' : 'evaluation:start', () => {
+      if (++evaluations === (when === 'before' ? 1 : 2)) first.run.control.requestStop('a test');
+    });
+    t.is((await first.run.train()).status, 'stopped');
+    const second = await told(t, folder, 'run.dir=parts', 'init=resume');
+    second.run.restore(await readCheckpoint(await findCheckpoint('parts', folder)));
+    t.is(second.run.state.iteration, 3);
+    await second.run.train('parts');
+
+    t.deepEqual([...first.seen, ...second.seen], whole.seen);
+    for (const [name, variable] of whole.run.model.parameters())
+      t.deepEqual(second.run.model.parameters().get(name)?.dataSync(), variable.dataSync(), name);
+    const state = ({ run }: { run: Run }): unknown => ({ ...run.snapshot().state, config: 'of another folder' });
+    t.deepEqual(state(second), state(whole));
+  });
+}
