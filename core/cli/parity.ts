@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path, { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
+import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import { UsageError } from '../errors.js';
@@ -76,6 +77,7 @@ async function partsFor(settings: ParitySettings, { engine, precision }: ParityF
   });
   await run.setUp(settings.vocabSize);
   return {
+    engine: run.container.resolve(Engine),
     model: run.model,
     optimizer: run.container.resolve(Optimizer),
     learningRate: run.container.resolve(LearningRate),

@@ -1,3 +1,5 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { DropoutMask } from '../ops/dropout.js';
 import { token } from './token.js';
 
 /** What an engine plugin's static `probe()` answers: whether it works on this machine. */
@@ -7,6 +9,24 @@ export interface EngineProbe {
   detail: string;
   /** When it does not work: what is wrong and what to do, in a sentence. */
   why?: string;
+}
+
+/** Kernels that have run once and can be run again, without the JavaScript that called them one by one. */
+export interface KernelRecording {
+  /**
+   * Runs them over other inputs, and over what the tensors that they read beside those hold now.
+   * @param inputs of the shapes that were recorded, int32
+   * @param masks whose keys are used in place of those that were recorded
+   * @param onMark called where the recorded function called `mark`
+   * @returns the outputs, new tensors each time; undefined where a tensor that they read is gone
+   */
+  run(inputs: readonly Int32Array[], masks: readonly DropoutMask[], onMark: () => void): Tensor[] | undefined;
+}
+
+export interface RecordedKernels {
+  readonly outputs: Tensor[];
+  /** Undefined where running the kernels again would not be doing what the function does. */
+  readonly recording: KernelRecording | undefined;
 }
 
 /**
@@ -23,5 +43,17 @@ export interface Engine {
   readonly precisions?: readonly ('f32' | 'bf16')[];
   /** One line for the log: version, threads. */
   readonly description: string;
+  /**
+   * Optional. Calls a function, and notes the kernels that it runs.
+   * @param inputs int32 tensors that it reads
+   * @param masks dropout masks that it uses
+   * @param compute runs the same kernels, with the same attributes but for the masks' keys, whatever is in the tensors;
+   *   its outputs are float32
+   */
+  record?(
+    inputs: readonly Tensor[],
+    masks: readonly DropoutMask[],
+    compute: (mark: () => void) => Tensor[],
+  ): RecordedKernels;
 }
 export const Engine = token<Engine>('Engine');

@@ -1,4 +1,5 @@
 import type { Scalar, Tensor, Tensor2D, Tensor3D, Variable } from '@tensorflow/tfjs-core';
+import type { DropoutMask } from '../ops/dropout.js';
 import { token } from './token.js';
 
 /** Which random numbers a training pass takes: dropout masks are a function of these alone. */
@@ -12,6 +13,17 @@ export interface TrainingPass {
    * others have its gradient as soon as it is known (`EarlyGradients`); without, they have it when the pass is over.
    */
   read?: (name: string, weight: Variable) => Tensor;
+}
+
+/** What a pass computes, its batch and the values of its weights aside. */
+export interface PassOperations {
+  /**
+   * One object for as long as passes over batches of one shape, with the same variables as weights, run the same
+   * operations of TensorFlow.js and of this package with the same attributes, but for the keys of `masks`.
+   */
+  readonly same: object;
+  /** The dropout masks of the pass. */
+  readonly masks: readonly DropoutMask[];
 }
 
 /** Parameters of one part of a model; tied weights are counted once. */
@@ -51,6 +63,8 @@ export interface Model {
   logits(ids: Tensor2D, pass?: TrainingPass): Tensor3D;
   /** Mean cross-entropy in nats over targets [batch, time] int32, where -1 is ignored. */
   loss(ids: Tensor2D, targets: Tensor2D, pass?: TrainingPass): Scalar;
+  /** Optional: an engine can then repeat the operations of a pass without the model. Undefined where it cannot. */
+  operationsOf?(pass: TrainingPass): PassOperations | undefined;
   /** Continues `prompt` and returns the new ids alone. */
   generate(prompt: readonly number[], options: GenerateOptions): number[];
   parameterCounts(): ParameterCount[];

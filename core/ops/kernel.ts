@@ -52,6 +52,15 @@ export class KernelInputs {
 export class Attributes {
   constructor(private readonly values: tf.NamedAttrMap) {}
 
+  has(name: string): boolean {
+    return this.values[name] !== undefined;
+  }
+
+  /** The same with other values of some names. */
+  with(values: tf.NamedAttrMap): Attributes {
+    return new Attributes({ ...this.values, ...values });
+  }
+
   number(name: string): number {
     const value = this.values[name];
     if (typeof value !== 'number') throw new Error(`the kernel needs the number ${name}`);

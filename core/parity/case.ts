@@ -4,12 +4,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { Batch } from '../contracts/data.js';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
+import type { Engine } from '../contracts/engine.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Model } from '../contracts/model.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readSafetensors } from '../formats/safetensors.js';
 import { trainableParameters } from '../run/parameters.js';
+import { RepeatedPasses } from '../run/repeated-passes.js';
 import { microBatchStep } from '../run/step.js';
 
 /** Config of the parts of the pipeline that a case needs, as their plugins take it. */
@@ -23,6 +25,7 @@ export interface ParitySettings {
 }
 
 export interface ParityParts {
+  readonly engine: Engine;
   readonly model: Model;
   readonly optimizer: Optimizer;
   readonly learningRate: LearningRate;
@@ -129,16 +132,17 @@ export async function runParityCase(
 function trainSteps(
   wanted: Case,
   batches: ReadonlyMap<string, StoredTensor>,
-  { model, optimizer, learningRate }: ParityParts,
+  { engine, model, optimizer, learningRate }: ParityParts,
   first: ReadonlyMap<string, StoredTensor>,
   note: (name: ParityMeasure['name'], error: number) => void,
 ): void {
   const { accum, grad_clip: gradClip } = wanted.train;
+  const passes = new RepeatedPasses(engine, model);
   wanted.steps.forEach((step, iteration) => {
     const gradients = new Map<string, tf.Tensor>();
     let loss = 0;
     for (let microBatch = 0; microBatch < accum; microBatch++) {
-      const scalar = microBatchStep(model, batchAt(batches, iteration * accum + microBatch), accum, gradients, {
+      const scalar = microBatchStep(passes, batchAt(batches, iteration * accum + microBatch), accum, gradients, {
         pass: { iteration, microBatch },
       });
       loss += (scalar.dataSync()[0] ?? NaN) / accum;

@@ -16,6 +16,7 @@ import type { RollbackRequest, RunControl } from './control.js';
 import type { Sections } from './sections.js';
 import { useEngine } from './use-engine.js';
 import { trainableParameters } from './parameters.js';
+import { RepeatedPasses } from './repeated-passes.js';
 import { microBatchStep } from './step.js';
 import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
@@ -45,10 +46,11 @@ export interface LoopParts {
 export async function trainLoop(parts: LoopParts): Promise<void> {
   const { config, control, state } = parts;
   await boundary(parts);
+  const passes = new RepeatedPasses(parts.engine, parts.model);
   const unfinished = (): boolean => state.iteration < config.max_iters && !control.stopping;
   do {
     while (unfinished()) {
-      await iterate(parts);
+      await iterate(parts, passes);
       await boundary(parts);
     }
     await boundary(parts);
@@ -56,20 +58,9 @@ export async function trainLoop(parts: LoopParts): Promise<void> {
   } while (unfinished());
 }
 
-async function iterate({
-  config,
-  bus,
-  state,
-  engine,
-  model,
-  optimizer,
-  tunables,
-  learningRate,
-  batches,
-  ranks,
-  early,
-  sections,
-}: LoopParts): Promise<void> {
+async function iterate(parts: LoopParts, passes: RepeatedPasses): Promise<void> {
+  const { config, bus, state, engine, model, optimizer, tunables, learningRate, batches, ranks, early, sections } =
+    parts;
   const iteration = state.iteration;
   const rate = learningRate.at(iteration, optimizer.learningRate);
   await bus.dispatch('iteration:start', { iteration, learningRate: rate });
@@ -86,7 +77,7 @@ async function iterate({
       await bus.dispatch('batch:ready', drawn);
       useEngine(engine);
       const pass = { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first };
-      const microLoss = microBatchStep(model, drawn.batch, accumulation, ready.gradients, {
+      const microLoss = microBatchStep(passes, drawn.batch, accumulation, ready.gradients, {
         pass,
         sections,
         early: early?.wanted === true && microBatch === accumulation - 1 ? early : undefined,

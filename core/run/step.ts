@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { accumulate } from '../ops/index.js';
+import { at } from '../ops/kernel.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
-import type { Model, TrainingPass } from '../contracts/model.js';
+import type { TrainingPass } from '../contracts/model.js';
 import { trainableParameters } from './parameters.js';
+import type { ComputePass, RepeatedPasses } from './repeated-passes.js';
 import { Sections } from './sections.js';
 
 export interface StepOptions {
@@ -19,19 +21,17 @@ export interface StepOptions {
  * Forward and backward of one micro-batch.
  * @param accum micro-batches in the iteration: each gradient counts 1/accum
  * @param sums gradients so far, by parameter name; replaced by kept tensors, which the caller disposes
- * @returns the micro-batch's mean loss in nats (not divided by `accum`), kept: the caller disposes it
+ * @returns the micro-batch's mean loss [] in nats (not divided by `accum`), kept: the caller disposes it
  */
 export function microBatchStep(
-  model: Model,
+  passes: RepeatedPasses,
   batch: Batch,
   accum: number,
   sums: Map<string, tf.Tensor>,
   { pass, sections = new Sections(), early }: StepOptions = {},
-): tf.Scalar {
+): tf.Tensor {
+  const { model } = passes;
   return tf.tidy(() => {
-    const shape: [number, number] = [batch.batchSize, batch.blockSize];
-    const ids = tf.tensor2d(batch.inputs, shape, 'int32');
-    const targets = tf.tensor2d(batch.targets, shape, 'int32');
     const parameters = trainableParameters(model);
     const told = new Set<string>();
     const read = (name: string, weight: tf.Variable): tf.Tensor =>
@@ -41,22 +41,28 @@ export function microBatchStep(
             early?.take(name, addTo(sums, name, gradient, 1 / accum));
           })
         : weight;
-    let end = sections.begin('forward');
-    const forward = (): tf.Scalar => {
-      const loss = model.loss(ids, targets, early === undefined || pass === undefined ? pass : { ...pass, read });
-      end();
-      // What is left of `variableGrads` is the way back.
-      end = sections.begin('backward');
-      return loss;
-    };
-    try {
+    const isWatched = early !== undefined && pass !== undefined;
+    const compute: ComputePass = (ids, targets, mark) => {
+      const forward = (): tf.Scalar => {
+        const loss = model.loss(ids, targets, isWatched ? { ...pass, read } : pass);
+        // What is left of `variableGrads` is the way back.
+        mark();
+        return loss;
+      };
       const { value, grads } = tf.variableGrads(forward, [...parameters.values()]);
-      for (const [name, variable] of parameters) {
-        // A weight that the loss does not reach has none.
-        if (!told.has(name)) addTo(sums, name, grads[variable.name] ?? tf.zerosLike(variable), 1 / accum);
-      }
+      // A weight that the loss does not reach has none.
+      return [value, ...[...parameters.values()].map((variable) => grads[variable.name] ?? tf.zerosLike(variable))];
+    };
+    let end = sections.begin('forward');
+    try {
+      const outputs = passes.run(batch, isWatched ? undefined : pass, compute, () => {
+        end();
+        end = sections.begin('backward');
+      });
+      for (const [index, name] of [...parameters.keys()].entries())
+        if (!told.has(name)) addTo(sums, name, at(outputs, index + 1), 1 / accum);
       if (told.size > 0) inOrderOf(parameters, sums);
-      return tf.keep(value);
+      return tf.keep(at(outputs, 0));
     } finally {
       end();
     }

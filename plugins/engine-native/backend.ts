@@ -1,7 +1,10 @@
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
-import { engine, type TensorInfo } from '@tensorflow/tfjs-core';
+import { engine, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
+import type { DropoutMask, RecordedKernels } from '../../core/index.js';
 import type { NativeBinding } from './binding.js';
 import { FloatPool } from './pool.js';
+import { KernelRecorder } from './recorder.js';
+import { Recording } from './recording.js';
 
 /**
  * tfjs's cpu backend with the hot kernels in C++ and their memory from a pool. A kernel of the
@@ -11,6 +14,9 @@ export class NativeBackend extends MathBackendCPU {
   readonly #pool: FloatPool;
   /** A kernel's own output, which becomes a tensor's memory without a copy. */
   #output: unknown;
+  /** What a kernel that is run again is to allocate. */
+  #awaited: Iterator<TensorInfo, undefined> | undefined;
+  recorder: KernelRecorder | undefined;
 
   /** @param bf16 operands of matrix products are rounded to bfloat16, sums are float32 */
   constructor(
@@ -24,21 +30,68 @@ export class NativeBackend extends MathBackendCPU {
   /** A float32 tensor of memory that is not cleared. */
   allocate(shape: number[]): TensorInfo {
     const values = this.#pool.take(shape.reduce((product, size) => product * size, 1));
+    const again = this.#awaited?.next().value;
+    if (again !== undefined) {
+      this.data.set(again.dataId, { values, dtype: 'float32', refCount: 1 });
+      this.#pool.own(values, again.dataId);
+      return again;
+    }
     this.#output = values;
     const tensor = this.makeTensorInfo(shape, 'float32', values);
     this.#pool.own(values, tensor.dataId);
+    this.recorder?.allocated(tensor);
     return tensor;
+  }
+
+  /** See `Engine.record`. */
+  record(
+    inputs: readonly Tensor[],
+    masks: readonly DropoutMask[],
+    compute: (mark: () => void) => Tensor[],
+  ): RecordedKernels {
+    const recorder = (this.recorder = new KernelRecorder());
+    try {
+      const outputs = compute(() => {
+        recorder.mark();
+      });
+      const trace = recorder.finish(inputs, masks, outputs);
+      return { outputs, recording: trace === undefined ? undefined : new Recording(this, trace) };
+    } finally {
+      this.recorder = undefined;
+    }
+  }
+
+  /** Runs a kernel, for which the tensors that it allocates are those that it once made. */
+  again(made: readonly TensorInfo[], run: () => void): void {
+    this.#awaited = made.values();
+    try {
+      run();
+    } finally {
+      this.#awaited = undefined;
+    }
+  }
+
+  /** Gives the numbers of a tensor of one reference to another, and takes them from it. */
+  rename(dataId: object): object {
+    const to = {};
+    const data = this.data.get(dataId);
+    this.data.set(to, data);
+    this.data.delete(dataId);
+    const values: unknown = data.values;
+    if (values instanceof Float32Array) this.#pool.own(values, to);
+    return to;
   }
 
   /** Numbers from outside come into the pool's memory: kernels can then write new values over them. */
   override write(...[values, shape, dtype]: Parameters<MathBackendCPU['write']>): object {
     const ours = values === this.#output;
     this.#output = undefined;
-    if (ours || !(values instanceof Float32Array)) return super.write(values, shape, dtype);
-    const copy = this.#pool.take(values.length);
-    copy.set(values);
-    const dataId = super.write(copy, shape, dtype);
-    this.#pool.own(copy, dataId);
+    if (ours) return super.write(values, shape, dtype);
+    const pooled = values instanceof Float32Array ? this.#pool.take(values.length) : undefined;
+    if (values instanceof Float32Array) pooled?.set(values);
+    const dataId = super.write(pooled ?? values, shape, dtype);
+    if (pooled !== undefined) this.#pool.own(pooled, dataId);
+    this.recorder?.written(dataId, values, dtype);
     return dataId;
   }
 
@@ -85,6 +138,7 @@ export class NativeBackend extends MathBackendCPU {
 
   /** A copy: the memory of a tensor that is disposed is used again. */
   override readSync(dataId: object): ReturnType<MathBackendCPU['readSync']> {
+    this.recorder?.looked();
     const values = super.readSync(dataId);
     return values instanceof Float32Array && this.#pool.ownerOf(values) !== undefined ? values.slice() : values;
   }

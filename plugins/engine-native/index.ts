@@ -12,10 +12,12 @@ import {
   registerOps,
   RunConfig,
   type Bindings,
+  type DropoutMask,
   type EngineProbe,
+  type RecordedKernels,
 } from '../../core/index.js';
 import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
-import { registerNativeBackend } from './kernels/index.js';
+import { nativeBackend, registerNativeBackend } from './kernels/index.js';
 
 const options = z
   .strictObject({
@@ -88,5 +90,13 @@ export default class NativeEngine implements Engine {
     registerNativeBackend(this.backend, this.#binding, this.#bf16);
     await tf.setBackend(this.backend);
     registerOps(this.backend);
+  }
+
+  record(
+    inputs: readonly tf.Tensor[],
+    masks: readonly DropoutMask[],
+    compute: (mark: () => void) => tf.Tensor[],
+  ): RecordedKernels {
+    return nativeBackend(tf.findBackend(this.backend)).record(inputs, masks, compute);
   }
 }

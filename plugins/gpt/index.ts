@@ -16,6 +16,7 @@ import {
   type GenerateOptions,
   type GrowthStep,
   type ParameterCount,
+  type PassOperations,
   type RandomStream,
   type SharedView,
   type TrainingPass,
@@ -29,6 +30,8 @@ import { grownWeights } from './grow.js';
 import { isTrainable, makeWeights, variableOf, weightShapes } from './weights.js';
 
 const BYTES_PER_NUMBER = 4;
+/** Of the attention's weights, and of what each half of a block adds. */
+const MASKS_OF_A_BLOCK = 3;
 
 /** Source: Radford et al., "Language models are unsupervised multitask learners", 2019; exact GELU, tied head. */
 @Plugin({
@@ -161,6 +164,12 @@ export default class Gpt implements Model, Growable, InspectableModel {
 
   loss(ids: tf.Tensor2D, targets: tf.Tensor2D, pass?: TrainingPass): tf.Scalar {
     return tf.tidy(() => softmaxCrossEntropy(this.logits(ids, pass), targets));
+  }
+
+  operationsOf(pass: TrainingPass): PassOperations {
+    const nextMask = this.#masks(pass);
+    const count = 1 + MASKS_OF_A_BLOCK * this.#architecture.n_layer;
+    return { same: this.#architecture, masks: Array.from({ length: count }).flatMap(() => nextMask() ?? []) };
   }
 
   generate(prompt: readonly number[], options: GenerateOptions): number[] {

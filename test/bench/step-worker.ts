@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { Engine, Model, Optimizer } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import { trainableParameters } from '../../core/run/parameters.js';
+import { RepeatedPasses } from '../../core/run/repeated-passes.js';
 import { microBatchStep } from '../../core/run/step.js';
 import { Terminal } from '../../core/terminal.js';
 import type { Question } from './contestant.js';
@@ -21,6 +22,7 @@ const { run } = await createRun({
 });
 await run.setUp(shape.vocabSize);
 const [model, optimizer] = [run.container.resolve(Model), run.container.resolve(Optimizer)];
+const passes = new RepeatedPasses(run.container.resolve(Engine), model);
 const size = shape.batchSize * shape.blockSize;
 const ids = (factor: number): Int32Array => Int32Array.from({ length: size }, (_, i) => (i * factor) % shape.vocabSize);
 const batch = { ...shape, inputs: ids(7919), targets: ids(104_729) };
@@ -36,7 +38,7 @@ await run.dispose();
 /** Forward, backward, clip to 1.0, AdamW. */
 function step(): void {
   const gradients = new Map<string, tf.Tensor>();
-  const loss = microBatchStep(model, batch, 1, gradients, { pass: { iteration: 0, microBatch: 0 } });
+  const loss = microBatchStep(passes, batch, 1, gradients, { pass: { iteration: 0, microBatch: 0 } });
   loss.dataSync();
   loss.dispose();
   optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: 1e-3, gradClip: 1 });

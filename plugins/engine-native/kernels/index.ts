@@ -30,16 +30,21 @@ export function registerNativeBackend(name: string, binding: NativeBinding, bf16
 function kernelFuncOf(ours: NativeKernel | undefined, cpu: tf.KernelFunc | undefined): tf.KernelFunc {
   return ({ inputs, attrs, backend }) => {
     const native = nativeBackend(backend);
-    const outputs = ours?.compute(new KernelInputs(inputs), new Attributes(attrs ?? {}), native);
-    if (outputs !== undefined) return outputs;
+    const [given, attributes] = [new KernelInputs(inputs), new Attributes(attrs ?? {})];
+    const outputs = ours?.compute(given, attributes, native);
+    if (ours !== undefined && outputs !== undefined) {
+      native.recorder?.ran(ours, given, attributes, [outputs].flat());
+      return outputs;
+    }
     if (cpu === undefined) throw new Error(`${ours?.name ?? 'the kernel'} has no form for these inputs`);
     const results = cpu({ inputs, ...(attrs === undefined ? {} : { attrs }), backend: native });
     for (const output of [results].flat()) native.protect(output);
+    native.recorder?.ranOnCpu(given, [results].flat());
     return results;
   };
 }
 
-function nativeBackend(backend: object): NativeBackend {
+export function nativeBackend(backend: object): NativeBackend {
   if (backend instanceof NativeBackend) return backend;
   throw new Error('the native kernels were called with another backend');
 }

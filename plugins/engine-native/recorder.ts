@@ -1,0 +1,95 @@
+import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import type { Attributes, DropoutMask, KernelInputs } from '../../core/index.js';
+import type { NativeKernel } from './kernels/kernel.js';
+
+/** A kernel as it was called. */
+export interface Call {
+  readonly kernel: NativeKernel;
+  readonly inputs: KernelInputs;
+  readonly attributes: Attributes;
+  /** The tensors that it allocated, in that order. */
+  readonly made: readonly TensorInfo[];
+  /** Which of the dropout masks its keys are of; undefined for none. */
+  readonly mask?: number | undefined;
+}
+
+/** Numbers from outside, such as a scalar's. */
+export interface Constant {
+  readonly values: Float32Array | Int32Array;
+  readonly dtype: DataType;
+}
+
+/** What a function ran. */
+export interface KernelTrace {
+  readonly calls: readonly Call[];
+  /** Calls before which it called `mark`. */
+  readonly marks: ReadonlySet<number>;
+  /** By their tensor's data. */
+  readonly constants: ReadonlyMap<object, Constant>;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+}
+
+/** Notes the kernels that a backend runs. */
+export class KernelRecorder {
+  readonly #calls: Call[] = [];
+  readonly #marks = new Set<number>();
+  readonly #constants = new Map<object, Constant>();
+  #allocated: TensorInfo[] = [];
+  #isRepeatable = true;
+
+  /** A kernel has asked for memory. */
+  allocated(tensor: TensorInfo): void {
+    this.#allocated.push(tensor);
+  }
+
+  written(dataId: object, values: unknown, dtype: DataType): void {
+    if (values instanceof Float32Array || values instanceof Int32Array)
+      this.#constants.set(dataId, { values: values.slice(), dtype });
+    else this.#isRepeatable = false;
+  }
+
+  /** A tensor's numbers were looked at: what was done since may hang on them. */
+  looked(): void {
+    this.#isRepeatable = false;
+  }
+
+  ran(kernel: NativeKernel, inputs: KernelInputs, attributes: Attributes, outputs: readonly TensorInfo[]): void {
+    const made = this.#allocated;
+    this.#allocated = [];
+    // Else it has changed a tensor that was there.
+    const isNew = outputs.every(({ dataId }) => made.some((tensor) => tensor.dataId === dataId));
+    if (!isNew) this.#isRepeatable = false;
+    this.#calls.push({ kernel, inputs, attributes, made });
+  }
+
+  /** A kernel of the cpu backend: one that only shapes an input anew need not be run again. */
+  ranOnCpu(inputs: KernelInputs, outputs: readonly TensorInfo[]): void {
+    const given = new Set<object>(inputs.all().map(({ dataId }) => dataId));
+    if (!outputs.every(({ dataId }) => given.has(dataId))) this.#isRepeatable = false;
+  }
+
+  mark(): void {
+    this.#marks.add(this.#calls.length);
+  }
+
+  /** @returns undefined where running the kernels again would not be doing what the function does */
+  finish(
+    inputs: readonly Tensor[],
+    masks: readonly DropoutMask[],
+    outputs: readonly Tensor[],
+  ): KernelTrace | undefined {
+    const made = new Set<object>(this.#calls.flatMap((call) => call.made.map(({ dataId }) => dataId)));
+    const calls = this.#calls.map((call) => ({ ...call, mask: maskOf(call, masks) }));
+    const isWhole = outputs.every(({ dataId }) => made.has(dataId)) && calls.every(({ mask }) => mask !== -1);
+    if (!this.#isRepeatable || !isWhole) return undefined;
+    return { calls, marks: this.#marks, constants: this.#constants, inputs, outputs };
+  }
+}
+
+/** -1 where it has keys that are of none of these. */
+function maskOf({ attributes }: Call, masks: readonly DropoutMask[]): number | undefined {
+  if (!attributes.has('key0')) return undefined;
+  const [key0, key1] = [attributes.number('key0'), attributes.number('key1')];
+  return masks.findIndex((mask) => mask.key0 === key0 && mask.key1 === key1);
+}

@@ -1,0 +1,246 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import {
+  accumulate,
+  dropout,
+  embedding,
+  Engine,
+  gelu,
+  layerNorm,
+  linear,
+  type DropoutMask,
+  type Model,
+  type RecordedKernels,
+} from '../../../core/index.js';
+import { availableEngines } from '../../core/ops/engines.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
+
+const native = (await availableEngines()).find(({ name }) => name === 'native');
+const settings = [
+  'engine=native',
+  'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, dropout: 0.1}',
+  'train={max_iters: 12, batch_size: 4, gradient_accumulation_steps: 2}',
+  'lr.decay_iters=12',
+  'plugins.checkpoint=false',
+];
+
+if (native?.works !== true) {
+  test('engine native: recorded kernels: skipped', (t) => (t.log(native?.why), t.pass()));
+} else {
+  const operations = (step: string): string => `plugins.scaling-schedule.operations=[${step}]`;
+  const grows = (name: string, value: string): string =>
+    `{name: ${name}, value: ${value}, trigger_loss: 100, max_wait_iters: 1, reevaluate: false}`;
+  const runs: Record<string, readonly string[]> = {
+    'as it is': [],
+    'without dropout, one micro-batch': ['model.dropout=0', 'train.gradient_accumulation_steps=1'],
+    'with LoRA and rotary positions': ['model.attn_lora_rank=2', 'model.embedding_lora_rank=2', 'model.rotary=true'],
+    'with layers frozen, added and widened, and larger batches': [
+      'plugins.evaluation={interval: 2, iters: 1}',
+      operations(
+        [
+          grows('freeze_layer', 'mlp.0'),
+          grows('change_batch_size', '2'),
+          grows('stack_layers', '[0, 1, 1]'),
+          grows('widen_mlp', '96'),
+        ].join(', '),
+      ),
+    ],
+  };
+  for (const [name, set] of Object.entries(runs)) {
+    test.serial(`engine native: a run ${name} is the same with its kernels repeated and without`, async (t) => {
+      const repeated = await outcome(t, true, set);
+      const plain = await outcome(t, false, set);
+      t.deepEqual(repeated.losses, plain.losses);
+      t.deepEqual(repeated.weights, plain.weights);
+      t.true(repeated.passes < plain.passes / 2, `the model ran ${repeated.passes} of ${plain.passes} passes`);
+    });
+  }
+
+  test.serial(
+    'engine native: a model with an operation that has no kernel of ours runs each pass itself',
+    async (t) => {
+      const set = ['model.activation=gelu_tanh'];
+      const [repeated, plain] = [await outcome(t, true, set), await outcome(t, false, set)];
+      t.deepEqual(repeated.losses, plain.losses);
+      t.is(repeated.passes, plain.passes);
+    },
+  );
+
+  test.serial('engine native: weights that others put in place are the ones that a repeated pass reads', async (t) => {
+    const halved = async (repeats: boolean): Promise<number[]> =>
+      (
+        await outcome(t, repeats, [], (model, iteration) => {
+          if (iteration % 3 !== 2) return;
+          for (const weight of model.parameters().values()) tf.tidy(() => weight.assign(tf.mul(weight, 0.5)));
+        })
+      ).losses;
+    t.deepEqual(await halved(true), await halved(false));
+  });
+
+  test.serial('engine native: recorded kernels over other ids give what the function gives', async (t) => {
+    const { engine, weights } = await parts(t);
+    const ids = fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 6, maxLength: 6 });
+    const steps = fc.array(fc.constantFrom(...Object.keys(OPERATIONS)), { minLength: 1, maxLength: 8 });
+    const keys = fc.record({ key0: fc.nat(), key1: fc.nat() });
+    fc.assert(
+      fc.property(steps, ids, ids, keys, keys, (names, first, second, keys0, keys1) => {
+        const masks = [keys0, keys1].map((each) => ({ rate: 0.5, ...each }));
+        const [mask, otherMask] = [masks[0]!, masks[1]!];
+        tf.tidy(() => {
+          const recorded = record(engine, weights, names, first, mask);
+          const kept = recorded.outputs.map((tensor) => [...tensor.dataSync()]);
+          const again = recorded.recording?.run([Int32Array.from(second)], [otherMask], () => undefined) ?? [];
+          const expected = record(engine, weights, names, second, otherMask).outputs;
+          t.deepEqual(
+            again.map((tensor) => [...tensor.dataSync()]),
+            expected.map((tensor) => [...tensor.dataSync()]),
+          );
+          t.deepEqual(
+            recorded.outputs.map((tensor) => [...tensor.dataSync()]),
+            kept,
+            'what was made while recording stays',
+          );
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test.serial('engine native: what cannot be repeated is not, and nothing is left of what can', async (t) => {
+    const { engine, weights } = await parts(t);
+    const ids = tf.tensor2d([1, 2, 3], [1, 3], 'int32');
+    const recordingOf = (compute: (x: tf.Tensor) => tf.Tensor): RecordedKernels['recording'] => {
+      const recorded = engine.record?.([ids], [], () => [tf.tidy(() => compute(embedding(ids, weights.table)))]);
+      tf.dispose(recorded?.outputs ?? []);
+      return recorded?.recording;
+    };
+    t.not(
+      recordingOf((x) => gelu(x)),
+      undefined,
+    );
+    t.is(
+      recordingOf((x) => tf.tanh(x)),
+      undefined,
+      'a kernel of the cpu backend',
+    );
+    t.is(
+      recordingOf((x) => tf.mul(x, x.dataSync()[0] ?? NaN)),
+      undefined,
+      'numbers that JavaScript looked at',
+    );
+    t.is(
+      recordingOf((x) => accumulate(x, x, 2)),
+      undefined,
+      'a tensor that is changed',
+    );
+    t.is(
+      recordingOf((x) => dropout(x, { rate: 0.5, key0: 1, key1: 2 })),
+      undefined,
+      'a mask that is not among those given',
+    );
+    t.is(
+      recordingOf(() => tf.clone(weights.table)),
+      undefined,
+      'a tensor that was there before',
+    );
+
+    const recording = recordingOf((x) => linear(gelu(x), weights.square));
+    const before = [tf.memory().numTensors, tf.backend().numDataIds()];
+    for (let i = 0; i < 3; i++) tf.dispose(recording?.run([Int32Array.of(3, 2, 1)], [], () => undefined) ?? []);
+    t.deepEqual([tf.memory().numTensors, tf.backend().numDataIds()], before);
+    t.throws(() => recording?.run([], [], () => undefined), { message: /need input 1/ });
+    t.throws(() => recording?.run([Int32Array.of(3, 2, 99)], [], () => undefined), { message: /holds 99/ });
+    t.deepEqual([tf.memory().numTensors, tf.backend().numDataIds()], before);
+    weights.square.dispose();
+    t.is(
+      recording?.run([Int32Array.of(3, 2, 1)], [], () => undefined),
+      undefined,
+      'a weight that is gone',
+    );
+  });
+}
+
+interface Outcome {
+  readonly losses: number[];
+  readonly weights: Record<string, readonly number[]>;
+  /** How often the model computed a loss in training. */
+  readonly passes: number;
+}
+
+async function outcome(
+  t: ExecutionContext,
+  repeats: boolean,
+  set: readonly string[],
+  atEnd: (model: Model, iteration: number) => void = () => undefined,
+): Promise<Outcome> {
+  const { run } = await debugRun(t, textFolder(t), ...settings, ...set);
+  const engine = run.container.resolve(Engine);
+  if (!repeats) Object.defineProperty(engine, 'record', { value: undefined });
+  const losses: number[] = [];
+  run.bus.on('iteration:end', ({ loss, iteration }) => {
+    losses.push(loss);
+    atEnd(run.model, iteration);
+  });
+  await run.setUp();
+  let passes = 0;
+  const loss = run.model.loss.bind(run.model);
+  Object.defineProperty(run.model, 'loss', {
+    value: (...[ids, targets, pass]: Parameters<Model['loss']>) => {
+      if (pass !== undefined) passes++;
+      return loss(ids, targets, pass);
+    },
+  });
+  t.is((await run.train()).status, 'done');
+  const weights = [...run.model.parameters()].map(([name, weight]) => [name, [...weight.dataSync()]] as const);
+  return { losses, weights: Object.fromEntries(weights), passes };
+}
+
+interface Weights {
+  readonly table: tf.Tensor2D;
+  readonly square: tf.Tensor2D;
+  readonly row: tf.Tensor1D;
+}
+
+const OPERATIONS: Record<string, (x: tf.Tensor, weights: Weights, mask: DropoutMask) => tf.Tensor> = {
+  gelu: (x) => gelu(x),
+  norm: (x, { row }) => layerNorm(x, row, row),
+  linear: (x, { square, row }) => linear(x, square, { bias: row, residual: x }),
+  twice: (x) => tf.add(x, x),
+  half: (x) => tf.mul(x, 0.5),
+  shaped: (x) => tf.reshape(tf.add(tf.reshape(x, [6, 4]), tf.reshape(x, [6, 4])), [2, 3, 4]),
+  dropout: (x, _weights, mask) => dropout(x, mask),
+};
+
+async function parts(t: ExecutionContext): Promise<{ engine: Engine; weights: Weights }> {
+  const { run } = await debugRun(t, textFolder(t), 'engine=native');
+  await run.setUp();
+  const weights: Weights = {
+    table: tf.tensor2d(
+      Array.from({ length: 36 }, (_, i) => Math.sin(i)),
+      [9, 4],
+    ),
+    square: tf.tensor2d(
+      Array.from({ length: 16 }, (_, i) => Math.cos(i)),
+      [4, 4],
+    ),
+    row: tf.tensor1d([1, -0.5, 2, 0.25]),
+  };
+  return { engine: run.container.resolve(Engine), weights };
+}
+
+/** Operations one after the other on embedded ids [2, 3]; what each gives is an output. */
+function record(
+  engine: Engine,
+  weights: Weights,
+  names: readonly string[],
+  values: readonly number[],
+  mask: DropoutMask,
+): RecordedKernels {
+  const ids = tf.tensor2d([...values], [2, 3], 'int32');
+  const compute = (): tf.Tensor[] => {
+    let x: tf.Tensor = embedding(ids, weights.table);
+    return names.map((name) => (x = OPERATIONS[name]?.(x, weights, mask) ?? x));
+  };
+  return engine.record?.([ids], [mask], compute) ?? { outputs: [], recording: undefined };
+}
