@@ -6,10 +6,11 @@ import { at, firstOf, runKernel, type Attributes, type Op } from './kernel.js';
  * Source: Su et al., "RoFormer: enhanced transformer with rotary position embedding", 2021, section 3.2.2.
  * @param qkv [batch, time, 3 · width]: queries, keys and values, each of `heads` parts of an even width side by side
  * @param base of the frequencies, 10000 as a rule
+ * @param first position of the first row
  * @returns [batch, time, 3 · width]; the values are as they were
  */
-export function rotary(qkv: tf.Tensor3D, heads: number, base: number): tf.Tensor3D {
-  return runKernel<tf.Tensor3D>('EspalierRotary', { qkv }, { heads, base, back: false });
+export function rotary(qkv: tf.Tensor3D, heads: number, base: number, first = 0): tf.Tensor3D {
+  return runKernel<tf.Tensor3D>('EspalierRotary', { qkv }, { heads, base, first, back: false });
 }
 
 /** Cosine and sine of each position's angles, both [time, part / 2]. */
@@ -19,18 +20,18 @@ export interface RotaryAngles {
 }
 
 const known = new Map<string, RotaryAngles>();
-/** A run has one or two shapes; sampling has one for each length of its prompt. */
+/** A run has one or two shapes; sampling has one for each position. */
 const MOST_KNOWN = 64;
 
 /** For kernels: the angles of a call, kept for the next. @param back true to turn backwards, as the gradient does */
 export function rotaryAngles(time: number, part: number, attributes: Attributes): RotaryAngles {
-  const [base, back] = [attributes.number('base'), attributes.flag('back')];
-  const key = [time, part, base, back].join(' ');
+  const [base, first, back] = [attributes.number('base'), attributes.number('first'), attributes.flag('back')];
+  const key = [time, part, base, first, back].join(' ');
   const kept = known.get(key);
   if (kept !== undefined) return kept;
   if (known.size >= MOST_KNOWN) known.clear();
   const half = part / 2;
-  const angle = (i: number): number => Math.floor(i / half) * Math.fround(base ** (-(i % half) / half));
+  const angle = (i: number): number => (first + Math.floor(i / half)) * Math.fround(base ** (-(i % half) / half));
   const made = {
     cos: Float32Array.from({ length: time * half }, (_, i) => Math.cos(angle(i))),
     sin: Float32Array.from({ length: time * half }, (_, i) => (back ? -1 : 1) * Math.sin(angle(i))),

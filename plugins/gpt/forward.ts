@@ -11,6 +11,7 @@ import {
   type LinearOptions,
 } from '../../core/index.js';
 import type { GptConfig } from './config.js';
+import type { Past } from './past.js';
 
 const TOKENS = 'transformer.wte';
 const CUBIC = 0.044715;
@@ -22,12 +23,28 @@ export type Weights = Pick<ReadonlyMap<string, tf.Tensor>, 'get' | 'has'>;
 /** Gives the mask of each dropout of a pass, in order; undefined where nothing is dropped. */
 export type NextMask = () => DropoutMask | undefined;
 
+/** What a pass has beside its ids. */
+export interface PassOptions {
+  readonly nextMask?: NextMask;
+  /** The positions before the ids; these are added. One text, without dropout. */
+  readonly past?: Past;
+}
+
 /** `ids` [batch, time] → the last layer norm's output [batch, time, embd]. */
-export function hiddenStates(config: GptConfig, weights: Weights, ids: tf.Tensor2D, nextMask: NextMask): tf.Tensor3D {
+export function hiddenStates(
+  config: GptConfig,
+  weights: Weights,
+  ids: tf.Tensor2D,
+  options: PassOptions = {},
+): tf.Tensor3D {
+  const { nextMask = noMask, past } = options;
   const tokens = embedded(config, weights, ids);
-  let x: tf.Tensor3D = dropout(config.rotary ? tokens : tf.add(tokens, positions(weights, ids.shape[1])), nextMask());
+  const placed = config.rotary
+    ? tokens
+    : tf.add<tf.Tensor3D>(tokens, positions(weights, past?.first ?? 0, ids.shape[1]));
+  let x: tf.Tensor3D = dropout(placed, nextMask());
   for (let layer = 0; weights.has(`transformer.h.${String(layer)}.ln_1.weight`); layer++)
-    x = block(config, weights, `transformer.h.${String(layer)}`, x, nextMask);
+    x = block(config, weights, layer, x, options);
   return norm(weights, 'transformer.ln_f', x);
 }
 
@@ -47,11 +64,11 @@ function embedded(config: GptConfig, weights: Weights, ids: tf.Tensor2D): tf.Ten
   return linear(scaled(config, embedding(ids, a)), weightOf(weights, `${TOKENS}.lora_B`), { residual: tokens });
 }
 
-/** The first `time` learned positions [time, embd]. */
-function positions(weights: Weights, time: number): tf.Tensor {
+/** Learned positions [time, embd]. */
+function positions(weights: Weights, first: number, time: number): tf.Tensor {
   const table = weightOf(weights, 'transformer.wpe.weight');
   const [rows = 0, width = 0] = table.shape;
-  return time === rows ? table : tf.slice(table, [0, 0], [time, width]);
+  return time === rows ? table : tf.slice(table, [first, 0], [time, width]);
 }
 
 /** alpha / rank times a low-rank layer's middle [..., rank]. */
@@ -59,10 +76,17 @@ function scaled<T extends tf.Tensor>(config: GptConfig, low: T): T {
   return tf.mul(low, config.lora_alpha / (low.shape.at(-1) ?? 1));
 }
 
-function block(config: GptConfig, weights: Weights, at: string, x: tf.Tensor3D, nextMask: NextMask): tf.Tensor3D {
+function block(
+  config: GptConfig,
+  weights: Weights,
+  layer: number,
+  x: tf.Tensor3D,
+  { nextMask = noMask, past }: PassOptions,
+): tf.Tensor3D {
+  const at = `transformer.h.${String(layer)}`;
   const qkv = queriesKeysValues(config, weights, `${at}.attn.c_attn`, norm(weights, `${at}.ln_1`, x));
-  const turned = config.rotary ? rotary(qkv, config.n_head, config.rotary_base) : qkv;
-  const attended = causalAttention(turned, config.n_head, nextMask());
+  const turned = config.rotary ? rotary(qkv, config.n_head, config.rotary_base, past?.first) : qkv;
+  const attended = past?.attend(layer, turned, config.n_head) ?? causalAttention(turned, config.n_head, nextMask());
   const middle = joined(x, nextMask(), (residual) =>
     linear(attended, ...parts(weights, `${at}.attn.c_proj`, residual)),
   );
@@ -130,6 +154,10 @@ function parts(weights: Weights, name: string, residual?: tf.Tensor): [tf.Tensor
 
 function norm(weights: Weights, name: string, x: tf.Tensor3D): tf.Tensor3D {
   return layerNorm(x, weightOf(weights, `${name}.weight`), weights.get(`${name}.bias`));
+}
+
+function noMask(): undefined {
+  // Nothing is dropped.
 }
 
 function weightOf(weights: Weights, name: string): tf.Tensor {

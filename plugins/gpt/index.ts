@@ -27,6 +27,7 @@ import { gptOptions, type GptConfig } from './config.js';
 import { head, hiddenStates, type NextMask, type Weights } from './forward.js';
 import { generate } from './generate.js';
 import { grownWeights } from './grow.js';
+import { Past } from './past.js';
 import { isTrainable, makeWeights, variableOf, weightShapes } from './weights.js';
 
 const BYTES_PER_NUMBER = 4;
@@ -159,7 +160,8 @@ export default class Gpt implements Model, Growable, InspectableModel {
 
   logits(ids: tf.Tensor2D, pass?: TrainingPass): tf.Tensor3D {
     const weights = pass?.read === undefined ? this.#weights : new ReadWeights(this.#weights, pass.read);
-    return tf.tidy(() => head(this.config, weights, hiddenStates(this.config, weights, ids, this.#masks(pass))));
+    const nextMask = this.#masks(pass);
+    return tf.tidy(() => head(this.config, weights, hiddenStates(this.config, weights, ids, { nextMask })));
   }
 
   loss(ids: tf.Tensor2D, targets: tf.Tensor2D, pass?: TrainingPass): tf.Scalar {
@@ -173,18 +175,23 @@ export default class Gpt implements Model, Growable, InspectableModel {
   }
 
   generate(prompt: readonly number[], options: GenerateOptions): number[] {
-    return generate(prompt, this.blockSize, options, (ids) =>
-      tf.tidy(() => {
-        const hidden = hiddenStates(
-          this.config,
-          this.#weights,
-          tf.tensor2d([...ids], [1, ids.length], 'int32'),
-          () => undefined,
-        );
-        const last = tf.slice(hidden, [0, ids.length - 1, 0], [1, 1, this.config.n_embd]);
-        return Float32Array.from(head(this.config, this.#weights, last).dataSync());
-      }),
-    );
+    const past = new Past();
+    try {
+      return generate(prompt, this.blockSize, options, (context) => this.#logitsAfter(context, past));
+    } finally {
+      past.dispose();
+    }
+  }
+
+  /** Logits [vocab] of the token after a context. */
+  #logitsAfter(context: readonly number[], past: Past): Float32Array {
+    return tf.tidy(() => {
+      const ids = past.advance(context);
+      const input = tf.tensor2d([...ids], [1, ids.length], 'int32');
+      const hidden = hiddenStates(this.config, this.#weights, input, { past });
+      const last = tf.slice(hidden, [0, ids.length - 1, 0], [1, 1, this.config.n_embd]);
+      return Float32Array.from(head(this.config, this.#weights, last).dataSync());
+    });
   }
 
   parameterCounts(): ParameterCount[] {

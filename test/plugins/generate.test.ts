@@ -1,0 +1,79 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test, { type ExecutionContext } from 'ava';
+import { Engine, RandomStreams, withChangingShapes, type Model } from '../../core/index.js';
+import { createRun } from '../../core/run/create.js';
+import { useEngine } from '../../core/run/use-engine.js';
+import { availableEngines } from '../core/ops/engines.js';
+
+const VOCAB = 11;
+const BLOCK = 12;
+const choices = { maxNewTokens: 2 * BLOCK, temperature: 1, topK: 0 };
+const prompts: Record<string, readonly number[]> = {
+  'one token': [3],
+  'some tokens': [3, 1, 4, 1, 5],
+  'as many as fit': Array.from({ length: BLOCK }, (_, i) => (7 * i) % VOCAB),
+  'more than fit': Array.from({ length: BLOCK + 5 }, (_, i) => (5 * i + 2) % VOCAB),
+};
+const models: Record<string, object> = {
+  plain: {},
+  'with biases and another activation': { bias: true, activation: 'gelu_tanh' },
+  'with rotary positions': { rotary: true },
+  'with LoRA': { attn_lora_rank: 2, embedding_lora_rank: 2 },
+  'with dropout': { dropout: 0.5 },
+};
+
+const engines = [{ name: 'cpu', works: true, why: '' }, ...(await availableEngines())];
+for (const { name, works, why } of engines) {
+  const title = `engine ${name}: each token is the one that follows from all that are in the window`;
+  if (!works) {
+    test(`${title}: skipped`, (t) => (t.log(why), t.pass()));
+    continue;
+  }
+  test.serial(title, async (t) => {
+    // The operations are the same everywhere: not every model has to be run on each.
+    const own = name === 'cpu' || name === 'native' ? models : { plain: {} };
+    for (const [which, options] of Object.entries(own)) {
+      const model = await gpt(t, name, options);
+      for (const [what, prompt] of Object.entries(prompts)) {
+        const { numTensors } = tf.memory();
+        const [written, expected] = withChangingShapes(() => [
+          model.generate(prompt, { ...choices, random: uniform() }),
+          oneByOne(model, prompt, uniform()),
+        ]);
+        t.deepEqual(written, expected, `${which}, ${what}`);
+        t.true(new Set(written).size > 2, `${which}, ${what}: the choice is not always the same token`);
+        t.is(tf.memory().numTensors, numTensors, 'nothing is kept');
+      }
+    }
+  });
+}
+
+/** Each token in a call of its own, which computes the whole window. */
+function oneByOne(model: Model, prompt: readonly number[], random: () => number): number[] {
+  const all = [...prompt];
+  for (let i = 0; i < choices.maxNewTokens; i++)
+    all.push(...model.generate(all, { ...choices, maxNewTokens: 1, random }));
+  return all.slice(prompt.length);
+}
+
+function uniform(): () => number {
+  const stream = new RandomStreams(3).stream('test');
+  return () => stream.float();
+}
+
+/** Weights as they start give logits of about 0: larger ones make the choice mean something. */
+async function gpt(t: ExecutionContext, engine: string, options: object): Promise<Model> {
+  const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: BLOCK, dropout: 0, bias: false };
+  const { run } = await createRun({
+    cwd: process.cwd(),
+    presets: ['debug'],
+    set: [`engine=${engine}`, 'precision=f32', `model=${JSON.stringify({ ...size, ...options })}`],
+    only: ['engine', 'model'],
+  });
+  t.teardown(() => run.dispose());
+  await run.setUp(VOCAB);
+  useEngine(run.container.resolve(Engine));
+  for (const [name, variable] of run.model.parameters())
+    if (!name.includes('ln_')) tf.tidy(() => variable.assign(tf.mul(variable, 8)));
+  return run.model;
+}
