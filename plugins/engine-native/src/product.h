@@ -3,6 +3,7 @@
 
 #include "kernels.h"
 #include "pack.h"
+#include "row_product.h"
 #include "rows.h"
 #include "scratch.h"
 #include "threads.h"
@@ -324,7 +325,10 @@ template <class In>
 thread_local Scratch Multiplication<In>::part_;
 
 inline void product(const Product& p) {
-  if (p.precision == Precision::bf16) Multiplication<InBf16>(p).run();
+  const bool is_row = is_row_product(p);
+  if (is_row && p.precision == Precision::bf16) multiply_row<Rounded>(p);
+  else if (is_row) multiply_row<Whole>(p);
+  else if (p.precision == Precision::bf16) Multiplication<InBf16>(p).run();
   else Multiplication<InF32>(p).run();
 }
 

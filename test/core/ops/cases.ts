@@ -26,6 +26,11 @@ export interface CaseFamily {
 }
 
 const size = fc.integer({ min: 1, max: 37 });
+/** Of rows that are multiplied; a single one is often a case of its own. */
+const rowShape = fc.oneof(
+  fc.constant([1, 1] as const),
+  size.map((rows) => [2, rows] as const),
+);
 const seed = fc.integer({ min: 0, max: 2 ** 31 });
 const rate = fc.constantFrom(0, 0.2);
 
@@ -34,13 +39,20 @@ export const families: readonly CaseFamily[] = [
   {
     name: 'linear',
     cases: fc
-      .record({ rows: size, inner: size, columns: size, seed, transposeWeight: fc.boolean(), withRest: fc.boolean() })
+      .record({
+        rows: rowShape,
+        inner: size,
+        columns: size,
+        seed,
+        transposeWeight: fc.boolean(),
+        withRest: fc.boolean(),
+      })
       .map(({ rows, inner, columns, seed, transposeWeight, withRest }) => ({
         inputs: normals(
           seed,
-          [2, rows, inner],
+          [...rows, inner],
           transposeWeight ? [columns, inner] : [inner, columns],
-          ...(withRest ? [[columns], [2, rows, columns]] : []),
+          ...(withRest ? [[columns], [...rows, columns]] : []),
         ),
         apply: (x, weight, bias, residual) => linear(x, weight, { bias, residual, transposeWeight }),
       })),
@@ -48,9 +60,9 @@ export const families: readonly CaseFamily[] = [
   {
     name: 'geluLinear',
     cases: fc
-      .record({ rows: size, inner: size, columns: size, seed, withRest: fc.boolean() })
+      .record({ rows: rowShape, inner: size, columns: size, seed, withRest: fc.boolean() })
       .map(({ rows, inner, columns, seed, withRest }) => ({
-        inputs: normals(seed, [2, rows, inner], [inner, columns], ...(withRest ? [[columns], [2, rows, columns]] : [])),
+        inputs: normals(seed, [...rows, inner], [inner, columns], ...(withRest ? [[columns], [...rows, columns]] : [])),
         apply: (x, weight, bias, residual) => geluLinear(x, weight, { bias, residual }),
       })),
   },

@@ -118,6 +118,7 @@ function largeProducts(): Case[] {
     [75, 1100, 130],
     [40, 70, 900],
     [300, 33, 65],
+    [1, 1100, 900],
   ] as const;
   return sizes.map(([rows, inner, columns]) => ({
     inputs: normals(rows, [1, rows, inner], [inner, columns], [columns], [1, rows, columns]),
