@@ -16,6 +16,7 @@ export class NativeBackend extends MathBackendCPU {
   #output: unknown;
   /** What a kernel that is run again is to allocate. */
   #awaited: Iterator<TensorInfo, undefined> | undefined;
+  /** Told of what is run, while there is one. */
   recorder: KernelRecorder | undefined;
 
   /** @param bf16 operands of matrix products are rounded to bfloat16, sums are float32 */
@@ -87,12 +88,17 @@ export class NativeBackend extends MathBackendCPU {
     const ours = values === this.#output;
     this.#output = undefined;
     if (ours) return super.write(values, shape, dtype);
-    const pooled = values instanceof Float32Array ? this.#pool.take(values.length) : undefined;
-    if (values instanceof Float32Array) pooled?.set(values);
-    const dataId = super.write(pooled ?? values, shape, dtype);
-    if (pooled !== undefined) this.#pool.own(pooled, dataId);
+    const kept = values instanceof Float32Array ? this.#copyOf(values) : values;
+    const dataId = super.write(kept, shape, dtype);
+    if (kept instanceof Float32Array) this.#pool.own(kept, dataId);
     this.recorder?.written(dataId, values, dtype);
     return dataId;
+  }
+
+  #copyOf(values: Float32Array): Float32Array {
+    const copy = this.#pool.take(values.length);
+    copy.set(values);
+    return copy;
   }
 
   /** The elements themselves. @throws Error for a tensor that is disposed, or of another type */
