@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { BatchSource, Dataset } from '../contracts/data.js';
+import { Engine } from '../contracts/engine.js';
 import { estimateLoss, fullLoss } from '../run/estimate-loss.js';
 import { Terminal } from '../terminal.js';
 import { newestRun, runArgument } from './newest-run.js';
@@ -27,11 +28,12 @@ export function evaluateCommand(program: Command): void {
       try {
         const shape = { batchSize: run.config.train.batch_size, blockSize: run.model.blockSize };
         const batches = run.container.resolve(BatchSource);
+        const engine = run.container.resolve(Engine);
         const facts = {
           checkpoint: checkpoint.path,
           iteration: checkpoint.state.run.iteration,
-          'train/loss': estimateLoss(run.model, batches, 'train', flags.iters, shape),
-          'val/loss': fullLoss(run.model, run.container.resolve(Dataset).split('val'), shape),
+          'train/loss': estimateLoss(run.model, batches, 'train', flags.iters, shape, { engine }),
+          'val/loss': fullLoss(run.model, run.container.resolve(Dataset).split('val'), shape, { engine }),
         };
         print(flags.json, facts, () =>
           [

@@ -64,7 +64,7 @@ export interface Model {
   /** Mean cross-entropy in nats over targets [batch, time] int32, where -1 is ignored. */
   loss(ids: Tensor2D, targets: Tensor2D, pass?: TrainingPass): Scalar;
   /** Optional: an engine can then repeat the operations of a pass without the model. Undefined where it cannot. */
-  operationsOf?(pass: TrainingPass): PassOperations | undefined;
+  operationsOf?(pass?: TrainingPass): PassOperations | undefined;
   /** Continues `prompt` and returns the new ids alone. */
   generate(prompt: readonly number[], options: GenerateOptions): number[];
   parameterCounts(): ParameterCount[];

@@ -4,7 +4,7 @@ import type { Engine, KernelRecording } from '../contracts/engine.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 
 /**
- * The loss and the gradients of a pass.
+ * What a pass gives: its loss, and the gradients if it is one of training.
  * @param mark called between forward and backward
  */
 export type ComputePass = (ids: tf.Tensor2D, targets: tf.Tensor2D, mark: () => void) => tf.Tensor[];
@@ -20,14 +20,19 @@ export class RepeatedPasses {
   #pause = 0;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: Pick<Engine, 'record'>,
     readonly model: Model,
   ) {}
 
   /** @returns what `compute` returns, or would */
-  run(batch: Batch, pass: TrainingPass | undefined, compute: ComputePass, mark: () => void): tf.Tensor[] {
+  run(
+    batch: Batch,
+    pass: TrainingPass | undefined,
+    compute: ComputePass,
+    mark: () => void = () => undefined,
+  ): tf.Tensor[] {
     const { engine, model } = this;
-    const operations = pass === undefined ? undefined : model.operationsOf?.(pass);
+    const operations = model.operationsOf?.(pass);
     if (operations === undefined || engine.record === undefined) return compute(...tensorsOf(batch), mark);
     const { same, masks } = operations;
     const weights = [...model.parameters().values()].flatMap((weight) => [weight, weight.dataId, weight.trainable]);
@@ -62,7 +67,8 @@ export class RepeatedPasses {
   }
 }
 
-function tensorsOf({ inputs, targets, batchSize, blockSize }: Batch): [ids: tf.Tensor2D, targets: tf.Tensor2D] {
+/** Ids and targets [batch, time], int32. */
+export function tensorsOf({ inputs, targets, batchSize, blockSize }: Batch): [ids: tf.Tensor2D, targets: tf.Tensor2D] {
   const shape: [number, number] = [batchSize, blockSize];
   return [tf.tensor2d(inputs, shape, 'int32'), tf.tensor2d(targets, shape, 'int32')];
 }

@@ -5,7 +5,7 @@ import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { TrainingPass } from '../contracts/model.js';
 import { trainableParameters } from './parameters.js';
-import type { ComputePass, RepeatedPasses } from './repeated-passes.js';
+import { tensorsOf, type ComputePass, type RepeatedPasses } from './repeated-passes.js';
 import { Sections } from './sections.js';
 
 export interface StepOptions {
@@ -55,10 +55,11 @@ export function microBatchStep(
     };
     let end = sections.begin('forward');
     try {
-      const outputs = passes.run(batch, isWatched ? undefined : pass, compute, () => {
+      const turn = (): void => {
         end();
         end = sections.begin('backward');
-      });
+      };
+      const outputs = isWatched ? compute(...tensorsOf(batch), turn) : passes.run(batch, pass, compute, turn);
       for (const [index, name] of [...parameters.keys()].entries())
         if (!told.has(name)) addTo(sums, name, at(outputs, index + 1), 1 / accum);
       if (told.size > 0) inOrderOf(parameters, sums);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   BatchSource,
   Dataset,
+  Engine,
   estimateLoss,
   EventBus,
   fullLoss,
@@ -50,6 +51,7 @@ export default class Evaluation {
     @inject(RunConfig) private readonly run: RunConfig,
     @inject(EventBus) private readonly bus: EventBus,
     @inject(RunControl) private readonly control: RunControl,
+    @inject(Engine) private readonly engine: Engine,
     @inject(Model) private readonly model: Model,
     @inject(BatchSource) private readonly batches: BatchSource,
     @inject(Dataset) private readonly data: Dataset,
@@ -86,14 +88,15 @@ export default class Evaluation {
     const seen = { stop: false };
     const stop = (): boolean => (seen.stop ||= this.control.stopReasons.length > 0);
     const iters = this.#iters.value;
+    const { engine, ranks } = this;
     const estimated = (split: Split): number =>
-      estimateLoss(this.model, this.batches, split, iters, shape, stop, this.ranks);
+      estimateLoss(this.model, this.batches, split, iters, shape, { stop, ranks, engine });
     const ownTrain = estimated('train');
     const ownVal =
       this.config.full && !seen.stop
-        ? fullLoss(this.model, this.data.split('val'), shape, this.ranks)
+        ? fullLoss(this.model, this.data.split('val'), shape, { ranks, engine })
         : estimated('val');
-    const [train = NaN, val = NaN, cut = NaN] = await this.ranks.average([ownTrain, ownVal, seen.stop ? 1 : 0]);
+    const [train = NaN, val = NaN, cut = NaN] = await ranks.average([ownTrain, ownVal, seen.stop ? 1 : 0]);
     if (cut > 0) {
       this.control.requestEvaluation();
       return;

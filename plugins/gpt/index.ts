@@ -168,7 +168,7 @@ export default class Gpt implements Model, Growable, InspectableModel {
     return tf.tidy(() => softmaxCrossEntropy(this.logits(ids, pass), targets));
   }
 
-  operationsOf(pass: TrainingPass): PassOperations {
+  operationsOf(pass?: TrainingPass): PassOperations {
     const nextMask = this.#masks(pass);
     const count = 1 + MASKS_OF_A_BLOCK * this.#architecture.n_layer;
     return { same: this.#architecture, masks: Array.from({ length: count }).flatMap(() => nextMask() ?? []) };

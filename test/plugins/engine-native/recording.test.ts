@@ -10,6 +10,7 @@ import {
   layerNorm,
   linear,
   type DropoutMask,
+  type EvaluationEnd,
   type Model,
   type RecordedKernels,
 } from '../../../core/index.js';
@@ -22,6 +23,7 @@ const settings = [
   'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, dropout: 0.1}',
   'train={max_iters: 12, batch_size: 4, gradient_accumulation_steps: 2}',
   'lr.decay_iters=12',
+  'plugins.evaluation={interval: 6, iters: 5}',
   'plugins.checkpoint=false',
 ];
 
@@ -53,6 +55,8 @@ if (native?.works !== true) {
       const plain = await outcome(t, false, set);
       t.deepEqual(repeated.losses, plain.losses);
       t.deepEqual(repeated.weights, plain.weights);
+      t.deepEqual(repeated.evaluations, plain.evaluations);
+      t.true(plain.evaluations.length > 1);
       t.true(repeated.passes < plain.passes / 2, `the model ran ${repeated.passes} of ${plain.passes} passes`);
     });
   }
@@ -164,7 +168,8 @@ if (native?.works !== true) {
 interface Outcome {
   readonly losses: number[];
   readonly weights: Record<string, readonly number[]>;
-  /** How often the model computed a loss in training. */
+  readonly evaluations: EvaluationEnd['losses'][];
+  /** How often the model computed a loss. */
   readonly passes: number;
 }
 
@@ -182,18 +187,20 @@ async function outcome(
     losses.push(loss);
     atEnd(run.model, iteration);
   });
+  const evaluations: EvaluationEnd['losses'][] = [];
+  run.bus.on('evaluation:end', (end) => evaluations.push(end.losses));
   await run.setUp();
   let passes = 0;
   const loss = run.model.loss.bind(run.model);
   Object.defineProperty(run.model, 'loss', {
     value: (...[ids, targets, pass]: Parameters<Model['loss']>) => {
-      if (pass !== undefined) passes++;
+      passes++;
       return loss(ids, targets, pass);
     },
   });
   t.is((await run.train()).status, 'done');
   const weights = [...run.model.parameters()].map(([name, weight]) => [name, [...weight.dataSync()]] as const);
-  return { losses, weights: Object.fromEntries(weights), passes };
+  return { losses, weights: Object.fromEntries(weights), evaluations, passes };
 }
 
 interface Weights {
