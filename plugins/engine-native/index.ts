@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import {
@@ -53,7 +55,10 @@ export default class NativeEngine implements Engine {
       return { works: true, detail: `${name} kernels, precision auto is ${multipliesBf16 ? 'bf16' : 'f32'}` };
     } catch (thrown) {
       const [reason = ''] = messageOf(thrown).split('\n');
-      const why = `its addon is not built (${reason}): install a C++17 compiler and run \`npm rebuild espalier\`, or \`npm ci\` in a clone; a failed build leaves ${addonFolder}/build/build.log`;
+      const log = path.join(addonFolder, 'build', 'build.log');
+      const why = existsSync(log)
+        ? `its build failed: ${log} says why; \`npm rebuild espalier\` builds it again, \`npm ci\` in a clone`
+        : `its addon is not built (${reason}): install a C++17 compiler and run \`npm rebuild espalier\`, or \`npm ci\` in a clone; where npm says that it left install scripts out, first \`npm install-scripts approve espalier\``;
       return { works: false, detail: 'C++ kernels', why };
     }
   }

@@ -1,0 +1,27 @@
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { z } from 'zod';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const packed = z.array(z.object({ files: z.array(z.object({ path: z.string() })) }));
+
+test('what npm packs holds all that an installed espalier needs: C++ to compile, presets, pages and guides', async (t) => {
+  const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+  const { stdout } = await promisify(execFile)('npm', args, { cwd: root, maxBuffer: 1 << 26 });
+  const [only] = packed.parse(JSON.parse(stdout));
+  const there = new Set(only?.files.map((file) => file.path));
+  for (const folder of ['plugins/engine-native/src', 'presets', 'docs']) {
+    const wanted = readdirSync(path.join(root, folder)).map((name) => `${folder}/${name}`);
+    t.deepEqual(
+      wanted.filter((file) => !there.has(file)),
+      [],
+    );
+  }
+  for (const file of ['core/install.mjs', 'plugins/engine-native/install.mjs', 'core/dashboard/page/index.html']) {
+    t.true(there.has(file), file);
+  }
+});
