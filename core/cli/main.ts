@@ -1,6 +1,7 @@
 #!/usr/bin/env node
+import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
-import { EspalierError, messageOf, usageErrorIn } from '../errors.js';
+import { EspalierError, messageOf, PluginError, usageErrorIn } from '../errors.js';
 import { version } from '../version.js';
 import { doctorCommand, engineCommand } from './engines.js';
 import { checkpointCommand } from './checkpoint.js';
@@ -79,6 +80,14 @@ async function main(argv: readonly string[]): Promise<number> {
 function report(thrown: unknown): void {
   const code = thrown instanceof EspalierError ? ` [${thrown.code}]` : '';
   console.error(`espalier: ${messageOf(thrown)}${code}`);
-  const stack = process.env['ESPALIER_DEBUG'] !== undefined || !(thrown instanceof EspalierError);
-  if (stack && thrown instanceof Error) console.error(thrown.stack);
+  const fault = faultIn(thrown);
+  if (process.env['ESPALIER_DEBUG'] !== undefined) console.error(inspect(thrown));
+  else if (fault !== undefined) console.error(fault.stack);
+}
+
+/** What only a programmer can mend, an author of plugins too: for it the lines of code that it comes from are shown. */
+function faultIn(thrown: unknown): Error | undefined {
+  if (thrown instanceof PluginError) return faultIn(thrown.cause);
+  const isFault = thrown instanceof Error && !(thrown instanceof EspalierError) && !('code' in thrown);
+  return isFault ? thrown : undefined;
 }

@@ -51,8 +51,7 @@ import type {
  * Published by plugins whenever they have something, for those that show or keep it: `metrics`, `sample`,
  * `histogram`, `operation`.
  *
- * Events that are not in this list are a plugin's own: it adds them to this interface by declaration
- * merging and describes them in its `events`.
+ * A plugin that listens to another event is refused when it loads.
  */
 export interface Events {
   'run:setup': RunSetup;

@@ -3,8 +3,9 @@ import path from 'node:path';
 import { instanceCachingFactory } from 'tsyringe';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { checkCore, filledConfig, type SlotChoice } from '../config/slots.js';
+import { checkCore, filledConfig, type CheckedConfig, type SlotChoice } from '../config/slots.js';
 import { composeConfig, type ComposedConfig } from '../config/load.js';
+import { nearestTo } from '../config/nearest.js';
 import { slotKeys } from '../config/slot-keys.js';
 import { checkPart, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
@@ -17,7 +18,7 @@ import { Logger } from '../logger.js';
 import { MetricNames, tellUndeclared } from '../metrics/metrics.js';
 import { orderPlugins } from '../plugins/order.js';
 import { slots, type Slot } from '../plugins/plugin.js';
-import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
+import { builtInNames, findPlugin, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { Terminal } from '../terminal.js';
 import { version } from '../version.js';
@@ -133,7 +134,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
 }
 
 async function loadPlugins(
-  checked: ReturnType<typeof checkCore>,
+  checked: CheckedConfig,
   composed: ComposedConfig,
   request: RunRequest,
   say: (line: string) => void,
@@ -152,6 +153,7 @@ async function loadPlugins(
   }
   const inSlots = configured.length;
   const { only } = request;
+  refuseMisspelledOff(checked, composed);
   // Features that change what the data is are part of it, wherever it is read.
   if (only === undefined || only.includes('data')) {
     for (const feature of checked.features) if (!Object.hasOwn(passing, feature.use)) await add(feature);
@@ -178,6 +180,17 @@ async function findChosen(
     if (!(thrown instanceof UsageError)) throw thrown;
     const named = slot === undefined ? at : [...at, slotKeys[slot].key];
     throw new UsageError(thrown.code, wrongValue(named, thrown.message, composed).text, { cause: thrown });
+  }
+}
+
+/** `progres: false` would leave `progress` on. A name like none is a plugin's that this machine may not have. */
+function refuseMisspelledOff({ off }: CheckedConfig, composed: ComposedConfig): void {
+  const builtIn = builtInNames();
+  for (const name of off.filter((each) => !builtIn.includes(each))) {
+    const near = nearestTo(name, builtIn, 2);
+    if (near === undefined) continue;
+    const what = `there is no plugin ${JSON.stringify(name)} to turn off: did you mean ${JSON.stringify(near)}?`;
+    throw new UsageError('ESP_PLUGIN_NOT_FOUND', wrongValue(['plugins', name], what, composed).text);
   }
 }
 

@@ -169,6 +169,8 @@ export default class RunLog {
 
   @On('run:end')
   end({ status, reasons, state }: RunEnd): void {
+    // The command prints the error after its log is closed.
+    if (status === 'failed') for (const reason of reasons) this.#logged('error', reason);
     this.#event('run:end', { status, reasons, iteration: state.iteration });
   }
 
