@@ -50,9 +50,7 @@ export default class Progress {
   start({ state, maxIters }: RunStart): void {
     const parameters = this.model.parameterCounts().reduce((sum, { total }) => sum + total, 0);
     this.log.info(`data: ${this.data.description}`);
-    this.log.info(
-      `model: ${parameters.toLocaleString('en-US')} parameters; training from iteration ${String(state.iteration)} to ${String(maxIters)}`,
-    );
+    this.log.info(`model: ${parameters.toLocaleString('en-US')} parameters; ${whatIsLeft(state.iteration, maxIters)}`);
     this.#last = performance.now();
     this.#lastTokens = state.tokens;
   }
@@ -101,6 +99,11 @@ export default class Progress {
   dispose(): void {
     this.terminal.status(null);
   }
+}
+
+function whatIsLeft(iteration: number, maxIters: number): string {
+  if (iteration < maxIters) return `training from iteration ${String(iteration)} to ${String(maxIters)}`;
+  return `nothing is left to train: train.max_iters is ${String(maxIters)}, and ${String(iteration)} iterations are done; --set train.max_iters=N goes on to N`;
 }
 
 function smoothed(before: number, now: number): number {

@@ -44,3 +44,12 @@ test('a plugin that is turned off by a misspelled name is not silently left on',
   writeFileSync(path.join(folder, 'espalier.config.yaml'), 'extends: [debug]\nplugins:\n  not-installed: false\n');
   t.is((await espalier(folder, 'train', '--dry-run')).code, 0);
 });
+
+test('a run that has nothing left to train says so, and how to go on', async (t) => {
+  const folder = emptyFolder(t);
+  const set = ['-p', 'debug', '-s', 'train.max_iters=1'];
+  t.is((await espalier(folder, 'train', ...set)).code, 0);
+  const { code, err } = await espalier(folder, 'train', ...set, '--resume');
+  t.is(code, 0, err);
+  t.regex(err, /nothing is left to train: .*--set train\.max_iters=N/);
+});
