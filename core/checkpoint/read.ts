@@ -22,6 +22,7 @@ const shared = {
     tokens: z.int().min(0),
     bestValLoss: z.number().nullable(),
     owesEvaluation: z.boolean().default(false),
+    owesCheckpoints: z.array(z.enum(['latest', 'best'])).default([]),
   }),
   random: z.record(z.string(), z.int().min(0)),
   seed: z.int(),

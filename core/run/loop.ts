@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BatchSource } from '../contracts/data.js';
-import type { Snapshot } from '../contracts/checkpoint-store.js';
+import type { CheckpointKind, Snapshot } from '../contracts/checkpoint-store.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { Engine } from '../contracts/engine.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
@@ -45,6 +45,7 @@ export interface LoopParts {
 /** Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events. */
 export async function trainLoop(parts: LoopParts): Promise<void> {
   const { config, control, state } = parts;
+  askForOwed(parts);
   await boundary(parts);
   const passes = new RepeatedPasses(parts.engine, parts.model);
   const unfinished = (): boolean => state.iteration < config.max_iters && !control.stopping;
@@ -133,7 +134,7 @@ export function microBatches(
 
 /**
  * Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. A run that is
- * stopped leaves the evaluation to the one that goes on from it, which makes it whole.
+ * stopped leaves the evaluation to the one that goes on from it, which makes it whole, and takes the checkpoint after it.
  */
 async function boundary(parts: LoopParts): Promise<void> {
   const { bus, control, state, snapshot, sections } = parts;
@@ -147,8 +148,11 @@ async function boundary(parts: LoopParts): Promise<void> {
     await settle(parts);
     if (control.takeEvaluation()) state.owesEvaluation = true;
   }
-  const kinds = control.takeCheckpoints();
-  if (kinds.length === 0) return;
+  const asked = control.takeCheckpoints();
+  if (asked.length === 0) return;
+  if (state.owesEvaluation) state.owesCheckpoints = asked.filter((kind) => kind !== 'emergency');
+  const isEmergency = state.owesEvaluation && asked.includes('emergency');
+  const kinds: readonly CheckpointKind[] = isEmergency ? ['emergency'] : asked;
   await sections.measure('checkpoint', () => bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() }));
   await settle(parts);
 }
@@ -166,5 +170,12 @@ async function settle({ bus, control, state, engine, rollBack }: LoopParts): Pro
     const rollback = control.takeRollback();
     if (rollback === undefined) return;
     await rollBack(rollback);
+    askForOwed({ control, state });
   }
+}
+
+/** What the checkpoint that the run goes on from owes is asked for again. */
+function askForOwed({ control, state }: Pick<LoopParts, 'control' | 'state'>): void {
+  for (const kind of state.owesCheckpoints) control.requestCheckpoint(kind);
+  state.owesCheckpoints = [];
 }

@@ -165,7 +165,8 @@ export class Run {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;
     }
-    const status = state.iteration < config.train.max_iters || control.failed ? 'stopped' : 'done';
+    const isWhole = state.iteration >= config.train.max_iters && !state.owesEvaluation;
+    const status = isWhole && !control.failed ? 'done' : 'stopped';
     await this.#end(status, control.stopReasons);
     return { status, reasons: control.stopReasons, exitCode: status === 'stopped' ? control.exitCode : 0 };
   }

@@ -1,3 +1,5 @@
+import type { CheckpointKind } from '../contracts/checkpoint-store.js';
+
 /** Where a run stands. Written by the core alone; plugins read it. */
 export interface RunSnapshot {
   /** Iterations done; the next one has this number. */
@@ -8,6 +10,8 @@ export interface RunSnapshot {
   bestValLoss: number | null;
   /** An evaluation was asked for and is still to be made, since the run was stopped before or in the middle of it. */
   owesEvaluation: boolean;
+  /** Checkpoints that were asked for at the place of that evaluation: they are taken after it. */
+  owesCheckpoints: readonly CheckpointKind[];
 }
 
 /** The run's position, as plugins see it. */
@@ -18,10 +22,11 @@ export class RunState implements RunSnapshot {
   tokens = 0;
   bestValLoss: number | null = null;
   owesEvaluation = false;
+  owesCheckpoints: readonly CheckpointKind[] = [];
 
   snapshot(): RunSnapshot {
-    const { iteration, tokens, bestValLoss, owesEvaluation } = this;
-    return { iteration, tokens, bestValLoss, owesEvaluation };
+    const { iteration, tokens, bestValLoss, owesEvaluation, owesCheckpoints } = this;
+    return { iteration, tokens, bestValLoss, owesEvaluation, owesCheckpoints };
   }
 
   restore(from: RunSnapshot): void {
@@ -29,5 +34,6 @@ export class RunState implements RunSnapshot {
     this.tokens = from.tokens;
     this.bestValLoss = from.bestValLoss;
     this.owesEvaluation = from.owesEvaluation;
+    this.owesCheckpoints = from.owesCheckpoints;
   }
 }

@@ -29,7 +29,7 @@ import {
   type RunStart,
 } from '../../core/index.js';
 import { removeUnfinished, setNewerAside } from './aside.js';
-import { Kept, nameOf } from './kept.js';
+import { Kept, nameOf, stateSchema, type State } from './kept.js';
 
 const options = z
   .strictObject({
@@ -124,22 +124,21 @@ export default class Checkpoint implements CheckpointStore {
 
   @On('checkpoint:due')
   async saveAll({ kinds, snapshot, skip }: CheckpointDue): Promise<void> {
-    const onSchedule = this.#onSchedule;
-    this.#onSchedule = false;
+    const { iteration, owesCheckpoints } = snapshot.state.run;
+    // Another one is taken here after the evaluation: that is the one that was asked for.
+    const isFirst = owesCheckpoints.length > 0;
+    const onSchedule = this.#onSchedule && !isFirst;
+    const loss = isFirst ? undefined : this.#loss;
+    if (!isFirst) [this.#onSchedule, this.#loss] = [false, undefined];
     if (skip !== undefined) {
-      this.#loss = undefined;
-      this.log.warn(
-        `no ${kinds.join(' and ')} checkpoint at iteration ${String(snapshot.state.run.iteration)}: ${skip}`,
-      );
+      this.log.warn(`no ${kinds.join(' and ')} checkpoint at iteration ${String(iteration)}: ${skip}`);
       return;
     }
     const from = performance.now();
     await this.#writing;
-    const { iteration } = snapshot.state.run;
     const name = nameOf(iteration, kinds);
     if (onSchedule) this.#kept.scheduled = iteration;
-    if (this.#loss !== undefined) this.#kept.noteBest(name, this.#loss);
-    this.#loss = undefined;
+    if (loss !== undefined) this.#kept.noteBest(name, loss);
     // The plugin's own state is of the moment before this checkpoint was named.
     snapshot.state.plugins['checkpoint'] = { version: 1, state: this.state() };
     const copy = copySnapshot(snapshot);
@@ -153,9 +152,10 @@ export default class Checkpoint implements CheckpointStore {
   /** What is newer than the checkpoint that the run went back to is of iterations that are gone. */
   @On('run:rollback')
   async goBack({ what, path: folder }: RunRollback): Promise<void> {
-    this.#loss = undefined;
-    if (what === 'model') return;
-    this.#onSchedule = false;
+    if (what === 'model') {
+      this.#loss = undefined;
+      return;
+    }
     const name = path.basename(folder);
     await setNewerAside(this.folder.checkpoints, name, (line) => {
       this.log.warn(line);
@@ -192,12 +192,16 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   /** Which checkpoints are the best, and which the last on schedule, goes on after a resume. */
-  state(): unknown {
-    return this.#kept.state();
+  state(): State {
+    const due = this.#onSchedule ? { due: { loss: this.#loss ?? null } } : {};
+    return { ...this.#kept.state(), ...due };
   }
 
   restore(state: unknown): void {
-    this.#kept.restore(state);
+    const kept = stateSchema.parse(state);
+    this.#kept.restore(kept);
+    this.#onSchedule = kept.due !== undefined;
+    this.#loss = kept.due?.loss ?? undefined;
   }
 
   #request(kind: CheckpointKind): void {

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { CheckpointKind } from '../../core/index.js';
 
-const stateSchema = z.strictObject({
+export const stateSchema = z.strictObject({
   best: z.array(z.strictObject({ name: z.string(), loss: z.number() })),
   /** Not told by checkpoints from before runs could go back. */
   scheduled: z.int().min(0).optional(),
+  /** What is known of the checkpoint that is taken after an evaluation which is still to come. */
+  due: z.strictObject({ loss: z.number().nullable() }).optional(),
 });
-type State = z.output<typeof stateSchema>;
+export type State = z.output<typeof stateSchema>;
 
 /** Which checkpoints rotation leaves, whatever their place: the best, those that are pinned, and where a run goes on from. */
 export class Kept {
@@ -62,14 +64,14 @@ export class Kept {
     return { best: this.#best.map((each) => ({ ...each })), scheduled: this.scheduled };
   }
 
-  restore(state: unknown): void {
-    const { best, scheduled } = stateSchema.parse(state);
+  restore({ best, scheduled }: State): void {
     this.#best = best;
     this.scheduled = scheduled;
   }
 }
 
-/** `000250`, `000251-emergency` */
+/** `000250`; `000251-emergency` where nothing else asked for it: what an uninterrupted run has is called as it is there. */
 export function nameOf(iteration: number, kinds: readonly CheckpointKind[]): string {
-  return `${String(iteration).padStart(6, '0')}${kinds.includes('emergency') ? '-emergency' : ''}`;
+  const isExtra = kinds.length > 0 && kinds.every((kind) => kind === 'emergency');
+  return `${String(iteration).padStart(6, '0')}${isExtra ? '-emergency' : ''}`;
 }
