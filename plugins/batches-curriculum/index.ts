@@ -66,6 +66,8 @@ const stateSchema = z.strictObject({
       queue: starts,
     })
     .nullable(),
+  /** Which data `rounds` is of; early checkpoints do not tell. */
+  data: z.string().optional(),
 });
 
 /** A file beside the data that keeps the corpus's counts. */
@@ -95,10 +97,9 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   /** How often each token was an input. */
   #served = new Float64Array(0);
   #batches = 0;
-  #corpus: readonly number[] | undefined;
   #rounds: { readonly reader: TokenReader; readonly live: Rounds } | undefined;
-  /** Where to go on, until the first batch is asked for. */
-  #from: RoundsState | undefined;
+  /** Where to go on, until the first batch is asked for, with the `id` of the data that it is of. */
+  #from: { readonly state: RoundsState; readonly data: string | undefined } | undefined;
 
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
@@ -144,35 +145,41 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     });
   }
 
-  /** How far what was served is from the corpus and from uniform (total variation, 0 to 1). */
+  /**
+   * How far what was served is from the corpus and from uniform (total variation, 0 to 1). Nothing between a change of
+   * the data and its first batch.
+   */
   @On('evaluation:end')
   async report({ iteration }: EvaluationEnd): Promise<void> {
     const total = this.#served.reduce((sum, count) => sum + count, 0);
-    if (this.#corpus === undefined || total === 0) return;
+    const shape = (this.#rounds?.live.state ?? this.#from?.state)?.shape;
+    if (shape === undefined || total === 0 || this.#isOtherData()) return;
+    const corpus = await this.#roundsOf(shape).corpus();
     const distance = (shares: Float64Array): number =>
       shares.reduce((sum, share, id) => sum + Math.abs(share - (this.#served[id] ?? 0) / total), 0) / 2;
     const values = {
       'batches/alpha': this.#alpha.value,
-      'batches/distance_to_corpus': distance(targetShares(this.#corpus, 0)),
-      'batches/distance_to_uniform': distance(targetShares(this.#corpus, 1)),
+      'batches/distance_to_corpus': distance(targetShares(corpus, 0)),
+      'batches/distance_to_uniform': distance(targetShares(corpus, 1)),
     };
     await this.bus.dispatch('metrics', { iteration, values });
   }
 
   state(): z.output<typeof stateSchema> {
-    const rounds = this.#rounds?.live.state ?? this.#from;
+    const rounds = this.#rounds?.live.state ?? this.#from?.state;
     return {
       served: [...this.#served],
       batches: this.#batches,
       rounds: rounds === undefined ? null : { ...rounds, pool: [...rounds.pool], queue: [...rounds.queue] },
+      data: this.#idOfRounds(),
     };
   }
 
   restore(state: unknown): void {
-    const { served, batches, rounds } = stateSchema.parse(state);
+    const { served, batches, rounds, data } = stateSchema.parse(state);
     this.#served = Float64Array.from(served);
     this.#batches = batches;
-    this.#from = rounds ?? undefined;
+    this.#from = rounds === null ? undefined : { state: rounds, data };
     void this.dispose();
   }
 
@@ -186,7 +193,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   #roundsOf({ batchSize, blockSize }: BatchShape): Rounds {
     const reader = this.data.split('train');
     const alpha = this.#alpha.value;
-    const before = this.#rounds?.live.state ?? this.#from;
+    const before = this.#rounds?.live.state ?? this.#from?.state;
     const sameShape = before?.shape.batchSize === batchSize && before.shape.blockSize === blockSize;
     if (this.#rounds?.reader === reader && sameShape) {
       const { live } = this.#rounds;
@@ -195,7 +202,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     }
     void this.#rounds?.live.close();
     const shape = { batchSize, blockSize };
-    const other = this.#rounds !== undefined && this.#rounds.reader !== reader;
+    const other = this.#isOtherData();
     if (this.#served.length !== this.data.vocabSize) this.#served = new Float64Array(this.data.vocabSize);
     const fits = (start: number): boolean => start + batchSize * blockSize < reader.length;
     if (before !== undefined && !sameShape) this.log.warn(otherShape(before.shape, shape));
@@ -207,6 +214,18 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     return this.#rounds.live;
   }
 
+  /** Of the data that the rounds are of. */
+  #idOfRounds(): string | undefined {
+    return this.#rounds?.reader.id ?? this.#from?.data;
+  }
+
+  /** Whether the rounds are of other data than there is now: a vocabulary has grown. */
+  #isOtherData(): boolean {
+    const reader = this.data.split('train');
+    const id = this.#idOfRounds();
+    return this.#rounds?.reader !== reader && id !== undefined && id !== reader.id;
+  }
+
   #start(reader: TokenReader, shape: BatchShape, state: RoundsState): Rounds {
     const { candidates, oversampling: fresh, sample_tokens: sampleTokens } = this.config;
     const { vocabSize } = this.data;
@@ -215,8 +234,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     const round = Math.min(this.config.round, Math.floor((reader.length - 1) / batchTokens));
     const file = reader.parts[0]?.file;
     const cache = file === undefined ? undefined : path.join(path.dirname(file), CACHE);
-    const onCorpus = ({ counts, note }: Corpus): void => {
-      this.#corpus = counts;
+    const onCorpus = ({ note }: Corpus): void => {
       if (note !== undefined) this.log.warn(note);
     };
     const { streams } = this;

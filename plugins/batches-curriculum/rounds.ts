@@ -42,6 +42,11 @@ export interface RoundsSetup {
   readonly onCorpus: (corpus: Corpus) => void;
 }
 
+interface Waiting<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
 /**
  * Batches in numbered rounds: the candidates of a round are a function of the seed, and they are ranked by what all
  * rounds before have served, so it does not matter when the worker gets to it.
@@ -57,8 +62,10 @@ export class Rounds {
   /** Rounds that came, and those waiting for one. */
   readonly #ready: Round[] = [];
   #pending = 0;
-  #waiting: { resolve: (round: Round) => void; reject: (error: Error) => void } | undefined;
+  #waiting: Waiting<Round> | undefined;
   #failure: Error | undefined;
+  #corpus: readonly number[] | undefined;
+  #waitingForCorpus: Waiting<readonly number[]> | undefined;
 
   constructor(
     private readonly setup: RoundsSetup,
@@ -114,14 +121,25 @@ export class Rounds {
     const round = this.#ready.shift();
     if (round !== undefined) return this.#enter(round);
     if (this.#failure !== undefined) throw this.#failure;
-    return new Promise<Round>((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      // The run waits for it: without this, a process with nothing else to do would end.
-      this.#worker.ref();
-    }).then((next) => {
-      this.#worker.unref();
-      return this.#enter(next);
+    return this.#heard<Round>((waiting) => (this.#waiting = waiting)).then((next) => this.#enter(next));
+  }
+
+  /** The corpus's own counts; a promise only while the worker is behind. */
+  corpus(): readonly number[] | Promise<readonly number[]> {
+    if (this.#corpus !== undefined) return this.#corpus;
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#heard<readonly number[]>((waiting) => (this.#waitingForCorpus = waiting));
+  }
+
+  /** Waits for the worker. */
+  async #heard<T>(wait: (waiting: Waiting<T>) => void): Promise<T> {
+    // Without this, a process with nothing else to do would end.
+    this.#worker.ref();
+    const value = await new Promise<T>((resolve, reject) => {
+      wait({ resolve, reject });
     });
+    this.#worker.unref();
+    return value;
   }
 
   async close(): Promise<void> {
@@ -175,8 +193,11 @@ export class Rounds {
   }
 
   #hear(answer: Answer): void {
-    if (answer.type === 'corpus') this.setup.onCorpus(answer);
-    else if (answer.type === 'failed') this.#fail(answer.message);
+    if (answer.type === 'corpus') {
+      this.#corpus = answer.counts;
+      this.setup.onCorpus(answer);
+      this.#waitingForCorpus?.resolve(answer.counts);
+    } else if (answer.type === 'failed') this.#fail(answer.message);
     else if (answer.generation === this.#generation) {
       const waiting = this.#waiting;
       this.#waiting = undefined;
@@ -190,5 +211,6 @@ export class Rounds {
     this.#failure = error;
     this.#waiting?.reject(error);
     this.#waiting = undefined;
+    this.#waitingForCorpus?.reject(error);
   }
 }

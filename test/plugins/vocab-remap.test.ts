@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { BatchSource, Dataset, ShrunkenVocabulary, shrunkenIds, type PluginInstance } from '../../core/index.js';
 import { buildVocabMap, rankTokens } from '../../core/data/vocab-map.js';
 import type { Run } from '../../core/run/run.js';
 import { debugRun, text, textFolder } from '../core/run/debug-run.js';
+import { stateOf, trainBoth } from '../core/run/stopped.js';
 
 const characters = [...new Set(text)].sort();
 const counts = characters.map((character) => text.split(character).length - 1);
@@ -41,6 +42,26 @@ test('curriculum: workers serve ids of the shrunken vocabulary', async (t) => {
   const { shrunken } = await runs(t, '{strategy: curriculum, candidates: 8, round: 4}');
   const source = shrunken.container.resolve(BatchSource);
   for (let i = 0; i < 10; i++) t.true((await source.next(shape)).inputs.every((id) => id < 10));
+});
+
+test('curriculum: stopped where the vocabulary grows back, the run chooses its candidates anew all the same', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(path.join(folder, 'map.json'), JSON.stringify(map));
+  const settings = [
+    'engine=auto',
+    'model={n_layer: 1, n_embd: 8, block_size: 16}',
+    'train.max_iters=8',
+    'batches={strategy: curriculum, candidates: 20, round: 4}',
+    'plugins.evaluation={interval: 2, iters: 1}',
+    'plugins.batch-digest={}',
+    'plugins.vocab-remap={file: map.json, accuracy_iters: 0}',
+    `plugins.scaling-schedule.operations=[
+      {name: resize_vocabulary, value: [null, 0.1], trigger_loss: 100, max_wait_iters: 1, reevaluate: true}]`,
+  ];
+  await trainBoth(t, folder, settings, [{ event: 'evaluation:end', at: 2 }]);
+  t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
+  const lines = (dir: string): string => readFileSync(path.join(folder, dir, 'metrics.jsonl'), 'utf8');
+  t.is(lines('parts'), lines('whole'));
 });
 
 test('growing back: kept tokens get their own ids, the others one, then all their own; a checkpoint keeps it', async (t) => {
