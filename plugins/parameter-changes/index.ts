@@ -12,6 +12,7 @@ import {
   type EvaluationEnd,
   type IterationStart,
   type RunEnd,
+  type RunRollback,
   type RunStart,
   type StoredTensor,
 } from '../../core/index.js';
@@ -26,7 +27,12 @@ const options = z
   })
   .meta({ resume: 'free' });
 
-const stateSchema = z.strictObject({ since: z.int().min(0), evaluations: z.int().min(0) });
+const stateSchema = z.strictObject({
+  since: z.int().min(0),
+  evaluations: z.int().min(0),
+  /** Told where the evaluation there counts already: one that is still to come is of an operation. */
+  evaluated_at: z.int().optional(),
+});
 
 @Plugin({
   name: 'parameter-changes',
@@ -69,6 +75,12 @@ export default class ParameterChanges {
   @On('run:start')
   start({ state }: RunStart): void {
     this.#since ??= state.iteration;
+    this.#variables = idsOf(this.model);
+  }
+
+  @On('run:rollback')
+  wentBack({ what }: RunRollback): void {
+    if (what === 'run') this.#variables = idsOf(this.model);
   }
 
   /** What is at this place is what a checkpoint at the boundary before it holds: one that goes on from there sees the same. */
@@ -84,7 +96,7 @@ export default class ParameterChanges {
   @On('evaluation:end')
   async evaluated({ iteration }: EvaluationEnd): Promise<void> {
     // Before the first iteration there is nothing to compare.
-    if (this.#variables === undefined || this.#before === undefined || iteration === this.#evaluatedAt) return;
+    if (this.#before === undefined || iteration === this.#evaluatedAt) return;
     this.#evaluatedAt = iteration;
     if (++this.#evaluations < this.config.interval) return;
     const tensors = tensorChanges(this.#before, this.model.parameters());
@@ -106,7 +118,9 @@ export default class ParameterChanges {
 
   state(): z.output<typeof stateSchema> | undefined {
     this.#noticeGrowth();
-    return this.#since === undefined ? undefined : { since: this.#since, evaluations: this.#evaluations };
+    if (this.#since === undefined) return undefined;
+    const here = this.#evaluatedAt === this.run.iteration ? { evaluated_at: this.#evaluatedAt } : {};
+    return { since: this.#since, evaluations: this.#evaluations, ...here };
   }
 
   /** The weights that the next report compares with, where they are not the checkpoint's own. */
@@ -115,9 +129,10 @@ export default class ParameterChanges {
   }
 
   restore(state: unknown): void {
-    const { since, evaluations } = stateSchema.parse(state);
+    const { since, evaluations, evaluated_at: evaluatedAt = -1 } = stateSchema.parse(state);
     this.#since = since;
     this.#evaluations = evaluations;
+    this.#evaluatedAt = evaluatedAt;
     this.#variables = undefined;
   }
 
