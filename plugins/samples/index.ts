@@ -18,6 +18,7 @@ import {
   useEngine,
   writeText,
   type EvaluationEnd,
+  type RunRollback,
   type RunStart,
   type Tokenizer,
 } from '../../core/index.js';
@@ -35,7 +36,12 @@ const options = z
   })
   .meta({ resume: 'free' });
 
-const stateSchema = z.strictObject({ skipped: z.int().min(0) });
+const stateSchema = z.strictObject({
+  skipped: z.int().min(0),
+  /** Texts of the last evaluation that a stop left: those from the prompt of that number on. */
+  owed: z.strictObject({ iteration: z.int().min(0), from: z.int().min(0) }).optional(),
+});
+type State = z.output<typeof stateSchema>;
 
 /**
  * Random numbers are a stream of their own for each iteration and prompt: training draws the same with and without,
@@ -51,6 +57,7 @@ const stateSchema = z.strictObject({ skipped: z.int().min(0) });
 export default class Samples {
   /** Evaluations since the last samples. */
   #skipped = 0;
+  #owed: State['owed'];
   /** Undefined stands for a line break. */
   #prompts: (string | undefined)[] = [];
 
@@ -67,7 +74,7 @@ export default class Samples {
   ) {}
 
   @On('run:start')
-  start(_: RunStart): void {
+  async start(_: RunStart): Promise<void> {
     const { tokenizer } = this.data;
     const { prompts } = this.config;
     if (tokenizer === undefined) {
@@ -76,6 +83,13 @@ export default class Samples {
       this.#prompts =
         prompts.length === 0 ? [undefined] : prompts.filter((prompt) => this.#hasTokens(prompt, tokenizer));
     }
+    if (this.#owed !== undefined) await this.#writeFrom(this.#owed);
+  }
+
+  /** The weights that they would have been of are gone. */
+  @On('run:rollback')
+  forget({ what }: RunRollback): void {
+    if (what === 'model') this.#owed = undefined;
   }
 
   @On('evaluation:end')
@@ -83,23 +97,35 @@ export default class Samples {
     this.#skipped++;
     if (this.#skipped < this.config.interval && iteration !== this.run.train.max_iters) return;
     this.#skipped = 0;
-    const { tokenizer } = this.data;
-    if (tokenizer === undefined) return;
-    for (const [index, prompt] of this.#prompts.entries()) {
-      // A signal is heard between two texts.
-      await nextTurn();
-      if (this.control.stopReasons.length > 0) return;
-      await this.#sample(tokenizer, iteration, index, prompt);
-    }
+    await this.#writeFrom({ iteration, from: 0 });
   }
 
   /** Nothing right after samples: the plugin can be turned on and off at a resume. */
-  state(): { skipped: number } | undefined {
-    return this.#skipped === 0 ? undefined : { skipped: this.#skipped };
+  state(): State | undefined {
+    if (this.#skipped === 0 && this.#owed === undefined) return undefined;
+    return { skipped: this.#skipped, ...(this.#owed === undefined ? {} : { owed: this.#owed }) };
   }
 
   restore(state: unknown): void {
-    this.#skipped = stateSchema.parse(state).skipped;
+    const { skipped, owed } = stateSchema.parse(state ?? { skipped: 0 });
+    this.#skipped = skipped;
+    this.#owed = owed;
+  }
+
+  async #writeFrom({ iteration, from }: NonNullable<State['owed']>): Promise<void> {
+    this.#owed = undefined;
+    const { tokenizer } = this.data;
+    if (tokenizer === undefined) return;
+    for (const [index, prompt] of this.#prompts.entries()) {
+      if (index < from) continue;
+      // A signal is heard between two texts.
+      await nextTurn();
+      if (this.control.stopReasons.length > 0) {
+        this.#owed = { iteration, from: index };
+        return;
+      }
+      await this.#sample(tokenizer, iteration, index, prompt);
+    }
   }
 
   async #sample(tokenizer: Tokenizer, iteration: number, index: number, given: string | undefined): Promise<void> {
