@@ -64,8 +64,8 @@ export default class Evaluation {
   }
 
   @On('run:start')
-  async atStart({ state, resumedFrom }: RunStart): Promise<void> {
-    if (this.config.at_start && resumedFrom === undefined) await this.evaluate({ iteration: state.iteration });
+  atStart({ resumedFrom }: RunStart): void {
+    if (this.config.at_start && resumedFrom === undefined) this.control.requestEvaluation();
   }
 
   @On('iteration:end')
