@@ -44,6 +44,7 @@ export class EntryCounts {
    */
   goOnAt(iteration: number): (file: string) => (of: number) => boolean {
     const restored = this.#restored;
+    this.#restored = undefined;
     [this.#iteration, this.#counts] = [iteration, {}];
     return (file) => {
       let left = restored === undefined ? Infinity : (restored[file] ?? 0);

@@ -60,3 +60,10 @@ test('a plugin that was not there at the checkpoint keeps nothing of an owed ite
   t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1, 2, 2]);
   t.deepEqual(counts.state(), { identity: { log: 2 } }, 'what is kept counts');
 });
+
+test('what was owed once says nothing of a checkpoint that the run goes back to later', (t) => {
+  const counts = new EntryCounts(at(2, false));
+  counts.restore({ identity: { log: 1 } });
+  counts.goOnAt(2);
+  t.deepEqual([3, 4, 4, 5].filter(counts.goOnAt(4)('log')), [3, 4, 4]);
+});
