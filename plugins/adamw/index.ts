@@ -70,8 +70,10 @@ export default class AdamW implements Optimizer {
     return norm;
   }
 
+  /** In an order that does not hang on when a weight began to be trained. */
   exportState(): OptimizerState {
-    return { tensors: this.#moments, scalars: { step: this.#step } };
+    const tensors = new Map([...this.#moments].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return { tensors, scalars: { step: this.#step } };
   }
 
   /** A gradient that is a share of what it was has a mean of that share, and a mean square of its square. */
