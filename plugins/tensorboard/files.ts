@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { stepOf } from './messages.js';
+import { isRestart, stepOf } from './messages.js';
 import { records } from './records.js';
 
 /** A run's files in a folder that other runs may write to, too: their names end with the run's. */
@@ -26,7 +26,7 @@ export class EventFiles {
   keep(wanted: (step: number) => boolean): void {
     for (const { file } of this.#all()) {
       const content = readFileSync(file);
-      const kept = records(content).filter(({ data }) => wanted(stepOf(data)));
+      const kept = records(content).filter(({ data }) => isRestart(data) || wanted(stepOf(data)));
       const left = Buffer.concat(kept.map(({ start, end }) => content.subarray(start, end)));
       if (left.length < content.length) writeFileAtomic.sync(file, left);
     }

@@ -92,3 +92,8 @@ export function textEvent(at: number, step: number, tag: string, markdown: strin
 export function stepOf(encoded: Uint8Array): number {
   return Number(Event.toObject(Event.decode(encoded), { longs: Number, defaults: true })['step']);
 }
+
+/** Whether it is a `restartEvent`, which is of no step that the run came to. */
+export function isRestart(encoded: Uint8Array): boolean {
+  return Object.hasOwn(Event.toObject(Event.decode(encoded)), 'session_log');
+}
