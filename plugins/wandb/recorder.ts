@@ -115,8 +115,9 @@ export class Recorder {
   #fill(step: number, tokens: number, fill: (row: Row) => unknown): void {
     const newest = this.#open?.step ?? this.#lastStep;
     if (step > newest) this.closeRow();
-    const row = this.#open?.step === step ? this.#open : { step, values: { iter: step, tokens }, samples: [] };
+    const row = this.#open?.step === step ? this.#open : { step, values: { iter: step }, samples: [] };
     if (row !== this.#open) this.#options.onRow(step);
+    row.values['tokens'] = tokens;
     fill(row);
     if (step > newest) this.#open = row;
     else if (row !== this.#open) this.#write(row);
