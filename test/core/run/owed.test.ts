@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { Run } from '../../../core/run/run.js';
+import { isRestart, stepOf } from '../../../plugins/tensorboard/messages.js';
+import { records } from '../../../plugins/tensorboard/records.js';
 import { textFolder } from './debug-run.js';
 import { newest, stateOf, trainBoth, trainPart, type Stop } from './stopped.js';
 
@@ -14,9 +17,14 @@ const settings = [
   'plugins.evaluation={interval: 2, iters: 1}',
 ];
 
-async function same(t: ExecutionContext, set: readonly string[], stops: readonly Stop[]): Promise<string> {
+async function same(
+  t: ExecutionContext,
+  set: readonly string[],
+  stops: readonly Stop[],
+  listen?: (run: Run) => void,
+): Promise<string> {
   const folder = textFolder(t);
-  await trainBoth(t, folder, [...settings, ...set], stops);
+  await trainBoth(t, folder, [...settings, ...set], stops, listen);
   const file = (dir: string, name: string): Buffer => readFileSync(path.join(folder, dir, name));
   t.is(String(file('parts', 'metrics.jsonl')), String(file('whole', 'metrics.jsonl')));
   t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
@@ -61,3 +69,54 @@ test('a run that is stopped before its last evaluation is not done; it ends with
   const { status, exitCode } = await trainPart(t, textFolder(t), 'out', [...settings, ...set], { stop });
   t.deepEqual([status, exitCode], ['stopped', 143]);
 });
+
+test('what plugins tell at an evaluation that a stop left, or cut, is told by the run that goes on, once', async (t) => {
+  const told = new Map<string, string[]>();
+  const folder = await same(
+    t,
+    [
+      'batches={strategy: curriculum, candidates: 20, round: 3}',
+      'plugins.evaluation.at_start=true',
+      'plugins.parameter-changes={interval: 2}',
+      'plugins.samples={tokens: 2, prompts: [the, fox]}',
+      'plugins.tensorboard={}',
+      `plugins.scaling-schedule.operations=[
+        {name: set_attn_lora_rank, value: 2, trigger_loss: 0, max_wait_iters: 2, reevaluate: true}]`,
+    ],
+    [
+      { event: 'iteration:end', at: 3 },
+      { event: 'iteration:end', at: 4 },
+      { event: 'sample', at: 6 },
+    ],
+    (run) => {
+      const dir = path.basename(run.folder.path);
+      const lines = told.get(dir) ?? [];
+      told.set(dir, lines);
+      run.bus.on('sample', ({ iteration, prompt, text }) => lines.push(`${iteration} ${prompt}${text}`));
+    },
+  );
+  t.deepEqual(told.get('parts'), told.get('whole'));
+  // Twice where the operation had the run evaluate again.
+  t.deepEqual(
+    told.get('whole')?.map((line) => parseInt(line, 10)),
+    [0, 0, 2, 2, 2, 2, 4, 4, 6, 6, 8, 8],
+  );
+  const metrics = readFileSync(path.join(folder, 'parts/metrics.jsonl'), 'utf8');
+  for (const name of ['change/all', 'batches/alpha']) t.regex(metrics, new RegExp(`"iter":4,.*"${name}"`));
+  t.deepEqual(
+    eventsByStep(path.join(folder, 'parts/tensorboard')),
+    eventsByStep(path.join(folder, 'whole/tensorboard')),
+  );
+});
+
+/** How many events there are of each step, but for those that each process begins with. */
+function eventsByStep(folder: string): Record<number, number> {
+  const counts: Record<number, number> = {};
+  for (const name of readdirSync(folder)) {
+    for (const { data } of records(readFileSync(path.join(folder, name)))) {
+      if (isRestart(data) || data.includes('brain.Event') || data.includes('config')) continue;
+      counts[stepOf(data)] = (counts[stepOf(data)] ?? 0) + 1;
+    }
+  }
+  return counts;
+}
