@@ -17,6 +17,7 @@ import {
   ServedTokens,
   type EvaluationEnd,
   type IterationStart,
+  type RunRollback,
   type RunStart,
   type TrainingEnd,
 } from '../../core/index.js';
@@ -130,6 +131,14 @@ export default class Analysis {
       this.log.info(`${of}: ${summary(values)}`);
       await this.bus.dispatch('metrics', { iteration, values, tokens });
     }
+  }
+
+  /** What is found of iterations that are gone is not told. */
+  @On('run:rollback')
+  async goBack({ what, to }: RunRollback): Promise<void> {
+    if (what !== 'run') return;
+    if (this.#evaluatedAt > to) [this.#evaluatedAt, this.#missedAt] = [-1, -1];
+    await this.#thread.dropAfter(to);
   }
 
   @On('training:end')

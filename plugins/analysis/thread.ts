@@ -41,6 +41,17 @@ export class AnalysisThread {
     return this.#running === undefined;
   }
 
+  /** Leaves a snapshot of a later iteration, and answers of such that were not taken yet. */
+  async dropAfter(iteration: number): Promise<void> {
+    const left = this.#answers.splice(0).filter(({ at }) => at.iteration <= iteration);
+    this.#answers.push(...left);
+    const running = this.#running;
+    if (running === undefined || running.at.iteration <= iteration) return;
+    this.#running = undefined;
+    await this.close();
+    running.end();
+  }
+
   async close(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
@@ -51,7 +62,7 @@ export class AnalysisThread {
     const workerData: Setup = { opener: openSharedModule };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     worker.on('message', (answer: Answer) => {
-      this.#end(answer);
+      if (this.#worker === worker) this.#end(answer);
     });
     worker.on('error', (error) => {
       this.#died(worker, error.message);

@@ -177,3 +177,24 @@ test('the thread yields to training on Linux, and is gone with the run', async (
   await run.dispose();
   t.false(niceness().includes(19));
 });
+
+test('of iterations that a rollback has undone nothing is told, and they are analysed when they come again', async (t) => {
+  const options =
+    'plugins={analysis: {interval: 1, max_tokens: 10, attention_rows: 0, max_cost: 1, max_memory: 1, wait_seconds: 120}, checkpoint: false}';
+  const { run } = await debugRun(t, textFolder(t), options);
+  await run.setUp();
+  const told: number[] = [];
+  run.bus.on('metrics', ({ iteration }) => told.push(iteration));
+  const evaluated = { iteration: 4, losses: { train: 1, val: 1 } };
+  await run.bus.dispatch('evaluation:end', evaluated);
+  const back = { what: 'run', from: 4, to: 3, path: 'out/checkpoints/000003', reason: 'a test' } as const;
+  await run.bus.dispatch('run:rollback', { ...back, state: run.state });
+  await run.bus.dispatch('training:end', { iteration: 3 });
+  t.false(told.includes(4));
+  await run.bus.dispatch('evaluation:end', evaluated);
+  await run.bus.dispatch('training:end', { iteration: 4 });
+  t.deepEqual(
+    told.filter((iteration) => iteration === 4),
+    [4],
+  );
+});
