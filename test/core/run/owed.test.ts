@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import type { Run } from '../../../core/run/run.js';
 import { isRestart, stepOf } from '../../../plugins/tensorboard/messages.js';
 import { records } from '../../../plugins/tensorboard/records.js';
@@ -59,8 +60,8 @@ test('a run that is stopped before its last evaluation is not done; it ends with
     'plugins.early-stopping={patience: 9, mode: max}',
   ];
   const folder = await same(t, set, [{ event: 'iteration:end', at: 8 }]);
-  const { plugins } = await stateOf(folder, 'whole');
-  t.like(plugins['early-stopping']?.state, { best: { iteration: 4 } }, 'else nothing is restored');
+  const { state } = await readCheckpoint(await newest(folder, 'whole'));
+  t.like(state.plugins['early-stopping']?.state, { best: { iteration: 4 } }, 'else nothing is restored');
   t.deepEqual(
     readFileSync(path.join(await newest(folder, 'parts'), 'model.safetensors')),
     readFileSync(path.join(folder, 'parts/checkpoints/000004/model.safetensors')),

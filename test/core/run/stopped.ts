@@ -2,7 +2,6 @@ import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
-import type { CheckpointState } from '../../../core/index.js';
 import type { EventName } from '../../../core/events/lifecycle.js';
 import type { Run, RunResult } from '../../../core/run/run.js';
 import { debugRun } from './debug-run.js';
@@ -55,9 +54,9 @@ export async function trainBoth(
 }
 
 /** What the newest checkpoint of a run says, but for what the run is called. */
-export async function stateOf(folder: string, dir: string): Promise<Omit<CheckpointState, 'config' | 'given'>> {
-  const { config: _config, given: _given, ...state } = (await readCheckpoint(await newest(folder, dir))).state;
-  return state;
+export async function stateOf(folder: string, dir: string): Promise<unknown> {
+  const { state } = await readCheckpoint(await newest(folder, dir));
+  return { ...state, config: 'of another folder', given: {} };
 }
 
 export function newest(folder: string, dir: string): Promise<string> {
