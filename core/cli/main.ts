@@ -3,24 +3,37 @@ import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { EspalierError, messageOf, PluginError, usageErrorIn } from '../errors.js';
 import { version } from '../version.js';
-import { doctorCommand, engineCommand } from './engines.js';
-import { checkpointCommand } from './checkpoint.js';
-import { dashboardCommand } from './dashboard.js';
-import { evaluateCommand } from './evaluate.js';
-import { eventsCommand, explainCommand, metricsCommand, pluginsCommand, presetsCommand } from './lists.js';
-import { launchCommand } from './launch.js';
-import { migrateCommand } from './migrate.js';
-import { parityCommand } from './parity.js';
-import { prepareCommand } from './prepare.js';
-import { reportCommand } from './report.js';
-import { sampleCommand } from './sample.js';
-import { scheduleCommand } from './schedule.js';
-import { trainCommand } from './train.js';
-import { verifyResumeCommand } from './verify-resume.js';
-import { vocabCommand } from './vocab.js';
+import type { SetExitCode } from './options.js';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+
+/** Adds a command to the program. */
+type AddCommand = (program: Command, setExitCode: SetExitCode) => void;
+
+/** The commands, in the order of `--help`. Imports are most of a short command's time: each loads its own alone. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  prepare: async () => (await import('./prepare.js')).prepareCommand,
+  vocab: async () => (await import('./vocab.js')).vocabCommand,
+  train: async () => (await import('./train.js')).trainCommand,
+  launch: async () => (await import('./launch.js')).launchCommand,
+  sample: async () => (await import('./sample.js')).sampleCommand,
+  schedule: async () => (await import('./schedule.js')).scheduleCommand,
+  evaluate: async () => (await import('./evaluate.js')).evaluateCommand,
+  dashboard: async () => (await import('./dashboard.js')).dashboardCommand,
+  report: async () => (await import('./report.js')).reportCommand,
+  checkpoint: async () => (await import('./checkpoint.js')).checkpointCommand,
+  'verify-resume': async () => (await import('./verify-resume.js')).verifyResumeCommand,
+  explain: async () => (await import('./lists.js')).explainCommand,
+  plugins: async () => (await import('./lists.js')).pluginsCommand,
+  presets: async () => (await import('./lists.js')).presetsCommand,
+  events: async () => (await import('./lists.js')).eventsCommand,
+  metrics: async () => (await import('./lists.js')).metricsCommand,
+  doctor: async () => (await import('./engines.js')).doctorCommand,
+  engine: async () => (await import('./engines.js')).engineCommand,
+  parity: async () => (await import('./parity.js')).parityCommand,
+  migrate: async () => (await import('./migrate.js')).migrateCommand,
+};
 
 process.exitCode = await main(process.argv);
 
@@ -41,30 +54,9 @@ async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     .showHelpAfterError('(--help shows the options)')
     .showSuggestionAfterError();
-  for (const add of [
-    prepareCommand,
-    vocabCommand,
-    trainCommand,
-    launchCommand,
-    sampleCommand,
-    scheduleCommand,
-    evaluateCommand,
-    dashboardCommand,
-    reportCommand,
-    checkpointCommand,
-    verifyResumeCommand,
-    explainCommand,
-    pluginsCommand,
-    presetsCommand,
-    eventsCommand,
-    metricsCommand,
-    doctorCommand,
-    engineCommand,
-    parityCommand,
-    migrateCommand,
-  ]) {
-    add(program, setExitCode);
-  }
+  const named = argv[2];
+  const needed = named !== undefined && Object.hasOwn(commands, named) ? [commands[named]] : Object.values(commands);
+  for (const load of needed) (await load?.())?.(program, setExitCode);
   try {
     await program.parseAsync([...argv]);
     return exitCode;
