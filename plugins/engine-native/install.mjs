@@ -21,10 +21,10 @@ const tiles = ['-mamx-tile', '-mamx-bf16'];
  * Compiler flags of each variant of the kernels, without those that the compiler does not know.
  * The portable one comes first, so that the linker takes from it what they share.
  */
-function variantsFor(compiler, emulateTiles) {
+function variantsFor(compiler, emulateTiles, without) {
   if (process.arch !== 'x64') return { portable: [] };
   const wanted = { ...x86, ...(process.platform === 'linux' ? { amxbf16: [...avx512bf16, ...tiles] } : {}) };
-  const known = Object.entries(wanted).filter(([, flags]) => accepts(compiler, flags));
+  const known = Object.entries(wanted).filter(([name, flags]) => !without.includes(name) && accepts(compiler, flags));
   const emulated = emulateTiles ? { amxbf16: ['-DESPALIER_EMULATE_TILES'] } : {};
   return { portable: [], ...Object.fromEntries(known), ...emulated };
 }
@@ -62,15 +62,18 @@ export const prebuiltAddon = path.join(
 /**
  * Compiles the addon to `output`, sources in parallel.
  * @param {string} output
- * @param {{ optimize?: readonly string[], link?: readonly string[], emulateTiles?: boolean }} options
- *   emulateTiles: the variant for AMX works on every processor, slowly, for tests
+ * @param {{
+ *   optimize?: readonly string[], link?: readonly string[], emulateTiles?: boolean, without?: readonly string[]
+ * }} options
+ *   emulateTiles: the variant for AMX works on every processor, slowly, for tests;
+ *   without: names of variants to leave out
  */
-export async function buildAddon(output, { optimize = ['-O3'], link = [], emulateTiles = false } = {}) {
+export async function buildAddon(output, { optimize = ['-O3'], link = [], emulateTiles = false, without = [] } = {}) {
   const compiler = process.env.CXX ?? 'c++';
   const objects = `${output}.objects`;
   rmSync(objects, { recursive: true, force: true });
   mkdirSync(objects, { recursive: true });
-  const variants = variantsFor(compiler, emulateTiles);
+  const variants = variantsFor(compiler, emulateTiles, without);
   const facts = Object.keys(variants).map((name) => `-DESPALIER_HAS_${name}`);
   if (emulateTiles) facts.push('-DESPALIER_EMULATE_TILES');
   const compile = (file, name, flags) => ({

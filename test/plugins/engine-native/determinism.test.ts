@@ -13,7 +13,7 @@ for (const precision of ['f32', 'bf16']) {
   }
   test.serial(title, async (t) => {
     const first = await outcome(t, precision, 1);
-    for (const threads of [1, 2, 3]) {
+    for (const threads of [2, 3]) {
       const again = await outcome(t, precision, threads);
       t.deepEqual(again.losses, first.losses, `${String(threads)} threads: losses`);
       for (const [name, values] of first.weights) {
@@ -36,8 +36,9 @@ async function outcome(t: ExecutionContext, precision: string, threads: number):
     textFolder(t),
     `engine={use: native, threads: ${String(threads)}}`,
     `precision=${precision}`,
-    'model={n_layer: 2, n_head: 3, n_embd: 96, block_size: 128, dropout: 0.1}',
-    'train={max_iters: 4, batch_size: 8, gradient_accumulation_steps: 2}',
+    'model={n_layer: 1, n_head: 3, n_embd: 96, block_size: 128, dropout: 0.1}',
+    'train={max_iters: 3, batch_size: 8, gradient_accumulation_steps: 2}',
+    'plugins.evaluation={interval: 3, iters: 1}',
   );
   const losses: number[] = [];
   run.bus.on('iteration:end', ({ loss }) => losses.push(loss));
