@@ -10,7 +10,7 @@ import { espalier } from './command.js';
 async function trained(t: ExecutionContext): Promise<string> {
   const folder = textFolder(t);
   const settings = [
-    'engine=cpu',
+    'engine=auto',
     'data.text=text.txt',
     'train.max_iters=4',
     'run.name=run',

@@ -206,7 +206,7 @@ test.serial('a run ends with its report; the commands say what they miss', async
     '--preset',
     'debug',
     '--set',
-    'engine=cpu',
+    'engine=auto',
     '--set',
     'train.max_iters=3',
   );

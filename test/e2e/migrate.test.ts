@@ -50,7 +50,7 @@ test('a nanoGPT config becomes one of ours, which trains; what has no place is t
     '-p',
     './mine.yaml',
     '-s',
-    'engine=cpu',
+    'engine=auto',
     '-s',
     'data={text: text.txt}',
   );

@@ -20,7 +20,7 @@ const train = (folder: string, init: string, ...settings: string[]) =>
     folder,
     ...['train', '--preset', 'debug', '--force', '--set', `init=${init}`],
     ...[
-      'engine=cpu',
+      'engine=auto',
       'data.text=text.txt',
       'run.name=run',
       'model.block_size=16',

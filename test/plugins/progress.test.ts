@@ -30,7 +30,7 @@ async function trained(t: ExecutionContext, live: boolean, ...set: string[]): Pr
     cwd: textFolder(t),
     presets: ['debug'],
     set: [
-      'engine=cpu',
+      'engine=auto',
       'data.text=text.txt',
       'model={n_layer: 1, n_embd: 8, n_head: 1, block_size: 8}',
       'train={max_iters: 7, batch_size: 2}',
@@ -110,7 +110,7 @@ test('the speed is tokens over time, and the time left is the iterations to go a
   const { run } = await createRun({
     cwd: textFolder(t),
     presets: ['debug'],
-    set: ['engine=cpu', 'data.text=text.txt', 'plugins.run-log=false'],
+    set: ['engine=auto', 'data.text=text.txt', 'plugins.run-log=false'],
     terminal,
   });
   t.teardown(() => run.dispose());

@@ -33,7 +33,7 @@ async function trained(
   { resume = false, stopAfter, data = '{text: text.txt}' }: Way,
   ...set: string[]
 ): Promise<Outcome> {
-  const settings = ['engine=cpu', `data=${data}`, ...tiny, ...set];
+  const settings = ['engine=auto', `data=${data}`, ...tiny, ...set];
   const { run } = await createRun({ cwd: folder, presets: ['debug'], set: settings });
   t.teardown(() => run.dispose());
   run.bus.on('iteration:end', ({ iteration }) => {

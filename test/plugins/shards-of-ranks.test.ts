@@ -43,7 +43,7 @@ async function rankOf(t: ExecutionContext, cwd: string, rank: number): Promise<R
     cwd,
     presets: ['debug'],
     set: [
-      'engine=cpu',
+      'engine=auto',
       'data={dir: data}',
       'batches={strategy: sequential, prefetch: 0}',
       `model={n_layer: 1, n_embd: 4, n_head: 1, block_size: ${String(BLOCK)}}`,

@@ -17,7 +17,7 @@ interface Ended {
 async function signalled(t: ExecutionContext, signal: NodeJS.Signals, times: number): Promise<Ended> {
   const folder = textFolder(t);
   const settings = [
-    'engine=cpu',
+    'engine=auto',
     'data.text=text.txt',
     'run.dir=out',
     'train.max_iters=100000',
@@ -108,7 +108,7 @@ export default class Slow {
 }
 `,
   );
-  const settings = ['engine=cpu', 'data.text=text.txt', 'run.dir=out', 'plugins={"./slow.ts": {}}'];
+  const settings = ['engine=auto', 'data.text=text.txt', 'run.dir=out', 'plugins={"./slow.ts": {}}'];
   const args = ['train', '--preset', 'debug', ...settings.flatMap((setting) => ['--set', setting])];
   const child = spawn(process.execPath, [commandFile, ...args], { cwd: folder, stdio: 'ignore' });
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => {

@@ -17,12 +17,12 @@ export function textFolder(t: ExecutionContext): string {
   return folder;
 }
 
-/** The `debug` preset on `text.txt`, on the cpu engine, made by the pipeline; disposed after the test. */
+/** The `debug` preset on `text.txt`, on the fastest engine that works here, made by the pipeline; disposed after the test. */
 export async function debugRun(t: ExecutionContext, cwd: string, ...set: string[]): Promise<CreatedRun> {
   const created = await createRun({
     cwd,
     presets: ['debug'],
-    set: ['engine=cpu', 'data.text=text.txt', ...set],
+    set: ['engine=auto', 'precision=f32', 'data.text=text.txt', ...set],
   });
   t.teardown(() => created.run.dispose());
   return created;
