@@ -18,7 +18,7 @@ export interface KernelRecording {
    * @param inputs of the shapes that were recorded, int32
    * @param masks whose keys are used in place of those that were recorded
    * @param onMark called where the recorded function called `mark`
-   * @returns the outputs, new tensors each time; undefined where a tensor that they read is gone
+   * @returns the outputs, new tensors each time; undefined where a tensor that they read is gone, or something watches kernels
    */
   run(inputs: readonly Int32Array[], masks: readonly DropoutMask[], onMark: () => void): Tensor[] | undefined;
 }

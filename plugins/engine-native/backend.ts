@@ -1,5 +1,12 @@
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
-import { engine, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
+import {
+  engine,
+  getKernel,
+  registerKernel,
+  type KernelFunc,
+  type Tensor,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
 import type { DropoutMask, RecordedKernels } from '../../core/index.js';
 import type { NativeBinding } from './binding.js';
 import { FloatPool } from './pool.js';
@@ -18,9 +25,14 @@ export class NativeBackend extends MathBackendCPU {
   #awaited: Iterator<TensorInfo, undefined> | undefined;
   /** Told of what is run, while there is one. */
   recorder: KernelRecorder | undefined;
+  readonly #kernels = new Map<string, KernelFunc>();
 
-  /** @param bf16 operands of matrix products are rounded to bfloat16, sums are float32 */
+  /**
+   * @param name that it is registered under
+   * @param bf16 operands of matrix products are rounded to bfloat16, sums are float32
+   */
   constructor(
+    private readonly name: string,
     readonly binding: NativeBinding,
     readonly bf16: boolean,
   ) {
@@ -42,6 +54,16 @@ export class NativeBackend extends MathBackendCPU {
     this.#pool.own(values, tensor.dataId);
     this.recorder?.allocated(tensor);
     return tensor;
+  }
+
+  register(kernelName: string, kernelFunc: KernelFunc): void {
+    this.#kernels.set(kernelName, kernelFunc);
+    registerKernel({ kernelName, backendName: this.name, kernelFunc });
+  }
+
+  /** False where something has been put around a kernel of ours, as a tracer does. */
+  isAsRegistered(kernelName: string): boolean {
+    return getKernel(kernelName, this.name).kernelFunc === this.#kernels.get(kernelName);
   }
 
   /** See `Engine.record`. */

@@ -10,6 +10,7 @@ export class Recording implements KernelRecording {
   readonly #steps: readonly (Call & { readonly done: readonly object[] })[];
   /** Data that the kernels read, and neither make nor are given. */
   readonly #others: ReadonlySet<object>;
+  readonly #names: ReadonlySet<string>;
   /** All other data: what there is of it after a run is no longer needed. */
   readonly #own: readonly object[];
 
@@ -20,6 +21,7 @@ export class Recording implements KernelRecording {
     const { calls, constants, inputs, outputs } = (this.#trace = withOwnReferences(trace));
     const made = new Set(idsOf(calls.flatMap((call) => call.made)));
     this.#steps = withDone(calls, made, outputs);
+    this.#names = new Set(calls.map(({ kernel }) => kernel.name));
     this.#own = [...made, ...constants.keys(), ...idsOf(inputs)];
     const own = new Set(this.#own);
     this.#others = new Set(idsOf(calls.flatMap((call) => call.inputs.all())).filter((dataId) => !own.has(dataId)));
@@ -29,6 +31,8 @@ export class Recording implements KernelRecording {
     const { backend } = this;
     const { marks, constants, inputs } = this.#trace;
     for (const dataId of this.#others) if (!backend.data.has(dataId)) return undefined;
+    // Whoever watches kernels is to see them.
+    for (const name of this.#names) if (!backend.isAsRegistered(name)) return undefined;
     try {
       for (const [index, { dataId }] of inputs.entries())
         backend.data.set(dataId, { values: nth(numbers, index, 'input'), dtype: 'int32', refCount: 1 });

@@ -160,7 +160,7 @@ test('quantiles stand between the values next to them', (t) => {
   t.is(quantile(Float64Array.of(5), 0.9), 5);
 });
 
-test('the thread yields to training on Linux, and is gone with the run', async (t) => {
+test.serial('the thread yields to training on Linux, and is gone with the run', async (t) => {
   if (os.platform() !== 'linux') {
     t.log('skipped: threads have no priority of their own here');
     t.pass();

@@ -142,7 +142,7 @@ test('run.log begins with what runs and its config, and has a line for each logg
   t.is(header[0], `espalier ${version}`);
   t.is(header[1], 'run debug, in out');
   t.true(Math.abs(Date.parse(header[2]?.slice('date '.length) ?? '') - Date.now()) < 60_000);
-  t.regex(header[3] ?? '', /^engine cpu: /);
+  t.regex(header[3] ?? '', /^engine \w+: \S/);
   t.regex(header[4] ?? '', /^data text\.txt/);
   t.regex(header[5] ?? '', /^model [\d,]+ parameters, [\d,]+ of them trained$/);
   t.is(header[6], 'iterations 0 to 6');

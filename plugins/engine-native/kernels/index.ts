@@ -19,11 +19,12 @@ const kernels = new Map(
 /** Registers the backend and its kernels, once: ours, and the cpu backend's for everything else. */
 export function registerNativeBackend(name: string, binding: NativeBinding, bf16: boolean): void {
   if (tf.engine().registryFactory[name] !== undefined) return;
-  tf.registerBackend(name, () => new NativeBackend(binding, bf16));
+  const native = new NativeBackend(name, binding, bf16);
+  tf.registerBackend(name, () => native);
   const cpuKernels = new Map(tf.getKernelsForBackend('cpu').map((kernel) => [kernel.kernelName, kernel.kernelFunc]));
   for (const kernelName of new Set([...cpuKernels.keys(), ...kernels.keys()])) {
     const kernelFunc = kernelFuncOf(kernels.get(kernelName), cpuKernels.get(kernelName));
-    tf.registerKernel({ kernelName, backendName: name, kernelFunc });
+    native.register(kernelName, kernelFunc);
   }
 }
 
