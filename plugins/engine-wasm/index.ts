@@ -57,8 +57,26 @@ export default class WasmEngine implements Engine {
   @On('run:setup')
   async setUp(): Promise<void> {
     setThreadsCount(this.#threads);
+    await startBackend(this.backend);
     await tf.setBackend(this.backend);
     registerWasmKernels();
     registerOps(this.backend);
   }
+}
+
+let starting: Promise<void> | undefined;
+
+/**
+ * Starts the backend once in this process, before tfjs is asked to make it current:
+ * while tfjs itself waits for a backend, the runs beside this one could not compute.
+ */
+function startBackend(name: string): Promise<void> {
+  starting ??= start(name);
+  return starting;
+}
+
+async function start(name: string): Promise<void> {
+  const backend = await tf.findBackendFactory(name)();
+  tf.removeBackend(name);
+  tf.registerBackend(name, () => backend);
 }
