@@ -11,6 +11,7 @@ async function trained(t: ExecutionContext): Promise<string> {
   const folder = textFolder(t);
   const settings = [
     'engine=auto',
+    'precision=f32',
     'data.text=text.txt',
     'train.max_iters=4',
     'run.name=run',

@@ -208,6 +208,8 @@ test.serial('a run ends with its report; the commands say what they miss', async
     '--set',
     'engine=auto',
     '--set',
+    'precision=f32',
+    '--set',
     'train.max_iters=3',
   );
   t.is(trained.code, 0, trained.err);

@@ -52,6 +52,8 @@ test('a nanoGPT config becomes one of ours, which trains; what has no place is t
     '-s',
     'engine=auto',
     '-s',
+    'precision=f32',
+    '-s',
     'data={text: text.txt}',
   );
   t.is(trained.code, 0, trained.err);

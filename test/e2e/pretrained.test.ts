@@ -21,6 +21,7 @@ const train = (folder: string, init: string, ...settings: string[]) =>
     ...['train', '--preset', 'debug', '--force', '--set', `init=${init}`],
     ...[
       'engine=auto',
+      'precision=f32',
       'data.text=text.txt',
       'run.name=run',
       'model.block_size=16',

@@ -3,7 +3,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { emptyFolder, espalier } from './command.js';
 
-const debug = ['train', '--preset', 'debug', '--set', 'engine=auto'];
+const debug = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'precision=f32'];
 
 /** A folder with two prepared corpora, `data/one` and `data/two`. */
 async function corpora(t: ExecutionContext): Promise<string> {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import test from 'ava';
 import { emptyFolder, espalier } from './command.js';
 
-const debug = ['--preset', 'debug', '--set', 'engine=auto'];
+const debug = ['--preset', 'debug', '--set', 'engine=auto', '--set', 'precision=f32'];
 
 test('train, sample, evaluate and go on, as a user does', async (t) => {
   const folder = emptyFolder(t);
@@ -75,7 +75,7 @@ export default class FirstWindow implements BatchSource {
   );
   writeFileSync(
     path.join(folder, 'espalier.config.yaml'),
-    'extends: [debug]\nengine: auto\nbatches: { strategy: ./first-window.ts, at: 5 }\ntrain: { max_iters: 3 }\n',
+    'extends: [debug]\nengine: auto\nprecision: f32\nbatches: { strategy: ./first-window.ts, at: 5 }\ntrain: { max_iters: 3 }\n',
   );
   const { code, out, err } = await espalier(folder, 'train');
   t.is(code, 0, err);
