@@ -230,12 +230,20 @@ inline Floats exp_of(Floats x) {
 // Matrix operands in packed form are 32-bit words: one float32, or two bfloat16 that follow each other along
 // the inner dimension (the even one in the low half).
 
+#if defined(__AVX512BF16__)
+typedef uint16_t Shorts __attribute__((vector_size(W * 4)));
+
+template <int... I>
+inline Words halves_interleaved(Words v, Indices<I...>) {
+  return (Words)__builtin_shufflevector((Shorts)v, (Shorts)v, (I / 2 + I % 2 * W)...);
+}
+#endif
+
 /** Two vectors of floats, interleaved (a0 b0 a1 b1 ...), each rounded to the nearest bfloat16. */
 inline Words to_bfloat_pairs(Floats low, Floats high) {
 #if defined(__AVX512BF16__)
-  const Words lows = (Words)_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)low));
-  const Words highs = (Words)_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)high));
-  return lows | (highs << 16);
+  const Words apart = (Words)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+  return halves_interleaved(apart, typename MakeIndices<2 * W>::Type{});
 #else
   const auto round = [](Floats x) {
     const Words bits = (Words)x;
