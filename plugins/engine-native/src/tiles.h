@@ -127,6 +127,13 @@ class Tiles {
     ESPALIER_TILE_LOAD(6, b, LANES);
     ESPALIER_TILE_LOAD(7, b + TILE, LANES);
   }
+  /** Both, in the order in which the products before are done with the tiles: a load need not wait for the last. */
+  static void load(const uint32_t* a, const uint32_t* b) {
+    ESPALIER_TILE_LOAD(4, a, TILE);
+    ESPALIER_TILE_LOAD(6, b, LANES);
+    ESPALIER_TILE_LOAD(7, b + TILE, LANES);
+    ESPALIER_TILE_LOAD(5, a + TILE * TILE, TILE);
+  }
   static void add_products() {
     ESPALIER_TILE_DOT(0, 4, 6);
     ESPALIER_TILE_DOT(1, 4, 7);
@@ -148,8 +155,7 @@ struct BfloatTiles : Tiles {
                        int64_t stride) {
     begin(first, stride);
     for (int64_t at = 0; at < words * LANES; at += BLOCK) {
-      load_a(a + at);
-      load_b(b + at);
+      load(a + at, b + at);
       add_products();
     }
     store_sums(to, stride);
@@ -171,8 +177,7 @@ struct ThirdsTiles : Tiles {
     begin(first, stride);
     for (int64_t at = 0; at < words * LANES; at += 3 * BLOCK) {
       const uint32_t *left = a + at, *right = b + at;
-      load_a(left);
-      load_b(right + 2 * BLOCK);
+      load(left, right + 2 * BLOCK);
       add_products();
       load_b(right + BLOCK);
       add_products();
@@ -184,8 +189,7 @@ struct ThirdsTiles : Tiles {
       add_products();
     }
     for (int64_t at = 0; at < words * LANES; at += 3 * BLOCK) {
-      load_a(a + at);
-      load_b(b + at);
+      load(a + at, b + at);
       add_products();
     }
     store_sums(to, stride);
