@@ -11,16 +11,22 @@ export interface EngineProbe {
   why?: string;
 }
 
+/**
+ * Called by a function on its way: it names where it stands, and may hand over a tensor that is complete there, which
+ * neither it reads later nor is among its outputs.
+ */
+export type Mark = (what: string, complete?: Tensor) => void;
+
 /** Kernels that have run once and can be run again, without the JavaScript that called them one by one. */
 export interface KernelRecording {
   /**
    * Runs them over other inputs, and over what the tensors that they read beside those hold now.
    * @param inputs of the shapes that were recorded, int32
    * @param masks whose keys are used in place of those that were recorded
-   * @param onMark called where the recorded function called `mark`
+   * @param onMark called where the recorded function called `mark`, with a new tensor in place of the one of then
    * @returns the outputs, new tensors each time; undefined where a tensor that they read is gone, or something watches kernels
    */
-  run(inputs: readonly Int32Array[], masks: readonly DropoutMask[], onMark: () => void): Tensor[] | undefined;
+  run(inputs: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] | undefined;
 }
 
 export interface RecordedKernels {
@@ -48,12 +54,14 @@ export interface Engine {
    * @param inputs int32 tensors that it reads
    * @param masks dropout masks that it uses
    * @param compute runs the same kernels, with the same attributes but for the masks' keys, whatever is in the tensors;
-   *   its outputs are float32
+   *   its outputs and what it hands over are float32
+   * @param onMark called where it calls `mark`; its kernels are not noted
    */
   record?(
     inputs: readonly Tensor[],
     masks: readonly DropoutMask[],
-    compute: (mark: () => void) => Tensor[],
+    compute: (mark: Mark) => Tensor[],
+    onMark: Mark,
   ): RecordedKernels;
 }
 export const Engine = token<Engine>('Engine');

@@ -58,7 +58,7 @@ export function fullLoss(
 
 function batchLoss(passes: RepeatedPasses, batch: Batch): number {
   return tf.tidy(() => {
-    const [loss] = passes.run(batch, undefined, (ids, targets) => [passes.model.loss(ids, targets)]);
+    const [loss] = passes.run(batch, (ids, targets) => [passes.model.loss(ids, targets)]);
     return loss?.dataSync()[0] ?? NaN;
   });
 }

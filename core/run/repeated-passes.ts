@@ -1,23 +1,25 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch } from '../contracts/data.js';
-import type { Engine, KernelRecording } from '../contracts/engine.js';
+import type { Engine, KernelRecording, Mark } from '../contracts/engine.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 
 /**
- * What a pass gives: its loss, and the gradients if it is one of training.
- * @param mark called between forward and backward
+ * What a pass gives: its loss, and of training the gradients that it did not hand over on the way.
+ * @param mark called between forward and backward, and with each gradient that is handed over
  */
-export type ComputePass = (ids: tf.Tensor2D, targets: tf.Tensor2D, mark: () => void) => tf.Tensor[];
+export type ComputePass = (ids: tf.Tensor2D, targets: tf.Tensor2D, mark: Mark) => tf.Tensor[];
 
-/** After so many recordings in a row that were not used, there is none for so many passes. */
-const USELESS = 3;
-const PAUSE = 100;
+export interface PassOptions {
+  /** Undefined for no dropout. */
+  readonly pass?: TrainingPass | undefined;
+  /** Which of several functions the caller's `compute` is: the recordings of each are its own. */
+  readonly form?: string;
+  readonly onMark?: Mark;
+}
 
 /** Runs passes: where one has the operations of the one before, by that one's kernels, if the engine records kernels. */
 export class RepeatedPasses {
-  #last: { readonly kind: readonly unknown[]; readonly recording: KernelRecording; used: boolean } | undefined;
-  #useless = 0;
-  #pause = 0;
+  readonly #forms = new Map<string, Recorded>();
 
   constructor(
     private readonly engine: Pick<Engine, 'record'>,
@@ -27,36 +29,53 @@ export class RepeatedPasses {
   /** @returns what `compute` returns, or would */
   run(
     batch: Batch,
-    pass: TrainingPass | undefined,
     compute: ComputePass,
-    mark: () => void = () => undefined,
+    { pass, form = '', onMark = () => undefined }: PassOptions = {},
   ): tf.Tensor[] {
     const { engine, model } = this;
     const operations = model.operationsOf?.(pass);
-    if (operations === undefined || engine.record === undefined) return compute(...tensorsOf(batch), mark);
+    if (operations === undefined || engine.record === undefined) return compute(...tensorsOf(batch), onMark);
     const { same, masks } = operations;
     const weights = [...model.parameters().values()].flatMap((weight) => [weight, weight.dataId, weight.trainable]);
     const kind = [same, batch.batchSize, batch.blockSize, pass?.firstRow, ...weights];
-    if (this.#last !== undefined && areEqual(this.#last.kind, kind)) {
-      const repeated = this.#last.recording.run([batch.inputs, batch.targets], masks, mark);
-      if (repeated !== undefined) {
-        this.#last.used = true;
-        return repeated;
-      }
+    const recorded = this.#forms.get(form) ?? new Recorded();
+    this.#forms.set(form, recorded);
+    const repeated = recorded.of(kind)?.run([batch.inputs, batch.targets], masks, onMark);
+    if (repeated !== undefined) {
+      recorded.used();
+      return repeated;
     }
     const [ids, targets] = tensorsOf(batch);
-    if (!this.#isWorthRecording()) return compute(ids, targets, mark);
-    const { outputs, recording } = engine.record([ids, targets], masks, (noteMark) =>
-      compute(ids, targets, () => {
-        noteMark();
-        mark();
-      }),
-    );
-    this.#last = recording === undefined ? undefined : { kind, recording, used: false };
+    if (!recorded.isWorthAnother()) return compute(ids, targets, onMark);
+    const { outputs, recording } = engine.record([ids, targets], masks, (mark) => compute(ids, targets, mark), onMark);
+    recorded.keep(kind, recording);
     return outputs;
   }
+}
 
-  #isWorthRecording(): boolean {
+/** After so many recordings in a row that were not used, there is none for so many passes. */
+const USELESS = 3;
+const PAUSE = 100;
+
+/** The last recording. */
+class Recorded {
+  #last: { readonly kind: readonly unknown[]; readonly recording: KernelRecording; used: boolean } | undefined;
+  #useless = 0;
+  #pause = 0;
+
+  of(kind: readonly unknown[]): KernelRecording | undefined {
+    return this.#last !== undefined && areEqual(this.#last.kind, kind) ? this.#last.recording : undefined;
+  }
+
+  used(): void {
+    if (this.#last !== undefined) this.#last.used = true;
+  }
+
+  keep(kind: readonly unknown[], recording: KernelRecording | undefined): void {
+    this.#last = recording === undefined ? undefined : { kind, recording, used: false };
+  }
+
+  isWorthAnother(): boolean {
     if (this.#pause > 0) {
       this.#pause--;
       return false;

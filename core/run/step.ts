@@ -5,7 +5,7 @@ import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { TrainingPass } from '../contracts/model.js';
 import { trainableParameters } from './parameters.js';
-import { tensorsOf, type ComputePass, type RepeatedPasses } from './repeated-passes.js';
+import type { ComputePass, RepeatedPasses } from './repeated-passes.js';
 import { Sections } from './sections.js';
 
 export interface StepOptions {
@@ -33,35 +33,42 @@ export function microBatchStep(
   const { model } = passes;
   return tf.tidy(() => {
     const parameters = trainableParameters(model);
-    const told = new Set<string>();
-    const read = (name: string, weight: tf.Variable): tf.Tensor =>
-      parameters.has(name)
-        ? watched(weight, (gradient) => {
-            told.add(name);
-            early?.take(name, addTo(sums, name, gradient, 1 / accum));
-          })
-        : weight;
     const isWatched = early !== undefined && pass !== undefined;
     const compute: ComputePass = (ids, targets, mark) => {
+      const told = new Set<string>();
+      const read = (name: string, weight: tf.Variable): tf.Tensor =>
+        parameters.has(name)
+          ? watched(weight, (gradient) => {
+              told.add(name);
+              mark(name, gradient);
+            })
+          : weight;
       const forward = (): tf.Scalar => {
         const loss = model.loss(ids, targets, isWatched ? { ...pass, read } : pass);
         // What is left of `variableGrads` is the way back.
-        mark();
+        mark('backward');
         return loss;
       };
       const { value, grads } = tf.variableGrads(forward, [...parameters.values()]);
+      const others = [...parameters].filter(([name]) => !told.has(name)).map(([, variable]) => variable);
       // A weight that the loss does not reach has none.
-      return [value, ...[...parameters.values()].map((variable) => grads[variable.name] ?? tf.zerosLike(variable))];
+      return [value, ...others.map((variable) => grads[variable.name] ?? tf.zerosLike(variable))];
     };
     let end = sections.begin('forward');
     try {
-      const turn = (): void => {
-        end();
-        end = sections.begin('backward');
+      const told = new Set<string>();
+      const onMark = (what: string, gradient?: tf.Tensor): void => {
+        if (gradient === undefined) {
+          end();
+          end = sections.begin('backward');
+        } else {
+          told.add(what);
+          early?.take(what, addTo(sums, what, gradient, 1 / accum));
+        }
       };
-      const outputs = isWatched ? compute(...tensorsOf(batch), turn) : passes.run(batch, pass, compute, turn);
-      for (const [index, name] of [...parameters.keys()].entries())
-        if (!told.has(name)) addTo(sums, name, at(outputs, index + 1), 1 / accum);
+      const outputs = passes.run(batch, compute, { pass, form: isWatched ? 'watched' : 'plain', onMark });
+      const others = [...parameters.keys()].filter((name) => !told.has(name));
+      for (const [index, name] of others.entries()) addTo(sums, name, at(outputs, index + 1), 1 / accum);
       if (told.size > 0) inOrderOf(parameters, sums);
       return tf.keep(at(outputs, 0));
     } finally {

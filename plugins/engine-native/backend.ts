@@ -7,7 +7,7 @@ import {
   type Tensor,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
-import type { DropoutMask, RecordedKernels } from '../../core/index.js';
+import type { DropoutMask, Mark, RecordedKernels } from '../../core/index.js';
 import type { NativeBinding } from './binding.js';
 import { FloatPool } from './pool.js';
 import { KernelRecorder } from './recorder.js';
@@ -70,12 +70,16 @@ export class NativeBackend extends MathBackendCPU {
   record(
     inputs: readonly Tensor[],
     masks: readonly DropoutMask[],
-    compute: (mark: () => void) => Tensor[],
+    compute: (mark: Mark) => Tensor[],
+    onMark: Mark,
   ): RecordedKernels {
     const recorder = (this.recorder = new KernelRecorder());
     try {
-      const outputs = compute(() => {
-        recorder.mark();
+      const outputs = compute((what, complete) => {
+        recorder.mark(what, complete);
+        this.recorder = undefined;
+        onMark(what, complete);
+        this.recorder = recorder;
       });
       const trace = recorder.finish(inputs, masks, outputs);
       return { outputs, recording: trace === undefined ? undefined : new Recording(this, trace) };

@@ -16,6 +16,7 @@ import {
   type Bindings,
   type DropoutMask,
   type EngineProbe,
+  type Mark,
   type RecordedKernels,
 } from '../../core/index.js';
 import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
@@ -100,8 +101,9 @@ export default class NativeEngine implements Engine {
   record(
     inputs: readonly tf.Tensor[],
     masks: readonly DropoutMask[],
-    compute: (mark: () => void) => tf.Tensor[],
+    compute: (mark: Mark) => tf.Tensor[],
+    onMark: Mark,
   ): RecordedKernels {
-    return nativeBackend(tf.findBackend(this.backend)).record(inputs, masks, compute);
+    return nativeBackend(tf.findBackend(this.backend)).record(inputs, masks, compute, onMark);
   }
 }

@@ -19,11 +19,18 @@ export interface Constant {
   readonly dtype: DataType;
 }
 
+/** A call of `mark`. */
+export interface NotedMark {
+  /** The kernel calls before it. */
+  readonly calls: number;
+  readonly what: string;
+  readonly complete?: TensorInfo | undefined;
+}
+
 /** What a function ran. */
 export interface KernelTrace {
   readonly calls: readonly Call[];
-  /** Calls before which it called `mark`. */
-  readonly marks: ReadonlySet<number>;
+  readonly marks: readonly NotedMark[];
   /** By their tensor's data. */
   readonly constants: ReadonlyMap<object, Constant>;
   readonly inputs: readonly TensorInfo[];
@@ -33,7 +40,7 @@ export interface KernelTrace {
 /** Notes the kernels that a backend runs. */
 export class KernelRecorder {
   readonly #calls: Call[] = [];
-  readonly #marks = new Set<number>();
+  readonly #marks: NotedMark[] = [];
   readonly #constants = new Map<object, Constant>();
   #allocated: TensorInfo[] = [];
   #isRepeatable = true;
@@ -69,8 +76,8 @@ export class KernelRecorder {
     if (!outputs.every(({ dataId }) => given.has(dataId))) this.#isRepeatable = false;
   }
 
-  mark(): void {
-    this.#marks.add(this.#calls.length);
+  mark(what: string, complete: TensorInfo | undefined): void {
+    this.#marks.push({ calls: this.#calls.length, what, complete });
   }
 
   /** @returns undefined where running the kernels again would not be doing what the function does */
@@ -82,8 +89,21 @@ export class KernelRecorder {
     const made = new Set<object>(this.#calls.flatMap((call) => call.made.map(({ dataId }) => dataId)));
     const calls = this.#calls.map((call) => ({ ...call, mask: maskOf(call, masks) }));
     const isWhole = outputs.every(({ dataId }) => made.has(dataId)) && calls.every(({ mask }) => mask !== -1);
-    if (!this.#isRepeatable || !isWhole) return undefined;
+    if (!this.#isRepeatable || !isWhole || !this.#letsGo(made, outputs)) return undefined;
     return { calls, marks: this.#marks, constants: this.#constants, inputs, outputs };
+  }
+
+  /** Whether what was handed over on the way was made here, and is not needed afterwards. */
+  #letsGo(made: ReadonlySet<object>, outputs: readonly Tensor[]): boolean {
+    const gone = new Set<object>();
+    return this.#marks.every(({ calls, complete }) => {
+      if (complete === undefined) return true;
+      const { dataId } = complete;
+      if (!made.has(dataId) || gone.has(dataId)) return false;
+      gone.add(dataId);
+      const later = [...outputs, ...this.#calls.slice(calls).flatMap(({ inputs }) => inputs.all())];
+      return later.every((tensor) => tensor.dataId !== dataId);
+    });
   }
 }
 

@@ -1,13 +1,14 @@
 import { engine, Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
-import { KernelInputs, type DropoutMask, type KernelRecording } from '../../core/index.js';
+import { KernelInputs, type DropoutMask, type KernelRecording, type Mark } from '../../core/index.js';
 import type { NativeBackend } from './backend.js';
-import type { Call, KernelTrace } from './recorder.js';
+import type { Call, KernelTrace, NotedMark } from './recorder.js';
 
 /** Kernels that can be run again. */
 export class Recording implements KernelRecording {
   readonly #trace: KernelTrace;
-  /** The calls, each with the data that no later one reads. */
-  readonly #steps: readonly (Call & { readonly done: readonly object[] })[];
+  readonly #steps: readonly Step[];
+  /** Those after the last call. */
+  readonly #lastMarks: readonly NotedMark[];
   /** Data that the kernels read, and neither make nor are given. */
   readonly #others: ReadonlySet<object>;
   readonly #names: ReadonlySet<string>;
@@ -18,18 +19,22 @@ export class Recording implements KernelRecording {
     private readonly backend: NativeBackend,
     trace: KernelTrace,
   ) {
-    const { calls, constants, inputs, outputs } = (this.#trace = withOwnReferences(trace));
+    const { calls, marks, constants, inputs } = (this.#trace = withOwnReferences(trace));
     const made = new Set(idsOf(calls.flatMap((call) => call.made)));
-    this.#steps = withDone(calls, made, outputs);
+    this.#steps = stepsOf(this.#trace, made);
+    this.#lastMarks = marks.filter((mark) => mark.calls === calls.length);
     this.#names = new Set(calls.map(({ kernel }) => kernel.name));
     this.#own = [...made, ...constants.keys(), ...idsOf(inputs)];
     const own = new Set(this.#own);
     this.#others = new Set(idsOf(calls.flatMap((call) => call.inputs.all())).filter((dataId) => !own.has(dataId)));
   }
 
-  run(numbers: readonly Int32Array[], masks: readonly DropoutMask[], onMark: () => void): Tensor[] | undefined {
+  run(numbers: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] | undefined {
     const { backend } = this;
-    const { marks, constants, inputs } = this.#trace;
+    const { constants, inputs, outputs } = this.#trace;
+    const pass = ({ what, complete }: NotedMark): void => {
+      onMark(what, ...(complete === undefined ? [] : this.#handOut([complete])));
+    };
     for (const dataId of this.#others) if (!backend.data.has(dataId)) return undefined;
     // Whoever watches kernels is to see them.
     for (const name of this.#names) if (!backend.isAsRegistered(name)) return undefined;
@@ -37,24 +42,24 @@ export class Recording implements KernelRecording {
       for (const [index, { dataId }] of inputs.entries())
         backend.data.set(dataId, { values: nth(numbers, index, 'input'), dtype: 'int32', refCount: 1 });
       for (const [dataId, constant] of constants) backend.data.set(dataId, { ...constant, refCount: 1 });
-      for (const [index, { kernel, inputs: given, attributes, mask, made, done }] of this.#steps.entries()) {
-        if (marks.has(index)) onMark();
+      for (const { marks, kernel, inputs: given, attributes, mask, made, done } of this.#steps) {
+        for (const mark of marks) pass(mark);
         const values = mask === undefined ? attributes : attributes.with(keysOf(nth(masks, mask, 'mask')));
         backend.again(made, () => kernel.compute(given, values, backend));
         for (const dataId of done) backend.disposeData(dataId, true);
       }
-      if (marks.has(this.#steps.length)) onMark();
-      return this.#handOut();
+      for (const mark of this.#lastMarks) pass(mark);
+      return this.#handOut(outputs);
     } finally {
       for (const dataId of this.#own) backend.disposeData(dataId, true);
     }
   }
 
-  /** The outputs as tensors: what they refer to here is written again the next time. */
-  #handOut(): Tensor[] {
+  /** Data as tensors of their own: what it is referred to by here is written again the next time. */
+  #handOut(infos: readonly TensorInfo[]): Tensor[] {
     const { backend } = this;
     const renamed = new Map<object, object>();
-    return this.#trace.outputs.map(({ dataId, shape, dtype }) => {
+    return infos.map(({ dataId, shape, dtype }) => {
       const before = renamed.get(dataId);
       if (before !== undefined) backend.incRef(before);
       const to = before ?? backend.rename(dataId);
@@ -77,20 +82,23 @@ function withOwnReferences({ calls, marks, constants, inputs, outputs }: KernelT
       const named = call.inputs.named().map(([name, tensor]) => [name, standIn(tensor)] as const);
       return { ...call, inputs: new KernelInputs(Object.fromEntries(named)), made: infos(call.made) };
     }),
-    marks,
+    marks: marks.map((mark) => ({ ...mark, complete: mark.complete && infos([mark.complete])[0] })),
     constants: new Map([...constants].map(([dataId, constant]) => [now(dataId), constant])),
     inputs: infos(inputs),
     outputs: infos(outputs),
   };
 }
 
-function withDone(
-  calls: readonly Call[],
-  made: ReadonlySet<object>,
-  outputs: readonly TensorInfo[],
-): (Call & { done: object[] })[] {
-  const needed = new Set(idsOf(outputs));
+/** A call, with what is marked before it, and the data that is not needed after it. */
+interface Step extends Call {
+  readonly marks: readonly NotedMark[];
+  readonly done: readonly object[];
+}
+
+function stepsOf({ calls, marks, outputs }: KernelTrace, made: ReadonlySet<object>): Step[] {
+  const needed = new Set(idsOf([...outputs, ...marks.flatMap(({ complete }) => complete ?? [])]));
   return calls
+    .map((call, index) => ({ ...call, marks: marks.filter((mark) => mark.calls === index) }))
     .toReversed()
     .map((call) => {
       const ids = new Set(idsOf([...call.inputs.all(), ...call.made]));

@@ -10,78 +10,17 @@ import {
   layerNorm,
   linear,
   type DropoutMask,
-  type EvaluationEnd,
-  type Model,
+  type Mark,
   type RecordedKernels,
 } from '../../../core/index.js';
 import { availableEngines } from '../../core/ops/engines.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
-const settings = [
-  'engine=native',
-  'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, dropout: 0.1}',
-  'train={max_iters: 12, batch_size: 4, gradient_accumulation_steps: 2}',
-  'lr.decay_iters=12',
-  'plugins.evaluation={interval: 6, iters: 5}',
-  'plugins.checkpoint=false',
-];
 
 if (native?.works !== true) {
   test('engine native: recorded kernels: skipped', (t) => (t.log(native?.why), t.pass()));
 } else {
-  const operations = (step: string): string => `plugins.scaling-schedule.operations=[${step}]`;
-  const grows = (name: string, value: string): string =>
-    `{name: ${name}, value: ${value}, trigger_loss: 100, max_wait_iters: 1, reevaluate: false}`;
-  const runs: Record<string, readonly string[]> = {
-    'as it is': [],
-    'without dropout, one micro-batch': ['model.dropout=0', 'train.gradient_accumulation_steps=1'],
-    'with LoRA and rotary positions': ['model.attn_lora_rank=2', 'model.embedding_lora_rank=2', 'model.rotary=true'],
-    'with layers frozen, added and widened, and larger batches': [
-      'plugins.evaluation={interval: 2, iters: 1}',
-      operations(
-        [
-          grows('freeze_layer', 'mlp.0'),
-          grows('change_batch_size', '2'),
-          grows('stack_layers', '[0, 1, 1]'),
-          grows('widen_mlp', '96'),
-        ].join(', '),
-      ),
-    ],
-  };
-  for (const [name, set] of Object.entries(runs)) {
-    test.serial(`engine native: a run ${name} is the same with its kernels repeated and without`, async (t) => {
-      const repeated = await outcome(t, true, set);
-      const plain = await outcome(t, false, set);
-      t.deepEqual(repeated.losses, plain.losses);
-      t.deepEqual(repeated.weights, plain.weights);
-      t.deepEqual(repeated.evaluations, plain.evaluations);
-      t.true(plain.evaluations.length > 1);
-      t.true(repeated.passes < plain.passes / 2, `the model ran ${repeated.passes} of ${plain.passes} passes`);
-    });
-  }
-
-  test.serial(
-    'engine native: a model with an operation that has no kernel of ours runs each pass itself',
-    async (t) => {
-      const set = ['model.activation=gelu_tanh'];
-      const [repeated, plain] = [await outcome(t, true, set), await outcome(t, false, set)];
-      t.deepEqual(repeated.losses, plain.losses);
-      t.is(repeated.passes, plain.passes);
-    },
-  );
-
-  test.serial('engine native: weights that others put in place are the ones that a repeated pass reads', async (t) => {
-    const halved = async (repeats: boolean): Promise<number[]> =>
-      (
-        await outcome(t, repeats, [], (model, iteration) => {
-          if (iteration % 3 !== 2) return;
-          for (const weight of model.parameters().values()) tf.tidy(() => weight.assign(tf.mul(weight, 0.5)));
-        })
-      ).losses;
-    t.deepEqual(await halved(true), await halved(false));
-  });
-
   test.serial('engine native: recorded kernels over other ids give what the function gives', async (t) => {
     const { engine, weights } = await parts(t);
     const ids = fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 6, maxLength: 6 });
@@ -115,7 +54,12 @@ if (native?.works !== true) {
     const { engine, weights } = await parts(t);
     const ids = tf.tensor2d([1, 2, 3], [1, 3], 'int32');
     const recordingOf = (compute: (x: tf.Tensor) => tf.Tensor): RecordedKernels['recording'] => {
-      const recorded = engine.record?.([ids], [], () => [tf.tidy(() => compute(embedding(ids, weights.table)))]);
+      const recorded = engine.record?.(
+        [ids],
+        [],
+        () => [tf.tidy(() => compute(embedding(ids, weights.table)))],
+        () => undefined,
+      );
       tf.dispose(recorded?.outputs ?? []);
       return recorded?.recording;
     };
@@ -148,6 +92,27 @@ if (native?.works !== true) {
       undefined,
       'a tensor that was there before',
     );
+    const handingOver = (after: (x: tf.Tensor, half: tf.Tensor) => tf.Tensor): RecordedKernels['recording'] => {
+      const compute = (mark: Mark): tf.Tensor[] => {
+        const x = embedding(ids, weights.table);
+        const half = tf.mul(x, 0.5);
+        mark('half', half);
+        return [after(x, half)];
+      };
+      return engine.record?.([ids], [], compute, () => undefined).recording;
+    };
+    const given: unknown[] = [];
+    tf.tidy(() => {
+      t.is(
+        handingOver((x, half) => tf.add(x, half)),
+        undefined,
+        'a tensor that is handed over and read afterwards',
+      );
+      handingOver((x) => tf.add(x, x))?.run([Int32Array.of(3, 2, 1)], [], (what, half) => {
+        given.push(what, half?.arraySync());
+      });
+    });
+    t.deepEqual(given, ['half', tf.tidy(() => tf.mul(tf.gather(weights.table, [[3, 2, 1]]), 0.5).arraySync())]);
 
     const recording = recordingOf((x) => linear(gelu(x), weights.square));
     const before = [tf.memory().numTensors, tf.backend().numDataIds()];
@@ -163,44 +128,6 @@ if (native?.works !== true) {
       'a weight that is gone',
     );
   });
-}
-
-interface Outcome {
-  readonly losses: number[];
-  readonly weights: Record<string, readonly number[]>;
-  readonly evaluations: EvaluationEnd['losses'][];
-  /** How often the model computed a loss. */
-  readonly passes: number;
-}
-
-async function outcome(
-  t: ExecutionContext,
-  repeats: boolean,
-  set: readonly string[],
-  atEnd: (model: Model, iteration: number) => void = () => undefined,
-): Promise<Outcome> {
-  const { run } = await debugRun(t, textFolder(t), ...settings, ...set);
-  const engine = run.container.resolve(Engine);
-  if (!repeats) Object.defineProperty(engine, 'record', { value: undefined });
-  const losses: number[] = [];
-  run.bus.on('iteration:end', ({ loss, iteration }) => {
-    losses.push(loss);
-    atEnd(run.model, iteration);
-  });
-  const evaluations: EvaluationEnd['losses'][] = [];
-  run.bus.on('evaluation:end', (end) => evaluations.push(end.losses));
-  await run.setUp();
-  let passes = 0;
-  const loss = run.model.loss.bind(run.model);
-  Object.defineProperty(run.model, 'loss', {
-    value: (...[ids, targets, pass]: Parameters<Model['loss']>) => {
-      passes++;
-      return loss(ids, targets, pass);
-    },
-  });
-  t.is((await run.train()).status, 'done');
-  const weights = [...run.model.parameters()].map(([name, weight]) => [name, [...weight.dataSync()]] as const);
-  return { losses, weights: Object.fromEntries(weights), evaluations, passes };
 }
 
 interface Weights {
@@ -249,5 +176,5 @@ function record(
     let x: tf.Tensor = embedding(ids, weights.table);
     return names.map((name) => (x = OPERATIONS[name]?.(x, weights, mask) ?? x));
   };
-  return engine.record?.([ids], [mask], compute) ?? { outputs: [], recording: undefined };
+  return engine.record?.([ids], [mask], compute, () => undefined) ?? { outputs: [], recording: undefined };
 }

@@ -1,0 +1,149 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test, { type ExecutionContext } from 'ava';
+import { EarlyGradients, Engine, type EvaluationEnd, type Model } from '../../../core/index.js';
+import { availableEngines } from '../../core/ops/engines.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
+
+const native = (await availableEngines()).find(({ name }) => name === 'native');
+const settings = [
+  'engine=native',
+  'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, dropout: 0.1}',
+  'train={max_iters: 12, batch_size: 4, gradient_accumulation_steps: 2}',
+  'lr.decay_iters=12',
+  'plugins.evaluation={interval: 6, iters: 5}',
+  'plugins.checkpoint=false',
+];
+
+if (native?.works !== true) {
+  test('engine native: repeated passes: skipped', (t) => (t.log(native?.why), t.pass()));
+} else {
+  const operations = (step: string): string => `plugins.scaling-schedule.operations=[${step}]`;
+  const grows = (name: string, value: string): string =>
+    `{name: ${name}, value: ${value}, trigger_loss: 100, max_wait_iters: 1, reevaluate: false}`;
+  const runs: Record<string, readonly string[]> = {
+    'as it is': [],
+    'without dropout, one micro-batch': ['model.dropout=0', 'train.gradient_accumulation_steps=1'],
+    'with LoRA and rotary positions': ['model.attn_lora_rank=2', 'model.embedding_lora_rank=2', 'model.rotary=true'],
+    'with layers frozen, added and widened, and larger batches': [
+      'plugins.evaluation={interval: 2, iters: 1}',
+      operations(
+        [
+          grows('freeze_layer', 'mlp.0'),
+          grows('change_batch_size', '2'),
+          grows('stack_layers', '[0, 1, 1]'),
+          grows('widen_mlp', '96'),
+        ].join(', '),
+      ),
+    ],
+  };
+  for (const [name, set] of Object.entries(runs)) {
+    test.serial(`engine native: a run ${name} is the same with its kernels repeated and without`, async (t) => {
+      const repeated = await outcome(t, true, set);
+      const plain = await outcome(t, false, set);
+      t.deepEqual(repeated.losses, plain.losses);
+      t.deepEqual(repeated.weights, plain.weights);
+      t.deepEqual(repeated.evaluations, plain.evaluations);
+      t.true(plain.evaluations.length > 1);
+      t.true(repeated.passes < plain.passes / 2, `the model ran ${repeated.passes} of ${plain.passes} passes`);
+    });
+  }
+
+  for (const [name, set] of Object.entries({
+    'of one micro-batch': ['train.gradient_accumulation_steps=1'],
+    'of two micro-batches': [],
+    'of LoRA alone': ['model={attn_lora_rank: 2, trained: lora}', 'plugins.evaluation=false'],
+  })) {
+    test.serial(
+      `engine native: gradients ${name} that are taken as they are complete are the same, repeated and without`,
+      async (t) => {
+        const repeated = await outcome(t, true, set, { takesGradients: true });
+        const plain = await outcome(t, false, set, { takesGradients: true });
+        t.true(plain.taken.length > 12);
+        t.is(repeated.alive.at(-1), repeated.alive[2], 'nothing piles up');
+        t.deepEqual(repeated.taken, plain.taken);
+        t.deepEqual(repeated.losses, plain.losses);
+        t.deepEqual(repeated.weights, plain.weights);
+        t.true(repeated.passes < plain.passes / 2, `the model ran ${repeated.passes} of ${plain.passes} passes`);
+      },
+    );
+  }
+
+  test.serial(
+    'engine native: a model with an operation that has no kernel of ours runs each pass itself',
+    async (t) => {
+      const set = ['model.activation=gelu_tanh'];
+      const [repeated, plain] = [await outcome(t, true, set), await outcome(t, false, set)];
+      t.deepEqual(repeated.losses, plain.losses);
+      t.is(repeated.passes, plain.passes);
+    },
+  );
+
+  test.serial('engine native: weights that others put in place are the ones that a repeated pass reads', async (t) => {
+    const halved = async (repeats: boolean): Promise<number[]> =>
+      (
+        await outcome(t, repeats, [], {
+          atEnd: (model, iteration) => {
+            if (iteration % 3 !== 2) return;
+            for (const weight of model.parameters().values()) tf.tidy(() => weight.assign(tf.mul(weight, 0.5)));
+          },
+        })
+      ).losses;
+    t.deepEqual(await halved(true), await halved(false));
+  });
+}
+
+interface Outcome {
+  readonly losses: number[];
+  readonly weights: Record<string, readonly number[]>;
+  readonly evaluations: EvaluationEnd['losses'][];
+  /** How often the model computed a loss. */
+  readonly passes: number;
+  /** Data of the backend after each iteration. */
+  readonly alive: number[];
+  /** Gradients that were taken during a backward pass. */
+  readonly taken: [name: string, gradient: number[]][];
+}
+
+interface Listening {
+  readonly atEnd?: (model: Model, iteration: number) => void;
+  readonly takesGradients?: boolean;
+}
+
+async function outcome(
+  t: ExecutionContext,
+  repeats: boolean,
+  set: readonly string[],
+  { atEnd = () => undefined, takesGradients = false }: Listening = {},
+): Promise<Outcome> {
+  const { run } = await debugRun(t, textFolder(t), ...settings, ...set);
+  const engine = run.container.resolve(Engine);
+  if (!repeats) Object.defineProperty(engine, 'record', { value: undefined });
+  const taken: Outcome['taken'] = [];
+  if (takesGradients) {
+    run.container.registerInstance<EarlyGradients>(EarlyGradients, {
+      wanted: true,
+      take: (name, gradient) => void taken.push([name, [...gradient.dataSync()]]),
+    });
+  }
+  const losses: number[] = [];
+  const alive: number[] = [];
+  run.bus.on('iteration:end', ({ loss, iteration }) => {
+    losses.push(loss);
+    alive.push(tf.backend().numDataIds());
+    atEnd(run.model, iteration);
+  });
+  const evaluations: EvaluationEnd['losses'][] = [];
+  run.bus.on('evaluation:end', (end) => evaluations.push(end.losses));
+  await run.setUp();
+  let passes = 0;
+  const loss = run.model.loss.bind(run.model);
+  Object.defineProperty(run.model, 'loss', {
+    value: (...[ids, targets, pass]: Parameters<Model['loss']>) => {
+      passes++;
+      return loss(ids, targets, pass);
+    },
+  });
+  t.is((await run.train()).status, 'done');
+  const weights = [...run.model.parameters()].map(([name, weight]) => [name, [...weight.dataSync()]] as const);
+  return { losses, weights: Object.fromEntries(weights), evaluations, passes, alive, taken };
+}
