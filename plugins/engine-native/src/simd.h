@@ -99,7 +99,7 @@ inline void store_part(float* p, Floats v, int64_t n) {
     rest = _mm_movehl_ps(rest, rest);
     p += 2;
   }
-  if (n & 1) _mm_storeu_si32(p, _mm_castps_si128(rest));
+  if (n & 1) std::memcpy(p, &rest, sizeof *p);
 #else
   float buffer[W];
   store(buffer, v);
@@ -187,9 +187,19 @@ struct MakeIndices<0, I...> {
   typedef Indices<I...> Type;
 };
 
+/** The given lanes of a, followed by b; `Numbers` is a vector of integers as wide as these. */
+template <class Numbers, int... I, class Vector>
+inline Vector lanes_of(Vector a, Vector b) {
+#if defined(__clang__) || __GNUC__ >= 12
+  return __builtin_shufflevector(a, b, I...);
+#else
+  return __builtin_shuffle(a, b, Numbers{I...});
+#endif
+}
+
 template <int Half, int... I>
 inline Floats halves_swapped(Floats v, Indices<I...>) {
-  return __builtin_shufflevector(v, v, (I ^ Half)...);
+  return lanes_of<Ints, (I ^ Half)...>(v, v);
 }
 
 /** Joins lane i with lane i + half, until one is left: a fixed order. */
@@ -235,7 +245,7 @@ typedef uint16_t Shorts __attribute__((vector_size(W * 4)));
 
 template <int... I>
 inline Words halves_interleaved(Words v, Indices<I...>) {
-  return (Words)__builtin_shufflevector((Shorts)v, (Shorts)v, (I / 2 + I % 2 * W)...);
+  return (Words)lanes_of<Shorts, (I / 2 + I % 2 * W)...>((Shorts)v, (Shorts)v);
 }
 #endif
 
@@ -275,12 +285,12 @@ inline Floats multiply_add_bf16(Floats c, Words a, Words b) {
 
 template <int... I>
 inline Words interleave_low(Words a, Words b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, (I / 2 + (I % 2) * W)...);
+  return lanes_of<Ints, (I / 2 + (I % 2) * W)...>(a, b);
 }
 
 template <int... I>
 inline Words interleave_high(Words a, Words b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, (W / 2 + I / 2 + (I % 2) * W)...);
+  return lanes_of<Ints, (W / 2 + I / 2 + (I % 2) * W)...>(a, b);
 }
 
 template <int... I>
@@ -288,8 +298,7 @@ inline Words pairs_along(Floats low, Floats high, Indices<I...>) {
 #if defined(__AVX512BF16__)
   return (Words)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
 #else
-  return to_bfloat_pairs(__builtin_shufflevector(low, high, (2 * I)...),
-                         __builtin_shufflevector(low, high, (2 * I + 1)...));
+  return to_bfloat_pairs(lanes_of<Ints, (2 * I)...>(low, high), lanes_of<Ints, (2 * I + 1)...>(low, high));
 #endif
 }
 

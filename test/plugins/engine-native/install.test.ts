@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +68,25 @@ withAddon('a prebuilt addon that does not load here is built anew where there is
   const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
   t.is(status, 0);
   t.regex(stderr, /no C\+\+ compiler \(no-such-compiler\)/);
+});
+
+const others = ['g++-9', 'g++-10', 'g++-11', 'g++-13', 'g++-14', 'clang++'].filter(
+  (compiler) => spawnSync(compiler, ['--version']).status === 0,
+);
+
+(others.length > 0 ? withAddon : test.skip)('the addon builds with the other C++ compilers of this machine', (t) => {
+  const folder = packageFolder(t);
+  const build = `import { buildAddon } from ${JSON.stringify(path.join(folder, 'install.mjs'))};
+    await buildAddon(process.argv[1], { optimize: ['-O0'] });`;
+  for (const compiler of others) {
+    const output = path.join(folder, `${compiler}.node`);
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', build, output], {
+      env: { ...process.env, CXX: compiler },
+      encoding: 'utf8',
+    });
+    t.is(status, 0, `${compiler}: ${stderr}`);
+    t.deepEqual(keysOf(createRequire(output)(output)), keysOf(loadBinding()));
+  }
 });
 
 function keysOf(addon: unknown): string[] {
