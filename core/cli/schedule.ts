@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ScheduleCheck } from '../contracts/operation.js';
+import { UsageError } from '../errors.js';
 import { createRun } from '../run/create.js';
 import { requestOf, withConfigFlags, type ConfigFlags } from './options.js';
 
@@ -11,6 +13,8 @@ export function scheduleCommand(program: Command): void {
       .description('check a scaling schedule against the config and print what each step leads to')
       .argument('<file>', 'YAML or JSON file'),
   ).action(async (file: string, flags: ConfigFlags) => {
+    if (!existsSync(file))
+      throw new UsageError('ESP_SCHEDULE_FILE', `there is no file ${file}; name a schedule to check`);
     const set = [...flags.set, `plugins.scaling-schedule.file=${JSON.stringify(file)}`];
     const { run } = await createRun({ ...requestOf(flags), set });
     try {

@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import { UsageError } from '../errors.js';
-import { eachLeaf, isSection, originAt, showOrigin, valueAt, type ComposedConfig } from './composed.js';
+import { eachLeaf, isSection, originAt, valueAt, type ComposedConfig } from './composed.js';
 import { suggestion } from './nearest.js';
 import { pathKey, type ConfigPath } from './path.js';
+import { ConfigPlaces } from './places.js';
 import { knownKeys } from './schema-docs.js';
 
 /**
@@ -62,13 +63,13 @@ export function unknownKey(
         : suggestion(key, known, 'known keys');
   return {
     code: 'ESP_CONFIG_KEY',
-    text: `${place(composed, path)}unknown key ${JSON.stringify(key)}${within}: ${hint}`,
+    text: `${new ConfigPlaces(composed).before(path)}unknown key ${JSON.stringify(key)}${within}: ${hint}`,
   };
 }
 
 /** The problem of a value that cannot stand at its key. */
 export function wrongValue(path: ConfigPath, what: string, composed: ComposedConfig): Problem {
-  return { code: 'ESP_CONFIG_VALUE', text: `${place(composed, path)}key ${pathKey(path)}: ${what}` };
+  return { code: 'ESP_CONFIG_VALUE', text: `${new ConfigPlaces(composed).before(path)}key ${pathKey(path)}: ${what}` };
 }
 
 interface Checked {
@@ -124,12 +125,6 @@ function valueAtIndices(value: unknown, path: readonly string[]): unknown {
     (current, key) => (typeof current === 'object' && current !== null ? Reflect.get(current, key) : undefined),
     value,
   );
-}
-
-/** `file:line: ` of what stands at the path; nothing where it is a default. */
-function place(composed: ComposedConfig, path: ConfigPath): string {
-  const origin = originAt(composed, path);
-  return origin === undefined || origin.source === 'default' ? '' : `${showOrigin(origin)}: `;
 }
 
 function partAt(composed: ComposedConfig, path: ConfigPath): unknown {

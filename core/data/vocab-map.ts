@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../errors.js';
 
@@ -66,8 +66,12 @@ export function buildVocabMap(of: TokenCounts, size: number, builtFrom: VocabMap
   };
 }
 
-/** @throws UsageError naming what does not hold in the file, with the number that is off */
+/**
+ * @param shown the file as it is named, and where
+ * @throws UsageError naming what does not hold in the file, with the number that is off
+ */
 export function readVocabMap(file: string, shown: string): VocabMap {
+  if (!existsSync(file)) throw wrong(shown, `there is no file ${file}`);
   let map: VocabMap;
   try {
     map = vocabMapSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
@@ -99,9 +103,5 @@ export function shrunkenIds({ full_vocab, rare_id, tokens }: VocabMap): Int32Arr
 }
 
 function wrong(shown: string, what: string, cause?: unknown): UsageError {
-  return new UsageError(
-    'ESP_VOCAB_MAP',
-    `vocabulary mapping ${shown}: ${what}; make it with \`espalier vocab build\``,
-    { cause },
-  );
+  return new UsageError('ESP_VOCAB_MAP', `${shown}: ${what}; make it with \`espalier vocab build\``, { cause });
 }

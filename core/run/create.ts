@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { checkCore, filledConfig, type CheckedConfig, type SlotChoice } from '../config/slots.js';
 import { composeConfig, type ComposedConfig } from '../config/load.js';
 import { nearestTo } from '../config/nearest.js';
+import { ConfigPlaces } from '../config/places.js';
 import { slotKeys } from '../config/slot-keys.js';
 import { checkPart, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
@@ -87,6 +88,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
     log.warn(describeTolerated(error, muted));
   });
   container.registerInstance(RunConfig, checked.core);
+  container.registerInstance(ConfigPlaces, new ConfigPlaces(composed));
   container.registerInstance(Logger, log);
   container.registerInstance(EventBus, bus);
   container.registerInstance(RunControl, new RunControl());

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLMap } from 'yaml';
 import { z } from 'zod';
@@ -20,14 +20,13 @@ export interface Entry extends z.output<typeof entrySchema> {
   readonly line: number | undefined;
 }
 
-/** Reads a schedule, YAML or JSON. @throws UsageError naming file, line and entry */
-export function readSchedule(file: string): Entry[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (thrown) {
-    throw new UsageError('ESP_SCHEDULE_FILE', `the schedule cannot be read: ${messageOf(thrown)}`);
-  }
+/**
+ * Reads a schedule, YAML or JSON.
+ * @param named where the file is named, for an error about the file itself
+ * @throws UsageError naming file, line and entry
+ */
+export function readSchedule(file: string, named: string): Entry[] {
+  const text = textOf(file, named);
   return maps(text, file).map(({ map, line }, index) => {
     const where = `${file}:${String(line)}: operation ${String(index + 1)}`;
     const content: unknown = map.toJSON();
@@ -39,6 +38,21 @@ export function readSchedule(file: string): Entry[] {
     }
     return { ...parsed.data, line };
   });
+}
+
+function textOf(file: string, named: string): string {
+  if (!existsSync(file)) {
+    const what = `there is no schedule file ${file}; name one, or write the list under operations`;
+    throw new UsageError('ESP_SCHEDULE_FILE', `${named}: ${what}`);
+  }
+  try {
+    if (statSync(file).isDirectory()) throw new Error('it is a folder; name the file in it');
+    return readFileSync(file, 'utf8');
+  } catch (thrown) {
+    throw new UsageError('ESP_SCHEDULE_FILE', `${named}: ${file} cannot be read: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
 }
 
 /** Writes the completion flags back, atomically; every other character of the file stays as it is. */

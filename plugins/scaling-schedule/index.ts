@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import {
+  ConfigPlaces,
   EventBus,
   inject,
   Logger,
@@ -41,6 +42,7 @@ const options = z
     if ((value.file === undefined) !== (value.operations === undefined)) return;
     issues.push({ code: 'custom', input: value, path: ['file'], message: 'give one of file and operations' });
   });
+const KEY = ['plugins', 'scaling-schedule', 'file'];
 /** What stands for the file's path where the schedule is in the config. */
 const IN_CONFIG = 'the config';
 const stateSchema = z.strictObject({
@@ -79,6 +81,7 @@ export default class ScalingSchedule implements ScheduleCheck {
     @inject(Operations) private readonly operations: Operations,
     @inject(ModelGrowth) private readonly growth: ModelGrowth,
     @inject(Ranks) private readonly ranks: Ranks,
+    @inject(ConfigPlaces) private readonly places: ConfigPlaces,
   ) {
     this.#file = config.file === undefined ? undefined : folder.fromConfig(config.file);
     for (const operation of ownOperations(tunables, growth)) operations.add(operation);
@@ -93,7 +96,7 @@ export default class ScalingSchedule implements ScheduleCheck {
     this.#entries =
       this.#file === undefined
         ? (this.config.operations ?? []).map((entry) => ({ ...entry, line: undefined }))
-        : readSchedule(this.#file);
+        : readSchedule(this.#file, `${this.places.before(KEY)}key ${KEY.join('.')}`);
     const start: PlannedRun = { tunables: this.tunables.values(), ...this.growth.initial() };
     const planned = { ...start, tunables: new Map(start.tunables) };
     const lines = this.#entries.map((entry, index) => {

@@ -16,13 +16,18 @@ export interface Folder {
 
 /**
  * The folder that a config names; or its parts, in order, where `espalier prepare --part` made them.
+ * @param place of data.dir in the config, as messages start
  * @throws UsageError when a split, or a part, is missing
  */
-export function foldersOf(folder: string, name: string): Folder[] {
-  const folders = partsOf(folder, name).map((part) => look(part, name));
+export function foldersOf(folder: string, name: string, place: string): Folder[] {
+  const shown = `${place}data.dir ${name}`;
+  const folders = partsOf(folder, shown).map((part) => look(part, name, shown));
   for (const split of ['train', 'val'] as const) {
     if (folders.every(({ found }) => found[split].length === 0))
-      throw new UsageError('ESP_DATA_DIR', `data.dir ${name} has no ${split}.bin and no ${split} shards`);
+      throw new UsageError(
+        'ESP_DATA_DIR',
+        `${shown} has no ${split}.bin and no ${split} shards in ${folder}; make them with \`espalier prepare\``,
+      );
   }
   return folders;
 }
@@ -55,8 +60,8 @@ export function hashesTold(folders: readonly Folder[]): Map<string, string> {
   return told;
 }
 
-function look(folder: string, name: string): Folder {
-  refuseUnfinished(folder, name);
+function look(folder: string, name: string, shown: string): Folder {
+  refuseUnfinished(folder, shown);
   const meta = readMeta(path.join(folder, 'meta.json'));
   const files = { train: shardFiles(folder, 'train'), val: shardFiles(folder, 'val') };
   refuseOtherFiles(folder, meta, files);
@@ -66,7 +71,7 @@ function look(folder: string, name: string): Folder {
 }
 
 /** `part-2-of-4` and its like within a folder, by number; the folder itself where it has none. */
-function partsOf(folder: string, name: string): string[] {
+function partsOf(folder: string, shown: string): string[] {
   // What is no folder is refused where it is looked into.
   const names = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder) : [];
   const parts = names.flatMap((file) => {
@@ -75,7 +80,7 @@ function partsOf(folder: string, name: string): string[] {
   });
   const [first] = parts;
   if (first === undefined) return [folder];
-  const refuse = (what: string): UsageError => new UsageError('ESP_DATA_PARTS', `data.dir ${name}: ${what}`);
+  const refuse = (what: string): UsageError => new UsageError('ESP_DATA_PARTS', `${shown}: ${what}`);
   const other = parts.find(({ count }) => count !== first.count);
   if (other !== undefined) throw refuse(`${first.file} and ${other.file} are of different preparations; remove one`);
   if (names.some((file) => file.endsWith('.bin')))

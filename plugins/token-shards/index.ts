@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  ConfigPlaces,
   Dataset,
   inject,
   Logger,
@@ -77,15 +78,15 @@ export default class TokenShards implements Dataset {
     @inject(Ranks) private readonly ranks: Ranks,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(Logger) private readonly log: Logger,
+    @inject(ConfigPlaces) private readonly places: ConfigPlaces,
   ) {
-    const given = [this.config.text, this.config.dir].filter((source) => source !== undefined);
-    if (given.length !== 1) {
-      const both = given.length === 2 ? 'both are given' : 'neither is given';
-      throw new UsageError(
-        'ESP_DATA_SOURCE',
-        `data needs one of data.text and data.dir: ${both}; set one, e.g. --set data.text=book.txt, or start from a preset: --preset char-small`,
-      );
-    }
+    const { text, dir } = this.config;
+    if ((text === undefined) !== (dir === undefined)) return;
+    const how =
+      text === undefined
+        ? 'neither is given; set one, e.g. --set data.text=book.txt, or start from a preset: --preset char-small'
+        : `both are given (${this.#placeOf('text')}, ${this.#placeOf('dir')}); take one out`;
+    throw new UsageError('ESP_DATA_SOURCE', `data needs one of data.text and data.dir: ${how}`);
   }
 
   @On('run:setup')
@@ -119,8 +120,14 @@ export default class TokenShards implements Dataset {
     this.log.warn(`going on with other data: ${what}`);
   }
 
+  #placeOf(key: 'text' | 'dir'): string {
+    const place = this.places.of(['data', key]);
+    return `data.${key}${place === undefined ? '' : ` at ${place}`}`;
+  }
+
   #openText(name: string): void {
-    const text = readText(name, (file) => this.folder.fromConfig(file));
+    const shown = `${this.places.before(['data', 'text'])}data.text ${name}`;
+    const text = readText(name, shown, (file) => this.folder.fromConfig(file));
     this.tokenizer = this.configured.forText(text);
     this.vocabSize = this.tokenizer.vocabSize;
     const tokens = this.tokenizer.encode(text);
@@ -137,7 +144,8 @@ export default class TokenShards implements Dataset {
   }
 
   async #openFolders(names: readonly string[]): Promise<void> {
-    const folders = names.flatMap((name) => foldersOf(this.folder.fromConfig(name), name));
+    const place = this.places.before(['data', 'dir']);
+    const folders = names.flatMap((name) => foldersOf(this.folder.fromConfig(name), name, place));
     const meta = common(folders);
     const limit = meta.vocab_size ?? (this.model.vocabSize > 0 ? this.model.vocabSize : Infinity);
     let largest = 0;

@@ -35,27 +35,34 @@ export function tokenizerIn({ tokenizer, itos }: Meta): TokenizerState | undefin
   return { tokenizer: 'char', characters };
 }
 
-/** @throws UsageError unless it is a folder that can be read, and that no preparation left half done */
+/**
+ * @param shown the key with its place and value
+ * @throws UsageError unless it is a folder that can be read, and that no preparation left half done
+ */
 export function refuseUnfinished(folder: string, shown: string): void {
-  let names: string[];
-  try {
-    if (!statSync(folder).isDirectory()) throw new Error('it is a file');
-    names = readdirSync(folder);
-  } catch (thrown) {
-    throw new UsageError(
-      'ESP_DATA_DIR',
-      `data.dir ${shown}: the folder ${folder} cannot be read: ${messageOf(thrown)}`,
-      {
-        cause: thrown,
-      },
-    );
-  }
+  const names = namesIn(folder, shown);
   const partial = names.find((name) => name.endsWith('.partial'));
   if (partial === undefined) return;
   throw new UsageError(
     'ESP_DATA_PARTIAL',
-    `data.dir ${shown} holds ${partial}: its preparation goes on, or was interrupted; run \`espalier prepare\` again`,
+    `${shown} holds ${partial}: its preparation goes on, or was interrupted; run \`espalier prepare\` again`,
   );
+}
+
+function namesIn(folder: string, shown: string): string[] {
+  const refuse = (what: string, cause?: unknown): UsageError =>
+    new UsageError('ESP_DATA_DIR', `${shown}: ${what}`, { cause });
+  if (!existsSync(folder)) {
+    throw refuse(`there is no folder ${folder}; name one that \`espalier prepare\` made, or set data.text for a text`);
+  }
+  if (!statSync(folder).isDirectory()) {
+    throw refuse(`${folder} is a file; name a folder of .bin files, or set data.text for a text`);
+  }
+  try {
+    return readdirSync(folder);
+  } catch (thrown) {
+    throw refuse(`the folder ${folder} cannot be read: ${messageOf(thrown)}`, thrown);
+  }
 }
 
 /** @throws UsageError when the shards are others, or have other sizes, than meta.json says */

@@ -5,12 +5,17 @@ import { messageOf, UsageError } from '../../core/index.js';
 
 const PACKAGE_PREFIX = 'npm:';
 
-/** Reads a text: a path relative to the working folder, or `npm:PACKAGE/path` in a package that is installed. */
-export function readText(name: string, fromConfig: (file: string) => string): string {
-  const file = name.startsWith(PACKAGE_PREFIX) ? fileInPackage(name.slice(PACKAGE_PREFIX.length)) : fromConfig(name);
+/**
+ * Reads a text: a path relative to the working folder, or `npm:PACKAGE/path` in a package that is installed.
+ * @param shown the key with its place and value, for errors
+ */
+export function readText(name: string, shown: string, fromConfig: (file: string) => string): string {
+  const file = name.startsWith(PACKAGE_PREFIX)
+    ? fileInPackage(name.slice(PACKAGE_PREFIX.length), shown)
+    : fromConfig(name);
   if (!existsSync(file)) {
     const which = name === file ? '' : ` ${file}`;
-    throw new UsageError('ESP_DATA_TEXT', `data.text ${name}: there is no file${which}; name the text to train on`);
+    throw new UsageError('ESP_DATA_TEXT', `${shown}: there is no file${which}; name the text to train on`);
   }
   let bytes: Buffer;
   try {
@@ -18,17 +23,17 @@ export function readText(name: string, fromConfig: (file: string) => string): st
       throw new Error('it is a folder; name a file, or set data.dir for a folder of .bin files');
     bytes = readFileSync(file);
   } catch (thrown) {
-    throw new UsageError('ESP_DATA_TEXT', `data.text ${name} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
+    throw new UsageError('ESP_DATA_TEXT', `${shown} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
   }
-  if (bytes.length === 0) throw new UsageError('ESP_DATA_EMPTY', `data.text ${name} is empty: give a text to train on`);
+  if (bytes.length === 0) throw new UsageError('ESP_DATA_EMPTY', `${shown} is empty: give a text to train on`);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (thrown) {
-    throw new UsageError('ESP_DATA_UTF8', `data.text ${name} is not UTF-8; convert it first`, { cause: thrown });
+    throw new UsageError('ESP_DATA_UTF8', `${shown} is not UTF-8; convert it first`, { cause: thrown });
   }
 }
 
-function fileInPackage(name: string): string {
+function fileInPackage(name: string, shown: string): string {
   const parts = name.split('/');
   const scope = name.startsWith('@') ? 2 : 1;
   const packageName = parts.slice(0, scope).join('/');
@@ -36,8 +41,12 @@ function fileInPackage(name: string): string {
     const manifest = createRequire(import.meta.url).resolve(`${packageName}/package.json`);
     return path.join(path.dirname(manifest), ...parts.slice(scope));
   } catch (thrown) {
-    throw new UsageError('ESP_DATA_TEXT', `data.text npm:${name}: package ${packageName} is not installed`, {
-      cause: thrown,
-    });
+    throw new UsageError(
+      'ESP_DATA_TEXT',
+      `${shown}: package ${packageName} is not installed; install it with \`npm install ${packageName}\``,
+      {
+        cause: thrown,
+      },
+    );
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  ConfigPlaces,
   Dataset,
   inject,
   injectable,
@@ -49,8 +50,11 @@ export class RemappedDataset implements Dataset, ShrunkenVocabulary {
     @inject(Tokenizers) private readonly tokenizers: Tokenizers,
     @inject(Logger) private readonly log: Logger,
     @inject(RunFolder) folder: RunFolder,
+    @inject(ConfigPlaces) places: ConfigPlaces,
   ) {
-    this.map = readVocabMap(folder.fromConfig(config.file), config.file);
+    const key = ['plugins', 'vocab-remap', 'file'];
+    const shown = `${places.before(key)}key ${key.join('.')}: vocabulary mapping ${config.file}`;
+    this.map = readVocabMap(folder.fromConfig(config.file), shown);
   }
 
   get vocabSize(): number {

@@ -47,6 +47,42 @@ const cases: BadInput[] = [
     message: /data\.text absent\.txt: there is no file .*\[ESP_DATA_TEXT\]/,
   },
   {
+    what: 'a data folder that is not there',
+    args: ['train', ...anyEngine],
+    files: { 'espalier.config.yaml': 'extends: debug\ndata:\n  dir: absent\n' },
+    message: /espalier\.config\.yaml:3: data\.dir absent: there is no folder .*prepare.*\[ESP_DATA_DIR\]/,
+  },
+  {
+    what: 'a data folder that is a file',
+    args: [...debug, '--set', 'data={dir: book.txt}'],
+    files: { 'book.txt': 'hello' },
+    message: /--set: data\.dir book\.txt: .*book\.txt is a file; .*data\.text/,
+  },
+  {
+    what: 'a text and a folder',
+    args: ['train', ...anyEngine],
+    files: { 'espalier.config.yaml': 'extends: debug\ndata:\n  text: book.txt\n  dir: data\n' },
+    message: /both are given \(data\.text at espalier\.config\.yaml:3, data\.dir at espalier\.config\.yaml:4\)/,
+  },
+  {
+    what: 'a schedule that is not there',
+    args: ['train', ...anyEngine],
+    files: { 'espalier.config.yaml': 'extends: debug\nplugins:\n  scaling-schedule: { file: absent.yaml }\n' },
+    message:
+      /espalier\.config\.yaml:3: key plugins\.scaling-schedule\.file: there is no schedule file .*absent\.yaml; /,
+  },
+  {
+    what: 'a schedule to check that is not there',
+    args: ['schedule', 'check', 'absent.yaml', ...debug.slice(1)],
+    message: /there is no file absent\.yaml; name a schedule/,
+  },
+  {
+    what: 'a vocabulary mapping that is not there',
+    args: ['train', ...anyEngine],
+    files: { 'espalier.config.yaml': 'extends: debug\nplugins:\n  vocab-remap: { file: absent.json }\n' },
+    message: /espalier\.config\.yaml:3: key plugins\.vocab-remap\.file: .*there is no file .*absent\.json; make it/,
+  },
+  {
     what: 'an empty text file',
     args: [...debug, '--set', 'data.text=empty.txt'],
     files: { 'empty.txt': '' },
