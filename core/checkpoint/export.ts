@@ -1,7 +1,8 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { UsageError } from '../errors.js';
+import { makeFolder } from '../files/make-folder.js';
 import { writeSafetensors } from '../formats/safetensors.js';
 import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2-layout.js';
@@ -32,7 +33,7 @@ export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportF
   const beside = `${folder}.writing`;
   await rm(beside, { recursive: true, force: true });
   try {
-    await mkdir(beside, { recursive: true });
+    makeFolder(beside);
     await writeSafetensors(path.join(beside, 'model.safetensors'), weights, { format: 'pt' });
     await writeFile(path.join(beside, 'config.json'), JSON.stringify(config, null, 2));
     await rename(beside, folder);

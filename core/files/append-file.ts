@@ -1,7 +1,8 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, write, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
+import { makeFolder } from './make-folder.js';
 
 const { O_CREAT, O_WRONLY } = constants;
 const writeAt = promisify(write);
@@ -163,7 +164,7 @@ export class AppendFile {
 
   #open(): number {
     if (this.#descriptor === undefined) {
-      mkdirSync(path.dirname(this.path), { recursive: true });
+      makeFolder(path.dirname(this.path));
       this.#descriptor = openSync(this.path, O_WRONLY | O_CREAT, 0o666);
       this.#position = fstatSync(this.#descriptor).size;
     }

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { makeFolder } from '../files/make-folder.js';
 import { partOfFolder, type Part } from './part.js';
 import { notWritten, PARTIAL, type ShardFacts } from './shard-writer.js';
 
@@ -48,7 +49,7 @@ export class OutputFolder {
       );
     }
     try {
-      this.#made = mkdirSync(this.path, { recursive: true });
+      this.#made = makeFolder(this.path);
       this.#opened = true;
       // What an interrupted preparation left.
       this.#removePartial();

@@ -119,7 +119,9 @@ export class ShardWriter {
 /** The error of a write that the disk refused. */
 export function notWritten(file: string, thrown: unknown): UsageError {
   const full = thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOSPC' || thrown.code === 'EDQUOT');
-  const what = full ? 'the disk is full; make room, or name a folder on another disk with --out' : messageOf(thrown);
+  const what = full
+    ? 'the disk is full; make room, or name a folder on another disk with --out'
+    : `${messageOf(thrown)}; name another folder with --out`;
   return new UsageError('ESP_PREPARE_WRITE', `${file} cannot be written: ${what}`, { cause: thrown });
 }
 

@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
+import { makeFolder } from '../files/make-folder.js';
 import { lockFolder } from './lock.js';
 
 /** The folder of a run that has only a name, relative to the working folder. */
@@ -58,13 +59,13 @@ export class RunFolder {
   claim(): void {
     if (!this.writes || this.#release !== undefined) return;
     try {
-      mkdirSync(this.path, { recursive: true });
+      makeFolder(this.path);
       this.#release = lockFolder(this.path);
     } catch (thrown) {
       if (thrown instanceof UsageError) throw thrown;
       throw new UsageError(
         'ESP_RUN_FOLDER',
-        `the run's folder ${this.shown} cannot be made or written: ${messageOf(thrown)}`,
+        `the run's folder ${this.shown} cannot be made or written: ${messageOf(thrown)}; name another with --set run.dir=PATH`,
         { cause: thrown },
       );
     }

@@ -123,6 +123,12 @@ const cases: BadInput[] = [
     message: /in holds data already.*--force.*ESP_PREPARE_OUT/,
   },
   {
+    what: 'an --out where no folder can be made',
+    args: ['a.txt', '-o', '/proc/espalier/data'],
+    files: { 'a.txt': 'abc' },
+    message: /\/proc\/espalier\/data cannot be written: .*name another folder with --out \[ESP_PREPARE_WRITE\]/,
+  },
+  {
     what: 'an --out that is a file',
     args: ['a.txt', '-o', 'a.txt'],
     files: { 'a.txt': 'abc' },
