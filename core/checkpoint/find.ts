@@ -54,6 +54,11 @@ export async function checkpointNames(folder: string): Promise<string[]> {
     .sort((a, b) => iterationOf(b) - iterationOf(a) || a.length - b.length);
 }
 
+/** Only a stop or a fault asked for a checkpoint of that name. */
+export function isEmergency(name: string): boolean {
+  return name.endsWith('-emergency');
+}
+
 /** Iterations done in a checkpoint of that name: `000250`, `000251-emergency`. */
 export function iterationOf(name: string): number {
   return parseInt(name, 10);

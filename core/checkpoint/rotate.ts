@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { checkpointNames, iterationOf } from './find.js';
+import { checkpointNames, isEmergency, iterationOf } from './find.js';
 
 export interface Rotation {
-  /** Newest checkpoints kept. */
+  /** Newest checkpoints kept, emergency saves not counted: of these the newest checkpoint of all alone is kept. */
   readonly last: number;
   /** Those at multiples of so many iterations are kept; 0: none. */
   readonly every: number;
@@ -23,9 +23,9 @@ export async function rotateCheckpoints(
   const names = (await checkpointNames(folder)).filter(
     (name) => now === undefined || iterationOf(name) <= iterationOf(now),
   );
-  const gone = names
-    .slice(last)
-    .filter((name) => !keep.has(name) && name !== now && !(every > 0 && iterationOf(name) % every === 0));
+  const newest = [...names.slice(0, 1), ...names.filter((name) => !isEmergency(name)).slice(0, last)];
+  const isAtMultiple = (name: string): boolean => every > 0 && iterationOf(name) % every === 0;
+  const gone = names.filter((name) => !newest.includes(name) && !keep.has(name) && name !== now && !isAtMultiple(name));
   if (!dryRun) for (const name of gone) await rm(path.join(folder, name), { recursive: true, force: true });
   return gone;
 }

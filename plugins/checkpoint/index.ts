@@ -35,7 +35,7 @@ const options = z
   .strictObject({
     keep: z
       .strictObject({
-        last: z.int().min(1).default(3).describe('newest checkpoints kept'),
+        last: z.int().min(1).default(3).describe('newest checkpoints kept, emergency saves not counted'),
         best: z.int().min(0).default(1).describe('checkpoints with the lowest validation losses kept too'),
         every: z.int().min(0).default(0).describe('those at multiples of so many iterations are kept too; 0: none'),
       })

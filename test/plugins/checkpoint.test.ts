@@ -74,6 +74,24 @@ test('rotation keeps the last one on schedule, however many others are asked for
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000005', '000008', 'latest']);
 });
 
+test('an emergency save takes no ordinary one away, and goes when there is a newer one', async (t) => {
+  const folder = textFolder(t);
+  const keep = 'plugins.checkpoint={keep: {last: 2, best: 0}, background: false}';
+  const { run } = await debugRun(t, folder, ...settings, 'train.max_iters=6', keep);
+  const before: string[] = [];
+  run.bus.on('iteration:end', ({ iteration }) => {
+    if (iteration === 2 || iteration === 4) run.control.requestCheckpoint('emergency');
+  });
+  run.bus.on('checkpoint:saved', ({ iteration }) => {
+    if (iteration === 5) before.push(...readdirSync(path.join(folder, 'out/checkpoints')));
+  });
+  await run.setUp();
+  await run.train();
+  for (const kept of ['000002', '000004', '000005-emergency']) t.true(before.includes(kept), kept);
+  t.false(before.includes('000003-emergency'));
+  t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000004', '000006', 'latest']);
+});
+
 test('rotation keeps those at multiples too, and the best of several', async (t) => {
   const folder = textFolder(t);
   const keep = 'plugins.checkpoint.keep={last: 1, best: 2, every: 4}';
