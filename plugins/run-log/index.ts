@@ -153,11 +153,7 @@ export default class RunLog {
   @On('run:rollback')
   async wentBack({ what, from, to, path: checkpoint, reason }: RunRollback): Promise<void> {
     if (what === 'run') {
-      const keeps = this.#counts.goOnAt(to);
-      for (const name of BY_ITERATION) {
-        const kept = keeps(name);
-        await this.#files.get(name)?.revise((file) => keepLines(file, (line) => kept(iterationOf(line))));
-      }
+      for (const [name, drop] of this.#droppersAt(to)) await this.#files.get(name)?.revise(drop);
     }
     this.#event('run:rollback', { what, from, to, path: path.relative(this.folder.path, checkpoint), reason });
   }
@@ -190,17 +186,27 @@ export default class RunLog {
   /** What was logged after the checkpoint is logged again; a run that starts over starts new files. */
   #goOnAt(iteration: number, keep: boolean): void {
     const at = (name: string): string => path.join(this.folder.path, name);
-    const keeps = this.#counts.goOnAt(iteration);
+    const droppers = this.#droppersAt(iteration);
     try {
       if (!keep) for (const name of FILES) rmSync(at(name), { force: true });
-      else
-        for (const name of BY_ITERATION) {
-          const kept = keeps(name);
-          keepLines(at(name), (line) => kept(iterationOf(line)));
-        }
+      else for (const [name, drop] of droppers) drop(at(name));
     } catch {
       // What is wrong with a file is told of when its first line is written.
     }
+  }
+
+  /** What takes the lines out of each file that a run which goes on at the iteration writes again. */
+  #droppersAt(iteration: number): (readonly [IterationFile, (file: string) => void])[] {
+    const keeps = this.#counts.goOnAt(iteration);
+    return BY_ITERATION.map((name) => {
+      const kept = keeps(name);
+      return [
+        name,
+        (file) => {
+          keepLines(file, (line) => kept(iterationOf(line)));
+        },
+      ];
+    });
   }
 
   /** Whoever reads the files later knows what the numbers are, a plugin's from elsewhere too. */
