@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import {
+  ConfigPlaces,
   inject,
   LearningRate,
+  Logger,
+  On,
   Plugin,
   PluginConfig,
   RunConfig,
@@ -46,10 +49,23 @@ export default class WarmupCosine implements LearningRate {
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(RunConfig) private readonly run: RunConfig,
-    @inject(Tunables) tunables: Tunables,
+    @inject(Tunables) private readonly tunables: Tunables,
+    @inject(ConfigPlaces) private readonly places: ConfigPlaces,
+    @inject(Logger) private readonly log: Logger,
   ) {
     this.#warmup = tunables.define('warmup_iters', config.warmup_iters, { least: 0, whole: true });
     this.#offset = tunables.define('lr_schedule_offset', 0, { least: 0, whole: true });
+  }
+
+  /** A preset's min_lr stays when a lower learning rate is set over it. */
+  @On('run:setup')
+  warnOfRise(): void {
+    const { min_lr: lowest } = this.config;
+    const rate = this.tunables.values().get('learning_rate');
+    if (lowest === null || rate === undefined || lowest <= rate) return;
+    this.log.warn(
+      `${this.places.before(['lr', 'min_lr'])}lr.min_lr ${String(lowest)} is above the optimizer’s learning rate ${String(rate)}: after the warm-up the rate rises to it; lower it, or set lr.min_lr=null for a tenth`,
+    );
   }
 
   at(runIteration: number, base: number): number {

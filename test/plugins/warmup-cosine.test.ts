@@ -1,7 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { LearningRate } from '../../core/index.js';
+import { LearningRate, Logger } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
+import { debugRun, textFolder } from '../core/run/debug-run.js';
 
 async function schedule(options: Record<string, number | null>, maxIters = 50): Promise<LearningRate> {
   const { run } = await createRun({
@@ -70,4 +71,20 @@ test('it rises through the warm-up, falls to min_lr, and never leaves (0, base]'
     }),
     { numRuns: 40 },
   );
+});
+
+test('a min_lr above the learning rate is told, with its place; another is not', async (t) => {
+  const folder = textFolder(t);
+  const told = async (lowest: number): Promise<string[]> => {
+    const { run } = await debugRun(t, folder, 'optimizer.learning_rate=0.001', `lr.min_lr=${String(lowest)}`);
+    const lines: string[] = [];
+    run.container.resolve(Logger).addSink((level, line) => {
+      if (level === 'warn') lines.push(line);
+    });
+    await run.setUp();
+    return lines;
+  };
+  t.deepEqual(await told(0.001), []);
+  const [line = ''] = await told(0.002);
+  t.regex(line, /^--set: lr\.min_lr 0\.002 is above the optimizer’s learning rate 0\.001: .*set lr\.min_lr=null/);
 });
