@@ -1,5 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
+import { z } from 'zod';
+import { loadBuiltIn } from '../../core/plugins/resolve.js';
 import type { AnalysisResult } from './analysis.js';
 import type { DataResult } from './data.js';
 import type { LoopResult } from './loop.js';
@@ -12,10 +14,11 @@ import type { VariantResult } from './variants.js';
 
 const MEGABYTE = 1e6;
 
-/** PyTorch's best beside each of ours. */
-/** As `evaluation.interval` of the presets, and `interval` and `max_cost` of `analysis` are by default. */
-const [EVALUATION_INTERVAL, EVALUATIONS, MAX_COST] = [250, 4, 0.01];
+/** What a run of the shape has that sets nothing: how often it is evaluated, and analysed, and what that may cost. */
+const evaluation = await defaultsOf('evaluation', z.looseObject({ interval: z.number() }));
+const analysis = await defaultsOf('analysis', z.looseObject({ interval: z.number(), max_cost: z.number() }));
 
+/** PyTorch's best beside each of ours. */
 export function stepSection(results: readonly StepResult[]): string {
   const rows = results.map((result) => {
     const best = bestPeer(results, result.shape);
@@ -90,8 +93,8 @@ export function analysisSection(results: readonly AnalysisResult[]): string {
   return table(
     heads,
     results.map(({ shape, analyses, iterationMilliseconds, cpuSeconds, lostSeconds }) => {
-      const every = EVALUATIONS * EVALUATION_INTERVAL;
-      const between = every * Math.ceil((1000 * cpuSeconds) / MAX_COST / iterationMilliseconds / every);
+      const every = analysis.interval * evaluation.interval;
+      const between = every * Math.ceil((1000 * cpuSeconds) / analysis.max_cost / iterationMilliseconds / every);
       const cost = (1000 * lostSeconds) / (between * iterationMilliseconds);
       return [
         shape,
@@ -208,4 +211,10 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
   const line = (cells: readonly string[]): string =>
     `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |`;
   return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+/** The defaults of a plugin's options. */
+async function defaultsOf<T>(plugin: string, schema: z.ZodType<T>): Promise<T> {
+  const { options } = await loadBuiltIn(plugin);
+  return schema.parse(options.config?.parse({}));
 }
