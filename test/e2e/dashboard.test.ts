@@ -179,7 +179,11 @@ test.serial('a report is one file that shows the run anywhere, and runs nothing 
   const evil = '</script><script>globalThis.harmed = 1</script><img src=x onerror="globalThis.harmed = 1"><!--';
   writeRun(path.join(folder, 'runs/one'), { iterations: range(1, 100), config: `name: ${evil}\n` });
   addEvent(path.join(folder, 'runs/one'), 'sample', { iteration: 50, prompt: evil, text: evil });
-  addEvent(path.join(folder, 'runs/one'), 'metric', { name: 'lr', unit: evil, what: evil });
+  addEvent(path.join(folder, 'runs/one'), 'metric', {
+    name: 'lr',
+    unit: evil,
+    what: `${evil} ${'and more '.repeat(40)}`,
+  });
   addEvent(path.join(folder, 'runs/one'), 'run:end', { status: 'failed', reasons: [evil], iteration: 100 });
   const { code, out, err } = await espalier(folder, 'report', '-o', 'mine.html');
   t.is(code, 0, err);
@@ -193,6 +197,9 @@ test.serial('a report is one file that shows the run anywhere, and runs nothing 
   t.true((await page.locator('#overview').innerText()).includes(evil));
   t.regex(await page.locator('#environment').innerText(), /v20\.0\.0/);
   t.regex(await page.locator('#numbers').innerText(), /train\/loss\s+3 nats/);
+  const cutOff = `[...document.querySelectorAll('.what')].filter((each) => each.scrollWidth > each.clientWidth).length`;
+  t.is(await page.evaluate(cutOff), 0, 'descriptions are whole');
+  t.true((await page.locator('.what').count()) > 0);
   t.is(await page.evaluate('globalThis.harmed'), undefined);
   t.is(await page.locator('img').count(), 0);
   t.deepEqual(complaints, []);

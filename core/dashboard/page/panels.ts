@@ -79,7 +79,11 @@ export function timePanel(run: RunSummary): HTMLElement[] {
 export function schedulePanel({ schedule, scheduleFile }: RunDetails): HTMLElement[] {
   if (scheduleFile !== null) {
     return [
-      element('p', { class: 'muted' }, `Its steps are in ${scheduleFile}; they show here once the first has run.`),
+      element(
+        'p',
+        { class: 'muted' },
+        `None of its steps has run. They are in ${scheduleFile}, and show here once one has.`,
+      ),
     ];
   }
   if (schedule.length === 0) return [];
