@@ -102,3 +102,16 @@ export default class Half implements Operation {
   const last = readFileSync(path.join(folder, 'out/metrics.jsonl'), 'utf8');
   t.regex(last, new RegExp(`"iter":20,"tokens":${String(20 * 4 * 32)},`));
 });
+
+test('the guide’s operation of one’s own does what it says', async (t) => {
+  const folder = emptyFolder(t);
+  const guide = readFileSync('docs/scaling-schedule.md', 'utf8').split('## An operation of your own')[1] ?? '';
+  const code = (language: string): string => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(guide)?.[1] ?? '';
+  writeFileSync(path.join(folder, 'loss-limit.ts'), code('ts'));
+  const soon = code('yaml').replace('char-small', 'debug').replace('trigger_loss: 2.5', 'trigger_loss: 100');
+  writeFileSync(path.join(folder, 'espalier.config.yaml'), soon);
+  const run = await espalier(folder, 'train', '-s', 'engine=auto', '-s', 'plugins.evaluation.interval=2');
+  t.is(run.code, 0, run.err);
+  t.regex(run.err, /schedule 1: set_loss_limit 3 {2}loss_limit: 5 -> 3/);
+  t.regex(run.err, /stopped: validation loss over 3 after 2 iterations/);
+});
