@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
+import { foldersIn } from '../run/folder.js';
 import { verifyCheckpoint } from './read.js';
 
 /**
@@ -30,18 +31,28 @@ export async function findCheckpoint(
     }
   }
   const [first] = tried;
-  if (first === undefined) {
-    throw new UsageError(
-      'ESP_CHECKPOINT_NOT_FOUND',
-      `${from}: there is no checkpoint there; name the folder of a run (runs/NAME) or of a checkpoint`,
-    );
-  }
+  if (first === undefined) throw noCheckpoint(from, cwd);
   const all = tried.map(({ name }) => name).join(', ');
   throw new UsageError(
     first.error instanceof UsageError ? first.error.code : 'ESP_CHECKPOINT_DAMAGED',
     `${messageOf(first.error)}; none in ${from} can be read (tried ${all})`,
     { cause: first.error },
   );
+}
+
+/** The error of a path that is no run, nor a checkpoint, with the run that it lies in or that lies in it. */
+export function noCheckpoint(from: string, cwd: string): UsageError {
+  const folder = path.resolve(cwd, from);
+  const above = path.dirname(folder);
+  const run = [above, path.dirname(above), ...foldersIn(folder)].find(
+    (near) => foldersIn(path.join(near, 'checkpoints')).length > 0,
+  );
+  const advice =
+    run === undefined
+      ? 'name the folder of a run (runs/NAME) or of a checkpoint'
+      : `did you mean the run ${path.relative(cwd, run) || '.'}?`;
+  const what = existsSync(folder) ? '' : ', nor a folder or a file';
+  return new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${from}: there is no checkpoint there${what}; ${advice}`);
 }
 
 /** Folders of a run's checkpoints, newest first; at the same iteration an emergency save comes after. */

@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Option, type Command } from 'commander';
 import { exportCheckpoint, exportFormats, type ExportFormat } from '../checkpoint/export.js';
-import { checkpointNames, findCheckpoint } from '../checkpoint/find.js';
+import { checkpointNames, findCheckpoint, noCheckpoint } from '../checkpoint/find.js';
 import { readCheckpoint, readDescription, readManifest, verifyCheckpoint } from '../checkpoint/read.js';
 import { rotateCheckpoints } from '../checkpoint/rotate.js';
 import { messageOf, UsageError } from '../errors.js';
@@ -161,7 +161,16 @@ async function exportTo(run: string, { to, out, force }: ExportFlags): Promise<v
       );
     await rm(folder, { recursive: true });
   }
-  await exportCheckpoint(checkpoint, to, folder);
+  try {
+    await exportCheckpoint(checkpoint, to, folder);
+  } catch (thrown) {
+    if (thrown instanceof UsageError) throw thrown;
+    throw new UsageError(
+      'ESP_CHECKPOINT_EXPORT',
+      `${out} cannot be written: ${messageOf(thrown)}; name another folder with --out`,
+      { cause: thrown },
+    );
+  }
   console.log(`${checkpoint.path} → ${out} (${to})`);
 }
 
@@ -182,7 +191,7 @@ async function prune(run: string, { last, every, dryRun, json }: PruneFlags): Pr
 function checkpointsOf(run: string): string {
   const folder = path.resolve(run, 'checkpoints');
   if (existsSync(folder)) return folder;
-  throw new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${run}: there is no checkpoint there; name the folder of a run`);
+  throw noCheckpoint(run, process.cwd());
 }
 
 /** What `latest` and `best` name. */

@@ -28,6 +28,22 @@ async function trained(t: ExecutionContext): Promise<string> {
   return folder;
 }
 
+test('a path beside a run is told with the run; an export that cannot be written, with what to do', async (t) => {
+  const folder = await trained(t);
+  for (const near of ['runs', 'runs/run/checkpoints', 'runs/run/config.yaml', 'runs/run/checkpoints/000009']) {
+    const { code, err } = await espalier(folder, 'sample', near);
+    t.is(code, 2, err);
+    t.regex(err, /there is no checkpoint there.*; did you mean the run runs\/run\?/);
+  }
+  const listed = await espalier(folder, 'checkpoint', 'list', 'runs');
+  t.regex(listed.err, /^espalier: runs: there is no checkpoint there; did you mean the run runs\/run\? \[/);
+  for (const out of ['text.txt/hf', '/proc/espalier/hf']) {
+    const { code, err } = await espalier(folder, 'checkpoint', 'export', 'runs/run', '--to', 'hf', '--out', out);
+    t.is(code, 2, err);
+    t.regex(err, /hf cannot be written: .*; name another folder with --out \[ESP_CHECKPOINT_EXPORT\]/);
+  }
+});
+
 test('list, inspect, verify and prune', async (t) => {
   const folder = await trained(t);
   const checkpoints = path.join(folder, 'runs/run/checkpoints');
