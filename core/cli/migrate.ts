@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
@@ -32,13 +32,25 @@ export function migrateCommand(program: Command): void {
           `${flags.out} is there already: name another with --out, or write over it with --force`,
         );
       }
-      writeFileSync(flags.out, yaml);
+      write(flags.out, yaml);
       console.error(`${flags.out}: check it with espalier train --preset ./${flags.out} --dry-run`);
     });
 }
 
-function read(file: string): string {
+function write(file: string, yaml: string): void {
   try {
+    writeFileSync(file, yaml);
+  } catch (thrown) {
+    throw new UsageError('ESP_MIGRATE', `${file} cannot be written: ${messageOf(thrown)}; name another with --out`, {
+      cause: thrown,
+    });
+  }
+}
+
+function read(file: string): string {
+  if (!existsSync(file)) throw new UsageError('ESP_MIGRATE', `there is no file ${file}; name a nanoGPT config file`);
+  try {
+    if (statSync(file).isDirectory()) throw new Error('it is a folder; name a config file in it');
     return readFileSync(file, 'utf8');
   } catch (thrown) {
     throw new UsageError('ESP_MIGRATE', `${file} cannot be read: ${messageOf(thrown)}`, { cause: thrown });

@@ -145,6 +145,22 @@ const cases: BadInput[] = [
     message: /key optimizer\.use: unknown optimizer "sgd": built-in ones are adamw/,
   },
   { what: 'no data', args: ['train', ...anyEngine], message: /data\.text.*neither is given.*--preset/ },
+  {
+    what: 'a nanoGPT config that is not there',
+    args: ['migrate', 'absent.py'],
+    message: /there is no file absent\.py; name a nanoGPT config file \[ESP_MIGRATE\]/,
+  },
+  {
+    what: 'a folder to migrate',
+    args: ['migrate', '.'],
+    message: /\. cannot be read: it is a folder; name a config file in it/,
+  },
+  {
+    what: 'a migrated config where it cannot be written',
+    args: ['migrate', 'mine.py', '--out', 'no/such/mine.yaml'],
+    files: { 'mine.py': 'n_layer = 2\n' },
+    message: /no\/such\/mine\.yaml cannot be written: .*name another with --out \[ESP_MIGRATE\]/,
+  },
   { what: 'an unknown plugin to list', args: ['plugins', 'gtp'], message: /no plugin "gtp".*"gpt"/ },
   {
     what: 'an unknown key to explain',
