@@ -44,7 +44,11 @@ interface TrainFlags extends ConfigFlags {
 }
 
 export function trainCommand(program: Command, setExitCode: SetExitCode): void {
-  const command = program.command('train').description('train a model');
+  const command = program
+    .command('train')
+    .description('train a model')
+    // `train book` and `train mine.yaml` are too many arguments, without a word of what takes them.
+    .showHelpAfterError('(--preset names a preset, --config a config file; --help shows the options)');
   withConfigFlags(command)
     .option(
       '--resume [run]',

@@ -56,7 +56,7 @@ export class ConfigReader {
   configFile(file: string): string {
     const absolute = path.resolve(this.cwd, file);
     if (!isFile(absolute))
-      throw new UsageError('ESP_CONFIG_NOT_FOUND', `--config ${file}: there is no file ${absolute}`);
+      throw new UsageError('ESP_CONFIG_NOT_FOUND', `--config ${file}: ${noFile(absolute, 'file')}`);
     return absolute;
   }
 
@@ -73,7 +73,7 @@ export class ConfigReader {
     const inPackage = isExplicitPath(name) ? undefined : packageFile(name, folder);
     if (inPackage !== undefined) return inPackage;
     throw looksLikePath(name)
-      ? new UsageError('ESP_PRESET_NOT_FOUND', `${where}: there is no preset file ${absolute}`)
+      ? new UsageError('ESP_PRESET_NOT_FOUND', `${where}: ${noFile(absolute, 'preset file')}`)
       : unknownPreset(name, where);
   }
 
@@ -95,6 +95,10 @@ function sourceIn(config: unknown): ConfigSource | undefined {
 
 function isFile(file: string): boolean {
   return existsSync(file) && statSync(file).isFile();
+}
+
+function noFile(absolute: string, what: string): string {
+  return existsSync(absolute) ? `${absolute} is a folder; name the file in it` : `there is no ${what} ${absolute}`;
 }
 
 function isExplicitPath(name: string): boolean {

@@ -107,7 +107,7 @@ function what(issue: Issue, within: string[], value: unknown): string {
   const expected = expectedOf(issue);
   if (given === undefined)
     return expected === undefined ? `it is missing: ${issue.message}` : `it is missing; expected ${expected}`;
-  const shown = isSection(given) || Array.isArray(given) ? '' : ` (${JSON.stringify(given)})`;
+  const shown = given === null || isSection(given) || Array.isArray(given) ? '' : ` (${JSON.stringify(given)})`;
   if (issue.code === 'invalid_union' && expected !== undefined) return `expected ${expected}${shown}`;
   return `${issue.message.replace(/^Invalid input: /, '')}${shown}`;
 }

@@ -124,9 +124,11 @@ async function unknownPlugin(name: string, slot: Slot | undefined): Promise<Usag
   const builtIn = await Promise.all(builtInNames().map(loadBuiltIn));
   const fitting = builtIn.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
   const known = fitting.map((full) => full.replace(affix, ''));
+  // `data=book.txt` is short for `data.use=book.txt`.
+  const meant = slot === 'data' ? '; a text is named by data.text, a folder of token files by data.dir' : '';
   return new UsageError(
     'ESP_PLUGIN_NOT_FOUND',
-    `unknown ${slot ?? 'plugin'} "${name}": ${suggestion(name, known, 'built-in ones')} (\`espalier plugins\` lists them all; a path starts with ./)`,
+    `unknown ${slot ?? 'plugin'} "${name}": ${suggestion(name, known, 'built-in ones')} (\`espalier plugins\` lists them all; a path starts with ./)${meant}`,
   );
 }
 

@@ -57,7 +57,11 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
     try {
       definition = readFileSync(file, 'utf8');
     } catch (thrown) {
-      throw new UsageError('ESP_TOKENIZER_FILE', `${file} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
+      throw new UsageError(
+        'ESP_TOKENIZER_FILE',
+        `${file} cannot be read: ${messageOf(thrown)}; name a tokenizer.json that Hugging Face saved`,
+        { cause: thrown },
+      );
     }
     return new HfTokenizer(definition, endOfText, file);
   }

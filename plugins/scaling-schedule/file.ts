@@ -111,6 +111,12 @@ function maps(text: string, file: string): { map: YAMLMap; line: number }[] {
   const [error] = document.errors;
   if (error !== undefined) throw new UsageError('ESP_SCHEDULE_FILE', `${file}: ${error.message}`);
   const root: unknown = isMap(document.contents) ? document.contents.get('operations', true) : document.contents;
+  if (document.contents === null) {
+    throw new UsageError(
+      'ESP_SCHEDULE_FILE',
+      `${file} is empty; write its operations, each with ${required.join(', ')}`,
+    );
+  }
   if (!isSeq(root)) {
     throw new UsageError('ESP_SCHEDULE_FILE', `${file} is no list of operations, nor has it a list \`operations\``);
   }

@@ -24,7 +24,11 @@ export function readMeta(file: string): Meta {
     return metaSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (thrown) {
     const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
-    throw new UsageError('ESP_DATA_META', `${file} cannot be used: ${why}`, { cause: thrown });
+    throw new UsageError(
+      'ESP_DATA_META',
+      `${file} cannot be used: ${why}; prepare the data again, or remove the file`,
+      { cause: thrown },
+    );
   }
 }
 

@@ -146,6 +146,40 @@ const cases: BadInput[] = [
   },
   { what: 'no data', args: ['train', ...anyEngine], message: /data\.text.*neither is given.*--preset/ },
   {
+    what: 'a preset without --preset',
+    args: ['train', 'debug'],
+    message: /too many arguments.*--preset names a preset, --config a config file/s,
+  },
+  {
+    what: 'a folder for a config file',
+    args: ['train', '--config', 'mine'],
+    files: { 'mine/espalier.config.yaml': '' },
+    message: /--config mine: .*mine is a folder; name the file in it/,
+  },
+  {
+    what: 'a folder for a preset',
+    args: ['train', '--preset', './mine'],
+    files: { 'mine/espalier.config.yaml': '' },
+    message: /--preset \.\/mine: .*mine is a folder; name the file in it/,
+  },
+  {
+    what: 'a text where a plugin is named',
+    args: [...debug, '--set', 'data=book.txt'],
+    files: { 'book.txt': 'hello' },
+    message: /key data\.use: unknown data "book\.txt".*a text is named by data\.text/,
+  },
+  {
+    what: 'a setting without a value',
+    args: [...debug, '--set', 'train.max_iters='],
+    message: /key train\.max_iters: expected number, received null \[/,
+  },
+  {
+    what: 'an empty schedule',
+    args: [...debug, '--set', 'plugins.scaling-schedule.file=empty.yaml'],
+    files: { 'empty.yaml': '' },
+    message: /empty\.yaml is empty; write its operations, each with name, value/,
+  },
+  {
     what: 'a nanoGPT config that is not there',
     args: ['migrate', 'absent.py'],
     message: /there is no file absent\.py; name a nanoGPT config file \[ESP_MIGRATE\]/,
