@@ -1,9 +1,5 @@
 import 'reflect-metadata';
 import { fileURLToPath } from 'node:url';
-import * as tf from '@tensorflow/tfjs-core';
-import { createJiti } from 'jiti';
-import * as tsyringe from 'tsyringe';
-import * as zod from 'zod';
 
 const SHARED = Symbol.for('espalier.shared-modules');
 
@@ -16,14 +12,15 @@ const bridges: Record<string, string> = {
 
 /**
  * Loads a plugin file from outside the package, TypeScript included, with no build step.
- * Its imports of `espalier`, `zod`, `tsyringe` and `@tensorflow/tfjs-core` are the running package's own.
+ * Its imports of `espalier`, `zod`, `tsyringe` and `@tensorflow/tfjs-core` are the running package's own,
+ * which are imported here and not above: most commands load no such file, and some need none of these.
  */
 export async function importOutside(file: string): Promise<unknown> {
   const modules = new Map<string, unknown>([
     ['espalier', await import('../index.js')],
-    ['zod', zod],
-    ['tsyringe', tsyringe],
-    ['@tensorflow/tfjs-core', tf],
+    ['zod', await import('zod')],
+    ['tsyringe', await import('tsyringe')],
+    ['@tensorflow/tfjs-core', await import('@tensorflow/tfjs-core')],
   ]);
   Reflect.set(globalThis, SHARED, modules);
   const alias = Object.fromEntries(
@@ -32,6 +29,7 @@ export async function importOutside(file: string): Promise<unknown> {
       fileURLToPath(new URL(`./bridge/${bridge}`, import.meta.url)),
     ]),
   );
+  const { createJiti } = await import('jiti');
   const jiti: (file: string) => unknown = createJiti(import.meta.url, { alias, fsCache: false });
   // Not its `import`: that wraps the bridges in a proxy which binds classes, so that they are no longer the core's.
   return jiti(file);

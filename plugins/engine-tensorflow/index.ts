@@ -15,7 +15,6 @@ import {
   type InstallRequest,
 } from '../../core/index.js';
 import { checkCopy } from './check.js';
-import { compiler } from './compile.js';
 import { findCopies } from './copies.js';
 import { installTensorflow } from './install.js';
 import { loadBackend, type LoadedTensorflow, type Manner } from './load.js';
@@ -94,6 +93,8 @@ export default class TensorflowEngine implements Engine {
   async setUp(): Promise<void> {
     this.#loaded = await loadFirst(this.#manner);
     const { gpu, backend } = this.#loaded;
+    // Not where the module loads: whoever chooses an engine asks all of them.
+    const { compiler } = await import('./compile.js');
     registerOps(this.backend, this.#compiles && !gpu ? compiler(backend) : undefined);
   }
 }

@@ -1,4 +1,3 @@
-import { setThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import {
@@ -13,7 +12,6 @@ import {
   type Bindings,
   type EngineProbe,
 } from '../../core/index.js';
-import { registerWasmKernels } from './kernels/index.js';
 
 const options = z
   .strictObject({
@@ -56,6 +54,9 @@ export default class WasmEngine implements Engine {
 
   @On('run:setup')
   async setUp(): Promise<void> {
+    // Not where the module loads: whoever chooses an engine asks all of them.
+    const { setThreadsCount } = await import('@tensorflow/tfjs-backend-wasm');
+    const { registerWasmKernels } = await import('./kernels/index.js');
     setThreadsCount(this.#threads);
     await startBackend(this.backend);
     await tf.setBackend(this.backend);
