@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
-import { writeSafetensors } from '../formats/safetensors.js';
+import { writeSafetensors } from '../formats/safetensors-write.js';
 import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2-layout.js';
 

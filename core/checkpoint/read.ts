@@ -1,14 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readSafetensors } from '../formats/safetensors.js';
-
-/** Version of the checkpoint format that this package writes, and the newest it reads. */
-export const CHECKPOINT_FORMAT = 2;
+import { CHECKPOINT_FORMAT, compareFiles, damaged, PLUGIN_TENSORS, sizeOf, type FileFacts } from './files.js';
 
 const manifestSchema = z.object({
   format: z.int(),
@@ -66,9 +62,6 @@ const MAX_JSON_BYTES = 1 << 27;
 /** `optimizer.safetensors` keeps plain numbers as tensors of one element under this prefix. */
 export const SCALAR_PREFIX = 'scalar.';
 
-/** File with the tensors that plugins keep, where any does. */
-export const PLUGIN_TENSORS = 'plugins.safetensors';
-
 /** The name of a plugin's tensor in it: a slash in the plugin's own name is not taken for the one between both. */
 export function pluginTensorName(plugin: string, name: string): string {
   return `${plugin.replaceAll('%', '%25').replaceAll('/', '%2F')}/${name}`;
@@ -120,16 +113,11 @@ export async function readDescription(folder: string): Promise<Pick<LoadedCheckp
 
 /** Compares every file with the manifest. @throws UsageError naming the first that differs */
 export async function verifyCheckpoint(folder: string): Promise<void> {
-  for (const [name, { bytes, sha256 }] of Object.entries(await readManifest(folder))) {
-    const size = await sizeOf(path.join(folder, name));
-    if (size !== bytes) throw damaged(folder, `${name} has ${String(size)} bytes instead of ${String(bytes)}`);
-    if ((await hashFile(path.join(folder, name))) !== sha256)
-      throw damaged(folder, `${name} is not what was written (its SHA-256 differs)`);
-  }
+  await compareFiles(folder, await readManifest(folder));
 }
 
 /** The files that the manifest lists. @throws UsageError when it is none, or of a newer format */
-export async function readManifest(folder: string): Promise<Record<string, { bytes: number; sha256: string }>> {
+export async function readManifest(folder: string): Promise<Record<string, FileFacts>> {
   const content = await readJson(path.join(folder, 'manifest.json'));
   const { data: version } = z.looseObject({ format: z.int() }).safeParse(content);
   if (version !== undefined && version.format > CHECKPOINT_FORMAT) {
@@ -144,11 +132,6 @@ export async function readManifest(folder: string): Promise<Record<string, { byt
     if (!Object.hasOwn(parsed.data.files, required)) throw damaged(folder, `its manifest does not list ${required}`);
   }
   return parsed.data.files;
-}
-
-/** SHA-256, hexadecimal. */
-export function hashOf(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
 }
 
 /** Reads a JSON file of a checkpoint. @throws UsageError naming file and folder */
@@ -166,32 +149,4 @@ async function readJson(file: string): Promise<unknown> {
   } catch (thrown) {
     throw fail(`is not JSON: ${messageOf(thrown)}`);
   }
-}
-
-/** Bytes of a plain file. */
-async function sizeOf(file: string): Promise<number> {
-  const fail = (what: string): UsageError => damaged(path.dirname(file), `${path.basename(file)} ${what}`);
-  let found;
-  try {
-    found = await stat(file);
-  } catch (thrown) {
-    throw fail(`cannot be read: ${messageOf(thrown)}`);
-  }
-  if (!found.isFile()) throw fail('is not a file');
-  return found.size;
-}
-
-/** Piece by piece: files are larger than memory should be. */
-async function hashFile(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer);
-  } catch (thrown) {
-    throw damaged(path.dirname(file), `${path.basename(file)} cannot be read: ${messageOf(thrown)}`);
-  }
-  return hash.digest('hex');
-}
-
-function damaged(folder: string, what: string): UsageError {
-  return new UsageError('ESP_CHECKPOINT_DAMAGED', `checkpoint ${folder} is damaged: ${what}; use another one`);
 }

@@ -1,8 +1,8 @@
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
-import { writeSafetensors } from '../formats/safetensors.js';
-import { CHECKPOINT_FORMAT, hashOf, PLUGIN_TENSORS, verifyCheckpoint } from './read.js';
+import { writeSafetensors } from '../formats/safetensors-write.js';
+import { CHECKPOINT_FORMAT, compareFiles, hashOf, PLUGIN_TENSORS, type FileFacts } from './files.js';
 
 /** A tensor in memory of its own, which can be handed to another thread. */
 export type OwnTensor = StoredTensor & { values: { buffer: ArrayBuffer } };
@@ -32,7 +32,7 @@ export interface WriteAnswer {
 export const WRITING = '.writing';
 
 /**
- * Writes a checkpoint beside its final name, flushes it, reads it back against its manifest, and renames it.
+ * Writes a checkpoint beside its final name, flushes it, reads it back, and renames it.
  * The manifest tells what should be on disk: its hashes are of what was in memory. When it fails nothing is left.
  */
 export async function writeFiles({ folder, content }: WriteTask): Promise<void> {
@@ -52,8 +52,8 @@ export async function writeFiles({ folder, content }: WriteTask): Promise<void> 
       'state.json': await writeText(path.join(beside, 'state.json'), content.state),
     };
     const manifest = JSON.stringify({ format: CHECKPOINT_FORMAT, files: written }, null, 2);
-    await writeText(path.join(beside, 'manifest.json'), manifest);
-    await verifyCheckpoint(beside);
+    const listed = { 'manifest.json': await writeText(path.join(beside, 'manifest.json'), manifest) };
+    await compareFiles(beside, { ...written, ...listed });
     await flush(beside);
     await rm(folder, { recursive: true, force: true });
     await rename(beside, folder);
@@ -64,7 +64,7 @@ export async function writeFiles({ folder, content }: WriteTask): Promise<void> 
   }
 }
 
-async function writeText(file: string, text: string): Promise<{ bytes: number; sha256: string }> {
+async function writeText(file: string, text: string): Promise<FileFacts> {
   const bytes = Buffer.from(text, 'utf8');
   await writeFile(file, bytes, { flush: true });
   return { bytes: bytes.length, sha256: hashOf(bytes) };

@@ -15,7 +15,7 @@ import { Optimizer } from '../contracts/optimizer.js';
 import { Ranks } from '../contracts/ranks.js';
 import type { Given } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
-import { CHECKPOINT_FORMAT } from '../checkpoint/read.js';
+import { CHECKPOINT_FORMAT } from '../checkpoint/files.js';
 import { messageOf, PluginError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { hubModel } from '../../core/checkpoint/hub.js';
 import { readPretrained } from '../../core/checkpoint/pretrained.js';
 import { transposed } from '../../core/checkpoint/gpt2-layout.js';
-import { writeSafetensors } from '../../core/formats/safetensors.js';
+import { writeSafetensors } from '../../core/formats/safetensors-write.js';
 import { logitsOf } from '../core/checkpoint/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';

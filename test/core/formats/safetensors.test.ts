@@ -3,7 +3,8 @@ import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import type { StoredTensor } from '../../../core/contracts/checkpoint-store.js';
-import { readSafetensors, writeSafetensors } from '../../../core/formats/safetensors.js';
+import { readSafetensors } from '../../../core/formats/safetensors.js';
+import { writeSafetensors } from '../../../core/formats/safetensors-write.js';
 import { UsageError } from '../../../core/index.js';
 import { emptyFolder } from '../../e2e/command.js';
 
