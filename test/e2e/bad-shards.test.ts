@@ -1,13 +1,16 @@
 import {
   appendFileSync,
   chmodSync,
+  cpSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import { emptyFolder, espalier } from './command.js';
@@ -103,12 +106,20 @@ const cases: BadShards[] = [
   },
 ];
 
+const whole = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+test.before(async (t) => {
+  writeFileSync(path.join(whole, 'a.txt'), Array.from({ length: 1000 }, (_, i) => String(i)).join(' '));
+  const made = await espalier(whole, 'prepare', 'a.txt', '-t', 'bytes', '-o', 'data', '--shard-tokens', '1500');
+  t.is(made.code, 0, made.err);
+});
+test.after.always(() => {
+  rmSync(whole, { recursive: true, force: true });
+});
+
 for (const { what, harm, message } of cases) {
   test(`${what}: exit code 2, a clear message, nothing created`, async (t) => {
     const folder = emptyFolder(t);
-    writeFileSync(path.join(folder, 'a.txt'), Array.from({ length: 1000 }, (_, i) => String(i)).join(' '));
-    const made = await espalier(folder, 'prepare', 'a.txt', '-t', 'bytes', '-o', 'data', '--shard-tokens', '1500');
-    t.is(made.code, 0, made.err);
+    cpSync(whole, folder, { recursive: true });
     harm((name) => path.join(folder, 'data', name));
     const before = readdirSync(folder, { recursive: true });
     const { code, err } = await espalier(folder, ...train);

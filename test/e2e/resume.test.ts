@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { textFolder } from '../core/run/debug-run.js';
-import { espalier, type Outcome } from './command.js';
+import { text, textFolder } from '../core/run/debug-run.js';
+import { emptyFolder, espalier, type Outcome } from './command.js';
 
 const tiny = `
 extends: [debug]
@@ -14,17 +15,22 @@ lr: { decay_iters: 40 }
 plugins: { evaluation: { interval: 3, iters: 1 } }
 `;
 
+const trained = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+test.before(async (t) => {
+  writeFileSync(path.join(trained, 'text.txt'), text);
+  writeFileSync(path.join(trained, 'espalier.config.yaml'), tiny);
+  const { code, err } = await espalier(trained, 'train');
+  t.is(code, 0, err);
+});
+test.after.always(() => {
+  rmSync(trained, { recursive: true, force: true });
+});
+
 /** A folder with a config file and a finished run of 6 iterations. */
-async function finished(
-  t: ExecutionContext,
-  config = tiny,
-): Promise<{ folder: string; train: (...args: string[]) => Promise<Outcome> }> {
-  const folder = textFolder(t);
-  writeFileSync(path.join(folder, 'espalier.config.yaml'), config);
-  const train = (...args: string[]): Promise<Outcome> => espalier(folder, 'train', ...args);
-  const first = await train();
-  t.is(first.code, 0, first.err);
-  return { folder, train };
+function finished(t: ExecutionContext): { folder: string; train: (...args: string[]) => Promise<Outcome> } {
+  const folder = emptyFolder(t);
+  cpSync(trained, folder, { recursive: true });
+  return { folder, train: (...args) => espalier(folder, 'train', ...args) };
 }
 
 function iterations(folder: string, run = 'runs/debug'): number[] {
@@ -35,7 +41,7 @@ function iterations(folder: string, run = 'runs/debug'): number[] {
 }
 
 test('what is given anew is taken and told; what was given before, and defaults, are the checkpoint’s', async (t) => {
-  const { folder, train } = await finished(t);
+  const { folder, train } = finished(t);
   const more = await train('--resume', '-s', 'train.max_iters=9', '-s', 'optimizer.learning_rate=5e-4');
   t.is(more.code, 0, more.err);
   t.regex(more.err, /train\.max_iters: 6 -> 9/);
@@ -61,7 +67,7 @@ test('what is given anew is taken and told; what was given before, and defaults,
 });
 
 test('a fixed setting is refused by name before anything is touched, and taken with --override where it can be', async (t) => {
-  const { train } = await finished(t);
+  const { train } = finished(t);
   const refused = await train('--resume', '-s', 'seed=7');
   t.is(refused.code, 2);
   t.regex(refused.err, /--set: seed is 7, and 1337 in the checkpoint.*--override seed \[ESP_RESUME_FIXED\]/);
@@ -94,7 +100,7 @@ test('a fixed setting is refused by name before anything is touched, and taken w
 });
 
 test('--resume RUN needs no config: the checkpoint has it; a run that was moved goes on where it is', async (t) => {
-  const { folder } = await finished(t);
+  const { folder } = finished(t);
   mkdirSync(path.join(folder, 'elsewhere'));
   renameSync(path.join(folder, 'runs/debug'), path.join(folder, 'elsewhere/moved'));
   renameSync(path.join(folder, 'espalier.config.yaml'), path.join(folder, 'old.yaml'));
@@ -140,7 +146,7 @@ test('resume: auto starts, then goes on with the same command; --override and --
 });
 
 test('plugin state is strict: missing, extra or newer is refused by name, unless it is dropped', async (t) => {
-  const { folder, train } = await finished(t);
+  const { folder, train } = finished(t);
   const added = await train('--resume', '-s', 'plugins.batch-digest={}', '-s', 'train.max_iters=7');
   t.is(added.code, 2);
   t.regex(added.err, /lacks the state of plugin batch-digest.*--resume-drop batch-digest \[ESP_CHECKPOINT_PLUGIN\]/);
@@ -183,7 +189,7 @@ export default class Counter {
 });
 
 test('weights come in by name with wrappers’ prefixes stripped, and what has no place is told', async (t) => {
-  const { folder, train } = await finished(t);
+  const { folder, train } = finished(t);
   const source = path.join(folder, 'runs/debug/checkpoints/000006');
   const started = await train('-s', `init=${source}`, '-s', 'run.name=second', '-s', 'model.block_size=8');
   t.is(started.code, 0, started.err);

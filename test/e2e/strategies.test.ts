@@ -1,23 +1,23 @@
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { emptyFolder, espalier } from './command.js';
 
 const debug = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'precision=f32'];
 
-/** A folder with two prepared corpora, `data/one` and `data/two`. */
-async function corpora(t: ExecutionContext): Promise<string> {
-  const folder = emptyFolder(t);
+const prepared = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+test.before(async (t) => {
   for (const [name, word] of [
     ['one', 'espalier '],
     ['two', 'trellis! '],
   ] as const) {
     writeFileSync(
-      path.join(folder, `${name}.txt`),
+      path.join(prepared, `${name}.txt`),
       Array.from({ length: 800 }, (_, i) => `${word}${String(i)}`).join(' '),
     );
     const { code, err } = await espalier(
-      folder,
+      prepared,
       'prepare',
       `${name}.txt`,
       '-t',
@@ -29,6 +29,15 @@ async function corpora(t: ExecutionContext): Promise<string> {
     );
     t.is(code, 0, err);
   }
+});
+test.after.always(() => {
+  rmSync(prepared, { recursive: true, force: true });
+});
+
+/** A folder with two prepared corpora, `data/one` and `data/two`. */
+function corpora(t: ExecutionContext): string {
+  const folder = emptyFolder(t);
+  cpSync(prepared, folder, { recursive: true });
   return folder;
 }
 
@@ -45,7 +54,7 @@ test('the page’s own strategy is the shipped one, and works from a file', asyn
   const shipped = readFileSync('plugins/batches-mixture/index.ts', 'utf8');
   t.is(code, shipped.replace("'../../core/index.js'", "'espalier'").replace('ESP_MIXTURE', 'MIXTURE'));
 
-  const folder = await corpora(t);
+  const folder = corpora(t);
   writeFileSync(path.join(folder, 'my-mixture.ts'), code.replace("name: 'batches-mixture'", "name: 'mine'"));
   const train = (strategy: string, out: string) => {
     const batches = `batches={strategy: ${strategy}, weights: {data/one: 1, data/two: 4}}`;
@@ -63,7 +72,7 @@ test('the page’s own strategy is the shipped one, and works from a file', asyn
 });
 
 test('curriculum: reached from the command line, tells its distances, and its alpha is scheduled', async (t) => {
-  const folder = await corpora(t);
+  const folder = corpora(t);
   writeFileSync(
     path.join(folder, 'plan.yaml'),
     '- { name: set_curriculum_alpha, value: 0, trigger_loss: 100, max_wait_iters: 1, reevaluate: false }\n',
@@ -89,7 +98,7 @@ test('curriculum: reached from the command line, tells its distances, and its al
 });
 
 test('folders whose vocabularies differ are refused', async (t) => {
-  const folder = await corpora(t);
+  const folder = corpora(t);
   const other = await espalier(folder, 'prepare', 'two.txt', '-t', 'char', '-o', 'data/chars');
   t.is(other.code, 0, other.err);
   const { code, err } = await espalier(folder, ...debug, '-s', 'data={dir: [data/one, data/chars]}');
@@ -101,7 +110,7 @@ test('folders whose vocabularies differ are refused', async (t) => {
 });
 
 test('data that changed under a resumed run is refused by shard, and --allow-data-change goes on', async (t) => {
-  const folder = await corpora(t);
+  const folder = corpora(t);
   const set = ['-s', 'data={dir: data/one}', '-s', 'model.vocab_size=257'];
   const train = (...more: string[]) => espalier(folder, ...debug, ...set, ...more);
   const first = await train('-s', 'train.max_iters=10');

@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { emptyFolder, espalier, type Outcome } from './command.js';
@@ -14,15 +15,23 @@ interface Mapping {
   full_vocab: number;
 }
 
+const prepared = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+test.before(async (t) => {
+  writeFileSync(path.join(prepared, 'a.txt'), 'sette tests set; test these sets! '.repeat(300));
+  const { code, err } = await espalier(prepared, 'prepare', 'a.txt', '-t', 'bytes', '-o', 'data');
+  t.is(code, 0, err);
+});
+test.after.always(() => {
+  rmSync(prepared, { recursive: true, force: true });
+});
+
 /** A folder with `data`, 90 % of which is the letters of `sette`, and `map.json`. */
 async function shrunken(
   t: ExecutionContext,
   ...build: string[]
 ): Promise<{ folder: string; map: () => Mapping; made: Outcome }> {
   const folder = emptyFolder(t);
-  writeFileSync(path.join(folder, 'a.txt'), 'sette tests set; test these sets! '.repeat(300));
-  const prepared = await espalier(folder, 'prepare', 'a.txt', '-t', 'bytes', '-o', 'data');
-  t.is(prepared.code, 0, prepared.err);
+  cpSync(prepared, folder, { recursive: true });
   const made = await espalier(folder, 'vocab', 'build', 'data', '-o', 'map.json', ...build);
   return { folder, map: () => JSON.parse(readFileSync(path.join(folder, 'map.json'), 'utf8')) as Mapping, made };
 }
