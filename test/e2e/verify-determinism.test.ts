@@ -84,7 +84,7 @@ test.serial('noise of the clock in a gradient: iteration, tensor, place and both
   writeFileSync(path.join(folder, 'clockwork.ts'), clockwork);
   process.env['CLOCK_IN'] = 'gradient';
   t.teardown(() => delete process.env['CLOCK_IN']);
-  const args = ['train', '-p', 'debug', ...settings, '--set', 'engine=cpu', '--set', 'plugins={"./clockwork.ts": {}}'];
+  const args = ['train', '-p', 'debug', ...settings, '--set', 'plugins={"./clockwork.ts": {}}'];
   const text = await espalier(folder, ...args, '--verify-determinism', '4');
   t.is(text.code, 1, text.out + text.err);
   t.regex(
@@ -125,7 +125,7 @@ test.serial('a signal ends it: processes and folder are gone', async (t) => {
 
 test.serial('a run that is shorter is told; a run that fails, and wrong usage, end with 2', async (t) => {
   const folder = textFolder(t);
-  const args = ['train', '-p', 'debug', ...settings, '--set', 'engine=cpu'];
+  const args = ['train', '-p', 'debug', ...settings];
   const short = await espalier(folder, ...args, '--set', 'train.max_iters=2', '--verify-determinism', '5');
   t.is(short.code, 0, short.err);
   t.regex(short.out, /weights of 2 iterations\nthe run ended after 2 iterations, 5 were asked for\nThe two runs are/);

@@ -53,8 +53,8 @@ for (const engine of installed) {
 }
 
 for (const strategy of ['sequential', 'epoch', '{strategy: curriculum, candidates: 20, round: 3}']) {
-  test(`engine cpu, ${strategy}: the same`, async (t) => {
-    const settings = set(...small, 'engine=cpu', `batches=${strategy}`);
+  test(`batches ${strategy}: the same`, async (t) => {
+    const settings = set(...small, `batches=${strategy}`);
     const { code, out, err } = await espalier(
       textFolder(t),
       'verify-resume',
@@ -90,7 +90,7 @@ export default class Forgetful {
 }
 `,
   );
-  const settings = set(...small, 'engine=cpu', 'plugins={"./forgetful.ts": {}}');
+  const settings = set(...small, 'plugins={"./forgetful.ts": {}}');
   const { code, out } = await espalier(folder, 'verify-resume', '-p', 'debug', '-n', '3', ...settings);
   t.is(code, 1, out);
   t.regex(out, /the same: batches served\nDIFFERENT: training log: \{"iter":4,/);
