@@ -3,17 +3,15 @@ import {
   chmodSync,
   cpSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder, espalier, sharedFolder } from './command.js';
 import { llmCShard } from './packed.js';
 
 const train = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'data={dir: data}'];
@@ -106,14 +104,11 @@ const cases: BadShards[] = [
   },
 ];
 
-const whole = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+const whole = sharedFolder();
 test.before(async (t) => {
   writeFileSync(path.join(whole, 'a.txt'), Array.from({ length: 1000 }, (_, i) => String(i)).join(' '));
   const made = await espalier(whole, 'prepare', 'a.txt', '-t', 'bytes', '-o', 'data', '--shard-tokens', '1500');
   t.is(made.code, 0, made.err);
-});
-test.after.always(() => {
-  rmSync(whole, { recursive: true, force: true });
 });
 
 for (const { what, harm, message } of cases) {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
 
 /** The command as it is run. */
 export const commandFile = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
@@ -18,6 +18,15 @@ export interface Outcome {
 export function emptyFolder(t: ExecutionContext): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-'));
   t.teardown(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+/** An empty folder for all tests of a file, which calls this once, before its tests; gone after them. */
+export function sharedFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+  test.after.always(() => {
     rmSync(folder, { recursive: true, force: true });
   });
   return folder;

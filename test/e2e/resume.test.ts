@@ -1,9 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { text, textFolder } from '../core/run/debug-run.js';
-import { emptyFolder, espalier, type Outcome } from './command.js';
+import { emptyFolder, espalier, sharedFolder, type Outcome } from './command.js';
 
 const tiny = `
 extends: [debug]
@@ -15,15 +14,12 @@ lr: { decay_iters: 40 }
 plugins: { evaluation: { interval: 3, iters: 1 } }
 `;
 
-const trained = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+const trained = sharedFolder();
 test.before(async (t) => {
   writeFileSync(path.join(trained, 'text.txt'), text);
   writeFileSync(path.join(trained, 'espalier.config.yaml'), tiny);
   const { code, err } = await espalier(trained, 'train');
   t.is(code, 0, err);
-});
-test.after.always(() => {
-  rmSync(trained, { recursive: true, force: true });
 });
 
 /** A folder with a config file and a finished run of 6 iterations. */

@@ -1,12 +1,11 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder, espalier, sharedFolder } from './command.js';
 
 const debug = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'precision=f32'];
 
-const prepared = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+const prepared = sharedFolder();
 test.before(async (t) => {
   for (const [name, word] of [
     ['one', 'espalier '],
@@ -29,9 +28,6 @@ test.before(async (t) => {
     );
     t.is(code, 0, err);
   }
-});
-test.after.always(() => {
-  rmSync(prepared, { recursive: true, force: true });
 });
 
 /** A folder with two prepared corpora, `data/one` and `data/two`. */

@@ -1,19 +1,15 @@
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import { z } from 'zod';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier, started } from './command.js';
+import { espalier, started, sharedFolder } from './command.js';
 
 // Other tests leave folders of the same names for a while.
-const temporary = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+const temporary = sharedFolder();
 process.env['TMPDIR'] = temporary;
-test.after.always(() => {
-  rmSync(temporary, { recursive: true, force: true });
-});
 
 const settings = [
   'data.text=text.txt',

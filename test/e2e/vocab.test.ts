@@ -1,8 +1,7 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { emptyFolder, espalier, type Outcome } from './command.js';
+import { emptyFolder, espalier, sharedFolder, type Outcome } from './command.js';
 
 const debug = ['--preset', 'debug', '--set', 'engine=auto'];
 
@@ -15,14 +14,11 @@ interface Mapping {
   full_vocab: number;
 }
 
-const prepared = mkdtempSync(path.join(tmpdir(), 'espalier-'));
+const prepared = sharedFolder();
 test.before(async (t) => {
   writeFileSync(path.join(prepared, 'a.txt'), 'sette tests set; test these sets! '.repeat(300));
   const { code, err } = await espalier(prepared, 'prepare', 'a.txt', '-t', 'bytes', '-o', 'data');
   t.is(code, 0, err);
-});
-test.after.always(() => {
-  rmSync(prepared, { recursive: true, force: true });
 });
 
 /** A folder with `data`, 90 % of which is the letters of `sette`, and `map.json`. */
