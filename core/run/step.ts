@@ -34,12 +34,12 @@ export function microBatchStep(
   return tf.tidy(() => {
     const parameters = trainableParameters(model);
     const isWatched = early !== undefined && pass !== undefined;
+    const told = new Set<string>();
+    const untold = (): [name: string, variable: tf.Variable][] => [...parameters].filter(([name]) => !told.has(name));
     const compute: ComputePass = (ids, targets, mark) => {
-      const told = new Set<string>();
       const read = (name: string, weight: tf.Variable): tf.Tensor =>
         parameters.has(name)
           ? watched(weight, (gradient) => {
-              told.add(name);
               mark(name, gradient);
             })
           : weight;
@@ -50,13 +50,11 @@ export function microBatchStep(
         return loss;
       };
       const { value, grads } = tf.variableGrads(forward, [...parameters.values()]);
-      const others = [...parameters].filter(([name]) => !told.has(name)).map(([, variable]) => variable);
       // A weight that the loss does not reach has none.
-      return [value, ...others.map((variable) => grads[variable.name] ?? tf.zerosLike(variable))];
+      return [value, ...untold().map(([, variable]) => grads[variable.name] ?? tf.zerosLike(variable))];
     };
     let end = sections.begin('forward');
     try {
-      const told = new Set<string>();
       const onMark = (what: string, gradient?: tf.Tensor): void => {
         if (gradient === undefined) {
           end();
@@ -67,8 +65,7 @@ export function microBatchStep(
         }
       };
       const outputs = passes.run(batch, compute, { pass, form: isWatched ? 'watched' : 'plain', onMark });
-      const others = [...parameters.keys()].filter((name) => !told.has(name));
-      for (const [index, name] of others.entries()) addTo(sums, name, at(outputs, index + 1), 1 / accum);
+      for (const [index, [name]] of untold().entries()) addTo(sums, name, at(outputs, index + 1), 1 / accum);
       if (told.size > 0) inOrderOf(parameters, sums);
       return tf.keep(at(outputs, 0));
     } finally {
