@@ -1,5 +1,5 @@
 import { originAt, showOrigin, type ComposedConfig } from './composed.js';
-import type { ConfigPath } from './path.js';
+import { pathKey, type ConfigPath } from './path.js';
 
 /** Tells where the values of a run's config were written, for errors about them. Inject it by this class. */
 export class ConfigPlaces {
@@ -15,5 +15,10 @@ export class ConfigPlaces {
   before(path: ConfigPath): string {
     const place = this.of(path);
     return place === undefined ? '' : `${place}: `;
+  }
+
+  /** The key with its place before it, `file:line: key model.n_head`. */
+  key(path: ConfigPath): string {
+    return `${this.before(path)}key ${pathKey(path)}`;
   }
 }

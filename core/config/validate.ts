@@ -69,7 +69,7 @@ export function unknownKey(
 
 /** The problem of a value that cannot stand at its key. */
 export function wrongValue(path: ConfigPath, what: string, composed: ComposedConfig): Problem {
-  return { code: 'ESP_CONFIG_VALUE', text: `${new ConfigPlaces(composed).before(path)}key ${pathKey(path)}: ${what}` };
+  return { code: 'ESP_CONFIG_VALUE', text: `${new ConfigPlaces(composed).key(path)}: ${what}` };
 }
 
 interface Checked {

@@ -96,7 +96,7 @@ export default class ScalingSchedule implements ScheduleCheck {
     this.#entries =
       this.#file === undefined
         ? (this.config.operations ?? []).map((entry) => ({ ...entry, line: undefined }))
-        : readSchedule(this.#file, `${this.places.before(KEY)}key ${KEY.join('.')}`);
+        : readSchedule(this.#file, this.places.key(KEY));
     const start: PlannedRun = { tunables: this.tunables.values(), ...this.growth.initial() };
     const planned = { ...start, tunables: new Map(start.tunables) };
     const lines = this.#entries.map((entry, index) => {

@@ -52,8 +52,7 @@ export class RemappedDataset implements Dataset, ShrunkenVocabulary {
     @inject(RunFolder) folder: RunFolder,
     @inject(ConfigPlaces) places: ConfigPlaces,
   ) {
-    const key = ['plugins', 'vocab-remap', 'file'];
-    const shown = `${places.before(key)}key ${key.join('.')}: vocabulary mapping ${config.file}`;
+    const shown = `${places.key(['plugins', 'vocab-remap', 'file'])}: vocabulary mapping ${config.file}`;
     this.map = readVocabMap(folder.fromConfig(config.file), shown);
   }
 
