@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { cacheFolder } from '../cache-folder.js';
 import { messageOf, UsageError } from '../errors.js';
+import { makeFolder } from '../files/make-folder.js';
 
 /** Models of the Hugging Face Hub that `init` knows by name. */
 export const hubModels = ['gpt2', 'gpt2-medium', 'gpt2-large', 'gpt2-xl'];
@@ -26,7 +27,7 @@ export async function hubModel(name: string, log: (line: string) => void): Promi
     if (existsSync(path.join(folder, file))) continue;
     const url = `${endpoint}/openai-community/${name}/resolve/main/${file}`;
     try {
-      await mkdir(folder, { recursive: true });
+      makeFolder(folder);
       await download(url, path.join(folder, file), log);
     } catch (thrown) {
       throw new UsageError(

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -6,6 +6,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { cacheFolder } from '../cache-folder.js';
 import type { Engine } from '../contracts/engine.js';
+import { makeFolder } from '../files/make-folder.js';
 import { useEngine } from './use-engine.js';
 
 /** The smallest square matrix that is tried; the size doubles until a product takes long enough to be timed. */
@@ -31,7 +32,7 @@ export async function peakFlops(engine: Engine): Promise<number> {
 export async function remeasuredPeak(engine: Engine): Promise<number> {
   const flops = measurePeak(engine);
   try {
-    mkdirSync(cacheFolder(), { recursive: true });
+    makeFolder(cacheFolder());
     await writeFileAtomic(file(), `${JSON.stringify({ ...knownPeaks(), [keyOf(engine)]: flops }, null, 2)}\n`);
   } catch {
     // A cache that cannot be written is measured again the next time.
