@@ -237,8 +237,8 @@ inline Floats exp_of(Floats x) {
 #endif
 }
 
-// Matrix operands in packed form are 32-bit words: one float32, or two bfloat16 that follow each other along
-// the inner dimension (the even one in the low half).
+// Matrix operands in packed form are 32-bit words: one float32, or two bfloat16 of the same lane (the one that comes
+// first along the inner dimension in the low half).
 
 #if defined(__AVX512BF16__)
 typedef uint16_t Shorts __attribute__((vector_size(W * 4)));
