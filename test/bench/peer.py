@@ -1,6 +1,6 @@
 """PyTorch's training step of the same GPT, in a process of its own: reads {"steps": n} lines, answers each.
 
-python peer.py SHAPE_JSON --dtype f32|bf16 [--compile] --threads N
+python peer.py SHAPE_JSON --dtype f32|bf16 [--compile] [--device cuda] --threads N
 A step is forward, backward, clip to 1.0, AdamW, zero_grad; bf16 is autocast. AdamW is the default one: on two
 cores it is as fast as fused=True.
 """
@@ -55,8 +55,10 @@ def main():
     parser.add_argument("shape", type=json.loads)
     parser.add_argument("--dtype", choices=["f32", "bf16"], required=True)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, required=True)
     given = parser.parse_args()
+    torch.set_default_device(given.device)
     torch.set_num_threads(given.threads)
     torch.manual_seed(1)
     model = GPT(**given.shape)
@@ -67,7 +69,7 @@ def main():
     ]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
     run = torch.compile(model) if given.compile else model
-    autocast = torch.autocast("cpu", torch.bfloat16) if given.dtype == "bf16" else contextlib.nullcontext()
+    autocast = torch.autocast(given.device, torch.bfloat16) if given.dtype == "bf16" else contextlib.nullcontext()
     size = (given.shape["batchSize"], given.shape["blockSize"])
     inputs, targets = (torch.randint(given.shape["vocabSize"], size) for _ in range(2))
 

@@ -10,12 +10,13 @@
 #include <initializer_list>
 
 #include "kernels.h"
-#include "product.h"
+#include "packed_product.h"
 #include "random_mask.h"
+#include "scratch.h"
+#include "threads.h"
 
 namespace espalier {
 namespace ESPALIER_VARIANT {
-
 
 template <class In>
 class AttentionHead {
