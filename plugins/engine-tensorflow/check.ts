@@ -31,7 +31,8 @@ export async function checkCopy(copy: TensorflowCopy): Promise<CheckedCopy> {
   try {
     const { stdout } = await promisify(execFile)(process.execPath, args, { env, timeout: TIMEOUT_MS });
     const { version, gpu } = answer.parse(JSON.parse(stdout));
-    return { works: true, detail: `TensorFlow ${version}, ${gpu ? 'GPU' : 'CPU'} (${copy.source})` };
+    const where = gpu ? 'GPU' : copy.packageName.endsWith('-gpu') ? 'CPU, as it finds no GPU' : 'CPU';
+    return { works: true, detail: `TensorFlow ${version}, ${where} (${copy.source})` };
   } catch (thrown) {
     return { works: false, detail: `${copy.source} does not load: ${reason(thrown)}` };
   }

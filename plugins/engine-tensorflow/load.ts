@@ -54,6 +54,9 @@ function load(copy: TensorflowCopy, { threads, precision }: Manner): LoadedTenso
   process.env['TF_NUM_INTRAOP_THREADS'] ??= String(threads);
   // oneDNN's, which multiplies matrices for TensorFlow on a CPU.
   process.env['ONEDNN_DEFAULT_FPMATH_MODE'] = precision === 'bf16' ? 'BF16' : 'STRICT';
+  // On a GPU: products of float32 numbers, not of their first 10 bits, and sums in one order.
+  process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
+  process.env['TF_DETERMINISTIC_OPS'] ??= '1';
   const require = createRequire(path.join(copy.folder, 'package.json'));
   if (copy.preload !== undefined && process.env['TF_CPP_MIN_LOG_LEVEL'] !== '0') require(copy.preload);
   const binding = checked(require(copy.binding), isBinding, copy.binding);

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { EspalierError } from '../../core/index.js';
 import { versions, type Variant } from './cache.js';
@@ -58,8 +58,25 @@ async function fetchNvidia(
   log: (line: string) => void,
 ): Promise<void> {
   log(`fetching ${String(requirements.length)} NVIDIA libraries with pip (2 GB)`);
-  // TensorFlow's libraries look for `../nvidia/*/lib`: pip's own layout.
   await runCommand('python3', ['-m', 'pip', 'install', ...forPython, '--target', folder, ...requirements]);
+  linkTogether(path.join(folder, 'nvidia'));
+}
+
+/**
+ * Makes every library of pip's layout, `nvidia/NAME/lib`, visible where TensorFlow looks: its libraries name most of
+ * those folders, but 2.21's not cuSOLVER's, without which it says nothing and computes on the CPU.
+ */
+export function linkTogether(nvidia: string): void {
+  const searched = path.join(nvidia, 'cuda_runtime', 'lib');
+  mkdirSync(searched, { recursive: true });
+  for (const name of readdirSync(nvidia)) {
+    const folder = path.join(nvidia, name, 'lib');
+    if (folder === searched || !existsSync(folder)) continue;
+    for (const file of readdirSync(folder).filter((entry) => entry.includes('.so'))) {
+      const link = path.join(searched, file);
+      if (!existsSync(link)) symlinkSync(path.join('..', '..', name, 'lib', file), link);
+    }
+  }
 }
 
 function wheelName(variant: Variant): string {

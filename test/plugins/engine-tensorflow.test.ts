@@ -1,10 +1,11 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import { gelu, withChangingShapes } from '../../core/index.js';
 import { installFolder, isInstalled } from '../../plugins/engine-tensorflow/cache.js';
 import TensorflowEngine from '../../plugins/engine-tensorflow/index.js';
+import { linkTogether } from '../../plugins/engine-tensorflow/wheels.js';
 import { assertClose } from '../core/ops/compare.js';
 import { emptyFolder } from '../e2e/command.js';
 
@@ -27,6 +28,21 @@ test.serial('the folder follows ESPALIER_CACHE, and an empty one holds no copy',
   t.false(isInstalled(installFolder('cpu')));
   if (before === undefined) delete process.env['ESPALIER_CACHE'];
   else process.env['ESPALIER_CACHE'] = before;
+});
+
+test('TensorFlow sees every NVIDIA library in one of the folders that it searches', (t) => {
+  const nvidia = emptyFolder(t);
+  const libraries = { cusolver: 'libcusolver.so.11', cuda_runtime: 'libcudart.so.12', cublas: 'libcublas.so.12' };
+  for (const [name, file] of Object.entries(libraries)) {
+    mkdirSync(path.join(nvidia, name, 'lib'), { recursive: true });
+    writeFileSync(path.join(nvidia, name, 'lib', file), file);
+    mkdirSync(path.join(nvidia, name, 'include'));
+  }
+  mkdirSync(path.join(nvidia, 'cuda_nvcc', 'bin'), { recursive: true });
+  for (let times = 0; times < 2; times++) linkTogether(nvidia);
+  const searched = path.join(nvidia, 'cuda_runtime', 'lib');
+  t.deepEqual(readdirSync(searched).sort(), Object.values(libraries).sort());
+  for (const file of readdirSync(searched)) t.is(readFileSync(path.join(searched, file), 'utf8'), file);
 });
 
 run('its backend is one of the tfjs-core that espalier uses', (t) => {
