@@ -27,6 +27,8 @@ export interface KernelRecording {
    * @returns the outputs, new tensors each time; undefined where a tensor that they read is gone, or something watches kernels
    */
   run(inputs: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] | undefined;
+  /** Optional. It is not run any more: memory that it keeps for that can go. */
+  end?(): void;
 }
 
 export interface RecordedKernels {

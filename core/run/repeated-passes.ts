@@ -72,6 +72,7 @@ class Recorded {
   }
 
   keep(kind: readonly unknown[], recording: KernelRecording | undefined): void {
+    this.#last?.recording.end?.();
     this.#last = recording === undefined ? undefined : { kind, recording, used: false };
   }
 

@@ -8,10 +8,13 @@ import {
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
 import type { DropoutMask, Mark, RecordedKernels } from '../../core/index.js';
-import type { NativeBinding } from './binding.js';
-import { FloatPool } from './pool.js';
+import { noting, type AddonCall, type NativeBinding } from './binding.js';
+import { FloatPool, Lease } from './pool.js';
 import { KernelRecorder } from './recorder.js';
 import { Recording } from './recording.js';
+
+/** Memory of so many numbers for a tensor's data. */
+type Take = (length: number, dataId: object) => Float32Array;
 
 /**
  * tfjs's cpu backend with the hot kernels in C++ and their memory from a pool. A kernel of the
@@ -21,11 +24,12 @@ export class NativeBackend extends MathBackendCPU {
   readonly #pool: FloatPool;
   /** A kernel's own output, which becomes a tensor's memory without a copy. */
   #output: unknown;
-  /** What a kernel that is run again is to allocate. */
-  #awaited: Iterator<TensorInfo, undefined> | undefined;
+  /** What a kernel that is run again is to allocate, and of which memory. */
+  #awaited: { readonly tensors: Iterator<TensorInfo, undefined>; readonly take: Take } | undefined;
   /** Told of what is run, while there is one. */
   recorder: KernelRecorder | undefined;
   readonly #kernels = new Map<string, KernelFunc>();
+  #binding: NativeBinding;
 
   /**
    * @param name that it is registered under
@@ -33,22 +37,40 @@ export class NativeBackend extends MathBackendCPU {
    */
   constructor(
     private readonly name: string,
-    readonly binding: NativeBinding,
+    private readonly addon: NativeBinding,
     readonly bf16: boolean,
   ) {
     super();
-    this.#pool = new FloatPool(binding);
+    this.#binding = addon;
+    this.#pool = new FloatPool(addon);
+  }
+
+  get binding(): NativeBinding {
+    return this.#binding;
+  }
+
+  /** Runs kernels, and returns their calls of the addon. */
+  calls(run: () => void): AddonCall[] {
+    const calls: AddonCall[] = [];
+    this.#binding = noting(this.addon, calls);
+    try {
+      run();
+    } finally {
+      this.#binding = this.addon;
+    }
+    return calls;
   }
 
   /** A float32 tensor of memory that is not cleared. */
   allocate(shape: number[]): TensorInfo {
-    const values = this.#pool.take(shape.reduce((product, size) => product * size, 1));
-    const again = this.#awaited?.next().value;
-    if (again !== undefined) {
+    const length = shape.reduce((product, size) => product * size, 1);
+    const again = this.#awaited?.tensors.next().value;
+    if (this.#awaited !== undefined && again !== undefined) {
+      const values = this.#awaited.take(length, again.dataId);
       this.data.set(again.dataId, { values, dtype: 'float32', refCount: 1 });
-      this.#pool.own(values, again.dataId);
       return again;
     }
+    const values = this.#pool.take(length);
     this.#output = values;
     const tensor = this.makeTensorInfo(shape, 'float32', values);
     this.#pool.own(values, tensor.dataId);
@@ -88,9 +110,9 @@ export class NativeBackend extends MathBackendCPU {
     }
   }
 
-  /** Runs a kernel, for which the tensors that it allocates are those that it once made. */
-  again(made: readonly TensorInfo[], run: () => void): void {
-    this.#awaited = made.values();
+  /** Runs a kernel, for which the tensors that it allocates are those that it once made, of memory that `take` gives. */
+  again(made: readonly TensorInfo[], take: Take, run: () => void): void {
+    this.#awaited = { tensors: made.values(), take };
     try {
       run();
     } finally {
@@ -98,15 +120,37 @@ export class NativeBackend extends MathBackendCPU {
     }
   }
 
-  /** Gives the numbers of a tensor of one reference to another, and takes them from it. */
-  rename(dataId: object): object {
-    const to = {};
-    const data = this.data.get(dataId);
-    this.data.set(to, data);
-    this.data.delete(dataId);
-    const values: unknown = data.values;
-    if (values instanceof Float32Array) this.#pool.own(values, to);
-    return to;
+  /** Memory that is this data's until `adopt` makes it a tensor's. */
+  take(length: number, dataId: object): Float32Array {
+    const values = this.#pool.take(length);
+    this.#pool.own(values, dataId);
+    return values;
+  }
+
+  giveBack(values: Float32Array): void {
+    this.#pool.giveBack(values);
+  }
+
+  lease(): Lease {
+    return new Lease(this.#pool);
+  }
+
+  /** Tensors of memory that was taken; what several have is taken once. */
+  adopt(infos: readonly TensorInfo[], takenFor: (dataId: object) => Float32Array): Tensor[] {
+    const ids = new Map<object, object>();
+    return infos.map(({ dataId, shape }) => {
+      const before = ids.get(dataId);
+      const to = before ?? {};
+      if (before === undefined) {
+        const values = takenFor(dataId);
+        this.data.set(to, { values, dtype: 'float32', refCount: 1 });
+        this.#pool.own(values, to);
+        ids.set(dataId, to);
+      } else {
+        this.incRef(to);
+      }
+      return engine().makeTensorFromTensorInfo({ dataId: to, shape, dtype: 'float32' }, this);
+    });
   }
 
   /** Numbers from outside come into the pool's memory: kernels can then write new values over them. */

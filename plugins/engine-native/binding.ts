@@ -72,12 +72,12 @@ export interface NativeBinding {
   ): void;
   gelu(size: number, x: Floats, y: Floats): void;
   geluGradient(size: number, dy: Floats, x: Floats, dx: Floats): void;
-  /** Returns the mean over targets that are not -1. */
-  crossEntropy(rows: number, classes: number, logits: Floats, targets: Int32Array, logSum: Floats): number;
+  /** The mean [1] over targets that are not -1. */
+  crossEntropy(rows: number, classes: number, logits: Floats, targets: Int32Array, logSum: Floats, mean: Floats): void;
   crossEntropyGradient(
     rows: number,
     classes: number,
-    dy: number,
+    dy: Floats,
     logits: Floats,
     targets: Int32Array,
     logSum: Floats,
@@ -101,8 +101,8 @@ export interface NativeBinding {
   add(outer: number, inner: number, a: Floats, b: Floats, y: Floats): void;
   /** y = a + scale · b; y may be a. */
   addScaled(size: number, scale: number, a: Floats, b: Floats, y: Floats): void;
-  /** y = scale · x; y may be x. */
-  scale(size: number, scale: number, x: Floats, y: Floats): void;
+  /** y = scale [1] · x; y may be x. */
+  scale(size: number, scale: Floats, x: Floats, y: Floats): void;
   /** x [outer, inner] → y [inner]. */
   sumOuter(outer: number, inner: number, x: Floats, y: Floats): void;
   /** One update of every parameter; outputs may be inputs. */
@@ -145,6 +145,24 @@ let loaded: NativeBinding | undefined;
 export function loadBinding(): NativeBinding {
   loaded ??= checked(load(addonFolder));
   return loaded;
+}
+
+/** A call of one of the addon's functions. */
+export interface AddonCall {
+  readonly method: (...args: never[]) => unknown;
+  readonly args: unknown[];
+}
+
+/** The same addon; what is called of it is added to `calls`. */
+export function noting(binding: NativeBinding, calls: AddonCall[]): NativeBinding {
+  const methods = Object.entries<AddonCall['method']>({ ...binding }).map(([name, method]) => {
+    const noted = (...args: unknown[]): unknown => {
+      calls.push({ method, args });
+      return Reflect.apply(method, undefined, args);
+    };
+    return [name, noted] as const;
+  });
+  return checked(Object.fromEntries(methods));
 }
 
 function checked(addon: unknown): NativeBinding {

@@ -58,6 +58,40 @@ export class FloatPool {
   }
 }
 
+/** Memory of a pool that stays with what is done over and over. */
+export class Lease {
+  readonly #idle = new Map<number, Float32Array[]>();
+  readonly #all: Float32Array[] = [];
+
+  constructor(private readonly pool: FloatPool) {}
+
+  /** An array that is not cleared. @throws RangeError when memory is short */
+  take(length: number): Float32Array {
+    const bytes = sizeClass(length * BYTES);
+    const idle = this.#idle.get(bytes)?.pop();
+    if (idle !== undefined) return new Float32Array(idle.buffer, 0, length);
+    const taken = this.pool.take(length);
+    this.#all.push(taken);
+    return taken;
+  }
+
+  giveBack(array: Float32Array): void {
+    const bytes = array.buffer.byteLength;
+    const list = this.#idle.get(bytes);
+    if (list === undefined) this.#idle.set(bytes, [array]);
+    else list.push(array);
+  }
+
+  /** Everything goes back to the pool. */
+  end(): void {
+    for (const array of this.#all.splice(0)) {
+      this.pool.own(array, this);
+      this.pool.giveBack(array);
+    }
+    this.#idle.clear();
+  }
+}
+
 /** The next size of 2ⁿ · (8 … 15) / 8, at least a cache line. */
 function sizeClass(bytes: number): number {
   if (bytes <= 64) return 64;

@@ -1,9 +1,14 @@
-import { engine, Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
+import { Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
 import { KernelInputs, type DropoutMask, type KernelRecording, type Mark } from '../../core/index.js';
 import type { NativeBackend } from './backend.js';
+import type { Lease } from './pool.js';
 import type { Call, KernelTrace, NotedMark } from './recorder.js';
+import { nth, RepeatedCalls, type CalledStep } from './repeated-calls.js';
 
-/** Kernels that can be run again. */
+/**
+ * Kernels that can be run again: the first time as they were called, in memory that stays theirs, and from then on by
+ * the calls that they made of the addon.
+ */
 export class Recording implements KernelRecording {
   readonly #trace: KernelTrace;
   readonly #steps: readonly Step[];
@@ -14,58 +19,91 @@ export class Recording implements KernelRecording {
   readonly #names: ReadonlySet<string>;
   /** All other data: what there is of it after a run is no longer needed. */
   readonly #own: readonly object[];
+  /** Data that is handed out. */
+  readonly #outputs: ReadonlySet<object>;
+  readonly #lease: Lease;
+  #calls: RepeatedCalls | undefined;
+  /** Whether the calls are to be noted. */
+  #isCalls: boolean;
 
   constructor(
     private readonly backend: NativeBackend,
     trace: KernelTrace,
   ) {
-    const { calls, marks, constants, inputs } = (this.#trace = withOwnReferences(trace));
+    const { calls, marks, constants, inputs, outputs } = (this.#trace = withOwnReferences(trace));
     const made = new Set(idsOf(calls.flatMap((call) => call.made)));
-    this.#steps = stepsOf(this.#trace, made);
+    this.#outputs = new Set(idsOf([...outputs, ...marks.flatMap(({ complete }) => complete ?? [])]));
+    this.#steps = stepsOf(this.#trace, made, this.#outputs);
     this.#lastMarks = marks.filter((mark) => mark.calls === calls.length);
     this.#names = new Set(calls.map(({ kernel }) => kernel.name));
     this.#own = [...made, ...constants.keys(), ...idsOf(inputs)];
     const own = new Set(this.#own);
     this.#others = new Set(idsOf(calls.flatMap((call) => call.inputs.all())).filter((dataId) => !own.has(dataId)));
+    this.#lease = backend.lease();
+    this.#isCalls = calls.every(({ kernel }) => kernel.isMoreThanCalls !== true);
   }
 
   run(numbers: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] | undefined {
     const { backend } = this;
-    const { constants, inputs, outputs } = this.#trace;
-    const pass = ({ what, complete }: NotedMark): void => {
-      onMark(what, ...(complete === undefined ? [] : this.#handOut([complete])));
-    };
     for (const dataId of this.#others) if (!backend.data.has(dataId)) return undefined;
     // Whoever watches kernels is to see them.
     for (const name of this.#names) if (!backend.isAsRegistered(name)) return undefined;
+    return this.#calls?.run(numbers, masks, onMark) ?? this.#runKernels(numbers, masks, onMark);
+  }
+
+  end(): void {
+    this.#calls = undefined;
+    this.#lease.end();
+  }
+
+  #runKernels(numbers: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
+    const { backend } = this;
+    const { constants, inputs, outputs } = this.#trace;
+    const taken = new Map<object, Float32Array>();
+    const take = (length: number, dataId: object): Float32Array => {
+      if (!this.#outputs.has(dataId)) return this.#lease.take(length);
+      const values = backend.take(length, dataId);
+      taken.set(dataId, values);
+      return values;
+    };
+    const takenFor = (dataId: object): Float32Array => backend.floats({ dataId, shape: [], dtype: 'float32' });
+    const pass = ({ what, complete }: NotedMark): void => {
+      onMark(what, ...(complete === undefined ? [] : backend.adopt([complete], takenFor)));
+    };
+    const called: CalledStep[] = [];
     try {
       for (const [index, { dataId }] of inputs.entries())
         backend.data.set(dataId, { values: nth(numbers, index, 'input'), dtype: 'int32', refCount: 1 });
       for (const [dataId, constant] of constants) backend.data.set(dataId, { ...constant, refCount: 1 });
       for (const { marks, kernel, inputs: given, attributes, mask, made, done } of this.#steps) {
         for (const mark of marks) pass(mark);
-        const values = mask === undefined ? attributes : attributes.with(keysOf(nth(masks, mask, 'mask')));
-        backend.again(made, () => kernel.compute(given, values, backend));
-        for (const dataId of done) backend.disposeData(dataId, true);
+        const keys = mask === undefined ? undefined : nth(masks, mask, 'mask');
+        const values = keys === undefined ? attributes : attributes.with(keysOf(keys));
+        const run = (): void => {
+          backend.again(made, take, () => kernel.compute(given, values, backend));
+        };
+        const calls = this.#isCalls ? backend.calls(run) : (run(), []);
+        called.push({
+          marks,
+          calls,
+          mask: mask === undefined || keys === undefined ? undefined : { index: mask, keys },
+        });
+        for (const dataId of done) {
+          this.#lease.giveBack(takenFor(dataId));
+          backend.disposeData(dataId, true);
+        }
       }
       for (const mark of this.#lastMarks) pass(mark);
-      return this.#handOut(outputs);
+      const handedOut = backend.adopt(outputs, takenFor);
+      if (this.#isCalls) {
+        const sources = { inputs: numbers, others: this.#others, outputs: taken };
+        this.#calls = RepeatedCalls.of(backend, outputs, called, this.#lastMarks, sources);
+        this.#isCalls = this.#calls !== undefined;
+      }
+      return handedOut;
     } finally {
       for (const dataId of this.#own) backend.disposeData(dataId, true);
     }
-  }
-
-  /** Data as tensors of their own: what it is referred to by here is written again the next time. */
-  #handOut(infos: readonly TensorInfo[]): Tensor[] {
-    const { backend } = this;
-    const renamed = new Map<object, object>();
-    return infos.map(({ dataId, shape, dtype }) => {
-      const before = renamed.get(dataId);
-      if (before !== undefined) backend.incRef(before);
-      const to = before ?? backend.rename(dataId);
-      renamed.set(dataId, to);
-      return engine().makeTensorFromTensorInfo({ dataId: to, shape, dtype }, backend);
-    });
   }
 }
 
@@ -95,8 +133,8 @@ interface Step extends Call {
   readonly done: readonly object[];
 }
 
-function stepsOf({ calls, marks, outputs }: KernelTrace, made: ReadonlySet<object>): Step[] {
-  const needed = new Set(idsOf([...outputs, ...marks.flatMap(({ complete }) => complete ?? [])]));
+function stepsOf({ calls, marks }: KernelTrace, made: ReadonlySet<object>, handedOut: ReadonlySet<object>): Step[] {
+  const needed = new Set(handedOut);
   return calls
     .map((call, index) => ({ ...call, marks: marks.filter((mark) => mark.calls === index) }))
     .toReversed()
@@ -115,10 +153,4 @@ function idsOf(tensors: readonly TensorInfo[]): object[] {
 
 function keysOf({ key0, key1 }: DropoutMask): { key0: number; key1: number } {
   return { key0, key1 };
-}
-
-function nth<T>(list: readonly T[], index: number, what: string): T {
-  const element = list[index];
-  if (element === undefined) throw new Error(`the recorded kernels need ${what} ${String(index + 1)}`);
-  return element;
 }

@@ -21,7 +21,7 @@ export const elementwiseKernels: readonly NativeKernel[] = [
       const [tensor, scalar] = b.rank === 0 ? [a, b] : [b, a];
       if (scalar.rank !== 0) return undefined;
       const y = backend.allocate(tensor.shape);
-      backend.binding.scale(tensor.size, backend.floats(scalar)[0]!, backend.floats(tensor), backend.floats(y));
+      backend.binding.scale(tensor.size, backend.floats(scalar), backend.floats(tensor), backend.floats(y));
       return y;
     },
   },
@@ -46,6 +46,7 @@ export const elementwiseKernels: readonly NativeKernel[] = [
   {
     // Of whole rows: the cpu backend's kernel gives a view, whose memory could not be used again.
     name: 'Slice',
+    isMoreThanCalls: true,
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');
       const [begin, size] = [attributes.numbers('begin'), attributes.numbers('size')];
@@ -61,6 +62,7 @@ export const elementwiseKernels: readonly NativeKernel[] = [
   },
   {
     name: 'ZerosLike',
+    isMoreThanCalls: true,
     compute: (inputs, _attributes, backend) => {
       const x = inputs.get('x');
       if (x.dtype !== 'float32') return undefined;
@@ -71,6 +73,7 @@ export const elementwiseKernels: readonly NativeKernel[] = [
   },
   {
     name: 'EspalierAccumulate',
+    isMoreThanCalls: true,
     compute: (inputs, attributes, backend) => {
       const [sum, gradient] = [inputs.get('sum'), inputs.get('gradient')];
       const [before, added] = [backend.floats(sum), backend.floats(gradient)];

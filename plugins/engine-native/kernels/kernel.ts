@@ -5,6 +5,11 @@ import type { NativeBackend } from '../backend.js';
 /** A kernel that hands its work to the addon; undefined: the cpu backend's own kernel serves this call. */
 export interface NativeKernel {
   readonly name: string;
+  /**
+   * It does more than to call the addon with whole arrays of its tensors, and with values that hang on their shapes and
+   * on the attributes alone: running it again is more than making the same calls.
+   */
+  readonly isMoreThanCalls?: boolean;
   readonly compute: (
     inputs: KernelInputs,
     attributes: Attributes,

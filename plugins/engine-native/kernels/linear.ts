@@ -53,6 +53,7 @@ export const linearKernels: readonly NativeKernel[] = [
   },
   {
     name: 'BatchMatMul',
+    isMoreThanCalls: true,
     compute: (inputs, attributes, backend) => {
       const [a, b] = [inputs.get('a'), inputs.get('b')];
       if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;

@@ -3,6 +3,7 @@ import type { NativeKernel } from './kernel.js';
 export const optimizerKernels: readonly NativeKernel[] = [
   {
     name: 'EspalierAdamWStep',
+    isMoreThanCalls: true,
     compute: (inputs, attributes, backend) => {
       const weightDecays = attributes.numbers('weightDecays');
       const [parameters, gradients, means, squares] = inputs.groups(4);
@@ -23,6 +24,7 @@ export const optimizerKernels: readonly NativeKernel[] = [
   },
   {
     name: 'EspalierGlobalNorm',
+    isMoreThanCalls: true,
     compute: (inputs, _attributes, backend) => {
       const norm = backend.allocate([]);
       backend.floats(norm)[0] = backend.binding.globalNorm(inputs.all().map((tensor) => backend.floats(tensor)));

@@ -87,7 +87,7 @@ export const rowKernels: readonly NativeKernel[] = [
       const [rows, classes] = rowsAndColumns(logits.shape);
       const [loss, logSum] = [backend.allocate([]), backend.allocate([rows])];
       const arrays = [backend.floats(logits), backend.integers(targets), backend.floats(logSum)] as const;
-      backend.floats(loss)[0] = backend.binding.crossEntropy(rows, classes, ...arrays);
+      backend.binding.crossEntropy(rows, classes, ...arrays, backend.floats(loss));
       return [loss, logSum];
     },
   },
@@ -98,7 +98,7 @@ export const rowKernels: readonly NativeKernel[] = [
       const gradient = backend.allocate(logits.shape);
       backend.binding.crossEntropyGradient(
         ...rowsAndColumns(logits.shape),
-        backend.floats(dy)[0]!,
+        backend.floats(dy),
         backend.floats(logits),
         backend.integers(targets),
         ...[backend.floats(inputs.get('logSum')), backend.floats(gradient)],

@@ -96,11 +96,14 @@ class Arguments {
   }
 
   float* floats_of(const Napi::Value& value, int64_t count) {
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
+    napi_typedarray_type type;
+    size_t length;
+    void* data;
+    const napi_status status = napi_get_typedarray_info(info_.Env(), value, &type, &length, &data, nullptr, nullptr);
+    if (status != napi_ok || type != napi_float32_array)
       fail("must be a Float32Array: the tensor is disposed, or of another type");
-    Napi::Float32Array array = value.As<Napi::Float32Array>();
-    check_length(array.ElementLength(), count);
-    return array.Data();
+    check_length(length, count);
+    return static_cast<float*>(data);
   }
 
   [[noreturn]] void fail(const std::string& what) const {
@@ -214,20 +217,21 @@ void GeluGradient(const Napi::CallbackInfo& info) {
   kernels->gelu_gradient(size, dy, x, in.floats(size));
 }
 
-// rows, classes, logits, targets, log sum -> loss
-Napi::Value CrossEntropy(const Napi::CallbackInfo& info) {
+// rows, classes, logits, targets, log sum, mean [1]
+void CrossEntropy(const Napi::CallbackInfo& info) {
   Arguments in(info);
   const int64_t rows = in.size(), classes = in.size();
   const float* logits = in.floats(times(rows, classes));
   const int32_t* targets = in.integers(rows, -1, classes);
-  return Napi::Number::New(info.Env(), kernels->cross_entropy(rows, classes, logits, targets, in.floats(rows)));
+  float* log_sum = in.floats(rows);
+  *in.floats(1) = kernels->cross_entropy(rows, classes, logits, targets, log_sum);
 }
 
-// rows, classes, dy, logits, targets, log sum, gradient
+// rows, classes, dy [1], logits, targets, log sum, gradient
 void CrossEntropyGradient(const Napi::CallbackInfo& info) {
   Arguments in(info);
   const int64_t rows = in.size(), classes = in.size();
-  const float dy = static_cast<float>(in.number());
+  const float dy = *in.floats(1);
   const float* logits = in.floats(times(rows, classes));
   const int32_t* targets = in.integers(rows, -1, classes);
   const float* log_sum = in.floats(rows);
@@ -291,11 +295,11 @@ void AddScaled(const Napi::CallbackInfo& info) {
   kernels->add_scaled(size, a, b, scale, in.floats(size));
 }
 
-// size, scale, x, y
+// size, scale [1], x, y
 void Scale(const Napi::CallbackInfo& info) {
   Arguments in(info);
   const int64_t size = in.size();
-  const float scale = static_cast<float>(in.number());
+  const float scale = *in.floats(1);
   const float* x = in.floats(size);
   kernels->scale(size, x, scale, in.floats(size));
 }

@@ -59,7 +59,9 @@ if (native?.works !== true) {
   test('engine native: ids outside the table and targets outside the classes are refused', (t) => {
     t.throws(() => binding.embedding(2, 3, 2, Int32Array.of(0, 2), six, six), { message: /holds 2 at 1; .* 0 to 1/ });
     const targets = Int32Array.of(-2, 0);
-    t.throws(() => binding.crossEntropy(2, 3, six, targets, new Float32Array(2)), { message: /holds -2 at 0/ });
+    t.throws(() => binding.crossEntropy(2, 3, six, targets, new Float32Array(2), new Float32Array(1)), {
+      message: /holds -2 at 0/,
+    });
   });
 
   test('engine native: memory that is not there throws', (t) => {

@@ -33,12 +33,19 @@ if (native?.works !== true) {
         tf.tidy(() => {
           const recorded = record(engine, weights, names, first, mask);
           const kept = recorded.outputs.map((tensor) => [...tensor.dataSync()]);
-          const again = recorded.recording?.run([Int32Array.from(second)], [otherMask], () => undefined) ?? [];
-          const expected = record(engine, weights, names, second, otherMask).outputs;
-          t.deepEqual(
-            again.map((tensor) => [...tensor.dataSync()]),
-            expected.map((tensor) => [...tensor.dataSync()]),
-          );
+          // First its kernels, then their calls alone: each time over other numbers than the last.
+          for (const [numbers, keys] of [
+            [second, otherMask] as const,
+            [first, mask] as const,
+            [second, mask] as const,
+          ]) {
+            const again = recorded.recording?.run([Int32Array.from(numbers)], [keys], () => undefined) ?? [];
+            const expected = record(engine, weights, names, numbers, keys).outputs;
+            t.deepEqual(
+              again.map((tensor) => [...tensor.dataSync()]),
+              expected.map((tensor) => [...tensor.dataSync()]),
+            );
+          }
           t.deepEqual(
             recorded.outputs.map((tensor) => [...tensor.dataSync()]),
             kept,

@@ -1,0 +1,193 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { DropoutMask, Mark } from '../../core/index.js';
+import type { NativeBackend } from './backend.js';
+import type { AddonCall } from './binding.js';
+import type { KernelTrace, NotedMark } from './recorder.js';
+
+/** What a kernel called of the addon, with what is marked before it. */
+export interface CalledStep {
+  readonly marks: readonly NotedMark[];
+  readonly calls: readonly AddonCall[];
+  /** The number of the mask whose keys are among the arguments, and the keys. */
+  readonly mask: { readonly index: number; readonly keys: DropoutMask } | undefined;
+}
+
+/** What arguments came from. */
+export interface Sources {
+  readonly inputs: readonly Int32Array[];
+  /** Data that is read, and neither made nor given. */
+  readonly others: Iterable<object>;
+  /** Data that is handed out, and what was its memory. */
+  readonly outputs: ReadonlyMap<object, Float32Array>;
+}
+
+/** The addon's calls that kernels made: made again without the kernels, with other arrays where they are others. */
+export class RepeatedCalls {
+  readonly #inputs: readonly Place[][];
+  readonly #others: readonly Other[];
+  readonly #outputs: ReadonlyMap<object, Output>;
+  readonly #masks: readonly MaskPlace[];
+  readonly #steps: readonly Step[];
+  readonly #handedOut: KernelTrace['outputs'];
+  /** Those after the last call. */
+  readonly #lastMarks: readonly NotedMark[];
+
+  /** @returns undefined where arguments do not tell what they came from */
+  static of(
+    backend: NativeBackend,
+    handedOut: KernelTrace['outputs'],
+    steps: readonly CalledStep[],
+    lastMarks: readonly NotedMark[],
+    sources: Sources,
+  ): RepeatedCalls | undefined {
+    const others = [...sources.others].map((dataId): unknown => backend.data.get(dataId).values);
+    const arrays = [...sources.inputs, ...others, ...sources.outputs.values()];
+    const masks = steps.map(maskPlacesOf);
+    if (new Set(arrays).size < arrays.length || masks.includes(undefined)) return undefined;
+    return new RepeatedCalls(backend, handedOut, steps, lastMarks, sources);
+  }
+
+  private constructor(
+    private readonly backend: NativeBackend,
+    handedOut: KernelTrace['outputs'],
+    steps: readonly CalledStep[],
+    lastMarks: readonly NotedMark[],
+    { inputs, others, outputs }: Sources,
+  ) {
+    const places = placesOf(steps);
+    const where = (array: unknown): Place[] => places.get(array) ?? [];
+    this.#handedOut = handedOut;
+    this.#lastMarks = lastMarks;
+    this.#masks = steps.flatMap((step) => maskPlacesOf(step) ?? []);
+    this.#inputs = inputs.map(where);
+    this.#others = [...others].map((dataId) => {
+      const values: unknown = backend.data.get(dataId).values;
+      return { dataId, values, places: where(values) };
+    });
+    this.#outputs = new Map(
+      [...outputs].map(([dataId, values]) => [
+        dataId,
+        { dataId, length: values.length, places: where(values), values: undefined },
+      ]),
+    );
+    const made = new Set<Output>();
+    this.#steps = steps.map(({ marks, calls }) => {
+      const lists = new Set<unknown>(calls.map(({ args }) => args));
+      const isFirst = (output: Output): boolean =>
+        !made.has(output) && output.places.some(({ args }) => lists.has(args));
+      const makes = [...this.#outputs.values()].filter(isFirst);
+      for (const output of makes) made.add(output);
+      return { marks, calls, makes };
+    });
+  }
+
+  /** See `KernelRecording.run`. */
+  run(numbers: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
+    const { backend } = this;
+    this.#fill(numbers, masks);
+    const pass = ({ what, complete }: NotedMark): void => {
+      onMark(what, ...(complete === undefined ? [] : backend.adopt([complete], this.#handOver)));
+    };
+    try {
+      for (const { marks, makes, calls } of this.#steps) {
+        for (const mark of marks) pass(mark);
+        for (const output of makes) {
+          output.values = backend.take(output.length, output.dataId);
+          put(output.values, output.places);
+        }
+        for (const { method, args } of calls) Reflect.apply(method, undefined, args);
+      }
+      for (const mark of this.#lastMarks) pass(mark);
+      return backend.adopt(this.#handedOut, this.#handOver);
+    } finally {
+      for (const output of this.#outputs.values()) {
+        if (output.values !== undefined) backend.giveBack(output.values);
+        output.values = undefined;
+      }
+    }
+  }
+
+  #fill(numbers: readonly Int32Array[], masks: readonly DropoutMask[]): void {
+    for (const [index, places] of this.#inputs.entries()) put(nth(numbers, index, 'input'), places);
+    for (const other of this.#others) {
+      const values: unknown = this.backend.data.get(other.dataId).values;
+      if (values !== other.values) put((other.values = values), other.places);
+    }
+    for (const { args, index, mask } of this.#masks) {
+      const { key0, key1 } = nth(masks, mask, 'mask');
+      args.splice(index, 2, key0, key1);
+    }
+  }
+
+  readonly #handOver = (dataId: object): Float32Array => {
+    const output = this.#outputs.get(dataId);
+    const values = output?.values;
+    if (output === undefined || values === undefined) throw new Error('an output of recorded kernels was not made');
+    output.values = undefined;
+    return values;
+  };
+}
+
+/** An argument of a call. */
+interface Place {
+  readonly args: unknown[];
+  readonly index: number;
+}
+
+/** The first of two arguments that are a mask's keys. */
+interface MaskPlace extends Place {
+  readonly mask: number;
+}
+
+interface Other {
+  readonly dataId: object;
+  readonly places: readonly Place[];
+  values: unknown;
+}
+
+interface Output {
+  readonly dataId: object;
+  readonly length: number;
+  readonly places: readonly Place[];
+  values: Float32Array | undefined;
+}
+
+interface Step extends Omit<CalledStep, 'mask'> {
+  /** Outputs that its calls are the first to use. */
+  readonly makes: readonly Output[];
+}
+
+function placesOf(steps: readonly CalledStep[]): Map<unknown, Place[]> {
+  const places = new Map<unknown, Place[]>();
+  for (const { args } of steps.flatMap(({ calls }) => calls)) {
+    for (const [index, argument] of args.entries()) {
+      if (!ArrayBuffer.isView(argument)) continue;
+      const known = places.get(argument);
+      if (known === undefined) places.set(argument, [{ args, index }]);
+      else known.push({ args, index });
+    }
+  }
+  return places;
+}
+
+function maskPlacesOf({ calls, mask }: CalledStep): MaskPlace[] | undefined {
+  if (mask === undefined) return [];
+  const { key0, key1 } = mask.keys;
+  const found = calls.flatMap(({ args }) =>
+    [...args.keys()]
+      .filter((index) => args[index] === key0 && args[index + 1] === key1)
+      .map((index) => ({ args, index, mask: mask.index })),
+  );
+  return found.length === 1 ? found : undefined;
+}
+
+function put(array: unknown, places: readonly Place[]): void {
+  for (const { args, index } of places) args[index] = array;
+}
+
+/** @throws Error where there is none */
+export function nth<T>(list: readonly T[], index: number, what: string): T {
+  const element = list[index];
+  if (element === undefined) throw new Error(`the recorded kernels need ${what} ${String(index + 1)}`);
+  return element;
+}
