@@ -57,6 +57,8 @@ function load(copy: TensorflowCopy, { threads, precision }: Manner): LoadedTenso
   // On a GPU: products of float32 numbers, not of their first 10 bits, and sums in one order.
   process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
   process.env['TF_DETERMINISTIC_OPS'] ??= '1';
+  // Memory as it is needed, not all there is: `sample` has room beside the run.
+  process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
   const require = createRequire(path.join(copy.folder, 'package.json'));
   if (copy.preload !== undefined && process.env['TF_CPP_MIN_LOG_LEVEL'] !== '0') require(copy.preload);
   const binding = checked(require(copy.binding), isBinding, copy.binding);

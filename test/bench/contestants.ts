@@ -14,9 +14,17 @@ export async function ours(engine: string, shape: Shape, settings: readonly stri
   return { ...contestant, name: `${engine} ${/, (f32|bf16),/.exec(contestant.description)?.[1] ?? 'f32'}` };
 }
 
-/** PyTorch in the Python that PEER_PYTHON names. */
-export function pytorch(shape: Shape, dtype: string, compile: boolean, python: string): Promise<Contestant> {
+export interface Peer {
+  readonly dtype: 'f32' | 'bf16';
+  readonly compile?: boolean;
+  readonly device?: 'cpu' | 'cuda';
+  /** What PEER_PYTHON names. */
+  readonly python: string;
+}
+
+/** PyTorch. */
+export function pytorch(shape: Shape, { dtype, compile = false, device = 'cpu', python }: Peer): Promise<Contestant> {
   const name = `PyTorch ${dtype}${compile ? ' compiled' : ''}`;
-  const flags = ['--dtype', dtype, '--threads', String(threads), ...(compile ? ['--compile'] : [])];
+  const flags = ['--dtype', dtype, '--device', device, '--threads', String(threads), ...(compile ? ['--compile'] : [])];
   return startContestant(name, python, [peer, JSON.stringify(shape), ...flags]);
 }

@@ -24,7 +24,7 @@ import { measureRanks } from './ranks.js';
 import { averagesSection, modelSection, ranksSection } from './ranks-report.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
-import { measureSteps } from './steps.js';
+import { measureOnGpu, measureSteps } from './steps.js';
 import { measureVariants } from './variants.js';
 
 interface Flags {
@@ -35,7 +35,7 @@ interface Flags {
   readonly write: boolean;
 }
 
-const PARTS = ['step', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler', 'ranks'];
+const PARTS = ['step', 'gpu', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler', 'ranks'];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 const ANALYSES: Readonly<Record<string, AnalysisPlan>> = {
   'char-small': { evaluationInterval: 100, interval: 12, analyses: 9 },
@@ -57,7 +57,8 @@ const flags = program.opts<Flags>();
 
 const parts = chosen('parts', flags.parts, PARTS);
 const asked = new Map(chosen('shapes', flags.shapes, Object.keys(shapes)).map((name) => [name, shapeOf(name)]));
-const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
+const working = (await probeEngines()).filter(({ probe }) => probe.works);
+const engines = working.map(({ plugin }) => shortName(plugin));
 if (!engines.includes('native')) program.error('the native engine is not built here; `espalier doctor` says why');
 const python = process.env['PEER_PYTHON'];
 if (python === undefined) say('PEER_PYTHON names no Python with torch: ours alone is measured');
@@ -73,6 +74,13 @@ if (parts.includes('step')) {
   figures['step'] = results;
   sections.set('machine', machine(results));
   sections.set('step', stepSection(results));
+}
+if (parts.includes('gpu')) {
+  if (working.some(({ probe }) => /^TensorFlow \S+, GPU /.test(probe.detail))) {
+    const results = await measureOnGpu({ python, say });
+    figures['gpu'] = results;
+    sections.set('gpu', `${machine(results)}\n\n${stepSection(results)}`);
+  } else say('gpu: TensorFlow finds no GPU here');
 }
 if (parts.includes('loop')) {
   const results = [];

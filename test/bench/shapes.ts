@@ -15,6 +15,12 @@ export const shapes: Readonly<Record<string, Shape>> = {
   gpt2: { layers: 12, heads: 12, embd: 768, blockSize: 256, batchSize: 1, vocabSize: 50304 },
 };
 
+/** What a GPU has enough to do with: nanoGPT's GPU recipe for characters as it is, and GPT-2 124M with its window. */
+export const gpuShapes: Readonly<Record<string, Shape>> = {
+  'char-base, 64 × 256': { layers: 6, heads: 6, embd: 384, blockSize: 256, batchSize: 64, vocabSize: 65 },
+  'gpt2, 8 × 1024': { layers: 12, heads: 12, embd: 768, blockSize: 1024, batchSize: 8, vocabSize: 50304 },
+};
+
 /**
  * Multiplications and additions that a step cannot do without: forward once, backward twice, of every matrix
  * product, and of attention the half that is not masked.

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ours, pytorch } from './contestants.js';
+import { ours, pytorch, type Peer } from './contestants.js';
 import type { Contestant } from './contestant.js';
-import { arithmeticOf, type Shape } from './shapes.js';
+import { arithmeticOf, gpuShapes, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
 export interface StepResult {
@@ -32,13 +32,33 @@ const PRODUCT_SIZE = 1024;
 /** Whose step takes so many times as long as the fastest's, and longer than a turn, takes part in the first round alone. */
 const HOPELESS = 5;
 
+/** The engines on this machine's processor, and PyTorch on it. */
+export function measureSteps({ shapes, say, ...request }: StepRequest): Promise<StepResult[]> {
+  return measure(shapes, (name, shape) => onProcessor(name, shape, request), say);
+}
+
+/** The `tensorflow` engine on a GPU, and PyTorch on it. */
+export function measureOnGpu({ python, say }: Pick<StepRequest, 'python' | 'say'>): Promise<StepResult[]> {
+  const starts = (_name: string, shape: Shape): Start[] => [
+    () => ours('tensorflow', shape),
+    ...peers(shape, { python, device: 'cuda' }),
+  ];
+  return measure(new Map(Object.entries(gpuShapes)), starts, say);
+}
+
+type Start = () => Promise<Contestant>;
+
 /** Each shape: every contestant waits in a process of its own, and they take turns. */
-export async function measureSteps({ shapes, ...request }: StepRequest): Promise<StepResult[]> {
+async function measure(
+  shapes: StepRequest['shapes'],
+  startsOf: (name: string, shape: Shape) => readonly Start[],
+  say: StepRequest['say'],
+): Promise<StepResult[]> {
   const results: StepResult[] = [];
   for (const [name, shape] of shapes) {
-    const contestants = await startAll(name, shape, request);
+    const contestants = await startAll(startsOf(name, shape), say);
     try {
-      results.push(...(await takeTurns(name, shape, contestants, request.say)));
+      results.push(...(await takeTurns(name, shape, contestants, say)));
     } finally {
       await Promise.all(contestants.map((contestant) => contestant.stop()));
     }
@@ -46,12 +66,12 @@ export async function measureSteps({ shapes, ...request }: StepRequest): Promise
   return results;
 }
 
-async function startAll(
+function onProcessor(
   name: string,
   shape: Shape,
-  { precisions, engines, python, say }: Omit<StepRequest, 'shapes'>,
-): Promise<Contestant[]> {
-  const starts = [
+  { precisions, engines, python }: Omit<StepRequest, 'shapes' | 'say'>,
+): Start[] {
+  return [
     ...precisions.map((precision) => () => ours('native', shape, [`precision=${precision}`])),
     ...engines
       // A step of a larger shape takes wasm minutes.
@@ -61,12 +81,22 @@ async function startAll(
       // Beside all others, GPT-2 twice in TensorFlow takes more than 24 GB.
       .filter((engine) => engine === 'tensorflow' && precisions.length > 1 && name !== 'gpt2')
       .map((engine) => () => ours(engine, shape, ['precision=bf16'])),
-    ...(python === undefined
-      ? []
-      : ['f32', 'bf16'].flatMap((dtype) =>
-          [false, true].map((compile) => () => pytorch(shape, dtype, compile, python)),
-        )),
+    ...peers(shape, { python, device: 'cpu' }),
   ];
+}
+
+/** Eager and compiled, in f32 and in bf16. */
+function peers(
+  shape: Shape,
+  { python, device }: Pick<StepRequest, 'python'> & Required<Pick<Peer, 'device'>>,
+): Start[] {
+  if (python === undefined) return [];
+  return (['f32', 'bf16'] as const).flatMap((dtype) =>
+    [false, true].map((compile) => () => pytorch(shape, { dtype, compile, device, python })),
+  );
+}
+
+async function startAll(starts: readonly Start[], say: StepRequest['say']): Promise<Contestant[]> {
   const contestants: Contestant[] = [];
   for (const start of starts) {
     try {
