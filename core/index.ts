@@ -40,6 +40,7 @@ export { ModelGrowth } from './run/growth.js';
 export { AppendFile, type AppendFileOptions } from './files/append-file.js';
 export { EntryCounts } from './files/entry-counts.js';
 export { keepLines } from './files/keep-lines.js';
+export { makeFolder } from './files/make-folder.js';
 export { RunFolder } from './run/folder.js';
 export { environment } from './run/environment.js';
 export { Terminal } from './terminal.js';

@@ -20,21 +20,23 @@ const answer = z.object({ version: z.string(), gpu: z.boolean() });
 /** What came of loading a copy: its version, or why it does not load; one line. */
 export interface CheckedCopy {
   works: boolean;
+  /** It computes on a GPU. */
+  gpu: boolean;
   detail: string;
 }
 
 /** Loads the copy's binding in a process of its own and says what came of it, in one line. */
 export async function checkCopy(copy: TensorflowCopy): Promise<CheckedCopy> {
-  if (!existsSync(copy.binding)) return { works: false, detail: withoutBinding(copy) };
+  if (!existsSync(copy.binding)) return { works: false, gpu: false, detail: withoutBinding(copy) };
   const args = ['-e', CHECK, '--', copy.binding, ...(copy.preload === undefined ? [] : [copy.preload])];
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: process.env['TF_CPP_MIN_LOG_LEVEL'] ?? '2' };
   try {
     const { stdout } = await promisify(execFile)(process.execPath, args, { env, timeout: TIMEOUT_MS });
     const { version, gpu } = answer.parse(JSON.parse(stdout));
     const where = gpu ? 'GPU' : copy.packageName.endsWith('-gpu') ? 'CPU, as it finds no GPU' : 'CPU';
-    return { works: true, detail: `TensorFlow ${version}, ${where} (${copy.source})` };
+    return { works: true, gpu, detail: `TensorFlow ${version}, ${where} (${copy.source})` };
   } catch (thrown) {
-    return { works: false, detail: `${copy.source} does not load: ${reason(thrown)}` };
+    return { works: false, gpu: false, detail: `${copy.source} does not load: ${reason(thrown)}` };
   }
 }
 

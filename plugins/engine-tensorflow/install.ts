@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { EspalierError, type InstallRequest } from '../../core/index.js';
+import { EspalierError, makeFolder, messageOf, type InstallRequest } from '../../core/index.js';
 import { buildBinding } from './build.js';
 import { installFolder, isInstalled, recordFile, versions, type Variant } from './cache.js';
 import { checkCopy, type CheckedCopy } from './check.js';
@@ -35,13 +35,22 @@ export async function installTensorflow({ gpu, force, log }: InstallRequest): Pr
   }
   await requireTools();
   const parent = path.dirname(folder);
-  mkdirSync(parent, { recursive: true });
+  try {
+    makeFolder(parent);
+  } catch (thrown) {
+    throw new EspalierError(
+      'ESP_ENGINE',
+      `${parent} cannot be made: ${messageOf(thrown)}; set ESPALIER_CACHE to a folder that can be written`,
+    );
+  }
   removeAbandoned(parent);
   const work = mkdtempSync(`${folder}.tmp-`);
   try {
     const checked = await make(work, variant, log);
     replace(folder, work);
     log(`installed ${checked.detail.replace(work, folder)}`);
+    if (variant === 'gpu' && !checked.gpu)
+      log('no GPU was found: `nvidia-smi` says whether this machine has one, and its driver');
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
