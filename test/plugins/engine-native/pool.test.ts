@@ -1,0 +1,40 @@
+import test from 'ava';
+import { loadBinding, type NativeBinding } from '../../../plugins/engine-native/binding.js';
+import { FloatPool, Lease } from '../../../plugins/engine-native/pool.js';
+import { availableEngines } from '../../core/ops/engines.js';
+
+const native = (await availableEngines()).find(({ name }) => name === 'native');
+
+if (native?.works !== true) {
+  test('engine native: memory: skipped', (t) => (t.log(native?.why), t.pass()));
+} else {
+  test('engine native: memory that is given back is used again, within a lease and after it', (t) => {
+    const { pool, allocated } = counted();
+    const lease = new Lease(pool);
+    const [first, second] = [lease.take(1000), lease.take(1000)];
+    t.not(first.buffer, second.buffer);
+    lease.giveBack(first);
+    // Of one class of sizes, though not of one size.
+    const again = lease.take(990);
+    t.is(again.buffer, first.buffer);
+    t.is(again.length, 990);
+    t.is(allocated(), 2);
+
+    t.not(pool.take(1000).buffer, first.buffer, 'what is leased is not the pool’s');
+    t.is(allocated(), 3);
+    lease.end();
+    const back = new Set([pool.take(1000).buffer, pool.take(1000).buffer]);
+    t.true(back.has(first.buffer) && back.has(second.buffer));
+    t.is(allocated(), 3);
+  });
+}
+
+function counted(): { pool: FloatPool; allocated: () => number } {
+  const binding = loadBinding();
+  let count = 0;
+  const allocate: NativeBinding['allocate'] = (bytes) => {
+    count++;
+    return binding.allocate(bytes);
+  };
+  return { pool: new FloatPool({ ...binding, allocate }), allocated: () => count };
+}
