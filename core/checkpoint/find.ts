@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
 import { foldersIn } from '../run/folder.js';
@@ -18,7 +18,7 @@ export async function findCheckpoint(
 ): Promise<string> {
   const folder = path.resolve(cwd, from);
   if (existsSync(path.join(folder, 'manifest.json'))) return folder;
-  const names = await checkpointNames(path.join(folder, 'checkpoints'));
+  const names = await newestFirst(path.join(folder, 'checkpoints'));
   const tried: { name: string; error: unknown }[] = [];
   for (const name of names) {
     const candidate = path.join(folder, 'checkpoints', name);
@@ -63,6 +63,20 @@ export async function checkpointNames(folder: string): Promise<string[]> {
     .filter((entry) => entry.isDirectory() && /^\d+(-emergency)?$/.test(entry.name))
     .map(({ name }) => name)
     .sort((a, b) => iterationOf(b) - iterationOf(a) || a.length - b.length);
+}
+
+/**
+ * The same, but of two of one iteration the one that was written last comes first: an emergency save where the run had
+ * gone back to that iteration, else the one that was owed after it.
+ */
+export async function newestFirst(folder: string): Promise<string[]> {
+  const names = await checkpointNames(folder);
+  if (names.length === 0) return names;
+  const latest = await readFile(path.join(folder, 'latest'), 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  );
+  return names.sort((a, b) => iterationOf(b) - iterationOf(a) || Number(b === latest) - Number(a === latest));
 }
 
 /** Only a stop or a fault asked for a checkpoint of that name. */

@@ -1,0 +1,35 @@
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { setNewerAside } from '../../../plugins/checkpoint/aside.js';
+import { emptyFolder } from '../../e2e/command.js';
+
+const fixture = fileURLToPath(new URL('../../../../test/fixtures/checkpoint-2', import.meta.url));
+
+test('of two checkpoints of one iteration a run goes on from the one written last, and sets aside what is newer', async (t) => {
+  const folder = emptyFolder(t);
+  const checkpoints = path.join(folder, 'checkpoints');
+  const names = ['000004', '000008', '000008-emergency'];
+  for (const name of names) cpSync(fixture, path.join(checkpoints, name), { recursive: true });
+  const found = async (): Promise<string> => path.basename(await findCheckpoint(folder, folder));
+  const latest = (name: string): void => {
+    writeFileSync(path.join(checkpoints, 'latest'), `${name}\n`);
+  };
+  t.is(await found(), '000008', 'none is named: what an emergency save owed comes after it');
+  latest('000008-emergency');
+  t.is(await found(), '000008-emergency', 'the run had gone back to 8, and was stopped there');
+  latest('000008');
+  t.is(await found(), '000008');
+  latest('000004');
+  t.is(await found(), '000008', 'an older one is never taken');
+
+  latest('000008-emergency');
+  await setNewerAside(checkpoints, '000008-emergency', () => t.fail('nothing is newer'));
+  latest('000008');
+  await setNewerAside(checkpoints, '000008-emergency', () => undefined);
+  t.deepEqual(readdirSync(checkpoints).sort(), ['000004', '000008-emergency', '000008.aside', 'latest']);
+  rmSync(path.join(checkpoints, '000008-emergency'), { recursive: true });
+  t.is(await found(), '000004');
+});
