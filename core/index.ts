@@ -59,7 +59,7 @@ export * from './ops/index.js';
 export { copySnapshot, copyTensors, writeCheckpoint, type SnapshotCopy } from './checkpoint/write.js';
 export type { OwnTensor } from './checkpoint/write-files.js';
 export { mergedWeight } from './checkpoint/lora.js';
-export { checkpointNames, newestFirst } from './checkpoint/find.js';
+export { checkpointNames } from './checkpoint/find.js';
 export { rotateCheckpoints } from './checkpoint/rotate.js';
 export { verifyCheckpoint } from './checkpoint/read.js';
 export { serveInWorker } from './dashboard/serve-in-worker.js';

@@ -18,7 +18,7 @@ export async function findCheckpoint(
 ): Promise<string> {
   const folder = path.resolve(cwd, from);
   if (existsSync(path.join(folder, 'manifest.json'))) return folder;
-  const names = await newestFirst(path.join(folder, 'checkpoints'));
+  const names = await checkpointNames(path.join(folder, 'checkpoints'));
   const tried: { name: string; error: unknown }[] = [];
   for (const name of names) {
     const candidate = path.join(folder, 'checkpoints', name);
@@ -55,28 +55,23 @@ export function noCheckpoint(from: string, cwd: string): UsageError {
   return new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${from}: there is no checkpoint there${what}; ${advice}`);
 }
 
-/** Folders of a run's checkpoints, newest first; at the same iteration an emergency save comes after. */
+/**
+ * Folders of a run's checkpoints, newest first. Of two of one iteration the one that was written last comes first: an
+ * emergency save where the run had gone back to that iteration, else the one that was owed after it.
+ */
 export async function checkpointNames(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isDirectory() && /^\d+(-emergency)?$/.test(entry.name))
-    .map(({ name }) => name)
-    .sort((a, b) => iterationOf(b) - iterationOf(a) || a.length - b.length);
-}
-
-/**
- * The same, but of two of one iteration the one that was written last comes first: an emergency save where the run had
- * gone back to that iteration, else the one that was owed after it.
- */
-export async function newestFirst(folder: string): Promise<string[]> {
-  const names = await checkpointNames(folder);
-  if (names.length === 0) return names;
   const latest = await readFile(path.join(folder, 'latest'), 'utf8').then(
     (text) => text.trim(),
     () => undefined,
   );
-  return names.sort((a, b) => iterationOf(b) - iterationOf(a) || Number(b === latest) - Number(a === latest));
+  return entries
+    .filter((entry) => entry.isDirectory() && /^\d+(-emergency)?$/.test(entry.name))
+    .map(({ name }) => name)
+    .sort(
+      (a, b) => iterationOf(b) - iterationOf(a) || Number(b === latest) - Number(a === latest) || a.length - b.length,
+    );
 }
 
 /** Only a stop or a fault asked for a checkpoint of that name. */

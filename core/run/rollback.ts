@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { checkpointNames, iterationOf } from '../checkpoint/find.js';
+import { checkpointNames, isEmergency, iterationOf } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import type { CheckpointStore, LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { messageOf } from '../errors.js';
@@ -60,13 +60,18 @@ async function agreedTarget(request: RollbackRequest, parts: RollbackParts): Pro
   return findTarget({ ...request, to: iteration }, parts);
 }
 
-/** The newest that is whole and finite, of those that the request allows; each that is passed over is told of. */
+/**
+ * The newest that is whole and finite, of those that the request allows; each that is passed over is told of. At one
+ * iteration an emergency save comes after, which a run without the stop would not have.
+ */
 async function findTarget(
   { to }: RollbackRequest,
   { folder: { checkpoints }, log, store, targets }: RollbackParts,
 ): Promise<LoadedCheckpoint | undefined> {
   const last = to === 'latest' ? (store?.scheduled ?? targets.state.iteration) : to;
-  for (const name of await checkpointNames(checkpoints)) {
+  const names = await checkpointNames(checkpoints);
+  names.sort((a, b) => iterationOf(b) - iterationOf(a) || Number(isEmergency(a)) - Number(isEmergency(b)));
+  for (const name of names) {
     const iteration = iterationOf(name);
     if (iteration > last || (to !== 'latest' && iteration !== to)) continue;
     try {

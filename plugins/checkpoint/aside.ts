@@ -1,13 +1,13 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { newestFirst, verifyCheckpoint } from '../../core/index.js';
+import { checkpointNames, verifyCheckpoint } from '../../core/index.js';
 
 /**
  * Renames what is newer than the checkpoint that a run goes on from: a damaged one is kept for inspection as
  * `NAME.damaged`, a whole one (the run went back on purpose) as `NAME.aside`. Neither is taken for this run's again.
  */
 export async function setNewerAside(folder: string, source: string, log: (line: string) => void): Promise<void> {
-  const names = await newestFirst(folder);
+  const names = await checkpointNames(folder);
   for (const name of names.slice(0, Math.max(0, names.indexOf(source)))) {
     const whole = await verifyCheckpoint(path.join(folder, name)).then(
       () => true,

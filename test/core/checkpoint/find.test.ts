@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { rotateCheckpoints } from '../../../core/checkpoint/rotate.js';
 import { setNewerAside } from '../../../plugins/checkpoint/aside.js';
 import { emptyFolder } from '../../e2e/command.js';
 
@@ -26,6 +27,8 @@ test('of two checkpoints of one iteration a run goes on from the one written las
   t.is(await found(), '000008', 'an older one is never taken');
 
   latest('000008-emergency');
+  const rules = { last: 1, every: 0, keep: new Set<string>(), dryRun: true };
+  t.deepEqual(await rotateCheckpoints(checkpoints, rules), ['000004'], 'what a run goes on from is not pruned');
   await setNewerAside(checkpoints, '000008-emergency', () => t.fail('nothing is newer'));
   latest('000008');
   await setNewerAside(checkpoints, '000008-emergency', () => undefined);
