@@ -9,7 +9,7 @@ const BYTES = 4;
  * Arrays come in sizes of eight to a doubling, so that runs with many shapes share them.
  */
 export class FloatPool {
-  readonly #idle = new Map<number, ArrayBuffer[]>();
+  readonly #idle = new IdleBuffers();
   /** Buffers that tensors of the backend own now, with their tensor's id. */
   readonly #owners = new Map<ArrayBufferLike, object>();
   #idleBytes = 0;
@@ -21,8 +21,7 @@ export class FloatPool {
   /** An array that is not cleared. @throws RangeError when memory is short */
   take(length: number): Float32Array {
     const bytes = sizeClass(length * BYTES);
-    const list = this.#idle.get(bytes);
-    const buffer = list?.pop();
+    const buffer = this.#idle.pop(bytes);
     if (buffer !== undefined) this.#idleBytes -= bytes;
     const taken = buffer ?? this.binding.allocate(bytes);
     this.#usedBytes += bytes;
@@ -51,35 +50,29 @@ export class FloatPool {
     const bytes = buffer.byteLength;
     this.#usedBytes -= bytes;
     if (this.#idleBytes + bytes > Math.max(ALWAYS_KEPT, this.#mostUsedBytes)) return;
-    const list = this.#idle.get(bytes);
-    if (list === undefined) this.#idle.set(bytes, [buffer]);
-    else list.push(buffer);
+    this.#idle.push(buffer);
     this.#idleBytes += bytes;
   }
 }
 
 /** Memory of a pool that stays with what is done over and over. */
 export class Lease {
-  readonly #idle = new Map<number, Float32Array[]>();
+  readonly #idle = new IdleBuffers();
   readonly #all: Float32Array[] = [];
 
   constructor(private readonly pool: FloatPool) {}
 
   /** An array that is not cleared. @throws RangeError when memory is short */
   take(length: number): Float32Array {
-    const bytes = sizeClass(length * BYTES);
-    const idle = this.#idle.get(bytes)?.pop();
-    if (idle !== undefined) return new Float32Array(idle.buffer, 0, length);
+    const idle = this.#idle.pop(sizeClass(length * BYTES));
+    if (idle !== undefined) return new Float32Array(idle, 0, length);
     const taken = this.pool.take(length);
     this.#all.push(taken);
     return taken;
   }
 
   giveBack(array: Float32Array): void {
-    const bytes = array.buffer.byteLength;
-    const list = this.#idle.get(bytes);
-    if (list === undefined) this.#idle.set(bytes, [array]);
-    else list.push(array);
+    this.#idle.push(array.buffer);
   }
 
   /** Everything goes back to the pool. */
@@ -89,6 +82,25 @@ export class Lease {
       this.pool.giveBack(array);
     }
     this.#idle.clear();
+  }
+}
+
+/** Buffers that nobody uses now, by size; the one that was used last comes first. */
+class IdleBuffers {
+  readonly #lists = new Map<number, ArrayBufferLike[]>();
+
+  pop(bytes: number): ArrayBufferLike | undefined {
+    return this.#lists.get(bytes)?.pop();
+  }
+
+  push(buffer: ArrayBufferLike): void {
+    const list = this.#lists.get(buffer.byteLength);
+    if (list === undefined) this.#lists.set(buffer.byteLength, [buffer]);
+    else list.push(buffer);
+  }
+
+  clear(): void {
+    this.#lists.clear();
   }
 }
 

@@ -77,27 +77,24 @@ export class Recording implements KernelRecording {
       for (const [dataId, constant] of constants) backend.data.set(dataId, { ...constant, refCount: 1 });
       for (const { marks, kernel, inputs: given, attributes, mask, made, done } of this.#steps) {
         for (const mark of marks) pass(mark);
-        const keys = mask === undefined ? undefined : nth(masks, mask, 'mask');
-        const values = keys === undefined ? attributes : attributes.with(keysOf(keys));
+        const used = mask === undefined ? undefined : { index: mask, keys: nth(masks, mask, 'mask') };
+        const values = used === undefined ? attributes : attributes.with(keysOf(used.keys));
         const run = (): void => {
           backend.again(made, take, () => kernel.compute(given, values, backend));
         };
         const calls = this.#isCalls ? backend.calls(run) : (run(), []);
-        called.push({
-          marks,
-          calls,
-          mask: mask === undefined || keys === undefined ? undefined : { index: mask, keys },
-        });
+        called.push({ marks, calls, mask: used });
         for (const dataId of done) {
           this.#lease.giveBack(takenFor(dataId));
           backend.disposeData(dataId, true);
         }
       }
       for (const mark of this.#lastMarks) pass(mark);
+      called.push({ marks: this.#lastMarks, calls: [], mask: undefined });
       const handedOut = backend.adopt(outputs, takenFor);
       if (this.#isCalls) {
         const sources = { inputs: numbers, others: this.#others, outputs: taken };
-        this.#calls = RepeatedCalls.of(backend, outputs, called, this.#lastMarks, sources);
+        this.#calls = RepeatedCalls.of(backend, outputs, called, sources);
         this.#isCalls = this.#calls !== undefined;
       }
       return handedOut;

@@ -4,7 +4,7 @@ import type { NativeBackend } from './backend.js';
 import type { AddonCall } from './binding.js';
 import type { KernelTrace, NotedMark } from './recorder.js';
 
-/** What a kernel called of the addon, with what is marked before it. */
+/** What a kernel called of the addon, with what is marked before it; nothing after the last. */
 export interface CalledStep {
   readonly marks: readonly NotedMark[];
   readonly calls: readonly AddonCall[];
@@ -28,42 +28,32 @@ export class RepeatedCalls {
   readonly #outputs: ReadonlyMap<object, Output>;
   readonly #masks: readonly MaskPlace[];
   readonly #steps: readonly Step[];
-  readonly #handedOut: KernelTrace['outputs'];
-  /** Those after the last call. */
-  readonly #lastMarks: readonly NotedMark[];
 
   /** @returns undefined where arguments do not tell what they came from */
   static of(
     backend: NativeBackend,
     handedOut: KernelTrace['outputs'],
     steps: readonly CalledStep[],
-    lastMarks: readonly NotedMark[],
-    sources: Sources,
+    { inputs, others, outputs }: Sources,
   ): RepeatedCalls | undefined {
-    const others = [...sources.others].map((dataId): unknown => backend.data.get(dataId).values);
-    const arrays = [...sources.inputs, ...others, ...sources.outputs.values()];
-    const masks = steps.map(maskPlacesOf);
-    if (new Set(arrays).size < arrays.length || masks.includes(undefined)) return undefined;
-    return new RepeatedCalls(backend, handedOut, steps, lastMarks, sources);
+    const read = new Map([...others].map((dataId): [object, unknown] => [dataId, backend.data.get(dataId).values]));
+    const arrays = [...inputs, ...read.values(), ...outputs.values()];
+    const masks = steps.map(maskPlacesOf).filter((places) => places !== undefined);
+    if (new Set(arrays).size < arrays.length || masks.length < steps.length) return undefined;
+    return new RepeatedCalls(backend, handedOut, steps, { inputs, read, outputs, masks: masks.flat() });
   }
 
   private constructor(
     private readonly backend: NativeBackend,
-    handedOut: KernelTrace['outputs'],
+    private readonly handedOut: KernelTrace['outputs'],
     steps: readonly CalledStep[],
-    lastMarks: readonly NotedMark[],
-    { inputs, others, outputs }: Sources,
+    { inputs, read, outputs, masks }: Found,
   ) {
     const places = placesOf(steps);
     const where = (array: unknown): Place[] => places.get(array) ?? [];
-    this.#handedOut = handedOut;
-    this.#lastMarks = lastMarks;
-    this.#masks = steps.flatMap((step) => maskPlacesOf(step) ?? []);
+    this.#masks = masks;
     this.#inputs = inputs.map(where);
-    this.#others = [...others].map((dataId) => {
-      const values: unknown = backend.data.get(dataId).values;
-      return { dataId, values, places: where(values) };
-    });
+    this.#others = [...read].map(([dataId, values]) => ({ dataId, values, places: where(values) }));
     this.#outputs = new Map(
       [...outputs].map(([dataId, values]) => [
         dataId,
@@ -97,8 +87,7 @@ export class RepeatedCalls {
         }
         for (const { method, args } of calls) Reflect.apply(method, undefined, args);
       }
-      for (const mark of this.#lastMarks) pass(mark);
-      return backend.adopt(this.#handedOut, this.#handOver);
+      return backend.adopt(this.handedOut, this.#handOver);
     } finally {
       for (const output of this.#outputs.values()) {
         if (output.values !== undefined) backend.giveBack(output.values);
@@ -126,6 +115,13 @@ export class RepeatedCalls {
     output.values = undefined;
     return values;
   };
+}
+
+/** What is known of arguments once all are. */
+interface Found extends Omit<Sources, 'others'> {
+  /** The other data, with its arrays. */
+  readonly read: ReadonlyMap<object, unknown>;
+  readonly masks: readonly MaskPlace[];
 }
 
 /** An argument of a call. */

@@ -56,12 +56,7 @@ class Arguments {
 
   /** int32 numbers from `low` to below `high`. */
   const int32_t* integers(int64_t count, int64_t low, int64_t high) {
-    const Napi::Value value = next();
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array)
-      fail("must be an Int32Array");
-    Napi::Int32Array array = value.As<Napi::Int32Array>();
-    check_length(array.ElementLength(), count);
-    const int32_t* data = array.Data();
+    const auto* data = static_cast<const int32_t*>(elements(next(), napi_int32_array, count, "must be an Int32Array"));
     for (int64_t i = 0; i < count; i++)
       if (data[i] < low || data[i] >= high)
         fail("holds " + std::to_string(data[i]) + " at " + std::to_string(i) + "; allowed are " +
@@ -96,14 +91,8 @@ class Arguments {
   }
 
   float* floats_of(const Napi::Value& value, int64_t count) {
-    napi_typedarray_type type;
-    size_t length;
-    void* data;
-    const napi_status status = napi_get_typedarray_info(info_.Env(), value, &type, &length, &data, nullptr, nullptr);
-    if (status != napi_ok || type != napi_float32_array)
-      fail("must be a Float32Array: the tensor is disposed, or of another type");
-    check_length(length, count);
-    return static_cast<float*>(data);
+    const char* what = "must be a Float32Array: the tensor is disposed, or of another type";
+    return static_cast<float*>(elements(value, napi_float32_array, count, what));
   }
 
   [[noreturn]] void fail(const std::string& what) const {
@@ -112,6 +101,17 @@ class Arguments {
 
  private:
   Napi::Value next() { return info_[index_++]; }
+
+  /** Of a typed array with `count` elements of that type; fails with `what` where it is none. */
+  void* elements(const Napi::Value& value, napi_typedarray_type wanted, int64_t count, const char* what) const {
+    napi_typedarray_type type;
+    size_t length;
+    void* data;
+    const napi_status status = napi_get_typedarray_info(info_.Env(), value, &type, &length, &data, nullptr, nullptr);
+    if (status != napi_ok || type != wanted) fail(what);
+    check_length(length, count);
+    return data;
+  }
 
   void check_length(size_t found, int64_t count) const {
     if (static_cast<int64_t>(found) != count)

@@ -56,7 +56,7 @@ class Multiplication {
     const auto pack = [&](Range columns, uint32_t* b) { pack_columns(columns, b); };
     const int64_t words = packed_words(column_panels_, NR);
     with_packed(threads, column_panels_, words, GROUP, pack,
-                [&](const uint32_t* b, Range rows) { multiply_rows(rows, b); });
+                [&](const uint32_t* b, Range rows) { multiply_group(rows, b); });
   }
 
   /**
@@ -92,7 +92,7 @@ class Multiplication {
         if (packed != &half) half.pack_columns({0, column_panels_}, b);
         packed = &half;
         const int64_t group = part % groups;
-        half.multiply_rows({row_panels_ * group / groups, row_panels_ * (group + 1) / groups}, b);
+        half.multiply_group({row_panels_ * group / groups, row_panels_ * (group + 1) / groups}, b);
       });
     });
     add_scaled(p_.m * p_.n, p_.c, second.c, 1.0f, p_.c);
@@ -105,7 +105,7 @@ class Multiplication {
   }
 
   /** The product of no more than GROUP panels of a, which are packed here, and all of b. */
-  void multiply_rows(Range rows, const uint32_t* b) {
+  void multiply_group(Range rows, const uint32_t* b) {
     uint32_t* a = part_.get<uint32_t>(GROUP * ROWS * units_of<In>(INNER_STEP));
     for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
       if (!reads_rows_) pack_rows(a_at(rows.begin, k), p_.m - rows.begin * ROWS, k, {0, rows.end - rows.begin}, a);
