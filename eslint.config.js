@@ -44,14 +44,20 @@ export default defineConfig(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      '@typescript-eslint/no-require-imports': ['error', { allowAsImport: true }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ImportDeclaration[importKind="value"][source.value=/^@tensorflow/]',
+          message: 'Import `tf` of core/tf.ts, and a backend with `import x = require()`: see there.',
+        },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       // A contract's method may be async for one implementation and have nothing to await in another.
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
     },
   },
-  // CommonJS in TypeScript is written `import x = require()`.
-  { files: ['core/**/*.cts'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   // Kernels index typed arrays within bounds that their loops state; a check of each element would be most of the work.
   { files: ['plugins/*/kernels/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
   // What a command prints is its result.

@@ -56,6 +56,7 @@ export { readVocabMap, shrunkenIds, type VocabMap } from './data/vocab-map.js';
 export { partName, partOfFolder, type Part } from './prepare/part.js';
 export { MemoryReader } from './data/memory-reader.js';
 export * from './ops/index.js';
+export { tf } from './tf.js';
 export { copySnapshot, copyTensors, writeCheckpoint, type SnapshotCopy } from './checkpoint/write.js';
 export type { OwnTensor } from './checkpoint/write-files.js';
 export { mergedWeight } from './checkpoint/lora.js';

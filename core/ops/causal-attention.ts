@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { dropoutFactors, maskAttributes, type DropoutMask } from './dropout.js';
 import { at, firstOf, runKernel, runKernelForAll, type Attributes, type Op } from './kernel.js';
 

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { firstOf, runKernel, type Attributes, type Op } from './kernel.js';
 
 /** Which elements a dropout takes: a function of these numbers alone, the same on every engine. */

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { asRows, at, firstOf, lastSize, runKernel, type Op } from './kernel.js';
 
 /** Row `ids` of `table` [rows, width] for each of `ids` [batch, time] int32 → [batch, time, width]. */

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { at, firstOf, runKernel, type Op } from './kernel.js';
 
 /** x · Φ(x), with Φ the normal distribution (the exact form, not the tanh one); any shape. */

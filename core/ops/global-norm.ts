@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { numbered, runKernel, type Op } from './kernel.js';
 
 /** Square root of the sum of all squares of the tensors; 0 of none. */

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 
 /** An operation of ours: its kernels (the same names on every backend) and their gradients. */
 export interface Op {

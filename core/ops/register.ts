@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { accumulateOp } from './accumulate.js';
 import { adamwStepOp } from './adamw-step.js';
 import { causalAttentionOp } from './causal-attention.js';

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { at, firstOf, runKernel, type Attributes, type Op } from './kernel.js';
 
 /**

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { asRows, at, firstOf, lastSize, runKernel, runKernelForAll, type Op } from './kernel.js';
 
 /**

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { z } from 'zod';
 import type { Batch } from '../contracts/data.js';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';

@@ -20,7 +20,7 @@ export async function importOutside(file: string): Promise<unknown> {
     ['espalier', await import('../index.js')],
     ['zod', await import('zod')],
     ['tsyringe', await import('tsyringe')],
-    ['@tensorflow/tfjs-core', await import('@tensorflow/tfjs-core')],
+    ['@tensorflow/tfjs-core', (await import('../tf.js')).tf],
   ]);
   Reflect.set(globalThis, SHARED, modules);
   const alias = Object.fromEntries(

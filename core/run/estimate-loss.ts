@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import type { Batch, BatchShape, BatchSource, Split, TokenReader } from '../contracts/data.js';
 import type { Engine } from '../contracts/engine.js';
 import type { Model } from '../contracts/model.js';

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import type { Batch } from '../contracts/data.js';
 import type { Engine, KernelRecording, Mark } from '../contracts/engine.js';
 import type { Model, TrainingPass } from '../contracts/model.js';

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import type { Model } from '../contracts/model.js';
 import type { Ranks } from '../contracts/ranks.js';

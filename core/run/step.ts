@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import { accumulate } from '../ops/index.js';
 import { at } from '../ops/kernel.js';
 import type { Batch } from '../contracts/data.js';

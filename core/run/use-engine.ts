@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../tf.js';
 import type { Engine } from '../contracts/engine.js';
 
 /** Makes the engine's backend current for the tensor operations that follow (synchronously): for a plugin that computes after an await. */

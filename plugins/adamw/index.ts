@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import {
   adamwStep,
@@ -9,6 +8,7 @@ import {
   PluginConfig,
   Tunables,
   UsageError,
+  tf,
   type Bindings,
   type Carry,
   type OptimizerState,

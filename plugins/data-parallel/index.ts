@@ -1,5 +1,4 @@
 import { availableParallelism, cpus } from 'node:os';
-import * as tf from '@tensorflow/tfjs-core';
 import {
   Dataset,
   EarlyGradients,
@@ -14,6 +13,7 @@ import {
   Ranks,
   RunConfig,
   UsageError,
+  tf,
   type Bindings,
   type CheckpointDue,
   type EvaluationDue,

@@ -1,6 +1,5 @@
-import '@tensorflow/tfjs-backend-cpu';
-import * as tf from '@tensorflow/tfjs-core';
-import { Engine, On, Plugin, registerOps, type Bindings, type EngineProbe } from '../../core/index.js';
+import cpu = require('@tensorflow/tfjs-backend-cpu');
+import { Engine, On, Plugin, registerOps, tf, type Bindings, type EngineProbe } from '../../core/index.js';
 
 @Plugin({
   name: 'engine-cpu',
@@ -14,12 +13,12 @@ export default class CpuEngine implements Engine {
   }
 
   static probe(): EngineProbe {
-    return { works: true, detail: `tfjs-backend-cpu ${tf.version_core}` };
+    return { works: true, detail: `tfjs-backend-cpu ${cpu.version_cpu}` };
   }
 
   readonly name = 'cpu';
   readonly backend = 'cpu';
-  readonly description = `tfjs-backend-cpu ${tf.version_core}`;
+  readonly description = `tfjs-backend-cpu ${cpu.version_cpu}`;
 
   @On('run:setup')
   async setUp(): Promise<void> {

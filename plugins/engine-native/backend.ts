@@ -1,13 +1,6 @@
-import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
-import {
-  engine,
-  getKernel,
-  registerKernel,
-  type KernelFunc,
-  type Tensor,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
-import type { DropoutMask, Mark, RecordedKernels } from '../../core/index.js';
+import cpu = require('@tensorflow/tfjs-backend-cpu');
+import type { KernelFunc, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { tf, type DropoutMask, type Mark, type RecordedKernels } from '../../core/index.js';
 import { noting, type AddonCall, type NativeBinding } from './binding.js';
 import { FloatPool, Lease } from './pool.js';
 import { KernelRecorder } from './recorder.js';
@@ -20,7 +13,7 @@ type Take = (length: number, dataId: object) => Float32Array;
  * tfjs's cpu backend with the hot kernels in C++ and their memory from a pool. A kernel of the
  * cpu backend works on the same arrays, so that every TensorFlow.js operation is there.
  */
-export class NativeBackend extends MathBackendCPU {
+export class NativeBackend extends cpu.MathBackendCPU {
   readonly #pool: FloatPool;
   /** A kernel's own output, which becomes a tensor's memory without a copy. */
   #output: unknown;
@@ -80,12 +73,12 @@ export class NativeBackend extends MathBackendCPU {
 
   register(kernelName: string, kernelFunc: KernelFunc): void {
     this.#kernels.set(kernelName, kernelFunc);
-    registerKernel({ kernelName, backendName: this.name, kernelFunc });
+    tf.registerKernel({ kernelName, backendName: this.name, kernelFunc });
   }
 
   /** False where something has been put around a kernel of ours, as a tracer does. */
   isAsRegistered(kernelName: string): boolean {
-    return getKernel(kernelName, this.name).kernelFunc === this.#kernels.get(kernelName);
+    return tf.getKernel(kernelName, this.name).kernelFunc === this.#kernels.get(kernelName);
   }
 
   /** See `Engine.record`. */
@@ -149,12 +142,12 @@ export class NativeBackend extends MathBackendCPU {
       } else {
         this.incRef(to);
       }
-      return engine().makeTensorFromTensorInfo({ dataId: to, shape, dtype: 'float32' }, this);
+      return tf.engine().makeTensorFromTensorInfo({ dataId: to, shape, dtype: 'float32' }, this);
     });
   }
 
   /** Numbers from outside come into the pool's memory: kernels can then write new values over them. */
-  override write(...[values, shape, dtype]: Parameters<MathBackendCPU['write']>): object {
+  override write(...[values, shape, dtype]: Parameters<cpu.MathBackendCPU['write']>): object {
     const ours = values === this.#output;
     this.#output = undefined;
     if (ours) return super.write(values, shape, dtype);
@@ -187,7 +180,7 @@ export class NativeBackend extends MathBackendCPU {
 
   #valuesOf({ dataId, shape }: TensorInfo): unknown {
     // What this backend has not may be in another one, from which `get` brings it.
-    if (!this.data.has(dataId) && !engine().state.tensorInfo.has(dataId))
+    if (!this.data.has(dataId) && !tf.engine().state.tensorInfo.has(dataId))
       throw new Error(`a tensor of shape [${shape.join(', ')}] is used after it was disposed`);
     return this.data.get(dataId).values;
   }
@@ -213,13 +206,13 @@ export class NativeBackend extends MathBackendCPU {
   }
 
   /** A copy: the memory of a tensor that is disposed is used again. */
-  override readSync(dataId: object): ReturnType<MathBackendCPU['readSync']> {
+  override readSync(dataId: object): ReturnType<cpu.MathBackendCPU['readSync']> {
     this.recorder?.looked();
     const values = super.readSync(dataId);
     return values instanceof Float32Array && this.#pool.ownerOf(values) !== undefined ? values.slice() : values;
   }
 
-  override async read(dataId: object): Promise<ReturnType<MathBackendCPU['readSync']>> {
+  override async read(dataId: object): Promise<ReturnType<cpu.MathBackendCPU['readSync']>> {
     return this.readSync(dataId);
   }
 

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import {
   coresOfRank,
@@ -13,6 +12,7 @@ import {
   Ranks,
   registerOps,
   RunConfig,
+  tf,
   type Bindings,
   type DropoutMask,
   type EngineProbe,

@@ -1,5 +1,5 @@
-import { Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
-import { KernelInputs, type DropoutMask, type KernelRecording, type Mark } from '../../core/index.js';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { KernelInputs, tf, type DropoutMask, type KernelRecording, type Mark } from '../../core/index.js';
 import type { NativeBackend } from './backend.js';
 import type { Lease } from './pool.js';
 import type { Call, KernelTrace, NotedMark } from './recorder.js';
@@ -111,7 +111,7 @@ function withOwnReferences({ calls, marks, constants, inputs, outputs }: KernelT
   const now = (dataId: object): object => own.get(dataId) ?? dataId;
   const infos = (tensors: readonly TensorInfo[]): TensorInfo[] =>
     tensors.map(({ dataId, shape, dtype }) => ({ dataId: now(dataId), shape, dtype }));
-  const standIn = ({ shape, dtype, dataId, id }: Tensor): Tensor => new Tensor(shape, dtype, now(dataId), id);
+  const standIn = ({ shape, dtype, dataId, id }: Tensor): Tensor => new tf.Tensor(shape, dtype, now(dataId), id);
   return {
     calls: calls.map((call) => {
       const named = call.inputs.named().map(([name, tensor]) => [name, standIn(tensor)] as const);

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import {
   EspalierError,
   messageOf,
   shapesChange,
+  tf,
   type Attributes,
   type CompositeKernel,
   type KernelInputs,

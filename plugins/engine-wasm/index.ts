@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import {
   coresOfRank,
@@ -9,6 +8,7 @@ import {
   PluginConfig,
   Ranks,
   registerOps,
+  tf,
   type Bindings,
   type EngineProbe,
 } from '../../core/index.js';
@@ -55,8 +55,7 @@ export default class WasmEngine implements Engine {
   @On('run:setup')
   async setUp(): Promise<void> {
     // Not where the module loads: whoever chooses an engine asks all of them.
-    const { setThreadsCount } = await import('@tensorflow/tfjs-backend-wasm');
-    const { registerWasmKernels } = await import('./kernels/index.js');
+    const { registerWasmKernels, setThreadsCount } = await import('./kernels/index.js');
     setThreadsCount(this.#threads);
     await startBackend(this.backend);
     await tf.setBackend(this.backend);

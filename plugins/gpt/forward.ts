@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import {
   causalAttention,
   dropout,
@@ -7,6 +6,7 @@ import {
   layerNorm,
   linear,
   rotary,
+  tf,
   type DropoutMask,
   type LinearOptions,
 } from '../../core/index.js';

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import * as tf from '@tensorflow/tfjs-core';
 import {
   Growable,
   inject,
@@ -10,6 +9,7 @@ import {
   RandomStreams,
   softmaxCrossEntropy,
   UsageError,
+  tf,
   type ArchitectureFacts,
   type Bindings,
   type Carry,

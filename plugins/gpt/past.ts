@@ -1,5 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
-import { causalAttention } from '../../core/index.js';
+import { causalAttention, tf } from '../../core/index.js';
 
 /**
  * What attention needs of the tokens that were computed before: their keys and values, so that the next token costs one

@@ -1,5 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
-import type { RandomStream } from '../../core/index.js';
+import { tf, type RandomStream } from '../../core/index.js';
 import { prefixOf, type Architecture } from './architecture.js';
 import type { GptConfig } from './config.js';
 

@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import {
   BatchSource,
   Dataset,
@@ -11,6 +10,7 @@ import {
   PluginConfig,
   RunConfig,
   ShrunkenVocabulary,
+  tf,
   type Bindings,
   type EvaluationEnd,
 } from '../../core/index.js';

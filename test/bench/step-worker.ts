@@ -1,8 +1,7 @@
 // One engine's training step, in a process of its own: reads `{"steps": n}` and `{"product": n}` lines, answers each.
 import { createInterface } from 'node:readline';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import * as tf from '@tensorflow/tfjs-core';
-import { Engine, Model, Optimizer } from '../../core/index.js';
+import { Engine, Model, Optimizer, tf } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import { trainableParameters } from '../../core/run/parameters.js';
 import { RepeatedPasses } from '../../core/run/repeated-passes.js';

@@ -9,9 +9,8 @@ import { espalier, type Outcome } from './command.js';
 
 /** Spoils something at the iterations it is given, each once in the life of the process; `poison`: by what the batch holds. */
 const FAULTS = `import { existsSync, writeFileSync } from 'node:fs';
-import { inject, Model, On, Plugin, PluginConfig } from 'espalier';
+import { inject, Model, On, Plugin, PluginConfig, tf } from 'espalier';
 import type { BatchReady, GradientsReady, IterationEnd } from 'espalier';
-import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 const options = z.strictObject({
   gradients: z.array(z.int()).default([]),

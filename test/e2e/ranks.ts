@@ -23,8 +23,7 @@ export function launchers(): Map<string, string> {
  * FAULT=how,rank,iteration: at the end of that iteration that rank is killed, changes or spoils a weight, or says where
  * it is and waits for a stop; once in the life of the process.
  */
-const fault = `import { inject, Model, On, Plugin, Ranks, RunControl, type IterationEnd } from 'espalier';
-import * as tf from '@tensorflow/tfjs-core';
+const fault = `import { inject, Model, On, Plugin, Ranks, RunControl, tf, type IterationEnd } from 'espalier';
 const [how, rank, at] = (process.env['FAULT'] ?? ',,').split(',');
 @Plugin({ name: 'fault', summary: 'goes wrong', before: ['evaluation', 'signals'] })
 export default class Fault {

@@ -74,8 +74,7 @@ test('a plugin that forgets what it did is found out, with the first thing that 
   const folder = textFolder(t);
   writeFileSync(
     path.join(folder, 'forgetful.ts'),
-    `import { On, Plugin, type GradientsReady } from 'espalier';
-import * as tf from '@tensorflow/tfjs-core';
+    `import { On, Plugin, tf, type GradientsReady } from 'espalier';
 @Plugin({ name: 'forgetful', summary: 'scales gradients by how often it was called' })
 export default class Forgetful {
   private calls = 0;

@@ -1,6 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test, { type ExecutionContext } from 'ava';
-import { Engine, Optimizer } from '../../core/index.js';
+import { Engine, Optimizer, tf } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import { useEngine } from '../../core/run/use-engine.js';
 

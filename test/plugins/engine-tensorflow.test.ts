@@ -1,8 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
-import { gelu, withChangingShapes } from '../../core/index.js';
+import { gelu, withChangingShapes, tf } from '../../core/index.js';
 import { installFolder, isInstalled } from '../../plugins/engine-tensorflow/cache.js';
 import TensorflowEngine from '../../plugins/engine-tensorflow/index.js';
 import { linkTogether } from '../../plugins/engine-tensorflow/wheels.js';

@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
-import { Engine, useEngine } from '../../core/index.js';
+import { Engine, useEngine, tf } from '../../core/index.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
 
 test('while WebAssembly starts, the runs beside it compute', async (t) => {

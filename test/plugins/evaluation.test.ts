@@ -1,6 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test, { type ExecutionContext } from 'ava';
-import { Dataset, Engine, RandomStreams, type EvaluationEnd, type Metrics, type Model } from '../../core/index.js';
+import { Dataset, Engine, RandomStreams, tf, type EvaluationEnd, type Metrics, type Model } from '../../core/index.js';
 import type { Run } from '../../core/run/run.js';
 import { useEngine } from '../../core/run/use-engine.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';

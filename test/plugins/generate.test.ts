@@ -1,6 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test, { type ExecutionContext } from 'ava';
-import { Engine, RandomStreams, withChangingShapes, type Model } from '../../core/index.js';
+import { Engine, RandomStreams, withChangingShapes, tf, type Model } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import { useEngine } from '../../core/run/use-engine.js';
 import { availableEngines } from '../core/ops/engines.js';

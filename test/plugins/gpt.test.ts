@@ -1,6 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test, { type ExecutionContext } from 'ava';
-import { Engine, type Model } from '../../core/index.js';
+import { Engine, tf, type Model } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import { useEngine } from '../../core/run/use-engine.js';
 import { arithmeticOf } from '../bench/shapes.js';

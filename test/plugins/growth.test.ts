@@ -1,7 +1,6 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { Growable, ModelGrowth, Optimizer, RandomStreams, UsageError, type GrowthStep } from '../../core/index.js';
+import { Growable, ModelGrowth, Optimizer, RandomStreams, UsageError, tf, type GrowthStep } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import type { Run } from '../../core/run/run.js';
 import { trainableParameters } from '../../core/run/parameters.js';

@@ -1,5 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
-import { Attributes, KernelInputs } from '../../../core/index.js';
+import { Attributes, KernelInputs, tf } from '../../../core/index.js';
 import { NativeBackend } from '../backend.js';
 import type { NativeBinding } from '../binding.js';
 import { attentionKernels } from './attention.js';

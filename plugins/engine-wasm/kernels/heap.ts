@@ -1,6 +1,5 @@
-import { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import * as tf from '@tensorflow/tfjs-core';
-import type { Attributes, KernelInputs } from '../../../core/index.js';
+import wasm = require('@tensorflow/tfjs-backend-wasm');
+import { tf, type Attributes, type KernelInputs } from '../../../core/index.js';
 
 /** A kernel in plain JavaScript over the memory of the wasm backend. */
 export interface HeapKernel {
@@ -10,7 +9,7 @@ export interface HeapKernel {
 
 /** The wasm backend's memory. Allocate first, then look: an allocation may move the memory away under a view. */
 export class Heap {
-  constructor(private readonly backend: BackendWasm) {}
+  constructor(private readonly backend: wasm.BackendWasm) {}
 
   /** A new tensor, not cleared. */
   allocate(shape: number[]): tf.TensorInfo {
@@ -59,8 +58,8 @@ export function heapOf(backend: object): Heap {
   return new Heap(backendOf(backend));
 }
 
-export function backendOf(backend: object): BackendWasm {
-  if (backend instanceof BackendWasm) return backend;
+export function backendOf(backend: object): wasm.BackendWasm {
+  if (backend instanceof wasm.BackendWasm) return backend;
   throw new Error('the wasm kernels were called with another backend');
 }
 

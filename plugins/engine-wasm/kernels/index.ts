@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
-import { Attributes, KernelInputs } from '../../../core/index.js';
+import wasm = require('@tensorflow/tfjs-backend-wasm');
+import { Attributes, KernelInputs, tf } from '../../../core/index.js';
 import { attentionKernels } from './attention.js';
 import { crossEntropyKernels } from './cross-entropy.js';
 import { embeddingKernels } from './embedding.js';
@@ -20,6 +20,8 @@ const kernels = [
   ...crossEntropyKernels,
   ...optimizerKernels,
 ];
+
+export const { setThreadsCount } = wasm;
 
 let registered = false;
 

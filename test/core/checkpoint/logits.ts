@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../../../core/tf.js';
 import type { ExecutionContext } from 'ava';
 import { openStoredRun } from '../../../core/cli/stored-run.js';
 

@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import * as fc from 'fast-check';
 import {
   causalAttention,
@@ -10,6 +9,7 @@ import {
   linear,
   rotary,
   softmaxCrossEntropy,
+  tf,
   type DropoutMask,
 } from '../../../core/index.js';
 import { RandomStreams } from '../../../core/random/streams.js';

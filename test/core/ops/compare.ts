@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../../../core/tf.js';
 import { normals, type Case } from './cases.js';
 
 /** Of float32 arithmetic in another order: the largest difference, as a share of the reference's largest element. */

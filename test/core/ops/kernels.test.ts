@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import * as fc from 'fast-check';
 import {
@@ -8,6 +7,7 @@ import {
   dropout,
   globalNorm,
   registerOps,
+  tf,
   type DropoutMask,
 } from '../../../core/index.js';
 import { families, normals, type Case } from './cases.js';

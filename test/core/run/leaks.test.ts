@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../../../core/tf.js';
 import test from 'ava';
 import { probeEngines, shortName } from '../../../core/run/engine.js';
 import { debugRun, textFolder } from './debug-run.js';

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from '../../../core/tf.js';
 import test, { type ExecutionContext } from 'ava';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import type { Run } from '../../../core/run/run.js';

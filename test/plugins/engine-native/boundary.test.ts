@@ -1,6 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
-import { causalAttention, embedding, layerNorm, linear, softmaxCrossEntropy } from '../../../core/index.js';
+import { causalAttention, embedding, layerNorm, linear, softmaxCrossEntropy, tf } from '../../../core/index.js';
 import { loadBinding } from '../../../plugins/engine-native/binding.js';
 import { on } from '../../core/ops/compare.js';
 import { availableEngines } from '../../core/ops/engines.js';

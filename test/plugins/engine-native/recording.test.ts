@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import {
@@ -9,6 +8,7 @@ import {
   gelu,
   layerNorm,
   linear,
+  tf,
   type DropoutMask,
   type Mark,
   type RecordedKernels,

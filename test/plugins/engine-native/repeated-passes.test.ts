@@ -1,6 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test, { type ExecutionContext } from 'ava';
-import { EarlyGradients, Engine, type EvaluationEnd, type Model } from '../../../core/index.js';
+import { EarlyGradients, Engine, tf, type EvaluationEnd, type Model } from '../../../core/index.js';
 import { availableEngines } from '../../core/ops/engines.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 

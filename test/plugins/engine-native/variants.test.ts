@@ -1,7 +1,6 @@
-import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import * as fc from 'fast-check';
-import { gelu, linear, registerOps } from '../../../core/index.js';
+import { gelu, linear, registerOps, tf } from '../../../core/index.js';
 import { loadBinding } from '../../../plugins/engine-native/binding.js';
 import { families, normals, type Case } from '../../core/ops/cases.js';
 import { assertClose, compute, F32_TOLERANCE, on } from '../../core/ops/compare.js';
