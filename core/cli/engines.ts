@@ -4,7 +4,7 @@ import { Engine } from '../contracts/engine.js';
 import { EspalierError, UsageError } from '../errors.js';
 import { findPlugin } from '../plugins/resolve.js';
 import { createRunFrom } from '../run/create.js';
-import { probeEngines, shortName } from '../run/engine.js';
+import { isOnGpu, probeEngines, shortName } from '../run/engine.js';
 import { remeasuredPeak, showFlops } from '../run/peak.js';
 import { print, type SetExitCode } from './options.js';
 
@@ -16,8 +16,8 @@ export function doctorCommand(program: Command): void {
     .option('--json', 'print JSON')
     .action(async (flags: { json?: boolean; peak?: boolean }) => {
       const engines = (await probeEngines()).map(({ plugin, probe }) => ({ engine: shortName(plugin), ...probe }));
-      const taken = engines.find(({ works }) => works)?.engine;
       const working = engines.filter(({ works }) => works).map(({ engine }) => engine);
+      const taken = engines.find(isOnGpu)?.engine ?? working[0];
       const peaks = flags.peak === true ? await measurePeaks(working) : undefined;
       print(flags.json, { node: process.version, engines, auto: taken, peaks }, () =>
         [

@@ -94,6 +94,8 @@ export interface PluginClass {
   register?(bindings: Bindings): void;
   /** Engines only: says whether it works here, without side effects. */
   probe?(): EngineProbe | Promise<EngineProbe>;
+  /** Engines only: whether `probe` may find a GPU, told at once. One that may is asked before a better ranked one is taken. */
+  mayHaveGpu?(): boolean;
   /** Engines only: makes it work on this machine (`espalier engine install`). */
   install?(request: InstallRequest): Promise<void>;
 }

@@ -9,7 +9,7 @@ export interface ProbedEngine {
   readonly probe: EngineProbe;
 }
 
-/** Every engine that comes with the package, best first. */
+/** Every engine that comes with the package, by rank. */
 export async function probeEngines(): Promise<ProbedEngine[]> {
   const probed: ProbedEngine[] = [];
   for (const plugin of await builtInEngines()) probed.push({ plugin, probe: await probe(plugin) });
@@ -28,9 +28,24 @@ export async function chooseEngine(name: string, cwd: string, log: (line: string
       throw new UsageError('ESP_ENGINE', `engine ${name} does not work here: ${answer.why ?? answer.detail}`);
     return plugin;
   }
+  return firstThatWorks(await builtInEngines(), log);
+}
+
+/**
+ * What `engine: auto` takes of these: the first that computes on a GPU, else the first that works. Of those behind it
+ * only the ones that may have a GPU are asked, since that can take a second each.
+ * @throws UsageError when none works, saying why
+ */
+export async function firstThatWorks(
+  engines: readonly FoundPlugin[],
+  log: (line: string) => void,
+): Promise<FoundPlugin> {
+  const answers = new Map<FoundPlugin, EngineProbe>();
+  for (const plugin of engines) if (plugin.class.mayHaveGpu?.() === true) answers.set(plugin, await probe(plugin));
+  const onGpu = engines.find((plugin) => isOnGpu(answers.get(plugin)));
   const passedOver: string[] = [];
-  for (const plugin of await builtInEngines()) {
-    const answer = await probe(plugin);
+  for (const plugin of onGpu === undefined ? engines : [onGpu]) {
+    const answer = answers.get(plugin) ?? (await probe(plugin));
     if (answer.works) {
       const others = passedOver.length === 0 ? '' : ` (not taken: ${passedOver.join('; ')})`;
       log(`engine: ${shortName(plugin)}, ${answer.detail}${others}`);
@@ -39,6 +54,11 @@ export async function chooseEngine(name: string, cwd: string, log: (line: string
     passedOver.push(`${shortName(plugin)}: ${answer.why ?? answer.detail}`);
   }
   throw new UsageError('ESP_ENGINE', `no engine works here: ${passedOver.join('; ')}`);
+}
+
+/** Whether `engine: auto` takes it before those that are ranked better. */
+export function isOnGpu(probe: EngineProbe | undefined): boolean {
+  return probe?.works === true && probe.gpu === true;
 }
 
 /** `engine-wasm` → `wasm`, as configs name it. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { messageOf } from '../../core/index.js';
-import type { TensorflowCopy } from './copies.js';
+import { isForGpu, type TensorflowCopy } from './copies.js';
 
 const TIMEOUT_MS = 60_000;
 
@@ -33,7 +33,7 @@ export async function checkCopy(copy: TensorflowCopy): Promise<CheckedCopy> {
   try {
     const { stdout } = await promisify(execFile)(process.execPath, args, { env, timeout: TIMEOUT_MS });
     const { version, gpu } = answer.parse(JSON.parse(stdout));
-    const where = gpu ? 'GPU' : copy.packageName.endsWith('-gpu') ? 'CPU, as it finds no GPU' : 'CPU';
+    const where = gpu ? 'GPU' : isForGpu(copy) ? 'CPU, as it finds no GPU' : 'CPU';
     return { works: true, gpu, detail: `TensorFlow ${version}, ${where} (${copy.source})` };
   } catch (thrown) {
     return { works: false, gpu: false, detail: `${copy.source} does not load: ${reason(thrown)}` };

@@ -3,6 +3,9 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { installFolder, isInstalled, type Variant } from './cache.js';
 
+const CPU_PACKAGE = '@tensorflow/tfjs-node';
+const GPU_PACKAGE = `${CPU_PACKAGE}-gpu`;
+
 /** A copy of tfjs-node with its compiled binding, ready to load or not. */
 export interface TensorflowCopy {
   /** The npm package whose JavaScript it is. */
@@ -17,14 +20,9 @@ export interface TensorflowCopy {
   readonly preload?: string;
 }
 
-/** Every copy within reach, best first: npm packages beside espalier or in the working folder, then installed ones; GPU before CPU. */
+/** Every copy within reach, best first: those for a GPU, and of these npm packages beside espalier or in the working folder. */
 export function findCopies(): TensorflowCopy[] {
-  const found = [
-    fromNpm('@tensorflow/tfjs-node-gpu'),
-    fromNpm('@tensorflow/tfjs-node'),
-    installedCopy('gpu'),
-    installedCopy('cpu'),
-  ];
+  const found = [fromNpm(GPU_PACKAGE), installedCopy('gpu'), fromNpm(CPU_PACKAGE), installedCopy('cpu')];
   return found.filter((copy) => copy !== undefined);
 }
 
@@ -34,10 +32,15 @@ export function installedCopy(variant: Variant): TensorflowCopy | undefined {
   return isInstalled(folder) ? copyIn(folder, variant) : undefined;
 }
 
+/** Whether its TensorFlow is the one that looks for a GPU. */
+export function isForGpu(copy: TensorflowCopy): boolean {
+  return copy.packageName === GPU_PACKAGE;
+}
+
 /** The copy in a folder of the installer's layout. */
 export function copyIn(folder: string, variant: Variant): TensorflowCopy {
   return {
-    packageName: variant === 'gpu' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node',
+    packageName: variant === 'gpu' ? GPU_PACKAGE : CPU_PACKAGE,
     source: `espalier engine install, ${folder}`,
     folder: path.join(folder, 'node_modules', '@tensorflow', 'tfjs-node'),
     binding: path.join(folder, 'tfjs_binding.node'),

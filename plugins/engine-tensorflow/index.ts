@@ -15,7 +15,7 @@ import {
   type InstallRequest,
 } from '../../core/index.js';
 import { checkCopy } from './check.js';
-import { findCopies } from './copies.js';
+import { findCopies, isForGpu } from './copies.js';
 import { installTensorflow } from './install.js';
 import { loadBackend, type LoadedTensorflow, type Manner } from './load.js';
 
@@ -52,11 +52,15 @@ export default class TensorflowEngine implements Engine {
   static async probe(): Promise<EngineProbe> {
     const reasons: string[] = [];
     for (const copy of findCopies()) {
-      const { works, detail } = await checkCopy(copy);
-      if (works) return { works, detail };
-      reasons.push(detail);
+      const checked = await checkCopy(copy);
+      if (checked.works) return checked;
+      reasons.push(checked.detail);
     }
     return { works: false, detail: 'TensorFlow', why: reasons.length === 0 ? NOT_INSTALLED : reasons.join('; ') };
+  }
+
+  static mayHaveGpu(): boolean {
+    return findCopies().some(isForGpu);
   }
 
   static async install(request: InstallRequest): Promise<void> {

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { probeEngines, shortName } from '../../core/run/engine.js';
+import { isOnGpu, probeEngines, shortName } from '../../core/run/engine.js';
 import { measureAnalysis, type AnalysisPlan } from './analysis.js';
 import { measureLoop } from './loop.js';
 import { measureData } from './data.js';
@@ -76,7 +76,7 @@ if (parts.includes('step')) {
   sections.set('step', stepSection(results));
 }
 if (parts.includes('gpu')) {
-  if (working.some(({ probe }) => /^TensorFlow \S+, GPU /.test(probe.detail))) {
+  if (working.some(({ probe }) => isOnGpu(probe))) {
     const results = await measureOnGpu({ python, say });
     figures['gpu'] = results;
     sections.set('gpu', `${machine(results)}\n\n${stepSection(results)}`);
