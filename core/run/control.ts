@@ -46,7 +46,8 @@ export class RunControl {
   #granted = NOTHING;
 
   /**
-   * Ends the run after the current iteration.
+   * Ends the run after the current iteration, with an emergency checkpoint where no other is asked for. None is taken for
+   * you with exit code 1: what is wrong may be in the weights.
    * @param exitCode what the command exits with: 128 + the signal's number, or 1 where something is wrong
    */
   requestStop(reason: string, exitCode = 0): void {
@@ -105,6 +106,9 @@ export class RunControl {
   /** For the loop: these are to be served. */
   grant(requests: Requests): void {
     this.#granted = joined(this.#granted, requests);
+    const { stops, exitCode } = requests;
+    if (stops.length === 0 || exitCode === EXIT_FAILED || this.#granted.checkpoints.length > 0) return;
+    this.#granted = joined(this.#granted, { ...NOTHING, checkpoints: ['emergency'] });
   }
 
   /** For the loop: true once after each request that was granted. */

@@ -74,6 +74,21 @@ test('rotation keeps the last one on schedule, however many others are asked for
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000005', '000008', 'latest']);
 });
 
+for (const exitCode of [0, 1]) {
+  const saves = exitCode === 0 ? 'is saved: nothing is lost' : 'because something is wrong with it is left as it is';
+  test(`a run that a plugin stops, and asks for no checkpoint, ${saves}`, async (t) => {
+    const folder = textFolder(t);
+    const { run } = await debugRun(t, folder, ...settings, 'train.max_iters=9', 'plugins.evaluation.interval=4');
+    run.bus.on('iteration:end', ({ iteration }) => {
+      if (iteration === 5) run.control.requestStop('enough', exitCode);
+    });
+    await run.setUp();
+    await run.train();
+    const emergency = exitCode === 0 ? ['000006-emergency'] : [];
+    t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000004', ...emergency, 'best', 'latest']);
+  });
+}
+
 test('an emergency save takes no ordinary one away, and goes when there is a newer one', async (t) => {
   const folder = textFolder(t);
   const keep = 'plugins.checkpoint={keep: {last: 2, best: 0}, background: false}';
