@@ -37,6 +37,8 @@ export class EventBus extends EventEmitter<EmitterMap> {
   readonly #handlers = new Map<EventName, readonly Handler[]>();
   #spies: readonly Spy[] = [];
   readonly #failures = new Map<string, number>();
+  /** Listeners whose promise has not settled, the innermost last. */
+  readonly #waiting: Registration[] = [];
 
   /** @param onTolerated told of failures of plugins that are not critical; `muted` at the last one */
   constructor(private readonly onTolerated: (error: PluginError, muted: boolean) => void = () => undefined) {
@@ -59,6 +61,11 @@ export class EventBus extends EventEmitter<EmitterMap> {
     return () => {
       this.#spies = this.#spies.filter((other) => other !== spy);
     };
+  }
+
+  /** The listener that is waited for: the last of those that wait for each other. */
+  get waitingFor(): Registration | undefined {
+    return this.#waiting.at(-1);
   }
 
   /** Names of the plugins that listen to an event, in their order. */
@@ -126,11 +133,14 @@ export class EventBus extends EventEmitter<EmitterMap> {
       return undefined;
     }
     if (result instanceof Promise) {
+      this.#waiting.push(registration);
       return result.then(
         () => {
+          this.#settled(registration);
           tellAfter(spies, registration);
         },
         (thrown: unknown) => {
+          this.#settled(registration);
           tellAfter(spies, registration);
           this.#fail(registration, thrown);
         },
@@ -138,6 +148,10 @@ export class EventBus extends EventEmitter<EmitterMap> {
     }
     tellAfter(spies, registration);
     return undefined;
+  }
+
+  #settled(registration: Registration): void {
+    this.#waiting.splice(this.#waiting.lastIndexOf(registration), 1);
   }
 
   #fail(registration: Registration, thrown: unknown): void {

@@ -31,6 +31,7 @@ import { ofRank, restoreCheckpoint, restorePlugins, loadWeights, type RestoreTar
 import { microBatches, trainLoop } from './loop.js';
 import { rollBack } from './rollback.js';
 import { RunState } from './state.js';
+import { unlessStuck } from './stuck.js';
 import { Tunables } from './tunables.js';
 
 export interface RunResult {
@@ -87,7 +88,7 @@ export class Run {
   /** Gets engine, data and weights ready; nothing is written. `vocabSize` is asked for where there is no dataset. */
   async setUp(vocabSize?: number): Promise<void> {
     checkPrecision(this.container.resolve(Engine), this.config.precision);
-    await this.bus.dispatch('run:setup', { runDir: this.folder.path });
+    await unlessStuck(this.bus, this.bus.dispatch('run:setup', { runDir: this.folder.path }));
     useEngine(this.container.resolve(Engine));
     this.model.build(vocabSize ?? this.container.resolve(Dataset).vocabSize);
   }
@@ -127,40 +128,11 @@ export class Run {
 
   /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
   async train(resumedFrom?: string): Promise<RunResult> {
-    const { bus, control, state, config, container } = this;
-    const sections = container.resolve(Sections);
+    const { bus, control, state, config } = this;
     this.folder.claim();
     this.parts.writeConfig(this.folder);
     try {
-      await bus.dispatch('run:start', { state, maxIters: config.train.max_iters, resumedFrom });
-      await trainLoop({
-        config: config.train,
-        bus,
-        control,
-        state,
-        engine: container.resolve(Engine),
-        model: this.model,
-        optimizer: container.resolve(Optimizer),
-        tunables: container.resolve(Tunables),
-        learningRate: container.resolve(LearningRate),
-        batches: container.resolve(BatchSource),
-        ranks: this.#ranks,
-        early: boundTo(container, EarlyGradients),
-        sections,
-        snapshot: () => this.snapshot(),
-        rollBack: (request) =>
-          rollBack(request, {
-            bus,
-            control,
-            folder: this.folder,
-            log: container.resolve(Logger),
-            ranks: this.#ranks,
-            store: this.#store,
-            targets: this.#targets,
-          }),
-      });
-      await bus.dispatch('training:end', { iteration: state.iteration });
-      await sections.measure('checkpoint', () => this.#store?.finish());
+      await unlessStuck(bus, this.#train(resumedFrom));
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;
@@ -261,6 +233,40 @@ export class Run {
   readonly #say = (line: string): void => {
     this.container.resolve(Logger).warn(line);
   };
+
+  async #train(resumedFrom: string | undefined): Promise<void> {
+    const { bus, control, state, config, container } = this;
+    const sections = container.resolve(Sections);
+    await bus.dispatch('run:start', { state, maxIters: config.train.max_iters, resumedFrom });
+    await trainLoop({
+      config: config.train,
+      bus,
+      control,
+      state,
+      engine: container.resolve(Engine),
+      model: this.model,
+      optimizer: container.resolve(Optimizer),
+      tunables: container.resolve(Tunables),
+      learningRate: container.resolve(LearningRate),
+      batches: container.resolve(BatchSource),
+      ranks: this.#ranks,
+      early: boundTo(container, EarlyGradients),
+      sections,
+      snapshot: () => this.snapshot(),
+      rollBack: (request) =>
+        rollBack(request, {
+          bus,
+          control,
+          folder: this.folder,
+          log: container.resolve(Logger),
+          ranks: this.#ranks,
+          store: this.#store,
+          targets: this.#targets,
+        }),
+    });
+    await bus.dispatch('training:end', { iteration: state.iteration });
+    await sections.measure('checkpoint', () => this.#store?.finish());
+  }
 
   async #end(status: 'done' | 'stopped' | 'failed', reasons: readonly string[]): Promise<void> {
     try {

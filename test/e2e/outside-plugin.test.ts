@@ -35,6 +35,15 @@ test('a fault in a plugin is shown with the line of its file, and stands in run.
   t.regex(log, / error plugin mine failed at iteration:end: Cannot read/);
 });
 
+test('a listener that never ends is named, where Node would exit without a word', async (t) => {
+  for (const event of ['run:setup', 'iteration:end']) {
+    const { code, err, folder } = await train(t, `@On('${event}')\n  wait() { return new Promise(() => {}); }`);
+    t.is(code, 1, err);
+    t.regex(err, new RegExp(`plugin mine returned a promise from its listener of ${event} that nothing will settle`));
+    t.false(existsSync(path.join(folder, 'runs/debug/lock')));
+  }
+});
+
 test('a plugin that is turned off by a misspelled name is not silently left on', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'espalier.config.yaml'), 'extends: [debug]\nplugins:\n  progres: false\n');
