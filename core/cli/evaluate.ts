@@ -32,8 +32,8 @@ export function evaluateCommand(program: Command): void {
         const facts = {
           checkpoint: checkpoint.path,
           iteration: checkpoint.state.run.iteration,
-          'train/loss': estimateLoss(run.model, batches, 'train', flags.iters, shape, { engine }),
-          'val/loss': fullLoss(run.model, run.container.resolve(Dataset).split('val'), shape, { engine }),
+          'train/loss': await estimateLoss(run.model, batches, 'train', flags.iters, shape, { engine }),
+          'val/loss': await fullLoss(run.model, run.container.resolve(Dataset).split('val'), shape, { engine }),
         };
         print(flags.json, facts, () =>
           [

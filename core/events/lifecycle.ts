@@ -4,6 +4,7 @@ import type {
   CheckpointFailed,
   CheckpointSaved,
   EvaluationDue,
+  EvaluationBatch,
   EvaluationEnd,
   EvaluationStart,
   GradientsReady,
@@ -39,7 +40,7 @@ import type {
  *   iteration:end                    the weights are updated
  *   requests:ready                   `requests` may be replaced; again after an evaluation and a checkpoint
  *   evaluation:due                   if one was asked for
- *     evaluation:start, evaluation:end
+ *     evaluation:start, evaluation:batch, evaluation:end
  *   checkpoint:due                   if one was asked for; `skip` leaves it out
  *     checkpoint:saved               whole on disk: at the start of a later iteration, or at the end
  *     checkpoint:failed              likewise, when it could not be written
@@ -65,6 +66,7 @@ export interface Events {
   'requests:ready': RequestsReady;
   'evaluation:due': EvaluationDue;
   'evaluation:start': EvaluationStart;
+  'evaluation:batch': EvaluationBatch;
   'evaluation:end': EvaluationEnd;
   'checkpoint:due': CheckpointDue;
   'checkpoint:saved': CheckpointSaved;
@@ -173,6 +175,16 @@ export const lifecycle: Record<EventName, EventDescription> = {
   'evaluation:start': {
     when: 'before the losses are estimated',
     payload: { iteration: 'iterations done' },
+    mayReplace: [],
+  },
+  'evaluation:batch': {
+    when: 'after each batch of an evaluation',
+    payload: {
+      iteration: 'iterations done',
+      split: 'train or val',
+      done: 'batches of that split so far, of this rank',
+      of: 'batches of that split',
+    },
     mayReplace: [],
   },
   'evaluation:end': {

@@ -68,6 +68,13 @@ export interface EvaluationDue {
 export interface EvaluationStart {
   readonly iteration: number;
 }
+export interface EvaluationBatch {
+  readonly iteration: number;
+  readonly split: Split;
+  /** Batches, of this rank. */
+  readonly done: number;
+  readonly of: number;
+}
 export interface EvaluationEnd {
   readonly iteration: number;
   /** Mean loss of each split, in nats. */

@@ -87,6 +87,8 @@ async function iterate(parts: LoopParts, passes: RepeatedPasses): Promise<void> 
       microLoss.dispose();
       tokens += ranks.size * drawn.batch.inputs.length;
       await bus.dispatch('micro-batch:end', { iteration, microBatch });
+      // A second signal ends the process now, and not after all micro-batches.
+      if (microBatch + 1 < accumulation) await nextTurn();
     }
     await bus.dispatch('gradients:ready', ready);
 

@@ -89,13 +89,16 @@ export default class Evaluation {
     const stop = (): boolean => (seen.stop ||= this.control.stopReasons.length > 0);
     const iters = this.#iters.value;
     const { engine, ranks } = this;
-    const estimated = (split: Split): number =>
-      estimateLoss(this.model, this.batches, split, iters, shape, { stop, ranks, engine });
-    const ownTrain = estimated('train');
-    const ownVal =
-      this.config.full && !seen.stop
-        ? fullLoss(this.model, this.data.split('val'), shape, { ranks, engine })
-        : estimated('val');
+    const lossOf = (split: Split, whole: boolean): Promise<number> => {
+      const onBatch = (done: number, of: number): void | Promise<void> =>
+        this.bus.dispatch('evaluation:batch', { iteration, split, done, of });
+      const options = { engine, ranks, stop, onBatch };
+      return whole
+        ? fullLoss(this.model, this.data.split(split), shape, options)
+        : estimateLoss(this.model, this.batches, split, iters, shape, options);
+    };
+    const ownTrain = await lossOf('train', false);
+    const ownVal = await lossOf('val', this.config.full);
     const [train = NaN, val = NaN, cut = NaN] = await ranks.average([ownTrain, ownVal, seen.stop ? 1 : 0]);
     if (cut > 0) {
       this.control.requestEvaluation();

@@ -9,6 +9,7 @@ import {
   Plugin,
   PluginConfig,
   Terminal,
+  type EvaluationBatch,
   type EvaluationEnd,
   type IterationEnd,
   type RunRollback,
@@ -33,6 +34,8 @@ const SMOOTHING = 0.1;
   critical: false,
 })
 export default class Progress {
+  /** The live line of the last iteration. */
+  #line: string | null = null;
   #last = 0;
   #lastTokens = 0;
   #tokensPerSecond = 0;
@@ -73,8 +76,18 @@ export default class Progress {
       `${Math.round(this.#tokensPerSecond).toLocaleString('en-US')} tokens/s`,
       `${cliProgress.Format.TimeFormat(Math.round((maxIters - done) * this.#secondsPerIteration), { autopadding: false, autopaddingChar: '' }, 1)} left`,
     ].join('  ');
-    if (live) this.terminal.status(`${bar(done / maxIters)} ${facts}`);
-    else this.log.info(facts);
+    if (!live) {
+      this.log.info(facts);
+      return;
+    }
+    this.#line = `${bar(done / maxIters)} ${facts}`;
+    this.terminal.status(this.#line);
+  }
+
+  @On('evaluation:batch')
+  showEvaluation({ split, done, of }: EvaluationBatch): void {
+    if (!this.terminal.live) return;
+    this.terminal.status(`${bar(done / of)} evaluating  ${split} loss, batch ${String(done)}/${String(of)}`);
   }
 
   @On('evaluation:end')
@@ -82,6 +95,7 @@ export default class Progress {
     this.log.info(
       `iteration ${String(iteration)}: train loss ${losses.train.toFixed(4)}, val loss ${losses.val.toFixed(4)}`,
     );
+    this.terminal.status(this.#line);
     this.#last = performance.now();
   }
 

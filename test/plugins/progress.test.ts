@@ -67,22 +67,21 @@ test('without a terminal: plain lines at the first iteration, at each interval a
   t.true(lines.every((line) => !line.includes('\u001b') && !line.includes('\r')));
 });
 
-test('on a terminal: one live line for every iteration, with a bar, taken away at the end', async (t) => {
+test('on a terminal: one live line for every iteration and evaluation, with a bar, taken away at the end', async (t) => {
   const { lines, statuses } = await trained(t, true);
   const shown = statuses.filter((status) => status !== null);
+  const evaluated = ['evaluating  train loss, batch 1/1', 'evaluating  val loss, batch 1/1'];
   t.deepEqual(
-    shown.map((line) => facts.exec(line)?.[1]),
-    ['1', '2', '3', '4', '5', '6', '7'],
+    shown.map((line) => facts.exec(line)?.[1] ?? line.replace(/^█+ /, '')),
+    ['1', '2', '3', '4', ...evaluated, '4', '5', '6', '7', ...evaluated, '7'],
     shown.join('\n'),
   );
   t.deepEqual(
-    shown.map((line) =>
-      /^(█*)(░*) /
-        .exec(line)
-        ?.slice(1, 3)
-        .map((cells) => cells.length),
-    ),
-    [3, 6, 9, 11, 14, 17, 20].map((full) => [full, 20 - full]),
+    shown
+      .filter((line) => !line.includes('evaluating'))
+      .map((line) => /^(█*)(░*) /.exec(line)?.slice(1, 3))
+      .map((cells) => cells?.map(({ length }) => length)),
+    [3, 6, 9, 11, 11, 14, 17, 20, 20].map((full) => [full, 20 - full]),
   );
   t.regex(shown.at(-1) ?? '', / 0s left$/);
   t.is(statuses.at(-1), null);

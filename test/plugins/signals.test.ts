@@ -13,8 +13,12 @@ interface Ended {
   err: string;
 }
 
-/** Trains with the real command in a process of its own, and signals it when it says that it is under way. */
-async function signalled(t: ExecutionContext, signal: NodeJS.Signals, times: number): Promise<Ended> {
+/** Trains with the real command in a process of its own, and signals it when it says that it is under way, or so long after. */
+async function signalled(
+  t: ExecutionContext,
+  signal: NodeJS.Signals,
+  { times = 1, set = [], delayMs = 0 }: { times?: number; set?: readonly string[]; delayMs?: number } = {},
+): Promise<Ended> {
   const folder = textFolder(t);
   const settings = [
     'engine=auto',
@@ -23,11 +27,13 @@ async function signalled(t: ExecutionContext, signal: NodeJS.Signals, times: num
     'train.max_iters=100000',
     'plugins.progress.interval=1',
     'plugins.evaluation.interval=0',
+    ...set,
   ];
   const args = ['train', '--preset', 'debug', ...settings.flatMap((setting) => ['--set', setting])];
   const child = spawn(process.execPath, [commandFile, ...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   t.teardown(() => child.kill('SIGKILL'));
   let err = '';
+  let scheduled = false;
   let sent = 0;
   const send = (): void => {
     sent++;
@@ -35,7 +41,10 @@ async function signalled(t: ExecutionContext, signal: NodeJS.Signals, times: num
   };
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     err += text;
-    if (sent === 0 && err.includes('iteration 3/')) send();
+    if (!scheduled && err.includes('iteration 3/')) {
+      scheduled = true;
+      setTimeout(send, delayMs);
+    }
     if (sent > 0 && sent < times && err.includes('stopping after this iteration')) send();
   });
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
@@ -47,7 +56,7 @@ for (const [signal, code] of [
   ['SIGINT', 130],
 ] as const) {
   test(`${signal} finishes the iteration, saves it whole, and exits with ${code}; the run goes on from there`, async (t) => {
-    const { folder, code: exit, err } = await signalled(t, signal, 1);
+    const { folder, code: exit, err } = await signalled(t, signal);
     t.is(exit, code, err);
     t.regex(err, new RegExp(`stopped: ${signal} after \\d+ iterations`));
     const done = Number(/after (\d+) iterations/.exec(err)?.[1]);
@@ -67,10 +76,20 @@ for (const [signal, code] of [
 }
 
 test('a second signal ends it at once, with the same exit code', async (t) => {
-  const { folder, code, err } = await signalled(t, 'SIGTERM', 2);
+  const { folder, code, err } = await signalled(t, 'SIGTERM', { times: 2 });
   t.is(code, 143, err);
   // It may have been quick enough to stop in order: then it says so.
   if (!err.includes('stopped: SIGTERM')) t.false(existsSync(path.join(folder, 'out/checkpoints/latest')));
+});
+
+test('a signal is heard within an evaluation, which the run that goes on begins with', async (t) => {
+  // It would take hours.
+  const set = ['plugins.evaluation={interval: 3, iters: 100000000}'];
+  const { folder, code, err } = await signalled(t, 'SIGTERM', { set, delayMs: 300 });
+  t.is(code, 143, err);
+  t.regex(err, /stopped: SIGTERM after 3 iterations/);
+  const { state } = await readCheckpoint(await findCheckpoint('out', folder));
+  t.true(state.run.owesEvaluation);
 });
 
 test.serial('one listener to each signal while a run is there, and none after it', async (t) => {
