@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { compareRuns } from '../resume/compare.js';
+import { compareRuns, isEvaluatedAfter } from '../resume/compare.js';
 import { comparingRuns, SCOPE } from './child-training.js';
 import { print, withConfigFlags, wholeFrom, type ConfigFlags, type SetExitCode } from './options.js';
 
@@ -40,10 +40,12 @@ export function verifyResumeCommand(program: Command, setExitCode: SetExitCode):
         await train(folders[1], iters);
         await train(folders[1], iters, ['--resume']);
         const { same, difference } = await compareRuns(folders);
-        print(flags.json, { same, difference: difference ?? null, iterations: iters, scope: SCOPE }, () =>
+        const notes = isEvaluatedAfter(folders[1], iters) ? [] : [noEvaluation(iters)];
+        print(flags.json, { same, difference: difference ?? null, iterations: iters, scope: SCOPE, notes }, () =>
           [
             ...same.map((what) => `the same: ${what}`),
             difference === undefined ? 'The resumed run is the same run, bit for bit.' : `DIFFERENT: ${difference}`,
+            ...notes,
             SCOPE,
           ].join('\n'),
         );
@@ -51,4 +53,10 @@ export function verifyResumeCommand(program: Command, setExitCode: SetExitCode):
         if (difference !== undefined) setExitCode(EXIT_FAILED);
       }),
     );
+}
+
+/** What a plugin does at evaluations alone has then not been compared. */
+function noEvaluation(iters: number): string {
+  const interval = Math.max(1, Math.floor(iters / 2));
+  return `Not compared: an evaluation after the stop, as none was due; --set plugins.evaluation.interval=${String(interval)} makes one.`;
 }

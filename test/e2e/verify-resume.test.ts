@@ -39,6 +39,7 @@ for (const preset of ['debug', 'char-small', 'char-base', 'gpt2']) {
       t.true(out.includes(`the same: ${part}`), `${part}\n${out}`);
     }
     t.regex(out, /the same run, bit for bit/);
+    t.notRegex(out, /Not compared/);
     t.regex(out, /same engine, number of threads, precision/);
   });
 }
@@ -66,7 +67,9 @@ for (const strategy of ['sequential', 'epoch', '{strategy: curriculum, candidate
       '--json',
     );
     t.is(code, 0, out + err);
-    t.is((JSON.parse(out) as { difference: unknown }).difference, null);
+    const { difference, notes } = JSON.parse(out) as { difference: unknown; notes: unknown };
+    t.is(difference, null);
+    t.deepEqual(notes, []);
   });
 }
 
@@ -89,10 +92,11 @@ export default class Forgetful {
 }
 `,
   );
-  const settings = set(...small, 'plugins={"./forgetful.ts": {}}');
+  const settings = set(...small, 'plugins={"./forgetful.ts": {}, evaluation: {interval: 0}}');
   const { code, out } = await espalier(folder, 'verify-resume', '-p', 'debug', '-n', '3', ...settings);
   t.is(code, 1, out);
   t.regex(out, /the same: batches served\nDIFFERENT: training log: \{"iter":4,/);
+  t.regex(out, /Not compared: an evaluation after the stop, .*--set plugins\.evaluation\.interval=1 makes one/);
 });
 
 test.serial('what is wrong with the run itself is told, and nothing is left', async (t) => {
