@@ -1,0 +1,169 @@
+import { z } from 'zod';
+import {
+  accumulate,
+  BatchSource,
+  Engine,
+  estimateLoss,
+  EventBus,
+  inject,
+  Logger,
+  Model,
+  On,
+  Plugin,
+  PluginConfig,
+  Ranks,
+  RunConfig,
+  tf,
+  Tunables,
+  useEngine,
+  type EvaluationEnd,
+  type IterationEnd,
+  type RunRollback,
+  type StoredTensor,
+} from '../../core/index.js';
+
+const options = z.strictObject({
+  decay: z.number().gt(0).lt(1).default(0.999).describe('share of the average that an iteration leaves'),
+  interval: z.int().min(1).default(1).describe('iterations between updates, each of which counts for so many'),
+  start: z.int().min(0).default(0).describe('iterations that are left out at the beginning'),
+});
+
+const stateSchema = z.strictObject({ updates: z.int().min(0) });
+type State = z.output<typeof stateSchema>;
+
+/**
+ * The exponential moving average of each weight: after update n the share `decay`, but no more than (1 + n) / (10 + n), of
+ * the average before, and the rest of the weight.
+ *
+ * Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the bound of the first
+ * updates is that of TensorFlow's `ExponentialMovingAverage`.
+ */
+@Plugin({
+  name: 'ema',
+  summary: 'Averages the weights while they are trained, and measures the loss with the averages.',
+  config: options,
+  after: ['evaluation'],
+  metrics: { 'ema/val_loss': { unit: 'nats', what: 'mean validation loss with the averaged weights, dropout off' } },
+})
+export default class Ema {
+  readonly #averages = new Map<string, tf.Tensor>();
+  #updates = 0;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(RunConfig) private readonly run: RunConfig,
+    @inject(Engine) private readonly engine: Engine,
+    @inject(Model) private readonly model: Model,
+    @inject(BatchSource) private readonly batches: BatchSource,
+    @inject(Ranks) private readonly ranks: Ranks,
+    @inject(EventBus) private readonly bus: EventBus,
+    @inject(Logger) private readonly log: Logger,
+    @inject(Tunables) private readonly tunables: Tunables,
+  ) {}
+
+  @On('iteration:end')
+  update({ iteration }: IterationEnd): void {
+    const { decay, interval, start } = this.config;
+    const done = iteration + 1;
+    if (done <= start || (done - start) % interval !== 0) return;
+    useEngine(this.engine);
+    if (this.#averages.size > 0 && !this.#fits) {
+      this.log.info(`ema: the model has changed its shape: the averages begin anew at iteration ${String(done)}`);
+      this.#forget();
+    }
+    const kept = Math.min(decay ** interval, (1 + this.#updates) / (10 + this.#updates));
+    this.#updates++;
+    for (const [name, weight] of this.model.parameters()) {
+      const average = this.#averages.get(name);
+      this.#averages.set(
+        name,
+        tf.tidy(() => tf.keep(towards(average, weight, 1 - kept))),
+      );
+      average?.dispose();
+    }
+  }
+
+  @On('evaluation:end')
+  async evaluate({ iteration }: EvaluationEnd): Promise<void> {
+    if (this.#averages.size === 0 || !this.#fits) return;
+    const { engine, ranks } = this;
+    const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
+    const iters = this.tunables.values().get('eval_iters') ?? 1;
+    // To its end, also in a run that is stopped: it is not made again.
+    const own = await this.#withAverages(() =>
+      estimateLoss(this.model, this.batches, 'val', iters, shape, { engine, ranks }),
+    );
+    const [loss = NaN] = await ranks.average([own]);
+    await this.bus.dispatch('metrics', { iteration, values: { 'ema/val_loss': loss } });
+  }
+
+  /** The weights come from a checkpoint: an average with those that are gone is none of theirs. */
+  @On('run:rollback')
+  goBack({ what }: RunRollback): void {
+    if (what === 'model') this.#forget();
+  }
+
+  state(): State {
+    return { updates: this.#updates };
+  }
+
+  stateTensors(): ReadonlyMap<string, StoredTensor> {
+    return new Map(
+      [...this.#averages].map(([name, average]) => [
+        name,
+        { shape: [...average.shape], values: Float32Array.from(average.dataSync()) },
+      ]),
+    );
+  }
+
+  restore(state: unknown): void {
+    this.#forget();
+    this.#updates = stateSchema.parse(state).updates;
+  }
+
+  restoreTensors(tensors: ReadonlyMap<string, StoredTensor>): void {
+    useEngine(this.engine);
+    for (const [name, { shape, values }] of tensors) {
+      this.#averages.set(name, tf.keep(tf.tensor(values, [...shape], 'float32')));
+    }
+  }
+
+  dispose(): void {
+    this.#forget();
+  }
+
+  /** Whether there is an average of each weight as it now is. */
+  get #fits(): boolean {
+    const weights = [...this.model.parameters()];
+    const isSame = ([name, { shape }]: readonly [string, tf.Tensor]): boolean =>
+      this.#averages.get(name)?.shape.join() === shape.join();
+    return weights.length === this.#averages.size && weights.every(isSame);
+  }
+
+  async #withAverages<T>(work: () => Promise<T>): Promise<T> {
+    useEngine(this.engine);
+    const own = [...this.model.parameters()].map(([name, weight]) => ({ name, weight, values: weight.clone() }));
+    try {
+      for (const { name, weight } of own) weight.assign(this.#averages.get(name) ?? weight);
+      return await work();
+    } finally {
+      useEngine(this.engine);
+      for (const { weight, values } of own) {
+        weight.assign(values);
+        values.dispose();
+      }
+    }
+  }
+
+  #forget(): void {
+    for (const average of this.#averages.values()) average.dispose();
+    this.#averages.clear();
+    this.#updates = 0;
+  }
+}
+
+/** `share` of the way from the average to the weight; a copy of the weight where there is no average yet. */
+function towards(average: tf.Tensor | undefined, weight: tf.Tensor, share: number): tf.Tensor {
+  if (average === undefined) return tf.mul(weight, 1);
+  return accumulate(average, tf.sub(weight, average), share);
+}
