@@ -66,9 +66,10 @@ async function agreedTarget(request: RollbackRequest, parts: RollbackParts): Pro
  */
 async function findTarget(
   { to }: RollbackRequest,
-  { folder: { checkpoints }, log, store, targets }: RollbackParts,
+  { folder: { checkpoints }, log, store }: RollbackParts,
 ): Promise<LoadedCheckpoint | undefined> {
-  const last = to === 'latest' ? (store?.scheduled ?? targets.state.iteration) : to;
+  // Before the first on schedule, what a stop left is none to go back to: a run without the stop has none either.
+  const last = to === 'latest' ? (store?.scheduled ?? NONE) : to;
   const names = await checkpointNames(checkpoints);
   names.sort((a, b) => iterationOf(b) - iterationOf(a) || Number(isEmergency(a)) - Number(isEmergency(b)));
   for (const name of names) {

@@ -6,6 +6,7 @@ import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import type { Run } from '../../../core/run/run.js';
 import type { RollbackRequest } from '../../../core/index.js';
 import { debugRun, textFolder } from './debug-run.js';
+import { newest, stateOf, trainPart, type Stop } from './stopped.js';
 
 const settings = [
   'train.max_iters=10',
@@ -147,6 +148,32 @@ test('where there is nothing to go back to, the run stops with an emergency chec
   t.is(exitCode, 1);
   t.deepEqual(reasons, ['because; there is no checkpoint to go back to']);
   t.true(existsSync(path.join(folder, 'out/checkpoints/000002-emergency')));
+});
+
+test('what a stop, or a signal, asked for is none to go back to, so that a run that was stopped ends as one that was not', async (t) => {
+  const folder = textFolder(t);
+  const train = (dir: string, stop?: Stop): ReturnType<typeof trainPart> =>
+    trainPart(t, folder, dir, [...settings, 'plugins.evaluation.interval=6'], {
+      stop,
+      listen: (run) => {
+        let back = 0;
+        run.bus.on('run:rollback', () => back++);
+        run.bus.on('iteration:end', ({ iteration }) => {
+          if (iteration + 1 === 3 && dir === 'parts') run.control.requestCheckpoint('latest');
+          if (iteration + 1 !== 5 || back > 0) return;
+          run.control.requestRollback({ to: 'latest', what: 'run', reason: 'because' });
+        });
+      },
+    });
+  const whole = await train('whole');
+  t.is((await train('parts', { event: 'iteration:end', at: 2 })).exitCode, 143);
+  const parts = await train('parts');
+  t.deepEqual([parts.exitCode, parts.reasons], [1, whole.reasons]);
+  t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
+  const [at, of] = [await newest(folder, 'parts'), await newest(folder, 'whole')];
+  t.deepEqual((await readCheckpoint(at)).weights, (await readCheckpoint(of)).weights);
+  t.is(path.basename(at), '000005-emergency');
+  t.true(existsSync(path.join(folder, 'parts/checkpoints/000003')), 'there was one');
 });
 
 test('one that cannot be read counts as none', async (t) => {
