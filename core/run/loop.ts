@@ -152,7 +152,11 @@ async function boundary(parts: LoopParts): Promise<void> {
   }
   const asked = control.takeCheckpoints();
   if (asked.length === 0) return;
-  if (state.owesEvaluation) state.owesCheckpoints = asked.filter((kind) => kind !== 'emergency');
+  // Together with what a boundary before left: a signal comes while the checkpoint of another stop is taken, too.
+  if (state.owesEvaluation) {
+    const owed = new Set([...state.owesCheckpoints, ...asked]);
+    state.owesCheckpoints = [...owed].filter((kind) => kind !== 'emergency');
+  }
   const isEmergency = state.owesEvaluation && asked.includes('emergency');
   const kinds: readonly CheckpointKind[] = isEmergency ? ['emergency'] : asked;
   await sections.measure('checkpoint', () => bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() }));

@@ -52,6 +52,23 @@ test('where an evaluation and a checkpoint are due, a run that is stopped has th
   }
 });
 
+test('a signal while the checkpoint of another stop is taken leaves what that one owes', async (t) => {
+  const folder = await same(
+    t,
+    ['plugins.checkpoint={interval: 4, keep: {last: 9, best: 0}}'],
+    [{ event: 'checkpoint:due', at: 4 }],
+    (run) => {
+      run.bus.on('iteration:end', ({ iteration }) => {
+        if (path.basename(run.folder.path) !== 'parts' || iteration + 1 !== 4) return;
+        run.control.requestStop('--stop-after');
+        run.control.requestCheckpoint('latest');
+      });
+    },
+  );
+  const [whole, parts] = ['whole', 'parts'].map((dir) => stateOf(folder, path.join(dir, 'checkpoints/000004')));
+  t.deepEqual(await parts, await whole);
+});
+
 test('a run that is stopped before its last evaluation is not done; it ends with the best weights when it went on', async (t) => {
   // Training lowers the loss: the first one is the highest.
   const set = [
