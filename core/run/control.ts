@@ -148,11 +148,11 @@ function without(requests: Requests, { what }: RollbackRequest): Requests {
   return { ...requests, checkpoints: left('best', 'latest'), evaluation: false, rollbacks: [] };
 }
 
-/** Both; the first exit code that is none of 0 counts. */
+/** Both. Exit code 1 counts before a signal's, which a job that is queued again goes on from; else the first that is none of 0. */
 function joined(before: Requests, more: Requests): Requests {
   return {
     stops: [...before.stops, ...more.stops],
-    exitCode: before.exitCode === 0 ? more.exitCode : before.exitCode,
+    exitCode: before.exitCode === 0 || more.exitCode === EXIT_FAILED ? more.exitCode : before.exitCode,
     evaluation: before.evaluation || more.evaluation,
     checkpoints: [...new Set([...before.checkpoints, ...more.checkpoints])],
     rollbacks: [...before.rollbacks, ...more.rollbacks],

@@ -1,0 +1,34 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { RunControl } from '../../../core/index.js';
+
+const code = fc.constantFrom(0, 1, 130, 143);
+
+/** Stops with these exit codes, of which the first so many are granted at one boundary and the others at the next. */
+function stopped(codes: readonly number[], first: number): RunControl {
+  const control = new RunControl();
+  for (const part of [codes.slice(0, first), codes.slice(first)]) {
+    for (const exitCode of part) control.requestStop('enough', exitCode);
+    control.grant(control.takeRequests());
+  }
+  return control;
+}
+
+test('of several stops a fault’s exit code counts, else the first that there is', (t) => {
+  fc.assert(
+    fc.property(fc.array(code), fc.nat(5), (codes, first) => {
+      const expected = codes.includes(1) ? 1 : (codes.find((code) => code !== 0) ?? 0);
+      t.is(stopped(codes, first).exitCode, expected);
+    }),
+  );
+});
+
+test('a stop saves what was trained, unless a checkpoint is asked for with it or something is wrong', (t) => {
+  t.deepEqual(stopped([0], 1).takeCheckpoints(), ['emergency']);
+  t.deepEqual(stopped([1], 1).takeCheckpoints(), []);
+  const control = new RunControl();
+  control.requestCheckpoint('latest');
+  control.requestStop('enough');
+  control.grant(control.takeRequests());
+  t.deepEqual(control.takeCheckpoints(), ['latest']);
+});
