@@ -19,7 +19,7 @@ export * from './plugins/plugin.js';
 export { MetricNames, type MetricDescription, type MetricTable } from './metrics/metrics.js';
 export { RunConfig } from './config/schema.js';
 export { ConfigPlaces } from './config/places.js';
-export { RunControl, type Requests, type RollbackRequest } from './run/control.js';
+export { exitCodeOf, RunControl, type Requests, type RollbackRequest } from './run/control.js';
 export {
   questionSchema,
   type Compared,

@@ -148,11 +148,16 @@ function without(requests: Requests, { what }: RollbackRequest): Requests {
   return { ...requests, checkpoints: left('best', 'latest'), evaluation: false, rollbacks: [] };
 }
 
-/** Both. Exit code 1 counts before a signal's, which a job that is queued again goes on from; else the first that is none of 0. */
+/** Of several stops: 1 counts before a signal's, after which a job is queued again and goes on; else the first that is none of 0. */
+export function exitCodeOf(codes: readonly number[]): number {
+  return codes.includes(EXIT_FAILED) ? EXIT_FAILED : (codes.find((code) => code !== 0) ?? 0);
+}
+
+/** Both. */
 function joined(before: Requests, more: Requests): Requests {
   return {
     stops: [...before.stops, ...more.stops],
-    exitCode: before.exitCode === 0 || more.exitCode === EXIT_FAILED ? more.exitCode : before.exitCode,
+    exitCode: exitCodeOf([before.exitCode, more.exitCode]),
     evaluation: before.evaluation || more.evaluation,
     checkpoints: [...new Set([...before.checkpoints, ...more.checkpoints])],
     rollbacks: [...before.rollbacks, ...more.rollbacks],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Requests } from '../../core/index.js';
+import { exitCodeOf, type Requests } from '../../core/index.js';
 
 const requestsSchema = z.strictObject({
   stops: z.array(z.string()),
@@ -42,7 +42,7 @@ export function agreed(all: readonly string[], before: Pick<Requests, 'stops' | 
   const present = asked.filter((requests) => requests !== undefined);
   return {
     stops: [...stops.values()],
-    exitCode: present.map(({ exitCode }) => exitCode).find((code) => code !== 0) ?? 0,
+    exitCode: exitCodeOf(present.map(({ exitCode }) => exitCode)),
     evaluation: present.some(({ evaluation }) => evaluation),
     checkpoints: [...new Set(present.flatMap(({ checkpoints }) => checkpoints))].filter(
       (kind) => kind !== 'emergency' || !before.checkpoints.includes(kind),
