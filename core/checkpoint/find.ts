@@ -1,12 +1,17 @@
-import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
 import { foldersIn } from '../run/folder.js';
 import { verifyCheckpoint } from './read.js';
 
+const CHECKPOINT_NAME = /^\d+(-emergency)?$/;
+
+/** Files beside a run's checkpoints that hold the name of one. */
+export const pointers = ['latest', 'best'] as const;
+
 /**
- * The checkpoint to read for a path: the folder itself where it is a checkpoint, else the newest whole one
+ * The checkpoint to read for a path: the one that it is or, as `checkpoints/best`, names; else the newest whole one
  * of the run in that folder, emergency saves included.
  * @param log told of each damaged one that is passed over
  * @throws UsageError when there is none; where all are damaged, the newest one's error with the list of what was tried
@@ -16,8 +21,9 @@ export async function findCheckpoint(
   cwd: string,
   log: (line: string) => void = () => undefined,
 ): Promise<string> {
+  const named = checkpointAt(from, cwd);
+  if (named !== undefined) return named;
   const folder = path.resolve(cwd, from);
-  if (existsSync(path.join(folder, 'manifest.json'))) return folder;
   const names = await checkpointNames(path.join(folder, 'checkpoints'));
   const tried: { name: string; error: unknown }[] = [];
   for (const name of names) {
@@ -38,6 +44,55 @@ export async function findCheckpoint(
     `${messageOf(first.error)}; none in ${from} can be read (tried ${all})`,
     { cause: first.error },
   );
+}
+
+/**
+ * The best checkpoint of a run.
+ * @throws UsageError when the run has none, or the path is that of a checkpoint
+ */
+export function findBest(from: string, cwd: string): string {
+  if (checkpointAt(from, cwd) !== undefined) {
+    throw new UsageError(
+      'ESP_USAGE',
+      `--best takes the best checkpoint of a run, and ${from} is a checkpoint: name the run, or leave --best out`,
+    );
+  }
+  const checkpoints = path.join(from, 'checkpoints');
+  if (!existsSync(path.resolve(cwd, checkpoints))) throw noCheckpoint(from, cwd);
+  const best = checkpointAt(path.join(checkpoints, 'best'), cwd);
+  if (best !== undefined) return best;
+  throw new UsageError(
+    'ESP_CHECKPOINT_NOT_FOUND',
+    `${from} has no best checkpoint: no evaluation has chosen one (plugins.evaluation, plugins.checkpoint.keep.best); without --best its newest is taken`,
+  );
+}
+
+/**
+ * The folder of the checkpoint that a path is, or that the file `latest` or `best` at it names; undefined for others.
+ * @throws UsageError when the one that is named is gone
+ */
+export function checkpointAt(from: string, cwd: string): string | undefined {
+  const at = path.resolve(cwd, from);
+  if (existsSync(path.join(at, 'manifest.json'))) return at;
+  const pointer = pointers.find((each) => each === path.basename(at));
+  const name = pointer === undefined ? undefined : pointedAt(path.dirname(at), pointer);
+  if (name === undefined) return undefined;
+  const folder = path.join(path.dirname(at), name);
+  if (existsSync(folder)) return folder;
+  throw new UsageError(
+    'ESP_CHECKPOINT_NOT_FOUND',
+    `${from} names checkpoint ${name}, which is not there any more; \`espalier checkpoint list\` shows those that are`,
+  );
+}
+
+/** The checkpoint that a pointer beside it names; undefined where there is no such file, or it holds no name of one. */
+export function pointedAt(checkpoints: string, pointer: (typeof pointers)[number]): string | undefined {
+  try {
+    const name = readFileSync(path.join(checkpoints, pointer), 'utf8').trim();
+    return CHECKPOINT_NAME.test(name) ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The error of a path that is no run, nor a checkpoint, with the run that it lies in or that lies in it. */
@@ -62,12 +117,9 @@ export function noCheckpoint(from: string, cwd: string): UsageError {
 export async function checkpointNames(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { withFileTypes: true });
-  const latest = await readFile(path.join(folder, 'latest'), 'utf8').then(
-    (text) => text.trim(),
-    () => undefined,
-  );
+  const latest = pointedAt(folder, 'latest');
   return entries
-    .filter((entry) => entry.isDirectory() && /^\d+(-emergency)?$/.test(entry.name))
+    .filter((entry) => entry.isDirectory() && CHECKPOINT_NAME.test(entry.name))
     .map(({ name }) => name)
     .sort(
       (a, b) => iterationOf(b) - iterationOf(a) || Number(b === latest) - Number(a === latest) || a.length - b.length,

@@ -1,15 +1,24 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Option, type Command } from 'commander';
 import { exportCheckpoint, exportFormats, type ExportFormat } from '../checkpoint/export.js';
-import { checkpointNames, findCheckpoint, noCheckpoint } from '../checkpoint/find.js';
+import {
+  checkpointAt,
+  checkpointNames,
+  findBest,
+  findCheckpoint,
+  noCheckpoint,
+  pointedAt,
+  pointers,
+} from '../checkpoint/find.js';
+import { validationLosses } from '../checkpoint/losses.js';
 import { readCheckpoint, readDescription, readManifest, verifyCheckpoint } from '../checkpoint/read.js';
 import { rotateCheckpoints } from '../checkpoint/rotate.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readSafetensorsHeader } from '../formats/safetensors.js';
 import { lockFolder } from '../run/lock.js';
-import { newestRun, runArgument } from './newest-run.js';
+import { bestOption, newestRun, runArgument } from './newest-run.js';
 import { print, wholeFrom, type SetExitCode } from './options.js';
 
 interface JsonFlag {
@@ -20,6 +29,9 @@ interface Listed {
   name: string;
   iteration: number;
   tokens: number;
+  /** Of this one; null where there was no evaluation. */
+  val_loss: number | null;
+  /** The lowest of the run so far. */
   best_val_loss: number | null;
   bytes: number;
   is: string[];
@@ -32,6 +44,7 @@ interface Damaged {
 interface ExportFlags {
   to: ExportFormat;
   out: string;
+  best?: boolean;
   force?: boolean;
 }
 interface PruneFlags extends JsonFlag {
@@ -62,6 +75,7 @@ export function checkpointCommand(program: Command, setExitCode: SetExitCode): v
         .default('hf'),
     )
     .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
+    .addOption(bestOption())
     .option('--force', 'replace the folder')
     .action(onRun(exportTo));
   withRun('prune', 'delete all but the newest checkpoints; what `latest` and `best` name is kept')
@@ -78,29 +92,31 @@ function onRun<Flags>(action: (run: string, flags: Flags) => Promise<void>) {
 
 async function list(run: string, { json }: JsonFlag): Promise<void> {
   const folder = checkpointsOf(run);
-  const pointers = await readPointers(folder);
+  const pointed = readPointers(folder);
+  const losses = await validationLosses(path.dirname(folder));
   const facts: (Listed | Damaged)[] = [];
   for (const name of await checkpointNames(folder)) {
-    const is = Object.keys(pointers).filter((pointer) => pointers[pointer] === name);
+    const is = Object.keys(pointed).filter((pointer) => pointed[pointer] === name);
     try {
       const files = await readManifest(path.join(folder, name));
       const { state } = await readDescription(path.join(folder, name));
       const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
       const { iteration, tokens, bestValLoss } = state.run;
-      facts.push({ name, iteration, tokens, best_val_loss: bestValLoss, bytes, is });
+      const loss = losses.get(iteration) ?? null;
+      facts.push({ name, iteration, tokens, val_loss: loss, best_val_loss: bestValLoss, bytes, is });
     } catch (thrown) {
       facts.push({ name, is, damaged: messageOf(thrown) });
     }
   }
   print(json, facts, () =>
-    facts
-      .map((each) =>
-        'damaged' in each
-          ? `${each.name}  ${each.damaged}`
-          : `${each.name.padEnd(18)} ${String(each.tokens).padStart(12)} tokens  ${(each.bytes / 1e6).toFixed(1).padStart(8)} MB  ${each.is.join(', ')}`,
-      )
-      .join('\n'),
+    facts.map((each) => ('damaged' in each ? `${each.name}  ${each.damaged}` : listLine(each))).join('\n'),
   );
+}
+
+function listLine({ name, tokens, val_loss: loss, bytes, is }: Listed): string {
+  const valLoss = loss === null ? '' : `val loss ${loss.toFixed(4)}`;
+  const size = (bytes / 1e6).toFixed(1);
+  return `${name.padEnd(18)} ${String(tokens).padStart(12)} tokens  ${valLoss.padEnd(16)} ${size.padStart(8)} MB  ${is.join(', ')}`.trimEnd();
 }
 
 async function inspect(run: string, { json }: JsonFlag): Promise<void> {
@@ -132,9 +148,11 @@ async function inspect(run: string, { json }: JsonFlag): Promise<void> {
 
 /** True when all are whole. */
 async function verify(run: string, { json }: JsonFlag): Promise<boolean> {
-  const folders = existsSync(path.join(run, 'manifest.json'))
-    ? [path.resolve(run)]
-    : (await checkpointNames(checkpointsOf(run))).map((name) => path.join(checkpointsOf(run), name));
+  const named = checkpointAt(run, process.cwd());
+  const folders =
+    named !== undefined
+      ? [named]
+      : (await checkpointNames(checkpointsOf(run))).map((name) => path.join(checkpointsOf(run), name));
   const facts: { path: string; whole: boolean; why?: string }[] = [];
   for (const folder of folders) {
     try {
@@ -150,8 +168,9 @@ async function verify(run: string, { json }: JsonFlag): Promise<boolean> {
   return facts.every(({ whole }) => whole);
 }
 
-async function exportTo(run: string, { to, out, force }: ExportFlags): Promise<void> {
-  const checkpoint = await readCheckpoint(await findCheckpoint(run, process.cwd()));
+async function exportTo(run: string, { to, out, best, force }: ExportFlags): Promise<void> {
+  const find = best === true ? findBest : findCheckpoint;
+  const checkpoint = await readCheckpoint(await find(run, process.cwd()));
   const folder = path.resolve(out);
   if (existsSync(folder)) {
     if (force !== true)
@@ -178,7 +197,7 @@ async function prune(run: string, { last, every, dryRun, json }: PruneFlags): Pr
   const folder = checkpointsOf(run);
   const release = lockFolder(path.dirname(folder));
   try {
-    const keep = new Set(Object.values(await readPointers(folder)));
+    const keep = new Set(Object.values(readPointers(folder)));
     const gone = await rotateCheckpoints(folder, { last, every, keep, dryRun: dryRun ?? false });
     const verb = dryRun === true ? 'would delete' : 'deleted';
     print(json, gone, () => (gone.length === 0 ? 'nothing to delete' : `${verb} ${gone.join(', ')}`));
@@ -195,11 +214,11 @@ function checkpointsOf(run: string): string {
 }
 
 /** What `latest` and `best` name. */
-async function readPointers(folder: string): Promise<Record<string, string>> {
+function readPointers(folder: string): Record<string, string> {
   const named: Record<string, string> = {};
-  for (const pointer of ['latest', 'best']) {
-    const file = path.join(folder, pointer);
-    if (existsSync(file)) named[pointer] = (await readFile(file, 'utf8')).trim();
+  for (const pointer of pointers) {
+    const name = pointedAt(folder, pointer);
+    if (name !== undefined) named[pointer] = name;
   }
   return named;
 }

@@ -5,7 +5,7 @@ import { RandomStreams } from '../random/streams.js';
 import type { Run } from '../run/run.js';
 import { writeText } from '../run/write-text.js';
 import { Terminal } from '../terminal.js';
-import { newestRun, runArgument } from './newest-run.js';
+import { bestOption, newestRun, runArgument } from './newest-run.js';
 import { wholeFrom } from './options.js';
 import { openStoredRun } from './stored-run.js';
 
@@ -16,6 +16,7 @@ interface SampleFlags {
   temperature: number;
   topK: number;
   seed: number;
+  best?: boolean;
   engine?: string;
   json?: boolean;
 }
@@ -25,6 +26,7 @@ export function sampleCommand(program: Command): void {
     .command('sample')
     .description('let a trained model write')
     .addArgument(runArgument())
+    .addOption(bestOption())
     .option('--prompt <text>', 'text to go on from (default: a line break)', text)
     .option('-n, --tokens <count>', 'tokens to write', wholeFrom(0), 500)
     .option('--count <count>', 'how many samples', wholeFrom(1), 1)
@@ -36,15 +38,9 @@ export function sampleCommand(program: Command): void {
     .action(async (from: string | undefined, flags: SampleFlags) => {
       const set = flags.engine === undefined ? [] : [`engine=${flags.engine}`];
       const terminal = new Terminal({ quiet: true });
-      const { run, checkpoint } = await openStoredRun(
-        from ?? newestRun(process.cwd()),
-        ['engine', 'tokenizer', 'model'],
-        {
-          cwd: process.cwd(),
-          set,
-          terminal,
-        },
-      );
+      const request = { cwd: process.cwd(), set, terminal, best: flags.best };
+      const slots = ['engine', 'tokenizer', 'model'] as const;
+      const { run, checkpoint } = await openStoredRun(from ?? newestRun(process.cwd()), slots, request);
       try {
         if (checkpoint.state.tokenizer === null) {
           throw new UsageError(

@@ -1,4 +1,4 @@
-import { findCheckpoint } from '../checkpoint/find.js';
+import { findBest, findCheckpoint } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { composeStored } from '../config/load.js';
@@ -13,9 +13,10 @@ import type { Run } from '../run/run.js';
 export async function openStoredRun(
   from: string,
   slots: readonly Slot[],
-  request: RunRequest,
+  request: RunRequest & { readonly best?: boolean | undefined },
 ): Promise<{ run: Run; checkpoint: LoadedCheckpoint }> {
-  const checkpoint = await readCheckpoint(await findCheckpoint(from, request.cwd));
+  const find = request.best === true ? findBest : findCheckpoint;
+  const checkpoint = await readCheckpoint(await find(from, request.cwd));
   const composed = composeStored(checkpoint.state.config, checkpoint.path, [...(request.set ?? [])]);
   const { run } = await createRunFrom(composed, { ...request, only: slots });
   try {

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { checkpointNames, findCheckpoint } from '../checkpoint/find.js';
+import { checkpointAt, checkpointNames, findCheckpoint } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import { valueAt, type ComposedConfig } from '../config/composed.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
@@ -33,8 +32,7 @@ export async function findResumePoint(
 ): Promise<ResumePoint | undefined> {
   const { resume, cwd, log } = request;
   const read = async (from: string): Promise<LoadedCheckpoint> => readCheckpoint(await findCheckpoint(from, cwd, log));
-  if (typeof resume === 'string')
-    return { checkpoint: await read(resume), folder: runFolderOf(path.resolve(cwd, resume)) };
+  if (typeof resume === 'string') return { checkpoint: await read(resume), folder: runFolderOf(resume, cwd) };
   const { init, resume: setting } = composed.value;
   const own = ownFolder(composed);
   if (resume === true || init === 'resume') {
@@ -58,7 +56,8 @@ function ownFolder(composed: ComposedConfig): string | undefined {
   return named('dir') ?? (name === undefined ? undefined : defaultRunFolder(name));
 }
 
-/** `runs/x` of `runs/x` and of `runs/x/checkpoints/000250`. */
-function runFolderOf(given: string): string {
-  return existsSync(path.join(given, 'manifest.json')) ? path.dirname(path.dirname(given)) : given;
+/** `runs/x` of `runs/x`, of `runs/x/checkpoints/000250` and of `runs/x/checkpoints/best`. */
+function runFolderOf(given: string, cwd: string): string {
+  const checkpoint = checkpointAt(given, cwd);
+  return checkpoint === undefined ? path.resolve(cwd, given) : path.dirname(path.dirname(checkpoint));
 }

@@ -49,6 +49,7 @@ test('list, inspect, verify and prune', async (t) => {
   const checkpoints = path.join(folder, 'runs/run/checkpoints');
   const listed = JSON.parse((await espalier(folder, 'checkpoint', 'list', '--json')).out) as {
     name: string;
+    val_loss: number | null;
     is: string[];
   }[];
   t.deepEqual(
@@ -56,6 +57,10 @@ test('list, inspect, verify and prune', async (t) => {
     ['000004', '000003', '000002', '000001'],
   );
   t.true(listed[0]?.is.includes('latest'));
+  const best = listed.find(({ is }) => is.includes('best'));
+  t.is(best?.val_loss, Math.min(...listed.map(({ val_loss: loss }) => loss ?? Infinity)));
+  const evaluated = await espalier(folder, 'evaluate', '--best', '--iters', '1', '--json');
+  t.is((JSON.parse(evaluated.out) as { checkpoint: string }).checkpoint, path.join(checkpoints, best?.name ?? ''));
 
   const inspected = await espalier(folder, 'checkpoint', 'inspect', 'runs/run/checkpoints/000002');
   t.regex(inspected.out, /iteration 2, .*transformer\.wte\.weight {2}F32 \[\d+, 32\]/s);

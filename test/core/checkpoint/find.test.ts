@@ -2,7 +2,7 @@ import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { findBest, findCheckpoint } from '../../../core/checkpoint/find.js';
 import { rotateCheckpoints } from '../../../core/checkpoint/rotate.js';
 import { setNewerAside } from '../../../plugins/checkpoint/aside.js';
 import { emptyFolder } from '../../e2e/command.js';
@@ -35,4 +35,20 @@ test('of two checkpoints of one iteration a run goes on from the one written las
   t.deepEqual(readdirSync(checkpoints).sort(), ['000004', '000008-emergency', '000008.aside', 'latest']);
   rmSync(path.join(checkpoints, '000008-emergency'), { recursive: true });
   t.is(await found(), '000004');
+});
+
+test('`latest` and `best` beside the checkpoints are paths of what they name', async (t) => {
+  const folder = emptyFolder(t);
+  const checkpoints = path.join(folder, 'run/checkpoints');
+  for (const name of ['000004', '000008']) cpSync(fixture, path.join(checkpoints, name), { recursive: true });
+  t.throws(() => findBest('run', folder), { message: /^run has no best checkpoint: no evaluation has chosen one/ });
+  writeFileSync(path.join(checkpoints, 'best'), '000004\n');
+  t.is(await findCheckpoint('run/checkpoints/best', folder), path.join(checkpoints, '000004'));
+  t.is(findBest('run', folder), path.join(checkpoints, '000004'));
+  t.throws(() => findBest('run/checkpoints/000008', folder), {
+    code: 'ESP_USAGE',
+    message: /is a checkpoint: name the run/,
+  });
+  rmSync(path.join(checkpoints, '000004'), { recursive: true });
+  t.throws(() => findBest('run', folder), { message: /checkpoints\/best names checkpoint 000004, which is not there/ });
 });
