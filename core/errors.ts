@@ -33,6 +33,17 @@ export class PluginError extends EspalierError {
   }
 }
 
+/** A run failed with `cause`, and left what it can go on from: `advice` says how. */
+export class FailedRun extends Error {
+  constructor(
+    cause: unknown,
+    readonly advice: string,
+  ) {
+    super(messageOf(cause), { cause });
+    this.name = 'FailedRun';
+  }
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { explainLines, renderLines } from '../config/explain.js';
@@ -11,9 +12,8 @@ const BYTES_PER_NUMBER = 4;
 /** Weights, gradients and AdamW's two moments. */
 const COPIES_WHILE_TRAINING = 4;
 
-/** Builds everything, runs nothing, writes nothing, and prints what would run; the first rank alone does. */
+/** Prints what would run, of a run that is ready to start; writes nothing. The first rank alone does. */
 export async function dryRun({ run, composed }: CreatedRun, json: boolean): Promise<void> {
-  await run.setUp();
   if (run.container.resolve(Ranks).rank > 0) return;
   const counts = run.model.parameterCounts();
   const parameters = counts.reduce((sum, { total }) => sum + total, 0);
@@ -60,7 +60,7 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
       checkpoints === undefined
         ? 'checkpoints  none'
         : `checkpoints  ${size(checkpoints.bytes)} each, up to ${String(checkpoints.kept)} kept: ${size(needed)} of ${size(free)} free${needed > free ? ' — TOO LITTLE SPACE' : ''}`,
-      `run folder   ${run.folder.shown} (not created)`,
+      `run folder   ${run.folder.shown} (${existsSync(run.folder.path) ? 'left as it is' : 'not created'})`,
     ].join('\n'),
   );
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
-import { EspalierError, messageOf, PluginError, usageErrorIn } from '../errors.js';
+import { EspalierError, FailedRun, messageOf, PluginError, usageErrorIn } from '../errors.js';
 import { version } from '../version.js';
 import type { SetExitCode } from './options.js';
 
@@ -64,7 +64,8 @@ async function main(argv: readonly string[]): Promise<number> {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
     // What the user can mend is said in its own words: which plugin found it is no help.
     const mistake = usageErrorIn(thrown);
-    report(mistake ?? thrown);
+    report(mistake ?? (thrown instanceof FailedRun ? thrown.cause : thrown));
+    if (thrown instanceof FailedRun) console.error(thrown.advice);
     return mistake === undefined ? EXIT_FAILED : EXIT_USAGE;
   }
 }

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import { findCheckpoint } from '../checkpoint/find.js';
+import { checkpointNames, findCheckpoint } from '../checkpoint/find.js';
 import { findPretrained, pretrainedSettings, readPretrained } from '../checkpoint/pretrained.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import { isSection, type ComposedConfig } from '../config/composed.js';
 import { composeConfig } from '../config/load.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { Ranks } from '../contracts/ranks.js';
-import { UsageError } from '../errors.js';
+import { FailedRun, UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
 import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
 import { findResumePoint } from '../resume/find.js';
@@ -96,21 +96,24 @@ async function train(flags: TrainFlags): Promise<number> {
   const log = run.container.resolve(Logger);
   const { resumed } = started;
   try {
-    if (flags.dryRun === true) {
-      await dryRun(started.created, flags.json ?? false);
-      return 0;
-    }
     if (resumed === undefined && flags.force !== true) run.folder.refuseUsed();
     await run.setUp();
-    if (existsSync(run.folder.path)) run.folder.claim();
+    if (flags.dryRun === true) run.folder.refuseClaimed();
+    else if (existsSync(run.folder.path)) run.folder.claim();
     if (resumed !== undefined) {
       run.restore(resumed, { drop: flags.resumeDrop });
       log.info(`resuming from ${resumed.path} at iteration ${String(run.state.iteration)}`);
     } else await bringWeights(started, request.cwd);
+    if (flags.dryRun === true) {
+      await dryRun(started.created, flags.json ?? false);
+      return 0;
+    }
     run.folder.claim();
-    if (resumed === undefined) run.folder.startOver();
+    if (flags.force === true) startOver(run);
     if (flags.stopAfter !== undefined) stopAfter(run, flags.stopAfter);
-    const result = await run.train(resumed?.path);
+    const result = await run.train(resumed?.path).catch(async (thrown: unknown) => {
+      throw await withAdvice(thrown, run);
+    });
     const why = result.reasons.length === 0 ? '' : `: ${result.reasons.join('; ')}`;
     log.info(
       `${result.status}${why} after ${String(run.state.iteration)} iterations; the run is in ${run.folder.shown}`,
@@ -124,6 +127,19 @@ async function train(flags: TrainFlags): Promise<number> {
   } finally {
     await run.dispose();
   }
+}
+
+/** What a run failed with, with the checkpoint to go on from where there is one: the last may still be being written. */
+async function withAdvice(thrown: unknown, run: Run): Promise<unknown> {
+  await run.dispose();
+  const [last] = await checkpointNames(run.folder.checkpoints);
+  const { rank, size } = run.container.resolve(Ranks);
+  if (last === undefined || rank > 0) return thrown;
+  const command = `${commandName()} ${size > 1 ? `launch -n ${String(size)} ` : ''}train --resume ${run.folder.shown}`;
+  return new FailedRun(
+    thrown,
+    `checkpoint ${last} is the last in ${run.folder.shown}; go on from it with \`${command}\``,
+  );
 }
 
 /** How the reader calls this command: npm, which sets the variable, knows where it is; their shell may not. */
@@ -213,6 +229,13 @@ async function bringWeights({ created: { run }, pretrained }: Started, cwd: stri
 function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
   const { run } = composed.value;
   return { ...composed, value: { ...composed.value, run: { ...(isSection(run) ? run : {}), dir: folder } } };
+}
+
+/** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
+function startOver(run: Run): void {
+  run.bus.listen({ plugin: 'core', event: 'run:start', critical: true }, () => {
+    run.folder.startOver();
+  });
 }
 
 function stopAfter(run: Run, iterations: number): void {

@@ -1,8 +1,8 @@
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
-import { lockFolder } from './lock.js';
+import { lockFolder, refuseInUse } from './lock.js';
 
 /** The folder of a run that has only a name, relative to the working folder. */
 export function defaultRunFolder(name: string): string {
@@ -71,6 +71,11 @@ export class RunFolder {
     }
   }
 
+  /** What `claim` would find, without a claim. @throws UsageError when another process has the folder */
+  refuseClaimed(): void {
+    if (this.writes) refuseInUse(this.path);
+  }
+
   /** Lets other processes have the folder. */
   release(): void {
     this.#release?.();
@@ -81,9 +86,12 @@ export class RunFolder {
     if (this.writes) writeFileSync(path.join(this.path, name), text);
   }
 
-  /** Takes away the checkpoints of a run before. */
+  /** Takes away the checkpoints of a run before; their folder stays. */
   startOver(): void {
-    if (this.writes) rmSync(this.checkpoints, { recursive: true, force: true });
+    if (!this.writes || !existsSync(this.checkpoints)) return;
+    for (const name of readdirSync(this.checkpoints)) {
+      rmSync(path.join(this.checkpoints, name), { recursive: true, force: true });
+    }
   }
 
   /** @throws UsageError when a run's checkpoints are here already */

@@ -28,10 +28,7 @@ export function lockFolder(folder: string): () => void {
     while (!linked(mine, file)) {
       const other = ownerOf(file);
       if (other !== undefined && isAlive(other, statSync(mine).mtimeMs - statSync(file).mtimeMs)) {
-        throw new UsageError(
-          'ESP_RUN_FOLDER_LOCKED',
-          `${folder} is in use by process ${String(other.pid)} on ${other.host}; wait for it, or name another folder with --set run.name=NAME`,
-        );
+        throw inUse(folder, other);
       }
       rmSync(file, { force: true });
     }
@@ -49,10 +46,28 @@ export function lockFolder(folder: string): () => void {
 
 /** Whether a living process has claimed the folder. */
 export function isInUse(folder: string): boolean {
+  return livingOwner(folder) !== undefined;
+}
+
+/** @throws UsageError as `lockFolder` does, when a living process has claimed the folder */
+export function refuseInUse(folder: string): void {
+  const owner = livingOwner(folder);
+  if (owner !== undefined) throw inUse(folder, owner);
+}
+
+function livingOwner(folder: string): Owner | undefined {
   const file = path.join(folder, 'lock');
   const owner = ownerOf(file);
   const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
-  return owner !== undefined && touched !== undefined && isAlive(owner, Date.now() - touched);
+  if (owner === undefined || touched === undefined) return undefined;
+  return isAlive(owner, Date.now() - touched) ? owner : undefined;
+}
+
+function inUse(folder: string, { pid, host }: Owner): UsageError {
+  return new UsageError(
+    'ESP_RUN_FOLDER_LOCKED',
+    `${folder} is in use by process ${String(pid)} on ${host}; wait for it, or name another folder with --set run.name=NAME`,
+  );
 }
 
 function linked(from: string, to: string): boolean {

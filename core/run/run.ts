@@ -28,7 +28,7 @@ import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
 import { Sections } from './sections.js';
 import { ofRank, restoreCheckpoint, restorePlugins, loadWeights, type RestoreTargets } from './restore.js';
-import { microBatches, trainLoop } from './loop.js';
+import { microBatches, trainLoop, type LoopParts } from './loop.js';
 import { rollBack } from './rollback.js';
 import { RunState } from './state.js';
 import { unlessStuck } from './stuck.js';
@@ -129,10 +129,12 @@ export class Run {
   /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
   async train(resumedFrom?: string): Promise<RunResult> {
     const { bus, control, state, config } = this;
+    // Made before anything is touched: a slot's plugin that binds nothing fails here.
+    const parts = this.#loopParts;
     this.folder.claim();
     this.parts.writeConfig(this.folder);
     try {
-      await unlessStuck(bus, this.#train(resumedFrom));
+      await unlessStuck(bus, this.#train(parts, resumedFrom));
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;
@@ -234,11 +236,9 @@ export class Run {
     this.container.resolve(Logger).warn(line);
   };
 
-  async #train(resumedFrom: string | undefined): Promise<void> {
+  get #loopParts(): LoopParts {
     const { bus, control, state, config, container } = this;
-    const sections = container.resolve(Sections);
-    await bus.dispatch('run:start', { state, maxIters: config.train.max_iters, resumedFrom });
-    await trainLoop({
+    return {
       config: config.train,
       bus,
       control,
@@ -251,7 +251,7 @@ export class Run {
       batches: container.resolve(BatchSource),
       ranks: this.#ranks,
       early: boundTo(container, EarlyGradients),
-      sections,
+      sections: container.resolve(Sections),
       snapshot: () => this.snapshot(),
       rollBack: (request) =>
         rollBack(request, {
@@ -263,7 +263,13 @@ export class Run {
           store: this.#store,
           targets: this.#targets,
         }),
-    });
+    };
+  }
+
+  async #train(parts: LoopParts, resumedFrom: string | undefined): Promise<void> {
+    const { bus, config, sections, state } = parts;
+    await bus.dispatch('run:start', { state, maxIters: config.max_iters, resumedFrom });
+    await trainLoop(parts);
     await bus.dispatch('training:end', { iteration: state.iteration });
     await sections.measure('checkpoint', () => this.#store?.finish());
   }

@@ -60,8 +60,9 @@ test('two processes on one run folder: the second is refused; after SIGKILL noth
   const second = await espalier(folder, ...flags('train.max_iters=5'), '--resume');
   t.is(second.code, 2, second.err);
   t.regex(second.err, new RegExp(`in use by process ${first.child.pid}.*ESP_RUN_FOLDER_LOCKED`, 's'));
-  const forced = await espalier(folder, ...flags('train.max_iters=5'), '--force');
+  const forced = await espalier(folder, ...flags('train.max_iters=5'), '--force', '--dry-run');
   t.is(forced.code, 2, forced.err);
+  t.regex(forced.err, /ESP_RUN_FOLDER_LOCKED/);
   first.child.kill('SIGKILL');
   await first.ended;
   const { iteration } = (await readCheckpoint(await findCheckpoint('out', folder))).state.run;

@@ -95,7 +95,7 @@ test('a model of a text that is a single line writes, too', async (t) => {
   t.is(sample.out.length, 1 + 20 + 1);
 });
 
-test('--force starts over: no checkpoint of the run before is left', async (t) => {
+test('--force starts over: no checkpoint of the run before is left, and none is deleted by a run that does not start', async (t) => {
   const folder = emptyFolder(t);
   const train = (...rest: string[]): ReturnType<typeof espalier> =>
     espalier(folder, 'train', ...debug, '--set', 'run.dir=out', '--quiet', ...rest);
@@ -105,9 +105,24 @@ test('--force starts over: no checkpoint of the run before is left', async (t) =
   const second = await train('--force', '--set', 'train.max_iters=3', '--set', 'seed=2');
   t.is(second.code, 0, second.err);
   t.false(readFileSync(path.join(folder, 'out/checkpoints/000003/model.safetensors')).equals(old));
-  const refused = await train('--set', 'init=out/checkpoints/000003');
-  t.is(refused.code, 2);
-  t.regex(refused.err, /--force/);
+  const init = ['--set', 'init=out/checkpoints/000003'];
+  for (const refused of [await train(...init), await train(...init, '--dry-run')]) {
+    t.is(refused.code, 2);
+    t.regex(refused.err, /holds the checkpoints of a run: .*--force.*\[ESP_RUN_FOLDER_USED\]/);
+  }
+  writeFileSync(
+    path.join(folder, 'late.ts'),
+    `import { On, Plugin } from 'espalier';
+@Plugin({ name: 'late', summary: 'fails while the run starts' })
+export default class Late { @On('run:start') start() { throw new Error('no prompts'); } }
+`,
+  );
+  const failed = await train('--force', '--set', 'plugins."./late.ts"=true');
+  t.is(failed.code, 1, failed.err);
+  t.regex(
+    failed.err,
+    /checkpoint 000003 is the last in out; go on from it with `(npx )?espalier train --resume out`\n$/,
+  );
   const third = await train('--force', '--set', 'train.max_iters=2');
   t.is(third.code, 0, third.err);
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000002', 'best', 'latest']);
@@ -128,6 +143,9 @@ test('--dry-run tells everything and creates nothing', async (t) => {
     t.regex(out, expected);
   }
   t.deepEqual(readdirSync(folder), []);
+  const refused = await espalier(folder, 'train', ...debug, '--set', 'init=runs/nope', '--dry-run');
+  t.is(refused.code, 2, refused.err);
+  t.regex(refused.err, /runs\/nope: there is no checkpoint there.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
 });
 
 test('explain, plugins, presets, events and doctor print facts, as JSON when asked', async (t) => {
@@ -142,7 +160,7 @@ test('explain, plugins, presets, events and doctor print facts, as JSON when ask
   }
 });
 
-test('a plugin that throws while the run goes fails it with exit code 1 and names plugin and event', async (t) => {
+test('a plugin that throws while the run goes fails it with exit code 1, names plugin and event, and says how to go on', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(
     path.join(folder, 'bomb.ts'),
@@ -151,9 +169,14 @@ test('a plugin that throws while the run goes fails it with exit code 1 and name
 export default class Bomb { @On('iteration:start') tick({ iteration }: { iteration: number }) { if (iteration === 3) throw new Error('boom'); } }
 `,
   );
-  const { code, err } = await espalier(folder, 'train', ...debug, '--set', 'plugins."./bomb.ts"=true');
+  const set = ['--set', 'plugins."./bomb.ts"=true', '--set', 'plugins.checkpoint.interval=2'];
+  const { code, err } = await espalier(folder, 'train', ...debug, ...set);
   t.is(code, 1);
   t.regex(err, /plugin bomb failed at iteration:start: boom/);
+  t.regex(
+    err,
+    /\ncheckpoint 000002 is the last in runs\/debug; go on from it with `(npx )?espalier train --resume runs\/debug`\n$/,
+  );
 });
 
 test('SIGTERM ends the run after the iteration, with a checkpoint and exit code 143', async (t) => {
