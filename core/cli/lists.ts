@@ -3,6 +3,7 @@ import { explainLines, renderLines, type Explained } from '../config/explain.js'
 import { suggestion } from '../config/nearest.js';
 import { parsePath, pathKey } from '../config/path.js';
 import { listPresets } from '../config/preset-list.js';
+import { settingCalled } from '../config/synonyms.js';
 import { describeOptions } from '../config/schema-docs.js';
 import { UsageError } from '../errors.js';
 import { lifecycle } from '../events/lifecycle.js';
@@ -122,10 +123,18 @@ export function metricsCommand(program: Command): void {
 }
 
 function unknownSetting(key: string, lines: readonly Explained[]): UsageError {
-  const known = lines.flatMap(({ path }) => {
-    const keys = parsePath(path);
-    return keys.map((_, index) => pathKey(keys.slice(0, index + 1)));
-  });
-  const near = suggestion(key, [...new Set(known)], 'keys');
+  const known = new Set(
+    lines.flatMap(({ path }) => {
+      const keys = parsePath(path);
+      return keys.map((_, index) => pathKey(keys.slice(0, index + 1)));
+    }),
+  );
+  const others = [...known].filter((each) => parsePath(each).at(-1) === key);
+  const called = settingCalled(key);
+  const meant = others.length > 0 ? others : called !== undefined && known.has(called) ? [called] : [];
+  const near =
+    meant.length > 0
+      ? `did you mean ${meant.map((each) => JSON.stringify(each)).join(' or ')}?`
+      : suggestion(key, [...known], 'keys');
   return new UsageError('ESP_CONFIG_KEY', `the config has no key "${key}": ${near}`);
 }

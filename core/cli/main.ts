@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { EspalierError, FailedRun, messageOf, PluginError, usageErrorIn } from '../errors.js';
 import { version } from '../version.js';
+import { withHint } from './hints.js';
 import type { SetExitCode } from './options.js';
 
 const EXIT_FAILED = 1;
@@ -53,7 +54,14 @@ async function main(argv: readonly string[]): Promise<number> {
     .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError('(--help shows the options)')
-    .showSuggestionAfterError();
+    .showSuggestionAfterError()
+    .configureOutput({
+      outputError: (message, write) => {
+        const command = program.commands.find((each) => each.name() === argv[2]);
+        const hasSet = command?.options.some(({ long }) => long === '--set') ?? false;
+        write(withHint(message, argv.slice(2), hasSet));
+      },
+    });
   const named = argv[2];
   const needed = named !== undefined && Object.hasOwn(commands, named) ? [commands[named]] : Object.values(commands);
   for (const load of needed) (await load?.())?.(program, setExitCode);

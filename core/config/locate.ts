@@ -74,7 +74,7 @@ export class ConfigReader {
     if (inPackage !== undefined) return inPackage;
     throw looksLikePath(name)
       ? new UsageError('ESP_PRESET_NOT_FOUND', `${where}: ${noFile(absolute, 'preset file')}`)
-      : unknownPreset(name, where);
+      : unknownPreset(name, where, isFile(absolute));
   }
 
   #readYaml(file: string, text: string): unknown {
@@ -124,7 +124,11 @@ function packageFile(name: string, folder: string): string | undefined {
   return undefined;
 }
 
-function unknownPreset(name: string, where: string): UsageError {
+function unknownPreset(name: string, where: string, isPath: boolean): UsageError {
+  if (isPath) {
+    const path = `the path of a preset starts with ./: write ./${name}`;
+    return new UsageError('ESP_PRESET_NOT_FOUND', `${where}: unknown preset "${name}": ${path}`);
+  }
   const names = listPresets().map((preset) => preset.name);
   return new UsageError(
     'ESP_PRESET_NOT_FOUND',

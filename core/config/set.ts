@@ -9,6 +9,7 @@ import { treeOf, type Section } from './tree.js';
  * A key that holds dots stands in quotes: `plugins."./my-plugin.ts".above=1`.
  */
 export function parseSet(argument: string): Section {
+  refuseUnquotedFile(argument);
   const { path, rest } = readPath(argument);
   if (!rest.startsWith('=')) {
     throw new UsageError('ESP_SET_SYNTAX', `--set ${argument}: write it as key=value, e.g. --set train.max_iters=100`);
@@ -21,6 +22,20 @@ export function parseSet(argument: string): Section {
     parseValue(argument, rest.slice(1)),
   );
   return treeOf(isSection(value) ? value : {}, () => ({ source: '--set' }));
+}
+
+const UNQUOTED_FILE = /^(plugins\.)?([^="'\s]*?[^="'\s/.]\.[cm]?[jt]s)(\.[^="'\s]+)?=(.*)$/s;
+
+/** `plugins.mine/x.ts=true` would be the option `ts` of a plugin `mine/x`. */
+function refuseUnquotedFile(argument: string): void {
+  const [, prefix, file = '', option = '', value = ''] = UNQUOTED_FILE.exec(argument) ?? [];
+  const isFile = prefix === undefined ? /^\.{0,2}\//.test(file) : file.includes('/') || value === 'true';
+  if (!isFile) return;
+  const from = /^\.{0,2}\//.test(file) ? file : `./${file}`;
+  throw new UsageError(
+    'ESP_SET_SYNTAX',
+    `--set ${argument}: a key that holds a dot stands in double quotes, and the path of a plugin starts with ./: --set 'plugins."${from}"${option}=${value}'`,
+  );
 }
 
 function parseValue(argument: string, text: string): unknown {

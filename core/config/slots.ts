@@ -3,6 +3,7 @@ import { eachLeaf, isSection, valueAt, type ComposedConfig } from './composed.js
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { slotKeys } from './slot-keys.js';
+import { settingCalled } from './synonyms.js';
 import { checkPart, problems, unknownKey, wrongValue, type Problem } from './validate.js';
 
 /** A plugin that a config names, with its options as they were written. */
@@ -103,8 +104,7 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Problem[]): Slo
   const section = depth === path.length ? value : {};
   if (!isSection(section)) {
     // A parent that is no section is reported as such, once.
-    if (depth === path.length)
-      found.push(wrongValue(path, 'expected a plugin’s name, or a map of its options', composed));
+    if (depth === path.length) found.push(noSlot(path, composed));
     return { use: fallback, options: {}, path };
   }
   const named = section[key] ?? fallback;
@@ -114,6 +114,13 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Problem[]): Slo
   if (!composed.origins.has(place)) composed.origins.set(place, { source: 'default' });
   const options = Object.entries(section).filter(([option]) => option !== key && !others.includes(option));
   return { use, options: Object.fromEntries(options), path };
+}
+
+/** `lr: 0.001` is meant for the setting that others call so. */
+function noSlot(path: ConfigPath, composed: ComposedConfig): Problem {
+  const meant = settingCalled(path.at(-1) ?? '');
+  const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
+  return wrongValue(path, `expected a plugin’s name, or a map of its options${hint}`, composed);
 }
 
 function featuresIn(composed: ComposedConfig, found: Problem[]): Pick<CheckedConfig, 'features' | 'off'> {

@@ -2,9 +2,10 @@ import type { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { eachLeaf, isSection, originAt, valueAt, type ComposedConfig } from './composed.js';
 import { suggestion } from './nearest.js';
-import { pathKey, type ConfigPath } from './path.js';
+import { parsePath, pathKey, type ConfigPath } from './path.js';
 import { ConfigPlaces } from './places.js';
 import { knownKeys } from './schema-docs.js';
+import { settingCalled } from './synonyms.js';
 
 /**
  * Checks one part of a config with its schema, and notes `default` as the origin of what the schema fills in.
@@ -60,11 +61,22 @@ export function unknownKey(
       ? `did you mean ${elsewhere.map((other) => JSON.stringify(other)).join(' or ')}?`
       : known.length === 0
         ? 'it takes no options'
-        : suggestion(key, known, 'known keys');
+        : (otherName(key, path, known) ?? suggestion(key, known, 'known keys'));
   return {
     code: 'ESP_CONFIG_KEY',
     text: `${new ConfigPlaces(composed).before(path)}unknown key ${JSON.stringify(key)}${within}: ${hint}`,
   };
+}
+
+/** The setting that other trainers call so, as it is written there: its last key alone where it stands beside. */
+function otherName(key: string, path: ConfigPath, known: readonly string[]): string | undefined {
+  const meant = settingCalled(key);
+  if (meant === undefined) return undefined;
+  const full = parsePath(meant);
+  const last = full.at(-1) ?? '';
+  const isBeside = pathKey(full.slice(0, -1)) === pathKey(path.slice(0, -1));
+  if (!isBeside) return `did you mean ${JSON.stringify(meant)}?`;
+  return known.includes(last) ? `did you mean ${JSON.stringify(last)}?` : undefined;
 }
 
 /** The problem of a value that cannot stand at its key. */
@@ -107,7 +119,8 @@ function what(issue: Issue, within: string[], value: unknown): string {
   const expected = expectedOf(issue);
   if (given === undefined)
     return expected === undefined ? `it is missing: ${issue.message}` : `it is missing; expected ${expected}`;
-  const shown = given === null || isSection(given) || Array.isArray(given) ? '' : ` (${JSON.stringify(given)})`;
+  if (given === null) return expected === undefined ? 'it is empty' : `it is empty; expected ${expected}`;
+  const shown = isSection(given) || Array.isArray(given) ? '' : ` (${JSON.stringify(given)})`;
   if (issue.code === 'invalid_union' && expected !== undefined) return `expected ${expected}${shown}`;
   return `${issue.message.replace(/^Invalid input: /, '')}${shown}`;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -54,13 +54,24 @@ export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
 
 async function loadOutside(name: string, cwd: string, slot: Slot | undefined): Promise<FoundPlugin> {
   const file = isPath(name) ? path.resolve(cwd, name) : packageFile(name, cwd);
-  if (file === undefined) throw await unknownPlugin(name, slot);
+  if (file === undefined) throw await unknownPlugin(name, cwd, slot);
   if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${name}: there is no file ${file}`);
+  if (isBareFolder(file)) {
+    throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${name}: ${file} is a folder; name the file in it`);
+  }
   return pluginOf(await load(name, () => importOutside(file)), name, file);
 }
 
 function isPath(name: string): boolean {
   return name.startsWith('.') || path.isAbsolute(name);
+}
+
+/** A folder that loads as no module. */
+function isBareFolder(file: string): boolean {
+  return (
+    statSync(file).isDirectory() &&
+    !readdirSync(file).some((name) => /^(?:index\.[cm]?[jt]s|package\.json)$/.test(name))
+  );
 }
 
 function packageFile(name: string, cwd: string): string | undefined {
@@ -119,7 +130,11 @@ function isPluginClass(value: unknown): value is PluginClass {
   return pluginOptions(value) !== undefined;
 }
 
-async function unknownPlugin(name: string, slot: Slot | undefined): Promise<UsageError> {
+async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined): Promise<UsageError> {
+  if (/\.[cm]?[jt]s$/.test(name) && existsSync(path.resolve(cwd, name))) {
+    const advice = `the path of a plugin starts with ./: write ./${name}`;
+    return new UsageError('ESP_PLUGIN_NOT_FOUND', `unknown ${slot ?? 'plugin'} "${name}": ${advice}`);
+  }
   const affix = slot === undefined ? '' : (slotNames[slot]?.('') ?? '');
   const builtIn = await Promise.all(builtInNames().map(loadBuiltIn));
   const fitting = builtIn.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);

@@ -140,6 +140,12 @@ const cases: BadInput[] = [
     message: /--set: key plugins\.evalution: unknown.*"evaluation"/,
   },
   {
+    what: 'a plugin’s file without ./',
+    args: [...debug, '--set', 'optimizer=mine/sgd.ts'],
+    files: { 'mine/sgd.ts': '' },
+    message: /key optimizer\.use: unknown optimizer "mine\/sgd\.ts": .* starts with \.\/: write \.\/mine\/sgd\.ts/,
+  },
+  {
     what: 'a plugin that is like no other',
     args: [...debug, '--set', 'optimizer=sgd'],
     message: /key optimizer\.use: unknown optimizer "sgd": built-in ones are adamw/,
@@ -171,7 +177,7 @@ const cases: BadInput[] = [
   {
     what: 'a setting without a value',
     args: [...debug, '--set', 'train.max_iters='],
-    message: /key train\.max_iters: expected number, received null \[/,
+    message: /key train\.max_iters: it is empty; expected number \[/,
   },
   {
     what: 'an empty schedule',
@@ -197,9 +203,9 @@ const cases: BadInput[] = [
   },
   { what: 'an unknown plugin to list', args: ['plugins', 'gtp'], message: /no plugin "gtp".*"gpt"/ },
   {
-    what: 'an unknown key to explain',
-    args: ['explain', 'modl', ...debug.slice(1)],
-    message: /no key "modl".*"model"/,
+    what: 'a key to explain without what it stands in',
+    args: ['explain', 'learning_rate', ...debug.slice(1)],
+    message: /no key "learning_rate": did you mean "optimizer\.learning_rate"\?/,
   },
   { what: '--json without --dry-run', args: [...debug, '--json'], message: /--json is for --dry-run/ },
   { what: '--force with --resume', args: [...debug, '--resume', '--force'], message: /--force.*--resume/ },
@@ -214,7 +220,11 @@ const cases: BadInput[] = [
   },
   { what: 'a run to sample that is not there', args: ['sample', 'runs/x'], message: /runs\/x: there is no checkpoint/ },
   { what: 'an empty prompt', args: ['sample', '--prompt', ''], message: /--prompt.*at least one character/ },
-  { what: 'an unknown option', args: ['train', '--presets', 'debug'], message: /--preset/ },
+  {
+    what: 'a setting for an option',
+    args: ['train', '--max_iters=3'],
+    message: /unknown option '--max_iters=3'\n\(write --set train\.max_iters=3\)\n/,
+  },
   { what: 'an unknown command', args: ['trian'], message: /train/ },
 ];
 

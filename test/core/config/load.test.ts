@@ -106,6 +106,26 @@ test('a preset can come from a package', async (t) => {
   t.is(composed.value['seed'], 9);
 });
 
+test('a path without what makes it one is told how to write it', async (t) => {
+  const wrong = (more: { presets?: string[]; set?: string[] }) => t.throwsAsync(compose(t, { mine: '' }, more));
+  t.is(
+    (await wrong({ presets: ['mine'] })).message,
+    '--preset mine: unknown preset "mine": the path of a preset starts with ./: write ./mine',
+  );
+  for (const [typed, written] of [
+    ['plugins.my/alarm.ts=true', `'plugins."./my/alarm.ts"=true'`],
+    ['plugins../alarm.ts.above=4', `'plugins."./alarm.ts".above=4'`],
+    ['./alarm.ts=true', `'plugins."./alarm.ts"=true'`],
+    ['plugins.alarm.ts=true', `'plugins."./alarm.ts"=true'`],
+  ] as const) {
+    const { message } = await wrong({ set: [typed] });
+    t.true(
+      message.endsWith(`stands in double quotes, and the path of a plugin starts with ./: --set ${written}`),
+      message,
+    );
+  }
+});
+
 test('an unknown preset names the nearest and lists all', async (t) => {
   const error = await t.throwsAsync(compose(t, {}, { presets: ['char-smal'] }), { instanceOf: UsageError });
   t.regex(

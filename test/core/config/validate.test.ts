@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { z } from 'zod';
 import type { ComposedConfig } from '../../../core/config/composed.js';
 import { explainLines, renderLines } from '../../../core/config/explain.js';
 import { composeStored } from '../../../core/config/load.js';
 import { checkCore, filledConfig } from '../../../core/config/slots.js';
+import { otherNames } from '../../../core/config/synonyms.js';
 import { checkPart } from '../../../core/config/validate.js';
 import { UsageError } from '../../../core/errors.js';
 import { compose, yaml } from './helpers.js';
@@ -56,11 +58,34 @@ test('an unknown key offers the nearest, else lists the known', async (t) => {
   );
 });
 
+test('names that other trainers use lead to the setting', async (t) => {
+  const said = async (setting: string): Promise<string> => {
+    const composed = await compose(t, {}, { set: [setting] });
+    return messageFrom(() => [checkCore(composed), checkPart(schema, ['model'], composed)]);
+  };
+  t.is(await said('model.num_heads=4'), '--set: unknown key "num_heads" in model: did you mean "n_head"?');
+  t.is(await said('model.lr=1'), '--set: unknown key "lr" in model: did you mean "optimizer.learning_rate"?');
+  t.is(await said('max_steps=4'), '--set: unknown key "max_steps": did you mean "train.max_iters"?');
+  t.is(
+    await said('lr=0.001'),
+    '--set: key lr: expected a plugin’s name, or a map of its options; did you mean "optimizer.learning_rate"?',
+  );
+});
+
+test('every setting that other names lead to is one', (t) => {
+  const page = readFileSync('docs/config.md', 'utf8');
+  for (const place of Object.keys(otherNames)) {
+    const last = place.split('.').at(-1) ?? '';
+    t.true(place === 'engine' || page.includes(`\n| \`${place}\` |`) || page.includes(`\n| \`${last}\` |`), place);
+  }
+});
+
 test('a value that no alternative takes names them', async (t) => {
   t.is(
     await modelErrors(t, '  keep: all'),
     'espalier.config.yaml:2: key model.keep: expected number or object ("all")',
   );
+  t.is(await modelErrors(t, '  n_head:'), 'espalier.config.yaml:2: key model.n_head: it is empty; expected number');
   t.is(
     await modelErrors(t, '  keep: {}'),
     'espalier.config.yaml:2: key model.keep.last: it is missing; expected number',
