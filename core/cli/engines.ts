@@ -4,7 +4,7 @@ import { Engine } from '../contracts/engine.js';
 import { EspalierError, UsageError } from '../errors.js';
 import { findPlugin } from '../plugins/resolve.js';
 import { createRunFrom } from '../run/create.js';
-import { isOnGpu, probeEngines, shortName } from '../run/engine.js';
+import { isOnGpu, probeEngines, shortName, showPrecision } from '../run/engine.js';
 import { remeasuredPeak, showFlops } from '../run/peak.js';
 import { print, type SetExitCode } from './options.js';
 
@@ -22,8 +22,10 @@ export function doctorCommand(program: Command): void {
       print(flags.json, { node: process.version, engines, auto: taken, peaks }, () =>
         [
           `node ${process.version} on ${process.platform}-${process.arch}`,
-          ...engines.map(({ engine, works, detail, why }) =>
-            works ? `  works  ${engine.padEnd(12)} ${detail}` : `  no     ${engine.padEnd(12)} ${why ?? detail}`,
+          ...engines.map(({ engine, ...probe }) =>
+            probe.works
+              ? `  works  ${engine.padEnd(12)} ${probe.detail}${showPrecision(probe)}`
+              : `  no     ${engine.padEnd(12)} ${probe.why ?? probe.detail}`,
           ),
           `engine: auto takes ${taken ?? 'none'}`,
           ...(peaks ?? []).map(

@@ -7,7 +7,8 @@ import { settingCalled } from '../config/synonyms.js';
 import { describeOptions } from '../config/schema-docs.js';
 import { UsageError } from '../errors.js';
 import { lifecycle } from '../events/lifecycle.js';
-import { builtInNames, loadBuiltIn } from '../plugins/resolve.js';
+import type { PluginOptions } from '../plugins/plugin.js';
+import { builtInNames, findOutside, loadBuiltIn, pathAdvice, type FoundPlugin } from '../plugins/resolve.js';
 import { createRun } from '../run/create.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from './options.js';
 
@@ -35,18 +36,12 @@ export function explainCommand(program: Command): void {
 export function pluginsCommand(program: Command): void {
   program
     .command('plugins')
-    .description('list the plugins that come with espalier, with their options')
-    .argument('[name]', 'only this one')
+    .description('list the plugins that come with espalier, with their options and metrics')
+    .argument('[name]', 'only this one; also a package or ./FILE of your own')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: JsonFlag) => {
-      const names = builtInNames().filter((builtIn) => name === undefined || builtIn === name);
-      if (name !== undefined && names.length === 0) {
-        throw new UsageError(
-          'ESP_PLUGIN_NOT_FOUND',
-          `no plugin "${name}" comes with espalier: ${suggestion(name, builtInNames(), 'there')}`,
-        );
-      }
-      const plugins = await Promise.all(names.map(loadBuiltIn));
+      const plugins =
+        name === undefined ? await Promise.all(builtInNames().map(loadBuiltIn)) : [await pluginCalled(name)];
       const facts = plugins.map(({ options, source }) => ({
         name: options.name,
         summary: options.summary,
@@ -55,6 +50,7 @@ export function pluginsCommand(program: Command): void {
         after: options.after ?? [],
         before: options.before ?? [],
         options: options.config === undefined ? [] : describeOptions(options.config),
+        metrics: metricsOf(options),
       }));
       print(flags.json, facts, () =>
         facts
@@ -65,11 +61,20 @@ export function pluginsCommand(program: Command): void {
                 (option) =>
                   `    ${option.name}: ${option.type}${option.default === undefined ? '' : ` = ${JSON.stringify(option.default)}`}  ${option.description}`,
               ),
+              ...plugin.metrics.map((metric) => `    metric ${showMetric(metric)}`),
             ].join('\n'),
           )
           .join('\n'),
       );
     });
+}
+
+async function pluginCalled(name: string): Promise<FoundPlugin> {
+  const cwd = process.cwd();
+  const found = builtInNames().includes(name) ? await loadBuiltIn(name) : await findOutside(name, cwd);
+  if (found !== undefined) return found;
+  const advice = pathAdvice(name, cwd) ?? suggestion(name, builtInNames(), 'there');
+  throw new UsageError('ESP_PLUGIN_NOT_FOUND', `no plugin "${name}" comes with espalier: ${advice}`);
 }
 
 export function presetsCommand(program: Command): void {
@@ -105,21 +110,42 @@ export function eventsCommand(program: Command): void {
 }
 
 export function metricsCommand(program: Command): void {
-  program
+  const command = program
     .command('metrics')
-    .description('list the metrics that plugins publish, with their units')
+    .description('list the metrics that plugins publish, with their units; with a config, those of its plugins');
+  withConfigFlags(command)
     .option('--json', 'print JSON')
-    .action(async (flags: JsonFlag) => {
-      const plugins = await Promise.all(builtInNames().map(loadBuiltIn));
-      const facts = plugins.flatMap(({ options: { name: plugin, metrics = {} } }) =>
-        Object.entries(metrics).map(([name, { unit, what, clock = false }]) => ({ name, unit, what, clock, plugin })),
+    .action(async (flags: ConfigFlags & JsonFlag) => {
+      const isOfRun = flags.preset.length > 0 || flags.set.length > 0 || flags.config !== undefined;
+      const plugins = isOfRun ? await pluginsOfRun(flags) : await Promise.all(builtInNames().map(loadBuiltIn));
+      const facts = plugins.flatMap(({ options }) =>
+        metricsOf(options).map((metric) => ({ ...metric, plugin: options.name })),
       );
       print(flags.json, facts, () =>
-        facts
-          .map(({ name, unit, what, plugin }) => `${name}${unit === '' ? '' : ` [${unit}]`}: ${what} (${plugin})`)
-          .join('\n'),
+        facts.map(({ plugin, ...metric }) => `${showMetric(metric)} (${plugin})`).join('\n'),
       );
     });
+}
+
+async function pluginsOfRun(flags: ConfigFlags): Promise<readonly FoundPlugin[]> {
+  const { run, plugins } = await createRun(requestOf({ ...flags, quiet: true }));
+  await run.dispose();
+  return plugins;
+}
+
+interface Metric {
+  readonly name: string;
+  readonly unit: string;
+  readonly what: string;
+  readonly clock: boolean;
+}
+
+function metricsOf({ metrics = {} }: PluginOptions): Metric[] {
+  return Object.entries(metrics).map(([name, { unit, what, clock = false }]) => ({ name, unit, what, clock }));
+}
+
+function showMetric({ name, unit, what }: Metric): string {
+  return `${name}${unit === '' ? '' : ` [${unit}]`}: ${what}`;
 }
 
 function unknownSetting(key: string, lines: readonly Explained[]): UsageError {

@@ -19,7 +19,14 @@ export function migrateCommand(program: Command): void {
     .option('-o, --out <file>', 'YAML file to write (default: print it)')
     .option('--force', 'write over a file that is there')
     .action((file: string, flags: MigrateFlags) => {
-      const { config, notes } = migrated(readPythonConfig(read(file), file));
+      const settings = readPythonConfig(read(file), file);
+      if (settings.length === 0) {
+        throw new UsageError(
+          'ESP_MIGRATE',
+          `${file} holds no setting: a nanoGPT config file has lines \`key = value\`; name one of those`,
+        );
+      }
+      const { config, notes } = migrated(settings);
       const yaml = `# From ${path.basename(file)}.\n${stringify(config)}`;
       for (const note of notes) console.error(`${file}: ${note}`);
       if (flags.out === undefined) {

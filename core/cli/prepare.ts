@@ -87,12 +87,20 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
     if (flags.json === true || flags.quiet !== true) print(flags.json, data, () => summary(data, flags));
     return 0;
   } catch (thrown) {
-    if (!stop.signal.aborted) throw thrown;
+    if (!stop.signal.aborted) throw namingTokenizer(thrown, flags);
     terminal.line('stopped: nothing was written', 'warn');
     return exitCode;
   } finally {
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
+}
+
+const PLUGIN_CODES = ['ESP_PLUGIN_NOT_FOUND', 'ESP_PLUGIN_LOAD', 'ESP_PLUGIN_EXPORT', 'ESP_PLUGIN_SLOT'];
+
+/** The tokenizer is the one plugin that is loaded here. */
+function namingTokenizer(thrown: unknown, { tokenizer }: PrepareFlags): unknown {
+  if (!(thrown instanceof UsageError) || !PLUGIN_CODES.includes(thrown.code)) return thrown;
+  return new UsageError(thrown.code, `--tokenizer ${tokenizer}: ${thrown.message}`, { cause: thrown });
 }
 
 function requestOf(

@@ -1,6 +1,7 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { Dataset, TokenizerFactory, Tokenizers, type Tokenizer } from '../contracts/data.js';
-import { UsageError } from '../errors.js';
+import { messageOf, UsageError } from '../errors.js';
 import { RandomStreams } from '../random/streams.js';
 import type { Run } from '../run/run.js';
 import { writeText } from '../run/write-text.js';
@@ -11,6 +12,7 @@ import { openStoredRun } from './stored-run.js';
 
 interface SampleFlags {
   prompt?: string;
+  promptFile?: string;
   tokens: number;
   count: number;
   temperature: number;
@@ -28,6 +30,7 @@ export function sampleCommand(program: Command): void {
     .addArgument(runArgument())
     .addOption(bestOption())
     .option('--prompt <text>', 'text to go on from (default: a line break)', text)
+    .addOption(new Option('--prompt-file <file>', 'text file to go on from, as it is').conflicts('prompt'))
     .option('-n, --tokens <count>', 'tokens to write', wholeFrom(0), 500)
     .option('--count <count>', 'how many samples', wholeFrom(1), 1)
     .option('--temperature <number>', 'below 1: more sure of itself; 0: always the likeliest token', number, 0.8)
@@ -36,6 +39,7 @@ export function sampleCommand(program: Command): void {
     .option('--engine <name>', 'engine to use instead of the run’s')
     .option('--json', 'print the samples as JSON')
     .action(async (from: string | undefined, flags: SampleFlags) => {
+      const choices = flags.promptFile === undefined ? flags : { ...flags, prompt: promptOf(flags.promptFile) };
       const set = flags.engine === undefined ? [] : [`engine=${flags.engine}`];
       const terminal = new Terminal({ quiet: true });
       const request = { cwd: process.cwd(), set, terminal, best: flags.best };
@@ -51,7 +55,7 @@ export function sampleCommand(program: Command): void {
         const tokenizer = await run.container
           .resolve(Tokenizers)
           .fromState(checkpoint.state.tokenizer, run.container.resolve(TokenizerFactory));
-        const samples = Array.from({ length: flags.count }, (_, index) => generate(run, tokenizer, flags, index));
+        const samples = Array.from({ length: flags.count }, (_, index) => generate(run, tokenizer, choices, index));
         console.log(flags.json === true ? JSON.stringify(samples) : samples.join('\n---------------\n'));
       } finally {
         await run.dispose();
@@ -77,7 +81,23 @@ function generate(run: Run, tokenizer: Tokenizer, choices: Choices, index: numbe
 
 function text(given: string): string {
   if (given === '') throw new InvalidArgumentError('give at least one character.');
+  const [, file] = /^FILE:(.+)$/.exec(given) ?? [];
+  if (file !== undefined) throw new InvalidArgumentError(`a text in a file is given with --prompt-file ${file}.`);
   return given;
+}
+
+/** @throws UsageError when there is no text in the file */
+function promptOf(file: string): string {
+  const fail = (why: string): UsageError =>
+    new UsageError('ESP_USAGE', `--prompt-file ${file} ${why}; name a text file, or give the text with --prompt`);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (thrown) {
+    throw fail(`cannot be read: ${messageOf(thrown)}`);
+  }
+  if (text === '') throw fail('is empty');
+  return text;
 }
 
 function number(given: string): number {

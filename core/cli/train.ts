@@ -1,19 +1,21 @@
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import { checkpointNames, findCheckpoint } from '../checkpoint/find.js';
+import { findCheckpoint } from '../checkpoint/find.js';
 import { findPretrained, pretrainedSettings, readPretrained } from '../checkpoint/pretrained.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import { isSection, type ComposedConfig } from '../config/composed.js';
 import { composeConfig } from '../config/load.js';
+import { toldAt } from '../config/validate.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { Ranks } from '../contracts/ranks.js';
-import { FailedRun, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
 import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
 import { findResumePoint } from '../resume/find.js';
 import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.js';
 import type { Run } from '../run/run.js';
 import { dryRun } from './dry-run.js';
+import { commandName, withAdvice } from './go-on.js';
 import { newestRun } from './newest-run.js';
 import {
   iterationRange,
@@ -129,24 +131,6 @@ async function train(flags: TrainFlags): Promise<number> {
   }
 }
 
-/** What a run failed with, with the checkpoint to go on from where there is one: the last may still be being written. */
-async function withAdvice(thrown: unknown, run: Run): Promise<unknown> {
-  await run.dispose();
-  const [last] = await checkpointNames(run.folder.checkpoints);
-  const { rank, size } = run.container.resolve(Ranks);
-  if (last === undefined || rank > 0) return thrown;
-  const command = `${commandName()} ${size > 1 ? `launch -n ${String(size)} ` : ''}train --resume ${run.folder.shown}`;
-  return new FailedRun(
-    thrown,
-    `checkpoint ${last} is the last in ${run.folder.shown}; go on from it with \`${command}\``,
-  );
-}
-
-/** How the reader calls this command: npm, which sets the variable, knows where it is; their shell may not. */
-function commandName(): string {
-  return process.env['npm_command'] === undefined ? 'espalier' : 'npx espalier';
-}
-
 /** A run that is made, with what it goes on from or starts with. */
 interface Started {
   readonly created: CreatedRun;
@@ -208,7 +192,7 @@ async function startAnew(
 }
 
 /** Weights alone, from a pretrained model or a checkpoint, as `init` says. */
-async function bringWeights({ created: { run }, pretrained }: Started, cwd: string): Promise<void> {
+async function bringWeights({ created: { run, composed }, pretrained }: Started, cwd: string): Promise<void> {
   const { init } = run.config;
   if (init === 'scratch') return;
   const log = run.container.resolve(Logger);
@@ -220,7 +204,9 @@ async function bringWeights({ created: { run }, pretrained }: Started, cwd: stri
   const warn = (line: string): void => {
     log.warn(line);
   };
-  const checkpoint = await readCheckpoint(await findCheckpoint(init, cwd, warn));
+  const checkpoint = await toldAt(['init'], composed, async () =>
+    readCheckpoint(await findCheckpoint(init, cwd, warn)),
+  );
   run.loadWeights(checkpoint);
   log.info(`weights from ${checkpoint.path}`);
 }

@@ -84,6 +84,16 @@ export function wrongValue(path: ConfigPath, what: string, composed: ComposedCon
   return { code: 'ESP_CONFIG_VALUE', text: `${new ConfigPlaces(composed).key(path)}: ${what}` };
 }
 
+/** Does what a value asks for. @throws UsageError what that throws, with the place and the key of the value before it */
+export async function toldAt<T>(path: ConfigPath, composed: ComposedConfig, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof UsageError)) throw thrown;
+    throw new UsageError(thrown.code, wrongValue(path, thrown.message, composed).text, { cause: thrown });
+  }
+}
+
 interface Checked {
   schema: z.ZodType;
   path: ConfigPath;

@@ -7,6 +7,8 @@ export interface EngineProbe {
   works: boolean;
   /** Version and variant, for `espalier doctor`. */
   detail: string;
+  /** What `precision: auto` is here, where there is a choice. */
+  autoPrecision?: 'f32' | 'bf16';
   /** It computes on a GPU: `engine: auto` takes it before those that do not. */
   gpu?: boolean;
   /** When it does not work: what is wrong and what to do, in a sentence. */

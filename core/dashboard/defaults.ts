@@ -8,5 +8,5 @@ const HTTP_PORT = 80;
 export function portNote(asked: number, url: string): string | undefined {
   const { port } = new URL(url);
   if (asked === 0 || Number(port || HTTP_PORT) === asked) return undefined;
-  return `dashboard: port ${String(asked)} is not free, ${port} is taken in its place`;
+  return `dashboard: port ${String(asked)} is taken: using ${port}`;
 }

@@ -52,6 +52,11 @@ export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
   return pluginOf(await load(name, () => import(pathToFileURL(file).href)), name, 'built-in');
 }
 
+/** A plugin from outside, whatever it fills; undefined where no package has that name and it is no path. */
+export async function findOutside(name: string, cwd: string): Promise<FoundPlugin | undefined> {
+  return isPath(name) || packageFile(name, cwd) !== undefined ? loadOutside(name, cwd, undefined) : undefined;
+}
+
 async function loadOutside(name: string, cwd: string, slot: Slot | undefined): Promise<FoundPlugin> {
   const file = isPath(name) ? path.resolve(cwd, name) : packageFile(name, cwd);
   if (file === undefined) throw await unknownPlugin(name, cwd, slot);
@@ -130,9 +135,15 @@ function isPluginClass(value: unknown): value is PluginClass {
   return pluginOptions(value) !== undefined;
 }
 
+/** How to write the path of a plugin's file that is there; undefined for other names. */
+export function pathAdvice(name: string, cwd: string): string | undefined {
+  if (!/\.[cm]?[jt]s$/.test(name) || !existsSync(path.resolve(cwd, name))) return undefined;
+  return `the path of a plugin starts with ./: write ./${name}`;
+}
+
 async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined): Promise<UsageError> {
-  if (/\.[cm]?[jt]s$/.test(name) && existsSync(path.resolve(cwd, name))) {
-    const advice = `the path of a plugin starts with ./: write ./${name}`;
+  const advice = pathAdvice(name, cwd);
+  if (advice !== undefined) {
     return new UsageError('ESP_PLUGIN_NOT_FOUND', `unknown ${slot ?? 'plugin'} "${name}": ${advice}`);
   }
   const affix = slot === undefined ? '' : (slotNames[slot]?.('') ?? '');

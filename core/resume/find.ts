@@ -2,6 +2,7 @@ import path from 'node:path';
 import { checkpointAt, checkpointNames, findCheckpoint } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import { valueAt, type ComposedConfig } from '../config/composed.js';
+import { toldAt } from '../config/validate.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { defaultRunFolder } from '../run/folder.js';
 
@@ -43,7 +44,8 @@ export async function findResumePoint(
   const folder = own ?? defaultRunFolder('run');
   const started = (await checkpointNames(path.resolve(cwd, folder, 'checkpoints'))).length > 0;
   if (started) return { checkpoint: await read(folder), folder: undefined };
-  return setting === 'auto' ? undefined : { checkpoint: await read(setting), folder: undefined };
+  if (setting === 'auto') return undefined;
+  return { checkpoint: await toldAt(['resume'], composed, () => read(setting)), folder: undefined };
 }
 
 /** The folder that the config names, by `run.dir` or `run.name`. */

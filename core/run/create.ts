@@ -4,11 +4,13 @@ import { instanceCachingFactory } from 'tsyringe';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { checkCore, filledConfig, type CheckedConfig, type SlotChoice } from '../config/slots.js';
+import { valueAt } from '../config/composed.js';
 import { composeConfig, type ComposedConfig } from '../config/load.js';
 import { nearestTo } from '../config/nearest.js';
+import { pathKey } from '../config/path.js';
 import { ConfigPlaces } from '../config/places.js';
 import { slotKeys } from '../config/slot-keys.js';
-import { checkPart, wrongValue } from '../config/validate.js';
+import { checkPart, toldAt, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
 import { Operations } from '../contracts/operation.js';
@@ -115,6 +117,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   addListeners(bus, plugins, live, ranks);
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
   for (const line of early) log.info(line);
+  for (const line of emptyFeatures(checked, composed)) log.warn(line);
   const passing = Object.keys(request.passing ?? {});
   const value = filledConfig(
     checked,
@@ -145,7 +148,9 @@ async function loadPlugins(
   const configured: ConfiguredPlugin[] = [];
   const add = async (choice: SlotChoice, slot?: Slot): Promise<void> => {
     const found = await findChosen(choice, slot, composed, () =>
-      slot === 'engine' ? chooseEngine(choice.use, cwd, say) : findPlugin(choice.use, cwd, slot),
+      slot === 'engine'
+        ? chooseEngine(choice.use, cwd, say, checked.core.precision)
+        : findPlugin(choice.use, cwd, slot),
     );
     const config = checkPart(found.options.config ?? z.strictObject({}), choice.path, composed, choice.options);
     configured.push({ ...found, config, path: choice.path });
@@ -176,13 +181,7 @@ async function findChosen(
   composed: ComposedConfig,
   find: () => Promise<FoundPlugin>,
 ): Promise<FoundPlugin> {
-  try {
-    return await find();
-  } catch (thrown) {
-    if (!(thrown instanceof UsageError)) throw thrown;
-    const named = slot === undefined ? at : [...at, slotKeys[slot].key];
-    throw new UsageError(thrown.code, wrongValue(named, thrown.message, composed).text, { cause: thrown });
-  }
+  return toldAt(slot === undefined ? at : [...at, slotKeys[slot].key], composed, find);
 }
 
 /** `progres: false` would leave `progress` on. A name like none is a plugin's that this machine may not have. */
@@ -194,6 +193,21 @@ function refuseMisspelledOff({ off }: CheckedConfig, composed: ComposedConfig): 
     const what = `there is no plugin ${JSON.stringify(name)} to turn off: did you mean ${JSON.stringify(near)}?`;
     throw new UsageError('ESP_PLUGIN_NOT_FOUND', wrongValue(['plugins', name], what, composed).text);
   }
+}
+
+/** `csv:` with nothing behind it is null, which turns off: who wrote it where nothing was on meant the opposite. */
+function emptyFeatures({ off }: CheckedConfig, composed: ComposedConfig): string[] {
+  const isOnIn = (values: Readonly<Record<string, unknown>>, at: string): boolean =>
+    Object.entries(values).some(
+      ([key, value]) => (key === at || key.startsWith(`${at}.`)) && value !== null && value !== false,
+    );
+  return off.flatMap((name) => {
+    const path = ['plugins', name];
+    if (valueAt(composed.value, path).value !== null) return [];
+    if (Object.values(composed.given).some((values) => isOnIn(values, pathKey(path)))) return [];
+    const what = `it is empty, which turns a plugin off, and nothing had turned it on; write ${name}: {} to turn it on`;
+    return [wrongValue(path, what, composed).text];
+  });
 }
 
 function refuseTwins(plugins: readonly ConfiguredPlugin[]): void {

@@ -20,7 +20,12 @@ export async function probeEngines(): Promise<ProbedEngine[]> {
  * The plugin for `engine: NAME`, or for `engine: auto` the best that works here; `log` is told why others were not taken.
  * @throws UsageError when it does not work here, saying why
  */
-export async function chooseEngine(name: string, cwd: string, log: (line: string) => void): Promise<FoundPlugin> {
+export async function chooseEngine(
+  name: string,
+  cwd: string,
+  log: (line: string) => void,
+  precision: CoreConfig['precision'],
+): Promise<FoundPlugin> {
   if (name !== 'auto') {
     const plugin = await findPlugin(name, cwd, 'engine');
     const answer = await probe(plugin);
@@ -28,7 +33,7 @@ export async function chooseEngine(name: string, cwd: string, log: (line: string
       throw new UsageError('ESP_ENGINE', `engine ${name} does not work here: ${answer.why ?? answer.detail}`);
     return plugin;
   }
-  return firstThatWorks(await builtInEngines(), log);
+  return firstThatWorks(await builtInEngines(), log, precision);
 }
 
 /**
@@ -39,6 +44,7 @@ export async function chooseEngine(name: string, cwd: string, log: (line: string
 export async function firstThatWorks(
   engines: readonly FoundPlugin[],
   log: (line: string) => void,
+  precision: CoreConfig['precision'] = 'auto',
 ): Promise<FoundPlugin> {
   const answers = new Map<FoundPlugin, EngineProbe>();
   for (const plugin of engines) if (plugin.class.mayHaveGpu?.() === true) answers.set(plugin, await probe(plugin));
@@ -48,12 +54,21 @@ export async function firstThatWorks(
     const answer = answers.get(plugin) ?? (await probe(plugin));
     if (answer.works) {
       const others = passedOver.length === 0 ? '' : ` (not taken: ${passedOver.join('; ')})`;
-      log(`engine: ${shortName(plugin)}, ${answer.detail}${others}`);
+      log(`engine: ${shortName(plugin)}, ${answer.detail}${showPrecision(answer, precision)}${others}`);
       return plugin;
     }
     passedOver.push(`${shortName(plugin)}: ${answer.why ?? answer.detail}`);
   }
   throw new UsageError('ESP_ENGINE', `no engine works here: ${passedOver.join('; ')}`);
+}
+
+/** What the run computes in; nothing where the engine has one precision. */
+export function showPrecision(
+  { autoPrecision }: Pick<EngineProbe, 'autoPrecision'>,
+  precision: CoreConfig['precision'] = 'auto',
+): string {
+  if (autoPrecision === undefined) return '';
+  return precision === 'auto' ? `, precision auto is ${autoPrecision}` : `, precision ${precision}`;
 }
 
 /** Whether `engine: auto` takes it before those that are ranked better. */

@@ -53,7 +53,7 @@ export default class NativeEngine implements Engine {
   static probe(): EngineProbe {
     try {
       const { name, multipliesBf16 } = loadBinding().useVariant('');
-      return { works: true, detail: `${name} kernels, precision auto is ${multipliesBf16 ? 'bf16' : 'f32'}` };
+      return { works: true, detail: `${name} kernels`, autoPrecision: multipliesBf16 ? 'bf16' : 'f32' };
     } catch (thrown) {
       const [reason = ''] = messageOf(thrown).split('\n');
       const log = path.join(addonFolder, 'build', 'build.log');

@@ -191,6 +191,12 @@ const cases: BadInput[] = [
     message: /there is no file absent\.py; name a nanoGPT config file \[ESP_MIGRATE\]/,
   },
   {
+    what: 'a nanoGPT config without a setting',
+    args: ['migrate', 'empty.py'],
+    files: { 'empty.py': 'import time\n' },
+    message: /empty\.py holds no setting: .* \[ESP_MIGRATE\]/,
+  },
+  {
     what: 'a folder to migrate',
     args: ['migrate', '.'],
     message: /\. cannot be read: it is a folder; name a config file in it/,
@@ -219,6 +225,11 @@ const cases: BadInput[] = [
     message: /runs\/x: there is no checkpoint/,
   },
   { what: 'a run to sample that is not there', args: ['sample', 'runs/x'], message: /runs\/x: there is no checkpoint/ },
+  {
+    what: 'a prompt’s file as nanoGPT takes it',
+    args: ['sample', '--prompt', 'FILE:a.txt'],
+    message: /a text in a file is given with --prompt-file a\.txt/,
+  },
   { what: 'an empty prompt', args: ['sample', '--prompt', ''], message: /--prompt.*at least one character/ },
   {
     what: 'a setting for an option',

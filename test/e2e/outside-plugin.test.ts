@@ -44,14 +44,20 @@ test('a listener that never ends is named, where Node would exit without a word'
   }
 });
 
-test('a plugin that is turned off by a misspelled name is not silently left on', async (t) => {
+test('a plugin that is turned off by a misspelled name is not silently left on, nor one by mistake off', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'espalier.config.yaml'), 'extends: [debug]\nplugins:\n  progres: false\n');
   const { code, err } = await espalier(folder, 'train');
   t.is(code, 2, err);
   t.regex(err, /espalier\.config\.yaml:3: key plugins\.progres: there is no plugin "progres".*"progress"/);
-  writeFileSync(path.join(folder, 'espalier.config.yaml'), 'extends: [debug]\nplugins:\n  not-installed: false\n');
-  t.is((await espalier(folder, 'train', '--dry-run')).code, 0);
+  writeFileSync(
+    path.join(folder, 'espalier.config.yaml'),
+    'extends: [debug]\nplugins:\n  not-installed: false\n  csv:\n  report:\n',
+  );
+  const { err: said, ...dry } = await espalier(folder, 'train', '--dry-run', '--quiet');
+  t.is(dry.code, 0, said);
+  const wanted = 'nothing had turned it on; write csv: {} to turn it on';
+  t.is(said, `espalier.config.yaml:4: key plugins.csv: it is empty, which turns a plugin off, and ${wanted}\n`);
 });
 
 test('a run that has nothing left to train says so, and how to go on', async (t) => {

@@ -29,6 +29,12 @@ const parquet = new Uint8Array(
 const cases: BadInput[] = [
   { what: 'a file that is not there', args: ['absent.txt'], message: /absent\.txt.*ESP_PREPARE_INPUT/ },
   { what: 'a pattern without a match', args: ['*.jsonl'], message: /\*\.jsonl matches no file.*ESP_PREPARE_INPUT/ },
+  {
+    what: 'a folder for a tokenizer',
+    args: ['a.txt', '-t', '.'],
+    files: { 'a.txt': 'a' },
+    message: /--tokenizer \.: plugin \.: .* is a folder; name the file in it \[ESP_PLUGIN_NOT_FOUND\]/,
+  },
   { what: 'a folder', args: ['in'], files: { 'in/a.txt': 'a' }, message: /in is a folder.*in\/\*\*\/\*\.txt/ },
   {
     what: 'a JSONL line that is no JSON',

@@ -17,7 +17,8 @@ test('train, sample, evaluate and go on, as a user does', async (t) => {
   const sample = await espalier(folder, 'sample', 'out', '--prompt', 'Call me', '--tokens', '20');
   t.is(sample.code, 0, sample.err);
   t.true(sample.out.startsWith('Call me'));
-  t.is(sample.out, (await espalier(folder, 'sample', 'out', '--prompt', 'Call me', '--tokens', '20')).out);
+  writeFileSync(path.join(folder, 'prompt.txt'), 'Call me');
+  t.is(sample.out, (await espalier(folder, 'sample', 'out', '--prompt-file', 'prompt.txt', '--tokens', '20')).out);
 
   const evaluated = await espalier(folder, 'evaluate', 'out', '--iters', '2', '--json');
   t.is(evaluated.code, 0, evaluated.err);
@@ -80,6 +81,8 @@ export default class FirstWindow implements BatchSource {
   const { code, out, err } = await espalier(folder, 'train');
   t.is(code, 0, err);
   t.regex(out + err, /mine 2 true/);
+  const told = await espalier(folder, 'plugins', './first-window.ts');
+  t.is(told.out, 'first-window (batches): serves one window again and again\n    at: integer = 0  \n', told.err);
 });
 
 test('a model of a text that is a single line writes, too', async (t) => {
@@ -145,7 +148,7 @@ test('--dry-run tells everything and creates nothing', async (t) => {
   t.deepEqual(readdirSync(folder), []);
   const refused = await espalier(folder, 'train', ...debug, '--set', 'init=runs/nope', '--dry-run');
   t.is(refused.code, 2, refused.err);
-  t.regex(refused.err, /runs\/nope: there is no checkpoint there.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
+  t.regex(refused.err, /--set: key init: runs\/nope: there is no checkpoint there.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
 });
 
 test('explain, plugins, presets, events and doctor print facts, as JSON when asked', async (t) => {

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { dashboardApp } from '../../../core/dashboard/app.js';
+import { portNote } from '../../../core/dashboard/defaults.js';
 import { isLocal, refusal } from '../../../core/dashboard/guard.js';
 import { RunLibrary } from '../../../core/dashboard/run-library.js';
 import { serveInWorker } from '../../../core/dashboard/serve-in-worker.js';
@@ -165,4 +166,10 @@ test('a folder that goes away while it is looked at takes nothing from the page'
   t.is(library.summaries().length, 1);
   const app = dashboardApp({ library, host: 'localhost', token: undefined, closing: new AbortController().signal });
   t.is((await app.request('/api/details?run=run', { headers: { host: 'localhost' } })).status, 200);
+});
+
+test('another port than the one asked for is told', (t) => {
+  t.is(portNote(7317, 'http://127.0.0.1:7318/'), 'dashboard: port 7317 is taken: using 7318');
+  t.is(portNote(7317, 'http://127.0.0.1:7317/'), undefined);
+  t.is(portNote(0, 'http://127.0.0.1:7318/'), undefined);
 });

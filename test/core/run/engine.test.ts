@@ -38,6 +38,17 @@ test.serial('auto takes the first that works, says why not those before it, and 
   t.deepEqual(asked, ['native', 'wasm']);
 });
 
+test.serial('where an engine has the choice, the precision that the run computes in is told', async (t) => {
+  const lines: string[] = [];
+  const both = engine('native', { works: true, autoPrecision: 'f32' });
+  for (const precision of ['auto', 'bf16'] as const)
+    await firstThatWorks([both], (line) => lines.push(line), precision);
+  t.deepEqual(lines, [
+    'engine: native, native 1.0, precision auto is f32',
+    'engine: native, native 1.0, precision bf16',
+  ]);
+});
+
 test.serial('one that computes on a GPU goes before those that are ranked better, which are not asked', async (t) => {
   t.is(
     await taken(t, engine('native', { works: true }), engine('tensorflow', { works: true, gpu: true })),
