@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
@@ -92,9 +93,7 @@ export default class Checkpoint implements CheckpointStore {
     if (resumedFrom === undefined || path.dirname(resumedFrom) !== this.folder.checkpoints) return;
     const source = path.basename(resumedFrom);
     this.#kept.source = source;
-    await setNewerAside(this.folder.checkpoints, source, (line) => {
-      this.log.warn(line);
-    });
+    await this.#setNewerAside(source);
   }
 
   @On('iteration:start')
@@ -156,11 +155,18 @@ export default class Checkpoint implements CheckpointStore {
       this.#loss = undefined;
       return;
     }
-    const name = path.basename(folder);
+    await this.#setNewerAside(path.basename(folder));
+  }
+
+  /** What `latest` and `best` named may be aside then. */
+  async #setNewerAside(name: string): Promise<void> {
     await setNewerAside(this.folder.checkpoints, name, (line) => {
       this.log.warn(line);
     });
     await this.#name('latest', name);
+    const { best } = this.#kept;
+    if (best !== undefined && existsSync(path.join(this.folder.checkpoints, best))) await this.#name('best', best);
+    else await rm(path.join(this.folder.checkpoints, 'best'), { force: true });
   }
 
   async settle(): Promise<void> {

@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { findCheckpoint } from '../../core/checkpoint/find.js';
 import { text, textFolder } from '../core/run/debug-run.js';
 import { emptyFolder, espalier, sharedFolder, type Outcome } from './command.js';
 
@@ -114,6 +115,8 @@ test('--resume RUN needs no config: the checkpoint has it; a run that was moved 
   t.is(earlier.code, 0, earlier.err);
   t.regex(earlier.err, /resuming from .*000006 at iteration 6/);
   t.regex(earlier.err, /000008.*aside/);
+  const best = await findCheckpoint('elsewhere/moved/checkpoints/best', folder);
+  t.true(parseInt(path.basename(best), 10) <= 7, 'what was set aside is the best no more');
   t.is(Math.max(...iterations(folder, 'elsewhere/moved')), 7);
 
   renameSync(path.join(folder, 'elsewhere'), path.join(folder, 'runs2'));

@@ -105,6 +105,7 @@ test('what is not finite is passed over; an evaluation that was asked for is dro
   await run.train();
   t.deepEqual(evaluations, [3, 6, 6, 9, 10]);
   t.true(existsSync(at('000006.aside')));
+  t.true(existsSync(at(readFileSync(at('best'), 'utf8').trim())), 'what was set aside is the best no more');
   t.false(weightsOf(run)['transformer.wte.weight']?.some(Number.isNaN));
 });
 
