@@ -44,5 +44,7 @@ export class Operations {
 export interface ScheduleCheck {
   /** What the schedule leads to, a line a step. @throws UsageError naming file, line and entry */
   check(): string[];
+  /** Names of the operations that it holds. @throws UsageError as `check` does, of the schedule's file */
+  operationNames(): string[];
 }
 export const ScheduleCheck = token<ScheduleCheck>('ScheduleCheck');

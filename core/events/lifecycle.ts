@@ -103,6 +103,7 @@ export const lifecycle: Record<EventName, EventDescription> = {
       state: 'iteration, tokens and best validation loss',
       maxIters: 'the number of iterations the run ends at',
       resumedFrom: 'the checkpoint that the run goes on from, if any',
+      maxItersBefore: 'the number of iterations that the run of that checkpoint was to end at',
     },
     mayReplace: [],
   },

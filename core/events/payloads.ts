@@ -12,6 +12,8 @@ export interface RunStart {
   readonly maxIters: number;
   /** Folder of the checkpoint the run goes on from, where it does. */
   readonly resumedFrom: string | undefined;
+  /** Iterations that the run of that checkpoint was to end at. */
+  readonly maxItersBefore?: number | undefined;
 }
 export interface IterationStart {
   readonly iteration: number;

@@ -13,7 +13,7 @@ import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import { Ranks } from '../contracts/ranks.js';
-import type { Given } from '../config/composed.js';
+import { valueAt, type Given } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
 import { CHECKPOINT_FORMAT } from '../checkpoint/files.js';
 import { messageOf, PluginError } from '../errors.js';
@@ -63,6 +63,7 @@ export class Run {
   readonly control: RunControl;
   readonly state: RunState;
   #disposed = false;
+  #maxItersBefore: number | undefined;
 
   constructor(private readonly parts: RunParts) {
     this.config = parts.config;
@@ -115,6 +116,8 @@ export class Run {
   restore(from: LoadedCheckpoint, options: { readonly drop?: readonly string[] } = {}): void {
     useEngine(this.container.resolve(Engine));
     restoreCheckpoint(ofRank(from, this.#ranks), this.#targets, options.drop);
+    const { value } = valueAt(from.state.config, ['train', 'max_iters']);
+    this.#maxItersBefore = typeof value === 'number' ? value : undefined;
     const iteration = microBatches(this.config.train, this.container.resolve(Tunables));
     const told = otherRanks(from.state, { ranks: this.#ranks.size, ...iteration });
     if (told !== undefined) this.#say(told);
@@ -268,7 +271,8 @@ export class Run {
 
   async #train(parts: LoopParts, resumedFrom: string | undefined): Promise<void> {
     const { bus, config, sections, state } = parts;
-    await bus.dispatch('run:start', { state, maxIters: config.max_iters, resumedFrom });
+    const start = { state, maxIters: config.max_iters, resumedFrom, maxItersBefore: this.#maxItersBefore };
+    await bus.dispatch('run:start', start);
     await trainLoop(parts);
     await bus.dispatch('training:end', { iteration: state.iteration });
     await sections.measure('checkpoint', () => this.#store?.finish());

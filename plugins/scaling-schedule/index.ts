@@ -93,10 +93,7 @@ export default class ScalingSchedule implements ScheduleCheck {
   }
 
   check(): string[] {
-    this.#entries =
-      this.#file === undefined
-        ? (this.config.operations ?? []).map((entry) => ({ ...entry, line: undefined }))
-        : readSchedule(this.#file, this.places.key(KEY));
+    this.#entries = this.#read();
     const start: PlannedRun = { tunables: this.tunables.values(), ...this.growth.initial() };
     const planned = { ...start, tunables: new Map(start.tunables) };
     const lines = this.#entries.map((entry, index) => {
@@ -115,6 +112,10 @@ export default class ScalingSchedule implements ScheduleCheck {
     });
     const end = `${changes(start.tunables, planned.tunables)}${this.#shape(start, planned)}`;
     return [...lines, `schedule ends in${end === '' ? ' what it starts from' : end}`];
+  }
+
+  operationNames(): string[] {
+    return this.#read().map(({ name }) => name);
   }
 
   @On('run:start')
@@ -163,6 +164,11 @@ export default class ScalingSchedule implements ScheduleCheck {
   restore(state: unknown): void {
     this.#restored = stateSchema.parse(state);
     this.#iterOfLastOp = this.#restored.iter_of_last_op;
+  }
+
+  #read(): Entry[] {
+    if (this.#file !== undefined) return readSchedule(this.#file, this.places.key(KEY));
+    return (this.config.operations ?? []).map((entry) => ({ ...entry, line: undefined }));
   }
 
   /** What the model is after a step that changed it. */

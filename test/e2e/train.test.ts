@@ -88,7 +88,7 @@ export default class FirstWindow implements BatchSource {
 test('a model of a text that is a single line writes, too', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'line.txt'), 'the quick brown fox jumps over the lazy dog. '.repeat(50));
-  const settings = ['data.text=line.txt', 'train.max_iters=2', 'run.dir=out'].flatMap((setting) => ['--set', setting]);
+  const settings = ['data.text=line.txt', 'train.max_iters=3', 'run.dir=out'].flatMap((setting) => ['--set', setting]);
   const { code, out, err } = await espalier(folder, 'train', ...debug, ...settings, '--sample', '--quiet');
   t.is(code, 0, err);
   t.is(err, '');

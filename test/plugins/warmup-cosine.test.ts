@@ -1,6 +1,9 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { findCheckpoint } from '../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../core/checkpoint/read.js';
 import { LearningRate, Logger } from '../../core/index.js';
+import type { Run } from '../../core/run/run.js';
 import { createRun } from '../../core/run/create.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
 
@@ -73,18 +76,90 @@ test('it rises through the warm-up, falls to min_lr, and never leaves (0, base]'
   );
 });
 
+/** What the debug preset with these settings is warned of before training. */
+async function warnings(t: ExecutionContext, folder: string, ...set: string[]): Promise<string[]> {
+  const { run } = await debugRun(t, folder, ...set);
+  const lines = warned(run);
+  await run.setUp();
+  return lines;
+}
+
+/** Fills with the warnings that come from now on. */
+function warned(run: Run): string[] {
+  const lines: string[] = [];
+  run.container.resolve(Logger).addSink((level, line) => {
+    if (level === 'warn') lines.push(line);
+  });
+  return lines;
+}
+
 test('a min_lr above the learning rate is told, with its place; another is not', async (t) => {
-  const folder = textFolder(t);
-  const told = async (lowest: number): Promise<string[]> => {
-    const { run } = await debugRun(t, folder, 'optimizer.learning_rate=0.001', `lr.min_lr=${String(lowest)}`);
-    const lines: string[] = [];
-    run.container.resolve(Logger).addSink((level, line) => {
-      if (level === 'warn') lines.push(line);
-    });
-    await run.setUp();
-    return lines;
-  };
+  const told = async (lowest: number): Promise<string[]> =>
+    warnings(t, textFolder(t), 'optimizer.learning_rate=0.001', `lr.min_lr=${String(lowest)}`);
   t.deepEqual(await told(0.001), []);
   const [line = ''] = await told(0.002);
   t.regex(line, /^--set: lr\.min_lr 0\.002 is above the optimizer’s learning rate 0\.001: .*set lr\.min_lr=null/);
+});
+
+test('the schedule of a preset ends with the run, whatever max_iters is set over it', async (t) => {
+  const folder = textFolder(t);
+  t.deepEqual(await warnings(t, folder, 'train.max_iters=5000'), []);
+  t.deepEqual(await warnings(t, folder, 'train.max_iters=5000', 'lr.decay_iters=5000'), []);
+});
+
+test('a schedule that does not end with the run, or a warm-up that does not end within it, is told with both places', async (t) => {
+  const folder = textFolder(t);
+  const told = async (...set: string[]): Promise<string> => (await warnings(t, folder, ...set)).join('\n');
+  t.regex(
+    await told('lr.decay_iters=15'),
+    /^--set: lr\.decay_iters 15 is less than train\.max_iters 20 \(presets\/debug\.yaml:5\): the last 5 iterations .*$/,
+  );
+  t.regex(
+    await told('lr.decay_iters=21'),
+    /^--set: lr\.decay_iters 21 is more than train\.max_iters 20 \(presets\/debug\.yaml:5\): the run ends before .*$/,
+  );
+  t.regex(
+    await told('train.max_iters=2'),
+    /^presets\/debug\.yaml:6: lr\.warmup_iters 2 is not less than train\.max_iters 2 \(--set\): the run ends within .*$/,
+  );
+  t.is(await told('train.max_iters=0'), '', 'nothing is trained');
+});
+
+test('a run whose scaling schedule starts the rate again, or changes the warm-up, means it so', async (t) => {
+  const folder = textFolder(t);
+  const step = (name: string, value: number | null): string =>
+    `plugins.scaling-schedule.operations=[${JSON.stringify({ name, value, trigger_loss: 0, max_wait_iters: 9, reevaluate: false })}]`;
+  t.deepEqual(await warnings(t, folder, 'lr.decay_iters=10', step('reset_lr_schedule', null)), []);
+  t.deepEqual(await warnings(t, folder, 'lr.warmup_iters=20', step('set_warmup_iters', 3)), []);
+  t.is((await warnings(t, folder, 'lr.decay_iters=10', step('set_lr', 0.002))).length, 1);
+});
+
+test('a run that goes on to another max_iters is told that its rates are others, and how to keep them', async (t) => {
+  const folder = textFolder(t);
+  const train = async (stopAt: number, ...set: string[]): Promise<{ lines: string[]; rates: number[] }> => {
+    const { run } = await debugRun(t, folder, 'plugins.evaluation.interval=0', ...set);
+    const lines = warned(run);
+    const rates: number[] = [];
+    run.bus.on('iteration:end', ({ iteration, learningRate }) => {
+      rates.push(learningRate);
+      if (iteration + 1 === stopAt) {
+        run.control.requestStop('a test');
+        run.control.requestCheckpoint('latest');
+      }
+    });
+    await run.setUp();
+    if (stopAt > 4) run.restore(await readCheckpoint(await findCheckpoint('runs/debug', folder)));
+    await run.train(stopAt > 4 ? 'runs/debug' : undefined);
+    return { lines, rates };
+  };
+  await train(4);
+  const longer = await train(5, 'train.max_iters=40');
+  t.regex(
+    longer.lines.join(),
+    /ends at train\.max_iters 40, not at 20 .* from iteration 4 on .*lr\.decay_iters=20 keeps/,
+  );
+  const kept = await train(6, 'train.max_iters=40', 'lr.decay_iters=20');
+  t.notRegex(kept.lines.join(), /not at 20/);
+  const planned = await schedule({ warmup_iters: 2, decay_iters: null, min_lr: 1e-4 }, 20);
+  t.is(kept.rates[0], planned.at(5, 1e-3));
 });

@@ -237,7 +237,7 @@ test('char-small is nanoGPT’s recipe for CPUs', async (t) => {
     model: { n_layer: 4, n_head: 4, n_embd: 128, block_size: 64, dropout: 0, bias: false },
     train: { max_iters: 2000, batch_size: 12, gradient_accumulation_steps: 1, grad_clip: 1 },
     optimizer: { learning_rate: 1e-3, beta1: 0.9, beta2: 0.99, weight_decay: 0.1 },
-    lr: { warmup_iters: 100, decay_iters: 2000, min_lr: 1e-4 },
+    lr: { warmup_iters: 100, min_lr: 1e-4 },
     plugins: { evaluation: { interval: 250, iters: 20 } },
   });
   t.is(origins.get('plugins.evaluation.interval')?.source, 'presets/base.yaml');
