@@ -34,6 +34,7 @@ export { peakFlops, showFlops } from './run/peak.js';
 export { cacheFolder } from './cache-folder.js';
 export { RunState, type RunSnapshot, type RunView } from './run/state.js';
 export { RandomStream, RandomStreams } from './random/streams.js';
+export { DecaySchedule, decayOptions, ScheduleParts, WarmupSchedule, warmupOptions } from './run/warmup-schedule.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';
 export { ModelGrowth } from './run/growth.js';

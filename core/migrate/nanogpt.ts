@@ -40,7 +40,7 @@ export const moves: Readonly<Record<string, Move>> = {
   beta1: same('optimizer.beta1'),
   beta2: same('optimizer.beta2'),
   grad_clip: same('train.grad_clip'),
-  decay_lr: { gone: 'for a constant rate set lr.min_lr to the learning rate and lr.warmup_iters to 0' },
+  decay_lr: { to: 'lr.use', value: (old) => (old === false ? 'constant' : 'warmup-cosine') },
   warmup_iters: same('lr.warmup_iters'),
   lr_decay_iters: same('lr.decay_iters'),
   min_lr: same('lr.min_lr'),
@@ -65,6 +65,9 @@ export const moves: Readonly<Record<string, Move>> = {
   use_curriculum: { to: 'batches.strategy', value: (old) => (old === true ? 'curriculum' : 'random') },
 };
 
+/** What nanoGPT does not look at with `decay_lr = False`: its rate is then constant from the first iteration on. */
+const OF_DECAY = ['warmup_iters', 'lr_decay_iters', 'min_lr'];
+
 /** A config that was converted. */
 export interface Migrated {
   readonly config: Record<string, unknown>;
@@ -81,9 +84,13 @@ export function migrated(settings: readonly PythonSetting[]): Migrated {
   if (named((name) => name.startsWith('wandb_')) && !named((name) => name === 'wandb_log')) {
     put(config, ['plugins', 'wandb', 'mode'], 'disabled');
   }
+  const isConstant = settings.findLast(({ name }) => name === 'decay_lr')?.value === false;
+  if (isConstant) put(config, ['lr', 'warmup_iters'], 0);
   for (const { name, value, line } of settings) {
     const move = moves[name];
-    if (move === undefined) notes.push(`line ${String(line)}: ${name} is not known, and left out`);
+    if (isConstant && OF_DECAY.includes(name))
+      notes.push(`line ${String(line)}: ${name} has no effect with decay_lr = False`);
+    else if (move === undefined) notes.push(`line ${String(line)}: ${name} is not known, and left out`);
     else if ('gone' in move) notes.push(`line ${String(line)}: ${name} has no place: ${move.gone}`);
     else put(config, move.to.split('.'), move.value === undefined ? value : move.value(value));
   }

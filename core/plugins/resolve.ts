@@ -23,6 +23,7 @@ const slotNames: Partial<Record<Slot, (name: string) => string>> = {
   engine: (name) => `engine-${name}`,
   batches: (name) => `batches-${name}`,
   tokenizer: (name) => `${name}-tokenizer`,
+  lr: (name) => `lr-${name}`,
 };
 
 /**

@@ -77,6 +77,17 @@ test('W&B is on where wandb_log says so, and off where nothing says so', (t) => 
   t.is(wandb('seed = 1'), undefined);
 });
 
+test('decay_lr = False is a constant rate without a warm-up, as nanoGPT has it', (t) => {
+  const of = (text: string): ReturnType<typeof migrated> => migrated(readPythonConfig(text, 'f'));
+  const { config, notes } = of('warmup_iters = 20\ndecay_lr = False\nmin_lr = 1e-4\nlearning_rate = 1e-3');
+  t.deepEqual(config['lr'], { use: 'constant', warmup_iters: 0 });
+  t.deepEqual(notes, [
+    'line 1: warmup_iters has no effect with decay_lr = False',
+    'line 3: min_lr has no effect with decay_lr = False',
+  ]);
+  t.deepEqual(of('decay_lr = True\nwarmup_iters = 20').config['lr'], { use: 'warmup-cosine', warmup_iters: 20 });
+});
+
 test('a config is read, never run: what is no value is refused with its line', async (t) => {
   const folder = textFolder(t);
   for (const [line, message] of [
