@@ -48,6 +48,7 @@ const format2 = z.object({
   format: z.literal(CHECKPOINT_FORMAT),
   engine: z.string().optional(),
   ranks: z.int().min(1).optional(),
+  cwd: z.string().optional(),
   tunables: z.record(z.string(), z.object({ value: z.number(), configured: z.number().optional() })),
   plugins: pluginStates,
   others: z.record(z.string(), z.object({ random: shared.random, plugins: pluginStates })).optional(),

@@ -3,6 +3,7 @@ import { readCheckpoint } from '../checkpoint/read.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { composeStored } from '../config/load.js';
 import type { Slot } from '../plugins/plugin.js';
+import { storedConfig } from '../resume/stored-config.js';
 import { createRunFrom, type RunRequest } from '../run/create.js';
 import type { Run } from '../run/run.js';
 
@@ -17,7 +18,7 @@ export async function openStoredRun(
 ): Promise<{ run: Run; checkpoint: LoadedCheckpoint }> {
   const find = request.best === true ? findBest : findCheckpoint;
   const checkpoint = await readCheckpoint(await find(from, request.cwd));
-  const composed = composeStored(checkpoint.state.config, checkpoint.path, [...(request.set ?? [])]);
+  const composed = composeStored(storedConfig(checkpoint, request.cwd), checkpoint.path, [...(request.set ?? [])]);
   const { run } = await createRunFrom(composed, { ...request, only: slots });
   try {
     const vocabSize = Number(checkpoint.model['vocab_size']);

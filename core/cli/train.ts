@@ -12,6 +12,7 @@ import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
 import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
 import { findResumePoint } from '../resume/find.js';
+import { storedConfig } from '../resume/stored-config.js';
 import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.js';
 import type { Run } from '../run/run.js';
 import { dryRun } from './dry-run.js';
@@ -167,7 +168,8 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
     return startAnew(composed, compose, request);
   }
   const { checkpoint, folder } = point;
-  const { config, given } = checkpoint.state;
+  const { given } = checkpoint.state;
+  const config = storedConfig(checkpoint, cwd);
   const changes = configChanges(config, given, composed, flags.override).filter(
     ({ path: [first, second] }) => folder === undefined || first !== 'run' || second !== 'dir',
   );

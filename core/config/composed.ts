@@ -9,6 +9,8 @@ export interface Origin {
   line?: number;
   /** Absolute path of the file. */
   file?: string;
+  /** The path of a plugin as it stands there, where the config has it relative to another folder. */
+  written?: string;
 }
 
 /** A config after composition and before its schemas are applied. */

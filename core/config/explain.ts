@@ -8,6 +8,8 @@ export interface Explained {
   value: unknown;
   /** `presets/char-small.yaml:4`, `--set`, `default`. */
   origin: string;
+  /** The path of a plugin as it stands there, relative to that file. */
+  written?: string;
 }
 
 /**
@@ -21,14 +23,24 @@ export function explainLines(composed: ComposedConfig, finalValue: Record<string
     const exact = composed.origins.get(pathKey(path));
     // An empty list of options, or what a schema made of a value, has the origin of what stands around it.
     const origin = exact ?? (isSection(value) ? originAt(composed, path) : undefined);
-    lines.push({ path: pathKey(path), value, origin: origin === undefined ? 'default' : showOrigin(origin) });
+    const written = origin?.written === undefined ? {} : { written: origin.written };
+    lines.push({
+      path: pathKey(path),
+      value,
+      origin: origin === undefined ? 'default' : showOrigin(origin),
+      ...written,
+    });
   });
   return lines;
 }
 
 /** The lines as aligned text: `key  value  # origin`. */
 export function renderLines(lines: readonly Explained[]): string {
-  const rows = lines.map(({ path, value, origin }) => ({ path, value: showValue(value), origin }));
+  const rows = lines.map(({ path, value, origin, written }) => ({
+    path,
+    value: showValue(value),
+    origin: written === undefined ? origin : `${origin}, as ${written}`,
+  }));
   const pathWidth = Math.max(0, ...rows.map(({ path }) => path.length));
   const valueWidth = Math.min(MAX_VALUE_WIDTH, Math.max(0, ...rows.map(({ value }) => value.length)));
   return rows

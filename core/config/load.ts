@@ -4,6 +4,7 @@ import type { ComposedConfig } from './composed.js';
 import { eachLeaf, showOrigin } from './composed.js';
 import { ConfigReader } from './locate.js';
 import { pathKey } from './path.js';
+import { besideItsFile, withPluginPaths } from './plugin-paths.js';
 import { parseSet } from './set.js';
 import { shownFile, type ConfigSource } from './source.js';
 import { flatten, merge, treeOf, type Section } from './tree.js';
@@ -11,7 +12,7 @@ import { flatten, merge, treeOf, type Section } from './tree.js';
 export type { ComposedConfig } from './composed.js';
 
 export interface ComposeOptions {
-  /** Folder that the config file is looked for in, and that paths in the config are relative to. */
+  /** Folder that the config file is looked for in; paths of plugins become relative to it. */
   cwd: string;
   /** Preset names, or paths relative to `cwd`, later over earlier and all over the config file. */
   presets: string[];
@@ -24,7 +25,8 @@ export interface ComposeOptions {
 /**
  * Finds the config file, composes it with its presets and with what the command line adds.
  * Each file is composed with its `extends` first; the whole is then laid over what came before.
- * Paths in settings (`data.text`, …) stay as they are written: they are relative to `cwd`, in whichever file they stand.
+ * Paths of plugins are relative to the file that they stand in, and become relative to `cwd`; those in settings
+ * (`data.text`, …) stay as they are written: they are relative to `cwd`, in whichever file they stand.
  * @throws UsageError for a file or preset that is not there, does not parse, or extends itself
  */
 export async function composeConfig(options: ComposeOptions): Promise<ComposedConfig> {
@@ -76,7 +78,7 @@ class Composer {
   }
 
   addSet(argument: string): void {
-    this.#lay(parseSet(argument));
+    this.#lay(this.#placed(parseSet(argument)));
     this.#layers.push(`--set ${argument}`);
   }
 
@@ -102,11 +104,15 @@ class Composer {
     }
     this.#layers.push(source.label);
     this.#files.add(source.file);
-    const own = treeOf(settings, (at) => source.origin(at));
+    const own = this.#placed(treeOf(settings, (at) => source.origin(at)));
     const values: Record<string, unknown> = {};
     eachLeaf(flatten(own).value, (at, value) => (values[pathKey(at)] = value));
     this.#given[source.label] = values;
     return tree === undefined ? own : merge(tree, own);
+  }
+
+  #placed(layer: Section): Section {
+    return withPluginPaths(layer, besideItsFile(this.cwd), this.cwd);
   }
 
   #cycle(files: readonly string[]): UsageError {

@@ -84,13 +84,23 @@ export function wrongValue(path: ConfigPath, what: string, composed: ComposedCon
   return { code: 'ESP_CONFIG_VALUE', text: `${new ConfigPlaces(composed).key(path)}: ${what}` };
 }
 
-/** Does what a value asks for. @throws UsageError what that throws, with the place and the key of the value before it */
-export async function toldAt<T>(path: ConfigPath, composed: ComposedConfig, work: () => Promise<T>): Promise<T> {
+/**
+ * Does what a value asks for.
+ * @param hint what to add to an error
+ * @throws UsageError what that throws, with the place and the key of the value before it
+ */
+export async function toldAt<T>(
+  path: ConfigPath,
+  composed: ComposedConfig,
+  work: () => Promise<T>,
+  hint: (error: UsageError) => string = () => '',
+): Promise<T> {
   try {
     return await work();
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown;
-    throw new UsageError(thrown.code, wrongValue(path, thrown.message, composed).text, { cause: thrown });
+    const what = `${thrown.message}${hint(thrown)}`;
+    throw new UsageError(thrown.code, wrongValue(path, what, composed).text, { cause: thrown });
   }
 }
 

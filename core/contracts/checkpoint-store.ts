@@ -40,6 +40,11 @@ export interface CheckpointState {
   others?: Record<string, RankState> | undefined;
   /** The composed config, as `config.yaml` holds it. */
   config: Record<string, unknown>;
+  /**
+   * Path from the run's folder to the one that the run was started in. Paths of plugins in `config` are relative to the
+   * first, all others to the second; earlier checkpoints do not tell, and have all relative to the second.
+   */
+  cwd?: string | undefined;
   /** What each preset and config file gave: tells, when the run goes on, what is given anew. */
   given: Given;
 }

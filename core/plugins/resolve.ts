@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { suggestion } from '../config/nearest.js';
+import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { lifecycle } from '../events/lifecycle.js';
 import { importOutside } from './outside.js';
@@ -30,13 +31,14 @@ const slotNames: Partial<Record<Slot, (name: string) => string>> = {
  * Finds and loads a plugin: a built-in folder, then `espalier-plugin-NAME` (or `@scope/espalier-plugin-NAME`),
  * then a path relative to `cwd`.
  * @param slot the slot that it is to fill, if any
+ * @param shown the name as errors have it
  * @throws UsageError when nothing has that name, when it does not load, or when it cannot fill the slot
  */
-export async function findPlugin(name: string, cwd: string, slot?: Slot): Promise<FoundPlugin> {
+export async function findPlugin(name: string, cwd: string, slot?: Slot, shown = name): Promise<FoundPlugin> {
   const names = slot === undefined ? [name] : [slotNames[slot]?.(name) ?? name, name];
   const builtIn = names.find((candidate) => builtInNames().includes(candidate));
-  const found = builtIn !== undefined ? await loadBuiltIn(builtIn) : await loadOutside(name, cwd, slot);
-  if (found.options.slot !== slot) throw wrongSlot(found, name, slot);
+  const found = builtIn !== undefined ? await loadBuiltIn(builtIn) : await loadOutside(name, cwd, slot, shown);
+  if (found.options.slot !== slot) throw wrongSlot(found, shown, slot);
   return found;
 }
 
@@ -55,21 +57,17 @@ export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
 
 /** A plugin from outside, whatever it fills; undefined where no package has that name and it is no path. */
 export async function findOutside(name: string, cwd: string): Promise<FoundPlugin | undefined> {
-  return isPath(name) || packageFile(name, cwd) !== undefined ? loadOutside(name, cwd, undefined) : undefined;
+  return isPluginPath(name) || packageFile(name, cwd) !== undefined ? loadOutside(name, cwd, undefined) : undefined;
 }
 
-async function loadOutside(name: string, cwd: string, slot: Slot | undefined): Promise<FoundPlugin> {
-  const file = isPath(name) ? path.resolve(cwd, name) : packageFile(name, cwd);
+async function loadOutside(name: string, cwd: string, slot: Slot | undefined, shown = name): Promise<FoundPlugin> {
+  const file = isPluginPath(name) ? path.resolve(cwd, name) : packageFile(name, cwd);
   if (file === undefined) throw await unknownPlugin(name, cwd, slot);
-  if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${name}: there is no file ${file}`);
+  if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: there is no file ${file}`);
   if (isBareFolder(file)) {
-    throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${name}: ${file} is a folder; name the file in it`);
+    throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: ${file} is a folder; name the file in it`);
   }
-  return pluginOf(await load(name, () => importOutside(file)), name, file);
-}
-
-function isPath(name: string): boolean {
-  return name.startsWith('.') || path.isAbsolute(name);
+  return pluginOf(await load(shown, () => importOutside(file)), shown, file);
 }
 
 /** A folder that loads as no module. */

@@ -9,6 +9,7 @@ import { composeConfig, type ComposedConfig } from '../config/load.js';
 import { nearestTo } from '../config/nearest.js';
 import { pathKey } from '../config/path.js';
 import { ConfigPlaces } from '../config/places.js';
+import { configWithPluginPaths, isPluginPath, otherPath } from '../config/plugin-paths.js';
 import { slotKeys } from '../config/slot-keys.js';
 import { checkPart, toldAt, wrongValue } from '../config/validate.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
@@ -37,7 +38,7 @@ import { Tunables } from './tunables.js';
 import { TokenizersByName } from './tokenizers.js';
 
 export interface RunRequest {
-  /** Folder that config files, plugin paths and data paths are relative to. */
+  /** Folder that the config file is looked for in, and that paths in the config and in `set` are relative to. */
   readonly cwd: string;
   /** Preset names or paths, later over earlier. */
   readonly presets?: readonly string[];
@@ -123,16 +124,18 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
     checked,
     plugins.filter(({ options }) => !passing.includes(options.name)),
   );
+  const stored = configWithPluginPaths(value, (name) => path.resolve(request.cwd, name), place.path);
   const run = new Run({
     config: checked.core,
     composed: value,
+    stored,
     given: composed.given,
     container,
     bus,
     plugins: live,
     version,
     writeConfig: (folder) => {
-      folder.write('config.yaml', stringify(value));
+      folder.write('config.yaml', stringify(stored));
     },
   });
   return { run, composed, plugins };
@@ -147,10 +150,10 @@ async function loadPlugins(
   const { cwd, passing = {} } = request;
   const configured: ConfiguredPlugin[] = [];
   const add = async (choice: SlotChoice, slot?: Slot): Promise<void> => {
-    const found = await findChosen(choice, slot, composed, () =>
+    const found = await findChosen(choice, slot, { composed, cwd }, (shown) =>
       slot === 'engine'
         ? chooseEngine(choice.use, cwd, say, checked.core.precision)
-        : findPlugin(choice.use, cwd, slot),
+        : findPlugin(choice.use, cwd, slot, shown),
     );
     const config = checkPart(found.options.config ?? z.strictObject({}), choice.path, composed, choice.options);
     configured.push({ ...found, config, path: choice.path });
@@ -176,12 +179,17 @@ async function loadPlugins(
 
 /** What is wrong with a plugin that a config names is told with the place that names it. */
 async function findChosen(
-  { path: at }: SlotChoice,
+  { use, path: at }: SlotChoice,
   slot: Slot | undefined,
-  composed: ComposedConfig,
-  find: () => Promise<FoundPlugin>,
+  { composed, cwd }: { readonly composed: ComposedConfig; readonly cwd: string },
+  find: (shown: string) => Promise<FoundPlugin>,
 ): Promise<FoundPlugin> {
-  return toldAt(slot === undefined ? at : [...at, slotKeys[slot].key], composed, find);
+  const named = slot === undefined ? at : [...at, slotKeys[slot].key];
+  const origin = composed.origins.get(pathKey(named));
+  const shown = origin?.written ?? use;
+  const hint = ({ code }: UsageError): string =>
+    code === 'ESP_PLUGIN_NOT_FOUND' && isPluginPath(use) ? otherPath(shown, origin, composed, cwd) : '';
+  return toldAt(named, composed, () => find(shown), hint);
 }
 
 /** `progres: false` would leave `progress` on. A name like none is a plugin's that this machine may not have. */

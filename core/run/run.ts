@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { DependencyContainer } from 'tsyringe';
 import { BatchSource, Dataset, type Split } from '../contracts/data.js';
 import {
@@ -43,8 +44,10 @@ export interface RunResult {
 
 export interface RunParts {
   readonly config: CoreConfig;
-  /** The composed config with every default, as `config.yaml` will hold it. */
+  /** The composed config with every default. */
   readonly composed: Record<string, unknown>;
+  /** The same as `config.yaml` and checkpoints hold it: paths of plugins are relative to the run's folder. */
+  readonly stored: Record<string, unknown>;
   /** What its presets and files gave. */
   readonly given: Given;
   readonly container: DependencyContainer;
@@ -178,7 +181,8 @@ export class Run {
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
         engine: this.#engine,
         ranks: this.#ranks.size,
-        config: this.parts.composed,
+        config: this.parts.stored,
+        cwd: path.relative(this.folder.path, this.folder.fromConfig('.')),
         given: this.parts.given,
       },
     };
