@@ -41,7 +41,7 @@ const format1 = z
     given: {},
   }));
 
-const pluginStates = z.record(z.string(), z.object({ version: z.int().min(1), state: z.unknown() }));
+const pluginStates = z.record(z.string(), z.object({ version: z.int().min(1), state: z.unknown().optional() }));
 
 const format2 = z.object({
   ...shared,

@@ -58,7 +58,8 @@ export interface RankState {
 export interface PluginState {
   /** `stateVersion` of the plugin that wrote it. */
   version: number;
-  state: unknown;
+  /** Missing where it keeps arrays alone. */
+  state?: unknown;
 }
 
 /** What is read back: plain arrays, no tensors. */

@@ -68,12 +68,12 @@ export interface Bindings {
  */
 export interface PluginInstance {
   /**
-   * JSON to keep in every checkpoint, under the plugin's name; undefined where there is nothing to keep. What tells
+   * Plain JSON to keep in every checkpoint, under the plugin's name; undefined where there is nothing to keep. What tells
    * this run from another of the same config, such as its name on a server, stands under `identity`: `verify-resume`
    * compares all but that.
    */
   state?(): unknown;
-  /** What belongs to `state()` and is too large for JSON, under names of the plugin's own: read, and not changed. */
+  /** What is too large for JSON, with or without `state()`, under names of the plugin's own: read, and not changed. */
   stateTensors?(): ReadonlyMap<string, StoredTensor>;
   /**
    * Gets back what `state()` returned, before `run:start`, and when the run goes back to a checkpoint: then `undefined`

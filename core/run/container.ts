@@ -4,6 +4,7 @@ import { tokenName, type Token } from '../contracts/token.js';
 import { isUsageError, PluginError, UsageError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { FoundPlugin } from '../plugins/resolve.js';
+import { checkMethods } from '../plugins/methods.js';
 import { PluginConfig, pluginListeners, Wrapped, type PluginInstance, type Slot } from '../plugins/plugin.js';
 
 /** A plugin with its checked options. */
@@ -160,20 +161,11 @@ function make(
 ): PluginInstance {
   try {
     const made = scope.resolve(asToken(plugin));
-    const field = ['state', 'stateTensors', 'restore', 'restoreTensors', 'dispose'].find((name) => isField(made, name));
-    if (field === undefined) return made;
-    throw new UsageError(
-      'ESP_PLUGIN_FIELD',
-      `plugin ${plugin.options.name} has a field ${field}: rename it, ${field}() is what the run calls (docs/writing-plugins.md)`,
-    );
+    checkMethods(made, plugin);
+    return made;
   } catch (thrown) {
     if (first.mistake !== undefined) throw first.mistake;
     if (isUsageError(thrown)) throw thrown;
     throw new PluginError(plugin.options.name, 'its constructor', thrown);
   }
-}
-
-function isField(made: object, name: string): boolean {
-  const value: unknown = Reflect.get(made, name);
-  return value !== undefined && typeof value !== 'function';
 }

@@ -3,13 +3,13 @@ import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-sto
 import type { Model } from '../contracts/model.js';
 import type { Ranks } from '../contracts/ranks.js';
 import type { Optimizer } from '../contracts/optimizer.js';
-import { messageOf, PluginError, UsageError } from '../errors.js';
-import type { PluginInstance } from '../plugins/plugin.js';
+import { messageOf, UsageError } from '../errors.js';
 import type { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
 import type { RollbackRequest } from './control.js';
 import { trainableParameters } from './parameters.js';
 import { matchOptimizer, matchWeights } from './match.js';
+import { hasState, restorePlugin, restorePlugins } from './plugin-state.js';
 import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
 
@@ -68,9 +68,9 @@ export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackReque
 
 /** One that was turned on after the checkpoint was made may not know how to go back to nothing: it stays as it is. */
 function startAfresh({ name, instance, shapes }: LivePlugin, from: LoadedCheckpoint, to: RestoreTargets): void {
-  if (instance.state?.() === undefined) return;
+  if (!hasState(instance)) return;
   try {
-    restoreOne(from, name, instance);
+    restorePlugin(from, name, instance);
   } catch (thrown) {
     if (shapes) throw thrown;
     to.say(`${messageOf(thrown)}; checkpoint ${from.path} has no state of it, it stays as it is`);
@@ -93,24 +93,6 @@ function restoreTensors(from: LoadedCheckpoint, { model, optimizer, say }: Resto
     const tensors = new Map([...found].map(([name, stored]) => [name, toTensor(stored)]));
     optimizer.importState({ tensors, scalars: from.optimizer.scalars }, model.parameters());
   });
-}
-
-/** Gives plugins back what their `state()` returned. @throws PluginError naming the first that does not take it */
-export function restorePlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin[]): void {
-  for (const { name, instance } of plugins) {
-    const kept = from.state.plugins[name];
-    if (kept !== undefined) restoreOne(from, name, instance);
-  }
-}
-
-function restoreOne(from: LoadedCheckpoint, name: string, instance: PluginInstance): void {
-  const kept = from.state.plugins[name];
-  try {
-    instance.restore?.(kept?.state, kept?.version ?? 1);
-    instance.restoreTensors?.(from.plugins.get(name) ?? new Map());
-  } catch (thrown) {
-    throw new PluginError(name, 'restore()', thrown);
-  }
 }
 
 /**
@@ -172,9 +154,11 @@ function refuseOtherPlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin
     );
   };
   for (const name of kept) {
-    const plugin = plugins.find((each) => each.name === name && each.instance.restore !== undefined);
+    const plugin = plugins.find((each) => each.name === name);
     if (plugin === undefined) {
       refuse(name, `holds the state of plugin ${name}, which this run does not have`, 'turn it on again');
+    } else if (plugin.instance.restore === undefined && plugin.instance.restoreTensors === undefined) {
+      refuse(name, `holds the state of plugin ${name}, which has no restore() any more`, 'give it that back');
     } else if ((from.state.plugins[name]?.version ?? 1) > plugin.stateVersion) {
       const versions = `version ${String(from.state.plugins[name]?.version)}, newer than ${String(plugin.stateVersion)}`;
       refuse(name, `holds the state of plugin ${name} in ${versions}`, 'use a newer one');
@@ -182,7 +166,7 @@ function refuseOtherPlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin
   }
   for (const { name, instance } of plugins) {
     // One that has nothing to keep before it starts needs nothing.
-    if (kept.includes(name) || instance.state?.() === undefined) continue;
+    if (kept.includes(name) || !hasState(instance)) continue;
     refuse(name, `lacks the state of plugin ${name}, which was not on when it was made`, 'turn it off again');
   }
 }

@@ -1,13 +1,7 @@
 import path from 'node:path';
 import type { DependencyContainer } from 'tsyringe';
 import { BatchSource, Dataset, type Split } from '../contracts/data.js';
-import {
-  CheckpointStore,
-  type LoadedCheckpoint,
-  type PluginState,
-  type Snapshot,
-  type StoredTensor,
-} from '../contracts/checkpoint-store.js';
+import { CheckpointStore, type LoadedCheckpoint, type Snapshot } from '../contracts/checkpoint-store.js';
 import { EarlyGradients } from '../contracts/early-gradients.js';
 import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
@@ -28,7 +22,8 @@ import { checkPrecision } from './engine.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
 import { Sections } from './sections.js';
-import { ofRank, restoreCheckpoint, restorePlugins, loadWeights, type RestoreTargets } from './restore.js';
+import { restorePlugins, takeStates } from './plugin-state.js';
+import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets } from './restore.js';
 import { microBatches, trainLoop, type LoopParts } from './loop.js';
 import { rollBack } from './rollback.js';
 import { RunState } from './state.js';
@@ -155,20 +150,11 @@ export class Run {
   snapshot(): Snapshot {
     const { container, state } = this;
     const random = container.resolve(RandomStreams);
-    const plugins: Record<string, PluginState> = {};
-    const active = this.parts.plugins.filter((plugin) => isActive(plugin, this.#ranks));
-    const tensors = new Map<string, ReadonlyMap<string, StoredTensor>>();
-    for (const { name, instance, stateVersion } of active) {
-      const kept = this.#guard(name, 'state()', () => instance.state?.());
-      if (kept === undefined) continue;
-      plugins[name] = { version: stateVersion, state: kept };
-      const large = this.#guard(name, 'stateTensors()', () => instance.stateTensors?.());
-      if (large !== undefined && large.size > 0) tensors.set(name, large);
-    }
+    const kept = takeStates(this.parts.plugins.filter((plugin) => isActive(plugin, this.#ranks)));
     return {
       weights: this.model.parameters(),
       optimizer: container.resolve(Optimizer).exportState(),
-      plugins: tensors,
+      plugins: kept.tensors,
       model: this.model.description,
       state: {
         format: CHECKPOINT_FORMAT,
@@ -177,7 +163,7 @@ export class Run {
         random: random.state(),
         seed: random.seed,
         tunables: container.resolve(Tunables).changed(),
-        plugins,
+        plugins: kept.states,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
         engine: this.#engine,
         ranks: this.#ranks.size,
@@ -290,14 +276,6 @@ export class Run {
       this.container.resolve(Logger).error(messageOf(thrown));
     } finally {
       this.folder.release();
-    }
-  }
-
-  #guard<T>(plugin: string, where: string, work: () => T): T {
-    try {
-      return work();
-    } catch (thrown) {
-      throw new PluginError(plugin, where, thrown);
     }
   }
 }

@@ -6,7 +6,7 @@ import type { Connection } from './connection.js';
 const digestsSchema = z.record(z.string(), z.string());
 const rankStateSchema = z.object({
   random: z.record(z.string(), z.int()),
-  plugins: z.record(z.string(), z.object({ version: z.int(), state: z.unknown() })),
+  plugins: z.record(z.string(), z.object({ version: z.int(), state: z.unknown().optional() })),
 });
 
 /**

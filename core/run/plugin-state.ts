@@ -1,0 +1,79 @@
+import type { LoadedCheckpoint, PluginState, StoredTensor } from '../contracts/checkpoint-store.js';
+import { EspalierError, PluginError } from '../errors.js';
+import type { PluginInstance } from '../plugins/plugin.js';
+import type { LivePlugin } from './container.js';
+import { notPlain } from './plain-json.js';
+
+/** What plugins keep in a checkpoint, by their names. */
+export interface KeptStates {
+  readonly states: Record<string, PluginState>;
+  readonly tensors: ReadonlyMap<string, ReadonlyMap<string, StoredTensor>>;
+}
+
+/**
+ * Asks plugins for their state.
+ * @throws EspalierError naming the plugin, and the place in its state, where a checkpoint would hold something else
+ */
+export function takeStates(plugins: readonly LivePlugin[]): KeptStates {
+  const states: Record<string, PluginState> = {};
+  const tensors = new Map<string, ReadonlyMap<string, StoredTensor>>();
+  for (const { name, instance, stateVersion } of plugins) {
+    const state = guard(name, 'state()', () => instance.state?.());
+    const large = guard(name, 'stateTensors()', () => instance.stateTensors?.()) ?? new Map<string, StoredTensor>();
+    if (state === undefined && large.size === 0) continue;
+    refuseLossy(name, state, large);
+    states[name] = { version: stateVersion, state };
+    if (large.size > 0) tensors.set(name, large);
+  }
+  return { states, tensors };
+}
+
+/** Whether a plugin would have something in a checkpoint of now. */
+export function hasState(instance: PluginInstance): boolean {
+  return instance.state?.() !== undefined || (instance.stateTensors?.().size ?? 0) > 0;
+}
+
+/** Gives plugins back what they kept. @throws PluginError naming the first that does not take it */
+export function restorePlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin[]): void {
+  for (const { name, instance } of plugins) {
+    if (from.state.plugins[name] !== undefined) restorePlugin(from, name, instance);
+  }
+}
+
+/** The same for one, which the checkpoint may know nothing of. */
+export function restorePlugin(from: LoadedCheckpoint, name: string, instance: PluginInstance): void {
+  const kept = from.state.plugins[name];
+  guard(name, 'restore()', () => instance.restore?.(kept?.state, kept?.version ?? 1));
+  guard(name, 'restoreTensors()', () => instance.restoreTensors?.(from.plugins.get(name) ?? new Map()));
+}
+
+function refuseLossy(plugin: string, state: unknown, tensors: ReadonlyMap<string, StoredTensor>): void {
+  const refuse = (what: string, todo: string): never => {
+    throw new EspalierError('ESP_PLUGIN_STATE', `plugin ${plugin} cannot be kept in a checkpoint: ${what}; ${todo}`);
+  };
+  const wrong = notPlain(state, 'state');
+  if (wrong !== undefined) {
+    refuse(
+      `${wrong}, which JSON does not hold`,
+      'let state() return plain objects, arrays, strings, booleans, null and finite numbers, and stateTensors() arrays of numbers (docs/writing-plugins.md)',
+    );
+  }
+  for (const [name, { shape, values }] of tensors) {
+    const at = `stateTensors() has ${JSON.stringify(name)}`;
+    const size = shape.reduce((product, length) => product * length, 1);
+    if (!(values instanceof Float32Array || values instanceof Int32Array)) {
+      refuse(`${at} of another type`, 'give its values as Float32Array or Int32Array');
+    }
+    if (size !== values.length) {
+      refuse(`${at} of shape [${String(shape)}] and ${String(values.length)} values`, 'give the shape of its values');
+    }
+  }
+}
+
+function guard<T>(plugin: string, where: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    throw new PluginError(plugin, where, thrown);
+  }
+}

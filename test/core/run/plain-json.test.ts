@@ -1,0 +1,37 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { notPlain } from '../../../core/run/plain-json.js';
+
+test('what JSON gives back as it was is plain', (t) => {
+  fc.assert(fc.property(fc.jsonValue(), (value) => notPlain(value, 'state') === undefined));
+  t.is(notPlain(Object.assign(Object.create(null) as object, { a: undefined }), 'state'), undefined);
+});
+
+const holdsItself: Record<string, unknown> = { list: [] };
+holdsItself['list'] = [holdsItself];
+class Counter {
+  readonly count = 1;
+}
+
+for (const [value, told] of [
+  [{ m: new Map() }, 'state.m is of class Map'],
+  [new Set(), 'state is of class Set'],
+  [{ a: [{ 'b c': new Float32Array(1) }] }, 'state.a[0]["b c"] is of class Float32Array'],
+  [[new Date()], 'state[0] is of class Date'],
+  [{ c: new Counter() }, 'state.c is of class Counter'],
+  [{ v: NaN }, 'state.v is NaN'],
+  [{ v: -Infinity }, 'state.v is -Infinity'],
+  [{ b: 10n }, 'state.b is of type bigint'],
+  [{ f: () => 1 }, 'state.f is of type function'],
+  [[undefined], 'state[0] is undefined'],
+  [holdsItself, 'state.list[0] holds itself'],
+] as const) {
+  test(`what JSON would change is told: ${told}`, (t) => {
+    t.is(notPlain(value, 'state'), told);
+  });
+}
+
+test('one object in two places is no circle', (t) => {
+  const shared = { a: 1 };
+  t.is(notPlain({ one: shared, two: [shared] }, 'state'), undefined);
+});
