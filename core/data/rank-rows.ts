@@ -1,5 +1,6 @@
 import type { Batch, BatchShape, BatchSource, Rows, Split } from '../contracts/data.js';
 import type { Ranks } from '../contracts/ranks.js';
+import { EspalierError } from '../errors.js';
 
 /** This rank's rows of the next micro-batch. @param shape of one rank's micro-batch */
 export async function nextOfRank(source: BatchSource, ranks: Ranks, shape: BatchShape): Promise<Batch> {
@@ -33,7 +34,8 @@ function taken(batch: Batch, { first, count }: Rows, { size }: Ranks): Batch {
   const { batchSize, blockSize } = batch;
   if (batchSize === count) return batch;
   if (batchSize !== size * count) {
-    throw new Error(
+    throw new EspalierError(
+      'ESP_BATCH',
       `the batch strategy gave ${String(batchSize)} windows, asked for ${String(count)} of ${String(size * count)}`,
     );
   }

@@ -6,6 +6,7 @@ import type { EventBus } from '../events/bus.js';
 import type { FoundPlugin } from '../plugins/resolve.js';
 import { checkMethods } from '../plugins/methods.js';
 import { PluginConfig, pluginListeners, Wrapped, type PluginInstance, type Slot } from '../plugins/plugin.js';
+import { checkImplements, slotContracts, unbound } from '../plugins/slot-contracts.js';
 
 /** A plugin with its checked options. */
 export interface ConfiguredPlugin extends FoundPlugin {
@@ -55,12 +56,14 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
   });
   for (const { plugin, scope } of scopes) {
     const { name } = plugin.options;
-    const maker = <T>(implementation: new (...args: never[]) => T): (() => T) => {
+    const maker = <T>(contract: Token<T>, implementation: new (...args: never[]) => T): (() => T) => {
       const target: InjectionToken<T> = implementation as new (...args: unknown[]) => T;
       if (target !== asToken(plugin)) scope.registerSingleton(target);
       return () => {
         try {
-          return scope.resolve(target);
+          const made = scope.resolve(target);
+          checkImplements(made, contract, plugin);
+          return made;
         } catch (thrown) {
           first.mistake ??= usageErrorIn(thrown);
           throw thrown;
@@ -69,10 +72,10 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
     };
     plugin.class.register?.({
       bind(contract, implementation) {
-        claim(bound, contract, { plugin: name, make: maker(implementation) });
+        claim(bound, contract, { plugin: name, make: maker(contract, implementation) });
       },
       wrap(contract, implementation) {
-        const make = maker(implementation);
+        const make = maker(contract, implementation);
         const wrap = (inner: () => unknown): (() => unknown) => {
           scope.register(Wrapped, { useFactory: inner });
           return make;
@@ -81,20 +84,28 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
       },
     });
   }
+  const inSlots = plugins.flatMap((plugin) => {
+    const { slot } = plugin.options;
+    return slot === undefined ? [] : [{ plugin, slot, contract: slotContracts[slot].contract }];
+  });
+  for (const { plugin, slot, contract } of inSlots) if (!bound.has(contract)) throw unbound(plugin, slot);
   for (const { contract, plugin, wrap } of wraps) {
     const inner = bound.get(contract);
     if (inner === undefined) throw nothingToWrap(plugin, contract);
     bound.set(contract, { plugin: inner.plugin, make: wrap(inner.make) });
   }
   for (const [contract, { make }] of bound) container.register(contract, { useFactory: instanceCachingFactory(make) });
-  return scopes.map(({ plugin, scope }) => ({
+  const live = scopes.map(({ plugin, scope }) => ({
     name: plugin.options.name,
-    instance: make(plugin, scope, first),
+    instance: attempt(plugin, first, () => make(plugin, scope)),
     slot: plugin.options.slot,
     shapes: plugin.options.wraps !== undefined || plugin.options.slot === 'model',
     stateVersion: plugin.options.stateVersion ?? 1,
     ranks: plugin.options.ranks ?? (plugin.options.critical === false ? 'first' : 'all'),
   }));
+  // What no constructor asked for would show what it lacks when the run trains.
+  for (const { plugin, contract } of inSlots) attempt(plugin, first, () => bound.get(contract)?.make());
+  return live;
 }
 
 /** Who binds a contract, and how what it binds is made. */
@@ -154,15 +165,15 @@ function nothingToWrap(plugin: string, contract: symbol): UsageError {
   );
 }
 
-function make(
-  plugin: ConfiguredPlugin,
-  scope: DependencyContainer,
-  first: { mistake?: UsageError | undefined },
-): PluginInstance {
+function make(plugin: ConfiguredPlugin, scope: DependencyContainer): PluginInstance {
+  const made = scope.resolve(asToken(plugin));
+  checkMethods(made, plugin);
+  return made;
+}
+
+function attempt<T>(plugin: ConfiguredPlugin, first: { readonly mistake?: UsageError | undefined }, work: () => T): T {
   try {
-    const made = scope.resolve(asToken(plugin));
-    checkMethods(made, plugin);
-    return made;
+    return work();
   } catch (thrown) {
     if (first.mistake !== undefined) throw first.mistake;
     if (isUsageError(thrown)) throw thrown;

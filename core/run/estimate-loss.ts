@@ -6,6 +6,7 @@ import type { Model } from '../contracts/model.js';
 import { oneRank, type Ranks } from '../contracts/ranks.js';
 import { evaluationOfRank, rowsOfRank } from '../data/rank-rows.js';
 import { windowsAt, windowsIn } from '../data/windows.js';
+import { checkBatch } from './checks.js';
 import { RepeatedPasses } from './repeated-passes.js';
 import { useEngine } from './use-engine.js';
 
@@ -33,10 +34,11 @@ export async function estimateLoss(
   options: LossOptions,
 ): Promise<number> {
   const { ranks = oneRank } = options;
-  const sum = await sumOver(model, iters, options, (index) => ({
-    batch: evaluationOfRank(batches, ranks, split, index, shape),
-    weight: 1,
-  }));
+  const sum = await sumOver(model, iters, options, (index) => {
+    const batch = evaluationOfRank(batches, ranks, split, index, shape);
+    checkBatch(batch, model, () => `evaluation batch ${String(index)} of ${split} that the batch strategy gave`);
+    return { batch, weight: 1 };
+  });
   return sum / iters;
 }
 

@@ -12,6 +12,8 @@ import type { CoreConfig } from '../config/schema.js';
 import type { EventBus } from '../events/bus.js';
 import type { GradientsReady, StepReady } from '../events/payloads.js';
 import { globalNorm } from '../ops/index.js';
+import type { Slot } from '../plugins/plugin.js';
+import { checkBatch, checkGradients, checkRate } from './checks.js';
 import type { RollbackRequest, RunControl } from './control.js';
 import type { Sections } from './sections.js';
 import { useEngine } from './use-engine.js';
@@ -36,6 +38,8 @@ export interface LoopParts {
   readonly ranks: Ranks;
   readonly early: EarlyGradients | undefined;
   readonly sections: Sections;
+  /** Name of the plugin that fills a slot, for errors. */
+  readonly pluginIn: (slot: Slot) => string;
   /** Collects weights, optimizer and every plugin's state at this moment. */
   readonly snapshot: () => Snapshot;
   /** Goes back to a checkpoint. */
@@ -63,7 +67,9 @@ async function iterate(parts: LoopParts, passes: RepeatedPasses): Promise<void> 
   const { config, bus, state, engine, model, optimizer, tunables, learningRate, batches, ranks, early, sections } =
     parts;
   const iteration = state.iteration;
-  const rate = learningRate.at(iteration, optimizer.learningRate);
+  const base = optimizer.learningRate;
+  const rate = learningRate.at(iteration, base);
+  checkRate(rate, { iteration, base, plugin: parts.pluginIn('lr') });
   await bus.dispatch('iteration:start', { iteration, learningRate: rate });
 
   const { batchSize, accumulation } = microBatches(config, tunables);
@@ -76,6 +82,7 @@ async function iterate(parts: LoopParts, passes: RepeatedPasses): Promise<void> 
       const batch = await sections.measure('data_loading', () => nextOfRank(batches, ranks, shape));
       const drawn = { iteration, microBatch, batch };
       await bus.dispatch('batch:ready', drawn);
+      checkBatch(drawn.batch, model, () => batchGivers(parts));
       useEngine(engine);
       const pass = { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first };
       const microLoss = microBatchStep(passes, drawn.batch, accumulation, ready.gradients, {
@@ -94,6 +101,8 @@ async function iterate(parts: LoopParts, passes: RepeatedPasses): Promise<void> 
 
     useEngine(engine);
     const { gradients } = ready;
+    const parameters = trainableParameters(model);
+    checkGradients(gradients, parameters, () => bus.order('gradients:ready'));
     // The gradients are scaled where they are used: what clipping costs is their norm.
     const gradNorm = sections.measure('clipping', () => globalNorm([...gradients.values()]));
     const [lossOfAll = loss] = await ranks.average([loss]);
@@ -101,7 +110,6 @@ async function iterate(parts: LoopParts, passes: RepeatedPasses): Promise<void> 
     await bus.dispatch('step:ready', step);
     if (step.skip === undefined) {
       useEngine(engine);
-      const parameters = trainableParameters(model);
       sections.measure('optimizer', () =>
         optimizer.step({ parameters, gradients, learningRate: rate, gradClip: config.grad_clip, gradNorm }),
       );
@@ -120,6 +128,12 @@ async function iterate(parts: LoopParts, passes: RepeatedPasses): Promise<void> 
   } finally {
     for (const gradient of ready.gradients.values()) gradient.dispose();
   }
+}
+
+function batchGivers({ bus, pluginIn }: LoopParts): string {
+  const changers = bus.order('batch:ready');
+  const after = changers.length > 0 ? ` (then batch:ready: ${changers.join(', ')})` : '';
+  return `the batch that plugin ${pluginIn('batches')} gave${after}`;
 }
 
 /** Windows in a micro-batch of this rank, and micro-batches in an iteration, as they are now. */

@@ -245,6 +245,7 @@ export class Run {
       ranks: this.#ranks,
       early: boundTo(container, EarlyGradients),
       sections: container.resolve(Sections),
+      pluginIn: (slot) => this.parts.plugins.find((plugin) => plugin.slot === slot)?.name ?? slot,
       snapshot: () => this.snapshot(),
       rollBack: (request) =>
         rollBack(request, {

@@ -1,35 +1,20 @@
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import { EspalierError, UsageError } from '../../../core/index.js';
-import type { CreatedRun } from '../../../core/run/create.js';
-import { debugRun, textFolder } from './debug-run.js';
-
-/** A run with a plugin of one's own that has these methods. */
-async function runWith(t: ExecutionContext, methods: string, folder = textFolder(t)): Promise<CreatedRun> {
-  const file = `import { inject, On, Plugin, RunState } from 'espalier';
-@Plugin({ name: 'mine', summary: 'one of my own' })
-export default class Mine {
-  constructor(@inject(RunState) readonly run: RunState) {}
-  ${methods}
-}
-`;
-  writeFileSync(path.join(folder, 'mine.ts'), file);
-  return debugRun(t, folder, 'run.dir=run', 'plugins={"./mine.ts": {}}', 'train.max_iters=2');
-}
+import { textFolder } from './debug-run.js';
+import { runWithOwn } from './own-plugin.js';
 
 test('arrays alone are a state: they come back when the run goes on', async (t) => {
   const folder = textFolder(t);
-  const methods = `sum = Float32Array.of(0.5);
+  const body = `sum = Float32Array.of(0.5);
   @On('iteration:end') count() { this.sum[0] += 1; }
   stateTensors() { return new Map([['sum', { shape: [1], values: this.sum }]]); }
   restoreTensors(tensors) { this.sum = tensors.get('sum').values; }`;
-  const first = await runWith(t, methods, folder);
+  const first = await runWithOwn(t, { body, folder });
   await first.run.setUp();
   await first.run.train();
-  const second = await runWith(t, methods, folder);
+  const second = await runWithOwn(t, { body, folder });
   await second.run.setUp();
   second.run.restore(await readCheckpoint(await findCheckpoint('run', folder)));
   t.deepEqual(second.run.snapshot().plugins.get('mine')?.get('sum')?.values, Float32Array.of(2.5));
@@ -42,13 +27,16 @@ for (const [has, lacks] of [
   ['restoreTensors', 'stateTensors'],
 ] as const) {
   test(`${has}() without ${lacks}() is refused when the plugin is made`, async (t) => {
-    const error = await t.throwsAsync(runWith(t, `${has}() {}`), { instanceOf: UsageError, code: 'ESP_PLUGIN_STATE' });
+    const error = await t.throwsAsync(runWithOwn(t, { body: `${has}() {}` }), {
+      instanceOf: UsageError,
+      code: 'ESP_PLUGIN_STATE',
+    });
     t.regex(error.message, new RegExp(`^plugin mine \\(/.*mine\\.ts\\) has ${has}\\(\\) and no ${lacks}\\(\\): `));
     t.regex(error.message, new RegExp(`write ${lacks}\\(\\)`));
   });
 }
 
-for (const [methods, told] of [
+for (const [body, told] of [
   ['state() { return { seen: new Map() }; } restore() {}', 'state.seen is of class Map, which JSON does not hold'],
   ['state() { return [1n]; } restore() {}', 'state[0] is of type bigint, which JSON does not hold'],
   [
@@ -61,7 +49,7 @@ for (const [methods, told] of [
   ],
 ] as const) {
   test(`what a checkpoint would not give back is refused: ${told}`, async (t) => {
-    const { run } = await runWith(t, methods);
+    const { run } = await runWithOwn(t, { body });
     await run.setUp();
     const error = t.throws(() => run.snapshot(), { instanceOf: EspalierError, code: 'ESP_PLUGIN_STATE' });
     t.true(error.message.startsWith(`plugin mine cannot be kept in a checkpoint: ${told}; `), error.message);

@@ -1,0 +1,62 @@
+import { BatchSource, Dataset, TokenizerFactory } from '../contracts/data.js';
+import { Engine } from '../contracts/engine.js';
+import { LearningRate } from '../contracts/learning-rate.js';
+import { Model } from '../contracts/model.js';
+import { Optimizer } from '../contracts/optimizer.js';
+import { tokenName, type Token } from '../contracts/token.js';
+import { UsageError } from '../errors.js';
+import type { Slot } from './plugin.js';
+import type { FoundPlugin } from './resolve.js';
+
+/** What fills a slot, and the methods that the run calls of it. */
+interface SlotContract {
+  readonly contract: symbol;
+  readonly methods: readonly string[];
+}
+
+export const slotContracts: Readonly<Record<Slot, SlotContract>> = {
+  engine: of(Engine),
+  tokenizer: of(TokenizerFactory, 'forText', 'fromState'),
+  data: of(Dataset, 'split'),
+  batches: of(BatchSource, 'next', 'evaluation', 'progress'),
+  model: of(
+    Model,
+    ...(['build', 'parameters', 'logits', 'loss', 'generate'] as const),
+    ...(['parameterCounts', 'trainingFlopsPerToken', 'activationBytes'] as const),
+  ),
+  optimizer: of(Optimizer, 'step', 'exportState', 'importState', 'carry'),
+  lr: of(LearningRate, 'at'),
+};
+
+/** @throws UsageError where a plugin binds to a slot's contract what lacks a method of it */
+export function checkImplements(made: unknown, contract: symbol, plugin: FoundPlugin): void {
+  const methods = Object.values(slotContracts).find((each) => each.contract === contract)?.methods ?? [];
+  const lacking = methods.filter((name) => typeof made !== 'object' || made === null || !isMethod(made, name));
+  if (lacking.length === 0) return;
+  const name = tokenName(contract);
+  throw new UsageError(
+    'ESP_CONTRACT_METHOD',
+    `${shown(plugin)} binds ${name} without ${lacking.map((each) => `${each}()`).join(', ')}: write what the contract ${name} names (core/contracts, docs/writing-plugins.md)`,
+  );
+}
+
+/** What a plugin that fills a slot did not do. */
+export function unbound(plugin: FoundPlugin, slot: Slot): UsageError {
+  const name = tokenName(slotContracts[slot].contract);
+  return new UsageError(
+    'ESP_CONTRACT_UNBOUND',
+    `${shown(plugin)} stands in the slot ${slot} and binds no ${name}: give its class a \`static register(bindings) { bindings.bind(${name}, ${plugin.class.name}); }\` (docs/writing-plugins.md)`,
+  );
+}
+
+function of<T>(contract: Token<T>, ...methods: readonly (keyof T & string)[]): SlotContract {
+  return { contract, methods };
+}
+
+function shown({ options, source }: FoundPlugin): string {
+  return `plugin ${options.name} (${source})`;
+}
+
+function isMethod(made: object, name: string): boolean {
+  return typeof Reflect.get(made, name) === 'function';
+}
