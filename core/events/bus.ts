@@ -37,8 +37,7 @@ export class EventBus extends EventEmitter<EmitterMap> {
   readonly #handlers = new Map<EventName, readonly Handler[]>();
   #spies: readonly Spy[] = [];
   readonly #failures = new Map<string, number>();
-  /** Listeners whose promise has not settled, the innermost last. */
-  readonly #waiting: Registration[] = [];
+  readonly #running: Registration[] = [];
 
   /** @param onTolerated told of failures of plugins that are not critical; `muted` at the last one */
   constructor(private readonly onTolerated: (error: PluginError, muted: boolean) => void = () => undefined) {
@@ -63,14 +62,14 @@ export class EventBus extends EventEmitter<EmitterMap> {
     };
   }
 
-  /** The listener that is waited for: the last of those that wait for each other. */
-  get waitingFor(): Registration | undefined {
-    return this.#waiting.at(-1);
-  }
-
   /** Names of the plugins that listen to an event, in their order. */
   order(event: EventName): string[] {
     return this.#handlersOf(event).map((handler) => handler.registration.plugin);
+  }
+
+  /** The listeners that have not ended: the last was called by what the one before it dispatched. */
+  get running(): readonly Registration[] {
+    return this.#running;
   }
 
   /**
@@ -124,34 +123,33 @@ export class EventBus extends EventEmitter<EmitterMap> {
   #call({ registration, call }: Handler, payload: unknown): Promise<void> | undefined {
     const spies = this.#spies;
     for (const spy of spies) spy.before?.(registration);
+    this.#running.push(registration);
     let result: void | Promise<void>;
     try {
       result = call(payload);
     } catch (thrown) {
-      tellAfter(spies, registration);
+      this.#ended(spies, registration);
       this.#fail(registration, thrown);
       return undefined;
     }
     if (result instanceof Promise) {
-      this.#waiting.push(registration);
       return result.then(
         () => {
-          this.#settled(registration);
-          tellAfter(spies, registration);
+          this.#ended(spies, registration);
         },
         (thrown: unknown) => {
-          this.#settled(registration);
-          tellAfter(spies, registration);
+          this.#ended(spies, registration);
           this.#fail(registration, thrown);
         },
       );
     }
-    tellAfter(spies, registration);
+    this.#ended(spies, registration);
     return undefined;
   }
 
-  #settled(registration: Registration): void {
-    this.#waiting.splice(this.#waiting.lastIndexOf(registration), 1);
+  #ended(spies: readonly Spy[], registration: Registration): void {
+    this.#running.splice(this.#running.lastIndexOf(registration), 1);
+    for (const spy of spies) spy.after?.(registration);
   }
 
   #fail(registration: Registration, thrown: unknown): void {
@@ -171,10 +169,6 @@ export class EventBus extends EventEmitter<EmitterMap> {
 
 function tellAfterEvent(spies: readonly Spy[], event: EventName): void {
   for (const spy of spies) spy.afterEvent?.(event);
-}
-
-function tellAfter(spies: readonly Spy[], registration: Registration): void {
-  for (const spy of spies) spy.after?.(registration);
 }
 
 /** One line on a plugin that failed without ending the run. */

@@ -1,5 +1,6 @@
 import type { EventBus } from '../events/bus.js';
 import { suggestion } from '../config/nearest.js';
+import { EspalierError, PluginError } from '../errors.js';
 import type { Logger } from '../logger.js';
 
 /** What a plugin says of a metric that it publishes. */
@@ -18,15 +19,26 @@ export type MetricTable = Readonly<Record<string, MetricDescription>>;
 /** The metrics that the plugins of a run declare. Sinks inject it. */
 export class MetricNames {
   readonly #exact = new Map<string, MetricDescription>();
+  readonly #owners = new Map<string, string[]>();
   readonly #patterns: { readonly pattern: RegExp; readonly description: MetricDescription }[] = [];
 
-  constructor(tables: Iterable<MetricTable>) {
-    for (const table of tables) {
+  /** @param tables with the name of the plugin that each is of */
+  constructor(tables: Iterable<readonly [plugin: string, table: MetricTable]>) {
+    for (const [plugin, table] of tables) {
       for (const [name, description] of Object.entries(table)) {
-        if (name.includes('*')) this.#patterns.push({ pattern: patternOf(name), description });
-        else this.#exact.set(name, description);
+        if (name.includes('*')) {
+          this.#patterns.push({ pattern: patternOf(name), description });
+        } else {
+          this.#exact.set(name, description);
+          this.#owners.set(name, [...this.ownersOf(name), plugin]);
+        }
       }
     }
+  }
+
+  /** The plugins that declare a metric by its name, not by a pattern. */
+  ownersOf(name: string): readonly string[] {
+    return this.#owners.get(name) ?? [];
   }
 
   /** What a metric is; undefined where no plugin of the run declares it. */
@@ -50,17 +62,42 @@ export class MetricNames {
   }
 }
 
-/** Tells, once a name, of metrics that nobody declares: a typo is a curve that nobody finds. */
-export function tellUndeclared(bus: EventBus, metrics: MetricNames, log: Logger): void {
+/**
+ * Refuses what is no number, and tells, once a name, of metrics that nobody declares (a typo is a curve that nobody
+ * finds) and of those that another plugin declares (sinks keep the last of both).
+ */
+export function watchMetrics(bus: EventBus, metrics: MetricNames, log: Logger): void {
   const told = new Set<string>();
+  const tellOnce = (key: string, line: () => string): void => {
+    if (told.has(key)) return;
+    told.add(key);
+    log.warn(line());
+  };
   bus.listen({ plugin: 'core', event: 'metrics', critical: true }, ({ values }) => {
-    for (const name of Object.keys(values)) {
-      if (told.has(name) || metrics.describe(name) !== undefined) continue;
-      told.add(name);
+    // The last one is this listener.
+    const publisher = bus.running.at(-2)?.plugin;
+    for (const [name, value] of Object.entries<unknown>(values)) {
+      if (typeof value !== 'number') throw noNumber(name, value, publisher);
+      const owners = metrics.ownersOf(name);
+      if (publisher !== undefined && owners.length > 0 && !owners.includes(publisher)) {
+        const both = `plugin ${publisher} publishes the metric "${name}" of plugin ${owners.join(', ')}`;
+        tellOnce(`${publisher} ${name}`, () => `${both}: sinks keep the last of both; give it another name`);
+      }
+      if (metrics.describe(name) !== undefined) continue;
+      const of = publisher === undefined ? '' : ` of plugin ${publisher}`;
       const near = suggestion(name, metrics.names(), 'declared ones');
-      log.warn(`metric "${name}" is not declared: ${near} Its plugin names it, with its unit, in \`metrics\``);
+      tellOnce(
+        name,
+        () => `metric "${name}"${of} is not declared: ${near} Its plugin names it, with its unit, in \`metrics\``,
+      );
     }
   });
+}
+
+function noNumber(name: string, value: unknown, publisher = 'unknown'): PluginError {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const what = `the metric "${name}" is ${shown}, of type ${typeof value}; publish a number, or leave it out where there is none`;
+  return new PluginError(publisher, 'metrics', new EspalierError('ESP_METRIC', what));
 }
 
 function patternOf(name: string): RegExp {

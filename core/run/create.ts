@@ -19,8 +19,8 @@ import { oneRank, Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { Logger } from '../logger.js';
-import { MetricNames, tellUndeclared } from '../metrics/metrics.js';
-import { orderPlugins } from '../plugins/order.js';
+import { MetricNames, watchMetrics } from '../metrics/metrics.js';
+import { misspelledOrder, orderPlugins } from '../plugins/order.js';
 import { slots, type Slot } from '../plugins/plugin.js';
 import { builtInNames, findPlugin, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
@@ -109,9 +109,9 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(Operations, new Operations());
   container.registerInstance(ModelGrowth, new ModelGrowth(container));
   container.register(Ranks, { useValue: oneRank });
-  const metrics = new MetricNames(plugins.map(({ options }) => options.metrics ?? {}));
+  const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));
   container.registerInstance(MetricNames, metrics);
-  tellUndeclared(bus, metrics, log);
+  watchMetrics(bus, metrics, log);
   keepBestLoss(bus, state);
   const live = makePlugins(container, plugins);
   const ranks = container.resolve(Ranks);
@@ -119,6 +119,8 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
   for (const line of early) log.info(line);
   for (const line of emptyFeatures(checked, composed)) log.warn(line);
+  const outside = plugins.filter(({ source }) => source !== 'built-in');
+  if (outside.length > 0) for (const line of misspelledOrder(outside, builtInNames())) log.warn(line);
   const passing = Object.keys(request.passing ?? {});
   const value = filledConfig(
     checked,

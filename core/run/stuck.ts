@@ -24,8 +24,9 @@ export async function unlessStuck<T>(bus: EventBus, work: T | Promise<T>): Promi
   }
 }
 
-function whatFor({ waitingFor }: EventBus): string {
-  if (waitingFor === undefined) return 'the run waits for a promise that nothing will settle: a plugin returned it';
-  const { plugin, event } = waitingFor;
+function whatFor({ running }: EventBus): string {
+  const innermost = running.at(-1);
+  if (innermost === undefined) return 'the run waits for a promise that nothing will settle: a plugin returned it';
+  const { plugin, event } = innermost;
   return `plugin ${plugin} returned a promise from its listener of ${event} that nothing will settle: look there for an await that never ends`;
 }

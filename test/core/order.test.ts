@@ -1,7 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { UsageError } from '../../core/index.js';
-import { orderPlugins } from '../../core/plugins/order.js';
+import { misspelledOrder, orderPlugins } from '../../core/plugins/order.js';
+import type { FoundPlugin } from '../../core/plugins/resolve.js';
 
 function plugin(name: string, after: string[] = [], before: string[] = []) {
   return { options: { name, summary: '', after, before } };
@@ -32,6 +33,26 @@ test('a cycle is an error that prints it', (t) => {
     instanceOf: UsageError,
   });
   t.regex(error.message, /a after b after c after a/);
+});
+
+class Mine {
+  readonly is = 'a plugin';
+}
+
+test('a wish that names nearly a plugin is told with the name; one of a plugin that is not there is allowed', (t) => {
+  const found = (name: string, after: string[], before: string[]): FoundPlugin => ({
+    ...plugin(name, after, before),
+    class: Mine,
+    source: `${name}.ts`,
+  });
+  const plugins = [
+    found('mine', ['evalution', 'evaluation', 'wandb'], ['yuors', '*']),
+    found('yours', ['not-here'], []),
+  ];
+  t.deepEqual(misspelledOrder(plugins, ['evaluation', 'wandb']), [
+    'plugin mine (mine.ts): after names "evalution", which is no plugin: did you mean "evaluation"?',
+    'plugin mine (mine.ts): before names "yuors", which is no plugin: did you mean "yours"?',
+  ]);
 });
 
 test('any acyclic set of wishes is granted, and no plugin is lost', (t) => {

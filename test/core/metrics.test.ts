@@ -1,0 +1,63 @@
+import test from 'ava';
+import { EventBus, Logger, MetricNames, PluginError } from '../../core/index.js';
+import { watchMetrics } from '../../core/metrics/metrics.js';
+
+/** What a sink gets, and what is warned of, when a plugin `mine` publishes these values, one set an iteration. */
+async function publish(...each: unknown[]): Promise<{ warnings: string[]; got: unknown[] }> {
+  const [warnings, got]: [string[], unknown[]] = [[], []];
+  const log = new Logger();
+  log.addSink((_level, line) => warnings.push(line));
+  const bus = new EventBus();
+  const described = { unit: '', what: 'a number' };
+  const tables = [
+    ['theirs', { 'train/loss': described, 'theirs/*': described }],
+    ['mine', { 'mine/loss': described }],
+  ] as const;
+  watchMetrics(bus, new MetricNames(tables), log);
+  bus.listen({ plugin: 'mine', event: 'micro-batch:end', critical: true }, async ({ iteration }) => {
+    // Still known as the publisher after it has waited for something.
+    await Promise.resolve();
+    const event: { iteration: number; values: Record<string, number> } = { iteration, values: {} };
+    // No compiler has seen a plugin from outside.
+    Object.assign(event.values, each[iteration]);
+    await bus.dispatch('metrics', event);
+  });
+  bus.listen({ plugin: 'sink', event: 'metrics', critical: true }, ({ values }) => {
+    got.push(values);
+  });
+  for (const iteration of each.keys()) await bus.dispatch('micro-batch:end', { iteration, microBatch: 0 });
+  return { warnings, got };
+}
+
+test('numbers reach the sinks as they are, those that are not finite too', async (t) => {
+  const values = { 'mine/loss': NaN, 'theirs/of-mine': -Infinity };
+  t.deepEqual(await publish(values), { warnings: [], got: [values] });
+});
+
+for (const [value, shown] of [
+  ['hi', '"hi", of type string'],
+  [undefined, 'undefined, of type undefined'],
+  [null, 'null, of type object'],
+] as const) {
+  test(`what is no number is refused, with who published it: ${shown}`, async (t) => {
+    const error = await t.throwsAsync(publish({ 'mine/loss': value }), { instanceOf: PluginError });
+    t.is(error.plugin, 'mine');
+    t.regex(
+      error.message,
+      new RegExp(`^plugin mine failed at metrics: the metric "mine/loss" is ${shown}; publish a number`),
+    );
+  });
+}
+
+test('a name that nobody declares is warned of once, with who published it and the nearest', async (t) => {
+  const { warnings } = await publish({ 'mine/los': 1 }, { 'mine/los': 2 });
+  t.is(warnings.length, 1);
+  t.regex(warnings.join(), /^metric "mine\/los" of plugin mine is not declared: did you mean "mine\/loss"\?/);
+});
+
+test('a name that another plugin declares is warned of once', async (t) => {
+  const { warnings } = await publish({ 'train/loss': 1 }, { 'train/loss': 2 });
+  t.deepEqual(warnings, [
+    'plugin mine publishes the metric "train/loss" of plugin theirs: sinks keep the last of both; give it another name',
+  ]);
+});
