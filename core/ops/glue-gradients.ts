@@ -1,9 +1,13 @@
 import { tf } from '../tf.js';
+import { elementwiseGradients, summedTo } from './elementwise-gradients.js';
 import { at, firstOf } from './kernel.js';
+import { reductionGradients } from './reduction-gradients.js';
+import { shapeGradients } from './shape-gradients.js';
 
 /**
- * Gradients of the TensorFlow.js operations that join ours in a model: the npm build of tfjs-core
- * for Node registers none.
+ * Gradients of TensorFlow.js operations: the npm build of tfjs-core for Node registers none. Its modules that do import
+ * each other without extensions, which Node does not load. First those that join ours in a model; the others are for
+ * models and losses of plugins.
  */
 export const glueGradients: readonly tf.GradConfig[] = [
   {
@@ -43,14 +47,7 @@ export const glueGradients: readonly tf.GradConfig[] = [
     },
   },
   { kernelName: 'Identity', gradFunc: (dys) => ({ x: () => firstOf(dys) }) },
+  ...elementwiseGradients,
+  ...reductionGradients,
+  ...shapeGradients,
 ];
-
-/** The gradient of an input that was broadcast: what reached its copies, added up. */
-function summedTo(dy: tf.Tensor, shape: number[]): tf.Tensor {
-  if (String(dy.shape) === String(shape)) return tf.clone(dy);
-  const offset = dy.rank - shape.length;
-  const axes = dy.shape
-    .map((_, axis) => axis)
-    .filter((axis) => axis < offset || (shape[axis - offset] === 1 && at(dy.shape, axis) > 1));
-  return tf.reshape(tf.sum(dy, axes), shape);
-}

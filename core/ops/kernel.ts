@@ -67,6 +67,11 @@ export class Attributes {
     return value;
   }
 
+  text(name: string): string | undefined {
+    const value = this.values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
   flag(name: string): boolean {
     return this.values[name] === true;
   }

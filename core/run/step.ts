@@ -4,6 +4,7 @@ import { at } from '../ops/kernel.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { TrainingPass } from '../contracts/model.js';
+import { EspalierError, messageOf } from '../errors.js';
 import { trainableParameters } from './parameters.js';
 import type { ComputePass, RepeatedPasses } from './repeated-passes.js';
 import { Sections } from './sections.js';
@@ -49,7 +50,7 @@ export function microBatchStep(
         mark('backward');
         return loss;
       };
-      const { value, grads } = tf.variableGrads(forward, [...parameters.values()]);
+      const { value, grads } = gradientsOf(forward, [...parameters.values()]);
       // A weight that the loss does not reach has none.
       return [value, ...untold().map(([, variable]) => grads[variable.name] ?? tf.zerosLike(variable))];
     };
@@ -72,6 +73,21 @@ export function microBatchStep(
       end();
     }
   });
+}
+
+/** @throws EspalierError naming the operation that has no gradient */
+function gradientsOf(forward: () => tf.Scalar, weights: tf.Variable[]): ReturnType<typeof tf.variableGrads> {
+  try {
+    return tf.variableGrads(forward, weights);
+  } catch (thrown) {
+    const [, kernel] = /gradient function not found for (\w+)/.exec(messageOf(thrown)) ?? [];
+    if (kernel === undefined) throw thrown;
+    throw new EspalierError(
+      'ESP_NO_GRADIENT',
+      `the loss is computed with TensorFlow.js's operation ${kernel}, which has no gradient here: write it with operations that docs/writing-plugins.md lists, or give it a gradient with tf.customGrad`,
+      { cause: thrown },
+    );
+  }
 }
 
 /**

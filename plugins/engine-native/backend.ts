@@ -178,6 +178,13 @@ export class NativeBackend extends cpu.MathBackendCPU {
     return values;
   }
 
+  /** The elements themselves of an int32 or bool tensor. @throws Error for a tensor that is disposed, or of another type */
+  numbers(tensor: TensorInfo): Int32Array | Uint8Array {
+    const values = this.#valuesOf(tensor);
+    if (values instanceof Int32Array || values instanceof Uint8Array) return values;
+    throw new Error(`an int32 or bool tensor is needed, not ${tensor.dtype}`);
+  }
+
   #valuesOf({ dataId, shape }: TensorInfo): unknown {
     // What this backend has not may be in another one, from which `get` brings it.
     if (!this.data.has(dataId) && !tf.engine().state.tensorInfo.has(dataId))

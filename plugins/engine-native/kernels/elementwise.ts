@@ -61,6 +61,19 @@ export const elementwiseKernels: readonly NativeKernel[] = [
     },
   },
   {
+    // To floats: the cpu backend's kernel keeps the integers that were there under the name of floats.
+    name: 'Cast',
+    isMoreThanCalls: true,
+    compute: (inputs, attributes, backend) => {
+      const x = inputs.get('x');
+      const isToFloats = attributes.text('dtype') === 'float32' && (x.dtype === 'int32' || x.dtype === 'bool');
+      if (!isToFloats) return undefined;
+      const y = backend.allocate(x.shape);
+      backend.floats(y).set(backend.numbers(x));
+      return y;
+    },
+  },
+  {
     name: 'ZerosLike',
     isMoreThanCalls: true,
     compute: (inputs, _attributes, backend) => {

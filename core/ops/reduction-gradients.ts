@@ -1,0 +1,117 @@
+import { tf } from '../tf.js';
+import { asNumbers, summedTo } from './elementwise-gradients.js';
+import { Attributes, at, firstOf } from './kernel.js';
+
+/** Gradients of operations that add up, choose or move elements. */
+export const reductionGradients: readonly tf.GradConfig[] = [
+  {
+    kernelName: 'BatchMatMul',
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dys, saved, attributes) => {
+      const [dy, a, b] = [firstOf(dys), at(saved, 0), at(saved, 1)];
+      const [ofA, ofB] = [attributes['transposeA'] === true, attributes['transposeB'] === true];
+      // A batch axis of 1 was broadcast.
+      return {
+        a: () => summedTo(ofA ? tf.matMul(b, dy, ofB, true) : tf.matMul(dy, b, false, !ofB), a.shape),
+        b: () => summedTo(ofB ? tf.matMul(dy, a, true, ofA) : tf.matMul(a, dy, !ofA, false), b.shape),
+      };
+    },
+  },
+  reduction('Sum', 'axis', (dy, x) => tf.mul(dy, tf.onesLike(x))),
+  reduction('Mean', 'axis', (dy, x) => tf.div(tf.mul(dy, tf.onesLike(x)), x.size / dy.size)),
+  extreme('Max'),
+  extreme('Min'),
+  {
+    kernelName: 'Softmax',
+    outputsToSave: [true],
+    gradFunc: (dys, saved, attributes) => {
+      const [dy, y, axis] = [firstOf(dys), at(saved, 0), new Attributes(attributes).number('dim')];
+      const weighted = tf.mul(dy, y);
+      return { logits: () => tf.sub(weighted, tf.mul(tf.sum(weighted, axis, true), y)) };
+    },
+  },
+  {
+    kernelName: 'Cumsum',
+    gradFunc: (dys, _saved, attributes) => {
+      const given = new Attributes(attributes);
+      const [axis, exclusive, reverse] = [given.number('axis'), given.flag('exclusive'), given.flag('reverse')];
+      return { x: () => tf.cumsum(firstOf(dys), axis, exclusive, !reverse) };
+    },
+  },
+  {
+    kernelName: 'Select',
+    inputsToSave: ['condition'],
+    gradFunc: (dys, saved) => {
+      const [dy, isSo] = [firstOf(dys), asNumbers(at(saved, 0))];
+      return {
+        condition: () => tf.zerosLike(isSo),
+        t: () => tf.mul(dy, isSo),
+        e: () => tf.mul(dy, tf.sub(1, isSo)),
+      };
+    },
+  },
+  {
+    kernelName: 'GatherV2',
+    inputsToSave: ['x', 'indices'],
+    gradFunc: (dys, saved, attributes) => {
+      const [dy, x, indices] = [firstOf(dys), at(saved, 0), at(saved, 1)];
+      const given = new Attributes(attributes);
+      if (given.number('batchDims') !== 0) throw new Error('tf.gather with batchDims has no gradient here');
+      return { x: () => scattered(dy, x.shape, indices, axisIn(given.number('axis'), x)) };
+    },
+  },
+];
+
+/** What reached the copies of each slice along an axis, added up. */
+function scattered(dy: tf.Tensor, shape: number[], indices: tf.Tensor, axis: number): tf.Tensor {
+  const outer = sizeOf(shape.slice(0, axis));
+  const inner = sizeOf(shape.slice(axis + 1));
+  const count = at(shape, axis);
+  const rows = tf.reshape(tf.transpose(tf.reshape(dy, [outer, indices.size, inner]), [1, 0, 2]), [indices.size, -1]);
+  // scatterND adds up repeated rows, and every backend has it (wasm lacks UnsortedSegmentSum).
+  const sums = tf.scatterND(tf.reshape(indices, [-1, 1]), rows, [count, outer * inner]);
+  return tf.reshape(tf.transpose(tf.reshape(sums, [count, outer, inner]), [1, 0, 2]), shape);
+}
+
+/** @param way gets the output's gradient with the axes that were reduced, each 1 long */
+function reduction(kernelName: string, axes: string, way: (dy: tf.Tensor, x: tf.Tensor) => tf.Tensor): tf.GradConfig {
+  return {
+    kernelName,
+    inputsToSave: ['x'],
+    gradFunc: (dys, saved, attributes) => {
+      const x = at(saved, 0);
+      return { x: () => way(tf.reshape(firstOf(dys), keptShape(x, new Attributes(attributes).numbers(axes))), x) };
+    },
+  };
+}
+
+/** Every element that is the largest (smallest) gets the whole gradient, as in TensorFlow.js. */
+function extreme(kernelName: 'Max' | 'Min'): tf.GradConfig {
+  return {
+    kernelName,
+    inputsToSave: ['x'],
+    outputsToSave: [true],
+    gradFunc: (dys, saved, attributes) => {
+      const [x, y] = [at(saved, 0), at(saved, 1)];
+      const given = new Attributes(attributes);
+      const kept = keptShape(x, given.numbers(given.has('reductionIndices') ? 'reductionIndices' : 'axis'));
+      return {
+        x: () => tf.mul(tf.reshape(firstOf(dys), kept), asNumbers(tf.equal(x, tf.reshape(y, kept)))),
+      };
+    },
+  };
+}
+
+/** @param axes none: all of them */
+function keptShape(x: tf.Tensor, axes: readonly number[]): number[] {
+  const reduced = axes.map((axis) => axisIn(axis, x));
+  return x.shape.map((size, axis) => (reduced.length === 0 || reduced.includes(axis) ? 1 : size));
+}
+
+export function axisIn(axis: number, x: tf.Tensor): number {
+  return axis < 0 ? axis + x.rank : axis;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}

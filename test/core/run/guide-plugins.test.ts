@@ -1,0 +1,71 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
+import type { CreatedRun } from '../../../core/run/create.js';
+import { debugRun, textFolder } from './debug-run.js';
+
+const guide = readFileSync('docs/writing-plugins.md', 'utf8');
+
+/** A folder with a plugin of the guide as it stands there, but for what `change` makes of it. */
+function folderWith(t: ExecutionContext, name: string, change = (file: string): string => file): string {
+  const folder = textFolder(t);
+  const [, file = ''] = new RegExp(`\`\`\`ts\\n(// ${name}\\.ts\\n[^]*?)\`\`\``).exec(guide) ?? [];
+  writeFileSync(path.join(folder, `${name}.ts`), change(file));
+  return folder;
+}
+
+test('the guide’s learning-rate schedule rises, stays and falls', async (t) => {
+  const folder = folderWith(t, 'plateau');
+  const lr = 'lr={use: ./plateau.ts, warmup_iters: 3, decay_share: 0.5}';
+  const { run } = await debugRun(t, folder, 'train.max_iters=12', lr);
+  const schedule = run.container.resolve(LearningRate);
+  const rates = Array.from({ length: 12 }, (_, iteration) => schedule.at(iteration, 12));
+  t.deepEqual(rates, [3, 6, 9, 12, 12, 12, 12, 10, 8, 6, 4, 2]);
+});
+
+test('the guide’s optimizer goes on where it was, with the learning rate that a schedule gave it', async (t) => {
+  const folder = folderWith(t, 'momentum');
+  const train = async (dir: string, iterations: number, from?: string): Promise<CreatedRun> => {
+    const set = [`run.dir=${dir}`, `train.max_iters=${String(iterations)}`, 'lr.decay_iters=4', 'init=resume'];
+    const created = await debugRun(t, folder, 'optimizer={use: ./momentum.ts}', ...set);
+    await created.run.setUp();
+    if (from === undefined) created.run.container.resolve(Tunables).set('learning_rate', 0.05);
+    else created.run.restore(await readCheckpoint(await findCheckpoint(from, folder)));
+    await created.run.train();
+    return created;
+  };
+  const whole = await train('whole', 4);
+  await train('parts', 2);
+  const parts = await train('parts', 4, 'parts');
+  t.is(parts.run.container.resolve(Optimizer).learningRate, 0.05);
+  for (const [name, weight] of whole.run.model.parameters()) {
+    t.deepEqual(parts.run.model.parameters().get(name)?.dataSync(), weight.dataSync(), name);
+  }
+});
+
+test('the guide’s model, of TensorFlow.js’s operations, learns', async (t) => {
+  const folder = folderWith(t, 'bigram');
+  const losses: number[] = [];
+  const set = ['train.max_iters=60', 'optimizer.learning_rate=0.05', 'plugins.evaluation=null'];
+  const { run } = await debugRun(t, folder, ...set, 'model={use: ./bigram.ts}');
+  run.bus.on('iteration:end', ({ loss }) => losses.push(loss));
+  await run.setUp();
+  await run.train();
+  t.true((losses.at(-1) ?? NaN) < 0.6 * (losses[0] ?? NaN), String(losses));
+  const text = run.model.generate([0], { maxNewTokens: 5, temperature: 1, topK: 0, random: () => 0.5 });
+  t.is(text.length, 5);
+});
+
+test('an operation without a gradient is named', async (t) => {
+  const folder = folderWith(t, 'bigram', (file) => file.replace('tf.tanh(rows)', 'tf.atan(rows)'));
+  const { run } = await debugRun(t, folder, 'model={use: ./bigram.ts}');
+  await run.setUp();
+  await t.throwsAsync(run.train(), {
+    instanceOf: EspalierError,
+    code: 'ESP_NO_GRADIENT',
+    message: /operation Atan, which has no gradient here: .* tf\.customGrad/,
+  });
+});
