@@ -77,7 +77,7 @@ export function checkGradients(
   refuse(`there is a gradient of ${JSON.stringify(extra)}, which no weight that is trained is called`);
 }
 
-/** Once for every id that is trained on: a plain loop is a microsecond for a thousand. */
+/** Of every id that is trained on: a plain loop takes about 2 ns for each. */
 function firstOutside(ids: Int32Array, least: number, end: number): number {
   for (let at = 0; at < ids.length; at++) {
     const id = ids[at] ?? 0;
