@@ -6,7 +6,6 @@ import { exportCheckpoint, exportFormats, type ExportFormat } from '../checkpoin
 import {
   checkpointAt,
   checkpointNames,
-  findBest,
   findCheckpoint,
   noCheckpoint,
   pointedAt,
@@ -18,8 +17,9 @@ import { rotateCheckpoints } from '../checkpoint/rotate.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readSafetensorsHeader } from '../formats/safetensors.js';
 import { lockFolder } from '../run/lock.js';
-import { bestOption, newestRun, runArgument } from './newest-run.js';
+import { newestRun, runArgument } from './newest-run.js';
 import { print, wholeFrom, type SetExitCode } from './options.js';
+import { readStored, withStoredFlags, type StoredFlags } from './stored-checkpoint.js';
 
 interface JsonFlag {
   json?: boolean;
@@ -41,10 +41,9 @@ interface Damaged {
   is: string[];
   damaged: string;
 }
-interface ExportFlags {
+interface ExportFlags extends StoredFlags {
   to: ExportFormat;
   out: string;
-  best?: boolean;
   force?: boolean;
 }
 interface PruneFlags extends JsonFlag {
@@ -65,17 +64,17 @@ export function checkpointCommand(program: Command, setExitCode: SetExitCode): v
       setExitCode((await verify(run, flags)) ? 0 : 1);
     }),
   );
-  command
+  const exporting = command
     .command('export')
     .description('write the model into a new folder, for other programs')
-    .addArgument(runArgument())
+    .addArgument(runArgument());
+  withStoredFlags(exporting)
     .addOption(
       new Option('--to <format>', 'hf: Hugging Face transformers; nanogpt-safetensors: nanoGPT’s names and layout')
         .choices(exportFormats)
         .default('hf'),
     )
     .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
-    .addOption(bestOption())
     .option('--force', 'replace the folder')
     .action(onRun(exportTo));
   withRun('prune', 'delete all but the newest checkpoints; what `latest` and `best` name is kept')
@@ -168,9 +167,8 @@ async function verify(run: string, { json }: JsonFlag): Promise<boolean> {
   return facts.every(({ whole }) => whole);
 }
 
-async function exportTo(run: string, { to, out, best, force }: ExportFlags): Promise<void> {
-  const find = best === true ? findBest : findCheckpoint;
-  const checkpoint = await readCheckpoint(await find(run, process.cwd()));
+async function exportTo(run: string, { to, out, force, ...which }: ExportFlags): Promise<void> {
+  const checkpoint = await readStored(run, process.cwd(), which);
   const folder = path.resolve(out);
   if (existsSync(folder)) {
     if (force !== true)

@@ -3,30 +3,31 @@ import { BatchSource, Dataset } from '../contracts/data.js';
 import { Engine } from '../contracts/engine.js';
 import { estimateLoss, fullLoss } from '../run/estimate-loss.js';
 import { Terminal } from '../terminal.js';
-import { bestOption, newestRun, runArgument } from './newest-run.js';
+import { newestRun, runArgument } from './newest-run.js';
 import { print, setOption, wholeFrom } from './options.js';
+import { withStoredFlags, type StoredFlags } from './stored-checkpoint.js';
 import { openStoredRun } from './stored-run.js';
 
-interface EvaluateFlags {
+interface EvaluateFlags extends StoredFlags {
   iters: number;
   set: string[];
-  best?: boolean;
   json?: boolean;
 }
 
 export function evaluateCommand(program: Command): void {
-  program
+  const command = program
     .command('evaluate')
     .description('measure a trained model: its loss over the whole validation data, and an estimate on training data')
-    .addArgument(runArgument())
-    .addOption(bestOption())
+    .addArgument(runArgument());
+  withStoredFlags(command)
     .option('--iters <count>', 'batches of training data to estimate from', wholeFrom(1), 50)
     .addOption(setOption('change a setting, e.g. data.text=other.txt; repeatable'))
     .option('--json', 'print JSON')
     .action(async (from: string | undefined, flags: EvaluateFlags) => {
       const slots = ['engine', 'tokenizer', 'data', 'batches', 'model'] as const;
       const terminal = new Terminal({ quiet: true });
-      const request = { cwd: process.cwd(), set: flags.set, terminal, best: flags.best };
+      const { best, weights } = flags;
+      const request = { cwd: process.cwd(), set: flags.set, terminal, best, weights };
       const { run, checkpoint } = await openStoredRun(from ?? newestRun(process.cwd()), slots, request);
       try {
         const shape = { batchSize: run.config.train.batch_size, blockSize: run.model.blockSize };

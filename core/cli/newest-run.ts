@@ -1,17 +1,12 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { Argument, Option } from 'commander';
+import { Argument } from 'commander';
 import { UsageError } from '../errors.js';
 import { foldersIn } from '../run/folder.js';
 
 /** The argument of commands that read a run; `given ?? newestRun(cwd)` is the folder that it means. */
 export function runArgument(): Argument {
   return new Argument('[run]', 'folder of a run, or of one of its checkpoints (default: the newest in runs/)');
-}
-
-/** `--best`, of commands that read one checkpoint. */
-export function bestOption(): Option {
-  return new Option('--best', 'the run’s best checkpoint, by validation loss (default: its newest)');
 }
 
 /**

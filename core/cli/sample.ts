@@ -6,11 +6,12 @@ import { RandomStreams } from '../random/streams.js';
 import type { Run } from '../run/run.js';
 import { writeText } from '../run/write-text.js';
 import { Terminal } from '../terminal.js';
-import { bestOption, newestRun, runArgument } from './newest-run.js';
+import { newestRun, runArgument } from './newest-run.js';
 import { wholeFrom } from './options.js';
+import { withStoredFlags, type StoredFlags } from './stored-checkpoint.js';
 import { openStoredRun } from './stored-run.js';
 
-interface SampleFlags {
+interface SampleFlags extends StoredFlags {
   prompt?: string;
   promptFile?: string;
   tokens: number;
@@ -18,17 +19,13 @@ interface SampleFlags {
   temperature: number;
   topK: number;
   seed: number;
-  best?: boolean;
   engine?: string;
   json?: boolean;
 }
 
 export function sampleCommand(program: Command): void {
-  program
-    .command('sample')
-    .description('let a trained model write')
-    .addArgument(runArgument())
-    .addOption(bestOption())
+  const command = program.command('sample').description('let a trained model write').addArgument(runArgument());
+  withStoredFlags(command)
     .option('--prompt <text>', 'text to go on from (default: a line break)', text)
     .addOption(new Option('--prompt-file <file>', 'text file to go on from, as it is').conflicts('prompt'))
     .option('-n, --tokens <count>', 'tokens to write', wholeFrom(0), 500)
@@ -42,7 +39,8 @@ export function sampleCommand(program: Command): void {
       const choices = flags.promptFile === undefined ? flags : { ...flags, prompt: promptOf(flags.promptFile) };
       const set = flags.engine === undefined ? [] : [`engine=${flags.engine}`];
       const terminal = new Terminal({ quiet: true });
-      const request = { cwd: process.cwd(), set, terminal, best: flags.best };
+      const { best, weights } = flags;
+      const request = { cwd: process.cwd(), set, terminal, best, weights };
       const slots = ['engine', 'tokenizer', 'model'] as const;
       const { run, checkpoint } = await openStoredRun(from ?? newestRun(process.cwd()), slots, request);
       try {

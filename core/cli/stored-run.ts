@@ -1,23 +1,21 @@
-import { findBest, findCheckpoint } from '../checkpoint/find.js';
-import { readCheckpoint } from '../checkpoint/read.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { composeStored } from '../config/load.js';
 import type { Slot } from '../plugins/plugin.js';
 import { storedConfig } from '../resume/stored-config.js';
 import { createRunFrom, type RunRequest } from '../run/create.js';
 import type { Run } from '../run/run.js';
+import { readStored, type StoredFlags } from './stored-checkpoint.js';
 
 /**
  * Makes a run again from a checkpoint, with the slots that are asked for and no features; weights loaded.
- * @param from a checkpoint or a run's folder (its newest, or with `best` its best checkpoint)
+ * @param from a checkpoint or a run's folder
  */
 export async function openStoredRun(
   from: string,
   slots: readonly Slot[],
-  request: RunRequest & { readonly best?: boolean | undefined },
+  request: RunRequest & StoredFlags,
 ): Promise<{ run: Run; checkpoint: LoadedCheckpoint }> {
-  const find = request.best === true ? findBest : findCheckpoint;
-  const checkpoint = await readCheckpoint(await find(from, request.cwd));
+  const checkpoint = await readStored(from, request.cwd, request);
   const composed = composeStored(storedConfig(checkpoint, request.cwd), checkpoint.path, [...(request.set ?? [])]);
   const { run } = await createRunFrom(composed, { ...request, only: slots });
   try {

@@ -7,7 +7,7 @@ import { logitsOf } from '../core/checkpoint/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';
 
-async function trained(t: ExecutionContext): Promise<string> {
+async function trained(t: ExecutionContext, ...more: string[]): Promise<string> {
   const folder = textFolder(t);
   const settings = [
     'engine=auto',
@@ -16,6 +16,7 @@ async function trained(t: ExecutionContext): Promise<string> {
     'train.max_iters=4',
     'run.name=run',
     'plugins.checkpoint={interval: 1, keep: {last: 9}}',
+    ...more,
   ];
   const { code, err } = await espalier(
     folder,
@@ -134,3 +135,27 @@ with torch.no_grad():
     logits = model.eval()(torch.arange(16)[None]).logits
 json.dump(logits.flatten().tolist(), open(sys.argv[2], "w"))
 `;
+
+test('the averages that ema keeps are sampled from, measured and exported with --weights', async (t) => {
+  const folder = await trained(t, 'plugins.ema={decay: 0.5}');
+  const evaluate = async (...more: string[]): Promise<number> => {
+    const { code, out, err } = await espalier(folder, 'evaluate', 'runs/run', '--json', ...more);
+    t.is(code, 0, err);
+    return (JSON.parse(out) as { 'val/loss': number })['val/loss'];
+  };
+  t.not(await evaluate('--weights', 'ema'), await evaluate());
+  t.is((await espalier(folder, 'sample', 'runs/run', '--weights', 'ema', '-n', '5')).code, 0);
+
+  const kept = await readSafetensors(path.join(folder, 'runs/run/checkpoints/000004/plugins.safetensors'));
+  const { code, err } = await espalier(folder, 'checkpoint', 'export', 'runs/run', '--weights', 'ema', '-o', 'hf');
+  t.is(code, 0, err);
+  const exported = await readSafetensors(path.join(folder, 'hf/model.safetensors'));
+  t.deepEqual(exported.get('transformer.wte.weight')?.values, kept.get('ema/transformer.wte.weight')?.values);
+
+  const other = await espalier(folder, 'sample', 'runs/run', '--weights', 'evaluation');
+  t.is(other.code, 2);
+  t.regex(
+    other.err,
+    /000004 holds no weights of plugin "evaluation": there are those of ema \[ESP_CHECKPOINT_WEIGHTS\]/,
+  );
+});
