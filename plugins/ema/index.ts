@@ -22,11 +22,13 @@ import {
   type StoredTensor,
 } from '../../core/index.js';
 
-const options = z.strictObject({
-  decay: z.number().gt(0).lt(1).default(0.999).describe('share of the average that an iteration leaves'),
-  interval: z.int().min(1).default(1).describe('iterations between updates, each of which counts for so many'),
-  start: z.int().min(0).default(0).describe('iterations that are left out at the beginning'),
-});
+const options = z
+  .strictObject({
+    decay: z.number().gt(0).lt(1).default(0.999).describe('share of the average that an iteration leaves'),
+    interval: z.int().min(1).default(1).describe('iterations between updates, each of which counts for so many'),
+    start: z.int().min(0).default(0).describe('iterations that are left out at the beginning'),
+  })
+  .meta({ resume: 'fixed' });
 
 const stateSchema = z.strictObject({ updates: z.int().min(0) });
 type State = z.output<typeof stateSchema>;

@@ -53,7 +53,7 @@ test('growing: small, then deep, then wide', async (t) => {
     '-p',
     'growing',
     '--dry-run',
-    ...set('engine=auto', 'data.text=text.txt'),
+    ...set('engine=auto', 'data.text=text.txt', 'run.name=whole'),
   );
   t.is(check.code, 0, check.err);
 });
