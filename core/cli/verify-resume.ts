@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { compareRuns, isEvaluatedAfter } from '../resume/compare.js';
+import { validationLosses } from '../checkpoint/losses.js';
+import { compareRuns } from '../resume/compare.js';
 import { comparingRuns, SCOPE } from './child-training.js';
 import { print, withConfigFlags, wholeFrom, type ConfigFlags, type SetExitCode } from './options.js';
 
@@ -40,7 +41,8 @@ export function verifyResumeCommand(program: Command, setExitCode: SetExitCode):
         await train(folders[1], iters);
         await train(folders[1], iters, ['--resume']);
         const { same, difference } = await compareRuns(folders);
-        const notes = isEvaluatedAfter(folders[1], iters) ? [] : [noEvaluation(iters)];
+        const evaluated = [...(await validationLosses(folders[1])).keys()];
+        const notes = evaluated.some((iteration) => iteration > iters) ? [] : [noEvaluation(iters)];
         print(flags.json, { same, difference: difference ?? null, iterations: iters, scope: SCOPE, notes }, () =>
           [
             ...same.map((what) => `the same: ${what}`),

@@ -48,14 +48,6 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
   return { same, difference: undefined };
 }
 
-/** Whether a run's training log has a validation loss of after so many iterations. */
-export function isEvaluatedAfter(folder: string, iterations: number): boolean {
-  return lossLines(folder).some((line) => {
-    const values: unknown = JSON.parse(line);
-    return isSection(values) && values['val/loss'] !== undefined && Number(values['iter']) > iterations;
-  });
-}
-
 /** A plugin's state without its `identity`, which no two runs share. */
 function comparable(kept: PluginState | undefined): unknown {
   if (kept === undefined || !isSection(kept.state)) return kept;

@@ -130,12 +130,10 @@ export class Run {
   /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
   async train(resumedFrom?: string): Promise<RunResult> {
     const { bus, control, state, config } = this;
-    // Made before anything is touched: a slot's plugin that binds nothing fails here.
-    const parts = this.#loopParts;
     this.folder.claim();
     this.parts.writeConfig(this.folder);
     try {
-      await unlessStuck(bus, this.#train(parts, resumedFrom));
+      await unlessStuck(bus, this.#train(resumedFrom));
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
       throw thrown;
@@ -260,7 +258,8 @@ export class Run {
     };
   }
 
-  async #train(parts: LoopParts, resumedFrom: string | undefined): Promise<void> {
+  async #train(resumedFrom: string | undefined): Promise<void> {
+    const parts = this.#loopParts;
     const { bus, config, sections, state } = parts;
     const start = { state, maxIters: config.max_iters, resumedFrom, maxItersBefore: this.#maxItersBefore };
     await bus.dispatch('run:start', start);

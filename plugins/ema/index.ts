@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   accumulate,
   BatchSource,
+  copyTensors,
   Engine,
   estimateLoss,
   EventBus,
@@ -110,12 +111,7 @@ export default class Ema {
   }
 
   stateTensors(): ReadonlyMap<string, StoredTensor> {
-    return new Map(
-      [...this.#averages].map(([name, average]) => [
-        name,
-        { shape: [...average.shape], values: Float32Array.from(average.dataSync()) },
-      ]),
-    );
+    return copyTensors(this.#averages);
   }
 
   restore(state: unknown): void {
@@ -138,7 +134,7 @@ export default class Ema {
   get #fits(): boolean {
     const weights = [...this.model.parameters()];
     const isSame = ([name, { shape }]: readonly [string, tf.Tensor]): boolean =>
-      this.#averages.get(name)?.shape.join() === shape.join();
+      String(this.#averages.get(name)?.shape) === String(shape);
     return weights.length === this.#averages.size && weights.every(isSame);
   }
 
