@@ -1,6 +1,7 @@
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
+import { flushFolder } from '../files/flush-folder.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
 import { CHECKPOINT_FORMAT, compareFiles, hashOf, PLUGIN_TENSORS, type FileFacts } from './files.js';
 
@@ -54,10 +55,10 @@ export async function writeFiles({ folder, content }: WriteTask): Promise<void> 
     const manifest = JSON.stringify({ format: CHECKPOINT_FORMAT, files: written }, null, 2);
     const listed = { 'manifest.json': await writeText(path.join(beside, 'manifest.json'), manifest) };
     await compareFiles(beside, { ...written, ...listed });
-    await flush(beside);
+    await flushFolder(beside);
     await rm(folder, { recursive: true, force: true });
     await rename(beside, folder);
-    await flush(path.dirname(folder));
+    await flushFolder(path.dirname(folder));
   } catch (thrown) {
     await rm(beside, { recursive: true, force: true });
     throw thrown;
@@ -68,13 +69,4 @@ async function writeText(file: string, text: string): Promise<FileFacts> {
   const bytes = Buffer.from(text, 'utf8');
   await writeFile(file, bytes, { flush: true });
   return { bytes: bytes.length, sha256: hashOf(bytes) };
-}
-
-async function flush(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

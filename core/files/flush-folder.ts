@@ -1,0 +1,22 @@
+import { open } from 'node:fs/promises';
+
+/** What a file system answers that has no flush for folders (some network and FUSE mounts). */
+const UNSUPPORTED: readonly (string | undefined)[] = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/**
+ * Flushes a folder's entries to disk: files that were created, renamed or removed in it stay so after a power cut.
+ * Does nothing on Windows, which has no such call (`EPERM`) and journals its entries, nor on a file system without it.
+ *
+ * @throws what the system answers: the folder does not exist, or the disk fails
+ */
+export async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } catch (thrown) {
+    if (!(thrown instanceof Error && 'code' in thrown && UNSUPPORTED.includes(String(thrown.code)))) throw thrown;
+  } finally {
+    await handle.close();
+  }
+}
