@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { composeStored } from '../config/load.js';
-import { Engine } from '../contracts/engine.js';
+import { Engine, type EngineProbe } from '../contracts/engine.js';
 import { EspalierError, UsageError } from '../errors.js';
 import { findPlugin } from '../plugins/resolve.js';
 import { createRunFrom } from '../run/create.js';
-import { isOnGpu, probeEngines, shortName, showPrecision } from '../run/engine.js';
+import { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } from '../run/engine.js';
 import { remeasuredPeak, showFlops } from '../run/peak.js';
 import { print, type SetExitCode } from './options.js';
 
@@ -15,7 +15,8 @@ export function doctorCommand(program: Command): void {
     .option('--peak', 'measure what each engine reaches here, which the metric `mfu` is a share of')
     .option('--json', 'print JSON')
     .action(async (flags: { json?: boolean; peak?: boolean }) => {
-      const engines = (await probeEngines()).map(({ plugin, probe }) => ({ engine: shortName(plugin), ...probe }));
+      const loaded = (await probeEngines()).map(({ plugin, probe }) => ({ engine: shortName(plugin), ...probe }));
+      const engines: (EngineProbe & { engine: string })[] = [...loaded, ...(await brokenEngines())];
       const working = engines.filter(({ works }) => works).map(({ engine }) => engine);
       const taken = engines.find(isOnGpu)?.engine ?? working[0];
       const peaks = flags.peak === true ? await measurePeaks(working) : undefined;

@@ -8,7 +8,14 @@ import { describeOptions } from '../config/schema-docs.js';
 import { UsageError } from '../errors.js';
 import { lifecycle } from '../events/lifecycle.js';
 import type { PluginOptions } from '../plugins/plugin.js';
-import { builtInNames, findOutside, loadBuiltIn, pathAdvice, type FoundPlugin } from '../plugins/resolve.js';
+import {
+  builtInNames,
+  findOutside,
+  loadBuiltIn,
+  loadBuiltIns,
+  pathAdvice,
+  type FoundPlugin,
+} from '../plugins/resolve.js';
 import { createRun } from '../run/create.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from './options.js';
 
@@ -40,8 +47,8 @@ export function pluginsCommand(program: Command): void {
     .argument('[name]', 'only this one; also a package or ./FILE of your own')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: JsonFlag) => {
-      const plugins =
-        name === undefined ? await Promise.all(builtInNames().map(loadBuiltIn)) : [await pluginCalled(name)];
+      const { plugins, broken } =
+        name === undefined ? await loadBuiltIns() : { plugins: [await pluginCalled(name)], broken: [] };
       const facts = plugins.map(({ options, source }) => ({
         name: options.name,
         summary: options.summary,
@@ -52,9 +59,10 @@ export function pluginsCommand(program: Command): void {
         options: options.config === undefined ? [] : describeOptions(options.config),
         metrics: metricsOf(options),
       }));
-      print(flags.json, facts, () =>
-        facts
-          .map((plugin) =>
+      const failures = broken.map(({ name, error }) => ({ name, source: 'built-in', error: error.message }));
+      print(flags.json, [...facts, ...failures], () =>
+        [
+          ...facts.map((plugin) =>
             [
               `${plugin.name} (${plugin.slot}): ${plugin.summary}`,
               ...plugin.options.map(
@@ -63,8 +71,9 @@ export function pluginsCommand(program: Command): void {
               ),
               ...plugin.metrics.map((metric) => `    metric ${showMetric(metric)}`),
             ].join('\n'),
-          )
-          .join('\n'),
+          ),
+          ...failures.map(({ name, error }) => `${name} (does not load here): ${error}`),
+        ].join('\n'),
       );
     });
 }
@@ -117,7 +126,7 @@ export function metricsCommand(program: Command): void {
     .option('--json', 'print JSON')
     .action(async (flags: ConfigFlags & JsonFlag) => {
       const isOfRun = flags.preset.length > 0 || flags.set.length > 0 || flags.config !== undefined;
-      const plugins = isOfRun ? await pluginsOfRun(flags) : await Promise.all(builtInNames().map(loadBuiltIn));
+      const plugins = isOfRun ? await pluginsOfRun(flags) : (await loadBuiltIns()).plugins;
       const facts = plugins.flatMap(({ options }) =>
         metricsOf(options).map((metric) => ({ ...metric, plugin: options.name })),
       );

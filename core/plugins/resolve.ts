@@ -50,6 +50,38 @@ export function builtInNames(): string[] {
     .sort();
 }
 
+/** A plugin that comes with the package and does not load on this machine: a binary that it needs is missing, say. */
+export interface BrokenPlugin {
+  readonly name: string;
+  readonly error: UsageError;
+}
+
+/**
+ * Loads the plugins that come with the package, by name, without stopping at one that does not load: nobody may have
+ * asked for that one.
+ * @param names load these only, of those that come with the package (default: all)
+ */
+export async function loadBuiltIns(
+  names?: readonly string[],
+): Promise<{ plugins: FoundPlugin[]; broken: BrokenPlugin[] }> {
+  const all = await Promise.all(
+    builtInNames()
+      .filter((name) => names === undefined || names.includes(name))
+      .map(async (name) => {
+        try {
+          return await loadBuiltIn(name);
+        } catch (thrown) {
+          if (!(thrown instanceof UsageError)) throw thrown;
+          return { name, error: thrown };
+        }
+      }),
+  );
+  return {
+    plugins: all.filter((each) => 'class' in each),
+    broken: all.filter((each) => 'error' in each),
+  };
+}
+
 export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
   const file = path.join(builtInFolder, name, 'index.js');
   return pluginOf(await load(name, () => import(pathToFileURL(file).href)), name, 'built-in');
@@ -146,9 +178,13 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
     return new UsageError('ESP_PLUGIN_NOT_FOUND', `unknown ${slot ?? 'plugin'} "${name}": ${advice}`);
   }
   const affix = slot === undefined ? '' : (slotNames[slot]?.('') ?? '');
-  const builtIn = await Promise.all(builtInNames().map(loadBuiltIn));
-  const fitting = builtIn.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
-  const known = fitting.map((full) => full.replace(affix, ''));
+  const { plugins, broken } = await loadBuiltIns();
+  const fitting = plugins.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
+  // A plugin that does not load does not say what it fills; its name may.
+  const likely = broken
+    .map((each) => each.name)
+    .filter((each) => (affix === '' ? slot === undefined : each.includes(affix)));
+  const known = [...fitting, ...likely].map((full) => full.replace(affix, ''));
   // `data=book.txt` is short for `data.use=book.txt`.
   const meant = slot === 'data' ? '; a text is named by data.text, a folder of token files by data.dir' : '';
   return new UsageError(

@@ -22,7 +22,7 @@ import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
 import { misspelledOrder, orderPlugins } from '../plugins/order.js';
 import { slots, type Slot } from '../plugins/plugin.js';
-import { builtInNames, findPlugin, type FoundPlugin } from '../plugins/resolve.js';
+import { builtInNames, findPlugin, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { Terminal } from '../terminal.js';
 import { version } from '../version.js';
@@ -83,8 +83,8 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   });
   const checked = checkCore(composed);
   // Told when it is known which rank this is.
-  const early: string[] = [];
-  const plugins = await loadPlugins(checked, composed, request, (line) => early.push(line));
+  const early: { line: string; level: 'info' | 'warn' }[] = [];
+  const plugins = await loadPlugins(checked, composed, request, (line, level = 'info') => early.push({ line, level }));
 
   const container = newContainer();
   const bus = new EventBus((error, muted) => {
@@ -117,7 +117,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   const ranks = container.resolve(Ranks);
   addListeners(bus, plugins, live, ranks);
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
-  for (const line of early) log.info(line);
+  for (const { line, level } of early) log[level](line);
   for (const line of emptyFeatures(checked, composed)) log.warn(line);
   const outside = plugins.filter(({ source }) => source !== 'built-in');
   if (outside.length > 0) for (const line of misspelledOrder(outside, builtInNames())) log.warn(line);
@@ -147,7 +147,7 @@ async function loadPlugins(
   checked: CheckedConfig,
   composed: ComposedConfig,
   request: RunRequest,
-  say: (line: string) => void,
+  say: (line: string, level?: 'info' | 'warn') => void,
 ): Promise<ConfiguredPlugin[]> {
   const { cwd, passing = {} } = request;
   const configured: ConfiguredPlugin[] = [];
@@ -168,7 +168,11 @@ async function loadPlugins(
   refuseMisspelledOff(checked, composed);
   // Features that change what the data is are part of it, wherever it is read.
   if (only === undefined || only.includes('data')) {
-    for (const feature of checked.features) if (!Object.hasOwn(passing, feature.use)) await add(feature);
+    const features = checked.features.filter(({ use }) => !Object.hasOwn(passing, use));
+    // Where few slots are in use, most features are loaded only to see whether they are part of the data.
+    const { broken } = only === undefined ? { broken: [] } : await loadBuiltIns(features.map(({ use }) => use));
+    for (const { error } of broken) say(`left out, as it does not load here: ${error.message}`, 'warn');
+    for (const feature of features) if (!broken.some(({ name }) => name === feature.use)) await add(feature);
     for (const [use, options] of Object.entries(passing)) await add({ use, options, path: ['plugins', use] });
   }
   const inUse = configured.filter(

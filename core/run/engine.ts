@@ -1,7 +1,7 @@
 import type { CoreConfig } from '../config/schema.js';
 import type { Engine, EngineProbe } from '../contracts/engine.js';
 import { messageOf, UsageError } from '../errors.js';
-import { builtInNames, findPlugin, loadBuiltIn, type FoundPlugin } from '../plugins/resolve.js';
+import { builtInNames, findPlugin, loadBuiltIns, type BrokenPlugin, type FoundPlugin } from '../plugins/resolve.js';
 
 /** An engine plugin and whether it works here. */
 export interface ProbedEngine {
@@ -9,11 +9,22 @@ export interface ProbedEngine {
   readonly probe: EngineProbe;
 }
 
-/** Every engine that comes with the package, by rank. */
+/** Every engine that comes with the package and loads here, by rank. */
 export async function probeEngines(): Promise<ProbedEngine[]> {
   const probed: ProbedEngine[] = [];
-  for (const plugin of await builtInEngines()) probed.push({ plugin, probe: await probe(plugin) });
+  for (const plugin of (await builtInEngines()).plugins) probed.push({ plugin, probe: await probe(plugin) });
   return probed;
+}
+
+/** Engines that come with the package and do not load here, with the reason. */
+export async function brokenEngines(): Promise<{ engine: string; works: false; detail: string; why: string }[]> {
+  const { broken } = await builtInEngines();
+  return broken.map(({ name, error }) => ({
+    engine: shortNameOf(name),
+    works: false,
+    detail: 'does not load',
+    why: error.message,
+  }));
 }
 
 /**
@@ -33,23 +44,26 @@ export async function chooseEngine(
       throw new UsageError('ESP_ENGINE', `engine ${name} does not work here: ${answer.why ?? answer.detail}`);
     return plugin;
   }
-  return firstThatWorks(await builtInEngines(), log, precision);
+  const { plugins, broken } = await builtInEngines();
+  return firstThatWorks(plugins, log, precision, broken);
 }
 
 /**
  * What `engine: auto` takes of these: the first that computes on a GPU, else the first that works. Of those behind it
  * only the ones that may have a GPU are asked, since that can take a second each.
+ * @param broken those that do not load, to be named where one is passed over
  * @throws UsageError when none works, saying why
  */
 export async function firstThatWorks(
   engines: readonly FoundPlugin[],
   log: (line: string) => void,
   precision: CoreConfig['precision'] = 'auto',
+  broken: readonly BrokenPlugin[] = [],
 ): Promise<FoundPlugin> {
   const answers = new Map<FoundPlugin, EngineProbe>();
   for (const plugin of engines) if (plugin.class.mayHaveGpu?.() === true) answers.set(plugin, await probe(plugin));
   const onGpu = engines.find((plugin) => isOnGpu(answers.get(plugin)));
-  const passedOver: string[] = [];
+  const passedOver = broken.map(({ name, error }) => `${shortNameOf(name)}: ${error.message}`);
   for (const plugin of onGpu === undefined ? engines : [onGpu]) {
     const answer = answers.get(plugin) ?? (await probe(plugin));
     if (answer.works) {
@@ -78,7 +92,11 @@ export function isOnGpu(probe: EngineProbe | undefined): boolean {
 
 /** `engine-wasm` → `wasm`, as configs name it. */
 export function shortName(plugin: FoundPlugin): string {
-  return plugin.options.name.replace(/^engine-/, '');
+  return shortNameOf(plugin.options.name);
+}
+
+function shortNameOf(name: string): string {
+  return name.replace(/^engine-/, '');
 }
 
 /** @throws UsageError when the engine does not compute in that precision */
@@ -91,10 +109,9 @@ export function checkPrecision(engine: Engine, precision: CoreConfig['precision'
   );
 }
 
-async function builtInEngines(): Promise<FoundPlugin[]> {
-  const names = builtInNames().filter((name) => name.startsWith('engine-'));
-  const plugins = await Promise.all(names.map(loadBuiltIn));
-  return plugins.sort((a, b) => (a.options.rank ?? 50) - (b.options.rank ?? 50));
+async function builtInEngines(): Promise<{ plugins: FoundPlugin[]; broken: BrokenPlugin[] }> {
+  const { plugins, broken } = await loadBuiltIns(builtInNames().filter((name) => name.startsWith('engine-')));
+  return { plugins: plugins.sort((a, b) => (a.options.rank ?? 50) - (b.options.rank ?? 50)), broken };
 }
 
 async function probe(plugin: FoundPlugin): Promise<EngineProbe> {

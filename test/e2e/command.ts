@@ -39,8 +39,13 @@ export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
 
 /** The same, with something on its standard input. */
 export function piped(cwd: string, input: string | Uint8Array, ...args: string[]): Promise<Outcome> {
+  return ran(commandFile, cwd, args, input);
+}
+
+/** The same, of the package that `file` is the command of. */
+export function ran(file: string, cwd: string, args: string[], input: string | Uint8Array = ''): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [commandFile, ...args], { cwd, maxBuffer: 1 << 26 }, (error, out, err) => {
+    const child = execFile(process.execPath, [file, ...args], { cwd, maxBuffer: 1 << 26 }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ code, out, err });
     });
