@@ -3,8 +3,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
 import { makeFolder } from './make-folder.js';
+import { endOfLines, type LastLine } from './last-line.js';
 
-const { O_CREAT, O_WRONLY } = constants;
+const { O_CREAT, O_RDWR } = constants;
 const writeAt = promisify(write);
 const DEFAULT_LIMIT = 4 * 2 ** 20;
 /** Appends are joined into writes of at least this size, where there are that many. */
@@ -15,6 +16,8 @@ const JOINED_FOR = 200;
 export interface AppendFileOptions {
   /** Bytes that may wait in memory, or one append that is larger; default 4 MiB. */
   readonly limit?: number;
+  /** For a file of lines: what happens to a last line that an earlier process did not finish; default: nothing. */
+  readonly lastLine?: LastLine;
   /** Told in one line of the first write that fails, and at the end of what could not be written at all. */
   readonly onFailure: (line: string) => void;
 }
@@ -25,7 +28,8 @@ export interface AppendFileOptions {
  * the limit `append` itself waits for the disk, rather than drop anything. A write that fails is tried again with the
  * next append, and nothing is thrown: a full disk is no reason for a run to end.
  *
- * One process at a time writes the file. It is made, with its folder, by the first append, and never truncated.
+ * One process at a time writes the file. It is made, with its folder, by the first append, and
+ * never truncated, except for an unfinished last line (`lastLine`).
  */
 export class AppendFile {
   /** In order, what is not known to be in the file yet. */
@@ -35,6 +39,7 @@ export class AppendFile {
   #position = 0;
   #lostBytes = 0;
   #descriptor: number | undefined;
+  #isFirstOpen = true;
   #writing: Promise<void> | undefined;
   #start: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
@@ -165,8 +170,17 @@ export class AppendFile {
   #open(): number {
     if (this.#descriptor === undefined) {
       makeFolder(path.dirname(this.path));
-      this.#descriptor = openSync(this.path, O_WRONLY | O_CREAT, 0o666);
-      this.#position = fstatSync(this.#descriptor).size;
+      const descriptor = openSync(this.path, O_RDWR | O_CREAT, 0o666);
+      try {
+        const { lastLine } = this.options;
+        const { size } = fstatSync(descriptor);
+        this.#position = lastLine === undefined || !this.#isFirstOpen ? size : endOfLines(descriptor, size, lastLine);
+      } catch (thrown) {
+        closeSync(descriptor);
+        throw thrown;
+      }
+      this.#descriptor = descriptor;
+      this.#isFirstOpen = false;
     }
     return this.#descriptor;
   }

@@ -1,27 +1,56 @@
-import { readFileSync } from 'node:fs';
-import writeFileAtomic from 'write-file-atomic';
+import { readSync } from 'node:fs';
+import { keepParts, type FilePart } from './keep-parts.js';
 
-/**
- * Takes away the lines of a text file that are not wanted any more: a run that goes on from a checkpoint logs again
- * what came after it. What follows the last line break goes too: a process that was killed may leave half a line.
- * Nothing happens where there is no file, or nothing to take away.
- * @param wanted asked for each line, without its line break
- * @returns how many lines are left
- */
-export function keepLines(file: string, wanted: (line: string, index: number) => boolean): number {
-  const content = contentOf(file);
-  if (content === undefined) return 0;
-  const lines = content.split('\n').slice(0, -1);
-  const kept = lines.filter(wanted).map((line) => `${line}\n`);
-  if (kept.length < lines.length || !content.endsWith('\n')) writeFileAtomic.sync(file, kept.join(''));
-  return kept.length;
+const CHUNK_BYTES = 2 ** 20;
+const LINE_BREAK = 0x0a;
+
+interface Line extends FilePart {
+  /** Without the line break. */
+  readonly text: string;
 }
 
-function contentOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
-    throw thrown;
+/**
+ * Removes lines from a text file of any size: a resumed run logs again what came after its checkpoint. Whatever follows
+ * the last line break is removed too: a process that was killed may have left half a line. A missing file is left alone.
+ * @param wanted asked for each line in order, without its line break
+ * @param chunkBytes bytes read at a time
+ * @returns how many lines are left
+ */
+export function keepLines(
+  file: string,
+  wanted: (line: string, index: number) => boolean,
+  chunkBytes = CHUNK_BYTES,
+): number {
+  let left = 0;
+  keepParts(file, function* (descriptor) {
+    let index = 0;
+    for (const line of wholeLines(descriptor, chunkBytes)) {
+      if (!wanted(line.text, index++)) continue;
+      left++;
+      yield line;
+    }
+  });
+  return left;
+}
+
+/** The lines of a file that end with a line break. */
+function* wholeLines(descriptor: number, chunkBytes: number): Generator<Line, void> {
+  let begun: Buffer[] = [];
+  let start = 0;
+  for (let position = 0; ;) {
+    const chunk = Buffer.allocUnsafe(chunkBytes);
+    const read = readSync(descriptor, chunk, 0, chunkBytes, position);
+    if (read === 0) return;
+    let from = 0;
+    for (let end = chunk.indexOf(LINE_BREAK); end !== -1 && end < read; end = chunk.indexOf(LINE_BREAK, from)) {
+      const rest = chunk.subarray(from, end);
+      const bytes = begun.length === 0 ? rest : Buffer.concat([...begun, rest]);
+      begun = [];
+      from = end + 1;
+      yield { text: bytes.toString('utf8'), start, end: position + from };
+      start = position + from;
+    }
+    begun.push(chunk.subarray(from, read));
+    position += read;
   }
 }

@@ -41,6 +41,7 @@ export default class Csv {
   ) {
     this.#counts = new EntryCounts(runState);
     this.#file = new AppendFile(path.join(folder.path, FILE), {
+      lastLine: 'cut',
       onFailure: (line) => {
         log.warn(line);
       },

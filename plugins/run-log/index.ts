@@ -10,6 +10,7 @@ import {
   inject,
   keepLines,
   Logger,
+  messageOf,
   MetricNames,
   Model,
   On,
@@ -72,7 +73,12 @@ export default class RunLog {
       log.warn(line);
     };
     this.#counts = new EntryCounts(runState);
-    this.#files = new Map(FILES.map((name) => [name, new AppendFile(path.join(folder.path, name), { onFailure })]));
+    this.#files = new Map(
+      FILES.map((name) => {
+        const lastLine = name === 'run.log' ? 'end' : 'cut';
+        return [name, new AppendFile(path.join(folder.path, name), { onFailure, lastLine })];
+      }),
+    );
   }
 
   @On('run:start')
@@ -187,11 +193,19 @@ export default class RunLog {
   #goOnAt(iteration: number, keep: boolean): void {
     const at = (name: string): string => path.join(this.folder.path, name);
     const droppers = this.#droppersAt(iteration);
-    try {
-      if (!keep) for (const name of FILES) rmSync(at(name), { force: true });
-      else for (const [name, drop] of droppers) drop(at(name));
-    } catch {
-      // What is wrong with a file is told of when its first line is written.
+    for (const name of keep ? [] : FILES) {
+      try {
+        rmSync(at(name), { force: true });
+      } catch {
+        // What is wrong with a file is reported when its first line is written.
+      }
+    }
+    for (const [name, drop] of keep ? droppers : []) {
+      try {
+        drop(at(name));
+      } catch (thrown) {
+        this.log.warn(`${name}: lines after iteration ${String(iteration)} come twice: ${messageOf(thrown)}`);
+      }
     }
   }
 

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { keepParts } from '../../core/index.js';
 import { isRestart, stepOf } from './messages.js';
 import { records } from './records.js';
 
@@ -25,10 +25,9 @@ export class EventFiles {
   /** Takes away the events that are not wanted, by their steps in order, and half a record at the end. */
   keep(wanted: (step: number) => boolean): void {
     for (const { file } of this.#all()) {
-      const content = readFileSync(file);
-      const kept = records(content).filter(({ data }) => isRestart(data) || wanted(stepOf(data)));
-      const left = Buffer.concat(kept.map(({ start, end }) => content.subarray(start, end)));
-      if (left.length < content.length) writeFileAtomic.sync(file, left);
+      keepParts(file, function* (descriptor) {
+        for (const found of records(descriptor)) if (isRestart(found.data) || wanted(stepOf(found.data))) yield found;
+      });
     }
   }
 

@@ -1,3 +1,5 @@
+import { fstatSync, readSync } from 'node:fs';
+
 /** Bytes of a record beside its data: length, its checksum, and the data's. */
 const LENGTH_BYTES = 8;
 const CRC_BYTES = 4;
@@ -23,23 +25,25 @@ export interface FoundRecord {
   readonly end: number;
 }
 
-/** The whole records at the start of a file; what follows the last one (half a record, or damage) is left out. */
-export function records(file: Buffer): FoundRecord[] {
-  const found: FoundRecord[] = [];
-  for (let start = 0; start + LENGTH_BYTES + CRC_BYTES <= file.length;) {
-    const length = Number(file.readBigUInt64LE(start));
+/** The whole records at the start of an open file; stops at half a record, or at damage. */
+export function* records(descriptor: number): Generator<FoundRecord, void> {
+  const { size } = fstatSync(descriptor);
+  const read = (start: number, end: number): Buffer => {
+    const bytes = Buffer.alloc(end - start);
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, start));
+  };
+  for (let start = 0; start + LENGTH_BYTES + CRC_BYTES <= size;) {
     const from = start + LENGTH_BYTES + CRC_BYTES;
-    const end = from + length + CRC_BYTES;
-    if (end > file.length) break;
-    const data = file.subarray(from, from + length);
-    const isWhole =
-      file.readUInt32LE(start + LENGTH_BYTES) === masked(crc32c(file.subarray(start, start + LENGTH_BYTES))) &&
-      file.readUInt32LE(end - CRC_BYTES) === masked(crc32c(data));
-    if (!isWhole) break;
-    found.push({ data, start, end });
+    const header = read(start, from);
+    if (header.readUInt32LE(LENGTH_BYTES) !== masked(crc32c(header.subarray(0, LENGTH_BYTES)))) return;
+    const end = from + Number(header.readBigUInt64LE()) + CRC_BYTES;
+    if (end > size) return;
+    const body = read(from, end);
+    const data = body.subarray(0, -CRC_BYTES);
+    if (body.readUInt32LE(data.length) !== masked(crc32c(data))) return;
+    yield { data, start, end };
     start = end;
   }
-  return found;
 }
 
 /** Castagnoli's polynomial, reflected. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
@@ -120,6 +120,25 @@ test('run.log has what was logged, with level and time; a run that goes on adds 
   );
   t.false(log.some((line) => line.includes('after the end')));
   t.is(facts(folder, 'metrics.jsonl').length, 5, 'what came after the checkpoint is logged again');
+});
+
+test('half a last line, as a killed process leaves it, is no part of what the next process writes', async (t) => {
+  const folder = textFolder(t);
+  const names = ['metrics.jsonl', 'timings.jsonl', 'events.jsonl', 'run.log', 'metrics.csv'];
+  for (const round of ['first', 'second']) {
+    const { run } = await debugRun(t, folder, ...settings, 'plugins.csv=true');
+    await run.setUp();
+    await run.train(round === 'second' ? 'a checkpoint of iteration 0' : undefined);
+    await run.dispose();
+    if (round === 'first') for (const name of names) appendFileSync(path.join(folder, 'out', name), '{"iter":1,"ha');
+  }
+  const starts = facts(folder, 'events.jsonl').filter(({ event }) => event === 'run:start');
+  t.is(starts.length, 2);
+  t.is(facts(folder, 'metrics.jsonl').length, 5);
+  facts(folder, 'timings.jsonl');
+  for (const line of lines(folder, 'metrics.csv').slice(1)) t.regex(line, /^\d+,\d+,[a-z_/]+,[\d.e-]+$/);
+  const log = lines(folder, 'run.log');
+  t.true(log.includes('{"iter":1,"ha'), 'a text log keeps what was written');
 });
 
 test('run.log begins with what runs and its config, and has a line for each logged step and each event of metrics', async (t) => {

@@ -4,10 +4,11 @@ import test from 'ava';
 import fc from 'fast-check';
 import { EventFiles } from '../../plugins/tensorboard/files.js';
 import { histogramEvent, restartEvent, scalarsEvent, stepOf, textEvent } from '../../plugins/tensorboard/messages.js';
-import { crc32c, record, records } from '../../plugins/tensorboard/records.js';
+import { crc32c, record, type FoundRecord } from '../../plugins/tensorboard/records.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
 import { emptyFolder } from '../e2e/command.js';
 import { NO_TENSORBOARD, readByTensorBoard } from './event-reader.js';
+import { recordsIn } from './event-records.js';
 
 test('crc32c has the values of RFC 3720, appendix B.4', (t) => {
   t.is(crc32c(Buffer.from('123456789')), 0xe3069283);
@@ -18,21 +19,26 @@ test('crc32c has the values of RFC 3720, appendix B.4', (t) => {
 
 test('records come back as they were written, up to where the file was cut or damaged', (t) => {
   const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 8 });
+  const name = path.join(emptyFolder(t), 'events');
+  const recordsOf = (bytes: Uint8Array): FoundRecord[] => {
+    writeFileSync(name, bytes);
+    return recordsIn(name);
+  };
   fc.assert(
     fc.property(pieces, fc.nat(), fc.integer({ min: 1, max: 255 }), (written, where, flip) => {
       const framed = written.map(record);
       const file = Buffer.concat(framed);
       t.deepEqual(
-        records(file).map(({ data }) => new Uint8Array(data)),
+        recordsOf(file).map(({ data }) => new Uint8Array(data)),
         written,
       );
       const at = where % file.length;
       let end = 0;
       const before = framed.filter((bytes) => (end += bytes.length) <= at).length;
-      t.is(records(file.subarray(0, at)).length, before);
+      t.is(recordsOf(file.subarray(0, at)).length, before);
       const damaged = Buffer.from(file);
       damaged.writeUInt8(file.readUInt8(at) ^ flip, at);
-      t.is(records(damaged).length, before);
+      t.is(recordsOf(damaged).length, before);
     }),
   );
 });

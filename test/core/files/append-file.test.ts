@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import test from 'ava';
@@ -140,4 +140,27 @@ test('a disk that stays full is told of once, and at the end with what is lost; 
   t.regex(told[0] ?? '', /^full cannot be written: ENOSPC/);
   t.regex(told[1] ?? '', /^full: 50 bytes could not be written and are lost/);
   t.false(file.append('more'));
+});
+
+test('what a process did not finish writing is no part of what the next one appends', async (t) => {
+  const name = path.join(emptyFolder(t), 'log');
+  const whole = fc.array(fc.constantFrom('', 'a', 'é'.repeat(40_000)), { maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(whole, fc.constantFrom('', 'half', 'x'.repeat(70_000)), async (lines, half) => {
+      const before = lines.map((line) => `${line}\n`).join('');
+      for (const lastLine of ['cut', 'end'] as const) {
+        writeFileSync(name, before + half);
+        const file = new AppendFile(name, { lastLine, onFailure: (line) => t.fail(line) });
+        file.append('next\n');
+        await file.flush();
+        file.append('and ');
+        await file.revise(() => undefined);
+        file.append('on\n');
+        await file.close();
+        const kept = lastLine === 'cut' || half === '' ? '' : `${half}\n`;
+        t.is(readFileSync(name, 'utf8'), `${before}${kept}next\nand on\n`);
+      }
+    }),
+    { numRuns: 20 },
+  );
 });

@@ -1,4 +1,14 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
@@ -9,15 +19,22 @@ test('the lines that are wanted are left, in order, and half a line at the end i
   const file = path.join(emptyFolder(t), 'log');
   const line = fc.constantFrom('', 'a', 'bb', 'é');
   fc.assert(
-    fc.property(fc.array(line), line, fc.constantFrom('a', 'bb', ''), (lines, rest, unwanted) => {
-      writeFileSync(file, lines.map((each) => `${each}\n`).join('') + rest);
-      const kept = lines.filter((each) => each !== unwanted);
-      t.is(
-        keepLines(file, (each) => each !== unwanted),
-        kept.length,
-      );
-      t.is(readFileSync(file, 'utf8'), kept.map((each) => `${each}\n`).join(''));
-    }),
+    fc.property(
+      fc.array(line),
+      line,
+      fc.constantFrom('a', 'bb', ''),
+      fc.nat({ max: 5 }),
+      (lines, rest, unwanted, more) => {
+        writeFileSync(file, lines.map((each) => `${each}\n`).join('') + rest);
+        const kept = lines.filter((each) => each !== unwanted);
+        t.is(
+          // Chunks that end anywhere, also within a character.
+          keepLines(file, (each) => each !== unwanted, 1 + more),
+          kept.length,
+        );
+        t.is(readFileSync(file, 'utf8'), kept.map((each) => `${each}\n`).join(''));
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -30,4 +47,48 @@ test('nothing is made where there is no file; what cannot be read is an error', 
   );
   t.false(existsSync(path.join(folder, 'none')));
   t.throws(() => keepLines(folder, () => true), { code: 'EISDIR' });
+});
+
+test('a file that only loses its end stays the same file; one that loses lines before is replaced, links and all', (t) => {
+  const folder = emptyFolder(t);
+  const file = path.join(folder, 'log');
+  const link = path.join(folder, 'link');
+  writeFileSync(file, 'a\nb\nc\nd\n', { mode: 0o640 });
+  symlinkSync(file, link);
+  const { ino, mode } = statSync(file);
+  keepLines(link, (line) => line < 'd');
+  t.is(statSync(file).ino, ino);
+  t.is(readFileSync(file, 'utf8'), 'a\nb\nc\n');
+  keepLines(link, (line) => line !== 'b');
+  t.is(readFileSync(file, 'utf8'), 'a\nc\n');
+  t.is(statSync(file).mode, mode);
+  t.true(lstatSync(link).isSymbolicLink());
+  t.throws(
+    () =>
+      keepLines(file, (line) => {
+        if (line === 'c') throw new Error('asked for');
+        return false;
+      }),
+    { message: 'asked for' },
+  );
+  t.is(readFileSync(file, 'utf8'), 'a\nc\n');
+  t.deepEqual(readdirSync(folder).sort(), ['link', 'log']);
+});
+
+test('a log over 512 MiB, more than a string holds, is cut', (t) => {
+  const file = path.join(emptyFolder(t), 'log');
+  const lines = 66;
+  const lineBytes = 8 * 2 ** 20;
+  // Lines of holes, which take no disk.
+  writeFileSync(file, '');
+  for (let line = 1; line <= lines; line++) {
+    truncateSync(file, line * lineBytes - 1);
+    appendFileSync(file, '\n');
+  }
+  appendFileSync(file, 'last\nha');
+  t.is(
+    keepLines(file, (line) => line !== 'last'),
+    lines,
+  );
+  t.is(statSync(file).size, lines * lineBytes);
 });

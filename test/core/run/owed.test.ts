@@ -4,8 +4,8 @@ import test, { type ExecutionContext } from 'ava';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import type { Run } from '../../../core/run/run.js';
 import { isRestart, stepOf } from '../../../plugins/tensorboard/messages.js';
-import { records } from '../../../plugins/tensorboard/records.js';
 import { textFolder } from './debug-run.js';
+import { recordsIn } from '../../plugins/event-records.js';
 import { newest, stateOf, trainBoth, trainPart, type Stop } from './stopped.js';
 
 const settings = [
@@ -131,7 +131,7 @@ test('what plugins tell at an evaluation that a stop left, or cut, is told by th
 function eventsByStep(folder: string): Record<number, number> {
   const counts: Record<number, number> = {};
   for (const name of readdirSync(folder)) {
-    for (const { data } of records(readFileSync(path.join(folder, name)))) {
+    for (const { data } of recordsIn(path.join(folder, name))) {
       if (isRestart(data) || data.includes('brain.Event') || data.includes('config')) continue;
       counts[stepOf(data)] = (counts[stepOf(data)] ?? 0) + 1;
     }
