@@ -53,7 +53,8 @@ export function sampleCommand(program: Command): void {
         const tokenizer = await run.container
           .resolve(Tokenizers)
           .fromState(checkpoint.state.tokenizer, run.container.resolve(TokenizerFactory));
-        const samples = Array.from({ length: flags.count }, (_, index) => generate(run, tokenizer, choices, index));
+        const samples: string[] = [];
+        for (let index = 0; index < flags.count; index++) samples.push(await generate(run, tokenizer, choices, index));
         console.log(flags.json === true ? JSON.stringify(samples) : samples.join('\n---------------\n'));
       } finally {
         await run.dispose();
@@ -62,7 +63,7 @@ export function sampleCommand(program: Command): void {
 }
 
 /** Text that the run's model writes now, with the data's tokenizer; empty where the data has none. */
-export function sampleFrom(run: Run, { tokens }: { tokens: number }): string {
+export async function sampleFrom(run: Run, { tokens }: { tokens: number }): Promise<string> {
   const { tokenizer } = run.container.resolve(Dataset);
   if (tokenizer === undefined) return '';
   return generate(run, tokenizer, { tokens, temperature: 0.8, topK: 200, seed: run.config.seed }, 0);
@@ -70,10 +71,11 @@ export function sampleFrom(run: Run, { tokens }: { tokens: number }): string {
 
 type Choices = Pick<SampleFlags, 'prompt' | 'tokens' | 'temperature' | 'topK' | 'seed'>;
 
-function generate(run: Run, tokenizer: Tokenizer, choices: Choices, index: number): string {
+async function generate(run: Run, tokenizer: Tokenizer, choices: Choices, index: number): Promise<string> {
   const stream = new RandomStreams(choices.seed).at('sample', index);
   const { prompt, tokens, temperature, topK } = choices;
-  const written = writeText(run.model, tokenizer, { prompt, tokens, temperature, topK, random: () => stream.float() });
+  const options = { prompt, tokens, temperature, topK, random: () => stream.float() };
+  const written = await writeText(run.model, tokenizer, options);
   return written.prompt + written.text;
 }
 

@@ -123,7 +123,7 @@ async function train(flags: TrainFlags): Promise<number> {
     );
     if (flags.sample === true && result.status === 'done' && run.container.resolve(Ranks).rank === 0) {
       log.info('a sample of what the model writes:');
-      console.log(sampleFrom(run, { tokens: 300 }));
+      console.log(await sampleFrom(run, { tokens: 300 }));
       log.info(`more: ${commandName()} sample ${run.folder.shown}`);
     }
     return result.exitCode;

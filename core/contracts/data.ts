@@ -47,14 +47,17 @@ export interface Dataset {
 }
 export const Dataset = token<Dataset>('Dataset');
 
-/** Text to token ids and back: `decode(encode(text)) === text` for every text of the vocabulary. */
+/**
+ * Text to token ids and back: `decode(encode(text)) === text` for every text of the vocabulary. A tokenizer may answer
+ * at once or with a promise: await what it returns.
+ */
 export interface Tokenizer {
   readonly vocabSize: number;
   /** Id of the token that stands between texts, where there is one. */
   readonly endOfText?: number;
   /** @throws UsageError naming the first piece of text that has no token */
-  encode(text: string): Int32Array;
-  decode(ids: ArrayLike<number>): string;
+  encode(text: string): Int32Array | Promise<Int32Array>;
+  decode(ids: ArrayLike<number>): string | Promise<string>;
   /** What `fromState` of the same plugin needs to make it again; JSON. */
   state(): TokenizerState;
 }

@@ -61,21 +61,21 @@ async function answer({ piece, state }: Task): Promise<Answer> {
     return { ...none, bytes, lines, learned: learn(made, texts) };
   }
   tokenizer ??= await made.fromState(state);
-  return { ...encode(tokenizer, texts), bytes, lines };
+  return { ...(await encode(tokenizer, texts)), bytes, lines };
 }
 
 function learn(made: TokenizerFactory, texts: readonly string[]): TokenizerState {
   return made.forText(texts.join('')).state();
 }
 
-function encode(by: Tokenizer, texts: readonly string[]): Pick<Answer, 'tokens' | 'ends'> {
+async function encode(by: Tokenizer, texts: readonly string[]): Promise<Pick<Answer, 'tokens' | 'ends'>> {
   const made = bytesPerToken(by.vocabSize) === 2 ? Uint16Array : Uint32Array;
   let tokens: Tokens = new made(texts.reduce((sum, text) => sum + text.length, 0) >> 1);
   const ends = new Uint32Array(texts.length);
   let end = 0;
-  texts.forEach((text, index) => {
+  for (const [index, text] of texts.entries()) {
     // Narrowed at once: the ids of many texts would be several times the texts.
-    const ids = by.encode(text);
+    const ids = await by.encode(text);
     if (end + ids.length > tokens.length) {
       const larger = new made(2 * tokens.length + ids.length);
       larger.set(tokens);
@@ -83,7 +83,7 @@ function encode(by: Tokenizer, texts: readonly string[]): Pick<Answer, 'tokens' 
     }
     tokens.set(ids, end);
     ends[index] = end += ids.length;
-  });
+  }
   return { tokens: tokens.slice(0, end), ends };
 }
 

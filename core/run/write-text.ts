@@ -1,13 +1,17 @@
 import type { Tokenizer } from '../contracts/data.js';
+import type { Engine } from '../contracts/engine.js';
 import type { GenerateOptions, Model } from '../contracts/model.js';
 import { isUsageError } from '../errors.js';
 import { withChangingShapes } from '../ops/index.js';
+import { useEngine } from './use-engine.js';
 
 export interface TextChoices extends Pick<GenerateOptions, 'temperature' | 'topK' | 'random'> {
   /** What the model goes on from; a line break when not given, or the first token where the vocabulary has none. */
   readonly prompt?: string | undefined;
   /** How many tokens to write. */
   readonly tokens: number;
+  /** Made current before the model writes, where another run may have made its own current. */
+  readonly engine?: Engine;
 }
 
 /**
@@ -15,23 +19,24 @@ export interface TextChoices extends Pick<GenerateOptions, 'temperature' | 'topK
  * @returns the prompt as the tokenizer gives it back, and the text after it
  * @throws UsageError naming the first piece of the prompt that has no token
  */
-export function writeText(
+export async function writeText(
   model: Model,
   tokenizer: Tokenizer,
-  { prompt: given, tokens, temperature, topK, random }: TextChoices,
-): { prompt: string; text: string } {
-  const ids = given === undefined ? startOf(tokenizer) : [...tokenizer.encode(given)];
+  { prompt: given, tokens, temperature, topK, random, engine }: TextChoices,
+): Promise<{ prompt: string; text: string }> {
+  const ids = given === undefined ? await startOf(tokenizer) : [...(await tokenizer.encode(given))];
   const options = { maxNewTokens: tokens, temperature, topK, random };
+  if (engine !== undefined) useEngine(engine);
   const written = withChangingShapes(() => model.generate(ids, options));
-  const prompt = tokenizer.decode(ids);
+  const prompt = await tokenizer.decode(ids);
   // Some tokenizers give tokens another text at the start than after others.
-  const whole = tokenizer.decode([...ids, ...written]);
-  return { prompt, text: whole.startsWith(prompt) ? whole.slice(prompt.length) : tokenizer.decode(written) };
+  const whole = await tokenizer.decode([...ids, ...written]);
+  return { prompt, text: whole.startsWith(prompt) ? whole.slice(prompt.length) : await tokenizer.decode(written) };
 }
 
-function startOf(tokenizer: Tokenizer): number[] {
+async function startOf(tokenizer: Tokenizer): Promise<number[]> {
   try {
-    return [...tokenizer.encode('\n')];
+    return [...(await tokenizer.encode('\n'))];
   } catch (thrown) {
     if (!isUsageError(thrown)) throw thrown;
     return [0];

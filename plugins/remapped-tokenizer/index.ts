@@ -66,19 +66,19 @@ class RemappedTokenizer implements Tokenizer {
     if (end !== undefined) this.endOfText = end;
   }
 
-  encode(text: string): Int32Array {
-    return this.inner.encode(text).map((token) => this.#placeOf.get(token) ?? this.tokens.length);
+  async encode(text: string): Promise<Int32Array> {
+    return (await this.inner.encode(text)).map((token) => this.#placeOf.get(token) ?? this.tokens.length);
   }
 
   /** Stretches between rare tokens are decoded whole: a character may consist of several tokens. */
-  decode(ids: ArrayLike<number>): string {
+  async decode(ids: ArrayLike<number>): Promise<string> {
     const parts: number[][] = [[]];
     for (const id of Array.from(ids)) {
       const token = this.tokens[id];
       if (token === undefined) parts.push([]);
       else parts.at(-1)?.push(token);
     }
-    return parts.map((part) => this.inner.decode(part)).join(RARE);
+    return (await Promise.all(parts.map(async (part) => this.inner.decode(part)))).join(RARE);
   }
 
   state(): TokenizerState {

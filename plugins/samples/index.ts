@@ -15,7 +15,6 @@ import {
   RandomStreams,
   RunConfig,
   RunControl,
-  useEngine,
   writeText,
   type EvaluationEnd,
   type RunRollback,
@@ -80,8 +79,8 @@ export default class Samples {
     if (tokenizer === undefined) {
       this.log.warn('samples: the data has no tokenizer, so the model writes no text: nothing is sampled');
     } else {
-      this.#prompts =
-        prompts.length === 0 ? [undefined] : prompts.filter((prompt) => this.#hasTokens(prompt, tokenizer));
+      if (prompts.length === 0) this.#prompts = [undefined];
+      for (const prompt of prompts) if (await this.#hasTokens(prompt, tokenizer)) this.#prompts.push(prompt);
     }
     if (this.#owed !== undefined) await this.#writeFrom(this.#owed);
   }
@@ -131,17 +130,16 @@ export default class Samples {
   async #sample(tokenizer: Tokenizer, iteration: number, index: number, given: string | undefined): Promise<void> {
     const { tokens, temperature, top_k: topK } = this.config;
     const stream = this.random.at('samples', iteration, index);
-    useEngine(this.engine);
-    const choices = { prompt: given, tokens, temperature, topK, random: () => stream.float() };
-    const { prompt, text } = writeText(this.model, tokenizer, choices);
+    const choices = { prompt: given, tokens, temperature, topK, random: () => stream.float(), engine: this.engine };
+    const { prompt, text } = await writeText(this.model, tokenizer, choices);
     this.log.info(`sample at iteration ${String(iteration)}:\n${prompt}${text}`);
     await this.bus.dispatch('sample', { iteration, prompt, text });
   }
 
   /** A slip in one prompt is told of; the others are gone on from. */
-  #hasTokens(prompt: string, tokenizer: Tokenizer): boolean {
+  async #hasTokens(prompt: string, tokenizer: Tokenizer): Promise<boolean> {
     try {
-      tokenizer.encode(prompt);
+      await tokenizer.encode(prompt);
       return true;
     } catch (thrown) {
       if (!isUsageError(thrown)) throw thrown;

@@ -91,7 +91,7 @@ export default class TokenShards implements Dataset {
 
   @On('run:setup')
   async open(): Promise<void> {
-    if (this.config.text !== undefined) this.#openText(this.config.text);
+    if (this.config.text !== undefined) await this.#openText(this.config.text);
     else await this.#openFolders([this.config.dir ?? []].flat());
     const sizes = `${this.split('train').length.toLocaleString('en-US')} training and ${this.split('val').length.toLocaleString('en-US')} validation tokens`;
     const source = this.config.text ?? [this.config.dir].flat().join(', ');
@@ -125,12 +125,12 @@ export default class TokenShards implements Dataset {
     return `data.${key}${place === undefined ? '' : ` at ${place}`}`;
   }
 
-  #openText(name: string): void {
+  async #openText(name: string): Promise<void> {
     const shown = `${this.places.before(['data', 'text'])}data.text ${name}`;
     const text = readText(name, shown, (file) => this.folder.fromConfig(file));
     this.tokenizer = this.configured.forText(text);
     this.vocabSize = this.tokenizer.vocabSize;
-    const tokens = this.tokenizer.encode(text);
+    const tokens = await this.tokenizer.encode(text);
     const trainLength = Math.floor(tokens.length * (1 - this.config.val_fraction));
     const read = (split: Split, part: Int32Array): Content[Split] => {
       const reader = new MemoryReader(part, name);

@@ -99,7 +99,7 @@ test('meta.json gives the tokenizer: ours, or the characters of nanoGPT’s itos
   t.is(dataset(await shards(t, bins)).tokenizer, undefined);
   for (const meta of [{ itos: { 0: 'x', 1: 'y', 2: 'z' } }, { tokenizer: { tokenizer: 'char', characters: 'xyz' } }]) {
     const run = await shards(t, { ...bins, 'meta.json': JSON.stringify({ vocab_size: 3, ...meta }) });
-    t.is(dataset(run).tokenizer?.decode([2, 0, 1]), 'zxy');
+    t.is(await dataset(run).tokenizer?.decode([2, 0, 1]), 'zxy');
   }
 });
 
