@@ -8,11 +8,30 @@ import { cacheFolder } from '../cache-folder.js';
 import { messageOf, UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
 
+/** Layers, heads and width of the models of the Hugging Face Hub that `init` knows by name. */
+const SHAPES: Readonly<Record<string, readonly [layers: number, heads: number, width: number]>> = {
+  gpt2: [12, 12, 768],
+  'gpt2-medium': [24, 16, 1024],
+  'gpt2-large': [36, 20, 1280],
+  'gpt2-xl': [48, 25, 1600],
+};
+
 /** Models of the Hugging Face Hub that `init` knows by name. */
-export const hubModels = ['gpt2', 'gpt2-medium', 'gpt2-large', 'gpt2-xl'];
+export const hubModels = Object.keys(SHAPES);
 
 const FILES = ['config.json', 'model.safetensors'];
 const SHA256 = /^"?([0-9a-f]{64})"?$/;
+
+/** What the `config.json` of a Hub model says of its shape, for commands that download nothing. */
+export function hubShape(name: string): Record<string, unknown> {
+  const [n_layer, n_head, n_embd] = SHAPES[name] ?? [];
+  return { model_type: 'gpt2', vocab_size: 50257, n_positions: 1024, n_layer, n_head, n_embd };
+}
+
+/** Where the files of a Hub model are, or will be. */
+export function hubFolder(name: string): string {
+  return path.join(cacheFolder(), 'models', name);
+}
 
 /**
  * The folder of a Hub model, downloaded into the cache where it is not there yet. What an interrupted download left is
@@ -21,7 +40,7 @@ const SHA256 = /^"?([0-9a-f]{64})"?$/;
  * @throws UsageError saying where to put the files by hand
  */
 export async function hubModel(name: string, log: (line: string) => void): Promise<string> {
-  const folder = path.join(cacheFolder(), 'models', name);
+  const folder = hubFolder(name);
   const endpoint = (process.env['HF_ENDPOINT'] ?? 'https://huggingface.co').replace(/\/$/, '');
   for (const file of FILES) {
     if (existsSync(path.join(folder, file))) continue;

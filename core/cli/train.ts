@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { findCheckpoint } from '../checkpoint/find.js';
-import { findPretrained, pretrainedSettings, readPretrained } from '../checkpoint/pretrained.js';
+import { findPretrained } from '../checkpoint/pretrained.js';
+import { withPretrained } from '../checkpoint/pretrained-config.js';
+import { readPretrained } from '../checkpoint/pretrained-weights.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import { isSection, type ComposedConfig } from '../config/composed.js';
 import { composeConfig } from '../config/load.js';
@@ -144,14 +146,12 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
   const { cwd } = request;
   const say = (level: 'info' | 'warn', line: string): void => request.terminal?.line(line, level);
   const set = [...(request.set ?? []), ...(flags.allowDataChange === true ? ['data.allow_change=true'] : [])];
-  const compose = (more: readonly string[]): Promise<ComposedConfig> =>
-    composeConfig({
-      cwd,
-      presets: [...(request.presets ?? [])],
-      set: [...set, ...more],
-      configFile: request.configFile,
-    });
-  const composed = await compose([]);
+  const composed = await composeConfig({
+    cwd,
+    presets: [...(request.presets ?? [])],
+    set,
+    configFile: request.configFile,
+  });
   if (flags.force === true && composed.value['init'] === 'resume') {
     throw new UsageError('ESP_USAGE', '--force starts over, and init: resume goes on: leave one of them out');
   }
@@ -165,7 +165,7 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
   if (point === undefined) {
     refuseAlone('--override', flags.override);
     refuseAlone('--resume-drop', flags.resumeDrop);
-    return startAnew(composed, compose, request);
+    return startAnew(composed, request);
   }
   const { checkpoint, folder } = point;
   const { given } = checkpoint.state;
@@ -180,17 +180,13 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
   return { created, resumed: checkpoint };
 }
 
-async function startAnew(
-  composed: ComposedConfig,
-  compose: (more: readonly string[]) => Promise<ComposedConfig>,
-  request: RunRequest,
-): Promise<Started> {
+async function startAnew(composed: ComposedConfig, request: RunRequest): Promise<Started> {
+  const { cwd, terminal } = request;
   const { init } = composed.value;
-  if (typeof init !== 'string' || init === 'scratch') return { created: await createRunFrom(composed, request) };
-  const pretrained = await findPretrained(init, request.cwd, (line) => request.terminal?.line(line));
-  if (pretrained === undefined) return { created: await createRunFrom(composed, request) };
-  const settings = await pretrainedSettings(pretrained, composed);
-  return { created: await createRunFrom(await compose(settings), request), pretrained };
+  const pretrained =
+    typeof init === 'string' ? await findPretrained(init, cwd, (line) => terminal?.line(line)) : undefined;
+  const created = await createRunFrom(await withPretrained(composed, cwd), request);
+  return pretrained === undefined ? { created } : { created, pretrained };
 }
 
 /** Weights alone, from a pretrained model or a checkpoint, as `init` says. */
@@ -199,7 +195,9 @@ async function bringWeights({ created: { run, composed }, pretrained }: Started,
   if (init === 'scratch') return;
   const log = run.container.resolve(Logger);
   if (pretrained !== undefined) {
-    run.loadWeights(await readPretrained(pretrained, run.model.blockSize));
+    const weights = await readPretrained(pretrained, run.model.blockSize);
+    for (const note of weights.notes) log.info(`weights of ${pretrained}: ${note}`);
+    run.loadWeights(weights);
     log.info(`weights from ${pretrained}`);
     return;
   }

@@ -16,6 +16,10 @@ const BYTES = {
   I8: 1,
   U8: 1,
   BOOL: 1,
+  C64: 8,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  F8_E8M0: 1,
 };
 type Dtype = keyof typeof BYTES;
 
@@ -86,7 +90,7 @@ function checkEntry(name: string, value: unknown, fail: Fail): HeaderEntry {
       `tensor ${name} needs dtype, shape and data_offsets, whole numbers from 0, of at most ${MAX_RANK} dimensions`,
     );
   const { dtype, shape, data_offsets: offsets } = parsed.data;
-  if (!isDtype(dtype)) return fail(`tensor ${name} has the unknown data type ${dtype}`);
+  if (!isDtype(dtype)) return fail(`tensor ${name} has the data type ${dtype}, which is not read`);
   const [begin, end] = offsets;
   const bytes = shape.reduce((product, n) => product * n, BYTES[dtype]);
   if (end - begin !== bytes) {

@@ -6,8 +6,8 @@ import { LENGTH_BYTES } from './safetensors-write.js';
 import { widen } from './halves.js';
 
 /**
- * Reads the tensors of a safetensors file, in file order; F16 and BF16 come as float32. No more memory is taken than
- * the file has bytes (twice that for halves), whatever its header says.
+ * Reads the tensors of a safetensors file, in file order; F16 and BF16 come as float32, F64 is rounded to it. No more
+ * memory is taken than the file has bytes (twice that for halves), whatever its header says.
  * Source of the format: https://github.com/huggingface/safetensors (README, "Format").
  * @param wanted leaves out what it answers false for, unread
  * @throws UsageError naming the file when it is not there or not a sound safetensors file
@@ -79,7 +79,18 @@ async function readTensor(file: FileHandle, start: number, entry: HeaderEntry, p
   if (dtype === 'F32') return { shape, values: new Float32Array(buffer) };
   if (dtype === 'I32') return { shape, values: new Int32Array(buffer) };
   if (dtype === 'F16' || dtype === 'BF16') return { shape, values: widen(new Uint16Array(buffer), dtype) };
-  throw new UsageError('ESP_SAFETENSORS', `${path}: tensor ${name} is ${dtype}; only F32, F16, BF16 and I32 are read`);
+  if (dtype === 'F64') return { shape, values: rounded(new Float64Array(buffer), `${path}: tensor ${name}`) };
+  throw new UsageError(
+    'ESP_SAFETENSORS',
+    `${path}: tensor ${name} is ${dtype}; only F32, F16, BF16, F64 and I32 are read`,
+  );
+}
+
+function rounded(doubles: Float64Array, what: string): Float32Array {
+  const values = Float32Array.from(doubles);
+  const lost = values.findIndex((value, i) => !Number.isFinite(value) && Number.isFinite(doubles[i]));
+  if (lost < 0) return values;
+  throw new UsageError('ESP_SAFETENSORS', `${what} has ${String(doubles[lost])}, which is beyond float32`);
 }
 
 async function readBytes(file: FileHandle, at: number, length: number, path: string): Promise<Buffer<ArrayBuffer>> {

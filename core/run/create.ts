@@ -4,6 +4,7 @@ import { instanceCachingFactory } from 'tsyringe';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { checkCore, filledConfig, type CheckedConfig, type SlotChoice } from '../config/slots.js';
+import { withPretrained } from '../checkpoint/pretrained-config.js';
 import { valueAt } from '../config/composed.js';
 import { composeConfig, type ComposedConfig } from '../config/load.js';
 import { nearestTo } from '../config/nearest.js';
@@ -71,7 +72,7 @@ export async function createRun(request: RunRequest): Promise<CreatedRun> {
     set: [...(request.set ?? [])],
     configFile: request.configFile,
   });
-  return createRunFrom(composed, request);
+  return createRunFrom(await withPretrained(composed, request.cwd), request);
 }
 
 /** The same, from a config that is composed already (a checkpoint's). */

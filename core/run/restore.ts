@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { tf } from '../tf.js';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import type { Model } from '../contracts/model.js';
@@ -95,17 +96,30 @@ function restoreTensors(from: LoadedCheckpoint, { model, optimizer, say }: Resto
   });
 }
 
+/** What does not change what weights compute, or changes the shape of one, which is said with that weight. */
+const FREE = /^(?:architectures|n_layer|n_embd|n_inner|n_positions|n_ctx|vocab_size|bias|\w+_pdrop)$/;
+
+/** Weights to take alone; `model`: the description of the model that they are of. */
+export type WeightsOf = Pick<LoadedCheckpoint, 'path' | 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
+
 /**
  * Copies a checkpoint's weights into the model by name, and tells of what was mapped, skipped or left as new.
+ * @param options `all`: refuses what makes them compute something else here: weights that the model has no place for, and
+ *   settings of the model that no shape shows, as its heads
  * @throws UsageError naming every weight that is missing or has another shape, with both shapes
  */
 export function loadWeights(
   model: Model,
-  from: Pick<LoadedCheckpoint, 'path' | 'weights'>,
+  from: WeightsOf,
   say: (line: string) => void,
+  options: { readonly all?: boolean } = {},
 ): void {
   const { found, mapped, skipped, fresh, misfits } = matchWeights(from.weights, model.parameters());
-  if (misfits.length > 0) throw mismatch(from, misfits);
+  const others =
+    options.all === true
+      ? [...skipped.map((name) => `this model has no place for ${name}`), ...differences(from.model ?? {}, model)]
+      : [];
+  if (misfits.length + others.length > 0) throw mismatch(from, [...misfits, ...others]);
   for (const [name, stored] of found) {
     tf.tidy(() => {
       model.parameters().get(name)?.assign(toTensor(stored));
@@ -117,6 +131,14 @@ export function loadWeights(
   tell('mapped', mapped);
   tell('skipped, which this model has no place for', skipped);
   tell('not there, which start anew', fresh);
+}
+
+function differences(there: Record<string, unknown>, { description: here }: Model): string[] {
+  return Object.entries(there).flatMap(([key, value]) =>
+    FREE.test(key) || !Object.hasOwn(here, key) || isDeepStrictEqual(here[key], value)
+      ? []
+      : [`${key} is ${JSON.stringify(value)} there and ${JSON.stringify(here[key])} here`],
+  );
 }
 
 function few(names: readonly string[]): string {
@@ -132,7 +154,7 @@ function toTensor(stored: StoredTensor): tf.Tensor {
 function mismatch(from: Pick<LoadedCheckpoint, 'path'>, misfits: readonly string[]): UsageError {
   return new UsageError(
     'ESP_CHECKPOINT_MODEL',
-    `checkpoint ${from.path} does not fit the model: ${few(misfits)}; use the model settings it was made with`,
+    `the weights of ${from.path} do not fit the model: ${few(misfits)}; use the model settings they were made with`,
   );
 }
 

@@ -23,7 +23,7 @@ import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
 import { Sections } from './sections.js';
 import { restorePlugins, takeStates } from './plugin-state.js';
-import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets } from './restore.js';
+import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets, type WeightsOf } from './restore.js';
 import { microBatches, trainLoop, type LoopParts } from './loop.js';
 import { rollBack } from './rollback.js';
 import { RunState } from './state.js';
@@ -92,10 +92,10 @@ export class Run {
     this.model.build(vocabSize ?? this.container.resolve(Dataset).vocabSize);
   }
 
-  /** Takes weights alone from a checkpoint. */
-  loadWeights(from: Pick<LoadedCheckpoint, 'path' | 'weights'>): void {
+  /** Takes weights alone, all of them. @throws UsageError naming what does not fit, or has no place in the model */
+  loadWeights(from: WeightsOf): void {
     useEngine(this.container.resolve(Engine));
-    loadWeights(this.model, from, this.#say);
+    loadWeights(this.model, from, this.#say, { all: true });
   }
 
   /** Gives the model, and plugins that wrap a slot, the state of a checkpoint back: the shape of what it holds. */

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { parse } from 'yaml';
 import test, { type ExecutionContext } from 'ava';
 import { hubModel } from '../../core/checkpoint/hub.js';
-import { readPretrained } from '../../core/checkpoint/pretrained.js';
+import { readPretrained } from '../../core/checkpoint/pretrained-weights.js';
 import { transposed } from '../../core/checkpoint/gpt2-layout.js';
+import { readSafetensors } from '../../core/formats/safetensors.js';
 import { writeSafetensors } from '../../core/formats/safetensors-write.js';
 import { logitsOf } from '../core/checkpoint/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
@@ -59,12 +61,98 @@ test('what the weights cannot be is refused', async (t) => {
   const folder = textFolder(t);
   const layers = await train(folder, tiny, 'model.n_layer=3');
   t.is(layers.code, 2);
-  t.regex(layers.err, /model\.n_layer=3.*ESP_PRETRAINED/s);
+  t.regex(layers.err, /--set: model\.n_layer is 3, .* need 2 \(.*config\.json\).*ESP_PRETRAINED/);
   t.regex((await train(folder, tiny, 'model.block_size=25')).err, /has 24 positions/);
   mkdirSync(path.join(folder, 'pickle'));
   writeFileSync(path.join(folder, 'pickle/config.json'), readFileSync(path.join(tiny, 'config.json')));
   writeFileSync(path.join(folder, 'pickle/pytorch_model.bin'), '');
-  t.regex((await train(folder, 'pickle')).err, /pytorch_model\.bin alone/);
+  t.regex((await train(folder, 'pickle')).err, /pytorch_model\.bin, which can run code.*save_pretrained/);
+});
+
+/** Value and origin of a setting, in lines as `explain` and `--dry-run` print them. */
+function shownAt(lines: string, key: string): string | undefined {
+  return lines
+    .split('\n')
+    .find((line) => line.trim().startsWith(`${key} `))
+    ?.trim()
+    .replace(/\s+/g, ' ');
+}
+
+test('what the weights say replaces presets: explain, --dry-run and the run show the same values and origins', async (t) => {
+  const folder = textFolder(t);
+  cpSync(tiny, path.join(folder, 'tiny'), { recursive: true });
+  const config = 'extends: [debug]\ninit: tiny\ndata: { text: text.txt }\nmodel: { block_size: 16, n_hidden: 64 }\n';
+  writeFileSync(path.join(folder, 'a.yaml'), `${config}train: { max_iters: 1 }\nrun: { name: a }\n`);
+  const expected = {
+    'model.n_layer': `model.n_layer 2 # ${path.join('tiny', 'config.json')}`,
+    'model.n_embd': `model.n_embd 16 # ${path.join('tiny', 'config.json')}`,
+    'model.rotary': `model.rotary false # ${path.join('tiny', 'config.json')}`,
+    'model.n_hidden': 'model.n_hidden 64 # a.yaml:4',
+    'model.block_size': 'model.block_size 16 # a.yaml:4',
+  };
+  const commands = [['explain'], ['train', '--dry-run'], ['train']];
+  for (const command of commands) {
+    const { code, out, err } = await espalier(folder, ...command, '-c', 'a.yaml', '--set', 'engine=auto');
+    t.is(code, 0, err);
+    if (command.length === 1 && command[0] === 'train') continue;
+    for (const [key, line] of Object.entries(expected)) t.is(shownAt(out, key), line, command.join(' '));
+  }
+  const { model } = parse(readFileSync(path.join(folder, 'runs/a/config.yaml'), 'utf8')) as {
+    model: Record<string, unknown>;
+  };
+  t.like(model, { n_layer: 2, n_embd: 16, n_head: 2, rotary: false, n_hidden: 64, block_size: 16, vocab_size: 48 });
+
+  for (const [setting, line] of [
+    ['n_layer: 5', /a\.yaml:4: model\.n_layer is 5, .* need 2 \(tiny.config\.json\)/],
+    ['rotary: true', /a\.yaml:4: model\.rotary is true, .* need false \(tiny.config\.json\)/],
+    ['block_size: 25', /a\.yaml:4: model\.block_size is 25, .*has 24 positions/],
+    ['n_hidden: 63', /a\.yaml:4: model\.n_hidden is 63, .* need null/],
+  ] as const) {
+    writeFileSync(path.join(folder, 'a.yaml'), config.replace(/model: .*/, `model: { ${setting} }`));
+    const command = setting.startsWith('n_layer') ? ['train', '--dry-run'] : ['explain'];
+    const { code, err } = await espalier(folder, ...command, '-c', 'a.yaml');
+    t.is(code, 2);
+    t.regex(err, line);
+  }
+});
+
+test('explain shows the shape of a Hub model that is not downloaded', async (t) => {
+  const { code, out, err } = await espalier(textFolder(t), 'explain', '-p', 'lora-finetune', '-p', 'debug', 'model');
+  t.is(code, 0, err);
+  t.regex(shownAt(out, 'model.n_embd') ?? '', /^model\.n_embd 768 # gpt2\/config\.json of the Hugging Face Hub/);
+});
+
+test('weights of a checkpoint that compute something else here are refused, with what differs', async (t) => {
+  const folder = textFolder(t);
+  t.is((await train(folder, 'scratch', 'run.name=from')).code, 0);
+  for (const [setting, message] of [
+    ['model.rotary=true', /no place for transformer\.wpe\.weight/],
+    ['model.n_head=4', /n_head is 2 there and 4 here/],
+    ['model.bias=true', /transformer\.h\.0\.ln_1\.bias is missing there/],
+    ['model.activation=gelu_tanh', /activation_function is "gelu" there and "gelu_new" here/],
+  ] as const) {
+    const { code, err } = await train(folder, 'runs/from', setting);
+    t.is(code, 2, setting);
+    t.regex(err, message);
+    t.regex(err, /ESP_CHECKPOINT_MODEL/);
+  }
+  t.is((await train(folder, 'runs/from', 'model.block_size=8')).code, 0);
+});
+
+test('tensors of a file that a GPT-2 does not have are named', async (t) => {
+  const folder = textFolder(t);
+  const stored = await readSafetensors(path.join(tiny, 'model.safetensors'));
+  mkdirSync(path.join(folder, 'classifier'));
+  cpSync(path.join(tiny, 'config.json'), path.join(folder, 'classifier/config.json'));
+  const score = { shape: [2, 16], values: new Float32Array(32) };
+  const lacking = [...stored].filter(([name]) => name !== 'transformer.ln_f.bias');
+  await writeSafetensors(
+    path.join(folder, 'classifier/model.safetensors'),
+    new Map([...lacking, ['score.weight', score]]),
+  );
+  const { code, err } = await train(folder, 'classifier');
+  t.is(code, 2);
+  t.regex(err, /transformer\.ln_f\.bias is missing there, this model has no place for score\.weight/);
 });
 
 /** A server of the tiny model's files that breaks off its first answer for the weights. */
