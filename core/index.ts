@@ -64,6 +64,7 @@ export type { OwnTensor } from './checkpoint/write-files.js';
 export { mergedWeight } from './checkpoint/lora.js';
 export { checkpointNames } from './checkpoint/find.js';
 export { rotateCheckpoints } from './checkpoint/rotate.js';
+export { writeWhole, writeWholeSync } from './files/write-whole.js';
 export { verifyCheckpoint } from './checkpoint/read.js';
 export { serveInWorker } from './dashboard/serve-in-worker.js';
 export { DEFAULT_HOST, DEFAULT_PORT, portNote } from './dashboard/defaults.js';

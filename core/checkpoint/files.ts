@@ -12,6 +12,21 @@ export const CHECKPOINT_FORMAT = 2;
 /** File with the tensors that plugins keep, where any does. */
 export const PLUGIN_TENSORS = 'plugins.safetensors';
 
+/** Every file of a checkpoint. */
+export const CHECKPOINT_FILES: readonly string[] = [
+  'manifest.json',
+  'state.json',
+  'config.json',
+  'model.safetensors',
+  'optimizer.safetensors',
+  PLUGIN_TENSORS,
+];
+
+/** Suffixes of a checkpoint that is being written, set aside while its successor is renamed into place, and deleted. */
+export const WRITING = '.writing';
+export const REPLACED = '.replaced';
+export const DELETING = '.deleting';
+
 /** What the manifest says of a file. */
 export interface FileFacts {
   bytes: number;

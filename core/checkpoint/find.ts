@@ -2,10 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
-import { foldersIn } from '../run/folder.js';
+import { foldersIn } from '../files/folders-in.js';
+import { REPLACED } from './files.js';
 import { verifyCheckpoint } from './read.js';
 
 const CHECKPOINT_NAME = /^\d+(-emergency)?$/;
+const REPLACED_NAME = new RegExp(`^(\\d+(?:-emergency)?)\\${REPLACED}$`);
 
 /** Files beside a run's checkpoints that hold the name of one. */
 export const pointers = ['latest', 'best'] as const;
@@ -78,7 +80,8 @@ export function checkpointAt(from: string, cwd: string): string | undefined {
   const name = pointer === undefined ? undefined : pointedAt(path.dirname(at), pointer);
   if (name === undefined) return undefined;
   const folder = path.join(path.dirname(at), name);
-  if (existsSync(folder)) return folder;
+  const found = [folder, `${folder}${REPLACED}`].find((each) => existsSync(each));
+  if (found !== undefined) return found;
   throw new UsageError(
     'ESP_CHECKPOINT_NOT_FOUND',
     `${from} names checkpoint ${name}, which is not there any more; \`espalier checkpoint list\` shows those that are`,
@@ -112,15 +115,20 @@ export function noCheckpoint(from: string, cwd: string): UsageError {
 
 /**
  * Folders of a run's checkpoints, newest first. Of two of one iteration the one that was written last comes first: an
- * emergency save where the run had gone back to that iteration, else the one that was owed after it.
+ * emergency save where the run had gone back to that iteration, else the one that was owed after it. One that was set
+ * aside (`.replaced`) by a process killed before its successor had the name counts where that does not exist.
  */
 export async function checkpointNames(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { withFileTypes: true });
   const latest = pointedAt(folder, 'latest');
-  return entries
-    .filter((entry) => entry.isDirectory() && CHECKPOINT_NAME.test(entry.name))
-    .map(({ name }) => name)
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const counts = (name: string): boolean => {
+    const replaced = REPLACED_NAME.exec(name)?.[1];
+    return replaced === undefined ? CHECKPOINT_NAME.test(name) : !folders.includes(replaced);
+  };
+  return folders
+    .filter(counts)
     .sort(
       (a, b) => iterationOf(b) - iterationOf(a) || Number(b === latest) - Number(a === latest) || a.length - b.length,
     );
@@ -128,7 +136,7 @@ export async function checkpointNames(folder: string): Promise<string[]> {
 
 /** Only a stop or a fault asked for a checkpoint of that name. */
 export function isEmergency(name: string): boolean {
-  return name.endsWith('-emergency');
+  return /-emergency(\.|$)/.test(name);
 }
 
 /** Iterations done in a checkpoint of that name: `000250`, `000251-emergency`. */

@@ -1,6 +1,6 @@
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { checkpointNames, isEmergency, iterationOf } from './find.js';
+import { isCheckpointFolder, removeCheckpoint } from './remove.js';
 
 export interface Rotation {
   /** Newest checkpoints kept, emergency saves not counted: of these the newest checkpoint of all alone is kept. */
@@ -26,6 +26,10 @@ export async function rotateCheckpoints(
   const newest = [...names.slice(0, 1), ...names.filter((name) => !isEmergency(name)).slice(0, last)];
   const isAtMultiple = (name: string): boolean => every > 0 && iterationOf(name) % every === 0;
   const gone = names.filter((name) => !newest.includes(name) && !keep.has(name) && name !== now && !isAtMultiple(name));
-  if (!dryRun) for (const name of gone) await rm(path.join(folder, name), { recursive: true, force: true });
-  return gone;
+  const deleted: string[] = [];
+  for (const name of gone) {
+    const at = path.join(folder, name);
+    if (await (dryRun ? isCheckpointFolder(at) : removeCheckpoint(at))) deleted.push(name);
+  }
+  return deleted;
 }

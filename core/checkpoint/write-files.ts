@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import { flushFolder } from '../files/flush-folder.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
-import { CHECKPOINT_FORMAT, compareFiles, hashOf, PLUGIN_TENSORS, type FileFacts } from './files.js';
+import { CHECKPOINT_FORMAT, compareFiles, hashOf, PLUGIN_TENSORS, REPLACED, WRITING, type FileFacts } from './files.js';
 
 /** A tensor in memory of its own, which can be handed to another thread. */
 export type OwnTensor = StoredTensor & { values: { buffer: ArrayBuffer } };
@@ -29,11 +30,9 @@ export interface WriteAnswer {
   error?: string;
 }
 
-/** Suffix of a checkpoint that is being written: never read, and taken away when the next one is written. */
-export const WRITING = '.writing';
-
 /**
- * Writes a checkpoint beside its final name, flushes it, reads it back, and renames it.
+ * Writes a checkpoint beside its final name, flushes it, reads it back, and renames it. One that has the name is set
+ * aside first and deleted last: a process killed anywhere in between leaves a whole one.
  * The manifest tells what should be on disk: its hashes are of what was in memory. When it fails nothing is left.
  */
 export async function writeFiles({ folder, content }: WriteTask): Promise<void> {
@@ -56,13 +55,29 @@ export async function writeFiles({ folder, content }: WriteTask): Promise<void> 
     const listed = { 'manifest.json': await writeText(path.join(beside, 'manifest.json'), manifest) };
     await compareFiles(beside, { ...written, ...listed });
     await flushFolder(beside);
-    await rm(folder, { recursive: true, force: true });
-    await rename(beside, folder);
-    await flushFolder(path.dirname(folder));
+    await replace(folder, beside);
   } catch (thrown) {
     await rm(beside, { recursive: true, force: true });
     throw thrown;
   }
+}
+
+/** Gives a folder the name of another, which is deleted when the new one is in its place, and on disk. */
+async function replace(folder: string, by: string): Promise<void> {
+  const old = `${folder}${REPLACED}`;
+  if (existsSync(folder)) {
+    await rm(old, { recursive: true, force: true });
+    await rename(folder, old);
+  }
+  try {
+    await rename(by, folder);
+  } catch (thrown) {
+    if (existsSync(old)) await rename(old, folder);
+    throw thrown;
+  }
+  await flushFolder(path.dirname(folder));
+  // What cannot be deleted now is cleaned up when the next run starts here.
+  await rm(old, { recursive: true, force: true }).catch(() => undefined);
 }
 
 async function writeText(file: string, text: string): Promise<FileFacts> {

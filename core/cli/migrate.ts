@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { messageOf, UsageError } from '../errors.js';
+import { writeWholeSync } from '../files/write-whole.js';
 import { migrated } from '../migrate/nanogpt.js';
 import { readPythonConfig } from '../migrate/python-config.js';
 
@@ -46,7 +47,7 @@ export function migrateCommand(program: Command): void {
 
 function write(file: string, yaml: string): void {
   try {
-    writeFileSync(file, yaml);
+    writeWholeSync(file, yaml);
   } catch (thrown) {
     throw new UsageError('ESP_MIGRATE', `${file} cannot be written: ${messageOf(thrown)}; name another with --out`, {
       cause: thrown,

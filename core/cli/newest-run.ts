@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { Argument } from 'commander';
 import { UsageError } from '../errors.js';
-import { foldersIn } from '../run/folder.js';
+import { foldersIn } from '../files/folders-in.js';
 
 /** The argument of commands that read a run; `given ?? newestRun(cwd)` is the folder that it means. */
 export function runArgument(): Argument {

@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Argument, type Command } from 'commander';
 import { findRuns } from '../dashboard/find-runs.js';
 import { reportOf } from '../dashboard/report.js';
 import { messageOf, UsageError } from '../errors.js';
+import { writeWholeSync } from '../files/write-whole.js';
 
 interface ReportFlags {
   out?: string;
@@ -21,7 +21,7 @@ export function reportCommand(program: Command): void {
       const file = out ?? path.join(run.name, 'report.html');
       const html = await reportOf(run.folder, run.name);
       try {
-        writeFileSync(file, html);
+        writeWholeSync(file, html);
       } catch (thrown) {
         throw new UsageError('ESP_REPORT_WRITE', `${file} cannot be written: ${messageOf(thrown)}`, { cause: thrown });
       }

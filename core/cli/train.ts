@@ -101,10 +101,10 @@ async function train(flags: TrainFlags): Promise<number> {
   const log = run.container.resolve(Logger);
   const { resumed } = started;
   try {
-    if (resumed === undefined && flags.force !== true) run.folder.refuseUsed();
+    if (resumed === undefined && flags.force !== true) await run.folder.refuseUsed();
     await run.setUp();
     if (flags.dryRun === true) run.folder.refuseClaimed();
-    else if (existsSync(run.folder.path)) run.folder.claim();
+    else if (existsSync(run.folder.path)) await run.folder.claim();
     if (resumed !== undefined) {
       run.restore(resumed, { drop: flags.resumeDrop });
       log.info(`resuming from ${resumed.path} at iteration ${String(run.state.iteration)}`);
@@ -113,7 +113,7 @@ async function train(flags: TrainFlags): Promise<number> {
       await dryRun(started.created, flags.json ?? false);
       return 0;
     }
-    run.folder.claim();
+    await run.folder.claim();
     if (flags.force === true) startOver(run);
     if (flags.stopAfter !== undefined) stopAfter(run, flags.stopAfter);
     const result = await run.train(resumed?.path).catch(async (thrown: unknown) => {
@@ -219,9 +219,7 @@ function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
 
 /** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
 function startOver(run: Run): void {
-  run.bus.listen({ plugin: 'core', event: 'run:start', critical: true }, () => {
-    run.folder.startOver();
-  });
+  run.bus.listen({ plugin: 'core', event: 'run:start', critical: true }, () => run.folder.startOver());
 }
 
 function stopAfter(run: Run, iterations: number): void {

@@ -91,6 +91,11 @@ export interface CheckpointStore {
   readonly scheduled: number | undefined;
   /** Keeps the checkpoint of that iteration, written or still to be, until the same owner pins another; none: undefined. */
   pin(owner: string, iteration: number | undefined): void;
+  /**
+   * Iteration of the checkpoint to use in place of a pinned one that could not be written: the one that the same owner
+   * had pinned before it. Undefined where the pinned one can be used, or there is none before it.
+   */
+  standInFor(iteration: number): number | undefined;
   /** Bytes that one checkpoint of these many weights takes, and how many are kept. */
   expected(parameters: number): { bytes: number; kept: number };
 }

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
-import { foldersIn } from '../run/folder.js';
+import { foldersIn } from '../files/folders-in.js';
 
 /** Files that tell of a run; a folder with one of them is a run's. */
 const RUN_FILES = ['events.jsonl', 'metrics.jsonl', 'config.yaml'];

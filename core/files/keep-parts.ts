@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeSync,
 } from 'node:fs';
+import { unfinishedBeside } from './write-whole.js';
 
 /** A part of a file: its first byte, and the one after its last. */
 export interface FilePart {
@@ -30,7 +31,7 @@ export function keepParts(file: string, partsOf: (descriptor: number) => Iterabl
   if (from === undefined) return;
   // Behind a link, what it points to is replaced.
   const target = realpathSync(file);
-  const drafted = `${target}.new`;
+  const drafted = unfinishedBeside(target);
   let draft: number | undefined;
   let kept = 0;
   let isDone = false;

@@ -1,20 +1,15 @@
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { checkpointNames } from '../checkpoint/find.js';
+import { recoverCheckpoints, removeAllCheckpoints } from '../checkpoint/remove.js';
 import { messageOf, UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
+import { removeUnfinished } from '../files/write-whole.js';
 import { lockFolder, refuseInUse } from './lock.js';
 
 /** The folder of a run that has only a name, relative to the working folder. */
 export function defaultRunFolder(name: string): string {
   return path.join('runs', name);
-}
-
-/** Paths of the folders in a folder; none where it is no folder. */
-export function foldersIn(folder: string): string[] {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => path.join(folder, entry.name));
 }
 
 /** The folder of a run: nothing is created in it before training starts. */
@@ -53,14 +48,16 @@ export class RunFolder {
   #release: (() => void) | undefined;
 
   /**
-   * Makes the folder, if need be, and claims it for this process until `release`.
+   * Makes the folder, if need be, claims it for this process until `release`, and cleans up what a killed one left.
    * @throws UsageError when it cannot be made or written, or when another process has it
    */
-  claim(): void {
+  async claim(): Promise<void> {
     if (!this.writes || this.#release !== undefined) return;
     try {
       makeFolder(this.path);
       this.#release = lockFolder(this.path);
+      for (const folder of [this.path, this.checkpoints]) removeUnfinished(folder);
+      await recoverCheckpoints(this.checkpoints);
     } catch (thrown) {
       if (thrown instanceof UsageError) throw thrown;
       throw new UsageError(
@@ -86,29 +83,17 @@ export class RunFolder {
     if (this.writes) writeFileSync(path.join(this.path, name), text);
   }
 
-  /** Takes away the checkpoints of a run before; their folder stays. */
-  startOver(): void {
-    if (!this.writes || !existsSync(this.checkpoints)) return;
-    for (const name of readdirSync(this.checkpoints)) {
-      rmSync(path.join(this.checkpoints, name), { recursive: true, force: true });
-    }
+  /** Deletes the checkpoints of a run before, and nothing else that is in their folder. */
+  async startOver(): Promise<void> {
+    if (this.writes) await removeAllCheckpoints(this.checkpoints);
   }
 
   /** @throws UsageError when a run's checkpoints are here already */
-  refuseUsed(): void {
-    if (!holdsCheckpoints(this.checkpoints)) return;
+  async refuseUsed(): Promise<void> {
+    if ((await checkpointNames(this.checkpoints)).length === 0) return;
     throw new UsageError(
       'ESP_RUN_FOLDER_USED',
       `${this.shown} holds the checkpoints of a run: go on with --resume, start over with --force, or name another with --set run.name=NAME`,
     );
-  }
-}
-
-/** What a process that was killed had begun to write is none. */
-function holdsCheckpoints(folder: string): boolean {
-  try {
-    return readdirSync(folder).some((name) => !name.startsWith('.') && !name.endsWith('.writing'));
-  } catch {
-    return false;
   }
 }

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { tf } from '../tf.js';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { cacheFolder } from '../cache-folder.js';
 import type { Engine } from '../contracts/engine.js';
 import { makeFolder } from '../files/make-folder.js';
+import { writeWhole } from '../files/write-whole.js';
 import { useEngine } from './use-engine.js';
 
 /** The smallest square matrix that is tried; the size doubles until a product takes long enough to be timed. */
@@ -33,7 +33,7 @@ export async function remeasuredPeak(engine: Engine): Promise<number> {
   const flops = measurePeak(engine);
   try {
     makeFolder(cacheFolder());
-    await writeFileAtomic(file(), `${JSON.stringify({ ...knownPeaks(), [keyOf(engine)]: flops }, null, 2)}\n`);
+    await writeWhole(file(), `${JSON.stringify({ ...knownPeaks(), [keyOf(engine)]: flops }, null, 2)}\n`);
   } catch {
     // A cache that cannot be written is measured again the next time.
   }

@@ -54,10 +54,22 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
 /** The first rank, which writes checkpoints, decides: the others read what it found, when it is whole. */
 async function agreedTarget(request: RollbackRequest, parts: RollbackParts): Promise<LoadedCheckpoint | undefined> {
   const { ranks } = parts;
-  const own = ranks.rank === 0 ? await findTarget(request, parts) : undefined;
+  const own = ranks.rank === 0 ? await findOwnTarget(request, parts) : undefined;
   const iteration = await fromFirstRank(ranks, own?.state.run.iteration ?? NONE);
   if (iteration === NONE || ranks.rank === 0) return own;
   return findTarget({ ...request, to: iteration }, parts);
+}
+
+/** The target, or what stands in for one that was asked for and could not be written. */
+async function findOwnTarget(request: RollbackRequest, parts: RollbackParts): Promise<LoadedCheckpoint | undefined> {
+  const found = await findTarget(request, parts);
+  if (found !== undefined || request.to === 'latest') return found;
+  const to = parts.store?.standInFor(request.to);
+  if (to === undefined) return undefined;
+  parts.log.warn(
+    `the checkpoint of iteration ${String(request.to)} could not be written: that of iteration ${String(to)} is taken in its place`,
+  );
+  return findTarget({ ...request, to }, parts);
 }
 
 /**

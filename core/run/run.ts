@@ -130,7 +130,7 @@ export class Run {
   /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
   async train(resumedFrom?: string): Promise<RunResult> {
     const { bus, control, state, config } = this;
-    this.folder.claim();
+    await this.folder.claim();
     this.parts.writeConfig(this.folder);
     try {
       await unlessStuck(bus, this.#train(resumedFrom));

@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { checkpointNames, verifyCheckpoint } from '../../core/index.js';
 
@@ -17,12 +17,5 @@ export async function setNewerAside(folder: string, source: string, log: (line: 
     await rm(path.join(folder, aside), { recursive: true, force: true });
     await rename(path.join(folder, name), path.join(folder, aside));
     log(`checkpoint ${name} is ${whole ? 'newer than the one the run goes on from' : 'damaged'}: kept as ${aside}`);
-  }
-}
-
-/** Takes away what a process that was killed had begun to write. */
-export async function removeUnfinished(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (name.endsWith('.writing')) await rm(path.join(folder, name), { recursive: true, force: true });
   }
 }

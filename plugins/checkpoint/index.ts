@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import {
   CheckpointStore,
@@ -19,6 +18,7 @@ import {
   rotateCheckpoints,
   UsageError,
   writeCheckpoint,
+  writeWhole,
   type Bindings,
   type CheckpointDue,
   type CheckpointFailed,
@@ -29,7 +29,7 @@ import {
   type RunRollback,
   type RunStart,
 } from '../../core/index.js';
-import { removeUnfinished, setNewerAside } from './aside.js';
+import { setNewerAside } from './aside.js';
 import { Kept, nameOf, stateSchema, type State } from './kept.js';
 
 const options = z
@@ -85,11 +85,12 @@ export default class Checkpoint implements CheckpointStore {
   /** What ended since the last boundary, to be told of there. */
   readonly #ended: { saved: CheckpointSaved[]; failed: CheckpointFailed[] } = { saved: [], failed: [] };
   #lastFailure: string | undefined;
+  /** What the file `best` holds, where this process wrote it. */
+  #namedBest: string | undefined;
 
   @On('run:start')
   async start({ resumedFrom }: RunStart): Promise<void> {
     await this.#refuseReadOnly();
-    await removeUnfinished(this.folder.checkpoints);
     if (resumedFrom === undefined || path.dirname(resumedFrom) !== this.folder.checkpoints) return;
     const source = path.basename(resumedFrom);
     this.#kept.source = source;
@@ -136,8 +137,7 @@ export default class Checkpoint implements CheckpointStore {
     const from = performance.now();
     await this.#writing;
     const name = nameOf(iteration, kinds);
-    if (onSchedule) this.#kept.scheduled = iteration;
-    if (loss !== undefined) this.#kept.noteBest(name, loss);
+    this.#kept.begin(name, { loss, scheduled: onSchedule ? iteration : undefined });
     // The plugin's own state is of the moment before this checkpoint was named.
     snapshot.state.plugins['checkpoint'] = { version: 1, state: this.state() };
     const copy = copySnapshot(snapshot);
@@ -166,7 +166,10 @@ export default class Checkpoint implements CheckpointStore {
     await this.#name('latest', name);
     const { best } = this.#kept;
     if (best !== undefined && existsSync(path.join(this.folder.checkpoints, best))) await this.#name('best', best);
-    else await rm(path.join(this.folder.checkpoints, 'best'), { force: true });
+    else {
+      await rm(path.join(this.folder.checkpoints, 'best'), { force: true });
+      this.#namedBest = undefined;
+    }
   }
 
   async settle(): Promise<void> {
@@ -185,7 +188,11 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   pin(owner: string, iteration: number | undefined): void {
-    this.#kept.pin(owner, iteration);
+    this.#kept.pins.pin(owner, iteration);
+  }
+
+  standInFor(iteration: number): number | undefined {
+    return this.#kept.pins.standInFor(iteration);
   }
 
   async dispose(): Promise<void> {
@@ -226,32 +233,50 @@ export default class Checkpoint implements CheckpointStore {
   ): Promise<void> {
     const from = performance.now();
     const shown = path.join(this.folder.shown, 'checkpoints', name);
+    const folder = path.join(this.folder.checkpoints, name);
     try {
-      const folder = path.join(this.folder.checkpoints, name);
       await writeCheckpoint(folder, copy);
-      await this.#name('latest', name);
-      if (this.#kept.best === name) await this.#name('best', name);
-      const writeMs = performance.now() - from;
-      this.#lastFailure = undefined;
-      for (const kind of kinds) this.#ended.saved.push({ iteration, path: folder, kind, pauseMs, writeMs });
-      this.log.info(
-        `saved ${kinds.join(' and ')} checkpoint ${shown} (training paused for ${pauseMs.toFixed(1)} ms, written in ${writeMs.toFixed(0)} ms)`,
-      );
+    } catch (thrown) {
+      this.#kept.failed(iteration);
+      this.#failed(iteration, messageOf(thrown));
+      return;
+    }
+    this.#kept.written(iteration);
+    const writeMs = performance.now() - from;
+    this.#lastFailure = undefined;
+    for (const kind of kinds) this.#ended.saved.push({ iteration, path: folder, kind, pauseMs, writeMs });
+    this.log.info(
+      `saved ${kinds.join(' and ')} checkpoint ${shown} (training paused for ${pauseMs.toFixed(1)} ms, written in ${writeMs.toFixed(0)} ms)`,
+    );
+    try {
+      await this.#nameNewest(name);
       const keep = this.#kept.names();
       await rotateCheckpoints(this.folder.checkpoints, { ...this.config.keep, now: name, keep });
-      this.#kept.source = undefined;
     } catch (thrown) {
-      this.#kept.drop(name);
-      this.#lastFailure = messageOf(thrown);
-      this.#ended.failed.push({ iteration, message: this.#lastFailure });
-      const next = this.config.on_error === 'stop' ? 'stopping' : 'going on; the next one is tried again';
-      this.log.error(`${this.#lastFailure}; the checkpoints before it are whole; ${next}`);
+      this.log.warn(
+        `${shown} is whole, but older ones or the files latest and best are not updated: ${messageOf(thrown)}`,
+      );
     }
+  }
+
+  #failed(iteration: number, message: string): void {
+    this.#lastFailure = message;
+    this.#ended.failed.push({ iteration, message });
+    const next = this.config.on_error === 'stop' ? 'stopping' : 'going on; the next one is tried again';
+    this.log.error(`${message}; the checkpoints before it are whole; ${next}`);
+  }
+
+  async #nameNewest(name: string): Promise<void> {
+    await this.#name('latest', name);
+    const { best } = this.#kept;
+    if (best !== undefined && best !== this.#namedBest && existsSync(path.join(this.folder.checkpoints, best)))
+      await this.#name('best', best);
   }
 
   /** Writes which checkpoint is the newest, or the best, for scripts. */
   async #name(as: 'latest' | 'best', name: string): Promise<void> {
-    await writeFileAtomic(path.join(this.folder.checkpoints, as), `${name}\n`);
+    await writeWhole(path.join(this.folder.checkpoints, as), `${name}\n`);
+    if (as === 'best') this.#namedBest = name;
   }
 
   #throwFailure(): void {

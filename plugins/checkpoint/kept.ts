@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { CheckpointKind } from '../../core/index.js';
+import { Pins } from './pins.js';
 
 export const stateSchema = z.strictObject({
   best: z.array(z.strictObject({ name: z.string(), loss: z.number() })),
@@ -7,6 +8,8 @@ export const stateSchema = z.strictObject({
   scheduled: z.int().min(0).optional(),
   /** What is known of the checkpoint that is taken after an evaluation which is still to come. */
   due: z.strictObject({ loss: z.number().nullable() }).optional(),
+  /** Iterations pinned in place of one that could not be written, by owner: the pinned one, then its stand-ins. */
+  pins: z.record(z.string(), z.array(z.int().min(0))).optional(),
 });
 export type State = z.output<typeof stateSchema>;
 
@@ -16,10 +19,11 @@ export class Kept {
   scheduled: number | undefined;
   /** Name of the one that the run goes on from, until there is a newer one. */
   source: string | undefined;
+  readonly pins = new Pins();
   /** Lowest losses first. */
   #best: State['best'] = [];
-  /** Iterations that plugins pinned, by who did. */
-  readonly #pinned = new Map<string, number>();
+  /** What was known before the checkpoint that is being written. */
+  #before: Pick<State, 'best' | 'scheduled'> | undefined;
 
   /** @param most the best that are kept */
   constructor(private readonly most: number) {}
@@ -30,10 +34,31 @@ export class Kept {
     return this.most > 0 && loss < worst;
   }
 
-  noteBest(name: string, loss: number): void {
+  /**
+   * Notes a checkpoint that is about to be written; `written` or `failed` must follow before the next one.
+   * @param loss where it is one of the best
+   */
+  begin(name: string, { loss, scheduled }: { loss: number | undefined; scheduled: number | undefined }): void {
+    this.#before = { best: this.#best, scheduled: this.scheduled };
+    if (scheduled !== undefined) this.scheduled = scheduled;
+    if (loss === undefined) return;
     this.#best = [...this.#best.filter((each) => each.name !== name), { name, loss }]
       .sort((a, b) => a.loss - b.loss)
       .slice(0, this.most);
+  }
+
+  /** The checkpoint that was begun is on disk. */
+  written(iteration: number): void {
+    this.#before = undefined;
+    this.source = undefined;
+    this.pins.written(iteration);
+  }
+
+  /** It could not be written: what was the best before it still is. */
+  failed(iteration: number): void {
+    if (this.#before !== undefined) ({ best: this.#best, scheduled: this.scheduled } = this.#before);
+    this.#before = undefined;
+    this.pins.failed(iteration);
   }
 
   /** Name of the best. */
@@ -41,18 +66,8 @@ export class Kept {
     return this.#best[0]?.name;
   }
 
-  /** It could not be written. */
-  drop(name: string): void {
-    this.#best = this.#best.filter((each) => each.name !== name);
-  }
-
-  pin(owner: string, iteration: number | undefined): void {
-    if (iteration === undefined) this.#pinned.delete(owner);
-    else this.#pinned.set(owner, iteration);
-  }
-
   names(): Set<string> {
-    const iterations = [...this.#pinned.values(), ...(this.scheduled === undefined ? [] : [this.scheduled])];
+    const iterations = [...this.pins.iterations(), ...(this.scheduled === undefined ? [] : [this.scheduled])];
     return new Set([
       ...this.#best.map(({ name }) => name),
       ...iterations.flatMap((iteration) => [nameOf(iteration, []), nameOf(iteration, ['emergency'])]),
@@ -61,12 +76,18 @@ export class Kept {
   }
 
   state(): State {
-    return { best: this.#best.map((each) => ({ ...each })), scheduled: this.scheduled };
+    const pins = this.pins.state();
+    return {
+      best: this.#best.map((each) => ({ ...each })),
+      scheduled: this.scheduled,
+      ...(pins === undefined ? {} : { pins }),
+    };
   }
 
-  restore({ best, scheduled }: State): void {
+  restore({ best, scheduled, pins }: State): void {
     this.#best = best;
     this.scheduled = scheduled;
+    this.pins.restore(pins);
   }
 }
 

@@ -1,6 +1,5 @@
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { inject, Logger, On, Plugin, Ranks, reportOf, RunFolder } from '../../core/index.js';
+import { inject, Logger, On, Plugin, Ranks, reportOf, RunFolder, writeWhole } from '../../core/index.js';
 
 const FILE = 'report.html';
 
@@ -27,7 +26,7 @@ export default class Report {
 
   async dispose(): Promise<void> {
     if (!this.#ended) return;
-    await writeFile(path.join(this.folder.path, FILE), await reportOf(this.folder.path, this.folder.shown));
+    await writeWhole(path.join(this.folder.path, FILE), await reportOf(this.folder.path, this.folder.shown));
     this.log.info(`report: ${path.join(this.folder.shown, FILE)}`);
   }
 }

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import writeFileAtomic from 'write-file-atomic';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLMap } from 'yaml';
 import { z } from 'zod';
-import { messageOf, UsageError } from '../../core/index.js';
+import { messageOf, UsageError, writeWholeSync } from '../../core/index.js';
 
 export const entrySchema = z.strictObject({
   name: z.string(),
@@ -59,7 +58,7 @@ function textOf(file: string, named: string): string {
 export function writeCompleted(file: string, completed: readonly boolean[]): void {
   const before = readFileSync(file, 'utf8');
   const after = withCompleted(before, completed, file);
-  if (after !== before) writeFileAtomic.sync(file, after);
+  if (after !== before) writeWholeSync(file, after);
 }
 
 /** The text with its flags set; a flag that is false and not written stays unwritten. */

@@ -1,0 +1,87 @@
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { threadId } from 'node:worker_threads';
+
+/** Name of what is being written, beside the file: `.NAME.PID-THREAD-COUNT.unfinished`. */
+const UNFINISHED = /^\..+\.\d+-\d+-\d+\.unfinished$/;
+const DEFAULT_MODE = 0o666;
+let count = 0;
+
+/**
+ * Writes a file that is there whole or, when the process is killed or the disk is full, stays as it was: beside it,
+ * flushed to disk, then renamed. A link is followed, and the mode of a file that is there kept.
+ * @throws what the system answers; nothing is left then
+ */
+export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+  const { target, beside, mode } = placesOf(file);
+  try {
+    const handle = await open(beside, beside === target ? 'w' : 'wx', mode);
+    try {
+      await handle.writeFile(content);
+      if (beside !== target) await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (beside !== target) await rename(beside, target);
+  } catch (thrown) {
+    if (beside !== target) await rm(beside, { force: true });
+    throw thrown;
+  }
+}
+
+/** The same, at once. */
+export function writeWholeSync(file: string, content: string | Uint8Array): void {
+  const { target, beside, mode } = placesOf(file);
+  try {
+    const descriptor = openSync(beside, beside === target ? 'w' : 'wx', mode);
+    try {
+      writeFileSync(descriptor, content);
+      if (beside !== target) fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    if (beside !== target) renameSync(beside, target);
+  } catch (thrown) {
+    if (beside !== target) rmSync(beside, { force: true });
+    throw thrown;
+  }
+}
+
+/** Deletes what killed processes had begun to write like this, in a folder that no other process writes to. */
+export function removeUnfinished(folder: string): void {
+  for (const name of namesIn(folder)) if (UNFINISHED.test(name)) rmSync(path.join(folder, name), { force: true });
+}
+
+/** Where to write first: the target itself where that is a device or a pipe, such as `/dev/stdout`. */
+function placesOf(file: string): { target: string; beside: string; mode: number } {
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there === undefined) return { target: file, beside: unfinishedBeside(file), mode: DEFAULT_MODE };
+  if (!there.isFile()) return { target: file, beside: file, mode: DEFAULT_MODE };
+  const target = realpathSync(file);
+  return { target, beside: unfinishedBeside(target), mode: there.mode };
+}
+
+/** A name to write under until the file is whole; `removeUnfinished` recognises it. */
+export function unfinishedBeside(file: string): string {
+  const tag = `${String(process.pid)}-${String(threadId)}-${String(count++)}`;
+  return path.join(path.dirname(file), `.${path.basename(file)}.${tag}.unfinished`);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
