@@ -43,6 +43,7 @@ export { EntryCounts } from './files/entry-counts.js';
 export { keepLines } from './files/keep-lines.js';
 export { keepParts, type FilePart } from './files/keep-parts.js';
 export { makeFolder } from './files/make-folder.js';
+export { removeOnExit } from './files/remove-on-exit.js';
 export { RunFolder } from './run/folder.js';
 export { environment } from './run/environment.js';
 export { Terminal } from './terminal.js';
@@ -70,3 +71,13 @@ export { serveInWorker } from './dashboard/serve-in-worker.js';
 export { DEFAULT_HOST, DEFAULT_PORT, portNote } from './dashboard/defaults.js';
 export { reportOf } from './dashboard/report.js';
 export type { Dashboard } from './dashboard/serve.js';
+export {
+  deliver,
+  exitCodeOfSignal,
+  onSave,
+  onStop,
+  stopSignals,
+  takeWaitingSave,
+  type SaveSignal,
+  type StopSignal,
+} from './signals/signals.js';

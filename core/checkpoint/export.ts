@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
+import { removeOnExit } from '../files/remove-on-exit.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
 import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2-layout.js';
@@ -32,6 +33,7 @@ export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportF
   const { weights, config } = to === 'hf' ? huggingFace(plain) : nanoGpt(plain);
   const beside = `${folder}.writing`;
   await rm(beside, { recursive: true, force: true });
+  const keep = removeOnExit(beside);
   try {
     makeFolder(beside);
     await writeSafetensors(path.join(beside, 'model.safetensors'), weights, { format: 'pt' });
@@ -40,6 +42,8 @@ export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportF
   } catch (thrown) {
     await rm(beside, { recursive: true, force: true });
     throw thrown;
+  } finally {
+    keep();
   }
 }
 

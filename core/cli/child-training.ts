@@ -1,13 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../errors.js';
+import { exitCodeOfSignal, onStop } from '../signals/signals.js';
 import type { ConfigFlags } from './options.js';
-
-const STOPPING = ['SIGINT', 'SIGTERM'] as const;
-const EXIT_CODE_OF_SIGNALS = 128;
 
 /** What is promised to be the same, bit for bit. */
 export const SCOPE =
@@ -26,14 +24,13 @@ export interface Training {
  */
 export async function comparingRuns<T>(work: (runs: ComparedRuns) => Promise<T>): Promise<T> {
   const runs = new ComparedRuns();
-  const leave = (signal: NodeJS.Signals): void => {
-    void runs.end().finally(() => process.exit(EXIT_CODE_OF_SIGNALS + constants.signals[signal]));
-  };
-  for (const signal of STOPPING) process.once(signal, leave);
+  const stopListening = onStop((signal) => {
+    void runs.end().finally(() => process.exit(exitCodeOfSignal(signal)));
+  });
   try {
     return await work(runs);
   } finally {
-    for (const signal of STOPPING) process.off(signal, leave);
+    stopListening();
     await runs.end();
   }
 }

@@ -1,16 +1,20 @@
 #!/usr/bin/env node
-import { inspect } from 'node:util';
-import { Command, CommanderError } from 'commander';
-import { EspalierError, FailedRun, messageOf, PluginError, usageErrorIn } from '../errors.js';
-import { version } from '../version.js';
-import { withHint } from './hints.js';
+import './first.js';
+import type { Command as Program } from 'commander';
 import type { SetExitCode } from './options.js';
+
+// Nothing else is imported above: a module graph is read as a whole before its first module runs, signals unhandled.
+const { inspect } = await import('node:util');
+const { Command, CommanderError } = await import('commander');
+const { EspalierError, FailedRun, messageOf, PluginError, usageErrorIn } = await import('../errors.js');
+const { version } = await import('../version.js');
+const { withHint } = await import('./hints.js');
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 /** Adds a command to the program. */
-type AddCommand = (program: Command, setExitCode: SetExitCode) => void;
+type AddCommand = (program: Program, setExitCode: SetExitCode) => void;
 
 /** The commands, in the order of `--help`. Imports are most of a short command's time: each loads its own alone. */
 const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
@@ -38,7 +42,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
 
 process.exitCode = await main(process.argv);
 
-/** Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage or config, 130/143 stopped by a signal. */
+/** Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage or config, 128 + its number stopped by a signal. */
 async function main(argv: readonly string[]): Promise<number> {
   // A pipe whose reader went away must not end a run.
   process.stdout.on('error', () => undefined);

@@ -1,10 +1,10 @@
-import { constants } from 'node:os';
 import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { formats, type Format } from '../prepare/inputs.js';
 import { partFolder, type Part } from '../prepare/part.js';
 import { prepare, type PreparedData, type PrepareRequest } from '../prepare/prepare.js';
+import { exitCodeOfSignal, onStop } from '../signals/signals.js';
 import { version } from '../version.js';
 import type { TokenizerChoice } from '../run/tokenizers.js';
 import { Terminal } from '../terminal.js';
@@ -27,8 +27,6 @@ interface PrepareFlags {
 
 const DEFAULT_FIELD = 'text';
 const DEFAULT_VAL_SHARE = 0.1;
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
-const EXIT_CODE_OF_SIGNALS = 128;
 
 export function prepareCommand(program: Command, setExitCode: SetExitCode): void {
   program
@@ -74,13 +72,12 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
   }
   const stop = new AbortController();
   let exitCode = 0;
-  const onSignal = (signal: (typeof SIGNALS)[number]): void => {
-    exitCode = EXIT_CODE_OF_SIGNALS + constants.signals[signal];
+  const stopListening = onStop((signal) => {
+    exitCode = exitCodeOfSignal(signal);
     stop.abort(new Error(signal));
     // It may be waiting for more of it.
     process.stdin.destroy();
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  });
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
   try {
     const data = await prepare(requestOf(inputs, flags, terminal, stop.signal));
@@ -91,7 +88,7 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
     terminal.line('stopped: nothing was written', 'warn');
     return exitCode;
   } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
+    stopListening();
   }
 }
 

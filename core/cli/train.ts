@@ -17,6 +17,7 @@ import { findResumePoint } from '../resume/find.js';
 import { storedConfig } from '../resume/stored-config.js';
 import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.js';
 import type { Run } from '../run/run.js';
+import { serveHangup } from '../signals/signals.js';
 import { dryRun } from './dry-run.js';
 import { commandName, withAdvice } from './go-on.js';
 import { newestRun } from './newest-run.js';
@@ -90,6 +91,7 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
           '--json is for --dry-run and --verify-determinism: training prints no facts, it writes metrics.jsonl',
         );
       }
+      if (iterations !== undefined) serveHangup();
       setExitCode(iterations === undefined ? await train(flags) : await verifyDeterminism(flags, iterations));
     });
 }
@@ -97,6 +99,7 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
 async function train(flags: TrainFlags): Promise<number> {
   const request = { ...requestOf(flags), ...tracing(flags) };
   const started = await startingPoint(request, flags);
+  serveHangup();
   const { run } = started.created;
   const log = run.container.resolve(Logger);
   const { resumed } = started;

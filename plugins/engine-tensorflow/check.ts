@@ -9,6 +9,7 @@ const TIMEOUT_MS = 60_000;
 
 // In a process of its own: TensorFlow takes its number of threads when it loads, and aborts on processors that it was not built for.
 const CHECK = `
+process.on('SIGUSR1', () => undefined);
 const [binding, preload] = process.argv.slice(1);
 if (preload) require(preload);
 const { TF_Version, isUsingGpuDevice } = require(binding);

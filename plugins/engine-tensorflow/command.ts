@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { EspalierError, messageOf } from '../../core/index.js';
 
 const LINES_OF_ERROR = 6;
@@ -40,7 +40,17 @@ function spawned(
   cwd?: string,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) });
+    // In a process group of its own, to be ended with all that it has started.
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    const end = (): void => {
+      endGroup(child);
+    };
+    // Before its folder is removed.
+    process.prependListener('exit', end);
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
@@ -48,7 +58,17 @@ function spawned(
       reject(new EspalierError('ESP_ENGINE', `${program} does not start: ${messageOf(error)}`, { cause: error }));
     });
     child.on('close', (code) => {
+      process.off('exit', end);
       resolve({ code, stdout, stderr });
     });
   });
+}
+
+function endGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
 }

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { EspalierError, makeFolder, messageOf, type InstallRequest } from '../../core/index.js';
+import { EspalierError, makeFolder, messageOf, removeOnExit, type InstallRequest } from '../../core/index.js';
 import { buildBinding } from './build.js';
 import { installFolder, isInstalled, recordFile, versions, type Variant } from './cache.js';
 import { checkCopy, type CheckedCopy } from './check.js';
@@ -45,6 +45,7 @@ export async function installTensorflow({ gpu, force, log }: InstallRequest): Pr
   }
   removeAbandoned(parent);
   const work = mkdtempSync(`${folder}.tmp-`);
+  const keep = removeOnExit(work);
   try {
     const checked = await make(work, variant, log);
     replace(folder, work);
@@ -53,6 +54,7 @@ export async function installTensorflow({ gpu, force, log }: InstallRequest): Pr
       log('no GPU was found: `nvidia-smi` says whether this machine has one, and its driver');
   } finally {
     rmSync(work, { recursive: true, force: true });
+    keep();
   }
 }
 

@@ -1,49 +1,89 @@
-import { constants } from 'node:os';
-import { inject, Logger, On, Plugin, RunControl } from '../../core/index.js';
+import { z } from 'zod';
+import {
+  exitCodeOfSignal,
+  inject,
+  Logger,
+  On,
+  onSave,
+  onStop,
+  Plugin,
+  PluginConfig,
+  RunControl,
+  takeWaitingSave,
+  type StopSignal,
+} from '../../core/index.js';
 
-/** Open MPI's mpirun passes SIGUSR2 on, and not SIGTERM before it kills: `espalier launch` sends it in its place. */
-const STOPPING = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
-const EXIT_CODE_OF_SIGNALS = 128;
+const options = z
+  .strictObject({
+    hangup: z
+      .enum(['stop', 'ignore'])
+      .default('stop')
+      .describe(
+        'what SIGHUP does; ignore: the run survives its terminal, as nohup means (Node resets what nohup sets)',
+      ),
+  })
+  .meta({ resume: 'free' });
+
 /** npm passes on a signal that the terminal sent to the whole group: the same one comes twice within this time. */
 const SAME_SIGNAL_MS = 250;
+/** The system repeats these: a terminal's end reaches a process from its shell too, and SIGXCPU comes every second. */
+const REPEATED: readonly StopSignal[] = ['SIGHUP', 'SIGXCPU'];
 
 @Plugin({
   name: 'signals',
   summary:
-    'SIGINT, SIGTERM or SIGUSR2 ends the run after the iteration, with an emergency checkpoint, a second one at once; SIGUSR1 saves and goes on.',
+    'SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU or SIGUSR2 ends the run after the iteration, with an emergency checkpoint, a second one at once; SIGUSR1 saves and continues.',
+  config: options,
 })
 export default class Signals {
   /** When the first came, in milliseconds. */
   #asked: number | undefined;
+  #hasStarted = false;
+  #hasIterated = false;
+  /** A checkpoint is to be saved after the first iteration. */
+  #isSaveWaiting = false;
+  #isIgnoredTold = false;
+  readonly #stopListening: (() => void)[] = [];
 
   constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(RunControl) private readonly control: RunControl,
     @inject(Logger) private readonly log: Logger,
   ) {
-    for (const signal of STOPPING) process.on(signal, this.#leave);
+    this.#stopListening.push(onStop(this.#stop));
   }
 
   @On('run:start')
   listen(): void {
-    for (const signal of STOPPING) process.off(signal, this.#leave);
-    for (const signal of STOPPING) process.on(signal, this.#stop);
-    process.on('SIGUSR1', this.#save);
+    this.#hasStarted = true;
+    this.#stopListening.push(onSave(this.#save));
+    if (takeWaitingSave()) this.#save();
+  }
+
+  /** Where the run starts from is on disk already, or is nothing yet. */
+  @On('iteration:end')
+  saveWaiting(): void {
+    this.#hasIterated = true;
+    if (!this.#isSaveWaiting) return;
+    this.#isSaveWaiting = false;
+    this.control.requestCheckpoint('latest');
   }
 
   dispose(): void {
-    for (const signal of STOPPING) process.off(signal, this.#stop).off(signal, this.#leave);
-    process.off('SIGUSR1', this.#save);
+    for (const stop of this.#stopListening) stop();
   }
 
-  /** Before the run starts there is nothing to save; as process 1 of a container nothing else would end it. */
-  readonly #leave = (signal: (typeof STOPPING)[number]): void => {
-    process.exit(EXIT_CODE_OF_SIGNALS + constants.signals[signal]);
-  };
-
-  readonly #stop = (signal: (typeof STOPPING)[number]): void => {
-    const exitCode = EXIT_CODE_OF_SIGNALS + constants.signals[signal];
+  readonly #stop = (signal: StopSignal): void => {
+    if (signal === 'SIGHUP' && this.config.hangup === 'ignore') {
+      if (!this.#isIgnoredTold) this.log.info('SIGHUP is ignored, as plugins.signals.hangup says');
+      this.#isIgnoredTold = true;
+      return;
+    }
+    const exitCode = exitCodeOfSignal(signal);
+    // Before the run starts there is nothing to save.
+    if (!this.#hasStarted) process.exit(exitCode);
     if (this.#asked !== undefined) {
-      if (performance.now() - this.#asked < SAME_SIGNAL_MS) return;
+      if (REPEATED.includes(signal) || performance.now() - this.#asked < SAME_SIGNAL_MS) return;
       process.exit(exitCode);
     }
     this.#asked = performance.now();
@@ -53,7 +93,8 @@ export default class Signals {
   };
 
   readonly #save = (): void => {
-    this.log.info('SIGUSR1: saving a checkpoint after this iteration');
-    this.control.requestCheckpoint('latest');
+    this.log.info(`SIGUSR1: saving a checkpoint after ${this.#hasIterated ? 'this' : 'the first'} iteration`);
+    if (this.#hasIterated) this.control.requestCheckpoint('latest');
+    else this.#isSaveWaiting = true;
   };
 }

@@ -9,13 +9,18 @@ import { emptyFolder, espalier, started } from './command.js';
 const line = `${JSON.stringify({ text: 'a record of some words '.repeat(50) })}\n`;
 const args = ['--format', 'jsonl', '-t', 'bytes', '-o', 'out'];
 
-test('SIGTERM leaves nothing and exits with 143', async (t) => {
-  const folder = emptyFolder(t);
-  const child = await halfWay(folder);
-  child.kill('SIGTERM');
-  t.deepEqual(await once(child, 'exit'), [143, null]);
-  t.deepEqual(readdirSync(folder), []);
-});
+for (const [signal, code] of [
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  test(`${signal} leaves nothing and exits with ${String(code)}`, async (t) => {
+    const folder = emptyFolder(t);
+    const child = await halfWay(folder);
+    child.kill(signal);
+    t.deepEqual(await once(child, 'exit'), [code, null]);
+    t.deepEqual(readdirSync(folder), []);
+  });
+}
 
 test('what a kill leaves is not taken for data, and the next time starts clean', async (t) => {
   const folder = emptyFolder(t);

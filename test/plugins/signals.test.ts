@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../core/checkpoint/read.js';
+import { stopSignals } from '../../core/index.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
-import { commandFile } from '../e2e/command.js';
+import { commandFile, espalier } from '../e2e/command.js';
 
 interface Ended {
   folder: string;
@@ -17,7 +19,17 @@ interface Ended {
 async function signalled(
   t: ExecutionContext,
   signal: NodeJS.Signals,
-  { times = 1, set = [], delayMs = 0 }: { times?: number; set?: readonly string[]; delayMs?: number } = {},
+  {
+    times = 1,
+    set = [],
+    delayMs = 0,
+    onSaid,
+  }: {
+    times?: number;
+    set?: readonly string[];
+    delayMs?: number;
+    onSaid?: (said: string, send: (signal: NodeJS.Signals) => void) => void;
+  } = {},
 ): Promise<Ended> {
   const folder = textFolder(t);
   const settings = [
@@ -45,6 +57,7 @@ async function signalled(
       scheduled = true;
       setTimeout(send, delayMs);
     }
+    onSaid?.(err, (other) => child.kill(other));
     if (sent > 0 && sent < times && err.includes('stopping after this iteration')) send();
   });
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
@@ -54,6 +67,7 @@ async function signalled(
 for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGINT', 130],
+  ['SIGHUP', 129],
 ] as const) {
   test(`${signal} finishes the iteration, saves it whole, and exits with ${code}; the run goes on from there`, async (t) => {
     const { folder, code: exit, err } = await signalled(t, signal);
@@ -75,6 +89,39 @@ for (const [signal, code] of [
   });
 }
 
+for (const signal of stopSignals.filter((each) => !['SIGTERM', 'SIGINT', 'SIGHUP'].includes(each))) {
+  test(`${signal} stops the run with a checkpoint too, and exits with 128 + its number`, async (t) => {
+    const { folder, code, err } = await signalled(t, signal);
+    t.is(code, 128 + constants.signals[signal], err);
+    t.regex(path.basename(await findCheckpoint('out', folder)), /-emergency$/);
+  });
+}
+
+test('signals.hangup: ignore trains on after SIGHUP, and still stops on others', async (t) => {
+  let sent = false;
+  const { code, err } = await signalled(t, 'SIGHUP', {
+    times: 2,
+    set: ['plugins.signals.hangup=ignore'],
+    onSaid: (said, send) => {
+      if (sent || !/SIGHUP is ignored[\s\S]*iteration \d+\//.test(said)) return;
+      sent = true;
+      send('SIGQUIT');
+    },
+  });
+  t.is(code, 131, err);
+  t.is(err.match(/SIGHUP is ignored/g)?.length, 1);
+});
+
+test('a repeated SIGHUP or SIGXCPU, as the system sends them, does not cut the checkpoint short', async (t) => {
+  const { folder } = await signalled(t, 'SIGXCPU', {
+    times: 5,
+    onSaid: (said, send) => {
+      if (said.includes('stopping after')) for (const again of ['SIGXCPU', 'SIGHUP'] as const) send(again);
+    },
+  });
+  t.regex(path.basename(await findCheckpoint('out', folder)), /-emergency$/);
+});
+
 test('a second signal ends it at once, with the same exit code', async (t) => {
   const { folder, code, err } = await signalled(t, 'SIGTERM', { times: 2 });
   t.is(code, 143, err);
@@ -93,7 +140,7 @@ test('a signal is heard within an evaluation, which the run that goes on begins 
 });
 
 test.serial('one listener to each signal while a run is there, and none after it', async (t) => {
-  const listening = (): number[] => [process.listenerCount('SIGINT'), process.listenerCount('SIGTERM')];
+  const listening = (): number[] => [...stopSignals, 'SIGUSR1'].map((signal) => process.listenerCount(signal));
   const before = listening();
   const { run } = await debugRun(t, textFolder(t), 'train.max_iters=1');
   await run.setUp();
@@ -110,6 +157,35 @@ test.serial('one listener to each signal while a run is there, and none after it
   );
   await run.dispose();
   t.deepEqual(listening(), before);
+});
+
+test('SIGUSR1 before the run starts opens no debugger: a checkpoint follows the first iteration', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(
+    path.join(folder, 'early.ts'),
+    `import { On, Plugin } from 'espalier';
+process.kill(process.pid, 'SIGUSR1');
+@Plugin({ name: 'early', summary: 'is signalled while it is loaded and while it gets ready' })
+export default class Early {
+  @On('run:setup')
+  async wait(): Promise<void> {
+    process.kill(process.pid, 'SIGUSR1');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+`,
+  );
+  const settings = ['data.text=text.txt', 'run.dir=out', 'train.max_iters=3', 'plugins.evaluation=false'];
+  const more = ['plugins={"./early.ts": {}}'];
+  const { code, err } = await espalier(
+    folder,
+    'train',
+    ...['--preset', 'debug', ...[...settings, ...more].flatMap((setting) => ['--set', setting])],
+  );
+  t.is(code, 0, err);
+  t.notRegex(err, /Debugger/);
+  t.is(err.match(/SIGUSR1: saving a checkpoint after the first iteration/g)?.length, 1, err);
+  t.true(existsSync(path.join(folder, 'out/checkpoints/000001')));
 });
 
 test('SIGTERM while the run gets ready ends the process at once, with its code and nothing made', async (t) => {
