@@ -55,6 +55,8 @@ export interface Tokenizer {
   readonly vocabSize: number;
   /** Id of the token that stands between texts, where there is one. */
   readonly endOfText?: number;
+  /** `encode` answers with a promise and works in threads of its own: `prepare` then starts no worker threads. */
+  readonly background?: boolean;
   /** @throws UsageError naming the first piece of text that has no token */
   encode(text: string): Int32Array | Promise<Int32Array>;
   decode(ids: ArrayLike<number>): string | Promise<string>;
@@ -70,14 +72,14 @@ export interface TokenizerState {
 /** Makes tokenizers; bound by tokenizer plugins. */
 export interface TokenizerFactory {
   /** Learns (or just makes) the tokenizer for a text. */
-  forText(text: string): Tokenizer;
+  forText(text: string): Tokenizer | Promise<Tokenizer>;
   /** Makes one again from its state. @throws UsageError when the state is not this plugin's. */
   fromState(state: TokenizerState): Tokenizer | Promise<Tokenizer>;
   /**
    * The tokenizer of several texts as one, from the state of each text's own.
    * Only tokenizers that learn from the text have it: `espalier prepare` then reads everything twice.
    */
-  combine?(states: readonly TokenizerState[]): Tokenizer;
+  combine?(states: readonly TokenizerState[]): Tokenizer | Promise<Tokenizer>;
 }
 export const TokenizerFactory = token<TokenizerFactory>('TokenizerFactory');
 

@@ -57,7 +57,7 @@ export interface PreparedData {
 export async function prepare(request: PrepareRequest): Promise<PreparedData> {
   const found = await findInputs(request, request.cwd);
   const factory = await new TokenizersByName(request.cwd).factory(request.tokenizer);
-  const ready = factory.combine === undefined ? factory.forText('') : undefined;
+  const ready = factory.combine === undefined ? await factory.forText('') : undefined;
   const { part } = request;
   const { inputs: own, goesOn } = inputsOfPart(found, part);
   for (const input of own) if (input.format === 'parquet') await rowSlices(input, request.field);
@@ -119,7 +119,7 @@ async function learn(
   await eachAnswer(jobsOf(inputs, options), undefined, work, (_job, answer) => {
     if (answer.learned !== undefined) learned.set(JSON.stringify(answer.learned), answer.learned);
   });
-  const combined = factory.combine?.([...learned.values()]);
+  const combined = await factory.combine?.([...learned.values()]);
   if (combined === undefined) throw new Error('a tokenizer that learns combines what it learned');
   return combined;
 }

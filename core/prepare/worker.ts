@@ -58,14 +58,14 @@ async function answer({ piece, state }: Task): Promise<Answer> {
   const { texts, bytes, lines } = await readPiece(piece);
   if (state === undefined) {
     const none = { tokens: new Uint16Array(0), ends: new Uint32Array(0) };
-    return { ...none, bytes, lines, learned: learn(made, texts) };
+    return { ...none, bytes, lines, learned: await learn(made, texts) };
   }
   tokenizer ??= await made.fromState(state);
   return { ...(await encode(tokenizer, texts)), bytes, lines };
 }
 
-function learn(made: TokenizerFactory, texts: readonly string[]): TokenizerState {
-  return made.forText(texts.join('')).state();
+async function learn(made: TokenizerFactory, texts: readonly string[]): Promise<TokenizerState> {
+  return (await made.forText(texts.join(''))).state();
 }
 
 async function encode(by: Tokenizer, texts: readonly string[]): Promise<Pick<Answer, 'tokens' | 'ends'>> {

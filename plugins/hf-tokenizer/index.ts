@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import {
   inject,
@@ -13,6 +12,8 @@ import {
   type Tokenizer,
   type TokenizerState,
 } from '../../core/index.js';
+import { readDefinition, type Definition } from './definition.js';
+import { referenceEncoder, type Encoder } from './reference.js';
 
 const options = z
   .strictObject({
@@ -48,14 +49,14 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
 
   constructor(@inject(PluginConfig) private readonly config: z.output<typeof options>) {}
 
-  forText(): Tokenizer {
+  async forText(): Promise<Tokenizer> {
     const { file, end_of_text: endOfText } = this.config;
     if (file === undefined) {
       throw new UsageError('ESP_TOKENIZER_FILE', 'the tokenizer hf needs a file: name a tokenizer.json');
     }
     let definition: string;
     try {
-      definition = readFileSync(file, 'utf8');
+      definition = readFileSync(file, 'utf8').replace(/^\ufeff/, '');
     } catch (thrown) {
       throw new UsageError(
         'ESP_TOKENIZER_FILE',
@@ -63,10 +64,10 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
         { cause: thrown },
       );
     }
-    return new HfTokenizer(definition, endOfText, file);
+    return makeTokenizer(definition, endOfText, file);
   }
 
-  fromState(state: TokenizerState): Tokenizer {
+  async fromState(state: TokenizerState): Promise<Tokenizer> {
     const parsed = stateSchema.safeParse(state);
     if (!parsed.success) {
       throw new UsageError(
@@ -75,63 +76,59 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
       );
     }
     const definition = gunzipSync(Buffer.from(parsed.data.definition, 'base64')).toString('utf8');
-    return new HfTokenizer(definition, parsed.data.end_of_text ?? undefined, 'the stored tokenizer.json');
+    return makeTokenizer(definition, parsed.data.end_of_text ?? undefined, 'the stored tokenizer.json');
   }
+}
+
+async function makeTokenizer(text: string, endOfText: string | undefined, source: string): Promise<Tokenizer> {
+  const definition = readDefinition(text, source);
+  const encoder = await referenceEncoder(text, source);
+  const end = endOfText ?? USUAL_ENDS.find((token) => encoder.idOf(token) !== undefined);
+  const endId = end === undefined ? undefined : encoder.idOf(end);
+  if (end !== undefined && endId === undefined) {
+    throw new UsageError(
+      'ESP_TOKENIZER_FILE',
+      `${source} has no token ${JSON.stringify(end)}: end_of_text names one of its own`,
+    );
+  }
+  return new HfTokenizer(text, encoder, sizeOf(definition, encoder), endId);
+}
+
+/** The library numbers added tokens itself, whatever id the file gives them. */
+function sizeOf({ tokens, added }: Definition, encoder: Encoder): number {
+  let largest = -1;
+  for (const [, id] of tokens) largest = Math.max(largest, id);
+  for (const { content } of added) largest = Math.max(largest, encoder.idOf(content) ?? -1);
+  return largest + 1;
 }
 
 class HfTokenizer implements Tokenizer {
-  readonly vocabSize: number;
+  readonly background = true;
   readonly endOfText?: number;
-  readonly #tokenizer: HuggingFaceTokenizer;
 
   constructor(
     private readonly definition: string,
-    endOfText: string | undefined,
-    source: string,
+    private readonly encoder: Encoder,
+    readonly vocabSize: number,
+    endOfText: number | undefined,
   ) {
-    this.#tokenizer = parse(definition, source);
-    const ids = this.#tokenizer.get_vocab(true);
-    let largest = -1;
-    for (const id of ids.values()) largest = Math.max(largest, id);
-    this.vocabSize = largest + 1;
-    const end = endOfText ?? USUAL_ENDS.find((token) => ids.has(token));
-    const id = end === undefined ? undefined : ids.get(end);
-    if (end !== undefined && id === undefined) {
-      throw new UsageError(
-        'ESP_TOKENIZER_FILE',
-        `${source} has no token ${JSON.stringify(end)}: end_of_text names one of its own`,
-      );
-    }
-    if (id !== undefined) this.endOfText = id;
+    if (endOfText !== undefined) this.endOfText = endOfText;
   }
 
-  encode(text: string): Int32Array {
-    return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: false }).ids);
+  async encode(text: string): Promise<Int32Array> {
+    return this.encoder.encode(text);
   }
 
-  decode(ids: ArrayLike<number>): string {
+  async decode(ids: ArrayLike<number>): Promise<string> {
     if (ids.length === 0) return '';
-    return this.#tokenizer.decode(Array.from(ids), { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    return this.encoder.decode(Array.from(ids));
   }
 
   state(): TokenizerState {
-    const end = this.endOfText === undefined ? undefined : this.#tokenizer.id_to_token(this.endOfText);
     return {
       tokenizer: 'hf',
       definition: gzipSync(this.definition, { level: 9 }).toString('base64'),
-      end_of_text: end ?? null,
+      end_of_text: (this.endOfText === undefined ? undefined : this.encoder.tokenOf(this.endOfText)) ?? null,
     };
-  }
-}
-
-function parse(definition: string, source: string): HuggingFaceTokenizer {
-  try {
-    return new HuggingFaceTokenizer(z.looseObject({ model: z.looseObject({}) }).parse(JSON.parse(definition)), {});
-  } catch (thrown) {
-    throw new UsageError(
-      'ESP_TOKENIZER_FILE',
-      `${source} is no tokenizer.json that can be used: ${messageOf(thrown)}; save it with Hugging Face’s tokenizer.save()`,
-      { cause: thrown },
-    );
   }
 }

@@ -128,7 +128,7 @@ export default class TokenShards implements Dataset {
   async #openText(name: string): Promise<void> {
     const shown = `${this.places.before(['data', 'text'])}data.text ${name}`;
     const text = readText(name, shown, (file) => this.folder.fromConfig(file));
-    this.tokenizer = this.configured.forText(text);
+    this.tokenizer = await this.configured.forText(text);
     this.vocabSize = this.tokenizer.vocabSize;
     const tokens = await this.tokenizer.encode(text);
     const trainLength = Math.floor(tokens.length * (1 - this.config.val_fraction));

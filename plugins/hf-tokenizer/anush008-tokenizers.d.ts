@@ -1,0 +1,16 @@
+/** What we call of Hugging Face's Rust library; the package's own types do not compile. */
+declare module '@anush008/tokenizers' {
+  export interface Encoding {
+    getIds(): number[];
+  }
+  export class Tokenizer {
+    static fromString(definition: string): Tokenizer;
+    disableTruncation(): void;
+    disablePadding(): void;
+    tokenToId(token: string): number | null;
+    idToToken(id: number): string | null;
+    encode(text: string, pair: null, options: { addSpecialTokens: boolean }): Promise<Encoding>;
+    encodeBatch(texts: string[], options: { addSpecialTokens: boolean }): Promise<Encoding[]>;
+    decode(ids: number[], skipSpecialTokens: boolean): Promise<string>;
+  }
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { messageOf, UsageError } from '../../core/index.js';
+
+/** A normalizer, pre-tokenizer, decoder or model with its options. */
+export type Component = z.output<typeof component>;
+
+const component = z.looseObject({ type: z.string().optional() });
+const addedToken = z.looseObject({ id: z.number(), content: z.string(), normalized: z.boolean().optional() });
+const schema = z.looseObject({
+  model: component,
+  added_tokens: z.array(addedToken).nullish(),
+  normalizer: component.nullish(),
+  pre_tokenizer: component.nullish(),
+  decoder: component.nullish(),
+});
+
+/** Ids are signed 32-bit numbers here. */
+const LARGEST_ID = 2 ** 31 - 2;
+
+/** A tokenizer.json, read as far as this plugin has to know it; Hugging Face's library reads it itself. */
+export interface Definition {
+  readonly model: Component;
+  readonly normalizer: Component | undefined;
+  readonly preTokenizer: Component | undefined;
+  readonly added: readonly z.output<typeof addedToken>[];
+  /** The model's tokens with their ids, without added ones; empty for a model of a kind that is not known. */
+  readonly tokens: readonly (readonly [string, number])[];
+}
+
+/** @throws UsageError where it is no tokenizer.json, has an id that no token can have, or is not deterministic */
+export function readDefinition(text: string, source: string): Definition {
+  let parsed: z.output<typeof schema>;
+  try {
+    parsed = schema.parse(JSON.parse(text));
+  } catch (thrown) {
+    const reason = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
+    throw unusable(source, reason, thrown);
+  }
+  const { model } = parsed;
+  if (typeof model['dropout'] === 'number' && model['dropout'] > 0) {
+    throw new UsageError(
+      'ESP_TOKENIZER_FILE',
+      `${source}: model.dropout is ${String(model['dropout'])}: the same text would get other tokens each time; set it to null`,
+    );
+  }
+  const tokens = tokensOf(model);
+  for (const [token, id] of [...(parsed.added_tokens ?? [])]
+    .map(({ content, id }) => [content, id] as const)
+    .concat(tokens)) {
+    if (Number.isInteger(id) && id >= 0 && id <= LARGEST_ID) continue;
+    throw new UsageError(
+      'ESP_TOKENIZER_FILE',
+      `${source}: the token ${JSON.stringify(token)} has the id ${String(id)}: ids are whole numbers from 0 to ${String(LARGEST_ID)}`,
+    );
+  }
+  return {
+    model,
+    normalizer: parsed.normalizer ?? undefined,
+    preTokenizer: parsed.pre_tokenizer ?? undefined,
+    added: parsed.added_tokens ?? [],
+    tokens,
+  };
+}
+
+export function unusable(source: string, reason: string, cause: unknown): UsageError {
+  return new UsageError(
+    'ESP_TOKENIZER_FILE',
+    `${source} is no tokenizer.json that can be used: ${reason}; save it with Hugging Face’s tokenizer.save()`,
+    { cause },
+  );
+}
+
+/** Unigram's vocabulary is a list of tokens with their scores, every other one an object. */
+function tokensOf(model: Component): (readonly [string, number])[] {
+  const vocabulary = model['vocab'];
+  if (Array.isArray(vocabulary)) {
+    return vocabulary.map((entry: unknown, id) => [String(Array.isArray(entry) ? entry[0] : entry), id] as const);
+  }
+  if (typeof vocabulary !== 'object' || vocabulary === null) return [];
+  return Object.entries(vocabulary).map(([token, id]) => [token, Number(id)] as const);
+}
