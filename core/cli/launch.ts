@@ -35,8 +35,8 @@ export function launchCommand(program: Command, setExitCode: SetExitCode): void 
     .option('--mpi-args <text>', 'further arguments for mpirun, separated by spaces')
     .option('--dry-run', 'print the command that would run')
     .action(async (command: string[], flags: LaunchFlags) => {
-      const launcher = findLauncher(flags);
       const request = requestFrom(command, flags);
+      const launcher = findLauncher(flags);
       const args = launchArguments(launcher.family, request);
       if (flags.dryRun === true) console.log([launcher.file, ...args].map(quoted).join(' '));
       else setExitCode(await run(launcher.file, args, launcher.family));

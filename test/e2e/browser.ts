@@ -1,9 +1,7 @@
-import { accessSync, constants } from 'node:fs';
-import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { chromium, type Page } from 'playwright-core';
+import { chromiumPath } from '../needs.js';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -22,16 +20,12 @@ export interface WatchedPage {
 }
 
 /**
- * A page in the system's Chromium, closed after the test. Where there is none, says that the test is skipped.
+ * A page in the system's Chromium, closed after the test.
  * @param allowed what the addresses of requests begin with; others are complaints
  */
-export async function watchedPage(t: ExecutionContext, allowed: readonly string[]): Promise<WatchedPage | undefined> {
-  const executablePath = onPath();
-  if (executablePath === undefined) {
-    t.log(`skipped: none of ${NAMES.join(', ')} is on the PATH`);
-    t.pass();
-    return undefined;
-  }
+export async function watchedPage(t: ExecutionContext, allowed: readonly string[]): Promise<WatchedPage> {
+  const executablePath = chromiumPath();
+  if (executablePath === undefined) throw new Error('the test must be declared as needing Chromium');
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   t.teardown(() => browser.close());
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
@@ -69,18 +63,4 @@ export async function holds(page: Page, expression: string): Promise<void> {
     await page.waitForTimeout(50);
   }
   throw new Error(`is not so: ${expression}`);
-}
-
-function onPath(): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
-  return folders.flatMap((folder) => NAMES.map((name) => path.join(folder, name))).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

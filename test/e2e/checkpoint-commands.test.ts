@@ -6,6 +6,7 @@ import { readSafetensors } from '../../core/formats/safetensors.js';
 import { logitsOf } from '../core/checkpoint/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';
+import { needing, peersPython, python } from '../needs.js';
 
 async function trained(t: ExecutionContext, ...more: string[]): Promise<string> {
   const folder = textFolder(t);
@@ -105,25 +106,21 @@ test('exported models: nanoGPT’s matrices are turned, Hugging Face’s have ev
   t.deepEqual(hf.get('transformer.ln_f.bias')?.shape, [32]);
 });
 
-const python = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
-
-test('Hugging Face transformers loads what is exported, with the same logits', async (t) => {
-  try {
-    execFileSync(python, ['-c', 'import torch, transformers'], { stdio: 'ignore' });
-  } catch {
-    t.log(`skipped: ${python} has no torch and transformers (set ESPALIER_PEERS_PYTHON)`);
-    t.pass();
-    return;
-  }
-  const folder = await trained(t);
-  t.is((await espalier(folder, 'checkpoint', 'export', '--out', 'hf')).code, 0);
-  execFileSync(python, ['-c', REFERENCE, path.join(folder, 'hf'), path.join(folder, 'logits.json')], { stdio: 'pipe' });
-  const expected = JSON.parse(readFileSync(path.join(folder, 'logits.json'), 'utf8')) as number[];
-  const actual = await logitsOf(t, folder, 'runs/run');
-  t.is(actual.length, expected.length);
-  t.true(actual.every((value, index) => Math.abs(value - (expected[index] ?? NaN)) < 1e-4));
-  t.true(existsSync(path.join(folder, 'hf/config.json')));
-});
+needing(python('torch', 'transformers'))(
+  'Hugging Face transformers loads what is exported, with the same logits',
+  async (t) => {
+    const folder = await trained(t);
+    t.is((await espalier(folder, 'checkpoint', 'export', '--out', 'hf')).code, 0);
+    execFileSync(peersPython, ['-c', REFERENCE, path.join(folder, 'hf'), path.join(folder, 'logits.json')], {
+      stdio: 'pipe',
+    });
+    const expected = JSON.parse(readFileSync(path.join(folder, 'logits.json'), 'utf8')) as number[];
+    const actual = await logitsOf(t, folder, 'runs/run');
+    t.is(actual.length, expected.length);
+    t.true(actual.every((value, index) => Math.abs(value - (expected[index] ?? NaN)) < 1e-4));
+    t.true(existsSync(path.join(folder, 'hf/config.json')));
+  },
+);
 
 /** Logits of the tokens 0 to 15, by transformers in PyTorch; any weight that it had to make up is an error. */
 const REFERENCE = `

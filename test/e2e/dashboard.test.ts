@@ -4,9 +4,11 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { addEvent, range, writeRun } from '../core/dashboard/written-run.js';
+import { chromium, needing } from '../needs.js';
 import { colouredPixels, holds, watchedPage } from './browser.js';
 import { commandFile, emptyFolder, espalier } from './command.js';
 
+const withChromium = needing(chromium());
 const LOSS = 'chart-loss';
 
 /** Starts the command, and waits for the address of its page; the process is gone after the test. */
@@ -31,88 +33,88 @@ async function opened(
   return { url, child };
 }
 
-test.serial('a run that ended: curves, words and numbers, by mouse and by keyboard, beside another run', async (t) => {
-  const watched = await watchedPage(t, ['http://127.0.0.1:']);
-  if (watched === undefined) return;
-  const { page, complaints } = watched;
-  const folder = emptyFolder(t);
-  writeRun(path.join(folder, 'runs/old'), { iterations: range(1, 80) });
-  writeRun(path.join(folder, 'runs/new'), { iterations: range(1, 100), config: 'seed: 7\nmodel: <b>small</b>\n' });
-  addEvent(path.join(folder, 'runs/new'), 'sample', { iteration: 100, prompt: 'Call me ', text: '<i>Ishmael</i>' });
-  addEvent(path.join(folder, 'runs/new'), 'run:end', { status: 'done', reasons: [], iteration: 100 });
-  const { url } = await opened(t, folder, 'dashboard', 'runs/new', 'runs/old', '--port', '0');
+withChromium.serial(
+  'a run that ended: curves, words and numbers, by mouse and by keyboard, beside another run',
+  async (t) => {
+    const { page, complaints } = await watchedPage(t, ['http://127.0.0.1:']);
+    const folder = emptyFolder(t);
+    writeRun(path.join(folder, 'runs/old'), { iterations: range(1, 80) });
+    writeRun(path.join(folder, 'runs/new'), { iterations: range(1, 100), config: 'seed: 7\nmodel: <b>small</b>\n' });
+    addEvent(path.join(folder, 'runs/new'), 'sample', { iteration: 100, prompt: 'Call me ', text: '<i>Ishmael</i>' });
+    addEvent(path.join(folder, 'runs/new'), 'run:end', { status: 'done', reasons: [], iteration: 100 });
+    const { url } = await opened(t, folder, 'dashboard', 'runs/new', 'runs/old', '--port', '0');
 
-  await page.goto(url);
-  await page.getByRole('heading', { level: 1, name: 'runs/new' }).waitFor();
-  await page.locator(`[aria-labelledby="${LOSS}"] canvas`).waitFor();
-  const alone = await colouredPixels(page, LOSS);
-  t.true(alone > 500, String(alone));
-  t.true((await page.locator('#front-status').innerText()).includes('Done'));
-  t.true((await page.locator('#samples').innerText()).includes('Call me <i>Ishmael</i>'), 'text is text');
-  t.true((await page.locator('#config').innerText()).includes('model: <b>small</b>'));
+    await page.goto(url);
+    await page.getByRole('heading', { level: 1, name: 'runs/new' }).waitFor();
+    await page.locator(`[aria-labelledby="${LOSS}"] canvas`).waitFor();
+    const alone = await colouredPixels(page, LOSS);
+    t.true(alone > 500, String(alone));
+    t.true((await page.locator('#front-status').innerText()).includes('Done'));
+    t.true((await page.locator('#samples').innerText()).includes('Call me <i>Ishmael</i>'), 'text is text');
+    t.true((await page.locator('#config').innerText()).includes('model: <b>small</b>'));
 
-  // Everything that takes part has a name for those who do not see it.
-  const nameless: unknown = await page.evaluate(`[...document.querySelectorAll('input, select, button, [tabindex="0"]')]
+    // Everything that takes part has a name for those who do not see it.
+    const nameless: unknown =
+      await page.evaluate(`[...document.querySelectorAll('input, select, button, [tabindex="0"]')]
     .filter((each) => each.checkVisibility() && !(each.labels?.length || each.ariaLabel || each.textContent.trim()))
     .map((each) => each.outerHTML)`);
-  t.deepEqual(nameless, []);
+    t.deepEqual(nameless, []);
 
-  await page.getByRole('checkbox', { name: 'runs/old' }).check();
-  const old = page.locator(`[aria-labelledby="${LOSS}"]`).getByRole('button', { name: 'runs/old' });
-  await old.waitFor();
-  await holds(page, `document.querySelector('#front-choice').hidden === false`);
-  await old.click();
-  t.is(await old.getAttribute('aria-pressed'), 'false');
-  await page.getByRole('checkbox', { name: 'runs/old' }).uncheck();
+    await page.getByRole('checkbox', { name: 'runs/old' }).check();
+    const old = page.locator(`[aria-labelledby="${LOSS}"]`).getByRole('button', { name: 'runs/old' });
+    await old.waitFor();
+    await holds(page, `document.querySelector('#front-choice').hidden === false`);
+    await old.click();
+    t.is(await old.getAttribute('aria-pressed'), 'false');
+    await page.getByRole('checkbox', { name: 'runs/old' }).uncheck();
 
-  // By keyboard alone: from the top to the log scale, then to the chart.
-  const picture = (): Promise<unknown> =>
-    page.evaluate(`document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL()`);
-  await page.getByRole('button', { name: 'train/loss' }).first().waitFor();
-  const before = await picture();
-  await page.locator('.skip').focus();
-  for (let at = 0; at < 12 && (await page.evaluate('document.activeElement.id')) !== 'log'; at++) {
-    await page.keyboard.press('Tab');
-  }
-  await page.keyboard.press('Space');
-  t.true(await page.getByRole('checkbox', { name: 'Log scale' }).isChecked());
-  await holds(
-    page,
-    `document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL() !== ${JSON.stringify(before)}`,
-  );
-  const chart = page.locator(`[aria-labelledby="${LOSS}"]`);
-  await chart.locator('.frame').focus();
-  await page.keyboard.press('End');
-  const spoken = chart.locator('[aria-live]');
-  t.is(await spoken.innerText(), 'iteration 100: train/loss 3 nats');
-  await page.keyboard.press('ArrowLeft');
-  t.is(await spoken.innerText(), 'iteration 99: train/loss 3.01 nats');
-  await page.keyboard.press('+');
-  await chart.getByRole('button', { name: 'Show all' }).waitFor();
-  await page.keyboard.press('0');
-  await chart.getByRole('button', { name: 'Show all' }).waitFor({ state: 'hidden' });
-  await chart.getByText('Values').click();
-  t.regex(await chart.getByRole('table').innerText(), /train\/loss\s+3 nats\s+3 nats\s+3\.99 nats\s+100/);
+    // By keyboard alone: from the top to the log scale, then to the chart.
+    const picture = (): Promise<unknown> =>
+      page.evaluate(`document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL()`);
+    await page.getByRole('button', { name: 'train/loss' }).first().waitFor();
+    const before = await picture();
+    await page.locator('.skip').focus();
+    for (let at = 0; at < 12 && (await page.evaluate('document.activeElement.id')) !== 'log'; at++) {
+      await page.keyboard.press('Tab');
+    }
+    await page.keyboard.press('Space');
+    t.true(await page.getByRole('checkbox', { name: 'Log scale' }).isChecked());
+    await holds(
+      page,
+      `document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL() !== ${JSON.stringify(before)}`,
+    );
+    const chart = page.locator(`[aria-labelledby="${LOSS}"]`);
+    await chart.locator('.frame').focus();
+    await page.keyboard.press('End');
+    const spoken = chart.locator('[aria-live]');
+    t.is(await spoken.innerText(), 'iteration 100: train/loss 3 nats');
+    await page.keyboard.press('ArrowLeft');
+    t.is(await spoken.innerText(), 'iteration 99: train/loss 3.01 nats');
+    await page.keyboard.press('+');
+    await chart.getByRole('button', { name: 'Show all' }).waitFor();
+    await page.keyboard.press('0');
+    await chart.getByRole('button', { name: 'Show all' }).waitFor({ state: 'hidden' });
+    await chart.getByText('Values').click();
+    t.regex(await chart.getByRole('table').innerText(), /train\/loss\s+3 nats\s+3 nats\s+3\.99 nats\s+100/);
 
-  const place = chart.locator('.place');
-  await page.getByRole('radio', { name: 'Training time' }).check();
-  await chart.locator('.frame').focus();
-  // The chart of the new axis comes when its numbers do.
-  for (let tries = 0; tries < 100 && (await place.innerText()) !== '0.5 s'; tries++) {
-    await page.keyboard.press('Home');
-    await page.waitForTimeout(50);
-  }
-  t.is(await place.innerText(), '0.5 s');
-  await page.getByLabel('Smoothing').press('End');
-  await page.getByLabel('Theme').selectOption('dark');
-  t.is(await page.evaluate(`getComputedStyle(document.body).backgroundColor`), 'rgb(18, 21, 18)');
-  t.deepEqual(complaints, []);
-});
+    const place = chart.locator('.place');
+    await page.getByRole('radio', { name: 'Training time' }).check();
+    await chart.locator('.frame').focus();
+    // The chart of the new axis comes when its numbers do.
+    for (let tries = 0; tries < 100 && (await place.innerText()) !== '0.5 s'; tries++) {
+      await page.keyboard.press('Home');
+      await page.waitForTimeout(50);
+    }
+    t.is(await place.innerText(), '0.5 s');
+    await page.getByLabel('Smoothing').press('End');
+    await page.getByLabel('Theme').selectOption('dark');
+    t.is(await page.evaluate(`getComputedStyle(document.body).backgroundColor`), 'rgb(18, 21, 18)');
+    t.deepEqual(complaints, []);
+  },
+);
 
-test.serial('a run that trains: new points arrive, and the page is told of the end', async (t) => {
-  const watched = await watchedPage(t, ['http://127.0.0.1:']);
-  if (watched === undefined) return;
-  const { page, complaints } = watched;
+withChromium.serial('a run that trains: new points arrive, and the page is told of the end', async (t) => {
+  const { page, complaints } = await watchedPage(t, ['http://127.0.0.1:']);
   const folder = emptyFolder(t);
   const settings = [
     'engine=cpu',
@@ -145,10 +147,8 @@ test.serial('a run that trains: new points arrive, and the page is told of the e
   t.deepEqual(complaints, []);
 });
 
-test.serial('a million points are drawn', async (t) => {
-  const watched = await watchedPage(t, ['http://127.0.0.1:']);
-  if (watched === undefined) return;
-  const { page, complaints } = watched;
+withChromium.serial('a million points are drawn', async (t) => {
+  const { page, complaints } = await watchedPage(t, ['http://127.0.0.1:']);
   const folder = emptyFolder(t);
   writeRun(path.join(folder, 'long'), { iterations: [1] });
   const file = openSync(path.join(folder, 'long/metrics.jsonl'), 'w');
@@ -171,39 +171,40 @@ test.serial('a million points are drawn', async (t) => {
   t.deepEqual(complaints, []);
 });
 
-test.serial('a report is one file that shows the run anywhere, and runs nothing that the run wrote', async (t) => {
-  const watched = await watchedPage(t, ['file:///', 'data:']);
-  if (watched === undefined) return;
-  const { page, complaints } = watched;
-  const folder = emptyFolder(t);
-  const evil = '</script><script>globalThis.harmed = 1</script><img src=x onerror="globalThis.harmed = 1"><!--';
-  writeRun(path.join(folder, 'runs/one'), { iterations: range(1, 100), config: `name: ${evil}\n` });
-  addEvent(path.join(folder, 'runs/one'), 'sample', { iteration: 50, prompt: evil, text: evil });
-  addEvent(path.join(folder, 'runs/one'), 'metric', {
-    name: 'lr',
-    unit: evil,
-    what: `${evil} ${'and more '.repeat(40)}`,
-  });
-  addEvent(path.join(folder, 'runs/one'), 'run:end', { status: 'failed', reasons: [evil], iteration: 100 });
-  const { code, out, err } = await espalier(folder, 'report', '-o', 'mine.html');
-  t.is(code, 0, err);
-  t.is(out, 'report: mine.html\n');
+withChromium.serial(
+  'a report is one file that shows the run anywhere, and runs nothing that the run wrote',
+  async (t) => {
+    const { page, complaints } = await watchedPage(t, ['file:///', 'data:']);
+    const folder = emptyFolder(t);
+    const evil = '</script><script>globalThis.harmed = 1</script><img src=x onerror="globalThis.harmed = 1"><!--';
+    writeRun(path.join(folder, 'runs/one'), { iterations: range(1, 100), config: `name: ${evil}\n` });
+    addEvent(path.join(folder, 'runs/one'), 'sample', { iteration: 50, prompt: evil, text: evil });
+    addEvent(path.join(folder, 'runs/one'), 'metric', {
+      name: 'lr',
+      unit: evil,
+      what: `${evil} ${'and more '.repeat(40)}`,
+    });
+    addEvent(path.join(folder, 'runs/one'), 'run:end', { status: 'failed', reasons: [evil], iteration: 100 });
+    const { code, out, err } = await espalier(folder, 'report', '-o', 'mine.html');
+    t.is(code, 0, err);
+    t.is(out, 'report: mine.html\n');
 
-  await page.goto(pathToFileURL(path.join(folder, 'mine.html')).href);
-  await page.locator(`[aria-labelledby="${LOSS}"] canvas`).waitFor();
-  t.true((await colouredPixels(page, LOSS)) > 500);
-  t.true((await page.locator('#samples').innerText()).includes(evil));
-  t.true((await page.locator('#config').innerText()).includes(evil));
-  t.true((await page.locator('#overview').innerText()).includes(evil));
-  t.regex(await page.locator('#environment').innerText(), /v20\.0\.0/);
-  t.regex(await page.locator('#numbers').innerText(), /train\/loss\s+3 nats/);
-  const cutOff = `[...document.querySelectorAll('.what')].filter((each) => each.scrollWidth > each.clientWidth).length`;
-  t.is(await page.evaluate(cutOff), 0, 'descriptions are whole');
-  t.true((await page.locator('.what').count()) > 0);
-  t.is(await page.evaluate('globalThis.harmed'), undefined);
-  t.is(await page.locator('img').count(), 0);
-  t.deepEqual(complaints, []);
-});
+    await page.goto(pathToFileURL(path.join(folder, 'mine.html')).href);
+    await page.locator(`[aria-labelledby="${LOSS}"] canvas`).waitFor();
+    t.true((await colouredPixels(page, LOSS)) > 500);
+    t.true((await page.locator('#samples').innerText()).includes(evil));
+    t.true((await page.locator('#config').innerText()).includes(evil));
+    t.true((await page.locator('#overview').innerText()).includes(evil));
+    t.regex(await page.locator('#environment').innerText(), /v20\.0\.0/);
+    t.regex(await page.locator('#numbers').innerText(), /train\/loss\s+3 nats/);
+    const cutOff = `[...document.querySelectorAll('.what')].filter((each) => each.scrollWidth > each.clientWidth).length`;
+    t.is(await page.evaluate(cutOff), 0, 'descriptions are whole');
+    t.true((await page.locator('.what').count()) > 0);
+    t.is(await page.evaluate('globalThis.harmed'), undefined);
+    t.is(await page.locator('img').count(), 0);
+    t.deepEqual(complaints, []);
+  },
+);
 
 test.serial('a run ends with its report; the commands say what they miss', async (t) => {
   const folder = emptyFolder(t);

@@ -3,12 +3,22 @@ import path from 'node:path';
 import test from 'ava';
 import { probeEngines, shortName } from '../../core/run/engine.js';
 import { commandFile, espalier } from './command.js';
-import { command, launchers, losses, outcome, ranksFolder } from './ranks.js';
+import { type Mpi, mpi, mpiLauncher, needing } from '../needs.js';
+import { command, losses, outcome, ranksFolder } from './ranks.js';
 
 const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
 const engine = engines.includes('native') ? 'native' : 'cpu';
-const found = launchers();
-const [any] = found.values();
+const MPIS = ['Open MPI', 'MPICH'] as const;
+const found = new Map<Mpi, string>(
+  MPIS.flatMap((name) => {
+    const file = mpiLauncher(name);
+    return file === undefined ? [] : [[name, file]];
+  }),
+);
+/** The first that is here: it does not matter which. */
+const [some = 'Open MPI'] = found.keys();
+const launcher = found.get(some) ?? 'mpirun';
+const withMpi = needing(mpi(some)).serial;
 
 /** A run of 12 iterations, a checkpoint every 4, an evaluation every 6. */
 function training(run: string, batchSize: number, ...more: string[]): string[] {
@@ -25,14 +35,8 @@ function training(run: string, batchSize: number, ...more: string[]): string[] {
   return ['train', '--preset', 'debug', ...settings.flatMap((setting) => ['--set', setting])];
 }
 
-if (found.size === 0) {
-  test('ranks that MPI joins', (t) => {
-    t.log('skipped: neither Open MPI nor MPICH is here');
-    t.pass();
-  });
-}
-
-for (const [name, file] of found) {
+for (const name of MPIS) {
+  const file = found.get(name) ?? name;
   const launch = (ranks: number, ...args: string[]): string[] => [
     'launch',
     '--mpirun',
@@ -42,7 +46,7 @@ for (const [name, file] of found) {
     ...args,
   ];
 
-  test.serial(
+  needing(mpi(name)).serial(
     `${name}: two ranks and four are one with as many windows; killed or stopped, the run is the same`,
     async (t) => {
       t.timeout(300_000);
@@ -93,87 +97,77 @@ for (const [name, file] of found) {
         each.includes('emergency'),
       );
       t.deepEqual(emergencies, ['000007-emergency']);
-      if (file !== any) return;
+      if (name !== some) return;
       const on = await command(cwd, launch(2, ...training('stopped', 2), '--resume'));
       t.is(on.code, 0, on.err);
       t.deepEqual(await outcome(cwd, 'stopped'), await outcome(cwd, 'ranks2'));
     },
   );
 
-  test.serial(
-    `${name}: a rank that fails before it has joined ends the others; another MPI's library is refused`,
-    async (t) => {
-      const cwd = ranksFolder(t);
-      writeFileSync(
-        path.join(cwd, 'fails.ts'),
-        `import { inject, On, Plugin, Ranks, UsageError } from 'espalier';
+  needing(mpi(name)).serial(`${name}: a rank that fails before it has joined ends the others`, async (t) => {
+    const cwd = ranksFolder(t);
+    writeFileSync(
+      path.join(cwd, 'fails.ts'),
+      `import { inject, On, Plugin, Ranks, UsageError } from 'espalier';
 @Plugin({ name: 'fails', summary: 'fails', before: ['data-parallel'] })
 export default class Fails {
   constructor(@inject(Ranks) private readonly ranks: Ranks) {}
   @On('run:setup') fail() { if (this.ranks.rank === 1) throw new UsageError('TEST_DATA', 'the data is not on this machine'); }
 }
 `,
-      );
-      const missing = await command(cwd, launch(2, ...training('missing', 2, 'plugins={"./fails.ts": {}}')));
-      t.is(missing.code, 2, missing.err);
-      t.regex(missing.err, /the data is not on this machine/);
-      if (found.size < 2) {
-        t.log('skipped: the library of another MPI is not here');
-        return;
-      }
-      const library =
-        name === 'MPICH' ? 'libmpi.so.40' : path.join(path.dirname(found.get('MPICH') ?? ''), '../lib/libmpi.so.12');
-      const other = await command(cwd, launch(2, ...training('other', 2, `plugins.data-parallel.library=${library}`)));
-      t.is(other.code, 2, other.err);
-      t.regex(other.err, /started by .* and the MPI library is .*ESP_MPI_MISMATCH/);
+    );
+    const missing = await command(cwd, launch(2, ...training('missing', 2, 'plugins={"./fails.ts": {}}')));
+    t.is(missing.code, 2, missing.err);
+    t.regex(missing.err, /the data is not on this machine/);
+  });
+
+  needing(mpi('Open MPI'), mpi('MPICH')).serial(`${name}: another MPI's library is refused`, async (t) => {
+    const cwd = ranksFolder(t);
+    const library =
+      name === 'MPICH' ? 'libmpi.so.40' : path.join(path.dirname(found.get('MPICH') ?? ''), '../lib/libmpi.so.12');
+    const other = await command(cwd, launch(2, ...training('other', 2, `plugins.data-parallel.library=${library}`)));
+    t.is(other.code, 2, other.err);
+    t.regex(other.err, /started by .* and the MPI library is .*ESP_MPI_MISMATCH/);
+  });
+}
+
+withMpi('a rank that starts from something else, or whose weights are not the others’, is named', async (t) => {
+  const cwd = ranksFolder(t);
+  const differ = await command(
+    cwd,
+    ['launch', '--mpirun', launcher, '-n', '3', ...training('differ', 1, 'plugins.data-parallel.wire=bf16')],
+    {
+      FAULT: 'change,2,4',
     },
   );
-}
+  t.is(differ.code, 1, differ.err);
+  t.regex(differ.err, /gradients travel in bf16/);
+  t.regex(differ.err, /the weights of rank 2 are not those of the other ranks at iteration 6/);
+  t.false(existsSync(path.join(cwd, 'differ/checkpoints/000006')), 'nothing is saved of it');
 
-if (any !== undefined) {
-  test.serial('a rank that starts from something else, or whose weights are not the others’, is named', async (t) => {
-    const cwd = ranksFolder(t);
-    const differ = await command(
-      cwd,
-      ['launch', '--mpirun', any, '-n', '3', ...training('differ', 1, 'plugins.data-parallel.wire=bf16')],
-      {
-        FAULT: 'change,2,4',
-      },
-    );
-    t.is(differ.code, 1, differ.err);
-    t.regex(differ.err, /gradients travel in bf16/);
-    t.regex(differ.err, /the weights of rank 2 are not those of the other ranks at iteration 6/);
-    t.false(existsSync(path.join(cwd, 'differ/checkpoints/000006')), 'nothing is saved of it');
+  // Launchers take a second program behind a colon: the same with another seed.
+  const second = [process.execPath, commandFile, ...training('start', 2, 'seed=2', 'plugins.data-parallel=true')];
+  const first = ['launch', '--mpirun', launcher, '-n', '1', ...training('start', 2)];
+  const start = await command(cwd, [...first, ':', '-n', '1', ...second]);
+  t.is(start.code, 2, start.err);
+  t.regex(start.err, /rank 1 would start from something else than the others.*ESP_RANKS_START/);
+});
 
-    // Launchers take a second program behind a colon: the same with another seed.
-    const second = [process.execPath, commandFile, ...training('start', 2, 'seed=2', 'plugins.data-parallel=true')];
-    const first = ['launch', '--mpirun', any, '-n', '1', ...training('start', 2)];
-    const start = await command(cwd, [...first, ':', '-n', '1', ...second]);
-    t.is(start.code, 2, start.err);
-    t.regex(start.err, /rank 1 would start from something else than the others.*ESP_RANKS_START/);
-  });
-
-  test.serial('one rank’s fault rolls all back to the last checkpoint, and they go on as one', async (t) => {
-    const cwd = ranksFolder(t);
-    const policy = 'plugins.health={non_finite: {gradients: rollback, weights: rollback, loss: rollback}}';
-    for (const run of ['once', 'again']) {
-      const settings = training(run, 2, policy);
-      const ended = await command(cwd, ['launch', '--mpirun', any, '-n', '2', ...settings], { FAULT: 'spoil,1,9' });
-      t.is(ended.code, 0, ended.err);
-      t.regex(ended.err, /done after 12 iterations/);
-      t.is(ended.err.match(/the run goes back from iteration 1[01] to checkpoint 000008/g)?.length, 1, ended.err);
-    }
-    t.true(losses(cwd, 'once').every(Number.isFinite));
-    t.deepEqual(await outcome(cwd, 'again'), await outcome(cwd, 'once'));
-  });
-}
-
-test('hosts: Open MPI starts ranks on each through the remote shell', async (t) => {
-  if (!found.has('Open MPI')) {
-    t.log('skipped: Open MPI is not here');
-    t.pass();
-    return;
+withMpi('one rank’s fault rolls all back to the last checkpoint, and they go on as one', async (t) => {
+  const cwd = ranksFolder(t);
+  const policy = 'plugins.health={non_finite: {gradients: rollback, weights: rollback, loss: rollback}}';
+  for (const run of ['once', 'again']) {
+    const settings = training(run, 2, policy);
+    const ended = await command(cwd, ['launch', '--mpirun', launcher, '-n', '2', ...settings], { FAULT: 'spoil,1,9' });
+    t.is(ended.code, 0, ended.err);
+    t.regex(ended.err, /done after 12 iterations/);
+    t.is(ended.err.match(/the run goes back from iteration 1[01] to checkpoint 000008/g)?.length, 1, ended.err);
   }
+  t.true(losses(cwd, 'once').every(Number.isFinite));
+  t.deepEqual(await outcome(cwd, 'again'), await outcome(cwd, 'once'));
+});
+
+needing(mpi('Open MPI'))('hosts: Open MPI starts ranks on each through the remote shell', async (t) => {
   const cwd = ranksFolder(t);
   const shell = path.join(cwd, 'shell.sh');
   writeFileSync(
@@ -187,36 +181,39 @@ test('hosts: Open MPI starts ranks on each through the remote shell', async (t) 
   t.regex(ended.err, /2 ranks, 1 on this machine/);
 });
 
-test('launch says what it would run, and what is missing', async (t) => {
+withMpi('launch says what it would run', async (t) => {
   const cwd = ranksFolder(t);
-  const [file] = found.values();
-  if (file !== undefined) {
-    const shown = await espalier(
-      cwd,
-      'launch',
-      '--mpirun',
-      file,
-      '-n',
-      '3',
-      '--dry-run',
-      'train',
-      '--preset',
-      'debug',
-      '-s',
-      'run.name=a b',
-    );
-    t.is(shown.code, 0, shown.err);
-    t.regex(
-      shown.out,
-      /-n 3 .*bind-to none .* train --set plugins\.data-parallel=true --preset debug -s 'run\.name=a b'/,
-    );
-  }
+  const shown = await espalier(
+    cwd,
+    'launch',
+    '--mpirun',
+    launcher,
+    '-n',
+    '3',
+    '--dry-run',
+    'train',
+    '--preset',
+    'debug',
+    '-s',
+    'run.name=a b',
+  );
+  t.is(shown.code, 0, shown.err);
+  t.regex(
+    shown.out,
+    /-n 3 .*bind-to none .* train --set plugins\.data-parallel=true --preset debug -s 'run\.name=a b'/,
+  );
+});
+
+test('launch names what it cannot start, and what is missing', async (t) => {
+  const cwd = ranksFolder(t);
   const none = await espalier(cwd, 'launch', '--mpirun', './nothing', '-n', '2', 'train');
   t.is(none.code, 2);
   t.regex(none.err, /no launcher of Open MPI or MPICH is found \(\.\/nothing: not found\).*ESP_MPIRUN/);
   t.regex((await espalier(cwd, 'launch', '-n', '2', 'sample')).err, /launch starts `train`.*ESP_USAGE/);
-  const hosts = await espalier(cwd, 'launch', '--mpirun', file ?? 'mpirun', '--hosts', 'a:b', 'train');
+  const hosts = await espalier(cwd, 'launch', '--hosts', 'a:b', 'train');
   t.is(hosts.code, 2);
+  t.regex(hosts.err, /--hosts takes names with a number of processes each.*"a:b".*ESP_USAGE/);
+  t.regex((await espalier(cwd, 'launch', 'train')).err, /say how many processes with -n.*ESP_USAGE/);
 });
 
 test('one rank needs no MPI; one of several without a library says what to do', async (t) => {

@@ -1,6 +1,6 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { z } from 'zod';
@@ -8,16 +8,6 @@ import { findCheckpoint } from '../../core/checkpoint/find.js';
 import { readDescription } from '../../core/checkpoint/read.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { commandFile } from './command.js';
-
-/** The launchers of the MPIs that are here: Open MPI's of the system, and MPICH's beside the peers' Python. */
-export function launchers(): Map<string, string> {
-  const found = new Map<string, string>();
-  const { error, stdout } = spawnSync('mpirun', ['--version'], { encoding: 'utf8' });
-  if (error === undefined && stdout.includes('Open MPI')) found.set('Open MPI', 'mpirun');
-  const mpich = path.join(path.dirname(process.env['ESPALIER_PEERS_PYTHON'] ?? '/nowhere/python'), 'mpiexec');
-  if (existsSync(mpich)) found.set('MPICH', mpich);
-  return found;
-}
 
 /**
  * FAULT=how,rank,iteration: at the end of that iteration that rank is killed, changes or spoils a weight, or says where

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
+import { z } from 'zod';
+import { lifecycle } from '../../core/events/lifecycle.js';
 import { emptyFolder, espalier } from './command.js';
 
 const debug = ['--preset', 'debug', '--set', 'engine=auto', '--set', 'precision=f32'];
@@ -151,16 +153,64 @@ test('--dry-run tells everything and creates nothing', async (t) => {
   t.regex(refused.err, /--set: key init: runs\/nope: there is no checkpoint there.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
 });
 
-test('explain, plugins, presets, events and doctor print facts, as JSON when asked', async (t) => {
+const named = z.array(z.object({ name: z.string() })).transform((rows) => rows.map(({ name }) => name));
+const listings = {
+  presets: {
+    args: ['presets'],
+    schema: named,
+    known: () =>
+      readdirSync('presets').flatMap((file) => (file.endsWith('.yaml') ? [path.basename(file, '.yaml')] : [])),
+    line: (name: string) => new RegExp(`^${name} +\\S`, 'm'),
+  },
+  plugins: {
+    args: ['plugins'],
+    schema: named,
+    known: () => readdirSync('plugins'),
+    line: (name: string) => new RegExp(`^${name} \\(.*\\S`, 'm'),
+  },
+  events: {
+    args: ['events'],
+    schema: z.record(z.string(), z.object({ when: z.string() })).transform((events) => Object.keys(events)),
+    known: () => Object.keys(lifecycle),
+    line: (name: string) => new RegExp(`^${name}: \\S`, 'm'),
+  },
+  doctor: {
+    args: ['doctor'],
+    schema: z
+      .object({
+        node: z.literal(process.version),
+        engines: z.array(z.object({ engine: z.string(), works: z.boolean() })),
+      })
+      .transform(({ engines }) => engines.map(({ engine }) => engine)),
+    known: () => ['cpu', 'native', 'tensorflow', 'wasm'],
+    line: (name: string) => new RegExp(`^ +(works|no) +${name} +\\S`, 'm'),
+  },
+};
+for (const [what, { args, schema, known, line }] of Object.entries(listings)) {
+  test(`${what} lists each by name, as text and as JSON`, async (t) => {
+    const folder = emptyFolder(t);
+    const [text, json] = [await espalier(folder, ...args), await espalier(folder, ...args, '--json')];
+    t.deepEqual([text.code, json.code], [0, 0], text.err + json.err);
+    const names = schema.parse(JSON.parse(json.out));
+    t.deepEqual(names.toSorted(), known().toSorted());
+    for (const name of names) t.regex(text.out, line(name));
+  });
+}
+
+test('explain prints every key with its value and where that is from, as text and as JSON', async (t) => {
   const folder = emptyFolder(t);
-  for (const args of [['explain', '--preset', 'debug'], ['plugins'], ['presets'], ['events'], ['doctor']]) {
-    const text = await espalier(folder, ...args);
-    t.is(text.code, 0, text.err);
-    t.true(text.out.length > 100, args[0]);
-    const json = await espalier(folder, ...args, '--json');
-    t.is(json.code, 0, json.err);
-    t.notThrows(() => void JSON.parse(json.out), args[0]);
-  }
+  const args = ['explain', '--preset', 'debug', '--set', 'seed=7'];
+  const [text, json] = [await espalier(folder, ...args), await espalier(folder, ...args, '--json')];
+  t.deepEqual([text.code, json.code], [0, 0], text.err + json.err);
+  const row = z.strictObject({ path: z.string(), value: z.json(), origin: z.string() });
+  const rows = z.array(row).parse(JSON.parse(json.out));
+  const keys = new Map(rows.map((each) => [each.path, each]));
+  t.is(keys.size, rows.length);
+  t.like(keys.get('seed'), { value: 7, origin: '--set' });
+  t.like(keys.get('precision'), { value: 'auto', origin: 'default' });
+  t.regex(keys.get('model.n_layer')?.origin ?? '', /debug\.yaml:\d+$/);
+  for (const { path: key, origin } of rows) t.true(text.out.includes(key) && text.out.includes(origin), key);
+  t.regex(text.out, /^seed +7 +# --set$/m);
 });
 
 test('a plugin that throws while the run goes fails it with exit code 1, names plugin and event, and says how to go on', async (t) => {

@@ -1,9 +1,10 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { textFolder } from '../core/run/debug-run.js';
 import type { HeldRun } from '../plugins/wandb/stand-in.js';
+import { peersPython } from '../needs.js';
 import { commandFile, type Outcome } from './command.js';
 
 type Row = Record<string, unknown>;
@@ -70,25 +71,11 @@ export function train(cwd: string, settings: readonly string[], env: Record<stri
   });
 }
 
-const python = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
-
-/** Whether there is the real client; says so where there is none. */
-export function hasClient(t: ExecutionContext): boolean {
-  try {
-    execFileSync(python, ['-c', 'import wandb'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    t.log(`skipped: ${python} has no wandb (set ESPALIER_PEERS_PYTHON)`);
-    t.pass();
-    return false;
-  }
-}
-
 /** `wandb sync` of the real client. */
 export function sync(cwd: string, env: Record<string, string>, ...paths: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     const args = ['-m', 'wandb', 'sync', ...paths];
-    execFile(python, args, { cwd, env: ownEnvironment(cwd, env) }, (error, out, err) => {
+    execFile(peersPython, args, { cwd, env: ownEnvironment(cwd, env) }, (error, out, err) => {
       resolve({ code: error === null ? 0 : 1, out, err });
     });
   });

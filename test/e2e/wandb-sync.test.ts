@@ -1,114 +1,108 @@
 import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import test from 'ava';
+import { needing, python } from '../needs.js';
 import { StandIn } from '../plugins/wandb/stand-in.js';
-import {
-  arrived,
-  hasClient,
-  ITERATIONS,
-  logged,
-  sync,
-  systemLogged,
-  train,
-  wandbFolder,
-  wandbRuns,
-} from './wandb-runs.js';
+import { arrived, ITERATIONS, logged, sync, systemLogged, train, wandbFolder, wandbRuns } from './wandb-runs.js';
 
+const withClient = needing(python('wandb'));
 const steps = (rows: readonly Record<string, unknown>[]): unknown[] => rows.map((row) => row['_step']);
 const all = Array.from({ length: ITERATIONS }, (_, i) => i + 1);
 
-test('`wandb sync` of a finished run: every value, the config, samples, histograms, what was printed', async (t) => {
-  if (!hasClient(t)) return;
-  const cwd = wandbFolder(t);
-  const server = await StandIn.start(t);
-  const given = 'plugins.wandb={project: P, name: N, group: G, job_type: J, tags: [a, b], notes: some notes}';
-  const { code, err } = await train(cwd, ['run.dir=whole', given]);
-  t.is(code, 0, err);
-  const [folder = ''] = wandbRuns(cwd, 'whole');
-  t.regex(err, /wandb: offline, in whole\/wandb\/offline-run-\d{8}_\d{6}-[a-z0-9]{8}\n/);
-  t.regex(err, new RegExp(`to upload the run: wandb sync ${folder}\n`));
-  const synced = await sync(cwd, server.environment, folder);
-  t.is(synced.code, 0, synced.err);
+withClient(
+  '`wandb sync` of a finished run: every value, the config, samples, histograms, what was printed',
+  async (t) => {
+    const cwd = wandbFolder(t);
+    const server = await StandIn.start(t);
+    const given = 'plugins.wandb={project: P, name: N, group: G, job_type: J, tags: [a, b], notes: some notes}';
+    const { code, err } = await train(cwd, ['run.dir=whole', given]);
+    t.is(code, 0, err);
+    const [folder = ''] = wandbRuns(cwd, 'whole');
+    t.regex(err, /wandb: offline, in whole\/wandb\/offline-run-\d{8}_\d{6}-[a-z0-9]{8}\n/);
+    t.regex(err, new RegExp(`to upload the run: wandb sync ${folder}\n`));
+    const synced = await sync(cwd, server.environment, folder);
+    t.is(synced.code, 0, synced.err);
 
-  const { run } = server;
-  t.deepEqual(arrived(run), logged(cwd, 'whole'));
-  t.deepEqual(steps(run.history), all);
-  t.deepEqual(run.config['train']?.value, {
-    max_iters: 10,
-    batch_size: 2,
-    gradient_accumulation_steps: 1,
-    grad_clip: 1,
-  });
-  t.like(run.facts, { project: 'P', displayName: 'N', groupName: 'G', jobType: 'J', notes: 'some notes' });
-  t.deepEqual(run.facts['tags'], ['a', 'b']);
-  t.is(run.exitCode, 0);
-  const { _step, ...summary } = run.summary;
-  t.is(_step, ITERATIONS);
-  t.like(summary, logged(cwd, 'whole').at(-1)!);
-  t.deepEqual(
-    run.events.map((row) => [row['system.memory_percent'], row['system.cpu'], row['system.proc.memory.rssMB']]),
-    systemLogged(cwd, 'whole').map((row) => [
-      row['system/memory_percent'],
-      row['system/process_cpu_percent'],
-      row['system/process_rss_mb'],
-    ]),
-  );
-  const row = run.history[3] as Record<string, { path: string; bins: number[]; values: number[] }>;
-  t.like(row['weights/x'], { _type: 'histogram', bins: [0, 1, 2], values: [3, 4] });
-  t.deepEqual(JSON.parse(run.files.get(row['samples']!.path)!), {
-    columns: ['iter', 'prompt', 'text'],
-    data: [[4, 'the', ' quick "brown" fox\n']],
-  });
-  const printed = readFileSync(path.join(cwd, 'whole/run.log'), 'utf8').trimEnd().split('\n');
-  // The log for people holds more than what was printed.
-  const texts = printed
-    .map((line) => line.slice(line.indexOf(' ', 26)).trim())
-    .filter((line) => !/^(HEADER|CONFIG|STEP|METRICS|ANALYSIS) /.test(line));
-  t.true(texts.length > 3);
-  t.deepEqual(
-    run.output.map((line) => line.replace(/^(ERROR )?\S+ /, '').trim()).filter((line) => texts.includes(line)),
-    texts.filter((line) => !line.startsWith('wandb:')),
-  );
-});
+    const { run } = server;
+    t.deepEqual(arrived(run), logged(cwd, 'whole'));
+    t.deepEqual(steps(run.history), all);
+    t.deepEqual(run.config['train']?.value, {
+      max_iters: 10,
+      batch_size: 2,
+      gradient_accumulation_steps: 1,
+      grad_clip: 1,
+    });
+    t.like(run.facts, { project: 'P', displayName: 'N', groupName: 'G', jobType: 'J', notes: 'some notes' });
+    t.deepEqual(run.facts['tags'], ['a', 'b']);
+    t.is(run.exitCode, 0);
+    const { _step, ...summary } = run.summary;
+    t.is(_step, ITERATIONS);
+    t.like(summary, logged(cwd, 'whole').at(-1)!);
+    t.deepEqual(
+      run.events.map((row) => [row['system.memory_percent'], row['system.cpu'], row['system.proc.memory.rssMB']]),
+      systemLogged(cwd, 'whole').map((row) => [
+        row['system/memory_percent'],
+        row['system/process_cpu_percent'],
+        row['system/process_rss_mb'],
+      ]),
+    );
+    const row = run.history[3] as Record<string, { path: string; bins: number[]; values: number[] }>;
+    t.like(row['weights/x'], { _type: 'histogram', bins: [0, 1, 2], values: [3, 4] });
+    t.deepEqual(JSON.parse(run.files.get(row['samples']!.path)!), {
+      columns: ['iter', 'prompt', 'text'],
+      data: [[4, 'the', ' quick "brown" fox\n']],
+    });
+    const printed = readFileSync(path.join(cwd, 'whole/run.log'), 'utf8').trimEnd().split('\n');
+    // The log for people holds more than what was printed.
+    const texts = printed
+      .map((line) => line.slice(line.indexOf(' ', 26)).trim())
+      .filter((line) => !/^(HEADER|CONFIG|STEP|METRICS|ANALYSIS) /.test(line));
+    t.true(texts.length > 3);
+    t.deepEqual(
+      run.output.map((line) => line.replace(/^(ERROR )?\S+ /, '').trim()).filter((line) => texts.includes(line)),
+      texts.filter((line) => !line.startsWith('wandb:')),
+    );
+  },
+);
 
-test('a run that was killed, stopped by a signal, and went on: synced each time, it is the uninterrupted one', async (t) => {
-  if (!hasClient(t)) return;
-  const cwd = wandbFolder(t);
-  const server = await StandIn.start(t);
-  const whole = await train(cwd, ['run.dir=whole', 'plugins.wandb=false']);
-  t.is(whole.code, 0, whole.err);
-  const expected = logged(cwd, 'whole', ['metrics.jsonl']);
+withClient(
+  'a run that was killed, stopped by a signal, and went on: synced each time, it is the uninterrupted one',
+  async (t) => {
+    const cwd = wandbFolder(t);
+    const server = await StandIn.start(t);
+    const whole = await train(cwd, ['run.dir=whole', 'plugins.wandb=false']);
+    t.is(whole.code, 0, whole.err);
+    const expected = logged(cwd, 'whole', ['metrics.jsonl']);
 
-  const parts = ['run.dir=parts', 'resume=auto'];
-  t.is((await train(cwd, parts, { FAULT: 'SIGKILL,3' })).code, 137);
-  t.is((await train(cwd, parts, { FAULT: 'SIGKILL,6' })).code, 137);
-  t.is(wandbRuns(cwd, 'parts').length, 1);
-  t.is((await sync(cwd, server.environment, 'parts/wandb')).code, 0);
-  const { run } = server;
-  t.is(run.exitCode, 1);
-  t.deepEqual(arrived(run, expected).slice(0, 4), expected.slice(0, 4));
-  const name = run.facts['displayName'];
+    const parts = ['run.dir=parts', 'resume=auto'];
+    t.is((await train(cwd, parts, { FAULT: 'SIGKILL,3' })).code, 137);
+    t.is((await train(cwd, parts, { FAULT: 'SIGKILL,6' })).code, 137);
+    t.is(wandbRuns(cwd, 'parts').length, 1);
+    t.is((await sync(cwd, server.environment, 'parts/wandb')).code, 0);
+    const { run } = server;
+    t.is(run.exitCode, 1);
+    t.deepEqual(arrived(run, expected).slice(0, 4), expected.slice(0, 4));
+    const name = run.facts['displayName'];
 
-  t.is((await train(cwd, parts, { FAULT: 'SIGTERM,7' })).code, 143);
-  t.regex((await sync(cwd, server.environment, 'parts/wandb')).err, /Syncing 1 run.*Finished syncing/s);
-  t.is(run.exitCode, 143);
-  t.deepEqual(arrived(run, expected), expected.slice(0, 7));
-  t.regex(run.output.join('\n'), /ERROR \S+ SIGTERM: stopping/);
+    t.is((await train(cwd, parts, { FAULT: 'SIGTERM,7' })).code, 143);
+    t.regex((await sync(cwd, server.environment, 'parts/wandb')).err, /Syncing 1 run.*Finished syncing/s);
+    t.is(run.exitCode, 143);
+    t.deepEqual(arrived(run, expected), expected.slice(0, 7));
+    t.regex(run.output.join('\n'), /ERROR \S+ SIGTERM: stopping/);
 
-  const last = await train(cwd, [...parts, 'plugins.wandb.tags=[later]']);
-  t.is(last.code, 0, last.err);
-  t.is((await sync(cwd, server.environment, 'parts/wandb')).code, 0);
-  t.deepEqual(steps(run.history), all);
-  t.deepEqual(arrived(run, expected), expected);
-  t.deepEqual(arrived(run), logged(cwd, 'parts'));
-  t.is(run.exitCode, 0);
-  t.is(server.runs.size, 1);
-  t.is(run.facts['displayName'], name);
-  t.deepEqual(run.facts['tags'], ['later']);
-});
+    const last = await train(cwd, [...parts, 'plugins.wandb.tags=[later]']);
+    t.is(last.code, 0, last.err);
+    t.is((await sync(cwd, server.environment, 'parts/wandb')).code, 0);
+    t.deepEqual(steps(run.history), all);
+    t.deepEqual(arrived(run, expected), expected);
+    t.deepEqual(arrived(run), logged(cwd, 'parts'));
+    t.is(run.exitCode, 0);
+    t.is(server.runs.size, 1);
+    t.is(run.facts['displayName'], name);
+    t.deepEqual(run.facts['tags'], ['later']);
+  },
+);
 
-test('a run that goes on in another folder, with its file or with the checkpoint alone', async (t) => {
-  if (!hasClient(t)) return;
+withClient('a run that goes on in another folder, with its file or with the checkpoint alone', async (t) => {
   const cwd = wandbFolder(t);
   const server = await StandIn.start(t);
   t.is((await train(cwd, ['run.dir=first'], { FAULT: 'SIGTERM,5' })).code, 143);
@@ -132,8 +126,7 @@ test('a run that goes on in another folder, with its file or with the checkpoint
   t.deepEqual(arrived(server.run, logged(cwd, 'third', ['metrics.jsonl'])), whole);
 });
 
-test('a failed run is a failed run on the server', async (t) => {
-  if (!hasClient(t)) return;
+withClient('a failed run is a failed run on the server', async (t) => {
   const cwd = wandbFolder(t);
   const server = await StandIn.start(t);
   const { code } = await train(cwd, ['run.dir=run', 'plugins.checkpoint.on_error=stop', 'run.name=x'], {

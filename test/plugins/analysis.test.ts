@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
@@ -16,6 +15,7 @@ import { quantile } from '../../plugins/analysis/statistics.js';
 import { viewModel } from '../../plugins/gpt/inspect.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
 import { emptyFolder } from '../e2e/command.js';
+import { linux, needing, peersPython, python } from '../needs.js';
 
 const TOLERANCE = 1e-5;
 const fixture = z.record(
@@ -49,18 +49,9 @@ for (const [name, { model, tokens, windows, values }] of Object.entries(cases)) 
   });
 }
 
-const python = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
-
-test('what is expected is what NumPy and SciPy say today', (t) => {
-  try {
-    execFileSync(python, ['-c', 'import scipy, safetensors.numpy'], { stdio: 'ignore' });
-  } catch {
-    t.log(`skipped: ${python} has no scipy and safetensors (set ESPALIER_PEERS_PYTHON)`);
-    t.pass();
-    return;
-  }
+needing(python('numpy', 'scipy', 'safetensors'))('what is expected is what NumPy and SciPy say today', (t) => {
   const folder = emptyFolder(t);
-  execFileSync(python, ['test/fixtures/analysis/make.py', folder], { stdio: 'pipe' });
+  execFileSync(peersPython, ['test/fixtures/analysis/make.py', folder], { stdio: 'pipe' });
   const made = fixture.parse(JSON.parse(readFileSync(path.join(folder, 'expected.json'), 'utf8')));
   for (const [name, { values, ...given }] of Object.entries(cases)) {
     t.deepEqual({ ...made[name], values: {} }, { ...given, values: {} });
@@ -160,12 +151,7 @@ test('quantiles stand between the values next to them', (t) => {
   t.is(quantile(Float64Array.of(5), 0.9), 5);
 });
 
-test.serial('the thread yields to training on Linux, and is gone with the run', async (t) => {
-  if (os.platform() !== 'linux') {
-    t.log('skipped: threads have no priority of their own here');
-    t.pass();
-    return;
-  }
+needing(linux()).serial('the thread yields to training on Linux, and is gone with the run', async (t) => {
   const niceness = (): number[] =>
     readdirSync('/proc/self/task').map((thread) =>
       Number(readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').split(') ')[1]?.split(' ')[16]),

@@ -6,16 +6,14 @@ import { installFolder, isInstalled } from '../../plugins/engine-tensorflow/cach
 import TensorflowEngine from '../../plugins/engine-tensorflow/index.js';
 import { linkTogether } from '../../plugins/engine-tensorflow/wheels.js';
 import { assertClose } from '../core/ops/compare.js';
+import { engineNeed, needing } from '../needs.js';
 import { emptyFolder } from '../e2e/command.js';
 
-const { works, why } = await TensorflowEngine.probe();
-const run = works ? test.serial : test.serial.skip;
+const need = await engineNeed('tensorflow');
+const run = needing(need).serial;
 
-test.before(async (t) => {
-  if (!works) {
-    t.log(`skipped: ${why ?? ''}`);
-    return;
-  }
+test.before(async () => {
+  if (need.missing !== undefined) return;
   await new TensorflowEngine({ compile: true }, { precision: 'auto' }).setUp();
 });
 

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { z } from 'zod';
-
-const python = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
+import { peersPython, python } from '../needs.js';
 
 /** JSON has no other way to say them. */
 const scalar = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]);
@@ -38,15 +37,11 @@ json.dump({
 }, sys.stdout)
 `;
 
+export const tensorboard = python('tensorboard');
+
 /** What TensorBoard finds in a folder; undefined where it is not installed. */
 export function readByTensorBoard(folder: string): EventContent | undefined {
-  try {
-    execFileSync(python, ['-c', 'import tensorboard'], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  const out = execFileSync(python, ['-c', READER, folder], { stdio: 'pipe', maxBuffer: 1 << 28 });
+  if (tensorboard.missing !== undefined) return undefined;
+  const out = execFileSync(peersPython, ['-c', READER, folder], { stdio: 'pipe', maxBuffer: 1 << 28 });
   return content.parse(JSON.parse(out.toString()));
 }
-
-export const NO_TENSORBOARD = `skipped: ${python} has no tensorboard (set ESPALIER_PEERS_PYTHON)`;

@@ -1,8 +1,9 @@
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { Engine, RandomStreams, withChangingShapes, tf, type Model } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import { useEngine } from '../../core/run/use-engine.js';
 import { availableEngines } from '../core/ops/engines.js';
+import { engineNeed, needing } from '../needs.js';
 
 const VOCAB = 11;
 const BLOCK = 12;
@@ -21,14 +22,10 @@ const models: Record<string, object> = {
   'with dropout': { dropout: 0.5 },
 };
 
-const engines = [{ name: 'cpu', works: true, why: '' }, ...(await availableEngines())];
-for (const { name, works, why } of engines) {
+const engines = [{ name: 'cpu', need: await engineNeed('cpu') }, ...(await availableEngines())];
+for (const { name, need } of engines) {
   const title = `engine ${name}: each token is the one that follows from all that are in the window`;
-  if (!works) {
-    test(`${title}: skipped`, (t) => (t.log(why), t.pass()));
-    continue;
-  }
-  test.serial(title, async (t) => {
+  needing(need).serial(title, async (t) => {
     // The operations are the same everywhere: not every model has to be run on each.
     const own = name === 'cpu' || name === 'native' ? models : { plain: {} };
     for (const [which, options] of Object.entries(own)) {

@@ -8,6 +8,7 @@ import { BatchSource, Ranks } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
 import type { Run } from '../../core/run/run.js';
 import { emptyFolder } from '../e2e/command.js';
+import { linux, needing } from '../needs.js';
 
 const joinedRanks = fileURLToPath(new URL('../../../test/fixtures/joined-ranks.ts', import.meta.url));
 const SHARDS = 24;
@@ -67,11 +68,7 @@ function openFiles(cwd: string): string[] {
   return open.filter((file) => file.startsWith(path.join(cwd, 'data'))).map((file) => path.basename(file));
 }
 
-test('a rank opens the shards that its own windows stand in, and no other', async (t) => {
-  if (process.platform !== 'linux') {
-    t.log('skipped: open files are listed in /proc');
-    return t.pass();
-  }
+needing(linux())('a rank opens the shards that its own windows stand in, and no other', async (t) => {
   const cwd = manyShards(t);
   const run = await rankOf(t, cwd, 1);
   t.deepEqual(openFiles(cwd), []);

@@ -7,7 +7,8 @@ import { histogramEvent, restartEvent, scalarsEvent, stepOf, textEvent } from '.
 import { crc32c, record, type FoundRecord } from '../../plugins/tensorboard/records.js';
 import { debugRun, textFolder } from '../core/run/debug-run.js';
 import { emptyFolder } from '../e2e/command.js';
-import { NO_TENSORBOARD, readByTensorBoard } from './event-reader.js';
+import { partlyNeeding } from '../needs.js';
+import { readByTensorBoard, tensorboard } from './event-reader.js';
 import { recordsIn } from './event-records.js';
 
 test('crc32c has the values of RFC 3720, appendix B.4', (t) => {
@@ -75,45 +76,45 @@ test('a run cuts its own files and leaves those of others in the same folder', (
   t.deepEqual(readdirSync(folder), [path.basename(other)]);
 });
 
-test('a run that starts over begins anew; `dir` names another folder, and NaN is a point too', async (t) => {
-  const folder = textFolder(t);
-  const settings = [
-    'run.dir=out',
-    'train={max_iters: 2, batch_size: 2}',
-    'model={n_layer: 1, n_embd: 8, n_head: 1, block_size: 8}',
-    'plugins={evaluation: false, checkpoint: false, training-metrics: {interval: 1}}',
-    'plugins.tensorboard.dir=logs/all',
-  ];
-  for (let round = 0; round < 2; round++) {
-    const { run } = await debugRun(t, folder, ...settings);
-    run.bus.listen({ plugin: 'test', event: 'run:end', critical: true }, async () => {
-      await run.bus.dispatch('metrics', { iteration: 2, values: { odd: NaN, large: 1e300, small: -1e-30 } });
-      await run.bus.dispatch('sample', { iteration: 2, prompt: 'a'.repeat(70), text: 'b' });
-      await run.bus.dispatch('sample', { iteration: 2, prompt: 'a'.repeat(69), text: 'c' });
-    });
-    await run.setUp();
-    await run.train();
-    await run.dispose();
-  }
-  const logs = path.join(folder, 'logs/all');
-  t.is(readdirSync(logs).length, 1);
-  t.false(existsSync(path.join(folder, 'out/tensorboard')));
-  const read = readByTensorBoard(logs);
-  if (read === undefined) {
-    t.log(NO_TENSORBOARD);
-    return;
-  }
-  t.deepEqual(
-    read.scalars['train/loss']?.map(([step]) => step),
-    [1, 2],
-  );
-  t.deepEqual(read.scalars['odd'], [[2, 'NaN']]);
-  t.deepEqual(read.scalars['large'], [[2, 'Infinity']], 'as large as 32 bits can tell');
-  t.deepEqual(read.scalars['small'], [[2, Math.fround(-1e-30)]]);
-  const tag = `samples/${'a'.repeat(60)}`;
-  t.deepEqual(read.texts[tag], [[2, `    ${'a'.repeat(70)}b`]]);
-  t.deepEqual(read.texts[`${tag} (2)`], [[2, `    ${'a'.repeat(69)}c`]]);
-});
+partlyNeeding(tensorboard)(
+  'a run that starts over begins anew; `dir` names another folder, and NaN is a point too',
+  async (t) => {
+    const folder = textFolder(t);
+    const settings = [
+      'run.dir=out',
+      'train={max_iters: 2, batch_size: 2}',
+      'model={n_layer: 1, n_embd: 8, n_head: 1, block_size: 8}',
+      'plugins={evaluation: false, checkpoint: false, training-metrics: {interval: 1}}',
+      'plugins.tensorboard.dir=logs/all',
+    ];
+    for (let round = 0; round < 2; round++) {
+      const { run } = await debugRun(t, folder, ...settings);
+      run.bus.listen({ plugin: 'test', event: 'run:end', critical: true }, async () => {
+        await run.bus.dispatch('metrics', { iteration: 2, values: { odd: NaN, large: 1e300, small: -1e-30 } });
+        await run.bus.dispatch('sample', { iteration: 2, prompt: 'a'.repeat(70), text: 'b' });
+        await run.bus.dispatch('sample', { iteration: 2, prompt: 'a'.repeat(69), text: 'c' });
+      });
+      await run.setUp();
+      await run.train();
+      await run.dispose();
+    }
+    const logs = path.join(folder, 'logs/all');
+    t.is(readdirSync(logs).length, 1);
+    t.false(existsSync(path.join(folder, 'out/tensorboard')));
+    const read = readByTensorBoard(logs);
+    if (read === undefined) return;
+    t.deepEqual(
+      read.scalars['train/loss']?.map(([step]) => step),
+      [1, 2],
+    );
+    t.deepEqual(read.scalars['odd'], [[2, 'NaN']]);
+    t.deepEqual(read.scalars['large'], [[2, 'Infinity']], 'as large as 32 bits can tell');
+    t.deepEqual(read.scalars['small'], [[2, Math.fround(-1e-30)]]);
+    const tag = `samples/${'a'.repeat(60)}`;
+    t.deepEqual(read.texts[tag], [[2, `    ${'a'.repeat(70)}b`]]);
+    t.deepEqual(read.texts[`${tag} (2)`], [[2, `    ${'a'.repeat(69)}c`]]);
+  },
+);
 
 test('a folder that cannot be made is told of, and the run goes on', async (t) => {
   const folder = textFolder(t);

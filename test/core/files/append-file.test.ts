@@ -5,6 +5,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { AppendFile } from '../../../core/index.js';
 import { emptyFolder } from '../../e2e/command.js';
+import { fullDevice, needing } from '../../needs.js';
 
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('append'), size: fc.integer({ min: 0, max: 90 }) }) },
@@ -123,24 +124,22 @@ test('appending writes nothing itself until the limit is reached, and then at on
   t.is(readFileSync(name, 'utf8'), '1234567890abcde');
 });
 
-test('a disk that stays full is told of once, and at the end with what is lost; a closed file takes nothing', async (t) => {
-  if (!existsSync('/dev/full')) {
-    t.log('skipped: no /dev/full here');
-    t.pass();
-    return;
-  }
-  const told: string[] = [];
-  const file = new AppendFile('/dev/full', { limit: 20, onFailure: (line) => told.push(line) });
-  const taken = Array.from({ length: 5 }, () => file.append('123456789\n'));
-  await file.flush();
-  await file.close();
-  await file.close();
-  t.deepEqual(taken, [true, true, false, false, false]);
-  t.is(told.length, 2, told.join('\n'));
-  t.regex(told[0] ?? '', /^full cannot be written: ENOSPC/);
-  t.regex(told[1] ?? '', /^full: 50 bytes could not be written and are lost/);
-  t.false(file.append('more'));
-});
+needing(fullDevice())(
+  'a disk that stays full is told of once, and at the end with what is lost; a closed file takes nothing',
+  async (t) => {
+    const told: string[] = [];
+    const file = new AppendFile('/dev/full', { limit: 20, onFailure: (line) => told.push(line) });
+    const taken = Array.from({ length: 5 }, () => file.append('123456789\n'));
+    await file.flush();
+    await file.close();
+    await file.close();
+    t.deepEqual(taken, [true, true, false, false, false]);
+    t.is(told.length, 2, told.join('\n'));
+    t.regex(told[0] ?? '', /^full cannot be written: ENOSPC/);
+    t.regex(told[1] ?? '', /^full: 50 bytes could not be written and are lost/);
+    t.false(file.append('more'));
+  },
+);
 
 test('what a process did not finish writing is no part of what the next one appends', async (t) => {
   const name = path.join(emptyFolder(t), 'log');

@@ -1,12 +1,13 @@
 import { Engine } from '../../../core/index.js';
 import { probeEngines, shortName } from '../../../core/run/engine.js';
 import { createRun } from '../../../core/run/create.js';
+import { engineNeed, type Need } from '../../needs.js';
 
 /** An engine of the package; where it works, its backend is registered and ready in this process. */
 export interface AvailableEngine {
   readonly name: string;
   readonly works: boolean;
-  readonly why: string;
+  readonly need: Need;
   readonly backend: string;
 }
 
@@ -15,7 +16,7 @@ export async function availableEngines(): Promise<AvailableEngine[]> {
   const found: AvailableEngine[] = [];
   for (const { plugin, probe } of await probeEngines()) {
     const name = shortName(plugin);
-    if (name !== 'cpu') found.push({ name, works: probe.works, why: probe.why ?? '', backend: name });
+    if (name !== 'cpu') found.push({ name, works: probe.works, need: await engineNeed(name), backend: name });
   }
   for (const { name } of found.filter(({ works }) => works)) await makeReady(name);
   return found;

@@ -13,6 +13,7 @@ import {
 import { families, normals, type Case } from './cases.js';
 import { assertClose, compute, on } from './compare.js';
 import { availableEngines } from './engines.js';
+import { needing } from '../../needs.js';
 
 const RUNS = 30;
 /** Of TensorFlow, which compiles every shape anew for most of a second. */
@@ -45,10 +46,9 @@ for (const { name, cases } of families) {
   });
 }
 
-for (const { name: engine, works, why, backend } of engines) {
+for (const { name: engine, need, backend } of engines) {
   const numRuns = engine === 'tensorflow' ? COMPILED_RUNS : RUNS;
-  const check = works ? test.serial : test.serial.skip;
-  if (!works) test(`engine ${engine}: skipped`, (t) => (t.log(why), t.pass()));
+  const check = needing(need).serial;
 
   for (const { name, cases } of families) {
     check(`${name}: engine ${engine} computes what the composite computes, forward and backward`, (t) => {

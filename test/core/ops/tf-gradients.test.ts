@@ -4,6 +4,7 @@ import { registerOps, tf } from '../../../core/index.js';
 import { normals, type Case } from './cases.js';
 import { assertClose, compute, on } from './compare.js';
 import { availableEngines } from './engines.js';
+import { needing } from '../../needs.js';
 
 /** Steps of a slope, and how far it may be from the gradient: float32 has seven digits. */
 const STEP = 1e-2;
@@ -148,9 +149,8 @@ for (const [name, drawn] of cases) {
   });
 }
 
-for (const { name: engine, works, why, backend } of engines) {
-  if (!works) test(`engine ${engine}: skipped`, (t) => (t.log(why), t.pass()));
-  const check = works ? test.serial : test.serial.skip;
+for (const { name: engine, need, backend } of engines) {
+  const check = needing(need).serial;
   check(`engine ${engine} has the gradients of TensorFlow.js's operations, too`, (t) => {
     for (const [name, drawn] of cases) {
       const expected = compute(drawn, 'cpu');

@@ -3,10 +3,11 @@ import { causalAttention, embedding, layerNorm, linear, softmaxCrossEntropy, tf 
 import { loadBinding } from '../../../plugins/engine-native/binding.js';
 import { on } from '../../core/ops/compare.js';
 import { availableEngines } from '../../core/ops/engines.js';
+import { engineNeed, skipped } from '../../needs.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 if (native?.works !== true) {
-  test('engine native: its boundary skipped', (t) => (t.log(native?.why), t.pass()));
+  skipped('engine native: its boundary', await engineNeed('native'));
 } else {
   const binding = loadBinding();
   const { backend } = native;

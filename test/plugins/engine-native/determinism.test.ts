@@ -2,13 +2,14 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 import { availableEngines } from '../../core/ops/engines.js';
+import { engineNeed, skipped } from '../../needs.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 
 for (const precision of ['f32', 'bf16']) {
   const title = `engine native in ${precision}: a run is the same bits again, on any number of threads`;
   if (native?.works !== true) {
-    test(`${title}: skipped`, (t) => (t.log(native?.why), t.pass()));
+    skipped(title, await engineNeed('native'));
     continue;
   }
   test.serial(title, async (t) => {

@@ -18,9 +18,7 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import load from 'node-gyp-build';
 import { addonFolder, loadBinding } from '../../../plugins/engine-native/binding.js';
-import { availableEngines } from '../../core/ops/engines.js';
-
-const native = (await availableEngines()).find(({ name }) => name === 'native');
+import { engineNeed, needing } from '../../needs.js';
 
 test('installing without a C++ compiler succeeds, and says in one line what is lost', (t) => {
   const folder = packageFolder(t);
@@ -47,7 +45,8 @@ test('installing with a compiler that fails succeeds, names the log and leaves n
   t.false(existsSync(path.join(folder, 'build', 'Release', 'espalier_native.node')));
 });
 
-const withAddon = native?.works === true ? test : test.skip;
+const native = await engineNeed('native');
+const withAddon = needing(native);
 
 withAddon('a prebuilt addon in the prebuildify layout is loaded, and nothing is built', async (t) => {
   const folder = packageFolder(t);
@@ -74,7 +73,12 @@ const others = ['g++-9', 'g++-10', 'g++-11', 'g++-13', 'g++-14', 'clang++'].filt
   (compiler) => spawnSync(compiler, ['--version']).status === 0,
 );
 
-(others.length > 0 ? withAddon : test.skip)('the addon builds with the other C++ compilers of this machine', (t) => {
+needing(native, {
+  name: 'C++ compilers',
+  missing: others.length > 0 ? undefined : 'there is only one',
+  enable: 'install others (Debian: apt install g++-11 clang)',
+  peer: true,
+})('the addon builds with the other C++ compilers of this machine', (t) => {
   const folder = packageFolder(t);
   const build = `import { buildAddon } from ${JSON.stringify(path.join(folder, 'install.mjs'))};
     await buildAddon(process.argv[1], { optimize: ['-O0'] });`;

@@ -2,11 +2,12 @@ import test from 'ava';
 import { loadBinding, type NativeBinding } from '../../../plugins/engine-native/binding.js';
 import { FloatPool, Lease } from '../../../plugins/engine-native/pool.js';
 import { availableEngines } from '../../core/ops/engines.js';
+import { engineNeed, skipped } from '../../needs.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 
 if (native?.works !== true) {
-  test('engine native: memory: skipped', (t) => (t.log(native?.why), t.pass()));
+  skipped('engine native: memory:', await engineNeed('native'));
 } else {
   test('engine native: memory that is given back is used again, within a lease and after it', (t) => {
     const { pool, allocated } = counted();

@@ -14,12 +14,13 @@ import {
   type RecordedKernels,
 } from '../../../core/index.js';
 import { availableEngines } from '../../core/ops/engines.js';
+import { engineNeed, skipped } from '../../needs.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 
 if (native?.works !== true) {
-  test('engine native: recorded kernels: skipped', (t) => (t.log(native?.why), t.pass()));
+  skipped('engine native: recorded kernels:', await engineNeed('native'));
 } else {
   test.serial('engine native: recorded kernels over other ids give what the function gives', async (t) => {
     const { engine, weights } = await parts(t);

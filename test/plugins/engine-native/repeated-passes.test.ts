@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { EarlyGradients, Engine, tf, type EvaluationEnd, type Model } from '../../../core/index.js';
 import { availableEngines } from '../../core/ops/engines.js';
+import { engineNeed, skipped } from '../../needs.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
@@ -14,7 +15,7 @@ const settings = [
 ];
 
 if (native?.works !== true) {
-  test('engine native: repeated passes: skipped', (t) => (t.log(native?.why), t.pass()));
+  skipped('engine native: repeated passes:', await engineNeed('native'));
 } else {
   const operations = (step: string): string => `plugins.scaling-schedule.operations=[${step}]`;
   const grows = (name: string, value: string): string =>

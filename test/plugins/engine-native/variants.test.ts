@@ -5,6 +5,7 @@ import { loadBinding } from '../../../plugins/engine-native/binding.js';
 import { families, normals, type Case } from '../../core/ops/cases.js';
 import { assertClose, compute, F32_TOLERANCE, on } from '../../core/ops/compare.js';
 import { availableEngines, makeReady } from '../../core/ops/engines.js';
+import { engineNeed, skipped } from '../../needs.js';
 
 const RUNS = 15;
 
@@ -16,7 +17,7 @@ const F32_PRODUCT_ERROR = 5e-7;
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 if (native?.works !== true) {
-  test('engine native: variants skipped', (t) => (t.log(native?.why), t.pass()));
+  skipped('engine native: variants', await engineNeed('native'));
 } else {
   const f32 = native.backend;
   const bf16 = await makeReady('native', 'precision=bf16');
