@@ -3,9 +3,11 @@ import { probeEngines, shortName } from '../../../core/run/engine.js';
 import { engineNeed, needing } from '../../needs.js';
 import { debugRun, textFolder } from './debug-run.js';
 
-for (const { plugin } of await probeEngines()) {
-  const engine = shortName(plugin);
-  needing(await engineNeed(engine)).serial(
+const engines = (await probeEngines()).map(({ plugin }) => shortName(plugin));
+const needs = await Promise.all(engines.map(engineNeed));
+
+for (const [index, engine] of engines.entries()) {
+  needing(...needs.slice(index, index + 1)).serial(
     `${engine}: as many tensors are alive after iteration 100 as after iteration 10`,
     async (t) => {
       const { run } = await debugRun(

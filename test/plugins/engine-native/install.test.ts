@@ -20,6 +20,8 @@ import load from 'node-gyp-build';
 import { addonFolder, loadBinding } from '../../../plugins/engine-native/binding.js';
 import { engineNeed, needing } from '../../needs.js';
 
+const native = await engineNeed('native');
+
 test('installing without a C++ compiler succeeds, and says in one line what is lost', (t) => {
   const folder = packageFolder(t);
   const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
@@ -45,7 +47,6 @@ test('installing with a compiler that fails succeeds, names the log and leaves n
   t.false(existsSync(path.join(folder, 'build', 'Release', 'espalier_native.node')));
 });
 
-const native = await engineNeed('native');
 const withAddon = needing(native);
 
 withAddon('a prebuilt addon in the prebuildify layout is loaded, and nothing is built', async (t) => {
