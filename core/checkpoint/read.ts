@@ -17,6 +17,7 @@ const shared = {
     iteration: z.int().min(0),
     tokens: z.int().min(0),
     bestValLoss: z.number().nullable(),
+    valLoss: z.number().nullable().optional(),
     owesEvaluation: z.boolean().default(false),
     owesCheckpoints: z.array(z.enum(['latest', 'best'])).default([]),
   }),

@@ -29,7 +29,7 @@ interface Listed {
   name: string;
   iteration: number;
   tokens: number;
-  /** Of this one; null where there was no evaluation. */
+  /** Of the weights in this one; null where it was not measured. */
   val_loss: number | null;
   /** The lowest of the run so far. */
   best_val_loss: number | null;
@@ -92,7 +92,8 @@ function onRun<Flags>(action: (run: string, flags: Flags) => Promise<void>) {
 async function list(run: string, { json }: JsonFlag): Promise<void> {
   const folder = checkpointsOf(run);
   const pointed = readPointers(folder);
-  const losses = await validationLosses(path.dirname(folder));
+  let logged: Promise<ReadonlyMap<number, number>> | undefined;
+  const losses = (): Promise<ReadonlyMap<number, number>> => (logged ??= validationLosses(path.dirname(folder)));
   const facts: (Listed | Damaged)[] = [];
   for (const name of await checkpointNames(folder)) {
     const is = Object.keys(pointed).filter((pointer) => pointed[pointer] === name);
@@ -100,8 +101,9 @@ async function list(run: string, { json }: JsonFlag): Promise<void> {
       const files = await readManifest(path.join(folder, name));
       const { state } = await readDescription(path.join(folder, name));
       const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
-      const { iteration, tokens, bestValLoss } = state.run;
-      const loss = losses.get(iteration) ?? null;
+      const { iteration, tokens, bestValLoss, valLoss } = state.run;
+      // Checkpoints from before they held it have the one that the log has of their iteration.
+      const loss = valLoss === undefined ? ((await losses()).get(iteration) ?? null) : valLoss;
       facts.push({ name, iteration, tokens, val_loss: loss, best_val_loss: bestValLoss, bytes, is });
     } catch (thrown) {
       facts.push({ name, is, damaged: messageOf(thrown) });
@@ -136,7 +138,7 @@ async function inspect(run: string, { json }: JsonFlag): Promise<void> {
     [
       folder,
       `written by espalier ${state.espalier}, format ${String(state.format)}`,
-      `iteration ${String(state.run.iteration)}, ${String(state.run.tokens)} tokens, best validation loss ${String(state.run.bestValLoss)}`,
+      `iteration ${String(state.run.iteration)}, ${String(state.run.tokens)} tokens, validation loss ${String(state.run.valLoss ?? 'not measured')}, best of the run ${String(state.run.bestValLoss)}`,
       `plugins with state: ${Object.keys(state.plugins).join(', ')}`,
       `random streams: ${Object.keys(state.random).join(', ')}; seed ${String(state.seed)}`,
       ...(weights ?? []).map(({ name, dtype, shape }) => `    ${name}  ${dtype} [${shape.join(', ')}]`),

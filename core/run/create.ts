@@ -113,7 +113,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));
   container.registerInstance(MetricNames, metrics);
   watchMetrics(bus, metrics, log);
-  keepBestLoss(bus, state);
+  keepLosses(bus, state);
   const live = makePlugins(container, plugins);
   const ranks = container.resolve(Ranks);
   addListeners(bus, plugins, live, ranks);
@@ -239,9 +239,10 @@ function refuseTwins(plugins: readonly ConfiguredPlugin[]): void {
   }
 }
 
-/** The core alone writes the run's state: the best loss is up to date before any plugin hears of it. */
-function keepBestLoss(bus: EventBus, state: RunState): void {
+/** The core alone writes the run's state: its losses are up to date before any plugin hears of them. */
+function keepLosses(bus: EventBus, state: RunState): void {
   bus.listen({ plugin: 'core', event: 'evaluation:end', critical: true }, ({ losses }) => {
+    state.valLoss = losses.val;
     if (state.bestValLoss === null || losses.val < state.bestValLoss) state.bestValLoss = losses.val;
   });
 }

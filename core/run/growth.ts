@@ -7,6 +7,7 @@ import { Optimizer } from '../contracts/optimizer.js';
 import { UsageError } from '../errors.js';
 import { RandomStreams } from '../random/streams.js';
 import { boundTo } from './container.js';
+import { RunState } from './state.js';
 import { useEngine } from './use-engine.js';
 
 /** Changes the shape of the run's model, and carries the optimizer's state along. Inject it in operations. */
@@ -38,6 +39,7 @@ export class ModelGrowth {
     const random = this.container.resolve(RandomStreams).stream('growth');
     const carries = this.#growable().grow(step, random);
     this.container.resolve(Optimizer).carry(carries);
+    this.container.resolve(RunState).valLoss = null;
   }
 
   /** The vocabulary that was shrunken, where one was. */

@@ -115,6 +115,7 @@ async function iterate(parts: LoopParts, passes: RepeatedPasses): Promise<void> 
       );
     }
     state.iteration = iteration + 1;
+    state.valLoss = null;
     state.tokens += tokens;
     await bus.dispatch('iteration:end', {
       iteration,

@@ -8,6 +8,8 @@ export interface RunSnapshot {
   tokens: number;
   /** Lowest validation loss so far, in nats; null before the first evaluation. */
   bestValLoss: number | null;
+  /** Validation loss of the weights as they are, in nats; null where it was not measured. Early checkpoints lack it. */
+  valLoss?: number | null | undefined;
   /** An evaluation was asked for and is still to be made, since the run was stopped before or in the middle of it. */
   owesEvaluation: boolean;
   /** Checkpoints that were asked for at the place of that evaluation: they are taken after it. */
@@ -21,18 +23,20 @@ export class RunState implements RunSnapshot {
   iteration = 0;
   tokens = 0;
   bestValLoss: number | null = null;
+  valLoss: number | null = null;
   owesEvaluation = false;
   owesCheckpoints: readonly CheckpointKind[] = [];
 
   snapshot(): RunSnapshot {
-    const { iteration, tokens, bestValLoss, owesEvaluation, owesCheckpoints } = this;
-    return { iteration, tokens, bestValLoss, owesEvaluation, owesCheckpoints };
+    const { iteration, tokens, bestValLoss, valLoss, owesEvaluation, owesCheckpoints } = this;
+    return { iteration, tokens, bestValLoss, valLoss, owesEvaluation, owesCheckpoints };
   }
 
   restore(from: RunSnapshot): void {
     this.iteration = from.iteration;
     this.tokens = from.tokens;
     this.bestValLoss = from.bestValLoss;
+    this.valLoss = from.valLoss ?? null;
     this.owesEvaluation = from.owesEvaluation;
     this.owesCheckpoints = from.owesCheckpoints;
   }

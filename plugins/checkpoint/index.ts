@@ -117,18 +117,18 @@ export default class Checkpoint implements CheckpointStore {
   @On('evaluation:end')
   atEvaluation({ losses }: EvaluationEnd): void {
     if (this.config.interval === 0) this.#request('latest');
-    if (!this.#kept.isBest(losses.val)) return;
-    this.#loss = losses.val;
-    this.#request('best');
+    // A second evaluation at a boundary is of other weights than the first: of a model that has grown since.
+    this.#loss = this.#kept.isBest(losses.val) ? losses.val : undefined;
+    if (this.#loss !== undefined) this.#request('best');
   }
 
   @On('checkpoint:due')
   async saveAll({ kinds, snapshot, skip }: CheckpointDue): Promise<void> {
-    const { iteration, owesCheckpoints } = snapshot.state.run;
+    const { iteration, owesCheckpoints, valLoss } = snapshot.state.run;
     // Another one is taken here after the evaluation: that is the one that was asked for.
     const isFirst = owesCheckpoints.length > 0;
     const onSchedule = this.#onSchedule && !isFirst;
-    const loss = isFirst ? undefined : this.#loss;
+    const loss = isFirst || valLoss === null ? undefined : this.#loss;
     if (!isFirst) [this.#onSchedule, this.#loss] = [false, undefined];
     if (skip !== undefined) {
       this.log.warn(`no ${kinds.join(' and ')} checkpoint at iteration ${String(iteration)}: ${skip}`);

@@ -37,6 +37,15 @@ for (const restores of [true, false]) {
       readFileSync(path.join(kept, 'parts/events.jsonl'), 'utf8'),
       /early stopping: score did not improve 4 times/,
     );
+    const listed = JSON.parse(
+      (await espalier(folder, 'checkpoint', 'list', '--json', path.join(kept, 'parts'))).out,
+    ) as {
+      name: string;
+      val_loss: number | null;
+    }[];
+    const lossOf = (name: string) => listed.find((each) => each.name === name)?.val_loss;
+    t.is(typeof lossOf('000014'), 'number');
+    t.is(lossOf('000014') === lossOf('000006'), restores, 'the loss of the weights that are in it');
     rmSync(kept, { recursive: true, force: true });
   });
 }
