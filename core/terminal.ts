@@ -1,6 +1,11 @@
-import colors from 'picocolors';
+import picocolors from 'picocolors';
 import type { LogLevel } from './logger.js';
 
+/** On Windows picocolors takes everything for a terminal, also a file. */
+const colors = picocolors.createColors(
+  picocolors.isColorSupported &&
+    (process.platform !== 'win32' || process.stderr.isTTY || process.env['FORCE_COLOR'] !== undefined),
+);
 const CLEAR_LINE = '\r\u001b[2K';
 const LEVELS: readonly LogLevel[] = ['info', 'warn', 'error'];
 

@@ -4,6 +4,7 @@ import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-sto
 import { UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
 import { removeOnExit } from '../files/remove-on-exit.js';
+import { retried } from '../files/retried.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
 import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2-layout.js';
@@ -38,7 +39,7 @@ export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportF
     makeFolder(beside);
     await writeSafetensors(path.join(beside, 'model.safetensors'), weights, { format: 'pt' });
     await writeFile(path.join(beside, 'config.json'), JSON.stringify(config, null, 2));
-    await rename(beside, folder);
+    await retried(() => rename(beside, folder));
   } catch (thrown) {
     await rm(beside, { recursive: true, force: true });
     throw thrown;

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { cacheFolder } from '../cache-folder.js';
 import { messageOf, UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
+import { retried } from '../files/retried.js';
 
 /** Layers, heads and width of the models of the Hugging Face Hub that `init` knows by name. */
 const SHAPES: Readonly<Record<string, readonly [layers: number, heads: number, width: number]>> = {
@@ -83,7 +84,7 @@ async function download(url: string, to: string, log: (line: string) => void): P
     await rm(part);
     throw new Error('it is not what the server says (its SHA-256 differs)');
   }
-  await rename(part, to);
+  await retried(() => rename(part, to));
 }
 
 /** Passes bytes on and tells of each tenth. */

@@ -3,6 +3,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import { flushFolder } from '../files/flush-folder.js';
+import { retried } from '../files/retried.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
 import { CHECKPOINT_FORMAT, compareFiles, hashOf, PLUGIN_TENSORS, REPLACED, WRITING, type FileFacts } from './files.js';
 
@@ -67,10 +68,10 @@ async function replace(folder: string, by: string): Promise<void> {
   const old = `${folder}${REPLACED}`;
   if (existsSync(folder)) {
     await rm(old, { recursive: true, force: true });
-    await rename(folder, old);
+    await retried(() => rename(folder, old));
   }
   try {
-    await rename(by, folder);
+    await retried(() => rename(by, folder));
   } catch (thrown) {
     if (existsSync(old)) await rename(old, folder);
     throw thrown;

@@ -107,7 +107,7 @@ function isExplicitPath(name: string): boolean {
 
 function looksLikePath(name: string): boolean {
   return (
-    isExplicitPath(name) || /\.(?:ya?ml|json|[cm]?js|ts)$/.test(name) || (name.includes('/') && !name.startsWith('@'))
+    isExplicitPath(name) || /\.(?:ya?ml|json|[cm]?js|ts)$/.test(name) || (/[\\/]/.test(name) && !name.startsWith('@'))
   );
 }
 

@@ -1,3 +1,4 @@
+import { isAbsolute, sep } from 'node:path';
 import { parseDocument } from 'yaml';
 import { messageOf, UsageError } from '../errors.js';
 import { isSection } from './composed.js';
@@ -28,13 +29,19 @@ const UNQUOTED_FILE = /^(plugins\.)?([^="'\s]*?[^="'\s/.]\.[cm]?[jt]s)(\.[^="'\s
 
 /** `plugins.mine/x.ts=true` would be the option `ts` of a plugin `mine/x`. */
 function refuseUnquotedFile(argument: string): void {
-  const [, prefix, file = '', option = '', value = ''] = UNQUOTED_FILE.exec(argument) ?? [];
+  const [, prefix, typed = '', option = '', value = ''] = UNQUOTED_FILE.exec(argument) ?? [];
+  const file = typed.replaceAll(sep, '/');
   const isFile = prefix === undefined ? /^\.{0,2}\//.test(file) : file.includes('/') || value === 'true';
   if (!isFile) return;
-  const from = /^\.{0,2}\//.test(file) ? file : `./${file}`;
+  const from = /^\.{0,2}\//.test(file) || isAbsolute(file) ? file : `./${file}`;
+  // The shells of Windows take the inner double quotes away, and know no single ones.
+  const [which, quoted] =
+    process.platform === 'win32'
+      ? ['single', `"plugins.'${from}'${option}=${value}"`]
+      : ['double', `'plugins."${from}"${option}=${value}'`];
   throw new UsageError(
     'ESP_SET_SYNTAX',
-    `--set ${argument}: a key that holds a dot stands in double quotes, and the path of a plugin starts with ./: --set 'plugins."${from}"${option}=${value}'`,
+    `--set ${argument}: a key that holds a dot stands in ${which} quotes, and the path of a plugin starts with ./: --set ${quoted}`,
   );
 }
 

@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeSync,
 } from 'node:fs';
+import { retriedSync } from './retried.js';
 import { unfinishedBeside } from './write-whole.js';
 
 /** A part of a file: its first byte, and the one after its last. */
@@ -53,8 +54,11 @@ export function keepParts(file: string, partsOf: (descriptor: number) => Iterabl
     if (draft !== undefined) closeSync(draft);
     if (!isDone) rmSync(drafted, { force: true });
   }
-  if (draft !== undefined) renameSync(drafted, target);
-  else if (kept < size) truncateSync(file, kept);
+  if (draft !== undefined) {
+    retriedSync(() => {
+      renameSync(drafted, target);
+    });
+  } else if (kept < size) truncateSync(file, kept);
 }
 
 function openIfThere(file: string): number | undefined {

@@ -12,6 +12,7 @@ import {
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
+import { retried, retriedSync } from './retried.js';
 
 /** Name of what is being written, beside the file: `.NAME.PID-THREAD-COUNT.unfinished`. */
 const UNFINISHED = /^\..+\.\d+-\d+-\d+\.unfinished$/;
@@ -33,7 +34,7 @@ export async function writeWhole(file: string, content: string | Uint8Array): Pr
     } finally {
       await handle.close();
     }
-    if (beside !== target) await rename(beside, target);
+    if (beside !== target) await retried(() => rename(beside, target));
   } catch (thrown) {
     if (beside !== target) await rm(beside, { force: true });
     throw thrown;
@@ -51,7 +52,11 @@ export function writeWholeSync(file: string, content: string | Uint8Array): void
     } finally {
       closeSync(descriptor);
     }
-    if (beside !== target) renameSync(beside, target);
+    if (beside !== target) {
+      retriedSync(() => {
+        renameSync(beside, target);
+      });
+    }
   } catch (thrown) {
     if (beside !== target) rmSync(beside, { force: true });
     throw thrown;

@@ -80,8 +80,10 @@ async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
     );
   }
   if (stats !== undefined) return [{ name, path: file, size: stats.size }];
-  if (!isDynamicPattern(name)) throw new UsageError('ESP_PREPARE_INPUT', `${name}: there is no file ${file}`);
-  const matches = (await glob(name.replaceAll(path.sep, '/'), { cwd, expandDirectories: false })).sort();
+  // Backslashes are separators on Windows, and escape what follows them in a pattern.
+  const pattern = name.replaceAll(path.sep, '/');
+  if (!isDynamicPattern(pattern)) throw new UsageError('ESP_PREPARE_INPUT', `${name}: there is no file ${file}`);
+  const matches = (await glob(pattern, { cwd, expandDirectories: false })).sort();
   if (matches.length === 0) throw new UsageError('ESP_PREPARE_INPUT', `${name} matches no file in ${cwd}`);
   return matches.map((match) => {
     const matched = path.resolve(cwd, match);

@@ -1,4 +1,5 @@
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
+import { retriedSync } from '../../core/index.js';
 import { FILE_HEADER, framed, readRecords } from './blocks.js';
 import { Lines } from './lines.js';
 import { decodeRecord, encodeRecord, type RunPart, type WandbRecord } from './records.js';
@@ -30,14 +31,18 @@ export interface RunSoFar {
 export function goOn(file: string, kept: (step: number) => boolean, renewed: (run: RunPart) => RunPart): RunSoFar {
   const draft = `${file}.new`;
   const [from, to] = [openSync(file, 'r'), openSync(draft, 'w')];
+  let soFar: RunSoFar;
   try {
-    const soFar = copyKept(from, to, kept, renewed);
-    renameSync(draft, file);
-    return soFar;
+    soFar = copyKept(from, to, kept, renewed);
   } finally {
+    // Windows renames no open file, nor over one.
     closeSync(from);
     closeSync(to);
   }
+  retriedSync(() => {
+    renameSync(draft, file);
+  });
+  return soFar;
 }
 
 function copyKept(
