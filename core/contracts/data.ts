@@ -93,7 +93,10 @@ export interface Tokenizers {
 }
 export const Tokenizers = token<Tokenizers>('Tokenizers');
 
-/** Input ids and the ids that follow them, row by row: both [batchSize, blockSize], row-major. */
+/**
+ * Input ids and the ids that follow them, row by row: both [batchSize, blockSize], row-major. A target of -1 is ignored:
+ * it is not part of the loss.
+ */
 export interface Batch {
   inputs: Int32Array;
   targets: Int32Array;

@@ -9,7 +9,7 @@ export interface EarlyGradients {
   /** Whether `take` is to be called in the next iteration: where not, it costs nothing. */
   readonly wanted: boolean;
   /**
-   * Called in an iteration's last backward pass with each gradient that is complete, the sum over micro-batches, in
+   * Called in an iteration's last backward pass with each gradient that is complete, the sum over micro-batches as `gradients:ready` has it of this rank, in
    * the same order in every iteration; of a model that reads its weights through `TrainingPass.read`.
    * @param gradient it must not be changed or disposed
    */

@@ -61,7 +61,10 @@ export interface Model {
   parameters(): ReadonlyMap<string, Variable>;
   /** `ids` [batch, time] int32 → logits [batch, time, vocab]. Dropout only when `pass` is given. */
   logits(ids: Tensor2D, pass?: TrainingPass): Tensor3D;
-  /** Mean cross-entropy in nats over targets [batch, time] int32, where -1 is ignored. */
+  /**
+   * Mean cross-entropy in nats over the targets [batch, time] int32 that are not -1, which are ignored. The loop weights
+   * it, and its gradient, by the number of those targets; of a batch without any, neither is used.
+   */
   loss(ids: Tensor2D, targets: Tensor2D, pass?: TrainingPass): Scalar;
   /** Optional: an engine can then repeat the operations of a pass without the model. Undefined where it cannot. */
   operationsOf?(pass?: TrainingPass): PassOperations | undefined;

@@ -127,11 +127,11 @@ export const lifecycle: Record<EventName, EventDescription> = {
     mayReplace: [],
   },
   'gradients:ready': {
-    when: 'after the last micro-batch',
+    when: 'after the last micro-batch; not in an iteration without counted targets, nor is step:ready',
     payload: {
       iteration: 'its number',
       gradients:
-        'by parameter name: the mean over micro-batches; replace entries, or the map (the loop disposes what it holds)',
+        'by parameter name: of the mean over counted targets; replace entries, or the map (the loop disposes what it holds)',
     },
     mayReplace: ['gradients'],
   },
@@ -139,7 +139,7 @@ export const lifecycle: Record<EventName, EventDescription> = {
     when: 'before clipping and the optimizer step, when no listener changes the gradients any more',
     payload: {
       iteration: 'its number',
-      loss: 'mean training loss over its micro-batches, nats',
+      loss: 'mean training loss over its counted targets, of all micro-batches and ranks, nats',
       gradNorm: 'global norm of the gradients before clipping',
       gradients: 'by parameter name, as the optimizer will get them',
       skip: 'set it to a reason, and the step is left out: weights and optimizer stay as they are, the iteration counts',
@@ -151,7 +151,8 @@ export const lifecycle: Record<EventName, EventDescription> = {
     payload: {
       iteration: 'the iteration that ended, from 0',
       maxIters: 'the number of iterations the run ends at',
-      loss: 'mean training loss over its micro-batches, nats',
+      loss: 'mean training loss over its counted targets, of all micro-batches and ranks, nats; NaN without any',
+      targets: 'targets that are not -1, of all micro-batches and ranks; without any, there is no step',
       gradNorm: 'global norm of the gradients before clipping',
       learningRate: 'the rate it used',
       tokens: 'training tokens seen so far',

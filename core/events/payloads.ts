@@ -34,7 +34,7 @@ export interface GradientsReady {
 }
 export interface StepReady {
   readonly iteration: number;
-  /** Mean training loss of the iteration's micro-batches, in nats. */
+  /** Mean training loss over the iteration's counted targets, of all micro-batches and ranks, in nats. */
   readonly loss: number;
   /** Global norm of the gradients before clipping. */
   readonly gradNorm: number;
@@ -47,8 +47,10 @@ export interface IterationEnd {
   /** The iteration that ended, from 0. */
   readonly iteration: number;
   readonly maxIters: number;
-  /** Mean training loss of its micro-batches, in nats. */
+  /** Mean training loss over its counted targets, of all micro-batches and ranks, in nats; NaN without any. */
   readonly loss: number;
+  /** Targets that are not -1, of all micro-batches and ranks. Without any, there was no gradient and no step. */
+  readonly targets: number;
   /** Global norm of the gradients before clipping. */
   readonly gradNorm: number;
   readonly learningRate: number;

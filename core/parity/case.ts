@@ -142,7 +142,7 @@ function trainSteps(
     const gradients = new Map<string, tf.Tensor>();
     let loss = 0;
     for (let microBatch = 0; microBatch < accum; microBatch++) {
-      const scalar = microBatchStep(passes, batchAt(batches, iteration * accum + microBatch), accum, gradients, {
+      const scalar = microBatchStep(passes, batchAt(batches, iteration * accum + microBatch), 1 / accum, gradients, {
         pass: { iteration, microBatch },
       });
       loss += (scalar.dataSync()[0] ?? NaN) / accum;

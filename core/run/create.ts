@@ -243,7 +243,7 @@ function refuseTwins(plugins: readonly ConfiguredPlugin[]): void {
 function keepLosses(bus: EventBus, state: RunState): void {
   bus.listen({ plugin: 'core', event: 'evaluation:end', critical: true }, ({ losses }) => {
     state.valLoss = losses.val;
-    if (state.bestValLoss === null || losses.val < state.bestValLoss) state.bestValLoss = losses.val;
+    if (losses.val < (state.bestValLoss ?? Infinity)) state.bestValLoss = losses.val;
   });
 }
 

@@ -4,9 +4,11 @@ import type { Batch, BatchShape, BatchSource, Split, TokenReader } from '../cont
 import type { Engine } from '../contracts/engine.js';
 import type { Model } from '../contracts/model.js';
 import { oneRank, type Ranks } from '../contracts/ranks.js';
+import { EspalierError } from '../errors.js';
 import { evaluationOfRank, rowsOfRank } from '../data/rank-rows.js';
 import { windowsAt, windowsIn } from '../data/windows.js';
 import { checkBatch } from './checks.js';
+import { countedTargets } from './ignored-targets.js';
 import { RepeatedPasses } from './repeated-passes.js';
 import { useEngine } from './use-engine.js';
 
@@ -17,12 +19,13 @@ export interface LossOptions {
   readonly stop?: () => boolean;
   /** Called after each batch, of how many. */
   readonly onBatch?: (done: number, of: number) => void | Promise<void>;
-  /** Among which rows or windows are divided: the mean over ranks of what each gets is the loss. */
+  /** Among which rows or windows are divided. All of them call, and get the same loss: that over what all have. */
   readonly ranks?: Ranks;
 }
 
 /**
- * Mean loss in nats over `iters` evaluation batches of a split, dropout off; NaN when it was stopped.
+ * Mean loss in nats over the targets that are not -1 in `iters` evaluation batches of a split, dropout off; NaN when
+ * it was stopped on any rank.
  * @param shape of one rank's batches
  */
 export async function estimateLoss(
@@ -34,17 +37,17 @@ export async function estimateLoss(
   options: LossOptions,
 ): Promise<number> {
   const { ranks = oneRank } = options;
-  const sum = await sumOver(model, iters, options, (index) => {
+  const what = `the ${split} loss (${String(iters)} batches)`;
+  return meanOver(model, { what, count: iters }, options, (index) => {
     const batch = evaluationOfRank(batches, ranks, split, index, shape);
     checkBatch(batch, model, () => `evaluation batch ${String(index)} of ${split} that the batch strategy gave`);
-    return { batch, weight: 1 };
+    return batch;
   });
-  return sum / iters;
 }
 
 /**
- * Mean loss in nats over all of a split, in windows side by side; what is left at the end is not counted. NaN when it
- * was stopped.
+ * Mean loss in nats over all of a split, in windows side by side; what is left at the end is not counted, nor are
+ * targets that are -1. NaN when it was stopped on any rank.
  */
 export async function fullLoss(
   model: Model,
@@ -58,34 +61,61 @@ export async function fullLoss(
   const ownFirst = rowsOfRank(ranks, shape).first;
   const step = ranks.size * batchSize;
   const count = Math.max(0, Math.ceil((windows - ownFirst) / step));
-  const sum = await sumOver(model, count, options, (index) => {
+  return meanOver(model, { what: 'the loss of a whole split', count }, options, (index) => {
     const first = ownFirst + index * step;
     const rows = Math.min(batchSize, windows - first);
     const starts = Array.from({ length: rows }, (_, row) => (first + row) * blockSize);
-    return { batch: windowsAt(reader, starts, { batchSize: rows, blockSize }), weight: rows };
+    const batch = windowsAt(reader, starts, { batchSize: rows, blockSize });
+    checkBatch(batch, model, () => `the windows from ${String(first)} on of the split that is measured`);
+    return batch;
   });
-  return (sum * ranks.size) / windows;
 }
 
-/** The weighted sum of the losses of so many batches; NaN when it was stopped. */
+/**
+ * The mean over the counted targets of `count` batches of this rank, and of those of the others.
+ * @throws EspalierError when no rank has any
+ */
+async function meanOver(
+  model: Model,
+  { what, count }: { readonly what: string; readonly count: number },
+  options: LossOptions,
+  nth: (index: number) => Batch,
+): Promise<number> {
+  const { ranks = oneRank } = options;
+  const own = await sumOver(model, count, options, nth);
+  const [sum = NaN, targets = NaN] = await ranks.average([own.sum, own.targets]);
+  if (targets === 0) {
+    throw new EspalierError(
+      'ESP_NO_TARGETS',
+      `${what} cannot be measured: every target is -1 (ignored); let the batch strategy or the data give some that are not`,
+    );
+  }
+  return sum / targets;
+}
+
+/** Sum of the losses of all counted targets, and their number; NaN when it was stopped. */
 async function sumOver(
   model: Model,
   count: number,
   { engine, stop = () => false, onBatch }: LossOptions,
-  nth: (index: number) => { readonly batch: Batch; readonly weight: number },
-): Promise<number> {
+  nth: (index: number) => Batch,
+): Promise<{ readonly sum: number; readonly targets: number }> {
   const passes = new RepeatedPasses(engine, model);
   let sum = 0;
+  let targets = 0;
   for (let index = 0; index < count; index++) {
     // Signals are let in, and whatever else goes on in this process, on another engine perhaps.
     await nextTurn();
-    if (stop()) return NaN;
+    if (stop()) return { sum: NaN, targets: NaN };
     useEngine(engine);
-    const { batch, weight } = nth(index);
-    sum += weight * batchLoss(passes, batch);
+    const batch = nth(index);
+    const counted = countedTargets(batch);
+    // Without targets its loss may be NaN.
+    if (counted > 0) sum += counted * batchLoss(passes, batch);
+    targets += counted;
     await onBatch?.(index + 1, count);
   }
-  return sum;
+  return { sum, targets };
 }
 
 function batchLoss(passes: RepeatedPasses, batch: Batch): number {

@@ -24,7 +24,8 @@ import { RunFolder } from './folder.js';
 import { Sections } from './sections.js';
 import { restorePlugins, takeStates } from './plugin-state.js';
 import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets, type WeightsOf } from './restore.js';
-import { microBatches, trainLoop, type LoopParts } from './loop.js';
+import { trainLoop, type LoopParts } from './loop.js';
+import { microBatches } from './pass-batches.js';
 import { rollBack } from './rollback.js';
 import { RunState } from './state.js';
 import { unlessStuck } from './stuck.js';
@@ -245,6 +246,7 @@ export class Run {
       sections: container.resolve(Sections),
       pluginIn: (slot) => this.parts.plugins.find((plugin) => plugin.slot === slot)?.name ?? slot,
       snapshot: () => this.snapshot(),
+      warn: this.#say,
       rollBack: (request) =>
         rollBack(request, {
           bus,

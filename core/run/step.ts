@@ -20,14 +20,14 @@ export interface StepOptions {
 
 /**
  * Forward and backward of one micro-batch.
- * @param accum micro-batches in the iteration: each gradient counts 1/accum
+ * @param share of its mean gradient in `sums`; 0 adds nothing, whatever the gradient is (without targets, perhaps NaN)
  * @param sums gradients so far, by parameter name; replaced by kept tensors, which the caller disposes
- * @returns the micro-batch's mean loss [] in nats (not divided by `accum`), kept: the caller disposes it
+ * @returns the micro-batch's mean loss [] in nats (not multiplied by `share`), kept: the caller disposes it
  */
 export function microBatchStep(
   passes: RepeatedPasses,
   batch: Batch,
-  accum: number,
+  share: number,
   sums: Map<string, tf.Tensor>,
   { pass, sections = new Sections(), early }: StepOptions = {},
 ): tf.Tensor {
@@ -62,11 +62,11 @@ export function microBatchStep(
           end = sections.begin('backward');
         } else {
           told.add(what);
-          early?.take(what, addTo(sums, what, gradient, 1 / accum));
+          early?.take(what, addTo(sums, what, gradient, share));
         }
       };
       const outputs = passes.run(batch, compute, { pass, form: isWatched ? 'watched' : 'plain', onMark });
-      for (const [index, [name]] of untold().entries()) addTo(sums, name, at(outputs, index + 1), 1 / accum);
+      for (const [index, [name]] of untold().entries()) addTo(sums, name, at(outputs, index + 1), share);
       if (told.size > 0) inOrderOf(parameters, sums);
       return tf.keep(at(outputs, 0));
     } finally {
@@ -104,10 +104,25 @@ function watched(weight: tf.Variable, tell: (gradient: tf.Tensor) => void): tf.T
   }))(weight);
 }
 
+/** Multiplies each sum. @param sums replaced by kept tensors, as by `microBatchStep` */
+export function scaleSums(sums: Map<string, tf.Tensor>, factor: number): void {
+  for (const [name, sum] of sums) {
+    sums.set(
+      name,
+      tf.tidy(() => tf.keep(tf.mul(sum, factor))),
+    );
+    sum.dispose();
+  }
+}
+
 /** @returns the sum */
 function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor, share: number): tf.Tensor {
   const before = sums.get(name);
-  const first = (): tf.Tensor => (share === 1 ? gradient : tf.mul(gradient, share));
+  if (share === 0 && before !== undefined) return before;
+  const first = (): tf.Tensor => {
+    if (share === 0) return tf.zerosLike(gradient);
+    return share === 1 ? gradient : tf.mul(gradient, share);
+  };
   const sum = tf.keep(before === undefined ? first() : accumulate(before, gradient, share));
   sums.set(name, sum);
   before?.dispose();

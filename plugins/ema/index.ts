@@ -93,10 +93,9 @@ export default class Ema {
     const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
     const iters = this.tunables.values().get('eval_iters') ?? 1;
     // To its end, also in a run that is stopped: it is not made again.
-    const own = await this.#withAverages(() =>
+    const loss = await this.#withAverages(() =>
       estimateLoss(this.model, this.batches, 'val', iters, shape, { engine, ranks }),
     );
-    const [loss = NaN] = await ranks.average([own]);
     await this.bus.dispatch('metrics', { iteration, values: { 'ema/val_loss': loss } });
   }
 

@@ -179,9 +179,11 @@ export class NativeBackend extends cpu.MathBackendCPU {
   }
 
   /** The elements themselves of an int32 or bool tensor. @throws Error for a tensor that is disposed, or of another type */
-  numbers(tensor: TensorInfo): Int32Array | Uint8Array {
+  numbers(tensor: TensorInfo): Int32Array | Uint8Array | Float32Array {
     const values = this.#valuesOf(tensor);
     if (values instanceof Int32Array || values instanceof Uint8Array) return values;
+    // The cpu backend's one-hot vectors are floats under the name of integers.
+    if (values instanceof Float32Array && tensor.dtype !== 'float32') return values;
     throw new Error(`an int32 or bool tensor is needed, not ${tensor.dtype}`);
   }
 

@@ -97,9 +97,9 @@ export default class Evaluation {
         ? fullLoss(this.model, this.data.split(split), shape, options)
         : estimateLoss(this.model, this.batches, split, iters, shape, options);
     };
-    const ownTrain = await lossOf('train', false);
-    const ownVal = await lossOf('val', this.config.full);
-    const [train = NaN, val = NaN, cut = NaN] = await ranks.average([ownTrain, ownVal, seen.stop ? 1 : 0]);
+    const train = await lossOf('train', false);
+    const val = await lossOf('val', this.config.full);
+    const [cut = NaN] = await ranks.average([seen.stop ? 1 : 0]);
     if (cut > 0) {
       this.control.requestEvaluation();
       return;

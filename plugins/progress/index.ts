@@ -59,7 +59,7 @@ export default class Progress {
   }
 
   @On('iteration:end')
-  show({ iteration, maxIters, loss, learningRate, tokens }: IterationEnd): void {
+  show({ iteration, maxIters, loss, targets, learningRate, tokens }: IterationEnd): void {
     const now = performance.now();
     const seconds = Math.max(1e-6, (now - this.#last) / 1000);
     this.#secondsPerIteration = smoothed(this.#secondsPerIteration, seconds);
@@ -71,7 +71,7 @@ export default class Progress {
     if (!live && done % this.config.interval !== 0 && done !== maxIters && done !== 1) return;
     const facts = [
       `iteration ${String(done)}/${String(maxIters)}`,
-      `loss ${loss.toFixed(4)}`,
+      targets === 0 ? 'no targets' : `loss ${loss.toFixed(4)}`,
       `lr ${learningRate.toExponential(2)}`,
       `${Math.round(this.#tokensPerSecond).toLocaleString('en-US')} tokens/s`,
       `${cliProgress.Format.TimeFormat(Math.round((maxIters - done) * this.#secondsPerIteration), { autopadding: false, autopaddingChar: '' }, 1)} left`,

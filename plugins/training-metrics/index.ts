@@ -23,7 +23,7 @@ const options = z
   config: options,
   critical: false,
   metrics: {
-    'train/loss': { unit: 'nats', what: 'mean training loss over the micro-batches of one iteration' },
+    'train/loss': { unit: 'nats', what: 'mean training loss over the counted targets of one iteration' },
     lr: { unit: '', what: 'learning rate of the iteration' },
     grad_norm: { unit: '', what: 'global norm of the gradients before clipping' },
     'throughput/tokens_per_second': {
@@ -64,7 +64,7 @@ export default class TrainingMetrics {
   }
 
   @On('iteration:end')
-  publish({ iteration, loss, gradNorm, learningRate, tokens }: IterationEnd): void | Promise<void> {
+  publish({ iteration, loss, targets, gradNorm, learningRate, tokens }: IterationEnd): void | Promise<void> {
     const now = performance.now();
     this.#since.iterations++;
     this.#since.ms += now - this.#iterationAt;
@@ -75,9 +75,9 @@ export default class TrainingMetrics {
     const since = this.#since;
     this.#since = { iterations: 0, tokens: 0, ms: 0 };
     const values = {
-      'train/loss': loss,
+      ...(targets === 0 ? {} : { 'train/loss': loss }),
       lr: learningRate,
-      grad_norm: gradNorm,
+      ...(targets === 0 ? {} : { grad_norm: gradNorm }),
       'throughput/tokens_per_second': (1000 * since.tokens) / since.ms,
       'time/iteration_ms': since.ms / since.iterations,
       'time/elapsed_seconds': (now - this.#startedAt) / 1000,

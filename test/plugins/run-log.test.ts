@@ -84,7 +84,7 @@ test('events.jsonl has one line for each event, in order, from the start to the 
   const losses = written.filter(({ event, name }) => event === 'metric' && name === 'train/loss');
   t.deepEqual(
     losses.map(({ unit, what }) => [unit, what]),
-    [['nats', 'mean training loss over the micro-batches of one iteration']],
+    [['nats', 'mean training loss over the counted targets of one iteration']],
     'what a metric is, once',
   );
   t.deepEqual(

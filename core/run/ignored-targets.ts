@@ -1,0 +1,94 @@
+import { tf } from '../tf.js';
+import type { Batch } from '../contracts/data.js';
+import type { Model } from '../contracts/model.js';
+
+/** Iterations without counted targets are reported once in this many. */
+const QUIET_FOR = 100;
+/** Largest relative error of a loss that is a mean: what bfloat16 leaves of it, and not half of it. */
+const TOLERANCE = 2e-3;
+/** Losses below this are compared as if they were this large: what is left of them is rounding. */
+const SMALL_LOSS = 0.05;
+
+/** Number of a batch's targets that are not -1. */
+export function countedTargets({ targets }: Pick<Batch, 'targets'>): number {
+  let count = 0;
+  for (let at = 0; at < targets.length; at++) if (targets[at] !== -1) count++;
+  return count;
+}
+
+export interface IgnoredTargetsParts {
+  readonly model: Model;
+  /** Name of the plugin that is the model. */
+  readonly plugin: () => string;
+  readonly warn: (line: string) => void;
+}
+
+/** Warns about what ignored targets lead to. One for all iterations of a process. */
+export class IgnoredTargets {
+  #isChecked = false;
+  #quietUntil = -Infinity;
+
+  constructor(private readonly parts: IgnoredTargetsParts) {}
+
+  /**
+   * Called with each batch. At the first one with ignored targets it checks the model's loss: of two halves of the
+   * targets, the losses must have the mean that the loss of all has.
+   */
+  look(batch: Batch, counted: number): void {
+    if (this.#isChecked || counted === batch.targets.length || batch.blockSize < 2) return;
+    this.#isChecked = true;
+    const { model, plugin, warn } = this.parts;
+    const { all, even, odd } = lossesOfHalves(model, batch);
+    const share = Math.ceil(batch.blockSize / 2) / batch.blockSize;
+    const mean = share * even + (1 - share) * odd;
+    const limit = TOLERANCE * Math.max(Math.abs(all), SMALL_LOSS);
+    if (!Number.isFinite(all) || Math.abs(mean - all) <= limit) return;
+    warn(
+      `some targets are -1 (ignored), and the loss of model plugin ${plugin()} is not the mean over the others: with every second target it is ${shown(even)}, with the others ${shown(odd)}, and with all ${shown(all)} instead of ${shown(mean)}. The gradient is wrong: use softmaxCrossEntropy of espalier, or divide the sum over the targets that are not -1 by their number`,
+    );
+  }
+
+  /** An iteration had no target to count. @param iterations that are done with it */
+  skipped(iterations: number): void {
+    if (iterations < this.#quietUntil) return;
+    this.#quietUntil = iterations + QUIET_FOR;
+    this.parts.warn(
+      `iteration ${String(iterations)}: every target is -1 (ignored): there is no loss, and the optimizer's step is left out`,
+    );
+  }
+}
+
+/**
+ * Losses over the first window of a batch, each position's target the token that the model finds likeliest: an
+ * ignored one that is counted as some token is then seen.
+ */
+function lossesOfHalves(model: Model, { inputs, blockSize }: Batch): { all: number; even: number; odd: number } {
+  return tf.tidy(() => {
+    const shape: [number, number] = [1, blockSize];
+    const ids = tf.tensor2d(inputs.slice(0, blockSize), shape, 'int32');
+    const likeliest = argMax(model.logits(ids).dataSync<'float32'>(), blockSize);
+    const loss = (isKept: (position: number) => boolean): number => {
+      const targets = likeliest.map((id, position) => (isKept(position) ? id : -1));
+      return model.loss(ids, tf.tensor2d(targets, shape, 'int32')).dataSync()[0] ?? NaN;
+    };
+    const isEven = (position: number): boolean => position % 2 === 0;
+    return { all: loss(() => true), even: loss(isEven), odd: loss((position) => !isEven(position)) };
+  });
+}
+
+/** [rows · columns] → of each row, the column of its largest number */
+function argMax(numbers: Float32Array, rows: number): Int32Array {
+  const columns = numbers.length / rows;
+  return Int32Array.from({ length: rows }, (_, row) => {
+    const from = row * columns;
+    let best = 0;
+    for (let column = 1; column < columns; column++) {
+      if ((numbers[from + column] ?? NaN) > (numbers[from + best] ?? NaN)) best = column;
+    }
+    return best;
+  });
+}
+
+function shown(loss: number): string {
+  return loss.toPrecision(4);
+}

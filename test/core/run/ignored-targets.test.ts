@@ -1,0 +1,348 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import test, { type ExecutionContext } from 'ava';
+import { BatchSource, Engine, Logger, RandomStreams, tf, useEngine, type Batch } from '../../../core/index.js';
+import { checkBatch } from '../../../core/run/checks.js';
+import type { Run } from '../../../core/run/run.js';
+import { needing } from '../../needs.js';
+import { availableEngines } from '../ops/engines.js';
+import { debugRun, textFolder } from './debug-run.js';
+import { newest, stateOf, trainBoth } from './stopped.js';
+
+const joinedRanks = fileURLToPath(new URL('../../../../test/fixtures/joined-ranks.ts', import.meta.url));
+
+const WINDOWS = 16;
+const ITERATIONS = 4;
+/** Relative, of float32 sums in another order. */
+const TOLERANCE = 1e-4;
+
+/** How an iteration's 16 windows are divided. */
+interface Division {
+  readonly ranks: number;
+  readonly microBatches: number;
+}
+
+/** Of one iteration, the same windows. */
+interface Step {
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly targets: number;
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+}
+
+/** Whether a target of a window of the iteration is ignored: every one of some windows, none of others. */
+function isIgnored(iteration: number, window: number): (position: number) => boolean {
+  const random = new RandomStreams(5).at('mask', iteration, window);
+  const rate = [0, 1, random.float()][random.below(3)] ?? 0;
+  return () => random.float() < rate;
+}
+
+function masked(batch: Batch, iteration: number, firstWindow: number): Batch {
+  const targets = batch.targets.slice();
+  for (let row = 0; row < batch.batchSize; row++) {
+    const ignored = isIgnored(iteration, firstWindow + row);
+    for (let at = 0; at < batch.blockSize; at++) if (ignored(at)) targets[row * batch.blockSize + at] = -1;
+  }
+  return { ...batch, targets };
+}
+
+/** Weights stay what they are: each iteration is another mask over the same model. */
+async function stepsOf(t: ExecutionContext, folder: string, division: Division, ...set: string[]): Promise<Step[]> {
+  const { ranks, microBatches } = division;
+  const rows = WINDOWS / ranks / microBatches;
+  const steps: Step[] = [];
+  const runs = await Promise.all(
+    Array.from({ length: ranks }, async (_, rank) => {
+      const meeting = `${path.basename(folder)}-${String(ranks)}-${String(microBatches)}`;
+      const { run } = await debugRun(
+        t,
+        folder,
+        'model={n_layer: 1, n_embd: 16, block_size: 8}',
+        'lr=constant',
+        'optimizer.learning_rate=0',
+        `train={max_iters: ${String(ITERATIONS)}, batch_size: ${String(rows)}, gradient_accumulation_steps: ${String(microBatches)}}`,
+        'plugins.evaluation=false',
+        `run.dir=${meeting}-${String(rank)}`,
+        `plugins={${joinedRanks}: {rank: ${String(rank)}, size: ${String(ranks)}, meeting: ${meeting}}}`,
+        ...set,
+      );
+      run.bus.listen({ plugin: 'test', event: 'batch:ready', critical: true }, (drawn) => {
+        drawn.batch = masked(drawn.batch, drawn.iteration, (drawn.microBatch * ranks + rank) * rows);
+      });
+      if (rank === 0) listen(run, steps);
+      await run.setUp();
+      return run;
+    }),
+  );
+  await Promise.all(runs.map((run) => run.train()));
+  return steps;
+}
+
+function listen(run: Run, steps: Step[]): void {
+  let gradients = new Map<string, Float32Array>();
+  run.bus.on('step:ready', (ready) => {
+    gradients = new Map([...ready.gradients].map(([name, each]) => [name, each.dataSync<'float32'>().slice()]));
+  });
+  run.bus.on('iteration:end', ({ loss, gradNorm, targets }) => steps.push({ loss, gradNorm, targets, gradients }));
+}
+
+function assertSame(t: ExecutionContext, found: readonly Step[], expected: readonly Step[], what: string): void {
+  t.is(found.length, ITERATIONS);
+  for (const [iteration, step] of expected.entries()) {
+    const { loss, gradNorm, targets, gradients } = found[iteration] ?? { loss: NaN, gradNorm: NaN };
+    const near = (a: number, b: number): boolean => Math.abs(a - b) <= TOLERANCE * Math.abs(b);
+    t.is(targets, step.targets, what);
+    t.true(near(loss, step.loss), `${what}: loss ${String(loss)}, not ${String(step.loss)}`);
+    t.true(near(gradNorm, step.gradNorm), `${what}: norm ${String(gradNorm)}, not ${String(step.gradNorm)}`);
+    t.deepEqual([...(gradients?.keys() ?? [])], [...step.gradients.keys()]);
+    for (const [name, values] of step.gradients) {
+      const difference = Math.hypot(...values.map((value, at) => value - (gradients?.get(name)?.[at] ?? NaN)));
+      t.true(difference <= TOLERANCE * step.gradNorm, `${what}: ${name} differs by ${String(difference)}`);
+    }
+  }
+}
+
+const engines = [{ name: 'cpu', check: needing().serial }];
+for (const { name, need } of await availableEngines()) engines.push({ name, check: needing(need).serial });
+for (const { name: engine, check } of engines) {
+  check(`engine ${engine}: 1 × 16, 4 × 4 and 4 ranks × 4 windows give one gradient under random masks`, async (t) => {
+    const folder = textFolder(t);
+    const set = [`engine=${engine}`];
+    const whole = await stepsOf(t, folder, { ranks: 1, microBatches: 1 }, ...set);
+    for (const division of [
+      { ranks: 1, microBatches: 4 },
+      { ranks: 4, microBatches: 1 },
+      { ranks: 2, microBatches: 4 },
+    ]) {
+      const found = await stepsOf(t, folder, division, ...set);
+      assertSame(t, found, whole, `${String(division.ranks)} ranks, ${String(division.microBatches)} micro-batches`);
+    }
+  });
+}
+
+test.serial(
+  'the loss and its gradient are those of the sum over counted targets, divided by their number',
+  async (t) => {
+    const folder = textFolder(t);
+    const found = await stepsOf(t, folder, { ranks: 1, microBatches: 4 }, 'engine=cpu');
+    const { run } = await debugRun(t, folder, 'model={n_layer: 1, n_embd: 16, block_size: 8}', 'engine=cpu');
+    await run.setUp();
+    const drawn = await windowsOf(t, folder);
+    const expected = drawn.map(({ inputs, targets, batchSize, blockSize }): Step => {
+      useEngine(run.container.resolve(Engine));
+      const weights = [...run.model.parameters()];
+      const counted = targets.filter((id) => id !== -1).length;
+      const { value, grads } = tf.variableGrads(
+        () => {
+          const logits = run.model.logits(tf.tensor2d(inputs, [batchSize, blockSize], 'int32'));
+          const chosen = tf.oneHot(tf.tensor2d(targets, [batchSize, blockSize], 'int32'), run.model.vocabSize);
+          return tf.div(tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), tf.cast(chosen, 'float32')))), counted);
+        },
+        weights.map(([, variable]) => variable),
+      );
+      const gradients = new Map(
+        weights.map(([name, variable]) => [name, grads[variable.name]?.dataSync<'float32'>() ?? new Float32Array()]),
+      );
+      const gradNorm = Math.hypot(...[...gradients.values()].flatMap((values) => [...values]));
+      return { loss: value.dataSync()[0] ?? NaN, gradNorm, targets: counted, gradients };
+    });
+    assertSame(t, found, expected, 'formula');
+  },
+);
+
+/** The masked windows of each iteration of `stepsOf`. */
+async function windowsOf(t: ExecutionContext, folder: string): Promise<Batch[]> {
+  const batches: Batch[] = [];
+  const { run } = await debugRun(
+    t,
+    folder,
+    'model={n_layer: 1, n_embd: 16, block_size: 8}',
+    `train={max_iters: ${String(ITERATIONS)}, batch_size: ${String(WINDOWS)}}`,
+    'plugins.evaluation=false',
+  );
+  run.bus.on('batch:ready', ({ iteration, batch }) => batches.push(masked(batch, iteration, 0)));
+  await run.setUp();
+  await run.train();
+  return batches;
+}
+
+const tiny = ['model={n_layer: 1, n_embd: 16, block_size: 8, dropout: 0.1}', 'train.gradient_accumulation_steps=2'];
+
+/** Ignores every target of some iterations. */
+function ignoring(run: Run, isEmpty: (iteration: number) => boolean): void {
+  run.bus.listen({ plugin: 'test', event: 'batch:ready', critical: true }, ({ iteration, batch }) => {
+    if (isEmpty(iteration)) batch.targets.fill(-1);
+  });
+}
+
+test.serial('an iteration without counted targets has no step, counts, and a resume after it is exact', async (t) => {
+  const folder = textFolder(t);
+  const settings = [...tiny, 'train.max_iters=6', 'plugins.training-metrics.interval=1', 'lr.decay_iters=6'];
+  const said: string[] = [];
+  const ends: { loss: number; targets: number; skipped: string | undefined }[] = [];
+  const listen = (run: Run): void => {
+    ignoring(run, (iteration) => iteration === 2 || iteration === 3);
+    run.container.resolve(Logger).addSink((_level, line) => said.push(line));
+    run.bus.on('iteration:end', ({ loss, targets, skipped }) => ends.push({ loss, targets, skipped }));
+    let before: unknown;
+    run.bus.on('iteration:start', () => (before = weightsOf(run)));
+    run.bus.on('iteration:end', ({ targets }) => {
+      t.is(isDeepStrictEqual(weightsOf(run), before), targets === 0);
+    });
+  };
+  await trainBoth(t, folder, settings, [{ event: 'micro-batch:end', at: 3 }], listen);
+  t.deepEqual(
+    ends.slice(0, 6).map(({ targets, skipped }) => [targets > 0, skipped]),
+    [0, 1, 2, 3, 4, 5].map((at) =>
+      at === 2 || at === 3 ? [false, 'every target is -1 (ignored)'] : [true, undefined],
+    ),
+  );
+  t.true(Number.isNaN(ends[2]?.loss));
+  t.is(
+    said.find((line) => line.includes('ignored')),
+    "iteration 3: every target is -1 (ignored): there is no loss, and the optimizer's step is left out",
+  );
+  t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
+  t.deepEqual(
+    await readFile(path.join(await newest(folder, 'parts'), 'model.safetensors')),
+    await readFile(path.join(await newest(folder, 'whole'), 'model.safetensors')),
+  );
+  const lines = (dir: string): string => readFileSync(path.join(folder, dir, 'metrics.jsonl'), 'utf8');
+  t.is(lines('parts'), lines('whole'));
+  const [, , third = ''] = lines('whole')
+    .split('\n')
+    .filter((line) => line.includes('"lr"'));
+  t.false(/train\/loss|grad_norm/.test(third), third);
+});
+
+function weightsOf(run: Run): Record<string, number[]> {
+  return Object.fromEntries([...run.model.parameters()].map(([name, variable]) => [name, [...variable.dataSync()]]));
+}
+
+test.serial(
+  'evaluations count targets alike, over ranks too: val/loss is the sum over all, divided by their number',
+  async (t) => {
+    const folder = textFolder(t);
+    const evaluated = async (ranks: number): Promise<number[]> =>
+      Promise.all(
+        Array.from({ length: ranks }, async (_, rank) => {
+          const meeting = `${path.basename(folder)}-evaluation`;
+          const joined = `plugins={${joinedRanks}: {rank: ${String(rank)}, size: ${String(ranks)}, meeting: ${meeting}}}`;
+          const batch = `train={max_iters: 1, batch_size: ${String(6 / ranks)}}`;
+          const dir = `run.dir=evaluation-${String(rank)}`;
+          const { run } = await debugRun(t, folder, ...tiny, batch, joined, dir, 'plugins.evaluation.iters=4');
+          maskEvaluations(run);
+          await run.setUp();
+          const all = [0, 1, 2, 3].map((index) =>
+            run.container.resolve(BatchSource).evaluation('val', index, { batchSize: 6, blockSize: 8 }),
+          );
+          let found = NaN;
+          run.bus.listen({ plugin: 'test', event: 'evaluation:end', critical: true }, ({ losses }) => {
+            let [sum, count] = [0, 0];
+            for (const { inputs, targets } of all) {
+              useEngine(run.container.resolve(Engine));
+              const counted = targets.filter((id) => id !== -1).length;
+              const of = (ids: Int32Array): tf.Tensor2D => tf.tensor2d(ids, [6, 8], 'int32');
+              if (counted > 0)
+                sum += counted * (tf.tidy(() => run.model.loss(of(inputs), of(targets)).dataSync()[0]) ?? NaN);
+              count += counted;
+            }
+            t.true(Math.abs(losses.val - sum / count) < 1e-5, `${String(losses.val)}, not ${String(sum / count)}`);
+            found = losses.val;
+          });
+          await run.train();
+          return found;
+        }),
+      );
+    const [one = NaN] = await evaluated(1);
+    for (const loss of await evaluated(3)) t.true(Math.abs(loss - one) < 1e-4, `${String(loss)}, not ${String(one)}`);
+  },
+);
+
+function maskEvaluations(run: Run): void {
+  const source = run.container.resolve(BatchSource);
+  const evaluation = source.evaluation.bind(source);
+  source.evaluation = (split, index, shape, rows) =>
+    masked(evaluation(split, index, shape, rows), index, rows?.first ?? 0);
+}
+
+test.serial('an evaluation without any target says so', async (t) => {
+  const { run } = await debugRun(t, textFolder(t), ...tiny, 'train.max_iters=1');
+  const source = run.container.resolve(BatchSource);
+  const evaluation = source.evaluation.bind(source);
+  source.evaluation = (...args) => {
+    const batch = evaluation(...args);
+    return { ...batch, targets: batch.targets.fill(-1) };
+  };
+  await run.setUp();
+  await t.throwsAsync(run.train(), { message: /train loss \(\d+ batches\) cannot be measured: every target is -1/ });
+});
+
+/** The guide's model, with another loss over logits [windows · time, vocab] and one-hot targets (zeros for -1). */
+async function withLoss(t: ExecutionContext, loss: string | undefined): Promise<{ run: Run; warnings: string[] }> {
+  const folder = textFolder(t);
+  const [, guide = ''] =
+    /```ts\n(\/\/ bigram\.ts\n[^]*?)```/.exec(readFileSync('docs/writing-plugins.md', 'utf8')) ?? [];
+  const own = `const logs = tf.reshape(tf.logSoftmax(this.logits(ids)), [-1, this.vocabSize]);
+    const flat = tf.reshape(targets, [-1]), hot = tf.cast(tf.oneHot(flat, this.vocabSize), 'float32');
+    const sum = tf.neg(tf.sum(tf.mul(logs, hot))), count = tf.sum(hot);
+    return ${loss ?? ''};`;
+  const file =
+    loss === undefined ? guide : guide.replace('return softmaxCrossEntropy(this.logits(ids), targets);', own);
+  writeFileSync(path.join(folder, 'bigram.ts'), file);
+  const { run } = await debugRun(
+    t,
+    folder,
+    'model={use: ./bigram.ts, block_size: 8}',
+    'train={max_iters: 4, gradient_accumulation_steps: 2}',
+    'plugins.evaluation=false',
+  );
+  const warnings: string[] = [];
+  run.container.resolve(Logger).addSink((level, line) => {
+    if (level === 'warn') warnings.push(line);
+  });
+  return { run, warnings };
+}
+
+for (const [what, loss, isRight] of [
+  ['the guide’s', undefined, true],
+  ['a mean over counted targets that is NaN without any', 'tf.div(sum, count)', true],
+  ['one with a term of its own', 'tf.add(tf.div(sum, count), tf.mul(1e-3, tf.mean(tf.square(logs))))', true],
+  ['a mean over all positions', 'tf.div(sum, flat.size)', false],
+  ['a sum', 'sum', false],
+  [
+    'one that takes -1 for the first token',
+    "tf.neg(tf.mean(tf.sum(tf.mul(logs, tf.cast(tf.oneHot(tf.maximum(flat, tf.scalar(0, 'int32')), this.vocabSize), 'float32')), 1)))",
+    false,
+  ],
+] as const) {
+  test.serial(
+    `a model’s own loss, ${what}, ${isRight ? 'is right' : 'is reported'} where targets are ignored`,
+    async (t) => {
+      const { run, warnings } = await withLoss(t, loss);
+      const losses: number[] = [];
+      run.bus.listen({ plugin: 'test', event: 'batch:ready', critical: true }, ({ microBatch, batch }) => {
+        // A micro-batch without any, and one with some.
+        if (microBatch === 0) batch.targets.fill(-1);
+        else batch.targets.fill(-1, 3, 17);
+      });
+      run.bus.on('iteration:end', (end) => losses.push(end.loss));
+      await run.setUp();
+      await run.train();
+      t.true(losses.every(Number.isFinite), String(losses));
+      t.deepEqual(
+        warnings.map((line) => /model plugin bigram is not the mean over the others/.test(line)),
+        isRight ? [] : [true],
+      );
+    },
+  );
+}
+
+test('a target of another id that is not of the vocabulary is refused', (t) => {
+  const batch = { inputs: new Int32Array(4), targets: Int32Array.of(0, -1, -2, 1), batchSize: 2, blockSize: 2 };
+  const refused = { code: 'ESP_BATCH', message: /targets have the id -2 at row 1, position 0; ids are from -1 to 4/ };
+  t.throws(() => checkBatch(batch, { blockSize: 2, vocabSize: 5 }, () => 'it'), refused);
+});
