@@ -55,6 +55,12 @@ export interface Tokenizer {
   readonly vocabSize: number;
   /** Id of the token that stands between texts, where there is one. */
   readonly endOfText?: number;
+  /**
+   * Whether a text may be cut between two neighbouring characters, given as code points: in every text, its tokens are
+   * then those up to `left`, and those of `left` and what follows it without those of `left` alone. `prepare` streams
+   * long texts by it; without it, each text is encoded whole.
+   */
+  readonly canCut?: (left: number, right: number) => boolean;
   /** `encode` answers with a promise and works in threads of its own: `prepare` then starts no worker threads. */
   readonly background?: boolean;
   /** @throws UsageError naming the first piece of text that has no token */

@@ -1,12 +1,17 @@
 import type { Split } from '../contracts/data.js';
 import { PIECE_BYTES, textBytes } from './bytes.js';
-import { characterStart, cutPoint } from './cut.js';
+import { characterStart, findCut, type CanCut } from './cut.js';
 import type { Input } from './inputs.js';
 import { rowSlices } from './parquet.js';
 
 /** What a worker is given: documents, or a part of one. Bytes are handed over, not copied. */
 export type Piece =
-  | { readonly kind: 'text'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | {
+      readonly kind: 'text';
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      /** The character before it, where it continues a document. */
+      readonly before: string;
+    }
   | { readonly kind: 'jsonl'; readonly bytes: Uint8Array<ArrayBuffer>; readonly field: string }
   | {
       readonly kind: 'parquet';
@@ -33,6 +38,8 @@ export interface JobOptions {
   readonly field: string;
   /** Byte of each text input where its validation part starts. */
   readonly valStarts: ReadonlyMap<Input, number>;
+  /** Where texts may be cut (see `Tokenizer.canCut`); undefined: nowhere. */
+  readonly canCut: CanCut | undefined;
   /** Told how many bytes of the inputs were read. */
   readonly onRead: (bytes: number) => void;
 }
@@ -46,32 +53,48 @@ export async function* jobsOf(inputs: readonly Input[], options: JobOptions): As
   }
 }
 
-async function* textJobs(input: Input, { valStarts, onRead }: JobOptions): AsyncGenerator<Job> {
+/** Bytes at the end that a search for a cut leaves out while more may follow. */
+const LONGEST_CHARACTER = 4;
+
+async function* textJobs(input: Input, { valStarts, canCut, onRead }: JobOptions): AsyncGenerator<Job> {
   let rest: Buffer = Buffer.alloc(0);
   let offset = 0;
   let valStart = valStarts.get(input) ?? Infinity;
   let split: Split = input.split ?? 'train';
   let starts = true;
+  let before = '';
+  let searched = 0;
   const take = (end: number): Job => {
-    const piece = { kind: 'text', bytes: new Uint8Array(rest.subarray(0, end)) } as const;
+    const piece = { kind: 'text', bytes: new Uint8Array(rest.subarray(0, end)), before } as const;
+    before = rest.toString('utf8', characterStart(rest, end - 1), end);
     const job = { piece, input, first: offset === 0, split, starts, offset };
     rest = rest.subarray(end);
     offset += end;
     starts = false;
+    searched = 0;
     return job;
+  };
+  const cutOf = (bytes: Buffer, more: boolean): number => {
+    if (canCut === undefined) return 0;
+    const cut = findCut(bytes, canCut, { wanted: PIECE_BYTES, searched, more });
+    if (cut === 0) searched = bytes.length - LONGEST_CHARACTER;
+    return cut;
   };
   for await (const chunk of textBytes(input, onRead)) {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     for (;;) {
       const toVal = valStart - offset;
-      if (toVal <= PIECE_BYTES && rest.length > toVal) {
-        const end = characterStart(rest, toVal);
+      const ended = rest.length > toVal;
+      const end = ended ? characterStart(rest, toVal) : rest.length;
+      const cut = end > PIECE_BYTES ? cutOf(rest.subarray(0, end), !ended) : 0;
+      if (cut > 0) {
+        yield take(cut);
+      } else if (ended) {
         if (end > 0) yield take(end);
         valStart = Infinity;
         split = 'val';
         starts = true;
-      } else if (rest.length > PIECE_BYTES) {
-        yield take(cutPoint(rest.subarray(0, PIECE_BYTES)));
+        before = '';
       } else break;
     }
   }

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import type { TokenizerState } from '../contracts/data.js';
+import type { Tokenizer, TokenizerState } from '../contracts/data.js';
+import { encodePiece, type Answer, type Failure } from './answer.js';
 import type { Job } from './jobs.js';
-import type { Answer, Failure, Task, WorkerSetup } from './worker.js';
+import type { Task, WorkerSetup } from './worker.js';
 
 /** Jobs that a worker has at a time: one in work, one waiting for it. */
 const JOBS_A_WORKER = 2;
@@ -13,8 +14,31 @@ export interface Answered {
   readonly answer: Answer | Failure;
 }
 
-/** Worker threads that encode jobs; results come in the order of the jobs, so they do not hang on how many there are. */
-export class WorkerPool {
+/** Does jobs, several at a time. */
+export interface Pool {
+  /** Results in the order of the jobs. @param state of the tokenizer, undefined while it is being learned */
+  answers(jobs: AsyncIterable<Job>, state: TokenizerState | undefined): AsyncGenerator<Answered>;
+  close(): Promise<void>;
+}
+
+/** Has a tokenizer that works in threads of its own encode jobs: there is one copy of its vocabulary. */
+export class BackgroundPool implements Pool {
+  constructor(
+    private readonly count: number,
+    private readonly tokenizer: Tokenizer,
+  ) {}
+
+  answers(jobs: AsyncIterable<Job>): AsyncGenerator<Answered> {
+    return inOrder(jobs, this.count, (job) => encodePiece(job.piece, () => Promise.resolve(this.tokenizer)));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Worker threads that encode jobs; one pool has one tokenizer. */
+export class WorkerPool implements Pool {
   readonly #workers: Busy[] = [];
 
   constructor(
@@ -22,26 +46,8 @@ export class WorkerPool {
     private readonly setup: WorkerSetup,
   ) {}
 
-  /**
-   * Takes as many jobs ahead as keep every worker busy, and no more: memory does not grow with the input.
-   * @param state of the tokenizer, undefined while it is being learned; one pool has one tokenizer
-   */
-  async *answers(jobs: AsyncIterable<Job>, state: TokenizerState | undefined): AsyncGenerator<Answered> {
-    const ahead: { readonly bytes: number; readonly answered: Promise<Answered> }[] = [];
-    let bytesAhead = 0;
-    for await (const job of jobs) {
-      const bytes = job.piece.kind === 'parquet' ? 0 : job.piece.bytes.length;
-      const answer = this.#freest().answer({ piece: job.piece, state });
-      ahead.push({ bytes, answered: answer.then((answer) => ({ job, answer })) });
-      bytesAhead += bytes;
-      while (ahead.length > this.count * JOBS_A_WORKER || (ahead.length > 1 && bytesAhead > BYTES_AHEAD)) {
-        const next = ahead.shift();
-        if (next === undefined) break;
-        bytesAhead -= next.bytes;
-        yield await next.answered;
-      }
-    }
-    for (const { answered } of ahead) yield await answered;
+  answers(jobs: AsyncIterable<Job>, state: TokenizerState | undefined): AsyncGenerator<Answered> {
+    return inOrder(jobs, this.count, (job) => this.#freest().answer({ piece: job.piece, state }));
   }
 
   async close(): Promise<void> {
@@ -56,6 +62,28 @@ export class WorkerPool {
     this.#workers.push(started);
     return started;
   }
+}
+
+/** Takes as many jobs ahead as keep every worker busy, and no more: memory does not grow with the input. */
+async function* inOrder(
+  jobs: AsyncIterable<Job>,
+  workers: number,
+  answerTo: (job: Job) => Promise<Answer | Failure>,
+): AsyncGenerator<Answered> {
+  const ahead: { readonly bytes: number; readonly answered: Promise<Answered> }[] = [];
+  let bytesAhead = 0;
+  for await (const job of jobs) {
+    const bytes = job.piece.kind === 'parquet' ? 0 : job.piece.bytes.length;
+    ahead.push({ bytes, answered: answerTo(job).then((answer) => ({ job, answer })) });
+    bytesAhead += bytes;
+    while (ahead.length > workers * JOBS_A_WORKER || (ahead.length > 1 && bytesAhead > BYTES_AHEAD)) {
+      const next = ahead.shift();
+      if (next === undefined) break;
+      bytesAhead -= next.bytes;
+      yield await next.answered;
+    }
+  }
+  for (const { answered } of ahead) yield await answered;
 }
 
 /** A worker and whom it owes answers, in the order that it was asked. */

@@ -9,12 +9,12 @@ import { jobsOf, type Job, type JobOptions } from './jobs.js';
 import { keepStandardInput, valStartsOf } from './measure.js';
 import { OutputFolder } from './output.js';
 import { rowSlices } from './parquet.js';
-import { WorkerPool } from './pool.js';
+import { BackgroundPool, WorkerPool, type Pool } from './pool.js';
 import { inputsOfPart, partFolder, partName, type Part } from './part.js';
 import { PrepareProgress } from './progress.js';
 import { bytesPerToken } from './shard-writer.js';
 import { Splits, type SplitFacts } from './splits.js';
-import type { Answer, Failure } from './worker.js';
+import type { Answer, Failure } from './answer.js';
 
 export interface PrepareRequest extends InputChoice {
   readonly cwd: string;
@@ -74,13 +74,16 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
     const progress = new PrepareProgress(request.terminal);
     const options: JobOptions = {
       field: request.field,
+      // What is learned from a text is the same however it is cut.
+      canCut: ready === undefined ? () => true : ready.canCut,
       valStarts: await valStartsOf(inputs, request.valShare, request.signal),
       onRead: (bytes) => {
         progress.read(bytes);
       },
     };
+    const workers = request.workers ?? availableParallelism();
     const setup = { cwd: request.cwd, choice: request.tokenizer };
-    const pool = new WorkerPool(request.workers ?? availableParallelism(), setup);
+    const pool = ready?.background === true ? new BackgroundPool(workers, ready) : new WorkerPool(workers, setup);
     try {
       const work = { pool, progress, signal: request.signal };
       // Every part learns from all inputs: the parts have one vocabulary.
@@ -102,7 +105,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
 
 /** Who does the jobs, who tells how far they are, and who stops them. */
 interface Work {
-  readonly pool: WorkerPool;
+  readonly pool: Pool;
   readonly progress: PrepareProgress;
   readonly signal: AbortSignal;
 }
@@ -133,9 +136,14 @@ async function encode(
 ): Promise<ReturnType<Splits['finish']>> {
   work.progress.start('encoding', totalSize(inputs));
   try {
-    await eachAnswer(jobsOf(inputs, options), tokenizer.state(), work, (job, answer) => {
-      splits.put(job, answer);
-    });
+    await eachAnswer(
+      jobsOf(inputs, { ...options, canCut: tokenizer.canCut }),
+      tokenizer.state(),
+      work,
+      (job, answer) => {
+        splits.put(job, answer);
+      },
+    );
     return splits.finish();
   } catch (thrown) {
     splits.abandon();

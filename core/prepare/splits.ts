@@ -3,7 +3,7 @@ import { UsageError } from '../errors.js';
 import type { Job } from './jobs.js';
 import type { Part } from './part.js';
 import { bytesPerToken, ShardWriter, type ShardFacts, type Tokens } from './shard-writer.js';
-import type { Answer } from './worker.js';
+import type { Answer } from './answer.js';
 
 /** What was written of a split. */
 export interface SplitFacts {

@@ -35,6 +35,7 @@ export default class BytesTokenizerPlugin implements TokenizerFactory {
 class BytesTokenizer implements Tokenizer {
   readonly vocabSize = END_OF_TEXT + 1;
   readonly endOfText = END_OF_TEXT;
+  readonly canCut = (): boolean => true;
 
   encode(text: string): Int32Array {
     return Int32Array.from(Buffer.from(text, 'utf8'));

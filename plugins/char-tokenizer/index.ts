@@ -46,6 +46,7 @@ export default class CharTokenizerPlugin implements TokenizerFactory {
 
 class CharTokenizer implements Tokenizer {
   readonly vocabSize: number;
+  readonly canCut = (): boolean => true;
   /** The id of each code point, up to the largest; -1 for those without. */
   readonly #ids: Int32Array;
 

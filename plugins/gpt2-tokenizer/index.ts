@@ -9,7 +9,7 @@ import {
 } from '../../core/index.js';
 import { mergePairs } from './merge.js';
 import { PieceCache } from './piece-cache.js';
-import { pieceEnd } from './pieces.js';
+import { endsPiece, pieceEnd } from './pieces.js';
 import { vocabulary, type Vocabulary } from './vocabulary.js';
 
 const END_OF_TEXT = '<|endoftext|>';
@@ -39,6 +39,7 @@ export default class Gpt2TokenizerPlugin implements TokenizerFactory {
 class Gpt2Tokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly endOfText: number;
+  readonly canCut = endsPiece;
   readonly #cache = new PieceCache();
 
   constructor(private readonly words: Vocabulary) {

@@ -25,6 +25,16 @@ export function pieceEnd(units: Uint16Array, start: number): number {
   return end === units.length || end === next ? end : end - 1;
 }
 
+/**
+ * Whether a piece ends between two characters in every text, whatever is around them: a run of one kind ends where
+ * another kind follows, but for white space, which looks ahead, and the apostrophe of a contraction.
+ */
+export function endsPiece(left: number, right: number): boolean {
+  const before = kindOf(left);
+  const after = kindOf(right);
+  return before !== SPACE && before !== after && !(left === APOSTROPHE && after === LETTER);
+}
+
 const APOSTROPHE = 0x27;
 const PLAIN_SPACE = 0x20;
 

@@ -62,6 +62,14 @@ export function readDefinition(text: string, source: string): Definition {
   };
 }
 
+/** The components of a sequence, also of one within another. */
+export function flat(whole: Component | undefined, key: 'normalizers' | 'pretokenizers'): Component[] {
+  if (whole === undefined) return [];
+  if (whole.type !== 'Sequence') return [whole];
+  const inner = z.array(component).safeParse(whole[key]);
+  return inner.success ? inner.data.flatMap((each) => flat(each, key)) : [{ type: 'unknown' }];
+}
+
 export function unusable(source: string, reason: string, cause: unknown): UsageError {
   return new UsageError(
     'ESP_TOKENIZER_FILE',

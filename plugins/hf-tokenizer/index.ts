@@ -12,6 +12,7 @@ import {
   type Tokenizer,
   type TokenizerState,
 } from '../../core/index.js';
+import { cutRule, type CutRule } from './cuts.js';
 import { readDefinition, type Definition } from './definition.js';
 import { referenceEncoder, type Encoder } from './reference.js';
 
@@ -91,7 +92,7 @@ async function makeTokenizer(text: string, endOfText: string | undefined, source
       `${source} has no token ${JSON.stringify(end)}: end_of_text names one of its own`,
     );
   }
-  return new HfTokenizer(text, encoder, sizeOf(definition, encoder), endId);
+  return new HfTokenizer(text, encoder, sizeOf(definition, encoder), endId, cutRule(definition));
 }
 
 /** The library numbers added tokens itself, whatever id the file gives them. */
@@ -105,14 +106,17 @@ function sizeOf({ tokens, added }: Definition, encoder: Encoder): number {
 class HfTokenizer implements Tokenizer {
   readonly background = true;
   readonly endOfText?: number;
+  readonly canCut?: CutRule;
 
   constructor(
     private readonly definition: string,
     private readonly encoder: Encoder,
     readonly vocabSize: number,
     endOfText: number | undefined,
+    canCut: CutRule | undefined,
   ) {
     if (endOfText !== undefined) this.endOfText = endOfText;
+    if (canCut !== undefined) this.canCut = canCut;
   }
 
   async encode(text: string): Promise<Int32Array> {

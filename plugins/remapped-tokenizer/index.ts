@@ -53,6 +53,8 @@ export default class RemappedTokenizerFactory implements TokenizerFactory {
 class RemappedTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly endOfText?: number;
+  readonly canCut?: (left: number, right: number) => boolean;
+  readonly background?: boolean;
   readonly #placeOf: ReadonlyMap<number, number>;
 
   /** @param tokens ids of the inner tokenizer by id of this one; the last id, which is not among them, is the rare token's */
@@ -64,6 +66,8 @@ class RemappedTokenizer implements Tokenizer {
     this.#placeOf = new Map(tokens.map((token, place) => [token, place]));
     const end = inner.endOfText === undefined ? undefined : this.#placeOf.get(inner.endOfText);
     if (end !== undefined) this.endOfText = end;
+    if (inner.canCut !== undefined) this.canCut = inner.canCut;
+    if (inner.background !== undefined) this.background = inner.background;
   }
 
   async encode(text: string): Promise<Int32Array> {

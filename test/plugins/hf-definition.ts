@@ -1,5 +1,5 @@
 /** A small byte-level BPE `tokenizer.json`, as GPT-2's is written: every byte, two merges and an end of text. */
-export function byteLevelTokenizer(): object {
+export function byteLevelTokenizer(more: Readonly<Record<string, number>> = {}): object {
   const letters = byteLetters();
   const vocab = Object.fromEntries(letters.map((letter, byte) => [letter, byte]));
   const end = { id: 256, content: '<|endoftext|>' };
@@ -21,7 +21,7 @@ export function byteLevelTokenizer(): object {
       continuing_subword_prefix: '',
       end_of_word_suffix: '',
       fuse_unk: false,
-      vocab: { ...vocab, [end.content]: end.id, th: 257, the: 258 },
+      vocab: { ...vocab, [end.content]: end.id, th: 257, the: 258, ...more },
       merges: [
         ['t', 'h'],
         ['th', 'e'],

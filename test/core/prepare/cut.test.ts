@@ -1,45 +1,54 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { characterStart, cutPoint } from '../../../core/prepare/cut.js';
-import Gpt2TokenizerPlugin from '../../../plugins/gpt2-tokenizer/index.js';
+import { characterStart, findCut } from '../../../core/prepare/cut.js';
 
-const tokenizer = new Gpt2TokenizerPlugin().forText();
-const words = fc
-  .array(fc.constantFrom('word', "it's", ' ', '  ', '\n', '\n\n', '\t', ' \n', 'été', '中文', '…', '. ', '12', '😀 '), {
-    minLength: 1,
-    maxLength: 60,
-  })
-  .map((parts) => parts.join(''));
+const always = (): boolean => true;
 
-test('a text that is cut encodes to what the whole does', async (t) => {
-  await fc.assert(
-    fc.asyncProperty(words, fc.integer({ min: 2, max: 100 }), async (text, size) => {
-      const bytes = Buffer.from(`start ${text}`);
-      const piece = bytes.subarray(0, size);
-      const cut = cutPoint(piece);
-      // A piece without white space has no good place; it is cut between characters.
-      fc.pre(cut < bytes.length && (bytes[cut] === 0x20 || bytes[cut] === 0x0a));
-      const parts = await Promise.all(
-        [bytes.subarray(0, cut), bytes.subarray(cut)].map(async (part) => [
-          ...(await tokenizer.encode(part.toString())),
-        ]),
-      );
-      t.deepEqual(parts.flat(), [...(await tokenizer.encode(bytes.toString()))]);
+test('a cut is the last place below the wanted length, else the first above it, and never inside a character', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', minLength: 2 }), fc.nat(), fc.boolean(), (text, number, more) => {
+      const bytes = Buffer.from(text);
+      const wanted = number % bytes.length;
+      const places = cuts(bytes).filter((at) => at <= bytes.length - (more ? 4 : 1));
+      const expected = places.filter((at) => at <= wanted).at(-1) ?? places[0] ?? 0;
+      t.is(findCut(bytes, always, { wanted, more }), expected);
     }),
   );
 });
 
-test('a cut is never inside a character, and never at the start', (t) => {
+test('a search goes on where the last one ended, and asks for the characters on both sides', (t) => {
+  const bytes = Buffer.from('aé中😀 b');
+  const asked: string[] = [];
+  const ask = (left: number, right: number): boolean => {
+    asked.push(String.fromCodePoint(left, right));
+    return false;
+  };
+  t.is(findCut(bytes, ask, { wanted: 3, more: false }), 0);
+  t.deepEqual(asked, ['é中', 'aé', '中😀', '😀 ', ' b']);
+  asked.length = 0;
+  t.is(findCut(bytes, ask, { wanted: 3, searched: 6, more: false }), 0);
+  t.deepEqual(asked, ['😀 ', ' b']);
+});
+
+test('the start of a character is found from each of its bytes', (t) => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary', minLength: 2 }), fc.nat(), (text, at) => {
-      const bytes = Buffer.from(`x${text}`);
-      const cut = cutPoint(bytes.subarray(0, 4 + (at % bytes.length)));
-      t.true(cut > 0);
-      t.is(bytes.subarray(0, cut).toString() + bytes.subarray(cut).toString(), `x${text}`);
+    fc.property(fc.string({ unit: 'binary', minLength: 1 }), fc.nat(), (text, at) => {
+      const bytes = Buffer.from(text);
       const index = at % bytes.length;
       const start = characterStart(bytes, index);
-      t.is(bytes.subarray(0, start).toString() + bytes.subarray(start).toString(), `x${text}`);
       t.true(start <= index && index - start < 4);
+      t.true(start === 0 || cuts(bytes).includes(start));
     }),
   );
 });
+
+/** Where the characters of a text start, without the first. */
+function cuts(bytes: Buffer): number[] {
+  const starts: number[] = [];
+  let at = 0;
+  for (const character of bytes.toString()) {
+    if (at > 0) starts.push(at);
+    at += Buffer.byteLength(character);
+  }
+  return starts;
+}
