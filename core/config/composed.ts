@@ -1,6 +1,9 @@
 import type { ConfigPath } from './path.js';
 import { pathKey } from './path.js';
 
+/** Scalars as they were written, by `pathKey`, where that is not what they were read as: `0012`, `null`, `[a]`. */
+export type Texts = ReadonlyMap<string, string>;
+
 /** The place that a value of a config was written at. */
 export interface Origin {
   /** What is printed: a file (relative to the working folder, or `presets/NAME.yaml`), `--set` or `default`. */
@@ -11,6 +14,8 @@ export interface Origin {
   file?: string;
   /** The path of a plugin as it stands there, where the config has it relative to another folder. */
   written?: string;
+  /** A key at the top whose value holds a YAML anchor. */
+  anchor?: boolean;
 }
 
 /** A config after composition and before its schemas are applied. */
@@ -19,6 +24,8 @@ export interface ComposedConfig {
   readonly value: Record<string, unknown>;
   /** By `pathKey`: of every leaf and of every section; checking adds `default` for what schemas fill in. */
   readonly origins: Map<string, Origin>;
+  /** Scalars as they were written, where that is not what they were read as. */
+  readonly texts: Texts;
   /** What was merged, first (weakest) to last. */
   readonly layers: readonly string[];
   /** The files among them, absolute. */

@@ -1,12 +1,14 @@
 import path from 'node:path';
 import { UsageError } from '../errors.js';
 import type { ComposedConfig } from './composed.js';
-import { eachLeaf, showOrigin } from './composed.js';
+import { eachLeaf, isSection, showOrigin } from './composed.js';
 import { ConfigReader } from './locate.js';
 import { pathKey } from './path.js';
 import { besideItsFile, withPluginPaths } from './plugin-paths.js';
-import { parseSet } from './set.js';
+import { parseSets } from './set.js';
 import { shownFile, type ConfigSource } from './source.js';
+import { coreScalars, coreSchema } from './schema.js';
+import { withTexts } from './texts.js';
 import { flatten, merge, treeOf, type Section } from './tree.js';
 
 export type { ComposedConfig } from './composed.js';
@@ -33,7 +35,7 @@ export async function composeConfig(options: ComposeOptions): Promise<ComposedCo
   const composer = new Composer(options.cwd);
   await composer.addConfigFile(options.configFile);
   for (const preset of options.presets) await composer.addPreset(preset);
-  for (const argument of options.set) composer.addSet(argument);
+  composer.addSets(options.set);
   return composer.result();
 }
 
@@ -45,14 +47,23 @@ export function composeStored(
 ): ComposedConfig {
   const source = `${checkpoint}/state.json`;
   const origin = { source, file: path.join(checkpoint, 'state.json') };
-  const layers = [treeOf(config, () => origin), ...set.map(parseSet)];
-  const merged = layers.reduce((under, over) => merge(under, over));
+  const stored = treeOf(config, { originOf: () => origin });
+  const sets = parseSets(set);
+  const merged = sets === undefined ? stored : merge(stored, sets);
   return {
-    ...flatten(merged),
+    ...withCoreTexts(flatten(merged)),
     layers: [source, ...set.map((argument) => `--set ${argument}`)],
     files: [origin.file],
     given: {},
   };
+}
+
+type Flat = Pick<ComposedConfig, 'value' | 'origins' | 'texts'>;
+
+/** `init` and `resume` are read before any schema is: text is as it was written from here on. */
+function withCoreTexts(flat: Flat): Flat {
+  const core = withTexts(coreSchema, [], flat.texts, flat.value);
+  return isSection(core) ? { ...flat, value: core } : flat;
 }
 
 class Composer {
@@ -60,7 +71,7 @@ class Composer {
   readonly #layers: string[] = [];
   readonly #files = new Set<string>();
   readonly #given: Record<string, Record<string, unknown>> = {};
-  #tree: Section = treeOf({}, () => ({ source: 'default' }));
+  #tree: Section = treeOf({}, { originOf: () => ({ source: 'default' }) });
 
   constructor(private readonly cwd: string) {
     this.#reader = new ConfigReader(cwd);
@@ -77,13 +88,14 @@ class Composer {
     this.#lay(await this.#compose(await this.#reader.read(file), []));
   }
 
-  addSet(argument: string): void {
-    this.#lay(this.#placed(parseSet(argument)));
-    this.#layers.push(`--set ${argument}`);
+  addSets(list: readonly string[]): void {
+    const sets = parseSets(list);
+    if (sets !== undefined) this.#lay(this.#placed(sets));
+    this.#layers.push(...list.map((argument) => `--set ${argument}`));
   }
 
   result(): ComposedConfig {
-    return { ...flatten(this.#tree), layers: this.#layers, files: [...this.#files], given: this.#given };
+    return { ...withCoreTexts(flatten(this.#tree)), layers: this.#layers, files: [...this.#files], given: this.#given };
   }
 
   #lay(over: Section): void {
@@ -104,7 +116,8 @@ class Composer {
     }
     this.#layers.push(source.label);
     this.#files.add(source.file);
-    const own = this.#placed(treeOf(settings, (at) => source.origin(at)));
+    const { texts } = source;
+    const own = this.#placed(treeOf(settings, { originOf: (at) => source.origin(at), texts, filled: coreScalars }));
     const values: Record<string, unknown> = {};
     eachLeaf(flatten(own).value, (at, value) => (values[pathKey(at)] = value));
     this.#given[source.label] = values;

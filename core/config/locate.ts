@@ -1,9 +1,9 @@
-import { existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { cosmiconfig } from 'cosmiconfig';
+import { cosmiconfig, type PublicExplorer } from 'cosmiconfig';
 import { closest } from 'fastest-levenshtein';
-import { UsageError } from '../errors.js';
+import { messageOf, UsageError } from '../errors.js';
 import { listPresets, presetFolder } from './preset-list.js';
 import { ConfigSource, importSource, parseYamlSource, shownFile } from './source.js';
 
@@ -21,8 +21,8 @@ export class ConfigReader {
 
   constructor(private readonly cwd: string) {
     const yaml = (file: string, text: string): unknown => this.#readYaml(file, text);
-    const code = (file: string): Promise<ConfigSource> => importSource(file, this.#label(file));
-    this.#explorer = cosmiconfig('espalier', {
+    const code = async (file: string): Promise<unknown> => asResult(file, await importSource(file, this.#label(file)));
+    this.#explorer = withoutMetaConfig('espalier', {
       searchPlaces,
       searchStrategy: 'none',
       cache: false,
@@ -36,18 +36,22 @@ export class ConfigReader {
         '.js': code,
         '.mjs': code,
         '.cjs': code,
+        '.mts': code,
+        '.cts': code,
       },
     });
   }
 
   /** The config file in `cwd`, if there is one; folders above are not searched, since paths in it are relative to `cwd`. */
   async find(): Promise<ConfigSource | undefined> {
+    for (const place of searchPlaces) this.#refuseUnreadable(path.join(this.cwd, place));
     const found = await this.#explorer.search(this.cwd);
     return sourceIn(found?.config);
   }
 
-  /** Reads a config file or a preset. An empty one holds no settings. */
+  /** Reads a config file or a preset. An empty one holds no settings. @throws UsageError where it cannot be read */
   async read(file: string): Promise<ConfigSource> {
+    this.#refuseUnreadable(file);
     const found = await this.#explorer.load(file);
     return sourceIn(found?.config) ?? new ConfigSource(file, this.#label(file), {});
   }
@@ -77,16 +81,44 @@ export class ConfigReader {
       : unknownPreset(name, where, isFile(absolute));
   }
 
+  /** cosmiconfig's search passes over a file that it may not read. */
+  #refuseUnreadable(file: string): void {
+    try {
+      if (isFile(file)) accessSync(file, constants.R_OK);
+    } catch (thrown) {
+      throw new UsageError('ESP_CONFIG_LOAD', `${this.#label(file)} cannot be read: ${messageOf(thrown)}`);
+    }
+  }
+
   #readYaml(file: string, text: string): unknown {
-    const source = parseYamlSource(file, this.#label(file), text);
-    // cosmiconfig takes the key `espalier` of what this gives for a package.json.
-    return path.basename(file) === 'package.json' ? { espalier: source.section('espalier') } : source;
+    if (path.basename(file) !== 'package.json') return asResult(file, parseYamlSource(file, this.#label(file), text));
+    const source = parseYamlSource(file, this.#label(file), text, 'espalier');
+    return asResult(file, source.section('espalier'));
   }
 
   #label(file: string): string {
     const preset = path.relative(presetFolder(), file);
     return preset.includes(path.sep) || preset.startsWith('..') ? shownFile(file, this.cwd) : `presets/${preset}`;
   }
+}
+
+/**
+ * cosmiconfig, which looks for a config of its own in the working folder (`package.json`, `.config/config.js`, which it
+ * runs) whenever it is made, and has no option to turn that off: it looks in the folder of the presets.
+ */
+function withoutMetaConfig(...args: Parameters<typeof cosmiconfig>): PublicExplorer {
+  const before = Object.getOwnPropertyDescriptor(process, 'cwd') ?? {};
+  process.cwd = presetFolder;
+  try {
+    return cosmiconfig(...args);
+  } finally {
+    Object.defineProperty(process, 'cwd', before);
+  }
+}
+
+/** cosmiconfig takes the key `espalier` of what a loader gives for `package.json`, or for any file named `package`. */
+function asResult(file: string, source: ConfigSource | undefined): unknown {
+  return path.basename(file, path.extname(file)) === 'package' ? { espalier: source } : source;
 }
 
 function sourceIn(config: unknown): ConfigSource | undefined {

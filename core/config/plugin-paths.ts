@@ -34,13 +34,7 @@ export function configWithPluginPaths(
   place: (name: string) => string,
   folder: string,
 ): Record<string, unknown> {
-  return flatten(
-    withPluginPaths(
-      treeOf(config, () => ({ source: 'config' })),
-      place,
-      folder,
-    ),
-  ).value;
+  return flatten(withPluginPaths(treeOf(config, { originOf: () => ({ source: 'config' }) }), place, folder)).value;
 }
 
 /** What to write in place of a path that leads nowhere, where that can be told; else nothing. */

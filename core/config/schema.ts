@@ -51,6 +51,9 @@ export const coreSchema = z.strictObject({
     .describe('the loop')
     .meta({ resume: 'free' }),
 });
+/** The core's settings that are no sections. */
+export const coreScalars: readonly string[] = ['seed', 'precision', 'init', 'resume'] satisfies (keyof CoreConfig)[];
+
 export type CoreConfig = z.output<typeof coreSchema>;
 
 /** The core's part of the composed config. Inject it with `@inject(RunConfig)`. */

@@ -1,15 +1,31 @@
 import { isAbsolute, sep } from 'node:path';
-import { parseDocument } from 'yaml';
-import { messageOf, UsageError } from '../errors.js';
-import { isSection } from './composed.js';
-import { readPath } from './path.js';
-import { treeOf, type Section } from './tree.js';
+import { UsageError } from '../errors.js';
+import { isSection, type Texts } from './composed.js';
+import { pathKey, readPath, type ConfigPath } from './path.js';
+import { mergeEqual, treeOf, type Section } from './tree.js';
+import { readYaml, YamlFault } from './yaml.js';
 
 /**
- * One `--set a.b=value` as a layer. The value is YAML: `5`, `1e-3`, `true`, `text`, `[1, 2]`, `{ last: 3 }`.
- * A key that holds dots stands in quotes: `plugins."./my-plugin.ts".above=1`.
+ * All of `--set` as one layer; a later one wins, and none takes away what another gives.
+ * @throws UsageError for one that is not `key=value`
  */
-export function parseSet(argument: string): Section {
+export function parseSets(list: readonly string[]): Section | undefined {
+  return mergeEqual(list.map(parseSet));
+}
+
+/** The value of a `--set` that is no YAML: an option that wants text takes it as it was typed. */
+export class Unread {
+  constructor(
+    /** What is wrong with it as YAML. */
+    readonly why: string,
+  ) {}
+}
+
+/**
+ * One `--set a.b=value` as a layer. The value is YAML: `5`, `1e-3`, `true`, `text`, `[1, 2]`, `{ last: 3 }`; an option
+ * that wants text takes it as it was typed. A key that holds dots stands in quotes: `plugins."./my-plugin.ts".above=1`.
+ */
+function parseSet(argument: string): Section {
   refuseUnquotedFile(argument);
   const { path, rest } = readPath(argument);
   if (!rest.startsWith('=')) {
@@ -18,11 +34,9 @@ export function parseSet(argument: string): Section {
   if (path[0] === 'extends') {
     throw new UsageError('ESP_SET_SYNTAX', `--set ${argument}: presets are added with --preset NAME`);
   }
-  const value = path.reduceRight<unknown>(
-    (inner, key) => Object.fromEntries([[key, inner]]),
-    parseValue(argument, rest.slice(1)),
-  );
-  return treeOf(isSection(value) ? value : {}, () => ({ source: '--set' }));
+  const { value, texts } = readValue(rest.slice(1), path);
+  const whole = path.reduceRight<unknown>((inner, key) => Object.fromEntries([[key, inner]]), value);
+  return treeOf(isSection(whole) ? whole : {}, { originOf: () => ({ source: '--set' }), texts, filled: 'all' });
 }
 
 const UNQUOTED_FILE = /^(plugins\.)?([^="'\s]*?[^="'\s/.]\.[cm]?[jt]s)(\.[^="'\s]+)?=(.*)$/s;
@@ -45,16 +59,25 @@ function refuseUnquotedFile(argument: string): void {
   );
 }
 
-function parseValue(argument: string, text: string): unknown {
-  const document = parseDocument(text);
-  const [error] = document.errors;
+/** What a text is as YAML, with what was typed where that is something else. */
+function readValue(text: string, path: ConfigPath): { value: unknown; texts: Texts } {
+  // As where a shell variable is not set: null, which every option that may not be null refuses.
+  if (text.trim() === '') return { value: null, texts: new Map() };
+  const typed: [string, string] = [pathKey(path), text];
   try {
-    if (error !== undefined) throw error;
-    return document.toJS();
+    const { value, form, texts } = readYaml(text);
+    if (form === 'quoted' || form === 'tagged') return { value, texts: new Map() };
+    // `a: b` and `- a` are text, unlike `{ a: b }` and `[a]`.
+    if (form === 'block' || (form === 'plain' && typeof value === 'string')) return { value: text, texts: new Map() };
+    if (form === 'empty') return unread('a # starts a comment', typed);
+    const below = [...texts].map(([key, each]): [string, string] => [`${typed[0]}.${key}`, each]);
+    return { value, texts: new Map([...below, typed]) };
   } catch (thrown) {
-    const [first = ''] = messageOf(thrown).split(/ at line \d+|\n/);
-    throw new UsageError('ESP_SET_SYNTAX', `--set ${argument}: ${first}; put text with special characters in quotes`, {
-      cause: thrown,
-    });
+    if (thrown instanceof YamlFault) return unread(thrown.message, typed);
+    throw thrown;
   }
+}
+
+function unread(why: string, typed: [string, string]): { value: Unread; texts: Texts } {
+  return { value: new Unread(why), texts: new Map([typed]) };
 }

@@ -107,7 +107,7 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Problem[]): Slo
     if (depth === path.length) found.push(noSlot(path, composed));
     return { use: fallback, options: {}, path };
   }
-  const named = section[key] ?? fallback;
+  const named = section[key] === undefined ? fallback : section[key];
   const use = typeof named === 'string' ? named : fallback;
   if (named !== use) found.push(wrongValue([...path, key], 'expected the name of a plugin', composed));
   const place = pathKey([...path, key]);
@@ -124,7 +124,7 @@ function noSlot(path: ConfigPath, composed: ComposedConfig): Problem {
 }
 
 function featuresIn(composed: ComposedConfig, found: Problem[]): Pick<CheckedConfig, 'features' | 'off'> {
-  const section = composed.value['plugins'] ?? {};
+  const { plugins: section = {} } = composed.value;
   const features: SlotChoice[] = [];
   const off: string[] = [];
   if (!isSection(section)) {

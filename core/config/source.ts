@@ -1,30 +1,48 @@
 // tsyringe, which outside.js imports, needs this first.
 import path from 'node:path';
-import { isAlias, isMap, isScalar, LineCounter, parseDocument, type Document, type ParsedNode } from 'yaml';
+import { pathToFileURL } from 'node:url';
 import { messageOf, UsageError } from '../errors.js';
 import { importOutside } from '../plugins/outside.js';
-import { isSection, type Origin } from './composed.js';
+import { CodeFault, plainSettings } from './code-settings.js';
+import { isSection, type Origin, type Texts } from './composed.js';
 import { pathKey, type ConfigPath } from './path.js';
+import { readYaml, YamlFault } from './yaml.js';
 
-/** The settings that one file holds. */
+/** What is known of a file's settings besides their values. */
+interface SourceFacts {
+  /** Line of every key, by `pathKey`. */
+  readonly lines?: ReadonlyMap<string, number>;
+  readonly texts?: Texts;
+  /** Keys at the top that hold an anchor. */
+  readonly anchored?: ReadonlySet<string>;
+}
+
+/** The settings that one file holds. Keys at the top that start with `x-` are the file's own, and none. */
 export class ConfigSource {
+  readonly value: Record<string, unknown>;
+  readonly texts: Texts;
+
   /**
    * @param file absolute path
    * @param label the file as it is printed
-   * @param lines line of every key, by `pathKey`
    */
   constructor(
     readonly file: string,
     readonly label: string,
-    readonly value: Record<string, unknown>,
-    private readonly lines: ReadonlyMap<string, number> = new Map(),
-  ) {}
+    value: Record<string, unknown>,
+    private readonly facts: SourceFacts = {},
+  ) {
+    this.value = Object.fromEntries(Object.entries(value).filter(([key]) => !key.startsWith('x-')));
+    this.texts = facts.texts ?? new Map<string, string>();
+  }
 
   /** Where a key was written: its line, or that of the closest key around it. */
   origin(at: ConfigPath): Origin {
+    const [top = ''] = at;
+    const anchor = at.length === 1 && this.facts.anchored?.has(top) === true ? { anchor: true } : {};
     for (let length = at.length; length > 0; length--) {
-      const line = this.lines.get(pathKey(at.slice(0, length)));
-      if (line !== undefined) return { source: this.label, line, file: this.file };
+      const line = this.facts.lines?.get(pathKey(at.slice(0, length)));
+      if (line !== undefined) return { source: this.label, line, file: this.file, ...anchor };
     }
     return { source: this.label, file: this.file };
   }
@@ -34,43 +52,90 @@ export class ConfigSource {
     const value = this.value[key];
     if (value === undefined) return undefined;
     const prefix = `${pathKey([key])}.`;
-    const lines = [...this.lines]
-      .filter(([at]) => at.startsWith(prefix))
-      .map(([at, line]): [string, number] => [at.slice(prefix.length), line]);
-    return new ConfigSource(this.file, this.label, asSettings(value, `${this.label}: key ${key}`), new Map(lines));
+    const below = <T>(facts: ReadonlyMap<string, T> = new Map()): Map<string, T> =>
+      new Map(
+        [...facts]
+          .filter(([at]) => at.startsWith(prefix))
+          .map(([at, fact]): [string, T] => [at.slice(prefix.length), fact]),
+      );
+    const settings = asSettings(value, `${this.label}: key ${key}`);
+    return new ConfigSource(this.file, this.label, settings, {
+      lines: below(this.facts.lines),
+      texts: below(this.texts),
+    });
   }
 }
 
-/** Reads a YAML or JSON file's text. @throws UsageError with file and line */
-export function parseYamlSource(file: string, label: string, text: string): ConfigSource {
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter });
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const line = error.linePos?.[0].line;
-    throw syntaxError(line === undefined ? label : `${label}:${String(line)}`, error.message, error);
+/**
+ * Reads a YAML or JSON file's text.
+ * @param uniqueWithin the only key at the top within which a key may not be given twice; everywhere when not given
+ * @throws UsageError with file and line
+ */
+export function parseYamlSource(file: string, label: string, text: string, uniqueWithin?: string): ConfigSource {
+  try {
+    const { value, ...facts } = readYaml(text, uniqueWithin === undefined ? {} : { uniqueWithin });
+    return new ConfigSource(file, label, asSettings(value, label), facts);
+  } catch (thrown) {
+    if (!(thrown instanceof YamlFault)) throw thrown;
+    const where = thrown.line === undefined ? label : `${label}:${String(thrown.line)}`;
+    const language = path.extname(file) === '.json' ? 'JSON' : 'YAML';
+    throw new UsageError('ESP_CONFIG_SYNTAX', `${where}: not valid ${language}: ${thrown.message}`, { cause: thrown });
   }
-  const lines = new Map<string, number>();
-  collectLines(document.contents, [], lines, lineCounter);
-  return new ConfigSource(file, label, asSettings(plainValue(document, label), label), lines);
 }
 
-/** Loads a TypeScript or JavaScript file, whose default export is the config. */
+/** Loads a TypeScript or JavaScript file, whose default export is the config. @throws UsageError naming file and key */
 export async function importSource(file: string, label: string): Promise<ConfigSource> {
   let loaded: unknown;
   try {
-    loaded = await importOutside(file);
+    ({ exports: loaded } = await importOutside(file));
   } catch (thrown) {
-    throw new UsageError('ESP_CONFIG_LOAD', `${label} threw while it loaded: ${messageOf(thrown)}`, { cause: thrown });
+    const line = lineIn(thrown, file);
+    const where = line === undefined ? label : `${label}:${String(line)}`;
+    throw new UsageError('ESP_CONFIG_LOAD', `${where} threw while it loaded: ${reasonIn(thrown)}`, { cause: thrown });
   }
-  if (typeof loaded !== 'object' || loaded === null || (isEsModule(loaded) && !('default' in loaded))) {
-    throw new UsageError(
-      'ESP_CONFIG_LOAD',
-      `${label} has no default export; export the config with \`export default\``,
-    );
+  return new ConfigSource(file, label, asSettings(settingsFrom(loaded, label), label));
+}
+
+function settingsFrom(loaded: unknown, label: string): unknown {
+  try {
+    return plainSettings(defaultExport(loaded, label));
+  } catch (thrown) {
+    if (thrown instanceof UsageError) throw thrown;
+    if (!(thrown instanceof CodeFault)) {
+      throw new UsageError('ESP_CONFIG_LOAD', `${label} threw while it was read: ${messageOf(thrown)}`, {
+        cause: thrown,
+      });
+    }
+    const at = thrown.path.length === 0 ? 'the default export' : `key ${pathKey(thrown.path)}`;
+    throw new UsageError('ESP_CONFIG_VALUE', `${label}: ${at}: ${thrown.message}`, { cause: thrown });
   }
-  // CommonJS files export the config itself.
-  return new ConfigSource(file, label, asSettings('default' in loaded ? loaded.default : loaded, label));
+}
+
+/** CommonJS files export the config itself. jiti gives the module where its default is null: its property tells. */
+function defaultExport(loaded: unknown, label: string): unknown {
+  const isObject = typeof loaded === 'object' && loaded !== null;
+  const property = isObject ? Object.getOwnPropertyDescriptor(loaded, 'default') : undefined;
+  if (property === undefined && (loaded === null || loaded === undefined || (isObject && isEsModule(loaded)))) {
+    const what = 'has no default export; export the config with `export default`';
+    throw new UsageError('ESP_CONFIG_LOAD', `${label} ${what}`);
+  }
+  const exported: unknown = property === undefined ? loaded : (property.get?.call(loaded) ?? property.value);
+  if (exported !== null && exported !== undefined) return exported;
+  throw new UsageError('ESP_CONFIG_LOAD', `${label} exports ${String(exported)}; export the config, {} at least`);
+}
+
+/** Without what Node and jiti add in lines of their own. */
+function reasonIn(thrown: unknown): string {
+  return messageOf(thrown).replace(/\s*\n(?:Require stack:| \/).*$/s, '');
+}
+
+/** The line of a file that an error comes from, where its stack or message names one. */
+function lineIn(thrown: unknown, file: string): number | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const text = `${thrown.message}\n${thrown.stack ?? ''}`;
+  const places = [file, pathToFileURL(file).href].flatMap((name) => text.split(name).slice(1));
+  const line = places.flatMap((rest) => /^:(\d+)/.exec(rest)?.[1] ?? [])[0];
+  return line === undefined ? undefined : Number(line);
 }
 
 function isEsModule(loaded: object): boolean {
@@ -91,27 +156,4 @@ function asSettings(value: unknown, where: string): Record<string, unknown> {
     'ESP_CONFIG_VALUE',
     `${where} holds ${what}; a config is a map of settings (\`key: value\` lines)`,
   );
-}
-
-function plainValue(document: Document.Parsed, label: string): unknown {
-  try {
-    return document.toJS();
-  } catch (thrown) {
-    throw syntaxError(label, messageOf(thrown), thrown);
-  }
-}
-
-function syntaxError(where: string, message: string, cause: unknown): UsageError {
-  const [first = ''] = message.split(/ at line \d+|\n/);
-  return new UsageError('ESP_CONFIG_SYNTAX', `${where}: not valid YAML: ${first}`, { cause });
-}
-
-function collectLines(node: ParsedNode | null, at: string[], lines: Map<string, number>, counter: LineCounter): void {
-  if (node === null || isAlias(node) || !isMap(node)) return;
-  for (const { key, value } of node.items) {
-    if (!isScalar(key)) continue;
-    const path = [...at, String(key.value)];
-    lines.set(pathKey(path), counter.linePos(key.range[0]).line);
-    collectLines(value, path, lines, counter);
-  }
 }

@@ -1,4 +1,4 @@
-import { isSection, type ComposedConfig, type Origin } from './composed.js';
+import { isSection, type ComposedConfig, type Origin, type Texts } from './composed.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { slotKeyAt, type SlotKey } from './slot-keys.js';
 
@@ -8,19 +8,37 @@ export interface Section {
   readonly kind: 'section';
   readonly origin: Origin;
   readonly children: ReadonlyMap<string, Tree>;
+  /** The section as it was written on the command line. */
+  readonly text?: string;
 }
 interface Leaf {
   readonly kind: 'leaf';
   readonly origin: Origin;
   readonly value: unknown;
+  /** Scalars in it as they were written, by `pathKey` within it; the value itself under an empty key. */
+  readonly texts: Texts;
+}
+
+/** What is known of a layer besides its values. */
+export interface LayerFacts {
+  readonly originOf: (path: ConfigPath) => Origin;
+  /** Scalars as they were written. */
+  readonly texts?: Texts;
+  /** Keys at the top whose empty value (`seed:`) is a mistake; all of them when `all`. */
+  readonly filled?: readonly string[] | 'all';
 }
 
 /**
  * Makes the tree of one layer. Short forms become long: `engine: wasm` is `{ use: wasm }`, and `true` under `plugins`
  * is `{}`. A section at the top that is left empty (`model:`) says nothing and is left out.
  */
-export function treeOf(value: Record<string, unknown>, originOf: (path: ConfigPath) => Origin): Section {
-  return sectionOf(value, [], originOf);
+export function treeOf(value: Record<string, unknown>, facts: LayerFacts): Section {
+  return sectionOf(value, [], facts);
+}
+
+/** Several layers as one: what names another plugin for a slot takes away no option that another of them gives. */
+export function mergeEqual(layers: readonly Section[]): Section | undefined {
+  return layers.length === 0 ? undefined : layers.reduce((under, over) => mergeKeeping(under, over));
 }
 
 /**
@@ -28,39 +46,68 @@ export function treeOf(value: Record<string, unknown>, originOf: (path: ConfigPa
  * the options of the one before it go.
  */
 export function merge(under: Section, over: Section, path: ConfigPath = []): Section {
-  const children = new Map(optionsKept(under, over, slotKeyAt(path)));
+  const kept = { ...under, children: new Map(optionsKept(under, over, slotKeyAt(path))) };
+  return laid(kept, over, (below, child, key) => merge(below, child, [...path, key]));
+}
+
+function mergeKeeping(under: Section, over: Section): Section {
+  return laid(under, over, mergeKeeping);
+}
+
+function laid(under: Section, over: Section, both: (below: Section, child: Section, key: string) => Section): Section {
+  const children = new Map(under.children);
   for (const [key, child] of over.children) {
     const below = children.get(key);
-    const both = below?.kind === 'section' && child.kind === 'section';
-    children.set(key, both ? merge(below, child, [...path, key]) : child);
+    const isBoth = below?.kind === 'section' && child.kind === 'section';
+    children.set(key, isBoth ? both(below, child, key) : child);
   }
   return { kind: 'section', origin: over.origin, children };
 }
 
 /** The plain settings of a tree, and the origins of all that is in it. */
-export function flatten(tree: Section): Pick<ComposedConfig, 'value' | 'origins'> {
+export function flatten(tree: Section): Pick<ComposedConfig, 'value' | 'origins' | 'texts'> {
   const origins = new Map<string, Origin>();
+  const texts = new Map<string, string>();
   const plain = (node: Tree, path: string[]): unknown => {
-    if (path.length > 0) origins.set(pathKey(path), node.origin);
+    const at = pathKey(path);
+    if (path.length > 0) origins.set(at, node.origin);
+    if (node.kind === 'leaf') for (const [key, text] of node.texts) texts.set(key === '' ? at : `${at}.${key}`, text);
+    else if (node.text !== undefined) texts.set(at, node.text);
     return node.kind === 'leaf' ? node.value : plainSection(node, path);
   };
   const plainSection = (node: Section, path: string[]): Record<string, unknown> =>
     Object.fromEntries([...node.children].map(([key, child]) => [key, plain(child, [...path, key])]));
-  return { value: plainSection(tree, []), origins };
+  return { value: plainSection(tree, []), origins, texts };
 }
 
-function sectionOf(value: Record<string, unknown>, path: string[], originOf: (path: ConfigPath) => Origin): Section {
+function sectionOf(value: Record<string, unknown>, path: string[], facts: LayerFacts): Section {
   const children = new Map<string, Tree>();
+  const { originOf, texts = new Map<string, string>(), filled = [] } = facts;
   for (const [key, raw] of Object.entries(value)) {
-    if (raw === undefined || (raw === null && path.length === 0)) continue;
+    const saysNothing = raw === null && path.length === 0 && filled !== 'all' && !filled.includes(key);
+    if (raw === undefined || saysNothing) continue;
     const at = [...path, key];
     const child = longForm(raw, at);
     const node: Tree = isSection(child)
-      ? sectionOf(child, at, originOf)
-      : { kind: 'leaf', origin: originOf(at), value: child };
+      ? sectionOf(child, at, facts)
+      : { kind: 'leaf', origin: originOf(at), value: child, texts: textsIn(child, at, texts) };
     children.set(key, node);
   }
-  return { kind: 'section', origin: originOf(path), children };
+  const text = texts.get(pathKey(path));
+  return { kind: 'section', origin: originOf(path), children, ...(text === undefined ? {} : { text }) };
+}
+
+function textsIn(value: unknown, path: ConfigPath, texts: Texts): Texts {
+  const found = new Map<string, string>();
+  if (texts.size === 0) return found;
+  const look = (inner: unknown, within: ConfigPath): void => {
+    const text = texts.get(pathKey([...path, ...within]));
+    if (text !== undefined) found.set(pathKey(within), text);
+    if (!Array.isArray(inner) && !isSection(inner)) return;
+    for (const [key, each] of Object.entries(inner)) look(each, [...within, key]);
+  };
+  look(value, []);
+  return found;
 }
 
 function longForm(value: unknown, path: ConfigPath): unknown {

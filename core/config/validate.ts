@@ -5,7 +5,9 @@ import { suggestion } from './nearest.js';
 import { parsePath, pathKey, type ConfigPath } from './path.js';
 import { ConfigPlaces } from './places.js';
 import { knownKeys } from './schema-docs.js';
+import { Unread } from './set.js';
 import { settingCalled } from './synonyms.js';
+import { closestBranch, withTexts, type Issue } from './texts.js';
 
 /**
  * Checks one part of a config with its schema, and notes `default` as the origin of what the schema fills in.
@@ -20,9 +22,13 @@ export function checkPart<Output>(
   composed: ComposedConfig,
   value: unknown = partAt(composed, path),
 ): Output {
-  const result = schema.safeParse(value);
+  const written = withTexts(schema, path, composed.texts, value);
+  const unread = unreadIn(written, path, composed);
+  if (unread.length > 0) throw problems(unread);
+  const result = schema.safeParse(written);
   if (!result.success) {
-    throw problems(result.error.issues.flatMap((issue) => describeIssue(issue, { schema, path, composed, value })));
+    const checked = { schema, path, composed, value: written };
+    throw problems(result.error.issues.flatMap((issue) => describeIssue(issue, checked)));
   }
   addDefaults(result.data, path, composed);
   return result.data;
@@ -62,9 +68,13 @@ export function unknownKey(
       : known.length === 0
         ? 'it takes no options'
         : (otherName(key, path, known) ?? suggestion(key, known, 'known keys'));
+  const anchor =
+    composed.origins.get(pathKey(path))?.anchor === true
+      ? `; a key that only holds anchors starts with x-: write ${JSON.stringify(`x-${key}`)}`
+      : '';
   return {
     code: 'ESP_CONFIG_KEY',
-    text: `${new ConfigPlaces(composed).before(path)}unknown key ${JSON.stringify(key)}${within}: ${hint}`,
+    text: `${new ConfigPlaces(composed).before(path)}unknown key ${JSON.stringify(key)}${within}: ${hint}${anchor}`,
   };
 }
 
@@ -104,14 +114,24 @@ export async function toldAt<T>(
   }
 }
 
+/** Values of `--set` that are no YAML, where no text is wanted. */
+function unreadIn(value: unknown, path: ConfigPath, composed: ComposedConfig): Problem[] {
+  const found: Problem[] = [];
+  eachLeaf(value, (within, leaf) => {
+    if (!(leaf instanceof Unread)) return;
+    const at = [...path, ...within];
+    const text = JSON.stringify(composed.texts.get(pathKey(at)));
+    found.push(wrongValue(at, `${text} is not valid YAML: ${leaf.why}`, composed));
+  });
+  return found;
+}
+
 interface Checked {
   schema: z.ZodType;
   path: ConfigPath;
   composed: ComposedConfig;
   value: unknown;
 }
-
-type Issue = z.core.$ZodIssue;
 
 function describeIssue(issue: Issue, checked: Checked): Problem[] {
   const within = issue.path.map(String);
@@ -126,23 +146,39 @@ function describeIssue(issue: Issue, checked: Checked): Problem[] {
       return closer.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }, checked));
     }
   }
-  return [wrongValue(at, what(issue, within, checked.value), checked.composed)];
+  const text = checked.composed.texts.get(pathKey(at));
+  return [wrongValue(at, what(issue, valueAtIndices(checked.value, within), text), checked.composed)];
 }
 
-/** The alternative that the value was meant for: one that objects to something within it, or to other than its type. */
-function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  return branches.find((issues) => issues.some((issue) => issue.path.length > 0 || issue.code !== 'invalid_type'));
-}
-
-function what(issue: Issue, within: string[], value: unknown): string {
-  const given = valueAtIndices(value, within);
+/** @param text the value as it was written */
+function what(issue: Issue, given: unknown, text: string | undefined): string {
   const expected = expectedOf(issue);
   if (given === undefined)
     return expected === undefined ? `it is missing: ${issue.message}` : `it is missing; expected ${expected}`;
-  if (given === null) return expected === undefined ? 'it is empty' : `it is empty; expected ${expected}`;
-  const shown = isSection(given) || Array.isArray(given) ? '' : ` (${JSON.stringify(given)})`;
-  if (issue.code === 'invalid_union' && expected !== undefined) return `expected ${expected}${shown}`;
-  return `${issue.message.replace(/^Invalid input: /, '')}${shown}`;
+  if (given === null && (text ?? '') === '')
+    return expected === undefined ? 'it is empty' : `it is empty; expected ${expected}`;
+  const shown = isSection(given) || Array.isArray(given) ? '' : ` (${text ?? shownValue(given)})`;
+  const hint = hintFor(given, expected);
+  if (issue.code === 'invalid_union' && expected !== undefined) return `expected ${expected}${shown}${hint}`;
+  return `${issue.message.replace(/^Invalid input: /, '')}${shown}${hint}`;
+}
+
+function shownValue(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
+
+/** How to write what was meant. */
+function hintFor(given: unknown, expected: string | undefined): string {
+  if (expected === 'string' && ['number', 'boolean'].includes(typeof given)) {
+    return `; put it in quotes: ${JSON.stringify(String(given))}`;
+  }
+  if (typeof given !== 'string') return '';
+  if (expected === 'boolean' && /^(?:yes|on|y|true)$/i.test(given)) return '; write true';
+  if (expected === 'boolean' && /^(?:no|off|n|false)$/i.test(given)) return '; write false';
+  if (expected !== 'number' && expected !== 'int') return '';
+  const digits = given.replaceAll(/(?<=\d)[_',](?=\d)/g, '');
+  if (given.trim() === '' || !Number.isFinite(Number(digits))) return '';
+  return digits === given ? '; write it without quotes' : `; write ${digits}`;
 }
 
 function expectedOf(issue: Issue): string | undefined {

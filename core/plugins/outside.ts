@@ -14,8 +14,9 @@ const bridges: Record<string, string> = {
  * Loads a plugin file from outside the package, TypeScript included, with no build step.
  * Its imports of `espalier`, `zod`, `tsyringe` and `@tensorflow/tfjs-core` are the running package's own,
  * which are imported here and not above: most commands load no such file, and some need none of these.
+ * @returns what the file exports
  */
-export async function importOutside(file: string): Promise<unknown> {
+export async function importOutside(file: string): Promise<{ readonly exports: unknown }> {
   const modules = new Map<string, unknown>([
     ['espalier', await import('../index.js')],
     ['zod', await import('zod')],
@@ -32,5 +33,6 @@ export async function importOutside(file: string): Promise<unknown> {
   const { createJiti } = await import('jiti');
   const jiti: (file: string) => unknown = createJiti(import.meta.url, { alias, fsCache: false });
   // Not its `import`: that wraps the bridges in a proxy which binds classes, so that they are no longer the core's.
-  return jiti(file);
+  // Wrapped: a promise that resolved to the exports would ask them for a `then`, which jiti looks for in the default.
+  return { exports: jiti(file) };
 }

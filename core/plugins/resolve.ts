@@ -84,7 +84,7 @@ export async function loadBuiltIns(
 
 export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
   const file = path.join(builtInFolder, name, 'index.js');
-  return pluginOf(await load(name, () => import(pathToFileURL(file).href)), name, 'built-in');
+  return pluginOf(await load<unknown>(name, () => import(pathToFileURL(file).href)), name, 'built-in');
 }
 
 /** A plugin from outside, whatever it fills; undefined where no package has that name and it is no path. */
@@ -99,7 +99,8 @@ async function loadOutside(name: string, cwd: string, slot: Slot | undefined, sh
   if (isBareFolder(file)) {
     throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: ${file} is a folder; name the file in it`);
   }
-  return pluginOf(await load(shown, () => importOutside(file)), shown, file);
+  const { exports } = await load(shown, () => importOutside(file));
+  return pluginOf(exports, shown, file);
 }
 
 /** A folder that loads as no module. */
@@ -123,7 +124,7 @@ function packageFile(name: string, cwd: string): string | undefined {
   return undefined;
 }
 
-async function load(name: string, importer: () => Promise<unknown>): Promise<unknown> {
+async function load<T>(name: string, importer: () => Promise<T>): Promise<T> {
   try {
     return await importer();
   } catch (thrown) {

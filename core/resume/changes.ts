@@ -8,6 +8,7 @@ import {
   type ComposedConfig,
   type Given,
   type Origin,
+  type Texts,
 } from '../config/composed.js';
 import { parsePath, pathKey, type ConfigPath } from '../config/path.js';
 import { flatten, merge, treeOf } from '../config/tree.js';
@@ -46,7 +47,7 @@ export function configChanges(
     if (STARTING.includes(path[0] ?? '')) return;
     const { value, depth } = valueAt(stored, path);
     const from = depth === path.length ? value : undefined;
-    if (same(from, to)) return;
+    if (same(from, to) || isDeepStrictEqual(from, asWritten(to, path, current.texts))) return;
     const origin = originAt(current, path) ?? { source: 'default' };
     const then = given[origin.source];
     const key = pathKey(path);
@@ -66,12 +67,12 @@ export function withChanges(
 ): ComposedConfig {
   const source = `${checkpoint}/state.json`;
   const layers = [
-    treeOf(stored, () => ({ source })),
+    treeOf(stored, { originOf: () => ({ source }) }),
     ...changes
       .filter(({ taken }) => taken !== 'kept')
       .map(({ path, to, origin }) => {
         const value = path.reduceRight<unknown>((inner, key) => Object.fromEntries([[key, inner]]), to);
-        return treeOf(isSection(value) ? value : {}, () => origin);
+        return treeOf(isSection(value) ? value : {}, { originOf: () => origin, texts: current.texts });
       }),
   ];
   const merged = layers.reduce((under, over) => merge(under, over));
@@ -112,6 +113,12 @@ function same(from: unknown, to: unknown): boolean {
   // `{}` turns a plugin on, and says nothing of its options; `false` and nothing are both off.
   if (isSection(to) && Object.keys(to).length === 0) return isSection(from);
   return (to === false || to === null) && (from === false || from === null || from === undefined);
+}
+
+/** A stored option that wants text holds what was written: 0012, which is read as 12. */
+function asWritten(value: unknown, path: ConfigPath, texts: Texts): unknown {
+  if (!Array.isArray(value)) return texts.get(pathKey(path)) ?? value;
+  return Array.from(value, (item, index) => asWritten(item, [...path, String(index)], texts));
 }
 
 function shown(value: unknown): string {

@@ -157,7 +157,7 @@ test('a preset reached twice on different ways is no circle', async (t) => {
 const broken: [string, Record<string, string>, RegExp][] = [
   ['an open bracket', yaml('seed: 1', 'model: [1', 'train: 2'), /^espalier\.config\.yaml:3: not valid YAML: /],
   ['a key twice', yaml('seed: 1', 'seed: 2'), /^espalier\.config\.yaml:2: not valid YAML: Map keys must be unique/],
-  ['an unknown alias', yaml('seed: *x'), /^espalier\.config\.yaml: not valid YAML: Unresolved alias/],
+  ['an unknown alias', yaml('seed: *x'), /^espalier\.config\.yaml:1: not valid YAML: Unresolved alias/],
   ['a list', yaml('- 1'), /espalier\.config\.yaml holds a list; a config is a map/],
   [
     'an extends that is a number',
@@ -167,14 +167,14 @@ const broken: [string, Record<string, string>, RegExp][] = [
   [
     'code that throws',
     { 'espalier.config.mjs': 'throw new Error("boom");' },
-    /espalier\.config\.mjs threw while it loaded: boom/,
+    /^espalier\.config\.mjs:1 threw while it loaded: boom$/,
   ],
   [
     'code with no default',
     { 'espalier.config.mjs': 'export const x = 1;' },
     /espalier\.config\.mjs has no default export/,
   ],
-  ['bad JSON in package.json', { 'package.json': '{\n"espalier": {,}\n' }, /^package\.json:2: not valid YAML/],
+  ['bad JSON in package.json', { 'package.json': '{\n"espalier": {,}\n' }, /^package\.json:2: not valid JSON/],
 ];
 for (const [name, files, message] of broken) {
   test(`${name} is an error with its place`, async (t) => {
@@ -202,7 +202,6 @@ test('--set takes YAML values and quoted keys', async (t) => {
 for (const [argument, message] of [
   ['seed', /write it as key=value/],
   ['=1', /is no path/],
-  ['a=[1', /--set a=\[1: /],
   ['extends=base', /--preset/],
 ] as const) {
   test(`--set ${argument} is an error`, async (t) => {

@@ -13,7 +13,7 @@ const { section } = fc.letrec<{ section: Record<string, unknown>; value: unknown
 }));
 
 function layer(value: Record<string, unknown>, source = 'x'): Section {
-  return treeOf(value, () => ({ source }));
+  return treeOf(value, { originOf: () => ({ source }) });
 }
 
 function merged(...values: Record<string, unknown>[]): Record<string, unknown> {
