@@ -55,8 +55,12 @@ export async function withPretrained(composed: ComposedConfig, cwd: string): Pro
     if (key === 'vocab_size' && model[key] === null) return true;
     throw contradiction(key, { given: model[key], at, wanted: value, origin });
   });
-  const layer = treeOf({ model: Object.fromEntries(settings) }, () => origin);
-  const own = treeOf(composed.value, (at) => composed.origins.get(pathKey(at)) ?? { source: 'default' });
+  const layer = treeOf({ model: Object.fromEntries(settings) }, { originOf: () => origin });
+  const own = treeOf(composed.value, {
+    originOf: (at) => composed.origins.get(pathKey(at)) ?? { source: 'default' },
+    texts: composed.texts,
+    filled: 'all',
+  });
   return {
     ...composed,
     ...flatten(merge(own, layer)),
