@@ -30,7 +30,7 @@ export {
 } from './determinism/protocol.js';
 export { Sections, type SectionWatcher } from './run/sections.js';
 export { listenToThreads, measureInThread, type ThreadSpan } from './run/thread-spans.js';
-export { peakFlops, showFlops } from './run/peak.js';
+export { peakFlops, remeasuredPeak, showFlops } from './run/peak.js';
 export { cacheFolder } from './cache-folder.js';
 export { RunState, type RunSnapshot, type RunView } from './run/state.js';
 export { RandomStream, RandomStreams } from './random/streams.js';

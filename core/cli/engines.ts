@@ -30,7 +30,8 @@ export function doctorCommand(program: Command): void {
           ),
           `engine: auto takes ${taken ?? 'none'}`,
           ...(peaks ?? []).map(
-            ({ engine, description, flops }) => `  peak   ${engine.padEnd(12)} ${showFlops(flops)} (${description})`,
+            ({ engine, description, flops, busy }) =>
+              `  peak   ${engine.padEnd(12)} ${showFlops(flops)} (${description})${busy ? ', while other programs were computing: it may be too low' : ''}`,
           ),
         ].join('\n'),
       );
@@ -42,6 +43,8 @@ interface Peak {
   readonly description: string;
   /** Floating-point operations a second. */
   readonly flops: number;
+  /** Other programs were computing then. */
+  readonly busy: boolean;
 }
 
 /** Of each engine in each precision that it has, whatever a config here says. */
@@ -55,7 +58,7 @@ async function measurePeaks(engines: readonly string[]): Promise<Peak[]> {
       try {
         await run.bus.dispatch('run:setup', { runDir: run.folder.path });
         const engine = run.container.resolve(Engine);
-        peaks.push({ engine: name, description: engine.description, flops: await remeasuredPeak(engine) });
+        peaks.push({ engine: name, description: engine.description, ...(await remeasuredPeak(engine)) });
         for (const other of engine.precisions ?? []) if (!precisions.includes(other)) precisions.push(other);
       } finally {
         await run.dispose();

@@ -10,9 +10,11 @@ import {
   Plugin,
   PluginConfig,
   Ranks,
+  remeasuredPeak,
   Sections,
   showFlops,
   type IterationEnd,
+  type RequestsReady,
   type RunStart,
 } from '../../core/index.js';
 import { Account } from './account.js';
@@ -38,7 +40,7 @@ const options = z
       .boolean()
       .default(true)
       .describe(
-        'measure this machine’s peak once (a quarter of a second), and publish the share of it that is reached',
+        'measure this machine’s peak where it is not known (a quarter of a second), and publish the share of it that is reached',
       ),
   })
   .meta({ resume: 'free' });
@@ -67,6 +69,9 @@ export default class Profiler {
   #close: () => void = () => undefined;
   /** Floating-point operations a second. */
   #peak: number | undefined;
+  /** What was reached over the peak that is known, which is measured again then, once. */
+  #exceeded: number | undefined;
+  #remeasured = false;
   readonly #warned = new Set<string>();
   #iterations = 0;
   #tokens = 0;
@@ -110,10 +115,19 @@ export default class Profiler {
     if (done % interval === 0) return this.bus.dispatch('metrics', { iteration: done, values: this.#figures() });
   }
 
+  /** Between iterations, whose time it is not part of. */
+  @On('requests:ready')
+  correctPeak(_: RequestsReady): void | Promise<void> {
+    if (this.#exceeded !== undefined && !this.#remeasured) return this.#correctPeak(this.#exceeded);
+  }
+
   @On('run:end')
-  end(): void {
+  async end(): Promise<void> {
     this.#close();
-    if (this.#iterations > 0) this.#report();
+    if (this.#iterations === 0) return;
+    this.#shareOf((1000 * this.#flops()) / this.#account.times.iterations);
+    if (this.#exceeded !== undefined && !this.#remeasured) await this.#correctPeak(this.#exceeded);
+    this.#report();
   }
 
   dispose(): void {
@@ -127,8 +141,25 @@ export default class Profiler {
     this.#published.totals = totals;
     this.#published.flops = this.#flops();
     const values = metricsOf(window, Math.min(this.config.interval, this.#iterations));
-    if (this.#peak === undefined) return values;
-    return { ...values, mfu: (this.#published.flops - before) / (window.iterations / 1000) / this.#peak };
+    const share = this.#shareOf((this.#published.flops - before) / (window.iterations / 1000));
+    return share === undefined ? values : { ...values, mfu: share };
+  }
+
+  /** Of the peak, which is at least what is reached; undefined where it is not known. */
+  #shareOf(flops: number): number | undefined {
+    if (this.#peak === undefined) return undefined;
+    if (flops > this.#peak) this.#exceeded = Math.max(this.#exceeded ?? 0, flops);
+    return flops / Math.max(this.#peak, this.#exceeded ?? 0);
+  }
+
+  async #correctPeak(reached: number): Promise<void> {
+    this.#remeasured = true;
+    const before = this.#peak ?? reached;
+    const { flops } = await remeasuredPeak(this.engine, reached);
+    this.#peak = flops;
+    this.log.info(
+      `profiler: this run reaches ${percent(reached / before)} of the peak of ${showFlops(before)} that was measured earlier, on a busy machine: measured again, it is ${showFlops(flops)}`,
+    );
   }
 
   /** So far. A model that has grown computes more: what is not counted yet is counted as it is now. */
@@ -165,9 +196,10 @@ export default class Profiler {
     const perSecond = 1000 / times.iterations;
     const speed = `${Math.round((this.#tokens - this.#startTokens) * perSecond).toLocaleString('en-US')} tokens/s within iterations`;
     const flops = this.#flops() * perSecond;
-    const share =
-      this.#peak === undefined ? '' : `, ${percent(flops / this.#peak)} of the peak of ${showFlops(this.#peak)} (MFU)`;
-    this.log.info(`  ${speed}: ${showFlops(flops)}${share}`);
+    const share = this.#shareOf(flops);
+    const peak = Math.max(this.#peak ?? 0, this.#exceeded ?? 0);
+    const reached = share === undefined ? '' : `, ${percent(share)} of the peak of ${showFlops(peak)} (MFU)`;
+    this.log.info(`  ${speed}: ${showFlops(flops)}${reached}`);
   }
 }
 

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { EventBus, Logger, Sections, type Metrics } from '../../core/index.js';
@@ -143,12 +145,63 @@ test.serial('a run publishes each section, each plugin’s share and mfu, and pr
   t.true(tree.some((line) => /tokens\/s within iterations: .* of the peak of [\d.]+ GFLOP\/s \(MFU\)/.test(line)));
 });
 
+/** What is kept in the cache of peaks, of the one engine that these runs use. */
+function keptPeak(): { file: string; key: string; flops: number; busy: boolean } {
+  const file = path.join(cache, 'espalier', 'peak-flops.json');
+  const peaks = JSON.parse(readFileSync(file, 'utf8')) as Record<string, number | { flops: number }>;
+  const [[key, peak] = ['', NaN]] = Object.entries(peaks);
+  const busy = typeof peak !== 'number';
+  return { file, key, flops: busy ? peak.flops : peak, busy };
+}
+
+test.serial('a share over 100 % has the peak measured again, and what was kept replaced', async (t) => {
+  const folder = textFolder(t);
+  await trained(t, folder);
+  const { file, key } = keptPeak();
+  for (const [run, settings] of [
+    ['second', ['plugins.profiler={interval: 2}']],
+    // The report at the end is all that there is.
+    ['third', ['plugins.profiler={interval: 100}']],
+  ] as const) {
+    writeFileSync(file, JSON.stringify({ [key]: 1000 }));
+    const { metrics, lines } = await trained(t, folder, `run.dir=${run}`, ...settings);
+    for (const { values } of metrics) t.true((values['mfu'] ?? 0) <= 1);
+    const told = lines.filter((line) =>
+      /reaches [\d.]+ % of the peak of 0\.0 GFLOP\/s .* measured again, it is/.test(line),
+    );
+    t.is(told.length, 1);
+    t.true(keptPeak().flops > 1e6);
+    const [, share] = /([\d.]+) % of the peak of [\d.]+ GFLOP\/s \(MFU\)/.exec(lines.join('\n')) ?? [];
+    t.true(Number(share) <= 100, share);
+  }
+});
+
+test.serial('a peak that was measured on a busy machine is marked, and measured again by the next run', async (t) => {
+  const folder = textFolder(t);
+  await trained(t, folder);
+  const { file, key } = keptPeak();
+  writeFileSync(file, JSON.stringify({ [key]: { flops: 1000, busy: true } }));
+  const { lines } = await trained(t, folder, 'run.dir=second');
+  t.true(keptPeak().flops > 1e6);
+  t.false(lines.some((line) => line.includes('measured again')));
+
+  rmSync(file);
+  const spinners = Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', 'process.stdout.write("."); for (;;);'], { stdio: ['ignore', 'pipe', 'ignore'] }),
+  );
+  t.teardown(() => {
+    for (const each of spinners) each.kill('SIGKILL');
+  });
+  await Promise.all(spinners.map(({ stdout }) => once(stdout, 'data')));
+  await trained(t, folder, 'run.dir=third');
+  t.true(keptPeak().busy);
+});
+
 test.serial('the peak is measured once and kept for this machine and engine; mfu is a share of it', async (t) => {
   const folder = textFolder(t);
   await trained(t, folder);
   const file = path.join(cache, 'espalier', 'peak-flops.json');
-  const peaks = JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>;
-  const [key = ''] = Object.keys(peaks);
+  const { key } = keptPeak();
   t.regex(key, /cores; \w+: \S/);
   writeFileSync(file, JSON.stringify({ [key]: 1e24 }));
   const { metrics, lines } = await trained(t, folder, 'run.dir=second', 'plugins.profiler={interval: 2}');
