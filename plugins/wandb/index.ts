@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  EntryCounts,
   inject,
   Logger,
   On,
@@ -25,17 +24,23 @@ import { Session, type SessionStart } from './session.js';
 import { settingsOf, type Settings } from './settings.js';
 
 const SYSTEM = 'system/';
-/** What history rows are counted as. */
-const ROWS = 'rows';
 const EXIT_FAILED = 1;
 
+const rowSchema = z.strictObject({
+  step: z.int(),
+  values: z.record(z.string(), z.string()),
+  samples: z.array(z.strictObject({ prompt: z.string(), text: z.string() })),
+});
 const stateSchema = z.strictObject({
   identity: z.strictObject({
     id: z.string(),
     name: z.string(),
+    /** History rows of the whole run. */
     rows: z.int(),
-    /** What `EntryCounts` keeps. */
-    counts: z.unknown().optional(),
+    /** The last row of the checkpoint's iteration, and the number of rows that iteration has. */
+    last: z.strictObject({ row: rowSchema, count: z.int() }).optional(),
+    /** Of checkpoints of earlier versions, which left that row as it was: rows of the checkpoint's iteration. */
+    counts: z.looseObject({ identity: z.looseObject({ rows: z.int().default(0) }) }).optional(),
   }),
 });
 type Kept = z.output<typeof stateSchema>;
@@ -49,7 +54,6 @@ type Kept = z.output<typeof stateSchema>;
 })
 export default class Wandb {
   readonly #settings: Settings;
-  readonly #counts: EntryCounts;
   /** What the run is called on the server; it goes on after a resume. */
   #identity: Kept['identity'] | undefined;
   #session: Session | undefined;
@@ -66,7 +70,6 @@ export default class Wandb {
     @inject(Ranks) private readonly ranks: Ranks,
   ) {
     this.#settings = settingsOf(config, process.env);
-    this.#counts = new EntryCounts(runState);
   }
 
   @On('run:start')
@@ -129,23 +132,24 @@ export default class Wandb {
 
   state(): Kept | undefined {
     if (this.#identity === undefined) return undefined;
-    const rows = this.#session?.recorder.rows ?? this.#identity.rows;
-    return { identity: { ...this.#identity, rows, counts: this.#counts.state() } };
+    if (this.#session === undefined) return { identity: this.#identity };
+    const { id, name } = this.#identity;
+    const { recorder } = this.#session;
+    const last = recorder.rowsAt(this.runState.iteration);
+    return {
+      identity: { id, name, rows: recorder.rows, ...(last === undefined ? {} : { last: structuredClone(last) }) },
+    };
   }
 
   restore(state: unknown): void {
     if (state === undefined) return;
     this.#identity = stateSchema.parse(state).identity;
-    this.#counts.restore(this.#identity.counts);
   }
 
   #open(iteration: number, resumedFrom: string | undefined): void {
     const { config: options, folder, log } = this;
     const start = this.#identify(new Date(), iteration, resumedFrom);
-    const onRow = (step: number): void => {
-      this.#counts.add(ROWS, step);
-    };
-    this.#session = new Session({ options, settings: this.#settings, folder, log, onRow }, start);
+    this.#session = new Session({ options, settings: this.#settings, folder, log }, start);
   }
 
   /** The checkpoint's id and name go on, unless the config names another id: that is another run. */
@@ -157,8 +161,9 @@ export default class Wandb {
       const goesOn = {
         checkpoint: resumedFrom,
         iteration,
-        rows: kept.rows,
-        kept: this.#counts.goOnAt(iteration)(ROWS),
+        rows: kept.last === undefined ? kept.rows : kept.rows - 1,
+        kept: kept.last === undefined ? (kept.counts?.identity.rows ?? Infinity) : kept.last.count - 1,
+        open: kept.last?.row,
       };
       return { id: kept.id, name: this.#identity.name, time, goesOn };
     }

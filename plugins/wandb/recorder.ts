@@ -10,10 +10,11 @@ const SYSTEM_NAMES: Readonly<Record<string, string>> = {
   process_rss_mb: 'proc.memory.rssMB',
 };
 
-/** A row of the history that is being filled. */
-interface Row {
+/** A row of the history. */
+export interface Row {
   readonly step: number;
-  readonly values: Record<string, unknown>;
+  /** As JSON, by key. */
+  readonly values: Record<string, string>;
   readonly samples: SampleRow[];
 }
 
@@ -25,14 +26,15 @@ export interface RecorderOptions {
   readonly soFar?: RunSoFar | undefined;
   /** History rows that came before the file, where it does not hold the whole run. */
   readonly rowsBefore: number;
-  /** Told of each history row that is begun, by its step. */
-  readonly onRow: (step: number) => void;
+  /** The row to continue, taken out of the file: values for its iteration are still to come. */
+  readonly open?: Row | undefined;
   readonly warn: (line: string) => void;
 }
 
 /**
  * Makes records of what the run publishes. One history row an iteration: values are gathered until the next iteration
  * has some. A value that comes after its row was written makes a row of its own, with the step that it belongs to.
+ * A resumed run continues the last row of its checkpoint's iteration (`rowsAt`).
  */
 export class Recorder {
   readonly #options: RecorderOptions;
@@ -40,20 +42,29 @@ export class Recorder {
   readonly #media = new Set<Promise<void>>();
   readonly #startedAt: number;
   #open: Row | undefined;
-  #lastStep = -1;
+  /** The last row written of the newest iteration, and the number of rows of that iteration. */
+  #last: { row: Row; count: number } | undefined;
   #rows: number;
 
   constructor(options: RecorderOptions) {
-    const { soFar, rowsBefore } = options;
+    const { soFar, rowsBefore, open } = options;
     this.#options = options;
     this.#summary = new Map(soFar?.summary);
     this.#rows = rowsBefore + (soFar?.lines.history ?? 0);
+    this.#open = open;
     this.#startedAt = performance.now() - 1000 * (soFar?.runtime ?? 0);
   }
 
-  /** History rows of the whole run, that which is being filled included. */
+  /** History rows of the whole run, including the one that is being filled. */
   get rows(): number {
     return this.#rows + (this.#open === undefined ? 0 : 1);
+  }
+
+  /** The last row of an iteration, and the number of rows it has; for the run that resumes there. */
+  rowsAt(iteration: number): { row: Row; count: number } | undefined {
+    const written = this.#last?.row.step === iteration ? this.#last : undefined;
+    if (this.#open?.step === iteration) return { row: this.#open, count: 1 + (written?.count ?? 0) };
+    return written;
   }
 
   /** The newest value of every key. */
@@ -67,7 +78,9 @@ export class Recorder {
   }
 
   values(iteration: number, tokens: number, values: Readonly<Record<string, unknown>>): void {
-    this.#fill(iteration, tokens, (row) => Object.assign(row.values, values));
+    this.#fill(iteration, tokens, (row) => {
+      for (const { key, value_json: json } of itemsOf(values)) row.values[key] = json;
+    });
   }
 
   sample(iteration: number, tokens: number, sample: SampleRow): void {
@@ -92,7 +105,6 @@ export class Recorder {
   closeRow(): void {
     if (this.#open === undefined) return;
     this.#write(this.#open);
-    this.#lastStep = this.#open.step;
     this.#open = undefined;
   }
 
@@ -113,28 +125,32 @@ export class Recorder {
   }
 
   #fill(step: number, tokens: number, fill: (row: Row) => unknown): void {
-    const newest = this.#open?.step ?? this.#lastStep;
+    const newest = this.#open?.step ?? this.#last?.row.step ?? -1;
     if (step > newest) this.closeRow();
-    const row = this.#open?.step === step ? this.#open : { step, values: { iter: step }, samples: [] };
-    if (row !== this.#open) this.#options.onRow(step);
-    row.values['tokens'] = tokens;
+    const row = this.#open?.step === step ? this.#open : { step, values: { iter: String(step) }, samples: [] };
+    row.values['tokens'] = String(tokens);
     fill(row);
     if (step > newest) this.#open = row;
     else if (row !== this.#open) this.#write(row);
   }
 
-  #write({ step, values, samples }: Row): void {
+  #write(row: Row): void {
     const { file } = this.#options;
+    const { step, values, samples } = row;
     const table = samples.length === 0 ? undefined : samplesTable(step, samples);
-    const item = itemsOf({
-      ...values,
-      ...(table === undefined ? {} : { samples: table.value }),
-      _step: step,
-      _runtime: this.runtime,
-      _timestamp: Date.now() / 1000,
-    });
+    const item = [
+      ...Object.entries(values).map(([key, json]) => ({ key, value_json: json })),
+      ...itemsOf({
+        ...(table === undefined ? {} : { samples: table.value }),
+        _step: step,
+        _runtime: this.runtime,
+        _timestamp: Date.now() / 1000,
+      }),
+    ];
     file.write({ history: { item, step: { num: step } } });
     this.#rows++;
+    const newest = this.#last?.row.step ?? -1;
+    if (step >= newest) this.#last = { row, count: step === newest ? (this.#last?.count ?? 0) + 1 : 1 };
     const update = item.filter(({ key }) => (this.#summary.get(key)?.step ?? step) <= step);
     for (const { key, value_json: json } of update) this.#summary.set(key, { json, step });
     file.write({ summary: { update } });

@@ -8,7 +8,7 @@ import { findRunFolder, markerOf, newRunFolder, runFileIn } from './folder.js';
 import { goOn, type RunSoFar } from './going-on.js';
 import { Lines } from './lines.js';
 import type { Options } from './options.js';
-import { Recorder } from './recorder.js';
+import { Recorder, type Row } from './recorder.js';
 import { itemsOf, timeOf, type RunPart } from './records.js';
 import { RunFile } from './run-file.js';
 import type { Settings } from './settings.js';
@@ -19,8 +19,6 @@ export interface SessionParts {
   readonly settings: Settings;
   readonly folder: RunFolder;
   readonly log: Logger;
-  /** Told of each history row that is begun, by its step. */
-  readonly onRow: (step: number) => void;
 }
 
 export interface SessionStart {
@@ -36,8 +34,10 @@ export interface GoesOn {
   /** The checkpoint's: iterations done, and history rows. */
   readonly iteration: number;
   readonly rows: number;
-  /** Asked for each row of a file in order, by its step: whether it was there before the checkpoint. */
-  readonly kept: (step: number) => boolean;
+  /** Rows of the checkpoint's iteration that a file keeps; later ones are published again. */
+  readonly kept: number;
+  /** That iteration's last row, which is not kept but continued: `rows` does not count it. */
+  readonly open: Row | undefined;
 }
 
 /** What one process adds to a W&B run: the run file, and its upload where there is one. */
@@ -68,7 +68,8 @@ export class Session {
     const run = this.#runPart(start);
     const renewed = ({ start_time, branch_point: branch }: RunPart): RunPart =>
       branch === undefined ? { ...run, start_time, branch_point: undefined } : { ...run, start_time };
-    const soFar = found === undefined || goesOn === undefined ? undefined : goOn(this.#runFile, goesOn.kept, renewed);
+    const soFar =
+      found === undefined || goesOn === undefined ? undefined : goOn(this.#runFile, keptRows(goesOn), renewed);
     const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.lines.history ?? 0));
     const warn = (line: string): void => {
       log.warn(line);
@@ -82,8 +83,8 @@ export class Session {
       },
     });
     if (soFar === undefined) file.write({ run });
-    const { onRow } = parts;
-    this.recorder = new Recorder({ file, filesFolder: this.#filesFolder, soFar, rowsBefore, onRow, warn });
+    const open = goesOn?.open;
+    this.recorder = new Recorder({ file, filesFolder: this.#filesFolder, soFar, rowsBefore, open, warn });
     this.#upload = this.#startUpload(soFar, rowsBefore);
   }
 
@@ -143,7 +144,8 @@ export class Session {
   #runPart({ id, name, time, goesOn }: SessionStart): RunPart {
     const { settings } = this.parts;
     // For a file without the run's beginning: `wandb sync` has the server go back to where it goes on.
-    const branch = goesOn !== undefined && goesOn.rows > 0;
+    const branch = goesOn !== undefined && (goesOn.rows > 0 || goesOn.open !== undefined);
+    const back = goesOn?.open === undefined ? 0 : 1;
     return {
       run_id: id,
       entity: settings.entity ?? '',
@@ -156,7 +158,7 @@ export class Session {
       tags: [...settings.tags],
       host: settings.host ?? hostname(),
       start_time: timeOf(time.getTime()),
-      branch_point: branch ? { run: id, value: goesOn.iteration, metric: '_step' } : undefined,
+      branch_point: branch ? { run: id, value: goesOn.iteration - back, metric: '_step' } : undefined,
     };
   }
 
@@ -176,6 +178,12 @@ export class Session {
     const { settings, folder } = this.parts;
     return settings.dir === undefined ? folder.path : folder.fromConfig(settings.dir);
   }
+}
+
+/** Asked for each row of a file in order, by its step: whether the file keeps it. */
+function keptRows({ iteration, kept }: GoesOn): (step: number) => boolean {
+  let left = kept;
+  return (step) => step < iteration || (step === iteration && left-- > 0);
 }
 
 /** The composed config, as the run wrote it when it started. */

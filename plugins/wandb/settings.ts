@@ -101,12 +101,12 @@ function noKey(options: Options, baseUrl: string): UsageError {
   );
 }
 
-/** A key of a server of one's own has a prefix and a dash. */
+/** W&B's keys have 40 or 86 characters; a key of a self-hosted server starts with a word and a dash (`local-…`). */
 function checkKey(key: string): void {
-  const secret = key.slice(key.indexOf('-') + 1);
+  const secret = key.replace(/^[A-Za-z]+-/, '');
   if (secret.length >= KEY_LENGTH && /^[\w.-]+$/.test(secret)) return;
   throw new UsageError(
     'ESP_WANDB_KEY',
-    `the W&B API key has ${secret.length} characters, or others than letters, digits and _: one has ${KEY_LENGTH} or more; copy it again from the server's page /authorize`,
+    `the W&B API key has ${secret.length} characters, or characters other than letters, digits, _, - and .: a key has ${KEY_LENGTH} or more; copy it again from the server's page /authorize`,
   );
 }

@@ -64,6 +64,42 @@ test('from a checkpoint alone the run goes on on the server, after what that has
   t.is(run.exitCode, 0);
 });
 
+/** Asks for a stop at the first sample of iteration 8. */
+const AT_SAMPLE = `import { On, Plugin, type Sample } from 'espalier';
+@Plugin({ name: 'at-sample', summary: 'stops at a sample', before: ['wandb'] })
+export default class AtSample {
+  #sent = process.env['STOP'] === undefined;
+  @On('sample') stop({ iteration }: Sample): void {
+    if (this.#sent || iteration !== 8) return;
+    this.#sent = true;
+    process.kill(process.pid, 'SIGTERM');
+  }
+}
+`;
+
+test('a run that is stopped between two samples of an iteration has one row of it, with both', async (t) => {
+  const cwd = wandbFolder(t);
+  writeFileSync(path.join(cwd, 'at-sample.ts'), AT_SAMPLE);
+  const server = await StandIn.start(t);
+  const samples = 'plugins={samples: {prompts: [a, b], tokens: 3}, "./at-sample.ts": {}}';
+  const settings = ['run.dir=run', 'resume=auto', quick, samples];
+  t.is((await train(cwd, settings, { ...server.environment, STOP: '1' })).code, 143);
+  const { code, err } = await train(cwd, settings, server.environment);
+  t.is(code, 0, err);
+  t.deepEqual(steps(server.run.history), all);
+  const row = server.run.history[7] as Record<string, { path: string; nrows: number }>;
+  const { samples: shown } = row;
+  t.is(shown?.nrows, 2);
+  const table = JSON.parse(server.run.files.get(shown?.path ?? '') ?? '') as { data: unknown[][] };
+  t.deepEqual(
+    table.data.map(([iteration, prompt]) => [iteration, prompt]),
+    [
+      [8, 'a'],
+      [8, 'b'],
+    ],
+  );
+});
+
 withClient(
   'a server that goes away: the run ends as it would have, says so, and `wandb sync` brings the rest',
   async (t) => {

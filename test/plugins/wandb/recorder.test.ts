@@ -4,7 +4,7 @@ import test from 'ava';
 import { FILE_HEADER, readRecords } from '../../../plugins/wandb/blocks.js';
 import { goOn } from '../../../plugins/wandb/going-on.js';
 import { histogramValue } from '../../../plugins/wandb/media.js';
-import { Recorder } from '../../../plugins/wandb/recorder.js';
+import { Recorder, type Row } from '../../../plugins/wandb/recorder.js';
 import { decodeRecord, type Item, type WandbRecord } from '../../../plugins/wandb/records.js';
 import { RunFile } from '../../../plugins/wandb/run-file.js';
 import { emptyFolder } from '../../e2e/command.js';
@@ -29,7 +29,7 @@ function valuesOf(items: readonly Item[]): Record<string, unknown> {
   return Object.fromEntries(own.map(({ key, value_json: json }) => [key, JSON.parse(json)]));
 }
 
-function recorderOf(folder: string, soFar?: ReturnType<typeof goOn>): Recorder {
+function recorderOf(folder: string, soFar?: ReturnType<typeof goOn>, open?: Row): Recorder {
   const fail = (line: string): never => {
     throw new Error(line);
   };
@@ -45,7 +45,7 @@ function recorderOf(folder: string, soFar?: ReturnType<typeof goOn>): Recorder {
     filesFolder: path.join(folder, 'files'),
     soFar,
     rowsBefore: 0,
-    onRow: () => undefined,
+    open,
     warn: fail,
   });
 }
@@ -90,6 +90,46 @@ test('values of one iteration make one row; what comes after its row has one of 
     last.flatMap(({ files }) => files?.files ?? []).map((each) => each.path),
     [samples.path],
   );
+});
+
+test('a resumed run continues the last row of its iteration, with what came before and after the stop', async (t) => {
+  const folder = emptyFolder(t);
+  const file = path.join(folder, 'run.wandb');
+  const first = recorderOf(folder);
+  first.values(1, 10, { a: 1 });
+  t.is(first.rowsAt(2), undefined);
+  first.values(2, 20, { a: 2 });
+  first.values(2, 20, { b: NaN });
+  first.sample(2, 20, { prompt: 'p', text: 'before' });
+  await first.flush();
+  const last = structuredClone(first.rowsAt(2));
+  t.is(last?.count, 1);
+  t.is(first.rows, 2);
+  first.sample(2, 20, { prompt: 'q', text: 'lost with the process' });
+  await first.finish(143);
+
+  const soFar = goOn(
+    file,
+    (step) => step < 2,
+    (part) => part,
+  );
+  const second = recorderOf(folder, soFar, last?.row);
+  t.is(second.rows, 2);
+  second.sample(2, 20, { prompt: 'q', text: 'after' });
+  second.values(3, 30, { a: 3 });
+  await second.finish(0);
+  const rows = rowsIn(file);
+  const { samples } = rows[1] as { samples: { path: string } };
+  t.deepEqual(rows, [
+    { iter: 1, tokens: 10, a: 1, _step: 1 },
+    { iter: 2, tokens: 20, a: 2, b: 'NaN', samples, _step: 2 },
+    { iter: 3, tokens: 30, a: 3, _step: 3 },
+  ]);
+  const table = JSON.parse(readFileSync(path.join(folder, 'files', samples.path), 'utf8')) as { data: unknown };
+  t.deepEqual(table.data, [
+    [2, 'p', 'before'],
+    [2, 'q', 'after'],
+  ]);
 });
 
 test('a run that goes on takes out the rows that come again, and keeps what was printed and measured', async (t) => {

@@ -20,6 +20,14 @@ test('without a key a run is offline, with one online; mode and WANDB_MODE say o
   t.is(settings({ mode: 'online' }, { WANDB_API_KEY: KEY, ESPALIER_REHEARSAL: '1' }).mode, 'offline');
 });
 
+test('keys of 40 and of 86 characters are taken, a self-hosted server’s too; one that was cut off is refused', (t) => {
+  const today = `wandb_v1_${'a'.repeat(50)}-${'b'.repeat(26)}`;
+  for (const key of [KEY, today, `local-${KEY}`, `${'A'.repeat(20)}-${'b'.repeat(65)}`])
+    t.is(settings({}, { WANDB_API_KEY: key }).apiKey, key);
+  for (const key of [KEY.slice(1), `local-${KEY.slice(1)}`, `${today} `.replace('-', ' ')])
+    t.throws(() => settings({}, { WANDB_API_KEY: key }), { message: /copy it again.*/ }, key);
+});
+
 test('the config wins over the environment, key by key', (t) => {
   const environment = {
     WANDB_PROJECT: 'p',
