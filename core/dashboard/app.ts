@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
+import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
 import { z } from 'zod';
 import { refusal } from './guard.js';
 import { importMap, pageHtml, pageModules, pageStyle, scriptHash, uplotModule } from './page-files.js';
@@ -11,6 +11,8 @@ const POLL_MS = 1000;
 /** A connection that says nothing may be cut by what is between; and one whose reader is gone is noticed. */
 const SILENCE_MS = 15_000;
 const MAX_WIDTH = 4000;
+/** Each open page holds a connection, and has the files looked at. */
+const MAX_OPEN_PAGES = 64;
 
 export interface AppParts {
   readonly library: RunLibrary;
@@ -76,8 +78,10 @@ function pages(): Hono {
   ].join('\n');
   app.get('/', (context) => {
     const { pathname } = new URL(context.req.url);
-    // Relative addresses need the slash at the end.
-    return pathname.endsWith('/') ? context.html(pageHtml('Espalier', head)) : context.redirect(`${pathname}/`);
+    // Relative addresses need the slash at the end; the redirect is relative too, since a proxy may add a prefix.
+    return pathname.endsWith('/')
+      ? context.html(pageHtml('Espalier', head))
+      : context.redirect(`./${pathname.slice(pathname.lastIndexOf('/') + 1)}/`);
   });
   app.get('/page/style.css', (context) => context.body(style, 200, { 'content-type': 'text/css; charset=utf-8' }));
   app.get('/page/:file{.+\\.js}', (context) => {
@@ -90,6 +94,7 @@ function pages(): Hono {
 
 function api(library: RunLibrary, closing: AbortSignal): Hono {
   const app = new Hono();
+  let openPages = 0;
   app.get('/details', (context) => {
     const reader = library.get(context.req.query('run') ?? '');
     return reader === undefined ? context.notFound() : context.json(reader.details());
@@ -100,25 +105,43 @@ function api(library: RunLibrary, closing: AbortSignal): Hono {
     const answer = library.get(query.data.run)?.series(query.data);
     return answer === undefined ? context.notFound() : context.json(answer);
   });
-  app.get('/live', (context) =>
-    streamSSE(context, async (stream) => {
-      let sent = '';
-      let silentMs = 0;
-      for (;;) {
-        const last = closing.aborted;
-        await library.refresh();
-        const runs = JSON.stringify(library.summaries());
-        if (runs !== sent) await stream.writeSSE({ event: 'runs', data: runs });
-        else if (silentMs >= SILENCE_MS) await stream.writeSSE({ event: 'quiet', data: '' });
-        silentMs = runs === sent && silentMs < SILENCE_MS ? silentMs + POLL_MS : 0;
-        sent = runs;
-        if (last) await stream.writeSSE({ event: 'end', data: '' });
-        if (last || stream.aborted) return;
-        await pause(POLL_MS, closing);
+  app.get('/live', (context) => {
+    if (openPages >= MAX_OPEN_PAGES) {
+      context.header('retry-after', '60');
+      return context.text(`${String(MAX_OPEN_PAGES)} pages are open: close some, and reload this one`, 503);
+    }
+    // nginx would hold events back until its buffer is full.
+    context.header('x-accel-buffering', 'no');
+    // Nobody would read the stream.
+    if (context.req.method === 'HEAD') return context.body(null);
+    openPages++;
+    return streamSSE(context, async (stream) => {
+      try {
+        await sendRuns(stream, library, closing);
+      } finally {
+        openPages--;
       }
-    }),
-  );
+    });
+  });
   return app;
+}
+
+/** Sends all runs now, and again whenever one changes, until the page or the server closes. */
+async function sendRuns(stream: SSEStreamingApi, library: RunLibrary, closing: AbortSignal): Promise<void> {
+  let sent = '';
+  let silentMs = 0;
+  for (;;) {
+    const last = closing.aborted;
+    await library.refresh();
+    const runs = JSON.stringify(library.summaries());
+    if (runs !== sent) await stream.writeSSE({ event: 'runs', data: runs });
+    else if (silentMs >= SILENCE_MS) await stream.writeSSE({ event: 'quiet', data: '' });
+    silentMs = runs === sent && silentMs < SILENCE_MS ? silentMs + POLL_MS : 0;
+    sent = runs;
+    if (last) await stream.writeSSE({ event: 'end', data: '' });
+    if (last || stream.aborted) return;
+    await pause(POLL_MS, closing);
+  }
 }
 
 /** Waits, but not once the server is to end. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -38,6 +39,8 @@ export async function serveDashboard({ find, host, port }: ServeOptions): Promis
   const token = isLocal(host) ? undefined : newToken();
   const library = new RunLibrary(find);
   const closing = new AbortController();
+  // Each open page listens.
+  setMaxListeners(0, closing.signal);
   const app = dashboardApp({ library, host, token, closing: closing.signal });
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer((request, response) => void answer(request, response));

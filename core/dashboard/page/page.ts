@@ -19,6 +19,7 @@ import type { Connection, Source } from './source.js';
 const connectionWords: Record<Connection, string> = {
   live: 'Live',
   lost: 'Connection lost: trying again',
+  refused: 'The server refused the connection: close other pages of it, and reload',
   ended: 'The server has ended; `espalier dashboard` shows the run again',
   report: 'Report',
 };

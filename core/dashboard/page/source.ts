@@ -2,7 +2,7 @@ import type { ReportData, RunDetails, RunSummary, SeriesAnswer, SeriesQuery } fr
 import { CLOCK, selectSeries } from './series.js';
 
 /** How the page stands to where its numbers come from. */
-export type Connection = 'live' | 'lost' | 'ended' | 'report';
+export type Connection = 'live' | 'lost' | 'refused' | 'ended' | 'report';
 /** @param words that say it; those that the page has for it where not given */
 type OnConnection = (connection: Connection, words?: string) => void;
 
@@ -25,8 +25,8 @@ export class LiveSource implements Source {
     const stream = new EventSource('api/live');
     stream.addEventListener('open', () => onConnection('live'));
     stream.addEventListener('runs', ({ data }: MessageEvent<string>) => onRuns(parsed(data, isRuns)));
-    // It tries again by itself.
-    stream.addEventListener('error', () => onConnection('lost'));
+    // It tries again by itself, unless the server refused.
+    stream.addEventListener('error', () => onConnection(stream.readyState === EventSource.CLOSED ? 'refused' : 'lost'));
     stream.addEventListener('end', () => {
       stream.close();
       this.#hasEnded = true;

@@ -125,6 +125,38 @@ test('a server for others asks for its token', async (t) => {
   t.not(new URL(other.url).pathname, pathname);
 });
 
+test('behind a proxy: redirects are relative, and nothing holds events back', async (t) => {
+  const { url } = await served(t, { host: '0.0.0.0' });
+  const { port, pathname } = new URL(url);
+  const at = `http://127.0.0.1:${port}`;
+  const redirect = await fetch(at + pathname.slice(0, -1), { redirect: 'manual' });
+  t.is(redirect.status, 302);
+  const location = redirect.headers.get('location') ?? '';
+  t.is(new URL(location, `http://proxy/prefix${pathname.slice(0, -1)}`).pathname, `/prefix${pathname}`);
+  const live = await fetch(`${at}${pathname}api/live`);
+  t.is(live.headers.get('x-accel-buffering'), 'no');
+  await live.body?.cancel();
+  t.is((await fetch(`${at}${pathname}api/live`, { method: 'HEAD' })).status, 200);
+});
+
+test('more than 64 open pages are refused, until one is closed', async (t) => {
+  const { url } = await served(t);
+  const open = await Promise.all(Array.from({ length: 64 }, () => fetch(`${url}api/live`)));
+  t.true(open.every(({ status }) => status === 200));
+  const refused = await fetch(`${url}api/live`);
+  t.is(refused.status, 503);
+  t.is(await refused.text(), '64 pages are open: close some, and reload this one');
+  for (const { body } of open) await body?.cancel();
+  let status = 503;
+  for (let tries = 0; status !== 200 && tries < 100; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const again = await fetch(`${url}api/live`);
+    ({ status } = again);
+    await again.body?.cancel();
+  }
+  t.is(status, 200);
+});
+
 test('which addresses are this machine’s alone', (t) => {
   for (const host of ['127.0.0.1', '127.8.9.1', '::1', 'localhost']) t.true(isLocal(host), host);
   for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.org', '128.0.0.1']) t.false(isLocal(host), host);
