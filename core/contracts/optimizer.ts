@@ -14,7 +14,10 @@ export interface OptimizerStep {
   gradNorm?: number;
 }
 
-/** Tensors (moments) by name, and plain numbers (step counts) beside them. */
+/**
+ * Tensors (moments) by name, and plain numbers (step counts) beside them. What belongs to a weight has its name and a
+ * suffix, `transformer.wte.weight.exp_avg`: a weight that is called otherwise in a resumed run finds it by that.
+ */
 export interface OptimizerState {
   tensors: ReadonlyMap<string, Tensor>;
   scalars: Readonly<Record<string, number>>;
@@ -24,7 +27,10 @@ export interface OptimizerState {
 export interface Optimizer {
   /** The learning rate that a schedule starts from. */
   readonly learningRate: number;
-  /** Updates the parameters in place; returns the global norm of the gradients before clipping. */
+  /**
+   * Updates the parameters in place; returns the global norm of the gradients before clipping. It may be called with
+   * some of the weights at a time: each weight's update is what it is when all are stepped together.
+   */
   step(step: OptimizerStep): number;
   /** Live tensors, not copies: read them before the next step. */
   exportState(): OptimizerState;

@@ -1,5 +1,5 @@
 import type { Variable } from '@tensorflow/tfjs-core';
-import type { StoredTensor } from '../contracts/checkpoint-store.js';
+import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 
 /** Wrappers that frameworks put around a model: their names stand before those of its weights. */
 const WRAPPERS = /^(?:_orig_mod\.|module\.)+/;
@@ -59,48 +59,54 @@ export function matchWeights(
 export interface OptimizerMatch {
   /** By the model's names, as `Optimizer.importState` takes them. */
   readonly found: ReadonlyMap<string, StoredTensor>;
-  /** Weights whose tensors were found, and all that an optimizer keeps any for. */
-  readonly transferred: number;
-  readonly total: number;
+  /** The numbers, those of a weight by its name in the model. */
+  readonly scalars: Readonly<Record<string, number>>;
+  /** Weights without any: they start fresh. */
+  readonly fresh: readonly string[];
 }
 
-/**
- * Finds the optimizer's tensors of each weight: by name where the shapes are the same, else those of a weight that is
- * gone and had the same shape, in order.
- */
+/** Finds the optimizer's tensors and numbers of each weight, by name, where the shapes are the same. */
 export function matchOptimizer(
-  stored: ReadonlyMap<string, StoredTensor>,
+  { tensors: stored, scalars }: Pick<LoadedCheckpoint['optimizer'], 'tensors' | 'scalars'>,
   parameters: ReadonlyMap<string, Pick<Variable, 'shape'>>,
 ): OptimizerMatch {
   const groups = new Map<string, Map<string, StoredTensor>>();
   for (const [name, tensor] of stored) {
-    const at = name.lastIndexOf('.');
-    const owner = name.slice(0, at).replace(WRAPPERS, '');
-    groups.set(owner, (groups.get(owner) ?? new Map<string, StoredTensor>()).set(name.slice(at + 1), tensor));
+    const [owner, kind] = ownerAndKind(name);
+    groups.set(owner, (groups.get(owner) ?? new Map<string, StoredTensor>()).set(kind, tensor));
   }
+  const owners = new Set(groups.keys());
   const found = new Map<string, StoredTensor>();
+  const takenBy = new Map<string, string>();
   const take = (parameter: string, owner: string, shape: readonly number[], crop: boolean): void => {
     for (const [kind, tensor] of groups.get(owner) ?? []) {
       found.set(`${parameter}.${kind}`, fitted(tensor, shape, crop) ?? tensor);
     }
     groups.delete(owner);
+    takenBy.set(owner, parameter);
   };
   const fits = (owner: string, shape: readonly number[], crop: boolean): boolean =>
     [...(groups.get(owner)?.values() ?? [])].every((tensor) => fitted(tensor, shape, crop) !== undefined);
-  const left: [string, readonly number[]][] = [];
+  const fresh: string[] = [];
   for (const [name, { shape }] of parameters) {
     const owner = [name, ...otherNames(name)].find((candidate) => groups.has(candidate));
     const crop = POSITIONS.test(name);
-    if (owner === undefined || !fits(owner, shape, crop)) left.push([name, shape]);
+    if (owner === undefined || !fits(owner, shape, crop)) fresh.push(name);
     else take(name, owner, shape, crop);
   }
-  let gone = 0;
-  for (const [name, shape] of left) {
-    const owner = [...groups.keys()].find((other) => !parameters.has(other) && fits(other, shape, false));
-    if (owner === undefined) gone++;
-    else take(name, owner, shape, false);
-  }
-  return { found, transferred: parameters.size - gone, total: parameters.size };
+  const numbers = Object.entries(scalars).flatMap(([name, value]): [string, number][] => {
+    const [owner, kind] = ownerAndKind(name);
+    if (!owners.has(owner)) return [[name, value]];
+    const parameter = takenBy.get(owner);
+    return parameter === undefined ? [] : [[`${parameter}.${kind}`, value]];
+  });
+  return { found, scalars: Object.fromEntries(numbers), fresh };
+}
+
+/** `transformer.wte.weight.exp_avg` → the weight, and `exp_avg` */
+function ownerAndKind(name: string): [owner: string, kind: string] {
+  const at = name.lastIndexOf('.');
+  return [name.slice(0, Math.max(0, at)).replace(WRAPPERS, ''), name.slice(at + 1)];
 }
 
 function otherNames(name: string): string[] {

@@ -87,15 +87,22 @@ function restorePosition(from: LoadedCheckpoint, to: RestoreTargets): void {
 /** Weights, and the optimizer's state as far as it fits them. */
 function restoreTensors(from: LoadedCheckpoint, { model, optimizer, say }: RestoreTargets): void {
   loadWeights(model, from, say);
-  const { found, transferred, total } = matchOptimizer(from.optimizer.tensors, trainableParameters(model));
-  if (from.optimizer.tensors.size > 0 && transferred < total) {
-    say(`optimizer state transferred ${String(transferred)} / ${String(total)}; the others start at zero`);
+  const parameters = trainableParameters(model);
+  const { found, scalars, fresh } = matchOptimizer(from.optimizer, parameters);
+  if (from.optimizer.tensors.size > 0 && fresh.length > 0) {
+    const transferred = `${String(parameters.size - fresh.length)} / ${String(parameters.size)}`;
+    say(
+      `optimizer state transferred ${transferred}; checkpoint ${from.path} has none that fits these, which start fresh: ${few(fresh, MOST_FRESH)}`,
+    );
   }
   tf.tidy(() => {
     const tensors = new Map([...found].map(([name, stored]) => [name, toTensor(stored)]));
-    optimizer.importState({ tensors, scalars: from.optimizer.scalars }, model.parameters());
+    optimizer.importState({ tensors, scalars }, model.parameters());
   });
 }
+
+/** Weights that are named where they start without the optimizer's state. */
+const MOST_FRESH = 12;
 
 /** What does not change what weights compute, or changes the shape of one, which is said with that weight. */
 const FREE = /^(?:architectures|n_layer|n_embd|n_inner|n_positions|n_ctx|vocab_size|bias|\w+_pdrop)$/;
@@ -142,8 +149,7 @@ function differences(there: Record<string, unknown>, { description: here }: Mode
   );
 }
 
-function few(names: readonly string[]): string {
-  const most = 4;
+function few(names: readonly string[], most = 4): string {
   const more = names.length > most ? `, and ${String(names.length - most)} more` : '';
   return `${names.slice(0, most).join(', ')}${more}`;
 }

@@ -9,6 +9,7 @@ import {
   Tunables,
   UsageError,
   tf,
+  type AdamWSettings,
   type Bindings,
   type Carry,
   type OptimizerState,
@@ -46,7 +47,8 @@ export default class AdamW implements Optimizer {
     bindings.bind(Optimizer, AdamW);
   }
 
-  #step = 0;
+  /** Updates of each weight that has moments. */
+  readonly #steps = new Map<string, number>();
   readonly #moments = new Map<string, tf.Tensor>();
 
   readonly #rate: Tunable;
@@ -65,20 +67,29 @@ export default class AdamW implements Optimizer {
   step({ parameters, gradients, learningRate, gradClip, gradNorm }: OptimizerStep): number {
     const norm = gradNorm ?? globalNorm([...gradients.values()]);
     const gradientScale = gradClip > 0 ? Math.min(1, gradClip / (norm + CLIP_EPSILON)) : 1;
-    this.#step++;
-    tf.tidy(() => this.#update(parameters, gradients, learningRate, gradientScale));
+    tf.tidy(() => {
+      for (const [step, names] of this.#byNextStep(parameters)) {
+        this.#update(names, gradients, { learningRate, gradientScale, step });
+      }
+    });
     return norm;
   }
 
-  /** In an order that does not hang on when a weight began to be trained. */
+  /**
+   * In an order that does not depend on when a weight began to be trained. `step` is the count of most steps;
+   * `NAME.step` that of a weight that has another.
+   */
   exportState(): OptimizerState {
     const tensors = new Map([...this.#moments].sort(([a], [b]) => (a < b ? -1 : 1)));
-    return { tensors, scalars: { step: this.#step } };
+    const step = Math.max(0, ...this.#steps.values());
+    const others = [...this.#steps].filter(([, own]) => own !== step).sort(([a], [b]) => (a < b ? -1 : 1));
+    return { tensors, scalars: { step, ...Object.fromEntries(others.map(([name, own]) => [`${name}.step`, own])) } };
   }
 
   /** A gradient that is a share of what it was has a mean of that share, and a mean square of its square. */
   carry(carries: ReadonlyMap<string, Carry>): void {
     const next = new Map<string, tf.Tensor>();
+    const steps = new Map<string, number>();
     for (const [name, { from, axis = 0, index, share }] of carries) {
       MOMENTS.forEach((moment, power) => {
         const old = this.#moments.get(`${from}.${moment}`);
@@ -93,12 +104,15 @@ export default class AdamW implements Optimizer {
           );
         });
         next.set(`${name}.${moment}`, tf.keep(made));
+        steps.set(name, this.#steps.get(from) ?? 0);
       });
     }
     this.dispose();
     for (const [name, tensor] of next) this.#moments.set(name, tensor);
+    for (const [name, step] of steps) this.#steps.set(name, step);
   }
 
+  /** Checkpoints of before weights had counts of their own have one for all that have moments. */
   importState({ tensors, scalars }: OptimizerState, parameters: ReadonlyMap<string, tf.Variable>): void {
     this.dispose();
     for (const [name, variable] of parameters) {
@@ -112,23 +126,35 @@ export default class AdamW implements Optimizer {
           );
         }
         this.#replace(`${name}.${moment}`, tf.keep(tf.clone(tensor)));
+        this.#steps.set(name, scalars[`${name}.step`] ?? scalars['step'] ?? 0);
       }
     }
-    this.#step = scalars['step'] ?? 0;
   }
 
   dispose(): void {
     for (const tensor of this.#moments.values()) tensor.dispose();
     this.#moments.clear();
+    this.#steps.clear();
+  }
+
+  /** The weights by the number of the update that is theirs now: as a rule all have one. */
+  #byNextStep(parameters: OptimizerStep['parameters']): Map<number, [string, tf.Variable][]> {
+    const groups = new Map<number, [string, tf.Variable][]>();
+    for (const entry of parameters) {
+      const step = (this.#steps.get(entry[0]) ?? 0) + 1;
+      const group = groups.get(step);
+      if (group === undefined) groups.set(step, [entry]);
+      else group.push(entry);
+    }
+    return groups;
   }
 
   #update(
-    parameters: OptimizerStep['parameters'],
+    parameters: readonly (readonly [string, tf.Variable])[],
     gradients: OptimizerStep['gradients'],
-    learningRate: number,
-    gradientScale: number,
+    at: Pick<AdamWSettings, 'learningRate' | 'gradientScale' | 'step'>,
   ): void {
-    const named = [...parameters].map(([name, variable]) => {
+    const named = parameters.map(([name, variable]) => {
       const gradient = gradients.get(name);
       if (gradient === undefined) throw new Error(`the gradient of ${name} is missing`);
       return { name, variable, gradient };
@@ -141,14 +167,14 @@ export default class AdamW implements Optimizer {
       weightDecay: variable.rank >= 2 ? this.config.weight_decay : 0,
     }));
     const { beta1, beta2, eps: epsilon } = this.config;
-    const settings = { learningRate, beta1, beta2, epsilon, step: this.#step, gradientScale };
-    const updated = adamwStep(inputs, settings);
+    const updated = adamwStep(inputs, { ...at, beta1, beta2, epsilon });
     for (const [index, { name, variable }] of named.entries()) {
       const next = updated[index];
       if (next === undefined) throw new Error(`the update left out ${name}`);
       variable.assign(next.parameter);
       this.#replace(`${name}.exp_avg`, tf.keep(next.expAvg));
       this.#replace(`${name}.exp_avg_sq`, tf.keep(next.expAvgSq));
+      this.#steps.set(name, at.step);
     }
   }
 

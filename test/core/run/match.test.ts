@@ -36,12 +36,24 @@ test('a weight of another shape, or that is missing, is named; positions are cro
   t.deepEqual([...(found.get('wpe.weight')?.values ?? [])], [0, 1, 2, 3, 4, 5]);
 });
 
-test('the optimizer’s tensors go by name, then by shape from weights that are gone', (t) => {
-  const stored = named(['a.exp_avg', [2]], ['a.exp_avg_sq', [2]], ['old.exp_avg', [3]], ['old.exp_avg_sq', [3]]);
-  const { found, transferred, total } = matchOptimizer(stored, named(['a', [2]], ['new', [3]], ['other', [9]]));
-  t.deepEqual([...found.keys()].sort(), ['a.exp_avg', 'a.exp_avg_sq', 'new.exp_avg', 'new.exp_avg_sq']);
-  t.is(transferred, 2);
-  t.is(total, 3);
+test('the optimizer’s tensors and numbers go by name; a weight without any is fresh, whatever shape another had', (t) => {
+  const tensors = named(
+    ...['a', '_orig_mod.b.weight', 'old', 'c'].flatMap((name): [string, number[]][] => [
+      [`${name}.exp_avg`, [2]],
+      [`${name}.exp_avg_sq`, [2]],
+    ]),
+  );
+  const scalars = { step: 9, '_orig_mod.b.weight.step': 4, 'old.step': 3, 'c.step': 2, 'other.count': 1 };
+  const parameters = named(['a', [2]], ['b.main_weight.weight', [2]], ['new', [2]], ['c', [3]]);
+  const { found, scalars: numbers, fresh } = matchOptimizer({ tensors, scalars }, parameters);
+  t.deepEqual([...found.keys()].sort(), [
+    'a.exp_avg',
+    'a.exp_avg_sq',
+    'b.main_weight.weight.exp_avg',
+    'b.main_weight.weight.exp_avg_sq',
+  ]);
+  t.deepEqual(numbers, { step: 9, 'b.main_weight.weight.step': 4, 'other.count': 1 });
+  t.deepEqual(fresh, ['new', 'c']);
 });
 
 test('what is stored under the model’s own names is found whole', (t) => {
