@@ -20,6 +20,7 @@ const shared = {
     valLoss: z.number().nullable().optional(),
     owesEvaluation: z.boolean().default(false),
     owesCheckpoints: z.array(z.enum(['latest', 'best'])).default([]),
+    ending: z.strictObject({ reason: z.string(), plugin: z.string().nullable() }).nullable().default(null),
   }),
   random: z.record(z.string(), z.int().min(0)),
   seed: z.int(),

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { Option, type Command } from 'commander';
 import { findCheckpoint } from '../checkpoint/find.js';
 import { findPretrained } from '../checkpoint/pretrained.js';
@@ -13,6 +14,7 @@ import { Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
 import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
+import { staysEnded } from '../resume/ending.js';
 import { findResumePoint } from '../resume/find.js';
 import { storedConfig } from '../resume/stored-config.js';
 import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.js';
@@ -109,8 +111,9 @@ async function train(flags: TrainFlags): Promise<number> {
     if (flags.dryRun === true) run.folder.refuseClaimed();
     else if (existsSync(run.folder.path)) await run.folder.claim();
     if (resumed !== undefined) {
-      run.restore(resumed, { drop: flags.resumeDrop });
+      run.restore(resumed, { drop: flags.resumeDrop, staysEnded: started.staysEnded });
       log.info(`resuming from ${resumed.path} at iteration ${String(run.state.iteration)}`);
+      if (started.staysEnded === true) log.info(stillEnded(run));
     } else await bringWeights(started, request.cwd);
     if (flags.dryRun === true) {
       await dryRun(started.created, flags.json ?? false);
@@ -141,6 +144,8 @@ async function train(flags: TrainFlags): Promise<number> {
 interface Started {
   readonly created: CreatedRun;
   readonly resumed?: LoadedCheckpoint;
+  /** A plugin ended the run, and nobody asked to train it further. */
+  readonly staysEnded?: boolean;
   /** Folder of the pretrained model that `init` names. */
   readonly pretrained?: string;
 }
@@ -180,7 +185,11 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
   const placed = folder === undefined ? merged : placedIn(merged, folder);
   const created = await createRunFrom(placed, request);
   tellChanges(changes, created.plugins, say);
-  return { created, resumed: checkpoint };
+  // `--resume`, or the checkpoint of another run, asks to train further.
+  const isAutomatic = flags.resume === undefined && composed.value['init'] !== 'resume';
+  const isOwn = path.dirname(checkpoint.path) === created.run.folder.checkpoints;
+  const stays = isAutomatic && isOwn && staysEnded(checkpoint, changes, created.plugins);
+  return { created, resumed: checkpoint, staysEnded: stays };
 }
 
 async function startAnew(composed: ComposedConfig, request: RunRequest): Promise<Started> {
@@ -220,6 +229,11 @@ function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
   return { ...composed, value: { ...composed.value, run: { ...(isSection(run) ? run : {}), dir: folder } } };
 }
 
+function stillEnded({ state: { ending } }: Run): string {
+  const options = ending?.plugin == null ? '' : ` or an option of plugin ${ending.plugin}`;
+  return `the run has ended (${ending?.reason ?? ''}) and resume: auto trains it no further; --resume does, and so does a change of train.max_iters${options}`;
+}
+
 /** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
 function startOver(run: Run): void {
   run.bus.listen({ plugin: 'core', event: 'run:start', critical: true }, () => run.folder.startOver());
@@ -229,7 +243,7 @@ function stopAfter(run: Run, iterations: number): void {
   const last = run.state.iteration + iterations;
   run.bus.listen({ plugin: 'core', event: 'iteration:end', critical: true }, ({ iteration }) => {
     if (iteration + 1 !== last || run.control.goingBack) return;
-    run.control.requestStop(`--stop-after ${String(iterations)}`);
+    run.control.requestPause(`--stop-after ${String(iterations)}`);
     run.control.requestCheckpoint('latest');
   });
 }

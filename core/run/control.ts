@@ -1,4 +1,5 @@
 import type { CheckpointKind } from '../contracts/checkpoint-store.js';
+import type { RunEnding } from './state.js';
 
 const EXIT_FAILED = 1;
 
@@ -28,12 +29,14 @@ export interface Requests {
   readonly stops: readonly string[];
   /** What the command exits with when it stops (128 + signal number); 0 where no request says. */
   readonly exitCode: number;
+  /** The first of the stops that ends the run itself, not only this process; null without one. */
+  readonly ending: RunEnding | null;
   readonly evaluation: boolean;
   readonly checkpoints: readonly CheckpointKind[];
   readonly rollbacks: readonly RollbackRequest[];
 }
 
-const NOTHING: Requests = { stops: [], exitCode: 0, evaluation: false, checkpoints: [], rollbacks: [] };
+const NOTHING: Requests = { stops: [], exitCode: 0, ending: null, evaluation: false, checkpoints: [], rollbacks: [] };
 
 /**
  * How plugins ask the run for something. Requests add up, nobody can take another's back,
@@ -45,13 +48,23 @@ export class RunControl {
   /** What the loop serves: where several ranks train, what they agreed on. */
   #granted = NOTHING;
 
+  /** @param asking the plugin that makes a request, if one is running */
+  constructor(private readonly asking: () => string | undefined = () => undefined) {}
+
   /**
-   * Ends the run after the current iteration, with an emergency checkpoint where no other is asked for. None is taken for
-   * you with exit code 1: what is wrong may be in the weights.
+   * Stops after the current iteration, with an emergency checkpoint where no other is asked for. None is taken for
+   * you with exit code 1: what is wrong may be in the weights. With exit code 0 the run has ended: its checkpoint says
+   * so, and `resume: auto` does not train it further. With another one it was interrupted.
    * @param exitCode what the command exits with: 128 + the signal's number, or 1 where something is wrong
    */
   requestStop(reason: string, exitCode = 0): void {
-    this.#asked = joined(this.#asked, { ...NOTHING, stops: [reason], exitCode });
+    const ending = exitCode === 0 ? { reason, plugin: this.asking() ?? null } : null;
+    this.#asked = joined(this.#asked, { ...NOTHING, stops: [reason], exitCode, ending });
+  }
+
+  /** Stops this process as `requestStop` does, with exit code 0, and leaves the run to be resumed. */
+  requestPause(reason: string): void {
+    this.#asked = joined(this.#asked, { ...NOTHING, stops: [reason] });
   }
 
   /** Asks for `evaluation:due` at the boundary; from within an evaluation, for another one there. */
@@ -89,6 +102,11 @@ export class RunControl {
   /** Something is wrong: a run that has reached its last iteration is not done all the same. */
   get failed(): boolean {
     return this.#granted.exitCode === EXIT_FAILED;
+  }
+
+  /** What has ended the run; null where it was only interrupted, or something is wrong. */
+  get ending(): RunEnding | null {
+    return this.failed ? null : this.#granted.ending;
   }
 
   /** For the loop: true when it is to end. */
@@ -158,6 +176,7 @@ function joined(before: Requests, more: Requests): Requests {
   return {
     stops: [...before.stops, ...more.stops],
     exitCode: exitCodeOf([before.exitCode, more.exitCode]),
+    ending: before.ending ?? more.ending,
     evaluation: before.evaluation || more.evaluation,
     checkpoints: [...new Set([...before.checkpoints, ...more.checkpoints])],
     rollbacks: [...before.rollbacks, ...more.rollbacks],

@@ -95,7 +95,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(ConfigPlaces, new ConfigPlaces(composed));
   container.registerInstance(Logger, log);
   container.registerInstance(EventBus, bus);
-  container.registerInstance(RunControl, new RunControl());
+  container.registerInstance(RunControl, new RunControl(() => bus.running.at(-1)?.plugin));
   container.registerInstance(Sections, new Sections());
   const state = new RunState();
   container.registerInstance(RunState, state);

@@ -39,7 +39,7 @@ export async function trainLoop(parts: LoopParts): Promise<void> {
       warn: parts.warn,
     }),
   };
-  const unfinished = (): boolean => state.iteration < config.max_iters && !control.stopping;
+  const unfinished = (): boolean => state.iteration < config.max_iters && state.ending === null && !control.stopping;
   do {
     while (unfinished()) {
       await iterate(parts, tools);
@@ -144,7 +144,10 @@ async function settle({ bus, control, state, engine, rollBack }: LoopParts): Pro
     control.grant(ready.requests);
     useEngine(engine);
     const rollback = control.takeRollback();
-    if (rollback === undefined) return;
+    if (rollback === undefined) {
+      state.ending = control.ending ?? state.ending;
+      return;
+    }
     await rollBack(rollback);
     askForOwed({ control, state });
   }

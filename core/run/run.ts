@@ -110,11 +110,16 @@ export class Run {
 
   /**
    * Goes on from a checkpoint: weights, optimizer, position, random streams and every plugin's state.
-   * @param options plugins whose state is dropped: they start afresh
+   * @param options.drop plugins whose state is dropped: they start afresh
+   * @param options.staysEnded a run that a plugin ended is not trained further
    */
-  restore(from: LoadedCheckpoint, options: { readonly drop?: readonly string[] } = {}): void {
+  restore(
+    from: LoadedCheckpoint,
+    options: { readonly drop?: readonly string[]; readonly staysEnded?: boolean | undefined } = {},
+  ): void {
     useEngine(this.container.resolve(Engine));
     restoreCheckpoint(ofRank(from, this.#ranks), this.#targets, options.drop);
+    if (options.staysEnded !== true) this.state.ending = null;
     const { value } = valueAt(from.state.config, ['train', 'max_iters']);
     this.#maxItersBefore = typeof value === 'number' ? value : undefined;
     const iteration = microBatches(this.config.train, this.container.resolve(Tunables));
@@ -141,8 +146,11 @@ export class Run {
     }
     const isWhole = state.iteration >= config.train.max_iters && !state.owesEvaluation;
     const status = isWhole && !control.failed ? 'done' : 'stopped';
-    await this.#end(status, control.stopReasons);
-    return { status, reasons: control.stopReasons, exitCode: status === 'stopped' ? control.exitCode : 0 };
+    // Of a run that had ended before nothing is asked for now.
+    const before = state.ending === null || status === 'done' ? [] : [state.ending.reason];
+    const reasons = control.stopReasons.length > 0 ? control.stopReasons : before;
+    await this.#end(status, reasons);
+    return { status, reasons, exitCode: status === 'stopped' ? control.exitCode : 0 };
   }
 
   /** Everything needed to go on from here. Its tensors are live. */

@@ -1,5 +1,12 @@
 import type { CheckpointKind } from '../contracts/checkpoint-store.js';
 
+/** A plugin ended the run. */
+export interface RunEnding {
+  readonly reason: string;
+  /** Its name; null where nothing says which it was. */
+  readonly plugin: string | null;
+}
+
 /** Where a run stands. Written by the core alone; plugins read it. */
 export interface RunSnapshot {
   /** Iterations done; the next one has this number. */
@@ -14,6 +21,8 @@ export interface RunSnapshot {
   owesEvaluation: boolean;
   /** Checkpoints that were asked for at the place of that evaluation: they are taken after it. */
   owesCheckpoints: readonly CheckpointKind[];
+  /** Why no more iterations follow, though `train.max_iters` is not reached; null while they do. */
+  ending: RunEnding | null;
 }
 
 /** The run's position, as plugins see it. */
@@ -26,10 +35,11 @@ export class RunState implements RunSnapshot {
   valLoss: number | null = null;
   owesEvaluation = false;
   owesCheckpoints: readonly CheckpointKind[] = [];
+  ending: RunEnding | null = null;
 
   snapshot(): RunSnapshot {
-    const { iteration, tokens, bestValLoss, valLoss, owesEvaluation, owesCheckpoints } = this;
-    return { iteration, tokens, bestValLoss, valLoss, owesEvaluation, owesCheckpoints };
+    const { iteration, tokens, bestValLoss, valLoss, owesEvaluation, owesCheckpoints, ending } = this;
+    return { iteration, tokens, bestValLoss, valLoss, owesEvaluation, owesCheckpoints, ending };
   }
 
   restore(from: RunSnapshot): void {
@@ -39,5 +49,6 @@ export class RunState implements RunSnapshot {
     this.valLoss = from.valLoss ?? null;
     this.owesEvaluation = from.owesEvaluation;
     this.owesCheckpoints = from.owesCheckpoints;
+    this.ending = from.ending;
   }
 }

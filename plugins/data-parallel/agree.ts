@@ -4,6 +4,7 @@ import { exitCodeOf, type Requests } from '../../core/index.js';
 const requestsSchema = z.strictObject({
   stops: z.array(z.string()),
   exitCode: z.int(),
+  ending: z.strictObject({ reason: z.string(), plugin: z.string().nullable() }).nullable(),
   evaluation: z.boolean(),
   checkpoints: z.array(z.enum(['latest', 'best', 'emergency'])),
   rollbacks: z.array(
@@ -43,6 +44,7 @@ export function agreed(all: readonly string[], before: Pick<Requests, 'stops' | 
   return {
     stops: [...stops.values()],
     exitCode: exitCodeOf(present.map(({ exitCode }) => exitCode)),
+    ending: present.find(({ ending }) => ending !== null)?.ending ?? null,
     evaluation: present.some(({ evaluation }) => evaluation),
     checkpoints: [...new Set(present.flatMap(({ checkpoints }) => checkpoints))].filter(
       (kind) => kind !== 'emergency' || !before.checkpoints.includes(kind),

@@ -50,6 +50,44 @@ for (const restores of [true, false]) {
   });
 }
 
+test('resume: auto leaves a run that early stopping ended alone, until what ends it is changed or --resume asks', async (t) => {
+  const folder = textFolder(t);
+  const settings = [
+    'engine=auto',
+    'data.text=text.txt',
+    'run.dir=out',
+    'resume=auto',
+    'train.max_iters=40',
+    'lr.decay_iters=40',
+    'model={n_embd: 16, block_size: 16}',
+    'plugins.evaluation={interval: 2, iters: 1}',
+    scorePlugin(folder, [3, 2, 1, 2]),
+  ];
+  const train = async (patience: number, ...more: string[]): Promise<{ at: number; err: string }> => {
+    const stopping = `plugins.early-stopping={monitor: score, patience: ${String(patience)}, restore_best: false}`;
+    const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...set(...settings, stopping), ...more);
+    t.is(code, 0, err);
+    return { at: Number(/after (\d+) iterations/.exec(err)?.[1]), err };
+  };
+  const lines = (): number => readFileSync(path.join(folder, 'out/metrics.jsonl'), 'utf8').split('\n').length;
+  const first = await train(2);
+  t.true(first.at < 20, first.err);
+  const logged = lines();
+  for (let requeued = 0; requeued < 2; requeued++) {
+    const { at, err } = await train(2);
+    t.is(at, first.at);
+    t.regex(err, /the run has ended \(early stopping: score did not improve 2 times.*--resume does/);
+    t.regex(err, /stopped: early stopping: score did not improve/);
+    t.is(lines(), logged);
+  }
+  const patient = await train(4);
+  t.true(patient.at > first.at, patient.err);
+  const asked = await train(4, '--resume');
+  t.true(asked.at > patient.at, asked.err);
+  t.is((await train(4)).at, asked.at);
+  t.true((await train(4, ...set('train.max_iters=60'))).at > asked.at);
+});
+
 test('a metric that nobody publishes is told with the nearest name, and nothing is created', async (t) => {
   const folder = textFolder(t);
   const settings = set('engine=auto', 'data.text=text.txt', 'plugins.early-stopping.monitor=val/los');

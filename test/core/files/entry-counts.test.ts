@@ -5,7 +5,7 @@ import { EntryCounts, RunState } from '../../../core/index.js';
 /** A run at an iteration that it was stopped after, with or without an evaluation that is still to come. */
 function at(iteration: number, owesEvaluation: boolean): RunState {
   const run = new RunState();
-  run.restore({ iteration, tokens: 0, bestValLoss: null, owesEvaluation, owesCheckpoints: [] });
+  run.restore({ iteration, tokens: 0, bestValLoss: null, owesEvaluation, owesCheckpoints: [], ending: null });
   return run;
 }
 

@@ -32,3 +32,20 @@ test('a stop saves what was trained, unless a checkpoint is asked for with it or
   control.grant(control.takeRequests());
   t.deepEqual(control.takeCheckpoints(), ['latest']);
 });
+
+test('a stop with exit code 0 ends the run, unless something is wrong; a signal and a pause do not', (t) => {
+  fc.assert(
+    fc.property(fc.array(code), fc.nat(5), (codes, first) => {
+      const isEnd = codes.includes(0) && !codes.includes(1);
+      t.deepEqual(stopped(codes, first).ending, isEnd ? { reason: 'enough', plugin: null } : null);
+    }),
+  );
+  const control = new RunControl(() => 'mine');
+  control.requestPause('--stop-after 3');
+  control.grant(control.takeRequests());
+  t.is(control.ending, null);
+  t.true(control.stopping);
+  control.requestStop('bored');
+  control.grant(control.takeRequests());
+  t.deepEqual(control.ending, { reason: 'bored', plugin: 'mine' });
+});

@@ -154,7 +154,7 @@ test('bf16 rounds to the nearest, ties to even, and keeps what is no number', (t
 });
 
 test('what any rank asks for, all do; a stop says which rank asked', (t) => {
-  const nothing: Requests = { stops: [], exitCode: 0, evaluation: false, checkpoints: [], rollbacks: [] };
+  const nothing: Requests = { stops: [], exitCode: 0, ending: null, evaluation: false, checkpoints: [], rollbacks: [] };
   const rollback: RollbackRequest = { to: 'latest', what: 'run', data: 'skip', reason: 'a loss spike' };
   t.is(said(nothing), '');
   t.deepEqual(agreed(['', ''], nothing), nothing);
@@ -168,6 +168,7 @@ test('what any rank asks for, all do; a stop says which rank asked', (t) => {
   const other = said({
     stops: ['SIGTERM', 'bored'],
     exitCode: 130,
+    ending: { reason: 'bored', plugin: 'idle' },
     evaluation: true,
     checkpoints: ['latest', 'emergency'],
     rollbacks: [rollback],
@@ -175,6 +176,7 @@ test('what any rank asks for, all do; a stop says which rank asked', (t) => {
   t.deepEqual(agreed([first, '', other], nothing), {
     stops: ['SIGTERM', 'bored (rank 2)'],
     exitCode: 143,
+    ending: { reason: 'bored', plugin: 'idle' },
     evaluation: true,
     checkpoints: ['emergency', 'latest'],
     rollbacks: [rollback],
