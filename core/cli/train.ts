@@ -229,9 +229,10 @@ function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
   return { ...composed, value: { ...composed.value, run: { ...(isSection(run) ? run : {}), dir: folder } } };
 }
 
-function stillEnded({ state: { ending } }: Run): string {
-  const options = ending?.plugin == null ? '' : ` or an option of plugin ${ending.plugin}`;
-  return `the run has ended (${ending?.reason ?? ''}) and resume: auto trains it no further; --resume does, and so does a change of train.max_iters${options}`;
+function stillEnded({ state }: Run): string {
+  const { reason = '', plugin = null } = state.ending ?? {};
+  const options = plugin === null ? '' : ` or an option of plugin ${plugin}`;
+  return `the run has ended (${reason}) and resume: auto trains it no further; --resume does, and so does a change of train.max_iters${options}`;
 }
 
 /** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
