@@ -51,6 +51,7 @@ export { Terminal } from './terminal.js';
 export { useEngine } from './run/use-engine.js';
 export { writeText, type TextChoices } from './run/write-text.js';
 export { version } from './version.js';
+export { decodeCorpus, readJsonFile, readTextFile } from './files/text-file.js';
 export { estimateLoss, fullLoss } from './run/estimate-loss.js';
 export { randomWindows, refuseShort, windowsAt, windowsIn } from './data/windows.js';
 export { prefetchOptions, WindowBatches, type WindowParts } from './data/window-batches.js';

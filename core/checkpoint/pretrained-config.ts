@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { isSection, showOrigin, type ComposedConfig, type Origin } from '../config/composed.js';
@@ -7,6 +7,7 @@ import { pathKey } from '../config/path.js';
 import { presetFolder } from '../config/preset-list.js';
 import { flatten, merge, treeOf } from '../config/tree.js';
 import { messageOf, UsageError } from '../errors.js';
+import { readJsonFile } from '../files/text-file.js';
 import { hubFolder, hubShape } from './hub.js';
 import { isHubModel, localPretrained } from './pretrained.js';
 
@@ -132,7 +133,7 @@ async function describedBy(init: string, cwd: string): Promise<Described | undef
 async function readConfig(file: string): Promise<PretrainedConfig> {
   try {
     if ((await stat(file)).size > MAX_CONFIG_BYTES) throw new Error('it is over a megabyte');
-    const content: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const content: unknown = readJsonFile(file);
     const type = z.looseObject({ model_type: z.string() }).safeParse(content).data?.model_type;
     if (type !== undefined && type !== 'gpt2') throw new Error(`its model_type is ${JSON.stringify(type)}, not "gpt2"`);
     const parsed = configSchema.safeParse(content);

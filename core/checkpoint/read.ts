@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import { messageOf, UsageError } from '../errors.js';
+import { readTextFile } from '../files/text-file.js';
 import { readSafetensors } from '../formats/safetensors.js';
 import { CHECKPOINT_FORMAT, compareFiles, damaged, PLUGIN_TENSORS, sizeOf, type FileFacts } from './files.js';
 
@@ -143,7 +143,7 @@ async function readJson(file: string): Promise<unknown> {
   if ((await sizeOf(file)) > MAX_JSON_BYTES) throw fail(`is over ${String(MAX_JSON_BYTES)} bytes`);
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = readTextFile(file);
   } catch (thrown) {
     throw fail(`cannot be read: ${messageOf(thrown)}`);
   }

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { messageOf, UsageError } from '../errors.js';
+import { readTextFile } from '../files/text-file.js';
 import { writeWholeSync } from '../files/write-whole.js';
 import { migrated } from '../migrate/nanogpt.js';
 import { readPythonConfig } from '../migrate/python-config.js';
@@ -59,7 +60,7 @@ function read(file: string): string {
   if (!existsSync(file)) throw new UsageError('ESP_MIGRATE', `there is no file ${file}; name a nanoGPT config file`);
   try {
     if (statSync(file).isDirectory()) throw new Error('it is a folder; name a config file in it');
-    return readFileSync(file, 'utf8');
+    return readTextFile(file);
   } catch (thrown) {
     throw new UsageError('ESP_MIGRATE', `${file} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
   }

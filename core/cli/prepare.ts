@@ -142,8 +142,15 @@ function summary(data: PreparedData, { out, part }: PrepareFlags): string {
     `${part === undefined ? out : path.join(out, partFolder(part))}: tokenizer ${data.tokenizer.tokenizer}, vocabulary of ${data.vocab_size.toLocaleString('en-US')}, ${data.dtype}`,
     split('train'),
     split('val'),
+    ...emptyNote(data.documents.empty),
     `${part === undefined ? 'train on it' : `when all ${String(part.count)} parts are there`}: espalier train --preset NAME --set data.dir=${out}`,
   ].join('\n');
+}
+
+function emptyNote(empty: number): string[] {
+  if (empty === 0) return [];
+  const counted = `${empty.toLocaleString('en-US')} empty ${empty === 1 ? 'text' : 'texts'}`;
+  return [`  ${counted} left out, without an end-of-text token`];
 }
 
 function share(text: string): number {

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { Dataset, TokenizerFactory, Tokenizers, type Tokenizer } from '../contracts/data.js';
 import { messageOf, UsageError } from '../errors.js';
+import { readTextFile } from '../files/text-file.js';
 import { RandomStreams } from '../random/streams.js';
 import type { Run } from '../run/run.js';
 import { writeText } from '../run/write-text.js';
@@ -92,7 +92,7 @@ function promptOf(file: string): string {
     new UsageError('ESP_USAGE', `--prompt-file ${file} ${why}; name a text file, or give the text with --prompt`);
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readTextFile(file);
   } catch (thrown) {
     throw fail(`cannot be read: ${messageOf(thrown)}`);
   }

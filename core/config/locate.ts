@@ -4,6 +4,7 @@ import path from 'node:path';
 import { cosmiconfig, type PublicExplorer } from 'cosmiconfig';
 import { closest } from 'fastest-levenshtein';
 import { messageOf, UsageError } from '../errors.js';
+import { NotText, readTextFile } from '../files/text-file.js';
 import { listPresets, presetFolder } from './preset-list.js';
 import { ConfigSource, importSource, parseYamlSource, shownFile } from './source.js';
 
@@ -20,7 +21,8 @@ export class ConfigReader {
   readonly #explorer;
 
   constructor(private readonly cwd: string) {
-    const yaml = (file: string, text: string): unknown => this.#readYaml(file, text);
+    // Not cosmiconfig's text: it takes every file for UTF-8 without a mark.
+    const yaml = (file: string): unknown => this.#readYaml(file);
     const code = async (file: string): Promise<unknown> => asResult(file, await importSource(file, this.#label(file)));
     this.#explorer = withoutMetaConfig('espalier', {
       searchPlaces,
@@ -90,10 +92,22 @@ export class ConfigReader {
     }
   }
 
-  #readYaml(file: string, text: string): unknown {
+  #readYaml(file: string): unknown {
+    const text = this.#text(file);
     if (path.basename(file) !== 'package.json') return asResult(file, parseYamlSource(file, this.#label(file), text));
     const source = parseYamlSource(file, this.#label(file), text, 'espalier');
     return asResult(file, source.section('espalier'));
+  }
+
+  #text(file: string): string {
+    try {
+      return readTextFile(file);
+    } catch (thrown) {
+      if (!(thrown instanceof NotText)) throw thrown;
+      throw new UsageError('ESP_CONFIG_SYNTAX', `${this.#label(file)} cannot be read: ${thrown.message}`, {
+        cause: thrown,
+      });
+    }
   }
 
   #label(file: string): string {

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../errors.js';
+import { readJsonFile } from '../files/text-file.js';
 
 const whole = z.int().min(0);
 
@@ -74,7 +75,7 @@ export function readVocabMap(file: string, shown: string): VocabMap {
   if (!existsSync(file)) throw wrong(shown, `there is no file ${file}`);
   let map: VocabMap;
   try {
-    map = vocabMapSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    map = vocabMapSchema.parse(readJsonFile(file));
   } catch (thrown) {
     const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
     throw wrong(shown, `it cannot be used: ${why}`, thrown);

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import { messageOf, UsageError } from '../errors.js';
+import { readJsonFile } from '../files/text-file.js';
 import { readSafetensors, readSafetensorsHeader } from './safetensors.js';
 import type { HeaderEntry } from './safetensors-header.js';
 
@@ -91,7 +92,7 @@ async function readIndex(file: string): Promise<Readonly<Record<string, string>>
   let content: unknown;
   try {
     if ((await stat(file)).size > MAX_INDEX_BYTES) throw fail('it is over 64 MiB');
-    content = JSON.parse(await readFile(file, 'utf8'));
+    content = readJsonFile(file);
   } catch (thrown) {
     throw thrown instanceof UsageError ? thrown : fail(messageOf(thrown), thrown);
   }

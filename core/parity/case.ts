@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { tf } from '../tf.js';
 import { z } from 'zod';
@@ -9,6 +8,7 @@ import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Model } from '../contracts/model.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import { messageOf, UsageError } from '../errors.js';
+import { readJsonFile } from '../files/text-file.js';
 import { readSafetensors } from '../formats/safetensors.js';
 import { trainableParameters } from '../run/parameters.js';
 import { RepeatedPasses } from '../run/repeated-passes.js';
@@ -162,7 +162,7 @@ function trainSteps(
 
 async function readCase(dir: string): Promise<Case> {
   try {
-    return caseSchema.parse(JSON.parse(await readFile(path.join(dir, 'case.json'), 'utf8')));
+    return caseSchema.parse(readJsonFile(path.join(dir, 'case.json')));
   } catch (thrown) {
     throw new UsageError('ESP_PARITY_CASE', `${path.join(dir, 'case.json')} is no parity case: ${messageOf(thrown)}`, {
       cause: thrown,

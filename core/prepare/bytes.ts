@@ -1,58 +1,102 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Decompress } from 'fzstd';
 import { messageOf, UsageError } from '../errors.js';
+import { fileKind, KIND_BYTES } from '../files/file-kind.js';
+import { markLength, withoutMarks } from '../files/text-file.js';
 import type { Input } from './inputs.js';
+import { startsAsZstd, unzstd } from './zstd.js';
 
 /** Bytes of text that are read, and later encoded, at a time. */
 export const PIECE_BYTES = 1 << 18;
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
-const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
-/**
- * The text of an input in chunks, unpacked when it starts as gzip or zstd does, whatever its name.
- * @param onRead is told how many bytes of the input itself were read
- * @throws UsageError when it cannot be read or unpacked
- */
-export async function* textBytes(input: Input, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
-  const raw = rawBytes(input, onRead);
-  const first = await raw.next();
-  if (first.done === true) return;
-  const whole = startingWith(first.value, raw);
-  if (first.value.subarray(0, GZIP.length).equals(GZIP)) yield* unpacked(input, 'gzip', gunzip(whole));
-  else if (first.value.subarray(0, ZSTD.length).equals(ZSTD)) yield* unpacked(input, 'zstd', unzstd(whole));
-  else yield* whole;
+/** An input's text as it is read. */
+export interface TextBytes {
+  /** Unpacked, without byte order marks (as `decodeCorpus`); the first chunk has `KIND_BYTES` at least, unless that is all. */
+  readonly chunks: AsyncGenerator<Buffer>;
+  /** The first of these chunks; empty for an empty input. */
+  readonly start: Buffer;
+  /** Length of the byte order mark that was left out before the first chunk: 3 or 0. */
+  readonly mark: number;
+  readonly packed: boolean;
 }
 
-/** Its first chunk has 4 bytes at least, unless there are no more. */
+/**
+ * Opens an input, and unpacks it if it starts as gzip or zstd does, whatever its name. Read `chunks` to the end, or
+ * call its `return`, to close the file.
+ * @param onRead gets the number of bytes that were read of the input itself
+ * @throws UsageError when it cannot be read or unpacked, or when it is no text
+ */
+export async function openText(input: Input, onRead: (bytes: number) => void): Promise<TextBytes> {
+  const raw = withLongStart(rawBytes(input, onRead));
+  const { start, whole } = await peek(raw);
+  const format = start.subarray(0, GZIP.length).equals(GZIP) ? 'gzip' : startsAsZstd(start) ? 'zstd' : undefined;
+  if (format === undefined) return asText(input, start, whole, false);
+  const chunks = unpacked(input, format, format === 'gzip' ? gunzip(whole) : unzstd(whole));
+  const inner = await peek(withLongStart(chunks));
+  return asText(input, inner.start, inner.whole, true);
+}
+
+async function asText(
+  input: Input,
+  start: Buffer,
+  chunks: AsyncGenerator<Buffer>,
+  packed: boolean,
+): Promise<TextBytes> {
+  const kind = fileKind(start);
+  if (kind === undefined) {
+    const mark = markLength(start);
+    return { chunks: mark === 0 ? chunks : withoutMarks(chunks), start: start.subarray(mark), mark, packed };
+  }
+  await chunks.return(undefined);
+  const code = kind.what.startsWith('UTF') ? 'ESP_PREPARE_UTF8' : 'ESP_PREPARE_FORMAT';
+  throw new UsageError(code, `${input.name} ${packed ? 'holds' : 'is'} ${kind.what}: ${kind.advice}`);
+}
+
 async function* rawBytes({ file, name }: Input, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
   const stream: AsyncIterable<unknown> =
     file === null ? process.stdin : createReadStream(file, { highWaterMark: PIECE_BYTES });
-  let start: Buffer | undefined = Buffer.alloc(0);
   try {
     for await (const chunk of stream) {
       if (!Buffer.isBuffer(chunk)) throw new TypeError('a stream of bytes was expected');
       onRead(chunk.length);
-      if (start === undefined) {
-        yield chunk;
-        continue;
-      }
-      start = Buffer.concat([start, chunk]);
-      if (start.length < ZSTD.length) continue;
-      yield start;
-      start = undefined;
+      yield chunk;
     }
   } catch (thrown) {
     throw new UsageError('ESP_PREPARE_INPUT', `${name} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
   }
+}
+
+/** The same bytes; the first chunk has `KIND_BYTES` at least, unless there are fewer. */
+async function* withLongStart(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let start: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    if (start !== undefined && start.length + chunk.length < KIND_BYTES) {
+      start = Buffer.concat([start, chunk]);
+      continue;
+    }
+    yield start === undefined || start.length === 0 ? chunk : Buffer.concat([start, chunk]);
+    start = undefined;
+  }
   if (start !== undefined && start.length > 0) yield start;
 }
 
+/** The first chunk, and all of them. */
+async function peek(chunks: AsyncGenerator<Buffer>): Promise<{ start: Buffer; whole: AsyncGenerator<Buffer> }> {
+  const first = await chunks.next();
+  if (first.done === true) return { start: Buffer.alloc(0), whole: chunks };
+  return { start: first.value, whole: startingWith(first.value, chunks) };
+}
+
 async function* startingWith(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  yield first;
-  yield* rest;
+  try {
+    yield first;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
+  }
 }
 
 async function* unpacked(input: Input, how: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -62,33 +106,36 @@ async function* unpacked(input: Input, how: string, chunks: AsyncIterable<Buffer
     if (thrown instanceof UsageError) throw thrown;
     throw new UsageError(
       'ESP_PREPARE_COMPRESSED',
-      `${input.name} cannot be unpacked as ${how}: ${messageOf(thrown)}; it is damaged or cut off`,
+      `${input.name} cannot be unpacked as ${how}: ${messageOf(thrown)}; it is damaged or cut off: fetch or pack it again`,
       { cause: thrown },
     );
   }
 }
 
-async function* gunzip(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const source = Readable.from(packed);
+/** Members one after the other; zeros may follow, as tape drives pad. */
+async function* gunzip(packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  let read = 0;
+  /** Bytes up to the last that is not 0. */
+  let filled = 0;
+  const counted = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of packed) {
+      let end = chunk.length;
+      while (end > 0 && chunk[end - 1] === 0) end--;
+      if (end > 0) filled = read + end;
+      read += chunk.length;
+      yield chunk;
+    }
+  };
+  const source = Readable.from(counted());
   const gunzipped = createGunzip({ chunkSize: PIECE_BYTES });
   source.on('error', (error) => gunzipped.destroy(error));
   try {
     for await (const chunk of source.pipe(gunzipped)) if (Buffer.isBuffer(chunk)) yield chunk;
+    // Node.js takes a 0 after a member for the end, whatever follows it.
+    for await (const chunk of source) if (!Buffer.isBuffer(chunk)) break;
+    if (filled > gunzipped.bytesWritten) throw new Error('there is more after its end');
   } finally {
     source.destroy();
+    await packed.return(undefined);
   }
-}
-
-async function* unzstd(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let ready: Buffer[] = [];
-  const zstd = new Decompress((bytes) => {
-    ready.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  });
-  for await (const chunk of packed) {
-    zstd.push(chunk);
-    yield* ready;
-    ready = [];
-  }
-  zstd.push(new Uint8Array(0), true);
-  yield* ready;
 }

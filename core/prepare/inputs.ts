@@ -48,7 +48,7 @@ export async function findInputs({ inputs, val, format, fallback }: InputChoice,
         found.push({
           name: shown,
           file: file.path,
-          format: format ?? formatOf(file.name, fallback),
+          format: format ?? (file.path === null ? fallback : formatOf(file.name, fallback)),
           size: file.size,
           split,
         });
@@ -91,9 +91,25 @@ async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
   });
 }
 
+/** @throws UsageError for a format that is not read, and whose content does not show it */
 function formatOf(name: string, fallback: Format): Format {
   const extension = path.extname(name.replace(/\.(gz|zst|zstd)$/i, '')).toLowerCase();
-  if (['.jsonl', '.ndjson'].includes(extension)) return 'jsonl';
-  if (extension === '.parquet') return 'parquet';
+  const advice = notRead[extension];
+  if (advice !== undefined) {
+    throw new UsageError('ESP_PREPARE_FORMAT', `${name} is ${advice(name)}; --format text reads it as plain text`);
+  }
+  if (['.jsonl', '.ndjson', '.jsonlines', '.json'].includes(extension)) return 'jsonl';
+  if (['.parquet', '.pq'].includes(extension)) return 'parquet';
   return ['.txt', '.md'].includes(extension) ? 'text' : fallback;
 }
+
+const table = (what: string, delimiter: string) => (name: string) =>
+  `${what}: convert it to JSONL or Parquet, for example with \`python3 -c "import csv, json; [print(json.dumps(row)) for row in csv.DictReader(open('${name}', encoding='utf-8-sig', newline='')${delimiter})]" > ${path.basename(name, path.extname(name))}.jsonl\`, and name the column of the text with --field`;
+
+/** What files with these names are, and how to read them. */
+const notRead: Readonly<Record<string, (name: string) => string>> = {
+  '.csv': table('a CSV table', ''),
+  '.tsv': table('a TSV table', ", delimiter='\\t'"),
+  '.br': () => 'Brotli: unpack it first with `brotli -d`',
+  '.lzma': () => 'LZMA: unpack it first with `unlzma`',
+};

@@ -1,8 +1,10 @@
 import type { Split } from '../contracts/data.js';
-import { PIECE_BYTES, textBytes } from './bytes.js';
+import { messageOf, UsageError } from '../errors.js';
+import { PIECE_BYTES, openText } from './bytes.js';
 import { characterStart, findCut, type CanCut } from './cut.js';
 import type { Input } from './inputs.js';
 import { rowSlices } from './parquet.js';
+import { recordLayout, recordLines, type RecordLayout } from './records.js';
 
 /** What a worker is given: documents, or a part of one. Bytes are handed over, not copied. */
 export type Piece =
@@ -12,7 +14,13 @@ export type Piece =
       /** The character before it, where it continues a document. */
       readonly before: string;
     }
-  | { readonly kind: 'jsonl'; readonly bytes: Uint8Array<ArrayBuffer>; readonly field: string }
+  | {
+      readonly kind: 'jsonl';
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly field: string;
+      /** How the records were written in the file; the bytes have one a line. */
+      readonly layout: RecordLayout;
+    }
   | {
       readonly kind: 'parquet';
       readonly file: string;
@@ -64,14 +72,17 @@ async function* textJobs(input: Input, { valStarts, canCut, onRead }: JobOptions
   let starts = true;
   let before = '';
   let searched = 0;
+  let jobs = 0;
+  const { chunks, mark } = await openText(input, onRead);
   const take = (end: number): Job => {
     const piece = { kind: 'text', bytes: new Uint8Array(rest.subarray(0, end)), before } as const;
     before = rest.toString('utf8', characterStart(rest, end - 1), end);
-    const job = { piece, input, first: offset === 0, split, starts, offset };
+    const job = { piece, input, first: jobs === 0, split, starts, offset: mark + offset };
     rest = rest.subarray(end);
     offset += end;
     starts = false;
     searched = 0;
+    jobs++;
     return job;
   };
   const cutOf = (bytes: Buffer, more: boolean): number => {
@@ -80,7 +91,7 @@ async function* textJobs(input: Input, { valStarts, canCut, onRead }: JobOptions
     if (cut === 0) searched = bytes.length - LONGEST_CHARACTER;
     return cut;
   };
-  for await (const chunk of textBytes(input, onRead)) {
+  for await (const chunk of chunks) {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     for (;;) {
       const toVal = valStart - offset;
@@ -98,20 +109,24 @@ async function* textJobs(input: Input, { valStarts, canCut, onRead }: JobOptions
       } else break;
     }
   }
-  if (rest.length > 0) yield take(rest.length);
+  // An empty text is counted too.
+  if (rest.length > 0 || jobs === 0) yield take(rest.length);
 }
 
 async function* jsonlJobs(input: Input, { field, onRead }: JobOptions): AsyncGenerator<Job> {
   let parts: Buffer[] = [];
   let size = 0;
-  let offset = 0;
+  const { chunks, start, mark } = await openText(input, onRead);
+  let offset = mark;
+  const layout = recordLayout(start);
   const take = (): Job => {
     const bytes = new Uint8Array(Buffer.concat(parts));
-    const job = { piece: { kind: 'jsonl', bytes, field }, input, first: offset === 0, split: input.split } as const;
+    const piece = { kind: 'jsonl', bytes, field, layout } as const;
     offset += bytes.length;
-    return { ...job, starts: true, offset: offset - bytes.length };
+    const from = offset - bytes.length;
+    return { piece, input, first: from === mark, split: input.split, starts: true, offset: from };
   };
-  for await (const chunk of textBytes(input, onRead)) {
+  for await (const chunk of layout === 'lines' ? chunks : rewrittenRecords(input, chunks, layout)) {
     const end = size + chunk.length < PIECE_BYTES ? 0 : chunk.lastIndexOf(0x0a) + 1;
     if (end > 0) {
       parts.push(chunk.subarray(0, end));
@@ -123,6 +138,23 @@ async function* jsonlJobs(input: Input, { field, onRead }: JobOptions): AsyncGen
     size += chunk.length - end;
   }
   if (size > 0) yield take();
+}
+
+async function* rewrittenRecords(
+  input: Input,
+  chunks: AsyncGenerator<Buffer>,
+  layout: Exclude<RecordLayout, 'lines'>,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* recordLines(chunks, layout);
+  } catch (thrown) {
+    if (thrown instanceof UsageError) throw thrown;
+    throw new UsageError(
+      'ESP_PREPARE_JSON',
+      `${input.name} is not a JSON file of records: ${messageOf(thrown)}; write it again, best as JSONL: one record a line`,
+      { cause: thrown },
+    );
+  }
 }
 
 async function* parquetJobs(input: Input, { field, onRead }: JobOptions): AsyncGenerator<Job> {

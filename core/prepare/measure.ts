@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { textBytes } from './bytes.js';
+import { openText } from './bytes.js';
 import type { Input } from './inputs.js';
 import { notWritten, PARTIAL } from './shard-writer.js';
 
@@ -10,7 +10,7 @@ export async function keepStandardInput(input: Input, folder: string, signal: Ab
   let size = 0;
   const descriptor = openSync(file, 'w');
   try {
-    for await (const chunk of textBytes(input, () => undefined)) {
+    for await (const chunk of (await openText(input, () => undefined)).chunks) {
       signal.throwIfAborted();
       try {
         for (let at = 0; at < chunk.length;) at += writeSync(descriptor, chunk, at);
@@ -25,7 +25,7 @@ export async function keepStandardInput(input: Input, folder: string, signal: Ab
   return { ...input, file, size };
 }
 
-/** Where the last share of each text starts, in bytes of the unpacked text. */
+/** Where the last share of each text starts, in bytes of the unpacked text, without its byte order mark. */
 export async function valStartsOf(
   inputs: readonly Input[],
   share: number,
@@ -40,14 +40,15 @@ export async function valStartsOf(
 }
 
 async function unpackedSize(input: Input, signal: AbortSignal): Promise<number> {
-  let read = 0;
-  let unpacked = 0;
-  const chunks = textBytes(input, (bytes) => (read += bytes));
+  const { chunks, mark, packed } = await openText(input, () => undefined);
+  if (!packed && mark === 0 && input.size !== undefined) {
+    await chunks.return(undefined);
+    return input.size;
+  }
+  let size = 0;
   for await (const chunk of chunks) {
     signal.throwIfAborted();
-    unpacked += chunk.length;
-    // What comes out as it went in is not packed: its size is known.
-    if (read === unpacked && input.size !== undefined) return input.size;
+    size += chunk.length;
   }
-  return unpacked;
+  return size;
 }

@@ -4,10 +4,12 @@ import {
   parquetReadObjects,
   parquetSchema,
   type FileMetaData,
+  type SchemaElement,
 } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { messageOf, UsageError } from '../errors.js';
+import { fileKind, KIND_BYTES, type FileKind } from '../files/file-kind.js';
 import type { Input } from './inputs.js';
+import { codecs } from './parquet-codecs.js';
 
 /** Unpacked bytes of a column that are read at a time. */
 const SLICE_BYTES = 1 << 22;
@@ -51,7 +53,13 @@ export async function rowSlices({ file, name, size }: Input, field: string): Pro
   return slices;
 }
 
-/** Reads one column's values of some rows; in a worker, which keeps the metadata of its files. */
+/** What stands for a value whose bytes are not UTF-8. */
+export const notUtf8 = Symbol('not UTF-8');
+
+/**
+ * Reads one column's values of some rows: texts, `notUtf8`, and null; in a worker, which keeps the metadata of its
+ * files.
+ */
 export async function readRows({ file, from, to }: Omit<RowSlice, 'bytes'>, field: string): Promise<unknown[]> {
   const metadata = known.get(file) ?? (await metadataOf(file, file));
   known.set(file, metadata);
@@ -62,34 +70,58 @@ export async function readRows({ file, from, to }: Omit<RowSlice, 'bytes'>, fiel
     metadata,
     columns: [field],
     ...range,
-    compressors,
-    parsers: strictText,
+    compressors: codecs,
+    parsers: { stringFromBytes: textOrBad, jsonFromBytes: textOrBad },
   });
   return rows.map((row): unknown => row[field]);
 }
 
 const known = new Map<string, FileMetaData>();
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const strictText = { stringFromBytes: (bytes: Uint8Array): string => utf8.decode(bytes) };
+
+function textOrBad(bytes: Uint8Array): string | typeof notUtf8 {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return notUtf8;
+  }
+}
 
 async function metadataOf(file: string, name: string): Promise<FileMetaData> {
   try {
     return await parquetMetadataAsync(await asyncBufferFromFile(file));
   } catch (thrown) {
-    throw new UsageError('ESP_PREPARE_PARQUET', `${name} cannot be read as Parquet: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
+    const kind = await kindOf(file);
+    const what = kind === undefined ? messageOf(thrown) : `it is ${kind.what}: ${kind.advice}`;
+    throw new UsageError('ESP_PREPARE_PARQUET', `${name} cannot be read as Parquet: ${what}`, { cause: thrown });
+  }
+}
+
+/** What the file is instead; undefined for a Parquet file that is damaged, and what is not known. */
+async function kindOf(file: string): Promise<FileKind | undefined> {
+  try {
+    const buffer = await asyncBufferFromFile(file);
+    const kind = fileKind(new Uint8Array(await buffer.slice(0, KIND_BYTES)));
+    return kind?.what === 'Parquet' ? undefined : kind;
+  } catch {
+    return undefined;
   }
 }
 
 function refuseColumn(metadata: FileMetaData, field: string, name: string): void {
   const columns = parquetSchema(metadata).children.map(({ element }) => element);
   const column = columns.find((element) => element.name === field);
-  if (column?.type === 'BYTE_ARRAY') return;
+  if (column?.type === 'BYTE_ARRAY' && isText(column)) return;
   const what =
     column === undefined
       ? `has no column ${field}`
-      : `has no text in column ${field}: it is ${column.type ?? 'nested'}`;
+      : `has no text in column ${field}: it is ${column.logical_type?.type ?? column.converted_type ?? column.type ?? 'nested'}`;
   const there = columns.map((element) => element.name).join(', ');
   throw new UsageError('ESP_PREPARE_PARQUET', `${name} ${what}; its columns are ${there}: name one with --field`);
+}
+
+/** Whether a column of bytes holds texts; those without a type usually do. */
+function isText({ converted_type: converted, logical_type: logical }: SchemaElement): boolean {
+  const [type] = [logical?.type, converted].filter((each) => each !== undefined);
+  return type === undefined || ['STRING', 'UTF8', 'JSON', 'ENUM'].includes(type);
 }

@@ -13,7 +13,7 @@ import { BackgroundPool, WorkerPool, type Pool } from './pool.js';
 import { inputsOfPart, partFolder, partName, type Part } from './part.js';
 import { PrepareProgress } from './progress.js';
 import { bytesPerToken } from './shard-writer.js';
-import { Splits, type SplitFacts } from './splits.js';
+import { Splits, type SplitFacts, type Written } from './splits.js';
 import type { Answer, Failure } from './answer.js';
 
 export interface PrepareRequest extends InputChoice {
@@ -44,7 +44,8 @@ export interface PreparedData {
   readonly end_of_text: number | null;
   readonly tokenizer: TokenizerState;
   readonly tokens: { readonly train: number; readonly val: number };
-  readonly documents: { readonly train: number; readonly val: number };
+  /** Of each split; `empty` ones gave no token and are in neither. */
+  readonly documents: { readonly train: number; readonly val: number; readonly empty: number };
   readonly shards: { readonly train: SplitFacts['shards']; readonly val: SplitFacts['shards'] };
   readonly made: Readonly<Record<string, unknown>>;
 }
@@ -133,7 +134,7 @@ async function encode(
   tokenizer: Tokenizer,
   splits: Splits,
   work: Work,
-): Promise<ReturnType<Splits['finish']>> {
+): Promise<Written> {
   work.progress.start('encoding', totalSize(inputs));
   try {
     await eachAnswer(
@@ -177,7 +178,7 @@ async function eachAnswer(
 /** The error of a failure within a job, with its place in the whole input. */
 function failed({ input, piece, offset }: Job, { code, message, at }: Failure, lines: number): EspalierError {
   const place = [
-    at.line === undefined ? '' : `line ${String(lines + at.line + 1)} `,
+    at.line === undefined ? '' : `${unitOf(piece)} ${String(lines + at.line + 1)} `,
     at.byte === undefined ? '' : `byte ${String(offset + at.byte)} `,
     at.row === undefined || piece.kind !== 'parquet' ? '' : `row ${String(piece.from + at.row + 1)} `,
   ].join('');
@@ -185,9 +186,13 @@ function failed({ input, piece, offset }: Job, { code, message, at }: Failure, l
   return code === undefined ? new EspalierError('ESP_PREPARE_WORKER', text) : new UsageError(code, text);
 }
 
+function unitOf(piece: Job['piece']): string {
+  return piece.kind === 'jsonl' && piece.layout !== 'lines' ? 'record' : 'line';
+}
+
 function describe(
   tokenizer: Tokenizer,
-  { train, val }: ReturnType<Splits['finish']>,
+  { train, val, empty }: Written,
   inputs: readonly Input[],
   request: PrepareRequest,
 ): PreparedData {
@@ -199,7 +204,7 @@ function describe(
     end_of_text: tokenizer.endOfText ?? null,
     tokenizer: tokenizer.state(),
     tokens: { train: train.tokens, val: val.tokens },
-    documents: { train: train.documents, val: val.documents },
+    documents: { train: train.documents, val: val.documents, empty },
     shards: { train: train.shards, val: val.shards },
     made: {
       by: request.madeBy,

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { messageOf } from '../errors.js';
+import { CONVERT_ADVICE, firstInvalid, shownByte } from '../files/text-file.js';
 import type { Piece } from './jobs.js';
-import { readRows } from './parquet.js';
+import { notUtf8, readRows } from './parquet.js';
 
 /** What is wrong with a piece of the input, and where in the piece. */
 export class BadPiece extends Error {
@@ -19,44 +20,58 @@ export interface Texts {
   readonly texts: readonly string[];
   /** Bytes of text, for throughput. */
   readonly bytes: number;
-  /** Lines of the piece. */
+  /** Lines of the piece; records where they were not written one a line. */
   readonly lines: number;
 }
+
+type JsonPiece = Extract<Piece, { kind: 'jsonl' }>;
 
 /** @throws BadPiece */
 export async function readPiece(piece: Piece): Promise<Texts> {
   if (piece.kind === 'parquet') return parquetTexts(piece);
   const { bytes } = piece;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!isUtf8(text)) throw notUtf8(text);
-  if (piece.kind === 'text') return { texts: [text.toString('utf8')], bytes: bytes.length, lines: 0 };
+  if (!isUtf8(text)) throw badText(text);
+  if (piece.kind === 'text') {
+    return { texts: [text.toString('utf8')], bytes: bytes.length, lines: 0 };
+  }
   const lines = text.toString('utf8').split('\n');
   const texts: string[] = [];
   lines.forEach((line, index) => {
-    if (line.trim() !== '') texts.push(textOfLine(line, piece.field, index));
+    const counted = piece.layout === 'lines' ? index : texts.length;
+    if (line.trim() !== '') texts.push(textOfLine(line, piece, counted));
   });
-  return { texts, bytes: bytes.length, lines: lines.length - 1 };
+  return { texts, bytes: bytes.length, lines: piece.layout === 'lines' ? lines.length - 1 : texts.length };
 }
 
-function textOfLine(line: string, field: string, index: number): string {
+function textOfLine(line: string, { field, layout }: JsonPiece, index: number): string {
   let record: unknown;
+  const bad = (what: string): BadPiece => new BadPiece('ESP_PREPARE_JSON', what, { line: index });
   try {
-    // A byte order mark may stand before the first line.
+    // A byte order mark may start a file that is joined to another.
     record = JSON.parse(line.startsWith('\ufeff') ? line.slice(1) : line);
   } catch (thrown) {
-    throw new BadPiece('ESP_PREPARE_JSON', `is not JSON: ${messageOf(thrown)}; each line must be one record`, {
-      line: index,
-    });
+    const must = layout === 'lines' ? 'each line must be one record, or the file an array of records' : 'correct it';
+    throw bad(`is not JSON: ${messageOf(thrown)}; ${must}; --format text takes the file as plain text`);
   }
   if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-    throw new BadPiece('ESP_PREPARE_JSON', 'is no record: each line must be a JSON object', { line: index });
+    const advice =
+      typeof record === 'string' ? `; \`jq -c '.[] | {${field}: .}'\` makes such objects of an array of texts` : '';
+    throw bad(`is ${kindOf(record)}: each record must be a JSON object, with its text in the field ${field}${advice}`);
   }
   const value: unknown = Reflect.get(record, field);
-  if (typeof value === 'string') return value;
+  // Half a surrogate pair stands for no character: it is encoded as UTF-8 encodes it, and joins no other half.
+  if (typeof value === 'string') return value.toWellFormed();
   const what =
     value === undefined ? `has no field ${field}` : `has no text in its field ${field}: it is ${kindOf(value)}`;
-  const there = Object.keys(record).join(', ');
-  throw new BadPiece('ESP_PREPARE_JSON', `${what}; its fields are ${there}: name one with --field`, { line: index });
+  throw bad(`${what}; its fields are ${Object.keys(record).join(', ')}: name one with --field${listAdvice(record)}`);
+}
+
+/** What to do when the records are within a record. */
+function listAdvice(record: object): string {
+  const list = Object.entries(record).find(([, value]) => Array.isArray(value) && typeof value[0] === 'object');
+  if (list === undefined) return '';
+  return `; if its list ${list[0]} holds the records, \`jq -c '.${list[0]}[]' FILE > NEW.jsonl\` makes JSONL of it`;
 }
 
 async function parquetTexts(piece: Extract<Piece, { kind: 'parquet' }>): Promise<Texts> {
@@ -64,10 +79,17 @@ async function parquetTexts(piece: Extract<Piece, { kind: 'parquet' }>): Promise
   try {
     values = await readRows(piece, piece.field);
   } catch (thrown) {
-    throw new BadPiece('ESP_PREPARE_PARQUET', `cannot be read: ${messageOf(thrown)}`, { row: 0 });
+    const rows = `rows ${String(piece.from + 1)} to ${String(piece.to)}`;
+    const advice = 'it is damaged: fetch or write it again';
+    throw new BadPiece('ESP_PREPARE_PARQUET', `${rows} cannot be read: ${messageOf(thrown)}; ${advice}`, {});
   }
   let bytes = 0;
   const texts = values.map((value, row) => {
+    if (value === notUtf8) {
+      throw new BadPiece('ESP_PREPARE_UTF8', `has text in column ${piece.field} that is not UTF-8: correct it`, {
+        row,
+      });
+    }
     if (typeof value !== 'string') {
       throw new BadPiece('ESP_PREPARE_PARQUET', `has no text in column ${piece.field}: it is ${kindOf(value)}`, {
         row,
@@ -79,26 +101,9 @@ async function parquetTexts(piece: Extract<Piece, { kind: 'parquet' }>): Promise
   return { texts, bytes, lines: 0 };
 }
 
-function notUtf8(bytes: Buffer): BadPiece {
+function badText(bytes: Buffer): BadPiece {
   const byte = firstInvalid(bytes);
-  const shown = `0x${(bytes[byte] ?? 0).toString(16).padStart(2, '0')}`;
-  return new BadPiece('ESP_PREPARE_UTF8', `is not UTF-8 (${shown}); convert it first, for example with iconv`, {
-    byte,
-  });
-}
-
-/** Index of the first byte of the first sequence that is not UTF-8. */
-function firstInvalid(bytes: Buffer): number {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  let start = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    try {
-      if (decoder.decode(bytes.subarray(at, at + 1), { stream: true }) !== '') start = at + 1;
-    } catch {
-      return start;
-    }
-  }
-  return start;
+  return new BadPiece('ESP_PREPARE_UTF8', `is not UTF-8 (${shownByte(bytes, byte)}): ${CONVERT_ADVICE}`, { byte });
 }
 
 function kindOf(value: unknown): string {

@@ -12,6 +12,12 @@ export interface SplitFacts {
   readonly shards: readonly ShardFacts[];
 }
 
+/** What was written of all. */
+export interface Written extends Readonly<Record<Split, SplitFacts>> {
+  /** Documents without a token, which were left out. */
+  readonly empty: number;
+}
+
 /** How documents are divided. */
 export interface SplitOptions {
   readonly shardTokens: number;
@@ -28,6 +34,9 @@ export class Splits {
   readonly #documents: Record<Split, number> = { train: 0, val: 0 };
   readonly #separator: Tokens | undefined;
   #records = 0;
+  #empty = 0;
+  /** A document has started, and has had no token yet. */
+  #pending = false;
 
   constructor(
     folder: string,
@@ -46,22 +55,25 @@ export class Splits {
   put({ split, starts }: Job, { tokens, ends }: Answer): void {
     let from = 0;
     for (const end of ends) {
-      if (end > from) this.#putText(split ?? this.#splitOfRecord(), starts, tokens.subarray(from, end));
+      if (starts) this.#start();
+      if (end > from) this.#putText(split ?? this.#splitOfRecord(), tokens.subarray(from, end));
       from = end;
     }
   }
 
   /** @throws UsageError when a split of the whole has no token */
-  finish(): Record<Split, SplitFacts> {
+  finish(): Written {
     const facts = (split: Split): SplitFacts => {
       const writer = this.#writers[split];
       const shards = writer.finish();
       return { tokens: writer.tokens, documents: this.#documents[split], shards };
     };
-    const all = { train: facts('train'), val: facts('val') };
+    if (this.#pending) this.#empty++;
+    const all = { train: facts('train'), val: facts('val'), empty: this.#empty };
     const empty = (['train', 'val'] as const).find((split) => all[split].tokens === 0);
     if (empty === undefined || this.options.part !== undefined) return all;
-    const counts = `${String(this.#documents.train)} documents for training and ${String(this.#documents.val)} for validation`;
+    const left = this.#empty > 0 ? `, and ${String(this.#empty)} empty ones` : '';
+    const counts = `${String(this.#documents.train)} documents for training and ${String(this.#documents.val)} for validation${left}`;
     throw new UsageError(
       'ESP_PREPARE_SPLIT',
       `there is no ${empty} text: the input has ${counts}; give more of it, another --val-share, or files with --val`,
@@ -72,9 +84,15 @@ export class Splits {
     for (const writer of Object.values(this.#writers)) writer.abandon();
   }
 
-  #putText(split: Split, starts: boolean, tokens: Tokens): void {
+  #start(): void {
+    if (this.#pending) this.#empty++;
+    this.#pending = true;
+  }
+
+  #putText(split: Split, tokens: Tokens): void {
     const writer = this.#writers[split];
-    if (starts) {
+    if (this.#pending) {
+      this.#pending = false;
       const follows = this.#documents[split] > 0 || this.options.goesOn[split];
       if (follows && this.#separator !== undefined) writer.write(this.#separator);
       this.#documents[split]++;

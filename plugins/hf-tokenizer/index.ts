@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
 import {
@@ -6,6 +5,7 @@ import {
   messageOf,
   Plugin,
   PluginConfig,
+  readTextFile,
   TokenizerFactory,
   UsageError,
   type Bindings,
@@ -57,7 +57,7 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
     }
     let definition: string;
     try {
-      definition = readFileSync(file, 'utf8').replace(/^\ufeff/, '');
+      definition = readTextFile(file);
     } catch (thrown) {
       throw new UsageError(
         'ESP_TOKENIZER_FILE',

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLMap } from 'yaml';
 import { z } from 'zod';
-import { messageOf, UsageError, writeWholeSync } from '../../core/index.js';
+import { messageOf, readTextFile, UsageError, writeWholeSync } from '../../core/index.js';
 
 export const entrySchema = z.strictObject({
   name: z.string(),
@@ -46,7 +46,7 @@ function textOf(file: string, named: string): string {
   }
   try {
     if (statSync(file).isDirectory()) throw new Error('it is a folder; name the file in it');
-    return readFileSync(file, 'utf8');
+    return readTextFile(file);
   } catch (thrown) {
     throw new UsageError('ESP_SCHEDULE_FILE', `${named}: ${file} cannot be read: ${messageOf(thrown)}`, {
       cause: thrown,
@@ -56,9 +56,11 @@ function textOf(file: string, named: string): string {
 
 /** Writes the completion flags back, atomically; every other character of the file stays as it is. */
 export function writeCompleted(file: string, completed: readonly boolean[]): void {
-  const before = readFileSync(file, 'utf8');
+  const before = readTextFile(file);
   const after = withCompleted(before, completed, file);
-  if (after !== before) writeWholeSync(file, after);
+  if (after === before) return;
+  const mark = readFileSync(file, 'utf8').startsWith('\ufeff') ? '\ufeff' : '';
+  writeWholeSync(file, mark + after);
 }
 
 /** The text with its flags set; a flag that is false and not written stays unwritten. */

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { messageOf, UsageError, type Split, type TokenizerState } from '../../core/index.js';
+import { messageOf, readJsonFile, UsageError, type Split, type TokenizerState } from '../../core/index.js';
 
 const shardList = z.array(z.looseObject({ file: z.string(), tokens: z.int().min(0), sha256: z.string() }));
 
@@ -21,7 +21,7 @@ export type Meta = z.output<typeof metaSchema>;
 export function readMeta(file: string): Meta {
   if (!existsSync(file)) return {};
   try {
-    return metaSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return metaSchema.parse(readJsonFile(file));
   } catch (thrown) {
     const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
     throw new UsageError(

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { messageOf, UsageError } from '../../core/index.js';
+import { decodeCorpus, messageOf, UsageError } from '../../core/index.js';
 
 const PACKAGE_PREFIX = 'npm:';
 
@@ -27,9 +27,9 @@ export function readText(name: string, shown: string, fromConfig: (file: string)
   }
   if (bytes.length === 0) throw new UsageError('ESP_DATA_EMPTY', `${shown} is empty: give a text to train on`);
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decodeCorpus(bytes);
   } catch (thrown) {
-    throw new UsageError('ESP_DATA_UTF8', `${shown} is not UTF-8; convert it first`, { cause: thrown });
+    throw new UsageError('ESP_DATA_UTF8', `${shown} is no text: ${messageOf(thrown)}`, { cause: thrown });
   }
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { readTextFile } from '../../core/index.js';
 import type { Environment } from './settings.js';
 
 /** The password that `wandb login` left for a host, where the Python client looks for it. */
@@ -12,7 +12,7 @@ export function keyFromNetrc(host: string, environment: Environment): string | u
       : ['.netrc', '_netrc'].map((name) => path.join(homedir(), name));
   for (const file of files) {
     try {
-      return passwordIn(readFileSync(file, 'utf8'), host);
+      return passwordIn(readTextFile(file), host);
     } catch {
       // There is no such file.
     }

@@ -35,21 +35,20 @@ test('records of JSONL, gzip, zstd, Parquet and standard input give the same sha
     'a.jsonl.gz': gzipSync(jsonl),
     'a.jsonl.zst': zstdFrame(Buffer.from(jsonl)),
     'a.parquet': new Uint8Array(parquetWriteBuffer({ ...data, rowGroupSize: 7 })),
-    'a.json': jsonl.replaceAll('\n', '\r\n\n'),
+    'a.json': `\ufeff${jsonl.replaceAll('\n', '\r\n\n')}`,
+    'a.jsonlines': jsonl,
+    'array.json.gz': gzipSync(
+      JSON.stringify(
+        records.map((text) => ({ id: [1, { text: ']' }], text })),
+        null,
+        1,
+      ),
+    ),
+    'printed.json': records.map((text) => JSON.stringify({ text, id: {} }, null, 2)).join('\n'),
   };
   for (const [name, content] of Object.entries(inputs)) {
     writeFileSync(path.join(folder, name), content);
-    const { code, err } = await espalier(
-      folder,
-      'prepare',
-      name,
-      '--field',
-      'text',
-      '-t',
-      'bytes',
-      '-o',
-      `out-${name}`,
-    );
+    const { code, err } = await espalier(folder, 'prepare', name, '-t', 'bytes', '-o', `out-${name}`);
     t.is(code, 0, err);
   }
   const stdin = await piped(
@@ -71,6 +70,66 @@ test('records of JSONL, gzip, zstd, Parquet and standard input give the same sha
     t.deepEqual(tokensOf(out, 'train'), bytesOf(train), out);
     t.deepEqual(tokensOf(out, 'val'), bytesOf(val), out);
   }
+});
+
+test('files that pzstd, fastparquet and pyarrow write are read', async (t) => {
+  const folder = emptyFolder(t);
+  for (const [name, text] of [
+    ['pzstd.jsonl.zst', 'row 0'],
+    ['fastparquet-lz4.parquet', 'Record 0: '],
+    ['json-column.parquet', '{"a":1}'],
+  ] as const) {
+    const file = path.resolve('test/fixtures/files', name);
+    const { code, err } = await espalier(folder, 'prepare', file, '-t', 'bytes', '-o', name);
+    t.is(code, 0, err);
+    t.is(Buffer.from(tokensOf(path.join(folder, name), 'train').slice(0, text.length)).toString(), text);
+  }
+});
+
+test('empty texts are left out, and counted', async (t) => {
+  const folder = emptyFolder(t);
+  const texts = ['a', '', ' \n', 'b', ''];
+  writeFileSync(
+    path.join(folder, 'a.jsonl'),
+    texts
+      .map((text) => `${JSON.stringify({ text })}\n`)
+      .join('')
+      .repeat(8),
+  );
+  writeFileSync(path.join(folder, 'b.txt'), '');
+  const { code, out, err } = await espalier(folder, 'prepare', 'a.jsonl', 'b.txt', '-t', 'bytes', '-o', 'out');
+  t.is(code, 0, err);
+  t.regex(out, /\n {2}17 empty texts left out/);
+  const meta: { documents: unknown } = JSON.parse(readFileSync(path.join(folder, 'out/meta.json'), 'utf8'));
+  t.deepEqual(meta.documents, { train: 22, val: 2, empty: 17 });
+  const kept = Array.from({ length: 24 }, (_, i) => ['a', ' \n', 'b'][i % 3] ?? '');
+  t.deepEqual(tokensOf(path.join(folder, 'out'), 'train'), bytesOf(kept.filter((_, i) => i % 10 !== 4)));
+});
+
+test('byte order marks are no text, and do not move the split', async (t) => {
+  const folder = emptyFolder(t);
+  const line = 'Call me Ishmael.\r\n';
+  const files = {
+    'plain.txt': line.repeat(100),
+    'mark.txt': `\ufeff${line.repeat(100)}`,
+    'mark.txt.gz': gzipSync(`\ufeff${line.repeat(100)}`),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(path.join(folder, name), content);
+    const { code, err } = await espalier(folder, 'prepare', name, '-t', 'char', '-o', `out-${name}`);
+    t.is(code, 0, err);
+  }
+  for (const split of ['train', 'val'] as const) {
+    const expected = tokensOf(path.join(folder, 'out-plain.txt'), split);
+    for (const name of ['mark.txt', 'mark.txt.gz']) {
+      t.deepEqual(tokensOf(path.join(folder, `out-${name}`), split), expected);
+    }
+  }
+  // Files of which each has a mark, one after the other.
+  writeFileSync(path.join(folder, 'joined.txt'), `\ufeff${line}`.repeat(100));
+  const joined = await espalier(folder, 'prepare', 'joined.txt', '-t', 'char', '-o', 'out', '--json');
+  const { tokenizer }: { tokenizer: { characters: string } } = JSON.parse(joined.out);
+  t.is(tokenizer.characters, '\n\r .CIaehlms');
 });
 
 test('the end of a text is kept for validation; packed, piped and plain give the same', async (t) => {

@@ -1,0 +1,82 @@
+const [QUOTE, BACKSLASH, COMMA, NEWLINE, RETURN, SPACE] = [0x22, 0x5c, 0x2c, 0x0a, 0x0d, 0x20];
+const [OPEN_LIST, CLOSE_LIST, OPEN_RECORD, CLOSE_RECORD] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/** How JSON records follow each other: one a line, as the items of an array, or printed over several lines each. */
+export type RecordLayout = 'lines' | 'array' | 'printed';
+
+/** The layout of a file's records. @param start of the file, without a byte order mark */
+export function recordLayout(start: Uint8Array): RecordLayout {
+  const at = start.findIndex((byte) => byte > SPACE);
+  if (start[at] === OPEN_LIST) return 'array';
+  if (start[at] !== OPEN_RECORD) return 'lines';
+  // Every printer that indents ends the line after the first brace.
+  const next = start.subarray(at + 1).find((byte) => byte > SPACE || byte === NEWLINE);
+  return next === NEWLINE ? 'printed' : 'lines';
+}
+
+/**
+ * The records of an array, or of records that are printed over several lines, one a line; of as many bytes.
+ * @throws Error when the array does not end, or has no valid start or end
+ */
+export async function* recordLines(
+  chunks: AsyncIterable<Buffer>,
+  layout: Exclude<RecordLayout, 'lines'>,
+): AsyncGenerator<Buffer> {
+  const lines = new RecordLines(layout === 'array');
+  for await (const chunk of chunks) yield lines.rewritten(chunk);
+  lines.end();
+}
+
+/** Rewrites white space, and the brackets and commas of the array, byte for byte. */
+class RecordLines {
+  /** Lists and records that are open, the array included. */
+  #depth = 0;
+  #inText = false;
+  #escaped = false;
+
+  constructor(private readonly array: boolean) {}
+
+  rewritten(chunk: Buffer): Buffer {
+    const bytes = Buffer.from(chunk);
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] ?? 0;
+      if (this.#inText) this.#text(byte);
+      else if (byte === QUOTE) this.#inText = true;
+      else bytes[at] = this.#structure(byte);
+    }
+    return bytes;
+  }
+
+  end(): void {
+    if (this.#depth > 0) throw new Error(`it ends within ${this.array ? 'the array' : 'a record'}: it is cut off`);
+  }
+
+  #text(byte: number): void {
+    if (this.#escaped) this.#escaped = false;
+    else if (byte === BACKSLASH) this.#escaped = true;
+    else if (byte === QUOTE) this.#inText = false;
+  }
+
+  /** What a byte outside texts becomes. */
+  #structure(byte: number): number {
+    const item = this.array ? 1 : 0;
+    if (byte === NEWLINE || byte === RETURN) return this.#depth > 0 ? SPACE : NEWLINE;
+    if (byte === OPEN_LIST || byte === OPEN_RECORD) {
+      if (this.array && this.#depth === 0) {
+        if (byte !== OPEN_LIST) throw new Error('a record stands outside the array');
+        byte = SPACE;
+      }
+      this.#depth++;
+    } else if (byte === CLOSE_LIST || byte === CLOSE_RECORD) {
+      if (this.#depth === 0 || (this.#depth === item && byte !== CLOSE_LIST))
+        throw new Error('its brackets do not match');
+      this.#depth--;
+      if (this.#depth < item) byte = NEWLINE;
+    } else if (this.#depth < item && byte > SPACE) {
+      throw new Error('there is more after the end of the array');
+    } else if (byte === COMMA && this.array && this.#depth === item) {
+      byte = NEWLINE;
+    }
+    return byte;
+  }
+}
