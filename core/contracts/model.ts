@@ -33,6 +33,24 @@ export interface ParameterCount {
   trainable: number;
 }
 
+/** What is known of a run before anything of it is made. */
+export interface PlannedShape {
+  /** Windows of a micro-batch. */
+  batchSize: number;
+  /** Different tokens in the data; 0 while that is not known. */
+  vocabSize: number;
+}
+
+/** What a model takes of memory at the least, whichever engine computes. */
+export interface MemoryNeed {
+  /** Numbers in its weights. */
+  weights: number;
+  /** Numbers in those that are trained: each has a gradient, and as a rule the optimizer's moments. */
+  trained: number;
+  /** Bytes that a micro-batch holds between forward and backward pass. */
+  activations: number;
+}
+
 export interface GenerateOptions {
   /** How many tokens to add. */
   maxNewTokens: number;

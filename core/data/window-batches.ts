@@ -20,6 +20,7 @@ export const prefetchOptions = {
   prefetch: z
     .int()
     .min(0)
+    .max(1024)
     .default(8)
     .describe('batches that a worker thread reads ahead; 0: read in the loop')
     .meta({ resume: 'free' }),

@@ -4,6 +4,7 @@ import { injectable } from 'tsyringe';
 import type { z } from 'zod';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import type { EngineProbe } from '../contracts/engine.js';
+import type { MemoryNeed, PlannedShape } from '../contracts/model.js';
 import { token, type Token } from '../contracts/token.js';
 import type { EventName, Events } from '../events/lifecycle.js';
 import type { MetricTable } from '../metrics/metrics.js';
@@ -92,6 +93,8 @@ export interface PluginClass {
   new (...args: never[]): object;
   /** Binds contracts, before any plugin is made. */
   register?(bindings: Bindings): void;
+  /** Models only: what a run with these options takes of memory; a run that cannot fit is refused before it is made. */
+  memoryNeeded?(config: unknown, shape: PlannedShape): MemoryNeed;
   /** Engines only: says whether it works here, without side effects. */
   probe?(): EngineProbe | Promise<EngineProbe>;
   /** Engines only: whether `probe` may find a GPU, told at once. One that may is asked before a better ranked one is taken. */

@@ -32,6 +32,7 @@ import { RunControl } from './control.js';
 import { chooseEngine } from './engine.js';
 import { defaultRunFolder, RunFolder } from './folder.js';
 import { ModelGrowth } from './growth.js';
+import { checkMemory } from './memory.js';
 import { Run } from './run.js';
 import { Sections } from './sections.js';
 import { RunState } from './state.js';
@@ -87,6 +88,10 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   const early: { line: string; level: 'info' | 'warn' }[] = [];
   const plugins = await loadPlugins(checked, composed, request, (line, level = 'info') => early.push({ line, level }));
 
+  const batchSize = request.only === undefined ? checked.core.train.batch_size : undefined;
+  const planned = { plugins, composed, batchSize };
+  checkMemory(planned, 0);
+
   const container = newContainer();
   const bus = new EventBus((error, muted) => {
     log.warn(describeTolerated(error, muted));
@@ -137,6 +142,10 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
     bus,
     plugins: live,
     version,
+    checkMemory: (vocabSize) => {
+      const warning = checkMemory(planned, vocabSize);
+      if (warning !== undefined) log.warn(warning);
+    },
     writeConfig: (folder) => {
       folder.write('config.yaml', stringify(stored));
     },

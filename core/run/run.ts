@@ -50,6 +50,8 @@ export interface RunParts {
   readonly bus: EventBus;
   readonly plugins: readonly LivePlugin[];
   readonly version: string;
+  /** Warns of a model that may not fit, with the size of the vocabulary. @throws UsageError where it cannot */
+  readonly checkMemory: (vocabSize: number) => void;
   /** Writes `config.yaml`; called when training starts. */
   readonly writeConfig: (folder: RunFolder) => void;
 }
@@ -90,7 +92,9 @@ export class Run {
     checkPrecision(this.container.resolve(Engine), this.config.precision);
     await unlessStuck(this.bus, this.bus.dispatch('run:setup', { runDir: this.folder.path }));
     useEngine(this.container.resolve(Engine));
-    this.model.build(vocabSize ?? this.container.resolve(Dataset).vocabSize);
+    const tokens = vocabSize ?? this.container.resolve(Dataset).vocabSize;
+    this.parts.checkMemory(tokens);
+    this.model.build(tokens);
   }
 
   /** Takes weights alone, all of them. @throws UsageError naming what does not fit, or has no place in the model */

@@ -27,6 +27,7 @@ const options = z
     threads: z
       .int()
       .min(1)
+      .max(1024)
       .optional()
       .describe(
         'threads; as many cores as this process may use, shared with the other ranks on this machine, when not given; the results do not depend on it',

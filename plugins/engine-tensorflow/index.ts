@@ -24,6 +24,7 @@ const options = z
     threads: z
       .int()
       .min(1)
+      .max(1024)
       .optional()
       .describe(
         'threads of one operation; as many as this process may use when not given; the first run of a process decides',

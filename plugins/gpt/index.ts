@@ -15,8 +15,10 @@ import {
   type Carry,
   type GenerateOptions,
   type GrowthStep,
+  type MemoryNeed,
   type ParameterCount,
   type PassOperations,
+  type PlannedShape,
   type RandomStream,
   type SharedView,
   type TrainingPass,
@@ -27,6 +29,7 @@ import { gptOptions, type GptConfig } from './config.js';
 import { head, hiddenStates, type NextMask, type Weights } from './forward.js';
 import { generate } from './generate.js';
 import { grownWeights } from './grow.js';
+import { memoryNeeded } from './memory.js';
 import { Past } from './past.js';
 import { isTrainable, makeWeights, variableOf, weightShapes } from './weights.js';
 
@@ -46,6 +49,10 @@ export default class Gpt implements Model, Growable, InspectableModel {
     bindings.bind(Model, Gpt);
     bindings.bind(Growable, Gpt);
     bindings.bind(InspectableModel, Gpt);
+  }
+
+  static memoryNeeded(config: GptConfig, shape: PlannedShape): MemoryNeed {
+    return memoryNeeded(config, shape);
   }
 
   readonly blockSize: number;

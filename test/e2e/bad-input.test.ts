@@ -236,6 +236,13 @@ const cases: BadInput[] = [
     args: ['train', '--max_iters=3'],
     message: /unknown option '--max_iters=3'\n\(write --set train\.max_iters=3\)\n/,
   },
+  ...['model.n_embd=1e6', 'model.n_layer=1e9', 'train.batch_size=1e9'].map((setting) => ({
+    what: `an impossible size (${setting})`,
+    args: [...debug, '--set', setting],
+    message: new RegExp(
+      `^espalier: --set: key ${setting.split('=')[0] ?? ''}: the run would need [\\d.]+ [TPE]iB .*there is [\\d.]+ [GT]iB; lower it \\[ESP_MEMORY\\]\n$`,
+    ),
+  })),
   { what: 'an unknown command', args: ['trian'], message: /unknown command 'trian'\n\(Did you mean train\?\)/ },
 ];
 

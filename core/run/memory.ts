@@ -1,0 +1,92 @@
+import { totalmem } from 'node:os';
+import type { ComposedConfig } from '../config/composed.js';
+import { isSection } from '../config/composed.js';
+import { wrongValue } from '../config/validate.js';
+import type { MemoryNeed } from '../contracts/model.js';
+import { UsageError } from '../errors.js';
+import type { ConfiguredPlugin } from './container.js';
+
+const BYTES_PER_NUMBER = 4;
+/** A gradient; and AdamW's two moments, which another optimizer may not have. */
+const OF_TRAINED = { least: 1, usual: 3 };
+/** More than the memory there is, for swap, and for GPUs whose memory is not the machine's. */
+const BEYOND = 2;
+const BEYOND_GPU = 16;
+
+/** A run whose memory is estimated before anything of it is made. */
+export interface PlannedRun {
+  readonly plugins: readonly ConfiguredPlugin[];
+  readonly composed: ComposedConfig;
+  /** Windows of a micro-batch; undefined where nothing is trained. */
+  readonly batchSize: number | undefined;
+}
+
+/**
+ * Compares what a run would need of memory, as its model estimates it, with what this process may have.
+ * @param vocabSize of the data; 0 where it is not known yet
+ * @param memory in bytes
+ * @returns a warning where it may not fit; undefined where it does, or where the model does not say
+ * @throws UsageError naming the option to lower, where the least it can need is more than twice the memory
+ */
+export function checkMemory(
+  { plugins, composed, batchSize }: PlannedRun,
+  vocabSize: number,
+  memory = machineMemory(),
+): string | undefined {
+  const model = plugins.find(({ options }) => options.slot === 'model');
+  if (model?.class.memoryNeeded === undefined) return undefined;
+  const estimate = (config: unknown, windows = batchSize): MemoryNeed | undefined =>
+    model.class.memoryNeeded?.(config, { batchSize: windows ?? 1, vocabSize });
+  const need = estimate(model.config);
+  if (need === undefined) return undefined;
+  const isTrained = batchSize !== undefined;
+  const least = bytesOf(need, isTrained, OF_TRAINED.least);
+  const usual = bytesOf(need, isTrained, OF_TRAINED.usual);
+  const engine = plugins.find(({ options }) => options.slot === 'engine');
+  const most = memory * (engine?.class.mayHaveGpu?.() === true ? BEYOND_GPU : BEYOND);
+  if (usual.all <= memory) return undefined;
+  const parts = isTrained
+    ? `${size(usual.state)} for weights, gradients and optimizer, ${size(usual.passing)} for a micro-batch of ${String(batchSize)}`
+    : `${size(usual.state)} for weights`;
+  const what = `the run would need ${size(usual.all)} of memory or more (${parts}), and there is ${size(memory)}`;
+  if (least.all <= most) return `${what}: it may not fit; lower ${largest().join('.')}`;
+  const path = largest();
+  throw new UsageError('ESP_MEMORY', wrongValue(path, `${what}; lower it`, composed).text);
+
+  /** The option that the memory depends on most: what is left of it when that is 1. */
+  function largest(): readonly string[] {
+    const { config, path: at } = model ?? { config: {}, path: [] };
+    const options = isSection(config) ? Object.entries(config) : [];
+    const left = options
+      .filter(([, value]) => typeof value === 'number' && Number.isInteger(value) && value > 1)
+      .map(([key]) => ({ path: [...at, key], all: total(estimate({ ...Object(config), [key]: 1 })) }));
+    if (isTrained) left.push({ path: ['train', 'batch_size'], all: total(estimate(config, 1)) });
+    return left.reduce((best, each) => (each.all < best.all ? each : best), { path: [...at], all: Infinity }).path;
+  }
+
+  function total(of: MemoryNeed | undefined): number {
+    return of === undefined ? Infinity : bytesOf(of, isTrained, OF_TRAINED.usual).all;
+  }
+}
+
+/** Bytes of the machine's memory, or of what this process may have of it (a container's limit). */
+function machineMemory(): number {
+  const allowed = process.constrainedMemory();
+  return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
+}
+
+function bytesOf(
+  { weights, trained, activations }: MemoryNeed,
+  isTrained: boolean,
+  copies: number,
+): { state: number; passing: number; all: number } {
+  const state = BYTES_PER_NUMBER * (weights + (isTrained ? copies * trained : 0));
+  const passing = isTrained ? activations : 0;
+  return { state, passing, all: state + passing };
+}
+
+function size(bytes: number): string {
+  const units = ['MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+  const index = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(bytes) / 10) - 2));
+  return `${(bytes / 2 ** (10 * (index + 2))).toFixed(1)} ${units[index] ?? ''}`;
+}

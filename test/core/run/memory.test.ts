@@ -1,0 +1,76 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { composeStored } from '../../../core/config/load.js';
+import { UsageError } from '../../../core/errors.js';
+import { loadBuiltIn } from '../../../core/plugins/resolve.js';
+import { createRun } from '../../../core/run/create.js';
+import { checkMemory, type PlannedRun } from '../../../core/run/memory.js';
+
+const GIB = 2 ** 30;
+const gpt = await loadBuiltIn('gpt');
+
+function planned(options: Record<string, unknown>, batchSize: number | undefined = 4): PlannedRun {
+  const config = gpt.options.config?.parse(options);
+  const composed = composeStored({ model: options }, 'c', []);
+  return { plugins: [{ ...gpt, config, path: ['model'] }], composed, batchSize };
+}
+
+const shape = fc.record({
+  n_layer: fc.integer({ min: 1, max: 3 }),
+  width: fc.integer({ min: 1, max: 4 }),
+  block_size: fc.integer({ min: 1, max: 9 }),
+  n_hidden: fc.option(fc.integer({ min: 1, max: 20 })),
+  bias: fc.boolean(),
+  rotary: fc.boolean(),
+  attn_lora_rank: fc.integer({ min: 0, max: 2 }),
+  embedding_lora_rank: fc.integer({ min: 0, max: 2 }),
+});
+
+test('a model’s estimate counts its weights exactly', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(shape, fc.integer({ min: 1, max: 30 }), async ({ width, ...options }, vocabSize) => {
+      const model = { ...options, n_embd: 4 * width, n_head: 2 };
+      const set = ['engine=cpu', `model=${JSON.stringify(model)}`];
+      const { run } = await createRun({ cwd: process.cwd(), presets: ['debug'], set, only: ['engine', 'model'] });
+      await run.setUp(vocabSize);
+      const counts = run.model.parameterCounts();
+      const total = (key: 'total' | 'trainable'): number => counts.reduce((sum, each) => sum + each[key], 0);
+      const least = gpt.class.memoryNeeded?.(gpt.options.config?.parse(model), { batchSize: 3, vocabSize });
+      t.is(least?.weights, total('total'));
+      t.is(least?.trained, total('trainable'));
+      t.true((least?.activations ?? Infinity) <= run.model.activationBytes(3));
+      await run.dispose();
+    }),
+    { numRuns: 15 },
+  );
+});
+
+test('what may not fit is warned of, and refused only where it cannot', (t) => {
+  const options = { n_layer: 12, n_head: 12, n_embd: 768, block_size: 1024, vocab_size: 50257 };
+  const warning = (memory: number, batchSize?: number): string | undefined =>
+    checkMemory(planned(options, batchSize), 0, memory);
+  t.is(warning(16 * GIB), undefined);
+  t.regex(warning(3 * GIB) ?? '', /^the run would need 4\.\d GiB .*: it may not fit; lower model\.n_embd$/);
+  t.throws(() => warning(GIB), { instanceOf: UsageError, code: 'ESP_MEMORY' });
+  const message = t.throws(() => warning(16 * GIB, 1e6)).message;
+  t.regex(message, /key train\.batch_size: the run would need .* a micro-batch of 1000000\), and there is 16\.0 GiB/);
+});
+
+test('more memory never refuses what less allows, and a run that trains nothing needs its weights alone', (t) => {
+  const refused = (options: Record<string, unknown>, memory: number, batchSize?: number): number => {
+    try {
+      return checkMemory(planned(options, batchSize), 65, memory) === undefined ? 0 : 1;
+    } catch {
+      return 2;
+    }
+  };
+  const power = fc.integer({ min: 0, max: 40 }).map((exponent) => 2 ** exponent);
+  fc.assert(
+    fc.property(power, power, power, power, power, (n_layer, n_embd, block_size, batch, memory) => {
+      const options = { n_layer, n_embd, n_head: 1, block_size };
+      t.true(refused(options, memory * GIB, batch) >= refused(options, 2 * memory * GIB, batch));
+    }),
+  );
+  const evaluated = planned({ n_layer: 12, n_head: 12, n_embd: 768 });
+  t.is(checkMemory({ ...evaluated, batchSize: undefined }, 50257, GIB), undefined);
+});
