@@ -1,3 +1,4 @@
+import { UsageError } from '../errors.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { composeStored } from '../config/load.js';
 import type { Slot } from '../plugins/plugin.js';
@@ -19,8 +20,7 @@ export async function openStoredRun(
   const composed = composeStored(storedConfig(checkpoint, request.cwd), checkpoint.path, [...(request.set ?? [])]);
   const { run } = await createRunFrom(composed, { ...request, only: slots });
   try {
-    const vocabSize = Number(checkpoint.model['vocab_size']);
-    await run.setUp(vocabSize);
+    await run.setUp(vocabSizeOf(checkpoint));
     run.restoreShape(checkpoint);
     run.loadWeights(checkpoint);
   } catch (thrown) {
@@ -28,4 +28,14 @@ export async function openStoredRun(
     throw thrown;
   }
   return { run, checkpoint };
+}
+
+function vocabSizeOf({ model, path }: LoadedCheckpoint): number {
+  const size = model['vocab_size'];
+  if (typeof size === 'number' && Number.isInteger(size) && size > 0) return size;
+  // Earlier versions left it to the model's description.
+  throw new UsageError(
+    'ESP_CHECKPOINT_MODEL',
+    `${path}: config.json does not give the model's vocab_size (it is ${JSON.stringify(size) ?? 'missing'}); add the number of tokens to it, or save the checkpoint again: espalier train --resume`,
+  );
 }

@@ -71,7 +71,7 @@ export interface GenerateOptions {
 export interface Model {
   readonly blockSize: number;
   readonly vocabSize: number;
-  /** What Hugging Face's `config.json` would hold, written into checkpoints. */
+  /** What Hugging Face's `config.json` would hold, written into checkpoints; `vocab_size` is added there. */
   readonly description: Record<string, unknown>;
   /** Builds the weights: called once by the core, after the engine and the data are ready. */
   build(vocabSize: number): void;

@@ -166,7 +166,7 @@ export class Run {
       weights: this.model.parameters(),
       optimizer: container.resolve(Optimizer).exportState(),
       plugins: kept.tensors,
-      model: this.model.description,
+      model: { ...this.model.description, vocab_size: this.model.vocabSize },
       state: {
         format: CHECKPOINT_FORMAT,
         espalier: this.parts.version,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -67,4 +68,34 @@ test('a run that has nothing left to train says so, and how to go on', async (t)
   const { code, err } = await espalier(folder, 'train', ...set, '--resume');
   t.is(code, 0, err);
   t.regex(err, /nothing is left to train: .*--set train\.max_iters=N/);
+});
+
+test('the guide’s model is trained, sampled, evaluated and resumed; a checkpoint without its vocabulary size says so', async (t) => {
+  const folder = emptyFolder(t);
+  const guide = readFileSync('docs/writing-plugins.md', 'utf8');
+  const [, bigram = ''] = /```ts\n(\/\/ bigram\.ts\n.*?)```/s.exec(guide) ?? [];
+  writeFileSync(path.join(folder, 'bigram.ts'), bigram);
+  const config = 'extends: [debug]\nmodel: { use: ./bigram.ts, width: 32 }\ntrain: { max_iters: 4 }\nengine: auto\n';
+  writeFileSync(path.join(folder, 'espalier.config.yaml'), config);
+  const trained = await espalier(folder, 'train', '-s', 'lr.warmup_iters=1');
+  t.is(trained.code, 0, trained.err);
+  const sample = await espalier(folder, 'sample', '--prompt', 'the ', '--tokens', '12');
+  t.is(sample.code, 0, sample.err);
+  t.is([...sample.out.trimEnd()].length, 'the '.length + 12, sample.out);
+  const evaluated = await espalier(folder, 'evaluate', '--json');
+  t.is(evaluated.code, 0, evaluated.err);
+  const resumed = await espalier(folder, 'train', '--resume', '-s', 'train.max_iters=6', '-s', 'lr.warmup_iters=1');
+  t.is(resumed.code, 0, resumed.err);
+
+  const checkpoint = path.join(folder, 'runs/debug/checkpoints/000006');
+  const described = Buffer.from(JSON.stringify({ model_type: 'bigram' }));
+  writeFileSync(path.join(checkpoint, 'config.json'), described);
+  const sealed = path.join(checkpoint, 'manifest.json');
+  const manifest = JSON.parse(readFileSync(sealed, 'utf8')) as { files: Record<string, object> };
+  const sha256 = createHash('sha256').update(described).digest('hex');
+  manifest.files['config.json'] = { bytes: described.length, sha256 };
+  writeFileSync(sealed, JSON.stringify(manifest));
+  const { code, err } = await espalier(folder, 'sample', 'runs/debug/checkpoints/000006');
+  t.is(code, 2, err);
+  t.regex(err, /000006: config\.json does not give the model's vocab_size \(it is missing\).*ESP_CHECKPOINT_MODEL/);
 });

@@ -73,7 +73,7 @@ test('a fixed setting is refused by name before anything is touched, and taken w
 
   const impossible = await train('--resume', '-s', 'model.n_embd=32', '--override', 'model');
   t.is(impossible.code, 2);
-  t.regex(impossible.err, /does not fit the model: .*wte\.weight is \[\d+,16\] there and \[\d+,32\] here/);
+  t.regex(impossible.err, /do not fit the model: .*wte\.weight is \[\d+,16\] there and \[\d+,32\] here/);
 
   const cropped = await train(
     '--resume',
