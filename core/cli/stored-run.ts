@@ -36,6 +36,6 @@ function vocabSizeOf({ model, path }: LoadedCheckpoint): number {
   // Earlier versions left it to the model's description.
   throw new UsageError(
     'ESP_CHECKPOINT_MODEL',
-    `${path}: config.json does not give the model's vocab_size (it is ${JSON.stringify(size) ?? 'missing'}); add the number of tokens to it, or save the checkpoint again: espalier train --resume`,
+    `${path}: config.json does not give the model's vocab_size (it is ${size === undefined ? 'missing' : JSON.stringify(size)}); add the number of tokens to it, or save the checkpoint again: espalier train --resume`,
   );
 }

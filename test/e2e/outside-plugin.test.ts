@@ -81,7 +81,7 @@ test('the guide’s model is trained, sampled, evaluated and resumed; a checkpoi
   t.is(trained.code, 0, trained.err);
   const sample = await espalier(folder, 'sample', '--prompt', 'the ', '--tokens', '12');
   t.is(sample.code, 0, sample.err);
-  t.is([...sample.out.trimEnd()].length, 'the '.length + 12, sample.out);
+  t.is(Array.from(sample.out.replace(/\n$/, '')).length, 'the '.length + 12, sample.out);
   const evaluated = await espalier(folder, 'evaluate', '--json');
   t.is(evaluated.code, 0, evaluated.err);
   const resumed = await espalier(folder, 'train', '--resume', '-s', 'train.max_iters=6', '-s', 'lr.warmup_iters=1');
