@@ -1,13 +1,13 @@
-import type { BatchShape, TokenReader } from '../../core/index.js';
+import type { TokenReader } from '../../core/index.js';
 import { Ranking } from './ranking.js';
 
 /** Keeps a token that was never served from weighing infinitely much. */
 const NEVER = 1e-9;
 
-/** A batch that may be served: its windows lie side by side. */
+/** A window that may be served. */
 interface Candidate {
   readonly start: number;
-  /** [batch · block + 1] */
+  /** [block + 1] */
   readonly tokens: Uint16Array | Int32Array;
 }
 
@@ -22,11 +22,10 @@ export class Candidates {
   #pool: Candidate[];
   readonly #served: Float64Array;
   readonly #target: Float64Array;
-  readonly #length: number;
 
   constructor(
     private readonly reader: TokenReader,
-    { batchSize, blockSize }: BatchShape,
+    private readonly blockSize: number,
     from: {
       readonly corpus: readonly number[];
       readonly alpha: number;
@@ -35,7 +34,6 @@ export class Candidates {
       readonly queue: readonly number[];
     },
   ) {
-    this.#length = batchSize * blockSize;
     this.#target = targetShares(from.corpus, from.alpha);
     this.#served = Float64Array.from(from.served);
     this.#pool = from.pool.map((start) => this.#read(start));
@@ -46,9 +44,9 @@ export class Candidates {
     return this.#pool.map(({ start }) => start);
   }
 
-  /** Takes in `batches` batches side by side. */
-  add(start: number, batches: number): void {
-    for (let i = 0; i < batches; i++) this.#pool.push(this.#read(start + i * this.#length));
+  /** Takes in `windows` windows side by side. */
+  add(start: number, windows: number): void {
+    for (let i = 0; i < windows; i++) this.#pool.push(this.#read(start + i * this.blockSize));
   }
 
   /**
@@ -69,7 +67,7 @@ export class Candidates {
       ranked.drop();
       chosen.push(candidate);
       this.#count(candidate);
-      for (let i = 0; i < this.#length; i++) {
+      for (let i = 0; i < this.blockSize; i++) {
         const id = candidate.tokens[i] ?? 0;
         weights[id] = (this.#target[id] ?? 0) / ((this.#served[id] ?? 0) + NEVER);
       }
@@ -82,19 +80,19 @@ export class Candidates {
   /** Sum over its input tokens of target share / times served. */
   #score({ tokens }: Candidate, weights: Float64Array): number {
     let score = 0;
-    for (let i = 0; i < this.#length; i++) score += weights[tokens[i] ?? 0] ?? 0;
+    for (let i = 0; i < this.blockSize; i++) score += weights[tokens[i] ?? 0] ?? 0;
     return score;
   }
 
   #count({ tokens }: Candidate): void {
-    for (let i = 0; i < this.#length; i++) {
+    for (let i = 0; i < this.blockSize; i++) {
       const id = tokens[i] ?? 0;
       this.#served[id] = (this.#served[id] ?? 0) + 1;
     }
   }
 
   #read(start: number): Candidate {
-    const tokens = new Int32Array(this.#length + 1);
+    const tokens = new Int32Array(this.blockSize + 1);
     this.reader.read(start, tokens.length, tokens, 0);
     // Half the memory where ids allow it: there are thousands of candidates.
     return { start, tokens: this.#target.length <= 2 ** 16 ? Uint16Array.from(tokens) : tokens };

@@ -15,6 +15,7 @@ import {
   refuseShort,
   ServedTokens,
   Tunables,
+  windowsIn,
   type Batch,
   type BatchProgress,
   type BatchShape,
@@ -28,6 +29,7 @@ import {
 import { targetShares } from './candidates.js';
 import type { Corpus } from './protocol.js';
 import { Rounds, type RoundsState } from './rounds.js';
+import { readState, STATE_VERSION, type State } from './state.js';
 
 const options = z
   .strictObject({
@@ -38,13 +40,13 @@ const options = z
       .default(1)
       .describe('what is aimed at: 0 the corpus’s own distribution of tokens, 1 all tokens alike')
       .meta({ resume: 'free' }),
-    candidates: z.int().min(1).default(2000).describe('batches to choose from'),
-    round: z.int().min(1).default(50).describe('batches chosen at a time, and read side by side'),
+    candidates: z.int().min(1).default(10_000).describe('windows to choose from'),
+    round: z.int().min(1).default(250).describe('windows chosen at a time, and read side by side'),
     oversampling: z
       .int()
       .min(1)
       .default(4)
-      .describe('batches read for each one served: the more, the further what is served can be from the corpus'),
+      .describe('windows read for each one served: the more, the further what is served can be from the corpus'),
     sample_tokens: z
       .int()
       .min(1)
@@ -52,23 +54,6 @@ const options = z
       .describe('tokens of the corpus that its distribution is counted from'),
   })
   .meta({ resume: 'fixed' });
-
-const starts = z.array(z.int().min(0));
-const stateSchema = z.strictObject({
-  served: z.array(z.int().min(0)),
-  batches: z.int().min(0),
-  rounds: z
-    .strictObject({
-      shape: z.strictObject({ batchSize: z.int().min(1), blockSize: z.int().min(1) }),
-      alpha: z.number(),
-      chunks: z.int().min(0),
-      pool: starts,
-      queue: starts,
-    })
-    .nullable(),
-  /** Which data `rounds` is of; early checkpoints do not tell. */
-  data: z.string().optional(),
-});
 
 /** A file beside the data that keeps the corpus's counts. */
 const CACHE = 'corpus-counts.json';
@@ -78,8 +63,9 @@ const CACHE = 'corpus-counts.json';
   summary: 'Serves first what was served too little: steers the tokens seen from the corpus’s distribution to uniform.',
   slot: 'batches',
   config: options,
+  stateVersion: STATE_VERSION,
   metrics: {
-    'batches/alpha': { unit: 'share', what: 'of uniform in the distribution that batches are steered to' },
+    'batches/alpha': { unit: 'share', what: 'of uniform in the distribution that windows are steered to' },
     'batches/distance_to_corpus': {
       unit: 'share',
       what: 'total variation between the tokens served and the corpus',
@@ -96,9 +82,10 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   readonly #alpha: Tunable;
   /** How often each token was an input. */
   #served = new Float64Array(0);
-  #batches = 0;
+  /** Served, to all ranks together. */
+  #windows = 0;
   #rounds: { readonly reader: TokenReader; readonly live: Rounds } | undefined;
-  /** Where to go on, until the first batch is asked for, with the `id` of the data that it is of. */
+  /** Where to continue, until the first batch is asked for, with the `id` of the data that it is of. */
   #from: { readonly state: RoundsState; readonly data: string | undefined } | undefined;
 
   constructor(
@@ -118,11 +105,25 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     for (const split of ['train', 'val'] as const) refuseShort(this.data.split(split), split, this.model.blockSize);
   }
 
-  /** The whole batch, on every rank: all rank the same candidates, by what was served to all. */
-  async next(shape: BatchShape): Promise<Batch> {
-    const batch = await this.#roundsOf(shape).next();
-    for (const id of batch.inputs) this.#served[id] = (this.#served[id] ?? 0) + 1;
-    this.#batches++;
+  /** Every rank goes through the windows of all: all rank the same candidates, by what was served to all. */
+  async next({ batchSize, blockSize }: BatchShape, rows: Rows = { first: 0, count: batchSize }): Promise<Batch> {
+    const rounds = this.#roundsOf(blockSize);
+    const size = rows.count * blockSize;
+    const batch = { inputs: new Int32Array(size), targets: new Int32Array(size), batchSize: rows.count, blockSize };
+    for (let window = 0; window < batchSize; window++) {
+      const next = rounds.next();
+      const tokens = next instanceof Promise ? await next : next;
+      const row = window - rows.first;
+      if (row >= 0 && row < rows.count) {
+        batch.inputs.set(tokens.subarray(0, blockSize), row * blockSize);
+        batch.targets.set(tokens.subarray(1), row * blockSize);
+      }
+      for (let at = 0; at < blockSize; at++) {
+        const id = tokens[at] ?? 0;
+        this.#served[id] = (this.#served[id] ?? 0) + 1;
+      }
+    }
+    this.#windows += batchSize;
     return batch;
   }
 
@@ -131,7 +132,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   }
 
   progress(): BatchProgress {
-    return { shard: 0, position: this.#batches };
+    return { shard: 0, position: this.#windows };
   }
 
   nonOutlierTokens(ignored = 0.01): number[] {
@@ -152,9 +153,9 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   @On('evaluation:end')
   async report({ iteration }: EvaluationEnd): Promise<void> {
     const total = this.#served.reduce((sum, count) => sum + count, 0);
-    const shape = (this.#rounds?.live.state ?? this.#from?.state)?.shape;
-    if (shape === undefined || total === 0 || this.#isOtherData()) return;
-    const corpus = await this.#roundsOf(shape).corpus();
+    const blockSize = (this.#rounds?.live.state ?? this.#from?.state)?.blockSize;
+    if (blockSize === undefined || total === 0 || this.#isOtherData()) return;
+    const corpus = await this.#roundsOf(blockSize).corpus();
     const distance = (shares: Float64Array): number =>
       shares.reduce((sum, share, id) => sum + Math.abs(share - (this.#served[id] ?? 0) / total), 0) / 2;
     const values = {
@@ -165,20 +166,22 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     await this.bus.dispatch('metrics', { iteration, values });
   }
 
-  state(): z.output<typeof stateSchema> {
+  state(): State {
     const rounds = this.#rounds?.live.state ?? this.#from?.state;
     return {
       served: [...this.#served],
-      batches: this.#batches,
+      windows: this.#windows,
       rounds: rounds === undefined ? null : { ...rounds, pool: [...rounds.pool], queue: [...rounds.queue] },
       data: this.#idOfRounds(),
     };
   }
 
-  restore(state: unknown): void {
-    const { served, batches, rounds, data } = stateSchema.parse(state);
+  restore(state: unknown, version = STATE_VERSION): void {
+    const { served, windows, rounds, data } = readState(state, version, (line) => {
+      this.log.warn(line);
+    });
     this.#served = Float64Array.from(served);
-    this.#batches = batches;
+    this.#windows = windows;
     this.#from = rounds === null ? undefined : { state: rounds, data };
     void this.dispose();
   }
@@ -189,28 +192,25 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     await rounds?.live.close();
   }
 
-  /** Goes on in rounds as they are, or begins anew where the data, the shape of batches or alpha is another. */
-  #roundsOf({ batchSize, blockSize }: BatchShape): Rounds {
+  /** Continues in rounds as they are, or begins anew where the data, the length of windows or alpha is another. */
+  #roundsOf(blockSize: number): Rounds {
     const reader = this.data.split('train');
     const alpha = this.#alpha.value;
-    const before = this.#rounds?.live.state ?? this.#from?.state;
-    const sameShape = before?.shape.batchSize === batchSize && before.shape.blockSize === blockSize;
-    if (this.#rounds?.reader === reader && sameShape) {
+    if (this.#rounds?.reader === reader && this.#rounds.live.blockSize === blockSize) {
       const { live } = this.#rounds;
-      if (live.state.alpha !== alpha) live.begin(rescored(live.state, alpha), [...this.#served]);
+      if (live.alpha !== alpha) live.begin(rescored(live.state, alpha), [...this.#served]);
       return live;
     }
+    const before = this.#rounds?.live.state ?? this.#from?.state;
     void this.#rounds?.live.close();
-    const shape = { batchSize, blockSize };
     const other = this.#isOtherData();
     if (this.#served.length !== this.data.vocabSize) this.#served = new Float64Array(this.data.vocabSize);
-    const fits = (start: number): boolean => start + batchSize * blockSize < reader.length;
-    if (before !== undefined && !sameShape) this.log.warn(otherShape(before.shape, shape));
-    const usable = sameShape && !other && [...before.pool, ...before.queue].every(fits);
-    const kept = usable ? before : { shape, alpha, chunks: before?.chunks ?? 0, pool: [], queue: [] };
+    const fits = (start: number): boolean => start + blockSize < reader.length;
+    const usable = before?.blockSize === blockSize && !other && [...before.pool, ...before.queue].every(fits);
+    const kept = usable ? before : { blockSize, alpha, chunks: before?.chunks ?? 0, pool: [], queue: [] };
     const state = kept.alpha === alpha ? kept : rescored(kept, alpha);
     this.#from = undefined;
-    this.#rounds = { reader, live: this.#start(reader, shape, state) };
+    this.#rounds = { reader, live: this.#start(reader, state) };
     return this.#rounds.live;
   }
 
@@ -226,26 +226,20 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     return this.#rounds?.reader !== reader && id !== undefined && id !== reader.id;
   }
 
-  #start(reader: TokenReader, shape: BatchShape, state: RoundsState): Rounds {
+  #start(reader: TokenReader, state: RoundsState): Rounds {
     const { candidates, oversampling: fresh, sample_tokens: sampleTokens } = this.config;
     const { vocabSize } = this.data;
-    const batchTokens = shape.batchSize * shape.blockSize;
-    refuseShort(reader, 'train', batchTokens);
-    const round = Math.min(this.config.round, Math.floor((reader.length - 1) / batchTokens));
+    const { blockSize } = state;
+    const round = Math.min(this.config.round, windowsIn(reader, blockSize));
     const file = reader.parts[0]?.file;
     const cache = file === undefined ? undefined : path.join(path.dirname(file), CACHE);
     const onCorpus = ({ note }: Corpus): void => {
       if (note !== undefined) this.log.warn(note);
     };
     const { streams } = this;
-    const setup = { reader, streams, shape, vocabSize, candidates, round, fresh, sampleTokens, cache, onCorpus };
+    const setup = { reader, streams, blockSize, vocabSize, candidates, round, fresh, sampleTokens, cache, onCorpus };
     return new Rounds(setup, state, [...this.#served]);
   }
-}
-
-function otherShape(was: BatchShape, is: BatchShape): string {
-  const size = ({ batchSize, blockSize }: BatchShape): string => `${String(batchSize)} × ${String(blockSize)} tokens`;
-  return `curriculum: a micro-batch, of all ranks together, is ${size(is)} and was ${size(was)}: candidates are chosen anew; what was served counts as before`;
 }
 
 /** What this round has left goes back to the candidates, to be ranked with them. */

@@ -1,4 +1,4 @@
-import type { BatchShape, SharedTokens } from '../../core/index.js';
+import type { SharedTokens } from '../../core/index.js';
 
 /** What the worker thread is started with. */
 export interface WorkerSetup {
@@ -8,8 +8,8 @@ export interface WorkerSetup {
   /** `TokenReader.id` of them. */
   readonly id: string;
   readonly vocabSize: number;
-  readonly shape: BatchShape;
-  /** Batches in a round. */
+  readonly blockSize: number;
+  /** Windows in a round. */
   readonly round: number;
   /** Candidates that stay after a round. */
   readonly kept: number;
@@ -27,7 +27,7 @@ export interface Begin {
   readonly pool: readonly number[];
   /** How often each token was served. */
   readonly served: readonly number[];
-  /** Start positions of batches that will be served before the next round. */
+  /** Start positions of windows that will be served before the next round. */
   readonly queue: readonly number[];
 }
 
@@ -35,17 +35,17 @@ export interface Begin {
 export interface Rank {
   readonly type: 'rank';
   readonly generation: number;
-  /** Where each chunk, a round's batches side by side, starts. */
+  /** Where each chunk, a round's windows side by side, starts. */
   readonly chunks: readonly number[];
 }
 
-/** A round: batches in the order they are served. */
+/** A round: windows in the order they are served. */
 export interface Round {
   readonly type: 'round';
   readonly generation: number;
-  /** Start position of each batch. */
+  /** Start position of each window. */
   readonly starts: readonly number[];
-  /** [round, batch · block + 1]: the tokens of each batch and the one after them. */
+  /** [round, block + 1]: the tokens of each window and the one after them. */
   readonly tokens: Int32Array<ArrayBuffer>;
   /** The candidates that are left. */
   readonly pool: readonly number[];

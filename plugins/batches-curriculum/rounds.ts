@@ -1,13 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import {
-  EspalierError,
-  openSharedModule,
-  windowsAt,
-  type Batch,
-  type BatchShape,
-  type RandomStreams,
-  type TokenReader,
-} from '../../core/index.js';
+import { EspalierError, openSharedModule, type RandomStreams, type TokenReader } from '../../core/index.js';
 import type { Answer, Corpus, Question, Round, WorkerSetup } from './protocol.js';
 
 /** Rounds that are ranked before they are needed. */
@@ -15,13 +7,13 @@ const AHEAD = 2;
 
 /** Everything that decides what is served next. */
 export interface RoundsState {
-  readonly shape: BatchShape;
+  readonly blockSize: number;
   readonly alpha: number;
   /** Chunks that candidates were taken from so far. */
   readonly chunks: number;
   /** Start positions of the candidates that are left after this round. */
   readonly pool: readonly number[];
-  /** Start positions of this round's batches that were not served yet, the next first. */
+  /** Start positions of this round's windows that were not served yet, the next first. */
   readonly queue: readonly number[];
 }
 
@@ -29,13 +21,13 @@ export interface RoundsState {
 export interface RoundsSetup {
   readonly reader: TokenReader;
   readonly streams: RandomStreams;
-  readonly shape: BatchShape;
+  readonly blockSize: number;
   readonly vocabSize: number;
   /** Candidates to choose from. */
   readonly candidates: number;
-  /** Batches in a round. */
+  /** Windows in a round. */
   readonly round: number;
-  /** Chunks, of a round's batches each, that are read for a round. */
+  /** Chunks, of a round's windows each, that are read for a round. */
   readonly fresh: number;
   readonly sampleTokens: number;
   readonly cache: string | undefined;
@@ -48,15 +40,18 @@ interface Waiting<T> {
 }
 
 /**
- * Batches in numbered rounds: the candidates of a round are a function of the seed, and they are ranked by what all
+ * Windows in numbered rounds: the candidates of a round are a function of the seed, and they are ranked by what all
  * rounds before have served, so it does not matter when the worker gets to it.
  */
 export class Rounds {
   readonly #worker: Worker;
   #generation = 0;
+  /** As it was when the round was entered, or brought. */
   #state: RoundsState;
-  /** Batches of this round by start; those that a state brought are read when they are served. */
-  #current: Map<number, Batch> | undefined;
+  /** Windows of `#state.queue` that were served since. */
+  #taken = 0;
+  /** [queue, block + 1]: tokens of the round's windows; those that a state brought are read when they are served. */
+  #tokens: Int32Array | undefined;
   /** Chunks that were asked for, by the rounds ahead. */
   #asked = 0;
   /** Rounds that came, and those waiting for one. */
@@ -72,13 +67,13 @@ export class Rounds {
     state: RoundsState,
     served: readonly number[],
   ) {
-    const { reader, shape, vocabSize, round, fresh, sampleTokens, cache } = setup;
+    const { reader, blockSize, vocabSize, round, fresh, sampleTokens, cache } = setup;
     const workerData: WorkerSetup = {
       opener: openSharedModule,
       source: reader.share(),
       id: reader.id,
       vocabSize,
-      shape,
+      blockSize,
       round,
       kept: Math.max(0, setup.candidates - fresh * round),
       sampleTokens,
@@ -97,7 +92,15 @@ export class Rounds {
   }
 
   get state(): RoundsState {
-    return this.#state;
+    return { ...this.#state, queue: this.#state.queue.slice(this.#taken) };
+  }
+
+  get alpha(): number {
+    return this.#state.alpha;
+  }
+
+  get blockSize(): number {
+    return this.#state.blockSize;
   }
 
   /** Puts all candidates together and ranks them again: with another alpha, or where a checkpoint was made. */
@@ -106,7 +109,8 @@ export class Rounds {
     this.#ready.length = 0;
     this.#pending = 0;
     this.#state = state;
-    this.#current = undefined;
+    this.#taken = 0;
+    this.#tokens = undefined;
     this.#asked = state.chunks;
     const { alpha, pool, queue } = state;
     this.#ask({ type: 'begin', generation: this.#generation, alpha, pool, queue, served });
@@ -115,9 +119,9 @@ export class Rounds {
     while (this.#pending < AHEAD) this.#rank(fresh);
   }
 
-  /** The next batch; a promise only while the worker is behind. */
-  next(): Batch | Promise<Batch> {
-    if (this.#state.queue.length > 0) return this.#serve();
+  /** Tokens of the next window and the one after them, [block + 1]; a promise only while the worker is behind. */
+  next(): Int32Array | Promise<Int32Array> {
+    if (this.#taken < this.#state.queue.length) return this.#serve();
     const round = this.#ready.shift();
     if (round !== undefined) return this.#enter(round);
     if (this.#failure !== undefined) throw this.#failure;
@@ -146,19 +150,12 @@ export class Rounds {
     await this.#worker.terminate();
   }
 
-  #enter(round: Round): Batch {
-    const { batchSize, blockSize } = this.setup.shape;
-    const size = batchSize * blockSize;
-    this.#current = new Map(
-      round.starts.map((start, index) => {
-        const from = index * (size + 1);
-        const inputs = round.tokens.slice(from, from + size);
-        return [start, { inputs, targets: round.tokens.slice(from + 1, from + size + 1), batchSize, blockSize }];
-      }),
-    );
+  #enter(round: Round): Int32Array {
     this.#pending--;
-    const { alpha, shape } = this.#state;
-    this.#state = { shape, alpha, chunks: this.#chunksOf(), pool: round.pool, queue: round.starts };
+    const { alpha, blockSize } = this.#state;
+    this.#state = { blockSize, alpha, chunks: this.#chunksOf(), pool: round.pool, queue: round.starts };
+    this.#taken = 0;
+    this.#tokens = round.tokens;
     this.#rank(this.setup.fresh);
     return this.#serve();
   }
@@ -168,18 +165,20 @@ export class Rounds {
     return this.#asked - this.#pending * this.setup.fresh;
   }
 
-  #serve(): Batch {
-    const [start, ...queue] = this.#state.queue;
+  #serve(): Int32Array {
+    const index = this.#taken++;
+    const start = this.#state.queue[index];
     if (start === undefined) throw new Error('the round is empty');
-    this.#state = { ...this.#state, queue };
-    const { batchSize, blockSize } = this.setup.shape;
-    const starts = Array.from({ length: batchSize }, (_, row) => start + row * blockSize);
-    return this.#current?.get(start) ?? windowsAt(this.setup.reader, starts, this.setup.shape);
+    const length = this.setup.blockSize + 1;
+    if (this.#tokens !== undefined) return this.#tokens.subarray(index * length, (index + 1) * length);
+    const tokens = new Int32Array(length);
+    this.setup.reader.read(start, length, tokens, 0);
+    return tokens;
   }
 
   #rank(chunks: number): void {
-    const { reader, streams, shape, round } = this.setup;
-    const size = shape.batchSize * shape.blockSize * round;
+    const { reader, streams, blockSize, round } = this.setup;
+    const size = blockSize * round;
     const starts = Array.from({ length: chunks }, (_, i) =>
       streams.place('curriculum', this.#asked + i).below(reader.length - size),
     );

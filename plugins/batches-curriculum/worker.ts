@@ -11,7 +11,6 @@ interface Opened {
 }
 
 const setup = workerData as WorkerSetup;
-const length = setup.shape.batchSize * setup.shape.blockSize;
 const opened = open();
 const THREAD = 'curriculum';
 let candidates: Candidates | undefined;
@@ -38,7 +37,7 @@ async function answer(question: Question): Promise<void> {
   const { reader, corpus, measure } = await opened;
   const among = candidates;
   if (question.type === 'begin') {
-    candidates = measure(THREAD, 'begin', () => new Candidates(reader, setup.shape, { ...question, corpus }));
+    candidates = measure(THREAD, 'begin', () => new Candidates(reader, setup.blockSize, { ...question, corpus }));
   } else if (among !== undefined) {
     measure(THREAD, 'rank round', () => {
       rank(among, question);
@@ -49,9 +48,10 @@ async function answer(question: Question): Promise<void> {
 function rank(among: Candidates, { generation, chunks }: Rank): void {
   for (const start of chunks) among.add(start, setup.round);
   const best = among.best(setup.round, setup.kept);
-  const tokens = new Int32Array(best.length * (length + 1));
+  const length = setup.blockSize + 1;
+  const tokens = new Int32Array(best.length * length);
   best.forEach((candidate, index) => {
-    tokens.set(candidate.tokens, index * (length + 1));
+    tokens.set(candidate.tokens, index * length);
   });
   const starts = best.map(({ start }) => start);
   tell({ type: 'round', generation, starts, tokens, pool: among.starts }, [tokens.buffer]);

@@ -28,10 +28,10 @@ for (const [strategy, set] of Object.entries(strategies)) {
         save: () => {
           const { random, plugins } = run.snapshot().state;
           const name = Object.keys(plugins).find((plugin) => plugin.startsWith('batches-')) ?? '';
-          const { state } = JSON.parse(JSON.stringify(plugins[name])) as { state: unknown };
+          const { state, version } = JSON.parse(JSON.stringify(plugins[name])) as { state: unknown; version: number };
           return () => {
             run.container.resolve(RandomStreams).restore(random);
-            instance.restore?.(state, 1);
+            instance.restore?.(state, version);
           };
         },
       };

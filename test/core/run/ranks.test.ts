@@ -86,6 +86,26 @@ for (const strategy of ['random', '{strategy: curriculum, candidates: 20, round:
   });
 }
 
+for (const strategy of [
+  'random',
+  'sequential',
+  'epoch',
+  '{strategy: mixture, weights: {text.txt: 1}}',
+  '{strategy: curriculum, candidates: 20, round: 5}',
+]) {
+  test.serial(`${strategy}: 8 windows train as 2 × 4`, async (t) => {
+    const folder = textFolder(t);
+    const set = [`batches=${strategy}`, 'model.dropout=0', 'plugins.evaluation.iters=1'];
+    const divided = await joined(t, folder, 1, ...set, 'train.batch_size=4');
+    const whole = await joined(t, folder, 1, ...set, 'train={batch_size: 8, gradient_accumulation_steps: 1}');
+    await trained(divided);
+    await trained(whole);
+    const [parts, one] = [divided[0]?.told, whole[0]?.told];
+    t.deepEqual(parts?.tokens, one?.tokens);
+    assertClose(Float32Array.from(parts?.losses ?? []), Float32Array.from(one?.losses ?? []), 'losses');
+  });
+}
+
 test.serial('full evaluation: the windows of the validation data divide over ranks, also unevenly', async (t) => {
   const folder = textFolder(t);
   const set = ['plugins.evaluation.full=true', 'train.max_iters=2'];

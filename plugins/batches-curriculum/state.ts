@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+/** Version of the state that `stateSchema` describes. */
+export const STATE_VERSION = 2;
+
+const starts = z.array(z.int().min(0));
+const served = z.array(z.int().min(0));
+const roundsSchema = { alpha: z.number(), chunks: z.int().min(0), pool: starts, queue: starts };
+
+const stateSchema = z.strictObject({
+  served,
+  windows: z.int().min(0),
+  rounds: z.strictObject({ blockSize: z.int().min(1), ...roundsSchema }).nullable(),
+  /** Which data `rounds` is of. */
+  data: z.string().optional(),
+});
+export type State = z.output<typeof stateSchema>;
+
+/** Of version 1, where whole batches were chosen. */
+const batchesSchema = z.strictObject({
+  served,
+  batches: z.int().min(0),
+  rounds: z
+    .strictObject({
+      shape: z.strictObject({ batchSize: z.int().min(1), blockSize: z.int().min(1) }),
+      ...roundsSchema,
+    })
+    .nullable(),
+  data: z.string().optional(),
+});
+
+/** The state as it is now. @param warn called with what it cannot keep */
+export function readState(state: unknown, version: number, warn: (line: string) => void): State {
+  if (version !== 1) return stateSchema.parse(state);
+  const { batches, rounds, ...rest } = batchesSchema.parse(state);
+  if (rounds === null) return { ...rest, windows: 0, rounds };
+  warn(
+    'curriculum: the checkpoint is from a version that chose whole batches: candidates are chosen anew, window by window; what was served counts as before. `candidates` and `round` are numbers of windows now',
+  );
+  const { shape, alpha, chunks } = rounds;
+  const { batchSize, blockSize } = shape;
+  return { ...rest, windows: batches * batchSize, rounds: { blockSize, alpha, chunks, pool: [], queue: [] } };
+}
