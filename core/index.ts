@@ -60,6 +60,7 @@ export { permutation } from './data/permutation.js';
 export { readVocabMap, shrunkenIds, type VocabMap } from './data/vocab-map.js';
 export { partName, partOfFolder, type Part } from './prepare/part.js';
 export { MemoryReader } from './data/memory-reader.js';
+export { decodeKnown, NO_TOKEN } from './data/decode-known.js';
 export * from './ops/index.js';
 export { tf } from './tf.js';
 export { copySnapshot, copyTensors, writeCheckpoint, type SnapshotCopy } from './checkpoint/write.js';

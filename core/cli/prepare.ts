@@ -13,6 +13,7 @@ import { print, type SetExitCode } from './options.js';
 interface PrepareFlags {
   out: string;
   tokenizer: string;
+  endOfText?: string;
   field?: string;
   format?: Format;
   val: string[];
@@ -35,6 +36,7 @@ export function prepareCommand(program: Command, setExitCode: SetExitCode): void
     .argument('<input...>', 'files, patterns such as "data/*.jsonl.gz", or - for standard input')
     .requiredOption('-o, --out <folder>', 'folder for the shards and meta.json')
     .requiredOption('-t, --tokenizer <name|file>', 'char, bytes, gpt2, or a Hugging Face tokenizer.json')
+    .option('--end-of-text <token>', 'token of the tokenizer.json between texts (default: the one its configs name)')
     .option('--field <name>', `field of JSONL records, or column of Parquet files (default: ${DEFAULT_FIELD})`)
     .addOption(new Option('--format <name>', 'what the inputs are (default: by their names)').choices(formats))
     .option(
@@ -95,7 +97,11 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
 const PLUGIN_CODES = ['ESP_PLUGIN_NOT_FOUND', 'ESP_PLUGIN_LOAD', 'ESP_PLUGIN_EXPORT', 'ESP_PLUGIN_SLOT'];
 
 /** The tokenizer is the one plugin that is loaded here. */
-function namingTokenizer(thrown: unknown, { tokenizer }: PrepareFlags): unknown {
+function namingTokenizer(thrown: unknown, { tokenizer, endOfText }: PrepareFlags): unknown {
+  if (thrown instanceof UsageError && thrown.code === 'ESP_TOKENIZER_OPTIONS' && endOfText !== undefined) {
+    const what = 'does not take one: it has an end of text of its own, or no special tokens';
+    return new UsageError(thrown.code, `--end-of-text ${endOfText}: the tokenizer ${tokenizer} ${what}`);
+  }
   if (!(thrown instanceof UsageError) || !PLUGIN_CODES.includes(thrown.code)) return thrown;
   return new UsageError(thrown.code, `--tokenizer ${tokenizer}: ${thrown.message}`, { cause: thrown });
 }
@@ -113,7 +119,7 @@ function requestOf(
     format: flags.format,
     fallback: flags.field === undefined ? 'text' : 'jsonl',
     out: flags.out,
-    tokenizer: tokenizerChoice(flags.tokenizer),
+    tokenizer: tokenizerChoice(flags),
     field: flags.field ?? DEFAULT_FIELD,
     valShare: flags.valShare ?? DEFAULT_VAL_SHARE,
     shardTokens: flags.shardTokens,
@@ -127,8 +133,11 @@ function requestOf(
 }
 
 /** A .json file stands for Hugging Face's tokenizer of that file. */
-function tokenizerChoice(name: string): TokenizerChoice {
-  return name.endsWith('.json') ? { use: 'hf', options: { file: name } } : { use: name, options: {} };
+function tokenizerChoice({ tokenizer, endOfText }: PrepareFlags): TokenizerChoice {
+  const options = endOfText === undefined ? {} : { end_of_text: endOfText };
+  return tokenizer.endsWith('.json')
+    ? { use: 'hf', options: { file: tokenizer, ...options } }
+    : { use: tokenizer, options };
 }
 
 function summary(data: PreparedData, { out, part }: PrepareFlags): string {

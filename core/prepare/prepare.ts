@@ -90,10 +90,20 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
       // Every part learns from all inputs: the parts have one vocabulary.
       const learnt = part === undefined ? inputs : found;
       const tokenizer = ready ?? (await learn(learnt, options, factory, work));
+      if (tokenizer.endOfText !== undefined) {
+        const token = await tokenizer.decode([tokenizer.endOfText]);
+        const id = `(id ${String(tokenizer.endOfText)})`;
+        request.terminal.line(`end of text: ${token === '' ? id : `${token} ${id}`}`);
+      }
       const splits = new Splits(output.path, tokenizer, { ...request, goesOn });
       const written = await encode(inputs, options, tokenizer, splits, work);
       const data = describe(tokenizer, written, inputs, request);
       output.commit([...written.train.shards, ...written.val.shards], data);
+      if (tokenizer.endOfText === undefined && Math.max(written.train.documents, written.val.documents) > 1) {
+        const name = tokenizer.state().tokenizer;
+        const advice = 'name a token of a tokenizer.json with --end-of-text, or choose another tokenizer';
+        request.terminal.line(`texts run together: the tokenizer ${name} has no end-of-text token; ${advice}`, 'warn');
+      }
       return data;
     } finally {
       await pool.close();

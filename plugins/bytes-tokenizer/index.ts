@@ -1,4 +1,5 @@
 import {
+  NO_TOKEN,
   Plugin,
   TokenizerFactory,
   UsageError,
@@ -8,6 +9,7 @@ import {
 } from '../../core/index.js';
 
 const END_OF_TEXT = 256;
+const NO_TOKEN_BYTES = [...Buffer.from(NO_TOKEN)];
 
 @Plugin({
   name: 'bytes-tokenizer',
@@ -41,12 +43,17 @@ class BytesTokenizer implements Tokenizer {
     return Int32Array.from(Buffer.from(text, 'utf8'));
   }
 
-  /** Bytes that are no UTF-8 become U+FFFD; ends of texts are left out. */
+  /** Bytes that are no UTF-8, and ids without a token, become U+FFFD; ends of texts are left out. */
   decode(ids: ArrayLike<number>): string {
-    return Buffer.from(Array.from(ids).filter((id) => id < END_OF_TEXT)).toString('utf8');
+    const bytes = Array.from(ids).flatMap((id) => (id === END_OF_TEXT ? [] : isByte(id) ? [id] : NO_TOKEN_BYTES));
+    return Buffer.from(bytes).toString('utf8');
   }
 
   state(): TokenizerState {
     return { tokenizer: 'bytes' };
   }
+}
+
+function isByte(id: number): boolean {
+  return id >= 0 && id < END_OF_TEXT;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  NO_TOKEN,
   Plugin,
   TokenizerFactory,
   UsageError,
@@ -9,6 +10,7 @@ import {
 } from '../../core/index.js';
 
 const CODE_POINTS = 0x110000;
+const NO_CHARACTER = 0xfffd;
 const stateSchema = z.object({ tokenizer: z.literal('char'), characters: z.string() });
 
 @Plugin({
@@ -72,7 +74,7 @@ class CharTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>): string {
-    return Array.from(ids, (id) => this.characters[id] ?? '\ufffd').join('');
+    return Array.from(ids, (id) => this.characters[id] ?? NO_TOKEN).join('');
   }
 
   state(): TokenizerState {
@@ -80,10 +82,16 @@ class CharTokenizer implements Tokenizer {
   }
 }
 
-/** The code point at an index; a surrogate without its other half stands for itself. */
+/** The code point at an index; U+FFFD for a surrogate without its other half, as in UTF-8. */
 function codeAt(text: string, at: number): number {
   const unit = text.charCodeAt(at);
-  return (unit & 0xf800) === 0xd800 ? (text.codePointAt(at) ?? unit) : unit;
+  if (!isSurrogate(unit)) return unit;
+  const code = text.codePointAt(at) ?? unit;
+  return isSurrogate(code) ? NO_CHARACTER : code;
+}
+
+function isSurrogate(code: number): boolean {
+  return (code & ~0x7ff) === 0xd800;
 }
 
 function charactersOf(state: TokenizerState): string {

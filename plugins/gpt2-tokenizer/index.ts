@@ -1,5 +1,6 @@
 import { endianness } from 'node:os';
 import {
+  NO_TOKEN,
   Plugin,
   TokenizerFactory,
   UsageError,
@@ -13,6 +14,8 @@ import { endsPiece, pieceEnd } from './pieces.js';
 import { vocabulary, type Vocabulary } from './vocabulary.js';
 
 const END_OF_TEXT = '<|endoftext|>';
+const NO_TOKEN_BYTES = Buffer.from(NO_TOKEN).toString('latin1');
+
 @Plugin({
   name: 'gpt2-tokenizer',
   summary: 'GPT-2’s byte pair encoding: 50,257 tokens.',
@@ -49,7 +52,8 @@ class Gpt2Tokenizer implements Tokenizer {
 
   /** Text that reads like the special token is encoded as the text it is. */
   encode(text: string): Int32Array {
-    const units = unitsOf(text);
+    const whole = text.toWellFormed();
+    const units = unitsOf(whole);
     // A piece of n units is at most 3 n bytes, and so many tokens.
     let ids = new Int32Array((units.length >> 1) + 64);
     let count = 0;
@@ -57,14 +61,16 @@ class Gpt2Tokenizer implements Tokenizer {
       const end = pieceEnd(units, start);
       if (count + 3 * (end - start) > ids.length) ids = grown(ids, count + 3 * (end - start));
       const found = this.#cache.copy(units, start, end, ids, count);
-      count += found > 0 ? found : this.#merge(text.slice(start, end), units, start, ids, count);
+      count += found > 0 ? found : this.#merge(whole.slice(start, end), units, start, ids, count);
       start = end;
     }
     return ids.subarray(0, count);
   }
 
   decode(ids: ArrayLike<number>): string {
-    const bytes = Array.from(ids, (id) => (id === this.endOfText ? END_OF_TEXT : (this.words.tokens[id] ?? '')));
+    const bytes = Array.from(ids, (id) =>
+      id === this.endOfText ? END_OF_TEXT : (this.words.tokens[id] ?? NO_TOKEN_BYTES),
+    );
     return Buffer.from(bytes.join(''), 'latin1').toString('utf8');
   }
 

@@ -5,7 +5,12 @@ import { messageOf, UsageError } from '../../core/index.js';
 export type Component = z.output<typeof component>;
 
 const component = z.looseObject({ type: z.string().optional() });
-const addedToken = z.looseObject({ id: z.number(), content: z.string(), normalized: z.boolean().optional() });
+const addedToken = z.looseObject({
+  id: z.number(),
+  content: z.string(),
+  normalized: z.boolean().optional(),
+  special: z.boolean().optional(),
+});
 const schema = z.looseObject({
   model: component,
   added_tokens: z.array(addedToken).nullish(),

@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
 import {
+  decodeKnown,
   inject,
   messageOf,
   Plugin,
@@ -14,6 +15,7 @@ import {
 } from '../../core/index.js';
 import { cutRule, type CutRule } from './cuts.js';
 import { readDefinition, type Definition } from './definition.js';
+import { endOfText } from './end-of-text.js';
 import { referenceEncoder, type Encoder } from './reference.js';
 
 const options = z
@@ -23,12 +25,11 @@ const options = z
       .string()
       .min(1)
       .optional()
-      .describe('the token that ends a text; by default the first of <|endoftext|>, <|end_of_text|>, </s> and <eos>'),
+      .describe(
+        'the token that ends a text; by default the one that the configs next to the file name, or a usual one',
+      ),
   })
   .meta({ resume: 'fixed' });
-
-/** Tokens that end a text in well-known models, in the order they are looked for. */
-const USUAL_ENDS = ['<|endoftext|>', '<|end_of_text|>', '</s>', '<eos>'];
 
 const stateSchema = z.object({
   tokenizer: z.literal('hf'),
@@ -51,7 +52,7 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
   constructor(@inject(PluginConfig) private readonly config: z.output<typeof options>) {}
 
   async forText(): Promise<Tokenizer> {
-    const { file, end_of_text: endOfText } = this.config;
+    const { file, end_of_text: named } = this.config;
     if (file === undefined) {
       throw new UsageError('ESP_TOKENIZER_FILE', 'the tokenizer hf needs a file: name a tokenizer.json');
     }
@@ -65,7 +66,7 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
         { cause: thrown },
       );
     }
-    return makeTokenizer(definition, endOfText, file);
+    return makeTokenizer(definition, file, (definition, encoder) => named ?? endOfText(file, definition, encoder));
   }
 
   async fromState(state: TokenizerState): Promise<Tokenizer> {
@@ -77,14 +78,18 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
       );
     }
     const definition = gunzipSync(Buffer.from(parsed.data.definition, 'base64')).toString('utf8');
-    return makeTokenizer(definition, parsed.data.end_of_text ?? undefined, 'the stored tokenizer.json');
+    return makeTokenizer(definition, 'the stored tokenizer.json', () => parsed.data.end_of_text ?? undefined);
   }
 }
 
-async function makeTokenizer(text: string, endOfText: string | undefined, source: string): Promise<Tokenizer> {
+async function makeTokenizer(
+  text: string,
+  source: string,
+  endIn: (definition: Definition, encoder: Encoder) => string | undefined,
+): Promise<Tokenizer> {
   const definition = readDefinition(text, source);
   const encoder = await referenceEncoder(text, source);
-  const end = endOfText ?? USUAL_ENDS.find((token) => encoder.idOf(token) !== undefined);
+  const end = endIn(definition, encoder);
   const endId = end === undefined ? undefined : encoder.idOf(end);
   if (end !== undefined && endId === undefined) {
     throw new UsageError(
@@ -120,12 +125,12 @@ class HfTokenizer implements Tokenizer {
   }
 
   async encode(text: string): Promise<Int32Array> {
-    return this.encoder.encode(text);
+    return this.encoder.encode(text.toWellFormed());
   }
 
   async decode(ids: ArrayLike<number>): Promise<string> {
-    if (ids.length === 0) return '';
-    return this.encoder.decode(Array.from(ids));
+    const isKnown = (id: number): boolean => id >= 0 && id < this.vocabSize && this.encoder.tokenOf(id) !== undefined;
+    return decodeKnown(Array.from(ids), isKnown, (known) => this.encoder.decode(known));
   }
 
   state(): TokenizerState {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  decodeKnown,
   inject,
   Plugin,
   TokenizerFactory,
@@ -10,8 +11,8 @@ import {
   type TokenizerState,
 } from '../../core/index.js';
 
-/** What stands in decoded text for a token that the shrunken vocabulary does not have. */
-const RARE = '�';
+/** No token of the inner tokenizer. */
+const RARE = -1;
 
 const stateSchema = z.strictObject({
   tokenizer: z.literal('remapped'),
@@ -74,15 +75,14 @@ class RemappedTokenizer implements Tokenizer {
     return (await this.inner.encode(text)).map((token) => this.#placeOf.get(token) ?? this.tokens.length);
   }
 
-  /** Stretches between rare tokens are decoded whole: a character may consist of several tokens. */
+  /** A token that the shrunken vocabulary does not have is U+FFFD. */
   async decode(ids: ArrayLike<number>): Promise<string> {
-    const parts: number[][] = [[]];
-    for (const id of Array.from(ids)) {
-      const token = this.tokens[id];
-      if (token === undefined) parts.push([]);
-      else parts.at(-1)?.push(token);
-    }
-    return (await Promise.all(parts.map(async (part) => this.inner.decode(part)))).join(RARE);
+    const tokens = Array.from(ids, (id) => this.tokens[id] ?? RARE);
+    return decodeKnown(
+      tokens,
+      (token) => token !== RARE,
+      (known) => this.inner.decode(known),
+    );
   }
 
   state(): TokenizerState {

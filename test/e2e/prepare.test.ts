@@ -86,6 +86,36 @@ test('files that pzstd, fastparquet and pyarrow write are read', async (t) => {
   }
 });
 
+test('the end of text is printed, and can be named; without one there is a warning', async (t) => {
+  const folder = emptyFolder(t);
+  writeFileSync(path.join(folder, 'a.jsonl'), '{"text":"ab"}\n'.repeat(20));
+  const token = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  const added = [
+    { ...token, id: 256, content: '<mark>' },
+    { ...token, id: 257, content: '<eos>' },
+  ];
+  writeFileSync(path.join(folder, 't.json'), JSON.stringify({ ...byteLevelTokenizer(), added_tokens: added }));
+  const prepare = (tokenizer: string, ...more: string[]) =>
+    espalier(folder, 'prepare', 'a.jsonl', '-t', tokenizer, '-o', 'out', '--force', ...more);
+  for (const [args, shown] of [
+    [[], /end of text: <eos> \(id (\d+)\)/],
+    [['--end-of-text', '<mark>'], /end of text: <mark> \(id (\d+)\)/],
+  ] as const) {
+    const { code, err } = await prepare('t.json', ...args);
+    t.is(code, 0, err);
+    t.is(tokensOf(path.join(folder, 'out'), 'train')[2], Number(shown.exec(err)?.[1]), err);
+  }
+  const absent = await prepare('t.json', '--end-of-text', '<end>');
+  t.is(absent.code, 2);
+  t.regex(absent.err, /t\.json has no token "<end>".*ESP_TOKENIZER_FILE/);
+  const own = await prepare('gpt2', '--end-of-text', '<end>');
+  t.is(own.code, 2);
+  t.regex(own.err, /--end-of-text <end>: the tokenizer gpt2 does not take one/);
+  const none = await prepare('char', '--quiet');
+  t.is(none.code, 0);
+  t.regex(none.err, /texts run together: the tokenizer char has no end-of-text token; .*--end-of-text/);
+});
+
 test('empty texts are left out, and counted', async (t) => {
   const folder = emptyFolder(t);
   const texts = ['a', '', ' \n', 'b', ''];

@@ -132,6 +132,97 @@ test('hf finds the end of text, and says what is wrong with its file', async (t)
   }
 });
 
+const halves = fc
+  .array(fc.constantFrom('\ud83d', '\udc4d', '\udbc0', 'x', ' ', '\n', '😀'), { maxLength: 12 })
+  .map((parts) => parts.join(''));
+
+for (const [kind, make] of Object.entries(kinds)) {
+  test(`${kind}: half a surrogate pair is U+FFFD`, async (t) => {
+    await fc.assert(
+      fc.asyncProperty(halves, async (written) => {
+        const tokenizer = await make(written);
+        const expected = await (await make(written.toWellFormed())).encode(written.toWellFormed());
+        t.deepEqual(await tokenizer.encode(written), expected);
+        t.is(await tokenizer.decode(expected), written.toWellFormed());
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test(`${kind}: an id without a token is U+FFFD, and the others are what they are`, async (t) => {
+    const tokenizer = await make('Call é');
+    const [call, rest] = [await tokenizer.encode('Call'), await tokenizer.encode(' é')];
+    for (const id of [tokenizer.vocabSize, tokenizer.vocabSize + 7, 1_000_000]) {
+      t.is(await tokenizer.decode([id, ...call, id, id, ...rest]), '\ufffdCall\ufffd\ufffd é');
+    }
+    const remapped = await new TokenizersByName(folder).fromState({
+      tokenizer: 'remapped',
+      inner: tokenizer.state(),
+      tokens: [...new Set([...call, ...rest])],
+    });
+    const rare = remapped.vocabSize - 1;
+    const ids = await remapped.encode('Call é');
+    t.is(await remapped.decode([rare, ...ids, rare + 5, ...ids]), '\ufffdCall é\ufffdCall é');
+  });
+}
+
+test('hf keeps the space after an id without a token, and marks holes in its vocabulary', async (t) => {
+  const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true };
+  const vocab = { '<unk>': 0, '▁call': 1, '▁me': 2, ish: 5 };
+  const definition = {
+    version: '1.0',
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: metaspace,
+    post_processor: null,
+    decoder: metaspace,
+    model: { type: 'BPE', unk_token: '<unk>', fuse_unk: false, byte_fallback: false, vocab, merges: [] },
+  };
+  const holes = path.join(folder, 'holes.json');
+  writeFileSync(holes, JSON.stringify(definition));
+  const tokenizer = await new HfTokenizerPlugin({ file: holes }).forText();
+  t.is(await tokenizer.decode([1, 2, 5]), 'call meish');
+  t.is(await tokenizer.decode([1, 3, 2, 4, 5, 6]), 'call\ufffd me\ufffdish\ufffd');
+  t.is(tokenizer.endOfText, undefined);
+});
+
+test('hf takes the end of text from the configs next to its file, or a special token', async (t) => {
+  const own = mkdtempSync(path.join(folder, 'end-'));
+  const added = ['</s>', '<eos>', '<turn>'].map((content, index) => ({
+    ...{ id: 300 + index, content, single_word: false, lstrip: false, rstrip: false, normalized: false },
+    special: content !== '</s>',
+  }));
+  const at = path.join(own, 'tokenizer.json');
+  writeFileSync(at, JSON.stringify({ ...byteLevelTokenizer(), added_tokens: added }));
+  const endOf = async (end_of_text?: string): Promise<string | undefined> => {
+    const tokenizer = await new HfTokenizerPlugin(
+      end_of_text === undefined ? { file: at } : { file: at, end_of_text },
+    ).forText();
+    const { endOfText } = tokenizer;
+    const again = await new TokenizersByName(own).fromState(tokenizer.state());
+    t.is(again.endOfText, endOfText);
+    return endOfText === undefined ? undefined : await tokenizer.decode([endOfText]);
+  };
+  const eos = (await (await new HfTokenizerPlugin({ file: at }).forText()).encode('<eos>'))[0];
+  // Not </s>, which is text here.
+  t.is(await endOf(), '<eos>');
+  t.is(await endOf('<turn>'), '<turn>');
+  for (const [name, content, expected] of [
+    ['config.json', { eos_token_id: [eos, 1] }, '<eos>'],
+    ['generation_config.json', { eos_token_id: 65 }, 'A'],
+    ['special_tokens_map.json', { eos_token: { content: '<turn>', special: true } }, '<turn>'],
+    ['tokenizer_config.json', { eos_token: '</s>' }, '</s>'],
+    ['tokenizer_config.json', { eos_token: '<|not there|>' }, '<turn>'],
+    ['tokenizer_config.json', { eos_token: null }, '<turn>'],
+  ] as const) {
+    writeFileSync(path.join(own, name), JSON.stringify(content));
+    t.is(await endOf(), expected, name);
+  }
+  writeFileSync(path.join(own, 'tokenizer_config.json'), '{');
+  await t.throwsAsync(endOf(), { instanceOf: UsageError, message: /tokenizer_config\.json.*correct or remove it/ });
+  t.is(await endOf('</s>'), '</s>');
+});
+
 test('a state is refused by other tokenizers, and finds its own by name', async (t) => {
   const state = new BytesTokenizerPlugin().forText().state();
   const gpt2 = new Gpt2TokenizerPlugin();

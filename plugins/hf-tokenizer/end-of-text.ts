@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { messageOf, readJsonFile, UsageError } from '../../core/index.js';
+import type { Definition } from './definition.js';
+import type { Encoder } from './reference.js';
+
+/** Special tokens that end a text in well-known models, in the order they are looked for. */
+const USUAL_ENDS = [
+  '<|endoftext|>',
+  '<|end_of_text|>',
+  '<｜end▁of▁sentence｜>',
+  '</s>',
+  '<eos>',
+  '<EOT>',
+  '<|eos|>',
+  '<|EOS|>',
+  '[EOS]',
+  '<end_of_text>',
+];
+
+/** Files that transformers saves next to a tokenizer.json and that name its end of text, in the order they are asked. */
+const CONFIGS = ['tokenizer_config.json', 'special_tokens_map.json', 'generation_config.json', 'config.json'];
+
+const text = z.union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)]);
+const ids = z.union([z.int().transform((id) => [id]), z.array(z.int())]);
+const configSchema = z.looseObject({ eos_token: text.nullish().catch(null), eos_token_id: ids.nullish().catch(null) });
+
+/**
+ * The token that ends a text: the one that the configs next to the file name, else a special token with a usual name.
+ * A token that merely has such a name is text: `</s>` is an HTML tag to Gemma.
+ * @throws UsageError for a config that is not JSON
+ */
+export function endOfText(file: string, definition: Definition, encoder: Encoder): string | undefined {
+  for (const name of CONFIGS) {
+    const token = namedIn(path.join(path.dirname(file), name), encoder);
+    if (token !== undefined) return token;
+  }
+  const special = new Set(definition.added.filter((token) => token.special === true).map(({ content }) => content));
+  return USUAL_ENDS.find((token) => special.has(token));
+}
+
+/** The token of this tokenizer that a config names. */
+function namedIn(file: string, encoder: Encoder): string | undefined {
+  if (!existsSync(file)) return undefined;
+  let content: unknown;
+  try {
+    content = readJsonFile(file);
+  } catch (thrown) {
+    throw new UsageError(
+      'ESP_TOKENIZER_FILE',
+      `${file}, which may name the end-of-text token, cannot be read: ${messageOf(thrown)}; correct or remove it`,
+      { cause: thrown },
+    );
+  }
+  const { data } = configSchema.safeParse(content);
+  const token = data?.eos_token ?? undefined;
+  if (token !== undefined && encoder.idOf(token) !== undefined) return token;
+  return data?.eos_token_id?.map((id) => encoder.tokenOf(id)).find((found) => found !== undefined);
+}
