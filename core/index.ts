@@ -32,6 +32,7 @@ export { Sections, type SectionWatcher } from './run/sections.js';
 export { listenToThreads, measureInThread, type ThreadSpan } from './run/thread-spans.js';
 export { peakFlops, remeasuredPeak, showFlops } from './run/peak.js';
 export { cacheFolder } from './cache-folder.js';
+export { addCommand } from './package-manager.js';
 export { RunState, type RunSnapshot, type RunView } from './run/state.js';
 export { RandomStream, RandomStreams } from './random/streams.js';
 export { DecaySchedule, decayOptions, ScheduleParts, WarmupSchedule, warmupOptions } from './run/warmup-schedule.js';

@@ -136,7 +136,7 @@ export async function engineNeed(name: string): Promise<Need> {
     missing: works ? undefined : (found?.probe.why ?? 'there is no such engine'),
     enable:
       name === 'native'
-        ? 'install a C++ compiler (Debian: apt install g++) and run npm rebuild'
+        ? 'install a C++ compiler (Debian: apt install g++) and run npx espalier engine install native'
         : `npx espalier engine install ${name}`,
     peer: name === 'tensorflow',
   };

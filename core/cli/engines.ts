@@ -73,7 +73,7 @@ export function engineCommand(program: Command, setExitCode: SetExitCode): void 
     .command('engine')
     .description('manage engines')
     .command('install')
-    .argument('<name>', 'engine to install: tensorflow')
+    .argument('<name>', 'engine to install: native or tensorflow')
     .description('make an engine work here, with the machine’s own package managers')
     .option('--gpu', 'the build for NVIDIA GPUs')
     .option('--force', 'install again over what is there')

@@ -167,7 +167,9 @@ export function noting(binding: NativeBinding, calls: AddonCall[]): NativeBindin
 
 function checked(addon: unknown): NativeBinding {
   if (isBinding(addon)) return addon;
-  throw new Error(`the addon in ${addonFolder} is of another version of espalier; run \`npm rebuild\``);
+  throw new Error(
+    `the addon in ${addonFolder} is of another version of espalier; run \`espalier engine install native --force\``,
+  );
 }
 
 function isBinding(addon: unknown): addon is NativeBinding {

@@ -16,9 +16,11 @@ import {
   type Bindings,
   type DropoutMask,
   type EngineProbe,
+  type InstallRequest,
   type Mark,
   type RecordedKernels,
 } from '../../core/index.js';
+import { buildHere } from './install.js';
 import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
 import { nativeBackend, registerNativeBackend } from './kernels/index.js';
 
@@ -59,10 +61,15 @@ export default class NativeEngine implements Engine {
       const [reason = ''] = messageOf(thrown).split('\n');
       const log = path.join(addonFolder, 'build', 'build.log');
       const why = existsSync(log)
-        ? `its build failed: ${log} says why; \`npm rebuild espalier\` builds it again, \`npm ci\` in a clone`
-        : `its addon is not built (${reason}): install a C++17 compiler and run \`npm rebuild espalier\`, or \`npm ci\` in a clone; where npm says that it left install scripts out, first \`npm install-scripts approve espalier\``;
+        ? `its build failed: ${log} says why; \`espalier engine install native\` builds it again`
+        : `its addon is not built (${reason}): install a C++17 compiler and run \`espalier engine install native\``;
       return { works: false, detail: 'C++ kernels', why };
     }
+  }
+
+  /** Builds the addon, for package managers that leave install scripts out, and after a compiler was installed. */
+  static install({ gpu, force, log }: InstallRequest): Promise<void> {
+    return buildHere({ gpu, force, log }, NativeEngine.probe());
   }
 
   readonly name = 'native';

@@ -1,4 +1,5 @@
-// Builds the native engine's addon with the machine's C++17 compiler; run by `npm install` and before `npm test`.
+// Builds the native engine's addon with the machine's C++17 compiler; run by `npm install`, before `npm test`, and by
+// `espalier engine install native` (with --force: also if it is there).
 // It never fails the install: without a compiler, or when the build fails, it says in one line what is lost.
 // Plain JavaScript, since nothing is compiled yet when it runs.
 import { spawn, spawnSync } from 'node:child_process';
@@ -151,21 +152,32 @@ function prebuiltWorks() {
   }
 }
 
-async function install() {
+async function install(force) {
   if (process.platform === 'win32') return lost('it is not built on Windows yet');
-  if (upToDate() || prebuiltWorks()) return;
+  if (!force && (upToDate() || prebuiltWorks())) return;
   const compiler = process.env.CXX ?? 'c++';
   if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) {
-    return lost(`there is no C++ compiler (${compiler}); install one (Debian: apt install g++) and run npm rebuild`);
+    return lost(
+      `there is no C++ compiler (${compiler}); install one (Debian: apt install g++) and run \`espalier engine install native\``,
+    );
   }
   const log = path.join(here, 'build', 'build.log');
   try {
     await buildAddon(builtAddon);
     rmSync(log, { force: true });
   } catch (error) {
+    lost(`its build failed${keepLog(log, String(error))}`);
+  }
+}
+
+/** Where the reason is to be read: in the log, or here if the package's folder cannot be written. */
+function keepLog(log, text) {
+  try {
     mkdirSync(path.dirname(log), { recursive: true });
-    writeFileSync(log, String(error));
-    lost(`its build failed, see ${log}`);
+    writeFileSync(log, text);
+    return `, see ${log}`;
+  } catch {
+    return `: ${text}`;
   }
 }
 
@@ -173,4 +185,4 @@ function lost(why) {
   console.error(`espalier: the native engine is not there, training will be several times slower: ${why}`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await install();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await install(process.argv.includes('--force'));

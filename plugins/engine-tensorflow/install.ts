@@ -1,6 +1,13 @@
 import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { EspalierError, makeFolder, messageOf, removeOnExit, type InstallRequest } from '../../core/index.js';
+import {
+  addCommand,
+  EspalierError,
+  makeFolder,
+  messageOf,
+  removeOnExit,
+  type InstallRequest,
+} from '../../core/index.js';
 import { buildBinding } from './build.js';
 import { installFolder, isInstalled, recordFile, versions, type Variant } from './cache.js';
 import { checkCopy, type CheckedCopy } from './check.js';
@@ -20,7 +27,7 @@ export async function installTensorflow({ gpu, force, log }: InstallRequest): Pr
   if (process.platform !== 'linux') {
     throw new EspalierError(
       'ESP_ENGINE',
-      `this install is for Linux; on ${process.platform} run \`npm install @tensorflow/tfjs-node\` in your project`,
+      `this install is for Linux; on ${process.platform} run \`${addCommand('@tensorflow/tfjs-node')}\` in your project`,
     );
   }
   const variant: Variant = gpu ? 'gpu' : 'cpu';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Encoding, Tokenizer } from '@anush008/tokenizers';
-import { messageOf, UsageError } from '../../core/index.js';
+import { addCommand, messageOf, UsageError } from '../../core/index.js';
 import { unusable } from './definition.js';
 
 /** Calls into the library at a time: Node.js has that many threads for them. */
@@ -39,7 +39,7 @@ async function load(source: string): Promise<typeof Tokenizer> {
   } catch (thrown) {
     throw new UsageError(
       'ESP_TOKENIZER_LIBRARY',
-      `${source} needs Hugging Face’s tokenizer library, which does not load here (${messageOf(thrown).split('\n')[0] ?? ''}): install it with npm install @anush008/tokenizers, or prepare the data on a machine that has it`,
+      `${source} needs Hugging Face’s tokenizer library, which does not load here (${messageOf(thrown).split('\n')[0] ?? ''}): install it with \`${addCommand('@anush008/tokenizers')}\`, or prepare the data on a machine that has it`,
       { cause: thrown },
     );
   }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { decodeCorpus, messageOf, UsageError } from '../../core/index.js';
+import { addCommand, decodeCorpus, messageOf, UsageError } from '../../core/index.js';
 
 const PACKAGE_PREFIX = 'npm:';
 
@@ -43,7 +43,7 @@ function fileInPackage(name: string, shown: string): string {
   } catch (thrown) {
     throw new UsageError(
       'ESP_DATA_TEXT',
-      `${shown}: package ${packageName} is not installed; install it with \`npm install ${packageName}\``,
+      `${shown}: package ${packageName} is not installed; install it with \`${addCommand(packageName)}\``,
       {
         cause: thrown,
       },

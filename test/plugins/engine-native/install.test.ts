@@ -18,6 +18,7 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import load from 'node-gyp-build';
 import { addonFolder, loadBinding } from '../../../plugins/engine-native/binding.js';
+import { espalier } from '../../e2e/command.js';
 import { engineNeed, needing } from '../../needs.js';
 
 const native = await engineNeed('native');
@@ -123,3 +124,13 @@ async function prebuiltPath(): Promise<string> {
   const script: { prebuiltAddon: string } = await import(path.join(addonFolder, 'install.mjs'));
   return path.relative(addonFolder, script.prebuiltAddon);
 }
+
+withAddon('`engine install native` builds what is missing, and says what it cannot do', async (t) => {
+  const folder = packageFolder(t);
+  const there = await espalier(folder, 'engine', 'install', 'native');
+  t.is(there.code, 0, there.err);
+  t.regex(there.out, /^it is there: .* kernels; --force builds it again\nengine native works: /);
+  const gpu = await espalier(folder, 'engine', 'install', 'native', '--gpu');
+  t.is(gpu.code, 2);
+  t.regex(gpu.err, /engine native computes on CPUs.*ESP_USAGE/);
+});

@@ -1,0 +1,33 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { EspalierError, UsageError, type EngineProbe, type InstallRequest } from '../../core/index.js';
+import { addonFolder } from './binding.js';
+
+/**
+ * Builds the addon where it is missing or does not load, by the script that `npm install` runs.
+ * @throws EspalierError saying what is missing or which file has the compiler's output
+ */
+export async function buildHere({ gpu, force, log }: InstallRequest, before: EngineProbe): Promise<void> {
+  if (gpu) throw new UsageError('ESP_USAGE', 'engine native computes on CPUs: there is no --gpu of it');
+  if (before.works && !force) {
+    log(`it is there: ${before.detail}; --force builds it again`);
+    return;
+  }
+  log('building the addon with the C++ compiler; this takes a minute');
+  const printed = await run([path.join(addonFolder, 'install.mjs'), '--force']);
+  const failure = /the native engine is not there[^:]*: (.*)/s.exec(printed)?.[1];
+  if (failure !== undefined) throw new EspalierError('ESP_ENGINE', `engine native: ${failure.trim()}`);
+}
+
+/** Runs a script with this Node. @returns what it printed on standard error */
+function run(args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] });
+    let printed = '';
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => (printed += piece));
+    child.on('error', reject);
+    child.on('close', () => {
+      resolve(printed);
+    });
+  });
+}
