@@ -45,6 +45,7 @@ export { keepLines } from './files/keep-lines.js';
 export { keepParts, type FilePart } from './files/keep-parts.js';
 export { makeFolder } from './files/make-folder.js';
 export { removeOnExit } from './files/remove-on-exit.js';
+export { launcherAlive } from './launch/launcher-alive.js';
 export { retried, retriedSync } from './files/retried.js';
 export { RunFolder } from './run/folder.js';
 export { environment } from './run/environment.js';

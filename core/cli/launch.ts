@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { findLauncher, launchArguments, type LaunchRequest } from '../launch/mpirun.js';
+import { runLauncher } from '../launch/run-launcher.js';
 import { wholeFrom, type SetExitCode } from './options.js';
 
 interface LaunchFlags {
@@ -17,7 +16,8 @@ interface LaunchFlags {
   dryRun?: boolean;
 }
 
-const EXIT_CODE_OF_SIGNALS = 128;
+/** The file that each rank runs. */
+const main = fileURLToPath(new URL('main.js', import.meta.url));
 
 export function launchCommand(program: Command, setExitCode: SetExitCode): void {
   program
@@ -39,7 +39,7 @@ export function launchCommand(program: Command, setExitCode: SetExitCode): void 
       const launcher = findLauncher(flags);
       const args = launchArguments(launcher.family, request);
       if (flags.dryRun === true) console.log([launcher.file, ...args].map(quoted).join(' '));
-      else setExitCode(await run(launcher.file, args, launcher.family));
+      else setExitCode(await runLauncher({ launcher, args, program: main, isRemote: request.hosts.length > 0 }));
     });
 }
 
@@ -54,7 +54,6 @@ function requestFrom([name, ...rest]: readonly string[], flags: LaunchFlags): La
   const slots = hosts.reduce((sum, host) => sum + host.slots, 0);
   const ranks = flags.ranks ?? slots;
   if (ranks === 0) throw new UsageError('ESP_USAGE', 'launch: say how many processes with -n, or where with --hosts');
-  const main = fileURLToPath(new URL('main.js', import.meta.url));
   return {
     ranks,
     hosts,
@@ -73,33 +72,6 @@ function hostOf(text: string): { name: string; slots: number } {
     'ESP_USAGE',
     `launch: --hosts takes names with a number of processes each, as in node1:2,node2:2, and not "${text}"`,
   );
-}
-
-/**
- * Runs the launcher and answers with its exit code. It is in a process group of its own, so that a signal from the
- * terminal reaches it from here alone, as one that its processes are told of.
- */
-function run(file: string, args: readonly string[], family: 'openmpi' | 'mpich'): Promise<number> {
-  const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'], detached: true });
-  let asked = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    // Open MPI's mpirun kills a second after SIGTERM; SIGUSR2 it passes on, and waits.
-    child.kill(family === 'openmpi' && !asked ? 'SIGUSR2' : signal);
-    asked = true;
-  };
-  const pass = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGUSR1', pass);
-  return new Promise((resolve, reject) => {
-    child.on('error', (error) => {
-      reject(new UsageError('ESP_MPIRUN', `${file} cannot be started: ${error.message}`, { cause: error }));
-    });
-    child.on('close', (code, signal) => {
-      process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGUSR1', pass);
-      resolve(code ?? EXIT_CODE_OF_SIGNALS + (signal === null ? 0 : constants.signals[signal]));
-    });
-  });
 }
 
 function quoted(word: string): string {

@@ -29,6 +29,7 @@ import { agreed, said } from './agree.js';
 import { Averager, type Share } from './average.js';
 import { Connection } from './connection.js';
 import { optionsSchema, type Options } from './options.js';
+import { endWithLauncher } from './orphan.js';
 import { digestOf, named, odd } from './same.js';
 import { gatherStates } from './states.js';
 
@@ -69,6 +70,7 @@ export default class DataParallel implements EarlyGradients {
   /** So far. */
   #agreed: Pick<Requests, 'stops' | 'checkpoints'> = { stops: [], checkpoints: [] };
   #ended = false;
+  #stopWatching: () => void = () => undefined;
 
   constructor(
     @inject(PluginConfig) private readonly config: Options,
@@ -78,7 +80,11 @@ export default class DataParallel implements EarlyGradients {
     @inject(Logger) private readonly log: Logger,
     @inject(Model) private readonly model: Model,
     @inject(Dataset) private readonly data: Dataset,
-  ) {}
+  ) {
+    const { size, launch } = connection;
+    // Ranks that a script starts may outlive it.
+    if (size > 1 && launch.family !== undefined) this.#stopWatching = endWithLauncher(log);
+  }
 
   get #alone(): boolean {
     return this.connection.size === 1;
@@ -216,6 +222,7 @@ export default class DataParallel implements EarlyGradients {
   }
 
   dispose(): void {
+    this.#stopWatching();
     if (!this.connection.joined || this.#ended) return;
     // A call to MPI that waits for the others would keep this process from ending.
     setTimeout(() => {

@@ -28,9 +28,15 @@ const FOLDERS: Readonly<Record<Abi, readonly string[]>> = {
 
 /**
  * Transports for RDMA watch memory by patching the code of malloc and munmap while V8's threads run it: four ranks of
- * MPICH 5.0.2 crashed in one start of fifteen. What the user has set stays.
+ * MPICH 5.0.2 crashed in one start of fifteen. UCX takes SIGHUP from the process, to wait for a debugger. What the user
+ * has set stays.
  */
-const NO_PATCHES = { UCX_MEM_EVENTS: 'n', FI_MR_CACHE_MONITOR: 'disabled', OMPI_MCA_memory: '^patcher' };
+const LEAVE_PROCESS_ALONE = {
+  UCX_MEM_EVENTS: 'n',
+  FI_MR_CACHE_MONITOR: 'disabled',
+  OMPI_MCA_memory: '^patcher',
+  UCX_DEBUG_SIGNO: '0',
+};
 
 /** Longest version text: MPICH's. */
 const VERSION_BYTES = 8192;
@@ -43,7 +49,7 @@ const ANCESTORS = 6;
  * @throws UsageError when there is none, or when it is not the launcher's
  */
 export function loadLibrary(launch: Launch, named: string | undefined): Library {
-  for (const [name, value] of Object.entries(NO_PATCHES)) process.env[name] ??= value;
+  for (const [name, value] of Object.entries(LEAVE_PROCESS_ALONE)) process.env[name] ??= value;
   const tried: string[] = [];
   for (const file of named === undefined ? candidates(launch) : [named]) {
     const handle = opened(file, tried);
