@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
@@ -124,10 +123,11 @@ async function describedBy(init: string, cwd: string): Promise<Described | undef
     return { config: await readConfig(file), origin: { source: path.join(init, 'config.json'), file } };
   }
   if (!isHubModel(init, cwd)) return undefined;
-  const file = path.join(hubFolder(init), 'config.json');
   const origin = { source: `${init}/config.json of the Hugging Face Hub` };
-  const config = existsSync(file) ? await readConfig(file) : configSchema.parse(hubShape(init));
-  return { config, origin: existsSync(file) ? { ...origin, file } : origin };
+  const folder = hubFolder(init);
+  if (folder === undefined) return { config: configSchema.parse(hubShape(init)), origin };
+  const file = path.join(folder, 'config.json');
+  return { config: await readConfig(file), origin: { ...origin, file } };
 }
 
 async function readConfig(file: string): Promise<PretrainedConfig> {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { parse } from 'yaml';
 import test, { type ExecutionContext } from 'ava';
-import { hubModel } from '../../core/checkpoint/hub.js';
+import { hubFolder, hubModel } from '../../core/checkpoint/hub.js';
 import { readPretrained } from '../../core/checkpoint/pretrained-weights.js';
 import { transposed } from '../../core/checkpoint/gpt2-layout.js';
 import { readSafetensors } from '../../core/formats/safetensors.js';
@@ -116,8 +116,10 @@ test('what the weights say replaces presets: explain, --dry-run and the run show
   }
 });
 
-test('explain shows the shape of a Hub model that is not downloaded', async (t) => {
-  const { code, out, err } = await espalier(textFolder(t), 'explain', '-p', 'lora-finetune', '-p', 'debug', 'model');
+test.serial('explain shows the shape of a Hub model that is not downloaded', async (t) => {
+  const folder = textFolder(t);
+  hubEnvironment(t, folder, {});
+  const { code, out, err } = await espalier(folder, 'explain', '-p', 'lora-finetune', '-p', 'debug', 'model');
   t.is(code, 0, err);
   t.regex(shownAt(out, 'model.n_embd') ?? '', /^model\.n_embd 768 # gpt2\/config\.json of the Hugging Face Hub/);
 });
@@ -155,51 +157,118 @@ test('tensors of a file that a GPT-2 does not have are named', async (t) => {
   t.regex(err, /transformer\.ln_f\.bias is missing there, this model has no place for score\.weight/);
 });
 
-/** A server of the tiny model's files that breaks off its first answer for the weights. */
-async function hub(t: ExecutionContext): Promise<{ url: string; ranges: string[] }> {
-  const ranges: string[] = [];
+const COMMIT = 'c'.repeat(40);
+
+interface Hub {
+  readonly url: string;
+  /** `METHOD FILE`, with the range that was asked for. */
+  readonly requests: string[];
+}
+
+/** A server of the tiny model's files, as the Hub's, that breaks off its first answer for the weights. */
+async function hub(t: ExecutionContext): Promise<Hub> {
+  const requests: string[] = [];
   const server = createServer((request, response) => {
     const name = path.basename(request.url ?? '');
+    const { range = '' } = request.headers;
+    requests.push(`${request.method ?? ''} ${name} ${range}`.trim());
+    if (request.url === `/openai-community/gpt2/resolve/main/${name}` && name === 'config.json') {
+      response.writeHead(307, { location: `/elsewhere/${name}` }).end();
+      return;
+    }
     const content = readFileSync(path.join(tiny, name));
-    const sha256 = createHash('sha256').update(content).digest('hex');
-    const range = request.headers.range;
-    const from = Number(/bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0);
-    const headers = { 'x-linked-etag': `"${sha256}"`, 'content-length': content.length - from };
-    response.writeHead(range === undefined ? 200 : 206, headers);
+    const etag =
+      name === 'config.json' ? { etag: `"${gitHash(content)}"` } : { 'x-linked-etag': `"${sha256(content)}"` };
+    const from = Number(/bytes=(\d+)-/.exec(range)?.[1] ?? 0);
+    const headers = { ...etag, 'x-repo-commit': COMMIT, 'content-length': content.length - from };
+    response.writeHead(range === '' ? 200 : 206, headers);
     if (request.method === 'HEAD') response.end();
-    else if (name === 'model.safetensors' && range === undefined) {
+    else if (name === 'model.safetensors' && range === '') {
       response.write(content.subarray(0, 1000));
       setTimeout(() => response.destroy(), 50);
     } else response.end(content.subarray(from));
-    if (range !== undefined) ranges.push(range);
   }).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   t.teardown(() => server.close());
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, ranges };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
 }
 
-test.serial('a Hub model is downloaded, gone on with after an interruption, and compared', async (t) => {
-  const folder = textFolder(t);
-  const { url, ranges } = await hub(t);
-  process.env['HF_ENDPOINT'] = url;
-  process.env['ESPALIER_CACHE'] = path.join(folder, 'cache');
-  t.teardown(() => {
-    delete process.env['HF_ENDPOINT'];
-    delete process.env['ESPALIER_CACHE'];
-  });
-  const told: string[] = [];
-  const get = () => hubModel('gpt2', (line) => told.push(line));
-  await t.throwsAsync(get(), {
-    code: 'ESP_PRETRAINED_DOWNLOAD',
-    message: /try again, or put config\.json.* into .*cache/,
-  });
-  const found = await get();
-  t.deepEqual(ranges, ['bytes=1000-']);
-  t.true(told.some((line) => line.includes('from byte 1000')));
-  t.true(told.some((line) => line.includes('100%')));
-  t.deepEqual(readFileSync(path.join(found, 'model.safetensors')), readFileSync(path.join(tiny, 'model.safetensors')));
+const sha256 = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+const gitHash = (content: Uint8Array): string =>
+  createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
 
-  rmSync(path.join(found, 'model.safetensors'));
-  writeFileSync(path.join(found, 'model.safetensors.part'), Buffer.alloc(500));
-  await t.throwsAsync(get(), { message: /SHA-256 differs/ });
+/** Sets variables of the environment for one test; the cache is in its folder. @returns the folder of the model there */
+function hubEnvironment(t: ExecutionContext, folder: string, more: Record<string, string>): string {
+  const home = path.join(folder, 'huggingface');
+  const set = { HF_HOME: home, HF_HUB_CACHE: '', HUGGINGFACE_HUB_CACHE: '', ...more };
+  const before = Object.fromEntries(Object.keys(set).map((name) => [name, process.env[name]]));
+  Object.assign(process.env, set);
+  t.teardown(() => {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = value;
+    }
+  });
+  return path.join(home, 'hub/models--openai-community--gpt2');
+}
+
+test.serial(
+  'a Hub model is downloaded into the shared cache, resumed after an interruption, and compared',
+  async (t) => {
+    const folder = textFolder(t);
+    const { url, requests } = await hub(t);
+    const cache = hubEnvironment(t, folder, { HF_ENDPOINT: url });
+    const told: string[] = [];
+    const get = () => hubModel('gpt2', (line) => told.push(line));
+    await t.throwsAsync(get(), {
+      code: 'ESP_PRETRAINED_DOWNLOAD',
+      message: /into .*models--openai-community--gpt2: .*try again, or put config\.json.* name it with init/,
+    });
+    t.is(hubFolder('gpt2'), undefined, 'half of a model is none');
+    const found = await get();
+    t.deepEqual(
+      requests.filter((request) => request.startsWith('GET')),
+      // The first leads to another place.
+      ['GET config.json', 'GET config.json', 'GET model.safetensors', 'GET model.safetensors bytes=1000-'],
+    );
+    t.true(told.some((line) => line.includes('from byte 1000')));
+    t.true(told.some((line) => line.includes('100%')));
+    t.is(found, path.join(cache, 'snapshots', COMMIT));
+    t.is(hubFolder('gpt2'), found);
+    t.is(readFileSync(path.join(cache, 'refs/main'), 'utf8'), COMMIT);
+    for (const name of ['config.json', 'model.safetensors']) {
+      t.deepEqual(readFileSync(path.join(found, name)), readFileSync(path.join(tiny, name)));
+    }
+    requests.splice(0);
+    t.is(await get(), found);
+    t.deepEqual(requests, [], 'what is there is not asked for');
+
+    rmSync(cache, { recursive: true });
+    const weights = path.join(
+      cache,
+      'blobs',
+      `${sha256(readFileSync(path.join(tiny, 'model.safetensors')))}.incomplete`,
+    );
+    mkdirSync(path.dirname(weights), { recursive: true });
+    writeFileSync(weights, Buffer.alloc(500));
+    await t.throwsAsync(get(), { message: /SHA-256 differs/ });
+    t.false(existsSync(weights), 'it is not resumed again');
+  },
+);
+
+test.serial('a model that another program left in the shared cache is taken without a network', async (t) => {
+  const folder = textFolder(t);
+  const cache = hubEnvironment(t, folder, { HF_ENDPOINT: 'http://127.0.0.1:1', HF_HUB_OFFLINE: '1' });
+  await t.throwsAsync(
+    hubModel('gpt2', () => undefined),
+    { code: 'ESP_PRETRAINED_DOWNLOAD', message: /HF_HUB_OFFLINE is set/ },
+  );
+  const snapshot = path.join(cache, 'snapshots', COMMIT);
+  cpSync(tiny, snapshot, { recursive: true });
+  mkdirSync(path.join(cache, 'refs'));
+  writeFileSync(path.join(cache, 'refs/main'), COMMIT);
+  t.is(await hubModel('gpt2', () => undefined), snapshot);
+  const { code, err } = await train(folder, 'gpt2');
+  t.is(code, 0, err);
+  t.true(err.includes(`weights from ${snapshot}`), err);
 });
