@@ -30,6 +30,12 @@ const NAMES = ['mpirun', 'mpiexec', 'mpirun.openmpi', 'mpirun.mpich', 'mpiexec.h
  * @throws UsageError saying what was looked for
  */
 export function findLauncher({ mpirun, mpi }: { mpirun?: string; mpi?: Family }): Launcher {
+  if (process.platform === 'win32') {
+    throw new UsageError(
+      'ESP_MPIRUN',
+      'launch needs Open MPI or MPICH, which do not run on Windows: train in one process, or in Linux under WSL',
+    );
+  }
   const seen: string[] = [];
   for (const file of mpirun === undefined ? NAMES : [mpirun]) {
     const { error, stdout } = spawnSync(file, ['--version'], { encoding: 'utf8' });

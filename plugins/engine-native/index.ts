@@ -58,6 +58,9 @@ export default class NativeEngine implements Engine {
       const { name, multipliesBf16 } = loadBinding().useVariant('');
       return { works: true, detail: `${name} kernels`, autoPrecision: multipliesBf16 ? 'bf16' : 'f32' };
     } catch (thrown) {
+      if (process.platform === 'win32') {
+        return { works: false, detail: 'C++ kernels', why: 'it is not built on Windows yet; Linux under WSL has it' };
+      }
       const [reason = ''] = messageOf(thrown).split('\n');
       const log = path.join(addonFolder, 'build', 'build.log');
       const why = existsSync(log)
