@@ -134,6 +134,11 @@ export async function checkpointNames(folder: string): Promise<string[]> {
     );
 }
 
+/** Whether a checkpoint of a run is called like that. */
+export function isCheckpointName(name: string): boolean {
+  return CHECKPOINT_NAME.test(name) || REPLACED_NAME.test(name);
+}
+
 /** Only a stop or a fault asked for a checkpoint of that name. */
 export function isEmergency(name: string): boolean {
   return /-emergency(\.|$)/.test(name);

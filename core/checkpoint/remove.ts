@@ -61,6 +61,11 @@ export async function isCheckpointFolder(folder: string): Promise<boolean> {
   return KEPT.test(name) && files.some((file) => ['manifest.json', 'state.json'].includes(file));
 }
 
+/** Whether a run calls something in its folder of checkpoints like that. */
+export function isCheckpointEntry(name: string): boolean {
+  return [TRANSIENT, KEPT, POINTER, PROBE].some((each) => each.test(name)) || name.startsWith('.');
+}
+
 async function removeFiles(folder: string): Promise<void> {
   for (const file of await namesIn(folder)) {
     if (CHECKPOINT_FILES.includes(file)) await unlink(path.join(folder, file));

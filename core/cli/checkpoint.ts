@@ -195,7 +195,7 @@ async function exportTo(run: string, { to, out, force, ...which }: ExportFlags):
 
 async function prune(run: string, { last, every, dryRun, json }: PruneFlags): Promise<void> {
   const folder = checkpointsOf(run);
-  const release = lockFolder(path.dirname(folder));
+  const release = await lockFolder(path.dirname(folder), { say: console.error, advice: 'then prune' });
   try {
     const keep = new Set(Object.values(readPointers(folder)));
     const gone = await rotateCheckpoints(folder, { last, every, keep, dryRun: dryRun ?? false });

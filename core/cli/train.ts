@@ -9,13 +9,12 @@ import { readCheckpoint } from '../checkpoint/read.js';
 import { isSection, type ComposedConfig } from '../config/composed.js';
 import { composeConfig } from '../config/load.js';
 import { toldAt } from '../config/validate.js';
-import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';
 import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
 import { staysEnded } from '../resume/ending.js';
-import { findResumePoint } from '../resume/find.js';
+import { findResumePoint, type ResumePoint } from '../resume/find.js';
 import { storedConfig } from '../resume/stored-config.js';
 import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.js';
 import type { Run } from '../run/run.js';
@@ -100,29 +99,26 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
 
 async function train(flags: TrainFlags): Promise<number> {
   const request = { ...requestOf(flags), ...tracing(flags) };
-  const started = await startingPoint(request, flags);
-  serveHangup();
+  const started = await claimed(request, flags);
   const { run } = started.created;
   const log = run.container.resolve(Logger);
   const { resumed } = started;
   try {
-    if (resumed === undefined && flags.force !== true) await run.folder.refuseUsed();
-    await run.setUp();
-    if (flags.dryRun === true) run.folder.refuseClaimed();
-    else if (existsSync(run.folder.path)) await run.folder.claim();
     if (resumed !== undefined) {
-      run.restore(resumed, { drop: flags.resumeDrop, staysEnded: started.staysEnded });
-      log.info(`resuming from ${resumed.path} at iteration ${String(run.state.iteration)}`);
+      const { checkpoint, isAlone } = resumed;
+      run.restore(checkpoint, { drop: flags.resumeDrop, staysEnded: started.staysEnded });
+      log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);
+      if (isAlone)
+        log.info(`this checkpoint is not in the folder of its run: the run continues in ${run.folder.shown}`);
       if (started.staysEnded === true) log.info(stillEnded(run));
     } else await bringWeights(started, request.cwd);
     if (flags.dryRun === true) {
       await dryRun(started.created, flags.json ?? false);
       return 0;
     }
-    await run.folder.claim();
     if (flags.force === true) startOver(run);
     if (flags.stopAfter !== undefined) stopAfter(run, flags.stopAfter);
-    const result = await run.train(resumed?.path).catch(async (thrown: unknown) => {
+    const result = await run.train(resumed?.checkpoint.path).catch(async (thrown: unknown) => {
       throw await withAdvice(thrown, run);
     });
     const why = result.reasons.length === 0 ? '' : `: ${result.reasons.join('; ')}`;
@@ -140,10 +136,74 @@ async function train(flags: TrainFlags): Promise<number> {
   }
 }
 
+/**
+ * A run that is set up and has its folder. What it resumes from is decided without the folder where that does not exist
+ * yet, or where it is not known which rank this is: it is decided again when another process has trained there meanwhile.
+ */
+async function claimed(request: RunRequest, flags: TrainFlags): Promise<Started> {
+  for (let attempt = 1; ; attempt++) {
+    const started = await startingPoint(request, flags);
+    if (attempt === 1) serveHangup();
+    const { run } = started.created;
+    const claim = async (): Promise<boolean> => {
+      await run.folder.claim((line) => {
+        run.container.resolve(Logger).warn(line);
+      });
+      return !run.folder.isClaimed || !(await hasChanged(started, flags));
+    };
+    try {
+      if (flags.dryRun === true) {
+        await run.folder.refuseClaimed();
+        await refuseUsed(started, flags);
+        await run.setUp();
+        return started;
+      }
+      const exists = existsSync(run.folder.path);
+      if (!exists || (await claim())) {
+        await refuseUsed(started, flags);
+        await run.setUp();
+        if (exists || (await claim())) return started;
+      }
+      const { size } = run.container.resolve(Ranks);
+      if (size > 1 || attempt === ATTEMPTS) throw overtaken(run);
+    } catch (thrown) {
+      await run.dispose();
+      throw thrown;
+    }
+    await run.dispose();
+  }
+}
+
+const ATTEMPTS = 3;
+
+/** Whether there is something else to resume from than when it was decided. */
+async function hasChanged(started: Started, { force }: TrainFlags): Promise<boolean> {
+  const { run, composed } = started.created;
+  if (started.resumed !== undefined && isWithin(started.resumed, run)) return !(await started.resumed.isNewest());
+  const { resume = 'never' } = composed.value;
+  return force !== true && resume !== 'never' && (await run.folder.isUsed());
+}
+
+/** Nothing is started anew, or continued from elsewhere, where a run's checkpoints are. */
+async function refuseUsed({ resumed, created: { run } }: Started, { force }: TrainFlags): Promise<void> {
+  if (force !== true && (resumed === undefined || !isWithin(resumed, run))) await run.folder.refuseUsed();
+}
+
+function isWithin({ checkpoint }: ResumePoint, run: Run): boolean {
+  return path.dirname(checkpoint.path) === run.folder.checkpoints;
+}
+
+function overtaken({ folder }: Run): UsageError {
+  return new UsageError(
+    'ESP_RUN_FOLDER_LOCKED',
+    `another process trained in ${folder.shown} while this one started: start again, and it resumes from what is there now`,
+  );
+}
+
 /** A run that is made, with what it goes on from or starts with. */
 interface Started {
   readonly created: CreatedRun;
-  readonly resumed?: LoadedCheckpoint;
+  readonly resumed?: ResumePoint;
   /** A plugin ended the run, and nobody asked to train it further. */
   readonly staysEnded?: boolean;
   /** Folder of the pretrained model that `init` names. */
@@ -187,9 +247,8 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
   tellChanges(changes, created.plugins, say);
   // `--resume`, or the checkpoint of another run, asks to train further.
   const isAutomatic = flags.resume === undefined && composed.value['init'] !== 'resume';
-  const isOwn = path.dirname(checkpoint.path) === created.run.folder.checkpoints;
-  const stays = isAutomatic && isOwn && staysEnded(checkpoint, changes, created.plugins);
-  return { created, resumed: checkpoint, staysEnded: stays };
+  const stays = isAutomatic && isWithin(point, created.run) && staysEnded(checkpoint, changes, created.plugins);
+  return { created, resumed: point, staysEnded: stays };
 }
 
 async function startAnew(composed: ComposedConfig, request: RunRequest): Promise<Started> {

@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import { token } from '../contracts/token.js';
 
+/** Names of a run are names of folders, on any system. */
+const RESERVED_NAME = /^\.+$|\.$|^-|^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$/i;
+const MAX_NAME = 200;
+
 const iterations = z.int().min(0);
 
 /** The core's part of a config; slots and features are checked by their plugins' own schemas. */
@@ -32,7 +36,12 @@ export const coreSchema = z.strictObject({
     .strictObject({
       name: z
         .string()
+        .max(MAX_NAME)
         .regex(/^[\w.-]+$/, 'letters, digits, . _ and - only')
+        .refine(
+          (name) => !RESERVED_NAME.test(name),
+          'a name that a folder can have: not of dots alone, not ending with one or starting with -, nor one that Windows reserves (con, nul, com1, ...)',
+        )
         .default('run')
         .describe('name of the run'),
       dir: z.string().min(1).optional().describe('folder of the run; runs/NAME when not given'),

@@ -113,7 +113,7 @@ export class RunReader {
       () => (this.#events = new RunEvents()),
     );
     if (told) this.#detailsVersion++;
-    this.#inUse = isInUse(this.folder);
+    this.#inUse = await isInUse(this.folder);
   }
 
   #status(): Status {

@@ -1,10 +1,12 @@
+import { statSync } from 'node:fs';
 import path from 'node:path';
-import { checkpointAt, checkpointNames, findCheckpoint } from '../checkpoint/find.js';
+import { checkpointNames, findCheckpoint, isCheckpointName } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import { valueAt, type ComposedConfig } from '../config/composed.js';
 import { toldAt } from '../config/validate.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { defaultRunFolder } from '../run/folder.js';
+import { foreignEntry } from '../run/run-files.js';
 
 /** What a command asks for. */
 export interface ResumeRequest {
@@ -16,14 +18,21 @@ export interface ResumeRequest {
   readonly log: (line: string) => void;
 }
 
-/** What to go on from, and the folder to go on in (undefined: the config's). */
+/** The checkpoint to resume from, and the folder of the run that resumes. */
 export interface ResumePoint {
   readonly checkpoint: LoadedCheckpoint;
+  /** Absolute; undefined: the config's. */
   readonly folder: string | undefined;
+  /** The checkpoint was copied out of its run: the run that resumes from it has a folder of its own. */
+  readonly isAlone: boolean;
+  /** Whether the same would be chosen now: another process may have trained there since. */
+  readonly isNewest: () => Promise<boolean>;
 }
 
+type Chosen = Pick<ResumePoint, 'checkpoint' | 'isNewest'>;
+
 /**
- * The checkpoint that a run goes on from, by `--resume`, `init: resume` or `resume: auto | PATH`; undefined where it
+ * The checkpoint that a run resumes from, by `--resume`, `init: resume` or `resume: auto | PATH`; undefined where it
  * starts anew.
  * @throws UsageError when one is asked for and there is none
  */
@@ -32,20 +41,37 @@ export async function findResumePoint(
   request: ResumeRequest,
 ): Promise<ResumePoint | undefined> {
   const { resume, cwd, log } = request;
-  const read = async (from: string): Promise<LoadedCheckpoint> => readCheckpoint(await findCheckpoint(from, cwd, log));
-  if (typeof resume === 'string') return { checkpoint: await read(resume), folder: runFolderOf(resume, cwd) };
-  const { init, resume: setting } = composed.value;
+  const read = async (from: string): Promise<Chosen> => {
+    const seen = await contentsFor(from, cwd);
+    const checkpoint = await readCheckpoint(await findCheckpoint(from, cwd, log));
+    return { checkpoint, isNewest: async () => (await contentsFor(from, cwd)) === seen };
+  };
   const own = ownFolder(composed);
+  if (typeof resume === 'string') return pointOf(await read(resume), own, cwd);
+  const { init, resume: setting } = composed.value;
   if (resume === true || init === 'resume') {
     const folder = own ?? request.newest();
-    return { checkpoint: await read(folder), folder: own === undefined ? path.resolve(cwd, folder) : undefined };
+    const chosen = await read(folder);
+    return { ...chosen, folder: own === undefined ? path.resolve(cwd, folder) : undefined, isAlone: false };
   }
   if (typeof setting !== 'string' || setting === 'never') return undefined;
   const folder = own ?? defaultRunFolder('run');
   const started = (await checkpointNames(path.resolve(cwd, folder, 'checkpoints'))).length > 0;
-  if (started) return { checkpoint: await read(folder), folder: undefined };
+  if (started) return { ...(await read(folder)), folder: undefined, isAlone: false };
   if (setting === 'auto') return undefined;
-  return { checkpoint: await toldAt(['resume'], composed, () => read(setting)), folder: undefined };
+  return { ...(await toldAt(['resume'], composed, () => read(setting))), folder: undefined, isAlone: false };
+}
+
+/** What the choice depends on: the checkpoints of a run, where it is not a checkpoint that is named. */
+async function contentsFor(from: string, cwd: string): Promise<string> {
+  const at = path.resolve(cwd, from);
+  const checkpoints =
+    path.basename(path.dirname(at)) === 'checkpoints' ? path.dirname(at) : path.join(at, 'checkpoints');
+  if (isCheckpointName(path.basename(at))) return '';
+  const names = await checkpointNames(checkpoints);
+  return names
+    .map((name) => [name, statSync(path.join(checkpoints, name), { throwIfNoEntry: false })?.mtimeMs].join(' '))
+    .join('\n');
 }
 
 /** The folder that the config names, by `run.dir` or `run.name`. */
@@ -58,8 +84,20 @@ function ownFolder(composed: ComposedConfig): string | undefined {
   return named('dir') ?? (name === undefined ? undefined : defaultRunFolder(name));
 }
 
-/** `runs/x` of `runs/x`, of `runs/x/checkpoints/000250` and of `runs/x/checkpoints/best`. */
-function runFolderOf(given: string, cwd: string): string {
-  const checkpoint = checkpointAt(given, cwd);
-  return checkpoint === undefined ? path.resolve(cwd, given) : path.dirname(path.dirname(checkpoint));
+/**
+ * `runs/x/checkpoints/000250` is of the run in `runs/x`, where that is the folder of a run. Any other checkpoint is alone:
+ * its run continues in the config's folder, else in `runs/NAME` of the run that it is of.
+ */
+async function pointOf(chosen: Chosen, own: string | undefined, cwd: string): Promise<ResumePoint> {
+  const { checkpoint } = chosen;
+  const checkpoints = path.dirname(checkpoint.path);
+  const above = path.dirname(checkpoints);
+  const isInRun =
+    path.basename(checkpoints) === 'checkpoints' &&
+    isCheckpointName(path.basename(checkpoint.path)) &&
+    (await foreignEntry(above)) === undefined;
+  if (isInRun) return { ...chosen, folder: above, isAlone: false };
+  const { value } = valueAt(checkpoint.state.config, ['run', 'name']);
+  const folder = own ?? defaultRunFolder(typeof value === 'string' ? value : 'run');
+  return { ...chosen, folder: path.resolve(cwd, folder), isAlone: true };
 }

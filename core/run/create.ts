@@ -147,7 +147,8 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
       if (warning !== undefined) log.warn(warning);
     },
     writeConfig: (folder) => {
-      folder.write('config.yaml', stringify(stored));
+      const kept = folder.writeConfig(stringify(stored));
+      if (kept !== undefined) log.warn(`${folder.shown}/config.yaml was changed by hand: kept as ${kept}`);
     },
   });
   return { run, composed, plugins };

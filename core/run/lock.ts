@@ -1,78 +1,204 @@
-import { execFileSync } from 'node:child_process';
-import { linkSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { UsageError } from '../errors.js';
+import { isOfThisSystem, isRunning, ownerIn, thisOwner, type Owner } from './lock-owner.js';
+import { takeOsLock } from './os-lock.js';
 
-/** How often the owner touches its lock, and after how long without that a lock of another machine is dead. */
-const TOUCH_MS = 10_000;
-const DEAD_AFTER_MS = 120_000;
+/** The file that holds who has a folder. */
+export const LOCK = 'lock';
+/** Made by whoever takes over a lock file whose owner is dead, where the system has no locks. */
+const TAKEOVER = 'lock.takeover';
 
-const ownerSchema = z.object({ pid: z.int(), started: z.string(), host: z.string() });
-type Owner = z.output<typeof ownerSchema>;
+/** Several beats of `lock-beat.ts`, and of earlier versions, which had one in ten seconds. */
+const WATCH_MS = 30_000;
+const LOOK_MS = 1000;
+/** An owner that was not seen for so long is dead, however far clocks are apart. */
+const LONG_DEAD_MS = 3_600_000;
+/** A look at the lock by another process, such as a dashboard, is over after this. */
+const GLANCE_MS = 50;
+const GLANCES = 4;
+
+export interface LockOptions {
+  /** Code of the error when the folder is in use; `ESP_RUN_FOLDER_LOCKED` when not given. */
+  readonly code?: string;
+  /** Printed while it waits. */
+  readonly say?: (line: string) => void;
+  /** What to do when the folder is in use; follows "wait for it". */
+  readonly advice?: string;
+}
 
 /**
- * Claims a folder for this process with a file `lock`, which appears with its content or not at all.
- * A lock names its process by id and start time: one whose process is gone is taken over at once, so that SIGKILL
- * leaves none behind. On another machine (a shared disk) it counts as dead when it was not touched for two minutes.
+ * Claims a folder for this process: with a lock of the operating system, which dies with its owner, on a file `lock`
+ * that says who it is. Such a lock decides between processes of one system, also across containers. A lock that was
+ * left by another system, or made where there are no locks of the system, is watched for half a minute: its owner shows
+ * every few seconds that it lives. Clocks are not compared.
  * @returns what gives the folder back
- * @throws UsageError naming the process that has it
+ * @throws UsageError (`ESP_RUN_FOLDER_LOCKED`) naming the process that has it
  */
-export function lockFolder(folder: string): () => void {
-  const file = path.join(folder, 'lock');
-  const mine = `${file}.${String(process.pid)}`;
-  const owner: Owner = { pid: process.pid, started: startOf(process.pid) ?? '', host: hostname() };
-  writeFileSync(mine, JSON.stringify(owner));
-  try {
-    while (!linked(mine, file)) {
-      const other = ownerOf(file);
-      if (other !== undefined && isAlive(other, statSync(mine).mtimeMs - statSync(file).mtimeMs)) {
-        throw inUse(folder, other);
-      }
-      rmSync(file, { force: true });
-    }
-  } finally {
-    rmSync(mine, { force: true });
+export async function lockFolder(folder: string, options: LockOptions = {}): Promise<() => void> {
+  const file = path.join(folder, LOCK);
+  for (let glance = 0; ; glance++) {
+    const lock = await takeOsLock(file, true);
+    if (lock.state === 'unsupported') return lockByFile(folder, options);
+    if (lock.state === 'held') return keepOsLock(folder, lock.descriptor, options);
+    if (glance === GLANCES) throw inUse(folder, ownerOf(file), options);
+    await pause(GLANCE_MS);
   }
-  const touching = setInterval(() => {
-    touch(file);
-  }, TOUCH_MS).unref();
-  return () => {
-    clearInterval(touching);
-    if (ownerOf(file)?.pid === process.pid) rmSync(file, { force: true });
-  };
 }
 
 /** Whether a living process has claimed the folder. */
-export function isInUse(folder: string): boolean {
-  return livingOwner(folder) !== undefined;
+export async function isInUse(folder: string): Promise<boolean> {
+  const file = path.join(folder, LOCK);
+  if (!existsSync(file)) return false;
+  try {
+    const lock = await takeOsLock(file, false);
+    if (lock.state === 'taken') return true;
+    const owner = ownerOf(file);
+    const isOurs = owner !== undefined && lock.state === 'held' && owner.os && isOfThisSystem(owner);
+    if (lock.state === 'held') closeSync(lock.descriptor);
+    if (owner === undefined || isOurs) return false;
+    return isRunning(owner) ?? Math.abs(Date.now() - timeOf(file)) < WATCH_MS;
+  } catch {
+    return false;
+  }
 }
 
 /** @throws UsageError as `lockFolder` does, when a living process has claimed the folder */
-export function refuseInUse(folder: string): void {
-  const owner = livingOwner(folder);
-  if (owner !== undefined) throw inUse(folder, owner);
+export async function refuseInUse(folder: string, options: LockOptions = {}): Promise<void> {
+  if (await isInUse(folder)) throw inUse(folder, ownerOf(path.join(folder, LOCK)), options);
 }
 
-function livingOwner(folder: string): Owner | undefined {
-  const file = path.join(folder, 'lock');
-  const owner = ownerOf(file);
-  const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
-  if (owner === undefined || touched === undefined) return undefined;
-  return isAlive(owner, Date.now() - touched) ? owner : undefined;
+async function keepOsLock(folder: string, descriptor: number, options: LockOptions): Promise<() => void> {
+  const file = path.join(folder, LOCK);
+  try {
+    const other = ownerOf(file, descriptor);
+    const died = other === undefined || (other.os && isOfThisSystem(other));
+    if (!died && (isRunning(other) ?? !(await isDead(file, other, options)))) throw inUse(folder, other, options);
+    ftruncateSync(descriptor, 0);
+    writeSync(descriptor, JSON.stringify(thisOwner(true)), 0);
+  } catch (thrown) {
+    closeSync(descriptor);
+    throw thrown;
+  }
+  const beat = process.platform === 'win32' ? undefined : beating(file);
+  return () => {
+    void beat?.terminate();
+    // Windows deletes no open file, and no other process can have it as long as it is open.
+    if (process.platform !== 'win32') remove(file);
+    closeSync(descriptor);
+    if (process.platform === 'win32') remove(file);
+  };
 }
 
-function inUse(folder: string, { pid, host }: Owner): UsageError {
+/** For file systems without locks: the file is made, or refused, at once. */
+async function lockByFile(folder: string, options: LockOptions): Promise<() => void> {
+  const file = path.join(folder, LOCK);
+  const me = thisOwner(false);
+  if (!created(file, me)) {
+    const other = ownerOf(file);
+    const lives = (other === undefined ? undefined : isRunning(other)) ?? !(await isDead(file, other, options));
+    if (lives) throw inUse(folder, other, options);
+    takeOver(folder, other, me, options);
+  }
+  options.say?.(
+    `${folder}: this file system has no locks; the file ${LOCK} keeps other processes out, also for ${String(WATCH_MS / 1000)} s after this one is killed`,
+  );
+  const beat = beating(file);
+  return () => {
+    void beat.terminate();
+    if (ownerOf(file)?.id === me.id) remove(file);
+  };
+}
+
+/** Of several that found an owner dead, one makes the second file and is the only one that changes the first. */
+function takeOver(folder: string, dead: Owner | undefined, me: Owner, options: LockOptions): void {
+  const guard = path.join(folder, TAKEOVER);
+  if (!created(guard, me)) {
+    throw new UsageError(
+      options.code ?? 'ESP_RUN_FOLDER_LOCKED',
+      `another process is taking ${folder} over; if none is, one was killed while it did: delete ${guard}`,
+    );
+  }
+  try {
+    const file = path.join(folder, LOCK);
+    const now = ownerOf(file);
+    if (now?.id !== dead?.id || now?.started !== dead?.started) throw inUse(folder, now, options);
+    remove(file);
+    if (!created(file, me)) throw inUse(folder, ownerOf(file), options);
+  } finally {
+    remove(guard);
+  }
+}
+
+/** Watches a lock whose owner cannot be asked for: one that lives writes to it. */
+async function isDead(file: string, owner: Owner | undefined, { say }: LockOptions): Promise<boolean> {
+  const before = timeOf(file);
+  if (Date.now() - before > LONG_DEAD_MS) return true;
+  say?.(
+    `${file} is of ${nameOf(owner)}: waiting up to ${String(WATCH_MS / 1000)} s to see whether it lives (if it does not, deleting the file saves the wait)`,
+  );
+  for (let waited = 0; waited < WATCH_MS; waited += LOOK_MS) {
+    await pause(LOOK_MS);
+    if (!existsSync(file)) return true;
+    if (timeOf(file) !== before) return false;
+  }
+  return true;
+}
+
+function inUse(folder: string, owner: Owner | undefined, { advice, code }: LockOptions): UsageError {
+  const file = path.join(folder, LOCK);
+  const away =
+    owner === undefined || isOfThisSystem(owner)
+      ? ''
+      : ` (it showed within the last ${String(WATCH_MS / 1000)} s that it lives; when it is gone, the folder is free ${String(WATCH_MS / 1000)} s later, or when you delete ${file})`;
   return new UsageError(
-    'ESP_RUN_FOLDER_LOCKED',
-    `${folder} is in use by process ${String(pid)} on ${host}; wait for it, or name another folder with --set run.name=NAME`,
+    code ?? 'ESP_RUN_FOLDER_LOCKED',
+    `${folder} is in use by ${nameOf(owner)}${away}; wait for it, ${advice ?? 'or name another folder with --set run.name=NAME'}`,
   );
 }
 
-function linked(from: string, to: string): boolean {
+function nameOf(owner: Owner | undefined): string {
+  if (owner === undefined) return 'another process';
+  const since = owner.since === undefined ? '' : `, since ${owner.since}`;
+  return `process ${String(owner.pid)} on ${owner.host}${since}`;
+}
+
+/** A thread of its own shows that the owner lives: a step of training may keep the main one for minutes. */
+function beating(file: string): Worker {
+  const worker = new Worker(new URL('./lock-beat.js', import.meta.url), { workerData: file });
+  worker.on('error', () => undefined);
+  worker.unref();
+  return worker;
+}
+
+/** Opened anew: an NFS client then asks the server. */
+function timeOf(file: string): number {
   try {
-    linkSync(from, to);
+    closeSync(openSync(file, 'r'));
+  } catch {
+    // It cannot be read; its time may be told all the same.
+  }
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function ownerOf(file: string, descriptor?: number): Owner | undefined {
+  try {
+    return ownerIn(readFileSync(descriptor ?? file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function created(file: string, owner: Owner): boolean {
+  try {
+    const descriptor = openSync(file, 'wx');
+    try {
+      writeSync(descriptor, JSON.stringify(owner));
+    } finally {
+      closeSync(descriptor);
+    }
     return true;
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST') return false;
@@ -80,43 +206,10 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-/** Undefined where the lock is gone, or is none of ours. */
-function ownerOf(file: string): Owner | undefined {
+function remove(file: string): void {
   try {
-    return ownerSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    rmSync(file, { force: true });
   } catch {
-    return undefined;
-  }
-}
-
-function isAlive({ pid, started, host }: Owner, untouchedMs: number): boolean {
-  return host === hostname() ? startOf(pid) === started : untouchedMs < DEAD_AFTER_MS;
-}
-
-/** When a process started, in the system's own words; undefined where there is none of that id. */
-function startOf(pid: number): string | undefined {
-  try {
-    if (process.platform !== 'linux')
-      return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)])
-        .toString()
-        .trim();
-    // The name, in brackets, may hold anything; the start is the 20th field after it, and 'Z' a zombie.
-    const fields =
-      readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
-        .split(') ')
-        .at(-1)
-        ?.split(' ') ?? [];
-    return fields[0] === 'Z' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
-function touch(file: string): void {
-  try {
-    const now = new Date();
-    utimesSync(file, now, now);
-  } catch {
-    // The next touch may succeed: a lock that cannot be touched must not end a run.
+    // The next process finds the lock of a dead one.
   }
 }

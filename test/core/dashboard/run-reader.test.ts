@@ -68,7 +68,7 @@ test('a run whose folder is claimed by a living process is training', async (t) 
   const folder = emptyFolder(t);
   writeRun(folder, { iterations: [1] });
   const reader = new RunReader('run', folder);
-  const release = lockFolder(folder);
+  const release = await lockFolder(folder);
   await reader.refresh();
   t.is(reader.summary().status, 'running');
   release();
