@@ -1,6 +1,6 @@
 import type { Split } from '../contracts/data.js';
 import { messageOf, UsageError } from '../errors.js';
-import { PIECE_BYTES, openText } from './bytes.js';
+import { openText } from './bytes.js';
 import { characterStart, findCut, type CanCut } from './cut.js';
 import type { Input } from './inputs.js';
 import { rowSlices } from './parquet.js';
@@ -46,6 +46,8 @@ export interface JobOptions {
   readonly field: string;
   /** Byte of each text input where its validation part starts. */
   readonly valStarts: ReadonlyMap<Input, number>;
+  /** Bytes of a piece, as nearly as cuts allow. */
+  readonly pieceBytes: number;
   /** Where texts may be cut (see `Tokenizer.canCut`); undefined: nowhere. */
   readonly canCut: CanCut | undefined;
   /** Told how many bytes of the inputs were read. */
@@ -64,7 +66,7 @@ export async function* jobsOf(inputs: readonly Input[], options: JobOptions): As
 /** Bytes at the end that a search for a cut leaves out while more may follow. */
 const LONGEST_CHARACTER = 4;
 
-async function* textJobs(input: Input, { valStarts, canCut, onRead }: JobOptions): AsyncGenerator<Job> {
+async function* textJobs(input: Input, { valStarts, canCut, pieceBytes, onRead }: JobOptions): AsyncGenerator<Job> {
   let rest: Buffer = Buffer.alloc(0);
   let offset = 0;
   let valStart = valStarts.get(input) ?? Infinity;
@@ -87,7 +89,7 @@ async function* textJobs(input: Input, { valStarts, canCut, onRead }: JobOptions
   };
   const cutOf = (bytes: Buffer, more: boolean): number => {
     if (canCut === undefined) return 0;
-    const cut = findCut(bytes, canCut, { wanted: PIECE_BYTES, searched, more });
+    const cut = findCut(bytes, canCut, { wanted: pieceBytes, searched, more });
     if (cut === 0) searched = bytes.length - LONGEST_CHARACTER;
     return cut;
   };
@@ -97,7 +99,7 @@ async function* textJobs(input: Input, { valStarts, canCut, onRead }: JobOptions
       const toVal = valStart - offset;
       const ended = rest.length > toVal;
       const end = ended ? characterStart(rest, toVal) : rest.length;
-      const cut = end > PIECE_BYTES ? cutOf(rest.subarray(0, end), !ended) : 0;
+      const cut = end > pieceBytes ? cutOf(rest.subarray(0, end), !ended) : 0;
       if (cut > 0) {
         yield take(cut);
       } else if (ended) {
@@ -113,7 +115,7 @@ async function* textJobs(input: Input, { valStarts, canCut, onRead }: JobOptions
   if (rest.length > 0 || jobs === 0) yield take(rest.length);
 }
 
-async function* jsonlJobs(input: Input, { field, onRead }: JobOptions): AsyncGenerator<Job> {
+async function* jsonlJobs(input: Input, { field, pieceBytes, onRead }: JobOptions): AsyncGenerator<Job> {
   let parts: Buffer[] = [];
   let size = 0;
   const { chunks, start, mark } = await openText(input, onRead);
@@ -127,7 +129,7 @@ async function* jsonlJobs(input: Input, { field, onRead }: JobOptions): AsyncGen
     return { piece, input, first: from === mark, split: input.split, starts: true, offset: from };
   };
   for await (const chunk of layout === 'lines' ? chunks : rewrittenRecords(input, chunks, layout)) {
-    const end = size + chunk.length < PIECE_BYTES ? 0 : chunk.lastIndexOf(0x0a) + 1;
+    const end = size + chunk.length < pieceBytes ? 0 : chunk.lastIndexOf(0x0a) + 1;
     if (end > 0) {
       parts.push(chunk.subarray(0, end));
       yield take();

@@ -4,6 +4,7 @@ import type { Tokenizer, TokenizerFactory, TokenizerState } from '../contracts/d
 import { EspalierError, UsageError } from '../errors.js';
 import { TokenizersByName, type TokenizerChoice } from '../run/tokenizers.js';
 import type { Terminal } from '../terminal.js';
+import { PIECE_BYTES } from './bytes.js';
 import { findInputs, type Input, type InputChoice } from './inputs.js';
 import { jobsOf, type Job, type JobOptions } from './jobs.js';
 import { keepStandardInput, valStartsOf } from './measure.js';
@@ -35,6 +36,9 @@ export interface PrepareRequest extends InputChoice {
   /** Name and version of this package, for `meta.json`. */
   readonly madeBy: string;
 }
+
+/** Libraries with threads of their own take hundreds of bytes for each of text. */
+const BACKGROUND_PIECE_BYTES = 1 << 16;
 
 /** What `meta.json` holds; the same inputs and options give the same, on any number of workers. */
 export interface PreparedData {
@@ -77,6 +81,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
       field: request.field,
       // What is learned from a text is the same however it is cut.
       canCut: ready === undefined ? () => true : ready.canCut,
+      pieceBytes: ready?.background === true ? BACKGROUND_PIECE_BYTES : PIECE_BYTES,
       valStarts: await valStartsOf(inputs, request.valShare, request.signal),
       onRead: (bytes) => {
         progress.read(bytes);

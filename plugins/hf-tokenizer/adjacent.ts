@@ -17,7 +17,7 @@ export function adjacentIn({ model, normalizer, tokens }: Definition, pre: reado
   if (!replaced.every((each) => isSpaceToMark(each) || each.type === 'NFC') || (bytes && spaces)) return undefined;
   const symbols = new Set<string>();
   const pairs = new Set<string>();
-  for (const [token] of tokens) {
+  for (const [token] of tokens()) {
     const characters = Array.from(token);
     if (characters.length === 1) symbols.add(token);
     for (let at = 1; at < characters.length; at++) pairs.add(`${characters[at - 1] ?? ''}${characters[at] ?? ''}`);

@@ -34,7 +34,7 @@ export function cutRule(definition: Definition): CutRule | undefined {
   if (normalizers.includes(undefined) || steps.includes(undefined)) return undefined;
   const known = steps.filter((step) => step !== undefined);
   const normalized = normalizers.filter((rule) => rule !== undefined);
-  const adjacent = adjacentIn(definition, pre);
+  const adjacent = known.some(({ splits }) => splits !== NEVER) ? undefined : adjacentIn(definition, pre);
   if ((known.length === 0 && adjacent === undefined) || !encodesAll(definition)) return undefined;
   const added = addedRule(definition);
   const seen = seenBy(flat(definition.normalizer, 'normalizers'));
@@ -53,7 +53,9 @@ export function cutRule(definition: Definition): CutRule | undefined {
 function encodesAll({ model, tokens }: Definition): boolean {
   if (model.type === 'Unigram') return typeof model['unk_id'] === 'number';
   const unknown = model['unk_token'] ?? (model.type === 'BPE' || model.type === undefined ? undefined : '[UNK]');
-  return unknown === undefined || tokens.some(([token]) => token === unknown);
+  if (unknown === undefined) return true;
+  for (const [token] of tokens()) if (token === unknown) return true;
+  return false;
 }
 
 /** What pre-tokenizers see of two characters of the text. */
@@ -184,7 +186,7 @@ function patternStep(pattern: Pattern | undefined, behavior: string): Step | und
       !pattern.joins(left, right) &&
       (alone || (!pattern.touches(left) && (behavior !== 'Contiguous' || !pattern.touches(right)))),
     // The match with the one ends there, or the match with the other starts there.
-    splits: (left, right) => alone && (pattern.covers(left) || pattern.covers(right)),
+    splits: alone ? (left, right) => pattern.covers(left) || pattern.covers(right) : NEVER,
   };
 }
 

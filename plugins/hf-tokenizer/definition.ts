@@ -29,7 +29,7 @@ export interface Definition {
   readonly preTokenizer: Component | undefined;
   readonly added: readonly z.output<typeof addedToken>[];
   /** The model's tokens with their ids, without added ones; empty for a model of a kind that is not known. */
-  readonly tokens: readonly (readonly [string, number])[];
+  tokens(): Iterable<readonly [string, number]>;
 }
 
 /** @throws UsageError where it is no tokenizer.json, has an id that no token can have, or is not deterministic */
@@ -48,22 +48,15 @@ export function readDefinition(text: string, source: string): Definition {
       `${source}: model.dropout is ${String(model['dropout'])}: the same text would get other tokens each time; set it to null`,
     );
   }
-  const tokens = tokensOf(model);
-  for (const [token, id] of [...(parsed.added_tokens ?? [])]
-    .map(({ content, id }) => [content, id] as const)
-    .concat(tokens)) {
-    if (Number.isInteger(id) && id >= 0 && id <= LARGEST_ID) continue;
-    throw new UsageError(
-      'ESP_TOKENIZER_FILE',
-      `${source}: the token ${JSON.stringify(token)} has the id ${String(id)}: ids are whole numbers from 0 to ${String(LARGEST_ID)}`,
-    );
-  }
+  const added = parsed.added_tokens ?? [];
+  for (const { content, id } of added) refuseId(content, id, source);
+  for (const [token, id] of tokensOf(model)) refuseId(token, id, source);
   return {
     model,
     normalizer: parsed.normalizer ?? undefined,
     preTokenizer: parsed.pre_tokenizer ?? undefined,
-    added: parsed.added_tokens ?? [],
-    tokens,
+    added,
+    tokens: () => tokensOf(model),
   };
 }
 
@@ -83,12 +76,20 @@ export function unusable(source: string, reason: string, cause: unknown): UsageE
   );
 }
 
+function refuseId(token: string, id: number, source: string): void {
+  if (Number.isInteger(id) && id >= 0 && id <= LARGEST_ID) return;
+  throw new UsageError(
+    'ESP_TOKENIZER_FILE',
+    `${source}: the token ${JSON.stringify(token)} has the id ${String(id)}: ids are whole numbers from 0 to ${String(LARGEST_ID)}`,
+  );
+}
+
 /** Unigram's vocabulary is a list of tokens with their scores, every other one an object. */
-function tokensOf(model: Component): (readonly [string, number])[] {
+function* tokensOf(model: Component): Generator<readonly [string, number]> {
   const vocabulary = model['vocab'];
   if (Array.isArray(vocabulary)) {
-    return vocabulary.map((entry: unknown, id) => [String(Array.isArray(entry) ? entry[0] : entry), id] as const);
+    for (const [id, entry] of vocabulary.entries()) yield [String(Array.isArray(entry) ? entry[0] : entry), id];
+  } else if (typeof vocabulary === 'object' && vocabulary !== null) {
+    for (const token of Object.keys(vocabulary)) yield [token, Number(Reflect.get(vocabulary, token))];
   }
-  if (typeof vocabulary !== 'object' || vocabulary === null) return [];
-  return Object.entries(vocabulary).map(([token, id]) => [token, Number(id)] as const);
 }

@@ -97,13 +97,13 @@ async function makeTokenizer(
       `${source} has no token ${JSON.stringify(end)}: end_of_text names one of its own`,
     );
   }
-  return new HfTokenizer(text, encoder, sizeOf(definition, encoder), endId, cutRule(definition));
+  return new HfTokenizer(Buffer.from(text), encoder, sizeOf(definition, encoder), endId, cutRule(definition));
 }
 
 /** The library numbers added tokens itself, whatever id the file gives them. */
 function sizeOf({ tokens, added }: Definition, encoder: Encoder): number {
   let largest = -1;
-  for (const [, id] of tokens) largest = Math.max(largest, id);
+  for (const [, id] of tokens()) largest = Math.max(largest, id);
   for (const { content } of added) largest = Math.max(largest, encoder.idOf(content) ?? -1);
   return largest + 1;
 }
@@ -114,7 +114,8 @@ class HfTokenizer implements Tokenizer {
   readonly canCut?: CutRule;
 
   constructor(
-    private readonly definition: string,
+    /** The file: a string of it would take up to four times the memory. */
+    private readonly definition: Buffer,
     private readonly encoder: Encoder,
     readonly vocabSize: number,
     endOfText: number | undefined,

@@ -3,8 +3,8 @@ import type { Encoding, Tokenizer } from '@anush008/tokenizers';
 import { addCommand, messageOf, UsageError } from '../../core/index.js';
 import { unusable } from './definition.js';
 
-/** Calls into the library at a time: Node.js has that many threads for them. */
-const CALLS = 4;
+/** Calls into the library at a time: Node.js has four threads for them, and each takes tens of megabytes. */
+const CALLS = Math.min(4, availableParallelism());
 /** Texts in a call, so that a machine with more cores than that has work for all: the library shares them out. */
 const TEXTS_A_CALL = Math.ceil(availableParallelism() / CALLS);
 
