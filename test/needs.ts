@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { accessSync, appendFileSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, appendFileSync, constants, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type Implementation } from 'ava';
@@ -91,6 +92,32 @@ export function python(...modules: readonly string[]): Need {
     enable: `pip install ${modules.join(' ')} into a Python environment, and set ESPALIER_PEERS_PYTHON to its python`,
     peer: true,
   };
+}
+
+/** Files that packages ship, NAME.json, in the folder ESPALIER_TOKENIZERS. */
+export function tokenizerFiles(): Need & { readonly files: readonly string[] } {
+  const folder = process.env['ESPALIER_TOKENIZERS'];
+  const found =
+    folder !== undefined && existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
+  return {
+    name: 'tokenizer files',
+    missing: found.length === 0 ? 'ESPALIER_TOKENIZERS names no folder with such files' : undefined,
+    enable: 'run .ci/tokenizers FOLDER, and set ESPALIER_TOKENIZERS to the folder',
+    peer: true,
+    // Without files there is one test for all, which says what is missing.
+    files: found.length === 0 ? ['tokenizer.json'] : found.map((name) => path.join(folder ?? '', name)),
+  };
+}
+
+/** Hugging Face's library, of which there is a build for most platforms. */
+export function tokenizerLibrary(): Need {
+  let missing: string | undefined;
+  try {
+    createRequire(import.meta.url)('@anush008/tokenizers');
+  } catch (thrown) {
+    missing = thrown instanceof Error ? thrown.message : String(thrown);
+  }
+  return { name: 'tokenizer library', missing, enable: 'npm install @anush008/tokenizers' };
 }
 
 const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];

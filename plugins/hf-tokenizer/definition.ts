@@ -29,7 +29,7 @@ export interface Definition {
   readonly preTokenizer: Component | undefined;
   readonly added: readonly z.output<typeof addedToken>[];
   /** The model's tokens with their ids, without added ones; empty for a model of a kind that is not known. */
-  tokens(): Iterable<readonly [string, number]>;
+  readonly tokens: () => Iterable<readonly [string, number]>;
 }
 
 /** @throws UsageError where it is no tokenizer.json, has an id that no token can have, or is not deterministic */
