@@ -25,7 +25,12 @@ const configSchema = z.looseObject({
   scale_attn_weights: z.literal(true).default(true),
   scale_attn_by_inverse_layer_idx: z.literal(false).default(false),
   add_cross_attention: z.literal(false).default(false),
-  tie_word_embeddings: z.literal(true).default(true),
+  tie_word_embeddings: z
+    .literal(
+      true,
+      'false: this model has one matrix for embedding and output head; tie them, and train that model again',
+    )
+    .default(true),
   bias: z.boolean().default(true),
 });
 type PretrainedConfig = z.output<typeof configSchema>;
