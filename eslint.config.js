@@ -9,6 +9,17 @@ function forbidImports(files, regex, message) {
   return { files, rules: { 'no-restricted-imports': ['error', { patterns: [{ regex, message }] }] } };
 }
 
+const noTensorflowValue = {
+  selector: 'ImportDeclaration[importKind="value"][source.value=/^@tensorflow/]',
+  message: 'Import `tf` of core/tf.ts, and a backend with `import x = require()`: see there.',
+};
+
+/** Node's recursive `mkdir` hides why a folder cannot be made. */
+const noMkdir = {
+  selector: 'ImportSpecifier[imported.name=/^mkdir(Sync)?$/]',
+  message: 'Make folders with makeFolder of core/files/make-folder.ts.',
+};
+
 export default defineConfig(
   // Fixtures are outside authors' files: they are loaded by jiti, not compiled.
   globalIgnores(['dist/', 'runs/', 'coverage/', 'plugins/*/build/', 'test/fixtures/']),
@@ -45,18 +56,17 @@ export default defineConfig(
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
       '@typescript-eslint/no-require-imports': ['error', { allowAsImport: true }],
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector: 'ImportDeclaration[importKind="value"][source.value=/^@tensorflow/]',
-          message: 'Import `tf` of core/tf.ts, and a backend with `import x = require()`: see there.',
-        },
-      ],
+      'no-restricted-syntax': ['error', noTensorflowValue],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       // A contract's method may be async for one implementation and have nothing to await in another.
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
     },
+  },
+  {
+    files: ['core/**/*.ts', 'plugins/**/*.ts'],
+    ignores: ['core/files/make-folder.ts'],
+    rules: { 'no-restricted-syntax': ['error', noTensorflowValue, noMkdir] },
   },
   // Kernels index typed arrays within bounds that their loops state; a check of each element would be most of the work.
   { files: ['plugins/*/kernels/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },

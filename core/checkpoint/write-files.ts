@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import { flushFolder } from '../files/flush-folder.js';
+import { makeFolder } from '../files/make-folder.js';
 import { retried } from '../files/retried.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
 import { CHECKPOINT_FORMAT, compareFiles, hashOf, PLUGIN_TENSORS, REPLACED, WRITING, type FileFacts } from './files.js';
@@ -40,7 +41,7 @@ export async function writeFiles({ folder, content }: WriteTask): Promise<void> 
   const beside = `${folder}${WRITING}`;
   await rm(beside, { recursive: true, force: true });
   try {
-    await mkdir(beside, { recursive: true });
+    makeFolder(beside);
     const written = {
       'model.safetensors': await writeSafetensors(path.join(beside, 'model.safetensors'), content.weights, {
         format: 'pt',

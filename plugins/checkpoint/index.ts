@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import {
@@ -9,6 +9,7 @@ import {
   EventBus,
   inject,
   Logger,
+  makeFolder,
   messageOf,
   On,
   Plugin,
@@ -288,7 +289,7 @@ export default class Checkpoint implements CheckpointStore {
   async #refuseReadOnly(): Promise<void> {
     const probe = path.join(this.folder.checkpoints, `.probe-${String(process.pid)}`);
     try {
-      await mkdir(this.folder.checkpoints, { recursive: true });
+      makeFolder(this.folder.checkpoints);
       await writeFile(probe, '');
       await rm(probe);
     } catch (thrown) {

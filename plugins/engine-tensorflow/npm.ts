@@ -1,5 +1,6 @@
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../../core/index.js';
 import { versions } from './cache.js';
 import { runCommand } from './command.js';
 
@@ -43,7 +44,7 @@ export async function fetchPackages(folder: string, log: (line: string) => void)
 
 /** `require.resolve` must find a file: the engine puts espalier's own tfjs-core in its place before it loads. */
 function writePlaceholder(folder: string): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   writeFileSync(
     path.join(folder, 'index.js'),
     "throw new Error('espalier puts its own @tensorflow/tfjs-core here while it loads TensorFlow');\n",
@@ -51,7 +52,7 @@ function writePlaceholder(folder: string): void {
 }
 
 async function extract(folder: string, archive: string, target: string): Promise<void> {
-  mkdirSync(target, { recursive: true });
+  makeFolder(target);
   const file = path.join(folder, archive);
   await runCommand('tar', ['-xzf', file, '--strip-components=1', '-C', target]);
   rmSync(file);

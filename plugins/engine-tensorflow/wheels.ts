@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
-import { EspalierError } from '../../core/index.js';
+import { EspalierError, makeFolder } from '../../core/index.js';
 import { versions, type Variant } from './cache.js';
 import { runCommand } from './command.js';
 
@@ -42,7 +42,7 @@ with zipfile.ZipFile(wheel) as archive:
 export async function fetchTensorflow(folder: string, variant: Variant, log: (line: string) => void): Promise<void> {
   const spec = `${wheelName(variant)}==${versions.tensorflow}`;
   const downloads = path.join(folder, 'download');
-  mkdirSync(downloads);
+  makeFolder(downloads);
   log(`fetching ${spec} with pip (${variant === 'gpu' ? '570' : '270'} MB)`);
   await runCommand('python3', ['-m', 'pip', 'download', ...forPython, '--dest', downloads, spec]);
   const wheel = readdirSync(downloads).find((name) => name.endsWith('.whl'));
@@ -68,7 +68,7 @@ async function fetchNvidia(
  */
 export function linkTogether(nvidia: string): void {
   const searched = path.join(nvidia, 'cuda_runtime', 'lib');
-  mkdirSync(searched, { recursive: true });
+  makeFolder(searched);
   for (const name of readdirSync(nvidia)) {
     const folder = path.join(nvidia, name, 'lib');
     if (folder === searched || !existsSync(folder)) continue;

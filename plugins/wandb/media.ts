@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../../core/index.js';
 
 /** A text that the model wrote, as a row of a table. */
 export interface SampleRow {
@@ -34,6 +35,6 @@ export function histogramValue(edges: readonly number[], counts: readonly number
 
 export async function writeMedia(filesFolder: string, media: Media): Promise<void> {
   const file = path.join(filesFolder, media.path);
-  await mkdir(path.dirname(file), { recursive: true });
+  makeFolder(path.dirname(file));
   await writeFile(file, media.bytes);
 }

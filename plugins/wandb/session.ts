@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
-import { messageOf, type Logger, type RunFolder } from '../../core/index.js';
+import { makeFolder, messageOf, type Logger, type RunFolder } from '../../core/index.js';
 import { findRunFolder, markerOf, newRunFolder, runFileIn } from './folder.js';
 import { goOn, type RunSoFar } from './going-on.js';
 import { Lines } from './lines.js';
@@ -166,7 +166,7 @@ export class Session {
   #writeFiles(): void {
     const wrapped = Object.fromEntries(Object.entries(this.#config).map(([key, value]) => [key, { value }]));
     try {
-      mkdirSync(this.#filesFolder, { recursive: true });
+      makeFolder(this.#filesFolder);
       writeFileSync(path.join(this.#filesFolder, 'config.yaml'), stringify(wrapped));
       writeFileSync(path.join(this.#filesFolder, 'wandb-summary.json'), JSON.stringify(this.recorder.summary));
     } catch (thrown) {
