@@ -4,7 +4,7 @@ import { openText } from './bytes.js';
 import { characterStart, findCut, type CanCut } from './cut.js';
 import type { Input } from './inputs.js';
 import { rowSlices } from './parquet.js';
-import { recordLayout, recordLines, type RecordLayout } from './records.js';
+import { recordLayout, recordLines, startsWithRecord, type RecordLayout } from './records.js';
 
 /** What a worker is given: documents, or a part of one. Bytes are handed over, not copied. */
 export type Piece =
@@ -52,6 +52,8 @@ export interface JobOptions {
   readonly canCut: CanCut | undefined;
   /** Told how many bytes of the inputs were read. */
   readonly onRead: (bytes: number) => void;
+  /** Called for a text that starts with a JSON record, which has a text in `field`. */
+  readonly onRecord: (input: Input) => void;
 }
 
 /** Every piece of every input, in order; the same whatever encodes them. */
@@ -66,7 +68,8 @@ export async function* jobsOf(inputs: readonly Input[], options: JobOptions): As
 /** Bytes at the end that a search for a cut leaves out while more may follow. */
 const LONGEST_CHARACTER = 4;
 
-async function* textJobs(input: Input, { valStarts, canCut, pieceBytes, onRead }: JobOptions): AsyncGenerator<Job> {
+async function* textJobs(input: Input, options: JobOptions): AsyncGenerator<Job> {
+  const { valStarts, canCut, pieceBytes, onRead } = options;
   let rest: Buffer = Buffer.alloc(0);
   let offset = 0;
   let valStart = valStarts.get(input) ?? Infinity;
@@ -75,7 +78,8 @@ async function* textJobs(input: Input, { valStarts, canCut, pieceBytes, onRead }
   let before = '';
   let searched = 0;
   let jobs = 0;
-  const { chunks, mark } = await openText(input, onRead);
+  const { chunks, start, mark } = await openText(input, onRead);
+  if (startsWithRecord(start, options.field)) options.onRecord(input);
   const take = (end: number): Job => {
     const piece = { kind: 'text', bytes: new Uint8Array(rest.subarray(0, end)), before } as const;
     before = rest.toString('utf8', characterStart(rest, end - 1), end);

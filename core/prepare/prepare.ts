@@ -77,6 +77,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
       inputs.push(input.file === null && twice ? await keepStandardInput(input, output.path, request.signal) : input);
     }
     const progress = new PrepareProgress(request.terminal);
+    const warned = new Set<Input>();
     const options: JobOptions = {
       field: request.field,
       // What is learned from a text is the same however it is cut.
@@ -85,6 +86,13 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
       valStarts: await valStartsOf(inputs, request.valShare, request.signal),
       onRead: (bytes) => {
         progress.read(bytes);
+      },
+      onRecord: (input) => {
+        // A text may be read twice.
+        if (request.format === undefined && warned.size !== warned.add(input).size) {
+          const advice = `--format jsonl takes the field ${request.field} of each record; --format text silences this`;
+          request.terminal.line(`${input.name} is read as text, but starts as JSONL: ${advice}`, 'warn');
+        }
       },
     };
     const workers = request.workers ?? availableParallelism();

@@ -14,6 +14,18 @@ export function recordLayout(start: Uint8Array): RecordLayout {
   return next === NEWLINE ? 'printed' : 'lines';
 }
 
+/** Whether the first line is a JSON record with a text in its field. @param start of a file, without a byte order mark */
+export function startsWithRecord(start: Buffer, field: string): boolean {
+  if (start[0] !== OPEN_RECORD) return false;
+  const end = start.indexOf(NEWLINE);
+  try {
+    const record: unknown = JSON.parse(start.toString('utf8', 0, end === -1 ? start.length : end));
+    return typeof record === 'object' && record !== null && typeof Reflect.get(record, field) === 'string';
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The records of an array, or of records that are printed over several lines, one a line; of as many bytes.
  * @throws Error when the array does not end, or has no valid start or end

@@ -17,6 +17,7 @@ const USUAL_ENDS = [
   '<|EOS|>',
   '[EOS]',
   '<end_of_text>',
+  '<EOS_TOKEN>',
 ];
 
 /** Files that transformers saves next to a tokenizer.json and that name its end of text, in the order they are asked. */
@@ -27,8 +28,8 @@ const ids = z.union([z.int().transform((id) => [id]), z.array(z.int())]);
 const configSchema = z.looseObject({ eos_token: text.nullish().catch(null), eos_token_id: ids.nullish().catch(null) });
 
 /**
- * The token that ends a text: the one that the configs next to the file name, else a special token with a usual name.
- * A token that merely has such a name is text: `</s>` is an HTML tag to Gemma.
+ * The token that ends a text: the one that the configs next to the file name, else a token with a usual name.
+ * That has to be a special token, unless its name is nothing else: to Gemma, `</s>` is an HTML tag.
  * @throws UsageError for a config that is not JSON
  */
 export function endOfText(file: string, definition: Definition, encoder: Encoder): string | undefined {
@@ -37,7 +38,8 @@ export function endOfText(file: string, definition: Definition, encoder: Encoder
     if (token !== undefined) return token;
   }
   const special = new Set(definition.added.filter((token) => token.special === true).map(({ content }) => content));
-  return USUAL_ENDS.find((token) => special.has(token));
+  const isUnmistakable = (token: string): boolean => token.startsWith('<|') && encoder.idOf(token) !== undefined;
+  return USUAL_ENDS.find((token) => special.has(token)) ?? USUAL_ENDS.find(isUnmistakable);
 }
 
 /** The token of this tokenizer that a config names. */

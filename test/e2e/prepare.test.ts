@@ -116,6 +116,17 @@ test('the end of text is printed, and can be named; without one there is a warni
   t.regex(none.err, /texts run together: the tokenizer char has no end-of-text token; .*--end-of-text/);
 });
 
+test('JSONL by another name is read as text with a warning, unless the format is given', async (t) => {
+  const folder = emptyFolder(t);
+  writeFileSync(path.join(folder, 'a.txt'), jsonl);
+  const prepare = (...more: string[]) =>
+    espalier(folder, 'prepare', 'a.txt', '-t', 'char', '-o', 'out', '--force', '--quiet', ...more);
+  const guessed = await prepare();
+  t.is(guessed.code, 0);
+  t.regex(guessed.err, /^a\.txt is read as text, but starts as JSONL: --format jsonl takes the field text[^\n]*\n$/);
+  t.deepEqual(await prepare('--format', 'text'), { code: 0, out: '', err: '' });
+});
+
 test('empty texts are left out, and counted', async (t) => {
   const folder = emptyFolder(t);
   const texts = ['a', '', ' \n', 'b', ''];
