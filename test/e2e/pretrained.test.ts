@@ -63,6 +63,18 @@ test('what the weights cannot be is refused', async (t) => {
   t.is(layers.code, 2);
   t.regex(layers.err, /--set: model\.n_layer is 3, .* need 2 \(.*config\.json\).*ESP_PRETRAINED/);
   t.regex((await train(folder, tiny, 'model.block_size=25')).err, /has 24 positions/);
+  for (const [config, message] of [
+    [{ tie_word_embeddings: false }, /one matrix for embedding and output head.*tie_word_embeddings/s],
+    [{ model_type: 'llama' }, /its model_type is "llama", not "gpt2"/],
+  ] as const) {
+    mkdirSync(path.join(folder, 'other'), { recursive: true });
+    const whole = JSON.parse(readFileSync(path.join(tiny, 'config.json'), 'utf8')) as object;
+    writeFileSync(path.join(folder, 'other/config.json'), JSON.stringify({ ...whole, ...config }));
+    const { code, err } = await espalier(folder, 'explain', '--set', 'init=other');
+    t.is(code, 2);
+    t.regex(err, message);
+    t.regex(err, /config\.json is no GPT-2 that can be loaded.*ESP_PRETRAINED/s);
+  }
   mkdirSync(path.join(folder, 'pickle'));
   writeFileSync(path.join(folder, 'pickle/config.json'), readFileSync(path.join(tiny, 'config.json')));
   writeFileSync(path.join(folder, 'pickle/pytorch_model.bin'), '');

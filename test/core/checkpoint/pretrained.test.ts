@@ -49,7 +49,11 @@ function sharded(t: ExecutionContext, tensors: ReadonlyMap<string, RawTensor>): 
 }
 
 function writeIndex(folder: string, weightMap: unknown): void {
-  writeFileSync(path.join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
+  // With a byte order mark, as some editors write it.
+  writeFileSync(
+    path.join(folder, 'model.safetensors.index.json'),
+    '\ufeff' + JSON.stringify({ weight_map: weightMap }),
+  );
 }
 
 const renamed = (tensors: ReadonlyMap<string, RawTensor>, name: (before: string) => string): Map<string, RawTensor> =>
