@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs';
+import { fstatSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import type { Split } from '../contracts/data.js';
@@ -16,6 +16,8 @@ export interface Input {
   readonly format: Format;
   /** Bytes on disk; unknown for standard input. */
   readonly size: number | undefined;
+  /** A pipe, whatever its path, or standard input: it can be read once. */
+  readonly once?: boolean;
   /** The split that all of it belongs to; undefined where it is divided by share. */
   readonly split: Split | undefined;
 }
@@ -41,7 +43,7 @@ export async function findInputs({ inputs, val, format, fallback }: InputChoice,
   const add = async (names: readonly string[], split: Split | undefined): Promise<void> => {
     for (const name of names) {
       for (const file of await filesOf(name, cwd)) {
-        const key = file.path === null ? '-' : realpathSync(file.path);
+        const key = keyOf(file);
         if (seen.has(key)) continue;
         seen.add(key);
         const shown = file.path === null ? 'standard input' : file.name;
@@ -50,6 +52,7 @@ export async function findInputs({ inputs, val, format, fallback }: InputChoice,
           file: file.path,
           format: format ?? (file.path === null ? fallback : formatOf(file.name, fallback)),
           size: file.size,
+          ...(file.size === undefined ? { once: true } : {}),
           split,
         });
       }
@@ -79,7 +82,7 @@ async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
       `${name} is a folder: name its files, e.g. '${path.join(name, '**/*.txt')}'`,
     );
   }
-  if (stats !== undefined) return [{ name, path: file, size: stats.size }];
+  if (stats !== undefined) return [{ name, path: file, size: stats.isFile() ? stats.size : undefined }];
   // Backslashes are separators on Windows, and escape what follows them in a pattern.
   const pattern = name.replaceAll(path.sep, '/');
   if (!isDynamicPattern(pattern)) throw new UsageError('ESP_PREPARE_INPUT', `${name}: there is no file ${file}`);
@@ -87,8 +90,16 @@ async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
   if (matches.length === 0) throw new UsageError('ESP_PREPARE_INPUT', `${name} matches no file in ${cwd}`);
   return matches.map((match) => {
     const matched = path.resolve(cwd, match);
-    return { name: match, path: matched, size: statSync(matched).size };
+    const stats = statSync(matched);
+    return { name: match, path: matched, size: stats.isFile() ? stats.size : undefined };
   });
+}
+
+/** The same for two names of one file, or of one pipe: `/dev/stdin` is standard input. */
+function keyOf({ path: file, size }: FoundFile): string {
+  if (file !== null && size !== undefined) return realpathSync(file);
+  const { dev, ino } = file === null ? fstatSync(process.stdin.fd) : statSync(file);
+  return `${String(dev)}:${String(ino)}`;
 }
 
 /** @throws UsageError for a format that is not read, and whose content does not show it */

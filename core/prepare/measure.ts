@@ -4,9 +4,12 @@ import { openText } from './bytes.js';
 import type { Input } from './inputs.js';
 import { notWritten, PARTIAL } from './shard-writer.js';
 
-/** Copies standard input into a file of the folder, for what has to read it twice. */
-export async function keepStandardInput(input: Input, folder: string, signal: AbortSignal): Promise<Input> {
-  const file = path.join(folder, `stdin${PARTIAL}`);
+/**
+ * Copies an input that can be read once into a file of the folder, for what has to read it twice.
+ * @param number of the input: names the file
+ */
+export async function keepInput(input: Input, number: number, folder: string, signal: AbortSignal): Promise<Input> {
+  const file = path.join(folder, `input-${String(number)}${PARTIAL}`);
   let size = 0;
   const descriptor = openSync(file, 'w');
   try {
@@ -22,7 +25,7 @@ export async function keepStandardInput(input: Input, folder: string, signal: Ab
   } finally {
     closeSync(descriptor);
   }
-  return { ...input, file, size };
+  return { ...input, file, size, once: false };
 }
 
 /** Where the last share of each text starts, in bytes of the unpacked text, without its byte order mark. */

@@ -3,10 +3,12 @@ import path from 'node:path';
 import { UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
 import { partOfFolder, type Part } from './part.js';
+import { lockFolder } from '../run/lock.js';
 import { notWritten, PARTIAL, type ShardFacts } from './shard-writer.js';
 
 const META = 'meta.json';
 const OURS = /^(meta\.json|(train|val)(_\d+)?\.bin)$/;
+const OUR_PARTIAL = /^(meta\.json|(train|val)_\d+\.bin|stdin|input-\d+)\.partial$/;
 
 /**
  * The folder that shards are written into. While a preparation goes on, and after one that was cut short, it holds
@@ -16,6 +18,9 @@ export class OutputFolder {
   /** The topmost folder that was made for it: it goes again when nothing comes of the preparation. */
   #made: string | undefined;
   #opened = false;
+  /** What is partial in it is of this preparation. */
+  #holdsPartial = false;
+  #release: (() => void) | undefined;
 
   constructor(
     readonly path: string,
@@ -39,24 +44,40 @@ export class OutputFolder {
     );
   }
 
-  /** @throws UsageError when data is there already, unless it is to be replaced */
-  open(replace: boolean): void {
-    const held = this.#namesThere().find((name) => OURS.test(name));
-    if (held !== undefined && !replace) {
-      throw new UsageError(
-        'ESP_PREPARE_OUT',
-        `${this.shown} holds data already (${held}): name another folder with --out, or replace it with --force`,
-      );
-    }
+  /**
+   * Makes the folder and locks it: one preparation at a time writes there.
+   * @param say prints what is waited for
+   * @throws UsageError when another does, or when data is there already, unless it is to be replaced
+   */
+  async open(replace: boolean, say: (line: string) => void): Promise<void> {
+    this.#refuseHeld(replace);
     try {
       this.#made = makeFolder(this.path);
-      this.#opened = true;
+      const advice = 'or name another folder with --out';
+      this.#release = await lockFolder(this.path, { code: 'ESP_PREPARE_OUT', advice, say });
+    } catch (thrown) {
+      if (this.#made !== undefined) this.#removeMade(this.#made);
+      throw thrown instanceof UsageError ? thrown : notWritten(this.shown, thrown);
+    }
+    this.#opened = true;
+    this.#refuseHeld(replace);
+    try {
+      this.#holdsPartial = true;
       // What an interrupted preparation left.
       this.#removePartial();
       writeFileSync(this.#partial(META), '');
     } catch (thrown) {
       throw notWritten(this.shown, thrown);
     }
+  }
+
+  #refuseHeld(replace: boolean): void {
+    const held = this.#namesThere().find((name) => OURS.test(name));
+    if (held === undefined || replace) return;
+    throw new UsageError(
+      'ESP_PREPARE_OUT',
+      `${this.shown} holds data already (${held}): name another folder with --out, or replace it with --force`,
+    );
   }
 
   /** Gives everything its name: what it replaces goes first, `meta.json` comes last. */
@@ -68,29 +89,36 @@ export class OutputFolder {
       for (const { file } of shards) renameSync(this.#partial(file), path.join(this.path, file));
       this.#removePartial((name) => name !== META + PARTIAL);
       renameSync(this.#partial(META), path.join(this.path, META));
+      this.#unlock();
     } catch (thrown) {
       throw notWritten(this.shown, thrown);
     }
   }
 
-  /** Leaves the disk as it was found. */
+  /** Leaves the disk as it was found; what others put there meanwhile stays. */
   abandon(): void {
     if (!this.#opened) return;
-    if (this.#made === undefined) this.#removePartial();
-    else this.#removeMade(this.#made);
+    if (this.#holdsPartial) this.#removePartial();
+    this.#unlock();
+    if (this.#made !== undefined) this.#removeMade(this.#made);
   }
 
-  /** The folder, and those above it that were made for it and that nothing else came into (another part). */
+  /** The folder, and those above it that were made for it, where nothing else came into them. */
   #removeMade(topmost: string): void {
-    rmSync(this.path, { recursive: true, force: true });
-    for (let folder = this.path; folder !== topmost;) {
-      folder = path.dirname(folder);
+    for (let folder = this.path; ; folder = path.dirname(folder)) {
       try {
         rmdirSync(folder);
       } catch {
         return;
       }
+      if (folder === topmost) return;
     }
+  }
+
+  #unlock(): void {
+    this.#release?.();
+    this.#release = undefined;
+    this.#opened = false;
   }
 
   #namesThere(): string[] {
@@ -107,7 +135,7 @@ export class OutputFolder {
 
   #removePartial(which: (name: string) => boolean = () => true): void {
     for (const name of readdirSync(this.path)) {
-      if (name.endsWith(PARTIAL) && which(name)) rmSync(path.join(this.path, name));
+      if (OUR_PARTIAL.test(name) && which(name)) rmSync(path.join(this.path, name));
     }
   }
 }

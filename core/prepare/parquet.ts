@@ -27,11 +27,11 @@ export interface RowSlice {
  * The rows of a Parquet file, in slices of a bounded size within its row groups.
  * @throws UsageError when it is no Parquet file, or has no column of text with that name
  */
-export async function rowSlices({ file, name, size }: Input, field: string): Promise<RowSlice[]> {
-  if (file === null) {
+export async function rowSlices({ file, name, size, once }: Input, field: string): Promise<RowSlice[]> {
+  if (file === null || once === true) {
     throw new UsageError(
       'ESP_PREPARE_PARQUET',
-      'Parquet is read from files, not from standard input: its index is at its end',
+      `${name}: Parquet is read from files, not from standard input or a pipe: its index is at its end`,
     );
   }
   const metadata = await metadataOf(file, name);

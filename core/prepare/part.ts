@@ -40,8 +40,11 @@ export function partOfFolder(name: string): Part | undefined {
 export function inputsOfPart(all: readonly Input[], part: Part | undefined): PartInputs {
   if (part === undefined) return { inputs: all, goesOn: { train: false, val: false } };
   const { number, count } = part;
-  if (all.some(({ file }) => file === null)) {
-    throw new UsageError('ESP_PREPARE_PART', '--part divides files: standard input cannot be divided; name the files');
+  if (all.some(({ once }) => once === true)) {
+    throw new UsageError(
+      'ESP_PREPARE_PART',
+      '--part divides files: standard input and pipes cannot be divided; name the files',
+    );
   }
   const held = all.filter(({ split }) => split === 'val');
   const trained = all.filter(({ split }) => split !== 'val');

@@ -7,7 +7,7 @@ import type { Terminal } from '../terminal.js';
 import { PIECE_BYTES } from './bytes.js';
 import { findInputs, type Input, type InputChoice } from './inputs.js';
 import { jobsOf, type Job, type JobOptions } from './jobs.js';
-import { keepStandardInput, valStartsOf } from './measure.js';
+import { keepInput, valStartsOf } from './measure.js';
 import { OutputFolder } from './output.js';
 import { rowSlices } from './parquet.js';
 import { BackgroundPool, WorkerPool, type Pool } from './pool.js';
@@ -70,11 +70,14 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
   outputIn(request.out).refuseMixed(part);
   const output = outputIn(part === undefined ? request.out : path.join(request.out, partFolder(part)));
   try {
-    output.open(request.replace);
+    await output.open(request.replace, (line) => {
+      request.terminal.line(line, 'warn');
+    });
     const inputs: Input[] = [];
-    for (const input of own) {
+    for (const [number, input] of own.entries()) {
       const twice = ready === undefined || (input.format === 'text' && input.split === undefined);
-      inputs.push(input.file === null && twice ? await keepStandardInput(input, output.path, request.signal) : input);
+      const isKept = input.once === true && twice;
+      inputs.push(isKept ? await keepInput(input, number, output.path, request.signal) : input);
     }
     const progress = new PrepareProgress(request.terminal);
     const warned = new Set<Input>();
