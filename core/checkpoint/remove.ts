@@ -1,5 +1,6 @@
 import { readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { retried } from '../files/retried.js';
 import { CHECKPOINT_FILES, DELETING, REPLACED, WRITING } from './files.js';
 
 const TRANSIENT = new RegExp(`^\\d+(-emergency)?(${[WRITING, REPLACED, DELETING].map((s) => `\\${s}`).join('|')})$`);
@@ -18,7 +19,7 @@ export async function removeCheckpoint(folder: string): Promise<boolean> {
   const doomed = TRANSIENT.test(name) ? folder : `${folder.replace(/\.(aside|damaged)$/, '')}${DELETING}`;
   if (doomed !== folder) {
     await removeFiles(doomed);
-    await rename(folder, doomed);
+    await retried(() => rename(folder, doomed));
   }
   await removeFiles(doomed);
   return true;
@@ -34,7 +35,7 @@ export async function recoverCheckpoints(checkpoints: string): Promise<void> {
     if (!TRANSIENT.test(name)) continue;
     const folder = path.join(checkpoints, name);
     const final = folder.slice(0, -path.extname(folder).length);
-    if (name.endsWith(REPLACED) && !names.includes(path.basename(final))) await rename(folder, final);
+    if (name.endsWith(REPLACED) && !names.includes(path.basename(final))) await retried(() => rename(folder, final));
     else await removeCheckpoint(folder);
   }
 }

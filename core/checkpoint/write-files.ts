@@ -74,7 +74,7 @@ async function replace(folder: string, by: string): Promise<void> {
   try {
     await retried(() => rename(by, folder));
   } catch (thrown) {
-    if (existsSync(old)) await rename(old, folder);
+    if (existsSync(old)) await retried(() => rename(old, folder));
     throw thrown;
   }
   await flushFolder(path.dirname(folder));

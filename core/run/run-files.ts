@@ -14,6 +14,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { checkpointNames } from '../checkpoint/find.js';
 import { isCheckpointEntry } from '../checkpoint/remove.js';
+import { retriedSync } from '../files/retried.js';
 import { writeWholeSync } from '../files/write-whole.js';
 
 const CONFIG = 'config.yaml';
@@ -47,7 +48,10 @@ export function writeConfigFile(folder: string, yaml: string): string | undefine
   if (text !== undefined && !isOwnConfig(text) && !isEarlierConfig(text)) {
     const taken = namesIn(folder);
     for (let n = 1; kept === undefined || taken.includes(kept); n++) kept = `config.kept-${String(n)}.yaml`;
-    renameSync(file, path.join(folder, kept));
+    const aside = path.join(folder, kept);
+    retriedSync(() => {
+      renameSync(file, aside);
+    });
   }
   writeWholeSync(
     file,

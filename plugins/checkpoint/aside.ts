@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { checkpointNames, verifyCheckpoint } from '../../core/index.js';
+import { checkpointNames, retried, verifyCheckpoint } from '../../core/index.js';
 
 /**
  * Renames what is newer than the checkpoint that a run goes on from: a damaged one is kept for inspection as
@@ -15,7 +15,7 @@ export async function setNewerAside(folder: string, source: string, log: (line: 
     );
     const aside = `${name}.${whole ? 'aside' : 'damaged'}`;
     await rm(path.join(folder, aside), { recursive: true, force: true });
-    await rename(path.join(folder, name), path.join(folder, aside));
+    await retried(() => rename(path.join(folder, name), path.join(folder, aside)));
     log(`checkpoint ${name} is ${whole ? 'newer than the one the run goes on from' : 'damaged'}: kept as ${aside}`);
   }
 }
