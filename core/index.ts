@@ -41,6 +41,7 @@ export { suggestion } from './config/nearest.js';
 export { ModelGrowth } from './run/growth.js';
 export { AppendFile, type AppendFileOptions } from './files/append-file.js';
 export { EntryCounts } from './files/entry-counts.js';
+export { homeExpanded } from './files/home.js';
 export { keepLines } from './files/keep-lines.js';
 export { keepParts, type FilePart } from './files/keep-parts.js';
 export { makeFolder } from './files/make-folder.js';

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UsageError } from '../errors.js';
 import { foldersIn } from '../files/folders-in.js';
+import { resolveFrom } from '../files/home.js';
 import { REPLACED } from './files.js';
 import { verifyCheckpoint } from './read.js';
 
@@ -25,7 +26,7 @@ export async function findCheckpoint(
 ): Promise<string> {
   const named = checkpointAt(from, cwd);
   if (named !== undefined) return named;
-  const folder = path.resolve(cwd, from);
+  const folder = resolveFrom(cwd, from);
   const names = await checkpointNames(path.join(folder, 'checkpoints'));
   const tried: { name: string; error: unknown }[] = [];
   for (const name of names) {
@@ -60,7 +61,7 @@ export function findBest(from: string, cwd: string): string {
     );
   }
   const checkpoints = path.join(from, 'checkpoints');
-  if (!existsSync(path.resolve(cwd, checkpoints))) throw noCheckpoint(from, cwd);
+  if (!existsSync(resolveFrom(cwd, checkpoints))) throw noCheckpoint(from, cwd);
   const best = checkpointAt(path.join(checkpoints, 'best'), cwd);
   if (best !== undefined) return best;
   throw new UsageError(
@@ -74,7 +75,7 @@ export function findBest(from: string, cwd: string): string {
  * @throws UsageError when the one that is named is gone
  */
 export function checkpointAt(from: string, cwd: string): string | undefined {
-  const at = path.resolve(cwd, from);
+  const at = resolveFrom(cwd, from);
   if (existsSync(path.join(at, 'manifest.json'))) return at;
   const pointer = pointers.find((each) => each === path.basename(at));
   const name = pointer === undefined ? undefined : pointedAt(path.dirname(at), pointer);
@@ -100,7 +101,7 @@ export function pointedAt(checkpoints: string, pointer: (typeof pointers)[number
 
 /** The error of a path that is no run, nor a checkpoint, with the run that it lies in or that lies in it. */
 export function noCheckpoint(from: string, cwd: string): UsageError {
-  const folder = path.resolve(cwd, from);
+  const folder = resolveFrom(cwd, from);
   const above = path.dirname(folder);
   const run = [above, path.dirname(above), ...foldersIn(folder)].find(
     (near) => foldersIn(path.join(near, 'checkpoints')).length > 0,

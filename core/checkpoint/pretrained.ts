@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import { resolveFrom } from '../files/home.js';
 import { hubModel, hubModels } from './hub.js';
 
 /** What makes a folder one of weights, without a `config.json` too. */
@@ -23,7 +24,7 @@ export async function findPretrained(
 /** The folder where it is on this machine under that path. @throws as `findPretrained` does */
 export function localPretrained(init: string, cwd: string): string | undefined {
   if (init === 'scratch' || init === 'resume') return undefined;
-  const folder = path.resolve(cwd, init);
+  const folder = resolveFrom(cwd, init);
   const has = (name: string): boolean => existsSync(path.join(folder, name));
   if (has('manifest.json') || has('checkpoints') || !existsSync(folder)) return undefined;
   if (!statSync(folder).isDirectory()) {
@@ -46,7 +47,7 @@ export function localPretrained(init: string, cwd: string): string | undefined {
 
 /** True for a name that stands for a model of the Hub, and not for what lies in the folder. */
 export function isHubModel(init: string, cwd: string): boolean {
-  return hubModels.includes(init) && !existsSync(path.resolve(cwd, init));
+  return hubModels.includes(init) && !existsSync(resolveFrom(cwd, init));
 }
 
 function refusal(what: string, todo: string): UsageError {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import './first.js';
 import type { Command as Program } from 'commander';
+import { expandHome } from './path-arguments.js';
 import type { SetExitCode } from './options.js';
 
 // Nothing else is imported above: a module graph is read as a whole before its first module runs, signals unhandled.
@@ -57,6 +58,7 @@ async function main(argv: readonly string[]): Promise<number> {
     // `launch` hands the flags behind `train` on.
     .enablePositionalOptions()
     .exitOverride()
+    .hook('preAction', expandHome)
     .showHelpAfterError('(--help shows the options)')
     .showSuggestionAfterError()
     .configureOutput({

@@ -5,6 +5,7 @@ import { cosmiconfig, type PublicExplorer } from 'cosmiconfig';
 import { closest } from 'fastest-levenshtein';
 import { messageOf, UsageError } from '../errors.js';
 import { NotText, readTextFile } from '../files/text-file.js';
+import { homeExpanded, resolveFrom } from '../files/home.js';
 import { listPresets, presetFolder } from './preset-list.js';
 import { ConfigSource, importSource, parseYamlSource, shownFile } from './source.js';
 
@@ -60,7 +61,7 @@ export class ConfigReader {
 
   /** The absolute path of `--config FILE`. */
   configFile(file: string): string {
-    const absolute = path.resolve(this.cwd, file);
+    const absolute = resolveFrom(this.cwd, file);
     if (!isFile(absolute))
       throw new UsageError('ESP_CONFIG_NOT_FOUND', `--config ${file}: ${noFile(absolute, 'file')}`);
     return absolute;
@@ -74,7 +75,7 @@ export class ConfigReader {
   presetFile(name: string, folder: string, where: string): string {
     const byName = listPresets().find((preset) => preset.name === name);
     if (byName !== undefined) return byName.file;
-    const absolute = path.resolve(folder, name);
+    const absolute = resolveFrom(folder, name);
     if (looksLikePath(name) && isFile(absolute)) return absolute;
     const inPackage = isExplicitPath(name) ? undefined : packageFile(name, folder);
     if (inPackage !== undefined) return inPackage;
@@ -148,7 +149,7 @@ function noFile(absolute: string, what: string): string {
 }
 
 function isExplicitPath(name: string): boolean {
-  return name.startsWith('.') || path.isAbsolute(name);
+  return name.startsWith('.') || path.isAbsolute(homeExpanded(name));
 }
 
 function looksLikePath(name: string): boolean {

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { homeExpanded, resolveFrom } from '../files/home.js';
 import { showOrigin, type ComposedConfig, type Origin } from './composed.js';
 import { parsePath, type ConfigPath } from './path.js';
 import { slotKeyAt } from './slot-keys.js';
 import { flatten, merge, treeOf, type Section, type Tree } from './tree.js';
 
-/** Whether a plugin is named by the path of its file; a path starts with a dot, or is absolute. */
+/** Whether a plugin is named by the path of its file; a path starts with a dot or `~/`, or is absolute. */
 export function isPluginPath(name: string): boolean {
-  return name.startsWith('.') || path.isAbsolute(name);
+  return name.startsWith('.') || path.isAbsolute(homeExpanded(name));
 }
 
 /** The absolute path of a plugin's file, of its name where that is a relative path. */
@@ -15,7 +16,7 @@ export type PluginPlace = (name: string, origin: Origin) => string;
 
 /** A path is relative to the file that names it; on the command line, to `cwd`. */
 export function besideItsFile(cwd: string): PluginPlace {
-  return (name, { file }) => path.resolve(file === undefined ? cwd : path.dirname(file), name);
+  return (name, { file }) => resolveFrom(file === undefined ? cwd : path.dirname(file), name);
 }
 
 /**
@@ -43,10 +44,10 @@ export function otherPath(shown: string, origin: Origin | undefined, composed: C
   const why = 'a path is relative to the file that names it';
   for (const [key, other] of composed.origins) {
     const [, name = ''] = parsePath(key);
-    if (other.written !== shown || !key.startsWith('plugins.') || !existsSync(path.resolve(cwd, name))) continue;
-    return `; ${showOrigin(other)} has ${shown} for another file, as ${why}: write ${relativePath(folder, path.resolve(cwd, name))} for that one`;
+    if (other.written !== shown || !key.startsWith('plugins.') || !existsSync(resolveFrom(cwd, name))) continue;
+    return `; ${showOrigin(other)} has ${shown} for another file, as ${why}: write ${relativePath(folder, resolveFrom(cwd, name))} for that one`;
   }
-  const inCwd = path.resolve(cwd, shown);
+  const inCwd = resolveFrom(cwd, shown);
   return existsSync(inCwd) ? `; ${why}: write ${relativePath(folder, inCwd)} for ${inCwd}` : '';
 }
 

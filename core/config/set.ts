@@ -1,5 +1,6 @@
 import { isAbsolute, sep } from 'node:path';
 import { UsageError } from '../errors.js';
+import { homeExpanded } from '../files/home.js';
 import { isSection, type Texts } from './composed.js';
 import { pathKey, readPath, type ConfigPath } from './path.js';
 import { mergeEqual, treeOf, type Section } from './tree.js';
@@ -47,7 +48,7 @@ function refuseUnquotedFile(argument: string): void {
   const file = typed.replaceAll(sep, '/');
   const isFile = prefix === undefined ? /^\.{0,2}\//.test(file) : file.includes('/') || value === 'true';
   if (!isFile) return;
-  const from = /^\.{0,2}\//.test(file) || isAbsolute(file) ? file : `./${file}`;
+  const from = /^\.{0,2}\//.test(file) || isAbsolute(homeExpanded(file)) ? file : `./${file}`;
   // The shells of Windows take the inner double quotes away, and know no single ones.
   const [which, quoted] =
     process.platform === 'win32'

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
 import { foldersIn } from '../files/folders-in.js';
+import { resolveFrom } from '../files/home.js';
 
 /** Files that tell of a run; a folder with one of them is a run's. */
 const RUN_FILES = ['events.jsonl', 'metrics.jsonl', 'config.yaml'];
@@ -18,7 +19,7 @@ export interface FoundRun {
  * @throws UsageError when a folder is no run's and holds none
  */
 export function findRuns(named: readonly string[], cwd: string): FoundRun[] {
-  const folders = (named.length > 0 ? named : ['runs']).flatMap((name) => runsAt(path.resolve(cwd, name), name));
+  const folders = (named.length > 0 ? named : ['runs']).flatMap((name) => runsAt(resolveFrom(cwd, name), name));
   return [...new Set(folders)]
     .map((folder) => ({ name: shown(folder, cwd), folder }))
     .sort((a, b) => lastWritten(b.folder) - lastWritten(a.folder));

@@ -6,6 +6,7 @@ import { suggestion } from '../config/nearest.js';
 import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { lifecycle } from '../events/lifecycle.js';
+import { resolveFrom } from '../files/home.js';
 import { importOutside } from './outside.js';
 import { pluginListeners, pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
 
@@ -93,7 +94,7 @@ export async function findOutside(name: string, cwd: string): Promise<FoundPlugi
 }
 
 async function loadOutside(name: string, cwd: string, slot: Slot | undefined, shown = name): Promise<FoundPlugin> {
-  const file = isPluginPath(name) ? path.resolve(cwd, name) : packageFile(name, cwd);
+  const file = isPluginPath(name) ? resolveFrom(cwd, name) : packageFile(name, cwd);
   if (file === undefined) throw await unknownPlugin(name, cwd, slot);
   if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: there is no file ${file}`);
   if (isBareFolder(file)) {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import type { Split } from '../contracts/data.js';
 import { UsageError } from '../errors.js';
+import { resolveFrom } from '../files/home.js';
 
 export const formats = ['text', 'jsonl', 'parquet'] as const;
 export type Format = (typeof formats)[number];
@@ -74,7 +75,7 @@ interface FoundFile {
 
 async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
   if (name === '-') return [{ name, path: null, size: undefined }];
-  const file = path.resolve(cwd, name);
+  const file = resolveFrom(cwd, name);
   const stats = statSync(file, { throwIfNoEntry: false });
   if (stats?.isDirectory() === true) {
     throw new UsageError(

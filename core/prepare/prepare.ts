@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Tokenizer, TokenizerFactory, TokenizerState } from '../contracts/data.js';
 import { EspalierError, UsageError } from '../errors.js';
+import { resolveFrom } from '../files/home.js';
 import { TokenizersByName, type TokenizerChoice } from '../run/tokenizers.js';
 import type { Terminal } from '../terminal.js';
 import { PIECE_BYTES } from './bytes.js';
@@ -66,7 +67,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
   const { part } = request;
   const { inputs: own, goesOn } = inputsOfPart(found, part);
   for (const input of own) if (input.format === 'parquet') await rowSlices(input, request.field);
-  const outputIn = (folder: string): OutputFolder => new OutputFolder(path.resolve(request.cwd, folder), folder);
+  const outputIn = (folder: string): OutputFolder => new OutputFolder(resolveFrom(request.cwd, folder), folder);
   outputIn(request.out).refuseMixed(part);
   const output = outputIn(part === undefined ? request.out : path.join(request.out, partFolder(part)));
   try {

@@ -5,6 +5,7 @@ import { readCheckpoint } from '../checkpoint/read.js';
 import { valueAt, type ComposedConfig } from '../config/composed.js';
 import { toldAt } from '../config/validate.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
+import { resolveFrom } from '../files/home.js';
 import { defaultRunFolder } from '../run/folder.js';
 import { foreignEntry } from '../run/run-files.js';
 
@@ -52,11 +53,11 @@ export async function findResumePoint(
   if (resume === true || init === 'resume') {
     const folder = own ?? request.newest();
     const chosen = await read(folder);
-    return { ...chosen, folder: own === undefined ? path.resolve(cwd, folder) : undefined, isAlone: false };
+    return { ...chosen, folder: own === undefined ? resolveFrom(cwd, folder) : undefined, isAlone: false };
   }
   if (typeof setting !== 'string' || setting === 'never') return undefined;
   const folder = own ?? defaultRunFolder('run');
-  const started = (await checkpointNames(path.resolve(cwd, folder, 'checkpoints'))).length > 0;
+  const started = (await checkpointNames(resolveFrom(cwd, folder, 'checkpoints'))).length > 0;
   if (started) return { ...(await read(folder)), folder: undefined, isAlone: false };
   if (setting === 'auto') return undefined;
   return { ...(await toldAt(['resume'], composed, () => read(setting))), folder: undefined, isAlone: false };
@@ -64,7 +65,7 @@ export async function findResumePoint(
 
 /** What the choice depends on: the checkpoints of a run, where it is not a checkpoint that is named. */
 async function contentsFor(from: string, cwd: string): Promise<string> {
-  const at = path.resolve(cwd, from);
+  const at = resolveFrom(cwd, from);
   const checkpoints =
     path.basename(path.dirname(at)) === 'checkpoints' ? path.dirname(at) : path.join(at, 'checkpoints');
   if (isCheckpointName(path.basename(at))) return '';
@@ -99,5 +100,5 @@ async function pointOf(chosen: Chosen, own: string | undefined, cwd: string): Pr
   if (isInRun) return { ...chosen, folder: above, isAlone: false };
   const { value } = valueAt(checkpoint.state.config, ['run', 'name']);
   const folder = own ?? defaultRunFolder(typeof value === 'string' ? value : 'run');
-  return { ...chosen, folder: path.resolve(cwd, folder), isAlone: true };
+  return { ...chosen, folder: resolveFrom(cwd, folder), isAlone: true };
 }

@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import path from 'node:path';
 import { instanceCachingFactory } from 'tsyringe';
 import { stringify } from 'yaml';
 import { z } from 'zod';
@@ -19,6 +18,7 @@ import { Operations } from '../contracts/operation.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
+import { resolveFrom } from '../files/home.js';
 import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
 import { misspelledOrder, orderPlugins } from '../plugins/order.js';
@@ -132,7 +132,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
     checked,
     plugins.filter(({ options }) => !passing.includes(options.name)),
   );
-  const stored = configWithPluginPaths(value, (name) => path.resolve(request.cwd, name), place.path);
+  const stored = configWithPluginPaths(value, (name) => resolveFrom(request.cwd, name), place.path);
   const run = new Run({
     config: checked.core,
     composed: value,
@@ -265,5 +265,5 @@ function coreTunables({ batch_size, gradient_accumulation_steps }: CoreConfig['t
 }
 
 function runFolder(core: CoreConfig, cwd: string): string {
-  return path.resolve(cwd, core.run.dir ?? defaultRunFolder(core.run.name));
+  return resolveFrom(cwd, core.run.dir ?? defaultRunFolder(core.run.name));
 }

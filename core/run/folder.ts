@@ -2,6 +2,7 @@ import path from 'node:path';
 import { checkpointNames } from '../checkpoint/find.js';
 import { recoverCheckpoints, removeAllCheckpoints } from '../checkpoint/remove.js';
 import { messageOf, UsageError } from '../errors.js';
+import { resolveFrom } from '../files/home.js';
 import { makeFolder } from '../files/make-folder.js';
 import { removeUnfinished } from '../files/write-whole.js';
 import { lockFolder, refuseInUse } from './lock.js';
@@ -38,7 +39,7 @@ export class RunFolder {
 
   /** The absolute path of a path in the config: those are relative to the working folder. */
   fromConfig(file: string): string {
-    return path.resolve(this.#cwd, file);
+    return resolveFrom(this.#cwd, file);
   }
 
   get checkpoints(): string {

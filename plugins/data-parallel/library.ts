@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
-import { messageOf, UsageError } from '../../core/index.js';
+import { homeExpanded, messageOf, UsageError } from '../../core/index.js';
 import type { Launch } from './launch.js';
 
 /** Open MPI's own binary interface, MPICH's (Intel MPI and MVAPICH have it too), and the one that MPI 5 standardises. */
@@ -51,7 +51,7 @@ const ANCESTORS = 6;
 export function loadLibrary(launch: Launch, named: string | undefined): Library {
   for (const [name, value] of Object.entries(LEAVE_PROCESS_ALONE)) process.env[name] ??= value;
   const tried: string[] = [];
-  for (const file of named === undefined ? candidates(launch) : [named]) {
+  for (const file of named === undefined ? candidates(launch) : [homeExpanded(named)]) {
     const handle = opened(file, tried);
     if (handle === undefined) continue;
     const library = { handle, ...describe(handle, file) };

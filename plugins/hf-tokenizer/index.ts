@@ -2,6 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
 import {
   decodeKnown,
+  homeExpanded,
   inject,
   messageOf,
   Plugin,
@@ -52,10 +53,11 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
   constructor(@inject(PluginConfig) private readonly config: z.output<typeof options>) {}
 
   async forText(): Promise<Tokenizer> {
-    const { file, end_of_text: named } = this.config;
-    if (file === undefined) {
+    const { file: given, end_of_text: named } = this.config;
+    if (given === undefined) {
       throw new UsageError('ESP_TOKENIZER_FILE', 'the tokenizer hf needs a file: name a tokenizer.json');
     }
+    const file = homeExpanded(given);
     let definition: string;
     try {
       definition = readTextFile(file);

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { emptyFolder, espalier } from './command.js';
@@ -36,4 +36,27 @@ test('a run is called what was typed, and a TypeScript config that holds itself 
   const self = await espalier(cwd, 'explain', '-c', 'self.ts');
   t.is(self.code, 2);
   t.regex(self.err, /^espalier: self\.ts: key self: it is the whole config.*\[ESP_CONFIG_VALUE\]\n$/);
+});
+
+test.serial('~ is the home folder in every path that no shell expands', async (t) => {
+  const home = emptyFolder(t);
+  const cwd = emptyFolder(t);
+  const before = { HOME: process.env['HOME'], USERPROFILE: process.env['USERPROFILE'] };
+  Object.assign(process.env, { HOME: home, USERPROFILE: home });
+  t.teardown(() => Object.assign(process.env, before));
+  writeFileSync(path.join(home, 'book.txt'), 'call me ishmael. '.repeat(200));
+  writeFileSync(path.join(home, 'base.yaml'), 'extends: [debug]\nplugins: { ~/mine.ts: {} }\n');
+  const plugin = "@Plugin({ name: 'mine', summary: 'test' })\nexport default class Mine {}\n";
+  writeFileSync(path.join(home, 'mine.ts'), `import { Plugin } from 'espalier';\n${plugin}`);
+  writeFileSync(path.join(cwd, 'espalier.config.yaml'), 'extends: [~/base.yaml]\ndata: { text: ~/book.txt }\n');
+  const dry = await espalier(cwd, 'train', '--dry-run', '--json', '--set', 'run.dir=~/out');
+  t.is(dry.code, 0, dry.err);
+  const facts: unknown = JSON.parse(dry.out);
+  t.is(Reflect.get(Object(facts), 'runFolder'), path.join(home, 'out'));
+  const prepared = await espalier(cwd, 'prepare', '~/book.txt', '-t', 'bytes', '--out=~/shards');
+  t.is(prepared.code, 0, prepared.err);
+  t.true(existsSync(path.join(home, 'shards', 'meta.json')));
+  const named = await espalier(cwd, 'explain', '--config=~/base.yaml', '--set', 'data.text=~other', 'data.text');
+  t.is(named.out, 'data.text  "~other"  # --set\n', named.err);
+  t.false(existsSync(path.join(cwd, '~')));
 });

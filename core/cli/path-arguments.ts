@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+import { homeExpanded } from '../files/home.js';
+
+/** What commands call an argument, or the value of an option, that is a path. */
+const PATH = /^(?:checkpoint|config\.py|dir|(?:name\|)?file|file\|pattern|folder|input|(?:name\|)?path|program|runs?)$/;
+
+/** `--out=~/x`, or a path that no shell has seen: `~` is the home folder in every argument that is a path. */
+export function expandHome(_program: Command, command: Command): void {
+  for (const option of command.options) {
+    const key = option.attributeName();
+    const value: unknown = command.getOptionValue(key);
+    const expanded = PATH.test(valueName(option.flags)) ? expandedIn(value) : value;
+    if (expanded !== value) command.setOptionValueWithSource(key, expanded, command.getOptionValueSource(key));
+  }
+  command.processedArgs = command.processedArgs.map((value: unknown, index) =>
+    PATH.test(command.registeredArguments[index]?.name() ?? '') ? expandedIn(value) : value,
+  );
+}
+
+/** `file` of `-o, --out <file>` */
+function valueName(flags: string): string {
+  return /[<[]([^>\].]+(?:\.\w+)?)(?:\.\.\.)?[>\]]/.exec(flags)?.[1] ?? '';
+}
+
+function expandedIn(value: unknown): unknown {
+  if (typeof value === 'string') return homeExpanded(value);
+  return Array.isArray(value) ? value.map(expandedIn) : value;
+}
