@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
-import { flushFolder } from '../files/flush-folder.js';
+import { flushFolder } from '../files/flush.js';
 import { makeFolder } from '../files/make-folder.js';
 import { retried } from '../files/retried.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';

@@ -12,6 +12,7 @@ import {
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
+import { flushFile } from './flush.js';
 import { retried, retriedSync } from './retried.js';
 
 /** Name of what is being written, beside the file: `.NAME.PID-THREAD-COUNT.unfinished`. */
@@ -30,7 +31,7 @@ export async function writeWhole(file: string, content: string | Uint8Array): Pr
     const handle = await open(beside, beside === target ? 'w' : 'wx', mode);
     try {
       await handle.writeFile(content);
-      if (beside !== target) await handle.sync();
+      if (beside !== target) await flushFile(handle);
     } finally {
       await handle.close();
     }

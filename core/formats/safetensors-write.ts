@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
+import { flushFile } from '../files/flush.js';
 
 /** Bytes of the number in front, which tells how long the header is. */
 export const LENGTH_BYTES = 8;
@@ -30,7 +31,7 @@ export async function writeSafetensors(
       hash.update(content);
       bytes += content.length;
     }
-    await file.sync();
+    await flushFile(file);
     return { bytes, sha256: hash.digest('hex') };
   } finally {
     await file.close();

@@ -1,4 +1,13 @@
-import { open } from 'node:fs/promises';
+import { fsync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+const flushDescriptor = promisify(fsync);
+
+/** Flushes a file to disk. Yarn's Plug'n'Play replaces `FileHandle` by one that has no `sync`. */
+export function flushFile({ fd }: FileHandle): Promise<void> {
+  return flushDescriptor(fd);
+}
 
 /** What a file system answers that has no flush for folders (some network and FUSE mounts). */
 const UNSUPPORTED: readonly (string | undefined)[] = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
@@ -13,7 +22,7 @@ export async function flushFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {
-    await handle.sync();
+    await flushFile(handle);
   } catch (thrown) {
     if (!(thrown instanceof Error && 'code' in thrown && UNSUPPORTED.includes(String(thrown.code)))) throw thrown;
   } finally {
