@@ -18,6 +18,7 @@ import {
 import { firstNotFinite, type NotFinite } from './not-finite.js';
 import { options, type Policy } from './options.js';
 import { SpikeWatch, watchState } from './spike-watch.js';
+import { TensorGrowth } from './tensor-growth.js';
 
 /** Something is wrong, and what is to be done about it. */
 interface Fault {
@@ -66,6 +67,7 @@ export default class Health {
   #counts = startingCounts();
   /** A stop or a rollback was asked for: what is found until then says nothing new. */
   #pending = false;
+  readonly #tensors: TensorGrowth | undefined;
   /** When a kind of fault that the run goes on with was told of last. */
   readonly #told = new Map<Fault['kind'], number>();
 
@@ -79,6 +81,9 @@ export default class Health {
     const { grad_norm: gradNorm, loss, window } = config.spikes;
     this.#gradNorm = new SpikeWatch('the gradients’ norm', { ...gradNorm, window });
     this.#loss = new SpikeWatch('the training loss', { ...loss, window });
+    if (!config.tensors) return;
+    this.#tensors = new TensorGrowth();
+    bus.spy(this.#tensors);
   }
 
   /** Before the step, while the weights are still those before the fault. */
@@ -93,6 +98,8 @@ export default class Health {
 
   @On('iteration:end')
   count({ iteration, skipped }: IterationEnd): void | Promise<void> {
+    const growth = this.#tensors?.look();
+    if (growth !== undefined) this.log.warn(`health: iteration ${String(iteration + 1)}: ${growth}`);
     const counts = this.#counts;
     if (skipped !== undefined) {
       counts.skipped++;

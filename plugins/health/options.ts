@@ -47,6 +47,10 @@ export const options = z
       })
       .prefault({})
       .describe('values far over what they were lately'),
+    tensors: z
+      .boolean()
+      .default(true)
+      .describe('warn once of tensors that pile up, and name the plugin that makes them'),
     max_rollbacks: z.int().min(1).default(3).describe('the next fault that asks for one more stops the run'),
   })
   .meta({ resume: 'free' });

@@ -99,3 +99,42 @@ test('the guide’s model is trained, sampled, evaluated and resumed; a checkpoi
   t.is(code, 2, err);
   t.regex(err, /000006: config\.json does not give the model's vocab_size \(it is missing\).*ESP_CHECKPOINT_MODEL/);
 });
+
+test('a plugin that replaces gradients and keeps the old ones is named, one that disposes them is not', async (t) => {
+  const folder = emptyFolder(t);
+  const scaling = (
+    name: string,
+    old: string,
+  ): string => `import { On, Plugin, tf, type GradientsReady } from 'espalier';
+@Plugin({ name: '${name}', summary: 'scales gradients' })
+export default class Scaling {
+  @On('gradients:ready') scale({ gradients }: GradientsReady): void {
+    for (const [name, gradient] of gradients) {
+      gradients.set(name, tf.tidy(() => tf.mul(gradient, 0.5)));
+      ${old}
+    }
+  }
+}
+`;
+  writeFileSync(path.join(folder, 'careful.ts'), scaling('careful', 'gradient.dispose();'));
+  writeFileSync(path.join(folder, 'leaky.ts'), scaling('leaky', ''));
+  const args = [
+    'train',
+    '-p',
+    'debug',
+    '-s',
+    'engine=auto',
+    '-s',
+    'train.max_iters=90',
+    '-s',
+    'plugins."./careful.ts"={}',
+  ];
+  const careful = await espalier(folder, ...args, '-s', 'run.name=careful');
+  t.is(careful.code, 0, careful.err);
+  t.notRegex(careful.err, /tensors are alive/);
+  const leaky = await espalier(folder, ...args, '-s', 'run.name=leaky', '-s', 'plugins."./leaky.ts"={}');
+  t.is(leaky.code, 0, leaky.err);
+  const warned = [...leaky.err.matchAll(/health: iteration \d+: ([\d,]+) more tensors are alive .* MB\), (.*)$/gm)];
+  t.is(warned.length, 1, leaky.err);
+  t.regex(warned[0]?.[2] ?? '', /^made by plugin leaky at gradients:ready \([\d,]+\): dispose what/);
+});

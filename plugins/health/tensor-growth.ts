@@ -1,0 +1,76 @@
+import { tf, type Registration, type Spy } from '../../core/index.js';
+
+/** Iterations whose lowest number of tensors is compared with that of the iterations before. */
+const BLOCK = 10;
+/** Blocks in a row that each end with more tensors: evaluations and a model that grows add some once. */
+const BLOCKS = 5;
+
+/**
+ * Finds tensors that pile up, and the listeners that make them: of each call, how many more tensors are alive after it
+ * than before.
+ */
+export class TensorGrowth implements Spy {
+  /** Tensors alive before each call that has not ended, and those that calls within it have made. */
+  readonly #calls: { alive: number; inner: number }[] = [];
+  /** Tensors made by each listener, less those it disposed, since the number began to rise. */
+  readonly #made = new Map<string, number>();
+  #lowest = Infinity;
+  #previous = Infinity;
+  #iterations = 0;
+  #rises = 0;
+  #start = { tensors: 0, bytes: 0 };
+  #reported = false;
+
+  before(): void {
+    this.#calls.push({ alive: alive(), inner: 0 });
+  }
+
+  after({ plugin, event }: Registration): void {
+    const call = this.#calls.pop();
+    if (call === undefined) return;
+    const made = alive() - call.alive;
+    const outer = this.#calls.at(-1);
+    if (outer !== undefined) outer.inner += made;
+    const listener = `${plugin} at ${event}`;
+    this.#made.set(listener, (this.#made.get(listener) ?? 0) + made - call.inner);
+  }
+
+  /** To be called after every iteration. @returns what to warn of, once a run */
+  look(): string | undefined {
+    if (this.#reported) return undefined;
+    this.#lowest = Math.min(this.#lowest, alive());
+    if (++this.#iterations % BLOCK !== 0) return undefined;
+    const rises = this.#lowest > this.#previous;
+    this.#previous = this.#lowest;
+    this.#lowest = Infinity;
+    if (!rises) {
+      this.#rises = 0;
+      this.#made.clear();
+      this.#start = { tensors: this.#previous, bytes: bytes() };
+      return undefined;
+    }
+    if (++this.#rises < BLOCKS) return undefined;
+    this.#reported = true;
+    return this.#report();
+  }
+
+  #report(): string {
+    const iterations = BLOCK * BLOCKS;
+    const megabytes = ((bytes() - this.#start.bytes) / 1e6).toFixed(1);
+    const more = (alive() - this.#start.tensors).toLocaleString('en-US');
+    const makers = [...this.#made].filter(([, made]) => made >= BLOCKS).sort(([, a], [, b]) => b - a);
+    const by =
+      makers.length === 0
+        ? 'no listener of a plugin makes them: look at the model, the optimizer and what they call'
+        : `made by plugin ${makers.map(([listener, made]) => `${listener} (${made.toLocaleString('en-US')})`).join(', ')}: dispose what a listener replaces or no longer needs`;
+    return `${more} more tensors are alive than ${String(iterations)} iterations ago (${megabytes} MB), ${by}`;
+  }
+}
+
+function alive(): number {
+  return tf.engine().state.numTensors;
+}
+
+function bytes(): number {
+  return tf.engine().state.numBytes;
+}
