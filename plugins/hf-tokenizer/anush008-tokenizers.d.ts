@@ -14,3 +14,8 @@ declare module '@anush008/tokenizers' {
     decode(ids: number[], skipSpecialTokens: boolean): Promise<string>;
   }
 }
+
+/** The official package has the same interface. */
+declare module 'tokenizers' {
+  export { Tokenizer } from '@anush008/tokenizers';
+}

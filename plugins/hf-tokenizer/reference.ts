@@ -37,9 +37,11 @@ async function load(source: string): Promise<typeof Tokenizer> {
   try {
     return (await import('@anush008/tokenizers')).Tokenizer;
   } catch (thrown) {
+    const official = await import('tokenizers').catch(() => undefined);
+    if (official !== undefined) return official.Tokenizer;
     throw new UsageError(
       'ESP_TOKENIZER_LIBRARY',
-      `${source} needs Hugging Face’s tokenizer library, which does not load here (${messageOf(thrown).split('\n')[0] ?? ''}): install it with \`${addCommand('@anush008/tokenizers')}\`, or prepare the data on a machine that has it`,
+      `${source} needs Hugging Face’s tokenizer library, which does not load here (${messageOf(thrown).split('\n')[0] ?? ''}): install it with \`${addCommand('@anush008/tokenizers')}\`, or where that has no build with \`${addCommand('tokenizers')}\`, or use the tokenizer gpt2, bytes or char`,
       { cause: thrown },
     );
   }
