@@ -44,9 +44,9 @@ module.exports = {
       name: 'resolvable',
       comment: 'A typed import of something that is not installed.',
       severity: 'error',
-      // Optional peers: their install step downloads a library, so they may be absent.
+      // Optional: they may be absent, or have no build for a platform.
       from: {},
-      to: { couldNotResolve: true, pathNot: '^@tensorflow/tfjs-node' },
+      to: { couldNotResolve: true, pathNot: '^(@tensorflow/tfjs-node|(@anush008/)?tokenizers$)' },
     },
   ],
   options: {
