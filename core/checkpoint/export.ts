@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
@@ -10,6 +11,7 @@ import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2-layout.js';
 
 export const exportFormats = ['hf', 'nanogpt-safetensors'] as const;
+const EXPORTED = ['config.json', 'model.safetensors'];
 export type ExportFormat = (typeof exportFormats)[number];
 
 /** A model with LoRA's terms merged in. */
@@ -39,13 +41,22 @@ export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportF
     makeFolder(beside);
     await writeSafetensors(path.join(beside, 'model.safetensors'), weights, { format: 'pt' });
     await writeFile(path.join(beside, 'config.json'), JSON.stringify(config, null, 2));
+    const old = `${folder}.replaced-${String(process.pid)}`;
+    if (existsSync(folder)) await retried(() => rename(folder, old));
     await retried(() => rename(beside, folder));
+    await rm(old, { recursive: true, force: true });
   } catch (thrown) {
     await rm(beside, { recursive: true, force: true });
     throw thrown;
   } finally {
     keep();
   }
+}
+
+/** The first entry of a folder that is not of an exported model; the folder's own name where it is a file. */
+export function otherThanExport(folder: string): string | undefined {
+  if (!statSync(folder).isDirectory()) return path.basename(folder);
+  return readdirSync(folder).find((name) => !EXPORTED.includes(name));
 }
 
 /** transformers' GPT-2 always has biases: those that the model lacks are zeros. */

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Option, type Command } from 'commander';
-import { exportCheckpoint, exportFormats, type ExportFormat } from '../checkpoint/export.js';
+import { exportCheckpoint, exportFormats, otherThanExport, type ExportFormat } from '../checkpoint/export.js';
 import {
   checkpointAt,
   checkpointNames,
@@ -178,7 +177,12 @@ async function exportTo(run: string, { to, out, force, ...which }: ExportFlags):
         'ESP_CHECKPOINT_EXPORT',
         `${out} is there already: name another folder, or replace it with --force`,
       );
-    await rm(folder, { recursive: true });
+    const other = otherThanExport(folder);
+    if (other !== undefined)
+      throw new UsageError(
+        'ESP_CHECKPOINT_EXPORT',
+        `${out} holds ${other}, which no export wrote: --force replaces an exported model alone; name another folder with --out`,
+      );
   }
   try {
     await exportCheckpoint(checkpoint, to, folder);

@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { Dataset, type TokenReader } from '../contracts/data.js';
 import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../data/vocab-map.js';
 import { messageOf, UsageError } from '../errors.js';
+import { writeWholeSync } from '../files/write-whole.js';
 import { createRun } from '../run/create.js';
 import { print, requestOf, withConfigFlags, wholeFrom, type ConfigFlags } from './options.js';
 
@@ -111,7 +111,7 @@ function percent(part: number, digits: number): string {
 
 function write(file: string, map: object): void {
   try {
-    writeFileSync(file, `${JSON.stringify(map)}\n`);
+    writeWholeSync(file, `${JSON.stringify(map)}\n`);
   } catch (thrown) {
     throw new UsageError('ESP_VOCAB_OUT', `${file} cannot be written: ${messageOf(thrown)}; name another with --out`, {
       cause: thrown,

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { coreSchema } from '../../core/config/schema.js';
 import { textFolder } from '../core/run/debug-run.js';
@@ -112,6 +113,21 @@ test('a run’s name is that of a folder in runs/', async (t) => {
   t.is(code, 2, err);
   t.regex(err, /run\.name.*\[ESP_CONFIG_VALUE\]/s);
   t.deepEqual(readdirSync(folder), ['text.txt']);
+});
+
+test('export --force replaces an exported model, and nothing else', async (t) => {
+  const folder = textFolder(t);
+  const fixture = fileURLToPath(new URL('../../../test/fixtures/checkpoint-2', import.meta.url));
+  const to = (out: string): Promise<Outcome> =>
+    espalier(folder, 'checkpoint', 'export', fixture, '--out', out, '--force');
+  const unchanged = theirs(t, folder, { 'mine/config.json': '{}\n', 'mine/notes.md': 'mine\n' });
+  const refused = await to('mine');
+  t.is(refused.code, 2, refused.err);
+  t.regex(refused.err, /mine holds notes\.md, which no export wrote.*ESP_CHECKPOINT_EXPORT/);
+  unchanged();
+  t.is((await to('model')).code, 0);
+  t.is((await to('model')).code, 0);
+  t.deepEqual(readdirSync(folder).sort(), ['mine', 'model', 'text.txt']);
 });
 
 const WAITING = `import { existsSync } from 'node:fs';
