@@ -2,6 +2,7 @@ import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync }
 import path from 'node:path';
 import { UsageError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
+import { retriedSync } from '../files/retried.js';
 import { partOfFolder, type Part } from './part.js';
 import { lockFolder } from '../run/lock.js';
 import { notWritten, PARTIAL, type ShardFacts } from './shard-writer.js';
@@ -86,9 +87,9 @@ export class OutputFolder {
       writeFileSync(this.#partial(META), `${JSON.stringify(meta, null, 2)}\n`, { flush: true });
       const old = readdirSync(this.path).filter((name) => OURS.test(name));
       for (const name of old.sort((a) => (a === META ? -1 : 1))) rmSync(path.join(this.path, name));
-      for (const { file } of shards) renameSync(this.#partial(file), path.join(this.path, file));
+      for (const { file } of shards) this.#name(file);
       this.#removePartial((name) => name !== META + PARTIAL);
-      renameSync(this.#partial(META), path.join(this.path, META));
+      this.#name(META);
       this.#unlock();
     } catch (thrown) {
       throw notWritten(this.shown, thrown);
@@ -127,6 +128,12 @@ export class OutputFolder {
     } catch (thrown) {
       throw notWritten(this.shown, thrown);
     }
+  }
+
+  #name(file: string): void {
+    retriedSync(() => {
+      renameSync(this.#partial(file), path.join(this.path, file));
+    });
   }
 
   #partial(name: string): string {
