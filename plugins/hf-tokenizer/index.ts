@@ -114,6 +114,7 @@ class HfTokenizer implements Tokenizer {
   readonly background = true;
   readonly endOfText?: number;
   readonly canCut?: CutRule;
+  #packed: string | undefined;
 
   constructor(
     /** The file: a string of it would take up to four times the memory. */
@@ -139,7 +140,8 @@ class HfTokenizer implements Tokenizer {
   state(): TokenizerState {
     return {
       tokenizer: 'hf',
-      definition: gzipSync(this.definition, { level: 9 }).toString('base64'),
+      // A second for a large vocabulary.
+      definition: (this.#packed ??= gzipSync(this.definition, { level: 9 }).toString('base64')),
       end_of_text: (this.endOfText === undefined ? undefined : this.encoder.tokenOf(this.endOfText)) ?? null,
     };
   }
