@@ -15,7 +15,10 @@ test('what npm packs holds all that an installed espalier needs: C++ to compile,
   const [only] = packed.parse(JSON.parse(stdout));
   const there = new Set(only?.files.map((file) => file.path));
   for (const folder of ['plugins/engine-native/src', 'presets', 'docs']) {
-    const wanted = readdirSync(path.join(root, folder)).map((name) => `${folder}/${name}`);
+    const entries = readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true });
+    const wanted = entries.flatMap((entry) =>
+      entry.isFile() ? [path.relative(root, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/')] : [],
+    );
     t.deepEqual(
       wanted.filter((file) => !there.has(file)),
       [],
