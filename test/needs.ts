@@ -188,7 +188,7 @@ export function mounting(): Need {
 
 /** Namespaces of processes, for runs that are process 1 of a container. */
 export function processNamespaces(): Need {
-  const works = spawnSync('unshare', ['--pid', '--fork', 'true'], { stdio: 'ignore' }).status === 0;
+  const works = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true'], { stdio: 'ignore' }).status === 0;
   const enable = 'run the tests as root on Linux, in a container with --cap-add SYS_ADMIN';
   return { name: 'unshare', missing: works ? undefined : 'no process namespace can be made here', enable };
 }
@@ -202,6 +202,17 @@ export function ordinaryUser(): Need {
 export function linux(): Need {
   const missing = process.platform === 'linux' ? undefined : `this is ${process.platform}`;
   return { name: 'Linux', missing, enable: 'run the tests on Linux' };
+}
+
+export function posix(): Need {
+  const missing = process.platform === 'win32' ? 'this is Windows' : undefined;
+  return { name: 'POSIX', missing, enable: 'run the tests on Linux or macOS' };
+}
+
+/** A program of the system, by the name it has on the PATH. */
+export function program(name: string): Need {
+  const missing = onPath(name) === undefined ? 'it is not on the PATH' : undefined;
+  return { name, missing, enable: `install ${name}` };
 }
 
 /** A device on which every write finds the disk full. */

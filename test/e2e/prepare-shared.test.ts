@@ -1,11 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
+import { needing, posix, program } from '../needs.js';
 import { commandFile, emptyFolder, espalier, type Outcome } from './command.js';
 
-const hasBash = process.platform !== 'win32' && existsSync('/dev/fd');
-const piped = hasBash ? test : test.skip;
+const piped = needing(posix(), program('bash'));
 
 /** A bash command line in which `prepare` is the command with its first options. */
 function shell(cwd: string, line: string): Promise<Outcome> {

@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
+import { linux, needing } from '../../needs.js';
 import { makeFolder } from '../../../core/files/make-folder.js';
 
 test('makes what is missing and names the topmost of it; what is there stays', (t) => {
@@ -19,6 +20,6 @@ test('makes what is missing and names the topmost of it; what is there stays', (
   }
 });
 
-(existsSync('/proc/self') ? test : test.skip)('fails at once where nothing can be made', (t) => {
+needing(linux())('fails at once where nothing can be made', (t) => {
   t.throws(() => makeFolder('/proc/espalier/folder'), { code: 'ENOENT' });
 });

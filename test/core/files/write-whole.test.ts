@@ -3,8 +3,7 @@ import path from 'node:path';
 import test from 'ava';
 import { removeUnfinished, writeWhole, writeWholeSync } from '../../../core/files/write-whole.js';
 import { emptyFolder } from '../../e2e/command.js';
-
-const posix = process.platform === 'win32' ? test.skip : test;
+import { needing, posix } from '../../needs.js';
 
 test('a file is replaced as a whole; when it cannot be, it stays and nothing is left', async (t) => {
   const folder = emptyFolder(t);
@@ -29,7 +28,7 @@ test('what a killed process left goes, what is called alike stays', (t) => {
   t.deepEqual(readdirSync(folder).sort(), ['.x.unfinished', 'best.1234567', 'report.html.20240101']);
 });
 
-posix('a link stays one, the mode of a file that is there is kept, and a device is written to', (t) => {
+needing(posix())('a link stays one, the mode of a file that is there is kept, and a device is written to', (t) => {
   const folder = emptyFolder(t);
   const file = path.join(folder, 'file');
   writeFileSync(file, 'one');

@@ -1,9 +1,10 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { isInUse, lockFolder, refuseInUse } from '../../../core/run/lock.js';
 import { emptyFolder } from '../../e2e/command.js';
+import { linux, needing, processNamespaces, program, type Need } from '../../needs.js';
 
 const module = new URL('../../../core/run/lock.js', import.meta.url).href;
 /** Says whether it has the folder, and keeps it until its input ends. */
@@ -64,17 +65,16 @@ async function kill({ process: child, ended }: Holder): Promise<void> {
   await ended;
 }
 
+const needs: Record<Locks, Need[]> = { library: [], command: [linux(), program('flock')], none: [linux()] };
 const ways: Record<Locks, string> = {
   library: 'flock of the C library',
   command: 'the command flock',
   none: 'a file, where the system has no locks',
 };
-const isLinux = process.platform === 'linux';
-const hasCommand = spawnSync('flock', ['--version']).status === 0;
 
 for (const locks of ['library', 'command', 'none'] as const) {
   const title = (what: string): string => `${ways[locks]}: ${what}`;
-  const testable = locks === 'library' || (isLinux && (locks === 'none' || hasCommand)) ? test : test.skip;
+  const testable = needing(...needs[locks]);
 
   testable(title('a living owner keeps others out by name; once killed it is in nobody’s way'), async (t) => {
     const folder = emptyFolder(t);
@@ -108,9 +108,8 @@ for (const locks of ['library', 'command', 'none'] as const) {
 }
 
 const namespace = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
-const hasNamespaces = spawnSync('unshare', [...namespace.slice(1), 'true']).status === 0;
 
-(hasNamespaces ? test : test.skip)('an owner in another PID namespace is not taken for dead', async (t) => {
+needing(processNamespaces())('an owner in another PID namespace is not taken for dead', async (t) => {
   const folder = emptyFolder(t);
   const inside = holder(t, folder, { before: namespace });
   t.is(await inside.said, 'held');
