@@ -1,10 +1,12 @@
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
+import { z } from 'zod';
 import { retriedSync } from '../../core/index.js';
 import { FILE_HEADER, framed, readRecords } from './blocks.js';
 import { Lines } from './lines.js';
-import { decodeRecord, encodeRecord, type RunPart, type WandbRecord } from './records.js';
+import { decodeRecord, encodeRecord, type Item, type RunPart, type WandbRecord } from './records.js';
 
 const WRITE_BYTES = 2 ** 20;
+const mediaSchema = z.looseObject({ _type: z.string(), path: z.string().regex(/^media\/table\/[\w.-]+$/) });
 
 /** What a run file holds, for a run that goes on writing it. */
 export interface RunSoFar {
@@ -17,6 +19,8 @@ export interface RunSoFar {
   readonly untouched: Lines;
   /** The summary as the rows leave it: by key, the value as JSON and the step it is of. */
   readonly summary: ReadonlyMap<string, { json: string; step: number }>;
+  /** Files of rows that were taken out, relative to the run's `files` folder. */
+  readonly gone: ReadonlySet<string>;
   /** Seconds that the run had taken at the last row. */
   readonly runtime: number;
 }
@@ -53,6 +57,7 @@ function copyKept(
 ): RunSoFar {
   const summary = new Map<string, { json: string; step: number }>();
   const lines = new Lines();
+  const gone = new Set<string>();
   let untouched: Lines | undefined;
   let [records, runtime, step, position] = [0, 0, 0, FILE_HEADER.length];
   let keepsRow = true;
@@ -68,11 +73,14 @@ function copyKept(
     if (record.history !== undefined) {
       step = record.history.step.num;
       keepsRow = kept(step);
+      if (!keepsRow) for (const file of mediaOf(record.history.item)) gone.add(file);
     }
     if (endsRun(record) || (isOfRow(record) && !keepsRow)) {
       untouched ??= lines.copy();
       continue;
     }
+    // It stands behind its row.
+    if (record.files?.files.every(({ path }) => gone.has(path)) === true) continue;
     lines.count(record);
     records = Math.max(records, record.num);
     runtime = Math.max(runtime, runtimeOf(record));
@@ -85,7 +93,15 @@ function copyKept(
     if (waitingBytes > WRITE_BYTES) write();
   }
   write();
-  return { position, records, lines, untouched: untouched ?? lines.copy(), summary, runtime };
+  return { position, records, lines, untouched: untouched ?? lines.copy(), summary, gone, runtime };
+}
+
+/** The files that a row names. */
+function mediaOf(items: readonly Item[]): string[] {
+  return items.flatMap(({ value_json: json }) => {
+    const media = json.startsWith('{') ? mediaSchema.safeParse(JSON.parse(json)) : undefined;
+    return media?.success === true ? [media.data.path] : [];
+  });
 }
 
 function endsRun({ exit, footer }: WandbRecord): boolean {

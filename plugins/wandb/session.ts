@@ -70,6 +70,7 @@ export class Session {
       branch === undefined ? { ...run, start_time, branch_point: undefined } : { ...run, start_time };
     const soFar =
       found === undefined || goesOn === undefined ? undefined : goOn(this.#runFile, keptRows(goesOn), renewed);
+    for (const media of soFar?.gone ?? []) rmSync(path.join(this.#filesFolder, media), { force: true });
     const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.lines.history ?? 0));
     const warn = (line: string): void => {
       log.warn(line);

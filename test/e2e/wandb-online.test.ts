@@ -1,4 +1,4 @@
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { partlyNeeding, python } from '../needs.js';
@@ -90,6 +90,9 @@ test('a run that is stopped between two samples of an iteration has one row of i
   const row = server.run.history[7] as Record<string, { path: string; nrows: number }>;
   const { samples: shown } = row;
   t.is(shown?.nrows, 2);
+  const [folder = ''] = wandbRuns(cwd, 'run');
+  const tables = readdirSync(path.join(cwd, folder, 'files/media/table')).filter((name) => name.includes('_8_'));
+  t.is(tables.length, 1, 'the table of the first sample alone is gone');
   const table = JSON.parse(server.run.files.get(shown?.path ?? '') ?? '') as { data: unknown[][] };
   t.deepEqual(
     table.data.map(([iteration, prompt]) => [iteration, prompt]),

@@ -113,6 +113,8 @@ test('a resumed run continues the last row of its iteration, with what came befo
     (step) => step < 2,
     (part) => part,
   );
+  t.is(soFar.gone.size, 2);
+  t.false(recordsIn(file).some(({ files }) => files !== undefined));
   const second = recorderOf(folder, soFar, last?.row);
   t.is(second.rows, 2);
   second.sample(2, 20, { prompt: 'q', text: 'after' });
