@@ -38,6 +38,7 @@ export { RandomStream, RandomStreams } from './random/streams.js';
 export { DecaySchedule, decayOptions, ScheduleParts, WarmupSchedule, warmupOptions } from './run/warmup-schedule.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';
+export { readYaml, YamlFault } from './config/yaml.js';
 export { ModelGrowth } from './run/growth.js';
 export { AppendFile, type AppendFileOptions } from './files/append-file.js';
 export { EntryCounts } from './files/entry-counts.js';

@@ -199,7 +199,7 @@ async function exportTo(run: string, { to, out, force, ...which }: ExportFlags):
 
 async function prune(run: string, { last, every, dryRun, json }: PruneFlags): Promise<void> {
   const folder = checkpointsOf(run);
-  const release = await lockFolder(path.dirname(folder), { say: console.error, advice: 'then prune' });
+  const release = await claimed(path.dirname(folder));
   try {
     const keep = new Set(Object.values(readPointers(folder)));
     const gone = await rotateCheckpoints(folder, { last, every, keep, dryRun: dryRun ?? false });
@@ -207,6 +207,15 @@ async function prune(run: string, { last, every, dryRun, json }: PruneFlags): Pr
     print(json, gone, () => (gone.length === 0 ? 'nothing to delete' : `${verb} ${gone.join(', ')}`));
   } finally {
     release();
+  }
+}
+
+async function claimed(run: string): Promise<() => void> {
+  try {
+    return await lockFolder(run, { say: console.error, advice: 'then prune' });
+  } catch (thrown) {
+    if (thrown instanceof UsageError) throw thrown;
+    throw new UsageError('ESP_RUN_FOLDER', `${run} cannot be written: ${messageOf(thrown)}`, { cause: thrown });
   }
 }
 

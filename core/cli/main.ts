@@ -7,7 +7,7 @@ import type { SetExitCode } from './options.js';
 // Nothing else is imported above: a module graph is read as a whole before its first module runs, signals unhandled.
 const { inspect } = await import('node:util');
 const { Command, CommanderError } = await import('commander');
-const { EspalierError, FailedRun, messageOf, PluginError, usageErrorIn } = await import('../errors.js');
+const { EspalierError, FailedRun, messageOf, PluginError, UsageError, usageErrorIn } = await import('../errors.js');
 const { version } = await import('../version.js');
 const { withHint } = await import('./hints.js');
 
@@ -70,8 +70,9 @@ async function main(argv: readonly string[]): Promise<number> {
     });
   const named = argv[2];
   const needed = named !== undefined && Object.hasOwn(commands, named) ? [commands[named]] : Object.values(commands);
-  for (const load of needed) (await load?.())?.(program, setExitCode);
   try {
+    checkWorkingFolder();
+    for (const load of needed) (await load?.())?.(program, setExitCode);
     await program.parseAsync([...argv]);
     return exitCode;
   } catch (thrown) {
@@ -81,6 +82,15 @@ async function main(argv: readonly string[]): Promise<number> {
     report(mistake ?? (thrown instanceof FailedRun ? thrown.cause : thrown));
     if (thrown instanceof FailedRun) console.error(thrown.advice);
     return mistake === undefined ? EXIT_FAILED : EXIT_USAGE;
+  }
+}
+
+function checkWorkingFolder(): void {
+  try {
+    process.cwd();
+  } catch (thrown) {
+    const message = `the working folder cannot be found (${messageOf(thrown)}): cd into one that exists`;
+    throw new UsageError('ESP_USAGE', message, { cause: thrown });
   }
 }
 

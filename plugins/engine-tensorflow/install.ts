@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   addCommand,
@@ -76,9 +76,12 @@ async function make(folder: string, variant: Variant, log: (line: string) => voi
 }
 
 function replace(folder: string, work: string): void {
-  // The old copy may be in use: a process keeps the libraries that it has loaded.
-  rmSync(folder, { recursive: true, force: true });
+  // Set aside under the name of an unfinished copy, which a later install removes if this one is killed here.
+  const old = `${folder}.tmp-old-${String(process.pid)}`;
+  if (existsSync(folder)) renameSync(folder, old);
   renameSync(work, folder);
+  // It may be in use: a process keeps the libraries that it has loaded.
+  rmSync(old, { recursive: true, force: true });
 }
 
 /** What installs that were killed left behind; younger folders may be another process's. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLMap } from 'yaml';
 import { z } from 'zod';
-import { messageOf, readTextFile, UsageError, writeWholeSync } from '../../core/index.js';
+import { messageOf, readTextFile, readYaml, UsageError, writeWholeSync, YamlFault } from '../../core/index.js';
 
 export const entrySchema = z.strictObject({
   name: z.string(),
@@ -20,16 +20,17 @@ export interface Entry extends z.output<typeof entrySchema> {
 }
 
 /**
- * Reads a schedule, YAML or JSON.
+ * Reads a schedule, YAML or JSON, by the rules of configs.
  * @param named where the file is named, for an error about the file itself
  * @throws UsageError naming file, line and entry
  */
 export function readSchedule(file: string, named: string): Entry[] {
   const text = textOf(file, named);
-  return maps(text, file).map(({ map, line }, index) => {
+  const contents = operationsIn(text, file);
+  return maps(text, file).map(({ line }, index) => {
     const where = `${file}:${String(line)}: operation ${String(index + 1)}`;
-    const content: unknown = map.toJSON();
-    const missing = required.find((key) => !map.has(key));
+    const content = contents[index] ?? {};
+    const missing = required.find((key) => !Object.hasOwn(content, key));
     if (missing !== undefined) throw new UsageError('ESP_SCHEDULE_FILE', `${where} lacks ${missing}`);
     const parsed = entrySchema.safeParse(content);
     if (!parsed.success) {
@@ -37,6 +38,22 @@ export function readSchedule(file: string, named: string): Entry[] {
     }
     return { ...parsed.data, line };
   });
+}
+
+const operationsSchema = z.array(z.record(z.string(), z.unknown()));
+const listSchema = z.union([operationsSchema, z.looseObject({ operations: operationsSchema })]);
+
+/** What each operation says; none where the file holds no list of maps, which `maps` refuses. */
+function operationsIn(text: string, file: string): z.output<typeof operationsSchema> {
+  try {
+    const { data = [] } = listSchema.safeParse(readYaml(text).value);
+    return Array.isArray(data) ? data : data.operations;
+  } catch (thrown) {
+    if (!(thrown instanceof YamlFault)) throw thrown;
+    const line = thrown.line === undefined ? '' : `:${String(thrown.line)}`;
+    const message = `${file}${line}: not valid YAML: ${thrown.message}`;
+    throw new UsageError('ESP_SCHEDULE_FILE', message, { cause: thrown });
+  }
 }
 
 function textOf(file: string, named: string): string {

@@ -73,6 +73,28 @@ test('a schedule that cannot work is refused with its place before anything is m
   t.regex(await wrong('  trigger_loss: 0\n', ''), /operation 3 lacks trigger_loss/);
 });
 
+test('a schedule is read by the rules of configs: merge keys are, unknown tags and second documents are refused', async (t) => {
+  const folder = emptyFolder(t);
+  const check = (text: string): ReturnType<typeof espalier> => {
+    writeFileSync(path.join(folder, 'grow.yaml'), text);
+    return espalier(folder, 'schedule', 'check', 'grow.yaml', '--preset', 'debug', '-s', 'engine=auto');
+  };
+  const merged = await check(
+    'defaults: &d { trigger_loss: 2, max_wait_iters: 3, reevaluate: false }\noperations:\n  - { name: change_batch_size, value: 2, <<: *d }\n',
+  );
+  t.is(merged.code, 0, merged.err);
+  t.regex(merged.out, /batch_size: 4 -> 8/);
+  for (const [text, message] of [
+    ['- { name: !env NAME, value: 2 }\n', /grow\.yaml:1: .*the tag !env.*ESP_SCHEDULE_FILE/],
+    ['- { name: set_lr }\n---\n- { name: set_lr }\n', /grow\.yaml:2: .*several documents.*ESP_SCHEDULE_FILE/],
+    ['- 3\n', /operation 1 is no map.*ESP_SCHEDULE_FILE/],
+  ] as const) {
+    const refused = await check(text);
+    t.is(refused.code, 2, refused.err);
+    t.regex(refused.err, message);
+  }
+});
+
 test('an outside plugin adds an operation; one that fails is logged, rolled back and not marked', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(
