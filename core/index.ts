@@ -35,7 +35,15 @@ export { cacheFolder } from './cache-folder.js';
 export { addCommand } from './package-manager.js';
 export { RunState, type RunSnapshot, type RunView } from './run/state.js';
 export { RandomStream, RandomStreams } from './random/streams.js';
-export { DecaySchedule, decayOptions, ScheduleParts, WarmupSchedule, warmupOptions } from './run/warmup-schedule.js';
+export {
+  DecaySchedule,
+  decayOptions,
+  schedulePlugin,
+  ScheduleParts,
+  WarmupSchedule,
+  warmupOptions,
+  type SchedulePoint,
+} from './run/warmup-schedule.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';
 export { readYaml, YamlFault } from './config/yaml.js';

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { ConfigPlaces } from '../config/places.js';
 import { RunConfig } from '../config/schema.js';
-import type { LearningRate } from '../contracts/learning-rate.js';
+import { LearningRate } from '../contracts/learning-rate.js';
 import { ScheduleCheck } from '../contracts/operation.js';
 import type { RunStart } from '../events/payloads.js';
 import { Logger } from '../logger.js';
-import { inject, injectable, On } from '../plugins/plugin.js';
+import { inject, injectable, On, Plugin, PluginConfig, type Bindings, type PluginClass } from '../plugins/plugin.js';
 import { Tunables, type Tunable } from './tunables.js';
 
-/** The option that every schedule with a warm-up has: spread into its own. */
+/** The option of every schedule. */
 export const warmupOptions = {
   warmup_iters: z.int().min(0).default(100).describe('iterations of linear warm-up').meta({ resume: 'free' }),
 };
 
-/** The options of a schedule that ends: spread into its own. */
+/** The options of a schedule that ends. */
 export const decayOptions = {
   ...warmupOptions,
   decay_iters: z
@@ -42,7 +42,83 @@ interface DecayConfig extends WarmupConfig {
   readonly min_lr: number | null;
 }
 
-/** What `WarmupSchedule` works with. Inject it by this class. */
+/** What a rate depends on beside the iteration. Iterations are counted from where the schedule began. */
+export interface SchedulePoint<Options> {
+  /** The optimizer's learning rate. */
+  readonly base: number;
+  /** Iterations of warm-up. */
+  readonly warmup: number;
+  /** `decay_iters`, or the iteration at which the run ends. */
+  readonly end: number;
+  readonly options: Options;
+}
+
+interface SchedulePlugin<Own extends z.ZodRawShape> {
+  /** Unique; the name used in configs, logs and checkpoints. */
+  readonly name: string;
+  /** One sentence, shown by `espalier plugins`. */
+  readonly summary: string;
+  /** Options beside `warmup_iters` (and `decay_iters` and `min_lr`): describe each, and give defaults. */
+  readonly options?: Own;
+}
+
+/** A schedule that gives the rate itself. */
+export interface RateSchedule<Own extends z.ZodRawShape> extends SchedulePlugin<Own> {
+  /**
+   * Returns the learning rate of an iteration after the warm-up: `base` in the first one, unless the schedule has ended.
+   * A function of its arguments alone.
+   */
+  readonly rate: (iteration: number, at: SchedulePoint<WarmupConfig & z.output<z.ZodObject<Own>>>) => number;
+  readonly decay?: undefined;
+}
+
+/** A schedule that falls from the optimizer's rate to `min_lr` and stays there; it has the options `decay_iters` and `min_lr`. */
+export interface DecaySchedulePlugin<Own extends z.ZodRawShape> extends SchedulePlugin<Own> {
+  /**
+   * Returns the share of the way from `min_lr` up to `base`: 1 at `at.warmup`, 0 at `at.end`. A function of its arguments alone.
+   * @param iteration from `at.warmup` to `at.end`
+   */
+  readonly decay: (iteration: number, at: SchedulePoint<DecayConfig & z.output<z.ZodObject<Own>>>) => number;
+  readonly rate?: undefined;
+}
+
+/**
+ * Makes a plugin for the slot `lr` of a function of the iteration. A linear warm-up, the operations of a scaling schedule
+ * (`set_warmup_iters`, `reset_lr_schedule`) and warnings about numbers that do not fit the run come with it.
+ */
+export function schedulePlugin<Own extends z.ZodRawShape = typeof warmupOptions>(
+  schedule: RateSchedule<Own> | DecaySchedulePlugin<Own>,
+): PluginClass {
+  const { name, summary, options } = schedule;
+  const shape = schedule.decay === undefined ? warmupOptions : decayOptions;
+  @Plugin({ name, summary, slot: 'lr', config: z.strictObject({ ...shape, ...options }).meta({ resume: 'free' }) })
+  class FromFunction extends Schedule<DecayConfig & z.output<z.ZodObject<Own>>> {
+    static register(bindings: Bindings): void {
+      bindings.bind(LearningRate, FromFunction);
+    }
+
+    constructor(
+      @inject(PluginConfig) config: DecayConfig & z.output<z.ZodObject<Own>>,
+      @inject(ScheduleParts) parts: ScheduleParts,
+    ) {
+      super(config, parts, schedule.rate ?? falling(schedule.decay));
+    }
+  }
+  return FromFunction;
+}
+
+/** The rate of a schedule that is given as a share of the way from `min_lr` up to `base`. */
+function falling<Options extends DecayConfig>(
+  share: (iteration: number, at: SchedulePoint<Options>) => number,
+): (iteration: number, at: SchedulePoint<Options>) => number {
+  return (iteration, at) => {
+    const lowest = at.options.min_lr ?? at.base / 10;
+    if (iteration > at.end || at.end <= at.warmup) return lowest;
+    return lowest + share(iteration, at) * (at.base - lowest);
+  };
+}
+
+/** What a schedule asks of the run. Inject it by this class. */
 @injectable()
 export class ScheduleParts {
   constructor(
@@ -54,115 +130,100 @@ export class ScheduleParts {
   ) {}
 }
 
-/**
- * A schedule with a linear warm-up: it says which rate follows. The operations of a scaling schedule
- * (`set_warmup_iters`, `reset_lr_schedule`) and warnings of numbers that do not fit the run come with it.
- */
-export abstract class WarmupSchedule implements LearningRate {
+/** A schedule of one run: the warm-up, then what `afterWarmup` returns. */
+class Schedule<Options extends WarmupConfig> implements LearningRate {
   readonly #warmup: Tunable;
+  /** Iterations of the run before the schedule began; more than 0 after `reset_lr_schedule`. */
   readonly #offset: Tunable;
-  readonly #config: WarmupConfig;
-  readonly #parts: ScheduleParts;
 
-  constructor(config: WarmupConfig, parts: ScheduleParts) {
-    this.#config = config;
-    this.#parts = parts;
-    this.#warmup = parts.tunables.define('warmup_iters', config.warmup_iters, { least: 0, whole: true });
+  constructor(
+    private readonly options: Options,
+    private readonly parts: ScheduleParts,
+    private readonly afterWarmup: (iteration: number, at: SchedulePoint<Options>) => number,
+  ) {
+    this.#warmup = parts.tunables.define('warmup_iters', options.warmup_iters, { least: 0, whole: true });
     this.#offset = parts.tunables.define('lr_schedule_offset', 0, { least: 0, whole: true });
-  }
-
-  /**
-   * The rate when the warm-up is over: `base` in its first iteration, unless the schedule has ended.
-   * @param iteration since the schedule began, from `warmup` on
-   * @param base the optimizer's learning rate
-   */
-  protected abstract rateAfterWarmup(iteration: number, warmup: number, base: number): number;
-
-  /** Iterations of the run since which the schedule goes; more than 0 when a scaling schedule has started it again. */
-  protected get offset(): number {
-    return this.#offset.value;
   }
 
   /** From base / (warmup + 1), as in nanoGPT: the first iteration trains, too. */
   at(runIteration: number, base: number): number {
+    const { options } = this;
     const warmup = this.#warmup.value;
-    const iteration = runIteration - this.offset;
+    const iteration = runIteration - this.#offset.value;
     if (iteration < warmup) return (base * (iteration + 1)) / (warmup + 1);
-    return this.rateAfterWarmup(iteration, warmup, base);
+    const end = options.decay_iters ?? this.parts.run.train.max_iters - this.#offset.value;
+    return this.afterWarmup(iteration, { base, warmup, end, options });
   }
 
   /** A preset's min_lr stays when a lower learning rate is set over it. */
   @On('run:setup')
   warnOfRise(): void {
-    const { min_lr: lowest = null, decay_iters: end } = this.#config;
-    const rate = this.#parts.tunables.values().get('learning_rate');
+    const { min_lr: lowest = null, decay_iters: end } = this.options;
+    const rate = this.parts.tunables.values().get('learning_rate');
     if (lowest === null || rate === undefined || lowest <= rate) return;
-    const mend = end === undefined ? 'lower it' : 'lower it, or set lr.min_lr=null for a tenth';
+    const fix = end === undefined ? 'lower it' : 'lower it, or set lr.min_lr=null for a tenth';
     this.#warn(
       'min_lr',
       lowest,
-      `above the optimizer’s learning rate ${String(rate)}: after the warm-up the rate rises to it; ${mend}`,
+      `above the optimizer’s learning rate ${String(rate)}: after the warm-up the rate rises to it; ${fix}`,
     );
   }
 
   /** A preset's numbers of iterations stay when another max_iters is set over it. */
   @On('run:setup')
   warnOfMisfit(): void {
-    const { places, run, steps: schedule } = this.#parts;
+    const { places, run, steps: schedule } = this.parts;
     const { max_iters: most } = run.train;
-    const { warmup_iters: warmup, decay_iters: end = null } = this.#config;
+    const { warmup_iters: warmup, decay_iters: end = null } = this.options;
     const steps = schedule?.operationNames() ?? [];
     // A schedule that starts again within the run, or changes the warm-up, is meant to be shorter.
     if (most === 0 || steps.includes('reset_lr_schedule')) return;
     const place = places.of(['train', 'max_iters']);
     const iterations = `train.max_iters ${String(most)}${place === undefined ? '' : ` (${place})`}`;
-    const mend = 'lr.decay_iters=null ends the decay with the run';
+    const fix = 'lr.decay_iters=null ends the decay with the run';
     if (warmup >= most && !steps.some((name) => name.endsWith('_warmup_iters'))) {
       this.#warn('warmup_iters', warmup, `not less than ${iterations}: the run ends within the warm-up; give fewer`);
     } else if (end !== null && end < most) {
       const rest = `the last ${String(most - end)} iterations train at lr.min_lr`;
-      this.#warn('decay_iters', end, `less than ${iterations}: ${rest}; ${mend}`);
+      this.#warn('decay_iters', end, `less than ${iterations}: ${rest}; ${fix}`);
     } else if (end !== null && end > most) {
       const rest = 'the run ends before lr.min_lr is reached';
-      this.#warn('decay_iters', end, `more than ${iterations}: ${rest}; ${mend}`);
+      this.#warn('decay_iters', end, `more than ${iterations}: ${rest}; ${fix}`);
     }
   }
 
   /** With another max_iters the rest of a resumed run has other rates than it would have had. */
   @On('run:start')
-  tellStretched({ state, maxIters, maxItersBefore: before = maxIters }: RunStart): void {
-    if (before === maxIters || this.#config.decay_iters !== null) return;
-    this.#parts.log.warn(
-      `the learning rate’s schedule ends at train.max_iters ${String(maxIters)}, not at ${String(before)} any more: rates from iteration ${String(state.iteration)} on are not those that were to come; --set lr.decay_iters=${String(before - this.offset)} keeps them`,
+  warnOfStretch({ state, maxIters, maxItersBefore: before = maxIters }: RunStart): void {
+    if (before === maxIters || this.options.decay_iters !== null) return;
+    this.parts.log.warn(
+      `the learning rate’s schedule ends at train.max_iters ${String(maxIters)}, not at ${String(before)} any more: rates from iteration ${String(state.iteration)} on are not those that were to come; --set lr.decay_iters=${String(before - this.#offset.value)} keeps them`,
     );
   }
 
   #warn(key: string, value: number, what: string): void {
-    this.#parts.log.warn(`${this.#parts.places.before(['lr', key])}lr.${key} ${String(value)} is ${what}`);
+    this.parts.log.warn(`${this.parts.places.before(['lr', key])}lr.${key} ${String(value)} is ${what}`);
   }
 }
 
-/** A schedule that goes from the optimizer's rate down to min_lr, and stays there. */
-export abstract class DecaySchedule extends WarmupSchedule {
-  readonly #ending: DecayConfig;
-  readonly #run: RunConfig;
+/** Kept until 1.0 for plugins that extend it: `schedulePlugin` with `rate` is shorter. */
+export abstract class WarmupSchedule extends Schedule<WarmupConfig> {
+  constructor(config: WarmupConfig, parts: ScheduleParts) {
+    super(config, parts, (iteration, { warmup, base }) => this.rateAfterWarmup(iteration, warmup, base));
+  }
 
+  protected abstract rateAfterWarmup(iteration: number, warmup: number, base: number): number;
+}
+
+/** Kept until 1.0 for plugins that extend it: `schedulePlugin` with `decay` is shorter. */
+export abstract class DecaySchedule extends Schedule<DecayConfig> {
   constructor(config: DecayConfig, parts: ScheduleParts) {
-    super(config, parts);
-    this.#ending = config;
-    this.#run = parts.run;
+    super(
+      config,
+      parts,
+      falling((iteration, { warmup, end }) => this.shareLeft(iteration, warmup, end)),
+    );
   }
 
-  /**
-   * The share of the way from min_lr up to the optimizer's rate: 1 at `warmup`, 0 at `end`.
-   * @param iteration since the schedule began, from `warmup` to `end`
-   */
   protected abstract shareLeft(iteration: number, warmup: number, end: number): number;
-
-  protected override rateAfterWarmup(iteration: number, warmup: number, base: number): number {
-    const end = this.#ending.decay_iters ?? this.#run.train.max_iters - this.offset;
-    const lowest = this.#ending.min_lr ?? base / 10;
-    if (iteration > end || end <= warmup) return lowest;
-    return lowest + this.shareLeft(iteration, warmup, end) * (base - lowest);
-  }
 }

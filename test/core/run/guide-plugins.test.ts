@@ -7,7 +7,9 @@ import { EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/
 import type { CreatedRun } from '../../../core/run/create.js';
 import { debugRun, textFolder } from './debug-run.js';
 
-const guide = readFileSync('docs/writing-plugins.md', 'utf8');
+const guide = ['writing-plugins', 'learning-rate', 'batch-strategies']
+  .map((page) => readFileSync(`docs/${page}.md`, 'utf8'))
+  .join('\n');
 
 /** A folder with a plugin of the guide as it stands there, but for what `change` makes of it. */
 function folderWith(t: ExecutionContext, name: string, change = (file: string): string => file): string {
@@ -25,6 +27,47 @@ test('the guide’s learning-rate schedule rises, stays and falls', async (t) =>
   const rates = Array.from({ length: 12 }, (_, iteration) => schedule.at(iteration, 12));
   t.deepEqual(rates, [3, 6, 9, 12, 12, 12, 12, 10, 8, 6, 4, 2]);
 });
+
+/** What the guides showed before `schedulePlugin`. */
+const halvingClass = `
+import { DecaySchedule, decayOptions, inject, LearningRate, Plugin, PluginConfig, ScheduleParts } from 'espalier';
+import type { Bindings } from 'espalier';
+import { z } from 'zod';
+
+const options = z.strictObject(decayOptions);
+
+@Plugin({ name: 'halving', summary: 'halves the rate four times', slot: 'lr', config: options })
+export default class Halving extends DecaySchedule {
+  static register(bindings: Bindings): void {
+    bindings.bind(LearningRate, Halving);
+  }
+
+  constructor(@inject(PluginConfig) config: z.output<typeof options>, @inject(ScheduleParts) parts: ScheduleParts) {
+    super(config, parts);
+  }
+
+  /** 1 is the optimizer's rate, 0 is min_lr. */
+  protected override shareLeft(iteration: number, warmup: number, end: number): number {
+    return 0.5 ** Math.floor((4 * (iteration - warmup)) / (end - warmup));
+  }
+}
+`;
+
+for (const [what, change] of [
+  ['as the guide has it', (file: string) => file],
+  ['as the class of earlier guides', () => halvingClass],
+] as const) {
+  test(`a schedule that falls to min_lr, ${what}`, async (t) => {
+    const folder = folderWith(t, 'halving', change);
+    const lr = 'lr={use: ./halving.ts, warmup_iters: 2, min_lr: 0}';
+    const { run } = await debugRun(t, folder, 'train.max_iters=10', lr);
+    const schedule = run.container.resolve(LearningRate);
+    const rates = Array.from({ length: 12 }, (_, iteration) => schedule.at(iteration, 12));
+    t.deepEqual(rates, [4, 8, 12, 12, 6, 6, 3, 3, 1.5, 1.5, 0.75, 0]);
+    run.container.resolve(Tunables).set('lr_schedule_offset', 4);
+    t.is(schedule.at(4, 12), 4, 'it begins again');
+  });
+}
 
 test('the guide’s optimizer goes on where it was, with the learning rate that a schedule gave it', async (t) => {
   const folder = folderWith(t, 'momentum');
