@@ -1,6 +1,8 @@
 import type { Scalar, Tensor, Tensor2D, Tensor3D, Variable } from '@tensorflow/tfjs-core';
 import type { DropoutMask } from '../ops/dropout.js';
+import type { StoredTensor } from './checkpoint-store.js';
 import { token } from './token.js';
+import type { WeightSources } from './weights.js';
 
 /** Which random numbers a training pass takes: dropout masks are a function of these alone. */
 export interface TrainingPass {
@@ -75,8 +77,13 @@ export interface Model {
   readonly description: Record<string, unknown>;
   /** Builds the weights: called once by the core, after the engine and the data are ready. */
   build(vocabSize: number): void;
-  /** Every weight under its Hugging Face GPT-2 name, in a fixed order; tied weights appear once. */
+  /** Every weight by name, in a fixed order; tied weights appear once. */
   parameters(): ReadonlyMap<string, Variable>;
+  /**
+   * Optional: finds its weights among stored ones, of a checkpoint or of a pretrained model; the optimizer's state of a
+   * weight comes from the same place. Without it, each weight comes from the stored one of its name and shape.
+   */
+  weightSources?(stored: ReadonlyMap<string, StoredTensor>): WeightSources;
   /** `ids` [batch, time] int32 → logits [batch, time, vocab]. Dropout only when `pass` is given. */
   logits(ids: Tensor2D, pass?: TrainingPass): Tensor3D;
   /**

@@ -1,18 +1,21 @@
-import type { Variable } from '@tensorflow/tfjs-core';
+import { isDeepStrictEqual } from 'node:util';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
+import type { Model } from '../contracts/model.js';
+import type { WeightSource } from '../contracts/weights.js';
 
-/** Wrappers that frameworks put around a model: their names stand before those of its weights. */
-const WRAPPERS = /^(?:_orig_mod\.|module\.)+/;
-/** Weights that a model may have and a checkpoint lack: they start as new ones do. */
-const OPTIONAL = /\.lora_[AB]$/;
-/** The learned positions: a shorter context takes the first ones. */
-const POSITIONS = /(?:^|\.)wpe\.weight$/;
+/** Settings that change nothing of what the weights compute, or that the shapes of weights show. */
+const INDECISIVE = /^vocab_size$|(?:^|_)p?drop(?:out)?$/;
+
+type WeightShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+type Matching = Pick<Model, 'weightSources' | 'description'> & { parameters(): WeightShapes };
+type Stored = Pick<LoadedCheckpoint, 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
 
 /** How stored tensors fit the weights of a model. */
 export interface WeightMatch {
+  readonly sources: ReadonlyMap<string, WeightSource>;
   /** By the model's names. */
   readonly found: ReadonlyMap<string, StoredTensor>;
-  /** Stored under another name, or cropped: `from -> to`. */
+  /** Stored under another name, or in another shape: `from -> to`. */
   readonly mapped: readonly string[];
   /** Stored names that the model has no place for. */
   readonly skipped: readonly string[];
@@ -20,39 +23,47 @@ export interface WeightMatch {
   readonly fresh: readonly string[];
   /** What keeps them from fitting, each with the name and both shapes. */
   readonly misfits: readonly string[];
+  /** Settings of the model that no shape shows and that differ, each with both values. */
+  readonly differences: readonly string[];
 }
 
-/**
- * Finds the stored tensor of each weight: by its name, wrappers' prefixes taken off first; then a LoRA layer's main
- * weight by the plain layer's name, and the other way round.
- */
-export function matchWeights(
-  stored: ReadonlyMap<string, StoredTensor>,
-  parameters: ReadonlyMap<string, Pick<Variable, 'shape'>>,
-): WeightMatch {
+/** Finds the stored tensor of each weight, as the model says. @param stored with the description of the model it is of */
+export function matchWeights(model: Matching, stored: Stored): WeightMatch {
+  const parameters = model.parameters();
+  const { sources, optional = [], decisive } = model.weightSources?.(stored.weights) ?? byName(stored, parameters);
+  const targets = new Map([...sources].map(([name, source]) => [source.stored, name]));
   const found = new Map<string, StoredTensor>();
   const mapped: string[] = [];
   const skipped: string[] = [];
   /** By the model's names. */
   const misfits = new Map<string, string>();
-  for (const [name, tensor] of stored) {
-    const bare = name.replace(WRAPPERS, '');
-    const target = [bare, ...otherNames(bare)].find((candidate) => parameters.has(candidate));
-    if (target === undefined || found.has(target)) {
+  for (const [name, tensor] of stored.weights) {
+    const target = targets.get(name);
+    const shape = target === undefined ? undefined : parameters.get(target)?.shape;
+    if (target === undefined || shape === undefined) {
       skipped.push(name);
       continue;
     }
-    const shape = parameters.get(target)?.shape ?? [];
-    const fitting = fitted(tensor, shape, POSITIONS.test(target));
+    const fitting = fitted(tensor, shape, sources.get(target));
     if (fitting === undefined) {
       misfits.set(target, `${name} is [${String(tensor.shape)}] there and [${String(shape)}] here`);
-    } else found.set(target, fitting);
+      continue;
+    }
+    found.set(target, fitting);
     if (target !== name || fitting !== tensor) mapped.push(`${name} -> ${target} [${String(shape)}]`);
   }
   const missing = [...parameters.keys()].filter((name) => !found.has(name) && !misfits.has(name));
-  const fresh = missing.filter((name) => OPTIONAL.test(name));
-  const lacking = missing.filter((name) => !OPTIONAL.test(name)).map((name) => `${name} is missing there`);
-  return { found, mapped, skipped, fresh, misfits: [...misfits.values(), ...lacking] };
+  const fresh = missing.filter((name) => optional.includes(name));
+  const lacking = missing.filter((name) => !optional.includes(name)).map((name) => `${name} is missing there`);
+  return {
+    sources,
+    found,
+    mapped,
+    skipped,
+    fresh,
+    misfits: [...misfits.values(), ...lacking],
+    differences: differences(stored.model ?? {}, model.description, decisive),
+  };
 }
 
 /** How stored tensors of an optimizer fit a model's weights. */
@@ -65,62 +76,69 @@ export interface OptimizerMatch {
   readonly fresh: readonly string[];
 }
 
-/** Finds the optimizer's tensors and numbers of each weight, by name, where the shapes are the same. */
+/** Finds the optimizer's tensors and numbers of each weight where the weight itself comes from. */
 export function matchOptimizer(
   { tensors: stored, scalars }: Pick<LoadedCheckpoint['optimizer'], 'tensors' | 'scalars'>,
-  parameters: ReadonlyMap<string, Pick<Variable, 'shape'>>,
+  sources: ReadonlyMap<string, WeightSource>,
+  parameters: WeightShapes,
 ): OptimizerMatch {
   const groups = new Map<string, Map<string, StoredTensor>>();
   for (const [name, tensor] of stored) {
     const [owner, kind] = ownerAndKind(name);
     groups.set(owner, (groups.get(owner) ?? new Map<string, StoredTensor>()).set(kind, tensor));
   }
-  const owners = new Set(groups.keys());
   const found = new Map<string, StoredTensor>();
   const takenBy = new Map<string, string>();
-  const take = (parameter: string, owner: string, shape: readonly number[], crop: boolean): void => {
-    for (const [kind, tensor] of groups.get(owner) ?? []) {
-      found.set(`${parameter}.${kind}`, fitted(tensor, shape, crop) ?? tensor);
-    }
-    groups.delete(owner);
-    takenBy.set(owner, parameter);
-  };
-  const fits = (owner: string, shape: readonly number[], crop: boolean): boolean =>
-    [...(groups.get(owner)?.values() ?? [])].every((tensor) => fitted(tensor, shape, crop) !== undefined);
   const fresh: string[] = [];
   for (const [name, { shape }] of parameters) {
-    const owner = [name, ...otherNames(name)].find((candidate) => groups.has(candidate));
-    const crop = POSITIONS.test(name);
-    if (owner === undefined || !fits(owner, shape, crop)) fresh.push(name);
-    else take(name, owner, shape, crop);
+    const source = sources.get(name);
+    const group = source === undefined ? undefined : groups.get(source.stored);
+    const fitting = [...(group ?? [])].flatMap(([kind, tensor]): [string, StoredTensor][] => {
+      const fits = fitted(tensor, shape, source);
+      return fits === undefined ? [] : [[kind, fits]];
+    });
+    if (source === undefined || group === undefined || fitting.length < group.size) {
+      fresh.push(name);
+      continue;
+    }
+    for (const [kind, tensor] of fitting) found.set(`${name}.${kind}`, tensor);
+    takenBy.set(source.stored, name);
   }
   const numbers = Object.entries(scalars).flatMap(([name, value]): [string, number][] => {
     const [owner, kind] = ownerAndKind(name);
-    if (!owners.has(owner)) return [[name, value]];
+    if (!groups.has(owner)) return [[name, value]];
     const parameter = takenBy.get(owner);
     return parameter === undefined ? [] : [[`${parameter}.${kind}`, value]];
   });
   return { found, scalars: Object.fromEntries(numbers), fresh };
 }
 
-/** `transformer.wte.weight.exp_avg` → the weight, and `exp_avg` */
+function byName({ weights }: Stored, parameters: WeightShapes): ReturnType<NonNullable<Model['weightSources']>> {
+  const names = [...weights.keys()].filter((name) => parameters.has(name));
+  return { sources: new Map(names.map((name) => [name, { stored: name }])) };
+}
+
+/** `wte.weight.exp_avg` → the weight, and `exp_avg` */
 function ownerAndKind(name: string): [owner: string, kind: string] {
   const at = name.lastIndexOf('.');
-  return [name.slice(0, Math.max(0, at)).replace(WRAPPERS, ''), name.slice(at + 1)];
+  return [name.slice(0, Math.max(0, at)), name.slice(at + 1)];
 }
 
-function otherNames(name: string): string[] {
-  return [
-    name.replace(/\.main_weight\.weight$/, '.weight'),
-    name.replace(/\.weight$/, '.main_weight.weight'),
-    name.startsWith('transformer.') ? name.slice('transformer.'.length) : `transformer.${name}`,
-  ].filter((other) => other !== name);
+function fitted(tensor: StoredTensor, shape: readonly number[], source?: WeightSource): StoredTensor | undefined {
+  const is = (fitting: StoredTensor | undefined): boolean => String(fitting?.shape) === String(shape);
+  if (is(tensor)) return tensor;
+  const fitting = source?.fit?.(tensor);
+  return is(fitting) ? fitting : undefined;
 }
 
-/** The tensor where its shape is that; its first rows where those may be fewer. */
-function fitted(tensor: StoredTensor, shape: readonly number[], crop: boolean): StoredTensor | undefined {
-  if (String(tensor.shape) === String(shape)) return tensor;
-  const [rows = 0, columns = 0] = shape;
-  const croppable = crop && shape.length === 2 && tensor.shape[1] === columns && (tensor.shape[0] ?? 0) > rows;
-  return croppable ? { shape: [...shape], values: tensor.values.slice(0, rows * columns) } : undefined;
+function differences(
+  there: Record<string, unknown>,
+  here: Record<string, unknown>,
+  decisive: readonly string[] | undefined,
+): string[] {
+  return Object.entries(there).flatMap(([key, value]) => {
+    const counts = decisive === undefined ? !INDECISIVE.test(key) : decisive.includes(key);
+    if (!counts || !Object.hasOwn(here, key) || isDeepStrictEqual(here[key], value)) return [];
+    return [`${key} is ${JSON.stringify(value)} there and ${JSON.stringify(here[key])} here`];
+  });
 }

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { tf } from '../tf.js';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import type { Model } from '../contracts/model.js';
@@ -9,7 +8,7 @@ import type { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
 import type { RollbackRequest } from './control.js';
 import { trainableParameters } from './parameters.js';
-import { matchOptimizer, matchWeights } from './match.js';
+import { matchOptimizer, matchWeights, type WeightMatch } from './match.js';
 import { hasState, restorePlugin, restorePlugins } from './plugin-state.js';
 import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
@@ -86,9 +85,9 @@ function restorePosition(from: LoadedCheckpoint, to: RestoreTargets): void {
 
 /** Weights, and the optimizer's state as far as it fits them. */
 function restoreTensors(from: LoadedCheckpoint, { model, optimizer, say }: RestoreTargets): void {
-  loadWeights(model, from, say);
+  const { sources } = loadWeights(model, from, say);
   const parameters = trainableParameters(model);
-  const { found, scalars, fresh } = matchOptimizer(from.optimizer, parameters);
+  const { found, scalars, fresh } = matchOptimizer(from.optimizer, sources, parameters);
   if (from.optimizer.tensors.size > 0 && fresh.length > 0) {
     const transferred = `${String(parameters.size - fresh.length)} / ${String(parameters.size)}`;
     say(
@@ -104,14 +103,11 @@ function restoreTensors(from: LoadedCheckpoint, { model, optimizer, say }: Resto
 /** Weights that are named where they start without the optimizer's state. */
 const MOST_FRESH = 12;
 
-/** What does not change what weights compute, or changes the shape of one, which is said with that weight. */
-const FREE = /^(?:architectures|n_layer|n_embd|n_inner|n_positions|n_ctx|vocab_size|bias|\w+_pdrop)$/;
-
 /** Weights to take alone; `model`: the description of the model that they are of. */
 export type WeightsOf = Pick<LoadedCheckpoint, 'path' | 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
 
 /**
- * Copies a checkpoint's weights into the model by name, and tells of what was mapped, skipped or left as new.
+ * Copies a checkpoint's weights into the model, and tells of what was mapped, skipped or left as new.
  * @param options `all`: refuses what makes them compute something else here: weights that the model has no place for, and
  *   settings of the model that no shape shows, as its heads
  * @throws UsageError naming every weight that is missing or has another shape, with both shapes
@@ -121,12 +117,11 @@ export function loadWeights(
   from: WeightsOf,
   say: (line: string) => void,
   options: { readonly all?: boolean } = {},
-): void {
-  const { found, mapped, skipped, fresh, misfits } = matchWeights(from.weights, model.parameters());
+): WeightMatch {
+  const match = matchWeights(model, from);
+  const { found, mapped, skipped, fresh, misfits, differences } = match;
   const others =
-    options.all === true
-      ? [...skipped.map((name) => `this model has no place for ${name}`), ...differences(from.model ?? {}, model)]
-      : [];
+    options.all === true ? [...skipped.map((name) => `this model has no place for ${name}`), ...differences] : [];
   if (misfits.length + others.length > 0) throw mismatch(from, [...misfits, ...others]);
   for (const [name, stored] of found) {
     tf.tidy(() => {
@@ -139,14 +134,7 @@ export function loadWeights(
   tell('mapped', mapped);
   tell('skipped, which this model has no place for', skipped);
   tell('not there, which start anew', fresh);
-}
-
-function differences(there: Record<string, unknown>, { description: here }: Model): string[] {
-  return Object.entries(there).flatMap(([key, value]) =>
-    FREE.test(key) || !Object.hasOwn(here, key) || isDeepStrictEqual(here[key], value)
-      ? []
-      : [`${key} is ${JSON.stringify(value)} there and ${JSON.stringify(here[key])} here`],
-  );
+  return match;
 }
 
 function few(names: readonly string[], most = 4): string {

@@ -21,7 +21,9 @@ import {
   type PlannedShape,
   type RandomStream,
   type SharedView,
+  type StoredTensor,
   type TrainingPass,
+  type WeightSources,
 } from '../../core/index.js';
 import { flopsPerToken } from './arithmetic.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
@@ -29,6 +31,7 @@ import { gptOptions, type GptConfig } from './config.js';
 import { head, hiddenStates, type NextMask, type Weights } from './forward.js';
 import { generate } from './generate.js';
 import { grownWeights } from './grow.js';
+import { weightSources } from './match.js';
 import { memoryNeeded } from './memory.js';
 import { Past } from './past.js';
 import { isTrainable, makeWeights, variableOf, weightShapes } from './weights.js';
@@ -163,6 +166,10 @@ export default class Gpt implements Model, Growable, InspectableModel {
 
   parameters(): ReadonlyMap<string, tf.Variable> {
     return this.#weights;
+  }
+
+  weightSources(stored: ReadonlyMap<string, StoredTensor>): WeightSources {
+    return weightSources(stored, this.#weights);
   }
 
   logits(ids: tf.Tensor2D, pass?: TrainingPass): tf.Tensor3D {
