@@ -67,7 +67,13 @@ export { version } from './version.js';
 export { decodeCorpus, readJsonFile, readTextFile } from './files/text-file.js';
 export { estimateLoss, fullLoss } from './run/estimate-loss.js';
 export { randomWindows, refuseShort, windowsAt, windowsIn } from './data/windows.js';
-export { prefetchOptions, WindowBatches, type WindowParts } from './data/window-batches.js';
+export {
+  prefetchOptions,
+  WindowBatches,
+  windowStrategy,
+  type WindowParts,
+  type WindowsOf,
+} from './data/window-batches.js';
 export { openSharedModule, type OpenSharedModule } from './data/open-shared.js';
 export { permutation } from './data/permutation.js';
 export { readVocabMap, shrunkenIds, type VocabMap } from './data/vocab-map.js';

@@ -1,21 +1,21 @@
 import { z } from 'zod';
-import type {
-  Batch,
-  BatchProgress,
-  BatchShape,
+import {
   BatchSource,
   Dataset,
-  Rows,
-  Split,
-  TokenReader,
+  type Batch,
+  type BatchProgress,
+  type BatchShape,
+  type Rows,
+  type Split,
+  type TokenReader,
 } from '../contracts/data.js';
-import type { Model } from '../contracts/model.js';
-import { On } from '../plugins/plugin.js';
-import type { RandomStreams } from '../random/streams.js';
+import { Model } from '../contracts/model.js';
+import { inject, On, Plugin, PluginConfig, type Bindings, type PluginClass } from '../plugins/plugin.js';
+import { RandomStreams } from '../random/streams.js';
 import { Prefetch } from './prefetch.js';
 import { randomWindows, refuseShort, windowsAt, windowsIn } from './windows.js';
 
-/** The options that every strategy of windows has: spread into its own. */
+/** The option of every strategy of windows. */
 export const prefetchOptions = {
   prefetch: z
     .int()
@@ -26,9 +26,63 @@ export const prefetchOptions = {
     .meta({ resume: 'free' }),
 };
 
-const stateSchema = z.strictObject({ windows: z.int().min(0) });
+/** What the place of a window depends on beside its number. */
+export interface WindowsOf<Options> {
+  /** The training data. */
+  readonly reader: TokenReader;
+  /** Tokens of a window; its last target is one token further. */
+  readonly blockSize: number;
+  /** The run's random numbers: `streams.place(name, n)` draws the same for the same n. */
+  readonly streams: RandomStreams;
+  readonly options: Options;
+}
 
-/** What `WindowBatches` works with, from the constructor of the strategy. */
+export interface WindowStrategy<Own extends z.ZodRawShape> {
+  /** Unique; the name used in configs, logs and checkpoints. */
+  readonly name: string;
+  /** One sentence, shown by `espalier plugins`. */
+  readonly summary: string;
+  /** Options beside `prefetch`: describe each, and give defaults. */
+  readonly options?: Own;
+  /** Whether it serves the windows that lie side by side in passes, each once in every pass. Default false. */
+  readonly passes?: boolean;
+  /**
+   * Returns the function that says where window 0, 1, 2, … of the run starts: a position from 0 to
+   * `reader.length - blockSize - 1`. That function must depend on the window's number alone: it is called ahead of time,
+   * and again after a resume. `starts` itself is called in `run:setup`, and again when the data or the block size changes.
+   */
+  readonly starts: (of: WindowsOf<z.output<z.ZodObject<Own>>>) => (window: number) => number;
+}
+
+/**
+ * Makes a plugin for the slot `batches` of a function from a window's number to its place in the data. Reading ahead,
+ * evaluation, exact resume, and reading one rank's rows alone come with it.
+ */
+export function windowStrategy<Own extends z.ZodRawShape = typeof prefetchOptions>(
+  strategy: WindowStrategy<Own>,
+): PluginClass {
+  const { name, summary, options, passes = false, starts } = strategy;
+  const config = z.strictObject({ ...options, ...prefetchOptions }).meta({ resume: 'fixed' });
+  @Plugin({ name, summary, slot: 'batches', config })
+  class FromFunction extends WindowSource {
+    static register(bindings: Bindings): void {
+      bindings.bind(BatchSource, FromFunction);
+    }
+
+    constructor(
+      @inject(PluginConfig) config: z.output<z.ZodObject<Own>> & { readonly prefetch: number },
+      @inject(Dataset) data: Dataset,
+      @inject(Model) model: Model,
+      @inject(RandomStreams) streams: RandomStreams,
+    ) {
+      const { prefetch } = config;
+      super({ data, model, streams, prefetch }, (of) => starts({ ...of, options: config }), passes);
+    }
+  }
+  return FromFunction;
+}
+
+/** What a source of windows asks of the run. */
 export interface WindowParts {
   readonly data: Dataset;
   readonly model: Model;
@@ -44,30 +98,28 @@ interface Part {
   readonly rows: Rows;
 }
 
-/**
- * A batch strategy that is a function of one number: it says where window 0, 1, 2, … of the run starts.
- * Reading ahead, evaluation, going on at the same window after a resume, and reading one rank's rows alone come with it.
- */
-export abstract class WindowBatches implements BatchSource {
+const stateSchema = z.strictObject({ windows: z.int().min(0) });
+
+/** Serves the windows of one run, by their numbers. */
+class WindowSource implements BatchSource {
   /** Windows served, to all ranks together. */
   #served = 0;
+  #starts:
+    { readonly reader: TokenReader; readonly blockSize: number; readonly at: (window: number) => number } | undefined;
   #ahead: { readonly of: Part; readonly live: Prefetch } | undefined;
 
-  constructor(private readonly windowParts: WindowParts) {}
-
-  /**
-   * Where a window starts: from 0 to `reader.length - blockSize - 1`, as its last target is one token on.
-   * A function of these and of the run's seed alone: it is called ahead of time, and again after a resume.
-   */
-  protected abstract startOf(window: number, blockSize: number, reader: TokenReader): number;
-
-  /** Whether it goes over the windows that stand side by side in passes, each once in every pass. */
-  protected readonly passes: boolean = false;
+  constructor(
+    private readonly windowParts: WindowParts,
+    private readonly starts: (of: Omit<WindowsOf<unknown>, 'options'>) => (window: number) => number,
+    /** Whether it goes over the windows that lie side by side in passes, each once in every pass. */
+    protected readonly passes: boolean,
+  ) {}
 
   @On('run:setup')
-  checkLengths(): void {
+  checkData(): void {
     const { data, model } = this.windowParts;
     for (const split of ['train', 'val'] as const) refuseShort(data.split(split), split, model.blockSize);
+    this.#startsIn(data.split('train'), model.blockSize);
   }
 
   next(shape: BatchShape, rows: Rows = { first: 0, count: shape.batchSize }): Batch {
@@ -88,7 +140,7 @@ export abstract class WindowBatches implements BatchSource {
   progress(): BatchProgress {
     const { data, model } = this.windowParts;
     const reader = data.split('train');
-    const start = this.#served === 0 ? 0 : this.startOf(this.#served - 1, model.blockSize, reader);
+    const start = this.#served === 0 ? 0 : this.#startsIn(reader, model.blockSize)(this.#served - 1);
     const shard = reader.parts.findLastIndex((part) => part.start <= start);
     const position = start - (reader.parts[shard]?.start ?? 0);
     if (!this.passes) return { shard, position };
@@ -111,6 +163,14 @@ export abstract class WindowBatches implements BatchSource {
     await ahead?.live.close();
   }
 
+  #startsIn(reader: TokenReader, blockSize: number): (window: number) => number {
+    if (this.#starts?.reader !== reader || this.#starts.blockSize !== blockSize) {
+      const at = this.starts({ reader, blockSize, streams: this.windowParts.streams });
+      this.#starts = { reader, blockSize, at };
+    }
+    return this.#starts.at;
+  }
+
   /** A new one where what is asked for is another part than that of the batches ahead. */
   #aheadOf(part: Part): Prefetch {
     if (this.#ahead !== undefined && isSame(this.#ahead.of, part)) return this.#ahead.live;
@@ -127,8 +187,26 @@ export abstract class WindowBatches implements BatchSource {
 
   #startsFrom(window: number, { reader, shape, rows }: Part): number[] {
     const first = window + rows.first;
-    return Array.from({ length: rows.count }, (_, row) => this.startOf(first + row, shape.blockSize, reader));
+    const startOf = this.#startsIn(reader, shape.blockSize);
+    return Array.from({ length: rows.count }, (_, row) => startOf(first + row));
   }
+}
+
+/** Kept until 1.0 for plugins that extend it: `windowStrategy` is shorter. */
+export abstract class WindowBatches extends WindowSource {
+  protected override readonly passes: boolean = false;
+
+  constructor(parts: WindowParts) {
+    super(
+      parts,
+      ({ reader, blockSize }) =>
+        (window) =>
+          this.startOf(window, blockSize, reader),
+      false,
+    );
+  }
+
+  protected abstract startOf(window: number, blockSize: number, reader: TokenReader): number;
 }
 
 function shapeOf({ shape: { blockSize }, rows }: Part): BatchShape {

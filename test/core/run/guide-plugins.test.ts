@@ -3,7 +3,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
-import { EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
+import { BatchSource, Dataset, EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
 import type { CreatedRun } from '../../../core/run/create.js';
 import { debugRun, textFolder } from './debug-run.js';
 
@@ -66,6 +66,63 @@ for (const [what, change] of [
     t.deepEqual(rates, [4, 8, 12, 12, 6, 6, 3, 3, 1.5, 1.5, 0.75, 0]);
     run.container.resolve(Tunables).set('lr_schedule_offset', 4);
     t.is(schedule.at(4, 12), 4, 'it begins again');
+  });
+}
+
+/** What the guides showed before `windowStrategy`. */
+const backwardsClass = `
+import { BatchSource, Dataset, inject, Model, Plugin, PluginConfig, prefetchOptions, RandomStreams } from 'espalier';
+import { WindowBatches, windowsIn, type Bindings, type TokenReader } from 'espalier';
+import { z } from 'zod';
+
+const options = z.strictObject(prefetchOptions);
+
+@Plugin({ name: 'backwards', summary: 'windows from the last to the first', slot: 'batches', config: options })
+export default class Backwards extends WindowBatches {
+  static register(bindings: Bindings): void {
+    bindings.bind(BatchSource, Backwards);
+  }
+
+  protected override readonly passes = true;
+
+  constructor(
+    @inject(PluginConfig) config: z.output<typeof options>,
+    @inject(Dataset) data: Dataset,
+    @inject(Model) model: Model,
+    @inject(RandomStreams) streams: RandomStreams,
+  ) {
+    super({ ...config, data, model, streams });
+  }
+
+  protected override startOf(window: number, blockSize: number, reader: TokenReader): number {
+    const count = windowsIn(reader, blockSize);
+    return (count - 1 - (window % count)) * blockSize;
+  }
+}
+`;
+
+for (const [what, change] of [
+  ['as the guide has it', (file: string) => file],
+  ['as the class of earlier guides', () => backwardsClass],
+] as const) {
+  test(`a strategy that serves windows from the last to the first, ${what}`, async (t) => {
+    const folder = folderWith(t, 'backwards', change);
+    const { run } = await debugRun(t, folder, 'batches={strategy: ./backwards.ts}');
+    await run.setUp();
+    const source = run.container.resolve(BatchSource);
+    const reader = run.container.resolve(Dataset).split('train');
+    const shape = { batchSize: 3, blockSize: 32 };
+    const count = Math.floor((reader.length - 1) / 32);
+    const served = [await source.next(shape), await source.next(shape)].flatMap(({ inputs }) => [...inputs]);
+    const expected = Array.from({ length: 6 }, (_, window) => {
+      const tokens = new Int32Array(32);
+      reader.read((count - 1 - window) * 32, 32, tokens, 0);
+      return [...tokens];
+    });
+    t.deepEqual(served, expected.flat());
+    t.is(source.progress().progress, 6 / count);
+    t.is(source.progress().position, (count - 6) * 32);
+    t.deepEqual(source.state(), { windows: 6 });
   });
 }
 
