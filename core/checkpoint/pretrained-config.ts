@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { isSection, showOrigin, type ComposedConfig, type Origin } from '../config/composed.js';
 import { pathKey } from '../config/path.js';
 import { presetFolder } from '../config/preset-list.js';
-import { flatten, merge, treeOf } from '../config/tree.js';
+import { composedOf } from '../config/load.js';
+import { merge, treeOf } from '../config/tree.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readJsonFile } from '../files/text-file.js';
 import { hubFolder, hubShape } from './hub.js';
@@ -66,12 +67,11 @@ export async function withPretrained(composed: ComposedConfig, cwd: string): Pro
     texts: composed.texts,
     filled: 'all',
   });
-  return {
-    ...composed,
-    ...flatten(merge(own, layer)),
+  return composedOf(merge(own, layer), {
     layers: [...composed.layers, origin.source],
     files: origin.file === undefined ? composed.files : [...composed.files, origin.file],
-  };
+    given: composed.given,
+  });
 }
 
 /** What `model` has to be for the weights. */

@@ -8,7 +8,7 @@ import { readPretrained } from '../checkpoint/pretrained-weights.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import { isSection, type ComposedConfig } from '../config/composed.js';
 import { composeConfig } from '../config/load.js';
-import { toldAt } from '../config/validate.js';
+import { toldAt } from '../config/findings.js';
 import { Ranks } from '../contracts/ranks.js';
 import { UsageError } from '../errors.js';
 import { Logger } from '../logger.js';

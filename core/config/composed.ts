@@ -16,14 +16,19 @@ export interface Origin {
   written?: string;
   /** A key at the top whose value holds a YAML anchor. */
   anchor?: boolean;
+  /** Which of the layers that were merged it is, later (stronger) ones with higher numbers; 0 when not given. */
+  layer?: number;
 }
 
-/** A config after composition and before its schemas are applied. */
+/** A map of settings. Nothing changes one after composition, nor what it holds. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+/** A config after composition and before its schemas are applied; frozen, with all that it holds. */
 export interface ComposedConfig {
   /** The merged settings, slots in their long form (`{ use: … }`), without `extends`. */
-  readonly value: Record<string, unknown>;
-  /** By `pathKey`: of every leaf and of every section; checking adds `default` for what schemas fill in. */
-  readonly origins: Map<string, Origin>;
+  readonly value: Settings;
+  /** By `pathKey`: of every leaf and of every section. */
+  readonly origins: ReadonlyMap<string, Readonly<Origin>>;
   /** Scalars as they were written, where that is not what they were read as. */
   readonly texts: Texts;
   /** What was merged, first (weakest) to last. */
@@ -35,7 +40,7 @@ export interface ComposedConfig {
 }
 
 /** Values by source (as `Origin` prints it), and by `pathKey`. */
-export type Given = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+export type Given = Readonly<Record<string, Settings>>;
 
 /** `source:line` */
 export function showOrigin({ source, line }: Origin): string {
@@ -51,6 +56,17 @@ export function originAt(composed: ComposedConfig, path: ConfigPath): Origin | u
   return undefined;
 }
 
+/**
+ * Where a value of the checked config was written; what a schema made of another value (`keep: 3` → `{ last: 3 }`) comes
+ * from that one's place. Undefined for a default.
+ */
+export function writtenAt(composed: ComposedConfig, path: ConfigPath): Origin | undefined {
+  const exact = composed.origins.get(pathKey(path));
+  if (exact !== undefined) return exact;
+  const { value, depth } = valueAt(composed.value, path);
+  return isSection(value) ? undefined : originAt(composed, path.slice(0, depth));
+}
+
 /** The value at a path, and how many of its keys there are: fewer than the path's when it leads nowhere. */
 export function valueAt(value: unknown, path: ConfigPath): { value: unknown; depth: number } {
   let current = value;
@@ -62,7 +78,7 @@ export function valueAt(value: unknown, path: ConfigPath): { value: unknown; dep
 }
 
 /** True for objects that hold settings; lists and instances of classes are values. */
-export function isSection(value: unknown): value is Record<string, unknown> {
+export function isSection(value: unknown): value is Settings {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

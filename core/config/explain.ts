@@ -1,4 +1,4 @@
-import { eachLeaf, isSection, originAt, showOrigin, type ComposedConfig } from './composed.js';
+import { eachLeaf, showOrigin, writtenAt, type ComposedConfig, type Settings } from './composed.js';
 import { pathKey } from './path.js';
 
 /** One setting of a config and where it was written. */
@@ -16,13 +16,11 @@ export interface Explained {
  * Every setting with its origin.
  * @param finalValue the config to explain: `composed.value`, or that with what schemas filled in
  */
-export function explainLines(composed: ComposedConfig, finalValue: Record<string, unknown>): Explained[] {
+export function explainLines(composed: ComposedConfig, finalValue: Settings): Explained[] {
   const lines: Explained[] = [];
   eachLeaf(finalValue, (path, value) => {
     if (path.length === 0) return;
-    const exact = composed.origins.get(pathKey(path));
-    // An empty list of options, or what a schema made of a value, has the origin of what stands around it.
-    const origin = exact ?? (isSection(value) ? originAt(composed, path) : undefined);
+    const origin = writtenAt(composed, path);
     const written = origin?.written === undefined ? {} : { written: origin.written };
     lines.push({
       path: pathKey(path),

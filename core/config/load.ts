@@ -50,20 +50,20 @@ export function composeStored(
   const stored = treeOf(config, { originOf: () => origin });
   const sets = parseSets(set);
   const merged = sets === undefined ? stored : merge(stored, sets);
-  return {
-    ...withCoreTexts(flatten(merged)),
-    layers: [source, ...set.map((argument) => `--set ${argument}`)],
-    files: [origin.file],
-    given: {},
-  };
+  const layers = [source, ...set.map((argument) => `--set ${argument}`)];
+  return composedOf(merged, { layers, files: [origin.file], given: {} });
 }
 
-type Flat = Pick<ComposedConfig, 'value' | 'origins' | 'texts'>;
-
-/** `init` and `resume` are read before any schema is: text is as it was written from here on. */
-function withCoreTexts(flat: Flat): Flat {
+/** The frozen config of a tree. `init` and `resume` are read before any schema is: text is as it was written from here on. */
+export function composedOf(tree: Section, facts: Pick<ComposedConfig, 'layers' | 'files' | 'given'>): ComposedConfig {
+  const flat = flatten(tree);
   const core = withTexts(coreSchema, [], flat.texts, flat.value);
-  return isSection(core) ? { ...flat, value: core } : flat;
+  return { ...flat, ...facts, value: frozen(isSection(core) ? core : flat.value) };
+}
+
+function frozen<T>(value: T): T {
+  if (Array.isArray(value) || isSection(value)) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
 }
 
 class Composer {
@@ -95,7 +95,7 @@ class Composer {
   }
 
   result(): ComposedConfig {
-    return { ...withCoreTexts(flatten(this.#tree)), layers: this.#layers, files: [...this.#files], given: this.#given };
+    return composedOf(this.#tree, { layers: this.#layers, files: [...this.#files], given: this.#given });
   }
 
   #lay(over: Section): void {

@@ -1,14 +1,14 @@
-import { originAt, showOrigin, type ComposedConfig } from './composed.js';
+import { showOrigin, writtenAt, type ComposedConfig } from './composed.js';
 import { pathKey, type ConfigPath } from './path.js';
 
 /** Tells where the values of a run's config were written, for errors about them. Inject it by this class. */
 export class ConfigPlaces {
   constructor(private readonly composed: ComposedConfig) {}
 
-  /** `file:line` of what stands at the path, or the file or `--set` alone; undefined where it is a default. */
+  /** `file:line` of the value at the path, or the file or `--set` alone; undefined where it is a default. */
   of(path: ConfigPath): string | undefined {
-    const origin = originAt(this.composed, path);
-    return origin === undefined || origin.source === 'default' ? undefined : showOrigin(origin);
+    const origin = writtenAt(this.composed, path);
+    return origin === undefined ? undefined : showOrigin(origin);
   }
 
   /** The same as the start of a message, `file:line: `; nothing where it is a default. */

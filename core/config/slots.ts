@@ -1,36 +1,39 @@
 import type { Slot } from '../plugins/plugin.js';
-import { eachLeaf, isSection, valueAt, type ComposedConfig } from './composed.js';
+import { eachLeaf, isSection, valueAt, type ComposedConfig, type Settings } from './composed.js';
+import { unknownKey, wrongValue, type Finding } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { slotKeys } from './slot-keys.js';
 import { settingCalled } from './synonyms.js';
-import { checkPart, problems, unknownKey, wrongValue, type Problem } from './validate.js';
+import { checkPart } from './validate.js';
 
 /** A plugin that a config names, with its options as they were written. */
 export interface SlotChoice {
   /** The name in the config: `wasm`, `./my-plugin.ts`. */
   readonly use: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: Settings;
   /** Where the options stand. */
   readonly path: ConfigPath;
 }
 
 /** A composed config, split into the parts that different schemas check. */
-export interface CheckedConfig {
-  readonly core: CoreConfig;
+export interface ConfigParts {
+  /** Undefined where something is wrong with it. */
+  readonly core: CoreConfig | undefined;
   readonly slots: Readonly<Record<Slot, SlotChoice>>;
   /** What is on under `plugins`, in the order written. */
   readonly features: readonly SlotChoice[];
   /** Names under `plugins` that are turned off. */
   readonly off: readonly string[];
+  /** Unknown keys at the top, wrong values of the core's, and what is no plugin and no section. */
+  readonly findings: readonly Finding[];
 }
 
 /**
  * Checks the core's settings and splits off those of slots and features, which their plugins' schemas check.
- * @throws UsageError listing every unknown top-level key and every section that is not one; then the core's wrong values
  */
-export function checkCore(composed: ComposedConfig): CheckedConfig {
-  const found: Problem[] = unknownTopKeys(composed);
+export function checkCore(composed: ComposedConfig): ConfigParts {
+  const found = unknownTopKeys(composed);
   const slot = (name: Slot): SlotChoice => slotChoice(name, composed, found);
   const chosen = {
     engine: slot('engine'),
@@ -42,9 +45,8 @@ export function checkCore(composed: ComposedConfig): CheckedConfig {
     lr: slot('lr'),
   };
   const { features, off } = featuresIn(composed, found);
-  if (found.length > 0) throw problems(found);
   const core = checkPart(coreSchema, [], composed, pick(composed.value, coreKeys));
-  return { core, slots: chosen, features, off };
+  return { core: core.value, slots: chosen, features, off, findings: [...found, ...(core.findings ?? [])] };
 }
 
 /**
@@ -52,36 +54,37 @@ export function checkCore(composed: ComposedConfig): CheckedConfig {
  * @param loaded the checked options of the plugins that were loaded; others keep what was written
  */
 export function filledConfig(
-  checked: CheckedConfig,
+  core: CoreConfig,
+  parts: ConfigParts,
   loaded: readonly { readonly path: ConfigPath; readonly config: unknown }[],
 ): Record<string, unknown> {
   const configs = new Map(loaded.map(({ path, config }) => [pathKey(path), config]));
-  const filled = (choice: SlotChoice): Record<string, unknown> => {
+  const filled = (choice: SlotChoice): Settings => {
     const config = configs.get(pathKey(choice.path));
-    return isSection(config) ? config : { ...choice.options };
+    return isSection(config) ? config : choice.options;
   };
   const named = (name: Slot): Record<string, unknown> => {
-    const choice = checked.slots[name];
+    const choice = parts.slots[name];
     // Which engine `auto` takes is the machine's business: another machine's engine has other options.
     const options = choice.use === 'auto' ? choice.options : filled(choice);
     return { [slotKeys[name].key]: choice.use, ...options };
   };
-  const on = checked.features.map((feature): [string, unknown] => [feature.use, filled(feature)]);
+  const on = parts.features.map((feature): [string, unknown] => [feature.use, filled(feature)]);
   return {
-    ...checked.core,
+    ...core,
     engine: named('engine'),
     data: { ...named('data'), tokenizer: named('tokenizer') },
     batches: named('batches'),
     model: named('model'),
     optimizer: named('optimizer'),
     lr: named('lr'),
-    plugins: Object.fromEntries([...on, ...checked.off.map((name): [string, unknown] => [name, false])]),
+    plugins: Object.fromEntries([...on, ...parts.off.map((name): [string, unknown] => [name, false])]),
   };
 }
 
 const coreKeys: readonly string[] = Object.keys(coreSchema.shape);
 
-function unknownTopKeys(composed: ComposedConfig): Problem[] {
+function unknownTopKeys(composed: ComposedConfig): Finding[] {
   const known = [...new Set([...coreKeys, ...Object.values(slotKeys).map(({ path }) => path[0]), 'plugins'])];
   return Object.keys(composed.value)
     .filter((key) => !known.includes(key))
@@ -98,7 +101,7 @@ function placesOf(key: string, composed: ComposedConfig): string[] {
   return [...places];
 }
 
-function slotChoice(slot: Slot, composed: ComposedConfig, found: Problem[]): SlotChoice {
+function slotChoice(slot: Slot, composed: ComposedConfig, found: Finding[]): SlotChoice {
   const { path, key, fallback, others } = slotKeys[slot];
   const { value, depth } = valueAt(composed.value, path);
   const section = depth === path.length ? value : {};
@@ -110,20 +113,18 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Problem[]): Slo
   const named = section[key] === undefined ? fallback : section[key];
   const use = typeof named === 'string' ? named : fallback;
   if (named !== use) found.push(wrongValue([...path, key], 'expected the name of a plugin', composed));
-  const place = pathKey([...path, key]);
-  if (!composed.origins.has(place)) composed.origins.set(place, { source: 'default' });
   const options = Object.entries(section).filter(([option]) => option !== key && !others.includes(option));
   return { use, options: Object.fromEntries(options), path };
 }
 
 /** `lr: 0.001` is meant for the setting that others call so. */
-function noSlot(path: ConfigPath, composed: ComposedConfig): Problem {
+function noSlot(path: ConfigPath, composed: ComposedConfig): Finding {
   const meant = settingCalled(path.at(-1) ?? '');
   const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
   return wrongValue(path, `expected a plugin’s name, or a map of its options${hint}`, composed);
 }
 
-function featuresIn(composed: ComposedConfig, found: Problem[]): Pick<CheckedConfig, 'features' | 'off'> {
+function featuresIn(composed: ComposedConfig, found: Finding[]): Pick<ConfigParts, 'features' | 'off'> {
   const { plugins: section = {} } = composed.value;
   const features: SlotChoice[] = [];
   const off: string[] = [];
@@ -140,6 +141,6 @@ function featuresIn(composed: ComposedConfig, found: Problem[]): Pick<CheckedCon
   return { features, off };
 }
 
-function pick(value: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> {
+function pick(value: Settings, keys: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key)));
 }

@@ -11,7 +11,8 @@ import {
   type Texts,
 } from '../config/composed.js';
 import { parsePath, pathKey, type ConfigPath } from '../config/path.js';
-import { flatten, merge, treeOf } from '../config/tree.js';
+import { composedOf } from '../config/load.js';
+import { merge, treeOf } from '../config/tree.js';
 import { UsageError } from '../errors.js';
 import type { ConfiguredPlugin } from '../run/container.js';
 import { policyAt } from './policy.js';
@@ -76,7 +77,7 @@ export function withChanges(
       }),
   ];
   const merged = layers.reduce((under, over) => merge(under, over));
-  return { ...flatten(merged), layers: [source, ...current.layers], files: current.files, given: current.given };
+  return composedOf(merged, { layers: [source, ...current.layers], files: current.files, given: current.given });
 }
 
 /**

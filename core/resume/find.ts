@@ -3,7 +3,7 @@ import path from 'node:path';
 import { checkpointNames, findCheckpoint, isCheckpointName } from '../checkpoint/find.js';
 import { readCheckpoint } from '../checkpoint/read.js';
 import { valueAt, type ComposedConfig } from '../config/composed.js';
-import { toldAt } from '../config/validate.js';
+import { toldAt } from '../config/findings.js';
 import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { resolveFrom } from '../files/home.js';
 import { defaultRunFolder } from '../run/folder.js';

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import type { ComposedConfig } from '../config/composed.js';
 import { isSection } from '../config/composed.js';
-import { wrongValue } from '../config/validate.js';
+import { failedAt, problems } from '../config/findings.js';
 import type { MemoryNeed } from '../contracts/model.js';
 import { UsageError } from '../errors.js';
 import type { ConfiguredPlugin } from './container.js';
@@ -51,7 +51,7 @@ export function checkMemory(
   const what = `the run would need ${size(usual.all)} of memory or more (${parts}), and there is ${size(memory)}`;
   if (least.all <= most) return `${what}: it may not fit; lower ${largest().join('.')}`;
   const path = largest();
-  throw new UsageError('ESP_MEMORY', wrongValue(path, `${what}; lower it`, composed).text);
+  throw problems([failedAt(path, new UsageError('ESP_MEMORY', `${what}; lower it`), composed)]);
 
   /** The option that the memory depends on most: what is left of it when that is 1. */
   function largest(): readonly string[] {

@@ -8,7 +8,7 @@ import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import { Ranks } from '../contracts/ranks.js';
-import { valueAt, type Given } from '../config/composed.js';
+import { valueAt, type Given, type Settings } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
 import { CHECKPOINT_FORMAT } from '../checkpoint/files.js';
 import { messageOf, PluginError } from '../errors.js';
@@ -41,9 +41,9 @@ export interface RunResult {
 export interface RunParts {
   readonly config: CoreConfig;
   /** The composed config with every default. */
-  readonly composed: Record<string, unknown>;
+  readonly composed: Settings;
   /** The same as `config.yaml` and checkpoints hold it: paths of plugins are relative to the run's folder. */
-  readonly stored: Record<string, unknown>;
+  readonly stored: Settings;
   /** What its presets and files gave. */
   readonly given: Given;
   readonly container: DependencyContainer;
@@ -75,7 +75,7 @@ export class Run {
   }
 
   /** The composed config with every default. */
-  get composedConfig(): Record<string, unknown> {
+  get composedConfig(): Settings {
     return this.parts.composed;
   }
 

@@ -2,7 +2,10 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { problems } from '../../../core/config/findings.js';
 import { composeConfig, type ComposedConfig } from '../../../core/config/load.js';
+import type { CoreConfig } from '../../../core/config/schema.js';
+import { checkCore } from '../../../core/config/slots.js';
 
 /** A folder with these files (text by relative path), removed after the test. */
 export async function folderWith(t: ExecutionContext, files: Record<string, string>): Promise<string> {
@@ -29,4 +32,11 @@ export async function compose(
 /** `espalier.config.yaml` alone, with lines joined. */
 export function yaml(...lines: string[]): Record<string, string> {
   return { 'espalier.config.yaml': lines.join('\n') };
+}
+
+/** The core's checked settings. @throws UsageError listing what is wrong with them, and with what is no plugin */
+export function checkedCore(composed: ComposedConfig): CoreConfig {
+  const { core, findings } = checkCore(composed);
+  if (core === undefined || findings.length > 0) throw problems(findings);
+  return core;
 }

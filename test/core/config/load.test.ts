@@ -3,9 +3,8 @@ import test from 'ava';
 import { originAt, showOrigin } from '../../../core/config/composed.js';
 import { composeConfig, composeStored } from '../../../core/config/load.js';
 import { listPresets } from '../../../core/config/preset-list.js';
-import { checkCore } from '../../../core/config/slots.js';
 import { UsageError } from '../../../core/errors.js';
-import { compose, folderWith, yaml } from './helpers.js';
+import { checkedCore, compose, folderWith, yaml } from './helpers.js';
 
 const places: Record<string, string> = {
   'espalier.config.ts': 'const seed: number = 7;\nexport default { seed };',
@@ -222,7 +221,7 @@ test('a stored config takes settings over it', (t) => {
 for (const { name, summary, file } of listPresets()) {
   test(`preset ${name} composes, and its first line says what it is`, async (t) => {
     const composed = await compose(t, {}, { presets: [name] });
-    t.notThrows(() => checkCore(composed));
+    t.notThrows(() => checkedCore(composed));
     t.true(composed.files.includes(file));
     t.is(composed.layers.at(-1), `presets/${name}.yaml`);
     t.regex(summary, /^[A-Z].*\.$/);

@@ -1,11 +1,11 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { z } from 'zod';
+import { accepted } from '../../../core/config/findings.js';
 import { composeConfig, composeStored } from '../../../core/config/load.js';
-import { checkCore } from '../../../core/config/slots.js';
 import { checkPart } from '../../../core/config/validate.js';
 import { configChanges, withChanges } from '../../../core/resume/changes.js';
-import { compose, folderWith, yaml } from './helpers.js';
+import { checkedCore, compose, folderWith, yaml } from './helpers.js';
 
 const options = z.strictObject({
   notes: z.string().optional(),
@@ -20,7 +20,7 @@ const options = z.strictObject({
 const at = ['plugins', 'w'];
 
 async function checked(t: Parameters<typeof compose>[0], set: string[], lines: string[] = []): Promise<unknown> {
-  return checkPart(options, at, await compose(t, yaml(...lines), { set }));
+  return accepted(checkPart(options, at, await compose(t, yaml(...lines), { set })));
 }
 
 test('an option that wants text takes the scalar as it was written', async (t) => {
@@ -45,7 +45,7 @@ test('whatever is typed behind --set KEY= is the text of an option that wants te
   await fc.assert(
     fc.asyncProperty(typed, async (text) => {
       const composed = await composeConfig({ cwd, presets: [], set: [`plugins.w.notes=${text}`] });
-      t.deepEqual(checkPart(options, at, composed), { notes: text });
+      t.deepEqual(accepted(checkPart(options, at, composed)), { notes: text });
     }),
     { numRuns: 300 },
   );
@@ -56,7 +56,7 @@ test('text in quotes comes out of --set and of YAML as it was', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.string(), async (text) => {
       const composed = await composeConfig({ cwd, presets: [], set: [`plugins.w.notes=${JSON.stringify(text)}`] });
-      t.deepEqual(checkPart(options, at, composed), { notes: text });
+      t.deepEqual(accepted(checkPart(options, at, composed)), { notes: text });
     }),
   );
 });
@@ -82,7 +82,7 @@ test('the core’s texts are as written before any schema is applied', async (t)
 test('an empty setting says so, and does not stand for another plugin', async (t) => {
   const message = async (lines: string[], set: string[] = []): Promise<string> =>
     t.throws(
-      () => checkCore(composed),
+      () => checkedCore(composed),
       { message: /./ },
       (composed = await compose(t, yaml(...lines), { set })).layers[0],
     ).message;
@@ -118,8 +118,8 @@ test('a text that reads as a number stays that text when the run is resumed', as
   t.deepEqual(configChanges(stored, {}, current, []), []);
   const changes = configChanges({ plugins: { w: {} } }, {}, current, []);
   const merged = withChanges({ plugins: { w: {} } }, 'c', current, changes);
-  t.deepEqual(checkPart(options, at, merged), { notes: '0012', tags: ['1e3'] });
-  t.deepEqual(checkPart(options, at, composeStored(stored, 'c', ['plugins.w.notes=007'])), {
+  t.deepEqual(accepted(checkPart(options, at, merged)), { notes: '0012', tags: ['1e3'] });
+  t.deepEqual(accepted(checkPart(options, at, composeStored(stored, 'c', ['plugins.w.notes=007']))), {
     notes: '007',
     tags: ['1e3'],
   });

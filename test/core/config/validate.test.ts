@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { z } from 'zod';
-import type { ComposedConfig } from '../../../core/config/composed.js';
+import { valueAt, writtenAt, type ComposedConfig } from '../../../core/config/composed.js';
 import { explainLines, renderLines } from '../../../core/config/explain.js';
 import { composeStored } from '../../../core/config/load.js';
 import { checkCore, filledConfig } from '../../../core/config/slots.js';
 import { otherNames } from '../../../core/config/synonyms.js';
+import { accepted } from '../../../core/config/findings.js';
 import { checkPart } from '../../../core/config/validate.js';
 import { UsageError } from '../../../core/errors.js';
-import { compose, yaml } from './helpers.js';
+import { createRun } from '../../../core/run/create.js';
+import { checkedCore, compose, folderWith, yaml } from './helpers.js';
 
 const schema = z.strictObject({
   n_head: z.int().min(1).default(4),
@@ -33,7 +35,7 @@ function messageFrom(run: () => unknown): string {
 
 async function modelErrors(t: Parameters<typeof compose>[0], ...lines: string[]): Promise<string> {
   const composed = await compose(t, yaml('model:', ...lines));
-  return messageFrom(() => checkPart(schema, ['model'], composed));
+  return messageFrom(() => accepted(checkPart(schema, ['model'], composed)));
 }
 
 test('a wrong type names file, line and key', async (t) => {
@@ -61,7 +63,7 @@ test('an unknown key offers the nearest, else lists the known', async (t) => {
 test('names that other trainers use lead to the setting', async (t) => {
   const said = async (setting: string): Promise<string> => {
     const composed = await compose(t, {}, { set: [setting] });
-    return messageFrom(() => [checkCore(composed), checkPart(schema, ['model'], composed)]);
+    return messageFrom(() => [checkedCore(composed), accepted(checkPart(schema, ['model'], composed))]);
   };
   t.is(await said('model.num_heads=4'), '--set: unknown key "num_heads" in model: did you mean "n_head"?');
   t.is(await said('model.lr=1'), '--set: unknown key "lr" in model: did you mean "optimizer.learning_rate"?');
@@ -100,10 +102,50 @@ test('every problem is listed', async (t) => {
   t.regex(message, /:4: unknown key "other"/);
 });
 
+test('checking changes nothing: a composed config is frozen, and gives the same findings again', async (t) => {
+  const composed = await compose(t, yaml('sed: 1', 'model: { n_head: four, keep: [1] }', 'train: { max_iters: -1 }'));
+  const before = structuredClone(composed);
+  const check = (): unknown => [checkCore(composed), checkPart(schema, ['model'], composed)];
+  const found = check();
+  t.deepEqual(check(), found);
+  t.deepEqual({ ...composed }, before);
+  t.true(Object.isFrozen(composed.value) && Object.isFrozen(composed.value['model']));
+  t.true(Object.isFrozen(valueAt(composed.value, ['model', 'keep']).value));
+});
+
+test('one error lists what is wrong in every part: the core, slots, plugins and their options', async (t) => {
+  const cwd = await folderWith(
+    t,
+    yaml(
+      'sed: 1',
+      'train: { max_iters: -1 }',
+      'model: { n_haed: 4 }',
+      'optimizer: adamv',
+      'plugins: { evaluation: { interval: x }, ./gone.ts: {}, progres: false }',
+    ),
+  );
+  const error = await t.throwsAsync(createRun({ cwd, set: ['data.text=x', 'data.txt=y'] }), { instanceOf: UsageError });
+  t.is(error.code, 'ESP_CONFIG_VALUE');
+  const lines = error.message.split('\n').map((line) => line.trim());
+  t.is(lines[0], 'the config has 8 problems:');
+  for (const [index, expected] of [
+    'espalier.config.yaml:1: unknown key "sed": did you mean "seed"?',
+    'espalier.config.yaml:2: key train.max_iters: Too small: expected number to be >=0 (-1)',
+    '--set: unknown key "txt" in data: did you mean "text"?',
+    'espalier.config.yaml:3: unknown key "n_haed" in model: did you mean "n_head"?',
+    'espalier.config.yaml:4: key optimizer.use: unknown optimizer "adamv": did you mean "adamw"?',
+    'espalier.config.yaml:5: key plugins.progres: there is no plugin "progres" to turn off: did you mean "progress"?',
+    'espalier.config.yaml:5: key plugins.evaluation.interval: expected number, received string ("x")',
+    'espalier.config.yaml:5: key plugins."./gone.ts": plugin ./gone.ts: there is no file ',
+  ].entries()) {
+    t.true(lines[index + 1]?.startsWith(expected), `${String(lines[index + 1])}\n${expected}`);
+  }
+});
+
 test('a wrong --set says so', async (t) => {
   const composed = await compose(t, {}, { set: ['model.n_head=x'] });
   t.regex(
-    messageFrom(() => checkPart(schema, ['model'], composed)),
+    messageFrom(() => accepted(checkPart(schema, ['model'], composed))),
     /^--set: key model\.n_head: expected number/,
   );
 });
@@ -112,16 +154,16 @@ test('a required key that is missing says so, with its section’s place', async
   const composed = await compose(t, yaml('plugins:', '  alarm: {}'));
   const alarm = z.strictObject({ above: z.number() });
   t.is(
-    messageFrom(() => checkPart(alarm, ['plugins', 'alarm'], composed)),
+    messageFrom(() => accepted(checkPart(alarm, ['plugins', 'alarm'], composed))),
     'espalier.config.yaml:2: key plugins.alarm.above: it is missing; expected number',
   );
 });
 
 test('what the schema fills in is of origin default; what it makes of a value keeps that value’s origin', async (t) => {
   const composed = await compose(t, yaml('model:', '  keep: 5'));
-  t.deepEqual(checkPart(schema, ['model'], composed), { n_head: 4, n_embd: 128, keep: { last: 5, best: 1 } });
-  t.deepEqual(composed.origins.get('model.n_head'), { source: 'default' });
-  t.is(composed.origins.get('model.keep.last')?.line, 2);
+  t.deepEqual(accepted(checkPart(schema, ['model'], composed)), { n_head: 4, n_embd: 128, keep: { last: 5, best: 1 } });
+  t.is(writtenAt(composed, ['model', 'n_head']), undefined);
+  t.is(writtenAt(composed, ['model', 'keep', 'last'])?.line, 2);
 });
 
 test('the core’s part, slots and features are told apart', async (t) => {
@@ -136,8 +178,8 @@ test('the core’s part, slots and features are told apart', async (t) => {
     ),
   );
   const checked = checkCore(composed);
-  t.is(checked.core.seed, 5);
-  t.is(checked.core.train.max_iters, 2000);
+  t.is(checked.core?.seed, 5);
+  t.is(checked.core?.train.max_iters, 2000);
   t.deepEqual(checked.slots, {
     engine: { use: 'wasm', options: {}, path: ['engine'] },
     tokenizer: { use: 'bpe', options: {}, path: ['data', 'tokenizer'] },
@@ -176,7 +218,7 @@ for (const [name, lines, message] of wrong) {
   test(`${name} is an error with its place`, async (t) => {
     const composed = await compose(t, yaml(...lines));
     t.regex(
-      messageFrom(() => checkCore(composed)),
+      messageFrom(() => checkedCore(composed)),
       message,
     );
   });
@@ -191,10 +233,10 @@ async function filled(
   );
   const checked = checkCore(composed);
   const path = ['model'];
-  const model = checkPart(schema, path, composed, checked.slots.model.options);
+  const model = accepted(checkPart(schema, path, composed, checked.slots.model.options));
   return {
     composed,
-    value: filledConfig(checked, [
+    value: filledConfig(checkedCore(composed), checked, [
       { path, config: model },
       { path: ['engine'], config: { simd: true } },
     ]),

@@ -1,0 +1,114 @@
+import { UsageError } from '../errors.js';
+import { originAt, showOrigin, writtenAt, type ComposedConfig } from './composed.js';
+import { suggestion } from './nearest.js';
+import { parsePath, pathKey, type ConfigPath } from './path.js';
+import { settingCalled } from './synonyms.js';
+
+/** Something wrong in a config. */
+export interface Finding {
+  /** `ESP_CONFIG_KEY`, `ESP_CONFIG_VALUE`, or that of the error that the value led to. */
+  readonly code: string;
+  readonly path: ConfigPath;
+  /** Where it was written, `file:line` or `--set`; undefined for a default. */
+  readonly place: string | undefined;
+  /** What is wrong and what to write, without the place. */
+  readonly text: string;
+  readonly cause?: UsageError;
+}
+
+/** What checking gave: the checked value, or what is wrong with it. */
+export type Checked<Value> =
+  | { readonly value: Value; readonly findings?: undefined }
+  | { readonly value?: undefined; readonly findings: readonly Finding[] };
+
+/** The value that was checked. @throws UsageError listing all that is wrong with it */
+export function accepted<Value>(checked: Checked<Value>): Value {
+  if (checked.findings !== undefined) throw problems(checked.findings);
+  return checked.value;
+}
+
+/** One error for all of them, with the code that they share, else `ESP_CONFIG_VALUE`. */
+export function problems(findings: readonly Finding[]): UsageError {
+  const codes = new Set(findings.map(({ code }) => code));
+  const code = codes.size === 1 ? [...codes].join('') : 'ESP_CONFIG_VALUE';
+  const [only] = findings;
+  if (only !== undefined && findings.length === 1)
+    return new UsageError(code, shownFinding(only), { cause: only.cause });
+  const lines = findings.map((finding) => `\n  ${shownFinding(finding)}`);
+  return new UsageError(code, `the config has ${String(findings.length)} problems:${lines.join('')}`);
+}
+
+/** `file:line: what is wrong` */
+export function shownFinding({ place, text }: Finding): string {
+  return place === undefined ? text : `${place}: ${text}`;
+}
+
+/** A value that its key cannot have; a missing one has the place of what is around it. */
+export function wrongValue(path: ConfigPath, what: string, composed: ComposedConfig): Finding {
+  return { code: 'ESP_CONFIG_VALUE', path, place: placeAround(path, composed), text: `key ${pathKey(path)}: ${what}` };
+}
+
+/**
+ * A key that nothing takes, with the nearest that is known.
+ * @param elsewhere where a key of that name is known
+ */
+export function unknownKey(
+  path: ConfigPath,
+  known: readonly string[],
+  composed: ComposedConfig,
+  elsewhere: readonly string[] = [],
+): Finding {
+  const key = path.at(-1) ?? '';
+  const within = path.length > 1 ? ` in ${pathKey(path.slice(0, -1))}` : '';
+  const hint =
+    elsewhere.length > 0
+      ? `did you mean ${elsewhere.map((other) => JSON.stringify(other)).join(' or ')}?`
+      : known.length === 0
+        ? 'it takes no options'
+        : (otherName(key, path, known) ?? suggestion(key, known, 'known keys'));
+  const anchor =
+    composed.origins.get(pathKey(path))?.anchor === true
+      ? `; a key that only holds anchors starts with x-: write ${JSON.stringify(`x-${key}`)}`
+      : '';
+  return {
+    code: 'ESP_CONFIG_KEY',
+    path,
+    place: placeAround(path, composed),
+    text: `unknown key ${JSON.stringify(key)}${within}: ${hint}${anchor}`,
+  };
+}
+
+/** What was wrong with what a value asks for, as an error says it. @param hint what to add */
+export function failedAt(path: ConfigPath, error: UsageError, composed: ComposedConfig, hint = ''): Finding {
+  const origin = writtenAt(composed, path);
+  const place = origin === undefined ? undefined : showOrigin(origin);
+  return { code: error.code, path, place, text: `key ${pathKey(path)}: ${error.message}${hint}`, cause: error };
+}
+
+/**
+ * Does what a value asks for.
+ * @throws UsageError what that throws, with the place and the key of the value before it
+ */
+export async function toldAt<T>(path: ConfigPath, composed: ComposedConfig, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw thrown instanceof UsageError ? problems([failedAt(path, thrown, composed)]) : thrown;
+  }
+}
+
+/** The setting that other trainers call so, as it is written there: its last key alone where it is a neighbor. */
+function otherName(key: string, path: ConfigPath, known: readonly string[]): string | undefined {
+  const meant = settingCalled(key);
+  if (meant === undefined) return undefined;
+  const full = parsePath(meant);
+  const last = full.at(-1) ?? '';
+  const isBeside = pathKey(full.slice(0, -1)) === pathKey(path.slice(0, -1));
+  if (!isBeside) return `did you mean ${JSON.stringify(meant)}?`;
+  return known.includes(last) ? `did you mean ${JSON.stringify(last)}?` : undefined;
+}
+
+function placeAround(path: ConfigPath, composed: ComposedConfig): string | undefined {
+  const origin = originAt(composed, path);
+  return origin === undefined ? undefined : showOrigin(origin);
+}

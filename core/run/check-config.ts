@@ -1,0 +1,179 @@
+import { z } from 'zod';
+import { valueAt, type ComposedConfig, type Settings } from '../config/composed.js';
+import { failedAt, shownFinding, wrongValue, type Checked, type Finding } from '../config/findings.js';
+import { nearestTo } from '../config/nearest.js';
+import { pathKey } from '../config/path.js';
+import { isPluginPath, otherPath } from '../config/plugin-paths.js';
+import type { CoreConfig } from '../config/schema.js';
+import { slotKeys } from '../config/slot-keys.js';
+import { checkCore, filledConfig, type ConfigParts, type SlotChoice } from '../config/slots.js';
+import { checkPart } from '../config/validate.js';
+import { UsageError } from '../errors.js';
+import { orderPlugins } from '../plugins/order.js';
+import { slots, type Slot } from '../plugins/plugin.js';
+import { builtInNames, findPlugin, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
+import type { ConfiguredPlugin } from './container.js';
+import { chooseEngine } from './engine.js';
+
+/** What is wanted of a config, and where its paths of plugins lead from. */
+export interface CheckRequest {
+  readonly cwd: string;
+  /** These slots and the features that wrap them; all when not given. */
+  readonly only?: readonly Slot[];
+  /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
+  readonly passing?: Readonly<Record<string, Settings>>;
+}
+
+/** A config that was checked, with the plugins that it names. */
+export interface CheckedConfig {
+  readonly core: CoreConfig;
+  /** The whole config with what schemas filled in. */
+  readonly filled: Settings;
+  /** Slots first, then features in the order of their listeners. */
+  readonly plugins: readonly ConfiguredPlugin[];
+  /** What to log when it is known which rank this is. */
+  readonly notes: readonly Note[];
+}
+
+interface Note {
+  readonly line: string;
+  readonly level: 'info' | 'warn';
+}
+
+/**
+ * Checks a config with the schemas of the core and of every plugin that it names, which are loaded.
+ * @throws UsageError for two plugins of one name, and for plugins that wait for each other
+ */
+export async function checkConfig(composed: ComposedConfig, request: CheckRequest): Promise<Checked<CheckedConfig>> {
+  const parts = checkCore(composed);
+  const loading = new Loading(composed, parts, request.cwd);
+  const { only, passing = {} } = request;
+  for (const slot of slots) if (only?.includes(slot) ?? true) await loading.addSlot(slot);
+  loading.report(misspelledOff(parts, composed));
+  // Features that change what the data is are part of it, wherever it is read.
+  if (only?.includes('data') ?? true) await loading.addFeatures(passing, only !== undefined);
+  const findings = [...parts.findings, ...loading.findings];
+  const { core } = parts;
+  if (core === undefined || findings.length > 0) return { findings };
+  const plugins = inOrder(loading.loaded, only);
+  const kept = plugins.filter(({ options }) => !Object.hasOwn(passing, options.name));
+  const empty = emptyFeatures(parts, composed).map((line): Note => ({ line, level: 'warn' }));
+  return {
+    value: { core, plugins, filled: filledConfig(core, parts, kept), notes: [...loading.notes, ...empty] },
+  };
+}
+
+/** Loads plugins one by one, and collects what is wrong with them and with their options. */
+class Loading {
+  readonly loaded: ConfiguredPlugin[] = [];
+  readonly findings: Finding[] = [];
+  readonly notes: Note[] = [];
+
+  constructor(
+    private readonly composed: ComposedConfig,
+    private readonly parts: ConfigParts,
+    private readonly cwd: string,
+  ) {}
+
+  report(findings: readonly Finding[]): void {
+    this.findings.push(...findings);
+  }
+
+  async addSlot(slot: Slot): Promise<void> {
+    const choice = this.parts.slots[slot];
+    const { core } = this.parts;
+    // Which engine works may depend on the core's settings.
+    if (slot === 'engine' && core === undefined) return;
+    await this.#add(choice, [...choice.path, slotKeys[slot].key], (shown) =>
+      slot === 'engine' && core !== undefined
+        ? chooseEngine(choice.use, this.cwd, (line) => this.notes.push({ line, level: 'info' }), core.precision)
+        : findPlugin(choice.use, this.cwd, slot, shown),
+    );
+  }
+
+  /** @param isPartial leave out what does not load here: most features are then loaded only to see what they wrap */
+  async addFeatures(passing: Readonly<Record<string, Settings>>, isPartial: boolean): Promise<void> {
+    const features = this.parts.features.filter(({ use }) => !Object.hasOwn(passing, use));
+    const { broken } = isPartial ? await loadBuiltIns(features.map(({ use }) => use)) : { broken: [] };
+    for (const { error } of broken) {
+      this.notes.push({ line: `left out, as it does not load here: ${error.message}`, level: 'warn' });
+    }
+    const more = Object.entries(passing).map(([use, options]) => ({ use, options, path: ['plugins', use] }));
+    for (const choice of [...features.filter(({ use }) => !broken.some(({ name }) => name === use)), ...more]) {
+      await this.#add(choice, choice.path, (shown) => findPlugin(choice.use, this.cwd, undefined, shown));
+    }
+  }
+
+  async #add(
+    { use, options, path }: SlotChoice,
+    named: readonly string[],
+    find: (shown: string) => Promise<FoundPlugin>,
+  ): Promise<void> {
+    const origin = this.composed.origins.get(pathKey(named));
+    const shown = origin?.written ?? use;
+    try {
+      const found = await find(shown);
+      const schema = found.options.config ?? z.strictObject({});
+      const { value, findings = [] } = checkPart(schema, path, this.composed, options);
+      this.report(findings);
+      this.loaded.push({ ...found, config: value, path });
+    } catch (thrown) {
+      if (!(thrown instanceof UsageError)) throw thrown;
+      const isMissing = thrown.code === 'ESP_PLUGIN_NOT_FOUND' && isPluginPath(use);
+      const hint = isMissing ? otherPath(shown, origin, this.composed, this.cwd) : '';
+      this.findings.push(failedAt(named, thrown, this.composed, hint));
+    }
+  }
+}
+
+function inOrder(loaded: readonly ConfiguredPlugin[], only: readonly Slot[] | undefined): ConfiguredPlugin[] {
+  const features = loaded.filter(
+    ({ options: { slot, wraps } }) =>
+      slot === undefined && (only === undefined || (wraps !== undefined && only.includes(wraps))),
+  );
+  const inUse = [...loaded.filter(({ options }) => options.slot !== undefined), ...features];
+  refuseTwins(inUse);
+  return [...inUse.slice(0, inUse.length - features.length), ...orderPlugins(features)];
+}
+
+/** `progres: false` would leave `progress` on. A name like none is a plugin's that this machine may not have. */
+function misspelledOff({ off }: ConfigParts, composed: ComposedConfig): Finding[] {
+  const builtIn = builtInNames();
+  return off
+    .filter((name) => !builtIn.includes(name))
+    .flatMap((name) => {
+      const near = nearestTo(name, builtIn, 2);
+      if (near === undefined) return [];
+      const what = `there is no plugin ${JSON.stringify(name)} to turn off: did you mean ${JSON.stringify(near)}?`;
+      return [{ ...wrongValue(['plugins', name], what, composed), code: 'ESP_PLUGIN_NOT_FOUND' }];
+    });
+}
+
+/** `csv:` with nothing behind it is null, which turns off: who wrote it where nothing was on meant the opposite. */
+function emptyFeatures({ off }: ConfigParts, composed: ComposedConfig): string[] {
+  const isOnIn = (values: Settings, at: string): boolean =>
+    Object.entries(values).some(
+      ([key, value]) => (key === at || key.startsWith(`${at}.`)) && value !== null && value !== false,
+    );
+  return off.flatMap((name) => {
+    const path = ['plugins', name];
+    if (valueAt(composed.value, path).value !== null) return [];
+    if (Object.values(composed.given).some((values) => isOnIn(values, pathKey(path)))) return [];
+    const what = `it is empty, which turns a plugin off, and nothing had turned it on; write ${name}: {} to turn it on`;
+    return [shownFinding(wrongValue(path, what, composed))];
+  });
+}
+
+function refuseTwins(plugins: readonly ConfiguredPlugin[]): void {
+  const seen = new Map<string, string>();
+  for (const { options, source } of plugins) {
+    const other = seen.get(options.name);
+    if (other !== undefined) {
+      throw new UsageError(
+        'ESP_PLUGIN_TWICE',
+        `two plugins are named ${options.name}: ${other} and ${source}; rename one`,
+      );
+    }
+    seen.set(options.name, source);
+  }
+}
