@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Option, type Command } from 'commander';
+import type { CommandDefinition, SetExitCode } from '../command.js';
 import { exportCheckpoint, exportFormats, otherThanExport, type ExportFormat } from '../checkpoint/export.js';
 import {
   checkpointAt,
@@ -17,7 +18,7 @@ import { messageOf, UsageError } from '../errors.js';
 import { readSafetensorsHeader } from '../formats/safetensors.js';
 import { lockFolder } from '../run/lock.js';
 import { newestRun, runArgument } from './newest-run.js';
-import { print, wholeFrom, type SetExitCode } from './options.js';
+import { print, wholeFrom } from './options.js';
 import { readStored, withStoredFlags, type StoredFlags } from './stored-checkpoint.js';
 
 interface JsonFlag {
@@ -51,8 +52,10 @@ interface PruneFlags extends JsonFlag {
   dryRun?: boolean;
 }
 
-export function checkpointCommand(program: Command, setExitCode: SetExitCode): void {
-  const command = program.command('checkpoint').description('list, inspect, verify, export and prune checkpoints');
+export const command: CommandDefinition = { order: 100, define };
+
+function define(command: Command, setExitCode: SetExitCode): void {
+  command.description('list, inspect, verify, export and prune checkpoints');
   const withRun = (name: string, description: string): Command =>
     command.command(name).description(description).addArgument(runArgument()).option('--json', 'print JSON');
 

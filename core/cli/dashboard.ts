@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import type { CommandDefinition } from '../command.js';
 import { findRuns } from '../dashboard/find-runs.js';
 import { DEFAULT_HOST, DEFAULT_PORT, portNote } from '../dashboard/defaults.js';
 import { serveDashboard } from '../dashboard/serve.js';
@@ -9,9 +10,10 @@ interface DashboardFlags {
   port: number;
 }
 
-export function dashboardCommand(program: Command): void {
-  program
-    .command('dashboard')
+export const command: CommandDefinition = { order: 80, define };
+
+function define(command: Command): void {
+  command
     .argument('[runs...]', 'folders of runs, or folders that hold runs (default: all in runs/)')
     .description('show runs in the browser, live: curves, schedule, samples, config')
     .addOption(

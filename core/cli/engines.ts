@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { CommandDefinition, SetExitCode } from '../command.js';
 import { composeStored } from '../config/load.js';
 import { Engine, type EngineProbe } from '../contracts/engine.js';
 import { EspalierError, UsageError } from '../errors.js';
@@ -6,11 +7,12 @@ import { findPlugin } from '../plugins/resolve.js';
 import { createRunFrom } from '../run/create.js';
 import { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } from '../run/engine.js';
 import { remeasuredPeak, showFlops } from '../run/peak.js';
-import { print, type SetExitCode } from './options.js';
+import { print } from './options.js';
 
-export function doctorCommand(program: Command): void {
-  program
-    .command('doctor')
+export const doctor: CommandDefinition = { order: 170, define: defineDoctor };
+
+function defineDoctor(command: Command): void {
+  command
     .description('say which engines work here, and why the others do not')
     .option('--peak', 'measure what each engine reaches here, which the metric `mfu` is a share of')
     .option('--json', 'print JSON')
@@ -68,9 +70,10 @@ async function measurePeaks(engines: readonly string[]): Promise<Peak[]> {
   return peaks;
 }
 
-export function engineCommand(program: Command, setExitCode: SetExitCode): void {
-  program
-    .command('engine')
+export const engine: CommandDefinition = { order: 180, define: defineEngine };
+
+function defineEngine(command: Command, setExitCode: SetExitCode): void {
+  command
     .description('manage engines')
     .command('install')
     .argument('<name>', 'engine to install: native or tensorflow')

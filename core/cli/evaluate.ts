@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { CommandDefinition } from '../command.js';
 import { BatchSource, Dataset } from '../contracts/data.js';
 import { Engine } from '../contracts/engine.js';
 import { estimateLoss, fullLoss } from '../run/estimate-loss.js';
@@ -14,9 +15,10 @@ interface EvaluateFlags extends StoredFlags {
   json?: boolean;
 }
 
-export function evaluateCommand(program: Command): void {
-  const command = program
-    .command('evaluate')
+export const command: CommandDefinition = { order: 70, define };
+
+function define(command: Command): void {
+  command
     .description('measure a trained model: its loss over the whole validation data, and an estimate on training data')
     .addArgument(runArgument());
   withStoredFlags(command)

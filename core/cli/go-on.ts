@@ -2,6 +2,7 @@ import { checkpointNames } from '../checkpoint/find.js';
 import { Ranks } from '../contracts/ranks.js';
 import { FailedRun } from '../errors.js';
 import type { Run } from '../run/run.js';
+import { commandName } from './options.js';
 
 /** What a run failed with, with the checkpoint to go on from where there is one: the last may still be being written. */
 export async function withAdvice(thrown: unknown, run: Run): Promise<unknown> {
@@ -14,9 +15,4 @@ export async function withAdvice(thrown: unknown, run: Run): Promise<unknown> {
     thrown,
     `checkpoint ${last} is the last in ${run.folder.shown}; go on from it with \`${command}\``,
   );
-}
-
-/** How the reader calls this command: npm, which sets the variable, knows where it is; their shell may not. */
-export function commandName(): string {
-  return process.env['npm_command'] === undefined ? 'espalier' : 'npx espalier';
 }

@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
+import type { CommandDefinition, SetExitCode } from '../command.js';
 import { UsageError } from '../errors.js';
 import { findLauncher, launchArguments, type LaunchRequest } from '../launch/mpirun.js';
 import { runLauncher } from '../launch/run-launcher.js';
-import { wholeFrom, type SetExitCode } from './options.js';
+import { wholeFrom } from './options.js';
 
 interface LaunchFlags {
   ranks?: number;
@@ -19,9 +20,10 @@ interface LaunchFlags {
 /** The file that each rank runs. */
 const main = fileURLToPath(new URL('main.js', import.meta.url));
 
-export function launchCommand(program: Command, setExitCode: SetExitCode): void {
-  program
-    .command('launch')
+export const command: CommandDefinition = { order: 40, define };
+
+function define(command: Command, setExitCode: SetExitCode): void {
+  command
     .description('train one model in several processes, on this machine or on many, started by the MPI that is here')
     .argument('<command...>', 'train, with its flags')
     .usage('[options] train [flags of train]')

@@ -1,45 +1,19 @@
 #!/usr/bin/env node
 import './first.js';
 import type { Command as Program } from 'commander';
+import type { CommandHooks, SetExitCode } from '../command.js';
 import { expandHome } from './path-arguments.js';
-import type { SetExitCode } from './options.js';
 
 // Nothing else is imported above: a module graph is read as a whole before its first module runs, signals unhandled.
 const { inspect } = await import('node:util');
 const { Command, CommanderError } = await import('commander');
 const { EspalierError, FailedRun, messageOf, PluginError, UsageError, usageErrorIn } = await import('../errors.js');
 const { version } = await import('../version.js');
+const { addOptions, findCommands, loadCommand } = await import('./discover.js');
 const { withHint } = await import('./hints.js');
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-
-/** Adds a command to the program. */
-type AddCommand = (program: Program, setExitCode: SetExitCode) => void;
-
-/** The commands, in the order of `--help`. Imports are most of a short command's time: each loads its own alone. */
-const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
-  prepare: async () => (await import('./prepare.js')).prepareCommand,
-  vocab: async () => (await import('./vocab.js')).vocabCommand,
-  train: async () => (await import('./train.js')).trainCommand,
-  launch: async () => (await import('./launch.js')).launchCommand,
-  sample: async () => (await import('./sample.js')).sampleCommand,
-  schedule: async () => (await import('./schedule.js')).scheduleCommand,
-  evaluate: async () => (await import('./evaluate.js')).evaluateCommand,
-  dashboard: async () => (await import('./dashboard.js')).dashboardCommand,
-  report: async () => (await import('./report.js')).reportCommand,
-  checkpoint: async () => (await import('./checkpoint.js')).checkpointCommand,
-  'verify-resume': async () => (await import('./verify-resume.js')).verifyResumeCommand,
-  explain: async () => (await import('./lists.js')).explainCommand,
-  plugins: async () => (await import('./lists.js')).pluginsCommand,
-  presets: async () => (await import('./lists.js')).presetsCommand,
-  events: async () => (await import('./lists.js')).eventsCommand,
-  metrics: async () => (await import('./lists.js')).metricsCommand,
-  doctor: async () => (await import('./engines.js')).doctorCommand,
-  engine: async () => (await import('./engines.js')).engineCommand,
-  parity: async () => (await import('./parity.js')).parityCommand,
-  migrate: async () => (await import('./migrate.js')).migrateCommand,
-};
 
 process.exitCode = await main(process.argv);
 
@@ -68,11 +42,9 @@ async function main(argv: readonly string[]): Promise<number> {
         write(withHint(message, argv.slice(2), hasSet));
       },
     });
-  const named = argv[2];
-  const needed = named !== undefined && Object.hasOwn(commands, named) ? [commands[named]] : Object.values(commands);
   try {
     checkWorkingFolder();
-    for (const load of needed) (await load?.())?.(program, setExitCode);
+    await addCommands(program, argv[2], setExitCode);
     await program.parseAsync([...argv]);
     return exitCode;
   } catch (thrown) {
@@ -82,6 +54,29 @@ async function main(argv: readonly string[]): Promise<number> {
     report(mistake ?? (thrown instanceof FailedRun ? thrown.cause : thrown));
     if (thrown instanceof FailedRun) console.error(thrown.advice);
     return mistake === undefined ? EXIT_FAILED : EXIT_USAGE;
+  }
+}
+
+/**
+ * Adds the command that is named, with the options of families; all commands if none is.
+ * Loading files is most of a short command's time: each loads its own alone.
+ */
+async function addCommands(program: Program, named: string | undefined, setExitCode: SetExitCode): Promise<void> {
+  const found = findCommands();
+  const only = named === undefined ? undefined : found.get(named);
+  if (only !== undefined) {
+    const hooks: CommandHooks[] = [];
+    const command = program.command(only.name);
+    (await loadCommand(only)).define(command, setExitCode, hooks);
+    hooks.push(...(await addOptions(command)));
+    return;
+  }
+  const all = await Promise.all(
+    [...found.values()].map(async (each) => ({ name: each.name, ...(await loadCommand(each)) })),
+  );
+  const place = ({ order = Infinity }: { order?: number }): number => order;
+  for (const { name, define } of all.sort((a, b) => place(a) - place(b) || (a.name < b.name ? -1 : 1))) {
+    define(program.command(name), setExitCode, []);
   }
 }
 

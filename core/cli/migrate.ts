@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import type { CommandDefinition } from '../command.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readTextFile } from '../files/text-file.js';
 import { writeWholeSync } from '../files/write-whole.js';
@@ -13,9 +14,10 @@ interface MigrateFlags {
   force?: boolean;
 }
 
-export function migrateCommand(program: Command): void {
-  program
-    .command('migrate')
+export const command: CommandDefinition = { order: 200, define };
+
+function define(command: Command): void {
+  command
     .description('make a config of a nanoGPT config file (`key = value` Python), which is read and not run')
     .argument('<config.py>', 'the file')
     .option('-o, --out <file>', 'YAML file to write (default: print it)')

@@ -2,9 +2,6 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { RunRequest } from '../run/create.js';
 import { Terminal } from '../terminal.js';
 
-/** Tells `main` what to exit with. */
-export type SetExitCode = (code: number) => void;
-
 /** Options of every command that composes a config. */
 export interface ConfigFlags {
   preset: string[];
@@ -58,20 +55,9 @@ export function wholeFrom(least: number, most = Infinity): (text: string) => num
   };
 }
 
-/** Some iterations in a row: from `first`, or from where the run is. */
-export interface IterationRange {
-  readonly first?: number;
-  readonly iterations: number;
-}
-
-/** Reads `20` (so many) or `100-119` (from one number to another). @throws InvalidArgumentError for anything else */
-export function iterationRange(text: string): IterationRange {
-  const [from, to, ...more] = text.split('-').map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
-  if (from !== undefined && from > 0 && to === undefined) return { iterations: from };
-  if (from !== undefined && to !== undefined && to >= from && more.length === 0) {
-    return { first: from, iterations: to - from + 1 };
-  }
-  throw new InvalidArgumentError('give how many, such as 20, or the first and the last, such as 100-119.');
+/** How the reader calls this command: npm, which sets the variable, knows where it is; their shell may not. */
+export function commandName(): string {
+  return process.env['npm_command'] === undefined ? 'espalier' : 'npx espalier';
 }
 
 function collect(value: string, previous: string[]): string[] {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path, { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
+import type { CommandDefinition, SetExitCode } from '../command.js';
 import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Optimizer } from '../contracts/optimizer.js';
@@ -9,16 +10,16 @@ import { UsageError } from '../errors.js';
 import { runParityCase, type ParityParts, type ParityPrecision, type ParitySettings } from '../parity/case.js';
 import { createRun } from '../run/create.js';
 import { Terminal } from '../terminal.js';
-import type { SetExitCode } from './options.js';
 
 interface ParityFlags {
   readonly engine: string;
   readonly precision: ParityPrecision;
 }
 
-export function parityCommand(program: Command, setExitCode: SetExitCode): void {
-  program
-    .command('parity')
+export const command: CommandDefinition = { order: 190, define };
+
+function define(command: Command, setExitCode: SetExitCode): void {
+  command
     .description('run cases with PyTorch’s exact numbers through the whole pipeline and compare')
     .argument('<dir...>', 'case folders (case.json and its safetensors), or folders of such folders')
     .option('--engine <name>', 'engine to use', 'auto')

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { CommandDefinition, SetExitCode } from '../command.js';
 import { UsageError } from '../errors.js';
 import { formats, type Format } from '../prepare/inputs.js';
 import { partFolder, type Part } from '../prepare/part.js';
@@ -8,7 +9,7 @@ import { exitCodeOfSignal, onStop } from '../signals/signals.js';
 import { version } from '../version.js';
 import type { TokenizerChoice } from '../run/tokenizers.js';
 import { Terminal } from '../terminal.js';
-import { print, type SetExitCode } from './options.js';
+import { print } from './options.js';
 
 interface PrepareFlags {
   out: string;
@@ -29,9 +30,10 @@ interface PrepareFlags {
 const DEFAULT_FIELD = 'text';
 const DEFAULT_VAL_SHARE = 0.1;
 
-export function prepareCommand(program: Command, setExitCode: SetExitCode): void {
-  program
-    .command('prepare')
+export const command: CommandDefinition = { order: 10, define };
+
+function define(command: Command, setExitCode: SetExitCode): void {
+  command
     .description('turn text into token shards to train on (data.dir)')
     .argument('<input...>', 'files, patterns such as "data/*.jsonl.gz", or - for standard input')
     .requiredOption('-o, --out <folder>', 'folder for the shards and meta.json')

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Argument, type Command } from 'commander';
+import type { CommandDefinition } from '../command.js';
 import { findRuns } from '../dashboard/find-runs.js';
 import { reportOf } from '../dashboard/report.js';
 import { messageOf, UsageError } from '../errors.js';
@@ -9,9 +10,10 @@ interface ReportFlags {
   out?: string;
 }
 
-export function reportCommand(program: Command): void {
-  program
-    .command('report')
+export const command: CommandDefinition = { order: 90, define };
+
+function define(command: Command): void {
+  command
     .addArgument(new Argument('[run]', 'folder of a run (default: the newest in runs/)'))
     .description('write one HTML file with a run’s curves, config, samples and times')
     .option('-o, --out <file>', 'file to write (default: report.html in the run’s folder)')

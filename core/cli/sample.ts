@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { CommandDefinition } from '../command.js';
 import { Dataset, TokenizerFactory, Tokenizers, type Tokenizer } from '../contracts/data.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readTextFile } from '../files/text-file.js';
@@ -23,8 +24,10 @@ interface SampleFlags extends StoredFlags {
   json?: boolean;
 }
 
-export function sampleCommand(program: Command): void {
-  const command = program.command('sample').description('let a trained model write').addArgument(runArgument());
+export const command: CommandDefinition = { order: 50, define };
+
+function define(command: Command): void {
+  command.description('let a trained model write').addArgument(runArgument());
   withStoredFlags(command)
     .option('--prompt <text>', 'text to go on from (default: a line break)', text)
     .addOption(new Option('--prompt-file <file>', 'text file to go on from, as it is').conflicts('prompt'))

@@ -1,14 +1,17 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { CommandDefinition } from '../command.js';
 import { ScheduleCheck } from '../contracts/operation.js';
 import { UsageError } from '../errors.js';
 import { createRun } from '../run/create.js';
 import { requestOf, withConfigFlags, type ConfigFlags } from './options.js';
 
-export function scheduleCommand(program: Command): void {
-  const schedule = program.command('schedule').description('scaling schedules');
+export const command: CommandDefinition = { order: 60, define };
+
+function define(command: Command): void {
+  command.description('scaling schedules');
   withConfigFlags(
-    schedule
+    command
       .command('check')
       .description('check a scaling schedule against the config and print what each step leads to')
       .argument('<file>', 'YAML or JSON file'),

@@ -1,9 +1,10 @@
 import path from 'node:path';
 import type { Command } from 'commander';
+import type { CommandDefinition, SetExitCode } from '../command.js';
 import { validationLosses } from '../checkpoint/losses.js';
 import { compareRuns } from '../resume/compare.js';
 import { comparingRuns, SCOPE } from './child-training.js';
-import { print, withConfigFlags, wholeFrom, type ConfigFlags, type SetExitCode } from './options.js';
+import { print, withConfigFlags, wholeFrom, type ConfigFlags } from './options.js';
 
 interface VerifyFlags extends ConfigFlags {
   iters: number;
@@ -15,10 +16,10 @@ const EXIT_FAILED = 1;
 /** What a run is compared by. */
 const COMPARED = ['plugins.batch-digest={}', 'plugins.checkpoint={}', 'plugins.training-metrics.interval=1'];
 
-export function verifyResumeCommand(program: Command, setExitCode: SetExitCode): void {
-  const command = program
-    .command('verify-resume')
-    .description('check that a run that is stopped and resumed is the run that was not, bit for bit');
+export const command: CommandDefinition = { order: 110, define };
+
+function define(command: Command, setExitCode: SetExitCode): void {
+  command.description('check that a run that is stopped and resumed is the run that was not, bit for bit');
   withConfigFlags(command)
     .option('-n, --iters <count>', 'iterations before the stop, and after it', wholeFrom(1), 10)
     .option('--keep', 'leave the two runs where they are, and say where')

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { CommandDefinition } from '../command.js';
 import { Dataset, type TokenReader } from '../contracts/data.js';
 import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../data/vocab-map.js';
 import { messageOf, UsageError } from '../errors.js';
@@ -18,9 +19,11 @@ interface BuildFlags extends CountFlags {
 
 const CHUNK = 1 << 20;
 
-export function vocabCommand(program: Command): void {
-  const vocab = program.command('vocab').description('count the tokens of data, and shrink its vocabulary');
-  withConfigFlags(vocab.command('count'))
+export const command: CommandDefinition = { order: 20, define };
+
+function define(command: Command): void {
+  command.description('count the tokens of data, and shrink its vocabulary');
+  withConfigFlags(command.command('count'))
     .description('how often tokens occur in training data, and how few of them are most of it')
     .argument('[folder]', 'folder of .bin files (default: the data of the config)')
     .option('--json', 'print JSON, with the count of every token')
@@ -28,7 +31,7 @@ export function vocabCommand(program: Command): void {
       const { counted, data } = await count(folder, flags);
       print(flags.json, { data, tokens: counted.total, counts: counted.counts }, () => described(data, counted));
     });
-  withConfigFlags(vocab.command('build'))
+  withConfigFlags(command.command('build'))
     .description('write the mapping that `plugins.vocab-remap.file` names')
     .argument('[folder]', 'folder of .bin files (default: the data of the config)')
     .option('--size <tokens>', 'size of the shrunken vocabulary, the rare token included', wholeFrom(2))

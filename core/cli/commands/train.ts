@@ -1,39 +1,29 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Option, type Command } from 'commander';
-import { findCheckpoint } from '../checkpoint/find.js';
-import { findPretrained } from '../checkpoint/pretrained.js';
-import { withPretrained } from '../checkpoint/pretrained-config.js';
-import { readPretrained } from '../checkpoint/pretrained-weights.js';
-import { readCheckpoint } from '../checkpoint/read.js';
-import { isSection, type ComposedConfig } from '../config/composed.js';
-import { composeConfig } from '../config/load.js';
-import { toldAt } from '../config/findings.js';
-import { Ranks } from '../contracts/ranks.js';
-import { UsageError } from '../errors.js';
-import { Logger } from '../logger.js';
-import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
-import { staysEnded } from '../resume/ending.js';
-import { findResumePoint, type ResumePoint } from '../resume/find.js';
-import { storedConfig } from '../resume/stored-config.js';
-import { createRunFrom, type CreatedRun, type RunRequest } from '../run/create.js';
-import type { Run } from '../run/run.js';
-import { serveHangup } from '../signals/signals.js';
-import { dryRun } from './dry-run.js';
-import { commandName, withAdvice } from './go-on.js';
-import { newestRun } from './newest-run.js';
-import {
-  iterationRange,
-  listOption,
-  requestOf,
-  wholeFrom,
-  withConfigFlags,
-  type ConfigFlags,
-  type IterationRange,
-  type SetExitCode,
-} from './options.js';
-import { sampleFrom } from './sample.js';
-import { verifyDeterminism } from './verify-determinism.js';
+import type { CommandDefinition, CommandHooks, SetExitCode } from '../../command.js';
+import { findCheckpoint } from '../../checkpoint/find.js';
+import { findPretrained } from '../../checkpoint/pretrained.js';
+import { withPretrained } from '../../checkpoint/pretrained-config.js';
+import { readPretrained } from '../../checkpoint/pretrained-weights.js';
+import { readCheckpoint } from '../../checkpoint/read.js';
+import { isSection, type ComposedConfig } from '../../config/composed.js';
+import { composeConfig } from '../../config/load.js';
+import { toldAt } from '../../config/findings.js';
+import { Ranks } from '../../contracts/ranks.js';
+import { UsageError } from '../../errors.js';
+import { Logger } from '../../logger.js';
+import { configChanges, tellChanges, withChanges } from '../../resume/changes.js';
+import { staysEnded } from '../../resume/ending.js';
+import { findResumePoint, type ResumePoint } from '../../resume/find.js';
+import { storedConfig } from '../../resume/stored-config.js';
+import { createRunFrom, type CreatedRun, type RunRequest } from '../../run/create.js';
+import type { Run } from '../../run/run.js';
+import { serveHangup } from '../../signals/signals.js';
+import { dryRun } from '../dry-run.js';
+import { withAdvice } from '../go-on.js';
+import { newestRun } from '../newest-run.js';
+import { listOption, requestOf, wholeFrom, withConfigFlags, type ConfigFlags } from '../options.js';
 
 interface TrainFlags extends ConfigFlags {
   resume?: boolean | string;
@@ -42,17 +32,13 @@ interface TrainFlags extends ConfigFlags {
   stopAfter?: number;
   dryRun?: boolean;
   json?: boolean;
-  sample?: boolean;
   force?: boolean;
-  allowDataChange?: boolean;
-  trace?: string;
-  traceIterations?: IterationRange;
-  verifyDeterminism?: number;
 }
 
-export function trainCommand(program: Command, setExitCode: SetExitCode): void {
-  const command = program
-    .command('train')
+export const command: CommandDefinition = { order: 30, define };
+
+function define(command: Command, setExitCode: SetExitCode, hooks: readonly CommandHooks[]): void {
+  command
     .description('train a model')
     // `train book` and `train mine.yaml` are too many arguments, without a word of what takes them.
     .showHelpAfterError('(--preset names a preset, --config a config file; --help shows the options)');
@@ -63,42 +49,32 @@ export function trainCommand(program: Command, setExitCode: SetExitCode): void {
     )
     .addOption(listOption('--override <key>', 'on --resume: take this setting of now, whatever gave it; repeatable'))
     .addOption(listOption('--resume-drop <plugin>', 'on --resume: let this plugin start afresh; repeatable'))
-    .option(
-      '--allow-data-change',
-      'on --resume: go on with data that is not what the checkpoint was trained on (the same as --set data.allow_change=true)',
-    )
     .addOption(
       new Option('--force', 'start over in a run folder that holds checkpoints, which are deleted').conflicts('resume'),
     )
     .option('--stop-after <iterations>', 'stop after so many iterations, with a checkpoint', wholeFrom(1))
-    .option('--trace <file>', 'write a trace of the first 50 iterations, to open in ui.perfetto.dev')
-    .option('--trace-iterations <range>', 'trace others: 20 is the first 20, 100-119 those numbers', iterationRange)
     .option('--dry-run', 'build everything, run nothing, and print what would run')
-    .addOption(
-      new Option(
-        '--verify-determinism <iterations>',
-        'do so many iterations twice, in two processes, and name the first tensor that differs; leaves nothing',
-      )
-        .argParser(wholeFrom(1))
-        .conflicts(['resume', 'force', 'dryRun', 'sample', 'stopAfter', 'trace', 'traceIterations']),
-    )
-    .option('--json', 'with --dry-run and --verify-determinism: print JSON')
-    .option('--sample', 'end by printing a sample of what the model writes')
+    .option('--json', 'print JSON, with --dry-run and other options that print facts')
     .action(async (flags: TrainFlags) => {
-      const { json, dryRun, verifyDeterminism: iterations } = flags;
-      if (json === true && dryRun !== true && iterations === undefined) {
+      for (const hook of hooks) {
+        const replacing = hook.replace?.();
+        if (replacing === undefined) continue;
+        serveHangup();
+        setExitCode(await replacing);
+        return;
+      }
+      if (flags.json === true && flags.dryRun !== true) {
         throw new UsageError(
           'ESP_USAGE',
-          '--json is for --dry-run and --verify-determinism: training prints no facts, it writes metrics.jsonl',
+          '--json is for --dry-run and other options that print facts: training prints none, it writes metrics.jsonl',
         );
       }
-      if (iterations !== undefined) serveHangup();
-      setExitCode(iterations === undefined ? await train(flags) : await verifyDeterminism(flags, iterations));
+      setExitCode(await train(flags, hooks));
     });
 }
 
-async function train(flags: TrainFlags): Promise<number> {
-  const request = { ...requestOf(flags), ...tracing(flags) };
+async function train(flags: TrainFlags, hooks: readonly CommandHooks[]): Promise<number> {
+  const request = hooks.reduce((made, hook) => hook.request?.(made) ?? made, requestOf(flags));
   const started = await claimed(request, flags);
   const { run } = started.created;
   const log = run.container.resolve(Logger);
@@ -118,6 +94,7 @@ async function train(flags: TrainFlags): Promise<number> {
     }
     if (flags.force === true) startOver(run);
     if (flags.stopAfter !== undefined) stopAfter(run, flags.stopAfter);
+    for (const hook of hooks) await hook.ready?.(run);
     const result = await run.train(resumed?.checkpoint.path).catch(async (thrown: unknown) => {
       throw await withAdvice(thrown, run);
     });
@@ -125,11 +102,7 @@ async function train(flags: TrainFlags): Promise<number> {
     log.info(
       `${result.status}${why} after ${String(run.state.iteration)} iterations; the run is in ${run.folder.shown}`,
     );
-    if (flags.sample === true && result.status === 'done' && run.container.resolve(Ranks).rank === 0) {
-      log.info('a sample of what the model writes:');
-      console.log(await sampleFrom(run, { tokens: 300 }));
-      log.info(`more: ${commandName()} sample ${run.folder.shown}`);
-    }
+    for (const hook of hooks) await hook.ended?.(run, result);
     return result.exitCode;
   } finally {
     await run.dispose();
@@ -213,11 +186,10 @@ interface Started {
 async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<Started> {
   const { cwd } = request;
   const say = (level: 'info' | 'warn', line: string): void => request.terminal?.line(line, level);
-  const set = [...(request.set ?? []), ...(flags.allowDataChange === true ? ['data.allow_change=true'] : [])];
   const composed = await composeConfig({
     cwd,
     presets: [...(request.presets ?? [])],
-    set,
+    set: [...(request.set ?? [])],
     configFile: request.configFile,
   });
   if (flags.force === true && composed.value['init'] === 'resume') {
@@ -306,13 +278,6 @@ function stopAfter(run: Run, iterations: number): void {
     run.control.requestPause(`--stop-after ${String(iterations)}`);
     run.control.requestCheckpoint('latest');
   });
-}
-
-/** A trace is of this process alone: a run that goes on from it is not traced again. */
-function tracing({ trace, traceIterations }: TrainFlags): Pick<RunRequest, 'passing'> {
-  if (trace !== undefined) return { passing: { trace: { file: trace, ...traceIterations } } };
-  if (traceIterations === undefined) return {};
-  throw new UsageError('ESP_USAGE', '--trace-iterations says which iterations to trace: name a file with --trace FILE');
 }
 
 function refuseAlone(flag: string, given: readonly string[]): void {

@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import type { CommandDefinition } from '../../command.js';
+import { explainLines, renderLines, type Explained } from '../../config/explain.js';
+import { suggestion } from '../../config/nearest.js';
+import { parsePath, pathKey } from '../../config/path.js';
+import { settingCalled } from '../../config/synonyms.js';
+import { UsageError } from '../../errors.js';
+import { createRun } from '../../run/create.js';
+import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
+
+export const command: CommandDefinition = { order: 120, define };
+
+function define(command: Command): void {
+  command.description('print the composed config, with the place each value came from');
+  withConfigFlags(command)
+    .argument('[key]', 'only what is below this key, e.g. model')
+    .option('--json', 'print JSON')
+    .action(async (key: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
+      const { run, composed } = await createRun({ ...requestOf({ ...flags, quiet: true }) });
+      await run.dispose();
+      const all = explainLines(composed, run.composedConfig);
+      const lines = all.filter(({ path }) => key === undefined || path === key || path.startsWith(`${key}.`));
+      if (key !== undefined && lines.length === 0) throw unknownSetting(key, all);
+      print(flags.json, lines, () => renderLines(lines));
+    });
+}
+
+function unknownSetting(key: string, lines: readonly Explained[]): UsageError {
+  const known = new Set(
+    lines.flatMap(({ path }) => {
+      const keys = parsePath(path);
+      return keys.map((_, index) => pathKey(keys.slice(0, index + 1)));
+    }),
+  );
+  const others = [...known].filter((each) => parsePath(each).at(-1) === key);
+  const called = settingCalled(key);
+  const meant = others.length > 0 ? others : called !== undefined && known.has(called) ? [called] : [];
+  const near =
+    meant.length > 0
+      ? `did you mean ${meant.map((each) => JSON.stringify(each)).join(' or ')}?`
+      : suggestion(key, [...known], 'keys');
+  return new UsageError('ESP_CONFIG_KEY', `the config has no key "${key}": ${near}`);
+}

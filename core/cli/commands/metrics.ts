@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import type { CommandDefinition } from '../../command.js';
+import { loadBuiltIns, type FoundPlugin } from '../../plugins/resolve.js';
+import { createRun } from '../../run/create.js';
+import { metricsOf, showMetric } from '../metric-lines.js';
+import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
+
+export const command: CommandDefinition = { order: 160, define };
+
+function define(command: Command): void {
+  command.description('list the metrics that plugins publish, with their units; with a config, those of its plugins');
+  withConfigFlags(command)
+    .option('--json', 'print JSON')
+    .action(async (flags: ConfigFlags & { json?: boolean }) => {
+      const isOfRun = flags.preset.length > 0 || flags.set.length > 0 || flags.config !== undefined;
+      const plugins = isOfRun ? await pluginsOfRun(flags) : (await loadBuiltIns()).plugins;
+      const facts = plugins.flatMap(({ options }) =>
+        metricsOf(options).map((metric) => ({ ...metric, plugin: options.name })),
+      );
+      print(flags.json, facts, () =>
+        facts.map(({ plugin, ...metric }) => `${showMetric(metric)} (${plugin})`).join('\n'),
+      );
+    });
+}
+
+async function pluginsOfRun(flags: ConfigFlags): Promise<readonly FoundPlugin[]> {
+  const { run, plugins } = await createRun(requestOf({ ...flags, quiet: true }));
+  await run.dispose();
+  return plugins;
+}

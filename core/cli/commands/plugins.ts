@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import type { CommandDefinition } from '../../command.js';
+import { suggestion } from '../../config/nearest.js';
+import { describeOptions } from '../../config/schema-docs.js';
+import { UsageError } from '../../errors.js';
+import {
+  builtInNames,
+  findOutside,
+  loadBuiltIn,
+  loadBuiltIns,
+  pathAdvice,
+  type FoundPlugin,
+} from '../../plugins/resolve.js';
+import { metricsOf, showMetric } from '../metric-lines.js';
+import { print } from '../options.js';
+
+export const command: CommandDefinition = { order: 130, define };
+
+function define(command: Command): void {
+  command
+    .description('list the plugins that come with espalier, with their options and metrics')
+    .argument('[name]', 'only this one; also a package or ./FILE of your own')
+    .option('--json', 'print JSON')
+    .action(async (name: string | undefined, flags: { json?: boolean }) => {
+      const { plugins, broken } =
+        name === undefined ? await loadBuiltIns() : { plugins: [await pluginCalled(name)], broken: [] };
+      const facts = plugins.map(({ options, source }) => ({
+        name: options.name,
+        summary: options.summary,
+        slot: options.slot ?? 'plugins',
+        source,
+        after: options.after ?? [],
+        before: options.before ?? [],
+        options: options.config === undefined ? [] : describeOptions(options.config),
+        metrics: metricsOf(options),
+      }));
+      const failures = broken.map(({ name, error }) => ({ name, source: 'built-in', error: error.message }));
+      print(flags.json, [...facts, ...failures], () =>
+        [
+          ...facts.map((plugin) =>
+            [
+              `${plugin.name} (${plugin.slot}): ${plugin.summary}`,
+              ...plugin.options.map(
+                (option) =>
+                  `    ${option.name}: ${option.type}${option.default === undefined ? '' : ` = ${JSON.stringify(option.default)}`}  ${option.description}`,
+              ),
+              ...plugin.metrics.map((metric) => `    metric ${showMetric(metric)}`),
+            ].join('\n'),
+          ),
+          ...failures.map(({ name, error }) => `${name} (does not load here): ${error}`),
+        ].join('\n'),
+      );
+    });
+}
+
+async function pluginCalled(name: string): Promise<FoundPlugin> {
+  const cwd = process.cwd();
+  const found = builtInNames().includes(name) ? await loadBuiltIn(name) : await findOutside(name, cwd);
+  if (found !== undefined) return found;
+  const advice = pathAdvice(name, cwd) ?? suggestion(name, builtInNames(), 'there');
+  throw new UsageError('ESP_PLUGIN_NOT_FOUND', `no plugin "${name}" comes with espalier: ${advice}`);
+}

@@ -1,0 +1,45 @@
+import { InvalidArgumentError } from 'commander';
+import type { OptionsDefinition } from '../../command.js';
+import { UsageError } from '../../errors.js';
+
+interface TraceFlags {
+  trace?: string;
+  traceIterations?: IterationRange;
+}
+
+/** `train --trace FILE`, and `--trace-iterations` */
+export const options: OptionsDefinition = (command) => {
+  command
+    .option('--trace <file>', 'write a trace of the first 50 iterations, to open in ui.perfetto.dev')
+    .option('--trace-iterations <range>', 'trace others: 20 is the first 20, 100-119 those numbers', iterationRange);
+  return {
+    // A trace is of this process alone: a run that resumes from it is not traced again.
+    request(request) {
+      const { trace, traceIterations } = command.opts<TraceFlags>();
+      if (trace !== undefined) {
+        return { ...request, passing: { ...request.passing, trace: { file: trace, ...traceIterations } } };
+      }
+      if (traceIterations === undefined) return request;
+      throw new UsageError(
+        'ESP_USAGE',
+        '--trace-iterations says which iterations to trace: name a file with --trace FILE',
+      );
+    },
+  };
+};
+
+/** Some iterations in a row: from `first`, or from where the run is. */
+interface IterationRange {
+  readonly first?: number;
+  readonly iterations: number;
+}
+
+/** Reads `20` (so many) or `100-119` (from one number to another). @throws InvalidArgumentError for anything else */
+function iterationRange(text: string): IterationRange {
+  const [from, to, ...more] = text.split('-').map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
+  if (from !== undefined && from > 0 && to === undefined) return { iterations: from };
+  if (from !== undefined && to !== undefined && to >= from && more.length === 0) {
+    return { first: from, iterations: to - from + 1 };
+  }
+  throw new InvalidArgumentError('give how many, such as 20, or the first and the last, such as 100-119.');
+}

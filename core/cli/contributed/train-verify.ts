@@ -1,0 +1,39 @@
+import type { Command, Option } from 'commander';
+import type { ConfigFlags, OptionsDefinition } from '../../command.js';
+import { wholeFrom } from '../options.js';
+
+interface VerifyFlags extends ConfigFlags {
+  json?: boolean;
+  verifyDeterminism?: number;
+}
+
+/** What may stand beside `--verify-determinism`; it does something in place of training, which the others are about. */
+const beside = ['preset', 'set', 'config', 'quiet', 'json', 'verifyDeterminism'];
+
+/** `train --verify-determinism N` */
+export const options: OptionsDefinition = (command) => {
+  command.option(
+    '--verify-determinism <iterations>',
+    'do so many iterations twice, in two processes, and name the first tensor that differs; leaves nothing',
+    wholeFrom(1),
+  );
+  return {
+    replace() {
+      const flags = command.opts<VerifyFlags>();
+      const { verifyDeterminism: iterations } = flags;
+      if (iterations === undefined) return undefined;
+      refuseOthers(command);
+      return import('../verify-determinism.js').then(({ verifyDeterminism }) => verifyDeterminism(flags, iterations));
+    },
+  };
+};
+
+function refuseOthers(command: Command): void {
+  const isGiven = (option: Option): boolean => command.getOptionValueSource(option.attributeName()) === 'cli';
+  const other = command.options.find((option) => isGiven(option) && !beside.includes(option.attributeName()));
+  if (other === undefined) return;
+  const own = command.options.find((option) => option.attributeName() === 'verifyDeterminism')?.flags ?? '';
+  command.error(`error: option '${own}' cannot be used with option '${other.flags}'`, {
+    code: 'commander.conflictingOption',
+  });
+}

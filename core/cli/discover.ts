@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Command } from 'commander';
+import type { CommandDefinition, CommandHooks, OptionsDefinition } from '../command.js';
+import { UsageError, messageOf } from '../errors.js';
+import { builtInFamilies, modulesIn, type Family } from '../plugins/families.js';
+
+/** A command by the file that defines it; nothing is loaded yet. */
+export interface FoundCommand {
+  readonly name: string;
+  readonly file: string;
+  /** Who has it, for errors: `espalier`, or a family. */
+  readonly owner: string;
+}
+
+/** The commands of the core and of all families, by name. @throws UsageError where two have one name */
+export function findCommands(families: readonly Family[] = builtInFamilies()): Map<string, FoundCommand> {
+  const found = new Map<string, FoundCommand>();
+  const owners = [{ owner: 'espalier', commands: ownCommands() }, ...families.map(ownerOf)];
+  for (const { owner, commands } of owners) {
+    for (const [name, file] of commands) {
+      const other = found.get(name);
+      if (other !== undefined) throw twice(`two commands are named ${name}`, other.owner, owner);
+      found.set(name, { name, file, owner });
+    }
+  }
+  return found;
+}
+
+/** Loads a command's file. @throws UsageError where it exports no command */
+export async function loadCommand({ name, file, owner }: FoundCommand): Promise<CommandDefinition> {
+  const { command } = await exportsOf(file);
+  if (isCommand(command)) return command;
+  const what = `command ${name} of ${owner} (${file}) exports no \`command\` with a \`define(command)\``;
+  throw new UsageError('ESP_COMMAND_EXPORT', `${what}: see docs/packages.md`);
+}
+
+/**
+ * Adds the options that families have for a command.
+ * @returns what they change in it
+ * @throws UsageError where two families have one option
+ */
+export async function addOptions(
+  command: Command,
+  families: readonly Family[] = [...moved(), ...builtInFamilies()],
+): Promise<CommandHooks[]> {
+  const owners = new Map(flagsOf(command).map((flag) => [flag, 'espalier']));
+  const hooks: CommandHooks[] = [];
+  for (const family of families) {
+    const file = family.options.get(command.name());
+    if (file === undefined) continue;
+    const { owner } = ownerOf(family);
+    const { options } = await exportsOf(file);
+    if (!isOptions(options)) {
+      const what = `the options of ${owner} for ${command.name()} (${file}) export no function \`options\``;
+      throw new UsageError('ESP_COMMAND_EXPORT', `${what}: see docs/packages.md`);
+    }
+    try {
+      hooks.push(options(command));
+    } catch (thrown) {
+      // What commander says where an option is there already names its flag.
+      const flag = /conflicting flag '([^']+)'/.exec(messageOf(thrown))?.[1];
+      if (flag === undefined) throw thrown;
+      throw twice(`two options of ${command.name()} are named ${flag}`, owners.get(flag) ?? owner, owner);
+    }
+    for (const flag of flagsOf(command)) if (!owners.has(flag)) owners.set(flag, owner);
+  }
+  return hooks;
+}
+
+function ownerOf({ name, source, commands }: Family): Pick<FoundCommand, 'owner'> & Pick<Family, 'commands'> {
+  return { owner: source === 'built-in' ? `the family ${name}` : `the package ${source}`, commands };
+}
+
+function ownCommands(): Map<string, string> {
+  const own = modulesIn(fileURLToPath(new URL('./commands/', import.meta.url)));
+  for (const name of moving) own.set(name, fileURLToPath(new URL(`./${name}.js`, import.meta.url)));
+  return own;
+}
+
+/** Options that move to their families. */
+function moved(): Family[] {
+  const folder = fileURLToPath(new URL('./contributed/', import.meta.url));
+  if (!existsSync(folder)) return [];
+  return [...modulesIn(folder)].map(([name, file]) => {
+    const [, family = ''] = name.split('-');
+    const none = new Map<string, string>();
+    const options = new Map([['train', file]]);
+    return { name: family, source: 'built-in', folder, plugins: none, commands: none, options };
+  });
+}
+
+/** Commands that move to their families. */
+const moving = [
+  ...['prepare', 'vocab', 'launch', 'sample', 'schedule', 'evaluate', 'dashboard', 'report', 'checkpoint'],
+  ...['verify-resume', 'doctor', 'engine', 'parity', 'migrate'],
+].filter((name) => existsSync(new URL(`./${name}.js`, import.meta.url)));
+
+async function exportsOf(file: string): Promise<Readonly<Record<string, unknown>>> {
+  const module: unknown = await import(pathToFileURL(file).href);
+  return typeof module === 'object' && module !== null ? { ...module } : {};
+}
+
+function isCommand(value: unknown): value is CommandDefinition {
+  return typeof value === 'object' && value !== null && 'define' in value && typeof value.define === 'function';
+}
+
+function isOptions(value: unknown): value is OptionsDefinition {
+  return typeof value === 'function';
+}
+
+function flagsOf(command: Command): string[] {
+  return command.options.flatMap(({ short, long }) => [short, long]).filter((flag) => flag !== undefined);
+}
+
+function twice(what: string, one: string, other: string): UsageError {
+  return new UsageError('ESP_COMMAND_TWICE', `${what}: one of ${one}, one of ${other}; rename or remove one`);
+}

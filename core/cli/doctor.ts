@@ -1,0 +1,1 @@
+export { doctor as command } from './engines.js';

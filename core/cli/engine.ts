@@ -1,0 +1,1 @@
+export { engine as command } from './engines.js';

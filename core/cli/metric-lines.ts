@@ -1,0 +1,16 @@
+import type { PluginOptions } from '../plugins/plugin.js';
+
+interface Metric {
+  readonly name: string;
+  readonly unit: string;
+  readonly what: string;
+  readonly clock: boolean;
+}
+
+export function metricsOf({ metrics = {} }: PluginOptions): Metric[] {
+  return Object.entries(metrics).map(([name, { unit, what, clock = false }]) => ({ name, unit, what, clock }));
+}
+
+export function showMetric({ name, unit, what }: Metric): string {
+  return `${name}${unit === '' ? '' : ` [${unit}]`}: ${what}`;
+}
