@@ -1,4 +1,5 @@
 import type { RandomStream } from '../random/streams.js';
+import type { Carry } from './optimizer.js';
 import { token } from './token.js';
 
 /** A change of a model's shape. Layers have the names `attn.N`, `mlp.N`, `ln_1.N`, `ln_2.N`, `wte`, `wpe`, `ln_f`, `lm_head`. */
@@ -20,17 +21,6 @@ export type GrowthStep =
   | { readonly kind: 'freeze'; readonly layer: string; readonly frozen: boolean }
   /** Train the embeddings alone, or everything that is not frozen again. */
   | { readonly kind: 'embeddings_only'; readonly on: boolean };
-
-/** Where a weight's gradients come from after a step, for the optimizer: undefined fields mean as it was. */
-export interface Carry {
-  /** The weight before the step. */
-  readonly from: string;
-  /** Along this axis the new elements are those of the old one with these indices. */
-  readonly axis?: 0 | 1;
-  readonly index?: readonly number[];
-  /** [index]: the gradient of each new element as a share of the old one's. */
-  readonly share?: readonly number[];
-}
 
 /** Parameters of a shape, and one line that describes it. */
 export interface ArchitectureFacts {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ShrunkenVocabulary } from './data.js';
+import { inject, injectable } from '../plugins/plugin.js';
 import { token } from './token.js';
 
 /** What a schedule leads to, step by step, without running anything. */
@@ -23,9 +24,18 @@ export interface Operation {
   apply(value: unknown, iteration: number): void | Promise<void>;
 }
 
+/** The operations of this run by name; bound by the plugin that runs its schedule. */
+export const OperationsByName = token<Map<string, Operation>>('OperationsByName');
+
 /** The operations a schedule may name: plugins inject this and add their own in their constructor. */
+@injectable()
 export class Operations {
-  readonly #byName = new Map<string, Operation>();
+  /** Of a run without a schedule, nobody reads it. */
+  readonly #byName: Map<string, Operation>;
+
+  constructor(@inject(OperationsByName, { isOptional: true }) byName = new Map<string, Operation>()) {
+    this.#byName = byName;
+  }
 
   add(operation: Operation): void {
     this.#byName.set(operation.name, operation);

@@ -1,5 +1,4 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
-import type { Carry } from './growable.js';
 import { token } from './token.js';
 
 export interface OptimizerStep {
@@ -21,6 +20,17 @@ export interface OptimizerStep {
 export interface OptimizerState {
   tensors: ReadonlyMap<string, Tensor>;
   scalars: Readonly<Record<string, number>>;
+}
+
+/** Where a weight's gradients come from after a step, for the optimizer: undefined fields mean as it was. */
+export interface Carry {
+  /** The weight before the step. */
+  readonly from: string;
+  /** Along this axis the new elements are those of the old one with these indices. */
+  readonly axis?: 0 | 1;
+  readonly index?: readonly number[];
+  /** [index]: the gradient of each new element as a share of the old one's. */
+  readonly share?: readonly number[];
 }
 
 /** Turns gradients into new weights. */

@@ -1,25 +1,33 @@
-import type { DependencyContainer } from 'tsyringe';
 import { Dataset, ShrunkenVocabulary } from '../contracts/data.js';
 import { Engine } from '../contracts/engine.js';
 import { Growable, type ArchitectureFacts, type GrowthStep } from '../contracts/growable.js';
 import type { PlannedRun } from '../contracts/operation.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import { UsageError } from '../errors.js';
+import { inject, injectable } from '../plugins/plugin.js';
 import { RandomStreams } from '../random/streams.js';
-import { boundTo } from './container.js';
 import { RunState } from './state.js';
 import { useEngine } from './use-engine.js';
 
 /** Changes the shape of the run's model, and carries the optimizer's state along. Inject it in operations. */
+@injectable()
 export class ModelGrowth {
-  constructor(private readonly container: DependencyContainer) {}
+  constructor(
+    @inject(Growable, { isOptional: true }) private readonly growable: Growable | undefined,
+    /** The vocabulary that was shrunken, where one was. */
+    @inject(ShrunkenVocabulary, { isOptional: true }) readonly vocabulary: ShrunkenVocabulary | undefined,
+    @inject(Dataset, { isOptional: true }) private readonly data: Dataset | undefined,
+    @inject(Engine) private readonly engine: Engine,
+    @inject(Optimizer) private readonly optimizer: Optimizer,
+    @inject(RandomStreams) private readonly streams: RandomStreams,
+    @inject(RunState) private readonly state: RunState,
+  ) {}
 
   /** What a schedule starts from. */
   initial(): Pick<PlannedRun, 'architecture' | 'vocabulary'> {
-    const data = boundTo(this.container, Dataset);
-    const vocabSize = data === undefined || data.vocabSize === 0 ? undefined : data.vocabSize;
+    const vocabSize = this.data === undefined || this.data.vocabSize === 0 ? undefined : this.data.vocabSize;
     return {
-      architecture: boundTo(this.container, Growable)?.initialArchitecture(vocabSize),
+      architecture: this.growable?.initialArchitecture(vocabSize),
       vocabulary: this.vocabulary === undefined ? undefined : 'shrunken',
     };
   }
@@ -35,21 +43,14 @@ export class ModelGrowth {
 
   /** Between iterations. All or nothing. */
   apply(step: GrowthStep): void {
-    useEngine(this.container.resolve(Engine));
-    const random = this.container.resolve(RandomStreams).stream('growth');
-    const carries = this.#growable().grow(step, random);
-    this.container.resolve(Optimizer).carry(carries);
-    this.container.resolve(RunState).valLoss = null;
-  }
-
-  /** The vocabulary that was shrunken, where one was. */
-  get vocabulary(): ShrunkenVocabulary | undefined {
-    return boundTo(this.container, ShrunkenVocabulary);
+    useEngine(this.engine);
+    const carries = this.#growable().grow(step, this.streams.stream('growth'));
+    this.optimizer.carry(carries);
+    this.state.valLoss = null;
   }
 
   #growable(): Growable {
-    const growable = boundTo(this.container, Growable);
-    if (growable !== undefined) return growable;
+    if (this.growable !== undefined) return this.growable;
     throw new UsageError(
       'ESP_GROWTH',
       'the model of this run cannot change its shape: use model.use=gpt, or leave the step out',

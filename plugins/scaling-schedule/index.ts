@@ -9,6 +9,7 @@ import {
   ModelGrowth,
   On,
   Operations,
+  OperationsByName,
   Plugin,
   PluginConfig,
   Ranks,
@@ -52,6 +53,8 @@ const stateSchema = z.strictObject({
   reevaluating: z.int().nullable().default(null),
 });
 
+class OperationMap extends Map<string, Operation> {}
+
 @Plugin({
   name: 'scaling-schedule',
   summary: 'Changes the run while it trains: a list of operations, each fired by the loss or by waiting.',
@@ -61,6 +64,7 @@ const stateSchema = z.strictObject({
 export default class ScalingSchedule implements ScheduleCheck {
   static register(bindings: Bindings): void {
     bindings.bind(ScheduleCheck, ScalingSchedule);
+    bindings.bind(OperationsByName, OperationMap);
   }
 
   /** Path of the schedule's file; undefined where it is in the config. */
