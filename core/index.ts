@@ -85,6 +85,7 @@ export { tf } from './tf.js';
 export { copySnapshot, copyTensors, writeCheckpoint, type SnapshotCopy } from './checkpoint/write.js';
 export type { OwnTensor } from './checkpoint/write-files.js';
 export { mergedWeight } from './checkpoint/lora.js';
+export { huggingFaceGpt2 } from './checkpoint/pretrained.js';
 export { checkpointNames } from './checkpoint/find.js';
 export { rotateCheckpoints } from './checkpoint/rotate.js';
 export { writeWhole, writeWholeSync } from './files/write-whole.js';

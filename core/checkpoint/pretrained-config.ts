@@ -1,15 +1,9 @@
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
 import { z } from 'zod';
-import { isSection, showOrigin, type ComposedConfig, type Origin } from '../config/composed.js';
-import { pathKey } from '../config/path.js';
-import { presetFolder } from '../config/preset-list.js';
-import { composedOf } from '../config/load.js';
-import { merge, treeOf } from '../config/tree.js';
+import type { GivenOption } from '../contracts/weights.js';
 import { messageOf, UsageError } from '../errors.js';
 import { readJsonFile } from '../files/text-file.js';
-import { hubFolder, hubShape } from './hub.js';
-import { isHubModel, localPretrained } from './pretrained.js';
+import { hubShape } from './hub.js';
 
 const MAX_CONFIG_BYTES = 1 << 20;
 
@@ -34,48 +28,32 @@ const configSchema = z.looseObject({
     .default(true),
   bias: z.boolean().default(true),
 });
-type PretrainedConfig = z.output<typeof configSchema>;
-
-/** A model's `config.json`, and how it is printed. */
-interface Described {
-  readonly config: PretrainedConfig;
-  readonly origin: Origin;
-}
+export type PretrainedConfig = z.output<typeof configSchema>;
 
 /**
- * The config with what the pretrained model that `init` names says of itself: its shape replaces what presets and
- * defaults say. `block_size` may be smaller (positions are cropped); `dropout` and LoRA are the user's. Unchanged where
- * `init` names no pretrained model. Nothing is downloaded.
- * @throws UsageError for another value in `--set` or in a file of the user's, naming both places
+ * The options of `model` that the weights need and that the config gives otherwise. What presets and defaults say is
+ * replaced; `block_size` may be smaller (positions are cropped); `dropout` and LoRA are the user's.
+ * @param origin where `config` is from, as errors name it
+ * @throws UsageError for another value of the user's, naming both places
  */
-export async function withPretrained(composed: ComposedConfig, cwd: string): Promise<ComposedConfig> {
-  const { init, model = {} } = composed.value;
-  const described = typeof init === 'string' ? await describedBy(init, cwd) : undefined;
-  if (described === undefined || !isSection(model)) return composed;
-  const { origin } = described;
-  const settings = Object.entries(settingsOf(described.config)).filter(([key, value]) => {
-    const at = composed.origins.get(pathKey(['model', key]));
-    if (at === undefined || isPreset(at)) return key !== 'block_size' || !isWithin(model[key], value);
-    if (key === 'block_size' ? isWithin(model[key], value) : isSame(key, model[key], value, described.config))
-      return false;
-    if (key === 'vocab_size' && model[key] === null) return true;
-    throw contradiction(key, { given: model[key], at, wanted: value, origin });
+export function neededOptions(
+  config: PretrainedConfig,
+  origin: string,
+  given: (option: string) => GivenOption,
+): Record<string, unknown> {
+  const needed = Object.entries(optionsOf(config)).filter(([option, wanted]) => {
+    const { value, place } = given(option);
+    const within = option === 'block_size' && isWithin(value, wanted);
+    if (place === undefined) return !within;
+    if (within || (option !== 'block_size' && isSame(option, value, wanted, config))) return false;
+    if (option === 'vocab_size' && value === null) return true;
+    throw contradiction(option, { value, place, wanted, origin });
   });
-  const layer = treeOf({ model: Object.fromEntries(settings) }, { originOf: () => origin });
-  const own = treeOf(composed.value, {
-    originOf: (at) => composed.origins.get(pathKey(at)) ?? { source: 'default' },
-    texts: composed.texts,
-    filled: 'all',
-  });
-  return composedOf(merge(own, layer), {
-    layers: [...composed.layers, origin.source],
-    files: origin.file === undefined ? composed.files : [...composed.files, origin.file],
-    given: composed.given,
-  });
+  return Object.fromEntries(needed);
 }
 
 /** What `model` has to be for the weights. */
-function settingsOf({
+function optionsOf({
   n_positions,
   n_inner,
   activation_function,
@@ -94,48 +72,33 @@ function settingsOf({
   };
 }
 
-function isSame(key: string, given: unknown, wanted: unknown, { n_embd }: PretrainedConfig): boolean {
-  return key === 'n_hidden' ? (given ?? 4 * n_embd) === (wanted ?? 4 * n_embd) : given === wanted;
+function isSame(option: string, given: unknown, wanted: unknown, { n_embd }: PretrainedConfig): boolean {
+  return option === 'n_hidden' ? (given ?? 4 * n_embd) === (wanted ?? 4 * n_embd) : given === wanted;
 }
 
 function isWithin(block: unknown, positions: unknown): boolean {
   return typeof block === 'number' && typeof positions === 'number' && block <= positions;
 }
 
-/** Presets, of this package and of others, are where to start from: what the weights say replaces it. */
-function isPreset({ source, file }: Origin): boolean {
-  if (source === 'default') return true;
-  return file !== undefined && (path.dirname(file) === presetFolder() || file.split(path.sep).includes('node_modules'));
-}
-
 function contradiction(
-  key: string,
-  { given, at, wanted, origin }: { given: unknown; at: Origin; wanted: unknown; origin: Origin },
+  option: string,
+  { value, place, wanted, origin }: { value: unknown; place: string; wanted: unknown; origin: string },
 ): UsageError {
-  const is = `${showOrigin(at)}: model.${key} is ${JSON.stringify(given)}`;
-  const from = origin.source;
+  const is = `${place}: model.${option} is ${JSON.stringify(value)}`;
   const text =
-    key === 'block_size'
-      ? `${is}, and ${from} has ${String(wanted)} positions; set it to at most that, or take it out`
-      : `${is}, but the weights that init names need ${JSON.stringify(wanted)} (${from}); take it out, or start from other weights; only block_size (smaller), dropout and LoRA are yours`;
+    option === 'block_size'
+      ? `${is}, and ${origin} has ${String(wanted)} positions; set it to at most that, or take it out`
+      : `${is}, but the weights that init names need ${JSON.stringify(wanted)} (${origin}); take it out, or start from other weights; only block_size (smaller), dropout and LoRA are yours`;
   return new UsageError('ESP_PRETRAINED', text);
 }
 
-async function describedBy(init: string, cwd: string): Promise<Described | undefined> {
-  const local = localPretrained(init, cwd);
-  if (local !== undefined) {
-    const file = path.join(local, 'config.json');
-    return { config: await readConfig(file), origin: { source: path.join(init, 'config.json'), file } };
-  }
-  if (!isHubModel(init, cwd)) return undefined;
-  const origin = { source: `${init}/config.json of the Hugging Face Hub` };
-  const folder = hubFolder(init);
-  if (folder === undefined) return { config: configSchema.parse(hubShape(init)), origin };
-  const file = path.join(folder, 'config.json');
-  return { config: await readConfig(file), origin: { ...origin, file } };
+/** The config of a model of the Hub that is not on this machine. */
+export function hubConfig(name: string): PretrainedConfig {
+  return configSchema.parse(hubShape(name));
 }
 
-async function readConfig(file: string): Promise<PretrainedConfig> {
+/** Reads a model's `config.json`. @throws UsageError when it is of no GPT-2 that can be loaded */
+export async function readConfig(file: string): Promise<PretrainedConfig> {
   try {
     if ((await stat(file)).size > MAX_CONFIG_BYTES) throw new Error('it is over a megabyte');
     const content: unknown = readJsonFile(file);

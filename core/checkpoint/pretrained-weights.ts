@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { StoredTensor } from '../contracts/checkpoint-store.js';
+import type { PretrainedWeights } from '../contracts/weights.js';
 import { UsageError } from '../errors.js';
 import {
   folderTensors,
@@ -18,14 +19,6 @@ const POSITIONS = 'transformer.wpe.weight';
 const READ = ['F32', 'F16', 'BF16', 'F64'];
 /** Weights of other kinds, as transformers and others name their files. */
 const OTHER_FILES = /^(?:pytorch_model.*\.bin|adapter_model\..*|.*\.(?:safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf))$/;
-
-/** Weights of a pretrained model under our names. */
-export interface PretrainedWeights {
-  readonly path: string;
-  readonly weights: Map<string, StoredTensor>;
-  /** What was done to them on the way, for the log. */
-  readonly notes: readonly string[];
-}
 
 /**
  * The weights of a Hugging Face GPT-2 under our names, of one safetensors file or of shards: without wrappers' prefixes,

@@ -1,29 +1,51 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { PretrainedModel, WeightFormat } from '../contracts/weights.js';
 import { UsageError } from '../errors.js';
 import { resolveFrom } from '../files/home.js';
-import { hubModel, hubModels } from './hub.js';
+import { hubFolder, hubModel, hubModels } from './hub.js';
+import { hubConfig, neededOptions, readConfig, type PretrainedConfig } from './pretrained-config.js';
+import { readPretrained } from './pretrained-weights.js';
 
+const CONFIG = 'config.json';
 /** What makes a folder one of weights, without a `config.json` too. */
 const WEIGHTS = /\.(?:safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf)(?:\.index\.json)?$/;
 
-/**
- * The folder of a Hugging Face model that `init` names, downloaded if need be; undefined where it names none.
- * @throws UsageError for the path of a file, and for a folder with weights but without `config.json`
- */
-export async function findPretrained(
-  init: string,
-  cwd: string,
-  log: (line: string) => void,
-): Promise<string | undefined> {
-  const local = localPretrained(init, cwd);
-  if (local !== undefined) return local;
-  return isHubModel(init, cwd) ? hubModel(init, log) : undefined;
+/** GPT-2s as Hugging Face's transformers write them, in a folder or on the Hub. */
+export const huggingFaceGpt2: WeightFormat = {
+  async find(init, { cwd, download }) {
+    const local = localPretrained(init, cwd);
+    if (local !== undefined) return modelIn(local, path.join(init, CONFIG));
+    if (!isHubModel(init, cwd)) return undefined;
+    const source = `${init}/${CONFIG} of the Hugging Face Hub`;
+    const folder = download === undefined ? hubFolder(init) : await hubModel(init, download);
+    if (folder !== undefined) return modelIn(folder, source);
+    return pretrainedModel(hubConfig(init), { source }, () => hubModel(init, () => undefined));
+  },
+};
+
+async function modelIn(folder: string, source: string): Promise<PretrainedModel> {
+  const file = path.join(folder, CONFIG);
+  return pretrainedModel(await readConfig(file), { source, file }, () => Promise.resolve(folder));
 }
 
-/** The folder where it is on this machine under that path. @throws as `findPretrained` does */
-export function localPretrained(init: string, cwd: string): string | undefined {
-  if (init === 'scratch' || init === 'resume') return undefined;
+function pretrainedModel(
+  config: PretrainedConfig,
+  origin: PretrainedModel['origin'],
+  folder: () => Promise<string>,
+): PretrainedModel {
+  return {
+    origin,
+    options: (given) => neededOptions(config, origin.source, given),
+    read: async ({ blockSize }) => readPretrained(await folder(), blockSize),
+  };
+}
+
+/**
+ * The folder of a model with that path; undefined where it is none.
+ * @throws UsageError for the path of a file, and for a folder with weights but without `config.json`
+ */
+function localPretrained(init: string, cwd: string): string | undefined {
   const folder = resolveFrom(cwd, init);
   const has = (name: string): boolean => existsSync(path.join(folder, name));
   if (has('manifest.json') || has('checkpoints') || !existsSync(folder)) return undefined;
@@ -46,7 +68,7 @@ export function localPretrained(init: string, cwd: string): string | undefined {
 }
 
 /** True for a name that stands for a model of the Hub, and not for what lies in the folder. */
-export function isHubModel(init: string, cwd: string): boolean {
+function isHubModel(init: string, cwd: string): boolean {
   return hubModels.includes(init) && !existsSync(resolveFrom(cwd, init));
 }
 

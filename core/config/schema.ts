@@ -21,7 +21,7 @@ export const coreSchema = z.strictObject({
     .string()
     .default('scratch')
     .describe(
-      'scratch: new weights; resume: the newest checkpoint of the run; gpt2, gpt2-medium, gpt2-large or gpt2-xl; or the folder of a checkpoint or of a Hugging Face GPT-2 whose weights to start from',
+      'scratch: new weights; resume: the newest checkpoint of the run; or weights to start from: the folder of a checkpoint or of a run, or pretrained weights that a plugin of the run can read',
     )
     .meta({ resume: 'free' }),
   resume: z

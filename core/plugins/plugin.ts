@@ -6,6 +6,7 @@ import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import type { EngineProbe } from '../contracts/engine.js';
 import type { MemoryNeed, PlannedShape } from '../contracts/model.js';
 import { token, type Token } from '../contracts/token.js';
+import type { WeightFormat } from '../contracts/weights.js';
 import type { EventName, Events } from '../events/lifecycle.js';
 import type { MetricTable } from '../metrics/metrics.js';
 
@@ -95,6 +96,8 @@ export interface PluginClass {
   register?(bindings: Bindings): void;
   /** Models only: what a run with these options takes of memory; a run that cannot fit is refused before it is made. */
   memoryNeeded?(config: unknown, shape: PlannedShape): MemoryNeed;
+  /** Formats of weights that a run with this plugin can start from: `init` names such weights. */
+  readonly weightFormats?: readonly WeightFormat[];
   /** Engines only: says whether it works here, without side effects. */
   probe?(): EngineProbe | Promise<EngineProbe>;
   /** Engines only: whether `probe` may find a GPU, told at once. One that may is asked before a better ranked one is taken. */

@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import { instanceCachingFactory } from 'tsyringe';
 import { stringify } from 'yaml';
-import { withPretrained } from '../checkpoint/pretrained-config.js';
 import type { Settings } from '../config/composed.js';
 import { accepted } from '../config/findings.js';
 import { composeConfig, type ComposedConfig } from '../config/load.js';
@@ -25,6 +24,7 @@ import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from '
 import { RunControl } from './control.js';
 import { defaultRunFolder, RunFolder } from './folder.js';
 import { checkMemory } from './memory.js';
+import { findPretrained } from './pretrained.js';
 import { Run } from './run.js';
 import { Sections } from './sections.js';
 import { RunState } from './state.js';
@@ -65,7 +65,7 @@ export async function createRun(request: RunRequest): Promise<CreatedRun> {
     set: [...(request.set ?? [])],
     configFile: request.configFile,
   });
-  return createRunFrom(await withPretrained(composed, request.cwd), request);
+  return createRunFrom((await findPretrained(composed, request)).composed, request);
 }
 
 /** The same, from a config that is composed already (a checkpoint's). */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   Growable,
+  huggingFaceGpt2,
   inject,
   InspectableModel,
   Model,
@@ -53,6 +54,8 @@ export default class Gpt implements Model, Growable, InspectableModel {
     bindings.bind(Growable, Gpt);
     bindings.bind(InspectableModel, Gpt);
   }
+
+  static readonly weightFormats = [huggingFaceGpt2];
 
   static memoryNeeded(config: GptConfig, shape: PlannedShape): MemoryNeed {
     return memoryNeeded(config, shape);

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava';
 import { hubFolder, hubModel } from '../../core/checkpoint/hub.js';
 import { readPretrained } from '../../core/checkpoint/pretrained-weights.js';
 import { transposed } from '../../core/checkpoint/gpt2-layout.js';
+import type { StoredTensor } from '../../core/index.js';
 import { readSafetensors } from '../../core/formats/safetensors.js';
 import { writeSafetensors } from '../../core/formats/safetensors-write.js';
 import { logitsOf } from '../core/checkpoint/logits.js';
@@ -167,6 +168,30 @@ test('tensors of a file that a GPT-2 does not have are named', async (t) => {
   const { code, err } = await train(folder, 'classifier');
   t.is(code, 2);
   t.regex(err, /transformer\.ln_f\.bias is missing there, this model has no place for score\.weight/);
+});
+
+test('the guide’s plugin brings a format of its own: what it says of the shape and its weights are taken', async (t) => {
+  const folder = textFolder(t);
+  const [, code = ''] =
+    /```ts\n(\/\/ json-weights\.ts\n[^]*?)```/.exec(readFileSync('docs/writing-plugins.md', 'utf8')) ?? [];
+  writeFileSync(path.join(folder, 'json-weights.ts'), code);
+  t.is((await train(folder, 'scratch', 'model.n_layer=3', 'run.name=from')).code, 0);
+  const trained = (run: string): Promise<Map<string, StoredTensor>> =>
+    readSafetensors(path.join(folder, 'runs', run, 'checkpoints/000001/model.safetensors'));
+  const weights = await trained('from');
+  const listed = [...weights].map(([name, { shape, values }]) => [`module.${name}`, { shape, values: [...values] }]);
+  const content = { options: { n_layer: 3 }, weights: Object.fromEntries(listed) as unknown };
+  writeFileSync(path.join(folder, 'three.weights.json'), JSON.stringify(content));
+
+  const plugin = 'plugins={"./json-weights.ts":{}}';
+  const { code: exit, err } = await train(folder, 'three.weights.json', plugin);
+  t.is(exit, 0, err);
+  t.regex(err, /weights from .*three\.weights\.json/);
+  t.deepEqual(await trained('run'), weights);
+  const other = await train(folder, 'three.weights.json', plugin, 'model.n_layer=1');
+  t.is(other.code, 2);
+  t.regex(other.err, /no place for module\.transformer\.h\.1\./);
+  t.regex((await train(folder, 'three.weights.json')).err, /ESP_CHECKPOINT_NOT_FOUND/);
 });
 
 const COMMIT = 'c'.repeat(40);

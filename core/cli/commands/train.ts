@@ -3,14 +3,12 @@ import path from 'node:path';
 import { Option, type Command } from 'commander';
 import type { CommandDefinition, CommandHooks, SetExitCode } from '../../command.js';
 import { findCheckpoint } from '../../checkpoint/find.js';
-import { findPretrained } from '../../checkpoint/pretrained.js';
-import { withPretrained } from '../../checkpoint/pretrained-config.js';
-import { readPretrained } from '../../checkpoint/pretrained-weights.js';
 import { readCheckpoint } from '../../checkpoint/read.js';
 import { isSection, type ComposedConfig } from '../../config/composed.js';
 import { composeConfig } from '../../config/load.js';
 import { toldAt } from '../../config/findings.js';
 import { Ranks } from '../../contracts/ranks.js';
+import type { PretrainedModel } from '../../contracts/weights.js';
 import { UsageError } from '../../errors.js';
 import { Logger } from '../../logger.js';
 import { configChanges, tellChanges, withChanges } from '../../resume/changes.js';
@@ -18,6 +16,7 @@ import { staysEnded } from '../../resume/ending.js';
 import { findResumePoint, type ResumePoint } from '../../resume/find.js';
 import { storedConfig } from '../../resume/stored-config.js';
 import { createRunFrom, type CreatedRun, type RunRequest } from '../../run/create.js';
+import { findPretrained } from '../../run/pretrained.js';
 import type { Run } from '../../run/run.js';
 import { serveHangup } from '../../signals/signals.js';
 import { dryRun } from '../dry-run.js';
@@ -179,8 +178,8 @@ interface Started {
   readonly resumed?: ResumePoint;
   /** A plugin ended the run, and nobody asked to train it further. */
   readonly staysEnded?: boolean;
-  /** Folder of the pretrained model that `init` names. */
-  readonly pretrained?: string;
+  /** The pretrained model that `init` names. */
+  readonly pretrained?: PretrainedModel;
 }
 
 async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<Started> {
@@ -225,10 +224,9 @@ async function startingPoint(request: RunRequest, flags: TrainFlags): Promise<St
 
 async function startAnew(composed: ComposedConfig, request: RunRequest): Promise<Started> {
   const { cwd, terminal } = request;
-  const { init } = composed.value;
-  const pretrained =
-    typeof init === 'string' ? await findPretrained(init, cwd, (line) => terminal?.line(line)) : undefined;
-  const created = await createRunFrom(await withPretrained(composed, cwd), request);
+  const download = (line: string): void => terminal?.line(line);
+  const { composed: whole, model: pretrained } = await findPretrained(composed, { cwd, download });
+  const created = await createRunFrom(whole, request);
   return pretrained === undefined ? { created } : { created, pretrained };
 }
 
@@ -238,10 +236,10 @@ async function bringWeights({ created: { run, composed }, pretrained }: Started,
   if (init === 'scratch') return;
   const log = run.container.resolve(Logger);
   if (pretrained !== undefined) {
-    const weights = await readPretrained(pretrained, run.model.blockSize);
-    for (const note of weights.notes) log.info(`weights of ${pretrained}: ${note}`);
+    const weights = await pretrained.read(run.model);
+    for (const note of weights.notes) log.info(`weights of ${weights.path}: ${note}`);
     run.loadWeights(weights);
-    log.info(`weights from ${pretrained}`);
+    log.info(`weights from ${weights.path}`);
     return;
   }
   const warn = (line: string): void => {

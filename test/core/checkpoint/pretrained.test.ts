@@ -3,7 +3,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { gpt2Names } from '../../../core/checkpoint/gpt2-names.js';
-import { findPretrained } from '../../../core/checkpoint/pretrained.js';
+import { huggingFaceGpt2 } from '../../../core/checkpoint/pretrained.js';
 import { readPretrained } from '../../../core/checkpoint/pretrained-weights.js';
 import { readSafetensors } from '../../../core/formats/safetensors.js';
 import { emptyFolder } from '../../e2e/command.js';
@@ -220,11 +220,12 @@ test('a folder without weights that are read says what is there, and what to do'
 
 test('what init names is a folder with config.json, or is told what it is', async (t) => {
   const folder = emptyFolder(t);
-  const find = (init: string): Promise<string | undefined> => findPretrained(init, folder, () => undefined);
+  const find = async (init: string): Promise<string | undefined> =>
+    (await huggingFaceGpt2.find(init, { cwd: folder }))?.origin.file;
   const refuse = (init: string, message: RegExp): Promise<unknown> =>
     t.throwsAsync(find(init), { code: 'ESP_PRETRAINED', message });
-  t.is(await find(tiny), tiny);
-  for (const none of ['scratch', 'resume', 'nowhere', '.']) t.is(await find(none), undefined);
+  t.is(await find(tiny), path.join(tiny, 'config.json'));
+  for (const none of ['nowhere', '.']) t.is(await find(none), undefined);
   await refuse(path.join(tiny, 'model.safetensors'), /is a file; name the folder/);
   mkdirSync(path.join(folder, 'weights'));
   writeFileSync(path.join(folder, 'weights/model.safetensors'), '');

@@ -1,0 +1,78 @@
+import path from 'node:path';
+import { isSection, showOrigin, valueAt, type ComposedConfig, type Origin } from '../config/composed.js';
+import { pathKey } from '../config/path.js';
+import { presetFolder } from '../config/preset-list.js';
+import { slotKeys } from '../config/slot-keys.js';
+import { composedOf } from '../config/load.js';
+import { merge, treeOf } from '../config/tree.js';
+import type { PretrainedModel } from '../contracts/weights.js';
+import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
+
+/** A config, and the pretrained model that its `init` names. */
+export interface Pretrained {
+  /** With the options that the model must have for the weights. */
+  readonly composed: ComposedConfig;
+  readonly model?: PretrainedModel;
+}
+
+/**
+ * Asks the plugins of a config for the pretrained model that `init` names, which is of the first that knows it. What that
+ * says of itself replaces what presets and defaults say of `model`.
+ * @param request.download as `WeightFormat.find` has it
+ * @throws UsageError for a value of the user's that the weights contradict, naming both places
+ */
+export async function findPretrained(
+  composed: ComposedConfig,
+  request: { readonly cwd: string; readonly download?: ((line: string) => void) | undefined },
+): Promise<Pretrained> {
+  const { init } = composed.value;
+  if (typeof init !== 'string' || init === 'scratch' || init === 'resume') return { composed };
+  for (const { class: plugin } of await pluginsOf(composed, request.cwd)) {
+    for (const format of plugin.weightFormats ?? []) {
+      const model = await format.find(init, request);
+      if (model !== undefined) return { composed: withOptions(composed, model), model };
+    }
+  }
+  return { composed };
+}
+
+/** The model's plugin, then the features; those that are not found are reported when the run is made. */
+async function pluginsOf({ value }: ComposedConfig, cwd: string): Promise<FoundPlugin[]> {
+  const { path: section, key, fallback } = slotKeys.model;
+  const { value: named } = valueAt(value, [...section, key]);
+  const features = isSection(value['plugins']) ? Object.entries(value['plugins']) : [];
+  const found = await Promise.allSettled([
+    findPlugin(typeof named === 'string' ? named : fallback, cwd, 'model'),
+    ...features.filter(([, options]) => isSection(options)).map(([use]) => findPlugin(use, cwd)),
+  ]);
+  return found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+}
+
+function withOptions(composed: ComposedConfig, model: PretrainedModel): ComposedConfig {
+  // What is no section is reported when the config is checked.
+  if (!isSection(composed.value['model'] ?? {})) return composed;
+  const { origin } = model;
+  const originOf = (at: readonly string[]): Origin => composed.origins.get(pathKey(at)) ?? { source: 'default' };
+  const replaced = model.options((option) => {
+    const at = ['model', option];
+    const { value, depth } = valueAt(composed.value, at);
+    const place = originOf(at);
+    return {
+      value: depth === at.length ? value : undefined,
+      place: isPreset(place) ? undefined : showOrigin(place),
+    };
+  });
+  const layer = treeOf({ model: replaced }, { originOf: () => origin });
+  const own = treeOf(composed.value, { originOf, texts: composed.texts, filled: 'all' });
+  return composedOf(merge(own, layer), {
+    layers: [...composed.layers, origin.source],
+    files: origin.file === undefined ? composed.files : [...composed.files, origin.file],
+    given: composed.given,
+  });
+}
+
+/** Presets, of this package and of others, are where to start from: what the weights say replaces it. */
+function isPreset({ source, file }: Origin): boolean {
+  if (source === 'default') return true;
+  return file !== undefined && (path.dirname(file) === presetFolder() || file.split(path.sep).includes('node_modules'));
+}
