@@ -5,8 +5,8 @@ import tseslint from 'typescript-eslint';
 const ourTypeScript = ['core/**/*.{ts,cts}', 'plugins/**/*.ts', 'test/**/*.ts'];
 
 /** Imports that the layering forbids; `.dependency-cruiser.cjs` holds the same for what is emitted, and forbids cycles. */
-function forbidImports(files, regex, message) {
-  return { files, rules: { 'no-restricted-imports': ['error', { patterns: [{ regex, message }] }] } };
+function forbidImports(files, regex, message, ignores = []) {
+  return { files, ignores, rules: { 'no-restricted-imports': ['error', { patterns: [{ regex, message }] }] } };
 }
 
 const noTensorflowValue = {
@@ -20,9 +20,16 @@ const noMkdir = {
   message: 'Make folders with makeFolder of core/files/make-folder.ts.',
 };
 
+/** Files that the core still imports, or that import a family: each is to turn round, and leave this list. */
+const unturned = [
+  'core/cli/{hints,commands/explain}.ts',
+  'core/config/{slots,validate,findings}.ts',
+  'plugins/nanogpt/migration/*.ts',
+];
+
 export default defineConfig(
   // Fixtures are outside authors' files: they are loaded by jiti, not compiled.
-  globalIgnores(['dist/', 'runs/', 'coverage/', 'plugins/*/build/', 'test/fixtures/']),
+  globalIgnores(['dist/', 'runs/', 'coverage/', 'plugins/*/*/build/', 'test/fixtures/']),
   {
     files: ['**/*.{js,mjs,cjs}'],
     extends: [eslint.configs.recommended],
@@ -69,10 +76,17 @@ export default defineConfig(
     rules: { 'no-restricted-syntax': ['error', noTensorflowValue, noMkdir] },
   },
   // Kernels index typed arrays within bounds that their loops state; a check of each element would be most of the work.
-  { files: ['plugins/*/kernels/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
+  { files: ['plugins/**/kernels/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
   // What a command prints is its result.
   {
-    files: ['core/cli/**/*.ts', 'core/docs/**/*.ts', 'test/bench/**/*.ts', 'core/terminal.ts'],
+    files: [
+      'core/cli/**/*.ts',
+      'core/docs/**/*.ts',
+      'plugins/*/{commands,options}/*.ts',
+      'plugins/engines/shared/engines.ts',
+      'test/bench/**/*.ts',
+      'core/terminal.ts',
+    ],
     rules: { 'no-console': 'off' },
   },
   {
@@ -84,11 +98,11 @@ export default defineConfig(
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
   },
-  forbidImports(['core/*.ts'], '^\\.\\./plugins/', 'The core imports no plugin.'),
-  forbidImports(['core/*/*.ts'], '^\\.\\./\\.\\./plugins/', 'The core imports no plugin.'),
+  forbidImports(['core/**/*.ts'], '(^|/)plugins/[a-z-]+/[^*]', 'The core imports no family.', unturned),
   forbidImports(
-    ['plugins/*/*.ts'],
-    '^\\.\\./(?!\\.\\./core/index\\.js$)',
-    'A plugin imports ../../core/index.js and its own folder; it asks the container for what another plugin does.',
+    ['plugins/**/*.ts'],
+    '/core/(?!(index|command|runs|(files|ops)/index)\\.js$)',
+    'A family imports the core’s public faces: index.js, command.js, runs.js, files/index.js, ops/index.js.',
+    unturned,
   ),
 );

@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url';
 
 const plugins = join(dirname(dirname(fileURLToPath(import.meta.url))), 'plugins');
 
-for (const name of existsSync(plugins) ? readdirSync(plugins) : []) {
-  const step = join(plugins, name, 'install.mjs');
-  if (existsSync(step)) spawnSync(process.execPath, [step], { stdio: 'inherit' });
+for (const family of existsSync(plugins) ? readdirSync(plugins, { withFileTypes: true }) : []) {
+  if (!family.isDirectory()) continue;
+  for (const name of readdirSync(join(plugins, family.name))) {
+    const step = join(plugins, family.name, name, 'install.mjs');
+    if (existsSync(step)) spawnSync(process.execPath, [step], { stdio: 'inherit' });
+  }
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 /** Node's code, and the dashboard's, which runs in a browser. */
-const projects = ['tsconfig.json', join('core', 'dashboard', 'page', 'tsconfig.json')];
+const projects = ['tsconfig.json', join('plugins', 'dashboard', 'page', 'tsconfig.json')];
 const buildInfo = join(dist, '.tsbuildinfo');
 const pageBuildInfo = join(dist, '.tsbuildinfo-page');
 const sourceFolders = ['core', 'plugins', 'test'];

@@ -30,15 +30,15 @@ async function sanitize() {
     'dist',
     'presets',
     'package.json',
-    'core/dashboard/page',
-    'plugins/engine-native/src',
-    'plugins/engine-native/install.mjs',
+    'plugins/dashboard/page',
+    'plugins/engines/native/src',
+    'plugins/engines/native/install.mjs',
   ]) {
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
   }
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
   const { buildAddon, builtAddon } = await import(
-    pathToFileURL(path.join(folder, 'plugins/engine-native/install.mjs')).href
+    pathToFileURL(path.join(folder, 'plugins/engines/native/install.mjs')).href
   );
   mkdirSync(path.dirname(builtAddon), { recursive: true });
   const processor = readFileSync('/proc/cpuinfo', 'utf8').split(/\s+/);
@@ -51,10 +51,10 @@ async function sanitize() {
     without,
   });
   const tests = [
-    'core/ops/kernels',
-    'plugins/engine-native/variants',
-    'plugins/engine-native/boundary',
-    'plugins/engine-native/determinism',
+    'plugins/ops/kernels',
+    'plugins/engines/native/variants',
+    'plugins/engines/native/boundary',
+    'plugins/engines/native/determinism',
   ];
   const ava = path.join(folder, 'node_modules/ava/entrypoints/cli.mjs');
   const { status } = spawnSync(

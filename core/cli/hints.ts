@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { settingCalled } from '../config/synonyms.js';
+import { settingCalled } from '../../plugins/nanogpt/migration/synonyms.js';
 
 /** Commands that other programs have, and what to write here. */
 const commands: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@ import { UsageError } from '../errors.js';
 import { originAt, showOrigin, writtenAt, type ComposedConfig } from './composed.js';
 import { suggestion } from './nearest.js';
 import { parsePath, pathKey, type ConfigPath } from './path.js';
-import { settingCalled } from './synonyms.js';
+import { settingCalled } from '../../plugins/nanogpt/migration/synonyms.js';
 
 /** Something wrong in a config. */
 export interface Finding {

@@ -4,7 +4,7 @@ import { unknownKey, wrongValue, type Finding } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { slotKeys } from './slot-keys.js';
-import { settingCalled } from './synonyms.js';
+import { settingCalled } from '../../plugins/nanogpt/migration/synonyms.js';
 import { checkPart } from './validate.js';
 
 /** A plugin that a config names, with its options as they were written. */

@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url';
 
 const SHARED = Symbol.for('espalier.shared-modules');
 
+/** Its entry is above the core, which names no file of it. */
+const ownPackage: string = 'espalier';
+
 const bridges: Record<string, string> = {
   espalier: 'espalier.cjs',
   zod: 'zod.cjs',
@@ -18,7 +21,7 @@ const bridges: Record<string, string> = {
  */
 export async function importOutside(file: string): Promise<{ readonly exports: unknown }> {
   const modules = new Map<string, unknown>([
-    ['espalier', await import('../index.js')],
+    ['espalier', await import(ownPackage)],
     ['zod', await import('zod')],
     ['tsyringe', await import('tsyringe')],
     ['@tensorflow/tfjs-core', (await import('../tf.js')).tf],

@@ -1,12 +1,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { suggestion } from '../config/nearest.js';
 import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { lifecycle } from '../events/lifecycle.js';
 import { resolveFrom } from '../files/home.js';
+import { builtInFamilies } from './families.js';
 import { importOutside } from './outside.js';
 import { pluginListeners, pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
 
@@ -18,26 +19,30 @@ export interface FoundPlugin {
   readonly source: string;
 }
 
-const builtInFolder = fileURLToPath(new URL('../../plugins/', import.meta.url));
-
-/** How the short name that fills a slot becomes a plugin's name: `engine: wasm` is `engine-wasm`. */
-const slotNames: Partial<Record<Slot, (name: string) => string>> = {
-  engine: (name) => `engine-${name}`,
-  batches: (name) => `batches-${name}`,
-  tokenizer: (name) => `${name}-tokenizer`,
-  lr: (name) => `lr-${name}`,
+/**
+ * The family that fills a slot, and how the short name of a plugin in it becomes the plugin's own:
+ * `engine: wasm` is `engine-wasm`, in `plugins/engines/wasm`.
+ */
+const slotFamilies: Readonly<Record<Slot, { readonly family: string; readonly full: (name: string) => string }>> = {
+  engine: { family: 'engines', full: (name) => `engine-${name}` },
+  tokenizer: { family: 'tokenizers', full: (name) => `${name}-tokenizer` },
+  data: { family: 'data', full: (name) => name },
+  batches: { family: 'batches', full: (name) => `batches-${name}` },
+  model: { family: 'models', full: (name) => name },
+  optimizer: { family: 'optimizers', full: (name) => name },
+  lr: { family: 'lr', full: (name) => `lr-${name}` },
 };
 
 /**
- * Finds and loads a plugin: a built-in folder, then `espalier-plugin-NAME` (or `@scope/espalier-plugin-NAME`),
+ * Finds and loads a plugin: a built-in one, then `espalier-plugin-NAME` (or `@scope/espalier-plugin-NAME`),
  * then a path relative to `cwd`.
  * @param slot the slot that it is to fill, if any
  * @param shown the name as errors have it
  * @throws UsageError when nothing has that name, when it does not load, or when it cannot fill the slot
  */
 export async function findPlugin(name: string, cwd: string, slot?: Slot, shown = name): Promise<FoundPlugin> {
-  const names = slot === undefined ? [name] : [slotNames[slot]?.(name) ?? name, name];
-  const builtIn = names.find((candidate) => builtInNames().includes(candidate));
+  const names = slot === undefined ? [name] : [slotFamilies[slot].full(name), name];
+  const builtIn = names.find((candidate) => builtInPlugins().has(candidate));
   const found = builtIn !== undefined ? await loadBuiltIn(builtIn) : await loadOutside(name, cwd, slot, shown);
   if (found.options.slot !== slot) throw wrongSlot(found, shown, slot);
   return found;
@@ -45,10 +50,17 @@ export async function findPlugin(name: string, cwd: string, slot?: Slot, shown =
 
 /** Names of the plugins that come with the package. */
 export function builtInNames(): string[] {
-  return readdirSync(builtInFolder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(path.join(builtInFolder, entry.name, 'index.js')))
-    .map((entry) => entry.name)
-    .sort();
+  return [...builtInPlugins().keys()].sort();
+}
+
+/** By name, the files of the plugins that come with the package. */
+function builtInPlugins(): Map<string, string> {
+  return new Map(
+    builtInFamilies().flatMap(({ name: family, plugins }) => {
+      const slot = Object.values(slotFamilies).find((each) => each.family === family);
+      return [...plugins].map(([name, file]): [string, string] => [slot?.full(name) ?? name, file]);
+    }),
+  );
 }
 
 /** A plugin that comes with the package and does not load on this machine: a binary that it needs is missing, say. */
@@ -84,7 +96,7 @@ export async function loadBuiltIns(
 }
 
 export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
-  const file = path.join(builtInFolder, name, 'index.js');
+  const file = builtInPlugins().get(name) ?? name;
   return pluginOf(await load<unknown>(name, () => import(pathToFileURL(file).href)), name, 'built-in');
 }
 
@@ -179,7 +191,7 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
   if (advice !== undefined) {
     return new UsageError('ESP_PLUGIN_NOT_FOUND', `unknown ${slot ?? 'plugin'} "${name}": ${advice}`);
   }
-  const affix = slot === undefined ? '' : (slotNames[slot]?.('') ?? '');
+  const affix = slot === undefined ? '' : slotFamilies[slot].full('');
   const { plugins, broken } = await loadBuiltIns();
   const fitting = plugins.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
   // A plugin that does not load does not say what it fills; its name may.

@@ -5,7 +5,7 @@ import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { Engine } from '../contracts/engine.js';
 import type { Model } from '../contracts/model.js';
 import type { Ranks } from '../contracts/ranks.js';
-import { nextOfRank, rowsOfRank } from '../data/rank-rows.js';
+import { nextOfRank, rowsOfRank } from './rank-rows.js';
 import type { EventBus } from '../events/bus.js';
 import type { GradientsReady } from '../events/payloads.js';
 import type { Slot } from '../plugins/plugin.js';

@@ -1,5 +1,5 @@
 import { tf } from '../tf.js';
-import { accumulate } from '../ops/index.js';
+import { accumulate } from '../ops/accumulate.js';
 import { at } from '../ops/kernel.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';

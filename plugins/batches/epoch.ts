@@ -1,4 +1,6 @@
-import { permutation, windowsIn, windowStrategy } from '../../core/index.js';
+import { permutation } from './windows/permutation.js';
+import { windowStrategy } from './windows/window-batches.js';
+import { windowsIn } from './windows/windows.js';
 
 export default windowStrategy({
   name: 'batches-epoch',

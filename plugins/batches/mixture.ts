@@ -1,4 +1,6 @@
-import { refuseShort, UsageError, windowStrategy, type TokenReader } from '../../core/index.js';
+import { UsageError, type TokenReader } from '../../core/index.js';
+import { windowStrategy } from './windows/window-batches.js';
+import { refuseShort } from './windows/windows.js';
 import { z } from 'zod';
 
 export default windowStrategy({

@@ -1,4 +1,4 @@
-import { windowStrategy } from '../../core/index.js';
+import { windowStrategy } from './windows/window-batches.js';
 
 export default windowStrategy({
   name: 'batches-random',

@@ -1,4 +1,5 @@
-import { windowsIn, windowStrategy } from '../../core/index.js';
+import { windowStrategy } from './windows/window-batches.js';
+import { windowsIn } from './windows/windows.js';
 
 export default windowStrategy({
   name: 'batches-sequential',

@@ -1,18 +1,8 @@
 import { z } from 'zod';
-import {
-  DEFAULT_HOST,
-  DEFAULT_PORT,
-  inject,
-  Logger,
-  On,
-  Plugin,
-  PluginConfig,
-  portNote,
-  Ranks,
-  RunFolder,
-  serveInWorker,
-  type Dashboard as Served,
-} from '../../core/index.js';
+import { inject, Logger, On, Plugin, PluginConfig, Ranks, RunFolder } from '../../core/index.js';
+import { DEFAULT_HOST, DEFAULT_PORT, portNote } from './server/defaults.js';
+import { serveInWorker } from './server/serve-in-worker.js';
+import { type Dashboard as Served } from './server/serve.js';
 
 const options = z
   .strictObject({

@@ -1,5 +1,6 @@
 import cpu = require('@tensorflow/tfjs-backend-cpu');
-import { Engine, On, Plugin, registerOps, tf, type Bindings, type EngineProbe } from '../../core/index.js';
+import { Engine, On, Plugin, tf, type Bindings, type EngineProbe } from '../../core/index.js';
+import { registerOps } from '../ops/contract.js';
 
 @Plugin({
   name: 'engine-cpu',

@@ -2,9 +2,7 @@ import { z } from 'zod';
 import {
   accumulate,
   BatchSource,
-  copyTensors,
   Engine,
-  estimateLoss,
   EventBus,
   inject,
   Logger,
@@ -22,6 +20,8 @@ import {
   type RunRollback,
   type StoredTensor,
 } from '../../core/index.js';
+import { copyTensors } from '../checkpoint/contract.js';
+import { estimateLoss } from './loss/estimate-loss.js';
 
 const options = z
   .strictObject({

@@ -3,9 +3,7 @@ import {
   BatchSource,
   Dataset,
   Engine,
-  estimateLoss,
   EventBus,
-  fullLoss,
   inject,
   Logger,
   Model,
@@ -23,6 +21,7 @@ import {
   type Split,
   type Tunable,
 } from '../../core/index.js';
+import { estimateLoss, fullLoss } from './loss/estimate-loss.js';
 
 const options = z
   .strictObject({

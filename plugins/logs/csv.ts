@@ -2,10 +2,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import {
-  AppendFile,
-  EntryCounts,
   inject,
-  keepLines,
   Logger,
   On,
   Plugin,
@@ -15,6 +12,9 @@ import {
   type RunRollback,
   type RunStart,
 } from '../../core/index.js';
+import { AppendFile } from './files/append-file.js';
+import { EntryCounts } from './files/entry-counts.js';
+import { keepLines } from './files/keep-lines.js';
 
 const FILE = 'metrics.csv';
 const COLUMNS = ['iter', 'tokens', 'metric', 'value'];

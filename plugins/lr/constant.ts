@@ -1,4 +1,4 @@
-import { schedulePlugin } from '../../core/index.js';
+import { schedulePlugin } from './schedule/warmup-schedule.js';
 
 /** Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017, section 2.2, for the warm-up; that of nanoGPT. */
 export default schedulePlugin({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { schedulePlugin } from '../../core/index.js';
+import { schedulePlugin } from './schedule/warmup-schedule.js';
 
 /**
  * Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 5.3, equation 3: steps are counted from 1,

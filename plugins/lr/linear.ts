@@ -1,4 +1,4 @@
-import { schedulePlugin } from '../../core/index.js';
+import { schedulePlugin } from './schedule/warmup-schedule.js';
 
 /** Source: Devlin et al., "BERT", NAACL 2019, appendix A.2, which decays to 0; warm-up as in nanoGPT. */
 export default schedulePlugin({

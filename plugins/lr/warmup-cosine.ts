@@ -1,4 +1,4 @@
-import { schedulePlugin } from '../../core/index.js';
+import { schedulePlugin } from './schedule/warmup-schedule.js';
 
 /** Source: Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts; warm-up as in nanoGPT. */
 export default schedulePlugin({

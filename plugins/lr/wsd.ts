@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { schedulePlugin } from '../../core/index.js';
+import { schedulePlugin } from './schedule/warmup-schedule.js';
 
 /**
  * Warm-up, stable, decay: a run may continue from the stable part for as long as one likes.

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  adamwStep,
   globalNorm,
   inject,
   Optimizer,
@@ -9,13 +8,13 @@ import {
   Tunables,
   UsageError,
   tf,
-  type AdamWSettings,
   type Bindings,
   type Carry,
   type OptimizerState,
   type OptimizerStep,
   type Tunable,
 } from '../../core/index.js';
+import { adamwStep, type AdamWSettings } from '../ops/contract.js';
 
 const beta = z.number().min(0).lt(1);
 const options = z

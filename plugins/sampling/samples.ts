@@ -15,12 +15,12 @@ import {
   RandomStreams,
   RunConfig,
   RunControl,
-  writeText,
   type EvaluationEnd,
   type RunRollback,
   type RunStart,
   type Tokenizer,
 } from '../../core/index.js';
+import { writeText } from './text/write-text.js';
 
 const options = z
   .strictObject({

@@ -1,5 +1,4 @@
 import {
-  NO_TOKEN,
   Plugin,
   TokenizerFactory,
   UsageError,
@@ -7,6 +6,7 @@ import {
   type Tokenizer,
   type TokenizerState,
 } from '../../core/index.js';
+import { NO_TOKEN } from './shared/decode-known.js';
 
 const END_OF_TEXT = 256;
 const NO_TOKEN_BYTES = [...Buffer.from(NO_TOKEN)];

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  NO_TOKEN,
   Plugin,
   TokenizerFactory,
   UsageError,
@@ -8,6 +7,7 @@ import {
   type Tokenizer,
   type TokenizerState,
 } from '../../core/index.js';
+import { NO_TOKEN } from './shared/decode-known.js';
 
 const CODE_POINTS = 0x110000;
 const NO_CHARACTER = 0xfffd;

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  decodeKnown,
   inject,
   Plugin,
   TokenizerFactory,
@@ -10,6 +9,7 @@ import {
   type Tokenizer,
   type TokenizerState,
 } from '../../core/index.js';
+import { decodeKnown } from './shared/decode-known.js';
 
 /** No token of the inner tokenizer. */
 const RARE = -1;

@@ -7,18 +7,20 @@ import {
   On,
   Plugin,
   PluginConfig,
-  questionSchema,
   RunControl,
   UsageError,
   type BatchReady,
-  type Compared,
   type GradientsReady,
   type IterationEnd,
+} from '../../core/index.js';
+import {
+  questionSchema,
+  type Compared,
   type Moment,
   type Question,
   type Values,
   type ValuesAnswer,
-} from '../../core/index.js';
+} from './determinism/protocol.js';
 
 const options = z
   .strictObject({ iterations: z.int().min(1).default(10).describe('iterations after which the run stops') })

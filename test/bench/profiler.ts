@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { EventBus, Sections } from '../../core/index.js';
 import { createRun } from '../../core/run/create.js';
-import { Account } from '../../plugins/profiler/account.js';
+import { Account } from '../../plugins/profiler/profiler/account.js';
 import { startContestant, type Contestant } from './contestant.js';
 import { inFolder } from './folder.js';
 import { settingsOf, type Shape } from './shapes.js';

@@ -1,8 +1,8 @@
 // Times the averaging of `bytes` of gradients over the ranks that MPI joins; rank 0 prints a JSON line for each size.
-import { Averager } from '../../plugins/data-parallel/average.js';
-import { launchOf } from '../../plugins/data-parallel/launch.js';
-import { loadLibrary } from '../../plugins/data-parallel/library.js';
-import { Mpi } from '../../plugins/data-parallel/mpi.js';
+import { Averager } from '../../plugins/parallel/data-parallel/average.js';
+import { launchOf } from '../../plugins/parallel/data-parallel/launch.js';
+import { loadLibrary } from '../../plugins/parallel/data-parallel/library.js';
+import { Mpi } from '../../plugins/parallel/data-parallel/mpi.js';
 import { median } from './statistics.js';
 
 const sizes = process.argv.slice(2).map(Number);

@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { findLauncher, launchArguments, type Launcher } from '../../core/launch/mpirun.js';
+import { findLauncher, launchArguments, type Launcher } from '../../plugins/parallel/launch/mpirun.js';
 import { inFolder } from './folder.js';
 import { withHosts, type Hosts } from './hosts.js';
 import { settingsOf, type Shape } from './shapes.js';

@@ -82,6 +82,6 @@ Plugin({ name: 'fragile', summary: 'loads for now' })(Fragile);\n`,
 });
 
 function addPlugin(name: string, code: string): void {
-  mkdirSync(path.join(installed, 'dist/plugins', name), { recursive: true });
-  writeFileSync(path.join(installed, 'dist/plugins', name, 'index.js'), code);
+  mkdirSync(path.join(installed, 'dist/plugins/logs', name), { recursive: true });
+  writeFileSync(path.join(installed, 'dist/plugins/logs', name, 'index.js'), code);
 }

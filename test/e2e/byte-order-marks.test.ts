@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { byteLevelTokenizer } from '../plugins/hf-definition.js';
+import { byteLevelTokenizer } from '../plugins/tokenizers/hf-definition.js';
 import { emptyFolder, espalier } from './command.js';
 
 const MARK = '\ufeff';

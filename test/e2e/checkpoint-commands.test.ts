@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { readSafetensors } from '../../core/formats/safetensors.js';
-import { logitsOf } from '../core/checkpoint/logits.js';
+import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';
 import { needing, peersPython, python } from '../needs.js';

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { addEvent, range, writeRun } from '../core/dashboard/written-run.js';
+import { addEvent, range, writeRun } from '../plugins/dashboard/written-run.js';
 import { chromium, needing } from '../needs.js';
 import { colouredPixels, holds, watchedPage } from './browser.js';
 import { commandFile, emptyFolder, espalier } from './command.js';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import test from 'ava';
 import { readCheckpoint } from '../../core/checkpoint/read.js';
 import { textFolder } from '../core/run/debug-run.js';
-import { scorePlugin } from '../plugins/score-plugin.js';
+import { scorePlugin } from '../plugins/batches/score-plugin.js';
 import { espalier } from './command.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);

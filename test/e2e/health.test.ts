@@ -3,7 +3,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { checkpointNames } from '../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../core/checkpoint/read.js';
-import { compareRuns } from '../../core/resume/compare.js';
+import { compareRuns } from '../../plugins/verify/resume/compare.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier, type Outcome } from './command.js';
 

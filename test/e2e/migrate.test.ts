@@ -3,8 +3,8 @@ import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { migrated, moves } from '../../core/migrate/nanogpt.js';
-import { readPythonConfig } from '../../core/migrate/python-config.js';
+import { migrated, moves } from '../../plugins/nanogpt/migration/nanogpt.js';
+import { readPythonConfig } from '../../plugins/nanogpt/migration/python-config.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';
 

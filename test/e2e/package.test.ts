@@ -14,7 +14,7 @@ test('what npm packs holds all that an installed espalier needs: C++ to compile,
   const { stdout } = await promisify(execFile)('npm', args, { cwd: root, maxBuffer: 1 << 26 });
   const [only] = packed.parse(JSON.parse(stdout));
   const there = new Set(only?.files.map((file) => file.path));
-  for (const folder of ['plugins/engine-native/src', 'presets', 'docs']) {
+  for (const folder of ['plugins/engines/native/src', 'presets', 'docs']) {
     const entries = readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true });
     const wanted = entries.flatMap((entry) =>
       entry.isFile() ? [path.relative(root, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/')] : [],
@@ -24,7 +24,7 @@ test('what npm packs holds all that an installed espalier needs: C++ to compile,
       [],
     );
   }
-  for (const file of ['core/install.mjs', 'plugins/engine-native/install.mjs', 'core/dashboard/page/index.html']) {
+  for (const file of ['core/install.mjs', 'plugins/engines/native/install.mjs', 'plugins/dashboard/page/index.html']) {
     t.true(there.has(file), file);
   }
 });

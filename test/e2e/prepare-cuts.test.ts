@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { needing, tokenizerLibrary } from '../needs.js';
-import { componentTokenizers } from '../plugins/hf-components.js';
-import { byteLevelTokenizer } from '../plugins/hf-definition.js';
+import { componentTokenizers } from '../plugins/tokenizers/hf-components.js';
+import { byteLevelTokenizer } from '../plugins/tokenizers/hf-definition.js';
 import { emptyFolder, espalier, piped } from './command.js';
 
 const definitions: Record<string, object> = {

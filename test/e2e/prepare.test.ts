@@ -3,7 +3,7 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { byteLevelTokenizer } from '../plugins/hf-definition.js';
+import { byteLevelTokenizer } from '../plugins/tokenizers/hf-definition.js';
 import { emptyFolder, espalier, piped } from './command.js';
 import { llmCShard, zstdFrame } from './packed.js';
 

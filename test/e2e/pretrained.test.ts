@@ -5,13 +5,13 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { parse } from 'yaml';
 import test, { type ExecutionContext } from 'ava';
-import { hubFolder, hubModel } from '../../core/checkpoint/hub.js';
-import { readPretrained } from '../../core/checkpoint/pretrained-weights.js';
-import { transposed } from '../../core/checkpoint/gpt2-layout.js';
+import { hubFolder, hubModel } from '../../plugins/models/weights/hub.js';
+import { readPretrained } from '../../plugins/models/weights/pretrained-weights.js';
+import { transposed } from '../../plugins/models/weights/gpt2-layout.js';
 import type { StoredTensor } from '../../core/index.js';
 import { readSafetensors } from '../../core/formats/safetensors.js';
 import { writeSafetensors } from '../../core/formats/safetensors-write.js';
-import { logitsOf } from '../core/checkpoint/logits.js';
+import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';
 

@@ -5,10 +5,10 @@ import { type ExecutionContext } from 'ava';
 import { globSync } from 'tinyglobby';
 import { z } from 'zod';
 import type { Histogram, Metrics, RunRollback, Sample } from '../../core/index.js';
-import { FILE_HEADER, readRecords } from '../../plugins/wandb/blocks.js';
-import { decodeRecord, type WandbRecord } from '../../plugins/wandb/records.js';
+import { FILE_HEADER, readRecords } from '../../plugins/logs/wandb/blocks.js';
+import { decodeRecord, type WandbRecord } from '../../plugins/logs/wandb/records.js';
 import { text, textFolder } from '../core/run/debug-run.js';
-import { readByTensorBoard, tensorboard } from '../plugins/event-reader.js';
+import { readByTensorBoard, tensorboard } from '../plugins/logs/event-reader.js';
 import { partlyNeeding } from '../needs.js';
 import { commandFile } from './command.js';
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test from 'ava';
-import { byteLevelTokenizer } from '../plugins/hf-definition.js';
+import { byteLevelTokenizer } from '../plugins/tokenizers/hf-definition.js';
 import { emptyFolder, espalier } from './command.js';
 
 test.serial(

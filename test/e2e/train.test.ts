@@ -165,7 +165,12 @@ const listings = {
   plugins: {
     args: ['plugins'],
     schema: named,
-    known: () => readdirSync('plugins'),
+    known: () =>
+      readdirSync('plugins', { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts'))
+        .flatMap(
+          (file) => /@Plugin\(\{\s*name: '([^']+)'/.exec(readFileSync(path.join('plugins', file), 'utf8'))?.[1] ?? [],
+        ),
     line: (name: string) => new RegExp(`^${name} \\(.*\\S`, 'm'),
   },
   events: {

@@ -2,7 +2,7 @@ import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { partlyNeeding, python } from '../needs.js';
-import { StandIn } from '../plugins/wandb/stand-in.js';
+import { StandIn } from '../plugins/logs/wandb/stand-in.js';
 import { espalier } from './command.js';
 import { arrived, ITERATIONS, logged, sync, train, wandbFolder, wandbRuns } from './wandb-runs.js';
 

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { needing, python } from '../needs.js';
-import { StandIn } from '../plugins/wandb/stand-in.js';
+import { StandIn } from '../plugins/logs/wandb/stand-in.js';
 import { arrived, ITERATIONS, logged, sync, systemLogged, train, wandbFolder, wandbRuns } from './wandb-runs.js';
 
 const withClient = needing(python('wandb'));

@@ -3,7 +3,7 @@ import type { CommandDefinition } from '../../command.js';
 import { explainLines, renderLines, type Explained } from '../../config/explain.js';
 import { suggestion } from '../../config/nearest.js';
 import { parsePath, pathKey } from '../../config/path.js';
-import { settingCalled } from '../../config/synonyms.js';
+import { settingCalled } from '../../../plugins/nanogpt/migration/synonyms.js';
 import { UsageError } from '../../errors.js';
 import { createRun } from '../../run/create.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';

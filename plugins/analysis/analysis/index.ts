@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import {
   BatchSource,
-  copyTensors,
   Dataset,
   EventBus,
   inject,
@@ -20,7 +19,8 @@ import {
   type RunRollback,
   type RunStart,
   type TrainingEnd,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { copyTensors } from '../../checkpoint/contract.js';
 import { metrics } from './measures.js';
 import { memoryUse } from './memory.js';
 import type { Answer } from './protocol.js';

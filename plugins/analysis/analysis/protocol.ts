@@ -1,4 +1,5 @@
-import type { OwnTensor, SharedView } from '../../core/index.js';
+import type { SharedView } from '../../../core/index.js';
+import type { OwnTensor } from '../../checkpoint/contract.js';
 
 /** When a snapshot was taken. */
 export interface Moment {

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { openSharedModule } from '../../core/index.js';
+import { openSharedModule } from '../../data/contract.js';
 import type { Answer, Moment, Setup, Task } from './protocol.js';
 
 /** The worker thread, which has one snapshot at a time; made with the first, and anew after it died. */

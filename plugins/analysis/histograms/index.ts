@@ -10,7 +10,7 @@ import {
   RunConfig,
   type GradientsReady,
   type IterationEnd,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 import { histogramOf } from './histogram.js';
 
 const options = z

@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { StoredTensor } from '../../core/index.js';
+import type { StoredTensor } from '../../../core/index.js';
 
 /** Parts of a model, by what their weights' names hold; `all` is everything. */
 export const components = ['all', 'embedding', 'attention', 'mlp', 'norms', 'other'] as const;

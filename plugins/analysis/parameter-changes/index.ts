@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  copyTensors,
   EventBus,
   inject,
   Logger,
@@ -15,7 +14,8 @@ import {
   type RunRollback,
   type RunStart,
   type StoredTensor,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { copyTensors } from '../../checkpoint/contract.js';
 import { componentChanges, components, shareOf, tensorChanges, type Change } from './changes.js';
 import { changeTable } from './table.js';
 

@@ -1,4 +1,4 @@
-import type { TokenReader } from '../../core/index.js';
+import type { TokenReader } from '../../../core/index.js';
 import { Ranking } from './ranking.js';
 
 /** Keeps a token that was never served from weighing infinitely much. */

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import type { TokenReader } from '../../core/index.js';
+import type { TokenReader } from '../../../core/index.js';
 
 /** Tokens that are counted at a time; a sample is so many places, evenly spread. */
 const CHUNK = 1 << 20;

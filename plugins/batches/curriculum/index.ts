@@ -11,11 +11,8 @@ import {
   Plugin,
   PluginConfig,
   RandomStreams,
-  randomWindows,
-  refuseShort,
   ServedTokens,
   Tunables,
-  windowsIn,
   type Batch,
   type BatchProgress,
   type BatchShape,
@@ -25,7 +22,8 @@ import {
   type Split,
   type TokenReader,
   type Tunable,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { randomWindows, refuseShort, windowsIn } from '../windows/windows.js';
 import { targetShares } from './candidates.js';
 import type { Corpus } from './protocol.js';
 import { Rounds, type RoundsState } from './rounds.js';

@@ -1,4 +1,4 @@
-import type { SharedTokens } from '../../core/index.js';
+import type { SharedTokens } from '../../../core/index.js';
 
 /** What the worker thread is started with. */
 export interface WorkerSetup {

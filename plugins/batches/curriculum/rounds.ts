@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { EspalierError, openSharedModule, type RandomStreams, type TokenReader } from '../../core/index.js';
+import { EspalierError, type RandomStreams, type TokenReader } from '../../../core/index.js';
+import { openSharedModule } from '../../data/contract.js';
 import type { Answer, Corpus, Question, Round, WorkerSetup } from './protocol.js';
 
 /** Rounds that are ranked before they are needed. */

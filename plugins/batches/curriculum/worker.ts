@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { OpenSharedModule, TokenReader } from '../../core/index.js';
+import type { TokenReader } from '../../../core/index.js';
+import type { OpenSharedModule } from '../../data/contract.js';
 import { Candidates } from './candidates.js';
 import { corpusCounts } from './corpus.js';
 import type { Answer, Question, Rank, WorkerSetup } from './protocol.js';

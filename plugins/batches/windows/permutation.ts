@@ -1,4 +1,4 @@
-import type { RandomStream } from '../random/streams.js';
+import type { RandomStream } from '../../../core/index.js';
 
 const ROUNDS = 6;
 

@@ -1,4 +1,4 @@
-import type { BatchShape, SharedTokens } from '../contracts/data.js';
+import type { BatchShape, SharedTokens } from '../../../core/index.js';
 
 /** What becomes of a slot of the ring, in order. */
 export const Slot = { empty: 0, asked: 1, reading: 2, ready: 3, failed: 4 } as const;

@@ -1,5 +1,5 @@
 import { workerData } from 'node:worker_threads';
-import { measureInThread, openShared } from './open-shared.js';
+import { measureInThread, openShared } from '../../data/contract.js';
 import { Slot, type Ring } from './prefetch-ring.js';
 
 const ring = workerData as Ring;

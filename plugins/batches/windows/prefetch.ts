@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Batch, BatchShape, TokenReader } from '../contracts/data.js';
+import type { Batch, BatchShape, TokenReader } from '../../../core/index.js';
 import { makeRing, Slot, type Ring } from './prefetch-ring.js';
 import { windowsAt } from './windows.js';
 

@@ -8,10 +8,15 @@ import {
   type Rows,
   type Split,
   type TokenReader,
-} from '../contracts/data.js';
-import { Model } from '../contracts/model.js';
-import { inject, On, Plugin, PluginConfig, type Bindings, type PluginClass } from '../plugins/plugin.js';
-import { RandomStreams } from '../random/streams.js';
+  Model,
+  inject,
+  On,
+  Plugin,
+  PluginConfig,
+  type Bindings,
+  type PluginClass,
+  RandomStreams,
+} from '../../../core/index.js';
 import { Prefetch } from './prefetch.js';
 import { randomWindows, refuseShort, windowsAt, windowsIn } from './windows.js';
 

@@ -1,6 +1,11 @@
-import type { Batch, BatchShape, Rows, TokenReader } from '../contracts/data.js';
-import { UsageError } from '../errors.js';
-import type { RandomStream } from '../random/streams.js';
+import {
+  type Batch,
+  type BatchShape,
+  type Rows,
+  type TokenReader,
+  UsageError,
+  type RandomStream,
+} from '../../../core/index.js';
 
 /** The batch whose row `i` is the window of `reader` that starts at `starts[i]`; targets are one token on. */
 export function windowsAt(reader: TokenReader, starts: readonly number[], { batchSize, blockSize }: BatchShape): Batch {

@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { checkpointNames, retried, verifyCheckpoint } from '../../core/index.js';
+import { checkpointNames, retried, verifyCheckpoint } from '../../../core/index.js';
 
 /**
  * Renames what is newer than the checkpoint that a run goes on from: a damaged one is kept for inspection as

@@ -4,7 +4,6 @@ import path from 'node:path';
 import { z } from 'zod';
 import {
   CheckpointStore,
-  copySnapshot,
   EspalierError,
   EventBus,
   inject,
@@ -16,9 +15,7 @@ import {
   PluginConfig,
   RunControl,
   RunFolder,
-  rotateCheckpoints,
   UsageError,
-  writeCheckpoint,
   writeWhole,
   type Bindings,
   type CheckpointDue,
@@ -29,7 +26,9 @@ import {
   type IterationEnd,
   type RunRollback,
   type RunStart,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { rotateCheckpoints } from '../writing/rotate.js';
+import { copySnapshot, writeCheckpoint } from '../writing/write.js';
 import { setNewerAside } from './aside.js';
 import { Kept, nameOf, stateSchema, type State } from './kept.js';
 

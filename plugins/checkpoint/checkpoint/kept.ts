@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CheckpointKind } from '../../core/index.js';
+import type { CheckpointKind } from '../../../core/index.js';
 import { Pins } from './pins.js';
 
 export const stateSchema = z.strictObject({

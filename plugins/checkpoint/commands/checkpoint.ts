@@ -1,8 +1,20 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Option, type Command } from 'commander';
-import type { CommandDefinition, SetExitCode } from '../command.js';
-import { exportCheckpoint, exportFormats, otherThanExport, type ExportFormat } from '../checkpoint/export.js';
+import {
+  type CommandDefinition,
+  type SetExitCode,
+  messageOf,
+  UsageError,
+  newestRun,
+  runArgument,
+  print,
+  wholeFrom,
+  readStored,
+  withStoredFlags,
+  type StoredFlags,
+} from '../../../core/command.js';
+import { exportCheckpoint, exportFormats, otherThanExport, type ExportFormat } from '../../models/contract.js';
 import {
   checkpointAt,
   checkpointNames,
@@ -10,16 +22,15 @@ import {
   noCheckpoint,
   pointedAt,
   pointers,
-} from '../checkpoint/find.js';
-import { validationLosses } from '../checkpoint/losses.js';
-import { readCheckpoint, readDescription, readManifest, verifyCheckpoint } from '../checkpoint/read.js';
-import { rotateCheckpoints } from '../checkpoint/rotate.js';
-import { messageOf, UsageError } from '../errors.js';
-import { readSafetensorsHeader } from '../formats/safetensors.js';
-import { lockFolder } from '../run/lock.js';
-import { newestRun, runArgument } from './newest-run.js';
-import { print, wholeFrom } from './options.js';
-import { readStored, withStoredFlags, type StoredFlags } from './stored-checkpoint.js';
+  readCheckpoint,
+  readDescription,
+  readManifest,
+  verifyCheckpoint,
+  lockFolder,
+} from '../../../core/runs.js';
+import { validationLosses } from '../reading/losses.js';
+import { rotateCheckpoints } from '../writing/rotate.js';
+import { readSafetensorsHeader } from '../../../core/files/index.js';
 
 interface JsonFlag {
   json?: boolean;

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { LineFollower } from '../dashboard/follow-lines.js';
+import { LineFollower } from '../../dashboard/contract.js';
 
 const evaluationSchema = z.object({ iter: z.int(), 'val/loss': z.number() });
 

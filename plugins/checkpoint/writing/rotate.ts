@@ -1,6 +1,5 @@
 import path from 'node:path';
-import { checkpointNames, isEmergency, iterationOf } from './find.js';
-import { isCheckpointFolder, removeCheckpoint } from './remove.js';
+import { checkpointNames, isEmergency, iterationOf, isCheckpointFolder, removeCheckpoint } from '../../../core/runs.js';
 
 export interface Rotation {
   /** Newest checkpoints kept, emergency saves not counted: of these the newest checkpoint of all alone is kept. */

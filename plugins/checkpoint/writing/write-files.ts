@@ -1,12 +1,17 @@
 import { existsSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { StoredTensor } from '../contracts/checkpoint-store.js';
-import { flushFolder } from '../files/flush.js';
-import { makeFolder } from '../files/make-folder.js';
-import { retried } from '../files/retried.js';
-import { writeSafetensors } from '../formats/safetensors-write.js';
-import { CHECKPOINT_FORMAT, compareFiles, hashOf, PLUGIN_TENSORS, REPLACED, WRITING, type FileFacts } from './files.js';
+import type { StoredTensor } from '../../../core/index.js';
+import { flushFolder, makeFolder, retried, writeSafetensors } from '../../../core/files/index.js';
+import {
+  CHECKPOINT_FORMAT,
+  compareFiles,
+  hashOf,
+  PLUGIN_TENSORS,
+  REPLACED,
+  WRITING,
+  type FileFacts,
+} from '../../../core/runs.js';
 
 /** A tensor in memory of its own, which can be handed to another thread. */
 export type OwnTensor = StoredTensor & { values: { buffer: ArrayBuffer } };

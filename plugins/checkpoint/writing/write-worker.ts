@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf } from '../errors.js';
-import { measureInThread } from '../run/thread-spans.js';
+import { messageOf, measureInThread } from '../../../core/index.js';
 import { writeFiles, type WriteAnswer, type WriteTask } from './write-files.js';
 
 const answer: WriteAnswer = {};

@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import type { Snapshot } from '../contracts/checkpoint-store.js';
-import { EspalierError } from '../errors.js';
-import { pluginTensorName, SCALAR_PREFIX } from './read.js';
+import { type Snapshot, EspalierError } from '../../../core/index.js';
+import { pluginTensorName, SCALAR_PREFIX } from '../../../core/runs.js';
 import type { CheckpointContent, OwnTensor, WriteAnswer } from './write-files.js';
 
 /** A snapshot whose tensors and state are copied: training may go on. Taken by one `writeCheckpoint`. */

@@ -1,9 +1,8 @@
 import { Option, type Command } from 'commander';
-import type { CommandDefinition } from '../command.js';
-import { findRuns } from '../dashboard/find-runs.js';
-import { DEFAULT_HOST, DEFAULT_PORT, portNote } from '../dashboard/defaults.js';
-import { serveDashboard } from '../dashboard/serve.js';
-import { wholeFrom } from './options.js';
+import { type CommandDefinition, wholeFrom } from '../../../core/command.js';
+import { findRuns } from '../server/find-runs.js';
+import { DEFAULT_HOST, DEFAULT_PORT, portNote } from '../server/defaults.js';
+import { serveDashboard } from '../server/serve.js';
 
 interface DashboardFlags {
   host: string;

@@ -1,10 +1,9 @@
 import path from 'node:path';
 import { Argument, type Command } from 'commander';
-import type { CommandDefinition } from '../command.js';
-import { findRuns } from '../dashboard/find-runs.js';
-import { reportOf } from '../dashboard/report.js';
-import { messageOf, UsageError } from '../errors.js';
-import { writeWholeSync } from '../files/write-whole.js';
+import { type CommandDefinition, messageOf, UsageError } from '../../../core/command.js';
+import { findRuns } from '../server/find-runs.js';
+import { reportOf } from '../server/report.js';
+import { writeWholeSync } from '../../../core/files/index.js';
 
 interface ReportFlags {
   out?: string;

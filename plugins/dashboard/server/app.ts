@@ -3,7 +3,7 @@ import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
 import { z } from 'zod';
 import { refusal } from './guard.js';
 import { importMap, pageHtml, pageModules, pageStyle, scriptHash, uplotModule } from './page-files.js';
-import type { SeriesQuery } from './page/protocol.js';
+import type { SeriesQuery } from '../page/protocol.js';
 import type { RunLibrary } from './run-library.js';
 
 /** How often the files are looked at while a page is open. */

@@ -1,8 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../errors.js';
-import { foldersIn } from '../files/folders-in.js';
-import { resolveFrom } from '../files/home.js';
+import { UsageError } from '../../../core/index.js';
+import { foldersIn, resolveFrom } from '../../../core/files/index.js';
 
 /** Files that tell of a run; a folder with one of them is a run's. */
 const RUN_FILES = ['events.jsonl', 'metrics.jsonl', 'config.yaml'];

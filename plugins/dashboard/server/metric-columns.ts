@@ -1,4 +1,4 @@
-import type { Column, MetricSummary } from './page/protocol.js';
+import type { Column, MetricSummary } from '../page/protocol.js';
 
 const FIRST_CAPACITY = 1024;
 

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The page's modules as they were compiled, and its HTML and CSS, which stand beside their sources. */
-const compiled = fileURLToPath(new URL('./page/', import.meta.url));
-const written = fileURLToPath(new URL('../../../core/dashboard/page/', import.meta.url));
+const compiled = fileURLToPath(new URL('../page/', import.meta.url));
+const written = fileURLToPath(new URL('../../../../plugins/dashboard/page/', import.meta.url));
 
 /** Texts of the page's modules, by name without `.js`; they import each other as `./NAME.js`, and `uplot`. */
 export function pageModules(): Map<string, string> {

@@ -1,7 +1,7 @@
-import { version } from '../version.js';
+import { version } from '../../../core/index.js';
 import { importMap, inScript, pageHtml, pageModules, pageStyle, uplotModule } from './page-files.js';
-import { pickPoints } from './page/series.js';
-import type { Column, ReportData } from './page/protocol.js';
+import { pickPoints } from '../page/series.js';
+import type { Column, ReportData } from '../page/protocol.js';
 import { RunReader } from './run-reader.js';
 
 /** Points that are kept of a metric are about twice as many, with so many digits each. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ScheduleStep, Start, TextSample } from './page/protocol.js';
+import type { ScheduleStep, Start, TextSample } from '../page/protocol.js';
 
 /** Texts that are kept; a run may have written any number. */
 const SAMPLES = 50;

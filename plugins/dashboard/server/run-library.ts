@@ -1,6 +1,6 @@
-import { messageOf } from '../errors.js';
+import { messageOf } from '../../../core/index.js';
 import type { FoundRun } from './find-runs.js';
-import type { RunSummary } from './page/protocol.js';
+import type { RunSummary } from '../page/protocol.js';
 import { RunReader } from './run-reader.js';
 
 /** The runs that a page shows; those that come later are found too. */

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { isInUse } from '../run/lock.js';
+import { isInUse } from '../../../core/runs.js';
 import { LineFollower } from './follow-lines.js';
 import { MetricColumns } from './metric-columns.js';
-import { CLOCK, selectSeries, totalSeconds } from './page/series.js';
-import type { Column, RunDetails, RunSummary, SeriesAnswer, SeriesQuery, Status } from './page/protocol.js';
+import { CLOCK, selectSeries, totalSeconds } from '../page/series.js';
+import type { Column, RunDetails, RunSummary, SeriesAnswer, SeriesQuery, Status } from '../page/protocol.js';
 import { RunEvents } from './run-events.js';
 
 const scheduleSchema = z.object({

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../../../core/index.js';
 import type { Dashboard } from './serve.js';
 import type { FoundRun } from './find-runs.js';
 

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
-import { messageOf, UsageError } from '../errors.js';
+import { messageOf, UsageError } from '../../../core/index.js';
 import { dashboardApp } from './app.js';
 import type { FoundRun } from './find-runs.js';
 import { isLocal, newToken } from './guard.js';

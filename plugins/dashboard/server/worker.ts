@@ -2,7 +2,7 @@
 // keeps the page waiting nor waits for it. It knows the run only by its files.
 import { parentPort, workerData } from 'node:worker_threads';
 import { z } from 'zod';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../../../core/index.js';
 import { serveDashboard } from './serve.js';
 
 const dataSchema = z.object({

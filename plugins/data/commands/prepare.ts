@@ -1,15 +1,19 @@
 import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { CommandDefinition, SetExitCode } from '../command.js';
-import { UsageError } from '../errors.js';
+import {
+  type CommandDefinition,
+  type SetExitCode,
+  UsageError,
+  exitCodeOfSignal,
+  onStop,
+  version,
+  Terminal,
+  print,
+} from '../../../core/command.js';
 import { formats, type Format } from '../prepare/inputs.js';
 import { partFolder, type Part } from '../prepare/part.js';
 import { prepare, type PreparedData, type PrepareRequest } from '../prepare/prepare.js';
-import { exitCodeOfSignal, onStop } from '../signals/signals.js';
-import { version } from '../version.js';
-import type { TokenizerChoice } from '../run/tokenizers.js';
-import { Terminal } from '../terminal.js';
-import { print } from './options.js';
+import type { TokenizerChoice } from '../../../core/runs.js';
 
 interface PrepareFlags {
   out: string;

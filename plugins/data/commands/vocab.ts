@@ -1,11 +1,18 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { CommandDefinition } from '../command.js';
-import { Dataset, type TokenReader } from '../contracts/data.js';
-import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../data/vocab-map.js';
-import { messageOf, UsageError } from '../errors.js';
-import { writeWholeSync } from '../files/write-whole.js';
-import { createRun } from '../run/create.js';
-import { print, requestOf, withConfigFlags, wholeFrom, type ConfigFlags } from './options.js';
+import {
+  type CommandDefinition,
+  messageOf,
+  UsageError,
+  print,
+  requestOf,
+  withConfigFlags,
+  wholeFrom,
+  type ConfigFlags,
+} from '../../../core/command.js';
+import { Dataset, type TokenReader } from '../../../core/index.js';
+import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../shared/vocab-map.js';
+import { writeWholeSync } from '../../../core/files/index.js';
+import { createRun } from '../../../core/runs.js';
 
 interface CountFlags extends ConfigFlags {
   json?: boolean;

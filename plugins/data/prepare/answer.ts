@@ -1,5 +1,10 @@
-import type { Tokenizer, TokenizerFactory, TokenizerState } from '../contracts/data.js';
-import { EspalierError, messageOf } from '../errors.js';
+import {
+  type Tokenizer,
+  type TokenizerFactory,
+  type TokenizerState,
+  EspalierError,
+  messageOf,
+} from '../../../core/index.js';
 import type { Piece } from './jobs.js';
 import { BadPiece, readPiece } from './read-piece.js';
 import { bytesPerToken, type Tokens } from './shard-writer.js';

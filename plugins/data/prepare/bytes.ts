@@ -1,9 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { messageOf, UsageError } from '../errors.js';
-import { fileKind, KIND_BYTES } from '../files/file-kind.js';
-import { markLength, withoutMarks } from '../files/text-file.js';
+import { messageOf, UsageError } from '../../../core/index.js';
+import { fileKind, KIND_BYTES, markLength, withoutMarks } from '../../../core/files/index.js';
 import type { Input } from './inputs.js';
 import { startsAsZstd, unzstd } from './zstd.js';
 

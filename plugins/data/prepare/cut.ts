@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../contracts/data.js';
+import type { Tokenizer } from '../../../core/index.js';
 
 export type CanCut = NonNullable<Tokenizer['canCut']>;
 

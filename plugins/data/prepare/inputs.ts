@@ -1,9 +1,8 @@
 import { fstatSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import type { Split } from '../contracts/data.js';
-import { UsageError } from '../errors.js';
-import { resolveFrom } from '../files/home.js';
+import { type Split, UsageError } from '../../../core/index.js';
+import { resolveFrom } from '../../../core/files/index.js';
 
 export const formats = ['text', 'jsonl', 'parquet'] as const;
 export type Format = (typeof formats)[number];

@@ -1,5 +1,4 @@
-import type { Split } from '../contracts/data.js';
-import { messageOf, UsageError } from '../errors.js';
+import { type Split, messageOf, UsageError } from '../../../core/index.js';
 import { openText } from './bytes.js';
 import { characterStart, findCut, type CanCut } from './cut.js';
 import type { Input } from './inputs.js';

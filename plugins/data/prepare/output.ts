@@ -1,10 +1,9 @@
 import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../errors.js';
-import { makeFolder } from '../files/make-folder.js';
-import { retriedSync } from '../files/retried.js';
+import { UsageError } from '../../../core/index.js';
+import { makeFolder, retriedSync } from '../../../core/files/index.js';
 import { partOfFolder, type Part } from './part.js';
-import { lockFolder } from '../run/lock.js';
+import { lockFolder } from '../../../core/runs.js';
 import { notWritten, PARTIAL, type ShardFacts } from './shard-writer.js';
 
 const META = 'meta.json';

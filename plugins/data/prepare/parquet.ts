@@ -6,8 +6,8 @@ import {
   type FileMetaData,
   type SchemaElement,
 } from 'hyparquet';
-import { messageOf, UsageError } from '../errors.js';
-import { fileKind, KIND_BYTES, type FileKind } from '../files/file-kind.js';
+import { messageOf, UsageError } from '../../../core/index.js';
+import { fileKind, KIND_BYTES, type FileKind } from '../../../core/files/index.js';
 import type { Input } from './inputs.js';
 import { codecs } from './parquet-codecs.js';
 

@@ -1,5 +1,4 @@
-import { UsageError } from '../errors.js';
-import type { Split } from '../contracts/data.js';
+import { UsageError, type Split } from '../../../core/index.js';
 import type { Input } from './inputs.js';
 
 /** Which of several preparations, each of some of the inputs, this one is. */

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Tokenizer, TokenizerState } from '../contracts/data.js';
+import type { Tokenizer, TokenizerState } from '../../../core/index.js';
 import { encodePiece, type Answer, type Failure } from './answer.js';
 import type { Job } from './jobs.js';
 import type { Task, WorkerSetup } from './worker.js';

@@ -1,10 +1,15 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import type { Tokenizer, TokenizerFactory, TokenizerState } from '../contracts/data.js';
-import { EspalierError, UsageError } from '../errors.js';
-import { resolveFrom } from '../files/home.js';
-import { TokenizersByName, type TokenizerChoice } from '../run/tokenizers.js';
-import type { Terminal } from '../terminal.js';
+import {
+  type Tokenizer,
+  type TokenizerFactory,
+  type TokenizerState,
+  EspalierError,
+  UsageError,
+  type Terminal,
+} from '../../../core/index.js';
+import { resolveFrom } from '../../../core/files/index.js';
+import { TokenizersByName, type TokenizerChoice } from '../../../core/runs.js';
 import { PIECE_BYTES } from './bytes.js';
 import { findInputs, type Input, type InputChoice } from './inputs.js';
 import { jobsOf, type Job, type JobOptions } from './jobs.js';

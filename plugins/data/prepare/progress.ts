@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import type { Terminal } from '../terminal.js';
+import type { Terminal } from '../../../core/index.js';
 
 const LINE_EVERY_MS = 5000;
 const STATUS_EVERY_MS = 100;

@@ -2,8 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
 import path from 'node:path';
-import type { Split } from '../contracts/data.js';
-import { messageOf, UsageError } from '../errors.js';
+import { type Split, messageOf, UsageError } from '../../../core/index.js';
 
 export type Tokens = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 

@@ -1,5 +1,4 @@
-import type { Split, Tokenizer } from '../contracts/data.js';
-import { UsageError } from '../errors.js';
+import { type Split, type Tokenizer, UsageError } from '../../../core/index.js';
 import type { Job } from './jobs.js';
 import type { Part } from './part.js';
 import { bytesPerToken, ShardWriter, type ShardFacts, type Tokens } from './shard-writer.js';

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Tokenizer, TokenizerState } from '../contracts/data.js';
-import { TokenizersByName, type TokenizerChoice } from '../run/tokenizers.js';
+import type { Tokenizer, TokenizerState } from '../../../core/index.js';
+import { TokenizersByName, type TokenizerChoice } from '../../../core/runs.js';
 import { encodePiece, learnPiece, type Answer, type Failure } from './answer.js';
 import type { Piece } from './jobs.js';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { SharedTokens, TokenPart, TokenReader } from '../contracts/data.js';
+import type { SharedTokens, TokenPart, TokenReader } from '../../../core/index.js';
 
 /** Tokens in memory, which worker threads read where they are. */
 export class MemoryReader implements TokenReader {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { messageOf, UsageError } from '../errors.js';
-import { readJsonFile } from '../files/text-file.js';
+import { messageOf, UsageError } from '../../../core/index.js';
+import { readJsonFile } from '../../../core/files/index.js';
 
 const whole = z.int().min(0);
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { UsageError, type Split } from '../../core/index.js';
+import { UsageError, type Split } from '../../../core/index.js';
 
 const piecesSchema = z.array(z.strictObject({ name: z.string(), tokens: z.int().min(0), sha256: z.string() }));
 

@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { partName, partOfFolder, UsageError, type Split } from '../../core/index.js';
+import { UsageError, type Split } from '../../../core/index.js';
+import { partName, partOfFolder } from '../prepare/part.js';
 import { readMeta, refuseOtherFiles, refuseUnfinished, tokenizerIn, type Meta } from './meta.js';
 import type { ShardFile } from './reader.js';
 import { shardFiles, shardOf } from './shards.js';

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { UsageError } from '../../core/index.js';
+import { UsageError } from '../../../core/index.js';
 import type { ShardFormat } from './reader.js';
 
 /** llm.c's header: 256 int32, of which the first three are the magic number, the version and the number of tokens. */

@@ -4,7 +4,6 @@ import {
   Dataset,
   inject,
   Logger,
-  MemoryReader,
   Model,
   On,
   Plugin,
@@ -18,7 +17,8 @@ import {
   type Split,
   type Tokenizer,
   type TokenReader,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { MemoryReader } from '../shared/memory-reader.js';
 import { changed, contentOf, contentSchema, difference, type Content } from './content.js';
 import { common, foldersOf, hashesTold } from './folders.js';
 import { refuseOtherContent, tokenizerIn } from './meta.js';

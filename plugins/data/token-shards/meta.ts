@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { messageOf, readJsonFile, UsageError, type Split, type TokenizerState } from '../../core/index.js';
+import { messageOf, readJsonFile, UsageError, type Split, type TokenizerState } from '../../../core/index.js';
 
 const shardList = z.array(z.looseObject({ file: z.string(), tokens: z.int().min(0), sha256: z.string() }));
 

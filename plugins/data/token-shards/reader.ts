@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
-import type { SharedTokens, TokenPart, TokenReader } from '../../core/index.js';
+import type { SharedTokens, TokenPart, TokenReader } from '../../../core/index.js';
 
 /** How a token file is laid out: little-endian ids after a header of so many bytes. */
 export interface ShardFormat {

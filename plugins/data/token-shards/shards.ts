@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError, type Split } from '../../core/index.js';
+import { UsageError, type Split } from '../../../core/index.js';
 import { formatOf } from './format.js';
 import { ShardReader, tokensIn, type ShardFile } from './reader.js';
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { addCommand, decodeCorpus, messageOf, UsageError } from '../../core/index.js';
+import { addCommand, decodeCorpus, messageOf, UsageError } from '../../../core/index.js';
 
 const PACKAGE_PREFIX = 'npm:';
 

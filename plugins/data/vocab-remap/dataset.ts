@@ -6,11 +6,8 @@ import {
   injectable,
   Logger,
   Model,
-  openSharedModule,
   PluginConfig,
-  readVocabMap,
   RunFolder,
-  shrunkenIds,
   Tokenizers,
   UsageError,
   Wrapped,
@@ -18,8 +15,9 @@ import {
   type Split,
   type Tokenizer,
   type TokenReader,
-  type VocabMap,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { openSharedModule } from '../shared/open-shared.js';
+import { readVocabMap, shrunkenIds, type VocabMap } from '../shared/vocab-map.js';
 import { RemappedReader } from './reader.js';
 import type { RemapOptions } from './options.js';
 

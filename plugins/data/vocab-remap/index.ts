@@ -13,7 +13,7 @@ import {
   tf,
   type Bindings,
   type EvaluationEnd,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 import { RemappedDataset, remapState, type RemapState } from './dataset.js';
 import { remapOptions, type RemapOptions } from './options.js';
 

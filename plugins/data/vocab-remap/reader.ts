@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { SharedTokens, TokenPart, TokenReader } from '../../core/index.js';
+import type { SharedTokens, TokenPart, TokenReader } from '../../../core/index.js';
 
 interface RemappedShare {
   /** Module of the core that opens tokens in a worker. */

@@ -1,1 +1,1 @@
-export { doctor as command } from './engines.js';
+export { doctor as command } from '../shared/engines.js';

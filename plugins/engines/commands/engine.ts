@@ -1,1 +1,1 @@
-export { engine as command } from './engines.js';
+export { engine as command } from '../shared/engines.js';

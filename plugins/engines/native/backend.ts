@@ -1,6 +1,6 @@
 import cpu = require('@tensorflow/tfjs-backend-cpu');
 import type { KernelFunc, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import { tf, type DropoutMask, type Mark, type RecordedKernels } from '../../core/index.js';
+import { tf, type DropoutMask, type Mark, type RecordedKernels } from '../../../core/index.js';
 import { noting, type AddonCall, type NativeBinding } from './binding.js';
 import { FloatPool, Lease } from './pool.js';
 import { KernelRecorder } from './recorder.js';

@@ -137,7 +137,7 @@ type AttentionSizes = [batch: number, heads: number, time: number, part: number]
 type DropoutArguments = [rate: number, key0: number, key1: number, first: number];
 
 /** The plugin's folder with the addon, seen from `dist`. */
-export const addonFolder = fileURLToPath(new URL('../../../plugins/engine-native', import.meta.url));
+export const addonFolder = fileURLToPath(new URL('../../../../plugins/engines/native', import.meta.url));
 
 let loaded: NativeBinding | undefined;
 

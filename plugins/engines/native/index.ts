@@ -10,7 +10,6 @@ import {
   Plugin,
   PluginConfig,
   Ranks,
-  registerOps,
   RunConfig,
   tf,
   type Bindings,
@@ -19,7 +18,8 @@ import {
   type InstallRequest,
   type Mark,
   type RecordedKernels,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { registerOps } from '../../ops/contract.js';
 import { buildHere } from './install.js';
 import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
 import { nativeBackend, registerNativeBackend } from './kernels/index.js';

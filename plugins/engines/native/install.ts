@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { EspalierError, UsageError, type EngineProbe, type InstallRequest } from '../../core/index.js';
+import { EspalierError, UsageError, type EngineProbe, type InstallRequest } from '../../../core/index.js';
 import { addonFolder } from './binding.js';
 
 /**

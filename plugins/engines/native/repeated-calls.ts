@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { DropoutMask, Mark } from '../../core/index.js';
+import type { DropoutMask, Mark } from '../../../core/index.js';
 import type { NativeBackend } from './backend.js';
 import type { AddonCall } from './binding.js';
 import type { KernelTrace, NotedMark } from './recorder.js';

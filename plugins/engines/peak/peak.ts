@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
-import { tf } from '../tf.js';
+import { tf, type Engine, useEngine } from '../../../core/index.js';
 import { z } from 'zod';
-import { cacheFolder } from '../cache-folder.js';
-import type { Engine } from '../contracts/engine.js';
-import { makeFolder } from '../files/make-folder.js';
-import { writeWhole } from '../files/write-whole.js';
-import { useEngine } from './use-engine.js';
+import { cacheFolder } from './cache-folder.js';
+import { makeFolder, writeWhole } from '../../../core/files/index.js';
 
 /** The smallest square matrix that is tried; the size doubles until a product takes long enough to be timed. */
 const SMALLEST = 128;

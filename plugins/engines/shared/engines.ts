@@ -1,13 +1,17 @@
 import type { Command } from 'commander';
-import type { CommandDefinition, SetExitCode } from '../command.js';
-import { composeStored } from '../config/load.js';
-import { Engine, type EngineProbe } from '../contracts/engine.js';
-import { EspalierError, UsageError } from '../errors.js';
-import { findPlugin } from '../plugins/resolve.js';
-import { createRunFrom } from '../run/create.js';
-import { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } from '../run/engine.js';
-import { remeasuredPeak, showFlops } from '../run/peak.js';
-import { print } from './options.js';
+import { type CommandDefinition, type SetExitCode, print } from '../../../core/command.js';
+import {
+  composeStored,
+  findPlugin,
+  createRunFrom,
+  brokenEngines,
+  isOnGpu,
+  probeEngines,
+  shortName,
+  showPrecision,
+} from '../../../core/runs.js';
+import { Engine, type EngineProbe, EspalierError, UsageError } from '../../../core/index.js';
+import { remeasuredPeak, showFlops } from '../peak/peak.js';
 
 export const doctor: CommandDefinition = { order: 170, define: defineDoctor };
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { cacheFolder } from '../../core/index.js';
+import { cacheFolder } from '../peak/cache-folder.js';
 
 /** Which build of TensorFlow an installed copy is. */
 export type Variant = 'cpu' | 'gpu';

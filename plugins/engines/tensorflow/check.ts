@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { messageOf } from '../../core/index.js';
+import { messageOf } from '../../../core/index.js';
 import { isForGpu, type TensorflowCopy } from './copies.js';
 
 const TIMEOUT_MS = 60_000;

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { EspalierError, messageOf } from '../../core/index.js';
+import { EspalierError, messageOf } from '../../../core/index.js';
 
 const LINES_OF_ERROR = 6;
 

@@ -4,12 +4,12 @@ import path from 'node:path';
 import {
   EspalierError,
   messageOf,
-  shapesChange,
   tf,
   type Attributes,
   type CompositeKernel,
   type KernelInputs,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { shapesChange } from '../../ops/contract.js';
 import type { RecordingBackend } from './backend.js';
 import { Graph, TAG } from './graph.js';
 

@@ -9,11 +9,11 @@ import {
   Plugin,
   PluginConfig,
   RunConfig,
-  registerOps,
   type Bindings,
   type EngineProbe,
   type InstallRequest,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { registerOps } from '../../ops/contract.js';
 import { checkCopy } from './check.js';
 import { findCopies, isForGpu } from './copies.js';
 import { installTensorflow } from './install.js';

@@ -7,7 +7,7 @@ import {
   messageOf,
   removeOnExit,
   type InstallRequest,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 import { buildBinding } from './build.js';
 import { installFolder, isInstalled, recordFile, versions, type Variant } from './cache.js';
 import { checkCopy, type CheckedCopy } from './check.js';

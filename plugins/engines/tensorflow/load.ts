@@ -1,7 +1,7 @@
 import { createRequire, Module } from 'node:module';
 import path from 'node:path';
 import util from 'node:util';
-import { EspalierError, tf } from '../../core/index.js';
+import { EspalierError, tf } from '../../../core/index.js';
 import { recording, type Binding, type NodeBackend, type RecordingBackend } from './backend.js';
 import type { TensorflowCopy } from './copies.js';
 

@@ -7,11 +7,11 @@ import {
   Plugin,
   PluginConfig,
   Ranks,
-  registerOps,
   tf,
   type Bindings,
   type EngineProbe,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { registerOps } from '../../ops/contract.js';
 
 const options = z
   .strictObject({

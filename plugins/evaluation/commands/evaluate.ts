@@ -1,13 +1,18 @@
 import type { Command } from 'commander';
-import type { CommandDefinition } from '../command.js';
-import { BatchSource, Dataset } from '../contracts/data.js';
-import { Engine } from '../contracts/engine.js';
-import { estimateLoss, fullLoss } from '../run/estimate-loss.js';
-import { Terminal } from '../terminal.js';
-import { newestRun, runArgument } from './newest-run.js';
-import { print, setOption, wholeFrom } from './options.js';
-import { withStoredFlags, type StoredFlags } from './stored-checkpoint.js';
-import { openStoredRun } from './stored-run.js';
+import {
+  type CommandDefinition,
+  Terminal,
+  newestRun,
+  runArgument,
+  print,
+  setOption,
+  wholeFrom,
+  withStoredFlags,
+  type StoredFlags,
+} from '../../../core/command.js';
+import { BatchSource, Dataset, Engine } from '../../../core/index.js';
+import { estimateLoss, fullLoss } from '../loss/estimate-loss.js';
+import { openStoredRun } from '../../../core/runs.js';
 
 interface EvaluateFlags extends StoredFlags {
   iters: number;

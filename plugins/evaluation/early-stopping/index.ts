@@ -14,7 +14,7 @@ import {
   type Metrics,
   type RunEnd,
   type RunStart,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 import { progressSchema, seen, start, type Progress } from './patience.js';
 
 const options = z

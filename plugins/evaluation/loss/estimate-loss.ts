@@ -1,16 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { tf } from '../tf.js';
-import type { Batch, BatchShape, BatchSource, Split, TokenReader } from '../contracts/data.js';
-import type { Engine } from '../contracts/engine.js';
-import type { Model } from '../contracts/model.js';
-import { oneRank, type Ranks } from '../contracts/ranks.js';
-import { EspalierError } from '../errors.js';
-import { evaluationOfRank, rowsOfRank } from '../data/rank-rows.js';
-import { windowsAt, windowsIn } from '../data/windows.js';
-import { checkBatch } from './checks.js';
-import { countedTargets } from './ignored-targets.js';
-import { RepeatedPasses } from './repeated-passes.js';
-import { useEngine } from './use-engine.js';
+import {
+  tf,
+  type Batch,
+  type BatchShape,
+  type BatchSource,
+  type Split,
+  type TokenReader,
+  type Engine,
+  type Model,
+  oneRank,
+  type Ranks,
+  EspalierError,
+  useEngine,
+} from '../../../core/index.js';
+import { evaluationOfRank, rowsOfRank, checkBatch, countedTargets, RepeatedPasses } from '../../../core/runs.js';
+import { windowsAt, windowsIn } from '../../batches/contract.js';
 
 export interface LossOptions {
   /** What the model computes on. */

@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { CommandDefinition } from '../command.js';
-import { ScheduleCheck } from '../contracts/operation.js';
-import { UsageError } from '../errors.js';
-import { createRun } from '../run/create.js';
-import { requestOf, withConfigFlags, type ConfigFlags } from './options.js';
+import {
+  type CommandDefinition,
+  UsageError,
+  requestOf,
+  withConfigFlags,
+  type ConfigFlags,
+} from '../../../core/command.js';
+import { ScheduleCheck } from '../../../core/index.js';
+import { createRun } from '../../../core/runs.js';
 
 export const command: CommandDefinition = { order: 60, define };
 

@@ -1,13 +1,19 @@
-import { Dataset, ShrunkenVocabulary } from '../contracts/data.js';
-import { Engine } from '../contracts/engine.js';
-import { Growable, type ArchitectureFacts, type GrowthStep } from '../contracts/growable.js';
-import type { PlannedRun } from '../contracts/operation.js';
-import { Optimizer } from '../contracts/optimizer.js';
-import { UsageError } from '../errors.js';
-import { inject, injectable } from '../plugins/plugin.js';
-import { RandomStreams } from '../random/streams.js';
-import { RunState } from './state.js';
-import { useEngine } from './use-engine.js';
+import {
+  Dataset,
+  ShrunkenVocabulary,
+  Engine,
+  Growable,
+  type ArchitectureFacts,
+  type GrowthStep,
+  type PlannedRun,
+  Optimizer,
+  UsageError,
+  inject,
+  injectable,
+  RandomStreams,
+  RunState,
+  useEngine,
+} from '../../../core/index.js';
 
 /** Changes the shape of the run's model, and carries the optimizer's state along. Inject it in operations. */
 @injectable()

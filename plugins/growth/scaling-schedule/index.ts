@@ -6,7 +6,6 @@ import {
   inject,
   Logger,
   messageOf,
-  ModelGrowth,
   On,
   Operations,
   OperationsByName,
@@ -26,7 +25,8 @@ import {
   type PlannedRun,
   type RunRollback,
   type RunStart,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { ModelGrowth } from '../models/growth.js';
 import { entrySchema, readSchedule, writeCompleted, type Entry } from './file.js';
 import { ownOperations } from './operations/index.js';
 

@@ -14,7 +14,7 @@ import {
   type IterationEnd,
   type RunRollback,
   type StepReady,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 import { firstNotFinite, type NotFinite } from './not-finite.js';
 import { options, type Policy } from './options.js';
 import { SpikeWatch, watchState } from './spike-watch.js';

@@ -1,4 +1,4 @@
-import { tf, type Registration, type Spy } from '../../core/index.js';
+import { tf, type Registration, type Spy } from '../../../core/index.js';
 
 /** Iterations whose lowest number of tensors is compared with that of the iterations before. */
 const BLOCK = 10;

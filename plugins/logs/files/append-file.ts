@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { messageOf } from '../errors.js';
-import { makeFolder } from './make-folder.js';
+import { messageOf } from '../../../core/index.js';
+import { makeFolder } from '../../../core/files/index.js';
 import { endOfLines, type LastLine } from './last-line.js';
 
 const { O_CREAT, O_RDWR } = constants;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RunView } from '../run/state.js';
+import type { RunView } from '../../../core/index.js';
 
 const countsSchema = z.record(z.string(), z.int().min(0));
 type Counts = z.output<typeof countsSchema>;

@@ -10,8 +10,7 @@ import {
   truncateSync,
   writeSync,
 } from 'node:fs';
-import { retriedSync } from './retried.js';
-import { unfinishedBeside } from './write-whole.js';
+import { retriedSync, unfinishedBeside } from '../../../core/files/index.js';
 
 /** A part of a file: its first byte, and the one after its last. */
 export interface FilePart {

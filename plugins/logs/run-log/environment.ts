@@ -1,6 +1,5 @@
 import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os';
-import type { Engine } from '../contracts/engine.js';
-import { version } from '../version.js';
+import { type Engine, version } from '../../../core/index.js';
 
 const GIB = 2 ** 30;
 

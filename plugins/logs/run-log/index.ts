@@ -2,13 +2,9 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import {
-  AppendFile,
   Dataset,
   Engine,
-  EntryCounts,
-  environment,
   inject,
-  keepLines,
   Logger,
   messageOf,
   MetricNames,
@@ -28,7 +24,11 @@ import {
   type RunRollback,
   type RunStart,
   type Sample,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { AppendFile } from '../files/append-file.js';
+import { EntryCounts } from '../files/entry-counts.js';
+import { keepLines } from '../files/keep-lines.js';
+import { environment } from './environment.js';
 import { configLines, headerLines, logLines, metricLines, stepLine } from './lines.js';
 
 /** Lines of these have an iteration: those after a checkpoint are written again by a run that goes on from it. */

@@ -8,7 +8,7 @@ import {
   type Model,
   type RunFolder,
   type RunStart,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 
 /** The lines of `run.log` for one message: `TIME LEVEL TEXT`, each line of the text with its own time and level. */
 export function logLines(at: Date, level: string, text: string): string[] {

@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { keepParts } from '../../core/index.js';
+import { keepParts } from '../files/keep-parts.js';
 import { isRestart, stepOf } from './messages.js';
 import { records } from './records.js';
 

@@ -2,8 +2,6 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import {
-  AppendFile,
-  EntryCounts,
   inject,
   Logger,
   On,
@@ -17,7 +15,9 @@ import {
   type RunRollback,
   type RunStart,
   type Sample,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { AppendFile } from '../files/append-file.js';
+import { EntryCounts } from '../files/entry-counts.js';
 import { EventFiles } from './files.js';
 import { histogramEvent, restartEvent, scalarsEvent, textEvent, versionEvent } from './messages.js';
 import { record } from './records.js';

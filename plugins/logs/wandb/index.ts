@@ -16,7 +16,7 @@ import {
   type RunRollback,
   type RunStart,
   type Sample,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 import { newId, stampOf } from './folder.js';
 import { histogramValue } from './media.js';
 import { options, type Options } from './options.js';

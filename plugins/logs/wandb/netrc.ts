@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { readTextFile } from '../../core/index.js';
+import { readTextFile } from '../../../core/index.js';
 import type { Environment } from './settings.js';
 
 /** The password that `wandb login` left for a host, where the Python client looks for it. */

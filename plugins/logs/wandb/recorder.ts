@@ -1,4 +1,4 @@
-import { messageOf } from '../../core/index.js';
+import { messageOf } from '../../../core/index.js';
 import type { RunSoFar } from './going-on.js';
 import { samplesTable, writeMedia, type SampleRow } from './media.js';
 import { itemsOf, MEDIA, STDERR, STDOUT, timeOf } from './records.js';

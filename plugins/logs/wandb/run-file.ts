@@ -1,4 +1,4 @@
-import { AppendFile } from '../../core/index.js';
+import { AppendFile } from '../files/append-file.js';
 import { FILE_HEADER, framed } from './blocks.js';
 import { encodeRecord, type WandbRecord } from './records.js';
 

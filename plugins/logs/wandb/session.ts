@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
-import { makeFolder, messageOf, type Logger, type RunFolder } from '../../core/index.js';
+import { makeFolder, messageOf, type Logger, type RunFolder } from '../../../core/index.js';
 import { findRunFolder, markerOf, newRunFolder, runFileIn } from './folder.js';
 import { goOn, type RunSoFar } from './going-on.js';
 import { Lines } from './lines.js';

@@ -1,4 +1,4 @@
-import { UsageError } from '../../core/index.js';
+import { UsageError } from '../../../core/index.js';
 import { keyFromNetrc } from './netrc.js';
 import { nameSchema, type Options } from './options.js';
 

@@ -1,12 +1,21 @@
 import { z } from 'zod';
-import { ConfigPlaces } from '../config/places.js';
-import { RunConfig } from '../config/schema.js';
-import { LearningRate } from '../contracts/learning-rate.js';
-import { ScheduleCheck } from '../contracts/operation.js';
-import type { RunStart } from '../events/payloads.js';
-import { Logger } from '../logger.js';
-import { inject, injectable, On, Plugin, PluginConfig, type Bindings, type PluginClass } from '../plugins/plugin.js';
-import { Tunables, type Tunable } from './tunables.js';
+import {
+  LearningRate,
+  ScheduleCheck,
+  type RunStart,
+  Logger,
+  inject,
+  injectable,
+  On,
+  Plugin,
+  PluginConfig,
+  type Bindings,
+  type PluginClass,
+  Tunables,
+  type Tunable,
+  ConfigPlaces,
+  RunConfig,
+} from '../../../core/index.js';
 
 /** The option of every schedule. */
 export const warmupOptions = {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { UsageError, type GrowthStep } from '../../core/index.js';
+import { UsageError, type GrowthStep } from '../../../core/index.js';
 import type { GptConfig } from './config.js';
 
 const count = z.int().min(0);

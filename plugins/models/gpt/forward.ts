@@ -1,15 +1,13 @@
+import { dropout, tf, type DropoutMask } from '../../../core/index.js';
 import {
   causalAttention,
-  dropout,
   embedding,
   geluLinear,
   layerNorm,
   linear,
   rotary,
-  tf,
-  type DropoutMask,
   type LinearOptions,
-} from '../../core/index.js';
+} from '../../ops/contract.js';
 import type { GptConfig } from './config.js';
 import type { Past } from './past.js';
 

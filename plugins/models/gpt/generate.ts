@@ -1,4 +1,4 @@
-import type { GenerateOptions } from '../../core/index.js';
+import type { GenerateOptions } from '../../../core/index.js';
 
 /**
  * Continues a prompt token by token; the context is cropped to its last `blockSize` tokens.

@@ -1,14 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   Growable,
-  huggingFaceGpt2,
   inject,
   InspectableModel,
   Model,
   Plugin,
   PluginConfig,
   RandomStreams,
-  softmaxCrossEntropy,
   UsageError,
   tf,
   type ArchitectureFacts,
@@ -25,7 +23,9 @@ import {
   type StoredTensor,
   type TrainingPass,
   type WeightSources,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { huggingFaceGpt2 } from '../weights/pretrained.js';
+import { softmaxCrossEntropy } from '../../ops/contract.js';
 import { flopsPerToken } from './arithmetic.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';

@@ -1,4 +1,4 @@
-import type { StoredTensor, WeightSource, WeightSources } from '../../core/index.js';
+import type { StoredTensor, WeightSource, WeightSources } from '../../../core/index.js';
 
 /** Wrappers that frameworks put around a model: their names come before those of its weights. */
 const WRAPPERS = /^(?:_orig_mod\.|module\.)+/;

@@ -1,4 +1,4 @@
-import { tf, type MemoryNeed, type PlannedShape } from '../../core/index.js';
+import { tf, type MemoryNeed, type PlannedShape } from '../../../core/index.js';
 import { architectureOf } from './architecture.js';
 import type { GptConfig } from './config.js';
 import { isTrainable, weightShapes } from './weights.js';

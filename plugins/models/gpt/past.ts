@@ -1,4 +1,5 @@
-import { causalAttention, tf } from '../../core/index.js';
+import { tf } from '../../../core/index.js';
+import { causalAttention } from '../../ops/contract.js';
 
 /**
  * What attention needs of the tokens that were computed before: their keys and values, so that the next token costs one

@@ -1,4 +1,4 @@
-import { tf, type RandomStream } from '../../core/index.js';
+import { tf, type RandomStream } from '../../../core/index.js';
 import { prefixOf, type Architecture } from './architecture.js';
 import type { GptConfig } from './config.js';
 

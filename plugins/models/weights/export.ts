@@ -1,12 +1,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
-import { UsageError } from '../errors.js';
-import { makeFolder } from '../files/make-folder.js';
-import { removeOnExit } from '../files/remove-on-exit.js';
-import { retried } from '../files/retried.js';
-import { writeSafetensors } from '../formats/safetensors-write.js';
+import { type LoadedCheckpoint, type StoredTensor, UsageError } from '../../../core/index.js';
+import { makeFolder, removeOnExit, retried, writeSafetensors } from '../../../core/files/index.js';
 import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2-layout.js';
 

@@ -1,4 +1,4 @@
-import type { StoredTensor } from '../contracts/checkpoint-store.js';
+import type { StoredTensor } from '../../../core/index.js';
 
 /** The matrices that Hugging Face's GPT-2 keeps as [in, out] and nanoGPT, with `nn.Linear`, as [out, in]. */
 const PROJECTION = /\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight$/;

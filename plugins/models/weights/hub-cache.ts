@@ -2,10 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rename, rm, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { makeFolder } from '../files/make-folder.js';
-import { retried } from '../files/retried.js';
-import { writeWhole } from '../files/write-whole.js';
-import { hasSafetensors } from '../formats/safetensors-folder.js';
+import { makeFolder, retried, writeWhole, hasSafetensors } from '../../../core/files/index.js';
 
 const COMMIT = /^\w{1,64}$/;
 

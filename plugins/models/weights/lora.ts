@@ -1,4 +1,4 @@
-import type { StoredTensor } from '../contracts/checkpoint-store.js';
+import type { StoredTensor } from '../../../core/index.js';
 
 /** weight [in, out] + alpha / rank · A [in, rank] · B [rank, out]: what a layer with LoRA computes with, as one matrix. */
 export function mergedWeight(

@@ -1,8 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { z } from 'zod';
-import type { GivenOption } from '../contracts/weights.js';
-import { messageOf, UsageError } from '../errors.js';
-import { readJsonFile } from '../files/text-file.js';
+import { type GivenOption, messageOf, UsageError } from '../../../core/index.js';
+import { readJsonFile } from '../../../core/files/index.js';
 import { hubShape } from './hub.js';
 
 const MAX_CONFIG_BYTES = 1 << 20;

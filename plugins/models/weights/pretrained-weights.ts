@@ -1,8 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { StoredTensor } from '../contracts/checkpoint-store.js';
-import type { PretrainedWeights } from '../contracts/weights.js';
-import { UsageError } from '../errors.js';
+import { type StoredTensor, type PretrainedWeights, UsageError } from '../../../core/index.js';
 import {
   folderTensors,
   hasSafetensors,
@@ -10,7 +8,7 @@ import {
   readFolderTensors,
   WEIGHTS_FILE,
   type FolderTensor,
-} from '../formats/safetensors-folder.js';
+} from '../../../core/files/index.js';
 import { isProjection, transposed } from './gpt2-layout.js';
 import { gpt2Names, HEAD, type Gpt2Name } from './gpt2-names.js';
 

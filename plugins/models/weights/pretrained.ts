@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { PretrainedModel, WeightFormat } from '../contracts/weights.js';
-import { UsageError } from '../errors.js';
-import { resolveFrom } from '../files/home.js';
+import { type PretrainedModel, type WeightFormat, UsageError } from '../../../core/index.js';
+import { resolveFrom } from '../../../core/files/index.js';
 import { hubFolder, hubModel, hubModels } from './hub.js';
 import { hubConfig, neededOptions, readConfig, type PretrainedConfig } from './pretrained-config.js';
 import { readPretrained } from './pretrained-weights.js';

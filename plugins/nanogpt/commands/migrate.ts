@@ -2,12 +2,10 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import type { CommandDefinition } from '../command.js';
-import { messageOf, UsageError } from '../errors.js';
-import { readTextFile } from '../files/text-file.js';
-import { writeWholeSync } from '../files/write-whole.js';
-import { migrated } from '../migrate/nanogpt.js';
-import { readPythonConfig } from '../migrate/python-config.js';
+import { type CommandDefinition, messageOf, UsageError } from '../../../core/command.js';
+import { readTextFile, writeWholeSync } from '../../../core/files/index.js';
+import { migrated } from '../migration/nanogpt.js';
+import { readPythonConfig } from '../migration/python-config.js';
 
 interface MigrateFlags {
   out?: string;

@@ -1,4 +1,4 @@
-import { moves } from '../migrate/nanogpt.js';
+import { moves } from './nanogpt.js';
 
 /** What Lightning, Hugging Face and everyday speech call a setting; nanoGPT's names are those that `migrate` knows. */
 export const otherNames: Readonly<Record<string, readonly string[]>> = {

@@ -1,6 +1,6 @@
-import { tf } from '../tf.js';
+import { tf } from '../../../core/index.js';
 import { asNumbers, summedTo } from './elementwise-gradients.js';
-import { Attributes, at, firstOf } from './kernel.js';
+import { Attributes, at, firstOf } from '../../../core/ops/index.js';
 
 /** Gradients of operations that add up, choose or move elements. */
 export const reductionGradients: readonly tf.GradConfig[] = [

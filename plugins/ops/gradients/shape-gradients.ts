@@ -1,6 +1,6 @@
-import { tf } from '../tf.js';
+import { tf } from '../../../core/index.js';
 import { waysOf } from './elementwise-gradients.js';
-import { Attributes, at, firstOf } from './kernel.js';
+import { Attributes, at, firstOf } from '../../../core/ops/index.js';
 import { axisIn } from './reduction-gradients.js';
 
 /** Gradients of operations that only move elements. */

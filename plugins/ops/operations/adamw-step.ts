@@ -1,5 +1,5 @@
-import { tf } from '../tf.js';
-import { at, numbered, present, runKernelForAll, type Attributes, type Op } from './kernel.js';
+import { tf } from '../../../core/index.js';
+import { at, numbered, present, runKernelForAll, type Attributes, type Op } from '../../../core/ops/index.js';
 
 export interface AdamWSettings {
   learningRate: number;

@@ -1,6 +1,15 @@
-import { tf } from '../tf.js';
-import { dropoutFactors, maskAttributes, type DropoutMask } from './dropout.js';
-import { at, firstOf, runKernel, runKernelForAll, type Attributes, type Op } from './kernel.js';
+import { tf } from '../../../core/index.js';
+import {
+  dropoutFactors,
+  maskAttributes,
+  type DropoutMask,
+  at,
+  firstOf,
+  runKernel,
+  runKernelForAll,
+  type Attributes,
+  type Op,
+} from '../../../core/ops/index.js';
 
 /**
  * Multi-head attention where each position sees itself and those before it.

@@ -1,5 +1,5 @@
-import { tf } from '../tf.js';
-import { at, firstOf, present, runKernel, type Op } from './kernel.js';
+import { tf } from '../../../core/index.js';
+import { at, firstOf, present, runKernel, type Op } from '../../../core/ops/index.js';
 import type { LinearOptions } from './linear.js';
 
 /**

@@ -1,5 +1,5 @@
-import { tf } from '../tf.js';
-import { asRows, at, firstOf, runKernel, runKernelForAll, type Op } from './kernel.js';
+import { tf } from '../../../core/index.js';
+import { asRows, at, firstOf, runKernel, runKernelForAll, type Op } from '../../../core/ops/index.js';
 
 /**
  * Each row of the last axis with its mean taken away, divided by its standard deviation

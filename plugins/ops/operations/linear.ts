@@ -1,5 +1,5 @@
-import { tf } from '../tf.js';
-import { asRows, at, firstOf, lastSize, present, runKernel, type Op } from './kernel.js';
+import { tf } from '../../../core/index.js';
+import { asRows, at, firstOf, lastSize, present, runKernel, type Op } from '../../../core/ops/index.js';
 
 export interface LinearOptions {
   /** [out]; added to every row. */

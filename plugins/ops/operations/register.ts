@@ -1,14 +1,19 @@
-import { tf } from '../tf.js';
-import { accumulateOp } from './accumulate.js';
+import { tf } from '../../../core/index.js';
+import {
+  accumulateOp,
+  dropoutOp,
+  globalNormOp,
+  Attributes,
+  KernelInputs,
+  type CompositeKernel,
+  type Op,
+} from '../../../core/ops/index.js';
 import { adamwStepOp } from './adamw-step.js';
 import { causalAttentionOp } from './causal-attention.js';
-import { dropoutOp } from './dropout.js';
 import { embeddingOp } from './embedding.js';
 import { geluOp } from './gelu.js';
 import { geluLinearOp } from './gelu-linear.js';
-import { glueGradients } from './glue-gradients.js';
-import { globalNormOp } from './global-norm.js';
-import { Attributes, KernelInputs, type CompositeKernel, type Op } from './kernel.js';
+import { glueGradients } from '../gradients/glue-gradients.js';
 import { layerNormOp } from './layer-norm.js';
 import { linearOp } from './linear.js';
 import { rotaryOp } from './rotary.js';

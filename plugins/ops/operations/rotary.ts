@@ -1,5 +1,5 @@
-import { tf } from '../tf.js';
-import { at, firstOf, runKernel, type Attributes, type Op } from './kernel.js';
+import { tf } from '../../../core/index.js';
+import { at, firstOf, runKernel, type Attributes, type Op } from '../../../core/ops/index.js';
 
 /**
  * Turns queries and keys by their position, in the half-rotation form: the first half of each head is the real part.

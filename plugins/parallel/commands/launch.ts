@@ -1,10 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
-import type { CommandDefinition, SetExitCode } from '../command.js';
-import { UsageError } from '../errors.js';
+import { type CommandDefinition, type SetExitCode, UsageError, wholeFrom } from '../../../core/command.js';
 import { findLauncher, launchArguments, type LaunchRequest } from '../launch/mpirun.js';
 import { runLauncher } from '../launch/run-launcher.js';
-import { wholeFrom } from './options.js';
 
 interface LaunchFlags {
   ranks?: number;

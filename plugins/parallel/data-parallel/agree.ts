@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { exitCodeOf, type Requests } from '../../core/index.js';
+import { exitCodeOf, type Requests } from '../../../core/index.js';
 
 const requestsSchema = z.strictObject({
   stops: z.array(z.string()),

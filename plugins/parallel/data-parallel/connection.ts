@@ -1,4 +1,4 @@
-import { inject, injectable, PluginConfig, type Ranks } from '../../core/index.js';
+import { inject, injectable, PluginConfig, type Ranks } from '../../../core/index.js';
 import { launchOf, type Launch } from './launch.js';
 import { loadLibrary } from './library.js';
 import { Mpi } from './mpi.js';

@@ -24,7 +24,7 @@ import {
   type RequestsReady,
   type RunEnd,
   type RunStart,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 import { agreed, said } from './agree.js';
 import { Averager, type Share } from './average.js';
 import { Connection } from './connection.js';

@@ -1,7 +1,7 @@
 import { takeCoverage } from 'node:v8';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import koffi, { type LibraryHandle } from 'koffi';
-import { EspalierError, UsageError } from '../../core/index.js';
+import { EspalierError, UsageError } from '../../../core/index.js';
 import type { Messages, Pending } from './average.js';
 import type { Launch } from './launch.js';
 import type { Abi, Library } from './library.js';

@@ -1,4 +1,5 @@
-import { deliver, launcherAlive, type Logger } from '../../core/index.js';
+import { deliver, type Logger } from '../../../core/index.js';
+import { launcherAlive } from '../launch/launcher-alive.js';
 
 const LOOK_MS = 1000;
 /** How long a rank without its launcher may take to save what it has trained. */

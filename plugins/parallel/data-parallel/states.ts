@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { CheckpointState, RankState } from '../../core/index.js';
+import type { CheckpointState, RankState } from '../../../core/index.js';
 import type { Connection } from './connection.js';
 
 const digestsSchema = z.record(z.string(), z.string());

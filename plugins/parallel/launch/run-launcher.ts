@@ -1,6 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { UsageError } from '../errors.js';
-import { exitCodeOfSignal, onSave, onStop, type SaveSignal, type StopSignal } from '../signals/signals.js';
+import {
+  UsageError,
+  exitCodeOfSignal,
+  onSave,
+  onStop,
+  type SaveSignal,
+  type StopSignal,
+} from '../../../core/command.js';
 import type { Launcher } from './mpirun.js';
 import { LAUNCHER, thisProcess } from './launcher-alive.js';
 import { ranksBelow } from './ranks-below.js';

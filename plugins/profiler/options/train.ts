@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { OptionsDefinition } from '../../command.js';
-import { UsageError } from '../../errors.js';
+import { type OptionsDefinition, UsageError } from '../../../core/command.js';
 
 interface TraceFlags {
   trace?: string;

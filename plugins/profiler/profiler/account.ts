@@ -1,4 +1,4 @@
-import type { EventBus, Registration, Sections } from '../../core/index.js';
+import type { EventBus, Registration, Sections } from '../../../core/index.js';
 
 /** Time that is counted under one name. */
 export interface SectionTime {

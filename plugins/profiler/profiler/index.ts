@@ -6,17 +6,15 @@ import {
   Logger,
   Model,
   On,
-  peakFlops,
   Plugin,
   PluginConfig,
   Ranks,
-  remeasuredPeak,
   Sections,
-  showFlops,
   type IterationEnd,
   type RequestsReady,
   type RunStart,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { peakFlops, remeasuredPeak, showFlops } from '../../engines/contract.js';
 import { Account } from './account.js';
 import { metricsOf, NO_TIME, since, totalsOf, type Totals } from './figures.js';
 import { timeTree } from './tree.js';

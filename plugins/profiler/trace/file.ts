@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { messageOf } from '../../core/index.js';
+import { messageOf } from '../../../core/index.js';
 
 /** Flushed when this much has come together. */
 const FLUSH_CHARACTERS = 1 << 20;

@@ -16,7 +16,7 @@ import {
   RunState,
   Sections,
   UsageError,
-} from '../../core/index.js';
+} from '../../../core/index.js';
 import { TraceFile } from './file.js';
 import { Recorder } from './recorder.js';
 import { Spans } from './spans.js';

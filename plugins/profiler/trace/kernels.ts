@@ -1,4 +1,4 @@
-import { tf } from '../../core/index.js';
+import { tf } from '../../../core/index.js';
 
 /** Told of every kernel that is called, with the shapes of its inputs by name, such as `[12, 64]`. */
 export interface KernelWatcher {

@@ -1,4 +1,4 @@
-import { listenToThreads, type EventBus, type RunState, type Sections, type Spy } from '../../core/index.js';
+import { listenToThreads, type EventBus, type RunState, type Sections, type Spy } from '../../../core/index.js';
 import { watchKernels } from './kernels.js';
 import type { Spans } from './spans.js';
 

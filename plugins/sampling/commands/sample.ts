@@ -1,16 +1,19 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { CommandDefinition } from '../command.js';
-import { Dataset, TokenizerFactory, Tokenizers, type Tokenizer } from '../contracts/data.js';
-import { messageOf, UsageError } from '../errors.js';
-import { readTextFile } from '../files/text-file.js';
-import { RandomStreams } from '../random/streams.js';
-import type { Run } from '../run/run.js';
-import { writeText } from '../run/write-text.js';
-import { Terminal } from '../terminal.js';
-import { newestRun, runArgument } from './newest-run.js';
-import { wholeFrom } from './options.js';
-import { withStoredFlags, type StoredFlags } from './stored-checkpoint.js';
-import { openStoredRun } from './stored-run.js';
+import {
+  type CommandDefinition,
+  messageOf,
+  UsageError,
+  Terminal,
+  newestRun,
+  runArgument,
+  wholeFrom,
+  withStoredFlags,
+  type StoredFlags,
+} from '../../../core/command.js';
+import { Dataset, TokenizerFactory, Tokenizers, type Tokenizer, RandomStreams } from '../../../core/index.js';
+import { readTextFile } from '../../../core/files/index.js';
+import { type Run, openStoredRun } from '../../../core/runs.js';
+import { writeText } from '../text/write-text.js';
 
 interface SampleFlags extends StoredFlags {
   prompt?: string;

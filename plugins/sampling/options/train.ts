@@ -1,7 +1,5 @@
-import type { OptionsDefinition } from '../../command.js';
-import { Ranks } from '../../contracts/ranks.js';
-import { Logger } from '../../logger.js';
-import { commandName } from '../options.js';
+import { type OptionsDefinition, commandName } from '../../../core/command.js';
+import { Ranks, Logger } from '../../../core/index.js';
 
 /** `train --sample` */
 export const options: OptionsDefinition = (command) => {
@@ -11,7 +9,7 @@ export const options: OptionsDefinition = (command) => {
       const { sample } = command.opts<{ sample?: boolean }>();
       if (sample !== true || status !== 'done' || run.container.resolve(Ranks).rank > 0) return;
       const log = run.container.resolve(Logger);
-      const { sampleFrom } = await import('../sample.js');
+      const { sampleFrom } = await import('../commands/sample.js');
       log.info('a sample of what the model writes:');
       console.log(await sampleFrom(run, { tokens: 300 }));
       log.info(`more: ${commandName()} sample ${run.folder.shown}`);

@@ -1,9 +1,12 @@
-import type { Tokenizer } from '../contracts/data.js';
-import type { Engine } from '../contracts/engine.js';
-import type { GenerateOptions, Model } from '../contracts/model.js';
-import { isUsageError } from '../errors.js';
-import { withChangingShapes } from '../ops/index.js';
-import { useEngine } from './use-engine.js';
+import {
+  type Tokenizer,
+  type Engine,
+  type GenerateOptions,
+  type Model,
+  isUsageError,
+  useEngine,
+} from '../../../core/index.js';
+import { withChangingShapes } from '../../ops/contract.js';
 
 export interface TextChoices extends Pick<GenerateOptions, 'temperature' | 'topK' | 'random'> {
   /** What the model goes on from; a line break when not given, or the first token where the vocabulary has none. */

@@ -1,13 +1,13 @@
 import { endianness } from 'node:os';
 import {
-  NO_TOKEN,
   Plugin,
   TokenizerFactory,
   UsageError,
   type Bindings,
   type Tokenizer,
   type TokenizerState,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { NO_TOKEN } from '../shared/decode-known.js';
 import { mergePairs } from './merge.js';
 import { PieceCache } from './piece-cache.js';
 import { endsPiece, pieceEnd } from './pieces.js';

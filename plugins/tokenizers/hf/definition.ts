@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { messageOf, UsageError } from '../../core/index.js';
+import { messageOf, UsageError } from '../../../core/index.js';
 
 /** A normalizer, pre-tokenizer, decoder or model with its options. */
 export type Component = z.output<typeof component>;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { messageOf, readJsonFile, UsageError } from '../../core/index.js';
+import { messageOf, readJsonFile, UsageError } from '../../../core/index.js';
 import type { Definition } from './definition.js';
 import type { Encoder } from './reference.js';
 

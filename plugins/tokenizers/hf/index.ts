@@ -1,7 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
 import {
-  decodeKnown,
   homeExpanded,
   inject,
   messageOf,
@@ -13,7 +12,8 @@ import {
   type Bindings,
   type Tokenizer,
   type TokenizerState,
-} from '../../core/index.js';
+} from '../../../core/index.js';
+import { decodeKnown } from '../shared/decode-known.js';
 import { cutRule, type CutRule } from './cuts.js';
 import { readDefinition, type Definition } from './definition.js';
 import { endOfText } from './end-of-text.js';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Encoding, Tokenizer } from '@anush008/tokenizers';
-import { addCommand, messageOf, UsageError } from '../../core/index.js';
+import { addCommand, messageOf, UsageError } from '../../../core/index.js';
 import { unusable } from './definition.js';
 
 /** Calls into the library at a time: Node.js has four threads for them, and each takes tens of megabytes. */

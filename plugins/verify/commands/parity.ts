@@ -2,14 +2,10 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path, { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
-import type { CommandDefinition, SetExitCode } from '../command.js';
-import { Engine } from '../contracts/engine.js';
-import { LearningRate } from '../contracts/learning-rate.js';
-import { Optimizer } from '../contracts/optimizer.js';
-import { UsageError } from '../errors.js';
+import { type CommandDefinition, type SetExitCode, UsageError, Terminal } from '../../../core/command.js';
+import { Engine, LearningRate, Optimizer } from '../../../core/index.js';
 import { runParityCase, type ParityParts, type ParityPrecision, type ParitySettings } from '../parity/case.js';
-import { createRun } from '../run/create.js';
-import { Terminal } from '../terminal.js';
+import { createRun } from '../../../core/runs.js';
 
 interface ParityFlags {
   readonly engine: string;

@@ -1,10 +1,16 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import type { CommandDefinition, SetExitCode } from '../command.js';
-import { validationLosses } from '../checkpoint/losses.js';
+import {
+  type CommandDefinition,
+  type SetExitCode,
+  print,
+  withConfigFlags,
+  wholeFrom,
+  type ConfigFlags,
+} from '../../../core/command.js';
+import { validationLosses } from '../../checkpoint/contract.js';
 import { compareRuns } from '../resume/compare.js';
-import { comparingRuns, SCOPE } from './child-training.js';
-import { print, withConfigFlags, wholeFrom, type ConfigFlags } from './options.js';
+import { comparingRuns, SCOPE } from '../training/child-training.js';
 
 interface VerifyFlags extends ConfigFlags {
   iters: number;

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { compareInLockstep, Twin, type Difference, type LockstepResult } from '../determinism/lockstep.js';
-import { comparingRuns, SCOPE } from './child-training.js';
-import { print, type ConfigFlags } from './options.js';
+import { compareInLockstep, Twin, type Difference, type LockstepResult } from './lockstep.js';
+import { comparingRuns, SCOPE } from '../training/child-training.js';
+import { print, type ConfigFlags } from '../../../core/command.js';
 
 const EXIT_FAILED = 1;
 

@@ -1,6 +1,5 @@
 import type { Command, Option } from 'commander';
-import type { ConfigFlags, OptionsDefinition } from '../../command.js';
-import { wholeFrom } from '../options.js';
+import { type ConfigFlags, type OptionsDefinition, wholeFrom } from '../../../core/command.js';
 
 interface VerifyFlags extends ConfigFlags {
   json?: boolean;
@@ -23,7 +22,9 @@ export const options: OptionsDefinition = (command) => {
       const { verifyDeterminism: iterations } = flags;
       if (iterations === undefined) return undefined;
       refuseOthers(command);
-      return import('../verify-determinism.js').then(({ verifyDeterminism }) => verifyDeterminism(flags, iterations));
+      return import('../determinism/verify-determinism.js').then(({ verifyDeterminism }) =>
+        verifyDeterminism(flags, iterations),
+      );
     },
   };
 };

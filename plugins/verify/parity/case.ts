@@ -1,18 +1,18 @@
 import path from 'node:path';
-import { tf } from '../tf.js';
+import {
+  tf,
+  type Batch,
+  type StoredTensor,
+  type Engine,
+  type LearningRate,
+  type Model,
+  type Optimizer,
+  messageOf,
+  UsageError,
+} from '../../../core/index.js';
 import { z } from 'zod';
-import type { Batch } from '../contracts/data.js';
-import type { StoredTensor } from '../contracts/checkpoint-store.js';
-import type { Engine } from '../contracts/engine.js';
-import type { LearningRate } from '../contracts/learning-rate.js';
-import type { Model } from '../contracts/model.js';
-import type { Optimizer } from '../contracts/optimizer.js';
-import { messageOf, UsageError } from '../errors.js';
-import { readJsonFile } from '../files/text-file.js';
-import { readSafetensors } from '../formats/safetensors.js';
-import { trainableParameters } from '../run/parameters.js';
-import { RepeatedPasses } from '../run/repeated-passes.js';
-import { microBatchStep } from '../run/step.js';
+import { readJsonFile, readSafetensors } from '../../../core/files/index.js';
+import { trainableParameters, RepeatedPasses, microBatchStep } from '../../../core/runs.js';
 
 /** Config of the parts of the pipeline that a case needs, as their plugins take it. */
 export interface ParitySettings {

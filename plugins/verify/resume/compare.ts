@@ -1,11 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { findCheckpoint } from '../checkpoint/find.js';
-import { readCheckpoint } from '../checkpoint/read.js';
-import { eachLeaf, isSection, valueAt } from '../config/composed.js';
-import { pathKey } from '../config/path.js';
-import type { LoadedCheckpoint, PluginState, StoredTensor } from '../contracts/checkpoint-store.js';
+import { findCheckpoint, readCheckpoint, eachLeaf, isSection, valueAt, pathKey } from '../../../core/runs.js';
+import type { LoadedCheckpoint, PluginState, StoredTensor } from '../../../core/index.js';
 import { firstDifference } from './difference.js';
 
 /** What two runs have in common, part by part. */

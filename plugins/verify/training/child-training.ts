@@ -3,9 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UsageError } from '../errors.js';
-import { exitCodeOfSignal, onStop } from '../signals/signals.js';
-import type { ConfigFlags } from './options.js';
+import { UsageError, exitCodeOfSignal, onStop, type ConfigFlags } from '../../../core/command.js';
 
 /** What is promised to be the same, bit for bit. */
 export const SCOPE =

@@ -5,7 +5,7 @@ import { valueAt, writtenAt, type ComposedConfig } from '../../../core/config/co
 import { explainLines, renderLines } from '../../../core/config/explain.js';
 import { composeStored } from '../../../core/config/load.js';
 import { checkCore, filledConfig } from '../../../core/config/slots.js';
-import { otherNames } from '../../../core/config/synonyms.js';
+import { otherNames } from '../../../plugins/nanogpt/migration/synonyms.js';
 import { accepted } from '../../../core/config/findings.js';
 import { checkPart } from '../../../core/config/validate.js';
 import { UsageError } from '../../../core/errors.js';

@@ -8,7 +8,7 @@ import { BatchSource, Engine, Logger, RandomStreams, tf, useEngine, type Batch }
 import { checkBatch } from '../../../core/run/checks.js';
 import type { Run } from '../../../core/run/run.js';
 import { needing } from '../../needs.js';
-import { availableEngines } from '../ops/engines.js';
+import { availableEngines } from '../../plugins/ops/engines.js';
 import { debugRun, textFolder } from './debug-run.js';
 import { newest, stateOf, trainBoth } from './stopped.js';
 

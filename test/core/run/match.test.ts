@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { StoredTensor, WeightSources } from '../../../core/index.js';
 import { matchOptimizer, matchWeights } from '../../../core/run/match.js';
-import { weightSources } from '../../../plugins/gpt/match.js';
+import { weightSources } from '../../../plugins/models/gpt/match.js';
 
 type Tensors = Map<string, StoredTensor>;
 

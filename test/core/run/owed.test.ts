@@ -3,9 +3,9 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import type { Run } from '../../../core/run/run.js';
-import { isRestart, stepOf } from '../../../plugins/tensorboard/messages.js';
+import { isRestart, stepOf } from '../../../plugins/logs/tensorboard/messages.js';
 import { textFolder } from './debug-run.js';
-import { recordsIn } from '../../plugins/event-records.js';
+import { recordsIn } from '../../plugins/logs/event-records.js';
 import { newest, stateOf, trainBoth, trainPart, type Stop } from './stopped.js';
 
 const settings = [

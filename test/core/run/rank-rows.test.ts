@@ -8,8 +8,8 @@ import {
   type PluginInstance,
   type Ranks,
 } from '../../../core/index.js';
-import { evaluationOfRank, nextOfRank } from '../../../core/data/rank-rows.js';
-import { debugRun, textFolder } from '../run/debug-run.js';
+import { evaluationOfRank, nextOfRank } from '../../../core/run/rank-rows.js';
+import { debugRun, textFolder } from './debug-run.js';
 
 const MOST_RANKS = 3;
 

@@ -5,7 +5,7 @@ import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import { BatchSource, Logger, RandomStreams } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
-import { assertClose } from '../ops/compare.js';
+import { assertClose } from '../../plugins/ops/compare.js';
 import { debugRun, textFolder } from './debug-run.js';
 
 const joinedRanks = fileURLToPath(new URL('../../../../test/fixtures/joined-ranks.ts', import.meta.url));

@@ -5,17 +5,17 @@ import test from 'ava';
 import fc from 'fast-check';
 import { Matrix as Dense, QrDecomposition } from 'ml-matrix';
 import { z } from 'zod';
-import { RandomStreams, type Matrix } from '../../core/index.js';
-import { readSafetensors } from '../../core/formats/safetensors.js';
-import { pairwiseCosines, unitRows } from '../../plugins/analysis/kernels/cosine.js';
-import { smallerGram } from '../../plugins/analysis/kernels/gram.js';
-import { measures } from '../../plugins/analysis/measures.js';
-import { alignedSimilarity, rankUtilisation } from '../../plugins/analysis/spectra.js';
-import { quantile } from '../../plugins/analysis/statistics.js';
-import { viewModel } from '../../plugins/gpt/inspect.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
-import { emptyFolder } from '../e2e/command.js';
-import { linux, needing, peersPython, python } from '../needs.js';
+import { RandomStreams, type Matrix } from '../../../core/index.js';
+import { readSafetensors } from '../../../core/formats/safetensors.js';
+import { pairwiseCosines, unitRows } from '../../../plugins/analysis/analysis/kernels/cosine.js';
+import { smallerGram } from '../../../plugins/analysis/analysis/kernels/gram.js';
+import { measures } from '../../../plugins/analysis/analysis/measures.js';
+import { alignedSimilarity, rankUtilisation } from '../../../plugins/analysis/analysis/spectra.js';
+import { quantile } from '../../../plugins/analysis/analysis/statistics.js';
+import { viewModel } from '../../../plugins/models/gpt/inspect.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { linux, needing, peersPython, python } from '../../needs.js';
 
 const TOLERANCE = 1e-5;
 const fixture = z.record(

@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { Histogram } from '../../core/index.js';
-import { histogramOf } from '../../plugins/histograms/histogram.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import type { Histogram } from '../../../core/index.js';
+import { histogramOf } from '../../../plugins/analysis/histograms/histogram.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 test('each bucket counts the finite values from its edge up to the next, the last one also its upper edge', (t) => {
   const values = fc.oneof(

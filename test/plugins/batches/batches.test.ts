@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { BatchSource, RandomStreams, type Batch, type PluginInstance } from '../../core/index.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { BatchSource, RandomStreams, type Batch, type PluginInstance } from '../../../core/index.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const shape = { batchSize: 3, blockSize: 32 };
 

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { findCheckpoint } from '../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import { UsageError } from '../../core/index.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { UsageError } from '../../../core/index.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const settings = ['run.dir=out', 'train.max_iters=4', 'plugins.evaluation={interval: 2, iters: 1}'];
 

@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import type { Run } from '../../core/run/run.js';
-import { Kept, nameOf } from '../../plugins/checkpoint/kept.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
-import { scorePlugin } from './score-plugin.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import type { Run } from '../../../core/run/run.js';
+import { Kept, nameOf } from '../../../plugins/checkpoint/checkpoint/kept.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { scorePlugin } from '../batches/score-plugin.js';
 
 const attempts = fc.array(fc.record({ loss: fc.integer({ min: 0, max: 9 }), fails: fc.boolean() }), { maxLength: 30 });
 

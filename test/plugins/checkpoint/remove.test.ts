@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { recoverCheckpoints, removeAllCheckpoints, removeCheckpoint } from '../../../core/checkpoint/remove.js';
-import { rotateCheckpoints } from '../../../core/checkpoint/rotate.js';
+import { rotateCheckpoints } from '../../../plugins/checkpoint/writing/rotate.js';
 import { emptyFolder } from '../../e2e/command.js';
 
 const fixture = fileURLToPath(new URL('../../../../test/fixtures/checkpoint-2', import.meta.url));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { LineFollower } from '../../../core/dashboard/follow-lines.js';
+import { LineFollower } from '../../../plugins/dashboard/server/follow-lines.js';
 
 interface Followed {
   file: string;

@@ -1,10 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { cardLines, valueNear } from '../../../core/dashboard/page/card-lines.js';
-import { formatDuration, formatNumber, formatTick, formatValue } from '../../../core/dashboard/page/format.js';
-import { chartSections } from '../../../core/dashboard/page/groups.js';
-import type { MetricSummary, RunSummary } from '../../../core/dashboard/page/protocol.js';
-import { sliderAt, weightAt } from '../../../core/dashboard/page/smoothing.js';
+import { cardLines, valueNear } from '../../../plugins/dashboard/page/card-lines.js';
+import { formatDuration, formatNumber, formatTick, formatValue } from '../../../plugins/dashboard/page/format.js';
+import { chartSections } from '../../../plugins/dashboard/page/groups.js';
+import type { MetricSummary, RunSummary } from '../../../plugins/dashboard/page/protocol.js';
+import { sliderAt, weightAt } from '../../../plugins/dashboard/page/smoothing.js';
 
 function metric(name: string, unit = ''): MetricSummary {
   return { name, unit, what: '', points: 3, last: 1, mean: 1, min: 0, max: 2 };

@@ -1,8 +1,8 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { findRuns } from '../../../core/dashboard/find-runs.js';
-import { RunReader } from '../../../core/dashboard/run-reader.js';
+import { findRuns } from '../../../plugins/dashboard/server/find-runs.js';
+import { RunReader } from '../../../plugins/dashboard/server/run-reader.js';
 import { lockFolder } from '../../../core/run/lock.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { addEvent, lossLines, range, writeRun } from './written-run.js';

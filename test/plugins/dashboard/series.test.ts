@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { Column, SeriesQuery } from '../../../core/dashboard/page/protocol.js';
-import { pickPoints, selectSeries, smoothed, totalSeconds } from '../../../core/dashboard/page/series.js';
+import type { Column, SeriesQuery } from '../../../plugins/dashboard/page/protocol.js';
+import { pickPoints, selectSeries, smoothed, totalSeconds } from '../../../plugins/dashboard/page/series.js';
 import { range } from './written-run.js';
 
 const all = { axis: 'iteration', width: 100, smoothing: 0 } as const satisfies Partial<SeriesQuery>;

@@ -2,12 +2,12 @@ import { appendFileSync } from 'node:fs';
 import { request } from 'node:http';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { dashboardApp } from '../../../core/dashboard/app.js';
-import { portNote } from '../../../core/dashboard/defaults.js';
-import { isLocal, refusal } from '../../../core/dashboard/guard.js';
-import { RunLibrary } from '../../../core/dashboard/run-library.js';
-import { serveInWorker } from '../../../core/dashboard/serve-in-worker.js';
-import { serveDashboard, type Dashboard, type ServeOptions } from '../../../core/dashboard/serve.js';
+import { dashboardApp } from '../../../plugins/dashboard/server/app.js';
+import { portNote } from '../../../plugins/dashboard/server/defaults.js';
+import { isLocal, refusal } from '../../../plugins/dashboard/server/guard.js';
+import { RunLibrary } from '../../../plugins/dashboard/server/run-library.js';
+import { serveInWorker } from '../../../plugins/dashboard/server/serve-in-worker.js';
+import { serveDashboard, type Dashboard, type ServeOptions } from '../../../plugins/dashboard/server/serve.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { lossLines, range, writeRun } from './written-run.js';
 

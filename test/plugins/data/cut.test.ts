@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { characterStart, findCut } from '../../../core/prepare/cut.js';
+import { characterStart, findCut } from '../../../plugins/data/prepare/cut.js';
 
 const always = (): boolean => true;
 

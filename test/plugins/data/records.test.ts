@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { recordLayout, recordLines } from '../../../core/prepare/records.js';
+import { recordLayout, recordLines } from '../../../plugins/data/prepare/records.js';
 
 /** The bytes in chunks, at cuts that wrap around. */
 async function* chunked(bytes: Buffer, cuts: readonly number[]): AsyncGenerator<Buffer> {

@@ -3,14 +3,14 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fro
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { nextOfRank } from '../../core/data/rank-rows.js';
-import { BatchSource, Ranks } from '../../core/index.js';
-import { createRun } from '../../core/run/create.js';
-import type { Run } from '../../core/run/run.js';
-import { emptyFolder } from '../e2e/command.js';
-import { linux, needing } from '../needs.js';
+import { nextOfRank } from '../../../core/run/rank-rows.js';
+import { BatchSource, Ranks } from '../../../core/index.js';
+import { createRun } from '../../../core/run/create.js';
+import type { Run } from '../../../core/run/run.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { linux, needing } from '../../needs.js';
 
-const joinedRanks = fileURLToPath(new URL('../../../test/fixtures/joined-ranks.ts', import.meta.url));
+const joinedRanks = fileURLToPath(new URL('../../../../test/fixtures/joined-ranks.ts', import.meta.url));
 const SHARDS = 24;
 const TOKENS = 64;
 const BLOCK = 8;

@@ -2,10 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { Dataset, UsageError, windowsAt } from '../../core/index.js';
-import type { Run } from '../../core/run/run.js';
-import { createRun } from '../../core/run/create.js';
-import { emptyFolder } from '../e2e/command.js';
+import { Dataset, UsageError } from '../../../core/index.js';
+import { windowsAt } from '../../../plugins/index.js';
+import type { Run } from '../../../core/run/run.js';
+import { createRun } from '../../../core/run/create.js';
+import { emptyFolder } from '../../e2e/command.js';
 
 function uint16(...tokens: number[]): Uint8Array {
   return Uint8Array.from(tokens.flatMap((token) => [token & 0xff, token >> 8]));

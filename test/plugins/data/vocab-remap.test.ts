@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { BatchSource, Dataset, ShrunkenVocabulary, shrunkenIds, type PluginInstance } from '../../core/index.js';
-import { buildVocabMap, rankTokens } from '../../core/data/vocab-map.js';
-import type { Run } from '../../core/run/run.js';
-import { debugRun, text, textFolder } from '../core/run/debug-run.js';
-import { stateOf, trainBoth } from '../core/run/stopped.js';
+import { BatchSource, Dataset, ShrunkenVocabulary, type PluginInstance } from '../../../core/index.js';
+import { shrunkenIds } from '../../../plugins/index.js';
+import { buildVocabMap, rankTokens } from '../../../plugins/data/shared/vocab-map.js';
+import type { Run } from '../../../core/run/run.js';
+import { debugRun, text, textFolder } from '../../core/run/debug-run.js';
+import { stateOf, trainBoth } from '../../core/run/stopped.js';
 
 const characters = [...new Set(text)].sort();
 const counts = characters.map((character) => text.split(character).length - 1);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import fc from 'fast-check';
-import { startsAsZstd, unzstd } from '../../../core/prepare/zstd.js';
+import { startsAsZstd, unzstd } from '../../../plugins/data/prepare/zstd.js';
 
 const fixture = (name: string): Buffer => readFileSync(`test/fixtures/files/${name}.jsonl.zst`);
 const pzstd = fixture('pzstd');

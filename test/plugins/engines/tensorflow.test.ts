@@ -1,13 +1,14 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { gelu, withChangingShapes, tf } from '../../core/index.js';
-import { installFolder, isInstalled } from '../../plugins/engine-tensorflow/cache.js';
-import TensorflowEngine from '../../plugins/engine-tensorflow/index.js';
-import { linkTogether } from '../../plugins/engine-tensorflow/wheels.js';
-import { assertClose } from '../core/ops/compare.js';
-import { engineNeed, needing } from '../needs.js';
-import { emptyFolder } from '../e2e/command.js';
+import { tf } from '../../../core/index.js';
+import { gelu, withChangingShapes } from '../../../plugins/index.js';
+import { installFolder, isInstalled } from '../../../plugins/engines/tensorflow/cache.js';
+import TensorflowEngine from '../../../plugins/engines/tensorflow/index.js';
+import { linkTogether } from '../../../plugins/engines/tensorflow/wheels.js';
+import { assertClose } from '../ops/compare.js';
+import { engineNeed, needing } from '../../needs.js';
+import { emptyFolder } from '../../e2e/command.js';
 
 const need = await engineNeed('tensorflow');
 const run = needing(need).serial;

@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import { UsageError } from '../../core/index.js';
-import { seen, start, type Progress, type Rule } from '../../plugins/early-stopping/patience.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
-import { scorePlugin } from './score-plugin.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { UsageError } from '../../../core/index.js';
+import { seen, start, type Progress, type Rule } from '../../../plugins/evaluation/early-stopping/patience.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { scorePlugin } from '../batches/score-plugin.js';
 
 const scores = fc.array(fc.oneof(fc.integer({ min: -5, max: 5 }), fc.constant(NaN)), { maxLength: 40 });
 const rules = fc.record({

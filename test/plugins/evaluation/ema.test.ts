@@ -1,11 +1,12 @@
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import { BatchSource, Engine, estimateLoss, type LoadedCheckpoint, type StoredTensor } from '../../core/index.js';
-import type { Run } from '../../core/run/run.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
-import { newest, stateOf, trainBoth } from '../core/run/stopped.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { BatchSource, Engine, type LoadedCheckpoint, type StoredTensor } from '../../../core/index.js';
+import { estimateLoss } from '../../../plugins/index.js';
+import type { Run } from '../../../core/run/run.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { newest, stateOf, trainBoth } from '../../core/run/stopped.js';
 
 const tiny = [
   'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 8}',

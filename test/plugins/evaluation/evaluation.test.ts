@@ -1,8 +1,16 @@
 import test, { type ExecutionContext } from 'ava';
-import { Dataset, Engine, RandomStreams, tf, type EvaluationEnd, type Metrics, type Model } from '../../core/index.js';
-import type { Run } from '../../core/run/run.js';
-import { useEngine } from '../../core/run/use-engine.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import {
+  Dataset,
+  Engine,
+  RandomStreams,
+  tf,
+  type EvaluationEnd,
+  type Metrics,
+  type Model,
+} from '../../../core/index.js';
+import type { Run } from '../../../core/run/run.js';
+import { useEngine } from '../../../core/run/use-engine.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const model = 'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 16, dropout: 0.2}';
 

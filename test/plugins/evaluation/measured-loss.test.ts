@@ -3,9 +3,10 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { checkpointNames } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
-import { Dataset, Engine, fullLoss, Ranks, tf } from '../../../core/index.js';
+import { Dataset, Engine, Ranks, tf } from '../../../core/index.js';
+import { fullLoss } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const settings = [
   'run.dir=out',

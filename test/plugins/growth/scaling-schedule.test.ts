@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import type { Run } from '../../core/run/run.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import type { Run } from '../../../core/run/run.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const fires = 'trigger_loss: 100, max_wait_iters: 1000';
 const settings = [

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { RunningMedian } from '../../plugins/health/running-median.js';
-import { SpikeWatch, watchState } from '../../plugins/health/spike-watch.js';
+import { RunningMedian } from '../../../plugins/health/health/running-median.js';
+import { SpikeWatch, watchState } from '../../../plugins/health/health/spike-watch.js';
 
 const WINDOW = 5;
 const limits = { times: 3, above: null, window: WINDOW };

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import test from 'ava';
 import fc from 'fast-check';
-import { AppendFile } from '../../../core/index.js';
+import { AppendFile } from '../../../plugins/index.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { fullDevice, needing } from '../../needs.js';
 

@@ -1,6 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { EntryCounts, RunState } from '../../../core/index.js';
+import { RunState } from '../../../core/index.js';
+import { EntryCounts } from '../../../plugins/index.js';
 
 /** A run at an iteration that it was stopped after, with or without an evaluation that is still to come. */
 function at(iteration: number, owesEvaluation: boolean): RunState {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { z } from 'zod';
-import { peersPython, python } from '../needs.js';
+import { peersPython, python } from '../../needs.js';
 
 /** JSON has no other way to say them. */
 const scalar = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]);

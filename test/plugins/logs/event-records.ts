@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { records, type FoundRecord } from '../../plugins/tensorboard/records.js';
+import { records, type FoundRecord } from '../../../plugins/logs/tensorboard/records.js';
 
 /** The whole records of a file. */
 export function recordsIn(file: string): FoundRecord[] {

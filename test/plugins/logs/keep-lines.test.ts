@@ -12,7 +12,7 @@ import {
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { keepLines } from '../../../core/index.js';
+import { keepLines } from '../../../plugins/index.js';
 import { emptyFolder } from '../../e2e/command.js';
 
 test('the lines that are wanted are left, in order, and half a line at the end is not', (t) => {

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { RunState, Terminal, type LogLevel } from '../../core/index.js';
-import { createRun } from '../../core/run/create.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { RunState, Terminal, type LogLevel } from '../../../core/index.js';
+import { createRun } from '../../../core/run/create.js';
+import { textFolder } from '../../core/run/debug-run.js';
 
 /** A terminal that keeps what it is told, live or not. */
 class Recorder extends Terminal {

@@ -2,8 +2,8 @@ import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
-import { Logger, MetricNames, version, type Metrics } from '../../core/index.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { Logger, MetricNames, version, type Metrics } from '../../../core/index.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 const settings = [
   'run.dir=out',

@@ -2,12 +2,18 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, write
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { EventFiles } from '../../plugins/tensorboard/files.js';
-import { histogramEvent, restartEvent, scalarsEvent, stepOf, textEvent } from '../../plugins/tensorboard/messages.js';
-import { crc32c, record, type FoundRecord } from '../../plugins/tensorboard/records.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
-import { emptyFolder } from '../e2e/command.js';
-import { partlyNeeding } from '../needs.js';
+import { EventFiles } from '../../../plugins/logs/tensorboard/files.js';
+import {
+  histogramEvent,
+  restartEvent,
+  scalarsEvent,
+  stepOf,
+  textEvent,
+} from '../../../plugins/logs/tensorboard/messages.js';
+import { crc32c, record, type FoundRecord } from '../../../plugins/logs/tensorboard/records.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { partlyNeeding } from '../../needs.js';
 import { readByTensorBoard, tensorboard } from './event-reader.js';
 import { recordsIn } from './event-records.js';
 

@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { findCheckpoint } from '../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import { LearningRate, Tunables } from '../../core/index.js';
-import { createRun } from '../../core/run/create.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { LearningRate, Tunables } from '../../../core/index.js';
+import { createRun } from '../../../core/run/create.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 interface Schedule {
   readonly lr: LearningRate;

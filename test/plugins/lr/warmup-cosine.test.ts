@@ -1,11 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { findCheckpoint } from '../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import { LearningRate, Logger } from '../../core/index.js';
-import type { Run } from '../../core/run/run.js';
-import { createRun } from '../../core/run/create.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { LearningRate, Logger } from '../../../core/index.js';
+import type { Run } from '../../../core/run/run.js';
+import { createRun } from '../../../core/run/create.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 async function schedule(options: Record<string, number | null>, maxIters = 50): Promise<LearningRate> {
   const { run } = await createRun({

@@ -1,9 +1,10 @@
 import type { ExecutionContext } from 'ava';
-import { Engine, RandomStreams, withChangingShapes, tf, type Model } from '../../core/index.js';
-import { createRun } from '../../core/run/create.js';
-import { useEngine } from '../../core/run/use-engine.js';
-import { availableEngines } from '../core/ops/engines.js';
-import { engineNeed, needing } from '../needs.js';
+import { Engine, RandomStreams, tf, type Model } from '../../../core/index.js';
+import { withChangingShapes } from '../../../plugins/index.js';
+import { createRun } from '../../../core/run/create.js';
+import { useEngine } from '../../../core/run/use-engine.js';
+import { availableEngines } from '../ops/engines.js';
+import { engineNeed, needing } from '../../needs.js';
 
 const VOCAB = 11;
 const BLOCK = 12;

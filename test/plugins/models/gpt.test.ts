@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
-import { Engine, tf, type Model } from '../../core/index.js';
-import { createRun } from '../../core/run/create.js';
-import { useEngine } from '../../core/run/use-engine.js';
-import { arithmeticOf } from '../bench/shapes.js';
+import { Engine, tf, type Model } from '../../../core/index.js';
+import { createRun } from '../../../core/run/create.js';
+import { useEngine } from '../../../core/run/use-engine.js';
+import { arithmeticOf } from '../../bench/shapes.js';
 
 const VOCAB = 11;
 const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: 6, dropout: 0, bias: false };

@@ -2,12 +2,12 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { gpt2Names } from '../../../core/checkpoint/gpt2-names.js';
-import { huggingFaceGpt2 } from '../../../core/checkpoint/pretrained.js';
-import { readPretrained } from '../../../core/checkpoint/pretrained-weights.js';
+import { gpt2Names } from '../../../plugins/models/weights/gpt2-names.js';
+import { huggingFaceGpt2 } from '../../../plugins/models/weights/pretrained.js';
+import { readPretrained } from '../../../plugins/models/weights/pretrained-weights.js';
 import { readSafetensors } from '../../../core/formats/safetensors.js';
 import { emptyFolder } from '../../e2e/command.js';
-import { writeRaw, type RawTensor } from '../formats/raw.js';
+import { writeRaw, type RawTensor } from '../../core/formats/raw.js';
 
 const tiny = path.resolve('test/fixtures/gpt2-tiny');
 const BLOCK = 24;

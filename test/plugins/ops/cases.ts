@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
+import { dropout, tf, type DropoutMask } from '../../../core/index.js';
 import {
   causalAttention,
-  dropout,
   embedding,
   gelu,
   geluLinear,
@@ -9,9 +9,7 @@ import {
   linear,
   rotary,
   softmaxCrossEntropy,
-  tf,
-  type DropoutMask,
-} from '../../../core/index.js';
+} from '../../../plugins/index.js';
 import { RandomStreams } from '../../../core/random/streams.js';
 
 /** An operation on inputs of one drawn size, as plain numbers, so that every engine gets the same. */

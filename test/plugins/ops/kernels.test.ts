@@ -1,15 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import {
-  accumulate,
-  adamwStep,
-  causalAttention,
-  dropout,
-  globalNorm,
-  registerOps,
-  tf,
-  type DropoutMask,
-} from '../../../core/index.js';
+import { accumulate, dropout, globalNorm, tf, type DropoutMask } from '../../../core/index.js';
+import { adamwStep, causalAttention, registerOps } from '../../../plugins/index.js';
 import { families, normals, type Case } from './cases.js';
 import { assertClose, compute, on } from './compare.js';
 import { availableEngines } from './engines.js';

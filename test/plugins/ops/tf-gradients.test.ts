@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { registerOps, tf } from '../../../core/index.js';
+import { tf } from '../../../core/index.js';
+import { registerOps } from '../../../plugins/index.js';
 import { normals, type Case } from './cases.js';
 import { assertClose, compute, on } from './compare.js';
 import { availableEngines } from './engines.js';

@@ -1,11 +1,11 @@
 import test from 'ava';
 import type { Requests, RollbackRequest } from '../../../core/index.js';
 import fc from 'fast-check';
-import { agreed, said } from '../../../plugins/data-parallel/agree.js';
-import { Averager, type Messages, type Pending } from '../../../plugins/data-parallel/average.js';
-import { launchOf } from '../../../plugins/data-parallel/launch.js';
-import { named, odd } from '../../../plugins/data-parallel/same.js';
-import { packed } from '../../../plugins/data-parallel/wire.js';
+import { agreed, said } from '../../../plugins/parallel/data-parallel/agree.js';
+import { Averager, type Messages, type Pending } from '../../../plugins/parallel/data-parallel/average.js';
+import { launchOf } from '../../../plugins/parallel/data-parallel/launch.js';
+import { named, odd } from '../../../plugins/parallel/data-parallel/same.js';
+import { packed } from '../../../plugins/parallel/data-parallel/wire.js';
 
 /** Ranks of one process: what MPI's two calls promise, in memory. Every rank must make the same calls in one order. */
 function ranksInMemory(size: number): Messages[] {

@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { EventBus, Logger, Sections, type Metrics } from '../../core/index.js';
-import { Account, total, type Times } from '../../plugins/profiler/account.js';
-import { sectionTotals, timeTree } from '../../plugins/profiler/tree.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
+import { EventBus, Logger, Sections, type Metrics } from '../../../core/index.js';
+import { Account, total, type Times } from '../../../plugins/profiler/profiler/account.js';
+import { sectionTotals, timeTree } from '../../../plugins/profiler/profiler/tree.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 // The machine's peak is measured into a cache of its own.
 const cache = mkdtempSync(path.join(tmpdir(), 'espalier-cache-'));

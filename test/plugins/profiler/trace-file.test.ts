@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { TraceFile, type TraceEvent } from '../../plugins/trace/file.js';
+import { TraceFile, type TraceEvent } from '../../../plugins/profiler/trace/file.js';
 
 function fileIn(t: ExecutionContext): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-'));

@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { Logger, type Sample } from '../../core/index.js';
-import { findCheckpoint } from '../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import { createRun } from '../../core/run/create.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { Logger, type Sample } from '../../../core/index.js';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { createRun } from '../../../core/run/create.js';
+import { textFolder } from '../../core/run/debug-run.js';
 
 const tiny = [
   'train={max_iters: 7, batch_size: 2}',

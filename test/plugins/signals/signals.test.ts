@@ -3,11 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
-import { stopSignals } from '../../core/index.js';
-import { debugRun, textFolder } from '../core/run/debug-run.js';
-import { commandFile, espalier } from '../e2e/command.js';
+import { findCheckpoint } from '../../../core/checkpoint/find.js';
+import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { stopSignals } from '../../../core/index.js';
+import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { commandFile, espalier } from '../../e2e/command.js';
 
 interface Ended {
   folder: string;

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { UsageError } from '../../core/index.js';
-import CharTokenizerPlugin from '../../plugins/char-tokenizer/index.js';
+import { UsageError } from '../../../core/index.js';
+import CharTokenizerPlugin from '../../../plugins/tokenizers/char.js';
 
 const factory = new CharTokenizerPlugin();
 

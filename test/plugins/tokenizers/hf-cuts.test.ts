@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import test, { type ExecutionContext } from 'ava';
-import type { Tokenizer } from '../../core/index.js';
-import BytesTokenizerPlugin from '../../plugins/bytes-tokenizer/index.js';
-import CharTokenizerPlugin from '../../plugins/char-tokenizer/index.js';
-import Gpt2TokenizerPlugin from '../../plugins/gpt2-tokenizer/index.js';
-import HfTokenizerPlugin from '../../plugins/hf-tokenizer/index.js';
-import { needing, tokenizerFiles, tokenizerLibrary } from '../needs.js';
+import type { Tokenizer } from '../../../core/index.js';
+import BytesTokenizerPlugin from '../../../plugins/tokenizers/bytes.js';
+import CharTokenizerPlugin from '../../../plugins/tokenizers/char.js';
+import Gpt2TokenizerPlugin from '../../../plugins/tokenizers/gpt2/index.js';
+import HfTokenizerPlugin from '../../../plugins/tokenizers/hf/index.js';
+import { needing, tokenizerFiles, tokenizerLibrary } from '../../needs.js';
 import { componentTokenizers } from './hf-components.js';
 import { oddText } from './odd-text.js';
 

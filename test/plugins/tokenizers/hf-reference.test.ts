@@ -5,8 +5,8 @@ import path from 'node:path';
 import fc from 'fast-check';
 import test, { type ExecutionContext } from 'ava';
 import { z } from 'zod';
-import HfTokenizerPlugin from '../../plugins/hf-tokenizer/index.js';
-import { needing, peersPython, python, tokenizerFiles, tokenizerLibrary } from '../needs.js';
+import HfTokenizerPlugin from '../../../plugins/tokenizers/hf/index.js';
+import { needing, peersPython, python, tokenizerFiles, tokenizerLibrary } from '../../needs.js';
 import { componentTokenizers } from './hf-components.js';
 import { oddText } from './odd-text.js';
 

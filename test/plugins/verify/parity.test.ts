@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { probeEngines, shortName } from '../../core/run/engine.js';
+import { probeEngines, shortName } from '../../../core/run/engine.js';
 
-const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../core/cli/main.js', import.meta.url));
 
 function parity(...args: string[]): Promise<{ code: number; out: string }> {
   return new Promise((resolve) => {

@@ -1,5 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { rotaryAngles, type Attributes } from '../../../core/index.js';
+import { type Attributes } from '../../../../core/index.js';
+import { rotaryAngles } from '../../../ops/contract.js';
 import type { NativeKernel } from './kernel.js';
 
 export const attentionKernels: readonly NativeKernel[] = [

@@ -1,4 +1,4 @@
-import { Attributes, KernelInputs, tf } from '../../../core/index.js';
+import { Attributes, KernelInputs, tf } from '../../../../core/index.js';
 import { NativeBackend } from '../backend.js';
 import type { NativeBinding } from '../binding.js';
 import { attentionKernels } from './attention.js';

@@ -1,5 +1,5 @@
 import wasm = require('@tensorflow/tfjs-backend-wasm');
-import { tf, type Attributes, type KernelInputs } from '../../../core/index.js';
+import { tf, type Attributes, type KernelInputs } from '../../../../core/index.js';
 
 /** A kernel in plain JavaScript over the memory of the wasm backend. */
 export interface HeapKernel {

@@ -1,4 +1,4 @@
-import { rotaryAngles } from '../../../core/index.js';
+import { rotaryAngles } from '../../../ops/contract.js';
 import type { HeapKernel } from './heap.js';
 
 export const rotaryKernels: readonly HeapKernel[] = [

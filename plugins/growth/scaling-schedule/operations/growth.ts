@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { GrowthStep, ModelGrowth, Operation, PlannedRun } from '../../../core/index.js';
+import type { GrowthStep, Operation, PlannedRun } from '../../../../core/index.js';
+import type { ModelGrowth } from '../../models/growth.js';
 
 /** A change of the model's shape: `stack_layers`, `widen_mlp`, … */
 class GrowthOperation<Value> implements Operation {

@@ -1,4 +1,5 @@
-import type { ModelGrowth, Operation, Tunables } from '../../../core/index.js';
+import type { Operation, Tunables } from '../../../../core/index.js';
+import type { ModelGrowth } from '../../models/growth.js';
 import { growthOperations } from './growth.js';
 import { ResetLrSchedule } from './reset-lr-schedule.js';
 import { DisableVocabRemapping, ResizeVocabulary } from './vocabulary.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Operation, Tunables } from '../../../core/index.js';
+import type { Operation, Tunables } from '../../../../core/index.js';
 
 const OFFSET = 'lr_schedule_offset';
 

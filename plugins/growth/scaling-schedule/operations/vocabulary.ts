@@ -2,11 +2,11 @@ import { z } from 'zod';
 import {
   UsageError,
   type GrowthStep,
-  type ModelGrowth,
   type Operation,
   type PlannedRun,
   type ShrunkenVocabulary,
-} from '../../../core/index.js';
+} from '../../../../core/index.js';
+import { type ModelGrowth } from '../../models/growth.js';
 
 /** Gives the model a row for every token of the data again: `[source_token_id, noise_std]`. */
 export class ResizeVocabulary implements Operation {

@@ -1,9 +1,10 @@
 import test from 'ava';
-import { causalAttention, embedding, layerNorm, linear, softmaxCrossEntropy, tf } from '../../../core/index.js';
-import { loadBinding } from '../../../plugins/engine-native/binding.js';
-import { on } from '../../core/ops/compare.js';
-import { availableEngines } from '../../core/ops/engines.js';
-import { engineNeed, skipped } from '../../needs.js';
+import { tf } from '../../../../core/index.js';
+import { causalAttention, embedding, layerNorm, linear, softmaxCrossEntropy } from '../../../../plugins/index.js';
+import { loadBinding } from '../../../../plugins/engines/native/binding.js';
+import { on } from '../../ops/compare.js';
+import { availableEngines } from '../../ops/engines.js';
+import { engineNeed, skipped } from '../../../needs.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 if (native?.works !== true) {

@@ -1,8 +1,8 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
-import { availableEngines } from '../../core/ops/engines.js';
-import { engineNeed, skipped } from '../../needs.js';
+import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { availableEngines } from '../../ops/engines.js';
+import { engineNeed, skipped } from '../../../needs.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 

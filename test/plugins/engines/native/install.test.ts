@@ -17,9 +17,9 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import load from 'node-gyp-build';
-import { addonFolder, loadBinding } from '../../../plugins/engine-native/binding.js';
-import { espalier } from '../../e2e/command.js';
-import { engineNeed, needing } from '../../needs.js';
+import { addonFolder, loadBinding } from '../../../../plugins/engines/native/binding.js';
+import { espalier } from '../../../e2e/command.js';
+import { engineNeed, needing } from '../../../needs.js';
 
 const native = await engineNeed('native');
 
@@ -105,10 +105,10 @@ function packageFolder(t: ExecutionContext): string {
   t.teardown(() => {
     rmSync(root, { recursive: true, force: true });
   });
-  const folder = path.join(root, 'plugins', 'engine-native');
+  const folder = path.join(root, 'plugins', 'engines', 'native');
   cpSync(path.join(addonFolder, 'src'), path.join(folder, 'src'), { recursive: true });
   copyFileSync(path.join(addonFolder, 'install.mjs'), path.join(folder, 'install.mjs'));
-  symlinkSync(fileURLToPath(new URL('../../../../node_modules', import.meta.url)), path.join(root, 'node_modules'));
+  symlinkSync(fileURLToPath(new URL('../../../../../node_modules', import.meta.url)), path.join(root, 'node_modules'));
   return folder;
 }
 

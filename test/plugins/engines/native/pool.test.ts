@@ -1,8 +1,8 @@
 import test from 'ava';
-import { loadBinding, type NativeBinding } from '../../../plugins/engine-native/binding.js';
-import { FloatPool, Lease } from '../../../plugins/engine-native/pool.js';
-import { availableEngines } from '../../core/ops/engines.js';
-import { engineNeed, skipped } from '../../needs.js';
+import { loadBinding, type NativeBinding } from '../../../../plugins/engines/native/binding.js';
+import { FloatPool, Lease } from '../../../../plugins/engines/native/pool.js';
+import { availableEngines } from '../../ops/engines.js';
+import { engineNeed, skipped } from '../../../needs.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 

@@ -3,19 +3,16 @@ import fc from 'fast-check';
 import {
   accumulate,
   dropout,
-  embedding,
   Engine,
-  gelu,
-  layerNorm,
-  linear,
   tf,
   type DropoutMask,
   type Mark,
   type RecordedKernels,
-} from '../../../core/index.js';
-import { availableEngines } from '../../core/ops/engines.js';
-import { engineNeed, skipped } from '../../needs.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+} from '../../../../core/index.js';
+import { embedding, gelu, layerNorm, linear } from '../../../../plugins/index.js';
+import { availableEngines } from '../../ops/engines.js';
+import { engineNeed, skipped } from '../../../needs.js';
+import { debugRun, textFolder } from '../../../core/run/debug-run.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 

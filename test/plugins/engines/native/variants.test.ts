@@ -1,11 +1,12 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { gelu, linear, registerOps, tf } from '../../../core/index.js';
-import { loadBinding } from '../../../plugins/engine-native/binding.js';
-import { families, normals, type Case } from '../../core/ops/cases.js';
-import { assertClose, compute, F32_TOLERANCE, on } from '../../core/ops/compare.js';
-import { availableEngines, makeReady } from '../../core/ops/engines.js';
-import { engineNeed, skipped } from '../../needs.js';
+import { tf } from '../../../../core/index.js';
+import { gelu, linear, registerOps } from '../../../../plugins/index.js';
+import { loadBinding } from '../../../../plugins/engines/native/binding.js';
+import { families, normals, type Case } from '../../ops/cases.js';
+import { assertClose, compute, F32_TOLERANCE, on } from '../../ops/compare.js';
+import { availableEngines, makeReady } from '../../ops/engines.js';
+import { engineNeed, skipped } from '../../../needs.js';
 
 const RUNS = 15;
 

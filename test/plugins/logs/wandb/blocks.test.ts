@@ -2,9 +2,9 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { FILE_HEADER, framed, readRecords, type StoredRecord } from '../../../plugins/wandb/blocks.js';
-import { decodeRecord, encodeRecord, itemsOf, secondsOf, timeOf } from '../../../plugins/wandb/records.js';
-import { emptyFolder } from '../../e2e/command.js';
+import { FILE_HEADER, framed, readRecords, type StoredRecord } from '../../../../plugins/logs/wandb/blocks.js';
+import { decodeRecord, encodeRecord, itemsOf, secondsOf, timeOf } from '../../../../plugins/logs/wandb/records.js';
+import { emptyFolder } from '../../../e2e/command.js';
 
 /** Sizes at which a block ends, or has room for a header alone, matter most. */
 const record = fc

@@ -1,13 +1,13 @@
 import { closeSync, existsSync, openSync, readFileSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { FILE_HEADER, readRecords } from '../../../plugins/wandb/blocks.js';
-import { goOn } from '../../../plugins/wandb/going-on.js';
-import { histogramValue } from '../../../plugins/wandb/media.js';
-import { Recorder, type Row } from '../../../plugins/wandb/recorder.js';
-import { decodeRecord, type Item, type WandbRecord } from '../../../plugins/wandb/records.js';
-import { RunFile } from '../../../plugins/wandb/run-file.js';
-import { emptyFolder } from '../../e2e/command.js';
+import { FILE_HEADER, readRecords } from '../../../../plugins/logs/wandb/blocks.js';
+import { goOn } from '../../../../plugins/logs/wandb/going-on.js';
+import { histogramValue } from '../../../../plugins/logs/wandb/media.js';
+import { Recorder, type Row } from '../../../../plugins/logs/wandb/recorder.js';
+import { decodeRecord, type Item, type WandbRecord } from '../../../../plugins/logs/wandb/records.js';
+import { RunFile } from '../../../../plugins/logs/wandb/run-file.js';
+import { emptyFolder } from '../../../e2e/command.js';
 import { run } from './run-part.js';
 
 function recordsIn(file: string): WandbRecord[] {

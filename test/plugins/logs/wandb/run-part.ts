@@ -1,4 +1,4 @@
-import { itemsOf, timeOf } from '../../../plugins/wandb/records.js';
+import { itemsOf, timeOf } from '../../../../plugins/logs/wandb/records.js';
 
 /** What a run file says of its run. */
 export const run = {

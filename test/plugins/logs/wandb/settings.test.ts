@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { options } from '../../../plugins/wandb/options.js';
-import { settingsOf, type Environment } from '../../../plugins/wandb/settings.js';
-import { emptyFolder } from '../../e2e/command.js';
+import { options } from '../../../../plugins/logs/wandb/options.js';
+import { settingsOf, type Environment } from '../../../../plugins/logs/wandb/settings.js';
+import { emptyFolder } from '../../../e2e/command.js';
 
 const KEY = 'k'.repeat(40);
 /** No netrc of the machine's is read. */

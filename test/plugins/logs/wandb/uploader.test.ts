@@ -1,11 +1,11 @@
 import path from 'node:path';
 import test from 'ava';
-import { Server } from '../../../plugins/wandb/http.js';
-import { Lines } from '../../../plugins/wandb/lines.js';
-import { itemsOf } from '../../../plugins/wandb/records.js';
-import { RunFile } from '../../../plugins/wandb/run-file.js';
-import { Uploader } from '../../../plugins/wandb/uploader.js';
-import { emptyFolder } from '../../e2e/command.js';
+import { Server } from '../../../../plugins/logs/wandb/http.js';
+import { Lines } from '../../../../plugins/logs/wandb/lines.js';
+import { itemsOf } from '../../../../plugins/logs/wandb/records.js';
+import { RunFile } from '../../../../plugins/logs/wandb/run-file.js';
+import { Uploader } from '../../../../plugins/logs/wandb/uploader.js';
+import { emptyFolder } from '../../../e2e/command.js';
 import { run } from './run-part.js';
 import { StandIn } from './stand-in.js';
 

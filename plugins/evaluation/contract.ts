@@ -1,0 +1,1 @@
+export { estimateLoss, fullLoss } from './loss/estimate-loss.js';

@@ -1,0 +1,1 @@
+export { ModelGrowth } from './models/growth.js';

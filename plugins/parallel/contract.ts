@@ -1,0 +1,1 @@
+export { launcherAlive } from './launch/launcher-alive.js';

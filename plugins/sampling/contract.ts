@@ -1,0 +1,1 @@
+export { writeText, type TextChoices } from './text/write-text.js';

@@ -1,0 +1,1 @@
+export { decodeKnown, NO_TOKEN } from './shared/decode-known.js';

@@ -1,0 +1,8 @@
+export {
+  questionSchema,
+  type Compared,
+  type Moment,
+  type Question,
+  type Values,
+  type ValuesAnswer,
+} from './determinism/protocol.js';
