@@ -1,14 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 
-/** Version of this package. */
-export const version = packageVersion();
+/** Folder of this package: two folders above what is compiled, one above the sources. */
+export const packageRoot: URL =
+  [new URL('../', import.meta.url), new URL('../../', import.meta.url)].find((folder) =>
+    existsSync(new URL('package.json', folder)),
+  ) ?? new URL('../', import.meta.url);
 
-function packageVersion(): string {
-  // One folder up from the sources, two from what is compiled.
-  const file = [new URL('../package.json', import.meta.url), new URL('../../package.json', import.meta.url)].find(
-    (url) => existsSync(url),
-  );
-  const parsed: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, 'utf8'));
-  return z.object({ version: z.string() }).parse(parsed).version;
-}
+const described: unknown = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8'));
+
+/** Name, version and exports of this package. */
+export const { name, version, exports } = z
+  .object({ name: z.string(), version: z.string(), exports: z.record(z.string(), z.unknown()) })
+  .parse(described);

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../version.js';
 
 /** A preset that comes with the package. */
 export interface Preset {
@@ -24,16 +25,9 @@ export function listPresets(): Preset[] {
 
 /** Absolute path of the package's `presets` folder. */
 export function presetFolder(): string {
-  return path.join(packageRoot(), 'presets');
+  return fileURLToPath(new URL('presets', packageRoot));
 }
 
 function firstComment(text: string): string {
   return /^#[ \t]*(.*?)[ \t]*$/m.exec(text.split('\n', 1)[0] ?? '')?.[1] ?? '';
-}
-
-/** The compiled files lie some folders below it, in a clone as in an installed package. */
-function packageRoot(): string {
-  let folder = path.dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(path.join(folder, 'package.json'))) folder = path.dirname(folder);
-  return folder;
 }

@@ -1,41 +1,56 @@
-import 'reflect-metadata';
-import { fileURLToPath } from 'node:url';
+import { exports, name, packageRoot } from '../version.js';
 
-const SHARED = Symbol.for('espalier.shared-modules');
+/** Loaders of what a file from outside shares with the core, by name: a second copy has classes that the core does not know. */
+const shared = new Map<string, () => Promise<unknown>>([
+  ...faces(),
+  ['zod', () => import('zod')],
+  ['tsyringe', () => import('tsyringe')],
+  ['@tensorflow/tfjs-core', async () => (await import('../tf.js')).tf],
+]);
 
-/** Its entry is above the core, which names no file of it. */
-const ownPackage: string = 'espalier';
-
-const bridges: Record<string, string> = {
-  espalier: 'espalier.cjs',
-  zod: 'zod.cjs',
-  tsyringe: 'tsyringe.cjs',
-  '@tensorflow/tfjs-core': 'tfjs-core.cjs',
-};
+const loaded = new Map<string, unknown>();
 
 /**
- * Loads a plugin file from outside the package, TypeScript included, with no build step.
- * Its imports of `espalier`, `zod`, `tsyringe` and `@tensorflow/tfjs-core` are the running package's own,
- * which are imported here and not above: most commands load no such file, and some need none of these.
+ * Loads a file from outside the package, TypeScript included, with no build step. Its imports of `espalier`,
+ * `espalier/command` and so on, of zod, tsyringe and TensorFlow.js are the running package's own.
  * @returns what the file exports
  */
 export async function importOutside(file: string): Promise<{ readonly exports: unknown }> {
-  const modules = new Map<string, unknown>([
-    ['espalier', await import(ownPackage)],
-    ['zod', await import('zod')],
-    ['tsyringe', await import('tsyringe')],
-    ['@tensorflow/tfjs-core', (await import('../tf.js')).tf],
-  ]);
-  Reflect.set(globalThis, SHARED, modules);
-  const alias = Object.fromEntries(
-    Object.entries(bridges).map(([name, bridge]) => [
-      name,
-      fileURLToPath(new URL(`./bridge/${bridge}`, import.meta.url)),
-    ]),
-  );
   const { createJiti } = await import('jiti');
-  const jiti: (file: string) => unknown = createJiti(import.meta.url, { alias, fsCache: false });
-  // Not its `import`: that wraps the bridges in a proxy which binds classes, so that they are no longer the core's.
-  // Wrapped: a promise that resolved to the exports would ask them for a `then`, which jiti looks for in the default.
-  return { exports: jiti(file) };
+  const missing = new Set<string>();
+  const get = (specifier: string): unknown => {
+    if (loaded.has(specifier)) return loaded.get(specifier);
+    missing.add(specifier);
+    throw new Error(`${specifier} is not loaded yet`);
+  };
+  const virtualModules = Object.defineProperties(
+    {},
+    Object.fromEntries([...shared.keys()].map((each) => [each, { enumerable: true, get: () => get(each) }])),
+  );
+  // Not its interop: that wraps modules in a proxy which binds classes, so that they are no longer the core's.
+  const jiti: (file: string) => unknown = createJiti(import.meta.url, {
+    virtualModules,
+    interopDefault: false,
+    fsCache: false,
+  });
+  // jiti requires, and our modules are imported: what a file turns out to need is loaded, and then the file again.
+  for (;;) {
+    missing.clear();
+    try {
+      // Wrapped: a promise that resolved to the exports would ask them for a `then`.
+      return { exports: jiti(file) };
+    } catch (thrown) {
+      if (missing.size === 0) throw thrown;
+      for (const each of missing) loaded.set(each, await shared.get(each)?.());
+    }
+  }
+}
+
+/** `espalier`, `espalier/command` and what else the package exports. */
+function* faces(): Iterable<[string, () => Promise<unknown>]> {
+  for (const [key, target] of Object.entries(exports)) {
+    if (typeof target !== 'object' || target === null || !('default' in target)) continue;
+    const { href } = new URL(String(target.default), packageRoot);
+    yield [`${name}${key.slice(1)}`, () => import(href)];
+  }
 }

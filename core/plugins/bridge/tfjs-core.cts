@@ -1,3 +1,0 @@
-import shared = require('./shared.cjs');
-
-export = shared('@tensorflow/tfjs-core');
