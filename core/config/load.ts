@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { UsageError } from '../errors.js';
-import type { ComposedConfig } from './composed.js';
-import { eachLeaf, isSection, showOrigin } from './composed.js';
+import { eachLeaf, isSection, showOrigin, type ComposedConfig, type Origin } from './composed.js';
 import { ConfigReader } from './locate.js';
-import { pathKey } from './path.js';
+import { pathKey, type ConfigPath } from './path.js';
 import { besideItsFile, withPluginPaths } from './plugin-paths.js';
+import { withoutReplaced } from './replaced.js';
 import { parseSets } from './set.js';
 import { shownFile, type ConfigSource } from './source.js';
 import { coreScalars, coreSchema } from './schema.js';
@@ -36,7 +36,7 @@ export async function composeConfig(options: ComposeOptions): Promise<ComposedCo
   await composer.addConfigFile(options.configFile);
   for (const preset of options.presets) await composer.addPreset(preset);
   composer.addSets(options.set);
-  return composer.result();
+  return withoutReplaced(composer.result(), options.cwd);
 }
 
 /** A config from a checkpoint, with settings over it. @param checkpoint the checkpoint's folder */
@@ -48,7 +48,7 @@ export function composeStored(
   const source = `${checkpoint}/state.json`;
   const origin = { source, file: path.join(checkpoint, 'state.json') };
   const stored = treeOf(config, { originOf: () => origin });
-  const sets = parseSets(set);
+  const sets = parseSets(set, 1);
   const merged = sets === undefined ? stored : merge(stored, sets);
   const layers = [source, ...set.map((argument) => `--set ${argument}`)];
   return composedOf(merged, { layers, files: [origin.file], given: {} });
@@ -69,6 +69,7 @@ function frozen<T>(value: T): T {
 class Composer {
   readonly #reader: ConfigReader;
   readonly #layers: string[] = [];
+  #layer = 0;
   readonly #files = new Set<string>();
   readonly #given: Record<string, Record<string, unknown>> = {};
   #tree: Section = treeOf({}, { originOf: () => ({ source: 'default' }) });
@@ -89,7 +90,7 @@ class Composer {
   }
 
   addSets(list: readonly string[]): void {
-    const sets = parseSets(list);
+    const sets = parseSets(list, ++this.#layer);
     if (sets !== undefined) this.#lay(this.#placed(sets));
     this.#layers.push(...list.map((argument) => `--set ${argument}`));
   }
@@ -117,7 +118,9 @@ class Composer {
     this.#layers.push(source.label);
     this.#files.add(source.file);
     const { texts } = source;
-    const own = this.#placed(treeOf(settings, { originOf: (at) => source.origin(at), texts, filled: coreScalars }));
+    const layer = ++this.#layer;
+    const originOf = (at: ConfigPath): Origin => ({ ...source.origin(at), layer });
+    const own = this.#placed(treeOf(settings, { originOf, texts, filled: coreScalars }));
     const values: Record<string, unknown> = {};
     eachLeaf(flatten(own).value, (at, value) => (values[pathKey(at)] = value));
     this.#given[source.label] = values;

@@ -12,15 +12,22 @@ export interface Preset {
   file: string;
 }
 
+const DEFAULTS = 'defaults.yaml';
+
 /** The presets that come with the package, by name. */
 export function listPresets(): Preset[] {
   return readdirSync(presetFolder())
-    .filter((entry) => entry.endsWith('.yaml'))
+    .filter((entry) => entry.endsWith('.yaml') && entry !== DEFAULTS)
     .sort()
     .map((entry) => {
       const file = path.join(presetFolder(), entry);
       return { name: path.basename(entry, '.yaml'), summary: firstComment(readFileSync(file, 'utf8')), file };
     });
+}
+
+/** Absolute path of the file with what fills the slots for which a config names no plugin. */
+export function defaultsFile(): string {
+  return path.join(presetFolder(), DEFAULTS);
 }
 
 /** Absolute path of the package's `presets` folder. */

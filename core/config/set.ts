@@ -8,10 +8,11 @@ import { readYaml, YamlFault } from './yaml.js';
 
 /**
  * All of `--set` as one layer; a later one wins, and none takes away what another gives.
+ * @param layer number of the layer, for the origins
  * @throws UsageError for one that is not `key=value`
  */
-export function parseSets(list: readonly string[]): Section | undefined {
-  return mergeEqual(list.map(parseSet));
+export function parseSets(list: readonly string[], layer: number): Section | undefined {
+  return mergeEqual(list.map((argument) => parseSet(argument, layer)));
 }
 
 /** The value of a `--set` that is no YAML: an option that wants text takes it as it was typed. */
@@ -26,7 +27,7 @@ export class Unread {
  * One `--set a.b=value` as a layer. The value is YAML: `5`, `1e-3`, `true`, `text`, `[1, 2]`, `{ last: 3 }`; an option
  * that wants text takes it as it was typed. A key that holds dots stands in quotes: `plugins."./my-plugin.ts".above=1`.
  */
-function parseSet(argument: string): Section {
+function parseSet(argument: string, layer: number): Section {
   refuseUnquotedFile(argument);
   const { path, rest } = readPath(argument);
   if (!rest.startsWith('=')) {
@@ -37,7 +38,7 @@ function parseSet(argument: string): Section {
   }
   const { value, texts } = readValue(rest.slice(1), path);
   const whole = path.reduceRight<unknown>((inner, key) => Object.fromEntries([[key, inner]]), value);
-  return treeOf(isSection(whole) ? whole : {}, { originOf: () => ({ source: '--set' }), texts, filled: 'all' });
+  return treeOf(isSection(whole) ? whole : {}, { originOf: () => ({ source: '--set', layer }), texts, filled: 'all' });
 }
 
 const UNQUOTED_FILE = /^(plugins\.)?([^="'\s]*?[^="'\s/.]\.[cm]?[jt]s)(\.[^="'\s]+)?=(.*)$/s;

@@ -1,33 +1,67 @@
+import { readFileSync } from 'node:fs';
 import type { Slot } from '../plugins/plugin.js';
+import { isSection, valueAt } from './composed.js';
+import { defaultsFile } from './preset-list.js';
+import { readYaml } from './yaml.js';
 
 /** How a config names the plugin that fills a slot. */
 export interface SlotKey {
-  /** Where the slot stands. */
+  /** Where the slot is. */
   readonly path: readonly [string, ...string[]];
-  /** The key beside the options that holds the plugin's name. */
+  /** The key next to the options that holds the plugin's name. */
   readonly key: 'use' | 'strategy';
-  /** The plugin that fills it when none is named. */
-  readonly fallback: string;
-  /** Keys in the section that are not the plugin's options, and stay when another plugin is named. */
-  readonly others: readonly string[];
-  /** Options of which one replaces the other: a layer that gives one takes away those of the layers before. */
-  readonly alternatives?: readonly string[];
+  /** The folder in `plugins/` whose plugins fill it. */
+  readonly family: string;
+  /** The plugin's whole name, of the one that a config has: `wasm` is `engine-wasm`. */
+  readonly fullName: (name: string) => string;
+  /** What a resumed run that another plugin fills it in is: another run, or the same but not bit for bit. */
+  readonly resume: 'fixed' | 'warn';
 }
+
+const asItIs = (name: string): string => name;
 
 /** Every slot's place in a config. `engine: wasm` is short for `engine: { use: wasm }`. */
 export const slotKeys: Readonly<Record<Slot, SlotKey>> = {
-  engine: { path: ['engine'], key: 'use', fallback: 'auto', others: [] },
-  tokenizer: { path: ['data', 'tokenizer'], key: 'use', fallback: 'char', others: [] },
-  data: { path: ['data'], key: 'use', fallback: 'token-shards', others: ['tokenizer'], alternatives: ['text', 'dir'] },
-  batches: { path: ['batches'], key: 'strategy', fallback: 'random', others: [] },
-  model: { path: ['model'], key: 'use', fallback: 'gpt', others: [] },
-  optimizer: { path: ['optimizer'], key: 'use', fallback: 'adamw', others: [] },
-  lr: { path: ['lr'], key: 'use', fallback: 'warmup-cosine', others: [] },
+  engine: { path: ['engine'], key: 'use', family: 'engines', fullName: (name) => `engine-${name}`, resume: 'warn' },
+  tokenizer: {
+    path: ['data', 'tokenizer'],
+    key: 'use',
+    family: 'tokenizers',
+    fullName: (name) => `${name}-tokenizer`,
+    resume: 'fixed',
+  },
+  data: { path: ['data'], key: 'use', family: 'data', fullName: asItIs, resume: 'fixed' },
+  batches: {
+    path: ['batches'],
+    key: 'strategy',
+    family: 'batches',
+    fullName: (name) => `batches-${name}`,
+    resume: 'fixed',
+  },
+  model: { path: ['model'], key: 'use', family: 'models', fullName: asItIs, resume: 'fixed' },
+  optimizer: { path: ['optimizer'], key: 'use', family: 'optimizers', fullName: asItIs, resume: 'fixed' },
+  lr: { path: ['lr'], key: 'use', family: 'lr', fullName: (name) => `lr-${name}`, resume: 'fixed' },
 };
 
-/** The slot that stands at a path, if one does. */
+/** The slot at a path, if there is one. */
 export function slotKeyAt(path: readonly string[]): SlotKey | undefined {
-  return Object.values(slotKeys).find(
-    (slot) => slot.path.length === path.length && slot.path.every((key, i) => key === path[i]),
+  return Object.values(slotKeys).find((slot) => String(slot.path) === String(path));
+}
+
+/** Keys among a slot's options that are slots themselves, and stay when another plugin is named: `data.tokenizer`. */
+export function slotsWithin({ path }: SlotKey): string[] {
+  return Object.values(slotKeys).flatMap((slot) =>
+    slot.path.length === path.length + 1 && path.every((key, i) => key === slot.path[i]) ? slot.path.slice(-1) : [],
   );
+}
+
+let defaults: unknown;
+
+/** The name of the plugin that fills a slot for which a config names none: what `presets/defaults.yaml` has. */
+export function defaultOf({ path, key }: SlotKey): string {
+  defaults ??= readYaml(readFileSync(defaultsFile(), 'utf8')).value;
+  const { value } = valueAt(defaults, path);
+  const named = isSection(value) ? value[key] : value;
+  if (typeof named !== 'string') throw new TypeError(`${defaultsFile()} names no plugin for ${path.join('.')}`);
+  return named;
 }

@@ -3,7 +3,7 @@ import { eachLeaf, isSection, valueAt, type ComposedConfig, type Settings } from
 import { unknownKey, wrongValue, type Finding } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
-import { slotKeys } from './slot-keys.js';
+import { defaultOf, slotKeys, slotsWithin } from './slot-keys.js';
 import { settingCalled } from '../../plugins/nanogpt/migration/synonyms.js';
 import { checkPart } from './validate.js';
 
@@ -102,7 +102,8 @@ function placesOf(key: string, composed: ComposedConfig): string[] {
 }
 
 function slotChoice(slot: Slot, composed: ComposedConfig, found: Finding[]): SlotChoice {
-  const { path, key, fallback, others } = slotKeys[slot];
+  const { path, key } = slotKeys[slot];
+  const fallback = defaultOf(slotKeys[slot]);
   const { value, depth } = valueAt(composed.value, path);
   const section = depth === path.length ? value : {};
   if (!isSection(section)) {
@@ -113,6 +114,7 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Finding[]): Slo
   const named = section[key] === undefined ? fallback : section[key];
   const use = typeof named === 'string' ? named : fallback;
   if (named !== use) found.push(wrongValue([...path, key], 'expected the name of a plugin', composed));
+  const others = slotsWithin(slotKeys[slot]);
   const options = Object.entries(section).filter(([option]) => option !== key && !others.includes(option));
   return { use, options: Object.fromEntries(options), path };
 }

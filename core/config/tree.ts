@@ -1,6 +1,6 @@
 import { isSection, type ComposedConfig, type Origin, type Texts } from './composed.js';
 import { pathKey, type ConfigPath } from './path.js';
-import { slotKeyAt, type SlotKey } from './slot-keys.js';
+import { defaultOf, slotKeyAt, slotsWithin, type SlotKey } from './slot-keys.js';
 
 /** Settings in which every value and every section knows where it was written. */
 export type Tree = Section | Leaf;
@@ -118,15 +118,14 @@ function longForm(value: unknown, path: ConfigPath): unknown {
 }
 
 function optionsKept(under: Section, over: Section, slot: SlotKey | undefined): Iterable<[string, Tree]> {
-  const replaced = slot?.alternatives?.some((key) => over.children.has(key)) ? slot.alternatives : [];
-  if (replaced.length > 0) return [...under.children].filter(([key]) => !replaced.includes(key));
   if (slot === undefined || !over.children.has(slot.key)) return under.children;
   const before = nameIn(under, slot);
   if (before === nameIn(over, slot)) return under.children;
-  return [...under.children].filter(([key]) => slot.others.includes(key));
+  const stay = slotsWithin(slot);
+  return [...under.children].filter(([key]) => stay.includes(key));
 }
 
 function nameIn(section: Section, slot: SlotKey): unknown {
   const named = section.children.get(slot.key);
-  return named?.kind === 'leaf' ? named.value : slot.fallback;
+  return named?.kind === 'leaf' ? named.value : defaultOf(slot);
 }

@@ -3,6 +3,10 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suggestion } from '../config/nearest.js';
+import { isSection } from '../config/composed.js';
+import { pathKey } from '../config/path.js';
+import { jsonSchemaOf, propertiesOf } from '../config/schema-docs.js';
+import { defaultOf, slotKeys } from '../config/slot-keys.js';
 import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { lifecycle } from '../events/lifecycle.js';
@@ -20,20 +24,6 @@ export interface FoundPlugin {
 }
 
 /**
- * The family that fills a slot, and how the short name of a plugin in it becomes the plugin's own:
- * `engine: wasm` is `engine-wasm`, in `plugins/engines/wasm`.
- */
-const slotFamilies: Readonly<Record<Slot, { readonly family: string; readonly full: (name: string) => string }>> = {
-  engine: { family: 'engines', full: (name) => `engine-${name}` },
-  tokenizer: { family: 'tokenizers', full: (name) => `${name}-tokenizer` },
-  data: { family: 'data', full: (name) => name },
-  batches: { family: 'batches', full: (name) => `batches-${name}` },
-  model: { family: 'models', full: (name) => name },
-  optimizer: { family: 'optimizers', full: (name) => name },
-  lr: { family: 'lr', full: (name) => `lr-${name}` },
-};
-
-/**
  * Finds and loads a plugin: a built-in one, then `espalier-plugin-NAME` (or `@scope/espalier-plugin-NAME`),
  * then a path relative to `cwd`.
  * @param slot the slot that it is to fill, if any
@@ -41,11 +31,22 @@ const slotFamilies: Readonly<Record<Slot, { readonly family: string; readonly fu
  * @throws UsageError when nothing has that name, when it does not load, or when it cannot fill the slot
  */
 export async function findPlugin(name: string, cwd: string, slot?: Slot, shown = name): Promise<FoundPlugin> {
-  const names = slot === undefined ? [name] : [slotFamilies[slot].full(name), name];
-  const builtIn = names.find((candidate) => builtInPlugins().has(candidate));
-  const found = builtIn !== undefined ? await loadBuiltIn(builtIn) : await loadOutside(name, cwd, slot, shown);
+  const found = await findQuietly(name, cwd, slot, shown);
+  if (found === undefined) throw await unknownPlugin(name, cwd, slot);
   if (found.options.slot !== slot) throw wrongSlot(found, shown, slot);
   return found;
+}
+
+/** The same, for whatever slot it is; undefined where nothing has that name. */
+export async function findQuietly(
+  name: string,
+  cwd: string,
+  slot?: Slot,
+  shown = name,
+): Promise<FoundPlugin | undefined> {
+  const names = slot === undefined ? [name] : [slotKeys[slot].fullName(name), name];
+  const builtIn = names.find((candidate) => builtInPlugins().has(candidate));
+  return builtIn !== undefined ? loadBuiltIn(builtIn) : findOutside(name, cwd, shown);
 }
 
 /** Names of the plugins that come with the package. */
@@ -57,8 +58,8 @@ export function builtInNames(): string[] {
 function builtInPlugins(): Map<string, string> {
   return new Map(
     builtInFamilies().flatMap(({ name: family, plugins }) => {
-      const slot = Object.values(slotFamilies).find((each) => each.family === family);
-      return [...plugins].map(([name, file]): [string, string] => [slot?.full(name) ?? name, file]);
+      const slot = Object.values(slotKeys).find((each) => each.family === family);
+      return [...plugins].map(([name, file]): [string, string] => [slot?.fullName(name) ?? name, file]);
     }),
   );
 }
@@ -101,13 +102,9 @@ export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
 }
 
 /** A plugin from outside, whatever it fills; undefined where no package has that name and it is no path. */
-export async function findOutside(name: string, cwd: string): Promise<FoundPlugin | undefined> {
-  return isPluginPath(name) || packageFile(name, cwd) !== undefined ? loadOutside(name, cwd, undefined) : undefined;
-}
-
-async function loadOutside(name: string, cwd: string, slot: Slot | undefined, shown = name): Promise<FoundPlugin> {
+export async function findOutside(name: string, cwd: string, shown = name): Promise<FoundPlugin | undefined> {
   const file = isPluginPath(name) ? resolveFrom(cwd, name) : packageFile(name, cwd);
-  if (file === undefined) throw await unknownPlugin(name, cwd, slot);
+  if (file === undefined) return undefined;
   if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: there is no file ${file}`);
   if (isBareFolder(file)) {
     throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: ${file} is a folder; name the file in it`);
@@ -191,7 +188,7 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
   if (advice !== undefined) {
     return new UsageError('ESP_PLUGIN_NOT_FOUND', `unknown ${slot ?? 'plugin'} "${name}": ${advice}`);
   }
-  const affix = slot === undefined ? '' : slotFamilies[slot].full('');
+  const affix = slot === undefined ? '' : slotKeys[slot].fullName('');
   const { plugins, broken } = await loadBuiltIns();
   const fitting = plugins.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
   // A plugin that does not load does not say what it fills; its name may.
@@ -199,12 +196,29 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
     .map((each) => each.name)
     .filter((each) => (affix === '' ? slot === undefined : each.includes(affix)));
   const known = [...fitting, ...likely].map((full) => full.replace(affix, ''));
-  // `data=book.txt` is short for `data.use=book.txt`.
-  const meant = slot === 'data' ? '; a text is named by data.text, a folder of token files by data.dir' : '';
+  const filling = slot === undefined ? undefined : plugins.find(({ options }) => isDefault(options, slot));
+  const meant = slot === undefined || filling === undefined ? '' : inputsOf(filling, slotKeys[slot].path);
   return new UsageError(
     'ESP_PLUGIN_NOT_FOUND',
     `unknown ${slot ?? 'plugin'} "${name}": ${suggestion(name, known, 'built-in ones')} (\`espalier plugins\` lists them all; a path starts with ./)${meant}`,
   );
+}
+
+function isDefault({ name, slot }: PluginOptions, of: Slot): boolean {
+  const named = defaultOf(slotKeys[of]);
+  return slot === of && [named, slotKeys[of].fullName(named)].includes(name);
+}
+
+/** `data=book.txt` is short for `data.use=book.txt`, and data.text is meant: what options with `meta({ input })` name. */
+function inputsOf({ options: { config } }: FoundPlugin, path: readonly string[]): string {
+  const properties = config === undefined ? {} : propertiesOf(jsonSchemaOf(config));
+  const inputs = Object.entries(properties).flatMap(([key, property]) => {
+    const input = isSection(property) ? property['input'] : undefined;
+    return typeof input === 'string' ? [{ input, key: pathKey([...path, key]) }] : [];
+  });
+  return inputs
+    .map(({ input, key }, i) => `${i === 0 ? '; ' : ', '}${input} ${i === 0 ? 'is named ' : ''}by ${key}`)
+    .join('');
 }
 
 function wrongSlot(found: FoundPlugin, name: string, slot: Slot | undefined): UsageError {

@@ -3,8 +3,7 @@ import { isSection } from '../config/composed.js';
 import type { ConfigPath } from '../config/path.js';
 import { jsonSchemaOf, propertiesOf } from '../config/schema-docs.js';
 import { coreSchema } from '../config/schema.js';
-import { slotKeys } from '../config/slot-keys.js';
-import { slots } from '../plugins/plugin.js';
+import { slotKeyAt } from '../config/slot-keys.js';
 import type { ConfiguredPlugin } from '../run/container.js';
 
 /**
@@ -29,11 +28,8 @@ export function policyIn(schema: z.ZodType, path: ConfigPath): ResumePolicy | un
 
 /** The policy of a key of a run's config. Where a plugin says nothing, what fills a slot is fixed and a feature free. */
 export function policyAt(path: ConfigPath, plugins: readonly ConfiguredPlugin[]): ResumePolicy {
-  const slot = slots.find((name) => {
-    const { path: at, key } = slotKeys[name];
-    return String(path) === String([...at, key]);
-  });
-  if (slot !== undefined) return slot === 'engine' ? 'warn' : 'fixed';
+  const slot = slotKeyAt(path.slice(0, -1));
+  if (slot !== undefined && slot.key === path.at(-1)) return slot.resume;
   const [owner] = plugins
     .filter((plugin) => plugin.path.every((key, i) => key === path[i]))
     .sort((a, b) => b.path.length - a.path.length);

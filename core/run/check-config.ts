@@ -4,6 +4,7 @@ import { failedAt, shownFinding, wrongValue, type Checked, type Finding } from '
 import { nearestTo } from '../config/nearest.js';
 import { pathKey } from '../config/path.js';
 import { isPluginPath, otherPath } from '../config/plugin-paths.js';
+import { replacedOptions } from '../config/replaced.js';
 import type { CoreConfig } from '../config/schema.js';
 import { slotKeys } from '../config/slot-keys.js';
 import { checkCore, filledConfig, type ConfigParts, type SlotChoice } from '../config/slots.js';
@@ -114,7 +115,9 @@ class Loading {
     try {
       const found = await find(shown);
       const schema = found.options.config ?? z.strictObject({});
-      const { value, findings = [] } = checkPart(schema, path, this.composed, options);
+      const replaced = replacedOptions(schema, path, this.composed);
+      const left = Object.fromEntries(Object.entries(options).filter(([key]) => !replaced.includes(key)));
+      const { value, findings = [] } = checkPart(schema, path, this.composed, left);
       this.report(findings);
       this.loaded.push({ ...found, config: value, path });
     } catch (thrown) {

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { isSection, showOrigin, valueAt, type ComposedConfig, type Origin } from '../config/composed.js';
 import { pathKey } from '../config/path.js';
 import { presetFolder } from '../config/preset-list.js';
-import { slotKeys } from '../config/slot-keys.js';
+import { checkCore } from '../config/slots.js';
 import { composedOf } from '../config/load.js';
 import { merge, treeOf } from '../config/tree.js';
 import type { PretrainedModel } from '../contracts/weights.js';
@@ -37,13 +37,11 @@ export async function findPretrained(
 }
 
 /** The model's plugin, then the features; those that are not found are reported when the run is made. */
-async function pluginsOf({ value }: ComposedConfig, cwd: string): Promise<FoundPlugin[]> {
-  const { path: section, key, fallback } = slotKeys.model;
-  const { value: named } = valueAt(value, [...section, key]);
-  const features = isSection(value['plugins']) ? Object.entries(value['plugins']) : [];
+async function pluginsOf(composed: ComposedConfig, cwd: string): Promise<FoundPlugin[]> {
+  const { slots, features } = checkCore(composed);
   const found = await Promise.allSettled([
-    findPlugin(typeof named === 'string' ? named : fallback, cwd, 'model'),
-    ...features.filter(([, options]) => isSection(options)).map(([use]) => findPlugin(use, cwd)),
+    findPlugin(slots.model.use, cwd, 'model'),
+    ...features.map(({ use }) => findPlugin(use, cwd)),
   ]);
   return found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
 }

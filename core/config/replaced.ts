@@ -1,0 +1,79 @@
+import type { z } from 'zod';
+import { UsageError } from '../errors.js';
+import { slots, type Slot } from '../plugins/plugin.js';
+import { findQuietly } from '../plugins/resolve.js';
+import { isSection, valueAt, type ComposedConfig } from './composed.js';
+import { pathKey, type ConfigPath } from './path.js';
+import { jsonSchemaOf, propertiesOf } from './schema-docs.js';
+import { checkCore } from './slots.js';
+
+/**
+ * Options of a plugin that one of a later layer takes the place of: the schema of that one says so with
+ * `meta({ replaces: ['dir'] })`. Both stay where one layer has them, for the plugin to refuse.
+ * @param path of the plugin's options
+ */
+export function replacedOptions(schema: z.ZodType, path: ConfigPath, composed: ComposedConfig): string[] {
+  const layers = layersAt(path, composed);
+  if (new Set(layers.values()).size < 2) return [];
+  return Object.entries(propertiesOf(jsonSchemaOf(schema))).flatMap(([key, property]) => {
+    const layer = layers.get(key);
+    const replaces: unknown = isSection(property) ? property['replaces'] : undefined;
+    if (layer === undefined || !Array.isArray(replaces)) return [];
+    return replaces.map(String).filter((other) => (layers.get(other) ?? layer) < layer);
+  });
+}
+
+/** A composed config without the options that others take the place of, so that it can be compared with another. */
+export async function withoutReplaced(composed: ComposedConfig, cwd: string): Promise<ComposedConfig> {
+  const { slots: filling, features } = checkCore(composed);
+  const named = [
+    ...slots.map((slot) => ({ ...filling[slot], slot })),
+    ...features.map((each) => ({ ...each, slot: undefined })),
+  ];
+  const replaced: ConfigPath[] = [];
+  for (const { use, slot, path } of named) {
+    if (new Set(layersAt(path, composed).values()).size < 2) continue;
+    const schema = await schemaOf(use, cwd, slot);
+    if (schema !== undefined) replaced.push(...replacedOptions(schema, path, composed).map((key) => [...path, key]));
+  }
+  return replaced.length === 0 ? composed : without(replaced, composed);
+}
+
+/** Undefined for a plugin that does not load, which is an error where it is needed. */
+async function schemaOf(use: string, cwd: string, slot: Slot | undefined): Promise<z.ZodType | undefined> {
+  try {
+    return (await findQuietly(use, cwd, slot))?.options.config;
+  } catch (thrown) {
+    if (thrown instanceof UsageError) return undefined;
+    throw thrown;
+  }
+}
+
+/** The layers that gave the options at a path, by key. */
+function layersAt(path: ConfigPath, { value, origins }: ComposedConfig): Map<string, number> {
+  const found = valueAt(value, path);
+  const keys = found.depth === path.length && isSection(found.value) ? Object.keys(found.value) : [];
+  return new Map(keys.map((key) => [key, origins.get(pathKey([...path, key]))?.layer ?? 0]));
+}
+
+function without(paths: readonly ConfigPath[], composed: ComposedConfig): ComposedConfig {
+  const gone = paths.map(pathKey);
+  const isGone = (at: string): boolean => gone.some((key) => at === key || at.startsWith(`${key}.`));
+  const copied = (value: unknown, path: ConfigPath): unknown =>
+    isSection(value)
+      ? Object.fromEntries(
+          Object.entries(value)
+            .map(([key, inner]): [string, unknown, ConfigPath] => [key, inner, [...path, key]])
+            .filter(([, , at]) => !isGone(pathKey(at)))
+            .map(([key, inner, at]) => [key, copied(inner, at)]),
+        )
+      : value;
+  const value = copied(composed.value, []);
+  const left = <T>(facts: ReadonlyMap<string, T>): Map<string, T> => new Map([...facts].filter(([at]) => !isGone(at)));
+  return {
+    ...composed,
+    value: isSection(value) ? value : {},
+    origins: left(composed.origins),
+    texts: left(composed.texts),
+  };
+}
