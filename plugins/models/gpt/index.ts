@@ -29,9 +29,10 @@ import { softmaxCrossEntropy } from '../../ops/contract.js';
 import { flopsPerToken } from './arithmetic.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
-import { head, hiddenStates, type NextMask, type Weights } from './forward.js';
+import { head, hiddenStates } from './forward.js';
 import { generate } from './generate.js';
 import { grownWeights } from './grow.js';
+import { Layers, type NextMask, type Weights } from './layers.js';
 import { weightSources } from './match.js';
 import { memoryNeeded } from './memory.js';
 import { Past } from './past.js';
@@ -177,8 +178,8 @@ export default class Gpt implements Model, Growable, InspectableModel {
 
   logits(ids: tf.Tensor2D, pass?: TrainingPass): tf.Tensor3D {
     const weights = pass?.read === undefined ? this.#weights : new ReadWeights(this.#weights, pass.read);
-    const nextMask = this.#masks(pass);
-    return tf.tidy(() => head(this.config, weights, hiddenStates(this.config, weights, ids, { nextMask })));
+    const layers = new Layers(this.config, weights, { nextMask: this.#masks(pass) });
+    return tf.tidy(() => head(layers, hiddenStates(layers, ids)));
   }
 
   loss(ids: tf.Tensor2D, targets: tf.Tensor2D, pass?: TrainingPass): tf.Scalar {
@@ -205,9 +206,10 @@ export default class Gpt implements Model, Growable, InspectableModel {
     return tf.tidy(() => {
       const ids = past.advance(context);
       const input = tf.tensor2d([...ids], [1, ids.length], 'int32');
-      const hidden = hiddenStates(this.config, this.#weights, input, { past });
+      const layers = new Layers(this.config, this.#weights, { past });
+      const hidden = hiddenStates(layers, input); // [1, time, embd]
       const last = tf.slice(hidden, [0, ids.length - 1, 0], [1, 1, this.config.n_embd]);
-      return Float32Array.from(head(this.config, this.#weights, last).dataSync());
+      return Float32Array.from(head(layers, last).dataSync());
     });
   }
 

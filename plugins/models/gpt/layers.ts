@@ -1,0 +1,160 @@
+import { dropout, tf, type DropoutMask } from '../../../core/index.js';
+import {
+  causalAttention,
+  embedding,
+  geluLinear,
+  layerNorm,
+  linear,
+  rotary,
+  type LinearOptions,
+} from '../../ops/contract.js';
+import type { GptConfig } from './config.js';
+import type { Past } from './past.js';
+
+const CUBIC = 0.044715;
+const ROOT = Math.sqrt(2 / Math.PI);
+
+/** The model's weights by name, or those of one pass. */
+export type Weights = Pick<ReadonlyMap<string, tf.Tensor>, 'get' | 'has'>;
+
+/** Gives the mask of each dropout of a pass, in order; undefined where nothing is dropped. */
+export type NextMask = () => DropoutMask | undefined;
+
+/** What a pass has besides its ids and weights. */
+export interface PassOptions {
+  readonly nextMask?: NextMask;
+  /** The positions before the ids; these are added. One text, without dropout. */
+  readonly past?: Past;
+}
+
+/** What is added to `x`: computed with it, in one operation, or alone. */
+export type Branch = (x?: tf.Tensor3D) => tf.Tensor3D;
+
+/** The layers of one pass over a model, by the names of their weights: which operations of `ops` compute each. */
+export class Layers {
+  readonly #nextMask: NextMask;
+  readonly #past: Past | undefined;
+
+  constructor(
+    readonly config: GptConfig,
+    private readonly weights: Weights,
+    { nextMask = noMask, past }: PassOptions = {},
+  ) {
+    this.#nextMask = nextMask;
+    this.#past = past;
+  }
+
+  /** Position of the first id. */
+  get first(): number {
+    return this.#past?.first ?? 0;
+  }
+
+  has(name: string): boolean {
+    return this.weights.has(name);
+  }
+
+  weight(name: string): tf.Tensor {
+    const weight = this.weights.get(name);
+    if (weight === undefined) throw new Error(`the model has no weight ${name}`);
+    return weight;
+  }
+
+  /** ids [batch, time] → [batch, time, embd]; the low-rank term is never made into a table. */
+  embedding(name: string, ids: tf.Tensor2D): tf.Tensor3D {
+    const tokens = embedding(ids, this.weight(`${name}.weight`));
+    const a = this.weights.get(`${name}.lora_A`);
+    if (a === undefined) return tokens;
+    return linear(this.#scaled(embedding(ids, a)), this.weight(`${name}.lora_B`), { residual: tokens });
+  }
+
+  /** x [..., embd] → [..., vocab] with an embedding's table. */
+  unembedding<T extends tf.Tensor>(name: string, x: T): T {
+    const logits = linear(x, this.weight(`${name}.weight`), { transposeWeight: true });
+    const a = this.weights.get(`${name}.lora_A`);
+    if (a === undefined) return logits;
+    const low = linear(x, this.weight(`${name}.lora_B`), { transposeWeight: true });
+    return linear(this.#scaled(low), a, { transposeWeight: true, residual: logits });
+  }
+
+  /** x [..., embd] → the same shape. */
+  norm(name: string, x: tf.Tensor3D): tf.Tensor3D {
+    return layerNorm(x, this.weight(`${name}.weight`), this.weights.get(`${name}.bias`));
+  }
+
+  /** x [..., in] → [..., out]: x W + b, and alpha / rank · (x A) B where the layer has LoRA. */
+  linear(name: string, x: tf.Tensor3D): tf.Tensor3D {
+    const main = linear(x, ...this.#product(name));
+    const a = this.weights.get(`${name}.lora_A`);
+    if (a === undefined) return main;
+    return linear(this.#scaled(linear(x, a)), this.weight(`${name}.lora_B`), { residual: main });
+  }
+
+  /** qkv [batch, time, 3 · embd] → the same shape, queries and keys turned by their positions. */
+  rotated(qkv: tf.Tensor3D): tf.Tensor3D {
+    const { rotary: isRotary, n_head, rotary_base } = this.config;
+    return isRotary ? rotary(qkv, n_head, rotary_base, this.#past?.first) : qkv;
+  }
+
+  /** qkv [batch, time, 3 · embd] → [batch, time, embd]. */
+  attention(block: number, qkv: tf.Tensor3D): tf.Tensor3D {
+    const { n_head } = this.config;
+    return this.#past?.attend(block, qkv, n_head) ?? causalAttention(qkv, n_head, this.#nextMask());
+  }
+
+  /** x [..., in] → [..., out], to be added: x W + b, of what the activation makes of x. */
+  projection(name: string, x: tf.Tensor3D, activation?: GptConfig['activation']): Branch {
+    return (residual) => {
+      const [weight, more] = this.#product(name, residual);
+      if (activation === 'gelu') return geluLinear(x, weight, more);
+      const input = activation === undefined ? x : tf.tidy(() => geluTanh(x));
+      return linear(input, weight, more);
+    };
+  }
+
+  /** `x` plus a branch: in one operation where nothing of the branch is dropped. */
+  add(x: tf.Tensor3D, branch: Branch): tf.Tensor3D {
+    const mask = this.#nextMask();
+    return mask === undefined ? branch(x) : tf.add(x, dropout(branch(), mask));
+  }
+
+  dropout(x: tf.Tensor3D): tf.Tensor3D {
+    return dropout(x, this.#nextMask());
+  }
+
+  /** A product's weight, and what is added to it. */
+  #product(name: string, residual?: tf.Tensor): [tf.Tensor, LinearOptions] {
+    return [this.weight(`${name}.weight`), { bias: this.weights.get(`${name}.bias`), residual }];
+  }
+
+  /** alpha / rank times a low-rank layer's middle [..., rank]. */
+  #scaled<T extends tf.Tensor>(low: T): T {
+    return tf.mul(low, this.config.lora_alpha / (low.shape.at(-1) ?? 1));
+  }
+}
+
+/** x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): Hendrycks and Gimpel, "Gaussian error linear units", 2016. */
+function geluTanh(input: tf.Tensor3D): tf.Tensor3D {
+  return tf.customGrad((given: tf.Tensor | tf.GradSaveFunc, given2: tf.Tensor | tf.GradSaveFunc) => {
+    const [x, save] = [given as tf.Tensor3D, given2 as tf.GradSaveFunc];
+    save([x]);
+    return {
+      value: tf.mul<tf.Tensor3D>(tf.mul(x, 0.5), tf.add(tanhPart(x), 1)),
+      gradFunc: (dy: tf.Tensor3D, saved: tf.Tensor[]) => tf.mul(dy, geluTanhSlope(saved[0] ?? x)),
+    };
+  })(input);
+}
+
+function geluTanhSlope(x: tf.Tensor): tf.Tensor {
+  const tanh = tanhPart(x);
+  const inner = tf.mul(tf.add(tf.mul(tf.mul(x, x), 3 * CUBIC), 1), ROOT);
+  const risen = tf.mul(tf.mul(x, tf.sub(1, tf.mul(tanh, tanh))), inner);
+  return tf.mul(tf.add(tf.add(tanh, 1), risen), 0.5);
+}
+
+function tanhPart<T extends tf.Tensor>(x: T): T {
+  return tf.tanh(tf.mul(tf.add(x, tf.mul(tf.mul(tf.mul(x, x), x), CUBIC)), ROOT));
+}
+
+function noMask(): undefined {
+  // Nothing is dropped.
+}
