@@ -57,6 +57,8 @@ export default defineConfig(
       '@typescript-eslint/consistent-type-imports': 'off',
       // Listeners and hooks are `void | Promise<void>`.
       '@typescript-eslint/no-invalid-void-type': 'off',
+      // `interface Events extends PayloadsOf<…> {}` adds declared events to an interface.
+      '@typescript-eslint/no-empty-object-type': ['error', { allowInterfaces: 'with-single-extends' }],
       // Plugins may have nothing but decorated or static members.
       '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],

@@ -3,8 +3,6 @@ import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { explainLines, renderLines } from '../config/explain.js';
 import { Ranks } from '../contracts/ranks.js';
-import type { EventName } from '../events/lifecycle.js';
-import { lifecycle } from '../events/lifecycle.js';
 import type { CreatedRun } from '../run/create.js';
 import { print } from './options.js';
 
@@ -25,7 +23,7 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
   const checkpoints = run.expectedCheckpoints(parameters);
   const free = await freeBytes(run.folder.path);
   const needed = checkpoints === undefined ? 0 : checkpoints.bytes * checkpoints.kept;
-  const listeners = Object.fromEntries(eventNames().map((event) => [event, run.bus.order(event)]));
+  const listeners = Object.fromEntries(run.bus.events.list().map(({ name }) => [name, run.bus.order(name)]));
   const facts = {
     config: explainLines(composed, run.composedConfig),
     listeners,
@@ -63,10 +61,6 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
       `run folder   ${run.folder.shown} (${existsSync(run.folder.path) ? 'left as it is' : 'not created'})`,
     ].join('\n'),
   );
-}
-
-function eventNames(): EventName[] {
-  return Object.keys(lifecycle).filter((name): name is EventName => name in lifecycle);
 }
 
 /** Free space where the folder will be: at the nearest folder above it that exists. */

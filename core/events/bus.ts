@@ -1,57 +1,73 @@
 import { EventEmitter } from 'eventemitter3';
 import { messageOf, PluginError } from '../errors.js';
 import type { EventName, Events } from './lifecycle.js';
+import { EventTable } from './table.js';
 
 export type Listener<Name extends EventName> = (payload: Events[Name]) => void | Promise<void>;
 
-/** A listener with what it is called for; the list of these is the order of a run. */
+/** Which plugin listens to which event; the list of these is the order of a run. */
 export interface Registration<Name extends EventName = EventName> {
   readonly plugin: string;
   readonly event: Name;
-  /** False: a failure is logged and the plugin muted after repeated ones; the run goes on. */
+  /** False: a failure is logged, the plugin is muted after repeated ones, and the run continues. */
   readonly critical: boolean;
 }
 
-/** Looks at every event and every listener call from outside: profilers, tracers, the current engine. */
+/** Watches every event and every call of a listener: profilers, tracers, leak checks. */
 export interface Spy {
-  /** Before an event's first listener, and after its last one and those that only watch, also when one failed. */
+  /** Before an event's first listener, and after its last one, also if one failed. */
   beforeEvent?(event: EventName): void;
   afterEvent?(event: EventName): void;
   before?(registration: Registration): void;
   after?(registration: Registration): void;
 }
 
-type Handler = { registration: Registration; call: (payload: unknown) => void | Promise<void> };
-type EmitterMap = { [Name in EventName]: (payload: Events[Name]) => void };
+/** One dispatch of an event: listeners wait for what is pending, and leave here what is pending after them. */
+interface Pass {
+  pending: Promise<void> | undefined;
+}
 
 const FAILURES_BEFORE_MUTING = 3;
-const NO_HANDLERS: readonly Handler[] = [];
 
 /**
- * The run's events, on eventemitter3. Listeners run one after the other in the order they were added
- * (the order of their plugins); `emit` awaits those that return a promise, and stays synchronous
- * while none does. Plain eventemitter3 listeners (`on`, `once`) may watch too, after all others.
+ * The run's events, on eventemitter3. Listeners run one after the other in the order they were added (the order of
+ * their plugins). `dispatch` awaits those that return a promise, and is synchronous if none does.
  */
-export class EventBus extends EventEmitter<EmitterMap> {
-  /** Never changed in place: a dispatch goes on with the list that it began with. */
-  readonly #handlers = new Map<EventName, readonly Handler[]>();
+export class EventBus {
+  readonly #emitter = new EventEmitter<EventName>();
+  readonly #registrations: Registration[] = [];
   #spies: readonly Spy[] = [];
   readonly #failures = new Map<string, number>();
   readonly #running: Registration[] = [];
 
-  /** @param onTolerated told of failures of plugins that are not critical; `muted` at the last one */
-  constructor(private readonly onTolerated: (error: PluginError, muted: boolean) => void = () => undefined) {
-    super();
+  /**
+   * @param onTolerated called with failures of plugins that are not critical; `muted` at the last one
+   * @param events those that may be listened to and dispatched
+   */
+  constructor(
+    private readonly onTolerated: (error: PluginError, muted: boolean) => void = () => undefined,
+    readonly events = new EventTable(),
+  ) {}
+
+  /** Adds a plugin's listener after the others; returns its remover. */
+  listen<Name extends EventName>(registration: Registration<Name>, listener: Listener<Name>): () => void {
+    const { event, plugin } = registration;
+    if (!this.events.has(event)) throw this.events.unknown(event, `plugin ${plugin} listens to`);
+    this.#registrations.push(registration);
+    const remove = this.#add(event, (payload: Events[Name]) => this.#call(registration, listener, payload));
+    return () => {
+      remove();
+      this.#registrations.splice(this.#registrations.indexOf(registration), 1);
+    };
   }
 
-  /** Adds a listener after those there are; returns its remover. */
-  listen<Name extends EventName>(registration: Registration<Name>, listener: Listener<Name>): () => void {
-    const handler: Handler = { registration, call: listener as Handler['call'] };
-    this.#handlers.set(registration.event, [...this.#handlersOf(registration.event), handler]);
-    return () => {
-      const others = this.#handlersOf(registration.event).filter((other) => other !== handler);
-      this.#handlers.set(registration.event, others);
-    };
+  /** Adds a listener of the program that runs the run, after the others; returns its remover. What it throws ends the run. */
+  on<Name extends EventName>(event: Name, listener: (payload: Events[Name]) => unknown): () => void {
+    if (!this.events.has(event)) throw this.events.unknown(event, 'a listener waits for');
+    return this.#add(event, (payload: Events[Name]) => {
+      const result = listener(payload);
+      return result instanceof Promise ? result.then(() => undefined) : undefined;
+    });
   }
 
   /** Watches every event and listener call; returns its remover. */
@@ -63,70 +79,64 @@ export class EventBus extends EventEmitter<EmitterMap> {
   }
 
   /** Names of the plugins that listen to an event, in their order. */
-  order(event: EventName): string[] {
-    return this.#handlersOf(event).map((handler) => handler.registration.plugin);
+  order(event: string): string[] {
+    return this.#registrations.filter((each) => each.event === event).map(({ plugin }) => plugin);
   }
 
-  /** The listeners that have not ended: the last was called by what the one before it dispatched. */
+  /** The listeners that have not ended; each but the first was called by an event that the one before it dispatched. */
   get running(): readonly Registration[] {
     return this.#running;
   }
 
   /**
    * Runs the event's listeners in order.
-   * @returns a promise only when a listener returned one
+   * @returns a promise only if a listener returned one
    * @throws PluginError naming plugin and event, from the first critical listener that fails
+   * @throws UsageError if nobody declares the event
    */
   dispatch<Name extends EventName>(event: Name, payload: Events[Name]): void | Promise<void> {
     const spies = this.#spies;
     for (const spy of spies) spy.beforeEvent?.(event);
-    let pending: Promise<void> | undefined;
+    const pass: Pass = { pending: undefined };
     try {
-      pending = this.#from(0, this.#handlersOf(event), event, payload);
+      const isHeard = this.#emitter.emit(event, payload, pass);
+      if (!isHeard && !this.events.has(event)) {
+        throw this.events.unknown(event, `plugin ${this.#running.at(-1)?.plugin ?? 'core'} publishes`);
+      }
     } catch (thrown) {
-      tellAfterEvent(spies, event);
+      eventEnded(spies, event);
       throw thrown;
     }
-    if (pending !== undefined) {
-      return pending.finally(() => {
-        tellAfterEvent(spies, event);
+    if (pass.pending !== undefined) {
+      return pass.pending.finally(() => {
+        eventEnded(spies, event);
       });
     }
-    tellAfterEvent(spies, event);
+    eventEnded(spies, event);
   }
 
-  #handlersOf(event: EventName): readonly Handler[] {
-    return this.#handlers.get(event) ?? NO_HANDLERS;
+  #add<Payload>(event: EventName, call: (payload: Payload) => Promise<void> | undefined): () => void {
+    const step = (payload: Payload, pass: Pass): void => {
+      pass.pending = pass.pending === undefined ? call(payload) : pass.pending.then(() => call(payload));
+    };
+    this.#emitter.on(event, step);
+    return () => {
+      this.#emitter.off(event, step);
+    };
   }
 
-  #from<Name extends EventName>(
-    start: number,
-    handlers: readonly Handler[],
-    event: Name,
-    payload: Events[Name],
+  #call<Payload>(
+    registration: Registration,
+    listener: (payload: Payload) => void | Promise<void>,
+    payload: Payload,
   ): Promise<void> | undefined {
-    for (let i = start; i < handlers.length; i++) {
-      const handler = handlers[i];
-      if (handler === undefined || this.#isMuted(handler.registration)) continue;
-      const pending = this.#call(handler, payload);
-      if (pending !== undefined) return pending.then(() => this.#from(i + 1, handlers, event, payload));
-    }
-    this.#notifyWatchers(event, payload);
-    return undefined;
-  }
-
-  #notifyWatchers<Name extends EventName>(event: Name, payload: Events[Name]): void {
-    const args = [payload] as Parameters<EventEmitter.EventListener<EmitterMap, Name>>;
-    this.emit(event, ...args);
-  }
-
-  #call({ registration, call }: Handler, payload: unknown): Promise<void> | undefined {
+    if (this.#isMuted(registration)) return undefined;
     const spies = this.#spies;
     for (const spy of spies) spy.before?.(registration);
     this.#running.push(registration);
     let result: void | Promise<void>;
     try {
-      result = call(payload);
+      result = listener(payload);
     } catch (thrown) {
       this.#ended(spies, registration);
       this.#fail(registration, thrown);
@@ -148,7 +158,9 @@ export class EventBus extends EventEmitter<EmitterMap> {
   }
 
   #ended(spies: readonly Spy[], registration: Registration): void {
-    this.#running.splice(this.#running.lastIndexOf(registration), 1);
+    // Almost always the last one: taking that off allocates nothing.
+    if (this.#running.at(-1) === registration) this.#running.pop();
+    else this.#running.splice(this.#running.lastIndexOf(registration), 1);
     for (const spy of spies) spy.after?.(registration);
   }
 
@@ -167,7 +179,7 @@ export class EventBus extends EventEmitter<EmitterMap> {
   }
 }
 
-function tellAfterEvent(spies: readonly Spy[], event: EventName): void {
+function eventEnded(spies: readonly Spy[], event: EventName): void {
   for (const spy of spies) spy.afterEvent?.(event);
 }
 

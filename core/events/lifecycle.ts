@@ -1,31 +1,12 @@
-import type {
-  BatchReady,
-  CheckpointDue,
-  CheckpointFailed,
-  CheckpointSaved,
-  EvaluationDue,
-  EvaluationBatch,
-  EvaluationEnd,
-  EvaluationStart,
-  GradientsReady,
-  Histogram,
-  IterationEnd,
-  IterationStart,
-  Metrics,
-  MicroBatchEnd,
-  OperationEvent,
-  RequestsReady,
-  RunEnd,
-  RunRollback,
-  RunSetup,
-  RunStart,
-  Sample,
-  StepReady,
-  TrainingEnd,
-} from './payloads.js';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { CheckpointKind, Snapshot } from '../contracts/checkpoint-store.js';
+import type { Batch, Split } from '../contracts/data.js';
+import type { Requests } from '../run/control.js';
+import type { RunView } from '../run/state.js';
+import { defineEvents, field, replaceable, type PayloadsOf } from './define.js';
 
 /**
- * Every event of a run, where it fires:
+ * The core's events, in the order of a run:
  *
  * ```
  * run:setup                          engine, data and tokenizer get ready
@@ -39,244 +20,242 @@ import type {
  *   step:ready                       the gradients are final; `skip` leaves the step out
  *   iteration:end                    the weights are updated
  *   requests:ready                   `requests` may be replaced; again after an evaluation and a checkpoint
- *   evaluation:due                   if one was asked for
+ *   evaluation:due                   if one was requested
  *     evaluation:start, evaluation:batch, evaluation:end
- *   checkpoint:due                   if one was asked for; `skip` leaves it out
+ *   checkpoint:due                   if one was requested; `skip` leaves it out
  *     checkpoint:saved               whole on disk: at the start of a later iteration, or at the end
  *     checkpoint:failed              likewise, when it could not be written
  *   run:rollback                     before each of these, if a plugin asked to go back to a checkpoint
- * training:end                       the loop has ended: what runs beside it is waited for
+ * training:end                       the loop has ended; waits for work that runs beside it
  * run:end                            on every way out
  * ```
  *
- * Published by plugins whenever they have something, for those that show or keep it: `metrics`, `sample`,
- * `histogram`, `operation`.
- *
- * A plugin that listens to another event is refused when it loads.
+ * Plugins publish `metrics` whenever they have some. Events of a plugin's own are declared in the same way and given to
+ * `@Plugin({ events })`; a plugin that listens to any other is refused before the run is made.
  */
-export interface Events {
-  'run:setup': RunSetup;
-  'run:start': RunStart;
-  'iteration:start': IterationStart;
-  'batch:ready': BatchReady;
-  'micro-batch:end': MicroBatchEnd;
-  'gradients:ready': GradientsReady;
-  'step:ready': StepReady;
-  'iteration:end': IterationEnd;
-  'requests:ready': RequestsReady;
-  'evaluation:due': EvaluationDue;
-  'evaluation:start': EvaluationStart;
-  'evaluation:batch': EvaluationBatch;
-  'evaluation:end': EvaluationEnd;
-  'checkpoint:due': CheckpointDue;
-  'checkpoint:saved': CheckpointSaved;
-  'checkpoint:failed': CheckpointFailed;
-  'run:rollback': RunRollback;
-  metrics: Metrics;
-  sample: Sample;
-  histogram: Histogram;
-  operation: OperationEvent;
-  'training:end': TrainingEnd;
-  'run:end': RunEnd;
-}
-export type EventName = keyof Events;
-
-/** What the events page and `espalier events` print of an event. */
-export interface EventDescription {
-  when: string;
-  /** Payload fields with what they hold. */
-  payload: Record<string, string>;
-  /** Payload fields a listener may replace; all others are read-only. */
-  mayReplace: readonly string[];
-}
-
-/** The table of every core event, in the order of a run: the reference page is made from it. */
-export const lifecycle: Record<EventName, EventDescription> = {
+export const lifecycle = defineEvents({
   'run:setup': {
     when: 'once, after every plugin is made: engines, data and tokenizers get ready here',
-    payload: { runDir: 'the run’s folder (not yet created)' },
-    mayReplace: [],
+    payload: { runDir: field<string>('the run folder, not yet created') },
   },
   'run:start': {
     when: 'once, when the weights are built or loaded, before the first iteration',
     payload: {
-      state: 'iteration, tokens and best validation loss',
-      maxIters: 'the number of iterations the run ends at',
-      resumedFrom: 'the checkpoint that the run goes on from, if any',
-      maxItersBefore: 'the number of iterations that the run of that checkpoint was to end at',
+      state: field<RunView>('iteration, tokens and best validation loss'),
+      maxIters: field<number>('iteration that the run ends at'),
+      resumedFrom: field<string | undefined>('folder of the checkpoint that the run resumes from, if it resumes'),
+      maxItersBefore: field<number | undefined>('iteration that the resumed run was to end at, if it resumes'),
     },
-    mayReplace: [],
   },
   'iteration:start': {
     when: 'before the batches of an iteration are drawn',
-    payload: { iteration: 'its number, from 0', learningRate: 'the rate it will use' },
-    mayReplace: [],
+    payload: {
+      iteration: field<number>('its number, from 0'),
+      learningRate: field<number>('learning rate of its step'),
+    },
   },
   'batch:ready': {
     when: 'for each micro-batch, before its forward pass',
     payload: {
-      iteration: 'its number',
-      microBatch: 'from 0 to gradient_accumulation_steps - 1',
-      batch: 'inputs and targets, each [batch, block] int32',
+      iteration: field<number>('its number, from 0'),
+      microBatch: field<number>('from 0 to gradient_accumulation_steps - 1'),
+      batch: replaceable<Batch>('inputs and targets, each [batch, block] int32'),
     },
-    mayReplace: ['batch'],
   },
   'micro-batch:end': {
-    when: 'after a micro-batch’s forward and backward pass',
-    payload: { iteration: 'its number', microBatch: 'its number within the iteration' },
-    mayReplace: [],
+    when: 'after the forward and backward pass of a micro-batch',
+    payload: {
+      iteration: field<number>('its number, from 0'),
+      microBatch: field<number>('from 0 to gradient_accumulation_steps - 1'),
+    },
   },
   'gradients:ready': {
     when: 'after the last micro-batch; not in an iteration without counted targets, nor is step:ready',
     payload: {
-      iteration: 'its number',
-      gradients:
+      iteration: field<number>('its number, from 0'),
+      gradients: replaceable<Map<string, Tensor>>(
         'by parameter name: of the mean over counted targets; replace entries, or the map (the loop disposes what it holds)',
+      ),
     },
-    mayReplace: ['gradients'],
   },
   'step:ready': {
-    when: 'before clipping and the optimizer step, when no listener changes the gradients any more',
+    when: 'before clipping and the optimizer step, when the gradients are final',
     payload: {
-      iteration: 'its number',
-      loss: 'mean training loss over its counted targets, of all micro-batches and ranks, nats',
-      gradNorm: 'global norm of the gradients before clipping',
-      gradients: 'by parameter name, as the optimizer will get them',
-      skip: 'set it to a reason, and the step is left out: weights and optimizer stay as they are, the iteration counts',
+      iteration: field<number>('its number, from 0'),
+      loss: field<number>('mean training loss over its counted targets, of all micro-batches and ranks, nats'),
+      gradNorm: field<number>('global norm of the gradients before clipping'),
+      gradients: field<ReadonlyMap<string, Tensor>>('by parameter name, as the optimizer will get them'),
+      skip: replaceable<string | undefined>(
+        'a reason to leave the step out: weights and optimizer stay as they are, the iteration counts',
+      ),
     },
-    mayReplace: ['skip'],
   },
   'iteration:end': {
     when: 'after the optimizer step',
     payload: {
-      iteration: 'the iteration that ended, from 0',
-      maxIters: 'the number of iterations the run ends at',
-      loss: 'mean training loss over its counted targets, of all micro-batches and ranks, nats; NaN without any',
-      targets: 'targets that are not -1, of all micro-batches and ranks; without any, there is no step',
-      gradNorm: 'global norm of the gradients before clipping',
-      learningRate: 'the rate it used',
-      tokens: 'training tokens seen so far',
-      skipped: 'why the optimizer’s step was left out, where it was',
+      iteration: field<number>('the iteration that ended, from 0'),
+      maxIters: field<number>('iteration that the run ends at'),
+      loss: field<number>(
+        'mean training loss over its counted targets, of all micro-batches and ranks, nats; NaN without any',
+      ),
+      targets: field<number>('targets that are not -1, of all micro-batches and ranks; without any, there is no step'),
+      gradNorm: field<number>('global norm of the gradients before clipping'),
+      learningRate: field<number>('learning rate of its step'),
+      tokens: field<number>('training tokens seen so far, those of this iteration included'),
+      skipped: field<string | undefined>('why the optimizer step was left out, if it was'),
     },
-    mayReplace: [],
   },
   'requests:ready': {
     when: 'before the first iteration and at each boundary, again after an evaluation and after a checkpoint: what plugins asked for through `RunControl` is about to be served',
     payload: {
-      iteration: 'iterations done',
-      requests:
+      iteration: field<number>('iterations done'),
+      requests: replaceable<Requests>(
         'what was asked for since the last time: stops, evaluation, checkpoints, rollbacks; several ranks agree on it here',
+      ),
     },
-    mayReplace: ['requests'],
   },
   'evaluation:due': {
-    when: 'at the boundary between iterations, when a plugin asked for an evaluation; in a run that is stopped, before the first iteration of the one that goes on from it',
-    payload: { iteration: 'iterations done' },
-    mayReplace: [],
+    when: 'at the boundary between iterations, when a plugin requested an evaluation; in a run that is stopped, before the first iteration of the run that resumes it',
+    payload: { iteration: field<number>('iterations done') },
   },
   'evaluation:start': {
     when: 'before the losses are estimated',
-    payload: { iteration: 'iterations done' },
-    mayReplace: [],
+    payload: { iteration: field<number>('iterations done') },
   },
   'evaluation:batch': {
     when: 'after each batch of an evaluation',
     payload: {
-      iteration: 'iterations done',
-      split: 'train or val',
-      done: 'batches of that split so far, of this rank',
-      of: 'batches of that split',
+      iteration: field<number>('iterations done'),
+      split: field<Split>('train or val'),
+      done: field<number>('batches of that split so far, of this rank'),
+      of: field<number>('batches of that split, of this rank'),
     },
-    mayReplace: [],
   },
   'evaluation:end': {
-    when: 'after the losses are estimated; not where a stop cut that short: the run that goes on begins with the whole evaluation',
-    payload: { iteration: 'iterations done', losses: 'mean loss of `train` and `val`, nats' },
-    mayReplace: [],
+    when: 'after the losses are estimated; not if a stop cut that short: the run that resumes begins with the whole evaluation',
+    payload: {
+      iteration: field<number>('iterations done'),
+      losses: field<Readonly<Record<Split, number>>>('mean loss of `train` and `val`, nats'),
+    },
   },
   'checkpoint:due': {
-    when: 'at the boundary, after evaluation, when a plugin asked for a checkpoint; every plugin’s state is of this moment',
+    when: 'at the boundary, after evaluation, when a plugin requested a checkpoint; every plugin’s state is of this moment',
     payload: {
-      kinds: 'latest, best, emergency',
-      snapshot: 'weights, optimizer and state to write',
-      skip: 'set it to a reason, and nothing is written',
+      kinds: field<readonly CheckpointKind[]>('latest, best, emergency'),
+      snapshot: field<Snapshot>('weights, optimizer and state to write'),
+      skip: replaceable<string | undefined>('a reason to write nothing: what the checkpoint would hold is of no use'),
     },
-    mayReplace: ['skip'],
   },
   'checkpoint:saved': {
     when: 'when a checkpoint is whole on disk: at the start of a later iteration, or before `run:end`',
     payload: {
-      iteration: 'iterations done when it was taken',
-      path: 'its folder',
-      kind: 'latest, best or emergency',
-      pauseMs: 'how long training stood still for it, milliseconds',
-      writeMs: 'how long the writing took beside it, milliseconds',
+      iteration: field<number>('iterations done when it was taken'),
+      path: field<string>('its folder'),
+      kind: field<CheckpointKind>('latest, best or emergency'),
+      pauseMs: field<number>('how long training paused for it (copying, and waiting for the one before), milliseconds'),
+      writeMs: field<number>('how long writing took, beside training, milliseconds'),
     },
-    mayReplace: [],
   },
   'checkpoint:failed': {
     when: 'when a checkpoint could not be written (a full disk); nothing is left of it',
-    payload: { iteration: 'iterations done when it was taken', message: 'why' },
-    mayReplace: [],
+    payload: { iteration: field<number>('iterations done when it was taken'), message: field<string>('why') },
   },
   'run:rollback': {
-    when: 'at the boundary, when the run went back to one of its checkpoints because a plugin asked for it: what was published after `to` is of iterations that are gone; plugins have their state of then',
+    when: 'at the boundary, when the run, or its model alone, went back to one of its checkpoints because a plugin asked for it: what was published after `to` is of iterations that are undone; plugins have their state of that checkpoint',
     payload: {
-      what: 'run, or model: the weights and the optimizer’s state alone, the run stands where it stood',
-      from: 'iterations done before',
-      to: 'iterations done in the checkpoint',
-      path: 'the checkpoint’s folder',
-      reason: 'why',
-      state: 'iteration, tokens and best validation loss as they are now',
+      what: field<'run' | 'model'>(
+        'run, or model: the weights and the optimizer’s state alone, while the run’s iteration and data stay',
+      ),
+      from: field<number>('iterations done before'),
+      to: field<number>('iterations done in the checkpoint'),
+      path: field<string>('folder of the checkpoint'),
+      reason: field<string>('why'),
+      state: field<RunView>('iteration, tokens and best validation loss after it'),
     },
-    mayReplace: [],
   },
   metrics: {
     when: 'whenever a plugin publishes numbers, of names that it declares; sinks listen',
     payload: {
-      iteration: 'the iteration they belong to',
-      values: 'numbers by metric name',
-      tokens: 'training tokens seen by then; left out for now',
+      iteration: field<number>('the iteration they belong to'),
+      values: field<Readonly<Record<string, number>>>('numbers by metric name, such as `train/loss`'),
+      tokens: field<number | undefined>('training tokens seen by that iteration; if left out, those seen so far'),
     },
-    mayReplace: [],
   },
   sample: {
     when: 'when a plugin has had the model write a text',
-    payload: { iteration: 'iterations done', prompt: 'what it goes on from', text: 'what the model wrote' },
-    mayReplace: [],
+    payload: {
+      iteration: field<number>('iterations done'),
+      prompt: field<string>('what the text continues'),
+      text: field<string>('what the model wrote after the prompt'),
+    },
   },
   histogram: {
     when: 'when a plugin has counted how the elements of a tensor are spread',
     payload: {
-      iteration: 'iterations done',
-      name: 'such as `weights/…` or `gradients/…`',
-      edges: 'of the buckets, ascending',
-      counts: 'elements in each bucket',
-      sum: 'of the elements',
-      sumOfSquares: 'of the elements',
+      iteration: field<number>('iterations done'),
+      name: field<string>('such as `weights/transformer.h.0.attn.c_attn.weight` or `gradients/…`'),
+      edges: field<readonly number[]>('of the buckets, [buckets + 1], ascending'),
+      counts: field<readonly number[]>('elements from one edge up to the next, [buckets]'),
+      sum: field<number>('of the elements'),
+      sumOfSquares: field<number>('of the elements'),
     },
-    mayReplace: [],
   },
   operation: {
     when: 'when an operation of a schedule starts, and when it has ended',
     payload: {
-      iteration: 'iterations done',
-      name: 'of the operation',
-      value: 'that it was given',
-      outcome: 'start, success, error or reevaluation',
-      message: 'what went wrong, or the loss that was measured again',
-      schedule: 'every operation, with whether it is completed',
+      iteration: field<number>('iterations done'),
+      name: field<string>('of the operation'),
+      value: field<unknown>('argument of the operation'),
+      outcome: field<'start' | 'success' | 'error' | 'reevaluation'>('start, success, error or reevaluation'),
+      message: field<string | undefined>('what went wrong, or the validation loss that was measured again'),
+      schedule: field<readonly ScheduledOperation[]>('every operation, and whether it is completed'),
     },
-    mayReplace: [],
   },
   'training:end': {
-    when: 'when the loop has ended, done or stopped, and before `run:end`: what runs beside training is waited for, for a bounded time, and its last results are published',
-    payload: { iteration: 'iterations done' },
-    mayReplace: [],
+    when: 'when the loop has ended, done or stopped, and before `run:end`: wait here, for a bounded time, for work that runs beside training, and publish its last results',
+    payload: { iteration: field<number>('iterations done') },
   },
   'run:end': {
     when: 'on every way out: done, stopped or failed; plugins are disposed afterwards',
-    payload: { status: 'done, stopped or failed', state: 'where the run stands', reasons: 'why it stopped or failed' },
-    mayReplace: [],
+    payload: {
+      status: field<'done' | 'stopped' | 'failed'>('done, stopped or failed'),
+      state: field<RunView>('iteration, tokens and best validation loss'),
+      reasons: field<readonly string[]>('why it stopped or failed; empty when done'),
+    },
   },
-};
+});
+
+interface ScheduledOperation {
+  readonly name: string;
+  readonly value: unknown;
+  readonly completed: boolean;
+  readonly desc?: string | undefined;
+}
+
+/** Payloads by event name. Plugins add theirs: `interface Events extends PayloadsOf<typeof events> {}`. */
+export interface Events extends PayloadsOf<typeof lifecycle> {}
+export type EventName = keyof Events;
+
+export type RunSetup = Events['run:setup'];
+export type RunStart = Events['run:start'];
+export type IterationStart = Events['iteration:start'];
+export type BatchReady = Events['batch:ready'];
+export type MicroBatchEnd = Events['micro-batch:end'];
+export type GradientsReady = Events['gradients:ready'];
+export type StepReady = Events['step:ready'];
+export type IterationEnd = Events['iteration:end'];
+export type RequestsReady = Events['requests:ready'];
+export type EvaluationDue = Events['evaluation:due'];
+export type EvaluationStart = Events['evaluation:start'];
+export type EvaluationBatch = Events['evaluation:batch'];
+export type EvaluationEnd = Events['evaluation:end'];
+export type CheckpointDue = Events['checkpoint:due'];
+export type CheckpointSaved = Events['checkpoint:saved'];
+export type CheckpointFailed = Events['checkpoint:failed'];
+export type RunRollback = Events['run:rollback'];
+export type Metrics = Events['metrics'];
+export type Sample = Events['sample'];
+export type Histogram = Events['histogram'];
+export type OperationEvent = Events['operation'];
+export type TrainingEnd = Events['training:end'];
+export type RunEnd = Events['run:end'];

@@ -7,6 +7,7 @@ import type { EngineProbe } from '../contracts/engine.js';
 import type { MemoryNeed, PlannedShape } from '../contracts/model.js';
 import { token, type Token } from '../contracts/token.js';
 import type { WeightFormat } from '../contracts/weights.js';
+import type { EventDeclarations } from '../events/define.js';
 import type { EventName, Events } from '../events/lifecycle.js';
 import type { MetricTable } from '../metrics/metrics.js';
 
@@ -37,6 +38,8 @@ export interface PluginOptions {
   wraps?: Slot;
   /** The metrics that it publishes, by name: what `espalier metrics` and docs/metrics.md print, and sinks ask for. */
   metrics?: MetricTable;
+  /** The events of its own that it publishes; a plugin that listens to another's may give that one's too. */
+  events?: EventDeclarations;
   /** For engines: `engine: auto` tries those with a lower rank first. */
   rank?: number;
   /**

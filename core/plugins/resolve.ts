@@ -9,11 +9,10 @@ import { jsonSchemaOf, propertiesOf } from '../config/schema-docs.js';
 import { defaultOf, slotKeys } from '../config/slot-keys.js';
 import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
-import { lifecycle } from '../events/lifecycle.js';
 import { resolveFrom } from '../files/home.js';
 import { builtInFamilies } from './families.js';
 import { importOutside } from './outside.js';
-import { pluginListeners, pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
+import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
 
 /** A plugin class with what it says of itself and the place it was found. */
 export interface FoundPlugin {
@@ -157,20 +156,7 @@ function pluginOf(module: unknown, name: string, source: string): FoundPlugin {
       `plugin ${name} (${source}) exports ${count} with @Plugin; export exactly one`,
     );
   }
-  refuseUnknownEvents(only, name, source);
   return { options, class: only, source };
-}
-
-/** No compiler has seen a plugin from outside, and a listener of a misspelled event would never be called. */
-function refuseUnknownEvents(of: PluginClass, name: string, source: string): void {
-  const known = Object.keys(lifecycle);
-  const unknown = pluginListeners(of).find(({ event }) => !known.includes(event));
-  if (unknown === undefined) return;
-  const { event, method } = unknown;
-  throw new UsageError(
-    'ESP_PLUGIN_EVENT',
-    `plugin ${name} (${source}): ${String(method)} listens to ${JSON.stringify(event)}, which is no event: ${suggestion(event, known, 'events')} (\`espalier events\` prints them)`,
-  );
 }
 
 function isPluginClass(value: unknown): value is PluginClass {

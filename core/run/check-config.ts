@@ -10,8 +10,9 @@ import { slotKeys } from '../config/slot-keys.js';
 import { checkCore, filledConfig, type ConfigParts, type SlotChoice } from '../config/slots.js';
 import { checkPart } from '../config/validate.js';
 import { UsageError } from '../errors.js';
+import { EventTable } from '../events/table.js';
 import { orderPlugins } from '../plugins/order.js';
-import { slots, type Slot } from '../plugins/plugin.js';
+import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
 import { builtInNames, findPlugin, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
 import type { ConfiguredPlugin } from './container.js';
 import { chooseEngine } from './engine.js';
@@ -32,6 +33,8 @@ export interface CheckedConfig {
   readonly filled: Settings;
   /** Slots first, then features in the order of their listeners. */
   readonly plugins: readonly ConfiguredPlugin[];
+  /** Those that the run may have. */
+  readonly events: EventTable;
   /** What to log when it is known which rank this is. */
   readonly notes: readonly Note[];
 }
@@ -57,10 +60,13 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   const { core } = parts;
   if (core === undefined || findings.length > 0) return { findings };
   const plugins = inOrder(loading.loaded, only);
+  const events = new EventTable(plugins.map(({ options }) => [options.name, options.events ?? {}]));
+  const unknown = unknownEvents(plugins, events, composed);
+  if (unknown.length > 0) return { findings: unknown };
   const kept = plugins.filter(({ options }) => !Object.hasOwn(passing, options.name));
   const empty = emptyFeatures(parts, composed).map((line): Note => ({ line, level: 'warn' }));
   return {
-    value: { core, plugins, filled: filledConfig(core, parts, kept), notes: [...loading.notes, ...empty] },
+    value: { core, plugins, events, filled: filledConfig(core, parts, kept), notes: [...loading.notes, ...empty] },
   };
 }
 
@@ -165,6 +171,18 @@ function emptyFeatures({ off }: ConfigParts, composed: ComposedConfig): string[]
     const what = `it is empty, which turns a plugin off, and nothing had turned it on; write ${name}: {} to turn it on`;
     return [shownFinding(wrongValue(path, what, composed))];
   });
+}
+
+/** No compiler has seen a plugin from outside, and a listener of a misspelled event would never be called. */
+function unknownEvents(plugins: readonly ConfiguredPlugin[], events: EventTable, composed: ComposedConfig): Finding[] {
+  return plugins.flatMap(({ class: listening, options, path, source }) =>
+    pluginListeners(listening)
+      .filter(({ event }) => !events.has(event))
+      .map(({ event, method }) => {
+        const what = `plugin ${options.name} (${source}): ${String(method)} listens to`;
+        return failedAt(path, events.unknown(event, what), composed);
+      }),
+  );
 }
 
 function refuseTwins(plugins: readonly ConfiguredPlugin[]): void {

@@ -9,6 +9,7 @@ import { configWithPluginPaths } from '../config/plugin-paths.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
+import type { PluginError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { resolveFrom } from '../files/home.js';
 import { Logger } from '../logger.js';
@@ -83,9 +84,10 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   checkMemory(planned, 0);
 
   const container = newContainer();
-  const bus = new EventBus((error, muted) => {
+  const warnOfTolerated = (error: PluginError, muted: boolean): void => {
     log.warn(describeTolerated(error, muted));
-  });
+  };
+  const bus = new EventBus(warnOfTolerated, checked.events);
   container.registerInstance(RunConfig, core);
   container.registerInstance(ConfigPlaces, new ConfigPlaces(composed));
   container.registerInstance(Logger, log);

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CheckpointKind, Snapshot } from '../contracts/checkpoint-store.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Optimizer } from '../contracts/optimizer.js';
-import type { GradientsReady, StepReady } from '../events/payloads.js';
+import type { GradientsReady, StepReady } from '../events/lifecycle.js';
 import { globalNorm } from '../ops/global-norm.js';
 import { checkGradients, checkRate } from './checks.js';
 import type { RollbackRequest, RunControl } from './control.js';

@@ -7,7 +7,7 @@ import type { Model } from '../contracts/model.js';
 import type { Ranks } from '../contracts/ranks.js';
 import { nextOfRank, rowsOfRank } from './rank-rows.js';
 import type { EventBus } from '../events/bus.js';
-import type { GradientsReady } from '../events/payloads.js';
+import type { GradientsReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';
 import { checkBatch } from './checks.js';
 import { countedTargets, type IgnoredTargets } from './ignored-targets.js';

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { EventBus, PluginError, type Registration } from '../../core/index.js';
+import fc from 'fast-check';
+import { defineEvents, EventBus, EventTable, field, PluginError, type Registration } from '../../core/index.js';
 
 const start = { iteration: 1 };
 
@@ -60,19 +61,20 @@ test('a plugin that is not critical is reported once, muted at its third failure
   t.deepEqual(reports, [false, true]);
 });
 
-test('a spy sees every call, and plain eventemitter3 listeners watch after all plugins', (t) => {
+test('a spy sees every call of a plugin, and a listener of the program comes after them', (t) => {
   const bus = new EventBus();
   const seen: string[] = [];
   const remove = bus.spy({
     before: ({ plugin }) => seen.push(`> ${plugin}`),
     after: ({ plugin }) => seen.push(`< ${plugin}`),
   });
-  bus.once('evaluation:start', () => seen.push('watcher'));
   bus.listen(registration('p'), () => {
     seen.push('p');
   });
+  const removeWatcher = bus.on('evaluation:start', () => seen.push('watcher'));
   void bus.dispatch('evaluation:start', start);
   remove();
+  removeWatcher();
   void bus.dispatch('evaluation:start', start);
   t.deepEqual(seen, ['> p', 'p', '< p', 'watcher', 'p']);
 });
@@ -84,11 +86,11 @@ test('a spy sees where an event begins and ends: around every listener and watch
     beforeEvent: (event) => seen.push(`> ${event}`),
     afterEvent: (event) => seen.push(`< ${event}`),
   });
-  bus.on('evaluation:start', () => seen.push('watcher'));
   bus.listen(registration('p'), async () => {
     await Promise.resolve();
     await bus.dispatch('evaluation:due', start);
   });
+  bus.on('evaluation:start', () => seen.push('watcher'));
   await bus.dispatch('evaluation:start', start);
   const expected = ['> evaluation:start', '> evaluation:due', '< evaluation:due', 'watcher', '< evaluation:start'];
   t.deepEqual(seen, expected);
@@ -114,4 +116,92 @@ test('a spy that is taken away during an event still sees it end', (t) => {
   void bus.dispatch('evaluation:start', start);
   void bus.dispatch('evaluation:start', start);
   t.deepEqual(seen, ['evaluation:start']);
+});
+
+test('whichever listeners are asynchronous, all run in the order they were added, each after the one before it', async (t) => {
+  const listener = fc.record({ turns: fc.nat(3), critical: fc.boolean(), removed: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(listener, { maxLength: 8 }), async (listeners) => {
+      const bus = new EventBus();
+      const seen: string[] = [];
+      const removers = listeners.map(({ turns, critical }, index) =>
+        bus.listen(registration(String(index), critical), (): void | Promise<void> => {
+          seen.push(`> ${index}`);
+          if (turns === 0) {
+            seen.push(`< ${index}`);
+            return;
+          }
+          return (async () => {
+            for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+            seen.push(`< ${index}`);
+          })();
+        }),
+      );
+      listeners.forEach(({ removed }, index) => {
+        if (removed) removers[index]?.();
+      });
+      const left = listeners.flatMap(({ turns, removed }, index) => (removed ? [] : [{ turns, index }]));
+      t.deepEqual(
+        bus.order('evaluation:start'),
+        left.map(({ index }) => String(index)),
+      );
+      const pending = bus.dispatch('evaluation:start', start);
+      t.is(
+        pending === undefined,
+        left.every(({ turns }) => turns === 0),
+      );
+      await pending;
+      t.deepEqual(
+        seen,
+        left.flatMap(({ index }) => [`> ${index}`, `< ${index}`]),
+      );
+      t.deepEqual(bus.running, []);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+const teamEvents = defineEvents({
+  'team:spike': { when: 'when a loss is high', payload: { ratio: field<number>('loss over its average') } },
+});
+declare module '../../core/index.js' {
+  interface Events {
+    'team:spike': { readonly ratio: number };
+  }
+}
+
+test('an event that a plugin declares is typed, listed after the core’s, and an undeclared one is refused by name', (t) => {
+  const bus = new EventBus(undefined, new EventTable([['team', teamEvents]]));
+  const seen: number[] = [];
+  bus.on('team:spike', ({ ratio }) => seen.push(ratio));
+  void bus.dispatch('team:spike', { ratio: 2 });
+  t.deepEqual(seen, [2]);
+  t.like(bus.events.list().at(-1), { name: 'team:spike', from: 'team', when: 'when a loss is high' });
+  // @ts-expect-error the compiler refuses it, too
+  t.throws(() => bus.dispatch('team:spikes', {}), {
+    message: /^plugin core publishes "team:spikes", which is no event: did you mean "team:spike"\?/,
+  });
+  t.throws(() => new EventBus().dispatch('team:spike', { ratio: 2 }), { message: /"team:spike", which is no event/ });
+});
+
+test('two plugins may carry one declaration, but not two of one name', (t) => {
+  t.is(
+    new EventTable([
+      ['a', teamEvents],
+      ['b', { ...teamEvents }],
+    ])
+      .list()
+      .at(-1)?.from,
+    'a',
+  );
+  const other = defineEvents({ 'team:spike': { when: 'at times', payload: { loss: field<number>('nats') } } });
+  t.throws(
+    () =>
+      new EventTable([
+        ['a', teamEvents],
+        ['b', other],
+      ]),
+    { message: /^plugin a and plugin b both declare/ },
+  );
+  t.throws(() => new EventTable([['a', { metrics: other['team:spike'] }]]), { message: /^the core and plugin a both/ });
 });

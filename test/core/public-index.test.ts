@@ -1,5 +1,13 @@
 import test from 'ava';
-import { On, Plugin, type EvaluationEnd, type Events, type IterationEnd } from '../../core/index.js';
+import {
+  On,
+  Plugin,
+  type EvaluationEnd,
+  type Events,
+  type IterationEnd,
+  type MicroBatchEnd,
+  type StepReady,
+} from '../../core/index.js';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const holds = <T extends true>(value: T): T => value;
@@ -23,5 +31,15 @@ class Typed {
 test('event payloads are typed through the public index', (t) => {
   t.true(holds<Equal<Events['iteration:end'], IterationEnd>>(true));
   t.true(holds<Equal<IterationEnd['loss'], number>>(true));
+  t.true(holds<Equal<MicroBatchEnd, { readonly iteration: number; readonly microBatch: number }>>(true));
+  t.true(holds<Equal<StepReady['skip'], string | undefined>>(true));
   t.deepEqual(new Typed().losses, []);
+});
+
+test('the fields that are declared replaceable can be assigned, others cannot, and optional ones may be left out', (t) => {
+  const ready: StepReady = { iteration: 0, loss: 1, gradNorm: 1, gradients: new Map() };
+  ready.skip = 'spike';
+  // @ts-expect-error listeners read it
+  ready.gradNorm = 2;
+  t.is(ready.skip, 'spike');
 });

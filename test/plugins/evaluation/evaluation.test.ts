@@ -51,10 +51,9 @@ async function evaluated(
 async function evaluateNow(run: Run): Promise<EvaluationEnd['losses']> {
   useEngine(run.container.resolve(Engine));
   const seen: EvaluationEnd['losses'][] = [];
-  const watch = (end: EvaluationEnd): void => void seen.push(end.losses);
-  run.bus.on('evaluation:end', watch);
+  const remove = run.bus.on('evaluation:end', (end) => seen.push(end.losses));
   await run.bus.dispatch('evaluation:due', { iteration: run.state.iteration });
-  run.bus.off('evaluation:end', watch);
+  remove();
   const [losses] = seen;
   if (losses === undefined || seen.length > 1) throw new Error(`${seen.length} evaluations instead of one`);
   return losses;
