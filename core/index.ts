@@ -8,8 +8,6 @@ export * from './contracts/optimizer.js';
 export * from './contracts/learning-rate.js';
 export * from './contracts/data.js';
 export * from './contracts/checkpoint-store.js';
-export * from './contracts/operation.js';
-export * from './contracts/growable.js';
 export * from './contracts/inspection.js';
 export * from './contracts/ranks.js';
 export * from './contracts/early-gradients.js';

@@ -149,22 +149,3 @@ export interface BatchSource {
   restore(state: unknown): void;
 }
 export const BatchSource = token<BatchSource>('BatchSource');
-
-/** Which tokens training has seen how often; bound by batch strategies that count them. */
-export interface ServedTokens {
-  /** The most-served ids, whose share of everything served is `1 - ignored`; most-served first. */
-  nonOutlierTokens(ignored?: number): number[];
-}
-export const ServedTokens = token<ServedTokens>('ServedTokens');
-
-/** A vocabulary that was shrunken, and can grow back; bound by the plugin that shrinks it. */
-export interface ShrunkenVocabulary {
-  readonly mode: 'shrunken' | 'resized' | 'off';
-  /** [whole vocabulary]: the row of the shrunken model that stood for each token. */
-  rows(): Int32Array;
-  /** The model has a row for every token now: kept ones are served under their own ids, the others as `rareAs`. */
-  resized(rareAs: number): void;
-  /** Tokens are served as they are from now on. */
-  disable(): void;
-}
-export const ShrunkenVocabulary = token<ShrunkenVocabulary>('ShrunkenVocabulary');

@@ -1,3 +1,4 @@
+export { ServedTokens } from './windows/served-tokens.js';
 export { permutation } from './windows/permutation.js';
 export {
   prefetchOptions,

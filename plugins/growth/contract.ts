@@ -1,1 +1,3 @@
-export { ModelGrowth } from './models/growth.js';
+export { Growable, ShrunkenVocabulary, type ArchitectureFacts, type GrowthStep } from './shared/growable.js';
+export { ModelGrowth } from './shared/model-growth.js';
+export { Operations, OperationsByName, ScheduleCheck, type Operation, type PlannedRun } from './shared/operation.js';

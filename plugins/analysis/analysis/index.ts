@@ -13,7 +13,6 @@ import {
   Ranks,
   RunControl,
   RunState,
-  ServedTokens,
   type EvaluationEnd,
   type IterationStart,
   type RunRollback,
@@ -21,6 +20,7 @@ import {
   type TrainingEnd,
 } from '../../../core/index.js';
 import { copyTensors } from '../../checkpoint/contract.js';
+import { ServedTokens } from '../../batches/contract.js';
 import { metrics } from './measures.js';
 import { memoryUse } from './memory.js';
 import type { Answer } from './protocol.js';

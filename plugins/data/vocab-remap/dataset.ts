@@ -11,11 +11,11 @@ import {
   Tokenizers,
   UsageError,
   Wrapped,
-  type ShrunkenVocabulary,
   type Split,
   type Tokenizer,
   type TokenReader,
 } from '../../../core/index.js';
+import type { ShrunkenVocabulary } from '../../growth/contract.js';
 import { openSharedModule } from '../shared/open-shared.js';
 import { readVocabMap, shrunkenIds, type VocabMap } from '../shared/vocab-map.js';
 import { RemappedReader } from './reader.js';

@@ -9,11 +9,11 @@ import {
   Plugin,
   PluginConfig,
   RunConfig,
-  ShrunkenVocabulary,
   tf,
   type Bindings,
   type EvaluationEnd,
 } from '../../../core/index.js';
+import { ShrunkenVocabulary } from '../../growth/contract.js';
 import { RemappedDataset, remapState, type RemapState } from './dataset.js';
 import { remapOptions, type RemapOptions } from './options.js';
 

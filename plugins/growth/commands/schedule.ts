@@ -7,8 +7,8 @@ import {
   withConfigFlags,
   type ConfigFlags,
 } from '../../../core/command.js';
-import { ScheduleCheck } from '../../../core/index.js';
 import { createRun } from '../../../core/runs.js';
+import { ScheduleCheck } from '../shared/operation.js';
 
 export const command: CommandDefinition = { order: 60, define };
 

@@ -7,26 +7,22 @@ import {
   Logger,
   messageOf,
   On,
-  Operations,
-  OperationsByName,
   Plugin,
   PluginConfig,
   Ranks,
   RunControl,
   RunFolder,
-  ScheduleCheck,
   suggestion,
   Tunables,
   UsageError,
   type Bindings,
   type EvaluationEnd,
-  type Operation,
   type OperationEvent,
-  type PlannedRun,
   type RunRollback,
   type RunStart,
 } from '../../../core/index.js';
-import { ModelGrowth } from '../models/growth.js';
+import { type Operation, Operations, OperationsByName, type PlannedRun, ScheduleCheck } from '../shared/operation.js';
+import { ModelGrowth } from '../shared/model-growth.js';
 import { entrySchema, readSchedule, writeCompleted, type Entry } from './file.js';
 import { ownOperations } from './operations/index.js';
 

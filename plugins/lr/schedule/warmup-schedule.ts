@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import {
   LearningRate,
-  ScheduleCheck,
   type RunStart,
   Logger,
   inject,
@@ -16,6 +15,7 @@ import {
   ConfigPlaces,
   RunConfig,
 } from '../../../core/index.js';
+import { ScheduleCheck } from '../../growth/contract.js';
 
 /** The option of every schedule. */
 export const warmupOptions = {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { UsageError, type GrowthStep } from '../../../core/index.js';
+import { UsageError } from '../../../core/index.js';
+import type { GrowthStep } from '../../growth/contract.js';
 import type { GptConfig } from './config.js';
 
 const count = z.int().min(0);

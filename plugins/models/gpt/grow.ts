@@ -1,4 +1,5 @@
-import { type Carry, type GrowthStep, type RandomStream } from '../../../core/index.js';
+import { type Carry, type RandomStream } from '../../../core/index.js';
+import type { GrowthStep } from '../../growth/contract.js';
 import { mergedWeight } from '../weights/lora.js';
 import type { Architecture } from './architecture.js';
 import type { GptConfig } from './config.js';

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
-  Growable,
   inject,
   InspectableModel,
   Model,
@@ -9,11 +8,9 @@ import {
   RandomStreams,
   UsageError,
   tf,
-  type ArchitectureFacts,
   type Bindings,
   type Carry,
   type GenerateOptions,
-  type GrowthStep,
   type MemoryNeed,
   type ParameterCount,
   type PassOperations,
@@ -26,6 +23,7 @@ import {
 } from '../../../core/index.js';
 import { huggingFaceGpt2 } from '../weights/pretrained.js';
 import { softmaxCrossEntropy } from '../../ops/contract.js';
+import { type ArchitectureFacts, Growable, type GrowthStep } from '../../growth/contract.js';
 import { flopsPerToken } from './arithmetic.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';

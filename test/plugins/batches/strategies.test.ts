@@ -2,10 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { BatchSource, RandomStreams, ServedTokens, Tunables, type Batch } from '../../../core/index.js';
+import { BatchSource, RandomStreams, Tunables, type Batch } from '../../../core/index.js';
 import { permutation } from '../../../plugins/index.js';
 import { createRun } from '../../../core/run/create.js';
 import type { Run } from '../../../core/run/run.js';
+import { ServedTokens } from '../../../plugins/batches/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 
 const BLOCK = 8;

@@ -1,10 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { BatchSource, Dataset, ShrunkenVocabulary, type PluginInstance } from '../../../core/index.js';
+import { BatchSource, Dataset, type PluginInstance } from '../../../core/index.js';
 import { shrunkenIds } from '../../../plugins/index.js';
 import { buildVocabMap, rankTokens } from '../../../plugins/data/shared/vocab-map.js';
 import type { Run } from '../../../core/run/run.js';
+import { ShrunkenVocabulary } from '../../../plugins/growth/contract.js';
 import { debugRun, text, textFolder } from '../../core/run/debug-run.js';
 import { stateOf, trainBoth } from '../../core/run/stopped.js';
 

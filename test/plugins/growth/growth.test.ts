@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { Growable, Optimizer, RandomStreams, UsageError, tf, type GrowthStep } from '../../../core/index.js';
-import { ModelGrowth } from '../../../plugins/index.js';
+import { Optimizer, RandomStreams, UsageError, tf } from '../../../core/index.js';
 import { createRun } from '../../../core/run/create.js';
 import type { Run } from '../../../core/run/run.js';
 import { trainableParameters } from '../../../core/run/parameters.js';
+import { Growable, type GrowthStep, ModelGrowth } from '../../../plugins/growth/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 
 const VOCABULARY = 11;

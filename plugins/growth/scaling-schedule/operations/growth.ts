@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { GrowthStep, Operation, PlannedRun } from '../../../../core/index.js';
-import type { ModelGrowth } from '../../models/growth.js';
+import type { GrowthStep } from '../../shared/growable.js';
+import type { Operation, PlannedRun } from '../../shared/operation.js';
+import type { ModelGrowth } from '../../shared/model-growth.js';
 
 /** A change of the model's shape: `stack_layers`, `widen_mlp`, … */
 class GrowthOperation<Value> implements Operation {

@@ -1,5 +1,6 @@
-import type { Operation, Tunables } from '../../../../core/index.js';
-import type { ModelGrowth } from '../../models/growth.js';
+import type { Tunables } from '../../../../core/index.js';
+import type { Operation } from '../../shared/operation.js';
+import type { ModelGrowth } from '../../shared/model-growth.js';
 import { growthOperations } from './growth.js';
 import { ResetLrSchedule } from './reset-lr-schedule.js';
 import { DisableVocabRemapping, ResizeVocabulary } from './vocabulary.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Operation, Tunables } from '../../../../core/index.js';
+import type { Tunables } from '../../../../core/index.js';
+import type { Operation } from '../../shared/operation.js';
 
 const OFFSET = 'lr_schedule_offset';
 

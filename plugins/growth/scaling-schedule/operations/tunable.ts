@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Operation, PlannedRun, Tunables } from '../../../../core/index.js';
+import type { Tunables } from '../../../../core/index.js';
+import type { Operation, PlannedRun } from '../../shared/operation.js';
 
 /** Sets a tunable of the run: `set_lr`, `set_batch_size`, … */
 export class SetTunable implements Operation {

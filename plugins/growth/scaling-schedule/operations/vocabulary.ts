@@ -1,12 +1,8 @@
 import { z } from 'zod';
-import {
-  UsageError,
-  type GrowthStep,
-  type Operation,
-  type PlannedRun,
-  type ShrunkenVocabulary,
-} from '../../../../core/index.js';
-import { type ModelGrowth } from '../../models/growth.js';
+import { UsageError } from '../../../../core/index.js';
+import type { GrowthStep, ShrunkenVocabulary } from '../../shared/growable.js';
+import type { Operation, PlannedRun } from '../../shared/operation.js';
+import type { ModelGrowth } from '../../shared/model-growth.js';
 
 /** Gives the model a row for every token of the data again: `[source_token_id, noise_std]`. */
 export class ResizeVocabulary implements Operation {

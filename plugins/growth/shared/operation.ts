@@ -1,7 +1,6 @@
 import type { z } from 'zod';
-import type { ShrunkenVocabulary } from './data.js';
-import { inject, injectable } from '../plugins/plugin.js';
-import { token } from './token.js';
+import { inject, injectable, token } from '../../../core/index.js';
+import type { ShrunkenVocabulary } from './growable.js';
 
 /** What a schedule leads to, step by step, without running anything. */
 export interface PlannedRun {

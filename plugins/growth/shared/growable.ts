@@ -1,6 +1,4 @@
-import type { RandomStream } from '../random/streams.js';
-import type { Carry } from './optimizer.js';
-import { token } from './token.js';
+import { token, type Carry, type RandomStream } from '../../../core/index.js';
 
 /** A change of a model's shape. Layers have the names `attn.N`, `mlp.N`, `ln_1.N`, `ln_2.N`, `wte`, `wpe`, `ln_f`, `lm_head`. */
 export type GrowthStep =
@@ -43,3 +41,15 @@ export interface Growable {
   grow(step: GrowthStep, random: RandomStream): ReadonlyMap<string, Carry>;
 }
 export const Growable = token<Growable>('Growable');
+
+/** A vocabulary that was shrunken, and can grow back; bound by the plugin that shrinks it. */
+export interface ShrunkenVocabulary {
+  readonly mode: 'shrunken' | 'resized' | 'off';
+  /** [whole vocabulary]: the row of the shrunken model that stood for each token. */
+  rows(): Int32Array;
+  /** The model has a row for every token now: kept ones are served under their own ids, the others as `rareAs`. */
+  resized(rareAs: number): void;
+  /** Tokens are served as they are from now on. */
+  disable(): void;
+}
+export const ShrunkenVocabulary = token<ShrunkenVocabulary>('ShrunkenVocabulary');

@@ -1,11 +1,6 @@
 import {
   Dataset,
-  ShrunkenVocabulary,
   Engine,
-  Growable,
-  type ArchitectureFacts,
-  type GrowthStep,
-  type PlannedRun,
   Optimizer,
   UsageError,
   inject,
@@ -14,6 +9,8 @@ import {
   RunState,
   useEngine,
 } from '../../../core/index.js';
+import { type ArchitectureFacts, Growable, type GrowthStep, ShrunkenVocabulary } from './growable.js';
+import type { PlannedRun } from './operation.js';
 
 /** Changes the shape of the run's model, and carries the optimizer's state along. Inject it in operations. */
 @injectable()
