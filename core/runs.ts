@@ -12,6 +12,8 @@ export {
   readCheckpoint,
   readDescription,
   readManifest,
+  description,
+  loadedTensors,
   verifyCheckpoint,
   pluginTensorName,
   SCALAR_PREFIX,

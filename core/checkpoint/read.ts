@@ -81,35 +81,53 @@ function splitTensorName(full: string): [plugin: string, name: string] {
  */
 export async function readCheckpoint(folder: string): Promise<LoadedCheckpoint> {
   await verifyCheckpoint(folder);
-  const { model, state } = await readDescription(folder);
-  const stored = await readSafetensors(path.join(folder, 'optimizer.safetensors'));
+  const description = await readDescription(folder);
+  const hasPluginTensors = Object.hasOwn(await readManifest(folder), PLUGIN_TENSORS);
+  return {
+    ...loadedTensors(
+      await readSafetensors(path.join(folder, 'optimizer.safetensors')),
+      hasPluginTensors ? await readSafetensors(path.join(folder, PLUGIN_TENSORS)) : new Map<string, StoredTensor>(),
+    ),
+    path: folder,
+    weights: await readSafetensors(path.join(folder, 'model.safetensors')),
+    ...description,
+  };
+}
+
+/** Optimizer and plugins' tensors, from those of their files. */
+export function loadedTensors(
+  optimizer: ReadonlyMap<string, StoredTensor>,
+  ofPlugins: ReadonlyMap<string, StoredTensor>,
+): Pick<LoadedCheckpoint, 'optimizer' | 'plugins'> {
   const tensors = new Map<string, StoredTensor>();
   const scalars: Record<string, number> = {};
-  for (const [name, tensor] of stored) {
+  for (const [name, tensor] of optimizer) {
     if (name.startsWith(SCALAR_PREFIX)) scalars[name.slice(SCALAR_PREFIX.length)] = tensor.values[0] ?? 0;
     else tensors.set(name, tensor);
   }
-  const weights = await readSafetensors(path.join(folder, 'model.safetensors'));
-  const plugins = await readPluginTensors(folder);
-  return { path: folder, weights, optimizer: { tensors, scalars }, plugins, model, state };
-}
-
-async function readPluginTensors(folder: string): Promise<LoadedCheckpoint['plugins']> {
   const plugins = new Map<string, Map<string, StoredTensor>>();
-  if (!Object.hasOwn(await readManifest(folder), PLUGIN_TENSORS)) return plugins;
-  for (const [full, tensor] of await readSafetensors(path.join(folder, PLUGIN_TENSORS))) {
+  for (const [full, tensor] of ofPlugins) {
     const [plugin, name] = splitTensorName(full);
-    const tensors = plugins.get(plugin) ?? new Map<string, StoredTensor>();
-    plugins.set(plugin, tensors.set(name, tensor));
+    const own = plugins.get(plugin) ?? new Map<string, StoredTensor>();
+    plugins.set(plugin, own.set(name, tensor));
   }
-  return plugins;
+  return { optimizer: { tensors, scalars }, plugins };
 }
 
 /** The JSON side of a checkpoint, without its tensors; not compared with the manifest. @throws UsageError */
 export async function readDescription(folder: string): Promise<Pick<LoadedCheckpoint, 'model' | 'state'>> {
-  const state = stateSchema.safeParse(await readJson(path.join(folder, 'state.json')));
+  const state = await readJson(path.join(folder, 'state.json'));
+  return description(folder, { state, model: () => readJson(path.join(folder, 'config.json')) });
+}
+
+/** The same, of parsed JSON. @param folder for messages @throws UsageError when that is of another shape */
+export async function description(
+  folder: string,
+  parts: { readonly state: unknown; readonly model: () => unknown },
+): Promise<Pick<LoadedCheckpoint, 'model' | 'state'>> {
+  const state = stateSchema.safeParse(parts.state);
   if (!state.success) throw damaged(folder, `state.json is not one: ${z.prettifyError(state.error)}`);
-  const model = z.record(z.string(), z.unknown()).safeParse(await readJson(path.join(folder, 'config.json')));
+  const model = z.record(z.string(), z.unknown()).safeParse(await parts.model());
   if (!model.success) throw damaged(folder, 'config.json holds no object');
   return { model: model.data, state: state.data };
 }

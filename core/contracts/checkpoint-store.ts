@@ -96,6 +96,10 @@ export interface CheckpointStore {
    * had pinned before it. Undefined where the pinned one can be used, or there is none before it.
    */
   standInFor(iteration: number): number | undefined;
+  /** Names of the checkpoints, newest first. Without this and `read`, they are in the run's folder. */
+  names?(): Promise<string[]>;
+  /** @throws UsageError when there is no such checkpoint, or it is damaged */
+  read?(name: string): Promise<LoadedCheckpoint>;
   /** Bytes that one checkpoint of these many weights takes, and how many are kept. */
   expected(parameters: number): { bytes: number; kept: number };
 }

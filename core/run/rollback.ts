@@ -82,13 +82,13 @@ async function findTarget(
 ): Promise<LoadedCheckpoint | undefined> {
   // Before the first on schedule, what a stop left is none to go back to: a run without the stop has none either.
   const last = to === 'latest' ? (store?.scheduled ?? NONE) : to;
-  const names = await checkpointNames(checkpoints);
+  const names = await (store?.names?.() ?? checkpointNames(checkpoints));
   names.sort((a, b) => iterationOf(b) - iterationOf(a) || Number(isEmergency(a)) - Number(isEmergency(b)));
   for (const name of names) {
     const iteration = iterationOf(name);
     if (iteration > last || (to !== 'latest' && iteration !== to)) continue;
     try {
-      const found = await readCheckpoint(path.join(checkpoints, name));
+      const found = await (store?.read?.(name) ?? readCheckpoint(path.join(checkpoints, name)));
       const bad = notFinite(found.weights) ?? notFinite(found.optimizer.tensors);
       if (bad === undefined) return found;
       log.warn(`checkpoint ${name} is passed over: its ${bad} is not finite`);

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import {
@@ -8,15 +6,12 @@ import {
   EventBus,
   inject,
   Logger,
-  makeFolder,
   messageOf,
   On,
   Plugin,
   PluginConfig,
   RunControl,
   RunFolder,
-  UsageError,
-  writeWhole,
   type Bindings,
   type CheckpointDue,
   type CheckpointFailed,
@@ -24,12 +19,12 @@ import {
   type CheckpointSaved,
   type EvaluationEnd,
   type IterationEnd,
+  type LoadedCheckpoint,
   type RunRollback,
   type RunStart,
 } from '../../../core/index.js';
-import { rotateCheckpoints } from '../writing/rotate.js';
-import { copySnapshot, writeCheckpoint } from '../writing/write.js';
-import { setNewerAside } from './aside.js';
+import { CheckpointFolders, CheckpointMedium } from '../writing/medium.js';
+import { copySnapshot } from '../writing/write.js';
 import { Kept, nameOf, stateSchema, type State } from './kept.js';
 
 const options = z
@@ -63,6 +58,7 @@ const BYTES_PER_PARAMETER = 12;
 export default class Checkpoint implements CheckpointStore {
   static register(bindings: Bindings): void {
     bindings.bind(CheckpointStore, Checkpoint);
+    bindings.bind(CheckpointMedium, CheckpointFolders);
   }
 
   constructor(
@@ -70,6 +66,7 @@ export default class Checkpoint implements CheckpointStore {
     @inject(EventBus) private readonly bus: EventBus,
     @inject(RunControl) private readonly control: RunControl,
     @inject(RunFolder) private readonly folder: RunFolder,
+    @inject(CheckpointMedium) private readonly medium: CheckpointMedium,
     @inject(Logger) private readonly log: Logger,
   ) {
     this.#kept = new Kept(config.keep.best);
@@ -85,12 +82,12 @@ export default class Checkpoint implements CheckpointStore {
   /** What ended since the last boundary, to be told of there. */
   readonly #ended: { saved: CheckpointSaved[]; failed: CheckpointFailed[] } = { saved: [], failed: [] };
   #lastFailure: string | undefined;
-  /** What the file `best` holds, where this process wrote it. */
-  #namedBest: string | undefined;
+  /** What is noted as the best, where this process noted it. */
+  #notedBest: string | undefined;
 
   @On('run:start')
   async start({ resumedFrom }: RunStart): Promise<void> {
-    await this.#refuseReadOnly();
+    await this.medium.prepare();
     if (resumedFrom === undefined || path.dirname(resumedFrom) !== this.folder.checkpoints) return;
     const source = path.basename(resumedFrom);
     this.#kept.source = source;
@@ -160,16 +157,20 @@ export default class Checkpoint implements CheckpointStore {
 
   /** What `latest` and `best` named may be aside then. */
   async #setNewerAside(name: string): Promise<void> {
-    await setNewerAside(this.folder.checkpoints, name, (line) => {
+    await this.medium.setNewerAside(name, (line) => {
       this.log.warn(line);
     });
-    await this.#name('latest', name);
+    await this.#note('latest', name);
     const { best } = this.#kept;
-    if (best !== undefined && existsSync(path.join(this.folder.checkpoints, best))) await this.#name('best', best);
-    else {
-      await rm(path.join(this.folder.checkpoints, 'best'), { force: true });
-      this.#namedBest = undefined;
-    }
+    await this.#note('best', await this.#whereThere(best));
+  }
+
+  names(): Promise<string[]> {
+    return this.medium.names();
+  }
+
+  read(name: string): Promise<LoadedCheckpoint> {
+    return this.medium.read(name);
   }
 
   async settle(): Promise<void> {
@@ -235,7 +236,7 @@ export default class Checkpoint implements CheckpointStore {
     const shown = path.join(this.folder.shown, 'checkpoints', name);
     const folder = path.join(this.folder.checkpoints, name);
     try {
-      await writeCheckpoint(folder, copy);
+      await this.medium.write(name, copy);
     } catch (thrown) {
       this.#kept.failed(iteration);
       this.#failed(iteration, messageOf(thrown));
@@ -251,7 +252,7 @@ export default class Checkpoint implements CheckpointStore {
     try {
       await this.#nameNewest(name);
       const keep = this.#kept.names();
-      await rotateCheckpoints(this.folder.checkpoints, { ...this.config.keep, now: name, keep });
+      await this.medium.rotate({ ...this.config.keep, now: name, keep });
     } catch (thrown) {
       this.log.warn(
         `${shown} is whole, but older ones or the files latest and best are not updated: ${messageOf(thrown)}`,
@@ -267,36 +268,22 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   async #nameNewest(name: string): Promise<void> {
-    await this.#name('latest', name);
+    await this.#note('latest', name);
     const { best } = this.#kept;
-    if (best !== undefined && best !== this.#namedBest && existsSync(path.join(this.folder.checkpoints, best)))
-      await this.#name('best', best);
+    if (best !== this.#notedBest && (await this.#whereThere(best)) !== undefined) await this.#note('best', best);
   }
 
-  /** Writes which checkpoint is the newest, or the best, for scripts. */
-  async #name(as: 'latest' | 'best', name: string): Promise<void> {
-    await writeWhole(path.join(this.folder.checkpoints, as), `${name}\n`);
-    if (as === 'best') this.#namedBest = name;
+  async #whereThere(name: string | undefined): Promise<string | undefined> {
+    return name !== undefined && (await this.medium.names()).includes(name) ? name : undefined;
+  }
+
+  async #note(as: 'latest' | 'best', name: string | undefined): Promise<void> {
+    await this.medium.note(as, name);
+    if (as === 'best') this.#notedBest = name;
   }
 
   #throwFailure(): void {
     if (this.#lastFailure === undefined) return;
     throw new EspalierError('ESP_CHECKPOINT_WRITE', `the newest checkpoint is missing: ${this.#lastFailure}`);
-  }
-
-  /** Better now than after hours of training. */
-  async #refuseReadOnly(): Promise<void> {
-    const probe = path.join(this.folder.checkpoints, `.probe-${String(process.pid)}`);
-    try {
-      makeFolder(this.folder.checkpoints);
-      await writeFile(probe, '');
-      await rm(probe);
-    } catch (thrown) {
-      throw new UsageError(
-        'ESP_RUN_FOLDER',
-        `checkpoints cannot be written to ${this.folder.shown}: ${messageOf(thrown)}; name another folder with --set run.dir=PATH`,
-        { cause: thrown },
-      );
-    }
   }
 }

@@ -15,20 +15,19 @@ export interface Rotation {
 }
 
 /** Deletes the checkpoints of a folder that the rules do not keep, and returns their names, newest first. */
-export async function rotateCheckpoints(
-  folder: string,
-  { last, every, keep, now, dryRun = false }: Rotation,
-): Promise<string[]> {
-  const names = (await checkpointNames(folder)).filter(
-    (name) => now === undefined || iterationOf(name) <= iterationOf(now),
-  );
-  const newest = [...names.slice(0, 1), ...names.filter((name) => !isEmergency(name)).slice(0, last)];
-  const isAtMultiple = (name: string): boolean => every > 0 && iterationOf(name) % every === 0;
-  const gone = names.filter((name) => !newest.includes(name) && !keep.has(name) && name !== now && !isAtMultiple(name));
+export async function rotateCheckpoints(folder: string, rotation: Rotation): Promise<string[]> {
   const deleted: string[] = [];
-  for (const name of gone) {
+  for (const name of rotatedOut(await checkpointNames(folder), rotation)) {
     const at = path.join(folder, name);
-    if (await (dryRun ? isCheckpointFolder(at) : removeCheckpoint(at))) deleted.push(name);
+    if (await (rotation.dryRun === true ? isCheckpointFolder(at) : removeCheckpoint(at))) deleted.push(name);
   }
   return deleted;
+}
+
+/** Those of the names, which are newest first, that the rules do not keep. */
+export function rotatedOut(all: readonly string[], { last, every, keep, now }: Rotation): string[] {
+  const names = all.filter((name) => now === undefined || iterationOf(name) <= iterationOf(now));
+  const newest = [...names.slice(0, 1), ...names.filter((name) => !isEmergency(name)).slice(0, last)];
+  const isAtMultiple = (name: string): boolean => every > 0 && iterationOf(name) % every === 0;
+  return names.filter((name) => !newest.includes(name) && !keep.has(name) && name !== now && !isAtMultiple(name));
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { findBest, findCheckpoint } from '../../../core/checkpoint/find.js';
 import { rotateCheckpoints } from '../../../plugins/checkpoint/writing/rotate.js';
-import { setNewerAside } from '../../../plugins/checkpoint/checkpoint/aside.js';
+import { setNewerAside } from '../../../plugins/checkpoint/writing/aside.js';
 import { emptyFolder } from '../../e2e/command.js';
 
 const fixture = fileURLToPath(new URL('../../../../test/fixtures/checkpoint-2', import.meta.url));

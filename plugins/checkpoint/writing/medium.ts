@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  checkpointNames,
+  inject,
+  injectable,
+  makeFolder,
+  messageOf,
+  RunFolder,
+  token,
+  UsageError,
+  writeWhole,
+  type LoadedCheckpoint,
+} from '../../../core/index.js';
+import { readCheckpoint } from '../../../core/runs.js';
+import { setNewerAside } from './aside.js';
+import { rotateCheckpoints, type Rotation } from './rotate.js';
+import { writeCheckpoint, type SnapshotCopy } from './write.js';
+
+/** What holds the checkpoints of a run: files, or with `espalier/testing` memory. */
+export interface CheckpointMedium {
+  /** @throws UsageError when nothing can be written */
+  prepare(): Promise<void>;
+  /** Newest first. */
+  names(): Promise<string[]>;
+  /** @throws UsageError when there is no such checkpoint, or it is damaged */
+  read(name: string): Promise<LoadedCheckpoint>;
+  /**
+   * Writes a checkpoint, whole or not at all.
+   * @param copy may be empty afterwards
+   * @throws EspalierError when it cannot be written
+   */
+  write(name: string, copy: SnapshotCopy): Promise<void>;
+  /** Deletes the checkpoints that the rules do not keep. */
+  rotate(rotation: Rotation): Promise<void>;
+  /** Hides what is newer than the checkpoint that the run continues from. */
+  setNewerAside(source: string, log: (line: string) => void): Promise<void>;
+  /** Notes which checkpoint is the newest, or the best, for scripts; undefined: there is none. */
+  note(as: 'latest' | 'best', name: string | undefined): Promise<void>;
+}
+export const CheckpointMedium = token<CheckpointMedium>('CheckpointMedium');
+
+/** Folders in `checkpoints` of the run's folder. */
+@injectable()
+export class CheckpointFolders implements CheckpointMedium {
+  constructor(@inject(RunFolder) private readonly folder: RunFolder) {}
+
+  /** Better now than after hours of training. */
+  async prepare(): Promise<void> {
+    const probe = path.join(this.folder.checkpoints, `.probe-${String(process.pid)}`);
+    try {
+      makeFolder(this.folder.checkpoints);
+      await writeFile(probe, '');
+      await rm(probe);
+    } catch (thrown) {
+      throw new UsageError(
+        'ESP_RUN_FOLDER',
+        `checkpoints cannot be written to ${this.folder.shown}: ${messageOf(thrown)}; name another folder with --set run.dir=PATH`,
+        { cause: thrown },
+      );
+    }
+  }
+
+  names(): Promise<string[]> {
+    return checkpointNames(this.folder.checkpoints);
+  }
+
+  read(name: string): Promise<LoadedCheckpoint> {
+    return readCheckpoint(this.#at(name));
+  }
+
+  write(name: string, copy: SnapshotCopy): Promise<void> {
+    return writeCheckpoint(this.#at(name), copy);
+  }
+
+  async rotate(rotation: Rotation): Promise<void> {
+    await rotateCheckpoints(this.folder.checkpoints, rotation);
+  }
+
+  setNewerAside(source: string, log: (line: string) => void): Promise<void> {
+    return setNewerAside(this.folder.checkpoints, source, log);
+  }
+
+  async note(as: 'latest' | 'best', name: string | undefined): Promise<void> {
+    if (name !== undefined) await writeWhole(this.#at(as), `${name}\n`);
+    else if (existsSync(this.#at(as))) await rm(this.#at(as), { force: true });
+  }
+
+  #at(name: string): string {
+    return path.join(this.folder.checkpoints, name);
+  }
+}
