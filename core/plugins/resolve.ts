@@ -90,7 +90,7 @@ export async function loadBuiltIns(
       }),
   );
   return {
-    plugins: all.filter((each) => 'class' in each),
+    plugins: all.filter((each) => 'class' in each).sort((a, b) => (a.options.name < b.options.name ? -1 : 1)),
     broken: all.filter((each) => 'error' in each),
   };
 }

@@ -66,7 +66,7 @@ test('a plugin that does not load stops no command that does not use it', async 
 test('a checkpoint of a run with a plugin that does not load here is evaluated without it, with a warning', async (t) => {
   addPlugin(
     'fragile',
-    `import { Plugin } from '../../core/index.js';
+    `import { Plugin } from '../../../core/index.js';
 export default class Fragile {}
 Plugin({ name: 'fragile', summary: 'loads for now' })(Fragile);\n`,
   );
