@@ -38,6 +38,7 @@ export * from './cli/newest-run.js';
 export * from './cli/options.js';
 export * from './errors.js';
 export { readStored, withStoredFlags, type StoredFlags } from './cli/stored-checkpoint.js';
-export { exitCodeOfSignal, onStop, onSave, type SaveSignal, type StopSignal } from './signals/signals.js';
+export type { SaveSignal, StopSignal } from './contracts/process.js';
+export { exitCodeOfSignal, onStop, onSave } from './signals/signals.js';
 export { version } from './version.js';
 export { Terminal } from './terminal.js';

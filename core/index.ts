@@ -10,6 +10,7 @@ export * from './contracts/data.js';
 export * from './contracts/checkpoint-store.js';
 export * from './contracts/inspection.js';
 export * from './contracts/ranks.js';
+export * from './contracts/process.js';
 export * from './contracts/early-gradients.js';
 export * from './events/define.js';
 export * from './events/lifecycle.js';
@@ -17,6 +18,8 @@ export * from './events/bus.js';
 export { EventTable, type DeclaredEvent } from './events/table.js';
 export * from './plugins/plugin.js';
 export { MetricNames, type MetricDescription, type MetricTable } from './metrics/metrics.js';
+export { createRun, type PluginChoice, type RunOptions, type RunSettings, type SlotSettings } from './run/from-code.js';
+export type { Run, RunResult } from './run/run.js';
 export { RunConfig } from './config/schema.js';
 export { ConfigPlaces } from './config/places.js';
 export { exitCodeOf, RunControl, type Requests, type RollbackRequest } from './run/control.js';
@@ -41,16 +44,7 @@ export { tf } from './tf.js';
 export { checkpointNames } from './checkpoint/find.js';
 export { writeWhole, writeWholeSync } from './files/write-whole.js';
 export { verifyCheckpoint } from './checkpoint/read.js';
-export {
-  deliver,
-  exitCodeOfSignal,
-  onSave,
-  onStop,
-  stopSignals,
-  takeWaitingSave,
-  type SaveSignal,
-  type StopSignal,
-} from './signals/signals.js';
+export { deliver, exitCodeOfSignal, onSave, onStop, stopSignals, takeWaitingSave } from './signals/signals.js';
 export { accumulate } from './ops/accumulate.js';
 export { dropout, dropoutFactors, type DropoutMask } from './ops/dropout.js';
 export { globalNorm } from './ops/global-norm.js';

@@ -19,12 +19,21 @@ export class Terminal {
   /** Whether there is a live line. */
   live: boolean;
   #least: LogLevel;
+  #isSilent = false;
   #prefix = '';
   #status: string | null = null;
 
   constructor({ quiet }: TerminalOptions) {
     this.live = process.stderr.isTTY && !quiet;
     this.#least = quiet ? 'warn' : 'info';
+  }
+
+  /** One that prints nothing. */
+  static silent(): Terminal {
+    const terminal = new Terminal({ quiet: true });
+    terminal.#isSilent = true;
+    terminal.live = false;
+    return terminal;
   }
 
   /** From here on nothing but errors, behind a prefix: for a process whose like prints the same. */
@@ -36,7 +45,7 @@ export class Terminal {
 
   /** Prints a line above the live line. */
   line(text: string, level: LogLevel = 'info'): void {
-    if (LEVELS.indexOf(level) < LEVELS.indexOf(this.#least)) return;
+    if (this.#isSilent || LEVELS.indexOf(level) < LEVELS.indexOf(this.#least)) return;
     const line = `${this.#prefix}${text}`;
     const shown = level === 'error' ? colors.red(line) : level === 'warn' ? colors.yellow(line) : line;
     process.stderr.write(`${this.#status === null ? '' : CLEAR_LINE}${shown}\n${this.#status ?? ''}`);

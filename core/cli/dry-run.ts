@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { explainLines, renderLines } from '../config/explain.js';
+import { renderLines } from '../config/explain.js';
 import { Ranks } from '../contracts/ranks.js';
-import type { CreatedRun } from '../run/create.js';
+import type { Run } from '../run/run.js';
 import { print } from './options.js';
 
 const BYTES_PER_NUMBER = 4;
@@ -11,7 +11,7 @@ const BYTES_PER_NUMBER = 4;
 const COPIES_WHILE_TRAINING = 4;
 
 /** Prints what would run, of a run that is ready to start; writes nothing. The first rank alone does. */
-export async function dryRun({ run, composed }: CreatedRun, json: boolean): Promise<void> {
+export async function dryRun(run: Run, json: boolean): Promise<void> {
   if (run.container.resolve(Ranks).rank > 0) return;
   const counts = run.model.parameterCounts();
   const parameters = counts.reduce((sum, { total }) => sum + total, 0);
@@ -25,7 +25,7 @@ export async function dryRun({ run, composed }: CreatedRun, json: boolean): Prom
   const needed = checkpoints === undefined ? 0 : checkpoints.bytes * checkpoints.kept;
   const listeners = Object.fromEntries(run.bus.events.list().map(({ name }) => [name, run.bus.order(name)]));
   const facts = {
-    config: explainLines(composed, run.composedConfig),
+    config: run.explain(),
     listeners,
     parameters: counts,
     tokensPerIteration: run.container.resolve(Ranks).size * batchSize * accumulation * run.model.blockSize,

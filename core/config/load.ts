@@ -6,7 +6,7 @@ import { pathKey, type ConfigPath } from './path.js';
 import { besideItsFile, withPluginPaths } from './plugin-paths.js';
 import { withoutReplaced } from './replaced.js';
 import { parseSets } from './set.js';
-import { shownFile, type ConfigSource } from './source.js';
+import { codeSource, shownFile, type ConfigSource } from './source.js';
 import { coreScalars, coreSchema } from './schema.js';
 import { withTexts } from './texts.js';
 import { flatten, merge, treeOf, type Section } from './tree.js';
@@ -20,8 +20,16 @@ export interface ComposeOptions {
   presets: string[];
   /** `a.b=value`, over everything else. */
   set: string[];
-  /** A config file in place of the one found in `cwd`. */
-  configFile?: string | undefined;
+  /** A config file in place of the one found in `cwd`; false: none. */
+  configFile?: string | false | undefined;
+  /** Settings from code, later over earlier and all over the presets. */
+  code?: readonly CodeLayer[] | undefined;
+}
+
+/** Settings in the shape of a config file; `source` is printed in place of the file. */
+export interface CodeLayer {
+  readonly source: string;
+  readonly settings: unknown;
 }
 
 /**
@@ -35,6 +43,7 @@ export async function composeConfig(options: ComposeOptions): Promise<ComposedCo
   const composer = new Composer(options.cwd);
   await composer.addConfigFile(options.configFile);
   for (const preset of options.presets) await composer.addPreset(preset);
+  for (const layer of options.code ?? []) await composer.addCode(layer);
   composer.addSets(options.set);
   return withoutReplaced(composer.result(), options.cwd);
 }
@@ -78,7 +87,8 @@ class Composer {
     this.#reader = new ConfigReader(cwd);
   }
 
-  async addConfigFile(file: string | undefined): Promise<void> {
+  async addConfigFile(file: string | false | undefined): Promise<void> {
+    if (file === false) return;
     const source =
       file === undefined ? await this.#reader.find() : await this.#reader.read(this.#reader.configFile(file));
     if (source !== undefined) this.#lay(await this.#compose(source, []));
@@ -87,6 +97,10 @@ class Composer {
   async addPreset(name: string): Promise<void> {
     const file = this.#reader.presetFile(name, this.cwd, `--preset ${name}`);
     this.#lay(await this.#compose(await this.#reader.read(file), []));
+  }
+
+  async addCode({ source, settings }: CodeLayer): Promise<void> {
+    this.#lay(await this.#compose(codeSource(settings, source, this.cwd), []));
   }
 
   addSets(list: readonly string[]): void {
@@ -116,7 +130,7 @@ class Composer {
       tree = tree === undefined ? composed : merge(tree, composed);
     }
     this.#layers.push(source.label);
-    this.#files.add(source.file);
+    if (!source.isCode) this.#files.add(source.file);
     const { texts } = source;
     const layer = ++this.#layer;
     const originOf = (at: ConfigPath): Origin => ({ ...source.origin(at), layer });

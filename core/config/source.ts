@@ -15,6 +15,8 @@ interface SourceFacts {
   readonly texts?: Texts;
   /** Keys at the top that hold an anchor. */
   readonly anchored?: ReadonlySet<string>;
+  /** There is no file: a program gave them. */
+  readonly isCode?: boolean;
 }
 
 /** The settings that one file holds. Keys at the top that start with `x-` are the file's own, and none. */
@@ -34,6 +36,10 @@ export class ConfigSource {
   ) {
     this.value = Object.fromEntries(Object.entries(value).filter(([key]) => !key.startsWith('x-')));
     this.texts = facts.texts ?? new Map<string, string>();
+  }
+
+  get isCode(): boolean {
+    return this.facts.isCode === true;
   }
 
   /** Where a key was written: its line, or that of the closest key around it. */
@@ -83,6 +89,16 @@ export function parseYamlSource(file: string, label: string, text: string, uniqu
   }
 }
 
+/**
+ * Settings that a program gives; paths in them are relative to `cwd`.
+ * @param label what is printed in place of a file
+ * @throws UsageError naming the key of what no config can hold
+ */
+export function codeSource(settings: unknown, label: string, cwd: string): ConfigSource {
+  const plain = settingsFrom(label, 'the settings', () => plainSettings(settings));
+  return new ConfigSource(path.join(cwd, label), label, asSettings(plain, label), { isCode: true });
+}
+
 /** Loads a TypeScript or JavaScript file, whose default export is the config. @throws UsageError naming file and key */
 export async function importSource(file: string, label: string): Promise<ConfigSource> {
   let loaded: unknown;
@@ -93,12 +109,13 @@ export async function importSource(file: string, label: string): Promise<ConfigS
     const where = line === undefined ? label : `${label}:${String(line)}`;
     throw new UsageError('ESP_CONFIG_LOAD', `${where} threw while it loaded: ${reasonIn(thrown)}`, { cause: thrown });
   }
-  return new ConfigSource(file, label, asSettings(settingsFrom(loaded, label), label));
+  const settings = settingsFrom(label, 'the default export', () => plainSettings(defaultExport(loaded, label)));
+  return new ConfigSource(file, label, asSettings(settings, label));
 }
 
-function settingsFrom(loaded: unknown, label: string): unknown {
+function settingsFrom(label: string, whole: string, read: () => unknown): unknown {
   try {
-    return plainSettings(defaultExport(loaded, label));
+    return read();
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
     if (!(thrown instanceof CodeFault)) {
@@ -106,7 +123,7 @@ function settingsFrom(loaded: unknown, label: string): unknown {
         cause: thrown,
       });
     }
-    const at = thrown.path.length === 0 ? 'the default export' : `key ${pathKey(thrown.path)}`;
+    const at = thrown.path.length === 0 ? whole : `key ${pathKey(thrown.path)}`;
     throw new UsageError('ESP_CONFIG_VALUE', `${label}: ${at}: ${thrown.message}`, { cause: thrown });
   }
 }

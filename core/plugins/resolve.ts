@@ -32,6 +32,11 @@ export interface FoundPlugin {
 export async function findPlugin(name: string, cwd: string, slot?: Slot, shown = name): Promise<FoundPlugin> {
   const found = await findQuietly(name, cwd, slot, shown);
   if (found === undefined) throw await unknownPlugin(name, cwd, slot);
+  return fitting(found, shown, slot);
+}
+
+/** @throws UsageError where the plugin fills another slot, or none */
+export function fitting(found: FoundPlugin, shown: string, slot: Slot | undefined): FoundPlugin {
   if (found.options.slot !== slot) throw wrongSlot(found, shown, slot);
   return found;
 }
@@ -46,6 +51,16 @@ export async function findQuietly(
   const names = slot === undefined ? [name] : [slotKeys[slot].fullName(name), name];
   const builtIn = names.find((candidate) => builtInPlugins().has(candidate));
   return builtIn !== undefined ? loadBuiltIn(builtIn) : findOutside(name, cwd, shown);
+}
+
+/** A plugin that is given as a class. @throws UsageError where it has no `@Plugin` */
+export function foundClass(of: PluginClass, place: string): FoundPlugin {
+  const options = pluginOptions(of);
+  const source = `class ${of.name}`;
+  if (options === undefined) {
+    throw new UsageError('ESP_PLUGIN_EXPORT', `${place}: ${source} has no @Plugin; give it one, with a name`);
+  }
+  return { options, class: of, source };
 }
 
 /** Names of the plugins that come with the package. */

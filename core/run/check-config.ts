@@ -13,9 +13,10 @@ import { UsageError } from '../errors.js';
 import { EventTable } from '../events/table.js';
 import { orderPlugins } from '../plugins/order.js';
 import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
-import { builtInNames, findPlugin, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
+import { builtInNames, findPlugin, fitting, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
 import type { ConfiguredPlugin } from './container.js';
 import { chooseEngine } from './engine.js';
+import { engineInUse } from './engine-in-use.js';
 
 /** What is wanted of a config, and where its paths of plugins lead from. */
 export interface CheckRequest {
@@ -24,6 +25,8 @@ export interface CheckRequest {
   readonly only?: readonly Slot[];
   /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
   readonly passing?: Readonly<Record<string, Settings>>;
+  /** Plugins that are given as classes: by name, found before any other. */
+  readonly classes?: ReadonlyMap<string, FoundPlugin>;
 }
 
 /** A config that was checked, with the plugins that it names. */
@@ -50,7 +53,7 @@ interface Note {
  */
 export async function checkConfig(composed: ComposedConfig, request: CheckRequest): Promise<Checked<CheckedConfig>> {
   const parts = checkCore(composed);
-  const loading = new Loading(composed, parts, request.cwd);
+  const loading = new Loading(composed, parts, request);
   const { only, passing = {} } = request;
   for (const slot of slots) if (only?.includes(slot) ?? true) await loading.addSlot(slot);
   loading.report(misspelledOff(parts, composed));
@@ -79,7 +82,7 @@ class Loading {
   constructor(
     private readonly composed: ComposedConfig,
     private readonly parts: ConfigParts,
-    private readonly cwd: string,
+    private readonly request: CheckRequest,
   ) {}
 
   report(findings: readonly Finding[]): void {
@@ -91,11 +94,13 @@ class Loading {
     const { core } = this.parts;
     // Which engine works may depend on the core's settings.
     if (slot === 'engine' && core === undefined) return;
-    await this.#add(choice, [...choice.path, slotKeys[slot].key], (shown) =>
-      slot === 'engine' && core !== undefined
-        ? chooseEngine(choice.use, this.cwd, (line) => this.notes.push({ line, level: 'info' }), core.precision)
-        : findPlugin(choice.use, this.cwd, slot, shown),
-    );
+    const { cwd } = this.request;
+    await this.#add(choice, [...choice.path, slotKeys[slot].key], slot, async (shown) => {
+      if (slot !== 'engine' || core === undefined) return findPlugin(choice.use, cwd, slot, shown);
+      const inUse = choice.use === 'auto' ? engineInUse()?.plugin : undefined;
+      const note = (line: string): unknown => this.notes.push({ line, level: 'info' });
+      return inUse ?? chooseEngine(choice.use, cwd, note, core.precision);
+    });
   }
 
   /** @param isPartial leave out what does not load here: most features are then loaded only to see what they wrap */
@@ -107,19 +112,23 @@ class Loading {
     }
     const more = Object.entries(passing).map(([use, options]) => ({ use, options, path: ['plugins', use] }));
     for (const choice of [...features.filter(({ use }) => !broken.some(({ name }) => name === use)), ...more]) {
-      await this.#add(choice, choice.path, (shown) => findPlugin(choice.use, this.cwd, undefined, shown));
+      await this.#add(choice, choice.path, undefined, (shown) =>
+        findPlugin(choice.use, this.request.cwd, undefined, shown),
+      );
     }
   }
 
   async #add(
     { use, options, path }: SlotChoice,
     named: readonly string[],
+    slot: Slot | undefined,
     find: (shown: string) => Promise<FoundPlugin>,
   ): Promise<void> {
     const origin = this.composed.origins.get(pathKey(named));
     const shown = origin?.written ?? use;
     try {
-      const found = await find(shown);
+      const given = this.request.classes?.get(use);
+      const found = given === undefined ? await find(shown) : fitting(given, shown, slot);
       const schema = found.options.config ?? z.strictObject({});
       const replaced = replacedOptions(schema, path, this.composed);
       const left = Object.fromEntries(Object.entries(options).filter(([key]) => !replaced.includes(key)));
@@ -129,7 +138,7 @@ class Loading {
     } catch (thrown) {
       if (!(thrown instanceof UsageError)) throw thrown;
       const isMissing = thrown.code === 'ESP_PLUGIN_NOT_FOUND' && isPluginPath(use);
-      const hint = isMissing ? otherPath(shown, origin, this.composed, this.cwd) : '';
+      const hint = isMissing ? otherPath(shown, origin, this.composed, this.request.cwd) : '';
       this.findings.push(failedAt(named, thrown, this.composed, hint));
     }
   }

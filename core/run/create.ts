@@ -3,11 +3,13 @@ import { instanceCachingFactory } from 'tsyringe';
 import { stringify } from 'yaml';
 import type { Settings } from '../config/composed.js';
 import { accepted } from '../config/findings.js';
-import { composeConfig, type ComposedConfig } from '../config/load.js';
+import { explainLines } from '../config/explain.js';
+import { composeConfig, type CodeLayer, type ComposedConfig } from '../config/load.js';
 import { ConfigPlaces } from '../config/places.js';
 import { configWithPluginPaths } from '../config/plugin-paths.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
+import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
 import type { PluginError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
@@ -16,7 +18,7 @@ import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
 import { misspelledOrder } from '../plugins/order.js';
 import type { Slot } from '../plugins/plugin.js';
-import { builtInNames } from '../plugins/resolve.js';
+import { builtInNames, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { Terminal } from '../terminal.js';
 import { version } from '../version.js';
@@ -39,12 +41,21 @@ export interface RunRequest {
   readonly presets?: readonly string[];
   /** `a.b=c` settings, over everything else. */
   readonly set?: readonly string[];
-  readonly configFile?: string;
+  /** In place of the one that is found in `cwd`; false: none. */
+  readonly configFile?: string | false;
+  /** Settings from code, over presets. */
+  readonly code?: readonly CodeLayer[];
+  /** Plugins that are given as classes: by name, found before any other. */
+  readonly classes?: ReadonlyMap<string, FoundPlugin>;
   /** Keep only these slots, and no features: for `sample` and `evaluate`. */
   readonly only?: readonly Slot[];
   /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
   readonly passing?: Readonly<Record<string, Settings>>;
-  readonly terminal?: Terminal;
+  readonly terminal?: Terminal | undefined;
+  /** Takes the run's lines, in place of the terminal. */
+  readonly logger?: Logger;
+  /** The process that is the run's; without one it is somebody else's, and left alone. */
+  readonly host?: HostProcess | undefined;
 }
 
 /** A run, and the config it was made from with the origin of every leaf. */
@@ -65,6 +76,7 @@ export async function createRun(request: RunRequest): Promise<CreatedRun> {
     presets: [...(request.presets ?? [])],
     set: [...(request.set ?? [])],
     configFile: request.configFile,
+    code: request.code,
   });
   return createRunFrom((await findPretrained(composed, request)).composed, request);
 }
@@ -72,10 +84,7 @@ export async function createRun(request: RunRequest): Promise<CreatedRun> {
 /** The same, from a config that is composed already (a checkpoint's). */
 export async function createRunFrom(composed: ComposedConfig, request: RunRequest): Promise<CreatedRun> {
   const terminal = request.terminal ?? new Terminal({ quiet: true });
-  const log = new Logger();
-  log.addSink((level, line) => {
-    terminal.line(line, level);
-  });
+  const log = request.logger ?? terminalLog(terminal);
   const checked = accepted(await checkConfig(composed, request));
   const { core, plugins } = checked;
 
@@ -105,11 +114,14 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
   container.registerInstance(Tunables, coreTunables(core.train));
   container.register(Ranks, { useValue: oneRank });
+  const { host = foreignProcess } = request;
+  container.register(HostProcess, { useValue: host });
   const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));
   container.registerInstance(MetricNames, metrics);
   watchMetrics(bus, metrics, log);
   keepLosses(bus, state);
   const live = makePlugins(container, plugins);
+  host.pluginsMade();
   const ranks = container.resolve(Ranks);
   addListeners(bus, plugins, live, ranks);
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
@@ -120,6 +132,7 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   const run = new Run({
     config: core,
     composed: checked.filled,
+    explain: () => explainLines(composed, checked.filled),
     stored,
     given: composed.given,
     container,
@@ -136,6 +149,14 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
     },
   });
   return { run, composed, plugins };
+}
+
+function terminalLog(terminal: Terminal): Logger {
+  const log = new Logger();
+  log.addSink((level, line) => {
+    terminal.line(line, level);
+  });
+  return log;
 }
 
 /** The core alone writes the run's state: its losses are up to date before any plugin hears of them. */

@@ -26,9 +26,13 @@ export interface LoopParts extends PassParts {
   readonly warn: (line: string) => void;
 }
 
-/** Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events. */
-export async function trainLoop(parts: LoopParts): Promise<void> {
+/**
+ * Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events.
+ * @returns training loss of the last iteration in nats; null without one
+ */
+export async function trainLoop(parts: LoopParts): Promise<number | null> {
   const { config, control, state } = parts;
+  let loss: number | null = null;
   askForOwed(parts);
   await boundary(parts);
   const tools: PassTools = {
@@ -42,15 +46,17 @@ export async function trainLoop(parts: LoopParts): Promise<void> {
   const unfinished = (): boolean => state.iteration < config.max_iters && state.ending === null && !control.stopping;
   do {
     while (unfinished()) {
-      await iterate(parts, tools);
+      loss = await iterate(parts, tools);
       await boundary(parts);
     }
     await boundary(parts);
     // A rollback at the last boundary leaves iterations to do.
   } while (unfinished());
+  return loss;
 }
 
-async function iterate(parts: LoopParts, tools: PassTools): Promise<void> {
+/** @returns the loss of the iteration, as `iteration:end` has it */
+async function iterate(parts: LoopParts, tools: PassTools): Promise<number> {
   const { config, bus, state, engine, model, optimizer, learningRate, ranks, sections } = parts;
   const iteration = state.iteration;
   const base = optimizer.learningRate;
@@ -58,12 +64,14 @@ async function iterate(parts: LoopParts, tools: PassTools): Promise<void> {
   checkRate(rate, { iteration, base, plugin: parts.pluginIn('lr') });
   await bus.dispatch('iteration:start', { iteration, learningRate: rate });
 
+  let lastLoss = NaN;
   const ready: GradientsReady = { iteration, gradients: new Map() };
   try {
     const { loss, tokens, targets } = await passBatches(parts, tools, ready);
     const end = async (lossOfAll: number, gradNorm: number, skipped: string | undefined): Promise<void> => {
       state.iteration = iteration + 1;
       state.valLoss = null;
+      lastLoss = lossOfAll;
       state.tokens += tokens;
       await bus.dispatch('iteration:end', {
         iteration,
@@ -79,7 +87,7 @@ async function iterate(parts: LoopParts, tools: PassTools): Promise<void> {
     if (targets === 0) {
       tools.ignored.skipped(iteration + 1);
       await end(NaN, 0, 'every target is -1 (ignored)');
-      return;
+      return lastLoss;
     }
     await bus.dispatch('gradients:ready', ready);
 
@@ -99,6 +107,7 @@ async function iterate(parts: LoopParts, tools: PassTools): Promise<void> {
       );
     }
     await end(lossOfAll, gradNorm, step.skip);
+    return lastLoss;
   } finally {
     for (const gradient of ready.gradients.values()) gradient.dispose();
   }

@@ -6,6 +6,7 @@ import { checkCore } from '../config/slots.js';
 import { composedOf } from '../config/load.js';
 import { merge, treeOf } from '../config/tree.js';
 import type { PretrainedModel } from '../contracts/weights.js';
+import type { Slot } from '../plugins/plugin.js';
 import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
 
 /** A config, and the pretrained model that its `init` names. */
@@ -23,11 +24,11 @@ export interface Pretrained {
  */
 export async function findPretrained(
   composed: ComposedConfig,
-  request: { readonly cwd: string; readonly download?: ((line: string) => void) | undefined },
+  request: PluginPlaces & { readonly download?: ((line: string) => void) | undefined },
 ): Promise<Pretrained> {
   const { init } = composed.value;
   if (typeof init !== 'string' || init === 'scratch' || init === 'resume') return { composed };
-  for (const { class: plugin } of await pluginsOf(composed, request.cwd)) {
+  for (const { class: plugin } of await pluginsOf(composed, request)) {
     for (const format of plugin.weightFormats ?? []) {
       const model = await format.find(init, request);
       if (model !== undefined) return { composed: withOptions(composed, model), model };
@@ -36,13 +37,18 @@ export async function findPretrained(
   return { composed };
 }
 
+/** Where plugins come from: classes by name, then what is found from a folder. */
+interface PluginPlaces {
+  readonly cwd: string;
+  readonly classes?: ReadonlyMap<string, FoundPlugin>;
+}
+
 /** The model's plugin, then the features; those that are not found are reported when the run is made. */
-async function pluginsOf(composed: ComposedConfig, cwd: string): Promise<FoundPlugin[]> {
+async function pluginsOf(composed: ComposedConfig, { cwd, classes }: PluginPlaces): Promise<FoundPlugin[]> {
+  const find = async (name: string, slot?: Slot): Promise<FoundPlugin> =>
+    classes?.get(name) ?? (await findPlugin(name, cwd, slot));
   const { slots, features } = checkCore(composed);
-  const found = await Promise.allSettled([
-    findPlugin(slots.model.use, cwd, 'model'),
-    ...features.map(({ use }) => findPlugin(use, cwd)),
-  ]);
+  const found = await Promise.allSettled([find(slots.model.use, 'model'), ...features.map(({ use }) => find(use))]);
   return found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
 }
 

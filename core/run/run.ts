@@ -9,16 +9,19 @@ import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import { Ranks } from '../contracts/ranks.js';
 import { valueAt, type Given, type Settings } from '../config/composed.js';
+import type { Explained } from '../config/explain.js';
 import type { CoreConfig } from '../config/schema.js';
 import { CHECKPOINT_FORMAT } from '../checkpoint/files.js';
-import { messageOf, PluginError } from '../errors.js';
+import { messageOf, PluginError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
+import type { EventName, Events } from '../events/lifecycle.js';
 import { Logger } from '../logger.js';
 import { RandomStreams } from '../random/streams.js';
 import { otherRanks } from '../resume/ranks.js';
 import { boundTo, isActive, type LivePlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
+import { releaseEngine } from './engine-in-use.js';
 import { useEngine } from './use-engine.js';
 import { RunFolder } from './folder.js';
 import { Sections } from './sections.js';
@@ -31,17 +34,32 @@ import { RunState } from './state.js';
 import { unlessStuck } from './stuck.js';
 import { Tunables } from './tunables.js';
 
+/** What came of training. */
 export interface RunResult {
-  status: 'done' | 'stopped';
-  reasons: readonly string[];
+  /** `stopped`: before `train.max_iters`, or with something wrong. */
+  readonly status: 'done' | 'stopped';
+  /** Why it stopped; empty when done. */
+  readonly reasons: readonly string[];
   /** What the command exits with: 0, 128 + the signal's number, or 1 where something is wrong. */
-  exitCode: number;
+  readonly exitCode: number;
+  /** Iterations done. */
+  readonly iteration: number;
+  /** In nats: of the last iteration's batches, and of the last evaluation; null where this process made none. */
+  readonly losses: { readonly train: number | null; readonly val: number | null };
+  /** Folders of the checkpoint that was written last, and of the best; null where this process wrote none. */
+  readonly checkpoints: { readonly latest: string | null; readonly best: string | null };
+  /** The run's folder, absolute. */
+  readonly folder: string;
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 export interface RunParts {
   readonly config: CoreConfig;
   /** The composed config with every default. */
   readonly composed: Settings;
+  /** Every setting of that with its origin. */
+  readonly explain: () => Explained[];
   /** The same as `config.yaml` and checkpoints hold it: paths of plugins are relative to the run's folder. */
   readonly stored: Settings;
   /** What its presets and files gave. */
@@ -57,7 +75,7 @@ export interface RunParts {
 }
 
 /** One run: its plugins, their container and their events. Made by `createRun`. */
-export class Run {
+export class Run implements AsyncDisposable {
   readonly config: CoreConfig;
   readonly container: DependencyContainer;
   readonly bus: EventBus;
@@ -65,6 +83,7 @@ export class Run {
   readonly state: RunState;
   #disposed = false;
   #maxItersBefore: number | undefined;
+  #resumedFrom: string | undefined;
 
   constructor(private readonly parts: RunParts) {
     this.config = parts.config;
@@ -79,12 +98,31 @@ export class Run {
     return this.parts.composed;
   }
 
+  /** Every setting with its origin. */
+  explain(): Explained[] {
+    return this.parts.explain();
+  }
+
   get model(): Model {
     return this.container.resolve(Model);
   }
 
   get folder(): RunFolder {
     return this.container.resolve(RunFolder);
+  }
+
+  /**
+   * Adds a listener after the plugins'; the run waits for the promise that it returns. What it throws ends the run, and
+   * `train` throws it.
+   * @returns what removes it
+   */
+  on<Name extends EventName>(event: Name, listener: (payload: Events[Name]) => unknown): () => void {
+    return this.bus.on(event, listener);
+  }
+
+  /** Stops training after the current iteration, with a checkpoint where a plugin writes any: a run that is resumed continues. */
+  stop(reason: string): void {
+    this.control.requestPause(reason);
   }
 
   /** Gets engine, data and weights ready; nothing is written. `vocabSize` is asked for where there is no dataset. */
@@ -124,6 +162,7 @@ export class Run {
     useEngine(this.container.resolve(Engine));
     restoreCheckpoint(ofRank(from, this.#ranks), this.#targets, options.drop);
     if (options.staysEnded !== true) this.state.ending = null;
+    this.#resumedFrom = from.path;
     const { value } = valueAt(from.state.config, ['train', 'max_iters']);
     this.#maxItersBefore = typeof value === 'number' ? value : undefined;
     const iteration = microBatches(this.config.train, this.container.resolve(Tunables));
@@ -137,16 +176,31 @@ export class Run {
     }
   }
 
-  /** Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards. */
-  async train(resumedFrom?: string): Promise<RunResult> {
-    const { bus, control, state, config } = this;
-    await this.folder.claim();
-    this.parts.writeConfig(this.folder);
+  /**
+   * Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards.
+   * @throws what the command would print, with its code: UsageError, PluginError
+   */
+  async train(resumedFrom = this.#resumedFrom): Promise<RunResult> {
+    const { bus, control, state, config, folder } = this;
+    await folder.claim();
+    const checkpoints: Writable<RunResult['checkpoints']> = { latest: null, best: null };
+    const losses: Writable<RunResult['losses']> = { train: null, val: null };
+    bus.listen({ plugin: 'core', event: 'evaluation:end', critical: true }, (evaluation) => {
+      losses.val = evaluation.losses.val;
+    });
+    bus.listen({ plugin: 'core', event: 'checkpoint:saved', critical: true }, ({ path: written, kind }) => {
+      checkpoints.latest = written;
+      if (kind === 'best') checkpoints.best = written;
+    });
+    this.parts.writeConfig(folder);
     try {
-      await unlessStuck(bus, this.#train(resumedFrom));
+      await unlessStuck(
+        bus,
+        this.#train(resumedFrom).then((loss) => (losses.train = loss)),
+      );
     } catch (thrown) {
       await this.#end('failed', [messageOf(thrown)]);
-      throw thrown;
+      throw usageErrorIn(thrown) ?? thrown;
     }
     const isWhole = state.iteration >= config.train.max_iters && !state.owesEvaluation;
     const status = isWhole && !control.failed ? 'done' : 'stopped';
@@ -154,7 +208,8 @@ export class Run {
     const before = state.ending === null || status === 'done' ? [] : [state.ending.reason];
     const reasons = control.stopReasons.length > 0 ? control.stopReasons : before;
     await this.#end(status, reasons);
-    return { status, reasons, exitCode: status === 'stopped' ? control.exitCode : 0 };
+    const exitCode = status === 'stopped' ? control.exitCode : 0;
+    return { status, reasons, exitCode, iteration: state.iteration, losses, checkpoints, folder: folder.path };
   }
 
   /** Everything needed to go on from here. Its tensors are live. */
@@ -208,6 +263,11 @@ export class Run {
       }
     }
     this.folder.release();
+    releaseEngine(this);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
   }
 
   /** Undefined where no plugin writes checkpoints. */
@@ -272,14 +332,15 @@ export class Run {
     };
   }
 
-  async #train(resumedFrom: string | undefined): Promise<void> {
+  async #train(resumedFrom: string | undefined): Promise<number | null> {
     const parts = this.#loopParts;
     const { bus, config, sections, state } = parts;
     const start = { state, maxIters: config.max_iters, resumedFrom, maxItersBefore: this.#maxItersBefore };
     await bus.dispatch('run:start', start);
-    await trainLoop(parts);
+    const loss = await trainLoop(parts);
     await bus.dispatch('training:end', { iteration: state.iteration });
     await sections.measure('checkpoint', () => this.#store?.finish());
+    return loss;
   }
 
   async #end(status: 'done' | 'stopped' | 'failed', reasons: readonly string[]): Promise<void> {

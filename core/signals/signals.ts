@@ -1,12 +1,9 @@
 import { constants } from 'node:os';
+import type { HostProcess, SaveSignal, StopSignal } from '../contracts/process.js';
 
-const ALL = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGXCPU', 'SIGUSR2', 'SIGBREAK'] as const;
-const SAVE = 'SIGUSR1';
+const ALL: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGXCPU', 'SIGUSR2', 'SIGBREAK'];
+const SAVE: SaveSignal = 'SIGUSR1';
 const EXIT_CODE_OF_SIGNALS = 128;
-
-/** A signal that asks a process to end. */
-export type StopSignal = (typeof ALL)[number];
-export type SaveSignal = typeof SAVE;
 
 /** Those that this system has: Windows lacks most, and alone has SIGBREAK. */
 export const stopSignals: readonly StopSignal[] = ALL.filter((signal) => Object.hasOwn(constants.signals, signal));
@@ -80,6 +77,16 @@ export function deliver(signal: StopSignal | SaveSignal): void {
   for (const listener of [...stopListeners]) listener(signal);
 }
 
+/** The process of a command, for the run that it trains. */
+export const commandProcess: HostProcess = {
+  onStop,
+  onSave,
+  takeWaitingSave,
+  deliver,
+  pluginsMade: serveHangup,
+  exit: (code) => process.exit(code),
+};
+
 function added<T>(listeners: Set<T>, listener: T): () => void {
   listeners.add(listener);
   listen();
@@ -89,14 +96,12 @@ function added<T>(listeners: Set<T>, listener: T): () => void {
   };
 }
 
-const handlers = [...stopSignals, ...(Object.hasOwn(constants.signals, SAVE) ? ([SAVE] as const) : [])].map(
-  (signal) => ({
-    signal,
-    handle: () => {
-      deliver(signal);
-    },
-  }),
-);
+const handlers = [...stopSignals, ...(Object.hasOwn(constants.signals, SAVE) ? [SAVE] : [])].map((signal) => ({
+  signal,
+  handle: () => {
+    deliver(signal);
+  },
+}));
 
 function listen(): void {
   if (isListening) return;

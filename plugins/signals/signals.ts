@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import {
   exitCodeOfSignal,
+  HostProcess,
   inject,
   Logger,
   On,
-  onSave,
-  onStop,
   Plugin,
   PluginConfig,
   RunControl,
-  takeWaitingSave,
   type StopSignal,
 } from '../../core/index.js';
 
@@ -49,15 +47,16 @@ export default class Signals {
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(RunControl) private readonly control: RunControl,
     @inject(Logger) private readonly log: Logger,
+    @inject(HostProcess) private readonly host: HostProcess,
   ) {
-    this.#stopListening.push(onStop(this.#stop));
+    this.#stopListening.push(host.onStop(this.#stop));
   }
 
   @On('run:start')
   listen(): void {
     this.#hasStarted = true;
-    this.#stopListening.push(onSave(this.#save));
-    if (takeWaitingSave()) this.#save();
+    this.#stopListening.push(this.host.onSave(this.#save));
+    if (this.host.takeWaitingSave()) this.#save();
   }
 
   /** Where the run starts from is on disk already, or is nothing yet. */
@@ -81,10 +80,14 @@ export default class Signals {
     }
     const exitCode = exitCodeOfSignal(signal);
     // Before the run starts there is nothing to save.
-    if (!this.#hasStarted) process.exit(exitCode);
+    if (!this.#hasStarted) {
+      this.host.exit(exitCode);
+      return;
+    }
     if (this.#asked !== undefined) {
       if (REPEATED.includes(signal) || performance.now() - this.#asked < SAME_SIGNAL_MS) return;
-      process.exit(exitCode);
+      this.host.exit(exitCode);
+      return;
     }
     this.#asked = performance.now();
     this.log.warn(`${signal}: stopping after this iteration, with a checkpoint (again to stop at once)`);

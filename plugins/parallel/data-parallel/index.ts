@@ -4,6 +4,7 @@ import {
   EarlyGradients,
   EspalierError,
   EventBus,
+  HostProcess,
   inject,
   Logger,
   Model,
@@ -80,10 +81,11 @@ export default class DataParallel implements EarlyGradients {
     @inject(Logger) private readonly log: Logger,
     @inject(Model) private readonly model: Model,
     @inject(Dataset) private readonly data: Dataset,
+    @inject(HostProcess) private readonly host: HostProcess,
   ) {
     const { size, launch } = connection;
     // Ranks that a script starts may outlive it.
-    if (size > 1 && launch.family !== undefined) this.#stopWatching = endWithLauncher(log);
+    if (size > 1 && launch.family !== undefined) this.#stopWatching = endWithLauncher(log, host);
   }
 
   get #alone(): boolean {
@@ -226,7 +228,7 @@ export default class DataParallel implements EarlyGradients {
     if (!this.connection.joined || this.#ended) return;
     // A call to MPI that waits for the others would keep this process from ending.
     setTimeout(() => {
-      process.exit(process.exitCode === undefined || process.exitCode === 0 ? 1 : process.exitCode);
+      this.host.exit(Number(process.exitCode ?? 0) || 1);
     }, GRACE_MS).unref();
   }
 

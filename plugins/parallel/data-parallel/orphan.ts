@@ -1,4 +1,4 @@
-import { deliver, type Logger } from '../../../core/index.js';
+import type { HostProcess, Logger } from '../../../core/index.js';
 import { launcherAlive } from '../launch/launcher-alive.js';
 
 const LOOK_MS = 1000;
@@ -11,7 +11,7 @@ const GRACE_MS = 20_000;
  * join the ranks' end any more, and it is killed.
  * @returns what ends watching
  */
-export function endWithLauncher(log: Logger): () => void {
+export function endWithLauncher(log: Logger, host: HostProcess): () => void {
   const parent = process.ppid;
   // One that is not to be seen from here, in another container, says nothing.
   const isSeen = launcherAlive() === true;
@@ -27,7 +27,7 @@ export function endWithLauncher(log: Logger): () => void {
     setTimeout(() => {
       process.kill(process.pid, 'SIGKILL');
     }, GRACE_MS).unref();
-    deliver('SIGTERM');
+    host.deliver('SIGTERM');
   }, LOOK_MS).unref();
   return () => {
     clearInterval(watch);

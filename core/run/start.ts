@@ -1,0 +1,252 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { findCheckpoint } from '../checkpoint/find.js';
+import { readCheckpoint } from '../checkpoint/read.js';
+import { isSection, type ComposedConfig } from '../config/composed.js';
+import { composeConfig } from '../config/load.js';
+import { toldAt } from '../config/findings.js';
+import { Engine } from '../contracts/engine.js';
+import { Ranks } from '../contracts/ranks.js';
+import type { PretrainedModel } from '../contracts/weights.js';
+import { UsageError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
+import { staysEnded } from '../resume/ending.js';
+import { findResumePoint, type ResumePoint } from '../resume/find.js';
+import { newestRun } from '../resume/newest-run.js';
+import { storedConfig } from '../resume/stored-config.js';
+import { createRunFrom, type CreatedRun, type RunRequest } from './create.js';
+import type { ConfiguredPlugin } from './container.js';
+import { claimEngine } from './engine-in-use.js';
+import { findPretrained } from './pretrained.js';
+import type { Run } from './run.js';
+
+/** How a run starts, besides what it is. */
+export interface StartOptions {
+  /** Resume from the newest checkpoint of the run's folder (true), or from the run or checkpoint that is named. */
+  readonly resume?: boolean | string | undefined;
+  /** When resuming: keys whose values of now are taken, whatever gave them. */
+  readonly override?: readonly string[] | undefined;
+  /** When resuming: plugins that start afresh. */
+  readonly resumeDrop?: readonly string[] | undefined;
+  /** Start over in a run folder that holds checkpoints, which are deleted when training starts. */
+  readonly force?: boolean | undefined;
+}
+
+export type StartRequest = RunRequest & StartOptions & { readonly logger: Logger };
+
+const ATTEMPTS = 3;
+
+/**
+ * Makes a run that has its folder, is set up, and is where it starts: new, with weights, or resumed.
+ * @param request.look nothing is created or claimed: for a look at what would run
+ * @throws UsageError for anything that the user can fix
+ */
+export async function startRun(
+  request: StartRequest,
+  { look = false }: { readonly look?: boolean | undefined } = {},
+): Promise<CreatedRun> {
+  const started = await claimed(request, look);
+  const { run } = started.created;
+  const { resumed } = started;
+  try {
+    if (resumed === undefined) await bringWeights(started, request);
+    else resumeFrom(resumed, started, request);
+    if (request.force === true && !look) startOver(run);
+  } catch (thrown) {
+    await run.dispose();
+    throw thrown;
+  }
+  return started.created;
+}
+
+/** A run that is made, with what it resumes from or starts with. */
+interface Started {
+  readonly created: CreatedRun;
+  readonly resumed?: ResumePoint;
+  /** A plugin ended the run, and nobody asked to train it further. */
+  readonly staysEnded?: boolean;
+  /** The pretrained model that `init` names. */
+  readonly pretrained?: PretrainedModel;
+}
+
+/**
+ * A run that is set up and has its folder. What it resumes from is decided without the folder where that does not exist
+ * yet, or where it is not known which rank this is: it is decided again when another process has trained there meanwhile.
+ */
+async function claimed(request: StartRequest, look: boolean): Promise<Started> {
+  for (let attempt = 1; ; attempt++) {
+    const started = await startingPoint(request);
+    const { run, plugins } = started.created;
+    const claim = async (): Promise<boolean> => {
+      await run.folder.claim((line) => {
+        request.logger.warn(line);
+      });
+      return !run.folder.isClaimed || !(await hasChanged(started, request));
+    };
+    try {
+      shareEngine(run, plugins);
+      if (look) {
+        await run.folder.refuseClaimed();
+        await refuseUsed(started, request);
+        await run.setUp();
+        return started;
+      }
+      const exists = existsSync(run.folder.path);
+      if (!exists || (await claim())) {
+        await refuseUsed(started, request);
+        await run.setUp();
+        if (exists || (await claim())) return started;
+      }
+      const { size } = run.container.resolve(Ranks);
+      if (size > 1 || attempt === ATTEMPTS) throw overtaken(run);
+    } catch (thrown) {
+      await run.dispose();
+      throw thrown;
+    }
+    await run.dispose();
+  }
+}
+
+function shareEngine(run: Run, plugins: readonly ConfiguredPlugin[]): void {
+  const plugin = plugins.find(({ options }) => options.slot === 'engine');
+  const engine = run.container.resolve(Engine);
+  if (plugin !== undefined) claimEngine(run, { plugin, engine, precision: run.config.precision });
+}
+
+/** Whether there is something else to resume from than when it was decided. */
+async function hasChanged(started: Started, { force }: StartOptions): Promise<boolean> {
+  const { run, composed } = started.created;
+  if (started.resumed !== undefined && isWithin(started.resumed, run)) return !(await started.resumed.isNewest());
+  const { resume = 'never' } = composed.value;
+  return force !== true && resume !== 'never' && (await run.folder.isUsed());
+}
+
+/** Nothing is started anew, or continued from elsewhere, where a run's checkpoints are. */
+async function refuseUsed({ resumed, created: { run } }: Started, { force }: StartOptions): Promise<void> {
+  if (force !== true && (resumed === undefined || !isWithin(resumed, run))) await run.folder.refuseUsed();
+}
+
+function isWithin({ checkpoint }: ResumePoint, run: Run): boolean {
+  return path.dirname(checkpoint.path) === run.folder.checkpoints;
+}
+
+function overtaken({ folder }: Run): UsageError {
+  return new UsageError(
+    'ESP_RUN_FOLDER_LOCKED',
+    `another process trained in ${folder.shown} while this one started: start again, and it resumes from what is there now`,
+  );
+}
+
+async function startingPoint(request: StartRequest): Promise<Started> {
+  const { cwd, force, override = [], resumeDrop = [], resume, logger: log } = request;
+  const composed = await composeConfig({
+    cwd,
+    presets: [...(request.presets ?? [])],
+    set: [...(request.set ?? [])],
+    configFile: request.configFile,
+    code: request.code,
+  });
+  if (force === true && composed.value['init'] === 'resume') {
+    throw new UsageError('ESP_USAGE', '--force starts over, and init: resume goes on: leave one of them out');
+  }
+  const asked = {
+    cwd,
+    resume: resume === false ? undefined : resume,
+    newest: () =>
+      newestRun(cwd, (line) => {
+        log.info(line);
+      }),
+    log: (line: string) => {
+      log.warn(line);
+    },
+  };
+  // `resume: auto` resumes only where nobody asked to start over.
+  const point = force === true ? undefined : await findResumePoint(composed, asked);
+  if (point === undefined) {
+    refuseAlone('--override', override);
+    refuseAlone('--resume-drop', resumeDrop);
+    return startAnew(composed, request);
+  }
+  const { checkpoint, folder } = point;
+  const { given } = checkpoint.state;
+  const config = storedConfig(checkpoint, cwd);
+  const changes = configChanges(config, given, composed, override).filter(
+    ({ path: [first, second] }) => folder === undefined || first !== 'run' || second !== 'dir',
+  );
+  const merged = withChanges(config, checkpoint.path, composed, changes);
+  const placed = folder === undefined ? merged : placedIn(merged, folder);
+  const created = await createRunFrom(placed, request);
+  tellChanges(changes, created.plugins, (level, line) => {
+    log[level](line);
+  });
+  // `resume: true`, or the checkpoint of another run, asks to train further.
+  const isAutomatic = asked.resume === undefined && composed.value['init'] !== 'resume';
+  const stays = isAutomatic && isWithin(point, created.run) && staysEnded(checkpoint, changes, created.plugins);
+  return { created, resumed: point, staysEnded: stays };
+}
+
+async function startAnew(composed: ComposedConfig, request: StartRequest): Promise<Started> {
+  const download = (line: string): void => {
+    request.logger.info(line);
+  };
+  const { composed: whole, model: pretrained } = await findPretrained(composed, { ...request, download });
+  const created = await createRunFrom(whole, request);
+  return pretrained === undefined ? { created } : { created, pretrained };
+}
+
+function resumeFrom(
+  { checkpoint, isAlone }: ResumePoint,
+  started: Started,
+  { logger: log, resumeDrop }: StartRequest,
+): void {
+  const { run } = started.created;
+  run.restore(checkpoint, { drop: resumeDrop ?? [], staysEnded: started.staysEnded });
+  log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);
+  if (isAlone) log.info(`this checkpoint is not in the folder of its run: the run continues in ${run.folder.shown}`);
+  if (started.staysEnded === true) log.info(stillEnded(run));
+}
+
+/** Weights alone, from a pretrained model or a checkpoint, as `init` says. */
+async function bringWeights({ created, pretrained }: Started, { cwd, logger: log }: StartRequest): Promise<void> {
+  const { run, composed } = created;
+  const { init } = run.config;
+  if (init === 'scratch') return;
+  if (pretrained !== undefined) {
+    const weights = await pretrained.read(run.model);
+    for (const note of weights.notes) log.info(`weights of ${weights.path}: ${note}`);
+    run.loadWeights(weights);
+    log.info(`weights from ${weights.path}`);
+    return;
+  }
+  const warn = (line: string): void => {
+    log.warn(line);
+  };
+  const checkpoint = await toldAt(['init'], composed, async () =>
+    readCheckpoint(await findCheckpoint(init, cwd, warn)),
+  );
+  run.loadWeights(checkpoint);
+  log.info(`weights from ${checkpoint.path}`);
+}
+
+/** The run continues in the folder that was named, whatever it was called when the checkpoint was made. */
+function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
+  const { run } = composed.value;
+  return { ...composed, value: { ...composed.value, run: { ...(isSection(run) ? run : {}), dir: folder } } };
+}
+
+function stillEnded({ state }: Run): string {
+  const { reason = '', plugin = null } = state.ending ?? {};
+  const options = plugin === null ? '' : ` or an option of plugin ${plugin}`;
+  return `the run has ended (${reason}) and resume: auto trains it no further; --resume does, and so does a change of train.max_iters${options}`;
+}
+
+/** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
+function startOver(run: Run): void {
+  run.bus.listen({ plugin: 'core', event: 'run:start', critical: true }, () => run.folder.startOver());
+}
+
+function refuseAlone(flag: string, given: readonly string[]): void {
+  if (given.length === 0) return;
+  throw new UsageError('ESP_USAGE', `${flag} is for a run that goes on: add --resume, or use --set`);
+}
