@@ -1,3 +1,4 @@
-export { exportCheckpoint, exportFormats, otherThanExport, type ExportFormat } from './weights/export.js';
-export { mergedWeight } from './weights/lora.js';
+/** For authors of models: the weights that `gpt` can start from, in a class's `static weightFormats`. */
 export { huggingFaceGpt2 } from './weights/pretrained.js';
+/** A layer with LoRA as one matrix. */
+export { mergedWeight } from './weights/lora.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import {
   type CommandDefinition,
   type SetExitCode,
@@ -10,11 +10,7 @@ import {
   runArgument,
   print,
   wholeFrom,
-  readStored,
-  withStoredFlags,
-  type StoredFlags,
 } from '../../../core/command.js';
-import { exportCheckpoint, exportFormats, otherThanExport, type ExportFormat } from '../../models/contract.js';
 import {
   checkpointAt,
   checkpointNames,
@@ -52,11 +48,6 @@ interface Damaged {
   is: string[];
   damaged: string;
 }
-interface ExportFlags extends StoredFlags {
-  to: ExportFormat;
-  out: string;
-  force?: boolean;
-}
 interface PruneFlags extends JsonFlag {
   last: number;
   every: number;
@@ -66,7 +57,7 @@ interface PruneFlags extends JsonFlag {
 export const command: CommandDefinition = { order: 100, define };
 
 function define(command: Command, setExitCode: SetExitCode): void {
-  command.description('list, inspect, verify, export and prune checkpoints');
+  command.description('list, inspect, verify, prune and export checkpoints');
   const withRun = (name: string, description: string): Command =>
     command.command(name).description(description).addArgument(runArgument()).option('--json', 'print JSON');
 
@@ -77,19 +68,6 @@ function define(command: Command, setExitCode: SetExitCode): void {
       setExitCode((await verify(run, flags)) ? 0 : 1);
     }),
   );
-  const exporting = command
-    .command('export')
-    .description('write the model into a new folder, for other programs')
-    .addArgument(runArgument());
-  withStoredFlags(exporting)
-    .addOption(
-      new Option('--to <format>', 'hf: Hugging Face transformers; nanogpt-safetensors: nanoGPT’s names and layout')
-        .choices(exportFormats)
-        .default('hf'),
-    )
-    .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
-    .option('--force', 'replace the folder')
-    .action(onRun(exportTo));
   withRun('prune', 'delete all but the newest checkpoints; what `latest` and `best` name is kept')
     .option('--last <count>', 'newest checkpoints to keep', wholeFrom(1), 3)
     .option('--every <iterations>', 'keep those at multiples of so many iterations too; 0: none', wholeFrom(0), 0)
@@ -180,35 +158,6 @@ async function verify(run: string, { json }: JsonFlag): Promise<boolean> {
     facts.map((each) => (each.whole ? `whole    ${each.path}` : `damaged  ${each.why ?? each.path}`)).join('\n'),
   );
   return facts.every(({ whole }) => whole);
-}
-
-async function exportTo(run: string, { to, out, force, ...which }: ExportFlags): Promise<void> {
-  const checkpoint = await readStored(run, process.cwd(), which);
-  const folder = path.resolve(out);
-  if (existsSync(folder)) {
-    if (force !== true)
-      throw new UsageError(
-        'ESP_CHECKPOINT_EXPORT',
-        `${out} is there already: name another folder, or replace it with --force`,
-      );
-    const other = otherThanExport(folder);
-    if (other !== undefined)
-      throw new UsageError(
-        'ESP_CHECKPOINT_EXPORT',
-        `${out} holds ${other}, which no export wrote: --force replaces an exported model alone; name another folder with --out`,
-      );
-  }
-  try {
-    await exportCheckpoint(checkpoint, to, folder);
-  } catch (thrown) {
-    if (thrown instanceof UsageError) throw thrown;
-    throw new UsageError(
-      'ESP_CHECKPOINT_EXPORT',
-      `${out} cannot be written: ${messageOf(thrown)}; name another folder with --out`,
-      { cause: thrown },
-    );
-  }
-  console.log(`${checkpoint.path} → ${out} (${to})`);
 }
 
 async function prune(run: string, { last, every, dryRun, json }: PruneFlags): Promise<void> {

@@ -6,9 +6,8 @@ import { makeFolder, removeOnExit, retried, writeSafetensors } from '../../../co
 import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2-layout.js';
 
-export const exportFormats = ['hf', 'nanogpt-safetensors'] as const;
 const EXPORTED = ['config.json', 'model.safetensors'];
-export type ExportFormat = (typeof exportFormats)[number];
+export type ExportFormat = 'hf' | 'nanogpt-safetensors';
 
 /** A model with LoRA's terms merged in. */
 type Plain = Pick<LoadedCheckpoint, 'weights' | 'model'>;

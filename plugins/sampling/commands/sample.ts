@@ -10,10 +10,6 @@ import {
   withStoredFlags,
   type StoredFlags,
 } from '../../../core/command.js';
-import { Dataset, TokenizerFactory, Tokenizers, type Tokenizer, RandomStreams } from '../../../core/index.js';
-import { readTextFile } from '../../../core/files/index.js';
-import { type Run, openStoredRun } from '../../../core/runs.js';
-import { writeText } from '../text/write-text.js';
 
 interface SampleFlags extends StoredFlags {
   prompt?: string;
@@ -42,47 +38,15 @@ function define(command: Command): void {
     .option('--engine <name>', 'engine to use instead of the run’s')
     .option('--json', 'print the samples as JSON')
     .action(async (from: string | undefined, flags: SampleFlags) => {
-      const choices = flags.promptFile === undefined ? flags : { ...flags, prompt: promptOf(flags.promptFile) };
+      const choices = flags.promptFile === undefined ? flags : { ...flags, prompt: await promptOf(flags.promptFile) };
       const set = flags.engine === undefined ? [] : [`engine=${flags.engine}`];
       const terminal = new Terminal({ quiet: true });
       const { best, weights } = flags;
       const request = { cwd: process.cwd(), set, terminal, best, weights };
-      const slots = ['engine', 'tokenizer', 'model'] as const;
-      const { run, checkpoint } = await openStoredRun(from ?? newestRun(process.cwd()), slots, request);
-      try {
-        if (checkpoint.state.tokenizer === null) {
-          throw new UsageError(
-            'ESP_NO_TOKENIZER',
-            `${checkpoint.path} was trained on tokens without a tokenizer: there is no text to write`,
-          );
-        }
-        const tokenizer = await run.container
-          .resolve(Tokenizers)
-          .fromState(checkpoint.state.tokenizer, run.container.resolve(TokenizerFactory));
-        const samples: string[] = [];
-        for (let index = 0; index < flags.count; index++) samples.push(await generate(run, tokenizer, choices, index));
-        console.log(flags.json === true ? JSON.stringify(samples) : samples.join('\n---------------\n'));
-      } finally {
-        await run.dispose();
-      }
+      const { storedSamples } = await import('../text/samples.js');
+      const samples = await storedSamples(from ?? newestRun(process.cwd()), request, choices);
+      console.log(flags.json === true ? JSON.stringify(samples) : samples.join('\n---------------\n'));
     });
-}
-
-/** Text that the run's model writes now, with the data's tokenizer; empty where the data has none. */
-export async function sampleFrom(run: Run, { tokens }: { tokens: number }): Promise<string> {
-  const { tokenizer } = run.container.resolve(Dataset);
-  if (tokenizer === undefined) return '';
-  return generate(run, tokenizer, { tokens, temperature: 0.8, topK: 200, seed: run.config.seed }, 0);
-}
-
-type Choices = Pick<SampleFlags, 'prompt' | 'tokens' | 'temperature' | 'topK' | 'seed'>;
-
-async function generate(run: Run, tokenizer: Tokenizer, choices: Choices, index: number): Promise<string> {
-  const stream = new RandomStreams(choices.seed).at('sample', index);
-  const { prompt, tokens, temperature, topK } = choices;
-  const options = { prompt, tokens, temperature, topK, random: () => stream.float() };
-  const written = await writeText(run.model, tokenizer, options);
-  return written.prompt + written.text;
 }
 
 function text(given: string): string {
@@ -93,7 +57,8 @@ function text(given: string): string {
 }
 
 /** @throws UsageError when there is no text in the file */
-function promptOf(file: string): string {
+async function promptOf(file: string): Promise<string> {
+  const { readTextFile } = await import('../../../core/files/index.js');
   const fail = (why: string): UsageError =>
     new UsageError('ESP_USAGE', `--prompt-file ${file} ${why}; name a text file, or give the text with --prompt`);
   let text: string;

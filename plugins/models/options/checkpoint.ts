@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { Option } from 'commander';
+import {
+  messageOf,
+  newestRun,
+  readStored,
+  runArgument,
+  UsageError,
+  withStoredFlags,
+  type OptionsDefinition,
+  type StoredFlags,
+} from '../../../core/command.js';
+import type { ExportFormat } from '../weights/export.js';
+
+interface ExportFlags extends StoredFlags {
+  to: ExportFormat;
+  out: string;
+  force?: boolean;
+}
+const formats: readonly ExportFormat[] = ['hf', 'nanogpt-safetensors'];
+
+/** `checkpoint export` */
+export const options: OptionsDefinition = (command) => {
+  const exporting = command
+    .command('export')
+    .description('write the model into a new folder, for other programs')
+    .addArgument(runArgument());
+  withStoredFlags(exporting)
+    .addOption(
+      new Option('--to <format>', 'hf: Hugging Face transformers; nanogpt-safetensors: nanoGPT’s names and layout')
+        .choices(formats)
+        .default('hf'),
+    )
+    .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
+    .option('--force', 'replace the folder')
+    .action((run: string | undefined, flags: ExportFlags) => exportTo(run ?? newestRun(process.cwd()), flags));
+  return {};
+};
+
+async function exportTo(run: string, { to, out, force, ...which }: ExportFlags): Promise<void> {
+  const { exportCheckpoint, otherThanExport } = await import('../weights/export.js');
+  const checkpoint = await readStored(run, process.cwd(), which);
+  const folder = path.resolve(out);
+  if (existsSync(folder)) {
+    if (force !== true) throw refusal(`${out} is there already: name another folder, or replace it with --force`);
+    const other = otherThanExport(folder);
+    if (other !== undefined)
+      throw refusal(
+        `${out} holds ${other}, which no export wrote: --force replaces an exported model alone; name another folder with --out`,
+      );
+  }
+  try {
+    await exportCheckpoint(checkpoint, to, folder);
+  } catch (thrown) {
+    if (thrown instanceof UsageError) throw thrown;
+    throw refusal(`${out} cannot be written: ${messageOf(thrown)}; name another folder with --out`, thrown);
+  }
+  console.log(`${checkpoint.path} → ${out} (${to})`);
+}
+
+function refusal(message: string, cause?: unknown): UsageError {
+  return new UsageError('ESP_CHECKPOINT_EXPORT', message, { cause });
+}
