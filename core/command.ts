@@ -14,6 +14,12 @@ export interface CommandDefinition {
    * @param hooks of the options that families add to it, filled before it runs
    */
   readonly define: (command: Command, setExitCode: SetExitCode, hooks: readonly CommandHooks[]) => void;
+  /** What other programs call the command, or a part of it, and what to write here: for the hints of errors. */
+  readonly aka?: Readonly<Record<string, string>>;
+  /** The same of its options, with underscores: `{ max_new_tokens: '--tokens' }`. */
+  readonly optionsAka?: Readonly<Record<string, string>>;
+  /** What to do with an argument that a command like `train` does not take, where it is this one's; else undefined. */
+  readonly meant?: (argument: string) => string | undefined;
 }
 
 /**

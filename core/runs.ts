@@ -32,6 +32,7 @@ export {
 export { type TokenizerChoice, TokenizersByName } from './run/tokenizers.js';
 export { createRun, createRunFrom } from './run/create.js';
 export { composeStored } from './config/load.js';
+export { otherNames, type SettingCalled } from './config/other-names.js';
 export { findPlugin } from './plugins/resolve.js';
 export { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } from './run/engine.js';
 export { openStoredRun } from './cli/stored-run.js';

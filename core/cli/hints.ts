@@ -1,58 +1,66 @@
-import { existsSync } from 'node:fs';
-import { settingCalled } from '../../plugins/nanogpt/migration/synonyms.js';
+import type { CommandDefinition } from '../command.js';
+import { otherNames, type SettingCalled } from '../config/other-names.js';
+import { findCommands, loadCommand } from './discover.js';
 
-/** Commands that other programs have, and what to write here. */
-const commands: Readonly<Record<string, string>> = {
-  config: 'explain',
-  eval: 'evaluate',
-  export: 'checkpoint export',
-  fit: 'train',
-  generate: 'sample',
-  list: 'checkpoint list',
-  resume: 'train --resume',
-  runs: 'dashboard',
-  test: 'evaluate',
-  validate: 'evaluate',
-};
-
-/** Options of nanoGPT's sample.py, and others of that kind. */
-const options: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  sample: {
-    max_length: '--tokens',
-    max_new_tokens: '--tokens',
-    num_samples: '--count',
-    n_samples: '--count',
-    start: '--prompt',
-  },
-};
-
-/**
- * What commander says of a command line that it does not take, with what was meant where it is a setting, or what
- * another program calls so.
- * @param message its words, with a line break at the end
- * @param typed what was typed behind `espalier`
- * @param hasSet whether that command has `--set`: for others, an option that they do not know is no setting
- */
-export function withHint(message: string, typed: readonly string[], hasSet: boolean): string {
-  const [first = ''] = message.split('\n');
-  const hint = hintFor(first, typed, hasSet);
-  return hint === undefined ? message : `${first}\n(${hint})\n`;
+/** A command line that commander refuses. */
+export interface Refused {
+  /** Commander's words, with a line break at the end. */
+  readonly message: string;
+  /** What was typed behind `espalier`. */
+  readonly typed: readonly string[];
+  /** Whether the command has `--set`: for others, an option that they do not know is no setting. */
+  readonly hasSet: boolean;
 }
 
-function hintFor(message: string, [command = '', ...rest]: readonly string[], hasSet: boolean): string | undefined {
+/** What is known of other programs' names. */
+export interface OtherPrograms {
+  /** By name. */
+  readonly commands: () => Promise<ReadonlyMap<string, CommandDefinition>>;
+  readonly settings: () => Promise<SettingCalled>;
+}
+
+/** What the commands say of their names, and the plugins of their options. */
+export const otherPrograms: OtherPrograms = {
+  async commands() {
+    const found = [...findCommands()];
+    return new Map(
+      await Promise.all(
+        found.map(async ([name, command]): Promise<[string, CommandDefinition]> => [name, await loadCommand(command)]),
+      ),
+    );
+  },
+  settings: otherNames,
+};
+
+/** Commander's words, with what was meant where it is a setting, or what another program calls so. */
+export async function withHint(refused: Refused, others: OtherPrograms): Promise<string> {
+  const [first = ''] = refused.message.split('\n');
+  const hint = await hintFor(first, refused, others);
+  return hint === undefined ? refused.message : `${first}\n(${hint})\n`;
+}
+
+async function hintFor(
+  message: string,
+  { typed: [command = '', ...rest], hasSet }: Refused,
+  { commands, settings }: OtherPrograms,
+): Promise<string | undefined> {
   if (message.includes('unknown command')) {
-    const meant = Object.hasOwn(commands, command) ? commands[command] : undefined;
+    const known = [...(await commands()).values()];
+    const meant = known.flatMap(({ aka = {} }) => (Object.hasOwn(aka, command) ? [aka[command]] : []))[0];
     return meant === undefined ? undefined : `write ${['espalier', meant, ...rest].join(' ')}`;
   }
-  if (message.includes('too many arguments')) return hasSet ? meantArgument(rest) : undefined;
+  if (message.includes('too many arguments')) {
+    return hasSet ? ((await meantSetting(rest, settings)) ?? meantArgument(rest, await commands())) : undefined;
+  }
   const option = /unknown option '(-[^']*)'/.exec(message)?.[1];
   if (option === undefined) return undefined;
   const { name, value } = readOption(option, rest);
-  const own = options[command] ?? {};
+  const { optionsAka = {} } = (await commands()).get(command) ?? {};
   const plain = name.replaceAll('-', '_');
-  if (Object.hasOwn(own, plain)) return `write ${own[plain] ?? ''} ${value}`;
-  const setting = name.includes('.') ? name : settingCalled(name);
-  return hasSet && setting !== undefined ? `write --set ${setting}=${value}` : undefined;
+  if (Object.hasOwn(optionsAka, plain)) return `write ${optionsAka[plain] ?? ''} ${value}`;
+  if (!hasSet) return undefined;
+  const setting = name.includes('.') ? name : (await settings())(name);
+  return setting === undefined ? undefined : `write --set ${setting}=${value}`;
 }
 
 /** The value stands behind `=`, or is what comes next. */
@@ -63,13 +71,16 @@ function readOption(option: string, rest: readonly string[]): { name: string; va
   return { name, value: next === undefined || next.startsWith('-') ? 'VALUE' : next };
 }
 
-/** `train max_iters=3`, or as nanoGPT takes it, `train config/mine.py`. */
-function meantArgument(rest: readonly string[]): string | undefined {
+/** `train max_iters=3` */
+async function meantSetting(rest: readonly string[], settings: OtherPrograms['settings']): Promise<string | undefined> {
   const setting = rest.find((each, index) => /^[\w."]+[^=]*=/.test(each) && !(rest[index - 1] ?? '').startsWith('-'));
-  if (setting !== undefined) {
-    const [name = '', ...value] = setting.split('=');
-    return `write --set ${settingCalled(name) ?? name}=${value.join('=')}`;
-  }
-  const python = rest.find((each) => each.endsWith('.py') && existsSync(each));
-  return python === undefined ? undefined : `espalier migrate ${python} makes a config of a nanoGPT config file`;
+  if (setting === undefined) return undefined;
+  const [name = '', ...value] = setting.split('=');
+  return `write --set ${(await settings())(name) ?? name}=${value.join('=')}`;
+}
+
+function meantArgument(rest: readonly string[], commands: ReadonlyMap<string, CommandDefinition>): string | undefined {
+  return [...commands.values()]
+    .flatMap(({ meant }) => rest.map((argument) => meant?.(argument)))
+    .find((hint) => hint !== undefined);
 }

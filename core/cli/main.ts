@@ -10,7 +10,6 @@ const { Command, CommanderError } = await import('commander');
 const { EspalierError, FailedRun, messageOf, PluginError, UsageError, usageErrorIn } = await import('../errors.js');
 const { version } = await import('../version.js');
 const { addOptions, findCommands, loadCommand } = await import('./discover.js');
-const { withHint } = await import('./hints.js');
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -26,6 +25,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const setExitCode = (code: number): void => {
     exitCode = code;
   };
+  let refused: string | undefined;
+  let advice = '';
   const program = new Command('espalier')
     .description('Trains GPT-style language models; everything is a plugin, presets compose them.')
     .version(version)
@@ -36,10 +37,13 @@ async function main(argv: readonly string[]): Promise<number> {
     .showHelpAfterError('(--help shows the options)')
     .showSuggestionAfterError()
     .configureOutput({
-      outputError: (message, write) => {
-        const command = program.commands.find((each) => each.name() === argv[2]);
-        const hasSet = command?.options.some(({ long }) => long === '--set') ?? false;
-        write(withHint(message, argv.slice(2), hasSet));
+      // Written when it is known what was meant.
+      outputError: (message) => {
+        refused = message;
+      },
+      writeErr: (text) => {
+        if (refused === undefined) process.stderr.write(text);
+        else advice += text;
       },
     });
   try {
@@ -48,7 +52,10 @@ async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync([...argv]);
     return exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
+    if (thrown instanceof CommanderError) {
+      if (refused !== undefined) process.stderr.write(`${await hinted(program, refused, argv.slice(2))}${advice}`);
+      return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
+    }
     // What the user can mend is said in its own words: which plugin found it is no help.
     const mistake = usageErrorIn(thrown);
     report(mistake ?? (thrown instanceof FailedRun ? thrown.cause : thrown));
@@ -78,6 +85,13 @@ async function addCommands(program: Program, named: string | undefined, setExitC
   for (const { name, define } of all.sort((a, b) => place(a) - place(b) || (a.name < b.name ? -1 : 1))) {
     define(program.command(name), setExitCode, []);
   }
+}
+
+async function hinted(program: Program, message: string, typed: readonly string[]): Promise<string> {
+  const command = program.commands.find((each) => each.name() === typed[0]);
+  const hasSet = command?.options.some(({ long }) => long === '--set') ?? false;
+  const { otherPrograms, withHint } = await import('./hints.js');
+  return withHint({ message, typed, hasSet }, otherPrograms);
 }
 
 function checkWorkingFolder(): void {

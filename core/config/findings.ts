@@ -2,7 +2,7 @@ import { UsageError } from '../errors.js';
 import { originAt, showOrigin, writtenAt, type ComposedConfig } from './composed.js';
 import { suggestion } from './nearest.js';
 import { parsePath, pathKey, type ConfigPath } from './path.js';
-import { settingCalled } from '../../plugins/nanogpt/migration/synonyms.js';
+import type { SettingCalled } from './other-names.js';
 
 /** Something wrong in a config. */
 export interface Finding {
@@ -14,6 +14,8 @@ export interface Finding {
   /** What is wrong and what to write, without the place. */
   readonly text: string;
   readonly cause?: UsageError;
+  /** The text with the setting that another trainer calls so, where the key is such a name. */
+  readonly textWith?: (called: SettingCalled) => string;
 }
 
 /** What checking gave: the checked value, or what is wrong with it. */
@@ -43,6 +45,11 @@ export function shownFinding({ place, text }: Finding): string {
   return place === undefined ? text : `${place}: ${text}`;
 }
 
+/** The findings with the settings that other trainers call what their keys are. */
+export function withOtherNames(findings: readonly Finding[], called: SettingCalled): Finding[] {
+  return findings.map((finding) => ({ ...finding, text: finding.textWith?.(called) ?? finding.text }));
+}
+
 /** A value that its key cannot have; a missing one has the place of what is around it. */
 export function wrongValue(path: ConfigPath, what: string, composed: ComposedConfig): Finding {
   return { code: 'ESP_CONFIG_VALUE', path, place: placeAround(path, composed), text: `key ${pathKey(path)}: ${what}` };
@@ -60,22 +67,19 @@ export function unknownKey(
 ): Finding {
   const key = path.at(-1) ?? '';
   const within = path.length > 1 ? ` in ${pathKey(path.slice(0, -1))}` : '';
-  const hint =
+  const hint = (called: SettingCalled): string =>
     elsewhere.length > 0
       ? `did you mean ${elsewhere.map((other) => JSON.stringify(other)).join(' or ')}?`
       : known.length === 0
         ? 'it takes no options'
-        : (otherName(key, path, known) ?? suggestion(key, known, 'known keys'));
+        : (otherName(called(key), path, known) ?? suggestion(key, known, 'known keys'));
   const anchor =
     composed.origins.get(pathKey(path))?.anchor === true
       ? `; a key that only holds anchors starts with x-: write ${JSON.stringify(`x-${key}`)}`
       : '';
-  return {
-    code: 'ESP_CONFIG_KEY',
-    path,
-    place: placeAround(path, composed),
-    text: `unknown key ${JSON.stringify(key)}${within}: ${hint}${anchor}`,
-  };
+  const textWith = (called: SettingCalled): string =>
+    `unknown key ${JSON.stringify(key)}${within}: ${hint(called)}${anchor}`;
+  return { code: 'ESP_CONFIG_KEY', path, place: placeAround(path, composed), text: textWith(nothing), textWith };
 }
 
 /** What was wrong with what a value asks for, as an error says it. @param hint what to add */
@@ -98,8 +102,7 @@ export async function toldAt<T>(path: ConfigPath, composed: ComposedConfig, work
 }
 
 /** The setting that other trainers call so, as it is written there: its last key alone where it is a neighbor. */
-function otherName(key: string, path: ConfigPath, known: readonly string[]): string | undefined {
-  const meant = settingCalled(key);
+function otherName(meant: string | undefined, path: ConfigPath, known: readonly string[]): string | undefined {
   if (meant === undefined) return undefined;
   const full = parsePath(meant);
   const last = full.at(-1) ?? '';
@@ -107,6 +110,8 @@ function otherName(key: string, path: ConfigPath, known: readonly string[]): str
   if (!isBeside) return `did you mean ${JSON.stringify(meant)}?`;
   return known.includes(last) ? `did you mean ${JSON.stringify(last)}?` : undefined;
 }
+
+const nothing = (): undefined => undefined;
 
 function placeAround(path: ConfigPath, composed: ComposedConfig): string | undefined {
   const origin = originAt(composed, path);

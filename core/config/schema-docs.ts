@@ -16,6 +16,8 @@ export interface OptionDoc {
   description: string;
   /** What a resumed run may do with it, where the schema says. */
   resume?: string;
+  /** What other trainers call it. */
+  aka?: readonly string[];
 }
 
 /** The options that a schema takes, in its order; options of nested sections follow their section's place. */
@@ -57,6 +59,7 @@ function optionsIn(schema: JsonSchema, path: string[], around: unknown): OptionD
         required: required.includes(key),
         description: typeof property['description'] === 'string' ? property['description'] : '',
         ...(typeof resume === 'string' ? { resume } : {}),
+        ...(Array.isArray(property['aka']) ? { aka: property['aka'].map(String) } : {}),
       },
     ];
   });

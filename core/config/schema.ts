@@ -16,14 +16,14 @@ export const coreSchema = z.strictObject({
     .describe(
       'number format of the operands of matrix products (sums, weights and optimizer are f32); auto: bf16 where the engine multiplies it natively',
     )
-    .meta({ resume: 'warn' }),
+    .meta({ resume: 'warn', aka: ['dtype'] }),
   init: z
     .string()
     .default('scratch')
     .describe(
       'scratch: new weights; resume: the newest checkpoint of the run; or weights to start from: the folder of a checkpoint or of a run, or pretrained weights that a plugin of the run can read',
     )
-    .meta({ resume: 'free' }),
+    .meta({ resume: 'free', aka: ['init_from'] }),
   resume: z
     .string()
     .min(1)
@@ -44,17 +44,40 @@ export const coreSchema = z.strictObject({
         )
         .default('run')
         .describe('name of the run'),
-      dir: z.string().min(1).optional().describe('folder of the run; runs/NAME when not given'),
+      dir: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('folder of the run; runs/NAME when not given')
+        .meta({ aka: ['default_root_dir', 'out_dir', 'output_dir'] }),
     })
     .prefault({})
     .describe('where the run leaves its files')
     .meta({ resume: 'free' }),
   train: z
     .strictObject({
-      max_iters: iterations.default(2000).describe('iterations the run ends at'),
-      batch_size: z.int().min(1).default(12).describe('windows in a micro-batch, of each rank where several train'),
-      gradient_accumulation_steps: z.int().min(1).default(1).describe('micro-batches an iteration'),
-      grad_clip: z.number().min(0).default(1).describe('largest global norm of the gradients; 0 clips nothing'),
+      max_iters: iterations
+        .default(2000)
+        .describe('iterations the run ends at')
+        .meta({ aka: ['iterations', 'iters', 'max_steps', 'num_steps', 'steps', 'train_steps'] }),
+      batch_size: z
+        .int()
+        .min(1)
+        .default(12)
+        .describe('windows in a micro-batch, of each rank where several train')
+        .meta({ aka: ['batch', 'bs', 'micro_batch_size', 'per_device_train_batch_size'] }),
+      gradient_accumulation_steps: z
+        .int()
+        .min(1)
+        .default(1)
+        .describe('micro-batches an iteration')
+        .meta({ aka: ['accumulate_grad_batches', 'grad_accum', 'grad_accum_steps', 'gradient_accumulation'] }),
+      grad_clip: z
+        .number()
+        .min(0)
+        .default(1)
+        .describe('largest global norm of the gradients; 0 clips nothing')
+        .meta({ aka: ['clip', 'gradient_clip_val', 'max_grad_norm'] }),
     })
     .prefault({})
     .describe('the loop')

@@ -16,13 +16,22 @@ export interface SlotKey {
   readonly fullName: (name: string) => string;
   /** What a resumed run that another plugin fills it in is: another run, or the same but not bit for bit. */
   readonly resume: 'fixed' | 'warn';
+  /** What other trainers call it. */
+  readonly aka?: readonly string[];
 }
 
 const asItIs = (name: string): string => name;
 
 /** Every slot's place in a config. `engine: wasm` is short for `engine: { use: wasm }`. */
 export const slotKeys: Readonly<Record<Slot, SlotKey>> = {
-  engine: { path: ['engine'], key: 'use', family: 'engines', fullName: (name) => `engine-${name}`, resume: 'warn' },
+  engine: {
+    path: ['engine'],
+    key: 'use',
+    family: 'engines',
+    fullName: (name) => `engine-${name}`,
+    resume: 'warn',
+    aka: ['accelerator'],
+  },
   tokenizer: {
     path: ['data', 'tokenizer'],
     key: 'use',

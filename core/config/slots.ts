@@ -4,7 +4,7 @@ import { unknownKey, wrongValue, type Finding } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { defaultOf, slotKeys, slotsWithin } from './slot-keys.js';
-import { settingCalled } from '../../plugins/nanogpt/migration/synonyms.js';
+import type { SettingCalled } from './other-names.js';
 import { checkPart } from './validate.js';
 
 /** A plugin that a config names, with its options as they were written. */
@@ -121,9 +121,12 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Finding[]): Slo
 
 /** `lr: 0.001` is meant for the setting that others call so. */
 function noSlot(path: ConfigPath, composed: ComposedConfig): Finding {
-  const meant = settingCalled(path.at(-1) ?? '');
-  const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
-  return wrongValue(path, `expected a plugin’s name, or a map of its options${hint}`, composed);
+  const finding = wrongValue(path, 'expected a plugin’s name, or a map of its options', composed);
+  const textWith = (called: SettingCalled): string => {
+    const meant = called(path.at(-1) ?? '');
+    return meant === undefined ? finding.text : `${finding.text}; did you mean ${JSON.stringify(meant)}?`;
+  };
+  return { ...finding, textWith };
 }
 
 function featuresIn(composed: ComposedConfig, found: Finding[]): Pick<ConfigParts, 'features' | 'off'> {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { valueAt, type ComposedConfig, type Settings } from '../config/composed.js';
-import { failedAt, shownFinding, wrongValue, type Checked, type Finding } from '../config/findings.js';
+import { failedAt, shownFinding, withOtherNames, wrongValue, type Checked, type Finding } from '../config/findings.js';
 import { nearestTo } from '../config/nearest.js';
+import { otherNames } from '../config/other-names.js';
 import { pathKey } from '../config/path.js';
 import { isPluginPath, otherPath } from '../config/plugin-paths.js';
 import { replacedOptions } from '../config/replaced.js';
@@ -61,7 +62,10 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   if (only?.includes('data') ?? true) await loading.addFeatures(passing, only !== undefined);
   const findings = [...parts.findings, ...loading.findings];
   const { core } = parts;
-  if (core === undefined || findings.length > 0) return { findings };
+  if (core === undefined || findings.length > 0) {
+    const isNamed = findings.some(({ textWith }) => textWith !== undefined);
+    return { findings: isNamed ? withOtherNames(findings, await otherNames()) : findings };
+  }
   const plugins = inOrder(loading.loaded, only);
   const events = new EventTable(plugins.map(({ options }) => [options.name, options.events ?? {}]));
   const unknown = unknownEvents(plugins, events, composed);

@@ -25,8 +25,18 @@ import { estimateLoss, fullLoss } from './loss/estimate-loss.js';
 
 const options = z
   .strictObject({
-    interval: z.int().min(0).default(250).describe('iterations between evaluations; 0: only at the end'),
-    iters: z.int().min(1).default(200).describe('batches of each split that a loss is estimated from'),
+    interval: z
+      .int()
+      .min(0)
+      .default(250)
+      .describe('iterations between evaluations; 0: only at the end')
+      .meta({ aka: ['eval_interval', 'eval_steps', 'val_check_interval'] }),
+    iters: z
+      .int()
+      .min(1)
+      .default(200)
+      .describe('batches of each split that a loss is estimated from')
+      .meta({ aka: ['eval_iters', 'limit_val_batches'] }),
     at_start: z.boolean().default(false).describe('evaluate before the first iteration too'),
     full: z.boolean().default(false).describe('measure the validation loss over the whole validation data'),
   })

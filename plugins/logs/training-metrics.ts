@@ -13,7 +13,12 @@ import {
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(10).describe('iterations between training metrics'),
+    interval: z
+      .int()
+      .min(1)
+      .default(10)
+      .describe('iterations between training metrics')
+      .meta({ aka: ['log_every_n_steps', 'log_interval', 'logging_steps'] }),
   })
   .meta({ resume: 'free' });
 

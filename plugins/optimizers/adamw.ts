@@ -19,12 +19,18 @@ import { adamwStep, type AdamWSettings } from '../ops/contract.js';
 const beta = z.number().min(0).lt(1);
 const options = z
   .strictObject({
-    learning_rate: z.number().min(0).default(1e-3).describe('the rate that the schedule starts from'),
+    learning_rate: z
+      .number()
+      .min(0)
+      .default(1e-3)
+      .describe('the rate that the schedule starts from')
+      .meta({ aka: ['lr', 'max_lr', 'rate'] }),
     weight_decay: z
       .number()
       .min(0)
       .default(0.1)
-      .describe('decay of tensors of two or more dimensions; others have none'),
+      .describe('decay of tensors of two or more dimensions; others have none')
+      .meta({ aka: ['decay', 'wd'] }),
     beta1: beta.default(0.9).describe('decay of the mean of gradients'),
     beta2: beta.default(0.99).describe('decay of the mean of squared gradients'),
     eps: z.number().gt(0).default(1e-8).describe('added to the divisor'),

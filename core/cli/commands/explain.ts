@@ -3,12 +3,12 @@ import type { CommandDefinition } from '../../command.js';
 import { explainLines, renderLines, type Explained } from '../../config/explain.js';
 import { suggestion } from '../../config/nearest.js';
 import { parsePath, pathKey } from '../../config/path.js';
-import { settingCalled } from '../../../plugins/nanogpt/migration/synonyms.js';
+import { otherNames, type SettingCalled } from '../../config/other-names.js';
 import { UsageError } from '../../errors.js';
 import { createRun } from '../../run/create.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
 
-export const command: CommandDefinition = { order: 120, define };
+export const command: CommandDefinition = { order: 120, define, aka: { config: 'explain' } };
 
 function define(command: Command): void {
   command.description('print the composed config, with the place each value came from');
@@ -20,12 +20,12 @@ function define(command: Command): void {
       await run.dispose();
       const all = explainLines(composed, run.composedConfig);
       const lines = all.filter(({ path }) => key === undefined || path === key || path.startsWith(`${key}.`));
-      if (key !== undefined && lines.length === 0) throw unknownSetting(key, all);
+      if (key !== undefined && lines.length === 0) throw unknownSetting(key, all, await otherNames());
       print(flags.json, lines, () => renderLines(lines));
     });
 }
 
-function unknownSetting(key: string, lines: readonly Explained[]): UsageError {
+function unknownSetting(key: string, lines: readonly Explained[], settingCalled: SettingCalled): UsageError {
   const known = new Set(
     lines.flatMap(({ path }) => {
       const keys = parsePath(path);

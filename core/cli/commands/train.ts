@@ -19,7 +19,7 @@ interface TrainFlags extends ConfigFlags {
   force?: boolean;
 }
 
-export const command: CommandDefinition = { order: 30, define };
+export const command: CommandDefinition = { order: 30, define, aka: { fit: 'train', resume: 'train --resume' } };
 
 function define(command: Command, setExitCode: SetExitCode, hooks: readonly CommandHooks[]): void {
   command

@@ -37,7 +37,8 @@ const options = z
       .max(1)
       .default(1)
       .describe('what is aimed at: 0 the corpus’s own distribution of tokens, 1 all tokens alike')
-      .meta({ resume: 'free' }),
+      .meta({ resume: 'free' })
+      .meta({ aka: ['curriculum_alpha'] }),
     candidates: z.int().min(1).default(5000).describe('windows to choose from'),
     round: z.int().min(1).default(250).describe('windows chosen at a time, and read side by side'),
     oversampling: z

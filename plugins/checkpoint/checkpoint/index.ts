@@ -37,7 +37,12 @@ const options = z
       })
       .prefault({})
       .describe('checkpoints that rotation leaves'),
-    interval: z.int().min(0).default(0).describe('iterations between checkpoints; 0: one at each evaluation'),
+    interval: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('iterations between checkpoints; 0: one at each evaluation')
+      .meta({ aka: ['every_n_train_steps', 'save_interval', 'save_steps'] }),
     background: z.boolean().default(true).describe('write while training goes on; false: training waits'),
     on_error: z
       .enum(['continue', 'stop'])

@@ -54,7 +54,11 @@ interface PruneFlags extends JsonFlag {
   dryRun?: boolean;
 }
 
-export const command: CommandDefinition = { order: 100, define };
+export const command: CommandDefinition = {
+  order: 100,
+  define,
+  aka: { export: 'checkpoint export', list: 'checkpoint list' },
+};
 
 function define(command: Command, setExitCode: SetExitCode): void {
   command.description('list, inspect, verify, prune and export checkpoints');

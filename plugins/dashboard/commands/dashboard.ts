@@ -9,7 +9,7 @@ interface DashboardFlags {
   port: number;
 }
 
-export const command: CommandDefinition = { order: 80, define };
+export const command: CommandDefinition = { order: 80, define, aka: { runs: 'dashboard' } };
 
 function define(command: Command): void {
   command

@@ -33,14 +33,14 @@ const options = z
       .min(1)
       .optional()
       .describe('a text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts')
-      .meta({ replaces: ['dir'], input: 'a text' }),
+      .meta({ aka: ['corpus', 'text'], replaces: ['dir'], input: 'a text' }),
     dir: z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .optional()
       .describe(
         'a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them, or of the parts of a preparation; or a list of such folders with one vocabulary',
       )
-      .meta({ replaces: ['text'], input: 'a folder of token files' }),
+      .meta({ aka: ['dataset'], replaces: ['text'], input: 'a folder of token files' }),
     val_fraction: z
       .number()
       .gt(0)

@@ -2,7 +2,11 @@ import { z } from 'zod';
 
 export const remapOptions = z
   .strictObject({
-    file: z.string().min(1).describe('the mapping that `espalier vocab build` wrote'),
+    file: z
+      .string()
+      .min(1)
+      .describe('the mapping that `espalier vocab build` wrote')
+      .meta({ aka: ['vocab_remapping_file'] }),
     accuracy_iters: z
       .int()
       .min(0)

@@ -17,7 +17,11 @@ interface EvaluateFlags extends StoredFlags {
   json?: boolean;
 }
 
-export const command: CommandDefinition = { order: 70, define };
+export const command: CommandDefinition = {
+  order: 70,
+  define,
+  aka: { eval: 'evaluate', test: 'evaluate', validate: 'evaluate' },
+};
 
 function define(command: Command): void {
   command

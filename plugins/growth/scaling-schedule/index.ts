@@ -28,7 +28,12 @@ import { ownOperations } from './operations/index.js';
 
 const options = z
   .strictObject({
-    file: z.string().min(1).optional().describe('the schedule, YAML or JSON; completion flags are written back to it'),
+    file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('the schedule, YAML or JSON; completion flags are written back to it')
+      .meta({ aka: ['scaling_schedule_file'] }),
     operations: z
       .array(entrySchema)
       .optional()

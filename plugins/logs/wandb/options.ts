@@ -14,9 +14,17 @@ export const options = z
       .describe(
         'online: upload while training; offline: write the files that `wandb sync` uploads; disabled: nothing; auto: WANDB_MODE, else online where there is an API key, else offline',
       ),
-    project: name.optional().describe('project on the server; else WANDB_PROJECT, else espalier'),
+    project: name
+      .optional()
+      .describe('project on the server; else WANDB_PROJECT, else espalier')
+      .meta({ aka: ['wandb_project'] }),
     entity: name.optional().describe('user or team; else WANDB_ENTITY, else the key’s owner'),
-    name: z.string().min(1).optional().describe('name that is shown; else WANDB_NAME, else run.name and the time'),
+    name: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('name that is shown; else WANDB_NAME, else run.name and the time')
+      .meta({ aka: ['wandb_run_name'] }),
     id: name.optional().describe('id on the server; else the checkpoint’s, else WANDB_RUN_ID, else a new one'),
     group: z.string().min(1).optional().describe('group that the run is shown in; else WANDB_RUN_GROUP'),
     job_type: z.string().min(1).optional().describe('what kind of run of its group it is; else WANDB_JOB_TYPE'),

@@ -19,7 +19,13 @@ import { ScheduleCheck } from '../../growth/contract.js';
 
 /** The option of every schedule. */
 export const warmupOptions = {
-  warmup_iters: z.int().min(0).default(100).describe('iterations of linear warm-up').meta({ resume: 'free' }),
+  warmup_iters: z
+    .int()
+    .min(0)
+    .default(100)
+    .describe('iterations of linear warm-up')
+    .meta({ resume: 'free' })
+    .meta({ aka: ['num_warmup_steps', 'warmup', 'warmup_steps'] }),
 };
 
 /** The options of a schedule that ends. */
@@ -31,7 +37,8 @@ export const decayOptions = {
     .nullable()
     .default(null)
     .describe('iteration at which min_lr is reached; null: train.max_iters')
-    .meta({ resume: 'free' }),
+    .meta({ resume: 'free' })
+    .meta({ aka: ['lr_decay_iters'] }),
   min_lr: z
     .number()
     .min(0)

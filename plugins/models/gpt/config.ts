@@ -2,10 +2,42 @@ import { z } from 'zod';
 
 export const gptOptions = z
   .strictObject({
-    n_layer: z.int().min(1).default(4).describe('blocks'),
-    n_head: z.int().min(1).default(4).describe('attention heads; divides n_embd'),
-    n_embd: z.int().min(1).default(128).describe('width'),
-    block_size: z.int().min(1).default(64).describe('longest context, in tokens'),
+    n_layer: z
+      .int()
+      .min(1)
+      .default(4)
+      .describe('blocks')
+      .meta({ aka: ['depth', 'layers', 'n_layers', 'num_hidden_layers', 'num_layers'] }),
+    n_head: z
+      .int()
+      .min(1)
+      .default(4)
+      .describe('attention heads; divides n_embd')
+      .meta({ aka: ['heads', 'n_heads', 'num_attention_heads', 'num_heads'] }),
+    n_embd: z
+      .int()
+      .min(1)
+      .default(128)
+      .describe('width')
+      .meta({ aka: ['d_model', 'dim', 'embed_dim', 'hidden_size', 'width'] }),
+    block_size: z
+      .int()
+      .min(1)
+      .default(64)
+      .describe('longest context, in tokens')
+      .meta({
+        aka: [
+          'context',
+          'context_length',
+          'ctx',
+          'max_seq_len',
+          'n_ctx',
+          'n_positions',
+          'seq_len',
+          'seq_length',
+          'sequence_length',
+        ],
+      }),
     n_hidden: z.int().min(1).nullable().default(null).describe('width of the MLP; null: 4 · n_embd'),
     bias: z.boolean().default(false).describe('biases in linear layers and layer norms'),
     dropout: z
@@ -19,10 +51,19 @@ export const gptOptions = z
       .enum(['gelu', 'gelu_tanh'])
       .default('gelu')
       .describe('of the MLP: exact, or the tanh form that GPT-2 was trained with'),
-    rotary: z.boolean().default(false).describe('rotary positions in place of learned ones'),
+    rotary: z
+      .boolean()
+      .default(false)
+      .describe('rotary positions in place of learned ones')
+      .meta({ aka: ['use_rotary_embeddings'] }),
     rotary_base: z.number().gt(0).default(10000).describe('base of the frequencies of rotary positions'),
     attn_lora_rank: z.int().min(0).default(0).describe('rank of LoRA on queries, keys and values; 0: none'),
-    embedding_lora_rank: z.int().min(0).default(0).describe('rank of LoRA on the token embedding; 0: none'),
+    embedding_lora_rank: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('rank of LoRA on the token embedding; 0: none')
+      .meta({ aka: ['embedding_rank'] }),
     lora_alpha: z.number().gt(0).default(1).describe('LoRA’s term counts alpha / rank'),
     trained: z
       .enum(['all', 'lora', 'embeddings'])

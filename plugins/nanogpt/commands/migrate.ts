@@ -12,7 +12,14 @@ interface MigrateFlags {
   force?: boolean;
 }
 
-export const command: CommandDefinition = { order: 200, define };
+export const command: CommandDefinition = {
+  order: 200,
+  define,
+  meant: (argument) =>
+    argument.endsWith('.py') && existsSync(argument)
+      ? `espalier migrate ${argument} makes a config of a nanoGPT config file`
+      : undefined,
+};
 
 function define(command: Command): void {
   command
@@ -20,7 +27,7 @@ function define(command: Command): void {
     .argument('<config.py>', 'the file')
     .option('-o, --out <file>', 'YAML file to write (default: print it)')
     .option('--force', 'write over a file that is there')
-    .action((file: string, flags: MigrateFlags) => {
+    .action(async (file: string, flags: MigrateFlags) => {
       const settings = readPythonConfig(read(file), file);
       if (settings.length === 0) {
         throw new UsageError(
@@ -28,7 +35,7 @@ function define(command: Command): void {
           `${file} holds no setting: a nanoGPT config file has lines \`key = value\`; name one of those`,
         );
       }
-      const { config, notes } = migrated(settings);
+      const { config, notes } = migrated(settings, await (await import('../../../core/runs.js')).otherNames());
       const yaml = `# From ${path.basename(file)}.\n${stringify(config)}`;
       for (const note of notes) console.error(`${file}: ${note}`);
       if (flags.out === undefined) {

@@ -23,7 +23,18 @@ interface SampleFlags extends StoredFlags {
   json?: boolean;
 }
 
-export const command: CommandDefinition = { order: 50, define };
+export const command: CommandDefinition = {
+  order: 50,
+  define,
+  aka: { generate: 'sample' },
+  optionsAka: {
+    max_length: '--tokens',
+    max_new_tokens: '--tokens',
+    num_samples: '--count',
+    n_samples: '--count',
+    start: '--prompt',
+  },
+};
 
 function define(command: Command): void {
   command.description('let a trained model write').addArgument(runArgument());

@@ -3,10 +3,13 @@ import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { migrated, moves } from '../../plugins/nanogpt/migration/nanogpt.js';
-import { readPythonConfig } from '../../plugins/nanogpt/migration/python-config.js';
-import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { migrated, moves, settings, type Move } from '../../../plugins/nanogpt/migration/nanogpt.js';
+import { otherNames } from '../../../core/runs.js';
+import { readPythonConfig } from '../../../plugins/nanogpt/migration/python-config.js';
+import { textFolder } from '../../core/run/debug-run.js';
+import { espalier } from '../../e2e/command.js';
+
+const called = await otherNames();
 
 const nano = `# train a miniature character-level shakespeare model
 out_dir = 'out-shakespeare-char'
@@ -65,7 +68,7 @@ test('a nanoGPT config becomes one of ours, which trains; what has no place is t
 
 test('W&B is on where wandb_log says so, and off where nothing says so', (t) => {
   const wandb = (text: string): unknown => {
-    const { plugins } = migrated(readPythonConfig(text, 'f')).config as { plugins?: Record<string, unknown> };
+    const { plugins } = migrated(readPythonConfig(text, 'f'), called).config as { plugins?: Record<string, unknown> };
     return plugins?.['wandb'];
   };
   t.deepEqual(wandb("wandb_log = True\nwandb_project = 'owt'"), { mode: 'auto', project: 'owt' });
@@ -78,7 +81,7 @@ test('W&B is on where wandb_log says so, and off where nothing says so', (t) => 
 });
 
 test('decay_lr = False is a constant rate without a warm-up, as nanoGPT has it', (t) => {
-  const of = (text: string): ReturnType<typeof migrated> => migrated(readPythonConfig(text, 'f'));
+  const of = (text: string): ReturnType<typeof migrated> => migrated(readPythonConfig(text, 'f'), called);
   const { config, notes } = of('warmup_iters = 20\ndecay_lr = False\nmin_lr = 1e-4\nlearning_rate = 1e-3');
   t.deepEqual(config['lr'], { use: 'constant', warmup_iters: 0 });
   t.deepEqual(notes, [
@@ -122,7 +125,8 @@ test('arithmetic is Python’s', (t) => {
 
 test('the page lists every old option with its new place', (t) => {
   const page = readFileSync('docs/migrating-from-nanogpt.md', 'utf8');
-  for (const [old, move] of Object.entries(moves)) {
+  const same = settings.map((old): [string, Move] => [old, { to: called(old) ?? 'nowhere' }]);
+  for (const [old, move] of [...Object.entries(moves), ...same]) {
     const row = page.split('\n').find((line) => line.startsWith(`| \`${old}\` `));
     t.truthy(row, old);
     if ('to' in move) t.true(row?.includes(`\`${move.to}\``), old);
