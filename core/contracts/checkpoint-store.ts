@@ -76,8 +76,6 @@ export interface StoredTensor {
   values: Float32Array | Int32Array;
 }
 
-export type CheckpointKind = 'latest' | 'best' | 'emergency';
-
 /** Writes checkpoints, in the background. */
 export interface CheckpointStore {
   /** Waits for what is being written, and tells of it. */

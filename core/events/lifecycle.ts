@@ -1,8 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { CheckpointKind, Snapshot } from '../contracts/checkpoint-store.js';
+import type { Snapshot } from '../contracts/checkpoint-store.js';
 import type { Batch, Split } from '../contracts/data.js';
 import type { Requests } from '../run/control.js';
-import type { RunView } from '../run/state.js';
+import type { CheckpointKind, RunView } from '../run/state.js';
 import { defineEvents, field, replaceable, type PayloadsOf } from './define.js';
 
 /**

@@ -1,5 +1,4 @@
-import type { CheckpointKind } from '../contracts/checkpoint-store.js';
-import type { RunEnding } from './state.js';
+import type { CheckpointKind, RunEnding } from './state.js';
 
 const EXIT_FAILED = 1;
 

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { CheckpointKind, Snapshot } from '../contracts/checkpoint-store.js';
+import type { Snapshot } from '../contracts/checkpoint-store.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import type { GradientsReady, StepReady } from '../events/lifecycle.js';
@@ -11,7 +11,7 @@ import { passBatches, type PassParts, type PassTools } from './pass-batches.js';
 import { useEngine } from './use-engine.js';
 import { trainableParameters } from './parameters.js';
 import { RepeatedPasses } from './repeated-passes.js';
-import type { RunState } from './state.js';
+import type { CheckpointKind, RunState } from './state.js';
 
 /** Everything the loop works with, from the run's container. */
 export interface LoopParts extends PassParts {

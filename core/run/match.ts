@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import type { Model } from '../contracts/model.js';
-import type { WeightSource } from '../contracts/weights.js';
+import type { WeightSource } from '../contracts/model.js';
 
 /** Settings that change nothing of what the weights compute, or that the shapes of weights show. */
 const INDECISIVE = /^vocab_size$|(?:^|_)p?drop(?:out)?$/;

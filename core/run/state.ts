@@ -1,4 +1,5 @@
-import type { CheckpointKind } from '../contracts/checkpoint-store.js';
+/** Which checkpoint of a run one is. */
+export type CheckpointKind = 'latest' | 'best' | 'emergency';
 
 /** A plugin ended the run. */
 export interface RunEnding {

@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { readTextFile } from '../../../core/index.js';
-import type { Environment } from './settings.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The password that `wandb login` left for a host, where the Python client looks for it. */
 export function keyFromNetrc(host: string, environment: Environment): string | undefined {

@@ -1,8 +1,6 @@
 import { UsageError } from '../../../core/index.js';
-import { keyFromNetrc } from './netrc.js';
+import { keyFromNetrc, type Environment } from './netrc.js';
 import { nameSchema, type Options } from './options.js';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What is asked for by config and environment; the config wins. */
 export interface Settings {

@@ -1,5 +1,7 @@
-import type { CutRule } from './cuts.js';
 import { flat, type Component, type Definition } from './definition.js';
+
+/** Whether a text may be cut between two neighbouring characters; see `Tokenizer.canCut`. */
+export type CutRule = (left: number, right: number) => boolean;
 
 /**
  * Where byte pair encoding itself cannot join two characters: no token holds the one followed by the other, so no

@@ -1,10 +1,7 @@
 import { z } from 'zod';
-import { adjacentIn } from './adjacent.js';
+import { adjacentIn, type CutRule } from './adjacent.js';
 import { flat, type Component, type Definition } from './definition.js';
 import { literalPattern, readPattern, type Pattern } from './pattern.js';
-
-/** Whether a text may be cut between two neighbouring characters; see `Tokenizer.canCut`. */
-export type CutRule = (left: number, right: number) => boolean;
 
 /** What is known of one component at a place between two characters. */
 interface Step {

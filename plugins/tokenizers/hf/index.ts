@@ -14,7 +14,8 @@ import {
   type TokenizerState,
 } from '../../../core/index.js';
 import { decodeKnown } from '../shared/decode-known.js';
-import { cutRule, type CutRule } from './cuts.js';
+import type { CutRule } from './adjacent.js';
+import { cutRule } from './cuts.js';
 import { readDefinition, type Definition } from './definition.js';
 import { endOfText } from './end-of-text.js';
 import { referenceEncoder, type Encoder } from './reference.js';
