@@ -1,35 +1,38 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import type { CommandDefinition, CommandHooks, OptionsDefinition } from '../command.js';
 import { UsageError, messageOf } from '../errors.js';
-import { builtInFamilies, modulesIn, type Family } from '../plugins/families.js';
+import { modulesIn, type Family } from '../plugins/families.js';
+import { importOutside } from '../plugins/outside.js';
+import { families as familiesOf } from '../plugins/packages.js';
 
 /** A command by the file that defines it; nothing is loaded yet. */
 export interface FoundCommand {
   readonly name: string;
   readonly file: string;
-  /** Who has it, for errors: `espalier`, or a family. */
+  /** Who has it, for errors: `espalier`, a family or a package. */
   readonly owner: string;
+  /** `built-in`, or the package. */
+  readonly source: string;
 }
 
 /** The commands of the core and of all families, by name. @throws UsageError where two have one name */
-export function findCommands(families: readonly Family[] = builtInFamilies()): Map<string, FoundCommand> {
+export function findCommands(families: readonly Family[] = familiesOf(process.cwd())): Map<string, FoundCommand> {
   const found = new Map<string, FoundCommand>();
-  const owners = [{ owner: 'espalier', commands: ownCommands() }, ...families.map(ownerOf)];
-  for (const { owner, commands } of owners) {
+  const owners = [{ owner: 'espalier', source: 'built-in', commands: ownCommands() }, ...families.map(ownerOf)];
+  for (const { owner, source, commands } of owners) {
     for (const [name, file] of commands) {
       const other = found.get(name);
       if (other !== undefined) throw twice(`two commands are named ${name}`, other.owner, owner);
-      found.set(name, { name, file, owner });
+      found.set(name, { name, file, owner, source });
     }
   }
   return found;
 }
 
 /** Loads a command's file. @throws UsageError where it exports no command */
-export async function loadCommand({ name, file, owner }: FoundCommand): Promise<CommandDefinition> {
-  const { command } = await exportsOf(file);
+export async function loadCommand({ name, file, owner, source }: FoundCommand): Promise<CommandDefinition> {
+  const { command } = await exportsOf(file, source);
   if (isCommand(command)) return command;
   const what = `command ${name} of ${owner} (${file}) exports no \`command\` with a \`define(command)\``;
   throw new UsageError('ESP_COMMAND_EXPORT', `${what}: see docs/packages.md`);
@@ -42,7 +45,7 @@ export async function loadCommand({ name, file, owner }: FoundCommand): Promise<
  */
 export async function addOptions(
   command: Command,
-  families: readonly Family[] = [...moved(), ...builtInFamilies()],
+  families: readonly Family[] = familiesOf(process.cwd()),
 ): Promise<CommandHooks[]> {
   const owners = new Map(flagsOf(command).map((flag) => [flag, 'espalier']));
   const hooks: CommandHooks[] = [];
@@ -50,7 +53,7 @@ export async function addOptions(
     const file = family.options.get(command.name());
     if (file === undefined) continue;
     const { owner } = ownerOf(family);
-    const { options } = await exportsOf(file);
+    const { options } = await exportsOf(file, family.source);
     if (!isOptions(options)) {
       const what = `the options of ${owner} for ${command.name()} (${file}) export no function \`options\``;
       throw new UsageError('ESP_COMMAND_EXPORT', `${what}: see docs/packages.md`);
@@ -68,37 +71,28 @@ export async function addOptions(
   return hooks;
 }
 
-function ownerOf({ name, source, commands }: Family): Pick<FoundCommand, 'owner'> & Pick<Family, 'commands'> {
-  return { owner: source === 'built-in' ? `the family ${name}` : `the package ${source}`, commands };
+function ownerOf({ name, source, commands }: Family): { owner: string } & Pick<Family, 'source' | 'commands'> {
+  return { owner: source === 'built-in' ? `the family ${name}` : `the package ${source}`, source, commands };
 }
 
 function ownCommands(): Map<string, string> {
-  const own = modulesIn(fileURLToPath(new URL('./commands/', import.meta.url)));
-  for (const name of moving) own.set(name, fileURLToPath(new URL(`./${name}.js`, import.meta.url)));
-  return own;
+  return modulesIn(fileURLToPath(new URL('./commands/', import.meta.url)));
 }
 
-/** Options that move to their families. */
-function moved(): Family[] {
-  const folder = fileURLToPath(new URL('./contributed/', import.meta.url));
-  if (!existsSync(folder)) return [];
-  return [...modulesIn(folder)].map(([name, file]) => {
-    const [, family = ''] = name.split('-');
-    const none = new Map<string, string>();
-    const options = new Map([['train', file]]);
-    return { name: family, source: 'built-in', folder, plugins: none, commands: none, options };
-  });
-}
-
-/** Commands that move to their families. */
-const moving = [
-  ...['prepare', 'vocab', 'launch', 'sample', 'schedule', 'evaluate', 'dashboard', 'report', 'checkpoint'],
-  ...['verify-resume', 'doctor', 'engine', 'parity', 'migrate'],
-].filter((name) => existsSync(new URL(`./${name}.js`, import.meta.url)));
-
-async function exportsOf(file: string): Promise<Readonly<Record<string, unknown>>> {
-  const module: unknown = await import(pathToFileURL(file).href);
+/** @throws UsageError where a package's file does not load */
+async function exportsOf(file: string, source: string): Promise<Readonly<Record<string, unknown>>> {
+  const module: unknown =
+    source === 'built-in' ? await import(pathToFileURL(file).href) : (await importedFrom(file, source)).exports;
   return typeof module === 'object' && module !== null ? { ...module } : {};
+}
+
+async function importedFrom(file: string, source: string): Promise<{ readonly exports: unknown }> {
+  try {
+    return await importOutside(file);
+  } catch (thrown) {
+    const what = `${file} of the package ${source} threw while it loaded: ${messageOf(thrown)}`;
+    throw new UsageError('ESP_COMMAND_EXPORT', what, { cause: thrown });
+  }
 }
 
 function isCommand(value: unknown): value is CommandDefinition {

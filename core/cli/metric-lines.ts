@@ -14,3 +14,8 @@ export function metricsOf({ metrics = {} }: PluginOptions): Metric[] {
 export function showMetric({ name, unit, what }: Metric): string {
   return `${name}${unit === '' ? '' : ` [${unit}]`}: ${what}`;
 }
+
+/** Said behind what a package contributes. */
+export function ofPackage(source: string): string {
+  return source === 'built-in' ? '' : ` (from ${source})`;
+}

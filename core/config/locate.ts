@@ -6,7 +6,8 @@ import { closest } from 'fastest-levenshtein';
 import { messageOf, UsageError } from '../errors.js';
 import { NotText, readTextFile } from '../files/text-file.js';
 import { homeExpanded, resolveFrom } from '../files/home.js';
-import { listPresets, presetFolder } from './preset-list.js';
+import { isDeclaration } from '../plugins/packages.js';
+import { listPresets, presetFolder, presetOfPackage, type Preset } from './preset-list.js';
 import { ConfigSource, importSource, parseYamlSource, shownFile } from './source.js';
 
 /** File names that a config is looked for under, first found first taken. */
@@ -68,12 +69,13 @@ export class ConfigReader {
   }
 
   /**
-   * The file of a preset: a name in the package's presets, a path relative to `folder`, or a package
-   * (`NAME` or `espalier-preset-NAME`) whose main file is a config.
+   * The file of a preset: the name of one of espalier's or of a package's, a path relative to `folder`, or a package
+   * (`NAME` or `espalier-preset-NAME`) with one preset, or whose main file is a config.
    * @param where what names it, for errors: `--preset` or a place in a file
    */
   presetFile(name: string, folder: string, where: string): string {
-    const byName = listPresets().find((preset) => preset.name === name);
+    const presets = listPresets(this.cwd);
+    const byName = presets.find((preset) => preset.name === name) ?? presetOfPackage(name, this.cwd);
     if (byName !== undefined) return byName.file;
     const absolute = resolveFrom(folder, name);
     if (looksLikePath(name) && isFile(absolute)) return absolute;
@@ -81,7 +83,7 @@ export class ConfigReader {
     if (inPackage !== undefined) return inPackage;
     throw looksLikePath(name)
       ? new UsageError('ESP_PRESET_NOT_FOUND', `${where}: ${noFile(absolute, 'preset file')}`)
-      : unknownPreset(name, where, isFile(absolute));
+      : unknownPreset(name, where, isFile(absolute), presets);
   }
 
   /** cosmiconfig's search passes over a file that it may not read. */
@@ -96,8 +98,9 @@ export class ConfigReader {
   #readYaml(file: string): unknown {
     const text = this.#text(file);
     if (path.basename(file) !== 'package.json') return asResult(file, parseYamlSource(file, this.#label(file), text));
-    const source = parseYamlSource(file, this.#label(file), text, 'espalier');
-    return asResult(file, source.section('espalier'));
+    const source = parseYamlSource(file, this.#label(file), text, 'espalier').section('espalier');
+    // A package in the making: the key says what it contributes.
+    return asResult(file, isDeclaration(source?.value) ? undefined : source);
   }
 
   #text(file: string): string {
@@ -171,12 +174,12 @@ function packageFile(name: string, folder: string): string | undefined {
   return undefined;
 }
 
-function unknownPreset(name: string, where: string, isPath: boolean): UsageError {
+function unknownPreset(name: string, where: string, isPath: boolean, presets: readonly Preset[]): UsageError {
   if (isPath) {
     const path = `the path of a preset starts with ./: write ./${name}`;
     return new UsageError('ESP_PRESET_NOT_FOUND', `${where}: unknown preset "${name}": ${path}`);
   }
-  const names = listPresets().map((preset) => preset.name);
+  const names = presets.map((preset) => preset.name);
   return new UsageError(
     'ESP_PRESET_NOT_FOUND',
     `${where}: unknown preset "${name}": did you mean "${closest(name, names)}"? There are: ${names.join(', ')}; a path starts with ./`,

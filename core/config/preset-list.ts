@@ -1,27 +1,68 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { UsageError } from '../errors.js';
+import { packageFamilies } from '../plugins/packages.js';
 import { packageRoot } from '../version.js';
 
-/** A preset that comes with the package. */
+/** A preset of espalier, or of a package. */
 export interface Preset {
   name: string;
   /** The comment on its first line. */
   summary: string;
   /** Absolute path. */
   file: string;
+  /** `built-in`, or the package. */
+  source: string;
 }
 
 const DEFAULTS = 'defaults.yaml';
 
-/** The presets that come with the package, by name. */
-export function listPresets(): Preset[] {
-  return readdirSync(presetFolder())
-    .filter((entry) => entry.endsWith('.yaml') && entry !== DEFAULTS)
+/**
+ * The presets that come with espalier, and those of packages that a working folder's project depends on, by name.
+ * @param cwd the working folder (default: those of espalier alone)
+ * @throws UsageError where two have one name
+ */
+export function listPresets(cwd?: string): Preset[] {
+  const presets = presetsIn(presetFolder(), 'built-in').filter(({ file }) => path.basename(file) !== DEFAULTS);
+  for (const { source, presets: folder } of cwd === undefined ? [] : packageFamilies(cwd)) {
+    for (const preset of folder === undefined ? [] : presetsIn(folder, source)) {
+      const other = presets.find(({ name }) => name === preset.name);
+      if (other !== undefined) {
+        throw new UsageError(
+          'ESP_PRESET_TWICE',
+          `two presets are named ${preset.name}: ${other.file} and ${preset.file} of the package ${source}; remove a package, or rename its preset`,
+        );
+      }
+      presets.push(preset);
+    }
+  }
+  return presets;
+}
+
+/**
+ * The preset that a package's own name means: its only one, or the one named `index`.
+ * @throws UsageError where it has several
+ */
+export function presetOfPackage(name: string, cwd: string): Preset | undefined {
+  const folder = packageFamilies(cwd).find(({ source }) => source === name)?.presets;
+  if (folder === undefined) return undefined;
+  const presets = presetsIn(folder, name);
+  const meant = presets.length === 1 ? presets[0] : presets.find((preset) => preset.name === 'index');
+  if (meant !== undefined) return meant;
+  throw new UsageError(
+    'ESP_PRESET_NOT_FOUND',
+    `package ${name} has ${presets.length === 0 ? 'no presets' : `several presets: name one of ${presets.map((each) => each.name).join(', ')}`}`,
+  );
+}
+
+function presetsIn(folder: string, source: string): Preset[] {
+  return readdirSync(folder)
+    .filter((entry) => /\.ya?ml$/.test(entry))
     .sort()
     .map((entry) => {
-      const file = path.join(presetFolder(), entry);
-      return { name: path.basename(entry, '.yaml'), summary: firstComment(readFileSync(file, 'utf8')), file };
+      const file = path.join(folder, entry);
+      return { name: path.parse(entry).name, summary: firstComment(readFileSync(file, 'utf8')), file, source };
     });
 }
 

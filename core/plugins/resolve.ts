@@ -12,6 +12,7 @@ import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { resolveFrom } from '../files/home.js';
 import { builtInFamilies } from './families.js';
 import { importOutside } from './outside.js';
+import { packageFamilies } from './packages.js';
 import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
 
 /** A plugin class with what it says of itself and the place it was found. */
@@ -23,8 +24,8 @@ export interface FoundPlugin {
 }
 
 /**
- * Finds and loads a plugin: a built-in one, then `espalier-plugin-NAME` (or `@scope/espalier-plugin-NAME`),
- * then a path relative to `cwd`.
+ * Finds and loads a plugin: a built-in one, one of a package that the project depends on, then `espalier-plugin-NAME`
+ * (or `@scope/espalier-plugin-NAME`), then a path relative to `cwd`.
  * @param slot the slot that it is to fill, if any
  * @param shown the name as errors have it
  * @throws UsageError when nothing has that name, when it does not load, or when it cannot fill the slot
@@ -50,6 +51,8 @@ export async function findQuietly(
 ): Promise<FoundPlugin | undefined> {
   const names = slot === undefined ? [name] : [slotKeys[slot].fullName(name), name];
   const builtIn = names.find((candidate) => builtInPlugins().has(candidate));
+  const packaged = packagedPlugins(cwd).get(name);
+  if (packaged !== undefined) return loadPackaged(packaged);
   return builtIn !== undefined ? loadBuiltIn(builtIn) : findOutside(name, cwd, shown);
 }
 
@@ -68,6 +71,11 @@ export function builtInNames(): string[] {
   return [...builtInPlugins().keys()].sort();
 }
 
+/** Names of the plugins of espalier, and of packages that the project of a folder depends on. */
+export function knownNames(cwd: string): string[] {
+  return [...builtInPlugins().keys(), ...packagedPlugins(cwd).keys()].sort();
+}
+
 /** By name, the files of the plugins that come with the package. */
 function builtInPlugins(): Map<string, string> {
   return new Map(
@@ -78,9 +86,65 @@ function builtInPlugins(): Map<string, string> {
   );
 }
 
-/** A plugin that comes with the package and does not load on this machine: a binary that it needs is missing, say. */
+interface PackagedPlugin {
+  readonly name: string;
+  readonly file: string;
+  /** The package. */
+  readonly source: string;
+}
+
+/** The plugins of packages, by name. @throws UsageError where two plugins have one name */
+function packagedPlugins(cwd: string): Map<string, PackagedPlugin> {
+  const found = new Map<string, PackagedPlugin>();
+  const ours = new Map(
+    builtInFamilies().flatMap(({ plugins }) => [...plugins.keys()].map((name) => [name, 'espalier'])),
+  );
+  for (const full of builtInPlugins().keys()) ours.set(full, 'espalier');
+  for (const { source, plugins } of packageFamilies(cwd)) {
+    for (const [name, file] of plugins) {
+      const other = ours.get(name) ?? found.get(name)?.source;
+      if (other !== undefined) {
+        throw new UsageError(
+          'ESP_PLUGIN_TWICE',
+          `two plugins are named ${name}: one of ${other}, one of the package ${source}; remove a package, or rename its plugin`,
+        );
+      }
+      found.set(name, { name, file, source });
+    }
+  }
+  return found;
+}
+
+async function loadPackaged({ name, file, source }: PackagedPlugin): Promise<FoundPlugin> {
+  const { exports } = await load(`${name} of the package ${source}`, () => importOutside(file));
+  const found = pluginOf(exports, name, source);
+  const { name: own, slot } = found.options;
+  if (own === name || (slot !== undefined && own === slotKeys[slot].fullName(name))) return found;
+  throw new UsageError(
+    'ESP_PLUGIN_EXPORT',
+    `plugin ${own} of the package ${source} is in ${path.basename(file)}: a plugin is found by the name of its file; give both one name`,
+  );
+}
+
+/** Loads the plugins of espalier and of packages, without stopping at one that does not load. */
+export async function loadAll(cwd: string): Promise<{ plugins: FoundPlugin[]; broken: BrokenPlugin[] }> {
+  const { plugins, broken } = await loadBuiltIns();
+  for (const each of packagedPlugins(cwd).values()) {
+    try {
+      plugins.push(await loadPackaged(each));
+    } catch (thrown) {
+      if (!(thrown instanceof UsageError)) throw thrown;
+      broken.push({ name: each.name, source: each.source, error: thrown });
+    }
+  }
+  return { plugins, broken };
+}
+
+/** A plugin of espalier, or of a package, that does not load on this machine: a binary that it needs is missing, say. */
 export interface BrokenPlugin {
   readonly name: string;
+  /** `built-in`, or the package. */
+  readonly source: string;
   readonly error: UsageError;
 }
 
@@ -100,7 +164,7 @@ export async function loadBuiltIns(
           return await loadBuiltIn(name);
         } catch (thrown) {
           if (!(thrown instanceof UsageError)) throw thrown;
-          return { name, error: thrown };
+          return { name, source: 'built-in', error: thrown };
         }
       }),
   );
@@ -117,6 +181,8 @@ export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
 
 /** A plugin from outside, whatever it fills; undefined where no package has that name and it is no path. */
 export async function findOutside(name: string, cwd: string, shown = name): Promise<FoundPlugin | undefined> {
+  const packaged = packagedPlugins(cwd).get(name);
+  if (packaged !== undefined) return loadPackaged(packaged);
   const file = isPluginPath(name) ? resolveFrom(cwd, name) : packageFile(name, cwd);
   if (file === undefined) return undefined;
   if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: there is no file ${file}`);
@@ -190,7 +256,7 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
     return new UsageError('ESP_PLUGIN_NOT_FOUND', `unknown ${slot ?? 'plugin'} "${name}": ${advice}`);
   }
   const affix = slot === undefined ? '' : slotKeys[slot].fullName('');
-  const { plugins, broken } = await loadBuiltIns();
+  const { plugins, broken } = await loadAll(cwd);
   const fitting = plugins.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
   // A plugin that does not load does not say what it fills; its name may.
   const likely = broken

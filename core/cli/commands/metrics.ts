@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { CommandDefinition } from '../../command.js';
-import { loadBuiltIns, type FoundPlugin } from '../../plugins/resolve.js';
+import { loadAll, type FoundPlugin } from '../../plugins/resolve.js';
 import { createRun } from '../../run/create.js';
-import { metricsOf, showMetric } from '../metric-lines.js';
+import { metricsOf, ofPackage, showMetric } from '../metric-lines.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
 
 export const command: CommandDefinition = { order: 160, define };
@@ -13,12 +13,14 @@ function define(command: Command): void {
     .option('--json', 'print JSON')
     .action(async (flags: ConfigFlags & { json?: boolean }) => {
       const isOfRun = flags.preset.length > 0 || flags.set.length > 0 || flags.config !== undefined;
-      const plugins = isOfRun ? await pluginsOfRun(flags) : (await loadBuiltIns()).plugins;
-      const facts = plugins.flatMap(({ options }) =>
-        metricsOf(options).map((metric) => ({ ...metric, plugin: options.name })),
+      const plugins = isOfRun ? await pluginsOfRun(flags) : (await loadAll(process.cwd())).plugins;
+      const facts = plugins.flatMap(({ options, source }) =>
+        metricsOf(options).map((metric) => ({ ...metric, plugin: options.name, source })),
       );
       print(flags.json, facts, () =>
-        facts.map(({ plugin, ...metric }) => `${showMetric(metric)} (${plugin})`).join('\n'),
+        facts
+          .map(({ plugin, source, ...metric }) => `${showMetric(metric)} (${plugin})${ofPackage(source)}`)
+          .join('\n'),
       );
     });
 }

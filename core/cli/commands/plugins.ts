@@ -6,24 +6,25 @@ import { UsageError } from '../../errors.js';
 import {
   builtInNames,
   findOutside,
+  knownNames,
   loadBuiltIn,
-  loadBuiltIns,
+  loadAll,
   pathAdvice,
   type FoundPlugin,
 } from '../../plugins/resolve.js';
-import { metricsOf, showMetric } from '../metric-lines.js';
+import { metricsOf, ofPackage, showMetric } from '../metric-lines.js';
 import { print } from '../options.js';
 
 export const command: CommandDefinition = { order: 130, define };
 
 function define(command: Command): void {
   command
-    .description('list the plugins that come with espalier, with their options and metrics')
+    .description('list the plugins of espalier and of packages of this project, with their options and metrics')
     .argument('[name]', 'only this one; also a package or ./FILE of your own')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
       const { plugins, broken } =
-        name === undefined ? await loadBuiltIns() : { plugins: [await pluginCalled(name)], broken: [] };
+        name === undefined ? await loadAll(process.cwd()) : { plugins: [await pluginCalled(name)], broken: [] };
       const facts = plugins.map(({ options, source }) => ({
         name: options.name,
         summary: options.summary,
@@ -34,12 +35,12 @@ function define(command: Command): void {
         options: options.config === undefined ? [] : describeOptions(options.config),
         metrics: metricsOf(options),
       }));
-      const failures = broken.map(({ name, error }) => ({ name, source: 'built-in', error: error.message }));
+      const failures = broken.map(({ error, ...where }) => ({ ...where, error: error.message }));
       print(flags.json, [...facts, ...failures], () =>
         [
           ...facts.map((plugin) =>
             [
-              `${plugin.name} (${plugin.slot}): ${plugin.summary}`,
+              `${plugin.name} (${plugin.slot}): ${plugin.summary}${ofPackage(plugin.source)}`,
               ...plugin.options.map(
                 (option) =>
                   `    ${option.name}: ${option.type}${option.default === undefined ? '' : ` = ${JSON.stringify(option.default)}`}  ${option.description}`,
@@ -57,6 +58,9 @@ async function pluginCalled(name: string): Promise<FoundPlugin> {
   const cwd = process.cwd();
   const found = builtInNames().includes(name) ? await loadBuiltIn(name) : await findOutside(name, cwd);
   if (found !== undefined) return found;
-  const advice = pathAdvice(name, cwd) ?? suggestion(name, builtInNames(), 'there');
-  throw new UsageError('ESP_PLUGIN_NOT_FOUND', `no plugin "${name}" comes with espalier: ${advice}`);
+  const advice = pathAdvice(name, cwd) ?? suggestion(name, knownNames(cwd), 'there');
+  throw new UsageError(
+    'ESP_PLUGIN_NOT_FOUND',
+    `no plugin "${name}" comes with espalier or with a package of this project: ${advice}`,
+  );
 }

@@ -1,16 +1,19 @@
 import type { Command } from 'commander';
 import type { CommandDefinition } from '../../command.js';
 import { listPresets } from '../../config/preset-list.js';
+import { ofPackage } from '../metric-lines.js';
 import { print } from '../options.js';
 
 export const command: CommandDefinition = { order: 140, define };
 
 function define(command: Command): void {
   command
-    .description('list the presets that come with espalier')
+    .description('list the presets that come with espalier and with packages of this project')
     .option('--json', 'print JSON')
     .action((flags: { json?: boolean }) => {
-      const presets = listPresets();
-      print(flags.json, presets, () => presets.map(({ name, summary }) => `${name.padEnd(14)} ${summary}`).join('\n'));
+      const presets = listPresets(process.cwd());
+      print(flags.json, presets, () =>
+        presets.map(({ name, summary, source }) => `${name.padEnd(14)} ${summary}${ofPackage(source)}`).join('\n'),
+      );
     });
 }
