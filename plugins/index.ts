@@ -1,4 +1,5 @@
 export * from '../core/index.js';
+export * from './analysis/contract.js';
 export * from './batches/contract.js';
 export * from './checkpoint/contract.js';
 export * from './dashboard/contract.js';

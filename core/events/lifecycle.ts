@@ -30,8 +30,8 @@ import { defineEvents, field, replaceable, type PayloadsOf } from './define.js';
  * run:end                            on every way out
  * ```
  *
- * Plugins publish `metrics` whenever they have some. Events of a plugin's own are declared in the same way and given to
- * `@Plugin({ events })`; a plugin that listens to any other is refused before the run is made.
+ * Plugins publish `metrics` whenever they have some. Events of a plugin's own are declared in the same way: by a family in
+ * its `events.ts`, by a plugin in a file in `@Plugin({ events })`. A plugin that listens to any other is refused.
  */
 export const lifecycle = defineEvents({
   'run:setup': {
@@ -181,36 +181,6 @@ export const lifecycle = defineEvents({
       tokens: field<number | undefined>('training tokens seen by that iteration; if left out, those seen so far'),
     },
   },
-  sample: {
-    when: 'when a plugin has had the model write a text',
-    payload: {
-      iteration: field<number>('iterations done'),
-      prompt: field<string>('what the text continues'),
-      text: field<string>('what the model wrote after the prompt'),
-    },
-  },
-  histogram: {
-    when: 'when a plugin has counted how the elements of a tensor are spread',
-    payload: {
-      iteration: field<number>('iterations done'),
-      name: field<string>('such as `weights/transformer.h.0.attn.c_attn.weight` or `gradients/…`'),
-      edges: field<readonly number[]>('of the buckets, [buckets + 1], ascending'),
-      counts: field<readonly number[]>('elements from one edge up to the next, [buckets]'),
-      sum: field<number>('of the elements'),
-      sumOfSquares: field<number>('of the elements'),
-    },
-  },
-  operation: {
-    when: 'when an operation of a schedule starts, and when it has ended',
-    payload: {
-      iteration: field<number>('iterations done'),
-      name: field<string>('of the operation'),
-      value: field<unknown>('argument of the operation'),
-      outcome: field<'start' | 'success' | 'error' | 'reevaluation'>('start, success, error or reevaluation'),
-      message: field<string | undefined>('what went wrong, or the validation loss that was measured again'),
-      schedule: field<readonly ScheduledOperation[]>('every operation, and whether it is completed'),
-    },
-  },
   'training:end': {
     when: 'when the loop has ended, done or stopped, and before `run:end`: wait here, for a bounded time, for work that runs beside training, and publish its last results',
     payload: { iteration: field<number>('iterations done') },
@@ -224,13 +194,6 @@ export const lifecycle = defineEvents({
     },
   },
 });
-
-interface ScheduledOperation {
-  readonly name: string;
-  readonly value: unknown;
-  readonly completed: boolean;
-  readonly desc?: string | undefined;
-}
 
 /** Payloads by event name. Plugins add theirs: `interface Events extends PayloadsOf<typeof events> {}`. */
 export interface Events extends PayloadsOf<typeof lifecycle> {}
@@ -254,8 +217,5 @@ export type CheckpointSaved = Events['checkpoint:saved'];
 export type CheckpointFailed = Events['checkpoint:failed'];
 export type RunRollback = Events['run:rollback'];
 export type Metrics = Events['metrics'];
-export type Sample = Events['sample'];
-export type Histogram = Events['histogram'];
-export type OperationEvent = Events['operation'];
 export type TrainingEnd = Events['training:end'];
 export type RunEnd = Events['run:end'];

@@ -16,6 +16,8 @@ export interface Family {
   readonly commands: ReadonlyMap<string, string>;
   /** Files of the options that it adds to commands, by the command's name: `options/COMMAND.js`. */
   readonly options: ReadonlyMap<string, string>;
+  /** File of the events that it declares: `events.js`. */
+  readonly events?: string;
   /** Folder of its presets. */
   readonly presets?: string;
 }
@@ -35,7 +37,8 @@ export function builtInFamilies(): readonly Family[] {
 export function familyIn(folder: string, name: string, source: string): Family {
   const entries = readdirSync(folder, { withFileTypes: true });
   const plugins = modulesIn(folder, namesOf(entries, 'isFile'));
-  plugins.delete('contract');
+  const events = plugins.get('events');
+  for (const name of ['contract', 'events']) plugins.delete(name);
   const folders = namesOf(entries, 'isDirectory');
   const within = (part: string): Map<string, string> =>
     folders.includes(part) ? modulesIn(path.join(folder, part)) : new Map<string, string>();
@@ -43,7 +46,10 @@ export function familyIn(folder: string, name: string, source: string): Family {
     const index = indexes.map((file) => path.join(folder, part, file)).find((file) => existsSync(file));
     if (index !== undefined) plugins.set(part, index);
   }
-  return { name, source, folder, plugins, commands: within('commands'), options: within('options') };
+  return {
+    ...{ name, source, folder, plugins, commands: within('commands'), options: within('options') },
+    ...(events === undefined ? {} : { events }),
+  };
 }
 
 const indexes = ['index.js', 'index.ts', 'index.mjs', 'index.mts'];

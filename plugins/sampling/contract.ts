@@ -1,1 +1,2 @@
+export type { Sample } from './events.js';
 export { writeText, type TextChoices } from './text/write-text.js';

@@ -138,3 +138,34 @@ export default class Scaling {
   t.is(warned.length, 1, leaky.err);
   t.regex(warned[0]?.[2] ?? '', /^made by plugin leaky at gradients:ready \([\d,]+\): dispose what/);
 });
+
+test('the guide’s plugins publish and hear an event of their own, which is listed; without its declaration it is refused', async (t) => {
+  const folder = emptyFolder(t);
+  const guide = readFileSync('docs/writing-plugins.md', 'utf8');
+  for (const name of ['spike-events', 'spike-finder', 'spike-alarm']) {
+    const [, file = ''] = new RegExp(`\`\`\`ts\\n(// ${name}\\.ts\\n[^]*?)\`\`\``).exec(guide) ?? [];
+    writeFileSync(path.join(folder, `${name}.ts`), file.replace('1.5 * average', '0.5 * average'));
+  }
+  const finder = ['-s', 'plugins."./spike-finder.ts"=true'];
+  const alarm = ['-s', 'plugins."./spike-alarm.ts"=true'];
+  const set = ['-p', 'debug', '-s', 'train.max_iters=3', '-s', 'lr.warmup_iters=1'];
+  const both = await espalier(folder, 'train', ...set, ...finder, ...alarm);
+  t.is(both.code, 0, both.err);
+  t.is(both.err.match(/iteration \d: the loss is 1\.0 times its average/g)?.length, 3, both.err);
+  const alone = await espalier(folder, 'train', ...set, ...alarm, '-s', 'run.name=alone');
+  t.is(alone.code, 0, alone.err);
+
+  const listed = await espalier(folder, 'events', ...set, ...finder, '--json');
+  t.is(listed.code, 0, listed.err);
+  t.like(JSON.parse(listed.out)['team:spike'], {
+    from: 'spike-finder',
+    when: 'when the loss of an iteration is far above its average',
+    payload: { iteration: 'iterations done', ratio: 'loss over its average' },
+  });
+
+  const undeclared = readFileSync(path.join(folder, 'spike-alarm.ts'), 'utf8').replace(', events })', ' })');
+  writeFileSync(path.join(folder, 'spike-alarm.ts'), undeclared);
+  const refused = await espalier(folder, 'train', ...set, ...alarm);
+  t.is(refused.code, 2, refused.err);
+  t.regex(refused.err, /spike-alarm .*: warn listens to "team:spike", which is no event: .*\[ESP_PLUGIN_EVENT\]/);
+});

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { type ExecutionContext } from 'ava';
 import { globSync } from 'tinyglobby';
 import { z } from 'zod';
-import type { Histogram, Metrics, RunRollback, Sample } from '../../core/index.js';
+import type { Histogram, Metrics, RunRollback, Sample } from '../../plugins/index.js';
 import { FILE_HEADER, readRecords } from '../../plugins/logs/wandb/blocks.js';
 import { decodeRecord, type WandbRecord } from '../../plugins/logs/wandb/records.js';
 import { text, textFolder } from '../core/run/debug-run.js';

@@ -176,7 +176,7 @@ const listings = {
   events: {
     args: ['events'],
     schema: z.record(z.string(), z.object({ when: z.string() })).transform((events) => Object.keys(events)),
-    known: () => Object.keys(lifecycle),
+    known: () => [...Object.keys(lifecycle), 'histogram', 'operation', 'sample'],
     line: (name: string) => new RegExp(`^${name}: \\S`, 'm'),
   },
   doctor: {

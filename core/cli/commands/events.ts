@@ -1,20 +1,29 @@
 import type { Command } from 'commander';
 import type { CommandDefinition } from '../../command.js';
 import { EventTable, type DeclaredEvent } from '../../events/table.js';
-import { print } from '../options.js';
+import { eventsOfFamilies } from '../../plugins/family-events.js';
+import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
 
 export const command: CommandDefinition = { order: 150, define };
 
 function define(command: Command): void {
-  command
-    .description('print the events of a run, in their order, with what they carry')
+  command.description('print the events of a run, with what they carry; with a config, those of its plugins too');
+  withConfigFlags(command)
     .option('--json', 'print JSON')
-    .action((flags: { json?: boolean }) => {
-      const events = new EventTable().list();
+    .action(async (flags: ConfigFlags & { json?: boolean }) => {
+      const isOfRun = flags.preset.length > 0 || flags.set.length > 0 || flags.config !== undefined;
+      const events = (isOfRun ? await eventsOfRun(flags) : new EventTable(await eventsOfFamilies())).list();
       print(flags.json, Object.fromEntries(events.map((event) => [event.name, factsOf(event)])), () =>
         events.map(showEvent).join('\n'),
       );
     });
+}
+
+async function eventsOfRun(flags: ConfigFlags): Promise<EventTable> {
+  const { createRun } = await import('../../run/create.js');
+  const { run } = await createRun(requestOf({ ...flags, quiet: true }));
+  await run.dispose();
+  return run.bus.events;
 }
 
 function factsOf({ from, when, payload }: DeclaredEvent): object {
@@ -27,9 +36,10 @@ function factsOf({ from, when, payload }: DeclaredEvent): object {
   };
 }
 
-function showEvent({ name, when, payload }: DeclaredEvent): string {
+function showEvent({ name, from, when, payload }: DeclaredEvent): string {
   const fields = Object.entries(payload).map(
     ([field, { what, replaceable }]) => `    ${field}${replaceable ? ' (may be replaced)' : ''}: ${what}`,
   );
-  return [`${name}: ${when}`, ...fields].join('\n');
+  const by = from === 'core' ? '' : ` (declared by ${from})`;
+  return [`${name}: ${when}${by}`, ...fields].join('\n');
 }

@@ -1,4 +1,4 @@
-import type { Histogram } from '../../../core/index.js';
+import type { Histogram } from '../events.js';
 
 /** Beside a large number, 0.5 is nothing. */
 const RELATIVE_PAD = 2 ** -20;

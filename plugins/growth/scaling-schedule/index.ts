@@ -17,10 +17,10 @@ import {
   UsageError,
   type Bindings,
   type EvaluationEnd,
-  type OperationEvent,
   type RunRollback,
   type RunStart,
 } from '../../../core/index.js';
+import type { OperationEvent } from '../events.js';
 import { type Operation, Operations, OperationsByName, type PlannedRun, ScheduleCheck } from '../shared/operation.js';
 import { ModelGrowth } from '../shared/model-growth.js';
 import { entrySchema, readSchedule, writeCompleted, type Entry } from './file.js';

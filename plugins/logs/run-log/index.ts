@@ -19,12 +19,12 @@ import {
   type EvaluationEnd,
   type IterationEnd,
   type Metrics,
-  type OperationEvent,
   type RunEnd,
   type RunRollback,
   type RunStart,
-  type Sample,
 } from '../../../core/index.js';
+import type { OperationEvent } from '../../growth/contract.js';
+import type { Sample } from '../../sampling/contract.js';
 import { AppendFile } from '../files/append-file.js';
 import { EntryCounts } from '../files/entry-counts.js';
 import { keepLines } from '../files/keep-lines.js';

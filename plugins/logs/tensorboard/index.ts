@@ -10,12 +10,12 @@ import {
   RunConfig,
   RunFolder,
   RunState,
-  type Histogram,
   type Metrics,
   type RunRollback,
   type RunStart,
-  type Sample,
 } from '../../../core/index.js';
+import type { Histogram } from '../../analysis/contract.js';
+import type { Sample } from '../../sampling/contract.js';
 import { AppendFile } from '../files/append-file.js';
 import { EntryCounts } from '../files/entry-counts.js';
 import { EventFiles } from './files.js';

@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs';
-import type { Histogram } from '../../../core/index.js';
+import type { Histogram } from '../../analysis/contract.js';
 
 /**
  * What we write of TensorBoard's messages: event.proto, summary.proto, tensor.proto, tensor_shape.proto and types.proto

@@ -10,13 +10,13 @@ import {
   RunControl,
   RunFolder,
   RunState,
-  type Histogram,
   type Metrics,
   type RunEnd,
   type RunRollback,
   type RunStart,
-  type Sample,
 } from '../../../core/index.js';
+import type { Histogram } from '../../analysis/contract.js';
+import type { Sample } from '../../sampling/contract.js';
 import { newId, stampOf } from './folder.js';
 import { histogramValue } from './media.js';
 import { options, type Options } from './options.js';

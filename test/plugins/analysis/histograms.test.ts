@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { Histogram } from '../../../core/index.js';
+import type { Histogram } from '../../../plugins/analysis/contract.js';
 import { histogramOf } from '../../../plugins/analysis/histograms/histogram.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { Logger, type Sample } from '../../../core/index.js';
+import { Logger } from '../../../core/index.js';
+import type { Sample } from '../../../plugins/sampling/contract.js';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import { createRun } from '../../../core/run/create.js';

@@ -1,0 +1,2 @@
+/** What sinks need of the family that looks into models: the event `histogram`. */
+export type { Histogram } from './events.js';
