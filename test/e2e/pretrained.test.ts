@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import test, { type ExecutionContext } from 'ava';
 import { hubFolder, hubModel } from '../../plugins/models/weights/hub.js';
 import { readPretrained } from '../../plugins/models/weights/pretrained-weights.js';
-import { transposed } from '../../plugins/models/weights/gpt2-layout.js';
+import { transposed } from '../../plugins/models/weights/gpt2.js';
 import type { StoredTensor } from '../../core/index.js';
 import { readSafetensors } from '../../core/formats/safetensors.js';
 import { writeSafetensors } from '../../core/formats/safetensors-write.js';

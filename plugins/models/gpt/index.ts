@@ -24,19 +24,16 @@ import {
 import { huggingFaceGpt2 } from '../weights/pretrained.js';
 import { softmaxCrossEntropy } from '../../ops/contract.js';
 import { type ArchitectureFacts, Growable, type GrowthStep } from '../../growth/contract.js';
-import { flopsPerToken } from './arithmetic.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
+import { activationBytes, countsOf, factsOf, flopsPerToken, memoryNeeded } from './costs.js';
 import { head, hiddenStates } from './forward.js';
-import { generate } from './generate.js';
+import { generate, Past } from './generate.js';
 import { grownWeights } from './grow.js';
-import { Layers, type NextMask, type Weights } from './layers.js';
-import { weightSources } from './match.js';
-import { memoryNeeded } from './memory.js';
-import { Past } from './past.js';
-import { isTrainable, makeWeights, variableOf, weightShapes } from './weights.js';
+import { Layers, ReadWeights, type NextMask } from './layers.js';
+import { descriptionOf, weightSources } from './stored.js';
+import { isTrainable, makeWeights, variableOf } from './weights.js';
 
-const BYTES_PER_NUMBER = 4;
 /** Of the attention's weights, and of what each half of a block adds. */
 const MASKS_OF_A_BLOCK = 3;
 
@@ -77,30 +74,7 @@ export default class Gpt implements Model, Growable, InspectableModel {
   }
 
   get description(): Record<string, unknown> {
-    const { n_head, n_embd, block_size, bias, dropout, activation, rotary, rotary_base, lora_alpha } = this.config;
-    const { n_layer, n_hidden, attn_lora_rank, embedding_lora_rank } = this.#architecture;
-    const lora = embedding_lora_rank > 0 || attn_lora_rank.some((rank) => rank > 0);
-    return {
-      // Transformers has no GPT-2 with rotary positions.
-      ...(rotary
-        ? { model_type: 'espalier', rotary_base }
-        : { model_type: 'gpt2', architectures: ['GPT2LMHeadModel'] }),
-      ...(lora ? { lora_alpha } : {}),
-      vocab_size: this.vocabSize,
-      n_positions: block_size,
-      n_ctx: block_size,
-      n_layer,
-      n_head,
-      n_embd,
-      n_inner: n_hidden === 4 * n_embd ? null : n_hidden,
-      activation_function: activation === 'gelu' ? 'gelu' : 'gelu_new',
-      layer_norm_epsilon: 1e-5,
-      attn_pdrop: dropout,
-      embd_pdrop: dropout,
-      resid_pdrop: dropout,
-      tie_word_embeddings: true,
-      bias,
-    };
+    return descriptionOf(this.config, this.#architecture);
   }
 
   build(vocabSize: number): void {
@@ -123,21 +97,7 @@ export default class Gpt implements Model, Growable, InspectableModel {
   }
 
   facts(architecture: unknown): ArchitectureFacts {
-    const of = architectureSchema.parse(architecture);
-    const counts = weightShapes(this.config, of).map(([name, { shape }]) => {
-      const size = tf.util.sizeFromShape(shape);
-      return { size, trained: isTrainable(name, of) ? size : 0 };
-    });
-    const ranks = [...new Set(of.attn_lora_rank)].map(String).join(' and ');
-    const description = [
-      `${String(of.n_layer)} layers, MLP ${String(of.n_hidden)} wide, vocabulary ${String(of.vocab_size)}`,
-      ...(ranks === '0' ? [] : [`LoRA rank ${ranks}`]),
-      ...(of.embedding_lora_rank === 0 ? [] : [`embedding LoRA rank ${String(of.embedding_lora_rank)}`]),
-      ...(of.frozen.length === 0 ? [] : [`frozen ${of.frozen.join(' ')}`]),
-      ...(of.trained === 'all' ? [] : [`only ${of.trained} trained`]),
-    ].join(', ');
-    const total = (key: 'size' | 'trained'): number => counts.reduce((sum, each) => sum + each[key], 0);
-    return { parameters: total('size'), trainable: total('trained'), description };
+    return factsOf(this.config, architectureSchema.parse(architecture));
   }
 
   grow(step: GrowthStep, random: RandomStream): ReadonlyMap<string, Carry> {
@@ -212,15 +172,7 @@ export default class Gpt implements Model, Growable, InspectableModel {
   }
 
   parameterCounts(): ParameterCount[] {
-    const counts = new Map<string, ParameterCount>();
-    for (const [name, variable] of this.#weights) {
-      const component = componentOf(name);
-      const count = counts.get(component) ?? { component, total: 0, trainable: 0 };
-      count.total += variable.size;
-      if (variable.trainable) count.trainable += variable.size;
-      counts.set(component, count);
-    }
-    return [...counts.values()];
+    return countsOf(this.#weights);
   }
 
   trainingFlopsPerToken(): number {
@@ -228,10 +180,7 @@ export default class Gpt implements Model, Growable, InspectableModel {
   }
 
   activationBytes(batchSize: number): number {
-    const { n_head: heads, n_embd: width, block_size: block } = this.config;
-    const { n_layer: layers, n_hidden: hidden } = this.#architecture;
-    const perToken = layers * (10 * width + 2 * hidden + heads * block) + 3 * this.vocabSize;
-    return batchSize * block * perToken * BYTES_PER_NUMBER;
+    return activationBytes(this.config, this.#architecture, batchSize);
   }
 
   shareView(): SharedView {
@@ -260,36 +209,6 @@ export default class Gpt implements Model, Growable, InspectableModel {
     const { firstRow = 0 } = pass;
     return () => ({ rate, key0: random.uint32(), key1: random.uint32(), firstRow });
   }
-}
-
-/** Weights that a pass reads, each once, when it first needs it. */
-class ReadWeights implements Weights {
-  readonly #read = new Map<string, tf.Tensor>();
-
-  constructor(
-    private readonly weights: ReadonlyMap<string, tf.Variable>,
-    private readonly read: (name: string, weight: tf.Variable) => tf.Tensor,
-  ) {}
-
-  has(name: string): boolean {
-    return this.weights.has(name);
-  }
-
-  get(name: string): tf.Tensor | undefined {
-    const before = this.#read.get(name);
-    const weight = this.weights.get(name);
-    if (before !== undefined || weight === undefined) return before;
-    const read = this.read(name, weight);
-    this.#read.set(name, read);
-    return read;
-  }
-}
-
-/** `transformer.h.3.attn.c_attn.weight` → `attn` */
-function componentOf(name: string): string {
-  const parts = name.replace(/^transformer\.(h\.\d+\.)?/, '').split('.');
-  const first = parts[0] ?? name;
-  return first.startsWith('ln_') ? 'ln' : first;
 }
 
 function valuesOf(variable: tf.Variable): Float32Array {

@@ -9,13 +9,36 @@ import {
   type LinearOptions,
 } from '../../ops/contract.js';
 import type { GptConfig } from './config.js';
-import type { Past } from './past.js';
+import type { Past } from './generate.js';
 
 const CUBIC = 0.044715;
 const ROOT = Math.sqrt(2 / Math.PI);
 
 /** The model's weights by name, or those of one pass. */
 export type Weights = Pick<ReadonlyMap<string, tf.Tensor>, 'get' | 'has'>;
+
+/** Weights that a pass reads, each once, when it first needs it. */
+export class ReadWeights implements Weights {
+  readonly #read = new Map<string, tf.Tensor>();
+
+  constructor(
+    private readonly weights: ReadonlyMap<string, tf.Variable>,
+    private readonly read: (name: string, weight: tf.Variable) => tf.Tensor,
+  ) {}
+
+  has(name: string): boolean {
+    return this.weights.has(name);
+  }
+
+  get(name: string): tf.Tensor | undefined {
+    const before = this.#read.get(name);
+    const weight = this.weights.get(name);
+    if (before !== undefined || weight === undefined) return before;
+    const read = this.read(name, weight);
+    this.#read.set(name, read);
+    return read;
+  }
+}
 
 /** Gives the mask of each dropout of a pass, in order; undefined where nothing is dropped. */
 export type NextMask = () => DropoutMask | undefined;

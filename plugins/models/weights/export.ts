@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type LoadedCheckpoint, type StoredTensor, UsageError } from '../../../core/index.js';
 import { makeFolder, removeOnExit, retried, writeSafetensors } from '../../../core/files/index.js';
 import { withoutLora } from './lora.js';
-import { isProjection, transposed } from './gpt2-layout.js';
+import { isProjection, transposed } from './gpt2.js';
 
 const EXPORTED = ['config.json', 'model.safetensors'];
 export type ExportFormat = 'hf' | 'nanogpt-safetensors';

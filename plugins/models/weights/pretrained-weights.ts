@@ -9,8 +9,8 @@ import {
   WEIGHTS_FILE,
   type FolderTensor,
 } from '../../../core/files/index.js';
-import { isProjection, transposed } from './gpt2-layout.js';
-import { gpt2Names, HEAD, type Gpt2Name } from './gpt2-names.js';
+import { isProjection, transposed } from './gpt2.js';
+import { gpt2Names, HEAD, type Gpt2Name } from './gpt2.js';
 
 const EMBEDDING = 'transformer.wte.weight';
 const POSITIONS = 'transformer.wpe.weight';

@@ -1,3 +1,5 @@
+import type { StoredTensor } from '../../../core/index.js';
+
 /** Names that compiled, sharded and checkpointed modules put anywhere in front of a part's own. */
 const WRAPPERS = /(?<=^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\./g;
 /** Names of what holds the model, in front of all others. */
@@ -48,4 +50,21 @@ export function gpt2Names(stored: Iterable<string>): Gpt2Name[] {
 
 function withoutKnown(name: string): string {
   return name.replace(WRAPPERS, '').replace(HOLDERS, '');
+}
+
+/** The matrices that Hugging Face's GPT-2 keeps as [in, out] and nanoGPT, with `nn.Linear`, as [out, in]. */
+const PROJECTION = /\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight$/;
+
+/** True for a weight whose layout the two have the other way round. */
+export function isProjection(name: string): boolean {
+  return PROJECTION.test(name);
+}
+
+/** [rows, columns] → [columns, rows] */
+export function transposed({ shape: [rows = 0, columns = 0], values }: StoredTensor): StoredTensor {
+  const turned = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) turned[column * rows + row] = values[row * columns + column] ?? 0;
+  }
+  return { shape: [columns, rows], values: turned };
 }

@@ -1,4 +1,6 @@
 import type { StoredTensor, WeightSource, WeightSources } from '../../../core/index.js';
+import type { Architecture } from './architecture.js';
+import type { GptConfig } from './config.js';
 
 /** Wrappers that frameworks put around a model: their names come before those of its weights. */
 const WRAPPERS = /^(?:_orig_mod\.|module\.)+/;
@@ -10,6 +12,32 @@ const DECISIVE = [
   ...['model_type', 'rotary_base', 'lora_alpha', 'n_head', 'activation_function'],
   ...['layer_norm_epsilon', 'tie_word_embeddings'],
 ];
+
+/** What Hugging Face's `config.json` holds of a model: a checkpoint's model is one of transformers', where it can be. */
+export function descriptionOf(config: GptConfig, architecture: Architecture): Record<string, unknown> {
+  const { n_head, n_embd, block_size, bias, dropout, activation, rotary, rotary_base, lora_alpha } = config;
+  const { n_layer, n_hidden, vocab_size, attn_lora_rank, embedding_lora_rank } = architecture;
+  const lora = embedding_lora_rank > 0 || attn_lora_rank.some((rank) => rank > 0);
+  return {
+    // Transformers has no GPT-2 with rotary positions.
+    ...(rotary ? { model_type: 'espalier', rotary_base } : { model_type: 'gpt2', architectures: ['GPT2LMHeadModel'] }),
+    ...(lora ? { lora_alpha } : {}),
+    vocab_size,
+    n_positions: block_size,
+    n_ctx: block_size,
+    n_layer,
+    n_head,
+    n_embd,
+    n_inner: n_hidden === 4 * n_embd ? null : n_hidden,
+    activation_function: activation === 'gelu' ? 'gelu' : 'gelu_new',
+    layer_norm_epsilon: 1e-5,
+    attn_pdrop: dropout,
+    embd_pdrop: dropout,
+    resid_pdrop: dropout,
+    tie_word_embeddings: true,
+    bias,
+  };
+}
 
 type WeightShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
