@@ -103,8 +103,8 @@ export default defineConfig(
   forbidImports(['core/**/*.ts'], '(^|/)plugins/[a-z-]+/[^*]', 'The core imports no family.', unturned),
   forbidImports(
     ['plugins/**/*.ts'],
-    '/core/(?!(index|command|runs|(events|files|ops)/index)\\.js$)',
-    'A family imports the core’s public faces: index.js, command.js, runs.js, events/index.js, files/index.js, ops/index.js.',
+    '/core/(?!(index|command|runs|(events|files)/index)\\.js$)',
+    'A family imports the core’s public faces: index.js, command.js, runs.js, events/index.js, files/index.js.',
     unturned,
   ),
 );

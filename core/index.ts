@@ -44,7 +44,4 @@ export { checkpointNames } from './checkpoint/find.js';
 export { writeWhole, writeWholeSync } from './files/write-whole.js';
 export { verifyCheckpoint } from './checkpoint/read.js';
 export { deliver, exitCodeOfSignal, onSave, onStop, stopSignals, takeWaitingSave } from './signals/signals.js';
-export { accumulate } from './ops/accumulate.js';
-export { dropout, dropoutFactors, type DropoutMask } from './ops/dropout.js';
-export { globalNorm } from './ops/global-norm.js';
-export { Attributes, KernelInputs, type CompositeKernel } from './ops/kernel.js';
+export { accumulate, globalNorm } from './run/kernels.js';

@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { DropoutMask } from '../ops/dropout.js';
+import type { DropoutMask } from './model.js';
 import { token } from './token.js';
 
 /** What an engine plugin's static `probe()` answers: whether it works on this machine. */

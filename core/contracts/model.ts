@@ -1,5 +1,4 @@
 import type { Scalar, Tensor, Tensor2D, Tensor3D, Variable } from '@tensorflow/tfjs-core';
-import type { DropoutMask } from '../ops/dropout.js';
 import type { StoredTensor } from './checkpoint-store.js';
 import { token } from './token.js';
 
@@ -25,6 +24,20 @@ export interface WeightSources {
    * such as the number of heads. When not given: every key but those of the vocabulary and of dropout.
    */
   readonly decisive?: readonly string[];
+}
+
+/** Which elements a dropout takes: a function of these numbers alone, the same on every engine. */
+export interface DropoutMask {
+  /** Share of elements set to 0, at least 0 and below 1. */
+  rate: number;
+  /** Two 32-bit numbers, different for every use. */
+  key0: number;
+  key1: number;
+  /**
+   * Row, of the batch that `x` is a part of, that the first row of `x` is; 0 when not given. Parts of a batch get the
+   * masks that the whole batch would.
+   */
+  firstRow?: number;
 }
 
 /** Which random numbers a training pass takes: dropout masks are a function of these alone. */

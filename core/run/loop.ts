@@ -3,7 +3,7 @@ import type { Snapshot } from '../contracts/checkpoint-store.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import type { GradientsReady, StepReady } from '../events/lifecycle.js';
-import { globalNorm } from '../ops/global-norm.js';
+import { globalNorm } from './kernels.js';
 import { checkGradients, checkRate } from './checks.js';
 import type { RollbackRequest, RunControl } from './control.js';
 import { IgnoredTargets } from './ignored-targets.js';

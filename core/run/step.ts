@@ -1,10 +1,9 @@
 import { tf } from '../tf.js';
-import { accumulate } from '../ops/accumulate.js';
-import { at } from '../ops/kernel.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { TrainingPass } from '../contracts/model.js';
 import { EspalierError, messageOf } from '../errors.js';
+import { accumulate } from './kernels.js';
 import { trainableParameters } from './parameters.js';
 import type { ComputePass, RepeatedPasses } from './repeated-passes.js';
 import { Sections } from './sections.js';
@@ -65,10 +64,16 @@ export function microBatchStep(
           early?.take(what, addTo(sums, what, gradient, share));
         }
       };
-      const outputs = passes.run(batch, compute, { pass, form: isWatched ? 'watched' : 'plain', onMark });
-      for (const [index, [name]] of untold().entries()) addTo(sums, name, at(outputs, index + 1), share);
+      const [loss, ...rest] = passes.run(batch, compute, { pass, form: isWatched ? 'watched' : 'plain', onMark });
+      const left = untold();
+      if (loss === undefined || rest.length < left.length)
+        throw new Error('a pass did not give a gradient for each weight');
+      for (const [index, gradient] of rest.entries()) {
+        const name = left[index]?.[0];
+        if (name !== undefined) addTo(sums, name, gradient, share);
+      }
       if (told.size > 0) inOrderOf(parameters, sums);
-      return tf.keep(at(outputs, 0));
+      return tf.keep(loss);
     } finally {
       end();
     }

@@ -1,11 +1,13 @@
 export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors } from './operations/adamw-step.js';
 export { causalAttention } from './operations/causal-attention.js';
 export { shapesChange, withChangingShapes } from './operations/changing-shapes.js';
+export { dropout, dropoutFactors } from './operations/dropout.js';
 export { embedding } from './operations/embedding.js';
-export { gelu } from './operations/gelu.js';
 export { geluLinear } from './operations/gelu-linear.js';
+export { gelu } from './operations/gelu.js';
+export { Attributes, KernelInputs, type CompositeKernel } from './operations/kernel.js';
 export { layerNorm } from './operations/layer-norm.js';
 export { linear, type LinearOptions } from './operations/linear.js';
-export { rotary, rotaryAngles, type RotaryAngles } from './operations/rotary.js';
 export { registerOps } from './operations/register.js';
+export { rotary, rotaryAngles, type RotaryAngles } from './operations/rotary.js';
 export { softmaxCrossEntropy } from './operations/softmax-cross-entropy.js';

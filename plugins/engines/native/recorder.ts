@@ -1,5 +1,6 @@
 import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import type { Attributes, DropoutMask, KernelInputs } from '../../../core/index.js';
+import type { DropoutMask } from '../../../core/index.js';
+import type { Attributes, KernelInputs } from '../../ops/contract.js';
 import type { NativeKernel } from './kernels/kernel.js';
 
 /** A kernel as it was called. */

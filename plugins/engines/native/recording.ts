@@ -1,5 +1,6 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import { KernelInputs, tf, type DropoutMask, type KernelRecording, type Mark } from '../../../core/index.js';
+import { tf, type DropoutMask, type KernelRecording, type Mark } from '../../../core/index.js';
+import { KernelInputs } from '../../ops/contract.js';
 import type { NativeBackend } from './backend.js';
 import type { Lease } from './pool.js';
 import type { Call, KernelTrace, NotedMark } from './recorder.js';

@@ -1,15 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import {
-  EspalierError,
-  messageOf,
-  tf,
-  type Attributes,
-  type CompositeKernel,
-  type KernelInputs,
-} from '../../../core/index.js';
-import { shapesChange } from '../../ops/contract.js';
+import { EspalierError, messageOf, tf } from '../../../core/index.js';
+import { type Attributes, type CompositeKernel, type KernelInputs, shapesChange } from '../../ops/contract.js';
 import type { RecordingBackend } from './backend.js';
 import { Graph, TAG } from './graph.js';
 

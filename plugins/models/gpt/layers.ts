@@ -1,12 +1,13 @@
-import { dropout, tf, type DropoutMask } from '../../../core/index.js';
+import { tf, type DropoutMask } from '../../../core/index.js';
 import {
   causalAttention,
+  dropout,
   embedding,
   geluLinear,
   layerNorm,
   linear,
-  rotary,
   type LinearOptions,
+  rotary,
 } from '../../ops/contract.js';
 import type { GptConfig } from './config.js';
 import type { Past } from './generate.js';

@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { Attributes, at, firstOf } from '../../../core/ops/index.js';
+import { at, Attributes, firstOf } from '../operations/kernel.js';
 
 /** Gradients of operations that compute each element from elements at its place, slopes as TensorFlow.js has them. */
 export const elementwiseGradients: readonly tf.GradConfig[] = [

@@ -1,6 +1,6 @@
 import { tf } from '../../../core/index.js';
+import { at, firstOf } from '../operations/kernel.js';
 import { elementwiseGradients, summedTo } from './elementwise-gradients.js';
-import { at, firstOf } from '../../../core/ops/index.js';
 import { reductionGradients } from './reduction-gradients.js';
 import { shapeGradients } from './shape-gradients.js';
 

@@ -1,6 +1,6 @@
 import { tf } from '../../../core/index.js';
+import { at, Attributes, firstOf } from '../operations/kernel.js';
 import { asNumbers, summedTo } from './elementwise-gradients.js';
-import { Attributes, at, firstOf } from '../../../core/ops/index.js';
 
 /** Gradients of operations that add up, choose or move elements. */
 export const reductionGradients: readonly tf.GradConfig[] = [

@@ -1,6 +1,6 @@
 import { tf } from '../../../core/index.js';
+import { at, Attributes, firstOf } from '../operations/kernel.js';
 import { waysOf } from './elementwise-gradients.js';
-import { Attributes, at, firstOf } from '../../../core/ops/index.js';
 import { axisIn } from './reduction-gradients.js';
 
 /** Gradients of operations that only move elements. */

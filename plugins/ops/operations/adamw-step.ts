@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { at, numbered, present, runKernelForAll, type Attributes, type Op } from '../../../core/ops/index.js';
+import { at, type Attributes, numbered, type Op, present, runKernelForAll } from './kernel.js';
 
 export interface AdamWSettings {
   learningRate: number;

@@ -1,15 +1,6 @@
-import { tf } from '../../../core/index.js';
-import {
-  dropoutFactors,
-  maskAttributes,
-  type DropoutMask,
-  at,
-  firstOf,
-  runKernel,
-  runKernelForAll,
-  type Attributes,
-  type Op,
-} from '../../../core/ops/index.js';
+import { type DropoutMask, tf } from '../../../core/index.js';
+import { at, type Attributes, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
+import { dropoutFactors, maskAttributes } from './dropout.js';
 
 /**
  * Multi-head attention where each position sees itself and those before it.

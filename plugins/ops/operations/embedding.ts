@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { asRows, at, firstOf, lastSize, runKernel, type Op } from '../../../core/ops/index.js';
+import { asRows, at, firstOf, lastSize, type Op, runKernel } from './kernel.js';
 
 /** Row `ids` of `table` [rows, width] for each of `ids` [batch, time] int32 → [batch, time, width]. */
 export function embedding(ids: tf.Tensor2D, table: tf.Tensor): tf.Tensor3D {

@@ -1,6 +1,6 @@
 import { tf } from '../../../core/index.js';
-import { at, firstOf, present, runKernel, type Op } from '../../../core/ops/index.js';
 import type { LinearOptions } from './linear.js';
+import { at, firstOf, type Op, present, runKernel } from './kernel.js';
 
 /**
  * gelu(`x`) [..., in] · `weight` [in, out] (+ bias) (+ residual) → [..., out]: the second half of an MLP.

@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { at, firstOf, runKernel, type Op } from '../../../core/ops/index.js';
+import { at, firstOf, type Op, runKernel } from './kernel.js';
 
 /** x · Φ(x), with Φ the normal distribution (the exact form, not the tanh one); any shape. */
 export function gelu<T extends tf.Tensor>(x: T): T {

@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { asRows, at, firstOf, runKernel, runKernelForAll, type Op } from '../../../core/ops/index.js';
+import { asRows, at, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
 
 /**
  * Each row of the last axis with its mean taken away, divided by its standard deviation

@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { asRows, at, firstOf, lastSize, present, runKernel, type Op } from '../../../core/ops/index.js';
+import { asRows, at, firstOf, lastSize, type Op, present, runKernel } from './kernel.js';
 
 export interface LinearOptions {
   /** [out]; added to every row. */

@@ -1,13 +1,4 @@
 import { tf } from '../../../core/index.js';
-import {
-  accumulateOp,
-  dropoutOp,
-  globalNormOp,
-  Attributes,
-  KernelInputs,
-  type CompositeKernel,
-  type Op,
-} from '../../../core/ops/index.js';
 import { adamwStepOp } from './adamw-step.js';
 import { causalAttentionOp } from './causal-attention.js';
 import { embeddingOp } from './embedding.js';
@@ -18,6 +9,9 @@ import { layerNormOp } from './layer-norm.js';
 import { linearOp } from './linear.js';
 import { rotaryOp } from './rotary.js';
 import { softmaxCrossEntropyOp } from './softmax-cross-entropy.js';
+import { Attributes, type CompositeKernel, KernelInputs, type Op } from './kernel.js';
+import { dropoutOp } from './dropout.js';
+import { accumulateOp, globalNormOp } from './loop-kernels.js';
 
 const ops: readonly Op[] = [
   linearOp,
@@ -35,7 +29,7 @@ const ops: readonly Op[] = [
 ];
 
 /**
- * Makes the operations of `core/ops` work on a tfjs backend. Kernels that the engine registered
+ * Makes the operations of this family, and the core's own kernels, work on a tfjs backend. Kernels that the engine registered
  * under the same names stay: it registers its faster ones first. Calling it again changes nothing.
  * @param adapt what the engine runs in a composite kernel's place, such as a compiled form of it
  */

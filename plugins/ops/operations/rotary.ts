@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { at, firstOf, runKernel, type Attributes, type Op } from '../../../core/ops/index.js';
+import { at, type Attributes, firstOf, type Op, runKernel } from './kernel.js';
 
 /**
  * Turns queries and keys by their position, in the half-rotation form: the first half of each head is the real part.

@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { asRows, at, firstOf, lastSize, runKernel, runKernelForAll, type Op } from '../../../core/ops/index.js';
+import { asRows, at, firstOf, lastSize, type Op, runKernel, runKernelForAll } from './kernel.js';
 
 /**
  * Mean of -log softmax(logits)[target], in nats, over the targets that are not -1 (0 where all are).

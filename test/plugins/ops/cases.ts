@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { dropout, tf, type DropoutMask } from '../../../core/index.js';
+import { tf, type DropoutMask } from '../../../core/index.js';
 import {
   causalAttention,
   embedding,
@@ -11,6 +11,7 @@ import {
   softmaxCrossEntropy,
 } from '../../../plugins/index.js';
 import { RandomStreams } from '../../../core/random/streams.js';
+import { dropout } from '../../../plugins/ops/contract.js';
 
 /** An operation on inputs of one drawn size, as plain numbers, so that every engine gets the same. */
 export interface Case {
@@ -32,7 +33,7 @@ const rowShape = fc.oneof(
 const seed = fc.integer({ min: 0, max: 2 ** 31 });
 const rate = fc.constantFrom(0, 0.2);
 
-/** Every differentiable operation of core/ops, at sizes that are odd, 1, and no multiple of any tile. */
+/** Every differentiable operation of plugins/ops, at sizes that are odd, 1, and no multiple of any tile. */
 export const families: readonly CaseFamily[] = [
   {
     name: 'linear',

@@ -1,7 +1,8 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { accumulate, dropout, globalNorm, tf, type DropoutMask } from '../../../core/index.js';
+import { accumulate, globalNorm, tf, type DropoutMask } from '../../../core/index.js';
 import { adamwStep, causalAttention, registerOps } from '../../../plugins/index.js';
+import { dropout } from '../../../plugins/ops/contract.js';
 import { families, normals, type Case } from './cases.js';
 import { assertClose, compute, on } from './compare.js';
 import { availableEngines } from './engines.js';

@@ -1,6 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Attributes } from '../../../../core/index.js';
-import { rotaryAngles } from '../../../ops/contract.js';
+import { type Attributes, rotaryAngles } from '../../../ops/contract.js';
 import type { NativeKernel } from './kernel.js';
 
 export const attentionKernels: readonly NativeKernel[] = [

@@ -1,4 +1,5 @@
-import { Attributes, KernelInputs, tf } from '../../../../core/index.js';
+import { tf } from '../../../../core/index.js';
+import { Attributes, KernelInputs } from '../../../ops/contract.js';
 import { NativeBackend } from '../backend.js';
 import type { NativeBinding } from '../binding.js';
 import { attentionKernels } from './attention.js';

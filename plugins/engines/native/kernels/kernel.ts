@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { Attributes, KernelInputs } from '../../../../core/index.js';
+import type { Attributes, KernelInputs } from '../../../ops/contract.js';
 import type { NativeBackend } from '../backend.js';
 
 /** A kernel that hands its work to the addon; undefined: the cpu backend's own kernel serves this call. */

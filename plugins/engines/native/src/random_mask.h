@@ -1,4 +1,4 @@
-// Dropout masks: a function of an element's index and two keys, the same on every engine (core/ops/dropout.ts).
+// Dropout masks: a function of an element's index and two keys, the same on every engine (plugins/ops/operations/dropout.ts).
 #pragma once
 
 #include "kernels.h"

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { dropoutFactors, type Attributes } from '../../../../core/index.js';
+import { type Attributes, dropoutFactors } from '../../../ops/contract.js';
 import { copyRows, type Heap, type HeapKernel } from './heap.js';
 
 /**

@@ -1,5 +1,6 @@
 import wasm = require('@tensorflow/tfjs-backend-wasm');
-import { tf, type Attributes, type KernelInputs } from '../../../../core/index.js';
+import { tf } from '../../../../core/index.js';
+import type { Attributes, KernelInputs } from '../../../ops/contract.js';
 
 /** A kernel in plain JavaScript over the memory of the wasm backend. */
 export interface HeapKernel {

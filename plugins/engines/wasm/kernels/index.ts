@@ -1,5 +1,6 @@
 import wasm = require('@tensorflow/tfjs-backend-wasm');
-import { Attributes, KernelInputs, tf } from '../../../../core/index.js';
+import { tf } from '../../../../core/index.js';
+import { Attributes, KernelInputs } from '../../../ops/contract.js';
 import { attentionKernels } from './attention.js';
 import { crossEntropyKernels } from './cross-entropy.js';
 import { embeddingKernels } from './embedding.js';

@@ -1,15 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import {
-  accumulate,
-  dropout,
-  Engine,
-  tf,
-  type DropoutMask,
-  type Mark,
-  type RecordedKernels,
-} from '../../../../core/index.js';
+import { accumulate, Engine, tf, type DropoutMask, type Mark, type RecordedKernels } from '../../../../core/index.js';
 import { embedding, gelu, layerNorm, linear } from '../../../../plugins/index.js';
+import { dropout } from '../../../../plugins/ops/contract.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
 import { debugRun, textFolder } from '../../../core/run/debug-run.js';

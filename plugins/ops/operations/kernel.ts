@@ -1,4 +1,4 @@
-import { tf } from '../tf.js';
+import { tf } from '../../../core/index.js';
 
 /** An operation of ours: its kernels (the same names on every backend) and their gradients. */
 export interface Op {

@@ -1,19 +1,5 @@
-import { tf } from '../tf.js';
+import { tf, type DropoutMask } from '../../../core/index.js';
 import { firstOf, runKernel, type Attributes, type Op } from './kernel.js';
-
-/** Which elements a dropout takes: a function of these numbers alone, the same on every engine. */
-export interface DropoutMask {
-  /** Share of elements set to 0, at least 0 and below 1. */
-  rate: number;
-  /** Two 32-bit numbers, different for every use. */
-  key0: number;
-  key1: number;
-  /**
-   * Row, of the batch that `x` is a part of, that the first row of `x` is; 0 when not given. Parts of a batch get the
-   * masks that the whole batch would.
-   */
-  firstRow?: number;
-}
 
 /** Sets a share of the elements to 0 and divides the others by what is kept; any shape. */
 export function dropout<T extends tf.Tensor>(x: T, mask: DropoutMask | undefined): T {
