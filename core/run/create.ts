@@ -54,6 +54,8 @@ export interface RunRequest {
   readonly terminal?: Terminal | undefined;
   /** Takes the run's lines, in place of the terminal. */
   readonly logger?: Logger;
+  /** The run has no folder: none is made, claimed or written. */
+  readonly inMemory?: boolean | undefined;
   /** The process that is the run's; without one it is somebody else's, and left alone. */
   readonly host?: HostProcess | undefined;
 }
@@ -108,7 +110,10 @@ export async function createRunFrom(composed: ComposedConfig, request: RunReques
   container.registerInstance(RandomStreams, new RandomStreams(core.seed));
   const place = { path: runFolder(core, request.cwd), cwd: request.cwd };
   container.register(RunFolder, {
-    useFactory: instanceCachingFactory((within) => new RunFolder(place, within.resolve(Ranks).rank === 0)),
+    useFactory: instanceCachingFactory((within) => {
+      const writes = request.inMemory !== true && within.resolve(Ranks).rank === 0;
+      return new RunFolder(place, writes);
+    }),
   });
   container.registerInstance(Terminal, terminal);
   container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });

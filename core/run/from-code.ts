@@ -47,6 +47,8 @@ export interface RunOptions extends StartOptions {
   readonly terminal?: Terminal | undefined;
   /** Called with each line that a terminal would print. */
   readonly log?: LogSink;
+  /** Neither make nor claim a run folder, and write no `config.yaml`; plugins that write files still do. */
+  readonly inMemory?: boolean | undefined;
   /** Build everything and claim nothing: for a look at what would run. */
   readonly dryRun?: boolean;
   /** Features with their options that are on for this process alone: they are not kept in checkpoints. */

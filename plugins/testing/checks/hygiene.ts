@@ -1,0 +1,47 @@
+import { AssertionError } from 'node:assert';
+import { MetricNames, tf } from '../../../core/index.js';
+import { testRun, type TestRunOptions } from '../run/test-run.js';
+
+/**
+ * Checks that no tensor is left over: after each iteration as many are alive as after the second, whatever evaluations
+ * and checkpoints came between.
+ * @throws AssertionError naming the iteration, and how many tensors are left
+ */
+export async function assertNoLeaks(options: TestRunOptions = {}): Promise<void> {
+  await using run = await testRun({ iterations: 10, ...options });
+  const alive: number[] = [];
+  run.run.on('iteration:start', () => {
+    alive.push(tf.memory().numTensors);
+  });
+  await run.train();
+  // The first step makes the optimizer's moments.
+  const [, , expected = 0, ...later] = alive;
+  const at = later.findIndex((count) => count !== expected);
+  if (at < 0) return;
+  const count = later[at] ?? NaN;
+  throw new AssertionError({
+    message: `at the start of iteration ${String(at + 3)}, ${String(count)} tensors are alive and not ${String(expected)}: dispose what a listener makes, or work in tf.tidy`,
+    actual: count,
+    expected,
+    operator: 'strictEqual',
+  });
+}
+
+/**
+ * Checks that every metric that is published is declared by a plugin of the run, in `@Plugin({ metrics })`.
+ * @throws AssertionError with the names of those that are not
+ */
+export async function assertDeclaredMetrics(options: TestRunOptions = {}): Promise<void> {
+  await using run = await testRun(options);
+  await run.train();
+  const declared = run.run.container.resolve(MetricNames);
+  const published = new Set(run.events.of('metrics').flatMap(({ values }) => Object.keys(values)));
+  const unknown = [...published].filter((name) => declared.describe(name) === undefined);
+  if (unknown.length === 0) return;
+  throw new AssertionError({
+    message: `no plugin declares ${unknown.join(', ')}: name them, with their unit, in @Plugin({ metrics })`,
+    actual: unknown,
+    expected: [],
+    operator: 'deepStrictEqual',
+  });
+}

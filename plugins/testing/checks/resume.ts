@@ -1,0 +1,77 @@
+import { RunControl, type EventName } from '../../../core/index.js';
+import { MemoryCheckpoints } from '../run/checkpoints.js';
+import { testRun, type TestRunOptions } from '../run/test-run.js';
+import { onceAt, signalArrives, type Fault, type Moment } from './faults.js';
+import { assertSame, outcomeOf, type Outcome } from './same.js';
+
+/** Trains a run to its end, and returns what it has come to. */
+export async function outcome(options: TestRunOptions = {}): Promise<Outcome> {
+  await using run = await testRun(options);
+  await run.train();
+  return outcomeOf(run);
+}
+
+/**
+ * Trains a run in parts: each fault ends one, by a stop or an error, and the next resumes from the newest checkpoint in
+ * memory, or starts anew where there is none.
+ * @returns what it has come to, and how many parts it took
+ */
+export async function outcomeInParts(
+  options: TestRunOptions,
+  faults: readonly (readonly Fault[])[],
+): Promise<Outcome & { readonly parts: number }> {
+  const checkpoints = new MemoryCheckpoints();
+  let losses: ReadonlyMap<number, number> = new Map();
+  for (let part = 0; ; part++) {
+    await using run = await testRun({ ...options, checkpoints, faults: faults[part] ?? [] });
+    const isLast = part >= faults.length;
+    const ended = await run.train().catch((thrown: unknown) => {
+      if (isLast) throw thrown;
+      return undefined;
+    });
+    checkpoints.failWrites(() => false);
+    if (ended?.status === 'done') return { ...outcomeOf(run, losses), parts: part + 1 };
+    if (isLast) throw new Error(`the run stopped by itself: ${ended?.reasons.join(', ') ?? 'it failed'}`);
+    losses = new Map([...losses, ...run.events.losses]);
+  }
+}
+
+/** By default a signal in the first iteration, in the middle of an evaluation, and at the end of an iteration. */
+const STOPS: readonly Moment[] = [
+  { event: 'batch:ready', at: 0 },
+  { event: 'evaluation:batch' },
+  { event: 'iteration:end', at: 5 },
+];
+
+/**
+ * Checks that a run that is stopped by signals and resumed, with what it is made of made anew each time, ends as the
+ * same run without a stop: losses, weights, optimizer, random streams and every plugin's state, to the bit.
+ * @throws AssertionError naming what differs
+ */
+export async function assertResumes(options: TestRunOptions = {}, stops: readonly Moment[] = STOPS): Promise<void> {
+  const whole = await outcome(options);
+  const parts = await outcomeInParts(
+    options,
+    stops.map((stop) => [signalArrives(stop)]),
+  );
+  assertSame(parts, whole, `stopped ${String(parts.parts - 1)} times and resumed`);
+}
+
+/**
+ * Checks that a run that goes back to a checkpoint and trains on the same data again ends as the same run that did not.
+ * @param at iterations done when it goes back, to the newest checkpoint before; between that and the next one
+ * @throws AssertionError naming what differs
+ */
+export async function assertRollsBack(options: TestRunOptions = {}, at = 5): Promise<void> {
+  const event: EventName = 'iteration:end';
+  const goesBack = onceAt({ event, at }, ({ run }) => {
+    run.container.resolve(RunControl).requestRollback({ to: 'latest', what: 'run', reason: 'asked for by a test' });
+  });
+  const whole = await outcome(options);
+  await using run = await testRun({ ...options, faults: [...(options.faults ?? []), goesBack] });
+  await run.train();
+  if (run.events.of('run:rollback').length !== 1) {
+    throw new Error(`the run did not go back at iteration ${String(at)}: is there a checkpoint before it?`);
+  }
+  assertSame(outcomeOf(run), whole, `after a rollback at iteration ${String(at)}`);
+}

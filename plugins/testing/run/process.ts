@@ -1,0 +1,41 @@
+import { HostProcess, type SaveSignal, type StopSignal } from '../../../core/index.js';
+
+/** The process around a test's run: the test sends the signals, and the real process keeps its own. */
+export class TestProcess implements HostProcess {
+  readonly #onStop = new Set<(signal: StopSignal) => void>();
+  readonly #onSave = new Set<() => void>();
+  #isSaveWaiting = false;
+  /** What the run would have ended the process with at once; undefined while it did not. */
+  exitCode: number | undefined;
+
+  onStop(listener: (signal: StopSignal) => void): () => void {
+    this.#onStop.add(listener);
+    return () => this.#onStop.delete(listener);
+  }
+
+  onSave(listener: () => void): () => void {
+    this.#onSave.add(listener);
+    return () => this.#onSave.delete(listener);
+  }
+
+  takeWaitingSave(): boolean {
+    const came = this.#isSaveWaiting;
+    this.#isSaveWaiting = false;
+    return came;
+  }
+
+  deliver(signal: StopSignal | SaveSignal): void {
+    if (signal === 'SIGUSR1') {
+      if (this.#onSave.size === 0) this.#isSaveWaiting = true;
+      for (const listener of [...this.#onSave]) listener();
+    } else for (const listener of [...this.#onStop]) listener(signal);
+  }
+
+  pluginsMade(): void {
+    // Signals come when the test sends them.
+  }
+
+  exit(code: number): void {
+    this.exitCode ??= code;
+  }
+}

@@ -1,0 +1,114 @@
+import path from 'node:path';
+import {
+  createRun,
+  type LogLevel,
+  type PluginChoice,
+  type Run,
+  type RunOptions,
+  type RunResult,
+  type RunSettings,
+} from '../../../core/index.js';
+import type { Fault } from '../checks/faults.js';
+import { MemoryCheckpoints } from './checkpoints.js';
+import { TestProcess } from './process.js';
+import { EventRecorder } from './recorder.js';
+import { TextInMemory } from './text.js';
+import { merged, tinySettings, tinyText } from './tiny.js';
+
+export interface TestRunOptions extends Pick<RunOptions, 'presets' | 'set' | 'passing' | 'resume' | 'cwd'> {
+  /** What it trains on; a few sentences when not given, and when `config.data` is not. */
+  readonly text?: string;
+  /** Plugins of the run, by class or name: those under test. */
+  readonly plugins?: readonly PluginChoice[];
+  /** Settings over those of the tiny run. */
+  readonly config?: RunSettings;
+  /** Iterations to train (`train.max_iters`), 6 by default. */
+  readonly iterations?: number;
+  /** Seed of every random stream, 1 by default: the same seed gives the same run. */
+  readonly seed?: number;
+  /** Folder for the run's files, absolute; without it nothing is written. */
+  readonly folder?: string;
+  /** Where checkpoints are kept without a folder. A run that is given those of another resumes from the newest. */
+  readonly checkpoints?: MemoryCheckpoints;
+  /** What goes wrong. */
+  readonly faults?: readonly Fault[];
+}
+
+/** A line of the run's log. */
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly line: string;
+}
+
+/** A real run of a tiny model, ready to train, with what a test looks at. */
+export class TestRun implements AsyncDisposable {
+  readonly events: EventRecorder;
+
+  constructor(
+    readonly run: Run,
+    readonly checkpoints: MemoryCheckpoints,
+    readonly process: TestProcess,
+    /** Every line that a terminal would print, from the start. */
+    readonly log: readonly LogLine[],
+  ) {
+    this.events = new EventRecorder(run.bus);
+  }
+
+  /** Trains to the end, or to what stops it. @throws what the command would print */
+  train(): Promise<RunResult> {
+    return this.run.train();
+  }
+
+  /** The weights, by name. */
+  weights(): Map<string, Float32Array> {
+    return new Map(
+      [...this.run.model.parameters()].map(([name, weight]) => [name, weight.dataSync<'float32'>().slice()]),
+    );
+  }
+
+  dispose(): Promise<void> {
+    return this.run.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+/**
+ * Makes a run of a tiny model on a text in memory, with evaluations and checkpoints every three iterations. Everything
+ * is the run's own, as it is for users: config, plugins, events, engine. Without a folder no file is written.
+ * @throws UsageError as `createRun`
+ */
+export async function testRun(options: TestRunOptions = {}): Promise<TestRun> {
+  const { plugins = [], config, iterations = 6, seed = 1, folder, faults = [], text, ...rest } = options;
+  const { checkpoints = new MemoryCheckpoints(), ...request } = rest;
+  const base = merged(tinySettings({ iterations, seed }), config ?? {});
+  const isInMemory = folder === undefined;
+  const keepsCheckpoints = base.plugins?.['checkpoint'] !== false;
+  const hasData = config?.data !== undefined && text === undefined;
+  const from = isInMemory && checkpoints.names.length > 0 ? await checkpoints.read() : undefined;
+  const host = new TestProcess();
+  const log: LogLine[] = [];
+  const run = await createRun({
+    ...request,
+    ...(isInMemory ? { inMemory: true } : { cwd: request.cwd ?? folder }),
+    config: isInMemory ? base : merged(base, { run: { dir: path.resolve(folder) } }),
+    plugins: [
+      ...(hasData ? [] : [[TextInMemory, { text: text ?? tinyText }] as const]),
+      ...(isInMemory && keepsCheckpoints ? [checkpoints.plugin()] : []),
+      ...plugins,
+    ],
+    host,
+    log: (level, line) => log.push({ level, line }),
+  });
+  const made = new TestRun(run, checkpoints, host, log);
+  try {
+    if (from !== undefined) run.restore(from);
+    for (const fault of faults) fault(made);
+  } catch (thrown) {
+    await run.dispose();
+    throw thrown;
+  }
+  return made;
+}
