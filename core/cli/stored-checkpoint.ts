@@ -14,7 +14,7 @@ export interface StoredFlags {
 export function withStoredFlags(command: Command): Command {
   return command
     .option('--best', 'the run’s best checkpoint, by validation loss (default: its newest)')
-    .option('--weights <plugin>', 'the weights that a plugin kept, such as ema (default: the model’s own)');
+    .option('--weights <plugin>', 'the weights that a plugin kept (default: the model’s own)');
 }
 
 /**
