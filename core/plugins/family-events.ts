@@ -1,23 +1,25 @@
 import { pathToFileURL } from 'node:url';
 import { UsageError } from '../errors.js';
 import type { EventDeclarations } from '../events/define.js';
-import { builtInFamilies, type Family } from './families.js';
+import type { Family } from './families.js';
+import { importOutside } from './outside.js';
 
 /**
- * What `events.js` of each family exports as `events`, with the family's name. None of their plugins is loaded.
- * @throws UsageError for a file without that export
+ * The events that families declare in their file `events`, with the family's name. None of their plugins is loaded.
+ * @throws UsageError for a file that declares none
  */
-export async function eventsOfFamilies(
-  families: readonly Family[] = builtInFamilies(),
+export async function familyEvents(
+  families: readonly Family[],
 ): Promise<(readonly [family: string, events: EventDeclarations])[]> {
-  const files = families.flatMap(({ name, events }) => (events === undefined ? [] : [{ name, events }]));
-  return Promise.all(
-    files.map(async ({ name, events: file }) => {
-      const module: unknown = await import(pathToFileURL(file).href);
-      if (declaresEvents(module)) return [name, module.events] as const;
-      throw new UsageError('ESP_EVENT_EXPORT', `${file} exports no \`events\` made by defineEvents`);
-    }),
-  );
+  const declaring = families.filter(({ events }) => events !== undefined);
+  return Promise.all(declaring.map(async (family) => [family.name, await eventsOf(family)] as const));
+}
+
+async function eventsOf({ source, events: file = '' }: Family): Promise<EventDeclarations> {
+  const module: unknown =
+    source === 'built-in' ? await import(pathToFileURL(file).href) : (await importOutside(file)).exports;
+  if (declaresEvents(module)) return module.events;
+  throw new UsageError('ESP_EVENT_EXPORT', `${file} exports no \`events\` made by defineEvents: see docs/packages.md`);
 }
 
 function declaresEvents(module: unknown): module is { readonly events: EventDeclarations } {

@@ -12,7 +12,8 @@ import { checkCore, filledConfig, type ConfigParts, type SlotChoice } from '../c
 import { checkPart } from '../config/validate.js';
 import { UsageError } from '../errors.js';
 import { EventTable } from '../events/table.js';
-import { eventsOfFamilies } from '../plugins/family-events.js';
+import { familyEvents } from '../plugins/family-events.js';
+import { families } from '../plugins/packages.js';
 import { orderPlugins } from '../plugins/order.js';
 import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
 import { builtInNames, findPlugin, fitting, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
@@ -69,7 +70,7 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   }
   const plugins = inOrder(loading.loaded, only);
   const declared = plugins.map(({ options }) => [options.name, options.events ?? {}] as const);
-  const events = new EventTable([...(await eventsOfFamilies()), ...declared]);
+  const events = new EventTable([...(await familyEvents(families(request.cwd))), ...declared]);
   const unknown = unknownEvents(plugins, events, composed);
   if (unknown.length > 0) return { findings: unknown };
   const kept = plugins.filter(({ options }) => !Object.hasOwn(passing, options.name));

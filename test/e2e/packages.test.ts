@@ -36,7 +36,7 @@ function refused(t: ExecutionContext, { code, err }: Outcome, message: RegExp): 
   t.regex(err, message);
 }
 
-test('a package that npm installs contributes a plugin, a preset, a command, an option and metrics', async (t) => {
+test('a package that npm installs contributes a plugin, a preset, a command, an option, an event and metrics', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
   const npm = promisify(execFile);
@@ -52,11 +52,22 @@ test('a package that npm installs contributes a plugin, a preset, a command, an 
   const plugins = await espalier(within, 'plugins', 'countdown');
   t.regex(plugins.out, /^countdown \(plugins\): .* \(from @team\/espalier-countdown\)\n {4}from: integer/);
   t.regex((await espalier(within, 'metrics')).out, /^countdown\/left \[iterations\]: .*\(from @team/m);
+  const declared = /^countdown:end: when nothing is left to count down \(declared by @team\/espalier-countdown\)$/m;
+  t.regex((await espalier(within, 'events')).out, declared);
 
+  const listener = `import { inject, Logger, On, Plugin } from 'espalier';
+@Plugin({ name: 'cheer', summary: 'hears the event of the package' })
+export class Cheer {
+  constructor(@inject(Logger) private readonly log: Logger) {}
+  @On('countdown:end') cheer({ iteration }): void { this.log.info(\`hooray at iteration \${iteration}\`); }
+}
+`;
+  writeFileSync(path.join(within, 'cheer.ts'), listener);
   writeFileSync(path.join(within, 'espalier.config.yaml'), `extends: ['${NAME}']\n`);
   const set = ['-s', 'train.max_iters=3', '-s', 'plugins.report=false', '-s', 'plugins.profiler=false'];
-  const trained = await espalier(within, 'train', ...set);
+  const trained = await espalier(within, 'train', ...set, '-s', 'plugins."./cheer.ts"=true');
   t.is(trained.code, 0, trained.err);
+  t.regex(trained.err, /hooray at iteration 3/);
   t.deepEqual(counted(within), [2, 1, 0]);
   const optional = await espalier(within, 'train', '--preset', 'debug', '--countdown', '1', '--force', '-q', ...set);
   t.is(optional.code, 0, optional.err);

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { CommandDefinition } from '../../command.js';
 import { EventTable, type DeclaredEvent } from '../../events/table.js';
-import { eventsOfFamilies } from '../../plugins/family-events.js';
+import { familyEvents } from '../../plugins/family-events.js';
+import { families } from '../../plugins/packages.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
 
 export const command: CommandDefinition = { order: 150, define };
@@ -12,7 +13,9 @@ function define(command: Command): void {
     .option('--json', 'print JSON')
     .action(async (flags: ConfigFlags & { json?: boolean }) => {
       const isOfRun = flags.preset.length > 0 || flags.set.length > 0 || flags.config !== undefined;
-      const events = (isOfRun ? await eventsOfRun(flags) : new EventTable(await eventsOfFamilies())).list();
+      const events = (
+        isOfRun ? await eventsOfRun(flags) : new EventTable(await familyEvents(families(process.cwd())))
+      ).list();
       print(flags.json, Object.fromEntries(events.map((event) => [event.name, factsOf(event)])), () =>
         events.map(showEvent).join('\n'),
       );
