@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RunRequest } from './run/create.js';
+import type { RunRequest } from './run/make.js';
 import type { Run, RunResult } from './run/run.js';
 
 /** Sets what the process exits with. */

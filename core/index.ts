@@ -17,7 +17,7 @@ export * from './events/bus.js';
 export { EventTable, type DeclaredEvent } from './events/table.js';
 export * from './plugins/plugin.js';
 export { MetricNames, type MetricDescription, type MetricTable } from './metrics/metrics.js';
-export { createRun, type PluginChoice, type RunOptions, type RunSettings, type SlotSettings } from './run/from-code.js';
+export { createRun, type PluginChoice, type RunOptions, type RunSettings, type SlotSettings } from './run/create.js';
 export type { Run, RunResult } from './run/run.js';
 export { RunConfig } from './config/schema.js';
 export { ConfigPlaces } from './config/places.js';

@@ -30,7 +30,7 @@ export {
   type FileFacts,
 } from './checkpoint/files.js';
 export { type TokenizerChoice, TokenizersByName } from './run/tokenizers.js';
-export { createRun, createRunFrom } from './run/create.js';
+export { makeRun, makeRunFrom } from './run/make.js';
 export { composeStored } from './config/load.js';
 export { otherNames, type SettingCalled } from './config/other-names.js';
 export { findPlugin } from './plugins/resolve.js';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { RunRequest } from '../run/create.js';
+import type { RunRequest } from '../run/make.js';
 import { Terminal } from '../terminal.js';
 
 /** Options of every command that composes a config. */

@@ -3,7 +3,7 @@ import type { LoadedCheckpoint } from '../contracts/checkpoint-store.js';
 import { composeStored } from '../config/load.js';
 import type { Slot } from '../plugins/plugin.js';
 import { storedConfig } from '../resume/stored-config.js';
-import { createRunFrom, type RunRequest } from '../run/create.js';
+import { makeRunFrom, type RunRequest } from '../run/make.js';
 import type { Run } from '../run/run.js';
 import { readStored, type StoredFlags } from './stored-checkpoint.js';
 
@@ -18,7 +18,7 @@ export async function openStoredRun(
 ): Promise<{ run: Run; checkpoint: LoadedCheckpoint }> {
   const checkpoint = await readStored(from, request.cwd, request);
   const composed = composeStored(storedConfig(checkpoint, request.cwd), checkpoint.path, [...(request.set ?? [])]);
-  const { run } = await createRunFrom(composed, { ...request, only: slots });
+  const { run } = await makeRunFrom(composed, { ...request, only: slots });
   try {
     await run.setUp(vocabSizeOf(checkpoint));
     run.restoreShape(checkpoint);

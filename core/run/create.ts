@@ -1,184 +1,126 @@
-import 'reflect-metadata';
-import { instanceCachingFactory } from 'tsyringe';
-import { stringify } from 'yaml';
-import type { Settings } from '../config/composed.js';
-import { accepted } from '../config/findings.js';
-import { explainLines } from '../config/explain.js';
-import { composeConfig, type CodeLayer, type ComposedConfig } from '../config/load.js';
-import { ConfigPlaces } from '../config/places.js';
-import { configWithPluginPaths } from '../config/plugin-paths.js';
-import { RunConfig, type CoreConfig } from '../config/schema.js';
-import { Tokenizers } from '../contracts/data.js';
-import { foreignProcess, HostProcess } from '../contracts/process.js';
-import { oneRank, Ranks } from '../contracts/ranks.js';
-import type { PluginError } from '../errors.js';
-import { describeTolerated, EventBus } from '../events/bus.js';
-import { resolveFrom } from '../files/home.js';
-import { Logger } from '../logger.js';
-import { MetricNames, watchMetrics } from '../metrics/metrics.js';
-import { misspelledOrder } from '../plugins/order.js';
-import type { Slot } from '../plugins/plugin.js';
-import { builtInNames, type FoundPlugin } from '../plugins/resolve.js';
-import { RandomStreams } from '../random/streams.js';
+import path from 'node:path';
+import type { z } from 'zod';
+import type { CodeLayer } from '../config/load.js';
+import type { coreSchema } from '../config/schema.js';
+import { slotKeys } from '../config/slot-keys.js';
+import type { HostProcess } from '../contracts/process.js';
+import { usageErrorIn } from '../errors.js';
+import { Logger, type LogSink } from '../logger.js';
+import type { PluginClass, Slot } from '../plugins/plugin.js';
+import { foundClass, type FoundPlugin } from '../plugins/resolve.js';
 import { Terminal } from '../terminal.js';
-import { version } from '../version.js';
-import { checkConfig } from './check-config.js';
-import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
-import { RunControl } from './control.js';
-import { defaultRunFolder, RunFolder } from './folder.js';
-import { checkMemory } from './memory.js';
-import { findPretrained } from './pretrained.js';
-import { Run } from './run.js';
-import { Sections } from './sections.js';
-import { RunState } from './state.js';
-import { Tunables } from './tunables.js';
-import { TokenizersByName } from './tokenizers.js';
+import type { RunRequest } from './make.js';
+import type { Run } from './run.js';
+import type { StartOptions } from './start.js';
 
-export interface RunRequest {
-  /** Folder that the config file is looked for in, and that paths in the config and in `set` are relative to. */
-  readonly cwd: string;
-  /** Preset names or paths, later over earlier. */
-  readonly presets?: readonly string[];
-  /** `a.b=c` settings, over everything else. */
+/** A plugin by its name, or what fills a slot with its options: `{ use: 'gpt', n_layer: 2 }`. */
+export type SlotSettings = string | Readonly<Record<string, unknown>>;
+
+/** Settings in the shape of a config file. */
+export type RunSettings = Partial<z.input<typeof coreSchema>> &
+  Partial<Record<Exclude<Slot, 'tokenizer'>, SlotSettings>> & {
+    /** Presets that these settings are over. */
+    readonly extends?: string | readonly string[];
+    /** Features by name, with their options; true turns one on, false off. */
+    readonly plugins?: Readonly<Record<string, boolean | Readonly<Record<string, unknown>> | null>>;
+  };
+
+/** A plugin, by its class or its name, with its options where it has any. */
+export type PluginChoice =
+  PluginClass | string | readonly [plugin: PluginClass | string, options: Readonly<Record<string, unknown>>];
+
+/** What a run is made of; later entries are over earlier ones. */
+export interface RunOptions extends StartOptions {
+  /** Path of a config file; true: the one in `cwd`, if there is one. */
+  readonly configFile?: string | boolean;
+  /** Presets by name or path, later over earlier. */
+  readonly presets?: string | readonly string[];
+  /** Settings in the shape of a config file. */
+  readonly config?: RunSettings;
+  /** Plugins that are on besides those of the config. A class that fills a slot takes the place of what fills it. */
+  readonly plugins?: readonly PluginChoice[];
+  /** `a.b=c` settings, as `--set` takes them. */
   readonly set?: readonly string[];
-  /** In place of the one that is found in `cwd`; false: none. */
-  readonly configFile?: string | false;
-  /** Settings from code, over presets. */
-  readonly code?: readonly CodeLayer[];
-  /** Plugins that are given as classes: by name, found before any other. */
-  readonly classes?: ReadonlyMap<string, FoundPlugin>;
-  /** Keep only these slots, and no features: for `sample` and `evaluate`. */
-  readonly only?: readonly Slot[];
-  /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
-  readonly passing?: Readonly<Record<string, Settings>>;
+  /** Folder that paths are relative to; the process's working folder when not given. */
+  readonly cwd?: string;
+  /** Prints what the command prints. Without one the run prints nothing. */
   readonly terminal?: Terminal | undefined;
-  /** Takes the run's lines, in place of the terminal. */
-  readonly logger?: Logger;
-  /** The run has no folder: none is made, claimed or written. */
+  /** Called with each line that a terminal would print. */
+  readonly log?: LogSink;
+  /** Neither make nor claim a run folder, and write no `config.yaml`; plugins that write files still do. */
   readonly inMemory?: boolean | undefined;
-  /** The process that is the run's; without one it is somebody else's, and left alone. */
-  readonly host?: HostProcess | undefined;
-}
-
-/** A run, and the config it was made from with the origin of every leaf. */
-export interface CreatedRun {
-  readonly run: Run;
-  readonly composed: ComposedConfig;
-  readonly plugins: readonly ConfiguredPlugin[];
+  /** Build everything and claim nothing: for a look at what would run. */
+  readonly dryRun?: boolean;
+  /** Features with their options that are on for this process alone: they are not kept in checkpoints. */
+  readonly passing?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** The process, where it is the run's own. The command hands its signals over by it. */
+  readonly host?: HostProcess;
 }
 
 /**
- * Composes and checks the config, loads the plugins it names and makes them, in a container of the run's own.
- * Nothing is created on disk.
- * @throws UsageError for anything in the config, or in a plugin it names, that the user can mend
+ * Makes a run, ready to train: config composed and checked, plugins made, the run folder claimed, data and weights
+ * there, resumed where that was asked for. It prints nothing, handles no signals and never ends the process.
+ *
+ * Runs that exist at the same time share one engine. Call `dispose` at the end, or use `await using`.
+ * @throws UsageError with the code and message that `espalier train` has for the same mistake
  */
-export async function createRun(request: RunRequest): Promise<CreatedRun> {
-  const composed = await composeConfig({
-    cwd: request.cwd,
-    presets: [...(request.presets ?? [])],
-    set: [...(request.set ?? [])],
-    configFile: request.configFile,
-    code: request.code,
-  });
-  return createRunFrom((await findPretrained(composed, request)).composed, request);
-}
-
-/** The same, from a config that is composed already (a checkpoint's). */
-export async function createRunFrom(composed: ComposedConfig, request: RunRequest): Promise<CreatedRun> {
-  const terminal = request.terminal ?? new Terminal({ quiet: true });
-  const log = request.logger ?? terminalLog(terminal);
-  const checked = accepted(await checkConfig(composed, request));
-  const { core, plugins } = checked;
-
-  const batchSize = request.only === undefined ? core.train.batch_size : undefined;
-  const planned = { plugins, composed, batchSize };
-  checkMemory(planned, 0);
-
-  const container = newContainer();
-  const warnOfTolerated = (error: PluginError, muted: boolean): void => {
-    log.warn(describeTolerated(error, muted));
-  };
-  const bus = new EventBus(warnOfTolerated, checked.events);
-  container.registerInstance(RunConfig, core);
-  container.registerInstance(ConfigPlaces, new ConfigPlaces(composed));
-  container.registerInstance(Logger, log);
-  container.registerInstance(EventBus, bus);
-  container.registerInstance(RunControl, new RunControl(() => bus.running.at(-1)?.plugin));
-  container.registerInstance(Sections, new Sections());
-  const state = new RunState();
-  container.registerInstance(RunState, state);
-  container.registerInstance(RandomStreams, new RandomStreams(core.seed));
-  const place = { path: runFolder(core, request.cwd), cwd: request.cwd };
-  container.register(RunFolder, {
-    useFactory: instanceCachingFactory((within) => {
-      const writes = request.inMemory !== true && within.resolve(Ranks).rank === 0;
-      return new RunFolder(place, writes);
-    }),
-  });
-  container.registerInstance(Terminal, terminal);
-  container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
-  container.registerInstance(Tunables, coreTunables(core.train));
-  container.register(Ranks, { useValue: oneRank });
-  const { host = foreignProcess } = request;
-  container.register(HostProcess, { useValue: host });
-  const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));
-  container.registerInstance(MetricNames, metrics);
-  watchMetrics(bus, metrics, log);
-  keepLosses(bus, state);
-  const live = makePlugins(container, plugins);
-  host.pluginsMade();
-  const ranks = container.resolve(Ranks);
-  addListeners(bus, plugins, live, ranks);
-  if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
-  for (const { line, level } of checked.notes) log[level](line);
-  const outside = plugins.filter(({ source }) => source !== 'built-in');
-  if (outside.length > 0) for (const line of misspelledOrder(outside, builtInNames())) log.warn(line);
-  const stored = configWithPluginPaths(checked.filled, (name) => resolveFrom(request.cwd, name), place.path);
-  const run = new Run({
-    config: core,
-    composed: checked.filled,
-    explain: () => explainLines(composed, checked.filled),
-    stored,
-    given: composed.given,
-    container,
-    bus,
-    plugins: live,
-    version,
-    checkMemory: (vocabSize) => {
-      const warning = checkMemory(planned, vocabSize);
-      if (warning !== undefined) log.warn(warning);
-    },
-    writeConfig: (folder) => {
-      const kept = folder.writeConfig(stringify(stored));
-      if (kept !== undefined) log.warn(`${folder.shown}/config.yaml was changed by hand: kept as ${kept}`);
-    },
-  });
-  return { run, composed, plugins };
-}
-
-function terminalLog(terminal: Terminal): Logger {
-  const log = new Logger();
-  log.addSink((level, line) => {
+export async function createRun(options: RunOptions = {}): Promise<Run> {
+  const { terminal = Terminal.silent(), log: sink, ...rest } = options;
+  const logger = new Logger();
+  logger.addSink((level, line) => {
     terminal.line(line, level);
   });
-  return log;
+  if (sink !== undefined) logger.addSink(sink);
+  try {
+    // Not above: every plugin imports `espalier`, and few of them make runs.
+    const { startRun } = await import('./start.js');
+    const { run } = await startRun({ ...requestOf(rest), terminal, logger }, { look: options.dryRun });
+    return run;
+  } catch (thrown) {
+    throw usageErrorIn(thrown) ?? thrown;
+  }
 }
 
-/** The core alone writes the run's state: its losses are up to date before any plugin hears of them. */
-function keepLosses(bus: EventBus, state: RunState): void {
-  bus.listen({ plugin: 'core', event: 'evaluation:end', critical: true }, ({ losses }) => {
-    state.valLoss = losses.val;
-    if (losses.val < (state.bestValLoss ?? Infinity)) state.bestValLoss = losses.val;
-  });
+function requestOf({
+  configFile = false,
+  presets = [],
+  config,
+  plugins = [],
+  cwd,
+  ...rest
+}: Omit<RunOptions, 'log'>): RunRequest {
+  const chosen = plugins.map((choice, index) => chosenPlugin(choice, `plugins[${String(index)}]`));
+  const given = chosen.flatMap(({ found }) => (found === undefined ? [] : [found]));
+  return {
+    ...rest,
+    cwd: cwd === undefined ? process.cwd() : path.resolve(cwd),
+    ...(configFile === true ? {} : { configFile }),
+    presets: typeof presets === 'string' ? [presets] : presets,
+    classes: new Map(given.map((found) => [found.options.name, found])),
+    code: [
+      ...(config === undefined ? [] : [{ source: 'config', settings: config }]),
+      ...chosen.map(({ layer }) => layer),
+    ],
+  };
 }
 
-function coreTunables({ batch_size, gradient_accumulation_steps }: CoreConfig['train']): Tunables {
-  const tunables = new Tunables();
-  tunables.define('batch_size', batch_size, { least: 1, whole: true });
-  tunables.define('gradient_accumulation_steps', gradient_accumulation_steps, { least: 1, whole: true });
-  return tunables;
+/** A plugin of the list, and the settings that turn it on. */
+interface Chosen {
+  readonly found: FoundPlugin | undefined;
+  readonly layer: CodeLayer;
 }
 
-function runFolder(core: CoreConfig, cwd: string): string {
-  return resolveFrom(cwd, core.run.dir ?? defaultRunFolder(core.run.name));
+function chosenPlugin(choice: PluginChoice, source: string): Chosen {
+  const [plugin, options] = typeof choice === 'string' || typeof choice === 'function' ? [choice, {}] : choice;
+  const found = typeof plugin === 'string' ? undefined : foundClass(plugin, source);
+  const name = typeof plugin === 'string' ? plugin : (found?.options.name ?? '');
+  const slot = found?.options.slot;
+  const settings =
+    slot === undefined
+      ? { plugins: { [name]: options } }
+      : slotKeys[slot].path.reduceRight<Record<string, unknown>>((inner, key) => ({ [key]: inner }), {
+          ...options,
+          [slotKeys[slot].key]: name,
+        });
+  return { found, layer: { source, settings } };
 }

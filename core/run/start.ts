@@ -15,7 +15,7 @@ import { staysEnded } from '../resume/ending.js';
 import { findResumePoint, type ResumePoint } from '../resume/find.js';
 import { newestRun } from '../resume/newest-run.js';
 import { storedConfig } from '../resume/stored-config.js';
-import { createRunFrom, type CreatedRun, type RunRequest } from './create.js';
+import { makeRunFrom, type MadeRun, type RunRequest } from './make.js';
 import type { ConfiguredPlugin } from './container.js';
 import { claimEngine } from './engine-in-use.js';
 import { findPretrained } from './pretrained.js';
@@ -45,7 +45,7 @@ const ATTEMPTS = 3;
 export async function startRun(
   request: StartRequest,
   { look = false }: { readonly look?: boolean | undefined } = {},
-): Promise<CreatedRun> {
+): Promise<MadeRun> {
   const started = await claimed(request, look);
   const { run } = started.created;
   const { resumed } = started;
@@ -62,7 +62,7 @@ export async function startRun(
 
 /** A run that is made, with what it resumes from or starts with. */
 interface Started {
-  readonly created: CreatedRun;
+  readonly created: MadeRun;
   readonly resumed?: ResumePoint;
   /** A plugin ended the run, and nobody asked to train it further. */
   readonly staysEnded?: boolean;
@@ -176,7 +176,7 @@ async function startingPoint(request: StartRequest): Promise<Started> {
   );
   const merged = withChanges(config, checkpoint.path, composed, changes);
   const placed = folder === undefined ? merged : placedIn(merged, folder);
-  const created = await createRunFrom(placed, request);
+  const created = await makeRunFrom(placed, request);
   tellChanges(changes, created.plugins, (level, line) => {
     log[level](line);
   });
@@ -191,7 +191,7 @@ async function startAnew(composed: ComposedConfig, request: StartRequest): Promi
     request.logger.info(line);
   };
   const { composed: whole, model: pretrained } = await findPretrained(composed, { ...request, download });
-  const created = await createRunFrom(whole, request);
+  const created = await makeRunFrom(whole, request);
   return pretrained === undefined ? { created } : { created, pretrained };
 }
 

@@ -1,4 +1,4 @@
-import { createRun } from '../../core/run/create.js';
+import { makeRun } from '../../core/run/make.js';
 import { Terminal } from '../../core/terminal.js';
 import { inFolder } from './folder.js';
 import { settingsOf, type Shape } from './shapes.js';
@@ -28,7 +28,7 @@ export interface AnalysisResult {
  */
 export function measureAnalysis(name: string, shape: Shape, plan: AnalysisPlan): Promise<AnalysisResult> {
   return inFolder(async (cwd) => {
-    const { run } = await createRun({
+    const { run } = await makeRun({
       cwd,
       presets: ['char-small'],
       set: [

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { BatchSource, RandomStreams } from '../../core/index.js';
-import { createRun } from '../../core/run/create.js';
+import { makeRun } from '../../core/run/make.js';
 import { inFolder } from './folder.js';
 import { settingsOf, type Shape } from './shapes.js';
 import { median } from './statistics.js';
@@ -40,7 +40,7 @@ export function measureData(shape: Shape, say: (line: string) => void): Promise<
 
 async function measure(cwd: string, shape: Shape, strategy: string): Promise<DataResult> {
   const weights = strategy === 'mixture' ? ', weights: {.: 1}' : '';
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd,
     presets: ['char-small'],
     set: [

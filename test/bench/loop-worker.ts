@@ -1,11 +1,11 @@
 // `espalier train` with its default plugins, in a process of its own: pauses until it is asked for `{"steps": n}` more.
 import { createInterface } from 'node:readline';
-import { createRun } from '../../core/run/create.js';
+import { makeRun } from '../../core/run/make.js';
 import { Terminal } from '../../core/terminal.js';
 import type { Question } from './contestant.js';
 
 const [cwd = '', ...settings] = process.argv.slice(2);
-const { run } = await createRun({
+const { run } = await makeRun({
   cwd,
   presets: ['char-small'],
   set: ['train.max_iters=1000000', ...settings],

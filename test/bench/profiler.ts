@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { EventBus, Sections } from '../../core/index.js';
-import { createRun } from '../../core/run/create.js';
+import { makeRun } from '../../core/run/make.js';
 import { Account } from '../../plugins/profiler/profiler/account.js';
 import { startContestant, type Contestant } from './contestant.js';
 import { inFolder } from './folder.js';
@@ -60,7 +60,7 @@ function training(cwd: string, shape: Shape, name: string, ...set: string[]): Pr
 /** Its listeners' time in a run, and that of as many calls of its watchers as an iteration has. */
 async function ownWork(cwd: string, shape: Shape): Promise<number> {
   const set = [...settingsOf(shape), 'engine=native', `train.max_iters=${String(COUNTED)}`, 'plugins.evaluation=false'];
-  const { run } = await createRun({ cwd, presets: ['char-small'], set });
+  const { run } = await makeRun({ cwd, presets: ['char-small'], set });
   const calls = { listeners: 0, events: 0, sections: 0 };
   let listening = 0;
   let from = 0;

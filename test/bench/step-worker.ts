@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Engine, Model, Optimizer, tf } from '../../core/index.js';
-import { createRun } from '../../core/run/create.js';
+import { makeRun } from '../../core/run/make.js';
 import { trainableParameters } from '../../core/run/parameters.js';
 import { RepeatedPasses } from '../../core/run/repeated-passes.js';
 import { microBatchStep } from '../../core/run/step.js';
@@ -12,7 +12,7 @@ import { settingsOf, type Shape } from './shapes.js';
 
 const [given = '', ...engineSettings] = process.argv.slice(2);
 const shape: Shape = JSON.parse(given);
-const { run } = await createRun({
+const { run } = await makeRun({
   cwd: import.meta.dirname,
   presets: ['base'],
   set: ['model.use=gpt', `model.vocab_size=${String(shape.vocabSize)}`, ...settingsOf(shape), ...engineSettings],

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { listPresets } from '../../core/config/preset-list.js';
-import { createRun } from '../../core/run/create.js';
+import { makeRun } from '../../core/run/make.js';
 
 /** What a preset leaves to its user. */
 const needed: Record<string, string[]> = {
@@ -12,7 +12,7 @@ const needed: Record<string, string[]> = {
 
 for (const { name, summary } of listPresets()) {
   test(`preset ${name} names plugins and options that exist, and says what it is for`, async (t) => {
-    const { run, plugins } = await createRun({ cwd: '.', presets: [name], set: needed[name] ?? [] });
+    const { run, plugins } = await makeRun({ cwd: '.', presets: [name], set: needed[name] ?? [] });
     t.teardown(() => run.dispose());
     t.true(plugins.length >= 10);
     t.true(summary.length > 20);

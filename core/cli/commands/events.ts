@@ -23,8 +23,8 @@ function define(command: Command): void {
 }
 
 async function eventsOfRun(flags: ConfigFlags): Promise<EventTable> {
-  const { createRun } = await import('../../run/create.js');
-  const { run } = await createRun(requestOf({ ...flags, quiet: true }));
+  const { makeRun } = await import('../../run/make.js');
+  const { run } = await makeRun(requestOf({ ...flags, quiet: true }));
   await run.dispose();
   return run.bus.events;
 }

@@ -5,7 +5,7 @@ import { suggestion } from '../../config/nearest.js';
 import { parsePath, pathKey } from '../../config/path.js';
 import { otherNames, type SettingCalled } from '../../config/other-names.js';
 import { UsageError } from '../../errors.js';
-import { createRun } from '../../run/create.js';
+import { makeRun } from '../../run/make.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
 
 export const command: CommandDefinition = { order: 120, define, aka: { config: 'explain' } };
@@ -16,7 +16,7 @@ function define(command: Command): void {
     .argument('[key]', 'only what is below this key, e.g. model')
     .option('--json', 'print JSON')
     .action(async (key: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
-      const { run, composed } = await createRun({ ...requestOf({ ...flags, quiet: true }) });
+      const { run, composed } = await makeRun({ ...requestOf({ ...flags, quiet: true }) });
       await run.dispose();
       const all = explainLines(composed, run.composedConfig);
       const lines = all.filter(({ path }) => key === undefined || path === key || path.startsWith(`${key}.`));

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { CommandDefinition } from '../../command.js';
 import { loadAll, type FoundPlugin } from '../../plugins/resolve.js';
-import { createRun } from '../../run/create.js';
+import { makeRun } from '../../run/make.js';
 import { metricsOf, ofPackage, showMetric } from '../metric-lines.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
 
@@ -26,7 +26,7 @@ function define(command: Command): void {
 }
 
 async function pluginsOfRun(flags: ConfigFlags): Promise<readonly FoundPlugin[]> {
-  const { run, plugins } = await createRun(requestOf({ ...flags, quiet: true }));
+  const { run, plugins } = await makeRun(requestOf({ ...flags, quiet: true }));
   await run.dispose();
   return plugins;
 }

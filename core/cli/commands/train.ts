@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { CommandDefinition, CommandHooks, SetExitCode } from '../../command.js';
 import { UsageError } from '../../errors.js';
 import { Logger } from '../../logger.js';
-import { createRun } from '../../run/from-code.js';
+import { createRun } from '../../run/create.js';
 import type { Run } from '../../run/run.js';
 import { commandProcess, serveHangup } from '../../signals/signals.js';
 import { dryRun } from '../dry-run.js';

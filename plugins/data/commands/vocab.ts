@@ -12,7 +12,7 @@ import {
 import { Dataset, type TokenReader } from '../../../core/index.js';
 import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../shared/vocab-map.js';
 import { writeWholeSync } from '../../../core/files/index.js';
-import { createRun } from '../../../core/runs.js';
+import { makeRun } from '../../../core/runs.js';
 
 interface CountFlags extends ConfigFlags {
   json?: boolean;
@@ -81,7 +81,7 @@ async function count(
   const given = folder === undefined ? [] : [`data=${JSON.stringify({ dir: folder })}`];
   // A mapping that is in use would be counted instead of the data.
   const set = [...(request.set ?? []), ...given, 'plugins.vocab-remap=false'];
-  const { run } = await createRun({ ...request, set, only: ['tokenizer', 'data', 'model'] });
+  const { run } = await makeRun({ ...request, set, only: ['tokenizer', 'data', 'model'] });
   try {
     await run.bus.dispatch('run:setup', { runDir: run.folder.path });
     const dataset = run.container.resolve(Dataset);

@@ -3,7 +3,7 @@ import { type CommandDefinition, type SetExitCode, print } from '../../../core/c
 import {
   composeStored,
   findPlugin,
-  createRunFrom,
+  makeRunFrom,
   brokenEngines,
   isOnGpu,
   probeEngines,
@@ -60,7 +60,7 @@ async function measurePeaks(engines: readonly string[]): Promise<Peak[]> {
     const precisions = ['f32'];
     for (const precision of precisions) {
       const config = composeStored({ engine: { use: name }, precision }, 'espalier doctor', []);
-      const { run } = await createRunFrom(config, { cwd: process.cwd(), only: ['engine'] });
+      const { run } = await makeRunFrom(config, { cwd: process.cwd(), only: ['engine'] });
       try {
         await run.bus.dispatch('run:setup', { runDir: run.folder.path });
         const engine = run.container.resolve(Engine);

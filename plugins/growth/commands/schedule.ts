@@ -7,7 +7,7 @@ import {
   withConfigFlags,
   type ConfigFlags,
 } from '../../../core/command.js';
-import { createRun } from '../../../core/runs.js';
+import { makeRun } from '../../../core/runs.js';
 import { ScheduleCheck } from '../shared/operation.js';
 
 export const command: CommandDefinition = { order: 60, define };
@@ -23,7 +23,7 @@ function define(command: Command): void {
     if (!existsSync(file))
       throw new UsageError('ESP_SCHEDULE_FILE', `there is no file ${file}; name a schedule to check`);
     const set = [...flags.set, `plugins.scaling-schedule.file=${JSON.stringify(file)}`];
-    const { run } = await createRun({ ...requestOf(flags), set });
+    const { run } = await makeRun({ ...requestOf(flags), set });
     try {
       console.log(run.container.resolve(ScheduleCheck).check().join('\n'));
     } finally {

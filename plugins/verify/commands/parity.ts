@@ -5,7 +5,7 @@ import { Option, type Command } from 'commander';
 import { type CommandDefinition, type SetExitCode, UsageError, Terminal } from '../../../core/command.js';
 import { Engine, LearningRate, Optimizer } from '../../../core/index.js';
 import { runParityCase, type ParityParts, type ParityPrecision, type ParitySettings } from '../parity/case.js';
-import { createRun } from '../../../core/runs.js';
+import { makeRun } from '../../../core/runs.js';
 
 interface ParityFlags {
   readonly engine: string;
@@ -66,7 +66,7 @@ async function partsFor(settings: ParitySettings, { engine, precision }: ParityF
     `train.grad_clip=${String(settings.gradClip)}`,
     `train.gradient_accumulation_steps=${String(settings.accum)}`,
   ];
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: dirname(fileURLToPath(import.meta.url)),
     set,
     only: ['engine', 'model', 'optimizer', 'lr'],

@@ -5,7 +5,7 @@ import { explainLines, renderLines } from '../../../core/config/explain.js';
 import { composeConfig } from '../../../core/config/load.js';
 import { configWithPluginPaths } from '../../../core/config/plugin-paths.js';
 import { UsageError } from '../../../core/errors.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { storedConfig } from '../../../core/resume/stored-config.js';
 import type { CheckpointState } from '../../../core/contracts/checkpoint-store.js';
 import { compose, folderWith, yaml } from './helpers.js';
@@ -57,7 +57,7 @@ test('names of built-in plugins and packages, absolute paths, and options stay a
 });
 
 async function refused(cwd: string): Promise<string> {
-  const thrown = await createRun({ cwd }).catch((error: unknown) => error);
+  const thrown = await makeRun({ cwd }).catch((error: unknown) => error);
   return thrown instanceof UsageError ? thrown.message : 'nothing was thrown';
 }
 

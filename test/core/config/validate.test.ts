@@ -12,7 +12,7 @@ import { loadBuiltIns } from '../../../core/plugins/resolve.js';
 import { accepted } from '../../../core/config/findings.js';
 import { checkPart } from '../../../core/config/validate.js';
 import { UsageError } from '../../../core/errors.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { checkedCore, compose, folderWith, yaml } from './helpers.js';
 
 const schema = z.strictObject({
@@ -67,7 +67,7 @@ test('names that other trainers use lead to the setting', async (t) => {
   const cwd = await folderWith(t, {});
   const said = async (setting: string): Promise<string> => {
     const set = ['data.text=x', setting];
-    return (await t.throwsAsync(createRun({ cwd, set }), { instanceOf: UsageError })).message;
+    return (await t.throwsAsync(makeRun({ cwd, set }), { instanceOf: UsageError })).message;
   };
   t.is(await said('model.num_heads=4'), '--set: unknown key "num_heads" in model: did you mean "n_head"?');
   t.is(await said('model.lr=1'), '--set: unknown key "lr" in model: did you mean "optimizer.learning_rate"?');
@@ -148,7 +148,7 @@ test('one error lists what is wrong in every part: the core, slots, plugins and 
       'plugins: { evaluation: { interval: x }, ./gone.ts: {}, progres: false }',
     ),
   );
-  const error = await t.throwsAsync(createRun({ cwd, set: ['data.text=x', 'data.txt=y'] }), { instanceOf: UsageError });
+  const error = await t.throwsAsync(makeRun({ cwd, set: ['data.text=x', 'data.txt=y'] }), { instanceOf: UsageError });
   t.is(error.code, 'ESP_CONFIG_VALUE');
   const lines = error.message.split('\n').map((line) => line.trim());
   t.is(lines[0], 'the config has 8 problems:');

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import { BatchSource, Dataset, EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
-import type { CreatedRun } from '../../../core/run/create.js';
+import type { MadeRun } from '../../../core/run/make.js';
 import { debugRun, textFolder } from './debug-run.js';
 
 const guide = ['writing-plugins', 'learning-rate', 'batch-strategies']
@@ -128,7 +128,7 @@ for (const [what, change] of [
 
 test('the guide’s optimizer goes on where it was, with the learning rate that a schedule gave it', async (t) => {
   const folder = folderWith(t, 'momentum');
-  const train = async (dir: string, iterations: number, from?: string): Promise<CreatedRun> => {
+  const train = async (dir: string, iterations: number, from?: string): Promise<MadeRun> => {
     const set = [`run.dir=${dir}`, `train.max_iters=${String(iterations)}`, 'lr.decay_iters=4', 'init=resume'];
     const created = await debugRun(t, folder, 'optimizer={use: ./momentum.ts}', ...set);
     await created.run.setUp();

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { composeStored } from '../../../core/config/load.js';
 import { UsageError } from '../../../core/errors.js';
 import { loadBuiltIn } from '../../../core/plugins/resolve.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { checkMemory, type PlannedRun } from '../../../core/run/memory.js';
 
 const GIB = 2 ** 30;
@@ -31,7 +31,7 @@ test('a model’s estimate counts its weights exactly', async (t) => {
     fc.asyncProperty(shape, fc.integer({ min: 1, max: 30 }), async ({ width, ...options }, vocabSize) => {
       const model = { ...options, n_embd: 4 * width, n_head: 2 };
       const set = ['engine=cpu', `model=${JSON.stringify(model)}`];
-      const { run } = await createRun({ cwd: process.cwd(), presets: ['debug'], set, only: ['engine', 'model'] });
+      const { run } = await makeRun({ cwd: process.cwd(), presets: ['debug'], set, only: ['engine', 'model'] });
       await run.setUp(vocabSize);
       const counts = run.model.parameterCounts();
       const total = (key: 'total' | 'trainable'): number => counts.reduce((sum, each) => sum + each[key], 0);

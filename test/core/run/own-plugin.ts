@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { CreatedRun } from '../../../core/run/create.js';
+import type { MadeRun } from '../../../core/run/make.js';
 import { debugRun, textFolder } from './debug-run.js';
 
 export interface OwnPlugin {
@@ -19,7 +19,7 @@ export interface OwnPlugin {
 export async function runWithOwn(
   t: ExecutionContext,
   { body, options = '', at = 'plugins={"./mine.ts": {}}', folder = textFolder(t), set = [] }: OwnPlugin,
-): Promise<CreatedRun> {
+): Promise<MadeRun> {
   const file = `import * as espalier from 'espalier';
 import { inject, On, Plugin } from 'espalier';
 @Plugin({ name: 'mine', summary: 'one of my own', ${options} })

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { BatchSource, RandomStreams, Tunables, type Batch } from '../../../core/index.js';
 import { permutation } from '../../../plugins/index.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import type { Run } from '../../../core/run/run.js';
 import { ServedTokens } from '../../../plugins/batches/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
@@ -23,7 +23,7 @@ async function onTokens(
     for (const split of ['train', 'val']) writeFileSync(path.join(cwd, name, `${split}.bin`), tokens);
   }
   const set = ['engine=cpu', `data={dir: [${Object.keys(folders).join(', ')}]}`, `model.block_size=${BLOCK}`];
-  const { run } = await createRun({ cwd, presets: ['debug'], set: [...set, `batches=${batches}`] });
+  const { run } = await makeRun({ cwd, presets: ['debug'], set: [...set, `batches=${batches}`] });
   t.teardown(() => run.dispose());
   await run.setUp();
   return { run, cwd };
@@ -163,7 +163,7 @@ test('curriculum: the corpus’s counts are kept beside the data, and counted ag
     path.join(cwd, 'data/train.bin'),
     tokens.map((id) => (id === 0 ? 63 : id)),
   );
-  const again = await createRun({
+  const again = await makeRun({
     cwd,
     presets: ['debug'],
     set: ['engine=cpu', 'data={dir: data}', `model.block_size=${BLOCK}`, 'batches={strategy: curriculum, round: 5}'],

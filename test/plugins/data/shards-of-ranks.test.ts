@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { nextOfRank } from '../../../core/run/rank-rows.js';
 import { BatchSource, Ranks } from '../../../core/index.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import type { Run } from '../../../core/run/run.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { linux, needing } from '../../needs.js';
@@ -40,7 +40,7 @@ function nameOf(shard: number): string {
 
 async function rankOf(t: ExecutionContext, cwd: string, rank: number): Promise<Run> {
   const joined = `{rank: ${String(rank)}, size: ${String(RANKS)}, meeting: shards}`;
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd,
     presets: ['debug'],
     set: [

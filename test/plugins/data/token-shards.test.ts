@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Dataset, UsageError } from '../../../core/index.js';
 import { windowsAt } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { emptyFolder } from '../../e2e/command.js';
 
 function uint16(...tokens: number[]): Uint8Array {
@@ -21,7 +21,7 @@ async function shards(t: ExecutionContext, files: Record<string, Uint8Array | st
 }
 
 async function setUp(t: ExecutionContext, cwd: string, ...set: string[]): Promise<Run> {
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd,
     presets: ['debug'],
     set: ['engine=cpu', 'model={n_embd: 4, n_head: 1, n_layer: 1, block_size: 2}', ...set],

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { Optimizer, RandomStreams, UsageError, tf } from '../../../core/index.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import type { Run } from '../../../core/run/run.js';
 import { trainableParameters } from '../../../core/run/parameters.js';
 import { Growable, type GrowthStep, ModelGrowth } from '../../../plugins/growth/contract.js';
@@ -13,7 +13,7 @@ const TOLERANCE = 1e-5;
 /** A random model, after two steps of training, so that no weight is what it started as. */
 async function model(t: ExecutionContext, seed: number, settings: Record<string, unknown> = {}): Promise<Run> {
   const shape = { n_layer: 3, n_head: 2, n_embd: 8, block_size: 6, n_hidden: 10, bias: seed % 2 === 0, ...settings };
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: emptyFolder(t),
     set: ['engine=cpu', `seed=${seed}`, `model=${JSON.stringify(shape)}`, 'data.text=none'],
     only: ['engine', 'model', 'optimizer', 'lr'],

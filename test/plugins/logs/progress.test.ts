@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { RunState, Terminal, type LogLevel } from '../../../core/index.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { textFolder } from '../../core/run/debug-run.js';
 
 /** A terminal that keeps what it is told, live or not. */
@@ -26,7 +26,7 @@ class Recorder extends Terminal {
 
 async function trained(t: ExecutionContext, live: boolean, ...set: string[]): Promise<Recorder> {
   const terminal = new Recorder(live);
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: textFolder(t),
     presets: ['debug'],
     set: [
@@ -106,7 +106,7 @@ test('it says what it trains on, and each evaluation, live or not', async (t) =>
 
 test('the speed is tokens over time, and the time left is the iterations to go at that speed', async (t) => {
   const terminal = new Recorder(true);
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: textFolder(t),
     presets: ['debug'],
     set: ['engine=auto', 'data.text=text.txt', 'plugins.run-log=false'],

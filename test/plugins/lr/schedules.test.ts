@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import { LearningRate, Tunables } from '../../../core/index.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 interface Schedule {
@@ -12,7 +12,7 @@ interface Schedule {
 }
 
 async function schedule(options: Record<string, unknown>, maxIters: number): Promise<Schedule> {
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: process.cwd(),
     presets: ['debug'],
     set: [`lr=${JSON.stringify(options)}`, `train.max_iters=${String(maxIters)}`],

@@ -4,11 +4,11 @@ import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
 import { LearningRate, Logger } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 
 async function schedule(options: Record<string, number | null>, maxIters = 50): Promise<LearningRate> {
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: process.cwd(),
     presets: ['debug'],
     set: [`lr=${JSON.stringify({ use: 'warmup-cosine', ...options })}`, `train.max_iters=${String(maxIters)}`],

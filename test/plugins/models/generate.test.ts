@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { Engine, RandomStreams, tf, type Model } from '../../../core/index.js';
 import { withChangingShapes } from '../../../plugins/index.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { useEngine } from '../../../core/run/use-engine.js';
 import { availableEngines } from '../ops/engines.js';
 import { engineNeed, needing } from '../../needs.js';
@@ -61,7 +61,7 @@ function uniform(): () => number {
 /** Weights as they start give logits of about 0: larger ones make the choice mean something. */
 async function gpt(t: ExecutionContext, engine: string, options: object): Promise<Model> {
   const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: BLOCK, dropout: 0, bias: false };
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: process.cwd(),
     presets: ['debug'],
     set: [`engine=${engine}`, 'precision=f32', `model=${JSON.stringify({ ...size, ...options })}`],

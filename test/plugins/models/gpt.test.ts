@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { Engine, tf, type Model } from '../../../core/index.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { useEngine } from '../../../core/run/use-engine.js';
 import { arithmeticOf } from '../../bench/shapes.js';
 
@@ -10,7 +10,7 @@ const pass = { iteration: 0, microBatch: 0 };
 
 /** The model that the pipeline makes for these options, on the cpu engine. */
 async function gpt(t: ExecutionContext, options: Record<string, unknown> = {}, seed = 1): Promise<Model> {
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: process.cwd(),
     presets: ['debug'],
     set: ['engine=cpu', `seed=${String(seed)}`, `model=${JSON.stringify({ ...size, ...options })}`],

@@ -1,6 +1,6 @@
 import { Engine } from '../../../core/index.js';
 import { probeEngines, shortName } from '../../../core/run/engine.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { engineNeed, type Need } from '../../needs.js';
 
 /** An engine of the package; where it works, its backend is registered and ready in this process. */
@@ -24,7 +24,7 @@ export async function availableEngines(): Promise<AvailableEngine[]> {
 
 /** Registers an engine's backend in this process; `set`: further settings. Returns the backend's name. */
 export async function makeReady(engine: string, ...set: string[]): Promise<string> {
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: process.cwd(),
     presets: ['debug'],
     set: [`engine=${engine}`, 'precision=f32', ...set],

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { Engine, Optimizer, tf } from '../../../core/index.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { useEngine } from '../../../core/run/use-engine.js';
 
 const rates = { beta1: 0.9, beta2: 0.95, eps: 1e-8 };
@@ -8,7 +8,7 @@ const rates = { beta1: 0.9, beta2: 0.95, eps: 1e-8 };
 const TOLERANCE = 2e-6;
 
 async function adamw(t: ExecutionContext, engine: string, weightDecay: number): Promise<Optimizer> {
-  const { run } = await createRun({
+  const { run } = await makeRun({
     cwd: process.cwd(),
     presets: ['debug'],
     set: [`engine=${engine}`, `optimizer=${JSON.stringify({ ...rates, weight_decay: weightDecay })}`],

@@ -5,7 +5,7 @@ import { Logger } from '../../../core/index.js';
 import type { Sample } from '../../../plugins/sampling/contract.js';
 import { findCheckpoint } from '../../../core/checkpoint/find.js';
 import { readCheckpoint } from '../../../core/checkpoint/read.js';
-import { createRun } from '../../../core/run/create.js';
+import { makeRun } from '../../../core/run/make.js';
 import { textFolder } from '../../core/run/debug-run.js';
 
 const tiny = [
@@ -35,7 +35,7 @@ async function trained(
   ...set: string[]
 ): Promise<Outcome> {
   const settings = ['engine=auto', `data=${data}`, ...tiny, ...set];
-  const { run } = await createRun({ cwd: folder, presets: ['debug'], set: settings });
+  const { run } = await makeRun({ cwd: folder, presets: ['debug'], set: settings });
   t.teardown(() => run.dispose());
   run.bus.on('iteration:end', ({ iteration }) => {
     if (iteration + 1 !== stopAfter) return;

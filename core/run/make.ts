@@ -1,0 +1,184 @@
+import 'reflect-metadata';
+import { instanceCachingFactory } from 'tsyringe';
+import { stringify } from 'yaml';
+import type { Settings } from '../config/composed.js';
+import { accepted } from '../config/findings.js';
+import { explainLines } from '../config/explain.js';
+import { composeConfig, type CodeLayer, type ComposedConfig } from '../config/load.js';
+import { ConfigPlaces } from '../config/places.js';
+import { configWithPluginPaths } from '../config/plugin-paths.js';
+import { RunConfig, type CoreConfig } from '../config/schema.js';
+import { Tokenizers } from '../contracts/data.js';
+import { foreignProcess, HostProcess } from '../contracts/process.js';
+import { oneRank, Ranks } from '../contracts/ranks.js';
+import type { PluginError } from '../errors.js';
+import { describeTolerated, EventBus } from '../events/bus.js';
+import { resolveFrom } from '../files/home.js';
+import { Logger } from '../logger.js';
+import { MetricNames, watchMetrics } from '../metrics/metrics.js';
+import { misspelledOrder } from '../plugins/order.js';
+import type { Slot } from '../plugins/plugin.js';
+import { builtInNames, type FoundPlugin } from '../plugins/resolve.js';
+import { RandomStreams } from '../random/streams.js';
+import { Terminal } from '../terminal.js';
+import { version } from '../version.js';
+import { checkConfig } from './check-config.js';
+import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
+import { RunControl } from './control.js';
+import { defaultRunFolder, RunFolder } from './folder.js';
+import { checkMemory } from './memory.js';
+import { findPretrained } from './pretrained.js';
+import { Run } from './run.js';
+import { Sections } from './sections.js';
+import { RunState } from './state.js';
+import { Tunables } from './tunables.js';
+import { TokenizersByName } from './tokenizers.js';
+
+export interface RunRequest {
+  /** Folder that the config file is looked for in, and that paths in the config and in `set` are relative to. */
+  readonly cwd: string;
+  /** Preset names or paths, later over earlier. */
+  readonly presets?: readonly string[];
+  /** `a.b=c` settings, over everything else. */
+  readonly set?: readonly string[];
+  /** In place of the one that is found in `cwd`; false: none. */
+  readonly configFile?: string | false;
+  /** Settings from code, over presets. */
+  readonly code?: readonly CodeLayer[];
+  /** Plugins that are given as classes: by name, found before any other. */
+  readonly classes?: ReadonlyMap<string, FoundPlugin>;
+  /** Keep only these slots, and no features: for `sample` and `evaluate`. */
+  readonly only?: readonly Slot[];
+  /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
+  readonly passing?: Readonly<Record<string, Settings>>;
+  readonly terminal?: Terminal | undefined;
+  /** Takes the run's lines, in place of the terminal. */
+  readonly logger?: Logger;
+  /** The run has no folder: none is made, claimed or written. */
+  readonly inMemory?: boolean | undefined;
+  /** The process that is the run's; without one it is somebody else's, and left alone. */
+  readonly host?: HostProcess | undefined;
+}
+
+/** A run, and the config it was made from with the origin of every leaf. */
+export interface MadeRun {
+  readonly run: Run;
+  readonly composed: ComposedConfig;
+  readonly plugins: readonly ConfiguredPlugin[];
+}
+
+/**
+ * Composes and checks the config, loads the plugins it names and makes them, in a container of the run's own.
+ * Nothing is created on disk.
+ * @throws UsageError for anything in the config, or in a plugin it names, that the user can mend
+ */
+export async function makeRun(request: RunRequest): Promise<MadeRun> {
+  const composed = await composeConfig({
+    cwd: request.cwd,
+    presets: [...(request.presets ?? [])],
+    set: [...(request.set ?? [])],
+    configFile: request.configFile,
+    code: request.code,
+  });
+  return makeRunFrom((await findPretrained(composed, request)).composed, request);
+}
+
+/** The same, from a config that is composed already (a checkpoint's). */
+export async function makeRunFrom(composed: ComposedConfig, request: RunRequest): Promise<MadeRun> {
+  const terminal = request.terminal ?? new Terminal({ quiet: true });
+  const log = request.logger ?? terminalLog(terminal);
+  const checked = accepted(await checkConfig(composed, request));
+  const { core, plugins } = checked;
+
+  const batchSize = request.only === undefined ? core.train.batch_size : undefined;
+  const planned = { plugins, composed, batchSize };
+  checkMemory(planned, 0);
+
+  const container = newContainer();
+  const warnOfTolerated = (error: PluginError, muted: boolean): void => {
+    log.warn(describeTolerated(error, muted));
+  };
+  const bus = new EventBus(warnOfTolerated, checked.events);
+  container.registerInstance(RunConfig, core);
+  container.registerInstance(ConfigPlaces, new ConfigPlaces(composed));
+  container.registerInstance(Logger, log);
+  container.registerInstance(EventBus, bus);
+  container.registerInstance(RunControl, new RunControl(() => bus.running.at(-1)?.plugin));
+  container.registerInstance(Sections, new Sections());
+  const state = new RunState();
+  container.registerInstance(RunState, state);
+  container.registerInstance(RandomStreams, new RandomStreams(core.seed));
+  const place = { path: runFolder(core, request.cwd), cwd: request.cwd };
+  container.register(RunFolder, {
+    useFactory: instanceCachingFactory((within) => {
+      const writes = request.inMemory !== true && within.resolve(Ranks).rank === 0;
+      return new RunFolder(place, writes);
+    }),
+  });
+  container.registerInstance(Terminal, terminal);
+  container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
+  container.registerInstance(Tunables, coreTunables(core.train));
+  container.register(Ranks, { useValue: oneRank });
+  const { host = foreignProcess } = request;
+  container.register(HostProcess, { useValue: host });
+  const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));
+  container.registerInstance(MetricNames, metrics);
+  watchMetrics(bus, metrics, log);
+  keepLosses(bus, state);
+  const live = makePlugins(container, plugins);
+  host.pluginsMade();
+  const ranks = container.resolve(Ranks);
+  addListeners(bus, plugins, live, ranks);
+  if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
+  for (const { line, level } of checked.notes) log[level](line);
+  const outside = plugins.filter(({ source }) => source !== 'built-in');
+  if (outside.length > 0) for (const line of misspelledOrder(outside, builtInNames())) log.warn(line);
+  const stored = configWithPluginPaths(checked.filled, (name) => resolveFrom(request.cwd, name), place.path);
+  const run = new Run({
+    config: core,
+    composed: checked.filled,
+    explain: () => explainLines(composed, checked.filled),
+    stored,
+    given: composed.given,
+    container,
+    bus,
+    plugins: live,
+    version,
+    checkMemory: (vocabSize) => {
+      const warning = checkMemory(planned, vocabSize);
+      if (warning !== undefined) log.warn(warning);
+    },
+    writeConfig: (folder) => {
+      const kept = folder.writeConfig(stringify(stored));
+      if (kept !== undefined) log.warn(`${folder.shown}/config.yaml was changed by hand: kept as ${kept}`);
+    },
+  });
+  return { run, composed, plugins };
+}
+
+function terminalLog(terminal: Terminal): Logger {
+  const log = new Logger();
+  log.addSink((level, line) => {
+    terminal.line(line, level);
+  });
+  return log;
+}
+
+/** The core alone writes the run's state: its losses are up to date before any plugin hears of them. */
+function keepLosses(bus: EventBus, state: RunState): void {
+  bus.listen({ plugin: 'core', event: 'evaluation:end', critical: true }, ({ losses }) => {
+    state.valLoss = losses.val;
+    if (losses.val < (state.bestValLoss ?? Infinity)) state.bestValLoss = losses.val;
+  });
+}
+
+function coreTunables({ batch_size, gradient_accumulation_steps }: CoreConfig['train']): Tunables {
+  const tunables = new Tunables();
+  tunables.define('batch_size', batch_size, { least: 1, whole: true });
+  tunables.define('gradient_accumulation_steps', gradient_accumulation_steps, { least: 1, whole: true });
+  return tunables;
+}
+
+function runFolder(core: CoreConfig, cwd: string): string {
+  return resolveFrom(cwd, core.run.dir ?? defaultRunFolder(core.run.name));
+}
