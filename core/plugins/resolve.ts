@@ -50,10 +50,10 @@ export async function findQuietly(
   shown = name,
 ): Promise<FoundPlugin | undefined> {
   const names = slot === undefined ? [name] : [slotKeys[slot].fullName(name), name];
-  const builtIn = names.find((candidate) => builtInPlugins().has(candidate));
+  const ours = names.find((candidate) => builtInPlugins().has(candidate));
   const packaged = packagedPlugins(cwd).get(name);
   if (packaged !== undefined) return loadPackaged(packaged);
-  return builtIn !== undefined ? loadBuiltIn(builtIn) : findOutside(name, cwd, shown);
+  return ours !== undefined ? loadBuiltIn(ours) : findOutside(name, cwd, shown);
 }
 
 /** A plugin that is given as a class. @throws UsageError where it has no `@Plugin` */
@@ -76,14 +76,17 @@ export function knownNames(cwd: string): string[] {
   return [...builtInPlugins().keys(), ...packagedPlugins(cwd).keys()].sort();
 }
 
+let builtIn: ReadonlyMap<string, string> | undefined;
+
 /** By name, the files of the plugins that come with the package. */
-function builtInPlugins(): Map<string, string> {
-  return new Map(
+function builtInPlugins(): ReadonlyMap<string, string> {
+  builtIn ??= new Map(
     builtInFamilies().flatMap(({ name: family, plugins }) => {
       const slot = Object.values(slotKeys).find((each) => each.family === family);
       return [...plugins].map(([name, file]): [string, string] => [slot?.fullName(name) ?? name, file]);
     }),
   );
+  return builtIn;
 }
 
 interface PackagedPlugin {

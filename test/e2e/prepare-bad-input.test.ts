@@ -3,7 +3,8 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder } from './command.js';
+import { espalier } from './warm.js';
 import { zstdFrame } from './packed.js';
 
 interface BadInput {

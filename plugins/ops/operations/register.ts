@@ -38,10 +38,12 @@ export function registerOps(
   adapt: (kernel: CompositeKernel) => CompositeKernel = (kernel) => kernel,
 ): void {
   for (const gradient of glueGradients) registerGradient(gradient);
+  // Not getKernel: it warns on the console about backends that have none.
+  const registered = new Set(tf.getKernelsForBackend(backendName).map(({ kernelName }) => kernelName));
   for (const { kernels, gradients } of ops) {
     for (const gradient of gradients) registerGradient(gradient);
     for (const kernel of kernels) {
-      if (!isRegistered(kernel.name, backendName)) registerComposite(adapt(kernel), backendName);
+      if (!registered.has(kernel.name)) registerComposite(adapt(kernel), backendName);
     }
   }
 }
@@ -50,11 +52,6 @@ function registerGradient(gradient: tf.GradConfig): void {
   // tfjs types it as always there.
   const existing: unknown = tf.getGradient(gradient.kernelName);
   if (existing === undefined) tf.registerGradient(gradient);
-}
-
-function isRegistered(kernelName: string, backendName: string): boolean {
-  // Not getKernel: it warns on the console about backends that have none.
-  return tf.getKernelsForBackend(backendName).some((kernel) => kernel.kernelName === kernelName);
 }
 
 function registerComposite({ name, compute }: CompositeKernel, backendName: string): void {

@@ -15,6 +15,8 @@ export function tinySettings({
     seed,
     engine: 'auto',
     precision: 'f32',
+    // A thread for a few batches takes longer than all the rest.
+    batches: { prefetch: 0 },
     model: { n_layer: 1, n_head: 2, n_embd: 16, block_size: 8, dropout: 0.1 },
     train: { max_iters: iterations, batch_size: 2 },
     lr: { warmup_iters: 2 },

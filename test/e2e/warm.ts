@@ -1,0 +1,51 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import type { Outcome } from './command.js';
+
+const worker = fileURLToPath(new URL('./warm-worker.js', import.meta.url));
+
+/** A command to run, and what came of it. */
+export interface WarmRequest {
+  readonly cwd: string;
+  readonly args: readonly string[];
+}
+
+let child: ChildProcess | undefined;
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs the real command as `espalier` of `command.ts` does, one after the other in one process of the test file: most of
+ * a short command's time is the start of its process. For commands whose process is not what is tested: no signals, no
+ * input, and no file of code that changes between two of them.
+ */
+export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
+  const result = last.then(() => ask({ cwd, args }));
+  last = result.catch(() => undefined);
+  return result;
+}
+
+test.after.always(() => {
+  child?.kill();
+});
+
+async function ask(request: WarmRequest): Promise<Outcome> {
+  child ??= fork(worker, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const asked = child;
+  const ended = new AbortController();
+  const { signal } = ended;
+  const dies = once(asked, 'exit', { signal }).then(([code]: unknown[]) => {
+    child = undefined;
+    throw new Error(`\`espalier ${request.args.join(' ')}\` ended its process (${String(code)}): start one for it`);
+  });
+  const answers = once(asked, 'message', { signal }).then(([answer]: unknown[]) => answer as Outcome);
+  asked.send(request);
+  try {
+    return await Promise.race([answers, dies]);
+  } finally {
+    answers.catch(() => undefined);
+    dies.catch(() => undefined);
+    ended.abort();
+  }
+}
