@@ -1,1 +1,66 @@
-export { doctor as command } from '../shared/engines.js';
+import type { Command } from 'commander';
+import { print, type CommandDefinition } from '../../../core/command.js';
+import type { EngineProbe } from '../../../core/index.js';
+import type { Peak } from '../peak/peak.js';
+
+export const command: CommandDefinition = { order: 170, define };
+
+function define(command: Command): void {
+  command
+    .description('say which engines work here, and why the others do not')
+    .option('--peak', 'measure what each engine reaches here, which the metric `mfu` is a share of')
+    .option('--json', 'print JSON')
+    .action(async (flags: { json?: boolean; peak?: boolean }) => {
+      const { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } = await import('../../../core/runs.js');
+      const { showFlops } = await import('../peak/peak.js');
+      const loaded = (await probeEngines()).map(({ plugin, probe }) => ({ engine: shortName(plugin), ...probe }));
+      const engines: (EngineProbe & { engine: string })[] = [...loaded, ...(await brokenEngines())];
+      const working = engines.filter(({ works }) => works).map(({ engine }) => engine);
+      const taken = engines.find(isOnGpu)?.engine ?? working[0];
+      const peaks = flags.peak === true ? await measurePeaks(working) : undefined;
+      print(flags.json, { node: process.version, engines, auto: taken, peaks }, () =>
+        [
+          `node ${process.version} on ${process.platform}-${process.arch}`,
+          ...engines.map(({ engine, ...probe }) =>
+            probe.works
+              ? `  works  ${engine.padEnd(12)} ${probe.detail}${showPrecision(probe)}`
+              : `  no     ${engine.padEnd(12)} ${probe.why ?? probe.detail}`,
+          ),
+          `engine: auto takes ${taken ?? 'none'}`,
+          ...(peaks ?? []).map(
+            ({ engine, description, flops, busy }) =>
+              `  peak   ${engine.padEnd(12)} ${showFlops(flops)} (${description})${busy ? ', while other programs were computing: it may be too low' : ''}`,
+          ),
+        ].join('\n'),
+      );
+    });
+}
+
+interface EnginePeak extends Peak {
+  readonly engine: string;
+  readonly description: string;
+}
+
+/** Of each engine in each precision that it has, whatever a config here says. */
+async function measurePeaks(engines: readonly string[]): Promise<EnginePeak[]> {
+  const { Engine } = await import('../../../core/index.js');
+  const { composeStored, makeRunFrom } = await import('../../../core/runs.js');
+  const { remeasuredPeak } = await import('../peak/peak.js');
+  const peaks: EnginePeak[] = [];
+  for (const name of engines) {
+    const precisions = ['f32'];
+    for (const precision of precisions) {
+      const config = composeStored({ engine: { use: name }, precision }, 'espalier doctor', []);
+      const { run } = await makeRunFrom(config, { cwd: process.cwd(), only: ['engine'] });
+      try {
+        await run.bus.dispatch('run:setup', { runDir: run.folder.path });
+        const engine = run.container.resolve(Engine);
+        peaks.push({ engine: name, description: engine.description, ...(await remeasuredPeak(engine)) });
+        for (const other of engine.precisions ?? []) if (!precisions.includes(other)) precisions.push(other);
+      } finally {
+        await run.dispose();
+      }
+    }
+  }
+  return peaks;
+}

@@ -1,13 +1,40 @@
 import cpu = require('@tensorflow/tfjs-backend-cpu');
-import type { KernelFunc, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import { tf, type DropoutMask, type Mark, type RecordedKernels } from '../../../core/index.js';
+import type { DataType, KernelFunc, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { tf } from '../../../core/index.js';
+import type { Attributes, KernelInputs } from '../../ops/contract.js';
 import { noting, type AddonCall, type NativeBinding } from './binding.js';
 import { FloatPool, Lease } from './pool.js';
-import { KernelRecorder } from './recorder.js';
-import { Recording } from './recording.js';
 
 /** Memory of so many numbers for a tensor's data. */
 type Take = (length: number, dataId: object) => Float32Array;
+
+/** A kernel that hands its work to the addon; undefined: the cpu backend's own kernel serves this call. */
+export interface NativeKernel {
+  readonly name: string;
+  /**
+   * It does more than to call the addon with whole arrays of its tensors, and with values that depend on their shapes and
+   * on the attributes alone: running it again is more than making the same calls.
+   */
+  readonly isMoreThanCalls?: boolean;
+  readonly compute: (
+    inputs: KernelInputs,
+    attributes: Attributes,
+    backend: NativeBackend,
+  ) => TensorInfo | TensorInfo[] | undefined;
+}
+
+/** Takes notes of what a backend runs. */
+export interface KernelNotes {
+  /** A kernel has asked for memory. */
+  allocated(tensor: TensorInfo): void;
+  /** Numbers came from outside. */
+  written(dataId: object, values: unknown, dtype: DataType): void;
+  /** A tensor's numbers were looked at: what was done since may depend on them. */
+  looked(): void;
+  ran(kernel: NativeKernel, inputs: KernelInputs, attributes: Attributes, outputs: readonly TensorInfo[]): void;
+  /** A kernel of the cpu backend ran. */
+  ranOnCpu(inputs: KernelInputs, outputs: readonly TensorInfo[]): void;
+}
 
 /**
  * tfjs's cpu backend with the hot kernels in C++ and their memory from a pool. A kernel of the
@@ -19,8 +46,8 @@ export class NativeBackend extends cpu.MathBackendCPU {
   #output: unknown;
   /** What a kernel that is run again is to allocate, and of which memory. */
   #awaited: { readonly tensors: Iterator<TensorInfo, undefined>; readonly take: Take } | undefined;
-  /** Told of what is run, while there is one. */
-  recorder: KernelRecorder | undefined;
+  /** Notes what is run, while there is one. */
+  recorder: KernelNotes | undefined;
   readonly #kernels = new Map<string, KernelFunc>();
   #binding: NativeBinding;
 
@@ -79,28 +106,6 @@ export class NativeBackend extends cpu.MathBackendCPU {
   /** False where something has been put around a kernel of ours, as a tracer does. */
   isAsRegistered(kernelName: string): boolean {
     return tf.getKernel(kernelName, this.name).kernelFunc === this.#kernels.get(kernelName);
-  }
-
-  /** See `Engine.record`. */
-  record(
-    inputs: readonly Tensor[],
-    masks: readonly DropoutMask[],
-    compute: (mark: Mark) => Tensor[],
-    onMark: Mark,
-  ): RecordedKernels {
-    const recorder = (this.recorder = new KernelRecorder());
-    try {
-      const outputs = compute((what, complete) => {
-        recorder.mark(what, complete);
-        this.recorder = undefined;
-        onMark(what, complete);
-        this.recorder = recorder;
-      });
-      const trace = recorder.finish(inputs, masks, outputs);
-      return { outputs, recording: trace === undefined ? undefined : new Recording(this, trace) };
-    } finally {
-      this.recorder = undefined;
-    }
   }
 
   /** Runs a kernel, for which the tensors that it allocates are those that it once made, of memory that `take` gives. */

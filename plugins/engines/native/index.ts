@@ -23,6 +23,7 @@ import { registerOps } from '../../ops/contract.js';
 import { buildHere } from './install.js';
 import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
 import { nativeBackend, registerNativeBackend } from './kernels/index.js';
+import { recordKernels } from './recording.js';
 
 const options = z
   .strictObject({
@@ -115,6 +116,6 @@ export default class NativeEngine implements Engine {
     compute: (mark: Mark) => tf.Tensor[],
     onMark: Mark,
   ): RecordedKernels {
-    return nativeBackend(tf.findBackend(this.backend)).record(inputs, masks, compute, onMark);
+    return recordKernels(nativeBackend(tf.findBackend(this.backend)), inputs, masks, compute, onMark);
   }
 }

@@ -1,7 +1,7 @@
 import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { DropoutMask } from '../../../core/index.js';
 import type { Attributes, KernelInputs } from '../../ops/contract.js';
-import type { NativeKernel } from './kernels/kernel.js';
+import type { KernelNotes, NativeKernel } from './backend.js';
 
 /** A kernel as it was called. */
 export interface Call {
@@ -39,14 +39,13 @@ export interface KernelTrace {
 }
 
 /** Notes the kernels that a backend runs. */
-export class KernelRecorder {
+export class KernelRecorder implements KernelNotes {
   readonly #calls: Call[] = [];
   readonly #marks: NotedMark[] = [];
   readonly #constants = new Map<object, Constant>();
   #allocated: TensorInfo[] = [];
   #isRepeatable = true;
 
-  /** A kernel has asked for memory. */
   allocated(tensor: TensorInfo): void {
     this.#allocated.push(tensor);
   }
@@ -57,7 +56,6 @@ export class KernelRecorder {
     else this.#isRepeatable = false;
   }
 
-  /** A tensor's numbers were looked at: what was done since may hang on them. */
   looked(): void {
     this.#isRepeatable = false;
   }

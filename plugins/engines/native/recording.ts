@@ -1,16 +1,39 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import { tf, type DropoutMask, type KernelRecording, type Mark } from '../../../core/index.js';
+import { tf, type DropoutMask, type KernelRecording, type Mark, type RecordedKernels } from '../../../core/index.js';
 import { KernelInputs } from '../../ops/contract.js';
 import type { NativeBackend } from './backend.js';
 import type { Lease } from './pool.js';
-import type { Call, KernelTrace, NotedMark } from './recorder.js';
+import { KernelRecorder, type Call, type KernelTrace, type NotedMark } from './recorder.js';
 import { nth, RepeatedCalls, type CalledStep } from './repeated-calls.js';
+
+/** See `Engine.record`. */
+export function recordKernels(
+  backend: NativeBackend,
+  inputs: readonly Tensor[],
+  masks: readonly DropoutMask[],
+  compute: (mark: Mark) => Tensor[],
+  onMark: Mark,
+): RecordedKernels {
+  const recorder = (backend.recorder = new KernelRecorder());
+  try {
+    const outputs = compute((what, complete) => {
+      recorder.mark(what, complete);
+      backend.recorder = undefined;
+      onMark(what, complete);
+      backend.recorder = recorder;
+    });
+    const trace = recorder.finish(inputs, masks, outputs);
+    return { outputs, recording: trace === undefined ? undefined : new Recording(backend, trace) };
+  } finally {
+    backend.recorder = undefined;
+  }
+}
 
 /**
  * Kernels that can be run again: the first time as they were called, in memory that stays theirs, and from then on by
  * the calls that they made of the addon.
  */
-export class Recording implements KernelRecording {
+class Recording implements KernelRecording {
   readonly #trace: KernelTrace;
   readonly #steps: readonly Step[];
   /** Those after the last call. */

@@ -7,8 +7,6 @@ import {
   withConfigFlags,
   type ConfigFlags,
 } from '../../../core/command.js';
-import { makeRun } from '../../../core/runs.js';
-import { ScheduleCheck } from '../shared/operation.js';
 
 export const command: CommandDefinition = { order: 60, define };
 
@@ -22,6 +20,10 @@ function define(command: Command): void {
   ).action(async (file: string, flags: ConfigFlags) => {
     if (!existsSync(file))
       throw new UsageError('ESP_SCHEDULE_FILE', `there is no file ${file}; name a schedule to check`);
+    const [{ makeRun }, { ScheduleCheck }] = await Promise.all([
+      import('../../../core/runs.js'),
+      import('../shared/operation.js'),
+    ]);
     const set = [...flags.set, `plugins.scaling-schedule.file=${JSON.stringify(file)}`];
     const { run } = await makeRun({ ...requestOf(flags), set });
     try {

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { type Attributes, rotaryAngles } from '../../../ops/contract.js';
-import type { NativeKernel } from './kernel.js';
+import type { NativeKernel } from '../backend.js';
 
 export const attentionKernels: readonly NativeKernel[] = [
   {

@@ -1,6 +1,7 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../backend.js';
-import { sizeOf, type NativeKernel } from './kernel.js';
+import type { NativeKernel } from '../backend.js';
+import { sizeOf } from './sizes.js';
 
 /** The operations of TensorFlow.js itself that join ours in a training step. */
 export const elementwiseKernels: readonly NativeKernel[] = [

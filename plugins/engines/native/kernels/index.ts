@@ -7,7 +7,7 @@ import { elementwiseKernels } from './elementwise.js';
 import { linearKernels } from './linear.js';
 import { optimizerKernels } from './optimizer.js';
 import { rowKernels } from './rows.js';
-import type { NativeKernel } from './kernel.js';
+import type { NativeKernel } from '../backend.js';
 
 const kernels = new Map(
   [...linearKernels, ...rowKernels, ...attentionKernels, ...elementwiseKernels, ...optimizerKernels].map((kernel) => [

@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../backend.js';
-import { rowsAndColumns, sizeOf, type NativeKernel } from './kernel.js';
+import type { NativeKernel } from '../backend.js';
+import { rowsAndColumns, sizeOf } from './sizes.js';
 
 export const linearKernels: readonly NativeKernel[] = [
   {

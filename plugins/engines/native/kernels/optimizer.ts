@@ -1,4 +1,4 @@
-import type { NativeKernel } from './kernel.js';
+import type { NativeKernel } from '../backend.js';
 
 export const optimizerKernels: readonly NativeKernel[] = [
   {

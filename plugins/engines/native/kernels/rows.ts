@@ -1,5 +1,6 @@
 import { dropoutOf } from './attention.js';
-import { rowsAndColumns, type NativeKernel } from './kernel.js';
+import type { NativeKernel } from '../backend.js';
+import { rowsAndColumns } from './sizes.js';
 
 export const rowKernels: readonly NativeKernel[] = [
   {
