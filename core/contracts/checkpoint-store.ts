@@ -6,7 +6,7 @@ import type { TokenizerState } from './data.js';
 import type { OptimizerState } from './optimizer.js';
 import { token } from './token.js';
 
-/** Everything a run needs to go on, of one moment. Tensors are live: copy before the next step. */
+/** Everything a run needs to resume from this moment. Tensors are live: copy them before the next step. */
 export interface Snapshot {
   weights: ReadonlyMap<string, Tensor>;
   optimizer: OptimizerState;
@@ -30,26 +30,26 @@ export interface CheckpointState {
   tunables: Record<string, ChangedTunable>;
   /** What each plugin's `state()` returned, by plugin name. */
   plugins: Record<string, PluginState>;
-  /** State of the tokenizer the data was made with; null where there is none. */
+  /** State of the tokenizer that the data was made with; null if there is none. */
   tokenizer: TokenizerState | null;
-  /** Engine, variant, precision and threads that it was computed with; early checkpoints of format 2 do not tell. */
+  /** Engine, variant, precision and threads that computed it; early checkpoints of format 2 lack it. */
   engine?: string | undefined;
-  /** Ranks that trained together; one when not told. */
+  /** Number of ranks that trained together; 1 when missing. */
   ranks?: number | undefined;
-  /** What is another on rank n than on rank 0, by n; nothing when not given. */
+  /** By rank: the state that differs from rank 0's; missing if nothing does. */
   others?: Record<string, RankState> | undefined;
   /** The composed config, as `config.yaml` holds it. */
   config: Record<string, unknown>;
   /**
-   * Path from the run's folder to the one that the run was started in. Paths of plugins in `config` are relative to the
-   * first, all others to the second; earlier checkpoints do not tell, and have all relative to the second.
+   * Path from the run's folder to the working folder of the run. Paths of plugins in `config` are relative to the run's
+   * folder, all others to the working folder; in checkpoints without `cwd`, all are relative to the working folder.
    */
   cwd?: string | undefined;
-  /** What each preset and config file gave: tells, when the run goes on, what is given anew. */
+  /** What each preset and config file gave: when the run resumes, this shows what has changed. */
   given: Given;
 }
 
-/** Random streams and plugins' states of one rank, of those alone that are another than rank 0's. */
+/** Random streams and plugins' states of one rank: only those that differ from rank 0's. */
 export interface RankState {
   random: Record<string, number>;
   plugins: Record<string, PluginState>;
@@ -58,11 +58,11 @@ export interface RankState {
 export interface PluginState {
   /** `stateVersion` of the plugin that wrote it. */
   version: number;
-  /** Missing where it keeps arrays alone. */
+  /** Missing if the plugin keeps only tensors. */
   state?: unknown;
 }
 
-/** What is read back: plain arrays, no tensors. */
+/** A checkpoint as it is read back: plain arrays, no tensors. */
 export interface LoadedCheckpoint {
   path: string;
   weights: ReadonlyMap<string, StoredTensor>;
@@ -76,29 +76,29 @@ export interface StoredTensor {
   values: Float32Array | Int32Array;
 }
 
-/** Writes checkpoints, in the background. */
+/** Writes checkpoints in the background. */
 export interface CheckpointStore {
-  /** Waits for what is being written, and tells of it. */
-  settle(): Promise<void>;
-  /** The same, called by the core before `run:end`. @throws when the newest could not be written */
+  /** Resolves when everything requested so far is written; a failure is logged. */
+  written(): Promise<void>;
+  /** The same for the end of the run: the core calls it before `run:end`. @throws when the newest was not written */
   finish(): Promise<void>;
   /**
-   * Iterations done in the newest checkpoint that was taken on schedule, not because a signal or a stop asked for one:
-   * the same whether a run was interrupted or not. It is kept. Undefined before the first.
+   * Iteration of the newest checkpoint taken on schedule, not because of a signal or a stop: it is the same whether the
+   * run was interrupted or not. That checkpoint is kept. Undefined before the first.
    */
   readonly scheduled: number | undefined;
-  /** Keeps the checkpoint of that iteration, written or still to be, until the same owner pins another; none: undefined. */
+  /** Keeps the checkpoint of an iteration, written or not yet, until the same owner pins another; undefined unpins. */
   pin(owner: string, iteration: number | undefined): void;
   /**
-   * Iteration of the checkpoint to use in place of a pinned one that could not be written: the one that the same owner
-   * had pinned before it. Undefined where the pinned one can be used, or there is none before it.
+   * Iteration of the checkpoint to use in place of a pinned one that could not be written: the owner's previous pin.
+   * Undefined if the pinned one can be used, or nothing was pinned before it.
    */
   standInFor(iteration: number): number | undefined;
   /** Names of the checkpoints, newest first. Without this and `read`, they are in the run's folder. */
   names?(): Promise<string[]>;
   /** @throws UsageError when there is no such checkpoint, or it is damaged */
   read?(name: string): Promise<LoadedCheckpoint>;
-  /** Bytes that one checkpoint of these many weights takes, and how many are kept. */
+  /** Size in bytes of one checkpoint with this many weights, and how many are kept. */
   expected(parameters: number): { bytes: number; kept: number };
 }
 export const CheckpointStore = token<CheckpointStore>('CheckpointStore');

@@ -4,7 +4,7 @@ export type Split = 'train' | 'val';
 
 /** A piece of a sequence of tokens: a file, or a text in memory. */
 export interface TokenPart {
-  /** What it belongs to, as the config names it: the folder or the text. */
+  /** The folder or text that it belongs to, as the config names it. */
   readonly corpus: string;
   /** Absolute path of the file; undefined for tokens in memory. */
   readonly file: string | undefined;
@@ -13,60 +13,60 @@ export interface TokenPart {
   readonly length: number;
 }
 
-/** How a worker thread opens the same tokens: `module` exports `openTokens(data)`, which returns the reader. */
+/** How a worker thread opens the same tokens: `module` exports `openTokens(data)`, which returns a `TokenReader`. */
 export interface SharedTokens {
-  /** URL of a module that is quick to load. */
+  /** URL of a module that loads fast. */
   readonly module: string;
   /** What can be posted to a worker. */
   readonly data: unknown;
 }
 
-/** Random access to a sequence of tokens that need not fit in memory. A dataset whose tokens change gives a new one. */
+/** Random access to a sequence of tokens that need not fit in memory. A dataset whose tokens change returns a new one. */
 export interface TokenReader {
   /** Number of tokens. */
   readonly length: number;
-  /** What it consists of, in order and without gaps. */
+  /** Its parts, in order and without gaps. */
   readonly parts: readonly TokenPart[];
-  /** Names the content: another one when any token is another. */
+  /** Content hash; changes whenever any token changes. */
   readonly id: string;
-  /** The same tokens for a worker thread. */
+  /** How a worker thread opens the same tokens. */
   share(): SharedTokens;
   /** Copies `count` tokens from position `at` into `into` (from index `offset`); `at + count <= length`. */
   read(at: number, count: number, into: Int32Array, offset: number): void;
 }
 
-/** The tokens that a run trains on and is measured on. Opened in `run:setup`. */
+/** The tokens that a run trains on and is evaluated on. Opened in `run:setup`. */
 export interface Dataset {
   /** Number of different token ids. */
   readonly vocabSize: number;
-  /** One line for the log: what the data is and how much. */
+  /** One line for the log: what the data is, and its size. */
   readonly description: string;
   split(name: Split): TokenReader;
-  /** The tokenizer the data was made with, where it is known. */
+  /** The tokenizer that the data was made with, if known. */
   readonly tokenizer: Tokenizer | undefined;
 }
 export const Dataset = token<Dataset>('Dataset');
 
 /**
- * Text to token ids and back: `decode(encode(text)) === text` for every text of the vocabulary. A tokenizer may answer
- * at once or with a promise: await what it returns.
+ * Converts text to token ids and back: `decode(encode(text)) === text` for every text of the vocabulary. Methods return a
+ * value or a promise: await what they return.
  */
 export interface Tokenizer {
   readonly vocabSize: number;
-  /** Id of the token that stands between texts, where there is one. */
+  /** Id of the token that separates texts, if there is one. */
   readonly endOfText?: number;
   /**
-   * Whether a text may be cut between two neighbouring characters, given as code points: in every text, its tokens are
-   * then those up to `left`, and those of `left` and what follows it without those of `left` alone. `prepare` streams
-   * long texts by it; without it, each text is encoded whole.
+   * Returns whether a text may be cut between two neighbouring characters, given as code points: the tokens of the whole
+   * are then those up to `left`, followed by those of `left` and the rest without those of `left` alone. `prepare` uses
+   * it to stream long texts; without it, each text is encoded whole.
    */
   readonly canCut?: (left: number, right: number) => boolean;
-  /** `encode` answers with a promise and works in threads of its own: `prepare` then starts no worker threads. */
+  /** True if `encode` returns a promise and runs in threads of its own: `prepare` then starts no worker threads. */
   readonly background?: boolean;
   /** @throws UsageError naming the first piece of text that has no token */
   encode(text: string): Int32Array | Promise<Int32Array>;
   decode(ids: ArrayLike<number>): string | Promise<string>;
-  /** What `fromState` of the same plugin needs to make it again; JSON. */
+  /** Returns what `fromState` of the same plugin needs to make it again; JSON. */
   state(): TokenizerState;
 }
 /** JSON with the name of the tokenizer plugin, e.g. `{ tokenizer: 'char', characters: 'abc' }`. */
@@ -75,34 +75,31 @@ export interface TokenizerState {
   [key: string]: unknown;
 }
 
-/** Makes tokenizers; bound by tokenizer plugins. */
+/** Makes tokenizers. Tokenizer plugins bind it. */
 export interface TokenizerFactory {
-  /** Learns (or just makes) the tokenizer for a text. */
+  /** Makes the tokenizer for a text, learning it if need be. */
   forText(text: string): Tokenizer | Promise<Tokenizer>;
-  /** Makes one again from its state. @throws UsageError when the state is not this plugin's. */
+  /** Makes a tokenizer again from its state. @throws UsageError when the state is not this plugin's */
   fromState(state: TokenizerState): Tokenizer | Promise<Tokenizer>;
   /**
-   * The tokenizer of several texts as one, from the state of each text's own.
+   * Makes the tokenizer for several texts together from the states of their own.
    * Only tokenizers that learn from the text have it: `espalier prepare` then reads everything twice.
    */
   combine?(states: readonly TokenizerState[]): Tokenizer | Promise<Tokenizer>;
 }
 export const TokenizerFactory = token<TokenizerFactory>('TokenizerFactory');
 
-/** Makes the tokenizer that data or a checkpoint names, whatever the config says; the core binds it. */
+/** Makes the tokenizer that data or a checkpoint names, whatever the config says. The core binds it. */
 export interface Tokenizers {
   /**
-   * The tokenizer that a state was taken from.
-   * @param configured the config's own, which is asked first: a tokenizer from outside has no name to find it by
+   * Makes the tokenizer that a state was taken from.
+   * @param configured the config's own, tried first: a tokenizer from outside cannot be found by name
    */
   fromState(state: TokenizerState, configured?: TokenizerFactory): Promise<Tokenizer>;
 }
 export const Tokenizers = token<Tokenizers>('Tokenizers');
 
-/**
- * Input ids and the ids that follow them, row by row: both [batchSize, blockSize], row-major. A target of -1 is ignored:
- * it is not part of the loss.
- */
+/** Input ids and the ids that follow them: [batchSize, blockSize], row-major. Targets of -1 are left out of the loss. */
 export interface Batch {
   inputs: Int32Array;
   targets: Int32Array;
@@ -121,30 +118,30 @@ export interface Rows {
   readonly count: number;
 }
 
-/** Where a batch source stands, for logs. */
+/** Position of a batch source, for logs. */
 export interface BatchProgress {
   shard: number;
   position: number;
-  /** Share of the training data served in this pass, 0 to 1; undefined where there are no passes. */
+  /** Share of the training data served in this pass, 0 to 1; undefined for strategies without passes. */
   progress?: number;
 }
 
 /**
- * A batch strategy: which windows of the data are served, in which order.
- * What is served is a function of the seed and of what was served before, never of the clock.
+ * A batch strategy: which windows of the data are served, and in which order. Batches are a function of the seed and of
+ * what was served before, never of the clock.
  */
 export interface BatchSource {
   /**
-   * The next training micro-batch, of all ranks together.
-   * @param rows those that this rank trains on. A strategy that can gives these alone, and goes on as if it had given
-   *   all; one that gives the whole batch does right too: the core takes the rows out of it
+   * Returns the next training micro-batch, of all ranks together.
+   * @param rows the rows that this rank trains on. A strategy may return only these, and then advances as if it had
+   *   returned all; if it returns the whole batch, the core takes the rows from it
    */
   next(shape: BatchShape, rows?: Rows): Batch | Promise<Batch>;
-  /** Batch `index` of an evaluation of `split`: the same index gives the same batch. @param rows as of `next` */
+  /** Returns batch `index` of an evaluation of `split`: the same index gives the same batch. @param rows as in `next` */
   evaluation(split: Split, index: number, shape: BatchShape, rows?: Rows): Batch;
-  /** Where it stands. */
+  /** Returns its position, for logs. */
   progress(): BatchProgress;
-  /** Small, JSON; with `restore` the same batches follow. */
+  /** Returns a small JSON value; after `restore` of it, the same batches follow. */
   state(): unknown;
   restore(state: unknown): void;
 }

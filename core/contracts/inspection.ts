@@ -9,7 +9,7 @@ export interface Matrix {
   readonly values: Float32Array | Float64Array;
 }
 
-/** The projections of a block, each [in, out], as it computes with them: what LoRA adds is in them. */
+/** The projections of a block, each [in, out], with LoRA's terms merged in. */
 export interface BlockView {
   readonly queries: Matrix;
   readonly keys: Matrix;
@@ -19,24 +19,24 @@ export interface BlockView {
   readonly down: Matrix;
 }
 
-/** A model's parts, from a copy of its weights: plain arithmetic without tensors, for a thread that has no engine. */
+/** A model's parts, from a copy of its weights: plain arithmetic without tensors, for a thread without an engine. */
 export interface ModelView {
-  /** [vocabulary, width], with what LoRA adds. */
+  /** [vocabulary, width], with LoRA's term merged in. */
   readonly tokenEmbedding: Matrix;
   readonly blocks: readonly BlockView[];
   /**
    * Computes the attention weights of one window, dropout off.
    * @param visit called for each head of each block with its weights [time, time], row-major: row t is how position t
-   * attends to 0 … t. The array is used again: copy what is kept
+   * attends to 0 … t. The array is reused: copy what you keep
    */
   attention(ids: Int32Array, visit: (block: number, head: number, weights: Float64Array) => void): void;
 }
 
 /** How a worker thread makes the view: `module` exports `viewModel(data, weights)`, which returns a `ModelView`. */
 export interface SharedView {
-  /** URL of a module that is quick to load. */
+  /** URL of a module that loads fast. */
   readonly module: string;
-  /** What can be posted to a worker: the model's shape as it is now. */
+  /** The model's current shape; can be posted to a worker. */
   readonly data: unknown;
 }
 
@@ -46,7 +46,7 @@ export interface ViewModule {
   viewModel(data: unknown, weights: ReadonlyMap<string, StoredTensor>): ModelView;
 }
 
-/** A model that can be looked into while it trains; bound by model plugins that offer it. Ask for it with `isOptional`. */
+/** A model that can be inspected while it trains. Model plugins that can bind it; ask for it with `isOptional`. */
 export interface InspectableModel {
   shareView(): SharedView;
 }

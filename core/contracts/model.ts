@@ -2,31 +2,31 @@ import type { Scalar, Tensor, Tensor2D, Tensor3D, Variable } from '@tensorflow/t
 import type { StoredTensor } from './checkpoint-store.js';
 import { token } from './token.js';
 
-/** Where a weight of a model comes from among stored ones. */
+/** The stored weight that a weight of a model is loaded from. */
 export interface WeightSource {
-  /** Its name there. */
+  /** Name of the stored weight. */
   readonly stored: string;
   /**
-   * Brings a stored tensor of the weight, its values or a moment of the optimizer, into the weight's shape; undefined where
-   * it does not fit. When not given, the shapes must be equal.
+   * Converts a stored tensor, the weight's values or one of its moments, to the weight's shape; undefined if it does not
+   * fit. Without it, the shapes must be equal.
    */
   readonly fit?: (tensor: StoredTensor) => StoredTensor | undefined;
 }
 
 /** How a model finds its weights among stored ones. */
 export interface WeightSources {
-  /** By the model's names. What is missing here is missing there. */
+  /** By the model's names; weights without a source are missing. */
   readonly sources: ReadonlyMap<string, WeightSource>;
-  /** Names of weights that may be missing: they start as new ones do. */
+  /** Names of weights that may be missing: they keep their initial values. */
   readonly optional?: readonly string[];
   /**
-   * Keys of `Model.description` without which the same weights compute something else and that no weight's shape shows,
-   * such as the number of heads. When not given: every key but those of the vocabulary and of dropout.
+   * Keys of `Model.description` that must be equal for the weights to compute the same and that no weight's shape shows,
+   * such as the number of heads. Default: every key except `vocab_size` and those of dropout.
    */
   readonly decisive?: readonly string[];
 }
 
-/** Which elements a dropout takes: a function of these numbers alone, the same on every engine. */
+/** Determines which elements dropout sets to 0: a function of these numbers only, the same on every engine. */
 export interface DropoutMask {
   /** Share of elements set to 0, at least 0 and below 1. */
   rate: number;
@@ -34,30 +34,30 @@ export interface DropoutMask {
   key0: number;
   key1: number;
   /**
-   * Row, of the batch that `x` is a part of, that the first row of `x` is; 0 when not given. Parts of a batch get the
-   * masks that the whole batch would.
+   * Index of the first row of `x` in the batch that it is a part of; default 0. Parts of a batch get the masks of the
+   * whole batch.
    */
   firstRow?: number;
 }
 
-/** Which random numbers a training pass takes: dropout masks are a function of these alone. */
+/** Identifies a training pass: dropout masks are a function of these numbers and the seed only. */
 export interface TrainingPass {
   iteration: number;
   microBatch: number;
-  /** Row of the micro-batch of all ranks that the first row of this one is; 0 when not given. */
+  /** Index of the pass's first row in the micro-batch of all ranks; default 0. */
   firstRow?: number;
   /**
-   * Gives a weight as the pass computes with it. A model that asks once for each weight, when it first needs it, lets
-   * others have its gradient as soon as it is known (`EarlyGradients`); without, they have it when the pass is over.
+   * Returns a weight as the pass must use it. If the model calls this once for each weight, when it first needs it,
+   * `EarlyGradients` gets each gradient as soon as it is complete; otherwise when the pass is over.
    */
   read?: (name: string, weight: Variable) => Tensor;
 }
 
-/** What a pass computes, its batch and the values of its weights aside. */
+/** The operations of a pass, whatever its batch and the values of its weights. */
 export interface PassOperations {
   /**
-   * One object for as long as passes over batches of one shape, with the same variables as weights, run the same
-   * operations of TensorFlow.js and of this package with the same attributes, but for the keys of `masks`.
+   * The same object as long as passes over batches of one shape, with the same variables as weights, run the same
+   * operations with the same attributes, except the keys of `masks`.
    */
   readonly same: object;
   /** The dropout masks of the pass. */
@@ -71,32 +71,32 @@ export interface ParameterCount {
   trainable: number;
 }
 
-/** What is known of a run before anything of it is made. */
+/** What is known about a run before anything of it is made. */
 export interface PlannedShape {
   /** Windows of a micro-batch. */
   batchSize: number;
-  /** Different tokens in the data; 0 while that is not known. */
+  /** Number of different tokens in the data; 0 if not known yet. */
   vocabSize: number;
 }
 
-/** What a model takes of memory at the least, whichever engine computes. */
+/** Lower bound of a model's memory, on any engine. */
 export interface MemoryNeed {
-  /** Numbers in its weights. */
+  /** Number of parameters. */
   weights: number;
-  /** Numbers in those that are trained: each has a gradient, and as a rule the optimizer's moments. */
+  /** Number of trained parameters: each has a gradient and, as a rule, the optimizer's moments. */
   trained: number;
   /** Bytes that a micro-batch holds between forward and backward pass. */
   activations: number;
 }
 
 export interface GenerateOptions {
-  /** How many tokens to add. */
+  /** Number of tokens to generate. */
   maxNewTokens: number;
-  /** Divides the logits; 0 takes the likeliest token each time. */
+  /** Divides the logits; 0 always takes the most likely token. */
   temperature: number;
-  /** Keep only the k likeliest tokens; 0 keeps all. */
+  /** Samples from the k most likely tokens; 0 samples from all. */
   topK: number;
-  /** Uniform numbers in [0, 1), one a token. */
+  /** Returns uniform numbers in [0, 1); called once per token. */
   random: () => number;
   /** Called with each token as it is chosen. */
   onToken?: (id: number) => void;
@@ -109,35 +109,36 @@ export interface GenerateOptions {
 export interface Model {
   readonly blockSize: number;
   readonly vocabSize: number;
-  /** What Hugging Face's `config.json` would hold, written into checkpoints; `vocab_size` is added there. */
+  /** Contents of `config.json` in checkpoints, in Hugging Face's terms if it has any; `vocab_size` is added there. */
   readonly description: Record<string, unknown>;
   /** Builds the weights: called once by the core, after the engine and the data are ready. */
   build(vocabSize: number): void;
-  /** Every weight by name, in a fixed order; tied weights appear once. */
+  /** Returns every weight by name, in a fixed order; tied weights appear once. */
   parameters(): ReadonlyMap<string, Variable>;
   /**
-   * Optional: finds its weights among stored ones, of a checkpoint or of a pretrained model; the optimizer's state of a
-   * weight comes from the same place. Without it, each weight comes from the stored one of its name and shape.
+   * Optional. Finds the model's weights among those of a checkpoint or a pretrained model; optimizer state is matched in
+   * the same way. Without it, each weight is loaded from the stored weight with its name and shape.
    */
   weightSources?(stored: ReadonlyMap<string, StoredTensor>): WeightSources;
   /** `ids` [batch, time] int32 → logits [batch, time, vocab]. Dropout only when `pass` is given. */
   logits(ids: Tensor2D, pass?: TrainingPass): Tensor3D;
   /**
-   * Mean cross-entropy in nats over the targets [batch, time] int32 that are not -1, which are ignored. The loop weights
-   * it, and its gradient, by the number of those targets; of a batch without any, neither is used.
+   * Mean cross-entropy in nats over `targets` [batch, time] int32; targets of -1 are ignored. The loop weights the loss
+   * and its gradient by the number of counted targets; of a batch without any, neither is used.
    */
   loss(ids: Tensor2D, targets: Tensor2D, pass?: TrainingPass): Scalar;
-  /** Optional: an engine can then repeat the operations of a pass without the model. Undefined where it cannot. */
+  /** Optional. Lets an engine repeat a pass without calling the model; undefined for a pass that cannot be repeated. */
   operationsOf?(pass?: TrainingPass): PassOperations | undefined;
-  /** Continues `prompt` and returns the new ids alone. */
+  /** Continues `prompt` and returns only the new ids. */
   generate(prompt: readonly number[], options: GenerateOptions): number[];
+  /** Returns the number of parameters of each part. */
   parameterCounts(): ParameterCount[];
   /**
-   * Floating-point operations that training needs for a token of a window of `blockSize`, forward and backward: of its
-   * matrix products alone, a multiplication and an addition counting two.
+   * Returns the floating-point operations of a training step per token of a window of `blockSize`, forward and backward:
+   * matrix products only; a multiplication and an addition count as two.
    */
   trainingFlopsPerToken(): number;
-  /** Roughly the bytes that a micro-batch of so many windows holds between forward and backward pass. */
+  /** Returns roughly the bytes that a micro-batch of `batchSize` windows holds between forward and backward pass. */
   activationBytes(batchSize: number): number;
 }
 export const Model = token<Model>('Model');

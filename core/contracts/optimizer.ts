@@ -9,47 +9,47 @@ export interface OptimizerStep {
   learningRate: number;
   /** Largest global norm that gradients keep; 0 clips nothing. */
   gradClip: number;
-  /** Global norm of the gradients, where the caller knows it. */
+  /** Global norm of the gradients, if the caller knows it. */
   gradNorm?: number;
 }
 
 /**
- * Tensors (moments) by name, and plain numbers (step counts) beside them. What belongs to a weight has its name and a
- * suffix, `transformer.wte.weight.exp_avg`: a weight that is called otherwise in a resumed run finds it by that.
+ * Tensors (moments) and plain numbers (step counts) by name. What belongs to a weight has the weight's name and a suffix,
+ * as in `transformer.wte.weight.exp_avg`: a resumed run in which the weight has another name finds it by that.
  */
 export interface OptimizerState {
   tensors: ReadonlyMap<string, Tensor>;
   scalars: Readonly<Record<string, number>>;
 }
 
-/** Where a weight's gradients come from after a step, for the optimizer: undefined fields mean as it was. */
+/** Where a weight comes from when the model changes its shape, for its optimizer state; undefined fields mean unchanged. */
 export interface Carry {
-  /** The weight before the step. */
+  /** The weight's name before the change. */
   readonly from: string;
-  /** Along this axis the new elements are those of the old one with these indices. */
+  /** Along this axis, the new elements are the old ones at these indices. */
   readonly axis?: 0 | 1;
   readonly index?: readonly number[];
-  /** [index]: the gradient of each new element as a share of the old one's. */
+  /** One per index: the gradient of the new element as a share of the old one's. */
   readonly share?: readonly number[];
 }
 
-/** Turns gradients into new weights. */
+/** Updates weights from their gradients. */
 export interface Optimizer {
   /** The learning rate that a schedule starts from. */
   readonly learningRate: number;
   /**
-   * Updates the parameters in place; returns the global norm of the gradients before clipping. It may be called with
-   * some of the weights at a time: each weight's update is what it is when all are stepped together.
+   * Updates the parameters in place and returns the global norm of the gradients before clipping. It may be called with
+   * only some of the weights: each weight's update is the same as when all are stepped together.
    */
   step(step: OptimizerStep): number;
-  /** Live tensors, not copies: read them before the next step. */
+  /** Returns live tensors, not copies: read them before the next step. */
   exportState(): OptimizerState;
   /**
-   * The model's shape has changed: puts the state of each weight together from where its gradients come from, and
-   * drops what no weight has any more. @param carries by weight; those that are missing start anew
+   * Called when the model has changed its shape: carries each weight's state over, and drops what no weight uses any more.
+   * @param carries by weight; weights that are missing start fresh
    */
   carry(carries: ReadonlyMap<string, Carry>): void;
-  /** Takes over the state (copies the tensors). @throws UsageError naming the first tensor that does not fit. */
+  /** Takes over a state, copying its tensors. @throws UsageError naming the first tensor that does not fit */
   importState(state: OptimizerState, parameters: ReadonlyMap<string, Variable>): void;
 }
 export const Optimizer = token<Optimizer>('Optimizer');

@@ -6,7 +6,7 @@ export interface PretrainedWeights {
   /** The file or folder that they were read from. */
   readonly path: string;
   readonly weights: ReadonlyMap<string, StoredTensor>;
-  /** What was done to them on the way, for the log. */
+  /** How they were changed on the way, for the log. */
   readonly notes: readonly string[];
 }
 
@@ -22,25 +22,25 @@ export interface PretrainedModel {
   /** Where its shape is from, as `explain` shows it; `file` is an absolute path. */
   readonly origin: { readonly source: string; readonly file?: string };
   /**
-   * Options that `model` must have for the weights, of those that the config gives otherwise.
-   * @param given what the config says of an option
+   * Returns the options of `model` that must change for the weights.
+   * @param given returns what the config says of an option
    * @throws UsageError for a value of the user's that the weights contradict, naming both places
    */
   options(given: (option: string) => GivenOption): Record<string, unknown>;
-  /** Reads the weights. @throws UsageError where they cannot be read, with what to do */
+  /** Reads the weights. @throws UsageError if they cannot be read, with what to do */
   read(model: Model): Promise<PretrainedWeights>;
 }
 
 /**
- * A format of weights that a run can start from: a plugin lists its own in `static weightFormats`, and the config's `init`
- * names weights to whichever plugin of the config knows them.
+ * A format of weights that a run can start from. A plugin lists its formats in `static weightFormats`; the first of the
+ * config's plugins that knows what `init` names reads it.
  */
 export interface WeightFormat {
   /**
-   * The model that `init` names; undefined where it names none of this format.
+   * Finds the model that `init` names; undefined if it names none of this format.
    * @param request.cwd the folder that paths are relative to
-   * @param request.download called with lines of progress; when not given, nothing is downloaded, and the model may be
-   *   one that is not on this machine yet
+   * @param request.download called with lines of progress while downloading; without it nothing is downloaded, and the
+   *   model that is returned may not be on this machine yet
    * @throws UsageError for weights of this format that cannot be used, with what to do
    */
   find(

@@ -32,7 +32,7 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
   const { bus, control, folder, log, ranks, store, targets } = parts;
   const { what, reason } = request;
   const { state } = targets;
-  await store?.settle();
+  await store?.written();
   const found = await agreedTarget(request, parts);
   if (found === undefined) {
     const wanted = request.to === 'latest' ? 'no checkpoint' : `no checkpoint of iteration ${String(request.to)}`;

@@ -178,14 +178,14 @@ export default class Checkpoint implements CheckpointStore {
     return this.medium.read(name);
   }
 
-  async settle(): Promise<void> {
+  async written(): Promise<void> {
     await this.#writing;
     await this.tell();
   }
 
   /** @throws EspalierError when the newest checkpoint could not be written */
   async finish(): Promise<void> {
-    await this.settle();
+    await this.written();
     this.#throwFailure();
   }
 
