@@ -1,9 +1,9 @@
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { CommandDefinition, CommandHooks, OptionsDefinition } from '../command.js';
 import { UsageError, messageOf } from '../errors.js';
 import { modulesIn, type Family } from '../plugins/families.js';
-import { importOutside } from '../plugins/outside.js';
+import { importFrom } from '../plugins/outside.js';
 import { families as familiesOf } from '../plugins/packages.js';
 
 /** A command by the file that defines it; nothing is loaded yet. */
@@ -81,15 +81,11 @@ function ownCommands(): Map<string, string> {
 
 /** @throws UsageError where a package's file does not load */
 async function exportsOf(file: string, source: string): Promise<Readonly<Record<string, unknown>>> {
-  const module: unknown =
-    source === 'built-in' ? await import(pathToFileURL(file).href) : (await importedFrom(file, source)).exports;
-  return typeof module === 'object' && module !== null ? { ...module } : {};
-}
-
-async function importedFrom(file: string, source: string): Promise<{ readonly exports: unknown }> {
   try {
-    return await importOutside(file);
+    const { exports } = await importFrom(file, source);
+    return typeof exports === 'object' && exports !== null ? { ...exports } : {};
   } catch (thrown) {
+    if (source === 'built-in') throw thrown;
     const what = `${file} of the package ${source} threw while it loaded: ${messageOf(thrown)}`;
     throw new UsageError('ESP_COMMAND_EXPORT', what, { cause: thrown });
   }

@@ -1,8 +1,7 @@
-import { pathToFileURL } from 'node:url';
 import { UsageError } from '../errors.js';
 import type { EventDeclarations } from '../events/define.js';
 import type { Family } from './families.js';
-import { importOutside } from './outside.js';
+import { importFrom } from './outside.js';
 
 /**
  * The events that families declare in their file `events`, with the family's name. None of their plugins is loaded.
@@ -16,8 +15,7 @@ export async function familyEvents(
 }
 
 async function eventsOf({ source, events: file = '' }: Family): Promise<EventDeclarations> {
-  const module: unknown =
-    source === 'built-in' ? await import(pathToFileURL(file).href) : (await importOutside(file)).exports;
+  const { exports: module } = await importFrom(file, source);
   if (declaresEvents(module)) return module.events;
   throw new UsageError('ESP_EVENT_EXPORT', `${file} exports no \`events\` made by defineEvents: see docs/packages.md`);
 }

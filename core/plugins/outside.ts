@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url';
 import { exports, name, packageRoot } from '../version.js';
 
 /** Loaders of what a file from outside shares with the core, by name: a second copy has classes that the core does not know. */
@@ -44,6 +45,11 @@ export async function importOutside(file: string): Promise<{ readonly exports: u
       for (const each of missing) loaded.set(each, await shared.get(each)?.());
     }
   }
+}
+
+/** Loads a file of a family. @param source `built-in`, or the package that it is of */
+export async function importFrom(file: string, source: string): Promise<{ readonly exports: unknown }> {
+  return source === 'built-in' ? { exports: await import(pathToFileURL(file).href) } : importOutside(file);
 }
 
 /** `espalier`, `espalier/command` and what else the package exports. */

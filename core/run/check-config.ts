@@ -16,7 +16,7 @@ import { familyEvents } from '../plugins/family-events.js';
 import { families } from '../plugins/packages.js';
 import { orderPlugins } from '../plugins/order.js';
 import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
-import { builtInNames, findPlugin, fitting, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
+import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
 import type { ConfiguredPlugin } from './container.js';
 import { chooseEngine } from './engine.js';
 import { engineInUse } from './engine-in-use.js';
@@ -59,7 +59,7 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   const loading = new Loading(composed, parts, request);
   const { only, passing = {} } = request;
   for (const slot of slots) if (only?.includes(slot) ?? true) await loading.addSlot(slot);
-  loading.report(misspelledOff(parts, composed));
+  loading.report(misspelledOff(parts, composed, request.cwd));
   // Features that change what the data is are part of it, wherever it is read.
   if (only?.includes('data') ?? true) await loading.addFeatures(passing, only !== undefined);
   const findings = [...parts.findings, ...loading.findings];
@@ -162,12 +162,12 @@ function inOrder(loaded: readonly ConfiguredPlugin[], only: readonly Slot[] | un
 }
 
 /** `progres: false` would leave `progress` on. A name like none is a plugin's that this machine may not have. */
-function misspelledOff({ off }: ConfigParts, composed: ComposedConfig): Finding[] {
-  const builtIn = builtInNames();
+function misspelledOff({ off }: ConfigParts, composed: ComposedConfig, cwd: string): Finding[] {
+  const known = knownNames(cwd);
   return off
-    .filter((name) => !builtIn.includes(name))
+    .filter((name) => !known.includes(name))
     .flatMap((name) => {
-      const near = nearestTo(name, builtIn, 2);
+      const near = nearestTo(name, known, 2);
       if (near === undefined) return [];
       const what = `there is no plugin ${JSON.stringify(name)} to turn off: did you mean ${JSON.stringify(near)}?`;
       return [{ ...wrongValue(['plugins', name], what, composed), code: 'ESP_PLUGIN_NOT_FOUND' }];

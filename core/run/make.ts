@@ -18,7 +18,7 @@ import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
 import { misspelledOrder } from '../plugins/order.js';
 import type { Slot } from '../plugins/plugin.js';
-import { builtInNames, type FoundPlugin } from '../plugins/resolve.js';
+import { knownNames, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { Terminal } from '../terminal.js';
 import { version } from '../version.js';
@@ -132,7 +132,7 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
   for (const { line, level } of checked.notes) log[level](line);
   const outside = plugins.filter(({ source }) => source !== 'built-in');
-  if (outside.length > 0) for (const line of misspelledOrder(outside, builtInNames())) log.warn(line);
+  if (outside.length > 0) for (const line of misspelledOrder(outside, knownNames(request.cwd))) log.warn(line);
   const stored = configWithPluginPaths(checked.filled, (name) => resolveFrom(request.cwd, name), place.path);
   const run = new Run({
     config: core,
