@@ -1,4 +1,13 @@
-export { partName, partOfFolder, type Part } from './prepare/part.js';
+/**
+ * What other families use of data. The contract `Dataset` itself, with its readers, is the core's: every run has one.
+ */
+
+/** Tokens in memory, as a reader: a text that was tokenized, or a test's. */
 export { MemoryReader } from './shared/memory-reader.js';
-export { openSharedModule, type OpenSharedModule, measureInThread, openShared } from './shared/open-shared.js';
+/**
+ * Reading the tokens of a run in another thread: the worker imports `openSharedModule`, which is much quicker to load
+ * than the whole of espalier, and opens what `TokenReader.share()` gave.
+ */
+export { measureInThread, openShared, openSharedModule, type OpenSharedModule } from './shared/open-shared.js';
+/** The mapping of a shrunken vocabulary, as `espalier vocab build` writes it, and the ids that it leads from and to. */
 export { readVocabMap, shrunkenIds, type VocabMap } from './shared/vocab-map.js';

@@ -11,8 +11,9 @@ import {
   print,
 } from '../../../core/command.js';
 import { formats, type Format } from '../prepare/inputs.js';
-import { partFolder, type Part } from '../prepare/part.js';
-import { prepare, type PreparedData, type PrepareRequest } from '../prepare/prepare.js';
+import { partFolder, type Part } from '../shared/part.js';
+import type { PreparedData } from '../shared/meta.js';
+import { prepare, type PrepareRequest } from '../prepare/prepare.js';
 import type { TokenizerChoice } from '../../../core/runs.js';
 
 interface PrepareFlags {

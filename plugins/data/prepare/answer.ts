@@ -7,7 +7,8 @@ import {
 } from '../../../core/index.js';
 import type { Piece } from './jobs.js';
 import { BadPiece, readPiece } from './read-piece.js';
-import { bytesPerToken, type Tokens } from './shard-writer.js';
+import { dtypeFor } from '../shared/meta.js';
+import type { Tokens } from './shard-writer.js';
 
 export interface Answer {
   /** All documents of the piece, one after the other. */
@@ -55,7 +56,7 @@ async function encode(
   texts: readonly string[],
   before: string,
 ): Promise<Pick<Answer, 'tokens' | 'ends'>> {
-  const made = bytesPerToken(by.vocabSize) === 2 ? Uint16Array : Uint32Array;
+  const made = dtypeFor(by.vocabSize) === 'uint16' ? Uint16Array : Uint32Array;
   let tokens: Tokens = new made(texts.reduce((sum, text) => sum + text.length, 0) >> 1);
   const ends = new Uint32Array(texts.length);
   let end = 0;

@@ -2,7 +2,8 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { openText } from './bytes.js';
 import type { Input } from './inputs.js';
-import { notWritten, PARTIAL } from './shard-writer.js';
+import { PARTIAL } from '../shared/meta.js';
+import { notWritten } from './shard-writer.js';
 
 /**
  * Copies an input that can be read once into a file of the folder, for what has to read it twice.

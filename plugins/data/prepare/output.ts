@@ -2,11 +2,11 @@ import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync }
 import path from 'node:path';
 import { UsageError } from '../../../core/index.js';
 import { makeFolder, retriedSync } from '../../../core/files/index.js';
-import { partOfFolder, type Part } from './part.js';
+import { META, PARTIAL, type PreparedData, type ShardFacts } from '../shared/meta.js';
+import { partOfFolder, type Part } from '../shared/part.js';
 import { lockFolder } from '../../../core/runs.js';
-import { notWritten, PARTIAL, type ShardFacts } from './shard-writer.js';
+import { notWritten } from './shard-writer.js';
 
-const META = 'meta.json';
 const OURS = /^(meta\.json|(train|val)(_\d+)?\.bin)$/;
 const OUR_PARTIAL = /^(meta\.json|(train|val)_\d+\.bin|stdin|input-\d+)\.partial$/;
 
@@ -81,7 +81,7 @@ export class OutputFolder {
   }
 
   /** Gives everything its name: what it replaces goes first, `meta.json` comes last. */
-  commit(shards: readonly ShardFacts[], meta: object): void {
+  commit(shards: readonly ShardFacts[], meta: PreparedData): void {
     try {
       writeFileSync(this.#partial(META), `${JSON.stringify(meta, null, 2)}\n`, { flush: true });
       const old = readdirSync(this.path).filter((name) => OURS.test(name));

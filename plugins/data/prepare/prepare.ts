@@ -10,6 +10,7 @@ import {
 } from '../../../core/index.js';
 import { resolveFrom } from '../../../core/files/index.js';
 import { TokenizersByName, type TokenizerChoice } from '../../../core/runs.js';
+import { dtypeFor, type PreparedData } from '../shared/meta.js';
 import { PIECE_BYTES } from './bytes.js';
 import { findInputs, type Input, type InputChoice } from './inputs.js';
 import { jobsOf, type Job, type JobOptions } from './jobs.js';
@@ -17,10 +18,9 @@ import { keepInput, valStartsOf } from './measure.js';
 import { OutputFolder } from './output.js';
 import { rowSlices } from './parquet.js';
 import { BackgroundPool, WorkerPool, type Pool } from './pool.js';
-import { inputsOfPart, partFolder, partName, type Part } from './part.js';
+import { inputsOfPart, partFolder, partName, type Part } from '../shared/part.js';
 import { PrepareProgress } from './progress.js';
-import { bytesPerToken } from './shard-writer.js';
-import { Splits, type SplitFacts, type Written } from './splits.js';
+import { Splits, type Written } from './splits.js';
 import type { Answer, Failure } from './answer.js';
 
 export interface PrepareRequest extends InputChoice {
@@ -45,20 +45,6 @@ export interface PrepareRequest extends InputChoice {
 
 /** Libraries with threads of their own take hundreds of bytes for each of text. */
 const BACKGROUND_PIECE_BYTES = 1 << 16;
-
-/** What `meta.json` holds; the same inputs and options give the same, on any number of workers. */
-export interface PreparedData {
-  readonly format: 1;
-  readonly vocab_size: number;
-  readonly dtype: 'uint16' | 'uint32';
-  readonly end_of_text: number | null;
-  readonly tokenizer: TokenizerState;
-  readonly tokens: { readonly train: number; readonly val: number };
-  /** Of each split; `empty` ones gave no token and are in neither. */
-  readonly documents: { readonly train: number; readonly val: number; readonly empty: number };
-  readonly shards: { readonly train: SplitFacts['shards']; readonly val: SplitFacts['shards'] };
-  readonly made: Readonly<Record<string, unknown>>;
-}
 
 /**
  * Turns text into token shards and `meta.json`, in a stream.
@@ -232,12 +218,12 @@ function describe(
   return {
     format: 1,
     vocab_size: tokenizer.vocabSize,
-    dtype: bytesPerToken(tokenizer.vocabSize) === 2 ? 'uint16' : 'uint32',
+    dtype: dtypeFor(tokenizer.vocabSize),
     end_of_text: tokenizer.endOfText ?? null,
     tokenizer: tokenizer.state(),
     tokens: { train: train.tokens, val: val.tokens },
     documents: { train: train.documents, val: val.documents, empty },
-    shards: { train: train.shards, val: val.shards },
+    shards: { train: [...train.shards], val: [...val.shards] },
     made: {
       by: request.madeBy,
       inputs: inputs.map(({ name, format, size, split }) => ({

@@ -3,18 +3,9 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
 import path from 'node:path';
 import { type Split, messageOf, UsageError } from '../../../core/index.js';
+import { PARTIAL, type ShardFacts } from '../shared/meta.js';
 
 export type Tokens = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
-
-/** A shard as `meta.json` lists it. */
-export interface ShardFacts {
-  readonly file: string;
-  readonly tokens: number;
-  readonly sha256: string;
-}
-
-/** Ends the name of a file that is not whole yet. */
-export const PARTIAL = '.partial';
 
 interface OpenShard {
   readonly file: string;
@@ -24,11 +15,6 @@ interface OpenShard {
 }
 
 const STAGE_BYTES = 1 << 20;
-
-/** Two bytes while every id fits them. */
-export function bytesPerToken(vocabSize: number): 2 | 4 {
-  return vocabSize <= 1 << 16 ? 2 : 4;
-}
 
 /** Writes the tokens of a split into shards of so many tokens, under names that say they are not whole. */
 export class ShardWriter {

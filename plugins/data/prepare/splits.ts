@@ -1,7 +1,8 @@
 import { type Split, type Tokenizer, UsageError } from '../../../core/index.js';
 import type { Job } from './jobs.js';
-import type { Part } from './part.js';
-import { bytesPerToken, ShardWriter, type ShardFacts, type Tokens } from './shard-writer.js';
+import { bytesOf, dtypeFor, type ShardFacts } from '../shared/meta.js';
+import type { Part } from '../shared/part.js';
+import { ShardWriter, type Tokens } from './shard-writer.js';
 import type { Answer } from './answer.js';
 
 /** What was written of a split. */
@@ -42,7 +43,7 @@ export class Splits {
     { vocabSize, endOfText }: Tokenizer,
     private readonly options: SplitOptions,
   ) {
-    const width = bytesPerToken(vocabSize);
+    const width = bytesOf(dtypeFor(vocabSize));
     this.#writers = {
       train: new ShardWriter(folder, 'train', options.shardTokens, width),
       val: new ShardWriter(folder, 'val', options.shardTokens, width),

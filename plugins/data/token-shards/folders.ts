@@ -1,8 +1,9 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError, type Split } from '../../../core/index.js';
-import { partName, partOfFolder } from '../prepare/part.js';
-import { readMeta, refuseOtherFiles, refuseUnfinished, tokenizerIn, type Meta } from './meta.js';
+import { bytesOf, META, readMeta, tokenizerIn, type Meta } from '../shared/meta.js';
+import { partName, partOfFolder } from '../shared/part.js';
+import { refuseOtherFiles, refuseUnfinished } from './refusals.js';
 import type { ShardFile } from './reader.js';
 import { shardFiles, shardOf } from './shards.js';
 
@@ -63,11 +64,10 @@ export function hashesTold(folders: readonly Folder[]): Map<string, string> {
 
 function look(folder: string, name: string, shown: string): Folder {
   refuseUnfinished(folder, shown);
-  const meta = readMeta(path.join(folder, 'meta.json'));
+  const meta = readMeta(path.join(folder, META));
   const files = { train: shardFiles(folder, 'train'), val: shardFiles(folder, 'val') };
   refuseOtherFiles(folder, meta, files);
-  const open = (split: Split): ShardFile[] =>
-    files[split].map((file) => shardOf(file, name, meta.dtype === 'uint32' ? 4 : 2));
+  const open = (split: Split): ShardFile[] => files[split].map((file) => shardOf(file, name, bytesOf(meta.dtype)));
   return { name, folder, meta, found: { train: open('train'), val: open('val') } };
 }
 

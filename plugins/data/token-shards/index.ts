@@ -21,7 +21,8 @@ import {
 import { MemoryReader } from '../shared/memory-reader.js';
 import { changed, contentOf, contentSchema, difference, type Content } from './content.js';
 import { common, foldersOf, hashesTold } from './folders.js';
-import { refuseOtherContent, tokenizerIn } from './meta.js';
+import { tokenizerIn } from '../shared/meta.js';
+import { refuseOtherContent } from './refusals.js';
 import { ShardReader } from './reader.js';
 import { scanShards } from './shards.js';
 import { readText } from './text.js';

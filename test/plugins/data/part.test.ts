@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Input } from '../../../plugins/data/prepare/inputs.js';
-import { inputsOfPart } from '../../../plugins/data/prepare/part.js';
+import { inputsOfPart } from '../../../plugins/data/shared/part.js';
 
 function file(name: string, split: Input['split']): Input {
   return { name, file: `/${name}`, format: 'text', size: 1, split };

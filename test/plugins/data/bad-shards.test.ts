@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { emptyFolder, espalier, sharedFolder } from './command.js';
-import { llmCShard } from './packed.js';
-import { needing, ordinaryUser } from '../needs.js';
+import { emptyFolder, espalier, sharedFolder } from '../../e2e/command.js';
+import { llmCShard } from '../../e2e/packed.js';
+import { needing, ordinaryUser } from '../../needs.js';
 
 const train = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'data={dir: data}'];
 const tokens = new Uint16Array(1000).fill(5);

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import test from 'ava';
-import { emptyFolder, espalier, started } from './command.js';
-import { mounting, needing } from '../needs.js';
+import { emptyFolder, espalier, started } from '../../e2e/command.js';
+import { mounting, needing } from '../../needs.js';
 
 const line = `${JSON.stringify({ text: 'a record of some words '.repeat(50) })}\n`;
 const args = ['--format', 'jsonl', '-t', 'bytes', '-o', 'out'];

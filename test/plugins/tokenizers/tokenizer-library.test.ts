@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test from 'ava';
-import { byteLevelTokenizer } from '../plugins/tokenizers/hf-definition.js';
-import { emptyFolder, espalier } from './command.js';
+import { byteLevelTokenizer } from '../../plugins/tokenizers/hf-definition.js';
+import { emptyFolder, espalier } from '../../e2e/command.js';
 
 test.serial(
   'without Hugging Face’s library a tokenizer.json is refused with what to install, and others work',

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { byteLevelTokenizer } from '../plugins/tokenizers/hf-definition.js';
-import { emptyFolder, espalier, piped } from './command.js';
-import { llmCShard, zstdFrame } from './packed.js';
+import { byteLevelTokenizer } from '../../plugins/tokenizers/hf-definition.js';
+import { emptyFolder, espalier, piped } from '../../e2e/command.js';
+import { llmCShard, zstdFrame } from '../../e2e/packed.js';
 
 const records = Array.from({ length: 40 }, (_, i) => `Record ${String(i)}: ünï ${'word '.repeat(i)}end.`);
 const jsonl = records.map((text) => `${JSON.stringify({ id: 1, text })}\n`).join('');

@@ -1,43 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
-import { messageOf, readJsonFile, UsageError, type Split, type TokenizerState } from '../../../core/index.js';
-
-const shardList = z.array(z.looseObject({ file: z.string(), tokens: z.int().min(0), sha256: z.string() }));
-
-const metaSchema = z.looseObject({
-  vocab_size: z.int().min(1).optional(),
-  dtype: z.enum(['uint16', 'uint32']).optional(),
-  tokenizer: z.looseObject({ tokenizer: z.string() }).optional(),
-  /** Characters by id, where the data is nanoGPT's and its meta was saved as JSON. */
-  itos: z.record(z.string(), z.string()).optional(),
-  shards: z.strictObject({ train: shardList, val: shardList }).optional(),
-});
-
-/** What is known of a folder's tokens; everything may be missing in data that others made. */
-export type Meta = z.output<typeof metaSchema>;
-
-/** @throws UsageError when the file is there and cannot be used */
-export function readMeta(file: string): Meta {
-  if (!existsSync(file)) return {};
-  try {
-    return metaSchema.parse(readJsonFile(file));
-  } catch (thrown) {
-    const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
-    throw new UsageError(
-      'ESP_DATA_META',
-      `${file} cannot be used: ${why}; prepare the data again, or remove the file`,
-      { cause: thrown },
-    );
-  }
-}
-
-/** The state of the tokenizer that the tokens were made with. */
-export function tokenizerIn({ tokenizer, itos }: Meta): TokenizerState | undefined {
-  if (tokenizer !== undefined || itos === undefined) return tokenizer;
-  const characters = Array.from({ length: Object.keys(itos).length }, (_, id) => itos[String(id)] ?? '').join('');
-  return { tokenizer: 'char', characters };
-}
+import { messageOf, UsageError, type Split } from '../../../core/index.js';
+import { bytesOf, META, PARTIAL, type Meta } from '../shared/meta.js';
 
 /**
  * @param shown the key with its place and value
@@ -45,7 +9,7 @@ export function tokenizerIn({ tokenizer, itos }: Meta): TokenizerState | undefin
  */
 export function refuseUnfinished(folder: string, shown: string): void {
   const names = namesIn(folder, shown);
-  const partial = names.find((name) => name.endsWith('.partial'));
+  const partial = names.find((name) => name.endsWith(PARTIAL));
   if (partial === undefined) return;
   throw new UsageError(
     'ESP_DATA_PARTIAL',
@@ -72,7 +36,7 @@ function namesIn(folder: string, shown: string): string[] {
 /** @throws UsageError when the shards are others, or have other sizes, than meta.json says */
 export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Record<Split, readonly string[]>>): void {
   if (meta.shards === undefined) return;
-  const bytesPerToken = meta.dtype === 'uint32' ? 4 : 2;
+  const bytesPerToken = bytesOf(meta.dtype);
   for (const split of ['train', 'val'] as const) {
     const there = new Set(found[split].map((file) => path.basename(file)));
     for (const { file, tokens } of meta.shards[split]) {
@@ -99,6 +63,6 @@ export function refuseOtherContent(folder: string, meta: Meta, hashes: ReadonlyM
 function disagrees(folder: string, how: string): UsageError {
   return new UsageError(
     'ESP_SHARD_META',
-    `${path.join(folder, 'meta.json')} disagrees with the shards: ${how}; prepare the data again, or copy it again whole`,
+    `${path.join(folder, META)} disagrees with the shards: ${how}; prepare the data again, or copy it again whole`,
   );
 }

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { needing, tokenizerLibrary } from '../needs.js';
-import { componentTokenizers } from '../plugins/tokenizers/hf-components.js';
-import { byteLevelTokenizer } from '../plugins/tokenizers/hf-definition.js';
-import { emptyFolder, espalier, piped } from './command.js';
+import { needing, tokenizerLibrary } from '../../needs.js';
+import { componentTokenizers } from '../../plugins/tokenizers/hf-components.js';
+import { byteLevelTokenizer } from '../../plugins/tokenizers/hf-definition.js';
+import { emptyFolder, espalier, piped } from '../../e2e/command.js';
 
 const definitions: Record<string, object> = {
   ...componentTokenizers(),

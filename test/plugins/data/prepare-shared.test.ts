@@ -2,8 +2,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { needing, posix, program } from '../needs.js';
-import { commandFile, emptyFolder, espalier, type Outcome } from './command.js';
+import { needing, posix, program } from '../../needs.js';
+import { commandFile, emptyFolder, espalier, type Outcome } from '../../e2e/command.js';
 
 const piped = needing(posix(), program('bash'));
 

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { emptyFolder, espalier, sharedFolder, type Outcome } from './command.js';
+import { emptyFolder, espalier, sharedFolder, type Outcome } from '../../e2e/command.js';
 
 const debug = ['--preset', 'debug', '--set', 'engine=auto'];
 

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { emptyFolder } from './command.js';
-import { espalier } from './warm.js';
-import { zstdFrame } from './packed.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
+import { zstdFrame } from '../../e2e/packed.js';
 
 interface BadInput {
   what: string;
