@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { RunRequest } from '../run/make.js';
 import { Terminal } from '../terminal.js';
@@ -54,6 +55,9 @@ export function wholeFrom(least: number, most = Infinity): (text: string) => num
     throw new InvalidArgumentError(`give a whole number from ${String(least)}${upTo}.`);
   };
 }
+
+/** The file of the command, for commands that start others: `node FILE train`. */
+export const mainFile = fileURLToPath(new URL('./main.js', import.meta.url));
 
 /** How the reader calls this command: npm, which sets the variable, knows where it is; their shell may not. */
 export function commandName(): string {

@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
-import { type CommandDefinition, type SetExitCode, UsageError, wholeFrom } from '../../../core/command.js';
+import { type CommandDefinition, type SetExitCode, UsageError, mainFile, wholeFrom } from '../../../core/command.js';
 import { findLauncher, launchArguments, type LaunchRequest } from '../launch/mpirun.js';
 import { runLauncher } from '../launch/run-launcher.js';
 
@@ -14,9 +13,6 @@ interface LaunchFlags {
   mpiArgs?: string;
   dryRun?: boolean;
 }
-
-/** The file that each rank runs. */
-const main = fileURLToPath(new URL('main.js', import.meta.url));
 
 export const command: CommandDefinition = { order: 40, define };
 
@@ -39,7 +35,7 @@ function define(command: Command, setExitCode: SetExitCode): void {
       const launcher = findLauncher(flags);
       const args = launchArguments(launcher.family, request);
       if (flags.dryRun === true) console.log([launcher.file, ...args].map(quoted).join(' '));
-      else setExitCode(await runLauncher({ launcher, args, program: main, isRemote: request.hosts.length > 0 }));
+      else setExitCode(await runLauncher({ launcher, args, program: mainFile, isRemote: request.hosts.length > 0 }));
     });
 }
 
@@ -61,7 +57,7 @@ function requestFrom([name, ...rest]: readonly string[], flags: LaunchFlags): La
     interface: flags.interface,
     ssh: flags.ssh,
     more: flags.mpiArgs?.split(' ').filter((word) => word !== '') ?? [],
-    program: [process.execPath, main, 'train', '--set', 'plugins.data-parallel=true', ...rest],
+    program: [process.execPath, mainFile, 'train', '--set', 'plugins.data-parallel=true', ...rest],
   };
 }
 

@@ -2,8 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { UsageError, exitCodeOfSignal, onStop, type ConfigFlags } from '../../../core/command.js';
+import { UsageError, exitCodeOfSignal, mainFile, onStop, type ConfigFlags } from '../../../core/command.js';
 
 /** What is promised to be the same, bit for bit. */
 export const SCOPE =
@@ -61,8 +60,7 @@ function startTraining(flags: ConfigFlags, set: readonly string[], more: readonl
     '--quiet',
     ...more,
   ];
-  const main = fileURLToPath(new URL('main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, 'train', ...args], {
+  const child = spawn(process.execPath, [mainFile, 'train', ...args], {
     // These runs are the command's, not the user's: plugins send nothing of them to a server.
     env: { ...process.env, ESPALIER_REHEARSAL: '1' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
