@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { StartOptions } from './contracts/run-store.js';
 import type { RunRequest } from './run/make.js';
 import type { Run, RunResult } from './run/run.js';
 
@@ -33,18 +34,19 @@ export interface CommandHooks {
   /** Does something in place of the command. @returns the exit code, or undefined to leave the command as it is */
   replace?(): Promise<number> | undefined;
   /** Changes what the run is made from. */
-  request?(request: RunRequest): RunRequest;
+  request?(request: RunRequest & StartOptions): RunRequest & StartOptions;
   /** The run is made, has its state if it resumes, and is about to start. */
   ready?(run: Run): void | Promise<void>;
   /** The run ended without an error. */
   ended?(run: Run, result: RunResult): void | Promise<void>;
+  /** The run failed. @returns what the command throws */
+  failed?(run: Run, thrown: unknown): Promise<unknown>;
 }
 
-export * from './cli/newest-run.js';
 export * from './cli/options.js';
 export * from './errors.js';
-export { readStored, withStoredFlags, type StoredFlags } from './cli/stored-checkpoint.js';
 export type { SaveSignal, StopSignal } from './contracts/process.js';
 export { exitCodeOfSignal, onStop, onSave } from './signals/signals.js';
+export { measureInThread } from './run/thread-spans.js';
 export { version } from './version.js';
 export { Terminal } from './terminal.js';

@@ -1,47 +1,34 @@
-export {
-  checkpointAt,
-  checkpointNames,
-  findCheckpoint,
-  noCheckpoint,
-  pointedAt,
-  pointers,
-  isEmergency,
-  iterationOf,
-} from './checkpoint/find.js';
-export {
-  readCheckpoint,
-  readDescription,
-  readManifest,
-  description,
-  loadedTensors,
-  verifyCheckpoint,
-  pluginTensorName,
-  SCALAR_PREFIX,
-} from './checkpoint/read.js';
-export { lockFolder, isInUse } from './run/lock.js';
-export { isCheckpointFolder, removeCheckpoint } from './checkpoint/remove.js';
-export {
-  CHECKPOINT_FORMAT,
-  compareFiles,
-  hashOf,
-  PLUGIN_TENSORS,
-  REPLACED,
-  WRITING,
-  type FileFacts,
-} from './checkpoint/files.js';
 export { type TokenizerChoice, TokenizersByName } from './run/tokenizers.js';
-export { makeRun, makeRunFrom } from './run/make.js';
-export { composeStored } from './config/load.js';
+export { makeRun, makeRunFrom, type RunRequest } from './run/make.js';
+export type { ResumeRequest, Resumption, RunStore, StartOptions } from './contracts/run-store.js';
+export { defaultRunFolder, NamedFolder, type RunFolder, type RunPlace } from './contracts/run-folder.js';
+export { composeStored, composedOf } from './config/load.js';
 export { otherNames, type SettingCalled } from './config/other-names.js';
 export { findPlugin } from './plugins/resolve.js';
 export { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } from './run/engine.js';
-export { openStoredRun } from './cli/stored-run.js';
 export { evaluationOfRank, rowsOfRank } from './run/rank-rows.js';
 export { checkBatch } from './run/checks.js';
 export { countedTargets } from './run/ignored-targets.js';
 export { RepeatedPasses } from './run/repeated-passes.js';
 export type { Run } from './run/run.js';
+export type { ConfiguredPlugin } from './run/container.js';
 export { trainableParameters } from './run/parameters.js';
 export { microBatchStep } from './run/step.js';
-export { eachLeaf, isSection, valueAt } from './config/composed.js';
-export { pathKey } from './config/path.js';
+export {
+  eachLeaf,
+  isSection,
+  originAt,
+  showOrigin,
+  valueAt,
+  type ComposedConfig,
+  type Given,
+  type Origin,
+  type Texts,
+} from './config/composed.js';
+export { toldAt } from './config/findings.js';
+export { parsePath, pathKey, type ConfigPath } from './config/path.js';
+export { configWithPluginPaths } from './config/plugin-paths.js';
+export { jsonSchemaOf, propertiesOf } from './config/schema-docs.js';
+export { coreSchema } from './config/schema.js';
+export { slotKeyAt } from './config/slot-keys.js';
+export { merge, treeOf } from './config/tree.js';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const core = join(dirname(dirname(fileURLToPath(import.meta.url))), 'core');
 /** What a run goes through: loop, events, plugins, contracts, random streams, and the capture and restore of its state. */
-const ofRuns = ['checkpoint', 'contracts', 'events', 'plugins', 'random', 'run'];
+const ofRuns = ['contracts', 'events', 'plugins', 'random', 'run'];
 
 const lines = (folder) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })

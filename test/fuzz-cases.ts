@@ -1,8 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
-import { hashOf } from '../core/checkpoint/files.js';
-import { readCheckpoint, verifyCheckpoint } from '../core/checkpoint/read.js';
+import { hashOf } from '../plugins/checkpoint/stored/files.js';
+import { readCheckpoint, verifyCheckpoint } from '../plugins/checkpoint/stored/read.js';
 import { readFileSync } from 'node:fs';
 import { UsageError, type RandomStream } from '../core/index.js';
 

@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Given } from '../config/composed.js';
-import type { RunSnapshot } from '../run/state.js';
+import type { CheckpointKind, RunSnapshot } from '../run/state.js';
 import type { ChangedTunable } from '../run/tunables.js';
 import type { TokenizerState } from './data.js';
 import type { OptimizerState } from './optimizer.js';
@@ -14,13 +14,17 @@ export interface Snapshot {
   plugins: ReadonlyMap<string, ReadonlyMap<string, StoredTensor>>;
   /** Hugging Face's `config.json`. */
   model: Record<string, unknown>;
-  state: CheckpointState;
+  state: RunFacts;
 }
 
 /** The JSON side of a checkpoint (`state.json`). */
-export interface CheckpointState {
+export interface CheckpointState extends RunFacts {
   /** Version of the checkpoint format. */
   format: number;
+}
+
+/** Where a run is, without its tensors. */
+export interface RunFacts {
   espalier: string;
   run: RunSnapshot;
   /** Counter of every named random stream. */
@@ -76,28 +80,27 @@ export interface StoredTensor {
   values: Float32Array | Int32Array;
 }
 
-/** Writes checkpoints in the background. */
+/** Writes checkpoints in the background, and reads them back. */
 export interface CheckpointStore {
+  /**
+   * Called on the first rank before the snapshot of a checkpoint is taken, which `checkpoint:due` follows: what the store
+   * notes of this checkpoint here is in its own `state()`.
+   */
+  prepare?(kinds: readonly CheckpointKind[]): void | Promise<void>;
   /** Resolves when everything requested so far is written; a failure is logged. */
   written(): Promise<void>;
   /** The same for the end of the run: the core calls it before `run:end`. @throws when the newest was not written */
   finish(): Promise<void>;
   /**
-   * Iteration of the newest checkpoint taken on schedule, not because of a signal or a stop: it is the same whether the
-   * run was interrupted or not. That checkpoint is kept. Undefined before the first.
+   * The checkpoint to go back to: whole, and with finite numbers. What is passed over is logged.
+   *
+   * `latest` is the newest taken on schedule, not because of a signal or a stop: it is the same whether the run was
+   * interrupted or not. In place of a pinned one that could not be written, the owner's previous pin is used.
+   * @returns undefined if there is none
    */
-  readonly scheduled: number | undefined;
+  target(to: 'latest' | number): Promise<LoadedCheckpoint | undefined>;
   /** Keeps the checkpoint of an iteration, written or not yet, until the same owner pins another; undefined unpins. */
   pin(owner: string, iteration: number | undefined): void;
-  /**
-   * Iteration of the checkpoint to use in place of a pinned one that could not be written: the owner's previous pin.
-   * Undefined if the pinned one can be used, or nothing was pinned before it.
-   */
-  standInFor(iteration: number): number | undefined;
-  /** Names of the checkpoints, newest first. Without this and `read`, they are in the run's folder. */
-  names?(): Promise<string[]>;
-  /** @throws UsageError when there is no such checkpoint, or it is damaged */
-  read?(name: string): Promise<LoadedCheckpoint>;
   /** Size in bytes of one checkpoint with this many weights, and how many are kept. */
   expected(parameters: number): { bytes: number; kept: number };
 }

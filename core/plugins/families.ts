@@ -18,6 +18,8 @@ export interface Family {
   readonly options: ReadonlyMap<string, string>;
   /** File of the events that it declares: `events.js`. */
   readonly events?: string;
+  /** Files of what it gives to every run, by name: `provides/NAME.js`. */
+  readonly provides: ReadonlyMap<string, string>;
   /** Folder of its presets. */
   readonly presets?: string;
 }
@@ -46,8 +48,9 @@ export function familyIn(folder: string, name: string, source: string): Family {
     const index = indexes.map((file) => path.join(folder, part, file)).find((file) => existsSync(file));
     if (index !== undefined) plugins.set(part, index);
   }
+  const [commands, options, provides] = [within('commands'), within('options'), within('provides')];
   return {
-    ...{ name, source, folder, plugins, commands: within('commands'), options: within('options') },
+    ...{ name, source, folder, plugins, commands, options, provides },
     ...(events === undefined ? {} : { events }),
   };
 }

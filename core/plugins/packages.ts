@@ -86,7 +86,15 @@ function familyOf(folder: string, found: Described | undefined): Family | undefi
     if (existsSync(inside)) return inside;
     throw wrong(`${place}: ${key} names ${inside}, which does not exist; build the package, or correct the path`);
   };
-  const empty = { name, source: name, folder, plugins: new Map(), commands: new Map(), options: new Map() };
+  const empty = {
+    name,
+    source: name,
+    folder,
+    plugins: new Map(),
+    commands: new Map(),
+    options: new Map(),
+    provides: new Map(),
+  };
   return {
     ...(family === undefined ? empty : familyIn(within('family', family), name, name)),
     ...(presets === undefined ? {} : { presets: within('presets', presets) }),

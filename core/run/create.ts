@@ -4,6 +4,7 @@ import type { CodeLayer } from '../config/load.js';
 import type { coreSchema } from '../config/schema.js';
 import { slotKeys } from '../config/slot-keys.js';
 import type { HostProcess } from '../contracts/process.js';
+import type { StartOptions } from '../contracts/run-store.js';
 import { usageErrorIn } from '../errors.js';
 import { Logger, type LogSink } from '../logger.js';
 import type { PluginClass, Slot } from '../plugins/plugin.js';
@@ -11,7 +12,6 @@ import { foundClass, type FoundPlugin } from '../plugins/resolve.js';
 import { Terminal } from '../terminal.js';
 import type { RunRequest } from './make.js';
 import type { Run } from './run.js';
-import type { StartOptions } from './start.js';
 
 /** A plugin by its name, or what fills a slot with its options: `{ use: 'gpt', n_layer: 2 }`. */
 export type SlotSettings = string | Readonly<Record<string, unknown>>;

@@ -19,8 +19,8 @@ export interface LoopParts extends PassParts {
   readonly state: RunState;
   readonly optimizer: Optimizer;
   readonly learningRate: LearningRate;
-  /** Collects weights, optimizer and every plugin's state at this moment. */
-  readonly snapshot: () => Snapshot;
+  /** Collects weights, optimizer and every plugin's state at this moment, for checkpoints of these kinds. */
+  readonly snapshot: (kinds: readonly CheckpointKind[]) => Promise<Snapshot>;
   /** Goes back to a checkpoint. */
   readonly rollBack: (request: RollbackRequest) => Promise<void>;
   readonly warn: (line: string) => void;
@@ -138,7 +138,9 @@ async function boundary(parts: LoopParts): Promise<void> {
   }
   const isEmergency = state.owesEvaluation && asked.includes('emergency');
   const kinds: readonly CheckpointKind[] = isEmergency ? ['emergency'] : asked;
-  await sections.measure('checkpoint', () => bus.dispatch('checkpoint:due', { kinds, snapshot: snapshot() }));
+  await sections.measure('checkpoint', async () =>
+    bus.dispatch('checkpoint:due', { kinds, snapshot: await snapshot(kinds) }),
+  );
   await settle(parts);
 }
 

@@ -11,6 +11,7 @@ import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
+import { defaultRunFolder, MemoryFolder, RunFolder } from '../contracts/run-folder.js';
 import type { PluginError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { resolveFrom } from '../files/home.js';
@@ -25,10 +26,10 @@ import { version } from '../version.js';
 import { checkConfig } from './check-config.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
 import { RunControl } from './control.js';
-import { defaultRunFolder, RunFolder } from './folder.js';
 import { checkMemory } from './memory.js';
 import { findPretrained } from './pretrained.js';
 import { Run } from './run.js';
+import { findRunStore } from './run-store.js';
 import { Sections } from './sections.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
@@ -108,12 +109,12 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   const state = new RunState();
   container.registerInstance(RunState, state);
   container.registerInstance(RandomStreams, new RandomStreams(core.seed));
+  const store = request.inMemory === true ? undefined : await findRunStore();
   const place = { path: runFolder(core, request.cwd), cwd: request.cwd };
   container.register(RunFolder, {
-    useFactory: instanceCachingFactory((within) => {
-      const writes = request.inMemory !== true && within.resolve(Ranks).rank === 0;
-      return new RunFolder(place, writes);
-    }),
+    useFactory: instanceCachingFactory(
+      (within) => store?.folder(place, within.resolve(Ranks).rank === 0) ?? new MemoryFolder(place),
+    ),
   });
   container.registerInstance(Terminal, terminal);
   container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });

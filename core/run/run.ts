@@ -8,29 +8,28 @@ import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import { Ranks } from '../contracts/ranks.js';
+import { RunFolder } from '../contracts/run-folder.js';
 import { valueAt, type Given, type Settings } from '../config/composed.js';
 import type { Explained } from '../config/explain.js';
 import type { CoreConfig } from '../config/schema.js';
-import { CHECKPOINT_FORMAT } from '../checkpoint/files.js';
 import { messageOf, PluginError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { EventName, Events } from '../events/lifecycle.js';
 import { Logger } from '../logger.js';
 import { RandomStreams } from '../random/streams.js';
-import { otherRanks } from '../resume/ranks.js';
+import { otherRanks } from './other-ranks.js';
 import { boundTo, isActive, type LivePlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { releaseEngine } from './engine-in-use.js';
 import { useEngine } from './use-engine.js';
-import { RunFolder } from './folder.js';
 import { Sections } from './sections.js';
 import { restorePlugins, takeStates } from './plugin-state.js';
 import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets, type WeightsOf } from './restore.js';
 import { trainLoop, type LoopParts } from './loop.js';
 import { microBatches } from './pass-batches.js';
 import { rollBack } from './rollback.js';
-import { RunState } from './state.js';
+import { RunState, type CheckpointKind } from './state.js';
 import { unlessStuck } from './stuck.js';
 import { Tunables } from './tunables.js';
 
@@ -223,7 +222,6 @@ export class Run implements AsyncDisposable {
       plugins: kept.tensors,
       model: { ...this.model.description, vocab_size: this.model.vocabSize },
       state: {
-        format: CHECKPOINT_FORMAT,
         espalier: this.parts.version,
         run: state.snapshot(),
         random: random.state(),
@@ -238,6 +236,12 @@ export class Run implements AsyncDisposable {
         given: this.parts.given,
       },
     };
+  }
+
+  /** The snapshot of a checkpoint. What writes it takes note of it first, so that its own state is of after this one. */
+  async #snapshotFor(kinds: readonly CheckpointKind[]): Promise<Snapshot> {
+    if (this.#ranks.rank === 0) await this.#store?.prepare?.(kinds);
+    return this.snapshot();
   }
 
   /** Size of the checkpoints of this run, where a plugin keeps any. */
@@ -317,13 +321,13 @@ export class Run implements AsyncDisposable {
       early: boundTo(container, EarlyGradients),
       sections: container.resolve(Sections),
       pluginIn: (slot) => this.parts.plugins.find((plugin) => plugin.slot === slot)?.name ?? slot,
-      snapshot: () => this.snapshot(),
+      snapshot: (kinds) => this.#snapshotFor(kinds),
       warn: this.#say,
       rollBack: (request) =>
         rollBack(request, {
           bus,
           control,
-          folder: this.folder,
+          shown: this.folder.shown,
           log: container.resolve(Logger),
           ranks: this.#ranks,
           store: this.#store,

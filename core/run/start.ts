@@ -1,37 +1,17 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { findCheckpoint } from '../checkpoint/find.js';
-import { readCheckpoint } from '../checkpoint/read.js';
-import { isSection, type ComposedConfig } from '../config/composed.js';
-import { composeConfig } from '../config/load.js';
+import { composeConfig, type ComposedConfig } from '../config/load.js';
 import { toldAt } from '../config/findings.js';
 import { Engine } from '../contracts/engine.js';
 import { Ranks } from '../contracts/ranks.js';
+import type { Resumption, StartOptions } from '../contracts/run-store.js';
 import type { PretrainedModel } from '../contracts/weights.js';
 import { UsageError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { configChanges, tellChanges, withChanges } from '../resume/changes.js';
-import { staysEnded } from '../resume/ending.js';
-import { findResumePoint, type ResumePoint } from '../resume/find.js';
-import { newestRun } from '../resume/newest-run.js';
-import { storedConfig } from '../resume/stored-config.js';
 import { makeRunFrom, type MadeRun, type RunRequest } from './make.js';
 import type { ConfiguredPlugin } from './container.js';
 import { claimEngine } from './engine-in-use.js';
 import { findPretrained } from './pretrained.js';
 import type { Run } from './run.js';
-
-/** How a run starts, besides what it is. */
-export interface StartOptions {
-  /** Resume from the newest checkpoint of the run's folder (true), or from the run or checkpoint that is named. */
-  readonly resume?: boolean | string | undefined;
-  /** When resuming: keys whose values of now are taken, whatever gave them. */
-  readonly override?: readonly string[] | undefined;
-  /** When resuming: plugins that start afresh. */
-  readonly resumeDrop?: readonly string[] | undefined;
-  /** Start over in a run folder that holds checkpoints, which are deleted when training starts. */
-  readonly force?: boolean | undefined;
-}
+import { findRunStore, runStore } from './run-store.js';
 
 export type StartRequest = RunRequest & StartOptions & { readonly logger: Logger };
 
@@ -63,7 +43,7 @@ export async function startRun(
 /** A run that is made, with what it resumes from or starts with. */
 interface Started {
   readonly created: MadeRun;
-  readonly resumed?: ResumePoint;
+  readonly resumed?: Resumption;
   /** A plugin ended the run, and nobody asked to train it further. */
   readonly staysEnded?: boolean;
   /** The pretrained model that `init` names. */
@@ -92,7 +72,7 @@ async function claimed(request: StartRequest, look: boolean): Promise<Started> {
         await run.setUp();
         return started;
       }
-      const exists = existsSync(run.folder.path);
+      const exists = run.folder.exists();
       if (!exists || (await claim())) {
         await refuseUsed(started, request);
         await run.setUp();
@@ -117,18 +97,14 @@ function shareEngine(run: Run, plugins: readonly ConfiguredPlugin[]): void {
 /** Whether there is something else to resume from than when it was decided. */
 async function hasChanged(started: Started, { force }: StartOptions): Promise<boolean> {
   const { run, composed } = started.created;
-  if (started.resumed !== undefined && isWithin(started.resumed, run)) return !(await started.resumed.isNewest());
+  if (started.resumed?.isWithin(run.folder) === true) return !(await started.resumed.isNewest());
   const { resume = 'never' } = composed.value;
   return force !== true && resume !== 'never' && (await run.folder.isUsed());
 }
 
 /** Nothing is started anew, or continued from elsewhere, where a run's checkpoints are. */
 async function refuseUsed({ resumed, created: { run } }: Started, { force }: StartOptions): Promise<void> {
-  if (force !== true && (resumed === undefined || !isWithin(resumed, run))) await run.folder.refuseUsed();
-}
-
-function isWithin({ checkpoint }: ResumePoint, run: Run): boolean {
-  return path.dirname(checkpoint.path) === run.folder.checkpoints;
+  if (force !== true && resumed?.isWithin(run.folder) !== true) await run.folder.refuseUsed();
 }
 
 function overtaken({ folder }: Run): UsageError {
@@ -139,7 +115,7 @@ function overtaken({ folder }: Run): UsageError {
 }
 
 async function startingPoint(request: StartRequest): Promise<Started> {
-  const { cwd, force, override = [], resumeDrop = [], resume, logger: log } = request;
+  const { cwd, force, override = [], resumeDrop = [], logger: log } = request;
   const composed = await composeConfig({
     cwd,
     presets: [...(request.presets ?? [])],
@@ -150,40 +126,18 @@ async function startingPoint(request: StartRequest): Promise<Started> {
   if (force === true && composed.value['init'] === 'resume') {
     throw new UsageError('ESP_USAGE', '--force starts over, and init: resume goes on: leave one of them out');
   }
-  const asked = {
-    cwd,
-    resume: resume === false ? undefined : resume,
-    newest: () =>
-      newestRun(cwd, (line) => {
-        log.info(line);
-      }),
-    log: (line: string) => {
-      log.warn(line);
-    },
+  const say = (level: 'info' | 'warn', line: string): void => {
+    log[level](line);
   };
-  // `resume: auto` resumes only where nobody asked to start over.
-  const point = force === true ? undefined : await findResumePoint(composed, asked);
-  if (point === undefined) {
+  // `resume: auto` resumes only if nobody asked to start over.
+  const resumed = force === true ? undefined : await (await findRunStore())?.resumption(composed, { ...request, say });
+  if (resumed === undefined) {
     refuseAlone('--override', override);
     refuseAlone('--resume-drop', resumeDrop);
     return startAnew(composed, request);
   }
-  const { checkpoint, folder } = point;
-  const { given } = checkpoint.state;
-  const config = storedConfig(checkpoint, cwd);
-  const changes = configChanges(config, given, composed, override).filter(
-    ({ path: [first, second] }) => folder === undefined || first !== 'run' || second !== 'dir',
-  );
-  const merged = withChanges(config, checkpoint.path, composed, changes);
-  const placed = folder === undefined ? merged : placedIn(merged, folder);
-  const created = await makeRunFrom(placed, request);
-  tellChanges(changes, created.plugins, (level, line) => {
-    log[level](line);
-  });
-  // `resume: true`, or the checkpoint of another run, asks to train further.
-  const isAutomatic = asked.resume === undefined && composed.value['init'] !== 'resume';
-  const stays = isAutomatic && isWithin(point, created.run) && staysEnded(checkpoint, changes, created.plugins);
-  return { created, resumed: point, staysEnded: stays };
+  const created = await makeRunFrom(resumed.composed, request);
+  return { created, resumed, staysEnded: resumed.review(created.plugins, created.run.folder) };
 }
 
 async function startAnew(composed: ComposedConfig, request: StartRequest): Promise<Started> {
@@ -196,7 +150,7 @@ async function startAnew(composed: ComposedConfig, request: StartRequest): Promi
 }
 
 function resumeFrom(
-  { checkpoint, isAlone }: ResumePoint,
+  { checkpoint, isAlone }: Resumption,
   started: Started,
   { logger: log, resumeDrop }: StartRequest,
 ): void {
@@ -222,17 +176,9 @@ async function bringWeights({ created, pretrained }: Started, { cwd, logger: log
   const warn = (line: string): void => {
     log.warn(line);
   };
-  const checkpoint = await toldAt(['init'], composed, async () =>
-    readCheckpoint(await findCheckpoint(init, cwd, warn)),
-  );
+  const checkpoint = await toldAt(['init'], composed, async () => (await runStore()).read(init, cwd, warn));
   run.loadWeights(checkpoint);
   log.info(`weights from ${checkpoint.path}`);
-}
-
-/** The run continues in the folder that was named, whatever it was called when the checkpoint was made. */
-function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
-  const { run } = composed.value;
-  return { ...composed, value: { ...composed.value, run: { ...(isSection(run) ? run : {}), dir: folder } } };
 }
 
 function stillEnded({ state }: Run): string {

@@ -1,6 +1,42 @@
-export { validationLosses } from './reading/losses.js';
-export { rotateCheckpoints } from './writing/rotate.js';
-export type { OwnTensor } from './writing/write-files.js';
+/** Finding checkpoints of a run, by its folder or by `latest` and `best`. */
+export {
+  checkpointAt,
+  checkpointNames,
+  findCheckpoint,
+  isEmergency,
+  iterationOf,
+  noCheckpoint,
+  pointedAt,
+  pointers,
+} from './stored/find.js';
+
+/** Reading them: whole, their JSON alone, the weights that a command asks for, or as a run that is set up. */
+export {
+  description,
+  loadedTensors,
+  readCheckpoint,
+  readDescription,
+  readManifest,
+  verifyCheckpoint,
+} from './stored/read.js';
+export { readStored } from './stored/choose.js';
+export { openStoredRun } from './stored/open.js';
+export { validationLosses } from './stored/losses.js';
+
+/** Writing them, and copies of tensors that may be handed to a thread. */
 export { copySnapshot, copyTensors, writeCheckpoint, type SnapshotCopy } from './writing/write.js';
+export type { OwnTensor } from './writing/write-files.js';
 export { CheckpointMedium } from './writing/medium.js';
 export { rotatedOut, type Rotation } from './writing/rotate.js';
+
+/** The format of their tensors. */
+export { readSafetensors, readSafetensorsHeader } from './safetensors/read.js';
+export { writeSafetensors } from './safetensors/write.js';
+export {
+  folderTensors,
+  hasSafetensors,
+  INDEX_FILE,
+  readFolderTensors,
+  WEIGHTS_FILE,
+  type FolderTensor,
+} from './safetensors/folder.js';

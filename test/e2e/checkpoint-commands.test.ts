@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { readSafetensors } from '../../core/formats/safetensors.js';
+import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';

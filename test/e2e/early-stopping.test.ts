@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
+import { readCheckpoint } from '../../plugins/checkpoint/stored/read.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { scorePlugin } from '../plugins/batches/score-plugin.js';
 import { espalier } from './command.js';

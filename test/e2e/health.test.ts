@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { checkpointNames } from '../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../core/checkpoint/read.js';
+import { checkpointNames } from '../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../plugins/checkpoint/stored/read.js';
 import { compareRuns } from '../../plugins/verify/resume/compare.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier, type Outcome } from './command.js';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { readSafetensors } from '../../core/formats/safetensors.js';
+import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { espalier } from './command.js';
 

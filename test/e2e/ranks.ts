@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { z } from 'zod';
-import { findCheckpoint } from '../../core/checkpoint/find.js';
-import { readDescription } from '../../core/checkpoint/read.js';
+import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
+import { readDescription } from '../../plugins/checkpoint/stored/read.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { commandFile } from './command.js';
 

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../core/checkpoint/find.js';
+import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
 import { text, textFolder } from '../core/run/debug-run.js';
 import { emptyFolder, espalier, sharedFolder, type Outcome } from './command.js';
 

@@ -12,6 +12,7 @@ import {
   PluginConfig,
   RunControl,
   RunFolder,
+  RunState,
   type Bindings,
   type CheckpointDue,
   type CheckpointFailed,
@@ -25,6 +26,7 @@ import {
 } from '../../../core/index.js';
 import { CheckpointFolders, CheckpointMedium } from '../writing/medium.js';
 import { copySnapshot } from '../writing/write.js';
+import { checkpointOf, newestUpTo } from './target.js';
 import { Kept, nameOf, stateSchema, type State } from './kept.js';
 
 const options = z
@@ -72,6 +74,7 @@ export default class Checkpoint implements CheckpointStore {
     @inject(RunControl) private readonly control: RunControl,
     @inject(RunFolder) private readonly folder: RunFolder,
     @inject(CheckpointMedium) private readonly medium: CheckpointMedium,
+    @inject(RunState) private readonly run: RunState,
     @inject(Logger) private readonly log: Logger,
   ) {
     this.#kept = new Kept(config.keep.best);
@@ -82,6 +85,8 @@ export default class Checkpoint implements CheckpointStore {
   #onSchedule = false;
   /** Loss of the evaluation at this boundary, until its checkpoint is taken. */
   #loss: number | undefined;
+  /** When the checkpoint that is due was asked for, by `performance.now()`. */
+  #prepared = 0;
   /** The write that is under way; one at a time. */
   #writing: Promise<void> = Promise.resolve();
   /** What ended since the last boundary, to be told of there. */
@@ -124,27 +129,30 @@ export default class Checkpoint implements CheckpointStore {
     if (this.#loss !== undefined) this.#request('best');
   }
 
-  @On('checkpoint:due')
-  async saveAll({ kinds, snapshot, skip }: CheckpointDue): Promise<void> {
-    const { iteration, owesCheckpoints, valLoss } = snapshot.state.run;
+  /** Once the write before is done, since that decides what is kept. */
+  async prepare(kinds: readonly CheckpointKind[]): Promise<void> {
+    this.#prepared = performance.now();
+    await this.#writing;
+    const { iteration, owesCheckpoints, valLoss } = this.run;
     // Another one is taken here after the evaluation: that is the one that was asked for.
     const isFirst = owesCheckpoints.length > 0;
     const onSchedule = this.#onSchedule && !isFirst;
     const loss = isFirst || valLoss === null ? undefined : this.#loss;
     if (!isFirst) [this.#onSchedule, this.#loss] = [false, undefined];
+    this.#kept.begin(nameOf(iteration, kinds), { loss, scheduled: onSchedule ? iteration : undefined });
+  }
+
+  @On('checkpoint:due')
+  async saveAll({ kinds, snapshot, skip }: CheckpointDue): Promise<void> {
+    const { iteration } = snapshot.state.run;
     if (skip !== undefined) {
+      this.#kept.cancel();
       this.log.warn(`no ${kinds.join(' and ')} checkpoint at iteration ${String(iteration)}: ${skip}`);
       return;
     }
-    const from = performance.now();
-    await this.#writing;
-    const name = nameOf(iteration, kinds);
-    this.#kept.begin(name, { loss, scheduled: onSchedule ? iteration : undefined });
-    // The plugin's own state is of the moment before this checkpoint was named.
-    snapshot.state.plugins['checkpoint'] = { version: 1, state: this.state() };
     const copy = copySnapshot(snapshot);
-    const pauseMs = performance.now() - from;
-    this.#writing = this.#write({ name, iteration, kinds, pauseMs }, copy);
+    const pauseMs = performance.now() - this.#prepared;
+    this.#writing = this.#write({ name: nameOf(iteration, kinds), iteration, kinds, pauseMs }, copy);
     if (!this.config.background) await this.#writing;
     if (!this.config.background) await this.tell();
     if (this.config.on_error === 'stop') this.#throwFailure();
@@ -170,14 +178,6 @@ export default class Checkpoint implements CheckpointStore {
     await this.#note('best', await this.#whereThere(best));
   }
 
-  names(): Promise<string[]> {
-    return this.medium.names();
-  }
-
-  read(name: string): Promise<LoadedCheckpoint> {
-    return this.medium.read(name);
-  }
-
   async written(): Promise<void> {
     await this.#writing;
     await this.tell();
@@ -189,16 +189,21 @@ export default class Checkpoint implements CheckpointStore {
     this.#throwFailure();
   }
 
-  get scheduled(): number | undefined {
-    return this.#kept.scheduled;
+  async target(to: 'latest' | number): Promise<LoadedCheckpoint | undefined> {
+    const { scheduled } = this.#kept;
+    const at = { medium: this.medium, log: this.log };
+    if (to === 'latest') return scheduled === undefined ? undefined : newestUpTo(scheduled, at);
+    const found = await checkpointOf(to, at);
+    const standIn = found === undefined ? this.#kept.pins.standInFor(to) : undefined;
+    if (standIn === undefined) return found;
+    this.log.warn(
+      `the checkpoint of iteration ${String(to)} could not be written: that of iteration ${String(standIn)} is taken in its place`,
+    );
+    return checkpointOf(standIn, at);
   }
 
   pin(owner: string, iteration: number | undefined): void {
     this.#kept.pins.pin(owner, iteration);
-  }
-
-  standInFor(iteration: number): number | undefined {
-    return this.#kept.pins.standInFor(iteration);
   }
 
   async dispose(): Promise<void> {

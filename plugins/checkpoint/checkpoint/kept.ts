@@ -35,7 +35,7 @@ export class Kept {
   }
 
   /**
-   * Notes a checkpoint that is about to be written; `written` or `failed` must follow before the next one.
+   * Notes a checkpoint that is about to be written; `written`, `failed` or `cancel` must follow before the next one.
    * @param loss where it is one of the best
    */
   begin(name: string, { loss, scheduled }: { loss: number | undefined; scheduled: number | undefined }): void {
@@ -56,9 +56,14 @@ export class Kept {
 
   /** It could not be written: what was the best before it still is. */
   failed(iteration: number): void {
+    this.cancel();
+    this.pins.failed(iteration);
+  }
+
+  /** It is not to be written after all. */
+  cancel(): void {
     if (this.#before !== undefined) ({ best: this.#best, scheduled: this.scheduled } = this.#before);
     this.#before = undefined;
-    this.pins.failed(iteration);
   }
 
   /** Name of the best. */

@@ -2,31 +2,19 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import {
+  messageOf,
+  print,
+  UsageError,
+  wholeFrom,
   type CommandDefinition,
   type SetExitCode,
-  messageOf,
-  UsageError,
-  newestRun,
-  runArgument,
-  print,
-  wholeFrom,
 } from '../../../core/command.js';
-import {
-  checkpointAt,
-  checkpointNames,
-  findCheckpoint,
-  noCheckpoint,
-  pointedAt,
-  pointers,
-  readCheckpoint,
-  readDescription,
-  readManifest,
-  verifyCheckpoint,
-  lockFolder,
-} from '../../../core/runs.js';
-import { validationLosses } from '../reading/losses.js';
+import { lockFolder, newestRun, runArgument } from '../../runs/contract.js';
+import { readSafetensorsHeader } from '../safetensors/read.js';
+import { checkpointAt, checkpointNames, findCheckpoint, noCheckpoint, pointedAt, pointers } from '../stored/find.js';
+import { validationLosses } from '../stored/losses.js';
+import { readCheckpoint, readDescription, readManifest, verifyCheckpoint } from '../stored/read.js';
 import { rotateCheckpoints } from '../writing/rotate.js';
-import { readSafetensorsHeader } from '../../../core/files/index.js';
 
 interface JsonFlag {
   json?: boolean;
@@ -81,7 +69,8 @@ function define(command: Command, setExitCode: SetExitCode): void {
 
 /** A command's action on the run that is named, else on the newest. */
 function onRun<Flags>(action: (run: string, flags: Flags) => Promise<void>) {
-  return (run: string | undefined, flags: Flags): Promise<void> => action(run ?? newestRun(process.cwd()), flags);
+  return (run: string | undefined, flags: Flags): Promise<void> =>
+    action(run ?? newestRun(process.cwd(), console.error), flags);
 }
 
 async function list(run: string, { json }: JsonFlag): Promise<void> {

@@ -1,6 +1,8 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { checkpointNames, retried, verifyCheckpoint } from '../../../core/index.js';
+import { retried } from '../../../core/files/index.js';
+import { checkpointNames } from '../stored/find.js';
+import { verifyCheckpoint } from '../stored/read.js';
 
 /**
  * Renames what is newer than the checkpoint that a run goes on from: a damaged one is kept for inspection as

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  checkpointNames,
   inject,
   injectable,
   makeFolder,
@@ -13,7 +12,8 @@ import {
   writeWhole,
   type LoadedCheckpoint,
 } from '../../../core/index.js';
-import { readCheckpoint } from '../../../core/runs.js';
+import { checkpointNames } from '../stored/find.js';
+import { readCheckpoint } from '../stored/read.js';
 import { setNewerAside } from './aside.js';
 import { rotateCheckpoints, type Rotation } from './rotate.js';
 import { writeCheckpoint, type SnapshotCopy } from './write.js';

@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { checkpointNames, isEmergency, iterationOf, isCheckpointFolder, removeCheckpoint } from '../../../core/runs.js';
+import { checkpointNames, isEmergency, iterationOf } from '../stored/find.js';
+import { isCheckpointFolder, removeCheckpoint } from '../stored/remove.js';
 
 export interface Rotation {
   /** Newest checkpoints kept, emergency saves not counted: of these the newest checkpoint of all alone is kept. */

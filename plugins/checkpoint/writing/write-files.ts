@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../../../core/index.js';
-import { flushFolder, makeFolder, retried, writeSafetensors } from '../../../core/files/index.js';
+import { flushFolder, makeFolder, retried } from '../../../core/files/index.js';
+import { writeSafetensors } from '../safetensors/write.js';
 import {
   CHECKPOINT_FORMAT,
   compareFiles,
@@ -11,7 +12,7 @@ import {
   REPLACED,
   WRITING,
   type FileFacts,
-} from '../../../core/runs.js';
+} from '../stored/files.js';
 
 /** A tensor in memory of its own, which can be handed to another thread. */
 export type OwnTensor = StoredTensor & { values: { buffer: ArrayBuffer } };

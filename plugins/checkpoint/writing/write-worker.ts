@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf, measureInThread } from '../../../core/index.js';
+import { messageOf, measureInThread } from '../../../core/command.js';
 import { writeFiles, type WriteAnswer, type WriteTask } from './write-files.js';
 
 const answer: WriteAnswer = {};

@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import { type Snapshot, EspalierError } from '../../../core/index.js';
-import { pluginTensorName, SCALAR_PREFIX } from '../../../core/runs.js';
+import { EspalierError } from '../../../core/command.js';
+import type { Snapshot } from '../../../core/index.js';
+import { CHECKPOINT_FORMAT } from '../stored/files.js';
+import { pluginTensorName, SCALAR_PREFIX } from '../stored/read.js';
 import type { CheckpointContent, OwnTensor, WriteAnswer } from './write-files.js';
 
 /** A snapshot whose tensors and state are copied: training may go on. Taken by one `writeCheckpoint`. */
@@ -17,7 +19,7 @@ export function copySnapshot(snapshot: Snapshot): SnapshotCopy {
     optimizer,
     plugins: ownCopies(snapshot.plugins),
     model: JSON.stringify(snapshot.model, null, 2),
-    state: JSON.stringify(snapshot.state, null, 2),
+    state: JSON.stringify({ format: CHECKPOINT_FORMAT, ...snapshot.state }, null, 2),
   };
 }
 

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../../../core/index.js';
-import { foldersIn, resolveFrom } from '../../../core/files/index.js';
+import { resolveFrom } from '../../../core/files/index.js';
+import { foldersIn } from '../../runs/contract.js';
 
 /** Files that tell of a run; a folder with one of them is a run's. */
 const RUN_FILES = ['events.jsonl', 'metrics.jsonl', 'config.yaml'];

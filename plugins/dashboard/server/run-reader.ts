@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { isInUse } from '../../../core/runs.js';
+import { isInUse } from '../../runs/contract.js';
 import { LineFollower } from './follow-lines.js';
 import { MetricColumns } from './metric-columns.js';
 import { CLOCK, selectSeries, totalSeconds } from '../page/series.js';

@@ -4,7 +4,7 @@ import { UsageError } from '../../../core/index.js';
 import { makeFolder, retriedSync } from '../../../core/files/index.js';
 import { META, PARTIAL, type PreparedData, type ShardFacts } from '../shared/meta.js';
 import { partOfFolder, type Part } from '../shared/part.js';
-import { lockFolder } from '../../../core/runs.js';
+import { lockFolder } from '../../runs/contract.js';
 import { notWritten } from './shard-writer.js';
 
 const OURS = /^(meta\.json|(train|val)(_\d+)?\.bin)$/;

@@ -1,15 +1,6 @@
 import type { Command } from 'commander';
-import {
-  type CommandDefinition,
-  Terminal,
-  newestRun,
-  runArgument,
-  print,
-  setOption,
-  wholeFrom,
-  withStoredFlags,
-  type StoredFlags,
-} from '../../../core/command.js';
+import { type CommandDefinition, Terminal, print, setOption, wholeFrom } from '../../../core/command.js';
+import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
 
 interface EvaluateFlags extends StoredFlags {
   iters: number;
@@ -35,7 +26,7 @@ function define(command: Command): void {
       const { best, weights, set } = flags;
       const request = { cwd: process.cwd(), set, terminal: new Terminal({ quiet: true }), best, weights };
       const { storedLosses } = await import('../loss/stored-losses.js');
-      const facts = await storedLosses(from ?? newestRun(process.cwd()), request, flags.iters);
+      const facts = await storedLosses(from ?? newestRun(process.cwd(), console.error), request, flags.iters);
       print(flags.json, facts, () =>
         [
           `${facts.checkpoint} (iteration ${String(facts.iteration)})`,

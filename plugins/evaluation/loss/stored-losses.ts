@@ -1,5 +1,5 @@
 import { BatchSource, Dataset, Engine } from '../../../core/index.js';
-import { openStoredRun } from '../../../core/runs.js';
+import { openStoredRun } from '../../checkpoint/contract.js';
 import { estimateLoss, fullLoss } from './estimate-loss.js';
 
 /** Losses of a checkpoint, in nats a target. */

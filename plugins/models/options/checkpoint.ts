@@ -1,16 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Option } from 'commander';
-import {
-  messageOf,
-  newestRun,
-  readStored,
-  runArgument,
-  UsageError,
-  withStoredFlags,
-  type OptionsDefinition,
-  type StoredFlags,
-} from '../../../core/command.js';
+import { messageOf, UsageError, type OptionsDefinition } from '../../../core/command.js';
+import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
 import type { ExportFormat } from '../weights/export.js';
 
 interface ExportFlags extends StoredFlags {
@@ -34,12 +26,15 @@ export const options: OptionsDefinition = (command) => {
     )
     .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
     .option('--force', 'replace the folder')
-    .action((run: string | undefined, flags: ExportFlags) => exportTo(run ?? newestRun(process.cwd()), flags));
+    .action((run: string | undefined, flags: ExportFlags) =>
+      exportTo(run ?? newestRun(process.cwd(), console.error), flags),
+    );
   return {};
 };
 
 async function exportTo(run: string, { to, out, force, ...which }: ExportFlags): Promise<void> {
   const { exportCheckpoint, otherThanExport } = await import('../weights/export.js');
+  const { readStored } = await import('../../checkpoint/contract.js');
   const checkpoint = await readStored(run, process.cwd(), which);
   const folder = path.resolve(out);
   if (existsSync(folder)) {

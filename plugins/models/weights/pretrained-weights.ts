@@ -8,7 +8,7 @@ import {
   readFolderTensors,
   WEIGHTS_FILE,
   type FolderTensor,
-} from '../../../core/files/index.js';
+} from '../../checkpoint/contract.js';
 import { isProjection, transposed } from './gpt2.js';
 import { gpt2Names, HEAD, type Gpt2Name } from './gpt2.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { CheckpointState, RankState } from '../../../core/index.js';
+import type { RunFacts, RankState } from '../../../core/index.js';
 import type { Connection } from './connection.js';
 
 const digestsSchema = z.record(z.string(), z.string());
@@ -14,7 +14,7 @@ const rankStateSchema = z.object({
  * rank 0's. Mostly there are none: a digest of each is compared first.
  * @param state of this rank; rank 0's gets `others`
  */
-export async function gatherStates(state: CheckpointState, connection: Connection): Promise<void> {
+export async function gatherStates(state: RunFacts, connection: Connection): Promise<void> {
   const mine = digestsOf(state);
   const all = (await connection.gatherTexts(JSON.stringify(mine))).map(digestsIn);
   const [first = {}] = all;
@@ -36,7 +36,7 @@ function digestsIn(text: string): Record<string, string> {
 }
 
 /** By `random` or `plugin`, and name. */
-function digestsOf({ random, plugins }: CheckpointState): Record<string, string> {
+function digestsOf({ random, plugins }: RunFacts): Record<string, string> {
   const short = (value: unknown): string =>
     createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
   return Object.fromEntries([
@@ -45,7 +45,7 @@ function digestsOf({ random, plugins }: CheckpointState): Record<string, string>
   ]);
 }
 
-function picked({ random, plugins }: CheckpointState, keys: readonly string[]): RankState {
+function picked({ random, plugins }: RunFacts, keys: readonly string[]): RankState {
   const chosen = <T>(kind: string, from: Record<string, T>): Record<string, T> =>
     Object.fromEntries(Object.entries(from).filter(([name]) => keys.includes(`${kind} ${name}`)));
   return { random: chosen('random', random), plugins: chosen('plugin', plugins) };

@@ -1,15 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import {
-  type CommandDefinition,
-  messageOf,
-  UsageError,
-  Terminal,
-  newestRun,
-  runArgument,
-  wholeFrom,
-  withStoredFlags,
-  type StoredFlags,
-} from '../../../core/command.js';
+import { type CommandDefinition, messageOf, UsageError, Terminal, wholeFrom } from '../../../core/command.js';
+import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
 
 interface SampleFlags extends StoredFlags {
   prompt?: string;
@@ -55,7 +46,7 @@ function define(command: Command): void {
       const { best, weights } = flags;
       const request = { cwd: process.cwd(), set, terminal, best, weights };
       const { storedSamples } = await import('../text/samples.js');
-      const samples = await storedSamples(from ?? newestRun(process.cwd()), request, choices);
+      const samples = await storedSamples(from ?? newestRun(process.cwd(), console.error), request, choices);
       console.log(flags.json === true ? JSON.stringify(samples) : samples.join('\n---------------\n'));
     });
 }

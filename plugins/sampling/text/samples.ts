@@ -6,7 +6,8 @@ import {
   UsageError,
   type Tokenizer,
 } from '../../../core/index.js';
-import { openStoredRun, type Run } from '../../../core/runs.js';
+import type { Run } from '../../../core/runs.js';
+import { openStoredRun } from '../../checkpoint/contract.js';
 import { writeText, type TextChoices } from './write-text.js';
 
 /** What is written: the same numbers give the same text. */

@@ -10,8 +10,15 @@ import {
   type PluginClass,
   type StoredTensor,
 } from '../../../core/index.js';
-import { description, iterationOf, loadedTensors } from '../../../core/runs.js';
-import { CheckpointMedium, rotatedOut, type Rotation, type SnapshotCopy } from '../../checkpoint/contract.js';
+import {
+  CheckpointMedium,
+  description,
+  iterationOf,
+  loadedTensors,
+  rotatedOut,
+  type Rotation,
+  type SnapshotCopy,
+} from '../../checkpoint/contract.js';
 
 /**
  * The checkpoints of a run, in memory. The `checkpoint` plugin decides what is saved, kept and rotated, as it does with

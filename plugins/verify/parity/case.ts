@@ -11,7 +11,8 @@ import {
   UsageError,
 } from '../../../core/index.js';
 import { z } from 'zod';
-import { readJsonFile, readSafetensors } from '../../../core/files/index.js';
+import { readJsonFile } from '../../../core/files/index.js';
+import { readSafetensors } from '../../checkpoint/contract.js';
 import { trainableParameters, RepeatedPasses, microBatchStep } from '../../../core/runs.js';
 
 /** Config of the parts of the pipeline that a case needs, as their plugins take it. */

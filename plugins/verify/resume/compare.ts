@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { findCheckpoint, readCheckpoint, eachLeaf, isSection, valueAt, pathKey } from '../../../core/runs.js';
+import { eachLeaf, isSection, valueAt, pathKey } from '../../../core/runs.js';
+import { findCheckpoint, readCheckpoint } from '../../checkpoint/contract.js';
 import type { LoadedCheckpoint, PluginState, StoredTensor } from '../../../core/index.js';
 import { firstDifference } from './difference.js';
 

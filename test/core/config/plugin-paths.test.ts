@@ -6,7 +6,7 @@ import { composeConfig } from '../../../core/config/load.js';
 import { configWithPluginPaths } from '../../../core/config/plugin-paths.js';
 import { UsageError } from '../../../core/errors.js';
 import { makeRun } from '../../../core/run/make.js';
-import { storedConfig } from '../../../core/resume/stored-config.js';
+import { storedConfig } from '../../../plugins/checkpoint/resume/stored-config.js';
 import type { CheckpointState } from '../../../core/contracts/checkpoint-store.js';
 import { compose, folderWith, yaml } from './helpers.js';
 

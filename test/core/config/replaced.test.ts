@@ -1,7 +1,7 @@
 import test from 'ava';
 import { composeStored } from '../../../core/config/load.js';
 import { replacedOptions } from '../../../core/config/replaced.js';
-import { configChanges, withChanges } from '../../../core/resume/changes.js';
+import { configChanges, withChanges } from '../../../plugins/checkpoint/resume/changes.js';
 import { loadBuiltIn } from '../../../core/plugins/resolve.js';
 import { compose, yaml } from './helpers.js';
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { accepted } from '../../../core/config/findings.js';
 import { composeConfig, composeStored } from '../../../core/config/load.js';
 import { checkPart } from '../../../core/config/validate.js';
-import { configChanges, withChanges } from '../../../core/resume/changes.js';
+import { configChanges, withChanges } from '../../../plugins/checkpoint/resume/changes.js';
 import { checkedCore, compose, folderWith, yaml } from './helpers.js';
 
 const options = z.strictObject({

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { BatchSource, Dataset, EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
 import type { MadeRun } from '../../../core/run/make.js';
 import { debugRun, textFolder } from './debug-run.js';

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { Logger, Optimizer, type StoredTensor } from '../../../core/index.js';
 import { debugRun, textFolder } from './debug-run.js';
 import { runWithOwn } from './own-plugin.js';

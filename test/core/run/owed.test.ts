@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
 import { isRestart, stepOf } from '../../../plugins/logs/tensorboard/messages.js';
 import { textFolder } from './debug-run.js';

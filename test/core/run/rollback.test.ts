@@ -2,7 +2,7 @@ import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { tf } from '../../../core/tf.js';
 import test, { type ExecutionContext } from 'ava';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
 import type { RollbackRequest } from '../../../core/index.js';
 import { debugRun, textFolder } from './debug-run.js';

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { EventName } from '../../../core/events/lifecycle.js';
 import type { Run, RunResult } from '../../../core/run/run.js';
 import { debugRun } from './debug-run.js';

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { Matrix as Dense, QrDecomposition } from 'ml-matrix';
 import { z } from 'zod';
 import { RandomStreams, type Matrix } from '../../../core/index.js';
-import { readSafetensors } from '../../../core/formats/safetensors.js';
+import { readSafetensors } from '../../../plugins/checkpoint/safetensors/read.js';
 import { pairwiseCosines, unitRows } from '../../../plugins/analysis/analysis/kernels/cosine.js';
 import { smallerGram } from '../../../plugins/analysis/analysis/kernels/gram.js';
 import { measures } from '../../../plugins/analysis/analysis/measures.js';

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { UsageError } from '../../../core/index.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 

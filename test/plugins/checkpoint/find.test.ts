@@ -2,7 +2,7 @@ import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { findBest, findCheckpoint } from '../../../core/checkpoint/find.js';
+import { findBest, findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { rotateCheckpoints } from '../../../plugins/checkpoint/writing/rotate.js';
 import { setNewerAside } from '../../../plugins/checkpoint/writing/aside.js';
 import { emptyFolder } from '../../e2e/command.js';

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
 import { Kept, nameOf } from '../../../plugins/checkpoint/checkpoint/kept.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';

@@ -2,8 +2,12 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync }
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
-import { recoverCheckpoints, removeAllCheckpoints, removeCheckpoint } from '../../../core/checkpoint/remove.js';
+import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
+import {
+  recoverCheckpoints,
+  removeAllCheckpoints,
+  removeCheckpoint,
+} from '../../../plugins/checkpoint/stored/remove.js';
 import { rotateCheckpoints } from '../../../plugins/checkpoint/writing/rotate.js';
 import { emptyFolder } from '../../e2e/command.js';
 

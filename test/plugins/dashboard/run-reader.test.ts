@@ -3,7 +3,7 @@ import path from 'node:path';
 import test from 'ava';
 import { findRuns } from '../../../plugins/dashboard/server/find-runs.js';
 import { RunReader } from '../../../plugins/dashboard/server/run-reader.js';
-import { lockFolder } from '../../../core/run/lock.js';
+import { lockFolder } from '../../../plugins/runs/lock/lock.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { addEvent, lossLines, range, writeRun } from './written-run.js';
 

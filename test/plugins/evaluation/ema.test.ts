@@ -1,7 +1,7 @@
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { BatchSource, Engine, type LoadedCheckpoint, type StoredTensor } from '../../../core/index.js';
 import { estimateLoss } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { checkpointNames } from '../../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { checkpointNames } from '../../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { Dataset, Engine, Ranks, tf } from '../../../core/index.js';
 import { fullLoss } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';

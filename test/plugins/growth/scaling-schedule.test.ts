@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { LearningRate, Logger } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
 import { makeRun } from '../../../core/run/make.js';

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { gpt2Names } from '../../../plugins/models/weights/gpt2.js';
 import { huggingFaceGpt2 } from '../../../plugins/models/weights/pretrained.js';
 import { readPretrained } from '../../../plugins/models/weights/pretrained-weights.js';
-import { readSafetensors } from '../../../core/formats/safetensors.js';
+import { readSafetensors } from '../../../plugins/checkpoint/safetensors/read.js';
 import { emptyFolder } from '../../e2e/command.js';
-import { writeRaw, type RawTensor } from '../../core/formats/raw.js';
+import { writeRaw, type RawTensor } from '../checkpoint/raw.js';
 
 const tiny = path.resolve('test/fixtures/gpt2-tiny');
 const BLOCK = 24;

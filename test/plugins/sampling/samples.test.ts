@@ -3,8 +3,8 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Logger } from '../../../core/index.js';
 import type { Sample } from '../../../plugins/sampling/contract.js';
-import { findCheckpoint } from '../../../core/checkpoint/find.js';
-import { readCheckpoint } from '../../../core/checkpoint/read.js';
+import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
+import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { makeRun } from '../../../core/run/make.js';
 import { textFolder } from '../../core/run/debug-run.js';
 

@@ -1,0 +1,44 @@
+import { messageOf, type LoadedCheckpoint, type Logger, type StoredTensor } from '../../../core/index.js';
+import { isEmergency, iterationOf } from '../stored/find.js';
+import type { CheckpointMedium } from '../writing/medium.js';
+
+/** Where to look for a checkpoint to go back to. */
+interface Place {
+  readonly medium: CheckpointMedium;
+  /** Each that is passed over is reported. */
+  readonly log: Logger;
+}
+
+/** The newest that is whole and finite, of those of up to an iteration. */
+export function newestUpTo(iteration: number, place: Place): Promise<LoadedCheckpoint | undefined> {
+  return firstWhole((each) => each <= iteration, place);
+}
+
+/** The one of an iteration, if it is whole and finite. */
+export function checkpointOf(iteration: number, place: Place): Promise<LoadedCheckpoint | undefined> {
+  return firstWhole((each) => each === iteration, place);
+}
+
+async function firstWhole(
+  counts: (iteration: number) => boolean,
+  { medium, log }: Place,
+): Promise<LoadedCheckpoint | undefined> {
+  const names = (await medium.names()).filter((name) => counts(iterationOf(name)));
+  // At one iteration an emergency save comes last: a run without the stop would not have it.
+  names.sort((a, b) => iterationOf(b) - iterationOf(a) || Number(isEmergency(a)) - Number(isEmergency(b)));
+  for (const name of names) {
+    try {
+      const found = await medium.read(name);
+      const bad = notFinite(found.weights) ?? notFinite(found.optimizer.tensors);
+      if (bad === undefined) return found;
+      log.warn(`checkpoint ${name} is passed over: its ${bad} is not finite`);
+    } catch (thrown) {
+      log.warn(`${messageOf(thrown)} (passed over, and kept)`);
+    }
+  }
+  return undefined;
+}
+
+function notFinite(tensors: ReadonlyMap<string, StoredTensor>): string | undefined {
+  return [...tensors].find(([, { values }]) => !values.every((value) => Number.isFinite(value)))?.[0];
+}

@@ -1,0 +1,16 @@
+import { checkpointNames } from '../stored/find.js';
+import { FailedRun, commandName } from '../../../core/command.js';
+import { Ranks, type Run } from '../../../core/index.js';
+
+/** What a run failed with, with the checkpoint to go on from where there is one: the last may still be being written. */
+export async function withAdvice(thrown: unknown, run: Run): Promise<unknown> {
+  await run.dispose();
+  const [last] = await checkpointNames(run.folder.checkpoints);
+  const { rank, size } = run.container.resolve(Ranks);
+  if (last === undefined || rank > 0) return thrown;
+  const command = `${commandName()} ${size > 1 ? `launch -n ${String(size)} ` : ''}train --resume ${run.folder.shown}`;
+  return new FailedRun(
+    thrown,
+    `checkpoint ${last} is the last in ${run.folder.shown}; go on from it with \`${command}\``,
+  );
+}

@@ -1,0 +1,131 @@
+import { isDeepStrictEqual } from 'node:util';
+import { UsageError } from '../../../core/command.js';
+import {
+  type ComposedConfig,
+  type ConfigPath,
+  type ConfiguredPlugin,
+  type Given,
+  type Origin,
+  type Texts,
+  composedOf,
+  eachLeaf,
+  isSection,
+  merge,
+  originAt,
+  parsePath,
+  pathKey,
+  showOrigin,
+  treeOf,
+  valueAt,
+} from '../../../core/runs.js';
+import { policyAt } from './policy.js';
+
+/** A key at which the config is not what the checkpoint's is. */
+export interface ConfigChange {
+  readonly path: ConfigPath;
+  readonly from: unknown;
+  readonly to: unknown;
+  readonly origin: Origin;
+  /** `override`: asked for by name; `given`: given now and not then; `kept`: the checkpoint's value stays. */
+  readonly taken: 'override' | 'given' | 'kept';
+}
+
+/** Keys that say how to start, and not what the run is. */
+const STARTING = ['init', 'resume'];
+
+/**
+ * Compares the config of now with a checkpoint's. A value counts as given when `--set` gives it, or a preset or config
+ * file that did not give the same value when the checkpoint was made; defaults never count.
+ * @param given what each file gave when the checkpoint was made
+ * @param override keys, or sections, whose values of now are taken whatever gave them
+ */
+export function configChanges(
+  stored: Record<string, unknown>,
+  given: Given,
+  current: ComposedConfig,
+  override: readonly string[],
+): ConfigChange[] {
+  const forced = override.map(parsePath);
+  const changes: ConfigChange[] = [];
+  eachLeaf(current.value, (path, to) => {
+    if (STARTING.includes(path[0] ?? '')) return;
+    const { value, depth } = valueAt(stored, path);
+    const from = depth === path.length ? value : undefined;
+    if (same(from, to) || isDeepStrictEqual(from, asWritten(to, path, current.texts))) return;
+    const origin = originAt(current, path) ?? { source: 'default' };
+    const then = given[origin.source];
+    const key = pathKey(path);
+    const before = origin.source !== '--set' && then !== undefined && Object.hasOwn(then, key) && same(then[key], to);
+    const named = forced.some((at) => at.every((part, i) => part === path[i]));
+    changes.push({ path, from, to, origin, taken: named ? 'override' : before ? 'kept' : 'given' });
+  });
+  return changes;
+}
+
+/** The checkpoint's config with what is taken over it. */
+export function withChanges(
+  stored: Record<string, unknown>,
+  checkpoint: string,
+  current: ComposedConfig,
+  changes: readonly ConfigChange[],
+): ComposedConfig {
+  const source = `${checkpoint}/state.json`;
+  const layers = [
+    treeOf(stored, { originOf: () => ({ source }) }),
+    ...changes
+      .filter(({ taken }) => taken !== 'kept')
+      .map(({ path, to, origin }) => {
+        const value = path.reduceRight<unknown>((inner, key) => Object.fromEntries([[key, inner]]), to);
+        return treeOf(isSection(value) ? value : {}, { originOf: () => origin, texts: current.texts });
+      }),
+  ];
+  const merged = layers.reduce((under, over) => merge(under, over));
+  return composedOf(merged, { layers: [source, ...current.layers], files: current.files, given: current.given });
+}
+
+/**
+ * Tells of every difference, one line each.
+ * @throws UsageError naming the first that is fixed and was not asked for by name
+ */
+export function tellChanges(
+  changes: readonly ConfigChange[],
+  plugins: readonly ConfiguredPlugin[],
+  say: (level: 'info' | 'warn', line: string) => void,
+): void {
+  const fixed = changes.find(({ path, taken }) => taken === 'given' && policyAt(path, plugins) === 'fixed');
+  if (fixed !== undefined) {
+    const { path, from, to, origin } = fixed;
+    const key = pathKey(path);
+    throw new UsageError(
+      'ESP_RESUME_FIXED',
+      `${showOrigin(origin)}: ${key} is ${shown(to)}, and ${shown(from)} in the checkpoint: with it this would be another run; take it out, or ask for it with --override ${key}`,
+    );
+  }
+  for (const { path, from, to, origin, taken } of changes) {
+    const key = pathKey(path);
+    if (taken === 'kept') {
+      const where = `${showOrigin(origin)} has ${shown(to)}, as it had when the checkpoint was made`;
+      say('info', `${key} stays ${shown(from)} (${where}; --override ${key} takes it)`);
+    } else if (policyAt(path, plugins) === 'warn') {
+      say('warn', `${key}: ${shown(from)} -> ${shown(to)}; the run goes on, but not bit for bit as it would have`);
+    } else say('info', `${key}: ${shown(from)} -> ${shown(to)}`);
+  }
+}
+
+function same(from: unknown, to: unknown): boolean {
+  if (isDeepStrictEqual(from, to)) return true;
+  // `{}` turns a plugin on, and says nothing of its options; `false` and nothing are both off.
+  if (isSection(to) && Object.keys(to).length === 0) return isSection(from);
+  return (to === false || to === null) && (from === false || from === null || from === undefined);
+}
+
+/** A stored option that wants text holds what was written: 0012, which is read as 12. */
+function asWritten(value: unknown, path: ConfigPath, texts: Texts): unknown {
+  if (!Array.isArray(value)) return texts.get(pathKey(path)) ?? value;
+  return Array.from(value, (item, index) => asWritten(item, [...path, String(index)], texts));
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'not set';
+  return isSection(value) ? 'on' : JSON.stringify(value);
+}

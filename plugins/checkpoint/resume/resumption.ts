@@ -1,0 +1,42 @@
+import path from 'node:path';
+import { isSection, type ComposedConfig, type ResumeRequest, type Resumption } from '../../../core/runs.js';
+import { configChanges, tellChanges, withChanges } from './changes.js';
+import { staysEnded } from './ending.js';
+import { findResumePoint } from './find.js';
+import { storedConfig } from './stored-config.js';
+
+/** What a run resumes from, with the config to resume with; undefined if it starts anew. @throws UsageError */
+export async function findResumption(
+  composed: ComposedConfig,
+  request: ResumeRequest,
+): Promise<Resumption | undefined> {
+  const { cwd, override = [], say } = request;
+  const point = await findResumePoint(composed, request);
+  if (point === undefined) return undefined;
+  const { checkpoint, folder, isAlone, isNewest } = point;
+  const stored = storedConfig(checkpoint, cwd);
+  const changes = configChanges(stored, checkpoint.state.given, composed, override).filter(
+    ({ path: [first, second] }) => folder === undefined || first !== 'run' || second !== 'dir',
+  );
+  const merged = withChanges(stored, checkpoint.path, composed, changes);
+  const isWithin: Resumption['isWithin'] = ({ checkpoints }) => path.dirname(checkpoint.path) === checkpoints;
+  // `resume: true`, or the checkpoint of another run, asks to train further.
+  const isAutomatic = (request.resume ?? false) === false && composed.value['init'] !== 'resume';
+  return {
+    checkpoint,
+    composed: folder === undefined ? merged : placedIn(merged, folder),
+    isAlone,
+    isWithin,
+    isNewest,
+    review(plugins, runFolder) {
+      tellChanges(changes, plugins, say);
+      return isAutomatic && isWithin(runFolder) && staysEnded(checkpoint, changes, plugins);
+    },
+  };
+}
+
+/** The run continues in the folder that was named, whatever it was called when the checkpoint was made. */
+function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
+  const { run } = composed.value;
+  return { ...composed, value: { ...composed.value, run: { ...(isSection(run) ? run : {}), dir: folder } } };
+}

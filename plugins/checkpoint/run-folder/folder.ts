@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs';
+import { checkpointNames } from '../stored/find.js';
+import { recoverCheckpoints, removeAllCheckpoints } from '../stored/remove.js';
+import { makeFolder, removeUnfinished } from '../../../core/files/index.js';
+import { messageOf, UsageError } from '../../../core/command.js';
+import { NamedFolder, type RunFolder, type RunPlace } from '../../../core/runs.js';
+import { lockFolder, refuseInUse } from '../../runs/contract.js';
+import { foreignEntry, writeConfigFile } from './run-files.js';
+
+/** The folder of a run on disk. */
+export class DiskFolder extends NamedFolder implements RunFolder {
+  /** @param writes false on ranks that leave the folder to the first: what changes it does nothing there */
+  constructor(
+    place: RunPlace,
+    private readonly writes: boolean,
+  ) {
+    super(place);
+  }
+
+  #release: (() => void) | undefined;
+
+  exists(): boolean {
+    return existsSync(this.path);
+  }
+
+  async claim(say?: (line: string) => void): Promise<void> {
+    if (!this.writes || this.#release !== undefined) return;
+    try {
+      await this.#refuseForeign();
+      makeFolder(this.path);
+      this.#release = await lockFolder(this.path, say === undefined ? {} : { say });
+      for (const folder of [this.path, this.checkpoints]) removeUnfinished(folder);
+      await recoverCheckpoints(this.checkpoints);
+    } catch (thrown) {
+      if (thrown instanceof UsageError) throw thrown;
+      throw new UsageError(
+        'ESP_RUN_FOLDER',
+        `the run's folder ${this.shown} cannot be made or written: ${messageOf(thrown)}; name another with --set run.dir=PATH`,
+        { cause: thrown },
+      );
+    }
+  }
+
+  get isClaimed(): boolean {
+    return this.#release !== undefined;
+  }
+
+  async refuseClaimed(): Promise<void> {
+    if (!this.writes) return;
+    await this.#refuseForeign();
+    await refuseInUse(this.path);
+  }
+
+  /** @throws UsageError when something in the folder is not a run's: a run would overwrite or delete it */
+  async #refuseForeign(): Promise<void> {
+    const entry = await foreignEntry(this.path);
+    if (entry === undefined) return;
+    throw new UsageError(
+      'ESP_RUN_FOLDER_FOREIGN',
+      `${this.shown} is not the folder of a run, and holds ${entry}; nothing was written there: name a new or empty folder with --set run.dir=PATH, or with --set run.name=NAME for runs/NAME`,
+    );
+  }
+
+  release(): void {
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  writeConfig(yaml: string): string | undefined {
+    return this.writes ? writeConfigFile(this.path, yaml) : undefined;
+  }
+
+  async startOver(): Promise<void> {
+    if (this.writes) await removeAllCheckpoints(this.checkpoints);
+  }
+
+  async isUsed(): Promise<boolean> {
+    return (await checkpointNames(this.checkpoints)).length > 0;
+  }
+
+  async refuseUsed(): Promise<void> {
+    if (!(await this.isUsed())) return;
+    throw new UsageError(
+      'ESP_RUN_FOLDER_USED',
+      `${this.shown} holds the checkpoints of a run: go on with --resume, start over with --force, or name another with --set run.name=NAME`,
+    );
+  }
+}

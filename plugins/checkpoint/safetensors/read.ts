@@ -1,0 +1,105 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { UsageError } from '../../../core/command.js';
+import type { StoredTensor } from '../../../core/index.js';
+import { MAX_HEADER_BYTES, parseHeader, type HeaderEntry } from './header.js';
+import { LENGTH_BYTES } from './write.js';
+import { widen } from './halves.js';
+
+/**
+ * Reads the tensors of a safetensors file, in file order; F16 and BF16 come as float32, F64 is rounded to it. No more
+ * memory is taken than the file has bytes (twice that for halves), whatever its header says.
+ * Source of the format: https://github.com/huggingface/safetensors (README, "Format").
+ * @param wanted leaves out what it answers false for, unread
+ * @throws UsageError naming the file when it is not there or not a sound safetensors file
+ */
+export async function readSafetensors(
+  path: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<Map<string, StoredTensor>> {
+  return withHeader(path, async (file, entries, start) => {
+    const tensors = new Map<string, StoredTensor>();
+    for (const entry of entries) {
+      if (wanted(entry.name)) tensors.set(entry.name, await readTensor(file, start, entry, path));
+    }
+    return tensors;
+  });
+}
+
+/** The checked header of a safetensors file alone. @throws UsageError as `readSafetensors` does */
+export async function readSafetensorsHeader(path: string): Promise<HeaderEntry[]> {
+  return withHeader(path, (_file, entries) => Promise.resolve(entries));
+}
+
+async function withHeader<T>(
+  path: string,
+  work: (file: FileHandle, entries: HeaderEntry[], start: number) => Promise<T>,
+): Promise<T> {
+  const file = await openToRead(path);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new UsageError('ESP_SAFETENSORS', `${path} is not a file`);
+    const start = await readHeaderLength(file, stat.size, path);
+    const header = (await readBytes(file, LENGTH_BYTES, start - LENGTH_BYTES, path)).toString('utf8');
+    return await work(file, parseHeader(header, stat.size - start, path), start);
+  } finally {
+    await file.close();
+  }
+}
+
+async function openToRead(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    throw new UsageError('ESP_SAFETENSORS', `${path}: cannot be opened; check that the file is there`, { cause });
+  }
+}
+
+/** Where the tensor data starts. */
+async function readHeaderLength(file: FileHandle, size: number, path: string): Promise<number> {
+  if (size < LENGTH_BYTES) {
+    throw new UsageError('ESP_SAFETENSORS', `${path}: ${size} bytes are too few for a safetensors file`);
+  }
+  const length = (await readBytes(file, 0, LENGTH_BYTES, path)).readBigUInt64LE(0);
+  if (length > MAX_HEADER_BYTES) {
+    throw new UsageError('ESP_SAFETENSORS', `${path}: its header says ${length.toString()} bytes: more than any has`);
+  }
+  if (length > BigInt(size - LENGTH_BYTES)) {
+    throw new UsageError(
+      'ESP_SAFETENSORS',
+      `${path}: its header says ${length.toString()} bytes, the file has ${size}: cut short, or not a safetensors file`,
+    );
+  }
+  return LENGTH_BYTES + Number(length);
+}
+
+async function readTensor(file: FileHandle, start: number, entry: HeaderEntry, path: string): Promise<StoredTensor> {
+  // Its own buffer, so that the four-byte view is aligned.
+  const { buffer } = await readBytes(file, start + entry.begin, entry.end - entry.begin, path);
+  const { shape, dtype, name } = entry;
+  if (dtype === 'F32') return { shape, values: new Float32Array(buffer) };
+  if (dtype === 'I32') return { shape, values: new Int32Array(buffer) };
+  if (dtype === 'F16' || dtype === 'BF16') return { shape, values: widen(new Uint16Array(buffer), dtype) };
+  if (dtype === 'F64') return { shape, values: rounded(new Float64Array(buffer), `${path}: tensor ${name}`) };
+  throw new UsageError(
+    'ESP_SAFETENSORS',
+    `${path}: tensor ${name} is ${dtype}; only F32, F16, BF16, F64 and I32 are read`,
+  );
+}
+
+function rounded(doubles: Float64Array, what: string): Float32Array {
+  const values = Float32Array.from(doubles);
+  const lost = values.findIndex((value, i) => !Number.isFinite(value) && Number.isFinite(doubles[i]));
+  if (lost < 0) return values;
+  throw new UsageError('ESP_SAFETENSORS', `${what} has ${String(doubles[lost])}, which is beyond float32`);
+}
+
+async function readBytes(file: FileHandle, at: number, length: number, path: string): Promise<Buffer<ArrayBuffer>> {
+  const bytes = Buffer.from(new ArrayBuffer(length));
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, at + done);
+    if (bytesRead === 0) throw new UsageError('ESP_SAFETENSORS', `${path}: it ends at byte ${at + done}: cut short`);
+    done += bytesRead;
+  }
+  return bytes;
+}

@@ -1,0 +1,42 @@
+import type { StoredFlags } from '../../runs/contract.js';
+import { findBest, findCheckpoint } from './find.js';
+import { readCheckpoint } from './read.js';
+import { UsageError } from '../../../core/command.js';
+import type { LoadedCheckpoint, StoredTensor } from '../../../core/index.js';
+
+/**
+ * @param from a checkpoint or a run's folder
+ * @throws UsageError where there is none, or none with such weights
+ */
+export async function readStored(from: string, cwd: string, { best, weights }: StoredFlags): Promise<LoadedCheckpoint> {
+  const find = best === true ? findBest : findCheckpoint;
+  return withWeightsOf(await readCheckpoint(await find(from, cwd)), weights);
+}
+
+/**
+ * The checkpoint with the weights that a plugin kept in it, with `stateTensors()` under the model's names, in place of the
+ * model's own: averages of them, for one. Undefined for the model's own.
+ * @throws UsageError where the plugin kept none, or not all
+ */
+function withWeightsOf(checkpoint: LoadedCheckpoint, plugin: string | undefined): LoadedCheckpoint {
+  if (plugin === undefined) return checkpoint;
+  const { path, plugins, weights: own } = checkpoint;
+  const weights = weightsIn(own, plugins.get(plugin));
+  if (weights !== undefined) return { ...checkpoint, weights };
+  const others = [...plugins.keys()].filter((name) => weightsIn(own, plugins.get(name)) !== undefined);
+  const there = others.length === 0 ? 'no plugin kept any there' : `there are those of ${others.join(', ')}`;
+  throw new UsageError('ESP_CHECKPOINT_WEIGHTS', `${path} holds no weights of plugin "${plugin}": ${there}`);
+}
+
+function weightsIn(
+  own: ReadonlyMap<string, StoredTensor>,
+  kept: ReadonlyMap<string, StoredTensor> | undefined,
+): ReadonlyMap<string, StoredTensor> | undefined {
+  const weights = new Map<string, StoredTensor>();
+  for (const [name, { shape }] of own) {
+    const tensor = kept?.get(name);
+    if (tensor?.shape.join() !== shape.join()) return undefined;
+    weights.set(name, tensor);
+  }
+  return weights;
+}

@@ -1,0 +1,39 @@
+import { UsageError } from '../../../core/command.js';
+import type { LoadedCheckpoint, Run, Slot } from '../../../core/index.js';
+import { type RunRequest, composeStored, makeRunFrom } from '../../../core/runs.js';
+import { storedConfig } from '../resume/stored-config.js';
+import type { StoredFlags } from '../../runs/contract.js';
+import { readStored } from './choose.js';
+
+/**
+ * Makes a run again from a checkpoint, with the slots that are asked for and no features; weights loaded.
+ * @param from a checkpoint or a run's folder
+ */
+export async function openStoredRun(
+  from: string,
+  slots: readonly Slot[],
+  request: RunRequest & StoredFlags,
+): Promise<{ run: Run; checkpoint: LoadedCheckpoint }> {
+  const checkpoint = await readStored(from, request.cwd, request);
+  const composed = composeStored(storedConfig(checkpoint, request.cwd), checkpoint.path, [...(request.set ?? [])]);
+  const { run } = await makeRunFrom(composed, { ...request, only: slots });
+  try {
+    await run.setUp(vocabSizeOf(checkpoint));
+    run.restoreShape(checkpoint);
+    run.loadWeights(checkpoint);
+  } catch (thrown) {
+    await run.dispose();
+    throw thrown;
+  }
+  return { run, checkpoint };
+}
+
+function vocabSizeOf({ model, path }: LoadedCheckpoint): number {
+  const size = model['vocab_size'];
+  if (typeof size === 'number' && Number.isInteger(size) && size > 0) return size;
+  // Earlier versions left it to the model's description.
+  throw new UsageError(
+    'ESP_CHECKPOINT_MODEL',
+    `${path}: config.json does not give the model's vocab_size (it is ${size === undefined ? 'missing' : JSON.stringify(size)}); add the number of tokens to it, or save the checkpoint again: espalier train --resume`,
+  );
+}

@@ -1,0 +1,173 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { UsageError, messageOf } from '../../../core/command.js';
+import { readTextFile } from '../../../core/files/index.js';
+import type { LoadedCheckpoint, StoredTensor } from '../../../core/index.js';
+import { readSafetensors } from '../safetensors/read.js';
+import { CHECKPOINT_FORMAT, compareFiles, damaged, PLUGIN_TENSORS, sizeOf, type FileFacts } from './files.js';
+
+const manifestSchema = z.object({
+  format: z.int(),
+  files: z.record(z.string().regex(/^\w[\w.-]*$/), z.object({ bytes: z.int().min(0), sha256: z.string() })),
+});
+
+const shared = {
+  espalier: z.string(),
+  run: z.object({
+    iteration: z.int().min(0),
+    tokens: z.int().min(0),
+    bestValLoss: z.number().nullable(),
+    valLoss: z.number().nullable().optional(),
+    owesEvaluation: z.boolean().default(false),
+    owesCheckpoints: z.array(z.enum(['latest', 'best'])).default([]),
+    ending: z.strictObject({ reason: z.string(), plugin: z.string().nullable() }).nullable().default(null),
+  }),
+  random: z.record(z.string(), z.int().min(0)),
+  seed: z.int(),
+  tokenizer: z.looseObject({ tokenizer: z.string() }).nullable(),
+  config: z.record(z.string(), z.unknown()),
+};
+
+/** Plugins' states had no version, and tunables no setting beside them. */
+const format1 = z
+  .object({
+    ...shared,
+    format: z.literal(1),
+    tunables: z.record(z.string(), z.number()).default({}),
+    plugins: z.record(z.string(), z.unknown()),
+  })
+  .transform((state) => ({
+    ...state,
+    tunables: Object.fromEntries(Object.entries(state.tunables).map(([name, value]) => [name, { value }])),
+    plugins: Object.fromEntries(Object.entries(state.plugins).map(([name, of]) => [name, { version: 1, state: of }])),
+    given: {},
+  }));
+
+const pluginStates = z.record(z.string(), z.object({ version: z.int().min(1), state: z.unknown().optional() }));
+
+const format2 = z.object({
+  ...shared,
+  format: z.literal(CHECKPOINT_FORMAT),
+  engine: z.string().optional(),
+  ranks: z.int().min(1).optional(),
+  cwd: z.string().optional(),
+  tunables: z.record(z.string(), z.object({ value: z.number(), configured: z.number().optional() })),
+  plugins: pluginStates,
+  others: z.record(z.string(), z.object({ random: shared.random, plugins: pluginStates })).optional(),
+  given: z.record(z.string(), z.record(z.string(), z.unknown())),
+});
+
+const stateSchema = z.discriminatedUnion('format', [format1, format2]);
+
+/** JSON files of a checkpoint are some kilobytes; one of this size is none of ours. */
+const MAX_JSON_BYTES = 1 << 27;
+
+/** `optimizer.safetensors` keeps plain numbers as tensors of one element under this prefix. */
+export const SCALAR_PREFIX = 'scalar.';
+
+/** The name of a plugin's tensor in it: a slash in the plugin's own name is not taken for the one between both. */
+export function pluginTensorName(plugin: string, name: string): string {
+  return `${plugin.replaceAll('%', '%25').replaceAll('/', '%2F')}/${name}`;
+}
+
+function splitTensorName(full: string): [plugin: string, name: string] {
+  const slash = full.indexOf('/');
+  return [full.slice(0, slash).replaceAll('%2F', '/').replaceAll('%25', '%'), full.slice(slash + 1)];
+}
+
+/**
+ * Reads a checkpoint folder whose manifest matches.
+ * @throws UsageError naming the file that is missing, damaged or newer than this package
+ */
+export async function readCheckpoint(folder: string): Promise<LoadedCheckpoint> {
+  await verifyCheckpoint(folder);
+  const description = await readDescription(folder);
+  const hasPluginTensors = Object.hasOwn(await readManifest(folder), PLUGIN_TENSORS);
+  return {
+    ...loadedTensors(
+      await readSafetensors(path.join(folder, 'optimizer.safetensors')),
+      hasPluginTensors ? await readSafetensors(path.join(folder, PLUGIN_TENSORS)) : new Map<string, StoredTensor>(),
+    ),
+    path: folder,
+    weights: await readSafetensors(path.join(folder, 'model.safetensors')),
+    ...description,
+  };
+}
+
+/** Optimizer and plugins' tensors, from those of their files. */
+export function loadedTensors(
+  optimizer: ReadonlyMap<string, StoredTensor>,
+  ofPlugins: ReadonlyMap<string, StoredTensor>,
+): Pick<LoadedCheckpoint, 'optimizer' | 'plugins'> {
+  const tensors = new Map<string, StoredTensor>();
+  const scalars: Record<string, number> = {};
+  for (const [name, tensor] of optimizer) {
+    if (name.startsWith(SCALAR_PREFIX)) scalars[name.slice(SCALAR_PREFIX.length)] = tensor.values[0] ?? 0;
+    else tensors.set(name, tensor);
+  }
+  const plugins = new Map<string, Map<string, StoredTensor>>();
+  for (const [full, tensor] of ofPlugins) {
+    const [plugin, name] = splitTensorName(full);
+    const own = plugins.get(plugin) ?? new Map<string, StoredTensor>();
+    plugins.set(plugin, own.set(name, tensor));
+  }
+  return { optimizer: { tensors, scalars }, plugins };
+}
+
+/** The JSON side of a checkpoint, without its tensors; not compared with the manifest. @throws UsageError */
+export async function readDescription(folder: string): Promise<Pick<LoadedCheckpoint, 'model' | 'state'>> {
+  const state = await readJson(path.join(folder, 'state.json'));
+  return description(folder, { state, model: () => readJson(path.join(folder, 'config.json')) });
+}
+
+/** The same, of parsed JSON. @param folder for messages @throws UsageError when that is of another shape */
+export async function description(
+  folder: string,
+  parts: { readonly state: unknown; readonly model: () => unknown },
+): Promise<Pick<LoadedCheckpoint, 'model' | 'state'>> {
+  const state = stateSchema.safeParse(parts.state);
+  if (!state.success) throw damaged(folder, `state.json is not one: ${z.prettifyError(state.error)}`);
+  const model = z.record(z.string(), z.unknown()).safeParse(await parts.model());
+  if (!model.success) throw damaged(folder, 'config.json holds no object');
+  return { model: model.data, state: state.data };
+}
+
+/** Compares every file with the manifest. @throws UsageError naming the first that differs */
+export async function verifyCheckpoint(folder: string): Promise<void> {
+  await compareFiles(folder, await readManifest(folder));
+}
+
+/** The files that the manifest lists. @throws UsageError when it is none, or of a newer format */
+export async function readManifest(folder: string): Promise<Record<string, FileFacts>> {
+  const content = await readJson(path.join(folder, 'manifest.json'));
+  const { data: version } = z.looseObject({ format: z.int() }).safeParse(content);
+  if (version !== undefined && version.format > CHECKPOINT_FORMAT) {
+    throw new UsageError(
+      'ESP_CHECKPOINT_NEWER',
+      `checkpoint ${folder} has format ${String(version.format)}, newer than ${String(CHECKPOINT_FORMAT)}: use a newer espalier`,
+    );
+  }
+  const parsed = manifestSchema.safeParse(content);
+  if (!parsed.success) throw damaged(folder, 'manifest.json is not a manifest');
+  for (const required of ['model.safetensors', 'config.json', 'optimizer.safetensors', 'state.json']) {
+    if (!Object.hasOwn(parsed.data.files, required)) throw damaged(folder, `its manifest does not list ${required}`);
+  }
+  return parsed.data.files;
+}
+
+/** Reads a JSON file of a checkpoint. @throws UsageError naming file and folder */
+async function readJson(file: string): Promise<unknown> {
+  const fail = (what: string): UsageError => damaged(path.dirname(file), `${path.basename(file)} ${what}`);
+  if ((await sizeOf(file)) > MAX_JSON_BYTES) throw fail(`is over ${String(MAX_JSON_BYTES)} bytes`);
+  let text: string;
+  try {
+    text = readTextFile(file);
+  } catch (thrown) {
+    throw fail(`cannot be read: ${messageOf(thrown)}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw fail(`is not JSON: ${messageOf(thrown)}`);
+  }
+}

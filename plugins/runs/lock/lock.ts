@@ -1,0 +1,215 @@
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { UsageError } from '../../../core/command.js';
+import { isOfThisSystem, isRunning, ownerIn, thisOwner, type Owner } from './owner.js';
+import { takeOsLock } from './os-lock.js';
+
+/** The file that holds who has a folder. */
+export const LOCK = 'lock';
+/** Made by whoever takes over a lock file whose owner is dead, where the system has no locks. */
+const TAKEOVER = 'lock.takeover';
+
+/** Several beats of `lock-beat.ts`, and of earlier versions, which had one in ten seconds. */
+const WATCH_MS = 30_000;
+const LOOK_MS = 1000;
+/** An owner that was not seen for so long is dead, however far clocks are apart. */
+const LONG_DEAD_MS = 3_600_000;
+/** A look at the lock by another process, such as a dashboard, is over after this. */
+const GLANCE_MS = 50;
+const GLANCES = 4;
+
+export interface LockOptions {
+  /** Code of the error when the folder is in use; `ESP_RUN_FOLDER_LOCKED` when not given. */
+  readonly code?: string;
+  /** Printed while it waits. */
+  readonly say?: (line: string) => void;
+  /** What to do when the folder is in use; follows "wait for it". */
+  readonly advice?: string;
+}
+
+/**
+ * Claims a folder for this process: with a lock of the operating system, which dies with its owner, on a file `lock`
+ * that says who it is. Such a lock decides between processes of one system, also across containers. A lock that was
+ * left by another system, or made where there are no locks of the system, is watched for half a minute: its owner shows
+ * every few seconds that it lives. Clocks are not compared.
+ * @returns what gives the folder back
+ * @throws UsageError (`ESP_RUN_FOLDER_LOCKED`) naming the process that has it
+ */
+export async function lockFolder(folder: string, options: LockOptions = {}): Promise<() => void> {
+  const file = path.join(folder, LOCK);
+  for (let glance = 0; ; glance++) {
+    const lock = await takeOsLock(file, true);
+    if (lock.state === 'unsupported') return lockByFile(folder, options);
+    if (lock.state === 'held') return keepOsLock(folder, lock.descriptor, options);
+    if (glance === GLANCES) throw inUse(folder, ownerOf(file), options);
+    await pause(GLANCE_MS);
+  }
+}
+
+/** Whether a living process has claimed the folder. */
+export async function isInUse(folder: string): Promise<boolean> {
+  const file = path.join(folder, LOCK);
+  if (!existsSync(file)) return false;
+  try {
+    const lock = await takeOsLock(file, false);
+    if (lock.state === 'taken') return true;
+    const owner = ownerOf(file);
+    const isOurs = owner !== undefined && lock.state === 'held' && owner.os && isOfThisSystem(owner);
+    if (lock.state === 'held') closeSync(lock.descriptor);
+    if (owner === undefined || isOurs) return false;
+    return isRunning(owner) ?? Math.abs(Date.now() - timeOf(file)) < WATCH_MS;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws UsageError as `lockFolder` does, when a living process has claimed the folder */
+export async function refuseInUse(folder: string, options: LockOptions = {}): Promise<void> {
+  if (await isInUse(folder)) throw inUse(folder, ownerOf(path.join(folder, LOCK)), options);
+}
+
+async function keepOsLock(folder: string, descriptor: number, options: LockOptions): Promise<() => void> {
+  const file = path.join(folder, LOCK);
+  try {
+    const other = ownerOf(file, descriptor);
+    const died = other === undefined || (other.os && isOfThisSystem(other));
+    if (!died && (isRunning(other) ?? !(await isDead(file, other, options)))) throw inUse(folder, other, options);
+    ftruncateSync(descriptor, 0);
+    writeSync(descriptor, JSON.stringify(thisOwner(true)), 0);
+  } catch (thrown) {
+    closeSync(descriptor);
+    throw thrown;
+  }
+  const beat = process.platform === 'win32' ? undefined : beating(file);
+  return () => {
+    void beat?.terminate();
+    // Windows deletes no open file, and no other process can have it as long as it is open.
+    if (process.platform !== 'win32') remove(file);
+    closeSync(descriptor);
+    if (process.platform === 'win32') remove(file);
+  };
+}
+
+/** For file systems without locks: the file is made, or refused, at once. */
+async function lockByFile(folder: string, options: LockOptions): Promise<() => void> {
+  const file = path.join(folder, LOCK);
+  const me = thisOwner(false);
+  if (!created(file, me)) {
+    const other = ownerOf(file);
+    const lives = (other === undefined ? undefined : isRunning(other)) ?? !(await isDead(file, other, options));
+    if (lives) throw inUse(folder, other, options);
+    takeOver(folder, other, me, options);
+  }
+  options.say?.(
+    `${folder}: this file system has no locks; the file ${LOCK} keeps other processes out, also for ${String(WATCH_MS / 1000)} s after this one is killed`,
+  );
+  const beat = beating(file);
+  return () => {
+    void beat.terminate();
+    if (ownerOf(file)?.id === me.id) remove(file);
+  };
+}
+
+/** Of several that found an owner dead, one makes the second file and is the only one that changes the first. */
+function takeOver(folder: string, dead: Owner | undefined, me: Owner, options: LockOptions): void {
+  const guard = path.join(folder, TAKEOVER);
+  if (!created(guard, me)) {
+    throw new UsageError(
+      options.code ?? 'ESP_RUN_FOLDER_LOCKED',
+      `another process is taking ${folder} over; if none is, one was killed while it did: delete ${guard}`,
+    );
+  }
+  try {
+    const file = path.join(folder, LOCK);
+    const now = ownerOf(file);
+    if (now?.id !== dead?.id || now?.started !== dead?.started) throw inUse(folder, now, options);
+    remove(file);
+    if (!created(file, me)) throw inUse(folder, ownerOf(file), options);
+  } finally {
+    remove(guard);
+  }
+}
+
+/** Watches a lock whose owner cannot be asked for: one that lives writes to it. */
+async function isDead(file: string, owner: Owner | undefined, { say }: LockOptions): Promise<boolean> {
+  const before = timeOf(file);
+  if (Date.now() - before > LONG_DEAD_MS) return true;
+  say?.(
+    `${file} is of ${nameOf(owner)}: waiting up to ${String(WATCH_MS / 1000)} s to see whether it lives (if it does not, deleting the file saves the wait)`,
+  );
+  for (let waited = 0; waited < WATCH_MS; waited += LOOK_MS) {
+    await pause(LOOK_MS);
+    if (!existsSync(file)) return true;
+    if (timeOf(file) !== before) return false;
+  }
+  return true;
+}
+
+function inUse(folder: string, owner: Owner | undefined, { advice, code }: LockOptions): UsageError {
+  const file = path.join(folder, LOCK);
+  const away =
+    owner === undefined || isOfThisSystem(owner)
+      ? ''
+      : ` (it showed within the last ${String(WATCH_MS / 1000)} s that it lives; when it is gone, the folder is free ${String(WATCH_MS / 1000)} s later, or when you delete ${file})`;
+  return new UsageError(
+    code ?? 'ESP_RUN_FOLDER_LOCKED',
+    `${folder} is in use by ${nameOf(owner)}${away}; wait for it, ${advice ?? 'or name another folder with --set run.name=NAME'}`,
+  );
+}
+
+function nameOf(owner: Owner | undefined): string {
+  if (owner === undefined) return 'another process';
+  const since = owner.since === undefined ? '' : `, since ${owner.since}`;
+  return `process ${String(owner.pid)} on ${owner.host}${since}`;
+}
+
+/** A thread of its own shows that the owner lives: a step of training may keep the main one for minutes. */
+function beating(file: string): Worker {
+  const worker = new Worker(new URL('./beat.js', import.meta.url), { workerData: file });
+  worker.on('error', () => undefined);
+  worker.unref();
+  return worker;
+}
+
+/** Opened anew: an NFS client then asks the server. */
+function timeOf(file: string): number {
+  try {
+    closeSync(openSync(file, 'r'));
+  } catch {
+    // It cannot be read; its time may be told all the same.
+  }
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function ownerOf(file: string, descriptor?: number): Owner | undefined {
+  try {
+    return ownerIn(readFileSync(descriptor ?? file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function created(file: string, owner: Owner): boolean {
+  try {
+    const descriptor = openSync(file, 'wx');
+    try {
+      writeSync(descriptor, JSON.stringify(owner));
+    } finally {
+      closeSync(descriptor);
+    }
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST') return false;
+    throw thrown;
+  }
+}
+
+function remove(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // The next process finds the lock of a dead one.
+  }
+}
