@@ -1,13 +1,20 @@
-export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors } from './operations/adamw-step.js';
+/** `espalier/ops`: the operations of a GPT step, each with a gradient, on every engine. */
 export { causalAttention } from './operations/causal-attention.js';
-export { shapesChange, withChangingShapes } from './operations/changing-shapes.js';
 export { dropout, dropoutFactors } from './operations/dropout.js';
 export { embedding } from './operations/embedding.js';
-export { geluLinear } from './operations/gelu-linear.js';
 export { gelu } from './operations/gelu.js';
-export { Attributes, KernelInputs, type CompositeKernel } from './operations/kernel.js';
+export { geluLinear } from './operations/gelu-linear.js';
 export { layerNorm } from './operations/layer-norm.js';
 export { linear, type LinearOptions } from './operations/linear.js';
-export { registerOps } from './operations/register.js';
 export { rotary, rotaryAngles, type RotaryAngles } from './operations/rotary.js';
 export { softmaxCrossEntropy } from './operations/softmax-cross-entropy.js';
+
+/** One update of AdamW, of every weight at a time. */
+export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors } from './operations/adamw-step.js';
+
+/** For engines: registers each operation that the engine has no kernel of its own for. */
+export { registerOps } from './operations/register.js';
+export { Attributes, KernelInputs, type CompositeKernel } from './operations/kernel.js';
+
+/** Work whose tensors have other shapes each time, as generation's: an engine compiles nothing for it. */
+export { shapesChange, withChangingShapes } from './operations/changing-shapes.js';

@@ -128,7 +128,7 @@ class Recording implements KernelRecording {
   }
 }
 
-/** The same among references of its own: the tensors of then may live on, and are let alone. */
+/** The same among references of its own: the recorded tensors may live on, and are left alone. */
 function withOwnReferences({ calls, marks, constants, inputs, outputs }: KernelTrace): KernelTrace {
   const made = calls.flatMap((call) => call.made);
   const own = new Map([...idsOf(inputs), ...constants.keys(), ...idsOf(made)].map((dataId) => [dataId, {}]));

@@ -55,6 +55,7 @@ export default class Halving extends DecaySchedule {
 
 for (const [what, change] of [
   ['as the guide has it', (file: string) => file],
+  ['with an import of its family', (file: string) => file.replace("'espalier'", "'espalier/lr'")],
   ['as the class of earlier guides', () => halvingClass],
 ] as const) {
   test(`a schedule that falls to min_lr, ${what}`, async (t) => {
@@ -103,6 +104,7 @@ export default class Backwards extends WindowBatches {
 
 for (const [what, change] of [
   ['as the guide has it', (file: string) => file],
+  ['with an import of its family', (file: string) => file.replace("'espalier'", "'espalier/batches'")],
   ['as the class of earlier guides', () => backwardsClass],
 ] as const) {
   test(`a strategy that serves windows from the last to the first, ${what}`, async (t) => {
