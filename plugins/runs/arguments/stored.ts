@@ -1,0 +1,19 @@
+import { Argument, type Command } from 'commander';
+
+/** The argument of commands that read a run; `given ?? newestRun(cwd, console.error)` is the folder that it means. */
+export function runArgument(): Argument {
+  return new Argument('[run]', 'folder of a run, or of one of its checkpoints (default: the newest in runs/)');
+}
+
+/** Which of a run's weights a command takes. */
+export interface StoredFlags {
+  readonly best?: boolean | undefined;
+  readonly weights?: string | undefined;
+}
+
+/** Adds their flags to a command that reads one checkpoint. */
+export function withStoredFlags(command: Command): Command {
+  return command
+    .option('--best', 'the run’s best checkpoint, by validation loss (default: its newest)')
+    .option('--weights <plugin>', 'the weights that a plugin kept, such as ema (default: the model’s own)');
+}
