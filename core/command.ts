@@ -47,6 +47,5 @@ export * from './cli/options.js';
 export * from './errors.js';
 export type { SaveSignal, StopSignal } from './contracts/process.js';
 export { exitCodeOfSignal, onStop, onSave } from './signals/signals.js';
-export { measureInThread } from './run/thread-spans.js';
 export { version } from './version.js';
 export { Terminal } from './terminal.js';

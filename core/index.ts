@@ -24,7 +24,6 @@ export { RunConfig } from './config/schema.js';
 export { ConfigPlaces } from './config/places.js';
 export { exitCodeOf, RunControl, type Requests, type RollbackRequest } from './run/control.js';
 export { Sections, type SectionWatcher } from './run/sections.js';
-export { listenToThreads, measureInThread, type ThreadSpan } from './run/thread-spans.js';
 export { addCommand } from './package-manager.js';
 export { RunState, type CheckpointKind, type RunSnapshot, type RunView } from './run/state.js';
 export { RandomStream, RandomStreams } from './random/streams.js';

@@ -12,6 +12,7 @@ export * from './lr/contract.js';
 export * from './models/contract.js';
 export * from './ops/contract.js';
 export * from './parallel/contract.js';
+export * from './profiler/contract.js';
 export * from './runs/contract.js';
 export * from './sampling/contract.js';
 export * from './tokenizers/contract.js';

@@ -9,12 +9,6 @@ export interface Moment {
   readonly tokens: number;
 }
 
-/** What the thread starts with. */
-export interface Setup {
-  /** URL of a module of the core that is quick to load: it has `measureInThread`. */
-  readonly opener: string;
-}
-
 /** A snapshot to analyse. */
 export interface Task {
   readonly at: Moment;

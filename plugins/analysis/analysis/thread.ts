@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { openSharedModule } from '../../data/contract.js';
-import type { Answer, Moment, Setup, Task } from './protocol.js';
+import type { Answer, Moment, Task } from './protocol.js';
 
 /** The worker thread, which has one snapshot at a time; made with the first, and anew after it died. */
 export class AnalysisThread {
@@ -59,8 +58,7 @@ export class AnalysisThread {
   }
 
   #made(): Worker {
-    const workerData: Setup = { opener: openSharedModule };
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+    const worker = new Worker(new URL('./worker.js', import.meta.url));
     worker.on('message', (answer: Answer) => {
       if (this.#worker === worker) this.#end(answer);
     });

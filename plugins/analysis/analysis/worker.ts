@@ -1,25 +1,21 @@
 import { readlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import type { Matrix, ViewModule } from '../../../core/index.js';
-import type { OpenSharedModule } from '../../data/contract.js';
+import { measureInThread } from '../../profiler/contract.js';
 import { cpuSeconds } from './cpu.js';
 import { measures } from './measures.js';
-import type { Answer, Setup, Task } from './protocol.js';
+import type { Answer, Task } from './protocol.js';
 
-const { opener } = workerData as Setup;
 let before: Matrix | undefined;
 
 yieldToTraining();
 parentPort?.on('message', (task: Task) => {
-  void measured(task).then((found) => parentPort?.postMessage(found));
+  void measureInThread('analysis', 'measure snapshot', () => answer(task)).then((found) =>
+    parentPort?.postMessage(found),
+  );
 });
-
-async function measured(task: Task): Promise<Answer> {
-  const { measureInThread } = (await import(opener)) as OpenSharedModule;
-  return measureInThread('analysis', 'measure snapshot', () => answer(task));
-}
 
 async function answer(task: Task): Promise<Answer> {
   const { at, weights, ids, windows } = task;

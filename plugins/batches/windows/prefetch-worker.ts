@@ -1,8 +1,9 @@
 import { workerData } from 'node:worker_threads';
-import { measureInThread, openShared } from '../../data/contract.js';
+import type { OpenSharedModule } from '../../data/contract.js';
 import { Slot, type Ring } from './prefetch-ring.js';
 
-const ring = workerData as Ring;
+const { opener, ...ring } = workerData as Ring & { readonly opener: string };
+const { measureInThread, openShared } = (await import(opener)) as OpenSharedModule;
 const { flags, depth, starts, tokens } = ring;
 const { batchSize, blockSize } = ring.shape;
 const half = batchSize * blockSize;

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Batch, BatchShape, TokenReader } from '../../../core/index.js';
+import { openSharedModule } from '../../data/contract.js';
 import { makeRing, Slot, type Ring } from './prefetch-ring.js';
 import { windowsAt } from './windows.js';
 
@@ -29,7 +30,8 @@ export class Prefetch {
     private readonly next: () => number[],
   ) {
     this.#ring = makeRing(reader.share(), shape, depth);
-    this.#worker = new Worker(new URL('./prefetch-worker.js', import.meta.url), { workerData: this.#ring });
+    const workerData = { ...this.#ring, opener: openSharedModule };
+    this.#worker = new Worker(new URL('./prefetch-worker.js', import.meta.url), { workerData });
     // Batches that it does not deliver are read here.
     this.#worker.on('error', () => undefined);
     this.#worker.unref();

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf, measureInThread } from '../../../core/command.js';
+import { messageOf } from '../../../core/command.js';
+import { measureInThread } from '../../profiler/contract.js';
 import { writeFiles, type WriteAnswer, type WriteTask } from './write-files.js';
 
 const answer: WriteAnswer = {};

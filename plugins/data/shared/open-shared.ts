@@ -13,7 +13,7 @@ export async function openShared({ module, data }: SharedTokens): Promise<TokenR
 /** What a worker thread has of `await import(openSharedModule)`. */
 export type OpenSharedModule = Pick<typeof import('./open-shared.js'), 'openShared' | 'measureInThread'>;
 
-export { measureInThread } from '../../../core/index.js';
+export { measureInThread } from '../../profiler/contract.js';
 
 /** Where this stands: what a plugin's worker imports, which is much quicker to load than the whole of `espalier`. */
 export const openSharedModule = import.meta.url;

@@ -1,4 +1,5 @@
-import { UsageError, type Split } from '../../../core/index.js';
+import { UsageError } from '../../../core/command.js';
+import type { Split } from '../../../core/index.js';
 import type { Input } from '../prepare/inputs.js';
 
 /** Which of several preparations, each of some of the inputs, this one is. */

@@ -1,4 +1,5 @@
-import { listenToThreads, type EventBus, type RunState, type Sections, type Spy } from '../../../core/index.js';
+import type { EventBus, RunState, Sections, Spy } from '../../../core/index.js';
+import { listenToThreads } from '../threads/thread-spans.js';
 import { watchKernels } from './kernels.js';
 import type { Spans } from './spans.js';
 

@@ -1,4 +1,4 @@
-import type { ThreadSpan } from '../../../core/index.js';
+import type { ThreadSpan } from '../threads/thread-spans.js';
 import type { TraceFile } from './file.js';
 
 /** The main thread's number; workers have theirs after it (0 is the idle task for Perfetto). */
