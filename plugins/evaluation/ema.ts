@@ -25,9 +25,9 @@ import { estimateLoss } from './loss/estimate-loss.js';
 
 const options = z
   .strictObject({
-    decay: z.number().gt(0).lt(1).default(0.999).describe('share of the average that an iteration leaves'),
-    interval: z.int().min(1).default(1).describe('iterations between updates, each of which counts for so many'),
-    start: z.int().min(0).default(0).describe('iterations that are left out at the beginning'),
+    decay: z.number().gt(0).lt(1).default(0.999).describe('share of the average that each iteration keeps'),
+    interval: z.int().min(1).default(1).describe('iterations between updates; the decay is raised to this power'),
+    start: z.int().min(0).default(0).describe('iterations to leave out at the beginning'),
   })
   .meta({ resume: 'fixed' });
 
@@ -92,14 +92,14 @@ export default class Ema {
     const { engine, ranks } = this;
     const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
     const iters = this.tunables.values().get('eval_iters') ?? 1;
-    // To its end, also in a run that is stopped: it is not made again.
+    // Never cut short, even if the run is being stopped: a resumed run does not repeat it.
     const loss = await this.#withAverages(() =>
       estimateLoss(this.model, this.batches, 'val', iters, shape, { engine, ranks }),
     );
     await this.bus.dispatch('metrics', { iteration, values: { 'ema/val_loss': loss } });
   }
 
-  /** The weights come from a checkpoint: an average with those that are gone is none of theirs. */
+  /** The weights come from a checkpoint: the averages belong to the weights that are gone. */
   @On('run:rollback')
   goBack({ what }: RunRollback): void {
     if (what === 'model') this.#forget();
@@ -129,7 +129,7 @@ export default class Ema {
     this.#forget();
   }
 
-  /** Whether there is an average of each weight as it now is. */
+  /** True if there is an average of every weight in its current shape. */
   get #fits(): boolean {
     const weights = [...this.model.parameters()];
     const isSame = ([name, { shape }]: readonly [string, tf.Tensor]): boolean =>
@@ -159,7 +159,7 @@ export default class Ema {
   }
 }
 
-/** `share` of the way from the average to the weight; a copy of the weight where there is no average yet. */
+/** Moves the average by `share` towards the weight; copies the weight if there is no average yet. */
 function towards(average: tf.Tensor | undefined, weight: tf.Tensor, share: number): tf.Tensor {
   if (average === undefined) return tf.mul(weight, 1);
   return accumulate(average, tf.sub(weight, average), share);

@@ -35,10 +35,10 @@ const options = z
       .int()
       .min(1)
       .default(200)
-      .describe('batches of each split that a loss is estimated from')
+      .describe('batches per split to estimate a loss from')
       .meta({ aka: ['eval_iters', 'limit_val_batches'] }),
-    at_start: z.boolean().default(false).describe('evaluate before the first iteration too'),
-    full: z.boolean().default(false).describe('measure the validation loss over the whole validation data'),
+    at_start: z.boolean().default(false).describe('also evaluate before the first iteration'),
+    full: z.boolean().default(false).describe('measure the validation loss on the whole validation split'),
   })
   .meta({ resume: 'free' });
 

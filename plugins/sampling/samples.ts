@@ -24,27 +24,27 @@ import { writeText } from './text/write-text.js';
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(1).describe('evaluations between samples; the last evaluation has them too'),
+    interval: z.int().min(1).default(1).describe('evaluations between samples; the last one always has samples'),
     prompts: z
       .array(z.string().min(1, 'give at least one character'))
       .default([])
-      .describe('texts to go on from; none: one sample from a line break'),
-    tokens: z.int().min(1).default(100).describe('tokens to write for each prompt'),
-    temperature: z.number().min(0).default(0.8).describe('below 1: more sure of itself; 0: always the likeliest token'),
-    top_k: z.int().min(0).default(200).describe('choose among the k likeliest tokens; 0: among all'),
+      .describe('texts to continue; empty: one sample that starts with a line break'),
+    tokens: z.int().min(1).default(100).describe('tokens to generate per prompt'),
+    temperature: z.number().min(0).default(0.8).describe('divides the logits; 0 always takes the most likely token'),
+    top_k: z.int().min(0).default(200).describe('sample from the k most likely tokens; 0: from all'),
   })
   .meta({ resume: 'free' });
 
 const stateSchema = z.strictObject({
   skipped: z.int().min(0),
-  /** Texts of the last evaluation that a stop left: those from the prompt of that number on. */
+  /** Samples of the last evaluation that a stop cut off: those from this prompt on. */
   owed: z.strictObject({ iteration: z.int().min(0), from: z.int().min(0) }).optional(),
 });
 type State = z.output<typeof stateSchema>;
 
 /**
- * Random numbers are a stream of their own for each iteration and prompt: training draws the same with and without,
- * and nothing is kept of them.
+ * Each iteration and prompt has a random stream of its own: training draws the same numbers with and without samples, and
+ * checkpoints keep nothing of them.
  */
 @Plugin({
   name: 'samples',
@@ -57,7 +57,7 @@ export default class Samples {
   /** Evaluations since the last samples. */
   #skipped = 0;
   #owed: State['owed'];
-  /** Undefined stands for a line break. */
+  /** Undefined: a line break. */
   #prompts: (string | undefined)[] = [];
 
   constructor(
@@ -85,7 +85,7 @@ export default class Samples {
     if (this.#owed !== undefined) await this.#writeFrom(this.#owed);
   }
 
-  /** The weights that they would have been of are gone. */
+  /** The weights that the samples were due for are gone. */
   @On('run:rollback')
   forget({ what }: RunRollback): void {
     if (what === 'model') this.#owed = undefined;
@@ -99,7 +99,7 @@ export default class Samples {
     await this.#writeFrom({ iteration, from: 0 });
   }
 
-  /** Nothing right after samples: the plugin can be turned on and off at a resume. */
+  /** Undefined right after samples, so that the plugin can be turned on and off at a resume. */
   state(): State | undefined {
     if (this.#skipped === 0 && this.#owed === undefined) return undefined;
     return { skipped: this.#skipped, ...(this.#owed === undefined ? {} : { owed: this.#owed }) };
@@ -117,7 +117,7 @@ export default class Samples {
     if (tokenizer === undefined) return;
     for (const [index, prompt] of this.#prompts.entries()) {
       if (index < from) continue;
-      // A signal is heard between two texts.
+      // Lets signals in between two texts.
       await nextTurn();
       if (this.control.stopReasons.length > 0) {
         this.#owed = { iteration, from: index };
@@ -136,7 +136,7 @@ export default class Samples {
     await this.bus.dispatch('sample', { iteration, prompt, text });
   }
 
-  /** A slip in one prompt is told of; the others are gone on from. */
+  /** A prompt without tokens is reported and left out. */
   async #hasTokens(prompt: string, tokenizer: Tokenizer): Promise<boolean> {
     try {
       await tokenizer.encode(prompt);

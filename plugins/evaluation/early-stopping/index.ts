@@ -19,18 +19,15 @@ import { progressSchema, seen, start, type Progress } from './patience.js';
 
 const options = z
   .strictObject({
-    monitor: z.string().min(1).default('val/loss').describe('the metric that is to improve'),
-    mode: z.enum(['min', 'max']).default('min').describe('whether lower or higher is better'),
+    monitor: z.string().min(1).default('val/loss').describe('metric to watch'),
+    mode: z.enum(['min', 'max']).default('min').describe('min: lower is better; max: higher is better'),
     patience: z
       .int()
       .min(1)
       .default(5)
-      .describe('values (of `val/loss`: evaluations) without improvement that end the run'),
-    min_delta: z.number().min(0).default(0).describe('a change that is not over this is no improvement'),
-    restore_best: z
-      .boolean()
-      .default(true)
-      .describe('the run ends with the weights and the optimizer’s state of the best value'),
+      .describe('values without improvement after which the run ends (of `val/loss`: evaluations)'),
+    min_delta: z.number().min(0).default(0).describe('smallest change that counts as an improvement'),
+    restore_best: z.boolean().default(true).describe('end with the weights and optimizer state of the best value'),
   })
   .meta({ resume: 'free' });
 
@@ -45,7 +42,7 @@ const NAME = 'early-stopping';
 export default class EarlyStopping {
   #progress: Progress = start;
   #maxIters = Infinity;
-  /** Was asked for already. */
+  /** Already requested. */
   #restoring = false;
 
   constructor(
@@ -99,7 +96,7 @@ export default class EarlyStopping {
     this.#restoreBest(iteration);
   }
 
-  /** A run that comes to its end ends with the best weights too. */
+  /** A run that reaches its last iteration ends with the best weights too. */
   @On('evaluation:end')
   atEnd({ iteration }: EvaluationEnd): void {
     if (iteration >= this.#maxIters) this.#restoreBest(iteration);
@@ -126,7 +123,7 @@ export default class EarlyStopping {
     return best === null ? '' : ` (best ${best.value.toPrecision(5)} at iteration ${String(best.iteration)})`;
   }
 
-  /** Where a resumed run goes on from is the best, so patience begins anew. */
+  /** A resumed run starts from the best value, so patience starts over. */
   #restoreBest(now: number): void {
     const { best } = this.#progress;
     if (!this.config.restore_best || best === null || best.iteration === now || this.#restoring) return;

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 
-/** What was seen of the monitored metric. */
+/** What is known of the monitored metric. */
 export const progressSchema = z.strictObject({
-  /** The best value, and the iterations done when it was measured. */
+  /** The best value, and the number of iterations done when it was measured. */
   best: z.strictObject({ value: z.number(), iteration: z.int().min(0) }).nullable(),
-  /** The value that the next improvement is counted from. */
+  /** The value that the next one must improve on. */
   reference: z.number().nullable(),
-  /** Values since that one. */
+  /** Number of values since then. */
   waited: z.int().min(0),
 });
 export type Progress = z.output<typeof progressSchema>;
@@ -15,13 +15,13 @@ export const start: Progress = { best: null, reference: null, waited: 0 };
 
 export interface Rule {
   readonly mode: 'min' | 'max';
-  /** A smaller change is no improvement. */
+  /** Smallest change that counts as an improvement. */
   readonly minDelta: number;
 }
 
 /**
- * What is known after one more value. An improvement is better by more than `minDelta` than the last improvement was,
- * as in Keras and Lightning; the best is the best whatever the difference. A value that is NaN improves nothing.
+ * Returns what is known after one more value. An improvement beats the last improvement by more than `minDelta`, as in
+ * Keras and Lightning; the best value is the best by any difference. NaN improves nothing.
  */
 export function seen({ best, reference, waited }: Progress, value: number, iteration: number, rule: Rule): Progress {
   const better = (than: number | undefined, by: number): boolean => {

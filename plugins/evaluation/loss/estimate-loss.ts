@@ -17,13 +17,13 @@ import { evaluationOfRank, rowsOfRank, checkBatch, countedTargets, RepeatedPasse
 import { windowsAt, windowsIn } from '../../batches/contract.js';
 
 export interface LossOptions {
-  /** What the model computes on. */
+  /** The engine that the model computes with. */
   readonly engine: Engine;
-  /** Asked before each batch: signals that came since the one before have been heard. */
+  /** Called before each batch, after signals were let in; true ends the evaluation. */
   readonly stop?: () => boolean;
-  /** Called after each batch, of how many. */
+  /** Called after each batch with the number done and the total. */
   readonly onBatch?: (done: number, of: number) => void | Promise<void>;
-  /** Among which rows or windows are divided. All of them call, and get the same loss: that over what all have. */
+  /** Ranks that divide the rows or windows: all must call, and all get the loss over everything. */
   readonly ranks?: Ranks;
 }
 
@@ -108,7 +108,7 @@ async function sumOver(
   let sum = 0;
   let targets = 0;
   for (let index = 0; index < count; index++) {
-    // Signals are let in, and whatever else goes on in this process, on another engine perhaps.
+    // Lets signals in, and whatever else runs in this process, perhaps on another engine.
     await nextTurn();
     if (stop()) return { sum: NaN, targets: NaN };
     useEngine(engine);

@@ -24,7 +24,7 @@ export const gptOptions = z
       .int()
       .min(1)
       .default(64)
-      .describe('longest context, in tokens')
+      .describe('context length in tokens')
       .meta({
         aka: [
           'context',
@@ -45,18 +45,18 @@ export const gptOptions = z
       .min(0)
       .lt(1)
       .default(0)
-      .describe('share of activations set to 0 while training')
+      .describe('share of activations set to 0 in training')
       .meta({ resume: 'free' }),
     activation: z
       .enum(['gelu', 'gelu_tanh'])
       .default('gelu')
-      .describe('of the MLP: exact, or the tanh form that GPT-2 was trained with'),
+      .describe('activation of the MLP: exact GELU, or GPT-2’s tanh form'),
     rotary: z
       .boolean()
       .default(false)
-      .describe('rotary positions in place of learned ones')
+      .describe('rotary positions instead of learned ones')
       .meta({ aka: ['use_rotary_embeddings'] }),
-    rotary_base: z.number().gt(0).default(10000).describe('base of the frequencies of rotary positions'),
+    rotary_base: z.number().gt(0).default(10000).describe('base of the rotary frequencies'),
     attn_lora_rank: z.int().min(0).default(0).describe('rank of LoRA on queries, keys and values; 0: none'),
     embedding_lora_rank: z
       .int()
@@ -64,11 +64,11 @@ export const gptOptions = z
       .default(0)
       .describe('rank of LoRA on the token embedding; 0: none')
       .meta({ aka: ['embedding_rank'] }),
-    lora_alpha: z.number().gt(0).default(1).describe('LoRA’s term counts alpha / rank'),
+    lora_alpha: z.number().gt(0).default(1).describe('LoRA’s term is scaled by alpha / rank'),
     trained: z
       .enum(['all', 'lora', 'embeddings'])
       .default('all')
-      .describe('what is trained: all that is not frozen, LoRA’s terms alone, or the embeddings alone'),
+      .describe('what to train: everything not frozen, only LoRA’s terms, or only the embeddings'),
     vocab_size: z.int().min(1).nullable().default(null).describe('size of the vocabulary; null: the data’s'),
   })
   .meta({ resume: 'fixed' })

@@ -12,7 +12,7 @@ const MASK = /^h\.\d+\.attn\.(?:bias|masked_bias)$/;
 
 export const HEAD = 'lm_head.weight';
 
-/** What a name in a file stands for. */
+/** What a name in a file means. */
 export interface Gpt2Name {
   /** The weight's name in the file. */
   readonly stored: string;

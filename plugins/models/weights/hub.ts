@@ -111,7 +111,7 @@ async function download(url: string, { etag }: HubFile, to: string, log: (line: 
   if (answer.status !== 416 && answer.body !== null) {
     log(`downloading ${url}${from > 0 ? `, from byte ${String(from)}` : ''}`);
     const body = Readable.fromWeb(answer.body);
-    await pipeline(body, told(from, size, log), createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }));
+    await pipeline(body, logged(from, size, log), createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }));
   }
   const got = (await stat(part)).size;
   if (size !== undefined && got !== size) throw new Error(`it ended at byte ${String(got)} of ${String(size)}`);
@@ -124,8 +124,8 @@ async function download(url: string, { etag }: HubFile, to: string, log: (line: 
   await retried(() => rename(part, to));
 }
 
-/** Passes bytes on and tells of each tenth. */
-function told(from: number, size: number | undefined, log: (line: string) => void): Transform {
+/** Passes bytes through and logs each tenth. */
+function logged(from: number, size: number | undefined, log: (line: string) => void): Transform {
   let done = from;
   let tenth = size === undefined ? 0 : Math.floor((10 * from) / size);
   return new Transform({

@@ -9,8 +9,7 @@ import {
   WEIGHTS_FILE,
   type FolderTensor,
 } from '../../checkpoint/contract.js';
-import { isProjection, transposed } from './gpt2.js';
-import { gpt2Names, HEAD, type Gpt2Name } from './gpt2.js';
+import { gpt2Names, HEAD, isProjection, transposed, type Gpt2Name } from './gpt2.js';
 
 const EMBEDDING = 'transformer.wte.weight';
 const POSITIONS = 'transformer.wpe.weight';

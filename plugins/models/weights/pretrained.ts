@@ -41,7 +41,7 @@ function pretrainedModel(
 }
 
 /**
- * The folder of a model with that path; undefined where it is none.
+ * The folder of a model at that path; undefined if there is none.
  * @throws UsageError for the path of a file, and for a folder with weights but without `config.json`
  */
 function localPretrained(init: string, cwd: string): string | undefined {
@@ -66,7 +66,7 @@ function localPretrained(init: string, cwd: string): string | undefined {
   throw refusal(`init: ${init} has ${weights} but no config.json`, 'put the one of the model beside it');
 }
 
-/** True for a name that stands for a model of the Hub, and not for what lies in the folder. */
+/** True for the name of a Hub model that is not the path of something here. */
 function isHubModel(init: string, cwd: string): boolean {
   return hubModels.includes(init) && !existsSync(resolveFrom(cwd, init));
 }

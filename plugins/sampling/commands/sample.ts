@@ -28,15 +28,15 @@ export const command: CommandDefinition = {
 };
 
 function define(command: Command): void {
-  command.description('let a trained model write').addArgument(runArgument());
+  command.description('generate text with a trained model').addArgument(runArgument());
   withStoredFlags(command)
-    .option('--prompt <text>', 'text to go on from (default: a line break)', text)
-    .addOption(new Option('--prompt-file <file>', 'text file to go on from, as it is').conflicts('prompt'))
-    .option('-n, --tokens <count>', 'tokens to write', wholeFrom(0), 500)
-    .option('--count <count>', 'how many samples', wholeFrom(1), 1)
-    .option('--temperature <number>', 'below 1: more sure of itself; 0: always the likeliest token', number, 0.8)
-    .option('--top-k <count>', 'choose among the k likeliest tokens; 0: among all', wholeFrom(0), 200)
-    .option('--seed <number>', 'seed of the choices', wholeFrom(0), 1337)
+    .option('--prompt <text>', 'text to continue (default: a line break)', text)
+    .addOption(new Option('--prompt-file <file>', 'text file to continue, as it is').conflicts('prompt'))
+    .option('-n, --tokens <count>', 'tokens to generate', wholeFrom(0), 500)
+    .option('--count <count>', 'number of samples', wholeFrom(1), 1)
+    .option('--temperature <number>', 'divides the logits; 0 always takes the most likely token', number, 0.8)
+    .option('--top-k <count>', 'sample from the k most likely tokens; 0: from all', wholeFrom(0), 200)
+    .option('--seed <number>', 'random seed', wholeFrom(0), 1337)
     .option('--engine <name>', 'engine to use instead of the run’s')
     .option('--json', 'print the samples as JSON')
     .action(async (from: string | undefined, flags: SampleFlags) => {

@@ -9,17 +9,17 @@ import {
 import { withChangingShapes } from '../../ops/contract.js';
 
 export interface TextChoices extends Pick<GenerateOptions, 'temperature' | 'topK' | 'random'> {
-  /** What the model goes on from; a line break when not given, or the first token where the vocabulary has none. */
+  /** The text to continue; default: a line break, or the first token if the vocabulary has none. */
   readonly prompt?: string | undefined;
-  /** How many tokens to write. */
+  /** Number of tokens to generate. */
   readonly tokens: number;
-  /** Made current before the model writes, where another run may have made its own current. */
+  /** Made current before the model generates: another run may have made its own current. */
   readonly engine?: Engine;
 }
 
 /**
- * Has a model write.
- * @returns the prompt as the tokenizer gives it back, and the text after it
+ * Generates text.
+ * @returns the prompt as the tokenizer decodes it, and the text after it
  * @throws UsageError naming the first piece of the prompt that has no token
  */
 export async function writeText(
@@ -32,7 +32,7 @@ export async function writeText(
   if (engine !== undefined) useEngine(engine);
   const written = withChangingShapes(() => model.generate(ids, options));
   const prompt = await tokenizer.decode(ids);
-  // Some tokenizers give tokens another text at the start than after others.
+  // Some tokenizers decode a token differently at the start than after others.
   const whole = await tokenizer.decode([...ids, ...written]);
   return { prompt, text: whole.startsWith(prompt) ? whole.slice(prompt.length) : await tokenizer.decode(written) };
 }
