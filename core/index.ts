@@ -35,7 +35,7 @@ export { makeFolder } from './files/make-folder.js';
 export { removeOnExit } from './files/remove-on-exit.js';
 export { retried, retriedSync } from './files/retried.js';
 export { Terminal } from './terminal.js';
-export { useEngine } from './run/use-engine.js';
+export { useEngine } from './tf.js';
 export { version } from './version.js';
 export { decodeCorpus, readJsonFile, readTextFile } from './files/text-file.js';
 export { tf } from './tf.js';

@@ -5,5 +5,11 @@
  * quarter of the time that a command takes to start.
  */
 import tf = require('@tensorflow/tfjs-core');
+import type { Engine } from './contracts/engine.js';
 
 export { tf };
+
+/** Makes the engine's backend current for the tensor operations that follow (synchronously): for a plugin that computes after an await. */
+export function useEngine(engine: Engine): void {
+  if (tf.getBackend() !== engine.backend) void tf.setBackend(engine.backend);
+}

@@ -1,24 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Snapshot } from '../contracts/checkpoint-store.js';
-import type { LearningRate } from '../contracts/learning-rate.js';
-import type { Optimizer } from '../contracts/optimizer.js';
-import type { GradientsReady, StepReady } from '../events/lifecycle.js';
-import { globalNorm } from './kernels.js';
-import { checkGradients, checkRate } from './checks.js';
+import { useEngine } from '../tf.js';
 import type { RollbackRequest, RunControl } from './control.js';
 import { IgnoredTargets } from './ignored-targets.js';
-import { passBatches, type PassParts, type PassTools } from './pass-batches.js';
-import { useEngine } from './use-engine.js';
-import { trainableParameters } from './parameters.js';
+import { iterate, type IterationParts, type IterationTools } from './iteration.js';
 import { RepeatedPasses } from './repeated-passes.js';
-import type { CheckpointKind, RunState } from './state.js';
+import type { CheckpointKind } from './state.js';
 
 /** Everything the loop works with, from the run's container. */
-export interface LoopParts extends PassParts {
+export interface LoopParts extends IterationParts {
   readonly control: RunControl;
-  readonly state: RunState;
-  readonly optimizer: Optimizer;
-  readonly learningRate: LearningRate;
   /** Collects weights, optimizer and every plugin's state at this moment, for checkpoints of these kinds. */
   readonly snapshot: (kinds: readonly CheckpointKind[]) => Promise<Snapshot>;
   /** Goes back to a checkpoint. */
@@ -35,7 +26,7 @@ export async function trainLoop(parts: LoopParts): Promise<number | null> {
   let loss: number | null = null;
   askForOwed(parts);
   await boundary(parts);
-  const tools: PassTools = {
+  const tools: IterationTools = {
     passes: new RepeatedPasses(parts.engine, parts.model),
     ignored: new IgnoredTargets({
       model: parts.model,
@@ -53,64 +44,6 @@ export async function trainLoop(parts: LoopParts): Promise<number | null> {
     // A rollback at the last boundary leaves iterations to do.
   } while (unfinished());
   return loss;
-}
-
-/** @returns the loss of the iteration, as `iteration:end` has it */
-async function iterate(parts: LoopParts, tools: PassTools): Promise<number> {
-  const { config, bus, state, engine, model, optimizer, learningRate, ranks, sections } = parts;
-  const iteration = state.iteration;
-  const base = optimizer.learningRate;
-  const rate = learningRate.at(iteration, base);
-  checkRate(rate, { iteration, base, plugin: parts.pluginIn('lr') });
-  await bus.dispatch('iteration:start', { iteration, learningRate: rate });
-
-  let lastLoss = NaN;
-  const ready: GradientsReady = { iteration, gradients: new Map() };
-  try {
-    const { loss, tokens, targets } = await passBatches(parts, tools, ready);
-    const end = async (lossOfAll: number, gradNorm: number, skipped: string | undefined): Promise<void> => {
-      state.iteration = iteration + 1;
-      state.valLoss = null;
-      lastLoss = lossOfAll;
-      state.tokens += tokens;
-      await bus.dispatch('iteration:end', {
-        iteration,
-        maxIters: config.max_iters,
-        loss: lossOfAll,
-        targets,
-        gradNorm,
-        learningRate: rate,
-        tokens: state.tokens,
-        skipped,
-      });
-    };
-    if (targets === 0) {
-      tools.ignored.skipped(iteration + 1);
-      await end(NaN, 0, 'every target is -1 (ignored)');
-      return lastLoss;
-    }
-    await bus.dispatch('gradients:ready', ready);
-
-    useEngine(engine);
-    const { gradients } = ready;
-    const parameters = trainableParameters(model);
-    checkGradients(gradients, parameters, () => bus.order('gradients:ready'));
-    // The gradients are scaled where they are used: what clipping costs is their norm.
-    const gradNorm = sections.measure('clipping', () => globalNorm([...gradients.values()]));
-    const [lossOfAll = loss] = await ranks.average([loss]);
-    const step: StepReady = { iteration, loss: lossOfAll, gradNorm, gradients };
-    await bus.dispatch('step:ready', step);
-    if (step.skip === undefined) {
-      useEngine(engine);
-      sections.measure('optimizer', () =>
-        optimizer.step({ parameters, gradients, learningRate: rate, gradClip: config.grad_clip, gradNorm }),
-      );
-    }
-    await end(lossOfAll, gradNorm, step.skip);
-    return lastLoss;
-  } finally {
-    for (const gradient of ready.gradients.values()) gradient.dispose();
-  }
 }
 
 /**

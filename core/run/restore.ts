@@ -7,7 +7,7 @@ import { messageOf, UsageError } from '../errors.js';
 import type { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
 import type { RollbackRequest } from './control.js';
-import { trainableParameters } from './parameters.js';
+import { trainableParameters } from './step.js';
 import { matchOptimizer, matchWeights, type WeightMatch } from './match.js';
 import { hasState, restorePlugin, restorePlugins } from './plugin-state.js';
 import type { RunState } from './state.js';

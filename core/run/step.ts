@@ -1,10 +1,9 @@
 import { tf } from '../tf.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
-import type { TrainingPass } from '../contracts/model.js';
+import type { Model, TrainingPass } from '../contracts/model.js';
 import { EspalierError, messageOf } from '../errors.js';
 import { accumulate } from './kernels.js';
-import { trainableParameters } from './parameters.js';
 import type { ComputePass, RepeatedPasses } from './repeated-passes.js';
 import { Sections } from './sections.js';
 
@@ -142,4 +141,9 @@ function inOrderOf(parameters: ReadonlyMap<string, unknown>, sums: Map<string, t
     sums.delete(name);
     sums.set(name, sum);
   }
+}
+
+/** The model's weights that are not frozen, by name. */
+export function trainableParameters(model: Model): Map<string, tf.Variable> {
+  return new Map([...model.parameters()].filter(([, variable]) => variable.trainable));
 }

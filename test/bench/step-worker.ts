@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Engine, Model, Optimizer, tf } from '../../core/index.js';
 import { makeRun } from '../../core/run/make.js';
-import { trainableParameters } from '../../core/run/parameters.js';
+import { trainableParameters } from '../../core/run/step.js';
 import { RepeatedPasses } from '../../core/run/repeated-passes.js';
 import { microBatchStep } from '../../core/run/step.js';
 import { Terminal } from '../../core/terminal.js';

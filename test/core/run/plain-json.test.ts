@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { notPlain } from '../../../core/run/plain-json.js';
+import { notPlain } from '../../../core/run/plugin-state.js';
 
 test('what JSON gives back as it was is plain', (t) => {
   fc.assert(fc.property(fc.jsonValue(), (value) => notPlain(value, 'state') === undefined));

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Optimizer, RandomStreams, UsageError, tf } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
 import type { Run } from '../../../core/run/run.js';
-import { trainableParameters } from '../../../core/run/parameters.js';
+import { trainableParameters } from '../../../core/run/step.js';
 import { Growable, type GrowthStep, ModelGrowth } from '../../../plugins/growth/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 

@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava';
 import { Engine, RandomStreams, tf, type Model } from '../../../core/index.js';
 import { withChangingShapes } from '../../../plugins/index.js';
 import { makeRun } from '../../../core/run/make.js';
-import { useEngine } from '../../../core/run/use-engine.js';
+import { useEngine } from '../../../core/tf.js';
 import { availableEngines } from '../ops/engines.js';
 import { engineNeed, needing } from '../../needs.js';
 

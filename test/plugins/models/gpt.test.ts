@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { Engine, tf, type Model } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
-import { useEngine } from '../../../core/run/use-engine.js';
+import { useEngine } from '../../../core/tf.js';
 import { arithmeticOf } from '../../bench/shapes.js';
 
 const VOCAB = 11;

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { Engine, Optimizer, tf } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
-import { useEngine } from '../../../core/run/use-engine.js';
+import { useEngine } from '../../../core/tf.js';
 
 const rates = { beta1: 0.9, beta2: 0.95, eps: 1e-8 };
 /** Largest difference of float32 arithmetic from the scalar reference, for values of about 1. */

@@ -3,26 +3,33 @@ import type { CoreConfig } from '../config/schema.js';
 import type { BatchSource } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { Engine } from '../contracts/engine.js';
+import type { LearningRate } from '../contracts/learning-rate.js';
 import type { Model } from '../contracts/model.js';
+import type { Optimizer } from '../contracts/optimizer.js';
 import type { Ranks } from '../contracts/ranks.js';
 import { nextOfRank, rowsOfRank } from './rank-rows.js';
 import type { EventBus } from '../events/bus.js';
-import type { GradientsReady } from '../events/lifecycle.js';
+import type { GradientsReady, IterationEnd, StepReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';
-import { checkBatch } from './checks.js';
+import { useEngine } from '../tf.js';
+import { checkBatch, checkGradients, checkRate } from './checks.js';
 import { countedTargets, type IgnoredTargets } from './ignored-targets.js';
+import { globalNorm } from './kernels.js';
 import type { RepeatedPasses } from './repeated-passes.js';
 import type { Sections } from './sections.js';
-import { microBatchStep, scaleSums } from './step.js';
+import { microBatchStep, scaleSums, trainableParameters } from './step.js';
+import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
-import { useEngine } from './use-engine.js';
 
-/** What the passes of an iteration work with, from the run's container. */
-export interface PassParts {
+/** What an iteration works with, from the run's container. */
+export interface IterationParts {
+  readonly state: RunState;
   readonly config: CoreConfig['train'];
   readonly bus: EventBus;
   readonly engine: Engine;
   readonly model: Model;
+  readonly optimizer: Optimizer;
+  readonly learningRate: LearningRate;
   readonly tunables: Tunables;
   readonly batches: BatchSource;
   readonly ranks: Ranks;
@@ -33,13 +40,13 @@ export interface PassParts {
 }
 
 /** Lives as long as the loop. */
-export interface PassTools {
+export interface IterationTools {
   readonly passes: RepeatedPasses;
   readonly ignored: IgnoredTargets;
 }
 
-/** What the micro-batches of an iteration gave, beside gradients. */
-export interface PassedBatches {
+/** What the micro-batches of an iteration gave, besides gradients. */
+interface PassedBatches {
   /** Mean over the counted targets of all micro-batches of this rank, over the share of them among all ranks. */
   readonly loss: number;
   /** Input tokens, of all ranks. */
@@ -49,13 +56,69 @@ export interface PassedBatches {
 }
 
 /**
+ * One iteration: batches, gradients, step.
+ * @returns its loss, as `iteration:end` has it
+ */
+export async function iterate(parts: IterationParts, tools: IterationTools): Promise<number> {
+  const { config, bus, state, optimizer, pluginIn } = parts;
+  const { iteration } = state;
+  const learningRate = parts.learningRate.at(iteration, optimizer.learningRate);
+  checkRate(learningRate, { iteration, base: optimizer.learningRate, plugin: pluginIn('lr') });
+  await bus.dispatch('iteration:start', { iteration, learningRate });
+
+  const ready: GradientsReady = { iteration, gradients: new Map() };
+  try {
+    const { loss: ownLoss, tokens, targets } = await passBatches(parts, tools, ready);
+    if (targets === 0) tools.ignored.skipped(iteration + 1);
+    const { loss, gradNorm, skipped } = targets === 0 ? NO_STEP : await takeStep(parts, ready, learningRate, ownLoss);
+
+    state.iteration = iteration + 1;
+    state.tokens += tokens;
+    state.valLoss = null;
+    const counts = { maxIters: config.max_iters, targets, tokens: state.tokens };
+    await bus.dispatch('iteration:end', { iteration, ...counts, loss, gradNorm, learningRate, skipped });
+    return loss;
+  } finally {
+    for (const gradient of ready.gradients.values()) gradient.dispose();
+  }
+}
+
+const NO_STEP = { loss: NaN, gradNorm: 0, skipped: 'every target is -1 (ignored)' };
+
+/** @param ownLoss this rank's; that of all ranks is what it returns */
+async function takeStep(
+  parts: IterationParts,
+  ready: GradientsReady,
+  learningRate: number,
+  ownLoss: number,
+): Promise<Pick<IterationEnd, 'loss' | 'gradNorm' | 'skipped'>> {
+  const { config, bus, engine, model, optimizer, ranks, sections } = parts;
+  await bus.dispatch('gradients:ready', ready);
+  useEngine(engine);
+  const { iteration, gradients } = ready;
+  const parameters = trainableParameters(model);
+  checkGradients(gradients, parameters, () => bus.order('gradients:ready'));
+  // The gradients are scaled where they are used: what clipping costs is their norm.
+  const gradNorm = sections.measure('clipping', () => globalNorm([...gradients.values()]));
+  const [loss = ownLoss] = await ranks.average([ownLoss]);
+  const step: StepReady = { iteration, loss, gradNorm, gradients };
+  await bus.dispatch('step:ready', step);
+  if (step.skip === undefined) {
+    useEngine(engine);
+    const { grad_clip: gradClip } = config;
+    sections.measure('optimizer', () => optimizer.step({ parameters, gradients, learningRate, gradClip, gradNorm }));
+  }
+  return { loss, gradNorm, skipped: step.skip };
+}
+
+/**
  * Forward and backward of an iteration's micro-batches. A micro-batch's mean gradient has the share that its counted
  * targets are of those of all micro-batches and ranks, times the number of ranks: the mean over ranks is the gradient.
  * Without ignored targets that is 1 / micro-batches, to the last bit.
  */
-export async function passBatches(
-  parts: PassParts,
-  { passes, ignored }: PassTools,
+async function passBatches(
+  parts: IterationParts,
+  { passes, ignored }: IterationTools,
   { iteration, gradients }: GradientsReady,
 ): Promise<PassedBatches> {
   const { config, bus, engine, model, tunables, batches, ranks, early, sections } = parts;
@@ -102,7 +165,7 @@ export async function passBatches(
   return { loss: loss / weight, tokens, targets };
 }
 
-function batchGivers({ bus, pluginIn }: PassParts): string {
+function batchGivers({ bus, pluginIn }: IterationParts): string {
   const changers = bus.order('batch:ready');
   const after = changers.length > 0 ? ` (then batch:ready: ${changers.join(', ')})` : '';
   return `the batch that plugin ${pluginIn('batches')} gave${after}`;
