@@ -7,8 +7,6 @@ import type { Run } from '../run/run.js';
 import { print } from './options.js';
 
 const BYTES_PER_NUMBER = 4;
-/** Weights, gradients and AdamW's two moments. */
-const COPIES_WHILE_TRAINING = 4;
 
 /** Prints what would run, of a run that is ready to start; writes nothing. The first rank alone does. */
 export async function dryRun(run: Run, json: boolean): Promise<void> {
@@ -17,7 +15,7 @@ export async function dryRun(run: Run, json: boolean): Promise<void> {
   const parameters = counts.reduce((sum, { total }) => sum + total, 0);
   const { batch_size: batchSize, gradient_accumulation_steps: accumulation, max_iters: iterations } = run.config.train;
   const memory = {
-    state: parameters * BYTES_PER_NUMBER * COPIES_WHILE_TRAINING,
+    state: parameters * BYTES_PER_NUMBER * (1 + run.numbersPerTrained),
     activations: run.model.activationBytes(batchSize),
   };
   const checkpoints = run.expectedCheckpoints(parameters);

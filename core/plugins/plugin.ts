@@ -99,6 +99,8 @@ export interface PluginClass {
   register?(bindings: Bindings): void;
   /** Models only: what a run with these options takes of memory; a run that cannot fit is refused before it is made. */
   memoryNeeded?(config: unknown, shape: PlannedShape): MemoryNeed;
+  /** Optimizers only: numbers that it keeps for each trained weight, for estimates of memory; 2 when not given. */
+  readonly numbersPerWeight?: number;
   /** Formats of weights that a run with this plugin can start from: `init` names such weights. */
   readonly weightFormats?: readonly WeightFormat[];
   /** Engines only: says whether it works here, without side effects. */

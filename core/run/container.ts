@@ -44,74 +44,130 @@ export function boundTo<T>(container: DependencyContainer, contract: Token<T>): 
  * @throws PluginError when a constructor throws
  */
 export function makePlugins(container: DependencyContainer, plugins: readonly ConfiguredPlugin[]): LivePlugin[] {
-  const bound = new Map<symbol, Binding>();
-  // tsyringe makes the error of a constructor that another constructor asked for into text: this keeps it.
-  const first: { mistake?: UsageError | undefined } = {};
-  const wraps: { contract: symbol; plugin: string; wrap: (inner: () => unknown) => () => unknown }[] = [];
-  const scopes = plugins.map((plugin) => {
-    const scope = container.createChildContainer();
-    scope.register(PluginConfig, { useValue: plugin.config });
-    scope.registerSingleton(asToken(plugin));
-    return { plugin, scope };
-  });
-  for (const { plugin, scope } of scopes) {
-    const { name } = plugin.options;
-    const maker = <T>(contract: Token<T>, implementation: new (...args: never[]) => T): (() => T) => {
-      const target: InjectionToken<T> = implementation as new (...args: unknown[]) => T;
-      if (target !== asToken(plugin)) scope.registerSingleton(target);
-      return () => {
-        try {
-          const made = scope.resolve(target);
-          checkImplements(made, contract, plugin);
-          return made;
-        } catch (thrown) {
-          first.mistake ??= usageErrorIn(thrown);
-          throw thrown;
-        }
-      };
-    };
-    plugin.class.register?.({
-      bind(contract, implementation) {
-        claim(bound, contract, { plugin: name, make: maker(contract, implementation) });
-      },
-      wrap(contract, implementation) {
-        const make = maker(contract, implementation);
-        const wrap = (inner: () => unknown): (() => unknown) => {
-          scope.register(Wrapped, { useFactory: inner });
-          return make;
-        };
-        wraps.push({ contract, plugin: name, wrap });
-      },
-    });
-  }
-  const inSlots = plugins.flatMap((plugin) => {
-    const { slot } = plugin.options;
-    return slot === undefined ? [] : [{ plugin, slot, contract: slotContracts[slot].contract }];
-  });
-  for (const { plugin, slot, contract } of inSlots) if (!bound.has(contract)) throw unbound(plugin, slot);
-  for (const { contract, plugin, wrap } of wraps) {
-    const inner = bound.get(contract);
-    if (inner === undefined) throw nothingToWrap(plugin, contract);
-    bound.set(contract, { plugin: inner.plugin, make: wrap(inner.make) });
-  }
+  const mistakes: Mistakes = {};
+  const scopes = plugins.map((plugin) => new PluginScope(plugin, container, mistakes));
+  const bound = bindings(scopes);
   for (const [contract, { make }] of bound) container.register(contract, { useFactory: instanceCachingFactory(make) });
-  const live = scopes.map(({ plugin, scope }) => ({
-    name: plugin.options.name,
-    instance: attempt(plugin, first, () => make(plugin, scope)),
-    slot: plugin.options.slot,
-    shapes: plugin.options.wraps !== undefined || plugin.options.slot === 'model',
-    stateVersion: plugin.options.stateVersion ?? 1,
-    ranks: plugin.options.ranks ?? (plugin.options.critical === false ? 'first' : 'all'),
-  }));
+  const live = scopes.map((scope) => scope.live());
   // What no constructor asked for would show what it lacks when the run trains.
-  for (const { plugin, contract } of inSlots) attempt(plugin, first, () => bound.get(contract)?.make());
+  for (const scope of scopes) {
+    const { contract } = scope;
+    if (contract !== undefined) scope.attempt(() => bound.get(contract)?.make());
+  }
   return live;
+}
+
+/** tsyringe makes the error of a constructor that another constructor asked for into text: this keeps the first. */
+interface Mistakes {
+  first?: UsageError | undefined;
 }
 
 /** Who binds a contract, and how what it binds is made. */
 interface Binding {
   readonly plugin: string;
   readonly make: () => unknown;
+}
+
+/** What every plugin binds, with what wraps that around it. */
+function bindings(scopes: readonly PluginScope[]): Map<symbol, Binding> {
+  const bound = new Map<symbol, Binding>();
+  const wraps: { readonly contract: symbol; readonly scope: PluginScope; readonly make: () => unknown }[] = [];
+  for (const scope of scopes) {
+    scope.plugin.class.register?.({
+      bind(contract, implementation) {
+        claim(bound, contract, { plugin: scope.name, make: scope.maker(contract, implementation) });
+      },
+      wrap(contract, implementation) {
+        wraps.push({ contract, scope, make: scope.maker(contract, implementation) });
+      },
+    });
+  }
+  for (const { plugin, contract } of scopes) {
+    const { slot } = plugin.options;
+    if (slot !== undefined && contract !== undefined && !bound.has(contract)) throw unbound(plugin, slot);
+  }
+  for (const { contract, scope, make } of wraps) {
+    const inner = bound.get(contract);
+    if (inner === undefined) throw nothingToWrap(scope.name, contract);
+    scope.wrap(inner.make);
+    bound.set(contract, { plugin: inner.plugin, make });
+  }
+  return bound;
+}
+
+/** A plugin with a container of its own: its options, and the classes that it binds. */
+class PluginScope {
+  readonly #container: DependencyContainer;
+
+  constructor(
+    readonly plugin: ConfiguredPlugin,
+    run: DependencyContainer,
+    private readonly mistakes: Mistakes,
+  ) {
+    this.#container = run.createChildContainer();
+    this.#container.register(PluginConfig, { useValue: plugin.config });
+    this.#container.registerSingleton(asToken(plugin));
+  }
+
+  get name(): string {
+    return this.plugin.options.name;
+  }
+
+  /** Of the slot that it fills. */
+  get contract(): symbol | undefined {
+    const { slot } = this.plugin.options;
+    return slot === undefined ? undefined : slotContracts[slot].contract;
+  }
+
+  /** Makes what the plugin binds, once. */
+  maker<T>(contract: Token<T>, implementation: new (...args: never[]) => T): () => T {
+    const target: InjectionToken<T> = implementation as new (...args: unknown[]) => T;
+    if (target !== asToken(this.plugin)) this.#container.registerSingleton(target);
+    return () => {
+      try {
+        const made = this.#container.resolve(target);
+        checkImplements(made, contract, this.plugin);
+        return made;
+      } catch (thrown) {
+        this.mistakes.first ??= usageErrorIn(thrown);
+        throw thrown;
+      }
+    };
+  }
+
+  /** What it is given as `Wrapped`. */
+  wrap(inner: () => unknown): void {
+    this.#container.register(Wrapped, { useFactory: inner });
+  }
+
+  live(): LivePlugin {
+    const { plugin } = this;
+    const { options } = plugin;
+    const instance = this.attempt((): PluginInstance => {
+      const made = this.#container.resolve(asToken(plugin));
+      checkMethods(made, plugin);
+      return made;
+    });
+    return {
+      name: options.name,
+      instance,
+      slot: options.slot,
+      shapes: options.wraps !== undefined || options.slot === 'model',
+      stateVersion: options.stateVersion ?? 1,
+      ranks: options.ranks ?? (options.critical === false ? 'first' : 'all'),
+    };
+  }
+
+  /** @throws UsageError of what went wrong first, else PluginError */
+  attempt<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (thrown) {
+      if (this.mistakes.first !== undefined) throw this.mistakes.first;
+      if (isUsageError(thrown)) throw thrown;
+      throw new PluginError(this.name, 'its constructor', thrown);
+    }
+  }
 }
 
 /** True where the plugin takes part on this rank. */
@@ -163,20 +219,4 @@ function nothingToWrap(plugin: string, contract: symbol): UsageError {
     'ESP_CONTRACT_MISSING',
     `plugin ${plugin} wraps ${tokenName(contract)}, which no plugin of this run binds; turn it off`,
   );
-}
-
-function make(plugin: ConfiguredPlugin, scope: DependencyContainer): PluginInstance {
-  const made = scope.resolve(asToken(plugin));
-  checkMethods(made, plugin);
-  return made;
-}
-
-function attempt<T>(plugin: ConfiguredPlugin, first: { readonly mistake?: UsageError | undefined }, work: () => T): T {
-  try {
-    return work();
-  } catch (thrown) {
-    if (first.mistake !== undefined) throw first.mistake;
-    if (isUsageError(thrown)) throw thrown;
-    throw new PluginError(plugin.options.name, 'its constructor', thrown);
-  }
 }

@@ -1,6 +1,5 @@
 import 'reflect-metadata';
-import { instanceCachingFactory } from 'tsyringe';
-import { stringify } from 'yaml';
+import { instanceCachingFactory, type DependencyContainer } from 'tsyringe';
 import type { Settings } from '../config/composed.js';
 import { accepted } from '../config/findings.js';
 import { explainLines } from '../config/explain.js';
@@ -11,6 +10,7 @@ import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
+import type { RunStore } from '../contracts/run-store.js';
 import { defaultRunFolder, MemoryFolder, RunFolder } from '../contracts/run-folder.js';
 import type { PluginError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
@@ -22,13 +22,12 @@ import type { Slot } from '../plugins/plugin.js';
 import { knownNames, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { Terminal } from '../terminal.js';
-import { version } from '../version.js';
-import { checkConfig } from './check-config.js';
+import { checkConfig, type CheckedConfig } from './check-config.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
 import { RunControl } from './control.js';
-import { checkMemory } from './memory.js';
+import { checkMemory, numbersPerTrained } from './memory.js';
 import { findPretrained } from './pretrained.js';
-import { Run } from './run.js';
+import { Run, type CoreServices } from './run.js';
 import { findRunStore } from './run-store.js';
 import { Sections } from './sections.js';
 import { RunState } from './state.js';
@@ -86,75 +85,101 @@ export async function makeRun(request: RunRequest): Promise<MadeRun> {
 
 /** The same, from a config that is composed already (a checkpoint's). */
 export async function makeRunFrom(composed: ComposedConfig, request: RunRequest): Promise<MadeRun> {
-  const terminal = request.terminal ?? new Terminal({ quiet: true });
-  const log = request.logger ?? terminalLog(terminal);
   const checked = accepted(await checkConfig(composed, request));
   const { core, plugins } = checked;
-
   const batchSize = request.only === undefined ? core.train.batch_size : undefined;
   const planned = { plugins, composed, batchSize };
   checkMemory(planned, 0);
 
+  const terminal = request.terminal ?? new Terminal({ quiet: true });
+  const services = coreServices(checked, request.logger ?? terminalLog(terminal));
+  const { log } = services;
   const container = newContainer();
+  const store = request.inMemory === true ? undefined : await findRunStore();
+  provide(container, services, { checked, composed, request, store, terminal });
+  const live = makePlugins(container, plugins);
+  (request.host ?? foreignProcess).pluginsMade();
+  const ranks = container.resolve(Ranks);
+  addListeners(services.bus, plugins, live, ranks);
+  if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
+  for (const { line, level } of checked.notes) log[level](line);
+  const outside = plugins.filter(({ source }) => source !== 'built-in');
+  if (outside.length > 0) for (const line of misspelledOrder(outside, knownNames(request.cwd))) log.warn(line);
+
+  const folder = container.resolve(RunFolder);
+  const config = configWithPluginPaths(checked.filled, (name) => resolveFrom(request.cwd, name), folder.path);
+  const run = new Run({
+    ...services,
+    config: core,
+    explain: () => explainLines(composed, checked.filled),
+    kept: { config, given: composed.given },
+    container,
+    plugins: live,
+    ranks,
+    folder,
+    numbersPerTrained: numbersPerTrained(plugins),
+    checkMemory: (vocabSize) => {
+      const warning = checkMemory(planned, vocabSize);
+      if (warning !== undefined) log.warn(warning);
+    },
+  });
+  return { run, composed, plugins };
+}
+
+function coreServices({ core, events }: CheckedConfig, log: Logger): CoreServices {
   const warnOfTolerated = (error: PluginError, muted: boolean): void => {
     log.warn(describeTolerated(error, muted));
   };
-  const bus = new EventBus(warnOfTolerated, checked.events);
+  const bus = new EventBus(warnOfTolerated, events);
+  return {
+    bus,
+    control: new RunControl(() => bus.running.at(-1)?.plugin),
+    log,
+    random: new RandomStreams(core.seed),
+    sections: new Sections(),
+    state: new RunState(),
+    tunables: coreTunables(core.train),
+  };
+}
+
+interface Provided {
+  readonly checked: CheckedConfig;
+  readonly composed: ComposedConfig;
+  readonly request: RunRequest;
+  /** Where runs are on disk; undefined for one in memory. */
+  readonly store: RunStore | undefined;
+  readonly terminal: Terminal;
+}
+
+/** Registers what plugins may inject of the core's, and has the core listen before any plugin. */
+function provide(
+  container: DependencyContainer,
+  { bus, control, log, random, sections, state, tunables }: CoreServices,
+  { checked: { core, plugins }, composed, request, store, terminal }: Provided,
+): void {
+  container.registerInstance(EventBus, bus);
+  container.registerInstance(RunControl, control);
+  container.registerInstance(Logger, log);
+  container.registerInstance(RandomStreams, random);
+  container.registerInstance(Sections, sections);
+  container.registerInstance(RunState, state);
+  container.registerInstance(Tunables, tunables);
   container.registerInstance(RunConfig, core);
   container.registerInstance(ConfigPlaces, new ConfigPlaces(composed));
-  container.registerInstance(Logger, log);
-  container.registerInstance(EventBus, bus);
-  container.registerInstance(RunControl, new RunControl(() => bus.running.at(-1)?.plugin));
-  container.registerInstance(Sections, new Sections());
-  const state = new RunState();
-  container.registerInstance(RunState, state);
-  container.registerInstance(RandomStreams, new RandomStreams(core.seed));
-  const store = request.inMemory === true ? undefined : await findRunStore();
+  container.registerInstance(Terminal, terminal);
+  container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
+  container.register(Ranks, { useValue: oneRank });
+  container.register(HostProcess, { useValue: request.host ?? foreignProcess });
   const place = { path: runFolder(core, request.cwd), cwd: request.cwd };
   container.register(RunFolder, {
     useFactory: instanceCachingFactory(
       (within) => store?.folder(place, within.resolve(Ranks).rank === 0) ?? new MemoryFolder(place),
     ),
   });
-  container.registerInstance(Terminal, terminal);
-  container.register(Tokenizers, { useValue: new TokenizersByName(request.cwd) });
-  container.registerInstance(Tunables, coreTunables(core.train));
-  container.register(Ranks, { useValue: oneRank });
-  const { host = foreignProcess } = request;
-  container.register(HostProcess, { useValue: host });
   const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));
   container.registerInstance(MetricNames, metrics);
   watchMetrics(bus, metrics, log);
   keepLosses(bus, state);
-  const live = makePlugins(container, plugins);
-  host.pluginsMade();
-  const ranks = container.resolve(Ranks);
-  addListeners(bus, plugins, live, ranks);
-  if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
-  for (const { line, level } of checked.notes) log[level](line);
-  const outside = plugins.filter(({ source }) => source !== 'built-in');
-  if (outside.length > 0) for (const line of misspelledOrder(outside, knownNames(request.cwd))) log.warn(line);
-  const stored = configWithPluginPaths(checked.filled, (name) => resolveFrom(request.cwd, name), place.path);
-  const run = new Run({
-    config: core,
-    composed: checked.filled,
-    explain: () => explainLines(composed, checked.filled),
-    stored,
-    given: composed.given,
-    container,
-    bus,
-    plugins: live,
-    version,
-    checkMemory: (vocabSize) => {
-      const warning = checkMemory(planned, vocabSize);
-      if (warning !== undefined) log.warn(warning);
-    },
-    writeConfig: (folder) => {
-      const kept = folder.writeConfig(stringify(stored));
-      if (kept !== undefined) log.warn(`${folder.shown}/config.yaml was changed by hand: kept as ${kept}`);
-    },
-  });
-  return { run, composed, plugins };
 }
 
 function terminalLog(terminal: Terminal): Logger {

@@ -7,8 +7,10 @@ import { UsageError } from '../errors.js';
 import type { ConfiguredPlugin } from './container.js';
 
 const BYTES_PER_NUMBER = 4;
-/** A gradient; and AdamW's two moments, which another optimizer may not have. */
-const OF_TRAINED = { least: 1, usual: 3 };
+/** A trained weight has a gradient at least. */
+const GRADIENT = 1;
+/** What an optimizer that does not say keeps for each weight, as most do. */
+const USUAL_STATE = 2;
 /** More than the memory there is, for swap, and for GPUs whose memory is not the machine's. */
 const BEYOND = 2;
 const BEYOND_GPU = 16;
@@ -40,8 +42,9 @@ export function checkMemory(
   const need = estimate(model.config);
   if (need === undefined) return undefined;
   const isTrained = batchSize !== undefined;
-  const least = bytesOf(need, isTrained, OF_TRAINED.least);
-  const usual = bytesOf(need, isTrained, OF_TRAINED.usual);
+  const least = bytesOf(need, isTrained, GRADIENT);
+  const held = numbersPerTrained(plugins);
+  const usual = bytesOf(need, isTrained, held);
   const engine = plugins.find(({ options }) => options.slot === 'engine');
   const most = memory * (engine?.class.mayHaveGpu?.() === true ? BEYOND_GPU : BEYOND);
   if (usual.all <= memory) return undefined;
@@ -65,8 +68,14 @@ export function checkMemory(
   }
 
   function total(of: MemoryNeed | undefined): number {
-    return of === undefined ? Infinity : bytesOf(of, isTrained, OF_TRAINED.usual).all;
+    return of === undefined ? Infinity : bytesOf(of, isTrained, held).all;
   }
+}
+
+/** Numbers that training holds for each trained weight besides the weight: a gradient, and what the optimizer keeps. */
+export function numbersPerTrained(plugins: readonly ConfiguredPlugin[]): number {
+  const optimizer = plugins.find(({ options }) => options.slot === 'optimizer');
+  return GRADIENT + (optimizer?.class.numbersPerWeight ?? USUAL_STATE);
 }
 
 /** Bytes of the machine's memory, or of what this process may have of it (a container's limit). */

@@ -1,37 +1,44 @@
 import path from 'node:path';
+import { stringify } from 'yaml';
 import type { DependencyContainer } from 'tsyringe';
 import { BatchSource, Dataset, type Split } from '../contracts/data.js';
-import { CheckpointStore, type LoadedCheckpoint, type Snapshot } from '../contracts/checkpoint-store.js';
+import {
+  CheckpointStore,
+  type CheckpointState,
+  type LoadedCheckpoint,
+  type Snapshot,
+} from '../contracts/checkpoint-store.js';
 import { EarlyGradients } from '../contracts/early-gradients.js';
 import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
-import { Ranks } from '../contracts/ranks.js';
-import { RunFolder } from '../contracts/run-folder.js';
-import { valueAt, type Given, type Settings } from '../config/composed.js';
+import type { Ranks } from '../contracts/ranks.js';
+import type { RunFolder } from '../contracts/run-folder.js';
+import { valueAt } from '../config/composed.js';
 import type { Explained } from '../config/explain.js';
 import type { CoreConfig } from '../config/schema.js';
 import { messageOf, PluginError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { EventName, Events } from '../events/lifecycle.js';
-import { Logger } from '../logger.js';
-import { RandomStreams } from '../random/streams.js';
+import type { Logger } from '../logger.js';
+import type { RandomStreams } from '../random/streams.js';
 import { otherRanks } from './other-ranks.js';
 import { boundTo, isActive, type LivePlugin } from './container.js';
-import { RunControl } from './control.js';
+import type { RunControl } from './control.js';
 import { checkPrecision } from './engine.js';
 import { releaseEngine } from './engine-in-use.js';
 import { useEngine } from '../tf.js';
-import { Sections } from './sections.js';
+import type { Sections } from './sections.js';
 import { restorePlugins, takeStates } from './plugin-state.js';
 import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets, type WeightsOf } from './restore.js';
 import { trainLoop, type LoopParts } from './loop.js';
 import { microBatches } from './iteration.js';
 import { rollBack } from './rollback.js';
-import { RunState, type CheckpointKind } from './state.js';
+import type { CheckpointKind, RunState } from './state.js';
+import { version } from '../version.js';
 import { unlessStuck } from './stuck.js';
-import { Tunables } from './tunables.js';
+import type { Tunables } from './tunables.js';
 
 /** What came of training. */
 export interface RunResult {
@@ -53,24 +60,31 @@ export interface RunResult {
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-export interface RunParts {
-  readonly config: CoreConfig;
-  /** The composed config with every default. */
-  readonly composed: Settings;
-  /** Every setting of that with its origin. */
-  readonly explain: () => Explained[];
-  /** The same as `config.yaml` and checkpoints hold it: paths of plugins are relative to the run's folder. */
-  readonly stored: Settings;
-  /** What its presets and files gave. */
-  readonly given: Given;
-  readonly container: DependencyContainer;
+/** What the core gives a run, whichever plugins it has. */
+export interface CoreServices {
   readonly bus: EventBus;
+  readonly control: RunControl;
+  readonly log: Logger;
+  readonly random: RandomStreams;
+  readonly sections: Sections;
+  readonly state: RunState;
+  readonly tunables: Tunables;
+}
+
+export interface RunParts extends CoreServices {
+  readonly config: CoreConfig;
+  /** Every setting with its origin. */
+  readonly explain: () => Explained[];
+  /** The config as checkpoints keep it: paths of plugins are relative to the run's folder. */
+  readonly kept: Pick<CheckpointState, 'config' | 'given'>;
+  readonly container: DependencyContainer;
   readonly plugins: readonly LivePlugin[];
-  readonly version: string;
+  readonly ranks: Ranks;
+  readonly folder: RunFolder;
+  /** Numbers that training holds for each trained weight besides the weight: a gradient, and the optimizer's. */
+  readonly numbersPerTrained: number;
   /** Warns of a model that may not fit, with the size of the vocabulary. @throws UsageError where it cannot */
   readonly checkMemory: (vocabSize: number) => void;
-  /** Writes `config.yaml`; called when training starts. */
-  readonly writeConfig: (folder: RunFolder) => void;
 }
 
 /** One run: its plugins, their container and their events. Made by `createRun`. */
@@ -79,6 +93,7 @@ export class Run implements AsyncDisposable {
   readonly container: DependencyContainer;
   readonly bus: EventBus;
   readonly control: RunControl;
+  readonly folder: RunFolder;
   readonly state: RunState;
   #disposed = false;
   #maxItersBefore: number | undefined;
@@ -88,13 +103,13 @@ export class Run implements AsyncDisposable {
     this.config = parts.config;
     this.container = parts.container;
     this.bus = parts.bus;
-    this.control = parts.container.resolve(RunControl);
-    this.state = parts.container.resolve(RunState);
+    this.control = parts.control;
+    this.folder = parts.folder;
+    this.state = parts.state;
   }
 
-  /** The composed config with every default. */
-  get composedConfig(): Settings {
-    return this.parts.composed;
+  get model(): Model {
+    return this.container.resolve(Model);
   }
 
   /** Every setting with its origin. */
@@ -102,12 +117,9 @@ export class Run implements AsyncDisposable {
     return this.parts.explain();
   }
 
-  get model(): Model {
-    return this.container.resolve(Model);
-  }
-
-  get folder(): RunFolder {
-    return this.container.resolve(RunFolder);
+  /** Numbers that training holds for each trained weight besides the weight: a gradient, and the optimizer's. */
+  get numbersPerTrained(): number {
+    return this.parts.numbersPerTrained;
   }
 
   /**
@@ -126,9 +138,10 @@ export class Run implements AsyncDisposable {
 
   /** Gets engine, data and weights ready; nothing is written. `vocabSize` is asked for where there is no dataset. */
   async setUp(vocabSize?: number): Promise<void> {
-    checkPrecision(this.container.resolve(Engine), this.config.precision);
+    const engine = this.container.resolve(Engine);
+    checkPrecision(engine, this.config.precision);
     await unlessStuck(this.bus, this.bus.dispatch('run:setup', { runDir: this.folder.path }));
-    useEngine(this.container.resolve(Engine));
+    useEngine(engine);
     const tokens = vocabSize ?? this.container.resolve(Dataset).vocabSize;
     this.parts.checkMemory(tokens);
     this.model.build(tokens);
@@ -159,13 +172,14 @@ export class Run implements AsyncDisposable {
     options: { readonly drop?: readonly string[]; readonly staysEnded?: boolean | undefined } = {},
   ): void {
     useEngine(this.container.resolve(Engine));
-    restoreCheckpoint(ofRank(from, this.#ranks), this.#targets, options.drop);
+    const { ranks, tunables } = this.parts;
+    restoreCheckpoint(ofRank(from, ranks), this.#targets, options.drop);
     if (options.staysEnded !== true) this.state.ending = null;
     this.#resumedFrom = from.path;
     const { value } = valueAt(from.state.config, ['train', 'max_iters']);
     this.#maxItersBefore = typeof value === 'number' ? value : undefined;
-    const iteration = microBatches(this.config.train, this.container.resolve(Tunables));
-    const told = otherRanks(from.state, { ranks: this.#ranks.size, ...iteration });
+    const iteration = microBatches(this.config.train, tunables);
+    const told = otherRanks(from.state, { ranks: ranks.size, ...iteration });
     if (told !== undefined) this.#say(told);
     const { engine } = from.state;
     if (engine !== undefined && engine !== this.#engine) {
@@ -191,7 +205,7 @@ export class Run implements AsyncDisposable {
       checkpoints.latest = written;
       if (kind === 'best') checkpoints.best = written;
     });
-    this.parts.writeConfig(folder);
+    this.#writeConfig();
     try {
       await unlessStuck(
         bus,
@@ -213,34 +227,34 @@ export class Run implements AsyncDisposable {
 
   /** Everything needed to go on from here. Its tensors are live. */
   snapshot(): Snapshot {
-    const { container, state } = this;
-    const random = container.resolve(RandomStreams);
-    const kept = takeStates(this.parts.plugins.filter((plugin) => isActive(plugin, this.#ranks)));
+    const { container, folder, state } = this;
+    const { kept, plugins, random, ranks, tunables } = this.parts;
+    const { states, tensors } = takeStates(plugins.filter((plugin) => isActive(plugin, ranks)));
     return {
       weights: this.model.parameters(),
       optimizer: container.resolve(Optimizer).exportState(),
-      plugins: kept.tensors,
+      plugins: tensors,
       model: { ...this.model.description, vocab_size: this.model.vocabSize },
       state: {
-        espalier: this.parts.version,
+        espalier: version,
         run: state.snapshot(),
         random: random.state(),
         seed: random.seed,
-        tunables: container.resolve(Tunables).changed(),
-        plugins: kept.states,
+        tunables: tunables.changed(),
+        plugins: states,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
         engine: this.#engine,
-        ranks: this.#ranks.size,
-        config: this.parts.stored,
-        cwd: path.relative(this.folder.path, this.folder.fromConfig('.')),
-        given: this.parts.given,
+        ranks: ranks.size,
+        config: kept.config,
+        cwd: path.relative(folder.path, folder.fromConfig('.')),
+        given: kept.given,
       },
     };
   }
 
   /** The snapshot of a checkpoint. What writes it takes note of it first, so that its own state is of after this one. */
   async #snapshotFor(kinds: readonly CheckpointKind[]): Promise<Snapshot> {
-    if (this.#ranks.rank === 0) await this.#store?.prepare?.(kinds);
+    if (this.parts.ranks.rank === 0) await this.#store?.prepare?.(kinds);
     return this.snapshot();
   }
 
@@ -258,7 +272,7 @@ export class Run implements AsyncDisposable {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    const log = this.container.resolve(Logger);
+    const { log } = this.parts;
     for (const { name, instance } of [...this.parts.plugins].reverse()) {
       try {
         await instance.dispose?.();
@@ -280,15 +294,8 @@ export class Run implements AsyncDisposable {
   }
 
   get #targets(): RestoreTargets {
-    return {
-      model: this.model,
-      optimizer: this.container.resolve(Optimizer),
-      state: this.state,
-      random: this.container.resolve(RandomStreams),
-      tunables: this.container.resolve(Tunables),
-      plugins: this.parts.plugins,
-      say: this.#say,
-    };
+    const { model, container, parts } = this;
+    return { ...parts, model, optimizer: container.resolve(Optimizer), say: this.#say };
   }
 
   get #engine(): string {
@@ -296,44 +303,33 @@ export class Run implements AsyncDisposable {
     return `${name}: ${description}`;
   }
 
-  get #ranks(): Ranks {
-    return this.container.resolve(Ranks);
-  }
-
   readonly #say = (line: string): void => {
-    this.container.resolve(Logger).warn(line);
+    this.parts.log.warn(line);
   };
 
   get #loopParts(): LoopParts {
-    const { bus, control, state, config, container } = this;
+    const { config, container, model, parts } = this;
     return {
+      ...parts,
       config: config.train,
-      bus,
-      control,
-      state,
+      model,
       engine: container.resolve(Engine),
-      model: this.model,
-      optimizer: container.resolve(Optimizer),
-      tunables: container.resolve(Tunables),
-      learningRate: container.resolve(LearningRate),
       batches: container.resolve(BatchSource),
-      ranks: this.#ranks,
+      optimizer: container.resolve(Optimizer),
+      learningRate: container.resolve(LearningRate),
       early: boundTo(container, EarlyGradients),
-      sections: container.resolve(Sections),
-      pluginIn: (slot) => this.parts.plugins.find((plugin) => plugin.slot === slot)?.name ?? slot,
+      pluginIn: (slot) => parts.plugins.find((plugin) => plugin.slot === slot)?.name ?? slot,
       snapshot: (kinds) => this.#snapshotFor(kinds),
       warn: this.#say,
       rollBack: (request) =>
-        rollBack(request, {
-          bus,
-          control,
-          shown: this.folder.shown,
-          log: container.resolve(Logger),
-          ranks: this.#ranks,
-          store: this.#store,
-          targets: this.#targets,
-        }),
+        rollBack(request, { ...parts, shown: this.folder.shown, store: this.#store, targets: this.#targets }),
     };
+  }
+
+  #writeConfig(): void {
+    const { folder, kept, log } = this.parts;
+    const aside = folder.writeConfig(stringify(kept.config));
+    if (aside !== undefined) log.warn(`${folder.shown}/config.yaml was changed by hand: kept as ${aside}`);
   }
 
   async #train(resumedFrom: string | undefined): Promise<number | null> {
@@ -352,7 +348,7 @@ export class Run implements AsyncDisposable {
       await this.bus.dispatch('run:end', { status, state: this.state, reasons });
     } catch (thrown) {
       if (status !== 'failed') throw thrown;
-      this.container.resolve(Logger).error(messageOf(thrown));
+      this.parts.log.error(messageOf(thrown));
     } finally {
       this.folder.release();
     }

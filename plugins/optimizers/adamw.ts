@@ -52,6 +52,8 @@ export default class AdamW implements Optimizer {
     bindings.bind(Optimizer, AdamW);
   }
 
+  static readonly numbersPerWeight = MOMENTS.length;
+
   /** Updates of each weight that has moments. */
   readonly #steps = new Map<string, number>();
   readonly #moments = new Map<string, tf.Tensor>();

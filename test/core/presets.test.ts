@@ -16,7 +16,8 @@ for (const { name, summary } of listPresets()) {
     t.teardown(() => run.dispose());
     t.true(plugins.length >= 10);
     t.true(summary.length > 20);
-    t.like(run.composedConfig, { lr: { decay_iters: null } }, 'its schedule ends with the run, whatever max_iters is');
+    const end = run.explain().find(({ path: key }) => key === 'lr.decay_iters');
+    t.is(end?.value, null, 'its schedule ends with the run, whatever max_iters is');
     t.true(readFileSync('README.md', 'utf8').includes(`\`${name}\``), 'the README lists it');
   });
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CommandDefinition } from '../../command.js';
-import { explainLines, renderLines, type Explained } from '../../config/explain.js';
+import { renderLines, type Explained } from '../../config/explain.js';
 import { suggestion } from '../../config/nearest.js';
 import { parsePath, pathKey } from '../../config/path.js';
 import { otherNames, type SettingCalled } from '../../config/other-names.js';
@@ -16,9 +16,9 @@ function define(command: Command): void {
     .argument('[key]', 'only what is below this key, e.g. model')
     .option('--json', 'print JSON')
     .action(async (key: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
-      const { run, composed } = await makeRun({ ...requestOf({ ...flags, quiet: true }) });
+      const { run } = await makeRun({ ...requestOf({ ...flags, quiet: true }) });
       await run.dispose();
-      const all = explainLines(composed, run.composedConfig);
+      const all = run.explain();
       const lines = all.filter(({ path }) => key === undefined || path === key || path.startsWith(`${key}.`));
       if (key !== undefined && lines.length === 0) throw unknownSetting(key, all, await otherNames());
       print(flags.json, lines, () => renderLines(lines));
