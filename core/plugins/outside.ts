@@ -28,10 +28,8 @@ export async function importOutside(file: string): Promise<{ readonly exports: u
     {},
     Object.fromEntries([...shared.keys()].map((each) => [each, { enumerable: true, get: () => get(each) }])),
   );
-  // Not its interop: that wraps modules in a proxy which binds classes, so that they are no longer the core's.
   const jiti: (file: string) => unknown = createJiti(import.meta.url, {
     virtualModules,
-    interopDefault: false,
     fsCache: false,
   });
   // jiti requires, and our modules are imported: what a file turns out to need is loaded, and then the file again.

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import test from 'ava';
 import { z } from 'zod';
 import { text, textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { espalier } from './warm.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 const small = set(

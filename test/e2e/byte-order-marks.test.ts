@@ -2,7 +2,8 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { byteLevelTokenizer } from '../plugins/tokenizers/hf-definition.js';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder } from './command.js';
+import { espalier } from './warm.js';
 
 const MARK = '\ufeff';
 const text = 'Call me Ishmael. Some years ago, never mind how long precisely.\n'.repeat(20);

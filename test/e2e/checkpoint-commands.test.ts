@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { espalier } from './warm.js';
 import { needing, peersPython, python } from '../needs.js';
 
 async function trained(t: ExecutionContext, ...more: string[]): Promise<string> {

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder } from './command.js';
+import { espalier } from './warm.js';
 
 test('a file that nobody named is neither run nor read', async (t) => {
   const cwd = emptyFolder(t);

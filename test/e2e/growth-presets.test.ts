@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { espalier } from './warm.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 const tiny = [

@@ -5,7 +5,8 @@ import { checkpointNames } from '../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../plugins/checkpoint/stored/read.js';
 import { compareRuns } from '../../plugins/verify/resume/compare.js';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier, type Outcome } from './command.js';
+import { espalier as espalierAlone, type Outcome } from './command.js';
+import { espalier } from './warm.js';
 
 /** Spoils something at the iterations it is given, each once in the life of the process; `poison`: by what the batch holds. */
 const FAULTS = `import { existsSync, writeFileSync } from 'node:fs';
@@ -249,7 +250,7 @@ test('a process that is killed after a rollback goes on as the run that was not'
   const train = (dir: string, ...more: string[]): Promise<Outcome> => {
     const dies = `plugins={"./faults.ts": {poison: true, dies: ${String(dir === 'parts')}}}`;
     const settings = set(...TINY, evaluation, bad, dies, `run.dir=${dir}`);
-    return espalier(folder, 'train', '-p', 'debug', ...settings, ...more);
+    return espalierAlone(folder, 'train', '-p', 'debug', ...settings, ...more);
   };
   t.is((await train('whole')).code, 0);
   t.not((await train('parts')).code, 0);

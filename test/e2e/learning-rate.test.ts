@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { espalier } from './warm.js';
 
 const config = `
 extends: [debug]

@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { text } from '../core/run/debug-run.js';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder } from './command.js';
+import { espalier } from './warm.js';
 
 const flat = `import { LearningRate, Plugin } from 'espalier';
 @Plugin({ name: 'flat', summary: 'one rate', slot: 'lr' })

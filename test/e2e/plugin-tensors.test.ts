@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { espalier } from './warm.js';
 
 const plugin = `import { inject, Logger, Plugin, RunState, type StoredTensor } from 'espalier';
 @Plugin({ name: '@me/keeps%2F', summary: 'keeps an array' })

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder } from './command.js';
+import { espalier } from './warm.js';
 
 const schedule = `# mine
 - name: set_lr # lower

@@ -1,7 +1,8 @@
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { emptyFolder, espalier, sharedFolder } from './command.js';
+import { emptyFolder, sharedFolder } from './command.js';
+import { espalier } from './warm.js';
 
 const debug = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'precision=f32'];
 

@@ -1,5 +1,8 @@
 // Runs one command after the other in one process: the module of the command itself is loaded anew for each.
+import { fileURLToPath } from 'node:url';
 import type { WarmRequest } from './warm.js';
+
+const commandFile = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
 
 const written = { out: '', err: '' };
 const write = (to: keyof typeof written) =>
@@ -17,7 +20,7 @@ let count = 0;
 async function answer({ cwd, args }: WarmRequest): Promise<void> {
   [written.out, written.err] = ['', ''];
   process.chdir(cwd);
-  process.argv = [process.argv[0] ?? '', 'espalier', ...args];
+  process.argv = [process.argv[0] ?? '', commandFile, ...args];
   process.exitCode = 0;
   await import(`../../core/cli/main.js?${String(count++)}`);
   const code = process.exitCode;

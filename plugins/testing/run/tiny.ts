@@ -33,7 +33,9 @@ function mergedSections(base: Section, over: Section): Section {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const before = result[key];
-    result[key] = isSection(before) && isSection(value) ? mergedSections(before, value) : value;
+    // Options of the batch strategy before are not those of another.
+    const adds = isSection(before) && isSection(value) && !('strategy' in value);
+    result[key] = adds ? mergedSections(before, value) : value;
   }
   return result;
 }

@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { emptyFolder, espalier, sharedFolder } from '../../e2e/command.js';
+import { emptyFolder, sharedFolder } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 import { llmCShard } from '../../e2e/packed.js';
 import { needing, ordinaryUser } from '../../needs.js';
 

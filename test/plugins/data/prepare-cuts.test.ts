@@ -3,7 +3,8 @@ import path from 'node:path';
 import { needing, tokenizerLibrary } from '../../needs.js';
 import { componentTokenizers } from '../../plugins/tokenizers/hf-components.js';
 import { byteLevelTokenizer } from '../../plugins/tokenizers/hf-definition.js';
-import { emptyFolder, espalier, piped } from '../../e2e/command.js';
+import { emptyFolder, piped } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 
 const definitions: Record<string, object> = {
   ...componentTokenizers(),

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { emptyFolder, espalier, piped, type Outcome } from '../../e2e/command.js';
+import { emptyFolder, piped, type Outcome } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 
 /** Texts of different lengths, some of whose letters stand in one file alone. */
 const texts = [40, 3, 90, 20, 55].map((words, i) => `${'abcde'[i] ?? ''}! `.repeat(words) + 'the end.');

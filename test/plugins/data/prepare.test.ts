@@ -4,7 +4,8 @@ import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { byteLevelTokenizer } from '../../plugins/tokenizers/hf-definition.js';
-import { emptyFolder, espalier, piped } from '../../e2e/command.js';
+import { emptyFolder, piped } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 import { llmCShard, zstdFrame } from '../../e2e/packed.js';
 
 const records = Array.from({ length: 40 }, (_, i) => `Record ${String(i)}: ünï ${'word '.repeat(i)}end.`);

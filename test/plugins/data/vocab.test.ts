@@ -1,7 +1,8 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { emptyFolder, espalier, sharedFolder, type Outcome } from '../../e2e/command.js';
+import { emptyFolder, sharedFolder, type Outcome } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 
 const debug = ['--preset', 'debug', '--set', 'engine=auto'];
 
