@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { checkpointNames } from '../../plugins/checkpoint/stored/find.js';
@@ -137,110 +137,6 @@ test('skip leaves the step out, says so in the log and the metrics, and the run 
   t.regex(metrics, /"iter":13,.*"health\/faults":1,"health\/skipped_steps":1,"health\/rollbacks":0/);
   await allFinite(t, run);
 });
-
-test('rollback goes back to the last checkpoint and on with other data, at most so many times', async (t) => {
-  const run = await train(t, '{gradients: [12, 17]}', 'non_finite.gradients=rollback');
-  t.is(run.code, 0, run.err);
-  const back = run.events.filter(({ event }) => event === 'run:rollback');
-  t.like(back, [
-    { from: 13, to: 10, path: 'checkpoints/000010' },
-    { from: 18, to: 15, path: 'checkpoints/000015' },
-  ]);
-  t.deepEqual(run.checkpoints, ['000020', '000015', '000010']);
-  await allFinite(t, run);
-  const again = await train(t, '{gradients: [12], always: true}', 'non_finite.gradients=rollback', 'max_rollbacks=2');
-  t.is(again.code, 1);
-  t.is(again.events.filter(({ event }) => event === 'run:rollback').length, 2);
-  t.regex(again.err, /elements, after 2 rollbacks \(max_rollbacks\); stopping, with an emergency checkpoint/);
-  await allFinite(t, again);
-});
-
-test('warn takes the step; weights that are lost by it never get into a checkpoint', async (t) => {
-  const run = await train(t, '{gradients: [14]}', 'non_finite.gradients=warn');
-  t.is(run.code, 1);
-  t.regex(run.err, new RegExp(`${BAD.source}; going on`));
-  t.regex(run.err, /health: iteration 15: the weight \S+ is not finite in .* elements; stopping, go on from the last/);
-  t.regex(run.err, /no latest checkpoint at iteration 15: the weight \S+ is not finite/);
-  t.deepEqual(run.checkpoints, ['000010', '000005']);
-  t.is(readFileSync(path.join(run.folder, 'out/checkpoints/latest'), 'utf8').trim(), '000010');
-});
-
-test('weights that are not finite are found when the loss is, and at an evaluation, and rolled back', async (t) => {
-  const run = await train(t, '{weights: [11, 14, 19]}', 'non_finite.weights=rollback');
-  t.is(run.code, 0, run.err);
-  t.regex(run.err, /health: iteration 13: the weight transformer\.wpe\.weight is not finite in 256 of 256 elements/);
-  t.regex(run.err, /health: iteration 15: the weight transformer\.wpe\.weight is not finite/);
-  t.like(
-    run.events.filter(({ event }) => event === 'run:rollback'),
-    [
-      { from: 13, to: 10 },
-      { from: 15, to: 10 },
-      { from: 20, to: 15 },
-    ],
-  );
-  t.is(run.checkpoints[0], '000020');
-  await allFinite(t, run);
-});
-
-test('a loss that is not finite though the weights are is a fault of its own', async (t) => {
-  const run = await train(t, '{huge: [11]}', 'non_finite.loss=rollback');
-  t.is(run.code, 0, run.err);
-  t.regex(run.err, /health: iteration 13: the training loss is NaN: the run goes back from iteration 13 to checkpoint/);
-});
-
-test('weights that are lost in the last iteration are no run that is done', async (t) => {
-  const run = await train(t, '{weights: [19]}');
-  t.is(run.code, 1);
-  t.regex(run.err, /stopped: health: iteration 20: the weight \S+ is not finite/);
-  t.deepEqual(run.checkpoints, ['000015', '000010', '000005']);
-});
-
-test('spikes of the gradients’ norm and of the loss warn, unless told otherwise', async (t) => {
-  const spikes = ['spikes.window=5', 'spikes.loss.times=1.05'];
-  const warned = await train(t, '{spikes: [12], targets: [16]}', ...spikes);
-  t.is(warned.code, 0);
-  t.regex(warned.err, /health: iteration 13: the gradients’ norm \S+ is \S+ times its running median \S+; going on/);
-  t.regex(warned.err, /health: iteration 17: the training loss \S+ is 1\.\d times its running median \S+; going on/);
-  t.deepEqual(warned.events, []);
-  const metrics = readFileSync(path.join(warned.folder, 'out/metrics.jsonl'), 'utf8');
-  t.regex(metrics, /"iter":15,.*"health\/grad_norm_ratio":\d{2,}/);
-
-  const policies = ['spikes.grad_norm.policy=rollback', 'spikes.loss.policy=skip'];
-  const acted = await train(t, '{spikes: [12], targets: [16]}', ...spikes, ...policies);
-  t.is(acted.code, 0);
-  t.like(acted.events, [
-    { event: 'step:skipped', iteration: 13 },
-    { event: 'run:rollback', from: 13, to: 10 },
-    { event: 'step:skipped', iteration: 17 },
-  ]);
-});
-
-test('with no checkpoint to go back to, a rollback stops the run', async (t) => {
-  const run = await train(t, '{gradients: [2]}', 'non_finite.gradients=rollback');
-  t.is(run.code, 1);
-  t.regex(run.err, /elements: there is no checkpoint to go back to in out; stopping/);
-  t.deepEqual(run.checkpoints, ['000003-emergency']);
-});
-
-for (const policy of ['skip', 'rollback']) {
-  test(`${policy}: a run that meets bad data, before a stop and after it, is the run that was not stopped`, async (t) => {
-    const folder = textFolder(t);
-    writeFileSync(path.join(folder, 'faults.ts'), FAULTS);
-    const settings = set(
-      ...TINY,
-      'plugins.evaluation={interval: 2, iters: 1}',
-      'plugins={"./faults.ts": {poison: true}}',
-      `plugins.health={max_rollbacks: 99, non_finite: {gradients: ${policy}}}`,
-    );
-    const { code, out, err } = await espalier(folder, 'verify-resume', '-p', 'debug', '-n', '9', ...settings, '--keep');
-    t.is(code, 0, out + err);
-    const kept = /the runs are in (\S+)/.exec(err)?.[1] ?? '';
-    const { state } = await readCheckpoint(path.join(kept, 'parts/checkpoints/000018'));
-    const { counts } = state.plugins['health']?.state as { counts: Record<string, number> };
-    t.true((counts[policy === 'skip' ? 'skipped' : 'rollbacks'] ?? 0) >= 2, JSON.stringify(counts));
-    rmSync(kept, { recursive: true, force: true });
-  });
-}
 
 test('a process that is killed after a rollback goes on as the run that was not', async (t) => {
   const folder = textFolder(t);
