@@ -95,6 +95,7 @@ function faulty(faults: Faulty, health: Record<string, unknown> = {}, interval =
     config: {
       model: { n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, dropout: 0 },
       train: { batch_size: 4 },
+      optimizer: { learning_rate: 0.01 },
       plugins: { evaluation: { interval, iters: 1 }, health },
     },
   };
@@ -122,6 +123,10 @@ async function train(t: ExecutionContext, faults: Faulty, health: Record<string,
   return { ...result, run, err, events, saved: run.checkpoints.names };
 }
 
+function rollbacks({ events }: Trained): unknown[] {
+  return events.filter((event) => typeof event === 'object' && event !== null && 'from' in event);
+}
+
 /** Every number in every checkpoint is finite. */
 async function allFinite(t: ExecutionContext, { run: { checkpoints } }: Trained): Promise<void> {
   for (const name of checkpoints.names) {
@@ -137,7 +142,7 @@ const BAD = /the gradient of transformer\.h\.1\.attn\.c_attn\.weight is not fini
 test.serial('rollback goes back to the last checkpoint and on with other data, at most so many times', async (t) => {
   const run = await train(t, { gradients: [12, 17] }, { non_finite: { gradients: 'rollback' } });
   t.is(run.exitCode, 0, run.err);
-  t.deepEqual(run.events, [
+  t.deepEqual(rollbacks(run), [
     { from: 13, to: 10, path: '000010' },
     { from: 18, to: 15, path: '000015' },
   ]);
@@ -146,7 +151,7 @@ test.serial('rollback goes back to the last checkpoint and on with other data, a
   const health = { non_finite: { gradients: 'rollback' }, max_rollbacks: 2 };
   const again = await train(t, { gradients: [12], always: true }, health);
   t.is(again.exitCode, 1);
-  t.is(again.events.length, 2);
+  t.is(rollbacks(again).length, 2);
   t.regex(again.err, /elements, after 2 rollbacks \(max_rollbacks\); stopping, with an emergency checkpoint/);
   await allFinite(t, again);
 });
@@ -224,8 +229,8 @@ for (const [policy, counter] of [
       const run = faulty({ poison: true }, { max_rollbacks: 99, non_finite: { gradients: policy } }, 2);
       await t.notThrowsAsync(assertResumes(run, [{ event: 'iteration:end', at: 9 }]));
       const { plugins } = await outcome(run);
-      const counts = z.object({ state: z.object({ counts: z.record(z.string(), z.number()) }) });
-      t.true((counts.parse(plugins['health']).state.counts[counter] ?? 0) >= 2);
+      const counts = z.object({ state: z.object({ counts: z.record(z.string(), z.unknown()) }) });
+      t.true(Number(counts.parse(plugins['health']).state.counts[counter]) >= 2);
     },
   );
 }
