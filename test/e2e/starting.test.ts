@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import test, { type ExecutionContext } from 'ava';
+import { commandFile, emptyFolder } from './command.js';
+
+/** The files that a command loads, as Node's coverage lists them, from `dist` or `node_modules` on. */
+async function loaded(t: ExecutionContext, ...args: string[]): Promise<string[]> {
+  const folder = emptyFolder(t);
+  const env = { ...process.env, NODE_V8_COVERAGE: path.join(folder, 'coverage') };
+  await promisify(execFile)(process.execPath, [commandFile, ...args], { cwd: folder, env });
+  const [report = ''] = readdirSync(path.join(folder, 'coverage'));
+  const { result } = JSON.parse(readFileSync(path.join(folder, 'coverage', report), 'utf8'));
+  return (result as { url: string }[]).map(({ url }) => url.replace(/^.*\/(?=dist\/|node_modules\/)/, ''));
+}
+
+const ofFamilies = (files: readonly string[]): string[] =>
+  files.filter((file) => file.startsWith('dist/plugins/')).sort();
+const ofTensorflow = (files: readonly string[]): string[] => files.filter((file) => file.includes('tfjs'));
+
+test('a command loads its own family alone, and no tensors before it needs them', async (t) => {
+  const sample = await loaded(t, 'sample', '--help');
+  t.deepEqual(ofFamilies(sample), ['dist/plugins/sampling/commands/sample.js']);
+  t.deepEqual(ofTensorflow(sample), []);
+  const train = await loaded(t, 'train', '--help');
+  t.true(train.includes('dist/core/cli/commands/train.js'));
+  t.deepEqual(
+    ofFamilies(train).filter((file) => !file.endsWith('/options/train.js')),
+    [],
+  );
+  t.deepEqual(ofTensorflow(train), []);
+  const events = await loaded(t, 'events');
+  t.deepEqual(
+    ofFamilies(events).filter((file) => !file.endsWith('/events.js')),
+    [],
+  );
+  t.deepEqual(ofTensorflow(events), []);
+});
