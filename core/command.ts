@@ -43,8 +43,18 @@ export interface CommandHooks {
   failed?(run: Run, thrown: unknown): Promise<unknown>;
 }
 
-export * from './cli/options.js';
-export * from './errors.js';
+export {
+  commandName,
+  listOption,
+  mainFile,
+  print,
+  requestOf,
+  setOption,
+  wholeFrom,
+  withConfigFlags,
+  type ConfigFlags,
+} from './cli/options.js';
+export { EspalierError, FailedRun, messageOf, UsageError } from './errors.js';
 export type { SaveSignal, StopSignal } from './contracts/process.js';
 export { exitCodeOfSignal, onStop, onSave } from './signals/signals.js';
 export { version } from './version.js';
