@@ -16,4 +16,3 @@ export * from './profiler/contract.js';
 export * from './runs/contract.js';
 export * from './sampling/contract.js';
 export * from './tokenizers/contract.js';
-export * from './verify/contract.js';

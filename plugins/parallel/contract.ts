@@ -1,2 +1,2 @@
-export { launcherAlive } from './launch/launcher-alive.js';
+/** How ranks agree on what was asked for at a boundary: each sends `said`, and all serve `agreed`. */
 export { agreed, said } from './data-parallel/agree.js';

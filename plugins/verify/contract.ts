@@ -1,8 +1,0 @@
-export {
-  questionSchema,
-  type Compared,
-  type Moment,
-  type Question,
-  type Values,
-  type ValuesAnswer,
-} from './determinism/protocol.js';
