@@ -1,5 +1,2 @@
-export { DEFAULT_HOST, DEFAULT_PORT, portNote } from './server/defaults.js';
+/** Reads what is added to a file of lines, while a run writes it. */
 export { LineFollower } from './server/follow-lines.js';
-export { reportOf } from './server/report.js';
-export { serveInWorker } from './server/serve-in-worker.js';
-export type { Dashboard } from './server/serve.js';

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readdirSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import path from 'node:path';
-import { holdsRun } from './going-on.js';
+import { holdsRun } from './resumed-file.js';
 
 const ID_LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const ID_LENGTH = 8;

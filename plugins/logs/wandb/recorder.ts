@@ -1,5 +1,5 @@
 import { messageOf } from '../../../core/index.js';
-import type { RunSoFar } from './going-on.js';
+import type { RunSoFar } from './resumed-file.js';
 import { samplesTable, writeMedia, type SampleRow } from './media.js';
 import { itemsOf, MEDIA, STDERR, STDOUT, timeOf } from './records.js';
 import type { RunFile } from './run-file.js';

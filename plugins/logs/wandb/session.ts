@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { makeFolder, messageOf, type Logger, type RunFolder } from '../../../core/index.js';
 import { findRunFolder, markerOf, newRunFolder, runFileIn } from './folder.js';
-import { goOn, type RunSoFar } from './going-on.js';
+import { resumeFile, type RunSoFar } from './resumed-file.js';
 import { Lines } from './lines.js';
 import type { Options } from './options.js';
 import { Recorder, type Row } from './recorder.js';
@@ -69,7 +69,7 @@ export class Session {
     const renewed = ({ start_time, branch_point: branch }: RunPart): RunPart =>
       branch === undefined ? { ...run, start_time, branch_point: undefined } : { ...run, start_time };
     const soFar =
-      found === undefined || goesOn === undefined ? undefined : goOn(this.#runFile, keptRows(goesOn), renewed);
+      found === undefined || goesOn === undefined ? undefined : resumeFile(this.#runFile, keptRows(goesOn), renewed);
     for (const media of soFar?.gone ?? []) rmSync(path.join(this.#filesFolder, media), { force: true });
     const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.lines.history ?? 0));
     const warn = (line: string): void => {

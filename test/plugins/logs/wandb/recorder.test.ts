@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync, truncateSync } from 'nod
 import path from 'node:path';
 import test from 'ava';
 import { FILE_HEADER, readRecords } from '../../../../plugins/logs/wandb/blocks.js';
-import { goOn } from '../../../../plugins/logs/wandb/going-on.js';
+import { resumeFile } from '../../../../plugins/logs/wandb/resumed-file.js';
 import { histogramValue } from '../../../../plugins/logs/wandb/media.js';
 import { Recorder, type Row } from '../../../../plugins/logs/wandb/recorder.js';
 import { decodeRecord, type Item, type WandbRecord } from '../../../../plugins/logs/wandb/records.js';
@@ -29,7 +29,7 @@ function valuesOf(items: readonly Item[]): Record<string, unknown> {
   return Object.fromEntries(own.map(({ key, value_json: json }) => [key, JSON.parse(json)]));
 }
 
-function recorderOf(folder: string, soFar?: ReturnType<typeof goOn>, open?: Row): Recorder {
+function recorderOf(folder: string, soFar?: ReturnType<typeof resumeFile>, open?: Row): Recorder {
   const fail = (line: string): never => {
     throw new Error(line);
   };
@@ -108,7 +108,7 @@ test('a resumed run continues the last row of its iteration, with what came befo
   first.sample(2, 20, { prompt: 'q', text: 'lost with the process' });
   await first.finish(143);
 
-  const soFar = goOn(
+  const soFar = resumeFile(
     file,
     (step) => step < 2,
     (part) => part,
@@ -147,7 +147,7 @@ test('a run that goes on takes out the rows that come again, and keeps what was 
   await recorder.finish(0);
   truncateSync(file, readFileSync(file).length - 3);
 
-  const soFar = goOn(
+  const soFar = resumeFile(
     file,
     (step) => step <= 2,
     (old) => ({ ...old, display_name: 'renamed' }),

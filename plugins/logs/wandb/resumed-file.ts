@@ -32,7 +32,11 @@ export interface RunSoFar {
  * @param kept asked for each row in order, by its step
  * @param renewed the run's record as it is now, from the one in the file
  */
-export function goOn(file: string, kept: (step: number) => boolean, renewed: (run: RunPart) => RunPart): RunSoFar {
+export function resumeFile(
+  file: string,
+  kept: (step: number) => boolean,
+  renewed: (run: RunPart) => RunPart,
+): RunSoFar {
   const draft = `${file}.new`;
   const [from, to] = [openSync(file, 'r'), openSync(draft, 'w')];
   let soFar: RunSoFar;
