@@ -21,7 +21,7 @@ export { MetricNames, type MetricDescription, type MetricTable } from './metrics
 export { createRun, type PluginChoice, type RunOptions, type RunSettings, type SlotSettings } from './run/create.js';
 export type { Run, RunResult } from './run/run.js';
 export { RunConfig } from './config/schema.js';
-export { ConfigPlaces } from './config/places.js';
+export { ConfigPlaces } from './config/composed.js';
 export { exitCodeOf, RunControl, type Requests, type RollbackRequest } from './run/control.js';
 export { Sections, type SectionWatcher } from './run/sections.js';
 export { addCommand } from './package-manager.js';

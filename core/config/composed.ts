@@ -1,5 +1,4 @@
-import type { ConfigPath } from './path.js';
-import { pathKey } from './path.js';
+import { pathKey, type ConfigPath } from './path.js';
 
 /** Scalars as they were written, by `pathKey`, where that is not what they were read as: `0012`, `null`, `[a]`. */
 export type Texts = ReadonlyMap<string, string>;
@@ -67,6 +66,28 @@ export function writtenAt(composed: ComposedConfig, path: ConfigPath): Origin | 
   return isSection(value) ? undefined : originAt(composed, path.slice(0, depth));
 }
 
+/** Tells where the values of a run's config were written, for errors about them. Inject it by this class. */
+export class ConfigPlaces {
+  constructor(private readonly composed: ComposedConfig) {}
+
+  /** `file:line` of the value at the path, or the file or `--set` alone; undefined where it is a default. */
+  of(path: ConfigPath): string | undefined {
+    const origin = writtenAt(this.composed, path);
+    return origin === undefined ? undefined : showOrigin(origin);
+  }
+
+  /** The same as the start of a message, `file:line: `; nothing where it is a default. */
+  before(path: ConfigPath): string {
+    const place = this.of(path);
+    return place === undefined ? '' : `${place}: `;
+  }
+
+  /** The key with its place before it, `file:line: key model.n_head`. */
+  key(path: ConfigPath): string {
+    return `${this.before(path)}key ${pathKey(path)}`;
+  }
+}
+
 /** The value at a path, and how many of its keys there are: fewer than the path's when it leads nowhere. */
 export function valueAt(value: unknown, path: ConfigPath): { value: unknown; depth: number } {
   let current = value;
@@ -82,6 +103,12 @@ export function isSection(value: unknown): value is Settings {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** A value with all that it holds, which nothing can change from here on. */
+export function frozen<T>(value: T): T {
+  if (Array.isArray(value) || isSection(value)) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
 }
 
 /** Calls `visit` for every leaf: values that are not sections, and sections that are empty. */

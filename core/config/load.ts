@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { UsageError } from '../errors.js';
-import { eachLeaf, isSection, showOrigin, type ComposedConfig, type Origin } from './composed.js';
+import { eachLeaf, frozen, isSection, showOrigin, type ComposedConfig, type Origin } from './composed.js';
 import { ConfigReader } from './locate.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { besideItsFile, withPluginPaths } from './plugin-paths.js';
@@ -8,7 +8,7 @@ import { withoutReplaced } from './replaced.js';
 import { parseSets } from './set.js';
 import { codeSource, shownFile, type ConfigSource } from './source.js';
 import { coreScalars, coreSchema } from './schema.js';
-import { withTexts } from './texts.js';
+import { withTexts } from './validate.js';
 import { flatten, merge, treeOf, type Section } from './tree.js';
 
 export type { ComposedConfig } from './composed.js';
@@ -68,11 +68,6 @@ export function composedOf(tree: Section, facts: Pick<ComposedConfig, 'layers' |
   const flat = flatten(tree);
   const core = withTexts(coreSchema, [], flat.texts, flat.value);
   return { ...flat, ...facts, value: frozen(isSection(core) ? core : flat.value) };
-}
-
-function frozen<T>(value: T): T {
-  if (Array.isArray(value) || isSection(value)) Object.values(Object.freeze(value)).forEach(frozen);
-  return value;
 }
 
 class Composer {

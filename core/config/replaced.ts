@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { slots, type Slot } from '../plugins/plugin.js';
 import { findQuietly } from '../plugins/resolve.js';
-import { isSection, valueAt, type ComposedConfig } from './composed.js';
+import { frozen, isSection, valueAt, type ComposedConfig, type Settings } from './composed.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { jsonSchemaOf, propertiesOf } from './schema-docs.js';
 import { checkCore } from './slots.js';
@@ -58,22 +58,15 @@ function layersAt(path: ConfigPath, { value, origins }: ComposedConfig): Map<str
 
 function without(paths: readonly ConfigPath[], composed: ComposedConfig): ComposedConfig {
   const gone = paths.map(pathKey);
-  const isGone = (at: string): boolean => gone.some((key) => at === key || at.startsWith(`${key}.`));
-  const copied = (value: unknown, path: ConfigPath): unknown =>
-    isSection(value)
-      ? Object.fromEntries(
-          Object.entries(value)
-            .map(([key, inner]): [string, unknown, ConfigPath] => [key, inner, [...path, key]])
-            .filter(([, , at]) => !isGone(pathKey(at)))
-            .map(([key, inner, at]) => [key, copied(inner, at)]),
-        )
-      : value;
-  const value = copied(composed.value, []);
-  const left = <T>(facts: ReadonlyMap<string, T>): Map<string, T> => new Map([...facts].filter(([at]) => !isGone(at)));
-  return {
-    ...composed,
-    value: isSection(value) ? value : {},
-    origins: left(composed.origins),
-    texts: left(composed.texts),
-  };
+  const stays = (at: string): boolean => !gone.some((key) => at === key || at.startsWith(`${key}.`));
+  const left = (section: Settings, path: ConfigPath): Settings =>
+    Object.fromEntries(
+      Object.entries(section).flatMap(([key, value]) => {
+        const at = [...path, key];
+        return stays(pathKey(at)) ? [[key, isSection(value) ? left(value, at) : value]] : [];
+      }),
+    );
+  const facts = <T>(all: ReadonlyMap<string, T>): Map<string, T> => new Map([...all].filter(([at]) => stays(at)));
+  const { value, origins, texts } = composed;
+  return { ...composed, value: frozen(left(value, [])), origins: facts(origins), texts: facts(texts) };
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { isSection } from './composed.js';
-import type { ConfigPath } from './path.js';
-import { pathKey } from './path.js';
+import { pathKey, type ConfigPath } from './path.js';
 
 /** One option of a schema, as listings and the reference page print it. */
 export interface OptionDoc {

@@ -1,10 +1,9 @@
 import type { z } from 'zod';
-import { eachLeaf, isSection, valueAt, type ComposedConfig } from './composed.js';
+import { eachLeaf, isSection, valueAt, type ComposedConfig, type Texts } from './composed.js';
 import { unknownKey, wrongValue, type Checked, type Finding } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { knownKeys } from './schema-docs.js';
 import { Unread } from './set.js';
-import { closestBranch, withTexts, type Issue } from './texts.js';
 
 /**
  * Checks one part of a config with its schema.
@@ -112,4 +111,52 @@ function valueAtIndices(value: unknown, path: readonly string[]): unknown {
 function partAt(composed: ComposedConfig, path: ConfigPath): unknown {
   const { value, depth } = valueAt(composed.value, path);
   return depth === path.length ? value : {};
+}
+
+/**
+ * A part of a config with scalars as they were written wherever its schema wants text: the run named 0012 is not the
+ * run named 12.
+ * @param path of the part
+ */
+export function withTexts(schema: z.ZodType, path: ConfigPath, texts: Texts, value: unknown): unknown {
+  if (texts.size === 0) return value;
+  let current = value;
+  for (;;) {
+    const result = schema.safeParse(current);
+    const wanted = result.success ? [] : textsWanted(result.error.issues, []);
+    const next = wanted.reduce<unknown>((part, within) => {
+      const text = texts.get(pathKey([...path, ...within]));
+      return text === undefined ? part : replaced(part, within, text);
+    }, current);
+    if (next === current) return current;
+    current = next;
+  }
+}
+
+/** The alternative that a value was meant for: one that objects to something within it, or to other than its type. */
+function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  return branches.find((issues) => issues.some((issue) => issue.path.length > 0 || issue.code !== 'invalid_type'));
+}
+
+type Issue = z.core.$ZodIssue;
+
+function textsWanted(issues: readonly Issue[], at: ConfigPath): ConfigPath[] {
+  return issues.flatMap((issue) => {
+    const path = [...at, ...issue.path.map(String)];
+    if (issue.code === 'invalid_union') return textsWanted(closestBranch(issue.errors) ?? issue.errors.flat(), path);
+    return issue.code === 'invalid_type' && issue.expected === 'string' ? [path] : [];
+  });
+}
+
+/** A copy with text at a path; the value itself where that has text there already. */
+function replaced(value: unknown, [key, ...rest]: ConfigPath, text: string): unknown {
+  if (key === undefined) return typeof value === 'string' ? value : text;
+  if (Array.isArray(value)) {
+    const items: readonly unknown[] = value;
+    const inner = replaced(items[Number(key)], rest, text);
+    return inner === items[Number(key)] ? value : items.map((item, index) => (String(index) === key ? inner : item));
+  }
+  if (!isSection(value)) return value;
+  const inner = replaced(value[key], rest, text);
+  return inner === value[key] ? value : { ...value, [key]: inner };
 }

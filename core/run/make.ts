@@ -1,10 +1,9 @@
 import 'reflect-metadata';
 import { instanceCachingFactory, type DependencyContainer } from 'tsyringe';
-import type { Settings } from '../config/composed.js';
+import { ConfigPlaces, type Settings } from '../config/composed.js';
 import { accepted } from '../config/findings.js';
 import { explainLines } from '../config/explain.js';
 import { composeConfig, type CodeLayer, type ComposedConfig } from '../config/load.js';
-import { ConfigPlaces } from '../config/places.js';
 import { configWithPluginPaths } from '../config/plugin-paths.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
