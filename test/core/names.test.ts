@@ -12,7 +12,6 @@ const coreTerms: Readonly<Record<string, string>> = {
   checkpoint: 'what a run is stored as and resumes from, whoever writes it',
   evaluation: 'an event of a run, whoever computes it; the method of batches that gives its windows',
   progress: 'the method of batches that says how far the data is read',
-  vocab_size: 'what config.json of a checkpoint says of the data’s vocabulary',
 };
 
 interface Literal {
