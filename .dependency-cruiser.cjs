@@ -8,7 +8,7 @@ module.exports = {
     {
       name: 'core-imports-no-family',
       comment: 'The core reaches families by name, at run time: it must start with any of them deleted.',
-      severity: 'warn',
+      severity: 'error',
       from: { path: '^dist/core/' },
       to: { path: '^dist/plugins/[^/]+/' },
     },
@@ -22,7 +22,7 @@ module.exports = {
     {
       name: 'family-imports-public-faces',
       comment: 'Built-in families use what outside authors can use.',
-      severity: 'warn',
+      severity: 'error',
       from: { path: '^dist/plugins/' },
       to: { path: '^dist/core/', pathNot: '^dist/core/((index|command|runs)|(events|files)/index)\\.js$' },
     },

@@ -1,8 +1,5 @@
 import { tf, type EventName, type SaveSignal, type StopSignal } from '../../../core/index.js';
-import type { TestRun } from '../run/test-run.js';
-
-/** Something that goes wrong in a run. */
-export type Fault = (run: TestRun) => void;
+import type { Fault, TestRun } from '../run/test-run.js';
 
 /** A moment of a run. */
 export interface Moment {

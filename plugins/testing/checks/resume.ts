@@ -1,7 +1,7 @@
 import { RunControl, type EventName } from '../../../core/index.js';
 import { MemoryCheckpoints } from '../run/checkpoints.js';
-import { testRun, type TestRunOptions } from '../run/test-run.js';
-import { onceAt, signalArrives, type Fault, type Moment } from './faults.js';
+import { testRun, type TestRunOptions, type Fault } from '../run/test-run.js';
+import { onceAt, signalArrives, type Moment } from './faults.js';
 import { assertSame, outcomeOf, type Outcome } from './same.js';
 
 /** Trains a run to its end, and returns what it has come to. */

@@ -8,12 +8,14 @@ import {
   type RunResult,
   type RunSettings,
 } from '../../../core/index.js';
-import type { Fault } from '../checks/faults.js';
 import { MemoryCheckpoints } from './checkpoints.js';
 import { TestProcess } from './process.js';
 import { EventRecorder } from './recorder.js';
 import { TextInMemory } from './text.js';
 import { merged, tinySettings, tinyText } from './tiny.js';
+
+/** Something that goes wrong in a run. */
+export type Fault = (run: TestRun) => void;
 
 export interface TestRunOptions extends Pick<RunOptions, 'presets' | 'set' | 'passing' | 'resume' | 'cwd'> {
   /** What it trains on; a few sentences when not given, and when `config.data` is not. */
