@@ -84,7 +84,9 @@ export default class FirstWindow implements BatchSource {
   t.is(code, 0, err);
   t.regex(out + err, /mine 2 true/);
   const told = await espalier(folder, 'plugins', './first-window.ts');
-  t.is(told.out, 'first-window (batches): serves one window again and again\n    at: integer = 0  \n', told.err);
+  const file = path.join(folder, 'first-window.ts');
+  const line = `first-window (batches): serves one window again and again (from ${file})`;
+  t.is(told.out, `${line}\n    at: integer = 0  \n`, told.err);
 });
 
 test('a model of a text that is a single line writes, too', async (t) => {
@@ -153,24 +155,73 @@ test('--dry-run tells everything and creates nothing', async (t) => {
   t.regex(refused.err, /--set: key init: runs\/nope: there is no checkpoint there.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
 });
 
+/** As configs and checkpoints have them: they stay. */
+const pluginNames = [
+  'adamw',
+  'analysis',
+  'batch-digest',
+  'batches-curriculum',
+  'batches-epoch',
+  'batches-mixture',
+  'batches-random',
+  'batches-sequential',
+  'bytes-tokenizer',
+  'char-tokenizer',
+  'checkpoint',
+  'csv',
+  'dashboard',
+  'data-parallel',
+  'determinism-check',
+  'early-stopping',
+  'ema',
+  'engine-cpu',
+  'engine-native',
+  'engine-tensorflow',
+  'engine-wasm',
+  'evaluation',
+  'gpt',
+  'gpt2-tokenizer',
+  'health',
+  'hf-tokenizer',
+  'histograms',
+  'lr-constant',
+  'lr-inverse-sqrt',
+  'lr-linear',
+  'lr-wsd',
+  'parameter-changes',
+  'profiler',
+  'progress',
+  'remapped-tokenizer',
+  'report',
+  'run-log',
+  'samples',
+  'scaling-schedule',
+  'signals',
+  'system-metrics',
+  'tensorboard',
+  'token-shards',
+  'trace',
+  'training-metrics',
+  'vocab-remap',
+  'wandb',
+  'warmup-cosine',
+];
+
 const named = z.array(z.object({ name: z.string() })).transform((rows) => rows.map(({ name }) => name));
 const listings = {
   presets: {
     args: ['presets'],
     schema: named,
     known: () =>
-      readdirSync('presets').flatMap((file) => (file.endsWith('.yaml') ? [path.basename(file, '.yaml')] : [])),
+      readdirSync('presets').flatMap((file) =>
+        file.endsWith('.yaml') && file !== 'defaults.yaml' ? [path.basename(file, '.yaml')] : [],
+      ),
     line: (name: string) => new RegExp(`^${name} +\\S`, 'm'),
   },
   plugins: {
     args: ['plugins'],
     schema: named,
-    known: () =>
-      readdirSync('plugins', { recursive: true, encoding: 'utf8' })
-        .filter((file) => file.endsWith('.ts'))
-        .flatMap(
-          (file) => /@Plugin\(\{\s*name: '([^']+)'/.exec(readFileSync(path.join('plugins', file), 'utf8'))?.[1] ?? [],
-        ),
+    known: () => pluginNames,
     line: (name: string) => new RegExp(`^${name} \\(.*\\S`, 'm'),
   },
   events: {

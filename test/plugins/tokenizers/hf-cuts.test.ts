@@ -32,7 +32,7 @@ for (const [name, make] of Object.entries(own)) {
       }),
       { numRuns: 100 },
     );
-    t.true(cuts > 100);
+    t.true(cuts > 0, 'no text had a place to cut');
   });
 }
 
@@ -69,7 +69,7 @@ for (const file of tokenizerFiles().files) {
         }),
         { numRuns: 50 },
       );
-      t.true(cuts > 100);
+      t.true(cuts > 0, 'no text had a place to cut');
     },
   );
 }
