@@ -96,7 +96,7 @@ export default defineConfig(
   forbidImports(['core/**/*.ts'], '(^|/)plugins/[a-z-]+/[^*]', 'The core imports no family.'),
   forbidImports(
     ['plugins/**/*.ts'],
-    '/core/(?!(index|command|runs|(events|files)/index)\\.js$)',
-    'A family imports the core’s public faces: index.js, command.js, runs.js, events/index.js, files/index.js.',
+    '/core/(?!(index|errors|command|runs|(events|files)/index)\\.js$)',
+    'A family imports the core’s public faces: index.js, errors.js, command.js, runs.js, events/index.js, files/index.js.',
   ),
 );

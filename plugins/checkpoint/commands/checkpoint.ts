@@ -1,14 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import {
-  messageOf,
-  print,
-  UsageError,
-  wholeFrom,
-  type CommandDefinition,
-  type SetExitCode,
-} from '../../../core/command.js';
+import { print, wholeFrom, type CommandDefinition, type SetExitCode } from '../../../core/command.js';
+import { messageOf, UsageError } from '../../../core/errors.js';
 import { lockFolder, newestRun, runArgument } from '../../runs/contract.js';
 import { readSafetensorsHeader } from '../safetensors/read.js';
 import { checkpointAt, checkpointNames, findCheckpoint, noCheckpoint, pointedAt, pointers } from '../stored/find.js';

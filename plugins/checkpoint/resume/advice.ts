@@ -1,5 +1,6 @@
 import { checkpointNames } from '../stored/find.js';
-import { FailedRun, commandName } from '../../../core/command.js';
+import { commandName } from '../../../core/command.js';
+import { FailedRun } from '../../../core/errors.js';
 import { Ranks, type Run } from '../../../core/index.js';
 
 /** What a run failed with, with the checkpoint to go on from where there is one: the last may still be being written. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import {
   type ComposedConfig,
   type ConfigPath,

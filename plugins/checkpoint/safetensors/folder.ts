@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { UsageError, messageOf } from '../../../core/command.js';
+import { UsageError, messageOf } from '../../../core/errors.js';
 import { readJsonFile } from '../../../core/files/index.js';
 import type { StoredTensor } from '../../../core/index.js';
 import { readSafetensors, readSafetensorsHeader } from './read.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 
 /** Data types of the format, with the bytes of a value. */
 const BYTES = {

@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import type { StoredTensor } from '../../../core/index.js';
 import { MAX_HEADER_BYTES, parseHeader, type HeaderEntry } from './header.js';
 import { LENGTH_BYTES } from './write.js';

@@ -1,7 +1,7 @@
 import type { StoredFlags } from '../../runs/contract.js';
 import { findBest, findCheckpoint } from './find.js';
 import { readCheckpoint } from './read.js';
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import type { LoadedCheckpoint, StoredTensor } from '../../../core/index.js';
 
 /**

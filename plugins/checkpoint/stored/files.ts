@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UsageError, messageOf } from '../../../core/command.js';
+import { UsageError, messageOf } from '../../../core/errors.js';
 
 // Without zod, which takes longer to import than most checkpoints take to write: each is written in a thread of its own.
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { UsageError, messageOf } from '../../../core/command.js';
+import { UsageError, messageOf } from '../../../core/errors.js';
 import { resolveFrom } from '../../../core/files/index.js';
 import { foldersIn } from '../../runs/contract.js';
 import { REPLACED } from './files.js';

@@ -1,4 +1,4 @@
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import type { LoadedCheckpoint, Run, Slot } from '../../../core/index.js';
 import { type RunRequest, composeStored, makeRunFrom } from '../../../core/runs.js';
 import { storedConfig } from '../resume/stored-config.js';

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf } from '../../../core/command.js';
+import { messageOf } from '../../../core/errors.js';
 import { measureInThread } from '../../profiler/contract.js';
 import { writeFiles, type WriteAnswer, type WriteTask } from './write-files.js';
 

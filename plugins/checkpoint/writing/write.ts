@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { EspalierError } from '../../../core/command.js';
+import { EspalierError } from '../../../core/errors.js';
 import type { Snapshot } from '../../../core/index.js';
 import { CHECKPOINT_FORMAT } from '../stored/files.js';
 import { pluginTensorName, SCALAR_PREFIX } from '../stored/read.js';

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Argument, type Command } from 'commander';
-import { type CommandDefinition, messageOf, UsageError } from '../../../core/command.js';
+import { type CommandDefinition } from '../../../core/command.js';
+import { messageOf, UsageError } from '../../../core/errors.js';
 import { findRuns } from '../server/find-runs.js';
 import { reportOf } from '../server/report.js';
 import { writeWholeSync } from '../../../core/files/index.js';

@@ -3,13 +3,13 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   type CommandDefinition,
   type SetExitCode,
-  UsageError,
   exitCodeOfSignal,
   onStop,
   version,
   Terminal,
   print,
 } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import { formats, type Format } from '../prepare/inputs.js';
 import { partFolder, type Part } from '../shared/part.js';
 import type { PreparedData } from '../shared/meta.js';

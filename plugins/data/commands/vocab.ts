@@ -1,14 +1,13 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   type CommandDefinition,
-  messageOf,
-  UsageError,
   print,
   requestOf,
   withConfigFlags,
   wholeFrom,
   type ConfigFlags,
 } from '../../../core/command.js';
+import { messageOf, UsageError } from '../../../core/errors.js';
 import { Dataset, type TokenReader } from '../../../core/index.js';
 import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../shared/vocab-map.js';
 import { writeWholeSync } from '../../../core/files/index.js';

@@ -1,4 +1,4 @@
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import type { Split } from '../../../core/index.js';
 import type { Input } from '../prepare/inputs.js';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { messageOf, UsageError } from '../../../core/command.js';
+import { messageOf, UsageError } from '../../../core/errors.js';
 import { readJsonFile } from '../../../core/files/index.js';
 
 const whole = z.int().min(0);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { EspalierError, UsageError, type CommandDefinition, type SetExitCode } from '../../../core/command.js';
+import { type CommandDefinition, type SetExitCode } from '../../../core/command.js';
+import { EspalierError, UsageError } from '../../../core/errors.js';
 
 export const command: CommandDefinition = { order: 180, define };
 

@@ -1,12 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import {
-  type CommandDefinition,
-  UsageError,
-  requestOf,
-  withConfigFlags,
-  type ConfigFlags,
-} from '../../../core/command.js';
+import { type CommandDefinition, requestOf, withConfigFlags, type ConfigFlags } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 
 export const command: CommandDefinition = { order: 60, define };
 

@@ -1,4 +1,4 @@
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 
 /** A value of a config file of `key = value` lines. */
 export type PythonValue = number | string | boolean | null;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 
 /** Whose launcher it is: their flags differ. Intel MPI's and MVAPICH's is MPICH's Hydra. */
 export type Family = 'openmpi' | 'mpich';

@@ -1,12 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import {
-  UsageError,
-  exitCodeOfSignal,
-  onSave,
-  onStop,
-  type SaveSignal,
-  type StopSignal,
-} from '../../../core/command.js';
+import { exitCodeOfSignal, onSave, onStop, type SaveSignal, type StopSignal } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import type { Launcher } from './mpirun.js';
 import { LAUNCHER, thisProcess } from './launcher-alive.js';
 import { ranksBelow } from './ranks-below.js';

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
-import { type OptionsDefinition, UsageError } from '../../../core/command.js';
+import { type OptionsDefinition } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 
 interface TraceFlags {
   trace?: string;

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import { foldersIn } from './folders-in.js';
 
 /**

@@ -2,7 +2,7 @@ import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, s
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { UsageError } from '../../../core/command.js';
+import { UsageError } from '../../../core/errors.js';
 import { isOfThisSystem, isRunning, ownerIn, thisOwner, type Owner } from './owner.js';
 import { takeOsLock } from './os-lock.js';
 

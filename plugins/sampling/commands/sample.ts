@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { type CommandDefinition, messageOf, UsageError, Terminal, wholeFrom } from '../../../core/command.js';
+import { type CommandDefinition, Terminal, wholeFrom } from '../../../core/command.js';
+import { messageOf, UsageError } from '../../../core/errors.js';
 import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
 
 interface SampleFlags extends StoredFlags {
