@@ -8,51 +8,37 @@ import { textFolder } from '../core/run/debug-run.js';
 import { espalier as espalierAlone, type Outcome } from './command.js';
 import { espalier } from './warm.js';
 
-/** Spoils something at the iterations it is given, each once in the life of the process; `poison`: by what the batch holds. */
+/** Spoils the gradients of the iterations it is given, each once in the life of the process; `poison`: by what the batch holds. */
 const FAULTS = `import { existsSync, writeFileSync } from 'node:fs';
-import { inject, Model, On, Plugin, PluginConfig, tf } from 'espalier';
-import type { BatchReady, GradientsReady, IterationEnd } from 'espalier';
+import { inject, On, Plugin, PluginConfig, tf } from 'espalier';
+import type { BatchReady, GradientsReady } from 'espalier';
 import { z } from 'zod';
 const options = z.strictObject({
   gradients: z.array(z.int()).default([]),
-  spikes: z.array(z.int()).default([]),
-  targets: z.array(z.int()).default([]),
-  weights: z.array(z.int()).default([]),
-  huge: z.array(z.int()).default([]),
   poison: z.boolean().default(false),
-  always: z.boolean().default(false),
   dies: z.boolean().default(false),
 });
-@Plugin({ name: 'faults', summary: 'spoils gradients, batches and weights', config: options })
+@Plugin({ name: 'faults', summary: 'spoils gradients, and kills the process', config: options })
 export default class Faults {
-  private readonly done = new Set<string>();
+  private readonly done = new Set<number>();
   private poisoned = false;
-  constructor(
-    @inject(PluginConfig) private readonly config: z.output<typeof options>,
-    @inject(Model) private readonly model: Model,
-  ) {}
+  private wentBack = false;
+  constructor(@inject(PluginConfig) private readonly config: z.output<typeof options>) {}
   @On('batch:ready')
-  batch(ready: BatchReady): void {
-    const { inputs, targets } = ready.batch;
+  batch({ batch: { inputs } }: BatchReady): void {
     this.poisoned = this.config.poison && inputs.reduce((sum, id, at) => (31 * sum + id + at) % 997, 7) % 6 === 4;
-    if (this.due('targets', ready.iteration)) ready.batch = { ...ready.batch, targets: targets.map(() => 3) };
   }
   @On('gradients:ready')
   gradients({ iteration, gradients }: GradientsReady): void {
-    const by = this.poisoned || this.due('gradients', iteration) ? NaN : this.due('spikes', iteration) ? 1e4 : 1;
-    if (by === 1) return;
+    const isDue = this.config.gradients.includes(iteration) && !this.done.has(iteration);
+    if (isDue) this.done.add(iteration);
+    if (!isDue && !this.poisoned) return;
     const name = 'transformer.h.1.attn.c_attn.weight';
     const gradient = gradients.get(name);
     if (gradient === undefined) return;
-    gradients.set(name, tf.keep(tf.tidy(() => tf.mul(gradient, by))));
+    gradients.set(name, tf.keep(tf.tidy(() => tf.mul(gradient, NaN))));
     gradient.dispose();
   }
-  @On('iteration:end')
-  weights({ iteration }: IterationEnd): void {
-    if (this.due('weights', iteration)) this.fill('transformer.wpe.weight', Infinity);
-    if (this.due('huge', iteration)) this.fill('transformer.ln_f.weight', 3e38);
-  }
-  private wentBack = false;
   @On('run:rollback')
   remember(): void {
     this.wentBack = true;
@@ -62,16 +48,6 @@ export default class Faults {
     if (!this.config.dies || !this.wentBack || existsSync('died')) return;
     writeFileSync('died', '');
     process.kill(process.pid, 'SIGKILL');
-  }
-  private fill(name: string, value: number): void {
-    const weight = this.model.parameters().get(name);
-    if (weight !== undefined) tf.tidy(() => weight.assign(tf.fill(weight.shape, value)));
-  }
-  private due(what: 'gradients' | 'spikes' | 'targets' | 'weights' | 'huge', iteration: number): boolean {
-    const key = what + String(iteration);
-    if (!this.config[what].includes(iteration) || this.done.has(key)) return false;
-    if (!this.config.always) this.done.add(key);
-    return true;
   }
 }
 `;
