@@ -12,8 +12,7 @@ export { countedTargets } from './run/ignored-targets.js';
 export { RepeatedPasses } from './run/repeated-passes.js';
 export type { Run } from './run/run.js';
 export type { ConfiguredPlugin } from './run/container.js';
-export { trainableParameters } from './run/step.js';
-export { microBatchStep } from './run/step.js';
+export { microBatchStep, trainableParameters } from './run/step.js';
 export {
   eachLeaf,
   isSection,

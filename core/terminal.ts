@@ -1,5 +1,5 @@
 import picocolors from 'picocolors';
-import type { LogLevel } from './logger.js';
+import { Logger, type LogLevel } from './logger.js';
 
 /** On Windows picocolors takes everything for a terminal, also a file. */
 const colors = picocolors.createColors(
@@ -58,4 +58,13 @@ export class Terminal {
     this.#status = text === null ? null : text.slice(0, Math.max(0, width - 1));
     process.stderr.write(CLEAR_LINE + (this.#status ?? ''));
   }
+}
+
+/** A logger whose lines a terminal prints. */
+export function loggerTo(terminal: Terminal): Logger {
+  const log = new Logger();
+  log.addSink((level, line) => {
+    terminal.line(line, level);
+  });
+  return log;
 }

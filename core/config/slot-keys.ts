@@ -57,6 +57,13 @@ export function slotKeyAt(path: readonly string[]): SlotKey | undefined {
   return Object.values(slotKeys).find((slot) => String(slot.path) === String(path));
 }
 
+/** `engine-wasm` → `wasm`, as configs name what fills a slot. */
+export function shortNameIn(slot: Slot, name: string): string {
+  const affix = slotKeys[slot].fullName('');
+  if (name.startsWith(affix)) return name.slice(affix.length);
+  return name.endsWith(affix) ? name.slice(0, -affix.length) : name;
+}
+
 /** Keys among a slot's options that are slots themselves, and stay when another plugin is named: `data.tokenizer`. */
 export function slotsWithin({ path }: SlotKey): string[] {
   return Object.values(slotKeys).flatMap((slot) =>

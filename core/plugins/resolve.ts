@@ -6,7 +6,7 @@ import { suggestion } from '../config/nearest.js';
 import { isSection } from '../config/composed.js';
 import { pathKey } from '../config/path.js';
 import { jsonSchemaOf, propertiesOf } from '../config/schema-docs.js';
-import { defaultOf, slotKeys } from '../config/slot-keys.js';
+import { defaultOf, shortNameIn, slotKeys } from '../config/slot-keys.js';
 import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { resolveFrom } from '../files/home.js';
@@ -49,10 +49,10 @@ export async function findQuietly(
   slot?: Slot,
   shown = name,
 ): Promise<FoundPlugin | undefined> {
-  const names = slot === undefined ? [name] : [slotKeys[slot].fullName(name), name];
-  const ours = names.find((candidate) => builtInPlugins().has(candidate));
   const packaged = packagedPlugins(cwd).get(name);
   if (packaged !== undefined) return loadPackaged(packaged);
+  const names = slot === undefined ? [name] : [slotKeys[slot].fullName(name), name];
+  const ours = names.find((candidate) => builtInPlugins().has(candidate));
   return ours !== undefined ? loadBuiltIn(ours) : findOutside(name, cwd, shown);
 }
 
@@ -99,13 +99,9 @@ interface PackagedPlugin {
 /** The plugins of packages, by name. @throws UsageError where two plugins have one name */
 function packagedPlugins(cwd: string): Map<string, PackagedPlugin> {
   const found = new Map<string, PackagedPlugin>();
-  const ours = new Map(
-    builtInFamilies().flatMap(({ plugins }) => [...plugins.keys()].map((name) => [name, 'espalier'])),
-  );
-  for (const full of builtInPlugins().keys()) ours.set(full, 'espalier');
   for (const { source, plugins } of packageFamilies(cwd)) {
     for (const [name, file] of plugins) {
-      const other = ours.get(name) ?? found.get(name)?.source;
+      const other = isOurs(name) ? 'espalier' : found.get(name)?.source;
       if (other !== undefined) {
         throw new UsageError(
           'ESP_PLUGIN_TWICE',
@@ -116,6 +112,11 @@ function packagedPlugins(cwd: string): Map<string, PackagedPlugin> {
     }
   }
   return found;
+}
+
+/** Whether a name is that of a plugin of espalier, whole or as configs have it. */
+function isOurs(name: string): boolean {
+  return builtInPlugins().has(name) || builtInFamilies().some(({ plugins }) => plugins.has(name));
 }
 
 async function loadPackaged({ name, file, source }: PackagedPlugin): Promise<FoundPlugin> {
@@ -265,7 +266,7 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
   const likely = broken
     .map((each) => each.name)
     .filter((each) => (affix === '' ? slot === undefined : each.includes(affix)));
-  const known = [...fitting, ...likely].map((full) => full.replace(affix, ''));
+  const known = [...fitting, ...likely].map((full) => (slot === undefined ? full : shortNameIn(slot, full)));
   const filling = slot === undefined ? undefined : plugins.find(({ options }) => isDefault(options, slot));
   const meant = slot === undefined || filling === undefined ? '' : inputsOf(filling, slotKeys[slot].path);
   return new UsageError(

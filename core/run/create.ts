@@ -6,10 +6,10 @@ import { slotKeys } from '../config/slot-keys.js';
 import type { HostProcess } from '../contracts/process.js';
 import type { StartOptions } from '../contracts/run-store.js';
 import { usageErrorIn } from '../errors.js';
-import { Logger, type LogSink } from '../logger.js';
+import type { LogSink } from '../logger.js';
 import type { PluginClass, Slot } from '../plugins/plugin.js';
 import { foundClass, type FoundPlugin } from '../plugins/resolve.js';
-import { Terminal } from '../terminal.js';
+import { loggerTo, Terminal } from '../terminal.js';
 import type { RunRequest } from './make.js';
 import type { Run } from './run.js';
 
@@ -66,10 +66,7 @@ export interface RunOptions extends StartOptions {
  */
 export async function createRun(options: RunOptions = {}): Promise<Run> {
   const { terminal = Terminal.silent(), log: sink, ...rest } = options;
-  const logger = new Logger();
-  logger.addSink((level, line) => {
-    terminal.line(line, level);
-  });
+  const logger = loggerTo(terminal);
   if (sink !== undefined) logger.addSink(sink);
   try {
     // Not above: every plugin imports `espalier`, and few of them make runs.

@@ -1,4 +1,5 @@
 import type { CoreConfig } from '../config/schema.js';
+import { shortNameIn, slotKeys } from '../config/slot-keys.js';
 import type { Engine, EngineProbe } from '../contracts/engine.js';
 import { messageOf, UsageError } from '../errors.js';
 import { builtInNames, findPlugin, loadBuiltIns, type BrokenPlugin, type FoundPlugin } from '../plugins/resolve.js';
@@ -20,7 +21,7 @@ export async function probeEngines(): Promise<ProbedEngine[]> {
 export async function brokenEngines(): Promise<{ engine: string; works: false; detail: string; why: string }[]> {
   const { broken } = await builtInEngines();
   return broken.map(({ name, error }) => ({
-    engine: shortNameOf(name),
+    engine: shortNameIn('engine', name),
     works: false,
     detail: 'does not load',
     why: error.message,
@@ -63,7 +64,7 @@ export async function firstThatWorks(
   const answers = new Map<FoundPlugin, EngineProbe>();
   for (const plugin of engines) if (plugin.class.mayHaveGpu?.() === true) answers.set(plugin, await probe(plugin));
   const onGpu = engines.find((plugin) => isOnGpu(answers.get(plugin)));
-  const passedOver = broken.map(({ name, error }) => `${shortNameOf(name)}: ${error.message}`);
+  const passedOver = broken.map(({ name, error }) => `${shortNameIn('engine', name)}: ${error.message}`);
   for (const plugin of onGpu === undefined ? engines : [onGpu]) {
     const answer = answers.get(plugin) ?? (await probe(plugin));
     if (answer.works) {
@@ -92,11 +93,7 @@ export function isOnGpu(probe: EngineProbe | undefined): boolean {
 
 /** `engine-wasm` → `wasm`, as configs name it. */
 export function shortName(plugin: FoundPlugin): string {
-  return shortNameOf(plugin.options.name);
-}
-
-function shortNameOf(name: string): string {
-  return name.replace(/^engine-/, '');
+  return shortNameIn('engine', plugin.options.name);
 }
 
 /** @throws UsageError when the engine does not compute in that precision */
@@ -110,7 +107,9 @@ export function checkPrecision(engine: Engine, precision: CoreConfig['precision'
 }
 
 async function builtInEngines(): Promise<{ plugins: FoundPlugin[]; broken: BrokenPlugin[] }> {
-  const { plugins, broken } = await loadBuiltIns(builtInNames().filter((name) => name.startsWith('engine-')));
+  const { plugins, broken } = await loadBuiltIns(
+    builtInNames().filter((name) => name.startsWith(slotKeys.engine.fullName(''))),
+  );
   return { plugins: plugins.sort((a, b) => (a.options.rank ?? 50) - (b.options.rank ?? 50)), broken };
 }
 

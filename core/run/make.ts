@@ -20,7 +20,7 @@ import { misspelledOrder } from '../plugins/order.js';
 import type { Slot } from '../plugins/plugin.js';
 import { knownNames, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
-import { Terminal } from '../terminal.js';
+import { loggerTo, Terminal } from '../terminal.js';
 import { checkConfig, type CheckedConfig } from './check-config.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
 import { RunControl } from './control.js';
@@ -69,17 +69,16 @@ export interface MadeRun {
 /**
  * Composes and checks the config, loads the plugins it names and makes them, in a container of the run's own.
  * Nothing is created on disk.
- * @throws UsageError for anything in the config, or in a plugin it names, that the user can mend
+ * @throws UsageError for anything in the config, or in a plugin it names, that the user can fix
  */
 export async function makeRun(request: RunRequest): Promise<MadeRun> {
-  const composed = await composeConfig({
-    cwd: request.cwd,
-    presets: [...(request.presets ?? [])],
-    set: [...(request.set ?? [])],
-    configFile: request.configFile,
-    code: request.code,
-  });
+  const composed = await composeRequest(request);
   return makeRunFrom((await findPretrained(composed, request)).composed, request);
+}
+
+/** The config that a request is for. */
+export function composeRequest({ cwd, presets = [], set = [], configFile, code }: RunRequest): Promise<ComposedConfig> {
+  return composeConfig({ cwd, presets: [...presets], set: [...set], configFile, code });
 }
 
 /** The same, from a config that is composed already (a checkpoint's). */
@@ -91,7 +90,7 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   checkMemory(planned, 0);
 
   const terminal = request.terminal ?? new Terminal({ quiet: true });
-  const services = coreServices(checked, request.logger ?? terminalLog(terminal));
+  const services = coreServices(checked, request.logger ?? loggerTo(terminal));
   const { log } = services;
   const container = newContainer();
   const store = request.inMemory === true ? undefined : await findRunStore();
@@ -179,14 +178,6 @@ function provide(
   container.registerInstance(MetricNames, metrics);
   watchMetrics(bus, metrics, log);
   keepLosses(bus, state);
-}
-
-function terminalLog(terminal: Terminal): Logger {
-  const log = new Logger();
-  log.addSink((level, line) => {
-    terminal.line(line, level);
-  });
-  return log;
 }
 
 /** The core alone writes the run's state: its losses are up to date before any plugin hears of them. */

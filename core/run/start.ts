@@ -1,4 +1,4 @@
-import { composeConfig, type ComposedConfig } from '../config/load.js';
+import type { ComposedConfig } from '../config/load.js';
 import { toldAt } from '../config/findings.js';
 import { Engine } from '../contracts/engine.js';
 import { Ranks } from '../contracts/ranks.js';
@@ -6,7 +6,7 @@ import type { Resumption, StartOptions } from '../contracts/run-store.js';
 import type { PretrainedModel } from '../contracts/weights.js';
 import { UsageError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { makeRunFrom, type MadeRun, type RunRequest } from './make.js';
+import { composeRequest, makeRunFrom, type MadeRun, type RunRequest } from './make.js';
 import type { ConfiguredPlugin } from './container.js';
 import { claimEngine } from './engine-in-use.js';
 import { findPretrained } from './pretrained.js';
@@ -115,14 +115,8 @@ function overtaken({ folder }: Run): UsageError {
 }
 
 async function startingPoint(request: StartRequest): Promise<Started> {
-  const { cwd, force, override = [], resumeDrop = [], logger: log } = request;
-  const composed = await composeConfig({
-    cwd,
-    presets: [...(request.presets ?? [])],
-    set: [...(request.set ?? [])],
-    configFile: request.configFile,
-    code: request.code,
-  });
+  const { force, override = [], resumeDrop = [], logger: log } = request;
+  const composed = await composeRequest(request);
   if (force === true && composed.value['init'] === 'resume') {
     throw new UsageError('ESP_USAGE', '--force starts over, and init: resume goes on: leave one of them out');
   }
