@@ -56,7 +56,7 @@ async function main(argv: readonly string[]): Promise<number> {
       if (refused !== undefined) process.stderr.write(`${await hinted(program, refused, argv.slice(2))}${advice}`);
       return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
     }
-    // What the user can mend is said in its own words: which plugin found it is no help.
+    // A mistake of the user is reported in its own words: which plugin found it does not help.
     const mistake = usageErrorIn(thrown);
     report(mistake ?? (thrown instanceof FailedRun ? thrown.cause : thrown));
     if (thrown instanceof FailedRun) console.error(thrown.advice);
@@ -111,7 +111,7 @@ function report(thrown: unknown): void {
   else if (fault !== undefined) console.error(fault.stack);
 }
 
-/** What only a programmer can mend, an author of plugins too: for it the lines of code that it comes from are shown. */
+/** A fault in code, of espalier or of a plugin: its stack is shown. */
 function faultIn(thrown: unknown): Error | undefined {
   if (thrown instanceof PluginError) return faultIn(thrown.cause);
   const isFault = thrown instanceof Error && !(thrown instanceof EspalierError) && !('code' in thrown);

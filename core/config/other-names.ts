@@ -4,7 +4,7 @@ import { describeOptions, type OptionDoc } from './schema-docs.js';
 import { coreSchema } from './schema.js';
 import { slotKeys } from './slot-keys.js';
 
-/** The dotted path of the setting that a name of another program means; undefined for a name that is none. */
+/** The dotted path of the setting that a name of another program means; undefined for any other name. */
 export type SettingCalled = (name: string) => string | undefined;
 
 /**

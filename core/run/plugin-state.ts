@@ -79,7 +79,7 @@ function guard<T>(plugin: string, where: string, work: () => T): T {
 
 /**
  * The first thing in a value that JSON would lose or change, with the way to it: `state.m is of class Map`. Undefined where
- * there is none. A property that is undefined is none: it is left out, and read as undefined.
+ * there is none. A property that is undefined is left out, and read as undefined.
  */
 export function notPlain(value: unknown, path: string, above: ReadonlySet<object> = new Set()): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : `${path} is ${String(value)}`;
