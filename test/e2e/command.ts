@@ -32,6 +32,16 @@ export function sharedFolder(): string {
   return folder;
 }
 
+/**
+ * The same, as the system's temporary folder for this file's tests and the commands that they start: test files run at
+ * once, so what is in the machine's own may be another's.
+ */
+export function ownTemporaryFolder(): string {
+  const folder = sharedFolder();
+  for (const name of ['TMPDIR', 'TMP', 'TEMP']) process.env[name] = folder;
+  return folder;
+}
+
 /** Runs the real command in a folder, as a user does. */
 export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
   return piped(cwd, '', ...args);

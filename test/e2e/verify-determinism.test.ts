@@ -5,11 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import { z } from 'zod';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier, started, sharedFolder } from './command.js';
+import { espalier, ownTemporaryFolder, started } from './command.js';
 
-// Other tests leave folders of the same names for a while.
-const temporary = sharedFolder();
-process.env['TMPDIR'] = temporary;
+const temporary = ownTemporaryFolder();
 
 const settings = [
   'data.text=text.txt',

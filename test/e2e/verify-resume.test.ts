@@ -1,13 +1,13 @@
 import { readdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import { probeEngines, shortName } from '../../core/run/engine.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { assertResumes } from '../../plugins/testing/contract.js';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder, espalier, ownTemporaryFolder } from './command.js';
 
 const installed = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
+const temporary = ownTemporaryFolder();
 
 const small = [
   'data={text: text.txt}',
@@ -114,12 +114,11 @@ export default class Forgetful {
 });
 
 test.serial('what is wrong with the run itself is told, and nothing is left', async (t) => {
-  const before = readdirSync(tmpdir()).filter((name) => name.startsWith('espalier-verify-'));
   const { code, err } = await espalier(emptyFolder(t), 'verify-resume', '-p', 'debug', ...set('data.text=none.txt'));
   t.is(code, 2);
   t.regex(err, /ended with exit code 2: .*none\.txt/);
   t.deepEqual(
-    readdirSync(tmpdir()).filter((name) => name.startsWith('espalier-verify-') && !before.includes(name)),
+    readdirSync(temporary).filter((name) => name.startsWith('espalier-verify-')),
     [],
   );
 });
