@@ -24,7 +24,7 @@ import { measureRanks } from './ranks.js';
 import { averagesSection, modelSection, ranksSection } from './ranks-report.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
-import { measureOnGpu, measureSteps } from './steps.js';
+import { measureOnGpu, measurePlain, measureSteps } from './steps.js';
 import { measureVariants } from './variants.js';
 
 interface Flags {
@@ -35,7 +35,7 @@ interface Flags {
   readonly write: boolean;
 }
 
-const PARTS = ['step', 'gpu', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler', 'ranks'];
+const PARTS = ['step', 'plain', 'gpu', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler', 'ranks'];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 const ANALYSES: Readonly<Record<string, AnalysisPlan>> = {
   'char-small': { evaluationInterval: 100, interval: 12, analyses: 9 },
@@ -74,6 +74,11 @@ if (parts.includes('step')) {
   figures['step'] = results;
   sections.set('machine', machine(results));
   sections.set('step', stepSection(results));
+}
+if (parts.includes('plain')) {
+  const results = await measurePlain({ python, say });
+  figures['plain'] = results;
+  sections.set('plain', stepSection(results));
 }
 if (parts.includes('gpu')) {
   if (working.some(({ probe }) => isOnGpu(probe))) {

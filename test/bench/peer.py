@@ -33,6 +33,58 @@ class Block(nn.Module):
         return x + self.fc_proj(F.gelu(self.fc(self.ln_2(x))))
 
 
+class RMSNorm(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.float().square().mean(-1, keepdim=True) + 1e-5).type_as(x) * self.weight
+
+
+def rotate(x, cos, sin):
+    a, b = x.chunk(2, -1)
+    return x * cos + torch.cat((-b, a), -1) * sin
+
+
+class LlamaBlock(nn.Module):
+    def __init__(self, heads, embd, hidden):
+        super().__init__()
+        self.heads = heads
+        self.attn_norm, self.mlp_norm = RMSNorm(embd), RMSNorm(embd)
+        self.q, self.k, self.v, self.o = (nn.Linear(embd, embd, bias=False) for _ in range(4))
+        self.gate, self.up = (nn.Linear(embd, hidden, bias=False) for _ in range(2))
+        self.down = nn.Linear(hidden, embd, bias=False)
+
+    def forward(self, x, cos, sin):
+        b, t, e = x.shape
+        h = self.attn_norm(x)
+        q, k, v = (w(h).view(b, t, self.heads, -1).transpose(1, 2) for w in (self.q, self.k, self.v))
+        y = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True)
+        x = x + self.o(y.transpose(1, 2).reshape(b, t, e))
+        h = self.mlp_norm(x)
+        return x + self.down(F.silu(self.gate(h)) * self.up(h))
+
+
+class Llama(nn.Module):
+    def __init__(self, layers, heads, embd, blockSize, vocabSize, batchSize):
+        super().__init__()
+        self.embed = nn.Embedding(vocabSize, embd)
+        self.blocks = nn.ModuleList(LlamaBlock(heads, embd, -(-embd // 3) * 8) for _ in range(layers))
+        self.norm = RMSNorm(embd)
+        part = embd // heads
+        rates = 10000.0 ** (-torch.arange(0, part, 2).float() / part)
+        angle = torch.outer(torch.arange(blockSize).float(), rates).repeat(1, 2)
+        self.register_buffer("cos", angle.cos())
+        self.register_buffer("sin", angle.sin())
+
+    def forward(self, ids, targets):
+        x = self.embed(ids)
+        for block in self.blocks:
+            x = block(x, self.cos, self.sin)
+        return F.cross_entropy(F.linear(self.norm(x), self.embed.weight).flatten(0, 1), targets.flatten())
+
+
 class GPT(nn.Module):
     def __init__(self, layers, heads, embd, blockSize, vocabSize, batchSize):
         super().__init__()
@@ -61,7 +113,7 @@ def main():
     torch.set_default_device(given.device)
     torch.set_num_threads(given.threads)
     torch.manual_seed(1)
-    model = GPT(**given.shape)
+    model = {"gpt": GPT, "llama": Llama}[given.shape.pop("model", "gpt")](**given.shape)
     params = list(model.parameters())
     groups = [
         {"params": [p for p in params if p.dim() > 1], "weight_decay": 0.1},

@@ -6,6 +6,8 @@ export interface Shape {
   readonly blockSize: number;
   readonly batchSize: number;
   readonly vocabSize: number;
+  /** Default: gpt. */
+  readonly model?: 'gpt' | 'llama';
 }
 
 /** nanoGPT's CPU and GPU recipes for characters (the second with a batch of 8), and GPT-2 124M. */
@@ -13,6 +15,12 @@ export const shapes: Readonly<Record<string, Shape>> = {
   'char-small': { layers: 4, heads: 4, embd: 128, blockSize: 64, batchSize: 12, vocabSize: 65 },
   'char-base': { layers: 6, heads: 6, embd: 384, blockSize: 256, batchSize: 8, vocabSize: 65 },
   gpt2: { layers: 12, heads: 12, embd: 768, blockSize: 256, batchSize: 1, vocabSize: 50304 },
+};
+
+/** The same sizes as a Llama-style model, ours a plugin of TensorFlow.js operations alone: test/fixtures/plain-llama.ts. */
+export const plainShapes: Readonly<Record<string, Shape>> = {
+  'llama-small': { ...shapes['char-small']!, model: 'llama' },
+  'llama-base': { ...shapes['char-base']!, model: 'llama' },
 };
 
 /** What a GPU has enough to do with: nanoGPT's GPU recipe for characters as it is, and GPT-2 124M with its window. */
@@ -25,22 +33,29 @@ export const gpuShapes: Readonly<Record<string, Shape>> = {
  * Multiplications and additions that a step cannot do without: forward once, backward twice, of every matrix
  * product, and of attention the half that is not masked.
  */
-export function arithmeticOf({ layers, embd, blockSize, batchSize, vocabSize }: Shape): number {
+export function arithmeticOf(shape: Shape): number {
+  const { layers, embd, blockSize, batchSize, vocabSize } = shape;
   const tokens = batchSize * blockSize;
-  const weights = layers * 12 * embd ** 2 + vocabSize * embd;
+  const ofLayer = shape.model === 'llama' ? 4 * embd ** 2 + 3 * embd * hiddenOf(shape) : 12 * embd ** 2;
+  const weights = layers * ofLayer + vocabSize * embd;
   const attended = layers * 2 * embd * ((blockSize + 1) / 2);
   return 3 * 2 * tokens * (weights + attended);
 }
 
 /** The config of a run of this size, without dropout and bias, as `--set` takes it. */
 export function settingsOf(shape: Shape): string[] {
+  const plain = ['model.bias=false', 'model.dropout=0'];
   return [
+    ...(shape.model === 'llama' ? [`model.n_hidden=${String(hiddenOf(shape))}`] : plain),
     `model.n_layer=${String(shape.layers)}`,
     `model.n_head=${String(shape.heads)}`,
     `model.n_embd=${String(shape.embd)}`,
     `model.block_size=${String(shape.blockSize)}`,
     `train.batch_size=${String(shape.batchSize)}`,
-    'model.bias=false',
-    'model.dropout=0',
   ];
+}
+
+/** Two thirds of four widths, up to a multiple of 8: what Llama has. */
+function hiddenOf({ embd }: Shape): number {
+  return Math.ceil((8 * embd) / 3 / 8) * 8;
 }

@@ -1,5 +1,6 @@
 // One engine's training step, in a process of its own: reads `{"steps": n}` and `{"product": n}` lines, answers each.
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Engine, Model, Optimizer, tf } from '../../core/index.js';
 import { makeRun } from '../../core/run/make.js';
@@ -10,12 +11,13 @@ import { Terminal } from '../../core/terminal.js';
 import type { Question } from './contestant.js';
 import { settingsOf, type Shape } from './shapes.js';
 
+const plainLlama = fileURLToPath(new URL('../../../test/fixtures/plain-llama.ts', import.meta.url));
 const [given = '', ...engineSettings] = process.argv.slice(2);
 const shape: Shape = JSON.parse(given);
 const { run } = await makeRun({
   cwd: import.meta.dirname,
   presets: ['base'],
-  set: ['model.use=gpt', `model.vocab_size=${String(shape.vocabSize)}`, ...settingsOf(shape), ...engineSettings],
+  set: [...modelOf(shape), ...settingsOf(shape), ...engineSettings],
   only: ['engine', 'model', 'optimizer'],
   terminal: new Terminal({ quiet: true }),
 });
@@ -33,6 +35,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   answer({ times, peakBytes: process.resourceUsage().maxRSS * 1024, residentBytes: process.memoryUsage.rss() });
 }
 await run.dispose();
+
+function modelOf({ model, vocabSize }: Shape): string[] {
+  if (model === 'llama') return [`model={use: ${plainLlama}}`];
+  return ['model.use=gpt', `model.vocab_size=${String(vocabSize)}`];
+}
 
 /** Forward, backward, clip to 1.0, AdamW. */
 function step(): void {

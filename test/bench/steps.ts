@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ours, pytorch, type Peer } from './contestants.js';
 import type { Contestant } from './contestant.js';
-import { arithmeticOf, gpuShapes, type Shape } from './shapes.js';
+import { arithmeticOf, gpuShapes, plainShapes, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
 export interface StepResult {
@@ -44,6 +44,15 @@ export function measureOnGpu({ python, say }: Pick<StepRequest, 'python' | 'say'
     ...peers(shape, { python, device: 'cuda' }),
   ];
   return measure(new Map(Object.entries(gpuShapes)), starts, say);
+}
+
+/** A model of TensorFlow.js operations alone on the native engine, and PyTorch's of the same. */
+export function measurePlain({ python, say }: Pick<StepRequest, 'python' | 'say'>): Promise<StepResult[]> {
+  const starts = (_name: string, shape: Shape): Start[] => [
+    ...['f32', 'auto'].map((precision) => () => ours('native', shape, [`precision=${precision}`])),
+    ...peers(shape, { python, device: 'cpu' }),
+  ];
+  return measure(new Map(Object.entries(plainShapes)), starts, say);
 }
 
 type Start = () => Promise<Contestant>;
