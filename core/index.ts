@@ -8,7 +8,6 @@ export * from './contracts/optimizer.js';
 export * from './contracts/learning-rate.js';
 export * from './contracts/data.js';
 export * from './contracts/checkpoint-store.js';
-export * from './contracts/inspection.js';
 export * from './contracts/ranks.js';
 export { RunFolder } from './contracts/run-folder.js';
 export * from './contracts/process.js';

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type Implementation } from 'ava';
-import { probeEngines, shortName } from '../core/run/engine.js';
+import { probeEngines, shortName } from '../plugins/engines/choice/choice.js';
 
 /** Something that a machine may lack and a test cannot do without. */
 export interface Need {

@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { CommandDefinition, CommandHooks, OptionsDefinition } from '../command.js';
 import { UsageError, messageOf } from '../errors.js';
-import { modulesIn, type Family } from '../plugins/families.js';
-import { importFrom } from '../plugins/outside.js';
-import { families as familiesOf } from '../plugins/packages.js';
+import { modulesIn, type Family } from '../families/family.js';
+import { importFrom } from '../families/outside.js';
+import { families as familiesOf } from '../families/packages.js';
 
 /** A command by the file that defines it; nothing is loaded yet. */
 export interface FoundCommand {

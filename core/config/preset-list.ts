@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../errors.js';
-import { packageFamilies } from '../plugins/packages.js';
+import { packageFamilies } from '../families/packages.js';
 import { packageRoot } from '../version.js';
 
 /** A preset of espalier, or of a package. */

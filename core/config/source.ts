@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf, UsageError } from '../errors.js';
-import { importOutside } from '../plugins/outside.js';
+import { importOutside } from '../families/outside.js';
 import { CodeFault, plainSettings } from './code-settings.js';
 import { isSection, type Origin, type Texts } from './composed.js';
 import { pathKey, type ConfigPath } from './path.js';

@@ -10,9 +10,9 @@ import { defaultOf, shortNameIn, slotKeys } from '../config/slot-keys.js';
 import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { resolveFrom } from '../files/home.js';
-import { builtInFamilies } from './families.js';
-import { importOutside } from './outside.js';
-import { packageFamilies } from './packages.js';
+import { builtInFamilies } from '../families/family.js';
+import { importOutside } from '../families/outside.js';
+import { packageFamilies } from '../families/packages.js';
 import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
 
 /** A plugin class with what it says of itself and the place it was found. */

@@ -12,14 +12,13 @@ import { checkCore, filledConfig, type ConfigParts, type SlotChoice } from '../c
 import { checkPart } from '../config/validate.js';
 import { UsageError } from '../errors.js';
 import { EventTable } from '../events/table.js';
-import { familyEvents } from '../plugins/family-events.js';
-import { families } from '../plugins/packages.js';
+import { familyEvents } from '../families/events.js';
+import { families } from '../families/packages.js';
 import { orderPlugins } from '../plugins/order.js';
 import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
 import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
 import type { ConfiguredPlugin } from './container.js';
-import { chooseEngine } from './engine.js';
-import { engineInUse } from './engine-in-use.js';
+import { chosenEngine, engineInUse } from './engine-in-use.js';
 
 /** What is wanted of a config, and where its paths of plugins lead from. */
 export interface CheckRequest {
@@ -106,7 +105,7 @@ class Loading {
       if (slot !== 'engine' || core === undefined) return findPlugin(choice.use, cwd, slot, shown);
       const inUse = choice.use === 'auto' ? engineInUse()?.plugin : undefined;
       const note = (line: string): unknown => this.notes.push({ line, level: 'info' });
-      return inUse ?? chooseEngine(choice.use, cwd, note, core.precision);
+      return inUse ?? chosenEngine(choice.use, cwd, core.precision, note);
     });
   }
 

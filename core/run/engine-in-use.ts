@@ -1,6 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { CoreConfig } from '../config/schema.js';
 import type { Engine } from '../contracts/engine.js';
+import type { EngineChoice } from '../contracts/engine-choice.js';
 import { UsageError } from '../errors.js';
+import { provided } from '../families/provided.js';
+import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
 import type { ConfiguredPlugin } from './container.js';
 
 /** An engine as a run computes with it. */
@@ -35,6 +39,23 @@ export function claimEngine(run: object, use: EngineUse): void {
 
 export function releaseEngine(run: object): void {
   users.delete(run);
+}
+
+/** The plugin for `engine: NAME | auto`, as `EngineChoice.choose` says. */
+export async function chosenEngine(...asked: Parameters<EngineChoice['choose']>): Promise<FoundPlugin> {
+  const [name, cwd] = asked;
+  const choice = await provided<EngineChoice>('engine-choice', ['choose']);
+  return choice === undefined ? findPlugin(name, cwd, 'engine') : choice.choose(...asked);
+}
+
+/** @throws UsageError when the engine does not compute in that precision */
+export function checkPrecision(engine: Engine, precision: CoreConfig['precision']): void {
+  const known = engine.precisions ?? ['f32'];
+  if (precision === 'auto' || known.includes(precision)) return;
+  throw new UsageError(
+    'ESP_ENGINE_PRECISION',
+    `precision ${precision}: engine ${engine.name} computes in ${known.join(' and ')}; choose another engine, or precision: auto`,
+  );
 }
 
 function isSame(one: EngineUse, other: EngineUse): boolean {

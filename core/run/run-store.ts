@@ -1,10 +1,10 @@
 import type { RunStore } from '../contracts/run-store.js';
 import { UsageError } from '../errors.js';
-import { provided } from '../plugins/provided.js';
+import { provided } from '../families/provided.js';
 
 /** What keeps runs on disk; undefined if no family does. */
 export function findRunStore(): Promise<RunStore | undefined> {
-  return provided('run-store', isRunStore);
+  return provided<RunStore>('run-store', ['folder', 'resumption', 'read']);
 }
 
 /** @throws UsageError if no family keeps runs */
@@ -12,13 +12,4 @@ export async function runStore(): Promise<RunStore> {
   const store = await findRunStore();
   if (store !== undefined) return store;
   throw new UsageError('ESP_CHECKPOINT_NOT_FOUND', 'no family reads checkpoints here: this installation lacks one');
-}
-
-function isRunStore(value: unknown): value is RunStore {
-  const methods = ['folder', 'resumption', 'read'];
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    methods.every((name) => typeof Reflect.get(value, name) === 'function')
-  );
 }

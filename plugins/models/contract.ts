@@ -2,3 +2,5 @@
 export { huggingFaceGpt2 } from './weights/pretrained.js';
 /** A layer with LoRA as one matrix. */
 export { mergedWeight } from './weights/lora.js';
+/** What a model shows of itself while it trains. */
+export * from './inspection/inspectable.js';

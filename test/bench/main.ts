@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { isOnGpu, probeEngines, shortName } from '../../core/run/engine.js';
+import { isOnGpu, probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
 import { measureAnalysis, type AnalysisPlan } from './analysis.js';
 import { measureLoop } from './loop.js';
 import { measureData } from './data.js';

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { probeEngines, shortName } from '../../core/run/engine.js';
+import { probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
 import { commandFile, espalier } from './command.js';
 import { type Mpi, mpi, mpiLauncher, needing } from '../needs.js';
 import { command, losses, outcome, ranksFolder } from './ranks.js';

@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { RandomStreams } from '../../core/index.js';
 import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
 import { readDescription } from '../../plugins/checkpoint/stored/read.js';
-import { probeEngines, shortName } from '../../core/run/engine.js';
+import { probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { commandFile } from './command.js';
 import { spawn } from 'node:child_process';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
-import { probeEngines, shortName } from '../../core/run/engine.js';
+import { probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
 import { emptyFolder, espalier } from './command.js';
 
 const answer = z.object({

@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { probeEngines, shortName } from '../../core/run/engine.js';
+import { probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { assertResumes } from '../../plugins/testing/contract.js';
 import { emptyFolder, espalier, ownTemporaryFolder } from './command.js';

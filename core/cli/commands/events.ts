@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { CommandDefinition } from '../../command.js';
 import { EventTable, type DeclaredEvent } from '../../events/table.js';
-import { familyEvents } from '../../plugins/family-events.js';
-import { families } from '../../plugins/packages.js';
+import { familyEvents } from '../../families/events.js';
+import { families } from '../../families/packages.js';
 import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
 
 export const command: CommandDefinition = { order: 150, define };

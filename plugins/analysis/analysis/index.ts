@@ -4,7 +4,6 @@ import {
   Dataset,
   EventBus,
   inject,
-  InspectableModel,
   Logger,
   Model,
   On,
@@ -21,6 +20,7 @@ import {
 } from '../../../core/index.js';
 import { copyTensors } from '../../checkpoint/contract.js';
 import { ServedTokens } from '../../batches/contract.js';
+import { InspectableModel } from '../../models/contract.js';
 import { metrics } from './measures.js';
 import { memoryUse } from './memory.js';
 import type { Answer } from './protocol.js';

@@ -1,4 +1,5 @@
-import type { Matrix, MetricTable, ModelView } from '../../../core/index.js';
+import type { MetricTable } from '../../../core/index.js';
+import type { Matrix, ModelView } from '../../models/contract.js';
 import { pairwiseCosines, unitRows } from './kernels/cosine.js';
 import { rowEntropies } from './kernels/entropy.js';
 import { alignedSimilarity, rankUtilisation } from './spectra.js';

@@ -1,4 +1,4 @@
-import type { SharedView } from '../../../core/index.js';
+import type { SharedView } from '../../models/contract.js';
 import type { OwnTensor } from '../../checkpoint/contract.js';
 
 /** When a snapshot was taken. */

@@ -1,5 +1,5 @@
 import { Matrix as Dense, SingularValueDecomposition } from 'ml-matrix';
-import type { Matrix } from '../../../core/index.js';
+import type { Matrix } from '../../models/contract.js';
 import { meanRowCosine } from './kernels/cosine.js';
 import { smallerGram } from './kernels/gram.js';
 

@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parentPort } from 'node:worker_threads';
-import type { Matrix, ViewModule } from '../../../core/index.js';
+import type { Matrix, ViewModule } from '../../models/contract.js';
 import { measureInThread } from '../../profiler/contract.js';
 import { cpuSeconds } from './cpu.js';
 import { measures } from './measures.js';

@@ -11,7 +11,7 @@ function define(command: Command): void {
     .option('--peak', 'measure what each engine reaches here, which the metric `mfu` is a share of')
     .option('--json', 'print JSON')
     .action(async (flags: { json?: boolean; peak?: boolean }) => {
-      const { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } = await import('../../../core/runs.js');
+      const { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } = await import('../choice/choice.js');
       const { showFlops } = await import('../peak/peak.js');
       const loaded = (await probeEngines()).map(({ plugin, probe }) => ({ engine: shortName(plugin), ...probe }));
       const engines: (EngineProbe & { engine: string })[] = [...loaded, ...(await brokenEngines())];

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   inject,
-  InspectableModel,
   Model,
   Plugin,
   PluginConfig,
@@ -16,11 +15,11 @@ import {
   type PassOperations,
   type PlannedShape,
   type RandomStream,
-  type SharedView,
   type StoredTensor,
   type TrainingPass,
   type WeightSources,
 } from '../../../core/index.js';
+import { InspectableModel, type SharedView } from '../inspection/inspectable.js';
 import { huggingFaceGpt2 } from '../weights/pretrained.js';
 import { softmaxCrossEntropy } from '../../ops/contract.js';
 import { type ArchitectureFacts, Growable, type GrowthStep } from '../../growth/contract.js';

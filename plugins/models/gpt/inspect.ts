@@ -1,4 +1,5 @@
-import type { BlockView, Matrix, ModelView, StoredTensor } from '../../../core/index.js';
+import type { StoredTensor } from '../../../core/index.js';
+import type { BlockView, Matrix, ModelView } from '../inspection/inspectable.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { addProduct, attend, attentionWeights, gelu, geluTanh, layerNorm, rotate } from './kernels/plain.js';
 

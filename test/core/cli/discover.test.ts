@@ -4,7 +4,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Command } from 'commander';
 import { addOptions, findCommands, loadCommand } from '../../../core/cli/discover.js';
-import { familyIn, type Family } from '../../../core/plugins/families.js';
+import { familyIn, type Family } from '../../../core/families/family.js';
 
 function family(t: ExecutionContext, name: string, files: Readonly<Record<string, string>>): Family {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-family-'));

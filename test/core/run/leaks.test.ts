@@ -1,4 +1,4 @@
-import { probeEngines, shortName } from '../../../core/run/engine.js';
+import { probeEngines, shortName } from '../../../plugins/engines/choice/choice.js';
 import { assertNoLeaks } from '../../../plugins/testing/contract.js';
 import { engineNeed, needing } from '../../needs.js';
 

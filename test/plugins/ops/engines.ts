@@ -1,5 +1,5 @@
 import { Engine } from '../../../core/index.js';
-import { probeEngines, shortName } from '../../../core/run/engine.js';
+import { probeEngines, shortName } from '../../../plugins/engines/choice/choice.js';
 import { makeRun } from '../../../core/run/make.js';
 import { engineNeed, type Need } from '../../needs.js';
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { probeEngines, shortName } from '../../../core/run/engine.js';
+import { probeEngines, shortName } from '../../../plugins/engines/choice/choice.js';
 
 const main = fileURLToPath(new URL('../../../core/cli/main.js', import.meta.url));
 

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.js';
 import type { EventDeclarations } from '../events/define.js';
-import type { Family } from './families.js';
+import type { Family } from './family.js';
 import { importFrom } from './outside.js';
 
 /**

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import type { EngineProbe } from '../../../core/contracts/engine.js';
 import type { FoundPlugin } from '../../../core/plugins/resolve.js';
-import { firstThatWorks } from '../../../core/run/engine.js';
+import { firstThatWorks } from '../../../plugins/engines/choice/choice.js';
 
 const asked: string[] = [];
 

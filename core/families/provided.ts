@@ -1,13 +1,21 @@
 import { pathToFileURL } from 'node:url';
 import { PluginError } from '../errors.js';
-import { builtInFamilies } from './families.js';
+import { builtInFamilies } from './family.js';
 
 /**
  * What a family gives to every run, whichever plugins are on: `provided` of its file `provides/NAME`.
+ * @param methods those that it must have
  * @returns undefined if no family has such a file
  * @throws PluginError if the file exports something else
  */
-export async function provided<T>(name: string, is: (value: unknown) => value is T): Promise<T | undefined> {
+export async function provided<T extends object>(
+  name: string,
+  methods: readonly (keyof T & string)[],
+): Promise<T | undefined> {
+  const is = (value: unknown): value is T =>
+    typeof value === 'object' &&
+    value !== null &&
+    methods.every((method) => typeof Reflect.get(value, method) === 'function');
   for (const { provides, name: family } of builtInFamilies()) {
     const file = provides.get(name);
     if (file === undefined) continue;

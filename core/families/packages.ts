@@ -4,7 +4,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { version } from '../version.js';
-import { builtInFamilies, familyIn, type Family } from './families.js';
+import { builtInFamilies, familyIn, type Family } from './family.js';
 
 /** The key `espalier` of a package.json that contributes to espalier. Paths are relative to the package. */
 const declaration = z.strictObject({

@@ -1,5 +1,4 @@
-import type { StoredTensor } from './checkpoint-store.js';
-import { token } from './token.js';
+import { token, type StoredTensor } from '../../../core/index.js';
 
 /** A matrix of plain numbers. */
 export interface Matrix {

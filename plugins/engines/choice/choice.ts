@@ -1,8 +1,14 @@
-import type { CoreConfig } from '../config/schema.js';
-import { shortNameIn, slotKeys } from '../config/slot-keys.js';
-import type { Engine, EngineProbe } from '../contracts/engine.js';
-import { messageOf, UsageError } from '../errors.js';
-import { builtInNames, findPlugin, loadBuiltIns, type BrokenPlugin, type FoundPlugin } from '../plugins/resolve.js';
+import { messageOf, UsageError } from '../../../core/errors.js';
+import type { EngineProbe } from '../../../core/index.js';
+import {
+  builtInNames,
+  findPlugin,
+  loadBuiltIns,
+  shortNameIn,
+  slotKeys,
+  type BrokenPlugin,
+  type FoundPlugin,
+} from '../../../core/runs.js';
 
 /** An engine plugin and whether it works here. */
 export interface ProbedEngine {
@@ -35,8 +41,8 @@ export async function brokenEngines(): Promise<{ engine: string; works: false; d
 export async function chooseEngine(
   name: string,
   cwd: string,
+  precision: string,
   log: (line: string) => void,
-  precision: CoreConfig['precision'],
 ): Promise<FoundPlugin> {
   if (name !== 'auto') {
     const plugin = await findPlugin(name, cwd, 'engine');
@@ -58,7 +64,7 @@ export async function chooseEngine(
 export async function firstThatWorks(
   engines: readonly FoundPlugin[],
   log: (line: string) => void,
-  precision: CoreConfig['precision'] = 'auto',
+  precision = 'auto',
   broken: readonly BrokenPlugin[] = [],
 ): Promise<FoundPlugin> {
   const answers = new Map<FoundPlugin, EngineProbe>();
@@ -78,10 +84,7 @@ export async function firstThatWorks(
 }
 
 /** What the run computes in; nothing where the engine has one precision. */
-export function showPrecision(
-  { autoPrecision }: Pick<EngineProbe, 'autoPrecision'>,
-  precision: CoreConfig['precision'] = 'auto',
-): string {
+export function showPrecision({ autoPrecision }: Pick<EngineProbe, 'autoPrecision'>, precision = 'auto'): string {
   if (autoPrecision === undefined) return '';
   return precision === 'auto' ? `, precision auto is ${autoPrecision}` : `, precision ${precision}`;
 }
@@ -94,16 +97,6 @@ export function isOnGpu(probe: EngineProbe | undefined): boolean {
 /** `engine-wasm` → `wasm`, as configs name it. */
 export function shortName(plugin: FoundPlugin): string {
   return shortNameIn('engine', plugin.options.name);
-}
-
-/** @throws UsageError when the engine does not compute in that precision */
-export function checkPrecision(engine: Engine, precision: CoreConfig['precision']): void {
-  const known = engine.precisions ?? ['f32'];
-  if (precision === 'auto' || known.includes(precision)) return;
-  throw new UsageError(
-    'ESP_ENGINE_PRECISION',
-    `precision ${precision}: engine ${engine.name} computes in ${known.join(' and ')}; choose another engine, or precision: auto`,
-  );
 }
 
 async function builtInEngines(): Promise<{ plugins: FoundPlugin[]; broken: BrokenPlugin[] }> {
