@@ -111,8 +111,16 @@ export interface Model {
   readonly vocabSize: number;
   /** Contents of `config.json` in checkpoints, in Hugging Face's terms if it has any; `vocab_size` is added there. */
   readonly description: Record<string, unknown>;
-  /** Builds the weights: called once by the core, after the engine and the data are ready. */
+  /**
+   * Builds the weights: called once by the core, after the engine and the data are ready. A model with `initialize` may
+   * leave their values open.
+   */
   build(vocabSize: number): void;
+  /**
+   * Optional. Gives weights their initial values: called after `build`, and after `restore`, with the names of the weights
+   * that are loaded from nowhere. Their values do not depend on which others are named.
+   */
+  initialize?(names: Iterable<string>): void;
   /** Returns every weight by name, in a fixed order; tied weights appear once. */
   parameters(): ReadonlyMap<string, Variable>;
   /**

@@ -1,3 +1,5 @@
+import type { NormalDrawing } from './draw-normals.js';
+import { WORDS_OF_A_NORMAL } from './normals.js';
 import { philox } from './philox.js';
 
 const FLOAT_UNIT = 2 ** -32;
@@ -44,6 +46,28 @@ export class RandomStream {
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log((this.uint32() + 0.5) * FLOAT_UNIT));
     return radius * Math.cos(2 * Math.PI * this.float());
+  }
+
+  /** Leaves out the next `count` normal numbers. @returns the stream of those */
+  skipNormals(count: number): RandomStream {
+    return this.#skip(WORDS_OF_A_NORMAL * count);
+  }
+
+  /** Leaves out the next `count` uniform numbers. @returns the stream of those */
+  skipFloats(count: number): RandomStream {
+    return this.#skip(count);
+  }
+
+  /** Fills `values` with `deviation · normal()`, on the threads of `drawing`. */
+  fillNormal(values: Float32Array, deviation: number, drawing: NormalDrawing): void {
+    drawing.fill(values, { key: this.key, lane: this.lane, counter: this.counter }, deviation);
+    this.counter += WORDS_OF_A_NORMAL * values.length;
+  }
+
+  #skip(words: number): RandomStream {
+    const skipped = new RandomStream(this.key, this.lane, this.counter);
+    this.counter += words;
+    return skipped;
   }
 }
 

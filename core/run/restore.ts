@@ -128,6 +128,7 @@ export function loadWeights(
       model.parameters().get(name)?.assign(toTensor(stored));
     });
   }
+  model.initialize?.(fresh);
   const tell = (what: string, names: readonly string[]): void => {
     if (names.length > 0) say(`weights of ${from.path}: ${String(names.length)} ${what}: ${few(names)}`);
   };

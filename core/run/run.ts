@@ -135,8 +135,12 @@ export class Run implements AsyncDisposable {
     this.control.requestPause(reason);
   }
 
-  /** Gets engine, data and weights ready; nothing is written. `vocabSize` is asked for where there is no dataset. */
-  async setUp(vocabSize?: number): Promise<void> {
+  /**
+   * Gets engine, data and weights ready; nothing is written.
+   * @param vocabSize is asked for where there is no dataset
+   * @param options.loads weights are loaded next: none are drawn for nothing
+   */
+  async setUp(vocabSize?: number, { loads = false }: { readonly loads?: boolean } = {}): Promise<void> {
     const engine = this.container.resolve(Engine);
     checkPrecision(engine, this.config.precision);
     await unlessStuck(this.bus, this.bus.dispatch('run:setup', { runDir: this.folder.path }));
@@ -144,6 +148,7 @@ export class Run implements AsyncDisposable {
     const tokens = vocabSize ?? this.container.resolve(Dataset).vocabSize;
     this.parts.checkMemory(tokens);
     this.model.build(tokens);
+    if (!loads) this.model.initialize?.(this.model.parameters().keys());
   }
 
   /** Takes weights alone, all of them. @throws UsageError naming what does not fit, or has no place in the model */

@@ -58,6 +58,7 @@ async function claimed(request: StartRequest, look: boolean): Promise<Started> {
   for (let attempt = 1; ; attempt++) {
     const started = await startingPoint(request);
     const { run, plugins } = started.created;
+    const loads = started.resumed !== undefined || run.config.init !== 'scratch';
     const claim = async (): Promise<boolean> => {
       await run.folder.claim((line) => {
         request.logger.warn(line);
@@ -69,13 +70,13 @@ async function claimed(request: StartRequest, look: boolean): Promise<Started> {
       if (look) {
         await run.folder.refuseClaimed();
         await refuseUsed(started, request);
-        await run.setUp();
+        await run.setUp(undefined, { loads });
         return started;
       }
       const exists = run.folder.exists();
       if (!exists || (await claim())) {
         await refuseUsed(started, request);
-        await run.setUp();
+        await run.setUp(undefined, { loads });
         if (exists || (await claim())) return started;
       }
       const { size } = run.container.resolve(Ranks);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { RandomStreams } from '../../core/index.js';
+import { NormalDrawing, type RandomStream, RandomStreams } from '../../core/index.js';
 import { philox } from '../../core/random/philox.js';
 
 test('philox gives the numbers of the published test vectors', (t) => {
@@ -57,4 +57,43 @@ test('floats, integers and normals are spread as they should be', (t) => {
   t.true(Math.abs(sum / count) < 0.03);
   t.true(Math.abs(squares / count - 1) < 0.05);
   for (const hits of faces) t.true(Math.abs(hits - count / 6) < 250);
+});
+
+test('numbers drawn in bulk, on any number of threads, are those that the stream gives one by one', (t) => {
+  const length = (1 << 21) + 4321;
+  const from = (skipped: number): RandomStream => {
+    const stream = new RandomStreams(2 ** 40 + 7).stream('bulk');
+    for (let i = 0; i < skipped; i++) stream.uint32();
+    return stream;
+  };
+  for (const [skipped, threads] of [
+    [0, 1],
+    [3, 2],
+    [10, 3],
+  ] as const) {
+    const oneByOne = from(skipped);
+    const expected = Float32Array.from({ length }, () => 0.02 * oneByOne.normal());
+    const drawing = new NormalDrawing(length, threads);
+    const bulk = from(skipped);
+    const values = new Float32Array(length);
+    // In unequal parts, some of which threads share.
+    for (const [begin, end] of [
+      [0, 5],
+      [5, 100_000],
+      [100_000, length],
+    ])
+      bulk.fillNormal(values.subarray(begin, end), 0.02, drawing);
+    drawing.end();
+    t.is(Buffer.compare(Buffer.from(values.buffer), Buffer.from(expected.buffer)), 0, `${threads} threads`);
+    t.is(bulk.counter, oneByOne.counter);
+  }
+});
+
+test('what is skipped can be drawn later, with the same numbers', (t) => {
+  const [whole, parts] = [new RandomStreams(5).stream('a'), new RandomStreams(5).stream('a')];
+  const expected = Array.from({ length: 9 }, (_, i) => (i < 4 ? whole.normal() : whole.float()));
+  const [normals, floats] = [parts.skipNormals(4), parts.skipFloats(5)];
+  t.is(parts.counter, whole.counter);
+  const later = Array.from({ length: 5 }, () => floats.float());
+  t.deepEqual([...Array.from({ length: 4 }, () => normals.normal()), ...later], expected);
 });

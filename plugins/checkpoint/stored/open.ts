@@ -18,7 +18,7 @@ export async function openStoredRun(
   const composed = composeStored(storedConfig(checkpoint, request.cwd), checkpoint.path, [...(request.set ?? [])]);
   const { run } = await makeRunFrom(composed, { ...request, only: slots });
   try {
-    await run.setUp(vocabSizeOf(checkpoint));
+    await run.setUp(vocabSizeOf(checkpoint), { loads: true });
     run.restoreShape(checkpoint);
     run.loadWeights(checkpoint);
   } catch (thrown) {

@@ -31,7 +31,7 @@ import { generate, Past } from './generate.js';
 import { grownWeights } from './grow.js';
 import { Layers, ReadWeights, type NextMask } from './layers.js';
 import { descriptionOf, weightSources } from './stored.js';
-import { isTrainable, makeWeights, variableOf } from './weights.js';
+import { drawWeights, isTrainable, makeWeights, variableOf, type Undrawn } from './weights.js';
 
 /** Of the attention's weights, and of what each half of a block adds. */
 const MASKS_OF_A_BLOCK = 3;
@@ -59,6 +59,7 @@ export default class Gpt implements Model, Growable, InspectableModel {
   readonly blockSize: number;
   vocabSize: number;
   #weights = new Map<string, tf.Variable>();
+  #undrawn: ReadonlyMap<string, Undrawn> = new Map();
   #architecture: Architecture;
   /** What it was built as. */
   #initial: Architecture;
@@ -85,6 +86,15 @@ export default class Gpt implements Model, Growable, InspectableModel {
     }
     this.#initial = this.initialArchitecture(vocabSize);
     this.#take(this.#initial);
+  }
+
+  initialize(names: Iterable<string>): void {
+    const wanted = new Set(names);
+    const chosen = new Map([...this.#undrawn].filter(([name]) => wanted.has(name)));
+    this.#undrawn = new Map();
+    drawWeights(chosen, (name, values, shape) => {
+      tf.tidy(() => this.#weights.get(name)?.assign(tf.tensor(values, shape)));
+    });
   }
 
   initialArchitecture(vocabSize: number | undefined): Architecture {
@@ -197,7 +207,9 @@ export default class Gpt implements Model, Growable, InspectableModel {
     this.#architecture = architecture;
     this.vocabSize = architecture.vocab_size;
     const streams = { base: this.streams.stream('init'), lora: this.streams.stream('init/lora') };
-    this.#weights = makeWeights(this.config, architecture, streams);
+    const { weights, undrawn } = makeWeights(this.config, architecture, streams);
+    this.#weights = weights;
+    this.#undrawn = undrawn;
   }
 
   /** Masks are a function of seed, iteration, micro-batch, row of the micro-batch of all ranks, and place alone. */

@@ -1,4 +1,4 @@
-import { tf, type RandomStream } from '../../../core/index.js';
+import { NormalDrawing, tf, type RandomStream } from '../../../core/index.js';
 import { prefixOf, type Architecture } from './architecture.js';
 import type { GptConfig } from './config.js';
 
@@ -18,17 +18,44 @@ export interface InitStreams {
   readonly lora: RandomStream;
 }
 
-/** New weights under Hugging Face's GPT-2 names, in their order. The output head is tied to `wte`. */
+/** A weight whose random numbers are not drawn yet. */
+export interface Undrawn {
+  readonly shape: WeightShape;
+  /** Begins with the numbers of this weight. */
+  readonly stream: RandomStream;
+}
+
+/** New weights under Hugging Face's GPT-2 names, in their order; those that start random are 0. The output head is tied to `wte`. */
 export function makeWeights(
   config: GptConfig,
   architecture: Architecture,
   streams: InitStreams,
-): Map<string, tf.Variable> {
+): { weights: Map<string, tf.Variable>; undrawn: Map<string, Undrawn> } {
   const weights = new Map<string, tf.Variable>();
+  const undrawn = new Map<string, Undrawn>();
   for (const [name, shape] of weightShapes(config, architecture)) {
-    weights.set(name, variableOf(initialValues(name, shape, streams), shape.shape, isTrainable(name, architecture)));
+    const size = tf.util.sizeFromShape(shape.shape);
+    const random = streamOf(name, streams);
+    if (shape.deviation !== undefined) undrawn.set(name, { shape, stream: random.skipNormals(size) });
+    if (shape.bound !== undefined) undrawn.set(name, { shape, stream: random.skipFloats(size) });
+    const values = new Float32Array(size).fill(shape.value ?? 0);
+    weights.set(name, variableOf(values, shape.shape, isTrainable(name, architecture)));
   }
-  return weights;
+  return { weights, undrawn };
+}
+
+/** Draws weights, on several threads if they are large. @param take called with the values of each */
+export function drawWeights(
+  undrawn: ReadonlyMap<string, Undrawn>,
+  take: (name: string, values: Float32Array, shape: number[]) => void,
+): void {
+  const normal = [...undrawn.values()].filter(({ shape }) => shape.deviation !== undefined);
+  const drawing = new NormalDrawing(normal.reduce((sum, { shape }) => sum + tf.util.sizeFromShape(shape.shape), 0));
+  try {
+    for (const [name, { shape, stream }] of undrawn) take(name, drawn(shape, stream, drawing), shape.shape);
+  } finally {
+    drawing.end();
+  }
 }
 
 /** No name: tfjs's variable names are global, two runs would clash. */
@@ -36,15 +63,23 @@ export function variableOf(values: Float32Array, shape: number[], trainable: boo
   return tf.tidy(() => tf.variable(tf.tensor(values, shape), trainable));
 }
 
-export function initialValues(
-  name: string,
+export function initialValues(name: string, shape: WeightShape, streams: InitStreams): Float32Array {
+  return drawn(shape, streamOf(name, streams), new NormalDrawing(0));
+}
+
+function streamOf(name: string, streams: InitStreams): RandomStream {
+  return name.includes('.lora_') ? streams.lora : streams.base;
+}
+
+function drawn(
   { shape, deviation, bound, value = 0 }: WeightShape,
-  streams: InitStreams,
+  random: RandomStream,
+  drawing: NormalDrawing,
 ): Float32Array {
-  const values = new Float32Array(tf.util.sizeFromShape(shape)).fill(value);
-  const random = name.includes('.lora_') ? streams.lora : streams.base;
-  if (deviation !== undefined) for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
-  if (bound !== undefined) for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random.float() - 1);
+  const values = new Float32Array(tf.util.sizeFromShape(shape));
+  if (deviation !== undefined) random.fillNormal(values, deviation, drawing);
+  else if (bound === undefined) values.fill(value);
+  else for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random.float() - 1);
   return values;
 }
 

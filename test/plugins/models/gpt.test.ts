@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { Engine, tf, type Model } from '../../../core/index.js';
+import { Engine, RandomStreams, tf, type Model } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
 import { useEngine } from '../../../core/tf.js';
 import { arithmeticOf } from '../../bench/shapes.js';
@@ -21,6 +21,50 @@ async function gpt(t: ExecutionContext, options: Record<string, unknown> = {}, s
   useEngine(run.container.resolve(Engine));
   return run.model;
 }
+
+const byName = (model: Model): Map<string, Float32Array> =>
+  new Map([...model.parameters()].map(([name, weight]) => [name, values(weight)]));
+
+test('weights that are loaded are not drawn; those that are not start as in a new model, and so does what is drawn later', async (t) => {
+  const lora = { attn_lora_rank: 2 };
+  const fresh = await gpt(t, lora);
+  const plain = byName(await gpt(t, {}, 2));
+  const { run } = await makeRun({
+    cwd: process.cwd(),
+    presets: ['debug'],
+    set: ['engine=cpu', 'seed=1', `model=${JSON.stringify({ ...size, ...lora })}`],
+    only: ['engine', 'model'],
+  });
+  t.teardown(() => run.dispose());
+  await run.setUp(VOCAB, { loads: true });
+  useEngine(run.container.resolve(Engine));
+  t.true(values(run.model.parameters().get('transformer.wte.weight')).every((value) => value === 0));
+  const shapes = run.model.parameters();
+  run.loadWeights({
+    path: 'plain',
+    weights: new Map(
+      [...plain].map(([name, stored]) => [name, { shape: shapes.get(name)?.shape ?? [], values: stored }]),
+    ),
+  });
+  const expected = byName(fresh);
+  t.true([...expected.keys()].some((name) => name.includes('lora_A')));
+  for (const [name, loaded] of byName(run.model)) t.deepEqual(loaded, plain.get(name) ?? expected.get(name), name);
+  const random = run.container.resolve(RandomStreams).state();
+  t.true((random['init'] ?? 0) > 0 && (random['init/lora'] ?? 0) > 0, 'streams stand where drawing leaves them');
+});
+
+test('initial weights are the numbers of the streams, one by one', async (t) => {
+  const [model, stream] = [await gpt(t, { bias: true }, 3), new RandomStreams(3).stream('init')];
+  for (const [name, weight] of model.parameters()) {
+    if (/\.bias$|\.ln_/.test(name)) continue;
+    const scale = name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * size.n_layer) : 0.02;
+    t.deepEqual(
+      values(weight),
+      Float32Array.from({ length: weight.size }, () => scale * stream.normal()),
+      name,
+    );
+  }
+});
 
 function values(tensor: tf.Tensor | undefined): Float32Array {
   return Float32Array.from(tensor?.dataSync() ?? []);

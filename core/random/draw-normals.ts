@@ -1,0 +1,75 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { fillNormals, placeAfter, type StreamPlace } from './normals.js';
+import { Control, drawPieces, NOTHING, PIECE, PIECES, type DrawingMemory } from './normal-pieces.js';
+
+/** Numbers for which starting threads pays. */
+const WORTH_THREADS = 1 << 21;
+const MOST_THREADS = 8;
+
+/**
+ * Draws many normal numbers, on several threads if there are enough of them. They are the numbers that a stream gives one
+ * by one, whatever the number of threads.
+ */
+export class NormalDrawing {
+  readonly #memory: DrawingMemory | undefined;
+
+  /**
+   * @param numbers how many will be drawn in all
+   * @param threads the caller's among them
+   */
+  constructor(numbers: number, threads = Math.min(availableParallelism(), MOST_THREADS)) {
+    if (numbers < WORTH_THREADS || threads < 2) return;
+    this.#memory = {
+      control: new Int32Array(new SharedArrayBuffer(4 * Object.keys(Control).length)),
+      what: new Float64Array(new SharedArrayBuffer(8 * 7)),
+      values: new Float32Array(new SharedArrayBuffer(4 * PIECES * PIECE)),
+    };
+    for (let thread = 1; thread < threads; thread++) {
+      new Worker(new URL('./normals-worker.js', import.meta.url), { workerData: this.#memory }).unref();
+    }
+  }
+
+  /** Fills `values` with `deviation · stream.normal()` for a stream at `place`. */
+  fill(values: Float32Array, place: StreamPlace, deviation: number): void {
+    if (this.#memory === undefined || values.length <= PIECE) {
+      fillNormals(values, place, deviation);
+      return;
+    }
+    const most = PIECES * PIECE;
+    for (let first = 0; first < values.length; first += most) {
+      const part = values.subarray(first, first + most);
+      part.set(this.#round(this.#memory, placeAfter(place, first), part.length, deviation));
+    }
+  }
+
+  /** Ends the threads. */
+  end(): void {
+    if (this.#memory === undefined) return;
+    const { control } = this.#memory;
+    Atomics.store(control, Control.ended, 1);
+    Atomics.add(control, Control.round, 1);
+    Atomics.notify(control, Control.round);
+  }
+
+  #round(memory: DrawingMemory, { key, lane, counter }: StreamPlace, count: number, deviation: number): Float32Array {
+    const { control, what, values } = memory;
+    const pieces = Math.ceil(count / PIECE);
+    what.set([...key, ...lane, counter, count, deviation]);
+    Atomics.store(control, Control.pieces, pieces);
+    Atomics.store(control, Control.done, 0);
+    // Last: a thread that takes a piece finds what is above.
+    Atomics.store(control, Control.next, 0);
+    Atomics.add(control, Control.round, 1);
+    Atomics.notify(control, Control.round);
+    drawPieces(memory);
+    for (;;) {
+      const done = Atomics.load(control, Control.done);
+      if (done === pieces) break;
+      Atomics.wait(control, Control.done, done);
+    }
+    // A thread that comes late must not take a piece of the next round before all of it is written down.
+    Atomics.store(control, Control.next, NOTHING);
+    return values.subarray(0, count);
+  }
+}

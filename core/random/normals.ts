@@ -1,0 +1,37 @@
+import { philoxBlocks } from './philox.js';
+
+const FLOAT_UNIT = 2 ** -32;
+const WORDS_AT_ONCE = 4096;
+export const WORDS_OF_A_NORMAL = 2;
+
+/** Where the numbers of a stream begin: its key, its lane, and the words that come before. */
+export interface StreamPlace {
+  readonly key: readonly [number, number];
+  readonly lane: readonly [number, number];
+  readonly counter: number;
+}
+
+const words = new Uint32Array(WORDS_AT_ONCE);
+
+/** Fills `values` with `deviation · stream.normal()`, the same bits as number by number, for a stream at `place`. */
+export function fillNormals(values: Float32Array, { key, lane, counter }: StreamPlace, deviation: number): void {
+  let at = counter % 4;
+  let block = Math.floor(counter / 4);
+  for (let first = 0; first < values.length;) {
+    philoxBlocks(key, lane, block, words);
+    const last = Math.min(values.length, first + Math.floor((WORDS_AT_ONCE - at) / WORDS_OF_A_NORMAL));
+    for (let i = first; i < last; i++, at += WORDS_OF_A_NORMAL) {
+      const radius = Math.sqrt(-2 * Math.log(((words[at] ?? 0) + 0.5) * FLOAT_UNIT));
+      values[i] = deviation * (radius * Math.cos(2 * Math.PI * ((words[at + 1] ?? 0) * FLOAT_UNIT)));
+    }
+    // An odd counter leaves half a number at the end: the last block is made again.
+    block += Math.floor(at / 4);
+    at %= 4;
+    first = last;
+  }
+}
+
+/** The place of the normal number `count` numbers further. */
+export function placeAfter({ key, lane, counter }: StreamPlace, count: number): StreamPlace {
+  return { key, lane, counter: counter + WORDS_OF_A_NORMAL * count };
+}
