@@ -15,4 +15,5 @@ export * from './parallel/contract.js';
 export * from './profiler/contract.js';
 export * from './runs/contract.js';
 export * from './sampling/contract.js';
+export * from './signals/contract.js';
 export * from './tokenizers/contract.js';

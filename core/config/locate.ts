@@ -5,7 +5,7 @@ import { cosmiconfig, type PublicExplorer } from 'cosmiconfig';
 import { closest } from 'fastest-levenshtein';
 import { messageOf, UsageError } from '../errors.js';
 import { NotText, readTextFile } from '../files/text-file.js';
-import { homeExpanded, resolveFrom } from '../files/home.js';
+import { homeExpanded, resolveFrom } from '../paths.js';
 import { isDeclaration } from '../families/packages.js';
 import { listPresets, presetFolder, presetOfPackage, type Preset } from './preset-list.js';
 import { ConfigSource, importSource, parseYamlSource, shownFile } from './source.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { homeExpanded, resolveFrom } from '../files/home.js';
+import { homeExpanded, resolveFrom } from '../paths.js';
 import { showOrigin, type ComposedConfig, type Origin } from './composed.js';
 import { parsePath, type ConfigPath } from './path.js';
 import { slotKeyAt } from './slot-keys.js';

@@ -1,6 +1,6 @@
 import { isAbsolute, sep } from 'node:path';
 import { UsageError } from '../errors.js';
-import { homeExpanded } from '../files/home.js';
+import { homeExpanded } from '../paths.js';
 import { isSection, type Texts } from './composed.js';
 import { pathKey, readPath, type ConfigPath } from './path.js';
 import { mergeEqual, treeOf, type Section } from './tree.js';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { resolveFrom } from '../files/home.js';
+import { resolveFrom } from '../paths.js';
 import { token } from './token.js';
 
 /** The folder of a run that has only a name, relative to the working folder. */

@@ -1,3 +1,4 @@
-/** The public face `espalier/events`: what a file that declares events needs. It loads nothing else. */
+/** The public face `espalier/events`: declaring events, and the table of those of a run. It loads little else. */
 export * from './define.js';
 export * from './lifecycle.js';
+export { EventTable, type DeclaredEvent } from './table.js';

@@ -2,7 +2,7 @@ export { flushFile, flushFolder } from './flush.js';
 export { makeFolder } from './make-folder.js';
 export { retried, retriedSync } from './retried.js';
 export { removeUnfinished, unfinishedBeside, writeWhole, writeWholeSync } from './write-whole.js';
-export { resolveFrom } from './home.js';
+export { resolveFrom } from '../paths.js';
 export { fileKind, KIND_BYTES, type FileKind } from './file-kind.js';
 export {
   markLength,

@@ -9,7 +9,7 @@ import { jsonSchemaOf, propertiesOf } from '../config/schema-docs.js';
 import { defaultOf, shortNameIn, slotKeys } from '../config/slot-keys.js';
 import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
-import { resolveFrom } from '../files/home.js';
+import { resolveFrom } from '../paths.js';
 import { builtInFamilies } from '../families/family.js';
 import { importOutside } from '../families/outside.js';
 import { packageFamilies } from '../families/packages.js';

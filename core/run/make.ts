@@ -13,7 +13,7 @@ import type { RunStore } from '../contracts/run-store.js';
 import { defaultRunFolder, MemoryFolder, RunFolder } from '../contracts/run-folder.js';
 import type { PluginError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
-import { resolveFrom } from '../files/home.js';
+import { resolveFrom } from '../paths.js';
 import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
 import { misspelledOrder } from '../plugins/order.js';

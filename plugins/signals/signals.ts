@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  exitCodeOfSignal,
   HostProcess,
   inject,
   Logger,
@@ -10,6 +9,7 @@ import {
   RunControl,
   type StopSignal,
 } from '../../core/index.js';
+import { exitCodeOfSignal } from './process/signals.js';
 
 const options = z
   .strictObject({

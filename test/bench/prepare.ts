@@ -25,7 +25,7 @@ export interface PrepareRequest {
 }
 
 const resolve = createRequire(import.meta.url).resolve;
-const command = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+const command = fileURLToPath(new URL('../../plugins/command-line/shell/main.js', import.meta.url));
 
 /** `espalier prepare` beside tiktoken's encoding, on Moby Dick over and over. */
 export async function measurePrepare(request: PrepareRequest): Promise<Measure[]> {

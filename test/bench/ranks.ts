@@ -55,7 +55,7 @@ const WAYS: readonly Omit<Way, 'over'>[] = [
   { wire: 'f32', overlap: false },
   { wire: 'bf16', overlap: true },
 ];
-const command = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+const command = fileURLToPath(new URL('../../plugins/command-line/shell/main.js', import.meta.url));
 const worker = fileURLToPath(new URL('ranks-worker.js', import.meta.url));
 
 export async function measureRanks(

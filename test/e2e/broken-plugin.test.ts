@@ -18,7 +18,7 @@ for (const name of ['dist/core', 'dist/plugins']) {
 }
 addPlugin('broken', throws);
 addPlugin('engine-broken', throws);
-const main = path.join(installed, 'dist/core/cli/main.js');
+const main = path.join(installed, 'dist/plugins/command-line/shell/main.js');
 const folder = sharedFolder();
 writeFileSync(path.join(folder, 'text.txt'), text);
 const espalier = (...args: string[]): Promise<Outcome> => ran(main, folder, args);

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 
 /** The command as it is run. */
-export const commandFile = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+export const commandFile = fileURLToPath(new URL('../../plugins/command-line/shell/main.js', import.meta.url));
 
 export interface Outcome {
   code: number;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
-import { stopSignals } from '../../core/index.js';
+import { stopSignals } from '../../plugins/signals/contract.js';
 import { commandFile, emptyFolder } from './command.js';
 
 /** Starts a command, waits until it has said something, sends signals and returns its exit code with what it said. */
@@ -61,7 +61,7 @@ test('verify-resume that is hung up ends its runs and removes their folder', asy
 test('an unfinished folder goes with the process that a signal ends', async (t) => {
   const folder = emptyFolder(t);
   const index = new URL('../../core/index.js', import.meta.url).href;
-  const signals = new URL('../../core/cli/first.js', import.meta.url).href;
+  const signals = new URL('../../plugins/command-line/shell/first.js', import.meta.url).href;
   const script = `
     import ${JSON.stringify(signals)};
     import { removeOnExit } from ${JSON.stringify(index)};

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { WarmRequest } from './warm.js';
 
-const commandFile = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+const commandFile = fileURLToPath(new URL('../../plugins/command-line/shell/main.js', import.meta.url));
 
 const written = { out: '', err: '' };
 const write = (to: keyof typeof written) =>
@@ -22,7 +22,7 @@ async function answer({ cwd, args }: WarmRequest): Promise<void> {
   process.chdir(cwd);
   process.argv = [process.argv[0] ?? '', commandFile, ...args];
   process.exitCode = 0;
-  await import(`../../core/cli/main.js?${String(count++)}`);
+  await import(`../../plugins/command-line/shell/main.js?${String(count++)}`);
   const code = process.exitCode;
   // Until the next one: a folder that is somebody's working folder cannot be removed everywhere.
   process.chdir('/');

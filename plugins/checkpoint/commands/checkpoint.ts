@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { print, wholeFrom, type CommandDefinition, type SetExitCode } from '../../../core/command.js';
+import { print, wholeFrom, type CommandDefinition, type SetExitCode } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { lockFolder, newestRun, runArgument } from '../../runs/contract.js';
 import { readSafetensorsHeader } from '../safetensors/read.js';

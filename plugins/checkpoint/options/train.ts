@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { listOption, type OptionsDefinition } from '../../../core/command.js';
+import { listOption, type OptionsDefinition } from '../../command-line/contract.js';
 
 interface ResumeFlags {
   resume?: boolean | string;

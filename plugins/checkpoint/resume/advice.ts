@@ -1,5 +1,5 @@
 import { checkpointNames } from '../stored/find.js';
-import { commandName } from '../../../core/command.js';
+import { commandName } from '../../command-line/contract.js';
 import { FailedRun } from '../../../core/errors.js';
 import { Ranks, type Run } from '../../../core/index.js';
 

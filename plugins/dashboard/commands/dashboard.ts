@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { type CommandDefinition, wholeFrom } from '../../../core/command.js';
+import { type CommandDefinition, wholeFrom } from '../../command-line/contract.js';
 import { findRuns } from '../server/find-runs.js';
 import { DEFAULT_HOST, DEFAULT_PORT, portNote } from '../server/defaults.js';
 import { serveDashboard } from '../server/serve.js';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { Argument, type Command } from 'commander';
-import { type CommandDefinition } from '../../../core/command.js';
+import { type CommandDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { findRuns } from '../server/find-runs.js';
 import { reportOf } from '../server/report.js';

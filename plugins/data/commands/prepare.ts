@@ -8,7 +8,7 @@ import {
   version,
   Terminal,
   print,
-} from '../../../core/command.js';
+} from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
 import { formats, type Format } from '../prepare/inputs.js';
 import { partFolder, type Part } from '../shared/part.js';

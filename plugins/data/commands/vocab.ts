@@ -6,7 +6,7 @@ import {
   withConfigFlags,
   wholeFrom,
   type ConfigFlags,
-} from '../../../core/command.js';
+} from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { Dataset, type TokenReader } from '../../../core/index.js';
 import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../shared/vocab-map.js';

@@ -1,4 +1,4 @@
-import type { OptionsDefinition } from '../../../core/command.js';
+import type { OptionsDefinition } from '../../command-line/contract.js';
 
 /** `train --allow-data-change` */
 export const options: OptionsDefinition = (command) => {

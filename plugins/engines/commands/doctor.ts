@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { print, type CommandDefinition } from '../../../core/command.js';
+import { print, type CommandDefinition } from '../../command-line/contract.js';
 import type { EngineProbe } from '../../../core/index.js';
 import type { Peak } from '../peak/peak.js';
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type CommandDefinition, type SetExitCode } from '../../../core/command.js';
+import { type CommandDefinition, type SetExitCode } from '../../command-line/contract.js';
 import { EspalierError, UsageError } from '../../../core/errors.js';
 
 export const command: CommandDefinition = { order: 180, define };

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type CommandDefinition, Terminal, print, setOption, wholeFrom } from '../../../core/command.js';
+import { type CommandDefinition, Terminal, print, setOption, wholeFrom } from '../../command-line/contract.js';
 import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
 
 interface EvaluateFlags extends StoredFlags {

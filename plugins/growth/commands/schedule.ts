@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type CommandDefinition, requestOf, withConfigFlags, type ConfigFlags } from '../../../core/command.js';
+import { type CommandDefinition, requestOf, withConfigFlags, type ConfigFlags } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
 
 export const command: CommandDefinition = { order: 60, define };

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Option } from 'commander';
-import { type OptionsDefinition } from '../../../core/command.js';
+import { type OptionsDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
 import type { ExportFormat } from '../weights/export.js';

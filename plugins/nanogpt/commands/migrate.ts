@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { type CommandDefinition } from '../../../core/command.js';
+import { type CommandDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { readTextFile, writeWholeSync } from '../../../core/files/index.js';
 import { migrated } from '../migration/nanogpt.js';

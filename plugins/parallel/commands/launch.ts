@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { type CommandDefinition, type SetExitCode, mainFile, wholeFrom } from '../../../core/command.js';
+import { type CommandDefinition, type SetExitCode, mainFile, wholeFrom } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
 import { findLauncher, launchArguments, type LaunchRequest } from '../launch/mpirun.js';
 import { runLauncher } from '../launch/run-launcher.js';

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { exitCodeOfSignal, onSave, onStop, type SaveSignal, type StopSignal } from '../../../core/command.js';
+import { exitCodeOfSignal, onSave, onStop, type SaveSignal, type StopSignal } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
 import type { Launcher } from './mpirun.js';
 import { LAUNCHER, thisProcess } from './launcher-alive.js';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { type OptionsDefinition } from '../../../core/command.js';
+import { type OptionsDefinition } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
 
 interface TraceFlags {

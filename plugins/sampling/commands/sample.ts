@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { type CommandDefinition, Terminal, wholeFrom } from '../../../core/command.js';
+import { type CommandDefinition, Terminal, wholeFrom } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
 

@@ -1,4 +1,4 @@
-import { type OptionsDefinition, commandName } from '../../../core/command.js';
+import { type OptionsDefinition, commandName } from '../../command-line/contract.js';
 
 /** `train --sample` */
 export const options: OptionsDefinition = (command) => {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path, { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
-import { type CommandDefinition, type SetExitCode, Terminal } from '../../../core/command.js';
+import { type CommandDefinition, type SetExitCode, Terminal } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
 import { Engine, LearningRate, Optimizer } from '../../../core/index.js';
 import { runParityCase, type ParityParts, type ParityPrecision, type ParitySettings } from '../parity/case.js';

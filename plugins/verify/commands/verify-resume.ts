@@ -7,7 +7,7 @@ import {
   withConfigFlags,
   wholeFrom,
   type ConfigFlags,
-} from '../../../core/command.js';
+} from '../../command-line/contract.js';
 import { validationLosses } from '../../checkpoint/contract.js';
 import { compareRuns } from '../resume/compare.js';
 import { comparingRuns, SCOPE } from '../training/child-training.js';

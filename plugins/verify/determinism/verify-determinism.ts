@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { compareInLockstep, Twin, type Difference, type LockstepResult } from './lockstep.js';
 import { comparingRuns, SCOPE } from '../training/child-training.js';
-import { print, type ConfigFlags } from '../../../core/command.js';
+import { print, type ConfigFlags } from '../../command-line/contract.js';
 
 const EXIT_FAILED = 1;
 

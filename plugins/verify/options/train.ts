@@ -1,5 +1,5 @@
 import type { Command, Option } from 'commander';
-import { type ConfigFlags, type OptionsDefinition, wholeFrom } from '../../../core/command.js';
+import { type ConfigFlags, type OptionsDefinition, wholeFrom } from '../../command-line/contract.js';
 
 interface VerifyFlags extends ConfigFlags {
   json?: boolean;

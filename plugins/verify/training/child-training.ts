@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { exitCodeOfSignal, mainFile, onStop, type ConfigFlags } from '../../../core/command.js';
+import { exitCodeOfSignal, mainFile, onStop, type ConfigFlags } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
 
 /** What is promised to be the same, bit for bit. */

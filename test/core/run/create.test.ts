@@ -9,13 +9,13 @@ import {
   Plugin,
   PluginConfig,
   RunControl,
-  stopSignals,
   UsageError,
   type IterationEnd,
   type Run,
   type RunOptions,
   type RunSettings,
 } from '../../../core/index.js';
+import { stopSignals } from '../../../plugins/signals/contract.js';
 import { espalier } from '../../e2e/command.js';
 import { textFolder } from './debug-run.js';
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
-import { stopSignals } from '../../../core/index.js';
+import { stopSignals } from '../../../plugins/signals/contract.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 import { commandFile, espalier } from '../../e2e/command.js';
 

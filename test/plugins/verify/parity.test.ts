@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { probeEngines, shortName } from '../../../plugins/engines/choice/choice.js';
 
-const main = fileURLToPath(new URL('../../../core/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../plugins/command-line/shell/main.js', import.meta.url));
 
 function parity(...args: string[]): Promise<{ code: number; out: string }> {
   return new Promise((resolve) => {

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { renderLines } from '../config/explain.js';
-import { Ranks } from '../contracts/ranks.js';
-import type { Run } from '../run/run.js';
-import { print } from './options.js';
+import { Ranks } from '../../../core/index.js';
+import { renderLines, type Run } from '../../../core/runs.js';
+import { print } from '../shell/options.js';
 
 const BYTES_PER_NUMBER = 4;
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Command } from 'commander';
-import { addOptions, findCommands, loadCommand } from '../../../core/cli/discover.js';
-import { familyIn, type Family } from '../../../core/families/family.js';
+import { addOptions, findCommands, loadCommand } from '../../../plugins/command-line/shell/discover.js';
+import { builtInFamilies, familyIn, type Family } from '../../../core/families/family.js';
 
 function family(t: ExecutionContext, name: string, files: Readonly<Record<string, string>>): Family {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-family-'));
@@ -50,8 +50,8 @@ test('two commands of one name are refused with their owners', (t) => {
   t.throws(() => findCommands(families), {
     message: 'two commands are named greet: one of the family one, one of the family two; rename or remove one',
   });
-  t.throws(() => findCommands([family(t, 'own', { 'commands/train.js': command })]), {
-    message: /named train: one of espalier, one of the family own/,
+  t.throws(() => findCommands([...builtInFamilies(), family(t, 'own', { 'commands/train.js': command })]), {
+    message: /named train: one of the family command-line, one of the family own/,
   });
 });
 

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import type { CommandDefinition } from '../../command.js';
-import { loadAll, type FoundPlugin } from '../../plugins/resolve.js';
-import { makeRun } from '../../run/make.js';
-import { metricsOf, ofPackage, showMetric } from '../metric-lines.js';
-import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
+import type { FoundPlugin } from '../../../core/runs.js';
+import { metricsOf, ofPackage, showMetric } from '../printing/metric-lines.js';
+import type { CommandDefinition } from '../shell/definition.js';
+import { print, requestOf, withConfigFlags, type ConfigFlags } from '../shell/options.js';
 
 export const command: CommandDefinition = { order: 160, define };
 
@@ -13,7 +12,7 @@ function define(command: Command): void {
     .option('--json', 'print JSON')
     .action(async (flags: ConfigFlags & { json?: boolean }) => {
       const isOfRun = flags.preset.length > 0 || flags.set.length > 0 || flags.config !== undefined;
-      const plugins = isOfRun ? await pluginsOfRun(flags) : (await loadAll(process.cwd())).plugins;
+      const plugins = isOfRun ? await pluginsOfRun(flags) : await pluginsHere();
       const facts = plugins.flatMap(({ options, source }) =>
         metricsOf(options).map((metric) => ({ ...metric, plugin: options.name, source })),
       );
@@ -25,7 +24,13 @@ function define(command: Command): void {
     });
 }
 
+async function pluginsHere(): Promise<readonly FoundPlugin[]> {
+  const { loadAll } = await import('../../../core/runs.js');
+  return (await loadAll(process.cwd())).plugins;
+}
+
 async function pluginsOfRun(flags: ConfigFlags): Promise<readonly FoundPlugin[]> {
+  const { makeRun } = await import('../../../core/runs.js');
   const { run, plugins } = await makeRun(requestOf({ ...flags, quiet: true }));
   await run.dispose();
   return plugins;

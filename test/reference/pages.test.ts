@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { referencePages } from '../../core/docs/pages.js';
+import { referencePages } from './pages.js';
 
 test('the reference pages are current: `npm run docs` writes them', async (t) => {
   for (const [name, text] of Object.entries(await referencePages())) {

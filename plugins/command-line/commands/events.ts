@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import type { CommandDefinition } from '../../command.js';
-import { EventTable, type DeclaredEvent } from '../../events/table.js';
-import { familyEvents } from '../../families/events.js';
-import { families } from '../../families/packages.js';
-import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
+import { EventTable, type DeclaredEvent } from '../../../core/events/index.js';
+import { families, familyEvents } from '../../../core/installation.js';
+import type { CommandDefinition } from '../shell/definition.js';
+import { print, requestOf, withConfigFlags, type ConfigFlags } from '../shell/options.js';
 
 export const command: CommandDefinition = { order: 150, define };
 
@@ -23,7 +22,7 @@ function define(command: Command): void {
 }
 
 async function eventsOfRun(flags: ConfigFlags): Promise<EventTable> {
-  const { makeRun } = await import('../../run/make.js');
+  const { makeRun } = await import('../../../core/runs.js');
   const { run } = await makeRun(requestOf({ ...flags, quiet: true }));
   await run.dispose();
   return run.bus.events;

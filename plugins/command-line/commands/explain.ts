@@ -1,12 +1,8 @@
 import type { Command } from 'commander';
-import type { CommandDefinition } from '../../command.js';
-import { renderLines, type Explained } from '../../config/explain.js';
-import { suggestion } from '../../config/nearest.js';
-import { parsePath, pathKey } from '../../config/path.js';
-import { otherNames, type SettingCalled } from '../../config/other-names.js';
-import { UsageError } from '../../errors.js';
-import { makeRun } from '../../run/make.js';
-import { print, requestOf, withConfigFlags, type ConfigFlags } from '../options.js';
+import { UsageError } from '../../../core/errors.js';
+import type { Explained } from '../../../core/runs.js';
+import type { CommandDefinition } from '../shell/definition.js';
+import { print, requestOf, withConfigFlags, type ConfigFlags } from '../shell/options.js';
 
 export const command: CommandDefinition = { order: 120, define, aka: { config: 'explain' } };
 
@@ -16,16 +12,19 @@ function define(command: Command): void {
     .argument('[key]', 'only what is below this key, e.g. model')
     .option('--json', 'print JSON')
     .action(async (key: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
-      const { run } = await makeRun({ ...requestOf({ ...flags, quiet: true }) });
+      const { makeRun, renderLines } = await import('../../../core/runs.js');
+      const { run } = await makeRun(requestOf({ ...flags, quiet: true }));
       await run.dispose();
       const all = run.explain();
       const lines = all.filter(({ path }) => key === undefined || path === key || path.startsWith(`${key}.`));
-      if (key !== undefined && lines.length === 0) throw unknownSetting(key, all, await otherNames());
+      if (key !== undefined && lines.length === 0) throw await unknownSetting(key, all);
       print(flags.json, lines, () => renderLines(lines));
     });
 }
 
-function unknownSetting(key: string, lines: readonly Explained[], settingCalled: SettingCalled): UsageError {
+async function unknownSetting(key: string, lines: readonly Explained[]): Promise<UsageError> {
+  const { suggestion } = await import('../../../core/index.js');
+  const { otherNames, parsePath, pathKey } = await import('../../../core/runs.js');
   const known = new Set(
     lines.flatMap(({ path }) => {
       const keys = parsePath(path);
@@ -33,7 +32,7 @@ function unknownSetting(key: string, lines: readonly Explained[], settingCalled:
     }),
   );
   const others = [...known].filter((each) => parsePath(each).at(-1) === key);
-  const called = settingCalled(key);
+  const called = (await otherNames())(key);
   const meant = others.length > 0 ? others : called !== undefined && known.has(called) ? [called] : [];
   const near =
     meant.length > 0

@@ -1,5 +1,5 @@
-import type { CommandDefinition } from '../command.js';
-import { otherNames, type SettingCalled } from '../config/other-names.js';
+import type { SettingCalled } from '../../../core/runs.js';
+import type { CommandDefinition } from './definition.js';
 import { findCommands, loadCommand } from './discover.js';
 
 /** A command line that commander refuses. */
@@ -29,7 +29,7 @@ export const otherPrograms: OtherPrograms = {
       ),
     );
   },
-  settings: otherNames,
+  settings: async () => (await import('../../../core/runs.js')).otherNames(),
 };
 
 /** Commander's words, with what was meant where it is a setting, or what another program calls so. */

@@ -1,4 +1,4 @@
-import { handleSignals, holdHangup } from '../signals/signals.js';
+import { handleSignals, holdHangup } from '../../signals/contract.js';
 
 // Imported before anything else: until now a signal would end the process unhandled, or open Node's debugger.
 handleSignals();

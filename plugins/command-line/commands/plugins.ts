@@ -1,19 +1,9 @@
 import type { Command } from 'commander';
-import type { CommandDefinition } from '../../command.js';
-import { suggestion } from '../../config/nearest.js';
-import { describeOptions } from '../../config/schema-docs.js';
-import { UsageError } from '../../errors.js';
-import {
-  builtInNames,
-  findOutside,
-  knownNames,
-  loadBuiltIn,
-  loadAll,
-  pathAdvice,
-  type FoundPlugin,
-} from '../../plugins/resolve.js';
-import { metricsOf, ofPackage, showMetric } from '../metric-lines.js';
-import { print } from '../options.js';
+import { UsageError } from '../../../core/errors.js';
+import type { FoundPlugin } from '../../../core/runs.js';
+import { metricsOf, ofPackage, showMetric } from '../printing/metric-lines.js';
+import type { CommandDefinition } from '../shell/definition.js';
+import { print } from '../shell/options.js';
 
 export const command: CommandDefinition = { order: 130, define };
 
@@ -23,6 +13,7 @@ function define(command: Command): void {
     .argument('[name]', 'only this one; also a package or ./FILE of your own')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
+      const { describeOptions, loadAll } = await import('../../../core/runs.js');
       const { plugins, broken } =
         name === undefined ? await loadAll(process.cwd()) : { plugins: [await pluginCalled(name)], broken: [] };
       const facts = plugins.map(({ options, source }) => ({
@@ -55,9 +46,11 @@ function define(command: Command): void {
 }
 
 async function pluginCalled(name: string): Promise<FoundPlugin> {
+  const { findQuietly, knownNames, pathAdvice } = await import('../../../core/runs.js');
   const cwd = process.cwd();
-  const found = builtInNames().includes(name) ? await loadBuiltIn(name) : await findOutside(name, cwd);
+  const found = await findQuietly(name, cwd);
   if (found !== undefined) return found;
+  const { suggestion } = await import('../../../core/index.js');
   const advice = pathAdvice(name, cwd) ?? suggestion(name, knownNames(cwd), 'there');
   throw new UsageError(
     'ESP_PLUGIN_NOT_FOUND',

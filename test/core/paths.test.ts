@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { homeExpanded, resolveFrom } from '../../../core/files/home.js';
+import { homeExpanded, resolveFrom } from '../../core/paths.js';
 
 test('~ alone and before a slash is the home folder', (t) => {
   t.is(path.resolve(homeExpanded('~')), homedir());

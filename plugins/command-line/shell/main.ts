@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 import './first.js';
 import type { Command as Program } from 'commander';
-import type { CommandHooks, SetExitCode } from '../command.js';
+import type { CommandHooks, SetExitCode } from './definition.js';
 import { expandHome } from './path-arguments.js';
 
 // Nothing else is imported above: a module graph is read as a whole before its first module runs, signals unhandled.
 const { inspect } = await import('node:util');
 const { Command, CommanderError } = await import('commander');
-const { EspalierError, FailedRun, messageOf, PluginError, UsageError, usageErrorIn } = await import('../errors.js');
-const { version } = await import('../version.js');
+const { EspalierError, FailedRun, messageOf, PluginError, UsageError, usageErrorIn } =
+  await import('../../../core/errors.js');
+const { version } = await import('../../../core/installation.js');
 const { addOptions, findCommands, loadCommand } = await import('./discover.js');
 
 const EXIT_FAILED = 1;

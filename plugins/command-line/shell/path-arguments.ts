@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { homeExpanded } from '../files/home.js';
+import { homeExpanded } from '../../../core/paths.js';
 
 /** What commands call an argument, or the value of an option, that is a path. */
 const PATH = /^(?:checkpoint|config\.py|dir|(?:name\|)?file|file\|pattern|folder|input|(?:name\|)?path|program|runs?)$/;

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { RunRequest } from '../run/make.js';
-import { Terminal } from '../terminal.js';
+import type { RunRequest } from '../../../core/runs.js';
+import { Terminal } from '../../../core/terminal.js';
 
 /** Options of every command that composes a config. */
 export interface ConfigFlags {

@@ -1,14 +1,9 @@
 import type { Command } from 'commander';
-import type { CommandDefinition, CommandHooks, SetExitCode } from '../../command.js';
-import type { StartOptions } from '../../contracts/run-store.js';
-import { UsageError } from '../../errors.js';
-import { Logger } from '../../logger.js';
-import { createRun } from '../../run/create.js';
-import type { RunRequest } from '../../run/make.js';
-import type { Run } from '../../run/run.js';
-import { commandProcess, serveHangup } from '../../signals/signals.js';
-import { dryRun } from '../dry-run.js';
-import { requestOf, wholeFrom, withConfigFlags, type ConfigFlags } from '../options.js';
+import { UsageError } from '../../../core/errors.js';
+import type { Run, RunRequest, StartOptions } from '../../../core/runs.js';
+import { commandProcess, serveHangup } from '../../signals/contract.js';
+import type { CommandDefinition, CommandHooks, SetExitCode } from '../shell/definition.js';
+import { requestOf, wholeFrom, withConfigFlags, type ConfigFlags } from '../shell/options.js';
 
 interface TrainFlags extends ConfigFlags {
   stopAfter?: number;
@@ -51,6 +46,7 @@ async function train(flags: TrainFlags, hooks: readonly CommandHooks[]): Promise
     (made, hook) => hook.request?.(made) ?? made,
     requestOf(flags),
   );
+  const { createRun, Logger } = await import('../../../core/index.js');
   const run = await createRun({
     ...request,
     configFile: request.configFile ?? true,
@@ -60,6 +56,7 @@ async function train(flags: TrainFlags, hooks: readonly CommandHooks[]): Promise
   const log = run.container.resolve(Logger);
   try {
     if (isDry) {
+      const { dryRun } = await import('../printing/dry-run.js');
       await dryRun(run, json);
       return 0;
     }

@@ -1,4 +1,4 @@
-import type { PluginOptions } from '../plugins/plugin.js';
+import type { PluginOptions } from '../../../core/index.js';
 
 interface Metric {
   readonly name: string;

@@ -1,26 +1,22 @@
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import type { CommandDefinition, CommandHooks, OptionsDefinition } from '../command.js';
-import { UsageError, messageOf } from '../errors.js';
-import { modulesIn, type Family } from '../families/family.js';
-import { importFrom } from '../families/outside.js';
-import { families as familiesOf } from '../families/packages.js';
+import { UsageError, messageOf } from '../../../core/errors.js';
+import { families as familiesOf, importFrom, type Family } from '../../../core/installation.js';
+import type { CommandDefinition, CommandHooks, OptionsDefinition } from './definition.js';
 
 /** A command by the file that defines it; nothing is loaded yet. */
 export interface FoundCommand {
   readonly name: string;
   readonly file: string;
-  /** Who has it, for errors: `espalier`, a family or a package. */
+  /** Who has it, for errors: a family or a package. */
   readonly owner: string;
   /** `built-in`, or the package. */
   readonly source: string;
 }
 
-/** The commands of the core and of all families, by name. @throws UsageError where two have one name */
+/** The commands of all families, by name. @throws UsageError where two have one name */
 export function findCommands(families: readonly Family[] = familiesOf(process.cwd())): Map<string, FoundCommand> {
   const found = new Map<string, FoundCommand>();
-  const owners = [{ owner: 'espalier', source: 'built-in', commands: ownCommands() }, ...families.map(ownerOf)];
-  for (const { owner, source, commands } of owners) {
+  for (const { owner, source, commands } of families.map(ownerOf)) {
     for (const [name, file] of commands) {
       const other = found.get(name);
       if (other !== undefined) throw twice(`two commands are named ${name}`, other.owner, owner);
@@ -73,10 +69,6 @@ export async function addOptions(
 
 function ownerOf({ name, source, commands }: Family): { owner: string } & Pick<Family, 'source' | 'commands'> {
   return { owner: source === 'built-in' ? `the family ${name}` : `the package ${source}`, source, commands };
-}
-
-function ownCommands(): Map<string, string> {
-  return modulesIn(fileURLToPath(new URL('./commands/', import.meta.url)));
 }
 
 /** @throws UsageError where a package's file does not load */

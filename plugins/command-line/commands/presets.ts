@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { CommandDefinition } from '../../command.js';
-import { listPresets } from '../../config/preset-list.js';
-import { ofPackage } from '../metric-lines.js';
-import { print } from '../options.js';
+import { listPresets } from '../../../core/installation.js';
+import { ofPackage } from '../printing/metric-lines.js';
+import type { CommandDefinition } from '../shell/definition.js';
+import { print } from '../shell/options.js';
 
 export const command: CommandDefinition = { order: 140, define };
 

@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
-import type { StartOptions } from './contracts/run-store.js';
-import type { RunRequest } from './run/make.js';
-import type { Run, RunResult } from './run/run.js';
+import type { Run, RunRequest, RunResult, StartOptions } from '../../../core/runs.js';
 
 /** Sets what the process exits with. */
 export type SetExitCode = (code: number) => void;
@@ -42,20 +40,3 @@ export interface CommandHooks {
   /** The run failed. @returns what the command throws */
   failed?(run: Run, thrown: unknown): Promise<unknown>;
 }
-
-export {
-  commandName,
-  listOption,
-  mainFile,
-  print,
-  requestOf,
-  setOption,
-  wholeFrom,
-  withConfigFlags,
-  type ConfigFlags,
-} from './cli/options.js';
-export { EspalierError, FailedRun, messageOf, UsageError } from './errors.js';
-export type { SaveSignal, StopSignal } from './contracts/process.js';
-export { exitCodeOfSignal, onStop, onSave } from './signals/signals.js';
-export { version } from './version.js';
-export { Terminal } from './terminal.js';

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { HostProcess, SaveSignal, StopSignal } from '../contracts/process.js';
+import type { HostProcess, SaveSignal, StopSignal } from '../../../core/index.js';
 
 const ALL: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGXCPU', 'SIGUSR2', 'SIGBREAK'];
 const SAVE: SaveSignal = 'SIGUSR1';
