@@ -24,7 +24,10 @@ module.exports = {
       comment: 'Built-in families use what outside authors can use.',
       severity: 'error',
       from: { path: '^dist/plugins/' },
-      to: { path: '^dist/core/', pathNot: '^dist/core/((index|errors|installation|paths|runs|terminal)|(events|files)/index)\\.js$' },
+      to: {
+        path: '^dist/core/',
+        pathNot: '^dist/core/((index|errors|installation|paths|runs|terminal)|(events|files)/index)\\.js$',
+      },
     },
     {
       name: 'no-test-code',
