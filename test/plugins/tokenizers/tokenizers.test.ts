@@ -102,12 +102,11 @@ test('gpt2 splits text as its regular expression does, with Unicode’s white sp
   );
 });
 
-test('gpt2 merges a piece of 200,000 bytes in the order of the ranks, without taking its square in time', async (t) => {
-  const long = 'ab'.repeat(100_000);
-  const started = performance.now();
+// In quadratic time it would take hours, and ava would end it.
+test('gpt2 merges a piece of 1,000,000 bytes in the order of the ranks, without taking its square in time', async (t) => {
+  const long = 'ab'.repeat(500_000);
   const tokenizer = await kinds['gpt2']!('');
   const ids = await tokenizer.encode(long);
-  t.true(performance.now() - started < 10_000);
   t.is(await tokenizer.decode(ids), long);
   t.deepEqual([...(await tokenizer.encode('ab'.repeat(2_000)))], encode('ab'.repeat(2_000)));
 });
