@@ -52,7 +52,7 @@ export interface RunStore {
    */
   resumption(composed: ComposedConfig, request: ResumeRequest): Promise<Resumption | undefined>;
   /**
-   * The checkpoint that a path names, or the newest of the run there.
+   * Reads the checkpoint that a path names, or the newest of the run there, for its weights: without the optimizer's tensors.
    * @param warn called for each damaged one that is passed over
    * @throws UsageError if there is none
    */

@@ -1,8 +1,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { newestRun } from '../../runs/contract.js';
-import { checkpointNames, findCheckpoint, isCheckpointName } from '../stored/find.js';
-import { readCheckpoint } from '../stored/read.js';
+import { checkpointNames, isCheckpointName, readFound } from '../stored/find.js';
 import { resolveFrom } from '../../../core/files/index.js';
 import type { LoadedCheckpoint } from '../../../core/index.js';
 import { defaultRunFolder, toldAt, valueAt, type ComposedConfig, type ResumeRequest } from '../../../core/runs.js';
@@ -37,7 +36,7 @@ export async function findResumePoint(
   };
   const read = async (from: string): Promise<Chosen> => {
     const seen = await contentsFor(from, cwd);
-    const checkpoint = await readCheckpoint(await findCheckpoint(from, cwd, log));
+    const checkpoint = await readFound(from, cwd, { log });
     return { checkpoint, isNewest: async () => (await contentsFor(from, cwd)) === seen };
   };
   const own = ownFolder(composed);

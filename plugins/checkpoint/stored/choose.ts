@@ -1,16 +1,19 @@
 import type { StoredFlags } from '../../runs/contract.js';
-import { findBest, findCheckpoint } from './find.js';
+import { findBest, readFound } from './find.js';
 import { readCheckpoint } from './read.js';
 import { UsageError } from '../../../core/errors.js';
 import type { LoadedCheckpoint, StoredTensor } from '../../../core/index.js';
 
 /**
+ * Reads a checkpoint for its weights: without the optimizer's tensors.
  * @param from a checkpoint or a run's folder
  * @throws UsageError where there is none, or none with such weights
  */
 export async function readStored(from: string, cwd: string, { best, weights }: StoredFlags): Promise<LoadedCheckpoint> {
-  const find = best === true ? findBest : findCheckpoint;
-  return withWeightsOf(await readCheckpoint(await find(from, cwd)), weights);
+  const without = { optimizer: false };
+  const checkpoint =
+    best === true ? await readCheckpoint(findBest(from, cwd), without) : await readFound(from, cwd, without);
+  return withWeightsOf(checkpoint, weights);
 }
 
 /**

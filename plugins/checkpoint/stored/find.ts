@@ -3,9 +3,10 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError, messageOf } from '../../../core/errors.js';
 import { resolveFrom } from '../../../core/files/index.js';
+import type { LoadedCheckpoint } from '../../../core/index.js';
 import { foldersIn } from '../../runs/contract.js';
 import { REPLACED } from './files.js';
-import { verifyCheckpoint } from './read.js';
+import { openCheckpoint, readCheckpoint, verifyCheckpoint, type ReadOptions } from './read.js';
 
 const CHECKPOINT_NAME = /^\d+(-emergency)?$/;
 const REPLACED_NAME = new RegExp(`^(\\d+(?:-emergency)?)\\${REPLACED}$`);
@@ -24,16 +25,37 @@ export async function findCheckpoint(
   cwd: string,
   log: (line: string) => void = () => undefined,
 ): Promise<string> {
+  return checkpointAt(from, cwd) ?? (await newestWhole(from, { cwd, log }, verifyCheckpoint)).folder;
+}
+
+/** Reads the same checkpoint: each file once, to compare it and beside that for what it holds. */
+export async function readFound(
+  from: string,
+  cwd: string,
+  { log = () => undefined, ...options }: ReadOptions & { readonly log?: ((line: string) => void) | undefined } = {},
+): Promise<LoadedCheckpoint> {
   const named = checkpointAt(from, cwd);
-  if (named !== undefined) return named;
-  const folder = resolveFrom(cwd, from);
-  const names = await checkpointNames(path.join(folder, 'checkpoints'));
+  if (named !== undefined) return readCheckpoint(named, options);
+  const { opened } = await newestWhole(from, { cwd, log }, async (candidate) => {
+    const { whole, content } = openCheckpoint(candidate, options);
+    await whole;
+    return content;
+  });
+  return opened();
+}
+
+/** @param open fails for a checkpoint that is passed over */
+async function newestWhole<T>(
+  from: string,
+  { cwd, log }: { readonly cwd: string; readonly log: (line: string) => void },
+  open: (candidate: string) => Promise<T>,
+): Promise<{ folder: string; opened: T }> {
+  const checkpoints = resolveFrom(cwd, from, 'checkpoints');
   const tried: { name: string; error: unknown }[] = [];
-  for (const name of names) {
-    const candidate = path.join(folder, 'checkpoints', name);
+  for (const name of await checkpointNames(checkpoints)) {
+    const folder = path.join(checkpoints, name);
     try {
-      await verifyCheckpoint(candidate);
-      return candidate;
+      return { folder, opened: await open(folder) };
     } catch (error) {
       tried.push({ name, error });
       log(`${messageOf(error)} (passed over, and kept)`);

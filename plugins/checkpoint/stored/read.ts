@@ -4,7 +4,15 @@ import { UsageError, messageOf } from '../../../core/errors.js';
 import { readTextFile } from '../../../core/files/index.js';
 import type { LoadedCheckpoint, StoredTensor } from '../../../core/index.js';
 import { readSafetensors } from '../safetensors/read.js';
-import { CHECKPOINT_FORMAT, compareFiles, damaged, PLUGIN_TENSORS, sizeOf, type FileFacts } from './files.js';
+import {
+  CHECKPOINT_FORMAT,
+  compareFiles,
+  damaged,
+  OPTIMIZER_TENSORS,
+  PLUGIN_TENSORS,
+  sizeOf,
+  type FileFacts,
+} from './files.js';
 
 const manifestSchema = z.object({
   format: z.int(),
@@ -75,23 +83,53 @@ function splitTensorName(full: string): [plugin: string, name: string] {
   return [full.slice(0, slash).replaceAll('%2F', '/').replaceAll('%25', '%'), full.slice(slash + 1)];
 }
 
+/** A checkpoint that is read while its files are compared with the manifest. */
+export interface OpenedCheckpoint {
+  /** Settles first. @throws UsageError naming the file that is missing, damaged or newer than this package */
+  readonly whole: Promise<void>;
+  /** What was read; means nothing unless the checkpoint is whole. */
+  readonly content: () => Promise<LoadedCheckpoint>;
+}
+
+/** What of a checkpoint is read. */
+export interface ReadOptions {
+  /** False: the optimizer's tensors are left out, and of their file only the size is compared. */
+  readonly optimizer?: boolean;
+}
+
+/** Starts to read a checkpoint folder, and to compare it with its manifest. */
+export function openCheckpoint(folder: string, { optimizer = true }: ReadOptions = {}): OpenedCheckpoint {
+  const manifest = readManifest(folder);
+  const whole = manifest.then((files) =>
+    compareFiles(folder, files, (name) => optimizer || name !== OPTIMIZER_TENSORS),
+  );
+  const content = manifest.then(async (files): Promise<LoadedCheckpoint> => {
+    const tensorsOf = async (name: string, isThere: boolean): Promise<Map<string, StoredTensor>> =>
+      isThere ? readSafetensors(path.join(folder, name)) : new Map<string, StoredTensor>();
+    const weights = await tensorsOf('model.safetensors', true);
+    return {
+      ...loadedTensors(
+        await tensorsOf(OPTIMIZER_TENSORS, optimizer),
+        await tensorsOf(PLUGIN_TENSORS, Object.hasOwn(files, PLUGIN_TENSORS)),
+      ),
+      path: folder,
+      weights,
+      ...(await readDescription(folder)),
+    };
+  });
+  // Of one that is damaged nobody asks for the content.
+  content.catch(() => undefined);
+  return { whole, content: () => content };
+}
+
 /**
  * Reads a checkpoint folder whose manifest matches.
  * @throws UsageError naming the file that is missing, damaged or newer than this package
  */
-export async function readCheckpoint(folder: string): Promise<LoadedCheckpoint> {
-  await verifyCheckpoint(folder);
-  const description = await readDescription(folder);
-  const hasPluginTensors = Object.hasOwn(await readManifest(folder), PLUGIN_TENSORS);
-  return {
-    ...loadedTensors(
-      await readSafetensors(path.join(folder, 'optimizer.safetensors')),
-      hasPluginTensors ? await readSafetensors(path.join(folder, PLUGIN_TENSORS)) : new Map<string, StoredTensor>(),
-    ),
-    path: folder,
-    weights: await readSafetensors(path.join(folder, 'model.safetensors')),
-    ...description,
-  };
+export async function readCheckpoint(folder: string, options?: ReadOptions): Promise<LoadedCheckpoint> {
+  const { whole, content } = openCheckpoint(folder, options);
+  await whole;
+  return content();
 }
 
 /** Optimizer and plugins' tensors, from those of their files. */
@@ -149,7 +187,7 @@ export async function readManifest(folder: string): Promise<Record<string, FileF
   }
   const parsed = manifestSchema.safeParse(content);
   if (!parsed.success) throw damaged(folder, 'manifest.json is not a manifest');
-  for (const required of ['model.safetensors', 'config.json', 'optimizer.safetensors', 'state.json']) {
+  for (const required of ['model.safetensors', 'config.json', OPTIMIZER_TENSORS, 'state.json']) {
     if (!Object.hasOwn(parsed.data.files, required)) throw damaged(folder, `its manifest does not list ${required}`);
   }
   return parsed.data.files;

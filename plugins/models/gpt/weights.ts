@@ -33,12 +33,15 @@ export function makeWeights(
 ): { weights: Map<string, tf.Variable>; undrawn: Map<string, Undrawn> } {
   const weights = new Map<string, tf.Variable>();
   const undrawn = new Map<string, Undrawn>();
-  for (const [name, shape] of weightShapes(config, architecture)) {
+  const shapes = weightShapes(config, architecture);
+  // One for all: memory that nobody has written to is not read either.
+  const zeros = new Float32Array(Math.max(...shapes.map(([, { shape }]) => tf.util.sizeFromShape(shape))));
+  for (const [name, shape] of shapes) {
     const size = tf.util.sizeFromShape(shape.shape);
     const random = streamOf(name, streams);
     if (shape.deviation !== undefined) undrawn.set(name, { shape, stream: random.skipNormals(size) });
     if (shape.bound !== undefined) undrawn.set(name, { shape, stream: random.skipFloats(size) });
-    const values = new Float32Array(size).fill(shape.value ?? 0);
+    const values = shape.value === undefined ? zeros.subarray(0, size) : new Float32Array(size).fill(shape.value);
     weights.set(name, variableOf(values, shape.shape, isTrainable(name, architecture)));
   }
   return { weights, undrawn };
