@@ -1,9 +1,18 @@
 /** `espalier/ops`: the operations of a GPT step, each with a gradient, on every engine. */
+export {
+  activation,
+  ACTIVATIONS,
+  activationIn,
+  gelu,
+  geluTanh,
+  reluSquared,
+  silu,
+  type Activation,
+} from './operations/activation.js';
+export { activationLinear, geluLinear } from './operations/activation-linear.js';
 export { causalAttention } from './operations/causal-attention.js';
 export { dropout, dropoutFactors } from './operations/dropout.js';
 export { embedding } from './operations/embedding.js';
-export { gelu } from './operations/gelu.js';
-export { geluLinear } from './operations/gelu-linear.js';
 export { layerNorm } from './operations/layer-norm.js';
 export { linear, type LinearOptions } from './operations/linear.js';
 export { rotary, rotaryAngles, type RotaryAngles } from './operations/rotary.js';

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import load from 'node-gyp-build';
+import type { Activation } from '../../ops/contract.js';
 
 type Floats = Float32Array;
 
@@ -17,8 +18,9 @@ export interface Variant {
 export interface NativeBinding {
   /**
    * y [m, n] = a · b (+ bias [n]) (+ residual [m, n]); a [m, k] or, transposed, [k, m]; b [k, n] or [n, k].
-   * @param geluOfA a stands for its GELU
-   * @param geluSlopeAt [m, n]; the result is multiplied by the slope of the GELU there
+   * @param activation a stands for what this makes of it
+   * @param slopeOf an activation, where there is `slopeAt`
+   * @param slopeAt [m, n]; the result is multiplied by that activation's slope there
    */
   matrixProduct(
     m: number,
@@ -27,12 +29,13 @@ export interface NativeBinding {
     transposeA: boolean,
     transposeB: boolean,
     bf16: boolean,
-    geluOfA: boolean,
+    activation: Activation | undefined,
+    slopeOf: Activation | undefined,
     a: Floats,
     b: Floats,
     bias: Floats | undefined,
     residual: Floats | undefined,
-    geluSlopeAt: Floats | undefined,
+    slopeAt: Floats | undefined,
     y: Floats,
   ): void;
   /** qkv [batch, time, 3 · heads · part] → y [batch, time, heads · part], logSum [batch, heads, time]. */
@@ -70,8 +73,8 @@ export interface NativeBinding {
     dWeight: Floats,
     dBias: Floats,
   ): void;
-  gelu(size: number, x: Floats, y: Floats): void;
-  geluGradient(size: number, dy: Floats, x: Floats, dx: Floats): void;
+  activation(kind: Activation, size: number, x: Floats, y: Floats): void;
+  activationGradient(kind: Activation, size: number, dy: Floats, x: Floats, dx: Floats): void;
   /** The mean [1] over targets that are not -1. */
   crossEntropy(rows: number, classes: number, logits: Floats, targets: Int32Array, logSum: Floats, mean: Floats): void;
   crossEntropyGradient(
@@ -173,6 +176,15 @@ function checked(addon: unknown): NativeBinding {
 }
 
 function isBinding(addon: unknown): addon is NativeBinding {
-  const names = ['matrixProduct', 'attention', 'adamwStep', 'scale', 'allocate', 'useVariant', 'variants'];
+  const names = [
+    'matrixProduct',
+    'activation',
+    'attention',
+    'adamwStep',
+    'scale',
+    'allocate',
+    'useVariant',
+    'variants',
+  ];
   return typeof addon === 'object' && addon !== null && names.every((name) => name in addon);
 }

@@ -8,11 +8,11 @@ import { Graph, TAG } from './graph.js';
 
 /** Kernels that pass over large tensors several times when their operations are executed one by one. */
 const COMPILED = new Set([
-  'EspalierGelu',
-  'EspalierGeluGrad',
-  'EspalierGeluLinear',
-  'EspalierGeluLinearInputGrad',
-  'EspalierGeluLinearWeightGrad',
+  'EspalierActivation',
+  'EspalierActivationGrad',
+  'EspalierActivationLinear',
+  'EspalierActivationLinearInputGrad',
+  'EspalierActivationLinearWeightGrad',
   'EspalierLayerNorm',
   'EspalierLayerNormGrad',
   'EspalierCausalAttention',

@@ -1,4 +1,8 @@
 import { z } from 'zod';
+import type { Activation } from '../../ops/contract.js';
+
+/** The operations' own list would bring TensorFlow.js into threads that read a config alone. */
+const ACTIVATIONS = ['gelu', 'gelu_tanh', 'silu', 'relu', 'relu2'] as const satisfies readonly Activation[];
 
 export const gptOptions = z
   .strictObject({
@@ -48,9 +52,9 @@ export const gptOptions = z
       .describe('share of activations set to 0 in training')
       .meta({ resume: 'free' }),
     activation: z
-      .enum(['gelu', 'gelu_tanh'])
+      .enum(ACTIVATIONS)
       .default('gelu')
-      .describe('activation of the MLP: exact GELU, or GPT-2’s tanh form'),
+      .describe('activation of the MLP: exact GELU, GPT-2’s tanh form, SiLU (Swish), ReLU, or its square'),
     rotary: z
       .boolean()
       .default(false)

@@ -1,7 +1,7 @@
 import type { StoredTensor } from '../../../core/index.js';
 import type { BlockView, Matrix, ModelView } from '../inspection/inspectable.js';
 import { gptOptions, type GptConfig } from './config.js';
-import { addProduct, attend, attentionWeights, gelu, geluTanh, layerNorm, rotate } from './kernels/plain.js';
+import { addProduct, attend, attentionWeights, activate, layerNorm, rotate } from './kernels/plain.js';
 
 type Weights = ReadonlyMap<string, StoredTensor>;
 
@@ -52,7 +52,7 @@ class GptView implements ModelView {
       if (index === this.blocks.length - 1) return;
       x = sum(x, this.#layer(attended, `${block}.attn.c_proj`));
       const hidden = this.#layer(this.#norm(`${block}.ln_2`, x), `${block}.mlp.c_fc`);
-      (this.config.activation === 'gelu' ? gelu : geluTanh)(hidden);
+      activate(hidden, this.config.activation);
       x = sum(x, this.#layer(hidden, `${block}.mlp.c_proj`));
     }
   }

@@ -1,9 +1,9 @@
 import { tf, type DropoutMask } from '../../../core/index.js';
 import {
+  activationLinear,
   causalAttention,
   dropout,
   embedding,
-  geluLinear,
   layerNorm,
   linear,
   type LinearOptions,
@@ -11,9 +11,6 @@ import {
 } from '../../ops/contract.js';
 import type { GptConfig } from './config.js';
 import type { Past } from './generate.js';
-
-const CUBIC = 0.044715;
-const ROOT = Math.sqrt(2 / Math.PI);
 
 /** The model's weights by name, or those of one pass. */
 export type Weights = Pick<ReadonlyMap<string, tf.Tensor>, 'get' | 'has'>;
@@ -129,9 +126,7 @@ export class Layers {
   projection(name: string, x: tf.Tensor3D, activation?: GptConfig['activation']): Branch {
     return (residual) => {
       const [weight, more] = this.#product(name, residual);
-      if (activation === 'gelu') return geluLinear(x, weight, more);
-      const input = activation === undefined ? x : tf.tidy(() => geluTanh(x));
-      return linear(input, weight, more);
+      return activation === undefined ? linear(x, weight, more) : activationLinear(x, activation, weight, more);
     };
   }
 
@@ -154,29 +149,6 @@ export class Layers {
   #scaled<T extends tf.Tensor>(low: T): T {
     return tf.mul(low, this.config.lora_alpha / (low.shape.at(-1) ?? 1));
   }
-}
-
-/** x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): Hendrycks and Gimpel, "Gaussian error linear units", 2016. */
-function geluTanh(input: tf.Tensor3D): tf.Tensor3D {
-  return tf.customGrad((given: tf.Tensor | tf.GradSaveFunc, given2: tf.Tensor | tf.GradSaveFunc) => {
-    const [x, save] = [given as tf.Tensor3D, given2 as tf.GradSaveFunc];
-    save([x]);
-    return {
-      value: tf.mul<tf.Tensor3D>(tf.mul(x, 0.5), tf.add(tanhPart(x), 1)),
-      gradFunc: (dy: tf.Tensor3D, saved: tf.Tensor[]) => tf.mul(dy, geluTanhSlope(saved[0] ?? x)),
-    };
-  })(input);
-}
-
-function geluTanhSlope(x: tf.Tensor): tf.Tensor {
-  const tanh = tanhPart(x);
-  const inner = tf.mul(tf.add(tf.mul(tf.mul(x, x), 3 * CUBIC), 1), ROOT);
-  const risen = tf.mul(tf.mul(x, tf.sub(1, tf.mul(tanh, tanh))), inner);
-  return tf.mul(tf.add(tf.add(tanh, 1), risen), 0.5);
-}
-
-function tanhPart<T extends tf.Tensor>(x: T): T {
-  return tf.tanh(tf.mul(tf.add(x, tf.mul(tf.mul(tf.mul(x, x), x), CUBIC)), ROOT));
 }
 
 function noMask(): undefined {

@@ -1,6 +1,7 @@
 import type { StoredTensor, WeightSource, WeightSources } from '../../../core/index.js';
 import type { Architecture } from './architecture.js';
 import type { GptConfig } from './config.js';
+import { huggingFaceActivation } from '../weights/activations.js';
 
 /** Wrappers that frameworks put around a model: their names come before those of its weights. */
 const WRAPPERS = /^(?:_orig_mod\.|module\.)+/;
@@ -29,7 +30,7 @@ export function descriptionOf(config: GptConfig, architecture: Architecture): Re
     n_head,
     n_embd,
     n_inner: n_hidden === 4 * n_embd ? null : n_hidden,
-    activation_function: activation === 'gelu' ? 'gelu' : 'gelu_new',
+    activation_function: huggingFaceActivation(activation),
     layer_norm_epsilon: 1e-5,
     attn_pdrop: dropout,
     embd_pdrop: dropout,

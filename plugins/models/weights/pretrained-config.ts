@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { type GivenOption, messageOf, UsageError } from '../../../core/index.js';
 import { readJsonFile } from '../../../core/files/index.js';
+import { activationOf, HUGGING_FACE_ACTIVATIONS } from './activations.js';
 import { hubShape } from './hub.js';
 
 const MAX_CONFIG_BYTES = 1 << 20;
@@ -14,7 +15,7 @@ const configSchema = z.looseObject({
   n_layer: z.int().min(1),
   n_head: z.int().min(1),
   n_inner: z.int().min(1).nullish(),
-  activation_function: z.enum(['gelu', 'gelu_new', 'gelu_pytorch_tanh']).default('gelu_new'),
+  activation_function: z.enum(HUGGING_FACE_ACTIVATIONS).default('gelu_new'),
   layer_norm_epsilon: z.literal(1e-5).default(1e-5),
   scale_attn_weights: z.literal(true).default(true),
   scale_attn_by_inverse_layer_idx: z.literal(false).default(false),
@@ -65,7 +66,7 @@ function optionsOf({
     n_hidden: n_inner ?? null,
     vocab_size: config.vocab_size,
     bias: config.bias,
-    activation: activation_function === 'gelu' ? 'gelu' : 'gelu_tanh',
+    activation: activationOf(activation_function),
     rotary: false,
     block_size: n_positions,
   };

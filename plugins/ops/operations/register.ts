@@ -1,9 +1,9 @@
 import { tf } from '../../../core/index.js';
+import { activationOp } from './activation.js';
+import { activationLinearOp } from './activation-linear.js';
 import { adamwStepOp } from './adamw-step.js';
 import { causalAttentionOp } from './causal-attention.js';
 import { embeddingOp } from './embedding.js';
-import { geluOp } from './gelu.js';
-import { geluLinearOp } from './gelu-linear.js';
 import { glueGradients } from '../gradients/glue-gradients.js';
 import { layerNormOp } from './layer-norm.js';
 import { linearOp } from './linear.js';
@@ -16,8 +16,8 @@ import { accumulateOp, globalNormOp } from './loop-kernels.js';
 const ops: readonly Op[] = [
   linearOp,
   layerNormOp,
-  geluOp,
-  geluLinearOp,
+  activationOp,
+  activationLinearOp,
   causalAttentionOp,
   rotaryOp,
   embeddingOp,

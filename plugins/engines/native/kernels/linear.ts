@@ -1,4 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { type Activation, activationIn } from '../../../ops/contract.js';
 import type { NativeBackend } from '../backend.js';
 import type { NativeKernel } from '../backend.js';
 import { rowsAndColumns, sizeOf } from './sizes.js';
@@ -13,10 +14,10 @@ export const linearKernels: readonly NativeKernel[] = [
       }),
   },
   {
-    name: 'EspalierGeluLinear',
-    compute: (inputs, _attributes, backend) =>
+    name: 'EspalierActivationLinear',
+    compute: (inputs, attributes, backend) =>
       multiplyRows(backend, inputs.get('x'), inputs.get('weight'), false, {
-        geluOfX: true,
+        activation: activationIn(attributes),
         bias: inputs.optional('bias'),
         residual: inputs.optional('residual'),
       }),
@@ -27,9 +28,11 @@ export const linearKernels: readonly NativeKernel[] = [
       multiplyRows(backend, inputs.get('dy'), inputs.get('weight'), !attributes.flag('transposeWeight')),
   },
   {
-    name: 'EspalierGeluLinearInputGrad',
-    compute: (inputs, _attributes, backend) =>
-      multiplyRows(backend, inputs.get('dy'), inputs.get('weight'), true, { geluSlopeAt: inputs.get('x') }),
+    name: 'EspalierActivationLinearInputGrad',
+    compute: (inputs, attributes, backend) =>
+      multiplyRows(backend, inputs.get('dy'), inputs.get('weight'), true, {
+        slope: { of: activationIn(attributes), at: inputs.get('x') },
+      }),
   },
   {
     name: 'EspalierLinearWeightGrad',
@@ -39,8 +42,9 @@ export const linearKernels: readonly NativeKernel[] = [
     },
   },
   {
-    name: 'EspalierGeluLinearWeightGrad',
-    compute: (inputs, _attributes, backend) => multiplyColumns(backend, inputs.get('x'), inputs.get('dy'), true),
+    name: 'EspalierActivationLinearWeightGrad',
+    compute: (inputs, attributes, backend) =>
+      multiplyColumns(backend, inputs.get('x'), inputs.get('dy'), activationIn(attributes)),
   },
   {
     name: 'EspalierLinearBiasGrad',
@@ -73,7 +77,7 @@ export const linearKernels: readonly NativeKernel[] = [
           arrays[2].subarray(batch * m * n, (batch + 1) * m * n),
         ];
         backend.binding.matrixProduct(
-          ...([m, n, k, transposeA, transposeB, backend.bf16, false, left, right] as const),
+          ...([m, n, k, transposeA, transposeB, backend.bf16, undefined, undefined, left, right] as const),
           ...([undefined, undefined, undefined, to] as const),
         );
       }
@@ -84,10 +88,12 @@ export const linearKernels: readonly NativeKernel[] = [
 
 /** What joins a product of rows on its way. */
 interface Extras {
-  readonly geluOfX?: boolean;
+  /** x stands for what this makes of it. */
+  readonly activation?: Activation;
   readonly bias?: TensorInfo | undefined;
   readonly residual?: TensorInfo | undefined;
-  readonly geluSlopeAt?: TensorInfo | undefined;
+  /** The result is multiplied by an activation's slope. */
+  readonly slope?: { readonly of: Activation; readonly at: TensorInfo };
 }
 
 /** x [..., inner] times a matrix [inner, columns], or, transposed, [columns, inner]. */
@@ -96,7 +102,7 @@ function multiplyRows(
   x: TensorInfo,
   matrix: TensorInfo,
   transpose: boolean,
-  { geluOfX = false, bias, residual, geluSlopeAt }: Extras = {},
+  { activation, bias, residual, slope }: Extras = {},
 ): TensorInfo {
   const [rows, inner] = rowsAndColumns(x.shape);
   const [columns = 0, matrixInner] = inOrder(matrix.shape, !transpose);
@@ -107,20 +113,21 @@ function multiplyRows(
     tensor === undefined ? undefined : backend.floats(tensor);
   const y = backend.allocate([...x.shape.slice(0, -1), columns]);
   backend.binding.matrixProduct(
-    ...([rows, columns, inner, false, transpose, backend.bf16, geluOfX] as const),
+    ...([rows, columns, inner, false, transpose, backend.bf16, activation, slope?.of] as const),
     ...([backend.floats(x), backend.floats(matrix)] as const),
-    ...([floats(bias), floats(residual), floats(geluSlopeAt), backend.floats(y)] as const),
+    ...([floats(bias), floats(residual), floats(slope?.at), backend.floats(y)] as const),
   );
   return y;
 }
 
 /** a [..., m] transposed times b [..., n]: the sum over rows of their outer products, [m, n]. */
-function multiplyColumns(backend: NativeBackend, a: TensorInfo, b: TensorInfo, geluOfA = false): TensorInfo {
+function multiplyColumns(backend: NativeBackend, a: TensorInfo, b: TensorInfo, activationOfA?: Activation): TensorInfo {
   const [rows, m] = rowsAndColumns(a.shape);
   const [, n] = rowsAndColumns(b.shape);
   const gradient = backend.allocate([m, n]);
   backend.binding.matrixProduct(
-    ...([m, n, rows, true, false, backend.bf16, geluOfA, backend.floats(a), backend.floats(b)] as const),
+    ...([m, n, rows, true, false, backend.bf16, activationOfA, undefined] as const),
+    ...([backend.floats(a), backend.floats(b)] as const),
     ...([undefined, undefined, undefined, backend.floats(gradient)] as const),
   );
   return gradient;

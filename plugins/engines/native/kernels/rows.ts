@@ -1,3 +1,4 @@
+import { activationIn } from '../../../ops/contract.js';
 import { dropoutOf } from './attention.js';
 import type { NativeKernel } from '../backend.js';
 import { rowsAndColumns } from './sizes.js';
@@ -34,20 +35,21 @@ export const rowKernels: readonly NativeKernel[] = [
     },
   },
   {
-    name: 'EspalierGelu',
-    compute: (inputs, _attributes, backend) => {
+    name: 'EspalierActivation',
+    compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');
       const y = backend.allocate(x.shape);
-      backend.binding.gelu(x.size, backend.floats(x), backend.floats(y));
+      backend.binding.activation(activationIn(attributes), x.size, backend.floats(x), backend.floats(y));
       return y;
     },
   },
   {
-    name: 'EspalierGeluGrad',
-    compute: (inputs, _attributes, backend) => {
+    name: 'EspalierActivationGrad',
+    compute: (inputs, attributes, backend) => {
       const [dy, x] = [inputs.get('dy'), inputs.get('x')];
       const dx = backend.allocate(x.shape);
-      backend.binding.geluGradient(x.size, backend.floats(dy), backend.floats(x), backend.floats(dx));
+      const arrays = [backend.floats(dy), backend.floats(x), backend.floats(dx)] as const;
+      backend.binding.activationGradient(activationIn(attributes), x.size, ...arrays);
       return dx;
     },
   },

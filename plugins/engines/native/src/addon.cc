@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <new>
 #include <string>
 #include <system_error>
@@ -46,6 +47,14 @@ class Arguments {
   }
 
   Precision precision() { return flag() ? Precision::bf16 : Precision::f32; }
+
+  /** By name. */
+  Activation activation() { return activation_of(next()); }
+
+  Activation optional_activation() {
+    const Napi::Value value = next();
+    return value.IsUndefined() ? Activation::none : activation_of(value);
+  }
 
   float* floats(int64_t count) { return floats_of(next(), count); }
 
@@ -113,6 +122,16 @@ class Arguments {
     return data;
   }
 
+  Activation activation_of(const Napi::Value& value) const {
+    constexpr const char* names[] = {"gelu", "gelu_tanh", "silu", "relu", "relu2"};
+    constexpr Activation known[] = {Activation::gelu, Activation::gelu_tanh, Activation::silu, Activation::relu,
+                                    Activation::relu2};
+    const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+    for (size_t i = 0; i < std::size(known); i++)
+      if (name == names[i]) return known[i];
+    fail("must be the name of an activation");
+  }
+
   void check_length(size_t found, int64_t count) const {
     if (static_cast<int64_t>(found) != count)
       fail("has " + std::to_string(found) + " elements, the shape needs " + std::to_string(count));
@@ -129,21 +148,23 @@ int64_t times(int64_t a, int64_t b) {
   return product;
 }
 
-// m, n, k, transpose a, transpose b, bf16, GELU of a, a, b, bias, residual, GELU slope at, c
+// m, n, k, transpose a, transpose b, bf16, activation of a, slope of, a, b, bias, residual, slope at, c
 void MatrixProduct(const Napi::CallbackInfo& info) {
   Arguments in(info);
   Product p = {};
   p.m = in.size(), p.n = in.size(), p.k = in.size();
   const bool transpose_a = in.flag(), transpose_b = in.flag();
   p.precision = in.precision();
-  p.gelu_of_a = in.flag();
+  p.activated_a = in.optional_activation();
+  p.slope_of = in.optional_activation();
   const float* a = in.floats(times(p.m, p.k));
   const float* b = in.floats(times(p.k, p.n));
   p.a = transpose_a ? Matrix{a, 1, p.m} : Matrix{a, p.k, 1};
   p.b = transpose_b ? Matrix{b, 1, p.k} : Matrix{b, p.n, 1};
   p.bias = in.optional_floats(p.n);
   p.residual = in.optional_floats(times(p.m, p.n));
-  p.gelu_slope_at = in.optional_floats(times(p.m, p.n));
+  p.slope_at = in.optional_floats(times(p.m, p.n));
+  if (p.slope_at != nullptr && p.slope_of == Activation::none) in.fail("needs the activation that it is the slope of");
   p.c = in.floats(times(p.m, p.n));
   kernels->product(p);
 }
@@ -201,20 +222,22 @@ void LayerNormGradient(const Napi::CallbackInfo& info) {
   kernels->layer_norm_gradient(rows, columns, dy, x, weight, epsilon, dx, dweight, dbias);
 }
 
-// size, x, y
-void Gelu(const Napi::CallbackInfo& info) {
+// activation, size, x, y
+void ActivationForward(const Napi::CallbackInfo& info) {
   Arguments in(info);
+  const Activation which = in.activation();
   const int64_t size = in.size();
   const float* x = in.floats(size);
-  kernels->gelu(size, x, in.floats(size));
+  kernels->activation(which, size, x, in.floats(size));
 }
 
-// size, dy, x, dx
-void GeluGradient(const Napi::CallbackInfo& info) {
+// activation, size, dy, x, dx
+void ActivationGradient(const Napi::CallbackInfo& info) {
   Arguments in(info);
+  const Activation which = in.activation();
   const int64_t size = in.size();
   const float *dy = in.floats(size), *x = in.floats(size);
-  kernels->gelu_gradient(size, dy, x, in.floats(size));
+  kernels->activation_gradient(which, size, dy, x, in.floats(size));
 }
 
 // rows, classes, logits, targets, log sum, mean [1]
@@ -429,8 +452,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   add("attentionGradient", guarded<AttentionGradient>);
   add("layerNorm", guarded<LayerNorm>);
   add("layerNormGradient", guarded<LayerNormGradient>);
-  add("gelu", guarded<Gelu>);
-  add("geluGradient", guarded<GeluGradient>);
+  add("activation", guarded<ActivationForward>);
+  add("activationGradient", guarded<ActivationGradient>);
   add("crossEntropy", guarded<CrossEntropy>);
   add("crossEntropyGradient", guarded<CrossEntropyGradient>);
   add("embedding", guarded<Embedding>);

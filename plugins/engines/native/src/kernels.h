@@ -7,6 +7,8 @@ namespace espalier {
 
 enum class Precision { f32, bf16 };
 
+enum class Activation { none, gelu, gelu_tanh, silu, relu, relu2 };
+
 /** A matrix operand: element (row, column) stands at data[row * row_stride + column * column_stride]. */
 struct Matrix {
   const float* data;
@@ -18,10 +20,11 @@ struct Product {
   int64_t m, n, k;
   Matrix a, b;
   float* c;
-  const float* bias;           // null: none
-  const float* residual;       // null: none
-  const float* gelu_slope_at;  // [m, n]; the result is multiplied by the slope of the GELU there; null: it is not
-  bool gelu_of_a;              // a stands for its GELU
+  const float* bias;       // null: none
+  const float* residual;   // null: none
+  const float* slope_at;   // [m, n]; the result is multiplied by the slope of an activation there; null: it is not
+  Activation slope_of;     // where slope_at is not null
+  Activation activated_a;  // a stands for what this makes of it
   Precision precision;
 };
 
@@ -68,8 +71,8 @@ struct Kernels {
   void (*layer_norm_gradient)(int64_t rows, int64_t columns, const float* dy, const float* x, const float* weight,
                               double epsilon, float* dx, float* dweight, float* dbias);
 
-  void (*gelu)(int64_t size, const float* x, float* y);
-  void (*gelu_gradient)(int64_t size, const float* dy, const float* x, float* dx);
+  void (*activation)(Activation, int64_t size, const float* x, float* y);
+  void (*activation_gradient)(Activation, int64_t size, const float* dy, const float* x, float* dx);
 
   /** The mean over targets that are not -1, and the logarithm of each row's sum of exponentials. */
   float (*cross_entropy)(int64_t rows, int64_t classes, const float* logits, const int32_t* targets, float* log_sum);

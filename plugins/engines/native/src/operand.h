@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "gelu_fit.h"
+#include "activations.h"
 #include "simd.h"
 
 namespace espalier {
@@ -28,8 +28,9 @@ struct AsTheyAre {
   static Floats map(Floats x) { return x; }
 };
 
-struct TheirGelu {
-  static Floats map(Floats x) { return gelu_of(x); }
+template <class Form>
+struct Activated {
+  static Floats map(Floats x) { return Form::of(x); }
 };
 
 }  // namespace ESPALIER_VARIANT

@@ -13,8 +13,9 @@ struct Epilogue {
   bool is_far = false;          // the result's memory is not in the cache: it is asked for before it is written
   const float* bias = nullptr;  // add [n] to every row
   // Matrices laid out as the result is; both null where the tile is neither first nor last along the inner dimension.
-  const float* residual = nullptr;       // add
-  const float* gelu_slope_at = nullptr;  // then multiply by the slope of the GELU there
+  const float* residual = nullptr;  // add
+  const float* slope_at = nullptr;  // then multiply by the slope of an activation there
+  Activation slope_of = Activation::none;
 };
 
 /** One tile: MR lanes of a, of which left(u, i) is a word, times NR lanes of b, summed over the units. */
@@ -60,15 +61,16 @@ inline bool multiply_in_place(int64_t units, const uint32_t* a, const uint32_t* 
                               int64_t rows, int64_t columns, const Epilogue& epilogue) {
   const bool sums_two = epilogue.accumulate && epilogue.residual != nullptr;
   if (rows < Tiles::LANES || columns < Tiles::LANES) return false;
-  if (epilogue.bias != nullptr || epilogue.gelu_slope_at != nullptr || sums_two) return false;
+  if (epilogue.bias != nullptr || epilogue.slope_at != nullptr || sums_two) return false;
   In::Context::multiply(units, a, b, epilogue.accumulate ? c : epilogue.residual, c, row_stride);
   return true;
 }
 #endif
 
-template <int Rows>
-inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_stride, int64_t rows, int64_t columns,
-                       const Epilogue& epilogue) {
+/** scaled(value, at, n): what a vector of the result is in the end. */
+template <int Rows, class Scaled>
+inline void store_tile_as(const Floats (&sums)[Rows][NV], float* c, int64_t row_stride, int64_t rows, int64_t columns,
+                          const Epilogue& epilogue, Scaled&& scaled) {
   for (int64_t i = 0; i < rows; i++) {
     for (int v = 0; v < NV; v++) {
       const int64_t at = i * row_stride + v * W;
@@ -78,16 +80,27 @@ inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_str
       if (epilogue.bias != nullptr) value += load_some(epilogue.bias + v * W, n);
       if (epilogue.accumulate) value += load_some(c + at, n);
       if (epilogue.residual != nullptr) value += load_some(epilogue.residual + at, n);
-      if (epilogue.gelu_slope_at != nullptr) value *= gelu_slope(load_some(epilogue.gelu_slope_at + at, n));
-      store_some(c + at, value, n);
+      store_some(c + at, scaled(value, at, n), n);
     }
   }
+}
+
+template <int Rows>
+inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_stride, int64_t rows, int64_t columns,
+                       const Epilogue& epilogue) {
+  const auto store = [&](auto scaled) { store_tile_as(sums, c, row_stride, rows, columns, epilogue, scaled); };
+  if (epilogue.slope_at == nullptr) return store([](Floats value, int64_t, int64_t) { return value; });
+  with_activation(epilogue.slope_of, [&](auto form) {
+    store([&](Floats value, int64_t at, int64_t n) {
+      return value * form.slope(load_some(epilogue.slope_at + at, n));
+    });
+  });
 }
 
 /** Asks for the lines that a tile's epilogue reads, and for those it writes, before it is multiplied. */
 inline void prefetch_tile(const float* c, int64_t row_stride, int64_t rows, const Epilogue& epilogue) {
   const float* const result = epilogue.accumulate || epilogue.is_far ? c : nullptr;
-  const float* const all[] = {result, epilogue.residual, epilogue.gelu_slope_at};
+  const float* const all[] = {result, epilogue.residual, epilogue.slope_at};
   for (const float* matrix : all) {
     if (matrix == nullptr) continue;
     for (int64_t i = 0; i < rows; i++)
@@ -139,7 +152,7 @@ void multiply_packed(int64_t m, int64_t n, int64_t units, Left a, Packed b, floa
         Epilogue here = epilogue;
         if (here.bias != nullptr) here.bias += column;
         if (here.residual != nullptr) here.residual += first;
-        if (here.gelu_slope_at != nullptr) here.gelu_slope_at += first;
+        if (here.slope_at != nullptr) here.slope_at += first;
         prefetch_tile(c + first, row_stride, rows, here);
         const uint32_t *left = a.packed.words + i * a.packed.panel_stride;
         const uint32_t* right = b.words + column / NR * b.panel_stride;

@@ -24,7 +24,7 @@ class Multiplication {
   explicit Multiplication(const Product& product) : p_(product) {
     row_panels_ = (p_.m + ROWS - 1) / ROWS;
     column_panels_ = (p_.n + NR - 1) / NR;
-    reads_rows_ = In::reads_rows && p_.a.column_stride == 1 && !p_.gelu_of_a;
+    reads_rows_ = In::reads_rows && p_.a.column_stride == 1 && p_.activated_a == Activation::none;
   }
 
   void run() {
@@ -66,7 +66,7 @@ class Multiplication {
   bool halves_stay_near() const {
     constexpr int64_t least = 256, near = 524288;
     const bool is_long = p_.k >= least && p_.k > p_.m && p_.k > p_.n;
-    return is_long && p_.k * (p_.m + p_.n) <= near && p_.gelu_slope_at == nullptr;
+    return is_long && p_.k * (p_.m + p_.n) <= near && p_.slope_at == nullptr;
   }
 
   /**
@@ -150,8 +150,12 @@ class Multiplication {
 
   void pack_rows(const float* from, int64_t rows, int64_t k, Range panels, uint32_t* to) {
     const auto& [data, row, column] = p_.a;
-    if (p_.gelu_of_a) pack_left<In, TheirGelu>(from, row, column, rows, inner_at(k), panels.begin, panels.end, to);
-    else pack_left<In>(from, row, column, rows, inner_at(k), panels.begin, panels.end, to);
+    const auto pack = [&, data = from, row_stride = row, column_stride = column](auto form) {
+      typedef decltype(form) Form;
+      pack_left<In, Form>(data, row_stride, column_stride, rows, inner_at(k), panels.begin, panels.end, to);
+    };
+    if (p_.activated_a == Activation::none) pack(AsTheyAre{});
+    else with_activation(p_.activated_a, [&](auto form) { pack(Activated<decltype(form)>{}); });
   }
 
   /** Some panels of b, for one inner step, to the start of `b`. */
@@ -177,9 +181,12 @@ class Multiplication {
     const int64_t first = rows.begin * ROWS * p_.n + columns.begin * NR;
     if (k == 0 && p_.bias != nullptr) epilogue.bias = p_.bias + columns.begin * NR;
     if (k == 0 && p_.residual != nullptr) epilogue.residual = p_.residual + first;
-    if (k + INNER_STEP >= p_.k && p_.gelu_slope_at != nullptr) epilogue.gelu_slope_at = p_.gelu_slope_at + first;
+    if (k + INNER_STEP >= p_.k && p_.slope_at != nullptr) {
+      epilogue.slope_at = p_.slope_at + first;
+      epilogue.slope_of = p_.slope_of;
+    };
     // Not beside a slope, which has as many lines on their way as there can be (measured).
-    epilogue.is_far = epilogue.gelu_slope_at == nullptr;
+    epilogue.is_far = epilogue.slope_at == nullptr;
     const int64_t m = (rows.end * ROWS < p_.m ? rows.end * ROWS : p_.m) - rows.begin * ROWS;
     const int64_t n = (columns.end * NR < p_.n ? columns.end * NR : p_.n) - columns.begin * NR;
     const Left left = reads_rows_ ? Left(a_at(rows.begin, k), p_.a.row_stride) : Left(Packed{a, units * ROWS});

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "gelu_fit.h"
+#include "activations.h"
 #include "kernels.h"
 #include "rows.h"
 #include "scratch.h"
@@ -65,10 +65,12 @@ void multiply_row(const Product& p) {
   static thread_local Scratch scratch;
   float* a = scratch.get<float>(p.k);
   for (int64_t k = 0; k < p.k; k++) a[k] = p.a.data[k * p.a.column_stride];
-  each_vector(p.k, [&](int64_t k, int64_t n) {
-    const Floats x = load_some(a + k, n);
-    store_some(a + k, Form::of(p.gelu_of_a ? gelu_of(x) : x), n);
-  });
+  if (p.activated_a != Activation::none) {
+    with_activation(p.activated_a, [&](auto form) {
+      each_vector(p.k, [&](int64_t k, int64_t n) { store_some(a + k, form.of(load_some(a + k, n)), n); });
+    });
+  }
+  each_vector(p.k, [&](int64_t k, int64_t n) { store_some(a + k, Form::of(load_some(a + k, n)), n); });
   parallel((p.n + W - 1) / W, p.k * W, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * W, columns = (end * W < p.n ? end * W : p.n) - first;
     float* c = p.c + first;
@@ -78,8 +80,13 @@ void multiply_row(const Product& p) {
       Floats value = load_some(c + j, n);
       if (p.bias != nullptr) value += load_some(p.bias + first + j, n);
       if (p.residual != nullptr) value += load_some(p.residual + first + j, n);
-      if (p.gelu_slope_at != nullptr) value *= gelu_slope(load_some(p.gelu_slope_at + first + j, n));
       store_some(c + j, value, n);
+    });
+    if (p.slope_at == nullptr) return;
+    with_activation(p.slope_of, [&](auto form) {
+      each_vector(columns, [&](int64_t j, int64_t n) {
+        store_some(c + j, load_some(c + j, n) * form.slope(load_some(p.slope_at + first + j, n)), n);
+      });
     });
   });
 }

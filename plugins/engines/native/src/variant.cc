@@ -1,8 +1,8 @@
 // Compiled once for each instruction set, with ESPALIER_VARIANT naming it.
+#include "activation.h"
 #include "attention.h"
 #include "cross_entropy.h"
 #include "elementwise.h"
-#include "gelu.h"
 #include "layer_norm.h"
 #include "optimizer.h"
 #include "product.h"
@@ -22,8 +22,8 @@ const Kernels& kernels() {
                               attention_gradient,
                               layer_norm,
                               layer_norm_gradient,
-                              gelu,
-                              gelu_gradient,
+                              activation,
+                              activation_gradient,
                               cross_entropy,
                               cross_entropy_gradient,
                               embedding,

@@ -1,10 +1,10 @@
 import wasm = require('@tensorflow/tfjs-backend-wasm');
 import { tf } from '../../../../core/index.js';
 import { Attributes, KernelInputs } from '../../../ops/contract.js';
+import { activationKernels } from './activation.js';
 import { attentionKernels } from './attention.js';
 import { crossEntropyKernels } from './cross-entropy.js';
 import { embeddingKernels } from './embedding.js';
-import { geluKernels } from './gelu.js';
 import { backendOf, heapOf } from './heap.js';
 import { layerNormKernels } from './layer-norm.js';
 import { linearKernels } from './linear.js';
@@ -14,7 +14,7 @@ import { optimizerKernels } from './optimizer.js';
 const kernels = [
   ...linearKernels,
   ...layerNormKernels,
-  ...geluKernels,
+  ...activationKernels,
   ...attentionKernels,
   ...rotaryKernels,
   ...embeddingKernels,

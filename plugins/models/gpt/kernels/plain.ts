@@ -1,3 +1,5 @@
+import type { Activation } from '../../../ops/contract.js';
+
 /** Plain arithmetic in f64 on row-major arrays: what a thread without an engine computes with. */
 
 const LAYER_NORM_EPSILON = 1e-5;
@@ -46,18 +48,19 @@ export function layerNorm(
   return out;
 }
 
-/** x · Φ(x), in place. */
-export function gelu(x: Float64Array): void {
-  for (let i = 0; i < x.length; i++) x[i]! *= 0.5 * (1 + erf(x[i]! * Math.SQRT1_2));
+/** An activation of each element, in place. */
+export function activate(x: Float64Array, kind: Activation): void {
+  const of = activations[kind];
+  for (let i = 0; i < x.length; i++) x[i] = of(x[i]!);
 }
 
-/** x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))), in place. */
-export function geluTanh(x: Float64Array): void {
-  for (let i = 0; i < x.length; i++) {
-    const value = x[i]!;
-    x[i] = 0.5 * value * (1 + Math.tanh(ROOT_2_OVER_PI * (value + 0.044715 * value ** 3)));
-  }
-}
+const activations: Readonly<Record<Activation, (x: number) => number>> = {
+  gelu: (x) => x * 0.5 * (1 + erf(x * Math.SQRT1_2)),
+  gelu_tanh: (x) => 0.5 * x * (1 + Math.tanh(ROOT_2_OVER_PI * (x + 0.044715 * x ** 3))),
+  silu: (x) => x / (1 + Math.exp(-x)),
+  relu: (x) => Math.max(x, 0),
+  relu2: (x) => Math.max(x, 0) ** 2,
+};
 
 /**
  * Turns queries and keys of `qkv` [time, 3 · width] by their position, in the half-rotation form, in place.

@@ -15,29 +15,52 @@ if (native?.works !== true) {
   const six = new Float32Array(6);
 
   test('engine native: an array whose length is not what the sizes say is refused', (t) => {
-    t.throws(() => binding.gelu(6, new Float32Array(5), six), {
+    t.throws(() => binding.activation('gelu', 6, new Float32Array(5), six), {
       instanceOf: TypeError,
-      message: /argument 2 has 5 elements, the shape needs 6/,
+      message: /argument 3 has 5 elements, the shape needs 6/,
     });
-    t.throws(() => binding.gelu(6, six, new Float32Array(7)), { message: /has 7 elements/ });
+    t.throws(() => binding.activation('gelu', 6, six, new Float32Array(7)), { message: /has 7 elements/ });
     t.throws(() => binding.layerNorm(2, 3, 1e-5, six, six, undefined, six), { message: /has 6 .* needs 3/ });
     t.throws(() => binding.globalNorm([six, Reflect.construct(Float64Array, [6])]), { message: /Float32Array/ });
   });
 
   test('engine native: an array of another type, and none, are refused', (t) => {
     for (const wrong of [new Int32Array(6), new Float64Array(6), Array.from(six), undefined, null, 'six']) {
-      const gelu: unknown = Reflect.get(binding, 'gelu');
-      if (typeof gelu !== 'function') return t.fail('no gelu');
-      t.throws(() => void Reflect.apply(gelu, binding, [6, wrong, six]), {
+      const activation: unknown = Reflect.get(binding, 'activation');
+      if (typeof activation !== 'function') return t.fail('no activation');
+      t.throws(() => void Reflect.apply(activation, binding, ['gelu', 6, wrong, six]), {
         instanceOf: TypeError,
         message: /must be a Float32Array: the tensor is disposed, or of another type/,
       });
     }
   });
 
+  test('engine native: activations that there are not, and slopes of none, are refused', (t) => {
+    const activation: unknown = Reflect.get(binding, 'activation');
+    if (typeof activation !== 'function') return t.fail('no activation');
+    for (const wrong of ['elu', '', 1, undefined, null]) {
+      t.throws(() => void Reflect.apply(activation, binding, [wrong, 6, six, six]), {
+        instanceOf: TypeError,
+        message: /argument 1 must be the name of an activation/,
+      });
+    }
+    t.throws(
+      () => {
+        binding.matrixProduct(
+          ...([2, 3, 1, false, false, false, undefined, undefined, six.subarray(4), six.subarray(3)] as const),
+          ...([undefined, undefined, six, six] as const),
+        );
+      },
+      { message: /needs the activation that it is the slope of/ },
+    );
+  });
+
   test('engine native: sizes that are no sizes, or whose product is too large, are refused', (t) => {
     for (const wrong of [-1, 1.5, NaN, Infinity, 2 ** 60]) {
-      t.throws(() => binding.gelu(wrong, six, six), { instanceOf: TypeError, message: /argument 1 must be a size/ });
+      t.throws(() => binding.activation('silu', wrong, six, six), {
+        instanceOf: TypeError,
+        message: /argument 2 must be a size/,
+      });
     }
     const large = 2 ** 40;
     t.throws(() => binding.add(large, large, six, six, six), { instanceOf: RangeError, message: /out of memory/ });
@@ -73,11 +96,17 @@ if (native?.works !== true) {
     const y = new Float32Array(6).fill(7);
     const bias = Float32Array.of(1, 2, 3);
     const none = new Float32Array(0);
-    binding.matrixProduct(2, 3, 0, false, false, false, false, none, none, bias, undefined, undefined, y);
+    binding.matrixProduct(
+      ...([2, 3, 0, false, false, false, undefined, undefined, none, none, bias, undefined] as const),
+      ...([undefined, y] as const),
+    );
     t.deepEqual(y, Float32Array.of(1, 2, 3, 1, 2, 3));
     t.notThrows(() => {
-      binding.matrixProduct(0, 3, 1, false, false, false, false, none, bias, undefined, undefined, undefined, none);
-      binding.gelu(0, none, none);
+      binding.matrixProduct(
+        ...([0, 3, 1, false, false, false, undefined, undefined, none, bias, undefined, undefined] as const),
+        ...([undefined, none] as const),
+      );
+      binding.activation('gelu', 0, none, none);
       binding.adamwStep(1e-3, 0.9, 0.99, 1e-8, 1, 1, [], [], [], [], [], [], [], []);
     });
   });

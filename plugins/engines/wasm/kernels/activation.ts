@@ -1,0 +1,59 @@
+import { type Activation, activationIn } from '../../../ops/contract.js';
+import { near, tableOf } from './activation-tables.js';
+import type { HeapKernel } from './heap.js';
+
+export const activationKernels: readonly HeapKernel[] = [
+  {
+    name: 'EspalierActivation',
+    compute: (inputs, attributes, heap) => {
+      const x = inputs.get('x');
+      const y = heap.allocate(x.shape);
+      activate(activationIn(attributes), heap.floats(x), heap.floats(y));
+      return y;
+    },
+  },
+  {
+    name: 'EspalierActivationGrad',
+    compute: (inputs, attributes, heap) => {
+      const [dy, x] = [inputs.get('dy'), inputs.get('x')];
+      const dx = heap.allocate(x.shape);
+      multiplyBySlope(activationIn(attributes), heap.floats(dy), heap.floats(x), heap.floats(dx));
+      return dx;
+    },
+  },
+];
+
+/** What an activation makes of x, into y. */
+function activate(kind: Activation, x: Float32Array, y: Float32Array): void {
+  if (kind === 'relu' || kind === 'relu2') {
+    for (let i = 0; i < x.length; i++) {
+      const positive = Math.max(x[i]!, 0);
+      y[i] = kind === 'relu' ? positive : positive * positive;
+    }
+    return;
+  }
+  const { limit, values } = tableOf(kind);
+  for (let i = 0; i < x.length; i++) {
+    const value = x[i]!;
+    if (value > -limit && value < limit) y[i] = near(values, limit, value);
+    else y[i] = value >= limit ? value : value <= -limit ? 0 : NaN;
+  }
+}
+
+/** dy times an activation's slope at x, into dx. */
+function multiplyBySlope(kind: Activation, dy: Float32Array, x: Float32Array, dx: Float32Array): void {
+  if (kind === 'relu') {
+    for (let i = 0; i < x.length; i++) dx[i] = x[i]! <= 0 ? 0 : dy[i]!;
+    return;
+  }
+  if (kind === 'relu2') {
+    for (let i = 0; i < x.length; i++) dx[i] = 2 * Math.max(x[i]!, 0) * dy[i]!;
+    return;
+  }
+  const { limit, slopes } = tableOf(kind);
+  for (let i = 0; i < x.length; i++) {
+    const value = x[i]!;
+    if (value > -limit && value < limit) dx[i] = dy[i]! * near(slopes, limit, value);
+    else dx[i] = value >= limit ? dy[i]! : value <= -limit ? 0 : NaN;
+  }
+}
