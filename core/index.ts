@@ -28,7 +28,6 @@ export { NormalDrawing } from './random/draw-normals.js';
 export { RandomStream, RandomStreams } from './random/streams.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';
-export { readYaml, YamlFault } from './config/yaml.js';
 export { homeExpanded } from './paths.js';
 export { makeFolder } from './files/make-folder.js';
 export { removeOnExit } from './files/remove-on-exit.js';

@@ -3,8 +3,7 @@ export { makeRun, makeRunFrom, type RunRequest } from './run/make.js';
 export type { ResumeRequest, Resumption, RunStore, StartOptions } from './contracts/run-store.js';
 export type { EngineChoice } from './contracts/engine-choice.js';
 export { defaultRunFolder, NamedFolder, type RunFolder, type RunPlace } from './contracts/run-folder.js';
-export { composeStored, composedOf } from './config/load.js';
-export { otherNames, type SettingCalled } from './config/other-names.js';
+export type { CodeLayer, ComposeOptions, Configs } from './contracts/configs.js';
 export {
   builtInNames,
   findPlugin,
@@ -16,6 +15,9 @@ export {
   type BrokenPlugin,
   type FoundPlugin,
 } from './plugins/resolve.js';
+export { isPluginPath, pluginPathFrom, relativePath } from './plugins/plugin-path.js';
+export { isDeclaration } from './families/packages.js';
+export { importOutside } from './families/outside.js';
 export { evaluationOfRank, rowsOfRank } from './run/rank-rows.js';
 export { checkBatch } from './run/checks.js';
 export { countedTargets } from './run/ignored-targets.js';
@@ -25,20 +27,23 @@ export type { ConfiguredPlugin } from './run/container.js';
 export { microBatchStep, trainableParameters } from './run/step.js';
 export {
   eachLeaf,
+  frozen,
   isSection,
   originAt,
   showOrigin,
+  Unread,
   valueAt,
   type ComposedConfig,
   type Given,
   type Origin,
+  type Settings,
   type Texts,
 } from './config/composed.js';
 export { renderLines, type Explained } from './config/explain.js';
-export { toldAt } from './config/findings.js';
-export { parsePath, pathKey, type ConfigPath } from './config/path.js';
-export { configWithPluginPaths } from './config/plugin-paths.js';
-export { describeOptions, jsonSchemaOf, propertiesOf } from './config/schema-docs.js';
-export { coreSchema } from './config/schema.js';
-export { shortNameIn, slotKeyAt, slotKeys } from './config/slot-keys.js';
-export { merge, treeOf } from './config/tree.js';
+export { toldAt, type Finding, type SettingCalled } from './config/findings.js';
+export { parsePath, pathKey, readPath, type ConfigPath } from './config/path.js';
+export { describeOptions, jsonSchemaOf, propertiesOf, type OptionDoc } from './config/schema-docs.js';
+export { coreScalars, coreSchema } from './config/schema.js';
+export { checkCore } from './config/slots.js';
+export { withTexts } from './config/validate.js';
+export { defaultOf, shortNameIn, slotKeyAt, slotKeys, slotsWithin, type SlotKey } from './config/slot-keys.js';

@@ -2,6 +2,7 @@ export * from '../core/index.js';
 export * from './analysis/contract.js';
 export * from './batches/contract.js';
 export * from './checkpoint/contract.js';
+export { readYaml, YamlFault } from './configs/contract.js';
 export * from './dashboard/contract.js';
 export * from './data/contract.js';
 export * from './engines/contract.js';

@@ -41,6 +41,14 @@ export interface ComposedConfig {
 /** Values by source (as `Origin` prints it), and by `pathKey`. */
 export type Given = Readonly<Record<string, Settings>>;
 
+/** The value of a `--set` that is no YAML: an option that wants text takes it as it was typed. */
+export class Unread {
+  constructor(
+    /** What is wrong with it as YAML. */
+    readonly why: string,
+  ) {}
+}
+
 /** `source:line` */
 export function showOrigin({ source, line }: Origin): string {
   return line === undefined ? source : `${source}:${String(line)}`;

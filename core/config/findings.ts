@@ -2,7 +2,9 @@ import { UsageError } from '../errors.js';
 import { originAt, showOrigin, writtenAt, type ComposedConfig } from './composed.js';
 import { suggestion } from './nearest.js';
 import { parsePath, pathKey, type ConfigPath } from './path.js';
-import type { SettingCalled } from './other-names.js';
+
+/** The dotted path of the setting that a name of another program means; undefined for any other name. */
+export type SettingCalled = (name: string) => string | undefined;
 
 /** Something wrong in a config. */
 export interface Finding {
@@ -45,11 +47,6 @@ export function shownFinding({ place, text }: Finding): string {
   return place === undefined ? text : `${place}: ${text}`;
 }
 
-/** The findings with the settings that other trainers call what their keys are. */
-export function withOtherNames(findings: readonly Finding[], called: SettingCalled): Finding[] {
-  return findings.map((finding) => ({ ...finding, text: finding.textWith?.(called) ?? finding.text }));
-}
-
 /** A value that its key cannot have; a missing one has the place of what is around it. */
 export function wrongValue(path: ConfigPath, what: string, composed: ComposedConfig): Finding {
   return { code: 'ESP_CONFIG_VALUE', path, place: placeAround(path, composed), text: `key ${pathKey(path)}: ${what}` };
@@ -82,11 +79,11 @@ export function unknownKey(
   return { code: 'ESP_CONFIG_KEY', path, place: placeAround(path, composed), text: textWith(nothing), textWith };
 }
 
-/** What was wrong with what a value asks for, as an error says it. @param hint what to add */
-export function failedAt(path: ConfigPath, error: UsageError, composed: ComposedConfig, hint = ''): Finding {
+/** What was wrong with what a value asks for, as an error says it. */
+export function failedAt(path: ConfigPath, error: UsageError, composed: ComposedConfig): Finding {
   const origin = writtenAt(composed, path);
   const place = origin === undefined ? undefined : showOrigin(origin);
-  return { code: error.code, path, place, text: `key ${pathKey(path)}: ${error.message}${hint}`, cause: error };
+  return { code: error.code, path, place, text: `key ${pathKey(path)}: ${error.message}`, cause: error };
 }
 
 /**

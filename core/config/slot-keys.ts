@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'yaml';
 import type { Slot } from '../plugins/plugin.js';
+import { presetFolder } from '../version.js';
 import { isSection, valueAt } from './composed.js';
-import { defaultsFile } from './preset-list.js';
-import { readYaml } from './yaml.js';
 
 /** How a config names the plugin that fills a slot. */
 export interface SlotKey {
@@ -71,13 +72,16 @@ export function slotsWithin({ path }: SlotKey): string[] {
   );
 }
 
+/** What fills the slots for which a config names no plugin. */
+const defaultsFile = path.join(presetFolder, 'defaults.yaml');
+
 let defaults: unknown;
 
-/** The name of the plugin that fills a slot for which a config names none: what `presets/defaults.yaml` has. */
+/** The name of the plugin that fills a slot for which a config names none. */
 export function defaultOf({ path, key }: SlotKey): string {
-  defaults ??= readYaml(readFileSync(defaultsFile(), 'utf8')).value;
+  defaults ??= parse(readFileSync(defaultsFile, 'utf8'));
   const { value } = valueAt(defaults, path);
   const named = isSection(value) ? value[key] : value;
-  if (typeof named !== 'string') throw new TypeError(`${defaultsFile()} names no plugin for ${path.join('.')}`);
+  if (typeof named !== 'string') throw new TypeError(`${defaultsFile} names no plugin for ${path.join('.')}`);
   return named;
 }

@@ -1,10 +1,9 @@
 import type { Slot } from '../plugins/plugin.js';
 import { eachLeaf, isSection, valueAt, type ComposedConfig, type Settings } from './composed.js';
-import { unknownKey, wrongValue, type Finding } from './findings.js';
+import { unknownKey, wrongValue, type Finding, type SettingCalled } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { defaultOf, slotKeys, slotsWithin } from './slot-keys.js';
-import type { SettingCalled } from './other-names.js';
 import { checkPart } from './validate.js';
 
 /** A plugin that a config names, with its options as they were written. */
@@ -52,11 +51,13 @@ export function checkCore(composed: ComposedConfig): ConfigParts {
 /**
  * The whole config with what schemas filled in; it composes to the same run again.
  * @param loaded the checked options of the plugins that were loaded; others keep what was written
+ * @param nameOf the name that it has for a plugin, of the one that the composed config has
  */
 export function filledConfig(
   core: CoreConfig,
   parts: ConfigParts,
   loaded: readonly { readonly path: ConfigPath; readonly config: unknown }[],
+  nameOf: (use: string) => string = (use) => use,
 ): Record<string, unknown> {
   const configs = new Map(loaded.map(({ path, config }) => [pathKey(path), config]));
   const filled = (choice: SlotChoice): Settings => {
@@ -67,9 +68,9 @@ export function filledConfig(
     const choice = parts.slots[name];
     // Which engine `auto` takes is the machine's business: another machine's engine has other options.
     const options = choice.use === 'auto' ? choice.options : filled(choice);
-    return { [slotKeys[name].key]: choice.use, ...options };
+    return { [slotKeys[name].key]: nameOf(choice.use), ...options };
   };
-  const on = parts.features.map((feature): [string, unknown] => [feature.use, filled(feature)]);
+  const on = parts.features.map((feature): [string, unknown] => [nameOf(feature.use), filled(feature)]);
   return {
     ...core,
     engine: named('engine'),
@@ -78,7 +79,7 @@ export function filledConfig(
     model: named('model'),
     optimizer: named('optimizer'),
     lr: named('lr'),
-    plugins: Object.fromEntries([...on, ...parts.off.map((name): [string, unknown] => [name, false])]),
+    plugins: Object.fromEntries([...on, ...parts.off.map((name): [string, unknown] => [nameOf(name), false])]),
   };
 }
 

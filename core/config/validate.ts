@@ -1,9 +1,8 @@
 import type { z } from 'zod';
-import { eachLeaf, isSection, valueAt, type ComposedConfig, type Texts } from './composed.js';
+import { eachLeaf, isSection, Unread, valueAt, type ComposedConfig, type Texts } from './composed.js';
 import { unknownKey, wrongValue, type Checked, type Finding } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { knownKeys } from './schema-docs.js';
-import { Unread } from './set.js';
 
 /**
  * Checks one part of a config with its schema.

@@ -1,4 +1,5 @@
 import type { ComposedConfig } from '../config/composed.js';
+import type { FoundPlugin } from '../plugins/resolve.js';
 import type { ConfiguredPlugin } from '../run/container.js';
 import type { LoadedCheckpoint } from './checkpoint-store.js';
 import type { RunFolder, RunPlace } from './run-folder.js';
@@ -17,6 +18,8 @@ export interface StartOptions {
 
 /** Who asks to resume, and who hears about it. */
 export interface ResumeRequest extends StartOptions {
+  /** Plugins that are given as classes, by name. */
+  readonly classes?: ReadonlyMap<string, FoundPlugin> | undefined;
   /** Folder that paths are relative to. */
   readonly cwd: string;
   readonly say: (level: 'info' | 'warn', line: string) => void;

@@ -11,6 +11,7 @@ export {
   firstInvalid,
   shownByte,
   readJsonFile,
+  NotText,
   readTextFile,
 } from './text-file.js';
 export { removeOnExit } from './remove-on-exit.js';

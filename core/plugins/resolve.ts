@@ -7,12 +7,12 @@ import { isSection } from '../config/composed.js';
 import { pathKey } from '../config/path.js';
 import { jsonSchemaOf, propertiesOf } from '../config/schema-docs.js';
 import { defaultOf, shortNameIn, slotKeys } from '../config/slot-keys.js';
-import { isPluginPath } from '../config/plugin-paths.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { resolveFrom } from '../paths.js';
 import { builtInFamilies } from '../families/family.js';
 import { importOutside } from '../families/outside.js';
 import { packageFamilies } from '../families/packages.js';
+import { isPluginPath } from './plugin-path.js';
 import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
 
 /** A plugin class with what it says of itself and the place it was found. */

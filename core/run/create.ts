@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { z } from 'zod';
-import type { CodeLayer } from '../config/load.js';
 import type { coreSchema } from '../config/schema.js';
 import { slotKeys } from '../config/slot-keys.js';
+import type { CodeLayer } from '../contracts/configs.js';
 import type { HostProcess } from '../contracts/process.js';
 import type { StartOptions } from '../contracts/run-store.js';
 import { usageErrorIn } from '../errors.js';

@@ -1,11 +1,12 @@
 import 'reflect-metadata';
 import { instanceCachingFactory, type DependencyContainer } from 'tsyringe';
-import { ConfigPlaces, type Settings } from '../config/composed.js';
+import { checkConfig, type CheckedConfig } from '../config/check.js';
+import { ConfigPlaces, type ComposedConfig, type Settings } from '../config/composed.js';
+import { configs } from '../config/compose.js';
 import { accepted } from '../config/findings.js';
 import { explainLines } from '../config/explain.js';
-import { composeConfig, type CodeLayer, type ComposedConfig } from '../config/load.js';
-import { configWithPluginPaths } from '../config/plugin-paths.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
+import type { CodeLayer } from '../contracts/configs.js';
 import { Tokenizers } from '../contracts/data.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
@@ -18,10 +19,10 @@ import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
 import { misspelledOrder } from '../plugins/order.js';
 import type { Slot } from '../plugins/plugin.js';
+import { pluginPathFrom } from '../plugins/plugin-path.js';
 import { knownNames, type FoundPlugin } from '../plugins/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { loggerTo, Terminal } from '../terminal.js';
-import { checkConfig, type CheckedConfig } from './check-config.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkMemory, numbersPerTrained } from './memory.js';
@@ -77,8 +78,8 @@ export async function makeRun(request: RunRequest): Promise<MadeRun> {
 }
 
 /** The config that a request is for. */
-export function composeRequest({ cwd, presets = [], set = [], configFile, code }: RunRequest): Promise<ComposedConfig> {
-  return composeConfig({ cwd, presets: [...presets], set: [...set], configFile, code });
+export async function composeRequest(request: RunRequest): Promise<ComposedConfig> {
+  return (await configs()).compose(request);
 }
 
 /** The same, from a config that is composed already (a checkpoint's). */
@@ -105,11 +106,11 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   if (outside.length > 0) for (const line of misspelledOrder(outside, knownNames(request.cwd))) log.warn(line);
 
   const folder = container.resolve(RunFolder);
-  const config = configWithPluginPaths(checked.filled, (name) => resolveFrom(request.cwd, name), folder.path);
+  const config = checked.filled((name) => pluginPathFrom(folder.path, name, () => resolveFrom(request.cwd, name)));
   const run = new Run({
     ...services,
     config: core,
-    explain: () => explainLines(composed, checked.filled),
+    explain: () => explainLines(composed, checked.filled()),
     kept: { config, given: composed.given },
     container,
     plugins: live,

@@ -1,13 +1,12 @@
 import path from 'node:path';
 import { isSection, showOrigin, valueAt, type ComposedConfig, type Origin } from '../config/composed.js';
 import { pathKey } from '../config/path.js';
-import { presetFolder } from '../config/preset-list.js';
+import { configs } from '../config/compose.js';
 import { checkCore } from '../config/slots.js';
-import { composedOf } from '../config/load.js';
-import { merge, treeOf } from '../config/tree.js';
 import type { PretrainedModel } from '../contracts/weights.js';
 import type { Slot } from '../plugins/plugin.js';
 import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
+import { presetFolder } from '../version.js';
 
 /** A config, and the pretrained model that its `init` names. */
 export interface Pretrained {
@@ -31,7 +30,7 @@ export async function findPretrained(
   for (const { class: plugin } of await pluginsOf(composed, request)) {
     for (const format of plugin.weightFormats ?? []) {
       const model = await format.find(init, request);
-      if (model !== undefined) return { composed: withOptions(composed, model), model };
+      if (model !== undefined) return { composed: await withOptions(composed, model), model };
     }
   }
   return { composed };
@@ -52,31 +51,23 @@ async function pluginsOf(composed: ComposedConfig, { cwd, classes }: PluginPlace
   return found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
 }
 
-function withOptions(composed: ComposedConfig, model: PretrainedModel): ComposedConfig {
+async function withOptions(composed: ComposedConfig, model: PretrainedModel): Promise<ComposedConfig> {
   // What is no section is reported when the config is checked.
   if (!isSection(composed.value['model'] ?? {})) return composed;
-  const { origin } = model;
-  const originOf = (at: readonly string[]): Origin => composed.origins.get(pathKey(at)) ?? { source: 'default' };
   const replaced = model.options((option) => {
     const at = ['model', option];
     const { value, depth } = valueAt(composed.value, at);
-    const place = originOf(at);
+    const place = composed.origins.get(pathKey(at)) ?? { source: 'default' };
     return {
       value: depth === at.length ? value : undefined,
       place: isPreset(place) ? undefined : showOrigin(place),
     };
   });
-  const layer = treeOf({ model: replaced }, { originOf: () => origin });
-  const own = treeOf(composed.value, { originOf, texts: composed.texts, filled: 'all' });
-  return composedOf(merge(own, layer), {
-    layers: [...composed.layers, origin.source],
-    files: origin.file === undefined ? composed.files : [...composed.files, origin.file],
-    given: composed.given,
-  });
+  return (await configs()).over(composed, { model: replaced }, model.origin);
 }
 
 /** Presets, of this package and of others, are where to start from: what the weights say replaces it. */
 function isPreset({ source, file }: Origin): boolean {
   if (source === 'default') return true;
-  return file !== undefined && (path.dirname(file) === presetFolder() || file.split(path.sep).includes('node_modules'));
+  return file !== undefined && (path.dirname(file) === presetFolder || file.split(path.sep).includes('node_modules'));
 }

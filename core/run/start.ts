@@ -1,4 +1,4 @@
-import type { ComposedConfig } from '../config/load.js';
+import type { ComposedConfig } from '../config/composed.js';
 import { toldAt } from '../config/findings.js';
 import { Engine } from '../contracts/engine.js';
 import { Ranks } from '../contracts/ranks.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { listPresets } from '../../core/config/preset-list.js';
+import { listPresets } from '../../plugins/configs/reading/presets.js';
 import { makeRun } from '../../core/run/make.js';
 
 /** What a preset leaves to its user. */

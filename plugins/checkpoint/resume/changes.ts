@@ -7,17 +7,15 @@ import {
   type Given,
   type Origin,
   type Texts,
-  composedOf,
   eachLeaf,
   isSection,
-  merge,
   originAt,
   parsePath,
   pathKey,
   showOrigin,
-  treeOf,
   valueAt,
 } from '../../../core/runs.js';
+import { composedOf, merge, treeOf } from '../../configs/contract.js';
 import { policyAt } from './policy.js';
 
 /** A key at which the config is not what the checkpoint's is. */

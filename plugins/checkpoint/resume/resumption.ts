@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { isSection, type ComposedConfig, type ResumeRequest, type Resumption } from '../../../core/runs.js';
+import { withoutReplaced } from '../../configs/contract.js';
 import { configChanges, tellChanges, withChanges } from './changes.js';
 import { staysEnded } from './ending.js';
 import { findResumePoint } from './find.js';
@@ -18,7 +19,7 @@ export async function findResumption(
   const changes = configChanges(stored, checkpoint.state.given, composed, override).filter(
     ({ path: [first, second] }) => folder === undefined || first !== 'run' || second !== 'dir',
   );
-  const merged = withChanges(stored, checkpoint.path, composed, changes);
+  const merged = await withoutReplaced(withChanges(stored, checkpoint.path, composed, changes), request);
   const isWithin: Resumption['isWithin'] = ({ checkpoints }) => path.dirname(checkpoint.path) === checkpoints;
   // `resume: true`, or the checkpoint of another run, asks to train further.
   const isAutomatic = (request.resume ?? false) === false && composed.value['init'] !== 'resume';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedCheckpoint } from '../../../core/index.js';
-import { configWithPluginPaths } from '../../../core/runs.js';
+import { configWithPluginPaths } from '../../configs/contract.js';
 
 /**
  * The config of a checkpoint, with paths of plugins relative to `cwd` instead of the run's folder: run and plugins may

@@ -1,6 +1,7 @@
 import { UsageError } from '../../../core/errors.js';
 import type { LoadedCheckpoint, Run, Slot } from '../../../core/index.js';
-import { type RunRequest, composeStored, makeRunFrom } from '../../../core/runs.js';
+import { type RunRequest, makeRunFrom } from '../../../core/runs.js';
+import { composeStored, withoutReplaced } from '../../configs/contract.js';
 import { storedConfig } from '../resume/stored-config.js';
 import type { StoredFlags } from '../../runs/contract.js';
 import { readStored } from './choose.js';
@@ -16,7 +17,7 @@ export async function openStoredRun(
 ): Promise<{ run: Run; checkpoint: LoadedCheckpoint }> {
   const checkpoint = await readStored(from, request.cwd, request);
   const composed = composeStored(storedConfig(checkpoint, request.cwd), checkpoint.path, [...(request.set ?? [])]);
-  const { run } = await makeRunFrom(composed, { ...request, only: slots });
+  const { run } = await makeRunFrom(await withoutReplaced(composed, request), { ...request, only: slots });
   try {
     await run.setUp(vocabSizeOf(checkpoint), { loads: true });
     run.restoreShape(checkpoint);

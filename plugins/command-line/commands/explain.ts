@@ -24,7 +24,8 @@ function define(command: Command): void {
 
 async function unknownSetting(key: string, lines: readonly Explained[]): Promise<UsageError> {
   const { suggestion } = await import('../../../core/index.js');
-  const { otherNames, parsePath, pathKey } = await import('../../../core/runs.js');
+  const { parsePath, pathKey } = await import('../../../core/runs.js');
+  const { otherNames } = await import('../../configs/contract.js');
   const known = new Set(
     lines.flatMap(({ path }) => {
       const keys = parsePath(path);

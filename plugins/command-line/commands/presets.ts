@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { listPresets } from '../../../core/installation.js';
 import { ofPackage } from '../printing/metric-lines.js';
 import type { CommandDefinition } from '../shell/definition.js';
 import { print } from '../shell/options.js';
@@ -10,7 +9,8 @@ function define(command: Command): void {
   command
     .description('list the presets that come with espalier and with packages of this project')
     .option('--json', 'print JSON')
-    .action((flags: { json?: boolean }) => {
+    .action(async (flags: { json?: boolean }) => {
+      const { listPresets } = await import('../../configs/contract.js');
       const presets = listPresets(process.cwd());
       print(flags.json, presets, () =>
         presets.map(({ name, summary, source }) => `${name.padEnd(14)} ${summary}${ofPackage(source)}`).join('\n'),

@@ -29,7 +29,7 @@ export const otherPrograms: OtherPrograms = {
       ),
     );
   },
-  settings: async () => (await import('../../../core/runs.js')).otherNames(),
+  settings: async () => (await import('../../configs/contract.js')).otherNames(),
 };
 
 /** Commander's words, with what was meant where it is a setting, or what another program calls so. */

@@ -44,7 +44,8 @@ interface EnginePeak extends Peak {
 /** Of each engine in each precision that it has, whatever a config here says. */
 async function measurePeaks(engines: readonly string[]): Promise<EnginePeak[]> {
   const { Engine } = await import('../../../core/index.js');
-  const { composeStored, makeRunFrom } = await import('../../../core/runs.js');
+  const { makeRunFrom } = await import('../../../core/runs.js');
+  const { composeStored } = await import('../../configs/contract.js');
   const { remeasuredPeak } = await import('../peak/peak.js');
   const peaks: EnginePeak[] = [];
   for (const name of engines) {

@@ -36,7 +36,7 @@ function define(command: Command): void {
           `${file} holds no setting: a nanoGPT config file has lines \`key = value\`; name one of those`,
         );
       }
-      const { config, notes } = migrated(settings, await (await import('../../../core/runs.js')).otherNames());
+      const { config, notes } = migrated(settings, await (await import('../../configs/contract.js')).otherNames());
       const yaml = `# From ${path.basename(file)}.\n${stringify(config)}`;
       for (const note of notes) console.error(`${file}: ${note}`);
       if (flags.out === undefined) {

@@ -2,9 +2,9 @@ import test from 'ava';
 import { z } from 'zod';
 import { valueAt, writtenAt, type ComposedConfig } from '../../../core/config/composed.js';
 import { explainLines, renderLines } from '../../../core/config/explain.js';
-import { composeStored } from '../../../core/config/load.js';
+import { composeStored } from '../../../plugins/configs/layers/over.js';
 import { checkCore, filledConfig } from '../../../core/config/slots.js';
-import { otherNames } from '../../../core/config/other-names.js';
+import { otherNames } from '../../../plugins/configs/hints/other-names.js';
 import { describeOptions } from '../../../core/config/schema-docs.js';
 import { coreSchema } from '../../../core/config/schema.js';
 import { slotKeys } from '../../../core/config/slot-keys.js';
@@ -13,7 +13,7 @@ import { accepted } from '../../../core/config/findings.js';
 import { checkPart } from '../../../core/config/validate.js';
 import { UsageError } from '../../../core/errors.js';
 import { makeRun } from '../../../core/run/make.js';
-import { checkedCore, compose, folderWith, yaml } from './helpers.js';
+import { checkedCore, compose, folderWith, yaml } from '../../plugins/configs/helpers.js';
 
 const schema = z.strictObject({
   n_head: z.int().min(1).default(4),

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { otherPrograms, withHint } from '../../../plugins/command-line/shell/hints.js';
-import { folderWith } from '../../core/config/helpers.js';
+import { folderWith } from '../configs/helpers.js';
 
 const hinted = (message: string, typed: readonly string[], hasSet: boolean): Promise<string> =>
   withHint({ message, typed, hasSet }, otherPrograms);

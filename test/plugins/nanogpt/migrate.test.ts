@@ -4,7 +4,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { migrated, moves, settings, type Move } from '../../../plugins/nanogpt/migration/nanogpt.js';
-import { otherNames } from '../../../core/runs.js';
+import { otherNames } from '../../../plugins/configs/contract.js';
 import { readPythonConfig } from '../../../plugins/nanogpt/migration/python-config.js';
 import { textFolder } from '../../core/run/debug-run.js';
 import { espalier } from '../../e2e/command.js';

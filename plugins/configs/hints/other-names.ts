@@ -1,11 +1,14 @@
-import { loadBuiltIns } from '../plugins/resolve.js';
-import { parsePath, pathKey, type ConfigPath } from './path.js';
-import { describeOptions, type OptionDoc } from './schema-docs.js';
-import { coreSchema } from './schema.js';
-import { slotKeys } from './slot-keys.js';
-
-/** The dotted path of the setting that a name of another program means; undefined for any other name. */
-export type SettingCalled = (name: string) => string | undefined;
+import {
+  coreSchema,
+  describeOptions,
+  loadBuiltIns,
+  parsePath,
+  pathKey,
+  slotKeys,
+  type ConfigPath,
+  type OptionDoc,
+  type SettingCalled,
+} from '../../../core/runs.js';
 
 /**
  * What other trainers call the settings of the core and of the built-in plugins: an option says it with

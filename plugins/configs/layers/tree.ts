@@ -1,6 +1,15 @@
-import { isSection, type ComposedConfig, type Origin, type Texts } from './composed.js';
-import { pathKey, type ConfigPath } from './path.js';
-import { defaultOf, slotKeyAt, slotsWithin, type SlotKey } from './slot-keys.js';
+import {
+  defaultOf,
+  isSection,
+  pathKey,
+  slotKeyAt,
+  slotsWithin,
+  type ComposedConfig,
+  type ConfigPath,
+  type Origin,
+  type SlotKey,
+  type Texts,
+} from '../../../core/runs.js';
 
 /** Settings in which every value and every section knows where it was written. */
 export type Tree = Section | Leaf;

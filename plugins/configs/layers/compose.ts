@@ -1,36 +1,23 @@
 import path from 'node:path';
-import { UsageError } from '../errors.js';
-import { eachLeaf, frozen, isSection, showOrigin, type ComposedConfig, type Origin } from './composed.js';
-import { ConfigReader } from './locate.js';
-import { pathKey, type ConfigPath } from './path.js';
+import { UsageError } from '../../../core/errors.js';
+import {
+  coreScalars,
+  eachLeaf,
+  pathKey,
+  showOrigin,
+  type CodeLayer,
+  type ComposedConfig,
+  type ComposeOptions,
+  type ConfigPath,
+  type Origin,
+} from '../../../core/runs.js';
+import { ConfigReader } from '../reading/reader.js';
 import { besideItsFile, withPluginPaths } from './plugin-paths.js';
 import { withoutReplaced } from './replaced.js';
 import { parseSets } from './set.js';
-import { codeSource, shownFile, type ConfigSource } from './source.js';
-import { coreScalars, coreSchema } from './schema.js';
-import { withTexts } from './validate.js';
+import { codeSource, shownFile, type ConfigSource } from '../reading/source.js';
+import { composedOf } from './over.js';
 import { flatten, merge, treeOf, type Section } from './tree.js';
-
-export type { ComposedConfig } from './composed.js';
-
-export interface ComposeOptions {
-  /** Folder that the config file is looked for in; paths of plugins become relative to it. */
-  cwd: string;
-  /** Preset names, or paths relative to `cwd`, later over earlier and all over the config file. */
-  presets: string[];
-  /** `a.b=value`, over everything else. */
-  set: string[];
-  /** A config file in place of the one found in `cwd`; false: none. */
-  configFile?: string | false | undefined;
-  /** Settings from code, later over earlier and all over the presets. */
-  code?: readonly CodeLayer[] | undefined;
-}
-
-/** Settings in the shape of a config file; `source` is printed in place of the file. */
-export interface CodeLayer {
-  readonly source: string;
-  readonly settings: unknown;
-}
 
 /**
  * Finds the config file, composes it with its presets and with what the command line adds.
@@ -42,32 +29,10 @@ export interface CodeLayer {
 export async function composeConfig(options: ComposeOptions): Promise<ComposedConfig> {
   const composer = new Composer(options.cwd);
   await composer.addConfigFile(options.configFile);
-  for (const preset of options.presets) await composer.addPreset(preset);
+  for (const preset of options.presets ?? []) await composer.addPreset(preset);
   for (const layer of options.code ?? []) await composer.addCode(layer);
-  composer.addSets(options.set);
-  return withoutReplaced(composer.result(), options.cwd);
-}
-
-/** A config from a checkpoint, with settings over it. @param checkpoint the checkpoint's folder */
-export function composeStored(
-  config: Record<string, unknown>,
-  checkpoint: string,
-  set: readonly string[],
-): ComposedConfig {
-  const source = `${checkpoint}/state.json`;
-  const origin = { source, file: path.join(checkpoint, 'state.json') };
-  const stored = treeOf(config, { originOf: () => origin });
-  const sets = parseSets(set, 1);
-  const merged = sets === undefined ? stored : merge(stored, sets);
-  const layers = [source, ...set.map((argument) => `--set ${argument}`)];
-  return composedOf(merged, { layers, files: [origin.file], given: {} });
-}
-
-/** The frozen config of a tree. `init` and `resume` are read before any schema is: text is as it was written from here on. */
-export function composedOf(tree: Section, facts: Pick<ComposedConfig, 'layers' | 'files' | 'given'>): ComposedConfig {
-  const flat = flatten(tree);
-  const core = withTexts(coreSchema, [], flat.texts, flat.value);
-  return { ...flat, ...facts, value: frozen(isSection(core) ? core : flat.value) };
+  composer.addSets(options.set ?? []);
+  return withoutReplaced(composer.result(), options);
 }
 
 class Composer {

@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { problems } from '../../../core/config/findings.js';
-import { composeConfig, type ComposedConfig } from '../../../core/config/load.js';
+import type { ComposedConfig } from '../../../core/config/composed.js';
+import { composeConfig } from '../../../plugins/configs/layers/compose.js';
 import type { CoreConfig } from '../../../core/config/schema.js';
 import { checkCore } from '../../../core/config/slots.js';
 

@@ -1,11 +1,20 @@
 import type { z } from 'zod';
-import { UsageError } from '../errors.js';
-import { slots, type Slot } from '../plugins/plugin.js';
-import { findQuietly } from '../plugins/resolve.js';
-import { frozen, isSection, valueAt, type ComposedConfig, type Settings } from './composed.js';
-import { pathKey, type ConfigPath } from './path.js';
-import { jsonSchemaOf, propertiesOf } from './schema-docs.js';
-import { checkCore } from './slots.js';
+import { UsageError } from '../../../core/errors.js';
+import { slots, type Slot } from '../../../core/index.js';
+import {
+  checkCore,
+  findQuietly,
+  frozen,
+  isSection,
+  jsonSchemaOf,
+  pathKey,
+  propertiesOf,
+  valueAt,
+  type ComposedConfig,
+  type ComposeOptions,
+  type ConfigPath,
+  type Settings,
+} from '../../../core/runs.js';
 
 /**
  * Options of a plugin that one of a later layer takes the place of: the schema of that one says so with
@@ -23,8 +32,10 @@ export function replacedOptions(schema: z.ZodType, path: ConfigPath, composed: C
   });
 }
 
-/** A composed config without the options that others take the place of, so that it can be compared with another. */
-export async function withoutReplaced(composed: ComposedConfig, cwd: string): Promise<ComposedConfig> {
+type PluginPlaces = Pick<ComposeOptions, 'cwd' | 'classes'>;
+
+/** A composed config without the options that others take the place of. @param places where its plugins come from */
+export async function withoutReplaced(composed: ComposedConfig, places: PluginPlaces): Promise<ComposedConfig> {
   const { slots: filling, features } = checkCore(composed);
   const named = [
     ...slots.map((slot) => ({ ...filling[slot], slot })),
@@ -33,16 +44,20 @@ export async function withoutReplaced(composed: ComposedConfig, cwd: string): Pr
   const replaced: ConfigPath[] = [];
   for (const { use, slot, path } of named) {
     if (new Set(layersAt(path, composed).values()).size < 2) continue;
-    const schema = await schemaOf(use, cwd, slot);
+    const schema = await schemaOf(use, places, slot);
     if (schema !== undefined) replaced.push(...replacedOptions(schema, path, composed).map((key) => [...path, key]));
   }
   return replaced.length === 0 ? composed : without(replaced, composed);
 }
 
 /** Undefined for a plugin that does not load, which is an error where it is needed. */
-async function schemaOf(use: string, cwd: string, slot: Slot | undefined): Promise<z.ZodType | undefined> {
+async function schemaOf(
+  use: string,
+  { cwd, classes }: PluginPlaces,
+  slot: Slot | undefined,
+): Promise<z.ZodType | undefined> {
   try {
-    return (await findQuietly(use, cwd, slot))?.options.config;
+    return (classes?.get(use) ?? (await findQuietly(use, cwd, slot)))?.options.config;
   } catch (thrown) {
     if (thrown instanceof UsageError) return undefined;
     throw thrown;

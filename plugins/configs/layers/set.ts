@@ -1,10 +1,9 @@
 import { isAbsolute, sep } from 'node:path';
-import { UsageError } from '../errors.js';
-import { homeExpanded } from '../paths.js';
-import { isSection, type Texts } from './composed.js';
-import { pathKey, readPath, type ConfigPath } from './path.js';
+import { UsageError } from '../../../core/errors.js';
+import { homeExpanded } from '../../../core/paths.js';
+import { isSection, pathKey, readPath, Unread, type ConfigPath, type Texts } from '../../../core/runs.js';
 import { mergeEqual, treeOf, type Section } from './tree.js';
-import { readYaml, YamlFault } from './yaml.js';
+import { readYaml, YamlFault } from '../reading/yaml.js';
 
 /**
  * All of `--set` as one layer; a later one wins, and none takes away what another gives.
@@ -13,14 +12,6 @@ import { readYaml, YamlFault } from './yaml.js';
  */
 export function parseSets(list: readonly string[], layer: number): Section | undefined {
   return mergeEqual(list.map((argument) => parseSet(argument, layer)));
-}
-
-/** The value of a `--set` that is no YAML: an option that wants text takes it as it was typed. */
-export class Unread {
-  constructor(
-    /** What is wrong with it as YAML. */
-    readonly why: string,
-  ) {}
 }
 
 /**

@@ -1,5 +1,4 @@
-import { isSection } from './composed.js';
-import { pathKey, type ConfigPath } from './path.js';
+import { isSection, pathKey, type ConfigPath } from '../../../core/runs.js';
 
 /** What a config of code exports, where no config can hold it. */
 export class CodeFault extends Error {

@@ -3,11 +3,12 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { cosmiconfig, type PublicExplorer } from 'cosmiconfig';
 import { closest } from 'fastest-levenshtein';
-import { messageOf, UsageError } from '../errors.js';
-import { NotText, readTextFile } from '../files/text-file.js';
-import { homeExpanded, resolveFrom } from '../paths.js';
-import { isDeclaration } from '../families/packages.js';
-import { listPresets, presetFolder, presetOfPackage, type Preset } from './preset-list.js';
+import { messageOf, UsageError } from '../../../core/errors.js';
+import { NotText, readTextFile } from '../../../core/files/index.js';
+import { presetFolder } from '../../../core/installation.js';
+import { homeExpanded, resolveFrom } from '../../../core/paths.js';
+import { isDeclaration } from '../../../core/runs.js';
+import { listPresets, presetOfPackage, type Preset } from './presets.js';
 import { ConfigSource, importSource, parseYamlSource, shownFile } from './source.js';
 
 /** File names that a config is looked for under, first found first taken. */
@@ -115,7 +116,7 @@ export class ConfigReader {
   }
 
   #label(file: string): string {
-    const preset = path.relative(presetFolder(), file);
+    const preset = path.relative(presetFolder, file);
     return preset.includes(path.sep) || preset.startsWith('..') ? shownFile(file, this.cwd) : `presets/${preset}`;
   }
 }
@@ -126,7 +127,7 @@ export class ConfigReader {
  */
 function withoutMetaConfig(...args: Parameters<typeof cosmiconfig>): PublicExplorer {
   const before = Object.getOwnPropertyDescriptor(process, 'cwd') ?? {};
-  process.cwd = presetFolder;
+  process.cwd = () => presetFolder;
   try {
     return cosmiconfig(...args);
   } finally {

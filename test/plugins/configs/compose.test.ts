@@ -1,8 +1,9 @@
 import path from 'node:path';
 import test from 'ava';
 import { originAt, showOrigin } from '../../../core/config/composed.js';
-import { composeConfig, composeStored } from '../../../core/config/load.js';
-import { listPresets } from '../../../core/config/preset-list.js';
+import { composeConfig } from '../../../plugins/configs/layers/compose.js';
+import { composeStored } from '../../../plugins/configs/layers/over.js';
+import { listPresets } from '../../../plugins/configs/reading/presets.js';
 import { UsageError } from '../../../core/errors.js';
 import { checkedCore, compose, folderWith, yaml } from './helpers.js';
 

@@ -1,11 +1,9 @@
 // tsyringe, which outside.js imports, needs this first.
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { messageOf, UsageError } from '../errors.js';
-import { importOutside } from '../families/outside.js';
+import { messageOf, UsageError } from '../../../core/errors.js';
+import { importOutside, isSection, pathKey, type ConfigPath, type Origin, type Texts } from '../../../core/runs.js';
 import { CodeFault, plainSettings } from './code-settings.js';
-import { isSection, type Origin, type Texts } from './composed.js';
-import { pathKey, type ConfigPath } from './path.js';
 import { readYaml, YamlFault } from './yaml.js';
 
 /** What is known of a file's settings besides their values. */

@@ -1,22 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { UsageError } from '../errors.js';
-import { packageFamilies } from '../families/packages.js';
-import { packageRoot } from '../version.js';
+import { UsageError } from '../../../core/errors.js';
+import { packageFamilies, presetFolder } from '../../../core/installation.js';
 
 /** A preset of espalier, or of a package. */
 export interface Preset {
-  name: string;
+  readonly name: string;
   /** The comment on its first line. */
-  summary: string;
+  readonly summary: string;
   /** Absolute path. */
-  file: string;
+  readonly file: string;
   /** `built-in`, or the package. */
-  source: string;
+  readonly source: string;
 }
 
-const DEFAULTS = 'defaults.yaml';
+/** What fills the slots for which a config names no plugin: no preset to extend. */
+const DEFAULTS = 'defaults';
 
 /**
  * The presets that come with espalier, and those of packages that a working folder's project depends on, by name.
@@ -24,7 +23,7 @@ const DEFAULTS = 'defaults.yaml';
  * @throws UsageError where two have one name
  */
 export function listPresets(cwd?: string): Preset[] {
-  const presets = presetsIn(presetFolder(), 'built-in').filter(({ file }) => path.basename(file) !== DEFAULTS);
+  const presets = presetsIn(presetFolder, 'built-in').filter(({ name }) => name !== DEFAULTS);
   for (const { source, presets: folder } of cwd === undefined ? [] : packageFamilies(cwd)) {
     for (const preset of folder === undefined ? [] : presetsIn(folder, source)) {
       const other = presets.find(({ name }) => name === preset.name);
@@ -64,16 +63,6 @@ function presetsIn(folder: string, source: string): Preset[] {
       const file = path.join(folder, entry);
       return { name: path.parse(entry).name, summary: firstComment(readFileSync(file, 'utf8')), file, source };
     });
-}
-
-/** Absolute path of the file with what fills the slots for which a config names no plugin. */
-export function defaultsFile(): string {
-  return path.join(presetFolder(), DEFAULTS);
-}
-
-/** Absolute path of the package's `presets` folder. */
-export function presetFolder(): string {
-  return fileURLToPath(new URL('presets', packageRoot));
 }
 
 function firstComment(text: string): string {

@@ -1,15 +1,13 @@
 import { z } from 'zod';
-import { valueAt, type ComposedConfig, type Settings } from '../config/composed.js';
-import { failedAt, shownFinding, withOtherNames, wrongValue, type Checked, type Finding } from '../config/findings.js';
-import { nearestTo } from '../config/nearest.js';
-import { otherNames } from '../config/other-names.js';
-import { pathKey } from '../config/path.js';
-import { isPluginPath, otherPath } from '../config/plugin-paths.js';
-import { replacedOptions } from '../config/replaced.js';
-import type { CoreConfig } from '../config/schema.js';
-import { slotKeys } from '../config/slot-keys.js';
-import { checkCore, filledConfig, type ConfigParts, type SlotChoice } from '../config/slots.js';
-import { checkPart } from '../config/validate.js';
+import { configs } from './compose.js';
+import { valueAt, type ComposedConfig, type Settings } from './composed.js';
+import { failedAt, shownFinding, wrongValue, type Checked, type Finding } from './findings.js';
+import { nearestTo } from './nearest.js';
+import { pathKey } from './path.js';
+import type { CoreConfig } from './schema.js';
+import { slotKeys } from './slot-keys.js';
+import { checkCore, filledConfig, type ConfigParts, type SlotChoice } from './slots.js';
+import { checkPart } from './validate.js';
 import { UsageError } from '../errors.js';
 import { EventTable } from '../events/table.js';
 import { familyEvents } from '../families/events.js';
@@ -17,8 +15,8 @@ import { families } from '../families/packages.js';
 import { orderPlugins } from '../plugins/order.js';
 import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
 import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
-import type { ConfiguredPlugin } from './container.js';
-import { chosenEngine, engineInUse } from './engine-in-use.js';
+import type { ConfiguredPlugin } from '../run/container.js';
+import { chosenEngine, engineInUse } from '../run/engine-in-use.js';
 
 /** What is wanted of a config, and where its paths of plugins lead from. */
 export interface CheckRequest {
@@ -34,8 +32,11 @@ export interface CheckRequest {
 /** A config that was checked, with the plugins that it names. */
 export interface CheckedConfig {
   readonly core: CoreConfig;
-  /** The whole config with what schemas filled in. */
-  readonly filled: Settings;
+  /**
+   * The whole config with what schemas filled in.
+   * @param nameOf the name that it has for a plugin, of the one that the composed config has
+   */
+  readonly filled: (nameOf?: (use: string) => string) => Record<string, unknown>;
   /** Slots first, then features in the order of their listeners. */
   readonly plugins: readonly ConfiguredPlugin[];
   /** Those that the run may have. */
@@ -64,8 +65,7 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   const findings = [...parts.findings, ...loading.findings];
   const { core } = parts;
   if (core === undefined || findings.length > 0) {
-    const isNamed = findings.some(({ textWith }) => textWith !== undefined);
-    return { findings: isNamed ? withOtherNames(findings, await otherNames()) : findings };
+    return { findings: await (await configs()).withHints(findings, composed, request.cwd) };
   }
   const plugins = inOrder(loading.loaded, only);
   const declared = plugins.map(({ options }) => [options.name, options.events ?? {}] as const);
@@ -75,7 +75,13 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   const kept = plugins.filter(({ options }) => !Object.hasOwn(passing, options.name));
   const empty = emptyFeatures(parts, composed).map((line): Note => ({ line, level: 'warn' }));
   return {
-    value: { core, plugins, events, filled: filledConfig(core, parts, kept), notes: [...loading.notes, ...empty] },
+    value: {
+      core,
+      plugins,
+      events,
+      filled: (nameOf) => filledConfig(core, parts, kept, nameOf),
+      notes: [...loading.notes, ...empty],
+    },
   };
 }
 
@@ -130,22 +136,17 @@ class Loading {
     slot: Slot | undefined,
     find: (shown: string) => Promise<FoundPlugin>,
   ): Promise<void> {
-    const origin = this.composed.origins.get(pathKey(named));
-    const shown = origin?.written ?? use;
+    const shown = this.composed.origins.get(pathKey(named))?.written ?? use;
     try {
       const given = this.request.classes?.get(use);
       const found = given === undefined ? await find(shown) : fitting(given, shown, slot);
       const schema = found.options.config ?? z.strictObject({});
-      const replaced = replacedOptions(schema, path, this.composed);
-      const left = Object.fromEntries(Object.entries(options).filter(([key]) => !replaced.includes(key)));
-      const { value, findings = [] } = checkPart(schema, path, this.composed, left);
+      const { value, findings = [] } = checkPart(schema, path, this.composed, options);
       this.report(findings);
       this.loaded.push({ ...found, config: value, path });
     } catch (thrown) {
       if (!(thrown instanceof UsageError)) throw thrown;
-      const isMissing = thrown.code === 'ESP_PLUGIN_NOT_FOUND' && isPluginPath(use);
-      const hint = isMissing ? otherPath(shown, origin, this.composed, this.request.cwd) : '';
-      this.findings.push(failedAt(named, thrown, this.composed, hint));
+      this.findings.push(failedAt(named, thrown, this.composed));
     }
   }
 }

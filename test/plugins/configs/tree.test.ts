@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { eachLeaf, isSection, valueAt } from '../../../core/config/composed.js';
 import { pathKey } from '../../../core/config/path.js';
-import { flatten, merge, treeOf, type Section } from '../../../core/config/tree.js';
+import { flatten, merge, treeOf, type Section } from '../../../plugins/configs/layers/tree.js';
 
 // Outside `plugins` and the slots, whose short forms have rules of their own.
 const key = fc.constantFrom('a', 'b', 'c.d', 'constructor');

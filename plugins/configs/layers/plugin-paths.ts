@@ -1,15 +1,7 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { homeExpanded, resolveFrom } from '../paths.js';
-import { showOrigin, type ComposedConfig, type Origin } from './composed.js';
-import { parsePath, type ConfigPath } from './path.js';
-import { slotKeyAt } from './slot-keys.js';
+import { resolveFrom } from '../../../core/paths.js';
+import { pluginPathFrom, slotKeyAt, type ConfigPath, type Origin } from '../../../core/runs.js';
 import { flatten, merge, treeOf, type Section, type Tree } from './tree.js';
-
-/** Whether a plugin is named by the path of its file; a path starts with a dot or `~/`, or is absolute. */
-export function isPluginPath(name: string): boolean {
-  return name.startsWith('.') || path.isAbsolute(homeExpanded(name));
-}
 
 /** The absolute path of a plugin's file, of its name where that is a relative path. */
 export type PluginPlace = (name: string, origin: Origin) => string;
@@ -24,9 +16,7 @@ export function besideItsFile(cwd: string): PluginPlace {
  * are one name then, and a path means the same whichever file it came from. What was written stays in the origin.
  */
 export function withPluginPaths(layer: Section, place: PluginPlace, folder: string): Section {
-  return renamed(layer, [], (name, origin) =>
-    isPluginPath(name) && !path.isAbsolute(name) ? relativePath(folder, place(name, origin)) : name,
-  );
+  return renamed(layer, [], (name, origin) => pluginPathFrom(folder, name, () => place(name, origin)));
 }
 
 /** The same for a plain config. */
@@ -36,19 +26,6 @@ export function configWithPluginPaths(
   folder: string,
 ): Record<string, unknown> {
   return flatten(withPluginPaths(treeOf(config, { originOf: () => ({ source: 'config' }) }), place, folder)).value;
-}
-
-/** What to write in place of a path that leads nowhere, where that can be told; else nothing. */
-export function otherPath(shown: string, origin: Origin | undefined, composed: ComposedConfig, cwd: string): string {
-  const folder = origin?.file === undefined ? cwd : path.dirname(origin.file);
-  const why = 'a path is relative to the file that names it';
-  for (const [key, other] of composed.origins) {
-    const [, name = ''] = parsePath(key);
-    if (other.written !== shown || !key.startsWith('plugins.') || !existsSync(resolveFrom(cwd, name))) continue;
-    return `; ${showOrigin(other)} has ${shown} for another file, as ${why}: write ${relativePath(folder, resolveFrom(cwd, name))} for that one`;
-  }
-  const inCwd = resolveFrom(cwd, shown);
-  return existsSync(inCwd) ? `; ${why}: write ${relativePath(folder, inCwd)} for ${inCwd}` : '';
 }
 
 function renamed(section: Section, at: ConfigPath, rename: (name: string, origin: Origin) => string): Section {
@@ -71,10 +48,4 @@ function renamed(section: Section, at: ConfigPath, rename: (name: string, origin
 
 function withWritten(origin: Origin, written: string, name: string): Origin {
   return written === name ? origin : { ...origin, written };
-}
-
-/** With a dot before it, so that it is known as a path. */
-function relativePath(folder: string, file: string): string {
-  const relative = path.relative(folder, file).replaceAll(path.sep, '/');
-  return path.isAbsolute(relative) || relative.startsWith('../') ? relative : `./${relative}`;
 }

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { CodeFault, plainSettings } from '../../../core/config/code-settings.js';
+import { CodeFault, plainSettings } from '../../../plugins/configs/reading/code-settings.js';
 import { UsageError } from '../../../core/errors.js';
 import { compose } from './helpers.js';
 

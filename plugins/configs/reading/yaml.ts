@@ -13,7 +13,7 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
-import { pathKey, type ConfigPath } from './path.js';
+import { pathKey, type ConfigPath } from '../../../core/runs.js';
 
 /** The settings of a YAML or JSON text. */
 export interface YamlSettings {

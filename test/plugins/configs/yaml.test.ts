@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { parse, stringify } from 'yaml';
 import { pathKey } from '../../../core/config/path.js';
-import { readYaml, YamlFault } from '../../../core/config/yaml.js';
+import { readYaml, YamlFault } from '../../../plugins/configs/reading/yaml.js';
 import { compose, yaml } from './helpers.js';
 
 function fault(text: string): string {
