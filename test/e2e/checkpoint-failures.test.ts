@@ -5,7 +5,8 @@ import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../plugins/checkpoint/stored/read.js';
 import { textFolder } from '../core/run/debug-run.js';
-import { commandFile, espalier } from './command.js';
+import { commandFile } from './command.js';
+import { espalier } from './warm.js';
 import { mounting, needing, processNamespaces } from '../needs.js';
 
 const tiny = ['engine=auto', 'data.text=text.txt', 'run.dir=out', 'plugins.evaluation.interval=0'];

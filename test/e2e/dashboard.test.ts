@@ -6,7 +6,8 @@ import test, { type ExecutionContext } from 'ava';
 import { addEvent, range, writeRun } from '../plugins/dashboard/written-run.js';
 import { chromium, needing } from '../needs.js';
 import { colouredPixels, holds, watchedPage } from './browser.js';
-import { commandFile, emptyFolder, espalier } from './command.js';
+import { commandFile, emptyFolder, espalier as espalierAlone } from './command.js';
+import { espalier } from './warm.js';
 
 const withChromium = needing(chromium());
 const LOSS = 'chart-loss';
@@ -185,7 +186,7 @@ withChromium.serial(
       what: `${evil} ${'and more '.repeat(40)}`,
     });
     addEvent(path.join(folder, 'runs/one'), 'run:end', { status: 'failed', reasons: [evil], iteration: 100 });
-    const { code, out, err } = await espalier(folder, 'report', '-o', 'mine.html');
+    const { code, out, err } = await espalierAlone(folder, 'report', '-o', 'mine.html');
     t.is(code, 0, err);
     t.is(out, 'report: mine.html\n');
 

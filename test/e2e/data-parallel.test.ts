@@ -2,7 +2,8 @@ import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
-import { commandFile, espalier } from './command.js';
+import { commandFile, espalier as espalierAlone } from './command.js';
+import { espalier } from './warm.js';
 import { type Mpi, mpi, mpiLauncher, needing } from '../needs.js';
 import { command, losses, outcome, ranksFolder } from './ranks.js';
 
@@ -227,7 +228,7 @@ withMpi('launch says what it would run', async (t) => {
 
 test('launch names what it cannot start, and what is missing', async (t) => {
   const cwd = ranksFolder(t);
-  const none = await espalier(cwd, 'launch', '--mpirun', './nothing', '-n', '2', 'train');
+  const none = await espalierAlone(cwd, 'launch', '--mpirun', './nothing', '-n', '2', 'train');
   t.is(none.code, 2);
   t.regex(none.err, /no launcher of Open MPI or MPICH is found \(\.\/nothing: not found\).*ESP_MPIRUN/);
   t.regex((await espalier(cwd, 'launch', '-n', '2', 'sample')).err, /launch starts `train`.*ESP_USAGE/);

@@ -1,52 +1,36 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { readCheckpoint } from '../../plugins/checkpoint/stored/read.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { scorePlugin } from '../plugins/batches/score-plugin.js';
-import { espalier } from './command.js';
+import { assertSameThoughResumed } from './resumed.js';
+import { espalier } from './warm.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 
 for (const restores of [true, false]) {
   test(`restore_best ${String(restores)}: a resume in the middle of patience stops where the run without a stop does`, async (t) => {
     const folder = textFolder(t);
-    const settings = set(
+    const settings = [
       'engine=auto',
       'data.text=text.txt',
       'model={n_embd: 16, block_size: 16}',
       'plugins.evaluation={interval: 2, iters: 1}',
       scorePlugin(folder, [3, 2, 1, 2]),
       `plugins.early-stopping={monitor: score, patience: 4, restore_best: ${String(restores)}}`,
-    );
-    const { code, out, err } = await espalier(
-      folder,
-      'verify-resume',
-      '-p',
-      'debug',
-      '-n',
-      '10',
-      ...settings,
-      '--keep',
-    );
-    t.is(code, 0, out + err);
-    const kept = /the runs are in (\S+)/.exec(err)?.[1] ?? '';
-    const { state } = await readCheckpoint(path.join(kept, 'parts/checkpoints/000014'));
+    ];
+    const { parts } = await assertSameThoughResumed(t, folder, 10, settings);
+    const { state } = await readCheckpoint(path.join(parts, 'checkpoints/000014'));
     t.is(state.run.iteration, 14);
-    t.regex(
-      readFileSync(path.join(kept, 'parts/events.jsonl'), 'utf8'),
-      /early stopping: score did not improve 4 times/,
-    );
-    const listed = JSON.parse(
-      (await espalier(folder, 'checkpoint', 'list', '--json', path.join(kept, 'parts'))).out,
-    ) as {
+    t.regex(readFileSync(path.join(parts, 'events.jsonl'), 'utf8'), /early stopping: score did not improve 4 times/);
+    const listed = JSON.parse((await espalier(folder, 'checkpoint', 'list', '--json', parts)).out) as {
       name: string;
       val_loss: number | null;
     }[];
     const lossOf = (name: string) => listed.find((each) => each.name === name)?.val_loss;
     t.is(typeof lossOf('000014'), 'number');
     t.is(lossOf('000014') === lossOf('000006'), restores, 'the loss of the weights that are in it');
-    rmSync(kept, { recursive: true, force: true });
   });
 }
 

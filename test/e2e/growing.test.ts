@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { assertSameThoughResumed } from './resumed.js';
+import { espalier } from './warm.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 const small = [
@@ -38,31 +39,13 @@ test('every architectural operation in one run; resumed after any of them it is 
   t.regex(check.out, /schedule 2: widen_mlp 80 {2}model: 3 layers, MLP 80 wide.*; [\d,]+ parameters/);
   t.regex(check.out, /schedule ends in {2}model: 3 layers, MLP 80 wide, .*LoRA rank 2 and 4, embedding LoRA rank 3/);
 
-  const verified = await espalier(
-    folder,
-    'verify-resume',
-    '-p',
-    'debug',
-    '-n',
-    '22',
-    ...set(...small, 'train.max_iters=48'),
-  );
-  t.is(verified.code, 0, verified.out + verified.err);
-  t.regex(verified.out, /the same: state of plugin gpt/);
-
-  const { code, err } = await espalier(
-    folder,
-    'train',
-    '-p',
-    'debug',
-    ...set(...small, 'train.max_iters=48', 'run.dir=run'),
-  );
-  t.is(code, 0, err);
-  t.is(readFileSync(path.join(folder, 'run/run.log'), 'utf8').match(/OPERATION_SUCCESS/g)?.length, steps.length);
-  const evaluated = await espalier(folder, 'evaluate', 'run', '--json');
+  const { same } = await assertSameThoughResumed(t, folder, 22, [...small, 'train.max_iters=48']);
+  t.true(same.includes('state of plugin gpt'), same.join());
+  t.is(readFileSync(path.join(folder, 'whole/run.log'), 'utf8').match(/OPERATION_SUCCESS/g)?.length, steps.length);
+  const evaluated = await espalier(folder, 'evaluate', 'whole', '--json');
   t.is(evaluated.code, 0, evaluated.err);
   t.true((JSON.parse(evaluated.out) as { 'val/loss': number })['val/loss'] < 4);
-  const exported = await espalier(folder, 'checkpoint', 'export', 'run', '--out', 'hf');
+  const exported = await espalier(folder, 'checkpoint', 'export', 'whole', '--out', 'hf');
   t.is(exported.code, 0, exported.err);
   t.false(readFileSync(path.join(folder, 'hf/model.safetensors'), 'latin1').includes('lora_'));
 });
@@ -137,6 +120,5 @@ test('the shrunken vocabulary, whole: train small, resize, end the mapping, fine
   const sample = await espalier(folder, 'sample', 'run', '-n', '60', '--engine', 'cpu');
   t.is(sample.code, 0, sample.err);
   t.false(sample.out.includes('�'), 'every token has its own row again');
-  const verified = await espalier(folder, 'verify-resume', '-p', 'debug', '-n', '10', ...set(...run));
-  t.is(verified.code, 0, verified.out + verified.err);
+  await assertSameThoughResumed(t, folder, 10, run);
 });

@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { RandomStreams } from '../../core/index.js';
 import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
 import { readDescription } from '../../plugins/checkpoint/stored/read.js';
-import { probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
 import { textFolder } from '../core/run/debug-run.js';
 import { commandFile } from './command.js';
 import { spawn } from 'node:child_process';
 
-/** Interruptions of the long test, each a process; ESPALIER_SOAK asks for more. `npm run fuzz -- --stops N` has no processes. */
-const MANY = Number(process.env['ESPALIER_SOAK'] ?? 8);
-const FEW = 2;
+/**
+ * Interruptions, each of a process; ESPALIER_SOAK asks for more. Other engines and batches are interrupted in memory:
+ * `plugins/verify/resumes.test.ts`, and `npm run fuzz -- --stops N` at random.
+ */
+const MANY = Number(process.env['ESPALIER_SOAK'] ?? 6);
+const KINDS = ['SIGTERM', 'SIGKILL', 'error'] as const;
 const MOMENTS = [
   'iteration:start',
   'batch:ready',
@@ -94,68 +96,33 @@ async function outcome(cwd: string, run: string): Promise<unknown> {
   };
 }
 
-async function sameThough(
-  t: ExecutionContext,
-  count: number,
-  iterations: number,
-  settings: readonly string[],
-): Promise<void> {
+test(`interrupted ${MANY} times by signals and errors, during saves too: the run is the same`, async (t) => {
+  t.timeout(600_000);
   const cwd = textFolder(t);
   writeFileSync(path.join(cwd, 'fault.cjs'), fault);
-  const common = [
+  const iterations = 6 * MANY;
+  const settings = [
     'data={text: text.txt}',
     'model={n_layer: 1, n_head: 2, n_embd: 16, block_size: 16, dropout: 0.1}',
     `train={max_iters: ${iterations}, batch_size: 2, gradient_accumulation_steps: 2}`,
     `lr={decay_iters: ${iterations}}`,
-    'plugins={evaluation: {interval: 10, iters: 3}, checkpoint: {interval: 3}, training-metrics: {interval: 1}, run-log: {}, progress: false, batch-digest: {}, "./fault.cjs": {}}',
-    ...settings,
+    'plugins={evaluation: {interval: 10, iters: 3}, checkpoint: {interval: 3}, training-metrics: {interval: 1}, run-log: {}, progress: false, profiler: false, batch-digest: {}, "./fault.cjs": {}}',
   ];
-  const whole = await train(cwd, [...common, 'run.dir=whole'], {});
+  const whole = await train(cwd, [...settings, 'run.dir=whole'], {});
   t.is(whole.code, 0, whole.err);
 
-  const random = new RandomStreams(count + settings.length).at('faults', 0);
-  const kinds = { SIGTERM: 0, SIGKILL: 0, error: 0 };
+  const random = new RandomStreams(MANY).at('faults', 0);
   let interrupted = 0;
   for (;;) {
-    const how = (['SIGTERM', 'SIGKILL', 'error'] as const)[random.below(3)] ?? 'error';
+    const how = KINDS[interrupted % KINDS.length] ?? 'error';
     const moment = MOMENTS[random.below(MOMENTS.length)] ?? '';
-    const env =
-      interrupted < count ? { FAULT: `${how},${moment},${random.below(6)},${random.below(8)}` } : { FAULT: '' };
-    const ended = await train(cwd, [...common, 'run.dir=parts', 'resume=auto'], env);
+    const env = { FAULT: interrupted < MANY ? `${how},${moment},${random.below(6)},${random.below(8)}` : '' };
+    const ended = await train(cwd, [...settings, 'run.dir=parts', 'resume=auto'], env);
     if (ended.code === 0) break;
     const expected = { SIGTERM: ended.code === 143, SIGKILL: ended.signal === 'SIGKILL', error: ended.code === 1 };
     if (!expected[how]) t.fail(`${how}: exit code ${ended.code}, signal ${ended.signal}: ${ended.err}`);
-    kinds[how]++;
     interrupted++;
   }
-  t.log(kinds);
-  t.is(interrupted, count);
+  t.is(interrupted, MANY);
   t.deepEqual(await outcome(cwd, 'parts'), await outcome(cwd, 'whole'));
-}
-
-const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
-const fast = engines.includes('native') ? 'native' : 'cpu';
-
-test.serial(
-  `interrupted ${MANY} times by signals and errors, during saves too: the run is the same, engine ${fast}`,
-  async (t) => {
-    t.timeout(600_000);
-    await sameThough(t, MANY, 6 * MANY, [`engine=${fast}`]);
-  },
-);
-
-for (const strategy of ['sequential', 'epoch', 'mixture', 'curriculum']) {
-  const options: Record<string, string> = {
-    mixture: ', weights: {text.txt: 1}',
-    curriculum: ', candidates: 20, round: 3',
-  };
-  test.serial(`batches ${strategy}: the same, engine ${fast}`, async (t) => {
-    t.timeout(300_000);
-    await sameThough(t, FEW, 40, [`engine=${fast}`, `batches={strategy: ${strategy}${options[strategy] ?? ''}}`]);
-  });
-}
-
-test.serial('engine cpu: the same', async (t) => {
-  t.timeout(300_000);
-  await sameThough(t, FEW, 30, ['engine=cpu']);
 });

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { emptyFolder, espalier, type Outcome } from './command.js';
+import { emptyFolder, espalier as espalierAlone, type Outcome } from './command.js';
+import { espalier } from './warm.js';
 
 /** Trains with a plugin of one's own whose listener is written so. */
-async function train(t: ExecutionContext, listener: string): Promise<Outcome & { folder: string }> {
+async function train(t: ExecutionContext, listener: string, run = espalier): Promise<Outcome & { folder: string }> {
   const folder = emptyFolder(t);
   const file = `import { On, Plugin } from 'espalier';
 
@@ -16,7 +17,7 @@ export default class Mine {
 `;
   writeFileSync(path.join(folder, 'mine.ts'), file);
   const set = ['-s', 'plugins."./mine.ts"=true', '-s', 'train.max_iters=2', '-s', 'plugins.profiler=false'];
-  return { folder, ...(await espalier(folder, 'train', '-p', 'debug', ...set)) };
+  return { folder, ...(await run(folder, 'train', '-p', 'debug', ...set)) };
 }
 
 test('an event that there is not is refused with the nearest, before anything is made', async (t) => {
@@ -38,7 +39,11 @@ test('a fault in a plugin is shown with the line of its file, and stands in run.
 
 test('a listener that never ends is named, where Node would exit without a word', async (t) => {
   for (const event of ['run:setup', 'iteration:end']) {
-    const { code, err, folder } = await train(t, `@On('${event}')\n  wait() { return new Promise(() => {}); }`);
+    const { code, err, folder } = await train(
+      t,
+      `@On('${event}')\n  wait() { return new Promise(() => {}); }`,
+      espalierAlone,
+    );
     t.is(code, 1, err);
     t.regex(err, new RegExp(`plugin mine returned a promise from its listener of ${event} that nothing will settle`));
     t.false(existsSync(path.join(folder, 'runs/debug/lock')));
@@ -165,7 +170,7 @@ test('the guide’s plugins publish and hear an event of their own, which is lis
 
   const undeclared = readFileSync(path.join(folder, 'spike-alarm.ts'), 'utf8').replace(', events })', ' })');
   writeFileSync(path.join(folder, 'spike-alarm.ts'), undeclared);
-  const refused = await espalier(folder, 'train', ...set, ...alarm);
+  const refused = await espalierAlone(folder, 'train', ...set, ...alarm);
   t.is(refused.code, 2, refused.err);
   t.regex(refused.err, /spike-alarm .*: warn listens to "team:spike", which is no event: .*\[ESP_PLUGIN_EVENT\]/);
 });

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { emptyFolder, espalier, type Outcome } from './command.js';
+import { emptyFolder, type Outcome } from './command.js';
+import { espalier } from './warm.js';
 
 const fixture = path.resolve('test/fixtures/package');
 const NAME = '@team/espalier-countdown';
@@ -88,14 +89,15 @@ test('a package for another version of espalier is refused with both versions', 
 });
 
 test('two packages with one command, plugin or preset are refused with both names', async (t) => {
-  const twin = copied(t, { name: 'twin' });
-  const both = project(t, { [NAME]: fixture, twin });
+  const whole = copied(t, { name: 'twin' });
   refused(
     t,
-    await espalier(both, 'events'),
+    await espalier(project(t, { [NAME]: fixture, twin: whole }), 'events'),
     /commands are named countdown: one of the package @team\/.*, one of the package twin/,
   );
+  const twin = copied(t, { name: 'twin' });
   rmSync(path.join(twin, 'family/commands'), { recursive: true });
+  const both = project(t, { [NAME]: fixture, twin });
   refused(
     t,
     await espalier(both, 'plugins'),

@@ -3,15 +3,16 @@ import path from 'node:path';
 import test from 'ava';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { assertSameThoughResumed } from './resumed.js';
+import { espalier } from './warm.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
-const small = set(
+const small = [
   'engine=auto',
   'data={text: text.txt}',
   'model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16, bias: true}',
   'plugins.parameter-changes={}',
-);
+];
 
 type Line = Record<string, number>;
 const changes = (folder: string): Line[] =>
@@ -24,7 +25,7 @@ const changes = (folder: string): Line[] =>
 test('the figures are those of the checkpoints’ weights, exactly', async (t) => {
   const folder = textFolder(t);
   const settings = set('plugins.evaluation={interval: 10, iters: 1}', 'run.dir=run', 'plugins.parameter-changes.top=2');
-  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...settings);
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...set(...small), ...settings);
   t.is(code, 0, err);
   const weights = (iteration: string): ReturnType<typeof readSafetensors> =>
     readSafetensors(path.join(folder, `run/checkpoints/${iteration}/model.safetensors`));
@@ -77,15 +78,13 @@ test('the figures are those of the checkpoints’ weights, exactly', async (t) =
 
 test('a run that was stopped between two evaluations reports the same as the run that was not, to the bit', async (t) => {
   const folder = textFolder(t);
-  const settings = set(
+  const { same } = await assertSameThoughResumed(t, folder, 8, [
+    ...small,
     'plugins.evaluation={interval: 3, iters: 1}',
     'plugins.parameter-changes.interval=2',
     'plugins.analysis={}',
-  );
-  const { code, out, err } = await espalier(folder, 'verify-resume', '-p', 'debug', '-n', '8', ...small, ...settings);
-  t.is(code, 0, out + err);
-  t.regex(out, /the same: training log/);
-  t.regex(out, /the same: state of plugin parameter-changes/);
+  ]);
+  for (const part of ['training log', 'state of plugin parameter-changes']) t.true(same.includes(part), same.join());
 });
 
 test('what a schedule changes is no change by training; the same after a resume', async (t) => {
@@ -97,14 +96,14 @@ test('what a schedule changes is no change by training; the same after a resume'
     ([name, value]) =>
       `{name: ${name ?? ''}, value: ${value ?? ''}, trigger_loss: 0, max_wait_iters: 0, reevaluate: false}`,
   );
-  const settings = set(
+  const settings = [
     'plugins.evaluation={interval: 3, iters: 1}',
     `plugins.scaling-schedule.operations=[${steps.join(', ')}]`,
     'lr.min_lr=0',
     'train.max_iters=14',
     'plugins.parameter-changes.table=each',
-  );
-  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...settings, ...set('run.dir=run'));
+  ];
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...set(...small, ...settings, 'run.dir=run'));
   t.is(code, 0, err);
   const [first, second] = changes(folder);
   t.true((first?.['change/all'] ?? 0) > 0);
@@ -112,24 +111,13 @@ test('what a schedule changes is no change by training; the same after a resume'
   t.is(second?.['iter'], 6);
   t.is(second?.['change/all'], 0);
   t.is(err.match(/parameter changes from iteration/g)?.length, 5);
-  const verified = await espalier(
-    folder,
-    'verify-resume',
-    '-p',
-    'debug',
-    '-n',
-    '5',
-    ...small,
-    ...settings,
-    ...set('plugins.parameter-changes.interval=2'),
-  );
-  t.is(verified.code, 0, verified.out + verified.err);
+  await assertSameThoughResumed(t, folder, 5, [...small, ...settings, 'plugins.parameter-changes.interval=2']);
 });
 
 test('the weights it keeps in a checkpoint are checked as the rest of it', async (t) => {
   const folder = textFolder(t);
   const settings = [...set('plugins.evaluation={interval: 5, iters: 1}', 'run.dir=run'), '--stop-after', '3'];
-  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...settings);
+  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...set(...small), ...settings);
   t.is(code, 0, err);
   const checkpoint = path.join(folder, 'run/checkpoints/000003');
   t.true(readdirSync(checkpoint).includes('plugins.safetensors'));

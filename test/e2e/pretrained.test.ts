@@ -13,7 +13,7 @@ import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { writeSafetensors } from '../../plugins/checkpoint/safetensors/write.js';
 import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier } from './command.js';
+import { espalier } from './warm.js';
 
 /** Made by transformers 5.23 with random weights; `logits.json` is what it computes for the tokens 0 to 15. */
 const tiny = path.resolve('test/fixtures/gpt2-tiny');

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { coreSchema } from '../../core/config/schema.js';
 import { textFolder } from '../core/run/debug-run.js';
-import { commandFile, espalier, type Outcome } from './command.js';
+import { commandFile, type Outcome } from './command.js';
+import { espalier } from './warm.js';
 
 const tiny = ['engine=cpu', 'data.text=text.txt', 'train.max_iters=4', 'plugins={report: false, profiler: false}'];
 const train = (cwd: string, ...more: string[]): Promise<Outcome> =>

@@ -5,7 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { z } from 'zod';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier, started } from './command.js';
+import { started } from './command.js';
+import { espalier } from './warm.js';
 
 const eventSchema = z.object({
   name: z.string(),
@@ -132,16 +133,15 @@ test('--trace: events, plugins, sections, kernels and threads of the run, which 
   t.is(log('runs/debug'), log('plain'));
 });
 
-test('a window of iterations; what prefetches is on a track; a run that goes on is not traced again', async (t) => {
+test('a window of iterations; a run that goes on is not traced again', async (t) => {
   const folder = textFolder(t);
   const args = ['train', '-p', 'debug', ...settings];
   const first = await espalier(folder, ...args, '--stop-after', '5', '--trace', 't.json', '--trace-iterations', '2-3');
   t.is(first.code, 0, first.err);
-  const { spans, threads } = spansIn(path.join(folder, 't.json'));
+  const { spans } = spansIn(path.join(folder, 't.json'));
   nesting(t, spans);
   t.deepEqual(names(spans, 'iteration'), ['iteration 2', 'iteration 3']);
   t.deepEqual(names(spans, 'section').includes('evaluation'), true);
-  t.true([...threads.values()].some((name) => name.startsWith('prefetch')));
   t.notRegex(readFileSync(path.join(folder, 'runs/debug/config.yaml'), 'utf8'), /trace/);
   const { mtimeMs } = statSync(path.join(folder, 't.json'));
   t.is((await espalier(folder, 'train', '--resume', 'runs/debug', '--set', 'train.max_iters=7')).code, 0);
@@ -177,9 +177,10 @@ for (const [signal, code] of [
     while (!existsSync(file) || statSync(file).size < 100_000) await pause(20);
     child.kill(signal);
     t.is((await closed)[0], code);
-    const { spans } = spansIn(file);
+    const { spans, threads } = spansIn(file);
     nesting(t, spans);
     t.true(names(spans, 'iteration').length > 0);
+    t.true([...threads.values()].some((name) => name.startsWith('prefetch')));
   });
 }
 

@@ -3,26 +3,27 @@ import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
 import { lifecycle } from '../../core/events/lifecycle.js';
-import { emptyFolder, espalier } from './command.js';
+import { emptyFolder, espalier as espalierAlone } from './command.js';
+import { espalier } from './warm.js';
 
 const debug = ['--preset', 'debug', '--set', 'engine=auto', '--set', 'precision=f32'];
 
 test('train, sample, evaluate and go on, as a user does', async (t) => {
   const folder = emptyFolder(t);
-  const trained = await espalier(folder, 'train', ...debug, '--set', 'run.dir=out');
+  const trained = await espalierAlone(folder, 'train', ...debug, '--set', 'run.dir=out');
   t.is(trained.code, 0, trained.err);
   t.true(existsSync(path.join(folder, 'out/config.yaml')));
   t.true(existsSync(path.join(folder, 'out/run.log')));
   const lines = readFileSync(path.join(folder, 'out/metrics.jsonl'), 'utf8').trim().split('\n');
   t.true(lines.every((line) => typeof JSON.parse(line) === 'object'));
 
-  const sample = await espalier(folder, 'sample', 'out', '--prompt', 'Call me', '--tokens', '20');
+  const sample = await espalierAlone(folder, 'sample', 'out', '--prompt', 'Call me', '--tokens', '20');
   t.is(sample.code, 0, sample.err);
   t.true(sample.out.startsWith('Call me'));
   writeFileSync(path.join(folder, 'prompt.txt'), 'Call me');
   t.is(sample.out, (await espalier(folder, 'sample', 'out', '--prompt-file', 'prompt.txt', '--tokens', '20')).out);
 
-  const evaluated = await espalier(folder, 'evaluate', 'out', '--iters', '2', '--json');
+  const evaluated = await espalierAlone(folder, 'evaluate', 'out', '--iters', '2', '--json');
   t.is(evaluated.code, 0, evaluated.err);
   const facts: unknown = JSON.parse(evaluated.out);
   t.true(typeof facts === 'object' && facts !== null && 'val/loss' in facts && Number(facts['val/loss']) < 5);
@@ -245,7 +246,7 @@ const listings = {
 for (const [what, { args, schema, known, line }] of Object.entries(listings)) {
   test(`${what} lists each by name, as text and as JSON`, async (t) => {
     const folder = emptyFolder(t);
-    const [text, json] = [await espalier(folder, ...args), await espalier(folder, ...args, '--json')];
+    const [text, json] = [await espalierAlone(folder, ...args), await espalier(folder, ...args, '--json')];
     t.deepEqual([text.code, json.code], [0, 0], text.err + json.err);
     const names = schema.parse(JSON.parse(json.out));
     t.deepEqual(names.toSorted(), known().toSorted());
@@ -256,7 +257,7 @@ for (const [what, { args, schema, known, line }] of Object.entries(listings)) {
 test('explain prints every key with its value and where that is from, as text and as JSON', async (t) => {
   const folder = emptyFolder(t);
   const args = ['explain', '--preset', 'debug', '--set', 'seed=7'];
-  const [text, json] = [await espalier(folder, ...args), await espalier(folder, ...args, '--json')];
+  const [text, json] = [await espalierAlone(folder, ...args), await espalier(folder, ...args, '--json')];
   t.deepEqual([text.code, json.code], [0, 0], text.err + json.err);
   const row = z.strictObject({ path: z.string(), value: z.json(), origin: z.string() });
   const rows = z.array(row).parse(JSON.parse(json.out));
@@ -297,7 +298,7 @@ test('SIGTERM ends the run after the iteration, with a checkpoint and exit code 
 export default class Kill { @On('iteration:start') tick({ iteration }: { iteration: number }) { if (iteration === 3) process.kill(process.pid, 'SIGTERM'); } }
 `,
   );
-  const { code, err } = await espalier(
+  const { code, err } = await espalierAlone(
     folder,
     'train',
     ...debug,
@@ -327,7 +328,7 @@ test('commands that read a run take the newest one where none is named', async (
   const newest = await espalier(folder, 'sample', '--tokens', '20');
   t.is(newest.out, named.out);
   t.regex(newest.err, /run: runs\/second/);
-  const listed = await espalier(folder, 'checkpoint', 'list');
+  const listed = await espalierAlone(folder, 'checkpoint', 'list');
   t.is(listed.code, 0, listed.err);
   t.regex(listed.out, /^000002/);
 });

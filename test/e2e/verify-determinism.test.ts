@@ -5,7 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import { z } from 'zod';
 import { textFolder } from '../core/run/debug-run.js';
-import { espalier, ownTemporaryFolder, started } from './command.js';
+import { espalier as espalierAlone, ownTemporaryFolder, started } from './command.js';
+import { espalier } from './warm.js';
 
 const temporary = ownTemporaryFolder();
 
@@ -130,7 +131,7 @@ test.serial('a run that is shorter is told; a run that fails, and wrong usage, e
   const both = await espalier(folder, ...args, '--verify-determinism', '2', '--resume');
   t.is(both.code, 2);
   t.regex(both.err, /--verify-determinism <iterations>' cannot be used with option '--resume/);
-  const alone = await espalier(folder, ...args, '--set', 'plugins.determinism-check={}');
+  const alone = await espalierAlone(folder, ...args, '--set', 'plugins.determinism-check={}');
   t.is(alone.code, 2);
   t.regex(alone.err, /use espalier train --verify-determinism N \[ESP_VERIFY_RUN\]/);
 });

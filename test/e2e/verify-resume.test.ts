@@ -1,12 +1,10 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
 import { textFolder } from '../core/run/debug-run.js';
-import { assertResumes } from '../../plugins/testing/contract.js';
-import { emptyFolder, espalier, ownTemporaryFolder } from './command.js';
+import { emptyFolder, espalier as espalierAlone, ownTemporaryFolder } from './command.js';
+import { espalier } from './warm.js';
 
-const installed = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
 const temporary = ownTemporaryFolder();
 
 const small = [
@@ -17,75 +15,34 @@ const small = [
 ];
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 
-for (const preset of ['debug', 'gpt2']) {
-  test(`preset ${preset}: a run that was stopped and resumed is the run that was not`, async (t) => {
-    const { code, out, err } = await espalier(
-      textFolder(t),
-      'verify-resume',
-      '-p',
-      preset,
-      '-n',
-      '5',
-      ...set(...small),
-    );
-    t.is(code, 0, out + err);
-    for (const part of [
-      'batches served',
-      'training log',
-      'weights',
-      'optimizer',
-      'random streams',
-      'state of plugin token-shards',
-    ]) {
-      t.true(out.includes(`the same: ${part}`), `${part}\n${out}`);
-    }
-    t.regex(out, /the same run, bit for bit/);
-    t.notRegex(out, /Not compared/);
-    t.regex(out, /same engine, number of threads, precision/);
-  });
-}
+const compared = [
+  'batches served',
+  'training log',
+  'weights',
+  'optimizer',
+  'random streams',
+  'state of plugin token-shards',
+];
 
-test('--json says that nothing differs', async (t) => {
-  const settings = set(...small, 'engine=auto');
-  const { code, out, err } = await espalier(
-    textFolder(t),
-    'verify-resume',
-    '-p',
-    'debug',
-    '-n',
-    '3',
-    ...settings,
-    '--json',
-  );
+test('preset debug: a run that was stopped and resumed is the run that was not', async (t) => {
+  const args = ['verify-resume', '-p', 'debug', '-n', '5', ...set(...small)];
+  const { code, out, err } = await espalierAlone(textFolder(t), ...args);
   t.is(code, 0, out + err);
-  const { difference, notes } = JSON.parse(out) as { difference: unknown; notes: unknown };
+  for (const part of compared) t.true(out.includes(`the same: ${part}`), `${part}\n${out}`);
+  t.regex(out, /the same run, bit for bit/);
+  t.notRegex(out, /Not compared/);
+  t.regex(out, /same engine, number of threads, precision/);
+});
+
+test('preset gpt2: the same; --json says that nothing differs', async (t) => {
+  const args = ['verify-resume', '-p', 'gpt2', '-n', '5', ...set(...small), '--json'];
+  const { code, out, err } = await espalier(textFolder(t), ...args);
+  t.is(code, 0, out + err);
+  const { same, difference, notes } = JSON.parse(out) as { same: string[]; difference: unknown; notes: unknown };
+  for (const part of compared) t.true(same.includes(part), `${part}\n${out}`);
   t.is(difference, null);
   t.deepEqual(notes, []);
 });
-
-/** With a stop where an evaluation is due: after three iterations. */
-const stops = [
-  { event: 'iteration:end', at: 3 },
-  { event: 'evaluation:batch' },
-  { event: 'step:ready', at: 5 },
-] as const;
-
-for (const engine of installed) {
-  test.serial(`engine ${engine}: a run that was stopped and resumed is the run that was not`, async (t) => {
-    await t.notThrowsAsync(assertResumes({ config: { engine } }, stops));
-  });
-}
-
-for (const batches of [
-  { strategy: 'sequential' },
-  { strategy: 'epoch' },
-  { strategy: 'mixture', weights: { text: 1 } },
-  { strategy: 'curriculum', candidates: 20, round: 3 },
-]) {
-  test.serial(`batches ${batches.strategy}: the same`, async (t) => {
-    await t.notThrowsAsync(assertResumes({ config: { batches } }, stops));
-  });
-}
 
 test('a plugin that forgets what it did is found out, with the first thing that differs', async (t) => {
   const folder = textFolder(t);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import test from 'ava';
 import { partlyNeeding, python } from '../needs.js';
 import { StandIn } from '../plugins/logs/wandb/stand-in.js';
-import { espalier } from './command.js';
+import { espalier } from './warm.js';
 import { arrived, ITERATIONS, logged, sync, train, wandbFolder, wandbRuns } from './wandb-runs.js';
 
 const steps = (rows: readonly Record<string, unknown>[]): unknown[] => rows.map((row) => row['_step']);

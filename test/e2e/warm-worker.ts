@@ -15,11 +15,16 @@ const write = (to: keyof typeof written) =>
 process.stdout.write = write('out');
 process.stderr.write = write('err');
 
+// Each command listens as if it were the only one of its process.
+for (const emitter of [process, process.stdout, process.stderr]) emitter.setMaxListeners(0);
+
 let count = 0;
 
-async function answer({ cwd, args }: WarmRequest): Promise<void> {
+async function answer({ cwd, args, env }: WarmRequest): Promise<void> {
   [written.out, written.err] = ['', ''];
   process.chdir(cwd);
+  for (const name of Object.keys(process.env)) if (!(name in env)) Reflect.deleteProperty(process.env, name);
+  Object.assign(process.env, env);
   process.argv = [process.argv[0] ?? '', commandFile, ...args];
   process.exitCode = 0;
   await import(`../../plugins/command-line/shell/main.js?${String(count++)}`);

@@ -1,7 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import test from 'ava';
 import type { Outcome } from './command.js';
 
 const worker = fileURLToPath(new URL('./warm-worker.js', import.meta.url));
@@ -10,6 +9,8 @@ const worker = fileURLToPath(new URL('./warm-worker.js', import.meta.url));
 export interface WarmRequest {
   readonly cwd: string;
   readonly args: readonly string[];
+  /** The whole environment, as the test file has it at the time. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 let child: ChildProcess | undefined;
@@ -21,18 +22,19 @@ let last: Promise<unknown> = Promise.resolve();
  * input, and no file of code that changes between two of them.
  */
 export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
-  const result = last.then(() => ask({ cwd, args }));
+  const request = { cwd, args, env: { ...process.env } };
+  const result = last.then(() => ask(request));
   last = result.catch(() => undefined);
   return result;
 }
 
-test.after.always(() => {
-  child?.kill();
-});
+process.on('exit', () => child?.kill());
 
 async function ask(request: WarmRequest): Promise<Outcome> {
   child ??= fork(worker, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const asked = child;
+  asked.ref();
+  asked.channel?.ref();
   const ended = new AbortController();
   const { signal } = ended;
   const dies = once(asked, 'exit', { signal }).then(([code]: unknown[]) => {
@@ -47,5 +49,8 @@ async function ask(request: WarmRequest): Promise<Outcome> {
     answers.catch(() => undefined);
     dies.catch(() => undefined);
     ended.abort();
+    // The test file ends without it.
+    asked.unref();
+    asked.channel?.unref();
   }
 }

@@ -16,7 +16,7 @@ import {
   type RunSettings,
 } from '../../../core/index.js';
 import { stopSignals } from '../../../plugins/signals/contract.js';
-import { espalier } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 import { textFolder } from './debug-run.js';
 
 const options = z.strictObject({ every: z.int().min(1).default(1).describe('iterations between notes') });

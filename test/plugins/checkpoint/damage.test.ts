@@ -5,7 +5,8 @@ import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { RandomStreams } from '../../../core/index.js';
-import { emptyFolder, espalier } from '../../e2e/command.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 import { fuzzOnce } from '../../fuzz-cases.js';
 
 /** Written by the first version with format 2: it must load in every later one. */

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import test from 'ava';
-import { emptyFolder, espalier, started } from '../../e2e/command.js';
+import { emptyFolder, started } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 import { mounting, needing } from '../../needs.js';
 
 const line = `${JSON.stringify({ text: 'a record of some words '.repeat(50) })}\n`;

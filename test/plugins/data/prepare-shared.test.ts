@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { needing, posix, program } from '../../needs.js';
-import { commandFile, emptyFolder, espalier, type Outcome } from '../../e2e/command.js';
+import { commandFile, emptyFolder, espalier as espalierAlone, type Outcome } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 
 const piped = needing(posix(), program('bash'));
 
@@ -34,7 +35,7 @@ test('of preparations that start together in one new folder exactly one makes it
   const text = Array.from({ length: 20_000 }, (_, line) => `call me ishmael ${String(line)}\n`).join('');
   writeFileSync(path.join(folder, 'a.txt'), text);
   const all = await Promise.all(
-    Array.from({ length: 3 }, () => espalier(folder, 'prepare', 'a.txt', '-t', 'bytes', '-o', 'new/out', '-q')),
+    Array.from({ length: 3 }, () => espalierAlone(folder, 'prepare', 'a.txt', '-t', 'bytes', '-o', 'new/out', '-q')),
   );
   t.deepEqual(all.map(({ code }) => code).sort(), [0, 2, 2], all.map(({ err }) => err).join('\n'));
   for (const { code, err } of all) if (code !== 0) t.regex(err, /in use by process|holds data already|ESP_PREPARE_OUT/);

@@ -7,7 +7,8 @@ import { migrated, moves, settings, type Move } from '../../../plugins/nanogpt/m
 import { otherNames } from '../../../plugins/configs/contract.js';
 import { readPythonConfig } from '../../../plugins/nanogpt/migration/python-config.js';
 import { textFolder } from '../../core/run/debug-run.js';
-import { espalier } from '../../e2e/command.js';
+import { espalier as espalierAlone } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 
 const called = await otherNames();
 
@@ -38,7 +39,7 @@ my_own = 3
 test('a nanoGPT config becomes one of ours, which trains; what has no place is told', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'config.py'), nano);
-  const { code, err } = await espalier(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
+  const { code, err } = await espalierAlone(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
   t.is(code, 0, err);
   t.regex(err, /config\.py: line 21: compile has no place/);
   t.regex(err, /line 22: my_own is not known, and left out/);
