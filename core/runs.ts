@@ -1,8 +1,24 @@
 export { type TokenizerChoice, TokenizersByName } from './run/tokenizers.js';
-export { makeRun, makeRunFrom, type RunRequest } from './run/make.js';
-export type { ResumeRequest, Resumption, RunStore, StartOptions } from './contracts/run-store.js';
+export { composeRequest, makeRun, makeRunFrom, type MadeRun, type RunRequest } from './run/make.js';
+export {
+  bringPretrained,
+  makeNew,
+  shareEngine,
+  type RunStart,
+  type StartOptions,
+  type StartRequest,
+} from './run/start.js';
+export { microBatches } from './run/iteration.js';
+export { engineOf } from './run/engine-in-use.js';
+export type { Pretrained, PretrainedModels, PretrainedWeights } from './contracts/weights.js';
 export type { EngineChoice } from './contracts/engine-choice.js';
-export { defaultRunFolder, NamedFolder, type RunFolder, type RunPlace } from './contracts/run-folder.js';
+export {
+  defaultRunFolder,
+  NamedFolder,
+  type RunFolder,
+  type RunFolders,
+  type RunPlace,
+} from './contracts/run-folder.js';
 export type { CodeLayer, ComposeOptions, Configs } from './contracts/configs.js';
 export {
   builtInNames,
@@ -44,6 +60,8 @@ export { toldAt, type Finding, type SettingCalled } from './config/findings.js';
 export { parsePath, pathKey, readPath, type ConfigPath } from './config/path.js';
 export { describeOptions, jsonSchemaOf, propertiesOf, type OptionDoc } from './config/schema-docs.js';
 export { coreScalars, coreSchema } from './config/schema.js';
+export { configs } from './config/compose.js';
 export { checkCore } from './config/slots.js';
+export { presetFolder } from './version.js';
 export { withTexts } from './config/validate.js';
 export { defaultOf, shortNameIn, slotKeyAt, slotKeys, slotsWithin, type SlotKey } from './config/slot-keys.js';

@@ -23,18 +23,12 @@ export interface RunFolder {
   readonly checkpoints: string;
   /** The absolute path of a path in the config: those are relative to the working folder. */
   fromConfig(file: string): string;
-  /** Whether the folder is there. */
-  exists(): boolean;
   /**
    * Makes the folder, if need be, claims it for this process until `release`, and cleans up what a killed one left.
    * @param say prints what is waited for
    * @throws UsageError if it cannot be made or written, another process has it, or it is not a run's and not empty
    */
   claim(say?: (line: string) => void): Promise<void>;
-  /** This process has the folder. */
-  readonly isClaimed: boolean;
-  /** What `claim` would find, without a claim. @throws UsageError as `claim` does */
-  refuseClaimed(): Promise<void>;
   /** Lets other processes have the folder. */
   release(): void;
   /**
@@ -42,14 +36,14 @@ export interface RunFolder {
    * @returns the name under which one that was changed by hand is kept
    */
   writeConfig(yaml: string): string | undefined;
-  /** Whether a run's checkpoints are here. */
-  isUsed(): Promise<boolean>;
-  /** @throws UsageError if a run's checkpoints are here already */
-  refuseUsed(): Promise<void>;
-  /** Deletes the checkpoints of a run before, and nothing else. */
-  startOver(): Promise<void>;
 }
 export const RunFolder = token<RunFolder>('RunFolder');
+
+/** Makes folders of runs on disk. The family that keeps runs exports one as `provided` in `provides/run-folder.ts`. */
+export interface RunFolders {
+  /** @param writes false on ranks that leave the folder to the first: what changes it does nothing there */
+  folder(place: RunPlace, writes: boolean): RunFolder;
+}
 
 /** What a run's folder is called, for what keeps something in it. */
 export class NamedFolder {
@@ -75,37 +69,15 @@ export class NamedFolder {
 
 /** The folder of a run in memory: it has a name, and nothing is made, claimed or written. */
 export class MemoryFolder extends NamedFolder implements RunFolder {
-  readonly isClaimed: boolean = false;
-
-  exists(): boolean {
-    return false;
-  }
-
-  writeConfig(): undefined {
-    return undefined;
+  async claim(): Promise<void> {
+    // Nobody else can have it.
   }
 
   release(): void {
     // Nothing was claimed.
   }
 
-  async isUsed(): Promise<boolean> {
-    return false;
-  }
-
-  async claim(): Promise<void> {
-    // Nobody else can have it.
-  }
-
-  async refuseClaimed(): Promise<void> {
-    // Nobody else can have it.
-  }
-
-  async refuseUsed(): Promise<void> {
-    // It holds nothing.
-  }
-
-  async startOver(): Promise<void> {
-    // It holds nothing.
+  writeConfig(): undefined {
+    return undefined;
   }
 }

@@ -6,7 +6,6 @@ import type { StoredTensor } from '../contracts/checkpoint-store.js';
 import type { EngineProbe } from '../contracts/engine.js';
 import type { MemoryNeed, PlannedShape } from '../contracts/model.js';
 import { token, type Token } from '../contracts/token.js';
-import type { WeightFormat } from '../contracts/weights.js';
 import type { EventDeclarations } from '../events/define.js';
 import type { EventName, Events } from '../events/lifecycle.js';
 import type { MetricTable } from '../metrics/metrics.js';
@@ -101,8 +100,6 @@ export interface PluginClass {
   memoryNeeded?(config: unknown, shape: PlannedShape): MemoryNeed;
   /** Optimizers only: numbers that it keeps for each trained weight, for estimates of memory; 2 when not given. */
   readonly numbersPerWeight?: number;
-  /** Formats of weights that a run with this plugin can start from: `init` names such weights. */
-  readonly weightFormats?: readonly WeightFormat[];
   /** Engines only: says whether it works here, without side effects. */
   probe?(): EngineProbe | Promise<EngineProbe>;
   /** Engines only: whether `probe` may find a GPU, told at once. One that may is asked before a better ranked one is taken. */

@@ -4,7 +4,6 @@ import type { coreSchema } from '../config/schema.js';
 import { slotKeys } from '../config/slot-keys.js';
 import type { CodeLayer } from '../contracts/configs.js';
 import type { HostProcess } from '../contracts/process.js';
-import type { StartOptions } from '../contracts/run-store.js';
 import { usageErrorIn } from '../errors.js';
 import type { LogSink } from '../logger.js';
 import type { PluginClass, Slot } from '../plugins/plugin.js';
@@ -12,6 +11,7 @@ import { foundClass, type FoundPlugin } from '../plugins/resolve.js';
 import { loggerTo, Terminal } from '../terminal.js';
 import type { RunRequest } from './make.js';
 import type { Run } from './run.js';
+import type { StartOptions } from './start.js';
 
 /** A plugin by its name, or what fills a slot with its options: `{ use: 'gpt', n_layer: 2 }`. */
 export type SlotSettings = string | Readonly<Record<string, unknown>>;
@@ -71,7 +71,7 @@ export async function createRun(options: RunOptions = {}): Promise<Run> {
   try {
     // Not above: every plugin imports `espalier`, and few of them make runs.
     const { startRun } = await import('./start.js');
-    const { run } = await startRun({ ...requestOf(rest), terminal, logger }, { look: options.dryRun });
+    const { run } = await startRun({ ...requestOf(rest), terminal, logger }, options.dryRun);
     return run;
   } catch (thrown) {
     throw usageErrorIn(thrown) ?? thrown;

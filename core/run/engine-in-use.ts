@@ -41,6 +41,11 @@ export function releaseEngine(run: object): void {
   users.delete(run);
 }
 
+/** What a checkpoint says of the engine that computed it: variant, precision and threads. */
+export function engineOf({ name, description }: Engine): string {
+  return `${name}: ${description}`;
+}
+
 /** The plugin for `engine: NAME | auto`, as `EngineChoice.choose` says. */
 export async function chosenEngine(...asked: Parameters<EngineChoice['choose']>): Promise<FoundPlugin> {
   const [name, cwd] = asked;

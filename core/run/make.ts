@@ -10,10 +10,11 @@ import type { CodeLayer } from '../contracts/configs.js';
 import { Tokenizers } from '../contracts/data.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
-import type { RunStore } from '../contracts/run-store.js';
-import { defaultRunFolder, MemoryFolder, RunFolder } from '../contracts/run-folder.js';
+import { defaultRunFolder, MemoryFolder, RunFolder, type RunFolders } from '../contracts/run-folder.js';
+import type { Pretrained, PretrainedModels } from '../contracts/weights.js';
 import type { PluginError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
+import { provided } from '../families/provided.js';
 import { resolveFrom } from '../paths.js';
 import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
@@ -26,9 +27,7 @@ import { loggerTo, Terminal } from '../terminal.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
 import { RunControl } from './control.js';
 import { checkMemory, numbersPerTrained } from './memory.js';
-import { findPretrained } from './pretrained.js';
 import { Run, type CoreServices } from './run.js';
-import { findRunStore } from './run-store.js';
 import { Sections } from './sections.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
@@ -77,6 +76,15 @@ export async function makeRun(request: RunRequest): Promise<MadeRun> {
   return makeRunFrom((await findPretrained(composed, request)).composed, request);
 }
 
+/** The config with what the weights that its `init` names say of the model. */
+export async function findPretrained(
+  composed: ComposedConfig,
+  request: Parameters<PretrainedModels['find']>[1],
+): Promise<Pretrained> {
+  const models = await provided<PretrainedModels>('pretrained', ['find']);
+  return models === undefined ? { composed } : models.find(composed, request);
+}
+
 /** The config that a request is for. */
 export async function composeRequest(request: RunRequest): Promise<ComposedConfig> {
   return (await configs()).compose(request);
@@ -94,7 +102,7 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   const services = coreServices(checked, request.logger ?? loggerTo(terminal));
   const { log } = services;
   const container = newContainer();
-  const store = request.inMemory === true ? undefined : await findRunStore();
+  const store = request.inMemory === true ? undefined : await provided<RunFolders>('run-folder', ['folder']);
   provide(container, services, { checked, composed, request, store, terminal });
   const live = makePlugins(container, plugins);
   (request.host ?? foreignProcess).pluginsMade();
@@ -146,7 +154,7 @@ interface Provided {
   readonly composed: ComposedConfig;
   readonly request: RunRequest;
   /** Where runs are on disk; undefined for one in memory. */
-  readonly store: RunStore | undefined;
+  readonly store: RunFolders | undefined;
   readonly terminal: Terminal;
 }
 

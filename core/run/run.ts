@@ -23,16 +23,14 @@ import type { EventBus } from '../events/bus.js';
 import type { EventName, Events } from '../events/lifecycle.js';
 import type { Logger } from '../logger.js';
 import type { RandomStreams } from '../random/streams.js';
-import { otherRanks } from './other-ranks.js';
 import { boundTo, isActive, type LivePlugin } from './container.js';
 import type { RunControl } from './control.js';
-import { checkPrecision, releaseEngine } from './engine-in-use.js';
+import { checkPrecision, engineOf, releaseEngine } from './engine-in-use.js';
 import { useEngine } from '../tf.js';
 import type { Sections } from './sections.js';
 import { restorePlugins, takeStates } from './plugin-state.js';
 import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets, type WeightsOf } from './restore.js';
 import { trainLoop, type LoopParts } from './loop.js';
-import { microBatches } from './iteration.js';
 import { rollBack } from './rollback.js';
 import type { CheckpointKind, RunState } from './state.js';
 import { version } from '../version.js';
@@ -167,7 +165,7 @@ export class Run implements AsyncDisposable {
   }
 
   /**
-   * Goes on from a checkpoint: weights, optimizer, position, random streams and every plugin's state.
+   * Resumes from a checkpoint: weights, optimizer, position, random streams and every plugin's state.
    * @param options.drop plugins whose state is dropped: they start afresh
    * @param options.staysEnded a run that a plugin ended is not trained further
    */
@@ -176,21 +174,11 @@ export class Run implements AsyncDisposable {
     options: { readonly drop?: readonly string[]; readonly staysEnded?: boolean | undefined } = {},
   ): void {
     useEngine(this.container.resolve(Engine));
-    const { ranks, tunables } = this.parts;
-    restoreCheckpoint(ofRank(from, ranks), this.#targets, options.drop);
+    restoreCheckpoint(ofRank(from, this.parts.ranks), this.#targets, options.drop);
     if (options.staysEnded !== true) this.state.ending = null;
     this.#resumedFrom = from.path;
     const { value } = valueAt(from.state.config, ['train', 'max_iters']);
     this.#maxItersBefore = typeof value === 'number' ? value : undefined;
-    const iteration = microBatches(this.config.train, tunables);
-    const told = otherRanks(from.state, { ranks: ranks.size, ...iteration });
-    if (told !== undefined) this.#say(told);
-    const { engine } = from.state;
-    if (engine !== undefined && engine !== this.#engine) {
-      this.#say(
-        `the checkpoint was computed with ${engine}, this run computes with ${this.#engine}: it goes on, but not bit for bit as it would have`,
-      );
-    }
   }
 
   /**
@@ -247,7 +235,7 @@ export class Run implements AsyncDisposable {
         tunables: tunables.changed(),
         plugins: states,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
-        engine: this.#engine,
+        engine: engineOf(container.resolve(Engine)),
         ranks: ranks.size,
         config: kept.config,
         cwd: path.relative(folder.path, folder.fromConfig('.')),
@@ -300,11 +288,6 @@ export class Run implements AsyncDisposable {
   get #targets(): RestoreTargets {
     const { model, container, parts } = this;
     return { ...parts, model, optimizer: container.resolve(Optimizer), say: this.#say };
-  }
-
-  get #engine(): string {
-    const { name, description } = this.container.resolve(Engine);
-    return `${name}: ${description}`;
   }
 
   readonly #say = (line: string): void => {

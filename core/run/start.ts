@@ -1,193 +1,80 @@
 import type { ComposedConfig } from '../config/composed.js';
-import { toldAt } from '../config/findings.js';
 import { Engine } from '../contracts/engine.js';
-import { Ranks } from '../contracts/ranks.js';
-import type { Resumption, StartOptions } from '../contracts/run-store.js';
-import type { PretrainedModel } from '../contracts/weights.js';
+import type { Pretrained } from '../contracts/weights.js';
 import { UsageError } from '../errors.js';
+import { provided } from '../families/provided.js';
 import type { Logger } from '../logger.js';
-import { composeRequest, makeRunFrom, type MadeRun, type RunRequest } from './make.js';
-import type { ConfiguredPlugin } from './container.js';
 import { claimEngine } from './engine-in-use.js';
-import { findPretrained } from './pretrained.js';
-import type { Run } from './run.js';
-import { findRunStore, runStore } from './run-store.js';
+import { composeRequest, findPretrained, makeRunFrom, type MadeRun, type RunRequest } from './make.js';
+
+/** How a run starts, besides what it is. */
+export interface StartOptions {
+  /** Resume from the newest checkpoint of the run's folder (true), or from the run or checkpoint that is named. */
+  readonly resume?: boolean | string | undefined;
+  /** When resuming: keys whose current values are taken, whatever gave them. */
+  readonly override?: readonly string[] | undefined;
+  /** When resuming: plugins that start afresh. */
+  readonly resumeDrop?: readonly string[] | undefined;
+  /** Start over in a run folder that holds checkpoints, which are deleted when training starts. */
+  readonly force?: boolean | undefined;
+}
 
 export type StartRequest = RunRequest & StartOptions & { readonly logger: Logger };
 
-const ATTEMPTS = 3;
+/** Starts and resumes runs that are kept. The family that keeps them exports one as `provided` in `provides/run-start.ts`. */
+export interface RunStart {
+  /**
+   * Makes a run that has its folder, is set up, and is where it starts: new, with weights, or resumed.
+   * @param look nothing is created or claimed: for a look at what would run
+   * @throws UsageError for anything that the user can fix
+   */
+  start(request: StartRequest, look: boolean): Promise<MadeRun>;
+}
 
-/**
- * Makes a run that has its folder, is set up, and is where it starts: new, with weights, or resumed.
- * @param request.look nothing is created or claimed: for a look at what would run
- * @throws UsageError for anything that the user can fix
- */
-export async function startRun(
-  request: StartRequest,
-  { look = false }: { readonly look?: boolean | undefined } = {},
-): Promise<MadeRun> {
-  const started = await claimed(request, look);
-  const { run } = started.created;
-  const { resumed } = started;
+/** Makes a run that is ready to train, as `RunStart` says; without a family that keeps runs, a new one. */
+export async function startRun(request: StartRequest, look = false): Promise<MadeRun> {
+  const keeping = await provided<RunStart>('run-start', ['start']);
+  if (keeping !== undefined) return keeping.start(request, look);
+  const { created, read } = await makeNew(await composeRequest(request), request);
+  const { run } = created;
   try {
-    if (resumed === undefined) await bringWeights(started, request);
-    else resumeFrom(resumed, started, request);
-    if (request.force === true && !look) startOver(run);
+    if (run.config.init !== 'scratch' && read === undefined) {
+      throw new UsageError('ESP_CHECKPOINT_NOT_FOUND', 'no family reads checkpoints here: this installation lacks one');
+    }
+    shareEngine(created);
+    await run.setUp(undefined, { loads: read !== undefined });
+    await bringPretrained(created, read, request.logger);
   } catch (thrown) {
     await run.dispose();
     throw thrown;
   }
-  return started.created;
+  return created;
 }
 
-/** A run that is made, with what it resumes from or starts with. */
-interface Started {
-  readonly created: MadeRun;
-  readonly resumed?: Resumption;
-  /** A plugin ended the run, and nobody asked to train it further. */
-  readonly staysEnded?: boolean;
-  /** The pretrained model that `init` names. */
-  readonly pretrained?: PretrainedModel;
+/** A new run, and the pretrained weights that it starts with. */
+export async function makeNew(
+  composed: ComposedConfig,
+  request: StartRequest,
+): Promise<Pick<Pretrained, 'read'> & { readonly created: MadeRun }> {
+  const download = (line: string): void => {
+    request.logger.info(line);
+  };
+  const { composed: whole, ...pretrained } = await findPretrained(composed, { ...request, download });
+  return { ...pretrained, created: await makeRunFrom(whole, request) };
 }
 
-/**
- * A run that is set up and has its folder. What it resumes from is decided without the folder where that does not exist
- * yet, or where it is not known which rank this is: it is decided again when another process has trained there meanwhile.
- */
-async function claimed(request: StartRequest, look: boolean): Promise<Started> {
-  for (let attempt = 1; ; attempt++) {
-    const started = await startingPoint(request);
-    const { run, plugins } = started.created;
-    const loads = started.resumed !== undefined || run.config.init !== 'scratch';
-    const claim = async (): Promise<boolean> => {
-      await run.folder.claim((line) => {
-        request.logger.warn(line);
-      });
-      return !run.folder.isClaimed || !(await hasChanged(started, request));
-    };
-    try {
-      shareEngine(run, plugins);
-      if (look) {
-        await run.folder.refuseClaimed();
-        await refuseUsed(started, request);
-        await run.setUp(undefined, { loads });
-        return started;
-      }
-      const exists = run.folder.exists();
-      if (!exists || (await claim())) {
-        await refuseUsed(started, request);
-        await run.setUp(undefined, { loads });
-        if (exists || (await claim())) return started;
-      }
-      const { size } = run.container.resolve(Ranks);
-      if (size > 1 || attempt === ATTEMPTS) throw overtaken(run);
-    } catch (thrown) {
-      await run.dispose();
-      throw thrown;
-    }
-    await run.dispose();
-  }
-}
-
-function shareEngine(run: Run, plugins: readonly ConfiguredPlugin[]): void {
+/** @throws UsageError where another run of this process computes with another engine */
+export function shareEngine({ run, plugins }: MadeRun): void {
   const plugin = plugins.find(({ options }) => options.slot === 'engine');
   const engine = run.container.resolve(Engine);
   if (plugin !== undefined) claimEngine(run, { plugin, engine, precision: run.config.precision });
 }
 
-/** Whether there is something else to resume from than when it was decided. */
-async function hasChanged(started: Started, { force }: StartOptions): Promise<boolean> {
-  const { run, composed } = started.created;
-  if (started.resumed?.isWithin(run.folder) === true) return !(await started.resumed.isNewest());
-  const { resume = 'never' } = composed.value;
-  return force !== true && resume !== 'never' && (await run.folder.isUsed());
-}
-
-/** Nothing is started anew, or continued from elsewhere, where a run's checkpoints are. */
-async function refuseUsed({ resumed, created: { run } }: Started, { force }: StartOptions): Promise<void> {
-  if (force !== true && resumed?.isWithin(run.folder) !== true) await run.folder.refuseUsed();
-}
-
-function overtaken({ folder }: Run): UsageError {
-  return new UsageError(
-    'ESP_RUN_FOLDER_LOCKED',
-    `another process trained in ${folder.shown} while this one started: start again, and it resumes from what is there now`,
-  );
-}
-
-async function startingPoint(request: StartRequest): Promise<Started> {
-  const { force, override = [], resumeDrop = [], logger: log } = request;
-  const composed = await composeRequest(request);
-  if (force === true && composed.value['init'] === 'resume') {
-    throw new UsageError('ESP_USAGE', '--force starts over, and init: resume goes on: leave one of them out');
-  }
-  const say = (level: 'info' | 'warn', line: string): void => {
-    log[level](line);
-  };
-  // `resume: auto` resumes only if nobody asked to start over.
-  const resumed = force === true ? undefined : await (await findRunStore())?.resumption(composed, { ...request, say });
-  if (resumed === undefined) {
-    refuseAlone('--override', override);
-    refuseAlone('--resume-drop', resumeDrop);
-    return startAnew(composed, request);
-  }
-  const created = await makeRunFrom(resumed.composed, request);
-  return { created, resumed, staysEnded: resumed.review(created.plugins, created.run.folder) };
-}
-
-async function startAnew(composed: ComposedConfig, request: StartRequest): Promise<Started> {
-  const download = (line: string): void => {
-    request.logger.info(line);
-  };
-  const { composed: whole, model: pretrained } = await findPretrained(composed, { ...request, download });
-  const created = await makeRunFrom(whole, request);
-  return pretrained === undefined ? { created } : { created, pretrained };
-}
-
-function resumeFrom(
-  { checkpoint, isAlone }: Resumption,
-  started: Started,
-  { logger: log, resumeDrop }: StartRequest,
-): void {
-  const { run } = started.created;
-  run.restore(checkpoint, { drop: resumeDrop ?? [], staysEnded: started.staysEnded });
-  log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);
-  if (isAlone) log.info(`this checkpoint is not in the folder of its run: the run continues in ${run.folder.shown}`);
-  if (started.staysEnded === true) log.info(stillEnded(run));
-}
-
-/** Weights alone, from a pretrained model or a checkpoint, as `init` says. */
-async function bringWeights({ created, pretrained }: Started, { cwd, logger: log }: StartRequest): Promise<void> {
-  const { run, composed } = created;
-  const { init } = run.config;
-  if (init === 'scratch') return;
-  if (pretrained !== undefined) {
-    const weights = await pretrained.read(run.model);
-    for (const note of weights.notes) log.info(`weights of ${weights.path}: ${note}`);
-    run.loadWeights(weights);
-    log.info(`weights from ${weights.path}`);
-    return;
-  }
-  const warn = (line: string): void => {
-    log.warn(line);
-  };
-  const checkpoint = await toldAt(['init'], composed, async () => (await runStore()).read(init, cwd, warn));
-  run.loadWeights(checkpoint);
-  log.info(`weights from ${checkpoint.path}`);
-}
-
-function stillEnded({ state }: Run): string {
-  const { reason = '', plugin = null } = state.ending ?? {};
-  const options = plugin === null ? '' : ` or an option of plugin ${plugin}`;
-  return `the run has ended (${reason}) and resume: auto trains it no further; --resume does, and so does a change of train.max_iters${options}`;
-}
-
-/** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
-function startOver(run: Run): void {
-  run.bus.listen({ plugin: 'core', event: 'run:start', critical: true }, () => run.folder.startOver());
-}
-
-function refuseAlone(flag: string, given: readonly string[]): void {
-  if (given.length === 0) return;
-  throw new UsageError('ESP_USAGE', `${flag} is for a run that goes on: add --resume, or use --set`);
+/** Reads pretrained weights into a run that is set up. */
+export async function bringPretrained({ run }: MadeRun, read: Pretrained['read'], log: Logger): Promise<void> {
+  const weights = await read?.(run.model);
+  if (weights === undefined) return;
+  for (const note of weights.notes) log.info(`weights of ${weights.path}: ${note}`);
+  run.loadWeights(weights);
+  log.info(`weights from ${weights.path}`);
 }

@@ -1,5 +1,7 @@
 /** For authors of models: the weights that `gpt` can start from, in a class's `static weightFormats`. */
 export { huggingFaceGpt2 } from './weights/pretrained.js';
+/** For authors of formats of weights. */
+export type { GivenOption, PretrainedModel, WeightFormat } from './weights/formats.js';
 /** A layer with LoRA as one matrix. */
 export { mergedWeight } from './weights/lora.js';
 /** What a model shows of itself while it trains. */

@@ -4,8 +4,24 @@ import { newestRun } from '../../runs/contract.js';
 import { checkpointNames, isCheckpointName, readFound } from '../stored/find.js';
 import { resolveFrom } from '../../../core/files/index.js';
 import type { LoadedCheckpoint } from '../../../core/index.js';
-import { defaultRunFolder, toldAt, valueAt, type ComposedConfig, type ResumeRequest } from '../../../core/runs.js';
+import {
+  defaultRunFolder,
+  toldAt,
+  valueAt,
+  type ComposedConfig,
+  type FoundPlugin,
+  type StartOptions,
+} from '../../../core/runs.js';
 import { foreignEntry } from '../run-folder/run-files.js';
+
+/** Who asks to resume, and who hears about it. */
+export interface ResumeRequest extends StartOptions {
+  /** Folder that paths are relative to. */
+  readonly cwd: string;
+  /** Plugins that are given as classes, by name. */
+  readonly classes?: ReadonlyMap<string, FoundPlugin> | undefined;
+  readonly say: (level: 'info' | 'warn', line: string) => void;
+}
 
 /** The checkpoint to resume from, and the folder of the run that resumes. */
 export interface ResumePoint {

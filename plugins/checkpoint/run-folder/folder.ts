@@ -19,6 +19,7 @@ export class DiskFolder extends NamedFolder implements RunFolder {
 
   #release: (() => void) | undefined;
 
+  /** Whether the folder is there. */
   exists(): boolean {
     return existsSync(this.path);
   }
@@ -41,10 +42,12 @@ export class DiskFolder extends NamedFolder implements RunFolder {
     }
   }
 
+  /** Whether this process has the folder. */
   get isClaimed(): boolean {
     return this.#release !== undefined;
   }
 
+  /** What `claim` would find, without a claim. @throws UsageError as `claim` does */
   async refuseClaimed(): Promise<void> {
     if (!this.writes) return;
     await this.#refuseForeign();
@@ -70,14 +73,17 @@ export class DiskFolder extends NamedFolder implements RunFolder {
     return this.writes ? writeConfigFile(this.path, yaml) : undefined;
   }
 
+  /** Deletes the checkpoints of a run before, and nothing else. */
   async startOver(): Promise<void> {
     if (this.writes) await removeAllCheckpoints(this.checkpoints);
   }
 
+  /** Whether a run's checkpoints are here. */
   async isUsed(): Promise<boolean> {
     return (await checkpointNames(this.checkpoints)).length > 0;
   }
 
+  /** @throws UsageError if a run's checkpoints are here already */
   async refuseUsed(): Promise<void> {
     if (!(await this.isUsed())) return;
     throw new UsageError(

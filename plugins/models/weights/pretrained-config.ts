@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { type GivenOption, messageOf, UsageError } from '../../../core/index.js';
+import { messageOf, UsageError } from '../../../core/index.js';
+import type { GivenOption } from './formats.js';
 import { readJsonFile } from '../../../core/files/index.js';
 import { activationOf, HUGGING_FACE_ACTIVATIONS } from './activations.js';
 import { hubShape } from './hub.js';

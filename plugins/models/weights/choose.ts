@@ -1,49 +1,45 @@
 import path from 'node:path';
-import { isSection, showOrigin, valueAt, type ComposedConfig, type Origin } from '../config/composed.js';
-import { pathKey } from '../config/path.js';
-import { configs } from '../config/compose.js';
-import { checkCore } from '../config/slots.js';
-import type { PretrainedModel } from '../contracts/weights.js';
-import type { Slot } from '../plugins/plugin.js';
-import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
-import { presetFolder } from '../version.js';
-
-/** A config, and the pretrained model that its `init` names. */
-export interface Pretrained {
-  /** With the options that the model must have for the weights. */
-  readonly composed: ComposedConfig;
-  readonly model?: PretrainedModel;
-}
+import type { PluginClass, Slot } from '../../../core/index.js';
+import {
+  checkCore,
+  configs,
+  findPlugin,
+  isSection,
+  pathKey,
+  presetFolder,
+  showOrigin,
+  valueAt,
+  type ComposedConfig,
+  type FoundPlugin,
+  type Origin,
+  type Pretrained,
+  type PretrainedModels,
+} from '../../../core/runs.js';
+import type { PretrainedModel, WeightFormat } from './formats.js';
 
 /**
  * Asks the plugins of a config for the pretrained model that `init` names, which is of the first that knows it. What that
  * says of itself replaces what presets and defaults say of `model`.
- * @param request.download as `WeightFormat.find` has it
- * @throws UsageError for a value of the user's that the weights contradict, naming both places
+ * As `PretrainedModels.find` has it.
  */
-export async function findPretrained(
-  composed: ComposedConfig,
-  request: PluginPlaces & { readonly download?: ((line: string) => void) | undefined },
-): Promise<Pretrained> {
+export async function findPretrained(composed: ComposedConfig, request: Request): Promise<Pretrained> {
   const { init } = composed.value;
   if (typeof init !== 'string' || init === 'scratch' || init === 'resume') return { composed };
   for (const { class: plugin } of await pluginsOf(composed, request)) {
-    for (const format of plugin.weightFormats ?? []) {
+    const { weightFormats = [] }: PluginClass & { readonly weightFormats?: readonly WeightFormat[] } = plugin;
+    for (const format of weightFormats) {
       const model = await format.find(init, request);
-      if (model !== undefined) return { composed: await withOptions(composed, model), model };
+      if (model === undefined) continue;
+      return { composed: await withOptions(composed, model), read: (into) => model.read(into) };
     }
   }
   return { composed };
 }
 
-/** Where plugins come from: classes by name, then what is found from a folder. */
-interface PluginPlaces {
-  readonly cwd: string;
-  readonly classes?: ReadonlyMap<string, FoundPlugin>;
-}
+type Request = Parameters<PretrainedModels['find']>[1];
 
 /** The model's plugin, then the features; those that are not found are reported when the run is made. */
-async function pluginsOf(composed: ComposedConfig, { cwd, classes }: PluginPlaces): Promise<FoundPlugin[]> {
+async function pluginsOf(composed: ComposedConfig, { cwd, classes }: Request): Promise<FoundPlugin[]> {
   const find = async (name: string, slot?: Slot): Promise<FoundPlugin> =>
     classes?.get(name) ?? (await findPlugin(name, cwd, slot));
   const { slots, features } = checkCore(composed);

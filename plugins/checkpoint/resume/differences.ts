@@ -1,8 +1,22 @@
 import { z } from 'zod';
-import type { CheckpointState } from '../contracts/checkpoint-store.js';
+import { Engine, Ranks, Tunables, type CheckpointState, type LoadedCheckpoint } from '../../../core/index.js';
+import { engineOf, microBatches, type Run } from '../../../core/runs.js';
+
+/** What to say of a run that resumed from a checkpoint of other ranks, or of another engine. */
+export function differences({ config, container }: Run, { state }: LoadedCheckpoint): string[] {
+  const iteration = microBatches(config.train, container.resolve(Tunables));
+  const ranks = otherRanks(state, { ranks: container.resolve(Ranks).size, ...iteration });
+  const engine = otherEngine(state, engineOf(container.resolve(Engine)));
+  return [ranks, engine].filter((line) => line !== undefined);
+}
+
+function otherEngine({ engine: was }: CheckpointState, now: string): string | undefined {
+  if (was === undefined || was === now) return undefined;
+  return `the checkpoint was computed with ${was}, this run computes with ${now}: it goes on, but not bit for bit as it would have`;
+}
 
 /** Windows that one iteration trains on: their product. */
-export interface IterationSize {
+interface IterationSize {
   readonly ranks: number;
   /** Windows in a micro-batch of one rank. */
   readonly batchSize: number;
@@ -14,7 +28,7 @@ const trainSchema = z.object({
 });
 
 /** What to say where a run goes on on another number of ranks than its checkpoint was made on. */
-export function otherRanks(from: CheckpointState, now: IterationSize): string | undefined {
+function otherRanks(from: CheckpointState, now: IterationSize): string | undefined {
   const was = sizeOf(from);
   if (was === undefined || was.ranks === now.ranks) return undefined;
   const [before, after] = [windowsOf(was), windowsOf(now)];

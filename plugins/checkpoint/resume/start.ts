@@ -1,0 +1,178 @@
+import { UsageError } from '../../../core/errors.js';
+import { Ranks } from '../../../core/index.js';
+import {
+  bringPretrained,
+  composeRequest,
+  makeNew,
+  makeRunFrom,
+  shareEngine,
+  toldAt,
+  type MadeRun,
+  type Pretrained,
+  type Run,
+  type StartOptions,
+  type StartRequest,
+} from '../../../core/runs.js';
+import { DiskFolder } from '../run-folder/folder.js';
+import { readFound } from '../stored/find.js';
+import { differences } from './differences.js';
+import { findResumption, type Resumption } from './resumption.js';
+
+const ATTEMPTS = 3;
+
+/** Makes a run that has its folder, is set up, and is where it starts, as `RunStart` says. */
+export async function startRun(request: StartRequest, look: boolean): Promise<MadeRun> {
+  const started = await claimed(request, look);
+  const { run } = started.created;
+  const { resumed } = started;
+  try {
+    if (resumed === undefined) await bringWeights(started, request);
+    else resumeFrom(resumed, started, request);
+    if (request.force === true && !look) startOver(run);
+  } catch (thrown) {
+    await run.dispose();
+    throw thrown;
+  }
+  return started.created;
+}
+
+/** A run that is made, with what it resumes from or starts with. */
+interface Started extends Pick<Pretrained, 'read'> {
+  readonly created: MadeRun;
+  readonly resumed?: Resumption;
+  /** A plugin ended the run, and nobody asked to train it further. */
+  readonly staysEnded?: boolean;
+}
+
+/**
+ * A run that is set up and has its folder. What it resumes from is decided without the folder where that does not exist
+ * yet, or where it is not known which rank this is: it is decided again when another process has trained there meanwhile.
+ */
+async function claimed(request: StartRequest, look: boolean): Promise<Started> {
+  for (let attempt = 1; ; attempt++) {
+    const started = await startingPoint(request);
+    const { run } = started.created;
+    const loads = started.resumed !== undefined || run.config.init !== 'scratch';
+    const folder = onDisk(run);
+    const claim = async (): Promise<boolean> => {
+      await folder?.claim((line) => {
+        request.logger.warn(line);
+      });
+      return folder?.isClaimed !== true || !(await hasChanged(started, request));
+    };
+    try {
+      shareEngine(started.created);
+      if (look) {
+        await folder?.refuseClaimed();
+        await refuseUsed(started, request);
+        await run.setUp(undefined, { loads });
+        return started;
+      }
+      const exists = folder?.exists() === true;
+      if (!exists || (await claim())) {
+        await refuseUsed(started, request);
+        await run.setUp(undefined, { loads });
+        if (exists || (await claim())) return started;
+      }
+      const { size } = run.container.resolve(Ranks);
+      if (size > 1 || attempt === ATTEMPTS) throw overtaken(run);
+    } catch (thrown) {
+      await run.dispose();
+      throw thrown;
+    }
+    await run.dispose();
+  }
+}
+
+/** Undefined for a run in memory: nobody else can have its folder, and nothing is in it. */
+function onDisk({ folder }: Run): DiskFolder | undefined {
+  return folder instanceof DiskFolder ? folder : undefined;
+}
+
+/** Whether there is something else to resume from than when it was decided. */
+async function hasChanged(started: Started, { force }: StartOptions): Promise<boolean> {
+  const { run, composed } = started.created;
+  if (started.resumed?.isWithin(run.folder) === true) return !(await started.resumed.isNewest());
+  const { resume = 'never' } = composed.value;
+  return force !== true && resume !== 'never' && (await onDisk(run)?.isUsed()) === true;
+}
+
+/** Nothing is started anew, or continued from elsewhere, where a run's checkpoints are. */
+async function refuseUsed({ resumed, created: { run } }: Started, { force }: StartOptions): Promise<void> {
+  if (force !== true && resumed?.isWithin(run.folder) !== true) await onDisk(run)?.refuseUsed();
+}
+
+function overtaken({ folder }: Run): UsageError {
+  return new UsageError(
+    'ESP_RUN_FOLDER_LOCKED',
+    `another process trained in ${folder.shown} while this one started: start again, and it resumes from what is there now`,
+  );
+}
+
+async function startingPoint(request: StartRequest): Promise<Started> {
+  const { force, override = [], resumeDrop = [], logger: log } = request;
+  const composed = await composeRequest(request);
+  if (force === true && composed.value['init'] === 'resume') {
+    throw new UsageError('ESP_USAGE', '--force starts over, and init: resume goes on: leave one of them out');
+  }
+  const say = (level: 'info' | 'warn', line: string): void => {
+    log[level](line);
+  };
+  // `resume: auto` resumes only if nobody asked to start over.
+  const resumed = force === true ? undefined : await findResumption(composed, { ...request, say });
+  if (resumed === undefined) {
+    refuseAlone('--override', override);
+    refuseAlone('--resume-drop', resumeDrop);
+    return makeNew(composed, request);
+  }
+  const created = await makeRunFrom(resumed.composed, request);
+  return { created, resumed, staysEnded: resumed.review(created.plugins, created.run.folder) };
+}
+
+function resumeFrom(
+  { checkpoint, isAlone }: Resumption,
+  started: Started,
+  { logger: log, resumeDrop }: StartRequest,
+): void {
+  const { run } = started.created;
+  run.restore(checkpoint, { drop: resumeDrop ?? [], staysEnded: started.staysEnded });
+  for (const line of differences(run, checkpoint)) log.warn(line);
+  log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);
+  if (isAlone) log.info(`this checkpoint is not in the folder of its run: the run continues in ${run.folder.shown}`);
+  if (started.staysEnded === true) log.info(stillEnded(run));
+}
+
+/** Weights alone, from a pretrained model or a checkpoint, as `init` says. */
+async function bringWeights({ created, read }: Started, { cwd, logger: log }: StartRequest): Promise<void> {
+  const { run, composed } = created;
+  const { init } = run.config;
+  if (init === 'scratch') return;
+  if (read !== undefined) {
+    await bringPretrained(created, read, log);
+    return;
+  }
+  const warn = (line: string): void => {
+    log.warn(line);
+  };
+  const checkpoint = await toldAt(['init'], composed, async () =>
+    readFound(init, cwd, { log: warn, optimizer: false }),
+  );
+  run.loadWeights(checkpoint);
+  log.info(`weights from ${checkpoint.path}`);
+}
+
+function stillEnded({ state }: Run): string {
+  const { reason = '', plugin = null } = state.ending ?? {};
+  const options = plugin === null ? '' : ` or an option of plugin ${plugin}`;
+  return `the run has ended (${reason}) and resume: auto trains it no further; --resume does, and so does a change of train.max_iters${options}`;
+}
+
+/** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
+function startOver(run: Run): void {
+  run.bus.listen({ plugin: 'core', event: 'run:start', critical: true }, () => onDisk(run)?.startOver());
+}
+
+function refuseAlone(flag: string, given: readonly string[]): void {
+  if (given.length === 0) return;
+  throw new UsageError('ESP_USAGE', `${flag} is for a run that goes on: add --resume, or use --set`);
+}
