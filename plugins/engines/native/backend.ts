@@ -3,6 +3,7 @@ import type { DataType, KernelFunc, Tensor, TensorInfo } from '@tensorflow/tfjs-
 import { tf } from '../../../core/index.js';
 import type { Attributes, KernelInputs } from '../../ops/contract.js';
 import { noting, type AddonCall, type NativeBinding } from './binding.js';
+import { isNumbers, numbersOf, type Numbers, type NumberType } from './numbers.js';
 import { FloatPool, Lease } from './pool.js';
 
 /** Memory of so many numbers for a tensor's data. */
@@ -81,18 +82,19 @@ export class NativeBackend extends cpu.MathBackendCPU {
     return calls;
   }
 
-  /** A float32 tensor of memory that is not cleared. */
-  allocate(shape: number[]): TensorInfo {
+  /** A tensor of memory that is not cleared. */
+  allocate(shape: number[], dtype: NumberType = 'float32'): TensorInfo {
     const length = shape.reduce((product, size) => product * size, 1);
     const again = this.#awaited?.tensors.next().value;
     if (this.#awaited !== undefined && again !== undefined) {
-      const values = this.#awaited.take(length, again.dataId);
-      this.data.set(again.dataId, { values, dtype: 'float32', refCount: 1 });
+      const { take } = this.#awaited;
+      const values = numbersOf(dtype, length, (floats) => take(floats, again.dataId));
+      this.data.set(again.dataId, { values, dtype, refCount: 1 });
       return again;
     }
-    const values = this.#pool.take(length);
+    const values = numbersOf(dtype, length, (floats) => this.#pool.take(floats));
     this.#output = values;
-    const tensor = this.makeTensorInfo(shape, 'float32', values);
+    const tensor = this.makeTensorInfo(shape, dtype, values);
     this.#pool.own(values, tensor.dataId);
     this.recorder?.allocated(tensor);
     return tensor;
@@ -192,6 +194,13 @@ export class NativeBackend extends cpu.MathBackendCPU {
     throw new Error(`an int32 or bool tensor is needed, not ${tensor.dtype}`);
   }
 
+  /** The elements themselves, of whatever type they are. @throws Error for a tensor that is disposed */
+  array(tensor: TensorInfo): Numbers {
+    const values = this.#valuesOf(tensor);
+    if (isNumbers(values)) return values;
+    throw new Error(`numbers or truths are needed, not ${tensor.dtype}`);
+  }
+
   #valuesOf({ dataId, shape }: TensorInfo): unknown {
     // What this backend has not may be in another one, from which `get` brings it.
     if (!this.data.has(dataId) && !tf.engine().state.tensorInfo.has(dataId))
@@ -223,7 +232,7 @@ export class NativeBackend extends cpu.MathBackendCPU {
   override readSync(dataId: object): ReturnType<cpu.MathBackendCPU['readSync']> {
     this.recorder?.looked();
     const values = super.readSync(dataId);
-    return values instanceof Float32Array && this.#pool.ownerOf(values) !== undefined ? values.slice() : values;
+    return isNumbers(values) && this.#pool.ownerOf(values) !== undefined ? values.slice() : values;
   }
 
   override async read(dataId: object): Promise<ReturnType<cpu.MathBackendCPU['readSync']>> {
@@ -233,7 +242,7 @@ export class NativeBackend extends cpu.MathBackendCPU {
   override disposeData(dataId: object, force?: boolean): boolean {
     const values: unknown = this.data.has(dataId) ? this.data.get(dataId).values : undefined;
     const gone = super.disposeData(dataId, force);
-    if (gone && values instanceof Float32Array && this.#pool.ownerOf(values) === dataId) this.#pool.giveBack(values);
+    if (gone && isNumbers(values) && this.#pool.ownerOf(values) === dataId) this.#pool.giveBack(values);
     return gone;
   }
 }

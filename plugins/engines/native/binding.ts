@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import load from 'node-gyp-build';
 import type { Activation } from '../../ops/contract.js';
+import type { Numbers } from './numbers.js';
 
 type Floats = Float32Array;
 
@@ -88,6 +89,85 @@ export interface NativeBinding {
   ): void;
   embedding(count: number, width: number, rows: number, ids: Int32Array, table: Floats, y: Floats): void;
   embeddingGradient(count: number, width: number, rows: number, ids: Int32Array, dy: Floats, gradient: Floats): void;
+  /**
+   * The element at the sum of coordinates times the steps in y is that at the sum times the steps in x.
+   * @param layout sizes, steps in x, steps in y (`rank` of each), offset in x, offset in y
+   */
+  copy(rank: number, layout: Int32Array, x: Numbers, y: Numbers): void;
+  fill(size: number, value: number, y: Numbers): void;
+  /**
+   * x [outer, size, inner], none of them 0, → y [outer, inner], and that again by the next three sizes; a sum of floats, or
+   * one that becomes floats, is multiplied by `scale`.
+   */
+  reduce(kind: number, steps: number, sizes: Int32Array, scale: number, x: Numbers, y: Numbers): void;
+  /** Of each row of x [rows, columns]. */
+  softmax(rows: number, columns: number, x: Floats, y: Floats): void;
+  /** Sums, or products, along the middle axis of x [outer, size, inner]. */
+  running(
+    isProduct: boolean,
+    isExclusive: boolean,
+    isReverse: boolean,
+    outer: number,
+    size: number,
+    inner: number,
+    x: Numbers,
+    y: Numbers,
+  ): void;
+  /** y [batch, outer, count, slice] = x [batch, outer, size, slice] at ids [batch, count]. */
+  gather(
+    batch: number,
+    outer: number,
+    size: number,
+    count: number,
+    slice: number,
+    ids: Int32Array,
+    x: Numbers,
+    y: Numbers,
+  ): void;
+  /** y [count, slice]: slices of x [...sizes, slice] at ids [count, depth]. */
+  gatherNd(
+    count: number,
+    depth: number,
+    sizes: Int32Array,
+    slice: number,
+    ids: Int32Array,
+    x: Numbers,
+    y: Numbers,
+  ): void;
+  /** Slices of x [count, slice], added to, or put into, those of y [...sizes, slice] at ids [count, depth]. */
+  scatter(
+    adds: boolean,
+    leavesOutOthers: boolean,
+    count: number,
+    depth: number,
+    sizes: Int32Array,
+    slice: number,
+    ids: Int32Array,
+    x: Numbers,
+    y: Numbers,
+  ): void;
+  /** y [count, depth]: `on` at each of ids [count] that is within the depth, else `off`. */
+  oneHot(count: number, depth: number, on: number, off: number, ids: Int32Array, y: Numbers): void;
+  /** The k largest of each row of x [rows, columns]; of equal ones the first. */
+  topK(rows: number, columns: number, k: number, x: Numbers, values: Numbers, indices: Int32Array): void;
+  /** y [batches, m, n]: products of the matrices of a and of b that each batch names, as `matrixProduct` has them. */
+  batchedProduct(
+    batches: number,
+    m: number,
+    n: number,
+    k: number,
+    transposeA: boolean,
+    transposeB: boolean,
+    bf16: boolean,
+    matricesOfA: number,
+    matricesOfB: number,
+    ofA: Int32Array,
+    ofB: Int32Array,
+    a: Floats,
+    b: Floats,
+    bias: Floats | undefined,
+    y: Floats,
+  ): void;
   /** cos and sin [time, part / 2]; qkv [rows, 3 · heads · part] with rows in steps of time; y may be qkv. */
   rotary(
     rows: number,
@@ -182,6 +262,7 @@ function isBinding(addon: unknown): addon is NativeBinding {
     'attention',
     'adamwStep',
     'scale',
+    'reduce',
     'allocate',
     'useVariant',
     'variants',

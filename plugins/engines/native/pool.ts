@@ -1,4 +1,5 @@
 import type { NativeBinding } from './binding.js';
+import type { Numbers } from './numbers.js';
 
 /** Idle memory below this is kept whatever the run's size. */
 const ALWAYS_KEPT = 64 * 2 ** 20;
@@ -30,7 +31,7 @@ export class FloatPool {
   }
 
   /** The array is the memory of that tensor data. */
-  own(array: Float32Array, dataId: object): void {
+  own(array: ArrayBufferView, dataId: object): void {
     this.#owners.set(array.buffer, dataId);
   }
 
@@ -71,7 +72,7 @@ export class Lease {
     return taken;
   }
 
-  giveBack(array: Float32Array): void {
+  giveBack(array: Numbers): void {
     this.#idle.push(array.buffer);
   }
 

@@ -2,6 +2,7 @@ import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { DropoutMask } from '../../../core/index.js';
 import type { Attributes, KernelInputs } from '../../ops/contract.js';
 import type { KernelNotes, NativeKernel } from './backend.js';
+import { isNumbers, type Numbers } from './numbers.js';
 
 /** A kernel as it was called. */
 export interface Call {
@@ -16,7 +17,7 @@ export interface Call {
 
 /** Numbers from outside, such as a scalar's. */
 export interface Constant {
-  readonly values: Float32Array | Int32Array;
+  readonly values: Numbers;
   readonly dtype: DataType;
 }
 
@@ -51,8 +52,7 @@ export class KernelRecorder implements KernelNotes {
   }
 
   written(dataId: object, values: unknown, dtype: DataType): void {
-    if (values instanceof Float32Array || values instanceof Int32Array)
-      this.#constants.set(dataId, { values: values.slice(), dtype });
+    if (isNumbers(values)) this.#constants.set(dataId, { values: values.slice(), dtype });
     else this.#isRepeatable = false;
   }
 
@@ -69,10 +69,14 @@ export class KernelRecorder implements KernelNotes {
     this.#calls.push({ kernel, inputs, attributes, made });
   }
 
-  /** A kernel of the cpu backend: one that only shapes an input anew need not be run again. */
+  /**
+   * A kernel of the cpu backend: one that only shapes an input anew need not be run again, nor one that makes a constant of
+   * its attributes alone, such as a range.
+   */
   ranOnCpu(inputs: KernelInputs, outputs: readonly TensorInfo[]): void {
     const given = new Set<object>(inputs.all().map(({ dataId }) => dataId));
-    if (!outputs.every(({ dataId }) => given.has(dataId))) this.#isRepeatable = false;
+    const isKnown = (dataId: object): boolean => given.has(dataId) || (given.size === 0 && this.#constants.has(dataId));
+    if (!outputs.every(({ dataId }) => isKnown(dataId))) this.#isRepeatable = false;
   }
 
   mark(what: string, complete: TensorInfo | undefined): void {
@@ -87,7 +91,8 @@ export class KernelRecorder implements KernelNotes {
   ): KernelTrace | undefined {
     const made = new Set<object>(this.#calls.flatMap((call) => call.made.map(({ dataId }) => dataId)));
     const calls = this.#calls.map((call) => ({ ...call, mask: maskOf(call, masks) }));
-    const isWhole = outputs.every(({ dataId }) => made.has(dataId)) && calls.every(({ mask }) => mask !== -1);
+    const isMade = ({ dataId, dtype }: TensorInfo): boolean => made.has(dataId) && dtype === 'float32';
+    const isWhole = outputs.every(isMade) && calls.every(({ mask }) => mask !== -1);
     if (!this.#isRepeatable || !isWhole || !this.#letsGo(made, outputs)) return undefined;
     return { calls, marks: this.#marks, constants: this.#constants, inputs, outputs };
   }

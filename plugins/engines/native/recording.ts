@@ -90,7 +90,8 @@ class Recording implements KernelRecording {
       taken.set(dataId, values);
       return values;
     };
-    const takenFor = (dataId: object): Float32Array => backend.floats({ dataId, shape: [], dtype: 'float32' });
+    const ofData = (dataId: object): TensorInfo => ({ dataId, shape: [], dtype: 'float32' });
+    const takenFor = (dataId: object): Float32Array => backend.floats(ofData(dataId));
     const pass = ({ what, complete }: NotedMark): void => {
       onMark(what, ...(complete === undefined ? [] : backend.adopt([complete], takenFor)));
     };
@@ -109,7 +110,7 @@ class Recording implements KernelRecording {
         const calls = this.#isCalls ? backend.calls(run) : (run(), []);
         called.push({ marks, calls, mask: used });
         for (const dataId of done) {
-          this.#lease.giveBack(takenFor(dataId));
+          this.#lease.giveBack(backend.array(ofData(dataId)));
           backend.disposeData(dataId, true);
         }
       }

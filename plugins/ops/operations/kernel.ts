@@ -82,6 +82,21 @@ export class Attributes {
     return (Array.isArray(value) ? value : [value]).filter((element) => typeof element === 'number');
   }
 
+  /** Whether it is a single number. */
+  isNumber(name: string): boolean {
+    return typeof this.values[name] === 'number';
+  }
+
+  /** A list of pairs of numbers. */
+  pairs(name: string): [number, number][] {
+    const value: unknown = this.values[name];
+    const pairs: unknown[] = Array.isArray(value) ? value : [];
+    return pairs.map((pair) => {
+      const numbers: unknown[] = Array.isArray(pair) ? pair : [];
+      return [Number(numbers[0]), Number(numbers[1])];
+    });
+  }
+
   /** The same text for the same values in the same order. */
   toString(): string {
     return JSON.stringify(this.values);

@@ -27,41 +27,6 @@ export const elementwiseKernels: readonly NativeKernel[] = [
     },
   },
   {
-    name: 'Sum',
-    compute: (inputs, attributes, backend) => {
-      const x = inputs.get('x');
-      const axes = attributes.numbers('axis');
-      const leads = axes.every((axis, index) => axis === index) && axes.length < x.rank;
-      if (x.dtype !== 'float32' || !leads || axes.length === 0 || attributes.flag('keepDims')) return undefined;
-      const shape = x.shape.slice(axes.length);
-      const y = backend.allocate(shape);
-      backend.binding.sumOuter(
-        sizeOf(x.shape.slice(0, axes.length)),
-        sizeOf(shape),
-        backend.floats(x),
-        backend.floats(y),
-      );
-      return y;
-    },
-  },
-  {
-    // Of whole rows: the cpu backend's kernel gives a view, whose memory could not be used again.
-    name: 'Slice',
-    isMoreThanCalls: true,
-    compute: (inputs, attributes, backend) => {
-      const x = inputs.get('x');
-      const [begin, size] = [attributes.numbers('begin'), attributes.numbers('size')];
-      if (x.dtype !== 'float32' || x.rank === 0 || begin.length !== x.rank) return undefined;
-      const shape = x.shape.map((all, axis) => (size[axis] === -1 ? all - begin[axis]! : size[axis]!));
-      const wholeRows = x.shape.every((all, axis) => axis === 0 || (begin[axis] === 0 && shape[axis] === all));
-      if (!wholeRows) return undefined;
-      const row = sizeOf(x.shape.slice(1));
-      const y = backend.allocate(shape);
-      backend.floats(y).set(backend.floats(x).subarray(begin[0]! * row, (begin[0]! + shape[0]!) * row));
-      return y;
-    },
-  },
-  {
     // To floats: the cpu backend's kernel keeps the integers that were there under the name of floats.
     name: 'Cast',
     isMoreThanCalls: true,
@@ -71,17 +36,6 @@ export const elementwiseKernels: readonly NativeKernel[] = [
       if (!isToFloats) return undefined;
       const y = backend.allocate(x.shape);
       backend.floats(y).set(backend.numbers(x));
-      return y;
-    },
-  },
-  {
-    name: 'ZerosLike',
-    isMoreThanCalls: true,
-    compute: (inputs, _attributes, backend) => {
-      const x = inputs.get('x');
-      if (x.dtype !== 'float32') return undefined;
-      const y = backend.allocate(x.shape);
-      backend.floats(y).fill(0);
       return y;
     },
   },

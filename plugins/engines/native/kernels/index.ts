@@ -4,16 +4,27 @@ import { NativeBackend } from '../backend.js';
 import type { NativeBinding } from '../binding.js';
 import { attentionKernels } from './attention.js';
 import { elementwiseKernels } from './elementwise.js';
+import { indexedKernels } from './indexed.js';
 import { linearKernels } from './linear.js';
+import { moveKernels } from './moves.js';
 import { optimizerKernels } from './optimizer.js';
+import { productKernels } from './products.js';
+import { reductionKernels } from './reductions.js';
 import { rowKernels } from './rows.js';
 import type { NativeKernel } from '../backend.js';
 
 const kernels = new Map(
-  [...linearKernels, ...rowKernels, ...attentionKernels, ...elementwiseKernels, ...optimizerKernels].map((kernel) => [
-    kernel.name,
-    kernel,
-  ]),
+  [
+    ...linearKernels,
+    ...rowKernels,
+    ...attentionKernels,
+    ...elementwiseKernels,
+    ...optimizerKernels,
+    ...moveKernels,
+    ...reductionKernels,
+    ...indexedKernels,
+    ...productKernels,
+  ].map((kernel) => [kernel.name, kernel]),
 );
 
 /** Registers the backend and its kernels, once: ours, and the cpu backend's for everything else. */

@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { type Activation, activationIn } from '../../../ops/contract.js';
 import type { NativeBackend } from '../backend.js';
 import type { NativeKernel } from '../backend.js';
-import { rowsAndColumns, sizeOf } from './sizes.js';
+import { rowsAndColumns } from './sizes.js';
 
 export const linearKernels: readonly NativeKernel[] = [
   {
@@ -54,34 +54,6 @@ export const linearKernels: readonly NativeKernel[] = [
       const gradient = backend.allocate([columns]);
       backend.binding.sumOuter(rows, columns, backend.floats(dy), backend.floats(gradient));
       return gradient;
-    },
-  },
-  {
-    name: 'BatchMatMul',
-    isMoreThanCalls: true,
-    compute: (inputs, attributes, backend) => {
-      const [a, b] = [inputs.get('a'), inputs.get('b')];
-      if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
-      const [transposeA, transposeB] = [attributes.flag('transposeA'), attributes.flag('transposeB')];
-      const [batchA, batchB] = [sizeOf(a.shape.slice(0, -2)), sizeOf(b.shape.slice(0, -2))];
-      if (batchA !== batchB || a.rank !== b.rank) return undefined;
-      const [m = 0, k = 0] = inOrder(a.shape.slice(-2), transposeA);
-      const [inner, n = 0] = inOrder(b.shape.slice(-2), transposeB);
-      if (inner !== k) return undefined;
-      const y = backend.allocate([...a.shape.slice(0, -2), m, n]);
-      const arrays = [backend.floats(a), backend.floats(b), backend.floats(y)] as const;
-      for (let batch = 0; batch < batchA; batch++) {
-        const [left, right, to] = [
-          arrays[0].subarray(batch * m * k, (batch + 1) * m * k),
-          arrays[1].subarray(batch * k * n, (batch + 1) * k * n),
-          arrays[2].subarray(batch * m * n, (batch + 1) * m * n),
-        ];
-        backend.binding.matrixProduct(
-          ...([m, n, k, transposeA, transposeB, backend.bf16, undefined, undefined, left, right] as const),
-          ...([undefined, undefined, undefined, to] as const),
-        );
-      }
-      return y;
     },
   },
 ];

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "arrays.h"
+
 namespace espalier {
 
 enum class Precision { f32, bf16 };
@@ -82,6 +84,22 @@ struct Kernels {
   void (*embedding)(int64_t count, int64_t width, const int32_t* ids, const float* table, float* y);
   void (*embedding_gradient)(int64_t count, int64_t width, int64_t rows, const int32_t* ids, const float* dy,
                              float* gradient);
+
+  void (*strided_copy)(const StridedCopy&);
+  /** Every element of y; of bytes, the value's lowest. */
+  void (*fill)(int64_t size, bool is_byte, uint32_t value, void* y);
+  void (*reduce)(const Reduction&);
+  void (*softmax)(int64_t rows, int64_t columns, const float* x, float* y);
+  void (*gather)(const Gather&);
+  void (*scatter)(const Scatter&);
+  /** y [count, depth]; the values' lowest byte where elements are bytes. */
+  void (*one_hot)(int64_t count, int64_t depth, uint32_t on, uint32_t off, const int32_t* ids, bool is_byte, void* y);
+  void (*running)(const Running&);
+  /** values and indices [rows, k] of the largest of each row of x [rows, columns]: floats or integers. */
+  void (*top_k)(int64_t rows, int64_t columns, int64_t k, ElementType type, const void* x, void* values,
+                int32_t* indices);
+  /** @param one its matrices are the first ones of a, of b and of c */
+  void (*batch_product)(const Product& one, const BatchProduct&);
 
   /** cos and sin [time, part / 2]; qkv and y [rows, 3, heads, part], rows in steps of time. */
   void (*rotary)(int64_t rows, int64_t time, int64_t heads, int64_t part, const float* cos, const float* sin,

@@ -131,10 +131,14 @@ Pool& pool() {
 }
 
 std::atomic<int> configured{1};
+thread_local bool is_alone = false;
 
 }  // namespace
 
-int thread_count() { return configured.load(std::memory_order_relaxed); }
+int thread_count() { return is_alone ? 1 : configured.load(std::memory_order_relaxed); }
+
+Alone::Alone() : before_(is_alone) { is_alone = true; }
+Alone::~Alone() { is_alone = before_; }
 
 void set_thread_count(int count) { configured.store(count < 1 ? 1 : count, std::memory_order_relaxed); }
 

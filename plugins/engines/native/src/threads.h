@@ -11,6 +11,18 @@ namespace espalier {
 int thread_count();
 void set_thread_count(int count);
 
+/** While one is there, its thread works alone: `thread_count()` is 1 for it. */
+class Alone {
+ public:
+  Alone();
+  ~Alone();
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  bool before_;
+};
+
 /**
  * Calls work(context, thread) on the caller, as thread 0, and on those of threads 1 ... threads - 1 that have a core in
  * time, and returns when all that began are done: what has to be done is shared out as they ask for it.

@@ -3,11 +3,14 @@
 #include "attention.h"
 #include "cross_entropy.h"
 #include "elementwise.h"
+#include "indexed.h"
 #include "layer_norm.h"
 #include "optimizer.h"
 #include "product.h"
 #include "random_mask.h"
+#include "reduce.h"
 #include "rotary.h"
+#include "strided_copy.h"
 
 #define ESPALIER_TEXT_OF(name) #name
 #define ESPALIER_TEXT(name) ESPALIER_TEXT_OF(name)
@@ -28,6 +31,16 @@ const Kernels& kernels() {
                               cross_entropy_gradient,
                               embedding,
                               embedding_gradient,
+                              strided_copy,
+                              fill,
+                              reduce,
+                              softmax,
+                              gather,
+                              scatter,
+                              one_hot,
+                              running,
+                              top_k,
+                              batch_product,
                               rotary,
                               dropout,
                               add,

@@ -88,6 +88,46 @@ if (native?.works !== true) {
     });
   });
 
+  test('engine native: layouts that reach outside an array, and ids that name nothing, are refused', (t) => {
+    const copied = (...layout: number[]): void => {
+      binding.copy(1, Int32Array.from(layout), six, new Float32Array(6));
+    };
+    t.throws(() => copied(6, 1, 1, 1, 0), { message: /argument 3 has 6 elements, its layout reaches from 1 to 6/ });
+    t.throws(() => copied(6, -1, 1, 0, 0), { message: /reaches from -5 to 0/ });
+    t.throws(() => copied(6, 1, 2, 0, 0), { message: /argument 4 has 6 elements, its layout reaches from 0 to 10/ });
+    t.throws(() => copied(0, 1, 1, 0, 0), { message: /a size below 1/ });
+    t.throws(() => binding.copy(1, Int32Array.of(6, 1, 1, 0, 0), six, new Int32Array(6)), { message: /another type/ });
+    t.throws(() => binding.copy(1, Int32Array.of(6, 1, 1, 0), six, six), { message: /has 4 elements, .* needs 5/ });
+    t.throws(() => binding.copy(13, new Int32Array(41), six, six), { message: /more axes/ });
+    const [one, two] = [Int32Array.of(2), Int32Array.of(2, 0)];
+    t.throws(() => binding.gather(1, 1, 2, 1, 3, one, six, new Float32Array(3)), { message: /holds 2 at 0/ });
+    t.throws(() => binding.gatherNd(1, 2, Int32Array.of(2, 3), 1, two, six, new Float32Array(1)), {
+      message: /argument 5 names at 0 a slice that is not there/,
+    });
+    t.throws(() => binding.scatter(true, false, 1, 1, one, 3, one, new Float32Array(3), six), { message: /not there/ });
+    t.throws(() => binding.oneHot(2, 3, 1, 0, one, six), { message: /has 1 elements, the shape needs 2/ });
+  });
+
+  test('engine native: reductions, rows and batches whose arrays do not fit are refused', (t) => {
+    const reduce = (...sizes: number[]): void => {
+      binding.reduce(0, sizes.length / 3, Int32Array.from(sizes), 1, six, new Float32Array(2));
+    };
+    t.throws(() => reduce(2, 4, 1), { message: /argument 5 has 6 elements, the shape needs 8/ });
+    t.throws(() => reduce(3, 2, 1), { message: /argument 6 has 2 elements, the shape needs 3/ });
+    t.throws(() => reduce(1, 3, 2, 1, 3, 1), { message: /does not have the sizes that a step leaves/ });
+    t.throws(() => reduce(2, 3, 0), { message: /holds 0 at 2/ });
+    t.throws(() => binding.reduce(6, 1, Int32Array.of(2, 3, 1), 1, six, six), { message: /no reduction/ });
+    t.throws(() => binding.reduce(4, 1, Int32Array.of(2, 3, 1), 1, six, new Float32Array(2)), { message: /type/ });
+    t.throws(() => binding.softmax(2, 3, six, new Float32Array(5)), { message: /has 5 elements/ });
+    t.throws(() => binding.running(false, false, false, 1, 6, 1, six, new Int32Array(6)), { message: /another type/ });
+    t.throws(() => binding.topK(2, 3, 4, six, six, new Int32Array(8)), { message: /no more than there are columns/ });
+    t.throws(() => binding.fill(6, 2 ** 40, new Int32Array(6)), { message: /whole numbers/ });
+    const of = [Int32Array.of(0, 1), Int32Array.of(0, 2)] as const;
+    t.throws(() => binding.batchedProduct(2, 1, 1, 3, false, false, false, 2, 2, ...of, six, six, undefined, six), {
+      message: /argument 11 holds 2 at 1/,
+    });
+  });
+
   test('engine native: memory that is not there throws', (t) => {
     t.throws(() => binding.allocate(2 ** 50), { instanceOf: RangeError, message: /1125899906842624 bytes are needed/ });
   });
