@@ -50,15 +50,15 @@ export {
   Unread,
   valueAt,
   type ComposedConfig,
+  type Explained,
   type Given,
   type Origin,
   type Settings,
   type Texts,
 } from './config/composed.js';
-export { renderLines, type Explained } from './config/explain.js';
-export { toldAt, type Finding, type SettingCalled } from './config/findings.js';
-export { parsePath, pathKey, readPath, type ConfigPath } from './config/path.js';
-export { describeOptions, jsonSchemaOf, propertiesOf, type OptionDoc } from './config/schema-docs.js';
+export { toldAt, type Finding } from './config/findings.js';
+export { pathKey, type ConfigPath } from './config/path.js';
+export { jsonSchemaOf, propertiesOf, type JsonSchema } from './config/json-schema.js';
 export { coreScalars, coreSchema } from './config/schema.js';
 export { configs } from './config/compose.js';
 export { checkCore } from './config/slots.js';

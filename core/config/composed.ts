@@ -74,6 +74,37 @@ export function writtenAt(composed: ComposedConfig, path: ConfigPath): Origin | 
   return isSection(value) ? undefined : originAt(composed, path.slice(0, depth));
 }
 
+/** One setting of a config and where it was written. */
+export interface Explained {
+  /** Dotted. */
+  path: string;
+  value: unknown;
+  /** `presets/char-small.yaml:4`, `--set`, `default`. */
+  origin: string;
+  /** The path of a plugin as it stands there, relative to that file. */
+  written?: string;
+}
+
+/**
+ * Every setting with its origin.
+ * @param finalValue the config to explain: `composed.value`, or that with what schemas filled in
+ */
+export function explainLines(composed: ComposedConfig, finalValue: Settings): Explained[] {
+  const lines: Explained[] = [];
+  eachLeaf(finalValue, (path, value) => {
+    if (path.length === 0) return;
+    const origin = writtenAt(composed, path);
+    const written = origin?.written === undefined ? {} : { written: origin.written };
+    lines.push({
+      path: pathKey(path),
+      value,
+      origin: origin === undefined ? 'default' : showOrigin(origin),
+      ...written,
+    });
+  });
+  return lines;
+}
+
 /** Tells where the values of a run's config were written, for errors about them. Inject it by this class. */
 export class ConfigPlaces {
   constructor(private readonly composed: ComposedConfig) {}

@@ -1,10 +1,7 @@
 import { UsageError } from '../errors.js';
 import { originAt, showOrigin, writtenAt, type ComposedConfig } from './composed.js';
 import { suggestion } from './nearest.js';
-import { parsePath, pathKey, type ConfigPath } from './path.js';
-
-/** The dotted path of the setting that a name of another program means; undefined for any other name. */
-export type SettingCalled = (name: string) => string | undefined;
+import { pathKey, type ConfigPath } from './path.js';
 
 /** Something wrong in a config. */
 export interface Finding {
@@ -16,8 +13,8 @@ export interface Finding {
   /** What is wrong and what to write, without the place. */
   readonly text: string;
   readonly cause?: UsageError;
-  /** The text with the setting that another trainer calls so, where the key is such a name. */
-  readonly textWith?: (called: SettingCalled) => string;
+  /** Of a key that may be another program's name for a setting: the keys that are known there, and the text with a hint. */
+  readonly unknown?: { readonly known: readonly string[]; readonly textWith: (hint: string) => string };
 }
 
 /** What checking gave: the checked value, or what is wrong with it. */
@@ -64,19 +61,20 @@ export function unknownKey(
 ): Finding {
   const key = path.at(-1) ?? '';
   const within = path.length > 1 ? ` in ${pathKey(path.slice(0, -1))}` : '';
-  const hint = (called: SettingCalled): string =>
-    elsewhere.length > 0
-      ? `did you mean ${elsewhere.map((other) => JSON.stringify(other)).join(' or ')}?`
-      : known.length === 0
-        ? 'it takes no options'
-        : (otherName(called(key), path, known) ?? suggestion(key, known, 'known keys'));
   const anchor =
     composed.origins.get(pathKey(path))?.anchor === true
       ? `; a key that only holds anchors starts with x-: write ${JSON.stringify(`x-${key}`)}`
       : '';
-  const textWith = (called: SettingCalled): string =>
-    `unknown key ${JSON.stringify(key)}${within}: ${hint(called)}${anchor}`;
-  return { code: 'ESP_CONFIG_KEY', path, place: placeAround(path, composed), text: textWith(nothing), textWith };
+  const textWith = (hint: string): string => `unknown key ${JSON.stringify(key)}${within}: ${hint}${anchor}`;
+  const finding = { code: 'ESP_CONFIG_KEY', path, place: placeAround(path, composed) };
+  if (elsewhere.length > 0) {
+    return {
+      ...finding,
+      text: textWith(`did you mean ${elsewhere.map((other) => JSON.stringify(other)).join(' or ')}?`),
+    };
+  }
+  if (known.length === 0) return { ...finding, text: textWith('it takes no options') };
+  return { ...finding, text: textWith(suggestion(key, known, 'known keys')), unknown: { known, textWith } };
 }
 
 /** What was wrong with what a value asks for, as an error says it. */
@@ -97,18 +95,6 @@ export async function toldAt<T>(path: ConfigPath, composed: ComposedConfig, work
     throw thrown instanceof UsageError ? problems([failedAt(path, thrown, composed)]) : thrown;
   }
 }
-
-/** The setting that other trainers call so, as it is written there: its last key alone where it is a neighbor. */
-function otherName(meant: string | undefined, path: ConfigPath, known: readonly string[]): string | undefined {
-  if (meant === undefined) return undefined;
-  const full = parsePath(meant);
-  const last = full.at(-1) ?? '';
-  const isBeside = pathKey(full.slice(0, -1)) === pathKey(path.slice(0, -1));
-  if (!isBeside) return `did you mean ${JSON.stringify(meant)}?`;
-  return known.includes(last) ? `did you mean ${JSON.stringify(last)}?` : undefined;
-}
-
-const nothing = (): undefined => undefined;
 
 function placeAround(path: ConfigPath, composed: ComposedConfig): string | undefined {
   const origin = originAt(composed, path);

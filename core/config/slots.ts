@@ -1,6 +1,6 @@
 import type { Slot } from '../plugins/plugin.js';
 import { eachLeaf, isSection, valueAt, type ComposedConfig, type Settings } from './composed.js';
-import { unknownKey, wrongValue, type Finding, type SettingCalled } from './findings.js';
+import { unknownKey, wrongValue, type Finding } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { defaultOf, slotKeys, slotsWithin } from './slot-keys.js';
@@ -123,11 +123,7 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Finding[]): Slo
 /** `lr: 0.001` is meant for the setting that others call so. */
 function noSlot(path: ConfigPath, composed: ComposedConfig): Finding {
   const finding = wrongValue(path, 'expected a plugin’s name, or a map of its options', composed);
-  const textWith = (called: SettingCalled): string => {
-    const meant = called(path.at(-1) ?? '');
-    return meant === undefined ? finding.text : `${finding.text}; did you mean ${JSON.stringify(meant)}?`;
-  };
-  return { ...finding, textWith };
+  return { ...finding, unknown: { known: [], textWith: (hint) => `${finding.text}; ${hint}` } };
 }
 
 function featuresIn(composed: ComposedConfig, found: Finding[]): Pick<ConfigParts, 'features' | 'off'> {

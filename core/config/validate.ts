@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { eachLeaf, isSection, Unread, valueAt, type ComposedConfig, type Texts } from './composed.js';
 import { unknownKey, wrongValue, type Checked, type Finding } from './findings.js';
 import { pathKey, type ConfigPath } from './path.js';
-import { knownKeys } from './schema-docs.js';
+import { knownKeys } from './json-schema.js';
 
 /**
  * Checks one part of a config with its schema.

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { suggestion } from '../config/nearest.js';
 import { isSection } from '../config/composed.js';
 import { pathKey } from '../config/path.js';
-import { jsonSchemaOf, propertiesOf } from '../config/schema-docs.js';
+import { jsonSchemaOf, propertiesOf } from '../config/json-schema.js';
 import { defaultOf, shortNameIn, slotKeys } from '../config/slot-keys.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { resolveFrom } from '../paths.js';

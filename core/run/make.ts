@@ -1,10 +1,9 @@
 import 'reflect-metadata';
 import { instanceCachingFactory, type DependencyContainer } from 'tsyringe';
 import { checkConfig, type CheckedConfig } from '../config/check.js';
-import { ConfigPlaces, type ComposedConfig, type Settings } from '../config/composed.js';
+import { ConfigPlaces, explainLines, type ComposedConfig, type Settings } from '../config/composed.js';
 import { configs } from '../config/compose.js';
 import { accepted } from '../config/findings.js';
-import { explainLines } from '../config/explain.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import type { CodeLayer } from '../contracts/configs.js';
 import { Tokenizers } from '../contracts/data.js';

@@ -2,13 +2,17 @@
 export { readYaml, YamlFault } from './reading/yaml.js';
 
 /** Settings by the names that other trainers have for them. */
-export { otherNames } from './hints/other-names.js';
+export { otherNames, type SettingCalled } from './hints/other-names.js';
 
 /** Presets. */
 export { listPresets } from './reading/presets.js';
 
 /** Composing a config of other layers than files: a checkpoint's, with settings over it. */
-export { composedOf, composeStored } from './layers/over.js';
-export { configWithPluginPaths } from './layers/plugin-paths.js';
+export { composedOf, composeStored, configWithPluginPaths } from './layers/compose.js';
+export { parsePath } from './layers/path.js';
 export { withoutReplaced } from './layers/replaced.js';
 export { merge, treeOf } from './layers/tree.js';
+
+/** What is printed of settings and of the options that plugins take. */
+export { renderLines } from './printing/explained.js';
+export { describeOptions, type OptionDoc } from './printing/options.js';

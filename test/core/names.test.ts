@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import ts from 'typescript';
-import { describeOptions } from '../../core/config/schema-docs.js';
+import { describeOptions } from '../../plugins/configs/printing/options.js';
 import { coreSchema } from '../../core/config/schema.js';
 import { builtInNames, loadBuiltIns } from '../../core/plugins/resolve.js';
 import { debugRun, textFolder } from './run/debug-run.js';

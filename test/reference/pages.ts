@@ -1,5 +1,5 @@
 import { coreSchema } from '../../core/config/schema.js';
-import { describeOptions, type OptionDoc } from '../../core/config/schema-docs.js';
+import { describeOptions, type OptionDoc } from '../../plugins/configs/printing/options.js';
 import { EventTable } from '../../core/events/table.js';
 import { familyEvents } from '../../core/families/events.js';
 import { builtInFamilies } from '../../core/families/family.js';

@@ -10,12 +10,11 @@ import {
   eachLeaf,
   isSection,
   originAt,
-  parsePath,
   pathKey,
   showOrigin,
   valueAt,
 } from '../../../core/runs.js';
-import { composedOf, merge, treeOf } from '../../configs/contract.js';
+import { composedOf, merge, parsePath, treeOf } from '../../configs/contract.js';
 import { policyAt } from './policy.js';
 
 /** A key at which the config is not what the checkpoint's is. */

@@ -12,7 +12,8 @@ function define(command: Command): void {
     .argument('[key]', 'only what is below this key, e.g. model')
     .option('--json', 'print JSON')
     .action(async (key: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
-      const { makeRun, renderLines } = await import('../../../core/runs.js');
+      const { makeRun } = await import('../../../core/runs.js');
+      const { renderLines } = await import('../../configs/contract.js');
       const { run } = await makeRun(requestOf({ ...flags, quiet: true }));
       await run.dispose();
       const all = run.explain();
@@ -24,8 +25,8 @@ function define(command: Command): void {
 
 async function unknownSetting(key: string, lines: readonly Explained[]): Promise<UsageError> {
   const { suggestion } = await import('../../../core/index.js');
-  const { parsePath, pathKey } = await import('../../../core/runs.js');
-  const { otherNames } = await import('../../configs/contract.js');
+  const { pathKey } = await import('../../../core/runs.js');
+  const { otherNames, parsePath } = await import('../../configs/contract.js');
   const known = new Set(
     lines.flatMap(({ path }) => {
       const keys = parsePath(path);

@@ -13,7 +13,8 @@ function define(command: Command): void {
     .argument('[name]', 'only this one; also a package or ./FILE of your own')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
-      const { describeOptions, loadAll } = await import('../../../core/runs.js');
+      const { loadAll } = await import('../../../core/runs.js');
+      const { describeOptions } = await import('../../configs/contract.js');
       const { plugins, broken } =
         name === undefined ? await loadAll(process.cwd()) : { plugins: [await pluginCalled(name)], broken: [] };
       const facts = plugins.map(({ options, source }) => ({

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { Ranks } from '../../../core/index.js';
-import { renderLines, type Run } from '../../../core/runs.js';
+import type { Run } from '../../../core/runs.js';
+import { renderLines } from '../../configs/contract.js';
 import { print } from '../shell/options.js';
 
 const BYTES_PER_NUMBER = 4;

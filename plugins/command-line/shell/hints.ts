@@ -1,4 +1,4 @@
-import type { SettingCalled } from '../../../core/runs.js';
+import type { SettingCalled } from '../../configs/contract.js';
 import type { CommandDefinition } from './definition.js';
 import { findCommands, loadCommand } from './discover.js';
 

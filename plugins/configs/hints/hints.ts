@@ -3,16 +3,17 @@ import path from 'node:path';
 import { resolveFrom } from '../../../core/paths.js';
 import {
   isPluginPath,
-  parsePath,
   pathKey,
   relativePath,
   showOrigin,
   valueAt,
   type ComposedConfig,
+  type ConfigPath,
   type Finding,
   type Origin,
 } from '../../../core/runs.js';
-import { otherNames } from './other-names.js';
+import { parsePath } from '../layers/path.js';
+import { otherNames, type SettingCalled } from './other-names.js';
 
 /** The findings with the settings that other trainers call what their keys are, and with other paths of plugins. */
 export async function withHints(
@@ -20,12 +21,29 @@ export async function withHints(
   composed: ComposedConfig,
   cwd: string,
 ): Promise<readonly Finding[]> {
-  const called = findings.some(({ textWith }) => textWith !== undefined) ? await otherNames() : () => undefined;
-  return findings.map((finding) => {
-    const text = finding.textWith?.(called) ?? finding.text;
-    return { ...finding, text: `${text}${pathHint(finding, composed, cwd)}` };
-  });
+  const called = findings.some(({ unknown }) => unknown !== undefined) ? await otherNames() : () => undefined;
+  return findings.map((finding) => ({
+    ...finding,
+    text: `${textOf(finding, called)}${pathHint(finding, composed, cwd)}`,
+  }));
 }
+
+function textOf({ path: at, text, unknown }: Finding, called: SettingCalled): string {
+  const hint = unknown === undefined ? undefined : otherName(called(at.at(-1) ?? ''), at, unknown.known);
+  return hint === undefined ? text : (unknown?.textWith(hint) ?? text);
+}
+
+/** The setting that other trainers call so, as it is written there: its last key alone where it is a neighbor. */
+function otherName(meant: string | undefined, path: ConfigPath, known: readonly string[]): string | undefined {
+  if (meant === undefined) return undefined;
+  const full = parsePath(meant);
+  const last = full.at(-1) ?? '';
+  const isBeside = pathKey(full.slice(0, -1)) === pathKey(path.slice(0, -1));
+  if (!isBeside) return `did you mean ${JSON.stringify(meant)}?`;
+  return known.includes(last) ? `did you mean ${JSON.stringify(last)}?` : undefined;
+}
+
+const nothing = (): undefined => undefined;
 
 /** For a plugin's file that does not exist. */
 function pathHint({ path: at, cause }: Finding, composed: ComposedConfig, cwd: string): string {

@@ -1,14 +1,9 @@
-import {
-  coreSchema,
-  describeOptions,
-  loadBuiltIns,
-  parsePath,
-  pathKey,
-  slotKeys,
-  type ConfigPath,
-  type OptionDoc,
-  type SettingCalled,
-} from '../../../core/runs.js';
+import { coreSchema, loadBuiltIns, pathKey, slotKeys, type ConfigPath } from '../../../core/runs.js';
+import { parsePath } from '../layers/path.js';
+import { describeOptions, type OptionDoc } from '../printing/options.js';
+
+/** The dotted path of the setting that a name of another program means; undefined for any other name. */
+export type SettingCalled = (name: string) => string | undefined;
 
 /**
  * What other trainers call the settings of the core and of the built-in plugins: an option says it with

@@ -1,22 +1,27 @@
 import path from 'node:path';
 import { UsageError } from '../../../core/errors.js';
+import { resolveFrom } from '../../../core/paths.js';
 import {
   coreScalars,
+  coreSchema,
   eachLeaf,
+  frozen,
+  isSection,
   pathKey,
+  pluginPathFrom,
   showOrigin,
+  withTexts,
   type CodeLayer,
   type ComposedConfig,
   type ComposeOptions,
   type ConfigPath,
   type Origin,
+  type Settings,
 } from '../../../core/runs.js';
 import { ConfigReader } from '../reading/reader.js';
-import { besideItsFile, withPluginPaths } from './plugin-paths.js';
 import { withoutReplaced } from './replaced.js';
 import { parseSets } from './set.js';
 import { codeSource, shownFile, type ConfigSource } from '../reading/source.js';
-import { composedOf } from './over.js';
 import { flatten, merge, treeOf, type Section } from './tree.js';
 
 /**
@@ -33,6 +38,45 @@ export async function composeConfig(options: ComposeOptions): Promise<ComposedCo
   for (const layer of options.code ?? []) await composer.addCode(layer);
   composer.addSets(options.set ?? []);
   return withoutReplaced(composer.result(), options);
+}
+
+/** A config with settings over it that have one origin. */
+export function over(composed: ComposedConfig, settings: Settings, origin: Origin): ComposedConfig {
+  const originOf = (at: ConfigPath): Origin => composed.origins.get(pathKey(at)) ?? { source: 'default' };
+  const own = treeOf(composed.value, { originOf, texts: composed.texts, filled: 'all' });
+  return composedOf(merge(own, treeOf(settings, { originOf: () => origin })), {
+    layers: [...composed.layers, origin.source],
+    files: origin.file === undefined ? composed.files : [...composed.files, origin.file],
+    given: composed.given,
+  });
+}
+
+/** A config from a checkpoint, with settings over it. @param checkpoint the checkpoint's folder */
+export function composeStored(config: Settings, checkpoint: string, set: readonly string[]): ComposedConfig {
+  const source = `${checkpoint}/state.json`;
+  const origin = { source, file: path.join(checkpoint, 'state.json') };
+  const stored = treeOf(config, { originOf: () => origin });
+  const sets = parseSets(set, 1);
+  const merged = sets === undefined ? stored : merge(stored, sets);
+  const layers = [source, ...set.map((argument) => `--set ${argument}`)];
+  return composedOf(merged, { layers, files: [origin.file], given: {} });
+}
+
+/** A plain config with relative paths of plugins from `folder`. @param place the absolute path that one leads to */
+export function configWithPluginPaths(
+  config: Record<string, unknown>,
+  place: (name: string) => string,
+  folder: string,
+): Record<string, unknown> {
+  const originOf = (): Origin => ({ source: 'config' });
+  return flatten(treeOf(config, { originOf, nameOf: (name) => pluginPathFrom(folder, name, place) })).value;
+}
+
+/** The frozen config of a tree. `init` and `resume` are read before any schema is: text is as it was written from here on. */
+export function composedOf(tree: Section, facts: Pick<ComposedConfig, 'layers' | 'files' | 'given'>): ComposedConfig {
+  const flat = flatten(tree);
+  const core = withTexts(coreSchema, [], flat.texts, flat.value);
+  return { ...flat, ...facts, value: frozen(isSection(core) ? core : flat.value) };
 }
 
 class Composer {
@@ -64,8 +108,8 @@ class Composer {
   }
 
   addSets(list: readonly string[]): void {
-    const sets = parseSets(list, ++this.#layer);
-    if (sets !== undefined) this.#lay(this.#placed(sets));
+    const sets = parseSets(list, ++this.#layer, this.#nameOf);
+    if (sets !== undefined) this.#lay(sets);
     this.#layers.push(...list.map((argument) => `--set ${argument}`));
   }
 
@@ -94,16 +138,16 @@ class Composer {
     const { texts } = source;
     const layer = ++this.#layer;
     const originOf = (at: ConfigPath): Origin => ({ ...source.origin(at), layer });
-    const own = this.#placed(treeOf(settings, { originOf, texts, filled: coreScalars }));
+    const own = treeOf(settings, { originOf, texts, filled: coreScalars, nameOf: this.#nameOf });
     const values: Record<string, unknown> = {};
     eachLeaf(flatten(own).value, (at, value) => (values[pathKey(at)] = value));
     this.#given[source.label] = values;
     return tree === undefined ? own : merge(tree, own);
   }
 
-  #placed(layer: Section): Section {
-    return withPluginPaths(layer, besideItsFile(this.cwd), this.cwd);
-  }
+  /** A plugin's path is relative to the file that names it, or to `cwd` on the command line, and becomes relative to `cwd`. */
+  readonly #nameOf = (name: string, { file }: Origin): string =>
+    pluginPathFrom(this.cwd, name, () => resolveFrom(file === undefined ? this.cwd : path.dirname(file), name));
 
   #cycle(files: readonly string[]): UsageError {
     const last = files.at(-1) ?? '';

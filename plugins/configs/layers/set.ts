@@ -1,8 +1,9 @@
 import { isAbsolute, sep } from 'node:path';
 import { UsageError } from '../../../core/errors.js';
 import { homeExpanded } from '../../../core/paths.js';
-import { isSection, pathKey, readPath, Unread, type ConfigPath, type Texts } from '../../../core/runs.js';
-import { mergeEqual, treeOf, type Section } from './tree.js';
+import { isSection, pathKey, Unread, type ConfigPath, type Origin, type Texts } from '../../../core/runs.js';
+import { mergeEqual, treeOf, type LayerFacts, type Section } from './tree.js';
+import { readPath } from './path.js';
 import { readYaml, YamlFault } from '../reading/yaml.js';
 
 /**
@@ -10,15 +11,16 @@ import { readYaml, YamlFault } from '../reading/yaml.js';
  * @param layer number of the layer, for the origins
  * @throws UsageError for one that is not `key=value`
  */
-export function parseSets(list: readonly string[], layer: number): Section | undefined {
-  return mergeEqual(list.map((argument) => parseSet(argument, layer)));
+export function parseSets(list: readonly string[], layer: number, nameOf?: LayerFacts['nameOf']): Section | undefined {
+  const facts = { originOf: (): Origin => ({ source: '--set', layer }), ...(nameOf === undefined ? {} : { nameOf }) };
+  return mergeEqual(list.map((argument) => parseSet(argument, facts)));
 }
 
 /**
  * One `--set a.b=value` as a layer. The value is YAML: `5`, `1e-3`, `true`, `text`, `[1, 2]`, `{ last: 3 }`; an option
  * that wants text takes it as it was typed. A key that holds dots stands in quotes: `plugins."./my-plugin.ts".above=1`.
  */
-function parseSet(argument: string, layer: number): Section {
+function parseSet(argument: string, facts: LayerFacts): Section {
   refuseUnquotedFile(argument);
   const { path, rest } = readPath(argument);
   if (!rest.startsWith('=')) {
@@ -29,7 +31,7 @@ function parseSet(argument: string, layer: number): Section {
   }
   const { value, texts } = readValue(rest.slice(1), path);
   const whole = path.reduceRight<unknown>((inner, key) => Object.fromEntries([[key, inner]]), value);
-  return treeOf(isSection(whole) ? whole : {}, { originOf: () => ({ source: '--set', layer }), texts, filled: 'all' });
+  return treeOf(isSection(whole) ? whole : {}, { ...facts, texts, filled: 'all' });
 }
 
 const UNQUOTED_FILE = /^(plugins\.)?([^="'\s]*?[^="'\s/.]\.[cm]?[jt]s)(\.[^="'\s]+)?=(.*)$/s;

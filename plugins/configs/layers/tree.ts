@@ -33,6 +33,8 @@ export interface LayerFacts {
   readonly originOf: (path: ConfigPath) => Origin;
   /** Scalars as they were written. */
   readonly texts?: Texts;
+  /** The name that a plugin gets, of the one that is written; what was written stays in the origin. */
+  readonly nameOf?: (written: string, origin: Origin) => string;
   /** Keys at the top whose empty value (`seed:`) is a mistake; all of them when `all`. */
   readonly filled?: readonly string[] | 'all';
 }
@@ -91,19 +93,33 @@ export function flatten(tree: Section): Pick<ComposedConfig, 'value' | 'origins'
 
 function sectionOf(value: Record<string, unknown>, path: string[], facts: LayerFacts): Section {
   const children = new Map<string, Tree>();
-  const { originOf, texts = new Map<string, string>(), filled = [] } = facts;
+  const { originOf, texts = new Map<string, string>(), filled = [], nameOf = asWritten } = facts;
+  const isPlugins = path.length === 1 && path[0] === 'plugins';
   for (const [key, raw] of Object.entries(value)) {
     const saysNothing = raw === null && path.length === 0 && filled !== 'all' && !filled.includes(key);
     if (raw === undefined || saysNothing) continue;
     const at = [...path, key];
     const child = longForm(raw, at);
-    const node: Tree = isSection(child)
-      ? sectionOf(child, at, facts)
-      : { kind: 'leaf', origin: originOf(at), value: child, texts: textsIn(child, at, texts) };
-    children.set(key, node);
+    const origin = originOf(at);
+    const isName = slotKeyAt(path)?.key === key;
+    const value = isName && typeof child === 'string' ? nameOf(child, origin) : child;
+    const node: Tree = isSection(value)
+      ? sectionOf(value, at, facts)
+      : { kind: 'leaf', origin: withWritten(origin, child, value), value, texts: textsIn(value, at, texts) };
+    const name = isPlugins ? nameOf(key, origin) : key;
+    const named = { ...node, origin: withWritten(node.origin, key, name) };
+    // Two paths of one file are one plugin.
+    const twin = children.get(name);
+    children.set(name, twin?.kind === 'section' && named.kind === 'section' ? merge(twin, named) : named);
   }
   const text = texts.get(pathKey(path));
   return { kind: 'section', origin: originOf(path), children, ...(text === undefined ? {} : { text }) };
+}
+
+const asWritten = (name: string): string => name;
+
+function withWritten(origin: Origin, written: unknown, name: unknown): Origin {
+  return written === name || typeof written !== 'string' ? origin : { ...origin, written };
 }
 
 function textsIn(value: unknown, path: ConfigPath, texts: Texts): Texts {

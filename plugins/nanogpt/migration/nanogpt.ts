@@ -1,4 +1,4 @@
-import type { SettingCalled } from '../../../core/runs.js';
+import type { SettingCalled } from '../../configs/contract.js';
 import type { PythonSetting, PythonValue } from './python-config.js';
 
 /** What becomes of an old option. */

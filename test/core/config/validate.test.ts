@@ -1,11 +1,12 @@
 import test from 'ava';
 import { z } from 'zod';
 import { valueAt, writtenAt, type ComposedConfig } from '../../../core/config/composed.js';
-import { explainLines, renderLines } from '../../../core/config/explain.js';
-import { composeStored } from '../../../plugins/configs/layers/over.js';
+import { explainLines } from '../../../core/config/composed.js';
+import { renderLines } from '../../../plugins/configs/printing/explained.js';
+import { composeStored } from '../../../plugins/configs/layers/compose.js';
 import { checkCore, filledConfig } from '../../../core/config/slots.js';
 import { otherNames } from '../../../plugins/configs/hints/other-names.js';
-import { describeOptions } from '../../../core/config/schema-docs.js';
+import { describeOptions } from '../../../plugins/configs/printing/options.js';
 import { coreSchema } from '../../../core/config/schema.js';
 import { slotKeys } from '../../../core/config/slot-keys.js';
 import { loadBuiltIns } from '../../../core/plugins/resolve.js';

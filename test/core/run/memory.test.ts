@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { composeStored } from '../../../plugins/configs/layers/over.js';
+import { composeStored } from '../../../plugins/configs/layers/compose.js';
 import { UsageError } from '../../../core/errors.js';
 import { loadBuiltIn } from '../../../core/plugins/resolve.js';
 import { makeRun } from '../../../core/run/make.js';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { coreSchema } from '../../../core/config/schema.js';
-import { describeOptions } from '../../../core/config/schema-docs.js';
+import { describeOptions } from '../../../plugins/configs/printing/options.js';
 import { builtInNames, loadBuiltIn } from '../../../core/plugins/resolve.js';
 import { policyIn } from '../../../plugins/checkpoint/resume/policy.js';
 

@@ -1,8 +1,7 @@
 import path from 'node:path';
 import test from 'ava';
 import { originAt, showOrigin } from '../../../core/config/composed.js';
-import { composeConfig } from '../../../plugins/configs/layers/compose.js';
-import { composeStored } from '../../../plugins/configs/layers/over.js';
+import { composeConfig, composeStored } from '../../../plugins/configs/layers/compose.js';
 import { listPresets } from '../../../plugins/configs/reading/presets.js';
 import { UsageError } from '../../../core/errors.js';
 import { checkedCore, compose, folderWith, yaml } from './helpers.js';

@@ -1,9 +1,9 @@
 import path from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { explainLines, renderLines } from '../../../core/config/explain.js';
-import { composeConfig } from '../../../plugins/configs/layers/compose.js';
-import { configWithPluginPaths } from '../../../plugins/configs/layers/plugin-paths.js';
+import { explainLines } from '../../../core/config/composed.js';
+import { renderLines } from '../../../plugins/configs/printing/explained.js';
+import { composeConfig, configWithPluginPaths } from '../../../plugins/configs/layers/compose.js';
 import { UsageError } from '../../../core/errors.js';
 import { makeRun } from '../../../core/run/make.js';
 import { storedConfig } from '../../../plugins/checkpoint/resume/stored-config.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { composeStored } from '../../../plugins/configs/layers/over.js';
+import { composeStored } from '../../../plugins/configs/layers/compose.js';
 import { withoutReplaced } from '../../../plugins/configs/layers/replaced.js';
 import { configChanges, withChanges } from '../../../plugins/checkpoint/resume/changes.js';
 import { compose, yaml } from './helpers.js';

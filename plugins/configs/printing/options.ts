@@ -1,6 +1,5 @@
-import { z } from 'zod';
-import { isSection } from './composed.js';
-import { pathKey, type ConfigPath } from './path.js';
+import type { z } from 'zod';
+import { isSection, jsonSchemaOf, pathKey, propertiesOf, type JsonSchema } from '../../../core/runs.js';
 
 /** One option of a schema, as listings and the reference page print it. */
 export interface OptionDoc {
@@ -25,24 +24,6 @@ export function describeOptions(schema: z.ZodType): OptionDoc[] {
   return optionsIn(whole, [], whole['resume']);
 }
 
-/** Names of the keys that a schema takes at a path within it. */
-export function knownKeys(schema: z.ZodType, path: ConfigPath): string[] {
-  let candidates = branches(jsonSchemaOf(schema));
-  for (const key of path) {
-    candidates = candidates.flatMap((candidate) => {
-      const next = propertiesOf(candidate)[key] ?? candidate['additionalProperties'] ?? candidate['items'];
-      return isSection(next) ? branches(next) : [];
-    });
-  }
-  return [...new Set(candidates.flatMap((candidate) => Object.keys(propertiesOf(candidate))))];
-}
-
-export type JsonSchema = Record<string, unknown>;
-
-export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
-  return { ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
-}
-
 function optionsIn(schema: JsonSchema, path: string[], around: unknown): OptionDoc[] {
   const required: unknown[] = Array.isArray(schema['required']) ? schema['required'] : [];
   return Object.entries(propertiesOf(schema)).flatMap(([key, property]): OptionDoc[] => {
@@ -62,20 +43,6 @@ function optionsIn(schema: JsonSchema, path: string[], around: unknown): OptionD
       },
     ];
   });
-}
-
-export function propertiesOf(schema: JsonSchema): Record<string, unknown> {
-  const { properties } = schema;
-  return isSection(properties) ? properties : {};
-}
-
-/** The schema itself, and the alternatives within it. */
-function branches(schema: JsonSchema): JsonSchema[] {
-  const inner = ['anyOf', 'oneOf', 'allOf'].flatMap((key): unknown[] => {
-    const list = schema[key];
-    return Array.isArray(list) ? list : [];
-  });
-  return [schema, ...inner.filter(isSection).flatMap(branches)];
 }
 
 function typeOf(schema: JsonSchema): string {

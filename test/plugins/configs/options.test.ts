@@ -1,6 +1,7 @@
 import test from 'ava';
 import { z } from 'zod';
-import { describeOptions, knownKeys } from '../../../core/config/schema-docs.js';
+import { knownKeys } from '../../../core/config/json-schema.js';
+import { describeOptions } from '../../../plugins/configs/printing/options.js';
 
 const schema = z.strictObject({
   interval: z.int().min(1).default(250).describe('iterations between evaluations'),

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { parsePath, pathKey, readPath } from '../../../core/config/path.js';
+import { pathKey } from '../../../core/config/path.js';
+import { parsePath, readPath } from '../../../plugins/configs/layers/path.js';
 import { UsageError } from '../../../core/errors.js';
 
 const anyPath = fc.array(fc.string(), { minLength: 1, maxLength: 4 });

@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { isSection } from './composed.js';
+import type { ConfigPath } from './path.js';
+
+export type JsonSchema = Record<string, unknown>;
+
+/** What a schema takes, as JSON schema, with the `meta` of each option. */
+export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  return { ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
+}
+
+export function propertiesOf(schema: JsonSchema): Record<string, unknown> {
+  const { properties } = schema;
+  return isSection(properties) ? properties : {};
+}
+
+/** Names of the keys that a schema takes at a path within it. */
+export function knownKeys(schema: z.ZodType, path: ConfigPath): string[] {
+  let candidates = branches(jsonSchemaOf(schema));
+  for (const key of path) {
+    candidates = candidates.flatMap((candidate) => {
+      const next = propertiesOf(candidate)[key] ?? candidate['additionalProperties'] ?? candidate['items'];
+      return isSection(next) ? branches(next) : [];
+    });
+  }
+  return [...new Set(candidates.flatMap((candidate) => Object.keys(propertiesOf(candidate))))];
+}
+
+/** The schema itself, and the alternatives within it. */
+function branches(schema: JsonSchema): JsonSchema[] {
+  const inner = ['anyOf', 'oneOf', 'allOf'].flatMap((key): unknown[] => {
+    const list = schema[key];
+    return Array.isArray(list) ? list : [];
+  });
+  return [schema, ...inner.filter(isSection).flatMap(branches)];
+}

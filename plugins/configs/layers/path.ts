@@ -1,0 +1,44 @@
+import { UsageError } from '../../../core/errors.js';
+
+/** Reads a dotted path. @throws UsageError for an empty key or an open quote */
+export function parsePath(text: string): string[] {
+  const { path, rest } = readPath(text);
+  if (rest !== '') throw badPath(text, `there is "${rest}" after it`);
+  return path;
+}
+
+/**
+ * Reads a dotted path from the start of `text`, as far as an `=` outside quotes.
+ * @returns the path and what follows it, `=` included
+ */
+export function readPath(text: string): { path: string[]; rest: string } {
+  const path: string[] = [];
+  let at = 0;
+  for (;;) {
+    const match = KEY.exec(text.slice(at));
+    if (match === null) throw badPath(text, 'a key is empty, or a quote is not closed');
+    path.push(unquote(match[0], text));
+    at += match[0].length;
+    if (text[at] !== '.') return { path, rest: text.slice(at) };
+    at += 1;
+  }
+}
+
+const KEY = /^(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^.="'\s]+)/;
+
+function unquote(key: string, whole: string): string {
+  if (key.startsWith("'")) return key.slice(1, -1);
+  if (!key.startsWith('"')) return key;
+  try {
+    return String(JSON.parse(key));
+  } catch {
+    throw badPath(whole, `${key} is not a quoted key`);
+  }
+}
+
+function badPath(text: string, why: string): UsageError {
+  return new UsageError(
+    'ESP_CONFIG_PATH',
+    `"${text}" is no path of a setting: ${why}. Write keys with dots between them, and quote a key that holds a dot: plugins."./my-plugin.ts".above`,
+  );
+}
