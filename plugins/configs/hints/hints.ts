@@ -43,8 +43,6 @@ function otherName(meant: string | undefined, path: ConfigPath, known: readonly 
   return known.includes(last) ? `did you mean ${JSON.stringify(last)}?` : undefined;
 }
 
-const nothing = (): undefined => undefined;
-
 /** For a plugin's file that does not exist. */
 function pathHint({ path: at, cause }: Finding, composed: ComposedConfig, cwd: string): string {
   const named = at[0] === 'plugins' ? at[1] : valueAt(composed.value, at).value;
