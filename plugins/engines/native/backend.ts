@@ -49,6 +49,8 @@ export class NativeBackend extends cpu.MathBackendCPU {
   #awaited: { readonly tensors: Iterator<TensorInfo, undefined>; readonly take: Take } | undefined;
   /** Notes what is run, while there is one. */
   recorder: KernelNotes | undefined;
+  /** Milliseconds in kernels of the cpu backend, by their names, while somebody asks. */
+  inJavaScript: Map<string, number> | undefined;
   readonly #kernels = new Map<string, KernelFunc>();
   #binding: NativeBinding;
 
@@ -226,6 +228,23 @@ export class NativeBackend extends cpu.MathBackendCPU {
     if (!ArrayBuffer.isView(values)) return;
     const owner = this.#pool.ownerOf(values);
     if (owner !== undefined && owner !== output.dataId) this.#pool.abandon(values);
+  }
+
+  /** Runs a kernel of the cpu backend. */
+  runInJavaScript(
+    kernelName: string,
+    inputs: readonly TensorInfo[],
+    run: () => TensorInfo | TensorInfo[],
+  ): TensorInfo | TensorInfo[] {
+    const began = this.inJavaScript === undefined ? 0 : performance.now();
+    const outputs = run();
+    const given = new Set<object>(inputs.map(({ dataId }) => dataId));
+    // One that only shapes an input anew takes no time worth a word.
+    if (this.inJavaScript !== undefined && [outputs].flat().some(({ dataId }) => !given.has(dataId))) {
+      const before = this.inJavaScript.get(kernelName) ?? 0;
+      this.inJavaScript.set(kernelName, before + performance.now() - began);
+    }
+    return outputs;
   }
 
   /** A copy: the memory of a tensor that is disposed is used again. */

@@ -5,6 +5,7 @@ import {
   coresOfRank,
   Engine,
   inject,
+  Logger,
   messageOf,
   On,
   Plugin,
@@ -21,6 +22,7 @@ import {
 } from '../../../core/index.js';
 import { registerOps } from '../../ops/contract.js';
 import { buildHere } from './install.js';
+import { FallbackWatch } from './fallbacks.js';
 import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
 import { nativeBackend, registerNativeBackend } from './kernels/index.js';
 import { recordKernels } from './recording.js';
@@ -85,11 +87,13 @@ export default class NativeEngine implements Engine {
   readonly #variant: Variant;
   readonly #bf16: boolean;
   readonly #threads: number;
+  readonly #fallbacks = new FallbackWatch();
 
   constructor(
     @inject(PluginConfig) config: z.output<typeof options>,
     @inject(RunConfig) run: RunConfig,
     @inject(Ranks) ranks: Ranks,
+    @inject(Logger) private readonly log: Logger,
   ) {
     this.#binding = loadBinding();
     this.#variant = this.#binding.useVariant(config.variant === 'auto' ? '' : config.variant);
@@ -108,6 +112,18 @@ export default class NativeEngine implements Engine {
     registerNativeBackend(this.backend, this.#binding, this.#bf16);
     await tf.setBackend(this.backend);
     registerOps(this.backend);
+  }
+
+  @On('iteration:start')
+  watchStep(): void {
+    this.#fallbacks.begin(nativeBackend(tf.findBackend(this.backend)));
+  }
+
+  /** Says once what of a step is computed in JavaScript, where that is much. */
+  @On('iteration:end')
+  warnOfFallbacks(): void {
+    const found = this.#fallbacks.end(nativeBackend(tf.findBackend(this.backend)));
+    if (found !== undefined) this.log.warn(found);
   }
 
   record(

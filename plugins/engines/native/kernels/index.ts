@@ -34,12 +34,12 @@ export function registerNativeBackend(name: string, binding: NativeBinding, bf16
   tf.registerBackend(name, () => native);
   const cpuKernels = new Map(tf.getKernelsForBackend('cpu').map((kernel) => [kernel.kernelName, kernel.kernelFunc]));
   for (const kernelName of new Set([...cpuKernels.keys(), ...kernels.keys()])) {
-    const kernelFunc = kernelFuncOf(kernels.get(kernelName), cpuKernels.get(kernelName));
+    const kernelFunc = kernelFuncOf(kernelName, kernels.get(kernelName), cpuKernels.get(kernelName));
     native.register(kernelName, kernelFunc);
   }
 }
 
-function kernelFuncOf(ours: NativeKernel | undefined, cpu: tf.KernelFunc | undefined): tf.KernelFunc {
+function kernelFuncOf(name: string, ours: NativeKernel | undefined, cpu: tf.KernelFunc | undefined): tf.KernelFunc {
   return ({ inputs, attrs, backend }) => {
     const native = nativeBackend(backend);
     const [given, attributes] = [new KernelInputs(inputs), new Attributes(attrs ?? {})];
@@ -48,8 +48,10 @@ function kernelFuncOf(ours: NativeKernel | undefined, cpu: tf.KernelFunc | undef
       native.recorder?.ran(ours, given, attributes, [outputs].flat());
       return outputs;
     }
-    if (cpu === undefined) throw new Error(`${ours?.name ?? 'the kernel'} has no form for these inputs`);
-    const results = cpu({ inputs, ...(attrs === undefined ? {} : { attrs }), backend: native });
+    if (cpu === undefined) throw new Error(`${name} has no form for these inputs`);
+    const results = native.runInJavaScript(name, given.all(), () =>
+      cpu({ inputs, ...(attrs === undefined ? {} : { attrs }), backend: native }),
+    );
     for (const output of [results].flat()) native.protect(output);
     native.recorder?.ranOnCpu(given, [results].flat());
     return results;

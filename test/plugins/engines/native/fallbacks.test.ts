@@ -1,0 +1,60 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { Logger } from '../../../../core/index.js';
+import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { engineNeed, needing } from '../../../needs.js';
+
+const run = needing(await engineNeed('native'));
+const llama = fileURLToPath(new URL('../../../../../test/fixtures/plain-llama.ts', import.meta.url));
+
+/** The warnings of a run of four iterations with a model of TensorFlow.js operations, whose loss does `also` as well. */
+async function warningsOf(t: ExecutionContext, also: string): Promise<string[]> {
+  const folder = textFolder(t);
+  writeFileSync(
+    path.join(folder, 'mine.ts'),
+    `import { inject, Model, Plugin, PluginConfig, RandomStreams, tf } from 'espalier';
+import { z } from 'zod';
+import Llama from '${llama}';
+
+@Plugin({ name: 'mine', summary: 'a model of plain operations', slot: 'model', config: z.looseObject({}) })
+export default class Mine extends Llama {
+  static register(bindings) {
+    bindings.bind(Model, Mine);
+  }
+
+  constructor(@inject(PluginConfig) config, @inject(RandomStreams) streams) {
+    super({ n_layer: 2, n_head: 2, n_embd: 32, n_hidden: 64, block_size: 16, repeats: true, ...config }, streams);
+  }
+
+  loss(ids, targets) {
+    ${also}
+    return super.loss(ids, targets);
+  }
+}
+`,
+  );
+  const { run } = await debugRun(
+    t,
+    folder,
+    'engine=native',
+    'model={use: ./mine.ts}',
+    'train.max_iters=4',
+    'run.dir=run',
+  );
+  const warnings: string[] = [];
+  run.container.resolve(Logger).addSink((level, line) => {
+    if (level === 'warn') warnings.push(line);
+  });
+  await run.setUp();
+  await run.train();
+  return warnings;
+}
+
+run('engine native: a run says once which operations of its model are in JavaScript, and their share', async (t) => {
+  const warnings = await warningsOf(t, "tf.mirrorPad(tf.zeros([1500, 700]), [[1, 1], [1, 1]], 'reflect');");
+  const told = warnings.filter((line) => line.includes('in JavaScript'));
+  t.is(told.length, 1);
+  t.regex(told[0] ?? '', /^\d+ % of a step are operations that the native engine runs in JavaScript: MirrorPad \d+ %/);
+});
