@@ -42,3 +42,9 @@ test('a command loads its own family and what names stored runs, and no tensors 
   );
   t.deepEqual(ofTensorflow(events), []);
 });
+
+test('--help, which loads every command, loads no tensors', async (t) => {
+  const help = await loaded(t, '--help');
+  t.true(help.includes('dist/plugins/verify/commands/parity.js'));
+  t.deepEqual(ofTensorflow(help), []);
+});

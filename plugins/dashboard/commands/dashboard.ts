@@ -2,7 +2,6 @@ import { Option, type Command } from 'commander';
 import { type CommandDefinition, wholeFrom } from '../../command-line/contract.js';
 import { findRuns } from '../server/find-runs.js';
 import { DEFAULT_HOST, DEFAULT_PORT, portNote } from '../server/defaults.js';
-import { serveDashboard } from '../server/serve.js';
 
 interface DashboardFlags {
   host: string;
@@ -27,6 +26,7 @@ function define(command: Command): void {
     .action(async (runs: string[], { host, port }: DashboardFlags) => {
       const cwd = process.cwd();
       const found = findRuns(runs, cwd);
+      const { serveDashboard } = await import('../server/serve.js');
       const { url } = await serveDashboard({ find: () => findRuns(runs, cwd), host, port });
       console.error(`${String(found.length)} run${found.length === 1 ? '' : 's'}; Ctrl-C ends`);
       const note = portNote(port, url);

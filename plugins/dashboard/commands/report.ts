@@ -3,7 +3,6 @@ import { Argument, type Command } from 'commander';
 import { type CommandDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { findRuns } from '../server/find-runs.js';
-import { reportOf } from '../server/report.js';
 import { writeWholeSync } from '../../../core/files/index.js';
 
 interface ReportFlags {
@@ -21,6 +20,7 @@ function define(command: Command): void {
       const [run] = findRuns(named === undefined ? [] : [named], process.cwd());
       if (run === undefined) return;
       const file = out ?? path.join(run.name, 'report.html');
+      const { reportOf } = await import('../server/report.js');
       const html = await reportOf(run.folder, run.name);
       try {
         writeWholeSync(file, html);

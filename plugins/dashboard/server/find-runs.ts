@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../../../core/index.js';
+import { UsageError } from '../../../core/errors.js';
 import { resolveFrom } from '../../../core/files/index.js';
 import { foldersIn } from '../../runs/contract.js';
 

@@ -13,7 +13,7 @@ import { UsageError } from '../../../core/errors.js';
 import { formats, type Format } from '../prepare/inputs.js';
 import { partFolder, type Part } from '../shared/part.js';
 import type { PreparedData } from '../shared/meta.js';
-import { prepare, type PrepareRequest } from '../prepare/prepare.js';
+import type { PrepareRequest } from '../prepare/prepare.js';
 import type { TokenizerChoice } from '../../../core/runs.js';
 
 interface PrepareFlags {
@@ -89,6 +89,7 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
   });
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
   try {
+    const { prepare } = await import('../prepare/prepare.js');
     const data = await prepare(requestOf(inputs, flags, terminal, stop.signal));
     if (flags.json === true || flags.quiet !== true) print(flags.json, data, () => summary(data, flags));
     return 0;

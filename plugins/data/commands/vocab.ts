@@ -8,10 +8,9 @@ import {
   type ConfigFlags,
 } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
-import { Dataset, type TokenReader } from '../../../core/index.js';
+import type { TokenReader } from '../../../core/index.js';
 import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../shared/vocab-map.js';
 import { writeWholeSync } from '../../../core/files/index.js';
-import { makeRun } from '../../../core/runs.js';
 
 interface CountFlags extends ConfigFlags {
   json?: boolean;
@@ -76,6 +75,8 @@ async function count(
   folder: string | undefined,
   flags: ConfigFlags,
 ): Promise<{ counted: TokenCounts; data: string; id: string }> {
+  const { Dataset } = await import('../../../core/index.js');
+  const { makeRun } = await import('../../../core/runs.js');
   const request = requestOf(flags);
   const given = folder === undefined ? [] : [`data=${JSON.stringify({ dir: folder })}`];
   // A mapping that is in use would be counted instead of the data.

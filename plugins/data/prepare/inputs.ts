@@ -1,7 +1,8 @@
 import { fstatSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import { type Split, UsageError } from '../../../core/index.js';
+import { UsageError } from '../../../core/errors.js';
+import type { Split } from '../../../core/index.js';
 import { resolveFrom } from '../../../core/files/index.js';
 
 export const formats = ['text', 'jsonl', 'parquet'] as const;

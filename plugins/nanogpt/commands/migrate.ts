@@ -1,7 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import { type CommandDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { readTextFile, writeWholeSync } from '../../../core/files/index.js';
@@ -36,6 +35,7 @@ function define(command: Command): void {
           `${file} holds no setting: a nanoGPT config file has lines \`key = value\`; name one of those`,
         );
       }
+      const { stringify } = await import('yaml');
       const { config, notes } = migrated(settings, await (await import('../../configs/contract.js')).otherNames());
       const yaml = `# From ${path.basename(file)}.\n${stringify(config)}`;
       for (const note of notes) console.error(`${file}: ${note}`);

@@ -4,9 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
 import { type CommandDefinition, type SetExitCode, Terminal } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
-import { Engine, LearningRate, Optimizer } from '../../../core/index.js';
-import { runParityCase, type ParityParts, type ParityPrecision, type ParitySettings } from '../parity/case.js';
-import { makeRun } from '../../../core/runs.js';
+import type { ParityParts, ParityPrecision, ParitySettings } from '../parity/case.js';
 
 interface ParityFlags {
   readonly engine: string;
@@ -44,6 +42,7 @@ function define(command: Command, setExitCode: SetExitCode): void {
 }
 
 async function runOne(dir: string, flags: ParityFlags): Promise<{ passed: boolean; text: string }> {
+  const { runParityCase } = await import('../parity/case.js');
   try {
     const report = await runParityCase(dir, (settings) => partsFor(settings, flags), flags.precision);
     const errors = report.measures.map(
@@ -67,6 +66,8 @@ async function partsFor(settings: ParitySettings, { engine, precision }: ParityF
     `train.grad_clip=${String(settings.gradClip)}`,
     `train.gradient_accumulation_steps=${String(settings.accum)}`,
   ];
+  const { Engine, LearningRate, Optimizer } = await import('../../../core/index.js');
+  const { makeRun } = await import('../../../core/runs.js');
   const { run } = await makeRun({
     cwd: dirname(fileURLToPath(import.meta.url)),
     set,

@@ -8,8 +8,6 @@ import {
   wholeFrom,
   type ConfigFlags,
 } from '../../command-line/contract.js';
-import { validationLosses } from '../../checkpoint/contract.js';
-import { compareRuns } from '../resume/compare.js';
 import { comparingRuns, SCOPE } from '../training/child-training.js';
 
 interface VerifyFlags extends ConfigFlags {
@@ -48,6 +46,8 @@ function define(command: Command, setExitCode: SetExitCode): void {
         await train(folders[1], iters);
         // A run that a plugin ended before the stop stays ended.
         await train(folders[1], iters, ['--set', 'resume=auto']);
+        const { compareRuns } = await import('../resume/compare.js');
+        const { validationLosses } = await import('../../checkpoint/contract.js');
         const { same, difference } = await compareRuns(folders);
         const evaluated = [...(await validationLosses(folders[1])).keys()];
         const notes = evaluated.some((iteration) => iteration > iters) ? [] : [noEvaluation(iters)];
