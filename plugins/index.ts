@@ -7,6 +7,7 @@ export * from './dashboard/contract.js';
 export * from './data/contract.js';
 export * from './engines/contract.js';
 export * from './evaluation/contract.js';
+export * from './files/contract.js';
 export * from './growth/contract.js';
 export * from './logs/contract.js';
 export * from './lr/contract.js';

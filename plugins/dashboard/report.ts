@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { inject, Logger, On, Plugin, Ranks, RunFolder, writeWhole } from '../../core/index.js';
+import { inject, Logger, On, Plugin, Ranks, RunFolder } from '../../core/index.js';
+import { writeWhole } from '../files/contract.js';
 import { reportOf } from './server/report.js';
 
 const FILE = 'report.html';

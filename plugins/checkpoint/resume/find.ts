@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { newestRun } from '../../runs/contract.js';
 import { checkpointNames, isCheckpointName, readFound } from '../stored/find.js';
-import { resolveFrom } from '../../../core/files/index.js';
+import { resolveFrom } from '../../../core/paths.js';
 import type { LoadedCheckpoint } from '../../../core/index.js';
 import {
   defaultRunFolder,

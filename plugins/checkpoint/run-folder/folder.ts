@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { checkpointNames } from '../stored/find.js';
 import { recoverCheckpoints, removeAllCheckpoints } from '../stored/remove.js';
-import { makeFolder, removeUnfinished } from '../../../core/files/index.js';
+import { makeFolder, removeUnfinished } from '../../files/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { NamedFolder, type RunFolder, type RunPlace } from '../../../core/runs.js';
 import { lockFolder, refuseInUse } from '../../runs/contract.js';

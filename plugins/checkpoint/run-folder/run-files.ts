@@ -14,7 +14,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { checkpointNames } from '../stored/find.js';
 import { isCheckpointEntry } from '../stored/remove.js';
-import { retriedSync, writeWholeSync } from '../../../core/files/index.js';
+import { retriedSync, writeWholeSync } from '../../files/contract.js';
 
 const CONFIG = 'config.yaml';
 const HEADER = /^# Written by espalier at each start of this run \(sha256 of the rest: ([0-9a-f]{16})\)\n/;

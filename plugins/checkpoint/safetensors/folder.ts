@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UsageError, messageOf } from '../../../core/errors.js';
-import { readJsonFile } from '../../../core/files/index.js';
+import { readJsonFile } from '../../files/contract.js';
 import type { StoredTensor } from '../../../core/index.js';
 import { readSafetensors, readSafetensorsHeader } from './read.js';
 import type { HeaderEntry } from './header.js';

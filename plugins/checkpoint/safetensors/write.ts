@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
-import { flushFile } from '../../../core/files/index.js';
+import { flushFile } from '../../files/contract.js';
 import type { StoredTensor } from '../../../core/index.js';
 
 /** Bytes of the number in front, which tells how long the header is. */

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError, messageOf } from '../../../core/errors.js';
-import { resolveFrom } from '../../../core/files/index.js';
+import { resolveFrom } from '../../../core/paths.js';
 import type { LoadedCheckpoint } from '../../../core/index.js';
 import { foldersIn } from '../../runs/contract.js';
 import { REPLACED } from './files.js';

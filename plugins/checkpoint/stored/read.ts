@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { UsageError, messageOf } from '../../../core/errors.js';
-import { readTextFile } from '../../../core/files/index.js';
+import { readTextFile } from '../../files/contract.js';
 import type { LoadedCheckpoint, StoredTensor } from '../../../core/index.js';
 import { readSafetensors } from '../safetensors/read.js';
 import {

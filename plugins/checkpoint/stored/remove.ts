@@ -1,6 +1,6 @@
 import { readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { retried } from '../../../core/files/index.js';
+import { retried } from '../../files/contract.js';
 import { CHECKPOINT_FILES, DELETING, REPLACED, WRITING } from './files.js';
 
 const TRANSIENT = new RegExp(`^\\d+(-emergency)?(${[WRITING, REPLACED, DELETING].map((s) => `\\${s}`).join('|')})$`);

@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { retried } from '../../../core/files/index.js';
+import { retried } from '../../files/contract.js';
 import { checkpointNames } from '../stored/find.js';
 import { verifyCheckpoint } from '../stored/read.js';
 

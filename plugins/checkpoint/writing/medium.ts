@@ -4,14 +4,13 @@ import path from 'node:path';
 import {
   inject,
   injectable,
-  makeFolder,
   messageOf,
   RunFolder,
   token,
   UsageError,
-  writeWhole,
   type LoadedCheckpoint,
 } from '../../../core/index.js';
+import { makeFolder, writeWhole } from '../../files/contract.js';
 import { checkpointNames } from '../stored/find.js';
 import { readCheckpoint } from '../stored/read.js';
 import { setNewerAside } from './aside.js';

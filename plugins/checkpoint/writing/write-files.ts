@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredTensor } from '../../../core/index.js';
-import { flushFolder, makeFolder, retried } from '../../../core/files/index.js';
+import { flushFolder, makeFolder, retried } from '../../files/contract.js';
 import { writeSafetensors } from '../safetensors/write.js';
 import {
   CHECKPOINT_FORMAT,

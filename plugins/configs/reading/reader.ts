@@ -4,7 +4,7 @@ import path from 'node:path';
 import { cosmiconfig, type PublicExplorer } from 'cosmiconfig';
 import { closest } from 'fastest-levenshtein';
 import { messageOf, UsageError } from '../../../core/errors.js';
-import { NotText, readTextFile } from '../../../core/files/index.js';
+import { NotText, readTextFile } from '../../files/contract.js';
 import { presetFolder } from '../../../core/installation.js';
 import { homeExpanded, resolveFrom } from '../../../core/paths.js';
 import { isDeclaration } from '../../../core/runs.js';

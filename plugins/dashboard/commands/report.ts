@@ -3,7 +3,7 @@ import { Argument, type Command } from 'commander';
 import { type CommandDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { findRuns } from '../server/find-runs.js';
-import { writeWholeSync } from '../../../core/files/index.js';
+import { writeWholeSync } from '../../files/contract.js';
 
 interface ReportFlags {
   out?: string;

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../../../core/errors.js';
-import { resolveFrom } from '../../../core/files/index.js';
+import { resolveFrom } from '../../../core/paths.js';
 import { foldersIn } from '../../runs/contract.js';
 
 /** Files that tell of a run; a folder with one of them is a run's. */

@@ -10,7 +10,7 @@ import {
 import { messageOf, UsageError } from '../../../core/errors.js';
 import type { TokenReader } from '../../../core/index.js';
 import { buildVocabMap, rankTokens, tokensFor, type TokenCounts } from '../shared/vocab-map.js';
-import { writeWholeSync } from '../../../core/files/index.js';
+import { writeWholeSync } from '../../files/contract.js';
 
 interface CountFlags extends ConfigFlags {
   json?: boolean;

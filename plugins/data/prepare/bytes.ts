@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { messageOf, UsageError } from '../../../core/index.js';
-import { fileKind, KIND_BYTES, markLength, withoutMarks } from '../../../core/files/index.js';
+import { fileKind, KIND_BYTES, markLength, withoutMarks } from '../../files/contract.js';
 import type { Input } from './inputs.js';
 import { startsAsZstd, unzstd } from './zstd.js';
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { UsageError } from '../../../core/errors.js';
 import type { Split } from '../../../core/index.js';
-import { resolveFrom } from '../../../core/files/index.js';
+import { resolveFrom } from '../../../core/paths.js';
 
 export const formats = ['text', 'jsonl', 'parquet'] as const;
 export type Format = (typeof formats)[number];

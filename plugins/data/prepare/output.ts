@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../../../core/index.js';
-import { makeFolder, retriedSync } from '../../../core/files/index.js';
+import { makeFolder, retriedSync } from '../../files/contract.js';
 import { META, PARTIAL, type PreparedData, type ShardFacts } from '../shared/meta.js';
 import { partOfFolder, type Part } from '../shared/part.js';
 import { lockFolder } from '../../runs/contract.js';

@@ -7,7 +7,7 @@ import {
   type SchemaElement,
 } from 'hyparquet';
 import { messageOf, UsageError } from '../../../core/index.js';
-import { fileKind, KIND_BYTES, type FileKind } from '../../../core/files/index.js';
+import { fileKind, KIND_BYTES, type FileKind } from '../../files/contract.js';
 import type { Input } from './inputs.js';
 import { codecs } from './parquet-codecs.js';
 

@@ -8,7 +8,7 @@ import {
   UsageError,
   type Terminal,
 } from '../../../core/index.js';
-import { resolveFrom } from '../../../core/files/index.js';
+import { resolveFrom } from '../../../core/paths.js';
 import { TokenizersByName, type TokenizerChoice } from '../../../core/runs.js';
 import { dtypeFor, type PreparedData } from '../shared/meta.js';
 import { PIECE_BYTES } from './bytes.js';

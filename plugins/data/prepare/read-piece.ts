@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { messageOf } from '../../../core/index.js';
-import { CONVERT_ADVICE, firstInvalid, shownByte } from '../../../core/files/index.js';
+import { CONVERT_ADVICE, firstInvalid, shownByte } from '../../files/contract.js';
 import type { Piece } from './jobs.js';
 import { notUtf8, readRows } from './parquet.js';
 

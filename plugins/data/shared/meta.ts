@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, UsageError, type TokenizerState } from '../../../core/index.js';
-import { readJsonFile } from '../../../core/files/index.js';
+import { readJsonFile } from '../../files/contract.js';
 
 /** The file next to token files that says what they hold: `espalier prepare` writes it last, and `data.dir` reads it. */
 export const META = 'meta.json';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../../core/errors.js';
-import { readJsonFile } from '../../../core/files/index.js';
+import { readJsonFile } from '../../files/contract.js';
 
 const whole = z.int().min(0);
 

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { addCommand, decodeCorpus, messageOf, UsageError } from '../../../core/index.js';
+import { addCommand, messageOf, UsageError } from '../../../core/index.js';
+import { decodeCorpus } from '../../files/contract.js';
 
 const PACKAGE_PREFIX = 'npm:';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { tf, type Engine, useEngine } from '../../../core/index.js';
 import { z } from 'zod';
 import { cacheFolder } from './cache-folder.js';
-import { makeFolder, writeWhole } from '../../../core/files/index.js';
+import { makeFolder, writeWhole } from '../../files/contract.js';
 
 /** The smallest square matrix that is tried; the size doubles until a product takes long enough to be timed. */
 const SMALLEST = 128;

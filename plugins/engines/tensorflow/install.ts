@@ -1,13 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import {
-  addCommand,
-  EspalierError,
-  makeFolder,
-  messageOf,
-  removeOnExit,
-  type InstallRequest,
-} from '../../../core/index.js';
+import { addCommand, EspalierError, messageOf, type InstallRequest } from '../../../core/index.js';
+import { makeFolder, removeOnExit } from '../../files/contract.js';
 import { buildBinding } from './build.js';
 import { installFolder, isInstalled, recordFile, versions, type Variant } from './cache.js';
 import { checkCopy, type CheckedCopy } from './check.js';

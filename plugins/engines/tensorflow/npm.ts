@@ -1,6 +1,6 @@
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { makeFolder } from '../../../core/index.js';
+import { makeFolder } from '../../files/contract.js';
 import { versions } from './cache.js';
 import { runCommand } from './command.js';
 

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
-import { EspalierError, makeFolder } from '../../../core/index.js';
+import { EspalierError } from '../../../core/index.js';
+import { makeFolder } from '../../files/contract.js';
 import { versions, type Variant } from './cache.js';
 import { runCommand } from './command.js';
 

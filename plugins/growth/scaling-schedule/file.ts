@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLMap } from 'yaml';
 import { z } from 'zod';
-import { messageOf, readTextFile, UsageError, writeWholeSync } from '../../../core/index.js';
+import { messageOf, UsageError } from '../../../core/index.js';
+import { readTextFile, writeWholeSync } from '../../files/contract.js';
 import { readYaml, YamlFault } from '../../configs/contract.js';
 
 export const entrySchema = z.strictObject({

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'nod
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../../../core/index.js';
-import { makeFolder } from '../../../core/files/index.js';
+import { makeFolder } from '../../files/contract.js';
 import { endOfLines, type LastLine } from './last-line.js';
 
 const { O_CREAT, O_RDWR } = constants;

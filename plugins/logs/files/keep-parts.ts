@@ -10,7 +10,7 @@ import {
   truncateSync,
   writeSync,
 } from 'node:fs';
-import { retriedSync, unfinishedBeside } from '../../../core/files/index.js';
+import { retriedSync, unfinishedBeside } from '../../files/contract.js';
 
 /** A part of a file: its first byte, and the one after its last. */
 export interface FilePart {

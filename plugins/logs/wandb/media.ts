@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../../../core/index.js';
+import { makeFolder } from '../../files/contract.js';
 
 /** A text that the model wrote, as a row of a table. */
 export interface SampleRow {

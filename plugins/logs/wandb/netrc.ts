@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { readTextFile } from '../../../core/index.js';
+import { readTextFile } from '../../files/contract.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

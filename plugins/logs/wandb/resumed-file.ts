@@ -1,6 +1,6 @@
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 import { z } from 'zod';
-import { retriedSync } from '../../../core/index.js';
+import { retriedSync } from '../../files/contract.js';
 import { FILE_HEADER, framed, readRecords } from './blocks.js';
 import { Lines } from './lines.js';
 import { decodeRecord, encodeRecord, type Item, type RunPart, type WandbRecord } from './records.js';

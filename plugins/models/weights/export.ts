@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type LoadedCheckpoint, type StoredTensor, UsageError } from '../../../core/index.js';
-import { makeFolder, removeOnExit, retried } from '../../../core/files/index.js';
+import { makeFolder, removeOnExit, retried } from '../../files/contract.js';
 import { writeSafetensors } from '../../checkpoint/contract.js';
 import { withoutLora } from './lora.js';
 import { isProjection, transposed } from './gpt2.js';

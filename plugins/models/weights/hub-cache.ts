@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rename, rm, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { makeFolder, retried, writeWhole } from '../../../core/files/index.js';
+import { makeFolder, retried, writeWhole } from '../../files/contract.js';
 import { hasSafetensors } from '../../checkpoint/contract.js';
 
 const COMMIT = /^\w{1,64}$/;

@@ -4,7 +4,7 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, UsageError } from '../../../core/index.js';
-import { retried } from '../../../core/files/index.js';
+import { retried } from '../../files/contract.js';
 import { HubCache, type HubFile } from './hub-cache.js';
 
 /** Layers, heads and width of the models of the Hugging Face Hub that `init` knows by name. */

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../../core/index.js';
 import type { GivenOption } from './formats.js';
-import { readJsonFile } from '../../../core/files/index.js';
+import { readJsonFile } from '../../files/contract.js';
 import { activationOf, HUGGING_FACE_ACTIVATIONS } from './activations.js';
 import { hubShape } from './hub.js';
 

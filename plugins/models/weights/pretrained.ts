@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../../../core/index.js';
-import { resolveFrom } from '../../../core/files/index.js';
+import { resolveFrom } from '../../../core/paths.js';
 import type { PretrainedModel, WeightFormat } from './formats.js';
 import { hubFolder, hubModel, hubModels } from './hub.js';
 import { hubConfig, neededOptions, readConfig, type PretrainedConfig } from './pretrained-config.js';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { type CommandDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
-import { readTextFile, writeWholeSync } from '../../../core/files/index.js';
+import { readTextFile, writeWholeSync } from '../../files/contract.js';
 import { migrated } from '../migration/nanogpt.js';
 import { readPythonConfig } from '../migration/python-config.js';
 

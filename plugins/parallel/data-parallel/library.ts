@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
-import { homeExpanded, messageOf, UsageError } from '../../../core/index.js';
+import { messageOf, UsageError } from '../../../core/index.js';
+import { homeExpanded } from '../../../core/paths.js';
 import type { Launch } from './launch.js';
 
 /** Open MPI's own binary interface, MPICH's (Intel MPI and MVAPICH have it too), and the one that MPI 5 standardises. */

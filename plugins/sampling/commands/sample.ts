@@ -61,7 +61,7 @@ function text(given: string): string {
 
 /** @throws UsageError when there is no text in the file */
 async function promptOf(file: string): Promise<string> {
-  const { readTextFile } = await import('../../../core/files/index.js');
+  const { readTextFile } = await import('../../files/contract.js');
   const fail = (why: string): UsageError =>
     new UsageError('ESP_USAGE', `--prompt-file ${file} ${why}; name a text file, or give the text with --prompt`);
   let text: string;

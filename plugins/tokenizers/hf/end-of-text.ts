@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { messageOf, readJsonFile, UsageError } from '../../../core/index.js';
+import { messageOf, UsageError } from '../../../core/index.js';
+import { readJsonFile } from '../../files/contract.js';
 import type { Definition } from './definition.js';
 import type { Encoder } from './reference.js';
 

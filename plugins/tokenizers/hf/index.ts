@@ -1,18 +1,18 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
 import {
-  homeExpanded,
   inject,
   messageOf,
   Plugin,
   PluginConfig,
-  readTextFile,
   TokenizerFactory,
   UsageError,
   type Bindings,
   type Tokenizer,
   type TokenizerState,
 } from '../../../core/index.js';
+import { homeExpanded } from '../../../core/paths.js';
+import { readTextFile } from '../../files/contract.js';
 import { decodeKnown } from '../shared/decode-known.js';
 import type { CutRule } from './adjacent.js';
 import { cutRule } from './cuts.js';

@@ -11,7 +11,7 @@ import {
   UsageError,
 } from '../../../core/index.js';
 import { z } from 'zod';
-import { readJsonFile } from '../../../core/files/index.js';
+import { readJsonFile } from '../../files/contract.js';
 import { readSafetensors } from '../../checkpoint/contract.js';
 import { trainableParameters, RepeatedPasses, microBatchStep } from '../../../core/runs.js';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import { linux, needing } from '../../needs.js';
-import { makeFolder } from '../../../core/files/make-folder.js';
+import { makeFolder } from '../../../plugins/files/writing/make-folder.js';
 
 test('makes what is missing and names the topmost of it; what is there stays', (t) => {
   const root = mkdtempSync(path.join(tmpdir(), 'espalier-'));

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { removeUnfinished, writeWhole, writeWholeSync } from '../../../core/files/write-whole.js';
+import { removeUnfinished, writeWhole, writeWholeSync } from '../../../plugins/files/writing/write-whole.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { needing, posix } from '../../needs.js';
 

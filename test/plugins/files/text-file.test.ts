@@ -1,6 +1,12 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { decodeCorpus, decodeText, firstInvalid, NotText, withoutMarks } from '../../../core/files/text-file.js';
+import {
+  decodeCorpus,
+  decodeText,
+  firstInvalid,
+  NotText,
+  withoutMarks,
+} from '../../../plugins/files/reading/text-file.js';
 
 const MARK = '\ufeff';
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { retried, retriedSync } from '../../../core/files/retried.js';
+import { retried, retriedSync } from '../../../plugins/files/writing/retried.js';
 
 const refuses = (code: string, times: number): (() => number) => {
   let tries = 0;
