@@ -129,7 +129,7 @@ test('an analysis that would cost the run too much is skipped, which is said onc
     'plugins.evaluation.interval=4',
     'plugins.analysis={interval: 3, max_cost: 1e-5, wait_seconds: 240}',
   );
-  // Slow iterations until the first is done: the second must not find it at work, on a busy machine either.
+  // Ever slower iterations until the first is done: the second must not find it at work, on a busy machine either.
   const slow = set('plugins={"./slow.mjs": {}}');
   writeFileSync(
     path.join(folder, 'slow.mjs'),
@@ -138,7 +138,7 @@ export default class Slow {
   done = false;
   look({ values }) { this.done ||= 'analysis/cpu_seconds' in values; }
   async wait({ iteration }) {
-    if (iteration >= 4 && !this.done) await new Promise((done) => setTimeout(done, 5000));
+    if (iteration >= 4 && !this.done) await new Promise((done) => setTimeout(done, 100 * 2 ** (iteration - 4)));
   }
 }
 Plugin({ name: 'slow', summary: 'waits' })(Slow);

@@ -27,6 +27,8 @@ export interface LockOptions {
   readonly say?: (line: string) => void;
   /** What to do when the folder is in use; follows "wait for it". */
   readonly advice?: string;
+  /** Milliseconds that the lock of another system is watched; several beats of its owner, when not given. */
+  readonly watch?: number;
 }
 
 /**
@@ -133,13 +135,17 @@ function takeOver(folder: string, dead: Owner | undefined, me: Owner, options: L
 }
 
 /** Watches a lock whose owner cannot be asked for: one that lives writes to it. */
-async function isDead(file: string, owner: Owner | undefined, { say }: LockOptions): Promise<boolean> {
+async function isDead(
+  file: string,
+  owner: Owner | undefined,
+  { say, watch = WATCH_MS }: LockOptions,
+): Promise<boolean> {
   const before = timeOf(file);
   if (Date.now() - before > LONG_DEAD_MS) return true;
   say?.(
-    `${file} is of ${nameOf(owner)}: waiting up to ${String(WATCH_MS / 1000)} s to see whether it lives (if it does not, deleting the file saves the wait)`,
+    `${file} is of ${nameOf(owner)}: waiting up to ${String(watch / 1000)} s to see whether it lives (if it does not, deleting the file saves the wait)`,
   );
-  for (let waited = 0; waited < WATCH_MS; waited += LOOK_MS) {
+  for (let waited = 0; waited < watch; waited += LOOK_MS) {
     await pause(LOOK_MS);
     if (!existsSync(file)) return true;
     if (timeOf(file) !== before) return false;

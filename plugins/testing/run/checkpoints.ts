@@ -80,7 +80,8 @@ export class MemoryCheckpoints {
     @Plugin({ name: 'checkpoints-in-memory', summary: 'Keeps checkpoints in memory.' })
     class CheckpointsInMemory implements CheckpointMedium {
       static register(bindings: Bindings): void {
-        bindings.wrap(CheckpointMedium, CheckpointsInMemory);
+        // Not by its name, which tsc makes a variable of the module: that is the class made last.
+        bindings.wrap(CheckpointMedium, this);
       }
 
       constructor(@inject(RunFolder) private readonly folder: RunFolder) {}

@@ -1,18 +1,26 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { BatchSource, Engine, Logger, RandomStreams, tf, useEngine, type Batch } from '../../../core/index.js';
+import {
+  BatchSource,
+  Engine,
+  Logger,
+  RandomStreams,
+  tf,
+  useEngine,
+  type Batch,
+  type PluginClass,
+  type RunSettings,
+} from '../../../core/index.js';
 import { checkBatch } from '../../../core/run/checks.js';
 import type { Run } from '../../../core/run/run.js';
+import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
 import { needing } from '../../needs.js';
 import { availableEngines } from '../../plugins/ops/engines.js';
 import { debugRun, textFolder } from './debug-run.js';
 import { newest, stateOf, trainBoth } from './stopped.js';
-
-const joinedRanks = fileURLToPath(new URL('../../../../test/fixtures/joined-ranks.ts', import.meta.url));
 
 const WINDOWS = 16;
 const ITERATIONS = 4;
@@ -50,35 +58,34 @@ function masked(batch: Batch, iteration: number, firstWindow: number): Batch {
 }
 
 /** Weights stay what they are: each iteration is another mask over the same model. */
-async function stepsOf(t: ExecutionContext, folder: string, division: Division, ...set: string[]): Promise<Step[]> {
+async function stepsOf(t: ExecutionContext, division: Division, engine: string): Promise<Step[]> {
   const { ranks, microBatches } = division;
   const rows = WINDOWS / ranks / microBatches;
   const steps: Step[] = [];
   const runs = await Promise.all(
-    Array.from({ length: ranks }, async (_, rank) => {
-      const meeting = `${path.basename(folder)}-${String(ranks)}-${String(microBatches)}`;
-      const { run } = await debugRun(
-        t,
-        folder,
-        'model={n_layer: 1, n_embd: 16, block_size: 8}',
-        'lr=constant',
-        'optimizer.learning_rate=0',
-        `train={max_iters: ${String(ITERATIONS)}, batch_size: ${String(rows)}, gradient_accumulation_steps: ${String(microBatches)}}`,
-        'plugins.evaluation=false',
-        `run.dir=${meeting}-${String(rank)}`,
-        `plugins={${joinedRanks}: {rank: ${String(rank)}, size: ${String(ranks)}, meeting: ${meeting}}}`,
-        ...set,
-      );
+    memoryRanks(ranks).map(async (plugin, rank) => {
+      const train = { batch_size: rows, gradient_accumulation_steps: microBatches };
+      const run = await plainRun(t, { engine, train, lr: 'constant', optimizer: { learning_rate: 0 } }, plugin);
       run.bus.listen({ plugin: 'test', event: 'batch:ready', critical: true }, (drawn) => {
         drawn.batch = masked(drawn.batch, drawn.iteration, (drawn.microBatch * ranks + rank) * rows);
       });
       if (rank === 0) listen(run, steps);
-      await run.setUp();
       return run;
     }),
   );
   await Promise.all(runs.map((run) => run.train()));
   return steps;
+}
+
+/** A run without dropout, evaluations and checkpoints. */
+async function plainRun(t: ExecutionContext, config: RunSettings, ...plugins: PluginClass[]): Promise<Run> {
+  const { run } = await testRun({
+    iterations: ITERATIONS,
+    plugins,
+    config: { ...config, model: { dropout: 0 }, plugins: { evaluation: false, checkpoint: false } },
+  });
+  t.teardown(() => run.dispose());
+  return run;
 }
 
 function listen(run: Run, steps: Step[]): void {
@@ -109,15 +116,13 @@ const engines = [{ name: 'cpu', check: needing().serial }];
 for (const { name, need } of await availableEngines()) engines.push({ name, check: needing(need).serial });
 for (const { name: engine, check } of engines) {
   check(`engine ${engine}: 1 × 16, 4 × 4 and 4 ranks × 4 windows give one gradient under random masks`, async (t) => {
-    const folder = textFolder(t);
-    const set = [`engine=${engine}`];
-    const whole = await stepsOf(t, folder, { ranks: 1, microBatches: 1 }, ...set);
+    const whole = await stepsOf(t, { ranks: 1, microBatches: 1 }, engine);
     for (const division of [
       { ranks: 1, microBatches: 4 },
       { ranks: 4, microBatches: 1 },
       { ranks: 2, microBatches: 4 },
     ]) {
-      const found = await stepsOf(t, folder, division, ...set);
+      const found = await stepsOf(t, division, engine);
       assertSame(t, found, whole, `${String(division.ranks)} ranks, ${String(division.microBatches)} micro-batches`);
     }
   });
@@ -126,11 +131,9 @@ for (const { name: engine, check } of engines) {
 test.serial(
   'the loss and its gradient are those of the sum over counted targets, divided by their number',
   async (t) => {
-    const folder = textFolder(t);
-    const found = await stepsOf(t, folder, { ranks: 1, microBatches: 4 }, 'engine=cpu');
-    const { run } = await debugRun(t, folder, 'model={n_layer: 1, n_embd: 16, block_size: 8}', 'engine=cpu');
-    await run.setUp();
-    const drawn = await windowsOf(t, folder);
+    const found = await stepsOf(t, { ranks: 1, microBatches: 4 }, 'cpu');
+    const run = await plainRun(t, { engine: 'cpu' });
+    const drawn = await windowsOf(t);
     const expected = drawn.map(({ inputs, targets, batchSize, blockSize }): Step => {
       useEngine(run.container.resolve(Engine));
       const weights = [...run.model.parameters()];
@@ -154,17 +157,10 @@ test.serial(
 );
 
 /** The masked windows of each iteration of `stepsOf`. */
-async function windowsOf(t: ExecutionContext, folder: string): Promise<Batch[]> {
+async function windowsOf(t: ExecutionContext): Promise<Batch[]> {
   const batches: Batch[] = [];
-  const { run } = await debugRun(
-    t,
-    folder,
-    'model={n_layer: 1, n_embd: 16, block_size: 8}',
-    `train={max_iters: ${String(ITERATIONS)}, batch_size: ${String(WINDOWS)}}`,
-    'plugins.evaluation=false',
-  );
+  const run = await plainRun(t, { engine: 'cpu', train: { batch_size: WINDOWS } });
   run.bus.on('batch:ready', ({ iteration, batch }) => batches.push(masked(batch, iteration, 0)));
-  await run.setUp();
   await run.train();
   return batches;
 }
@@ -225,17 +221,13 @@ function weightsOf(run: Run): Record<string, number[]> {
 test.serial(
   'evaluations count targets alike, over ranks too: val/loss is the sum over all, divided by their number',
   async (t) => {
-    const folder = textFolder(t);
     const evaluated = async (ranks: number): Promise<number[]> =>
       Promise.all(
-        Array.from({ length: ranks }, async (_, rank) => {
-          const meeting = `${path.basename(folder)}-evaluation`;
-          const joined = `plugins={${joinedRanks}: {rank: ${String(rank)}, size: ${String(ranks)}, meeting: ${meeting}}}`;
-          const batch = `train={max_iters: 1, batch_size: ${String(6 / ranks)}}`;
-          const dir = `run.dir=evaluation-${String(rank)}`;
-          const { run } = await debugRun(t, folder, ...tiny, batch, joined, dir, 'plugins.evaluation.iters=4');
+        memoryRanks(ranks).map(async (plugin) => {
+          const config = { train: { batch_size: 6 / ranks }, plugins: { evaluation: { iters: 4 } } };
+          const { run } = await testRun({ iterations: 1, plugins: [plugin], set: tiny, config });
+          t.teardown(() => run.dispose());
           maskEvaluations(run);
-          await run.setUp();
           const all = [0, 1, 2, 3].map((index) =>
             run.container.resolve(BatchSource).evaluation('val', index, { batchSize: 6, blockSize: 8 }),
           );

@@ -1,15 +1,9 @@
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { differences } from '../../../plugins/checkpoint/resume/differences.js';
-import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { BatchSource, RandomStreams } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
+import { memoryRanks, testRun, type MemoryCheckpoints } from '../../../plugins/testing/contract.js';
 import { assertClose } from '../../plugins/ops/compare.js';
-import { debugRun, textFolder } from './debug-run.js';
-
-const joinedRanks = fileURLToPath(new URL('../../../../test/fixtures/joined-ranks.ts', import.meta.url));
 
 /** A model of a moment, with everything that divides over ranks: dropout, accumulation, and evaluations. */
 const common = [
@@ -28,23 +22,18 @@ interface Told {
 
 interface Joined {
   readonly run: Run;
+  readonly checkpoints: MemoryCheckpoints;
   readonly told: Told;
 }
 
-async function joined(t: ExecutionContext, folder: string, size: number, ...set: string[]): Promise<Joined[]> {
-  const meeting = path.basename(folder);
+async function joined(t: ExecutionContext, size: number, ...set: string[]): Promise<Joined[]> {
   return Promise.all(
-    Array.from({ length: size }, async (_, rank) => {
-      const plugin = `plugins={${joinedRanks}: {rank: ${String(rank)}, size: ${String(size)}, meeting: ${meeting}}}`;
-      const { run } = await debugRun(t, folder, ...common, `run.dir=${rundir(size, rank)}`, plugin, ...set);
-      await run.setUp();
-      return { run, told: listen(run) };
+    memoryRanks(size).map(async (rank) => {
+      const { run, checkpoints } = await testRun({ plugins: [rank], set: [...common, ...set] });
+      t.teardown(() => run.dispose());
+      return { run, checkpoints, told: listen(run) };
     }),
   );
-}
-
-function rundir(size: number, rank: number): string {
-  return `rank-${String(rank)}-of-${String(size)}`;
 }
 
 function listen(run: Run): Told {
@@ -77,9 +66,8 @@ function assertSame(t: ExecutionContext, ranks: readonly Joined[], one: Joined |
 
 for (const strategy of ['random', '{strategy: curriculum, candidates: 20, round: 4}']) {
   test.serial(`${strategy}: three ranks of two windows train as one rank of six`, async (t) => {
-    const folder = textFolder(t);
-    const ranks = await joined(t, folder, 3, `batches=${strategy}`, 'train.batch_size=2');
-    const one = await joined(t, folder, 1, `batches=${strategy}`, 'train.batch_size=6');
+    const ranks = await joined(t, 3, `batches=${strategy}`, 'train.batch_size=2');
+    const one = await joined(t, 1, `batches=${strategy}`, 'train.batch_size=6');
     await trained(ranks);
     await trained(one);
     t.is(ranks[0]?.told.tokens.at(-1), 4 * 2 * 6 * 16);
@@ -91,14 +79,13 @@ for (const strategy of [
   'random',
   'sequential',
   'epoch',
-  '{strategy: mixture, weights: {text.txt: 1}}',
+  '{strategy: mixture, weights: {text: 1}}',
   '{strategy: curriculum, candidates: 20, round: 5}',
 ]) {
   test.serial(`${strategy}: 8 windows train as 2 × 4`, async (t) => {
-    const folder = textFolder(t);
     const set = [`batches=${strategy}`, 'model.dropout=0', 'plugins.evaluation.iters=1'];
-    const divided = await joined(t, folder, 1, ...set, 'train.batch_size=4');
-    const whole = await joined(t, folder, 1, ...set, 'train={batch_size: 8, gradient_accumulation_steps: 1}');
+    const divided = await joined(t, 1, ...set, 'train.batch_size=4');
+    const whole = await joined(t, 1, ...set, 'train={batch_size: 8, gradient_accumulation_steps: 1}');
     await trained(divided);
     await trained(whole);
     const [parts, one] = [divided[0]?.told, whole[0]?.told];
@@ -108,21 +95,20 @@ for (const strategy of [
 }
 
 test.serial('full evaluation: the windows of the validation data divide over ranks, also unevenly', async (t) => {
-  const folder = textFolder(t);
   const set = ['plugins.evaluation.full=true', 'train.max_iters=2'];
-  const ranks = await joined(t, folder, 3, 'train.batch_size=1', ...set);
-  const one = await joined(t, folder, 1, 'train.batch_size=3', ...set);
+  const ranks = await joined(t, 3, 'train.batch_size=1', ...set);
+  const one = await joined(t, 1, 'train.batch_size=3', ...set);
   await trained(ranks);
   await trained(one);
   assertSame(t, ranks, one[0]);
 });
 
 test.serial('a run of four ranks goes on on two, as one rank would have, and says what changes', async (t) => {
-  const folder = textFolder(t);
   const keep = 'plugins.checkpoint={keep: {last: 5}}';
-  const four = await joined(t, folder, 4, 'train.batch_size=1', keep);
+  const four = await joined(t, 4, 'train.batch_size=1', keep);
   await trained(four);
-  const checkpoint = await readCheckpoint(await findCheckpoint(rundir(4, 0), folder));
+  const checkpoint = await four[0]?.checkpoints.read();
+  if (checkpoint === undefined) return t.fail();
   t.is(checkpoint.state.ranks, 4);
   for (const { run } of four) {
     t.deepEqual(run.container.resolve(BatchSource).state(), four[0]?.run.container.resolve(BatchSource).state());
@@ -130,8 +116,8 @@ test.serial('a run of four ranks goes on on two, as one rank would have, and say
   }
 
   const longer = ['train.max_iters=8', keep];
-  const two = await joined(t, folder, 2, 'train.batch_size=2', ...longer);
-  const one = await joined(t, folder, 1, 'train.batch_size=4', ...longer);
+  const two = await joined(t, 2, 'train.batch_size=2', ...longer);
+  const one = await joined(t, 1, 'train.batch_size=4', ...longer);
   const said: string[] = [];
   for (const { run } of [...two, ...one]) {
     run.restore(checkpoint);
@@ -144,7 +130,7 @@ test.serial('a run of four ranks goes on on two, as one rank would have, and say
   t.is(said.filter((line) => line === `the checkpoint was made on 4 ranks, this run has 2 ranks: ${as}`).length, 2);
   t.is(said.filter((line) => line === `the checkpoint was made on 4 ranks, this run has one rank: ${as}`).length, 1);
 
-  const [smaller] = await joined(t, folder, 2, 'train.batch_size=1', ...longer);
+  const [smaller] = await joined(t, 2, 'train.batch_size=1', ...longer);
   if (smaller !== undefined) said.push(...differences(smaller.run, checkpoint));
   t.is(
     said.at(-1),

@@ -1,16 +1,14 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { nextOfRank } from '../../../core/run/rank-rows.js';
 import { BatchSource, Ranks } from '../../../core/index.js';
-import { makeRun } from '../../../core/run/make.js';
 import type { Run } from '../../../core/run/run.js';
+import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { linux, needing } from '../../needs.js';
 
-const joinedRanks = fileURLToPath(new URL('../../../../test/fixtures/joined-ranks.ts', import.meta.url));
 const SHARDS = 24;
 const TOKENS = 64;
 const BLOCK = 8;
@@ -39,20 +37,17 @@ function nameOf(shard: number): string {
 }
 
 async function rankOf(t: ExecutionContext, cwd: string, rank: number): Promise<Run> {
-  const joined = `{rank: ${String(rank)}, size: ${String(RANKS)}, meeting: shards}`;
-  const { run } = await makeRun({
+  const ranks = memoryRanks(RANKS);
+  const { run } = await testRun({
     cwd,
-    presets: ['debug'],
-    set: [
-      'engine=auto',
-      'data={dir: data}',
-      'batches={strategy: sequential, prefetch: 0}',
-      `model={n_layer: 1, n_embd: 4, n_head: 1, block_size: ${String(BLOCK)}}`,
-      `plugins={${joinedRanks}: ${joined}}`,
-    ],
+    plugins: [ranks[rank] ?? 'no such rank'],
+    config: {
+      data: { dir: 'data' },
+      batches: { strategy: 'sequential', prefetch: 0 },
+      model: { n_layer: 1, n_embd: 4, n_head: 1, block_size: BLOCK },
+    },
   });
   t.teardown(() => run.dispose());
-  await run.setUp();
   return run;
 }
 

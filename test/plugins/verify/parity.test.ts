@@ -1,17 +1,10 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { probeEngines, shortName } from '../../../plugins/engines/choice/choice.js';
+import { espalier as espalierAlone, type Outcome } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
 
-const main = fileURLToPath(new URL('../../../plugins/command-line/shell/main.js', import.meta.url));
-
-function parity(...args: string[]): Promise<{ code: number; out: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [main, 'parity', ...args], (error, out) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out });
-    });
-  });
-}
+/** From the root, where the cases are. */
+const parity = (...args: string[]): Promise<Outcome> => espalier(process.cwd(), 'parity', ...args);
 
 const engines = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
 
@@ -25,7 +18,9 @@ for (const engine of engines) {
 
 for (const engine of engines.filter((name) => name === 'native' || name === 'tensorflow')) {
   test(`${engine} in bf16: every loss of PyTorch's cases is within 1 %`, async (t) => {
-    const { code, out } = await parity('--engine', engine, '--precision', 'bf16', 'test/fixtures/parity');
+    // An engine has one precision in a process.
+    const args = ['--engine', engine, '--precision', 'bf16', 'test/fixtures/parity'];
+    const { code, out } = await espalierAlone(process.cwd(), 'parity', ...args);
     t.is(code, 0, out);
     t.regex(out, /3 of 3 cases match/);
     const errors = [...out.matchAll(/loss (\S+)/g)].map(([, error]) => Number(error));
@@ -34,5 +29,5 @@ for (const engine of engines.filter((name) => name === 'native' || name === 'ten
 }
 
 test('a folder without a case is a failure', async (t) => {
-  t.is((await parity('docs')).code, 1);
+  t.is((await espalierAlone(process.cwd(), 'parity', 'docs')).code, 1);
 });
