@@ -2,6 +2,9 @@ import cpu = require('@tensorflow/tfjs-backend-cpu');
 import type { DataType, KernelFunc, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../../../core/index.js';
 import type { Attributes, KernelInputs } from '../../ops/contract.js';
+import { Deferral, DeferredData } from './deferred/deferral.js';
+import type { DataNode, Operation } from './deferred/node.js';
+import { storedAs, type Program } from './deferred/program.js';
 import { noting, type AddonCall, type NativeBinding } from './binding.js';
 import { isNumbers, numbersOf, type Numbers, type NumberType } from './numbers.js';
 import { FloatPool, Lease } from './pool.js';
@@ -17,6 +20,10 @@ export interface NativeKernel {
    * on the attributes alone: running it again is more than making the same calls.
    */
   readonly isMoreThanCalls?: boolean;
+  /** What it does is done later, and noted then; or it does nothing but give a tensor another shape. */
+  readonly isDeferred?: boolean;
+  /** Other kernels that it does the work of. */
+  readonly parts?: ReadonlySet<string>;
   readonly compute: (
     inputs: KernelInputs,
     attributes: Attributes,
@@ -33,12 +40,15 @@ export interface KernelNotes {
   /** A tensor's numbers were looked at: what was done since may depend on them. */
   looked(): void;
   ran(kernel: NativeKernel, inputs: KernelInputs, attributes: Attributes, outputs: readonly TensorInfo[]): void;
+  /** Elementwise kernels that were called before ran, together. */
+  ranProgram(program: Program): void;
   /** A kernel of the cpu backend ran. */
   ranOnCpu(inputs: KernelInputs, outputs: readonly TensorInfo[]): void;
 }
 
 /**
- * tfjs's cpu backend with the hot kernels in C++ and their memory from a pool. A kernel of the
+ * tfjs's cpu backend with the hot kernels in C++, their memory from a pool, and elementwise operations that wait until
+ * their numbers are needed. A kernel of the
  * cpu backend works on the same arrays, so that every TensorFlow.js operation is there.
  */
 export class NativeBackend extends cpu.MathBackendCPU {
@@ -52,6 +62,9 @@ export class NativeBackend extends cpu.MathBackendCPU {
   /** Milliseconds in kernels of the cpu backend, by their names, while somebody asks. */
   inJavaScript: Map<string, number> | undefined;
   readonly #kernels = new Map<string, KernelFunc>();
+  /** Of elementwise operations yet to be done, who is to note them. */
+  readonly #notes = new WeakMap<DataNode, KernelNotes>();
+  readonly #deferral: Deferral;
   #binding: NativeBinding;
 
   /**
@@ -66,6 +79,22 @@ export class NativeBackend extends cpu.MathBackendCPU {
     super();
     this.#binding = addon;
     this.#pool = new FloatPool(addon);
+    this.#deferral = new Deferral({
+      valuesOf: (dataId) => this.data.get(dataId).values,
+      tensorsOf: (dataId) => this.data.get(dataId).refCount,
+      make: ({ dtype, size, dataId }) => {
+        const values = numbersOf(storedAs(dtype), size, (length) => this.#pool.take(length));
+        this.#pool.own(values, dataId);
+        return values;
+      },
+      giveBack: (values, dataId) => {
+        if (this.#pool.ownerOf(values) === dataId) this.#pool.giveBack(values);
+      },
+      run: (program, inputs, outputs) => {
+        this.#binding.elementwise(program.plan, ...inputs, ...outputs);
+        this.#note(program);
+      },
+    });
   }
 
   get binding(): NativeBinding {
@@ -100,6 +129,41 @@ export class NativeBackend extends cpu.MathBackendCPU {
     this.#pool.own(values, tensor.dataId);
     this.recorder?.allocated(tensor);
     return tensor;
+  }
+
+  /** What an elementwise operation is to read of a tensor; undefined: not as it is in memory. */
+  nodeOf(tensor: TensorInfo, size: number): DataNode | undefined {
+    return this.#deferral.nodeOf(tensor, size);
+  }
+
+  /** The result of an elementwise operation, which is done when its numbers are needed. */
+  defer(shape: number[], size: number, dtype: DataType, operation: Operation): TensorInfo {
+    const data: DeferredData = this.#deferral.defer(shape, size, dtype, operation);
+    const { dataId } = data.node;
+    this.data.set(dataId, data);
+    if (this.recorder !== undefined) this.#notes.set(data.node, this.recorder);
+    // Whoever watches kernels is to see what each of them takes.
+    if (!this.isAsRegistered(operation.kernel)) this.#deferral.valuesOf(data.node);
+    return { dataId, shape, dtype };
+  }
+
+  /** Does what elementwise operations are yet to do: for these tensors, or for all. */
+  settle(tensors?: readonly TensorInfo[]): void {
+    if (tensors === undefined) this.#deferral.settleAll();
+    for (const { dataId } of tensors ?? []) {
+      const data = this.data.has(dataId) ? this.data.get(dataId) : undefined;
+      if (data instanceof DeferredData) this.#deferral.valuesOf(data.node);
+    }
+  }
+
+  #note(program: Program): void {
+    const notes = new Set(program.outputs.map((node) => this.#notes.get(node)));
+    for (const recorder of notes) {
+      for (const { dataId, shape, dtype } of program.outputs) recorder?.allocated({ dataId, shape, dtype });
+      recorder?.ranProgram(program);
+      // What was noted is mixed with what was not.
+      if (notes.size > 1) recorder?.looked();
+    }
   }
 
   register(kernelName: string, kernelFunc: KernelFunc): void {
@@ -216,6 +280,7 @@ export class NativeBackend extends cpu.MathBackendCPU {
    */
   replacing(tensor: TensorInfo): TensorInfo {
     const { dataId, shape, dtype } = tensor;
+    if (this.#deferral.isRead(dataId)) this.#deferral.settleAll();
     const alone = this.data.get(dataId).refCount === 1 && this.#pool.ownerOf(this.floats(tensor)) === dataId;
     if (!alone) return this.allocate(shape);
     this.incRef(dataId);
@@ -224,7 +289,9 @@ export class NativeBackend extends cpu.MathBackendCPU {
 
   /** Called with what a cpu kernel returned: some return a view of an input, whose memory must not be used again. */
   protect(output: TensorInfo): void {
-    const values: unknown = this.data.get(output.dataId).values;
+    const data = this.data.get(output.dataId);
+    if (data instanceof DeferredData) return;
+    const { values } = data;
     if (!ArrayBuffer.isView(values)) return;
     const owner = this.#pool.ownerOf(values);
     if (owner !== undefined && owner !== output.dataId) this.#pool.abandon(values);
@@ -259,9 +326,13 @@ export class NativeBackend extends cpu.MathBackendCPU {
   }
 
   override disposeData(dataId: object, force?: boolean): boolean {
-    const values: unknown = this.data.has(dataId) ? this.data.get(dataId).values : undefined;
+    const data = this.data.has(dataId) ? this.data.get(dataId) : undefined;
     const gone = super.disposeData(dataId, force);
-    if (gone && isNumbers(values) && this.#pool.ownerOf(values) === dataId) this.#pool.giveBack(values);
+    if (!gone || data === undefined) return gone;
+    const values: unknown = data instanceof DeferredData ? data.node.values : data.values;
+    const numbers = isNumbers(values) ? values : undefined;
+    const isKept = this.#deferral.disposed(dataId, numbers);
+    if (!isKept && numbers !== undefined && this.#pool.ownerOf(numbers) === dataId) this.#pool.giveBack(numbers);
     return gone;
   }
 }

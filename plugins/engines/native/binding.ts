@@ -188,6 +188,13 @@ export interface NativeBinding {
   scale(size: number, scale: Floats, x: Floats, y: Floats): void;
   /** x [outer, inner] → y [inner]. */
   sumOuter(outer: number, inner: number, x: Floats, y: Floats): void;
+  /**
+   * Elementwise operations, in one pass over memory; see `Elementwise` in src/addon.cc for the plan.
+   * @param arrays the inputs', then the outputs'
+   */
+  elementwise(plan: Int32Array, ...arrays: readonly (Floats | Int32Array | Uint8Array)[]): void;
+  /** The operations' names, in the order of their numbers. */
+  elementwiseNames(): string[];
   /** One update of every parameter; outputs may be inputs. */
   adamwStep(
     learningRate: number,
@@ -261,7 +268,7 @@ function isBinding(addon: unknown): addon is NativeBinding {
     'activation',
     'attention',
     'adamwStep',
-    'scale',
+    'elementwise',
     'reduce',
     'allocate',
     'useVariant',

@@ -1,8 +1,10 @@
 import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { DropoutMask } from '../../../core/index.js';
-import type { Attributes, KernelInputs } from '../../ops/contract.js';
+import { tf } from '../../../core/index.js';
+import { Attributes, KernelInputs } from '../../ops/contract.js';
 import type { KernelNotes, NativeKernel } from './backend.js';
 import { isNumbers, type Numbers } from './numbers.js';
+import { storedAs, type Program } from './deferred/program.js';
 
 /** A kernel as it was called. */
 export interface Call {
@@ -69,6 +71,16 @@ export class KernelRecorder implements KernelNotes {
     this.#calls.push({ kernel, inputs, attributes, made });
   }
 
+  ranProgram(program: Program): void {
+    const inputs = program.inputs.map(({ shape, dtype, dataId }) => new tf.Tensor(shape, dtype, dataId, 0));
+    this.ran(
+      asKernel(program),
+      new KernelInputs(Object.fromEntries(inputs.entries())),
+      new Attributes({}),
+      program.outputs,
+    );
+  }
+
   /**
    * A kernel of the cpu backend: one that only shapes an input anew need not be run again, nor one that makes a constant of
    * its attributes alone, such as a range.
@@ -109,6 +121,20 @@ export class KernelRecorder implements KernelNotes {
       return later.every((tensor) => tensor.dataId !== dataId);
     });
   }
+}
+
+function asKernel({ plan, outputs, kernels }: Program): NativeKernel {
+  const shapes = outputs.map(({ shape, dtype }) => [shape, storedAs(dtype)] as const);
+  return {
+    name: 'Elementwise',
+    parts: kernels,
+    compute: (inputs, _attributes, backend) => {
+      const read = inputs.all().map((tensor) => backend.array(tensor));
+      const made = shapes.map(([shape, dtype]) => backend.allocate(shape, dtype));
+      backend.binding.elementwise(plan, ...read, ...made.map((tensor) => backend.array(tensor)));
+      return made;
+    },
+  };
 }
 
 /** -1 where it has keys that are of none of these. */

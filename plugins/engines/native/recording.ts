@@ -14,14 +14,17 @@ export function recordKernels(
   compute: (mark: Mark) => Tensor[],
   onMark: Mark,
 ): RecordedKernels {
+  backend.settle();
   const recorder = (backend.recorder = new KernelRecorder());
   try {
     const outputs = compute((what, complete) => {
+      if (complete !== undefined) backend.settle([complete]);
       recorder.mark(what, complete);
       backend.recorder = undefined;
       onMark(what, complete);
       backend.recorder = recorder;
     });
+    backend.settle(outputs);
     const trace = recorder.finish(inputs, masks, outputs);
     return { outputs, recording: trace === undefined ? undefined : new Recording(backend, trace) };
   } finally {
@@ -59,7 +62,7 @@ class Recording implements KernelRecording {
     this.#outputs = new Set(idsOf([...outputs, ...marks.flatMap(({ complete }) => complete ?? [])]));
     this.#steps = stepsOf(this.#trace, made, this.#outputs);
     this.#lastMarks = marks.filter((mark) => mark.calls === calls.length);
-    this.#names = new Set(calls.map(({ kernel }) => kernel.name));
+    this.#names = new Set(calls.flatMap(({ kernel }) => [...(kernel.parts ?? [kernel.name])]));
     this.#own = [...made, ...constants.keys(), ...idsOf(inputs)];
     const own = new Set(this.#own);
     this.#others = new Set(idsOf(calls.flatMap((call) => call.inputs.all())).filter((dataId) => !own.has(dataId)));

@@ -3,6 +3,7 @@ import { Attributes, KernelInputs } from '../../../ops/contract.js';
 import { NativeBackend } from '../backend.js';
 import type { NativeBinding } from '../binding.js';
 import { attentionKernels } from './attention.js';
+import { deferredKernels } from './deferred.js';
 import { elementwiseKernels } from './elementwise.js';
 import { indexedKernels } from './indexed.js';
 import { linearKernels } from './linear.js';
@@ -19,6 +20,7 @@ const kernels = new Map(
     ...rowKernels,
     ...attentionKernels,
     ...elementwiseKernels,
+    ...deferredKernels,
     ...optimizerKernels,
     ...moveKernels,
     ...reductionKernels,
@@ -43,9 +45,11 @@ function kernelFuncOf(name: string, ours: NativeKernel | undefined, cpu: tf.Kern
   return ({ inputs, attrs, backend }) => {
     const native = nativeBackend(backend);
     const [given, attributes] = [new KernelInputs(inputs), new Attributes(attrs ?? {})];
+    // Before it allocates anything: what is noted of each is its own.
+    if (ours?.isDeferred !== true) native.settle(given.all());
     const outputs = ours?.compute(given, attributes, native);
     if (ours !== undefined && outputs !== undefined) {
-      native.recorder?.ran(ours, given, attributes, [outputs].flat());
+      if (ours.isDeferred !== true) native.recorder?.ran(ours, given, attributes, [outputs].flat());
       return outputs;
     }
     if (cpu === undefined) throw new Error(`${name} has no form for these inputs`);

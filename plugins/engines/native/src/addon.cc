@@ -109,6 +109,25 @@ class Arguments {
     return found.data;
   }
 
+  /** An Int32Array of any length. */
+  const int32_t* words(size_t& count) {
+    napi_typedarray_type type;
+    void* data;
+    if (napi_get_typedarray_info(info_.Env(), next(), &type, &count, &data, nullptr, nullptr) != napi_ok ||
+        type != napi_int32_array)
+      fail("must be an Int32Array");
+    return static_cast<const int32_t*>(data);
+  }
+
+  /** At least `count` elements of any of the types that an elementwise operation reads or writes. */
+  void* elements_of(ElementType type, int64_t count) {
+    const Array found = array();
+    if (found.type != type) fail("must be an array of the elements' type: the tensor is disposed, or of another type");
+    if (found.length < count)
+      fail("has " + std::to_string(found.length) + " elements, the shape needs " + std::to_string(count));
+    return found.data;
+  }
+
   Napi::Array list() {
     const Napi::Value value = next();
     if (!value.IsArray()) fail("must be an array");
@@ -603,6 +622,88 @@ void SumOuter(const Napi::CallbackInfo& info) {
   kernels->sum_outer(outer, inner, x, in.floats(inner));
 }
 
+/** Reads the plan of an elementwise program: whole numbers, each within its bounds. */
+class Plan {
+ public:
+  Plan(const Arguments& in, const int32_t* words, size_t count) : in_(in), next_(words), end_(words + count) {}
+
+  int32_t next(int32_t low, int32_t high) {
+    const int32_t* word = some(1);
+    if (*word < low || *word >= high) in_.fail("is no plan: it holds " + std::to_string(*word));
+    return *word;
+  }
+
+  const int32_t* some(int count) {
+    if (end_ - next_ < count) in_.fail("is no plan: it is too short");
+    const int32_t* words = next_;
+    next_ += count;
+    return words;
+  }
+
+ private:
+  const Arguments& in_;
+  const int32_t *next_, *end_;
+};
+
+/** How many elements an input has at least, for all coordinates to be within it. */
+int64_t extent_of(const Arguments& in, const ElementwiseInput& input, int64_t size) {
+  int64_t product = 1, last = 0;
+  for (int axis = 0; axis < input.rank; axis++) {
+    if (input.sizes[axis] < 1 || input.strides[axis] < 0) in.fail("is no plan: a size or stride is negative");
+    product = times(product, input.sizes[axis]);
+    last += times(input.sizes[axis] - 1, input.strides[axis]);
+  }
+  if (product != size) in.fail("is no plan: the sizes of an input are not those of the result");
+  return last + 1;
+}
+
+// plan, then the inputs' and the outputs' arrays. The plan: size, registers, inputs, steps, outputs; of each input
+// type, rank, sizes, strides; of each step code, to, three registers to read, p, q; of each output type, register.
+void Elementwise(const Napi::CallbackInfo& info) {
+  constexpr int most = 256;
+  static thread_local std::vector<ElementwiseInput> inputs;
+  static thread_local std::vector<ElementwiseStep> steps;
+  static thread_local std::vector<ElementwiseOutput> outputs;
+  Arguments in(info);
+  size_t count;
+  const int32_t* words = in.words(count);
+  Plan plan(in, words, count);
+  ElementwiseProgram program = {};
+  program.size = plan.next(0, INT32_MAX);
+  program.registers = plan.next(1, most);
+  inputs.resize(program.inputs = plan.next(0, program.registers));
+  steps.resize(program.steps = plan.next(0, most));
+  outputs.resize(program.outputs = plan.next(0, program.registers + 1));
+  if (program.size == 0) return;
+  for (ElementwiseInput& input : inputs) {
+    input.type = static_cast<ElementType>(plan.next(0, 3));
+    input.rank = plan.next(1, 9);
+    input.sizes = plan.some(input.rank), input.strides = plan.some(input.rank);
+  }
+  for (ElementwiseStep& step : steps) {
+    step.code = plan.next(0, ELEMENTWISE_COUNT);
+    step.to = plan.next(program.inputs, program.registers);
+    for (int& from : step.from) from = plan.next(0, program.registers);
+    std::memcpy(&step.p, plan.some(1), sizeof step.p), std::memcpy(&step.q, plan.some(1), sizeof step.q);
+  }
+  for (ElementwiseOutput& output : outputs) {
+    output.type = static_cast<ElementType>(plan.next(0, 3));
+    output.from = plan.next(program.inputs, program.registers);
+  }
+  for (ElementwiseInput& input : inputs)
+    input.data = in.elements_of(input.type, extent_of(in, input, program.size));
+  for (ElementwiseOutput& output : outputs) output.data = in.elements_of(output.type, program.size);
+  program.input = inputs.data(), program.step = steps.data(), program.output = outputs.data();
+  kernels->elementwise(program);
+}
+
+// -> the names of the operations, in the order of their numbers
+Napi::Value ElementwiseNames(const Napi::CallbackInfo& info) {
+  Napi::Array names = Napi::Array::New(info.Env());
+  for (int i = 0; i < ELEMENTWISE_COUNT; i++) names[static_cast<uint32_t>(i)] = ELEMENTWISE_NAMES[i];
+  return names;
+}
+
 // learning rate, beta1, beta2, epsilon, step, gradient scale, weight decays [n],
 // then n each of: parameters, gradients, means, squares, new parameters, new means, new squares
 void AdamWStep(const Napi::CallbackInfo& info) {
@@ -743,6 +844,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   add("addScaled", guarded<AddScaled>);
   add("scale", guarded<Scale>);
   add("sumOuter", guarded<SumOuter>);
+  add("elementwise", guarded<Elementwise>);
+  add("elementwiseNames", guarded<ElementwiseNames>);
   add("adamwStep", guarded<AdamWStep>);
   add("globalNorm", guarded<GlobalNorm>);
   add("allocate", guarded<Allocate>);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "arrays.h"
+#include "elementwise_codes.h"
 
 namespace espalier {
 
@@ -115,6 +116,8 @@ struct Kernels {
   void (*scale)(int64_t size, const float* x, float scale, float* y);
   /** y [inner] = the sum of x [outer, inner] over the outer axis. */
   void (*sum_outer)(int64_t outer, int64_t inner, const float* x, float* y);
+
+  void (*elementwise)(const ElementwiseProgram&);
 
   void (*adamw)(int64_t count, const AdamWTensors* tensors, const double* weight_decays, const AdamW&);
   double (*sum_of_squares)(int64_t size, const float* x);

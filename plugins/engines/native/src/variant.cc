@@ -3,6 +3,7 @@
 #include "attention.h"
 #include "cross_entropy.h"
 #include "elementwise.h"
+#include "elementwise_program.h"
 #include "indexed.h"
 #include "layer_norm.h"
 #include "optimizer.h"
@@ -47,6 +48,7 @@ const Kernels& kernels() {
                               add_scaled,
                               scale,
                               sum_outer,
+                              run_elementwise,
                               adamw,
                               sum_of_squares};
   return all;

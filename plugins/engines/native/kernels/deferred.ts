@@ -1,0 +1,220 @@
+import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { tf } from '../../../../core/index.js';
+import type { Attributes, KernelInputs } from '../../../ops/contract.js';
+import type { NativeBackend, NativeKernel } from '../backend.js';
+import type { Operand } from '../deferred/node.js';
+import { broadcastView } from '../deferred/views.js';
+
+/** Numbers of a call that its operation takes, beside its operands. */
+type Own = (attributes: Attributes) => readonly [p: number, q: number];
+
+interface Form {
+  /** The operation of floats; of truths too where the result is one. */
+  readonly floats: string;
+  readonly integers?: string;
+  /** The operands' type when not given. */
+  readonly result?: 'bool' | 'int32';
+  /** The operands are. */
+  readonly ofTruths?: boolean;
+  readonly own?: Own;
+}
+
+const UNARY: Readonly<Record<string, string | Form>> = {
+  Neg: { floats: 'neg', integers: 'negInts' },
+  Abs: { floats: 'abs', integers: 'absInts' },
+  Exp: 'exp',
+  Expm1: 'expm1',
+  Log: 'log',
+  Log1p: 'log1p',
+  Sqrt: 'sqrt',
+  Rsqrt: 'rsqrt',
+  Square: 'square',
+  Reciprocal: 'reciprocal',
+  Relu: 'relu',
+  Relu6: 'relu6',
+  LeakyRelu: { floats: 'leakyRelu', own: (attributes) => [attributes.number('alpha'), 0] },
+  Elu: 'elu',
+  Selu: 'selu',
+  Softplus: 'softplus',
+  Sigmoid: 'sigmoid',
+  Tanh: 'tanh',
+  Erf: 'erf',
+  Sin: 'sin',
+  Cos: 'cos',
+  Floor: 'floor',
+  Ceil: 'ceil',
+  Round: 'round',
+  Sign: 'sign',
+  Step: { floats: 'step', own: (attributes) => [attributes.number('alpha'), 0] },
+  ClipByValue: {
+    floats: 'clip',
+    own: (attributes) => [attributes.number('clipValueMin'), attributes.number('clipValueMax')],
+  },
+  IsNan: { floats: 'isNan', result: 'bool' },
+  IsFinite: { floats: 'isFinite', result: 'bool' },
+  IsInf: { floats: 'isInf', result: 'bool' },
+  LogicalNot: { floats: 'logicalNot', result: 'bool', ofTruths: true },
+};
+
+const BINARY: Readonly<Record<string, string | Form>> = {
+  Add: { floats: 'add', integers: 'addInts' },
+  Sub: { floats: 'sub', integers: 'subInts' },
+  Multiply: { floats: 'mul', integers: 'mulInts' },
+  RealDiv: 'div',
+  FloorDiv: { floats: 'floorDiv', integers: 'floorDivInts', result: 'int32' },
+  Mod: 'mod',
+  Pow: 'pow',
+  Maximum: { floats: 'maximum', integers: 'maximumInts' },
+  Minimum: { floats: 'minimum', integers: 'minimumInts' },
+  SquaredDifference: 'squaredDifference',
+  Equal: { floats: 'equal', integers: 'equalInts', result: 'bool' },
+  NotEqual: { floats: 'notEqual', integers: 'notEqualInts', result: 'bool' },
+  Less: { floats: 'less', integers: 'lessInts', result: 'bool' },
+  LessEqual: { floats: 'lessEqual', integers: 'lessEqualInts', result: 'bool' },
+  Greater: { floats: 'greater', integers: 'greaterInts', result: 'bool' },
+  GreaterEqual: { floats: 'greaterEqual', integers: 'greaterEqualInts', result: 'bool' },
+  LogicalAnd: { floats: 'logicalAnd', result: 'bool', ofTruths: true },
+  LogicalOr: { floats: 'logicalOr', result: 'bool', ofTruths: true },
+};
+
+/**
+ * TensorFlow.js's operations that compute each element from elements at its place, by what the addon calls them, and
+ * those that give a tensor another shape. They are done when the numbers are needed.
+ */
+export const deferredKernels: readonly NativeKernel[] = [
+  ...Object.entries(UNARY).map(([name, form]) => kernel(name, form, (inputs) => [inputs.get('x')])),
+  ...Object.entries(BINARY).map(([name, form]) => kernel(name, form, (inputs) => [inputs.get('a'), inputs.get('b')])),
+  kernel('Prelu', 'prelu', (inputs) => [inputs.get('x'), inputs.get('alpha')]),
+  kernel('EluGrad', 'eluGrad', (inputs) => [inputs.get('dy'), inputs.get('y')]),
+  {
+    name: 'AddN',
+    isDeferred: true,
+    compute: (inputs, _attributes, backend) => {
+      const all = inputs.all();
+      const [first, second, ...rest] = all;
+      if (first === undefined || second === undefined || all.some(({ dtype }) => dtype !== 'float32')) return undefined;
+      return rest.reduce<TensorInfo | undefined>(
+        (sum, tensor) => {
+          if (sum === undefined) return undefined;
+          const next = deferred(backend, 'AddN', 'add', [sum, tensor], first.shape, 'float32');
+          backend.disposeData(sum.dataId);
+          return next;
+        },
+        deferred(backend, 'AddN', 'add', [first, second], first.shape, 'float32'),
+      );
+    },
+  },
+  {
+    name: 'Select',
+    isDeferred: true,
+    compute: (inputs, _attributes, backend) => {
+      const [condition, yes, no] = [inputs.get('condition'), inputs.get('t'), inputs.get('e')];
+      const isAlike = yes.dtype === no.dtype && String(yes.shape) === String(no.shape);
+      // The condition of another shape chooses rows.
+      if (condition.dtype !== 'bool' || !isAlike || String(condition.shape) !== String(yes.shape)) return undefined;
+      if (yes.dtype !== 'float32' && yes.dtype !== 'int32') return undefined;
+      return deferred(backend, 'Select', 'select', [condition, yes, no], yes.shape, yes.dtype);
+    },
+  },
+  {
+    // To floats: the cpu backend's kernel keeps the integers that were there under the name of floats.
+    name: 'Cast',
+    isDeferred: true,
+    compute: (inputs, attributes, backend) => {
+      const x = inputs.get('x');
+      const to = attributes.text('dtype');
+      if (x.dtype === to) return view(x, x.shape, backend);
+      if (to !== 'float32' && to !== 'int32' && to !== 'bool') return undefined;
+      const operation = CASTS[x.dtype]?.[to];
+      return operation === undefined ? undefined : deferred(backend, 'Cast', operation, [x], x.shape, to);
+    },
+  },
+  {
+    name: 'Identity',
+    isDeferred: true,
+    compute: (inputs, _attributes, backend) => view(inputs.get('x'), inputs.get('x').shape, backend),
+  },
+  {
+    name: 'Reshape',
+    isDeferred: true,
+    compute: (inputs, attributes, backend) => {
+      const x = inputs.get('x');
+      const shape = tf.util.inferFromImplicitShape(attributes.numbers('shape'), x.size);
+      // The cpu backend's kernel says what is wrong.
+      return tf.util.sizeFromShape(shape) === x.size ? view(x, shape, backend) : undefined;
+    },
+  },
+];
+
+const CASTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  float32: { int32: 'intsOfFloats', bool: 'truths' },
+  int32: { float32: 'floatsOfInts', bool: 'truthsOfInts' },
+  bool: { float32: 'copy', int32: 'intsOfFloats' },
+};
+
+function kernel(name: string, given: string | Form, operandsOf: (inputs: KernelInputs) => Tensor[]): NativeKernel {
+  const form: Form = typeof given === 'string' ? { floats: given } : given;
+  return {
+    name,
+    isDeferred: true,
+    compute: (inputs, attributes, backend) => {
+      const operands = operandsOf(inputs);
+      const [first] = operands;
+      if (first === undefined || operands.some(({ dtype }) => dtype !== first.dtype)) return undefined;
+      const operation = operationOf(form, first.dtype);
+      if (operation === undefined) return undefined;
+      const shape = operands.reduce((all, { shape }) => broadcast(all, shape), first.shape);
+      const dtype = form.result ?? first.dtype;
+      return deferred(backend, name, operation, operands, shape, dtype, form.own?.(attributes));
+    },
+  };
+}
+
+/** undefined: the cpu backend's kernel serves that type. */
+function operationOf({ floats, integers, result, ofTruths }: Form, dtype: DataType): string | undefined {
+  if (dtype === 'int32') return integers;
+  if (dtype === 'bool') return result === 'bool' ? floats : undefined;
+  return dtype === 'float32' && ofTruths !== true ? floats : undefined;
+}
+
+/** @returns undefined where the numbers of one are not in memory as those of its type are */
+function deferred(
+  backend: NativeBackend,
+  kernel: string,
+  operation: string,
+  tensors: readonly TensorInfo[],
+  shape: number[],
+  dtype: DataType,
+  [p, q]: readonly [p: number, q: number] = [0, 0],
+): TensorInfo | undefined {
+  const size = tf.util.sizeFromShape(shape);
+  const operands: Operand[] = [];
+  for (const tensor of tensors) {
+    const node = backend.nodeOf(tensor, tf.util.sizeFromShape(tensor.shape));
+    if (node === undefined) return undefined;
+    operands.push({ node, view: broadcastView(tensor.shape, shape, size) });
+  }
+  return backend.defer(shape, size, dtype, { code: codeOf(backend, operation), kernel, operands, p, q });
+}
+
+/** The same numbers in a tensor of another shape. */
+function view(x: Tensor, shape: number[], backend: NativeBackend): TensorInfo | undefined {
+  if (x.dtype === 'complex64' || x.dtype === 'string') return undefined;
+  // What is in another backend comes from there first.
+  backend.data.get(x.dataId);
+  backend.incRef(x.dataId);
+  return { dataId: x.dataId, shape, dtype: x.dtype };
+}
+
+let codes: ReadonlyMap<string, number> | undefined;
+
+function codeOf({ binding }: NativeBackend, operation: string): number {
+  codes ??= new Map(binding.elementwiseNames().map((name, code) => [name, code]));
+  const code = codes.get(operation);
+  if (code === undefined) throw new Error(`the addon has no operation ${operation}`);
+  return code;
+}
+
+function broadcast(a: number[], b: number[]): number[] {
+  return String(a) === String(b) ? b : tf.broadcast_util.assertAndGetBroadcastShape(a, b);
+}
