@@ -60,7 +60,6 @@ export { toldAt, type Finding } from './config/findings.js';
 export { pathKey, type ConfigPath } from './config/path.js';
 export { jsonSchemaOf, propertiesOf, type JsonSchema } from './config/json-schema.js';
 export { coreScalars, coreSchema } from './config/schema.js';
-export { configs } from './config/compose.js';
 export { checkCore } from './config/slots.js';
 export { presetFolder } from './version.js';
 export { withTexts } from './config/validate.js';

@@ -1,4 +1,4 @@
-import type { ComposedConfig, Origin, Settings } from '../config/composed.js';
+import type { ComposedConfig } from '../config/composed.js';
 import type { Finding } from '../config/findings.js';
 import type { FoundPlugin } from '../plugins/resolve.js';
 
@@ -28,8 +28,6 @@ export interface CodeLayer {
 export interface Configs {
   /** @throws UsageError for a file or preset that does not exist, does not parse, or extends itself */
   compose(options: ComposeOptions): Promise<ComposedConfig>;
-  /** The config with settings over it that have one origin. */
-  over(composed: ComposedConfig, settings: Settings, origin: Origin): ComposedConfig;
   /** The findings, with what may have been meant where another trainer calls a setting so, or a path leads elsewhere. */
   withHints(findings: readonly Finding[], composed: ComposedConfig, cwd: string): Promise<readonly Finding[]>;
 }

@@ -26,7 +26,7 @@ export interface PluginOptions {
   name: string;
   /** One sentence, shown by `espalier plugins`. */
   summary: string;
-  /** Schema of its options: describe each, and give defaults. Without one the plugin takes none. */
+  /** Schema of its options: describe each, and give defaults. Without one the plugin takes none. Or the class's static `options`. */
   config?: z.ZodType;
   /** The slot it can fill; features that are on or off have none. */
   slot?: Slot;
@@ -94,6 +94,8 @@ export interface PluginInstance {
 /** A plugin's class. */
 export interface PluginClass {
   new (...args: never[]): object;
+  /** Schema of its options, in place of `config` of its `@Plugin`: the compiler then checks those that `createRun` gets. */
+  readonly options?: z.ZodType;
   /** Binds contracts, before any plugin is made. */
   register?(bindings: Bindings): void;
   /** Models only: what a run with these options takes of memory; a run that cannot fit is refused before it is made. */
@@ -127,7 +129,7 @@ const listenersOf = new WeakMap<object, ListenerMark[]>();
 /** Marks a class as a plugin and makes it injectable. */
 export function Plugin(options: PluginOptions): (target: PluginClass) => void {
   return (target) => {
-    optionsOf.set(target, options);
+    optionsOf.set(target, target.options === undefined ? options : { config: target.options, ...options });
     injectable<object>()(target as new (...args: unknown[]) => object);
   };
 }

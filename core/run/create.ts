@@ -29,8 +29,15 @@ export type RunSettings = Partial<z.input<typeof coreSchema>> &
 export type PluginChoice =
   PluginClass | string | readonly [plugin: PluginClass | string, options: Readonly<Record<string, unknown>>];
 
+/** The choice, with options that the class's static `options` takes. */
+type Typed<Choice> = Choice extends readonly [infer Class extends { readonly options: z.ZodType }, infer Given]
+  ? readonly [Class, Only<z.input<Class['options']>, keyof Given>]
+  : Choice;
+/** With no other keys than its own. */
+type Only<Options, Keys extends PropertyKey> = Options & Readonly<Record<Exclude<Keys, keyof Options>, never>>;
+
 /** What a run is made of; later entries are over earlier ones. */
-export interface RunOptions extends StartOptions {
+export interface RunOptions<Choice extends PluginChoice = PluginChoice> extends StartOptions {
   /** Path of a config file; true: the one in `cwd`, if there is one. */
   readonly configFile?: string | boolean;
   /** Presets by name or path, later over earlier. */
@@ -38,7 +45,7 @@ export interface RunOptions extends StartOptions {
   /** Settings in the shape of a config file. */
   readonly config?: RunSettings;
   /** Plugins that are on besides those of the config. A class that fills a slot takes the place of what fills it. */
-  readonly plugins?: readonly PluginChoice[];
+  readonly plugins?: readonly (Choice & Typed<Choice>)[];
   /** `a.b=c` settings, as `--set` takes them. */
   readonly set?: readonly string[];
   /** Folder that paths are relative to; the process's working folder when not given. */
@@ -64,7 +71,9 @@ export interface RunOptions extends StartOptions {
  * Runs that exist at the same time share one engine. Call `dispose` at the end, or use `await using`.
  * @throws UsageError with the code and message that `espalier train` has for the same mistake
  */
-export async function createRun(options: RunOptions = {}): Promise<Run> {
+export async function createRun<Choice extends PluginChoice = PluginChoice>(
+  options: RunOptions<Choice> = {},
+): Promise<Run> {
   const { terminal = Terminal.silent(), log: sink, ...rest } = options;
   const logger = loggerTo(terminal);
   if (sink !== undefined) logger.addSink(sink);

@@ -8,7 +8,7 @@ export { otherNames, type SettingCalled } from './hints/other-names.js';
 export { listPresets } from './reading/presets.js';
 
 /** Composing a config of other layers than files: a checkpoint's, with settings over it. */
-export { composedOf, composeStored, configWithPluginPaths } from './layers/compose.js';
+export { composedOf, composeStored, configWithPluginPaths, over } from './layers/compose.js';
 export { parsePath } from './layers/path.js';
 export { withoutReplaced } from './layers/replaced.js';
 export { merge, treeOf } from './layers/tree.js';

@@ -2,7 +2,6 @@ import path from 'node:path';
 import type { PluginClass, Slot } from '../../../core/index.js';
 import {
   checkCore,
-  configs,
   findPlugin,
   isSection,
   pathKey,
@@ -15,6 +14,7 @@ import {
   type Pretrained,
   type PretrainedModels,
 } from '../../../core/runs.js';
+import { over } from '../../configs/contract.js';
 import type { PretrainedModel, WeightFormat } from './formats.js';
 
 /**
@@ -30,7 +30,7 @@ export async function findPretrained(composed: ComposedConfig, request: Request)
     for (const format of weightFormats) {
       const model = await format.find(init, request);
       if (model === undefined) continue;
-      return { composed: await withOptions(composed, model), read: (into) => model.read(into) };
+      return { composed: withOptions(composed, model), read: (into) => model.read(into) };
     }
   }
   return { composed };
@@ -47,7 +47,7 @@ async function pluginsOf(composed: ComposedConfig, { cwd, classes }: Request): P
   return found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
 }
 
-async function withOptions(composed: ComposedConfig, model: PretrainedModel): Promise<ComposedConfig> {
+function withOptions(composed: ComposedConfig, model: PretrainedModel): ComposedConfig {
   // What is no section is reported when the config is checked.
   if (!isSection(composed.value['model'] ?? {})) return composed;
   const replaced = model.options((option) => {
@@ -59,7 +59,7 @@ async function withOptions(composed: ComposedConfig, model: PretrainedModel): Pr
       place: isPreset(place) ? undefined : showOrigin(place),
     };
   });
-  return (await configs()).over(composed, { model: replaced }, model.origin);
+  return over(composed, { model: replaced }, model.origin);
 }
 
 /** Presets, of this package and of others, are where to start from: what the weights say replaces it. */

@@ -17,11 +17,12 @@ import { merged, tinySettings, tinyText } from './tiny.js';
 /** Something that goes wrong in a run. */
 export type Fault = (run: TestRun) => void;
 
-export interface TestRunOptions extends Pick<RunOptions, 'presets' | 'set' | 'passing' | 'resume' | 'cwd'> {
+export interface TestRunOptions<Choice extends PluginChoice = PluginChoice> extends Pick<
+  RunOptions<Choice>,
+  'presets' | 'plugins' | 'set' | 'passing' | 'resume' | 'cwd'
+> {
   /** What it trains on; a few sentences when not given, and when `config.data` is not. */
   readonly text?: string;
-  /** Plugins of the run, by class or name: those under test. */
-  readonly plugins?: readonly PluginChoice[];
   /** Settings over those of the tiny run. */
   readonly config?: RunSettings;
   /** Iterations to train (`train.max_iters`), 6 by default. */
@@ -82,7 +83,9 @@ export class TestRun implements AsyncDisposable {
  * is the run's own, as it is for users: config, plugins, events, engine. Without a folder no file is written.
  * @throws UsageError as `createRun`
  */
-export async function testRun(options: TestRunOptions = {}): Promise<TestRun> {
+export async function testRun<Choice extends PluginChoice = PluginChoice>(
+  options: TestRunOptions<Choice> = {},
+): Promise<TestRun> {
   const { plugins = [], config, iterations = 6, seed = 1, folder, faults = [], text, ...rest } = options;
   const { checkpoints = new MemoryCheckpoints(), ...request } = rest;
   const base = merged(tinySettings({ iterations, seed }), config ?? {});
@@ -92,15 +95,16 @@ export async function testRun(options: TestRunOptions = {}): Promise<TestRun> {
   const from = isInMemory && checkpoints.names.length > 0 ? await checkpoints.read() : undefined;
   const host = new TestProcess();
   const log: LogLine[] = [];
+  const choices: PluginChoice[] = [
+    ...(hasData ? [] : [[TextInMemory, { text: text ?? tinyText }] as const]),
+    ...(isInMemory && keepsCheckpoints ? [checkpoints.plugin()] : []),
+    ...plugins,
+  ];
   const run = await createRun({
     ...request,
     ...(isInMemory ? { inMemory: true } : { cwd: request.cwd ?? folder }),
     config: isInMemory ? base : merged(base, { run: { dir: path.resolve(folder) } }),
-    plugins: [
-      ...(hasData ? [] : [[TextInMemory, { text: text ?? tinyText }] as const]),
-      ...(isInMemory && keepsCheckpoints ? [checkpoints.plugin()] : []),
-      ...plugins,
-    ],
+    plugins: choices,
     host,
     log: (level, line) => log.push({ level, line }),
   });

@@ -15,18 +15,20 @@ import {
   type RunOptions,
   type RunSettings,
 } from '../../../core/index.js';
+import { testRun } from '../../../plugins/testing/contract.js';
 import { stopSignals } from '../../../plugins/signals/contract.js';
 import { espalier } from '../../e2e/warm.js';
 import { textFolder } from './debug-run.js';
 
-const options = z.strictObject({ every: z.int().min(1).default(1).describe('iterations between notes') });
-
-@Plugin({ name: 'notes', summary: 'Notes losses.', config: options })
+@Plugin({ name: 'notes', summary: 'Notes losses.' })
 class Notes {
+  static readonly options = z.strictObject({
+    every: z.int().min(1).default(1).describe('iterations between notes'),
+  });
   readonly losses: number[] = [];
 
   constructor(
-    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(PluginConfig) private readonly config: z.output<typeof Notes.options>,
     @inject(RunControl) readonly control: RunControl,
   ) {
     made.push(this);
@@ -52,6 +54,18 @@ async function started(t: ExecutionContext, more: RunOptions = {}): Promise<Run>
   t.teardown(() => run.dispose());
   return run;
 }
+
+test.serial('the compiler checks the options of a class that has their schema, as the run does', async (t) => {
+  const refused = async (run: () => Promise<Run>): Promise<string> =>
+    (await t.throwsAsync(run(), { instanceOf: UsageError })).message;
+  const base = { cwd: textFolder(t), presets: 'debug', config: settings };
+  // @ts-expect-error a number of iterations
+  t.regex(await refused(() => createRun({ ...base, plugins: [[Notes, { every: 'day' }]] })), /every: expected number/);
+  // @ts-expect-error no option of it
+  t.regex(await refused(() => createRun({ ...base, plugins: ['csv', [Notes, { often: 2 }]] })), /unknown key "often"/);
+  // @ts-expect-error the same in a run for a test
+  t.regex((await t.throwsAsync(testRun({ plugins: [[Notes, { often: 2 }]] }))).message, /unknown key "often"/);
+});
 
 test.serial('a run from code trains, and says where it ended and what it wrote', async (t) => {
   const run = await started(t);
