@@ -13,8 +13,10 @@ export { activationLinear, geluLinear } from './operations/activation-linear.js'
 export { causalAttention } from './operations/causal-attention.js';
 export { dropout, dropoutFactors } from './operations/dropout.js';
 export { embedding } from './operations/embedding.js';
+export { gated, geglu, swiglu } from './operations/gated.js';
 export { layerNorm } from './operations/layer-norm.js';
 export { linear, type LinearOptions } from './operations/linear.js';
+export { rmsNorm } from './operations/rms-norm.js';
 export { rotary, rotaryAngles, type RotaryAngles } from './operations/rotary.js';
 export { softmaxCrossEntropy } from './operations/softmax-cross-entropy.js';
 

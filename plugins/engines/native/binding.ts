@@ -76,6 +76,20 @@ export interface NativeBinding {
   ): void;
   activation(kind: Activation, size: number, x: Floats, y: Floats): void;
   activationGradient(kind: Activation, size: number, dy: Floats, x: Floats, dx: Floats): void;
+  /** y = what the activation makes of gate, times up. */
+  gated(kind: Activation, size: number, gate: Floats, up: Floats, y: Floats): void;
+  gatedGradient(kind: Activation, size: number, dy: Floats, gate: Floats, up: Floats, dGate: Floats, dUp: Floats): void;
+  rmsNorm(rows: number, columns: number, epsilon: number, x: Floats, weight: Floats, y: Floats): void;
+  rmsNormGradient(
+    rows: number,
+    columns: number,
+    epsilon: number,
+    dy: Floats,
+    x: Floats,
+    weight: Floats,
+    dx: Floats,
+    dWeight: Floats,
+  ): void;
   /** The mean [1] over targets that are not -1. */
   crossEntropy(rows: number, classes: number, logits: Floats, targets: Int32Array, logSum: Floats, mean: Floats): void;
   crossEntropyGradient(
@@ -265,7 +279,7 @@ function checked(addon: unknown): NativeBinding {
 function isBinding(addon: unknown): addon is NativeBinding {
   const names = [
     'matrixProduct',
-    'activation',
+    'rmsNorm',
     'attention',
     'adamwStep',
     'elementwise',

@@ -5,8 +5,10 @@ import { adamwStepOp } from './adamw-step.js';
 import { causalAttentionOp } from './causal-attention.js';
 import { embeddingOp } from './embedding.js';
 import { glueGradients } from '../gradients/glue-gradients.js';
+import { gatedOp } from './gated.js';
 import { layerNormOp } from './layer-norm.js';
 import { linearOp } from './linear.js';
+import { rmsNormOp } from './rms-norm.js';
 import { rotaryOp } from './rotary.js';
 import { softmaxCrossEntropyOp } from './softmax-cross-entropy.js';
 import { Attributes, type CompositeKernel, KernelInputs, type Op } from './kernel.js';
@@ -16,8 +18,10 @@ import { accumulateOp, globalNormOp } from './loop-kernels.js';
 const ops: readonly Op[] = [
   linearOp,
   layerNormOp,
+  rmsNormOp,
   activationOp,
   activationLinearOp,
+  gatedOp,
   causalAttentionOp,
   rotaryOp,
   embeddingOp,

@@ -7,8 +7,10 @@ import {
   type Activation,
   causalAttention,
   embedding,
+  gated,
   layerNorm,
   linear,
+  rmsNorm,
   rotary,
   softmaxCrossEntropy,
 } from '../../../plugins/index.js';
@@ -86,6 +88,20 @@ export const families: readonly CaseFamily[] = [
     cases: fc.record({ rows: size, columns: size, seed, kind }).map(({ rows, columns, seed, kind }) => ({
       inputs: awayFromKinks(kind, normals(seed, [rows, columns])),
       apply: (x) => activation(x, kind),
+    })),
+  },
+  {
+    name: 'gated',
+    cases: fc.record({ rows: size, columns: size, seed, kind }).map(({ rows, columns, seed, kind }) => ({
+      inputs: awayFromKinks(kind, normals(seed, [rows, columns], [rows, columns])),
+      apply: (gate, up) => gated(gate, up, kind),
+    })),
+  },
+  {
+    name: 'rmsNorm',
+    cases: fc.record({ rows: size, columns: fc.integer({ min: 8, max: 70 }), seed }).map(({ rows, columns, seed }) => ({
+      inputs: normals(seed, [rows, columns], [columns]),
+      apply: (x, weight) => rmsNorm(x, weight),
     })),
   },
   {

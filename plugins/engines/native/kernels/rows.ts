@@ -54,6 +54,56 @@ export const rowKernels: readonly NativeKernel[] = [
     },
   },
   {
+    name: 'EspalierGated',
+    compute: (inputs, attributes, backend) => {
+      const [gate, up] = [inputs.get('gate'), inputs.get('up')];
+      const y = backend.allocate(gate.shape);
+      const arrays = [backend.floats(gate), backend.floats(up), backend.floats(y)] as const;
+      backend.binding.gated(activationIn(attributes), gate.size, ...arrays);
+      return y;
+    },
+  },
+  {
+    name: 'EspalierGatedGrad',
+    compute: (inputs, attributes, backend) => {
+      const [dy, gate, up] = [inputs.get('dy'), inputs.get('gate'), inputs.get('up')];
+      const [dGate, dUp] = [backend.allocate(gate.shape), backend.allocate(gate.shape)];
+      backend.binding.gatedGradient(
+        ...([activationIn(attributes), gate.size] as const),
+        ...([backend.floats(dy), backend.floats(gate), backend.floats(up)] as const),
+        ...([backend.floats(dGate), backend.floats(dUp)] as const),
+      );
+      return [dGate, dUp];
+    },
+  },
+  {
+    name: 'EspalierRmsNorm',
+    compute: (inputs, attributes, backend) => {
+      const [x, weight] = [inputs.get('x'), inputs.get('weight')];
+      const y = backend.allocate(x.shape);
+      backend.binding.rmsNorm(
+        ...rowsAndColumns(x.shape),
+        attributes.number('epsilon'),
+        ...([backend.floats(x), backend.floats(weight), backend.floats(y)] as const),
+      );
+      return y;
+    },
+  },
+  {
+    name: 'EspalierRmsNormGrad',
+    compute: (inputs, attributes, backend) => {
+      const [dy, x, weight] = [inputs.get('dy'), inputs.get('x'), inputs.get('weight')];
+      const [rows, columns] = rowsAndColumns(x.shape);
+      const [dx, dWeight] = [backend.allocate(x.shape), backend.allocate([columns])];
+      backend.binding.rmsNormGradient(
+        ...([rows, columns, attributes.number('epsilon')] as const),
+        ...([backend.floats(dy), backend.floats(x), backend.floats(weight)] as const),
+        ...([backend.floats(dx), backend.floats(dWeight)] as const),
+      );
+      return [dx, dWeight];
+    },
+  },
+  {
     name: 'EspalierDropout',
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');

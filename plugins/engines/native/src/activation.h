@@ -33,5 +33,24 @@ inline void activation_gradient(Activation which, int64_t size, const float* dy,
   });
 }
 
+inline void gated(Activation which, int64_t size, const float* gate, const float* up, float* y) {
+  with_activation(which, [&](auto form) {
+    each_vector_of(size, [&](int64_t j, int64_t n) {
+      store_some(y + j, form.of(load_some(gate + j, n)) * load_some(up + j, n), n);
+    });
+  });
+}
+
+inline void gated_gradient(Activation which, int64_t size, const float* dy, const float* gate, const float* up,
+                           float* dgate, float* dup) {
+  with_activation(which, [&](auto form) {
+    each_vector_of(size, [&](int64_t j, int64_t n) {
+      const Floats gradient = load_some(dy + j, n), x = load_some(gate + j, n);
+      store_some(dgate + j, gradient * load_some(up + j, n) * form.slope(x), n);
+      store_some(dup + j, gradient * form.of(x), n);
+    });
+  });
+}
+
 }  // namespace ESPALIER_VARIANT
 }  // namespace espalier

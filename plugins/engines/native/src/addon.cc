@@ -295,6 +295,44 @@ void ActivationGradient(const Napi::CallbackInfo& info) {
   kernels->activation_gradient(which, size, dy, x, in.floats(size));
 }
 
+// activation, size, gate, up, y
+void GatedForward(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const Activation which = in.activation();
+  const int64_t size = in.size();
+  const float *gate = in.floats(size), *up = in.floats(size);
+  kernels->gated(which, size, gate, up, in.floats(size));
+}
+
+// activation, size, dy, gate, up, dgate, dup
+void GatedGradient(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const Activation which = in.activation();
+  const int64_t size = in.size();
+  const float *dy = in.floats(size), *gate = in.floats(size), *up = in.floats(size);
+  float *dgate = in.floats(size), *dup = in.floats(size);
+  kernels->gated_gradient(which, size, dy, gate, up, dgate, dup);
+}
+
+// rows, columns, epsilon, x, weight, y
+void RmsNorm(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t rows = in.size(), columns = in.size(), size = times(rows, columns);
+  const double epsilon = in.number();
+  const float *x = in.floats(size), *weight = in.floats(columns);
+  kernels->rms_norm(rows, columns, x, weight, epsilon, in.floats(size));
+}
+
+// rows, columns, epsilon, dy, x, weight, dx, dweight
+void RmsNormGradient(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t rows = in.size(), columns = in.size(), size = times(rows, columns);
+  const double epsilon = in.number();
+  const float *dy = in.floats(size), *x = in.floats(size), *weight = in.floats(columns);
+  float *dx = in.floats(size), *dweight = in.floats(columns);
+  kernels->rms_norm_gradient(rows, columns, dy, x, weight, epsilon, dx, dweight);
+}
+
 // rows, classes, logits, targets, log sum, mean [1]
 void CrossEntropy(const Napi::CallbackInfo& info) {
   Arguments in(info);
@@ -823,6 +861,10 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   add("layerNormGradient", guarded<LayerNormGradient>);
   add("activation", guarded<ActivationForward>);
   add("activationGradient", guarded<ActivationGradient>);
+  add("gated", guarded<GatedForward>);
+  add("gatedGradient", guarded<GatedGradient>);
+  add("rmsNorm", guarded<RmsNorm>);
+  add("rmsNormGradient", guarded<RmsNormGradient>);
   add("crossEntropy", guarded<CrossEntropy>);
   add("crossEntropyGradient", guarded<CrossEntropyGradient>);
   add("embedding", guarded<Embedding>);

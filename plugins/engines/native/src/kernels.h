@@ -77,6 +77,15 @@ struct Kernels {
   void (*activation)(Activation, int64_t size, const float* x, float* y);
   void (*activation_gradient)(Activation, int64_t size, const float* dy, const float* x, float* dx);
 
+  /** What the activation makes of gate, times up. */
+  void (*gated)(Activation, int64_t size, const float* gate, const float* up, float* y);
+  void (*gated_gradient)(Activation, int64_t size, const float* dy, const float* gate, const float* up, float* dgate,
+                         float* dup);
+
+  void (*rms_norm)(int64_t rows, int64_t columns, const float* x, const float* weight, double epsilon, float* y);
+  void (*rms_norm_gradient)(int64_t rows, int64_t columns, const float* dy, const float* x, const float* weight,
+                            double epsilon, float* dx, float* dweight);
+
   /** The mean over targets that are not -1, and the logarithm of each row's sum of exponentials. */
   float (*cross_entropy)(int64_t rows, int64_t classes, const float* logits, const int32_t* targets, float* log_sum);
   void (*cross_entropy_gradient)(int64_t rows, int64_t classes, float dy, const float* logits, const int32_t* targets,

@@ -10,6 +10,7 @@
 #include "product.h"
 #include "random_mask.h"
 #include "reduce.h"
+#include "rms_norm.h"
 #include "rotary.h"
 #include "strided_copy.h"
 
@@ -28,6 +29,10 @@ const Kernels& kernels() {
                               layer_norm_gradient,
                               activation,
                               activation_gradient,
+                              gated,
+                              gated_gradient,
+                              rms_norm,
+                              rms_norm_gradient,
                               cross_entropy,
                               cross_entropy_gradient,
                               embedding,

@@ -21,6 +21,29 @@ export const activationKernels: readonly HeapKernel[] = [
       return dx;
     },
   },
+  {
+    name: 'EspalierGated',
+    compute: (inputs, attributes, heap) => {
+      const [gate, up] = [inputs.get('gate'), inputs.get('up')];
+      const y = heap.allocate(gate.shape);
+      activate(activationIn(attributes), heap.floats(gate), heap.floats(y));
+      multiply(heap.floats(y), heap.floats(up));
+      return y;
+    },
+  },
+  {
+    name: 'EspalierGatedGrad',
+    compute: (inputs, attributes, heap) => {
+      const [dy, gate, up] = [inputs.get('dy'), inputs.get('gate'), inputs.get('up')];
+      const [dGate, dUp] = [heap.allocate(gate.shape), heap.allocate(gate.shape)];
+      const [kind, gradient] = [activationIn(attributes), heap.floats(dy)];
+      multiplyBySlope(kind, gradient, heap.floats(gate), heap.floats(dGate));
+      multiply(heap.floats(dGate), heap.floats(up));
+      activate(kind, heap.floats(gate), heap.floats(dUp));
+      multiply(heap.floats(dUp), gradient);
+      return [dGate, dUp];
+    },
+  },
 ];
 
 /** What an activation makes of x, into y. */
@@ -56,4 +79,8 @@ function multiplyBySlope(kind: Activation, dy: Float32Array, x: Float32Array, dx
     if (value > -limit && value < limit) dx[i] = dy[i]! * near(slopes, limit, value);
     else dx[i] = value >= limit ? dy[i]! : value <= -limit ? 0 : NaN;
   }
+}
+
+function multiply(y: Float32Array, by: Float32Array): void {
+  for (let i = 0; i < y.length; i++) y[i]! *= by[i]!;
 }

@@ -8,12 +8,14 @@ import { embeddingKernels } from './embedding.js';
 import { backendOf, heapOf } from './heap.js';
 import { layerNormKernels } from './layer-norm.js';
 import { linearKernels } from './linear.js';
+import { rmsNormKernels } from './rms-norm.js';
 import { rotaryKernels } from './rotary.js';
 import { optimizerKernels } from './optimizer.js';
 
 const kernels = [
   ...linearKernels,
   ...layerNormKernels,
+  ...rmsNormKernels,
   ...activationKernels,
   ...attentionKernels,
   ...rotaryKernels,

@@ -1,6 +1,10 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { activation, activationLinear, ACTIVATIONS, gated, rmsNorm } from '../../../../plugins/index.js';
+import { loadBinding } from '../../../../plugins/engines/native/binding.js';
+import { normals, type Case } from '../../ops/cases.js';
+import { compute } from '../../ops/compare.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
 
@@ -22,6 +26,31 @@ for (const precision of ['f32', 'bf16']) {
       }
     }
     t.is(new Set(first.losses).size, first.losses.length);
+  });
+}
+
+const fused = 'engine native: fused operations are the same bits on any number of threads';
+if (native?.works !== true) skipped(fused, await engineNeed('native'));
+else {
+  test.serial(fused, (t) => {
+    const binding = loadBinding();
+    const wide = [70, 1000];
+    const cases: Case[] = [
+      { inputs: normals(1, wide, [1000]), apply: (x, weight) => rmsNorm(x, weight) },
+      ...ACTIVATIONS.flatMap((kind): Case[] => [
+        { inputs: normals(2, wide), apply: (x) => activation(x, kind) },
+        { inputs: normals(3, wide, wide), apply: (gate, up) => gated(gate, up, kind) },
+        { inputs: normals(4, wide, [1000, 9]), apply: (x, weight) => activationLinear(x, kind, weight) },
+      ]),
+    ];
+    for (const each of cases) {
+      const [one, two, three] = [1, 2, 3].map((threads) => {
+        binding.setThreads(threads);
+        return Buffer.concat(compute(each, native.backend).map(({ buffer }) => new Uint8Array(buffer)));
+      });
+      t.true(two!.equals(one!));
+      t.true(three!.equals(one!));
+    }
   });
 }
 

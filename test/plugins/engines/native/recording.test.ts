@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { accumulate, Engine, tf, type DropoutMask, type Mark, type RecordedKernels } from '../../../../core/index.js';
-import { embedding, gelu, layerNorm, linear } from '../../../../plugins/index.js';
+import { embedding, gelu, layerNorm, linear, rmsNorm, swiglu } from '../../../../plugins/index.js';
 import { dropout } from '../../../../plugins/ops/contract.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
@@ -137,6 +137,8 @@ interface Weights {
 const OPERATIONS: Record<string, (x: tf.Tensor, weights: Weights, mask: DropoutMask) => tf.Tensor> = {
   gelu: (x) => gelu(x),
   norm: (x, { row }) => layerNorm(x, row, row),
+  rms: (x, { row }) => rmsNorm(x, row),
+  gated: (x) => swiglu(x, tf.add(x, x)),
   linear: (x, { square, row }) => linear(x, square, { bias: row, residual: x }),
   twice: (x) => tf.add(x, x),
   half: (x) => tf.mul(x, 0.5),

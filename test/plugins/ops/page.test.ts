@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import * as ops from '../../../plugins/ops/contract.js';
+
+/** Exports that serve engines, and those that are no operations. */
+const OTHERS = ['activationIn', 'dropoutFactors', 'registerOps', 'rotaryAngles', 'shapesChange', 'withChangingShapes'];
+
+test('docs/ops.md lists every operation, and no other', (t) => {
+  const functions = Object.entries(ops).filter(([name, value]) => typeof value === 'function' && /^[a-z]/.test(name));
+  const listed = [...readFileSync('docs/ops.md', 'utf8').matchAll(/^\| `(\w+)\(/gm)].map(([, name]) => name);
+  t.deepEqual(
+    listed.sort(),
+    functions
+      .map(([name]) => name)
+      .filter((name) => !OTHERS.includes(name))
+      .sort(),
+  );
+});
