@@ -7,21 +7,27 @@ import type { EventBus } from '../events/bus.js';
  * exit without a word
  */
 export async function unlessStuck<T>(bus: EventBus, work: T | Promise<T>): Promise<T> {
-  let stop = (): void => undefined;
+  let tell = (): void => undefined;
   const stuck = new Promise<never>((_, reject) => {
-    const tell = (): void => {
+    tell = () => {
       reject(new EspalierError('ESP_PLUGIN_STUCK', whatFor(bus)));
     };
-    process.once('beforeExit', tell);
-    stop = (): void => {
-      process.off('beforeExit', tell);
-    };
   });
+  if (waiting.size === 0) process.on('beforeExit', tellAll);
+  waiting.add(tell);
   try {
     return await Promise.race([work, stuck]);
   } finally {
-    stop();
+    waiting.delete(tell);
+    if (waiting.size === 0) process.off('beforeExit', tellAll);
   }
+}
+
+/** All that waits, of every run: Node warns of more than ten listeners on the process. */
+const waiting = new Set<() => void>();
+
+function tellAll(): void {
+  for (const tell of waiting) tell();
 }
 
 function whatFor({ running }: EventBus): string {
