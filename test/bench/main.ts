@@ -4,12 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { isOnGpu, probeEngines, shortName } from '../../plugins/engines/choice/choice.js';
 import { measureAnalysis, type AnalysisPlan } from './analysis.js';
+import { measureCliffs, MOST } from './cliffs.js';
 import { measureLoop } from './loop.js';
 import { measureData } from './data.js';
 import { measurePrepare } from './prepare.js';
 import { measureProfiler } from './profiler.js';
 import {
   analysisSection,
+  cliffsSection,
   dataSection,
   loopSection,
   machine,
@@ -24,7 +26,7 @@ import { measureRanks } from './ranks.js';
 import { averagesSection, modelSection, ranksSection } from './ranks-report.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
-import { measureOnGpu, measurePlain, measureSteps } from './steps.js';
+import { measureOnGpu, measurePlain, measurePretrained, measureSteps } from './steps.js';
 import { measureVariants } from './variants.js';
 
 interface Flags {
@@ -35,7 +37,21 @@ interface Flags {
   readonly write: boolean;
 }
 
-const PARTS = ['step', 'plain', 'gpu', 'loop', 'model', 'data', 'prepare', 'scaling', 'analysis', 'profiler', 'ranks'];
+const PARTS = [
+  'step',
+  'pretrained',
+  'plain',
+  'gpu',
+  'loop',
+  'model',
+  'cliffs',
+  'data',
+  'prepare',
+  'scaling',
+  'analysis',
+  'profiler',
+  'ranks',
+];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 const ANALYSES: Readonly<Record<string, AnalysisPlan>> = {
   'char-small': { evaluationInterval: 100, interval: 12, analyses: 9 },
@@ -75,6 +91,11 @@ if (parts.includes('step')) {
   sections.set('machine', machine(results));
   sections.set('step', stepSection(results));
 }
+if (parts.includes('pretrained')) {
+  const results = await measurePretrained({ precisions: ['f32', 'auto'], python, say });
+  figures['pretrained'] = results;
+  sections.set('pretrained', stepSection(results));
+}
 if (parts.includes('plain')) {
   const results = await measurePlain({ python, say });
   figures['plain'] = results;
@@ -101,6 +122,17 @@ if (parts.includes('model')) {
   const results = await measureVariants(shapeOf('char-base'), say);
   figures['model'] = results;
   sections.set('model', variantsSection(results));
+}
+if (parts.includes('cliffs')) {
+  const names = asked.size < Object.keys(shapes).length ? [...asked.keys()] : undefined;
+  const results = await measureCliffs(names, say);
+  figures['cliffs'] = results;
+  sections.set('cliffs', cliffsSection(results));
+  const found = results.filter(({ ratio }) => ratio > MOST);
+  for (const { shape, option, ratio } of found) {
+    say(`cliff: ${shape} with ${option} takes ${ratio.toFixed(2)} times the plain step, over ${String(MOST)}`);
+  }
+  if (found.length > 0) process.exitCode = 1;
 }
 if (parts.includes('data')) {
   const results = await measureData(shapeOf('char-small'), say);

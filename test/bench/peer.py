@@ -18,19 +18,19 @@ import torch.nn.functional as F
 
 
 class Block(nn.Module):
-    def __init__(self, heads, embd):
+    def __init__(self, heads, embd, bias, approximate):
         super().__init__()
-        self.heads = heads
-        self.ln_1, self.ln_2 = nn.LayerNorm(embd, bias=False), nn.LayerNorm(embd, bias=False)
-        self.attn, self.attn_proj = nn.Linear(embd, 3 * embd, bias=False), nn.Linear(embd, embd, bias=False)
-        self.fc, self.fc_proj = nn.Linear(embd, 4 * embd, bias=False), nn.Linear(4 * embd, embd, bias=False)
+        self.heads, self.approximate = heads, approximate
+        self.ln_1, self.ln_2 = nn.LayerNorm(embd, bias=bias), nn.LayerNorm(embd, bias=bias)
+        self.attn, self.attn_proj = nn.Linear(embd, 3 * embd, bias=bias), nn.Linear(embd, embd, bias=bias)
+        self.fc, self.fc_proj = nn.Linear(embd, 4 * embd, bias=bias), nn.Linear(4 * embd, embd, bias=bias)
 
     def forward(self, x):
         b, t, e = x.shape
         q, k, v = (y.view(b, t, self.heads, -1).transpose(1, 2) for y in self.attn(self.ln_1(x)).split(e, -1))
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.attn_proj(y.transpose(1, 2).reshape(b, t, e))
-        return x + self.fc_proj(F.gelu(self.fc(self.ln_2(x))))
+        return x + self.fc_proj(F.gelu(self.fc(self.ln_2(x)), approximate=self.approximate))
 
 
 class RMSNorm(nn.Module):
@@ -86,11 +86,12 @@ class Llama(nn.Module):
 
 
 class GPT(nn.Module):
-    def __init__(self, layers, heads, embd, blockSize, vocabSize, batchSize):
+    def __init__(self, layers, heads, embd, blockSize, vocabSize, batchSize, activation="gelu", bias=False):
         super().__init__()
+        approximate = {"gelu": "none", "gelu_tanh": "tanh"}[activation]
         self.wte, self.wpe = nn.Embedding(vocabSize, embd), nn.Embedding(blockSize, embd)
-        self.h = nn.ModuleList(Block(heads, embd) for _ in range(layers))
-        self.ln_f = nn.LayerNorm(embd, bias=False)
+        self.h = nn.ModuleList(Block(heads, embd, bias, approximate) for _ in range(layers))
+        self.ln_f = nn.LayerNorm(embd, bias=bias)
         for weight in (p for p in self.parameters() if p.dim() > 1):
             nn.init.normal_(weight, std=0.02)
 

@@ -3,6 +3,7 @@ import os from 'node:os';
 import { z } from 'zod';
 import { loadBuiltIn } from '../../core/plugins/resolve.js';
 import type { AnalysisResult } from './analysis.js';
+import { MOST, type Cliff } from './cliffs.js';
 import type { DataResult } from './data.js';
 import type { LoopResult } from './loop.js';
 import type { Measure } from './prepare.js';
@@ -112,6 +113,15 @@ export function variantsSection(results: readonly VariantResult[]): string {
   const plain = results[0]?.milliseconds ?? NaN;
   const rows = results.map(({ name, milliseconds }) => [name, round(milliseconds), round(plain / milliseconds)]);
   return table(['Step', 'Median, ms', 'Plain / this'], rows);
+}
+
+export function cliffsSection(results: readonly Cliff[]): string {
+  const heads = ['Shape', 'Option', 'Median, ms', 'This / plain', `Over ${String(MOST)}`];
+  const rows = results.map(({ shape, option, milliseconds, ratio }) => [
+    ...[shape, option, round(milliseconds), round(ratio)],
+    ratio > MOST ? '**yes**' : '',
+  ]);
+  return table(heads, rows);
 }
 
 export function prepareSection(results: readonly Measure[]): string {

@@ -6,6 +6,10 @@ export interface Shape {
   readonly blockSize: number;
   readonly batchSize: number;
   readonly vocabSize: number;
+  /** Of the MLP; default: gelu. */
+  readonly activation?: 'gelu' | 'gelu_tanh';
+  /** In linear layers and layer norms; default: false. */
+  readonly bias?: boolean;
   /** Default: gpt. */
   readonly model?: 'gpt' | 'llama';
 }
@@ -15,6 +19,12 @@ export const shapes: Readonly<Record<string, Shape>> = {
   'char-small': { layers: 4, heads: 4, embd: 128, blockSize: 64, batchSize: 12, vocabSize: 65 },
   'char-base': { layers: 6, heads: 6, embd: 384, blockSize: 256, batchSize: 8, vocabSize: 65 },
   gpt2: { layers: 12, heads: 12, embd: 768, blockSize: 256, batchSize: 1, vocabSize: 50304 },
+};
+
+/** What `init: gpt2` fine-tunes: GPT-2 124M as it was trained, with half of its window. */
+export const pretrainedShape: Shape = {
+  ...{ layers: 12, heads: 12, embd: 768, blockSize: 512, batchSize: 1, vocabSize: 50257 },
+  ...{ activation: 'gelu_tanh', bias: true },
 };
 
 /** The same sizes as a Llama-style model, ours a plugin of TensorFlow.js operations alone: test/fixtures/plain-llama.ts. */
@@ -42,9 +52,10 @@ export function arithmeticOf(shape: Shape): number {
   return 3 * 2 * tokens * (weights + attended);
 }
 
-/** The config of a run of this size, without dropout and bias, as `--set` takes it. */
+/** The config of a run of this size, without dropout, as `--set` takes it. */
 export function settingsOf(shape: Shape): string[] {
-  const plain = ['model.bias=false', 'model.dropout=0'];
+  const { activation = 'gelu', bias = false } = shape;
+  const plain = [`model.activation=${activation}`, `model.bias=${String(bias)}`, 'model.dropout=0'];
   return [
     ...(shape.model === 'llama' ? [`model.n_hidden=${String(hiddenOf(shape))}`] : plain),
     `model.n_layer=${String(shape.layers)}`,

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ours, pytorch, type Peer } from './contestants.js';
 import type { Contestant } from './contestant.js';
-import { arithmeticOf, gpuShapes, plainShapes, type Shape } from './shapes.js';
+import { arithmeticOf, gpuShapes, plainShapes, pretrainedShape, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
 export interface StepResult {
@@ -35,6 +35,12 @@ const HOPELESS = 5;
 /** The engines on this machine's processor, and PyTorch on it. */
 export function measureSteps({ shapes, say, ...request }: StepRequest): Promise<StepResult[]> {
   return measure(shapes, (name, shape) => onProcessor(name, shape, request), say);
+}
+
+/** Fine-tuning pretrained GPT-2. */
+export function measurePretrained({ say, ...request }: Omit<StepRequest, 'shapes' | 'engines'>): Promise<StepResult[]> {
+  const starts = (name: string, shape: Shape): Start[] => onProcessor(name, shape, { ...request, engines: [] });
+  return measure(new Map([['gpt2, pretrained', pretrainedShape]]), starts, say);
 }
 
 /** The `tensorflow` engine on a GPU, and PyTorch on it. */

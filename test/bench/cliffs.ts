@@ -1,0 +1,96 @@
+import { ours } from './contestants.js';
+import type { Contestant } from './contestant.js';
+import { pretrainedShape, shapes, type Shape } from './shapes.js';
+import { median } from './statistics.js';
+
+/** What an option of a built-in model costs. */
+export interface Cliff {
+  readonly shape: string;
+  readonly option: string;
+  /** Time of its step over that of the plain one: the median of the turns'. */
+  readonly ratio: number;
+  readonly milliseconds: number;
+}
+
+/** An option that costs more is a cliff. */
+export const MOST = 1.5;
+const ROUNDS = 5;
+/** Milliseconds that a turn takes. */
+const TURN = 600;
+const WARM_UP = 4;
+
+/** Options that leave a step with about the arithmetic that it has without them. */
+const options: Readonly<Record<string, readonly string[]>> = {
+  'activation: gelu_tanh': ['model.activation=gelu_tanh'],
+  'activation: silu': ['model.activation=silu'],
+  'activation: relu': ['model.activation=relu'],
+  'activation: relu2': ['model.activation=relu2'],
+  'bias: true': ['model.bias=true'],
+  'dropout: 0.1': ['model.dropout=0.1'],
+  'rotary: true': ['model.rotary=true'],
+  'attn_lora_rank: 8': ['model.attn_lora_rank=8'],
+  'attn_lora_rank: 8, trained: lora': ['model.attn_lora_rank=8', 'model.trained=lora'],
+  'attn_lora_rank: 8, embedding_lora_rank: 8': ['model.attn_lora_rank=8', 'model.embedding_lora_rank=8'],
+  'trained: embeddings': ['model.trained=embeddings'],
+  'GPT-2’s (gelu_tanh, bias, dropout)': ['model.activation=gelu_tanh', 'model.bias=true', 'model.dropout=0.1'],
+};
+
+const ofPretrained = ['dropout: 0.1', 'rotary: true', 'attn_lora_rank: 8', 'attn_lora_rank: 8, trained: lora'];
+
+/** `gpt2` as it was pretrained. */
+const plans: readonly (readonly [name: string, shape: Shape | undefined, options: readonly string[]])[] = [
+  ['char-small', shapes['char-small'], Object.keys(options)],
+  ['char-base', shapes['char-base'], Object.keys(options)],
+  ['gpt2', pretrainedShape, ofPretrained],
+];
+
+/** Steps of the native engine with each option, in turns with the plain step. @param only names of shapes; all where not given */
+export async function measureCliffs(
+  only: readonly string[] | undefined,
+  say: (line: string) => void,
+): Promise<Cliff[]> {
+  const cliffs: Cliff[] = [];
+  for (const [name, shape, names] of plans) {
+    if (shape === undefined || only?.includes(name) === false) continue;
+    const plain = await ours('native', shape);
+    try {
+      await plain.ask({ steps: WARM_UP });
+      for (const option of names) {
+        const other = await ours('native', shape, options[option]);
+        try {
+          const cliff = { shape: name, option, ...(await compared(plain, other)) };
+          say(`${name}, ${option}: ${cliff.ratio.toFixed(2)}`);
+          cliffs.push(cliff);
+        } finally {
+          await other.stop();
+        }
+      }
+    } finally {
+      await plain.stop();
+    }
+  }
+  return cliffs;
+}
+
+/** Once more where it would be a cliff: another program may have been in the way. */
+async function compared(plain: Contestant, other: Contestant): Promise<Pick<Cliff, 'ratio' | 'milliseconds'>> {
+  await other.ask({ steps: WARM_UP });
+  const first = await turns(plain, other);
+  if (first.ratio <= MOST) return first;
+  const second = await turns(plain, other);
+  return second.ratio < first.ratio ? second : first;
+}
+
+async function turns(plain: Contestant, other: Contestant): Promise<Pick<Cliff, 'ratio' | 'milliseconds'>> {
+  const ratios: number[] = [];
+  const times: number[] = [];
+  const { times: pace } = await plain.ask({ steps: 1 });
+  const steps = Math.max(2, Math.round(TURN / median(pace)));
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = Math.min(...(await plain.ask({ steps })).times);
+    const here = (await other.ask({ steps })).times;
+    ratios.push(Math.min(...here) / before);
+    times.push(...here);
+  }
+  return { ratio: median(ratios), milliseconds: median(times) };
+}
