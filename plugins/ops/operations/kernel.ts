@@ -52,8 +52,9 @@ export class KernelInputs {
 export class Attributes {
   constructor(private readonly values: tf.NamedAttrMap) {}
 
+  /** Null is what TensorFlow.js passes for what was not given, such as the axes of a sum over all. */
   has(name: string): boolean {
-    return this.values[name] !== undefined;
+    return (this.values[name] ?? undefined) !== undefined;
   }
 
   /** The same with other values of some names. */

@@ -1,6 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
 import { accumulate, tf } from '../../../../core/index.js';
+import { nativeBackend } from '../../../../plugins/engines/native/kernels/index.js';
 import { normals } from '../../ops/cases.js';
 import { on } from '../../ops/compare.js';
 import { availableEngines } from '../../ops/engines.js';
@@ -100,6 +101,18 @@ if (native?.works !== true) {
       }
       t.is(Math.round(average.dataSync()[999] ?? NaN), 198);
     });
+  });
+
+  test.serial('engine native: a reduction over all axes, none of which is given, is in C++', (t) => {
+    const kernels = nativeBackend(tf.findBackend(backend));
+    kernels.inJavaScript = new Map();
+    const found = on(backend, () => {
+      const x = tf.tensor2d([1, 2, 3, 4, 5, 9], [2, 3]);
+      return [tf.sum(x), tf.mean(tf.abs(x)), tf.max(x), tf.min(x)].map((y) => y.dataSync()[0]);
+    });
+    t.deepEqual(found, [24, 4, 9, 1]);
+    t.deepEqual([...kernels.inJavaScript.keys()], []);
+    kernels.inJavaScript = undefined;
   });
 
   test.serial('engine native: a branch on numbers, and a cpu kernel in the middle, see what was computed', (t) => {

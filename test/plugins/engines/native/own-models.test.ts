@@ -1,0 +1,105 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { Engine } from '../../../../core/index.js';
+import { watchKernels } from '../../../../plugins/profiler/trace/kernels.js';
+import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { espalier } from '../../../e2e/warm.js';
+import { engineNeed, needing } from '../../../needs.js';
+
+const native = needing(await engineNeed('native'));
+const llama = fileURLToPath(new URL('../../../../../test/fixtures/plain-llama.ts', import.meta.url));
+
+/** What a model that says nothing of its passes may do to its logits [batch, time, vocabulary] in one. */
+const models: Record<string, string> = {
+  'dropout of its own': `
+    const drawn = Float32Array.from({ length: logits.size }, () => this.random.normal());
+    const isKept = tf.greater(tf.tensor(drawn, logits.shape), -1.2);
+    return tf.div(tf.mul(logits, tf.cast(isKept, 'float32')), 0.885);`,
+  'a constant of the iteration': `
+    return tf.mul(logits, tf.add(1, 1 / (1 + (this.pass?.iteration ?? 0))));`,
+  'a branch on its numbers': `
+    const isLarge = tf.mean(tf.abs(logits)).dataSync()[0] > 0.05;
+    return isLarge ? tf.mul(tf.tanh(logits), 2) : tf.where(tf.greater(logits, 0), tf.mul(logits, 3), logits);`,
+};
+
+for (const [name, change] of Object.entries(models)) {
+  native.serial(`engine native: a model with ${name} is the same bits in chains and one by one`, async (t) => {
+    const folder = folderOf(t, change);
+    const chained = await lossesOf(t, folder, false);
+    t.is(new Set(chained).size, chained.length);
+    t.deepEqual(await lossesOf(t, folder, true), chained);
+  });
+}
+
+native.serial('engine native: a model with all of that, stopped and resumed, is the run that was not', async (t) => {
+  const all = Object.values(models).map((change) => `logits = (() => {${change}\n})();`);
+  const folder = folderOf(t, `${all.join('\n')}\nreturn logits;`);
+  const { code, out, err } = await espalier(
+    folder,
+    ...['verify-resume', '-p', 'debug', '-n', '5'],
+    ...settings.flatMap((setting) => ['--set', setting]),
+  );
+  t.is(code, 0, out + err);
+  t.regex(out, /the same run, bit for bit/);
+});
+
+const settings = [
+  'engine=native',
+  'data={text: text.txt}',
+  'model={use: ./mine.ts}',
+  'train.batch_size=3',
+  'plugins.evaluation=false',
+];
+
+/** A folder with a text, and a model of plain operations whose logits go through that code. */
+function folderOf(t: ExecutionContext, change: string): string {
+  const folder = textFolder(t);
+  writeFileSync(
+    path.join(folder, 'mine.ts'),
+    `import { inject, Model, Plugin, PluginConfig, RandomStreams, tf } from 'espalier';
+import { z } from 'zod';
+import Llama from '${llama}';
+
+@Plugin({ name: 'mine', summary: 'a model of plain operations', slot: 'model', config: z.looseObject({}) })
+export default class Mine extends Llama {
+  static register(bindings) {
+    bindings.bind(Model, Mine);
+  }
+
+  constructor(@inject(PluginConfig) config, @inject(RandomStreams) streams) {
+    super({ n_layer: 1, n_head: 2, n_embd: 32, n_hidden: 64, block_size: 16, repeats: false, ...config }, streams);
+    this.random = streams.stream('mine');
+  }
+
+  loss(ids, targets, pass) {
+    this.pass = pass;
+    return super.loss(ids, targets);
+  }
+
+  logits(ids) {
+    let logits = super.logits(ids);
+    ${change}
+  }
+}
+`,
+  );
+  return folder;
+}
+
+/** Of a short run; with its kernels watched, each does its work when it is called. */
+async function lossesOf(t: ExecutionContext, folder: string, isWatched: boolean): Promise<number[]> {
+  const { run } = await debugRun(t, folder, ...settings, 'train.max_iters=4', 'plugins.checkpoint=false');
+  const losses: number[] = [];
+  run.bus.on('iteration:end', ({ loss }) => losses.push(loss));
+  await run.setUp();
+  const { backend } = run.container.resolve(Engine);
+  const stop = isWatched ? watchKernels(backend, { begin: () => undefined, end: () => undefined }) : undefined;
+  try {
+    await run.train();
+  } finally {
+    stop?.();
+  }
+  return losses;
+}
