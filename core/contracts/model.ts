@@ -139,6 +139,8 @@ export interface Model {
   operationsOf?(pass?: TrainingPass): PassOperations | undefined;
   /** Continues `prompt` and returns only the new ids. */
   generate(prompt: readonly number[], options: GenerateOptions): number[];
+  /** Optional. The same for several texts at a time: each is what `generate` returns for its options. */
+  generateAll?(prompt: readonly number[], options: readonly GenerateOptions[]): number[][];
   /** Returns the number of parameters of each part. */
   parameterCounts(): ParameterCount[];
   /**

@@ -17,6 +17,7 @@ export { gated, geglu, swiglu } from './operations/gated.js';
 export { layerNorm } from './operations/layer-norm.js';
 export { linear, type LinearOptions } from './operations/linear.js';
 export { rmsNorm } from './operations/rms-norm.js';
+export { keepPositions, type KeptPositions, nextAttention } from './operations/next-attention.js';
 export { rotary, rotaryAngles, type RotaryAngles } from './operations/rotary.js';
 export { softmaxCrossEntropy } from './operations/softmax-cross-entropy.js';
 
@@ -29,3 +30,6 @@ export { Attributes, KernelInputs, type CompositeKernel } from './operations/ker
 
 /** Work whose tensors have other shapes each time, as generation's: an engine compiles nothing for it. */
 export { shapesChange, withChangingShapes } from './operations/changing-shapes.js';
+
+/** Work during which no weight changes, as generation is: an engine may keep forms of weights that are faster to use. */
+export { constantWeights, withConstantWeights } from './operations/constant-weights.js';

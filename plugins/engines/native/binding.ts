@@ -39,6 +39,46 @@ export interface NativeBinding {
     slopeAt: Floats | undefined,
     y: Floats,
   ): void;
+  /** The same of few rows of a: what a row gives does not depend on their number. */
+  rowProduct(
+    m: number,
+    n: number,
+    k: number,
+    transposeB: boolean,
+    bf16: boolean,
+    activationOfA: Activation | undefined,
+    a: Floats,
+    b: Floats,
+    bias: Floats | undefined,
+    residual: Floats | undefined,
+    y: Floats,
+  ): void;
+  /** b [k, n] or, transposed, [n, k] in bfloat16, laid out for `keptProduct` of this variant. */
+  keepMatrix(n: number, k: number, transposeB: boolean, b: Floats): ArrayBuffer;
+  /** As `rowProduct`, of a matrix that was kept. */
+  keptProduct(
+    m: number,
+    n: number,
+    k: number,
+    activationOfA: Activation | undefined,
+    a: Floats,
+    kept: ArrayBuffer,
+    bias: Floats | undefined,
+    residual: Floats | undefined,
+    y: Floats,
+  ): void;
+  /** qkv [texts, 3 · heads · part] of one position; keys and values [texts, capacity, heads · part] take it up. */
+  nextAttention(
+    texts: number,
+    heads: number,
+    part: number,
+    capacity: number,
+    position: number,
+    qkv: Floats,
+    keys: Floats,
+    values: Floats,
+    y: Floats,
+  ): void;
   /** qkv [batch, time, 3 · heads · part] → y [batch, time, heads · part], logSum [batch, heads, time]. */
   attention(
     ...call: [...AttentionSizes, ...DropoutArguments, bf16: boolean, qkv: Floats, y: Floats, logSum: Floats]

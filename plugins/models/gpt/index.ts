@@ -21,15 +21,16 @@ import {
 } from '../../../core/index.js';
 import { InspectableModel, type SharedView } from '../inspection/inspectable.js';
 import { huggingFaceGpt2 } from '../weights/pretrained.js';
-import { softmaxCrossEntropy } from '../../ops/contract.js';
+import { softmaxCrossEntropy, withConstantWeights } from '../../ops/contract.js';
 import { type ArchitectureFacts, Growable, type GrowthStep } from '../../growth/contract.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { activationBytes, countsOf, factsOf, flopsPerToken, memoryNeeded } from './costs.js';
 import { head, hiddenStates } from './forward.js';
-import { generate, Past } from './generate.js';
+import { generate, type NextLogits } from './generate.js';
 import { grownWeights } from './grow.js';
 import { Layers, ReadWeights, type NextMask } from './layers.js';
+import { Past } from './past.js';
 import { descriptionOf, weightSources } from './stored.js';
 import { drawWeights, isTrainable, makeWeights, variableOf, type Undrawn } from './weights.js';
 
@@ -160,24 +161,45 @@ export default class Gpt implements Model, Growable, InspectableModel {
   }
 
   generate(prompt: readonly number[], options: GenerateOptions): number[] {
-    const past = new Past();
+    return this.generateAll(prompt, [options])[0] ?? [];
+  }
+
+  generateAll(prompt: readonly number[], options: readonly GenerateOptions[]): number[][] {
+    const tokens = Math.max(0, ...options.map(({ maxNewTokens }) => maxNewTokens));
+    const past = new Past(options.length, Math.min(this.blockSize, prompt.length + tokens));
+    const logits: NextLogits = {
+      after: (ids) => this.#logitsAfter([ids]),
+      begin: (ids) => this.#logitsAfter([ids], past),
+      next: (ids) =>
+        rowsOf(
+          this.#logitsAfter(
+            ids.map((id) => [id]),
+            past,
+          ),
+          ids.length,
+        ),
+    };
     try {
-      return generate(prompt, this.blockSize, options, (context) => this.#logitsAfter(context, past));
+      return withConstantWeights(() => generate(prompt, this.blockSize, options, logits));
     } finally {
       past.dispose();
     }
   }
 
-  /** Logits [vocab] of the token after a context. */
-  #logitsAfter(context: readonly number[], past: Past): Float32Array {
-    return tf.tidy(() => {
-      const ids = past.advance(context);
-      const input = tf.tensor2d([...ids], [1, ids.length], 'int32');
-      const layers = new Layers(this.config, this.#weights, { past });
-      const hidden = hiddenStates(layers, input); // [1, time, embd]
-      const last = tf.slice(hidden, [0, ids.length - 1, 0], [1, 1, this.config.n_embd]);
-      return Float32Array.from(head(layers, last).dataSync());
+  /** Logits of the token after each row of ids, [rows, vocab]. */
+  #logitsAfter(rows: readonly (readonly number[])[], past?: Past): Float32Array {
+    const time = rows[0]?.length ?? 0;
+    let logits = new Float32Array();
+    // Not returned: `tidy` would look for tensors in it, number by number.
+    tf.tidy(() => {
+      const input = tf.tensor2d(rows.flat(), [rows.length, time], 'int32');
+      const layers = new Layers(this.config, this.#weights, past === undefined ? {} : { past });
+      const hidden = hiddenStates(layers, input); // [rows, time, embd]
+      const last = time === 1 ? hidden : tf.slice(hidden, [0, time - 1, 0], [rows.length, 1, this.config.n_embd]);
+      logits = Float32Array.from(head(layers, last).dataSync());
     });
+    past?.advance(time);
+    return logits;
   }
 
   parameterCounts(): ParameterCount[] {
@@ -220,6 +242,11 @@ export default class Gpt implements Model, Growable, InspectableModel {
     const { firstRow = 0 } = pass;
     return () => ({ rate, key0: random.uint32(), key1: random.uint32(), firstRow });
   }
+}
+
+function rowsOf(values: Float32Array, rows: number): Float32Array[] {
+  const length = values.length / rows;
+  return Array.from({ length: rows }, (_, row) => values.subarray(row * length, (row + 1) * length));
 }
 
 function valuesOf(variable: tf.Variable): Float32Array {

@@ -10,7 +10,7 @@ import {
   rotary,
 } from '../../ops/contract.js';
 import type { GptConfig } from './config.js';
-import type { Past } from './generate.js';
+import type { Past } from './past.js';
 
 /** The model's weights by name, or those of one pass. */
 export type Weights = Pick<ReadonlyMap<string, tf.Tensor>, 'get' | 'has'>;

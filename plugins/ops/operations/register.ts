@@ -9,6 +9,7 @@ import { gatedOp } from './gated.js';
 import { layerNormOp } from './layer-norm.js';
 import { linearOp } from './linear.js';
 import { rmsNormOp } from './rms-norm.js';
+import { nextAttentionOp } from './next-attention.js';
 import { rotaryOp } from './rotary.js';
 import { softmaxCrossEntropyOp } from './softmax-cross-entropy.js';
 import { Attributes, type CompositeKernel, KernelInputs, type Op } from './kernel.js';
@@ -23,6 +24,7 @@ const ops: readonly Op[] = [
   activationLinearOp,
   gatedOp,
   causalAttentionOp,
+  nextAttentionOp,
   rotaryOp,
   embeddingOp,
   softmaxCrossEntropyOp,

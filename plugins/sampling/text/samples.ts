@@ -8,7 +8,7 @@ import {
 } from '../../../core/index.js';
 import type { Run } from '../../../core/runs.js';
 import { openStoredRun } from '../../checkpoint/contract.js';
-import { writeText, type TextChoices } from './write-text.js';
+import { writeTexts, type TextChoices } from './write-text.js';
 
 /** What is written: the same numbers give the same text. */
 export interface SampleChoices extends Pick<TextChoices, 'prompt' | 'tokens' | 'temperature' | 'topK'> {
@@ -36,9 +36,7 @@ export async function storedSamples(
     }
     const configured = run.container.resolve(TokenizerFactory);
     const tokenizer = await run.container.resolve(Tokenizers).fromState(state, configured);
-    const samples: string[] = [];
-    for (let index = 0; index < choices.count; index++) samples.push(await sample(run, tokenizer, choices, index));
-    return samples;
+    return await samplesOf(run, tokenizer, choices);
   } finally {
     await run.dispose();
   }
@@ -48,13 +46,28 @@ export async function storedSamples(
 export async function sampleFrom(run: Run, { tokens }: { tokens: number }): Promise<string> {
   const { tokenizer } = run.container.resolve(Dataset);
   if (tokenizer === undefined) return '';
-  return sample(run, tokenizer, { tokens, temperature: 0.8, topK: 200, seed: run.config.seed }, 0);
+  const choices = { tokens, temperature: 0.8, topK: 200, seed: run.config.seed, count: 1 };
+  return (await samplesOf(run, tokenizer, choices))[0] ?? '';
 }
 
-async function sample(run: Run, tokenizer: Tokenizer, choices: SampleChoices, index: number): Promise<string> {
-  const { prompt: given, tokens, temperature, topK, seed } = choices;
-  const stream = new RandomStreams(seed).at('sample', index);
-  const options = { prompt: given, tokens, temperature, topK, random: () => stream.float() };
-  const { prompt, text } = await writeText(run.model, tokenizer, options);
-  return prompt + text;
+/** Texts that are written at a time: each keeps the keys and values of its window. */
+const AT_ONCE = 8;
+
+async function samplesOf(
+  run: Run,
+  tokenizer: Tokenizer,
+  { seed, count, ...choices }: SampleChoices & { readonly count: number },
+): Promise<string[]> {
+  const streams = new RandomStreams(seed);
+  const samples: string[] = [];
+  while (samples.length < count) {
+    const first = samples.length;
+    const randoms = Array.from({ length: Math.min(AT_ONCE, count - first) }, (_, i) => {
+      const stream = streams.at('sample', first + i);
+      return () => stream.float();
+    });
+    const { prompt, texts } = await writeTexts(run.model, tokenizer, { ...choices, randoms });
+    samples.push(...texts.map((text) => prompt + text));
+  }
+  return samples;
 }

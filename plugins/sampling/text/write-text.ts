@@ -25,16 +25,40 @@ export interface TextChoices extends Pick<GenerateOptions, 'temperature' | 'topK
 export async function writeText(
   model: Model,
   tokenizer: Tokenizer,
-  { prompt: given, tokens, temperature, topK, random, engine }: TextChoices,
+  { random, ...choices }: TextChoices,
 ): Promise<{ prompt: string; text: string }> {
+  const { prompt, texts } = await writeTexts(model, tokenizer, { ...choices, randoms: [random] });
+  return { prompt, text: texts[0] ?? '' };
+}
+
+/** Generates several texts that continue one prompt, each with random numbers of its own: the texts are those of `writeText`. */
+export async function writeTexts(
+  model: Model,
+  tokenizer: Tokenizer,
+  {
+    prompt: given,
+    tokens,
+    engine,
+    randoms,
+    ...choices
+  }: Omit<TextChoices, 'random'> & {
+    readonly randoms: readonly TextChoices['random'][];
+  },
+): Promise<{ prompt: string; texts: string[] }> {
   const ids = given === undefined ? await startOf(tokenizer) : [...(await tokenizer.encode(given))];
-  const options = { maxNewTokens: tokens, temperature, topK, random };
+  const options = randoms.map((random) => ({ ...choices, maxNewTokens: tokens, random }));
   if (engine !== undefined) useEngine(engine);
-  const written = withChangingShapes(() => model.generate(ids, options));
+  const written = withChangingShapes(
+    () => model.generateAll?.(ids, options) ?? options.map((each) => model.generate(ids, each)),
+  );
   const prompt = await tokenizer.decode(ids);
-  // Some tokenizers decode a token differently at the start than after others.
-  const whole = await tokenizer.decode([...ids, ...written]);
-  return { prompt, text: whole.startsWith(prompt) ? whole.slice(prompt.length) : await tokenizer.decode(written) };
+  const texts: string[] = [];
+  for (const more of written) {
+    // Some tokenizers decode a token differently at the start than after others.
+    const whole = await tokenizer.decode([...ids, ...more]);
+    texts.push(whole.startsWith(prompt) ? whole.slice(prompt.length) : await tokenizer.decode(more));
+  }
+  return { prompt, texts };
 }
 
 async function startOf(tokenizer: Tokenizer): Promise<number[]> {

@@ -1,5 +1,5 @@
 import type { ExecutionContext } from 'ava';
-import { Engine, RandomStreams, tf, type Model } from '../../../core/index.js';
+import { Engine, RandomStreams, tf, type GenerateOptions, type Model } from '../../../core/index.js';
 import { withChangingShapes } from '../../../plugins/index.js';
 import { makeRun } from '../../../core/run/make.js';
 import { useEngine } from '../../../core/tf.js';
@@ -45,6 +45,45 @@ for (const { name, need } of engines) {
   });
 }
 
+for (const { name, need } of engines) {
+  const title = `engine ${name}: of several texts at a time, each is the one that it would be alone`;
+  needing(need).serial(title, async (t) => {
+    const which = name === 'native' ? Object.entries(models) : [['plain', {}] as const];
+    const seeds = name === 'native' ? [1, 2, 3, 4, 5, 6, 7] : [1, 2, 3];
+    for (const [what, options] of which) {
+      const model = await gpt(t, name, options);
+      for (const prompt of Object.values(prompts)) {
+        const { numTensors } = tf.memory();
+        const texts = (temperature: number): GenerateOptions[] =>
+          seeds.map((seed) => ({ ...choices, topK: 4, temperature, random: uniform(seed) }));
+        const [together, alone, greedy] = withChangingShapes(() => [
+          model.generateAll?.(prompt, texts(1)) ?? [],
+          texts(1).map((each) => model.generate(prompt, each)),
+          model.generateAll?.(prompt, texts(0).slice(0, 2)) ?? [],
+        ]);
+        t.deepEqual(together, alone, what);
+        t.true(new Set(together.map(String)).size > 1, `${what}: texts differ`);
+        t.deepEqual(greedy[0], greedy[1], what);
+        t.is(tf.memory().numTensors, numTensors, 'nothing is kept');
+      }
+    }
+  });
+}
+
+needing(await engineNeed('native')).serial(
+  'engine native: in f32 the likeliest tokens are those of engine cpu, and in bf16 they are the same each time',
+  async (t) => {
+    const prompt = [3, 1, 4, 1, 5];
+    const options = { bias: true, activation: 'gelu_tanh' };
+    const greedy = { ...choices, maxNewTokens: 6, temperature: 0, random: uniform() };
+    const expected = (await gpt(t, 'cpu', options)).generate(prompt, greedy);
+    const written = async (precision: string): Promise<number[]> =>
+      (await gpt(t, 'native', options, precision)).generate(prompt, greedy);
+    t.deepEqual(await written('f32'), expected);
+    t.deepEqual(await written('bf16'), await written('bf16'));
+  },
+);
+
 /** Each token in a call of its own, which computes the whole window. */
 function oneByOne(model: Model, prompt: readonly number[], random: () => number): number[] {
   const all = [...prompt];
@@ -53,18 +92,18 @@ function oneByOne(model: Model, prompt: readonly number[], random: () => number)
   return all.slice(prompt.length);
 }
 
-function uniform(): () => number {
-  const stream = new RandomStreams(3).stream('test');
+function uniform(seed = 3): () => number {
+  const stream = new RandomStreams(seed).stream('test');
   return () => stream.float();
 }
 
 /** Weights as they start give logits of about 0: larger ones make the choice mean something. */
-async function gpt(t: ExecutionContext, engine: string, options: object): Promise<Model> {
+async function gpt(t: ExecutionContext, engine: string, options: object, precision = 'f32'): Promise<Model> {
   const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: BLOCK, dropout: 0, bias: false };
   const { run } = await makeRun({
     cwd: process.cwd(),
     presets: ['debug'],
-    set: [`engine=${engine}`, 'precision=f32', `model=${JSON.stringify({ ...size, ...options })}`],
+    set: [`engine=${engine}`, `precision=${precision}`, `model=${JSON.stringify({ ...size, ...options })}`],
     only: ['engine', 'model'],
   });
   t.teardown(() => run.dispose());

@@ -34,6 +34,47 @@ export const attentionKernels: readonly NativeKernel[] = [
     },
   },
   {
+    name: 'EspalierKeepPositions',
+    isMoreThanCalls: true,
+    compute: (inputs, attributes, backend) => {
+      const qkv = inputs.get('qkv');
+      const [, time = 0, threeWidths = 0] = qkv.shape;
+      const [texts, capacity, width] = [attributes.number('texts'), attributes.number('capacity'), threeWidths / 3];
+      const from = backend.floats(qkv);
+      return [1, 2].map((third) => {
+        const kept = backend.allocate([texts, capacity, width]);
+        const to = backend.floats(kept);
+        for (let row = 0; row < texts * time; row++) {
+          const [text, position] = [Math.floor(row / time), row % time];
+          const begin = position * threeWidths + third * width;
+          to.set(from.subarray(begin, begin + width), (text * capacity + position) * width);
+        }
+        return kept;
+      });
+    },
+  },
+  {
+    name: 'EspalierNextAttention',
+    isMoreThanCalls: true,
+    compute: (inputs, attributes, backend) => {
+      const [qkv, keys, values] = [inputs.get('qkv'), inputs.get('keys'), inputs.get('values')];
+      const [texts = 0, capacity = 0, width = 0] = keys.shape;
+      const [heads, position] = [attributes.number('heads'), attributes.number('position')];
+      const after = [keys, values].map((tensor) => {
+        const to = backend.replacing(tensor);
+        if (to.dataId !== tensor.dataId) backend.floats(to).set(backend.floats(tensor));
+        return to;
+      });
+      const y = backend.allocate([texts, width]);
+      const [newKeys, newValues] = after.map((tensor) => backend.floats(tensor));
+      backend.binding.nextAttention(
+        ...[texts, heads, width / heads, capacity, position],
+        ...[backend.floats(qkv), newKeys!, newValues!, backend.floats(y)],
+      );
+      return [y, ...after];
+    },
+  },
+  {
     name: 'EspalierRotary',
     compute: (inputs, attributes, backend) => {
       const qkv = inputs.get('qkv');

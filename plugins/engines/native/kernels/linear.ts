@@ -1,7 +1,8 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Activation, activationIn } from '../../../ops/contract.js';
+import { type Activation, activationIn, constantWeights } from '../../../ops/contract.js';
 import type { NativeBackend } from '../backend.js';
 import type { NativeKernel } from '../backend.js';
+import { multiplyFewRows } from './constant-weights.js';
 import { rowsAndColumns } from './sizes.js';
 
 export const linearKernels: readonly NativeKernel[] = [
@@ -58,6 +59,9 @@ export const linearKernels: readonly NativeKernel[] = [
   },
 ];
 
+/** Rows that one pass over a matrix is read for, where weights do not change. */
+const FEW_ROWS = 16;
+
 /** What joins a product of rows on its way. */
 interface Extras {
   /** x stands for what this makes of it. */
@@ -74,8 +78,9 @@ function multiplyRows(
   x: TensorInfo,
   matrix: TensorInfo,
   transpose: boolean,
-  { activation, bias, residual, slope }: Extras = {},
+  extras: Extras = {},
 ): TensorInfo {
+  const { activation, bias, residual, slope } = extras;
   const [rows, inner] = rowsAndColumns(x.shape);
   const [columns = 0, matrixInner] = inOrder(matrix.shape, !transpose);
   if (inner !== matrixInner) {
@@ -84,6 +89,11 @@ function multiplyRows(
   const floats = (tensor: TensorInfo | undefined): Float32Array | undefined =>
     tensor === undefined ? undefined : backend.floats(tensor);
   const y = backend.allocate([...x.shape.slice(0, -1), columns]);
+  const session = constantWeights();
+  if (session !== undefined && rows <= FEW_ROWS && slope === undefined) {
+    multiplyFewRows(backend, { session, rows, inner, columns, transpose }, { x, matrix, y, ...extras });
+    return y;
+  }
   backend.binding.matrixProduct(
     ...([rows, columns, inner, false, transpose, backend.bf16, activation, slope?.of] as const),
     ...([backend.floats(x), backend.floats(matrix)] as const),

@@ -128,6 +128,15 @@ class Arguments {
     return found.data;
   }
 
+  /** Memory of so many bytes. */
+  void* buffer(int64_t bytes) {
+    const Napi::Value value = next();
+    if (!value.IsArrayBuffer()) fail("must be an ArrayBuffer");
+    Napi::ArrayBuffer memory = value.As<Napi::ArrayBuffer>();
+    check_length(memory.ByteLength(), bytes);
+    return memory.Data();
+  }
+
   Napi::Array list() {
     const Napi::Value value = next();
     if (!value.IsArray()) fail("must be an array");
@@ -203,6 +212,21 @@ int64_t times(int64_t a, int64_t b) {
   return product;
 }
 
+/** Memory that is not cleared, of large pages where it is large. */
+Napi::ArrayBuffer new_buffer(Napi::Env env, int64_t bytes) {
+  constexpr size_t line = 64, huge_page = 2 << 20;
+  const size_t alignment = static_cast<size_t>(bytes) >= 2 * huge_page ? huge_page : line;
+  const size_t whole = (static_cast<size_t>(bytes) + alignment) / alignment * alignment;
+  void* data = std::aligned_alloc(alignment, whole);
+  if (data == nullptr)
+    throw Napi::RangeError::New(env, "out of memory: " + std::to_string(bytes) + " bytes are needed for a tensor");
+#ifdef __linux__
+  if (alignment == huge_page) madvise(data, whole, MADV_HUGEPAGE);
+#endif
+  return Napi::ArrayBuffer::New(env, data, static_cast<size_t>(bytes),
+                                [](Napi::Env, void* memory) { std::free(memory); });
+}
+
 // m, n, k, transpose a, transpose b, bf16, activation of a, slope of, a, b, bias, residual, slope at, c
 void MatrixProduct(const Napi::CallbackInfo& info) {
   Arguments in(info);
@@ -222,6 +246,63 @@ void MatrixProduct(const Napi::CallbackInfo& info) {
   if (p.slope_at != nullptr && p.slope_of == Activation::none) in.fail("needs the activation that it is the slope of");
   p.c = in.floats(times(p.m, p.n));
   kernels->product(p);
+}
+
+// As above, for few rows and b as it is or transposed.
+void RowProduct(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  Product p = {};
+  p.m = in.size(), p.n = in.size(), p.k = in.size();
+  const bool transpose_b = in.flag();
+  p.precision = in.precision();
+  p.activated_a = in.optional_activation();
+  p.a = {in.floats(times(p.m, p.k)), p.k, 1};
+  const float* b = in.floats(times(p.k, p.n));
+  p.b = transpose_b ? Matrix{b, 1, p.k} : Matrix{b, p.n, 1};
+  p.bias = in.optional_floats(p.n);
+  p.residual = in.optional_floats(times(p.m, p.n));
+  p.c = in.floats(times(p.m, p.n));
+  kernels->row_product(p);
+}
+
+// n, k, transposed, b -> b packed to bfloat16, as this variant multiplies it
+Napi::Value KeepMatrix(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t n = in.size(), k = in.size();
+  const bool transposed = in.flag();
+  const float* b = in.floats(times(k, n));
+  const Napi::Value memory = new_buffer(info.Env(), 4 * kernels->kept_words(n, k));
+  auto* packed = static_cast<uint32_t*>(memory.As<Napi::ArrayBuffer>().Data());
+  kernels->keep_matrix(n, k, transposed ? Matrix{b, 1, k} : Matrix{b, n, 1}, packed);
+  return memory;
+}
+
+// m, n, k, activation of a, a, packed b, bias, residual, c
+void KeptProduct(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  espalier::KeptProduct p = {};
+  p.m = in.size(), p.n = in.size(), p.k = in.size();
+  p.activated_a = in.optional_activation();
+  p.a = in.floats(times(p.m, p.k));
+  p.b = static_cast<const uint32_t*>(in.buffer(4 * kernels->kept_words(p.n, p.k)));
+  p.bias = in.optional_floats(p.n);
+  p.residual = in.optional_floats(times(p.m, p.n));
+  p.c = in.floats(times(p.m, p.n));
+  kernels->kept_product(p);
+}
+
+// texts, heads, part, capacity, position, qkv, keys, values, y
+void NextAttention(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  espalier::NextAttention a = {};
+  a.texts = in.size(), a.heads = in.size(), a.part = in.size(), a.capacity = in.size(), a.position = in.size();
+  if (a.position >= a.capacity) in.fail("must be below the capacity");
+  const int64_t size = times(a.texts, times(a.heads, a.part));
+  a.qkv = in.floats(times(3, size));
+  a.keys = in.floats(times(a.capacity, size));
+  a.values = in.floats(times(a.capacity, size));
+  a.y = in.floats(size);
+  kernels->next_attention(a);
 }
 
 // batch, heads, time, part, rate, key0, key1, first, bf16: what both directions of attention begin with
@@ -797,18 +878,7 @@ Napi::Value GlobalNorm(const Napi::CallbackInfo& info) {
 // bytes -> ArrayBuffer, not cleared, on a cache line's boundary
 Napi::Value Allocate(const Napi::CallbackInfo& info) {
   Arguments in(info);
-  const int64_t bytes = in.size();
-  constexpr size_t line = 64, huge_page = 2 << 20;
-  const size_t alignment = static_cast<size_t>(bytes) >= 2 * huge_page ? huge_page : line;
-  const size_t whole = (static_cast<size_t>(bytes) + alignment) / alignment * alignment;
-  void* data = std::aligned_alloc(alignment, whole);
-  if (data == nullptr)
-    throw Napi::RangeError::New(info.Env(), "out of memory: " + std::to_string(bytes) + " bytes are needed for a tensor");
-#ifdef __linux__
-  if (alignment == huge_page) madvise(data, whole, MADV_HUGEPAGE);
-#endif
-  return Napi::ArrayBuffer::New(info.Env(), data, static_cast<size_t>(bytes),
-                                [](Napi::Env, void* memory) { std::free(memory); });
+  return new_buffer(info.Env(), in.size());
 }
 
 // threads
@@ -890,6 +960,10 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   add("elementwiseNames", guarded<ElementwiseNames>);
   add("adamwStep", guarded<AdamWStep>);
   add("globalNorm", guarded<GlobalNorm>);
+  add("rowProduct", guarded<RowProduct>);
+  add("keepMatrix", guarded<KeepMatrix>);
+  add("keptProduct", guarded<KeptProduct>);
+  add("nextAttention", guarded<NextAttention>);
   add("allocate", guarded<Allocate>);
   add("setThreads", guarded<SetThreads>);
   add("useVariant", guarded<UseVariant>);

@@ -49,6 +49,25 @@ struct Attention {
   float* dqkv;      // backward
 };
 
+/** c [m, n] = a [m, k] * b [k, n] (+ bias [n], to every row) (+ residual [m, n]), of a b that was packed to bfloat16. */
+struct KeptProduct {
+  int64_t m, n, k;
+  const float* a;
+  const uint32_t* b;
+  float* c;
+  const float* bias;       // null: none
+  const float* residual;   // null: none
+  Activation activated_a;  // a stands for what this makes of it
+};
+
+/** Attention of one new position of each text, whose keys and values are written to their place among those before. */
+struct NextAttention {
+  int64_t texts, heads, part, capacity, position;
+  const float* qkv;      // [texts, 3 * heads * part]
+  float *keys, *values;  // [texts, capacity, heads * part]
+  float* y;              // [texts, heads * part]
+};
+
 struct AdamW {
   double learning_rate, beta1, beta2, epsilon, weight_decay, step, gradient_scale;
 };
@@ -64,6 +83,13 @@ struct Kernels {
   const char* name;
 
   void (*product)(const Product&);
+  /** The same of few rows, none packed: a row's result does not depend on the number of rows. */
+  void (*row_product)(const Product&);
+  /** 32-bit words of a packed matrix [k, n]. */
+  int64_t (*kept_words)(int64_t n, int64_t k);
+  void (*keep_matrix)(int64_t n, int64_t k, Matrix b, uint32_t* packed);
+  void (*kept_product)(const KeptProduct&);
+  void (*next_attention)(const NextAttention&);
 
   void (*attention)(const Attention&);
   void (*attention_gradient)(const Attention&);

@@ -224,9 +224,7 @@ template <class In>
 thread_local Scratch Multiplication<In>::part_;
 
 inline void product(const Product& p) {
-  const bool is_row = is_row_product(p);
-  if (is_row && p.precision == Precision::bf16) multiply_row<Rounded>(p);
-  else if (is_row) multiply_row<Whole>(p);
+  if (is_row_product(p)) row_product(p);
   else if (p.precision == Precision::bf16) Multiplication<InBf16>(p).run();
   else Multiplication<InF32>(p).run();
 }

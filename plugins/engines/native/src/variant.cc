@@ -5,7 +5,9 @@
 #include "elementwise.h"
 #include "elementwise_program.h"
 #include "indexed.h"
+#include "kept_product.h"
 #include "layer_norm.h"
+#include "next_attention.h"
 #include "optimizer.h"
 #include "product.h"
 #include "random_mask.h"
@@ -23,6 +25,11 @@ namespace ESPALIER_VARIANT {
 const Kernels& kernels() {
   static const Kernels all = {ESPALIER_TEXT(ESPALIER_VARIANT),
                               product,
+                              row_product,
+                              kept_words,
+                              keep_matrix,
+                              kept_product,
+                              next_attention,
                               attention,
                               attention_gradient,
                               layer_norm,

@@ -1,0 +1,60 @@
+// Attention of one new position to itself and to those before, whose keys and values are kept.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels.h"
+#include "rows.h"
+#include "scratch.h"
+#include "threads.h"
+
+namespace espalier {
+namespace ESPALIER_VARIANT {
+
+/** One head of one text: its part of y. `keys` and `values` [time, width] begin at the head's part. */
+inline void attend_next(const float* query, const float* keys, const float* values, int64_t time, int64_t width,
+                        int64_t part, float* scores, float* y) {
+  const float scale = 1.0f / std::sqrt(static_cast<float>(part));
+  for (int64_t s = 0; s < time; s++) {
+    const float* key = keys + s * width;
+    scores[s] = scale * sum_over(part, [&](int64_t j, int64_t n) { return load_some(query + j, n) * load_some(key + j, n); });
+  }
+  float largest = scores[0];
+  for (int64_t s = 1; s < time; s++) largest = scores[s] > largest ? scores[s] : largest;
+  const float sum = sum_over(time, [&](int64_t s, int64_t n) {
+    const Floats e = exp_of(load_some(scores + s, n) - largest);
+    store_some(scores + s, e, n);
+    return e;
+  });
+  std::memset(y, 0, sizeof(float) * part);
+  for (int64_t s = 0; s < time; s++) {
+    const float* value = values + s * width;
+    each_vector(part, [&](int64_t j, int64_t n) {
+      store_some(y + j, load_some(y + j, n) + scores[s] * load_some(value + j, n), n);
+    });
+  }
+  each_vector(part, [&](int64_t j, int64_t n) { store_some(y + j, load_some(y + j, n) * (1.0f / sum), n); });
+}
+
+inline void next_attention(const NextAttention& a) {
+  const int64_t width = a.heads * a.part, time = a.position + 1;
+  for (int64_t text = 0; text < a.texts; text++) {
+    const float* qkv = a.qkv + text * 3 * width;
+    const int64_t at = (text * a.capacity + a.position) * width;
+    std::memcpy(a.keys + at, qkv + width, sizeof(float) * width);
+    std::memcpy(a.values + at, qkv + 2 * width, sizeof(float) * width);
+  }
+  parallel(a.texts * a.heads, 4 * time * a.part, [&](int64_t begin, int64_t end) {
+    static thread_local Scratch scratch;
+    float* scores = scratch.get<float>(time + W);
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t text = i / a.heads, head = i % a.heads, kept = text * a.capacity * width + head * a.part;
+      attend_next(a.qkv + text * 3 * width + head * a.part, a.keys + kept, a.values + kept, time, width, a.part, scores,
+                  a.y + text * width + head * a.part);
+    }
+  });
+}
+
+}  // namespace ESPALIER_VARIANT
+}  // namespace espalier
