@@ -6,8 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
-/** Node's code, and the dashboard's, which runs in a browser. */
-const projects = ['tsconfig.json', join('plugins', 'dashboard', 'page', 'tsconfig.json')];
+/** Node's code, the dashboard's, which runs in a browser, and files of outside authors, which are only checked. */
+const projects = [
+  'tsconfig.json',
+  join('plugins', 'dashboard', 'page', 'tsconfig.json'),
+  join('test', 'fixtures', 'tsconfig.json'),
+];
 const buildInfo = join(dist, '.tsbuildinfo');
 const pageBuildInfo = join(dist, '.tsbuildinfo-page');
 const sourceFolders = ['core', 'plugins', 'test'];
@@ -50,7 +54,12 @@ function build() {
   // An incremental build writes only what changed, so it cannot bring back outputs that were deleted.
   if (missing) for (const file of [buildInfo, pageBuildInfo]) rmSync(file, { force: true });
   const built = modified(buildInfo);
-  const inputs = [...sources, ...projects, 'package-lock.json'];
+  const inputs = [
+    ...sources,
+    ...filesUnder(notCompiled).filter((file) => file.endsWith('.ts')),
+    ...projects,
+    'package-lock.json',
+  ];
   if (built > 0 && inputs.every((file) => modified(join(root, file)) <= built)) return;
 
   console.log('building (tsc)');

@@ -11,6 +11,7 @@ import { text, textFolder } from '../core/run/debug-run.js';
 import { readByTensorBoard, tensorboard } from '../plugins/logs/event-reader.js';
 import { partlyNeeding } from '../needs.js';
 import { commandFile } from './command.js';
+import { espalier } from './warm.js';
 
 const withTensorBoard = partlyNeeding(tensorboard);
 
@@ -102,12 +103,32 @@ function folderOf(t: ExecutionContext): string {
 }
 
 /** `espalier train`, with what its plugins dispatched. */
-async function train(
-  folder: string,
-  kill: string,
-  ...args: string[]
-): Promise<{ code: number | null; signal: NodeJS.Signals | null; err: string; recorded: Recorded }> {
+async function train(folder: string, kill: string, ...args: string[]): Promise<Ended & { recorded: Recorded }> {
   const record = path.join(folder, `recorded-${String(readdirSync(folder).length)}.jsonl`);
+  const ended = kill === '' ? await undisturbed(folder, record, args) : await killed(folder, kill, record, args);
+  let recorded = noneOf();
+  for (const line of existsSync(record) ? linesOf(record) : []) {
+    const { event, payload } = JSON.parse(line) as { event: keyof Recorded | 'rollback'; payload: never };
+    if (event === 'rollback') recorded = together(recorded, (payload as RunRollback).to, noneOf());
+    else recorded[event].push(payload);
+  }
+  return { ...ended, recorded };
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly err: string;
+}
+
+async function undisturbed(folder: string, record: string, args: readonly string[]): Promise<Ended> {
+  // Taken over by the command at once.
+  process.env['RECORD'] = record;
+  const { code, err } = await espalier(folder, 'train', ...args);
+  return { code, signal: null, err };
+}
+
+function killed(folder: string, kill: string, record: string, args: readonly string[]): Promise<Ended> {
   const child = spawn(process.execPath, [commandFile, 'train', ...args], {
     cwd: folder,
     env: { ...process.env, KILL: kill, RECORD: record },
@@ -115,18 +136,11 @@ async function train(
   });
   let err = '';
   child.stderr.setEncoding('utf8').on('data', (piece: string) => (err += piece));
-  const end = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+  return new Promise((resolve) => {
     child.on('close', (code, signal) => {
-      resolve({ code, signal });
+      resolve({ code, signal, err });
     });
   });
-  let recorded = noneOf();
-  for (const line of existsSync(record) ? linesOf(record) : []) {
-    const { event, payload } = JSON.parse(line) as { event: keyof Recorded | 'rollback'; payload: never };
-    if (event === 'rollback') recorded = together(recorded, (payload as RunRollback).to, noneOf());
-    else recorded[event].push(payload);
-  }
-  return { ...end, err, recorded };
 }
 
 function linesOf(file: string): string[] {

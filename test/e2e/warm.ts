@@ -31,7 +31,7 @@ export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
 process.on('exit', () => child?.kill());
 
 async function ask(request: WarmRequest): Promise<Outcome> {
-  child ??= fork(worker, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  child ??= fork(worker, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const asked = child;
   asked.ref();
   asked.channel?.ref();
