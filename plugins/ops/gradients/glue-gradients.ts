@@ -1,6 +1,7 @@
 import { tf } from '../../../core/index.js';
 import { at, firstOf } from '../operations/kernel.js';
 import { elementwiseGradients, summedTo } from './elementwise-gradients.js';
+import { productGradients } from './product-gradients.js';
 import { reductionGradients } from './reduction-gradients.js';
 import { shapeGradients } from './shape-gradients.js';
 
@@ -49,5 +50,6 @@ export const glueGradients: readonly tf.GradConfig[] = [
   { kernelName: 'Identity', gradFunc: (dys) => ({ x: () => firstOf(dys) }) },
   ...elementwiseGradients,
   ...reductionGradients,
+  ...productGradients,
   ...shapeGradients,
 ];

@@ -56,31 +56,51 @@ export const reductionGradients: readonly tf.GradConfig[] = [
     gradFunc: (dys, saved, attributes) => {
       const [dy, x, indices] = [firstOf(dys), at(saved, 0), at(saved, 1)];
       const given = new Attributes(attributes);
-      if (given.number('batchDims') !== 0) throw new Error('tf.gather with batchDims has no gradient here');
-      return { x: () => scattered(dy, x.shape, indices, axisIn(given.number('axis'), x)) };
+      const batchDims = given.has('batchDims') ? given.number('batchDims') : 0;
+      return { x: () => scattered(dy, x.shape, indices, axisIn(given.number('axis'), x), batchDims) };
     },
   },
 ];
 
-/** What reached the copies of each slice along an axis, added up. */
-function scattered(dy: tf.Tensor, shape: number[], indices: tf.Tensor, axis: number): tf.Tensor {
-  const outer = sizeOf(shape.slice(0, axis));
+/**
+ * What reached the copies of each slice along an axis, added up.
+ * @param batchDims leading axes that indices share with what they choose from
+ */
+function scattered(dy: tf.Tensor, shape: number[], indices: tf.Tensor, axis: number, batchDims: number): tf.Tensor {
+  const batch = sizeOf(shape.slice(0, batchDims));
+  const outer = sizeOf(shape.slice(batchDims, axis));
   const inner = sizeOf(shape.slice(axis + 1));
   const count = at(shape, axis);
-  const rows = tf.reshape(tf.transpose(tf.reshape(dy, [outer, indices.size, inner]), [1, 0, 2]), [indices.size, -1]);
+  const each = indices.size / batch;
+  const rows = tf.reshape(withSecondFirst(dy, [batch, outer, each, inner]), [batch * each, outer * inner]);
+  const ids = tf.reshape(indices, [batch, each]);
+  const firsts = (): tf.Tensor => tf.mul(tf.range(0, batch, 1, 'int32'), tf.scalar(count, 'int32'));
+  const places = batch === 1 ? ids : tf.add(ids, tf.expandDims(firsts(), 1));
   // scatterND adds up repeated rows, and every backend has it (wasm lacks UnsortedSegmentSum).
-  const sums = tf.scatterND(tf.reshape(indices, [-1, 1]), rows, [count, outer * inner]);
-  return tf.reshape(tf.transpose(tf.reshape(sums, [count, outer, inner]), [1, 0, 2]), shape);
+  const sums = tf.scatterND(tf.reshape(places, [-1, 1]), rows, [batch * count, outer * inner]);
+  return tf.reshape(withSecondFirst(sums, [batch, count, outer, inner]), shape);
 }
 
-/** @param way gets the output's gradient with the axes that were reduced, each 1 long */
-function reduction(kernelName: string, axes: string, way: (dy: tf.Tensor, x: tf.Tensor) => tf.Tensor): tf.GradConfig {
+/** `x` as that shape, with its second and third axes exchanged. */
+function withSecondFirst(x: tf.Tensor, shape: [number, number, number, number]): tf.Tensor {
+  const whole = tf.reshape(x, shape);
+  return shape[1] === 1 || shape[2] === 1 ? whole : tf.transpose(whole, [0, 2, 1, 3]);
+}
+
+/** @param way gets the output's gradient with the axes that were reduced, each 1 long; and the axes */
+export function reduction(
+  kernelName: string,
+  axes: string,
+  way: (dy: tf.Tensor, x: tf.Tensor, axes: number[]) => tf.Tensor,
+): tf.GradConfig {
   return {
     kernelName,
     inputsToSave: ['x'],
     gradFunc: (dys, saved, attributes) => {
       const x = at(saved, 0);
-      return { x: () => way(tf.reshape(firstOf(dys), keptShape(x, new Attributes(attributes).numbers(axes))), x) };
+      const kept = keptShape(x, new Attributes(attributes).numbers(axes));
+      const reduced = x.shape.flatMap((size, axis) => (kept[axis] === size ? [] : [axis]));
+      return { x: () => way(tf.reshape(firstOf(dys), kept), x, reduced) };
     },
   };
 }

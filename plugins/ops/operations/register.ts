@@ -3,6 +3,7 @@ import { activationOp } from './activation.js';
 import { activationLinearOp } from './activation-linear.js';
 import { adamwStepOp } from './adamw-step.js';
 import { causalAttentionOp } from './causal-attention.js';
+import { einsumOp } from './einsum.js';
 import { embeddingOp } from './embedding.js';
 import { glueGradients } from '../gradients/glue-gradients.js';
 import { gatedOp } from './gated.js';
@@ -32,6 +33,7 @@ const ops: readonly Op[] = [
   accumulateOp,
   adamwStepOp,
   globalNormOp,
+  einsumOp,
 ];
 
 /**

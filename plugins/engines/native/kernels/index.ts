@@ -29,6 +29,9 @@ const kernels = new Map(
   ].map((kernel) => [kernel.name, kernel]),
 );
 
+/** Operations that `registerOps` makes of others, which are in C++; the cpu backend's kernels would do all in JavaScript. */
+const COMPOSED = new Set(['Einsum']);
+
 /** Registers the backend and its kernels, once: ours, and the cpu backend's for everything else. */
 export function registerNativeBackend(name: string, binding: NativeBinding, bf16: boolean): void {
   if (tf.engine().registryFactory[name] !== undefined) return;
@@ -36,6 +39,7 @@ export function registerNativeBackend(name: string, binding: NativeBinding, bf16
   tf.registerBackend(name, () => native);
   const cpuKernels = new Map(tf.getKernelsForBackend('cpu').map((kernel) => [kernel.kernelName, kernel.kernelFunc]));
   for (const kernelName of new Set([...cpuKernels.keys(), ...kernels.keys()])) {
+    if (COMPOSED.has(kernelName)) continue;
     const kernelFunc = kernelFuncOf(kernelName, kernels.get(kernelName), cpuKernels.get(kernelName));
     native.register(kernelName, kernelFunc);
   }
