@@ -88,6 +88,11 @@ export class Attributes {
     return typeof this.values[name] === 'number';
   }
 
+  /** Whether it is a list. */
+  isList(name: string): boolean {
+    return Array.isArray(this.values[name]);
+  }
+
   /** A list of pairs of numbers. */
   pairs(name: string): [number, number][] {
     const value: unknown = this.values[name];

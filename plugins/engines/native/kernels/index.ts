@@ -29,6 +29,11 @@ const kernels = new Map(
   ].map((kernel) => [kernel.name, kernel]),
 );
 
+/** Names of the kernels that are in C++ for the types that models have. */
+export function nativeKernels(): string[] {
+  return [...kernels.keys()];
+}
+
 /** Operations that `registerOps` makes of others, which are in C++; the cpu backend's kernels would do all in JavaScript. */
 const COMPOSED = new Set(['Einsum']);
 

@@ -91,11 +91,11 @@ function reduce(backend: NativeBackend, { name, x, dtype, shape, scale, sizes }:
   return y;
 }
 
-/** Undefined where there is nothing to reduce, or none of it. */
+/** All where none are given, but none where the list is empty; undefined where there is nothing to reduce. */
 function axesOf(x: Tensor, attributes: Attributes, name: string): number[] | undefined {
-  const given = attributes.numbers(name);
-  if (x.size === 0 || (attributes.has(name) && given.length === 0)) return undefined;
-  return tf.util.parseAxisParam(given.length === 0 ? x.shape.map((_, axis) => axis) : given, x.shape);
+  if (x.size === 0) return undefined;
+  const isGiven = attributes.isList(name) || attributes.isNumber(name);
+  return tf.util.parseAxisParam(isGiven ? attributes.numbers(name) : x.shape.map((_, axis) => axis), x.shape);
 }
 
 /** Neighbouring axes are reduced as one, the last ones first. */

@@ -333,7 +333,9 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: what is large enough for vectors and threads', (t) => {
+  test('engine native: what is large enough for vectors and threads, none of it in JavaScript', (t) => {
+    const backend = nativeBackend(tf.findBackend(native.backend));
+    backend.inJavaScript = new Map();
     const x = (): tf.Tensor => finite([37, 61, 53], 11);
     compare('close', () => [
       tf.sum(x()),
@@ -363,7 +365,9 @@ if (native?.works !== true) {
       return [tf.gather(x(), tf.mod(ids, 37), 0), tf.unsortedSegmentSum(finite([900, 70], 2), ids, 41)];
     });
     compare('close', () => tf.matMul(finite([6, 4, 33, 17], 1), finite([4, 65, 17], 2), false, true));
-    t.pass();
+    compare('exact', () => [tf.sum(x(), []), tf.max(x(), [])]);
+    t.deepEqual([...backend.inJavaScript.keys()], []);
+    backend.inJavaScript = undefined;
   });
 
   test('engine native: the same bits for any number of threads', (t) => {
