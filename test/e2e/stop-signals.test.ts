@@ -60,11 +60,11 @@ test('verify-resume that is hung up ends its runs and removes their folder', asy
 
 test('an unfinished folder goes with the process that a signal ends', async (t) => {
   const folder = emptyFolder(t);
-  const index = new URL('../../core/index.js', import.meta.url).href;
+  const files = new URL('../../plugins/files/contract.js', import.meta.url).href;
   const signals = new URL('../../plugins/command-line/shell/first.js', import.meta.url).href;
   const script = `
     import ${JSON.stringify(signals)};
-    import { removeOnExit } from ${JSON.stringify(index)};
+    import { removeOnExit } from ${JSON.stringify(files)};
     import { mkdirSync, writeFileSync } from 'node:fs';
     for (const name of ['half', 'whole']) {
       mkdirSync(name);
