@@ -19,7 +19,7 @@ export {
   type RunFolders,
   type RunPlace,
 } from './contracts/run-folder.js';
-export type { CodeLayer, ComposeOptions, Configs } from './contracts/configs.js';
+export type { CodeLayer, ComposeOptions, Configs } from './config/configs.js';
 export {
   builtInNames,
   findPlugin,
@@ -30,17 +30,26 @@ export {
   pathAdvice,
   type BrokenPlugin,
   type FoundPlugin,
-} from './plugins/resolve.js';
-export { isPluginPath, pluginPathFrom, relativePath } from './plugins/plugin-path.js';
+} from './families/resolve.js';
+export { isPluginPath, pluginPathFrom, relativePath } from './families/plugin-path.js';
 export { isDeclaration } from './families/packages.js';
 export { importOutside } from './families/outside.js';
-export { evaluationOfRank, rowsOfRank } from './run/rank-rows.js';
+export { countedTargets, evaluationOfRank, rowsOfRank } from './run/iteration.js';
+export type {
+  IgnoredTargets,
+  MatchableModel,
+  Models,
+  OptimizerMatch,
+  PlannedRun,
+  StoredWeights,
+  WeightMatch,
+  WeightShapes,
+} from './contracts/models.js';
 export { checkBatch } from './run/checks.js';
-export { countedTargets } from './run/ignored-targets.js';
-export { RepeatedPasses } from './run/repeated-passes.js';
-export type { Run, RunResult } from './run/run.js';
+export type { RunResult } from './run/parts.js';
+export type { Run } from './run/run.js';
 export type { ConfiguredPlugin } from './run/container.js';
-export { microBatchStep, trainableParameters } from './run/step.js';
+export { microBatchStep, PassReplay, trainableParameters } from './run/step.js';
 export {
   eachLeaf,
   frozen,
@@ -56,7 +65,7 @@ export {
   type Settings,
   type Texts,
 } from './config/composed.js';
-export { toldAt, type Finding } from './config/findings.js';
+export { failedAt, problems, toldAt, type Finding } from './config/findings.js';
 export { pathKey, type ConfigPath } from './config/path.js';
 export { jsonSchemaOf, propertiesOf, type JsonSchema } from './config/json-schema.js';
 export { coreScalars, coreSchema } from './config/schema.js';

@@ -14,7 +14,7 @@ import { familyEvents } from '../families/events.js';
 import { families } from '../families/packages.js';
 import { orderPlugins } from '../plugins/order.js';
 import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
-import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from '../plugins/resolve.js';
+import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from '../families/resolve.js';
 import type { ConfiguredPlugin } from '../run/container.js';
 import { chosenEngine, engineInUse } from '../run/engine-in-use.js';
 

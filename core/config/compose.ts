@@ -1,4 +1,4 @@
-import type { Configs } from '../contracts/configs.js';
+import type { Configs } from './configs.js';
 import { UsageError } from '../errors.js';
 import { provided } from '../families/provided.js';
 

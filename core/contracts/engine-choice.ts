@@ -1,4 +1,4 @@
-import type { FoundPlugin } from '../plugins/resolve.js';
+import type { FoundPlugin } from '../families/resolve.js';
 
 /** Chooses engines. The family that does exports one as `provided` in `provides/engine-choice.ts`. */
 export interface EngineChoice {

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.js';
 import type { PluginInstance } from './plugin.js';
-import type { FoundPlugin } from './resolve.js';
+import type { FoundPlugin } from '../families/resolve.js';
 
 /** What is kept, and what gives it back. */
 const pairs = [

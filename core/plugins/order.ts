@@ -1,7 +1,7 @@
 import { nearestTo } from '../config/nearest.js';
 import { UsageError } from '../errors.js';
 import type { PluginOptions } from './plugin.js';
-import type { FoundPlugin } from './resolve.js';
+import type { FoundPlugin } from '../families/resolve.js';
 
 /**
  * Sorts plugins so that each comes after those its `after` names and before those its `before` names;

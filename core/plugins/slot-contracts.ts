@@ -6,7 +6,7 @@ import { Optimizer } from '../contracts/optimizer.js';
 import { tokenName, type Token } from '../contracts/token.js';
 import { UsageError } from '../errors.js';
 import type { Slot } from './plugin.js';
-import type { FoundPlugin } from './resolve.js';
+import type { FoundPlugin } from '../families/resolve.js';
 
 /** What fills a slot, and the methods that the run calls of it. */
 interface SlotContract {

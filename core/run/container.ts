@@ -3,7 +3,7 @@ import type { Ranks } from '../contracts/ranks.js';
 import { tokenName, type Token } from '../contracts/token.js';
 import { isUsageError, PluginError, UsageError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
-import type { FoundPlugin } from '../plugins/resolve.js';
+import type { FoundPlugin } from '../families/resolve.js';
 import { checkMethods } from '../plugins/methods.js';
 import { PluginConfig, pluginListeners, Wrapped, type PluginInstance, type Slot } from '../plugins/plugin.js';
 import { checkImplements, slotContracts, unbound } from '../plugins/slot-contracts.js';
@@ -22,7 +22,7 @@ export interface LivePlugin {
   /** What it fills; undefined for a feature. */
   readonly slot: Slot | undefined;
   /** Its state decides what the data or the model is: it is the model, or wraps what fills a slot. */
-  readonly shapes: boolean;
+  readonly decidesShape: boolean;
   readonly stateVersion: number;
   /** On which ranks its listeners run, and its state counts. */
   readonly ranks: 'all' | 'first';
@@ -152,7 +152,7 @@ class PluginScope {
       name: options.name,
       instance,
       slot: options.slot,
-      shapes: options.wraps !== undefined || options.slot === 'model',
+      decidesShape: options.wraps !== undefined || options.slot === 'model',
       stateVersion: options.stateVersion ?? 1,
       ranks: options.ranks ?? (options.critical === false ? 'first' : 'all'),
     };

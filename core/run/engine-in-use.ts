@@ -4,7 +4,7 @@ import type { Engine } from '../contracts/engine.js';
 import type { EngineChoice } from '../contracts/engine-choice.js';
 import { UsageError } from '../errors.js';
 import { provided } from '../families/provided.js';
-import { findPlugin, type FoundPlugin } from '../plugins/resolve.js';
+import { findPlugin, type FoundPlugin } from '../families/resolve.js';
 import type { ConfiguredPlugin } from './container.js';
 
 /** An engine as a run computes with it. */

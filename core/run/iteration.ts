@@ -1,25 +1,23 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CoreConfig } from '../config/schema.js';
-import type { BatchSource } from '../contracts/data.js';
+import type { Batch, BatchShape, BatchSource, Rows, Split } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { Engine } from '../contracts/engine.js';
 import type { LearningRate } from '../contracts/learning-rate.js';
+import type { IgnoredTargets } from '../contracts/models.js';
 import type { Model } from '../contracts/model.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import type { Ranks } from '../contracts/ranks.js';
-import { nextOfRank, rowsOfRank } from './rank-rows.js';
 import type { EventBus } from '../events/bus.js';
 import type { GradientsReady, IterationEnd, StepReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';
 import { useEngine } from '../tf.js';
 import { checkBatch, checkGradients, checkRate } from './checks.js';
-import { countedTargets, type IgnoredTargets } from './ignored-targets.js';
-import { globalNorm } from './kernels.js';
-import type { RepeatedPasses } from './repeated-passes.js';
 import type { Sections } from './sections.js';
-import { microBatchStep, scaleSums, trainableParameters } from './step.js';
+import { globalNorm, microBatchStep, scaleSums, trainableParameters, type PassReplay } from './step.js';
 import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
+import { EspalierError } from '../errors.js';
 
 /** What an iteration works with, from the run's container. */
 export interface IterationParts {
@@ -41,7 +39,7 @@ export interface IterationParts {
 
 /** Lives as long as the loop. */
 export interface IterationTools {
-  readonly passes: RepeatedPasses;
+  readonly passes: PassReplay;
   readonly ignored: IgnoredTargets;
 }
 
@@ -165,6 +163,13 @@ async function passBatches(
   return { loss: loss / weight, tokens, targets };
 }
 
+/** Number of a batch's targets that are not -1. */
+export function countedTargets({ targets }: Pick<Batch, 'targets'>): number {
+  let count = 0;
+  for (let at = 0; at < targets.length; at++) if (targets[at] !== -1) count++;
+  return count;
+}
+
 function batchGivers({ bus, pluginIn }: IterationParts): string {
   const changers = bus.order('batch:ready');
   const after = changers.length > 0 ? ` (then batch:ready: ${changers.join(', ')})` : '';
@@ -181,4 +186,45 @@ export function microBatches(
     batchSize: values.get('batch_size') ?? config.batch_size,
     accumulation: values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps,
   };
+}
+
+/** This rank's rows of the next micro-batch. @param shape of one rank's micro-batch */
+export async function nextOfRank(source: BatchSource, ranks: Ranks, shape: BatchShape): Promise<Batch> {
+  const rows = rowsOfRank(ranks, shape);
+  return taken(await source.next(ofAll(ranks, shape), rows), rows, ranks);
+}
+
+/** This rank's rows of an evaluation batch. @param shape of one rank's batch */
+export function evaluationOfRank(
+  source: BatchSource,
+  ranks: Ranks,
+  split: Split,
+  index: number,
+  shape: BatchShape,
+): Batch {
+  const rows = rowsOfRank(ranks, shape);
+  return taken(source.evaluation(split, index, ofAll(ranks, shape), rows), rows, ranks);
+}
+
+/** Rank r has row r · batch to row (r + 1) · batch - 1 of the batch of all ranks. */
+export function rowsOfRank({ rank }: Ranks, { batchSize }: BatchShape): Rows {
+  return { first: rank * batchSize, count: batchSize };
+}
+
+function ofAll({ size }: Ranks, { batchSize, blockSize }: BatchShape): BatchShape {
+  return { batchSize: size * batchSize, blockSize };
+}
+
+/** The rows, of a strategy that gave them alone or the whole batch. */
+function taken(batch: Batch, { first, count }: Rows, { size }: Ranks): Batch {
+  const { batchSize, blockSize } = batch;
+  if (batchSize === count) return batch;
+  if (batchSize !== size * count) {
+    throw new EspalierError(
+      'ESP_BATCH',
+      `the batch strategy gave ${String(batchSize)} windows, asked for ${String(count)} of ${String(size * count)}`,
+    );
+  }
+  const part = (tokens: Int32Array): Int32Array => tokens.slice(first * blockSize, (first + count) * blockSize);
+  return { inputs: part(batch.inputs), targets: part(batch.targets), batchSize: count, blockSize };
 }

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Snapshot } from '../contracts/checkpoint-store.js';
+import type { Models } from '../contracts/models.js';
 import { useEngine } from '../tf.js';
 import type { RollbackRequest, RunControl } from './control.js';
-import { IgnoredTargets } from './ignored-targets.js';
 import { iterate, type IterationParts, type IterationTools } from './iteration.js';
-import { RepeatedPasses } from './repeated-passes.js';
+import { PassReplay } from './step.js';
 import type { CheckpointKind } from './state.js';
 
 /** Everything the loop works with, from the run's container. */
@@ -15,6 +15,7 @@ export interface LoopParts extends IterationParts {
   /** Goes back to a checkpoint. */
   readonly rollBack: (request: RollbackRequest) => Promise<void>;
   readonly warn: (line: string) => void;
+  readonly models: Models;
 }
 
 /**
@@ -27,8 +28,8 @@ export async function trainLoop(parts: LoopParts): Promise<number | null> {
   askForOwed(parts);
   await boundary(parts);
   const tools: IterationTools = {
-    passes: new RepeatedPasses(parts.engine, parts.model),
-    ignored: new IgnoredTargets({
+    passes: new PassReplay(parts.engine, parts.model),
+    ignored: parts.models.ignoredTargets({
       model: parts.model,
       plugin: () => parts.pluginIn('model'),
       warn: parts.warn,

@@ -5,13 +5,14 @@ import { ConfigPlaces, explainLines, type ComposedConfig, type Settings } from '
 import { configs } from '../config/compose.js';
 import { accepted } from '../config/findings.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
-import type { CodeLayer } from '../contracts/configs.js';
+import type { CodeLayer } from '../config/configs.js';
 import { Tokenizers } from '../contracts/data.js';
+import type { Models } from '../contracts/models.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
 import { defaultRunFolder, MemoryFolder, RunFolder, type RunFolders } from '../contracts/run-folder.js';
 import type { Pretrained, PretrainedModels } from '../contracts/weights.js';
-import type { PluginError } from '../errors.js';
+import { UsageError, type PluginError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
 import { provided } from '../families/provided.js';
 import { resolveFrom } from '../paths.js';
@@ -19,14 +20,14 @@ import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
 import { misspelledOrder } from '../plugins/order.js';
 import type { Slot } from '../plugins/plugin.js';
-import { pluginPathFrom } from '../plugins/plugin-path.js';
-import { knownNames, type FoundPlugin } from '../plugins/resolve.js';
+import { pluginPathFrom } from '../families/plugin-path.js';
+import { knownNames, type FoundPlugin } from '../families/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { loggerTo, Terminal } from '../terminal.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
 import { RunControl } from './control.js';
-import { checkMemory, numbersPerTrained } from './memory.js';
-import { Run, type CoreServices } from './run.js';
+import type { CoreServices } from './parts.js';
+import { Run } from './run.js';
 import { Sections } from './sections.js';
 import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
@@ -94,8 +95,9 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   const checked = accepted(await checkConfig(composed, request));
   const { core, plugins } = checked;
   const batchSize = request.only === undefined ? core.train.batch_size : undefined;
-  const planned = { plugins, composed, batchSize };
-  checkMemory(planned, 0);
+  const planned = { plugins, composed, batchSize, numbersPerTrained: numbersPerTrained(plugins) };
+  const models = await familyOfModels();
+  models.checkMemory(planned, 0);
 
   const terminal = request.terminal ?? new Terminal({ quiet: true });
   const services = coreServices(checked, request.logger ?? loggerTo(terminal));
@@ -123,13 +125,30 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
     plugins: live,
     ranks,
     folder,
-    numbersPerTrained: numbersPerTrained(plugins),
+    numbersPerTrained: planned.numbersPerTrained,
+    models,
     checkMemory: (vocabSize) => {
-      const warning = checkMemory(planned, vocabSize);
+      const warning = models.checkMemory(planned, vocabSize);
       if (warning !== undefined) log.warn(warning);
     },
   });
   return { run, composed, plugins };
+}
+
+/** @throws UsageError if this installation has no family of models */
+async function familyOfModels(): Promise<Models> {
+  const methods = ['checkMemory', 'ignoredTargets', 'matchWeights', 'matchOptimizer'] as const;
+  const models = await provided<Models>('models', methods);
+  if (models !== undefined) return models;
+  throw new UsageError('ESP_PLUGIN_NOT_FOUND', 'no family of models is here: this installation lacks one');
+}
+
+/** What an optimizer that does not say keeps for each weight, as most do. */
+const USUAL_STATE = 2;
+
+function numbersPerTrained(plugins: readonly ConfiguredPlugin[]): number {
+  const optimizer = plugins.find(({ options }) => options.slot === 'optimizer');
+  return 1 + (optimizer?.class.numbersPerWeight ?? USUAL_STATE);
 }
 
 function coreServices({ core, events }: CheckedConfig, log: Logger): CoreServices {

@@ -1,6 +1,7 @@
 import { tf } from '../tf.js';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
 import type { Model } from '../contracts/model.js';
+import type { Models, WeightMatch } from '../contracts/models.js';
 import type { Ranks } from '../contracts/ranks.js';
 import type { Optimizer } from '../contracts/optimizer.js';
 import { messageOf, UsageError } from '../errors.js';
@@ -8,12 +9,12 @@ import type { RandomStreams } from '../random/streams.js';
 import type { LivePlugin } from './container.js';
 import type { RollbackRequest } from './control.js';
 import { trainableParameters } from './step.js';
-import { matchOptimizer, matchWeights, type WeightMatch } from './match.js';
 import { hasState, restorePlugin, restorePlugins } from './plugin-state.js';
 import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
 
 export interface RestoreTargets {
+  readonly models: Models;
   readonly model: Model;
   readonly optimizer: Optimizer;
   readonly state: RunState;
@@ -57,7 +58,9 @@ export function restoreCheckpoint(from: LoadedCheckpoint, to: RestoreTargets, dr
 export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackRequest, to: RestoreTargets): void {
   const random = to.random.state();
   const skips = data === 'skip';
-  const plugins = to.plugins.filter(({ shapes, slot }) => (what === 'model' ? shapes : !(skips && slot === 'batches')));
+  const plugins = to.plugins.filter(({ decidesShape, slot }) =>
+    what === 'model' ? decidesShape : !(skips && slot === 'batches'),
+  );
   restorePlugins(from, plugins);
   for (const plugin of plugins) if (from.state.plugins[plugin.name] === undefined) startAfresh(plugin, from, to);
   restoreTensors(from, to);
@@ -68,12 +71,12 @@ export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackReque
 }
 
 /** One that was turned on after the checkpoint was made may not know how to go back to nothing: it stays as it is. */
-function startAfresh({ name, instance, shapes }: LivePlugin, from: LoadedCheckpoint, to: RestoreTargets): void {
+function startAfresh({ name, instance, decidesShape }: LivePlugin, from: LoadedCheckpoint, to: RestoreTargets): void {
   if (!hasState(instance)) return;
   try {
     restorePlugin(from, name, instance);
   } catch (thrown) {
-    if (shapes) throw thrown;
+    if (decidesShape) throw thrown;
     to.say(`${messageOf(thrown)}; checkpoint ${from.path} has no state of it, it stays as it is`);
   }
 }
@@ -84,10 +87,11 @@ function restorePosition(from: LoadedCheckpoint, to: RestoreTargets): void {
 }
 
 /** Weights, and the optimizer's state as far as it fits them. */
-function restoreTensors(from: LoadedCheckpoint, { model, optimizer, say }: RestoreTargets): void {
-  const { sources } = loadWeights(model, from, say);
+function restoreTensors(from: LoadedCheckpoint, to: RestoreTargets): void {
+  const { model, models, optimizer, say } = to;
+  const { sources } = loadWeights(from, to);
   const parameters = trainableParameters(model);
-  const { found, scalars, fresh } = matchOptimizer(from.optimizer, sources, parameters);
+  const { found, scalars, fresh } = models.matchOptimizer(from.optimizer, sources, parameters);
   if (from.optimizer.tensors.size > 0 && fresh.length > 0) {
     const transferred = `${String(parameters.size - fresh.length)} / ${String(parameters.size)}`;
     say(
@@ -113,12 +117,11 @@ export type WeightsOf = Pick<LoadedCheckpoint, 'path' | 'weights'> & Partial<Pic
  * @throws UsageError naming every weight that is missing or has another shape, with both shapes
  */
 export function loadWeights(
-  model: Model,
   from: WeightsOf,
-  say: (line: string) => void,
+  { model, models, say }: Pick<RestoreTargets, 'model' | 'models' | 'say'>,
   options: { readonly all?: boolean } = {},
 ): WeightMatch {
-  const match = matchWeights(model, from);
+  const match = models.matchWeights(model, from);
   const { found, mapped, skipped, fresh, misfits, differences } = match;
   const others =
     options.all === true ? [...skipped.map((name) => `this model has no place for ${name}`), ...differences] : [];

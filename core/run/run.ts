@@ -2,86 +2,32 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import type { DependencyContainer } from 'tsyringe';
 import { BatchSource, Dataset, type Split } from '../contracts/data.js';
-import {
-  CheckpointStore,
-  type CheckpointState,
-  type LoadedCheckpoint,
-  type Snapshot,
-} from '../contracts/checkpoint-store.js';
+import { CheckpointStore, type LoadedCheckpoint, type Snapshot } from '../contracts/checkpoint-store.js';
 import { EarlyGradients } from '../contracts/early-gradients.js';
 import { Engine } from '../contracts/engine.js';
 import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
-import type { Ranks } from '../contracts/ranks.js';
 import type { RunFolder } from '../contracts/run-folder.js';
 import { valueAt, type Explained } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
 import { messageOf, PluginError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { EventName, Events } from '../events/lifecycle.js';
-import type { Logger } from '../logger.js';
-import type { RandomStreams } from '../random/streams.js';
-import { boundTo, isActive, type LivePlugin } from './container.js';
+import { boundTo, isActive } from './container.js';
 import type { RunControl } from './control.js';
 import { checkPrecision, engineOf, releaseEngine } from './engine-in-use.js';
 import { useEngine } from '../tf.js';
-import type { Sections } from './sections.js';
 import { restorePlugins, takeStates } from './plugin-state.js';
 import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets, type WeightsOf } from './restore.js';
 import { trainLoop, type LoopParts } from './loop.js';
+import type { RunParts, RunResult } from './parts.js';
 import { rollBack } from './rollback.js';
 import type { CheckpointKind, RunState } from './state.js';
 import { version } from '../version.js';
 import { unlessStuck } from './stuck.js';
-import type { Tunables } from './tunables.js';
-
-/** What came of training. */
-export interface RunResult {
-  /** `stopped`: before `train.max_iters`, or with something wrong. */
-  readonly status: 'done' | 'stopped';
-  /** Why it stopped; empty when done. */
-  readonly reasons: readonly string[];
-  /** What the command exits with: 0, 128 + the signal's number, or 1 where something is wrong. */
-  readonly exitCode: number;
-  /** Iterations done. */
-  readonly iteration: number;
-  /** In nats: of the last iteration's batches, and of the last evaluation; null where this process made none. */
-  readonly losses: { readonly train: number | null; readonly val: number | null };
-  /** Folders of the checkpoint that was written last, and of the best; null where this process wrote none. */
-  readonly checkpoints: { readonly latest: string | null; readonly best: string | null };
-  /** The run's folder, absolute. */
-  readonly folder: string;
-}
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-/** What the core gives a run, whichever plugins it has. */
-export interface CoreServices {
-  readonly bus: EventBus;
-  readonly control: RunControl;
-  readonly log: Logger;
-  readonly random: RandomStreams;
-  readonly sections: Sections;
-  readonly state: RunState;
-  readonly tunables: Tunables;
-}
-
-export interface RunParts extends CoreServices {
-  readonly config: CoreConfig;
-  /** Every setting with its origin. */
-  readonly explain: () => Explained[];
-  /** The config as checkpoints keep it: paths of plugins are relative to the run's folder. */
-  readonly kept: Pick<CheckpointState, 'config' | 'given'>;
-  readonly container: DependencyContainer;
-  readonly plugins: readonly LivePlugin[];
-  readonly ranks: Ranks;
-  readonly folder: RunFolder;
-  /** Numbers that training holds for each trained weight besides the weight: a gradient, and the optimizer's. */
-  readonly numbersPerTrained: number;
-  /** Warns of a model that may not fit, with the size of the vocabulary. @throws UsageError where it cannot */
-  readonly checkMemory: (vocabSize: number) => void;
-}
 
 /** One run: its plugins, their container and their events. Made by `createRun`. */
 export class Run implements AsyncDisposable {
@@ -151,7 +97,7 @@ export class Run implements AsyncDisposable {
   /** Takes weights alone, all of them. @throws UsageError naming what does not fit, or has no place in the model */
   loadWeights(from: WeightsOf): void {
     useEngine(this.container.resolve(Engine));
-    loadWeights(this.model, from, this.#say, { all: true });
+    loadWeights(from, { model: this.model, models: this.parts.models, say: this.#say }, { all: true });
   }
 
   /** Gives the model, and plugins that wrap a slot, the state of a checkpoint back: the shape of what it holds. */
@@ -159,7 +105,7 @@ export class Run implements AsyncDisposable {
     useEngine(this.container.resolve(Engine));
     restorePlugins(
       from,
-      this.parts.plugins.filter(({ shapes }) => shapes),
+      this.parts.plugins.filter(({ decidesShape }) => decidesShape),
     );
   }
 

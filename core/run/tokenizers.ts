@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TokenizerFactory, Tokenizers, type Tokenizer, type TokenizerState } from '../contracts/data.js';
 import { UsageError } from '../errors.js';
-import { findPlugin } from '../plugins/resolve.js';
+import { findPlugin } from '../families/resolve.js';
 import { makePlugins, newContainer } from './container.js';
 
 /** Which tokenizer plugin, with its options. */

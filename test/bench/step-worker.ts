@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Engine, Model, Optimizer, tf } from '../../core/index.js';
 import { makeRun } from '../../core/run/make.js';
 import { trainableParameters } from '../../core/run/step.js';
-import { RepeatedPasses } from '../../core/run/repeated-passes.js';
+import { PassReplay } from '../../core/run/step.js';
 import { microBatchStep } from '../../core/run/step.js';
 import { Terminal } from '../../core/terminal.js';
 import type { Question } from './contestant.js';
@@ -23,7 +23,7 @@ const { run } = await makeRun({
 });
 await run.setUp(shape.vocabSize);
 const [model, optimizer] = [run.container.resolve(Model), run.container.resolve(Optimizer)];
-const passes = new RepeatedPasses(run.container.resolve(Engine), model);
+const passes = new PassReplay(run.container.resolve(Engine), model);
 const size = shape.batchSize * shape.blockSize;
 const ids = (factor: number): Int32Array => Int32Array.from({ length: size }, (_, i) => (i * factor) % shape.vocabSize);
 const batch = { ...shape, inputs: ids(7919), targets: ids(104_729) };

@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { UsageError } from '../../core/index.js';
 import { misspelledOrder, orderPlugins } from '../../core/plugins/order.js';
-import type { FoundPlugin } from '../../core/plugins/resolve.js';
+import type { FoundPlugin } from '../../core/families/resolve.js';
 
 function plugin(name: string, after: string[] = [], before: string[] = []) {
   return { options: { name, summary: '', after, before } };

@@ -13,7 +13,7 @@ import {
   EspalierError,
   useEngine,
 } from '../../../core/index.js';
-import { evaluationOfRank, rowsOfRank, checkBatch, countedTargets, RepeatedPasses } from '../../../core/runs.js';
+import { evaluationOfRank, rowsOfRank, checkBatch, countedTargets, PassReplay } from '../../../core/runs.js';
 import { windowsAt, windowsIn } from '../../batches/contract.js';
 
 export interface LossOptions {
@@ -104,7 +104,7 @@ async function sumOver(
   { engine, stop = () => false, onBatch }: LossOptions,
   nth: (index: number) => Batch,
 ): Promise<{ readonly sum: number; readonly targets: number }> {
-  const passes = new RepeatedPasses(engine, model);
+  const passes = new PassReplay(engine, model);
   let sum = 0;
   let targets = 0;
   for (let index = 0; index < count; index++) {
@@ -122,7 +122,7 @@ async function sumOver(
   return { sum, targets };
 }
 
-function batchLoss(passes: RepeatedPasses, batch: Batch): number {
+function batchLoss(passes: PassReplay, batch: Batch): number {
   return tf.tidy(() => {
     const [loss] = passes.run(batch, (ids, targets) => [passes.model.loss(ids, targets)]);
     return loss?.dataSync()[0] ?? NaN;

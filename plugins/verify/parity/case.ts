@@ -13,7 +13,7 @@ import {
 import { z } from 'zod';
 import { readJsonFile } from '../../files/contract.js';
 import { readSafetensors } from '../../checkpoint/contract.js';
-import { trainableParameters, RepeatedPasses, microBatchStep } from '../../../core/runs.js';
+import { trainableParameters, PassReplay, microBatchStep } from '../../../core/runs.js';
 
 /** Config of the parts of the pipeline that a case needs, as their plugins take it. */
 export interface ParitySettings {
@@ -138,7 +138,7 @@ function trainSteps(
   note: (name: ParityMeasure['name'], error: number) => void,
 ): void {
   const { accum, grad_clip: gradClip } = wanted.train;
-  const passes = new RepeatedPasses(engine, model);
+  const passes = new PassReplay(engine, model);
   wanted.steps.forEach((step, iteration) => {
     const gradients = new Map<string, tf.Tensor>();
     let loss = 0;

@@ -8,7 +8,7 @@ import {
   type PluginInstance,
   type Ranks,
 } from '../../../core/index.js';
-import { evaluationOfRank, nextOfRank } from '../../../core/run/rank-rows.js';
+import { evaluationOfRank, nextOfRank } from '../../../core/run/iteration.js';
 import { debugRun, textFolder } from './debug-run.js';
 
 const MOST_RANKS = 3;

@@ -3,7 +3,8 @@ import type { ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { EventName } from '../../../core/events/lifecycle.js';
-import type { Run, RunResult } from '../../../core/run/run.js';
+import type { RunResult } from '../../../core/run/parts.js';
+import type { Run } from '../../../core/run/run.js';
 import { debugRun } from './debug-run.js';
 
 /** Where a run is stopped as a signal stops it: in an event, at a number of iterations done. */

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { coreSchema } from '../../../core/config/schema.js';
 import { describeOptions } from '../../../plugins/configs/printing/options.js';
-import { builtInNames, loadBuiltIn } from '../../../core/plugins/resolve.js';
+import { builtInNames, loadBuiltIn } from '../../../core/families/resolve.js';
 import { policyIn } from '../../../plugins/checkpoint/resume/policy.js';
 
 test('every field of the core and of the built-in plugins says what a resumed run may do with it', async (t) => {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Model, StoredTensor, WeightSource } from '../../../core/index.js';
-import { matchOptimizer, matchWeights } from '../../../core/run/match.js';
+import { matchOptimizer, matchWeights } from '../../../plugins/models/weights/match.js';
 
 type Tensors = Map<string, StoredTensor>;
 

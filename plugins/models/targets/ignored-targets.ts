@@ -1,6 +1,5 @@
-import { tf } from '../tf.js';
-import type { Batch } from '../contracts/data.js';
-import type { Model } from '../contracts/model.js';
+import { tf, type Batch, type Model } from '../../../core/index.js';
+import type { IgnoredTargets, Models } from '../../../core/runs.js';
 
 /** Iterations without counted targets are reported once in this many. */
 const QUIET_FOR = 100;
@@ -9,26 +8,12 @@ const TOLERANCE = 2e-3;
 /** Losses below this are compared as if they were this large: what is left of them is rounding. */
 const SMALL_LOSS = 0.05;
 
-/** Number of a batch's targets that are not -1. */
-export function countedTargets({ targets }: Pick<Batch, 'targets'>): number {
-  let count = 0;
-  for (let at = 0; at < targets.length; at++) if (targets[at] !== -1) count++;
-  return count;
-}
-
-export interface IgnoredTargetsParts {
-  readonly model: Model;
-  /** Name of the plugin that is the model. */
-  readonly plugin: () => string;
-  readonly warn: (line: string) => void;
-}
-
 /** Warns about what ignored targets lead to. One for all iterations of a process. */
-export class IgnoredTargets {
+export class LossWatch implements IgnoredTargets {
   #isChecked = false;
   #quietUntil = -Infinity;
 
-  constructor(private readonly parts: IgnoredTargetsParts) {}
+  constructor(private readonly parts: Parameters<Models['ignoredTargets']>[0]) {}
 
   /**
    * Called with each batch. At the first one with ignored targets it checks the model's loss: of two halves of the

@@ -1,6 +1,6 @@
-import type { ComposedConfig } from '../config/composed.js';
-import type { Finding } from '../config/findings.js';
-import type { FoundPlugin } from '../plugins/resolve.js';
+import type { ComposedConfig } from './composed.js';
+import type { Finding } from './findings.js';
+import type { FoundPlugin } from '../families/resolve.js';
 
 /** What a config is composed of, weakest first. */
 export interface ComposeOptions {

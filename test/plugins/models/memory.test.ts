@@ -2,9 +2,10 @@ import test from 'ava';
 import fc from 'fast-check';
 import { composeStored } from '../../../plugins/configs/layers/compose.js';
 import { UsageError } from '../../../core/errors.js';
-import { loadBuiltIn } from '../../../core/plugins/resolve.js';
+import { loadBuiltIn } from '../../../core/families/resolve.js';
 import { makeRun } from '../../../core/run/make.js';
-import { checkMemory, type PlannedRun } from '../../../core/run/memory.js';
+import type { PlannedRun } from '../../../core/runs.js';
+import { checkMemory } from '../../../plugins/models/memory/memory.js';
 
 const GIB = 2 ** 30;
 const gpt = await loadBuiltIn('gpt');
@@ -12,7 +13,7 @@ const gpt = await loadBuiltIn('gpt');
 function planned(options: Record<string, unknown>, batchSize: number | undefined = 4): PlannedRun {
   const config = gpt.options.config?.parse(options);
   const composed = composeStored({ model: options }, 'c', []);
-  return { plugins: [{ ...gpt, config, path: ['model'] }], composed, batchSize };
+  return { plugins: [{ ...gpt, config, path: ['model'] }], composed, batchSize, numbersPerTrained: 3 };
 }
 
 const shape = fc.record({

@@ -1,34 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
-import type { Model } from '../contracts/model.js';
-import type { WeightSource } from '../contracts/model.js';
+import type { LoadedCheckpoint, Model, StoredTensor, WeightSource } from '../../../core/index.js';
+import type { MatchableModel, OptimizerMatch, StoredWeights, WeightMatch, WeightShapes } from '../../../core/runs.js';
 
 /** Settings that change nothing of what the weights compute, or that the shapes of weights show. */
 const INDECISIVE = /^vocab_size$|(?:^|_)p?drop(?:out)?$/;
 
-type WeightShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
-type Matching = Pick<Model, 'weightSources' | 'description'> & { parameters(): WeightShapes };
-type Stored = Pick<LoadedCheckpoint, 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
-
-/** How stored tensors fit the weights of a model. */
-export interface WeightMatch {
-  readonly sources: ReadonlyMap<string, WeightSource>;
-  /** By the model's names. */
-  readonly found: ReadonlyMap<string, StoredTensor>;
-  /** Stored under another name, or in another shape: `from -> to`. */
-  readonly mapped: readonly string[];
-  /** Stored names that the model has no place for. */
-  readonly skipped: readonly string[];
-  /** Weights that are not stored and may be missing. */
-  readonly fresh: readonly string[];
-  /** What keeps them from fitting, each with the name and both shapes. */
-  readonly misfits: readonly string[];
-  /** Settings of the model that no shape shows and that differ, each with both values. */
-  readonly differences: readonly string[];
-}
-
-/** Finds the stored tensor of each weight, as the model says. @param stored with the description of the model it is of */
-export function matchWeights(model: Matching, stored: Stored): WeightMatch {
+/** As `Models.matchWeights` has it. */
+export function matchWeights(model: MatchableModel, stored: StoredWeights): WeightMatch {
   const parameters = model.parameters();
   const { sources, optional = [], decisive } = model.weightSources?.(stored.weights) ?? byName(stored, parameters);
   const targets = new Map([...sources].map(([name, source]) => [source.stored, name]));
@@ -66,17 +44,7 @@ export function matchWeights(model: Matching, stored: Stored): WeightMatch {
   };
 }
 
-/** How stored tensors of an optimizer fit a model's weights. */
-export interface OptimizerMatch {
-  /** By the model's names, as `Optimizer.importState` takes them. */
-  readonly found: ReadonlyMap<string, StoredTensor>;
-  /** The numbers, those of a weight by its name in the model. */
-  readonly scalars: Readonly<Record<string, number>>;
-  /** Weights without any: they start fresh. */
-  readonly fresh: readonly string[];
-}
-
-/** Finds the optimizer's tensors and numbers of each weight where the weight itself comes from. */
+/** As `Models.matchOptimizer` has it. */
 export function matchOptimizer(
   { tensors: stored, scalars }: Pick<LoadedCheckpoint['optimizer'], 'tensors' | 'scalars'>,
   sources: ReadonlyMap<string, WeightSource>,
@@ -113,7 +81,7 @@ export function matchOptimizer(
   return { found, scalars: Object.fromEntries(numbers), fresh };
 }
 
-function byName({ weights }: Stored, parameters: WeightShapes): ReturnType<NonNullable<Model['weightSources']>> {
+function byName({ weights }: StoredWeights, parameters: WeightShapes): ReturnType<NonNullable<Model['weightSources']>> {
   const names = [...weights.keys()].filter((name) => parameters.has(name));
   return { sources: new Map(names.map((name) => [name, { stored: name }])) };
 }

@@ -1,37 +1,18 @@
 import { totalmem } from 'node:os';
-import type { ComposedConfig } from '../config/composed.js';
-import { isSection } from '../config/composed.js';
-import { failedAt, problems } from '../config/findings.js';
-import type { MemoryNeed } from '../contracts/model.js';
-import { UsageError } from '../errors.js';
-import type { ConfiguredPlugin } from './container.js';
+import { UsageError } from '../../../core/errors.js';
+import type { MemoryNeed } from '../../../core/index.js';
+import { failedAt, isSection, problems, type PlannedRun } from '../../../core/runs.js';
 
 const BYTES_PER_NUMBER = 4;
 /** A trained weight has a gradient at least. */
 const GRADIENT = 1;
-/** What an optimizer that does not say keeps for each weight, as most do. */
-const USUAL_STATE = 2;
 /** More than the memory there is, for swap, and for GPUs whose memory is not the machine's. */
 const BEYOND = 2;
 const BEYOND_GPU = 16;
 
-/** A run whose memory is estimated before anything of it is made. */
-export interface PlannedRun {
-  readonly plugins: readonly ConfiguredPlugin[];
-  readonly composed: ComposedConfig;
-  /** Windows of a micro-batch; undefined where nothing is trained. */
-  readonly batchSize: number | undefined;
-}
-
-/**
- * Compares what a run would need of memory, as its model estimates it, with what this process may have.
- * @param vocabSize of the data; 0 where it is not known yet
- * @param memory in bytes
- * @returns a warning where it may not fit; undefined where it does, or where the model does not say
- * @throws UsageError naming the option to lower, where the least it can need is more than twice the memory
- */
+/** As `Models.checkMemory` has it. @param memory in bytes */
 export function checkMemory(
-  { plugins, composed, batchSize }: PlannedRun,
+  { plugins, composed, batchSize, numbersPerTrained: held }: PlannedRun,
   vocabSize: number,
   memory = machineMemory(),
 ): string | undefined {
@@ -43,7 +24,6 @@ export function checkMemory(
   if (need === undefined) return undefined;
   const isTrained = batchSize !== undefined;
   const least = bytesOf(need, isTrained, GRADIENT);
-  const held = numbersPerTrained(plugins);
   const usual = bytesOf(need, isTrained, held);
   const engine = plugins.find(({ options }) => options.slot === 'engine');
   const most = memory * (engine?.class.mayHaveGpu?.() === true ? BEYOND_GPU : BEYOND);
@@ -70,12 +50,6 @@ export function checkMemory(
   function total(of: MemoryNeed | undefined): number {
     return of === undefined ? Infinity : bytesOf(of, isTrained, held).all;
   }
-}
-
-/** Numbers that training holds for each trained weight besides the weight: a gradient, and what the optimizer keeps. */
-export function numbersPerTrained(plugins: readonly ConfiguredPlugin[]): number {
-  const optimizer = plugins.find(({ options }) => options.slot === 'optimizer');
-  return GRADIENT + (optimizer?.class.numbersPerWeight ?? USUAL_STATE);
 }
 
 /** Bytes of the machine's memory, or of what this process may have of it (a container's limit). */

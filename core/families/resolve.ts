@@ -9,11 +9,11 @@ import { jsonSchemaOf, propertiesOf } from '../config/json-schema.js';
 import { defaultOf, shortNameIn, slotKeys } from '../config/slot-keys.js';
 import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { resolveFrom } from '../paths.js';
-import { builtInFamilies } from '../families/family.js';
-import { importOutside } from '../families/outside.js';
-import { packageFamilies } from '../families/packages.js';
+import { builtInFamilies } from './family.js';
+import { importOutside } from './outside.js';
+import { packageFamilies } from './packages.js';
 import { isPluginPath } from './plugin-path.js';
-import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from './plugin.js';
+import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from '../plugins/plugin.js';
 
 /** A plugin class with what it says of itself and the place it was found. */
 export interface FoundPlugin {
