@@ -26,7 +26,7 @@ module.exports = {
       from: { path: '^dist/plugins/' },
       to: {
         path: '^dist/core/',
-        pathNot: '^dist/core/((index|errors|installation|paths|runs|terminal)|events/index)\\.js$',
+        pathNot: '^dist/core/((index|errors|installation|paths|runs|terminal)|(events|random)/index)\\.js$',
       },
     },
     {

@@ -25,7 +25,6 @@ export { exitCodeOf, RunControl, type Requests, type RollbackRequest } from './r
 export { Sections, type SectionWatcher } from './run/sections.js';
 export { addCommand } from './package-manager.js';
 export { RunState, type CheckpointKind, type RunSnapshot, type RunView } from './run/state.js';
-export { NormalDrawing } from './random/draw-normals.js';
 export { RandomStream, RandomStreams } from './random/streams.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';

@@ -11,7 +11,7 @@ export {
 export { microBatches } from './run/iteration.js';
 export { engineOf } from './run/engine-in-use.js';
 export type { Pretrained, PretrainedModels, PretrainedWeights } from './contracts/weights.js';
-export type { EngineChoice } from './contracts/engine-choice.js';
+export type { EngineChoice } from './config/engine-choice.js';
 export {
   defaultRunFolder,
   NamedFolder,
@@ -48,7 +48,7 @@ export type {
 export { checkBatch } from './run/checks.js';
 export type { RunResult } from './run/parts.js';
 export type { Run } from './run/run.js';
-export type { ConfiguredPlugin } from './run/container.js';
+export { boundTo, type ConfiguredPlugin } from './run/container.js';
 export { microBatchStep, PassReplay, trainableParameters } from './run/step.js';
 export {
   eachLeaf,

@@ -87,7 +87,6 @@ export {
   EventBus,
   Logger,
   MetricNames,
-  NormalDrawing,
   RandomStream,
   RandomStreams,
   RunConfig,
@@ -152,4 +151,11 @@ export type { Histogram } from './analysis/contract.js';
 export type { Sample } from './sampling/contract.js';
 
 /** Checkpoints as files, for programs that look at them, and copies of tensors for a thread of one's own. */
-export { copyTensors, findCheckpoint, readCheckpoint, readSafetensors, writeSafetensors, type OwnTensor } from './checkpoint/contract.js';
+export {
+  copyTensors,
+  findCheckpoint,
+  readCheckpoint,
+  readSafetensors,
+  writeSafetensors,
+  type OwnTensor,
+} from './checkpoint/contract.js';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { configs } from './compose.js';
 import { valueAt, type ComposedConfig, type Settings } from './composed.js';
 import { failedAt, shownFinding, wrongValue, type Checked, type Finding } from './findings.js';
+import { chosenEngine } from './engine-choice.js';
 import { nearestTo } from './nearest.js';
 import { pathKey } from './path.js';
 import type { CoreConfig } from './schema.js';
@@ -16,7 +17,7 @@ import { orderPlugins } from '../plugins/order.js';
 import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
 import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from '../families/resolve.js';
 import type { ConfiguredPlugin } from '../run/container.js';
-import { chosenEngine, engineInUse } from '../run/engine-in-use.js';
+import { engineInUse } from '../run/engine-in-use.js';
 
 /** What is wanted of a config, and where its paths of plugins lead from. */
 export interface CheckRequest {
@@ -73,14 +74,16 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   const unknown = unknownEvents(plugins, events, composed);
   if (unknown.length > 0) return { findings: unknown };
   const kept = plugins.filter(({ options }) => !Object.hasOwn(passing, options.name));
-  const empty = emptyFeatures(parts, composed).map((line): Note => ({ line, level: 'warn' }));
+  const outside = plugins.filter(({ source }) => source !== 'built-in');
+  const misspelled = outside.length === 0 ? [] : misspelledOrder(outside, knownNames(request.cwd));
+  const warnings = [...emptyFeatures(parts, composed), ...misspelled].map((line): Note => ({ line, level: 'warn' }));
   return {
     value: {
       core,
       plugins,
       events,
       filled: (nameOf) => filledConfig(core, parts, kept, nameOf),
-      notes: [...loading.notes, ...empty],
+      notes: [...loading.notes, ...warnings],
     },
   };
 }
@@ -187,6 +190,26 @@ function emptyFeatures({ off }: ConfigParts, composed: ComposedConfig): string[]
     const what = `it is empty, which turns a plugin off, and nothing had turned it on; write ${name}: {} to turn it on`;
     return [shownFinding(wrongValue(path, what, composed))];
   });
+}
+
+/**
+ * What to tell of names in `after` and `before` that are nearly a plugin's: such a wish is never granted. A name like
+ * none may be of a plugin that this run, or this machine, does not have.
+ */
+export function misspelledOrder(plugins: readonly FoundPlugin[], builtIn: readonly string[]): string[] {
+  const known = [...new Set([...builtIn, ...plugins.map(({ options }) => options.name)])];
+  return plugins.flatMap(({ options, source }) =>
+    (['after', 'before'] as const).flatMap((where) =>
+      (options[where] ?? []).flatMap((name) => {
+        const near = known.includes(name) || name === '*' ? undefined : nearestTo(name, known, 2);
+        return near === undefined
+          ? []
+          : [
+              `plugin ${options.name} (${source}): ${where} names "${name}", which is no plugin: did you mean "${near}"?`,
+            ];
+      }),
+    ),
+  );
 }
 
 /** No compiler has seen a plugin from outside, and a listener of a misspelled event would never be called. */

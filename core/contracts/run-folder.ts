@@ -45,8 +45,8 @@ export interface RunFolders {
   folder(place: RunPlace, writes: boolean): RunFolder;
 }
 
-/** What a run's folder is called, for what keeps something in it. */
-export class NamedFolder {
+/** The folder of a run in memory: it has a name, and nothing is made, claimed or written. */
+export class NamedFolder implements RunFolder {
   constructor(private readonly place: RunPlace) {}
 
   get path(): string {
@@ -65,11 +65,8 @@ export class NamedFolder {
   fromConfig(file: string): string {
     return resolveFrom(this.place.cwd, file);
   }
-}
 
-/** The folder of a run in memory: it has a name, and nothing is made, claimed or written. */
-export class MemoryFolder extends NamedFolder implements RunFolder {
-  async claim(): Promise<void> {
+  async claim(_say?: (line: string) => void): Promise<void> {
     // Nobody else can have it.
   }
 
@@ -77,7 +74,7 @@ export class MemoryFolder extends NamedFolder implements RunFolder {
     // Nothing was claimed.
   }
 
-  writeConfig(): undefined {
+  writeConfig(_yaml: string): string | undefined {
     return undefined;
   }
 }

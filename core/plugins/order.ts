@@ -1,7 +1,5 @@
-import { nearestTo } from '../config/nearest.js';
 import { UsageError } from '../errors.js';
 import type { PluginOptions } from './plugin.js';
-import type { FoundPlugin } from '../families/resolve.js';
 
 /**
  * Sorts plugins so that each comes after those its `after` names and before those its `before` names;
@@ -27,26 +25,6 @@ export function orderPlugins<P extends { options: PluginOptions }>(plugins: read
   const early = plugins.filter(({ options }) => options.before?.includes('*') === true);
   for (const { options } of [...early, ...plugins]) visit(options.name, []);
   return sorted;
-}
-
-/**
- * What to tell of names in `after` and `before` that are nearly a plugin's: such a wish is never granted. A name like
- * none may be of a plugin that this run, or this machine, does not have.
- */
-export function misspelledOrder(plugins: readonly FoundPlugin[], builtIn: readonly string[]): string[] {
-  const known = [...new Set([...builtIn, ...plugins.map(({ options }) => options.name)])];
-  return plugins.flatMap(({ options, source }) =>
-    (['after', 'before'] as const).flatMap((where) =>
-      (options[where] ?? []).flatMap((name) => {
-        const near = known.includes(name) || name === '*' ? undefined : nearestTo(name, known, 2);
-        return near === undefined
-          ? []
-          : [
-              `plugin ${options.name} (${source}): ${where} names "${name}", which is no plugin: did you mean "${near}"?`,
-            ];
-      }),
-    ),
-  );
 }
 
 function cycle(chain: readonly string[]): UsageError {

@@ -11,6 +11,11 @@ export interface StreamPlace {
   readonly counter: number;
 }
 
+/** Draws many normal numbers, as `fillNormals` does. */
+export interface Drawing {
+  fill(values: Float32Array, place: StreamPlace, deviation: number): void;
+}
+
 const words = new Uint32Array(WORDS_AT_ONCE);
 
 /** Fills `values` with `deviation · stream.normal()`, the same bits as number by number, for a stream at `place`. */

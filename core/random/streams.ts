@@ -1,5 +1,4 @@
-import type { NormalDrawing } from './draw-normals.js';
-import { WORDS_OF_A_NORMAL } from './normals.js';
+import { WORDS_OF_A_NORMAL, type Drawing } from './normals.js';
 import { philox } from './philox.js';
 
 const FLOAT_UNIT = 2 ** -32;
@@ -58,8 +57,8 @@ export class RandomStream {
     return this.#skip(count);
   }
 
-  /** Fills `values` with `deviation · normal()`, on the threads of `drawing`. */
-  fillNormal(values: Float32Array, deviation: number, drawing: NormalDrawing): void {
+  /** Fills `values` with `deviation · normal()`, by `drawing`, on several threads if it has any. */
+  fillNormal(values: Float32Array, deviation: number, drawing: Drawing): void {
     drawing.fill(values, { key: this.key, lane: this.lane, counter: this.counter }, deviation);
     this.counter += WORDS_OF_A_NORMAL * values.length;
   }

@@ -4,9 +4,8 @@ import { tokenName, type Token } from '../contracts/token.js';
 import { isUsageError, PluginError, UsageError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 import type { FoundPlugin } from '../families/resolve.js';
-import { checkMethods } from '../plugins/methods.js';
 import { PluginConfig, pluginListeners, Wrapped, type PluginInstance, type Slot } from '../plugins/plugin.js';
-import { checkImplements, slotContracts, unbound } from '../plugins/slot-contracts.js';
+import { checkImplements, checkMethods, slotContracts, unbound } from '../plugins/implements.js';
 
 /** A plugin with its checked options. */
 export interface ConfiguredPlugin extends FoundPlugin {

@@ -1,10 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CoreConfig } from '../config/schema.js';
 import type { Engine } from '../contracts/engine.js';
-import type { EngineChoice } from '../contracts/engine-choice.js';
 import { UsageError } from '../errors.js';
-import { provided } from '../families/provided.js';
-import { findPlugin, type FoundPlugin } from '../families/resolve.js';
 import type { ConfiguredPlugin } from './container.js';
 
 /** An engine as a run computes with it. */
@@ -44,13 +41,6 @@ export function releaseEngine(run: object): void {
 /** What a checkpoint says of the engine that computed it: variant, precision and threads. */
 export function engineOf({ name, description }: Engine): string {
   return `${name}: ${description}`;
-}
-
-/** The plugin for `engine: NAME | auto`, as `EngineChoice.choose` says. */
-export async function chosenEngine(...asked: Parameters<EngineChoice['choose']>): Promise<FoundPlugin> {
-  const [name, cwd] = asked;
-  const choice = await provided<EngineChoice>('engine-choice', ['choose']);
-  return choice === undefined ? findPlugin(name, cwd, 'engine') : choice.choose(...asked);
 }
 
 /** @throws UsageError when the engine does not compute in that precision */

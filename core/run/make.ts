@@ -10,7 +10,7 @@ import { Tokenizers } from '../contracts/data.js';
 import type { Models } from '../contracts/models.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
-import { defaultRunFolder, MemoryFolder, RunFolder, type RunFolders } from '../contracts/run-folder.js';
+import { defaultRunFolder, NamedFolder, RunFolder, type RunFolders } from '../contracts/run-folder.js';
 import type { Pretrained, PretrainedModels } from '../contracts/weights.js';
 import { UsageError, type PluginError } from '../errors.js';
 import { describeTolerated, EventBus } from '../events/bus.js';
@@ -18,10 +18,9 @@ import { provided } from '../families/provided.js';
 import { resolveFrom } from '../paths.js';
 import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
-import { misspelledOrder } from '../plugins/order.js';
 import type { Slot } from '../plugins/plugin.js';
 import { pluginPathFrom } from '../families/plugin-path.js';
-import { knownNames, type FoundPlugin } from '../families/resolve.js';
+import type { FoundPlugin } from '../families/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { loggerTo, Terminal } from '../terminal.js';
 import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
@@ -111,8 +110,6 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   addListeners(services.bus, plugins, live, ranks);
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
   for (const { line, level } of checked.notes) log[level](line);
-  const outside = plugins.filter(({ source }) => source !== 'built-in');
-  if (outside.length > 0) for (const line of misspelledOrder(outside, knownNames(request.cwd))) log.warn(line);
 
   const folder = container.resolve(RunFolder);
   const config = checked.filled((name) => pluginPathFrom(folder.path, name, () => resolveFrom(request.cwd, name)));
@@ -198,7 +195,7 @@ function provide(
   const place = { path: runFolder(core, request.cwd), cwd: request.cwd };
   container.register(RunFolder, {
     useFactory: instanceCachingFactory(
-      (within) => store?.folder(place, within.resolve(Ranks).rank === 0) ?? new MemoryFolder(place),
+      (within) => store?.folder(place, within.resolve(Ranks).rank === 0) ?? new NamedFolder(place),
     ),
   });
   const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));

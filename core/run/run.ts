@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { DependencyContainer } from 'tsyringe';
-import { BatchSource, Dataset, type Split } from '../contracts/data.js';
+import { BatchSource, Dataset } from '../contracts/data.js';
 import { CheckpointStore, type LoadedCheckpoint, type Snapshot } from '../contracts/checkpoint-store.js';
 import { EarlyGradients } from '../contracts/early-gradients.js';
 import { Engine } from '../contracts/engine.js';
@@ -193,16 +193,6 @@ export class Run implements AsyncDisposable {
   async #snapshotFor(kinds: readonly CheckpointKind[]): Promise<Snapshot> {
     if (this.parts.ranks.rank === 0) await this.#store?.prepare?.(kinds);
     return this.snapshot();
-  }
-
-  /** Size of the checkpoints of this run, where a plugin keeps any. */
-  expectedCheckpoints(parameters: number): { bytes: number; kept: number } | undefined {
-    return this.#store?.expected(parameters);
-  }
-
-  /** Length of a split of the data, in tokens. */
-  tokensIn(split: Split): number {
-    return this.container.resolve(Dataset).split(split).length;
   }
 
   /** Releases what every plugin holds, last made first, even when one of them fails. */

@@ -6,3 +6,5 @@ export type { GivenOption, PretrainedModel, WeightFormat } from './weights/forma
 export { mergedWeight } from './weights/lora.js';
 /** What a model shows of itself while it trains. */
 export * from './inspection/inspectable.js';
+/** Initial weights, drawn on several threads. */
+export { NormalDrawing } from './drawing/draw-normals.js';

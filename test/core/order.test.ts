@@ -1,7 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { UsageError } from '../../core/index.js';
-import { misspelledOrder, orderPlugins } from '../../core/plugins/order.js';
+import { misspelledOrder } from '../../core/config/check.js';
+import { orderPlugins } from '../../core/plugins/order.js';
 import type { FoundPlugin } from '../../core/families/resolve.js';
 
 function plugin(name: string, after: string[] = [], before: string[] = []) {

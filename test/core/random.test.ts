@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { NormalDrawing, type RandomStream, RandomStreams } from '../../core/index.js';
+import { type RandomStream, RandomStreams } from '../../core/index.js';
+import { NormalDrawing } from '../../plugins/models/contract.js';
 import { philox } from '../../core/random/philox.js';
 
 test('philox gives the numbers of the published test vectors', (t) => {

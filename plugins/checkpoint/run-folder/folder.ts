@@ -3,12 +3,12 @@ import { checkpointNames } from '../stored/find.js';
 import { recoverCheckpoints, removeAllCheckpoints } from '../stored/remove.js';
 import { makeFolder, removeUnfinished } from '../../files/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
-import { NamedFolder, type RunFolder, type RunPlace } from '../../../core/runs.js';
+import { NamedFolder, type RunPlace } from '../../../core/runs.js';
 import { lockFolder, refuseInUse } from '../../runs/contract.js';
 import { foreignEntry, writeConfigFile } from './run-files.js';
 
 /** The folder of a run on disk. */
-export class DiskFolder extends NamedFolder implements RunFolder {
+export class DiskFolder extends NamedFolder {
   /** @param writes false on ranks that leave the folder to the first: what changes it does nothing there */
   constructor(
     place: RunPlace,
@@ -24,7 +24,7 @@ export class DiskFolder extends NamedFolder implements RunFolder {
     return existsSync(this.path);
   }
 
-  async claim(say?: (line: string) => void): Promise<void> {
+  override async claim(say?: (line: string) => void): Promise<void> {
     if (!this.writes || this.#release !== undefined) return;
     try {
       await this.#refuseForeign();
@@ -64,12 +64,12 @@ export class DiskFolder extends NamedFolder implements RunFolder {
     );
   }
 
-  release(): void {
+  override release(): void {
     this.#release?.();
     this.#release = undefined;
   }
 
-  writeConfig(yaml: string): string | undefined {
+  override writeConfig(yaml: string): string | undefined {
     return this.writes ? writeConfigFile(this.path, yaml) : undefined;
   }
 

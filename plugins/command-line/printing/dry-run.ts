@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { Ranks } from '../../../core/index.js';
-import type { Run } from '../../../core/runs.js';
+import { CheckpointStore, Dataset, Ranks } from '../../../core/index.js';
+import { boundTo, type Run } from '../../../core/runs.js';
 import { renderLines } from '../../configs/contract.js';
 import { print } from '../shell/options.js';
 
@@ -18,17 +18,18 @@ export async function dryRun(run: Run, json: boolean): Promise<void> {
     state: parameters * BYTES_PER_NUMBER * (1 + run.numbersPerTrained),
     activations: run.model.activationBytes(batchSize),
   };
-  const checkpoints = run.expectedCheckpoints(parameters);
+  const checkpoints = boundTo(run.container, CheckpointStore)?.expected(parameters);
   const free = await freeBytes(run.folder.path);
   const needed = checkpoints === undefined ? 0 : checkpoints.bytes * checkpoints.kept;
   const listeners = Object.fromEntries(run.bus.events.list().map(({ name }) => [name, run.bus.order(name)]));
+  const data = run.container.resolve(Dataset);
   const facts = {
     config: run.explain(),
     listeners,
     parameters: counts,
     tokensPerIteration: run.container.resolve(Ranks).size * batchSize * accumulation * run.model.blockSize,
     iterations,
-    data: { train: run.tokensIn('train'), val: run.tokensIn('val') },
+    data: { train: data.split('train').length, val: data.split('val').length },
     memory,
     checkpoints: { ...checkpoints, free },
     runFolder: run.folder.path,

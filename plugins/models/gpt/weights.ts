@@ -1,4 +1,5 @@
-import { NormalDrawing, tf, type RandomStream } from '../../../core/index.js';
+import { tf, type RandomStream } from '../../../core/index.js';
+import { NormalDrawing } from '../drawing/draw-normals.js';
 import { prefixOf, type Architecture } from './architecture.js';
 import type { GptConfig } from './config.js';
 

@@ -5,7 +5,7 @@ import { Model } from '../contracts/model.js';
 import { Optimizer } from '../contracts/optimizer.js';
 import { tokenName, type Token } from '../contracts/token.js';
 import { UsageError } from '../errors.js';
-import type { Slot } from './plugin.js';
+import type { PluginInstance, Slot } from './plugin.js';
 import type { FoundPlugin } from '../families/resolve.js';
 
 /** What fills a slot, and the methods that the run calls of it. */
@@ -47,6 +47,36 @@ export function unbound(plugin: FoundPlugin, slot: Slot): UsageError {
     'ESP_CONTRACT_UNBOUND',
     `${shown(plugin)} stands in the slot ${slot} and binds no ${name}: give its class a \`static register(bindings) { bindings.bind(${name}, ${plugin.class.name}); }\` (docs/writing-plugins.md)`,
   );
+}
+
+/** What is kept, and what gives it back. */
+const pairs = [
+  ['state', 'restore'],
+  ['stateTensors', 'restoreTensors'],
+] as const;
+
+/** @throws UsageError where a name that the run calls is no method, or one of two that belong together is missing */
+export function checkMethods(made: PluginInstance, plugin: FoundPlugin): void {
+  const field = [...pairs.flat(), 'dispose'].find((name) => isField(made, name));
+  if (field !== undefined) {
+    throw new UsageError(
+      'ESP_PLUGIN_FIELD',
+      `${shown(plugin)} has a field ${field}: rename it, ${field}() is what the run calls (docs/writing-plugins.md)`,
+    );
+  }
+  for (const [take, give] of pairs) {
+    if ((made[take] === undefined) === (made[give] === undefined)) continue;
+    const [has, lacks] = made[take] === undefined ? [give, take] : [take, give];
+    throw new UsageError(
+      'ESP_PLUGIN_STATE',
+      `${shown(plugin)} has ${has}() and no ${lacks}(): what ${take}() returns goes into every checkpoint, and ${give}() gets it back when a run goes on; write ${lacks}(), or rename ${has}() where it is something else (docs/writing-plugins.md)`,
+    );
+  }
+}
+
+function isField(made: object, name: string): boolean {
+  const value: unknown = Reflect.get(made, name);
+  return value !== undefined && typeof value !== 'function';
 }
 
 function of<T>(contract: Token<T>, ...methods: readonly (keyof T & string)[]): SlotContract {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { fillNormals, placeAfter, type StreamPlace } from './normals.js';
+import { fillNormals, placeAfter, type StreamPlace } from '../../../core/random/index.js';
 import { Control, drawPieces, NOTHING, PIECE, PIECES, type DrawingMemory } from './normal-pieces.js';
 
 /** Numbers for which starting threads pays. */
