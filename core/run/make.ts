@@ -134,8 +134,7 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
 
 /** @throws UsageError if this installation has no family of models */
 async function familyOfModels(): Promise<Models> {
-  const methods = ['checkMemory', 'ignoredTargets', 'matchWeights', 'matchOptimizer'] as const;
-  const models = await provided<Models>('models', methods);
+  const models = await provided<Models>('models', ['checkMemory', 'ignoredTargets', 'matchWeights', 'matchOptimizer']);
   if (models !== undefined) return models;
   throw new UsageError('ESP_PLUGIN_NOT_FOUND', 'no family of models is here: this installation lacks one');
 }

@@ -1,5 +1,5 @@
 import type { DependencyContainer } from 'tsyringe';
-import type { Explained } from '../config/explain.js';
+import type { Explained } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { CheckpointState } from '../contracts/checkpoint-store.js';
 import type { Models } from '../contracts/models.js';

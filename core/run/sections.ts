@@ -1,3 +1,6 @@
+/** Ends a section that nobody watches. */
+const nothing = (): void => undefined;
+
 /** Hears where sections begin and end: profilers and tracers. */
 export interface SectionWatcher {
   begin(name: string): void;
@@ -45,8 +48,4 @@ export class Sections {
       for (const watcher of watchers) watcher.end(name);
     };
   }
-}
-
-function nothing(): void {
-  // Nobody watches.
 }

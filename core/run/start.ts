@@ -31,7 +31,7 @@ export interface RunStart {
   start(request: StartRequest, look: boolean): Promise<MadeRun>;
 }
 
-/** Makes a run that is ready to train, as `RunStart` says; without a family that keeps runs, a new one. */
+/** As `RunStart` says; without a family that keeps runs, a new one. */
 export async function startRun(request: StartRequest, look = false): Promise<MadeRun> {
   const keeping = await provided<RunStart>('run-start', ['start']);
   if (keeping !== undefined) return keeping.start(request, look);
