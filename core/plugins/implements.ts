@@ -1,8 +1,7 @@
 import { BatchSource, Dataset, TokenizerFactory } from '../contracts/data.js';
 import { Engine } from '../contracts/engine.js';
-import { LearningRate } from '../contracts/learning-rate.js';
 import { Model } from '../contracts/model.js';
-import { Optimizer } from '../contracts/optimizer.js';
+import { LearningRate, Optimizer } from '../contracts/optimizer.js';
 import { tokenName, type Token } from '../contracts/token.js';
 import { UsageError } from '../errors.js';
 import type { PluginInstance, Slot } from './plugin.js';

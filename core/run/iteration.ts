@@ -1,13 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CoreConfig } from '../config/schema.js';
 import type { Batch, BatchShape, BatchSource, Rows, Split } from '../contracts/data.js';
-import type { EarlyGradients } from '../contracts/early-gradients.js';
 import type { Engine } from '../contracts/engine.js';
-import type { LearningRate } from '../contracts/learning-rate.js';
 import type { IgnoredTargets } from '../contracts/models.js';
 import type { Model } from '../contracts/model.js';
-import type { Optimizer } from '../contracts/optimizer.js';
-import type { Ranks } from '../contracts/ranks.js';
+import type { LearningRate, Optimizer } from '../contracts/optimizer.js';
+import type { EarlyGradients, Ranks } from '../contracts/ranks.js';
 import type { EventBus } from '../events/bus.js';
 import type { GradientsReady, IterationEnd, StepReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';

@@ -28,7 +28,6 @@ const NONE = -1;
 export async function rollBack(request: RollbackRequest, parts: RollbackParts): Promise<void> {
   const { bus, control, shown, log, ranks, store, targets } = parts;
   const { what, reason } = request;
-  const { state } = targets;
   await store?.written();
   const found = await agreedTarget(request, parts);
   if (found === undefined) {
@@ -38,14 +37,14 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
     control.requestCheckpoint('emergency');
     return;
   }
-  const from = state.iteration;
+  const from = targets.state.iteration;
   rollBackTo(ofRank(found, ranks), request, targets);
   control.forget(request);
   const to = found.state.run.iteration;
   const way = `from iteration ${String(from)} to checkpoint ${path.basename(found.path)}`;
   if (what === 'run') log.warn(`${reason}: the run goes back ${way}`);
   else log.info(`${reason}: the model and the optimizer go back ${way}`);
-  await bus.dispatch('run:rollback', { what, from, to, path: found.path, reason, state });
+  await bus.dispatch('run:rollback', { what, from, to, path: found.path, reason, state: targets.state });
 }
 
 /** The first rank, which writes checkpoints, decides: the others read what it found, when it is whole. */

@@ -56,9 +56,7 @@ export async function makeNew(
   composed: ComposedConfig,
   request: StartRequest,
 ): Promise<Pick<Pretrained, 'read'> & { readonly created: MadeRun }> {
-  const download = (line: string): void => {
-    request.logger.info(line);
-  };
+  const download = request.logger.info.bind(request.logger);
   const { composed: whole, ...pretrained } = await findPretrained(composed, { ...request, download });
   return { ...pretrained, created: await makeRunFrom(whole, request) };
 }

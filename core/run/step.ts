@@ -1,6 +1,6 @@
 import { tf } from '../tf.js';
 import type { Batch } from '../contracts/data.js';
-import type { EarlyGradients } from '../contracts/early-gradients.js';
+import type { EarlyGradients } from '../contracts/ranks.js';
 import type { Engine, KernelRecording, Mark } from '../contracts/engine.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 import { EspalierError, messageOf } from '../errors.js';
