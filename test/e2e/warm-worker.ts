@@ -1,4 +1,5 @@
 // Runs one command after the other in one process: the module of the command itself is loaded anew for each.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { WarmRequest } from './warm.js';
 
@@ -28,6 +29,8 @@ async function answer({ cwd, args, env }: WarmRequest): Promise<void> {
   process.argv = [process.argv[0] ?? '', commandFile, ...args];
   process.exitCode = 0;
   await import(`../../plugins/command-line/shell/main.js?${String(count++)}`);
+  // A promise that it left rejected ends the process as its own command, not as the next one.
+  await nextTurn();
   const code = process.exitCode;
   // Until the next one: a folder that is somebody's working folder cannot be removed everywhere.
   process.chdir('/');

@@ -56,7 +56,7 @@ const AT_ONCE = 8;
 async function samplesOf(
   run: Run,
   tokenizer: Tokenizer,
-  { seed, count, ...choices }: SampleChoices & { readonly count: number },
+  { seed, count, prompt: given, tokens, temperature, topK }: SampleChoices & { readonly count: number },
 ): Promise<string[]> {
   const streams = new RandomStreams(seed);
   const samples: string[] = [];
@@ -66,7 +66,13 @@ async function samplesOf(
       const stream = streams.at('sample', first + i);
       return () => stream.float();
     });
-    const { prompt, texts } = await writeTexts(run.model, tokenizer, { ...choices, randoms });
+    const { prompt, texts } = await writeTexts(run.model, tokenizer, {
+      prompt: given,
+      tokens,
+      temperature,
+      topK,
+      randoms,
+    });
     samples.push(...texts.map((text) => prompt + text));
   }
   return samples;
