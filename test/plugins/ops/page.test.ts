@@ -3,7 +3,15 @@ import test from 'ava';
 import * as ops from '../../../plugins/ops/contract.js';
 
 /** Exports that serve engines, and those that are no operations. */
-const OTHERS = ['activationIn', 'dropoutFactors', 'registerOps', 'rotaryAngles', 'shapesChange', 'withChangingShapes'];
+const OTHERS = [
+  'activationIn',
+  'constantWeights',
+  'dropoutFactors',
+  'registerOps',
+  'rotaryAngles',
+  'shapesChange',
+  'withChangingShapes',
+];
 
 test('docs/ops.md lists every operation, and no other', (t) => {
   const functions = Object.entries(ops).filter(([name, value]) => typeof value === 'function' && /^[a-z]/.test(name));

@@ -242,7 +242,7 @@ export default class Slow {
       folder,
       'plugins={"./slow.ts": {}, evaluation: {interval: 1}, profiler: {warn_window: 2, warn_above: 0.5}}',
     );
-    const warnings = lines.filter((line) => line.startsWith('warn plugin '));
+    const warnings = lines.filter((line) => line.startsWith('warn plugin slow '));
     t.is(warnings.length, 1, lines.join('\n'));
     t.regex(
       warnings[0] ?? '',
