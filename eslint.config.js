@@ -93,6 +93,16 @@ export default defineConfig(
     },
   },
   forbidImports(['core/**/*.ts'], '(^|/)plugins/[a-z-]+/[^*]', 'The core imports no family.'),
+  {
+    files: ['test/**/*.ts'],
+    ignores: ['test/property.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { paths: [{ name: 'fast-check', message: 'Import it from test/property.ts, which fixes its seed.' }] },
+      ],
+    },
+  },
   forbidImports(
     ['plugins/**/*.ts'],
     '/core/(?!(index|errors|installation|paths|runs|terminal|(events|random)/index)\\.js$)',

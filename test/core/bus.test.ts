@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../property.js';
 import { defineEvents, EventBus, EventTable, field, PluginError, type Registration } from '../../core/index.js';
 
 const start = { iteration: 1 };

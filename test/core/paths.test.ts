@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../property.js';
 import { homeExpanded, resolveFrom } from '../../core/paths.js';
 
 test('~ alone and before a slash is the home folder', (t) => {

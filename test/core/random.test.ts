@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../property.js';
 import { type RandomStream, RandomStreams } from '../../core/index.js';
 import { NormalDrawing } from '../../plugins/models/contract.js';
 import { philox } from '../../core/random/philox.js';

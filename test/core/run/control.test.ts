@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { RunControl } from '../../../core/index.js';
 
 const code = fc.constantFrom(0, 1, 130, 143);

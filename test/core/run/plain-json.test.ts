@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { notPlain } from '../../../core/run/plugin-state.js';
 
 test('what JSON gives back as it was is plain', (t) => {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { Sections } from '../../../core/index.js';
 
 /** A section with what is done in it. */

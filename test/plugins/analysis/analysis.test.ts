@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { Matrix as Dense, QrDecomposition } from 'ml-matrix';
 import { z } from 'zod';
 import { RandomStreams } from '../../../core/index.js';

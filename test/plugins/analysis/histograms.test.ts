@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import type { Histogram } from '../../../plugins/analysis/contract.js';
 import { histogramOf } from '../../../plugins/analysis/histograms/histogram.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { BatchSource, RandomStreams, type Batch, type PluginInstance } from '../../../core/index.js';
 import { debugRun, textFolder } from '../../core/run/debug-run.js';
 

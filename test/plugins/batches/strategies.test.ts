@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { BatchSource, RandomStreams, Tunables, type Batch } from '../../../core/index.js';
 import { permutation } from '../../../plugins/index.js';
 import { makeRun } from '../../../core/run/make.js';

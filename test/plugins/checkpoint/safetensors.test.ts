@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import type { StoredTensor } from '../../../core/contracts/checkpoint-store.js';
 import { readSafetensors } from '../../../plugins/checkpoint/safetensors/read.js';
 import { writeSafetensors } from '../../../plugins/checkpoint/safetensors/write.js';

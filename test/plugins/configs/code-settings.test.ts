@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { CodeFault, plainSettings } from '../../../plugins/configs/reading/code-settings.js';
 import { UsageError } from '../../../core/errors.js';
 import { compose } from './helpers.js';

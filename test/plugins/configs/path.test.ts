@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { pathKey } from '../../../core/config/path.js';
 import { parsePath, readPath } from '../../../plugins/configs/layers/path.js';
 import { UsageError } from '../../../core/errors.js';

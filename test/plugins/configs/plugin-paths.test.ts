@@ -1,6 +1,6 @@
 import path from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { explainLines } from '../../../core/config/composed.js';
 import { renderLines } from '../../../plugins/configs/printing/explained.js';
 import { composeConfig, configWithPluginPaths } from '../../../plugins/configs/layers/compose.js';

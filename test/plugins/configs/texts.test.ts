@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { z } from 'zod';
 import { accepted } from '../../../core/config/findings.js';
 import { composeConfig, composeStored } from '../../../plugins/configs/layers/compose.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { eachLeaf, isSection, valueAt } from '../../../core/config/composed.js';
 import { pathKey } from '../../../core/config/path.js';
 import { flatten, merge, treeOf, type Section } from '../../../plugins/configs/layers/tree.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { parse, stringify } from 'yaml';
 import { pathKey } from '../../../core/config/path.js';
 import { readYaml, YamlFault } from '../../../plugins/configs/reading/yaml.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { cardLines, valueNear } from '../../../plugins/dashboard/page/card-lines.js';
 import { formatDuration, formatNumber, formatTick, formatValue } from '../../../plugins/dashboard/page/format.js';
 import { chartSections } from '../../../plugins/dashboard/page/groups.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import type { Column, SeriesQuery } from '../../../plugins/dashboard/page/protocol.js';
 import { pickPoints, selectSeries, smoothed, totalSeconds } from '../../../plugins/dashboard/page/series.js';
 import { range } from './written-run.js';

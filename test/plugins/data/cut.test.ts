@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { characterStart, findCut } from '../../../plugins/data/prepare/cut.js';
 
 const always = (): boolean => true;

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import type { Input } from '../../../plugins/data/prepare/inputs.js';
 import { inputsOfPart } from '../../../plugins/data/shared/part.js';
 

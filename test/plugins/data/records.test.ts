@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { recordLayout, recordLines } from '../../../plugins/data/prepare/records.js';
 
 /** The bytes in chunks, at cuts that wrap around. */

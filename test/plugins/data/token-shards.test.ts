@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { Dataset, UsageError } from '../../../core/index.js';
 import { windowsAt } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';

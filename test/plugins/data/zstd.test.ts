@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { startsAsZstd, unzstd } from '../../../plugins/data/prepare/zstd.js';
 
 const fixture = (name: string): Buffer => readFileSync(`test/fixtures/files/${name}.jsonl.zst`);

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { BatchSource, Engine, type LoadedCheckpoint, type StoredTensor } from '../../../core/index.js';
 import { estimateLoss } from '../../../plugins/index.js';

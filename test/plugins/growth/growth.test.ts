@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { Optimizer, RandomStreams, UsageError, tf } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
 import type { Run } from '../../../core/run/run.js';

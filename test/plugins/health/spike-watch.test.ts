@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { RunningMedian } from '../../../plugins/health/health/running-median.js';
 import { SpikeWatch, watchState } from '../../../plugins/health/health/spike-watch.js';
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, statSync, 
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { AppendFile } from '../../../plugins/index.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { fullDevice, needing } from '../../needs.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import * as fc from 'fast-check';
+import fc from '../../property.js';
 import { RunState } from '../../../core/index.js';
 import { EntryCounts } from '../../../plugins/index.js';
 

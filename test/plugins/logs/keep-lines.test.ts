@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { keepLines } from '../../../plugins/index.js';
 import { emptyFolder } from '../../e2e/command.js';
 

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { EventFiles } from '../../../plugins/logs/tensorboard/files.js';
 import {
   histogramEvent,

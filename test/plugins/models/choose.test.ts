@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { choose } from '../../../plugins/models/gpt/choose.js';
 
 /** The definition: everything sorted, every share computed. */

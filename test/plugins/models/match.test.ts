@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import type { Model, StoredTensor, WeightSource } from '../../../core/index.js';
 import { matchOptimizer, matchWeights } from '../../../plugins/models/weights/match.js';
 

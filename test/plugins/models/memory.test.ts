@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { composeStored } from '../../../plugins/configs/layers/compose.js';
 import { UsageError } from '../../../core/errors.js';
 import { loadBuiltIn } from '../../../core/families/resolve.js';

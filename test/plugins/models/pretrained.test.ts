@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { gpt2Names } from '../../../plugins/models/weights/gpt2.js';
 import { huggingFaceGpt2 } from '../../../plugins/models/weights/pretrained.js';
 import { readPretrained } from '../../../plugins/models/weights/pretrained-weights.js';

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { parse } from 'yaml';
 import { migrated, moves, settings, type Move } from '../../../plugins/nanogpt/migration/nanogpt.js';
 import { otherNames } from '../../../plugins/configs/contract.js';

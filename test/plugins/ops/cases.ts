@@ -1,4 +1,4 @@
-import * as fc from 'fast-check';
+import fc from '../../property.js';
 import { tf, type DropoutMask } from '../../../core/index.js';
 import {
   activation,

@@ -1,5 +1,5 @@
 import test from 'ava';
-import * as fc from 'fast-check';
+import fc from '../../property.js';
 import { accumulate, globalNorm, tf, type DropoutMask } from '../../../core/index.js';
 import { adamwStep, causalAttention, registerOps } from '../../../plugins/index.js';
 import { dropout } from '../../../plugins/ops/contract.js';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Requests, RollbackRequest } from '../../../core/index.js';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { agreed, said } from '../../../plugins/parallel/data-parallel/agree.js';
 import { Averager, type Messages, type Pending } from '../../../plugins/parallel/data-parallel/average.js';
 import { launchOf } from '../../../plugins/parallel/data-parallel/launch.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { TraceFile, type TraceEvent } from '../../../plugins/profiler/trace/file.js';
 
 function fileIn(t: ExecutionContext): string {

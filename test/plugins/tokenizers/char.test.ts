@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { UsageError } from '../../../core/index.js';
 import CharTokenizerPlugin from '../../../plugins/tokenizers/char.js';
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import test, { type ExecutionContext } from 'ava';
 import type { Tokenizer } from '../../../core/index.js';
 import BytesTokenizerPlugin from '../../../plugins/tokenizers/bytes.js';

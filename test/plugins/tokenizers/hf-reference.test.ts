@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import test, { type ExecutionContext } from 'ava';
 import { z } from 'zod';
 import HfTokenizerPlugin from '../../../plugins/tokenizers/hf/index.js';

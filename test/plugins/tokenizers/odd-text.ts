@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../property.js';
 
 /** What tokenizers have been seen to disagree on. */
 const PIECES = [

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../property.js';
 import { encode } from 'gpt-tokenizer/encoding/r50k_base';
 import { UsageError, type Tokenizer } from '../../../core/index.js';
 import { TokenizersByName } from '../../../core/run/tokenizers.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import * as fc from 'fast-check';
+import fc from '../../../property.js';
 import { accumulate, tf } from '../../../../core/index.js';
 import { nativeBackend } from '../../../../plugins/engines/native/kernels/index.js';
 import { normals } from '../../ops/cases.js';

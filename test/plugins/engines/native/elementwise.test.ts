@@ -1,5 +1,5 @@
 import test from 'ava';
-import * as fc from 'fast-check';
+import fc from '../../../property.js';
 import { tf } from '../../../../core/index.js';
 import { loadBinding } from '../../../../plugins/engines/native/binding.js';
 import { normals } from '../../ops/cases.js';

@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../../property.js';
 import { accumulate, Engine, tf, type DropoutMask, type Mark, type RecordedKernels } from '../../../../core/index.js';
 import { embedding, gelu, layerNorm, linear, rmsNorm, swiglu } from '../../../../plugins/index.js';
 import { dropout } from '../../../../plugins/ops/contract.js';

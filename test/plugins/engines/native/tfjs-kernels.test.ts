@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import fc from '../../../property.js';
 import { tf } from '../../../../core/index.js';
 import { nativeBackend } from '../../../../plugins/engines/native/kernels/index.js';
 import { on } from '../../ops/compare.js';
@@ -20,6 +20,10 @@ interface Found {
 const types = fc.constantFrom<DType>('float32', 'int32', 'bool');
 const numberTypes = fc.constantFrom<DType>('float32', 'int32');
 const shapes = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 6 });
+/** Of the most axes that kernels take, but few elements: what repeats or pads them makes many times as many. */
+const smallShapes = fc
+  .array(fc.integer({ min: 0, max: 3 }), { maxLength: 6 })
+  .filter((shape) => tf.util.sizeFromShape(shape) <= 60);
 const fullShapes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 5 });
 
 /** Numbers of a shape and type, those that are special among them. */
@@ -73,7 +77,7 @@ if (native?.works !== true) {
     }
     for (const [index, { shape, dtype, values }] of expected!.entries()) {
       const other = ours![index]!;
-      const size = Math.max(1, ...values.filter((value) => Number.isFinite(value)).map((value) => Math.abs(value)));
+      const size = values.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 1);
       const isAlike = (value: number, at: number): boolean =>
         Object.is(value, other.values[at]) ||
         (rule === 'close' && (value === other.values[at] || Math.abs(value - other.values[at]!) <= 1e-5 * size));
@@ -151,11 +155,11 @@ if (native?.works !== true) {
   });
 
   test('engine native: slices, transposes, repeats and reversals move every element', (t) => {
-    const cuts = shapes.chain((shape) =>
+    const cuts = smallShapes.chain((shape) =>
       fc.tuple(
         fc.constant(shape),
         fc.tuple(...shape.map((size) => fc.integer({ min: 0, max: size }))),
-        fc.tuple(...shape.map(() => fc.integer({ min: 0, max: 4 }))),
+        fc.tuple(...shape.map(() => fc.integer({ min: 0, max: 2 }))),
         fc.shuffledSubarray(
           shape.map((_, axis) => axis),
           { minLength: shape.length },

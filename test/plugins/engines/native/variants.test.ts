@@ -1,5 +1,5 @@
 import test from 'ava';
-import * as fc from 'fast-check';
+import fc from '../../../property.js';
 import { tf } from '../../../../core/index.js';
 import { gelu, linear, registerOps } from '../../../../plugins/index.js';
 import { loadBinding } from '../../../../plugins/engines/native/binding.js';

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import fc from '../../../property.js';
 import { FILE_HEADER, framed, readRecords, type StoredRecord } from '../../../../plugins/logs/wandb/blocks.js';
 import { decodeRecord, encodeRecord, itemsOf, secondsOf, timeOf } from '../../../../plugins/logs/wandb/records.js';
 import { emptyFolder } from '../../../e2e/command.js';
