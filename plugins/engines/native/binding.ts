@@ -243,7 +243,7 @@ export interface NativeBinding {
   /** x [outer, inner] → y [inner]. */
   sumOuter(outer: number, inner: number, x: Floats, y: Floats): void;
   /**
-   * Elementwise operations, in one pass over memory; see `Elementwise` in src/addon.cc for the plan.
+   * Elementwise operations, in one pass over memory; see `Elementwise` in src/elementwise_calls.cc for the plan.
    * @param arrays the inputs', then the outputs'
    */
   elementwise(plan: Int32Array, ...arrays: readonly (Floats | Int32Array | Uint8Array)[]): void;

@@ -82,7 +82,7 @@ export async function buildAddon(output, { optimize = ['-O3'], link = [], emulat
     args: [...common, ...optimize, ...includes(), ...flags, '-c', path.join(source, file)],
   });
   const steps = [
-    ...['addon', 'select', 'threads'].map((name) => compile(`${name}.cc`, name, facts)),
+    ...onceCompiled().map((name) => compile(`${name}.cc`, name, facts)),
     ...Object.entries(variants).map(([name, flags]) =>
       compile('variant.cc', `variant-${name}`, [...flags, `-DESPALIER_VARIANT=${name}`]),
     ),
@@ -97,6 +97,12 @@ export async function buildAddon(output, { optimize = ['-O3'], link = [], emulat
   } finally {
     rmSync(objects, { recursive: true, force: true });
   }
+}
+
+/** Sources that are the same for every variant. */
+function onceCompiled() {
+  const names = readdirSync(source).filter((file) => file.endsWith('.cc') && file !== 'variant.cc');
+  return names.map((file) => path.basename(file, '.cc'));
 }
 
 function includes() {

@@ -1,0 +1,76 @@
+// Attention over queries, keys and values side by side, and what positions do to them.
+#include "arguments.h"
+#include "calls.h"
+
+namespace espalier {
+namespace {
+
+// batch, heads, time, part, rate, key0, key1, first, bf16: what both directions of attention begin with
+Attention attention_of(Arguments& in) {
+  Attention a = {};
+  a.batch = in.size(), a.heads = in.size(), a.time = in.size(), a.part = in.size();
+  a.dropout = in.dropout();
+  a.precision = in.precision();
+  return a;
+}
+
+// ..., qkv, y, log sum
+void AttentionForward(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  Attention a = attention_of(in);
+  const int64_t size = times(times(a.batch, a.time), times(a.heads, a.part));
+  a.qkv = in.floats(times(3, size));
+  a.y = in.floats(size);
+  a.log_sum = in.floats(times(times(a.batch, a.heads), a.time));
+  kernels().attention(a);
+}
+
+// ..., dy, qkv, log sum, dqkv
+void AttentionGradient(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  Attention a = attention_of(in);
+  const int64_t size = times(times(a.batch, a.time), times(a.heads, a.part));
+  a.dy = in.floats(size);
+  a.qkv = in.floats(times(3, size));
+  a.log_sum = in.floats(times(times(a.batch, a.heads), a.time));
+  a.dqkv = in.floats(times(3, size));
+  kernels().attention_gradient(a);
+}
+
+// texts, heads, part, capacity, position, qkv, keys, values, y
+void AttentionStep(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  NextAttention a = {};
+  a.texts = in.size(), a.heads = in.size(), a.part = in.size(), a.capacity = in.size(), a.position = in.size();
+  if (a.position >= a.capacity) in.fail("must be below the capacity");
+  const int64_t size = times(a.texts, times(a.heads, a.part));
+  a.qkv = in.floats(times(3, size));
+  a.keys = in.floats(times(a.capacity, size));
+  a.values = in.floats(times(a.capacity, size));
+  a.y = in.floats(size);
+  kernels().next_attention(a);
+}
+
+// rows, time, heads, part, cos, sin, qkv, y
+void Rotary(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t rows = in.size(), time = in.size(), heads = in.size(), part = in.size();
+  if (part % 2 != 0 || (rows > 0 && (time == 0 || rows % time != 0)))
+    throw Napi::TypeError::New(info.Env(), "rotary needs parts of an even width, and rows in steps of time");
+  const float* cos = in.floats(times(time, part / 2));
+  const float* sin = in.floats(times(time, part / 2));
+  const int64_t size = times(rows, times(3, times(heads, part)));
+  const float* qkv = in.floats(size);
+  kernels().rotary(rows, time, heads, part, cos, sin, qkv, in.floats(size));
+}
+
+}  // namespace
+
+void add_attention(Exports& exports) {
+  exports.add<AttentionForward>("attention");
+  exports.add<AttentionGradient>("attentionGradient");
+  exports.add<AttentionStep>("nextAttention");
+  exports.add<Rotary>("rotary");
+}
+
+}  // namespace espalier
