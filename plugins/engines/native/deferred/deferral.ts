@@ -51,7 +51,10 @@ export class Deferral {
   readonly #pending = new Set<DataNode>();
   #heldBytes = 0;
 
-  constructor(private readonly memory: Memory) {}
+  constructor(
+    private readonly memory: Memory,
+    private readonly mostHeldBytes = MOST_HELD_BYTES,
+  ) {}
 
   /** undefined: its numbers are not in memory as tensors of its type usually are. */
   nodeOf({ dataId, shape, dtype }: TensorInfo, size: number): DataNode | undefined {
@@ -65,6 +68,7 @@ export class Deferral {
 
   /** Data that will be the result. */
   defer(shape: number[], size: number, dtype: DataType, operation: Operation): DeferredData {
+    this.#holdLess();
     let node = new DataNode({}, shape, size, dtype, operation);
     if (node.depth > MOST_DEPTH) {
       for (const operand of operation.operands) this.#settle(operand.node);
@@ -105,8 +109,12 @@ export class Deferral {
     if (node.pending !== undefined || values === undefined) return false;
     node.values = values;
     this.#heldBytes += values.byteLength;
-    if (this.#heldBytes > MOST_HELD_BYTES) this.settleAll();
     return true;
+  }
+
+  /** Not where a tensor is disposed: what reads it may be disposed next, as at the end of a tidy, and is then never done. */
+  #holdLess(): void {
+    if (this.#heldBytes > this.mostHeldBytes) this.settleAll();
   }
 
   #settle(node: DataNode): void {
