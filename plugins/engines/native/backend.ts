@@ -1,69 +1,39 @@
-import cpu = require('@tensorflow/tfjs-backend-cpu');
+import type cpu = require('@tensorflow/tfjs-backend-cpu');
 import type { DataType, KernelFunc, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../../../core/index.js';
-import type { Attributes, KernelInputs } from '../../ops/contract.js';
 import { Deferral, DeferredData } from './deferred/deferral.js';
 import type { DataNode, Operation } from './deferred/node.js';
 import { storedAs, type Program } from './deferred/program.js';
 import { noting, type AddonCall, type NativeBinding } from './binding.js';
-import { isNumbers, numbersOf, type Numbers, type NumberType } from './numbers.js';
+import { JavaScriptKernels } from './javascript-kernels.js';
+import type { Kernel, KernelNotes } from './kernel.js';
+import { isNumbers, numbersOf, type NumberType } from './numbers.js';
 import { FloatPool, Lease } from './pool.js';
+import { ReadableBackend } from './readable-backend.js';
+
+/** A kernel that hands its work to the addon; undefined: the cpu backend's own kernel serves this call. */
+export type NativeKernel = Kernel<NativeBackend>;
 
 /** Memory of so many numbers for a tensor's data. */
 type Take = (length: number, dataId: object) => Float32Array;
 
-/** A kernel that hands its work to the addon; undefined: the cpu backend's own kernel serves this call. */
-export interface NativeKernel {
-  readonly name: string;
-  /**
-   * It does more than to call the addon with whole arrays of its tensors, and with values that depend on their shapes and
-   * on the attributes alone: running it again is more than making the same calls.
-   */
-  readonly isMoreThanCalls?: boolean;
-  /** What it does is done later, and noted then; or it does nothing but give a tensor another shape. */
-  readonly isDeferred?: boolean;
-  /** Other kernels that it does the work of. */
-  readonly parts?: ReadonlySet<string>;
-  readonly compute: (
-    inputs: KernelInputs,
-    attributes: Attributes,
-    backend: NativeBackend,
-  ) => TensorInfo | TensorInfo[] | undefined;
-}
-
-/** Takes notes of what a backend runs. */
-export interface KernelNotes {
-  /** A kernel has asked for memory. */
-  allocated(tensor: TensorInfo): void;
-  /** Numbers came from outside. */
-  written(dataId: object, values: unknown, dtype: DataType): void;
-  /** A tensor's numbers were looked at: what was done since may depend on them. */
-  looked(): void;
-  ran(kernel: NativeKernel, inputs: KernelInputs, attributes: Attributes, outputs: readonly TensorInfo[]): void;
-  /** Elementwise kernels that were called before ran, together. */
-  ranProgram(program: Program): void;
-  /** A kernel of the cpu backend ran. */
-  ranOnCpu(inputs: KernelInputs, outputs: readonly TensorInfo[]): void;
-}
-
 /**
  * tfjs's cpu backend with the hot kernels in C++, their memory from a pool, and elementwise operations that wait until
- * their numbers are needed. A kernel of the
- * cpu backend works on the same arrays, so that every TensorFlow.js operation is there.
+ * their numbers are needed. A kernel of the cpu backend works on the same arrays, so that every TensorFlow.js operation is
+ * there.
  */
-export class NativeBackend extends cpu.MathBackendCPU {
+export class NativeBackend extends ReadableBackend {
   readonly #pool: FloatPool;
   /** A kernel's own output, which becomes a tensor's memory without a copy. */
   #output: unknown;
   /** What a kernel that is run again is to allocate, and of which memory. */
   #awaited: { readonly tensors: Iterator<TensorInfo, undefined>; readonly take: Take } | undefined;
   /** Notes what is run, while there is one. */
-  recorder: KernelNotes | undefined;
-  /** Milliseconds in kernels of the cpu backend, by their names, while somebody asks. */
-  inJavaScript: Map<string, number> | undefined;
+  recorder: KernelNotes<NativeBackend> | undefined;
+  readonly javaScript = new JavaScriptKernels();
   readonly #kernels = new Map<string, KernelFunc>();
   /** Of elementwise operations yet to be done, who is to note them. */
-  readonly #notes = new WeakMap<DataNode, KernelNotes>();
+  readonly #notes = new WeakMap<DataNode, KernelNotes<NativeBackend>>();
   readonly #deferral: Deferral;
   #binding: NativeBinding;
 
@@ -237,43 +207,6 @@ export class NativeBackend extends cpu.MathBackendCPU {
     return copy;
   }
 
-  /** The elements themselves. @throws Error for a tensor that is disposed, or of another type */
-  floats(tensor: TensorInfo): Float32Array {
-    const values = this.#valuesOf(tensor);
-    if (!(values instanceof Float32Array)) throw new Error(`a float32 tensor is needed, not ${tensor.dtype}`);
-    return values;
-  }
-
-  /** The elements themselves of an int32 tensor. @throws Error for a tensor that is disposed, or of another type */
-  integers(tensor: TensorInfo): Int32Array {
-    const values = this.#valuesOf(tensor);
-    if (!(values instanceof Int32Array)) throw new Error(`an int32 tensor is needed, not ${tensor.dtype}`);
-    return values;
-  }
-
-  /** The elements themselves of an int32 or bool tensor. @throws Error for a tensor that is disposed, or of another type */
-  numbers(tensor: TensorInfo): Int32Array | Uint8Array | Float32Array {
-    const values = this.#valuesOf(tensor);
-    if (values instanceof Int32Array || values instanceof Uint8Array) return values;
-    // The cpu backend's one-hot vectors are floats under the name of integers.
-    if (values instanceof Float32Array && tensor.dtype !== 'float32') return values;
-    throw new Error(`an int32 or bool tensor is needed, not ${tensor.dtype}`);
-  }
-
-  /** The elements themselves, of whatever type they are. @throws Error for a tensor that is disposed */
-  array(tensor: TensorInfo): Numbers {
-    const values = this.#valuesOf(tensor);
-    if (isNumbers(values)) return values;
-    throw new Error(`numbers or truths are needed, not ${tensor.dtype}`);
-  }
-
-  #valuesOf({ dataId, shape }: TensorInfo): unknown {
-    // What this backend has not may be in another one, from which `get` brings it.
-    if (!this.data.has(dataId) && !tf.engine().state.tensorInfo.has(dataId))
-      throw new Error(`a tensor of shape [${shape.join(', ')}] is used after it was disposed`);
-    return this.data.get(dataId).values;
-  }
-
   /**
    * A tensor to write the new values of `tensor` to: itself where no other tensor shares its memory,
    * else a new one. The kernel must have read what it needs of an element before it writes it.
@@ -295,23 +228,6 @@ export class NativeBackend extends cpu.MathBackendCPU {
     if (!ArrayBuffer.isView(values)) return;
     const owner = this.#pool.ownerOf(values);
     if (owner !== undefined && owner !== output.dataId) this.#pool.abandon(values);
-  }
-
-  /** Runs a kernel of the cpu backend. */
-  runInJavaScript(
-    kernelName: string,
-    inputs: readonly TensorInfo[],
-    run: () => TensorInfo | TensorInfo[],
-  ): TensorInfo | TensorInfo[] {
-    const began = this.inJavaScript === undefined ? 0 : performance.now();
-    const outputs = run();
-    const given = new Set<object>(inputs.map(({ dataId }) => dataId));
-    // One that only shapes an input anew takes no time worth a word.
-    if (this.inJavaScript !== undefined && [outputs].flat().some(({ dataId }) => !given.has(dataId))) {
-      const before = this.inJavaScript.get(kernelName) ?? 0;
-      this.inJavaScript.set(kernelName, before + performance.now() - began);
-    }
-    return outputs;
   }
 
   /** A copy: the memory of a tensor that is disposed is used again. */

@@ -19,14 +19,14 @@ export class FallbackWatch {
   begin(backend: NativeBackend): void {
     if (++this.#iterations !== MEASURED) return;
     this.#began = this.now();
-    backend.inJavaScript = new Map();
+    backend.javaScript.times = new Map();
   }
 
   /** @returns what to tell the user, if anything */
   end(backend: NativeBackend): string | undefined {
-    const times = backend.inJavaScript;
+    const times = backend.javaScript.times;
     if (this.#iterations !== MEASURED || times === undefined) return undefined;
-    backend.inJavaScript = undefined;
+    backend.javaScript.times = undefined;
     return sentence(times, this.now() - this.#began);
   }
 }

@@ -2,7 +2,8 @@ import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { DropoutMask } from '../../../core/index.js';
 import { tf } from '../../../core/index.js';
 import { Attributes, KernelInputs } from '../../ops/contract.js';
-import type { KernelNotes, NativeKernel } from './backend.js';
+import type { NativeBackend, NativeKernel } from './backend.js';
+import type { KernelNotes } from './kernel.js';
 import { isNumbers, type Numbers } from './numbers.js';
 import { storedAs, type Program } from './deferred/program.js';
 
@@ -42,7 +43,7 @@ export interface KernelTrace {
 }
 
 /** Notes the kernels that a backend runs. */
-export class KernelRecorder implements KernelNotes {
+export class KernelRecorder implements KernelNotes<NativeBackend> {
   readonly #calls: Call[] = [];
   readonly #marks: NotedMark[] = [];
   readonly #constants = new Map<object, Constant>();

@@ -62,7 +62,7 @@ function kernelFuncOf(name: string, ours: NativeKernel | undefined, cpu: tf.Kern
       return outputs;
     }
     if (cpu === undefined) throw new Error(`${name} has no form for these inputs`);
-    const results = native.runInJavaScript(name, given.all(), () =>
+    const results = native.javaScript.run(name, given.all(), () =>
       cpu({ inputs, ...(attrs === undefined ? {} : { attrs }), backend: native }),
     );
     for (const output of [results].flat()) native.protect(output);

@@ -105,14 +105,14 @@ if (native?.works !== true) {
 
   test.serial('engine native: a reduction over all axes, none of which is given, is in C++', (t) => {
     const kernels = nativeBackend(tf.findBackend(backend));
-    kernels.inJavaScript = new Map();
+    kernels.javaScript.times = new Map();
     const found = on(backend, () => {
       const x = tf.tensor2d([1, 2, 3, 4, 5, 9], [2, 3]);
       return [tf.sum(x), tf.mean(tf.abs(x)), tf.max(x), tf.min(x)].map((y) => y.dataSync()[0]);
     });
     t.deepEqual(found, [24, 4, 9, 1]);
-    t.deepEqual([...kernels.inJavaScript.keys()], []);
-    kernels.inJavaScript = undefined;
+    t.deepEqual([...kernels.javaScript.times.keys()], []);
+    kernels.javaScript.times = undefined;
   });
 
   test.serial('engine native: a branch on numbers, and a cpu kernel in the middle, see what was computed', (t) => {

@@ -339,7 +339,7 @@ if (native?.works !== true) {
 
   test('engine native: what is large enough for vectors and threads, none of it in JavaScript', (t) => {
     const backend = nativeBackend(tf.findBackend(native.backend));
-    backend.inJavaScript = new Map();
+    backend.javaScript.times = new Map();
     const x = (): tf.Tensor => finite([37, 61, 53], 11);
     compare('close', () => [
       tf.sum(x()),
@@ -370,8 +370,8 @@ if (native?.works !== true) {
     });
     compare('close', () => tf.matMul(finite([6, 4, 33, 17], 1), finite([4, 65, 17], 2), false, true));
     compare('exact', () => [tf.sum(x(), []), tf.max(x(), [])]);
-    t.deepEqual([...backend.inJavaScript.keys()], []);
-    backend.inJavaScript = undefined;
+    t.deepEqual([...backend.javaScript.times.keys()], []);
+    backend.javaScript.times = undefined;
   });
 
   test('engine native: the same bits for any number of threads', (t) => {

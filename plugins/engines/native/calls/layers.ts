@@ -1,0 +1,34 @@
+import type {
+  ActivationArguments,
+  DropoutArguments,
+  Floats,
+  LookupSizes,
+  NormSizes,
+  Optional,
+  RowSizes,
+} from './types.js';
+
+/** What a model's layers are made of, beside products and attention. See src/layer_calls.cc. */
+export interface LayerCalls {
+  layerNorm(...call: [...NormSizes, x: Floats, weight: Floats, bias: Optional<Floats>, y: Floats]): void;
+  layerNormGradient(
+    ...call: [...NormSizes, dy: Floats, x: Floats, weight: Floats, dx: Floats, dWeight: Floats, dBias: Floats]
+  ): void;
+  rmsNorm(...call: [...NormSizes, x: Floats, weight: Floats, y: Floats]): void;
+  rmsNormGradient(...call: [...NormSizes, dy: Floats, x: Floats, weight: Floats, dx: Floats, dWeight: Floats]): void;
+  activation(...call: [...ActivationArguments, x: Floats, y: Floats]): void;
+  activationGradient(...call: [...ActivationArguments, dy: Floats, x: Floats, dx: Floats]): void;
+  /** y = what the activation makes of gate, times up. */
+  gated(...call: [...ActivationArguments, gate: Floats, up: Floats, y: Floats]): void;
+  gatedGradient(
+    ...call: [...ActivationArguments, dy: Floats, gate: Floats, up: Floats, dGate: Floats, dUp: Floats]
+  ): void;
+  embedding(...call: [...LookupSizes, ids: Int32Array, table: Floats, y: Floats]): void;
+  embeddingGradient(...call: [...LookupSizes, ids: Int32Array, dy: Floats, gradient: Floats]): void;
+  dropout(...call: [size: number, ...DropoutArguments, x: Floats, y: Floats]): void;
+  /** The mean [1] over targets that are not -1, of logits [rows, columns]. */
+  crossEntropy(...call: [...RowSizes, logits: Floats, targets: Int32Array, logSum: Floats, mean: Floats]): void;
+  crossEntropyGradient(
+    ...call: [...RowSizes, dy: Floats, logits: Floats, targets: Int32Array, logSum: Floats, gradient: Floats]
+  ): void;
+}

@@ -1,0 +1,13 @@
+import type { Activation } from '../../../ops/contract.js';
+
+export type Floats = Float32Array;
+export type Optional<T> = T | undefined;
+
+export type RowSizes = [rows: number, columns: number];
+export type NormSizes = [...RowSizes, epsilon: number];
+export type ProductSizes = [m: number, n: number, k: number];
+export type AttentionSizes = [batch: number, heads: number, time: number, part: number];
+export type LookupSizes = [count: number, width: number, rows: number];
+
+export type DropoutArguments = [rate: number, key0: number, key1: number, first: number];
+export type ActivationArguments = [kind: Activation, size: number];
