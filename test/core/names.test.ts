@@ -5,7 +5,8 @@ import ts from 'typescript';
 import { describeOptions } from '../../plugins/configs/printing/options.js';
 import { coreSchema } from '../../core/config/schema.js';
 import { builtInNames, loadBuiltIns } from '../../core/families/resolve.js';
-import { debugRun, textFolder } from './run/debug-run.js';
+import { debugRun } from './run/debug-run.js';
+import { textFolder } from '../text.js';
 
 /** Names of plugins and of their options that are terms of the core, too. */
 const coreTerms: Readonly<Record<string, string>> = {

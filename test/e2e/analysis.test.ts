@@ -3,7 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test from 'ava';
 import { z } from 'zod';
-import { text, textFolder } from '../core/run/debug-run.js';
+import { text, textFolder } from '../text.js';
 import { espalier } from './warm.js';
 
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { text } from '../core/run/debug-run.js';
+import { text } from '../text.js';
 import { ran, sharedFolder, type Outcome } from './command.js';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url));

@@ -4,7 +4,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { logitsOf } from '../plugins/models/logits.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { espalier } from './warm.js';
 import { needing, peersPython, python } from '../needs.js';
 

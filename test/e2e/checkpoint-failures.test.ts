@@ -4,7 +4,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../plugins/checkpoint/stored/read.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { commandFile } from './command.js';
 import { espalier } from './warm.js';
 import { mounting, needing, processNamespaces } from '../needs.js';

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { readCheckpoint } from '../../plugins/checkpoint/stored/read.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { scorePlugin } from '../plugins/batches/score-plugin.js';
 import { assertSameThoughResumed } from './resumed.js';
 import { espalier } from './warm.js';

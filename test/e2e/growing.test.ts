@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { assertSameThoughResumed } from './resumed.js';
 import { espalier } from './warm.js';
 

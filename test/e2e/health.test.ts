@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { checkpointNames } from '../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../plugins/checkpoint/stored/read.js';
 import { compareRuns } from '../../plugins/verify/resume/compare.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { espalier as espalierAlone, type Outcome } from './command.js';
 import { espalier } from './warm.js';
 

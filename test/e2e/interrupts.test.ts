@@ -5,7 +5,7 @@ import test from 'ava';
 import { RandomStreams } from '../../core/index.js';
 import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
 import { readDescription } from '../../plugins/checkpoint/stored/read.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { commandFile } from './command.js';
 import { spawn } from 'node:child_process';
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { assertSameThoughResumed } from './resumed.js';
 import { espalier } from './warm.js';
 

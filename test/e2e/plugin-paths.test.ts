@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { text } from '../core/run/debug-run.js';
+import { text } from '../text.js';
 import { emptyFolder } from './command.js';
 import { espalier } from './warm.js';
 

@@ -12,7 +12,7 @@ import type { StoredTensor } from '../../core/index.js';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { writeSafetensors } from '../../plugins/checkpoint/safetensors/write.js';
 import { logitsOf } from '../plugins/models/logits.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { espalier } from './warm.js';
 
 /** Made by transformers 5.23 with random weights; `logits.json` is what it computes for the tokens 0 to 15. */

@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { z } from 'zod';
 import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
 import { readDescription } from '../../plugins/checkpoint/stored/read.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { commandFile } from './command.js';
 
 /**

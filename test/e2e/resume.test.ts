@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
-import { text, textFolder } from '../core/run/debug-run.js';
+import { text, textFolder } from '../text.js';
 import { emptyFolder, espalier as espalierAlone, sharedFolder, type Outcome } from './command.js';
 import { espalier } from './warm.js';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { coreSchema } from '../../core/config/schema.js';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { commandFile, type Outcome } from './command.js';
 import { espalier } from './warm.js';
 

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Histogram, Metrics, RunRollback, Sample } from '../../plugins/index.js';
 import { FILE_HEADER, readRecords } from '../../plugins/logs/wandb/blocks.js';
 import { decodeRecord, type WandbRecord } from '../../plugins/logs/wandb/records.js';
-import { text, textFolder } from '../core/run/debug-run.js';
+import { text, textFolder } from '../text.js';
 import { readByTensorBoard, tensorboard } from '../plugins/logs/event-reader.js';
 import { partlyNeeding } from '../needs.js';
 import { commandFile } from './command.js';

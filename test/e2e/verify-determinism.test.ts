@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import { z } from 'zod';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import { espalier as espalierAlone, ownTemporaryFolder, started } from './command.js';
 import { espalier } from './warm.js';
 

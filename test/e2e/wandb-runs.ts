@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { textFolder } from '../core/run/debug-run.js';
+import { textFolder } from '../text.js';
 import type { HeldRun } from '../plugins/logs/wandb/stand-in.js';
 import { peersPython } from '../needs.js';
 import { commandFile, type Outcome } from './command.js';

@@ -18,7 +18,7 @@ import {
 import { testRun } from '../../../plugins/testing/contract.js';
 import { stopSignals } from '../../../plugins/signals/contract.js';
 import { espalier } from '../../e2e/warm.js';
-import { textFolder } from './debug-run.js';
+import { textFolder } from '../../text.js';
 
 @Plugin({ name: 'notes', summary: 'Notes losses.' })
 class Notes {

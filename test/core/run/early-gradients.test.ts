@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { EarlyGradients } from '../../../core/index.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 
 interface Seen {
   /** Of each iteration: the gradients that came during the backward pass, and those of `gradients:ready`. */

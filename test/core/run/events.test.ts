@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { lifecycle, type EventName } from '../../../core/index.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 
 test('the events of a short run, as the golden file has them', async (t) => {
   const { run } = await debugRun(

@@ -5,7 +5,8 @@ import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { BatchSource, Dataset, EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
 import type { MadeRun } from '../../../core/run/make.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 
 const guide = ['writing-plugins', 'learning-rate', 'batch-strategies']
   .map((page) => readFileSync(`docs/${page}.md`, 'utf8'))

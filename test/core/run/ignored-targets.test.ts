@@ -19,7 +19,8 @@ import type { Run } from '../../../core/run/run.js';
 import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
 import { needing } from '../../needs.js';
 import { availableEngines } from '../../plugins/ops/engines.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 import { newest, stateOf, trainBoth } from './stopped.js';
 
 const WINDOWS = 16;

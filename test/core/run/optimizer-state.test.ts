@@ -2,7 +2,8 @@ import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { Logger, Optimizer, type StoredTensor } from '../../../core/index.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 import { runWithOwn } from './own-plugin.js';
 
 /** In front of the optimizer: steps matrices, then the rest. */

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
 import { isRestart, stepOf } from '../../../plugins/logs/tensorboard/messages.js';
-import { textFolder } from './debug-run.js';
+import { textFolder } from '../../text.js';
 import { recordsIn } from '../../plugins/logs/event-records.js';
 import { newest, stateOf, trainBoth, trainPart, type Stop } from './stopped.js';
 

@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { MadeRun } from '../../../core/run/make.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 
 export interface OwnPlugin {
   /** The body of its class. */

@@ -2,7 +2,7 @@ import test from 'ava';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { EspalierError, UsageError } from '../../../core/index.js';
-import { textFolder } from './debug-run.js';
+import { textFolder } from '../../text.js';
 import { runWithOwn } from './own-plugin.js';
 
 test('arrays alone are a state: they come back when the run goes on', async (t) => {

@@ -9,7 +9,8 @@ import {
   type Ranks,
 } from '../../../core/index.js';
 import { evaluationOfRank, nextOfRank } from '../../../core/run/iteration.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 
 const MOST_RANKS = 3;
 

@@ -5,7 +5,8 @@ import test, { type ExecutionContext } from 'ava';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
 import type { RollbackRequest } from '../../../core/index.js';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 import { newest, stateOf, trainPart, type Stop } from './stopped.js';
 
 const settings = [

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { debugRun, textFolder } from './debug-run.js';
+import { debugRun } from './debug-run.js';
+import { textFolder } from '../../text.js';
 
 async function losses(created: Awaited<ReturnType<typeof debugRun>>): Promise<number[]> {
   const seen: number[] = [];

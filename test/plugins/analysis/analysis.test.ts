@@ -14,7 +14,8 @@ import { measures } from '../../../plugins/analysis/analysis/measures.js';
 import { alignedSimilarity, rankUtilisation } from '../../../plugins/analysis/analysis/spectra.js';
 import { quantile } from '../../../plugins/analysis/analysis/statistics.js';
 import { viewModel } from '../../../plugins/models/gpt/inspect.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { linux, needing, peersPython, python } from '../../needs.js';
 

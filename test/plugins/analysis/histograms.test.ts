@@ -2,7 +2,8 @@ import test from 'ava';
 import fc from '../../property.js';
 import type { Histogram } from '../../../plugins/analysis/contract.js';
 import { histogramOf } from '../../../plugins/analysis/histograms/histogram.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 test('each bucket counts the finite values from its edge up to the next, the last one also its upper edge', (t) => {
   const values = fc.oneof(

@@ -1,7 +1,8 @@
 import test from 'ava';
 import fc from '../../property.js';
 import { BatchSource, RandomStreams, type Batch, type PluginInstance } from '../../../core/index.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 const shape = { batchSize: 3, blockSize: 32 };
 

@@ -5,7 +5,8 @@ import fc from '../../property.js';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { UsageError } from '../../../core/index.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 const settings = ['run.dir=out', 'train.max_iters=4', 'plugins.evaluation={interval: 2, iters: 1}'];
 

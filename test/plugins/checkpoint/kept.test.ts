@@ -5,7 +5,8 @@ import fc from '../../property.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
 import { Kept, nameOf } from '../../../plugins/checkpoint/checkpoint/kept.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 import { scorePlugin } from '../batches/score-plugin.js';
 
 const attempts = fc.array(fc.record({ loss: fc.integer({ min: 0, max: 9 }), fails: fc.boolean() }), { maxLength: 30 });

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { createRun, LearningRate, type RunSettings } from '../../../core/index.js';
-import { text, textFolder } from '../../core/run/debug-run.js';
+import { text, textFolder } from '../../text.js';
 
 const fixture = fileURLToPath(new URL('../../../../test/fixtures/checkpoint-2', import.meta.url));
 

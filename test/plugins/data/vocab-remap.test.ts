@@ -6,7 +6,8 @@ import { shrunkenIds } from '../../../plugins/index.js';
 import { buildVocabMap, rankTokens } from '../../../plugins/data/shared/vocab-map.js';
 import type { Run } from '../../../core/run/run.js';
 import { ShrunkenVocabulary } from '../../../plugins/growth/contract.js';
-import { debugRun, text, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { text, textFolder } from '../../text.js';
 import { stateOf, trainBoth } from '../../core/run/stopped.js';
 
 const characters = [...new Set(text)].sort();

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { Engine, useEngine, tf } from '../../../core/index.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 test('while WebAssembly starts, the runs beside it compute', async (t) => {
   const folder = textFolder(t);

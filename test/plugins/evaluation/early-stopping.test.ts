@@ -5,7 +5,8 @@ import fc from '../../property.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { UsageError } from '../../../core/index.js';
 import { seen, start, type Progress, type Rule } from '../../../plugins/evaluation/early-stopping/patience.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 import { scorePlugin } from '../batches/score-plugin.js';
 
 const scores = fc.array(fc.oneof(fc.integer({ min: -5, max: 5 }), fc.constant(NaN)), { maxLength: 40 });

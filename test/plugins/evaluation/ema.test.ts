@@ -5,7 +5,8 @@ import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { BatchSource, Engine, type LoadedCheckpoint, type StoredTensor } from '../../../core/index.js';
 import { estimateLoss } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 import { newest, stateOf, trainBoth } from '../../core/run/stopped.js';
 
 const tiny = [

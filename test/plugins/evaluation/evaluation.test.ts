@@ -10,7 +10,8 @@ import {
 } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
 import { useEngine } from '../../../core/tf.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 const model = 'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 16, dropout: 0.2}';
 

@@ -6,7 +6,8 @@ import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { Dataset, Engine, Ranks, tf } from '../../../core/index.js';
 import { fullLoss } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 const settings = [
   'run.dir=out',

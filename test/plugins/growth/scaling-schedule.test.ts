@@ -2,7 +2,8 @@ import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 const fires = 'trigger_loss: 100, max_wait_iters: 1000';
 const settings = [

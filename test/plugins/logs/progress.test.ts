@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { RunState, Terminal, type LogLevel } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
-import { textFolder } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 /** A terminal that keeps what it is told, live or not. */
 class Recorder extends Terminal {

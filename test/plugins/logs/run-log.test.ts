@@ -3,7 +3,8 @@ import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
 import { Logger, MetricNames, version, type Metrics } from '../../../core/index.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 const settings = [
   'run.dir=out',

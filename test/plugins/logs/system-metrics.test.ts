@@ -1,6 +1,7 @@
 import test from 'ava';
 import { MetricNames, type Metrics } from '../../../core/index.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 async function published(t: Parameters<typeof debugRun>[0], interval: number): Promise<Metrics[]> {
   const folder = textFolder(t);

@@ -11,7 +11,8 @@ import {
   textEvent,
 } from '../../../plugins/logs/tensorboard/messages.js';
 import { crc32c, record, type FoundRecord } from '../../../plugins/logs/tensorboard/records.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { partlyNeeding } from '../../needs.js';
 import { readByTensorBoard, tensorboard } from './event-reader.js';

@@ -4,7 +4,8 @@ import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { LearningRate, Tunables } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 interface Schedule {
   readonly lr: LearningRate;

@@ -5,7 +5,8 @@ import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { LearningRate, Logger } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
 import { makeRun } from '../../../core/run/make.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 async function schedule(options: Record<string, number | null>, maxIters = 50): Promise<LearningRate> {
   const { run } = await makeRun({

@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { migrated, moves, settings, type Move } from '../../../plugins/nanogpt/migration/nanogpt.js';
 import { otherNames } from '../../../plugins/configs/contract.js';
 import { readPythonConfig } from '../../../plugins/nanogpt/migration/python-config.js';
-import { textFolder } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 import { espalier as espalierAlone } from '../../e2e/command.js';
 import { espalier } from '../../e2e/warm.js';
 

@@ -7,7 +7,8 @@ import test, { type ExecutionContext } from 'ava';
 import { EventBus, Logger, Sections, type Metrics } from '../../../core/index.js';
 import { Account, total, type Times } from '../../../plugins/profiler/profiler/account.js';
 import { sectionTotals, timeTree } from '../../../plugins/profiler/profiler/tree.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 // The machine's peak is measured into a cache of its own.
 const cache = mkdtempSync(path.join(tmpdir(), 'espalier-cache-'));

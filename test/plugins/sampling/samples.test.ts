@@ -6,7 +6,7 @@ import type { Sample } from '../../../plugins/sampling/contract.js';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { makeRun } from '../../../core/run/make.js';
-import { textFolder } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 
 const tiny = [
   'train={max_iters: 7, batch_size: 2}',

@@ -6,7 +6,8 @@ import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { stopSignals } from '../../../plugins/signals/contract.js';
-import { debugRun, textFolder } from '../../core/run/debug-run.js';
+import { debugRun } from '../../core/run/debug-run.js';
+import { textFolder } from '../../text.js';
 import { commandFile, espalier } from '../../e2e/command.js';
 
 interface Ended {

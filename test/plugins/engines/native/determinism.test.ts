@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { debugRun } from '../../../core/run/debug-run.js';
+import { textFolder } from '../../../text.js';
 import { activation, activationLinear, ACTIVATIONS, gated, rmsNorm } from '../../../../plugins/index.js';
 import { loadBinding } from '../../../../plugins/engines/native/binding.js';
 import { normals, type Case } from '../../ops/cases.js';

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { Logger } from '../../../../core/index.js';
-import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { debugRun } from '../../../core/run/debug-run.js';
+import { textFolder } from '../../../text.js';
 import { engineNeed, needing } from '../../../needs.js';
 
 const run = needing(await engineNeed('native'));

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { Engine } from '../../../../core/index.js';
 import { watchKernels } from '../../../../plugins/profiler/trace/kernels.js';
-import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { debugRun } from '../../../core/run/debug-run.js';
+import { textFolder } from '../../../text.js';
 import { espalier } from '../../../e2e/warm.js';
 import { engineNeed, needing } from '../../../needs.js';
 

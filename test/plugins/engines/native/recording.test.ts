@@ -5,7 +5,8 @@ import { embedding, gelu, layerNorm, linear, rmsNorm, swiglu } from '../../../..
 import { dropout } from '../../../../plugins/ops/contract.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
-import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { debugRun } from '../../../core/run/debug-run.js';
+import { textFolder } from '../../../text.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 

@@ -2,7 +2,8 @@ import test, { type ExecutionContext } from 'ava';
 import { EarlyGradients, Engine, tf, type EvaluationEnd, type Model } from '../../../../core/index.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
-import { debugRun, textFolder } from '../../../core/run/debug-run.js';
+import { debugRun } from '../../../core/run/debug-run.js';
+import { textFolder } from '../../../text.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 const settings = [
