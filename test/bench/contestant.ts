@@ -18,7 +18,10 @@ export interface Contestant {
   stop(): Promise<void>;
 }
 
-/** @throws Error with the end of what it printed, when the process does not get ready or dies */
+/** Milliseconds that a process has to get ready; compiling takes PyTorch a minute on a machine that does other work. */
+const MOST_START = 240_000;
+
+/** @throws Error with the end of what it printed, when the process does not get ready in time or dies */
 export async function startContestant(name: string, program: string, args: readonly string[]): Promise<Contestant> {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let complaints = '';
@@ -35,7 +38,14 @@ export async function startContestant(name: string, program: string, args: reado
     if (done === true) throw new Error(`${name} ended: ${complaints.trim()}`);
     return JSON.parse(value);
   };
-  const { ready } = readySchema.parse(await next());
+  const late = setTimeout(() => {
+    complaints += `it was not ready after ${String(MOST_START / 1000)} s`;
+    child.kill('SIGKILL');
+  }, MOST_START);
+  const first = await next().finally(() => {
+    clearTimeout(late);
+  });
+  const { ready } = readySchema.parse(first);
   return {
     name,
     description: ready,

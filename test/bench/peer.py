@@ -114,7 +114,7 @@ def main():
     torch.set_default_device(given.device)
     torch.set_num_threads(given.threads)
     torch.manual_seed(1)
-    model = {"gpt": GPT, "llama": Llama}[given.shape.pop("model", "gpt")](**given.shape)
+    model = {"gpt": GPT, "plain-llama": Llama}[given.shape.pop("model", "gpt")](**given.shape)
     params = list(model.parameters())
     groups = [
         {"params": [p for p in params if p.dim() > 1], "weight_decay": 0.1},

@@ -10,8 +10,8 @@ export interface Shape {
   readonly activation?: 'gelu' | 'gelu_tanh';
   /** In linear layers and layer norms; default: false. */
   readonly bias?: boolean;
-  /** Default: gpt. */
-  readonly model?: 'gpt' | 'llama';
+  /** Default: gpt; the others are in test/fixtures. */
+  readonly model?: 'gpt' | 'plain-llama' | 'fused-llama';
 }
 
 /** nanoGPT's CPU and GPU recipes for characters (the second with a batch of 8), and GPT-2 124M. */
@@ -27,10 +27,10 @@ export const pretrainedShape: Shape = {
   ...{ activation: 'gelu_tanh', bias: true },
 };
 
-/** The same sizes as a Llama-style model, ours a plugin of TensorFlow.js operations alone: test/fixtures/plain-llama.ts. */
+/** The same sizes as a Llama-style model, ours a plugin. */
 export const plainShapes: Readonly<Record<string, Shape>> = {
-  'llama-small': { ...shapes['char-small']!, model: 'llama' },
-  'llama-base': { ...shapes['char-base']!, model: 'llama' },
+  'llama-small': { ...shapes['char-small']!, model: 'plain-llama' },
+  'llama-base': { ...shapes['char-base']!, model: 'plain-llama' },
 };
 
 /** What a GPU has enough to do with: nanoGPT's GPU recipe for characters as it is, and GPT-2 124M with its window. */
@@ -46,7 +46,7 @@ export const gpuShapes: Readonly<Record<string, Shape>> = {
 export function arithmeticOf(shape: Shape): number {
   const { layers, embd, blockSize, batchSize, vocabSize } = shape;
   const tokens = batchSize * blockSize;
-  const ofLayer = shape.model === 'llama' ? 4 * embd ** 2 + 3 * embd * hiddenOf(shape) : 12 * embd ** 2;
+  const ofLayer = isGpt(shape) ? 12 * embd ** 2 : 4 * embd ** 2 + 3 * embd * hiddenOf(shape);
   const weights = layers * ofLayer + vocabSize * embd;
   const attended = layers * 2 * embd * ((blockSize + 1) / 2);
   return 3 * 2 * tokens * (weights + attended);
@@ -57,13 +57,17 @@ export function settingsOf(shape: Shape): string[] {
   const { activation = 'gelu', bias = false } = shape;
   const plain = [`model.activation=${activation}`, `model.bias=${String(bias)}`, 'model.dropout=0'];
   return [
-    ...(shape.model === 'llama' ? [`model.n_hidden=${String(hiddenOf(shape))}`] : plain),
+    ...(isGpt(shape) ? plain : [`model.n_hidden=${String(hiddenOf(shape))}`]),
     `model.n_layer=${String(shape.layers)}`,
     `model.n_head=${String(shape.heads)}`,
     `model.n_embd=${String(shape.embd)}`,
     `model.block_size=${String(shape.blockSize)}`,
     `train.batch_size=${String(shape.batchSize)}`,
   ];
+}
+
+function isGpt({ model = 'gpt' }: Shape): boolean {
+  return model === 'gpt';
 }
 
 /** Two thirds of four widths, up to a multiple of 8: what Llama has. */

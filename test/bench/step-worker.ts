@@ -11,7 +11,6 @@ import { Terminal } from '../../core/terminal.js';
 import type { Question } from './contestant.js';
 import { settingsOf, type Shape } from './shapes.js';
 
-const plainLlama = fileURLToPath(new URL('../../../test/fixtures/plain-llama.ts', import.meta.url));
 const [given = '', ...engineSettings] = process.argv.slice(2);
 const shape: Shape = JSON.parse(given);
 const { run } = await makeRun({
@@ -36,9 +35,9 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 await run.dispose();
 
-function modelOf({ model, vocabSize }: Shape): string[] {
-  if (model === 'llama') return [`model={use: ${plainLlama}}`];
-  return ['model.use=gpt', `model.vocab_size=${String(vocabSize)}`];
+function modelOf({ model = 'gpt', vocabSize }: Shape): string[] {
+  if (model === 'gpt') return ['model.use=gpt', `model.vocab_size=${String(vocabSize)}`];
+  return [`model={use: ${fileURLToPath(new URL(`../../../test/fixtures/${model}.ts`, import.meta.url))}}`];
 }
 
 /** Forward, backward, clip to 1.0, AdamW. */

@@ -52,13 +52,19 @@ export function measureOnGpu({ python, say }: Pick<StepRequest, 'python' | 'say'
   return measure(new Map(Object.entries(gpuShapes)), starts, say);
 }
 
-/** A model of TensorFlow.js operations alone on the native engine, and PyTorch's of the same. */
+/** A model as a plugin on the native engine, of TensorFlow.js operations alone and of fused ones, and PyTorch's of the same. */
 export function measurePlain({ python, say }: Pick<StepRequest, 'python' | 'say'>): Promise<StepResult[]> {
   const starts = (_name: string, shape: Shape): Start[] => [
     ...['f32', 'auto'].map((precision) => () => ours('native', shape, [`precision=${precision}`])),
+    ...['f32', 'auto'].map((precision) => () => withFusedOperations(shape, precision)),
     ...peers(shape, { python, device: 'cpu' }),
   ];
   return measure(new Map(Object.entries(plainShapes)), starts, say);
+}
+
+async function withFusedOperations(shape: Shape, precision: string): Promise<Contestant> {
+  const contestant = await ours('native', { ...shape, model: 'fused-llama' }, [`precision=${precision}`]);
+  return { ...contestant, name: contestant.name.replace('native', 'native, fused,') };
 }
 
 type Start = () => Promise<Contestant>;
