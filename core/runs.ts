@@ -34,7 +34,7 @@ export {
 export { isPluginPath, pluginPathFrom, relativePath } from './families/plugin-path.js';
 export { isDeclaration } from './families/packages.js';
 export { importOutside } from './families/outside.js';
-export { countedTargets, evaluationOfRank, rowsOfRank } from './run/iteration.js';
+export { checkBatch, countedTargets, evaluationOfRank, rowsOfRank } from './run/batches.js';
 export type {
   IgnoredTargets,
   MatchableModel,
@@ -45,7 +45,6 @@ export type {
   WeightMatch,
   WeightShapes,
 } from './contracts/models.js';
-export { checkBatch } from './run/checks.js';
 export type { RunResult } from './run/parts.js';
 export type { Run } from './run/run.js';
 export { boundTo, type ConfiguredPlugin } from './run/container.js';

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CoreConfig } from '../config/schema.js';
-import type { Batch, BatchShape, BatchSource, Rows, Split } from '../contracts/data.js';
+import type { BatchSource } from '../contracts/data.js';
 import type { Engine } from '../contracts/engine.js';
 import type { IgnoredTargets } from '../contracts/models.js';
 import type { Model } from '../contracts/model.js';
@@ -9,8 +9,8 @@ import type { EarlyGradients, Ranks } from '../contracts/ranks.js';
 import type { EventBus } from '../events/bus.js';
 import type { GradientsReady, IterationEnd, StepReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';
-import { useEngine } from '../tf.js';
-import { checkBatch, checkGradients, checkRate } from './checks.js';
+import { tf, useEngine } from '../tf.js';
+import { checkBatch, countedTargets, nextOfRank, rowsOfRank } from './batches.js';
 import type { Sections } from './sections.js';
 import { globalNorm, microBatchStep, scaleSums, trainableParameters, type PassReplay } from './step.js';
 import type { RunState } from './state.js';
@@ -161,19 +161,6 @@ async function passBatches(
   return { loss: loss / weight, tokens, targets };
 }
 
-/** Number of a batch's targets that are not -1. */
-export function countedTargets({ targets }: Pick<Batch, 'targets'>): number {
-  let count = 0;
-  for (let at = 0; at < targets.length; at++) if (targets[at] !== -1) count++;
-  return count;
-}
-
-function batchGivers({ bus, pluginIn }: IterationParts): string {
-  const changers = bus.order('batch:ready');
-  const after = changers.length > 0 ? ` (then batch:ready: ${changers.join(', ')})` : '';
-  return `the batch that plugin ${pluginIn('batches')} gave${after}`;
-}
-
 /** Windows in a micro-batch of this rank, and micro-batches in an iteration, as they are now. */
 export function microBatches(
   config: CoreConfig['train'],
@@ -186,43 +173,46 @@ export function microBatches(
   };
 }
 
-/** This rank's rows of the next micro-batch. @param shape of one rank's micro-batch */
-export async function nextOfRank(source: BatchSource, ranks: Ranks, shape: BatchShape): Promise<Batch> {
-  const rows = rowsOfRank(ranks, shape);
-  return taken(await source.next(ofAll(ranks, shape), rows), rows, ranks);
+function batchGivers({ bus, pluginIn }: IterationParts): string {
+  const changers = bus.order('batch:ready');
+  const after = changers.length > 0 ? ` (then batch:ready: ${changers.join(', ')})` : '';
+  return `the batch that plugin ${pluginIn('batches')} gave${after}`;
 }
 
-/** This rank's rows of an evaluation batch. @param shape of one rank's batch */
-export function evaluationOfRank(
-  source: BatchSource,
-  ranks: Ranks,
-  split: Split,
-  index: number,
-  shape: BatchShape,
-): Batch {
-  const rows = rowsOfRank(ranks, shape);
-  return taken(source.evaluation(split, index, ofAll(ranks, shape), rows), rows, ranks);
+/** @throws EspalierError naming the plugin, where a schedule gave what no step can be made with */
+function checkRate(rate: number, at: { iteration: number; base: number; plugin: string }): void {
+  if (Number.isFinite(rate)) return;
+  throw new EspalierError(
+    'ESP_LEARNING_RATE',
+    `plugin ${at.plugin} gave the learning rate ${String(rate)} for iteration ${String(at.iteration)} (base ${String(at.base)}): at(iteration, base) must return a finite number`,
+  );
 }
 
-/** Rank r has row r · batch to row (r + 1) · batch - 1 of the batch of all ranks. */
-export function rowsOfRank({ rank }: Ranks, { batchSize }: BatchShape): Rows {
-  return { first: rank * batchSize, count: batchSize };
-}
-
-function ofAll({ size }: Ranks, { batchSize, blockSize }: BatchShape): BatchShape {
-  return { batchSize: size * batchSize, blockSize };
-}
-
-/** The rows, of a strategy that gave them alone or the whole batch. */
-function taken(batch: Batch, { first, count }: Rows, { size }: Ranks): Batch {
-  const { batchSize, blockSize } = batch;
-  if (batchSize === count) return batch;
-  if (batchSize !== size * count) {
+/**
+ * Listeners of `gradients:ready` may replace gradients.
+ * @param listeners names of the plugins that do
+ * @throws EspalierError naming the weight, where they left none that fits it
+ */
+function checkGradients(
+  gradients: ReadonlyMap<string, tf.Tensor>,
+  parameters: ReadonlyMap<string, tf.Variable>,
+  listeners: () => readonly string[],
+): void {
+  const refuse = (what: string): never => {
     throw new EspalierError(
-      'ESP_BATCH',
-      `the batch strategy gave ${String(batchSize)} windows, asked for ${String(count)} of ${String(size * count)}`,
+      'ESP_GRADIENTS',
+      `after gradients:ready ${what}; a listener may replace an entry of gradients with a tensor of the same shape, and nothing else. Plugins that listen: ${listeners().join(', ') || 'none'}`,
     );
+  };
+  for (const [name, { shape }] of parameters) {
+    const gradient = gradients.get(name);
+    if (gradient === undefined) return refuse(`there is no gradient of ${name}`);
+    if (gradient.isDisposed) return refuse(`the gradient of ${name} is disposed`);
+    if (gradient.shape.length !== shape.length || gradient.shape.some((length, axis) => length !== shape[axis])) {
+      return refuse(`the gradient of ${name} is [${String(gradient.shape)}], and the weight [${String(shape)}]`);
+    }
   }
-  const part = (tokens: Int32Array): Int32Array => tokens.slice(first * blockSize, (first + count) * blockSize);
-  return { inputs: part(batch.inputs), targets: part(batch.targets), batchSize: count, blockSize };
+  if (gradients.size === parameters.size) return;
+  const extra = [...gradients.keys()].find((name) => !parameters.has(name));
+  refuse(`there is a gradient of ${JSON.stringify(extra)}, which no weight that is trained is called`);
 }

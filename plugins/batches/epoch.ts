@@ -1,5 +1,5 @@
 import { permutation } from './windows/permutation.js';
-import { windowStrategy } from './windows/window-batches.js';
+import { windowStrategy } from './windows/window-strategy.js';
 import { windowsIn } from './windows/windows.js';
 
 export default windowStrategy({

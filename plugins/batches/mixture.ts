@@ -1,5 +1,5 @@
 import { UsageError, type TokenReader } from '../../core/index.js';
-import { windowStrategy } from './windows/window-batches.js';
+import { windowStrategy } from './windows/window-strategy.js';
 import { refuseShort } from './windows/windows.js';
 import { z } from 'zod';
 

@@ -1,4 +1,4 @@
-import { windowStrategy } from './windows/window-batches.js';
+import { windowStrategy } from './windows/window-strategy.js';
 
 export default windowStrategy({
   name: 'batches-random',

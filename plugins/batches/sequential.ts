@@ -1,4 +1,4 @@
-import { windowStrategy } from './windows/window-batches.js';
+import { windowStrategy } from './windows/window-strategy.js';
 import { windowsIn } from './windows/windows.js';
 
 export default windowStrategy({

@@ -23,7 +23,7 @@ import {
   type Tunable,
 } from '../../../core/index.js';
 import { randomWindows, refuseShort, windowsIn } from '../windows/windows.js';
-import { ServedTokens } from '../windows/served-tokens.js';
+import { ServedTokens } from '../contract.js';
 import { targetShares } from './candidates.js';
 import type { Corpus } from './protocol.js';
 import { Rounds, type RoundsState } from './rounds.js';

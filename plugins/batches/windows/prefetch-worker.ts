@@ -1,8 +1,8 @@
 import { workerData } from 'node:worker_threads';
 import type { OpenSharedModule } from '../../data/contract.js';
-import { Slot, type Ring } from './prefetch-ring.js';
+import { readWindows, Slot, type PrefetchSetup } from './windows.js';
 
-const { opener, ...ring } = workerData as Ring & { readonly opener: string };
+const { opener, ...ring } = workerData as PrefetchSetup;
 const { measureInThread, openShared } = (await import(opener)) as OpenSharedModule;
 const { flags, depth, starts, tokens } = ring;
 const { batchSize, blockSize } = ring.shape;
@@ -31,14 +31,15 @@ for (let slot = 0; ;) {
 
 function fill(slot: number): number {
   try {
-    for (let row = 0; row < batchSize; row++) {
-      const start = starts[slot * batchSize + row] ?? 0;
-      reader.read(start, blockSize, tokens, 2 * slot * half + row * blockSize);
-      reader.read(start + 1, blockSize, tokens, (2 * slot + 1) * half + row * blockSize);
-    }
+    const middle = (2 * slot + 1) * half;
+    readWindows(reader, starts.subarray(slot * batchSize, (slot + 1) * batchSize), {
+      inputs: tokens.subarray(middle - half, middle),
+      targets: tokens.subarray(middle, middle + half),
+      blockSize,
+    });
     return Slot.ready;
   } catch {
-    // The loop reads it again itself, and meets the error where it can be told.
+    // The loop reads it again itself, and reports the error.
     return Slot.failed;
   }
 }

@@ -26,10 +26,9 @@ import { type ArchitectureFacts, Growable, type GrowthStep } from '../../growth/
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { activationBytes, countsOf, factsOf, flopsPerToken, memoryNeeded } from './costs.js';
-import { head, hiddenStates } from './forward.js';
+import { head, hiddenStates, Layers, ReadWeights, type NextMask } from './forward.js';
 import { generate, type NextLogits } from './generate.js';
 import { grownWeights } from './grow.js';
-import { Layers, ReadWeights, type NextMask } from './layers.js';
 import { Past } from './past.js';
 import { descriptionOf, weightSources } from './stored.js';
 import { drawWeights, isTrainable, makeWeights, variableOf, type Undrawn } from './weights.js';

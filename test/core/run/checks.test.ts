@@ -1,5 +1,5 @@
 import test from 'ava';
-import { checkBatch } from '../../../core/run/checks.js';
+import { checkBatch } from '../../../core/run/batches.js';
 import { EspalierError } from '../../../core/index.js';
 import { runWithOwn, type OwnPlugin } from './own-plugin.js';
 

@@ -14,7 +14,7 @@ import {
   type PluginClass,
   type RunSettings,
 } from '../../../core/index.js';
-import { checkBatch } from '../../../core/run/checks.js';
+import { checkBatch } from '../../../core/run/batches.js';
 import type { Run } from '../../../core/run/run.js';
 import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
 import { needing } from '../../needs.js';

@@ -8,7 +8,7 @@ import {
   type PluginInstance,
   type Ranks,
 } from '../../../core/index.js';
-import { evaluationOfRank, nextOfRank } from '../../../core/run/iteration.js';
+import { evaluationOfRank, nextOfRank } from '../../../core/run/batches.js';
 import { debugRun } from './debug-run.js';
 import { textFolder } from '../../text.js';
 

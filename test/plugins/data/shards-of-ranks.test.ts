@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { nextOfRank } from '../../../core/run/iteration.js';
+import { nextOfRank } from '../../../core/run/batches.js';
 import { BatchSource, Ranks } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
 import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';

@@ -17,8 +17,8 @@ import {
   type PluginClass,
   RandomStreams,
 } from '../../../core/index.js';
-import { Prefetch } from './prefetch.js';
-import { randomWindows, refuseShort, windowsAt, windowsIn } from './windows.js';
+import { openSharedModule } from '../../data/contract.js';
+import { Prefetch, randomWindows, refuseShort, windowsAt, windowsIn } from './windows.js';
 
 /** The option of every strategy of windows. */
 export const prefetchOptions = {
@@ -181,7 +181,8 @@ class WindowSource implements BatchSource {
     if (this.#ahead !== undefined && isSame(this.#ahead.of, part)) return this.#ahead.live;
     void this.#ahead?.live.close();
     let asked = this.#served;
-    const live = new Prefetch(part.reader, shapeOf(part), this.windowParts.prefetch, () => {
+    const how = { depth: this.windowParts.prefetch, opener: openSharedModule };
+    const live = new Prefetch(part.reader, shapeOf(part), how, () => {
       const starts = this.#startsFrom(asked, part);
       asked += part.shape.batchSize;
       return starts;
