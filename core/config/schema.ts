@@ -14,7 +14,7 @@ export const coreSchema = z.strictObject({
     .enum(['auto', 'f32', 'bf16'])
     .default('auto')
     .describe(
-      'number format of the operands of matrix products (sums, weights and optimizer are f32); auto: bf16 where the engine multiplies it natively',
+      'number format of the operands of matrix products (sums, weights and optimizer are f32); auto: bf16 where the engine trains faster in it',
     )
     .meta({ resume: 'warn', aka: ['dtype'] }),
   init: z

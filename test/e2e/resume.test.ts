@@ -2,9 +2,13 @@ import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../plugins/checkpoint/stored/find.js';
+import NativeEngine from '../../plugins/engines/native/index.js';
+import { engineNeed, needing } from '../needs.js';
 import { text, textFolder } from '../text.js';
 import { emptyFolder, espalier as espalierAlone, sharedFolder, type Outcome } from './command.js';
 import { espalier } from './warm.js';
+
+const native = await engineNeed('native');
 
 const tiny = `
 extends: [debug]
@@ -96,6 +100,22 @@ test('a fixed setting is refused by name before anything is touched, and taken w
   t.regex(other.err, /engine\.use: "auto" -> "cpu"/);
   t.regex(other.err, /computed with \w+: .*, this run computes with cpu: .*not bit for bit/);
 });
+
+needing(native)(
+  'auto that is another precision than the checkpoint’s is warned about, and how to keep it',
+  async (t) => {
+    const { train } = finished(t);
+    const auto = NativeEngine.probe().autoPrecision ?? 'f32';
+    const other = auto === 'f32' ? 'bf16' : 'f32';
+    const native = ['--resume', '-s', 'engine=native'];
+    const explicit = await train(...native, '-s', `precision=${other}`, '-s', 'train.max_iters=7');
+    t.is(explicit.code, 0, explicit.err);
+    const again = await train(...native, '-s', 'precision=auto', '-s', 'train.max_iters=8');
+    t.is(again.code, 0, again.err);
+    const line = `computed with native: .*, ${other}, .* computes with native: .*, ${auto}, .*; --set precision=${other} keeps the precision`;
+    t.regex(again.err, new RegExp(line));
+  },
+);
 
 test('--resume RUN needs no config: the checkpoint has it; a run that was moved goes on where it is', async (t) => {
   const { folder } = finished(t);

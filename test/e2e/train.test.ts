@@ -22,6 +22,9 @@ test('train, sample, evaluate and go on, as a user does', async (t) => {
   t.true(sample.out.startsWith('Call me'));
   writeFileSync(path.join(folder, 'prompt.txt'), 'Call me');
   t.is(sample.out, (await espalier(folder, 'sample', 'out', '--prompt-file', 'prompt.txt', '--tokens', '20')).out);
+  const refused = await espalier(folder, 'sample', 'out', '--engine', 'cpu', '--precision', 'bf16');
+  t.is(refused.code, 2);
+  t.regex(refused.err, /precision bf16: engine cpu computes in f32.*ESP_ENGINE_PRECISION/);
 
   const evaluated = await espalierAlone(folder, 'evaluate', 'out', '--iters', '2', '--json');
   t.is(evaluated.code, 0, evaluated.err);

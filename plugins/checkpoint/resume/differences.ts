@@ -12,7 +12,15 @@ export function differences({ config, container }: Run, { state }: LoadedCheckpo
 
 function otherEngine({ engine: was }: CheckpointState, now: string): string | undefined {
   if (was === undefined || was === now) return undefined;
-  return `the checkpoint was computed with ${was}, this run computes with ${now}: it goes on, but not bit for bit as it would have`;
+  const [before, after] = [precisionIn(was), precisionIn(now)];
+  const isOther = before !== undefined && after !== undefined && before !== after;
+  const keep = isOther ? `; --set precision=${before} keeps the precision` : '';
+  return `the checkpoint was computed with ${was}, this run computes with ${now}: it goes on, but not bit for bit as it would have${keep}`;
+}
+
+/** As engines that have several say it of themselves: `native: avx512 kernels, f32, 2 threads`. */
+function precisionIn(engine: string): string | undefined {
+  return /, (f32|bf16),/.exec(engine)?.[1];
 }
 
 /** Windows that one iteration trains on: their product. */

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import load from 'node-gyp-build';
+import type { Bf16Products } from './auto-precision.js';
 import type { ArrayCalls } from './calls/arrays.js';
 import type { AttentionCalls } from './calls/attention.js';
 import type { ElementwiseCalls } from './calls/elementwise.js';
@@ -8,10 +9,8 @@ import type { OptimizerCalls } from './calls/optimizer.js';
 import type { ProductCalls } from './calls/products.js';
 
 /** Which variant of the kernels is in use. */
-export interface Variant {
+export interface Variant extends Bf16Products {
   readonly name: string;
-  /** The processor has an instruction for products of bfloat16. */
-  readonly multipliesBf16: boolean;
 }
 
 /** The addon. Sizes come first, then inputs, then outputs; it throws if an array's length does not fit the sizes. */

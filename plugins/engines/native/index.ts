@@ -21,6 +21,7 @@ import {
   type RecordedKernels,
 } from '../../../core/index.js';
 import { registerOps } from '../../ops/contract.js';
+import { autoPrecision } from './auto-precision.js';
 import { buildHere } from './install.js';
 import { FallbackWatch } from './fallbacks.js';
 import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
@@ -58,8 +59,8 @@ export default class NativeEngine implements Engine {
 
   static probe(): EngineProbe {
     try {
-      const { name, multipliesBf16 } = loadBinding().useVariant('');
-      return { works: true, detail: `${name} kernels`, autoPrecision: multipliesBf16 ? 'bf16' : 'f32' };
+      const variant = loadBinding().useVariant('');
+      return { works: true, detail: `${variant.name} kernels`, autoPrecision: autoPrecision(variant) };
     } catch (thrown) {
       if (process.platform === 'win32') {
         return { works: false, detail: 'C++ kernels', why: 'it is not built on Windows yet; Linux under WSL has it' };
@@ -97,7 +98,7 @@ export default class NativeEngine implements Engine {
   ) {
     this.#binding = loadBinding();
     this.#variant = this.#binding.useVariant(config.variant === 'auto' ? '' : config.variant);
-    this.#bf16 = run.precision === 'auto' ? this.#variant.multipliesBf16 : run.precision === 'bf16';
+    this.#bf16 = (run.precision === 'auto' ? autoPrecision(this.#variant) : run.precision) === 'bf16';
     this.#threads = config.threads ?? coresOfRank(ranks);
     this.backend = this.#bf16 ? 'native-bf16' : 'native';
     this.description = `${this.#variant.name} kernels, ${this.#bf16 ? 'bf16' : 'f32'}, ${String(this.#threads)} threads`;

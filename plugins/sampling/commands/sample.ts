@@ -12,8 +12,11 @@ interface SampleFlags extends StoredFlags {
   topK: number;
   seed: number;
   engine?: string;
+  precision?: string;
   json?: boolean;
 }
+
+const PRECISIONS = ['auto', 'f32', 'bf16'];
 
 export const command: CommandDefinition = {
   order: 50,
@@ -39,10 +42,18 @@ function define(command: Command): void {
     .option('--top-k <count>', 'sample from the k most likely tokens; 0: from all', wholeFrom(0), 200)
     .option('--seed <number>', 'random seed', wholeFrom(0), 1337)
     .option('--engine <name>', 'engine to use instead of the run’s')
+    .addOption(
+      new Option('--precision <format>', 'of the operands of matrix products, instead of the run’s').choices(
+        PRECISIONS,
+      ),
+    )
     .option('--json', 'print the samples as JSON')
     .action(async (from: string | undefined, flags: SampleFlags) => {
       const choices = flags.promptFile === undefined ? flags : { ...flags, prompt: await promptOf(flags.promptFile) };
-      const set = flags.engine === undefined ? [] : [`engine=${flags.engine}`];
+      const { engine, precision } = flags;
+      const set = Object.entries({ engine, precision }).flatMap(([key, value]) =>
+        value === undefined ? [] : [`${key}=${value}`],
+      );
       const terminal = new Terminal({ quiet: true });
       const { best, weights } = flags;
       const request = { cwd: process.cwd(), set, terminal, best, weights };

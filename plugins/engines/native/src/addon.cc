@@ -40,7 +40,9 @@ Napi::Value UseVariant(const Napi::CallbackInfo& info) {
   used = chosen;
   Napi::Object answer = Napi::Object::New(info.Env());
   answer["name"] = chosen->name;
-  answer["multipliesBf16"] = multiplies_bf16(*chosen);
+  constexpr const char* ways[] = {"tiles", "pairs", "floats"};
+  answer["bf16"] = ways[static_cast<int>(bf16_products(*chosen))];
+  answer["vendor"] = processor_vendor();
   return answer;
 }
 

@@ -164,7 +164,11 @@ const Kernels* select_kernels(const char* name);
 /** Names of the variants that were compiled in and work on this processor, best first; ends with null. */
 const char* const* available_kernels();
 
-/** True where products of bfloat16 have an instruction of their own. */
-bool multiplies_bf16(const Kernels&);
+/** What multiplies bfloat16 in a variant: AMX's tiles, AVX-512's dot products of pairs, or float32's instructions. */
+enum class Bf16Products { tiles, pairs, floats };
+Bf16Products bf16_products(const Kernels&);
+
+/** Who made the processor, as CPUID says it, such as GenuineIntel or AuthenticAMD; empty on others than x86. */
+const char* processor_vendor();
 
 }  // namespace espalier

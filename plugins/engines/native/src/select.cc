@@ -1,11 +1,14 @@
 // Which variant runs on this processor.
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "kernels.h"
 
-#ifdef ESPALIER_HAS_amxbf16
+#if defined(__x86_64__)
 #include <cpuid.h>
+#endif
+#ifdef ESPALIER_HAS_amxbf16
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -40,16 +43,30 @@ bool has_avx512() {
 #endif
 
 #ifdef ESPALIER_HAS_amxbf16
-/** True when the processor has tiles and the kernel lets this process use them (Documentation/arch/x86/xstate.rst). */
+#ifndef ESPALIER_EMULATE_TILES
+/** Whether the system saves all of these parts of a thread's state: bits of XCR0. Needs a processor with AVX. */
+bool saves_state(uint32_t parts) {
+  uint32_t low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (low & parts) == parts;
+}
+#endif
+
+/**
+ * True when the processor has tiles, the system saves them, and Linux lets this process use them
+ * (Documentation/arch/x86/xstate.rst).
+ */
 bool may_use_tiles() {
 #ifdef ESPALIER_EMULATE_TILES
   return true;
 #else
   constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
+  constexpr uint32_t tile_states = 3u << 17;
   constexpr long request_permission = 0x1023, tile_data = 18;
   unsigned a, b, c, d;
   if (!has_avx512() || !__builtin_cpu_supports("avx512bf16")) return false;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & bf16) == 0 || (d & tile) == 0) return false;
+  if (!saves_state(tile_states)) return false;
   return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 #endif
 }
@@ -121,6 +138,22 @@ const char* const* available_kernels() {
   return names.data();
 }
 
-bool multiplies_bf16(const Kernels& kernels) { return std::strstr(kernels.name, "bf16") != nullptr; }
+Bf16Products bf16_products(const Kernels& kernels) {
+  if (std::strcmp(kernels.name, "amxbf16") == 0) return Bf16Products::tiles;
+  return std::strcmp(kernels.name, "avx512bf16") == 0 ? Bf16Products::pairs : Bf16Products::floats;
+}
+
+const char* processor_vendor() {
+#if defined(__x86_64__)
+  static const std::string vendor = [] {
+    unsigned most, text[3] = {};
+    __get_cpuid(0, &most, &text[0], &text[2], &text[1]);
+    return std::string(reinterpret_cast<const char*>(text), sizeof text);
+  }();
+  return vendor.c_str();
+#else
+  return "";
+#endif
+}
 
 }  // namespace espalier
