@@ -5,8 +5,7 @@ import ts from 'typescript';
 import { describeOptions } from '../../plugins/configs/printing/options.js';
 import { coreSchema } from '../../core/config/schema.js';
 import { builtInNames, loadBuiltIns } from '../../core/families/resolve.js';
-import { debugRun } from './run/debug-run.js';
-import { textFolder } from '../text.js';
+import { testRun } from '../../plugins/testing/contract.js';
 
 /** Names of plugins and of their options that are terms of the core, too. */
 const coreTerms: Readonly<Record<string, string>> = {
@@ -92,14 +91,8 @@ test('the core’s literals name no option of a plugin', (t) => {
 });
 
 test('the core’s literals name no weight of a model', async (t) => {
-  const { run } = await debugRun(
-    t,
-    textFolder(t),
-    'model.attn_lora_rank=2',
-    'model.embedding_lora_rank=2',
-    'model.bias=true',
-  );
-  await run.setUp();
+  await using made = await testRun({ config: { model: { attn_lora_rank: 2, embedding_lora_rank: 2, bias: true } } });
+  const { run } = made;
   const names = [...run.model.parameters().keys()].flatMap((name) => name.split('.'));
   const own = names.filter((name) => !/^(?:\d+|h|weight|bias|main)$/.test(name));
   t.true(own.includes('wte') && own.includes('c_attn'), own.join());

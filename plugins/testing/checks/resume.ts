@@ -1,4 +1,6 @@
+import path from 'node:path';
 import { RunControl, type EventName } from '../../../core/index.js';
+import { checkpointNames } from '../../checkpoint/contract.js';
 import { MemoryCheckpoints } from '../run/checkpoints.js';
 import { testRun, type TestRunOptions, type Fault } from '../run/test-run.js';
 import { onceAt, signalArrives, type Moment } from './faults.js';
@@ -13,7 +15,8 @@ export async function outcome(options: TestRunOptions = {}): Promise<Outcome> {
 
 /**
  * Trains a run in parts: each fault ends one, by a stop or an error, and the next resumes from the newest checkpoint in
- * memory, or starts anew where there is none.
+ * memory, or in the folder where there is one, or starts anew where there is none.
+ * @param options.faults are those of every part
  * @returns what it has come to, and how many parts it took
  */
 export async function outcomeInParts(
@@ -23,7 +26,12 @@ export async function outcomeInParts(
   const checkpoints = new MemoryCheckpoints();
   let losses: ReadonlyMap<number, number> = new Map();
   for (let part = 0; ; part++) {
-    await using run = await testRun({ ...options, checkpoints, faults: faults[part] ?? [] });
+    await using run = await testRun({
+      ...options,
+      checkpoints,
+      faults: [...(options.faults ?? []), ...(faults[part] ?? [])],
+      resume: options.folder !== undefined && (await hasCheckpoints(options.folder)),
+    });
     const isLast = part >= faults.length;
     const ended = await run.train().catch((thrown: unknown) => {
       if (isLast) throw thrown;
@@ -36,6 +44,10 @@ export async function outcomeInParts(
   }
 }
 
+async function hasCheckpoints(folder: string): Promise<boolean> {
+  return (await checkpointNames(path.join(folder, 'checkpoints'))).length > 0;
+}
+
 /** By default a signal in the first iteration, in the middle of an evaluation, and at the end of an iteration. */
 const STOPS: readonly Moment[] = [
   { event: 'batch:ready', at: 0 },
@@ -46,12 +58,15 @@ const STOPS: readonly Moment[] = [
 /**
  * Checks that a run that is stopped by signals and resumed, with what it is made of made anew each time, ends as the
  * same run without a stop: losses, weights, optimizer, random streams and every plugin's state, to the bit.
+ * @param options.folder holds both runs' files after it, in `whole` and `parts`
  * @throws AssertionError naming what differs
  */
 export async function assertResumes(options: TestRunOptions = {}, stops: readonly Moment[] = STOPS): Promise<void> {
-  const whole = await outcome(options);
+  const within = (name: string): TestRunOptions =>
+    options.folder === undefined ? options : { ...options, folder: path.join(options.folder, name) };
+  const whole = await outcome(within('whole'));
   const parts = await outcomeInParts(
-    options,
+    within('parts'),
     stops.map((stop) => [signalArrives(stop)]),
   );
   assertSame(parts, whole, `stopped ${String(parts.parts - 1)} times and resumed`);

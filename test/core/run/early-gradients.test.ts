@@ -1,7 +1,6 @@
-import test, { type ExecutionContext } from 'ava';
-import { EarlyGradients } from '../../../core/index.js';
-import { debugRun } from './debug-run.js';
-import { textFolder } from '../../text.js';
+import test from 'ava';
+import { EarlyGradients, type SlotSettings } from '../../../core/index.js';
+import { testRun } from '../../../plugins/testing/contract.js';
 
 interface Seen {
   /** Of each iteration: the gradients that came during the backward pass, and those of `gradients:ready`. */
@@ -11,9 +10,10 @@ interface Seen {
 }
 
 /** Three iterations of two micro-batches each. */
-async function seenBy(t: ExecutionContext, { wanted }: { wanted: boolean }, ...set: string[]): Promise<Seen> {
-  const steps = 'train={max_iters: 3, gradient_accumulation_steps: 2}';
-  const { run } = await debugRun(t, textFolder(t), steps, ...set);
+async function seenBy({ wanted }: { wanted: boolean }, model: SlotSettings = { n_layer: 2 }): Promise<Seen> {
+  const config = { model, train: { gradient_accumulation_steps: 2 } };
+  await using made = await testRun({ iterations: 3, config });
+  const { run } = made;
   const taken: [string, Float32Array][] = [];
   run.container.registerInstance<EarlyGradients>(EarlyGradients, {
     wanted,
@@ -25,15 +25,14 @@ async function seenBy(t: ExecutionContext, { wanted }: { wanted: boolean }, ...s
     seen.ready.push([...gradients].map(([name, gradient]) => [name, gradient.dataSync<'float32'>().slice()]));
   });
   run.bus.listen({ plugin: 'test', event: 'iteration:end', critical: true }, ({ loss }) => void seen.losses.push(loss));
-  await run.setUp();
   await run.train();
   return seen;
 }
 
 test('every gradient of a GPT is known before the backward pass is over, the last layer’s first; the run is the same', async (t) => {
-  const plain = await seenBy(t, { wanted: false });
+  const plain = await seenBy({ wanted: false });
   t.deepEqual(plain.early, [[], [], []]);
-  const { early, ready, losses } = await seenBy(t, { wanted: true });
+  const { early, ready, losses } = await seenBy({ wanted: true });
   t.deepEqual([losses, ready], [plain.losses, plain.ready]);
   t.is(early.length, 3);
   for (const [iteration, taken] of early.entries()) {
@@ -50,9 +49,9 @@ test('every gradient of a GPT is known before the backward pass is over, the las
 });
 
 test('of weights that are not trained none is told, and LoRA’s are', async (t) => {
-  const lora = 'model={attn_lora_rank: 2, embedding_lora_rank: 2, trained: lora}';
-  const plain = await seenBy(t, { wanted: false }, lora);
-  const { early, ready, losses } = await seenBy(t, { wanted: true }, lora);
+  const lora = { n_layer: 2, attn_lora_rank: 2, embedding_lora_rank: 2, trained: 'lora' };
+  const plain = await seenBy({ wanted: false }, lora);
+  const { early, ready, losses } = await seenBy({ wanted: true }, lora);
   t.deepEqual([losses, ready], [plain.losses, plain.ready]);
   t.is(early.length, 3);
   for (const [iteration, taken] of early.entries()) {

@@ -1,19 +1,24 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { lifecycle, type EventName } from '../../../core/index.js';
-import { debugRun } from './debug-run.js';
+import { makeRun } from '../../../core/run/make.js';
 import { textFolder } from '../../text.js';
 
 test('the events of a short run, as the golden file has them', async (t) => {
-  const { run } = await debugRun(
-    t,
-    textFolder(t),
-    'train.max_iters=2',
-    'train.gradient_accumulation_steps=2',
-    'plugins.evaluation.interval=2',
-    'plugins.evaluation.iters=1',
-    'plugins.checkpoint.background=false',
-  );
+  const { run } = await makeRun({
+    cwd: textFolder(t),
+    presets: ['debug'],
+    set: [
+      'data.text=text.txt',
+      'train.max_iters=2',
+      'lr.warmup_iters=1',
+      'train.gradient_accumulation_steps=2',
+      'plugins.evaluation.interval=2',
+      'plugins.evaluation.iters=1',
+      'plugins.checkpoint.background=false',
+    ],
+  });
+  t.teardown(() => run.dispose());
   const seen: string[] = [];
   for (const name of Object.keys(lifecycle) as EventName[]) run.bus.on(name, () => seen.push(name));
   await run.setUp();

@@ -1,12 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
-import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { BatchSource, Dataset, EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
-import type { MadeRun } from '../../../core/run/make.js';
-import { debugRun } from './debug-run.js';
-import { textFolder } from '../../text.js';
+import { MemoryCheckpoints, testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
 
 const guide = ['writing-plugins', 'learning-rate', 'batch-strategies']
   .map((page) => readFileSync(`docs/${page}.md`, 'utf8'))
@@ -14,7 +11,7 @@ const guide = ['writing-plugins', 'learning-rate', 'batch-strategies']
 
 /** A folder with a plugin of the guide as it stands there, but for what `change` makes of it. */
 function folderWith(t: ExecutionContext, name: string, change = (file: string): string => file): string {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const [, file = ''] = new RegExp(`\`\`\`ts\\n(// ${name}\\.ts\\n[^]*?)\`\`\``).exec(guide) ?? [];
   writeFileSync(path.join(folder, `${name}.ts`), change(file));
   return folder;
@@ -23,7 +20,8 @@ function folderWith(t: ExecutionContext, name: string, change = (file: string): 
 test('the guide’s learning-rate schedule rises, stays and falls', async (t) => {
   const folder = folderWith(t, 'plateau');
   const lr = 'lr={use: ./plateau.ts, warmup_iters: 3, decay_share: 0.5}';
-  const { run } = await debugRun(t, folder, 'train.max_iters=12', lr);
+  await using made = await testRun({ cwd: folder, iterations: 12, set: [lr] });
+  const { run } = made;
   const schedule = run.container.resolve(LearningRate);
   const rates = Array.from({ length: 12 }, (_, iteration) => schedule.at(iteration, 12));
   t.deepEqual(rates, [3, 6, 9, 12, 12, 12, 12, 10, 8, 6, 4, 2]);
@@ -62,7 +60,8 @@ for (const [what, change] of [
   test(`a schedule that falls to min_lr, ${what}`, async (t) => {
     const folder = folderWith(t, 'halving', change);
     const lr = 'lr={use: ./halving.ts, warmup_iters: 2, min_lr: 0}';
-    const { run } = await debugRun(t, folder, 'train.max_iters=10', lr);
+    await using made = await testRun({ cwd: folder, iterations: 10, set: [lr] });
+    const { run } = made;
     const schedule = run.container.resolve(LearningRate);
     const rates = Array.from({ length: 12 }, (_, iteration) => schedule.at(iteration, 12));
     t.deepEqual(rates, [4, 8, 12, 12, 6, 6, 3, 3, 1.5, 1.5, 0.75, 0]);
@@ -110,8 +109,11 @@ for (const [what, change] of [
 ] as const) {
   test(`a strategy that serves windows from the last to the first, ${what}`, async (t) => {
     const folder = folderWith(t, 'backwards', change);
-    const { run } = await debugRun(t, folder, 'batches={strategy: ./backwards.ts}');
-    await run.setUp();
+    await using made = await testRun({
+      cwd: folder,
+      set: ['batches={strategy: ./backwards.ts}', 'model.block_size=32'],
+    });
+    const { run } = made;
     const source = run.container.resolve(BatchSource);
     const reader = run.container.resolve(Dataset).split('train');
     const shape = { batchSize: 3, blockSize: 32 };
@@ -131,32 +133,31 @@ for (const [what, change] of [
 
 test('the guide’s optimizer goes on where it was, with the learning rate that a schedule gave it', async (t) => {
   const folder = folderWith(t, 'momentum');
-  const train = async (dir: string, iterations: number, from?: string): Promise<MadeRun> => {
-    const set = [`run.dir=${dir}`, `train.max_iters=${String(iterations)}`, 'lr.decay_iters=4', 'init=resume'];
-    const created = await debugRun(t, folder, 'optimizer={use: ./momentum.ts}', ...set);
-    await created.run.setUp();
-    if (from === undefined) created.run.container.resolve(Tunables).set('learning_rate', 0.05);
-    else created.run.restore(await readCheckpoint(await findCheckpoint(from, folder)));
-    await created.run.train();
-    return created;
+  const set = ['optimizer={use: ./momentum.ts}', 'lr.decay_iters=4'];
+  const train = async (checkpoints: MemoryCheckpoints, iterations: number): Promise<TestRun> => {
+    const isNew = checkpoints.names.length === 0;
+    const made = await testRun({ cwd: folder, checkpoints, iterations, set });
+    t.teardown(() => made.dispose());
+    if (isNew) made.run.container.resolve(Tunables).set('learning_rate', 0.05);
+    await made.train();
+    return made;
   };
-  const whole = await train('whole', 4);
-  await train('parts', 2);
-  const parts = await train('parts', 4, 'parts');
+  const whole = await train(new MemoryCheckpoints(), 4);
+  const checkpoints = new MemoryCheckpoints();
+  await train(checkpoints, 2);
+  const parts = await train(checkpoints, 4);
   t.is(parts.run.container.resolve(Optimizer).learningRate, 0.05);
-  for (const [name, weight] of whole.run.model.parameters()) {
-    t.deepEqual(parts.run.model.parameters().get(name)?.dataSync(), weight.dataSync(), name);
-  }
+  t.deepEqual([...parts.events.losses.keys()], [2, 3]);
+  t.deepEqual(parts.weights(), whole.weights());
 });
 
 test('the guide’s model, of TensorFlow.js’s operations, learns', async (t) => {
   const folder = folderWith(t, 'bigram');
-  const losses: number[] = [];
-  const set = ['train.max_iters=60', 'optimizer.learning_rate=0.05', 'plugins.evaluation=null'];
-  const { run } = await debugRun(t, folder, ...set, 'model={use: ./bigram.ts}');
-  run.bus.on('iteration:end', ({ loss }) => losses.push(loss));
-  await run.setUp();
-  await run.train();
+  const set = ['optimizer.learning_rate=0.05', 'train.batch_size=4', 'model={use: ./bigram.ts, block_size: 32}'];
+  await using made = await testRun({ cwd: folder, iterations: 60, set });
+  const { run } = made;
+  await made.train();
+  const losses = [...made.events.losses.values()];
   t.true((losses.at(-1) ?? NaN) < 0.6 * (losses[0] ?? NaN), String(losses));
   const text = run.model.generate([0], { maxNewTokens: 5, temperature: 1, topK: 0, random: () => 0.5 });
   t.is(text.length, 5);
@@ -164,9 +165,8 @@ test('the guide’s model, of TensorFlow.js’s operations, learns', async (t) =
 
 test('an operation without a gradient is named', async (t) => {
   const folder = folderWith(t, 'bigram', (file) => file.replace('tf.tanh(rows)', 'tf.atan(rows)'));
-  const { run } = await debugRun(t, folder, 'model={use: ./bigram.ts}');
-  await run.setUp();
-  await t.throwsAsync(run.train(), {
+  await using made = await testRun({ cwd: folder, set: ['model={use: ./bigram.ts}'] });
+  await t.throwsAsync(made.train(), {
     instanceOf: EspalierError,
     code: 'ESP_NO_GRADIENT',
     message: /operation Atan, which has no gradient here: .* tf\.customGrad/,

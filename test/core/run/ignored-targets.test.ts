@@ -16,12 +16,11 @@ import {
 } from '../../../core/index.js';
 import { checkBatch } from '../../../core/run/batches.js';
 import type { Run } from '../../../core/run/run.js';
-import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
+import { assertResumes, memoryRanks, testRun, type Fault, type TestRun } from '../../../plugins/testing/contract.js';
 import { needing } from '../../needs.js';
 import { availableEngines } from '../../plugins/ops/engines.js';
-import { debugRun } from './debug-run.js';
-import { textFolder } from '../../text.js';
-import { newest, stateOf, trainBoth } from './stopped.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { newest, stateOf } from '../../stored.js';
 
 const WINDOWS = 16;
 const ITERATIONS = 4;
@@ -176,11 +175,10 @@ function ignoring(run: Run, isEmpty: (iteration: number) => boolean): void {
 }
 
 test.serial('an iteration without counted targets has no step, counts, and a resume after it is exact', async (t) => {
-  const folder = textFolder(t);
-  const settings = [...tiny, 'train.max_iters=6', 'plugins.training-metrics.interval=1', 'lr.decay_iters=6'];
+  const folder = emptyFolder(t);
   const said: string[] = [];
   const ends: { loss: number; targets: number; skipped: string | undefined }[] = [];
-  const listen = (run: Run): void => {
+  const watch: Fault = ({ run }) => {
     ignoring(run, (iteration) => iteration === 2 || iteration === 3);
     run.container.resolve(Logger).addSink((_level, line) => said.push(line));
     run.bus.on('iteration:end', ({ loss, targets, skipped }) => ends.push({ loss, targets, skipped }));
@@ -190,7 +188,9 @@ test.serial('an iteration without counted targets has no step, counts, and a res
       t.is(isDeepStrictEqual(weightsOf(run), before), targets === 0);
     });
   };
-  await trainBoth(t, folder, settings, [{ event: 'micro-batch:end', at: 3 }], listen);
+  const plugins = ['run-log', ['training-metrics', { interval: 1 }]] as const;
+  const set = [...tiny, 'lr.decay_iters=6', 'train.batch_size=4'];
+  await assertResumes({ folder, plugins, set, faults: [watch] }, [{ event: 'micro-batch:end', at: 3 }]);
   t.deepEqual(
     ends.slice(0, 6).map(({ targets, skipped }) => [targets > 0, skipped]),
     [0, 1, 2, 3, 4, 5].map((at) =>
@@ -263,20 +263,20 @@ function maskEvaluations(run: Run): void {
 }
 
 test.serial('an evaluation without any target says so', async (t) => {
-  const { run } = await debugRun(t, textFolder(t), ...tiny, 'train.max_iters=1');
+  await using made = await testRun({ iterations: 1, set: tiny });
+  const { run } = made;
   const source = run.container.resolve(BatchSource);
   const evaluation = source.evaluation.bind(source);
   source.evaluation = (...args) => {
     const batch = evaluation(...args);
     return { ...batch, targets: batch.targets.fill(-1) };
   };
-  await run.setUp();
   await t.throwsAsync(run.train(), { message: /train loss \(\d+ batches\) cannot be measured: every target is -1/ });
 });
 
 /** The guide's model, with another loss over logits [windows · time, vocab] and one-hot targets (zeros for -1). */
-async function withLoss(t: ExecutionContext, loss: string | undefined): Promise<{ run: Run; warnings: string[] }> {
-  const folder = textFolder(t);
+async function withLoss(t: ExecutionContext, loss: string | undefined): Promise<TestRun> {
+  const folder = emptyFolder(t);
   const [, guide = ''] =
     /```ts\n(\/\/ bigram\.ts\n[^]*?)```/.exec(readFileSync('docs/writing-plugins.md', 'utf8')) ?? [];
   const own = `const logs = tf.reshape(tf.logSoftmax(this.logits(ids)), [-1, this.vocabSize]);
@@ -286,18 +286,14 @@ async function withLoss(t: ExecutionContext, loss: string | undefined): Promise<
   const file =
     loss === undefined ? guide : guide.replace('return softmaxCrossEntropy(this.logits(ids), targets);', own);
   writeFileSync(path.join(folder, 'bigram.ts'), file);
-  const { run } = await debugRun(
-    t,
-    folder,
-    'model={use: ./bigram.ts, block_size: 8}',
-    'train={max_iters: 4, gradient_accumulation_steps: 2}',
-    'plugins.evaluation=false',
-  );
-  const warnings: string[] = [];
-  run.container.resolve(Logger).addSink((level, line) => {
-    if (level === 'warn') warnings.push(line);
+  const run = await testRun({
+    cwd: folder,
+    iterations: 4,
+    config: { train: { batch_size: 4, gradient_accumulation_steps: 2 }, plugins: { evaluation: false } },
+    set: ['model={use: ./bigram.ts, block_size: 8}'],
   });
-  return { run, warnings };
+  t.teardown(() => run.dispose());
+  return run;
 }
 
 for (const [what, loss, isRight] of [
@@ -315,7 +311,7 @@ for (const [what, loss, isRight] of [
   test.serial(
     `a model’s own loss, ${what}, ${isRight ? 'is right' : 'is reported'} where targets are ignored`,
     async (t) => {
-      const { run, warnings } = await withLoss(t, loss);
+      const { run, log } = await withLoss(t, loss);
       const losses: number[] = [];
       run.bus.listen({ plugin: 'test', event: 'batch:ready', critical: true }, ({ microBatch, batch }) => {
         // A micro-batch without any, and one with some.
@@ -323,8 +319,8 @@ for (const [what, loss, isRight] of [
         else batch.targets.fill(-1, 3, 17);
       });
       run.bus.on('iteration:end', (end) => losses.push(end.loss));
-      await run.setUp();
       await run.train();
+      const warnings = log.flatMap(({ level, line }) => (level === 'warn' ? [line] : []));
       t.true(losses.every(Number.isFinite), String(losses));
       t.deepEqual(
         warnings.map((line) => /model plugin bigram is not the mean over the others/.test(line)),

@@ -1,4 +1,4 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
 import {
   BatchSource,
@@ -9,7 +9,7 @@ import {
   type Ranks,
 } from '../../../core/index.js';
 import { evaluationOfRank, nextOfRank } from '../../../core/run/batches.js';
-import { debugRun } from './debug-run.js';
+import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
 import { textFolder } from '../../text.js';
 
 const MOST_RANKS = 3;
@@ -17,11 +17,19 @@ const MOST_RANKS = 3;
 /** Every strategy. */
 const strategies = {
   random: 'batches={strategy: random, prefetch: 0}',
-  'sequential, read ahead': 'batches=sequential',
+  'sequential, read ahead': 'batches={strategy: sequential, prefetch: 2}',
   epoch: 'batches={strategy: epoch, prefetch: 0}',
   mixture: 'batches={strategy: mixture, weights: {text.txt: 1}, prefetch: 0}',
   curriculum: 'batches={strategy: curriculum, candidates: 10, round: 3}',
 };
+
+/** A run on `text.txt` that reads ahead where the strategy says. */
+async function running(t: ExecutionContext, cwd: string, batches: string): Promise<TestRun> {
+  const config = { data: { text: 'text.txt' }, model: { block_size: 32 } };
+  const run = await testRun({ cwd, config, set: [batches] });
+  t.teardown(() => run.dispose());
+  return run;
+}
 
 interface Layout {
   readonly ranks: number;
@@ -36,8 +44,7 @@ for (const [strategy, set] of Object.entries(strategies)) {
   test(`${strategy}: the rows of the ranks are the batch of one rank, also where another number goes on`, async (t) => {
     const folder = textFolder(t);
     const source = async (): Promise<BatchSource & PluginInstance> => {
-      const { run } = await debugRun(t, folder, set, 'plugins={checkpoint: null, signals: null}');
-      await run.setUp();
+      const { run } = await running(t, folder, set);
       return run.container.resolve(BatchSource);
     };
     const [alone, ...sources] = await Promise.all(Array.from({ length: MOST_RANKS + 1 }, source));
@@ -71,8 +78,7 @@ for (const [strategy, set] of Object.entries(strategies)) {
 
 for (const [strategy, set] of Object.entries(strategies)) {
   test(`${strategy}: windows come in one order, however they are divided over micro-batches and ranks`, async (t) => {
-    const { run } = await debugRun(t, textFolder(t), set, 'plugins={checkpoint: null, signals: null}');
-    await run.setUp();
+    const { run } = await running(t, textFolder(t), set);
     const source: BatchSource & PluginInstance = run.container.resolve(BatchSource);
     const start = source.state();
     const one = tokensOf(await source.next(shape(45)));
@@ -100,8 +106,7 @@ for (const [strategy, set] of Object.entries(strategies)) {
 }
 
 test('curriculum: the state of before windows were chosen keeps what was served, and says that it chooses anew', async (t) => {
-  const { run } = await debugRun(t, textFolder(t), strategies.curriculum);
-  await run.setUp();
+  const { run } = await running(t, textFolder(t), strategies.curriculum);
   const said: string[] = [];
   run.container.resolve(Logger).addSink((_level, line) => said.push(line));
   const source: BatchSource = run.container.resolve(BatchSource);

@@ -6,9 +6,9 @@ import { shrunkenIds } from '../../../plugins/index.js';
 import { buildVocabMap, rankTokens } from '../../../plugins/data/shared/vocab-map.js';
 import type { Run } from '../../../core/run/run.js';
 import { ShrunkenVocabulary } from '../../../plugins/growth/contract.js';
-import { debugRun } from '../../core/run/debug-run.js';
+import { assertResumes, testRun } from '../../../plugins/testing/contract.js';
 import { text, textFolder } from '../../text.js';
-import { stateOf, trainBoth } from '../../core/run/stopped.js';
+import { stateOf } from '../../stored.js';
 
 const characters = [...new Set(text)].sort();
 const counts = characters.map((character) => text.split(character).length - 1);
@@ -18,10 +18,15 @@ const shape = { batchSize: 2, blockSize: 32 };
 async function runs(t: ExecutionContext, strategy: string): Promise<{ plain: Run; shrunken: Run }> {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'map.json'), JSON.stringify(map));
-  const plain = await debugRun(t, folder, `batches=${strategy}`);
-  const shrunken = await debugRun(t, folder, `batches=${strategy}`, 'plugins.vocab-remap.file=map.json');
-  await plain.run.setUp();
-  await shrunken.run.setUp();
+  const options = { cwd: folder, config: { data: { text: 'text.txt' }, model: { block_size: 32 } } };
+  const plain = await testRun({ ...options, set: [`batches=${strategy}`] });
+  t.teardown(() => plain.dispose());
+  const shrunken = await testRun({
+    ...options,
+    set: [`batches=${strategy}`],
+    plugins: [['vocab-remap', { file: 'map.json' }]],
+  });
+  t.teardown(() => shrunken.dispose());
   return { plain: plain.run, shrunken: shrunken.run };
 }
 
@@ -50,18 +55,28 @@ test('curriculum: workers serve ids of the shrunken vocabulary', async (t) => {
 test('curriculum: stopped where the vocabulary grows back, the run chooses its candidates anew all the same', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'map.json'), JSON.stringify(map));
-  const settings = [
-    'engine=auto',
-    'model={n_layer: 1, n_embd: 8, block_size: 16}',
-    'train.max_iters=8',
-    'batches={strategy: curriculum, candidates: 20, round: 4}',
-    'plugins.evaluation={interval: 2, iters: 1}',
-    'plugins.batch-digest={}',
-    'plugins.vocab-remap={file: map.json, accuracy_iters: 0}',
-    `plugins.scaling-schedule.operations=[
-      {name: resize_vocabulary, value: [null, 0.1], trigger_loss: 100, max_wait_iters: 1, reevaluate: true}]`,
-  ];
-  await trainBoth(t, folder, settings, [{ event: 'evaluation:end', at: 2 }]);
+  const growth = {
+    name: 'resize_vocabulary',
+    value: [null, 0.1],
+    trigger_loss: 100,
+    max_wait_iters: 1,
+    reevaluate: true,
+  };
+  const config = {
+    data: { text: 'text.txt' },
+    model: { n_embd: 8, block_size: 16, dropout: 0 },
+    train: { batch_size: 4 },
+    batches: { strategy: 'curriculum', candidates: 20, round: 4 },
+    plugins: { evaluation: { interval: 2 } },
+  };
+  const plugins = [
+    'run-log',
+    'training-metrics',
+    'batch-digest',
+    ['vocab-remap', { file: 'map.json', accuracy_iters: 0 }],
+    ['scaling-schedule', { operations: [growth] }],
+  ] as const;
+  await assertResumes({ cwd: folder, folder, iterations: 8, config, plugins }, [{ event: 'evaluation:end', at: 2 }]);
   t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
   const lines = (dir: string): string => readFileSync(path.join(folder, dir, 'metrics.jsonl'), 'utf8');
   t.is(lines('parts'), lines('whole'));

@@ -1,21 +1,27 @@
-import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { BatchSource, Engine, type LoadedCheckpoint, type StoredTensor } from '../../../core/index.js';
 import { estimateLoss } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
-import { newest, stateOf, trainBoth } from '../../core/run/stopped.js';
+import {
+  assertResumes,
+  testRun,
+  type Fault,
+  type TestRun,
+  type TestRunOptions,
+} from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { newest, stateOf } from '../../stored.js';
 
-const tiny = [
-  'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 8}',
-  'train={max_iters: 8, batch_size: 2}',
-  'optimizer.learning_rate=0.05',
-  'plugins.evaluation={interval: 4, iters: 2}',
-  'plugins.checkpoint={interval: 0}',
-];
+const tiny: TestRunOptions = {
+  iterations: 8,
+  config: {
+    model: { n_embd: 8 },
+    optimizer: { learning_rate: 0.05 },
+    plugins: { evaluation: { interval: 4, iters: 2 }, checkpoint: { interval: 0 } },
+  },
+};
 
 /** Every weight after each iteration. */
 function watchWeights(run: Run): Map<string, number[]>[] {
@@ -34,8 +40,9 @@ function watchLosses(run: Run): Record<string, number>[] {
   return seen;
 }
 
-async function trained(t: ExecutionContext, folder: string, ...set: string[]): Promise<Run> {
-  const { run } = await debugRun(t, folder, ...tiny, 'run.dir=out', ...set);
+async function trained(t: ExecutionContext, ...set: string[]): Promise<TestRun> {
+  const run = await testRun({ ...tiny, set });
+  t.teardown(() => run.dispose());
   return run;
 }
 
@@ -49,13 +56,11 @@ test('the averages are those of the plain formula, for any decay, interval and s
   const start = fc.integer({ min: 0, max: 7 });
   await fc.assert(
     fc.asyncProperty(decay, interval, start, async (decay, interval, start) => {
-      const folder = textFolder(t);
-      const run = await trained(t, folder, `plugins.ema={decay: ${decay}, interval: ${interval}, start: ${start}}`);
-      const weights = watchWeights(run);
-      await run.setUp();
-      await run.train();
-      await run.dispose();
-      const averages = keptOf(await readCheckpoint(await newest(folder, 'out')));
+      const made = await trained(t, `plugins.ema={decay: ${decay}, interval: ${interval}, start: ${start}}`);
+      const weights = watchWeights(made.run);
+      await made.train();
+      await made.dispose();
+      const averages = keptOf(await made.checkpoints.read());
       const used = weights.filter((_, i) => i >= start && (i + 1 - start) % interval === 0);
       t.is(averages.size, used.length === 0 ? 0 : weights[0]!.size);
       for (const [name, { values }] of averages) {
@@ -73,14 +78,13 @@ test('the averages are those of the plain formula, for any decay, interval and s
 });
 
 test('its loss is that of a model with the averages, and training does not notice', async (t) => {
-  const folder = textFolder(t);
-  const run = await trained(t, folder, 'plugins.ema={}');
+  const made = await trained(t, 'plugins.ema={}');
+  const { run } = made;
   const [weights, losses] = [watchWeights(run), watchLosses(run)];
-  await run.setUp();
   await run.train();
   t.deepEqual(Object.keys(losses.at(-1) ?? {}), ['ema/val_loss']);
 
-  const checkpoint = await readCheckpoint(await newest(folder, 'out'));
+  const checkpoint = await made.checkpoints.read();
   const averages = keptOf(checkpoint);
   for (const [name, weight] of run.model.parameters()) t.deepEqual([...weight.dataSync()], weights.at(-1)?.get(name));
   run.loadWeights({ path: checkpoint.path, weights: averages });
@@ -90,24 +94,24 @@ test('its loss is that of a model with the averages, and training does not notic
   t.is(losses.at(-1)?.['ema/val_loss'], loss);
   await run.dispose();
 
-  const without = await trained(t, textFolder(t));
-  const plain = watchWeights(without);
-  await without.setUp();
+  const without = await trained(t);
+  const plain = watchWeights(without.run);
   await without.train();
   t.deepEqual(plain, weights);
 });
 
 test('a run that stopped and went on has the averages and the losses of the run that did not', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const stops = [
     { event: 'iteration:end', at: 3 },
     { event: 'evaluation:end', at: 4 },
     { event: 'iteration:end', at: 7 },
   ] as const;
   const losses: Record<string, number>[][] = [];
-  await trainBoth(t, folder, [...tiny, 'plugins.ema={interval: 2, decay: 0.9}'], stops, (run) => {
+  const watch: Fault = ({ run }) => {
     losses.push(watchLosses(run));
-  });
+  };
+  await assertResumes({ ...tiny, folder, set: ['plugins.ema={interval: 2, decay: 0.9}'], faults: [watch] }, stops);
   const [whole, ...parts] = losses;
   t.deepEqual(parts.flat(), whole);
   t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
@@ -117,14 +121,12 @@ test('a run that stopped and went on has the averages and the losses of the run 
 });
 
 test('a model that grows begins its averages anew', async (t) => {
-  const folder = textFolder(t);
   const growth = '{name: widen_mlp, value: 48, trigger_loss: 100, max_wait_iters: 0, reevaluate: false}';
-  const run = await trained(t, folder, 'plugins.ema={}', `plugins.scaling-schedule={operations: [${growth}]}`);
-  const weights = watchWeights(run);
-  await run.setUp();
+  const run = await trained(t, 'plugins.ema={}', `plugins.scaling-schedule={operations: [${growth}]}`);
+  const weights = watchWeights(run.run);
   await run.train();
   await run.dispose();
-  const { plugins, state } = await readCheckpoint(path.join(folder, 'out/checkpoints/000008'));
+  const { plugins, state } = await run.checkpoints.read('000008');
   const kept = plugins.get('ema')?.get('transformer.h.0.mlp.c_fc.weight');
   t.is(kept?.values.length, weights.at(-1)?.get('transformer.h.0.mlp.c_fc.weight')?.length);
   t.deepEqual(state.plugins['ema']?.state, { updates: 4 });
