@@ -69,6 +69,7 @@ function isBinding(addon: unknown): addon is NativeBinding {
     'attention',
     'adamwStep',
     'elementwise',
+    'rowStepNames',
     'reduce',
     'allocate',
     'useVariant',

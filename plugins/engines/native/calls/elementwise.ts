@@ -10,6 +10,8 @@ export interface ElementwiseCalls {
   elementwise(plan: Int32Array, ...arrays: readonly Numbers[]): void;
   /** The operations' names, in the order of their numbers. */
   elementwiseNames(): string[];
+  /** The same of the steps along rows. */
+  rowStepNames(): string[];
   /** y [outer, inner] = a [outer, inner] + b [inner]. */
   add(...call: [outer: number, inner: number, a: Floats, b: Floats, y: Floats]): void;
   /** y = a + scale · b; y may be a. */

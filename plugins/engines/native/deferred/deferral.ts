@@ -1,7 +1,8 @@
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import type { Numbers } from '../numbers.js';
-import { DataNode, type Operand, type Operation } from './node.js';
+import { DataNode, type Operation } from './node.js';
 import { isOf, programOf, type Program } from './program.js';
+import { isPart, readSize, rowsOf, type Rows } from './rows.js';
 
 /** Operations that wait for one result at most. */
 const MOST_DEPTH = 48;
@@ -41,8 +42,8 @@ export class DeferredData {
 }
 
 /**
- * Elementwise operations are done when somebody needs their numbers, then those that lead to them in one pass over
- * memory. What is computed on the way is kept only where it is likely to be read again; else it is computed again
+ * Elementwise operations, and those along rows, are done when somebody needs their numbers, then those that lead to them
+ * in one pass over memory. What is computed on the way is kept only where it is likely to be read again; else it is computed again
  * should it be, and never where it is disposed before.
  */
 export class Deferral {
@@ -119,12 +120,13 @@ export class Deferral {
 
   #settle(node: DataNode): void {
     if (node.pending === undefined) return;
-    this.#settleSmaller(node, node.size, new Set());
+    const rows = rowsOf(node);
+    this.#settleOthers(node, node.pending, rows, new Set());
     const order: DataNode[] = [];
     collect(node, new Set(), order);
     const kept = this.#keptOf(node, order);
     for (const each of order) each.wasPassedBy = true;
-    const program = programOf(order, kept);
+    const program = programOf(order, kept, rows);
     const made = program.outputs.map((output) => (output.values = this.memory.make(output)));
     const read = program.inputs.map((input) => this.#numbersOf(input));
     for (const { isAlive, values } of program.outputs) if (!isAlive) this.#heldBytes += values?.byteLength ?? 0;
@@ -135,26 +137,41 @@ export class Deferral {
   }
 
   /** What is broadcast is computed for itself: else each of its elements would be, many times. */
-  #settleSmaller(node: DataNode, size: number, seen: Set<DataNode>): void {
-    for (const operand of node.pending?.operands ?? []) {
-      if (operand.node.pending === undefined || seen.has(operand.node)) continue;
-      if (isPart(operand, size)) {
+  #settleOthers(node: DataNode, operation: Operation, rows: Rows | undefined, seen: Set<DataNode>): void {
+    const size = readSize(operation, node.size);
+    for (const operand of operation.operands) {
+      const { pending } = operand.node;
+      if (pending === undefined || seen.has(operand.node)) continue;
+      if (isPart(operand, size, rows)) {
         seen.add(operand.node);
-        this.#settleSmaller(operand.node, size, seen);
+        this.#settleOthers(operand.node, pending, rows, seen);
       } else this.#settle(operand.node);
     }
   }
 
-  /** The result, what others read too, what several tensors have (as a gradient's do), and what was computed before. */
+  /**
+   * The result, what others read too, what several tensors have (as a gradient's do), and what was computed before. Of
+   * what is joined of rows, which takes little memory, also what is read by what is not kept and may be computed again.
+   */
   #keptOf(result: DataNode, order: readonly DataNode[]): Set<DataNode> {
-    const reads = new Map<DataNode, number>();
-    for (const { pending } of order)
-      for (const { node } of pending?.operands ?? []) reads.set(node, (reads.get(node) ?? 0) + 1);
-    const isKept = (node: DataNode): boolean =>
-      node === result ||
-      node.readers > (reads.get(node) ?? 0) ||
-      (node.isAlive && (node.wasPassedBy || this.memory.tensorsOf(node.dataId) > 1));
-    return new Set(order.filter(isKept));
+    const [reads, keptReads] = [new Map<DataNode, number>(), new Map<DataNode, number>()];
+    const count = (into: Map<DataNode, number>, operation: Operation): void => {
+      for (const { node } of operation.operands) into.set(node, (into.get(node) ?? 0) + 1);
+    };
+    for (const { pending } of order) if (pending !== undefined) count(reads, pending);
+    const isKept = (node: DataNode): boolean => {
+      const { readers, isAlive, wasPassedBy, pending } = node;
+      if (node === result || readers > (reads.get(node) ?? 0)) return true;
+      if (isAlive && (wasPassedBy || this.memory.tensorsOf(node.dataId) > 1)) return true;
+      return pending?.along?.joins === true && (isAlive || readers > (keptReads.get(node) ?? 0));
+    };
+    const kept = new Set<DataNode>();
+    for (const node of order.toReversed()) {
+      if (!isKept(node)) continue;
+      kept.add(node);
+      if (node.pending !== undefined) count(keptReads, node.pending);
+    }
+    return kept;
   }
 
   /** Its numbers are there, or will never be needed. */
@@ -181,11 +198,6 @@ export class Deferral {
     if (!isOf(node.dtype, values)) throw new Error('a tensor that elementwise operations read is not there');
     return values;
   }
-}
-
-/** Computed in the same pass as a result of that size. */
-function isPart({ node, view }: Operand, size: number): boolean {
-  return view === undefined && node.size === size;
 }
 
 /** What is yet to be done for a node, in an order in which it can be. */

@@ -13,19 +13,28 @@ export interface Operand {
   readonly view: View | undefined;
 }
 
-/** An elementwise operation. */
+/** Of an operation along the rows of its operand. */
+export interface AlongRows {
+  /** Elements of a row. */
+  readonly columns: number;
+  /** The result has one element of each row. */
+  readonly joins: boolean;
+}
+
+/** An elementwise operation, or one along rows. */
 export interface Operation {
-  /** Its number among the addon's. */
+  /** Its number among the addon's: those of elements, or those along rows. */
   readonly code: number;
+  readonly along?: AlongRows;
   readonly operands: readonly Operand[];
   /** TensorFlow.js's kernel. */
   readonly kernel: string;
-  /** Two numbers of its own. */
+  /** Two numbers of its own; of one along rows, the first is what its results are multiplied by. */
   readonly p: number;
   readonly q: number;
 }
 
-/** The numbers of a tensor that elementwise operations read or make; tensors of several shapes may have the same. */
+/** The numbers of a tensor that such operations read or make; tensors of several shapes may have the same. */
 export class DataNode {
   /** Operands of operations that are yet to be done which it is. */
   readers = 0;

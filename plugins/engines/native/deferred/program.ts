@@ -1,5 +1,6 @@
 import type { Numbers, NumberType } from '../numbers.js';
-import type { DataNode, Operation, View } from './node.js';
+import type { DataNode, Operand, Operation, View } from './node.js';
+import { readSize, rowsSize, type Rows } from './rows.js';
 
 /** Elements in memory, by the addon's numbers. */
 const TYPES: Readonly<Record<NumberType, number>> = { float32: 0, int32: 1, bool: 2 };
@@ -13,22 +14,30 @@ export interface Program {
   readonly kernels: ReadonlySet<string>;
 }
 
+/** What a step reads and writes: elements, those that are one of each row, or rows. */
+const [EACH, EACH_OF_ROWS, ALONG_ROWS] = [0, 1, 2];
+
+/** The step along rows that gives each element of a row one that is of the row; a test of the addon's names holds it. */
+const SPREAD = 2;
+
 /**
- * @param order what is computed, each after what it is computed from; of one size
+ * @param order what is computed, each after what it is computed from
  * @param kept which of them come into memory
+ * @param rows undefined: all are of one size
  */
-export function programOf(order: readonly DataNode[], kept: ReadonlySet<DataNode>): Program {
+export function programOf(order: readonly DataNode[], kept: ReadonlySet<DataNode>, rows: Rows | undefined): Program {
+  const size = rowsSize(rows) ?? order.at(-1)?.size ?? 0;
   const inputs = new InputList();
-  for (const { pending } of order)
-    for (const { node, view } of pending?.operands ?? []) if (node.pending === undefined) inputs.add(node, view);
-  const registers = new Registers(inputs.count, order, kept);
-  const size = order.at(-1)?.size ?? 0;
-  const steps = order.flatMap((node) => (node.pending === undefined ? [] : registers.step(node, node.pending, inputs)));
+  for (const { pending, size: made } of order)
+    for (const { node, view } of pending?.operands ?? [])
+      if (pending !== undefined && node.pending === undefined) inputs.add(node, view, readSize(pending, made));
+  const registers = new Registers(inputs, order, kept, size);
+  const steps = order.flatMap((node) => (node.pending === undefined ? [] : registers.steps(node, node.pending)));
   const outputs = order.filter((node) => kept.has(node));
-  const words = [size, registers.count, inputs.count, order.length, outputs.length];
+  const words = [size, rows?.columns ?? 0, registers.count, inputs.count, steps.length, outputs.length];
   inputs.describe(size, words);
-  for (const step of steps) words.push(step);
-  for (const node of outputs) words.push(TYPES[storedAs(node.dtype)], registers.of(node));
+  for (const step of steps) words.push(...step);
+  for (const node of outputs) words.push(Number(node.size !== size), TYPES[storedAs(node.dtype)], registers.of(node));
   const kernels = new Set(order.flatMap(({ pending }) => pending?.kernel ?? []));
   return { plan: Int32Array.from(words), inputs: inputs.nodes, outputs, kernels };
 }
@@ -49,26 +58,31 @@ export function isOf(dtype: string, values: unknown): values is Numbers {
 class InputList {
   readonly nodes: DataNode[] = [];
   readonly #views: (View | undefined)[] = [];
+  /** Elements that are read of each. */
+  readonly #sizes: number[] = [];
 
   get count(): number {
     return this.nodes.length;
   }
 
-  add(node: DataNode, view: View | undefined): void {
-    if (this.registerOf(node, view) === -1) {
-      this.nodes.push(node);
-      this.#views.push(view);
-    }
+  add(node: DataNode, view: View | undefined, size: number): void {
+    if (this.registerOf(node, view, size) !== -1) return;
+    this.nodes.push(node);
+    this.#views.push(view);
+    this.#sizes.push(size);
   }
 
-  registerOf(node: DataNode, view: View | undefined): number {
-    return this.nodes.findIndex((other, index) => other === node && isSame(this.#views[index], view));
+  registerOf(node: DataNode, view: View | undefined, size: number): number {
+    return this.nodes.findIndex(
+      (other, index) => other === node && this.#sizes[index] === size && isSame(this.#views[index], view),
+    );
   }
 
   describe(size: number, words: number[]): void {
     for (const [index, { dtype }] of this.nodes.entries()) {
-      const { sizes, strides } = this.#views[index] ?? { sizes: [size], strides: [1] };
-      words.push(TYPES[storedAs(dtype)], sizes.length, ...sizes, ...strides);
+      const own = this.#sizes[index] ?? size;
+      const { sizes, strides } = this.#views[index] ?? { sizes: [own], strides: [1] };
+      words.push(Number(own !== size), TYPES[storedAs(dtype)], sizes.length, ...sizes, ...strides);
     }
   }
 }
@@ -79,21 +93,24 @@ function isSame(a: View | undefined, b: View | undefined): boolean {
   return a.sizes.every((size, axis) => size === b.sizes[axis] && a.strides[axis] === b.strides[axis]);
 }
 
-/** Registers of results; one whose last reader has read it is used again. */
+/** Registers of results; one whose last reader has read it is used again, for what is as wide. */
 class Registers {
   count: number;
   readonly #of = new Map<DataNode, number>();
   readonly #left = new Map<DataNode, number>();
-  readonly #free: number[] = [];
+  readonly #free = { narrow: new Array<number>(), wide: new Array<number>() };
   readonly #word = new Int32Array(2);
   readonly #floats = new Float32Array(this.#word.buffer);
+  readonly #double = new Float64Array(this.#word.buffer);
 
+  /** @param size of the widest results */
   constructor(
-    inputs: number,
+    private readonly inputs: InputList,
     order: readonly DataNode[],
     private readonly kept: ReadonlySet<DataNode>,
+    private readonly size: number,
   ) {
-    this.count = inputs;
+    this.count = inputs.count;
     for (const { pending } of order)
       for (const { node } of pending?.operands ?? []) this.#left.set(node, (this.#left.get(node) ?? 0) + 1);
   }
@@ -104,22 +121,43 @@ class Registers {
     return register;
   }
 
-  step(node: DataNode, { code, operands, p, q }: Operation, inputs: InputList): number[] {
-    const from = operands.map((operand) =>
-      operand.node.pending === undefined ? inputs.registerOf(operand.node, operand.view) : this.of(operand.node),
-    );
-    for (const operand of operands) this.#read(operand.node);
-    const to = this.kept.has(node) ? this.count++ : (this.#free.pop() ?? this.count++);
+  /** An operation's step, after those that spread elements of rows over the rows that it reads. */
+  steps(node: DataNode, operation: Operation): number[][] {
+    const { code, along, operands, p, q } = operation;
+    const read = readSize(operation, node.size);
+    const before: number[][] = [];
+    const spread: number[] = [];
+    const from = operands.map((operand) => {
+      if (operand.node.pending === undefined) return this.inputs.registerOf(operand.node, operand.view, read);
+      const register = this.of(operand.node);
+      if (operand.node.size === read) return register;
+      const wide = this.#take(this.size);
+      before.push([ALONG_ROWS, SPREAD, wide, register, register, register, 0, 0]);
+      spread.push(wide);
+      return wide;
+    });
+    for (const operand of operands) this.#read(operand);
+    this.#free.wide.push(...spread);
+    const to = this.kept.has(node) ? this.count++ : this.#take(node.size);
     this.#of.set(node, to);
-    this.#floats[0] = p;
-    this.#floats[1] = q;
+    if (along === undefined) this.#floats.set([p, q]);
+    else this.#double[0] = p;
+    const kind = along === undefined ? (node.size === this.size ? EACH : EACH_OF_ROWS) : ALONG_ROWS;
     const [a = 0, b = a, c = a] = from;
-    return [code, to, a, b, c, this.#word[0] ?? 0, this.#word[1] ?? 0];
+    return [...before, [kind, code, to, a, b, c, this.#word[0] ?? 0, this.#word[1] ?? 0]];
   }
 
-  #read(node: DataNode): void {
+  #take(size: number): number {
+    return this.#freeOf(size).pop() ?? this.count++;
+  }
+
+  #read({ node }: Operand): void {
     const left = (this.#left.get(node) ?? 0) - 1;
     this.#left.set(node, left);
-    if (left === 0 && node.pending !== undefined && !this.kept.has(node)) this.#free.push(this.of(node));
+    if (left === 0 && node.pending !== undefined && !this.kept.has(node)) this.#freeOf(node.size).push(this.of(node));
+  }
+
+  #freeOf(size: number): number[] {
+    return size === this.size ? this.#free.wide : this.#free.narrow;
   }
 }

@@ -2,8 +2,7 @@ import type { DataType, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../../../../core/index.js';
 import type { Attributes, KernelInputs } from '../../../ops/contract.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
-import type { Operand } from '../deferred/node.js';
-import { broadcastView } from '../deferred/views.js';
+import { deferred } from './later.js';
 
 /** Numbers of a call that its operation takes, beside its operands. */
 type Own = (attributes: Attributes) => readonly [p: number, q: number];
@@ -177,26 +176,6 @@ function operationOf({ floats, integers, result, ofTruths }: Form, dtype: DataTy
   return dtype === 'float32' && ofTruths !== true ? floats : undefined;
 }
 
-/** @returns undefined where the numbers of one are not in memory as those of its type are */
-function deferred(
-  backend: NativeBackend,
-  kernel: string,
-  operation: string,
-  tensors: readonly TensorInfo[],
-  shape: number[],
-  dtype: DataType,
-  [p, q]: readonly [p: number, q: number] = [0, 0],
-): TensorInfo | undefined {
-  const size = tf.util.sizeFromShape(shape);
-  const operands: Operand[] = [];
-  for (const tensor of tensors) {
-    const node = backend.nodeOf(tensor, tf.util.sizeFromShape(tensor.shape));
-    if (node === undefined) return undefined;
-    operands.push({ node, view: broadcastView(tensor.shape, shape, size) });
-  }
-  return backend.defer(shape, size, dtype, { code: codeOf(backend, operation), kernel, operands, p, q });
-}
-
 /** The same numbers in a tensor of another shape. */
 function view(x: Tensor, shape: number[], backend: NativeBackend): TensorInfo | undefined {
   if (x.dtype === 'complex64' || x.dtype === 'string') return undefined;
@@ -204,15 +183,6 @@ function view(x: Tensor, shape: number[], backend: NativeBackend): TensorInfo | 
   backend.data.get(x.dataId);
   backend.incRef(x.dataId);
   return { dataId: x.dataId, shape, dtype: x.dtype };
-}
-
-let codes: ReadonlyMap<string, number> | undefined;
-
-function codeOf({ binding }: NativeBackend, operation: string): number {
-  codes ??= new Map(binding.elementwiseNames().map((name, code) => [name, code]));
-  const code = codes.get(operation);
-  if (code === undefined) throw new Error(`the addon has no operation ${operation}`);
-  return code;
 }
 
 function broadcast(a: number[], b: number[]): number[] {

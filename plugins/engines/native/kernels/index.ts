@@ -54,6 +54,8 @@ function kernelFuncOf(name: string, ours: NativeKernel | undefined, cpu: tf.Kern
   return ({ inputs, attrs, backend }) => {
     const native = nativeBackend(backend);
     const [given, attributes] = [new KernelInputs(inputs), new Attributes(attrs ?? {})];
+    const deferred = ours?.defer?.(given, attributes, native);
+    if (deferred !== undefined) return deferred;
     // Before it allocates anything: what is noted of each is its own.
     if (ours?.isDeferred !== true) native.settle(given.all());
     const outputs = ours?.compute(given, attributes, native);

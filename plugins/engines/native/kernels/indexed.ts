@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf } from '../../../../core/index.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
 import { arrayOf, copy, isNumberType, isWithinLayouts } from './arrays.js';
+import { deferredConstant } from './later.js';
 import { asElement } from './moves.js';
 import { rowsAndColumns, sizeOf } from './sizes.js';
 
@@ -120,6 +121,12 @@ export const indexedKernels: readonly NativeKernel[] = [
   filled('OnesLike', 1),
   {
     name: 'Fill',
+    defer: (_inputs, attributes, backend) => {
+      if (!attributes.isNumber('value')) return undefined;
+      const value = attributes.number('value');
+      const dtype = attributes.text('dtype') ?? tf.util.inferDtype(value);
+      return deferredConstant(backend, 'Fill', attributes.numbers('shape'), dtype, value);
+    },
     compute: (_inputs, attributes, backend) => {
       if (!attributes.isNumber('value')) return undefined;
       const value = attributes.number('value');
@@ -136,6 +143,10 @@ export const indexedKernels: readonly NativeKernel[] = [
 function filled(name: string, value: number): NativeKernel {
   return {
     name,
+    defer: (inputs, _attributes, backend) => {
+      const { shape, dtype } = inputs.get('x');
+      return deferredConstant(backend, name, shape, dtype, value);
+    },
     compute: (inputs, _attributes, backend) => {
       const { shape, dtype } = inputs.get('x');
       if (!isNumberType(dtype)) return undefined;

@@ -3,6 +3,7 @@ import { tf } from '../../../../core/index.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
 import type { NumberType } from '../numbers.js';
 import { arrayOf, copy, innerOf, isNumberType, isWithinLayouts, stepsOf, type Layout } from './arrays.js';
+import { deferred } from './later.js';
 import { sizeOf } from './sizes.js';
 
 /** Kernels that only move elements. What is wrong in a call, the cpu backend's own kernel says. */
@@ -67,6 +68,15 @@ export const moveKernels: readonly NativeKernel[] = [
   },
   {
     name: 'Tile',
+    defer: (inputs, attributes, backend) => {
+      const x = inputs.get('x');
+      const repeats = attributes.numbers('reps');
+      // Else there is more than an axis of one element along which it is read again.
+      if (!isNumberType(x.dtype) || x.shape.some((size, axis) => size > 1 && repeats[axis] !== 1)) return undefined;
+      const shape = x.shape.map((size, axis) => size * repeats[axis]!);
+      if (sizeOf(shape) === 0 || !isWithinLayouts(x.rank, { size: sizeOf(shape) })) return undefined;
+      return deferred(backend, 'Tile', 'copy', [x], shape, x.dtype);
+    },
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');
       const repeats = attributes.numbers('reps');

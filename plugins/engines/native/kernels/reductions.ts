@@ -4,12 +4,16 @@ import type { Attributes } from '../../../ops/contract.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
 import type { NumberType } from '../numbers.js';
 import { arrayOf, isNumberType } from './arrays.js';
+import { deferredRows } from './later.js';
 import { rowsAndColumns, sizeOf } from './sizes.js';
 
 /** The addon's numbers of its reductions. Truths: all of them is the smallest, any the largest. */
 const kinds = { Sum: 0, Mean: 0, Prod: 1, Max: 2, Any: 2, Min: 3, All: 3, ArgMax: 4, ArgMin: 5 } as const;
 
 type Kind = keyof typeof kinds;
+
+/** Steps of chains that do the same along the last axis. */
+const ROW_STEPS: Readonly<Partial<Record<Kind, string>>> = { Sum: 'sumOfRow', Mean: 'sumOfRow', Max: 'largestOfRow' };
 
 /** Kernels that make one number of many along some axes. What is wrong in a call, the cpu backend's own kernel says. */
 export const reductionKernels: readonly NativeKernel[] = [
@@ -24,6 +28,11 @@ export const reductionKernels: readonly NativeKernel[] = [
   indexOfExtreme('ArgMin'),
   {
     name: 'Softmax',
+    defer: (inputs, attributes, backend) => {
+      const [x, axis] = [inputs.get('logits'), attributes.number('dim')];
+      if (axis !== -1 && axis !== x.rank - 1) return undefined;
+      return deferredRows(backend, { kernel: 'Softmax', step: 'softmaxOfRow', x, shape: x.shape, factor: 1 });
+    },
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('logits');
       const axis = attributes.number('dim');
@@ -42,16 +51,26 @@ function reduction(
   typeOf: (dtype: NumberType) => NumberType | undefined,
   attribute = 'axis',
 ): NativeKernel {
+  const resultOf = (x: Tensor, axes: number[], attributes: Attributes): { shape: number[]; scale: number } => {
+    const [kept, reduced] = tf.backend_util.computeOutAndReduceShapes(x.shape, axes);
+    const shape = attributes.flag('keepDims') ? tf.backend_util.expandShapeToKeepDim(kept, axes) : kept;
+    return { shape, scale: name === 'Mean' ? 1 / sizeOf(reduced) : 1 };
+  };
   return {
     name,
+    defer: (inputs, attributes, backend) => {
+      const [x, step] = [inputs.get('x'), ROW_STEPS[name]];
+      const axes = step === undefined ? undefined : axesOf(x, attributes, attribute);
+      if (step === undefined || axes?.length !== 1 || axes[0] !== x.rank - 1) return undefined;
+      const { shape, scale } = resultOf(x, axes, attributes);
+      return deferredRows(backend, { kernel: name, step, x, shape, factor: scale });
+    },
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');
       const axes = axesOf(x, attributes, attribute);
       const dtype = isNumberType(x.dtype) ? typeOf(x.dtype) : undefined;
       if (axes === undefined || dtype === undefined) return undefined;
-      const [kept, reduced] = tf.backend_util.computeOutAndReduceShapes(x.shape, axes);
-      const shape = attributes.flag('keepDims') ? tf.backend_util.expandShapeToKeepDim(kept, axes) : kept;
-      const scale = name === 'Mean' ? 1 / sizeOf(reduced) : 1;
+      const { shape, scale } = resultOf(x, axes, attributes);
       return reduce(backend, { name, x, dtype, shape, scale, sizes: stepsOver(x, axes) });
     },
   };

@@ -43,8 +43,49 @@ int64_t extent_of(const Arguments& in, const ElementwiseInput& input, int64_t si
   return last + 1;
 }
 
-// plan, then the inputs' and the outputs' arrays. The plan: size, registers, inputs, steps, outputs; of each input
-// type, rank, sizes, strides; of each step code, to, three registers to read, p, q; of each output type, register.
+/** Which registers have whole rows, or elements that are of no row, and which an element of each row. */
+class Widths {
+ public:
+  Widths(const Arguments& in, int registers) : in_(in) { of_rows_.assign(static_cast<size_t>(registers), unknown); }
+
+  void write(int at, bool is_of_rows) {
+    auto& found = of_rows_[static_cast<size_t>(at)];
+    if (found != unknown && found != is_of_rows) in_.fail("is no plan: a register is of rows and of elements");
+    found = is_of_rows;
+  }
+
+  void read(int at, bool is_of_rows) const {
+    if (of_rows_[static_cast<size_t>(at)] != is_of_rows)
+      in_.fail("is no plan: what is read was not written, or in another width");
+  }
+
+ private:
+  static constexpr signed char unknown = -1;
+  const Arguments& in_;
+  std::vector<signed char> of_rows_;
+};
+
+ElementwiseStep step_of(Plan& plan, const ElementwiseProgram& program, Widths& widths) {
+  ElementwiseStep step = {};
+  step.kind = static_cast<ElementwiseStep::Kind>(plan.next(0, program.columns > 0 ? 3 : 1));
+  const bool is_along = step.kind == ElementwiseStep::along_rows;
+  step.code = plan.next(0, is_along ? ROW_STEP_COUNT : ELEMENTWISE_COUNT);
+  step.to = plan.next(program.inputs, program.registers);
+  for (int& from : step.from) from = plan.next(0, program.registers);
+  const int32_t* words = plan.some(2);
+  if (is_along) std::memcpy(&step.factor, words, sizeof step.factor);
+  else std::memcpy(&step.p, words, sizeof step.p), std::memcpy(&step.q, words + 1, sizeof step.q);
+  const bool of_rows = step.kind == ElementwiseStep::each_of_rows;
+  const int reads = is_along ? 1 : ELEMENTWISE_ARITY[step.code];
+  for (int i = 0; i < reads; i++)
+    widths.read(step.from[i], is_along ? !ROW_STEP_FORMS[step.code].reads_rows : of_rows);
+  widths.write(step.to, is_along ? !ROW_STEP_FORMS[step.code].writes_rows : of_rows);
+  return step;
+}
+
+// plan, then the inputs' and the outputs' arrays. The plan: size, columns or 0, registers, inputs, steps, outputs; of each
+// input whether it is of rows, type, rank, sizes, strides; of each step kind, code, to, three registers to read, p, q; of
+// each output whether it is of rows, type, register.
 void Elementwise(const Napi::CallbackInfo& info) {
   constexpr int most = 256;
   static thread_local std::vector<ElementwiseInput> inputs;
@@ -56,29 +97,34 @@ void Elementwise(const Napi::CallbackInfo& info) {
   Plan plan(in, words, count);
   ElementwiseProgram program = {};
   program.size = plan.next(0, INT32_MAX);
+  program.columns = plan.next(0, 1 << 16);
+  if (program.columns > 0 && program.size % program.columns != 0) in.fail("is no plan: its elements are no whole rows");
   program.registers = plan.next(1, most);
   inputs.resize(program.inputs = plan.next(0, program.registers));
   steps.resize(program.steps = plan.next(0, most));
   outputs.resize(program.outputs = plan.next(0, program.registers + 1));
   if (program.size == 0) return;
-  for (ElementwiseInput& input : inputs) {
+  const int flags = program.columns > 0 ? 2 : 1;
+  const auto size_of = [&](const auto& part) { return part.is_of_rows ? program.size / program.columns : program.size; };
+  Widths widths(in, program.registers);
+  for (int i = 0; i < program.inputs; i++) {
+    ElementwiseInput& input = inputs[static_cast<size_t>(i)];
+    input.is_of_rows = plan.next(0, flags) == 1;
     input.type = static_cast<ElementType>(plan.next(0, 3));
     input.rank = plan.next(1, 9);
     input.sizes = plan.some(input.rank), input.strides = plan.some(input.rank);
+    widths.write(i, input.is_of_rows);
   }
-  for (ElementwiseStep& step : steps) {
-    step.code = plan.next(0, ELEMENTWISE_COUNT);
-    step.to = plan.next(program.inputs, program.registers);
-    for (int& from : step.from) from = plan.next(0, program.registers);
-    std::memcpy(&step.p, plan.some(1), sizeof step.p), std::memcpy(&step.q, plan.some(1), sizeof step.q);
-  }
+  for (ElementwiseStep& step : steps) step = step_of(plan, program, widths);
   for (ElementwiseOutput& output : outputs) {
+    output.is_of_rows = plan.next(0, flags) == 1;
     output.type = static_cast<ElementType>(plan.next(0, 3));
     output.from = plan.next(program.inputs, program.registers);
+    widths.read(output.from, output.is_of_rows);
   }
   for (ElementwiseInput& input : inputs)
-    input.data = in.elements_of(input.type, extent_of(in, input, program.size));
-  for (ElementwiseOutput& output : outputs) output.data = in.elements_of(output.type, program.size);
+    input.data = in.elements_of(input.type, extent_of(in, input, size_of(input)));
+  for (ElementwiseOutput& output : outputs) output.data = in.elements_of(output.type, size_of(output));
   program.input = inputs.data(), program.step = steps.data(), program.output = outputs.data();
   kernels().elementwise(program);
 }
@@ -87,6 +133,13 @@ void Elementwise(const Napi::CallbackInfo& info) {
 Napi::Value ElementwiseNames(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
   for (int i = 0; i < ELEMENTWISE_COUNT; i++) names[static_cast<uint32_t>(i)] = ELEMENTWISE_NAMES[i];
+  return names;
+}
+
+// -> those of the steps along rows
+Napi::Value RowStepNames(const Napi::CallbackInfo& info) {
+  Napi::Array names = Napi::Array::New(info.Env());
+  for (int i = 0; i < ROW_STEP_COUNT; i++) names[static_cast<uint32_t>(i)] = ROW_STEP_FORMS[i].name;
   return names;
 }
 
@@ -129,6 +182,7 @@ void SumOuter(const Napi::CallbackInfo& info) {
 void add_elementwise(Exports& exports) {
   exports.add<Elementwise>("elementwise");
   exports.add<ElementwiseNames>("elementwiseNames");
+  exports.add<RowStepNames>("rowStepNames");
   exports.add<Add>("add");
   exports.add<AddScaled>("addScaled");
   exports.add<Scale>("scale");

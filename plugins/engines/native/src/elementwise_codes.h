@@ -20,7 +20,7 @@ namespace espalier {
   X(notEqual, 2) X(less, 2) X(lessEqual, 2) X(greater, 2) X(greaterEqual, 2) X(logicalAnd, 2) X(logicalOr, 2)        \
   X(select, 3) X(negInts, 1) X(absInts, 1) X(addInts, 2) X(subInts, 2) X(mulInts, 2) X(floorDivInts, 2)              \
   X(maximumInts, 2) X(minimumInts, 2) X(equalInts, 2) X(notEqualInts, 2) X(lessInts, 2) X(lessEqualInts, 2) X(greaterInts, 2)          \
-  X(greaterEqualInts, 2) X(floatsOfInts, 1) X(intsOfFloats, 1) X(truthsOfInts, 1) X(truths, 1)
+  X(greaterEqualInts, 2) X(floatsOfInts, 1) X(intsOfFloats, 1) X(truthsOfInts, 1) X(truths, 1) X(constant, 0)
 
 constexpr int ELEMENTWISE_ARITY[] = {
 #define ESPALIER_ARITY(name, arity) arity,
@@ -36,31 +36,58 @@ constexpr const char* ELEMENTWISE_NAMES[] = {
 
 constexpr int ELEMENTWISE_COUNT = sizeof ELEMENTWISE_ARITY / sizeof *ELEMENTWISE_ARITY;
 
+/** Steps along rows: whether each reads, and writes, whole rows or an element of each. p and q: a sum's factor, a double. */
+#define ESPALIER_ROW_STEPS(X) \
+  X(sumOfRow, true, false) X(largestOfRow, true, false) X(spread, false, true) X(softmaxOfRow, true, true)
+
+struct RowStepForm {
+  const char* name;
+  bool reads_rows, writes_rows;
+};
+
+constexpr RowStepForm ROW_STEP_FORMS[] = {
+#define ESPALIER_FORM(name, reads, writes) {#name, reads, writes},
+    ESPALIER_ROW_STEPS(ESPALIER_FORM)
+#undef ESPALIER_FORM
+};
+
+constexpr int ROW_STEP_COUNT = sizeof ROW_STEP_FORMS / sizeof *ROW_STEP_FORMS;
+
 /** A tensor that is read: element i of the result's is at the sum of its coordinates in `sizes`, times the strides. */
 struct ElementwiseInput {
   const void* data;
   ElementType type;
   int rank;
   const int32_t *sizes, *strides;
+  bool is_of_rows;  // it has an element of each row, as do those who read it
 };
 
 struct ElementwiseStep {
+  enum Kind : int32_t { each, each_of_rows, along_rows };  // elements; those that are one of each row; ROW_STEPS
+  Kind kind;
   int code, to, from[3];
-  float p, q;
+  union {
+    struct {
+      float p, q;
+    };
+    double factor;  // of a step along rows
+  };
 };
 
 struct ElementwiseOutput {
   void* data;
   ElementType type;
   int from;
+  bool is_of_rows;
 };
 
 /**
- * Steps over registers that hold a block of elements each. Registers 0 ... are the inputs, in order; each other one is
- * written by one step at a time. An output's register is written once.
+ * Steps over registers that hold a block of elements each, or an element of each of the block's rows. Registers 0 ... are
+ * the inputs, in order; each other one is written by one step at a time. An output's register is written once.
  */
 struct ElementwiseProgram {
   int64_t size;
+  int64_t columns;  // of the rows that blocks are made of; 0: there are no rows
   int inputs, steps, outputs, registers;
   const ElementwiseInput* input;
   const ElementwiseStep* step;

@@ -159,6 +159,7 @@ ESPALIER_ONE(isFinite, one_if(magnitude_of(x) < splat(__builtin_inff())))
 ESPALIER_ONE(isInf, one_if(magnitude_of(x) == splat(__builtin_inff())))
 ESPALIER_ONE(logicalNot, one_if(x == 0.0f))
 ESPALIER_ONE(truths, one_if(x != 0.0f))
+ESPALIER_OP(constant) { each_vector(n, [&](int64_t j, int64_t count) { store_some(y + j, splat(p), count); }); }
 ESPALIER_TWO(add, x + z)
 ESPALIER_TWO(sub, x - z)
 ESPALIER_TWO(mul, x* z)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "elementwise_ops.h"
+#include "row_steps.h"
 #include "scratch.h"
 #include "threads.h"
 
@@ -11,8 +12,8 @@ namespace ESPALIER_VARIANT {
 /** Elements of a block: 4 KiB of each register. */
 constexpr int64_t BLOCK = 1024;
 
-/** From one register to the next: not a multiple of a page, where a load would wait for a store to the same place of another. */
-constexpr int64_t REGISTER = BLOCK + 32;
+/** Beside a register's elements: not a multiple of a page, where a load would wait for a store to the same place of another. */
+constexpr int64_t BETWEEN_REGISTERS = 32;
 
 /** How an input comes into its register. */
 enum class Reading { in_place, once, each_block };
@@ -53,7 +54,8 @@ class ElementwiseReader {
   void row(int64_t offset, int64_t stride, int64_t n, float* to) const {
     if (input_.type == ElementType::truths) {
       const uint8_t* from = static_cast<const uint8_t*>(input_.data) + offset;
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * stride] != 0 ? 1.0f : 0.0f;
+      if (stride == 1) for (int64_t i = 0; i < n; i++) to[i] = from[i] != 0 ? 1.0f : 0.0f;
+      else for (int64_t i = 0; i < n; i++) to[i] = from[i * stride] != 0 ? 1.0f : 0.0f;
       return;
     }
     const float* from = static_cast<const float*>(input_.data) + offset;
@@ -75,7 +77,9 @@ inline int64_t period_of(const ElementwiseInput& input) {
   return period;
 }
 
+/** Elements of a block: whole rows, where there are some. */
 inline int64_t block_of(const ElementwiseProgram& program) {
+  if (program.columns > 0) return program.columns > BLOCK ? program.columns : BLOCK / program.columns * program.columns;
   for (int i = 0; i < program.inputs; i++) {
     const int64_t period = period_of(program.input[i]);
     if (period > 1 && period <= BLOCK) return BLOCK / period * period;
@@ -89,37 +93,46 @@ inline Reading reading_of(const ElementwiseInput& input, int64_t block) {
   return period > 0 && block % period == 0 ? Reading::once : Reading::each_block;
 }
 
+inline void run_step(const ElementwiseProgram& program, const ElementwiseStep& step, int64_t n, float** registers) {
+  float *to = registers[step.to], *from = registers[step.from[0]];
+  if (step.kind == ElementwiseStep::along_rows)
+    return ROW_STEPS[step.code](n / program.columns, program.columns, from, step.factor, to);
+  const int64_t count = step.kind == ElementwiseStep::each_of_rows ? n / program.columns : n;
+  ELEMENTWISE_OPS[step.code](count, from, registers[step.from[1]], registers[step.from[2]], step.p, step.q, to);
+}
+
 inline void run_elementwise(const ElementwiseProgram& program) {
   const int64_t block = block_of(program), blocks = (program.size + block - 1) / block;
+  const int64_t apart = (block > BLOCK ? block : BLOCK) + BETWEEN_REGISTERS;
+  // Elements of an input or an output among so many of the program.
+  const auto among = [&](bool is_of_rows, int64_t elements) { return is_of_rows ? elements / program.columns : elements; };
   parallel(blocks, block * (program.steps + 1), [&](int64_t begin, int64_t end) {
     static thread_local Scratch scratch;
-    float* memory = scratch.get<float>((REGISTER + 2) * program.registers);
-    float** registers = reinterpret_cast<float**>(memory + REGISTER * program.registers);
-    for (int i = 0; i < program.registers; i++) registers[i] = memory + REGISTER * i;
+    float* memory = scratch.get<float>((apart + 2) * program.registers);
+    float** registers = reinterpret_cast<float**>(memory + apart * program.registers);
+    for (int i = 0; i < program.registers; i++) registers[i] = memory + apart * i;
     for (int64_t number = begin; number < end; number++) {
       const int64_t first = number * block, left = program.size - first, n = left < block ? left : block;
       for (int i = 0; i < program.inputs; i++) {
         const ElementwiseInput& input = program.input[i];
-        const Reading reading = reading_of(input, block);
+        const int64_t start = among(input.is_of_rows, first);
+        const Reading reading = reading_of(input, among(input.is_of_rows, block));
         if (reading == Reading::in_place)
-          registers[i] = const_cast<float*>(static_cast<const float*>(input.data)) + first;
+          registers[i] = const_cast<float*>(static_cast<const float*>(input.data)) + start;
         else if (reading == Reading::each_block || number == begin)
-          ElementwiseReader(input).read(first, n, registers[i]);
+          ElementwiseReader(input).read(start, among(input.is_of_rows, n), registers[i]);
       }
       for (int i = 0; i < program.outputs; i++) {
         const ElementwiseOutput& output = program.output[i];
-        if (output.type != ElementType::truths) registers[output.from] = static_cast<float*>(output.data) + first;
+        if (output.type != ElementType::truths)
+          registers[output.from] = static_cast<float*>(output.data) + among(output.is_of_rows, first);
       }
-      for (int i = 0; i < program.steps; i++) {
-        const ElementwiseStep& step = program.step[i];
-        ELEMENTWISE_OPS[step.code](n, registers[step.from[0]], registers[step.from[1]], registers[step.from[2]],
-                                   step.p, step.q, registers[step.to]);
-      }
+      for (int i = 0; i < program.steps; i++) run_step(program, program.step[i], n, registers);
       for (int i = 0; i < program.outputs; i++) {
         const ElementwiseOutput& output = program.output[i];
         if (output.type != ElementType::truths) continue;
-        uint8_t* to = static_cast<uint8_t*>(output.data) + first;
-        for (int64_t j = 0; j < n; j++) to[j] = registers[output.from][j] != 0.0f;
+        uint8_t* to = static_cast<uint8_t*>(output.data) + among(output.is_of_rows, first);
+        for (int64_t j = 0; j < among(output.is_of_rows, n); j++) to[j] = registers[output.from][j] != 0.0f;
       }
     }
   });

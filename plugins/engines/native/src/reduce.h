@@ -156,15 +156,17 @@ void reduce_axis(int64_t outer, int64_t size, int64_t inner, const typename Form
   }
 }
 
-/** The largest (smallest) of floats; where that is a zero, the one that comes first, for its sign. */
+/** The largest (smallest) of floats that stand `stride` apart; where that is a zero, the first one, for its sign. */
+inline float first_of_zeros(float extreme, const float* x, int64_t stride) {
+  if (extreme != 0) return extreme;
+  while (*x != 0) x += stride;
+  return *x;
+}
+
 template <class Op>
 void extreme_of_floats(int64_t outer, int64_t size, int64_t inner, const float* x, float* y) {
   reduce_axis<OfFloats<Op>>(outer, size, inner, x, [&](int64_t i, double total) {
-    y[i] = static_cast<float>(total);
-    if (y[i] != 0) return;
-    const float* from = x + i / inner * size * inner + i % inner;
-    while (*from != 0) from += inner;
-    y[i] = *from;
+    y[i] = first_of_zeros(static_cast<float>(total), x + i / inner * size * inner + i % inner, inner);
   });
 }
 
@@ -229,22 +231,23 @@ inline void reduce(const Reduction& r) {
   reduce_whole<uint8_t>(r);
 }
 
-/** y [rows, columns]: each row's exponentials, of which the largest is 1 before, over their sum. */
+/** A row's exponentials, of which the largest is 1 before, over their sum. `to` may be `from`. */
+inline void softmax_row(int64_t columns, const float* from, float* to) {
+  const float most = static_cast<float>(reduced_run<Largest>(columns, from));
+  const float sum = sum_over(columns, [&](int64_t j, int64_t n) {
+    const Floats above = load_some(from + j, n) - most;
+    const Floats e = above < -87.0f ? Floats{} : exp_of(above);
+    store_some(to + j, e, n);
+    return e;
+  });
+  const float part = 1.0f / sum;
+  each_vector(columns, [&](int64_t j, int64_t n) { store_some(to + j, load_some(to + j, n) * part, n); });
+}
+
+/** y [rows, columns] */
 inline void softmax(int64_t rows, int64_t columns, const float* x, float* y) {
   parallel(rows, columns * 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
-      const float* from = x + i * columns;
-      float* to = y + i * columns;
-      const float most = static_cast<float>(reduced_run<Largest>(columns, from));
-      const float sum = sum_over(columns, [&](int64_t j, int64_t n) {
-        const Floats above = load_some(from + j, n) - most;
-        const Floats e = above < -87.0f ? Floats{} : exp_of(above);
-        store_some(to + j, e, n);
-        return e;
-      });
-      const float part = 1.0f / sum;
-      each_vector(columns, [&](int64_t j, int64_t n) { store_some(to + j, load_some(to + j, n) * part, n); });
-    }
+    for (int64_t i = begin; i < end; i++) softmax_row(columns, x + i * columns, y + i * columns);
   });
 }
 

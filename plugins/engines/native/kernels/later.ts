@@ -1,0 +1,85 @@
+import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
+import { tf } from '../../../../core/index.js';
+import type { NativeBackend } from '../backend.js';
+import type { Operand } from '../deferred/node.js';
+import { areRows } from '../deferred/rows.js';
+import { broadcastView } from '../deferred/views.js';
+
+/** @returns undefined where the numbers of one are not in memory as those of its type are */
+export function deferred(
+  backend: NativeBackend,
+  kernel: string,
+  operation: string,
+  tensors: readonly TensorInfo[],
+  shape: number[],
+  dtype: DataType,
+  [p, q]: readonly [p: number, q: number] = [0, 0],
+): TensorInfo | undefined {
+  const size = tf.util.sizeFromShape(shape);
+  const operands: Operand[] = [];
+  for (const tensor of tensors) {
+    const node = backend.nodeOf(tensor, tf.util.sizeFromShape(tensor.shape));
+    if (node === undefined) return undefined;
+    operands.push({ node, view: broadcastView(tensor.shape, shape, size) });
+  }
+  return backend.defer(shape, size, dtype, { code: codeOf(backend, operation), kernel, operands, p, q });
+}
+
+/** The same number everywhere. @returns undefined for what is not of floats */
+export function deferredConstant(
+  backend: NativeBackend,
+  kernel: string,
+  shape: number[],
+  dtype: string,
+  value: number,
+): TensorInfo | undefined {
+  const size = tf.util.sizeFromShape(shape);
+  if (dtype !== 'float32' || size === 0 || size >= 2 ** 31) return undefined;
+  const code = codeOf(backend, 'constant');
+  return backend.defer(shape, size, dtype, { code, kernel, operands: [], p: value, q: 0 });
+}
+
+/** An operation along the last axis of `x`, whose result has one element of each row or as many as it. */
+export function deferredRows(
+  backend: NativeBackend,
+  { kernel, step, x, shape, factor }: RowOperation,
+): TensorInfo | undefined {
+  const [size, columns] = [tf.util.sizeFromShape(x.shape), x.shape.at(-1) ?? 1];
+  const made = tf.util.sizeFromShape(shape);
+  if (x.dtype !== 'float32' || size === 0 || size >= 2 ** 31 || !areRows(columns)) return undefined;
+  const node = backend.nodeOf(x, size);
+  if (node === undefined) return undefined;
+  const along = { columns, joins: made < size };
+  const operands = [{ node, view: undefined }];
+  const code = rowCodeOf(backend, step);
+  return backend.defer(shape, made, 'float32', { code, along, kernel, operands, p: factor, q: 0 });
+}
+
+export interface RowOperation {
+  readonly kernel: string;
+  /** What the addon calls it. */
+  readonly step: string;
+  readonly x: TensorInfo;
+  /** Of the result. */
+  readonly shape: number[];
+  /** What the results are multiplied by. */
+  readonly factor: number;
+}
+
+let codes: ReadonlyMap<string, number> | undefined;
+
+function codeOf({ binding }: NativeBackend, operation: string): number {
+  codes ??= new Map(binding.elementwiseNames().map((name, code) => [name, code]));
+  const code = codes.get(operation);
+  if (code === undefined) throw new Error(`the addon has no operation ${operation}`);
+  return code;
+}
+
+let rowCodes: ReadonlyMap<string, number> | undefined;
+
+function rowCodeOf({ binding }: NativeBackend, step: string): number {
+  rowCodes ??= new Map(binding.rowStepNames().map((name, code) => [name, code]));
+  const code = rowCodes.get(step);
+  if (code === undefined) throw new Error(`the addon has no step ${step}`);
+  return code;
+}
