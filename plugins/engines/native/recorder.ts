@@ -6,6 +6,7 @@ import type { NativeBackend, NativeKernel } from './backend.js';
 import type { KernelNotes } from './kernel.js';
 import { isNumbers, type Numbers } from './numbers.js';
 import { storedAs, type Program } from './deferred/program.js';
+import { neededCalls, withOutputs } from './needed.js';
 
 /** A kernel as it was called. */
 export interface Call {
@@ -14,6 +15,8 @@ export interface Call {
   readonly attributes: Attributes;
   /** The tensors that it allocated, in that order. */
   readonly made: readonly TensorInfo[];
+  /** Of elementwise operations. */
+  readonly program?: Program;
   /** Which of the dropout masks its keys are of; undefined for none. */
   readonly mask?: number | undefined;
 }
@@ -63,13 +66,19 @@ export class KernelRecorder implements KernelNotes<NativeBackend> {
     this.#isRepeatable = false;
   }
 
-  ran(kernel: NativeKernel, inputs: KernelInputs, attributes: Attributes, outputs: readonly TensorInfo[]): void {
+  ran(
+    kernel: NativeKernel,
+    inputs: KernelInputs,
+    attributes: Attributes,
+    outputs: readonly TensorInfo[],
+    program?: Program,
+  ): void {
     const made = this.#allocated;
     this.#allocated = [];
     // Else it has changed a tensor that was there.
     const isNew = outputs.every(({ dataId }) => made.some((tensor) => tensor.dataId === dataId));
     if (!isNew) this.#isRepeatable = false;
-    this.#calls.push({ kernel, inputs, attributes, made });
+    this.#calls.push({ kernel, inputs, attributes, made, ...(program === undefined ? {} : { program }) });
   }
 
   ranProgram(program: Program): void {
@@ -79,6 +88,7 @@ export class KernelRecorder implements KernelNotes<NativeBackend> {
       new KernelInputs(Object.fromEntries(inputs.entries())),
       new Attributes({}),
       program.outputs,
+      program,
     );
   }
 
@@ -103,11 +113,14 @@ export class KernelRecorder implements KernelNotes<NativeBackend> {
     outputs: readonly Tensor[],
   ): KernelTrace | undefined {
     const made = new Set<object>(this.#calls.flatMap((call) => call.made.map(({ dataId }) => dataId)));
-    const calls = this.#calls.map((call) => ({ ...call, mask: maskOf(call, masks) }));
+    const handedOut = [...outputs, ...this.#marks.flatMap(({ complete }) => complete ?? [])];
+    const needed = neededCalls(this.#calls, handedOut, trimmed);
+    const calls = needed.calls.map((call) => ({ ...call, mask: maskOf(call, masks) }));
     const isMade = ({ dataId, dtype }: TensorInfo): boolean => made.has(dataId) && dtype === 'float32';
     const isWhole = outputs.every(isMade) && calls.every(({ mask }) => mask !== -1);
     if (!this.#isRepeatable || !isWhole || !this.#letsGo(made, outputs)) return undefined;
-    return { calls, marks: this.#marks, constants: this.#constants, inputs, outputs };
+    const marks = this.#marks.map((mark) => ({ ...mark, calls: needed.left[mark.calls] ?? calls.length }));
+    return { calls, marks, constants: this.#constants, inputs, outputs };
   }
 
   /** Whether what was handed over on the way was made here, and is not needed afterwards. */
@@ -136,6 +149,12 @@ function asKernel({ plan, outputs, kernels }: Program): NativeKernel {
       return made;
     },
   };
+}
+
+function trimmed(call: Call, isNeeded: (tensor: TensorInfo) => boolean): Call {
+  if (call.program === undefined) return call;
+  const program = withOutputs(call.program, isNeeded);
+  return { ...call, program, kernel: asKernel(program), made: call.made.filter(isNeeded) };
 }
 
 /** -1 where it has keys that are of none of these. */

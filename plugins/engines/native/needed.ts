@@ -1,0 +1,62 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { Program } from './deferred/program.js';
+
+/** Words of a plan: those before its inputs, of a step, and of an output; see `Elementwise` in src/elementwise_calls.cc. */
+const [HEAD, STEP, OUTPUT] = [6, 8, 3];
+
+/** A program that makes those of its outputs alone which are needed, without the steps that lead to others alone. */
+export function withOutputs(program: Program, isNeeded: (tensor: TensorInfo) => boolean): Program {
+  const outputs = program.outputs.filter(isNeeded);
+  if (outputs.length === program.outputs.length) return program;
+  const words = [...program.plan];
+  const [size = 0, columns = 0, registers = 0, inputs = 0, steps = 0, made = 0] = words;
+  const firstOutput = words.length - OUTPUT * made;
+  const firstStep = firstOutput - STEP * steps;
+  const written = chunks(words.slice(firstOutput), OUTPUT).filter((_, index) =>
+    outputs.some((output) => output === program.outputs[index]),
+  );
+  const live = new Set(written.map((output) => output[2] ?? 0));
+  const done = chunks(words.slice(firstStep, firstOutput), STEP)
+    .toReversed()
+    .filter(([, , to = 0, ...from]) => {
+      if (!live.delete(to)) return false;
+      for (const register of from.slice(0, 3)) live.add(register);
+      return true;
+    })
+    .toReversed();
+  const head = [size, columns, registers, inputs, done.length, outputs.length];
+  const plan = [...head, ...words.slice(HEAD, firstStep), ...done.flat(), ...written.flat()];
+  return { ...program, plan: Int32Array.from(plan), outputs };
+}
+
+interface Made {
+  readonly inputs: { all(): readonly TensorInfo[] };
+  readonly made: readonly TensorInfo[];
+}
+
+/**
+ * Calls without what nobody reads: a pass keeps for its gradients, and makes on the way to them, more than they read.
+ * @param trimmed a call that makes only what is needed; itself where it makes all or nothing
+ * @returns also how many calls are left of the first n, by n
+ */
+export function neededCalls<C extends Made>(
+  calls: readonly C[],
+  handedOut: readonly TensorInfo[],
+  trimmed: (call: C, isNeeded: (tensor: TensorInfo) => boolean) => C,
+): { readonly calls: C[]; readonly left: readonly number[] } {
+  const read = new Set<object>(handedOut.map(({ dataId }) => dataId));
+  const isNeeded = ({ dataId }: TensorInfo): boolean => read.has(dataId);
+  const kept = calls.map((): C | undefined => undefined);
+  for (const [index, call] of [...calls.entries()].toReversed()) {
+    if (call.made.length > 0 && !call.made.some(isNeeded)) continue;
+    kept[index] = trimmed(call, isNeeded);
+    for (const { dataId } of call.inputs.all()) read.add(dataId);
+  }
+  let count = 0;
+  const left = [0, ...kept.map((call) => (call === undefined ? count : ++count))];
+  return { calls: kept.filter((call) => call !== undefined), left };
+}
+
+function chunks(words: readonly number[], size: number): number[][] {
+  return Array.from({ length: words.length / size }, (_, index) => words.slice(index * size, (index + 1) * size));
+}
