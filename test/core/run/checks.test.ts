@@ -1,15 +1,21 @@
 import test from 'ava';
 import { checkBatch } from '../../../core/run/batches.js';
 import { EspalierError } from '../../../core/index.js';
-import { runWithOwn, type OwnPlugin } from './own-plugin.js';
+import { testRun } from '../../../plugins/testing/contract.js';
+import { ownPlugin, type OwnPlugin } from '../../own-plugin.js';
 
-const schedule = (at: string): OwnPlugin => ({
+/** A plugin, and how a config names it. */
+interface Given extends OwnPlugin {
+  readonly at: string;
+}
+
+const schedule = (at: string): Given => ({
   options: "slot: 'lr'",
   at: 'lr=./mine.ts',
   body: `static register(bindings) { bindings.bind(espalier.LearningRate, Mine); } at(iteration, base) { ${at} }`,
 });
 
-const strategy = (batch: string): OwnPlugin => ({
+const strategy = (batch: string): Given => ({
   options: "slot: 'batches'",
   at: 'batches=./mine.ts',
   body: `static register(bindings) { bindings.bind(espalier.BatchSource, Mine); }
@@ -19,7 +25,8 @@ const strategy = (batch: string): OwnPlugin => ({
   state() { return 0; } restore() {}`,
 });
 
-const gradients = (change: string): OwnPlugin => ({
+const gradients = (change: string): Given => ({
+  at: 'plugins={"./mine.ts": {}}',
   body: `@On('gradients:ready') change({ gradients }) { const name = 'transformer.wte.weight', old = gradients.get(name); ${change}; old.dispose(); }`,
 });
 
@@ -57,8 +64,7 @@ for (const [plugin, code, told] of [
   ],
 ] as const) {
   test(`what a plugin gives the loop is looked at where it gives it: ${String(told)}`, async (t) => {
-    const { run } = await runWithOwn(t, plugin);
-    await run.setUp();
+    await using run = await testRun({ cwd: ownPlugin(t, plugin), iterations: 3, set: [plugin.at] });
     await t.throwsAsync(run.train(), { instanceOf: EspalierError, code, message: told });
   });
 }

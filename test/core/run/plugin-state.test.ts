@@ -1,22 +1,21 @@
-import test from 'ava';
-import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
-import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
+import test, { type ExecutionContext } from 'ava';
 import { EspalierError, UsageError } from '../../../core/index.js';
-import { textFolder } from '../../text.js';
-import { runWithOwn } from './own-plugin.js';
+import { MemoryCheckpoints, testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { ownPlugin } from '../../own-plugin.js';
+
+function runWith(t: ExecutionContext, body: string, checkpoints = new MemoryCheckpoints()): Promise<TestRun> {
+  return testRun({ cwd: ownPlugin(t, { body }), plugins: ['./mine.ts'], iterations: 2, checkpoints });
+}
 
 test('arrays alone are a state: they come back when the run goes on', async (t) => {
-  const folder = textFolder(t);
   const body = `sum = Float32Array.of(0.5);
   @On('iteration:end') count() { this.sum[0] += 1; }
   stateTensors() { return new Map([['sum', { shape: [1], values: this.sum }]]); }
   restoreTensors(tensors) { this.sum = tensors.get('sum').values; }`;
-  const first = await runWithOwn(t, { body, folder });
-  await first.run.setUp();
-  await first.run.train();
-  const second = await runWithOwn(t, { body, folder });
-  await second.run.setUp();
-  second.run.restore(await readCheckpoint(await findCheckpoint('run', folder)));
+  const checkpoints = new MemoryCheckpoints();
+  await using first = await runWith(t, body, checkpoints);
+  await first.train();
+  await using second = await runWith(t, body, checkpoints);
   t.deepEqual(second.run.snapshot().plugins.get('mine')?.get('sum')?.values, Float32Array.of(2.5));
 });
 
@@ -27,7 +26,7 @@ for (const [has, lacks] of [
   ['restoreTensors', 'stateTensors'],
 ] as const) {
   test(`${has}() without ${lacks}() is refused when the plugin is made`, async (t) => {
-    const error = await t.throwsAsync(runWithOwn(t, { body: `${has}() {}` }), {
+    const error = await t.throwsAsync(runWith(t, `${has}() {}`), {
       instanceOf: UsageError,
       code: 'ESP_PLUGIN_STATE',
     });
@@ -49,8 +48,8 @@ for (const [body, told] of [
   ],
 ] as const) {
   test(`what a checkpoint would not give back is refused: ${told}`, async (t) => {
-    const { run } = await runWithOwn(t, { body });
-    await run.setUp();
+    await using made = await runWith(t, body);
+    const { run } = made;
     const error = t.throws(() => run.snapshot(), { instanceOf: EspalierError, code: 'ESP_PLUGIN_STATE' });
     t.true(error.message.startsWith(`plugin mine cannot be kept in a checkpoint: ${told}; `), error.message);
   });

@@ -14,8 +14,7 @@ import { measures } from '../../../plugins/analysis/analysis/measures.js';
 import { alignedSimilarity, rankUtilisation } from '../../../plugins/analysis/analysis/spectra.js';
 import { quantile } from '../../../plugins/analysis/analysis/statistics.js';
 import { viewModel } from '../../../plugins/models/gpt/inspect.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun } from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { linux, needing, peersPython, python } from '../../needs.js';
 
@@ -158,8 +157,8 @@ needing(linux()).serial('the thread yields to training on Linux, and is gone wit
     readdirSync('/proc/self/task').map((thread) =>
       Number(readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').split(') ')[1]?.split(' ')[16]),
     );
-  const { run } = await debugRun(t, textFolder(t), 'train.max_iters=2', 'plugins.analysis={wait_seconds: 240}');
-  await run.setUp();
+  await using made = await testRun({ iterations: 2, plugins: [['analysis', { wait_seconds: 240 }]] });
+  const { run } = made;
   await run.train();
   t.is(niceness().filter((nice) => nice === 19).length, 1);
   await run.dispose();
@@ -167,10 +166,9 @@ needing(linux()).serial('the thread yields to training on Linux, and is gone wit
 });
 
 test('of iterations that a rollback has undone nothing is told, and they are analysed when they come again', async (t) => {
-  const options =
-    'plugins={analysis: {interval: 1, max_tokens: 10, attention_rows: 0, max_cost: 1, max_memory: 1, wait_seconds: 120}, checkpoint: false}';
-  const { run } = await debugRun(t, textFolder(t), options);
-  await run.setUp();
+  const options = { interval: 1, max_tokens: 10, attention_rows: 0, max_cost: 1, max_memory: 1, wait_seconds: 120 };
+  await using made = await testRun({ plugins: [['analysis', options]] });
+  const { run } = made;
   const told: number[] = [];
   run.bus.on('metrics', ({ iteration }) => told.push(iteration));
   const evaluated = { iteration: 4, losses: { train: 1, val: 1 } };

@@ -2,8 +2,7 @@ import test from 'ava';
 import fc from '../../property.js';
 import type { Histogram } from '../../../plugins/analysis/contract.js';
 import { histogramOf } from '../../../plugins/analysis/histograms/histogram.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun } from '../../../plugins/testing/contract.js';
 
 test('each bucket counts the finite values from its edge up to the next, the last one also its upper edge', (t) => {
   const values = fc.oneof(
@@ -61,13 +60,8 @@ test('equal values stand in the middle of a bucket range of width 1, as numpy ha
 });
 
 test('weights and gradients at each interval and at the last iteration, of that iteration', async (t) => {
-  const { run } = await debugRun(
-    t,
-    textFolder(t),
-    'train={max_iters: 5, batch_size: 2}',
-    'model={n_layer: 1, n_embd: 8, n_head: 1, block_size: 8}',
-    'plugins={evaluation: false, checkpoint: false, histograms: {interval: 2, buckets: 7}}',
-  );
+  await using made = await testRun({ iterations: 5, plugins: [['histograms', { interval: 2, buckets: 7 }]] });
+  const { run } = made;
   const histograms: Histogram[] = [];
   const expected: Histogram[] = [];
   run.bus.on('histogram', (event) => histograms.push(event));
@@ -81,7 +75,6 @@ test('weights and gradients at each interval and at the last iteration, of that 
   run.bus.on('iteration:end', ({ iteration }) => {
     for (const [name, weight] of run.model.parameters()) expect(iteration + 1, `weights/${name}`, weight.dataSync());
   });
-  await run.setUp();
   await run.train();
   t.is(histograms.length, 3 * 2 * run.model.parameters().size);
   t.deepEqual(histograms, expected);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from '../../property.js';
 import { BatchSource, RandomStreams, type Batch, type PluginInstance } from '../../../core/index.js';
-import { debugRun } from '../../core/run/debug-run.js';
+import { testRun } from '../../../plugins/testing/contract.js';
 import { textFolder } from '../../text.js';
 
 const shape = { batchSize: 3, blockSize: 32 };
@@ -20,8 +20,9 @@ for (const [strategy, set] of Object.entries(strategies)) {
   test(`${strategy}: interrupted anywhere, the same batches follow`, async (t) => {
     const folder = textFolder(t);
     const source = async (): Promise<{ next: () => Promise<Batch>; save: () => () => void }> => {
-      const { run } = await debugRun(t, folder, set);
-      await run.setUp();
+      const made = await testRun({ cwd: folder, config: { data: { text: 'text.txt' } }, set: [set] });
+      t.teardown(() => made.dispose());
+      const { run } = made;
       const batches = run.container.resolve(BatchSource);
       const instance: PluginInstance = batches;
       return {
@@ -52,8 +53,8 @@ for (const [strategy, set] of Object.entries(strategies)) {
   });
 
   test(`${strategy}: targets are the inputs one token on, and evaluation batches depend on their number alone`, async (t) => {
-    const { run } = await debugRun(t, textFolder(t), set);
-    await run.setUp();
+    await using made = await testRun({ cwd: textFolder(t), config: { data: { text: 'text.txt' } }, set: [set] });
+    const { run } = made;
     const batches = run.container.resolve(BatchSource);
     const { inputs, targets } = await batches.next(shape);
     for (let row = 0; row < shape.batchSize; row++) {

@@ -1,19 +1,26 @@
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { UsageError } from '../../../core/index.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
 
-const settings = ['run.dir=out', 'train.max_iters=4', 'plugins.evaluation={interval: 2, iters: 1}'];
+const settings = ['train.max_iters=4', 'plugins.evaluation={interval: 2, iters: 1}'];
+
+/** A run of a tiny model with its files in `out`, disposed after the test. */
+async function made(t: ExecutionContext, folder: string, ...set: string[]): Promise<TestRun> {
+  const out = path.join(folder, 'out');
+  const run = await testRun({ cwd: folder, folder: out, resume: existsSync(out), set });
+  t.teardown(() => run.dispose());
+  return run;
+}
 
 test('a checkpoint holds what was saved; a damaged one is named and never read', async (t) => {
-  const folder = textFolder(t);
-  const { run } = await debugRun(t, folder, ...settings);
-  await run.setUp();
+  const folder = emptyFolder(t);
+  const { run } = await made(t, folder, ...settings);
   await run.train();
   const latest = await findCheckpoint('out', folder);
   t.is(path.basename(latest), '000004');
@@ -43,22 +50,21 @@ test('a checkpoint holds what was saved; a damaged one is named and never read',
 });
 
 test('rotation keeps the newest and the best', async (t) => {
-  const folder = textFolder(t);
-  const { run } = await debugRun(
+  const folder = emptyFolder(t);
+  const { run } = await made(
     t,
     folder,
     ...settings,
     'train.max_iters=12',
     'plugins.checkpoint={keep: {last: 2, best: 0}}',
   );
-  await run.setUp();
   await run.train();
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000010', '000012', 'latest']);
 });
 
 test('rotation keeps the last one on schedule, however many others are asked for', async (t) => {
-  const folder = textFolder(t);
-  const { run } = await debugRun(
+  const folder = emptyFolder(t);
+  const { run } = await made(
     t,
     folder,
     ...settings,
@@ -70,7 +76,6 @@ test('rotation keeps the last one on schedule, however many others are asked for
     if (iteration >= 5) run.control.requestCheckpoint('latest');
     if (iteration === 7) run.control.requestStop('enough');
   });
-  await run.setUp();
   await run.train();
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000005', '000008', 'latest']);
 });
@@ -78,12 +83,11 @@ test('rotation keeps the last one on schedule, however many others are asked for
 for (const exitCode of [0, 1]) {
   const saves = exitCode === 0 ? 'is saved: nothing is lost' : 'because something is wrong with it is left as it is';
   test(`a run that a plugin stops, and asks for no checkpoint, ${saves}`, async (t) => {
-    const folder = textFolder(t);
-    const { run } = await debugRun(t, folder, ...settings, 'train.max_iters=9', 'plugins.evaluation.interval=4');
+    const folder = emptyFolder(t);
+    const { run } = await made(t, folder, ...settings, 'train.max_iters=9', 'plugins.evaluation.interval=4');
     run.bus.on('iteration:end', ({ iteration }) => {
       if (iteration === 5) run.control.requestStop('enough', exitCode);
     });
-    await run.setUp();
     await run.train();
     const emergency = exitCode === 0 ? ['000006-emergency'] : [];
     t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000004', ...emergency, 'best', 'latest']);
@@ -91,9 +95,9 @@ for (const exitCode of [0, 1]) {
 }
 
 test('an emergency save takes no ordinary one away, and goes when there is a newer one', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const keep = 'plugins.checkpoint={keep: {last: 2, best: 0}, background: false}';
-  const { run } = await debugRun(t, folder, ...settings, 'train.max_iters=6', keep);
+  const { run } = await made(t, folder, ...settings, 'train.max_iters=6', keep);
   const before: string[] = [];
   run.bus.on('iteration:end', ({ iteration }) => {
     if (iteration === 2 || iteration === 4) run.control.requestCheckpoint('emergency');
@@ -101,7 +105,6 @@ test('an emergency save takes no ordinary one away, and goes when there is a new
   run.bus.on('checkpoint:saved', ({ iteration }) => {
     if (iteration === 5) before.push(...readdirSync(path.join(folder, 'out/checkpoints')));
   });
-  await run.setUp();
   await run.train();
   for (const kept of ['000002', '000004', '000005-emergency']) t.true(before.includes(kept), kept);
   t.false(before.includes('000003-emergency'));
@@ -109,14 +112,13 @@ test('an emergency save takes no ordinary one away, and goes when there is a new
 });
 
 test('rotation keeps those at multiples too, and the best of several', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const keep = 'plugins.checkpoint.keep={last: 1, best: 2, every: 4}';
-  const { run } = await debugRun(t, folder, ...settings, 'train.max_iters=10', keep);
+  const { run } = await made(t, folder, ...settings, 'train.max_iters=10', keep);
   const losses = new Map<string, number>();
   run.bus.on('evaluation:end', ({ iteration, losses: { val } }) => {
     losses.set(String(iteration).padStart(6, '0'), val);
   });
-  await run.setUp();
   await run.train();
   const best = [...losses].sort(([, a], [, b]) => a - b).slice(0, 2);
   const expected = new Set(['000004', '000008', '000010', ...best.map(([name]) => name)]);
@@ -126,9 +128,8 @@ test('rotation keeps those at multiples too, and the best of several', async (t)
 });
 
 test('where no checkpoint is whole, the newest one’s error is raised with what was tried', async (t) => {
-  const folder = textFolder(t);
-  const { run } = await debugRun(t, folder, ...settings);
-  await run.setUp();
+  const folder = emptyFolder(t);
+  const { run } = await made(t, folder, ...settings);
   await run.train();
   for (const name of ['000002', '000004']) truncateSync(path.join(folder, 'out/checkpoints', name, 'state.json'), 9);
   const told: string[] = [];
@@ -144,22 +145,22 @@ test('where no checkpoint is whole, the newest one’s error is raised with what
 });
 
 test('a format newer than this package is told, whatever else the manifest holds', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'manifest.json'), '{"format": 99, "parts": []}');
   await t.throwsAsync(readCheckpoint(folder), { code: 'ESP_CHECKPOINT_NEWER' });
 });
 
 test('a manifest cannot name files outside its folder', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const files = { '../text.txt': { bytes: 1, sha256: '' } };
   writeFileSync(path.join(folder, 'manifest.json'), JSON.stringify({ format: 1, files }));
   await t.throwsAsync(readCheckpoint(folder), { code: 'ESP_CHECKPOINT_DAMAGED' });
 });
 
 test('training goes on while a checkpoint is written, and what is saved is of the moment it was taken', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const keep = 'plugins.checkpoint={interval: 1, keep: {last: 50}}';
-  const { run } = await debugRun(t, folder, 'run.dir=out', 'train.max_iters=6', keep);
+  const { run } = await made(t, folder, keep);
   const weights = new Map<number, Float32Array>();
   run.bus.on('iteration:end', ({ iteration }) => {
     weights.set(
@@ -172,7 +173,6 @@ test('training goes on while a checkpoint is written, and what is saved is of th
     t.true(pauseMs >= 0);
     if (kind === 'latest') saved.push(iteration);
   });
-  await run.setUp();
   await run.train();
   t.deepEqual(saved, [1, 2, 3, 4, 5, 6]);
   for (const iteration of saved) {
@@ -182,19 +182,15 @@ test('training goes on while a checkpoint is written, and what is saved is of th
 });
 
 test('a damaged checkpoint that was passed over is kept, and written anew when the run comes there again', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const set = [...settings, 'plugins.checkpoint={keep: {last: 5}}'];
-  const { run } = await debugRun(t, folder, ...set);
-  await run.setUp();
+  const { run } = await made(t, folder, ...set);
   await run.train();
   const damaged = path.join(folder, 'out/checkpoints/000004');
   truncateSync(path.join(damaged, 'model.safetensors'), 100);
-  const again = await debugRun(t, folder, ...set, 'init=resume');
-  await again.run.setUp();
-  const from = await readCheckpoint(await findCheckpoint('out', folder));
-  t.is(path.basename(from.path), '000002');
-  again.run.restore(from);
-  await again.run.train(from.path);
+  const again = await made(t, folder, ...set);
+  t.is(again.run.state.iteration, 2);
+  await again.train();
   t.is((await readCheckpoint(damaged)).state.run.iteration, 4);
   t.is(statSync(path.join(`${damaged}.damaged`, 'model.safetensors')).size, 100);
 });

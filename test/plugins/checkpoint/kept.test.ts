@@ -5,11 +5,18 @@ import fc from '../../property.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
 import { Kept, nameOf } from '../../../plugins/checkpoint/checkpoint/kept.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
 import { scorePlugin } from '../batches/score-plugin.js';
 
 const attempts = fc.array(fc.record({ loss: fc.integer({ min: 0, max: 9 }), fails: fc.boolean() }), { maxLength: 30 });
+
+/** A run of a tiny model with its files in `out`, disposed after the test. */
+async function made(t: ExecutionContext, folder: string, ...set: string[]): Promise<TestRun> {
+  const run = await testRun({ cwd: folder, folder: path.join(folder, 'out'), set });
+  t.teardown(() => run.dispose());
+  return run;
+}
 
 test('the best are the best of those that were written, whichever writes failed', (t) => {
   fc.assert(
@@ -71,10 +78,9 @@ function failAt(run: Run, checkpoints: string, at: number): void {
 }
 
 async function stoppedEarly(t: ExecutionContext, folder: string, ...set: string[]): Promise<Run> {
-  const { run } = await debugRun(
+  const { run } = await made(
     t,
     folder,
-    'run.dir=out',
     'train.max_iters=20',
     'plugins.evaluation={interval: 2, iters: 1}',
     'plugins.checkpoint={keep: {last: 1, best: 0}, background: false}',
@@ -86,7 +92,7 @@ async function stoppedEarly(t: ExecutionContext, folder: string, ...set: string[
 }
 
 test('early stopping restores the best that is on disk when the best could not be written', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const run = await stoppedEarly(t, folder);
   const checkpoints = path.join(folder, 'out/checkpoints');
   failAt(run, checkpoints, 6);
@@ -97,7 +103,6 @@ test('early stopping restores the best that is on disk when the best could not b
     const [weight] = snapshot.weights.values();
     if (weight !== undefined) written.set(snapshot.state.run.iteration, new Float32Array(weight.dataSync<'float32'>()));
   });
-  await run.setUp();
   const { exitCode, reasons } = await run.train();
   t.is(exitCode, 0, reasons.join('; '));
   t.deepEqual(back, ['000004']);
@@ -111,11 +116,10 @@ test('early stopping restores the best that is on disk when the best could not b
 });
 
 test('a best checkpoint that cannot be written leaves the one before it the best, on disk and by name', async (t) => {
-  const folder = textFolder(t);
-  const { run } = await debugRun(
+  const folder = emptyFolder(t);
+  const { run } = await made(
     t,
     folder,
-    'run.dir=out',
     'train.max_iters=10',
     'plugins.evaluation={interval: 2, iters: 1}',
     'plugins.checkpoint={keep: {last: 1, best: 1}, background: false}',
@@ -134,7 +138,6 @@ test('a best checkpoint that cannot be written leaves the one before it the best
     points.set(iteration, readFileSync(path.join(checkpoints, 'best'), 'utf8').trim());
     for (const name of readdirSync(checkpoints)) if (/^0/.test(name)) t.true(losses.has(name));
   });
-  await run.setUp();
   await run.train();
   t.deepEqual(failed, [4, 6]);
   t.true((losses.get('000006') ?? NaN) < (losses.get('000002') ?? NaN), 'the best was among those that failed');

@@ -1,20 +1,28 @@
 import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { Engine, useEngine, tf } from '../../../core/index.js';
-import { debugRun } from '../../core/run/debug-run.js';
+import { makeRun } from '../../../core/run/make.js';
+import type { Run } from '../../../core/run/run.js';
 import { textFolder } from '../../text.js';
 
 test('while WebAssembly starts, the runs beside it compute', async (t) => {
-  const folder = textFolder(t);
-  const beside = await debugRun(t, folder, 'run.dir=a', 'engine=cpu');
-  await beside.run.setUp();
-  const starting = await debugRun(t, folder, 'run.dir=b', 'engine=wasm');
+  const cwd = textFolder(t);
+  // Not `createRun`: it refuses a second engine.
+  const made = async (engine: string): Promise<Run> => {
+    const set = [`engine=${engine}`, 'precision=f32', 'data.text=text.txt'];
+    const { run } = await makeRun({ cwd, presets: ['debug'], set, inMemory: true });
+    t.teardown(() => run.dispose());
+    return run;
+  };
+  const beside = await made('cpu');
+  await beside.setUp();
+  const starting = await made('wasm');
 
   let started = false;
-  const start = starting.run.setUp().then(() => (started = true));
+  const start = starting.setUp().then(() => (started = true));
   const sums: unknown[] = [];
   while (!started) {
-    useEngine(beside.run.container.resolve(Engine));
+    useEngine(beside.container.resolve(Engine));
     sums.push(tf.tidy(() => tf.sum([1, 2]).arraySync()));
     await setImmediate();
   }

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { UsageError } from '../../../core/index.js';
 import { seen, start, type Progress, type Rule } from '../../../plugins/evaluation/early-stopping/patience.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
 import { scorePlugin } from '../batches/score-plugin.js';
 
 const scores = fc.array(fc.oneof(fc.integer({ min: -5, max: 5 }), fc.constant(NaN)), { maxLength: 40 });
@@ -50,14 +50,20 @@ test('patience is counted as the plain rule counts it, in one go or with a stop 
   );
 });
 
-const run = ['run.dir=out', 'train.max_iters=20', 'plugins.evaluation={interval: 2, iters: 1}'];
+const run = ['train.max_iters=20', 'plugins.evaluation={interval: 2, iters: 1}'];
+
+/** A run of a tiny model with its files in `out`, disposed after the test. */
+async function made(t: ExecutionContext, folder: string, ...set: string[]): Promise<TestRun> {
+  const run = await testRun({ cwd: folder, folder: path.join(folder, 'out'), set });
+  t.teardown(() => run.dispose());
+  return run;
+}
 
 test('it stops when patience is out; the newest checkpoint then holds the best one’s weights', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const stopping = 'plugins.early-stopping={monitor: score, patience: 3, min_delta: 0.5}';
   const plugins = scorePlugin(folder, [9, 8, 7, 6.8, 7, 8, 1]);
-  const { run: created } = await debugRun(t, folder, ...run, plugins, stopping, 'plugins.checkpoint.keep.last=1');
-  await created.setUp();
+  const { run: created } = await made(t, folder, ...run, plugins, stopping, 'plugins.checkpoint.keep.last=1');
   const { status, reasons, exitCode } = await created.train();
   t.is(created.state.iteration, 12);
   t.is(status, 'stopped');
@@ -80,13 +86,12 @@ test('it stops when patience is out; the newest checkpoint then holds the best o
 });
 
 test('a run that comes to its end has the best weights too; without restore_best it has its own', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const plugins = scorePlugin(folder, [3, 1, 2]);
   for (const restores of [true, false]) {
     const stopping = `plugins.early-stopping={monitor: score, restore_best: ${String(restores)}}`;
     const dir = `run.dir=best-${String(restores)}`;
-    const { run: created } = await debugRun(t, folder, ...run, plugins, stopping, dir, 'train.max_iters=6');
-    await created.setUp();
+    const { run: created } = await made(t, folder, ...run, plugins, stopping, dir, 'train.max_iters=6');
     t.is((await created.train()).status, 'done');
     const weights = async (name: string): Promise<unknown> =>
       (await readCheckpoint(path.join(folder, `best-${String(restores)}`, 'checkpoints', name))).weights;
@@ -97,11 +102,10 @@ test('a run that comes to its end has the best weights too; without restore_best
 });
 
 test('the state in a checkpoint is that of its own evaluation', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const keep = 'plugins.checkpoint.keep.last=20';
   const stopping = 'plugins.early-stopping={monitor: score, patience: 9, mode: max}';
-  const { run: created } = await debugRun(t, folder, ...run, keep, stopping, scorePlugin(folder, [1, 2, 0, 0, 3]));
-  await created.setUp();
+  const { run: created } = await made(t, folder, ...run, keep, stopping, scorePlugin(folder, [1, 2, 0, 0, 3]));
   await created.train();
   const checkpoints = readdirSync(path.join(folder, 'out/checkpoints')).filter((name) => /^\d/.test(name));
   const waited: unknown[] = [];
@@ -113,11 +117,9 @@ test('the state in a checkpoint is that of its own evaluation', async (t) => {
 });
 
 test('what cannot be watched, or restored, is told before training', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const wrong = async (...set: string[]): Promise<string> => {
-    const { run: created } = await debugRun(t, folder, ...run, ...set);
-    const error = await t.throwsAsync(created.setUp());
-    t.true(error.cause instanceof UsageError);
+    const error = await t.throwsAsync(made(t, folder, ...run, ...set), { instanceOf: UsageError });
     return error.message;
   };
   t.regex(await wrong('plugins.early-stopping.monitor=val/los'), /publishes "val\/los": did you mean "val\/loss"\?/);

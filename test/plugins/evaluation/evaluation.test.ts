@@ -10,10 +10,10 @@ import {
 } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
 import { useEngine } from '../../../core/tf.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun, type TestRun, type TestRunOptions } from '../../../plugins/testing/contract.js';
 
-const model = 'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 16, dropout: 0.2}';
+const model = { n_embd: 8, block_size: 16, dropout: 0.2 };
+const text = 'the quick brown fox jumps over the lazy dog. '.repeat(52);
 
 /** Mean of -log p(target) over all windows side by side, from logits, one number at a time. */
 function meanCrossEntropy(run: Run, split: 'train' | 'val'): number {
@@ -39,12 +39,17 @@ function logitsOf(of: Model, window: number[]): number[] {
   return tf.tidy(() => [...of.logits(tf.tensor2d(window, [1, window.length], 'int32')).dataSync()]);
 }
 
+async function made(t: ExecutionContext, options: TestRunOptions): Promise<TestRun> {
+  const run = await testRun({ ...options, text, config: { model, train: { batch_size: 4 } } });
+  t.teardown(() => run.dispose());
+  return run;
+}
+
 async function evaluated(
   t: ExecutionContext,
   ...set: string[]
 ): Promise<{ run: Run; losses: EvaluationEnd['losses'] }> {
-  const { run } = await debugRun(t, textFolder(t), model, 'plugins.run-log=false', ...set);
-  await run.setUp();
+  const { run } = await made(t, { set });
   const losses = await evaluateNow(run);
   return { run, losses };
 }
@@ -96,13 +101,11 @@ test('training does not notice: streams and losses are those of a run that is ne
   const train = async (
     evaluation: string,
   ): Promise<{ losses: number[]; random: Record<string, number>; times: number }> => {
-    const settings = [model, 'train.max_iters=6', `plugins.evaluation=${evaluation}`, 'plugins.checkpoint=false'];
-    const { run } = await debugRun(t, textFolder(t), ...settings);
+    const { run } = await made(t, { set: [`plugins.evaluation=${evaluation}`] });
     const losses: number[] = [];
     let times = 0;
     run.bus.on('iteration:end', ({ loss }) => losses.push(loss));
     run.bus.on('evaluation:end', () => times++);
-    await run.setUp();
     await run.train();
     return { losses, random: run.container.resolve(RandomStreams).state(), times };
   };
@@ -115,20 +118,13 @@ test('training does not notice: streams and losses are those of a run that is ne
 });
 
 test('it evaluates every interval and at the end, and publishes what it found before it says so', async (t) => {
-  const { run } = await debugRun(
-    t,
-    textFolder(t),
-    model,
-    'train.max_iters=7',
-    'plugins.evaluation={interval: 3, iters: 1}',
-  );
+  const { run } = await made(t, { iterations: 7 });
   const seen: string[] = [];
   run.bus.on('evaluation:start', ({ iteration }) => seen.push(`start ${iteration}`));
   run.bus.on('metrics', ({ iteration, values }: Metrics) =>
     seen.push(`metrics ${iteration} ${Object.keys(values).join()}`),
   );
   run.bus.on('evaluation:end', ({ iteration }) => seen.push(`end ${iteration}`));
-  await run.setUp();
   await run.train();
   const expected = [3, 6, 7].flatMap((at) => [`start ${at}`, `metrics ${at} eval/train_loss,val/loss`, `end ${at}`]);
   t.deepEqual(seen, expected);

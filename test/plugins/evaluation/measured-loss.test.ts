@@ -6,16 +6,22 @@ import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { Dataset, Engine, Ranks, tf } from '../../../core/index.js';
 import { fullLoss } from '../../../plugins/index.js';
 import type { Run } from '../../../core/run/run.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
 
 const settings = [
-  'run.dir=out',
   'train.max_iters=12',
   'model={n_embd: 16, block_size: 16}',
   'plugins.evaluation={interval: 3, iters: 1, full: true}',
   'plugins.checkpoint.keep={last: 20, best: 3}',
 ];
+
+/** A run of a tiny model with its files in `out`, disposed after the test. */
+async function made(t: ExecutionContext, folder: string, ...set: string[]): Promise<TestRun> {
+  const run = await testRun({ cwd: folder, folder: path.join(folder, 'out'), set });
+  t.teardown(() => run.dispose());
+  return run;
+}
 
 /** Every checkpoint's loss is that of its weights, measured again; so are those that the best were chosen by. */
 async function measuredAgain(t: ExecutionContext, run: Run, folder: string): Promise<(number | null | undefined)[]> {
@@ -43,8 +49,7 @@ async function measuredAgain(t: ExecutionContext, run: Run, folder: string): Pro
 }
 
 async function trained(t: ExecutionContext, folder: string, set: readonly string[], listen: (run: Run) => void) {
-  const { run } = await debugRun(t, folder, ...settings, ...set);
-  await run.setUp();
+  const { run } = await made(t, folder, ...settings, ...set);
   listen(run);
   await run.train();
   return run;
@@ -56,7 +61,7 @@ function scale(run: Run, by: number): void {
 }
 
 test('weights that the best are restored into keep the loss of the best', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const run = await trained(t, folder, ['plugins.early-stopping={patience: 5, mode: max}'], () => undefined);
   const losses = await measuredAgain(t, run, folder);
   t.is(losses.length, 4);
@@ -65,7 +70,7 @@ test('weights that the best are restored into keep the loss of the best', async 
 });
 
 test('a model that changed between two evaluations at one boundary is known by the second', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   let evaluations = 0;
   const run = await trained(t, folder, [], (started) => {
     started.bus.listen({ plugin: 'test', event: 'evaluation:end', critical: true }, ({ iteration }) => {
@@ -79,7 +84,7 @@ test('a model that changed between two evaluations at one boundary is known by t
 });
 
 test('a checkpoint at an iteration without an evaluation, and one that a stop leaves before it, have no loss', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const run = await trained(t, folder, ['plugins.checkpoint.interval=2'], (started) => {
     started.bus.on('iteration:end', ({ iteration }) => {
       if (iteration === 8) started.control.requestStop('now');
@@ -92,7 +97,7 @@ test('a checkpoint at an iteration without an evaluation, and one that a stop le
 });
 
 test('after the run went back the losses are those of what it did then', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   let asked = false;
   const run = await trained(t, folder, [], (started) => {
     started.bus.on('iteration:end', ({ iteration }) => {

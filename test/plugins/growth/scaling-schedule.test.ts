@@ -1,14 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
-import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
-import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { MemoryCheckpoints, testRun } from '../../../plugins/testing/contract.js';
 
 const fires = 'trigger_loss: 100, max_wait_iters: 1000';
 const settings = [
   'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 16, dropout: 0.1}',
-  'train.max_iters=9',
+  'train.batch_size=4',
   'lr.decay_iters=9',
   'plugins.evaluation={interval: 3, iters: 2}',
   `plugins.scaling-schedule.operations=[
@@ -18,41 +15,41 @@ const settings = [
 ];
 
 /** What a run tells of its evaluations and of its schedule, in order. */
-async function told(t: ExecutionContext, folder: string, ...set: string[]): Promise<{ run: Run; seen: string[] }> {
-  const { run } = await debugRun(t, folder, ...settings, ...set);
+async function told(t: ExecutionContext, checkpoints = new MemoryCheckpoints()): Promise<{ run: Run; seen: string[] }> {
+  const made = await testRun({ iterations: 9, checkpoints, set: settings });
+  t.teardown(() => made.dispose());
+  const { run } = made;
   const seen: string[] = [];
   run.bus.on('evaluation:end', ({ iteration, losses }) => seen.push(`${iteration} ${losses.train} ${losses.val}`));
   run.bus.on('operation', ({ iteration, name, outcome, message = '' }) =>
     seen.push(`${iteration} ${name} ${outcome} ${message}`),
   );
-  await run.setUp();
   return { run, seen };
 }
 
 for (const when of ['before', 'within'] as const) {
   test(`a run that is stopped ${when} the evaluation which an operation asked for makes it when it goes on`, async (t) => {
-    const folder = textFolder(t);
-    const whole = await told(t, folder, 'run.dir=whole');
+    const whole = await told(t);
     await whole.run.train();
     const outcomes = whole.seen.map((line) => line.split(' ', 3).slice(0, 3).join(' '));
     t.is(outcomes.filter((line) => line.endsWith('reevaluation')).length, 1, outcomes.join('\n'));
     t.true(outcomes.includes('6 change_batch_size success'), 'not at once after the evaluation that was asked for');
 
-    const first = await told(t, folder, 'run.dir=parts');
+    const checkpoints = new MemoryCheckpoints();
+    const first = await told(t, checkpoints);
     let evaluations = 0;
     first.run.bus.on(when === 'before' ? 'evaluation:end' : 'evaluation:start', () => {
       if (++evaluations === (when === 'before' ? 1 : 2)) first.run.control.requestStop('a test');
     });
     t.is((await first.run.train()).status, 'stopped');
-    const second = await told(t, folder, 'run.dir=parts', 'init=resume');
-    second.run.restore(await readCheckpoint(await findCheckpoint('parts', folder)));
+    const second = await told(t, checkpoints);
     t.is(second.run.state.iteration, 3);
-    await second.run.train('parts');
+    await second.run.train();
 
     t.deepEqual([...first.seen, ...second.seen], whole.seen);
     for (const [name, variable] of whole.run.model.parameters())
       t.deepEqual(second.run.model.parameters().get(name)?.dataSync(), variable.dataSync(), name);
-    const state = ({ run }: { run: Run }): unknown => ({ ...run.snapshot().state, config: 'of another folder' });
+    const state = ({ run }: { run: Run }): unknown => run.snapshot().state;
     t.deepEqual(state(second), state(whole));
   });
 }

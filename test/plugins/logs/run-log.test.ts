@@ -1,13 +1,12 @@
 import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { z } from 'zod';
 import { Logger, MetricNames, version, type Metrics } from '../../../core/index.js';
-import { debugRun } from '../../core/run/debug-run.js';
+import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
 import { textFolder } from '../../text.js';
 
 const settings = [
-  'run.dir=out',
   'train.max_iters=6',
   'train.batch_size=2',
   'model={n_layer: 1, n_embd: 8, n_head: 1, block_size: 8}',
@@ -16,6 +15,19 @@ const settings = [
 ];
 
 const record = z.record(z.string(), z.unknown());
+
+/** A run of a tiny model with its files in `out`, disposed after the test. */
+async function made(t: ExecutionContext, folder: string, ...set: string[]): Promise<TestRun> {
+  const run = await testRun({
+    presets: ['debug'],
+    cwd: folder,
+    folder: path.join(folder, 'out'),
+    config: { data: { text: 'text.txt' } },
+    set,
+  });
+  t.teardown(() => run.dispose());
+  return run;
+}
 
 function lines(folder: string, name: string): string[] {
   const content = readFileSync(path.join(folder, 'out', name), 'utf8');
@@ -43,7 +55,7 @@ function without(values: Readonly<Record<string, number>>, prefix: string): Reco
 
 test('each line of metrics.jsonl is the numbers of one step, in order, as the events had them', async (t) => {
   const folder = textFolder(t);
-  const { run } = await debugRun(t, folder, ...settings);
+  const { run } = await made(t, folder, ...settings);
   const expected: Record<string, unknown>[] = [];
   const clock: Record<string, unknown>[] = [];
   const names = run.container.resolve(MetricNames);
@@ -53,7 +65,6 @@ test('each line of metrics.jsonl is the numbers of one step, in order, as the ev
     expected.push({ ...at, ...split.exact });
     if (Object.keys(split.clock).length > 0) clock.push({ ...at, ...split.clock });
   });
-  await run.setUp();
   await run.train();
   await run.dispose();
   const written = facts(folder, 'metrics.jsonl');
@@ -72,8 +83,7 @@ test('each line of metrics.jsonl is the numbers of one step, in order, as the ev
 
 test('events.jsonl has one line for each event, in order, from the start to the end', async (t) => {
   const folder = textFolder(t);
-  const { run } = await debugRun(t, folder, ...settings);
-  await run.setUp();
+  const { run } = await made(t, folder, ...settings);
   await run.train();
   await run.dispose();
   const written = facts(folder, 'events.jsonl');
@@ -101,11 +111,10 @@ test('events.jsonl has one line for each event, in order, from the start to the 
 test('run.log has what was logged, with level and time; a run that goes on adds to it', async (t) => {
   const folder = textFolder(t);
   for (const round of ['first', 'second']) {
-    const { run } = await debugRun(t, folder, ...settings);
+    const { run } = await made(t, folder, ...settings, 'plugins.checkpoint=false');
     run.bus.on('iteration:start', ({ iteration }) => {
       if (iteration === 1) run.container.resolve(Logger).warn(`${round} warning`);
     });
-    await run.setUp();
     await run.train(round === 'second' ? 'a checkpoint of iteration 0' : undefined);
     await run.dispose();
     run.container.resolve(Logger).info('after the end');
@@ -127,8 +136,7 @@ test('half a last line, as a killed process leaves it, is no part of what the ne
   const folder = textFolder(t);
   const names = ['metrics.jsonl', 'timings.jsonl', 'events.jsonl', 'run.log', 'metrics.csv'];
   for (const round of ['first', 'second']) {
-    const { run } = await debugRun(t, folder, ...settings, 'plugins.csv=true');
-    await run.setUp();
+    const { run } = await made(t, folder, ...settings, 'plugins={csv: true, checkpoint: false}');
     await run.train(round === 'second' ? 'a checkpoint of iteration 0' : undefined);
     await run.dispose();
     if (round === 'first') for (const name of names) appendFileSync(path.join(folder, 'out', name), '{"iter":1,"ha');
@@ -144,7 +152,7 @@ test('half a last line, as a killed process leaves it, is no part of what the ne
 
 test('run.log begins with what runs and its config, and has a line for each logged step and each event of metrics', async (t) => {
   const folder = textFolder(t);
-  const { run } = await debugRun(t, folder, ...settings);
+  const { run } = await made(t, folder, ...settings);
   const events: Metrics[] = [];
   run.bus.on('metrics', (event) => events.push(event));
   run.bus.listen({ plugin: 'test', event: 'iteration:end', critical: true }, async ({ iteration }) => {
@@ -152,7 +160,6 @@ test('run.log begins with what runs and its config, and has a line for each logg
     await run.bus.dispatch('metrics', { iteration: 2, values: { 'analysis/rank': 0.5, other: 1e-7 } });
     run.container.resolve(Logger).info('a text\nof two lines');
   });
-  await run.setUp();
   await run.train();
   await run.dispose();
   const log = lines(folder, 'run.log').map((line) => line.slice(line.indexOf(' ') + 7));
@@ -182,12 +189,11 @@ test('run.log begins with what runs and its config, and has a line for each logg
 test('a log that cannot be written is told of, and the run goes on', async (t) => {
   const folder = textFolder(t);
   mkdirSync(path.join(folder, 'out/metrics.jsonl'), { recursive: true });
-  const { run } = await debugRun(t, folder, ...settings);
+  const { run } = await made(t, folder, ...settings);
   const told: string[] = [];
   run.container.resolve(Logger).addSink((level, line) => {
     if (level === 'warn') told.push(line);
   });
-  await run.setUp();
   t.is((await run.train()).status, 'done');
   await run.dispose();
   t.is(told.length, 2, told.join('\n'));

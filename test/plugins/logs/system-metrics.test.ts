@@ -1,18 +1,15 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { MetricNames, type Metrics } from '../../../core/index.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun } from '../../../plugins/testing/contract.js';
 
-async function published(t: Parameters<typeof debugRun>[0], interval: number): Promise<Metrics[]> {
-  const folder = textFolder(t);
-  const created = await debugRun(t, folder, 'train.max_iters=3', `plugins={system-metrics: {interval: ${interval}}}`);
-  const { run } = created;
+async function published(t: ExecutionContext, interval: number): Promise<Metrics[]> {
+  await using made = await testRun({ iterations: 3, plugins: [['system-metrics', { interval }]] });
+  const { run } = made;
   const seen: Metrics[] = [];
   run.bus.listen({ plugin: 'test', event: 'metrics', critical: true }, (metrics) => {
     if (Object.keys(metrics.values).some((name) => name.startsWith('system/'))) seen.push(metrics);
   });
   const names = run.container.resolve(MetricNames);
-  await run.setUp();
   await run.train();
   for (const { values } of seen) {
     for (const name of Object.keys(values)) t.true(names.describe(name)?.clock, name);

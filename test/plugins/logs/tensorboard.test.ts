@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
 import { EventFiles } from '../../../plugins/logs/tensorboard/files.js';
 import {
@@ -11,12 +11,18 @@ import {
   textEvent,
 } from '../../../plugins/logs/tensorboard/messages.js';
 import { crc32c, record, type FoundRecord } from '../../../plugins/logs/tensorboard/records.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { partlyNeeding } from '../../needs.js';
 import { readByTensorBoard, tensorboard } from './event-reader.js';
 import { recordsIn } from './event-records.js';
+
+/** A run of a tiny model with its files in `out`, disposed after the test. */
+async function made(t: ExecutionContext, folder: string, ...set: string[]): Promise<TestRun> {
+  const run = await testRun({ presets: ['debug'], cwd: folder, folder: path.join(folder, 'out'), set });
+  t.teardown(() => run.dispose());
+  return run;
+}
 
 test('crc32c has the values of RFC 3720, appendix B.4', (t) => {
   t.is(crc32c(Buffer.from('123456789')), 0xe3069283);
@@ -86,7 +92,7 @@ test('a run cuts its own files and leaves those of others in the same folder', (
 partlyNeeding(tensorboard)(
   'a run that starts over begins anew; `dir` names another folder, and NaN is a point too',
   async (t) => {
-    const folder = textFolder(t);
+    const folder = emptyFolder(t);
     const settings = [
       'run.dir=out',
       'train={max_iters: 2, batch_size: 2}',
@@ -95,13 +101,12 @@ partlyNeeding(tensorboard)(
       'plugins.tensorboard.dir=logs/all',
     ];
     for (let round = 0; round < 2; round++) {
-      const { run } = await debugRun(t, folder, ...settings);
+      const { run } = await made(t, folder, ...settings);
       run.bus.listen({ plugin: 'test', event: 'run:end', critical: true }, async () => {
         await run.bus.dispatch('metrics', { iteration: 2, values: { odd: NaN, large: 1e300, small: -1e-30 } });
         await run.bus.dispatch('sample', { iteration: 2, prompt: 'a'.repeat(70), text: 'b' });
         await run.bus.dispatch('sample', { iteration: 2, prompt: 'a'.repeat(69), text: 'c' });
       });
-      await run.setUp();
       await run.train();
       await run.dispose();
     }
@@ -124,11 +129,10 @@ partlyNeeding(tensorboard)(
 );
 
 test('a folder that cannot be made is told of, and the run goes on', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   mkdirSync(path.join(folder, 'taken'));
   appendFileSync(path.join(folder, 'taken/file'), 'no folder');
-  const { run } = await debugRun(t, folder, 'train.max_iters=1', 'plugins.tensorboard.dir=taken/file/below');
-  await run.setUp();
+  const { run } = await made(t, folder, 'train.max_iters=1', 'plugins.tensorboard.dir=taken/file/below');
   t.is((await run.train()).status, 'done');
   await run.dispose();
   const log = readFileSync(path.join(run.folder.path, 'run.log'), 'utf8');

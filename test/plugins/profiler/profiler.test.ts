@@ -7,8 +7,8 @@ import test, { type ExecutionContext } from 'ava';
 import { EventBus, Logger, Sections, type Metrics } from '../../../core/index.js';
 import { Account, total, type Times } from '../../../plugins/profiler/profiler/account.js';
 import { sectionTotals, timeTree } from '../../../plugins/profiler/profiler/tree.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
 
 // The machine's peak is measured into a cache of its own.
 const cache = mkdtempSync(path.join(tmpdir(), 'espalier-cache-'));
@@ -23,17 +23,23 @@ const settings = [
   'plugins={evaluation: {interval: 4, iters: 2}, checkpoint: {interval: 4}, progress: {interval: 4}, run-log: false}',
 ];
 
+/** A run of a tiny model with its files in `out`, disposed after the test. */
+async function made(t: ExecutionContext, folder: string, ...set: string[]): Promise<TestRun> {
+  const run = await testRun({ presets: ['debug'], cwd: folder, folder: path.join(folder, 'out'), set });
+  t.teardown(() => run.dispose());
+  return run;
+}
+
 async function trained(
   t: ExecutionContext,
   folder: string,
   ...set: string[]
 ): Promise<{ metrics: Metrics[]; lines: string[] }> {
-  const { run } = await debugRun(t, folder, ...settings, ...set);
+  const { run } = await made(t, folder, ...settings, ...set);
   const metrics: Metrics[] = [];
   const lines: string[] = [];
   run.bus.on('metrics', (published) => metrics.push(published));
   run.container.resolve(Logger).addSink((level, line) => lines.push(`${level} ${line}`));
-  await run.setUp();
   await run.train();
   await run.dispose();
   return { metrics, lines };
@@ -111,7 +117,7 @@ test.serial('what began in the background may end out of turn', (t) => {
 });
 
 test.serial('a run publishes each section, each plugin’s share and mfu, and prints the tree at its end', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const { metrics, lines } = await trained(t, folder, 'plugins.profiler={interval: 2, report_interval: 4}');
   const timings = metrics.filter(({ values }) => 'timing/forward' in values);
   t.deepEqual(
@@ -156,7 +162,7 @@ function keptPeak(): { file: string; key: string; flops: number; busy: boolean }
 }
 
 test.serial('a share over 100 % has the peak measured again, and what was kept replaced', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   await trained(t, folder);
   const { file, key } = keptPeak();
   for (const [run, settings] of [
@@ -178,7 +184,7 @@ test.serial('a share over 100 % has the peak measured again, and what was kept r
 });
 
 test.serial('a peak that was measured on a busy machine is marked, and measured again by the next run', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   await trained(t, folder);
   const { file, key } = keptPeak();
   writeFileSync(file, JSON.stringify({ [key]: { flops: 1000, busy: true } }));
@@ -199,7 +205,7 @@ test.serial('a peak that was measured on a busy machine is marked, and measured 
 });
 
 test.serial('the peak is measured once and kept for this machine and engine; mfu is a share of it', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   await trained(t, folder);
   const file = path.join(cache, 'espalier', 'peak-flops.json');
   const { key } = keptPeak();
@@ -218,7 +224,7 @@ test.serial('the peak is measured once and kept for this machine and engine; mfu
 test.serial(
   'a plugin that takes much of the iterations is warned of once; evaluations and checkpoints are between them',
   async (t) => {
-    const folder = textFolder(t);
+    const folder = emptyFolder(t);
     writeFileSync(
       path.join(folder, 'slow.ts'),
       `import { On, Plugin, type GradientsReady, type IterationStart } from 'espalier';

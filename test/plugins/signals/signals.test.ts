@@ -5,8 +5,9 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
+import { createRun } from '../../../core/index.js';
 import { stopSignals } from '../../../plugins/signals/contract.js';
-import { debugRun } from '../../core/run/debug-run.js';
+import { testRun } from '../../../plugins/testing/contract.js';
 import { textFolder } from '../../text.js';
 import { commandFile, espalier } from '../../e2e/command.js';
 
@@ -83,9 +84,8 @@ for (const [signal, code] of [
     t.is(state.run.tokens, done * 4 * 32);
     t.regex(readFileSync(path.join(folder, 'out/events.jsonl'), 'utf8'), /"event":"run:end","status":"stopped"/);
 
-    const { run } = await debugRun(t, folder, 'run.dir=out', `train.max_iters=${done + 2}`, 'init=resume');
-    await run.setUp();
-    run.restore(await readCheckpoint(found));
+    await using run = await createRun({ cwd: folder, resume: 'out', set: [`train.max_iters=${done + 2}`] });
+    t.is(run.state.iteration, done);
     t.is((await run.train()).status, 'done');
   });
 }
@@ -143,8 +143,8 @@ test('a signal is heard within an evaluation, which the run that goes on begins 
 test.serial('a run that a program makes listens to no signal: they are the program’s', async (t) => {
   const listening = (): number[] => [...stopSignals, 'SIGUSR1'].map((signal) => process.listenerCount(signal));
   const before = listening();
-  const { run } = await debugRun(t, textFolder(t), 'train.max_iters=1');
-  await run.setUp();
+  await using made = await testRun({ iterations: 1 });
+  const { run } = made;
   t.deepEqual(listening(), before);
   let during: number[] = [];
   run.bus.on('iteration:end', () => (during = listening()));

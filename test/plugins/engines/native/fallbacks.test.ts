@@ -2,9 +2,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { Logger } from '../../../../core/index.js';
-import { debugRun } from '../../../core/run/debug-run.js';
-import { textFolder } from '../../../text.js';
+import { testRun } from '../../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../../e2e/command.js';
 import { engineNeed, needing } from '../../../needs.js';
 
 const run = needing(await engineNeed('native'));
@@ -12,7 +11,7 @@ const llama = fileURLToPath(new URL('../../../../../test/fixtures/plain-llama.ts
 
 /** The warnings of a run of four iterations with a model of TensorFlow.js operations, whose loss does `also` as well. */
 async function warningsOf(t: ExecutionContext, also: string): Promise<string[]> {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   writeFileSync(
     path.join(folder, 'mine.ts'),
     `import { inject, Model, Plugin, PluginConfig, RandomStreams, tf } from 'espalier';
@@ -36,21 +35,9 @@ export default class Mine extends Llama {
 }
 `,
   );
-  const { run } = await debugRun(
-    t,
-    folder,
-    'engine=native',
-    'model={use: ./mine.ts}',
-    'train.max_iters=4',
-    'run.dir=run',
-  );
-  const warnings: string[] = [];
-  run.container.resolve(Logger).addSink((level, line) => {
-    if (level === 'warn') warnings.push(line);
-  });
-  await run.setUp();
+  await using run = await testRun({ cwd: folder, iterations: 4, set: ['engine=native', 'model={use: ./mine.ts}'] });
   await run.train();
-  return warnings;
+  return run.log.flatMap(({ level, line }) => (level === 'warn' ? [line] : []));
 }
 
 run('engine native: a run says once which operations of its model are in JavaScript, and their share', async (t) => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { Engine } from '../../../../core/index.js';
 import { watchKernels } from '../../../../plugins/profiler/trace/kernels.js';
-import { debugRun } from '../../../core/run/debug-run.js';
+import { testRun } from '../../../../plugins/testing/contract.js';
 import { textFolder } from '../../../text.js';
 import { espalier } from '../../../e2e/warm.js';
 import { engineNeed, needing } from '../../../needs.js';
@@ -91,10 +91,16 @@ export default class Mine extends Llama {
 
 /** Of a short run; with its kernels watched, each does its work when it is called. */
 async function lossesOf(t: ExecutionContext, folder: string, isWatched: boolean): Promise<number[]> {
-  const { run } = await debugRun(t, folder, ...settings, 'train.max_iters=4', 'plugins.checkpoint=false');
+  await using made = await testRun({
+    cwd: folder,
+    presets: ['debug'],
+    iterations: 4,
+    config: { data: { text: 'text.txt' } },
+    set: settings,
+  });
+  const { run } = made;
   const losses: number[] = [];
   run.bus.on('iteration:end', ({ loss }) => losses.push(loss));
-  await run.setUp();
   const { backend } = run.container.resolve(Engine);
   const stop = isWatched ? watchKernels(backend, { begin: () => undefined, end: () => undefined }) : undefined;
   try {

@@ -5,8 +5,7 @@ import { embedding, gelu, layerNorm, linear, rmsNorm, swiglu } from '../../../..
 import { dropout } from '../../../../plugins/ops/contract.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
-import { debugRun } from '../../../core/run/debug-run.js';
-import { textFolder } from '../../../text.js';
+import { testRun } from '../../../../plugins/testing/contract.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 
@@ -148,8 +147,9 @@ const OPERATIONS: Record<string, (x: tf.Tensor, weights: Weights, mask: DropoutM
 };
 
 async function parts(t: ExecutionContext): Promise<{ engine: Engine; weights: Weights }> {
-  const { run } = await debugRun(t, textFolder(t), 'engine=native');
-  await run.setUp();
+  const made = await testRun({ set: ['engine=native'] });
+  t.teardown(() => made.dispose());
+  const { run } = made;
   const weights: Weights = {
     table: tf.tensor2d(
       Array.from({ length: 36 }, (_, i) => Math.sin(i)),

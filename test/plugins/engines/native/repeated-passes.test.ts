@@ -2,8 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { EarlyGradients, Engine, tf, type EvaluationEnd, type Model } from '../../../../core/index.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
-import { debugRun } from '../../../core/run/debug-run.js';
-import { textFolder } from '../../../text.js';
+import { testRun } from '../../../../plugins/testing/contract.js';
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
 const settings = [
@@ -12,7 +11,6 @@ const settings = [
   'train={max_iters: 12, batch_size: 4, gradient_accumulation_steps: 2}',
   'lr.decay_iters=12',
   'plugins.evaluation={interval: 6, iters: 5}',
-  'plugins.checkpoint=false',
 ];
 
 if (native?.works !== true) {
@@ -107,7 +105,8 @@ async function outcome(
   set: readonly string[],
   { atEnd = () => undefined, takesGradients = false }: Listening = {},
 ): Promise<Outcome> {
-  const { run } = await debugRun(t, textFolder(t), ...settings, ...set);
+  await using made = await testRun({ config: { plugins: { checkpoint: false } }, set: [...settings, ...set] });
+  const { run } = made;
   const engine = run.container.resolve(Engine);
   if (!repeats) Object.defineProperty(engine, 'record', { value: undefined });
   const taken: Outcome['taken'] = [];
@@ -126,7 +125,6 @@ async function outcome(
   });
   const evaluations: EvaluationEnd['losses'][] = [];
   run.bus.on('evaluation:end', (end) => evaluations.push(end.losses));
-  await run.setUp();
   let passes = 0;
   const loss = run.model.loss.bind(run.model);
   Object.defineProperty(run.model, 'loss', {
