@@ -27,7 +27,5 @@ export { RandomStream, RandomStreams } from './random/streams.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';
 export { Terminal } from './terminal.js';
-export { useEngine } from './tf.js';
 export { version } from './version.js';
-export { tf } from './tf.js';
-export { accumulate, globalNorm } from './run/step.js';
+export { accumulate, globalNorm, tf, useEngine } from './tf.js';

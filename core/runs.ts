@@ -54,18 +54,19 @@ export {
   frozen,
   isSection,
   originAt,
+  pathKey,
   showOrigin,
   Unread,
   valueAt,
   type ComposedConfig,
+  type ConfigPath,
   type Explained,
   type Given,
   type Origin,
   type Settings,
   type Texts,
 } from './config/composed.js';
-export { failedAt, problems, toldAt, type Finding } from './config/findings.js';
-export { pathKey, type ConfigPath } from './config/path.js';
+export { failedAt, problems, withPlace, type Finding } from './config/findings.js';
 export { jsonSchemaOf, propertiesOf, type JsonSchema } from './config/json-schema.js';
 export { coreScalars, coreSchema } from './config/schema.js';
 export { checkCore } from './config/slots.js';

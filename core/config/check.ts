@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { configs } from './compose.js';
-import { valueAt, type ComposedConfig, type Settings } from './composed.js';
+import { configs } from './configs.js';
+import { valueAt, type ComposedConfig, type Settings, pathKey } from './composed.js';
 import { failedAt, shownFinding, wrongValue, type Checked, type Finding } from './findings.js';
 import { chosenEngine } from './engine-choice.js';
 import { nearestTo } from './nearest.js';
-import { pathKey } from './path.js';
 import type { CoreConfig } from './schema.js';
 import { slotKeys } from './slot-keys.js';
 import { checkCore, filledConfig, type ConfigParts, type SlotChoice } from './slots.js';

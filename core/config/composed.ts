@@ -1,5 +1,3 @@
-import { pathKey, type ConfigPath } from './path.js';
-
 /** Scalars as they were written, by `pathKey`, where that is not what they were read as: `0012`, `null`, `[a]`. */
 export type Texts = ReadonlyMap<string, string>;
 
@@ -48,6 +46,19 @@ export class Unread {
     readonly why: string,
   ) {}
 }
+
+/** Where a value stands in a config: keys from the top, e.g. `['model', 'n_head']`. */
+export type ConfigPath = readonly string[];
+
+/**
+ * The path as `--set` takes it: keys joined by dots, a key that holds a dot in double quotes
+ * (`plugins."./my-plugin.ts".above`). Different paths give different strings; `parsePath` is its inverse.
+ */
+export function pathKey(path: ConfigPath): string {
+  return path.map((key) => (BARE_KEY.test(key) ? key : JSON.stringify(key))).join('.');
+}
+
+const BARE_KEY = /^[^.="'\s]+$/;
 
 /** `source:line` */
 export function showOrigin({ source, line }: Origin): string {

@@ -1,6 +1,8 @@
 import type { ComposedConfig } from './composed.js';
 import type { Finding } from './findings.js';
 import type { FoundPlugin } from '../families/resolve.js';
+import { UsageError } from '../errors.js';
+import { provided } from '../families/provided.js';
 
 /** What a config is composed of, weakest first. */
 export interface ComposeOptions {
@@ -30,4 +32,11 @@ export interface Configs {
   compose(options: ComposeOptions): Promise<ComposedConfig>;
   /** The findings, with what may have been meant where another trainer calls a setting so, or a path leads elsewhere. */
   withHints(findings: readonly Finding[], composed: ComposedConfig, cwd: string): Promise<readonly Finding[]>;
+}
+
+/** What composes configs. @throws UsageError if no family does */
+export async function configs(): Promise<Configs> {
+  const found = await provided<Configs>('configs', ['compose', 'withHints']);
+  if (found !== undefined) return found;
+  throw new UsageError('ESP_CONFIG_NOT_FOUND', 'no family composes configs here: this installation lacks one');
 }

@@ -1,7 +1,6 @@
 import { UsageError } from '../errors.js';
-import { originAt, showOrigin, writtenAt, type ComposedConfig } from './composed.js';
+import { originAt, showOrigin, writtenAt, type ComposedConfig, pathKey, type ConfigPath } from './composed.js';
 import { suggestion } from './nearest.js';
-import { pathKey, type ConfigPath } from './path.js';
 
 /** Something wrong in a config. */
 export interface Finding {
@@ -85,10 +84,10 @@ export function failedAt(path: ConfigPath, error: UsageError, composed: Composed
 }
 
 /**
- * Does what a value asks for.
- * @throws UsageError what that throws, with the place and the key of the value before it
+ * Does the work that a value asks for.
+ * @throws UsageError what the work throws, with the value's place and key before it
  */
-export async function toldAt<T>(path: ConfigPath, composed: ComposedConfig, work: () => Promise<T>): Promise<T> {
+export async function withPlace<T>(path: ConfigPath, composed: ComposedConfig, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (thrown) {

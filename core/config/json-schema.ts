@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { isSection } from './composed.js';
-import type { ConfigPath } from './path.js';
+import { isSection, type ConfigPath } from './composed.js';
 
 export type JsonSchema = Record<string, unknown>;
 

@@ -1,7 +1,14 @@
 import type { Slot } from '../plugins/plugin.js';
-import { eachLeaf, isSection, valueAt, type ComposedConfig, type Settings } from './composed.js';
+import {
+  eachLeaf,
+  isSection,
+  valueAt,
+  type ComposedConfig,
+  type Settings,
+  pathKey,
+  type ConfigPath,
+} from './composed.js';
 import { unknownKey, wrongValue, type Finding } from './findings.js';
-import { pathKey, type ConfigPath } from './path.js';
 import { coreSchema, type CoreConfig } from './schema.js';
 import { defaultOf, slotKeys, slotsWithin } from './slot-keys.js';
 import { checkPart } from './validate.js';

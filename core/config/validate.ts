@@ -1,7 +1,15 @@
 import type { z } from 'zod';
-import { eachLeaf, isSection, Unread, valueAt, type ComposedConfig, type Texts } from './composed.js';
+import {
+  eachLeaf,
+  isSection,
+  Unread,
+  valueAt,
+  type ComposedConfig,
+  type Texts,
+  pathKey,
+  type ConfigPath,
+} from './composed.js';
 import { unknownKey, wrongValue, type Checked, type Finding } from './findings.js';
-import { pathKey, type ConfigPath } from './path.js';
 import { knownKeys } from './json-schema.js';
 
 /**

@@ -46,7 +46,7 @@ export class MetricNames {
     return this.#exact.get(name) ?? this.#patterns.find(({ pattern }) => pattern.test(name))?.description;
   }
 
-  /** Values that are a function of config, data and engine alone, and those that hang on the clock or the machine. */
+  /** Values that are a function of config, data and engine alone, and those that depend on the clock or the machine. */
   split(values: Readonly<Record<string, number>>): { exact: Record<string, number>; clock: Record<string, number> } {
     const exact: Record<string, number> = {};
     const clock: Record<string, number> = {};

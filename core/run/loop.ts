@@ -54,13 +54,13 @@ export async function trainLoop(parts: LoopParts): Promise<number | null> {
 async function boundary(parts: LoopParts): Promise<void> {
   const { bus, control, state, snapshot, sections } = parts;
   await nextTurn();
-  await settle(parts);
+  await grantRequests(parts);
   if (control.takeEvaluation()) state.owesEvaluation = true;
   // An evaluation can lead to another: of a model that has grown since.
   while (state.owesEvaluation && !control.stopping) {
     state.owesEvaluation = false;
     await sections.measure('evaluation', () => bus.dispatch('evaluation:due', { iteration: state.iteration }));
-    await settle(parts);
+    await grantRequests(parts);
     if (control.takeEvaluation()) state.owesEvaluation = true;
   }
   const asked = control.takeCheckpoints();
@@ -75,14 +75,14 @@ async function boundary(parts: LoopParts): Promise<void> {
   await sections.measure('checkpoint', async () =>
     bus.dispatch('checkpoint:due', { kinds, snapshot: await snapshot(kinds) }),
   );
-  await settle(parts);
+  await grantRequests(parts);
 }
 
 /**
  * What was asked for so far is what will be served: `requests:ready` lets several ranks agree on it. Rollbacks are
  * served at once: what is measured or written next is of the weights that the run goes on with.
  */
-async function settle({ bus, control, state, engine, rollBack }: LoopParts): Promise<void> {
+async function grantRequests({ bus, control, state, engine, rollBack }: LoopParts): Promise<void> {
   for (;;) {
     const ready = { iteration: state.iteration, requests: control.takeRequests() };
     await bus.dispatch('requests:ready', ready);

@@ -1,4 +1,4 @@
-import { tf } from '../tf.js';
+import { accumulate, tf } from '../tf.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/ranks.js';
 import type { Engine, KernelRecording, Mark } from '../contracts/engine.js';
@@ -9,9 +9,9 @@ import { Sections } from './sections.js';
 export interface StepOptions {
   /** Undefined for no dropout. */
   readonly pass?: TrainingPass | undefined;
-  /** Told of `forward` and `backward`. */
+  /** Measures `forward` and `backward`. */
   readonly sections?: Sections;
-  /** Told of gradients as they are complete: given with an iteration's last micro-batch, and a pass. */
+  /** Takes each gradient as it is complete: given with an iteration's last micro-batch, and a pass. */
   readonly early?: EarlyGradients | undefined;
 }
 
@@ -32,8 +32,9 @@ export function microBatchStep(
   return tf.tidy(() => {
     const parameters = trainableParameters(model);
     const isWatched = early !== undefined && pass !== undefined;
-    const told = new Set<string>();
-    const untold = (): [name: string, variable: tf.Variable][] => [...parameters].filter(([name]) => !told.has(name));
+    const handedOver = new Set<string>();
+    const remaining = (): [name: string, variable: tf.Variable][] =>
+      [...parameters].filter(([name]) => !handedOver.has(name));
     const compute: ComputePass = (ids, targets, mark) => {
       const read = (name: string, weight: tf.Variable): tf.Tensor =>
         parameters.has(name)
@@ -49,7 +50,7 @@ export function microBatchStep(
       };
       const { value, grads } = gradientsOf(forward, [...parameters.values()]);
       // A weight that the loss does not reach has none.
-      return [value, ...untold().map(([, variable]) => grads[variable.name] ?? tf.zerosLike(variable))];
+      return [value, ...remaining().map(([, variable]) => grads[variable.name] ?? tf.zerosLike(variable))];
     };
     let end = sections.begin('forward');
     try {
@@ -58,19 +59,19 @@ export function microBatchStep(
           end();
           end = sections.begin('backward');
         } else {
-          told.add(what);
+          handedOver.add(what);
           early?.take(what, addTo(sums, what, gradient, share));
         }
       };
       const [loss, ...rest] = passes.run(batch, compute, { pass, form: isWatched ? 'watched' : 'plain', onMark });
-      const left = untold();
+      const left = remaining();
       if (loss === undefined || rest.length < left.length)
         throw new Error('a pass did not give a gradient for each weight');
       for (const [index, gradient] of rest.entries()) {
         const name = left[index]?.[0];
         if (name !== undefined) addTo(sums, name, gradient, share);
       }
-      if (told.size > 0) inOrderOf(parameters, sums);
+      if (handedOver.size > 0) inOrderOf(parameters, sums);
       return tf.keep(loss);
     } finally {
       end();
@@ -197,15 +198,15 @@ export class PassReplay {
   }
 }
 
-/** After so many recordings in a row that were not used, there is none for so many passes. */
-const USELESS = 3;
-const PAUSE = 100;
+/** After `MAX_UNUSED` recordings in a row that were never replayed, skip recording for `PASSES_TO_SKIP` passes. */
+const MAX_UNUSED = 3;
+const PASSES_TO_SKIP = 100;
 
 /** The last recording. */
 class Recorded {
   #last: { readonly kind: readonly unknown[]; readonly recording: KernelRecording; used: boolean } | undefined;
-  #useless = 0;
-  #pause = 0;
+  #unused = 0;
+  #toSkip = 0;
 
   of(kind: readonly unknown[]): KernelRecording | undefined {
     return this.#last !== undefined && areEqual(this.#last.kind, kind) ? this.#last.recording : undefined;
@@ -221,12 +222,12 @@ class Recorded {
   }
 
   isWorthAnother(): boolean {
-    if (this.#pause > 0) {
-      this.#pause--;
+    if (this.#toSkip > 0) {
+      this.#toSkip--;
       return false;
     }
-    this.#useless = this.#last?.used === true ? 0 : this.#useless + 1;
-    if (this.#useless > USELESS) [this.#useless, this.#pause] = [0, PAUSE];
+    this.#unused = this.#last?.used === true ? 0 : this.#unused + 1;
+    if (this.#unused > MAX_UNUSED) [this.#unused, this.#toSkip] = [0, PASSES_TO_SKIP];
     return true;
   }
 }
@@ -239,21 +240,4 @@ export function tensorsOf({ inputs, targets, batchSize, blockSize }: Batch): [id
 
 function areEqual(one: readonly unknown[], other: readonly unknown[]): boolean {
   return one.length === other.length && one.every((part, index) => part === other[index]);
-}
-
-/**
- * `sum` + `scale` · `gradient`, of one shape. The tensor that comes back may share the memory of `sum`: dispose that.
- * Every engine registers the kernel (`registerOps` does).
- */
-export function accumulate(sum: tf.Tensor, gradient: tf.Tensor, scale: number): tf.Tensor {
-  return tf.engine().runKernel('EspalierAccumulate', { sum, gradient }, { scale });
-}
-
-/** Square root of the sum of all squares of the tensors; 0 of none. Every engine registers the kernel (`registerOps` does). */
-export function globalNorm(tensors: readonly tf.Tensor[]): number {
-  if (tensors.length === 0) return 0;
-  const norm = tf.engine().runKernel<tf.Scalar>('EspalierGlobalNorm', Object.fromEntries(tensors.entries()));
-  const value = norm.dataSync<'float32'>()[0];
-  norm.dispose();
-  return value ?? 0;
 }

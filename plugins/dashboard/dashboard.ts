@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { inject, Logger, On, Plugin, PluginConfig, Ranks, RunFolder } from '../../core/index.js';
-import { DEFAULT_HOST, DEFAULT_PORT, portNote } from './server/defaults.js';
+import { DEFAULT_HOST, DEFAULT_PORT, portNote } from './server/address.js';
 import { serveInWorker } from './server/serve-in-worker.js';
 import { type Dashboard as Served } from './server/serve.js';
 

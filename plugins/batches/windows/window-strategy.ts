@@ -27,7 +27,7 @@ export const prefetchOptions = {
     .min(0)
     .max(1024)
     .default(8)
-    .describe('batches that a worker thread reads ahead; 0: read in the loop')
+    .describe('batches to prefetch in a worker thread; 0 disables prefetching')
     .meta({ resume: 'free' }),
 };
 
@@ -97,7 +97,7 @@ export interface WindowParts {
 }
 
 /** Which windows of a batch are read: `rows` of it, in the whole of `shape`. */
-interface Part {
+interface BatchPart {
   readonly reader: TokenReader;
   readonly shape: BatchShape;
   readonly rows: Rows;
@@ -111,7 +111,7 @@ class WindowSource implements BatchSource {
   #served = 0;
   #starts:
     { readonly reader: TokenReader; readonly blockSize: number; readonly at: (window: number) => number } | undefined;
-  #ahead: { readonly of: Part; readonly live: Prefetch } | undefined;
+  #ahead: { readonly of: BatchPart; readonly live: Prefetch } | undefined;
 
   constructor(
     private readonly windowParts: WindowParts,
@@ -177,7 +177,7 @@ class WindowSource implements BatchSource {
   }
 
   /** A new one where what is asked for is another part than that of the batches ahead. */
-  #aheadOf(part: Part): Prefetch {
+  #aheadOf(part: BatchPart): Prefetch {
     if (this.#ahead !== undefined && isSame(this.#ahead.of, part)) return this.#ahead.live;
     void this.#ahead?.live.close();
     let asked = this.#served;
@@ -191,7 +191,7 @@ class WindowSource implements BatchSource {
     return live;
   }
 
-  #startsFrom(window: number, { reader, shape, rows }: Part): number[] {
+  #startsFrom(window: number, { reader, shape, rows }: BatchPart): number[] {
     const first = window + rows.first;
     const startOf = this.#startsIn(reader, shape.blockSize);
     return Array.from({ length: rows.count }, (_, row) => startOf(first + row));
@@ -215,11 +215,11 @@ export abstract class WindowBatches extends WindowSource {
   protected abstract startOf(window: number, blockSize: number, reader: TokenReader): number;
 }
 
-function shapeOf({ shape: { blockSize }, rows }: Part): BatchShape {
+function shapeOf({ shape: { blockSize }, rows }: BatchPart): BatchShape {
   return { batchSize: rows.count, blockSize };
 }
 
-function isSame(a: Part, b: Part): boolean {
+function isSame(a: BatchPart, b: BatchPart): boolean {
   return (
     a.reader === b.reader &&
     a.shape.batchSize === b.shape.batchSize &&

@@ -6,7 +6,7 @@ import { resolveFrom } from '../../../core/paths.js';
 import type { LoadedCheckpoint } from '../../../core/index.js';
 import {
   defaultRunFolder,
-  toldAt,
+  withPlace,
   valueAt,
   type ComposedConfig,
   type FoundPlugin,
@@ -72,7 +72,7 @@ export async function findResumePoint(
   const started = (await checkpointNames(resolveFrom(cwd, folder, 'checkpoints'))).length > 0;
   if (started) return { ...(await read(folder)), folder: undefined, isAlone: false };
   if (setting === 'auto') return undefined;
-  return { ...(await toldAt(['resume'], composed, () => read(setting))), folder: undefined, isAlone: false };
+  return { ...(await withPlace(['resume'], composed, () => read(setting))), folder: undefined, isAlone: false };
 }
 
 /** What the choice depends on: the checkpoints of a run, where it is not a checkpoint that is named. */

@@ -6,7 +6,7 @@ import {
   makeNew,
   makeRunFrom,
   shareEngine,
-  toldAt,
+  withPlace,
   type MadeRun,
   type Pretrained,
   type Run,
@@ -154,7 +154,7 @@ async function bringWeights({ created, read }: Started, { cwd, logger: log }: St
   const warn = (line: string): void => {
     log.warn(line);
   };
-  const checkpoint = await toldAt(['init'], composed, async () =>
+  const checkpoint = await withPlace(['init'], composed, async () =>
     readFound(init, cwd, { log: warn, optimizer: false }),
   );
   run.loadWeights(checkpoint);

@@ -1,7 +1,7 @@
 import { byId } from './dom.js';
 import { formatNumber } from './format.js';
 import type { Axis } from './protocol.js';
-import { sliderAt, weightAt } from './smoothing.js';
+import { sliderAt, weightAt } from './series.js';
 import { storeView, storedView, type Theme, type View } from './view.js';
 
 const SETTLE_MS = 80;

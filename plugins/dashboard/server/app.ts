@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
 import { z } from 'zod';
-import { refusal } from './guard.js';
+import { refusal } from './address.js';
 import { importMap, pageHtml, pageModules, pageStyle, scriptHash, uplotModule } from './page-files.js';
 import type { SeriesQuery } from '../page/protocol.js';
 import type { RunLibrary } from './run-library.js';

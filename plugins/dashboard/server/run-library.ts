@@ -1,7 +1,11 @@
+import path from 'node:path';
+import { existsSync, statSync } from 'node:fs';
 import { messageOf } from '../../../core/index.js';
-import type { FoundRun } from './find-runs.js';
 import type { RunSummary } from '../page/protocol.js';
 import { RunReader } from './run-reader.js';
+import { UsageError } from '../../../core/errors.js';
+import { resolveFrom } from '../../../core/paths.js';
+import { foldersIn } from '../../runs/contract.js';
 
 /** The runs that a page shows; those that come later are found too. */
 export class RunLibrary {
@@ -35,4 +39,55 @@ export class RunLibrary {
       return [];
     }
   }
+}
+
+/** Files that tell of a run; a folder with one of them is a run's. */
+const RUN_FILES = ['events.jsonl', 'metrics.jsonl', 'config.yaml'];
+
+/** A run's folder (absolute), and the name that it is shown by. */
+export interface FoundRun {
+  readonly name: string;
+  readonly folder: string;
+}
+
+/**
+ * The runs that are meant by folders of runs, of their checkpoints, or folders that hold runs; all of `runs/` where
+ * none is named. The one that was written to last comes first.
+ * @throws UsageError when a folder is no run's and holds none
+ */
+export function findRuns(named: readonly string[], cwd: string): FoundRun[] {
+  const folders = (named.length > 0 ? named : ['runs']).flatMap((name) => runsAt(resolveFrom(cwd, name), name));
+  return [...new Set(folders)]
+    .map((folder) => ({ name: shown(folder, cwd), folder }))
+    .sort((a, b) => lastWritten(b.folder) - lastWritten(a.folder));
+}
+
+function runsAt(folder: string, name: string): string[] {
+  if (isRun(folder)) return [folder];
+  const above = path.dirname(path.dirname(folder));
+  if (path.basename(path.dirname(folder)) === 'checkpoints' && isRun(above)) return [above];
+  const below = foldersIn(folder).filter(isRun);
+  if (below.length > 0) return below;
+  throw new UsageError(
+    'ESP_RUN_NOT_FOUND',
+    `there is no run in ${name}${existsSync(folder) ? '' : ', which does not exist'}: name the folder of a run, or train one with espalier train --preset char-small`,
+  );
+}
+
+function isRun(folder: string): boolean {
+  return RUN_FILES.some((file) => existsSync(path.join(folder, file)));
+}
+
+function shown(folder: string, cwd: string): string {
+  const relative = path.relative(cwd, folder);
+  if (relative === '') return path.basename(folder);
+  return relative.startsWith('..') ? folder : relative;
+}
+
+/** Milliseconds since 1970. */
+function lastWritten(folder: string): number {
+  return Math.max(
+    0,
+    ...RUN_FILES.map((file) => statSync(path.join(folder, file), { throwIfNoEntry: false })?.mtimeMs ?? 0),
+  );
 }

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { messageOf } from '../../../core/index.js';
 import type { Dashboard } from './serve.js';
-import type { FoundRun } from './find-runs.js';
+import type { FoundRun } from './run-library.js';
 
 export interface WorkerRequest {
   /** In the order that they are shown in. */

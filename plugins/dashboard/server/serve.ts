@@ -5,9 +5,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { messageOf, UsageError } from '../../../core/index.js';
 import { dashboardApp } from './app.js';
-import type { FoundRun } from './find-runs.js';
-import { isLocal, newToken } from './guard.js';
-import { RunLibrary } from './run-library.js';
+import { type FoundRun, RunLibrary } from './run-library.js';
+import { isLocal, newToken } from './address.js';
 
 /** Ports that are tried after the one that was asked for; then the system gives one. */
 const PORTS_TRIED = 20;

@@ -14,8 +14,8 @@ import {
   type IterationEnd,
   type RunRollback,
   type StepReady,
+  tf,
 } from '../../../core/index.js';
-import { firstNotFinite, type NotFinite } from './not-finite.js';
 import { options, type Policy } from './options.js';
 import { SpikeWatch, watchState } from './spike-watch.js';
 import { TensorGrowth } from './tensor-growth.js';
@@ -224,4 +224,21 @@ function startingCounts(): State['counts'] {
 
 function described({ name, count, size }: NotFinite): string {
   return `${name} is not finite in ${count.toLocaleString('en-US')} of ${size.toLocaleString('en-US')} elements`;
+}
+
+/** How many elements of a tensor are NaN or infinite. */
+interface NotFinite {
+  readonly name: string;
+  readonly count: number;
+  readonly size: number;
+}
+
+/** The first tensor with elements that are not finite. Reads them one by one: ask only when a norm says so. */
+function firstNotFinite(tensors: ReadonlyMap<string, tf.Tensor>): NotFinite | undefined {
+  for (const [name, tensor] of tensors) {
+    let count = 0;
+    for (const value of tensor.dataSync<'float32'>()) if (!Number.isFinite(value)) count++;
+    if (count > 0) return { name, count, size: tensor.size };
+  }
+  return undefined;
 }

@@ -27,7 +27,7 @@ export type Say = (level: 'info' | 'warn', line: string) => void;
 export class ServerGone extends Error {}
 
 /** Requests to a W&B server: each is tried again, with waits that grow, until it is answered or given up. */
-export class Server {
+export class Client {
   #away = false;
   readonly #hurry = new AbortController();
 

@@ -18,10 +18,9 @@ import {
 import type { Histogram } from '../../analysis/contract.js';
 import type { Sample } from '../../sampling/contract.js';
 import { newId, stampOf } from './folder.js';
-import { histogramValue } from './media.js';
-import { options, type Options } from './options.js';
+import { histogramValue } from './recorder.js';
+import { options, type Options, settingsOf, type Settings } from './settings.js';
 import { Session, type SessionStart } from './session.js';
-import { settingsOf, type Settings } from './settings.js';
 
 const SYSTEM = 'system/';
 const EXIT_FAILED = 1;

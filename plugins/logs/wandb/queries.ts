@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import type { Server } from './http.js';
-import { Lines } from './lines.js';
-import type { RunPart } from './records.js';
+import type { Client } from './http.js';
+import { Lines, type RunPart } from './records.js';
 
 /** A run as the server knows it. */
 export interface ServerRun {
@@ -59,7 +58,7 @@ const runFiles = z.object({
 
 /** Makes the run on the server, or changes it; asks first what the server holds of it. @throws ServerGone */
 export async function upsertBucket(
-  server: Server,
+  server: Client,
   run: RunPart,
   config: Readonly<Record<string, unknown>>,
 ): Promise<ServerRun> {
@@ -89,7 +88,7 @@ export async function upsertBucket(
 
 /** Where files are to be put. @throws ServerGone */
 export async function createRunFiles(
-  server: Server,
+  server: Client,
   { entity, project, id }: ServerRun,
   files: readonly string[],
 ): Promise<{ headers: string[]; files: { name: string; uploadUrl: string }[] }> {

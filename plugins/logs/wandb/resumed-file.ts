@@ -2,8 +2,7 @@ import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { retriedSync } from '../../files/contract.js';
 import { FILE_HEADER, framed, readRecords } from './blocks.js';
-import { Lines } from './lines.js';
-import { decodeRecord, encodeRecord, type Item, type RunPart, type WandbRecord } from './records.js';
+import { Lines, decodeRecord, encodeRecord, type Item, type RunPart, type WandbRecord } from './records.js';
 
 const WRITE_BYTES = 2 ** 20;
 const mediaSchema = z.looseObject({ _type: z.string(), path: z.string().regex(/^media\/table\/[\w.-]+$/) });

@@ -7,12 +7,10 @@ import { messageOf, type Logger, type RunFolder } from '../../../core/index.js';
 import { makeFolder } from '../../files/contract.js';
 import { findRunFolder, markerOf, newRunFolder, runFileIn } from './folder.js';
 import { resumeFile, type RunSoFar } from './resumed-file.js';
-import { Lines } from './lines.js';
-import type { Options } from './options.js';
+import { Lines, itemsOf, timeOf, type RunPart } from './records.js';
+import type { Options, Settings } from './settings.js';
 import { Recorder, type Row } from './recorder.js';
-import { itemsOf, timeOf, type RunPart } from './records.js';
 import { RunFile } from './run-file.js';
-import type { Settings } from './settings.js';
 import { Upload } from './upload.js';
 
 export interface SessionParts {

@@ -1,6 +1,63 @@
+import path from 'node:path';
+import { homedir } from 'node:os';
+import { z } from 'zod';
 import { UsageError } from '../../../core/index.js';
-import { keyFromNetrc, type Environment } from './netrc.js';
-import { nameSchema, type Options } from './options.js';
+import { readTextFile } from '../../files/contract.js';
+
+const nameSchema = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[^/\\#?%:]+$/, 'none of / \\ # ? % :');
+
+export const options = z
+  .strictObject({
+    mode: z
+      .enum(['auto', 'online', 'offline', 'disabled'])
+      .default('auto')
+      .describe(
+        'online: upload while training; offline: write the files that `wandb sync` uploads; disabled: nothing; auto: WANDB_MODE, else online where there is an API key, else offline',
+      ),
+    project: nameSchema
+      .optional()
+      .describe('project on the server; else WANDB_PROJECT, else espalier')
+      .meta({ aka: ['wandb_project'] }),
+    entity: nameSchema.optional().describe('user or team; else WANDB_ENTITY, else the key’s owner'),
+    name: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('name that is shown; else WANDB_NAME, else run.name and the time')
+      .meta({ aka: ['wandb_run_name'] }),
+    id: nameSchema.optional().describe('id on the server; else the checkpoint’s, else WANDB_RUN_ID, else a new one'),
+    group: z.string().min(1).optional().describe('group that the run is shown in; else WANDB_RUN_GROUP'),
+    job_type: z.string().min(1).optional().describe('what kind of run of its group it is; else WANDB_JOB_TYPE'),
+    tags: z.array(z.string().min(1)).optional().describe('tags; else WANDB_TAGS, with commas'),
+    notes: z.string().optional().describe('a longer description; else WANDB_NOTES'),
+    dir: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('folder that `wandb/` is made in; else WANDB_DIR, else the run’s folder'),
+    base_url: z.url().optional().describe('the server; else WANDB_BASE_URL, else https://api.wandb.ai'),
+    console: z.boolean().default(true).describe('send what is printed too'),
+    interval: z.number().positive().default(5).describe('seconds between uploads'),
+    finish_timeout: z.number().min(0).default(30).describe('most seconds that the end of the run waits for the upload'),
+    retry: z
+      .strictObject({
+        first: z.number().positive().default(1).describe('seconds before the first try again; each wait is doubled'),
+        most: z.number().positive().default(60).describe('longest wait, in seconds'),
+        give_up_after: z
+          .number()
+          .min(0)
+          .default(3600)
+          .describe('seconds without an answer after which the run goes on offline'),
+      })
+      .prefault({})
+      .describe('when the server does not answer'),
+  })
+  .meta({ resume: 'free' });
+export type Options = z.output<typeof options>;
 
 /** What is asked for by config and environment; the config wins. */
 export interface Settings {
@@ -107,4 +164,44 @@ function checkKey(key: string): void {
     'ESP_WANDB_KEY',
     `the W&B API key has ${secret.length} characters, or characters other than letters, digits, _, - and .: a key has ${KEY_LENGTH} or more; copy it again from the server's page /authorize`,
   );
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The password that `wandb login` left for a host, where the Python client looks for it. */
+export function keyFromNetrc(host: string, environment: Environment): string | undefined {
+  const named = environment['NETRC'];
+  const files =
+    named !== undefined && named !== ''
+      ? [named.replace(/^~(?=\/)/, homedir())]
+      : ['.netrc', '_netrc'].map((name) => path.join(homedir(), name));
+  for (const file of files) {
+    try {
+      return passwordIn(readTextFile(file), host);
+    } catch {
+      // There is no such file.
+    }
+  }
+  return undefined;
+}
+
+/** `machine HOST login … password …`, in any layout; an entry `default` is for all hosts. */
+function passwordIn(text: string, host: string): string | undefined {
+  const words = text
+    .split('\n')
+    .map((line) => line.replace(/(^|\s)#.*$/, ''))
+    .join(' ')
+    .split(/\s+/);
+  const found = new Map<string, string>();
+  let machine: string | undefined;
+  for (let at = 0; at < words.length; at++) {
+    if (words[at] === 'machine') machine = words[++at];
+    else if (words[at] === 'default') machine = '';
+    else if (words[at] === 'login' || words[at] === 'account') at++;
+    else if (words[at] === 'password') {
+      const password = words[++at];
+      if (machine !== undefined && password !== undefined) found.set(machine, password);
+    }
+  }
+  return found.get(host) ?? found.get('');
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Server, ServerGone, type Say } from './http.js';
+import { Client, ServerGone, type Say } from './http.js';
 import type { UploadAnswer, UploadTask } from './upload.js';
 import { Uploader } from './uploader.js';
 
@@ -9,7 +9,7 @@ const answer = (message: UploadAnswer): void => parentPort?.postMessage(message)
 const say: Say = (level, line) => {
   answer({ level, line });
 };
-const server = new Server(connection, say);
+const server = new Client(connection, say);
 const ending = new AbortController();
 parentPort?.once('message', () => {
   ending.abort();

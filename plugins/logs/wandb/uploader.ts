@@ -1,9 +1,17 @@
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { FILE_HEADER, readRecords } from './blocks.js';
-import type { Server } from './http.js';
-import { Lines } from './lines.js';
-import { decodeRecord, jsonOf, secondsOf, STDERR, type Item, type RunPart, type WandbRecord } from './records.js';
+import type { Client } from './http.js';
+import {
+  Lines,
+  decodeRecord,
+  jsonOf,
+  secondsOf,
+  STDERR,
+  type Item,
+  type RunPart,
+  type WandbRecord,
+} from './records.js';
 import { createRunFiles, upsertBucket, type ServerRun } from './queries.js';
 
 /** About as much as the Python client sends in one request. */
@@ -47,7 +55,7 @@ export class Uploader {
 
   constructor(
     private readonly source: UploadSource,
-    private readonly server: Server,
+    private readonly server: Client,
   ) {}
 
   /** Where the run is to be seen, below the server's address: `ENTITY/PROJECT/runs/ID`; undefined before it is known. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { adjacentIn, type CutRule } from './adjacent.js';
 import { flat, type Component, type Definition } from './definition.js';
-import { literalPattern, readPattern, type Pattern } from './pattern.js';
+import { readPattern } from './pattern.js';
+import { literalPattern, type Pattern } from './places.js';
 
 /** What is known of one component at a place between two characters. */
 interface Step {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from '../../property.js';
-import { pathKey } from '../../../core/config/path.js';
+import { pathKey } from '../../../core/config/composed.js';
 import { parsePath, readPath } from '../../../plugins/configs/layers/path.js';
 import { UsageError } from '../../../core/errors.js';
 

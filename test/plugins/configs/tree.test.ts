@@ -1,7 +1,6 @@
 import test from 'ava';
 import fc from '../../property.js';
-import { eachLeaf, isSection, valueAt } from '../../../core/config/composed.js';
-import { pathKey } from '../../../core/config/path.js';
+import { eachLeaf, isSection, valueAt, pathKey } from '../../../core/config/composed.js';
 import { flatten, merge, treeOf, type Section } from '../../../plugins/configs/layers/tree.js';
 
 // Outside `plugins` and the slots, whose short forms have rules of their own.

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from '../../property.js';
 import { parse, stringify } from 'yaml';
-import { pathKey } from '../../../core/config/path.js';
+import { pathKey } from '../../../core/config/composed.js';
 import { readYaml, YamlFault } from '../../../plugins/configs/reading/yaml.js';
 import { compose, yaml } from './helpers.js';
 

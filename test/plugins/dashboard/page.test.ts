@@ -4,7 +4,7 @@ import { cardLines, valueNear } from '../../../plugins/dashboard/page/card-lines
 import { formatDuration, formatNumber, formatTick, formatValue } from '../../../plugins/dashboard/page/format.js';
 import { chartSections } from '../../../plugins/dashboard/page/groups.js';
 import type { MetricSummary, RunSummary } from '../../../plugins/dashboard/page/protocol.js';
-import { sliderAt, weightAt } from '../../../plugins/dashboard/page/smoothing.js';
+import { sliderAt, weightAt } from '../../../plugins/dashboard/page/series.js';
 
 function metric(name: string, unit = ''): MetricSummary {
   return { name, unit, what: '', points: 3, last: 1, mean: 1, min: 0, max: 2 };

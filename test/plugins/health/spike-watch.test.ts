@@ -1,7 +1,6 @@
 import test from 'ava';
 import fc from '../../property.js';
-import { RunningMedian } from '../../../plugins/health/health/running-median.js';
-import { SpikeWatch, watchState } from '../../../plugins/health/health/spike-watch.js';
+import { RunningMedian, SpikeWatch, watchState } from '../../../plugins/health/health/spike-watch.js';
 
 const WINDOW = 5;
 const limits = { times: 3, above: null, window: WINDOW };

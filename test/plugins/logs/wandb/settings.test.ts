@@ -1,9 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { options } from '../../../../plugins/logs/wandb/options.js';
-import type { Environment } from '../../../../plugins/logs/wandb/netrc.js';
-import { settingsOf } from '../../../../plugins/logs/wandb/settings.js';
+import { options, type Environment, settingsOf } from '../../../../plugins/logs/wandb/settings.js';
 import { emptyFolder } from '../../../e2e/command.js';
 
 const KEY = 'k'.repeat(40);

@@ -1,8 +1,7 @@
 import path from 'node:path';
 import test from 'ava';
-import { Server } from '../../../../plugins/logs/wandb/http.js';
-import { Lines } from '../../../../plugins/logs/wandb/lines.js';
-import { itemsOf } from '../../../../plugins/logs/wandb/records.js';
+import { Client } from '../../../../plugins/logs/wandb/http.js';
+import { Lines, itemsOf } from '../../../../plugins/logs/wandb/records.js';
 import { RunFile } from '../../../../plugins/logs/wandb/run-file.js';
 import { Uploader } from '../../../../plugins/logs/wandb/uploader.js';
 import { emptyFolder } from '../../../e2e/command.js';
@@ -22,7 +21,7 @@ test('an upload that starts before anything is written sends nothing, and what i
   });
   const source = { file: file.path, filesFolder: folder, lines: new Lines(), untouched: new Lines(), rowsBefore: 0 };
   const retry = { first: 0.05, most: 0.1, give_up_after: 1 };
-  const server = new Server({ baseUrl: standIn.url, apiKey: 'a'.repeat(40), agent: 'test', retry }, t.log);
+  const server = new Client({ baseUrl: standIn.url, apiKey: 'a'.repeat(40), agent: 'test', retry }, t.log);
   const uploader = new Uploader(source, server);
 
   file.write({ run });
