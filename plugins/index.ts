@@ -142,6 +142,9 @@ export * from './tokenizers/contract.js';
 export * from './models/contract.js';
 export * from './growth/contract.js';
 
+/** What a model says of its weights, and an optimizer of one's own. */
+export * from './optimizers/contract.js';
+
 /** A loss as an evaluation estimates it. */
 export * from './evaluation/contract.js';
 

@@ -38,6 +38,11 @@ export interface Optimizer {
   /** The learning rate that a schedule starts from. */
   readonly learningRate: number;
   /**
+   * Optional. Called with all weights when they are built, and when they were made anew; before they have values. One that
+   * trains only some of them makes the others not trainable. @throws UsageError where options do not fit the model
+   */
+  prepare?(parameters: ReadonlyMap<string, Variable>): void;
+  /**
    * Updates the parameters in place and returns the global norm of the gradients before clipping. It may be called with
    * only some of the weights: each weight's update is the same as when all are stepped together.
    */

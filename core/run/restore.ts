@@ -89,6 +89,7 @@ function restorePosition(from: LoadedCheckpoint, to: RestoreTargets): void {
 /** Weights, and the optimizer's state as far as it fits them. */
 function restoreTensors(from: LoadedCheckpoint, to: RestoreTargets): void {
   const { model, models, optimizer, say } = to;
+  optimizer.prepare?.(model.parameters());
   const { sources } = loadWeights(from, to);
   const parameters = trainableParameters(model);
   const { found, scalars, fresh } = models.matchOptimizer(from.optimizer, sources, parameters);

@@ -90,6 +90,7 @@ export class Run implements AsyncDisposable {
     const tokens = vocabSize ?? this.container.resolve(Dataset).vocabSize;
     this.parts.checkMemory(tokens);
     this.model.build(tokens);
+    boundTo(this.container, Optimizer)?.prepare?.(this.model.parameters());
     if (!loads) this.model.initialize?.(this.model.parameters().keys());
   }
 

@@ -1,6 +1,7 @@
 import {
   Dataset,
   Engine,
+  Model,
   Optimizer,
   UsageError,
   inject,
@@ -21,6 +22,7 @@ export class ModelGrowth {
     @inject(ShrunkenVocabulary, { isOptional: true }) readonly vocabulary: ShrunkenVocabulary | undefined,
     @inject(Dataset, { isOptional: true }) private readonly data: Dataset | undefined,
     @inject(Engine) private readonly engine: Engine,
+    @inject(Model) private readonly model: Model,
     @inject(Optimizer) private readonly optimizer: Optimizer,
     @inject(RandomStreams) private readonly streams: RandomStreams,
     @inject(RunState) private readonly state: RunState,
@@ -48,6 +50,7 @@ export class ModelGrowth {
   apply(step: GrowthStep): void {
     useEngine(this.engine);
     const carries = this.#growable().grow(step, this.streams.stream('growth'));
+    this.optimizer.prepare?.(this.model.parameters());
     this.optimizer.carry(carries);
     this.state.valLoss = null;
   }

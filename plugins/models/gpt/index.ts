@@ -23,6 +23,7 @@ import { InspectableModel, type SharedView } from '../inspection/inspectable.js'
 import { huggingFaceGpt2 } from '../weights/pretrained.js';
 import { softmaxCrossEntropy, withConstantWeights } from '../../ops/contract.js';
 import { type ArchitectureFacts, Growable, type GrowthStep } from '../../growth/contract.js';
+import { WeightRoles, type WeightRole } from '../../optimizers/contract.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { activationBytes, countsOf, factsOf, flopsPerToken, memoryNeeded } from './costs.js';
@@ -31,6 +32,7 @@ import { generate, type NextLogits } from './generate.js';
 import { grownWeights } from './grow.js';
 import { Past } from './past.js';
 import { descriptionOf, weightSources } from './stored.js';
+import { roleOf } from './roles.js';
 import { drawWeights, isTrainable, makeWeights, variableOf, type Undrawn } from './weights.js';
 
 /** Of the attention's weights, and of what each half of a block adds. */
@@ -43,11 +45,12 @@ const MASKS_OF_A_BLOCK = 3;
   slot: 'model',
   config: gptOptions,
 })
-export default class Gpt implements Model, Growable, InspectableModel {
+export default class Gpt implements Model, Growable, InspectableModel, WeightRoles {
   static register(bindings: Bindings): void {
     bindings.bind(Model, Gpt);
     bindings.bind(Growable, Gpt);
     bindings.bind(InspectableModel, Gpt);
+    bindings.bind(WeightRoles, Gpt);
   }
 
   static readonly weightFormats = [huggingFaceGpt2];
@@ -137,6 +140,10 @@ export default class Gpt implements Model, Growable, InspectableModel {
 
   parameters(): ReadonlyMap<string, tf.Variable> {
     return this.#weights;
+  }
+
+  weightRoles(): ReadonlyMap<string, WeightRole> {
+    return new Map([...this.#weights.keys()].map((name) => [name, roleOf(name)]));
   }
 
   weightSources(stored: ReadonlyMap<string, StoredTensor>): WeightSources {

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "exponential.h"
 #include "kernels.h"
 #include "rows.h"
 #include "scratch.h"

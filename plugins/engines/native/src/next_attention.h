@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "exponential.h"
 #include "kernels.h"
 #include "rows.h"
 #include "scratch.h"

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "exponential.h"
 #include "kernels.h"
 #include "rows.h"
 #include "scratch.h"

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import {
+  ConfigPlaces,
+  inject,
+  Optimizer,
+  Plugin,
+  PluginConfig,
+  tf,
+  Tunables,
+  type Bindings,
+} from '../../core/index.js';
+import { commonOptions, share } from './shared/options.js';
+import { WeightRoles } from './shared/roles.js';
+import { WeightOptimizer, type Updated, type UpdateSettings, type WeightUpdate } from './shared/weight-optimizer.js';
+
+const { groups, ...common } = commonOptions({ learningRate: 1e-2, weightDecay: 0 });
+const options = z
+  .strictObject({
+    ...common,
+    momentum: share.default(0.9).describe('share of the last step’s direction that is kept'),
+    nesterov: z.boolean().default(false).describe('look ahead by one step of the momentum'),
+    groups,
+  })
+  .refine(({ momentum, nesterov }) => !nesterov || momentum > 0, {
+    error: 'needs momentum above 0',
+    path: ['nesterov'],
+  })
+  .meta({ resume: 'free' });
+
+/** As torch.optim.SGD: the decay is added to the gradient, and the momentum is not damped. */
+@Plugin({
+  name: 'sgd',
+  summary: 'Gradient descent with momentum, with PyTorch’s arithmetic.',
+  slot: 'optimizer',
+})
+export default class Sgd extends WeightOptimizer {
+  static register(bindings: Bindings): void {
+    bindings.bind(Optimizer, Sgd);
+  }
+
+  static readonly options = options;
+  static readonly numbersPerWeight = 1;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(Tunables) tunables: Tunables,
+    @inject(ConfigPlaces) places: ConfigPlaces,
+    @inject(WeightRoles, { isOptional: true }) roles: WeightRoles | undefined,
+  ) {
+    super({ momentum_buffer: 1 }, { config, tunables, places, roles });
+  }
+
+  protected update(weights: readonly WeightUpdate[], { learningRate, gradientScale }: UpdateSettings): Updated[] {
+    const { momentum, nesterov } = this.config;
+    return weights.map(({ weight, gradient, weightDecay, kept }) => {
+      const scaled = tf.mul(gradient, gradientScale);
+      const direction = weightDecay === 0 ? scaled : tf.add(scaled, tf.mul<tf.Tensor>(weight, weightDecay));
+      if (momentum === 0) return { weight: tf.sub(weight, tf.mul(direction, learningRate)), kept: {} };
+      const buffer = tf.add(tf.mul(kept('momentum_buffer'), momentum), direction);
+      const step = nesterov ? tf.add(direction, tf.mul(buffer, momentum)) : buffer;
+      return { weight: tf.sub(weight, tf.mul(step, learningRate)), kept: { momentum_buffer: buffer } };
+    });
+  }
+}

@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { UsageError } from '../../../core/index.js';
+import { weightRoles, type WeightRole } from './roles.js';
+
+const role = z.enum(weightRoles);
+const block = z.int().min(0);
+const SETTINGS = ['lr', 'layer_decay', 'weight_decay', 'frozen'] as const;
+
+const group = z
+  .strictObject({
+    name: z.string().min(1).optional().describe('a pattern of names of weights; * stands for any characters'),
+    role: z
+      .union([role, z.array(role).min(1)])
+      .optional()
+      .describe('what the weights are, one or a list'),
+    depth: z
+      .union([block, z.tuple([block, block])])
+      .optional()
+      .describe('number of their block, from 0, or [first, last]'),
+    lr: z.number().min(0).optional().describe('their learning rate, which follows the schedule as learning_rate does'),
+    layer_decay: z
+      .number()
+      .gt(0)
+      .max(1)
+      .optional()
+      .describe('factor of the rate for each layer below the last: the head and the last norm have factor 1'),
+    weight_decay: z.number().min(0).optional().describe('their decay'),
+    frozen: z.boolean().optional().describe('true: they are not trained'),
+  })
+  .refine((given) => SETTINGS.some((key) => given[key] !== undefined), {
+    error: `sets nothing: give one of ${SETTINGS.join(', ')}`,
+  });
+
+/** The option `groups` of an optimizer. */
+export const groupOptions = z
+  .array(group)
+  .default([])
+  .describe('settings of some weights, in order: of several that set the same for a weight, the last holds');
+export type WeightGroup = z.output<typeof group>;
+
+/** How one weight is trained. */
+export interface WeightSettings {
+  /** Factor of the scheduled learning rate. */
+  readonly rate: number;
+  readonly weightDecay: number;
+  readonly frozen: boolean;
+}
+
+/** The weights of a model, and what it says that they are. */
+export interface GroupedWeights {
+  readonly names: Iterable<string>;
+  /** Undefined for a model that does not say. */
+  readonly roles: ReadonlyMap<string, WeightRole> | undefined;
+}
+
+export interface GroupDefaults {
+  /** The optimizer's own, which the schedule starts from. */
+  readonly learningRate: number;
+  weightDecay(name: string): number;
+}
+
+/**
+ * The settings of each weight.
+ * @param keyOf shows a group's place and key in errors
+ * @throws UsageError for a group that matches no weight, or selects by what the model does not say
+ */
+export function settingsOf(
+  groups: readonly WeightGroup[],
+  { names, roles }: GroupedWeights,
+  defaults: GroupDefaults,
+  keyOf: (index: number) => string,
+): Map<string, WeightSettings> {
+  const all = [...names];
+  const layers = 1 + Math.max(-1, ...[...(roles?.values() ?? [])].map(({ depth }) => depth ?? -1));
+  const settings = new Map(
+    all.map((name) => [name, { rate: 1, weightDecay: defaults.weightDecay(name), frozen: false }]),
+  );
+  const own = new Map<string, Pick<WeightGroup, 'lr' | 'layer_decay'>>();
+  for (const [index, each] of groups.entries()) {
+    if (roles === undefined && (each.role ?? each.depth ?? each.layer_decay) !== undefined) {
+      throw new UsageError(
+        'ESP_OPTIMIZER_GROUP',
+        `${keyOf(index)} goes by what weights are, which this model does not say: select by name, or bind WeightRoles in the model (docs/optimizers.md)`,
+      );
+    }
+    const chosen = all.filter((name) => matches(each, name, roles?.get(name)));
+    if (chosen.length === 0) {
+      throw new UsageError('ESP_OPTIMIZER_GROUP', `${keyOf(index)} matches no weight; ${choices(each, all, layers)}`);
+    }
+    for (const name of chosen) {
+      const before = settings.get(name);
+      if (before === undefined) continue;
+      const rates = { ...own.get(name), ...given(each) };
+      own.set(name, rates);
+      settings.set(name, {
+        rate: rateOf(rates, roles?.get(name), layers, defaults.learningRate),
+        weightDecay: each.weight_decay ?? before.weightDecay,
+        frozen: each.frozen ?? before.frozen,
+      });
+    }
+  }
+  return settings;
+}
+
+function given({ lr, layer_decay: decay }: WeightGroup): Pick<WeightGroup, 'lr' | 'layer_decay'> {
+  return { ...(lr === undefined ? {} : { lr }), ...(decay === undefined ? {} : { layer_decay: decay }) };
+}
+
+/** Layers as in Clark et al., "ELECTRA", ICLR 2020: the embeddings are below the first block, what follows the last above it. */
+function rateOf(
+  { lr, layer_decay: decay = 1 }: Pick<WeightGroup, 'lr' | 'layer_decay'>,
+  what: WeightRole | undefined,
+  layers: number,
+  base: number,
+): number {
+  const layer = what?.depth === undefined ? (what?.role === 'embedding' ? 0 : layers + 1) : what.depth + 1;
+  return (lr === undefined ? 1 : lr / base) * decay ** (layers + 1 - layer);
+}
+
+function matches({ name: pattern, role: wanted, depth }: WeightGroup, name: string, what?: WeightRole): boolean {
+  if (pattern !== undefined && !patternOf(pattern).test(name)) return false;
+  if (wanted !== undefined && (what === undefined || ![wanted].flat().includes(what.role))) return false;
+  if (depth === undefined) return true;
+  const [first, last] = typeof depth === 'number' ? [depth, depth] : depth;
+  return what?.depth !== undefined && what.depth >= first && what.depth <= last;
+}
+
+function patternOf(pattern: string): RegExp {
+  const parts = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`);
+}
+
+/** What there is to choose from instead. */
+function choices({ name, depth }: WeightGroup, all: readonly string[], layers: number): string {
+  if (name === undefined && depth !== undefined) return `the model has blocks 0 to ${String(layers - 1)}`;
+  return `names are such as ${all.slice(0, 3).join(', ')}`;
+}

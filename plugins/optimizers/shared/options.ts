@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { groupOptions } from './groups.js';
+
+/** Options that every optimizer has, with defaults of its own. */
+export function commonOptions({ learningRate, weightDecay }: { learningRate: number; weightDecay: number }) {
+  return {
+    learning_rate: z
+      .number()
+      .min(0)
+      .default(learningRate)
+      .describe('the rate that the schedule starts from')
+      .meta({ aka: ['lr', 'max_lr', 'rate'] }),
+    weight_decay: z
+      .number()
+      .min(0)
+      .default(weightDecay)
+      .describe('decay of tensors of two or more dimensions; others have none')
+      .meta({ aka: ['decay', 'wd'] }),
+    groups: groupOptions,
+  };
+}
+
+/** A share that is kept of a running mean. */
+export const share = z.number().min(0).lt(1);
+
+/** The divisor's and the means' settings of AdamW. */
+export const adamwOptions = {
+  beta1: share.default(0.9).describe('decay of the mean of gradients'),
+  beta2: share.default(0.99).describe('decay of the mean of squared gradients'),
+  eps: z.number().gt(0).default(1e-8).describe('added to the divisor'),
+};

@@ -1,0 +1,231 @@
+import {
+  globalNorm,
+  tf,
+  UsageError,
+  type Carry,
+  type ConfigPlaces,
+  type Optimizer,
+  type OptimizerState,
+  type OptimizerStep,
+  type Tunable,
+  type Tunables,
+} from '../../../core/index.js';
+import { settingsOf, type WeightGroup, type WeightSettings } from './groups.js';
+import type { WeightRole, WeightRoles } from './roles.js';
+
+/** Added to the norm when gradients are clipped, as torch.nn.utils.clip_grad_norm_ does. */
+const CLIP_EPSILON = 1e-6;
+
+/**
+ * What is kept for each weight, by suffix: the power of the gradient that it is a mean of, 1 for momentum and 2 for a
+ * mean of squares. In a model that grows, an element whose gradient is a share of the old one's gets that power of it.
+ */
+export type KeptPowers = Readonly<Record<string, 1 | 2>>;
+
+/** One weight that is updated. */
+export interface WeightUpdate {
+  readonly name: string;
+  readonly weight: tf.Variable;
+  readonly gradient: tf.Tensor;
+  readonly role: WeightRole | undefined;
+  readonly weightDecay: number;
+  /** What is kept for it under a suffix; zeros before its first update. */
+  readonly kept: (suffix: string) => tf.Tensor;
+}
+
+/** A weight after its update, and what is kept for it. The tensors may share memory with what they replace. */
+export interface Updated {
+  readonly weight: tf.Tensor;
+  readonly kept: Readonly<Record<string, tf.Tensor>>;
+}
+
+/** What the weights of one call of `update` have in common. */
+export interface UpdateSettings {
+  readonly learningRate: number;
+  /** Gradients are multiplied by it first (clipping). */
+  readonly gradientScale: number;
+  /** Number of these weights' update, from 1. */
+  readonly step: number;
+}
+
+export interface WeightOptimizerParts {
+  readonly config: { readonly learning_rate: number; readonly weight_decay: number; readonly groups: WeightGroup[] };
+  readonly tunables: Tunables;
+  readonly places: ConfigPlaces;
+  /** Of a model that says what its weights are. */
+  readonly roles: WeightRoles | undefined;
+}
+
+/**
+ * An optimizer that updates each weight from its own gradient and what it keeps for it. It has groups, clipping by the
+ * global norm, state that resumes exactly and grows with the model, and gives the same bits when it is called with some of
+ * the weights at a time. A class that extends it computes the update.
+ */
+export abstract class WeightOptimizer implements Optimizer {
+  /** Updates of each weight that has state. */
+  readonly #steps = new Map<string, number>();
+  readonly #kept = new Map<string, tf.Tensor>();
+  readonly #rate: Tunable;
+  #settings: ReadonlyMap<string, WeightSettings> = new Map();
+  #roles: ReadonlyMap<string, WeightRole> | undefined;
+
+  protected constructor(
+    private readonly powers: KeptPowers,
+    private readonly parts: WeightOptimizerParts,
+  ) {
+    const { config, places } = parts;
+    const fixed = config.groups.findIndex(({ lr }) => lr !== undefined);
+    if (fixed >= 0 && config.learning_rate === 0) {
+      throw new UsageError(
+        'ESP_OPTIMIZER_GROUP',
+        `${places.key(['optimizer', 'groups', String(fixed)])} has an lr, which the schedule scales as learning_rate: that is 0`,
+      );
+    }
+    this.#rate = parts.tunables.define('learning_rate', config.learning_rate, { least: 0, whole: false });
+  }
+
+  /**
+   * The update of some weights, those of the same number of updates and the same learning rate.
+   * @returns one for each, in their order
+   */
+  protected abstract update(weights: readonly WeightUpdate[], settings: UpdateSettings): readonly Updated[];
+
+  /** Decay of a weight that no group sets: weights of two or more dimensions have it. */
+  protected decayOf({ rank }: tf.Variable): number {
+    return rank >= 2 ? this.parts.config.weight_decay : 0;
+  }
+
+  get learningRate(): number {
+    return this.#rate.value;
+  }
+
+  prepare(parameters: ReadonlyMap<string, tf.Variable>): void {
+    const { config, places, roles } = this.parts;
+    this.#roles = roles?.weightRoles();
+    this.#settings = settingsOf(
+      config.groups,
+      { names: parameters.keys(), roles: this.#roles },
+      {
+        learningRate: config.learning_rate,
+        weightDecay: (name) => {
+          const variable = parameters.get(name);
+          return variable === undefined ? 0 : this.decayOf(variable);
+        },
+      },
+      (index) => places.key(['optimizer', 'groups', String(index)]),
+    );
+    for (const [name, { frozen }] of this.#settings) {
+      const variable = parameters.get(name);
+      if (frozen && variable !== undefined) variable.trainable = false;
+    }
+  }
+
+  step({ parameters, gradients, learningRate, gradClip, gradNorm }: OptimizerStep): number {
+    const norm = gradNorm ?? globalNorm([...gradients.values()]);
+    const gradientScale = gradClip > 0 ? Math.min(1, gradClip / (norm + CLIP_EPSILON)) : 1;
+    tf.tidy(() => {
+      for (const { step, rate, weights } of this.#alike(parameters, gradients)) {
+        this.#update(weights, { learningRate: learningRate * rate, gradientScale, step });
+      }
+    });
+    return norm;
+  }
+
+  /**
+   * In an order that does not depend on when a weight began to be trained. `step` is the count of most steps;
+   * `NAME.step` that of a weight that has another.
+   */
+  exportState(): OptimizerState {
+    const tensors = new Map([...this.#kept].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const step = Math.max(0, ...this.#steps.values());
+    const others = [...this.#steps].filter(([, own]) => own !== step).sort(([a], [b]) => (a < b ? -1 : 1));
+    return { tensors, scalars: { step, ...Object.fromEntries(others.map(([name, own]) => [`${name}.step`, own])) } };
+  }
+
+  carry(carries: ReadonlyMap<string, Carry>): void {
+    const next = new Map<string, tf.Tensor>();
+    const steps = new Map<string, number>();
+    for (const [name, { from, axis = 0, index, share }] of carries) {
+      for (const [suffix, power] of Object.entries(this.powers)) {
+        const old = this.#kept.get(`${from}.${suffix}`);
+        if (old === undefined) continue;
+        const made = tf.tidy(() => {
+          const picked = index === undefined ? tf.clone(old) : tf.gather(old, tf.tensor1d([...index], 'int32'), axis);
+          if (share === undefined) return picked;
+          const factors = share.map((each) => each ** power);
+          return tf.mul(
+            picked,
+            axis === 0 && old.rank === 2 ? tf.tensor2d(factors, [factors.length, 1]) : tf.tensor1d(factors),
+          );
+        });
+        next.set(`${name}.${suffix}`, tf.keep(made));
+        steps.set(name, this.#steps.get(from) ?? 0);
+      }
+    }
+    this.dispose();
+    for (const [name, tensor] of next) this.#kept.set(name, tensor);
+    for (const [name, step] of steps) this.#steps.set(name, step);
+  }
+
+  /** Checkpoints of before weights had counts of their own have one for all that have state. */
+  importState({ tensors, scalars }: OptimizerState, parameters: ReadonlyMap<string, tf.Variable>): void {
+    this.dispose();
+    for (const [name, variable] of parameters) {
+      for (const suffix of Object.keys(this.powers)) {
+        const tensor = tensors.get(`${name}.${suffix}`);
+        if (tensor === undefined) continue;
+        if (String(tensor.shape) !== String(variable.shape)) {
+          throw new UsageError(
+            'ESP_OPTIMIZER_STATE',
+            `the optimizer's ${name}.${suffix} is [${String(tensor.shape)}], the weight [${String(variable.shape)}]`,
+          );
+        }
+        this.#keep(`${name}.${suffix}`, tf.keep(tf.clone(tensor)));
+        this.#steps.set(name, scalars[`${name}.step`] ?? scalars['step'] ?? 0);
+      }
+    }
+  }
+
+  dispose(): void {
+    for (const tensor of this.#kept.values()) tensor.dispose();
+    this.#kept.clear();
+    this.#steps.clear();
+  }
+
+  /** The weights by the number of their update and their rate: without groups, as a rule, all have one. */
+  #alike(
+    parameters: OptimizerStep['parameters'],
+    gradients: OptimizerStep['gradients'],
+  ): { step: number; rate: number; weights: WeightUpdate[] }[] {
+    const found = new Map<string, { step: number; rate: number; weights: WeightUpdate[] }>();
+    for (const [name, weight] of parameters) {
+      const gradient = gradients.get(name);
+      if (gradient === undefined) throw new Error(`the gradient of ${name} is missing`);
+      const step = (this.#steps.get(name) ?? 0) + 1;
+      const { rate, weightDecay } = this.#settings.get(name) ?? { rate: 1, weightDecay: this.decayOf(weight) };
+      const key = `${String(step)} ${String(rate)}`;
+      const alike = found.get(key) ?? { step, rate, weights: [] };
+      found.set(key, alike);
+      const kept = (suffix: string): tf.Tensor =>
+        this.#kept.get(`${name}.${suffix}`) ?? tf.zerosLike<tf.Tensor>(weight);
+      alike.weights.push({ name, weight, gradient, role: this.#roles?.get(name), weightDecay, kept });
+    }
+    return [...found.values()];
+  }
+
+  #update(weights: readonly WeightUpdate[], settings: UpdateSettings): void {
+    const updated = this.update(weights, settings);
+    for (const [index, { name, weight }] of weights.entries()) {
+      const next = updated[index];
+      if (next === undefined) throw new Error(`the update left out ${name}`);
+      weight.assign(next.weight);
+      for (const [suffix, tensor] of Object.entries(next.kept)) this.#keep(`${name}.${suffix}`, tf.keep(tensor));
+      this.#steps.set(name, settings.step);
+    }
+  }
+
+  #keep(name: string, tensor: tf.Tensor): void {
+    this.#kept.get(name)?.dispose();
+    this.#kept.set(name, tensor);
+  }
+}
