@@ -83,6 +83,34 @@ for (const name of readdirSync(fixture)) {
   });
 }
 
+test('a damaged optimizer of the right size keeps a checkpoint from being resumed, and not from being sampled', async (t) => {
+  const { folder, newer } = run(t);
+  writeFileSync(path.join(folder, 'text.txt'), 'the quick brown fox jumps over the lazy dog. '.repeat(40));
+  const file = newer('optimizer.safetensors');
+  const content = readFileSync(file);
+  content[content.length - 1] = (content.at(-1) ?? 0) ^ 1;
+  writeFileSync(file, content);
+
+  const sampled = await espalier(folder, 'sample', 'checkpoints/000008', '-n', '5');
+  t.is(sampled.code, 0, sampled.err);
+  t.is(sampled.out.length, 7);
+  const verified = await espalier(folder, 'checkpoint', 'verify', '.');
+  t.is(verified.code, 1);
+  t.regex(verified.out + verified.err, /000008.*optimizer\.safetensors is not what was written/s);
+  const resumed = await espalier(folder, 'train', '--resume', '.', '-s', 'train.max_iters=5');
+  t.is(resumed.code, 0, resumed.err);
+  t.regex(resumed.err, /000008 is damaged: optimizer\.safetensors is not what was written/);
+  t.regex(resumed.err, /resuming from .*000004 at iteration 4/);
+});
+
+test('a damaged optimizer of another size is refused, sampled too', async (t) => {
+  const { folder, newer } = run(t);
+  truncateSync(newer('optimizer.safetensors'), 100);
+  const { code, err } = await espalier(folder, 'sample', 'checkpoints/000008', '-n', '5');
+  t.is(code, 2);
+  t.regex(err, /optimizer\.safetensors has 100 bytes instead of \d+.*ESP_CHECKPOINT_DAMAGED/);
+});
+
 test(`harmed in ${ROUNDS} ways that its manifest does not tell, a checkpoint is refused clearly, or read`, async (t) => {
   const folder = emptyFolder(t);
   const streams = new RandomStreams(5);
