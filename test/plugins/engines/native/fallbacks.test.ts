@@ -1,40 +1,15 @@
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { testRun } from '../../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../../e2e/command.js';
+import { writeOwnLlama } from './own-llama.js';
 import { engineNeed, needing } from '../../../needs.js';
 
 const run = needing(await engineNeed('native'));
-const llama = fileURLToPath(new URL('../../../../../test/fixtures/plain-llama.ts', import.meta.url));
 
 /** The warnings of a run of four iterations with a model of TensorFlow.js operations, whose loss does `also` as well. */
 async function warningsOf(t: ExecutionContext, also: string): Promise<string[]> {
   const folder = emptyFolder(t);
-  writeFileSync(
-    path.join(folder, 'mine.ts'),
-    `import { inject, Model, Plugin, PluginConfig, RandomStreams, tf } from 'espalier';
-import { z } from 'zod';
-import Llama from '${llama}';
-
-@Plugin({ name: 'mine', summary: 'a model of plain operations', slot: 'model', config: z.looseObject({}) })
-export default class Mine extends Llama {
-  static register(bindings) {
-    bindings.bind(Model, Mine);
-  }
-
-  constructor(@inject(PluginConfig) config, @inject(RandomStreams) streams) {
-    super({ n_layer: 2, n_head: 2, n_embd: 32, n_hidden: 64, block_size: 16, repeats: true, ...config }, streams);
-  }
-
-  loss(ids, targets) {
-    ${also}
-    return super.loss(ids, targets);
-  }
-}
-`,
-  );
+  writeOwnLlama(folder, true, { loss: also });
   await using run = await testRun({ cwd: folder, iterations: 4, set: ['engine=native', 'model={use: ./mine.ts}'] });
   await run.train();
   return run.log.flatMap(({ level, line }) => (level === 'warn' ? [line] : []));

@@ -1,16 +1,13 @@
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { Engine } from '../../../../core/index.js';
 import { watchKernels } from '../../../../plugins/profiler/trace/kernels.js';
 import { testRun } from '../../../../plugins/testing/contract.js';
 import { textFolder } from '../../../text.js';
 import { espalier } from '../../../e2e/warm.js';
+import { writeOwnLlama } from './own-llama.js';
 import { engineNeed, needing } from '../../../needs.js';
 
 const native = needing(await engineNeed('native'));
-const llama = fileURLToPath(new URL('../../../../../test/fixtures/plain-llama.ts', import.meta.url));
 
 /** What a model that says nothing of its passes may do to its logits [batch, time, vocabulary] in one. */
 const models: Record<string, string> = {
@@ -57,35 +54,7 @@ const settings = [
 /** A folder with a text, and a model of plain operations whose logits go through that code. */
 function folderOf(t: ExecutionContext, change: string): string {
   const folder = textFolder(t);
-  writeFileSync(
-    path.join(folder, 'mine.ts'),
-    `import { inject, Model, Plugin, PluginConfig, RandomStreams, tf } from 'espalier';
-import { z } from 'zod';
-import Llama from '${llama}';
-
-@Plugin({ name: 'mine', summary: 'a model of plain operations', slot: 'model', config: z.looseObject({}) })
-export default class Mine extends Llama {
-  static register(bindings) {
-    bindings.bind(Model, Mine);
-  }
-
-  constructor(@inject(PluginConfig) config, @inject(RandomStreams) streams) {
-    super({ n_layer: 1, n_head: 2, n_embd: 32, n_hidden: 64, block_size: 16, repeats: false, ...config }, streams);
-    this.random = streams.stream('mine');
-  }
-
-  loss(ids, targets, pass) {
-    this.pass = pass;
-    return super.loss(ids, targets);
-  }
-
-  logits(ids) {
-    let logits = super.logits(ids);
-    ${change}
-  }
-}
-`,
-  );
+  writeOwnLlama(folder, false, { logits: change });
   return folder;
 }
 
