@@ -72,15 +72,15 @@ export function slotsWithin({ path }: SlotKey): string[] {
   );
 }
 
-/** What fills the slots for which a config names no plugin. */
-const defaultsFile = path.join(presetFolder, 'defaults.yaml');
+/** Has, under `x-slots`, what fills the slots for which a config names no plugin. */
+const defaultsFile = path.join(presetFolder, 'base.yaml');
 
 let defaults: unknown;
 
 /** The name of the plugin that fills a slot for which a config names none. */
 export function defaultOf({ path, key }: SlotKey): string {
   defaults ??= parse(readFileSync(defaultsFile, 'utf8'));
-  const { value } = valueAt(defaults, path);
+  const { value } = valueAt(defaults, ['x-slots', ...path]);
   const named = isSection(value) ? value[key] : value;
   if (typeof named !== 'string') throw new TypeError(`${defaultsFile} names no plugin for ${path.join('.')}`);
   return named;

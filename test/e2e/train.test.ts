@@ -217,9 +217,7 @@ const listings = {
     args: ['presets'],
     schema: named,
     known: () =>
-      readdirSync('presets').flatMap((file) =>
-        file.endsWith('.yaml') && file !== 'defaults.yaml' ? [path.basename(file, '.yaml')] : [],
-      ),
+      readdirSync('presets').flatMap((file) => (file.endsWith('.yaml') ? [path.basename(file, '.yaml')] : [])),
     line: (name: string) => new RegExp(`^${name} +\\S`, 'm'),
   },
   plugins: {

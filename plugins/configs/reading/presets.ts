@@ -14,16 +14,13 @@ export interface Preset {
   readonly source: string;
 }
 
-/** What fills the slots for which a config names no plugin: no preset to extend. */
-const DEFAULTS = 'defaults';
-
 /**
  * The presets that come with espalier, and those of packages that a working folder's project depends on, by name.
  * @param cwd the working folder (default: those of espalier alone)
  * @throws UsageError where two have one name
  */
 export function listPresets(cwd?: string): Preset[] {
-  const presets = presetsIn(presetFolder, 'built-in').filter(({ name }) => name !== DEFAULTS);
+  const presets = presetsIn(presetFolder, 'built-in');
   for (const { source, presets: folder } of cwd === undefined ? [] : packageFamilies(cwd)) {
     for (const preset of folder === undefined ? [] : presetsIn(folder, source)) {
       const other = presets.find(({ name }) => name === preset.name);
