@@ -20,7 +20,11 @@ export interface Kernel<Backend> {
     backend: Backend,
   ) => TensorInfo | TensorInfo[] | undefined;
   /** Its result, where what it does may be done later; undefined: this call is not of that kind. */
-  readonly defer?: (inputs: KernelInputs, attributes: Attributes, backend: Backend) => TensorInfo | undefined;
+  readonly defer?: (
+    inputs: KernelInputs,
+    attributes: Attributes,
+    backend: Backend,
+  ) => TensorInfo | TensorInfo[] | undefined;
 }
 
 /** Takes notes of what a backend runs. */

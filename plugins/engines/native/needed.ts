@@ -2,14 +2,14 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Program } from './deferred/program.js';
 
 /** Words of a plan: those before its inputs, of a step, and of an output; see `Elementwise` in src/elementwise_calls.cc. */
-const [HEAD, STEP, OUTPUT] = [6, 8, 3];
+const [HEAD, STEP, OUTPUT] = [5, 9, 3];
 
 /** A program that makes those of its outputs alone which are needed, without the steps that lead to others alone. */
 export function withOutputs(program: Program, isNeeded: (tensor: TensorInfo) => boolean): Program {
   const outputs = program.outputs.filter(isNeeded);
   if (outputs.length === program.outputs.length) return program;
   const words = [...program.plan];
-  const [size = 0, columns = 0, registers = 0, inputs = 0, steps = 0, made = 0] = words;
+  const [rows = 0, registers = 0, inputs = 0, steps = 0, made = 0] = words;
   const firstOutput = words.length - OUTPUT * made;
   const firstStep = firstOutput - STEP * steps;
   const written = chunks(words.slice(firstOutput), OUTPUT).filter((_, index) =>
@@ -24,7 +24,7 @@ export function withOutputs(program: Program, isNeeded: (tensor: TensorInfo) => 
       return true;
     })
     .toReversed();
-  const head = [size, columns, registers, inputs, done.length, outputs.length];
+  const head = [rows, registers, inputs, done.length, outputs.length];
   const plan = [...head, ...words.slice(HEAD, firstStep), ...done.flat(), ...written.flat()];
   return { ...program, plan: Int32Array.from(plan), outputs };
 }

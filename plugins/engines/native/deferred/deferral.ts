@@ -2,7 +2,7 @@ import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import type { Numbers } from '../numbers.js';
 import { DataNode, type Operation } from './node.js';
 import { isOf, programOf, type Program } from './program.js';
-import { isPart, readSize, rowsOf, type Rows } from './rows.js';
+import { isPart, readSize, rowsOf } from './rows.js';
 
 /** Operations that wait for one result at most. */
 const MOST_DEPTH = 48;
@@ -137,12 +137,11 @@ export class Deferral {
   }
 
   /** What is broadcast is computed for itself: else each of its elements would be, many times. */
-  #settleOthers(node: DataNode, operation: Operation, rows: Rows | undefined, seen: Set<DataNode>): void {
-    const size = readSize(operation, node.size);
+  #settleOthers(node: DataNode, operation: Operation, rows: number | undefined, seen: Set<DataNode>): void {
     for (const operand of operation.operands) {
       const { pending } = operand.node;
       if (pending === undefined || seen.has(operand.node)) continue;
-      if (isPart(operand, size, rows)) {
+      if (isPart(operand, readSize(operation, node.size, operand), rows)) {
         seen.add(operand.node);
         this.#settleOthers(operand.node, pending, rows, seen);
       } else this.#settle(operand.node);
@@ -151,7 +150,7 @@ export class Deferral {
 
   /**
    * The result, what others read too, what several tensors have (as a gradient's do), and what was computed before. Of
-   * what is joined of rows, which takes little memory, also what is read by what is not kept and may be computed again.
+   * what has one element of each row, and takes little memory, also what is read by what is not kept and may be computed again.
    */
   #keptOf(result: DataNode, order: readonly DataNode[]): Set<DataNode> {
     const [reads, keptReads] = [new Map<DataNode, number>(), new Map<DataNode, number>()];
@@ -163,7 +162,7 @@ export class Deferral {
       const { readers, isAlive, wasPassedBy, pending } = node;
       if (node === result || readers > (reads.get(node) ?? 0)) return true;
       if (isAlive && (wasPassedBy || this.memory.tensorsOf(node.dataId) > 1)) return true;
-      return pending?.along?.joins === true && (isAlive || readers > (keptReads.get(node) ?? 0));
+      return pending?.along === 1 && (isAlive || readers > (keptReads.get(node) ?? 0));
     };
     const kept = new Set<DataNode>();
     for (const node of order.toReversed()) {

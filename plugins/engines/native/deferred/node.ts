@@ -13,23 +13,16 @@ export interface Operand {
   readonly view: View | undefined;
 }
 
-/** Of an operation along the rows of its operand. */
-export interface AlongRows {
-  /** Elements of a row. */
-  readonly columns: number;
-  /** The result has one element of each row. */
-  readonly joins: boolean;
-}
-
 /** An elementwise operation, or one along rows. */
 export interface Operation {
   /** Its number among the addon's: those of elements, or those along rows. */
   readonly code: number;
-  readonly along?: AlongRows;
+  /** Of one along rows: elements of each row of its result, which its operands have as many rows as. */
+  readonly along?: number;
   readonly operands: readonly Operand[];
   /** TensorFlow.js's kernel. */
   readonly kernel: string;
-  /** Two numbers of its own; of one along rows, the first is what its results are multiplied by. */
+  /** Two numbers of its own; one along rows has the first alone. */
   readonly p: number;
   readonly q: number;
 }

@@ -1,6 +1,6 @@
 import type { Numbers, NumberType } from '../numbers.js';
 import type { DataNode, Operand, Operation, View } from './node.js';
-import { readSize, rowsSize, type Rows } from './rows.js';
+import { readSize } from './rows.js';
 
 /** Elements in memory, by the addon's numbers. */
 const TYPES: Readonly<Record<NumberType, number>> = { float32: 0, int32: 1, bool: 2 };
@@ -14,30 +14,31 @@ export interface Program {
   readonly kernels: ReadonlySet<string>;
 }
 
-/** What a step reads and writes: elements, those that are one of each row, or rows. */
-const [EACH, EACH_OF_ROWS, ALONG_ROWS] = [0, 1, 2];
-
 /** The step along rows that gives each element of a row one that is of the row; a test of the addon's names holds it. */
 const SPREAD = 2;
 
 /**
  * @param order what is computed, each after what it is computed from
  * @param kept which of them come into memory
- * @param rows undefined: all are of one size
+ * @param rows undefined: none goes along rows, and all are of one size
  */
-export function programOf(order: readonly DataNode[], kept: ReadonlySet<DataNode>, rows: Rows | undefined): Program {
-  const size = rowsSize(rows) ?? order.at(-1)?.size ?? 0;
+export function programOf(
+  order: readonly DataNode[],
+  kept: ReadonlySet<DataNode>,
+  rows = order.at(-1)?.size ?? 0,
+): Program {
   const inputs = new InputList();
-  for (const { pending, size: made } of order)
-    for (const { node, view } of pending?.operands ?? [])
-      if (pending !== undefined && node.pending === undefined) inputs.add(node, view, readSize(pending, made));
-  const registers = new Registers(inputs, order, kept, size);
+  for (const { pending, size } of order)
+    for (const operand of pending?.operands ?? [])
+      if (pending !== undefined && operand.node.pending === undefined)
+        inputs.add(operand, readSize(pending, size, operand));
+  const registers = new Registers(inputs, order, kept, rows);
   const steps = order.flatMap((node) => (node.pending === undefined ? [] : registers.steps(node, node.pending)));
   const outputs = order.filter((node) => kept.has(node));
-  const words = [size, rows?.columns ?? 0, registers.count, inputs.count, steps.length, outputs.length];
-  inputs.describe(size, words);
+  const words = [rows, registers.count, inputs.count, steps.length, outputs.length];
+  inputs.describe(rows, words);
   for (const step of steps) words.push(...step);
-  for (const node of outputs) words.push(Number(node.size !== size), TYPES[storedAs(node.dtype)], registers.of(node));
+  for (const node of outputs) words.push(node.size / rows, TYPES[storedAs(node.dtype)], registers.of(node));
   const kernels = new Set(order.flatMap(({ pending }) => pending?.kernel ?? []));
   return { plan: Int32Array.from(words), inputs: inputs.nodes, outputs, kernels };
 }
@@ -65,24 +66,25 @@ class InputList {
     return this.nodes.length;
   }
 
-  add(node: DataNode, view: View | undefined, size: number): void {
-    if (this.registerOf(node, view, size) !== -1) return;
+  add(operand: Operand, size: number): void {
+    if (this.registerOf(operand, size) !== -1) return;
+    const { node, view } = operand;
     this.nodes.push(node);
     this.#views.push(view);
     this.#sizes.push(size);
   }
 
-  registerOf(node: DataNode, view: View | undefined, size: number): number {
+  registerOf({ node, view }: Operand, size: number): number {
     return this.nodes.findIndex(
       (other, index) => other === node && this.#sizes[index] === size && isSame(this.#views[index], view),
     );
   }
 
-  describe(size: number, words: number[]): void {
+  describe(rows: number, words: number[]): void {
     for (const [index, { dtype }] of this.nodes.entries()) {
-      const own = this.#sizes[index] ?? size;
-      const { sizes, strides } = this.#views[index] ?? { sizes: [own], strides: [1] };
-      words.push(Number(own !== size), TYPES[storedAs(dtype)], sizes.length, ...sizes, ...strides);
+      const size = this.#sizes[index] ?? rows;
+      const { sizes, strides } = this.#views[index] ?? { sizes: [size], strides: [1] };
+      words.push(size / rows, TYPES[storedAs(dtype)], sizes.length, ...sizes, ...strides);
     }
   }
 }
@@ -98,17 +100,17 @@ class Registers {
   count: number;
   readonly #of = new Map<DataNode, number>();
   readonly #left = new Map<DataNode, number>();
-  readonly #free = { narrow: new Array<number>(), wide: new Array<number>() };
+  /** By the size of what they held. */
+  readonly #free = new Map<number, number[]>();
   readonly #word = new Int32Array(2);
   readonly #floats = new Float32Array(this.#word.buffer);
   readonly #double = new Float64Array(this.#word.buffer);
 
-  /** @param size of the widest results */
   constructor(
     private readonly inputs: InputList,
     order: readonly DataNode[],
     private readonly kept: ReadonlySet<DataNode>,
-    private readonly size: number,
+    private readonly rows: number,
   ) {
     this.count = inputs.count;
     for (const { pending } of order)
@@ -124,27 +126,28 @@ class Registers {
   /** An operation's step, after those that spread elements of rows over the rows that it reads. */
   steps(node: DataNode, operation: Operation): number[][] {
     const { code, along, operands, p, q } = operation;
-    const read = readSize(operation, node.size);
     const before: number[][] = [];
-    const spread: number[] = [];
+    const spread: (readonly [size: number, register: number])[] = [];
     const from = operands.map((operand) => {
-      if (operand.node.pending === undefined) return this.inputs.registerOf(operand.node, operand.view, read);
+      const size = readSize(operation, node.size, operand);
+      if (operand.node.pending === undefined) return this.inputs.registerOf(operand, size);
       const register = this.of(operand.node);
-      if (operand.node.size === read) return register;
-      const wide = this.#take(this.size);
-      before.push([ALONG_ROWS, SPREAD, wide, register, register, register, 0, 0]);
-      spread.push(wide);
+      if (operand.node.size === size) return register;
+      const wide = this.#take(size);
+      before.push([1, SPREAD, wide, register, register, register, size / this.rows, 0, 0]);
+      spread.push([size, wide]);
       return wide;
     });
     for (const operand of operands) this.#read(operand);
-    this.#free.wide.push(...spread);
+    for (const [size, register] of spread) this.#freeOf(size).push(register);
     const to = this.kept.has(node) ? this.count++ : this.#take(node.size);
     this.#of.set(node, to);
     if (along === undefined) this.#floats.set([p, q]);
     else this.#double[0] = p;
-    const kind = along === undefined ? (node.size === this.size ? EACH : EACH_OF_ROWS) : ALONG_ROWS;
     const [a = 0, b = a, c = a] = from;
-    return [...before, [kind, code, to, a, b, c, this.#word[0] ?? 0, this.#word[1] ?? 0]];
+    const columns = node.size / this.rows;
+    const numbers = [this.#word[0] ?? 0, this.#word[1] ?? 0];
+    return [...before, [Number(along !== undefined), code, to, a, b, c, columns, ...numbers]];
   }
 
   #take(size: number): number {
@@ -158,6 +161,8 @@ class Registers {
   }
 
   #freeOf(size: number): number[] {
-    return size === this.size ? this.#free.wide : this.#free.narrow;
+    const free = this.#free.get(size) ?? [];
+    this.#free.set(size, free);
+    return free;
   }
 }

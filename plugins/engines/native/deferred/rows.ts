@@ -1,26 +1,20 @@
-import type { AlongRows, DataNode, Operand, Operation, View } from './node.js';
+import type { DataNode, Operand, Operation } from './node.js';
 
 /** Longer rows are not worth it: a few of them leave the caches. */
 const MOST_COLUMNS = 4096;
-
-/** The rows that a chain of operations is done by. */
-export interface Rows {
-  readonly count: number;
-  readonly columns: number;
-}
 
 export function areRows(columns: number): boolean {
   return columns > 1 && columns <= MOST_COLUMNS;
 }
 
-/** undefined: no operation that leads to the result goes along rows. */
-export function rowsOf(result: DataNode): Rows | undefined {
+/** How many rows a chain of operations is done by; undefined: none that leads to the result goes along rows. */
+export function rowsOf(result: DataNode): number | undefined {
   const seen = new Set<DataNode>();
-  const find = (node: DataNode): Rows | undefined => {
+  const find = (node: DataNode): number | undefined => {
     const { pending, size } = node;
     if (pending === undefined || seen.has(node)) return undefined;
     seen.add(node);
-    if (pending.along !== undefined) return ofOperation(pending.along, size);
+    if (pending.along !== undefined) return size / pending.along;
     for (const operand of pending.operands) {
       const spread = spreadRows(operand);
       if (spread !== undefined && operand.node.pending !== undefined) return spread;
@@ -32,40 +26,23 @@ export function rowsOf(result: DataNode): Rows | undefined {
   return find(result);
 }
 
-/** Elements of what is read by an operation whose result has so many. */
-export function readSize({ along }: Operation, size: number): number {
-  return along?.joins === true ? size * along.columns : size;
+/** Elements of an operand that are read for a result of so many. */
+export function readSize({ along }: Operation, size: number, operand: Operand): number {
+  return along === undefined ? size : operand.node.size;
 }
 
-/** Whether an operand is computed in the same pass as what reads `size` elements. */
-export function isPart(operand: Operand, size: number, rows: Rows | undefined): boolean {
+/** Whether an operand is computed in the same pass as what reads `size` elements of it. */
+export function isPart(operand: Operand, size: number, rows: number | undefined): boolean {
   const { node, view } = operand;
-  const spread = size === rowsSize(rows) ? spreadRows(operand) : undefined;
-  const isSpread = spread !== undefined && spread.columns === rows?.columns;
+  const isSpread = rows !== undefined && spreadRows(operand) === rows;
   if (!isSpread && (view !== undefined || node.size !== size)) return false;
   const along = node.pending?.along;
-  return along === undefined || isSame(ofOperation(along, node.size), rows);
+  return along === undefined || node.size / along === rows;
 }
 
-/** undefined: not an element for each row. */
-export function spreadRows({ node, view }: Operand): Rows | undefined {
-  if (view === undefined || !isSpreading(view)) return undefined;
-  const [count = 0, columns = 0] = view.sizes;
-  return node.size === count && areRows(columns) ? { count, columns } : undefined;
-}
-
-export function rowsSize(rows: Rows | undefined): number | undefined {
-  return rows && rows.count * rows.columns;
-}
-
-function isSpreading({ sizes, strides }: View): boolean {
-  return sizes.length === 2 && strides[0] === 1 && strides[1] === 0;
-}
-
-function ofOperation({ columns, joins }: AlongRows, size: number): Rows {
-  return { count: joins ? size : size / columns, columns };
-}
-
-function isSame(a: Rows, b: Rows | undefined): boolean {
-  return a.count === b?.count && a.columns === b.columns;
+/** How many rows have one element each of an operand that is read along them; undefined: it is not read so. */
+function spreadRows({ node, view }: Operand): number | undefined {
+  if (view?.sizes.length !== 2 || view.strides[0] !== 1 || view.strides[1] !== 0) return undefined;
+  const [rows = 0, columns = 0] = view.sizes;
+  return node.size === rows && areRows(columns) ? rows : undefined;
 }

@@ -6,6 +6,7 @@ import { attentionKernels } from './attention.js';
 import { deferredKernels } from './deferred.js';
 import { elementwiseKernels } from './elementwise.js';
 import { indexedKernels } from './indexed.js';
+import { joinKernels } from './joins.js';
 import { linearKernels } from './linear.js';
 import { moveKernels } from './moves.js';
 import { optimizerKernels } from './optimizer.js';
@@ -23,6 +24,7 @@ const kernels = new Map(
     ...deferredKernels,
     ...optimizerKernels,
     ...moveKernels,
+    ...joinKernels,
     ...reductionKernels,
     ...indexedKernels,
     ...productKernels,

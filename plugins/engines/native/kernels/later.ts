@@ -39,31 +39,35 @@ export function deferredConstant(
   return backend.defer(shape, size, dtype, { code, kernel, operands: [], p: value, q: 0 });
 }
 
-/** An operation along the last axis of `x`, whose result has one element of each row or as many as it. */
-export function deferredRows(
-  backend: NativeBackend,
-  { kernel, step, x, shape, factor }: RowOperation,
-): TensorInfo | undefined {
-  const [size, columns] = [tf.util.sizeFromShape(x.shape), x.shape.at(-1) ?? 1];
-  const made = tf.util.sizeFromShape(shape);
-  if (x.dtype !== 'float32' || size === 0 || size >= 2 ** 31 || !areRows(columns)) return undefined;
-  const node = backend.nodeOf(x, size);
-  if (node === undefined) return undefined;
-  const along = { columns, joins: made < size };
-  const operands = [{ node, view: undefined }];
+/** An operation along the last axis of tensors with as many rows, of floats. @returns undefined for others */
+export function deferredRows(backend: NativeBackend, operation: RowOperation): TensorInfo | undefined {
+  const { kernel, step, of, columns, number = 0 } = operation;
+  const operands: Operand[] = [];
+  for (const tensor of of) {
+    const size = tf.util.sizeFromShape(tensor.shape);
+    if (tensor.dtype !== 'float32' || size === 0 || size >= 2 ** 31 || !areRows(tensor.shape.at(-1) ?? 1))
+      return undefined;
+    const node = backend.nodeOf(tensor, size);
+    if (node === undefined) return undefined;
+    operands.push({ node, view: undefined });
+  }
+  const { shape } = operation;
+  const size = tf.util.sizeFromShape(shape);
+  if (size === 0 || size >= 2 ** 31 || (columns !== 1 && !areRows(columns))) return undefined;
   const code = rowCodeOf(backend, step);
-  return backend.defer(shape, made, 'float32', { code, along, kernel, operands, p: factor, q: 0 });
+  return backend.defer(shape, size, 'float32', { code, along: columns, kernel, operands, p: number, q: 0 });
 }
 
 export interface RowOperation {
   readonly kernel: string;
   /** What the addon calls it. */
   readonly step: string;
-  readonly x: TensorInfo;
-  /** Of the result. */
+  readonly of: readonly TensorInfo[];
+  /** Of the result, and its elements of each row. */
   readonly shape: number[];
-  /** What the results are multiplied by. */
-  readonly factor: number;
+  readonly columns: number;
+  /** Of its own. */
+  readonly number?: number;
 }
 
 let codes: ReadonlyMap<string, number> | undefined;

@@ -2,14 +2,35 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../../../../core/index.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
 import type { NumberType } from '../numbers.js';
-import { arrayOf, copy, innerOf, isNumberType, isWithinLayouts, stepsOf, type Layout } from './arrays.js';
-import { deferred } from './later.js';
+import { arrayOf, copy, isNumberType, isWithinLayouts, stepsOf, type Layout } from './arrays.js';
+import { deferred, deferredRows } from './later.js';
 import { sizeOf } from './sizes.js';
 
 /** Kernels that only move elements. What is wrong in a call, the cpu backend's own kernel says. */
 export const moveKernels: readonly NativeKernel[] = [
   {
     name: 'Slice',
+    defer: (inputs, attributes, backend) => {
+      const x = inputs.get('x');
+      const [begin = [], size = []] = tf.slice_util.parseSliceParams(
+        x,
+        attributes.numbers('begin'),
+        attributes.numbers('size'),
+      );
+      tf.slice_util.assertParamsValid(x, begin, size);
+      const last = x.rank - 1;
+      const isOfRows = size.every((length, axis) => axis === last || length === x.shape[axis]);
+      const [first, columns] = [begin[last], size[last]];
+      if (!isOfRows || first === undefined || columns === undefined) return undefined;
+      return deferredRows(backend, {
+        kernel: 'Slice',
+        step: 'partOfRow',
+        of: [x],
+        shape: size,
+        columns,
+        number: first,
+      });
+    },
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');
       const [begin = [], size = []] = tf.slice_util.parseSliceParams(
@@ -115,48 +136,6 @@ export const moveKernels: readonly NativeKernel[] = [
       return y;
     },
   },
-  {
-    name: 'Concat',
-    compute: (inputs, attributes, backend) => {
-      const parts = inputs.all();
-      const axis = tf.util.parseAxisParam(attributes.number('axis'), parts[0]!.shape)[0]!;
-      const shapes = parts.map(({ shape }) => shape);
-      tf.backend_util.assertParamsConsistent(shapes, axis);
-      return joined(backend, parts, axis, tf.backend_util.computeOutShape(shapes, axis));
-    },
-  },
-  {
-    name: 'Pack',
-    compute: (inputs, attributes, backend) => {
-      const parts = inputs.all();
-      const { shape, rank, dtype } = parts[0]!;
-      const isAlike = parts.every((part) => part.dtype === dtype && String(part.shape) === String(shape));
-      const given = attributes.number('axis');
-      const axis = given < 0 ? given + rank + 1 : given;
-      if (!isAlike || axis < 0 || axis > rank) return undefined;
-      return joined(backend, parts, axis, shape.toSpliced(axis, 0, parts.length));
-    },
-  },
-  {
-    name: 'Unpack',
-    compute: (inputs, attributes, backend) => {
-      const x = inputs.get('value');
-      const axis = tf.util.parseAxisParam(attributes.number('axis'), x.shape)[0]!;
-      const sizes = Array.from({ length: x.shape[axis]! }, () => 1);
-      return parted(backend, x, axis, sizes, () => x.shape.toSpliced(axis, 1));
-    },
-  },
-  {
-    name: 'SplitV',
-    compute: (inputs, attributes, backend) => {
-      const x = inputs.get('x');
-      const axis = tf.util.parseAxisParam(attributes.number('axis'), x.shape)[0]!;
-      const given = attributes.numbers('numOrSizeSplits');
-      const isCount = attributes.isNumber('numOrSizeSplits');
-      const sizes = tf.backend_util.prepareSplitSize(x, isCount ? given[0]! : given, axis);
-      return parted(backend, x, axis, sizes, (size) => x.shape.with(axis, size));
-    },
-  },
 ];
 
 function moved(backend: NativeBackend, x: Tensor, shape: number[], layout: Layout): TensorInfo | undefined {
@@ -166,54 +145,6 @@ function moved(backend: NativeBackend, x: Tensor, shape: number[], layout: Layou
   const y = backend.allocate(shape, x.dtype);
   copy(backend, layout, from, backend.array(y));
   return y;
-}
-
-/** @param axis of the result: what is before it is the same in all parts */
-function joined(
-  backend: NativeBackend,
-  parts: readonly Tensor[],
-  axis: number,
-  shape: number[],
-): TensorInfo | undefined {
-  const dtype = parts[0]!.dtype;
-  const arrays = parts.map((part) => arrayOf(backend, part));
-  const isAlike = parts.every((part, index) => part.dtype === dtype && arrays[index] !== undefined);
-  if (!isAlike || !isNumberType(dtype) || !isWithinLayouts(2, { size: sizeOf(shape) })) return undefined;
-  const y = backend.allocate(shape, dtype);
-  const to = backend.array(y);
-  const outer = sizeOf(shape.slice(0, axis));
-  const total = sizeOf(shape.slice(axis));
-  let toOffset = 0;
-  for (const [index, part] of parts.entries()) {
-    const inner = innerOf(part, axis);
-    copy(backend, { sizes: [outer, inner], from: [inner, 1], to: [total, 1], toOffset }, arrays[index]!, to);
-    toOffset += inner;
-  }
-  return y;
-}
-
-/** @param shapeOf of a part that has so many of the axis */
-function parted(
-  backend: NativeBackend,
-  x: Tensor,
-  axis: number,
-  sizes: readonly number[],
-  shapeOf: (size: number) => number[],
-): TensorInfo[] | undefined {
-  const { dtype } = x;
-  const from = arrayOf(backend, x);
-  if (from === undefined || !isNumberType(dtype) || !isWithinLayouts(2, x)) return undefined;
-  const outer = sizeOf(x.shape.slice(0, axis));
-  const [total, each] = [innerOf(x, axis), innerOf(x, axis + 1)];
-  let fromOffset = 0;
-  return sizes.map((size) => {
-    const y = backend.allocate(shapeOf(size), dtype);
-    const inner = size * each;
-    const layout = { sizes: [outer, inner], from: [total, 1], to: [inner, 1], fromOffset };
-    copy(backend, layout, from, backend.array(y));
-    fromOffset += inner;
-    return y;
-  });
 }
 
 /** A number as JavaScript writes it into an array of that type. */

@@ -31,7 +31,8 @@ export const reductionKernels: readonly NativeKernel[] = [
     defer: (inputs, attributes, backend) => {
       const [x, axis] = [inputs.get('logits'), attributes.number('dim')];
       if (axis !== -1 && axis !== x.rank - 1) return undefined;
-      return deferredRows(backend, { kernel: 'Softmax', step: 'softmaxOfRow', x, shape: x.shape, factor: 1 });
+      const columns = x.shape.at(-1) ?? 1;
+      return deferredRows(backend, { kernel: 'Softmax', step: 'softmaxOfRow', of: [x], shape: x.shape, columns });
     },
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('logits');
@@ -63,7 +64,7 @@ function reduction(
       const axes = step === undefined ? undefined : axesOf(x, attributes, attribute);
       if (step === undefined || axes?.length !== 1 || axes[0] !== x.rank - 1) return undefined;
       const { shape, scale } = resultOf(x, axes, attributes);
-      return deferredRows(backend, { kernel: name, step, x, shape, factor: scale });
+      return deferredRows(backend, { kernel: name, step, of: [x], shape, columns: 1, number: scale });
     },
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');

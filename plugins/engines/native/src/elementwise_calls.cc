@@ -1,4 +1,5 @@
 // Elementwise operations: the interpreter of programs, and the few that fused operations call by name.
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -43,49 +44,72 @@ int64_t extent_of(const Arguments& in, const ElementwiseInput& input, int64_t si
   return last + 1;
 }
 
-/** Which registers have whole rows, or elements that are of no row, and which an element of each row. */
+/** Elements of a row are fewer. */
+constexpr int MOST_COLUMNS = 1 << 16;
+
+/** How many elements of a row each register has. */
 class Widths {
  public:
-  Widths(const Arguments& in, int registers) : in_(in) { of_rows_.assign(static_cast<size_t>(registers), unknown); }
+  Widths(const Arguments& in, int registers) : in_(in) { columns_.assign(static_cast<size_t>(registers), 0); }
 
-  void write(int at, bool is_of_rows) {
-    auto& found = of_rows_[static_cast<size_t>(at)];
-    if (found != unknown && found != is_of_rows) in_.fail("is no plan: a register is of rows and of elements");
-    found = is_of_rows;
+  void write(int at, int64_t columns) {
+    int64_t& found = columns_[static_cast<size_t>(at)];
+    if (found != 0 && found != columns) in_.fail("is no plan: a register is of two widths");
+    found = columns;
   }
 
-  void read(int at, bool is_of_rows) const {
-    if (of_rows_[static_cast<size_t>(at)] != is_of_rows)
-      in_.fail("is no plan: what is read was not written, or in another width");
+  int64_t read(int at) const {
+    const int64_t columns = columns_[static_cast<size_t>(at)];
+    if (columns == 0) in_.fail("is no plan: what is read was not written");
+    return columns;
+  }
+
+  void read(int at, int64_t columns) const {
+    if (read(at) != columns) in_.fail("is no plan: what is read has another width");
   }
 
  private:
-  static constexpr signed char unknown = -1;
   const Arguments& in_;
-  std::vector<signed char> of_rows_;
+  std::vector<int64_t> columns_;
 };
 
-ElementwiseStep step_of(Plan& plan, const ElementwiseProgram& program, Widths& widths) {
+/** Whether a step along rows makes so many columns of those that it reads. */
+bool is_fitting(const ElementwiseStep& step) {
+  const auto& [first, second] = step.from_columns;
+  switch (step.code) {
+    case row_step_sumOfRow:
+    case row_step_largestOfRow: return step.columns == 1;
+    case row_step_spread: return first == 1;
+    case row_step_softmaxOfRow: return step.columns == first;
+    case row_step_partOfRow: return step.number >= 0 && step.number + static_cast<double>(step.columns) <= static_cast<double>(first);
+    default: return step.columns == first + second;
+  }
+}
+
+ElementwiseStep step_of(const Arguments& in, Plan& plan, const ElementwiseProgram& program, Widths& widths) {
+  constexpr int most = 3;
   ElementwiseStep step = {};
-  step.kind = static_cast<ElementwiseStep::Kind>(plan.next(0, program.columns > 0 ? 3 : 1));
-  const bool is_along = step.kind == ElementwiseStep::along_rows;
-  step.code = plan.next(0, is_along ? ROW_STEP_COUNT : ELEMENTWISE_COUNT);
+  step.is_along_rows = plan.next(0, 2) == 1;
+  step.code = plan.next(0, step.is_along_rows ? static_cast<int>(ROW_STEP_COUNT) : ELEMENTWISE_COUNT);
   step.to = plan.next(program.inputs, program.registers);
   for (int& from : step.from) from = plan.next(0, program.registers);
+  step.columns = plan.next(1, MOST_COLUMNS);
   const int32_t* words = plan.some(2);
-  if (is_along) std::memcpy(&step.factor, words, sizeof step.factor);
+  if (step.is_along_rows) std::memcpy(&step.number, words, sizeof step.number);
   else std::memcpy(&step.p, words, sizeof step.p), std::memcpy(&step.q, words + 1, sizeof step.q);
-  const bool of_rows = step.kind == ElementwiseStep::each_of_rows;
-  const int reads = is_along ? 1 : ELEMENTWISE_ARITY[step.code];
-  for (int i = 0; i < reads; i++)
-    widths.read(step.from[i], is_along ? !ROW_STEP_FORMS[step.code].reads_rows : of_rows);
-  widths.write(step.to, is_along ? !ROW_STEP_FORMS[step.code].writes_rows : of_rows);
+  if (step.is_along_rows) {
+    for (int i = 0; i < 2; i++) step.from_columns[i] = widths.read(step.from[i]);
+    if (!is_fitting(step)) in.fail("is no plan: a step along rows is of other widths");
+  } else {
+    for (int i = 0; i < most && i < ELEMENTWISE_ARITY[step.code]; i++) widths.read(step.from[i], step.columns);
+  }
+  widths.write(step.to, step.columns);
   return step;
 }
 
-// plan, then the inputs' and the outputs' arrays. The plan: size, columns or 0, registers, inputs, steps, outputs; of each
-// input whether it is of rows, type, rank, sizes, strides; of each step kind, code, to, three registers to read, p, q; of
-// each output whether it is of rows, type, register.
+// plan, then the inputs' and the outputs' arrays. The plan: rows, registers, inputs, steps, outputs; of each input its
+// elements of a row, type, rank, sizes, strides; of each step whether it goes along rows, code, to, three registers to read,
+// the elements of a row that it writes, p, q; of each output its elements of a row, type, register.
 void Elementwise(const Napi::CallbackInfo& info) {
   constexpr int most = 256;
   static thread_local std::vector<ElementwiseInput> inputs;
@@ -96,35 +120,35 @@ void Elementwise(const Napi::CallbackInfo& info) {
   const int32_t* words = in.words(count);
   Plan plan(in, words, count);
   ElementwiseProgram program = {};
-  program.size = plan.next(0, INT32_MAX);
-  program.columns = plan.next(0, 1 << 16);
-  if (program.columns > 0 && program.size % program.columns != 0) in.fail("is no plan: its elements are no whole rows");
+  program.rows = plan.next(0, INT32_MAX);
   program.registers = plan.next(1, most);
   inputs.resize(program.inputs = plan.next(0, program.registers));
   steps.resize(program.steps = plan.next(0, most));
   outputs.resize(program.outputs = plan.next(0, program.registers + 1));
-  if (program.size == 0) return;
-  const int flags = program.columns > 0 ? 2 : 1;
-  const auto size_of = [&](const auto& part) { return part.is_of_rows ? program.size / program.columns : program.size; };
+  if (program.rows == 0) return;
+  program.most_columns = 1;
+  const auto note = [&](int64_t columns) { program.most_columns = std::max(program.most_columns, columns); };
   Widths widths(in, program.registers);
   for (int i = 0; i < program.inputs; i++) {
     ElementwiseInput& input = inputs[static_cast<size_t>(i)];
-    input.is_of_rows = plan.next(0, flags) == 1;
+    input.columns = plan.next(1, MOST_COLUMNS);
     input.type = static_cast<ElementType>(plan.next(0, 3));
     input.rank = plan.next(1, 9);
     input.sizes = plan.some(input.rank), input.strides = plan.some(input.rank);
-    widths.write(i, input.is_of_rows);
+    widths.write(i, input.columns);
+    note(input.columns);
   }
-  for (ElementwiseStep& step : steps) step = step_of(plan, program, widths);
+  for (ElementwiseStep& step : steps) note((step = step_of(in, plan, program, widths)).columns);
   for (ElementwiseOutput& output : outputs) {
-    output.is_of_rows = plan.next(0, flags) == 1;
+    output.columns = plan.next(1, MOST_COLUMNS);
     output.type = static_cast<ElementType>(plan.next(0, 3));
     output.from = plan.next(program.inputs, program.registers);
-    widths.read(output.from, output.is_of_rows);
+    widths.read(output.from, output.columns);
   }
   for (ElementwiseInput& input : inputs)
-    input.data = in.elements_of(input.type, extent_of(in, input, size_of(input)));
-  for (ElementwiseOutput& output : outputs) output.data = in.elements_of(output.type, size_of(output));
+    input.data = in.elements_of(input.type, extent_of(in, input, times(program.rows, input.columns)));
+  for (ElementwiseOutput& output : outputs)
+    output.data = in.elements_of(output.type, times(program.rows, output.columns));
   program.input = inputs.data(), program.step = steps.data(), program.output = outputs.data();
   kernels().elementwise(program);
 }
@@ -139,7 +163,7 @@ Napi::Value ElementwiseNames(const Napi::CallbackInfo& info) {
 // -> those of the steps along rows
 Napi::Value RowStepNames(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
-  for (int i = 0; i < ROW_STEP_COUNT; i++) names[static_cast<uint32_t>(i)] = ROW_STEP_FORMS[i].name;
+  for (int i = 0; i < ROW_STEP_COUNT; i++) names[static_cast<uint32_t>(i)] = ROW_STEP_NAMES[i];
   return names;
 }
 

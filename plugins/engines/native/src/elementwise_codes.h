@@ -36,22 +36,25 @@ constexpr const char* ELEMENTWISE_NAMES[] = {
 
 constexpr int ELEMENTWISE_COUNT = sizeof ELEMENTWISE_ARITY / sizeof *ELEMENTWISE_ARITY;
 
-/** Steps along rows: whether each reads, and writes, whole rows or an element of each. p and q: a sum's factor, a double. */
+/**
+ * Steps along rows: how many registers each reads. What is of a row has a register's `columns` elements of each; a step's own
+ * number is what sums are multiplied by, or the first column of a part.
+ */
 #define ESPALIER_ROW_STEPS(X) \
-  X(sumOfRow, true, false) X(largestOfRow, true, false) X(spread, false, true) X(softmaxOfRow, true, true)
+  X(sumOfRow, 1) X(largestOfRow, 1) X(spread, 1) X(softmaxOfRow, 1) X(partOfRow, 1) X(joinedRows, 2)
 
-struct RowStepForm {
-  const char* name;
-  bool reads_rows, writes_rows;
+enum RowStepCode : int {
+#define ESPALIER_CODE(name, reads) row_step_##name,
+  ESPALIER_ROW_STEPS(ESPALIER_CODE)
+#undef ESPALIER_CODE
+  ROW_STEP_COUNT
 };
 
-constexpr RowStepForm ROW_STEP_FORMS[] = {
-#define ESPALIER_FORM(name, reads, writes) {#name, reads, writes},
-    ESPALIER_ROW_STEPS(ESPALIER_FORM)
-#undef ESPALIER_FORM
+constexpr const char* ROW_STEP_NAMES[] = {
+#define ESPALIER_NAME(name, reads) #name,
+    ESPALIER_ROW_STEPS(ESPALIER_NAME)
+#undef ESPALIER_NAME
 };
-
-constexpr int ROW_STEP_COUNT = sizeof ROW_STEP_FORMS / sizeof *ROW_STEP_FORMS;
 
 /** A tensor that is read: element i of the result's is at the sum of its coordinates in `sizes`, times the strides. */
 struct ElementwiseInput {
@@ -59,18 +62,18 @@ struct ElementwiseInput {
   ElementType type;
   int rank;
   const int32_t *sizes, *strides;
-  bool is_of_rows;  // it has an element of each row, as do those who read it
+  int64_t columns;  // elements of each row
 };
 
 struct ElementwiseStep {
-  enum Kind : int32_t { each, each_of_rows, along_rows };  // elements; those that are one of each row; ROW_STEPS
-  Kind kind;
+  bool is_along_rows;
   int code, to, from[3];
+  int64_t columns, from_columns[2];  // elements of each row that it writes, and reads
   union {
     struct {
       float p, q;
     };
-    double factor;  // of a step along rows
+    double number;  // of a step along rows
   };
 };
 
@@ -78,16 +81,16 @@ struct ElementwiseOutput {
   void* data;
   ElementType type;
   int from;
-  bool is_of_rows;
+  int64_t columns;
 };
 
 /**
- * Steps over registers that hold a block of elements each, or an element of each of the block's rows. Registers 0 ... are
- * the inputs, in order; each other one is written by one step at a time. An output's register is written once.
+ * Steps over registers that hold a block of rows each, with as many elements of each row as the register's `columns`; of one
+ * element where nothing goes along rows. Registers 0 ... are the inputs, in order; each other one is written by one step at
+ * a time. An output's register is written once.
  */
 struct ElementwiseProgram {
-  int64_t size;
-  int64_t columns;  // of the rows that blocks are made of; 0: there are no rows
+  int64_t rows, most_columns;
   int inputs, steps, outputs, registers;
   const ElementwiseInput* input;
   const ElementwiseStep* step;

@@ -77,9 +77,9 @@ inline int64_t period_of(const ElementwiseInput& input) {
   return period;
 }
 
-/** Elements of a block: whole rows, where there are some. */
+/** Rows of a block. */
 inline int64_t block_of(const ElementwiseProgram& program) {
-  if (program.columns > 0) return program.columns > BLOCK ? program.columns : BLOCK / program.columns * program.columns;
+  if (program.most_columns > 1) return program.most_columns > BLOCK ? 1 : BLOCK / program.most_columns;
   for (int i = 0; i < program.inputs; i++) {
     const int64_t period = period_of(program.input[i]);
     if (period > 1 && period <= BLOCK) return BLOCK / period * period;
@@ -93,46 +93,42 @@ inline Reading reading_of(const ElementwiseInput& input, int64_t block) {
   return period > 0 && block % period == 0 ? Reading::once : Reading::each_block;
 }
 
-inline void run_step(const ElementwiseProgram& program, const ElementwiseStep& step, int64_t n, float** registers) {
-  float *to = registers[step.to], *from = registers[step.from[0]];
-  if (step.kind == ElementwiseStep::along_rows)
-    return ROW_STEPS[step.code](n / program.columns, program.columns, from, step.factor, to);
-  const int64_t count = step.kind == ElementwiseStep::each_of_rows ? n / program.columns : n;
-  ELEMENTWISE_OPS[step.code](count, from, registers[step.from[1]], registers[step.from[2]], step.p, step.q, to);
+inline void run_step(const ElementwiseStep& step, int64_t rows, float** registers) {
+  float *to = registers[step.to], *from = registers[step.from[0]], *other = registers[step.from[1]];
+  if (step.is_along_rows) return ROW_STEPS[step.code](step, rows, from, other, to);
+  ELEMENTWISE_OPS[step.code](rows * step.columns, from, other, registers[step.from[2]], step.p, step.q, to);
 }
 
 inline void run_elementwise(const ElementwiseProgram& program) {
-  const int64_t block = block_of(program), blocks = (program.size + block - 1) / block;
-  const int64_t apart = (block > BLOCK ? block : BLOCK) + BETWEEN_REGISTERS;
-  // Elements of an input or an output among so many of the program.
-  const auto among = [&](bool is_of_rows, int64_t elements) { return is_of_rows ? elements / program.columns : elements; };
-  parallel(blocks, block * (program.steps + 1), [&](int64_t begin, int64_t end) {
+  const int64_t block = block_of(program), blocks = (program.rows + block - 1) / block;
+  const int64_t elements = block * program.most_columns;
+  const int64_t apart = (elements > BLOCK ? elements : BLOCK) + BETWEEN_REGISTERS;
+  parallel(blocks, elements * (program.steps + 1), [&](int64_t begin, int64_t end) {
     static thread_local Scratch scratch;
     float* memory = scratch.get<float>((apart + 2) * program.registers);
     float** registers = reinterpret_cast<float**>(memory + apart * program.registers);
     for (int i = 0; i < program.registers; i++) registers[i] = memory + apart * i;
     for (int64_t number = begin; number < end; number++) {
-      const int64_t first = number * block, left = program.size - first, n = left < block ? left : block;
+      const int64_t first = number * block, left = program.rows - first, rows = left < block ? left : block;
       for (int i = 0; i < program.inputs; i++) {
         const ElementwiseInput& input = program.input[i];
-        const int64_t start = among(input.is_of_rows, first);
-        const Reading reading = reading_of(input, among(input.is_of_rows, block));
+        const Reading reading = reading_of(input, block * input.columns);
         if (reading == Reading::in_place)
-          registers[i] = const_cast<float*>(static_cast<const float*>(input.data)) + start;
+          registers[i] = const_cast<float*>(static_cast<const float*>(input.data)) + first * input.columns;
         else if (reading == Reading::each_block || number == begin)
-          ElementwiseReader(input).read(start, among(input.is_of_rows, n), registers[i]);
+          ElementwiseReader(input).read(first * input.columns, rows * input.columns, registers[i]);
       }
       for (int i = 0; i < program.outputs; i++) {
         const ElementwiseOutput& output = program.output[i];
         if (output.type != ElementType::truths)
-          registers[output.from] = static_cast<float*>(output.data) + among(output.is_of_rows, first);
+          registers[output.from] = static_cast<float*>(output.data) + first * output.columns;
       }
-      for (int i = 0; i < program.steps; i++) run_step(program, program.step[i], n, registers);
+      for (int i = 0; i < program.steps; i++) run_step(program.step[i], rows, registers);
       for (int i = 0; i < program.outputs; i++) {
         const ElementwiseOutput& output = program.output[i];
         if (output.type != ElementType::truths) continue;
-        uint8_t* to = static_cast<uint8_t*>(output.data) + among(output.is_of_rows, first);
-        for (int64_t j = 0; j < among(output.is_of_rows, n); j++) to[j] = registers[output.from][j] != 0.0f;
+        uint8_t* to = static_cast<uint8_t*>(output.data) + first * output.columns;
+        for (int64_t j = 0; j < rows * output.columns; j++) to[j] = registers[output.from][j] != 0.0f;
       }
     }
   });

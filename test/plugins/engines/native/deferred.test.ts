@@ -32,6 +32,10 @@ const OPERATIONS = {
   above: (a) => tf.sub(a, tf.max(a, -1, true)),
   logSoftmax: (a) => tf.logSoftmax(a),
   rows: (a, b) => tf.mul(tf.reshape(tf.sqrt(tf.add(tf.sum(tf.square(a), 1), 1)), [4, 1]), b),
+  swapped: (a, b) => {
+    const [left, right] = tf.split(a, 2, 1);
+    return tf.mul(tf.concat([tf.neg(right!), left!], 1), b);
+  },
   columns: (a, b) => tf.mul(tf.sum(a, 0), b),
   masked: (a, b) => tf.where(tf.greaterEqual(tf.slice(b, [1, 0], [1, 6]), 0), a, tf.fill([4, 6], -1e9)),
   turned: (a) => tf.reshape(tf.transpose(a), [4, 6]),

@@ -193,35 +193,35 @@ if (native?.works !== true) {
   test.serial('engine native: a plan that is none is refused', (t) => {
     const array = new Float32Array(4);
     const names = binding.elementwiseNames();
-    const negate = [0, names.indexOf('neg'), 1, 0, 0, 0, 0, 0];
-    const sum = [
-      2,
-      binding.rowStepNames().indexOf('sumOfRow'),
-      1,
-      0,
-      0,
-      0,
-      ...new Int32Array(Float64Array.of(2).buffer),
-    ];
+    const rowStep = (name: string, number: number, columns: number): number[] => {
+      const words = new Int32Array(Float64Array.of(number).buffer);
+      return [1, binding.rowStepNames().indexOf(name), 1, 0, 0, 0, columns, ...words];
+    };
+    const negate = [0, names.indexOf('neg'), 1, 0, 0, 0, 1, 0, 0];
     const plan = (...words: number[]): Int32Array => Int32Array.from(words);
-    binding.elementwise(plan(4, 0, 2, 1, 1, 1, 0, 0, 1, 4, 1, ...negate, 0, 0, 1), Float32Array.of(1, 2, 3, 4), array);
+    binding.elementwise(plan(4, 2, 1, 1, 1, 1, 0, 1, 4, 1, ...negate, 1, 0, 1), Float32Array.of(1, 2, 3, 4), array);
     t.deepEqual(array, Float32Array.of(-1, -2, -3, -4));
     const sums = new Float32Array(2);
-    binding.elementwise(plan(4, 2, 2, 1, 1, 1, 0, 0, 1, 4, 1, ...sum, 1, 0, 1), Float32Array.of(1, 2, 3, 4), sums);
+    const ofRows = (step: number[], columns = 1): Int32Array =>
+      plan(2, 2, 1, 1, 1, 2, 0, 1, 4, 1, ...step, columns, 0, 1);
+    binding.elementwise(ofRows(rowStep('sumOfRow', 2, 1)), Float32Array.of(1, 2, 3, 4), sums);
     t.deepEqual(sums, Float32Array.of(6, 14));
     for (const [wrong, message] of [
-      [plan(4, 0, 2, 1, 1), /too short/],
-      [plan(4, 3, 2, 1, 1, 1), /no whole rows/],
-      [plan(4, 0, 2, 1, 1, 1, 0, 0, 1, 5, 1, ...negate, 0, 0, 1), /not those of the result/],
-      [plan(4, 0, 2, 1, 1, 1, 0, 0, 1, 4, 2, ...negate, 0, 0, 1), /has 4 elements, the shape needs 7/],
-      [plan(4, 0, 2, 1, 1, 1, 0, 0, 1, 4, -1, ...negate, 0, 0, 1), /negative/],
-      [plan(4, 0, 2, 1, 1, 1, 0, 0, 1, 4, 1, 0, 999, 1, 0, 0, 0, 0, 0, 0, 0, 1), /holds 999/],
-      [plan(4, 0, 2, 1, 1, 1, 0, 0, 1, 4, 1, ...negate, 0, 0, 2), /holds 2/],
-      [plan(4, 0, 2, 1, 1, 1, 0, 1, 1, 4, 1, ...negate, 0, 0, 1), /of the elements' type/],
-      [plan(4, 0, 2, 1, 1, 1, 0, 0, 1, 4, 1, ...sum, 1, 0, 1), /holds 2/],
-      [plan(4, 2, 2, 1, 1, 1, 0, 0, 1, 4, 1, ...sum, 0, 0, 1), /in another width/],
-      [plan(4, 2, 2, 1, 1, 1, 1, 0, 1, 2, 1, ...sum, 1, 0, 1), /in another width/],
-      [plan(4, 0, 3, 1, 1, 1, 0, 0, 1, 4, 1, ...negate, 0, 0, 2), /was not written/],
+      [plan(4, 2, 1, 1), /too short/],
+      [plan(4, 2, 1, 1, 1, 1, 0, 1, 5, 1, ...negate, 1, 0, 1), /not those of the result/],
+      [plan(4, 2, 1, 1, 1, 1, 0, 1, 4, 2, ...negate, 1, 0, 1), /has 4 elements, the shape needs 7/],
+      [plan(4, 2, 1, 1, 1, 1, 0, 1, 4, -1, ...negate, 1, 0, 1), /negative/],
+      [plan(4, 2, 1, 1, 1, 1, 0, 1, 4, 1, 0, 999, 1, 0, 0, 0, 1, 0, 0, 1, 0, 1), /holds 999/],
+      [plan(4, 2, 1, 1, 1, 1, 0, 1, 4, 1, ...negate, 1, 0, 2), /holds 2/],
+      [plan(4, 2, 1, 1, 1, 1, 1, 1, 4, 1, ...negate, 1, 0, 1), /of the elements' type/],
+      [plan(4, 3, 1, 1, 1, 1, 0, 1, 4, 1, ...negate, 1, 0, 2), /was not written/],
+      [plan(4, 2, 1, 1, 1, 1, 0, 1, 4, 1, ...negate, 2, 0, 1), /another width/],
+      [ofRows(rowStep('sumOfRow', 1, 2), 2), /of other widths/],
+      [ofRows(rowStep('spread', 0, 4), 4), /of other widths/],
+      [ofRows(rowStep('softmaxOfRow', 0, 1)), /of other widths/],
+      [ofRows(rowStep('partOfRow', 2, 1)), /of other widths/],
+      [ofRows(rowStep('partOfRow', Number.NaN, 1)), /of other widths/],
+      [ofRows(rowStep('joinedRows', 0, 2), 2), /of other widths/],
     ] as const)
       t.throws(() => binding.elementwise(wrong, array, array), { instanceOf: TypeError, message });
   });

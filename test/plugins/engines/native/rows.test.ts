@@ -22,6 +22,18 @@ const FUNCTIONS: Record<string, (x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) 
   'softmax of a broadcast mask': (x, _y, weight) =>
     tf.softmax(tf.where(tf.greater(weight, -1), x, tf.fill(x.shape, -1e9))),
   'log-softmax': (x, y) => tf.mul(tf.logSoftmax(x), y),
+  'a turned half': (x, y, weight) => {
+    const columns = x.shape.at(-1) ?? 0;
+    const half = Math.floor(columns / 2);
+    const [a, b] = tf.split(x, [half, columns - half], -1);
+    return tf.add(tf.mul(x, weight), tf.mul(tf.concat([tf.neg(b!), a!], -1), y));
+  },
+  'parts that are joined': (x, y, weight) => {
+    const columns = x.shape.at(-1) ?? 0;
+    const part = tf.slice(tf.mul(x, y), [0, 1], [-1, columns - 3]);
+    const ends = [tf.slice(x, [0, 0], [-1, 2]), tf.exp(tf.slice(y, [0, 1], [-1, 1]))];
+    return tf.mul(tf.softmax(tf.concat([part, ...ends], 1)), weight);
+  },
   'a sum without its axis': (x, y) => tf.mul(tf.sum(tf.mul(x, y), -1), tf.max(x, -1)),
 };
 
