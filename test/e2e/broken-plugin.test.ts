@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { text } from '../text.js';
 import { ran, sharedFolder, type Outcome } from './command.js';
+import { warm } from './warm.js';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const throws = `throw new Error('no binary for this machine');\n`;
@@ -21,7 +22,8 @@ addPlugin('engine-broken', throws);
 const main = path.join(installed, 'dist/plugins/command-line/shell/main.js');
 const folder = sharedFolder();
 writeFileSync(path.join(folder, 'text.txt'), text);
-const espalier = (...args: string[]): Promise<Outcome> => ran(main, folder, args);
+const command = warm(main);
+const espalier = (...args: string[]): Promise<Outcome> => command(folder, ...args);
 
 test('a plugin that does not load is listed with its reason, and named by an error when it is asked for', async (t) => {
   const all = await espalier('plugins');
@@ -72,10 +74,10 @@ Plugin({ name: 'fragile', summary: 'loads for now' })(Fragile);\n`,
   );
   const small = ['model.n_layer=1', 'model.n_embd=8', 'train.max_iters=2', 'train.batch_size=2', 'data.text=text.txt'];
   const settings = [...small, 'plugins.fragile={}', 'run.dir=run'].flatMap((setting) => ['-s', setting]);
-  const trained = await espalier('train', '--preset', 'debug', ...settings);
+  const trained = await ran(main, folder, ['train', '--preset', 'debug', ...settings]);
   t.is(trained.code, 0, trained.err);
   addPlugin('fragile', throws);
-  const evaluated = await espalier('evaluate', 'run', '--iters', '1');
+  const evaluated = await ran(main, folder, ['evaluate', 'run', '--iters', '1']);
   t.is(evaluated.code, 0, evaluated.err);
   t.regex(evaluated.err, /left out, as it does not load here: plugin fragile .*no binary for this machine/);
   t.regex(evaluated.out, /val loss/);

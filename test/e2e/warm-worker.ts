@@ -1,9 +1,11 @@
-// Runs one command after the other in one process: the module of the command itself is loaded anew for each.
+// Runs one command after the other in one process: the module of the command itself is loaded anew for each. Its file is
+// the argument: another package's, where that is tested.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type { WarmRequest } from './warm.js';
 
-const commandFile = fileURLToPath(new URL('../../plugins/command-line/shell/main.js', import.meta.url));
+const [, , commandFile = ''] = process.argv;
+const command = pathToFileURL(commandFile).href;
 
 const written = { out: '', err: '' };
 const write = (to: keyof typeof written) =>
@@ -28,7 +30,7 @@ async function answer({ cwd, args, env }: WarmRequest): Promise<void> {
   Object.assign(process.env, env);
   process.argv = [process.argv[0] ?? '', commandFile, ...args];
   process.exitCode = 0;
-  await import(`../../plugins/command-line/shell/main.js?${String(count++)}`);
+  await import(`${command}?${String(count++)}`);
   // A promise that it left rejected ends the process as its own command, not as the next one.
   await nextTurn();
   const code = process.exitCode;

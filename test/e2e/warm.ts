@@ -1,7 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { env } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import type { Outcome } from './command.js';
+import { commandFile, type Outcome } from './command.js';
 
 const worker = fileURLToPath(new URL('./warm-worker.js', import.meta.url));
 
@@ -13,44 +14,59 @@ export interface WarmRequest {
   readonly env: NodeJS.ProcessEnv;
 }
 
-let child: ChildProcess | undefined;
-let last: Promise<unknown> = Promise.resolve();
-
 /**
  * Runs the real command as `espalier` of `command.ts` does, one after the other in one process of the test file: most of
  * a short command's time is the start of its process. For commands whose process is not what is tested: no signals, no
  * input, and no file of code that changes between two of them.
  */
 export function espalier(cwd: string, ...args: string[]): Promise<Outcome> {
-  const request = { cwd, args, env: { ...process.env } };
-  const result = last.then(() => ask(request));
-  last = result.catch(() => undefined);
-  return result;
+  own ??= warm(commandFile);
+  return own(cwd, ...args);
+}
+let own: ReturnType<typeof warm> | undefined;
+
+/** The same of the package that `file` is the command of. */
+export function warm(file: string): (cwd: string, ...args: string[]) => Promise<Outcome> {
+  const commands = new WarmProcess(file);
+  return (cwd, ...args) => commands.run({ cwd, args, env: { ...env } });
 }
 
-process.on('exit', () => child?.kill());
+class WarmProcess {
+  #child: ChildProcess | undefined;
+  #last: Promise<unknown> = Promise.resolve();
 
-async function ask(request: WarmRequest): Promise<Outcome> {
-  child ??= fork(worker, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  const asked = child;
-  asked.ref();
-  asked.channel?.ref();
-  const ended = new AbortController();
-  const { signal } = ended;
-  const dies = once(asked, 'exit', { signal }).then(([code]: unknown[]) => {
-    child = undefined;
-    throw new Error(`\`espalier ${request.args.join(' ')}\` ended its process (${String(code)}): start one for it`);
-  });
-  const answers = once(asked, 'message', { signal }).then(([answer]: unknown[]) => answer as Outcome);
-  asked.send(request);
-  try {
-    return await Promise.race([answers, dies]);
-  } finally {
-    answers.catch(() => undefined);
-    dies.catch(() => undefined);
-    ended.abort();
-    // The test file ends without it.
-    asked.unref();
-    asked.channel?.unref();
+  constructor(private readonly file: string) {
+    process.on('exit', () => this.#child?.kill());
+  }
+
+  run(request: WarmRequest): Promise<Outcome> {
+    const result = this.#last.then(() => this.#ask(request));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #ask(request: WarmRequest): Promise<Outcome> {
+    this.#child ??= fork(worker, [this.file], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const asked = this.#child;
+    asked.ref();
+    asked.channel?.ref();
+    const ended = new AbortController();
+    const { signal } = ended;
+    const dies = once(asked, 'exit', { signal }).then(([code]: unknown[]) => {
+      this.#child = undefined;
+      throw new Error(`\`espalier ${request.args.join(' ')}\` ended its process (${String(code)}): start one for it`);
+    });
+    const answers = once(asked, 'message', { signal }).then(([answer]: unknown[]) => answer as Outcome);
+    asked.send(request);
+    try {
+      return await Promise.race([answers, dies]);
+    } finally {
+      answers.catch(() => undefined);
+      dies.catch(() => undefined);
+      ended.abort();
+      // The test file ends without it.
+      asked.unref();
+      asked.channel?.unref();
+    }
   }
 }
