@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { emptyFolder, espalier as espalierAlone, type Outcome } from './command.js';
 import { espalier } from './warm.js';
+import { text, textFolder } from '../text.js';
 
 /** Trains with a plugin of one's own whose listener is written so. */
 async function train(t: ExecutionContext, listener: string, run = espalier): Promise<Outcome & { folder: string }> {
@@ -173,4 +174,88 @@ test('the guide’s plugins publish and hear an event of their own, which is lis
   const refused = await espalierAlone(folder, 'train', ...set, ...alarm);
   t.is(refused.code, 2, refused.err);
   t.regex(refused.err, /spike-alarm .*: warn listens to "team:spike", which is no event: .*\[ESP_PLUGIN_EVENT\]/);
+});
+
+const flat = `import { LearningRate, Plugin } from 'espalier';
+@Plugin({ name: 'flat', summary: 'one rate', slot: 'lr' })
+export default class Flat {
+  static register(bindings) { bindings.bind(LearningRate, Flat); }
+  at(iteration, base) { return base; }
+}
+`;
+const base = `extends: [debug]
+lr: ./flat.ts
+model: { n_layer: 1, n_embd: 8, block_size: 8 }
+train: { max_iters: 4, batch_size: 2 }
+plugins: { evaluation: { interval: 0, iters: 1 } }
+`;
+
+test('a plugin beside a shared config is found from another folder, and by a resume after all has moved', async (t) => {
+  const folder = emptyFolder(t);
+  const put = (file: string, content: string): void => {
+    mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+    writeFileSync(path.join(folder, file), content);
+  };
+  put('proj/shared/flat.ts', flat);
+  put('proj/shared/base.yaml', base);
+  put('proj/exp/text.txt', text);
+  put('proj/exp/espalier.config.yaml', 'extends: ../shared/base.yaml\ndata: { text: text.txt }\n');
+  const first = await espalier(path.join(folder, 'proj/exp'), 'train', '--stop-after', '2');
+  t.is(first.code, 0, first.err);
+  const written = readFileSync(path.join(folder, 'proj/exp/runs/debug/config.yaml'), 'utf8');
+  t.regex(written, /\n {2}use: \.\.\/\.\.\/\.\.\/shared\/flat\.ts\n/);
+
+  renameSync(path.join(folder, 'proj'), path.join(folder, 'moved'));
+  const more = await espalier(
+    folder,
+    'train',
+    '--resume',
+    'moved/exp/runs/debug',
+    '-s',
+    'data.text=moved/exp/text.txt',
+  );
+  t.is(more.code, 0, more.err);
+  t.regex(more.err, /resuming from .*000002 at iteration 2/);
+  t.regex(more.err, /done after 4 iterations; the run is in moved\/exp\/runs\/debug/);
+});
+
+const plugin = `import { inject, Logger, Plugin, RunState, type StoredTensor } from 'espalier';
+@Plugin({ name: '@me/keeps%2F', summary: 'keeps an array' })
+export default class Keeps {
+  private got = 'nothing';
+  constructor(
+    @inject(Logger) private readonly log: Logger,
+    @inject(RunState) private readonly run: RunState,
+  ) {}
+  state(): number {
+    return this.run.iteration;
+  }
+  stateTensors(): ReadonlyMap<string, StoredTensor> {
+    if (this.run.iteration === 2) return new Map();
+    return new Map([['a/b', { shape: [3, 1], values: Int32Array.of(this.run.iteration, -7, 1) }]]);
+  }
+  restore(state: unknown): void {
+    this.log.info(\`restored \${String(state)}\`);
+  }
+  restoreTensors(tensors: ReadonlyMap<string, StoredTensor>): void {
+    const all = [...tensors].map(([name, { shape, values }]) => \`\${name} [\${String(shape)}] \${String(values)}\`);
+    this.log.info(\`tensors: \${all.join() || 'none'}\`);
+  }
+}
+`;
+
+test('arrays that a plugin keeps come back under their names, after its state; none is none', async (t) => {
+  const folder = textFolder(t);
+  writeFileSync(path.join(folder, 'keeps.ts'), plugin);
+  const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
+  const settings = set('engine=auto', 'data={text: text.txt}', 'run.dir=run', 'plugins={"./keeps.ts": {}}');
+  const train = (...more: string[]): ReturnType<typeof espalier> =>
+    espalier(folder, 'train', '-p', 'debug', ...settings, ...more);
+  const first = await train('--stop-after', '2');
+  t.is(first.code, 0, first.err);
+  const second = await train('--resume', '--stop-after', '3');
+  t.regex(second.err, /restored 2\ntensors: none/);
+  const third = await train('--resume', '--stop-after', '1');
+  t.is(third.code, 0, third.err);
+  t.regex(third.err, /restored 5\ntensors: a\/b \[3,1\] 5,-7,1/);
 });
