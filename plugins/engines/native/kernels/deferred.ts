@@ -61,7 +61,7 @@ const BINARY: Readonly<Record<string, string | Form>> = {
   Multiply: { floats: 'mul', integers: 'mulInts' },
   RealDiv: 'div',
   FloorDiv: { floats: 'floorDiv', integers: 'floorDivInts', result: 'int32' },
-  Mod: 'mod',
+  Mod: { floats: 'mod', integers: 'modInts' },
   Pow: 'pow',
   Maximum: { floats: 'maximum', integers: 'maximumInts' },
   Minimum: { floats: 'minimum', integers: 'minimumInts' },

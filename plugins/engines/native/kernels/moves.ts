@@ -136,6 +136,53 @@ export const moveKernels: readonly NativeKernel[] = [
       return y;
     },
   },
+  {
+    name: 'MirrorPad',
+    compute: (inputs, attributes, backend) => {
+      const x = inputs.get('x');
+      const paddings = attributes.pairs('paddings');
+      const from = arrayOf(backend, x);
+      if (from === undefined || !isNumberType(x.dtype)) return undefined;
+      const shape = x.shape.map((size, axis) => paddings[axis]![0] + size + paddings[axis]![1]);
+      if (!isWithinLayouts(x.rank, { size: sizeOf(shape) })) return undefined;
+      const y = backend.allocate(shape, x.dtype);
+      const to = backend.array(y);
+      const steps = stepsOf(shape);
+      const begin = dot(
+        paddings.map(([before]) => before),
+        steps,
+      );
+      copy(backend, { sizes: x.shape, from: stepsOf(x.shape), to: steps, toOffset: begin }, from, to);
+      // Axis by axis, what is there along it is read backwards: the axes before have their borders then.
+      const skipped = attributes.text('mode') === 'reflect' ? 1 : 0;
+      let corner = begin;
+      for (const [axis, [before, after]] of paddings.entries()) {
+        const [step, size] = [steps[axis]!, x.shape[axis]!];
+        const sizes = shape.map((padded, other) => (other < axis ? padded : x.shape[other]!));
+        const mirrored = { from: steps.with(axis, -step), to: steps };
+        const last = corner + (size - 1) * step;
+        copy(
+          backend,
+          {
+            ...mirrored,
+            sizes: sizes.with(axis, before),
+            fromOffset: corner + (before - 1 + skipped) * step,
+            toOffset: corner - before * step,
+          },
+          to,
+          to,
+        );
+        copy(
+          backend,
+          { ...mirrored, sizes: sizes.with(axis, after), fromOffset: last - skipped * step, toOffset: last + step },
+          to,
+          to,
+        );
+        corner -= before * step;
+      }
+      return y;
+    },
+  },
 ];
 
 function moved(backend: NativeBackend, x: Tensor, shape: number[], layout: Layout): TensorInfo | undefined {

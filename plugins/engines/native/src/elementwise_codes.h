@@ -18,7 +18,7 @@ namespace espalier {
   X(isNan, 1) X(isFinite, 1) X(isInf, 1) X(logicalNot, 1) X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(floorDiv, 2)     \
   X(mod, 2) X(pow, 2) X(maximum, 2) X(minimum, 2) X(squaredDifference, 2) X(prelu, 2) X(eluGrad, 2) X(equal, 2)      \
   X(notEqual, 2) X(less, 2) X(lessEqual, 2) X(greater, 2) X(greaterEqual, 2) X(logicalAnd, 2) X(logicalOr, 2)        \
-  X(select, 3) X(negInts, 1) X(absInts, 1) X(addInts, 2) X(subInts, 2) X(mulInts, 2) X(floorDivInts, 2)              \
+  X(select, 3) X(negInts, 1) X(absInts, 1) X(addInts, 2) X(subInts, 2) X(mulInts, 2) X(floorDivInts, 2) X(modInts, 2) \
   X(maximumInts, 2) X(minimumInts, 2) X(equalInts, 2) X(notEqualInts, 2) X(lessInts, 2) X(lessEqualInts, 2) X(greaterInts, 2)          \
   X(greaterEqualInts, 2) X(floatsOfInts, 1) X(intsOfFloats, 1) X(truthsOfInts, 1) X(truths, 1) X(constant, 0)
 

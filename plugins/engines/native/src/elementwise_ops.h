@@ -117,6 +117,12 @@ inline int32_t integer_in(float word) {
 /** An integer, as TensorFlow.js has it. */
 inline float floored_quotient(double a, double b) { return word_of(integer_of(__builtin_floor(a / b))); }
 
+/** With the sign of b, as TensorFlow.js has it; 0 where b is. */
+inline float floored_remainder(int64_t a, int64_t b) {
+  const int64_t rest = b == 0 ? 0 : a % b;
+  return word_of(static_cast<int32_t>(rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest));
+}
+
 #define ESPALIER_OP(name) inline void op_##name([[maybe_unused]] int64_t n, [[maybe_unused]] const float* a, \
     [[maybe_unused]] const float* b, [[maybe_unused]] const float* c, [[maybe_unused]] float p,              \
     [[maybe_unused]] float q, [[maybe_unused]] float* y)
@@ -193,6 +199,9 @@ ESPALIER_INTS(subInts, (Ints)((Words)x - (Words)z))
 ESPALIER_INTS(mulInts, (Ints)((Words)x * (Words)z))
 ESPALIER_OP(floorDivInts) {
   map_each(n, a, b, y, [](float x, float z) { return floored_quotient(integer_in(x), integer_in(z)); });
+}
+ESPALIER_OP(modInts) {
+  map_each(n, a, b, y, [](float x, float z) { return floored_remainder(integer_in(x), integer_in(z)); });
 }
 ESPALIER_INTS(maximumInts, (x > z ? x : z))
 ESPALIER_INTS(minimumInts, (x < z ? x : z))

@@ -189,6 +189,25 @@ if (native?.works !== true) {
     t.pass();
   });
 
+  test('engine native: borders that mirror what is within them', (t) => {
+    const padded = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }).chain((shape) =>
+      fc.record({
+        shape: fc.constant(shape),
+        mode: fc.constantFrom<'reflect' | 'symmetric'>('reflect', 'symmetric'),
+        sizes: fc.tuple(...shape.map((size) => fc.tuple(fc.nat(size), fc.nat(size)))),
+      }),
+    );
+    holds('exact', fc.tuple(padded, types), ([{ shape, mode, sizes }, dtype]) => () => {
+      const most = shape.map((size) => (mode === 'reflect' ? size - 1 : size));
+      const paddings = sizes.map(([before, after], axis): [number, number] => [
+        Math.min(before, most[axis]!),
+        Math.min(after, most[axis]!),
+      ]);
+      return tf.mirrorPad(numbersOf(dtype, shape, 7), paddings, mode);
+    });
+    t.pass();
+  });
+
   test('engine native: slices in steps, forwards and backwards', (t) => {
     const cuts = fullShapes.chain((shape) =>
       fc.tuple(
@@ -360,6 +379,18 @@ if (native?.works !== true) {
     compare('exact', () => [tf.transpose(x(), [2, 1, 0]), tf.transpose(x(), [1, 0, 2]), tf.transpose(x(), [0, 2, 1])]);
     compare('exact', () => tf.transpose(tf.cast(tf.greater(x(), 0), 'bool'), [2, 0, 1]));
     compare('close', () => [tf.softmax(x()), tf.sum(finite([70_001], 3)), tf.sum(finite([9_000, 5], 4), 0)]);
+    compare('exact', () =>
+      tf.mirrorPad(
+        x(),
+        [
+          [3, 1],
+          [0, 60],
+          [52, 0],
+        ],
+        'reflect',
+      ),
+    );
+    compare('exact', () => tf.mod(numbersOf('int32', [70_001], 5), numbersOf('int32', [70_001], 6)));
     compare('exact', () => [tf.sum(numbersOf('int32', [70_001], 5)), tf.prod(numbersOf('bool', [99], 5))]);
     compare('close', () => {
       const ids = tf.tensor1d(
