@@ -1,36 +1,24 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { version } from '../version.js';
 import { builtInFamilies, familyIn, type Family } from './family.js';
 
-/** The key `espalier` of a package.json that contributes to espalier. Paths are relative to the package. */
-const declaration = z.strictObject({
-  family: z.string().optional(),
-  presets: z.string().optional(),
-  requires: z.string(),
-});
-
-/** What is read of a package.json: whatever else is in one, espalier starts. */
-const described = z.object({
-  name: z.string().optional().catch(undefined),
-  version: z.string().optional().catch(undefined),
-  espalier: z.unknown().optional(),
-  dependencies: z.looseObject({}).catch({}),
-  devDependencies: z.looseObject({}).catch({}),
-  optionalDependencies: z.looseObject({}).catch({}),
-});
-type Described = z.infer<typeof described>;
-
-/** Only read where a package declares what it requires. */
+/** What is loaded only where a package contributes something: a command starts without. */
+const requireHere: { (name: 'semver'): typeof import('semver'); (name: 'zod'): typeof import('zod') } = createRequire(
+  import.meta.url,
+);
 const semver = (): typeof import('semver') => requireHere('semver');
-const requireHere: (name: 'semver') => typeof import('semver') = createRequire(import.meta.url);
+
+/** The key `espalier` of a package.json that contributes to espalier. Paths are relative to the package. */
+const declaration = ({ z }: typeof import('zod')) =>
+  z.strictObject({ family: z.string().optional(), presets: z.string().optional(), requires: z.string() });
+const DECLARED = ['family', 'presets', 'requires'];
 
 /** Whether the key `espalier` of a package.json declares a contribution; else it is a config. */
 export function isDeclaration(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(declaration.shape).some((key) => key in value);
+  return isObject(value) && DECLARED.some((key) => key in value);
 }
 
 /** The families that come with espalier, then those of packages, for a working folder. */
@@ -56,20 +44,24 @@ function findPackages(cwd: string): Family[] {
   const project = root === undefined ? undefined : read(root);
   if (root === undefined || project === undefined) return [];
   const { dependencies, devDependencies, optionalDependencies } = project;
-  const names = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies }).sort();
+  const listed = [dependencies, devDependencies, optionalDependencies].filter(isObject);
+  const names = [...new Set(listed.flatMap((packages) => Object.keys(packages)))].sort();
   const folders = names.map((name) => installed(name, root)).filter((folder) => folder !== undefined);
   return [familyOf(root, project), ...folders.map((folder) => familyOf(folder, read(folder)))].filter(
     (family) => family !== undefined,
   );
 }
 
-function familyOf(folder: string, found: Described | undefined): Family | undefined {
-  const { name = folder, version: own = '', espalier } = found ?? {};
+function familyOf(folder: string, found: Described = {}): Family | undefined {
+  const { espalier } = found;
   if (!isDeclaration(espalier)) return undefined;
+  const name = typeof found['name'] === 'string' ? found['name'] : folder;
+  const own = typeof found['version'] === 'string' ? found['version'] : '';
   const place = `${path.join(folder, 'package.json')}: key espalier`;
-  const parsed = declaration.safeParse(espalier);
+  const zod = requireHere('zod');
+  const parsed = declaration(zod).safeParse(espalier);
   if (!parsed.success) {
-    throw wrong(`${place}: ${z.prettifyError(parsed.error)}; it takes family, presets and requires`);
+    throw wrong(`${place}: ${zod.prettifyError(parsed.error)}; it takes family, presets and requires`);
   }
   const { family, presets, requires } = parsed.data;
   if (semver().validRange(requires) === null) {
@@ -117,15 +109,22 @@ function installed(name: string, root: string): string | undefined {
   }
 }
 
+/** What a package.json has: whatever is in one, espalier starts. */
+type Described = Readonly<Record<string, unknown>>;
+
 /** Undefined for a package.json that does not parse: the config, if it is there, says so. */
 function read(folder: string): Described | undefined {
   const text = readFileSync(path.join(folder, 'package.json'), 'utf8');
   try {
     const parsed: unknown = JSON.parse(text);
-    return described.parse(parsed);
+    return isObject(parsed) ? parsed : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isObject(value: unknown): value is Described {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function wrong(message: string): UsageError {
