@@ -2,30 +2,38 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
-import type { Run } from '../../../core/run/run.js';
 import { isRestart, stepOf } from '../../../plugins/logs/tensorboard/messages.js';
-import { textFolder } from '../../text.js';
+import {
+  assertResumes,
+  signalArrives,
+  testRun,
+  type Fault,
+  type Moment,
+  type TestRunOptions,
+} from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
 import { recordsIn } from '../../plugins/logs/event-records.js';
-import { newest, stateOf, trainBoth, trainPart, type Stop } from './stopped.js';
+import { newest, stateOf } from '../../stored.js';
 
-const settings = [
-  'engine=auto',
-  'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 16, dropout: 0.1}',
-  'train={max_iters: 8, batch_size: 2}',
-  'lr={decay_iters: 8}',
-  'optimizer.learning_rate=0.05',
-  'plugins.training-metrics.interval=1',
-  'plugins.evaluation={interval: 2, iters: 1}',
-];
+const tiny: TestRunOptions = {
+  presets: ['debug'],
+  iterations: 8,
+  config: {
+    model: { n_embd: 8, block_size: 16 },
+    lr: { decay_iters: 8 },
+    optimizer: { learning_rate: 0.05 },
+    plugins: { 'training-metrics': { interval: 1 }, evaluation: { interval: 2 } },
+  },
+};
 
 async function same(
   t: ExecutionContext,
   set: readonly string[],
-  stops: readonly Stop[],
-  listen?: (run: Run) => void,
+  stops: readonly Moment[],
+  ...faults: Fault[]
 ): Promise<string> {
-  const folder = textFolder(t);
-  await trainBoth(t, folder, [...settings, ...set], stops, listen);
+  const folder = emptyFolder(t);
+  await assertResumes({ ...tiny, folder, set, faults }, stops);
   const file = (dir: string, name: string): Buffer => readFileSync(path.join(folder, dir, name));
   t.is(String(file('parts', 'metrics.jsonl')), String(file('whole', 'metrics.jsonl')));
   t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
@@ -57,7 +65,7 @@ test('a signal while the checkpoint of another stop is taken leaves what that on
     t,
     ['plugins.checkpoint={interval: 4, keep: {last: 9, best: 0}}'],
     [{ event: 'checkpoint:due', at: 4 }],
-    (run) => {
+    ({ run }) => {
       run.bus.on('iteration:end', ({ iteration }) => {
         if (path.basename(run.folder.path) !== 'parts' || iteration + 1 !== 4) return;
         run.control.requestStop('--stop-after');
@@ -83,8 +91,8 @@ test('a run that is stopped before its last evaluation is not done; it ends with
     readFileSync(path.join(await newest(folder, 'parts'), 'model.safetensors')),
     readFileSync(path.join(folder, 'parts/checkpoints/000004/model.safetensors')),
   );
-  const stop = { event: 'iteration:end', at: 8 } as const;
-  const { status, exitCode } = await trainPart(t, textFolder(t), 'out', [...settings, ...set], { stop });
+  await using stopped = await testRun({ ...tiny, set, faults: [signalArrives({ event: 'iteration:end', at: 8 })] });
+  const { status, exitCode } = await stopped.train();
   t.deepEqual([status, exitCode], ['stopped', 143]);
 });
 
@@ -106,7 +114,7 @@ test('what plugins tell at an evaluation that a stop left, or cut, is told by th
       { event: 'iteration:end', at: 4 },
       { event: 'sample', at: 6 },
     ],
-    (run) => {
+    ({ run }) => {
       const dir = path.basename(run.folder.path);
       const lines = told.get(dir) ?? [];
       told.set(dir, lines);

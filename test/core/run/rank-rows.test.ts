@@ -17,7 +17,7 @@ const MOST_RANKS = 3;
 /** Every strategy. */
 const strategies = {
   random: 'batches={strategy: random, prefetch: 0}',
-  'sequential, read ahead': 'batches={strategy: sequential, prefetch: 2}',
+  'sequential, read ahead': 'batches=sequential',
   epoch: 'batches={strategy: epoch, prefetch: 0}',
   mixture: 'batches={strategy: mixture, weights: {text.txt: 1}, prefetch: 0}',
   curriculum: 'batches={strategy: curriculum, candidates: 10, round: 3}',

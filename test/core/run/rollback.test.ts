@@ -4,20 +4,35 @@ import { tf } from '../../../core/tf.js';
 import test, { type ExecutionContext } from 'ava';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import type { Run } from '../../../core/run/run.js';
-import type { RollbackRequest } from '../../../core/index.js';
-import { debugRun } from './debug-run.js';
-import { textFolder } from '../../text.js';
-import { newest, stateOf, trainPart, type Stop } from './stopped.js';
+import type { RollbackRequest, RunResult } from '../../../core/index.js';
+import { signalArrives, testRun, type Fault, type TestRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { newest, stateOf } from '../../stored.js';
 
 const settings = [
-  'train.max_iters=10',
-  'model.dropout=0.1',
+  'train.batch_size=4',
+  'model.n_layer=2',
   'lr.decay_iters=10',
   'batches=sequential',
   'plugins.evaluation={interval: 3, iters: 1}',
   'plugins.checkpoint.keep.last=20',
   'plugins.training-metrics.interval=1',
 ];
+
+/** Ten iterations with files in a folder; resumed where that holds checkpoints. */
+async function made(t: ExecutionContext, folder: string, set: readonly string[], ...faults: Fault[]): Promise<TestRun> {
+  const run = await testRun({
+    presets: ['debug'],
+    iterations: 10,
+    cwd: path.dirname(folder),
+    folder,
+    resume: existsSync(path.join(folder, 'checkpoints')),
+    set: [...settings, ...set],
+    faults,
+  });
+  t.teardown(() => run.dispose());
+  return run;
+}
 
 /** A run that asks once, at the end of an iteration. */
 async function asking(
@@ -26,14 +41,13 @@ async function asking(
   request: Omit<RollbackRequest, 'reason'>,
   { after = 5, set = [] as readonly string[] } = {},
 ): Promise<Run> {
-  const { run } = await debugRun(t, folder, ...settings, 'run.dir=out', ...set);
+  const { run } = await made(t, path.join(folder, 'out'), set);
   let asked = false;
   run.bus.listen({ plugin: 'test', event: 'iteration:end', critical: true }, ({ iteration }) => {
     if (asked || iteration + 1 !== after) return;
     asked = true;
     run.control.requestRollback({ ...request, reason: 'because' });
   });
-  await run.setUp();
   return run;
 }
 
@@ -46,23 +60,22 @@ function lines(folder: string, run: string): string {
 }
 
 test('with the same data again, the run is the run that never went back, in its log too', async (t) => {
-  const folder = textFolder(t);
-  const plain = await debugRun(t, folder, ...settings, 'run.dir=plain');
-  await plain.run.setUp();
-  await plain.run.train();
+  const folder = emptyFolder(t);
+  const plain = await made(t, path.join(folder, 'plain'), []);
+  await plain.train();
   const run = await asking(t, folder, { to: 'latest', what: 'run' });
   const seen: unknown[] = [];
   run.bus.on('run:rollback', ({ what, from, to, path: at }) => seen.push([what, from, to, path.basename(at)]));
   t.is((await run.train()).status, 'done');
   t.deepEqual(seen, [['run', 5, 3, '000003']]);
   t.deepEqual(weightsOf(run), weightsOf(plain.run));
-  const state = (of: Run): unknown => ({ ...of.snapshot().state, config: 'with another folder' });
+  const state = (of: Run): unknown => ({ ...of.snapshot().state, config: 'with another folder', given: {} });
   t.deepEqual(state(run), state(plain.run));
   t.is(lines(folder, 'out'), lines(folder, 'plain'));
 });
 
 test('skipping the data, everything but the data is the checkpoint’s, and no batch is served twice', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 3, what: 'run', data: 'skip' });
   const batches: string[] = [];
   run.bus.on('batch:ready', ({ batch }) => batches.push(String(batch.inputs)));
@@ -90,7 +103,7 @@ test('skipping the data, everything but the data is the checkpoint’s, and no b
 });
 
 test('what is not finite is passed over; an evaluation that was asked for is dropped', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 'latest', what: 'run' }, { after: 9, set: ['plugins.health=false'] });
   const at = (name: string): string => path.join(folder, 'out/checkpoints', name);
   const evaluations: number[] = [];
@@ -111,7 +124,7 @@ test('what is not finite is passed over; an evaluation that was asked for is dro
 });
 
 test('the model alone goes back; the run stands where it stood', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 3, what: 'model' }, { after: 10 });
   await run.train();
   t.is(run.state.iteration, 10);
@@ -124,7 +137,7 @@ test('the model alone goes back; the run stands where it stood', async (t) => {
 });
 
 test('a model that has grown since goes back to its shape, and the schedule to its operation', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   writeFileSync(
     path.join(folder, 'grow.yaml'),
     '- { name: stack_layers, value: [0, 0, 1, 1], trigger_loss: 0, max_wait_iters: 6, reevaluate: false }\n',
@@ -143,7 +156,7 @@ test('a model that has grown since goes back to its shape, and the schedule to i
 });
 
 test('where there is nothing to go back to, the run stops with an emergency checkpoint', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 'latest', what: 'run' }, { after: 2 });
   const { status, reasons, exitCode } = await run.train();
   t.is(status, 'stopped');
@@ -153,22 +166,23 @@ test('where there is nothing to go back to, the run stops with an emergency chec
 });
 
 test('what a stop, or a signal, asked for is none to go back to, so that a run that was stopped ends as one that was not', async (t) => {
-  const folder = textFolder(t);
-  const train = (dir: string, stop?: Stop): ReturnType<typeof trainPart> =>
-    trainPart(t, folder, dir, [...settings, 'plugins.evaluation.interval=6'], {
-      stop,
-      listen: (run) => {
-        let back = 0;
-        run.bus.on('run:rollback', () => back++);
-        run.bus.on('iteration:end', ({ iteration }) => {
-          if (iteration + 1 === 3 && dir === 'parts') run.control.requestCheckpoint('latest');
-          if (iteration + 1 !== 5 || back > 0) return;
-          run.control.requestRollback({ to: 'latest', what: 'run', reason: 'because' });
-        });
-      },
+  const folder = emptyFolder(t);
+  const train = async (dir: string, ...faults: Fault[]): Promise<RunResult> => {
+    const part = await made(t, path.join(folder, dir), ['plugins.evaluation.interval=6'], ...faults, ({ run }) => {
+      let back = 0;
+      run.bus.on('run:rollback', () => back++);
+      run.bus.on('iteration:end', ({ iteration }) => {
+        if (iteration + 1 === 3 && dir === 'parts') run.control.requestCheckpoint('latest');
+        if (iteration + 1 !== 5 || back > 0) return;
+        run.control.requestRollback({ to: 'latest', what: 'run', reason: 'because' });
+      });
     });
+    const result = await part.train();
+    await part.dispose();
+    return result;
+  };
   const whole = await train('whole');
-  t.is((await train('parts', { event: 'iteration:end', at: 2 })).exitCode, 143);
+  t.is((await train('parts', signalArrives({ event: 'iteration:end', at: 2 }))).exitCode, 143);
   const parts = await train('parts');
   t.deepEqual([parts.exitCode, parts.reasons], [1, whole.reasons]);
   t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
@@ -179,7 +193,7 @@ test('what a stop, or a signal, asked for is none to go back to, so that a run t
 });
 
 test('one that cannot be read counts as none', async (t) => {
-  const folder = textFolder(t);
+  const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 3, what: 'run' });
   run.bus.on('checkpoint:saved', ({ path: at }) => {
     truncateSync(path.join(at, 'model.safetensors'), 10);
@@ -189,8 +203,8 @@ test('one that cannot be read counts as none', async (t) => {
 });
 
 test('a step is left out where a listener says so', async (t) => {
-  const folder = textFolder(t);
-  const { run } = await debugRun(t, folder, ...settings, 'run.dir=out');
+  const folder = emptyFolder(t);
+  const { run } = await made(t, path.join(folder, 'out'), []);
   run.bus.listen({ plugin: 'test', event: 'step:ready', critical: true }, (step) => {
     if (step.iteration === 4) step.skip = 'because';
   });
@@ -202,7 +216,6 @@ test('a step is left out where a listener says so', async (t) => {
     steps.push(run.snapshot().optimizer.scalars['step']);
     skipped.push(ended.skipped);
   });
-  await run.setUp();
   await run.train();
   t.deepEqual(weights[4], weights[3]);
   t.notDeepEqual(weights[5], weights[4]);

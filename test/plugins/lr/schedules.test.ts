@@ -1,11 +1,8 @@
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import fc from '../../property.js';
-import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
-import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { LearningRate, Tunables } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
-import { debugRun } from '../../core/run/debug-run.js';
-import { textFolder } from '../../text.js';
+import { MemoryCheckpoints, testRun } from '../../../plugins/testing/contract.js';
 
 interface Schedule {
   readonly lr: LearningRate;
@@ -118,18 +115,16 @@ test('a schedule that starts again at an iteration is the schedule of a run of w
 });
 
 /** The rates that a run of a wsd schedule trains with, which starts again after a third, from a checkpoint or not. */
-async function trained(t: ExecutionContext, folder: string, iterations: number, resumed = false): Promise<number[]> {
+async function trained(checkpoints: MemoryCheckpoints, iterations = 12): Promise<number[]> {
   const step = (name: string, value: number | null): string =>
     JSON.stringify({ name, value, trigger_loss: 100, max_wait_iters: 0, reevaluate: false });
-  const { run } = await debugRun(
-    t,
-    folder,
-    'model={n_layer: 1, n_embd: 8, n_head: 2, block_size: 8}',
-    'train={max_iters: 12, batch_size: 2}',
+  const set = [
     'lr={use: wsd, warmup_iters: 3, cooldown_iters: 4}',
-    'plugins.evaluation={interval: 4, iters: 1}',
+    'plugins.evaluation.interval=4',
     `plugins.scaling-schedule.operations=[${step('set_warmup_iters', 2)}, ${step('reset_lr_schedule', null)}, ${step('set_lr', 0.002)}]`,
-  );
+  ];
+  await using made = await testRun({ iterations: 12, checkpoints, set });
+  const { run } = made;
   const seen: number[] = [];
   run.bus.on('iteration:end', ({ iteration, learningRate }) => {
     seen.push(learningRate);
@@ -137,16 +132,16 @@ async function trained(t: ExecutionContext, folder: string, iterations: number, 
     run.control.requestStop('a test');
     run.control.requestCheckpoint('latest');
   });
-  await run.setUp();
-  if (resumed) run.restore(await readCheckpoint(await findCheckpoint('runs/debug', folder)));
-  await run.train(resumed ? 'runs/debug' : undefined);
+  await run.train();
   return seen;
 }
 
 test('a run that is resumed after its schedule was started again trains with the same rates', async (t) => {
-  const whole = await trained(t, textFolder(t), 12);
-  const folder = textFolder(t);
-  const parts = [...(await trained(t, folder, 6)), ...(await trained(t, folder, 12, true))];
+  const whole = await trained(new MemoryCheckpoints());
+  const checkpoints = new MemoryCheckpoints();
+  const first = await trained(checkpoints, 6);
+  t.is(first.length, 6);
+  const parts = [...first, ...(await trained(checkpoints))];
   t.is(whole.length, 12);
   t.deepEqual(parts, whole);
   t.true((whole[3] ?? 0) > (whole[4] ?? NaN), 'it went back into the warm-up');

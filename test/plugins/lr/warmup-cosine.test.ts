@@ -1,11 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
-import { findCheckpoint } from '../../../plugins/checkpoint/stored/find.js';
-import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
-import { LearningRate, Logger } from '../../../core/index.js';
+import { createRun, LearningRate, type RunOptions } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
 import { makeRun } from '../../../core/run/make.js';
-import { debugRun } from '../../core/run/debug-run.js';
 import { textFolder } from '../../text.js';
 
 async function schedule(options: Record<string, number | null>, maxIters = 50): Promise<LearningRate> {
@@ -79,19 +76,22 @@ test('it rises through the warm-up, falls to min_lr, and never leaves (0, base]'
 
 /** What the debug preset with these settings is warned of before training. */
 async function warnings(t: ExecutionContext, folder: string, ...set: string[]): Promise<string[]> {
-  const { run } = await debugRun(t, folder, ...set);
-  const lines = warned(run);
-  await run.setUp();
-  return lines;
+  return (await made(t, { cwd: folder, set, inMemory: true })).lines;
 }
 
-/** Fills with the warnings that come from now on. */
-function warned(run: Run): string[] {
+/** The debug preset on `text.txt`, ready to train, and the warnings of it, now and later. */
+async function made(t: ExecutionContext, options: RunOptions): Promise<{ run: Run; lines: string[] }> {
   const lines: string[] = [];
-  run.container.resolve(Logger).addSink((level, line) => {
-    if (level === 'warn') lines.push(line);
+  const run = await createRun({
+    presets: 'debug',
+    config: { precision: 'f32', data: { text: 'text.txt' } },
+    log: (level, line) => {
+      if (level === 'warn') lines.push(line);
+    },
+    ...options,
   });
-  return lines;
+  t.teardown(() => run.dispose());
+  return { run, lines };
 }
 
 test('a min_lr above the learning rate is told, with its place; another is not', async (t) => {
@@ -138,8 +138,8 @@ test('a run whose scaling schedule starts the rate again, or changes the warm-up
 test('a run that goes on to another max_iters is told that its rates are others, and how to keep them', async (t) => {
   const folder = textFolder(t);
   const train = async (stopAt: number, ...set: string[]): Promise<{ lines: string[]; rates: number[] }> => {
-    const { run } = await debugRun(t, folder, 'plugins.evaluation.interval=0', ...set);
-    const lines = warned(run);
+    const all = ['plugins.evaluation.interval=0', ...set];
+    const { run, lines } = await made(t, { cwd: folder, set: all, resume: stopAt > 4 });
     const rates: number[] = [];
     run.bus.on('iteration:end', ({ iteration, learningRate }) => {
       rates.push(learningRate);
@@ -148,9 +148,8 @@ test('a run that goes on to another max_iters is told that its rates are others,
         run.control.requestCheckpoint('latest');
       }
     });
-    await run.setUp();
-    if (stopAt > 4) run.restore(await readCheckpoint(await findCheckpoint('runs/debug', folder)));
-    await run.train(stopAt > 4 ? 'runs/debug' : undefined);
+    await run.train();
+    await run.dispose();
     return { lines, rates };
   };
   await train(4);
