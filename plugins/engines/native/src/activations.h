@@ -1,6 +1,7 @@
 // The activations of a vector, and their slopes.
 #pragma once
 
+#include "exponential.h"
 #include "gelu_fit.h"
 #include "kernels.h"
 #include "simd.h"

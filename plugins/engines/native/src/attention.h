@@ -9,6 +9,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "exponential.h"
 #include "kernels.h"
 #include "packed_product.h"
 #include "random_mask.h"

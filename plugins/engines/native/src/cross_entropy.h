@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "exponential.h"
 #include "kernels.h"
 #include "rows.h"
 #include "scratch.h"

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "exponential.h"
 #include "simd.h"
 
 namespace espalier {
@@ -15,23 +16,6 @@ inline Floats one_if(Ints condition) { return bits_if(condition, splat(1.0f)); }
 inline Floats magnitude_of(Floats x) { return (Floats)((Words)x & 0x7fffffffu); }
 inline Floats with_sign_of(Floats x, Floats sign) {
   return (Floats)(((Words)x & 0x7fffffffu) | ((Words)sign & 0x80000000u));
-}
-
-/** 2^n of whole numbers from -126 to 127. */
-inline Floats power_of_two(Ints n) { return (Floats)((n + 127) << 23); }
-
-/** e^r - 1 = the sum of what is returned and r, for r from -0.35 to 0.35; x = n log(2) + r. Source: Cephes' expf. */
-inline Floats exp_parts(Floats x, Floats& n, Floats& r) {
-  const float to_integer = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  n = (x * 1.44269504f + to_integer) - to_integer;
-  r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Floats p = splat(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  return p * (r * r);
 }
 
 /** e^x: infinite from 88.73 on, subnormal below -87.3, 0 below -104. */

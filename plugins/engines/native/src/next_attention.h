@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "exponential.h"
 #include "kernels.h"
 #include "rows.h"
 #include "scratch.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "exponential.h"
 #include "kernels.h"
 #include "rows.h"
 #include "scratch.h"

@@ -216,29 +216,6 @@ inline float sum_of(Floats v) {
 
 inline float max_of(Floats v) { return joined(v, larger); }
 
-/** e^x to about 1 unit in the last place, for x from -87.3 to 88.3. Source: Cephes' expf. */
-inline Floats exp_within(Floats x) {
-  const float to_integer = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  const Floats n = (x * 1.44269504f + to_integer) - to_integer;
-  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Floats p = splat(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  const Floats e = p * (r * r) + r + 1.0f;
-#if defined(__AVX512F__)
-  return (Floats)_mm512_scalef_ps((__m512)e, (__m512)n);
-#else
-  const Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
-  return e * (Floats)power;
-#endif
-}
-
-/** The same for every x: 1.2e-38 below -87.3. */
-inline Floats exp_of(Floats x) { return exp_within(at_most(at_least(x, -87.3f), 88.3f)); }
-
 // Matrix operands in packed form are 32-bit words: one float32, or two bfloat16 of the same lane (the one that comes
 // first along the inner dimension in the low half).
 
