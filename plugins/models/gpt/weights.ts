@@ -35,17 +35,27 @@ export function makeWeights(
   const weights = new Map<string, tf.Variable>();
   const undrawn = new Map<string, Undrawn>();
   const shapes = weightShapes(config, architecture);
-  // One for all: memory that nobody has written to is not read either.
-  const zeros = new Float32Array(Math.max(...shapes.map(([, { shape }]) => tf.util.sizeFromShape(shape))));
   for (const [name, shape] of shapes) {
     const size = tf.util.sizeFromShape(shape.shape);
     const random = streamOf(name, streams);
     if (shape.deviation !== undefined) undrawn.set(name, { shape, stream: random.skipNormals(size) });
     if (shape.bound !== undefined) undrawn.set(name, { shape, stream: random.skipFloats(size) });
-    const values = shape.value === undefined ? zeros.subarray(0, size) : new Float32Array(size).fill(shape.value);
-    weights.set(name, variableOf(values, shape.shape, isTrainable(name, architecture)));
+    const start = (): tf.Tensor => (undrawn.has(name) ? unset(shape.shape) : tf.fill(shape.shape, shape.value ?? 0));
+    weights.set(
+      name,
+      tf.tidy(() => tf.variable(start(), isTrainable(name, architecture))),
+    );
   }
   return { weights, undrawn };
+}
+
+/**
+ * Zeros for a weight that is drawn or loaded before anybody reads it: a sum, which an engine that computes elementwise
+ * operations when their numbers are needed never computes.
+ */
+function unset(shape: number[]): tf.Tensor {
+  const [rows = 1, columns] = shape;
+  return shape.length === 2 ? tf.add(tf.zeros([rows, 1]), tf.zeros([1, columns ?? 1])) : tf.zeros(shape);
 }
 
 /** Draws weights, on several threads if they are large. @param take called with the values of each */
