@@ -148,8 +148,8 @@ const cases: BadInput[] = [
   },
   {
     what: 'a plugin that is like no other',
-    args: [...debug, '--set', 'optimizer=sgd'],
-    message: /key optimizer\.use: unknown optimizer "sgd": built-in ones are adamw/,
+    args: [...debug, '--set', 'optimizer=shampoo'],
+    message: /key optimizer\.use: unknown optimizer "shampoo": built-in ones are adamw, lion, muon, sgd/,
   },
   { what: 'no data', args: ['train', ...anyEngine], message: /data\.text.*neither is given.*--preset/ },
   {

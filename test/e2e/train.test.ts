@@ -162,6 +162,9 @@ test('--dry-run tells everything and creates nothing', async (t) => {
 /** As configs and checkpoints have them: they stay. */
 const pluginNames = [
   'adamw',
+  'lion',
+  'muon',
+  'sgd',
   'analysis',
   'batch-digest',
   'batches-curriculum',
