@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 
-/** What a process that takes part is asked. */
+/** What a process that takes part is asked; where it writes text, a step is a token, and `times` has their mean. */
 export type Question = { readonly steps: number } | { readonly product: number };
 
 const readySchema = z.object({ ready: z.string() });

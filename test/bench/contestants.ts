@@ -5,6 +5,7 @@ import type { Shape } from './shapes.js';
 
 export const threads = availableParallelism();
 const worker = fileURLToPath(new URL('step-worker.js', import.meta.url));
+const sampler = fileURLToPath(new URL('sample-worker.js', import.meta.url));
 const peer = fileURLToPath(new URL('../../../test/bench/peer.py', import.meta.url));
 
 /** One of our engines, with `--set` settings such as `engine=native`, `precision=f32`; named with the precision it took. */
@@ -12,6 +13,29 @@ export async function ours(engine: string, shape: Shape, settings: readonly stri
   const args = [worker, JSON.stringify(shape), `engine=${engine}`, ...settings];
   const contestant = await startContestant(engine, process.execPath, args);
   return { ...contestant, name: `${engine} ${/, (f32|bf16),/.exec(contestant.description)?.[1] ?? 'f32'}` };
+}
+
+/** What is written after `prompt`, by a model of random weights. */
+export interface SamplingRequest {
+  readonly shape: Shape;
+  readonly prompt: readonly number[];
+  readonly temperature: number;
+  readonly topK: number;
+}
+
+/** One of our engines, writing text. */
+export function oursSampling(engine: string, request: SamplingRequest, precision: Peer['dtype']): Promise<Contestant> {
+  const args = [sampler, JSON.stringify(request), `engine=${engine}`, `precision=${precision}`];
+  return startContestant(`${engine} ${precision}`, process.execPath, args);
+}
+
+/** transformers' `generate`; in bf16 the weights are, too. */
+export function transformers(
+  { shape, ...sampling }: SamplingRequest,
+  { dtype, python }: Pick<Peer, 'dtype' | 'python'>,
+): Promise<Contestant> {
+  const flags = ['--dtype', dtype, '--threads', String(threads), '--sample', JSON.stringify(sampling)];
+  return startContestant(`transformers ${dtype}`, python, [peer, JSON.stringify(shape), ...flags]);
 }
 
 export interface Peer {

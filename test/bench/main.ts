@@ -24,8 +24,10 @@ import {
 } from './report.js';
 import { measureRanks } from './ranks.js';
 import { averagesSection, modelSection, ranksSection } from './ranks-report.js';
+import { measureSampling, samplingSection } from './sampling.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
+import { measureStarting, startingSection } from './starting.js';
 import { measureOnGpu, measurePlain, measurePretrained, measureSteps } from './steps.js';
 import { measureVariants } from './variants.js';
 
@@ -41,6 +43,8 @@ const PARTS = [
   'step',
   'pretrained',
   'plain',
+  'sampling',
+  'starting',
   'gpu',
   'loop',
   'model',
@@ -100,6 +104,16 @@ if (parts.includes('plain')) {
   const results = await measurePlain({ python, say });
   figures['plain'] = results;
   sections.set('plain', stepSection(results));
+}
+if (parts.includes('sampling')) {
+  const results = await measureSampling(python, say);
+  figures['sampling'] = results;
+  sections.set('sampling', samplingSection(results));
+}
+if (parts.includes('starting')) {
+  const results = await measureStarting(say);
+  figures['starting'] = results;
+  sections.set('starting', startingSection(results));
 }
 if (parts.includes('gpu')) {
   if (working.some(({ probe }) => isOnGpu(probe))) {

@@ -1,6 +1,7 @@
-"""PyTorch's training step of the same GPT, in a process of its own: reads {"steps": n} lines, answers each.
+"""PyTorch's training step of the same GPT, or transformers' sampling, in a process of its own: reads {"steps": n} lines,
+answers each.
 
-python peer.py SHAPE_JSON --dtype f32|bf16 [--compile] [--device cuda] --threads N
+python peer.py SHAPE_JSON --dtype f32|bf16 [--compile] [--device cuda] [--sample SAMPLING_JSON] --threads N
 A step is forward, backward, clip to 1.0, AdamW, zero_grad; bf16 is autocast. AdamW is the default one: on two
 cores it is as fast as fused=True.
 """
@@ -109,11 +110,22 @@ def main():
     parser.add_argument("--dtype", choices=["f32", "bf16"], required=True)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--sample", type=json.loads)
     parser.add_argument("--threads", type=int, required=True)
     given = parser.parse_args()
     torch.set_default_device(given.device)
     torch.set_num_threads(given.threads)
     torch.manual_seed(1)
+    ready, work = trainer(given) if given.sample is None else sampler(given)
+    work(1)
+    answer({"ready": ready})
+    for line in sys.stdin:
+        times = work(json.loads(line)["steps"])
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        answer({"times": times, "peakBytes": peak, "residentBytes": peak})
+
+
+def trainer(given):
     model = {"gpt": GPT, "plain-llama": Llama}[given.shape.pop("model", "gpt")](**given.shape)
     params = list(model.parameters())
     groups = [
@@ -135,16 +147,53 @@ def main():
         optimizer.zero_grad(set_to_none=True)
         loss.item()
 
-    step()
-    answer({"ready": f"PyTorch {torch.__version__}"})
-    for line in sys.stdin:
+    def timed(count):
         times = []
-        for _ in range(json.loads(line)["steps"]):
+        for _ in range(count):
             start = time.perf_counter()
             step()
             times.append((time.perf_counter() - start) * 1e3)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        answer({"times": times, "peakBytes": peak, "residentBytes": peak})
+        return times
+
+    return f"PyTorch {torch.__version__}", timed
+
+
+def sampler(given):
+    try:
+        import transformers
+    except ImportError:
+        sys.exit("transformers not found")
+    shape, sample = given.shape, given.sample
+    config = transformers.GPT2Config(
+        vocab_size=shape["vocabSize"],
+        n_positions=shape["blockSize"],
+        n_embd=shape["embd"],
+        n_layer=shape["layers"],
+        n_head=shape["heads"],
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    model = transformers.GPT2LMHeadModel(config).eval()
+    if given.dtype == "bf16":
+        model = model.to(torch.bfloat16)
+    ids = torch.tensor([sample["prompt"]])
+
+    def timed(count):
+        start = time.perf_counter()
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=True,
+            temperature=sample["temperature"],
+            top_k=sample["topK"],
+            max_new_tokens=count,
+            pad_token_id=0,
+        )
+        elapsed = (time.perf_counter() - start) * 1e3
+        assert out.shape[1] == ids.shape[1] + count, "generate stopped early"
+        return [elapsed / count]
+
+    return f"transformers {transformers.__version__}, PyTorch {torch.__version__}", timed
 
 
 def answer(facts):
