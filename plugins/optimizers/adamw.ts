@@ -1,9 +1,14 @@
 import { z } from 'zod';
-import { ConfigPlaces, inject, Optimizer, Plugin, PluginConfig, Tunables, type Bindings } from '../../core/index.js';
+import { inject, Optimizer, Plugin, PluginConfig, type Bindings } from '../../core/index.js';
 import { ADAMW_KEPT, adamwUpdate } from './shared/adamw-update.js';
 import { adamwOptions, commonOptions } from './shared/options.js';
-import { WeightRoles } from './shared/roles.js';
-import { WeightOptimizer, type Updated, type UpdateSettings, type WeightUpdate } from './shared/weight-optimizer.js';
+import {
+  WeightOptimizer,
+  WeightOptimizerParts,
+  type Updated,
+  type UpdateSettings,
+  type WeightUpdate,
+} from './shared/weight-optimizer.js';
 
 const { groups, ...common } = commonOptions({ learningRate: 1e-3, weightDecay: 0.1 });
 const options = z.strictObject({ ...common, ...adamwOptions, groups }).meta({ resume: 'free' });
@@ -13,7 +18,7 @@ const options = z.strictObject({ ...common, ...adamwOptions, groups }).meta({ re
   summary: 'AdamW with PyTorch’s arithmetic, and clipping by the global norm.',
   slot: 'optimizer',
 })
-export default class AdamW extends WeightOptimizer {
+export default class AdamW extends WeightOptimizer<z.output<typeof options>> {
   static register(bindings: Bindings): void {
     bindings.bind(Optimizer, AdamW);
   }
@@ -22,12 +27,10 @@ export default class AdamW extends WeightOptimizer {
   static readonly numbersPerWeight = 2;
 
   constructor(
-    @inject(PluginConfig) private readonly config: z.output<typeof options>,
-    @inject(Tunables) tunables: Tunables,
-    @inject(ConfigPlaces) places: ConfigPlaces,
-    @inject(WeightRoles, { isOptional: true }) roles: WeightRoles | undefined,
+    @inject(PluginConfig) config: z.output<typeof options>,
+    @inject(WeightOptimizerParts) parts: WeightOptimizerParts,
   ) {
-    super(ADAMW_KEPT, { config, tunables, places, roles });
+    super(ADAMW_KEPT, config, parts);
   }
 
   protected update(weights: readonly WeightUpdate[], settings: UpdateSettings): Updated[] {

@@ -4,6 +4,7 @@ export { WeightRoles, weightRoles, type WeightRole } from './shared/roles.js';
 export { groupOptions, type WeightGroup, type WeightSettings } from './shared/groups.js';
 export {
   WeightOptimizer,
+  WeightOptimizerParts,
   type KeptPowers,
   type Updated,
   type UpdateSettings,

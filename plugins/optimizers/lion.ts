@@ -1,17 +1,13 @@
 import { z } from 'zod';
-import {
-  ConfigPlaces,
-  inject,
-  Optimizer,
-  Plugin,
-  PluginConfig,
-  tf,
-  Tunables,
-  type Bindings,
-} from '../../core/index.js';
+import { inject, Optimizer, Plugin, PluginConfig, tf, type Bindings } from '../../core/index.js';
 import { commonOptions, share } from './shared/options.js';
-import { WeightRoles } from './shared/roles.js';
-import { WeightOptimizer, type Updated, type UpdateSettings, type WeightUpdate } from './shared/weight-optimizer.js';
+import {
+  WeightOptimizer,
+  WeightOptimizerParts,
+  type Updated,
+  type UpdateSettings,
+  type WeightUpdate,
+} from './shared/weight-optimizer.js';
 
 const { groups, ...common } = commonOptions({ learningRate: 1e-4, weightDecay: 0.1 });
 const options = z
@@ -33,7 +29,7 @@ const options = z
     'Lion: steps of the sign of the momentum; rates of a third to a tenth of AdamW’s, decay as many times larger.',
   slot: 'optimizer',
 })
-export default class Lion extends WeightOptimizer {
+export default class Lion extends WeightOptimizer<z.output<typeof options>> {
   static register(bindings: Bindings): void {
     bindings.bind(Optimizer, Lion);
   }
@@ -42,12 +38,10 @@ export default class Lion extends WeightOptimizer {
   static readonly numbersPerWeight = 1;
 
   constructor(
-    @inject(PluginConfig) private readonly config: z.output<typeof options>,
-    @inject(Tunables) tunables: Tunables,
-    @inject(ConfigPlaces) places: ConfigPlaces,
-    @inject(WeightRoles, { isOptional: true }) roles: WeightRoles | undefined,
+    @inject(PluginConfig) config: z.output<typeof options>,
+    @inject(WeightOptimizerParts) parts: WeightOptimizerParts,
   ) {
-    super({ exp_avg: 1 }, { config, tunables, places, roles });
+    super({ exp_avg: 1 }, config, parts);
   }
 
   protected update(weights: readonly WeightUpdate[], { learningRate, gradientScale }: UpdateSettings): Updated[] {

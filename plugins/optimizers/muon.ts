@@ -1,20 +1,15 @@
 import { z } from 'zod';
-import {
-  ConfigPlaces,
-  inject,
-  Optimizer,
-  Plugin,
-  PluginConfig,
-  tf,
-  Tunables,
-  UsageError,
-  type Bindings,
-} from '../../core/index.js';
+import { inject, Optimizer, Plugin, PluginConfig, tf, UsageError, type Bindings } from '../../core/index.js';
 import { ADAMW_KEPT, adamwUpdate } from './shared/adamw-update.js';
 import { orthogonal } from './shared/orthogonal.js';
 import { adamwOptions, commonOptions, share } from './shared/options.js';
-import { WeightRoles } from './shared/roles.js';
-import { WeightOptimizer, type Updated, type UpdateSettings, type WeightUpdate } from './shared/weight-optimizer.js';
+import {
+  WeightOptimizer,
+  WeightOptimizerParts,
+  type Updated,
+  type UpdateSettings,
+  type WeightUpdate,
+} from './shared/weight-optimizer.js';
 
 const { groups, ...common } = commonOptions({ learningRate: 1e-3, weightDecay: 0.1 });
 const options = z
@@ -47,7 +42,7 @@ type Config = z.output<typeof options>;
   summary: 'Muon for the matrices of blocks, AdamW for all else.',
   slot: 'optimizer',
 })
-export default class Muon extends WeightOptimizer {
+export default class Muon extends WeightOptimizer<Config> {
   static register(bindings: Bindings): void {
     bindings.bind(Optimizer, Muon);
   }
@@ -55,17 +50,12 @@ export default class Muon extends WeightOptimizer {
   static readonly options = options;
   static readonly numbersPerWeight = 2;
 
-  constructor(
-    @inject(PluginConfig) private readonly config: Config,
-    @inject(Tunables) tunables: Tunables,
-    @inject(ConfigPlaces) places: ConfigPlaces,
-    @inject(WeightRoles, { isOptional: true }) private readonly roles: WeightRoles | undefined,
-  ) {
-    super({ ...ADAMW_KEPT, momentum_buffer: 1 }, { config, tunables, places, roles });
+  constructor(@inject(PluginConfig) config: Config, @inject(WeightOptimizerParts) parts: WeightOptimizerParts) {
+    super({ ...ADAMW_KEPT, momentum_buffer: 1 }, config, parts);
   }
 
   override prepare(parameters: ReadonlyMap<string, tf.Variable>): void {
-    if (this.roles === undefined) {
+    if (!this.knowsRoles) {
       throw new UsageError(
         'ESP_OPTIMIZER_GROUP',
         'muon treats matrices apart, and this model does not say which weights are: bind WeightRoles in the model (docs/optimizers.md), or use optimizer=adamw',

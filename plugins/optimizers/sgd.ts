@@ -1,17 +1,13 @@
 import { z } from 'zod';
-import {
-  ConfigPlaces,
-  inject,
-  Optimizer,
-  Plugin,
-  PluginConfig,
-  tf,
-  Tunables,
-  type Bindings,
-} from '../../core/index.js';
+import { inject, Optimizer, Plugin, PluginConfig, tf, type Bindings } from '../../core/index.js';
 import { commonOptions, share } from './shared/options.js';
-import { WeightRoles } from './shared/roles.js';
-import { WeightOptimizer, type Updated, type UpdateSettings, type WeightUpdate } from './shared/weight-optimizer.js';
+import {
+  WeightOptimizer,
+  WeightOptimizerParts,
+  type Updated,
+  type UpdateSettings,
+  type WeightUpdate,
+} from './shared/weight-optimizer.js';
 
 const { groups, ...common } = commonOptions({ learningRate: 1e-2, weightDecay: 0 });
 const options = z
@@ -33,7 +29,7 @@ const options = z
   summary: 'Gradient descent with momentum, with PyTorch’s arithmetic.',
   slot: 'optimizer',
 })
-export default class Sgd extends WeightOptimizer {
+export default class Sgd extends WeightOptimizer<z.output<typeof options>> {
   static register(bindings: Bindings): void {
     bindings.bind(Optimizer, Sgd);
   }
@@ -42,12 +38,10 @@ export default class Sgd extends WeightOptimizer {
   static readonly numbersPerWeight = 1;
 
   constructor(
-    @inject(PluginConfig) private readonly config: z.output<typeof options>,
-    @inject(Tunables) tunables: Tunables,
-    @inject(ConfigPlaces) places: ConfigPlaces,
-    @inject(WeightRoles, { isOptional: true }) roles: WeightRoles | undefined,
+    @inject(PluginConfig) config: z.output<typeof options>,
+    @inject(WeightOptimizerParts) parts: WeightOptimizerParts,
   ) {
-    super({ momentum_buffer: 1 }, { config, tunables, places, roles });
+    super({ momentum_buffer: 1 }, config, parts);
   }
 
   protected update(weights: readonly WeightUpdate[], { learningRate, gradientScale }: UpdateSettings): Updated[] {

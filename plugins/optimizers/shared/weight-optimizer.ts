@@ -1,17 +1,19 @@
 import {
+  ConfigPlaces,
   globalNorm,
+  inject,
+  injectable,
   tf,
+  Tunables,
   UsageError,
   type Carry,
-  type ConfigPlaces,
   type Optimizer,
   type OptimizerState,
   type OptimizerStep,
   type Tunable,
-  type Tunables,
 } from '../../../core/index.js';
 import { settingsOf, type WeightGroup, type WeightSettings } from './groups.js';
-import type { WeightRole, WeightRoles } from './roles.js';
+import { WeightRoles, type WeightRole } from './roles.js';
 
 /** Added to the norm when gradients are clipped, as torch.nn.utils.clip_grad_norm_ does. */
 const CLIP_EPSILON = 1e-6;
@@ -48,12 +50,22 @@ export interface UpdateSettings {
   readonly step: number;
 }
 
-export interface WeightOptimizerParts {
-  readonly config: { readonly learning_rate: number; readonly weight_decay: number; readonly groups: WeightGroup[] };
-  readonly tunables: Tunables;
-  readonly places: ConfigPlaces;
-  /** Of a model that says what its weights are. */
-  readonly roles: WeightRoles | undefined;
+/** What every optimizer is made with, besides its options. Inject it by this class. */
+@injectable()
+export class WeightOptimizerParts {
+  constructor(
+    @inject(Tunables) readonly tunables: Tunables,
+    @inject(ConfigPlaces) readonly places: ConfigPlaces,
+    /** Of a model that says what its weights are. */
+    @inject(WeightRoles, { isOptional: true }) readonly roles: WeightRoles | undefined,
+  ) {}
+}
+
+/** Options that every optimizer has. */
+export interface WeightOptimizerOptions {
+  readonly learning_rate: number;
+  readonly weight_decay: number;
+  readonly groups: readonly WeightGroup[];
 }
 
 /**
@@ -61,7 +73,9 @@ export interface WeightOptimizerParts {
  * global norm, state that resumes exactly and grows with the model, and gives the same bits when it is called with some of
  * the weights at a time. A class that extends it computes the update.
  */
-export abstract class WeightOptimizer implements Optimizer {
+export abstract class WeightOptimizer<
+  Options extends WeightOptimizerOptions = WeightOptimizerOptions,
+> implements Optimizer {
   /** Updates of each weight that has state. */
   readonly #steps = new Map<string, number>();
   readonly #kept = new Map<string, tf.Tensor>();
@@ -71,9 +85,10 @@ export abstract class WeightOptimizer implements Optimizer {
 
   protected constructor(
     private readonly powers: KeptPowers,
+    protected readonly config: Options,
     private readonly parts: WeightOptimizerParts,
   ) {
-    const { config, places } = parts;
+    const { places } = parts;
     const fixed = config.groups.findIndex(({ lr }) => lr !== undefined);
     if (fixed >= 0 && config.learning_rate === 0) {
       throw new UsageError(
@@ -92,7 +107,12 @@ export abstract class WeightOptimizer implements Optimizer {
 
   /** Decay of a weight that no group sets: weights of two or more dimensions have it. */
   protected decayOf({ rank }: tf.Variable): number {
-    return rank >= 2 ? this.parts.config.weight_decay : 0;
+    return rank >= 2 ? this.config.weight_decay : 0;
+  }
+
+  /** Whether the model says what its weights are. */
+  protected get knowsRoles(): boolean {
+    return this.parts.roles !== undefined;
   }
 
   get learningRate(): number {
@@ -100,7 +120,8 @@ export abstract class WeightOptimizer implements Optimizer {
   }
 
   prepare(parameters: ReadonlyMap<string, tf.Variable>): void {
-    const { config, places, roles } = this.parts;
+    const { config } = this;
+    const { places, roles } = this.parts;
     this.#roles = roles?.weightRoles();
     this.#settings = settingsOf(
       config.groups,

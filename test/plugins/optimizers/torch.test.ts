@@ -3,7 +3,7 @@ import test from 'ava';
 import { z } from 'zod';
 import { ConfigPlaces, tf, Tunables, type Optimizer } from '../../../core/index.js';
 import { registerOps } from '../../../plugins/ops/contract.js';
-import type { WeightRole, WeightRoles } from '../../../plugins/optimizers/contract.js';
+import { WeightOptimizerParts, type WeightRole } from '../../../plugins/optimizers/contract.js';
 import Lion from '../../../plugins/optimizers/lion.js';
 import Muon from '../../../plugins/optimizers/muon.js';
 import Sgd from '../../../plugins/optimizers/sgd.js';
@@ -22,26 +22,19 @@ const { shapes, weights, gradients, cases } = z
   .parse(JSON.parse(readFileSync('test/fixtures/optimizers/torch.json', 'utf8')));
 
 interface Contestant {
-  readonly make: (...parts: Parts) => Optimizer;
+  readonly make: (parts: WeightOptimizerParts) => Optimizer;
   /** How many matrices a weight of two dimensions is. */
   readonly parts?: number;
   /** Largest difference of a weight, of about 1. */
   readonly tolerance?: number;
 }
-type Parts = [tunables: Tunables, places: ConfigPlaces, roles: WeightRoles];
 
-const sgd =
-  (options: object) =>
-  (...parts: Parts) =>
-    new Sgd(Sgd.options.parse({ learning_rate: 0.05, ...options }), ...parts);
-const lion =
-  (options: object) =>
-  (...parts: Parts) =>
-    new Lion(Lion.options.parse({ learning_rate: 0.01, ...options }), ...parts);
-const muon =
-  (options: object) =>
-  (...parts: Parts) =>
-    new Muon(Muon.options.parse({ learning_rate: 0.02, weight_decay: 0.1, momentum: 0.9, ...options }), ...parts);
+const sgd = (options: object) => (parts: WeightOptimizerParts) =>
+  new Sgd(Sgd.options.parse({ learning_rate: 0.05, ...options }), parts);
+const lion = (options: object) => (parts: WeightOptimizerParts) =>
+  new Lion(Lion.options.parse({ learning_rate: 0.01, ...options }), parts);
+const muon = (options: object) => (parts: WeightOptimizerParts) =>
+  new Muon(Muon.options.parse({ learning_rate: 0.02, weight_decay: 0.1, momentum: 0.9, ...options }), parts);
 const original = { adjust_lr_fn: 'original' };
 const plain = { ...original, nesterov: false };
 
@@ -122,5 +115,5 @@ function made(make: Contestant['make'], parts: number): Optimizer {
     ]),
   );
   const nothing = { value: {}, origins: new Map(), texts: new Map(), layers: [], files: [], given: {} };
-  return make(new Tunables(), new ConfigPlaces(nothing), { weightRoles: () => roles });
+  return make(new WeightOptimizerParts(new Tunables(), new ConfigPlaces(nothing), { weightRoles: () => roles }));
 }
