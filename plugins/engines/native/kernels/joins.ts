@@ -1,5 +1,6 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../../../../core/index.js';
+import type { Attributes, KernelInputs } from '../../../ops/contract.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
 import { areRows } from '../deferred/rows.js';
 import { arrayOf, copy, innerOf, isNumberType, isWithinLayouts } from './arrays.js';
@@ -52,23 +53,24 @@ export const joinKernels: readonly NativeKernel[] = [
   {
     name: 'SplitV',
     defer: (inputs, attributes, backend) => {
-      const x = inputs.get('x');
-      const axis = tf.util.parseAxisParam(attributes.number('axis'), x.shape)[0]!;
-      const given = attributes.numbers('numOrSizeSplits');
-      const isCount = attributes.isNumber('numOrSizeSplits');
-      const sizes = tf.backend_util.prepareSplitSize(x, isCount ? given[0]! : given, axis);
+      const { x, axis, sizes } = splitOf(inputs, attributes);
       return axis === x.rank - 1 ? partsOfRows(backend, x, sizes) : undefined;
     },
     compute: (inputs, attributes, backend) => {
-      const x = inputs.get('x');
-      const axis = tf.util.parseAxisParam(attributes.number('axis'), x.shape)[0]!;
-      const given = attributes.numbers('numOrSizeSplits');
-      const isCount = attributes.isNumber('numOrSizeSplits');
-      const sizes = tf.backend_util.prepareSplitSize(x, isCount ? given[0]! : given, axis);
+      const { x, axis, sizes } = splitOf(inputs, attributes);
       return parted(backend, x, axis, sizes, (size) => x.shape.with(axis, size));
     },
   },
 ];
+
+/** What `SplitV` takes apart: along which axis, and how much of it each part has. */
+function splitOf(inputs: KernelInputs, attributes: Attributes): { x: Tensor; axis: number; sizes: number[] } {
+  const x = inputs.get('x');
+  const axis = tf.util.parseAxisParam(attributes.number('axis'), x.shape)[0]!;
+  const given = attributes.numbers('numOrSizeSplits');
+  const isCount = attributes.isNumber('numOrSizeSplits');
+  return { x, axis, sizes: tf.backend_util.prepareSplitSize(x, isCount ? given[0]! : given, axis) };
+}
 
 /** @returns undefined where one of the joins is of no rows that chains go along */
 function joinedRows(backend: NativeBackend, first: Tensor, others: readonly Tensor[]): TensorInfo | undefined {
