@@ -33,6 +33,10 @@ export interface TokenReader {
   share(): SharedTokens;
   /** Copies `count` tokens from position `at` into `into` (from index `offset`); `at + count <= length`. */
   read(at: number, count: number, into: Int32Array, offset: number): void;
+  /** Optional. The same of what is learned: the tokens, and -1 for those that no loss is taken of. Without it, the tokens. */
+  readTargets?(at: number, count: number, into: Int32Array, offset: number): void;
+  /** Optional. Where each document begins, ascending, the first at 0; undefined if nobody knows. */
+  documents?(): Float64Array | undefined;
 }
 
 /** The tokens that a run trains on and is evaluated on. Opened in `run:setup`. */
@@ -99,12 +103,22 @@ export interface Tokenizers {
 }
 export const Tokenizers = token<Tokenizers>('Tokenizers');
 
-/** Input ids and the ids that follow them: [batchSize, blockSize], row-major. Targets of -1 are left out of the loss. */
+/** Input ids and the ids that follow them: [batchSize, blockSize], row-major, as is all that stands for each token. */
 export interface Batch {
   inputs: Int32Array;
+  /** Targets of -1 are left out of the loss. */
   targets: Int32Array;
   batchSize: number;
   blockSize: number;
+  /** What each target counts in the loss, and in its gradient: at least 0 and finite. Without it, each counts 1. */
+  weights?: Float32Array;
+  /**
+   * Number of the document that each input is of: tokens of a row that stand side by side and have the same number are
+   * one document. Attention does not cross documents; without it, a row is one.
+   */
+  documents?: Int32Array;
+  /** What a plugin adds for itself, by a name of its own: loss terms get it as tensors. */
+  fields?: Readonly<Record<string, Int32Array | Float32Array>>;
 }
 
 export interface BatchShape {

@@ -53,6 +53,20 @@ export interface TrainingPass {
   read?: (name: string, weight: Variable) => Tensor;
 }
 
+/** What a batch has beside its ids and targets, as tensors [batch, time]. */
+export interface TokenInputs {
+  /** int32; see `Batch.documents`. */
+  readonly documents?: Tensor2D | undefined;
+}
+
+/** What a pass gives before its loss. */
+export interface ForwardOutputs {
+  /** [batch, time, vocab] */
+  readonly logits: Tensor3D;
+  /** What the head makes the logits from, [batch, time, embd]. */
+  readonly hidden: Tensor3D;
+}
+
 /** The operations of a pass, whatever its batch and the values of its weights. */
 export interface PassOperations {
   /**
@@ -128,13 +142,17 @@ export interface Model {
    * the same way. Without it, each weight is loaded from the stored weight with its name and shape.
    */
   weightSources?(stored: ReadonlyMap<string, StoredTensor>): WeightSources;
+  /** True if it takes `documents` of `TokenInputs`; without it, batches that have any are refused. */
+  readonly takesDocuments?: boolean;
   /** `ids` [batch, time] int32 → logits [batch, time, vocab]. Dropout only when `pass` is given. */
-  logits(ids: Tensor2D, pass?: TrainingPass): Tensor3D;
+  logits(ids: Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): Tensor3D;
+  /** Optional. `logits`, and what they were made from: loss terms that ask for hidden states need it. */
+  forward?(ids: Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): ForwardOutputs;
   /**
    * Mean cross-entropy in nats over `targets` [batch, time] int32; targets of -1 are ignored. The loop weights the loss
    * and its gradient by the number of counted targets; of a batch without any, neither is used.
    */
-  loss(ids: Tensor2D, targets: Tensor2D, pass?: TrainingPass): Scalar;
+  loss(ids: Tensor2D, targets: Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): Scalar;
   /** Optional. Lets an engine repeat a pass without calling the model; undefined for a pass that cannot be repeated. */
   operationsOf?(pass?: TrainingPass): PassOperations | undefined;
   /** Continues `prompt` and returns only the new ids. */

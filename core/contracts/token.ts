@@ -8,6 +8,11 @@ export function token<T>(name: string): Token<T> {
   return Symbol(name);
 }
 
+/** Makes the token of a contract that any number of plugins add to (`Bindings.add`): it resolves to all of them, in the plugins' order. */
+export function listToken<T>(name: string): Token<readonly T[]> {
+  return Symbol(name);
+}
+
 /** The name a token was made with. */
 export function tokenName(of: symbol): string {
   return of.description ?? 'unnamed contract';

@@ -62,6 +62,11 @@ export interface PluginOptions {
 export interface Bindings {
   /** Binds a contract to a class (one instance a run, made when first asked for). */
   bind<T>(contract: Token<T>, implementation: new (...args: never[]) => T): void;
+  /**
+   * Adds a class to a contract that several plugins add to, one instance a run. Who asks for the contract gets all of
+   * them, with `isOptional`: undefined where no plugin adds any.
+   */
+  add<T>(contract: Token<readonly T[]>, implementation: new (...args: never[]) => T): void;
   /** Puts a class in front of what another plugin binds, which it is given as `@inject(Wrapped)`. */
   wrap<T>(contract: Token<T>, implementation: new (...args: never[]) => T): void;
 }

@@ -70,16 +70,26 @@ interface Binding {
 /** What every plugin binds, with what wraps that around it. */
 function bindings(scopes: readonly PluginScope[]): Map<symbol, Binding> {
   const bound = new Map<symbol, Binding>();
+  const lists = new Map<symbol, Binding[]>();
   const wraps: { readonly contract: symbol; readonly scope: PluginScope; readonly make: () => unknown }[] = [];
   for (const scope of scopes) {
     scope.plugin.class.register?.({
       bind(contract, implementation) {
         claim(bound, contract, { plugin: scope.name, make: scope.maker(contract, implementation) });
       },
+      add(contract, implementation) {
+        const made = lists.get(contract) ?? [];
+        made.push({ plugin: scope.name, make: scope.maker(contract, implementation) });
+        lists.set(contract, made);
+      },
       wrap(contract, implementation) {
         wraps.push({ contract, scope, make: scope.maker(contract, implementation) });
       },
     });
+  }
+  for (const [contract, made] of lists) {
+    const plugin = made.map((each) => each.plugin).join(', ');
+    claim(bound, contract, { plugin, make: () => made.map(({ make }) => make()) });
   }
   for (const { plugin, contract } of scopes) {
     const { slot } = plugin.options;
@@ -119,7 +129,7 @@ class PluginScope {
   }
 
   /** Makes what the plugin binds, once. */
-  maker<T>(contract: Token<T>, implementation: new (...args: never[]) => T): () => T {
+  maker<T>(contract: symbol, implementation: new (...args: never[]) => T): () => T {
     const target: InjectionToken<T> = implementation as new (...args: unknown[]) => T;
     if (target !== asToken(this.plugin)) this.#container.registerSingleton(target);
     return () => {

@@ -1,1 +1,2 @@
 export { estimateLoss, fullLoss } from './loss/estimate-loss.js';
+export { Evaluators, type Evaluator, type EvaluatorContext } from './evaluators/evaluator.js';
