@@ -47,7 +47,7 @@ export type {
 } from './contracts/models.js';
 export type { RunResult } from './run/parts.js';
 export type { Run } from './run/run.js';
-export { boundTo, type ConfiguredPlugin } from './run/container.js';
+export { boundTo, pluginOf, type ConfiguredPlugin } from './run/container.js';
 export { microBatchStep, PassReplay, trainableParameters } from './run/step.js';
 export {
   eachLeaf,

@@ -34,6 +34,7 @@ export {
   fromFirstRank,
   HostProcess,
   LearningRate,
+  listToken,
   Model,
   oneRank,
   Optimizer,
@@ -145,7 +146,7 @@ export * from './growth/contract.js';
 /** What a model says of its weights, and an optimizer of one's own. */
 export * from './optimizers/contract.js';
 
-/** A loss as an evaluation estimates it. */
+/** A loss as an evaluation estimates it, and evaluators of one's own (`espalier/evaluation`). */
 export * from './evaluation/contract.js';
 
 /** A sink of one's own: files that a resume cuts back, and the payloads of families' events. */

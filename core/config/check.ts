@@ -13,7 +13,7 @@ import { EventTable } from '../events/table.js';
 import { familyEvents } from '../families/events.js';
 import { families } from '../families/packages.js';
 import { orderPlugins } from '../plugins/order.js';
-import { pluginListeners, slots, type Slot } from '../plugins/plugin.js';
+import { addsTo, pluginListeners, slots, type Slot } from '../plugins/plugin.js';
 import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from '../families/resolve.js';
 import type { ConfiguredPlugin } from '../run/container.js';
 import { engineInUse } from '../run/engine-in-use.js';
@@ -23,6 +23,8 @@ export interface CheckRequest {
   readonly cwd: string;
   /** These slots and the features that wrap them; all when not given. */
   readonly only?: readonly Slot[];
+  /** With `only`: features that add to these contracts too. */
+  readonly adding?: readonly symbol[];
   /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
   readonly passing?: Readonly<Record<string, Settings>>;
   /** Plugins that are given as classes: by name, found before any other. */
@@ -67,7 +69,7 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   if (core === undefined || findings.length > 0) {
     return { findings: await (await configs()).withHints(findings, composed, request.cwd) };
   }
-  const plugins = inOrder(loading.loaded, only);
+  const plugins = inOrder(loading.loaded, request);
   const declared = plugins.map(({ options }) => [options.name, options.events ?? {}] as const);
   const events = new EventTable([...(await familyEvents(families(request.cwd))), ...declared]);
   const unknown = unknownEvents(plugins, events, composed);
@@ -153,10 +155,11 @@ class Loading {
   }
 }
 
-function inOrder(loaded: readonly ConfiguredPlugin[], only: readonly Slot[] | undefined): ConfiguredPlugin[] {
+function inOrder(loaded: readonly ConfiguredPlugin[], { only, adding = [] }: CheckRequest): ConfiguredPlugin[] {
   const features = loaded.filter(
-    ({ options: { slot, wraps } }) =>
-      slot === undefined && (only === undefined || (wraps !== undefined && only.includes(wraps))),
+    ({ class: feature, options: { slot, wraps } }) =>
+      slot === undefined &&
+      (only === undefined || (wraps !== undefined && only.includes(wraps)) || addsTo(feature, adding)),
   );
   const inUse = [...loaded.filter(({ options }) => options.slot !== undefined), ...features];
   refuseTwins(inUse);

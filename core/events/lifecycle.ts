@@ -123,16 +123,17 @@ export const lifecycle = defineEvents({
     payload: { iteration: field<number>('iterations done') },
   },
   'evaluation:batch': {
-    when: 'after each batch of an evaluation',
+    when: 'after each batch of an evaluation, and each piece of an evaluator’s work',
     payload: {
       iteration: field<number>('iterations done'),
-      split: field<Split>('train or val'),
-      done: field<number>('batches of that split so far, of this rank'),
-      of: field<number>('batches of that split, of this rank'),
+      split: field<Split | undefined>('train or val; left out while an evaluator is at work'),
+      what: field<string>('what is measured: train loss, val loss, or the name of an evaluator'),
+      done: field<number>('batches, or other pieces of that work, so far, of this rank'),
+      of: field<number>('all of them, of this rank'),
     },
   },
   'evaluation:end': {
-    when: 'after the losses are estimated; not if a stop cut that short: the run that resumes begins with the whole evaluation',
+    when: 'after the losses are estimated and evaluators have measured; not if a stop cut that short: the run that resumes begins with the whole evaluation',
     payload: {
       iteration: field<number>('iterations done'),
       losses: field<Readonly<Record<Split, number>>>('mean loss of `train` and `val`, nats'),
@@ -179,6 +180,7 @@ export const lifecycle = defineEvents({
       iteration: field<number>('the iteration they belong to'),
       values: field<Readonly<Record<string, number>>>('numbers by metric name, such as `train/loss`'),
       tokens: field<number | undefined>('training tokens seen by that iteration; if left out, those seen so far'),
+      plugin: field<string | undefined>('plugin that declares them, if another publishes them for it'),
     },
   },
   'training:end': {

@@ -20,14 +20,15 @@ export type MetricTable = Readonly<Record<string, MetricDescription>>;
 export class MetricNames {
   readonly #exact = new Map<string, MetricDescription>();
   readonly #owners = new Map<string, string[]>();
-  readonly #patterns: { readonly pattern: RegExp; readonly description: MetricDescription }[] = [];
+  readonly #patterns: { readonly plugin: string; readonly pattern: RegExp; readonly description: MetricDescription }[] =
+    [];
 
   /** @param tables with the name of the plugin that each is of */
   constructor(tables: Iterable<readonly [plugin: string, table: MetricTable]>) {
     for (const [plugin, table] of tables) {
       for (const [name, description] of Object.entries(table)) {
         if (name.includes('*')) {
-          this.#patterns.push({ pattern: patternOf(name), description });
+          this.#patterns.push({ plugin, pattern: patternOf(name), description });
         } else {
           this.#exact.set(name, description);
           this.#owners.set(name, [...this.ownersOf(name), plugin]);
@@ -39,6 +40,17 @@ export class MetricNames {
   /** The plugins that declare a metric by its name, not by a pattern. */
   ownersOf(name: string): readonly string[] {
     return this.#owners.get(name) ?? [];
+  }
+
+  /** The names that a plugin declares, without patterns. */
+  namesOf(plugin: string): string[] {
+    return this.names().filter((name) => this.ownersOf(name).includes(plugin));
+  }
+
+  /** True if a plugin declares a metric, by its name or by a pattern. */
+  isOf(plugin: string, name: string): boolean {
+    const matches = this.#patterns.some((each) => each.plugin === plugin && each.pattern.test(name));
+    return matches || this.ownersOf(name).includes(plugin);
   }
 
   /** What a metric is; undefined where no plugin of the run declares it. */
@@ -73,9 +85,9 @@ export function watchMetrics(bus: EventBus, metrics: MetricNames, log: Logger): 
     told.add(key);
     log.warn(line());
   };
-  bus.listen({ plugin: 'core', event: 'metrics', critical: true }, ({ values }) => {
+  bus.listen({ plugin: 'core', event: 'metrics', critical: true }, ({ values, plugin }) => {
     // The last one is this listener.
-    const publisher = bus.running.at(-2)?.plugin;
+    const publisher = plugin ?? bus.running.at(-2)?.plugin;
     for (const [name, value] of Object.entries<unknown>(values)) {
       if (typeof value !== 'number') throw noNumber(name, value, publisher);
       const owners = metrics.ownersOf(name);

@@ -170,6 +170,17 @@ export function pluginListeners(of: PluginClass): ListenerMark[] {
   return marks;
 }
 
+/** True if a plugin's `register` adds to one of these contracts. */
+export function addsTo(of: PluginClass, contracts: readonly symbol[]): boolean {
+  let adds = false;
+  const ignore = (): void => undefined;
+  const add = (contract: symbol): void => {
+    adds ||= contracts.includes(contract);
+  };
+  if (contracts.length > 0) of.register?.({ bind: ignore, wrap: ignore, add });
+  return adds;
+}
+
 /** Same as tsyringe's, so that a plugin needs one import. */
 export { inject, injectable } from 'tsyringe';
 export type { InjectionToken };

@@ -27,6 +27,13 @@ export interface LivePlugin {
   readonly ranks: 'all' | 'first';
 }
 
+const makers = new WeakMap<object, string>();
+
+/** Name of the plugin that bound an object to a contract, or added it to one; for errors and metrics. */
+export function pluginOf(made: object): string {
+  return makers.get(made) ?? 'unknown';
+}
+
 /** Two runs in one process share nothing: each has a container of its own. */
 export function newContainer(): DependencyContainer {
   return root.createChildContainer();
@@ -136,6 +143,7 @@ class PluginScope {
       try {
         const made = this.#container.resolve(target);
         checkImplements(made, contract, this.plugin);
+        if (typeof made === 'object' && made !== null) makers.set(made, this.name);
         return made;
       } catch (thrown) {
         this.mistakes.first ??= usageErrorIn(thrown);

@@ -44,8 +44,10 @@ export interface RunRequest {
   readonly code?: readonly CodeLayer[];
   /** Plugins that are given as classes: by name, found before any other. */
   readonly classes?: ReadonlyMap<string, FoundPlugin>;
-  /** Keep only these slots, and no features: for `sample` and `evaluate`. */
+  /** Keep only these slots, and no features but those that wrap them: for `sample` and `evaluate`. */
   readonly only?: readonly Slot[];
+  /** With `only`: keep the features that add to these contracts too. */
+  readonly adding?: readonly symbol[];
   /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
   readonly passing?: Readonly<Record<string, Settings>>;
   readonly terminal?: Terminal | undefined;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import {
   BatchSource,
@@ -15,12 +16,14 @@ import {
   RunControl,
   Tunables,
   type EvaluationDue,
+  type EvaluationEnd,
   type IterationEnd,
   type RunEnd,
   type RunStart,
   type Split,
   type Tunable,
 } from '../../core/index.js';
+import { RunEvaluators, type Measured } from './evaluators/run-evaluators.js';
 import { estimateLoss, fullLoss } from './loss/estimate-loss.js';
 
 const options = z
@@ -44,7 +47,7 @@ const options = z
 
 @Plugin({
   name: 'evaluation',
-  summary: 'Estimates the training and validation loss, dropout off.',
+  summary: 'Estimates the training and validation loss, dropout off, and has evaluators measure the model.',
   config: options,
   metrics: {
     'eval/train_loss': { unit: 'nats', what: 'mean training loss over `iters` batches, dropout off' },
@@ -65,6 +68,7 @@ export default class Evaluation {
     @inject(BatchSource) private readonly batches: BatchSource,
     @inject(Dataset) private readonly data: Dataset,
     @inject(Ranks) private readonly ranks: Ranks,
+    @inject(RunEvaluators) private readonly evaluators: RunEvaluators,
     @inject(Logger) private readonly log: Logger,
     @inject(Tunables) tunables: Tunables,
   ) {
@@ -72,8 +76,14 @@ export default class Evaluation {
     this.#iters = tunables.define('eval_iters', config.iters, { least: 1, whole: true });
   }
 
+  @On('run:setup')
+  check(): void {
+    this.evaluators.refuseTwins();
+  }
+
   @On('run:start')
   atStart({ resumedFrom }: RunStart): void {
+    for (const line of this.evaluators.rarer(this.#interval.value)) this.log.warn(line);
     if (this.config.at_start && resumedFrom === undefined) this.control.requestEvaluation();
   }
 
@@ -93,27 +103,63 @@ export default class Evaluation {
   @On('evaluation:due')
   async evaluate({ iteration }: EvaluationDue): Promise<void> {
     await this.bus.dispatch('evaluation:start', { iteration });
-    const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
+    const found = await this.#measure(iteration);
+    if (found === undefined) {
+      this.control.requestEvaluation();
+      return;
+    }
+    const { losses, measured } = found;
+    const values = { 'eval/train_loss': losses.train, 'val/loss': losses.val };
+    await this.bus.dispatch('metrics', { iteration, values });
+    for (const { evaluator, plugin, values } of measured) {
+      const shown = Object.entries(values).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+      this.log.info(`iteration ${String(iteration)}: ${evaluator}: ${shown.join(', ')}`);
+      await this.bus.dispatch('metrics', { iteration, values, plugin });
+    }
+    await this.bus.dispatch('evaluation:end', { iteration, losses });
+  }
+
+  /** Undefined if a rank was stopped meanwhile. */
+  async #measure(iteration: number): Promise<Evaluated | undefined> {
     const seen = { stop: false };
     const stop = (): boolean => (seen.stop ||= this.control.stopReasons.length > 0);
-    const iters = this.#iters.value;
+    const isCut = async (): Promise<boolean> => {
+      const [cut = NaN] = await this.ranks.average([seen.stop ? 1 : 0]);
+      return cut > 0;
+    };
+    const losses = await this.#losses(iteration, stop);
+    const checks: (() => Measured)[] = [];
+    for (const evaluator of this.evaluators.due(iteration, this.run.train.max_iters)) {
+      // Lets signals in, and has all ranks start it or none.
+      await nextTurn();
+      stop();
+      if (await isCut()) return undefined;
+      const onBatch = (done: number, of: number): void | Promise<void> =>
+        this.bus.dispatch('evaluation:batch', { iteration, what: evaluator.name, done, of });
+      checks.push(await this.evaluators.measure(evaluator, { stop, onBatch }));
+    }
+    if (await isCut()) return undefined;
+    return { losses, measured: checks.map((check) => check()) };
+  }
+
+  async #losses(iteration: number, stop: () => boolean): Promise<EvaluationEnd['losses']> {
     const { engine, ranks } = this;
+    const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
+    const iters = this.#iters.value;
     const lossOf = (split: Split, whole: boolean): Promise<number> => {
       const onBatch = (done: number, of: number): void | Promise<void> =>
-        this.bus.dispatch('evaluation:batch', { iteration, split, done, of });
+        this.bus.dispatch('evaluation:batch', { iteration, split, what: `${split} loss`, done, of });
       const options = { engine, ranks, stop, onBatch };
       return whole
         ? fullLoss(this.model, this.data.split(split), shape, options)
         : estimateLoss(this.model, this.batches, split, iters, shape, options);
     };
     const train = await lossOf('train', false);
-    const val = await lossOf('val', this.config.full);
-    const [cut = NaN] = await ranks.average([seen.stop ? 1 : 0]);
-    if (cut > 0) {
-      this.control.requestEvaluation();
-      return;
-    }
-    await this.bus.dispatch('metrics', { iteration, values: { 'eval/train_loss': train, 'val/loss': val } });
-    await this.bus.dispatch('evaluation:end', { iteration, losses: { train, val } });
+    return { train, val: await lossOf('val', this.config.full) };
   }
+}
+
+interface Evaluated {
+  readonly losses: EvaluationEnd['losses'];
+  readonly measured: readonly Measured[];
 }

@@ -85,9 +85,9 @@ export default class Progress {
   }
 
   @On('evaluation:batch')
-  showEvaluation({ split, done, of }: EvaluationBatch): void {
+  showEvaluation({ what, done, of }: EvaluationBatch): void {
     if (!this.terminal.live) return;
-    this.terminal.status(`${bar(done / of)} evaluating  ${split} loss, batch ${String(done)}/${String(of)}`);
+    this.terminal.status(`${bar(done / of)} evaluating  ${what}, ${String(done)}/${String(of)}`);
   }
 
   @On('evaluation:end')

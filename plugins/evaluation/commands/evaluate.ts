@@ -4,6 +4,7 @@ import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../..
 
 interface EvaluateFlags extends StoredFlags {
   iters: number;
+  only?: string[];
   set: string[];
   json?: boolean;
 }
@@ -16,23 +17,38 @@ export const command: CommandDefinition = {
 
 function define(command: Command): void {
   command
-    .description('measure a trained model: its loss over the whole validation data, and an estimate on training data')
+    .description('measure a trained model: its losses, over the whole validation data, and what evaluators measure')
     .addArgument(runArgument());
   withStoredFlags(command)
     .option('--iters <count>', 'batches of training data to estimate from', wholeFrom(1), 50)
+    .option('--only <names>', 'measure these alone, separated by commas: evaluators, loss (default: all)', names)
     .addOption(setOption('change a setting, e.g. data.text=other.txt; repeatable'))
     .option('--json', 'print JSON')
     .action(async (from: string | undefined, flags: EvaluateFlags) => {
-      const { best, weights, set } = flags;
+      const { best, weights, set, iters, only } = flags;
       const request = { cwd: process.cwd(), set, terminal: new Terminal({ quiet: true }), best, weights };
-      const { storedLosses } = await import('../loss/stored-losses.js');
-      const facts = await storedLosses(from ?? newestRun(process.cwd(), console.error), request, flags.iters);
-      print(flags.json, facts, () =>
-        [
-          `${facts.checkpoint} (iteration ${String(facts.iteration)})`,
-          `train loss ${facts['train/loss'].toFixed(4)} (${String(flags.iters)} random batches)`,
-          `val loss   ${facts['val/loss'].toFixed(4)} (whole validation data)`,
-        ].join('\n'),
+      const { evaluateStored } = await import('../evaluators/evaluate-stored.js');
+      const run = from ?? newestRun(process.cwd(), console.error);
+      const { checkpoint, iteration, metrics } = await evaluateStored(run, request, { iters, only });
+      print(flags.json, { checkpoint, iteration, ...metrics }, () =>
+        [`${checkpoint} (iteration ${String(iteration)})`, ...lines(metrics, iters)].join('\n'),
       );
     });
+}
+
+function names(list: string): string[] {
+  return list.split(',').map((name) => name.trim());
+}
+
+function lines(metrics: Readonly<Record<string, number>>, iters: number): string[] {
+  const losses: Readonly<Record<string, readonly [name: string, over: string]>> = {
+    'train/loss': ['train loss', `${String(iters)} random batches`],
+    'val/loss': ['val loss', 'whole validation data'],
+  };
+  const rows = Object.entries(metrics).map(([metric, value]) => ({ value, shown: losses[metric] ?? [metric] }));
+  const width = Math.max(...rows.map(({ shown: [name] }) => name.length));
+  return rows.map(
+    ({ value, shown: [name, over] }) =>
+      `${name.padEnd(width)} ${value.toFixed(4)}${over === undefined ? '' : ` (${over})`}`,
+  );
 }

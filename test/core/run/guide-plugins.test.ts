@@ -2,10 +2,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { BatchSource, Dataset, EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
-import { MemoryCheckpoints, testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import {
+  MemoryCheckpoints,
+  testRanks,
+  testRun,
+  trainTogether,
+  type TestRun,
+} from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 
-const guide = ['writing-plugins', 'learning-rate', 'batch-strategies']
+const guide = ['writing-plugins', 'learning-rate', 'batch-strategies', 'evaluators']
   .map((page) => readFileSync(`docs/${page}.md`, 'utf8'))
   .join('\n');
 
@@ -171,4 +177,20 @@ test('an operation without a gradient is named', async (t) => {
     code: 'ESP_NO_GRADIENT',
     message: /operation Atan, which has no gradient here: .* tf\.customGrad/,
   });
+});
+
+test('the guide’s evaluator measures at its interval and at the end, the same on both of two ranks', async (t) => {
+  const folder = folderWith(t, 'accuracy');
+  const options = { cwd: folder, iterations: 7, set: ['plugins={"./accuracy.ts": {interval: 6, iters: 4}}'] };
+  await using one = await testRun(options);
+  await one.train();
+  const expected = one.events.metric('val/accuracy');
+  t.deepEqual([...expected.keys()], [6, 7]);
+  for (const share of expected.values()) t.true(share >= 0 && share <= 1);
+  const ranks = await testRanks(2, { ...options, iterations: 1 });
+  for (const rank of ranks) t.teardown(() => rank.dispose());
+  await trainTogether(ranks);
+  const [first, second] = ranks.map(({ events }) => events.metric('val/accuracy').get(1));
+  t.is(first, second);
+  t.true(first !== undefined && first >= 0 && first <= 1);
 });

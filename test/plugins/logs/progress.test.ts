@@ -70,7 +70,7 @@ test('without a terminal: plain lines at the first iteration, at each interval a
 test('on a terminal: one live line for every iteration and evaluation, with a bar, taken away at the end', async (t) => {
   const { lines, statuses } = await trained(t, true);
   const shown = statuses.filter((status) => status !== null);
-  const evaluated = ['evaluating  train loss, batch 1/1', 'evaluating  val loss, batch 1/1'];
+  const evaluated = ['evaluating  train loss, 1/1', 'evaluating  val loss, 1/1'];
   t.deepEqual(
     shown.map((line) => facts.exec(line)?.[1] ?? line.replace(/^█+ /, '')),
     ['1', '2', '3', '4', ...evaluated, '4', '5', '6', '7', ...evaluated, '7'],

@@ -1,0 +1,69 @@
+import { BatchSource, Dataset, Engine, suggestion, UsageError } from '../../../core/index.js';
+import { openStoredRun } from '../../checkpoint/contract.js';
+import { estimateLoss, fullLoss } from '../loss/estimate-loss.js';
+import { Evaluators } from './evaluator.js';
+import { RunEvaluators } from './run-evaluators.js';
+
+/** What was measured of a checkpoint. */
+export interface StoredEvaluation {
+  readonly checkpoint: string;
+  readonly iteration: number;
+  /** By name: losses first, in nats a target. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+interface EvaluateOptions {
+  /** Batches of training data. */
+  readonly iters: number;
+  /** Names of evaluators, `loss` for the losses; undefined: everything. */
+  readonly only: readonly string[] | undefined;
+}
+
+const LOSS = 'loss';
+
+/**
+ * Measures a run that is stored: its loss over the whole validation data, an estimate on training data, and what the
+ * evaluators of its config measure.
+ * @param from a checkpoint or a run's folder
+ */
+export async function evaluateStored(
+  from: string,
+  request: Parameters<typeof openStoredRun>[2],
+  { iters, only }: EvaluateOptions,
+): Promise<StoredEvaluation> {
+  const slots = ['engine', 'tokenizer', 'data', 'batches', 'model'] as const;
+  const { run, checkpoint } = await openStoredRun(from, slots, { ...request, adding: [Evaluators] });
+  try {
+    const { container, model } = run;
+    const evaluators = container.resolve(RunEvaluators);
+    evaluators.refuseTwins();
+    const names = chosen(only, [LOSS, ...evaluators.names()]);
+    const shape = { batchSize: run.config.train.batch_size, blockSize: model.blockSize };
+    const engine = container.resolve(Engine);
+    const metrics: Record<string, number> = {};
+    if (names.includes(LOSS)) {
+      const val = container.resolve(Dataset).split('val');
+      metrics['train/loss'] = await estimateLoss(model, container.resolve(BatchSource), 'train', iters, shape, {
+        engine,
+      });
+      metrics['val/loss'] = await fullLoss(model, val, shape, { engine });
+    }
+    for (const name of names) {
+      const evaluator = evaluators.named(name);
+      if (evaluator === undefined) continue;
+      const measured = await evaluators.measure(evaluator, { stop: () => false, onBatch: () => undefined });
+      Object.assign(metrics, measured().values);
+    }
+    return { checkpoint: checkpoint.path, iteration: checkpoint.state.run.iteration, metrics };
+  } finally {
+    await run.dispose();
+  }
+}
+
+/** @throws UsageError for a name that nothing has */
+function chosen(only: readonly string[] | undefined, known: readonly string[]): readonly string[] {
+  const unknown = only?.find((name) => !known.includes(name));
+  if (unknown === undefined) return only ?? known;
+  const near = suggestion(unknown, known, 'what this run has to measure');
+  throw new UsageError('ESP_USAGE', `--only ${unknown}: this run has no evaluator of that name: ${near}`);
+}
