@@ -110,10 +110,16 @@ export interface GenerateOptions {
   temperature: number;
   /** Samples from the k most likely tokens; 0 samples from all. */
   topK: number;
+  /** Samples from the fewest tokens whose probabilities, after `topK`, sum to at least this; default 1: from all. */
+  topP?: number | undefined;
+  /** Divides positive logits of tokens that prompt or text already have, and multiplies negative ones; default 1. */
+  repetitionPenalty?: number | undefined;
   /** Returns uniform numbers in [0, 1); called once per token. */
   random: () => number;
   /** Called with each token as it is chosen. */
   onToken?: (id: number) => void;
+  /** Asked before each further token, with the new ids so far: true ends the text there. */
+  stop?: (ids: readonly number[]) => boolean;
 }
 
 /**
@@ -159,6 +165,11 @@ export interface Model {
   generate(prompt: readonly number[], options: GenerateOptions): number[];
   /** Optional. The same for several texts at a time: each is what `generate` returns for its options. */
   generateAll?(prompt: readonly number[], options: readonly GenerateOptions[]): number[][];
+  /**
+   * Optional. `generateAll` step by step: each step adds one token to every text that has not ended, and the last one
+   * returns all. No weight changes before the end; `return` ends it early.
+   */
+  generateSteps?(prompt: readonly number[], options: readonly GenerateOptions[]): Generator<unknown, number[][]>;
   /** Returns the number of parameters of each part. */
   parameterCounts(): ParameterCount[];
   /**

@@ -2,6 +2,9 @@
 export { huggingFaceGpt2 } from './weights/pretrained.js';
 /** For authors of formats of weights. */
 export type { GivenOption, PretrainedModel, WeightFormat } from './weights/formats.js';
+/** Writing text: the choice of a token, and the steps of several texts. */
+export { chooseToken, type TokenChoice } from './generation/choose.js';
+export { generateSteps, lastOf, type NextLogits } from './generation/steps.js';
 /** A layer with LoRA as one matrix. */
 export { mergedWeight } from './weights/lora.js';
 /** What a model shows of itself while it trains. */

@@ -32,4 +32,4 @@ export { Attributes, KernelInputs, type CompositeKernel } from './operations/ker
 export { shapesChange, withChangingShapes } from './operations/changing-shapes.js';
 
 /** Work during which no weight changes, as generation is: an engine may keep forms of weights that are faster to use. */
-export { constantWeights, withConstantWeights } from './operations/constant-weights.js';
+export { constantWeights, constantWeightsScope, withConstantWeights } from './operations/constant-weights.js';

@@ -32,6 +32,17 @@ const options = z
     tokens: z.int().min(1).default(100).describe('tokens to generate per prompt'),
     temperature: z.number().min(0).default(0.8).describe('divides the logits; 0 always takes the most likely token'),
     top_k: z.int().min(0).default(200).describe('sample from the k most likely tokens; 0: from all'),
+    top_p: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(1)
+      .describe('sample from the most likely tokens that make up this share; 1: from all'),
+    repetition_penalty: z.number().gt(0).default(1).describe('makes tokens that the text has less likely; 1: off'),
+    stop: z
+      .array(z.string().min(1, 'give at least one character'))
+      .default([])
+      .describe('texts that a sample ends before'),
   })
   .meta({ resume: 'free' });
 
@@ -128,10 +139,13 @@ export default class Samples {
   }
 
   async #sample(tokenizer: Tokenizer, iteration: number, index: number, given: string | undefined): Promise<void> {
-    const { tokens, temperature, top_k: topK } = this.config;
+    const { tokens, temperature, top_k: topK, top_p: topP, repetition_penalty: repetitionPenalty, stop } = this.config;
     const stream = this.random.at('samples', iteration, index);
-    const choices = { prompt: given, tokens, temperature, topK, random: () => stream.float(), engine: this.engine };
-    const { prompt, text } = await writeText(this.model, tokenizer, choices);
+    const { prompt, text } = await writeText(this.model, tokenizer, {
+      ...{ prompt: given, tokens, temperature, topK, topP, repetitionPenalty, stop },
+      random: () => stream.float(),
+      engine: this.engine,
+    });
     this.log.info(`sample at iteration ${String(iteration)}:\n${prompt}${text}`);
     await this.bus.dispatch('sample', { iteration, prompt, text });
   }

@@ -231,6 +231,22 @@ const cases: BadInput[] = [
     args: ['sample', '--prompt', 'FILE:a.txt'],
     message: /a text in a file is given with --prompt-file a\.txt/,
   },
+  ...['0', '1.01', 'x'].map((share) => ({
+    what: `--top-p ${share}`,
+    args: ['sample', '--top-p', share],
+    message: /--top-p <share>.*give a number above 0, up to 1\./,
+  })),
+  ...['0', '-1', 'Infinity'].map((penalty) => ({
+    what: `--repetition-penalty ${penalty}`,
+    args: ['sample', '--repetition-penalty', penalty],
+    message: /--repetition-penalty <number>.*give a number above 0\./,
+  })),
+  { what: 'an empty stop text', args: ['sample', '--stop', ''], message: /--stop <text>.*at least one character/ },
+  {
+    what: 'a top-p over 1 of the plugin samples',
+    args: [...debug, '--set', 'plugins.samples.top_p=1.5'],
+    message: /plugins\.samples\.top_p.*<=\s*1/,
+  },
   { what: 'an empty prompt', args: ['sample', '--prompt', ''], message: /--prompt.*at least one character/ },
   {
     what: 'a setting for an option',

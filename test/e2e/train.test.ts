@@ -22,6 +22,13 @@ test('train, sample, evaluate and go on, as a user does', async (t) => {
   t.true(sample.out.startsWith('Call me'));
   writeFileSync(path.join(folder, 'prompt.txt'), 'Call me');
   t.is(sample.out, (await espalier(folder, 'sample', 'out', '--prompt-file', 'prompt.txt', '--tokens', '20')).out);
+  const several = ['sample', 'out', '--count', '3', '--tokens', '40', '--top-p', '0.9', '--json'];
+  const texts = JSON.parse((await espalier(folder, ...several)).out) as string[];
+  const stop = texts[1]?.slice(20, 22) ?? '';
+  const stopped = JSON.parse((await espalier(folder, ...several, '--stop', stop, '--stop', '\u0000')).out) as string[];
+  const cut = texts.map((text) => text.slice(0, 1) + (text.slice(1).split(stop)[0] ?? ''));
+  t.deepEqual(stopped, cut);
+  t.notDeepEqual(cut, texts);
   const refused = await espalier(folder, 'sample', 'out', '--engine', 'cpu', '--precision', 'bf16');
   t.is(refused.code, 2);
   t.regex(refused.err, /precision bf16: engine cpu computes in f32.*ESP_ENGINE_PRECISION/);

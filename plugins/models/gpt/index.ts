@@ -20,17 +20,17 @@ import {
   type WeightSources,
 } from '../../../core/index.js';
 import { InspectableModel, type SharedView } from '../inspection/inspectable.js';
+import { lastOf } from '../generation/steps.js';
 import { huggingFaceGpt2 } from '../weights/pretrained.js';
-import { softmaxCrossEntropy, withConstantWeights } from '../../ops/contract.js';
+import { softmaxCrossEntropy } from '../../ops/contract.js';
 import { type ArchitectureFacts, Growable, type GrowthStep } from '../../growth/contract.js';
 import { WeightRoles, type WeightRole } from '../../optimizers/contract.js';
 import { architectureOf, architectureSchema, plannedArchitecture, type Architecture } from './architecture.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { activationBytes, countsOf, factsOf, flopsPerToken, memoryNeeded } from './costs.js';
 import { head, hiddenStates, Layers, ReadWeights, type NextMask } from './forward.js';
-import { generate, type NextLogits } from './generate.js';
+import { gptSteps } from './generate.js';
 import { grownWeights } from './grow.js';
-import { Past } from './past.js';
 import { descriptionOf, weightSources } from './stored.js';
 import { roleOf } from './roles.js';
 import { drawWeights, isTrainable, makeWeights, variableOf, type Undrawn } from './weights.js';
@@ -171,41 +171,11 @@ export default class Gpt implements Model, Growable, InspectableModel, WeightRol
   }
 
   generateAll(prompt: readonly number[], options: readonly GenerateOptions[]): number[][] {
-    const tokens = Math.max(0, ...options.map(({ maxNewTokens }) => maxNewTokens));
-    const past = new Past(options.length, Math.min(this.blockSize, prompt.length + tokens));
-    const logits: NextLogits = {
-      after: (ids) => this.#logitsAfter([ids]),
-      begin: (ids) => this.#logitsAfter([ids], past),
-      next: (ids) =>
-        rowsOf(
-          this.#logitsAfter(
-            ids.map((id) => [id]),
-            past,
-          ),
-          ids.length,
-        ),
-    };
-    try {
-      return withConstantWeights(() => generate(prompt, this.blockSize, options, logits));
-    } finally {
-      past.dispose();
-    }
+    return lastOf(this.generateSteps(prompt, options));
   }
 
-  /** Logits of the token after each row of ids, [rows, vocab]. */
-  #logitsAfter(rows: readonly (readonly number[])[], past?: Past): Float32Array {
-    const time = rows[0]?.length ?? 0;
-    let logits = new Float32Array();
-    // Not returned: `tidy` would look for tensors in it, number by number.
-    tf.tidy(() => {
-      const input = tf.tensor2d(rows.flat(), [rows.length, time], 'int32');
-      const layers = new Layers(this.config, this.#weights, past === undefined ? {} : { past });
-      const hidden = hiddenStates(layers, input); // [rows, time, embd]
-      const last = time === 1 ? hidden : tf.slice(hidden, [0, time - 1, 0], [rows.length, 1, this.config.n_embd]);
-      logits = Float32Array.from(head(layers, last).dataSync());
-    });
-    past?.advance(time);
-    return logits;
+  generateSteps(prompt: readonly number[], options: readonly GenerateOptions[]): Generator<undefined, number[][]> {
+    return gptSteps({ config: this.config, weights: this.#weights }, prompt, options);
   }
 
   parameterCounts(): ParameterCount[] {
@@ -248,11 +218,6 @@ export default class Gpt implements Model, Growable, InspectableModel, WeightRol
     const { firstRow = 0 } = pass;
     return () => ({ rate, key0: random.uint32(), key1: random.uint32(), firstRow });
   }
-}
-
-function rowsOf(values: Float32Array, rows: number): Float32Array[] {
-  const length = values.length / rows;
-  return Array.from({ length: rows }, (_, row) => values.subarray(row * length, (row + 1) * length));
 }
 
 function valuesOf(variable: tf.Variable): Float32Array {

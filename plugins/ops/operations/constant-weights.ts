@@ -5,13 +5,21 @@ let session: object | undefined;
  * faster to multiply by, until the work is done.
  */
 export function withConstantWeights<T>(work: () => T): T {
-  const outer = session;
-  session ??= {};
-  try {
-    return work();
-  } finally {
-    session = outer;
-  }
+  return constantWeightsScope()(work);
+}
+
+/** Returns what runs work as `withConstantWeights` does, where no weight changes between its calls either. */
+export function constantWeightsScope(): <T>(work: () => T) => T {
+  const own = {};
+  return (work) => {
+    const outer = session;
+    session ??= own;
+    try {
+      return work();
+    } finally {
+      session = outer;
+    }
+  };
 }
 
 /** For engines: stands for the current work of that kind; undefined outside of it. */

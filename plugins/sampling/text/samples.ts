@@ -8,10 +8,10 @@ import {
 } from '../../../core/index.js';
 import type { Run } from '../../../core/runs.js';
 import { openStoredRun } from '../../checkpoint/contract.js';
-import { writeTexts, type TextChoices } from './write-text.js';
+import { writeTexts, type SamplingChoices, type TextChoices } from './write-text.js';
 
 /** What is written: the same numbers give the same text. */
-export interface SampleChoices extends Pick<TextChoices, 'prompt' | 'tokens' | 'temperature' | 'topK'> {
+export interface SampleChoices extends SamplingChoices, Pick<TextChoices, 'prompt' | 'tokens'> {
   readonly seed: number;
 }
 
@@ -25,6 +25,23 @@ export async function storedSamples(
   request: Parameters<typeof openStoredRun>[2],
   choices: SampleChoices & { readonly count: number },
 ): Promise<string[]> {
+  const { run, tokenizer } = await openWriter(from, request);
+  try {
+    return await samplesOf(run, tokenizer, choices);
+  } finally {
+    await run.dispose();
+  }
+}
+
+/**
+ * A stored run whose model writes, with its tokenizer.
+ * @param from a checkpoint or a run's folder
+ * @throws UsageError where its data had no tokenizer
+ */
+export async function openWriter(
+  from: string,
+  request: Parameters<typeof openStoredRun>[2],
+): Promise<{ run: Run; tokenizer: Tokenizer }> {
   const { run, checkpoint } = await openStoredRun(from, ['engine', 'tokenizer', 'model'], request);
   try {
     const { tokenizer: state } = checkpoint.state;
@@ -35,10 +52,10 @@ export async function storedSamples(
       );
     }
     const configured = run.container.resolve(TokenizerFactory);
-    const tokenizer = await run.container.resolve(Tokenizers).fromState(state, configured);
-    return await samplesOf(run, tokenizer, choices);
-  } finally {
+    return { run, tokenizer: await run.container.resolve(Tokenizers).fromState(state, configured) };
+  } catch (thrown) {
     await run.dispose();
+    throw thrown;
   }
 }
 
@@ -56,7 +73,7 @@ const AT_ONCE = 8;
 async function samplesOf(
   run: Run,
   tokenizer: Tokenizer,
-  { seed, count, prompt: given, tokens, temperature, topK }: SampleChoices & { readonly count: number },
+  { seed, count, ...choices }: SampleChoices & { readonly count: number },
 ): Promise<string[]> {
   const streams = new RandomStreams(seed);
   const samples: string[] = [];
@@ -66,13 +83,7 @@ async function samplesOf(
       const stream = streams.at('sample', first + i);
       return () => stream.float();
     });
-    const { prompt, texts } = await writeTexts(run.model, tokenizer, {
-      prompt: given,
-      tokens,
-      temperature,
-      topK,
-      randoms,
-    });
+    const { prompt, texts } = await writeTexts(run.model, tokenizer, { ...choices, randoms });
     samples.push(...texts.map((text) => prompt + text));
   }
   return samples;

@@ -7,8 +7,13 @@ import {
   useEngine,
 } from '../../../core/index.js';
 import { withChangingShapes } from '../../ops/contract.js';
+import { textPieces, type Stops } from './text-pieces.js';
 
-export interface TextChoices extends Pick<GenerateOptions, 'temperature' | 'topK' | 'random'> {
+/** How each token is chosen, and where a text ends. */
+export interface SamplingChoices
+  extends Stops, Pick<GenerateOptions, 'temperature' | 'topK' | 'topP' | 'repetitionPenalty'> {}
+
+export interface TextChoices extends SamplingChoices, Pick<GenerateOptions, 'random'> {
   /** The text to continue; default: a line break, or the first token if the vocabulary has none. */
   readonly prompt?: string | undefined;
   /** Number of tokens to generate. */
@@ -40,6 +45,8 @@ export async function writeTexts(
     tokens,
     engine,
     randoms,
+    stop = [],
+    stopIds = [],
     ...choices
   }: Omit<TextChoices, 'random'> & {
     readonly randoms: readonly TextChoices['random'][];
@@ -47,11 +54,18 @@ export async function writeTexts(
 ): Promise<{ prompt: string; texts: string[] }> {
   const ids = given === undefined ? await startOf(tokenizer) : [...(await tokenizer.encode(given))];
   const options = randoms.map((random) => ({ ...choices, maxNewTokens: tokens, random }));
+  const prompt = await tokenizer.decode(ids);
+  if (stop.length + stopIds.length > 0) {
+    const texts = options.map(() => '');
+    for await (const pieces of textPieces({ model, tokenizer, engine }, ids, options, { stop, stopIds })) {
+      for (const [index, piece] of pieces.entries()) texts[index] = `${texts[index] ?? ''}${piece}`;
+    }
+    return { prompt, texts };
+  }
   if (engine !== undefined) useEngine(engine);
   const written = withChangingShapes(
     () => model.generateAll?.(ids, options) ?? options.map((each) => model.generate(ids, each)),
   );
-  const prompt = await tokenizer.decode(ids);
   const texts: string[] = [];
   for (const more of written) {
     // Some tokenizers decode a token differently at the start than after others.

@@ -1,6 +1,6 @@
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Engine, RandomStreams, tf, type GenerateOptions, type Model } from '../../../core/index.js';
-import { withChangingShapes } from '../../../plugins/index.js';
+import { chooseToken, withChangingShapes } from '../../../plugins/index.js';
 import { makeRun } from '../../../core/run/make.js';
 import { useEngine } from '../../../core/tf.js';
 import { availableEngines } from '../ops/engines.js';
@@ -69,6 +69,77 @@ for (const { name, need } of engines) {
     }
   });
 }
+
+test.serial(
+  'texts that end early, at a length or where `stop` says, are the beginnings of those that do not',
+  async (t) => {
+    const model = await gpt(t, 'cpu', {});
+    for (const prompt of Object.values(prompts)) {
+      const seeds = [1, 2, 3, 4];
+      const texts = (own: (index: number) => Partial<GenerateOptions>): GenerateOptions[] =>
+        seeds.map((seed, index) => ({ ...choices, random: uniform(seed), ...own(index) }));
+      const all =
+        model.generateAll?.(
+          prompt,
+          texts(() => ({})),
+        ) ?? [];
+      const lengths = [0, 1, BLOCK, 2 * BLOCK];
+      const shown = seeds.map((): number[] => []);
+      const cut = model.generateAll?.(
+        prompt,
+        texts((index) => {
+          const onToken = (id: number): void => void shown[index]?.push(id);
+          const most = lengths[index] ?? 0;
+          return index % 2 === 0 ? { maxNewTokens: most, onToken } : { stop: (ids) => ids.length === most, onToken };
+        }),
+      );
+      const expected = all.map((ids, index) => ids.slice(0, lengths[index]));
+      t.deepEqual(cut, expected);
+      t.deepEqual(shown, expected);
+    }
+  },
+);
+
+test.serial('steps give the texts of one call, and leave nothing where they end early', async (t) => {
+  const model = await gpt(t, 'cpu', {});
+  const prompt = [3, 1, 4];
+  const { numTensors } = tf.memory();
+  const options = [1, 2].map((seed) => ({ ...choices, random: uniform(seed) }));
+  const again = [1, 2].map((seed) => ({ ...choices, random: uniform(seed) }));
+  const steps = model.generateSteps?.(prompt, options);
+  let count = 0;
+  for (let step = steps?.next(); step !== undefined; step = steps?.next()) {
+    if (step.done === true) {
+      t.deepEqual(step.value, model.generateAll?.(prompt, again));
+      break;
+    }
+    count++;
+  }
+  t.is(count, choices.maxNewTokens);
+  t.is(tf.memory().numTensors, numTensors);
+  const early = model.generateSteps?.(prompt, options);
+  early?.next();
+  early?.next();
+  t.true(tf.memory().numTensors > numTensors);
+  early?.return([]);
+  t.is(tf.memory().numTensors, numTensors);
+});
+
+test.serial('each token is chosen as the options say, from the logits of the window and the whole text', async (t) => {
+  const model = await gpt(t, 'cpu', {});
+  const options = { ...choices, topK: 6, topP: 0.8, repetitionPenalty: 1.5 };
+  for (const prompt of Object.values(prompts)) {
+    const [random, text] = [uniform(), [...prompt]];
+    withChangingShapes(() => {
+      for (let i = 0; i < options.maxNewTokens; i++) {
+        text.push(chooseToken(Float32Array.from(lastLogits(model, text)), { ...options, random }, text));
+      }
+    });
+    const written = model.generate(prompt, { ...options, random: uniform() });
+    t.deepEqual(written, text.slice(prompt.length));
+    t.notDeepEqual(written, model.generate(prompt, { ...options, repetitionPenalty: 1, random: uniform() }));
+  }
+});
 
 const written = { bias: true, activation: 'gelu_tanh' };
 const greedy = { ...choices, temperature: 0, random: uniform() };
