@@ -1,0 +1,27 @@
+import { messageOf, UsageError, type Tokenizer } from '../../../core/index.js';
+import { badExample } from './example-file.js';
+
+/**
+ * The tokens of a text of an example.
+ * @param what names the text: `file.jsonl:7: answer`
+ * @throws UsageError if it has none, or has a piece that the tokenizer does not know
+ */
+export async function encodeExample(tokenizer: Tokenizer, text: string, what: string): Promise<Int32Array> {
+  let ids: Int32Array;
+  try {
+    ids = await tokenizer.encode(text);
+  } catch (thrown) {
+    throw badExample(what, messageOf(thrown), thrown);
+  }
+  if (ids.length === 0) throw badExample(what, 'has no token: give at least one character');
+  return ids;
+}
+
+/** The tokenizer of the data. @throws UsageError naming the evaluator that needs one, if the data has none */
+export function neededTokenizer(tokenizer: Tokenizer | undefined, plugin: string): Tokenizer {
+  if (tokenizer !== undefined) return tokenizer;
+  throw new UsageError(
+    'ESP_NO_TOKENIZER',
+    `plugins.${plugin} measures texts, and the data has no tokenizer: turn the plugin off, or prepare the data from text`,
+  );
+}

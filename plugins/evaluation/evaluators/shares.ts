@@ -1,0 +1,60 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { useEngine, type Ranks } from '../../../core/index.js';
+import type { EvaluatorContext } from './evaluator.js';
+
+/** Examples that are counted piece by piece. */
+export interface CountedSet<Piece> {
+  readonly name: string;
+  readonly pieces: readonly Piece[];
+  /** Examples in all pieces. */
+  readonly examples: number;
+}
+
+/** How pieces are counted: of how many examples each of `metrics` is true. */
+export interface Counting<Piece> {
+  readonly metrics: readonly string[];
+  /** Called with the engine current; returns a whole number for each metric. */
+  readonly count: (piece: Piece) => readonly number[] | Promise<readonly number[]>;
+}
+
+/** By `SET/METRIC`. */
+export type Shares = Readonly<Record<string, number>>;
+
+/** The names of the shares of sets. */
+export function sharesNamed(sets: readonly string[], metrics: readonly string[]): string[] {
+  return sets.flatMap((set) => metrics.map((metric) => `${set}/${metric}`));
+}
+
+/**
+ * Returns the share of each set's examples that counts for each metric. Ranks divide the pieces; all must
+ * call, and all get the same numbers, to the bit, on any number of ranks.
+ */
+export async function sharesOf<Piece>(
+  sets: readonly CountedSet<Piece>[],
+  { metrics, count }: Counting<Piece>,
+  ranks: Ranks,
+  { engine, stop, onBatch }: EvaluatorContext,
+): Promise<Shares> {
+  const isOwn = (_: unknown, index: number): boolean => index % ranks.size === ranks.rank;
+  const own = sets.map((set) => ({ ...set, pieces: set.pieces.filter(isOwn) }));
+  const total = own.reduce((sum, { pieces }) => sum + pieces.length, 0);
+  const shares: Record<string, number> = {};
+  let done = 0;
+  for (const { name, pieces, examples } of own) {
+    const counts = metrics.map(() => 0);
+    for (const piece of pieces) {
+      // Lets signals in, and whatever else runs in this process, perhaps on another engine.
+      await nextTurn();
+      if (stop()) break;
+      useEngine(engine);
+      for (const [index, more] of (await count(piece)).entries()) counts[index] = (counts[index] ?? 0) + more;
+      await onBatch(++done, total);
+    }
+    const means = await ranks.average(counts);
+    for (const [index, metric] of metrics.entries()) {
+      const sum = Math.round((means[index] ?? NaN) * ranks.size);
+      shares[`${name}/${metric}`] = sum / examples;
+    }
+  }
+  return shares;
+}

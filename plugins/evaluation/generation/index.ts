@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import {
+  ConfigPlaces,
+  Dataset,
+  inject,
+  type Model,
+  On,
+  Plugin,
+  PluginConfig,
+  type RandomStream,
+  RandomStreams,
+  RunFolder,
+  type Bindings,
+  type Ranks,
+  type Tokenizer,
+} from '../../../core/index.js';
+import { writeText } from '../../sampling/contract.js';
+import { Evaluators, type Evaluator, type EvaluatorContext } from '../evaluators/evaluator.js';
+import { encodeExample, neededTokenizer } from '../evaluators/encode.js';
+import { badExample, type Example } from '../evaluators/example-file.js';
+import { exampleOptions, ExampleSets } from '../evaluators/example-sets.js';
+import { sharesNamed, sharesOf, type Shares } from '../evaluators/shares.js';
+
+const NAME = 'generation';
+const METRICS = ['exact_match'];
+const options = z
+  .strictObject({
+    ...exampleOptions,
+    max_tokens: z.int().min(1).default(64).describe('tokens to generate for an answer, at most'),
+    stop: z.array(z.string().min(1)).default(['\n']).describe('texts that end an answer and are no part of it'),
+    temperature: z.number().min(0).default(0).describe('divides the logits; 0 always takes the most likely token'),
+  })
+  .meta({ resume: 'free' });
+
+const recordSchema = z.looseObject({
+  prompt: z.string().min(1, 'give at least one character'),
+  answer: z.string().refine((answer) => answer.trim() !== '', 'give at least one character that is not a space'),
+});
+type Prompt = z.output<typeof recordSchema>;
+
+interface Piece {
+  readonly record: Prompt;
+  readonly random: RandomStream;
+}
+
+/** Each example draws from a stream of its own, the same at each evaluation and on any rank. */
+@Plugin({
+  name: NAME,
+  summary: 'Has the model answer prompts, and measures how often an answer is exactly the right one.',
+  config: options,
+  after: ['evaluation', 'vocab-remap'],
+  metrics: {
+    '*/exact_match': { unit: 'share', what: 'of prompts whose answer is the right one, spaces around it aside' },
+  },
+})
+export default class Generation implements Evaluator {
+  static register(bindings: Bindings): void {
+    bindings.add(Evaluators, Generation);
+  }
+
+  readonly name = NAME;
+  readonly interval: number;
+  readonly metrics: readonly string[];
+  readonly #sets: ExampleSets<typeof recordSchema, Prompt>;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(RunFolder) folder: RunFolder,
+    @inject(ConfigPlaces) places: ConfigPlaces,
+    @inject(Dataset) private readonly data: Dataset,
+    @inject(RandomStreams) private readonly random: RandomStreams,
+  ) {
+    this.interval = config.interval;
+    this.metrics = sharesNamed(Object.keys(config.files), METRICS);
+    this.#sets = new ExampleSets({ plugin: NAME, config, folder, places }, recordSchema, (example, tokenizer) =>
+      this.#checked(example, tokenizer),
+    );
+  }
+
+  @On('run:setup')
+  async check(): Promise<void> {
+    await this.#sets.encoded(neededTokenizer(this.data.tokenizer, NAME));
+  }
+
+  async run(model: Model, given: Tokenizer | undefined, ranks: Ranks, context: EvaluatorContext): Promise<Shares> {
+    const tokenizer = neededTokenizer(given, NAME);
+    const sets = [...(await this.#sets.encoded(tokenizer))].map(([name, records], set) => ({
+      name,
+      pieces: records.map((record, index) => ({ record, random: this.random.at(NAME, index, set) })),
+      examples: records.length,
+    }));
+    const count = async ({ record: { prompt, answer }, random }: Piece): Promise<number[]> => {
+      const { max_tokens: tokens, temperature, stop } = this.config;
+      const choices = { prompt, tokens, temperature, topK: 0, random: () => random.float(), engine: context.engine };
+      const { text } = await writeText(model, tokenizer, choices);
+      return [before(stop, text).trim() === answer.trim() ? 1 : 0];
+    };
+    return sharesOf(sets, { metrics: METRICS, count }, ranks, context);
+  }
+
+  /** @throws UsageError if the tokenizer cannot write the prompt or the answer, or the answer has too many tokens */
+  async #checked({ record, place }: Example<Prompt>, tokenizer: Tokenizer): Promise<Prompt> {
+    await encodeExample(tokenizer, record.prompt, `${place}: prompt`);
+    const answer = await encodeExample(tokenizer, record.answer.trim(), `${place}: answer`);
+    const { max_tokens: most } = this.config;
+    if (answer.length > most) {
+      throw badExample(
+        `${place}: answer`,
+        `has ${String(answer.length)} tokens, and plugins.${NAME}.max_tokens is ${String(most)}: raise it`,
+      );
+    }
+    return record;
+  }
+}
+
+/** The text before the first of `stops` in it. */
+function before(stops: readonly string[], text: string): string {
+  const found = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  return text.slice(0, Math.min(text.length, ...found));
+}

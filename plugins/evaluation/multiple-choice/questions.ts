@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import type { Tokenizer } from '../../../core/index.js';
+import { encodeExample } from '../evaluators/encode.js';
+import { badExample, type Example } from '../evaluators/example-file.js';
+
+/** A record in the form of HellaSwag's files; other keys are ignored. */
+export const recordSchema = z.looseObject({
+  ctx: z.string().optional(),
+  /** Without `ctx`, the context is `ctx_a`, a space and `ctx_b`, as in HellaSwag's own files. */
+  ctx_a: z.string().optional(),
+  ctx_b: z.string().optional(),
+  endings: z.array(z.string()).min(2, 'give at least two endings'),
+  /** A number, or a string of digits, as Hugging Face's copy has it. */
+  label: z.preprocess((given) => (typeof given === 'string' && /^\d+$/.test(given) ? Number(given) : given), z.int()),
+});
+type Record = z.output<typeof recordSchema>;
+
+/** An ending after its context. */
+export interface Row {
+  /** Context and ending. */
+  readonly ids: Int32Array;
+  /** Tokens of the ending, at the end. */
+  readonly endingLength: number;
+}
+
+export interface Question {
+  readonly rows: readonly Row[];
+  /** Index of the right ending. */
+  readonly label: number;
+}
+
+/**
+ * Tokens of a record: those of the context, then those of a space and the ending. A context that does not fit into the
+ * window with an ending loses its first tokens.
+ * @throws UsageError naming file, line and key
+ */
+export async function questionOf(
+  { record, place }: Example<Record>,
+  tokenizer: Tokenizer,
+  blockSize: number,
+): Promise<Question> {
+  const { label, endings } = record;
+  if (label < 0 || label >= endings.length) {
+    const range = `a number from 0 to ${String(endings.length - 1)}`;
+    throw badExample(
+      `${place}: label`,
+      `${String(label)} is none of the ${String(endings.length)} endings: give ${range}`,
+    );
+  }
+  const context = await encodeExample(tokenizer, contextOf(record), `${place}: ctx`);
+  const rows: Row[] = [];
+  for (const [index, text] of endings.entries()) {
+    const what = `${place}: endings.${String(index)}`;
+    if (text.trim() === '') throw badExample(what, 'has no token: give at least one character');
+    const ending = await encodeExample(tokenizer, ` ${text}`, what);
+    if (ending.length > blockSize) {
+      throw badExample(
+        what,
+        `has ${String(ending.length)} tokens, and the model's window ${String(blockSize)}: shorten it`,
+      );
+    }
+    // The last token is predicted and not read.
+    const kept = context.subarray(Math.max(0, context.length + ending.length - 1 - blockSize));
+    rows.push({ ids: Int32Array.of(...kept, ...ending), endingLength: ending.length });
+  }
+  return { rows, label };
+}
+
+function contextOf({ ctx, ctx_a: first = '', ctx_b: second = '' }: Record): string {
+  return ctx ?? `${first} ${second}`.trim();
+}

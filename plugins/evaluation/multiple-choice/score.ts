@@ -1,0 +1,92 @@
+import { tf, type Model } from '../../../core/index.js';
+import { withChangingShapes } from '../../ops/contract.js';
+import type { Question, Row } from './questions.js';
+
+/**
+ * Groups of questions that are scored at a time, of about the same length: as many as have `tokens` tokens together, padded
+ * to the longest, and one at least.
+ */
+export function batchesOf(questions: readonly Question[], tokens: number): Question[][] {
+  const longest = (question: Question): number => Math.max(...question.rows.map(lengthOf));
+  const sorted = [...questions].sort((a, b) => longest(b) - longest(a));
+  const batches: Question[][] = [];
+  let open: Question[] = [];
+  let rows = 0;
+  for (const question of sorted) {
+    const [first = question] = open;
+    if (open.length > 0 && (rows + question.rows.length) * longest(first) > tokens) {
+      batches.push(open);
+      [open, rows] = [[], 0];
+    }
+    open.push(question);
+    rows += question.rows.length;
+  }
+  if (open.length > 0) batches.push(open);
+  return batches;
+}
+
+/**
+ * Sum of the log-probabilities of each ending's tokens after its context, in nats; for each question one number an ending.
+ * The engine is current.
+ */
+export function scoresOf(model: Model, questions: readonly Question[]): number[][] {
+  const rows = questions.flatMap((question) => question.rows);
+  const time = Math.max(...rows.map(lengthOf));
+  const ids = new Int32Array(rows.length * time);
+  const targets = new Int32Array(rows.length * time).fill(-1);
+  for (const [index, row] of rows.entries()) {
+    const length = lengthOf(row);
+    const first = length - row.endingLength;
+    // Attention is causal: what stands after a row changes nothing in it.
+    ids.set(row.ids.subarray(0, length), index * time);
+    targets.set(row.ids.subarray(first + 1), index * time + first);
+  }
+  const losses = withChangingShapes(() => lossesOf(model, ids, targets, [rows.length, time]));
+  const sums = rows.map(
+    (_, index) => -losses.subarray(index * time, (index + 1) * time).reduce((sum, loss) => sum + loss, 0),
+  );
+  let from = 0;
+  return questions.map((question) => sums.slice(from, (from += question.rows.length)));
+}
+
+/** How many of the questions are answered right: by the sum of an ending, and by the mean over its tokens. */
+export function countRight(
+  questions: readonly Question[],
+  scores: readonly (readonly number[])[],
+): [sum: number, mean: number] {
+  const isRight = ({ label }: Question, own: readonly number[]): boolean => own.indexOf(Math.max(...own)) === label;
+  let [bySum, byMean] = [0, 0];
+  for (const [index, question] of questions.entries()) {
+    const own = scores[index] ?? [];
+    const means = own.map((score, ending) => score / (question.rows[ending]?.endingLength ?? NaN));
+    if (isRight(question, own)) bySum++;
+    if (isRight(question, means)) byMean++;
+  }
+  return [bySum, byMean];
+}
+
+/** Tokens that are read: all but the last. */
+function lengthOf({ ids }: Row): number {
+  return ids.length - 1;
+}
+
+/** Cross-entropy of each target that is not -1, else 0. */
+function lossesOf(
+  model: Model,
+  ids: Int32Array,
+  targets: Int32Array,
+  shape: [rows: number, time: number],
+): Float64Array {
+  const losses = new Float64Array(targets.length);
+  const positions = Int32Array.from(targets.keys()).filter((position) => (targets[position] ?? -1) >= 0);
+  tf.tidy(() => {
+    const logits = model.logits(tf.tensor2d(ids, shape, 'int32')); // [rows, time, vocab]
+    const vocab = logits.shape[2];
+    const read = tf.gather(tf.reshape(logits, [-1, vocab]), tf.tensor1d(positions, 'int32')); // [positions, vocab]
+    const chosen = positions.map((position, index) => index * vocab + (targets[position] ?? 0));
+    const of = tf.gather(tf.reshape(read, [-1]), tf.tensor1d(chosen, 'int32'));
+    const values = tf.sub(tf.logSumExp(read, 1), of).dataSync();
+    for (const [index, position] of positions.entries()) losses[position] = values[index] ?? NaN;
+  });
+  return losses;
+}
