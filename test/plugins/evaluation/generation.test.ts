@@ -4,6 +4,10 @@ import test, { type ExecutionContext } from 'ava';
 import { Dataset, Engine, Ranks, type RunSettings } from '../../../core/index.js';
 import { Evaluators } from '../../../plugins/evaluation/contract.js';
 import {
+  assertDeclaredMetrics,
+  assertNoLeaks,
+  assertResumes,
+  assertTwoRanks,
   MemoryCheckpoints,
   testRanks,
   testRun,
@@ -77,6 +81,21 @@ test('answers that are drawn are the same at each measurement, and on any number
   const ranks = await testRanks(3, { ...options, checkpoints });
   t.teardown(() => Promise.all(ranks.map((rank) => rank.dispose())));
   t.deepEqual(await Promise.all(ranks.map(measured)), [first, first, first]);
+});
+
+test('a run measures at evaluations, on two ranks too, and resumes exactly', async (t) => {
+  const options: TestRunOptions = { ...optionsFor(t, words, { max_tokens: 5 }), iterations: 3 };
+  await using run = await testRun(options);
+  await run.train();
+  t.is(run.events.metric('own/exact_match').size, 1);
+  await assertDeclaredMetrics(options);
+  await assertTwoRanks(options);
+  await assertResumes(options, [{ event: 'evaluation:batch' }, { event: 'iteration:end', at: 1 }]);
+});
+
+test.serial('it leaves no tensors', async (t) => {
+  await assertNoLeaks({ ...optionsFor(t, words, { max_tokens: 5 }), iterations: 7 });
+  t.pass();
 });
 
 const bad: Readonly<Record<string, readonly [line: string, message: RegExp]>> = {

@@ -8,8 +8,19 @@ import { Evaluators } from '../../../plugins/evaluation/contract.js';
 import { readExamples } from '../../../plugins/evaluation/evaluators/example-file.js';
 import { questionOf, recordSchema, type Question } from '../../../plugins/evaluation/multiple-choice/questions.js';
 import { batchesOf, scoresOf } from '../../../plugins/evaluation/multiple-choice/score.js';
-import { testRanks, testRun, type TestRun, type TestRunOptions } from '../../../plugins/testing/contract.js';
+import {
+  assertDeclaredMetrics,
+  assertNoLeaks,
+  assertResumes,
+  testRanks,
+  testRun,
+  trainTogether,
+  type TestRun,
+  type TestRunOptions,
+} from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
+import { textFolder } from '../../text.js';
 
 const fixtures = path.resolve('test/fixtures');
 const examples = path.join(fixtures, 'multiple-choice/examples.jsonl');
@@ -146,6 +157,60 @@ for (const [what, [line, message]] of Object.entries(bad)) {
     t.regex(refused.message, message);
   });
 }
+
+test('a run measures at evaluations, on two ranks too, and resumes exactly', async (t) => {
+  const options = optionsFor({ files: { own: examples }, interval: 2 });
+  await using run = await testRun({ ...options, set: ['plugins.evaluation.interval=1'] });
+  await run.train();
+  t.deepEqual([...run.events.metric('own/accuracy').keys()], [2, 3]);
+  t.true(run.log.some(({ line }) => line.startsWith('iteration 2: multiple-choice: own/accuracy 0.')));
+  await assertDeclaredMetrics(options);
+  const ranks = await testRanks(2, options);
+  t.teardown(() => Promise.all(ranks.map((rank) => rank.dispose())));
+  await trainTogether(ranks);
+  const [first, second] = ranks.map(({ events }) => events.metric('own/accuracy'));
+  t.is(first?.size, 1);
+  t.deepEqual(second, first);
+  await assertResumes(options, [{ event: 'evaluation:batch' }, { event: 'iteration:end', at: 1 }]);
+});
+
+test.serial('it leaves no tensors', async (t) => {
+  await assertNoLeaks({ ...optionsFor({ files: { own: examples } }), iterations: 7 });
+  t.pass();
+});
+
+test('espalier evaluate measures what the last evaluation did', async (t) => {
+  const folder = textFolder(t);
+  const lines = [
+    { prompt: 'the quick brown', answer: 'fox' },
+    { prompt: 'the lazy', answer: 'dog' },
+  ];
+  writeFileSync(path.join(folder, 'words.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'));
+  const question = { ctx: 'the quick brown', endings: ['fox jumps', 'dog', 'over the lazy'], label: 0 };
+  writeFileSync(path.join(folder, 'ends.jsonl'), JSON.stringify(question));
+  const config = `
+extends: [debug]
+data: { text: text.txt }
+train: { max_iters: 20 }
+plugins:
+  multiple-choice: { files: { ends: ends.jsonl } }
+  generation: { files: { words: words.jsonl }, max_tokens: 4 }
+`;
+  writeFileSync(path.join(folder, 'espalier.config.yaml'), config);
+  const trained = await espalier(folder, 'train', '--set', 'run.dir=out');
+  t.is(trained.code, 0, trained.err);
+  const logged = readFileSync(path.join(folder, 'out/metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line));
+  const evaluated = await espalier(folder, 'evaluate', 'out', '--only', 'multiple-choice,generation', '--json');
+  t.is(evaluated.code, 0, evaluated.err);
+  const { iteration, ...values } = z.looseObject({ iteration: z.int() }).parse(JSON.parse(evaluated.out));
+  delete values['checkpoint'];
+  t.deepEqual(Object.keys(values), ['ends/accuracy', 'ends/accuracy_norm', 'words/exact_match']);
+  t.like(Object.assign({}, ...logged), values);
+  t.is(iteration, 20);
+});
 
 test('a file that is missing or empty, and names that are no names, are refused', async (t) => {
   const folder = emptyFolder(t);
