@@ -11,3 +11,11 @@ export { MemoryReader } from './shared/memory-reader.js';
 export { measureInThread, openShared, openSharedModule, type OpenSharedModule } from './shared/open-shared.js';
 /** The mapping of a shrunken vocabulary, as `espalier vocab build` writes it, and the ids that it leads from and to. */
 export { readVocabMap, shrunkenIds, type VocabMap } from './shared/vocab-map.js';
+/**
+ * Conversations as text: how the data that a checkpoint was trained on wrote them, ChatML where nothing is known, and what
+ * writes them in the same way. `(await chatTemplate(format)).prompt(messages)` is the text that an answer continues, and
+ * `endOfTurn()` the mark that ends it.
+ */
+export { chatml, type ChatFormat, type ChatMessage, type ChatPart } from './chat/format.js';
+export { storedChatFormat } from './chat/stored.js';
+export { chatTemplate } from './chat/load.js';

@@ -107,15 +107,17 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   /** Every rank goes through the windows of all: all rank the same candidates, by what was served to all. */
   async next({ batchSize, blockSize }: BatchShape, rows: Rows = { first: 0, count: batchSize }): Promise<Batch> {
     const rounds = this.#roundsOf(blockSize);
+    const reader = this.data.split('train');
     const size = rows.count * blockSize;
     const batch = { inputs: new Int32Array(size), targets: new Int32Array(size), batchSize: rows.count, blockSize };
     for (let window = 0; window < batchSize; window++) {
       const next = rounds.next();
-      const tokens = next instanceof Promise ? await next : next;
+      const { start, tokens } = next instanceof Promise ? await next : next;
       const row = window - rows.first;
       if (row >= 0 && row < rows.count) {
         batch.inputs.set(tokens.subarray(0, blockSize), row * blockSize);
-        batch.targets.set(tokens.subarray(1), row * blockSize);
+        if (reader.readTargets === undefined) batch.targets.set(tokens.subarray(1), row * blockSize);
+        else reader.readTargets(start + 1, blockSize, batch.targets, row * blockSize);
       }
       for (let at = 0; at < blockSize; at++) {
         const id = tokens[at] ?? 0;

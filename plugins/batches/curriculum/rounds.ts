@@ -35,6 +35,13 @@ export interface RoundsSetup {
   readonly onCorpus: (corpus: Corpus) => void;
 }
 
+/** A window that is served. */
+export interface Window {
+  readonly start: number;
+  /** [block + 1]: its tokens and the one after them. */
+  readonly tokens: Int32Array;
+}
+
 interface Waiting<T> {
   readonly resolve: (value: T) => void;
   readonly reject: (error: Error) => void;
@@ -120,8 +127,8 @@ export class Rounds {
     while (this.#pending < AHEAD) this.#rank(fresh);
   }
 
-  /** Tokens of the next window and the one after them, [block + 1]; a promise only while the worker is behind. */
-  next(): Int32Array | Promise<Int32Array> {
+  /** The next window; a promise only while the worker is behind. */
+  next(): Window | Promise<Window> {
     if (this.#taken < this.#state.queue.length) return this.#serve();
     const round = this.#ready.shift();
     if (round !== undefined) return this.#enter(round);
@@ -151,7 +158,7 @@ export class Rounds {
     await this.#worker.terminate();
   }
 
-  #enter(round: Round): Int32Array {
+  #enter(round: Round): Window {
     this.#pending--;
     const { alpha, blockSize } = this.#state;
     this.#state = { blockSize, alpha, chunks: this.#chunksOf(), pool: round.pool, queue: round.starts };
@@ -166,15 +173,16 @@ export class Rounds {
     return this.#asked - this.#pending * this.setup.fresh;
   }
 
-  #serve(): Int32Array {
+  #serve(): Window {
     const index = this.#taken++;
     const start = this.#state.queue[index];
     if (start === undefined) throw new Error('the round is empty');
     const length = this.setup.blockSize + 1;
-    if (this.#tokens !== undefined) return this.#tokens.subarray(index * length, (index + 1) * length);
+    if (this.#tokens !== undefined)
+      return { start, tokens: this.#tokens.subarray(index * length, (index + 1) * length) };
     const tokens = new Int32Array(length);
     this.setup.reader.read(start, length, tokens, 0);
-    return tokens;
+    return { start, tokens };
   }
 
   #rank(chunks: number): void {

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { UsageError } from '../../../core/errors.js';
 import type { Batch, BatchShape, RandomStream, Rows, SharedTokens, TokenReader } from '../../../core/index.js';
 
-/** The batch whose row `i` is the window of `reader` that starts at `starts[i]`; targets are one token on. */
+/** The batch whose row `i` is the window of `reader` that starts at `starts[i]`; targets are what is learned, one token on. */
 export function windowsAt(reader: TokenReader, starts: readonly number[], { batchSize, blockSize }: BatchShape): Batch {
   const inputs = new Int32Array(batchSize * blockSize);
   const targets = new Int32Array(batchSize * blockSize);
@@ -19,8 +19,14 @@ export function readWindows(
   for (let row = 0; row < starts.length; row++) {
     const start = starts[row] ?? 0;
     reader.read(start, blockSize, inputs, row * blockSize);
-    reader.read(start + 1, blockSize, targets, row * blockSize);
+    readTargets(reader, start + 1, blockSize, targets, row * blockSize);
   }
+}
+
+/** Reads what is learned of tokens: -1 for those that the reader says no loss is taken of. */
+export function readTargets(reader: TokenReader, at: number, count: number, into: Int32Array, offset: number): void {
+  if (reader.readTargets === undefined) reader.read(at, count, into, offset);
+  else reader.readTargets(at, count, into, offset);
 }
 
 /** How many windows stand side by side, each with the token after it. */

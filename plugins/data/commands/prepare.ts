@@ -10,6 +10,7 @@ import {
   print,
 } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
+import type { ChatFormat } from '../chat/format.js';
 import { formats, type Format } from '../prepare/inputs.js';
 import { partFolder, type Part } from '../shared/part.js';
 import type { PreparedData } from '../shared/meta.js';
@@ -21,6 +22,8 @@ interface PrepareFlags {
   tokenizer: string;
   endOfText?: string;
   field?: string;
+  chat?: boolean;
+  chatTemplate?: string;
   format?: Format;
   val: string[];
   valShare?: number;
@@ -34,6 +37,7 @@ interface PrepareFlags {
 
 const DEFAULT_FIELD = 'text';
 const DEFAULT_VAL_SHARE = 0.1;
+const CHAT_TEMPLATES = 'chatml, tokenizer (its own), or a file';
 
 export const command: CommandDefinition = { order: 10, define };
 
@@ -45,6 +49,12 @@ function define(command: Command, setExitCode: SetExitCode): void {
     .requiredOption('-t, --tokenizer <name|file>', 'char, bytes, gpt2, or a Hugging Face tokenizer.json')
     .option('--end-of-text <token>', 'token of the tokenizer.json between texts (default: the one its configs name)')
     .option('--field <name>', `field of JSONL records, or column of Parquet files (default: ${DEFAULT_FIELD})`)
+    .addOption(
+      new Option('--chat', 'inputs are JSONL of conversations ("messages"); answers alone are learned').conflicts(
+        'field',
+      ),
+    )
+    .option('--chat-template <name>', `how conversations are written: ${CHAT_TEMPLATES} (default: chatml)`)
     .addOption(new Option('--format <name>', 'what the inputs are (default: by their names)').choices(formats))
     .option(
       '--val <file|pattern>',
@@ -90,7 +100,7 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
   try {
     const { prepare } = await import('../prepare/prepare.js');
-    const data = await prepare(requestOf(inputs, flags, terminal, stop.signal));
+    const data = await prepare(requestOf(inputs, { ...flags, chat: await chatOf(flags) }, terminal, stop.signal));
     if (flags.json === true || flags.quiet !== true) print(flags.json, data, () => summary(data, flags));
     return 0;
   } catch (thrown) {
@@ -114,9 +124,22 @@ function namingTokenizer(thrown: unknown, { tokenizer, endOfText }: PrepareFlags
   return new UsageError(thrown.code, `--tokenizer ${tokenizer}: ${thrown.message}`, { cause: thrown });
 }
 
+/** Undefined where inputs are not conversations. */
+async function chatOf({ chat, chatTemplate, tokenizer }: PrepareFlags): Promise<ChatFormat | undefined> {
+  if (chat !== true) {
+    if (chatTemplate === undefined) return undefined;
+    throw new UsageError('ESP_USAGE', '--chat-template is for conversations: give --chat too, or leave it out');
+  }
+  const { findChatFormat } = await import('../chat/find.js');
+  const { resolveFrom } = await import('../../../core/paths.js');
+  const named = chatTemplate ?? 'chatml';
+  const file = tokenizer.endsWith('.json') ? resolveFrom(process.cwd(), tokenizer) : undefined;
+  return findChatFormat(named, resolveFrom(process.cwd(), named), file);
+}
+
 function requestOf(
   inputs: readonly string[],
-  flags: PrepareFlags,
+  flags: Omit<PrepareFlags, 'chat'> & { readonly chat: ChatFormat | undefined },
   terminal: Terminal,
   signal: AbortSignal,
 ): PrepareRequest {
@@ -125,10 +148,11 @@ function requestOf(
     inputs,
     val: flags.val,
     format: flags.format,
-    fallback: flags.field === undefined ? 'text' : 'jsonl',
+    fallback: flags.field === undefined && flags.chat === undefined ? 'text' : 'jsonl',
     out: flags.out,
     tokenizer: tokenizerChoice(flags),
     field: flags.field ?? DEFAULT_FIELD,
+    chat: flags.chat,
     valShare: flags.valShare ?? DEFAULT_VAL_SHARE,
     shardTokens: flags.shardTokens,
     workers: flags.workers,
@@ -141,7 +165,7 @@ function requestOf(
 }
 
 /** A .json file stands for Hugging Face's tokenizer of that file. */
-function tokenizerChoice({ tokenizer, endOfText }: PrepareFlags): TokenizerChoice {
+function tokenizerChoice({ tokenizer, endOfText }: Pick<PrepareFlags, 'tokenizer' | 'endOfText'>): TokenizerChoice {
   const options = endOfText === undefined ? {} : { end_of_text: endOfText };
   return tokenizer.endsWith('.json')
     ? { use: 'hf', options: { file: tokenizer, ...options } }
@@ -153,7 +177,9 @@ function summary(data: PreparedData, { out, part }: PrepareFlags): string {
     const shards = data.shards[name].length;
     const tokens = data.tokens[name].toLocaleString('en-US');
     const documents = data.documents[name].toLocaleString('en-US');
-    return `  ${name.padEnd(5)}  ${tokens} tokens of ${documents} ${documents === '1' ? 'text' : 'texts'}, in ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`;
+    const learned = data.learned === undefined ? '' : ` (${data.learned[name].toLocaleString('en-US')} learned)`;
+    const what = `${data.chat === undefined ? 'text' : 'conversation'}${documents === '1' ? '' : 's'}`;
+    return `  ${name.padEnd(5)}  ${tokens} tokens${learned} of ${documents} ${what}, in ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`;
   };
   return [
     `${part === undefined ? out : path.join(out, partFolder(part))}: tokenizer ${data.tokenizer.tokenizer}, vocabulary of ${data.vocab_size.toLocaleString('en-US')}, ${data.dtype}`,

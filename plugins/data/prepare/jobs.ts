@@ -1,4 +1,5 @@
 import { type Split, messageOf, UsageError } from '../../../core/index.js';
+import type { ChatFormat } from '../chat/format.js';
 import { openText } from './bytes.js';
 import { characterStart, findCut, type CanCut } from './cut.js';
 import type { Input } from './inputs.js';
@@ -19,6 +20,8 @@ export type Piece =
       readonly field: string;
       /** How the records were written in the file; the bytes have one a line. */
       readonly layout: RecordLayout;
+      /** How conversations are written as text, where the records are some: `field` is then of no use. */
+      readonly chat: ChatFormat | undefined;
     }
   | {
       readonly kind: 'parquet';
@@ -43,6 +46,7 @@ export interface Job {
 
 export interface JobOptions {
   readonly field: string;
+  readonly chat: ChatFormat | undefined;
   /** Byte of each text input where its validation part starts. */
   readonly valStarts: ReadonlyMap<Input, number>;
   /** Bytes of a piece, as nearly as cuts allow. */
@@ -118,7 +122,7 @@ async function* textJobs(input: Input, options: JobOptions): AsyncGenerator<Job>
   if (rest.length > 0 || jobs === 0) yield take(rest.length);
 }
 
-async function* jsonlJobs(input: Input, { field, pieceBytes, onRead }: JobOptions): AsyncGenerator<Job> {
+async function* jsonlJobs(input: Input, { field, chat, pieceBytes, onRead }: JobOptions): AsyncGenerator<Job> {
   let parts: Buffer[] = [];
   let size = 0;
   const { chunks, start, mark } = await openText(input, onRead);
@@ -126,7 +130,7 @@ async function* jsonlJobs(input: Input, { field, pieceBytes, onRead }: JobOption
   const layout = recordLayout(start);
   const take = (): Job => {
     const bytes = new Uint8Array(Buffer.concat(parts));
-    const piece = { kind: 'jsonl', bytes, field, layout } as const;
+    const piece = { kind: 'jsonl', bytes, field, layout, chat } as const;
     offset += bytes.length;
     const from = offset - bytes.length;
     return { piece, input, first: from === mark, split: input.split, starts: true, offset: from };

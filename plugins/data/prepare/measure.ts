@@ -3,7 +3,7 @@ import path from 'node:path';
 import { openText } from './bytes.js';
 import type { Input } from './inputs.js';
 import { PARTIAL } from '../shared/meta.js';
-import { notWritten } from './shard-writer.js';
+import { notWritten } from './hashed-file.js';
 
 /**
  * Copies an input that can be read once into a file of the folder, for what has to read it twice.

@@ -2,13 +2,13 @@ import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync }
 import path from 'node:path';
 import { UsageError } from '../../../core/index.js';
 import { makeFolder, retriedSync } from '../../files/contract.js';
-import { META, PARTIAL, type PreparedData, type ShardFacts } from '../shared/meta.js';
+import { filesOf, META, PARTIAL, type PreparedData, type ShardFacts } from '../shared/meta.js';
 import { partOfFolder, type Part } from '../shared/part.js';
 import { lockFolder } from '../../runs/contract.js';
-import { notWritten } from './shard-writer.js';
+import { notWritten } from './hashed-file.js';
 
-const OURS = /^(meta\.json|(train|val)(_\d+)?\.bin)$/;
-const OUR_PARTIAL = /^(meta\.json|(train|val)_\d+\.bin|stdin|input-\d+)\.partial$/;
+const OURS = /^(meta\.json|(train|val)(_\d+)?\.(bin|mask|documents))$/;
+const OUR_PARTIAL = /^(meta\.json|(train|val)_\d+\.(bin|mask|documents)|stdin|input-\d+)\.partial$/;
 
 /**
  * The folder that shards are written into. While a preparation goes on, and after one that was cut short, it holds
@@ -86,7 +86,7 @@ export class OutputFolder {
       writeFileSync(this.#partial(META), `${JSON.stringify(meta, null, 2)}\n`, { flush: true });
       const old = readdirSync(this.path).filter((name) => OURS.test(name));
       for (const name of old.sort((a) => (a === META ? -1 : 1))) rmSync(path.join(this.path, name));
-      for (const { file } of shards) this.#name(file);
+      for (const { file } of filesOf(shards)) this.#name(file);
       this.#removePartial((name) => name !== META + PARTIAL);
       this.#name(META);
       this.#unlock();

@@ -4,14 +4,16 @@ import {
   type Tokenizer,
   type TokenizerFactory,
   type TokenizerState,
-  EspalierError,
   UsageError,
   type Terminal,
 } from '../../../core/index.js';
 import { resolveFrom } from '../../../core/paths.js';
 import { TokenizersByName, type TokenizerChoice } from '../../../core/runs.js';
+import type { ChatFormat } from '../chat/format.js';
 import { dtypeFor, type PreparedData } from '../shared/meta.js';
 import { PIECE_BYTES } from './bytes.js';
+import { checkChat } from './check-chat.js';
+import { failed } from './failure.js';
 import { findInputs, type Input, type InputChoice } from './inputs.js';
 import { jobsOf, type Job, type JobOptions } from './jobs.js';
 import { keepInput, valStartsOf } from './measure.js';
@@ -21,7 +23,7 @@ import { BackgroundPool, WorkerPool, type Pool } from './pool.js';
 import { inputsOfPart, partFolder, partName, type Part } from '../shared/part.js';
 import { PrepareProgress } from './progress.js';
 import { Splits, type Written } from './splits.js';
-import type { Answer, Failure } from './answer.js';
+import type { Answer } from './answer.js';
 
 export interface PrepareRequest extends InputChoice {
   readonly cwd: string;
@@ -29,6 +31,8 @@ export interface PrepareRequest extends InputChoice {
   readonly tokenizer: TokenizerChoice;
   /** Field of JSONL records, or column of Parquet files. */
   readonly field: string;
+  /** How conversations are written as text, where the records are some. */
+  readonly chat: ChatFormat | undefined;
   readonly valShare: number;
   readonly shardTokens: number;
   /** Worker threads; undefined: one for each core. */
@@ -57,6 +61,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
   const ready = factory.combine === undefined ? await factory.forText('') : undefined;
   const { part } = request;
   const { inputs: own, goesOn } = inputsOfPart(found, part);
+  if (request.chat !== undefined) await checkChat(request.chat, found, ready);
   for (const input of own) if (input.format === 'parquet') await rowSlices(input, request.field);
   const outputIn = (folder: string): OutputFolder => new OutputFolder(resolveFrom(request.cwd, folder), folder);
   outputIn(request.out).refuseMixed(part);
@@ -75,6 +80,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
     const warned = new Set<Input>();
     const options: JobOptions = {
       field: request.field,
+      chat: request.chat,
       // What is learned from a text is the same however it is cut.
       canCut: ready === undefined ? () => true : ready.canCut,
       pieceBytes: ready?.background === true ? BACKGROUND_PIECE_BYTES : PIECE_BYTES,
@@ -103,11 +109,12 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
         const id = `(id ${String(tokenizer.endOfText)})`;
         request.terminal.line(`end of text: ${token === '' ? id : `${token} ${id}`}`);
       }
-      const splits = new Splits(output.path, tokenizer, { ...request, goesOn });
+      const splits = new Splits(output.path, tokenizer, { ...request, chat: request.chat !== undefined, goesOn });
       const written = await encode(inputs, options, tokenizer, splits, work);
       const data = describe(tokenizer, written, inputs, request);
       output.commit([...written.train.shards, ...written.val.shards], data);
-      if (tokenizer.endOfText === undefined && Math.max(written.train.documents, written.val.documents) > 1) {
+      const runTogether = tokenizer.endOfText === undefined && request.chat === undefined;
+      if (runTogether && Math.max(written.train.documents, written.val.documents) > 1) {
         const name = tokenizer.state().tokenizer;
         const advice = 'name a token of a tokenizer.json with --end-of-text, or choose another tokenizer';
         request.terminal.line(`texts run together: the tokenizer ${name} has no end-of-text token; ${advice}`, 'warn');
@@ -154,15 +161,18 @@ async function encode(
   work: Work,
 ): Promise<Written> {
   work.progress.start('encoding', totalSize(inputs));
+  const empty = new Set(options.chat === undefined ? [] : inputs);
   try {
     await eachAnswer(
       jobsOf(inputs, { ...options, canCut: tokenizer.canCut }),
       tokenizer.state(),
       work,
       (job, answer) => {
+        if (answer.ends.length > 0) empty.delete(job.input);
         splits.put(job, answer);
       },
     );
+    for (const { name } of empty) throw new UsageError('ESP_PREPARE_CHAT', `${name} has no conversation: leave it out`);
     return splits.finish();
   } catch (thrown) {
     splits.abandon();
@@ -193,21 +203,6 @@ async function eachAnswer(
   }
 }
 
-/** The error of a failure within a job, with its place in the whole input. */
-function failed({ input, piece, offset }: Job, { code, message, at }: Failure, lines: number): EspalierError {
-  const place = [
-    at.line === undefined ? '' : `${unitOf(piece)} ${String(lines + at.line + 1)} `,
-    at.byte === undefined ? '' : `byte ${String(offset + at.byte)} `,
-    at.row === undefined || piece.kind !== 'parquet' ? '' : `row ${String(piece.from + at.row + 1)} `,
-  ].join('');
-  const text = `${input.name}: ${place}${message}`;
-  return code === undefined ? new EspalierError('ESP_PREPARE_WORKER', text) : new UsageError(code, text);
-}
-
-function unitOf(piece: Job['piece']): string {
-  return piece.kind === 'jsonl' && piece.layout !== 'lines' ? 'record' : 'line';
-}
-
 function describe(
   tokenizer: Tokenizer,
   { train, val, empty }: Written,
@@ -221,7 +216,9 @@ function describe(
     dtype: dtypeFor(tokenizer.vocabSize),
     end_of_text: tokenizer.endOfText ?? null,
     tokenizer: tokenizer.state(),
+    ...(request.chat === undefined ? {} : { chat: request.chat }),
     tokens: { train: train.tokens, val: val.tokens },
+    ...(request.chat === undefined ? {} : { learned: { train: train.learned, val: val.learned } }),
     documents: { train: train.documents, val: val.documents, empty },
     shards: { train: [...train.shards], val: [...val.shards] },
     made: {
@@ -233,7 +230,7 @@ function describe(
         split: split ?? 'by share',
       })),
       ...(request.val.length > 0 ? {} : { val_share: request.valShare }),
-      ...(records ? { field: request.field } : {}),
+      ...(records && request.chat === undefined ? { field: request.field } : {}),
       shard_tokens: request.shardTokens,
       ...(request.part === undefined ? {} : { part: partName(request.part) }),
     },

@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { messageOf } from '../../../core/index.js';
 import { CONVERT_ADVICE, firstInvalid, shownByte } from '../../files/contract.js';
+import { ChatError, type ChatFormat, type ChatPart } from '../chat/format.js';
+import { messagesOf } from '../chat/messages.js';
+import type { ChatTemplate } from '../chat/template.js';
 import type { Piece } from './jobs.js';
 import { notUtf8, readRows } from './parquet.js';
 
@@ -18,6 +21,8 @@ export class BadPiece extends Error {
 /** The texts of a piece: one of a text, one for each record otherwise. */
 export interface Texts {
   readonly texts: readonly string[];
+  /** Of conversations: the pieces of each text. */
+  readonly parts?: readonly (readonly ChatPart[])[];
   /** Bytes of text, for throughput. */
   readonly bytes: number;
   /** Lines of the piece; records where they were not written one a line. */
@@ -36,15 +41,40 @@ export async function readPiece(piece: Piece): Promise<Texts> {
     return { texts: [text.toString('utf8')], bytes: bytes.length, lines: 0 };
   }
   const lines = text.toString('utf8').split('\n');
-  const texts: string[] = [];
+  const records: { readonly record: object; readonly at: number }[] = [];
   lines.forEach((line, index) => {
-    const counted = piece.layout === 'lines' ? index : texts.length;
-    if (line.trim() !== '') texts.push(textOfLine(line, piece, counted));
+    const at = piece.layout === 'lines' ? index : records.length;
+    if (line.trim() !== '') records.push({ record: recordOf(line, piece, at), at });
   });
-  return { texts, bytes: bytes.length, lines: piece.layout === 'lines' ? lines.length - 1 : texts.length };
+  const whole = { bytes: bytes.length, lines: piece.layout === 'lines' ? lines.length - 1 : records.length };
+  if (piece.chat === undefined)
+    return { ...whole, texts: records.map(({ record, at }) => textOfRecord(record, piece.field, at)) };
+  const template = await templateOf(piece.chat);
+  const parts = records.map(({ record, at }) => partsOfRecord(record, template, at));
+  return { ...whole, texts: parts.map((each) => each.map(({ text }) => text).join('')), parts };
 }
 
-function textOfLine(line: string, { field, layout }: JsonPiece, index: number): string {
+let made: { readonly text: string; readonly template: ChatTemplate } | undefined;
+
+/** Parsed once for all pieces. */
+async function templateOf(chat: ChatFormat): Promise<ChatTemplate> {
+  if (made?.text !== chat.template) {
+    const { ChatTemplate } = await import('../chat/template.js');
+    made = { text: chat.template, template: new ChatTemplate(chat) };
+  }
+  return made.template;
+}
+
+function partsOfRecord(record: object, template: ChatTemplate, line: number): ChatPart[] {
+  try {
+    return template.parts(messagesOf(record));
+  } catch (thrown) {
+    if (!(thrown instanceof ChatError)) throw thrown;
+    throw new BadPiece('ESP_PREPARE_CHAT', thrown.message, { line });
+  }
+}
+
+function recordOf(line: string, { field, layout, chat }: JsonPiece, index: number): object {
   let record: unknown;
   const bad = (what: string): BadPiece => new BadPiece('ESP_PREPARE_JSON', what, { line: index });
   try {
@@ -52,18 +82,25 @@ function textOfLine(line: string, { field, layout }: JsonPiece, index: number): 
     record = JSON.parse(line.startsWith('\ufeff') ? line.slice(1) : line);
   } catch (thrown) {
     const must = layout === 'lines' ? 'each line must be one record, or the file an array of records' : 'correct it';
-    throw bad(`is not JSON: ${messageOf(thrown)}; ${must}; --format text takes the file as plain text`);
+    const plain = chat === undefined ? '; --format text takes the file as plain text' : '';
+    throw bad(`is not JSON: ${messageOf(thrown)}; ${must}${plain}`);
   }
   if (typeof record !== 'object' || record === null || Array.isArray(record)) {
     const advice =
       typeof record === 'string' ? `; \`jq -c '.[] | {${field}: .}'\` makes such objects of an array of texts` : '';
-    throw bad(`is ${kindOf(record)}: each record must be a JSON object, with its text in the field ${field}${advice}`);
+    const within = chat === undefined ? `its text in the field ${field}${advice}` : 'a list messages';
+    throw bad(`is ${kindOf(record)}: each record must be a JSON object, with ${within}`);
   }
+  return record;
+}
+
+function textOfRecord(record: object, field: string, line: number): string {
   const value: unknown = Reflect.get(record, field);
   // Half a surrogate pair stands for no character: it is encoded as UTF-8 encodes it, and joins no other half.
   if (typeof value === 'string') return value.toWellFormed();
   const what =
     value === undefined ? `has no field ${field}` : `has no text in its field ${field}: it is ${kindOf(value)}`;
+  const bad = (what: string): BadPiece => new BadPiece('ESP_PREPARE_JSON', what, { line });
   throw bad(`${what}; its fields are ${Object.keys(record).join(', ')}: name one with --field${listAdvice(record)}`);
 }
 

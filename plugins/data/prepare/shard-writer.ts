@@ -1,24 +1,35 @@
-import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
-import path from 'node:path';
-import { type Split, messageOf, UsageError } from '../../../core/index.js';
-import { PARTIAL, type ShardFacts } from '../shared/meta.js';
+import type { Split } from '../../../core/index.js';
+import { besideName, type ShardFacts } from '../shared/meta.js';
+import { MaskFile, StartsFile } from './beside-shard.js';
+import { HashedFile } from './hashed-file.js';
 
 export type Tokens = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 interface OpenShard {
-  readonly file: string;
-  readonly descriptor: number;
-  readonly hash: Hash;
+  readonly ids: HashedFile;
+  readonly starts: StartsFile;
+  readonly mask: MaskFile | undefined;
   tokens: number;
 }
 
+export interface ShardLayout {
+  /** Tokens in a shard. */
+  readonly shardTokens: number;
+  /** Bytes of an id. */
+  readonly width: 2 | 4;
+  /** Whether some tokens are not learned, so that each shard gets a loss mask. */
+  readonly masked: boolean;
+}
+
 const STAGE_BYTES = 1 << 20;
+const FORMAT = 1;
 
 /** Writes the tokens of a split into shards of so many tokens, under names that say they are not whole. */
 export class ShardWriter {
   tokens = 0;
+  /** Those of them that are learned, where shards have a loss mask. */
+  learned = 0;
   readonly #stage: Buffer<ArrayBuffer>;
   readonly #shards: ShardFacts[] = [];
   #staged = 0;
@@ -27,26 +38,37 @@ export class ShardWriter {
   constructor(
     private readonly folder: string,
     private readonly split: Split,
-    private readonly shardTokens: number,
-    private readonly width: 2 | 4,
+    private readonly layout: ShardLayout,
   ) {
     this.#stage = Buffer.from(new ArrayBuffer(STAGE_BYTES));
   }
 
-  /** @throws UsageError when the disk does not take them */
-  write(tokens: Tokens): void {
+  /** Says that a document begins with the next token. */
+  startDocument(): void {
+    const shard = (this.#open ??= this.#next());
+    shard.starts.write(shard.tokens);
+  }
+
+  /**
+   * @param learned 1 for each token that is learned, where shards have a loss mask
+   * @throws UsageError when the disk does not take them
+   */
+  write(tokens: Tokens, learned?: Uint8Array): void {
+    const { shardTokens, width } = this.layout;
     for (let from = 0; from < tokens.length;) {
       const shard = (this.#open ??= this.#next());
-      const room = Math.min(this.shardTokens - shard.tokens, (STAGE_BYTES - this.#staged) / this.width);
+      const room = Math.min(shardTokens - shard.tokens, (STAGE_BYTES - this.#staged) / width);
       const part = tokens.subarray(from, from + room);
       this.#stage.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), this.#staged);
+      if (learned !== undefined) shard.mask?.write(learned.subarray(from, from + part.length));
       this.#staged += part.byteLength;
       shard.tokens += part.length;
       from += part.length;
       if (this.#staged === STAGE_BYTES) this.#flush();
-      if (shard.tokens === this.shardTokens) this.#close();
+      if (shard.tokens === shardTokens) this.#close();
     }
     this.tokens += tokens.length;
+    if (learned !== undefined) this.learned += learned.reduce((sum, bit) => sum + bit, 0);
   }
 
   /** Closes the last shard. The shards keep their partial names. */
@@ -57,26 +79,24 @@ export class ShardWriter {
 
   /** Closes what is open, and leaves it as it is. */
   abandon(): void {
-    if (this.#open !== undefined) closeSync(this.#open.descriptor);
+    const { ids, starts, mask } = this.#open ?? {};
+    for (const file of [ids, starts?.file, mask?.file]) file?.abandon();
     this.#open = undefined;
   }
 
   #next(): OpenShard {
-    const number = String(this.#shards.length + 1).padStart(6, '0');
-    const file = `${this.split}_${number}.bin`;
-    const descriptor = this.#toDisk(file, () => openSync(path.join(this.folder, file + PARTIAL), 'w'));
-    return { file, descriptor, tokens: 0, hash: createHash('sha256') };
+    const name = `${this.split}_${String(this.#shards.length + 1).padStart(6, '0')}.bin`;
+    const mask = this.layout.masked ? new MaskFile(this.folder, besideName(name, 'mask')) : undefined;
+    const starts = new StartsFile(this.folder, besideName(name, 'documents'));
+    return { ids: new HashedFile(this.folder, name), starts, mask, tokens: 0 };
   }
 
   #flush(): void {
     const shard = this.#open;
     if (shard === undefined || this.#staged === 0) return;
     const bytes = this.#stage.subarray(0, this.#staged);
-    if (endianness() === 'BE') swap(bytes, this.width);
-    shard.hash.update(bytes);
-    this.#toDisk(shard.file, () => {
-      for (let at = 0; at < bytes.length;) at += writeSync(shard.descriptor, bytes, at);
-    });
+    if (endianness() === 'BE') swap(bytes, this.layout.width);
+    shard.ids.write(bytes);
     this.#staged = 0;
   }
 
@@ -84,30 +104,13 @@ export class ShardWriter {
     const shard = this.#open;
     if (shard === undefined) return;
     this.#flush();
-    this.#toDisk(shard.file, () => {
-      fsyncSync(shard.descriptor);
-    });
-    closeSync(shard.descriptor);
-    this.#shards.push({ file: shard.file, tokens: shard.tokens, sha256: shard.hash.digest('hex') });
+    const { ids, starts, mask, tokens } = shard;
+    const sha256 = ids.finish();
+    const documents = { format: FORMAT, file: starts.file.name, sha256: starts.finish() } as const;
+    const masked = mask && { mask: { format: FORMAT, file: mask.file.name, sha256: mask.finish() } as const };
+    this.#shards.push({ file: ids.name, tokens, sha256, ...masked, documents });
     this.#open = undefined;
   }
-
-  #toDisk<T>(file: string, work: () => T): T {
-    try {
-      return work();
-    } catch (thrown) {
-      throw notWritten(path.join(this.folder, file), thrown);
-    }
-  }
-}
-
-/** The error of a write that the disk refused. */
-export function notWritten(file: string, thrown: unknown): UsageError {
-  const full = thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOSPC' || thrown.code === 'EDQUOT');
-  const what = full
-    ? 'the disk is full; make room, or name a folder on another disk with --out'
-    : `${messageOf(thrown)}; name another folder with --out`;
-  return new UsageError('ESP_PREPARE_WRITE', `${file} cannot be written: ${what}`, { cause: thrown });
 }
 
 function swap(bytes: Buffer, width: 2 | 4): void {

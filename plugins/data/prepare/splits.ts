@@ -8,6 +8,7 @@ import type { Answer } from './answer.js';
 /** What was written of a split. */
 export interface SplitFacts {
   readonly tokens: number;
+  readonly learned: number;
   readonly documents: number;
   readonly shards: readonly ShardFacts[];
 }
@@ -21,6 +22,8 @@ export interface Written extends Readonly<Record<Split, SplitFacts>> {
 /** How documents are divided. */
 export interface SplitOptions {
   readonly shardTokens: number;
+  /** Documents are conversations, of which some tokens are not learned. */
+  readonly chat: boolean;
   readonly valShare: number;
   /** A part of a larger whole, which may lack a split. */
   readonly part: Part | undefined;
@@ -44,19 +47,24 @@ export class Splits {
     private readonly options: SplitOptions,
   ) {
     const width = bytesOf(dtypeFor(vocabSize));
+    const { shardTokens, chat } = options;
+    const layout = { shardTokens, width, masked: chat };
     this.#writers = {
-      train: new ShardWriter(folder, 'train', options.shardTokens, width),
-      val: new ShardWriter(folder, 'val', options.shardTokens, width),
+      train: new ShardWriter(folder, 'train', layout),
+      val: new ShardWriter(folder, 'val', layout),
     };
-    if (endOfText !== undefined) this.#separator = width === 2 ? Uint16Array.of(endOfText) : Uint32Array.of(endOfText);
+    // The turns of a conversation have marks of their own.
+    if (!chat && endOfText !== undefined)
+      this.#separator = width === 2 ? Uint16Array.of(endOfText) : Uint32Array.of(endOfText);
   }
 
   /** Takes the documents of a job, which must come in their order. */
-  put({ split, starts }: Job, { tokens, ends }: Answer): void {
+  put({ split, starts }: Job, { tokens, ends, mask }: Answer): void {
     let from = 0;
     for (const end of ends) {
       if (starts) this.#start();
-      if (end > from) this.#putText(split ?? this.#splitOfRecord(), tokens.subarray(from, end));
+      if (end > from)
+        this.#putText(split ?? this.#splitOfRecord(), tokens.subarray(from, end), mask?.subarray(from, end));
       from = end;
     }
   }
@@ -66,7 +74,7 @@ export class Splits {
     const facts = (split: Split): SplitFacts => {
       const writer = this.#writers[split];
       const shards = writer.finish();
-      return { tokens: writer.tokens, documents: this.#documents[split], shards };
+      return { tokens: writer.tokens, learned: writer.learned, documents: this.#documents[split], shards };
     };
     if (this.#pending) this.#empty++;
     const all = { train: facts('train'), val: facts('val'), empty: this.#empty };
@@ -89,15 +97,16 @@ export class Splits {
     this.#pending = true;
   }
 
-  #putText(split: Split, tokens: Tokens): void {
+  #putText(split: Split, tokens: Tokens, mask: Uint8Array | undefined): void {
     const writer = this.#writers[split];
     if (this.#pending) {
       this.#pending = false;
       const follows = this.#documents[split] > 0 || this.options.goesOn[split];
       if (follows && this.#separator !== undefined) writer.write(this.#separator);
+      writer.startDocument();
       this.#documents[split]++;
     }
-    writer.write(tokens);
+    writer.write(tokens, mask);
   }
 
   /** Spreads validation records evenly: a record is one where the rounded share of all until it grows. */

@@ -28,7 +28,8 @@ parentPort?.on('message', (task: Task) => {
   last = last
     .then(() => answer(task))
     .then((found) => {
-      parentPort?.postMessage(found, 'tokens' in found ? [found.tokens.buffer, found.ends.buffer] : []);
+      const mask = 'mask' in found ? [found.mask.buffer] : [];
+      parentPort?.postMessage(found, 'tokens' in found ? [found.tokens.buffer, found.ends.buffer, ...mask] : []);
     });
 });
 

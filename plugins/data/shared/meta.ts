@@ -2,13 +2,20 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, UsageError, type TokenizerState } from '../../../core/index.js';
 import { readJsonFile } from '../../files/contract.js';
+import { chatFormatSchema } from '../chat/format.js';
 
 /** The file next to token files that says what they hold: `espalier prepare` writes it last, and `data.dir` reads it. */
 export const META = 'meta.json';
 /** Ends the name of a file that is not whole yet: readers refuse a folder with one. */
 export const PARTIAL = '.partial';
 
+/** Ends the names of what may lie beside a shard: its loss mask, and where documents begin in it. */
+export const BESIDE = { mask: '.mask', documents: '.documents' } as const;
+export const besideKinds = ['mask', 'documents'] as const;
+
 const count = z.int().min(0);
+/** A file beside a shard. `format` is that of its bytes. */
+const beside = z.looseObject({ format: z.literal(1), file: z.string(), sha256: z.string() });
 const shards = z.array(
   z.looseObject({
     /** Name in the folder. */
@@ -16,6 +23,8 @@ const shards = z.array(
     tokens: count,
     /** Of the whole file, in hex. */
     sha256: z.string(),
+    mask: beside.optional(),
+    documents: beside.optional(),
   }),
 );
 
@@ -29,7 +38,11 @@ const metaSchema = z.looseObject({
   end_of_text: count.nullable(),
   /** State of the tokenizer that the tokens were made with; its kind under `tokenizer`. */
   tokenizer: z.looseObject({ tokenizer: z.string() }),
+  /** How its conversations were written as text, where it holds some. */
+  chat: chatFormatSchema.optional(),
   tokens: z.looseObject({ train: count, val: count }),
+  /** Those of them that are learned, where not all are. */
+  learned: z.looseObject({ train: count, val: count }).optional(),
   /** Of each split; `empty` ones gave no token and are in neither. */
   documents: z.looseObject({ train: count, val: count, empty: count }),
   shards: z.strictObject({ train: shards, val: shards }),
@@ -42,9 +55,19 @@ export type PreparedData = z.output<typeof metaSchema>;
 /** A shard as it is listed there. */
 export type ShardFacts = PreparedData['shards']['train'][number];
 
+/** Every file of shards, with its SHA-256. */
+export function filesOf(shards: readonly ShardFacts[]): { readonly file: string; readonly sha256: string }[] {
+  return shards.flatMap((shard) => [shard, ...besideKinds.flatMap((kind) => shard[kind] ?? [])]);
+}
+
+/** Name of what lies beside a shard. */
+export function besideName(shard: string, kind: keyof typeof BESIDE): string {
+  return shard.replace(/\.bin$/, BESIDE[kind]);
+}
+
 /** What is read of it. In data that others made everything may be missing. */
 const readSchema = metaSchema
-  .pick({ vocab_size: true, dtype: true, tokenizer: true, shards: true })
+  .pick({ vocab_size: true, dtype: true, tokenizer: true, chat: true, shards: true })
   .partial()
   // Characters by id, where the data is nanoGPT's and its meta was saved as JSON.
   .extend({ itos: z.record(z.string(), z.string()).optional() });

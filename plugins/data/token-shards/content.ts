@@ -1,22 +1,37 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { UsageError, type Split } from '../../../core/index.js';
+import { chatFormatSchema } from '../chat/format.js';
 
-const piecesSchema = z.array(z.strictObject({ name: z.string(), tokens: z.int().min(0), sha256: z.string() }));
+const piecesSchema = z.array(
+  z.strictObject({
+    name: z.string(),
+    tokens: z.int().min(0),
+    sha256: z.string(),
+    /** SHA-256 of its loss mask. */
+    mask: z.string().optional(),
+  }),
+);
 
 /** What the data was when a checkpoint was made: each file, or text, with its length and hash. */
-export const contentSchema = z.strictObject({ train: piecesSchema, val: piecesSchema });
+export const contentSchema = z.strictObject({
+  train: piecesSchema,
+  val: piecesSchema,
+  /** How its conversations were written as text, where it holds some. */
+  chat: chatFormatSchema.optional(),
+});
 export type Content = z.output<typeof contentSchema>;
 
 /** The pieces of a split. @param hashes by file */
 export function contentOf(
-  files: readonly { file: string; length: number }[],
+  files: readonly { file: string; length: number; mask?: string }[],
   hashes: ReadonlyMap<string, string>,
 ): Content[Split] {
-  return files.map(({ file, length }) => ({
+  return files.map(({ file, length, mask }) => ({
     name: path.basename(file),
     tokens: length,
     sha256: hashes.get(file) ?? '',
+    ...(mask === undefined ? {} : { mask: hashes.get(mask) ?? '' }),
   }));
 }
 
@@ -31,6 +46,7 @@ export function difference(was: Content, is: Content): string | undefined {
         return `${now.name} (${split}) has ${String(now.tokens)} tokens and had ${String(before.tokens)}`;
       }
       if (now.sha256 !== before.sha256) return `${now.name} (${split}) has other content (another SHA-256)`;
+      if (now.mask !== before.mask) return `${now.name} (${split}) has another loss mask`;
     }
     const added = is[split][was[split].length];
     if (added !== undefined) return `${added.name} (${split}) is new`;

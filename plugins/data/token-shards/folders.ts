@@ -1,10 +1,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError, type Split } from '../../../core/index.js';
-import { bytesOf, META, readMeta, tokenizerIn, type Meta } from '../shared/meta.js';
+import { bytesOf, filesOf, META, readMeta, tokenizerIn, type Meta } from '../shared/meta.js';
 import { partName, partOfFolder } from '../shared/part.js';
 import { refuseOtherFiles, refuseUnfinished } from './refusals.js';
-import type { ShardFile } from './reader.js';
+import type { ShardFile } from './shard-file.js';
 import { shardFiles, shardOf } from './shards.js';
 
 /** A folder of token files, before its tokens are read. */
@@ -34,7 +34,7 @@ export function foldersOf(folder: string, name: string, place: string): Folder[]
   return folders;
 }
 
-/** What holds for all folders. @throws UsageError when two have not the same vocabulary */
+/** What holds for all folders. @throws UsageError when two have not the same vocabulary, or chat template */
 export function common(folders: readonly Folder[]): Meta {
   const [first, ...others] = folders;
   if (first === undefined) return {};
@@ -48,14 +48,23 @@ export function common(folders: readonly Folder[]): Meta {
       `data.dir: ${first.name} (${vocabularyOf(first)}) and ${other.name} (${vocabularyOf(other)}) have different vocabularies; prepare them with one tokenizer`,
     );
   }
-  return first.meta;
+  const chats = folders.filter(({ meta }) => meta.chat !== undefined);
+  const [chat] = chats;
+  const differs = chats.find(({ meta }) => JSON.stringify(meta.chat) !== JSON.stringify(chat?.meta.chat));
+  if (chat !== undefined && differs !== undefined) {
+    throw new UsageError(
+      'ESP_DATA_CORPORA',
+      `data.dir: ${chat.name} and ${differs.name} have different chat templates; prepare them with one`,
+    );
+  }
+  return chat === undefined ? first.meta : { ...first.meta, chat: chat.meta.chat };
 }
 
 /** SHA-256 of every file whose `meta.json` tells it, by file. */
 export function hashesTold(folders: readonly Folder[]): Map<string, string> {
   const told = new Map<string, string>();
   for (const { folder, meta } of folders) {
-    for (const { file, sha256 } of [...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])]) {
+    for (const { file, sha256 } of filesOf([...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])])) {
       told.set(path.join(folder, file), sha256);
     }
   }

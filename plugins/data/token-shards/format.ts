@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { UsageError } from '../../../core/index.js';
-import type { ShardFormat } from './reader.js';
+import type { ShardFormat } from './shard-file.js';
 
 /** llm.c's header: 256 int32, of which the first three are the magic number, the version and the number of tokens. */
 const LLM_C_HEADER_BYTES = 1024;

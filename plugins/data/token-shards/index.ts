@@ -136,7 +136,7 @@ export default class TokenShards implements Dataset {
     const tokens = await this.tokenizer.encode(text);
     const trainLength = Math.floor(tokens.length * (1 - this.config.val_fraction));
     const read = (split: Split, part: Int32Array): Content[Split] => {
-      const reader = new MemoryReader(part, name);
+      const reader = new MemoryReader(part, name, { endOfText: this.tokenizer?.endOfText });
       this.#splits.set(split, reader);
       return contentOf([{ file: name, length: part.length }], new Map([[name, reader.id]]));
     };
@@ -163,9 +163,12 @@ export default class TokenShards implements Dataset {
       largest = Math.max(largest, scanned.largest);
       return contentOf(shards, scanned.hashes);
     };
-    this.#content = { train: scan('train'), val: scan('val') };
+    const chat = meta.chat === undefined ? {} : { chat: meta.chat };
+    this.#content = { train: scan('train'), val: scan('val'), ...chat };
     this.vocabSize = limit === Infinity ? largest + 1 : limit;
     const state = tokenizerIn(meta);
     if (state !== undefined) this.tokenizer = await this.tokenizers.fromState(state, this.configured);
+    for (const reader of this.#splits.values())
+      if (reader instanceof ShardReader) reader.endOfText = this.tokenizer?.endOfText;
   }
 }

@@ -2,21 +2,12 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
 import type { SharedTokens, TokenPart, TokenReader } from '../../../core/index.js';
+import { documentStarts } from './documents.js';
+import type { ShardFile } from './shard-file.js';
 
-/** How a token file is laid out: little-endian ids after a header of so many bytes. */
-export interface ShardFormat {
-  readonly headerBytes: number;
-  readonly bytesPerToken: 2 | 4;
-}
-
-/** A token file: everything that reading it takes. */
-export interface ShardFile extends ShardFormat {
-  /** Absolute path. */
-  readonly file: string;
-  /** The folder as the config names it. */
-  readonly corpus: string;
-  /** Tokens. */
-  readonly length: number;
+interface SharedShards {
+  readonly shards: readonly ShardFile[];
+  readonly endOfText: number | undefined;
 }
 
 /** Files open at a time: data may have more than a process may open. */
@@ -26,13 +17,18 @@ const MOST_OPEN = 64;
 export class ShardReader implements TokenReader {
   readonly length: number;
   readonly parts: readonly TokenPart[];
+  /** Only where a file has a loss mask. */
+  readonly readTargets?: NonNullable<TokenReader['readTargets']>;
+  /** Id of the token that ends a document, where no file says where documents begin. */
+  endOfText: number | undefined;
+  #documents: { readonly starts: Float64Array | undefined } | undefined;
   /** Descriptors by file, the one used last at the end. */
   readonly #open = new Map<string, number>();
   #buffer = Buffer.from(new ArrayBuffer(0));
   #closed = false;
 
   /**
-   * @param hashes SHA-256 of each file's tokens, by file: gathered when they are scanned
+   * @param hashes SHA-256 of each file's tokens, and of what lies beside it, by file: gathered when they are scanned
    * @param refuse makes the error for a file that became shorter
    */
   constructor(
@@ -47,25 +43,31 @@ export class ShardReader implements TokenReader {
       return part;
     });
     this.length = start;
+    if (shards.every(({ mask }) => mask === undefined)) return;
+    this.readTargets = (at, count, into, offset) => {
+      this.#each(at, count, (shard, from, here, done) => {
+        into.set(this.readShard(shard, from, here), offset + done);
+        if (shard.mask !== undefined) this.#ignore(shard.mask, from, here, into, offset + done);
+      });
+    };
   }
 
   get id(): string {
-    const content = this.shards.map(({ file, length }) => `${String(length)} ${this.hashes.get(file) ?? file}`);
+    const content = this.shards.map(({ file, length, mask }) => {
+      const masked = mask === undefined ? '' : ` ${this.hashes.get(mask) ?? mask}`;
+      return `${String(length)} ${this.hashes.get(file) ?? file}${masked}`;
+    });
     return createHash('sha256').update(content.join('\n')).digest('hex');
   }
 
   read(at: number, count: number, into: Int32Array, offset: number): void {
-    let done = 0;
-    for (let i = this.#partAt(at); done < count && i < this.shards.length; i++) {
-      const [shard, part] = [this.shards[i], this.parts[i]];
-      if (shard === undefined || part === undefined) break;
-      const from = at + done - part.start;
-      const here = Math.min(count - done, shard.length - from);
+    this.#each(at, count, (shard, from, here, done) => {
       into.set(this.readShard(shard, from, here), offset + done);
-      done += here;
-    }
-    if (done < count)
-      throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
+    });
+  }
+
+  documents(): Float64Array | undefined {
+    return (this.#documents ??= { starts: documentStarts(this, this.endOfText) }).starts;
   }
 
   /** Tokens of one file; they stand in the buffer until the next read. */
@@ -75,16 +77,13 @@ export class ShardReader implements TokenReader {
 
   /** The same as they stand in the file. */
   readBytes(shard: ShardFile, from: number, count: number): Buffer<ArrayBuffer> {
-    const size = count * shard.bytesPerToken;
-    if (this.#buffer.length < size) this.#buffer = Buffer.from(new ArrayBuffer(size));
-    const bytes = this.#buffer.subarray(0, size);
-    const got = readSync(this.#descriptor(shard.file), bytes, 0, size, shard.headerBytes + from * shard.bytesPerToken);
-    if (got < size) throw this.refuse(`${shard.file} became shorter while it was read`);
-    return bytes;
+    const { file, headerBytes, bytesPerToken } = shard;
+    return this.#bytes(file, headerBytes + from * bytesPerToken, count * bytesPerToken);
   }
 
   share(): SharedTokens {
-    return { module: import.meta.url, data: this.shards };
+    const data: SharedShards = { shards: this.shards, endOfText: this.endOfText };
+    return { module: import.meta.url, data };
   }
 
   close(): void {
@@ -96,6 +95,41 @@ export class ShardReader implements TokenReader {
   closeFiles(): void {
     for (const descriptor of this.#open.values()) closeSync(descriptor);
     this.#open.clear();
+  }
+
+  /** Calls `take` with each shard that holds some of the tokens: from which of its tokens, how many, and those before. */
+  #each(at: number, count: number, take: (shard: ShardFile, from: number, here: number, done: number) => void): void {
+    let done = 0;
+    for (let i = this.#partAt(at); done < count && i < this.shards.length; i++) {
+      const [shard, part] = [this.shards[i], this.parts[i]];
+      if (shard === undefined || part === undefined) break;
+      const from = at + done - part.start;
+      const here = Math.min(count - done, shard.length - from);
+      take(shard, from, here, done);
+      done += here;
+    }
+    if (done < count)
+      throw new RangeError(`no tokens ${String(at)} to ${String(at + count)}: there are ${String(this.length)}`);
+  }
+
+  /** Writes -1 over tokens that are not learned. */
+  #ignore(mask: string, from: number, count: number, into: Int32Array, offset: number): void {
+    const first = Math.floor(from / 8);
+    const bits = this.#bytes(mask, first, Math.ceil((from + count) / 8) - first);
+    const shift = from - 8 * first;
+    for (let i = 0; i < count; i++) {
+      const bit = shift + i;
+      if ((((bits[bit >> 3] ?? 0) >> (bit & 7)) & 1) === 0) into[offset + i] = -1;
+    }
+  }
+
+  /** Bytes of a file; they are in the buffer until the next read. */
+  #bytes(file: string, at: number, size: number): Buffer<ArrayBuffer> {
+    if (this.#buffer.length < size) this.#buffer = Buffer.from(new ArrayBuffer(size));
+    const bytes = this.#buffer.subarray(0, size);
+    if (readSync(this.#descriptor(file), bytes, 0, size, at) < size)
+      throw this.refuse(`${file} became shorter while it was read`);
+    return bytes;
   }
 
   #descriptor(file: string): number {
@@ -126,8 +160,10 @@ export class ShardReader implements TokenReader {
 }
 
 /** For worker threads: what `share` gave. */
-export function openTokens(shards: readonly ShardFile[]): TokenReader {
-  return new ShardReader(shards);
+export function openTokens({ shards, endOfText }: SharedShards): TokenReader {
+  const reader = new ShardReader(shards);
+  reader.endOfText = endOfText;
+  return reader;
 }
 
 export function tokensIn(bytes: Buffer<ArrayBuffer>, bytesPerToken: 2 | 4): Uint16Array | Uint32Array {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf, UsageError, type Split } from '../../../core/index.js';
-import { bytesOf, META, PARTIAL, type Meta } from '../shared/meta.js';
+import { besideKinds, besideName, bytesOf, filesOf, META, PARTIAL, type Meta } from '../shared/meta.js';
 
 /**
  * @param shown the key with its place and value
@@ -39,12 +39,20 @@ export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Rec
   const bytesPerToken = bytesOf(meta.dtype);
   for (const split of ['train', 'val'] as const) {
     const there = new Set(found[split].map((file) => path.basename(file)));
-    for (const { file, tokens } of meta.shards[split]) {
+    for (const shard of meta.shards[split]) {
+      const { file, tokens } = shard;
       if (!there.delete(file)) throw disagrees(folder, `it lists ${file}, which is not there`);
       const { size } = statSync(path.join(folder, file));
       if (size !== tokens * bytesPerToken) {
         const expected = `${String(tokens)} tokens in ${file}, which are ${String(tokens * bytesPerToken)} bytes`;
         throw disagrees(folder, `it counts ${expected}, but the file has ${String(size)}`);
+      }
+      for (const kind of besideKinds) {
+        const beside = besideName(file, kind);
+        const isThere = existsSync(path.join(folder, beside));
+        if (shard[kind] !== undefined && (shard[kind].file !== beside || !isThere))
+          throw disagrees(folder, `it lists ${shard[kind].file}, which is not there`);
+        if (shard[kind] === undefined && isThere) throw disagrees(folder, `it does not list ${beside}`);
       }
     }
     const [extra] = there;
@@ -54,7 +62,7 @@ export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Rec
 
 /** @throws UsageError when a shard's bytes are not those that were written */
 export function refuseOtherContent(folder: string, meta: Meta, hashes: ReadonlyMap<string, string>): void {
-  for (const { file, sha256 } of [...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])]) {
+  for (const { file, sha256 } of filesOf([...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])])) {
     const hash = hashes.get(path.join(folder, file));
     if (hash !== undefined && hash !== sha256) throw disagrees(folder, `${file} has another SHA-256 than it says`);
   }

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError, type Split } from '../../../core/index.js';
+import { besideKinds, besideName } from '../shared/meta.js';
 import { formatOf } from './format.js';
-import { ShardReader, tokensIn, type ShardFile } from './reader.js';
+import { START_BYTES } from './documents.js';
+import { ShardReader, tokensIn } from './reader.js';
+import type { ShardFile } from './shard-file.js';
 
 const SCAN_TOKENS = 1 << 20;
 
@@ -24,14 +27,35 @@ export function shardFiles(folder: string, split: Split): string[] {
 export function shardOf(file: string, corpus: string, bytesPerToken: 2 | 4): ShardFile {
   const { size } = statSync(file);
   const format = formatOf(file, size, bytesPerToken);
-  return { ...format, file, corpus, length: (size - format.headerBytes) / format.bytesPerToken };
+  const length = (size - format.headerBytes) / format.bytesPerToken;
+  const mask = sizedBeside(file, 'mask', (bytes) => bytes === Math.ceil(length / 8), `${String(length)} bits`);
+  const whole = (bytes: number): boolean => bytes % START_BYTES === 0;
+  const documents = sizedBeside(file, 'documents', whole, `whole numbers of ${String(8 * START_BYTES)} bits`);
+  return { ...format, file, corpus, length, ...mask, ...documents };
+}
+
+/** What lies beside a shard. @param wanted what it has to hold, for the error */
+function sizedBeside(
+  shard: string,
+  kind: 'mask' | 'documents',
+  isWhole: (bytes: number) => boolean,
+  wanted: string,
+): { mask?: string; documents?: string } {
+  const file = besideName(shard, kind);
+  const size = file === shard ? undefined : statSync(file, { throwIfNoEntry: false })?.size;
+  if (size === undefined) return {};
+  if (isWhole(size)) return { [kind]: file };
+  throw new UsageError(
+    'ESP_SHARD_LENGTH',
+    `${file} has ${String(size)} bytes and must hold ${wanted}: it is cut off, or of another ${path.basename(shard)}`,
+  );
 }
 
 /** What reading all of some files once has shown. */
 export interface Scanned {
   readonly reader: ShardReader;
   readonly largest: number;
-  /** SHA-256 of each file's tokens, read or told. */
+  /** SHA-256 of each file's tokens, and of each file beside one, read or told. */
   readonly hashes: ReadonlyMap<string, string>;
 }
 
@@ -59,9 +83,28 @@ export function scanShards(
       if (largest >= vocabSize) throw overVocabulary(shard.file, at, tokens, vocabSize);
     }
     hashes.set(shard.file, digest.digest('hex'));
+    for (const kind of besideKinds) {
+      const file = shard[kind];
+      if (file !== undefined) hashes.set(file, hashOf(file));
+    }
     reader.closeFiles();
   }
   return { reader, largest, hashes };
+}
+
+function hashOf(file: string): string {
+  const digest = createHash('sha256');
+  const bytes = Buffer.alloc(1 << 20);
+  const descriptor = openSync(file, 'r');
+  try {
+    for (let read = -1; read !== 0;) {
+      read = readSync(descriptor, bytes);
+      digest.update(bytes.subarray(0, read));
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  return digest.digest('hex');
 }
 
 function largestOf(tokens: Uint16Array | Uint32Array): number {

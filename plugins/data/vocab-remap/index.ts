@@ -84,7 +84,7 @@ export default class VocabRemap {
   /** Whether a target is a kept token. */
   #kept(): (target: number) => boolean {
     const { mode, map } = this.data;
-    if (mode === 'shrunken') return (target) => target !== map.rare_id;
+    if (mode === 'shrunken') return (target) => target !== map.rare_id && target !== -1;
     const kept = new Set(map.tokens);
     return (target) => kept.has(target);
   }

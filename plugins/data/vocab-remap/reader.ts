@@ -12,6 +12,7 @@ interface RemappedShare {
 export class RemappedReader implements TokenReader {
   readonly length: number;
   readonly parts: readonly TokenPart[];
+  readonly readTargets?: NonNullable<TokenReader['readTargets']>;
 
   /** @param ids [vocabulary]: the new id of each token, in shared memory */
   constructor(
@@ -21,6 +22,11 @@ export class RemappedReader implements TokenReader {
   ) {
     this.length = inner.length;
     this.parts = inner.parts;
+    if (inner.readTargets === undefined) return;
+    this.readTargets = (at, count, into, offset) => {
+      inner.readTargets?.(at, count, into, offset);
+      for (let i = offset; i < offset + count; i++) if (into[i] !== -1) into[i] = this.ids[into[i] ?? 0] ?? 0;
+    };
   }
 
   get id(): string {
@@ -30,6 +36,10 @@ export class RemappedReader implements TokenReader {
   read(at: number, count: number, into: Int32Array, offset: number): void {
     this.inner.read(at, count, into, offset);
     for (let i = offset; i < offset + count; i++) into[i] = this.ids[into[i] ?? 0] ?? 0;
+  }
+
+  documents(): Float64Array | undefined {
+    return this.inner.documents?.();
   }
 
   share(): SharedTokens {

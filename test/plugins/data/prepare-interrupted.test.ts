@@ -7,6 +7,7 @@ import test from 'ava';
 import { emptyFolder, started } from '../../e2e/command.js';
 import { espalier } from '../../e2e/warm.js';
 import { mounting, needing } from '../../needs.js';
+import { wholeData } from './masked.js';
 
 const line = `${JSON.stringify({ text: 'a record of some words '.repeat(50) })}\n`;
 const args = ['--format', 'jsonl', '-t', 'bytes', '-o', 'out'];
@@ -50,7 +51,7 @@ test('what a kill leaves is not taken for data, and the next time starts clean',
 
   writeFileSync(path.join(folder, 'a.jsonl'), line.repeat(20));
   t.is((await espalier(folder, 'prepare', 'a.jsonl', ...args)).code, 0);
-  t.deepEqual(readdirSync(out), ['meta.json', 'train_000001.bin', 'val_000001.bin']);
+  t.deepEqual(readdirSync(out), wholeData);
 });
 
 test('data that is being replaced stays until the new is whole', async (t) => {
@@ -61,7 +62,7 @@ test('data that is being replaced stays until the new is whole', async (t) => {
   writeFileSync(path.join(folder, 'b.jsonl'), `${line.repeat(3000)}{`);
   const failed = await espalier(folder, 'prepare', 'b.jsonl', ...args, '--force');
   t.regex(failed.err, /b\.jsonl: line 3001/);
-  t.deepEqual(readdirSync(path.join(folder, 'out')), ['meta.json', 'train_000001.bin', 'val_000001.bin']);
+  t.deepEqual(readdirSync(path.join(folder, 'out')), wholeData);
   t.is(readFileSync(path.join(folder, 'out/meta.json'), 'utf8'), meta);
 });
 

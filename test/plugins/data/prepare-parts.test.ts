@@ -26,7 +26,7 @@ function prepare(cwd: string, out: string, ...more: string[]): Promise<Outcome> 
 function bytesOf(folder: string, split: 'train' | 'val'): Buffer {
   const parts = readdirSync(folder).filter((name) => name.startsWith('part-'));
   if (parts.length > 0) return Buffer.concat(parts.sort().map((part) => bytesOf(path.join(folder, part), split)));
-  const shards = readdirSync(folder).filter((name) => name.startsWith(split));
+  const shards = readdirSync(folder).filter((name) => name.startsWith(split) && name.endsWith('.bin'));
   return Buffer.concat(shards.sort().map((name) => readFileSync(path.join(folder, name))));
 }
 
