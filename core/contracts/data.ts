@@ -46,6 +46,10 @@ export interface Dataset {
   /** One line for the log: what the data is, and its size. */
   readonly description: string;
   split(name: Split): TokenReader;
+  /** Optional. Names of further validation sets: known when it is made. */
+  readonly validationSets?: readonly string[];
+  /** Optional. The tokens of one of them. */
+  validationSet?(name: string): TokenReader;
   /** The tokenizer that the data was made with, if known. */
   readonly tokenizer: Tokenizer | undefined;
 }

@@ -127,7 +127,9 @@ export const lifecycle = defineEvents({
     payload: {
       iteration: field<number>('iterations done'),
       split: field<Split | undefined>('train or val; left out while an evaluator is at work'),
-      what: field<string>('what is measured: train loss, val loss, or the name of an evaluator'),
+      what: field<string>(
+        'what is measured: train loss, val loss, val loss of a named set, or the name of an evaluator',
+      ),
       done: field<number>('batches, or other pieces of that work, so far, of this rank'),
       of: field<number>('all of them, of this rank'),
     },

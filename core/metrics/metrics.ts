@@ -16,24 +16,42 @@ export interface MetricDescription {
 /** By name, such as `val/loss`; `*` in a name stands for anything: `time/plugin/*`. */
 export type MetricTable = Readonly<Record<string, MetricDescription>>;
 
+interface Pattern {
+  readonly plugin: string;
+  /** As it is declared. */
+  readonly name: string;
+  readonly pattern: RegExp;
+  readonly description: MetricDescription;
+}
+
 /** The metrics that the plugins of a run declare. Sinks inject it. */
 export class MetricNames {
   readonly #exact = new Map<string, MetricDescription>();
   readonly #owners = new Map<string, string[]>();
-  readonly #patterns: { readonly plugin: string; readonly pattern: RegExp; readonly description: MetricDescription }[] =
-    [];
+  readonly #patterns: Pattern[] = [];
 
   /** @param tables with the name of the plugin that each is of */
   constructor(tables: Iterable<readonly [plugin: string, table: MetricTable]>) {
     for (const [plugin, table] of tables) {
       for (const [name, description] of Object.entries(table)) {
         if (name.includes('*')) {
-          this.#patterns.push({ plugin, pattern: patternOf(name), description });
+          this.#patterns.push({ plugin, name, pattern: patternOf(name), description });
         } else {
           this.#exact.set(name, description);
           this.#owners.set(name, [...this.ownersOf(name), plugin]);
         }
       }
+    }
+  }
+
+  /** Says which metrics a pattern stands for in this run: others that match it are then not declared by it. */
+  spellOut(pattern: string, names: readonly string[]): void {
+    const at = this.#patterns.findIndex(({ name }) => name === pattern);
+    const [spelled] = at < 0 ? [] : this.#patterns.splice(at, 1);
+    if (spelled === undefined) return;
+    for (const name of names) {
+      this.#exact.set(name, spelled.description);
+      this.#owners.set(name, [...this.ownersOf(name), spelled.plugin]);
     }
   }
 

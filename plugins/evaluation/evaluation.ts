@@ -7,10 +7,12 @@ import {
   EventBus,
   inject,
   Logger,
+  MetricNames,
   Model,
   On,
   Plugin,
   PluginConfig,
+  RandomStreams,
   Ranks,
   RunConfig,
   RunControl,
@@ -24,7 +26,8 @@ import {
   type Tunable,
 } from '../../core/index.js';
 import { RunEvaluators, type Measured } from './evaluators/run-evaluators.js';
-import { estimateLoss, fullLoss } from './loss/estimate-loss.js';
+import { estimateLoss, estimateSetLoss, fullLoss, type LossOptions } from './loss/estimate-loss.js';
+import { lossName, setIn, setsOf } from './loss/validation-sets.js';
 
 const options = z
   .strictObject({
@@ -52,6 +55,7 @@ const options = z
   metrics: {
     'eval/train_loss': { unit: 'nats', what: 'mean training loss over `iters` batches, dropout off' },
     'val/loss': { unit: 'nats', what: 'mean validation loss, dropout off' },
+    'val/loss/*': { unit: 'nats', what: 'the same of a named set of `data.validation`' },
   },
 })
 export default class Evaluation {
@@ -70,8 +74,11 @@ export default class Evaluation {
     @inject(Ranks) private readonly ranks: Ranks,
     @inject(RunEvaluators) private readonly evaluators: RunEvaluators,
     @inject(Logger) private readonly log: Logger,
+    @inject(RandomStreams) private readonly streams: RandomStreams,
+    @inject(MetricNames) metrics: MetricNames,
     @inject(Tunables) tunables: Tunables,
   ) {
+    metrics.spellOut('val/loss/*', setsOf(data).map(lossName));
     this.#interval = tunables.define('eval_interval', config.interval, { least: 0, whole: true });
     this.#iters = tunables.define('eval_iters', config.iters, { least: 1, whole: true });
   }
@@ -108,8 +115,8 @@ export default class Evaluation {
       this.control.requestEvaluation();
       return;
     }
-    const { losses, measured } = found;
-    const values = { 'eval/train_loss': losses.train, 'val/loss': losses.val };
+    const { losses, sets, measured } = found;
+    const values = { 'eval/train_loss': losses.train, 'val/loss': losses.val, ...sets };
     await this.bus.dispatch('metrics', { iteration, values });
     for (const { evaluator, plugin, values } of measured) {
       const shown = Object.entries(values).map(([name, value]) => `${name} ${value.toFixed(4)}`);
@@ -127,7 +134,7 @@ export default class Evaluation {
       const [cut = NaN] = await this.ranks.average([seen.stop ? 1 : 0]);
       return cut > 0;
     };
-    const losses = await this.#losses(iteration, stop);
+    const { losses, sets } = await this.#losses(iteration, stop);
     const checks: (() => Measured)[] = [];
     for (const evaluator of this.evaluators.due(iteration, this.run.train.max_iters)) {
       // Lets signals in, and has all ranks start it or none.
@@ -139,27 +146,40 @@ export default class Evaluation {
       checks.push(await this.evaluators.measure(evaluator, { stop, onBatch }));
     }
     if (await isCut()) return undefined;
-    return { losses, measured: checks.map((check) => check()) };
+    return { losses, sets, measured: checks.map((check) => check()) };
   }
 
-  async #losses(iteration: number, stop: () => boolean): Promise<EvaluationEnd['losses']> {
-    const { engine, ranks } = this;
-    const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
+  async #losses(iteration: number, stop: () => boolean): Promise<Omit<Evaluated, 'measured'>> {
+    const { model, data, batches, engine, ranks, streams } = this;
+    const { full } = this.config;
+    const shape = { batchSize: this.run.train.batch_size, blockSize: model.blockSize };
     const iters = this.#iters.value;
+    const options = (split: Split, what: string): LossOptions => ({
+      ...{ engine, ranks, stop },
+      onBatch: (done, of) => this.bus.dispatch('evaluation:batch', { iteration, split, what, done, of }),
+    });
     const lossOf = (split: Split, whole: boolean): Promise<number> => {
-      const onBatch = (done: number, of: number): void | Promise<void> =>
-        this.bus.dispatch('evaluation:batch', { iteration, split, what: `${split} loss`, done, of });
-      const options = { engine, ranks, stop, onBatch };
+      const how = options(split, `${split} loss`);
       return whole
-        ? fullLoss(this.model, this.data.split(split), shape, options)
-        : estimateLoss(this.model, this.batches, split, iters, shape, options);
+        ? fullLoss(model, data.split(split), shape, how)
+        : estimateLoss(model, batches, split, iters, shape, how);
     };
-    const train = await lossOf('train', false);
-    return { train, val: await lossOf('val', this.config.full) };
+    const losses = { train: await lossOf('train', false), val: await lossOf('val', full) };
+    const sets: Record<string, number> = {};
+    for (const name of setsOf(data)) {
+      const reader = setIn(data, name);
+      const how = options('val', `val loss of ${name}`);
+      sets[lossName(name)] = full
+        ? await fullLoss(model, reader, shape, how)
+        : await estimateSetLoss(model, { name, reader, streams }, iters, shape, how);
+    }
+    return { losses, sets };
   }
 }
 
 interface Evaluated {
   readonly losses: EvaluationEnd['losses'];
+  /** By metric: of the named validation sets. */
+  readonly sets: Readonly<Record<string, number>>;
   readonly measured: readonly Measured[];
 }

@@ -18,13 +18,19 @@ export interface Folder {
 
 /**
  * The folder that a config names; or its parts, in order, where `espalier prepare --part` made them.
- * @param place of data.dir in the config, as messages start
+ * @param key with its place in the config, as messages start
+ * @param splits that it must have
  * @throws UsageError when a split, or a part, is missing
  */
-export function foldersOf(folder: string, name: string, place: string): Folder[] {
-  const shown = `${place}data.dir ${name}`;
+export function foldersOf(
+  folder: string,
+  name: string,
+  key: string,
+  splits: readonly Split[] = ['train', 'val'],
+): Folder[] {
+  const shown = `${key} ${name}`;
   const folders = partsOf(folder, shown).map((part) => look(part, name, shown));
-  for (const split of ['train', 'val'] as const) {
+  for (const split of splits) {
     if (folders.every(({ found }) => found[split].length === 0))
       throw new UsageError(
         'ESP_DATA_DIR',

@@ -26,6 +26,7 @@ import { refuseOtherContent } from './refusals.js';
 import { ShardReader } from './reader.js';
 import { scanShards } from './shards.js';
 import { readText } from './text.js';
+import { openValidationSet, validationSchema } from './validation.js';
 
 const options = z
   .strictObject({
@@ -42,6 +43,9 @@ const options = z
         'a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them, or of the parts of a preparation; or a list of such folders with one vocabulary',
       )
       .meta({ aka: ['dataset'], replaces: ['text'], input: 'a folder of token files' }),
+    validation: validationSchema
+      .default({})
+      .describe('further validation sets by name, each a text, a folder or folders of which `val` files are read'),
     val_fraction: z
       .number()
       .gt(0)
@@ -70,8 +74,11 @@ export default class TokenShards implements Dataset {
   vocabSize = 0;
   description = 'not opened';
   tokenizer: Tokenizer | undefined;
+  readonly validationSets: readonly string[];
   readonly #splits = new Map<Split, TokenReader>();
+  readonly #validation = new Map<string, TokenReader>();
   #content: Content = { train: [], val: [] };
+  #knowsVocabulary = true;
 
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
@@ -83,7 +90,8 @@ export default class TokenShards implements Dataset {
     @inject(Logger) private readonly log: Logger,
     @inject(ConfigPlaces) private readonly places: ConfigPlaces,
   ) {
-    const { text, dir } = this.config;
+    const { text, dir, validation } = this.config;
+    this.validationSets = Object.keys(validation);
     if ((text === undefined) !== (dir === undefined)) return;
     const how =
       text === undefined
@@ -96,9 +104,10 @@ export default class TokenShards implements Dataset {
   async open(): Promise<void> {
     if (this.config.text !== undefined) await this.#openText(this.config.text);
     else await this.#openFolders([this.config.dir ?? []].flat());
+    const sets = await this.#openValidation();
     const sizes = `${this.split('train').length.toLocaleString('en-US')} training and ${this.split('val').length.toLocaleString('en-US')} validation tokens`;
     const source = this.config.text ?? [this.config.dir].flat().join(', ');
-    this.description = `${source}: ${sizes}, vocabulary of ${String(this.vocabSize)}`;
+    this.description = `${source}: ${sizes}, vocabulary of ${String(this.vocabSize)}${sets}`;
   }
 
   split(name: Split): TokenReader {
@@ -107,8 +116,15 @@ export default class TokenShards implements Dataset {
     return reader;
   }
 
+  validationSet(name: string): TokenReader {
+    const reader = this.#validation.get(name);
+    if (reader === undefined) throw new Error(`there is no validation set ${name}, or run:setup is still to come`);
+    return reader;
+  }
+
   dispose(): void {
-    for (const reader of this.#splits.values()) if (reader instanceof ShardReader) reader.close();
+    for (const reader of [...this.#splits.values(), ...this.#validation.values()])
+      if (reader instanceof ShardReader) reader.close();
   }
 
   state(): Content {
@@ -121,6 +137,22 @@ export default class TokenShards implements Dataset {
     if (what === undefined) return;
     if (!this.config.allow_change) throw changed(what);
     this.log.warn(`going on with other data: ${what}`);
+  }
+
+  /** Opens the named sets, and returns what the description says of them. */
+  async #openValidation(): Promise<string> {
+    const { tokenizer, vocabSize, ranks, model } = this;
+    const fits = { tokenizer, vocabSize, ranks, blockSize: model.blockSize, knowsVocabulary: this.#knowsVocabulary };
+    const fromConfig = (file: string): string => this.folder.fromConfig(file);
+    const told: string[] = [];
+    for (const [name, named] of Object.entries(this.config.validation)) {
+      const path = ['data', 'validation', name];
+      const key = `${this.places.before(path)}data.validation.${name}`;
+      const reader = await openValidationSet(key, named, { ...fits, fromConfig });
+      this.#validation.set(name, reader);
+      told.push(`${name} (${reader.length.toLocaleString('en-US')} tokens)`);
+    }
+    return told.length === 0 ? '' : `; validation sets ${told.join(', ')}`;
   }
 
   #placeOf(key: 'text' | 'dir'): string {
@@ -147,8 +179,8 @@ export default class TokenShards implements Dataset {
   }
 
   async #openFolders(names: readonly string[]): Promise<void> {
-    const place = this.places.before(['data', 'dir']);
-    const folders = names.flatMap((name) => foldersOf(this.folder.fromConfig(name), name, place));
+    const key = `${this.places.before(['data', 'dir'])}data.dir`;
+    const folders = names.flatMap((name) => foldersOf(this.folder.fromConfig(name), name, key));
     const meta = common(folders);
     const limit = meta.vocab_size ?? (this.model.vocabSize > 0 ? this.model.vocabSize : Infinity);
     let largest = 0;
@@ -166,6 +198,7 @@ export default class TokenShards implements Dataset {
     const chat = meta.chat === undefined ? {} : { chat: meta.chat };
     this.#content = { train: scan('train'), val: scan('val'), ...chat };
     this.vocabSize = limit === Infinity ? largest + 1 : limit;
+    this.#knowsVocabulary = limit !== Infinity;
     const state = tokenizerIn(meta);
     if (state !== undefined) this.tokenizer = await this.tokenizers.fromState(state, this.configured);
     for (const reader of this.#splits.values())

@@ -38,7 +38,7 @@ export class RemappedDataset implements Dataset, ShrunkenVocabulary {
   readonly map: VocabMap;
   tokenizer: Tokenizer | undefined;
   #state: RemapState = { mode: 'shrunken' };
-  readonly #readers = new Map<Split, TokenReader>();
+  readonly #readers = new Map<string, TokenReader>();
   #shrunkenTokenizer: Tokenizer | undefined;
 
   constructor(
@@ -70,12 +70,17 @@ export class RemappedDataset implements Dataset, ShrunkenVocabulary {
     return shrunkenIds(this.map);
   }
 
+  get validationSets(): readonly string[] {
+    return this.inner.validationSets ?? [];
+  }
+
   split(name: Split): TokenReader {
-    const inner = this.inner.split(name);
-    if (this.#state.mode === 'off') return inner;
-    const reader = this.#readers.get(name) ?? new RemappedReader(inner, this.#ids(), openSharedModule);
-    this.#readers.set(name, reader);
-    return reader;
+    return this.#remapped(name, this.inner.split(name));
+  }
+
+  validationSet(name: string): TokenReader {
+    if (this.inner.validationSet === undefined) throw new Error(`there is no validation set ${name}`);
+    return this.#remapped(`validation ${name}`, this.inner.validationSet(name));
   }
 
   /** @throws UsageError when the mapping does not fit the data or the model */
@@ -120,6 +125,13 @@ export class RemappedDataset implements Dataset, ShrunkenVocabulary {
     this.#state = state;
     this.#readers.clear();
     this.tokenizer = state.mode === 'shrunken' ? this.#shrunkenTokenizer : this.inner.tokenizer;
+  }
+
+  #remapped(key: string, inner: TokenReader): TokenReader {
+    if (this.#state.mode === 'off') return inner;
+    const reader = this.#readers.get(key) ?? new RemappedReader(inner, this.#ids(), openSharedModule);
+    this.#readers.set(key, reader);
+    return reader;
   }
 
   #ids(): Int32Array {

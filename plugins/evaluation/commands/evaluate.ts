@@ -21,7 +21,7 @@ function define(command: Command): void {
     .addArgument(runArgument());
   withStoredFlags(command)
     .option('--iters <count>', 'batches of training data to estimate from', wholeFrom(1), 50)
-    .option('--only <names>', 'measure these alone, separated by commas: evaluators, loss (default: all)', names)
+    .option('--only <names>', 'measure these alone, comma-separated: evaluators, validation sets, loss', names)
     .addOption(setOption('change a setting, e.g. data.text=other.txt; repeatable'))
     .option('--json', 'print JSON')
     .action(async (from: string | undefined, flags: EvaluateFlags) => {
@@ -41,11 +41,13 @@ function names(list: string): string[] {
 }
 
 function lines(metrics: Readonly<Record<string, number>>, iters: number): string[] {
-  const losses: Readonly<Record<string, readonly [name: string, over: string]>> = {
-    'train/loss': ['train loss', `${String(iters)} random batches`],
-    'val/loss': ['val loss', 'whole validation data'],
+  const shownAs = (metric: string): readonly [name: string, over?: string] => {
+    if (metric === 'train/loss') return ['train loss', `${String(iters)} random batches`];
+    if (metric === 'val/loss') return ['val loss', 'whole validation data'];
+    const [, set] = /^val\/loss\/(.+)$/.exec(metric) ?? [];
+    return set === undefined ? [metric] : [`val loss of ${set}`];
   };
-  const rows = Object.entries(metrics).map(([metric, value]) => ({ value, shown: losses[metric] ?? [metric] }));
+  const rows = Object.entries(metrics).map(([metric, value]) => ({ value, shown: shownAs(metric) }));
   const width = Math.max(...rows.map(({ shown: [name] }) => name.length));
   return rows.map(
     ({ value, shown: [name, over] }) =>

@@ -1,6 +1,7 @@
 import { BatchSource, Dataset, Engine, suggestion, UsageError } from '../../../core/index.js';
 import { openStoredRun } from '../../checkpoint/contract.js';
 import { estimateLoss, fullLoss } from '../loss/estimate-loss.js';
+import { lossName, setIn, setsOf } from '../loss/validation-sets.js';
 import { Evaluators } from './evaluator.js';
 import { RunEvaluators } from './run-evaluators.js';
 
@@ -15,15 +16,15 @@ export interface StoredEvaluation {
 interface EvaluateOptions {
   /** Batches of training data. */
   readonly iters: number;
-  /** Names of evaluators, `loss` for the losses; undefined: everything. */
+  /** Names of evaluators and of validation sets, `loss` for the losses; undefined: everything. */
   readonly only: readonly string[] | undefined;
 }
 
 const LOSS = 'loss';
 
 /**
- * Measures a run that is stored: its loss over the whole validation data, an estimate on training data, and what the
- * evaluators of its config measure.
+ * Measures a run that is stored: its loss over the whole validation data and over each named set, an estimate on training
+ * data, and what the evaluators of its config measure.
  * @param from a checkpoint or a run's folder
  */
 export async function evaluateStored(
@@ -37,16 +38,20 @@ export async function evaluateStored(
     const { container, model } = run;
     const evaluators = container.resolve(RunEvaluators);
     evaluators.refuseTwins();
-    const names = chosen(only, [LOSS, ...evaluators.names()]);
+    const data = container.resolve(Dataset);
+    const names = chosen(only, [LOSS, ...setsOf(data), ...evaluators.names()]);
     const shape = { batchSize: run.config.train.batch_size, blockSize: model.blockSize };
     const engine = container.resolve(Engine);
     const metrics: Record<string, number> = {};
     if (names.includes(LOSS)) {
-      const val = container.resolve(Dataset).split('val');
       metrics['train/loss'] = await estimateLoss(model, container.resolve(BatchSource), 'train', iters, shape, {
         engine,
       });
-      metrics['val/loss'] = await fullLoss(model, val, shape, { engine });
+      metrics['val/loss'] = await fullLoss(model, data.split('val'), shape, { engine });
+    }
+    for (const name of setsOf(data)) {
+      if (!names.includes(name) && !names.includes(LOSS)) continue;
+      metrics[lossName(name)] = await fullLoss(model, setIn(data, name), shape, { engine });
     }
     for (const name of names) {
       const evaluator = evaluators.named(name);
@@ -65,5 +70,8 @@ function chosen(only: readonly string[] | undefined, known: readonly string[]): 
   const unknown = only?.find((name) => !known.includes(name));
   if (unknown === undefined) return only ?? known;
   const near = suggestion(unknown, known, 'what this run has to measure');
-  throw new UsageError('ESP_USAGE', `--only ${unknown}: this run has no evaluator of that name: ${near}`);
+  throw new UsageError(
+    'ESP_USAGE',
+    `--only ${unknown}: this run has no evaluator or validation set of that name: ${near}`,
+  );
 }

@@ -9,12 +9,13 @@ import {
   type Engine,
   type Model,
   oneRank,
+  type RandomStreams,
   type Ranks,
   EspalierError,
   useEngine,
 } from '../../../core/index.js';
 import { evaluationOfRank, rowsOfRank, checkBatch, countedTargets, PassReplay } from '../../../core/runs.js';
-import { windowsAt, windowsIn } from '../../batches/contract.js';
+import { randomWindows, windowsAt, windowsIn } from '../../batches/contract.js';
 
 export interface LossOptions {
   /** The engine that the model computes with. */
@@ -45,6 +46,28 @@ export async function estimateLoss(
   return meanOver(model, { what, count: iters }, options, (index) => {
     const batch = evaluationOfRank(batches, ranks, split, index, shape);
     checkBatch(batch, model, () => `evaluation batch ${String(index)} of ${split} that the batch strategy gave`);
+    return batch;
+  });
+}
+
+/**
+ * Mean loss in nats of a named validation set, estimated from `iters` batches of random windows, the same ones each time.
+ * @param shape of one rank's batches
+ */
+export async function estimateSetLoss(
+  model: Model,
+  { name, reader, streams }: { readonly name: string; readonly reader: TokenReader; readonly streams: RandomStreams },
+  iters: number,
+  shape: BatchShape,
+  options: LossOptions,
+): Promise<number> {
+  const { ranks = oneRank } = options;
+  const what = `the loss of the validation set ${name} (${String(iters)} batches)`;
+  const ofAll = { ...shape, batchSize: ranks.size * shape.batchSize };
+  return meanOver(model, { what, count: iters }, options, (index) => {
+    const random = streams.at(`evaluation/val/${name}`, index);
+    const batch = randomWindows(reader, random, ofAll, rowsOfRank(ranks, shape));
+    checkBatch(batch, model, () => `evaluation batch ${String(index)} of the validation set ${name}`);
     return batch;
   });
 }

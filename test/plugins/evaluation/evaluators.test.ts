@@ -249,5 +249,8 @@ test('espalier evaluate runs the evaluators of the run’s config, and --only ch
   t.regex(out, /\(iteration 3\)\nfirst 1\.0000\n$/);
   const unknown = await evaluate('--only', 'first');
   t.is(unknown.code, 2);
-  t.regex(unknown.err, /--only first: this run has no evaluator of that name: did you mean "first-token"\?/);
+  t.regex(
+    unknown.err,
+    /--only first: this run has no evaluator or validation set of that name: did you mean "first-token"\?/,
+  );
 });
