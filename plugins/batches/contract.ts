@@ -5,7 +5,7 @@ export { prefetchOptions, windowStrategy, type WindowsOf } from './windows/windo
 
 /** What strategies are made of: counts and places of windows, reading them, an order that needs no list. */
 export { permutation } from './windows/permutation.js';
-export { randomWindows, refuseShort, windowsAt, windowsIn } from './windows/windows.js';
+export { randomWindows, readTargets, refuseShort, windowsAt, windowsIn } from './windows/windows.js';
 
 /** Which tokens training has seen how often; bound by batch strategies that count them. */
 export interface ServedTokens {

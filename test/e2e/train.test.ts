@@ -175,6 +175,7 @@ const pluginNames = [
   'analysis',
   'batch-digest',
   'batches-curriculum',
+  'batches-documents',
   'batches-epoch',
   'batches-mixture',
   'batches-random',

@@ -1,0 +1,301 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import fc from '../../property.js';
+import { BatchSource, Dataset, type Batch, type TokenReader } from '../../../core/index.js';
+import { packDocuments, type Packing } from '../../../plugins/batches/documents/packing.js';
+import { assertResumes, memoryRanks, testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
+import { shardsFolder, type Shard } from '../data/masked.js';
+
+const END = 256;
+const meta = { vocab_size: 257, dtype: 'uint16', tokenizer: { tokenizer: 'bytes' } };
+const BLOCK = 8;
+const model = { n_layer: 1, n_embd: 4, n_head: 1, block_size: BLOCK };
+
+const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 60 });
+
+function startsOf(lengths: readonly number[]): Float64Array {
+  let at = 0;
+  return Float64Array.from(lengths, (length) => (at += length) - length);
+}
+
+function piecesOf({ rows, firstPieces, starts, lengths }: Packing): { start: number; length: number }[][] {
+  return Array.from({ length: rows }, (_, row) => {
+    const pieces = [];
+    for (let piece = firstPieces[row] ?? 0; piece < (firstPieces[row + 1] ?? 0); piece++)
+      pieces.push({ start: starts[piece] ?? NaN, length: lengths[piece] ?? NaN });
+    return pieces;
+  });
+}
+
+/** Best-fit-decreasing as it is defined, row by row. */
+function plainRows(lengths: readonly number[], rowLength: number): number[][] {
+  const rows: number[][] = [];
+  const room = (row: readonly number[]): number => rowLength - row.reduce((sum, length) => sum + length, 0);
+  for (const length of [...lengths].sort((a, b) => b - a)) {
+    const best = rows.filter((row) => room(row) >= length).sort((a, b) => room(a) - room(b))[0];
+    if (best === undefined) rows.push([length]);
+    else best.push(length);
+  }
+  return rows;
+}
+
+test('a packing has every token that can be an input once, in rows as best-fit-decreasing makes them', (t) => {
+  fc.assert(
+    fc.property(sizes, fc.integer({ min: 1, max: 20 }), (documents, rowLength) => {
+      const total = documents.reduce((sum, size) => sum + size, 0);
+      const packing = packDocuments(startsOf(documents), total, rowLength);
+      const rows = piecesOf(packing);
+      const inputs = rows.flat().flatMap(({ start, length }) => Array.from({ length }, (_, i) => start + i));
+      const lasts = new Set([...startsOf(documents)].map((start, i) => start + (documents[i] ?? 0) - 1));
+      t.deepEqual(
+        inputs.sort((a, b) => a - b),
+        Array.from({ length: total }, (_, at) => at).filter((at) => !lasts.has(at)),
+      );
+      t.is(packing.inputs, inputs.length);
+      // Of rows with equal room, either may be taken: how full the rows are is the same.
+      const filled = (of: readonly (readonly number[])[]): number[] =>
+        of.map((row) => row.reduce((sum, length) => sum + length, 0)).sort((x, y) => x - y);
+      const lengths = rows.map((row) => row.map(({ length }) => length));
+      t.deepEqual(filled(lengths), filled(plainRows(lengths.flat(), rowLength)));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('a million documents are packed in little time, with little padding', (t) => {
+  let seed = 1;
+  const lengths = Array.from({ length: 1_000_000 }, () => 2 + ((seed = (seed * 48271) % 2147483647) % 3000));
+  const packing = packDocuments(
+    startsOf(lengths),
+    lengths.reduce((sum, length) => sum + length, 0),
+    1024,
+  );
+  t.true(packing.inputs / (packing.rows * 1024) > 0.99);
+});
+
+async function runOn(t: ExecutionContext, shards: readonly Shard[], more: object = {}): Promise<TestRun> {
+  const cwd = shardsFolder(t, shards, meta);
+  const made = await testRun({ cwd, config: { data: { dir: 'data' }, batches: 'documents', model }, ...more });
+  t.teardown(() => made.dispose());
+  return made;
+}
+
+/** Documents of these lengths, each with an end of text; no token of a document is in another of the next 20. */
+function tokensOf(lengths: readonly number[]): number[] {
+  return lengths.flatMap((length, document) =>
+    Array.from({ length }, (_, i) => (i === length - 1 ? END : (document % 20) * 12 + (i % 12))),
+  );
+}
+
+interface Piece {
+  readonly inputs: number[];
+  readonly targets: number[];
+}
+
+/** The documents of a batch, and its padding. */
+function split({ inputs, targets, documents = new Int32Array(0), batchSize, blockSize }: Batch): Piece[][] {
+  return Array.from({ length: batchSize }, (_, row) => {
+    const pieces = new Map<number, Piece>();
+    for (let at = row * blockSize; at < (row + 1) * blockSize; at++) {
+      const piece = pieces.get(documents[at] ?? NaN) ?? { inputs: [], targets: [] };
+      piece.inputs.push(inputs[at] ?? NaN);
+      piece.targets.push(targets[at] ?? NaN);
+      pieces.set(documents[at] ?? NaN, piece);
+    }
+    return [...pieces.values()];
+  });
+}
+
+test('each target is served once an epoch, after the input before it in its document, and rows hold nothing else', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(sizes, fc.integer({ min: 1, max: 7 }), async (lengths, batchSize) => {
+      fc.pre(lengths.some((length) => length > 1));
+      const tokens = tokensOf(lengths);
+      await using made = await runOn(t, [{ tokens }]);
+      const source = made.run.container.resolve(BatchSource);
+      const rows = rowsIn(made.run.container.resolve(Dataset).split('train'));
+      const served: Piece[][] = [];
+      while (served.length < 2 * rows) served.push(...split(await source.next({ batchSize, blockSize: BLOCK })));
+      for (const epoch of [served.slice(0, rows), served.slice(rows, 2 * rows)]) {
+        const pairs = epoch.flat().flatMap((piece) => piece.inputs.map((input, i) => `${input} ${piece.targets[i]}`));
+        const expected = tokens.slice(0, -1).map((token, at) => `${token} ${tokens[at + 1]}`);
+        t.deepEqual(
+          pairs.filter((pair) => !pair.endsWith(' -1')).sort(),
+          expected.filter((pair) => !pair.startsWith(`${END} `)).sort(),
+        );
+        for (const { inputs, targets } of epoch.flat()) {
+          const padding = targets.every((target) => target === -1);
+          t.true(padding || inputs.every((input, i) => i === 0 || input === targets[i - 1]));
+          if (padding) t.true(inputs.every((input) => input === 0));
+        }
+      }
+    }),
+    { numRuns: 15 },
+  );
+});
+
+function rowsIn(reader: TokenReader): number {
+  return packDocuments(reader.documents?.() ?? new Float64Array(0), reader.length, BLOCK).rows;
+}
+
+const lengths = Array.from({ length: 50 }, (_, i) => 1 + ((i * 7) % 23));
+
+test('ranks together serve what one does, and each reads its rows alone', async (t) => {
+  const shards = [{ tokens: tokensOf(lengths) }];
+  const one = (await runOn(t, shards)).run.container.resolve(BatchSource);
+  const ranks = memoryRanks(3);
+  const each = await Promise.all(ranks.map((rank) => runOn(t, shards, { plugins: [rank] })));
+  for (let step = 0; step < 10; step++) {
+    const whole = await one.next({ batchSize: 6, blockSize: BLOCK });
+    for (const [rank, { run }] of each.entries()) {
+      const source = run.container.resolve(BatchSource);
+      const own = await source.next({ batchSize: 6, blockSize: BLOCK }, { first: 2 * rank, count: 2 });
+      const part = (of: Int32Array | undefined): number[] => [
+        ...(of?.slice(2 * rank * BLOCK, 2 * (rank + 1) * BLOCK) ?? []),
+      ];
+      t.deepEqual([...own.inputs], part(whole.inputs));
+      t.deepEqual([...own.targets], part(whole.targets));
+      t.deepEqual([...(own.documents ?? [])], part(whole.documents));
+    }
+  }
+});
+
+test('interrupted anywhere, the same batches follow; evaluations depend on their number alone', async (t) => {
+  const source = (await runOn(t, [{ tokens: tokensOf(lengths) }])).run.container.resolve(BatchSource);
+  const shape = { batchSize: 5, blockSize: BLOCK };
+  const first = source.evaluation('val', 0, shape);
+  t.notDeepEqual(source.evaluation('val', 1, shape), first);
+  await fc.assert(
+    fc.asyncProperty(fc.nat(40), fc.integer({ min: 1, max: 40 }), async (before, after) => {
+      for (let i = 0; i < before; i++) await source.next(shape);
+      const state = JSON.parse(JSON.stringify(source.state())) as unknown;
+      const expected: Batch[] = [];
+      for (let i = 0; i < after; i++) expected.push(await source.next(shape));
+      source.restore(state);
+      for (const batch of expected) t.deepEqual(await source.next(shape), batch);
+      t.deepEqual(source.evaluation('val', 0, shape), first);
+    }),
+    { numRuns: 10 },
+  );
+});
+
+test('order differs from epoch to epoch, progress is the share of the epoch, and what is packed is logged', async (t) => {
+  const made = await runOn(t, [{ tokens: tokensOf(lengths), mask: tokensOf(lengths).map(() => 1) }]);
+  const source = made.run.container.resolve(BatchSource);
+  const rows = rowsIn(made.run.container.resolve(Dataset).split('train'));
+  const shape = { batchSize: rows, blockSize: BLOCK };
+  const [one, two] = [split(await source.next(shape)), split(await source.next(shape))];
+  t.notDeepEqual(one, two);
+  const sorted = (epoch: Piece[][]): string[] => epoch.map((row) => JSON.stringify(row)).sort();
+  t.deepEqual(sorted(one), sorted(two));
+  await source.next({ batchSize: 1, blockSize: BLOCK });
+  t.is(source.progress().progress, 1 / rows);
+  const inputs = lengths.reduce((sum, length) => sum + length - 1, 0);
+  const padding = (100 * (1 - inputs / (rows * BLOCK))).toFixed(2);
+  const packed = new RegExp(`train: 47 documents \\((\\d+) of them cut\\) in ${rows} rows of 8, ${padding} % padding`);
+  t.true(
+    made.log.some((said) => packed.test(said.line)),
+    JSON.stringify(made.log),
+  );
+});
+
+test('what is not learned stays so', async (t) => {
+  const tokens = tokensOf(lengths);
+  const mask = tokens.map((token) => token % 2);
+  const source = (await runOn(t, [{ tokens, mask }])).run.container.resolve(BatchSource);
+  for (let i = 0; i < 20; i++) {
+    const { targets } = await source.next({ batchSize: 4, blockSize: BLOCK });
+    t.true(targets.every((target) => target === -1 || target % 2 === 1));
+  }
+});
+
+test('data whose documents nobody knows, or that has nothing to learn, is refused', async (t) => {
+  const config = { data: { dir: 'data' }, batches: 'documents', model };
+  const unknown = shardsFolder(t, [{ tokens: tokensOf(lengths) }]);
+  await t.throwsAsync(testRun({ cwd: unknown, config }), {
+    code: 'ESP_DOCUMENTS',
+    message: /nobody knows where the documents of the train data begin; prepare it with `espalier prepare`/,
+  });
+  const empty = shardsFolder(t, [{ tokens: [END, END, END] }], meta);
+  await t.throwsAsync(testRun({ cwd: empty, config }), { message: /has no document of two tokens or more/ });
+});
+
+test('a run is resumed to the same bits', async (t) => {
+  const cwd = shardsFolder(t, [{ tokens: tokensOf(lengths) }], meta);
+  await assertResumes({ cwd, iterations: 4, config: { data: { dir: 'data' }, batches: 'documents', model } });
+  t.pass();
+});
+
+/** Records of different lengths, prepared. */
+async function prepared(t: ExecutionContext): Promise<string> {
+  const folder = emptyFolder(t);
+  const records = Array.from({ length: 60 }, (_, i) => JSON.stringify({ text: `note ${i} `.repeat(1 + (i % 9)) }));
+  writeFileSync(path.join(folder, 'notes.jsonl'), records.join('\n'));
+  const { code, err } = await espalier(folder, 'prepare', 'notes.jsonl', '-t', 'bytes', '-o', 'data/notes');
+  t.is(code, 0, err);
+  return folder;
+}
+
+test('a preset trains on documents from the command line, and is resumed', async (t) => {
+  const folder = await prepared(t);
+  const train = (...set: string[]) =>
+    espalier(
+      folder,
+      'train',
+      '-p',
+      'debug',
+      ...['data.dir=data/notes', 'batches=documents', ...set].flatMap((each) => ['-s', each]),
+    );
+  const first = await train('train.max_iters=6', 'plugins.evaluation.iters=2');
+  t.is(first.code, 0, first.err);
+  t.regex(first.err, /train: 54 documents \(\d+ of them cut\) in \d+ rows of 32, \d+\.\d\d % padding/);
+  const state = readFileSync(path.join(folder, 'runs/debug/checkpoints/000006/state.json'), 'utf8');
+  t.regex(state, /"batches-documents":\s*\{[^}]*\{\s*"rows":\s*24\s*\}/);
+  const resumed = await espalier(
+    folder,
+    'train',
+    '--resume',
+    '-p',
+    'debug',
+    ...['data.dir=data/notes', 'batches=documents', 'train.max_iters=8'].flatMap((each) => ['-s', each]),
+  );
+  t.is(resumed.code, 0, resumed.err);
+});
+
+test('the guide’s strategy serves a document a row, and is resumed to the same bits', async (t) => {
+  const folder = await prepared(t);
+  const [, plugin = ''] =
+    /```ts\n(\/\/ one-document\.ts\n[^]*?)```/.exec(readFileSync('docs/document-batches.md', 'utf8')) ?? [];
+  writeFileSync(path.join(folder, 'one-document.ts'), plugin);
+  const options = {
+    cwd: folder,
+    config: { data: { dir: 'data/notes' }, model: { ...model, block_size: 32 } },
+    set: ['batches={strategy: ./one-document.ts}'],
+  };
+  await using made = await testRun(options);
+  const { run } = made;
+  const source = run.container.resolve(BatchSource);
+  const decoded = async (batch: Batch): Promise<string[]> =>
+    Promise.all(
+      split(batch).map(async ([document]) => {
+        const learned = document?.targets.filter((target) => target !== -1) ?? [];
+        return (await run.container.resolve(Dataset).tokenizer?.decode([document?.inputs[0] ?? 0, ...learned])) ?? '';
+      }),
+    );
+  const all = await decoded(await source.next({ batchSize: 54, blockSize: 32 }));
+  t.is(new Set(all).size, new Set(all.map((text) => /note \d+/.exec(text)?.[0])).size);
+  t.true(
+    all.every((text) => text.startsWith('note ')),
+    JSON.stringify(all),
+  );
+  t.is(all.length, 54);
+  t.true(
+    (await decoded(source.evaluation('val', 0, { batchSize: 3, blockSize: 32 }))).every((text) =>
+      text.startsWith('note '),
+    ),
+  );
+  await assertResumes({ ...options, iterations: 4 });
+});
