@@ -1,6 +1,7 @@
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../../../../core/index.js';
 import type { NativeBackend } from '../backend.js';
+import type { NativeBinding } from '../binding.js';
 import type { Operand } from '../deferred/node.js';
 import { areRows } from '../deferred/rows.js';
 import { broadcastView } from '../deferred/views.js';
@@ -34,7 +35,7 @@ export function deferredConstant(
   value: number,
 ): TensorInfo | undefined {
   const size = tf.util.sizeFromShape(shape);
-  if (dtype !== 'float32' || size === 0 || size >= 2 ** 31) return undefined;
+  if (dtype !== 'float32' || !canWait(size)) return undefined;
   const code = codeOf(backend, 'constant');
   return backend.defer(shape, size, dtype, { code, kernel, operands: [], p: value, q: 0 });
 }
@@ -45,15 +46,14 @@ export function deferredRows(backend: NativeBackend, operation: RowOperation): T
   const operands: Operand[] = [];
   for (const tensor of of) {
     const size = tf.util.sizeFromShape(tensor.shape);
-    if (tensor.dtype !== 'float32' || size === 0 || size >= 2 ** 31 || !areRows(tensor.shape.at(-1) ?? 1))
-      return undefined;
+    if (tensor.dtype !== 'float32' || !canWait(size) || !areRows(tensor.shape.at(-1) ?? 1)) return undefined;
     const node = backend.nodeOf(tensor, size);
     if (node === undefined) return undefined;
     operands.push({ node, view: undefined });
   }
   const { shape } = operation;
   const size = tf.util.sizeFromShape(shape);
-  if (size === 0 || size >= 2 ** 31 || (columns !== 1 && !areRows(columns))) return undefined;
+  if (!canWait(size) || (columns !== 1 && !areRows(columns))) return undefined;
   const code = rowCodeOf(backend, step);
   return backend.defer(shape, size, 'float32', { code, along: columns, kernel, operands, p: number, q: 0 });
 }
@@ -70,20 +70,21 @@ export interface RowOperation {
   readonly number?: number;
 }
 
-let codes: ReadonlyMap<string, number> | undefined;
-
-function codeOf({ binding }: NativeBackend, operation: string): number {
-  codes ??= new Map(binding.elementwiseNames().map((name, code) => [name, code]));
-  const code = codes.get(operation);
-  if (code === undefined) throw new Error(`the addon has no operation ${operation}`);
-  return code;
+/** Whether a plan can hold the number of elements: some, fewer than an int32 counts. */
+function canWait(size: number): boolean {
+  return size > 0 && size < 2 ** 31;
 }
 
-let rowCodes: ReadonlyMap<string, number> | undefined;
+const codeOf = codesOf((binding) => binding.elementwiseNames());
+const rowCodeOf = codesOf((binding) => binding.rowStepNames());
 
-function rowCodeOf({ binding }: NativeBackend, step: string): number {
-  rowCodes ??= new Map(binding.rowStepNames().map((name, code) => [name, code]));
-  const code = rowCodes.get(step);
-  if (code === undefined) throw new Error(`the addon has no step ${step}`);
-  return code;
+/** Gives the numbers of operations that the addon lists. */
+function codesOf(names: (binding: NativeBinding) => string[]): (backend: NativeBackend, operation: string) => number {
+  let codes: ReadonlyMap<string, number> | undefined;
+  return ({ binding }, operation) => {
+    codes ??= new Map(names(binding).map((name, code) => [name, code]));
+    const code = codes.get(operation);
+    if (code === undefined) throw new Error(`the addon has no operation ${operation}`);
+    return code;
+  };
 }
