@@ -65,7 +65,6 @@ const BYTES_PER_PARAMETER = 12;
 export default class Checkpoint implements CheckpointStore {
   static register(bindings: Bindings): void {
     bindings.bind(CheckpointStore, Checkpoint);
-    bindings.bind(CheckpointMedium, CheckpointFolders);
   }
 
   constructor(
@@ -73,14 +72,17 @@ export default class Checkpoint implements CheckpointStore {
     @inject(EventBus) private readonly bus: EventBus,
     @inject(RunControl) private readonly control: RunControl,
     @inject(RunFolder) private readonly folder: RunFolder,
-    @inject(CheckpointMedium) private readonly medium: CheckpointMedium,
+    /** Folders on disk, if nobody binds another. */
+    @inject(CheckpointMedium, { isOptional: true }) medium: CheckpointMedium | undefined,
     @inject(RunState) private readonly run: RunState,
     @inject(Logger) private readonly log: Logger,
   ) {
     this.#kept = new Kept(config.keep.best);
+    this.#medium = medium ?? new CheckpointFolders(folder);
   }
 
   readonly #kept: Kept;
+  readonly #medium: CheckpointMedium;
   /** The interval, or an evaluation, asked for the checkpoint that is due. */
   #onSchedule = false;
   /** Loss of the evaluation at this boundary, until its checkpoint is taken. */
@@ -97,7 +99,7 @@ export default class Checkpoint implements CheckpointStore {
 
   @On('run:start')
   async start({ resumedFrom }: RunStart): Promise<void> {
-    await this.medium.prepare();
+    await this.#medium.prepare();
     if (resumedFrom === undefined || path.dirname(resumedFrom) !== this.folder.checkpoints) return;
     const source = path.basename(resumedFrom);
     this.#kept.source = source;
@@ -170,7 +172,7 @@ export default class Checkpoint implements CheckpointStore {
 
   /** What `latest` and `best` named may be aside then. */
   async #setNewerAside(name: string): Promise<void> {
-    await this.medium.setNewerAside(name, (line) => {
+    await this.#medium.setNewerAside(name, (line) => {
       this.log.warn(line);
     });
     await this.#note('latest', name);
@@ -191,7 +193,7 @@ export default class Checkpoint implements CheckpointStore {
 
   async target(to: 'latest' | number): Promise<LoadedCheckpoint | undefined> {
     const { scheduled } = this.#kept;
-    const at = { medium: this.medium, log: this.log };
+    const at = { medium: this.#medium, log: this.log };
     if (to === 'latest') return scheduled === undefined ? undefined : newestUpTo(scheduled, at);
     const found = await checkpointOf(to, at);
     const standIn = found === undefined ? this.#kept.pins.standInFor(to) : undefined;
@@ -246,7 +248,7 @@ export default class Checkpoint implements CheckpointStore {
     const shown = path.join(this.folder.shown, 'checkpoints', name);
     const folder = path.join(this.folder.checkpoints, name);
     try {
-      await this.medium.write(name, copy);
+      await this.#medium.write(name, copy);
     } catch (thrown) {
       this.#kept.failed(iteration);
       this.#failed(iteration, messageOf(thrown));
@@ -262,7 +264,7 @@ export default class Checkpoint implements CheckpointStore {
     try {
       await this.#nameNewest(name);
       const keep = this.#kept.names();
-      await this.medium.rotate({ ...this.config.keep, now: name, keep });
+      await this.#medium.rotate({ ...this.config.keep, now: name, keep });
     } catch (thrown) {
       this.log.warn(
         `${shown} is whole, but older ones or the files latest and best are not updated: ${messageOf(thrown)}`,
@@ -284,11 +286,11 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   async #whereThere(name: string | undefined): Promise<string | undefined> {
-    return name !== undefined && (await this.medium.names()).includes(name) ? name : undefined;
+    return name !== undefined && (await this.#medium.names()).includes(name) ? name : undefined;
   }
 
   async #note(as: 'latest' | 'best', name: string | undefined): Promise<void> {
-    await this.medium.note(as, name);
+    await this.#medium.note(as, name);
     if (as === 'best') this.#notedBest = name;
   }
 

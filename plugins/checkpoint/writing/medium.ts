@@ -1,15 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import {
-  inject,
-  injectable,
-  messageOf,
-  RunFolder,
-  token,
-  UsageError,
-  type LoadedCheckpoint,
-} from '../../../core/index.js';
+import { messageOf, type RunFolder, token, UsageError, type LoadedCheckpoint } from '../../../core/index.js';
 import { makeFolder, writeWhole } from '../../files/contract.js';
 import { checkpointNames } from '../stored/find.js';
 import { readCheckpoint } from '../stored/read.js';
@@ -17,7 +9,7 @@ import { setNewerAside } from './aside.js';
 import { rotateCheckpoints, type Rotation } from './rotate.js';
 import { writeCheckpoint, type SnapshotCopy } from './write.js';
 
-/** What holds the checkpoints of a run: files, or with `espalier/testing` memory. */
+/** What holds the checkpoints of a run: files, or what a plugin binds, as `espalier/testing` binds memory. */
 export interface CheckpointMedium {
   /** @throws UsageError when nothing can be written */
   prepare(): Promise<void>;
@@ -41,9 +33,8 @@ export interface CheckpointMedium {
 export const CheckpointMedium = token<CheckpointMedium>('CheckpointMedium');
 
 /** Folders in `checkpoints` of the run's folder. */
-@injectable()
 export class CheckpointFolders implements CheckpointMedium {
-  constructor(@inject(RunFolder) private readonly folder: RunFolder) {}
+  constructor(private readonly folder: RunFolder) {}
 
   /** Better now than after hours of training. */
   async prepare(): Promise<void> {

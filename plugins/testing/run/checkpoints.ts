@@ -81,7 +81,7 @@ export class MemoryCheckpoints {
     class CheckpointsInMemory implements CheckpointMedium {
       static register(bindings: Bindings): void {
         // Not by its name, which tsc makes a variable of the module: that is the class made last.
-        bindings.wrap(CheckpointMedium, this);
+        bindings.bind(CheckpointMedium, this);
       }
 
       constructor(@inject(RunFolder) private readonly folder: RunFolder) {}

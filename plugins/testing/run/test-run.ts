@@ -90,14 +90,13 @@ export async function testRun<Choice extends PluginChoice = PluginChoice>(
   const { checkpoints = new MemoryCheckpoints(), ...request } = rest;
   const base = merged(tinySettings({ iterations, seed }), config ?? {});
   const isInMemory = folder === undefined;
-  const keepsCheckpoints = base.plugins?.['checkpoint'] !== false;
   const hasData = config?.data !== undefined && text === undefined;
   const from = isInMemory && checkpoints.names.length > 0 ? await checkpoints.read() : undefined;
   const host = new TestProcess();
   const log: LogLine[] = [];
   const choices: PluginChoice[] = [
     ...(hasData ? [] : [[TextInMemory, { text: text ?? tinyText }] as const]),
-    ...(isInMemory && keepsCheckpoints ? [checkpoints.plugin()] : []),
+    ...(isInMemory ? [checkpoints.plugin()] : []),
     ...plugins,
   ];
   const run = await createRun({

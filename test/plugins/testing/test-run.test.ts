@@ -60,6 +60,14 @@ test.serial('a listener that throws fails the run with its name', async (t) => {
   t.is(run.events.of('run:end')[0]?.status, 'failed');
 });
 
+test.serial('a run without the checkpoint plugin, whatever turns it off, keeps none', async (t) => {
+  for (const off of [{ set: ['plugins.checkpoint=false'] }, { config: { plugins: { checkpoint: false } } }]) {
+    await using run = await testRun(off);
+    t.is((await run.train()).status, 'done');
+    t.deepEqual(run.checkpoints.names, []);
+  }
+});
+
 test.serial('a signal stops the run as the process’s own would, with an emergency checkpoint', async (t) => {
   await using run = await testRun({ faults: [signalArrives({ event: 'batch:ready', at: 1 }, 'SIGINT')] });
   t.like(await run.train(), { status: 'stopped', exitCode: 130, iteration: 2 });
