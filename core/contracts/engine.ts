@@ -55,6 +55,11 @@ export interface Engine {
   /** One line for the log: version, threads. */
   readonly description: string;
   /**
+   * Optional. Returns a float32 tensor in the memory of `values`, which nobody else reads or writes from now on; a copy
+   * where the engine cannot use that memory.
+   */
+  takeOver?(values: Float32Array, shape: number[]): Tensor;
+  /**
    * Optional. Calls a function and records the kernels that it runs.
    * @param inputs int32 tensors that it reads
    * @param masks dropout masks that it uses

@@ -1,5 +1,6 @@
 import { tf } from '../tf.js';
 import type { LoadedCheckpoint, StoredTensor } from '../contracts/checkpoint-store.js';
+import type { Engine } from '../contracts/engine.js';
 import type { Model } from '../contracts/model.js';
 import type { Models, WeightMatch } from '../contracts/models.js';
 import type { Ranks } from '../contracts/ranks.js';
@@ -14,6 +15,7 @@ import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
 
 export interface RestoreTargets {
+  readonly engine: Pick<Engine, 'takeOver'>;
   readonly models: Models;
   readonly model: Model;
   readonly optimizer: Optimizer;
@@ -36,17 +38,22 @@ export function ofRank(from: LoadedCheckpoint, { rank, size }: Ranks): LoadedChe
 
 /**
  * Puts a run where a checkpoint was made.
- * @param drop plugins that start afresh
+ * @param options.drop plugins that start afresh
+ * @param options.takeOver the checkpoint's arrays become the engine's: nobody uses them afterwards
  * @throws UsageError naming the first thing that does not fit
  */
-export function restoreCheckpoint(from: LoadedCheckpoint, to: RestoreTargets, drop: readonly string[] = []): void {
+export function restoreCheckpoint(
+  from: LoadedCheckpoint,
+  to: RestoreTargets,
+  { drop = [], takeOver = false }: { readonly drop?: readonly string[] | undefined } & TakeOver = {},
+): void {
   refuseOtherPlugins(from, to.plugins, drop);
   // First, so that a plugin may say what is wrong, or put the model into the shape that the weights have.
   restorePlugins(
     from,
     to.plugins.filter(({ name }) => !drop.includes(name)),
   );
-  restoreTensors(from, to);
+  restoreTensors(from, to, takeOver);
   to.random.restore(from.state.random);
   restorePosition(from, to);
 }
@@ -87,10 +94,10 @@ function restorePosition(from: LoadedCheckpoint, to: RestoreTargets): void {
 }
 
 /** Weights, and the optimizer's state as far as it fits them. */
-function restoreTensors(from: LoadedCheckpoint, to: RestoreTargets): void {
-  const { model, models, optimizer, say } = to;
+function restoreTensors(from: LoadedCheckpoint, to: RestoreTargets, takeOver = false): void {
+  const { engine, model, models, optimizer, say } = to;
   optimizer.prepare?.(model.parameters());
-  const { sources } = loadWeights(from, to);
+  const { sources } = loadWeights(from, to, { takeOver });
   const parameters = trainableParameters(model);
   const { found, scalars, fresh } = models.matchOptimizer(from.optimizer, sources, parameters);
   if (from.optimizer.tensors.size > 0 && fresh.length > 0) {
@@ -99,6 +106,7 @@ function restoreTensors(from: LoadedCheckpoint, to: RestoreTargets): void {
       `optimizer state transferred ${transferred}; checkpoint ${from.path} has none that fits these, which start fresh: ${few(fresh, MOST_FRESH)}`,
     );
   }
+  const toTensor = tensorMaker(from.optimizer.tensors, takeOver ? engine : {});
   tf.tidy(() => {
     const tensors = new Map([...found].map(([name, stored]) => [name, toTensor(stored)]));
     optimizer.importState({ tensors, scalars }, model.parameters());
@@ -111,22 +119,28 @@ const MOST_FRESH = 12;
 /** Weights to take alone; `model`: the description of the model that they are of. */
 export type WeightsOf = Pick<LoadedCheckpoint, 'path' | 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
 
+export interface TakeOver {
+  /** The arrays that are read become the engine's, which saves copying them: nobody uses them afterwards. */
+  readonly takeOver?: boolean | undefined;
+}
+
 /**
- * Copies a checkpoint's weights into the model, and tells of what was mapped, skipped or left as new.
+ * Brings a checkpoint's weights into the model, and tells of what was mapped, skipped or left as new.
  * @param options `all`: refuses what makes them compute something else here: weights that the model has no place for, and
  *   settings of the model that no shape shows, as its heads
  * @throws UsageError naming every weight that is missing or has another shape, with both shapes
  */
 export function loadWeights(
   from: WeightsOf,
-  { model, models, say }: Pick<RestoreTargets, 'model' | 'models' | 'say'>,
-  options: { readonly all?: boolean } = {},
+  { engine, model, models, say }: Pick<RestoreTargets, 'engine' | 'model' | 'models' | 'say'>,
+  options: { readonly all?: boolean } & TakeOver = {},
 ): WeightMatch {
   const match = models.matchWeights(model, from);
   const { found, mapped, skipped, fresh, misfits, differences } = match;
   const others =
     options.all === true ? [...skipped.map((name) => `this model has no place for ${name}`), ...differences] : [];
   if (misfits.length + others.length > 0) throw mismatch(from, [...misfits, ...others]);
+  const toTensor = tensorMaker(from.weights, options.takeOver === true ? engine : {});
   for (const [name, stored] of found) {
     tf.tidy(() => {
       model.parameters().get(name)?.assign(toTensor(stored));
@@ -147,8 +161,17 @@ function few(names: readonly string[], most = 4): string {
   return `${names.slice(0, most).join(', ')}${more}`;
 }
 
-function toTensor(stored: StoredTensor): tf.Tensor {
-  return tf.tensor(stored.values, stored.shape);
+/** Makes tensors of arrays: by `takeOver` those that are the checkpoint's own, each once; others may share memory. */
+function tensorMaker(
+  checkpoint: ReadonlyMap<string, StoredTensor>,
+  engine: Pick<Engine, 'takeOver'>,
+): (stored: StoredTensor) => tf.Tensor {
+  const own = new Set(checkpoint.values());
+  return (stored) => {
+    const { values, shape } = stored;
+    const taken = own.delete(stored) && values instanceof Float32Array ? engine.takeOver?.(values, shape) : undefined;
+    return taken ?? tf.tensor(values, shape);
+  };
 }
 
 function mismatch(from: Pick<LoadedCheckpoint, 'path'>, misfits: readonly string[]): UsageError {

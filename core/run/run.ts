@@ -18,7 +18,14 @@ import type { RunControl } from './control.js';
 import { checkPrecision, engineOf, releaseEngine } from './engine-in-use.js';
 import { useEngine } from '../tf.js';
 import { restorePlugins, takeStates } from './plugin-state.js';
-import { ofRank, restoreCheckpoint, loadWeights, type RestoreTargets, type WeightsOf } from './restore.js';
+import {
+  ofRank,
+  restoreCheckpoint,
+  loadWeights,
+  type RestoreTargets,
+  type TakeOver,
+  type WeightsOf,
+} from './restore.js';
 import { trainLoop, type LoopParts } from './loop.js';
 import type { RunParts, RunResult } from './parts.js';
 import { rollBack } from './rollback.js';
@@ -53,6 +60,10 @@ export class Run implements AsyncDisposable {
     return this.container.resolve(Model);
   }
 
+  get engine(): Engine {
+    return this.container.resolve(Engine);
+  }
+
   /** Every setting with its origin. */
   explain(): Explained[] {
     return this.parts.explain();
@@ -83,7 +94,7 @@ export class Run implements AsyncDisposable {
    * @param options.loads weights are loaded next: none are drawn for nothing
    */
   async setUp(vocabSize?: number, { loads = false }: { readonly loads?: boolean } = {}): Promise<void> {
-    const engine = this.container.resolve(Engine);
+    const { engine } = this;
     checkPrecision(engine, this.config.precision);
     await unlessStuck(this.bus, this.bus.dispatch('run:setup', { runDir: this.folder.path }));
     useEngine(engine);
@@ -94,15 +105,20 @@ export class Run implements AsyncDisposable {
     if (!loads) this.model.initialize?.(this.model.parameters().keys());
   }
 
-  /** Takes weights alone, all of them. @throws UsageError naming what does not fit, or has no place in the model */
-  loadWeights(from: WeightsOf): void {
-    useEngine(this.container.resolve(Engine));
-    loadWeights(from, { model: this.model, models: this.parts.models, say: this.#say }, { all: true });
+  /**
+   * Takes weights alone, all of them.
+   * @param options.takeOver the arrays become the run's: nobody uses them afterwards
+   * @throws UsageError naming what does not fit, or has no place in the model
+   */
+  loadWeights(from: WeightsOf, { takeOver }: TakeOver = {}): void {
+    const { engine, model, parts } = this;
+    useEngine(engine);
+    loadWeights(from, { engine, model, models: parts.models, say: this.#say }, { all: true, takeOver });
   }
 
   /** Gives the model, and plugins that wrap a slot, the state of a checkpoint back: the shape of what it holds. */
   restoreShape(from: LoadedCheckpoint): void {
-    useEngine(this.container.resolve(Engine));
+    useEngine(this.engine);
     restorePlugins(
       from,
       this.parts.plugins.filter(({ decidesShape }) => decidesShape),
@@ -113,13 +129,14 @@ export class Run implements AsyncDisposable {
    * Resumes from a checkpoint: weights, optimizer, position, random streams and every plugin's state.
    * @param options.drop plugins whose state is dropped: they start afresh
    * @param options.staysEnded a run that a plugin ended is not trained further
+   * @param options.takeOver the checkpoint's arrays become the run's: nobody uses them afterwards
    */
   restore(
     from: LoadedCheckpoint,
-    options: { readonly drop?: readonly string[]; readonly staysEnded?: boolean | undefined } = {},
+    options: { readonly drop?: readonly string[]; readonly staysEnded?: boolean | undefined } & TakeOver = {},
   ): void {
-    useEngine(this.container.resolve(Engine));
-    restoreCheckpoint(ofRank(from, this.parts.ranks), this.#targets, options.drop);
+    useEngine(this.engine);
+    restoreCheckpoint(ofRank(from, this.parts.ranks), this.#targets, options);
     if (options.staysEnded !== true) this.state.ending = null;
     this.#resumedFrom = from.path;
     const { value } = valueAt(from.state.config, ['train', 'max_iters']);
@@ -180,7 +197,7 @@ export class Run implements AsyncDisposable {
         tunables: tunables.changed(),
         plugins: states,
         tokenizer: container.resolve(Dataset).tokenizer?.state() ?? null,
-        engine: engineOf(container.resolve(Engine)),
+        engine: engineOf(this.engine),
         ranks: ranks.size,
         config: kept.config,
         cwd: path.relative(folder.path, folder.fromConfig('.')),
@@ -221,8 +238,8 @@ export class Run implements AsyncDisposable {
   }
 
   get #targets(): RestoreTargets {
-    const { model, container, parts } = this;
-    return { ...parts, model, optimizer: container.resolve(Optimizer), say: this.#say };
+    const { engine, model, container, parts } = this;
+    return { ...parts, engine, model, optimizer: container.resolve(Optimizer), say: this.#say };
   }
 
   readonly #say = (line: string): void => {
@@ -235,7 +252,7 @@ export class Run implements AsyncDisposable {
       ...parts,
       config: config.train,
       model,
-      engine: container.resolve(Engine),
+      engine: this.engine,
       batches: container.resolve(BatchSource),
       optimizer: container.resolve(Optimizer),
       learningRate: container.resolve(LearningRate),

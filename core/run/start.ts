@@ -73,6 +73,6 @@ export async function bringPretrained({ run }: MadeRun, read: Pretrained['read']
   const weights = await read?.(run.model);
   if (weights === undefined) return;
   for (const note of weights.notes) log.info(`weights of ${weights.path}: ${note}`);
-  run.loadWeights(weights);
+  run.loadWeights(weights, { takeOver: true });
   log.info(`weights from ${weights.path}`);
 }

@@ -1,2 +1,5 @@
 /** What an engine was measured to reach on this machine: the metric `mfu` is a share of it. */
 export { peakFlops, remeasuredPeak, showFlops, type Peak } from './peak/peak.js';
+
+/** Memory for arrays that the native engine may take over. */
+export { tensorMemory } from './native/tensor-memory.js';

@@ -135,7 +135,7 @@ function resumeFrom(
   { logger: log, resumeDrop }: StartRequest,
 ): void {
   const { run } = started.created;
-  run.restore(checkpoint, { drop: resumeDrop ?? [], staysEnded: started.staysEnded });
+  run.restore(checkpoint, { drop: resumeDrop ?? [], staysEnded: started.staysEnded, takeOver: true });
   for (const line of differences(run, checkpoint)) log.warn(line);
   log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);
   if (isAlone) log.info(`this checkpoint is not in the folder of its run: the run continues in ${run.folder.shown}`);
@@ -157,7 +157,7 @@ async function bringWeights({ created, read }: Started, { cwd, logger: log }: St
   const checkpoint = await withPlace(['init'], composed, async () =>
     readFound(init, cwd, { log: warn, optimizer: false }),
   );
-  run.loadWeights(checkpoint);
+  run.loadWeights(checkpoint, { takeOver: true });
   log.info(`weights from ${checkpoint.path}`);
 }
 

@@ -63,8 +63,10 @@ export async function readFolderTensors(tensors: Iterable<FolderTensor>): Promis
   const wanted = new Map<string, Set<string>>();
   for (const { file, name } of tensors) wanted.set(file, (wanted.get(file) ?? new Set()).add(name));
   const read = new Map<string, StoredTensor>();
+  const { tensorMemory } = await import('../../engines/contract.js');
   for (const [file, names] of wanted) {
-    for (const [name, tensor] of await readSafetensors(file, (each) => names.has(each))) read.set(name, tensor);
+    for (const [name, tensor] of await readSafetensors(file, (each) => names.has(each), tensorMemory))
+      read.set(name, tensor);
   }
   return read;
 }

@@ -10,16 +10,18 @@ import { widen } from './halves.js';
  * memory is taken than the file has bytes (twice that for halves), whatever its header says.
  * Source of the format: https://github.com/huggingface/safetensors (README, "Format").
  * @param wanted leaves out what it answers false for, unread
+ * @param memory gives at least so many bytes for a tensor's elements
  * @throws UsageError naming the file when it is not there or not a sound safetensors file
  */
 export async function readSafetensors(
   path: string,
   wanted: (name: string) => boolean = () => true,
+  memory: Memory = plainMemory,
 ): Promise<Map<string, StoredTensor>> {
   return withHeader(path, async (file, entries, start) => {
     const tensors = new Map<string, StoredTensor>();
     for (const entry of entries) {
-      if (wanted(entry.name)) tensors.set(entry.name, await readTensor(file, start, entry, path));
+      if (wanted(entry.name)) tensors.set(entry.name, await readTensor(file, start, entry, { path, memory }));
     }
     return tensors;
   });
@@ -72,12 +74,24 @@ async function readHeaderLength(file: FileHandle, size: number, path: string): P
   return LENGTH_BYTES + Number(length);
 }
 
-async function readTensor(file: FileHandle, start: number, entry: HeaderEntry, path: string): Promise<StoredTensor> {
+type Memory = (bytes: number) => ArrayBuffer;
+
+function plainMemory(bytes: number): ArrayBuffer {
+  return new ArrayBuffer(bytes);
+}
+
+async function readTensor(
+  file: FileHandle,
+  start: number,
+  { shape, dtype, name, begin, end }: HeaderEntry,
+  { path, memory }: { readonly path: string; readonly memory: Memory },
+): Promise<StoredTensor> {
   // Its own buffer, so that the four-byte view is aligned.
-  const { buffer } = await readBytes(file, start + entry.begin, entry.end - entry.begin, path);
-  const { shape, dtype, name } = entry;
-  if (dtype === 'F32') return { shape, values: new Float32Array(buffer) };
-  if (dtype === 'I32') return { shape, values: new Int32Array(buffer) };
+  const read = (from: Memory): Promise<Buffer<ArrayBuffer>> => readBytes(file, start + begin, end - begin, path, from);
+  const length = (end - begin) / 4;
+  if (dtype === 'F32') return { shape, values: new Float32Array((await read(memory)).buffer, 0, length) };
+  if (dtype === 'I32') return { shape, values: new Int32Array((await read(memory)).buffer, 0, length) };
+  const { buffer } = await read(plainMemory);
   if (dtype === 'F16' || dtype === 'BF16') return { shape, values: widen(new Uint16Array(buffer), dtype) };
   if (dtype === 'F64') return { shape, values: rounded(new Float64Array(buffer), `${path}: tensor ${name}`) };
   throw new UsageError(
@@ -93,8 +107,14 @@ function rounded(doubles: Float64Array, what: string): Float32Array {
   throw new UsageError('ESP_SAFETENSORS', `${what} has ${String(doubles[lost])}, which is beyond float32`);
 }
 
-async function readBytes(file: FileHandle, at: number, length: number, path: string): Promise<Buffer<ArrayBuffer>> {
-  const bytes = Buffer.from(new ArrayBuffer(length));
+async function readBytes(
+  file: FileHandle,
+  at: number,
+  length: number,
+  path: string,
+  memory = plainMemory,
+): Promise<Buffer<ArrayBuffer>> {
+  const bytes = Buffer.from(memory(length), 0, length);
   let done = 0;
   while (done < length) {
     const { bytesRead } = await file.read(bytes, done, length - done, at + done);

@@ -9,19 +9,20 @@ import { readStored } from './choose.js';
 /**
  * Makes a run again from a checkpoint, with the slots that are asked for and no features; weights loaded.
  * @param from a checkpoint or a run's folder
+ * @returns the run, and the checkpoint without its tensors, which the run has taken over
  */
 export async function openStoredRun(
   from: string,
   slots: readonly Slot[],
   request: RunRequest & StoredFlags,
-): Promise<{ run: Run; checkpoint: LoadedCheckpoint }> {
+): Promise<{ run: Run; checkpoint: Pick<LoadedCheckpoint, 'path' | 'model' | 'state'> }> {
   const checkpoint = await readStored(from, request.cwd, request);
   const composed = composeStored(storedConfig(checkpoint, request.cwd), checkpoint.path, [...(request.set ?? [])]);
   const { run } = await makeRunFrom(await withoutReplaced(composed, request), { ...request, only: slots });
   try {
     await run.setUp(vocabSizeOf(checkpoint), { loads: true });
     run.restoreShape(checkpoint);
-    run.loadWeights(checkpoint);
+    run.loadWeights(checkpoint, { takeOver: true });
   } catch (thrown) {
     await run.dispose();
     throw thrown;

@@ -104,8 +104,9 @@ export function openCheckpoint(folder: string, { optimizer = true }: ReadOptions
     compareFiles(folder, files, (name) => optimizer || name !== OPTIMIZER_TENSORS),
   );
   const content = manifest.then(async (files): Promise<LoadedCheckpoint> => {
+    const { tensorMemory } = await import('../../engines/contract.js');
     const tensorsOf = async (name: string, isThere: boolean): Promise<Map<string, StoredTensor>> =>
-      isThere ? readSafetensors(path.join(folder, name)) : new Map<string, StoredTensor>();
+      isThere ? readSafetensors(path.join(folder, name), undefined, tensorMemory) : new Map<string, StoredTensor>();
     const weights = await tensorsOf('model.safetensors', true);
     return {
       ...loadedTensors(

@@ -201,6 +201,14 @@ export class NativeBackend extends ReadableBackend {
     return dataId;
   }
 
+  /** A tensor in the memory of an array that nobody else uses from now on; a copy where the pool cannot use that memory. */
+  takeOver(values: Float32Array, shape: number[]): Tensor {
+    if (this.#pool.takeOver(values)) this.#output = values;
+    const tensor = tf.tensor(values, shape, 'float32');
+    if (this.data.get(tensor.dataId).values === values) this.#pool.own(values, tensor.dataId);
+    return tensor;
+  }
+
   #copyOf(values: Float32Array): Float32Array {
     const copy = this.#pool.take(values.length);
     copy.set(values);

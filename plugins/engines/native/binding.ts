@@ -16,8 +16,14 @@ export interface Variant extends Bf16Products {
 /** The addon. Sizes come first, then inputs, then outputs; it throws if an array's length does not fit the sizes. */
 export interface NativeBinding
   extends ProductCalls, AttentionCalls, LayerCalls, ArrayCalls, ElementwiseCalls, OptimizerCalls {
-  /** Memory that is not cleared. @throws RangeError when there is not so much */
-  allocate(bytes: number): ArrayBuffer;
+  /**
+   * Memory that is not cleared.
+   * @param largePages if it is large: faster to use, slower to get
+   * @throws RangeError when there is not so much
+   */
+  allocate(bytes: number, largePages: boolean): ArrayBuffer;
+  /** Moves memory to large pages in the background, if it is large and the system has them; it can be used meanwhile. */
+  useLargePages(memory: ArrayBuffer): Promise<void>;
   /** Threads of every kernel in this process; results do not depend on it. */
   setThreads(threads: number): void;
   /** Takes the variant of that name, the best one for an empty name. @throws Error when it is not there */
@@ -72,6 +78,7 @@ function isBinding(addon: unknown): addon is NativeBinding {
     'rowStepNames',
     'reduce',
     'allocate',
+    'useLargePages',
     'useVariant',
     'variants',
   ];

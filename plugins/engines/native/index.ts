@@ -45,6 +45,8 @@ const options = z
   })
   .meta({ resume: 'warn' });
 
+const WORTH_LARGE_PAGES = 2 ** 22;
+
 @Plugin({
   name: 'engine-native',
   summary: 'Our own C++ kernels for CPUs, built when the package is installed.',
@@ -89,6 +91,8 @@ export default class NativeEngine implements Engine {
   readonly #bf16: boolean;
   readonly #threads: number;
   readonly #fallbacks = new FallbackWatch();
+  /** Memory of small pages, which training is slower with. */
+  readonly #smallPages: ArrayBuffer[] = [];
 
   constructor(
     @inject(PluginConfig) config: z.output<typeof options>,
@@ -120,6 +124,13 @@ export default class NativeEngine implements Engine {
     this.#fallbacks.begin(nativeBackend(tf.findBackend(this.backend)));
   }
 
+  /** One at each iteration: the first batch does not wait for pages. */
+  @On('iteration:start')
+  enlargePages(): void {
+    const memory = this.#smallPages.shift();
+    if (memory !== undefined) void this.#binding.useLargePages(memory);
+  }
+
   /** Says once what of a step is computed in JavaScript, where that is much. */
   @On('iteration:end')
   warnOfFallbacks(): void {
@@ -134,5 +145,15 @@ export default class NativeEngine implements Engine {
     onMark: Mark,
   ): RecordedKernels {
     return recordKernels(nativeBackend(tf.findBackend(this.backend)), inputs, masks, compute, onMark);
+  }
+
+  takeOver(values: Float32Array, shape: number[]): tf.Tensor {
+    const { buffer } = values;
+    if (buffer instanceof ArrayBuffer && buffer.byteLength >= WORTH_LARGE_PAGES) this.#smallPages.push(buffer);
+    return nativeBackend(tf.findBackend(this.backend)).takeOver(values, shape);
+  }
+
+  dispose(): void {
+    this.#smallPages.length = 0;
   }
 }

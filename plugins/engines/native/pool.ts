@@ -24,10 +24,17 @@ export class FloatPool {
     const bytes = sizeClass(length * BYTES);
     const buffer = this.#idle.pop(bytes);
     if (buffer !== undefined) this.#idleBytes -= bytes;
-    const taken = buffer ?? this.binding.allocate(bytes);
-    this.#usedBytes += bytes;
-    this.#mostUsedBytes = Math.max(this.#mostUsedBytes, this.#usedBytes);
+    const taken = buffer ?? this.binding.allocate(bytes, true);
+    this.#use(bytes);
     return new Float32Array(taken, 0, length);
+  }
+
+  /** Whether the array's memory can be the pool's from now on, as if it had been taken: it has a size of the pool. */
+  takeOver({ buffer, byteOffset, byteLength }: Float32Array): boolean {
+    const fits = buffer instanceof ArrayBuffer && byteOffset === 0 && buffer.byteLength === sizeClass(byteLength);
+    if (!fits || this.#owners.has(buffer)) return false;
+    this.#use(buffer.byteLength);
+    return true;
   }
 
   /** The array is the memory of that tensor data. */
@@ -53,6 +60,11 @@ export class FloatPool {
     if (this.#idleBytes + bytes > Math.max(ALWAYS_KEPT, this.#mostUsedBytes)) return;
     this.#idle.push(buffer);
     this.#idleBytes += bytes;
+  }
+
+  #use(bytes: number): void {
+    this.#usedBytes += bytes;
+    this.#mostUsedBytes = Math.max(this.#mostUsedBytes, this.#usedBytes);
   }
 }
 
@@ -106,7 +118,7 @@ class IdleBuffers {
 }
 
 /** The next size of 2ⁿ · (8 … 15) / 8, at least a cache line. */
-function sizeClass(bytes: number): number {
+export function sizeClass(bytes: number): number {
   if (bytes <= 64) return 64;
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);
   return Math.ceil(bytes / step) * step;

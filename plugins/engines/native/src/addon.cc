@@ -16,10 +16,50 @@ namespace {
 // Threads of Node that load this addon share its memory, but each chooses its own variant.
 thread_local const Kernels* used = select_kernels(nullptr);
 
-// bytes -> ArrayBuffer, not cleared, on a cache line's boundary
+/** Memory of at least so many bytes starts on a large page's boundary. */
+constexpr size_t LARGE_PAGE = 2 << 20, WORTH_LARGE_PAGES = 2 * LARGE_PAGE;
+
+/** Moves memory to large pages, while others may use it. */
+class LargePages : public Napi::AsyncWorker {
+ public:
+  explicit LargePages(Napi::ArrayBuffer buffer)
+      : AsyncWorker(buffer.Env()), kept_(Napi::Persistent<Napi::ArrayBuffer>(buffer)),
+        deferred_(Napi::Promise::Deferred::New(buffer.Env())), data_(buffer.Data()), bytes_(buffer.ByteLength()) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override {
+#if defined(__linux__) && defined(MADV_COLLAPSE)
+    // Where the system has no such pages, or none are free, the memory stays as it is.
+    const size_t whole = bytes_ / LARGE_PAGE * LARGE_PAGE;
+    if (bytes_ < WORTH_LARGE_PAGES || reinterpret_cast<uintptr_t>(data_) % LARGE_PAGE != 0) return;
+    madvise(data_, whole, MADV_HUGEPAGE);
+    madvise(data_, whole, MADV_COLLAPSE);
+#endif
+  }
+
+  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+
+ private:
+  Napi::Reference<Napi::ArrayBuffer> kept_;
+  Napi::Promise::Deferred deferred_;
+  void* data_;
+  size_t bytes_;
+};
+
+// bytes, whether large pages are used at once -> ArrayBuffer, not cleared, on a cache line's boundary
 Napi::Value Allocate(const Napi::CallbackInfo& info) {
   Arguments in(info);
-  return new_buffer(info.Env(), in.size());
+  const int64_t bytes = in.size();
+  return new_buffer(info.Env(), bytes, in.flag());
+}
+
+// buffer -> a promise; works in a thread of its own
+Napi::Value UseLargePages(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  auto* worker = new LargePages(in.buffer());
+  worker->Queue();
+  return worker->promise();
 }
 
 // threads
@@ -62,6 +102,7 @@ Napi::Object initialize(Napi::Env, Napi::Object object) {
   add_elementwise(exports);
   add_optimizer(exports);
   exports.add<Allocate>("allocate");
+  exports.add<UseLargePages>("useLargePages");
   exports.add<SetThreads>("setThreads");
   exports.add<UseVariant>("useVariant");
   exports.add<Variants>("variants");
@@ -72,15 +113,15 @@ Napi::Object initialize(Napi::Env, Napi::Object object) {
 
 const Kernels& kernels() { return *used; }
 
-Napi::ArrayBuffer new_buffer(Napi::Env env, int64_t bytes) {
-  constexpr size_t line = 64, huge_page = 2 << 20;
-  const size_t alignment = static_cast<size_t>(bytes) >= 2 * huge_page ? huge_page : line;
+Napi::ArrayBuffer new_buffer(Napi::Env env, int64_t bytes, bool large_pages) {
+  constexpr size_t line = 64;
+  const size_t alignment = static_cast<size_t>(bytes) >= WORTH_LARGE_PAGES ? LARGE_PAGE : line;
   const size_t whole = (static_cast<size_t>(bytes) + alignment) / alignment * alignment;
   void* data = std::aligned_alloc(alignment, whole);
   if (data == nullptr)
     throw Napi::RangeError::New(env, "out of memory: " + std::to_string(bytes) + " bytes are needed for a tensor");
 #ifdef __linux__
-  if (alignment == huge_page) madvise(data, whole, MADV_HUGEPAGE);
+  if (large_pages && alignment == LARGE_PAGE) madvise(data, whole, MADV_HUGEPAGE);
 #endif
   return Napi::ArrayBuffer::New(env, data, static_cast<size_t>(bytes),
                                 [](Napi::Env, void* memory) { std::free(memory); });

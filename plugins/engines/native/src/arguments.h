@@ -124,11 +124,15 @@ class Arguments {
     return found.data;
   }
 
-  /** Memory of so many bytes. */
-  void* buffer(int64_t bytes) {
+  Napi::ArrayBuffer buffer() {
     const Napi::Value value = next();
     if (!value.IsArrayBuffer()) fail("must be an ArrayBuffer");
-    Napi::ArrayBuffer memory = value.As<Napi::ArrayBuffer>();
+    return value.As<Napi::ArrayBuffer>();
+  }
+
+  /** Memory of so many bytes. */
+  void* buffer(int64_t bytes) {
+    Napi::ArrayBuffer memory = buffer();
     check_length(memory.ByteLength(), bytes);
     return memory.Data();
   }

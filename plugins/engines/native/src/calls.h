@@ -15,8 +15,8 @@ namespace espalier {
 /** The variant that this thread of Node uses. */
 const Kernels& kernels();
 
-/** Memory that is not cleared, of large pages where it is large. */
-Napi::ArrayBuffer new_buffer(Napi::Env env, int64_t bytes);
+/** Memory that is not cleared. @param large_pages where it is large; they take long to be had */
+Napi::ArrayBuffer new_buffer(Napi::Env env, int64_t bytes, bool large_pages = true);
 
 /** What goes wrong in a kernel, such as no memory to work with, throws into JavaScript. */
 template <auto Function>

@@ -129,7 +129,10 @@ if (native?.works !== true) {
   });
 
   test('engine native: memory that is not there throws', (t) => {
-    t.throws(() => binding.allocate(2 ** 50), { instanceOf: RangeError, message: /1125899906842624 bytes are needed/ });
+    t.throws(() => binding.allocate(2 ** 50, true), {
+      instanceOf: RangeError,
+      message: /1125899906842624 bytes are needed/,
+    });
   });
 
   test('engine native: nothing to add up, and nothing at all, are products too', (t) => {

@@ -33,9 +33,9 @@ if (native?.works !== true) {
 function counted(): { pool: FloatPool; allocated: () => number } {
   const binding = loadBinding();
   let count = 0;
-  const allocate: NativeBinding['allocate'] = (bytes) => {
+  const allocate: NativeBinding['allocate'] = (...call) => {
     count++;
-    return binding.allocate(bytes);
+    return binding.allocate(...call);
   };
   return { pool: new FloatPool({ ...binding, allocate }), allocated: () => count };
 }
