@@ -8,7 +8,7 @@ export {
   type StartOptions,
   type StartRequest,
 } from './run/start.js';
-export { microBatches } from './run/iteration.js';
+export { microBatches } from './run/micro-batches.js';
 export { engineOf } from './run/engine-in-use.js';
 export type { Pretrained, PretrainedModels, PretrainedWeights } from './contracts/weights.js';
 export type { EngineChoice } from './config/engine-choice.js';
@@ -34,12 +34,14 @@ export {
 export { isPluginPath, pluginPathFrom, relativePath } from './families/plugin-path.js';
 export { isDeclaration } from './families/packages.js';
 export { importOutside } from './families/outside.js';
-export { checkBatch, countedTargets, evaluationOfRank, rowsOfRank } from './run/batches.js';
+export { checkBatch, countedWeight, evaluationOfRank, rowsOfRank } from './run/batches.js';
 export type {
   IgnoredTargets,
+  LossParts,
   MatchableModel,
   Models,
   OptimizerMatch,
+  PassInputs,
   PlannedRun,
   StoredWeights,
   WeightMatch,

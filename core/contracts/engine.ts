@@ -25,12 +25,16 @@ export type Mark = (what: string, complete?: Tensor) => void;
 export interface KernelRecording {
   /**
    * Runs the kernels on other inputs; all other tensors that they read have their current values.
-   * @param inputs int32, of the recorded shapes
+   * @param inputs int32 or float32, of the recorded types and shapes
    * @param masks their keys replace the recorded ones
    * @param onMark called where the recorded function called `mark`, with a new tensor in place of the recorded one
    * @returns new output tensors; undefined if a tensor that the kernels read was disposed, or something watches kernels
    */
-  run(inputs: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] | undefined;
+  run(
+    inputs: readonly (Int32Array | Float32Array)[],
+    masks: readonly DropoutMask[],
+    onMark: Mark,
+  ): Tensor[] | undefined;
   /** Optional. Frees what it keeps: it will not be run again. */
   end?(): void;
 }
@@ -61,7 +65,7 @@ export interface Engine {
   takeOver?(values: Float32Array, shape: number[]): Tensor;
   /**
    * Optional. Calls a function and records the kernels that it runs.
-   * @param inputs int32 tensors that it reads
+   * @param inputs int32 and float32 tensors that it reads
    * @param masks dropout masks that it uses
    * @param compute must run the same kernels, with the same attributes except the masks' keys, whatever the tensors hold;
    *   its outputs and the tensors that it hands over are float32

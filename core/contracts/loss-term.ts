@@ -16,6 +16,8 @@ export interface TermPass {
   hidden(): Tensor3D;
   /** Cross-entropy of each token in nats [batch, time]; 0 where the target is -1. */
   losses(): Tensor2D;
+  /** Logarithm of the sum of the exponentials of each position's logits, [batch, time]; cross-entropy has computed it. */
+  logSumExp(): Tensor2D;
   /** A field of the batch, [batch, time]. @throws UsageError if it has none of that name */
   field(name: string): Tensor2D;
   /** Mean over the counted targets, with their weights, as of the cross-entropy. @param perToken [batch, time] */
@@ -31,7 +33,7 @@ export interface LossTerm {
   readonly name: string;
   /** The metric of its mean over an iteration, unweighted: one that its plugin declares. */
   readonly metric: string;
-  /** Read before each pass: finite. 0 leaves the term out. */
+  /** Read at the start of each iteration: finite. 0 leaves the term out. */
   readonly weight: number;
   /** True if its operations are not the same for every pass of one shape; such passes are not repeated from a recording. */
   readonly varies?: boolean;

@@ -1,8 +1,10 @@
+import type { Scalar, Tensor2D } from '@tensorflow/tfjs-core';
 import type { ComposedConfig } from '../config/composed.js';
 import type { ConfiguredPlugin } from '../run/container.js';
 import type { LoadedCheckpoint, StoredTensor } from './checkpoint-store.js';
 import type { Batch } from './data.js';
-import type { Model, WeightSource } from './model.js';
+import type { LossTerm } from './loss-term.js';
+import type { Model, TokenInputs, TrainingPass, WeightSource } from './model.js';
 
 /** A run whose memory is estimated before anything of it is made. */
 export interface PlannedRun {
@@ -12,6 +14,30 @@ export interface PlannedRun {
   readonly batchSize: number | undefined;
   /** Numbers that training holds for each trained weight besides the weight: a gradient, and the optimizer's. */
   readonly numbersPerTrained: number;
+}
+
+/** A batch as tensors, each [batch, time]; ids, targets and documents are int32. */
+export interface PassInputs {
+  readonly ids: Tensor2D;
+  readonly targets: Tensor2D;
+  /** Undefined without any, as a model is then called. */
+  readonly tokens: TokenInputs | undefined;
+  readonly weights: Tensor2D | undefined;
+  readonly fields: ReadonlyMap<string, Tensor2D>;
+  /** What each term counts in the loss, []. */
+  readonly termWeights: readonly Scalar[];
+}
+
+/** The loss of a pass, and what it is the sum of. */
+export interface LossParts {
+  /** Cross-entropy and the weighted terms: what the gradient is of. */
+  readonly total: Scalar;
+  /** Mean over the counted targets, with their weights. */
+  readonly crossEntropy: Scalar;
+  /** The mean of each term, before its weight. */
+  readonly terms: readonly Scalar[];
+  /** Cross-entropy of each token; 0 where the target is -1. */
+  readonly losses: Tensor2D;
 }
 
 /** Watches what ignored targets lead to. */
@@ -66,6 +92,8 @@ export interface Models {
   checkMemory(planned: PlannedRun, vocabSize: number): string | undefined;
   /** @param parts.plugin returns the name of the plugin that is the model */
   ignoredTargets(parts: { model: Model; plugin: () => string; warn: (line: string) => void }): IgnoredTargets;
+  /** Computes cross-entropy with weights, and loss terms, in one forward pass; `model.loss` is not called. */
+  lossParts(model: Model, inputs: PassInputs, terms: readonly LossTerm[], pass?: TrainingPass): LossParts;
   /** Finds the stored tensor of each weight, as the model says. */
   matchWeights(model: MatchableModel, stored: StoredWeights): WeightMatch;
   /** Finds the optimizer's tensors and numbers of each weight where the weight itself comes from. */

@@ -59,7 +59,8 @@ export const lifecycle = defineEvents({
     payload: {
       iteration: field<number>('its number, from 0'),
       microBatch: field<number>('from 0 to gradient_accumulation_steps - 1'),
-      batch: replaceable<Batch>('inputs and targets, each [batch, block] int32'),
+      batch: replaceable<Batch>('inputs and targets, each [batch, block] int32, and what its strategy adds'),
+      tokenLosses: replaceable<boolean | undefined>('set true to get the loss of each token in micro-batch:end'),
     },
   },
   'micro-batch:end': {
@@ -67,6 +68,13 @@ export const lifecycle = defineEvents({
     payload: {
       iteration: field<number>('its number, from 0'),
       microBatch: field<number>('from 0 to gradient_accumulation_steps - 1'),
+      batch: field<Batch>('what it was computed from: the rows of this rank'),
+      loss: field<number>(
+        'mean loss over its counted targets, with their weights, of this rank, nats; NaN without any',
+      ),
+      tokenLosses: field<Float32Array | undefined>(
+        'loss of each token [batch, block], 0 where the target is -1, if a listener of batch:ready asked for it; never if no rank has a counted target',
+      ),
     },
   },
   'gradients:ready': {
@@ -98,7 +106,12 @@ export const lifecycle = defineEvents({
       loss: field<number>(
         'mean training loss over its counted targets, of all micro-batches and ranks, nats; NaN without any',
       ),
-      targets: field<number>('targets that are not -1, of all micro-batches and ranks; without any, there is no step'),
+      targets: field<number>(
+        'targets that count (neither -1 nor of weight 0), of all micro-batches and ranks; without any, there is no step',
+      ),
+      terms: field<Readonly<Record<string, number>>>(
+        'mean of each loss term over the same targets, before its weight, by its name; empty without any',
+      ),
       gradNorm: field<number>('global norm of the gradients before clipping'),
       learningRate: field<number>('learning rate of its step'),
       tokens: field<number>('training tokens seen so far, those of this iteration included'),

@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { container as root, instanceCachingFactory, type DependencyContainer, type InjectionToken } from 'tsyringe';
 import type { Ranks } from '../contracts/ranks.js';
 import { tokenName, type Token } from '../contracts/token.js';

@@ -1,61 +1,23 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { CoreConfig } from '../config/schema.js';
-import type { BatchSource } from '../contracts/data.js';
-import type { Engine } from '../contracts/engine.js';
-import type { IgnoredTargets } from '../contracts/models.js';
-import type { Model } from '../contracts/model.js';
 import type { LearningRate, Optimizer } from '../contracts/optimizer.js';
-import type { EarlyGradients, Ranks } from '../contracts/ranks.js';
-import type { EventBus } from '../events/bus.js';
 import type { GradientsReady, IterationEnd, StepReady } from '../events/lifecycle.js';
-import type { Slot } from '../plugins/plugin.js';
-import { globalNorm, tf, useEngine } from '../tf.js';
-import { checkBatch, countedTargets, nextOfRank, rowsOfRank } from './batches.js';
-import type { Sections } from './sections.js';
-import { microBatchStep, scaleSums, trainableParameters, type PassReplay } from './step.js';
-import type { RunState } from './state.js';
-import type { Tunables } from './tunables.js';
 import { EspalierError } from '../errors.js';
+import { globalNorm, tf, useEngine } from '../tf.js';
+import { passBatches, type MicroBatchParts, type MicroBatchTools, type PassedBatches } from './micro-batches.js';
+import { trainableParameters } from './step.js';
+import type { RunState } from './state.js';
 
 /** What an iteration works with, from the run's container. */
-export interface IterationParts {
+export interface IterationParts extends MicroBatchParts {
   readonly state: RunState;
-  readonly config: CoreConfig['train'];
-  readonly bus: EventBus;
-  readonly engine: Engine;
-  readonly model: Model;
   readonly optimizer: Optimizer;
   readonly learningRate: LearningRate;
-  readonly tunables: Tunables;
-  readonly batches: BatchSource;
-  readonly ranks: Ranks;
-  readonly early: EarlyGradients | undefined;
-  readonly sections: Sections;
-  /** Name of the plugin that fills a slot, for errors. */
-  readonly pluginIn: (slot: Slot) => string;
-}
-
-/** Lives as long as the loop. */
-export interface IterationTools {
-  readonly passes: PassReplay;
-  readonly ignored: IgnoredTargets;
-}
-
-/** What the micro-batches of an iteration gave, besides gradients. */
-interface PassedBatches {
-  /** Mean over the counted targets of all micro-batches of this rank, over the share of them among all ranks. */
-  readonly loss: number;
-  /** Input tokens, of all ranks. */
-  readonly tokens: number;
-  /** Counted targets, of all ranks. */
-  readonly targets: number;
 }
 
 /**
  * One iteration: batches, gradients, step.
  * @returns its loss, as `iteration:end` has it
  */
-export async function iterate(parts: IterationParts, tools: IterationTools): Promise<number> {
+export async function iterate(parts: IterationParts, tools: MicroBatchTools): Promise<number> {
   const { config, bus, state, optimizer, pluginIn } = parts;
   const { iteration } = state;
   const learningRate = parts.learningRate.at(iteration, optimizer.learningRate);
@@ -64,30 +26,31 @@ export async function iterate(parts: IterationParts, tools: IterationTools): Pro
 
   const ready: GradientsReady = { iteration, gradients: new Map() };
   try {
-    const { loss: ownLoss, tokens, targets } = await passBatches(parts, tools, ready);
+    const passed = await passBatches(parts, tools, ready);
+    const { tokens, targets } = passed;
     if (targets === 0) tools.ignored.skipped(iteration + 1);
-    const { loss, gradNorm, skipped } = targets === 0 ? NO_STEP : await takeStep(parts, ready, learningRate, ownLoss);
+    const { loss, ...step } = targets === 0 ? NO_STEP : await takeStep(parts, ready, learningRate, passed);
 
     state.iteration = iteration + 1;
     state.tokens += tokens;
     state.valLoss = null;
     const counts = { maxIters: config.max_iters, targets, tokens: state.tokens };
-    await bus.dispatch('iteration:end', { iteration, ...counts, loss, gradNorm, learningRate, skipped });
+    await bus.dispatch('iteration:end', { iteration, ...counts, loss, ...step, learningRate });
     return loss;
   } finally {
     for (const gradient of ready.gradients.values()) gradient.dispose();
   }
 }
 
-const NO_STEP = { loss: NaN, gradNorm: 0, skipped: 'every target is -1 (ignored)' };
+const NO_STEP = { loss: NaN, terms: {}, gradNorm: 0, skipped: 'every target is -1 (ignored) or has weight 0' };
 
-/** @param ownLoss this rank's; that of all ranks is what it returns */
+/** @param passed losses of this rank's; those of all ranks are what it returns */
 async function takeStep(
   parts: IterationParts,
   ready: GradientsReady,
   learningRate: number,
-  ownLoss: number,
-): Promise<Pick<IterationEnd, 'loss' | 'gradNorm' | 'skipped'>> {
+  passed: PassedBatches,
+): Promise<Pick<IterationEnd, 'loss' | 'terms' | 'gradNorm' | 'skipped'>> {
   const { config, bus, engine, model, optimizer, ranks, sections } = parts;
   await bus.dispatch('gradients:ready', ready);
   useEngine(engine);
@@ -96,7 +59,9 @@ async function takeStep(
   checkGradients(gradients, parameters, () => bus.order('gradients:ready'));
   // The gradients are scaled where they are used: what clipping costs is their norm.
   const gradNorm = sections.measure('clipping', () => globalNorm([...gradients.values()]));
-  const [loss = ownLoss] = await ranks.average([ownLoss]);
+  const names = [...passed.terms.keys()];
+  const [loss = passed.loss, ...means] = await ranks.average([passed.loss, ...passed.terms.values()]);
+  const terms = Object.fromEntries(names.map((name, at) => [name, means[at] ?? NaN]));
   const step: StepReady = { iteration, loss, gradNorm, gradients };
   await bus.dispatch('step:ready', step);
   if (step.skip === undefined) {
@@ -104,79 +69,7 @@ async function takeStep(
     const { grad_clip: gradClip } = config;
     sections.measure('optimizer', () => optimizer.step({ parameters, gradients, learningRate, gradClip, gradNorm }));
   }
-  return { loss, gradNorm, skipped: step.skip };
-}
-
-/**
- * Forward and backward of an iteration's micro-batches. A micro-batch's mean gradient has the share that its counted
- * targets are of those of all micro-batches and ranks, times the number of ranks: the mean over ranks is the gradient.
- * Without ignored targets that is 1 / micro-batches, to the last bit.
- */
-async function passBatches(
-  parts: IterationParts,
-  { passes, ignored }: IterationTools,
-  { iteration, gradients }: GradientsReady,
-): Promise<PassedBatches> {
-  const { config, bus, engine, model, tunables, batches, ranks, early, sections } = parts;
-  const { batchSize, accumulation } = microBatches(config, tunables);
-  const shape = { batchSize, blockSize: model.blockSize };
-  const whole = batchSize * model.blockSize;
-  let loss = 0;
-  let tokens = 0;
-  let counted = 0;
-  /** Counted targets of all ranks, over what they are where none is ignored: known before the last micro-batch's pass. */
-  let weight = 1;
-  for (let microBatch = 0; microBatch < accumulation; microBatch++) {
-    const batch = await sections.measure('data_loading', () => nextOfRank(batches, ranks, shape));
-    const drawn = { iteration, microBatch, batch };
-    await bus.dispatch('batch:ready', drawn);
-    checkBatch(drawn.batch, model, () => batchGivers(parts));
-    const own = countedTargets(drawn.batch);
-    counted += own;
-    const isLast = microBatch === accumulation - 1;
-    if (isLast) {
-      const [ofRank = counted] = await ranks.average([counted]);
-      weight = ofRank / (whole * accumulation);
-    }
-    if (weight > 0) {
-      useEngine(engine);
-      ignored.look(drawn.batch, own);
-      if (weight !== 1) scaleSums(gradients, 1 / weight);
-      const pass = { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first };
-      const microLoss = microBatchStep(passes, drawn.batch, own / whole / weight / accumulation, gradients, {
-        pass,
-        sections,
-        early: early?.wanted === true && isLast ? early : undefined,
-      });
-      // Without targets it may be NaN.
-      if (own > 0) loss += ((microLoss.dataSync()[0] ?? NaN) * own) / whole / accumulation;
-      microLoss.dispose();
-    }
-    tokens += ranks.size * drawn.batch.inputs.length;
-    await bus.dispatch('micro-batch:end', { iteration, microBatch });
-    // A second signal ends the process now, and not after all micro-batches.
-    if (!isLast) await nextTurn();
-  }
-  const targets = Math.round(weight * whole * accumulation * ranks.size);
-  return { loss: loss / weight, tokens, targets };
-}
-
-/** Windows in a micro-batch of this rank, and micro-batches in an iteration, as they are now. */
-export function microBatches(
-  config: CoreConfig['train'],
-  tunables: Tunables,
-): { readonly batchSize: number; readonly accumulation: number } {
-  const values = tunables.values();
-  return {
-    batchSize: values.get('batch_size') ?? config.batch_size,
-    accumulation: values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps,
-  };
-}
-
-function batchGivers({ bus, pluginIn }: IterationParts): string {
-  const changers = bus.order('batch:ready');
-  const after = changers.length > 0 ? ` (then batch:ready: ${changers.join(', ')})` : '';
-  return `the batch that plugin ${pluginIn('batches')} gave${after}`;
+  return { loss, terms, gradNorm, skipped: step.skip };
 }
 
 /** @throws EspalierError naming the plugin, where a schedule gave what no step can be made with */

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Snapshot } from '../contracts/checkpoint-store.js';
-import type { Models } from '../contracts/models.js';
 import { useEngine } from '../tf.js';
 import type { RollbackRequest, RunControl } from './control.js';
-import { iterate, type IterationParts, type IterationTools } from './iteration.js';
+import { iterate, type IterationParts } from './iteration.js';
+import type { MicroBatchTools } from './micro-batches.js';
 import { PassReplay } from './step.js';
 import type { CheckpointKind } from './state.js';
 
@@ -15,7 +15,6 @@ export interface LoopParts extends IterationParts {
   /** Goes back to a checkpoint. */
   readonly rollBack: (request: RollbackRequest) => Promise<void>;
   readonly warn: (line: string) => void;
-  readonly models: Models;
 }
 
 /**
@@ -27,7 +26,7 @@ export async function trainLoop(parts: LoopParts): Promise<number | null> {
   let loss: number | null = null;
   askForOwed(parts);
   await boundary(parts);
-  const tools: IterationTools = {
+  const tools: MicroBatchTools = {
     passes: new PassReplay(parts.engine, parts.model),
     ignored: parts.models.ignoredTargets({
       model: parts.model,

@@ -6,6 +6,7 @@ import { configs, type CodeLayer } from '../config/configs.js';
 import { accepted } from '../config/findings.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
+import { LossTerms } from '../contracts/loss-term.js';
 import type { Models } from '../contracts/models.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
@@ -22,7 +23,8 @@ import { pluginPathFrom } from '../families/plugin-path.js';
 import type { FoundPlugin } from '../families/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { loggerTo, Terminal } from '../terminal.js';
-import { addListeners, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
+import { addListeners, boundTo, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
+import { checkTerms } from './loss-terms.js';
 import { RunControl } from './control.js';
 import type { CoreServices } from './parts.js';
 import { Run } from './run.js';
@@ -107,6 +109,7 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   provide(container, services, { checked, composed, request, store, terminal });
   const live = makePlugins(container, plugins);
   (request.host ?? foreignProcess).pluginsMade();
+  checkTerms(boundTo(container, LossTerms) ?? [], container.resolve(MetricNames), container.resolve(ConfigPlaces));
   const ranks = container.resolve(Ranks);
   addListeners(services.bus, plugins, live, ranks);
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
@@ -135,7 +138,13 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
 
 /** @throws UsageError if this installation has no family of models */
 async function familyOfModels(): Promise<Models> {
-  const models = await provided<Models>('models', ['checkMemory', 'ignoredTargets', 'matchWeights', 'matchOptimizer']);
+  const models = await provided<Models>('models', [
+    'checkMemory',
+    'ignoredTargets',
+    'lossParts',
+    'matchWeights',
+    'matchOptimizer',
+  ]);
   if (models !== undefined) return models;
   throw new UsageError('ESP_PLUGIN_NOT_FOUND', 'no family of models is here: this installation lacks one');
 }

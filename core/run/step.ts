@@ -2,8 +2,10 @@ import { accumulate, tf } from '../tf.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/ranks.js';
 import type { Engine, KernelRecording, Mark } from '../contracts/engine.js';
+import type { Models, PassInputs } from '../contracts/models.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 import { EspalierError, messageOf } from '../errors.js';
+import type { ActiveTerm } from './loss-terms.js';
 import { Sections } from './sections.js';
 
 export interface StepOptions {
@@ -13,21 +15,39 @@ export interface StepOptions {
   readonly sections?: Sections;
   /** Takes each gradient as it is complete: given with an iteration's last micro-batch, and a pass. */
   readonly early?: EarlyGradients | undefined;
+  /** Has the loss computed in parts; without it, `model.loss` is called. */
+  readonly inParts?: LossInParts | undefined;
+}
+
+/** A loss with weights or terms, or of which each token's is asked for. */
+export interface LossInParts {
+  readonly terms: readonly ActiveTerm[];
+  readonly compute: Models['lossParts'];
+}
+
+/** What a micro-batch's pass gives besides gradients. */
+export interface StepLosses {
+  /** Mean over the counted targets, with their weights, in nats; without any, perhaps NaN. */
+  readonly loss: number;
+  /** The mean of each term, before its weight. */
+  readonly terms: readonly number[];
+  /** [batch, time] of a loss in parts: cross-entropy of each token. */
+  readonly tokenLosses: Float32Array | undefined;
 }
 
 /**
  * Forward and backward of one micro-batch.
  * @param share of its mean gradient in `sums`; 0 adds nothing, whatever the gradient is (without targets, perhaps NaN)
  * @param sums gradients so far, by parameter name; replaced by kept tensors, which the caller disposes
- * @returns the micro-batch's mean loss [] in nats (not multiplied by `share`), kept: the caller disposes it
+ * @returns its losses, not multiplied by `share`
  */
 export function microBatchStep(
   passes: PassReplay,
   batch: Batch,
   share: number,
   sums: Map<string, tf.Tensor>,
-  { pass, sections = new Sections(), early }: StepOptions = {},
-): tf.Tensor {
+  { pass, sections = new Sections(), early, inParts }: StepOptions = {},
+): StepLosses {
   const { model } = passes;
   return tf.tidy(() => {
     const parameters = trainableParameters(model);
@@ -35,7 +55,9 @@ export function microBatchStep(
     const handedOver = new Set<string>();
     const remaining = (): [name: string, variable: tf.Variable][] =>
       [...parameters].filter(([name]) => !handedOver.has(name));
-    const compute: ComputePass = (ids, targets, mark) => {
+    const terms = inParts?.terms ?? [];
+    const compute: ComputePass = (inputs, mark) => {
+      const parts: tf.Tensor[] = [];
       const read = (name: string, weight: tf.Variable): tf.Tensor =>
         parameters.has(name)
           ? watched(weight, (gradient) => {
@@ -43,14 +65,17 @@ export function microBatchStep(
             })
           : weight;
       const forward = (): tf.Scalar => {
-        const loss = model.loss(ids, targets, isWatched ? { ...pass, read } : pass);
+        const given = isWatched ? { ...pass, read } : pass;
+        const loss = lossOf(model, inputs, given, inParts, parts);
         // What is left of `variableGrads` is the way back.
         mark('backward');
         return loss;
       };
       const { value, grads } = gradientsOf(forward, [...parameters.values()]);
+      const losses = parts.length === 0 ? [value] : parts.map((part) => tf.clone(part));
+      tf.dispose(parts);
       // A weight that the loss does not reach has none.
-      return [value, ...remaining().map(([, variable]) => grads[variable.name] ?? tf.zerosLike(variable))];
+      return [...losses, ...remaining().map(([, variable]) => grads[variable.name] ?? tf.zerosLike(variable))];
     };
     let end = sections.begin('forward');
     try {
@@ -63,20 +88,54 @@ export function microBatchStep(
           early?.take(what, addTo(sums, what, gradient, share));
         }
       };
-      const [loss, ...rest] = passes.run(batch, compute, { pass, form: isWatched ? 'watched' : 'plain', onMark });
+      const outputs = passes.run(batch, compute, {
+        pass,
+        form: formOf(isWatched, inParts),
+        onMark,
+        termWeights: terms.map(({ weight }) => weight),
+        isRepeatable: terms.every(({ term }) => term.varies !== true),
+      });
+      const lossCount = inParts === undefined ? 1 : terms.length + 2;
+      const [losses, rest] = [outputs.slice(0, lossCount), outputs.slice(lossCount)];
       const left = remaining();
-      if (loss === undefined || rest.length < left.length)
+      if (losses.length < lossCount || rest.length < left.length)
         throw new Error('a pass did not give a gradient for each weight');
       for (const [index, gradient] of rest.entries()) {
         const name = left[index]?.[0];
         if (name !== undefined) addTo(sums, name, gradient, share);
       }
       if (handedOver.size > 0) inOrderOf(parameters, sums);
-      return tf.keep(loss);
+      const [loss, ...others] = losses.map((each) => each.dataSync<'float32'>());
+      const numbers = others.slice(0, terms.length).map((each) => each[0] ?? NaN);
+      return { loss: loss?.[0] ?? NaN, terms: numbers, tokenLosses: others[terms.length]?.slice() };
     } finally {
       end();
     }
   });
+}
+
+/**
+ * The loss that the gradient is of.
+ * @param parts gets cross-entropy, the mean of each term and the loss of each token, kept, if it is computed in parts
+ */
+function lossOf(
+  model: Model,
+  inputs: PassInputs,
+  pass: TrainingPass | undefined,
+  inParts: LossInParts | undefined,
+  parts: tf.Tensor[],
+): tf.Scalar {
+  if (inParts === undefined) return model.loss(inputs.ids, inputs.targets, pass, inputs.tokens);
+  const terms = inParts.terms.map(({ term }) => term);
+  const { total, crossEntropy, terms: means, losses } = inParts.compute(model, inputs, terms, pass);
+  for (const part of [crossEntropy, ...means, losses]) parts.push(tf.keep(part));
+  return total;
+}
+
+/** Terms are named in it: each set of them has a recording of its own. */
+function formOf(isWatched: boolean, inParts: LossInParts | undefined): string {
+  const names = inParts === undefined ? '' : JSON.stringify(inParts.terms.map(({ term }) => term.name));
+  return `${isWatched ? 'watched' : 'plain'}${names}`;
 }
 
 /** @throws EspalierError naming the operation that has no gradient */
@@ -152,7 +211,7 @@ export function trainableParameters(model: Model): Map<string, tf.Variable> {
  * What a pass gives: its loss, and of training the gradients that it did not hand over on the way.
  * @param mark called between forward and backward, and with each gradient that is handed over
  */
-export type ComputePass = (ids: tf.Tensor2D, targets: tf.Tensor2D, mark: Mark) => tf.Tensor[];
+export type ComputePass = (inputs: PassInputs, mark: Mark) => tf.Tensor[];
 
 export interface PassOptions {
   /** Undefined for no dropout. */
@@ -160,6 +219,10 @@ export interface PassOptions {
   /** Which of several functions the caller's `compute` is: the recordings of each are its own. */
   readonly form?: string;
   readonly onMark?: Mark;
+  /** What each term counts: it may differ from pass to pass. */
+  readonly termWeights?: readonly number[];
+  /** False for a pass whose operations may differ from those of the pass before. */
+  readonly isRepeatable?: boolean;
 }
 
 /** Runs passes: where one has the operations of the one before, by that one's kernels, if the engine records kernels. */
@@ -175,24 +238,24 @@ export class PassReplay {
   run(
     batch: Batch,
     compute: ComputePass,
-    { pass, form = '', onMark = () => undefined }: PassOptions = {},
+    { pass, form = '', onMark = () => undefined, termWeights = [], isRepeatable = true }: PassOptions = {},
   ): tf.Tensor[] {
     const { engine, model } = this;
-    const operations = model.operationsOf?.(pass);
-    if (operations === undefined || engine.record === undefined) return compute(...tensorsOf(batch), onMark);
+    const operations = isRepeatable ? model.operationsOf?.(pass) : undefined;
+    if (operations === undefined || engine.record === undefined) return compute(tensorsOf(batch, termWeights), onMark);
     const { same, masks } = operations;
     const weights = [...model.parameters().values()].flatMap((weight) => [weight, weight.dataId, weight.trainable]);
-    const kind = [same, batch.batchSize, batch.blockSize, pass?.firstRow, ...weights];
+    const kind = [same, batch.batchSize, batch.blockSize, pass?.firstRow, namesOf(batch), ...weights];
     const recorded = this.#forms.get(form) ?? new Recorded();
     this.#forms.set(form, recorded);
-    const repeated = recorded.of(kind)?.run([batch.inputs, batch.targets], masks, onMark);
+    const repeated = recorded.of(kind)?.run(arraysOf(batch, termWeights), masks, onMark);
     if (repeated !== undefined) {
       recorded.used();
       return repeated;
     }
-    const [ids, targets] = tensorsOf(batch);
-    if (!recorded.isWorthAnother()) return compute(ids, targets, onMark);
-    const { outputs, recording } = engine.record([ids, targets], masks, (mark) => compute(ids, targets, mark), onMark);
+    const inputs = tensorsOf(batch, termWeights);
+    if (!recorded.isWorthAnother()) return compute(inputs, onMark);
+    const { outputs, recording } = engine.record(listOf(inputs), masks, (mark) => compute(inputs, mark), onMark);
     recorded.keep(kind, recording);
     return outputs;
   }
@@ -232,10 +295,35 @@ class Recorded {
   }
 }
 
-/** Ids and targets [batch, time], int32. */
-export function tensorsOf({ inputs, targets, batchSize, blockSize }: Batch): [ids: tf.Tensor2D, targets: tf.Tensor2D] {
-  const shape: [number, number] = [batchSize, blockSize];
-  return [tf.tensor2d(inputs, shape, 'int32'), tf.tensor2d(targets, shape, 'int32')];
+function tensorsOf(batch: Batch, termWeights: readonly number[]): PassInputs {
+  const { inputs, targets, documents, weights, fields = {}, batchSize, blockSize } = batch;
+  const of = (values: Int32Array | Float32Array): tf.Tensor2D =>
+    tf.tensor2d(values, [batchSize, blockSize], values instanceof Int32Array ? 'int32' : 'float32');
+  return {
+    ids: of(inputs),
+    targets: of(targets),
+    tokens: documents === undefined ? undefined : { documents: of(documents) },
+    weights: weights === undefined ? undefined : of(weights),
+    fields: new Map(Object.entries(fields).map(([name, values]) => [name, of(values)])),
+    termWeights: termWeights.map((weight) => tf.scalar(weight)),
+  };
+}
+
+/** The tensors of a pass, in the order of `arraysOf`. */
+function listOf({ ids, targets, tokens, weights, fields, termWeights }: PassInputs): tf.Tensor[] {
+  return [ids, targets, tokens?.documents ?? [], weights ?? [], ...fields.values(), ...termWeights].flat();
+}
+
+function arraysOf(batch: Batch, termWeights: readonly number[]): (Int32Array | Float32Array)[] {
+  const { inputs, targets, documents, weights, fields = {} } = batch;
+  const given = [inputs, targets, documents, weights, ...Object.values(fields)].filter((each) => each !== undefined);
+  return [...given, ...termWeights.map((weight) => Float32Array.of(weight))];
+}
+
+/** What a batch has beside ids and targets: batches with the same have inputs of the same types. */
+function namesOf({ documents, weights, fields = {} }: Batch): string {
+  const types = Object.entries(fields).map(([name, values]) => [name, values instanceof Int32Array]);
+  return JSON.stringify([documents !== undefined, weights !== undefined, types]);
 }
 
 function areEqual(one: readonly unknown[], other: readonly unknown[]): boolean {

@@ -2,14 +2,17 @@ import { z } from 'zod';
 import {
   EventBus,
   inject,
+  LossTerms,
   On,
   Plugin,
   PluginConfig,
   type IterationEnd,
   type IterationStart,
+  type LossTerm,
   type RunRollback,
   type RunStart,
 } from '../../core/index.js';
+import { pluginOf } from '../../core/runs.js';
 
 const options = z
   .strictObject({
@@ -24,7 +27,8 @@ const options = z
 
 @Plugin({
   name: 'training-metrics',
-  summary: 'Publishes the training loss, the learning rate, the gradients’ norm, and how fast training goes.',
+  summary:
+    'Publishes the training loss and its terms, the learning rate, the gradients’ norm, and how fast training goes.',
   config: options,
   critical: false,
   metrics: {
@@ -49,6 +53,7 @@ export default class TrainingMetrics {
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
     @inject(EventBus) private readonly bus: EventBus,
+    @inject(LossTerms, { isOptional: true }) private readonly terms: readonly LossTerm[] = [],
   ) {}
 
   @On('run:start')
@@ -69,7 +74,7 @@ export default class TrainingMetrics {
   }
 
   @On('iteration:end')
-  publish({ iteration, loss, targets, gradNorm, learningRate, tokens }: IterationEnd): void | Promise<void> {
+  publish({ iteration, loss, terms, targets, gradNorm, learningRate, tokens }: IterationEnd): void | Promise<void> {
     const now = performance.now();
     this.#since.iterations++;
     this.#since.ms += now - this.#iterationAt;
@@ -87,6 +92,17 @@ export default class TrainingMetrics {
       'time/iteration_ms': since.ms / since.iterations,
       'time/elapsed_seconds': (now - this.#startedAt) / 1000,
     };
-    return this.bus.dispatch('metrics', { iteration: done, values });
+    const published = this.bus.dispatch('metrics', { iteration: done, values });
+    return this.terms.length === 0 ? published : this.#publishTerms(published, done, terms);
+  }
+
+  /** Each term's mean is published for the plugin that declares it. */
+  async #publishTerms(before: void | Promise<void>, iteration: number, means: IterationEnd['terms']): Promise<void> {
+    await before;
+    for (const term of this.terms) {
+      const mean = means[term.name];
+      if (mean === undefined) continue;
+      await this.bus.dispatch('metrics', { iteration, values: { [term.metric]: mean }, plugin: pluginOf(term) });
+    }
   }
 }

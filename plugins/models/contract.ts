@@ -9,5 +9,7 @@ export { generateSteps, lastOf, type NextLogits } from './generation/steps.js';
 export { mergedWeight } from './weights/lora.js';
 /** What a model shows of itself while it trains. */
 export * from './inspection/inspectable.js';
+/** The loss of a batch with weights. */
+export { lossParts } from './targets/loss-parts.js';
 /** Initial weights, drawn on several threads. */
 export { NormalDrawing } from './drawing/draw-normals.js';

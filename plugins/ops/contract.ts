@@ -20,6 +20,7 @@ export { rmsNorm } from './operations/rms-norm.js';
 export { keepPositions, type KeptPositions, nextAttention } from './operations/next-attention.js';
 export { rotary, rotaryAngles, type RotaryAngles } from './operations/rotary.js';
 export { softmaxCrossEntropy } from './operations/softmax-cross-entropy.js';
+export { tokenCrossEntropy, tokenLosses, type TokenLosses } from './operations/token-cross-entropy.js';
 
 /** One update of AdamW, of every weight at a time. */
 export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors } from './operations/adamw-step.js';

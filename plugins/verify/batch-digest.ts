@@ -14,11 +14,12 @@ export default class BatchDigest {
 
   @On('batch:ready')
   add({ batch }: BatchReady): void {
-    this.#digest = createHash('sha256')
-      .update(this.#digest)
-      .update(bytesOf(batch.inputs))
-      .update(bytesOf(batch.targets))
-      .digest('hex');
+    const hash = createHash('sha256').update(this.#digest);
+    for (const values of [batch.inputs, batch.targets, batch.weights, batch.documents]) {
+      if (values !== undefined) hash.update(bytesOf(values));
+    }
+    for (const [name, values] of Object.entries(batch.fields ?? {})) hash.update(name).update(bytesOf(values));
+    this.#digest = hash.digest('hex');
     this.#batches++;
   }
 
@@ -33,6 +34,6 @@ export default class BatchDigest {
   }
 }
 
-function bytesOf(tokens: Int32Array): Uint8Array {
+function bytesOf(tokens: Int32Array | Float32Array): Uint8Array {
   return new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength);
 }

@@ -71,6 +71,9 @@ export default class DeterminismCheck {
     await this.#compare('batch', this.#done + 1, [
       { name: `inputs of ${of}`, shape, values: () => batch.inputs },
       { name: `targets of ${of}`, shape, values: () => batch.targets },
+      ...Object.entries({ ...batch.fields, weights: batch.weights, documents: batch.documents }).flatMap(
+        ([name, values]) => (values === undefined ? [] : [{ name: `${name} of ${of}`, shape, values: () => values }]),
+      ),
     ]);
   }
 

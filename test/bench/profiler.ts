@@ -89,7 +89,16 @@ async function ownWork(cwd: string, shape: Shape): Promise<number> {
 function costOfListener(): number {
   return added((bus) => {
     bus.listen({ plugin: 'bench', event: 'iteration:end', critical: true }, () => undefined);
-    const event = { iteration: 0, maxIters: 0, targets: 1, loss: 0, gradNorm: 0, learningRate: 0, tokens: 0 };
+    const event = {
+      iteration: 0,
+      maxIters: 0,
+      targets: 1,
+      loss: 0,
+      terms: {},
+      gradNorm: 0,
+      learningRate: 0,
+      tokens: 0,
+    };
     return () => void bus.dispatch('iteration:end', event);
   });
 }

@@ -43,9 +43,7 @@ function modelOf({ model = 'gpt', vocabSize }: Shape): string[] {
 /** Forward, backward, clip to 1.0, AdamW. */
 function step(): void {
   const gradients = new Map<string, tf.Tensor>();
-  const loss = microBatchStep(passes, batch, 1, gradients, { pass: { iteration: 0, microBatch: 0 } });
-  loss.dataSync();
-  loss.dispose();
+  microBatchStep(passes, batch, 1, gradients, { pass: { iteration: 0, microBatch: 0 } });
   optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: 1e-3, gradClip: 1 });
   for (const gradient of gradients.values()) gradient.dispose();
 }

@@ -14,7 +14,7 @@ async function publish(...each: unknown[]): Promise<{ warnings: string[]; got: u
     ['mine', { 'mine/loss': described }],
   ] as const;
   watchMetrics(bus, new MetricNames(tables), log);
-  bus.listen({ plugin: 'mine', event: 'micro-batch:end', critical: true }, async ({ iteration }) => {
+  bus.listen({ plugin: 'mine', event: 'evaluation:start', critical: true }, async ({ iteration }) => {
     // Still known as the publisher after it has waited for something.
     await Promise.resolve();
     const event: { iteration: number; values: Record<string, number> } = { iteration, values: {} };
@@ -25,7 +25,7 @@ async function publish(...each: unknown[]): Promise<{ warnings: string[]; got: u
   bus.listen({ plugin: 'sink', event: 'metrics', critical: true }, ({ values }) => {
     got.push(values);
   });
-  for (const iteration of each.keys()) await bus.dispatch('micro-batch:end', { iteration, microBatch: 0 });
+  for (const iteration of each.keys()) await bus.dispatch('evaluation:start', { iteration });
   return { warnings, got };
 }
 

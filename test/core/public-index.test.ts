@@ -5,7 +5,7 @@ import {
   type EvaluationEnd,
   type Events,
   type IterationEnd,
-  type MicroBatchEnd,
+  type EvaluationStart,
   type StepReady,
 } from '../../core/index.js';
 
@@ -31,7 +31,7 @@ class Typed {
 test('event payloads are typed through the public index', (t) => {
   t.true(holds<Equal<Events['iteration:end'], IterationEnd>>(true));
   t.true(holds<Equal<IterationEnd['loss'], number>>(true));
-  t.true(holds<Equal<MicroBatchEnd, { readonly iteration: number; readonly microBatch: number }>>(true));
+  t.true(holds<Equal<EvaluationStart, { readonly iteration: number }>>(true));
   t.true(holds<Equal<StepReady['skip'], string | undefined>>(true));
   t.deepEqual(new Typed().losses, []);
 });

@@ -173,6 +173,8 @@ const pluginNames = [
   'muon',
   'sgd',
   'analysis',
+  'label-smoothing',
+  'z-loss',
   'batch-digest',
   'batches-curriculum',
   'batches-documents',

@@ -2,6 +2,7 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf, type DropoutMask, type KernelRecording, type Mark, type RecordedKernels } from '../../../core/index.js';
 import { KernelInputs } from '../../ops/contract.js';
 import type { NativeBackend } from './backend.js';
+import type { Numbers } from './numbers.js';
 import type { Lease } from './pool.js';
 import { KernelRecorder, type Call, type KernelTrace, type NotedMark } from './recorder.js';
 import { nth, RepeatedCalls, type CalledStep } from './repeated-calls.js';
@@ -70,7 +71,7 @@ class Recording implements KernelRecording {
     this.#isCalls = calls.every(({ kernel }) => kernel.isMoreThanCalls !== true);
   }
 
-  run(numbers: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] | undefined {
+  run(numbers: readonly Numbers[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] | undefined {
     const { backend } = this;
     for (const dataId of this.#others) if (!backend.data.has(dataId)) return undefined;
     // Whoever watches kernels is to see them.
@@ -83,7 +84,7 @@ class Recording implements KernelRecording {
     this.#lease.end();
   }
 
-  #runKernels(numbers: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
+  #runKernels(numbers: readonly Numbers[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
     const { backend } = this;
     const { constants, inputs, outputs } = this.#trace;
     const taken = new Map<object, Float32Array>();
@@ -100,8 +101,8 @@ class Recording implements KernelRecording {
     };
     const called: CalledStep[] = [];
     try {
-      for (const [index, { dataId }] of inputs.entries())
-        backend.data.set(dataId, { values: nth(numbers, index, 'input'), dtype: 'int32', refCount: 1 });
+      for (const [index, { dataId, dtype }] of inputs.entries())
+        backend.data.set(dataId, { values: nth(numbers, index, 'input'), dtype, refCount: 1 });
       for (const [dataId, constant] of constants) backend.data.set(dataId, { ...constant, refCount: 1 });
       for (const { marks, kernel, inputs: given, attributes, mask, made, done } of this.#steps) {
         for (const mark of marks) pass(mark);

@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import type { DropoutMask, Mark } from '../../../core/index.js';
 import type { NativeBackend } from './backend.js';
 import type { AddonCall } from './binding.js';
+import type { Numbers } from './numbers.js';
 import type { KernelTrace, NotedMark } from './recorder.js';
 
 /** What a kernel called of the addon, with what is marked before it; nothing after the last. */
@@ -14,7 +15,7 @@ export interface CalledStep {
 
 /** What arguments came from. */
 export interface Sources {
-  readonly inputs: readonly Int32Array[];
+  readonly inputs: readonly Numbers[];
   /** Data that is read, and neither made nor given. */
   readonly others: Iterable<object>;
   /** Data that is handed out, and what was its memory. */
@@ -72,7 +73,7 @@ export class RepeatedCalls {
   }
 
   /** See `KernelRecording.run`. */
-  run(numbers: readonly Int32Array[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
+  run(numbers: readonly Numbers[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
     const { backend } = this;
     this.#fill(numbers, masks);
     const pass = ({ what, complete }: NotedMark): void => {
@@ -96,7 +97,7 @@ export class RepeatedCalls {
     }
   }
 
-  #fill(numbers: readonly Int32Array[], masks: readonly DropoutMask[]): void {
+  #fill(numbers: readonly Numbers[], masks: readonly DropoutMask[]): void {
     for (const [index, places] of this.#inputs.entries()) put(nth(numbers, index, 'input'), places);
     for (const other of this.#others) {
       const values: unknown = this.backend.data.get(other.dataId).values;

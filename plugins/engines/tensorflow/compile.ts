@@ -23,6 +23,8 @@ const COMPILED = new Set([
   'EspalierCausalAttentionGrad',
   'EspalierSoftmaxCrossEntropy',
   'EspalierSoftmaxCrossEntropyGrad',
+  'EspalierTokenCrossEntropy',
+  'EspalierTokenCrossEntropyGrad',
   'EspalierAdamWUpdate',
 ]);
 

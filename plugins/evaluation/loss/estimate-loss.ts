@@ -14,8 +14,9 @@ import {
   EspalierError,
   useEngine,
 } from '../../../core/index.js';
-import { evaluationOfRank, rowsOfRank, checkBatch, countedTargets, PassReplay } from '../../../core/runs.js';
+import { evaluationOfRank, rowsOfRank, checkBatch, countedWeight, PassReplay } from '../../../core/runs.js';
 import { randomWindows, windowsAt, windowsIn } from '../../batches/contract.js';
+import { lossParts } from '../../models/contract.js';
 
 export interface LossOptions {
   /** The engine that the model computes with. */
@@ -29,7 +30,7 @@ export interface LossOptions {
 }
 
 /**
- * Mean loss in nats over the targets that are not -1 in `iters` evaluation batches of a split, dropout off; NaN when
+ * Mean loss in nats over the targets that are not -1, with their weights, in `iters` evaluation batches of a split, dropout off; NaN when
  * it was stopped on any rank.
  * @param shape of one rank's batches
  */
@@ -110,44 +111,50 @@ async function meanOver(
 ): Promise<number> {
   const { ranks = oneRank } = options;
   const own = await sumOver(model, count, options, nth);
-  const [sum = NaN, targets = NaN] = await ranks.average([own.sum, own.targets]);
-  if (targets === 0) {
+  const [sum = NaN, weight = NaN] = await ranks.average([own.sum, own.weight]);
+  if (weight === 0) {
     throw new EspalierError(
       'ESP_NO_TARGETS',
-      `${what} cannot be measured: every target is -1 (ignored); let the batch strategy or the data give some that are not`,
+      `${what} cannot be measured: every target is -1 (ignored) or has weight 0; let the batch strategy or the data give some that count`,
     );
   }
-  return sum / targets;
+  return sum / weight;
 }
 
-/** Sum of the losses of all counted targets, and their number; NaN when it was stopped. */
+/** Sum of the losses of all counted targets, each with its weight, and of their weights; NaN when it was stopped. */
 async function sumOver(
   model: Model,
   count: number,
   { engine, stop = () => false, onBatch }: LossOptions,
   nth: (index: number) => Batch,
-): Promise<{ readonly sum: number; readonly targets: number }> {
+): Promise<{ readonly sum: number; readonly weight: number }> {
   const passes = new PassReplay(engine, model);
   let sum = 0;
-  let targets = 0;
+  let weight = 0;
   for (let index = 0; index < count; index++) {
     // Lets signals in, and whatever else runs in this process, perhaps on another engine.
     await nextTurn();
-    if (stop()) return { sum: NaN, targets: NaN };
+    if (stop()) return { sum: NaN, weight: NaN };
     useEngine(engine);
     const batch = nth(index);
-    const counted = countedTargets(batch);
+    const counted = countedWeight(batch).weight;
     // Without targets its loss may be NaN.
     if (counted > 0) sum += counted * batchLoss(passes, batch);
-    targets += counted;
+    weight += counted;
     await onBatch?.(index + 1, count);
   }
-  return { sum, targets };
+  return { sum, weight };
 }
 
 function batchLoss(passes: PassReplay, batch: Batch): number {
   return tf.tidy(() => {
-    const [loss] = passes.run(batch, (ids, targets) => [passes.model.loss(ids, targets)]);
+    const { model } = passes;
+    const [loss] = passes.run(batch, (inputs) => {
+      const { ids, targets, tokens, weights } = inputs;
+      return [
+        weights === undefined ? model.loss(ids, targets, undefined, tokens) : lossParts(model, inputs, []).crossEntropy,
+      ];
+    });
     return loss?.dataSync()[0] ?? NaN;
   });
 }

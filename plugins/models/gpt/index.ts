@@ -9,6 +9,7 @@ import {
   tf,
   type Bindings,
   type Carry,
+  type ForwardOutputs,
   type GenerateOptions,
   type MemoryNeed,
   type ParameterCount,
@@ -151,9 +152,16 @@ export default class Gpt implements Model, Growable, InspectableModel, WeightRol
   }
 
   logits(ids: tf.Tensor2D, pass?: TrainingPass): tf.Tensor3D {
+    return tf.tidy(() => this.forward(ids, pass).logits);
+  }
+
+  forward(ids: tf.Tensor2D, pass?: TrainingPass): ForwardOutputs {
     const weights = pass?.read === undefined ? this.#weights : new ReadWeights(this.#weights, pass.read);
     const layers = new Layers(this.config, weights, { nextMask: this.#masks(pass) });
-    return tf.tidy(() => head(layers, hiddenStates(layers, ids)));
+    return tf.tidy(() => {
+      const hidden = hiddenStates(layers, ids);
+      return { logits: head(layers, hidden), hidden };
+    });
   }
 
   loss(ids: tf.Tensor2D, targets: tf.Tensor2D, pass?: TrainingPass): tf.Scalar {

@@ -38,7 +38,7 @@ export class LossWatch implements IgnoredTargets {
     if (iterations < this.#quietUntil) return;
     this.#quietUntil = iterations + QUIET_FOR;
     this.parts.warn(
-      `iteration ${String(iterations)}: every target is -1 (ignored): there is no loss, and the optimizer's step is left out`,
+      `iteration ${String(iterations)}: every target is -1 (ignored) or has weight 0: there is no loss, and the optimizer's step is left out`,
     );
   }
 }

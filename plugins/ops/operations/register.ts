@@ -13,6 +13,7 @@ import { rmsNormOp } from './rms-norm.js';
 import { nextAttentionOp } from './next-attention.js';
 import { rotaryOp } from './rotary.js';
 import { softmaxCrossEntropyOp } from './softmax-cross-entropy.js';
+import { tokenCrossEntropyOp } from './token-cross-entropy.js';
 import { Attributes, type CompositeKernel, KernelInputs, type Op } from './kernel.js';
 import { dropoutOp } from './dropout.js';
 import { accumulateOp, globalNormOp } from './loop-kernels.js';
@@ -29,6 +30,7 @@ const ops: readonly Op[] = [
   rotaryOp,
   embeddingOp,
   softmaxCrossEntropyOp,
+  tokenCrossEntropyOp,
   dropoutOp,
   accumulateOp,
   adamwStepOp,

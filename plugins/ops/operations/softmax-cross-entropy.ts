@@ -49,7 +49,8 @@ export const softmaxCrossEntropyOp: Op = {
   ],
 };
 
-function targetsOf(targets: tf.Tensor, classes: number): { oneHot: tf.Tensor; counted: tf.Tensor1D } {
+/** Of each row: its target as a one-hot row, and 1 where it is counted, else 0. */
+export function targetsOf(targets: tf.Tensor, classes: number): { oneHot: tf.Tensor; counted: tf.Tensor1D } {
   const flat = tf.reshape(targets, [-1]);
   const counted = tf.cast(tf.greaterEqual(flat, tf.scalar(0, 'int32')), 'float32');
   // Ignored rows are given class 0 and multiplied by 0: out-of-range classes differ between backends.

@@ -143,11 +143,16 @@ function trainSteps(
     const gradients = new Map<string, tf.Tensor>();
     let loss = 0;
     for (let microBatch = 0; microBatch < accum; microBatch++) {
-      const scalar = microBatchStep(passes, batchAt(batches, iteration * accum + microBatch), 1 / accum, gradients, {
-        pass: { iteration, microBatch },
-      });
-      loss += (scalar.dataSync()[0] ?? NaN) / accum;
-      scalar.dispose();
+      const { loss: own } = microBatchStep(
+        passes,
+        batchAt(batches, iteration * accum + microBatch),
+        1 / accum,
+        gradients,
+        {
+          pass: { iteration, microBatch },
+        },
+      );
+      loss += own / accum;
     }
     if (iteration === 0) {
       for (const [name, gradient] of gradients)

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { BatchSource, Dataset, EspalierError, LearningRate, Optimizer, Tunables } from '../../../core/index.js';
+import { BatchSource, Dataset, EspalierError, LearningRate, Optimizer, tf, Tunables } from '../../../core/index.js';
 import {
   MemoryCheckpoints,
   testRanks,
@@ -11,7 +11,7 @@ import {
 } from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 
-const guide = ['writing-plugins', 'learning-rate', 'batch-strategies', 'evaluators']
+const guide = ['writing-plugins', 'learning-rate', 'batch-strategies', 'evaluators', 'loss-terms']
   .map((page) => readFileSync(`docs/${page}.md`, 'utf8'))
   .join('\n');
 
@@ -193,4 +193,24 @@ test('the guide’s evaluator measures at its interval and at the end, the same 
   const [first, second] = ranks.map(({ events }) => events.metric('val/accuracy').get(1));
   t.is(first, second);
   t.true(first !== undefined && first >= 0 && first <= 1);
+});
+
+test('the guide’s loss term is the negative entropy of predictions, and its weight rises', async (t) => {
+  const folder = folderWith(t, 'confidence');
+  const set = ['plugins."./confidence.ts".warmup_iters=2', 'plugins.evaluation=false'];
+  await using made = await testRun({ cwd: folder, iterations: 4, set, config: { model: { dropout: 0 } } });
+  const { model } = made.run;
+  const expected: number[] = [];
+  made.run.on('batch:ready', ({ batch: { inputs, batchSize, blockSize } }) => {
+    const entropy = tf.tidy(() => {
+      const logits = model.logits(tf.tensor2d(inputs, [batchSize, blockSize], 'int32'));
+      return tf.mean(tf.sum(tf.mul(tf.softmax(logits), tf.logSoftmax(logits)), -1)).dataSync()[0];
+    });
+    expected.push(entropy ?? NaN);
+  });
+  await made.train();
+  const found = made.events.of('iteration:end').map(({ terms }) => terms['confidence']);
+  t.is(found[0], undefined, 'its weight is 0');
+  for (const [at, value = NaN] of found.entries())
+    if (at > 0) t.true(Math.abs(value - (expected[at] ?? NaN)) < 1e-4, `${String(found)} ${String(expected)}`);
 });

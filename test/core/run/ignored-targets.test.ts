@@ -3,17 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import {
-  BatchSource,
-  Engine,
-  Logger,
-  RandomStreams,
-  tf,
-  useEngine,
-  type Batch,
-  type PluginClass,
-  type RunSettings,
-} from '../../../core/index.js';
+import { BatchSource, Engine, Logger, tf, useEngine, type Batch } from '../../../core/index.js';
 import { checkBatch } from '../../../core/run/batches.js';
 import type { Run } from '../../../core/run/run.js';
 import { assertResumes, memoryRanks, testRun, type Fault, type TestRun } from '../../../plugins/testing/contract.js';
@@ -21,96 +11,7 @@ import { needing } from '../../needs.js';
 import { availableEngines } from '../../plugins/ops/engines.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { newest, stateOf } from '../../stored.js';
-
-const WINDOWS = 16;
-const ITERATIONS = 4;
-/** Relative, of float32 sums in another order. */
-const TOLERANCE = 1e-4;
-
-/** How an iteration's 16 windows are divided. */
-interface Division {
-  readonly ranks: number;
-  readonly microBatches: number;
-}
-
-/** Of one iteration, the same windows. */
-interface Step {
-  readonly loss: number;
-  readonly gradNorm: number;
-  readonly targets: number;
-  readonly gradients: ReadonlyMap<string, Float32Array>;
-}
-
-/** Whether a target of a window of the iteration is ignored: every one of some windows, none of others. */
-function isIgnored(iteration: number, window: number): (position: number) => boolean {
-  const random = new RandomStreams(5).at('mask', iteration, window);
-  const rate = [0, 1, random.float()][random.below(3)] ?? 0;
-  return () => random.float() < rate;
-}
-
-function masked(batch: Batch, iteration: number, firstWindow: number): Batch {
-  const targets = batch.targets.slice();
-  for (let row = 0; row < batch.batchSize; row++) {
-    const ignored = isIgnored(iteration, firstWindow + row);
-    for (let at = 0; at < batch.blockSize; at++) if (ignored(at)) targets[row * batch.blockSize + at] = -1;
-  }
-  return { ...batch, targets };
-}
-
-/** Weights stay what they are: each iteration is another mask over the same model. */
-async function stepsOf(t: ExecutionContext, division: Division, engine: string): Promise<Step[]> {
-  const { ranks, microBatches } = division;
-  const rows = WINDOWS / ranks / microBatches;
-  const steps: Step[] = [];
-  const runs = await Promise.all(
-    memoryRanks(ranks).map(async (plugin, rank) => {
-      const train = { batch_size: rows, gradient_accumulation_steps: microBatches };
-      const run = await plainRun(t, { engine, train, lr: 'constant', optimizer: { learning_rate: 0 } }, plugin);
-      run.bus.listen({ plugin: 'test', event: 'batch:ready', critical: true }, (drawn) => {
-        drawn.batch = masked(drawn.batch, drawn.iteration, (drawn.microBatch * ranks + rank) * rows);
-      });
-      if (rank === 0) listen(run, steps);
-      return run;
-    }),
-  );
-  await Promise.all(runs.map((run) => run.train()));
-  return steps;
-}
-
-/** A run without dropout, evaluations and checkpoints. */
-async function plainRun(t: ExecutionContext, config: RunSettings, ...plugins: PluginClass[]): Promise<Run> {
-  const { run } = await testRun({
-    iterations: ITERATIONS,
-    plugins,
-    config: { ...config, model: { dropout: 0 }, plugins: { evaluation: false, checkpoint: false } },
-  });
-  t.teardown(() => run.dispose());
-  return run;
-}
-
-function listen(run: Run, steps: Step[]): void {
-  let gradients = new Map<string, Float32Array>();
-  run.bus.on('step:ready', (ready) => {
-    gradients = new Map([...ready.gradients].map(([name, each]) => [name, each.dataSync<'float32'>().slice()]));
-  });
-  run.bus.on('iteration:end', ({ loss, gradNorm, targets }) => steps.push({ loss, gradNorm, targets, gradients }));
-}
-
-function assertSame(t: ExecutionContext, found: readonly Step[], expected: readonly Step[], what: string): void {
-  t.is(found.length, ITERATIONS);
-  for (const [iteration, step] of expected.entries()) {
-    const { loss, gradNorm, targets, gradients } = found[iteration] ?? { loss: NaN, gradNorm: NaN };
-    const near = (a: number, b: number): boolean => Math.abs(a - b) <= TOLERANCE * Math.abs(b);
-    t.is(targets, step.targets, what);
-    t.true(near(loss, step.loss), `${what}: loss ${String(loss)}, not ${String(step.loss)}`);
-    t.true(near(gradNorm, step.gradNorm), `${what}: norm ${String(gradNorm)}, not ${String(step.gradNorm)}`);
-    t.deepEqual([...(gradients?.keys() ?? [])], [...step.gradients.keys()]);
-    for (const [name, values] of step.gradients) {
-      const difference = Math.hypot(...values.map((value, at) => value - (gradients?.get(name)?.[at] ?? NaN)));
-      t.true(difference <= TOLERANCE * step.gradNorm, `${what}: ${name} differs by ${String(difference)}`);
-    }
-  }
-}
+import { assertSame, masked, plainRun, stepsOf, WINDOWS, type Step } from './divisions.js';
 
 const engines = [{ name: 'cpu', check: needing().serial }];
 for (const { name, need } of await availableEngines()) engines.push({ name, check: needing(need).serial });
@@ -194,13 +95,13 @@ test.serial('an iteration without counted targets has no step, counts, and a res
   t.deepEqual(
     ends.slice(0, 6).map(({ targets, skipped }) => [targets > 0, skipped]),
     [0, 1, 2, 3, 4, 5].map((at) =>
-      at === 2 || at === 3 ? [false, 'every target is -1 (ignored)'] : [true, undefined],
+      at === 2 || at === 3 ? [false, 'every target is -1 (ignored) or has weight 0'] : [true, undefined],
     ),
   );
   t.true(Number.isNaN(ends[2]?.loss));
   t.is(
     said.find((line) => line.includes('ignored')),
-    "iteration 3: every target is -1 (ignored): there is no loss, and the optimizer's step is left out",
+    "iteration 3: every target is -1 (ignored) or has weight 0: there is no loss, and the optimizer's step is left out",
   );
   t.deepEqual(await stateOf(folder, 'parts'), await stateOf(folder, 'whole'));
   t.deepEqual(

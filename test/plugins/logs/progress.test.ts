@@ -119,7 +119,16 @@ test('the speed is tokens over time, and the time left is the iterations to go a
   const before = performance.now();
   await run.bus.dispatch('run:start', { state, maxIters: 100, resumedFrom: undefined });
   await setTimeout(200);
-  const facts = { iteration: 19, maxIters: 100, loss: 1, targets: 8, gradNorm: 1, learningRate: 1, tokens: 6000 };
+  const facts = {
+    iteration: 19,
+    maxIters: 100,
+    loss: 1,
+    terms: {},
+    targets: 8,
+    gradNorm: 1,
+    learningRate: 1,
+    tokens: 6000,
+  };
   await run.bus.dispatch('iteration:end', facts);
   const seconds = (performance.now() - before) / 1000;
   // On a busy machine the pause takes longer, and there are minutes left.

@@ -13,6 +13,7 @@ import {
   rmsNorm,
   rotary,
   softmaxCrossEntropy,
+  tokenLosses,
 } from '../../../plugins/index.js';
 import { RandomStreams } from '../../../core/random/streams.js';
 import { dropout } from '../../../plugins/ops/contract.js';
@@ -142,6 +143,16 @@ export const families: readonly CaseFamily[] = [
       inputs: normals(seed, [2, rows, classes]),
       // One class more, moved down by one: some targets are -1, which count for nothing.
       apply: (logits) => softmaxCrossEntropy(logits, tf.sub(integers(seed, [2, rows], classes + 1), ONE())),
+    })),
+  },
+  {
+    name: 'tokenLosses',
+    cases: fc.record({ rows: size, classes: fc.integer({ min: 2, max: 70 }), seed }).map(({ rows, classes, seed }) => ({
+      inputs: normals(seed, [2, rows, classes]),
+      apply: (logits) => {
+        const { losses, logSumExp } = tokenLosses(logits, tf.sub(integers(seed, [2, rows], classes + 1), ONE()));
+        return tf.stack([losses, logSumExp]);
+      },
     })),
   },
   {

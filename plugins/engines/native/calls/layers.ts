@@ -31,4 +31,12 @@ export interface LayerCalls {
   crossEntropyGradient(
     ...call: [...RowSizes, dy: Floats, logits: Floats, targets: Int32Array, logSum: Floats, gradient: Floats]
   ): void;
+  /** The loss [rows] of each row; 0 where the target is -1. */
+  tokenCrossEntropy(...call: [...RowSizes, logits: Floats, targets: Int32Array, losses: Floats, logSum: Floats]): void;
+  tokenCrossEntropyGradient(
+    ...call: [
+      ...[...RowSizes, dLosses: Floats, dLogSum: Floats, logits: Floats, targets: Int32Array],
+      ...[logSum: Floats, gradient: Floats],
+    ]
+  ): void;
 }

@@ -159,4 +159,35 @@ export const rowKernels: readonly NativeKernel[] = [
       return gradient;
     },
   },
+  {
+    name: 'EspalierTokenCrossEntropy',
+    compute: (inputs, _attributes, backend) => {
+      const [logits, targets] = [inputs.get('logits'), inputs.get('targets')];
+      const [losses, logSum] = [backend.allocate(targets.shape), backend.allocate(targets.shape)];
+      backend.binding.tokenCrossEntropy(
+        ...rowsAndColumns(logits.shape),
+        ...([
+          backend.floats(logits),
+          backend.integers(targets),
+          backend.floats(losses),
+          backend.floats(logSum),
+        ] as const),
+      );
+      return [losses, logSum];
+    },
+  },
+  {
+    name: 'EspalierTokenCrossEntropyGrad',
+    compute: (inputs, _attributes, backend) => {
+      const [logits, targets] = [inputs.get('logits'), inputs.get('targets')];
+      const gradient = backend.allocate(logits.shape);
+      backend.binding.tokenCrossEntropyGradient(
+        ...rowsAndColumns(logits.shape),
+        ...([backend.floats(inputs.get('dLosses')), backend.floats(inputs.get('dLogSum'))] as const),
+        ...([backend.floats(logits), backend.integers(targets)] as const),
+        ...([backend.floats(inputs.get('logSum')), backend.floats(gradient)] as const),
+      );
+      return gradient;
+    },
+  },
 ];

@@ -116,6 +116,12 @@ struct Kernels {
   float (*cross_entropy)(int64_t rows, int64_t classes, const float* logits, const int32_t* targets, float* log_sum);
   void (*cross_entropy_gradient)(int64_t rows, int64_t classes, float dy, const float* logits, const int32_t* targets,
                                  const float* log_sum, float* gradient);
+  /** The loss of each row, 0 where the target is -1, and the logarithm of its sum of exponentials. */
+  void (*token_cross_entropy)(int64_t rows, int64_t classes, const float* logits, const int32_t* targets,
+                              float* losses, float* log_sum);
+  void (*token_cross_entropy_gradient)(int64_t rows, int64_t classes, const float* dlosses, const float* dlog_sum,
+                                       const float* logits, const int32_t* targets, const float* log_sum,
+                                       float* gradient);
 
   void (*embedding)(int64_t count, int64_t width, const int32_t* ids, const float* table, float* y);
   void (*embedding_gradient)(int64_t count, int64_t width, int64_t rows, const int32_t* ids, const float* dy,

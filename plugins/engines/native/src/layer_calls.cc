@@ -130,6 +130,26 @@ void CrossEntropyGradient(const Napi::CallbackInfo& info) {
   kernels().cross_entropy_gradient(rows, classes, dy, logits, targets, log_sum, in.floats(times(rows, classes)));
 }
 
+// rows, classes, logits, targets, losses, log sum
+void TokenCrossEntropy(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t rows = in.size(), classes = in.size();
+  const float* logits = in.floats(times(rows, classes));
+  const int32_t* targets = in.integers(rows, -1, classes);
+  float* losses = in.floats(rows);
+  kernels().token_cross_entropy(rows, classes, logits, targets, losses, in.floats(rows));
+}
+
+// rows, classes, dlosses, dlog sum, logits, targets, log sum, gradient
+void TokenCrossEntropyGradient(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t rows = in.size(), classes = in.size(), size = times(rows, classes);
+  const float *dlosses = in.floats(rows), *dlog_sum = in.floats(rows), *logits = in.floats(size);
+  const int32_t* targets = in.integers(rows, -1, classes);
+  const float* log_sum = in.floats(rows);
+  kernels().token_cross_entropy_gradient(rows, classes, dlosses, dlog_sum, logits, targets, log_sum, in.floats(size));
+}
+
 }  // namespace
 
 void add_layers(Exports& exports) {
@@ -146,6 +166,8 @@ void add_layers(Exports& exports) {
   exports.add<DropoutForward>("dropout");
   exports.add<CrossEntropy>("crossEntropy");
   exports.add<CrossEntropyGradient>("crossEntropyGradient");
+  exports.add<TokenCrossEntropy>("tokenCrossEntropy");
+  exports.add<TokenCrossEntropyGradient>("tokenCrossEntropyGradient");
 }
 
 }  // namespace espalier

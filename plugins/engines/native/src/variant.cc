@@ -42,6 +42,8 @@ const Kernels& kernels() {
                               rms_norm_gradient,
                               cross_entropy,
                               cross_entropy_gradient,
+                              token_cross_entropy,
+                              token_cross_entropy_gradient,
                               embedding,
                               embedding_gradient,
                               strided_copy,

@@ -1,0 +1,55 @@
+import type { LossTerm } from '../contracts/loss-term.js';
+import { EspalierError, UsageError } from '../errors.js';
+import type { MetricNames } from '../metrics/metrics.js';
+import { pluginOf } from './container.js';
+import type { ConfigPlaces } from '../config/composed.js';
+
+/** A term that counts, with what it counts. */
+export interface ActiveTerm {
+  readonly term: LossTerm;
+  readonly weight: number;
+}
+
+/**
+ * Checks the loss terms of a run before it trains.
+ * @throws UsageError for two terms with one name, and for a metric that no plugin declares
+ */
+export function checkTerms(terms: readonly LossTerm[], metrics: MetricNames, places: ConfigPlaces): void {
+  const named = new Map<string, LossTerm>();
+  for (const term of terms) {
+    const other = named.get(term.name);
+    if (other !== undefined) {
+      const both = `${adding(term, places)} and ${adding(other, places)}`;
+      throw new UsageError(
+        'ESP_LOSS_TERM',
+        `${both} both add a loss term named ${JSON.stringify(term.name)}; rename one, or turn one of the plugins off`,
+      );
+    }
+    named.set(term.name, term);
+    if (metrics.describe(term.metric) === undefined) {
+      throw new UsageError(
+        'ESP_LOSS_TERM',
+        `${adding(term, places)} adds the loss term ${JSON.stringify(term.name)} with the metric ${JSON.stringify(term.metric)}, which no plugin declares; declare it in \`metrics\` of its @Plugin`,
+      );
+    }
+  }
+}
+
+/** The terms that count in this iteration. @throws EspalierError naming one whose weight is not finite */
+export function activeTerms(terms: readonly LossTerm[]): ActiveTerm[] {
+  return terms.flatMap((term) => {
+    const { name, weight } = term;
+    if (!Number.isFinite(weight)) {
+      throw new EspalierError(
+        'ESP_LOSS_TERM',
+        `loss term ${JSON.stringify(name)} of plugin ${pluginOf(term)} has the weight ${String(weight)}; it must be finite`,
+      );
+    }
+    return weight === 0 ? [] : [{ term, weight }];
+  });
+}
+
+function adding(term: LossTerm, places: ConfigPlaces): string {
+  const plugin = pluginOf(term);
+  return `${places.before(['plugins', plugin])}plugin ${plugin}`;
+}

@@ -1,0 +1,139 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { CoreConfig } from '../config/schema.js';
+import type { BatchSource } from '../contracts/data.js';
+import type { Engine } from '../contracts/engine.js';
+import type { LossTerm } from '../contracts/loss-term.js';
+import type { IgnoredTargets, Models } from '../contracts/models.js';
+import type { Model } from '../contracts/model.js';
+import type { EarlyGradients, Ranks } from '../contracts/ranks.js';
+import type { EventBus } from '../events/bus.js';
+import type { BatchReady, GradientsReady } from '../events/lifecycle.js';
+import type { Slot } from '../plugins/plugin.js';
+import { useEngine } from '../tf.js';
+import { checkBatch, countedWeight, nextOfRank, rowsOfRank } from './batches.js';
+import { activeTerms } from './loss-terms.js';
+import type { Sections } from './sections.js';
+import { microBatchStep, scaleSums, type PassReplay, type StepLosses } from './step.js';
+import type { Tunables } from './tunables.js';
+
+/** What micro-batches work with, from the run's container. */
+export interface MicroBatchParts {
+  readonly config: CoreConfig['train'];
+  readonly bus: EventBus;
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly models: Models;
+  readonly lossTerms: readonly LossTerm[];
+  readonly tunables: Tunables;
+  readonly batches: BatchSource;
+  readonly ranks: Ranks;
+  readonly early: EarlyGradients | undefined;
+  readonly sections: Sections;
+  /** Name of the plugin that fills a slot, for errors. */
+  readonly pluginIn: (slot: Slot) => string;
+}
+
+/** Lives as long as the loop. */
+export interface MicroBatchTools {
+  readonly passes: PassReplay;
+  readonly ignored: IgnoredTargets;
+}
+
+/** What the micro-batches of an iteration gave, besides gradients. */
+export interface PassedBatches {
+  /** Mean over the counted targets of all micro-batches of this rank, over the share of them among all ranks. */
+  readonly loss: number;
+  /** The same of each loss term, by name. */
+  readonly terms: ReadonlyMap<string, number>;
+  /** Input tokens, of all ranks. */
+  readonly tokens: number;
+  /** Counted targets, of all ranks. */
+  readonly targets: number;
+}
+
+/**
+ * Forward and backward of an iteration's micro-batches. A micro-batch's mean gradient has the share that the weights of
+ * its counted targets (each 1 without any) are of those of all micro-batches and ranks, times the number of ranks: the
+ * mean over ranks is the gradient. Without ignored targets and weights that is 1 / micro-batches, to the last bit.
+ */
+export async function passBatches(
+  parts: MicroBatchParts,
+  { passes, ignored }: MicroBatchTools,
+  { iteration, gradients }: GradientsReady,
+): Promise<PassedBatches> {
+  const { config, bus, engine, model, models, tunables, batches, ranks, early, sections } = parts;
+  const { batchSize, accumulation } = microBatches(config, tunables);
+  const shape = { batchSize, blockSize: model.blockSize };
+  const whole = batchSize * model.blockSize;
+  const active = activeTerms(parts.lossTerms);
+  const sums = [0, ...active.map(() => 0)];
+  let tokens = 0;
+  let counted = 0;
+  let [targets, allTargets] = [0, 0];
+  /** What the targets of all ranks count, over what they do where none is ignored: known before the last micro-batch's pass. */
+  let weight = 1;
+  for (let microBatch = 0; microBatch < accumulation; microBatch++) {
+    const batch = await sections.measure('data_loading', () => nextOfRank(batches, ranks, shape));
+    const drawn: BatchReady = { iteration, microBatch, batch };
+    await bus.dispatch('batch:ready', drawn);
+    checkBatch(drawn.batch, model, () => batchGivers(parts));
+    const own = countedWeight(drawn.batch);
+    counted += own.weight;
+    targets += own.targets;
+    const isLast = microBatch === accumulation - 1;
+    if (isLast) {
+      const [ofRank = counted, meanTargets = targets] = await ranks.average([counted, targets]);
+      weight = ofRank / (whole * accumulation);
+      allTargets = Math.round(meanTargets * ranks.size);
+    }
+    let losses: StepLosses | undefined;
+    if (weight > 0) {
+      useEngine(engine);
+      ignored.look(drawn.batch, own.targets);
+      if (weight !== 1) scaleSums(gradients, 1 / weight);
+      const isInParts = active.length > 0 || drawn.batch.weights !== undefined || drawn.tokenLosses === true;
+      losses = microBatchStep(passes, drawn.batch, own.weight / whole / weight / accumulation, gradients, {
+        pass: { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first },
+        sections,
+        early: early?.wanted === true && isLast ? early : undefined,
+        inParts: isInParts ? { terms: active, compute: (...given) => models.lossParts(...given) } : undefined,
+      });
+      // Without targets they may be NaN.
+      if (own.weight > 0) {
+        for (const [at, value] of [losses.loss, ...losses.terms].entries())
+          sums[at] = (sums[at] ?? 0) + (value * own.weight) / whole / accumulation;
+      }
+    }
+    tokens += ranks.size * drawn.batch.inputs.length;
+    await bus.dispatch('micro-batch:end', {
+      iteration,
+      microBatch,
+      batch: drawn.batch,
+      loss: own.weight > 0 ? (losses?.loss ?? NaN) : NaN,
+      tokenLosses: drawn.tokenLosses === true ? losses?.tokenLosses : undefined,
+    });
+    // A second signal ends the process now, and not after all micro-batches.
+    if (!isLast) await nextTurn();
+  }
+  const [loss = NaN, ...means] = sums.map((sum) => sum / weight);
+  const terms = new Map(active.map(({ term }, at) => [term.name, means[at] ?? NaN]));
+  return { loss, terms, tokens, targets: allTargets };
+}
+
+/** Windows in a micro-batch of this rank, and micro-batches in an iteration, as they are now. */
+export function microBatches(
+  config: CoreConfig['train'],
+  tunables: Tunables,
+): { readonly batchSize: number; readonly accumulation: number } {
+  const values = tunables.values();
+  return {
+    batchSize: values.get('batch_size') ?? config.batch_size,
+    accumulation: values.get('gradient_accumulation_steps') ?? config.gradient_accumulation_steps,
+  };
+}
+
+function batchGivers({ bus, pluginIn }: Pick<MicroBatchParts, 'bus' | 'pluginIn'>): string {
+  const changers = bus.order('batch:ready');
+  const after = changers.length > 0 ? ` (then batch:ready: ${changers.join(', ')})` : '';
+  return `the batch that plugin ${pluginIn('batches')} gave${after}`;
+}

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import {
+  inject,
+  LossTerms,
+  Plugin,
+  PluginConfig,
+  tf,
+  type Bindings,
+  type LossTerm,
+  type TermPass,
+} from '../../core/index.js';
+
+const options = z
+  .strictObject({
+    weight: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe('share of the target that is spread evenly over all tokens; 0 turns it off')
+      .meta({ aka: ['label_smoothing', 'label_smoothing_factor'] }),
+  })
+  .meta({ resume: 'warn' });
+
+/**
+ * Cross-entropy with an even distribution, less that with the target: with it the loss is that of
+ * `torch.nn.functional.cross_entropy(label_smoothing=weight)`.
+ * Source: Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016.
+ */
+@Plugin({
+  name: 'label-smoothing',
+  summary: 'Trains on targets of which a share is spread evenly over all tokens.',
+  config: options,
+  metrics: {
+    'train/label_smoothing': {
+      unit: 'nats',
+      what: 'mean cross-entropy with an even distribution less that with the target, over one iteration',
+    },
+  },
+})
+export default class LabelSmoothing implements LossTerm {
+  static register(bindings: Bindings): void {
+    bindings.add(LossTerms, LabelSmoothing);
+  }
+
+  readonly name = 'label-smoothing';
+  readonly metric = 'train/label_smoothing';
+  readonly weight: number;
+
+  constructor(@inject(PluginConfig) config: z.output<typeof options>) {
+    this.weight = config.weight;
+  }
+
+  compute(pass: TermPass): tf.Scalar {
+    const even = tf.sub(pass.logSumExp(), tf.mean(pass.logits, -1)); // [batch, time]
+    return pass.mean(tf.sub(even, pass.losses()));
+  }
+}
