@@ -91,9 +91,9 @@ export default class Generation implements Evaluator {
     }));
     const count = async ({ record: { prompt, answer }, random }: Piece): Promise<number[]> => {
       const { max_tokens: tokens, temperature, stop } = this.config;
-      const choices = { prompt, tokens, temperature, topK: 0, random: () => random.float(), engine: context.engine };
-      const { text } = await writeText(model, tokenizer, choices);
-      return [before(stop, text).trim() === answer.trim() ? 1 : 0];
+      const choices = { prompt, tokens, temperature, topK: 0, stop, random: () => random.float() };
+      const { text } = await writeText(model, tokenizer, { ...choices, engine: context.engine });
+      return [text.trim() === answer.trim() ? 1 : 0];
     };
     return sharesOf(sets, { metrics: METRICS, count }, ranks, context);
   }
@@ -111,10 +111,4 @@ export default class Generation implements Evaluator {
     }
     return record;
   }
-}
-
-/** The text before the first of `stops` in it. */
-function before(stops: readonly string[], text: string): string {
-  const found = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
-  return text.slice(0, Math.min(text.length, ...found));
 }
