@@ -4,6 +4,7 @@ import {
   TokenizerFactory,
   Tokenizers,
   UsageError,
+  type LoadedCheckpoint,
   type Tokenizer,
 } from '../../../core/index.js';
 import type { Run } from '../../../core/runs.js';
@@ -41,7 +42,7 @@ export async function storedSamples(
 export async function openWriter(
   from: string,
   request: Parameters<typeof openStoredRun>[2],
-): Promise<{ run: Run; tokenizer: Tokenizer }> {
+): Promise<{ run: Run; tokenizer: Tokenizer; checkpoint: LoadedCheckpoint }> {
   const { run, checkpoint } = await openStoredRun(from, ['engine', 'tokenizer', 'model'], request);
   try {
     const { tokenizer: state } = checkpoint.state;
@@ -52,7 +53,8 @@ export async function openWriter(
       );
     }
     const configured = run.container.resolve(TokenizerFactory);
-    return { run, tokenizer: await run.container.resolve(Tokenizers).fromState(state, configured) };
+    const tokenizer = await run.container.resolve(Tokenizers).fromState(state, configured);
+    return { run, tokenizer, checkpoint };
   } catch (thrown) {
     await run.dispose();
     throw thrown;

@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { type CommandDefinition, type SetExitCode, Terminal, wholeFrom } from '../../command-line/contract.js';
+import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
+import {
+  samplingAka,
+  storedRequest,
+  textOption,
+  withEngineFlags,
+  withSamplingFlags,
+  type EngineFlags,
+  type SamplingFlags,
+} from '../choices/flags.js';
+
+interface ChatFlags extends StoredFlags, EngineFlags, SamplingFlags {
+  system?: string;
+  chatTemplate?: string;
+  tokens: number;
+}
+
+export const command: CommandDefinition = {
+  order: 55,
+  define,
+  optionsAka: { ...samplingAka, max_length: '--tokens', max_new_tokens: '--tokens', system_prompt: '--system' },
+};
+
+function define(command: Command, setExitCode: SetExitCode): void {
+  command
+    .description('talk with a trained model: each line is a message; /reset begins anew, /exit leaves')
+    .addArgument(runArgument());
+  withStoredFlags(command)
+    .option('--system <text>', 'system message that the conversation begins with', textOption)
+    .option('--chat-template <name|file>', 'chatml, or a Jinja template (default: that of the training data)')
+    .option('-n, --tokens <count>', 'most tokens of an answer', wholeFrom(1), 512);
+  withEngineFlags(withSamplingFlags(command)).action(async (from: string | undefined, flags: ChatFlags) => {
+    const run = from ?? newestRun(process.cwd(), console.error);
+    const { openAssistant } = await import('../chat/open.js');
+    const { talk } = await import('../chat/talk.js');
+    const opened = await openAssistant(run, storedRequest(flags), { ...flags, template: flags.chatTemplate });
+    const terminal = new Terminal({ quiet: false });
+    const note = (text: string): void => {
+      terminal.line(text, 'warn');
+    };
+    try {
+      const isTerminal = process.stdin.isTTY && process.stderr.isTTY;
+      if (isTerminal) terminal.line(`${run}: Ctrl-C ends an answer, /reset begins anew, /exit leaves`);
+      if (!opened.endsTurns) note('the chat template has no mark at the end of an answer: end answers with --stop');
+      const place = { input: process.stdin, output: process.stdout, note };
+      setExitCode(await talk(opened.assistant, { ...place, terminal: isTerminal ? process.stderr : undefined }));
+    } finally {
+      await opened.dispose();
+    }
+  });
+}
