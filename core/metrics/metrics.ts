@@ -1,6 +1,6 @@
 import type { EventBus } from '../events/bus.js';
 import { suggestion } from '../config/nearest.js';
-import { EspalierError, PluginError } from '../errors.js';
+import { EspalierError, PluginError, UsageError } from '../errors.js';
 import type { Logger } from '../logger.js';
 
 /** What a plugin says of a metric that it publishes. */
@@ -29,6 +29,8 @@ export class MetricNames {
   readonly #exact = new Map<string, MetricDescription>();
   readonly #owners = new Map<string, string[]>();
   readonly #patterns: Pattern[] = [];
+  /** Metrics that decide something: `RunState.measured` has them. */
+  readonly deciding = new Set<string>();
 
   /** @param tables with the name of the plugin that each is of */
   constructor(tables: Iterable<readonly [plugin: string, table: MetricTable]>) {
@@ -53,6 +55,20 @@ export class MetricNames {
       this.#exact.set(name, spelled.description);
       this.#owners.set(name, [...this.ownersOf(name), spelled.plugin]);
     }
+  }
+
+  /**
+   * Has `RunState.measured` keep a metric that decides something. Call it in `run:setup`.
+   * @param where its key and place, as messages start
+   * @throws UsageError if no plugin of the run declares it
+   */
+  decide(name: string, where: string): void {
+    if (this.describe(name) === undefined) {
+      const patterns = this.#patterns.map((each) => each.name);
+      const near = suggestion(name, [...this.names(), ...patterns], 'its metrics');
+      throw new UsageError('ESP_METRIC_UNKNOWN', `${where}: no plugin of this run publishes "${name}": ${near}`);
+    }
+    this.deciding.add(name);
   }
 
   /** The plugins that declare a metric by its name, not by a pattern. */

@@ -33,7 +33,7 @@ export async function iterate(parts: IterationParts, tools: MicroBatchTools): Pr
 
     state.iteration = iteration + 1;
     state.tokens += tokens;
-    state.valLoss = null;
+    state.measuredAs({});
     const counts = { maxIters: config.max_iters, targets, tokens: state.tokens };
     await bus.dispatch('iteration:end', { iteration, ...counts, loss, ...step, learningRate });
     return loss;

@@ -210,13 +210,23 @@ function provide(
   const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));
   container.registerInstance(MetricNames, metrics);
   watchMetrics(bus, metrics, log);
-  keepLosses(bus, state);
+  keepMeasured(bus, state, metrics);
 }
 
-/** The core alone writes the run's state: its losses are up to date before any plugin hears of them. */
-function keepLosses(bus: EventBus, state: RunState): void {
+/** The core alone writes the run's state: what was measured is up to date before any plugin hears of it. */
+function keepMeasured(bus: EventBus, state: RunState, metrics: MetricNames): void {
+  const keep = (values: Readonly<Record<string, number>>): void => {
+    const own = Object.entries(values).filter(([name]) => metrics.deciding.has(name));
+    if (own.length === 0) return;
+    const all = Object.entries({ ...state.measured, ...Object.fromEntries(own) });
+    state.measured = Object.fromEntries(all.filter(([, value]) => Number.isFinite(value)));
+  };
+  bus.listen({ plugin: 'core', event: 'metrics', critical: true }, ({ iteration, values }) => {
+    if (iteration === state.iteration) keep(values);
+  });
   bus.listen({ plugin: 'core', event: 'evaluation:end', critical: true }, ({ losses }) => {
     state.valLoss = losses.val;
+    keep({ 'val/loss': losses.val });
     if (losses.val < (state.bestValLoss ?? Infinity)) state.bestValLoss = losses.val;
   });
 }

@@ -74,7 +74,7 @@ export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackReque
   // Plugins may have drawn from a stream while they got their state back.
   to.random.restore(what === 'model' || skips ? random : from.state.random);
   if (what === 'run') restorePosition(from, to);
-  else to.state.valLoss = from.state.run.valLoss ?? null;
+  else to.state.measuredAs(from.state.run);
 }
 
 /** One that was turned on after the checkpoint was made may not know how to go back to nothing: it stays as it is. */

@@ -18,6 +18,11 @@ export interface RunSnapshot {
   bestValLoss: number | null;
   /** Validation loss of the weights as they are, in nats; null where it was not measured. Early checkpoints lack it. */
   valLoss?: number | null | undefined;
+  /**
+   * Metrics that decide something, of the weights as they are; missing where they were not measured since the last step.
+   * Early checkpoints lack it.
+   */
+  measured?: Readonly<Record<string, number>> | undefined;
   /** An evaluation was asked for and is still to be made, since the run was stopped before or in the middle of it. */
   owesEvaluation: boolean;
   /** Checkpoints that were asked for at the place of that evaluation: they are taken after it. */
@@ -34,20 +39,27 @@ export class RunState implements RunSnapshot {
   tokens = 0;
   bestValLoss: number | null = null;
   valLoss: number | null = null;
+  measured: Readonly<Record<string, number>> = {};
   owesEvaluation = false;
   owesCheckpoints: readonly CheckpointKind[] = [];
   ending: RunEnding | null = null;
 
   snapshot(): RunSnapshot {
-    const { iteration, tokens, bestValLoss, valLoss, owesEvaluation, owesCheckpoints, ending } = this;
-    return { iteration, tokens, bestValLoss, valLoss, owesEvaluation, owesCheckpoints, ending };
+    const { iteration, tokens, bestValLoss, valLoss, measured, owesEvaluation, owesCheckpoints, ending } = this;
+    return { iteration, tokens, bestValLoss, valLoss, measured, owesEvaluation, owesCheckpoints, ending };
+  }
+
+  /** What is known of the weights: those of `from`, or of ones that nobody has measured. */
+  measuredAs({ valLoss = null, measured = {} }: Partial<RunSnapshot>): void {
+    this.valLoss = valLoss;
+    this.measured = measured;
   }
 
   restore(from: RunSnapshot): void {
     this.iteration = from.iteration;
     this.tokens = from.tokens;
     this.bestValLoss = from.bestValLoss;
-    this.valLoss = from.valLoss ?? null;
+    this.measuredAs(from);
     this.owesEvaluation = from.owesEvaluation;
     this.owesCheckpoints = from.owesCheckpoints;
     this.ending = from.ending;

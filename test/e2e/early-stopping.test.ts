@@ -77,7 +77,7 @@ test('a metric that nobody publishes is told with the nearest name, and nothing 
   const settings = set('engine=auto', 'data.text=text.txt', 'plugins.early-stopping.monitor=val/los');
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...settings);
   t.is(code, 2);
-  t.regex(err, /ESP_EARLY_STOPPING/);
+  t.regex(err, /ESP_METRIC_UNKNOWN/);
   t.regex(err, /did you mean "val\/loss"\?/);
   t.false(existsSync(path.join(folder, 'runs')));
 });

@@ -2,11 +2,13 @@ import path from 'node:path';
 import { z } from 'zod';
 import {
   CheckpointStore,
+  ConfigPlaces,
   EspalierError,
   EventBus,
   inject,
   Logger,
   messageOf,
+  MetricNames,
   On,
   Plugin,
   PluginConfig,
@@ -21,24 +23,26 @@ import {
   type EvaluationEnd,
   type IterationEnd,
   type LoadedCheckpoint,
+  type Metrics,
   type RunRollback,
   type RunStart,
 } from '../../../core/index.js';
 import { CheckpointFolders, CheckpointMedium } from '../writing/medium.js';
 import { copySnapshot } from '../writing/write.js';
 import { checkpointOf, newestUpTo } from './target.js';
-import { Kept, nameOf, stateSchema, type State } from './kept.js';
+import { decidingSchema, Kept, nameOf, stateSchema, type State } from './kept.js';
 
 const options = z
   .strictObject({
     keep: z
       .strictObject({
         last: z.int().min(1).default(3).describe('newest checkpoints kept, emergency saves not counted'),
-        best: z.int().min(0).default(1).describe('checkpoints with the lowest validation losses kept too'),
+        best: z.int().min(0).default(1).describe('the best checkpoints, by `best.metric`, are kept too'),
         every: z.int().min(0).default(0).describe('those at multiples of so many iterations are kept too; 0: none'),
       })
       .prefault({})
       .describe('checkpoints that rotation leaves'),
+    best: decidingSchema.prefault({}).describe('what decides which checkpoints are the best'),
     interval: z
       .int()
       .min(0)
@@ -61,6 +65,7 @@ const BYTES_PER_PARAMETER = 12;
   config: options,
   after: ['evaluation'],
   ranks: 'first',
+  stateVersion: 2,
 })
 export default class Checkpoint implements CheckpointStore {
   static register(bindings: Bindings): void {
@@ -76,8 +81,10 @@ export default class Checkpoint implements CheckpointStore {
     @inject(CheckpointMedium, { isOptional: true }) medium: CheckpointMedium | undefined,
     @inject(RunState) private readonly run: RunState,
     @inject(Logger) private readonly log: Logger,
+    @inject(MetricNames) private readonly metrics: MetricNames,
+    @inject(ConfigPlaces) private readonly places: ConfigPlaces,
   ) {
-    this.#kept = new Kept(config.keep.best);
+    this.#kept = new Kept(config.keep.best, config.best);
     this.#medium = medium ?? new CheckpointFolders(folder);
   }
 
@@ -85,8 +92,8 @@ export default class Checkpoint implements CheckpointStore {
   readonly #medium: CheckpointMedium;
   /** The interval, or an evaluation, asked for the checkpoint that is due. */
   #onSchedule = false;
-  /** Loss of the evaluation at this boundary, until its checkpoint is taken. */
-  #loss: number | undefined;
+  /** What decides, if it makes the checkpoint of this boundary one of the best, until that is taken. */
+  #value: number | undefined;
   /** When the checkpoint that is due was asked for, by `performance.now()`. */
   #prepared = 0;
   /** The write that is under way; one at a time. */
@@ -96,6 +103,16 @@ export default class Checkpoint implements CheckpointStore {
   #lastFailure: string | undefined;
   /** What is noted as the best, where this process noted it. */
   #notedBest: string | undefined;
+
+  @On('run:setup')
+  check(): void {
+    // Without evaluations nothing is the best, unless that was asked for.
+    const { metric } = this.config.best;
+    const where = ['plugins', 'checkpoint', 'best', 'metric'];
+    if (metric !== 'val/loss' || this.metrics.describe(metric) !== undefined) {
+      this.metrics.decide(metric, this.places.key(where));
+    }
+  }
 
   @On('run:start')
   async start({ resumedFrom }: RunStart): Promise<void> {
@@ -123,25 +140,40 @@ export default class Checkpoint implements CheckpointStore {
     if (done === maxIters || (interval > 0 && done % interval === 0)) this.#request('latest');
   }
 
+  @On('metrics')
+  atMetrics({ values }: Metrics): void {
+    if (values[this.config.best.metric] !== undefined) this.#considerBest();
+  }
+
   @On('evaluation:end')
-  atEvaluation({ losses }: EvaluationEnd): void {
+  atEvaluation(_: EvaluationEnd): void {
     if (this.config.interval === 0) this.#request('latest');
     // A second evaluation at a boundary is of other weights than the first: of a model that has grown since.
-    this.#loss = this.#kept.isBest(losses.val) ? losses.val : undefined;
-    if (this.#loss !== undefined) this.#request('best');
+    this.#considerBest();
+  }
+
+  #considerBest(): void {
+    const value = this.#measured;
+    this.#value = value !== undefined && this.#kept.isBest(value) ? value : undefined;
+    if (this.#value !== undefined) this.#request('best');
+  }
+
+  /** Of the weights as they are. */
+  get #measured(): number | undefined {
+    return this.run.measured[this.config.best.metric];
   }
 
   /** Once the write before is done, since that decides what is kept. */
   async prepare(kinds: readonly CheckpointKind[]): Promise<void> {
     this.#prepared = performance.now();
     await this.#writing;
-    const { iteration, owesCheckpoints, valLoss } = this.run;
+    const { iteration, owesCheckpoints } = this.run;
     // Another one is taken here after the evaluation: that is the one that was asked for.
     const isFirst = owesCheckpoints.length > 0;
     const onSchedule = this.#onSchedule && !isFirst;
-    const loss = isFirst || valLoss === null ? undefined : this.#loss;
-    if (!isFirst) [this.#onSchedule, this.#loss] = [false, undefined];
-    this.#kept.begin(nameOf(iteration, kinds), { loss, scheduled: onSchedule ? iteration : undefined });
+    const value = isFirst || this.#measured === undefined ? undefined : this.#value;
+    if (!isFirst) [this.#onSchedule, this.#value] = [false, undefined];
+    this.#kept.begin(nameOf(iteration, kinds), { value, scheduled: onSchedule ? iteration : undefined });
   }
 
   @On('checkpoint:due')
@@ -164,7 +196,7 @@ export default class Checkpoint implements CheckpointStore {
   @On('run:rollback')
   async goBack({ what, path: folder }: RunRollback): Promise<void> {
     if (what === 'model') {
-      this.#loss = undefined;
+      this.#value = undefined;
       return;
     }
     await this.#setNewerAside(path.basename(folder));
@@ -217,17 +249,22 @@ export default class Checkpoint implements CheckpointStore {
     return { bytes: parameters * BYTES_PER_PARAMETER, kept: last + best };
   }
 
-  /** Which checkpoints are the best, and which the last on schedule, goes on after a resume. */
+  /** Which checkpoints are the best, and which the last on schedule, stays known after a resume. */
   state(): State {
-    const due = this.#onSchedule ? { due: { loss: this.#loss ?? null } } : {};
+    const due = this.#onSchedule ? { due: { value: this.#value ?? null } } : {};
     return { ...this.#kept.state(), ...due };
   }
 
   restore(state: unknown): void {
     const kept = stateSchema.parse(state);
-    this.#kept.restore(kept);
+    const isKnown = this.#kept.restore(kept);
     this.#onSchedule = kept.due !== undefined;
-    this.#loss = kept.due?.loss ?? undefined;
+    this.#value = isKnown ? (kept.due?.value ?? undefined) : undefined;
+    if (isKnown) return;
+    const { metric, mode } = this.config.best;
+    this.log.warn(
+      `the best checkpoints are chosen anew, by ${metric} (${mode}): until now ${kept.by.metric} (${kept.by.mode}) decided`,
+    );
   }
 
   #request(kind: CheckpointKind): void {

@@ -5,6 +5,7 @@ import { print, wholeFrom, type CommandDefinition, type SetExitCode } from '../.
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { lockFolder, newestRun, runArgument } from '../../runs/contract.js';
 import { readSafetensorsHeader } from '../safetensors/read.js';
+import { metricThatDecides } from '../checkpoint/kept.js';
 import { checkpointAt, checkpointNames, findCheckpoint, noCheckpoint, pointedAt, pointers } from '../stored/find.js';
 import { validationLosses } from '../stored/losses.js';
 import { readCheckpoint, readDescription, readManifest, verifyCheckpoint } from '../stored/read.js';
@@ -22,6 +23,9 @@ interface Listed {
   val_loss: number | null;
   /** The lowest of the run so far. */
   best_val_loss: number | null;
+  /** The metric that decides which checkpoint is the best, and its value here; null where it was not measured. */
+  metric: string;
+  value: number | null;
   bytes: number;
   is: string[];
 }
@@ -71,7 +75,7 @@ async function list(run: string, { json }: JsonFlag): Promise<void> {
   const folder = checkpointsOf(run);
   const pointed = readPointers(folder);
   let logged: Promise<ReadonlyMap<number, number>> | undefined;
-  const losses = (): Promise<ReadonlyMap<number, number>> => (logged ??= validationLosses(path.dirname(folder)));
+  const lossesInLog = (): Promise<ReadonlyMap<number, number>> => (logged ??= validationLosses(path.dirname(folder)));
   const facts: (Listed | Damaged)[] = [];
   for (const name of await checkpointNames(folder)) {
     const is = Object.keys(pointed).filter((pointer) => pointed[pointer] === name);
@@ -79,10 +83,13 @@ async function list(run: string, { json }: JsonFlag): Promise<void> {
       const files = await readManifest(path.join(folder, name));
       const { state } = await readDescription(path.join(folder, name));
       const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
-      const { iteration, tokens, bestValLoss, valLoss } = state.run;
+      const { iteration, tokens, bestValLoss, valLoss, measured = {} } = state.run;
+      const metric = metricThatDecides(state.plugins['checkpoint']?.state);
       // Checkpoints from before they held it have the one that the log has of their iteration.
-      const loss = valLoss === undefined ? ((await losses()).get(iteration) ?? null) : valLoss;
-      facts.push({ name, iteration, tokens, val_loss: loss, best_val_loss: bestValLoss, bytes, is });
+      const loss = valLoss === undefined ? ((await lossesInLog()).get(iteration) ?? null) : valLoss;
+      const value = measured[metric] ?? (metric === 'val/loss' ? loss : null);
+      const losses = { val_loss: loss, best_val_loss: bestValLoss };
+      facts.push({ name, iteration, tokens, ...losses, metric, value, bytes, is });
     } catch (thrown) {
       facts.push({ name, is, damaged: messageOf(thrown) });
     }
@@ -92,10 +99,11 @@ async function list(run: string, { json }: JsonFlag): Promise<void> {
   );
 }
 
-function listLine({ name, tokens, val_loss: loss, bytes, is }: Listed): string {
-  const valLoss = loss === null ? '' : `val loss ${loss.toFixed(4)}`;
+function listLine({ name, tokens, metric, value, bytes, is }: Listed): string {
+  const shown = metric === 'val/loss' ? 'val loss' : metric;
+  const measured = value === null ? '' : `${shown} ${value.toFixed(4)}`;
   const size = (bytes / 1e6).toFixed(1);
-  return `${name.padEnd(18)} ${String(tokens).padStart(12)} tokens  ${valLoss.padEnd(16)} ${size.padStart(8)} MB  ${is.join(', ')}`.trimEnd();
+  return `${name.padEnd(18)} ${String(tokens).padStart(12)} tokens  ${measured.padEnd(shown.length + 8)} ${size.padStart(8)} MB  ${is.join(', ')}`.trimEnd();
 }
 
 async function inspect(run: string, { json }: JsonFlag): Promise<void> {
@@ -116,7 +124,8 @@ async function inspect(run: string, { json }: JsonFlag): Promise<void> {
     [
       folder,
       `written by espalier ${state.espalier}, format ${String(state.format)}`,
-      `iteration ${String(state.run.iteration)}, ${String(state.run.tokens)} tokens, validation loss ${String(state.run.valLoss ?? 'not measured')}, best of the run ${String(state.run.bestValLoss)}`,
+      `iteration ${String(state.run.iteration)}, ${String(state.run.tokens)} tokens, validation loss ${String(state.run.valLoss ?? 'not measured')}, lowest of the run ${String(state.run.bestValLoss)}`,
+      ...Object.entries(state.run.measured ?? {}).map(([metric, value]) => `${metric} ${String(value)}`),
       `plugins with state: ${Object.keys(state.plugins).join(', ')}`,
       `random streams: ${Object.keys(state.random).join(', ')}; seed ${String(state.seed)}`,
       ...(weights ?? []).map(({ name, dtype, shape }) => `    ${name}  ${dtype} [${shape.join(', ')}]`),

@@ -88,7 +88,7 @@ export function findBest(from: string, cwd: string): string {
   if (best !== undefined) return best;
   throw new UsageError(
     'ESP_CHECKPOINT_NOT_FOUND',
-    `${from} has no best checkpoint: no evaluation has chosen one (plugins.evaluation, plugins.checkpoint.keep.best); without --best its newest is taken`,
+    `${from} has no best checkpoint: no evaluation has chosen one (plugins.evaluation, plugins.checkpoint.best and keep.best); without --best its newest is taken`,
   );
 }
 

@@ -26,6 +26,7 @@ const shared = {
     tokens: z.int().min(0),
     bestValLoss: z.number().nullable(),
     valLoss: z.number().nullable().optional(),
+    measured: z.record(z.string(), z.number()).optional(),
     owesEvaluation: z.boolean().default(false),
     owesCheckpoints: z.array(z.enum(['latest', 'best'])).default([]),
     ending: z.strictObject({ reason: z.string(), plugin: z.string().nullable() }).nullable().default(null),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   CheckpointStore,
+  ConfigPlaces,
   inject,
   Logger,
   MetricNames,
@@ -8,7 +9,6 @@ import {
   Plugin,
   PluginConfig,
   RunControl,
-  suggestion,
   UsageError,
   type EvaluationEnd,
   type Metrics,
@@ -31,6 +31,12 @@ const options = z
   })
   .meta({ resume: 'free' });
 
+const stateSchema = progressSchema.extend({
+  /** Checkpoints from before it was kept lack it. */
+  of: z.strictObject({ monitor: z.string(), mode: z.enum(['min', 'max']) }).optional(),
+});
+type State = z.output<typeof stateSchema>;
+
 const NAME = 'early-stopping';
 
 @Plugin({
@@ -38,6 +44,7 @@ const NAME = 'early-stopping';
   summary: 'Ends the run when a metric has stopped improving, with the weights of its best value.',
   config: options,
   after: ['evaluation'],
+  stateVersion: 2,
 })
 export default class EarlyStopping {
   #progress: Progress = start;
@@ -50,19 +57,14 @@ export default class EarlyStopping {
     @inject(RunControl) private readonly control: RunControl,
     @inject(MetricNames) private readonly names: MetricNames,
     @inject(Logger) private readonly log: Logger,
+    @inject(ConfigPlaces) private readonly places: ConfigPlaces,
     @inject(CheckpointStore, { isOptional: true }) private readonly store: CheckpointStore | undefined,
   ) {}
 
   @On('run:setup')
   check(): void {
     const { monitor, restore_best: restores } = this.config;
-    if (this.names.describe(monitor) === undefined) {
-      const near = suggestion(monitor, this.names.names(), 'its metrics');
-      throw new UsageError(
-        'ESP_EARLY_STOPPING',
-        `plugins.${NAME}.monitor: no plugin of this run publishes "${monitor}": ${near}`,
-      );
-    }
+    this.names.decide(monitor, this.places.key(['plugins', NAME, 'monitor']));
     if (restores && this.store === undefined) {
       throw new UsageError(
         'ESP_EARLY_STOPPING',
@@ -108,12 +110,17 @@ export default class EarlyStopping {
     this.log.warn(`early stopping: ${this.config.monitor} was never published as a finite number`);
   }
 
-  state(): Progress | undefined {
-    return this.#progress === start ? undefined : this.#progress;
+  state(): State | undefined {
+    const { monitor, mode } = this.config;
+    return this.#progress === start ? undefined : { ...this.#progress, of: { monitor, mode } };
   }
 
+  /** Values of another metric say nothing about this one. */
   restore(state: unknown): void {
-    this.#progress = state === undefined ? start : progressSchema.parse(state);
+    const { monitor, mode } = this.config;
+    const { of = { monitor, mode }, ...progress } = stateSchema.parse(state ?? start);
+    const isSame = state !== undefined && of.monitor === monitor && of.mode === mode;
+    this.#progress = isSame ? progress : start;
     this.#restoring = false;
     if (this.config.restore_best) this.store?.pin(NAME, this.#progress.best?.iteration);
   }

@@ -5,16 +5,26 @@ import { messageOf, UsageError } from '../../../core/index.js';
 import { readTextFile, writeWholeSync } from '../../files/contract.js';
 import { readYaml, YamlFault } from '../../configs/contract.js';
 
-export const entrySchema = z.strictObject({
-  name: z.string(),
-  value: z.unknown(),
-  trigger_loss: z.number(),
-  max_wait_iters: z.number().min(0),
-  reevaluate: z.boolean(),
-  desc: z.string().optional(),
-  completed: z.boolean().default(false),
-});
-const required = ['name', 'value', 'trigger_loss', 'max_wait_iters', 'reevaluate'];
+const triggerSchema = z
+  .strictObject({ metric: z.string().min(1), below: z.number().optional(), above: z.number().optional() })
+  .refine(({ below, above }) => (below === undefined) !== (above === undefined), 'give one of below and above');
+
+export const entrySchema = z
+  .strictObject({
+    name: z.string(),
+    value: z.unknown(),
+    trigger_loss: z.number().optional(),
+    trigger: triggerSchema.optional(),
+    max_wait_iters: z.number().min(0),
+    reevaluate: z.boolean(),
+    desc: z.string().optional(),
+    completed: z.boolean().default(false),
+  })
+  .refine((entry) => (entry.trigger === undefined) !== (entry.trigger_loss === undefined), {
+    path: ['trigger_loss'],
+    message: 'give one of trigger_loss and trigger',
+  });
+const required = ['name', 'value', 'max_wait_iters', 'reevaluate'];
 
 /** One entry of a schedule, and the line of its file that it stands on. */
 export interface Entry extends z.output<typeof entrySchema> {
@@ -33,6 +43,10 @@ export function readSchedule(file: string, named: string): Entry[] {
     const where = `${file}:${String(line)}: operation ${String(index + 1)}`;
     const content = contents[index] ?? {};
     const missing = required.find((key) => !Object.hasOwn(content, key));
+    const hasTrigger = Object.hasOwn(content, 'trigger_loss') || Object.hasOwn(content, 'trigger');
+    if (missing === undefined && !hasTrigger) {
+      throw new UsageError('ESP_SCHEDULE_FILE', `${where} lacks trigger_loss (or trigger)`);
+    }
     if (missing !== undefined) throw new UsageError('ESP_SCHEDULE_FILE', `${where} lacks ${missing}`);
     const parsed = entrySchema.safeParse(content);
     if (!parsed.success) {
@@ -134,7 +148,7 @@ function maps(text: string, file: string): { map: YAMLMap; line: number }[] {
   if (document.contents === null) {
     throw new UsageError(
       'ESP_SCHEDULE_FILE',
-      `${file} is empty; write its operations, each with ${required.join(', ')}`,
+      `${file} is empty; write its operations, each with ${required.join(', ')} and trigger_loss`,
     );
   }
   if (!isSeq(root)) {

@@ -6,6 +6,7 @@ import {
   inject,
   Logger,
   messageOf,
+  MetricNames,
   On,
   Plugin,
   PluginConfig,
@@ -17,6 +18,7 @@ import {
   UsageError,
   type Bindings,
   type EvaluationEnd,
+  type Metrics,
   type RunRollback,
   type RunStart,
 } from '../../../core/index.js';
@@ -52,6 +54,7 @@ const stateSchema = z.strictObject({
   iter_of_last_op: z.int(),
   operations: z.array(z.strictObject({ name: z.string(), completed: z.boolean() })),
   reevaluating: z.int().nullable().default(null),
+  metrics: z.record(z.string(), z.number()).default({}),
 });
 
 class OperationMap extends Map<string, Operation> {}
@@ -72,6 +75,8 @@ export default class ScalingSchedule implements ScheduleCheck {
   readonly #file: string | undefined;
   #entries: Entry[] = [];
   #iterOfLastOp = 0;
+  /** Newest values of the metrics that triggers name. */
+  #metrics = new Map<string, number>();
   #restored: z.output<typeof stateSchema> | undefined;
   /** The operation that asked for the evaluation which comes next, from 0. */
   #reevaluating: number | null = null;
@@ -87,6 +92,7 @@ export default class ScalingSchedule implements ScheduleCheck {
     @inject(ModelGrowth) private readonly growth: ModelGrowth,
     @inject(Ranks) private readonly ranks: Ranks,
     @inject(ConfigPlaces) private readonly places: ConfigPlaces,
+    @inject(MetricNames) private readonly metrics: MetricNames,
   ) {
     this.#file = config.file === undefined ? undefined : folder.fromConfig(config.file);
     for (const operation of ownOperations(tunables, growth)) operations.add(operation);
@@ -103,10 +109,12 @@ export default class ScalingSchedule implements ScheduleCheck {
     const planned = { ...start, tunables: new Map(start.tunables) };
     const lines = this.#entries.map((entry, index) => {
       const before = { ...planned, tunables: new Map(planned.tunables) };
-      const place = entry.line === undefined ? '' : `${this.#file ?? ''}:${String(entry.line)}: `;
+      const inConfig = this.places.before(['plugins', 'scaling-schedule', 'operations']);
+      const place = entry.line === undefined ? inConfig : `${this.#file ?? ''}:${String(entry.line)}: `;
       const where = `${place}operation ${String(index + 1)} (${entry.name})`;
       try {
         const operation = this.#operation(entry);
+        if (entry.trigger !== undefined) this.metrics.decide(entry.trigger.metric, 'trigger');
         const value = operation.value.safeParse(entry.value);
         if (!value.success) throw new UsageError('ESP_SCHEDULE_STEP', `value: ${z.prettifyError(value.error)}`);
         operation.plan(value.data, planned);
@@ -137,6 +145,16 @@ export default class ScalingSchedule implements ScheduleCheck {
     this.#writeBack();
   }
 
+  @On('metrics')
+  note({ values }: Metrics): void {
+    for (const { trigger } of this.#entries) {
+      const value = trigger === undefined ? undefined : values[trigger.metric];
+      if (trigger === undefined || value === undefined) continue;
+      if (Number.isFinite(value)) this.#metrics.set(trigger.metric, value);
+      else this.#metrics.delete(trigger.metric);
+    }
+  }
+
   @On('evaluation:end')
   async fire({ iteration, losses }: EvaluationEnd): Promise<void> {
     const asked = this.#entries[this.#reevaluating ?? -1];
@@ -163,12 +181,14 @@ export default class ScalingSchedule implements ScheduleCheck {
       iter_of_last_op: this.#iterOfLastOp,
       operations,
       reevaluating: this.#reevaluating,
+      ...(this.#metrics.size === 0 ? {} : { metrics: Object.fromEntries(this.#metrics) }),
     };
   }
 
   restore(state: unknown): void {
     this.#restored = stateSchema.parse(state);
     this.#iterOfLastOp = this.#restored.iter_of_last_op;
+    this.#metrics = new Map(Object.entries(this.#restored.metrics));
   }
 
   #read(): Entry[] {
@@ -185,7 +205,11 @@ export default class ScalingSchedule implements ScheduleCheck {
   }
 
   #due(entry: Entry, iteration: number, loss: number): boolean {
-    return loss < entry.trigger_loss || iteration - this.#iterOfLastOp >= entry.max_wait_iters;
+    if (iteration - this.#iterOfLastOp >= entry.max_wait_iters) return true;
+    const { trigger, trigger_loss: below = NaN } = entry;
+    if (trigger === undefined) return loss < below;
+    const value = this.#metrics.get(trigger.metric) ?? NaN;
+    return trigger.below === undefined ? value > (trigger.above ?? NaN) : value < trigger.below;
   }
 
   async #run(entry: Entry, iteration: number): Promise<boolean> {

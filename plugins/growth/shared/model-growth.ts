@@ -52,7 +52,7 @@ export class ModelGrowth {
     const carries = this.#growable().grow(step, this.streams.stream('growth'));
     this.optimizer.prepare?.(this.model.parameters());
     this.optimizer.carry(carries);
-    this.state.valLoss = null;
+    this.state.measuredAs({});
   }
 
   #growable(): Growable {

@@ -14,6 +14,6 @@ export interface StoredFlags {
 /** Adds their flags to a command that reads one checkpoint. */
 export function withStoredFlags(command: Command): Command {
   return command
-    .option('--best', 'the run’s best checkpoint, by validation loss (default: its newest)')
+    .option('--best', 'the run’s best checkpoint, by plugins.checkpoint.best (default: its newest)')
     .option('--weights <plugin>', 'the weights that a plugin kept, such as ema (default: the model’s own)');
 }

@@ -35,7 +35,7 @@ export class MemoryCheckpoints {
     return [...this.#held.keys()].reverse().sort((a, b) => iterationOf(b) - iterationOf(a));
   }
 
-  /** Names of the newest, and of the one with the lowest validation loss. */
+  /** Names of the newest, and of the best. */
   get latest(): string | undefined {
     return this.#noted.get('latest');
   }

@@ -9,7 +9,7 @@ import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { scorePlugin } from '../batches/score-plugin.js';
 
-const attempts = fc.array(fc.record({ loss: fc.integer({ min: 0, max: 9 }), fails: fc.boolean() }), { maxLength: 30 });
+const attempts = fc.array(fc.record({ value: fc.integer({ min: 0, max: 9 }), fails: fc.boolean() }), { maxLength: 30 });
 
 /** A run of a tiny model with its files in `out`, disposed after the test. */
 async function made(t: ExecutionContext, folder: string, ...set: string[]): Promise<TestRun> {
@@ -20,18 +20,19 @@ async function made(t: ExecutionContext, folder: string, ...set: string[]): Prom
 
 test('the best are the best of those that were written, whichever writes failed', (t) => {
   fc.assert(
-    fc.property(attempts, fc.integer({ min: 1, max: 3 }), (all, most) => {
-      const kept = new Kept(most);
-      const written: { name: string; loss: number }[] = [];
-      for (const [iteration, { loss, fails }] of all.entries()) {
-        const best = kept.isBest(loss);
+    fc.property(attempts, fc.integer({ min: 1, max: 3 }), fc.constantFrom('min', 'max'), (all, most, mode) => {
+      const kept = new Kept(most, { metric: 'score', mode });
+      const written: { name: string; value: number }[] = [];
+      for (const [iteration, { value, fails }] of all.entries()) {
+        const best = kept.isBest(value);
         const name = nameOf(iteration, []);
-        kept.begin(name, { loss: best ? loss : undefined, scheduled: iteration });
+        kept.begin(name, { value: best ? value : undefined, scheduled: iteration });
         if (fails) kept.failed(iteration);
         else kept.written(iteration);
-        if (!fails) written.push({ name, loss });
+        if (!fails) written.push({ name, value });
       }
-      const expected = written.sort((a, b) => a.loss - b.loss).slice(0, most);
+      const sign = mode === 'min' ? 1 : -1;
+      const expected = written.sort((a, b) => sign * (a.value - b.value)).slice(0, most);
       t.deepEqual(kept.state().best, expected);
       const last = all.findLastIndex(({ fails }) => !fails);
       t.is(kept.scheduled, last === -1 ? undefined : last);

@@ -5,7 +5,7 @@ import fc from '../../property.js';
 import { readCheckpoint } from '../../../plugins/checkpoint/stored/read.js';
 import { UsageError } from '../../../core/index.js';
 import { seen, start, type Progress, type Rule } from '../../../plugins/evaluation/early-stopping/patience.js';
-import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
+import { MemoryCheckpoints, testRun, type TestRun } from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { scorePlugin } from '../batches/score-plugin.js';
 
@@ -79,6 +79,7 @@ test('it stops when patience is out; the newest checkpoint then holds the best o
     best: { value: 6.8, iteration: 8 },
     reference: 7,
     waited: 0,
+    of: { monitor: 'score', mode: 'min' },
   });
   for (const [name, variable] of created.model.parameters()) {
     t.deepEqual(best.weights.get(name)?.values, variable.dataSync<'float32'>(), name);
@@ -114,6 +115,22 @@ test('the state in a checkpoint is that of its own evaluation', async (t) => {
     waited.push((state.plugins['early-stopping']?.state as Progress).waited);
   }
   t.deepEqual(waited, [0, 0, 1, 2, 0]);
+});
+
+test('a run that is resumed with another metric to watch starts over with it', async (t) => {
+  const folder = emptyFolder(t);
+  const plugins = scorePlugin(folder, [9, 8, 7, 6, 5]);
+  const checkpoints = new MemoryCheckpoints();
+  for (const [iterations, stopping] of [
+    [4, '{monitor: score, mode: max, patience: 5}'],
+    [8, '{monitor: val/loss, patience: 5}'],
+  ] as const) {
+    const set = [...run, plugins, `train.max_iters=${iterations}`, `plugins.early-stopping=${stopping}`];
+    await using made = await testRun({ cwd: folder, checkpoints, set });
+    await made.train();
+  }
+  const { state } = await checkpoints.read();
+  t.like(state.plugins['early-stopping']?.state, { of: { monitor: 'val/loss', mode: 'min' }, waited: 0 });
 });
 
 test('what cannot be watched, or restored, is told before training', async (t) => {

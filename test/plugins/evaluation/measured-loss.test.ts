@@ -40,10 +40,10 @@ async function measuredAgain(t: ExecutionContext, run: Run, folder: string): Pro
     run.loadWeights(checkpoint);
     t.is(await fullLoss(run.model, val, shape, { engine, ranks }), valLoss, name);
   }
-  const kept = (best as { best: { name: string; loss: number }[] }).best;
+  const kept = (best as { best: { name: string; value: number }[] }).best;
   const [first] = kept;
   t.truthy(first);
-  for (const { name, loss } of kept) t.is(losses.get(name), loss, `best: ${name}`);
+  for (const { name, value } of kept) t.is(losses.get(name), value, `best: ${name}`);
   t.is(readFileSync(path.join(checkpoints, 'best'), 'utf8').trim(), first?.name ?? '');
   return [...losses.values()];
 }

@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Run } from '../../../core/run/run.js';
-import { MemoryCheckpoints, testRun } from '../../../plugins/testing/contract.js';
+import { assertResumes, MemoryCheckpoints, testRun } from '../../../plugins/testing/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
+import { scorePlugin } from '../batches/score-plugin.js';
 
 const fires = 'trigger_loss: 100, max_wait_iters: 1000';
 const settings = [
@@ -53,3 +57,63 @@ for (const when of ['before', 'within'] as const) {
     t.deepEqual(state(second), state(whole));
   });
 }
+
+/** At evaluations 2, 4, …; the score is published after the schedule has looked. */
+const scores = [1, 5, 2, 2, 9];
+const byScore = (trigger: string, rate: number): string =>
+  `{name: set_lr, value: ${rate}, trigger: ${trigger}, max_wait_iters: 1000, reevaluate: false}`;
+
+test('an operation fires by the newest value of any metric, below or above, the same after a resume', async (t) => {
+  const cwd = emptyFolder(t);
+  const operations = [byScore('{metric: score, above: 4}', 0.002), byScore('{metric: score, below: 3}', 0.001)];
+  const options = {
+    cwd,
+    iterations: 12,
+    set: [
+      scorePlugin(cwd, scores),
+      'plugins.evaluation={interval: 2, iters: 1}',
+      `plugins.scaling-schedule.operations=[${operations.join(', ')}]`,
+    ],
+  };
+  await using made = await testRun(options);
+  await made.train();
+  const fired = made.events.of('operation').filter(({ outcome }) => outcome === 'success');
+  t.deepEqual(
+    fired.map(({ iteration, value }) => [iteration, value]),
+    [
+      [6, 0.002],
+      [8, 0.001],
+    ],
+  );
+  await assertResumes(options, [{ event: 'iteration:end', at: 5 }]);
+});
+
+for (const [what, trigger, message] of [
+  ['neither of both', '{metric: score}', /give one of below and above/],
+  ['both', '{metric: score, below: 1, above: 2}', /give one of below and above/],
+] as const) {
+  test(`a trigger with ${what} is refused`, async (t) => {
+    const cwd = emptyFolder(t);
+    const set = [scorePlugin(cwd, scores), `plugins.scaling-schedule.operations=[${byScore(trigger, 1)}]`];
+    await t.throwsAsync(testRun({ cwd, set }), { message });
+  });
+}
+
+test('a file with an operation that lacks a trigger, or has two, is refused with its line', async (t) => {
+  const cwd = emptyFolder(t);
+  const refused = async (trigger: string): Promise<string> => {
+    const entry = `- { name: set_lr, value: 1, ${trigger} max_wait_iters: 1, reevaluate: false }`;
+    writeFileSync(path.join(cwd, 'schedule.yaml'), `# mine\n${entry}\n`);
+    const set = [scorePlugin(cwd, scores), 'plugins.scaling-schedule.file=schedule.yaml'];
+    return (await t.throwsAsync(testRun({ cwd, set }))).message;
+  };
+  t.regex(await refused(''), /schedule\.yaml:2: operation 1 lacks trigger_loss \(or trigger\)/);
+  t.regex(
+    await refused('trigger_loss: 1, trigger: { metric: score, below: 1 },'),
+    /schedule\.yaml:2: .*one of trigger_loss and trigger/s,
+  );
+  t.regex(
+    await refused('trigger: { metric: scor, below: 1 },'),
+    /schedule\.yaml:2: operation 1 \(set_lr\): trigger: .*"score"\?/,
+  );
+});
