@@ -4,7 +4,6 @@ import {
   TokenizerFactory,
   Tokenizers,
   UsageError,
-  type LoadedCheckpoint,
   type Tokenizer,
 } from '../../../core/index.js';
 import type { Run } from '../../../core/runs.js';
@@ -42,7 +41,7 @@ export async function storedSamples(
 export async function openWriter(
   from: string,
   request: Parameters<typeof openStoredRun>[2],
-): Promise<{ run: Run; tokenizer: Tokenizer; checkpoint: LoadedCheckpoint }> {
+): Promise<Awaited<ReturnType<typeof openStoredRun>> & { tokenizer: Tokenizer }> {
   const { run, checkpoint } = await openStoredRun(from, ['engine', 'tokenizer', 'model'], request);
   try {
     const { tokenizer: state } = checkpoint.state;
