@@ -35,6 +35,8 @@ export class StartsFile {
 /** Writes the loss mask of a shard: a bit for each token, the lowest first. */
 export class MaskFile {
   readonly file: HashedFile;
+  /** Tokens that are learned. */
+  learned = 0;
   readonly #stage = Buffer.alloc(STAGE_BYTES);
   #bits = 0;
 
@@ -44,11 +46,13 @@ export class MaskFile {
 
   /** @param learned 1 for each token that is learned, 0 for the others */
   write(learned: Uint8Array): void {
-    for (const bit of learned) {
+    const stage = this.#stage;
+    for (let i = 0; i < learned.length; i++) {
+      const bit = learned[i] ?? 0;
       const at = this.#bits >> 3;
-      this.#stage[at] = (this.#stage[at] ?? 0) | (bit << (this.#bits & 7));
-      this.#bits++;
-      if (this.#bits === 8 * STAGE_BYTES) this.#flush();
+      stage[at] = (stage[at] ?? 0) | (bit << (this.#bits & 7));
+      this.learned += bit;
+      if (++this.#bits === 8 * STAGE_BYTES) this.#flush();
     }
   }
 

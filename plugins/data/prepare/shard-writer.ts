@@ -68,7 +68,6 @@ export class ShardWriter {
       if (shard.tokens === shardTokens) this.#close();
     }
     this.tokens += tokens.length;
-    if (learned !== undefined) this.learned += learned.reduce((sum, bit) => sum + bit, 0);
   }
 
   /** Closes the last shard. The shards keep their partial names. */
@@ -107,6 +106,7 @@ export class ShardWriter {
     const { ids, starts, mask, tokens } = shard;
     const sha256 = ids.finish();
     const documents = { format: FORMAT, file: starts.file.name, sha256: starts.finish() } as const;
+    this.learned += mask?.learned ?? 0;
     const masked = mask && { mask: { format: FORMAT, file: mask.file.name, sha256: mask.finish() } as const };
     this.#shards.push({ file: ids.name, tokens, sha256, ...masked, documents });
     this.#open = undefined;

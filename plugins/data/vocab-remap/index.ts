@@ -69,10 +69,11 @@ export default class VocabRemap {
 
   #countRight(index: number, isKept: (target: number) => boolean, counts: { right: number; of: number }): void {
     const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
-    const { inputs, targets } = this.batches.evaluation('val', index, shape);
+    const { inputs, targets, documents } = this.batches.evaluation('val', index, shape);
     const guesses = tf.tidy(() => {
-      const ids = tf.tensor2d(inputs, [shape.batchSize, shape.blockSize], 'int32');
-      return tf.argMax(this.model.logits(ids), -1).dataSync();
+      const tensor = (ids: Int32Array) => tf.tensor2d(ids, [shape.batchSize, shape.blockSize], 'int32');
+      const tokens = documents && { documents: tensor(documents) };
+      return tf.argMax(this.model.logits(tensor(inputs), undefined, tokens), -1).dataSync();
     });
     targets.forEach((target, i) => {
       if (!isKept(target)) return;

@@ -30,6 +30,23 @@ function bytesOf(folder: string, split: 'train' | 'val'): Buffer {
   return Buffer.concat(shards.sort().map((name) => readFileSync(path.join(folder, name))));
 }
 
+/** Where the documents of a split begin, shard after shard, part after part. */
+function documentsOf(folder: string, split: 'train' | 'val'): number[] {
+  const parts = readdirSync(folder).filter((name) => name.startsWith('part-'));
+  const folders = parts.length > 0 ? parts.sort().map((part) => path.join(folder, part)) : [folder];
+  const starts: number[] = [];
+  let length = 0;
+  for (const each of folders) {
+    const shards = readdirSync(each).filter((name) => name.startsWith(split) && name.endsWith('.documents'));
+    for (const name of shards.sort()) {
+      const bytes = readFileSync(path.join(each, name));
+      for (let at = 0; at < bytes.length; at += 8) starts.push(length + Number(bytes.readBigUInt64LE(at)));
+      length += readFileSync(path.join(each, name.replace('.documents', '.bin'))).length / 2;
+    }
+  }
+  return starts;
+}
+
 const choices = {
   'characters, learned from all, with fewer held-out files than parts': ['-t', 'char', '--val', 'held-*.txt'],
   'bytes with an end of text, by share': ['-t', 'bytes', '--val-share', '0.3'],
@@ -48,6 +65,9 @@ for (const [what, flags] of Object.entries(choices)) {
       const [whole, parts] = ['whole', 'parts'].map((name) => bytesOf(path.join(cwd, name), split));
       t.true(whole !== undefined && whole.length > 0);
       t.deepEqual(parts, whole, split);
+      const [starts, startsOfParts] = ['whole', 'parts'].map((name) => documentsOf(path.join(cwd, name), split));
+      t.is(starts?.[0], 0);
+      t.deepEqual(startsOfParts, starts, split);
     }
   });
 }
