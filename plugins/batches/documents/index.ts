@@ -7,6 +7,7 @@ import {
   Model,
   On,
   Plugin,
+  PluginConfig,
   RandomStreams,
   UsageError,
   type Batch,
@@ -18,9 +19,12 @@ import {
   type TokenReader,
 } from '../../../core/index.js';
 import { permutation } from '../windows/permutation.js';
+import { ReadAhead, type BatchPart } from '../windows/read-ahead.js';
+import { readBatch } from '../windows/read-batch.js';
+import { prefetchOptions } from '../windows/window-strategy.js';
 import { packDocuments, type Packing } from './packing.js';
-import { readRows } from './rows.js';
 
+const options = z.strictObject(prefetchOptions).meta({ resume: 'fixed' });
 const stateSchema = z.strictObject({ rows: z.int().min(0) });
 
 interface Packed {
@@ -33,6 +37,7 @@ interface Packed {
   name: 'batches-documents',
   summary: 'Whole documents, packed into rows in which neither attention nor targets cross from one to another.',
   slot: 'batches',
+  config: options,
 })
 export default class DocumentBatches implements BatchSource {
   static register(bindings: Bindings): void {
@@ -44,12 +49,17 @@ export default class DocumentBatches implements BatchSource {
   readonly #packed = new Map<Split, Packed>();
   #order: { readonly epoch: number; readonly rows: number; readonly at: (index: number) => number } | undefined;
 
+  readonly #ahead: ReadAhead;
+
   constructor(
+    @inject(PluginConfig) { prefetch }: z.output<typeof options>,
     @inject(Dataset) private readonly data: Dataset,
     @inject(Model) private readonly model: Model,
     @inject(RandomStreams) private readonly streams: RandomStreams,
     @inject(Logger) private readonly log: Logger,
-  ) {}
+  ) {
+    this.#ahead = new ReadAhead(prefetch, (first, part) => this.#rowsFrom(first, part));
+  }
 
   @On('run:setup')
   pack(): void {
@@ -67,10 +77,9 @@ export default class DocumentBatches implements BatchSource {
 
   next({ batchSize, blockSize }: BatchShape, rows: Rows = { first: 0, count: batchSize }): Batch {
     const { reader, packing } = this.#packedOf('train', blockSize);
-    const first = this.#served + rows.first;
-    const numbers = Array.from({ length: rows.count }, (_, row) => this.#rowAt(first + row, packing.rows));
+    const batch = this.#ahead.take(this.#served, { reader, packing, shape: { batchSize, blockSize }, rows });
     this.#served += batchSize;
-    return readRows(reader, packing, numbers, blockSize);
+    return batch;
   }
 
   evaluation(
@@ -83,7 +92,7 @@ export default class DocumentBatches implements BatchSource {
     const at = permutation(packing.rows, this.streams.at(`evaluation/documents/${split}`, 0));
     const first = index * batchSize + rows.first;
     const numbers = Array.from({ length: rows.count }, (_, row) => at((first + row) % packing.rows));
-    return readRows(reader, packing, numbers, blockSize);
+    return readBatch(reader, packing, numbers, blockSize);
   }
 
   progress(): BatchProgress {
@@ -101,6 +110,15 @@ export default class DocumentBatches implements BatchSource {
 
   restore(state: unknown): void {
     this.#served = stateSchema.parse(state).rows;
+    void this.dispose();
+  }
+
+  async dispose(): Promise<void> {
+    await this.#ahead.close();
+  }
+
+  #rowsFrom(first: number, { rows, packing }: BatchPart): number[] {
+    return Array.from({ length: rows.count }, (_, row) => this.#rowAt(first + rows.first + row, packing?.rows ?? 0));
   }
 
   /** Which row of the packing is the n-th of the run. */

@@ -2,23 +2,30 @@ import type { Batch, TokenReader } from '../../../core/index.js';
 import { readTargets } from '../windows/windows.js';
 import type { Packing } from './packing.js';
 
-/** The batch of these rows of a packing. What is left of a row is padding: a document of its own, of which nothing is learned. */
-export function readRows(reader: TokenReader, packing: Packing, rows: readonly number[], blockSize: number): Batch {
-  const size = rows.length * blockSize;
-  const inputs = new Int32Array(size);
-  const targets = new Int32Array(size).fill(-1);
-  const documents = new Int32Array(size);
-  for (const [place, row] of rows.entries()) {
-    const [first = 0, end = 0] = packing.firstPieces.subarray(row, row + 2);
+/**
+ * Reads these rows of a packing, [rows, block] each. What is left of a row is padding: a document of its own, of which
+ * nothing is learned.
+ */
+export function readRows(
+  reader: TokenReader,
+  packing: Packing,
+  rows: ArrayLike<number>,
+  { inputs, targets, documents, blockSize }: Required<Pick<Batch, 'inputs' | 'targets' | 'documents' | 'blockSize'>>,
+): void {
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] ?? 0;
+    const [first = 0, next = 0] = packing.firstPieces.subarray(row, row + 2);
+    const end = (place + 1) * blockSize;
     let at = place * blockSize;
-    for (let piece = first; piece < end; piece++) {
+    for (let piece = first; piece < next; piece++) {
       const [start = 0, length = 0] = [packing.starts[piece], packing.lengths[piece]];
       reader.read(start, length, inputs, at);
       readTargets(reader, start + 1, length, targets, at);
       documents.fill(piece - first, at, at + length);
       at += length;
     }
-    documents.fill(end - first, at, (place + 1) * blockSize);
+    inputs.fill(0, at, end);
+    targets.fill(-1, at, end);
+    documents.fill(next - first, at, end);
   }
-  return { inputs, targets, documents, batchSize: rows.length, blockSize };
 }

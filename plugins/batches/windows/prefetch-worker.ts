@@ -1,12 +1,12 @@
 import { workerData } from 'node:worker_threads';
 import type { OpenSharedModule } from '../../data/contract.js';
-import { readWindows, Slot, type PrefetchSetup } from './windows.js';
+import { arraysIn, Slot, type PrefetchSetup } from './prefetch.js';
+import { readInto } from './read-batch.js';
 
 const { opener, ...ring } = workerData as PrefetchSetup;
 const { measureInThread, openShared } = (await import(opener)) as OpenSharedModule;
-const { flags, depth, starts, tokens } = ring;
-const { batchSize, blockSize } = ring.shape;
-const half = batchSize * blockSize;
+const { flags, depth, numbers, packing } = ring;
+const { batchSize } = ring.shape;
 const reader = await openShared(ring.source);
 
 for (let slot = 0; ;) {
@@ -31,12 +31,7 @@ for (let slot = 0; ;) {
 
 function fill(slot: number): number {
   try {
-    const middle = (2 * slot + 1) * half;
-    readWindows(reader, starts.subarray(slot * batchSize, (slot + 1) * batchSize), {
-      inputs: tokens.subarray(middle - half, middle),
-      targets: tokens.subarray(middle, middle + half),
-      blockSize,
-    });
+    readInto(reader, packing, numbers.subarray(slot * batchSize, (slot + 1) * batchSize), arraysIn(ring, slot));
     return Slot.ready;
   } catch {
     // The loop reads it again itself, and reports the error.

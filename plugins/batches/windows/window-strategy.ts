@@ -17,8 +17,8 @@ import {
   type PluginClass,
   RandomStreams,
 } from '../../../core/index.js';
-import { openSharedModule } from '../../data/contract.js';
-import { Prefetch, randomWindows, refuseShort, windowsAt, windowsIn } from './windows.js';
+import { ReadAhead, type BatchPart } from './read-ahead.js';
+import { randomWindows, refuseShort, windowsIn } from './windows.js';
 
 /** The option of every strategy of windows. */
 export const prefetchOptions = {
@@ -96,13 +96,6 @@ export interface WindowParts {
   readonly prefetch: number;
 }
 
-/** Which windows of a batch are read: `rows` of it, in the whole of `shape`. */
-interface BatchPart {
-  readonly reader: TokenReader;
-  readonly shape: BatchShape;
-  readonly rows: Rows;
-}
-
 const stateSchema = z.strictObject({ windows: z.int().min(0) });
 
 /** Serves the windows of one run, by their numbers. */
@@ -111,14 +104,16 @@ class WindowSource implements BatchSource {
   #served = 0;
   #starts:
     { readonly reader: TokenReader; readonly blockSize: number; readonly at: (window: number) => number } | undefined;
-  #ahead: { readonly of: BatchPart; readonly live: Prefetch } | undefined;
+  readonly #ahead: ReadAhead;
 
   constructor(
     private readonly windowParts: WindowParts,
     private readonly starts: (of: Omit<WindowsOf<unknown>, 'options'>) => (window: number) => number,
     /** Whether it goes over the windows that lie side by side in passes, each once in every pass. */
     protected readonly passes: boolean,
-  ) {}
+  ) {
+    this.#ahead = new ReadAhead(windowParts.prefetch, (first, part) => this.#startsFrom(first, part));
+  }
 
   @On('run:setup')
   checkData(): void {
@@ -128,11 +123,7 @@ class WindowSource implements BatchSource {
   }
 
   next(shape: BatchShape, rows: Rows = { first: 0, count: shape.batchSize }): Batch {
-    const part = { reader: this.windowParts.data.split('train'), shape, rows };
-    const batch =
-      this.windowParts.prefetch === 0
-        ? windowsAt(part.reader, this.#startsFrom(this.#served, part), shapeOf(part))
-        : this.#aheadOf(part).take();
+    const batch = this.#ahead.take(this.#served, { reader: this.windowParts.data.split('train'), shape, rows });
     this.#served += shape.batchSize;
     return batch;
   }
@@ -163,9 +154,7 @@ class WindowSource implements BatchSource {
   }
 
   async dispose(): Promise<void> {
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
-    await ahead?.live.close();
+    await this.#ahead.close();
   }
 
   #startsIn(reader: TokenReader, blockSize: number): (window: number) => number {
@@ -174,21 +163,6 @@ class WindowSource implements BatchSource {
       this.#starts = { reader, blockSize, at };
     }
     return this.#starts.at;
-  }
-
-  /** A new one where what is asked for is another part than that of the batches ahead. */
-  #aheadOf(part: BatchPart): Prefetch {
-    if (this.#ahead !== undefined && isSame(this.#ahead.of, part)) return this.#ahead.live;
-    void this.#ahead?.live.close();
-    let asked = this.#served;
-    const how = { depth: this.windowParts.prefetch, opener: openSharedModule };
-    const live = new Prefetch(part.reader, shapeOf(part), how, () => {
-      const starts = this.#startsFrom(asked, part);
-      asked += part.shape.batchSize;
-      return starts;
-    });
-    this.#ahead = { of: part, live };
-    return live;
   }
 
   #startsFrom(window: number, { reader, shape, rows }: BatchPart): number[] {
@@ -213,18 +187,4 @@ export abstract class WindowBatches extends WindowSource {
   }
 
   protected abstract startOf(window: number, blockSize: number, reader: TokenReader): number;
-}
-
-function shapeOf({ shape: { blockSize }, rows }: BatchPart): BatchShape {
-  return { batchSize: rows.count, blockSize };
-}
-
-function isSame(a: BatchPart, b: BatchPart): boolean {
-  return (
-    a.reader === b.reader &&
-    a.shape.batchSize === b.shape.batchSize &&
-    a.shape.blockSize === b.shape.blockSize &&
-    a.rows.first === b.rows.first &&
-    a.rows.count === b.rows.count
-  );
 }

@@ -182,6 +182,22 @@ test('interrupted anywhere, the same batches follow; evaluations depend on their
   );
 });
 
+test('prefetched batches are those that are read in the loop, also after another shape', async (t) => {
+  const shards = [{ tokens: tokensOf(lengths) }];
+  const sources = await Promise.all(
+    [0, 3].map(async (prefetch) => {
+      const { run } = await runOn(t, shards, { set: [`batches={strategy: documents, prefetch: ${prefetch}}`] });
+      return run.container.resolve(BatchSource);
+    }),
+  );
+  for (let i = 0; i < 40; i++) {
+    const shape = { batchSize: i < 25 ? 3 : 5, blockSize: BLOCK };
+    const [inLoop, ahead] = await Promise.all(sources.map((source) => source.next(shape)));
+    t.deepEqual(ahead, inLoop);
+    if (i % 4 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});
+
 test('order differs from epoch to epoch, progress is the share of the epoch, and what is packed is logged', async (t) => {
   const made = await runOn(t, [{ tokens: tokensOf(lengths), mask: tokensOf(lengths).map(() => 1) }]);
   const source = made.run.container.resolve(BatchSource);
