@@ -21,6 +21,7 @@ import {
 } from '../../../core/index.js';
 import { checkBatch, countedWeight } from '../../../core/run/batches.js';
 import { buildVocabMap, rankTokens } from '../../../plugins/data/shared/vocab-map.js';
+import { tokenCrossEntropy } from '../../../plugins/index.js';
 import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
 import { availableEngines } from '../../plugins/ops/engines.js';
 import { needing } from '../../needs.js';
@@ -229,6 +230,75 @@ test.serial('micro-batch:end has the loss of the micro-batch, and that of each t
     const mean = tokenLosses.reduce((sum, value) => sum + value, 0) / targets;
     t.true(Math.abs(mean - loss) < 1e-5, `${String(mean)}, not ${String(loss)}`);
   }
+});
+
+test.serial('an evaluation counts targets by their weights, over ranks too', async (t) => {
+  const losses = await Promise.all(
+    [1, 2].map(async (ranks) => {
+      const config = { train: { batch_size: 4 / ranks }, plugins: { evaluation: { iters: 3 } } };
+      const runs = await Promise.all(
+        memoryRanks(ranks).map(async (plugin) => {
+          const made = await testRun({ iterations: 1, plugins: [plugin], config });
+          t.teardown(() => made.dispose());
+          const source = made.run.container.resolve(BatchSource);
+          const evaluation = source.evaluation.bind(source);
+          source.evaluation = (split, index, shape, rows) =>
+            weighted(evaluation(split, index, shape, rows), index, rows?.first ?? 0);
+          return { made, evaluation };
+        }),
+      );
+      const [first] = runs;
+      if (first === undefined) throw new Error('there is no rank');
+      const { run } = first.made;
+      run.bus.listen({ plugin: 'test', event: 'evaluation:end', critical: true }, ({ losses: { val } }) => {
+        let [sum, all] = [0, 0];
+        for (let index = 0; index < 3; index++) {
+          const whole = weighted(first.evaluation('val', index, { batchSize: 4, blockSize: 8 }), index, 0);
+          useEngine(run.container.resolve(Engine));
+          const each = tf.tidy(() => {
+            const of = (ids: Int32Array): tf.Tensor2D => tf.tensor2d(ids, [4, 8], 'int32');
+            return tokenCrossEntropy(run.model.logits(of(whole.inputs)), of(whole.targets))
+              .dataSync()
+              .slice();
+          });
+          for (const [at, weight] of (whole.weights ?? []).entries()) {
+            if (whole.targets[at] === -1) continue;
+            sum += weight * (each[at] ?? NaN);
+            all += weight;
+          }
+        }
+        t.true(Math.abs(val - sum / all) < 1e-5, `${String(val)}, not ${String(sum / all)}`);
+      });
+      await Promise.all(runs.map(({ made }) => made.train()));
+      return first.made.events.of('evaluation:end')[0]?.losses.val ?? NaN;
+    }),
+  );
+  t.true(Math.abs((losses[0] ?? NaN) - (losses[1] ?? NaN)) < 1e-4, String(losses));
+});
+
+test.serial('documents reach the model as a tensor, in passes with and without weights', async (t) => {
+  await using made = await testRun({ iterations: 4, config: { plugins: { evaluation: false }, engine: 'cpu' } });
+  const { run } = made;
+  Object.defineProperty(run.model, 'takesDocuments', { value: true });
+  const seen: (readonly number[] | undefined)[] = [];
+  const { model } = run;
+  const [loss, forward] = [model.loss.bind(model), model.forward?.bind(model)];
+  model.loss = (ids, targets, pass, tokens) => {
+    seen.push([...(tokens?.documents?.dataSync() ?? [])]);
+    return loss(ids, targets, pass);
+  };
+  model.forward = (ids, pass, tokens) => {
+    if (tokens !== undefined) seen.push([...(tokens.documents?.dataSync() ?? []), -1]);
+    if (forward === undefined) throw new Error('gpt has forward');
+    return forward(ids, pass);
+  };
+  const documents = Int32Array.from({ length: 16 }, (_, at) => Math.floor(at / 5));
+  run.on('batch:ready', (drawn) => {
+    const weights = drawn.iteration % 2 === 0 ? {} : { weights: new Float32Array(16).fill(2) };
+    drawn.batch = { ...drawn.batch, documents, ...weights };
+  });
+  await made.train();
+  t.deepEqual(seen, [[...documents], [...documents, -1], [...documents], [...documents, -1]]);
 });
 
 function batchWith(extra: Partial<Batch>): Batch {

@@ -86,6 +86,13 @@ if (native?.works !== true) {
     t.throws(() => binding.crossEntropy(2, 3, six, targets, new Float32Array(2), new Float32Array(1)), {
       message: /holds -2 at 0/,
     });
+    const two = new Float32Array(2);
+    t.throws(() => binding.tokenCrossEntropy(2, 3, six, targets, two, two), { message: /holds -2 at 0/ });
+    const gradient = (dLosses: Float32Array, ids: Int32Array): void => {
+      binding.tokenCrossEntropyGradient(2, 3, dLosses, two, six, ids, two, new Float32Array(6));
+    };
+    t.throws(() => gradient(two, Int32Array.of(0, 3)), { message: /holds 3 at 1/ });
+    t.throws(() => gradient(six, Int32Array.of(0, 1)), { message: /has 6 elements, the shape needs 2/ });
   });
 
   test('engine native: layouts that reach outside an array, and ids that name nothing, are refused', (t) => {
