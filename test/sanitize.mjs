@@ -52,6 +52,7 @@ async function sanitize() {
   });
   const tests = [
     'plugins/ops/kernels',
+    'plugins/ops/document-attention',
     'plugins/engines/native/variants',
     'plugins/engines/native/boundary',
     'plugins/engines/native/determinism',

@@ -12,6 +12,8 @@ export interface Shape {
   readonly bias?: boolean;
   /** Default: gpt; the others are in test/fixtures. */
   readonly model?: 'gpt' | 'plain-llama' | 'fused-llama';
+  /** Documents of equal length in each row, apart in attention; default: documents are not given. */
+  readonly documents?: number;
 }
 
 /** nanoGPT's CPU and GPU recipes for characters (the second with a batch of 8), and GPT-2 124M. */

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Engine, Model, Optimizer, tf } from '../../core/index.js';
+import { type Batch, Engine, Model, Optimizer, tf } from '../../core/index.js';
 import { makeRun } from '../../core/run/make.js';
 import { trainableParameters } from '../../core/run/step.js';
 import { PassReplay } from '../../core/run/step.js';
@@ -25,7 +25,8 @@ const [model, optimizer] = [run.container.resolve(Model), run.container.resolve(
 const passes = new PassReplay(run.container.resolve(Engine), model);
 const size = shape.batchSize * shape.blockSize;
 const ids = (factor: number): Int32Array => Int32Array.from({ length: size }, (_, i) => (i * factor) % shape.vocabSize);
-const batch = { ...shape, inputs: ids(7919), targets: ids(104_729) };
+const { batchSize, blockSize } = shape;
+const batch: Batch = { batchSize, blockSize, inputs: ids(7919), targets: ids(104_729), ...documentsOf(shape) };
 
 answer({ ready: run.container.resolve(Engine).description });
 for await (const line of createInterface({ input: process.stdin })) {
@@ -38,6 +39,12 @@ await run.dispose();
 function modelOf({ model = 'gpt', vocabSize }: Shape): string[] {
   if (model === 'gpt') return ['model.use=gpt', `model.vocab_size=${String(vocabSize)}`];
   return [`model={use: ${fileURLToPath(new URL(`../../../test/fixtures/${model}.ts`, import.meta.url))}}`];
+}
+
+function documentsOf({ documents, blockSize }: Shape): Pick<Batch, 'documents'> {
+  if (documents === undefined) return {};
+  const numbers = Array.from({ length: size }, (_, i) => Math.floor(((i % blockSize) * documents) / blockSize));
+  return { documents: Int32Array.from(numbers) };
 }
 
 /** Forward, backward, clip to 1.0, AdamW. */

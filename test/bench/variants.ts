@@ -11,20 +11,27 @@ const ROUNDS = 5;
 const STEPS = 4;
 
 /** What a step of the same shape may have besides. */
-const variants: Readonly<Record<string, readonly string[]>> = {
-  plain: [],
-  'rotary positions': ['model.rotary=true'],
-  'LoRA of rank 8 on queries, keys and values': ['model.attn_lora_rank=8'],
-  'that, and on the embedding': ['model.attn_lora_rank=8', 'model.embedding_lora_rank=8'],
-  'LoRA of rank 8 alone trained': ['model.attn_lora_rank=8', 'model.trained=lora'],
-  'embeddings alone trained': ['model.trained=embeddings'],
+const variants: Readonly<Record<string, Variant>> = {
+  plain: {},
+  'four documents a row': { shape: { documents: 4 } },
+  'rotary positions': { settings: ['model.rotary=true'] },
+  'LoRA of rank 8 on queries, keys and values': { settings: ['model.attn_lora_rank=8'] },
+  'that, and on the embedding': { settings: ['model.attn_lora_rank=8', 'model.embedding_lora_rank=8'] },
+  'LoRA of rank 8 alone trained': { settings: ['model.attn_lora_rank=8', 'model.trained=lora'] },
+  'embeddings alone trained': { settings: ['model.trained=embeddings'] },
 };
+
+interface Variant {
+  readonly settings?: readonly string[];
+  readonly shape?: Partial<Shape>;
+}
 
 /** Steps of the native engine with each, in turns. */
 export async function measureVariants(shape: Shape, say: (line: string) => void): Promise<VariantResult[]> {
   const names = Object.keys(variants);
   const contestants = [];
-  for (const name of names) contestants.push(await ours('native', shape, variants[name]));
+  for (const { settings, shape: own } of Object.values(variants))
+    contestants.push(await ours('native', { ...shape, ...own }, settings));
   const times = names.map((): number[] => []);
   for (let round = 0; round < ROUNDS; round++) {
     say(`model: round ${String(round + 1)} of ${String(ROUNDS)}`);

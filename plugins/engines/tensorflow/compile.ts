@@ -20,6 +20,7 @@ const COMPILED = new Set([
   'EspalierLayerNorm',
   'EspalierLayerNormGrad',
   'EspalierCausalAttention',
+  'EspalierDocumentAttention',
   'EspalierCausalAttentionGrad',
   'EspalierSoftmaxCrossEntropy',
   'EspalierSoftmaxCrossEntropyGrad',

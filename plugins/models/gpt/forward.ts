@@ -87,6 +87,8 @@ export type NextMask = () => DropoutMask | undefined;
 /** What a pass has besides its ids and weights. */
 interface PassOptions {
   readonly nextMask?: NextMask;
+  /** int32 [batch, time]; see `Batch.documents`. */
+  readonly documents?: tf.Tensor2D | undefined;
   /** The positions before the ids; these are added. One text, without dropout. */
   readonly past?: Past;
 }
@@ -97,14 +99,16 @@ export type Branch = (x?: tf.Tensor3D) => tf.Tensor3D;
 /** The layers of one pass over a model, by the names of their weights: which operations of `ops` compute each. */
 export class Layers {
   readonly #nextMask: NextMask;
+  readonly #documents: tf.Tensor2D | undefined;
   readonly #past: Past | undefined;
 
   constructor(
     readonly config: GptConfig,
     private readonly weights: Weights,
-    { nextMask = noMask, past }: PassOptions = {},
+    { nextMask = noMask, documents, past }: PassOptions = {},
   ) {
     this.#nextMask = nextMask;
+    this.#documents = documents;
     this.#past = past;
   }
 
@@ -162,7 +166,7 @@ export class Layers {
   /** qkv [batch, time, 3 · embd] → [batch, time, embd]. */
   attention(block: number, qkv: tf.Tensor3D): tf.Tensor3D {
     const { n_head } = this.config;
-    return this.#past?.attend(block, qkv, n_head) ?? causalAttention(qkv, n_head, this.#nextMask());
+    return this.#past?.attend(block, qkv, n_head) ?? causalAttention(qkv, n_head, this.#nextMask(), this.#documents);
   }
 
   /** x [..., in] → [..., out], to be added: x W + b, of what the activation makes of x. */

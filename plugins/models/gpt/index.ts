@@ -17,6 +17,7 @@ import {
   type PlannedShape,
   type RandomStream,
   type StoredTensor,
+  type TokenInputs,
   type TrainingPass,
   type WeightSources,
 } from '../../../core/index.js';
@@ -60,6 +61,7 @@ export default class Gpt implements Model, Growable, InspectableModel, WeightRol
     return memoryNeeded(config, shape);
   }
 
+  readonly takesDocuments = true;
   readonly blockSize: number;
   vocabSize: number;
   #weights = new Map<string, tf.Variable>();
@@ -151,21 +153,21 @@ export default class Gpt implements Model, Growable, InspectableModel, WeightRol
     return weightSources(stored, this.#weights);
   }
 
-  logits(ids: tf.Tensor2D, pass?: TrainingPass): tf.Tensor3D {
-    return tf.tidy(() => this.forward(ids, pass).logits);
+  logits(ids: tf.Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): tf.Tensor3D {
+    return tf.tidy(() => this.forward(ids, pass, tokens).logits);
   }
 
-  forward(ids: tf.Tensor2D, pass?: TrainingPass): ForwardOutputs {
+  forward(ids: tf.Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): ForwardOutputs {
     const weights = pass?.read === undefined ? this.#weights : new ReadWeights(this.#weights, pass.read);
-    const layers = new Layers(this.config, weights, { nextMask: this.#masks(pass) });
+    const layers = new Layers(this.config, weights, { nextMask: this.#masks(pass), documents: tokens?.documents });
     return tf.tidy(() => {
       const hidden = hiddenStates(layers, ids);
       return { logits: head(layers, hidden), hidden };
     });
   }
 
-  loss(ids: tf.Tensor2D, targets: tf.Tensor2D, pass?: TrainingPass): tf.Scalar {
-    return tf.tidy(() => softmaxCrossEntropy(this.logits(ids, pass), targets));
+  loss(ids: tf.Tensor2D, targets: tf.Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): tf.Scalar {
+    return tf.tidy(() => softmaxCrossEntropy(this.logits(ids, pass, tokens), targets));
   }
 
   operationsOf(pass?: TrainingPass): PassOperations {

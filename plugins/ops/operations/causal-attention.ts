@@ -1,19 +1,48 @@
 import { type DropoutMask, tf } from '../../../core/index.js';
-import { at, type Attributes, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
+import { at, type Attributes, type CompositeKernel, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
 import { dropoutFactors, maskAttributes } from './dropout.js';
 
 /**
  * Multi-head attention where each position sees itself and those before it.
  * @param qkv [batch, time, 3 · width]: queries, keys and values, each of `heads` parts side by side
  * @param mask dropout of the attention weights [batch, heads, time, time]
+ * @param documents [batch, time] int32: a run of equal numbers in a row is a document, and a position sees its own
+ *   document only; without it, a row is one
  * @returns [batch, time, width]
  */
-export function causalAttention(qkv: tf.Tensor3D, heads: number, mask?: DropoutMask): tf.Tensor3D {
+export function causalAttention(
+  qkv: tf.Tensor3D,
+  heads: number,
+  mask?: DropoutMask,
+  documents?: tf.Tensor2D,
+): tf.Tensor3D {
   const [batch, time, threeWidths] = qkv.shape;
-  const dropped = mask === undefined ? { rate: 0 } : maskAttributes(mask, heads * time * time);
-  const outputs = runKernelForAll('EspalierCausalAttention', { qkv }, { heads, ...dropped });
+  const attributes = { heads, ...(mask === undefined ? { rate: 0 } : maskAttributes(mask, heads * time * time)) };
+  const outputs =
+    documents === undefined
+      ? runKernelForAll('EspalierCausalAttention', { qkv }, attributes)
+      : runKernelForAll('EspalierDocumentAttention', { qkv, documents: checked(documents, batch, time) }, attributes);
   return tf.reshape(at(outputs, 0), [batch, time, threeWidths / 3]);
 }
+
+function checked(documents: tf.Tensor2D, batch: number, time: number): tf.Tensor2D {
+  tf.util.assertShapesMatch(documents.shape, [batch, time], 'documents of attention: ');
+  if (documents.dtype !== 'int32') throw new Error(`documents of attention must be int32, not ${documents.dtype}`);
+  return documents;
+}
+
+/** What both forms of attention compute; the one with documents is a kernel of its own, since its gradient saves more. */
+const attention: CompositeKernel['compute'] = (inputs, attributes) => {
+  const { q, k, v } = split(inputs.get('qkv'), attributes.number('heads'));
+  const scores = maskedScores(q, k, inputs.optional('documents'));
+  const most = tf.max(scores, -1, true);
+  const weights = tf.exp(tf.sub(scores, most));
+  const sum = tf.sum(weights, -1, true);
+  const factors = weightFactors(weights, attributes);
+  // Divided by their sum where there are fewer numbers to divide.
+  const y = tf.div(tf.matMul(factors === undefined ? weights : tf.mul(weights, factors), v), sum);
+  return [joinHeads(y), tf.squeeze(tf.add(most, tf.log(sum)), [3])];
+};
 
 /**
  * The forward kernel also gives the logarithm of each row's sum of exponentials [batch, heads, time]:
@@ -21,20 +50,8 @@ export function causalAttention(qkv: tf.Tensor3D, heads: number, mask?: DropoutM
  */
 export const causalAttentionOp: Op = {
   kernels: [
-    {
-      name: 'EspalierCausalAttention',
-      compute: (inputs, attributes) => {
-        const { q, k, v } = split(inputs.get('qkv'), attributes.number('heads'));
-        const scores = maskedScores(q, k);
-        const most = tf.max(scores, -1, true);
-        const weights = tf.exp(tf.sub(scores, most));
-        const sum = tf.sum(weights, -1, true);
-        const factors = weightFactors(weights, attributes);
-        // Divided by their sum where there are fewer numbers to divide.
-        const y = tf.div(tf.matMul(factors === undefined ? weights : tf.mul(weights, factors), v), sum);
-        return [joinHeads(y), tf.squeeze(tf.add(most, tf.log(sum)), [3])];
-      },
-    },
+    { name: 'EspalierCausalAttention', compute: attention },
+    { name: 'EspalierDocumentAttention', compute: attention },
     {
       name: 'EspalierCausalAttentionGrad',
       compute: (inputs, attributes) => {
@@ -42,7 +59,7 @@ export const causalAttentionOp: Op = {
         const { q, k, v } = split(inputs.get('qkv'), heads);
         const dy = splitHeads(inputs.get('dy'), heads);
         const logSum = tf.reshape(inputs.get('logSum'), [at(q.shape, 0), heads, at(q.shape, 2), 1]);
-        const weights = tf.exp(tf.sub(maskedScores(q, k), logSum));
+        const weights = tf.exp(tf.sub(maskedScores(q, k, inputs.optional('documents')), logSum));
         const factors = weightFactors(weights, attributes);
         const dropped = factors === undefined ? weights : tf.mul(weights, factors);
         const dDropped = tf.matMul(dy, v, false, true);
@@ -67,17 +84,40 @@ export const causalAttentionOp: Op = {
         return { qkv: () => runKernel('EspalierCausalAttentionGrad', inputs, attributes) };
       },
     },
+    {
+      kernelName: 'EspalierDocumentAttention',
+      inputsToSave: ['qkv', 'documents'],
+      outputsToSave: [false, true],
+      gradFunc: (dys, saved, attributes) => {
+        const [qkv, documents, logSum] = [at(saved, 0), at(saved, 1), at(saved, 2)];
+        const inputs = { dy: firstOf(dys), qkv, documents, logSum };
+        return { qkv: () => runKernel('EspalierCausalAttentionGrad', inputs, attributes) };
+      },
+    },
   ],
 };
 
 // Far below any score, and finite: on backends where infinity minus infinity would appear it must not.
 const MASKED = -1e30;
 
-function maskedScores(q: tf.Tensor, k: tf.Tensor): tf.Tensor {
+function maskedScores(q: tf.Tensor, k: tf.Tensor, documents: tf.Tensor | undefined): tf.Tensor {
   const time = at(q.shape, 2);
   const future = new Float32Array(time * time);
   for (let i = 0; i < time; i++) future.fill(MASKED, i * time + i + 1, (i + 1) * time);
-  return tf.add(tf.matMul(tf.mul(q, scaleOf(q)), k, false, true), tf.tensor2d(future, [time, time]));
+  const scores = tf.add(tf.matMul(tf.mul(q, scaleOf(q)), k, false, true), tf.tensor2d(future, [time, time]));
+  return documents === undefined || time === 1 ? scores : tf.add(scores, otherDocuments(documents));
+}
+
+/** [batch, 1, time, time]: MASKED where query and key are of different documents, else 0. */
+function otherDocuments(documents: tf.Tensor): tf.Tensor {
+  const [batch, time] = [at(documents.shape, 0), at(documents.shape, 1)];
+  const [before, after] = [0, 1].map((first) => tf.slice(documents, [0, first], [batch, time - 1]));
+  if (before === undefined || after === undefined) throw new Error('slices gave fewer than two parts');
+  // Runs of equal numbers, counted: a number may come back in a later run.
+  const begins = tf.cast(tf.notEqual(before, after), 'int32');
+  const runs = tf.concat([tf.zeros([batch, 1], 'int32'), tf.cumsum(begins, 1)], 1);
+  const isOther = tf.notEqual(tf.reshape(runs, [batch, 1, time, 1]), tf.reshape(runs, [batch, 1, 1, time]));
+  return tf.mul(tf.cast(isOther, 'float32'), MASKED);
 }
 
 function scaleOf(q: tf.Tensor): number {

@@ -70,6 +70,15 @@ function values(tensor: tf.Tensor | undefined): Float32Array {
   return Float32Array.from(tensor?.dataSync() ?? []);
 }
 
+function assertNear(t: ExecutionContext, found: Float32Array, expected: Float32Array, what: string): void {
+  t.is(found.length, expected.length, what);
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
+  t.true(
+    found.every((value, i) => Math.abs(value - expected[i]!) <= 1e-5 * largest),
+    what,
+  );
+}
+
 function deviation(tensor: tf.Tensor | undefined): number {
   const all = values(tensor);
   const mean = all.reduce((sum, x) => sum + x, 0) / all.length;
@@ -169,6 +178,49 @@ test('a position sees itself and what is before it, nothing after', async (t) =>
   for (let at = 3; at < 6; at++) {
     t.notDeepEqual(one.slice(at * VOCAB, (at + 1) * VOCAB), other.slice(at * VOCAB, (at + 1) * VOCAB));
   }
+});
+
+const packed = { ids: [1, 2, 3, 4, 5, 6], targets: [2, 7, 4, 5, 8, 9], documents: [4, 4, 9, 9, 9, 4] };
+
+for (const [what, options] of Object.entries({
+  'a table of positions that are all the same': {},
+  'rotary positions, which are told by their distance': { rotary: true },
+})) {
+  test(`documents of a packed row do not see each other: with ${what}, each is what it is alone in a row`, async (t) => {
+    const model = await gpt(t, options);
+    for (const [name, weight] of model.parameters()) {
+      if (!name.includes('ln_')) weight.assign(tf.mul(weight, 10));
+      if (name.endsWith('wpe.weight')) weight.assign(tf.fill(weight.shape, 0.1));
+    }
+    const whole = (): tf.Scalar =>
+      model.loss(ids(packed.ids), ids(packed.targets), undefined, { documents: ids(packed.documents) });
+    const each = (): tf.Scalar => {
+      const losses = [[0, 2] as const, [2, 5] as const, [5, 6] as const].map(([from, to]) =>
+        tf.mul<tf.Scalar>(model.loss(ids(packed.ids.slice(from, to)), ids(packed.targets.slice(from, to))), to - from),
+      );
+      return tf.div(tf.addN(losses), packed.ids.length);
+    };
+    // Weights of positions are learned from where they stand.
+    const weights = [...model.parameters()]
+      .filter(([name]) => !name.endsWith('wpe.weight'))
+      .map(([, weight]) => weight);
+    const [found, expected] = [tf.variableGrads(whole, weights), tf.variableGrads(each, weights)];
+    assertNear(t, values(found.value), values(expected.value), 'loss');
+    for (const { name } of weights) assertNear(t, values(found.grads[name]), values(expected.grads[name]), name);
+    const without = model.loss(ids(packed.ids), ids(packed.targets));
+    t.true(Math.abs(values(without)[0]! - values(expected.value)[0]!) > 1e-3, 'without documents they see each other');
+  });
+}
+
+test('forward gives the logits, and what the head makes them from', async (t) => {
+  const model = await gpt(t, { dropout: 0.3 });
+  const tokens = { documents: ids(packed.documents) };
+  const forward = model.forward?.(ids(packed.ids), pass, tokens);
+  t.deepEqual(values(forward?.logits), values(model.logits(ids(packed.ids), pass, tokens)));
+  const table = model.parameters().get('transformer.wte.weight');
+  if (forward === undefined || table === undefined) return t.fail('gpt has no forward');
+  const hidden = tf.reshape(forward.hidden, [packed.ids.length, size.n_embd]);
+  assertNear(t, values(tf.matMul(hidden, table, false, true)), values(forward.logits), 'logits');
 });
 
 test('top-k 1 writes the likeliest token each time, whatever the random numbers are, as temperature 0 does', async (t) => {

@@ -121,6 +121,23 @@ export const families: readonly CaseFamily[] = [
       })),
   },
   {
+    name: 'causalAttention of documents',
+    cases: fc
+      .record({ batch: fc.integer({ min: 1, max: 3 }), heads: fc.integer({ min: 1, max: 3 }), time: size, seed, rate })
+      .chain((sizes) => fc.integer({ min: 1, max: 19 }).map((part) => ({ ...sizes, part })))
+      .map(({ batch, heads, time, part, seed, rate }) => ({
+        inputs: normals(seed, [batch, time, 3 * heads * part]),
+        apply: (qkv) =>
+          causalAttention(
+            tf.reshape(qkv, [batch, time, 3 * heads * part]),
+            heads,
+            maskOf(rate, seed, heads * time * time),
+            // Of zeros and ones: runs of two on the average.
+            integers(seed, [batch, time], 2),
+          ),
+      })),
+  },
+  {
     name: 'rotary',
     cases: fc
       .record({ batch: fc.integer({ min: 1, max: 3 }), heads: fc.integer({ min: 1, max: 3 }), time: size, seed })
@@ -186,7 +203,7 @@ function integers(seed: number, shape: [number, number], below: number): tf.Tens
 }
 
 /** Of the start of a batch, or of rows far into it, where the numbers of elements come to need more than 32 bits. */
-function maskOf(rate: number, seed: number, rowSize: number): DropoutMask | undefined {
+export function maskOf(rate: number, seed: number, rowSize: number): DropoutMask | undefined {
   const far = Math.max(0, Math.floor(2 ** 32 / rowSize) - 1);
   return rate === 0 ? undefined : { rate, key0: seed, key1: 7, firstRow: seed % 2 === 0 ? 0 : far };
 }

@@ -1,6 +1,7 @@
-import type { AttentionSizes, DropoutArguments, Floats } from './types.js';
+import type { AttentionSizes, DropoutArguments, Floats, Optional } from './types.js';
 
-type Head = [...AttentionSizes, ...DropoutArguments, bf16: boolean];
+/** documents [batch, time] */
+type Head = [...AttentionSizes, ...DropoutArguments, bf16: boolean, documents: Optional<Int32Array>];
 
 /** Attention over queries, keys and values side by side. See src/attention_calls.cc. */
 export interface AttentionCalls {

@@ -1,23 +1,23 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Attributes, rotaryAngles } from '../../../ops/contract.js';
-import type { NativeKernel } from '../backend.js';
+import { type Attributes, type KernelInputs, rotaryAngles } from '../../../ops/contract.js';
+import type { NativeBackend, NativeKernel } from '../backend.js';
+
+const attention: NativeKernel['compute'] = (inputs, attributes, backend) => {
+  const qkv = inputs.get('qkv');
+  const [batch, heads, time, part] = sizesOf(qkv, attributes);
+  const [y, logSum] = [backend.allocate([batch, time, heads * part]), backend.allocate([batch, heads, time])];
+  backend.binding.attention(
+    ...[batch, heads, time, part],
+    ...dropoutOf(attributes),
+    ...([backend.bf16, documentsOf(inputs, backend)] as const),
+    ...[backend.floats(qkv), backend.floats(y), backend.floats(logSum)],
+  );
+  return [y, logSum];
+};
 
 export const attentionKernels: readonly NativeKernel[] = [
-  {
-    name: 'EspalierCausalAttention',
-    compute: (inputs, attributes, backend) => {
-      const qkv = inputs.get('qkv');
-      const [batch, heads, time, part] = sizesOf(qkv, attributes);
-      const [y, logSum] = [backend.allocate([batch, time, heads * part]), backend.allocate([batch, heads, time])];
-      backend.binding.attention(
-        ...[batch, heads, time, part],
-        ...dropoutOf(attributes),
-        backend.bf16,
-        ...[backend.floats(qkv), backend.floats(y), backend.floats(logSum)],
-      );
-      return [y, logSum];
-    },
-  },
+  { name: 'EspalierCausalAttention', compute: attention },
+  { name: 'EspalierDocumentAttention', compute: attention },
   {
     name: 'EspalierCausalAttentionGrad',
     compute: (inputs, attributes, backend) => {
@@ -27,7 +27,7 @@ export const attentionKernels: readonly NativeKernel[] = [
       backend.binding.attentionGradient(
         ...[batch, heads, time, part],
         ...dropoutOf(attributes),
-        backend.bf16,
+        ...([backend.bf16, documentsOf(inputs, backend)] as const),
         ...[backend.floats(dy), backend.floats(qkv), backend.floats(logSum), backend.floats(gradient)],
       );
       return gradient;
@@ -91,6 +91,11 @@ function sizesOf(qkv: TensorInfo, attributes: Attributes): [batch: number, heads
   const [batch = 0, time = 0, threeWidths = 0] = qkv.shape;
   const heads = attributes.number('heads');
   return [batch, heads, time, threeWidths / 3 / heads];
+}
+
+function documentsOf(inputs: KernelInputs, backend: NativeBackend): Int32Array | undefined {
+  const documents = inputs.optional('documents');
+  return documents === undefined ? undefined : backend.integers(documents);
 }
 
 /** A mask as the addon takes it; its keys do not matter where nothing is dropped. */

@@ -70,6 +70,13 @@ class Arguments {
     return data;
   }
 
+  /** Any int32 numbers; null where there are none. */
+  const int32_t* optional_integers(int64_t count) {
+    const Napi::Value value = next();
+    if (value.IsUndefined()) return nullptr;
+    return static_cast<const int32_t*>(elements(value, napi_int32_array, count, "must be an Int32Array"));
+  }
+
   /** A Float32Array, an Int32Array or a Uint8Array of any length. */
   struct Array {
     void* data;

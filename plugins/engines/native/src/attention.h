@@ -55,18 +55,19 @@ class AttentionHead {
     pack_columns(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
     pack_columns(qkv + 2 * width_, 1, 3 * width_, a_.part, a_.time, values);
     for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
-      const Block block = block_at(top);
+      const Block block = block_at(index, top);
       score(qkv, block, queries, keys, scores);
       for (int64_t i = 0; i < block.rows; i++) {
         float* row = scores + i * row_length_;
-        log_sum[top + i] = softmax(row, top + i + 1, block.keys);
-        drop(row, index, top + i);
+        const Range seen = seen_by(index, top + i);
+        log_sum[top + i] = softmax(row, seen, block);
+        drop(row, seen, index, top + i);
         ask_for_thirds(head_of(a_.qkv, next, 3 * width_), top + i);
         ask_for_row(head_of(a_.y, next, width_) + (top + i) * width_);
       }
-      const Left left = rows_of(scores, row_length_, block.rows, block.keys, weights);
-      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), left, {values, time_units_ * NR},
-                          y + top * width_, width_, {});
+      const Left left = rows_of(scores + block.begin, row_length_, block.rows, block.keys(), weights);
+      const Packed right = {values + units_of<In>(block.begin) * NR, time_units_ * NR};
+      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys()), left, right, y + top * width_, width_, {});
     }
   }
 
@@ -91,41 +92,53 @@ class AttentionHead {
     pack_columns(qkv + 2 * width_, 3 * width_, 1, a_.time, a_.part, values);
     pack_columns(qkv + width_, 1, 3 * width_, a_.part, a_.time, keys_by_time);
     for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
-      const Block block = block_at(top);
+      const Block block = block_at(index, top);
       score(qkv, block, lanes, keys, scores);
       const Left outputs = rows_of(dy + top * width_, width_, block.rows, a_.part, lanes);
-      multiply_packed<In>(block.rows, block.keys, part_units_, outputs, {values, part_units_ * NR}, gradients,
-                          row_length_, {});
+      multiply_by_keys(outputs, block, values, gradients);
       for (int64_t i = 0; i < block.rows; i++) {
-        softmax_gradient(scores + i * row_length_, gradients + i * row_length_, log_sum[top + i], top + i + 1,
-                         block.keys, index, top + i);
+        softmax_gradient(scores + i * row_length_, gradients + i * row_length_, log_sum[top + i], block, index,
+                         top + i);
         ask_for_thirds(head_of(a_.qkv, next, 3 * width_), top + i);
         ask_for_thirds(head_of(a_.dqkv, next, 3 * width_), top + i);
         ask_for_row(head_of(a_.dy, next, width_) + (top + i) * width_);
       }
 
-      // The first block reaches the fewest keys: rows that it does not reach are written by a later one.
-      const int64_t known = top == 0 ? 0 : top;
       pack_columns(dy + top * width_, 1, width_, a_.part, block.rows, by_block);
-      add_by_keys(scores, block, known, weights, by_block, dqkv + 2 * width_);
+      add_by_keys(scores, block, weights, by_block, dqkv + 2 * width_);
       pack_columns(qkv + top * 3 * width_, 1, 3 * width_, a_.part, block.rows, by_block);
-      add_by_keys(gradients, block, known, weights, by_block, dqkv + width_);
+      add_by_keys(gradients, block, weights, by_block, dqkv + width_);
 
-      const Left left = rows_of(gradients, row_length_, block.rows, block.keys, rows);
-      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys), left, {keys_by_time, time_units_ * NR},
-                          dqkv + top * 3 * width_, 3 * width_, {});
+      const Left left = rows_of(gradients + block.begin, row_length_, block.rows, block.keys(), rows);
+      const Packed right = {keys_by_time + units_of<In>(block.begin) * NR, time_units_ * NR};
+      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys()), left, right, dqkv + top * 3 * width_,
+                          3 * width_, {});
     }
   }
 
  private:
-  /** Query rows top ... top + rows - 1, which see the first `keys` keys between them. */
+  /** Query rows top ... top + rows - 1, which see no other keys than begin ... end - 1. */
   struct Block {
-    int64_t top, rows, keys;
+    int64_t top, rows;
+    int64_t first;  // whole tiles of keys before `top`: no earlier one is seen
+    int64_t begin;  // the panel of keys that `first` is in begins here
+    int64_t end;
+
+    int64_t keys() const { return end - begin; }
   };
 
-  Block block_at(int64_t top) const {
+  Block block_at(int64_t index, int64_t top) const {
     const int64_t rows = a_.time - top < QUERY_ROWS ? a_.time - top : QUERY_ROWS;
-    return {top, rows, top + rows};
+    // Of the block's rows, the first one sees the earliest key; `top` is a multiple of ROWS.
+    const int64_t first = seen_by(index, top).begin / ROWS * ROWS;
+    // The packed keys and values can be entered where a panel begins.
+    static_assert(NR % (In::per_unit * In::unit_step) == 0);
+    return {top, rows, first, first / NR * NR, top + rows};
+  }
+
+  /** The keys that a query sees. */
+  Range seen_by(int64_t index, int64_t query) const {
+    return {a_.first_keys == nullptr ? 0 : a_.first_keys[index / a_.heads * a_.time + query], query + 1};
   }
 
   /** Where a head's first element stands in a [batch, time, row] tensor; `index` counts over the batch too. */
@@ -162,43 +175,65 @@ class AttentionHead {
   /** Scores of a block against its keys, not scaled yet. */
   void score(const float* qkv, Block block, uint32_t* queries, const uint32_t* keys, float* scores) const {
     const Left left = rows_of(qkv + block.top * 3 * width_, 3 * width_, block.rows, a_.part, queries);
-    multiply_packed<In>(block.rows, block.keys, part_units_, left, {keys, part_units_ * NR}, scores, row_length_, {});
+    multiply_by_keys(left, block, keys, scores);
   }
 
-  /** In place over the first `seen` scores; 0 from there to `keys`. Returns the logarithm of the sum. */
-  float softmax(float* row, int64_t seen, int64_t keys) const {
+  /** to [rows, end] = left [rows, part] * by [part, keys], in the block's columns. */
+  void multiply_by_keys(Left left, Block block, const uint32_t* by, float* to) const {
+    const Packed right = {by + block.begin * part_units_, part_units_ * NR};
+    multiply_packed<In>(block.rows, block.keys(), part_units_, left, right, to + block.begin, row_length_, {});
+  }
+
+  /** In place over the scores of the keys that are seen; 0 for the block's others. Returns the logarithm of the sum. */
+  float softmax(float* row, Range seen, Block block) const {
+    clear_unseen(row, seen, block);
+    row += seen.begin;
+    const int64_t count = seen.end - seen.begin;
     Floats most = splat(row[0]);
-    each_vector(seen, [&](int64_t j, int64_t n) { most = larger(first_lanes(load_some(row + j, n), n, most), most); });
+    each_vector(count, [&](int64_t j, int64_t n) { most = larger(first_lanes(load_some(row + j, n), n, most), most); });
     const float largest = max_of(most) * scale_;
-    const float sum = sum_over(seen, [&](int64_t j, int64_t n) {
+    const float sum = sum_over(count, [&](int64_t j, int64_t n) {
       const Floats e = exp_of(load_some(row + j, n) * scale_ - largest);
       store_some(row + j, e, n);
       return e;
     });
     const float share = 1.0f / sum;
-    each_vector(seen, [&](int64_t j, int64_t n) { store_some(row + j, load_some(row + j, n) * share, n); });
-    std::memset(row + seen, 0, sizeof(float) * (keys - seen));
+    each_vector(count, [&](int64_t j, int64_t n) { store_some(row + j, load_some(row + j, n) * share, n); });
     return largest + std::log(sum);
   }
 
-  void drop(float* row, int64_t index, int64_t query) const {
+  static void clear_unseen(float* row, Range seen, Block block) {
+    std::memset(row + block.begin, 0, sizeof(float) * (seen.begin - block.begin));
+    std::memset(row + seen.end, 0, sizeof(float) * (block.end - seen.end));
+  }
+
+  void drop(float* row, Range seen, int64_t index, int64_t query) const {
     if (!factors_.active()) return;
-    const int64_t first = (index * a_.time + query) * a_.time;
-    each_vector(query + 1, [&](int64_t j, int64_t n) {
+    row += seen.begin;
+    const int64_t first = mask_at(index, query, seen);
+    each_vector(seen.end - seen.begin, [&](int64_t j, int64_t n) {
       store_some(row + j, load_some(row + j, n) * factors_.at(first + j), n);
     });
+  }
+
+  /** Number of the mask's element for the first key that a query sees. */
+  int64_t mask_at(int64_t index, int64_t query, Range seen) const {
+    return (index * a_.time + query) * a_.time + seen.begin;
   }
 
   /**
    * From scores and gradients of the dropped weights: the dropped weights, and the gradients of the scores that are not
    * scaled yet.
    */
-  void softmax_gradient(float* scores, float* gradients, float log_sum, int64_t seen, int64_t keys, int64_t index,
+  void softmax_gradient(float* scores, float* gradients, float log_sum, Block block, int64_t index,
                         int64_t query) const {
-    const int64_t first = (index * a_.time + query) * a_.time;
+    const Range seen = seen_by(index, query);
+    for (float* row : {scores, gradients}) clear_unseen(row, seen, block);
+    scores += seen.begin, gradients += seen.begin;
+    const int64_t count = seen.end - seen.begin, first = mask_at(index, query, seen);
     Floats along = {}, total = {};
     // The weights before dropout are needed twice: they are made again rather than kept.
-    each_vector(seen, [&](int64_t j, int64_t n) {
+    each_vector(count, [&](int64_t j, int64_t n) {
       const Floats weight = first_lanes(exp_of(load_some(scores + j, n) * scale_ - log_sum), n, Floats{});
       Floats gradient = load_some(gradients + j, n);
       if (factors_.active()) gradient *= factors_.at(first + j);
@@ -208,27 +243,27 @@ class AttentionHead {
       total += weight;
     });
     const float mean = sum_of(along) / sum_of(total);
-    each_vector(seen, [&](int64_t j, int64_t n) {
+    each_vector(count, [&](int64_t j, int64_t n) {
       const Floats weight = load_some(scores + j, n);
       store_some(gradients + j, weight * (load_some(gradients + j, n) - mean) * scale_, n);
       if (factors_.active()) store_some(scores + j, weight * factors_.at(first + j), n);
     });
-    for (float* row : {scores, gradients}) std::memset(row + seen, 0, sizeof(float) * (keys - seen));
   }
 
-  /** to [keys, part] (+)= rows^T * b; rows below `known` are added to, the others written. */
-  void add_by_keys(const float* rows, Block block, int64_t known, uint32_t* lanes, const uint32_t* b,
-                   float* to) const {
-    const int64_t units = units_of<In>(block.rows);
-    const Packed left = packed_left(rows, 1, row_length_, block.keys, block.rows, lanes);
-    const Packed unknown = {left.words + known / ROWS * left.panel_stride, left.panel_stride};
+  /** to [end, part] (+)= rows^T * b; keys before the block's own rows are added to, these are written. */
+  void add_by_keys(const float* rows, Block block, uint32_t* lanes, const uint32_t* b, float* to) const {
+    const int64_t units = units_of<In>(block.rows), before = block.top - block.first;
+    const Packed left =
+        packed_left(rows + block.first, 1, row_length_, block.end - block.first, block.rows, lanes);
+    const Packed own = {left.words + before / ROWS * left.panel_stride, left.panel_stride};
     Epilogue epilogue;
     epilogue.accumulate = true;
-    // A block's first row is a multiple of ROWS: no tile is half known.
-    multiply_packed<In>(known, a_.part, units, left, {b, units * NR}, to, 3 * width_, epilogue);
+    // `first` and `top` are multiples of ROWS: no tile is half written.
+    multiply_packed<In>(before, a_.part, units, left, {b, units * NR}, to + block.first * 3 * width_, 3 * width_,
+                        epilogue);
     epilogue.accumulate = false;
-    multiply_packed<In>(block.keys - known, a_.part, units, unknown, {b, units * NR}, to + known * 3 * width_,
-                        3 * width_, epilogue);
+    multiply_packed<In>(block.rows, a_.part, units, own, {b, units * NR}, to + block.top * 3 * width_, 3 * width_,
+                        epilogue);
   }
 
   void* memory(int which) const {

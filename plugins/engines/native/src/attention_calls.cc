@@ -2,15 +2,31 @@
 #include "arguments.h"
 #include "calls.h"
 
+#include <vector>
+
 namespace espalier {
 namespace {
 
-// batch, heads, time, part, rate, key0, key1, first, bf16: what both directions of attention begin with
+/** For each position of [batch, time], the first one of its row that is of the same document. */
+const int32_t* first_keys(const int32_t* documents, int64_t batch, int64_t time) {
+  static thread_local std::vector<int32_t> first;
+  first.resize(times(batch, time));
+  for (int64_t row = 0; row < batch * time; row += time)
+    for (int64_t i = 0, begin = 0; i < time; i++) {
+      if (i > 0 && documents[row + i] != documents[row + i - 1]) begin = i;
+      first[row + i] = static_cast<int32_t>(begin);
+    }
+  return first.data();
+}
+
+// batch, heads, time, part, rate, key0, key1, first, bf16, documents: what both directions of attention begin with
 Attention attention_of(Arguments& in) {
   Attention a = {};
   a.batch = in.size(), a.heads = in.size(), a.time = in.size(), a.part = in.size();
   a.dropout = in.dropout();
   a.precision = in.precision();
+  const int32_t* documents = in.optional_integers(times(a.batch, a.time));
+  if (documents != nullptr) a.first_keys = first_keys(documents, a.batch, a.time);
   return a;
 }
 

@@ -43,6 +43,7 @@ struct Attention {
   const float* qkv;
   Dropout dropout;
   Precision precision;
+  const int32_t* first_keys;  // [batch, time]: the first key that each position sees; null: 0
   float* log_sum;   // [batch, heads, time]: written forward, read backward
   float* y;         // forward: [batch, time, heads * part]
   const float* dy;  // backward: the same shape

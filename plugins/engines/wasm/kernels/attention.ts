@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Attributes, dropoutFactors } from '../../../ops/contract.js';
+import { type Attributes, dropoutFactors, type KernelInputs } from '../../../ops/contract.js';
 import { copyRows, type Heap, type HeapKernel } from './heap.js';
 
 /**
@@ -7,15 +7,9 @@ import { copyRows, type Heap, type HeapKernel } from './heap.js';
  * matrices only; softmax and its gradient touch only the part at and before the diagonal.
  */
 export const attentionKernels: readonly HeapKernel[] = [
-  {
-    name: 'EspalierCausalAttention',
-    compute: (inputs, attributes, heap) => forward(inputs.get('qkv'), attributes, heap),
-  },
-  {
-    name: 'EspalierCausalAttentionGrad',
-    compute: (inputs, attributes, heap) =>
-      backward(inputs.get('dy'), inputs.get('qkv'), inputs.get('logSum'), attributes, heap),
-  },
+  { name: 'EspalierCausalAttention', compute: forward },
+  { name: 'EspalierDocumentAttention', compute: forward },
+  { name: 'EspalierCausalAttentionGrad', compute: backward },
 ];
 
 interface Sizes {
@@ -27,7 +21,9 @@ interface Sizes {
   scale: number;
 }
 
-function forward(qkv: TensorInfo, attributes: Attributes, heap: Heap): TensorInfo[] {
+function forward(inputs: KernelInputs, attributes: Attributes, heap: Heap): TensorInfo[] {
+  const qkv = inputs.get('qkv');
+  const firstKeys = firstKeysOf(inputs, heap);
   const sizes = sizesOf(qkv, attributes);
   const { batch, heads, time, width, part, scale } = sizes;
   const y = heap.allocate([batch, time, width]);
@@ -38,7 +34,8 @@ function forward(qkv: TensorInfo, attributes: Attributes, heap: Heap): TensorInf
     const k = gatherTransposed(qkv, part3(sizes, head, 1), sizes, heap);
     const v = gather(qkv, part3(sizes, head, 2), sizes, heap);
     const weights = heap.product(q, k);
-    softmaxRows(heap.floats(weights), heap.floats(logSum).subarray(head * time, (head + 1) * time), scale);
+    const seen = firstKeys(Math.floor(head / heads));
+    softmaxRows(heap.floats(weights), heap.floats(logSum).subarray(head * time, (head + 1) * time), scale, seen);
     if (factors !== undefined) multiply(heap.floats(weights), factors, head * time * time);
     const attended = heap.product(weights, v);
     const target = heap.floats(y).subarray(offsetOf(sizes, head, width));
@@ -48,7 +45,9 @@ function forward(qkv: TensorInfo, attributes: Attributes, heap: Heap): TensorInf
   return [y, logSum];
 }
 
-function backward(dy: TensorInfo, qkv: TensorInfo, logSum: TensorInfo, attributes: Attributes, heap: Heap): TensorInfo {
+function backward(inputs: KernelInputs, attributes: Attributes, heap: Heap): TensorInfo {
+  const [dy, qkv, logSum] = [inputs.get('dy'), inputs.get('qkv'), inputs.get('logSum')];
+  const firstKeys = firstKeysOf(inputs, heap);
   const sizes = sizesOf(qkv, attributes);
   const { batch, heads, time, width, part, scale } = sizes;
   const gradient = heap.allocate(qkv.shape);
@@ -68,6 +67,7 @@ function backward(dy: TensorInfo, qkv: TensorInfo, logSum: TensorInfo, attribute
       { weights: heap.floats(weightsTransposed), dScores: heap.floats(dScoresTransposed) },
       heap.floats(logSum).subarray(head * time, (head + 1) * time),
       scale,
+      firstKeys(Math.floor(head / heads)),
       factors?.subarray(head * time * time, (head + 1) * time * time),
     );
     const gradients = [
@@ -86,21 +86,23 @@ function backward(dy: TensorInfo, qkv: TensorInfo, logSum: TensorInfo, attribute
   return gradient;
 }
 
-/** softmax(scale · scores) of each row's part up to the diagonal, in place, with 0 beyond it. */
-function softmaxRows(scores: Float32Array, logSum: Float32Array, scale: number): void {
+/** softmax(scale · scores) of the keys that each row sees, in place, with 0 for the others. */
+function softmaxRows(scores: Float32Array, logSum: Float32Array, scale: number, firstKeys: FirstKeys): void {
   const time = logSum.length;
   for (let row = 0; row < time; row++) {
     const start = row * time;
+    const [first, last] = [start + (firstKeys?.[row] ?? 0), start + row];
     let largest = -Infinity;
-    for (let i = start; i <= start + row; i++) largest = Math.max(largest, scores[i]!);
+    for (let i = first; i <= last; i++) largest = Math.max(largest, scores[i]!);
     let sum = 0;
-    for (let i = start; i <= start + row; i++) {
+    for (let i = first; i <= last; i++) {
       const share = Math.exp((scores[i]! - largest) * scale);
       scores[i] = share;
       sum += share;
     }
-    for (let i = start; i <= start + row; i++) scores[i]! /= sum;
-    scores.fill(0, start + row + 1, start + time);
+    for (let i = first; i <= last; i++) scores[i]! /= sum;
+    scores.fill(0, start, first);
+    scores.fill(0, last + 1, start + time);
     logSum[row] = largest * scale + Math.log(sum);
   }
 }
@@ -114,6 +116,7 @@ function softmaxGradient(
   transposed: Record<'weights' | 'dScores', Float32Array>,
   logSum: Float32Array,
   scale: number,
+  firstKeys: FirstKeys,
   factors: Float32Array | undefined,
 ): void {
   const time = logSum.length;
@@ -121,9 +124,9 @@ function softmaxGradient(
   transposed.dScores.fill(0);
   for (let row = 0; row < time; row++) {
     const start = row * time;
-    const here = logSum[row]!;
+    const [here, first] = [logSum[row]!, firstKeys?.[row] ?? 0];
     let sum = 0;
-    for (let column = 0; column <= row; column++) {
+    for (let column = first; column <= row; column++) {
       const i = start + column;
       const weight = Math.exp(scores[i]! * scale - here);
       const factor = factors === undefined ? 1 : factors[i]!;
@@ -133,14 +136,31 @@ function softmaxGradient(
       dScores[i] = gradient;
       sum += gradient * weight;
     }
-    for (let column = 0; column <= row; column++) {
+    for (let column = first; column <= row; column++) {
       const i = start + column;
       const gradient = scores[i]! * (dScores[i]! - sum) * scale;
       dScores[i] = gradient;
       transposed.dScores[column * time + row] = gradient;
     }
+    dScores.fill(0, start, start + first);
     dScores.fill(0, start + row + 1, start + time);
   }
+}
+
+/** The first key that each position of a row sees; undefined: 0. */
+type FirstKeys = Int32Array | undefined;
+
+/** Those of each row: where the run of equal numbers that a position is in begins. */
+function firstKeysOf(inputs: KernelInputs, heap: Heap): (row: number) => FirstKeys {
+  const documents = inputs.optional('documents');
+  if (documents === undefined) return () => undefined;
+  const [, time = 0] = documents.shape;
+  const numbers = heap.integers(documents);
+  const first = new Int32Array(numbers.length);
+  for (let i = 0; i < numbers.length; i++) {
+    if (i % time > 0) first[i] = numbers[i] === numbers[i - 1] ? first[i - 1]! : i % time;
+  }
+  return (row) => first.subarray(row * time, (row + 1) * time);
 }
 
 function sizesOf(qkv: TensorInfo, attributes: Attributes): Sizes {
