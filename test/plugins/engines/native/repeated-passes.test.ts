@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { EarlyGradients, Engine, tf, type EvaluationEnd, type Model } from '../../../../core/index.js';
+import { EarlyGradients, Engine, RandomStreams, tf, type EvaluationEnd, type Model } from '../../../../core/index.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
 import { testRun } from '../../../../plugins/testing/contract.js';
@@ -68,6 +68,15 @@ if (native?.works !== true) {
     );
   }
 
+  test.serial('engine native: documents of a batch are those that a repeated pass keeps apart', async (t) => {
+    const repeated = await outcome(t, true, [], { hasDocuments: true });
+    const plain = await outcome(t, false, [], { hasDocuments: true });
+    t.deepEqual(repeated.losses, plain.losses);
+    t.deepEqual(repeated.weights, plain.weights);
+    t.true(repeated.passes < plain.passes / 2, `the model ran ${repeated.passes} of ${plain.passes} passes`);
+    t.notDeepEqual(plain.losses, (await outcome(t, false, [])).losses);
+  });
+
   test.serial('engine native: weights that others put in place are the ones that a repeated pass reads', async (t) => {
     const halved = async (repeats: boolean): Promise<number[]> =>
       (
@@ -97,13 +106,15 @@ interface Outcome {
 interface Listening {
   readonly atEnd?: (model: Model, iteration: number) => void;
   readonly takesGradients?: boolean;
+  /** Whether batches have documents, others each time. */
+  readonly hasDocuments?: boolean;
 }
 
 async function outcome(
   t: ExecutionContext,
   repeats: boolean,
   set: readonly string[],
-  { atEnd = () => undefined, takesGradients = false }: Listening = {},
+  { atEnd = () => undefined, takesGradients = false, hasDocuments = false }: Listening = {},
 ): Promise<Outcome> {
   await using made = await testRun({ config: { plugins: { checkpoint: false } }, set: [...settings, ...set] });
   const { run } = made;
@@ -114,6 +125,13 @@ async function outcome(
     run.container.registerInstance<EarlyGradients>(EarlyGradients, {
       wanted: true,
       take: (name, gradient) => void taken.push([name, [...gradient.dataSync()]]),
+    });
+  }
+  if (hasDocuments) {
+    run.on('batch:ready', (drawn) => {
+      const random = new RandomStreams(4).at('documents', drawn.iteration, drawn.microBatch);
+      const documents = drawn.batch.inputs.map(() => random.below(2));
+      drawn.batch = { ...drawn.batch, documents };
     });
   }
   const losses: number[] = [];
@@ -128,9 +146,9 @@ async function outcome(
   let passes = 0;
   const loss = run.model.loss.bind(run.model);
   Object.defineProperty(run.model, 'loss', {
-    value: (...[ids, targets, pass]: Parameters<Model['loss']>) => {
+    value: (...args: Parameters<Model['loss']>) => {
       passes++;
-      return loss(ids, targets, pass);
+      return loss(...args);
     },
   });
   t.is((await run.train()).status, 'done');
