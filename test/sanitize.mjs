@@ -55,6 +55,10 @@ async function sanitize() {
     'plugins/ops/document-attention',
     'plugins/engines/native/variants',
     'plugins/engines/native/boundary',
+    'plugins/engines/native/tfjs-kernels',
+    'plugins/engines/native/elementwise',
+    'plugins/engines/native/few-rows',
+    'plugins/engines/native/taking-over',
     'plugins/engines/native/determinism',
   ];
   const ava = path.join(folder, 'node_modules/ava/entrypoints/cli.mjs');
