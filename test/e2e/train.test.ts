@@ -179,6 +179,7 @@ const pluginNames = [
   'batches-curriculum',
   'batches-documents',
   'batches-epoch',
+  'batches-importance',
   'batches-mixture',
   'batches-random',
   'batches-sequential',

@@ -14,6 +14,7 @@ const strategies = {
   'random, read in the loop': 'batches={strategy: random, prefetch: 0}',
   mixture: 'batches={strategy: mixture, weights: {text.txt: 1}}',
   curriculum: 'batches={strategy: curriculum, candidates: 20, round: 4}',
+  importance: 'batches={strategy: importance}',
 };
 
 for (const [strategy, set] of Object.entries(strategies)) {
