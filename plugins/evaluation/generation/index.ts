@@ -89,20 +89,28 @@ export default class Generation implements Evaluator {
       pieces: records.map((record, index) => ({ record, random: this.random.at(NAME, index, set) })),
       examples: records.length,
     }));
+    const stopIds = tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText];
     const count = async ({ record: { prompt, answer }, random }: Piece): Promise<number[]> => {
       const { max_tokens: tokens, temperature, stop } = this.config;
-      const choices = { prompt, tokens, temperature, topK: 0, stop, random: () => random.float() };
-      const { text } = await writeText(model, tokenizer, { ...choices, engine: context.engine });
+      const choices = { prompt, tokens, temperature, topK: 0, stop, stopIds, engine: context.engine };
+      const { text } = await writeText(model, tokenizer, { ...choices, random: () => random.float() });
       return [text.trim() === answer.trim() ? 1 : 0];
     };
     return sharesOf(sets, { metrics: METRICS, count }, ranks, context);
   }
 
-  /** @throws UsageError if the tokenizer cannot write the prompt or the answer, or the answer has too many tokens */
+  /** @throws UsageError if the tokenizer cannot write the prompt or the answer, or the answer has too many tokens or a stop text */
   async #checked({ record, place }: Example<Prompt>, tokenizer: Tokenizer): Promise<Prompt> {
     await encodeExample(tokenizer, record.prompt, `${place}: prompt`);
     const answer = await encodeExample(tokenizer, record.answer.trim(), `${place}: answer`);
-    const { max_tokens: most } = this.config;
+    const { max_tokens: most, stop } = this.config;
+    const found = stop.find((text) => record.answer.trim().includes(text));
+    if (found !== undefined) {
+      throw badExample(
+        `${place}: answer`,
+        `contains ${JSON.stringify(found)}, which ends an answer: change plugins.${NAME}.stop`,
+      );
+    }
     if (answer.length > most) {
       throw badExample(
         `${place}: answer`,

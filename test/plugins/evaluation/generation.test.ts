@@ -62,7 +62,8 @@ async function measured({ run }: TestRun): Promise<number | undefined> {
 }
 
 test('an answer is what the model writes up to the first stop text, spaces around it aside', async (t) => {
-  t.is(await measured(await learnedRun(t, optionsFor(t, words, { stop: ['never', 'rown', ' '] }))), 0.6);
+  const cut = [line('brown fox ', 'ju'), line('lazy ', 'dog.')];
+  t.is(await measured(await learnedRun(t, optionsFor(t, cut, { stop: ['never', 'mp', ' '] }))), 1);
   t.is(await measured(await learnedRun(t, optionsFor(t, words))), 0.8);
 });
 
@@ -103,9 +104,10 @@ const bad: Readonly<Record<string, readonly [line: string, message: RegExp]>> = 
   'an answer of spaces': ['{"prompt": "the", "answer": " "}', /own\.jsonl:2: answer: give at least one/],
   'an answer of unknown characters': ['{"prompt": "the", "answer": "THE"}', /own\.jsonl:2: answer: .*"T"/],
   'an answer longer than max_tokens': [
-    '{"prompt": "the", "answer": "quick brown fox"}',
+    '{"prompt": "the", "answer": "quickbrownfoxes"}',
     /own\.jsonl:2: answer: .*15 tokens.*max_tokens is 12/,
   ],
+  'an answer with a stop text': ['{"prompt": "the", "answer": "brown fox"}', /own\.jsonl:2: answer: contains " "/],
   'an empty prompt': ['{"prompt": "", "answer": "fox"}', /own\.jsonl:2: prompt: give at least one/],
   'broken JSON': ['{"prompt": "the"', /own\.jsonl:2: is not JSON/],
 };
