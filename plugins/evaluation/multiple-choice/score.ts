@@ -1,5 +1,5 @@
 import { tf, type Model } from '../../../core/index.js';
-import { withChangingShapes } from '../../ops/contract.js';
+import { tokenCrossEntropy, withChangingShapes } from '../../ops/contract.js';
 import type { Question, Row } from './questions.js';
 
 /**
@@ -76,17 +76,10 @@ function lossesOf(
   ids: Int32Array,
   targets: Int32Array,
   shape: [rows: number, time: number],
-): Float64Array {
-  const losses = new Float64Array(targets.length);
-  const positions = Int32Array.from(targets.keys()).filter((position) => (targets[position] ?? -1) >= 0);
-  tf.tidy(() => {
-    const logits = model.logits(tf.tensor2d(ids, shape, 'int32')); // [rows, time, vocab]
-    const vocab = logits.shape[2];
-    const read = tf.gather(tf.reshape(logits, [-1, vocab]), tf.tensor1d(positions, 'int32')); // [positions, vocab]
-    const chosen = positions.map((position, index) => index * vocab + (targets[position] ?? 0));
-    const of = tf.gather(tf.reshape(read, [-1]), tf.tensor1d(chosen, 'int32'));
-    const values = tf.sub(tf.logSumExp(read, 1), of).dataSync();
-    for (const [index, position] of positions.entries()) losses[position] = values[index] ?? NaN;
+): Float32Array {
+  return tf.tidy(() => {
+    const logits = model.logits(tf.tensor2d(ids, shape, 'int32'));
+    const losses = tokenCrossEntropy(logits, tf.tensor2d(targets, shape, 'int32'));
+    return losses.dataSync<'float32'>().slice();
   });
-  return losses;
 }
