@@ -1,4 +1,5 @@
 import type { Scalar, Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import type { TokenInputs } from './model.js';
 import { listToken } from './token.js';
 
 /** One pass over a micro-batch, as a loss term sees it. */
@@ -7,6 +8,8 @@ export interface TermPass {
   readonly ids: Tensor2D;
   /** [batch, time] int32; -1 where nothing is learned. */
   readonly targets: Tensor2D;
+  /** What the model was given beside the ids; undefined without any. */
+  readonly tokens: TokenInputs | undefined;
   /** [batch, time, vocab] */
   readonly logits: Tensor3D;
   /**

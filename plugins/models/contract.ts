@@ -13,3 +13,5 @@ export * from './inspection/inspectable.js';
 export { lossParts } from './targets/loss-parts.js';
 /** Initial weights, drawn on several threads. */
 export { NormalDrawing } from './drawing/draw-normals.js';
+/** A model beside the run's own, with weights that are not trained. */
+export { openModel, type OpenModel } from './stored/open-model.js';

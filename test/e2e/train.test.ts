@@ -190,6 +190,7 @@ const pluginNames = [
   'dashboard',
   'data-parallel',
   'determinism-check',
+  'distillation',
   'early-stopping',
   'ema',
   'engine-cpu',

@@ -19,7 +19,7 @@ export function lossParts(
   const all = tf.sum(shares);
   const mean = (perToken: tf.Tensor): tf.Scalar => tf.div(tf.sum(tf.mul(perToken, shares)), all);
   const passOf = ({ name }: LossTerm): TermPass => ({
-    ...{ ids, targets, logits, mean },
+    ...{ ids, targets, tokens, logits, mean },
     losses: () => losses,
     logSumExp: () => logSumExp,
     hidden: () => forward?.hidden ?? refuse(name, 'needs hidden states, and the model has no `forward`'),
