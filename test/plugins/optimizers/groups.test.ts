@@ -117,7 +117,7 @@ for (const [what, group, message] of [
 }
 
 test.serial('muon, and a group by role, are refused for a model that does not say what its weights are', async (t) => {
-  const folder = folderWith(t, 'writing-plugins', 'bigram');
+  const folder = folderWith(t, 'writing-plugins', 'bigram.ts');
   const run = (optimizer: string): Promise<TestRun> =>
     testRun({ cwd: folder, set: ['model={use: ./bigram.ts}', `optimizer=${optimizer}`] });
   await t.throwsAsync(run('{use: muon}'), { message: /this model does not say which weights are/ });
@@ -125,8 +125,9 @@ test.serial('muon, and a group by role, are refused for a model that does not sa
 });
 
 test.serial('the guide’s optimizer trains with groups, and resumes', async (t) => {
-  const folder = folderWith(t, 'optimizers', 'rms-step');
-  const given = { cwd: folder, set: ['optimizer={use: ./rms-step.ts, groups: [{layer_decay: 0.9}]}'] };
+  const folder = folderWith(t, 'optimizers', 'rms-step.ts', 'rms.yaml');
+  const small = ['model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16}', 'train.batch_size=4'];
+  const given = { cwd: folder, presets: ['./rms.yaml'], set: small };
   await assertResumes(given);
   await using made = await testRun({ ...given, iterations: 30 });
   await made.train();
@@ -134,13 +135,15 @@ test.serial('the guide’s optimizer trains with groups, and resumes', async (t)
   t.true((losses.at(-1) ?? NaN) < (losses[0] ?? NaN));
 });
 
-/** A folder with a plugin of a guide as it stands there. */
-function folderWith(t: ExecutionContext, page: string, name: string): string {
+/** A folder with files of a guide as they are there. */
+function folderWith(t: ExecutionContext, page: string, ...names: string[]): string {
   const folder = emptyFolder(t);
-  const [, file] =
-    new RegExp(`\`\`\`ts\\n(// ${name}\\.ts\\n[^]*?)\`\`\``).exec(readFileSync(`docs/${page}.md`, 'utf8')) ?? [];
-  if (file === undefined) throw new Error(`docs/${page}.md has no ${name}.ts`);
-  writeFileSync(path.join(folder, `${name}.ts`), file);
+  const text = readFileSync(`docs/${page}.md`, 'utf8');
+  for (const name of names) {
+    const [, file] = new RegExp(`\`\`\`\\w+\\n((?://|#) ${name}\\n[^]*?)\`\`\``).exec(text) ?? [];
+    if (file === undefined) throw new Error(`docs/${page}.md has no ${name}`);
+    writeFileSync(path.join(folder, name), file);
+  }
   return folder;
 }
 
