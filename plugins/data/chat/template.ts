@@ -91,7 +91,10 @@ export class ChatTemplate {
         add_generation_prompt: generationPrompt,
       });
     } catch (thrown) {
-      throw new ChatError(`the chat template refuses it: ${messageOf(thrown)}`);
+      const date = this.format.template.includes('strftime_now')
+        ? '; where the template writes the date of today (strftime_now), write a fixed one into a copy of it, and name the copy'
+        : '';
+      throw new ChatError(`the chat template refuses it: ${messageOf(thrown)}${date}`);
     }
   }
 }

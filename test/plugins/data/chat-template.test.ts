@@ -70,7 +70,7 @@ test('of a template that cannot show where answers are, and of one that is not v
     template: "{{ strftime_now('%d') }}{{ messages[0].content }}",
     special_tokens: {},
   });
-  t.throws(() => dated.parts(ask), { message: /the chat template refuses it/ });
+  t.throws(() => dated.parts(ask), { message: /the chat template refuses it.*strftime_now.*write a fixed one/ });
   await t.throwsAsync(chatTemplate({ template: '{% for', special_tokens: {} }), {
     message: /is not valid.*/,
     code: 'ESP_CHAT_TEMPLATE',
