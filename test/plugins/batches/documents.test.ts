@@ -1,13 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
-import { BatchSource, Dataset, type Batch, type TokenReader } from '../../../core/index.js';
-import { packDocuments, type Packing } from '../../../plugins/batches/documents/packing.js';
+import { BatchSource, Dataset, Engine, tf, type Batch, type TokenReader } from '../../../core/index.js';
+import { estimateLoss } from '../../../plugins/evaluation/contract.js';
+import { packDocuments } from '../../../plugins/batches/documents/packing.js';
 import { assertResumes, memoryRanks, testRun, type TestRun } from '../../../plugins/testing/contract.js';
-import { emptyFolder } from '../../e2e/command.js';
-import { espalier } from '../../e2e/warm.js';
-import { shardsFolder, type Shard } from '../data/masked.js';
+import { shardsFolder, startsOf, type Shard } from '../data/masked.js';
 
 const END = 256;
 const meta = { vocab_size: 257, dtype: 'uint16', tokenizer: { tokenizer: 'bytes' } };
@@ -15,66 +12,6 @@ const BLOCK = 8;
 const model = { n_layer: 1, n_embd: 4, n_head: 1, block_size: BLOCK };
 
 const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 60 });
-
-function startsOf(lengths: readonly number[]): Float64Array {
-  let at = 0;
-  return Float64Array.from(lengths, (length) => (at += length) - length);
-}
-
-function piecesOf({ rows, firstPieces, starts, lengths }: Packing): { start: number; length: number }[][] {
-  return Array.from({ length: rows }, (_, row) => {
-    const pieces = [];
-    for (let piece = firstPieces[row] ?? 0; piece < (firstPieces[row + 1] ?? 0); piece++)
-      pieces.push({ start: starts[piece] ?? NaN, length: lengths[piece] ?? NaN });
-    return pieces;
-  });
-}
-
-/** Best-fit-decreasing as it is defined, row by row. */
-function plainRows(lengths: readonly number[], rowLength: number): number[][] {
-  const rows: number[][] = [];
-  const room = (row: readonly number[]): number => rowLength - row.reduce((sum, length) => sum + length, 0);
-  for (const length of [...lengths].sort((a, b) => b - a)) {
-    const best = rows.filter((row) => room(row) >= length).sort((a, b) => room(a) - room(b))[0];
-    if (best === undefined) rows.push([length]);
-    else best.push(length);
-  }
-  return rows;
-}
-
-test('a packing has every token that can be an input once, in rows as best-fit-decreasing makes them', (t) => {
-  fc.assert(
-    fc.property(sizes, fc.integer({ min: 1, max: 20 }), (documents, rowLength) => {
-      const total = documents.reduce((sum, size) => sum + size, 0);
-      const packing = packDocuments(startsOf(documents), total, rowLength);
-      const rows = piecesOf(packing);
-      const inputs = rows.flat().flatMap(({ start, length }) => Array.from({ length }, (_, i) => start + i));
-      const lasts = new Set([...startsOf(documents)].map((start, i) => start + (documents[i] ?? 0) - 1));
-      t.deepEqual(
-        inputs.sort((a, b) => a - b),
-        Array.from({ length: total }, (_, at) => at).filter((at) => !lasts.has(at)),
-      );
-      t.is(packing.inputs, inputs.length);
-      // Of rows with equal room, either may be taken: how full the rows are is the same.
-      const filled = (of: readonly (readonly number[])[]): number[] =>
-        of.map((row) => row.reduce((sum, length) => sum + length, 0)).sort((x, y) => x - y);
-      const lengths = rows.map((row) => row.map(({ length }) => length));
-      t.deepEqual(filled(lengths), filled(plainRows(lengths.flat(), rowLength)));
-    }),
-    { numRuns: 200 },
-  );
-});
-
-test('a million documents are packed in little time, with little padding', (t) => {
-  let seed = 1;
-  const lengths = Array.from({ length: 1_000_000 }, () => 2 + ((seed = (seed * 48271) % 2147483647) % 3000));
-  const packing = packDocuments(
-    startsOf(lengths),
-    lengths.reduce((sum, length) => sum + length, 0),
-    1024,
-  );
-  t.true(packing.inputs / (packing.rows * 1024) > 0.99);
-});
 
 async function runOn(t: ExecutionContext, shards: readonly Shard[], more: object = {}): Promise<TestRun> {
   const cwd = shardsFolder(t, shards, meta);
@@ -218,6 +155,26 @@ test('order differs from epoch to epoch, progress is the share of the epoch, and
   );
 });
 
+test('packed, documents have the loss that each has alone', async (t) => {
+  const few = [5, 3, 9, 2, 4, 7];
+  const config = { data: { dir: 'data' }, batches: 'documents', model: { ...model, rotary: true } };
+  const { run } = await runOn(t, [{ tokens: tokensOf(few) }], { config });
+  const reader = run.container.resolve(Dataset).split('val');
+  const batches = run.container.resolve(BatchSource);
+  const shape = { batchSize: rowsIn(reader), blockSize: BLOCK };
+  const options = { engine: run.container.resolve(Engine) };
+  const packed = await estimateLoss(run.model, batches, 'val', 1, shape, options);
+  const alone = few.map((length, i) => {
+    const tokens = new Int32Array(length);
+    reader.read(startsOf(few)[i] ?? 0, length, tokens, 0);
+    const one = (from: number): tf.Tensor2D =>
+      tf.tensor2d(tokens.subarray(from, from + length - 1), [1, length - 1], 'int32');
+    return tf.tidy(() => run.model.loss(one(0), one(1)).dataSync()[0] ?? NaN) * (length - 1);
+  });
+  const mean = alone.reduce((sum, loss) => sum + loss, 0) / few.reduce((sum, length) => sum + length - 1, 0);
+  t.true(Math.abs(packed - mean) < 1e-5 * mean, `${packed} and ${mean}`);
+});
+
 test('what is not learned stays so', async (t) => {
   const tokens = tokensOf(lengths);
   const mask = tokens.map((token) => token % 2);
@@ -243,75 +200,4 @@ test('a run is resumed to the same bits', async (t) => {
   const cwd = shardsFolder(t, [{ tokens: tokensOf(lengths) }], meta);
   await assertResumes({ cwd, iterations: 4, config: { data: { dir: 'data' }, batches: 'documents', model } });
   t.pass();
-});
-
-/** Records of different lengths, prepared. */
-async function prepared(t: ExecutionContext): Promise<string> {
-  const folder = emptyFolder(t);
-  const records = Array.from({ length: 60 }, (_, i) => JSON.stringify({ text: `note ${i} `.repeat(1 + (i % 9)) }));
-  writeFileSync(path.join(folder, 'notes.jsonl'), records.join('\n'));
-  const { code, err } = await espalier(folder, 'prepare', 'notes.jsonl', '-t', 'bytes', '-o', 'data/notes');
-  t.is(code, 0, err);
-  return folder;
-}
-
-test('a preset trains on documents from the command line, and is resumed', async (t) => {
-  const folder = await prepared(t);
-  const train = (...set: string[]) =>
-    espalier(
-      folder,
-      'train',
-      '-p',
-      'debug',
-      ...['data.dir=data/notes', 'batches=documents', ...set].flatMap((each) => ['-s', each]),
-    );
-  const first = await train('train.max_iters=6', 'plugins.evaluation.iters=2');
-  t.is(first.code, 0, first.err);
-  t.regex(first.err, /train: 54 documents \(\d+ of them cut\) in \d+ rows of 32, \d+\.\d\d % padding/);
-  const state = readFileSync(path.join(folder, 'runs/debug/checkpoints/000006/state.json'), 'utf8');
-  t.regex(state, /"batches-documents":\s*\{[^}]*\{\s*"rows":\s*24\s*\}/);
-  const resumed = await espalier(
-    folder,
-    'train',
-    '--resume',
-    '-p',
-    'debug',
-    ...['data.dir=data/notes', 'batches=documents', 'train.max_iters=8'].flatMap((each) => ['-s', each]),
-  );
-  t.is(resumed.code, 0, resumed.err);
-});
-
-test('the guide’s strategy serves a document a row, and is resumed to the same bits', async (t) => {
-  const folder = await prepared(t);
-  const [, plugin = ''] =
-    /```ts\n(\/\/ one-document\.ts\n[^]*?)```/.exec(readFileSync('docs/document-batches.md', 'utf8')) ?? [];
-  writeFileSync(path.join(folder, 'one-document.ts'), plugin);
-  const options = {
-    cwd: folder,
-    config: { data: { dir: 'data/notes' }, model: { ...model, block_size: 32 } },
-    set: ['batches={strategy: ./one-document.ts}'],
-  };
-  await using made = await testRun(options);
-  const { run } = made;
-  const source = run.container.resolve(BatchSource);
-  const decoded = async (batch: Batch): Promise<string[]> =>
-    Promise.all(
-      split(batch).map(async ([document]) => {
-        const learned = document?.targets.filter((target) => target !== -1) ?? [];
-        return (await run.container.resolve(Dataset).tokenizer?.decode([document?.inputs[0] ?? 0, ...learned])) ?? '';
-      }),
-    );
-  const all = await decoded(await source.next({ batchSize: 54, blockSize: 32 }));
-  t.is(new Set(all).size, new Set(all.map((text) => /note \d+/.exec(text)?.[0])).size);
-  t.true(
-    all.every((text) => text.startsWith('note ')),
-    JSON.stringify(all),
-  );
-  t.is(all.length, 54);
-  t.true(
-    (await decoded(source.evaluation('val', 0, { batchSize: 3, blockSize: 32 }))).every((text) =>
-      text.startsWith('note '),
-    ),
-  );
-  await assertResumes({ ...options, iterations: 4 });
 });

@@ -42,3 +42,9 @@ function packed(mask: readonly number[]): Uint8Array {
   for (const [i, bit] of mask.entries()) bytes[i >> 3] = (bytes[i >> 3] ?? 0) | (bit << (i & 7));
   return bytes;
 }
+
+/** Where documents of these lengths begin. */
+export function startsOf(lengths: readonly number[]): Float64Array {
+  let at = 0;
+  return Float64Array.from(lengths, (length) => (at += length) - length);
+}
