@@ -83,13 +83,28 @@ export async function fullLoss(
   shape: BatchShape,
   options: LossOptions,
 ): Promise<number> {
+  const { sum, weight } = await lossTotal(model, reader, shape, options);
+  return sum / weight;
+}
+
+/**
+ * The same as the sum over the counted targets, and their number.
+ * @param most windows to measure, from the start
+ */
+export async function lossTotal(
+  model: Model,
+  reader: TokenReader,
+  shape: BatchShape,
+  options: LossOptions,
+  most = Infinity,
+): Promise<Total & { readonly windows: number }> {
   const { ranks = oneRank } = options;
   const { batchSize, blockSize } = shape;
-  const windows = windowsIn(reader, blockSize);
+  const windows = Math.min(most, windowsIn(reader, blockSize));
   const ownFirst = rowsOfRank(ranks, shape).first;
   const step = ranks.size * batchSize;
   const count = Math.max(0, Math.ceil((windows - ownFirst) / step));
-  return meanOver(model, { what: 'the loss of a whole split', count }, options, (index) => {
+  const total = await totalOver(model, { what: 'the loss of a whole split', count }, options, (index) => {
     const first = ownFirst + index * step;
     const rows = Math.min(batchSize, windows - first);
     const starts = Array.from({ length: rows }, (_, row) => (first + row) * blockSize);
@@ -97,18 +112,43 @@ export async function fullLoss(
     checkBatch(batch, model, () => `the windows from ${String(first)} on of the split that is measured`);
     return batch;
   });
+  return { ...total, windows };
 }
 
-/**
- * The mean over the counted targets of `count` batches of this rank, and of those of the others.
- * @throws EspalierError when no rank has any
- */
+/** Of all ranks; NaN when one was stopped. */
+interface Total {
+  /** Sum of the losses of the counted targets, each with its weight. */
+  readonly sum: number;
+  /** Sum of their weights. */
+  readonly weight: number;
+}
+
+/** What is measured, for errors, in how many batches of this rank. */
+interface Measured {
+  readonly what: string;
+  readonly count: number;
+}
+
 async function meanOver(
   model: Model,
-  { what, count }: { readonly what: string; readonly count: number },
+  measured: Measured,
   options: LossOptions,
   nth: (index: number) => Batch,
 ): Promise<number> {
+  const { sum, weight } = await totalOver(model, measured, options, nth);
+  return sum / weight;
+}
+
+/**
+ * The sum over the counted targets of `count` batches of this rank, and of those of the others.
+ * @throws EspalierError when no rank has any
+ */
+async function totalOver(
+  model: Model,
+  { what, count }: Measured,
+  options: LossOptions,
+  nth: (index: number) => Batch,
+): Promise<Total> {
   const { ranks = oneRank } = options;
   const own = await sumOver(model, count, options, nth);
   const [sum = NaN, weight = NaN] = await ranks.average([own.sum, own.weight]);
@@ -118,7 +158,7 @@ async function meanOver(
       `${what} cannot be measured: every target is -1 (ignored) or has weight 0; let the batch strategy or the data give some that count`,
     );
   }
-  return sum / weight;
+  return { sum: ranks.size * sum, weight: ranks.size * weight };
 }
 
 /** Sum of the losses of all counted targets, each with its weight, and of their weights; NaN when it was stopped. */
@@ -127,7 +167,7 @@ async function sumOver(
   count: number,
   { engine, stop = () => false, onBatch }: LossOptions,
   nth: (index: number) => Batch,
-): Promise<{ readonly sum: number; readonly weight: number }> {
+): Promise<Total> {
   const passes = new PassReplay(engine, model);
   let sum = 0;
   let weight = 0;

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import {
+  Dataset,
+  inject,
+  MetricNames,
+  On,
+  Plugin,
+  PluginConfig,
+  UsageError,
+  type Bindings,
+  type Model,
+  type Ranks,
+  type Tokenizer,
+} from '../../core/index.js';
+import { Evaluators, type Evaluator, type EvaluatorContext } from './evaluators/evaluator.js';
+import { textBytes } from './evaluators/text-bytes.js';
+import { validationOptions, ValidationTotals, type ValidationTotal } from './evaluators/validation-totals.js';
+
+const METRIC = 'val/bits_per_byte';
+
+/** What the loss is for each byte of the text: it compares models whose tokenizers differ. */
+@Plugin({
+  name: 'bits-per-byte',
+  summary: 'Measures the loss of the validation data in bits for each byte of its text, whatever the tokenizer.',
+  config: validationOptions,
+  // Whose tokenizer is known when it is open.
+  after: ['vocab-remap'],
+  metrics: {
+    [METRIC]: {
+      unit: 'bits',
+      what: 'loss over validation data in windows side by side, for each UTF-8 byte of its text',
+    },
+    [`${METRIC}/*`]: { unit: 'bits', what: 'the same of a named set of `data.validation`' },
+  },
+})
+export default class BitsPerByte implements Evaluator {
+  static register(bindings: Bindings): void {
+    bindings.add(Evaluators, BitsPerByte);
+  }
+
+  readonly name = 'bits-per-byte';
+  readonly interval: number;
+  /** By content and number of tokens. */
+  readonly #bytes = new Map<string, number>();
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof validationOptions>,
+    @inject(ValidationTotals) private readonly totals: ValidationTotals,
+    @inject(Dataset) private readonly data: Dataset,
+    @inject(MetricNames) metrics: MetricNames,
+  ) {
+    this.interval = config.interval;
+    metrics.spellOut(`${METRIC}/*`, totals.names(METRIC).slice(1));
+  }
+
+  @On('run:setup')
+  check(): void {
+    if (this.data.tokenizer !== undefined) return;
+    throw new UsageError(
+      'ESP_NO_TOKENIZER',
+      'plugins.bits-per-byte: the data does not say which tokenizer it was made with, so its text is not known; prepare it with `espalier prepare`, or turn the plugin off',
+    );
+  }
+
+  run(
+    model: Model,
+    tokenizer: Tokenizer | undefined,
+    ranks: Ranks,
+    context: EvaluatorContext,
+  ): Promise<Record<string, number>> {
+    const measurement = { model, ranks, context, iters: this.config.iters };
+    return this.totals.measure(METRIC, measurement, async (total) => {
+      // Of what was stopped nothing is known.
+      if (Number.isNaN(total.nats) || tokenizer === undefined) return NaN;
+      return total.nats / Math.LN2 / (await this.#bytesOf(total, tokenizer));
+    });
+  }
+
+  async #bytesOf({ reader, tokens }: ValidationTotal, tokenizer: Tokenizer): Promise<number> {
+    const key = `${reader.id} ${String(tokens)}`;
+    const bytes = this.#bytes.get(key) ?? (await textBytes(reader, tokens, tokenizer));
+    this.#bytes.set(key, bytes);
+    return bytes;
+  }
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import {
+  Dataset,
+  inject,
+  injectable,
+  RunConfig,
+  type Model,
+  type Ranks,
+  type TokenReader,
+} from '../../../core/index.js';
+import { lossTotal } from '../loss/estimate-loss.js';
+import { setIn, setsOf } from '../loss/validation-sets.js';
+import type { EvaluatorContext } from './evaluator.js';
+
+/** Options of such evaluators. */
+export const validationOptions = z
+  .strictObject({
+    interval: z.int().min(0).default(0).describe('iterations between measurements; 0: at every evaluation'),
+    iters: z.int().min(0).default(0).describe('batches of the validation data, from its start; 0: all of it'),
+  })
+  .meta({ resume: 'free' });
+
+/** The loss of some validation data. */
+export interface ValidationTotal {
+  readonly reader: TokenReader;
+  /** Sum over the counted targets. */
+  readonly nats: number;
+  /** Counted targets: those among tokens 1 to `tokens` of the reader that are learned. */
+  readonly targets: number;
+  readonly tokens: number;
+}
+
+interface Measurement {
+  readonly model: Model;
+  readonly ranks: Ranks;
+  readonly context: EvaluatorContext;
+  /** Batches of each rank, from the start of the data; 0: all. */
+  readonly iters: number;
+}
+
+/** For evaluators that are a function of the validation loss: of the split `val`, and of each named set. */
+@injectable()
+export class ValidationTotals {
+  constructor(
+    @inject(RunConfig) private readonly run: RunConfig,
+    @inject(Dataset) private readonly data: Dataset,
+  ) {}
+
+  /** `metric` and `metric/NAME` of each named set. */
+  names(metric: string): string[] {
+    return [metric, ...setsOf(this.data).map((set) => `${metric}/${set}`)];
+  }
+
+  /** Each of those names with its value. */
+  async measure(
+    metric: string,
+    measurement: Measurement,
+    valueOf: (total: ValidationTotal) => number | Promise<number>,
+  ): Promise<Record<string, number>> {
+    const values: Record<string, number> = {};
+    const sets = setsOf(this.data).map((set) => [`${metric}/${set}`, setIn(this.data, set)] as const);
+    for (const [name, reader] of [[metric, this.data.split('val')] as const, ...sets]) {
+      values[name] = await valueOf(await this.#total(reader, measurement));
+    }
+    return values;
+  }
+
+  async #total(reader: TokenReader, { model, ranks, context, iters }: Measurement): Promise<ValidationTotal> {
+    const shape = { batchSize: this.run.train.batch_size, blockSize: model.blockSize };
+    const most = iters === 0 ? Infinity : iters * ranks.size * shape.batchSize;
+    const { sum, weight, windows } = await lossTotal(model, reader, shape, { ...context, ranks }, most);
+    return { reader, nats: sum, targets: weight, tokens: windows * shape.blockSize };
+  }
+}

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import {
+  inject,
+  MetricNames,
+  Plugin,
+  PluginConfig,
+  type Bindings,
+  type Model,
+  type Ranks,
+  type Tokenizer,
+} from '../../core/index.js';
+import { Evaluators, type Evaluator, type EvaluatorContext } from './evaluators/evaluator.js';
+import { validationOptions, ValidationTotals } from './evaluators/validation-totals.js';
+
+const METRIC = 'val/perplexity';
+
+@Plugin({
+  name: 'perplexity',
+  summary: 'Measures the perplexity of the validation data: e to the power of its mean loss.',
+  config: validationOptions,
+  metrics: {
+    [METRIC]: { unit: '', what: 'e to the power of the mean loss over validation data in windows side by side' },
+    [`${METRIC}/*`]: { unit: '', what: 'the same of a named set of `data.validation`' },
+  },
+})
+export default class Perplexity implements Evaluator {
+  static register(bindings: Bindings): void {
+    bindings.add(Evaluators, Perplexity);
+  }
+
+  readonly name = 'perplexity';
+  readonly interval: number;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: z.output<typeof validationOptions>,
+    @inject(ValidationTotals) private readonly totals: ValidationTotals,
+    @inject(MetricNames) metrics: MetricNames,
+  ) {
+    this.interval = config.interval;
+    metrics.spellOut(`${METRIC}/*`, totals.names(METRIC).slice(1));
+  }
+
+  run(
+    model: Model,
+    _tokenizer: Tokenizer | undefined,
+    ranks: Ranks,
+    context: EvaluatorContext,
+  ): Promise<Record<string, number>> {
+    const measurement = { model, ranks, context, iters: this.config.iters };
+    return this.totals.measure(METRIC, measurement, ({ nats, targets }) =>
+      Math.min(Number.MAX_VALUE, Math.exp(nats / targets)),
+    );
+  }
+}
