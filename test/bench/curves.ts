@@ -1,27 +1,14 @@
 // `node dist/test/bench/curves.js OUT.svg LABEL=RUN …`: validation loss against time of runs, from their events.jsonl.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { scaleLinear } from 'd3-scale';
-import { line } from 'd3-shape';
-
-interface Curve {
-  readonly label: string;
-  /** Seconds since the start, and validation loss in nats. */
-  readonly points: readonly (readonly [number, number])[];
-}
-
-const WIDTH = 720;
-const HEIGHT = 400;
-const MARGIN = { top: 20, right: 20, bottom: 45, left: 55 };
-const COLOURS = ['#1f77b4', '#d62728', '#2ca02c', '#9467bd'];
-const DASHES = ['', '7 4', '2 3', '9 3 2 3'];
+import { chart, type Curve } from './chart.js';
 
 const [out = '', ...given] = process.argv.slice(2);
 const curves = given.map((argument): Curve => {
   const [label = '', run = ''] = argument.split('=');
   return { label, points: pointsOf(path.join(run, 'events.jsonl')) };
 });
-writeFileSync(out, chart(curves));
+writeFileSync(out, chart(curves, 'seconds of training'));
 
 function pointsOf(file: string): [number, number][] {
   const events = readFileSync(file, 'utf8').trim().split('\n');
@@ -30,44 +17,4 @@ function pointsOf(file: string): [number, number][] {
   return parsed.flatMap(({ time, 'val/loss': loss }) =>
     loss === undefined ? [] : [[(Date.parse(time) - start) / 1000, loss] satisfies [number, number]],
   );
-}
-
-function chart(all: readonly Curve[]): string {
-  const points = all.flatMap((curve) => curve.points);
-  const losses = points.map(([, loss]) => loss);
-  const x = scaleLinear(
-    [0, Math.max(...points.map(([seconds]) => seconds))],
-    [MARGIN.left, WIDTH - MARGIN.right],
-  ).nice();
-  const y = scaleLinear([Math.min(...losses), Math.max(...losses)], [HEIGHT - MARGIN.bottom, MARGIN.top]).nice();
-  const path = line<readonly [number, number]>(
-    ([seconds]) => x(seconds),
-    ([, loss]) => y(loss),
-  );
-  const xTicks = x
-    .ticks(8)
-    .map(
-      (tick) =>
-        `<line x1="${x(tick)}" x2="${x(tick)}" y1="${MARGIN.top}" y2="${HEIGHT - MARGIN.bottom}" class="grid"/><text x="${x(tick)}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${tick}</text>`,
-    );
-  const yTicks = y
-    .ticks(7)
-    .map(
-      (tick) =>
-        `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(tick)}" y2="${y(tick)}" class="grid"/><text x="${MARGIN.left - 8}" y="${y(tick) + 4}" text-anchor="end">${tick}</text>`,
-    );
-  const lines = all.map(({ label, points: of }, i) => {
-    const style = `stroke="${COLOURS[i % 4]}" stroke-dasharray="${DASHES[i % 4]}" fill="none" stroke-width="2"`;
-    const at = MARGIN.top + 16 + 20 * i;
-    const left = WIDTH - MARGIN.right - 260;
-    return `<path d="${path(of) ?? ''}" ${style}/><line x1="${left}" x2="${left + 30}" y1="${at - 4}" y2="${at - 4}" ${style}/><text x="${left + 38}" y="${at}">${label}</text>`;
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13" role="img" aria-label="validation loss against time">
-<style>.grid { stroke: #ccc; stroke-width: 0.5 } text { fill: #333 }</style>
-<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>
-${[...xTicks, ...yTicks, ...lines].join('\n')}
-<text x="${WIDTH / 2}" y="${HEIGHT - 6}" text-anchor="middle">seconds of training</text>
-<text transform="translate(16 ${HEIGHT / 2}) rotate(-90)" text-anchor="middle">validation loss, nats</text>
-</svg>
-`;
 }

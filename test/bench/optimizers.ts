@@ -1,0 +1,125 @@
+// `node dist/test/bench/optimizers.js OUT_FOLDER RUNS_FOLDER`: Muon beside AdamW on `char-base`. Runs that are whole in
+// RUNS_FOLDER are not made again; the time of a step is measured at the end, so leave the machine alone then.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chart, type Curve } from './chart.js';
+import { ours } from './contestants.js';
+import { table } from './report.js';
+import { shapes } from './shapes.js';
+import { median, round } from './statistics.js';
+
+const OPTIMIZERS = ['adamw', 'muon'] as const;
+const RATES = ['1e-3', '2e-3', '4e-3'] as const;
+const SEEDS = [1, 2] as const;
+const ITERATIONS = 250;
+const ROUNDS = 6;
+const STEPS = 5;
+const LOOKS = { adamw: '#1f77b4', muon: '#d62728' };
+const DASHES = { '1e-3': '2 3', '2e-3': '7 4', '4e-3': '' };
+
+const command = fileURLToPath(new URL('../../plugins/command-line/shell/main.js', import.meta.url));
+const [outFolder = '.', runsFolder = 'runs'] = process.argv.slice(2);
+
+interface Trained {
+  readonly optimizer: (typeof OPTIMIZERS)[number];
+  readonly rate: (typeof RATES)[number];
+  /** Tokens seen, and validation loss, of each seed. */
+  readonly seeds: readonly (readonly (readonly [number, number])[])[];
+}
+
+await mkdir(runsFolder, { recursive: true });
+// By seed first: where it is interrupted, each rate has been tried.
+for (const seed of SEEDS) {
+  for (const rate of RATES) for (const optimizer of OPTIMIZERS) await train(optimizer, rate, seed);
+}
+const trained = OPTIMIZERS.flatMap((optimizer) =>
+  RATES.map((rate): Trained => ({
+    optimizer,
+    rate,
+    seeds: SEEDS.map((seed) => read(folderOf(optimizer, rate, seed))),
+  })),
+);
+const milliseconds = await stepTimes();
+write('optimizers-tokens.svg', 'tokens', () => 1);
+const tokens = (shapes['char-base']?.batchSize ?? NaN) * (shapes['char-base']?.blockSize ?? NaN);
+write('optimizers-seconds.svg', 'seconds of training', (optimizer) => milliseconds[optimizer] / 1000 / tokens);
+process.stdout.write(`${resultTable()}\n`);
+
+/** One run, unless it is there. */
+async function train(optimizer: string, rate: string, seed: number): Promise<void> {
+  const folder = folderOf(optimizer, rate, seed);
+  if (existsSync(folder)) return;
+  process.stderr.write(`${folder}\n`);
+  const partial = `${folder}.partial`;
+  await rm(partial, { recursive: true, force: true });
+  const settings = [
+    ...[`seed=${String(seed)}`, `run.dir=${partial}`, `train.max_iters=${String(ITERATIONS)}`],
+    ...[`optimizer={use: ${optimizer}, learning_rate: ${rate}}`, 'lr.warmup_iters=25'],
+    ...['train.batch_size=8', 'model.dropout=0', 'plugins.checkpoint=false', 'plugins.profiler=false'],
+    ...['plugins.evaluation.interval=25', 'plugins.evaluation.iters=8', 'plugins.evaluation.at_start=true'],
+  ];
+  const args = [command, 'train', '--preset', 'char-base', ...settings.flatMap((each) => ['--set', each])];
+  const [code]: unknown[] = await once(
+    spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] }),
+    'close',
+  );
+  if (code !== 0) throw new Error(`the run ${folder} ended with ${String(code)}`);
+  await rename(partial, folder);
+}
+
+function folderOf(optimizer: string, rate: string, seed: number): string {
+  return path.join(runsFolder, `${optimizer}-${rate}-${String(seed)}`);
+}
+
+function read(folder: string): [number, number][] {
+  const lines = readFileSync(path.join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
+  return lines.flatMap((line) => {
+    const { tokens, 'val/loss': loss } = JSON.parse(line) as { tokens: number; 'val/loss'?: number };
+    return loss === undefined ? [] : [[tokens, loss] satisfies [number, number]];
+  });
+}
+
+/** Milliseconds of a step, in turns. */
+async function stepTimes(): Promise<Record<Trained['optimizer'], number>> {
+  const shape = shapes['char-base'];
+  if (shape === undefined) throw new Error('no shape char-base');
+  const contestants = [];
+  for (const optimizer of OPTIMIZERS) contestants.push(await ours('native', shape, [`optimizer=${optimizer}`]));
+  const times = { adamw: [] as number[], muon: [] as number[] };
+  for (let turn = 0; turn <= ROUNDS; turn++) {
+    for (const [i, optimizer] of OPTIMIZERS.entries()) {
+      const { times: now } = (await contestants[i]?.ask({ steps: STEPS })) ?? { times: [] };
+      // The first round allocates.
+      if (turn > 0) times[optimizer].push(...now);
+    }
+  }
+  await Promise.all(contestants.map((contestant) => contestant.stop()));
+  return { adamw: median(times.adamw), muon: median(times.muon) };
+}
+
+/** @param perToken what a token is on the horizontal axis */
+function write(name: string, along: string, perToken: (optimizer: Trained['optimizer']) => number): void {
+  const curves = trained.map(({ optimizer, rate, seeds }): Curve => {
+    const points = (seeds[0] ?? []).map(([seen], at): [number, number] => [
+      seen * perToken(optimizer),
+      seeds.reduce((sum, points) => sum + (points[at]?.[1] ?? NaN), 0) / seeds.length,
+    ]);
+    const look = { colour: LOOKS[optimizer], dashes: DASHES[rate] };
+    return { label: `${optimizer}, ${rate}`, points: points.slice(1), look };
+  });
+  writeFileSync(path.join(outFolder, name), chart(curves, along));
+}
+
+function resultTable(): string {
+  const rows = trained.map(({ optimizer, rate, seeds }) => {
+    const last = seeds.map((points) => points.at(-1)?.[1] ?? NaN);
+    const seconds = (milliseconds[optimizer] * ITERATIONS) / 1000;
+    return [optimizer, rate, ...last.map((loss) => loss.toFixed(3)), round(milliseconds[optimizer]), round(seconds)];
+  });
+  const seeds = SEEDS.map((seed) => `Validation loss, seed ${String(seed)}`);
+  return table(['Optimizer', 'Learning rate', ...seeds, 'A step, ms', 'All steps, s'], rows);
+}
