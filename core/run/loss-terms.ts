@@ -2,7 +2,6 @@ import type { LossTerm } from '../contracts/loss-term.js';
 import { EspalierError, UsageError } from '../errors.js';
 import type { MetricNames } from '../metrics/metrics.js';
 import { pluginOf } from './container.js';
-import type { ConfigPlaces } from '../config/composed.js';
 
 /** A term that counts, with what it counts. */
 export interface ActiveTerm {
@@ -10,16 +9,19 @@ export interface ActiveTerm {
   readonly weight: number;
 }
 
+/** Where the config turns a plugin on, as the start of a message: `file:line: `. */
+type PlaceOf = (plugin: string) => string;
+
 /**
  * Checks the loss terms of a run before it trains.
  * @throws UsageError for two terms with one name, and for a metric that no plugin declares
  */
-export function checkTerms(terms: readonly LossTerm[], metrics: MetricNames, places: ConfigPlaces): void {
+export function checkTerms(terms: readonly LossTerm[], metrics: MetricNames, placeOf: PlaceOf): void {
   const named = new Map<string, LossTerm>();
   for (const term of terms) {
     const other = named.get(term.name);
     if (other !== undefined) {
-      const both = `${adding(term, places)} and ${adding(other, places)}`;
+      const both = `${adding(term, placeOf)} and ${adding(other, placeOf)}`;
       throw new UsageError(
         'ESP_LOSS_TERM',
         `${both} both add a loss term named ${JSON.stringify(term.name)}; rename one, or turn one of the plugins off`,
@@ -29,7 +31,7 @@ export function checkTerms(terms: readonly LossTerm[], metrics: MetricNames, pla
     if (metrics.describe(term.metric) === undefined) {
       throw new UsageError(
         'ESP_LOSS_TERM',
-        `${adding(term, places)} adds the loss term ${JSON.stringify(term.name)} with the metric ${JSON.stringify(term.metric)}, which no plugin declares; declare it in \`metrics\` of its @Plugin`,
+        `${adding(term, placeOf)} adds the loss term ${JSON.stringify(term.name)} with the metric ${JSON.stringify(term.metric)}, which no plugin declares; declare it in \`metrics\` of its @Plugin`,
       );
     }
   }
@@ -49,7 +51,7 @@ export function activeTerms(terms: readonly LossTerm[]): ActiveTerm[] {
   });
 }
 
-function adding(term: LossTerm, places: ConfigPlaces): string {
+function adding(term: LossTerm, placeOf: PlaceOf): string {
   const plugin = pluginOf(term);
-  return `${places.before(['plugins', plugin])}plugin ${plugin}`;
+  return `${placeOf(plugin)}plugin ${plugin}`;
 }

@@ -109,7 +109,10 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   provide(container, services, { checked, composed, request, store, terminal });
   const live = makePlugins(container, plugins);
   (request.host ?? foreignProcess).pluginsMade();
-  checkTerms(boundTo(container, LossTerms) ?? [], container.resolve(MetricNames), container.resolve(ConfigPlaces));
+  const places = container.resolve(ConfigPlaces);
+  checkTerms(boundTo(container, LossTerms) ?? [], container.resolve(MetricNames), (name) =>
+    places.before(plugins.find(({ options }) => options.name === name)?.path ?? []),
+  );
   const ranks = container.resolve(Ranks);
   addListeners(services.bus, plugins, live, ranks);
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
