@@ -30,7 +30,13 @@ export class KernelInputs {
 
   /** In the order they were given; those that are named by their number in that of their numbers. */
   all(): tf.Tensor[] {
-    return this.named().map(([, tensor]) => tensor);
+    // Called for every kernel: it makes nothing besides its result.
+    const all: tf.Tensor[] = [];
+    for (const name of Object.keys(this.tensors)) {
+      const tensor = this.optional(name);
+      if (tensor !== undefined) all.push(tensor);
+    }
+    return all;
   }
 
   /** The same with their names. */
