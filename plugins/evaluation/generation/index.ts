@@ -3,6 +3,7 @@ import {
   ConfigPlaces,
   Dataset,
   inject,
+  MetricNames,
   type Model,
   On,
   Plugin,
@@ -69,9 +70,12 @@ export default class Generation implements Evaluator {
     @inject(ConfigPlaces) places: ConfigPlaces,
     @inject(Dataset) private readonly data: Dataset,
     @inject(RandomStreams) private readonly random: RandomStreams,
+    @inject(MetricNames) names: MetricNames,
   ) {
     this.interval = config.interval;
-    this.metrics = sharesNamed(Object.keys(config.files), METRICS);
+    const sets = Object.keys(config.files);
+    this.metrics = sharesNamed(sets, METRICS);
+    for (const metric of METRICS) names.spellOut(`*/${metric}`, sharesNamed(sets, [metric]));
     this.#sets = new ExampleSets({ plugin: NAME, config, folder, places }, recordSchema, (example, tokenizer) =>
       this.#checked(example, tokenizer),
     );
