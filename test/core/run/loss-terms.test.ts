@@ -5,7 +5,10 @@ import {
   injectable,
   LossTerms,
   Plugin,
+  RandomStreams,
   tf,
+  type Batch,
+  type BatchReady,
   type Bindings,
   type LossTerm,
   type PluginClass,
@@ -67,23 +70,36 @@ function termPlugin(options: TermOptions = {}): { readonly plugin: PluginClass; 
 }
 
 /** Three iterations of two micro-batches, with dropout. */
-async function trained(plugin: PluginClass | undefined, engine = 'auto'): Promise<TestRun> {
+async function trained(plugin: PluginClass | undefined, engine = 'auto', withExtras = false): Promise<TestRun> {
   const config = { engine, train: { gradient_accumulation_steps: 2 }, plugins: { evaluation: false } };
   const made = await testRun({ iterations: 4, config, plugins: plugin === undefined ? [] : [plugin] });
+  made.run.on('batch:ready', (drawn) => {
+    if (withExtras) drawn.batch = { ...drawn.batch, ...extrasOf(drawn) };
+  });
   await made.train();
   return made;
 }
 
+/** Others in each batch. */
+function extrasOf({ iteration, microBatch, batch: { targets } }: BatchReady): Pick<Batch, 'weights' | 'documents'> {
+  const random = new RandomStreams(4).at('extras', iteration, microBatch);
+  const cut = random.below(8);
+  return {
+    weights: Float32Array.from(targets, () => random.float()),
+    documents: Int32Array.from(targets, (_, at) => Number(at % 8 > cut)),
+  };
+}
+
 needing(await engineNeed('native')).serial(
-  'a pass with a term is recorded and repeated, also where the term’s weight changes, and gives the same bits',
+  'a pass with a term, weights and documents is repeated, also where the term’s weight changes, and gives the same bits',
   async (t) => {
     let reads = 0;
     const weight = (): number => 0.1 / (1 + (reads++ % 4));
     const repeated = termPlugin({ weight });
-    await using made = await trained(repeated.plugin, 'native');
+    await using made = await trained(repeated.plugin, 'native', true);
     reads = 0;
     const run = termPlugin({ weight, varies: true });
-    await using plain = await trained(run.plugin, 'native');
+    await using plain = await trained(run.plugin, 'native', true);
     t.deepEqual([repeated.calls(), run.calls()], [1, 8]);
     t.deepEqual(made.weights(), plain.weights());
     t.deepEqual(
