@@ -26,7 +26,7 @@ const UNKNOWN = -1;
 export class Sampler {
   readonly #tree: SumTree;
 
-  /** @param losses estimates by window, negative if there is none: as a sampler left them, which this one goes on with */
+  /** @param losses estimates by window, negative if there is none; updated in place */
   constructor(
     readonly losses: Float32Array,
     private readonly options: SamplerOptions,
