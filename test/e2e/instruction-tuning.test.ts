@@ -61,8 +61,8 @@ test.serial('a model of plain text learns to answer questions that it never saw'
   await prepared;
   t.true((await exactMatch('base', questionsOf)) < 0.1);
 
-  const short = 'train={max_iters: 450, batch_size: 8, gradient_accumulation_steps: 1}';
-  const settings = [...machine, 'init=pretrained', short, 'optimizer={learning_rate: 3e-3, beta2: 0.95}', questionsOf];
+  const short = 'train={max_iters: 600, batch_size: 8, gradient_accumulation_steps: 1}';
+  const settings = [...machine, 'init=pretrained', short, 'optimizer={learning_rate: 5e-3, beta2: 0.95}', questionsOf];
   await ran('train', '--preset', 'sft', ...set(...settings));
   t.true((await exactMatch('runs/sft')) > 0.9);
 
