@@ -1,5 +1,6 @@
 import {
   Dataset,
+  Engine,
   RandomStreams,
   TokenizerFactory,
   Tokenizers,
@@ -76,6 +77,7 @@ async function samplesOf(
   tokenizer: Tokenizer,
   { seed, count, ...choices }: SampleChoices & { readonly count: number },
 ): Promise<string[]> {
+  const engine = run.container.resolve(Engine);
   const streams = new RandomStreams(seed);
   const samples: string[] = [];
   while (samples.length < count) {
@@ -84,7 +86,7 @@ async function samplesOf(
       const stream = streams.at('sample', first + i);
       return () => stream.float();
     });
-    const { prompt, texts } = await writeTexts(run.model, tokenizer, { ...choices, randoms });
+    const { prompt, texts } = await writeTexts(run.model, tokenizer, { ...choices, engine, randoms });
     samples.push(...texts.map((text) => prompt + text));
   }
   return samples;
