@@ -174,13 +174,16 @@ for (const [signal, code] of [
     const more = ['--set', 'train.max_iters=100000', '--trace', 't.json', '--trace-iterations', '100000'];
     const child = started(folder, 'train', '-p', 'debug', ...settings, ...more);
     const closed = once(child, 'close');
-    while (!existsSync(file) || statSync(file).size < 100_000) await pause(20);
+    // What a thread measured comes with its batches: a kill may be before the first.
+    const part = code === null ? '' : 'prefetch';
+    while (!existsSync(file) || statSync(file).size < 100_000 || !readFileSync(file, 'utf8').includes(part)) {
+      await pause(20);
+    }
     child.kill(signal);
     t.is((await closed)[0], code);
     const { spans, threads } = spansIn(file);
     nesting(t, spans);
     t.true(names(spans, 'iteration').length > 0);
-    // What a thread measured comes with its batches: a kill may be before the first.
     if (code !== null) t.true([...threads.values()].some((name) => name.startsWith('prefetch')));
   });
 }
