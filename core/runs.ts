@@ -50,7 +50,8 @@ export type {
 export type { RunResult } from './run/parts.js';
 export type { Run } from './run/run.js';
 export { boundTo, pluginOf, type ConfiguredPlugin } from './run/container.js';
-export { microBatchStep, PassReplay, trainableParameters } from './run/step.js';
+export { PassReplay } from './run/pass-replay.js';
+export { microBatchStep, trainableParameters } from './run/step.js';
 export {
   eachLeaf,
   frozen,

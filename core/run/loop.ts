@@ -4,7 +4,7 @@ import { useEngine } from '../tf.js';
 import type { RollbackRequest, RunControl } from './control.js';
 import { iterate, type IterationParts } from './iteration.js';
 import type { MicroBatchTools } from './micro-batches.js';
-import { PassReplay } from './step.js';
+import { PassReplay } from './pass-replay.js';
 import type { CheckpointKind } from './state.js';
 
 /** Everything the loop works with, from the run's container. */

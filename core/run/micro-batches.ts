@@ -12,8 +12,9 @@ import type { Slot } from '../plugins/plugin.js';
 import { useEngine } from '../tf.js';
 import { checkBatch, countedWeight, nextOfRank, rowsOfRank } from './batches.js';
 import { activeTerms } from './loss-terms.js';
+import type { PassReplay } from './pass-replay.js';
 import type { Sections } from './sections.js';
-import { microBatchStep, scaleSums, type PassReplay, type StepLosses } from './step.js';
+import { microBatchStep, scaleSums, type StepLosses } from './step.js';
 import type { Tunables } from './tunables.js';
 
 /** What micro-batches work with, from the run's container. */

@@ -1,11 +1,11 @@
 import { accumulate, tf } from '../tf.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/ranks.js';
-import type { Engine, KernelRecording, Mark } from '../contracts/engine.js';
 import type { Models, PassInputs } from '../contracts/models.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 import { EspalierError, messageOf } from '../errors.js';
 import type { ActiveTerm } from './loss-terms.js';
+import type { ComputePass, PassReplay } from './pass-replay.js';
 import { Sections } from './sections.js';
 
 export interface StepOptions {
@@ -205,127 +205,4 @@ function inOrderOf(parameters: ReadonlyMap<string, unknown>, sums: Map<string, t
 /** The model's weights that are not frozen, by name. */
 export function trainableParameters(model: Model): Map<string, tf.Variable> {
   return new Map([...model.parameters()].filter(([, variable]) => variable.trainable));
-}
-
-/**
- * What a pass gives: its loss, and of training the gradients that it did not hand over on the way.
- * @param mark called between forward and backward, and with each gradient that is handed over
- */
-export type ComputePass = (inputs: PassInputs, mark: Mark) => tf.Tensor[];
-
-export interface PassOptions {
-  /** Undefined for no dropout. */
-  readonly pass?: TrainingPass | undefined;
-  /** Which of several functions the caller's `compute` is: the recordings of each are its own. */
-  readonly form?: string;
-  readonly onMark?: Mark;
-  /** What each term counts: it may differ from pass to pass. */
-  readonly termWeights?: readonly number[];
-  /** False for a pass whose operations may differ from those of the pass before. */
-  readonly isRepeatable?: boolean;
-}
-
-/** Runs passes: where one has the operations of the one before, by that one's kernels, if the engine records kernels. */
-export class PassReplay {
-  readonly #forms = new Map<string, Recorded>();
-
-  constructor(
-    private readonly engine: Pick<Engine, 'record'>,
-    readonly model: Model,
-  ) {}
-
-  /** @returns what `compute` returns, or would */
-  run(
-    batch: Batch,
-    compute: ComputePass,
-    { pass, form = '', onMark = () => undefined, termWeights = [], isRepeatable = true }: PassOptions = {},
-  ): tf.Tensor[] {
-    const { engine, model } = this;
-    const operations = isRepeatable ? model.operationsOf?.(pass) : undefined;
-    if (operations === undefined || engine.record === undefined) return compute(tensorsOf(batch, termWeights), onMark);
-    const { same, masks } = operations;
-    const weights = [...model.parameters().values()].flatMap((weight) => [weight, weight.dataId, weight.trainable]);
-    const kind = [same, batch.batchSize, batch.blockSize, pass?.firstRow, namesOf(batch), ...weights];
-    const recorded = this.#forms.get(form) ?? new Recorded();
-    this.#forms.set(form, recorded);
-    const repeated = recorded.of(kind)?.run(arraysOf(batch, termWeights), masks, onMark);
-    if (repeated !== undefined) {
-      recorded.used();
-      return repeated;
-    }
-    const inputs = tensorsOf(batch, termWeights);
-    if (!recorded.isWorthAnother()) return compute(inputs, onMark);
-    const { outputs, recording } = engine.record(listOf(inputs), masks, (mark) => compute(inputs, mark), onMark);
-    recorded.keep(kind, recording);
-    return outputs;
-  }
-}
-
-/** After `MAX_UNUSED` recordings in a row that were never replayed, skip recording for `PASSES_TO_SKIP` passes. */
-const MAX_UNUSED = 3;
-const PASSES_TO_SKIP = 100;
-
-/** The last recording. */
-class Recorded {
-  #last: { readonly kind: readonly unknown[]; readonly recording: KernelRecording; used: boolean } | undefined;
-  #unused = 0;
-  #toSkip = 0;
-
-  of(kind: readonly unknown[]): KernelRecording | undefined {
-    return this.#last !== undefined && areEqual(this.#last.kind, kind) ? this.#last.recording : undefined;
-  }
-
-  used(): void {
-    if (this.#last !== undefined) this.#last.used = true;
-  }
-
-  keep(kind: readonly unknown[], recording: KernelRecording | undefined): void {
-    this.#last?.recording.end?.();
-    this.#last = recording === undefined ? undefined : { kind, recording, used: false };
-  }
-
-  isWorthAnother(): boolean {
-    if (this.#toSkip > 0) {
-      this.#toSkip--;
-      return false;
-    }
-    this.#unused = this.#last?.used === true ? 0 : this.#unused + 1;
-    if (this.#unused > MAX_UNUSED) [this.#unused, this.#toSkip] = [0, PASSES_TO_SKIP];
-    return true;
-  }
-}
-
-function tensorsOf(batch: Batch, termWeights: readonly number[]): PassInputs {
-  const { inputs, targets, documents, weights, fields = {}, batchSize, blockSize } = batch;
-  const of = (values: Int32Array | Float32Array): tf.Tensor2D =>
-    tf.tensor2d(values, [batchSize, blockSize], values instanceof Int32Array ? 'int32' : 'float32');
-  return {
-    ids: of(inputs),
-    targets: of(targets),
-    tokens: documents === undefined ? undefined : { documents: of(documents) },
-    weights: weights === undefined ? undefined : of(weights),
-    fields: new Map(Object.entries(fields).map(([name, values]) => [name, of(values)])),
-    termWeights: termWeights.map((weight) => tf.scalar(weight)),
-  };
-}
-
-/** The tensors of a pass, in the order of `arraysOf`. */
-function listOf({ ids, targets, tokens, weights, fields, termWeights }: PassInputs): tf.Tensor[] {
-  return [ids, targets, tokens?.documents ?? [], weights ?? [], ...fields.values(), ...termWeights].flat();
-}
-
-function arraysOf(batch: Batch, termWeights: readonly number[]): (Int32Array | Float32Array)[] {
-  const { inputs, targets, documents, weights, fields = {} } = batch;
-  const given = [inputs, targets, documents, weights, ...Object.values(fields)].filter((each) => each !== undefined);
-  return [...given, ...termWeights.map((weight) => Float32Array.of(weight))];
-}
-
-/** What a batch has beside ids and targets: batches with the same have inputs of the same types. */
-function namesOf({ documents, weights, fields = {} }: Batch): string {
-  const types = Object.entries(fields).map(([name, values]) => [name, values instanceof Int32Array]);
-  return JSON.stringify([documents !== undefined, weights !== undefined, types]);
-}
-
-function areEqual(one: readonly unknown[], other: readonly unknown[]): boolean {
-  return one.length === other.length && one.every((part, index) => part === other[index]);
 }
