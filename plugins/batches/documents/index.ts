@@ -22,6 +22,7 @@ import { permutation } from '../windows/permutation.js';
 import { ReadAhead, type BatchPart } from '../windows/read-ahead.js';
 import { readBatch } from '../windows/read-batch.js';
 import { prefetchOptions } from '../windows/window-strategy.js';
+import { placeOf } from '../windows/windows.js';
 import { packDocuments, type Packing } from './packing.js';
 
 const options = z.strictObject(prefetchOptions).meta({ resume: 'fixed' });
@@ -99,9 +100,7 @@ export default class DocumentBatches implements BatchSource {
     const { reader, packing } = this.#packedOf('train', this.model.blockSize);
     const row = this.#rowAt(Math.max(0, this.#served - 1), packing.rows);
     const start = packing.starts[packing.firstPieces[row] ?? 0] ?? 0;
-    const shard = reader.parts.findLastIndex((part) => part.start <= start);
-    const position = start - (reader.parts[shard]?.start ?? 0);
-    return { shard, position, progress: (this.#served % packing.rows) / packing.rows };
+    return { ...placeOf(reader, start), progress: (this.#served % packing.rows) / packing.rows };
   }
 
   state(): z.output<typeof stateSchema> {

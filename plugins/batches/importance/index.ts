@@ -24,7 +24,7 @@ import {
   type StoredTensor,
   type TokenReader,
 } from '../../../core/index.js';
-import { randomWindows, refuseShort, windowsAt, windowsIn } from '../windows/windows.js';
+import { placeOf, randomWindows, refuseShort, windowsAt, windowsIn } from '../windows/windows.js';
 import { Sampler, type DrawnWindow } from './sampler.js';
 
 const options = z
@@ -157,10 +157,7 @@ export default class ImportanceBatches implements BatchSource {
   }
 
   progress(): BatchProgress {
-    const { parts } = this.data.split('train');
-    const start = (this.#drawn.at(-1)?.window ?? 0) * this.model.blockSize;
-    const shard = parts.findLastIndex((part) => part.start <= start);
-    return { shard, position: start - (parts[shard]?.start ?? 0) };
+    return placeOf(this.data.split('train'), (this.#drawn.at(-1)?.window ?? 0) * this.model.blockSize);
   }
 
   state(): z.output<typeof stateSchema> {

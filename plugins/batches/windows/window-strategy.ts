@@ -18,7 +18,7 @@ import {
   RandomStreams,
 } from '../../../core/index.js';
 import { ReadAhead, type BatchPart } from './read-ahead.js';
-import { randomWindows, refuseShort, windowsIn } from './windows.js';
+import { placeOf, randomWindows, refuseShort, windowsIn } from './windows.js';
 
 /** The option of every strategy of windows. */
 export const prefetchOptions = {
@@ -137,11 +137,10 @@ class WindowSource implements BatchSource {
     const { data, model } = this.windowParts;
     const reader = data.split('train');
     const start = this.#served === 0 ? 0 : this.#startsIn(reader, model.blockSize)(this.#served - 1);
-    const shard = reader.parts.findLastIndex((part) => part.start <= start);
-    const position = start - (reader.parts[shard]?.start ?? 0);
-    if (!this.passes) return { shard, position };
+    const place = placeOf(reader, start);
+    if (!this.passes) return place;
     const count = windowsIn(reader, model.blockSize);
-    return { shard, position, progress: (this.#served % count) / count };
+    return { ...place, progress: (this.#served % count) / count };
   }
 
   state(): unknown {

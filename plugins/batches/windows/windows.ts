@@ -1,5 +1,5 @@
 import { UsageError } from '../../../core/errors.js';
-import type { Batch, BatchShape, RandomStream, Rows, TokenReader } from '../../../core/index.js';
+import type { Batch, BatchProgress, BatchShape, RandomStream, Rows, TokenReader } from '../../../core/index.js';
 
 /** The batch whose row `i` is the window of `reader` that starts at `starts[i]`; targets are what is learned, one token on. */
 export function windowsAt(reader: TokenReader, starts: readonly number[], { batchSize, blockSize }: BatchShape): Batch {
@@ -26,6 +26,12 @@ export function readWindows(
 export function readTargets(reader: TokenReader, at: number, count: number, into: Int32Array, offset: number): void {
   if (reader.readTargets === undefined) reader.read(at, count, into, offset);
   else reader.readTargets(at, count, into, offset);
+}
+
+/** Where a position of the tokens is, for logs: in which part of them, and how far into it. */
+export function placeOf({ parts }: TokenReader, position: number): Pick<BatchProgress, 'shard' | 'position'> {
+  const shard = parts.findLastIndex((part) => part.start <= position);
+  return { shard, position: position - (parts[shard]?.start ?? 0) };
 }
 
 /** How many windows stand side by side, each with the token after it. */
