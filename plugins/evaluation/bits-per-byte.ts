@@ -2,7 +2,6 @@ import { z } from 'zod';
 import {
   Dataset,
   inject,
-  MetricNames,
   On,
   Plugin,
   PluginConfig,
@@ -47,10 +46,9 @@ export default class BitsPerByte implements Evaluator {
     @inject(PluginConfig) private readonly config: z.output<typeof validationOptions>,
     @inject(ValidationTotals) private readonly totals: ValidationTotals,
     @inject(Dataset) private readonly data: Dataset,
-    @inject(MetricNames) metrics: MetricNames,
   ) {
     this.interval = config.interval;
-    metrics.spellOut(`${METRIC}/*`, totals.names(METRIC).slice(1));
+    totals.spellOut(METRIC);
   }
 
   @On('run:setup')

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import {
   inject,
-  MetricNames,
   Plugin,
   PluginConfig,
   type Bindings,
@@ -34,10 +33,9 @@ export default class Perplexity implements Evaluator {
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof validationOptions>,
     @inject(ValidationTotals) private readonly totals: ValidationTotals,
-    @inject(MetricNames) metrics: MetricNames,
   ) {
     this.interval = config.interval;
-    metrics.spellOut(`${METRIC}/*`, totals.names(METRIC).slice(1));
+    totals.spellOut(METRIC);
   }
 
   run(

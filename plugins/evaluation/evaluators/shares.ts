@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { useEngine, type Ranks } from '../../../core/index.js';
+import { useEngine, type MetricNames, type Ranks } from '../../../core/index.js';
 import type { EvaluatorContext } from './evaluator.js';
 
 /** Examples that are counted piece by piece. */
@@ -20,9 +20,16 @@ export interface Counting<Piece> {
 /** By `SET/METRIC`. */
 export type Shares = Readonly<Record<string, number>>;
 
-/** The names of the shares of sets. */
-export function sharesNamed(sets: readonly string[], metrics: readonly string[]): string[] {
-  return sets.flatMap((set) => metrics.map((metric) => `${set}/${metric}`));
+/** Names the shares of sets, in place of the patterns by which their plugin declares `metrics`. */
+export function spellOutShares(names: MetricNames, sets: readonly string[], metrics: readonly string[]): string[] {
+  const shareOf = (set: string, metric: string): string => `${set}/${metric}`;
+  for (const metric of metrics) {
+    names.spellOut(
+      shareOf('*', metric),
+      sets.map((set) => shareOf(set, metric)),
+    );
+  }
+  return sets.flatMap((set) => metrics.map((metric) => shareOf(set, metric)));
 }
 
 /**

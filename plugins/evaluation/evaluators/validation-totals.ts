@@ -3,6 +3,7 @@ import {
   Dataset,
   inject,
   injectable,
+  MetricNames,
   RunConfig,
   type Model,
   type Ranks,
@@ -44,14 +45,18 @@ export class ValidationTotals {
   constructor(
     @inject(RunConfig) private readonly run: RunConfig,
     @inject(Dataset) private readonly data: Dataset,
+    @inject(MetricNames) private readonly metrics: MetricNames,
   ) {}
 
-  /** `metric` and `metric/NAME` of each named set. */
-  names(metric: string): string[] {
-    return [metric, ...setsOf(this.data).map((set) => `${metric}/${set}`)];
+  /** Names the metrics of the named sets, in place of the pattern by which a plugin declares them. */
+  spellOut(metric: string): void {
+    this.metrics.spellOut(
+      `${metric}/*`,
+      setsOf(this.data).map((set) => `${metric}/${set}`),
+    );
   }
 
-  /** Each of those names with its value. */
+  /** `metric`, and `metric/NAME` of each named set, with their values. */
   async measure(
     metric: string,
     measurement: Measurement,

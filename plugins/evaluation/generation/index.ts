@@ -20,7 +20,7 @@ import { Evaluators, type Evaluator, type EvaluatorContext } from '../evaluators
 import { encodeExample, neededTokenizer } from '../evaluators/encode.js';
 import { badExample, type Example } from '../evaluators/example-file.js';
 import { exampleOptions, ExampleSets } from '../evaluators/example-sets.js';
-import { sharesNamed, sharesOf, type Shares } from '../evaluators/shares.js';
+import { sharesOf, spellOutShares, type Shares } from '../evaluators/shares.js';
 
 const NAME = 'generation';
 const METRICS = ['exact_match'];
@@ -73,9 +73,7 @@ export default class Generation implements Evaluator {
     @inject(MetricNames) names: MetricNames,
   ) {
     this.interval = config.interval;
-    const sets = Object.keys(config.files);
-    this.metrics = sharesNamed(sets, METRICS);
-    for (const metric of METRICS) names.spellOut(`*/${metric}`, sharesNamed(sets, [metric]));
+    this.metrics = spellOutShares(names, Object.keys(config.files), METRICS);
     this.#sets = new ExampleSets({ plugin: NAME, config, folder, places }, recordSchema, (example, tokenizer) =>
       this.#checked(example, tokenizer),
     );

@@ -17,7 +17,7 @@ import {
 import { Evaluators, type Evaluator, type EvaluatorContext } from '../evaluators/evaluator.js';
 import { neededTokenizer } from '../evaluators/encode.js';
 import { exampleOptions, ExampleSets } from '../evaluators/example-sets.js';
-import { sharesNamed, sharesOf, type Shares } from '../evaluators/shares.js';
+import { sharesOf, spellOutShares, type Shares } from '../evaluators/shares.js';
 import { questionOf, recordSchema, type Question } from './questions.js';
 import { batchesOf, countRight, scoresOf } from './score.js';
 
@@ -59,9 +59,7 @@ export default class MultipleChoice implements Evaluator {
     @inject(MetricNames) names: MetricNames,
   ) {
     this.interval = config.interval;
-    const sets = Object.keys(config.files);
-    this.metrics = sharesNamed(sets, METRICS);
-    for (const metric of METRICS) names.spellOut(`*/${metric}`, sharesNamed(sets, [metric]));
+    this.metrics = spellOutShares(names, Object.keys(config.files), METRICS);
     this.#sets = new ExampleSets({ plugin: NAME, config, folder, places }, recordSchema, (example, tokenizer) =>
       questionOf(example, tokenizer, model.blockSize),
     );
