@@ -2,10 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import { z } from 'zod';
-import { tf, type LossTerm, type Model } from '../../../core/index.js';
+import { tf, type LossTerm } from '../../../core/index.js';
 import { HardTargets } from '../../../plugins/losses/distillation/hard-targets.js';
 import { softTargetLosses } from '../../../plugins/losses/distillation/soft-targets.js';
-import { lossParts } from '../../../plugins/models/targets/loss-parts.js';
 import { registerOps } from '../../../plugins/index.js';
 import {
   assertDeclaredMetrics,
@@ -20,8 +19,9 @@ import { sharedFolder } from '../../e2e/command.js';
 import { espalier } from '../../e2e/warm.js';
 import { needing } from '../../needs.js';
 import { textFolder } from '../../text.js';
-import { assertClose, on } from '../ops/compare.js';
+import { assertClose } from '../ops/compare.js';
 import { availableEngines } from '../ops/engines.js';
+import { lossInParts } from './parts.js';
 
 const numbers = z.array(z.number());
 const choicesSchema = z.object({ weight: z.number(), temperature: z.number(), cross_entropy: z.number() });
@@ -47,39 +47,12 @@ for (const { name: engine, check } of engines) {
         compute: (pass) =>
           pass.mean(softTargetLosses(pass.logits, () => tf.tensor3d(fixture.teacher, [2, 5, 7]), temperature)),
       };
-      const found = lossOf(engine, [soft, new HardTargets(choices)]);
+      const given = { logits: fixture.student, targets: fixture.targets };
+      const found = lossInParts(engine, given, [soft, new HardTargets(choices)]);
       t.true(Math.abs(found.loss - loss) < 3e-6 * loss, String(found.loss));
       assertClose(found.gradient, Float32Array.from(gradient), 'gradient', 1e-6);
     });
   }
-}
-
-/** The loss of the fixture's student, with its gradient. */
-function lossOf(engine: string, terms: readonly LossTerm[]): { loss: number; gradient: Float32Array | undefined } {
-  return on(engine, () => {
-    const logits = tf.variable(tf.tensor3d(fixture.student, [2, 5, 7]));
-    const { value, grads } = tf.variableGrads(() => {
-      const targets = tf.tensor2d(fixture.targets, [2, 5], 'int32');
-      const none = { tokens: undefined, weights: undefined, fields: new Map<string, tf.Tensor2D>() };
-      const inputs = { ...none, ids: targets, targets, termWeights: terms.map(({ weight }) => tf.scalar(weight)) };
-      return lossParts(studentOf(logits), inputs, terms).total;
-    }, [logits]);
-    const gradient = grads[logits.name]?.dataSync<'float32'>().slice();
-    logits.dispose();
-    return { loss: value.dataSync()[0] ?? NaN, gradient };
-  });
-}
-
-function studentOf(logits: tf.Tensor3D): Model {
-  const unused = (): never => {
-    throw new Error('it is not called');
-  };
-  return {
-    ...{ blockSize: 5, vocabSize: 7, description: {} },
-    ...{ build: unused, parameters: unused, loss: unused, generate: unused },
-    ...{ parameterCounts: unused, trainingFlopsPerToken: unused, activationBytes: unused },
-    logits: () => logits,
-  };
 }
 
 /** A folder with the run of a teacher of the tiny text. */
