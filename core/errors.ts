@@ -1,6 +1,6 @@
 /**
  * An error that its reader can act on: the message says what is wrong, where, and what to do.
- * `code` is stable (`ESP_…`) and listed in `docs/errors.md`.
+ * `code` is stable (`ESP_…`) and listed in `docs/reference/errors.md`.
  */
 export class EspalierError extends Error {
   constructor(

@@ -17,7 +17,10 @@ export async function familyEvents(
 async function eventsOf({ source, events: file = '' }: Family): Promise<EventDeclarations> {
   const { exports: module } = await importFrom(file, source);
   if (declaresEvents(module)) return module.events;
-  throw new UsageError('ESP_EVENT_EXPORT', `${file} exports no \`events\` made by defineEvents: see docs/packages.md`);
+  throw new UsageError(
+    'ESP_EVENT_EXPORT',
+    `${file} exports no \`events\` made by defineEvents: see docs/plugins/packages.md`,
+  );
 }
 
 function declaresEvents(module: unknown): module is { readonly events: EventDeclarations } {

@@ -35,7 +35,7 @@ export interface PluginOptions {
    * in `espalier evaluate` too.
    */
   wraps?: Slot;
-  /** The metrics that it publishes, by name: what `espalier metrics` and docs/metrics.md print, and sinks ask for. */
+  /** The metrics that it publishes, by name: what `espalier metrics` and docs/reference/metrics.md print, and sinks ask for. */
   metrics?: MetricTable;
   /** The events of its own that it publishes; a plugin that listens to another's may give that one's too. */
   events?: EventDeclarations;

@@ -54,7 +54,7 @@ function refuseLossy(plugin: string, state: unknown, tensors: ReadonlyMap<string
   if (wrong !== undefined) {
     refuse(
       `${wrong}, which JSON does not hold`,
-      'let state() return plain objects, arrays, strings, booleans, null and finite numbers, and stateTensors() arrays of numbers (docs/writing-plugins.md)',
+      'let state() return plain objects, arrays, strings, booleans, null and finite numbers, and stateTensors() arrays of numbers (docs/plugins/writing-plugins.md)',
     );
   }
   for (const [name, { shape, values }] of tensors) {

@@ -58,7 +58,7 @@ export default class Muon extends WeightOptimizer<Config> {
     if (!this.knowsRoles) {
       throw new UsageError(
         'ESP_OPTIMIZER_GROUP',
-        'muon treats matrices apart, and this model does not say which weights are: bind WeightRoles in the model (docs/optimizers.md), or use optimizer=adamw',
+        'muon treats matrices apart, and this model does not say which weights are: bind WeightRoles in the model (docs/guides/optimizers.md), or use optimizer=adamw',
       );
     }
     super.prepare(parameters);

@@ -1,4 +1,4 @@
-// `npm run bench`: measures the native engine beside PyTorch and writes docs/performance.md; ranks, and docs/scaling.md.
+// `npm run bench`: measures the native engine beside PyTorch and writes docs/reference/performance.md; ranks, and docs/scaling.md.
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -61,8 +61,8 @@ const ANALYSES: Readonly<Record<string, AnalysisPlan>> = {
   'char-small': { evaluationInterval: 100, interval: 12, analyses: 9 },
   'char-base': { evaluationInterval: 20, interval: 40, analyses: 1 },
 };
-const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
-const ranksPage = fileURLToPath(new URL('../../../docs/scaling.md', import.meta.url));
+const page = fileURLToPath(new URL('../../../docs/reference/performance.md', import.meta.url));
+const ranksPage = fileURLToPath(new URL('../../../docs/reference/scaling.md', import.meta.url));
 const LOOP_STEPS: Readonly<Record<string, number>> = { 'char-small': 1000, 'char-base': 50 };
 
 const program = new Command('npm run bench --')
@@ -71,7 +71,7 @@ const program = new Command('npm run bench --')
   .option('--precision <format>', 'f32, bf16, or auto: f32, and what the engine takes by itself', 'auto')
   .option('--parts <names>', `any of ${PARTS.join(',')}`, PARTS.join(','))
   .option('--json <file>', 'write the figures as JSON too')
-  .option('--no-write', 'leave docs/performance.md and docs/scaling.md as they are')
+  .option('--no-write', 'leave docs/reference/performance.md and docs/reference/scaling.md as they are')
   .parse();
 const flags = program.opts<Flags>();
 
@@ -196,7 +196,7 @@ for (const section of [...sections.values(), ...ranksSections.values()]) process
 if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(figures, undefined, 2)}\n`);
 if (flags.write && asked.size === Object.keys(shapes).length) await writeSections(ranksPage, ranksSections);
 const partial = asked.size < Object.keys(shapes).length || flags.precision !== 'auto' || python === undefined;
-if (flags.write && partial) say('docs/performance.md keeps its figures: these are not all of them');
+if (flags.write && partial) say('docs/reference/performance.md keeps its figures: these are not all of them');
 else if (flags.write) await writeSections(page, sections);
 
 function chosen(option: string, given: string, known: readonly string[]): string[] {

@@ -173,7 +173,7 @@ test('tensors of a file that a GPT-2 does not have are named', async (t) => {
 test('the guide’s plugin brings a format of its own: what it says of the shape and its weights are taken', async (t) => {
   const folder = textFolder(t);
   const [, code = ''] =
-    /```ts\n(\/\/ json-weights\.ts\n[^]*?)```/.exec(readFileSync('docs/writing-plugins.md', 'utf8')) ?? [];
+    /```ts\n(\/\/ json-weights\.ts\n[^]*?)```/.exec(readFileSync('docs/plugins/writing-plugins.md', 'utf8')) ?? [];
   writeFileSync(path.join(folder, 'json-weights.ts'), code);
   t.is((await train(folder, 'scratch', 'model.n_layer=3', 'run.name=from')).code, 0);
   const trained = (run: string): Promise<Map<string, StoredTensor>> =>

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import ts from 'typescript';
 import { emptyFolder, ran, type Outcome } from './command.js';
 
-const guide = readFileSync('docs/runs-from-code.md', 'utf8');
+const guide = readFileSync('docs/guides/runs-from-code.md', 'utf8');
 const text = 'the quick brown fox jumps over the lazy dog. '.repeat(100);
 
 /** Runs a program of the guide as it is there, in a project that has the package. */

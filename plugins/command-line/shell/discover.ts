@@ -31,7 +31,7 @@ export async function loadCommand({ name, file, owner, source }: FoundCommand): 
   const { command } = await exportsOf(file, source);
   if (isCommand(command)) return command;
   const what = `command ${name} of ${owner} (${file}) exports no \`command\` with a \`define(command)\``;
-  throw new UsageError('ESP_COMMAND_EXPORT', `${what}: see docs/packages.md`);
+  throw new UsageError('ESP_COMMAND_EXPORT', `${what}: see docs/plugins/packages.md`);
 }
 
 /**
@@ -52,7 +52,7 @@ export async function addOptions(
     const { options } = await exportsOf(file, family.source);
     if (!isOptions(options)) {
       const what = `the options of ${owner} for ${command.name()} (${file}) export no function \`options\``;
-      throw new UsageError('ESP_COMMAND_EXPORT', `${what}: see docs/packages.md`);
+      throw new UsageError('ESP_COMMAND_EXPORT', `${what}: see docs/plugins/packages.md`);
     }
     try {
       hooks.push(options(command));

@@ -37,7 +37,7 @@ function sentence(times: ReadonlyMap<string, number>, step: number): string | un
   if (total < MUCH) return undefined;
   const named = all.filter(({ share }) => share >= 0.01).slice(0, 5);
   const list = named.map(({ name, share }) => `${name} ${percent(share)}`).join(', ');
-  return `${percent(total)} of a step are operations that the native engine runs in JavaScript: ${list}. docs/engines.md lists those that it has in C++; casting to float32, or another operation, may avoid them`;
+  return `${percent(total)} of a step are operations that the native engine runs in JavaScript: ${list}. docs/guides/engines.md lists those that it has in C++; casting to float32, or another operation, may avoid them`;
 }
 
 function percent(share: number): string {

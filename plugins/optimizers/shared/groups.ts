@@ -80,7 +80,7 @@ export function settingsOf(
     if (roles === undefined && (each.role ?? each.depth ?? each.layer_decay) !== undefined) {
       throw new UsageError(
         'ESP_OPTIMIZER_GROUP',
-        `${keyOf(index)} goes by what weights are, which this model does not say: select by name, or bind WeightRoles in the model (docs/optimizers.md)`,
+        `${keyOf(index)} goes by what weights are, which this model does not say: select by name, or bind WeightRoles in the model (docs/guides/optimizers.md)`,
       );
     }
     const chosen = all.filter((name) => matches(each, name, roles?.get(name)));

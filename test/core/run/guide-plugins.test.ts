@@ -11,7 +11,13 @@ import {
 } from '../../../plugins/testing/contract.js';
 import { emptyFolder } from '../../e2e/command.js';
 
-const guide = ['writing-plugins', 'learning-rate', 'batch-strategies', 'evaluators', 'loss-terms']
+const guide = [
+  'plugins/writing-plugins',
+  'guides/learning-rate',
+  'guides/batch-strategies',
+  'guides/evaluators',
+  'guides/loss-terms',
+]
   .map((page) => readFileSync(`docs/${page}.md`, 'utf8'))
   .join('\n');
 

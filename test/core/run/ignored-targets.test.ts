@@ -179,7 +179,7 @@ test.serial('an evaluation without any target says so', async (t) => {
 async function withLoss(t: ExecutionContext, loss: string | undefined): Promise<TestRun> {
   const folder = emptyFolder(t);
   const [, guide = ''] =
-    /```ts\n(\/\/ bigram\.ts\n[^]*?)```/.exec(readFileSync('docs/writing-plugins.md', 'utf8')) ?? [];
+    /```ts\n(\/\/ bigram\.ts\n[^]*?)```/.exec(readFileSync('docs/plugins/writing-plugins.md', 'utf8')) ?? [];
   const own = `const logs = tf.reshape(tf.logSoftmax(this.logits(ids)), [-1, this.vocabSize]);
     const flat = tf.reshape(targets, [-1]), hot = tf.cast(tf.oneHot(flat, this.vocabSize), 'float32');
     const sum = tf.neg(tf.sum(tf.mul(logs, hot))), count = tf.sum(hot);

@@ -125,7 +125,7 @@ test('arithmetic is Python’s', (t) => {
 });
 
 test('the page lists every old option with its new place', (t) => {
-  const page = readFileSync('docs/migrating-from-nanogpt.md', 'utf8');
+  const page = readFileSync('docs/guides/migrating-from-nanogpt.md', 'utf8');
   const same = settings.map((old): [string, Move] => [old, { to: called(old) ?? 'nowhere' }]);
   for (const [old, move] of [...Object.entries(moves), ...same]) {
     const row = page.split('\n').find((line) => line.startsWith(`| \`${old}\` `));

@@ -13,9 +13,9 @@ const OTHERS = [
   'withChangingShapes',
 ];
 
-test('docs/ops.md lists every operation, and no other', (t) => {
+test('docs/reference/ops.md lists every operation, and no other', (t) => {
   const functions = Object.entries(ops).filter(([name, value]) => typeof value === 'function' && /^[a-z]/.test(name));
-  const listed = [...readFileSync('docs/ops.md', 'utf8').matchAll(/^\| `(\w+)\(/gm)].map(([, name]) => name);
+  const listed = [...readFileSync('docs/reference/ops.md', 'utf8').matchAll(/^\| `(\w+)\(/gm)].map(([, name]) => name);
   t.deepEqual(
     listed.sort(),
     functions

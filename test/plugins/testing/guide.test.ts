@@ -7,12 +7,12 @@ import test from 'ava';
 
 const run = promisify(execFile);
 
-test('the plugin and the tests of docs/testing-plugins.md run as they are there', async (t) => {
+test('the plugin and the tests of docs/plugins/testing-plugins.md run as they are there', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-'));
   t.teardown(() => {
     rmSync(folder, { recursive: true, force: true });
   });
-  const page = readFileSync('docs/testing-plugins.md', 'utf8');
+  const page = readFileSync('docs/plugins/testing-plugins.md', 'utf8');
   const files = [...page.matchAll(/```(?:ts|json)\n\/\/ (\S+)\n([^]*?)```/g)];
   t.deepEqual(
     files.map(([, name]) => name),
