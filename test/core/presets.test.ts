@@ -25,6 +25,6 @@ for (const { name, summary } of listPresets()) {
     t.true(summary.length > 20);
     const end = run.explain().find(({ path: key }) => key === 'lr.decay_iters');
     t.is(end?.value, null, 'its schedule ends with the run, whatever max_iters is');
-    t.true(readFileSync('README.md', 'utf8').includes(`\`${name}\``), 'the README lists it');
+    t.true(readFileSync('docs/guides/presets.md', 'utf8').includes(`| \`${name}\``), 'the guide lists it');
   });
 }
