@@ -1,4 +1,4 @@
-// `npm run bench`: measures the native engine beside PyTorch and writes docs/reference/performance.md; ranks, and docs/scaling.md.
+// `npm run bench`: measures the native engine beside PyTorch and writes docs/reference/performance.md; ranks, and docs/reference/scaling.md.
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
