@@ -78,7 +78,7 @@ export default class Muon extends WeightOptimizer<Config> {
     const scaled = tf.mul(gradient, gradientScale);
     const buffer = between(kept('momentum_buffer'), scaled, 1 - momentum);
     const direction = nesterov ? between(scaled, buffer, momentum) : buffer;
-    const parts = tf.split(direction, role?.parts ?? 1, 1);
+    const parts = role?.parts === undefined ? [direction] : tf.split(direction, [...role.parts], 1);
     const turned = parts.map((part) => {
       const [input = 1, output = 1] = part.shape;
       return tf.mul(

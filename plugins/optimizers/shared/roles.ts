@@ -9,10 +9,10 @@ export interface WeightRole {
   /** Number of the block that it is in, from 0; undefined outside of blocks. */
   readonly depth?: number;
   /**
-   * Of a matrix [in, out]: how many matrices of equal shape it holds side by side, as a layer for queries, keys and values
-   * holds three; 1 when not given.
+   * Of a matrix [in, out] that holds several side by side, as a layer for queries, keys and values does: the columns of
+   * each, which sum to `out`. Default: it is one.
    */
-  readonly parts?: number;
+  readonly parts?: readonly number[];
 }
 
 /** Bound by model plugins that say what their weights are. */

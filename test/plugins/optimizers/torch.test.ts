@@ -109,9 +109,11 @@ function mistakes(name: string, { make, parts = 1, tolerance = 1e-5 }: Contestan
 /** The optimizer for a model whose weights of two dimensions are matrices. */
 function made(make: Contestant['make'], parts: number): Optimizer {
   const roles = new Map(
-    Object.entries(shapes).map(([name, { length }]): [string, WeightRole] => [
+    Object.entries(shapes).map(([name, [, columns]]): [string, WeightRole] => [
       name,
-      length === 2 ? { role: 'matrix', parts } : { role: 'bias' },
+      columns === undefined
+        ? { role: 'bias' }
+        : { role: 'matrix', parts: Array.from({ length: parts }, () => columns / parts) },
     ]),
   );
   const nothing = { value: {}, origins: new Map(), texts: new Map(), layers: [], files: [], given: {} };

@@ -62,19 +62,27 @@ const activations: Readonly<Record<Activation, (x: number) => number>> = {
   relu2: (x) => Math.max(x, 0) ** 2,
 };
 
+/** The heads of queries, keys and values that lie side by side in the rows of `qkv` [time, (heads + 2 · keyValueHeads) · headDim]. */
+export interface Heads {
+  readonly heads: number;
+  /** Divides `heads`: so many neighbours read the same keys and values. */
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+}
+
 /**
- * Turns queries and keys of `qkv` [time, 3 · width] by their position, in the half-rotation form, in place.
- * @param heads parts of an even width, side by side
+ * Turns queries and keys of `qkv` by their position, in the half-rotation form, in place.
+ * @param frequencies [headDim / 2]
  */
-export function rotate(qkv: Float64Array, time: number, heads: number, base: number): void {
-  const threeWidths = qkv.length / time;
-  const part = threeWidths / 3 / heads;
-  const half = part / 2;
+export function rotate(qkv: Float64Array, time: number, of: Heads, frequencies: readonly number[]): void {
+  const { headDim } = of;
+  const half = headDim / 2;
+  const row = rowOf(of);
   for (let t = 0; t < time; t++) {
-    for (let head = 0; head < 2 * heads; head++) {
-      const from = t * threeWidths + head * part;
+    for (let head = 0; head < of.heads + of.keyValueHeads; head++) {
+      const from = t * row + head * headDim;
       for (let i = 0; i < half; i++) {
-        const angle = t * base ** (-i / half);
+        const angle = t * frequencies[i]!;
         const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
         const [real, imaginary] = [qkv[from + i]!, qkv[from + half + i]!];
         qkv[from + i] = real * cos - imaginary * sin;
@@ -88,20 +96,19 @@ export function rotate(qkv: Float64Array, time: number, heads: number, base: num
 export function attentionWeights(
   weights: Float64Array,
   qkv: Float64Array,
-  { time, heads, head }: { time: number; heads: number; head: number },
+  { time, of, head }: { time: number; of: Heads; head: number },
 ): void {
-  const threeWidths = qkv.length / time;
-  const width = threeWidths / 3;
-  const part = width / heads;
-  const scale = 1 / Math.sqrt(part);
+  const { heads, headDim } = of;
+  const row = rowOf(of);
+  const scale = 1 / Math.sqrt(headDim);
   weights.fill(0);
   for (let t = 0; t < time; t++) {
-    const query = t * threeWidths + head * part;
+    const query = t * row + head * headDim;
     let largest = -Infinity;
     for (let s = 0; s <= t; s++) {
-      const key = s * threeWidths + width + head * part;
+      const key = s * row + (heads + sharedHead(of, head)) * headDim;
       let sum = 0;
-      for (let j = 0; j < part; j++) sum += qkv[query + j]! * qkv[key + j]!;
+      for (let j = 0; j < headDim; j++) sum += qkv[query + j]! * qkv[key + j]!;
       weights[t * time + s] = sum * scale;
       largest = Math.max(largest, sum * scale);
     }
@@ -111,24 +118,32 @@ export function attentionWeights(
   }
 }
 
-/** One head's part of `out` [time, width]: its weights [time, time] times its values. */
+/** One head's part of `out` [time, heads · headDim]: its weights [time, time] times its values. */
 export function attend(
   out: Float64Array,
   weights: Float64Array,
   qkv: Float64Array,
-  { time, heads, head }: { time: number; heads: number; head: number },
+  { time, of, head }: { time: number; of: Heads; head: number },
 ): void {
-  const threeWidths = qkv.length / time;
-  const width = threeWidths / 3;
-  const part = width / heads;
+  const { heads, keyValueHeads, headDim } = of;
+  const row = rowOf(of);
   for (let t = 0; t < time; t++) {
-    const to = t * width + head * part;
+    const to = (t * heads + head) * headDim;
     for (let s = 0; s <= t; s++) {
       const weight = weights[t * time + s]!;
-      const value = s * threeWidths + 2 * width + head * part;
-      for (let j = 0; j < part; j++) out[to + j]! += weight * qkv[value + j]!;
+      const value = s * row + (heads + keyValueHeads + sharedHead(of, head)) * headDim;
+      for (let j = 0; j < headDim; j++) out[to + j]! += weight * qkv[value + j]!;
     }
   }
+}
+
+function rowOf({ heads, keyValueHeads, headDim }: Heads): number {
+  return (heads + 2 * keyValueHeads) * headDim;
+}
+
+/** The head of keys and values that a query head reads. */
+function sharedHead({ heads, keyValueHeads }: Heads, head: number): number {
+  return Math.floor(head / (heads / keyValueHeads));
 }
 
 /** Error function, to 1.5e-7. Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 7.1.26. */

@@ -2,8 +2,9 @@ import { type Carry, type RandomStream } from '../../../core/index.js';
 import type { GrowthStep } from '../../growth/contract.js';
 import { mergedWeight } from '../weights/lora.js';
 import type { Architecture } from './architecture.js';
-import type { GptConfig } from './config.js';
-import { initialValues, isTrainable, weightShapes } from './weights.js';
+import type { Blueprint } from './blueprint.js';
+import { isLora, isTrainable, type DescribedWeight } from './described.js';
+import { initialValues } from './drawing.js';
 
 /** Values of a weight, row-major. */
 export interface Values {
@@ -13,39 +14,44 @@ export interface Values {
 
 /** A weight of the model after a step. */
 export interface Grown extends Values {
+  readonly trainable: boolean;
   /** Where its optimizer state comes from; undefined where it starts anew. */
   readonly carry: Carry | undefined;
 }
 
 /** The weights of the model after a step. @param next what the step makes of the shape */
 export function grownWeights(
-  config: GptConfig,
+  blueprint: Blueprint,
   { from, next, step }: { from: Architecture; next: Architecture; step: GrowthStep },
   old: ReadonlyMap<string, Values>,
   random: RandomStream,
 ): Map<string, Grown> {
   const streams = { base: random, lora: random };
-  const merged = withMerges(config, from, next, step, old);
+  const trained = new Map(blueprint.weights(from).map((weight) => [weight.name, isTrainable(weight, from)]));
+  const described = blueprint.weights(next);
+  const merged = withMerges(described, step, old, blueprint.config.lora_alpha);
   const made = transformations(from, next, step, random);
   const grown = new Map<string, Grown>();
-  for (const [name, shape] of weightShapes(config, next)) {
-    const { source, axis, index, share, scale, noise } = made(name);
+  for (const weight of described) {
+    const { name, shape } = weight;
+    const trainable = isTrainable(weight, next);
+    const { source, axis, index, share, scale, noise } = made(weight);
     const before = merged.get(source);
-    const fits = before !== undefined && (index !== undefined || String(before.shape) === String(shape.shape));
+    const fits = before !== undefined && (index !== undefined || String(before.shape) === String(shape));
     if (!fits) {
-      grown.set(name, { shape: shape.shape, values: initialValues(name, shape, streams), carry: undefined });
+      grown.set(name, { shape, values: initialValues(weight, streams), trainable, carry: undefined });
       continue;
     }
     const values = index === undefined ? before.values.slice() : gathered(before, axis, index, scale);
     if (noise !== undefined) noise(values);
     // A weight that was merged into, or was not trained, has no moments of its own.
-    const carried = old.get(source)?.values === before.values && isTrainable(source, from) && isTrainable(name, next);
+    const carried = old.get(source)?.values === before.values && trained.get(source) === true && trainable;
     const carry = {
       from: source,
       ...(index === undefined ? {} : { axis, index }),
       ...(share === undefined ? {} : { share }),
     };
-    grown.set(name, { shape: shape.shape, values, carry: carried ? carry : undefined });
+    grown.set(name, { shape, values, trainable, carry: carried ? carry : undefined });
   }
   return grown;
 }
@@ -67,14 +73,13 @@ function transformations(
   next: Architecture,
   step: GrowthStep,
   random: RandomStream,
-): (name: string) => Transformation {
-  const same = (name: string): Transformation => ({ source: name, axis: 0 });
+): (weight: DescribedWeight) => Transformation {
+  const same = ({ name }: DescribedWeight): Transformation => ({ source: name, axis: 0 });
   if (step.kind === 'stack_layers') {
-    return (name) => {
-      const source = name.replace(/^transformer\.h\.(\d+)\./, (_, block: string) => {
-        return `transformer.h.${String(step.layers[Number(block)] ?? block)}.`;
-      });
-      return { source, axis: 0 };
+    return ({ name, depth }) => {
+      const block = depth === undefined ? undefined : step.layers[depth];
+      // The first number of a weight's name is that of its block.
+      return { source: block === undefined ? name : name.replace(/\.\d+\./, `.${String(block)}.`), axis: 0 };
     };
   }
   if (step.kind === 'widen_mlp') return widened(from.n_hidden, next, step.noise, random);
@@ -85,10 +90,9 @@ function transformations(
         if (step.kept[Math.floor(i / width)] === false) values[i] = (values[i] ?? 0) + step.noise * random.normal();
       }
     };
-    return (name) => {
-      if (name === 'transformer.wte.weight') return { source: name, axis: 0, index: step.rows, noise };
-      if (name === 'transformer.wte.lora_A') return { source: name, axis: 0, index: step.rows };
-      return same(name);
+    return (weight) => {
+      if (weight.tokens !== true) return same(weight);
+      return { source: weight.name, axis: 0, index: step.rows, ...(isLora(weight.name) ? {} : { noise }) };
     };
   }
   return same;
@@ -104,49 +108,46 @@ function widened(
   { n_layer: layers, n_hidden: hidden }: Architecture,
   deviation: number,
   random: RandomStream,
-): (name: string) => Transformation {
-  const units = Array.from({ length: layers }, () => {
+): (weight: DescribedWeight) => Transformation {
+  const blocks = Array.from({ length: layers }, () => {
     const index = Array.from({ length: hidden }, (_, unit) => (unit < before ? unit : random.below(before)));
     const copies = new Array<number>(before).fill(0);
     for (const unit of index) copies[unit] = (copies[unit] ?? 0) + 1;
     return { index, share: index.map((unit) => 1 / (copies[unit] ?? 1)) };
   });
-  return (name) => {
-    const [, block = '', part = '', kind = ''] = /^transformer\.h\.(\d+)\.mlp\.(c_fc|c_proj)\.(\w+)$/.exec(name) ?? [];
-    const unit = units[Number(block)];
-    if (part === '' || unit === undefined || (part === 'c_proj' && kind === 'bias')) return { source: name, axis: 0 };
-    const { index, share } = unit;
+  return ({ name, depth = -1, units, shape }) => {
+    const block = blocks[depth];
+    if (units === undefined || block === undefined) return { source: name, axis: 0 };
+    const { index, share } = block;
     const noise = (values: Float32Array): void => {
+      if (deviation === 0 || isLora(name)) return;
       // The columns of what enters, the rows of what leaves.
       const isNew = (at: number): boolean =>
-        (part === 'c_proj' ? Math.floor(at / (values.length / hidden)) : at % hidden) >= before;
-      if (deviation === 0) return;
+        (units === 'read' ? Math.floor(at / (values.length / hidden)) : at % hidden) >= before;
       for (let at = 0; at < values.length; at++)
         if (isNew(at)) values[at] = (values[at] ?? 0) + deviation * random.normal();
     };
-    return part === 'c_proj'
+    return units === 'read'
       ? { source: name, axis: 0, index, scale: share, noise }
-      : { source: name, axis: kind === 'bias' ? 0 : 1, index, share, noise };
+      : { source: name, axis: shape.length === 1 ? 0 : 1, index, share, noise };
   };
 }
 
 /** The old weights, with LoRA's terms added into those that lose them or start them anew; A and B are then gone. */
 function withMerges(
-  config: GptConfig,
-  from: Architecture,
-  next: Architecture,
+  next: readonly DescribedWeight[],
   step: GrowthStep,
   old: ReadonlyMap<string, Values>,
+  alpha: number,
 ): Map<string, Values> {
   const result = new Map(old);
-  const merges = (before: number, after: number): boolean =>
-    before > 0 && (step.kind === 'merge_lora' || before !== after);
   if (step.kind !== 'merge_lora' && step.kind !== 'set_lora_rank') return result;
-  from.attn_lora_rank.forEach((rank, block) => {
-    if (merges(rank, next.attn_lora_rank[block] ?? 0))
-      merge(result, `transformer.h.${String(block)}.attn.c_attn`, config.lora_alpha);
-  });
-  if (merges(from.embedding_lora_rank, next.embedding_lora_rank)) merge(result, 'transformer.wte', config.lora_alpha);
+  const ranks = new Map(next.map(({ name, shape }) => [name, shape[1]]));
+  for (const [name, { shape }] of old) {
+    if (!name.endsWith('.lora_A')) continue;
+    const changes = step.kind === 'merge_lora' || ranks.get(name) !== shape[1];
+    if (changes) merge(result, name.slice(0, -'.lora_A'.length), alpha);
+  }
   return result;
 }
 

@@ -1,0 +1,32 @@
+import { z } from 'zod';
+
+const count = z.int().min(0);
+/** By block; empty where the model has no such LoRA. */
+const ranks = z.array(count);
+
+/** The shape of a model: what the config says at first, then what steps made of it. */
+export const architectureSchema = z.strictObject({
+  n_layer: z.int().min(1),
+  n_hidden: z.int().min(1),
+  vocab_size: count,
+  attn_lora_rank: ranks,
+  output_lora_rank: ranks.default([]),
+  mlp_lora_rank: ranks.default([]),
+  embedding_lora_rank: count,
+  /** Names of layers. */
+  frozen: z.array(z.string()),
+  trained: z.enum(['all', 'lora', 'embeddings']),
+});
+export type Architecture = z.output<typeof architectureSchema>;
+
+/** The ranks of blocks, with the name that steps give to their layers. */
+export const RANKED = [
+  ['attn', 'attn_lora_rank'],
+  ['output', 'output_lora_rank'],
+  ['mlp', 'mlp_lora_rank'],
+] as const;
+
+/** True if any layer has LoRA. */
+export function hasLora(of: Architecture): boolean {
+  return of.embedding_lora_rank > 0 || RANKED.some(([, key]) => of[key].some((rank) => rank > 0));
+}
