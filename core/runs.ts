@@ -38,14 +38,12 @@ export { checkBatch, countedWeight, evaluationOfRank, rowsOfRank } from './run/b
 export type {
   IgnoredTargets,
   LossParts,
-  MatchableModel,
   Models,
-  OptimizerMatch,
   PassInputs,
   PlannedRun,
   StoredWeights,
-  WeightMatch,
-  WeightShapes,
+  TakeOver,
+  WeightTargets,
 } from './contracts/models.js';
 export type { RunResult } from './run/parts.js';
 export type { Run } from './run/run.js';

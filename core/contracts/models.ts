@@ -1,10 +1,12 @@
 import type { Scalar, Tensor2D } from '@tensorflow/tfjs-core';
 import type { ComposedConfig } from '../config/composed.js';
 import type { ConfiguredPlugin } from '../run/container.js';
-import type { LoadedCheckpoint, StoredTensor } from './checkpoint-store.js';
+import type { LoadedCheckpoint } from './checkpoint-store.js';
 import type { Batch } from './data.js';
+import type { Engine } from './engine.js';
 import type { LossTerm } from './loss-term.js';
-import type { Model, TokenInputs, TrainingPass, WeightSource } from './model.js';
+import type { Model, TokenInputs, TrainingPass } from './model.js';
+import type { Optimizer } from './optimizer.js';
 
 /** A run whose memory is estimated before anything of it is made. */
 export interface PlannedRun {
@@ -48,37 +50,20 @@ export interface IgnoredTargets {
   skipped(iterations: number): void;
 }
 
-/** Weights by name, as far as matching looks at them. */
-export type WeightShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
-export type MatchableModel = Pick<Model, 'weightSources' | 'description'> & { parameters(): WeightShapes };
-/** Stored weights, with the description of the model that they are of. */
-export type StoredWeights = Pick<LoadedCheckpoint, 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
+/** Stored weights, with the description of the model that they are of, if it is known. */
+export type StoredWeights = Pick<LoadedCheckpoint, 'path' | 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
 
-/** How stored tensors fit the weights of a model. */
-export interface WeightMatch {
-  readonly sources: ReadonlyMap<string, WeightSource>;
-  /** By the model's names. */
-  readonly found: ReadonlyMap<string, StoredTensor>;
-  /** Stored under another name, or in another shape: `from -> to`. */
-  readonly mapped: readonly string[];
-  /** Stored names that the model has no place for. */
-  readonly skipped: readonly string[];
-  /** Weights that are not stored and may be missing. */
-  readonly fresh: readonly string[];
-  /** What keeps them from fitting, each with the name and both shapes. */
-  readonly misfits: readonly string[];
-  /** Settings of the model that no shape shows and that differ, each with both values. */
-  readonly differences: readonly string[];
+/** What stored weights are loaded into. */
+export interface WeightTargets {
+  readonly engine: Pick<Engine, 'takeOver'>;
+  readonly model: Model;
+  /** Called with a line for the log on what did not fit one to one. */
+  readonly say: (line: string) => void;
 }
 
-/** How stored tensors of an optimizer fit a model's weights. */
-export interface OptimizerMatch {
-  /** By the model's names, as `Optimizer.importState` takes them. */
-  readonly found: ReadonlyMap<string, StoredTensor>;
-  /** The numbers, those of a weight by its name in the model. */
-  readonly scalars: Readonly<Record<string, number>>;
-  /** Weights without any: they start fresh. */
-  readonly fresh: readonly string[];
+export interface TakeOver {
+  /** The arrays that are read become the engine's, which saves copying them: nobody uses them afterwards. */
+  readonly takeOver?: boolean | undefined;
 }
 
 /** What a run asks about models, whichever it has. The family of models exports one as `provided` in `provides/models.ts`. */
@@ -94,12 +79,17 @@ export interface Models {
   ignoredTargets(parts: { model: Model; plugin: () => string; warn: (line: string) => void }): IgnoredTargets;
   /** Computes cross-entropy with weights, and loss terms, in one forward pass; `model.loss` is not called. */
   lossParts(model: Model, inputs: PassInputs, terms: readonly LossTerm[], pass?: TrainingPass): LossParts;
-  /** Finds the stored tensor of each weight, as the model says. */
-  matchWeights(model: MatchableModel, stored: StoredWeights): WeightMatch;
-  /** Finds the optimizer's tensors and numbers of each weight where the weight itself comes from. */
-  matchOptimizer(
-    optimizer: Pick<LoadedCheckpoint['optimizer'], 'tensors' | 'scalars'>,
-    sources: ReadonlyMap<string, WeightSource>,
-    parameters: WeightShapes,
-  ): OptimizerMatch;
+  /**
+   * Loads stored weights into the model, as the model says which is which.
+   * @param options.all refuse what would make them compute something else: weights that the model has no place for, and
+   *   settings of the model that no shape shows, such as its heads
+   * @throws UsageError naming every weight that is missing or has another shape, with both shapes
+   */
+  loadWeights(from: StoredWeights, to: WeightTargets, options?: { readonly all?: boolean } & TakeOver): void;
+  /** Loads weights, and the optimizer's state of each weight where the weight itself comes from. @throws as `loadWeights` */
+  loadWithOptimizer(
+    from: LoadedCheckpoint,
+    to: WeightTargets & { readonly optimizer: Optimizer },
+    options?: TakeOver,
+  ): void;
 }

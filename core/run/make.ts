@@ -145,8 +145,8 @@ async function familyOfModels(): Promise<Models> {
     'checkMemory',
     'ignoredTargets',
     'lossParts',
-    'matchWeights',
-    'matchOptimizer',
+    'loadWeights',
+    'loadWithOptimizer',
   ]);
   if (models !== undefined) return models;
   throw new UsageError('ESP_PLUGIN_NOT_FOUND', 'no family of models is here: this installation lacks one');

@@ -6,6 +6,7 @@ import { CheckpointStore, type LoadedCheckpoint, type Snapshot } from '../contra
 import { Engine } from '../contracts/engine.js';
 import { LossTerms } from '../contracts/loss-term.js';
 import { Model } from '../contracts/model.js';
+import type { StoredWeights, TakeOver } from '../contracts/models.js';
 import { LearningRate, Optimizer } from '../contracts/optimizer.js';
 import { EarlyGradients } from '../contracts/ranks.js';
 import type { RunFolder } from '../contracts/run-folder.js';
@@ -19,14 +20,7 @@ import type { RunControl } from './control.js';
 import { checkPrecision, engineOf, releaseEngine } from './engine-in-use.js';
 import { useEngine } from '../tf.js';
 import { restorePlugins, takeStates } from './plugin-state.js';
-import {
-  ofRank,
-  restoreCheckpoint,
-  loadWeights,
-  type RestoreTargets,
-  type TakeOver,
-  type WeightsOf,
-} from './restore.js';
+import { ofRank, restoreCheckpoint, type RestoreTargets } from './restore.js';
 import { trainLoop, type LoopParts } from './loop.js';
 import type { RunParts, RunResult } from './parts.js';
 import { rollBack } from './rollback.js';
@@ -111,10 +105,10 @@ export class Run implements AsyncDisposable {
    * @param options.takeOver the arrays become the run's: nobody uses them afterwards
    * @throws UsageError naming what does not fit, or has no place in the model
    */
-  loadWeights(from: WeightsOf, { takeOver }: TakeOver = {}): void {
-    const { engine, model, parts } = this;
+  loadWeights(from: StoredWeights, { takeOver }: TakeOver = {}): void {
+    const { engine, model } = this;
     useEngine(engine);
-    loadWeights(from, { engine, model, models: parts.models, say: this.#say }, { all: true, takeOver });
+    this.parts.models.loadWeights(from, { engine, model, say: this.#say }, { all: true, takeOver });
   }
 
   /** Gives the model, and plugins that wrap a slot, the state of a checkpoint back: the shape of what it holds. */

@@ -1,12 +1,43 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { LoadedCheckpoint, Model, StoredTensor, WeightSource } from '../../../core/index.js';
-import type { MatchableModel, OptimizerMatch, StoredWeights, WeightMatch, WeightShapes } from '../../../core/runs.js';
+
+/** Weights by name, as far as matching looks at them. */
+export type WeightShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+export type MatchableModel = Pick<Model, 'weightSources' | 'description'> & { parameters(): WeightShapes };
+type Stored = Pick<LoadedCheckpoint, 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
+
+/** How stored tensors fit the weights of a model. */
+export interface WeightMatch {
+  readonly sources: ReadonlyMap<string, WeightSource>;
+  /** By the model's names. */
+  readonly found: ReadonlyMap<string, StoredTensor>;
+  /** Stored under another name, or in another shape: `from -> to`. */
+  readonly mapped: readonly string[];
+  /** Stored names that the model has no place for. */
+  readonly skipped: readonly string[];
+  /** Weights that are not stored and may be missing. */
+  readonly fresh: readonly string[];
+  /** What keeps them from fitting, each with the name and both shapes. */
+  readonly misfits: readonly string[];
+  /** Settings of the model that no shape shows and that differ, each with both values. */
+  readonly differences: readonly string[];
+}
+
+/** How stored tensors of an optimizer fit a model's weights. */
+export interface OptimizerMatch {
+  /** By the model's names, as `Optimizer.importState` takes them. */
+  readonly found: ReadonlyMap<string, StoredTensor>;
+  /** The numbers, those of a weight by its name in the model. */
+  readonly scalars: Readonly<Record<string, number>>;
+  /** Weights without any: they start fresh. */
+  readonly fresh: readonly string[];
+}
 
 /** Settings that change nothing of what the weights compute, or that the shapes of weights show. */
 const INDECISIVE = /^vocab_size$|(?:^|_)p?drop(?:out)?$/;
 
-/** As `Models.matchWeights` has it. */
-export function matchWeights(model: MatchableModel, stored: StoredWeights): WeightMatch {
+/** Finds the stored tensor of each weight, as the model says. */
+export function matchWeights(model: MatchableModel, stored: Stored): WeightMatch {
   const parameters = model.parameters();
   const { sources, optional = [], decisive } = model.weightSources?.(stored.weights) ?? byName(stored, parameters);
   const targets = new Map([...sources].map(([name, source]) => [source.stored, name]));
@@ -44,7 +75,7 @@ export function matchWeights(model: MatchableModel, stored: StoredWeights): Weig
   };
 }
 
-/** As `Models.matchOptimizer` has it. */
+/** Finds the optimizer's tensors and numbers of each weight where the weight itself comes from. */
 export function matchOptimizer(
   { tensors: stored, scalars }: Pick<LoadedCheckpoint['optimizer'], 'tensors' | 'scalars'>,
   sources: ReadonlyMap<string, WeightSource>,
@@ -81,7 +112,7 @@ export function matchOptimizer(
   return { found, scalars: Object.fromEntries(numbers), fresh };
 }
 
-function byName({ weights }: StoredWeights, parameters: WeightShapes): ReturnType<NonNullable<Model['weightSources']>> {
+function byName({ weights }: Stored, parameters: WeightShapes): ReturnType<NonNullable<Model['weightSources']>> {
   const names = [...weights.keys()].filter((name) => parameters.has(name));
   return { sources: new Map(names.map((name) => [name, { stored: name }])) };
 }

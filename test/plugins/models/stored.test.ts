@@ -1,7 +1,6 @@
 import test from 'ava';
 import type { StoredTensor } from '../../../core/index.js';
-import type { WeightMatch } from '../../../core/runs.js';
-import { matchOptimizer, matchWeights } from '../../../plugins/models/weights/match.js';
+import { matchOptimizer, matchWeights, type WeightMatch } from '../../../plugins/models/weights/match.js';
 import { weightSources } from '../../../plugins/models/gpt/stored.js';
 
 type Tensors = Map<string, StoredTensor>;
