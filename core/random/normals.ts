@@ -1,4 +1,4 @@
-import { philoxBlocks } from './philox.js';
+import { counterOf, philox } from './philox.js';
 
 const FLOAT_UNIT = 2 ** -32;
 const WORDS_AT_ONCE = 4096;
@@ -23,7 +23,7 @@ export function fillNormals(values: Float32Array, { key, lane, counter }: Stream
   let at = counter % 4;
   let block = Math.floor(counter / 4);
   for (let first = 0; first < values.length;) {
-    philoxBlocks(key, lane, block, words);
+    philox(key, counterOf(block, lane), words);
     const last = Math.min(values.length, first + Math.floor((WORDS_AT_ONCE - at) / WORDS_OF_A_NORMAL));
     for (let i = first; i < last; i++, at += WORDS_OF_A_NORMAL) {
       const radius = Math.sqrt(-2 * Math.log(((words[at] ?? 0) + 0.5) * FLOAT_UNIT));

@@ -1,12 +1,13 @@
 import { WORDS_OF_A_NORMAL, type Drawing } from './normals.js';
-import { philox } from './philox.js';
+import { counterOf, philox } from './philox.js';
 
 const FLOAT_UNIT = 2 ** -32;
 
 /** A sequence of random numbers whose whole state is one counter. */
 export class RandomStream {
-  #block: Uint32Array | undefined;
-  #blockIndex = -1;
+  readonly #words = new Uint32Array(4);
+  /** Which block `#words` holds. */
+  #block = -1;
 
   /** @param counter numbers drawn so far */
   constructor(
@@ -18,11 +19,11 @@ export class RandomStream {
   /** Uniform in 0 … 2³² - 1. */
   uint32(): number {
     const block = Math.floor(this.counter / 4);
-    if (block !== this.#blockIndex || this.#block === undefined) {
-      this.#block = philox(this.key, [block >>> 0, Math.floor(block / 2 ** 32), this.lane[0], this.lane[1]]);
-      this.#blockIndex = block;
+    if (block !== this.#block) {
+      philox(this.key, counterOf(block, this.lane), this.#words);
+      this.#block = block;
     }
-    return this.#block[this.counter++ % 4] ?? 0;
+    return this.#words[this.counter++ % 4] ?? 0;
   }
 
   /** Uniform in [0, 1). */
