@@ -3,7 +3,6 @@ export * from './logger.js';
 export * from './contracts/token.js';
 export * from './contracts/engine.js';
 export * from './contracts/model.js';
-export * from './contracts/loss-term.js';
 export type { PretrainedWeights } from './contracts/weights.js';
 export * from './contracts/optimizer.js';
 export * from './contracts/data.js';

@@ -36,13 +36,14 @@ export { isDeclaration } from './families/packages.js';
 export { importOutside } from './families/outside.js';
 export { checkBatch, countedWeight, evaluationOfRank, rowsOfRank } from './run/batches.js';
 export type {
-  IgnoredTargets,
+  LossInParts,
   LossParts,
   Models,
   PassInputs,
   PlannedRun,
   StoredWeights,
   TakeOver,
+  TrainingLoss,
   WeightTargets,
 } from './contracts/models.js';
 export type { RunResult } from './run/parts.js';

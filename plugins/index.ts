@@ -35,7 +35,6 @@ export {
   HostProcess,
   LearningRate,
   listToken,
-  LossTerms,
   Model,
   oneRank,
   Optimizer,
@@ -55,7 +54,6 @@ export {
   type GenerateOptions,
   type KernelRecording,
   type LoadedCheckpoint,
-  type LossTerm,
   type Mark,
   type MemoryNeed,
   type OptimizerState,
@@ -75,7 +73,6 @@ export {
   type Split,
   type StopSignal,
   type StoredTensor,
-  type TermPass,
   type Token,
   type TokenInputs,
   type Tokenizer,
@@ -147,6 +144,9 @@ export * from './tokenizers/contract.js';
 /** A model or a format of weights of one's own; models that grow, and operations of the scaling schedule. */
 export * from './models/contract.js';
 export * from './growth/contract.js';
+
+/** A term of the loss of one's own. */
+export * from './losses/contract.js';
 
 /** What a model says of its weights, and an optimizer of one's own. */
 export * from './optimizers/contract.js';

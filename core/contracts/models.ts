@@ -1,12 +1,13 @@
 import type { Scalar, Tensor2D } from '@tensorflow/tfjs-core';
 import type { ComposedConfig } from '../config/composed.js';
+import type { MetricNames } from '../metrics/metrics.js';
 import type { ConfiguredPlugin } from '../run/container.js';
 import type { LoadedCheckpoint } from './checkpoint-store.js';
 import type { Batch } from './data.js';
 import type { Engine } from './engine.js';
-import type { LossTerm } from './loss-term.js';
 import type { Model, TokenInputs, TrainingPass } from './model.js';
 import type { Optimizer } from './optimizer.js';
+import type { Token } from './token.js';
 
 /** A run whose memory is estimated before anything of it is made. */
 export interface PlannedRun {
@@ -42,11 +43,25 @@ export interface LossParts {
   readonly losses: Tensor2D;
 }
 
-/** Watches what ignored targets lead to. */
-export interface IgnoredTargets {
-  /** Called with each batch, before its pass. @param counted number of its targets that are not -1 */
-  look(batch: Batch, counted: number): void;
-  /** An iteration had no target to count. @param iterations done, including this one */
+/** A loss that has weights or terms, or of which each token's is asked for: of an iteration. */
+export interface LossInParts {
+  /** Names of its terms beside cross-entropy. */
+  readonly terms: readonly string[];
+  /** What each counts. */
+  readonly termWeights: readonly number[];
+  /** False if a term's operations may differ from pass to pass. */
+  readonly isRepeatable: boolean;
+  /** Computes all parts in one forward pass; `model.loss` is not called. */
+  compute(model: Model, inputs: PassInputs, pass: TrainingPass | undefined): LossParts;
+}
+
+/** The loss of a run's training passes. */
+export interface TrainingLoss {
+  /** Returns the terms that count in the iteration that starts. @throws EspalierError naming one whose weight is not finite */
+  inParts(): LossInParts;
+  /** Called with each batch, before its pass. @param counted number of its targets that count */
+  look(model: Model, batch: Batch, counted: number): void;
+  /** Called when no target of an iteration counts. @param iterations done, including this one */
   skipped(iterations: number): void;
 }
 
@@ -75,10 +90,18 @@ export interface Models {
    * @throws UsageError naming the option to lower, if the least it can need is more than twice the memory
    */
   checkMemory(planned: PlannedRun, vocabSize: number): string | undefined;
-  /** @param parts.plugin returns the name of the plugin that is the model */
-  ignoredTargets(parts: { model: Model; plugin: () => string; warn: (line: string) => void }): IgnoredTargets;
-  /** Computes cross-entropy with weights, and loss terms, in one forward pass; `model.loss` is not called. */
-  lossParts(model: Model, inputs: PassInputs, terms: readonly LossTerm[], pass?: TrainingPass): LossParts;
+  /**
+   * Makes the loss of a run, when its plugins are made.
+   * @param of.bound what plugins have bound to a contract
+   * @param of.placeOf where the config turns a plugin on, as the start of a message: `file:line: `
+   * @throws UsageError for loss terms of one name, and for one whose metric no plugin declares
+   */
+  trainingLoss(of: {
+    readonly bound: <T>(contract: Token<T>) => T | undefined;
+    readonly metrics: MetricNames;
+    readonly placeOf: (plugin: string) => string;
+    readonly warn: (line: string) => void;
+  }): TrainingLoss;
   /**
    * Loads stored weights into the model, as the model says which is which.
    * @param options.all refuse what would make them compute something else: weights that the model has no place for, and

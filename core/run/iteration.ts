@@ -2,7 +2,8 @@ import type { LearningRate, Optimizer } from '../contracts/optimizer.js';
 import type { GradientsReady, IterationEnd, StepReady } from '../events/lifecycle.js';
 import { EspalierError } from '../errors.js';
 import { globalNorm, tf, useEngine } from '../tf.js';
-import { passBatches, type MicroBatchParts, type MicroBatchTools, type PassedBatches } from './micro-batches.js';
+import { passBatches, type MicroBatchParts, type PassedBatches } from './micro-batches.js';
+import type { PassReplay } from './pass-replay.js';
 import { trainableParameters } from './step.js';
 import type { RunState } from './state.js';
 
@@ -17,7 +18,7 @@ export interface IterationParts extends MicroBatchParts {
  * One iteration: batches, gradients, step.
  * @returns its loss, as `iteration:end` has it
  */
-export async function iterate(parts: IterationParts, tools: MicroBatchTools): Promise<number> {
+export async function iterate(parts: IterationParts, passes: PassReplay): Promise<number> {
   const { config, bus, state, optimizer, pluginIn } = parts;
   const { iteration } = state;
   const learningRate = parts.learningRate.at(iteration, optimizer.learningRate);
@@ -26,9 +27,9 @@ export async function iterate(parts: IterationParts, tools: MicroBatchTools): Pr
 
   const ready: GradientsReady = { iteration, gradients: new Map() };
   try {
-    const passed = await passBatches(parts, tools, ready);
+    const passed = await passBatches(parts, passes, ready);
     const { tokens, targets } = passed;
-    if (targets === 0) tools.ignored.skipped(iteration + 1);
+    if (targets === 0) parts.trainingLoss.skipped(iteration + 1);
     const { loss, ...step } = targets === 0 ? NO_STEP : await takeStep(parts, ready, learningRate, passed);
 
     state.iteration = iteration + 1;

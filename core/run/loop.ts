@@ -3,7 +3,6 @@ import type { Snapshot } from '../contracts/checkpoint-store.js';
 import { useEngine } from '../tf.js';
 import type { RollbackRequest, RunControl } from './control.js';
 import { iterate, type IterationParts } from './iteration.js';
-import type { MicroBatchTools } from './micro-batches.js';
 import { PassReplay } from './pass-replay.js';
 import type { CheckpointKind } from './state.js';
 
@@ -14,7 +13,6 @@ export interface LoopParts extends IterationParts {
   readonly snapshot: (kinds: readonly CheckpointKind[]) => Promise<Snapshot>;
   /** Goes back to a checkpoint. */
   readonly rollBack: (request: RollbackRequest) => Promise<void>;
-  readonly warn: (line: string) => void;
 }
 
 /**
@@ -26,18 +24,11 @@ export async function trainLoop(parts: LoopParts): Promise<number | null> {
   let loss: number | null = null;
   askForOwed(parts);
   await boundary(parts);
-  const tools: MicroBatchTools = {
-    passes: new PassReplay(parts.engine, parts.model),
-    ignored: parts.models.ignoredTargets({
-      model: parts.model,
-      plugin: () => parts.pluginIn('model'),
-      warn: parts.warn,
-    }),
-  };
+  const passes = new PassReplay(parts.engine, parts.model);
   const unfinished = (): boolean => state.iteration < config.max_iters && state.ending === null && !control.stopping;
   do {
     while (unfinished()) {
-      loss = await iterate(parts, tools);
+      loss = await iterate(parts, passes);
       await boundary(parts);
     }
     await boundary(parts);

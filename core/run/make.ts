@@ -6,7 +6,6 @@ import { configs, type CodeLayer } from '../config/configs.js';
 import { accepted } from '../config/findings.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
-import { LossTerms } from '../contracts/loss-term.js';
 import type { Models } from '../contracts/models.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
@@ -24,7 +23,6 @@ import type { FoundPlugin } from '../families/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { loggerTo, Terminal } from '../terminal.js';
 import { addListeners, boundTo, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
-import { checkTerms } from './loss-terms.js';
 import { RunControl } from './control.js';
 import type { CoreServices } from './parts.js';
 import { Run } from './run.js';
@@ -110,9 +108,13 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   const live = makePlugins(container, plugins);
   (request.host ?? foreignProcess).pluginsMade();
   const places = container.resolve(ConfigPlaces);
-  checkTerms(boundTo(container, LossTerms) ?? [], container.resolve(MetricNames), (name) =>
-    places.before(plugins.find(({ options }) => options.name === name)?.path ?? []),
-  );
+  const warn = log.warn.bind(log);
+  const trainingLoss = models.trainingLoss({
+    bound: (contract) => boundTo(container, contract),
+    metrics: container.resolve(MetricNames),
+    placeOf: (name) => places.before(plugins.find(({ options }) => options.name === name)?.path ?? []),
+    warn,
+  });
   const ranks = container.resolve(Ranks);
   addListeners(services.bus, plugins, live, ranks);
   if (ranks.rank > 0) terminal.errorsOnly(`rank ${String(ranks.rank)}: `);
@@ -131,9 +133,10 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
     folder,
     numbersPerTrained: planned.numbersPerTrained,
     models,
+    trainingLoss,
     checkMemory: (vocabSize) => {
       const warning = models.checkMemory(planned, vocabSize);
-      if (warning !== undefined) log.warn(warning);
+      if (warning !== undefined) warn(warning);
     },
   });
   return { run, composed, plugins };
@@ -141,13 +144,7 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
 
 /** @throws UsageError if this installation has no family of models */
 async function familyOfModels(): Promise<Models> {
-  const models = await provided<Models>('models', [
-    'checkMemory',
-    'ignoredTargets',
-    'lossParts',
-    'loadWeights',
-    'loadWithOptimizer',
-  ]);
+  const models = await provided<Models>('models', ['checkMemory', 'trainingLoss', 'loadWeights', 'loadWithOptimizer']);
   if (models !== undefined) return models;
   throw new UsageError('ESP_PLUGIN_NOT_FOUND', 'no family of models is here: this installation lacks one');
 }

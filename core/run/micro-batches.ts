@@ -2,8 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CoreConfig } from '../config/schema.js';
 import type { BatchSource } from '../contracts/data.js';
 import type { Engine } from '../contracts/engine.js';
-import type { LossTerm } from '../contracts/loss-term.js';
-import type { IgnoredTargets, Models } from '../contracts/models.js';
+import type { TrainingLoss } from '../contracts/models.js';
 import type { Model } from '../contracts/model.js';
 import type { EarlyGradients, Ranks } from '../contracts/ranks.js';
 import type { EventBus } from '../events/bus.js';
@@ -11,7 +10,6 @@ import type { BatchReady, GradientsReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';
 import { useEngine } from '../tf.js';
 import { checkBatch, countedWeight, nextOfRank, rowsOfRank } from './batches.js';
-import { activeTerms } from './loss-terms.js';
 import type { PassReplay } from './pass-replay.js';
 import type { Sections } from './sections.js';
 import { microBatchStep, scaleSums, type StepLosses } from './step.js';
@@ -23,8 +21,7 @@ export interface MicroBatchParts {
   readonly bus: EventBus;
   readonly engine: Engine;
   readonly model: Model;
-  readonly models: Models;
-  readonly lossTerms: readonly LossTerm[];
+  readonly trainingLoss: TrainingLoss;
   readonly tunables: Tunables;
   readonly batches: BatchSource;
   readonly ranks: Ranks;
@@ -32,12 +29,6 @@ export interface MicroBatchParts {
   readonly sections: Sections;
   /** Name of the plugin that fills a slot, for errors. */
   readonly pluginIn: (slot: Slot) => string;
-}
-
-/** Lives as long as the loop. */
-export interface MicroBatchTools {
-  readonly passes: PassReplay;
-  readonly ignored: IgnoredTargets;
 }
 
 /** What the micro-batches of an iteration gave, besides gradients. */
@@ -59,15 +50,15 @@ export interface PassedBatches {
  */
 export async function passBatches(
   parts: MicroBatchParts,
-  { passes, ignored }: MicroBatchTools,
+  passes: PassReplay,
   { iteration, gradients }: GradientsReady,
 ): Promise<PassedBatches> {
-  const { config, bus, engine, model, models, tunables, batches, ranks, early, sections } = parts;
+  const { config, bus, engine, model, trainingLoss, tunables, batches, ranks, early, sections } = parts;
   const { batchSize, accumulation } = microBatches(config, tunables);
   const shape = { batchSize, blockSize: model.blockSize };
   const whole = batchSize * model.blockSize;
-  const active = activeTerms(parts.lossTerms);
-  const sums = [0, ...active.map(() => 0)];
+  const inParts = trainingLoss.inParts();
+  const sums = [0, ...inParts.terms.map(() => 0)];
   let tokens = 0;
   let counted = 0;
   let [targets, allTargets] = [0, 0];
@@ -90,14 +81,14 @@ export async function passBatches(
     let losses: StepLosses | undefined;
     if (weight > 0) {
       useEngine(engine);
-      ignored.look(drawn.batch, own.targets);
+      trainingLoss.look(model, drawn.batch, own.targets);
       if (weight !== 1) scaleSums(gradients, 1 / weight);
-      const isInParts = active.length > 0 || drawn.batch.weights !== undefined || drawn.tokenLosses === true;
+      const isInParts = inParts.terms.length > 0 || drawn.batch.weights !== undefined || drawn.tokenLosses === true;
       losses = microBatchStep(passes, drawn.batch, own.weight / whole / weight / accumulation, gradients, {
         pass: { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first },
         sections,
         early: early?.wanted === true && isLast ? early : undefined,
-        inParts: isInParts ? { terms: active, compute: (...given) => models.lossParts(...given) } : undefined,
+        inParts: isInParts ? inParts : undefined,
       });
       // Without targets they may be NaN.
       if (own.weight > 0) {
@@ -117,7 +108,7 @@ export async function passBatches(
     if (!isLast) await nextTurn();
   }
   const [loss = NaN, ...means] = sums.map((sum) => sum / weight);
-  const terms = new Map(active.map(({ term }, at) => [term.name, means[at] ?? NaN]));
+  const terms = new Map(inParts.terms.map((name, at) => [name, means[at] ?? NaN]));
   return { loss, terms, tokens, targets: allTargets };
 }
 

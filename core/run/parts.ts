@@ -2,7 +2,7 @@ import type { DependencyContainer } from 'tsyringe';
 import type { Explained } from '../config/composed.js';
 import type { CoreConfig } from '../config/schema.js';
 import type { CheckpointState } from '../contracts/checkpoint-store.js';
-import type { Models } from '../contracts/models.js';
+import type { Models, TrainingLoss } from '../contracts/models.js';
 import type { Ranks } from '../contracts/ranks.js';
 import type { RunFolder } from '../contracts/run-folder.js';
 import type { EventBus } from '../events/bus.js';
@@ -37,6 +37,7 @@ export interface RunParts extends CoreServices {
   readonly ranks: Ranks;
   readonly folder: RunFolder;
   readonly models: Models;
+  readonly trainingLoss: TrainingLoss;
   /** Numbers that training holds for each trained weight besides the weight: a gradient, and the optimizer's. */
   readonly numbersPerTrained: number;
   /** Warns of a model that may not fit, with the size of the vocabulary. @throws UsageError where it cannot */

@@ -17,9 +17,9 @@ export interface PassOptions {
   readonly form?: string;
   readonly onMark?: Mark;
   /** What each term counts: it may differ from pass to pass. */
-  readonly termWeights?: readonly number[];
+  readonly termWeights?: readonly number[] | undefined;
   /** False for a pass whose operations may differ from those of the pass before. */
-  readonly isRepeatable?: boolean;
+  readonly isRepeatable?: boolean | undefined;
 }
 
 /** Runs passes: where one has the operations of the one before, by that one's kernels, if the engine records kernels. */

@@ -4,7 +4,6 @@ import type { DependencyContainer } from 'tsyringe';
 import { BatchSource, Dataset } from '../contracts/data.js';
 import { CheckpointStore, type LoadedCheckpoint, type Snapshot } from '../contracts/checkpoint-store.js';
 import { Engine } from '../contracts/engine.js';
-import { LossTerms } from '../contracts/loss-term.js';
 import { Model } from '../contracts/model.js';
 import type { StoredWeights, TakeOver } from '../contracts/models.js';
 import { LearningRate, Optimizer } from '../contracts/optimizer.js';
@@ -252,10 +251,8 @@ export class Run implements AsyncDisposable {
       optimizer: container.resolve(Optimizer),
       learningRate: container.resolve(LearningRate),
       early: boundTo(container, EarlyGradients),
-      lossTerms: boundTo(container, LossTerms) ?? [],
       pluginIn: (slot) => parts.plugins.find((plugin) => plugin.slot === slot)?.name ?? slot,
       snapshot: (kinds) => this.#snapshotFor(kinds),
-      warn: this.#say,
       rollBack: (request) =>
         rollBack(request, { ...parts, shown: this.folder.shown, store: this.#store, targets: this.#targets }),
     };

@@ -1,10 +1,9 @@
 import { accumulate, tf } from '../tf.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/ranks.js';
-import type { Models, PassInputs } from '../contracts/models.js';
+import type { LossInParts, PassInputs } from '../contracts/models.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 import { EspalierError, messageOf } from '../errors.js';
-import type { ActiveTerm } from './loss-terms.js';
 import type { ComputePass, PassReplay } from './pass-replay.js';
 import { Sections } from './sections.js';
 
@@ -17,12 +16,6 @@ export interface StepOptions {
   readonly early?: EarlyGradients | undefined;
   /** Has the loss computed in parts; without it, `model.loss` is called. */
   readonly inParts?: LossInParts | undefined;
-}
-
-/** A loss with weights or terms, or of which each token's is asked for. */
-export interface LossInParts {
-  readonly terms: readonly ActiveTerm[];
-  readonly compute: Models['lossParts'];
 }
 
 /** What a micro-batch's pass gives besides gradients. */
@@ -55,7 +48,7 @@ export function microBatchStep(
     const handedOver = new Set<string>();
     const remaining = (): [name: string, variable: tf.Variable][] =>
       [...parameters].filter(([name]) => !handedOver.has(name));
-    const terms = inParts?.terms ?? [];
+    const termCount = inParts?.terms.length ?? 0;
     const compute: ComputePass = (inputs, mark) => {
       const parts: tf.Tensor[] = [];
       const read = (name: string, weight: tf.Variable): tf.Tensor =>
@@ -92,10 +85,10 @@ export function microBatchStep(
         pass,
         form: formOf(isWatched, inParts),
         onMark,
-        termWeights: terms.map(({ weight }) => weight),
-        isRepeatable: terms.every(({ term }) => term.varies !== true),
+        termWeights: inParts?.termWeights,
+        isRepeatable: inParts?.isRepeatable,
       });
-      const lossCount = inParts === undefined ? 1 : terms.length + 2;
+      const lossCount = inParts === undefined ? 1 : termCount + 2;
       const [losses, rest] = [outputs.slice(0, lossCount), outputs.slice(lossCount)];
       const left = remaining();
       if (losses.length < lossCount || rest.length < left.length)
@@ -106,8 +99,8 @@ export function microBatchStep(
       }
       if (handedOver.size > 0) inOrderOf(parameters, sums);
       const [loss, ...others] = losses.map((each) => each.dataSync<'float32'>());
-      const numbers = others.slice(0, terms.length).map((each) => each[0] ?? NaN);
-      return { loss: loss?.[0] ?? NaN, terms: numbers, tokenLosses: others[terms.length]?.slice() };
+      const numbers = others.slice(0, termCount).map((each) => each[0] ?? NaN);
+      return { loss: loss?.[0] ?? NaN, terms: numbers, tokenLosses: others[termCount]?.slice() };
     } finally {
       end();
     }
@@ -126,15 +119,14 @@ function lossOf(
   parts: tf.Tensor[],
 ): tf.Scalar {
   if (inParts === undefined) return model.loss(inputs.ids, inputs.targets, pass, inputs.tokens);
-  const terms = inParts.terms.map(({ term }) => term);
-  const { total, crossEntropy, terms: means, losses } = inParts.compute(model, inputs, terms, pass);
-  for (const part of [crossEntropy, ...means, losses]) parts.push(tf.keep(part));
+  const { total, crossEntropy, terms, losses } = inParts.compute(model, inputs, pass);
+  for (const part of [crossEntropy, ...terms, losses]) parts.push(tf.keep(part));
   return total;
 }
 
 /** Terms are named in it: each set of them has a recording of its own. */
 function formOf(isWatched: boolean, inParts: LossInParts | undefined): string {
-  const names = inParts === undefined ? '' : JSON.stringify(inParts.terms.map(({ term }) => term.name));
+  const names = inParts === undefined ? '' : JSON.stringify(inParts.terms);
   return `${isWatched ? 'watched' : 'plain'}${names}`;
 }
 

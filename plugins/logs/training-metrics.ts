@@ -2,16 +2,15 @@ import { z } from 'zod';
 import {
   EventBus,
   inject,
-  LossTerms,
   On,
   Plugin,
   PluginConfig,
   type IterationEnd,
   type IterationStart,
-  type LossTerm,
   type RunRollback,
   type RunStart,
 } from '../../core/index.js';
+import { type LossTerm, LossTerms } from '../losses/contract.js';
 import { pluginOf } from '../../core/runs.js';
 
 const options = z

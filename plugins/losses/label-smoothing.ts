@@ -1,14 +1,6 @@
 import { z } from 'zod';
-import {
-  inject,
-  LossTerms,
-  Plugin,
-  PluginConfig,
-  tf,
-  type Bindings,
-  type LossTerm,
-  type TermPass,
-} from '../../core/index.js';
+import { inject, Plugin, PluginConfig, tf, type Bindings } from '../../core/index.js';
+import { type LossTerm, LossTerms, type TermPass } from './contract.js';
 
 const options = z
   .strictObject({

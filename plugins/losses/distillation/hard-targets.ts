@@ -1,4 +1,5 @@
-import { inject, injectable, PluginConfig, type LossTerm, type TermPass, type tf } from '../../../core/index.js';
+import { inject, injectable, PluginConfig, type tf } from '../../../core/index.js';
+import type { LossTerm, TermPass } from '../contract.js';
 import type { DistillationOptions } from './options.js';
 
 /** Cross-entropy once more, with what `cross_entropy` adds to its weight or takes from it. */

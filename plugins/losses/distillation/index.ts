@@ -5,7 +5,6 @@ import {
   Engine,
   inject,
   Logger,
-  LossTerms,
   messageOf,
   Model,
   On,
@@ -14,10 +13,9 @@ import {
   RunFolder,
   UsageError,
   type Bindings,
-  type LossTerm,
-  type TermPass,
   type tf,
 } from '../../../core/index.js';
+import { type LossTerm, LossTerms, type TermPass } from '../contract.js';
 import { openModel, type OpenModel } from '../../models/contract.js';
 import { HardTargets } from './hard-targets.js';
 import { distillationOptions, type DistillationOptions } from './options.js';

@@ -1,5 +1,5 @@
 import { tf, type Batch, type Model } from '../../../core/index.js';
-import type { IgnoredTargets, Models } from '../../../core/runs.js';
+import { pluginOf } from '../../../core/runs.js';
 
 /** Iterations without counted targets are reported once in this many. */
 const QUIET_FOR = 100;
@@ -9,27 +9,26 @@ const TOLERANCE = 2e-3;
 const SMALL_LOSS = 0.05;
 
 /** Warns about what ignored targets lead to. One for all iterations of a process. */
-export class LossWatch implements IgnoredTargets {
+export class IgnoredTargets {
   #isChecked = false;
   #quietUntil = -Infinity;
 
-  constructor(private readonly parts: Parameters<Models['ignoredTargets']>[0]) {}
+  constructor(private readonly warn: (line: string) => void) {}
 
   /**
    * Called with each batch. At the first one with ignored targets it checks the model's loss: of two halves of the
    * targets, the losses must have the mean that the loss of all has.
    */
-  look(batch: Batch, counted: number): void {
+  look(model: Model, batch: Batch, counted: number): void {
     if (this.#isChecked || counted === batch.targets.length || batch.blockSize < 2) return;
     this.#isChecked = true;
-    const { model, plugin, warn } = this.parts;
     const { all, even, odd } = lossesOfHalves(model, batch);
     const share = Math.ceil(batch.blockSize / 2) / batch.blockSize;
     const mean = share * even + (1 - share) * odd;
     const limit = TOLERANCE * Math.max(Math.abs(all), SMALL_LOSS);
     if (!Number.isFinite(all) || Math.abs(mean - all) <= limit) return;
-    warn(
-      `some targets are -1 (ignored), and the loss of model plugin ${plugin()} is not the mean over the others: with every second target it is ${shown(even)}, with the others ${shown(odd)}, and with all ${shown(all)} instead of ${shown(mean)}. The gradient is wrong: use softmaxCrossEntropy of espalier, or divide the sum over the targets that are not -1 by their number`,
+    this.warn(
+      `some targets are -1 (ignored), and the loss of model plugin ${pluginOf(model)} is not the mean over the others: with every second target it is ${shown(even)}, with the others ${shown(odd)}, and with all ${shown(all)} instead of ${shown(mean)}. The gradient is wrong: use softmaxCrossEntropy of espalier, or divide the sum over the targets that are not -1 by their number`,
     );
   }
 
@@ -37,7 +36,7 @@ export class LossWatch implements IgnoredTargets {
   skipped(iterations: number): void {
     if (iterations < this.#quietUntil) return;
     this.#quietUntil = iterations + QUIET_FOR;
-    this.parts.warn(
+    this.warn(
       `iteration ${String(iterations)}: every target is -1 (ignored) or has weight 0: there is no loss, and the optimizer's step is left out`,
     );
   }

@@ -1,4 +1,5 @@
-import { tf, UsageError, type LossTerm, type Model, type TermPass, type TrainingPass } from '../../../core/index.js';
+import { tf, UsageError, type Model, type TrainingPass } from '../../../core/index.js';
+import type { LossTerm, TermPass } from '../../losses/contract.js';
 import type { LossParts, PassInputs } from '../../../core/runs.js';
 import { tokenLosses } from '../../ops/contract.js';
 

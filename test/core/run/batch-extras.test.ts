@@ -6,7 +6,6 @@ import {
   Engine,
   inject,
   injectable,
-  LossTerms,
   Plugin,
   RandomStreams,
   tf,
@@ -15,10 +14,9 @@ import {
   type Batch,
   type BatchShape,
   type Bindings,
-  type LossTerm,
   type MicroBatchEnd,
-  type TermPass,
 } from '../../../core/index.js';
+import { type LossTerm, LossTerms, type TermPass } from '../../../plugins/losses/contract.js';
 import { checkBatch, countedWeight } from '../../../core/run/batches.js';
 import { buildVocabMap, rankTokens } from '../../../plugins/data/shared/vocab-map.js';
 import { tokenCrossEntropy } from '../../../plugins/index.js';

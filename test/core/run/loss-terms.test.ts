@@ -3,17 +3,15 @@ import {
   EarlyGradients,
   inject,
   injectable,
-  LossTerms,
   Plugin,
   RandomStreams,
   tf,
   type Batch,
   type BatchReady,
   type Bindings,
-  type LossTerm,
   type PluginClass,
-  type TermPass,
 } from '../../../core/index.js';
+import { type LossTerm, LossTerms, type TermPass } from '../../../plugins/losses/contract.js';
 import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
 import { engineNeed, needing } from '../../needs.js';
 

@@ -1,4 +1,5 @@
-import { tf, type LossTerm, type Model } from '../../../core/index.js';
+import { tf, type Model } from '../../../core/index.js';
+import type { LossTerm } from '../../../plugins/losses/contract.js';
 import { lossParts } from '../../../plugins/models/targets/loss-parts.js';
 import { on } from '../ops/compare.js';
 

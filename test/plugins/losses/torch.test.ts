@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { z } from 'zod';
-import type { LossTerm } from '../../../core/index.js';
+import type { LossTerm } from '../../../plugins/losses/contract.js';
 import LabelSmoothing from '../../../plugins/losses/label-smoothing.js';
 import ZLoss from '../../../plugins/losses/z-loss.js';
 import { registerOps } from '../../../plugins/index.js';

@@ -1,6 +1,5 @@
 import type { Scalar, Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
-import type { TokenInputs } from './model.js';
-import { listToken } from './token.js';
+import { listToken, type TokenInputs } from '../../core/index.js';
 
 /** One pass over a micro-batch, as a loss term sees it. */
 export interface TermPass {

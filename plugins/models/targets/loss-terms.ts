@@ -1,7 +1,6 @@
-import type { LossTerm } from '../contracts/loss-term.js';
-import { EspalierError, UsageError } from '../errors.js';
-import type { MetricNames } from '../metrics/metrics.js';
-import { pluginOf } from './container.js';
+import { EspalierError, UsageError, type MetricNames } from '../../../core/index.js';
+import { pluginOf } from '../../../core/runs.js';
+import type { LossTerm } from '../../losses/contract.js';
 
 /** A term that counts, with what it counts. */
 export interface ActiveTerm {
