@@ -10,7 +10,7 @@ export {
   type Activation,
 } from './operations/activation.js';
 export { activationLinear, geluLinear } from './operations/activation-linear.js';
-export { causalAttention } from './operations/causal-attention.js';
+export { type AttentionOptions, causalAttention } from './operations/causal-attention.js';
 export { dropout, dropoutFactors } from './operations/dropout.js';
 export { embedding } from './operations/embedding.js';
 export { gated, geglu, swiglu } from './operations/gated.js';
@@ -18,7 +18,10 @@ export { layerNorm } from './operations/layer-norm.js';
 export { linear, type LinearOptions } from './operations/linear.js';
 export { rmsNorm } from './operations/rms-norm.js';
 export { keepPositions, type KeptPositions, nextAttention } from './operations/next-attention.js';
-export { rotary, rotaryAngles, type RotaryAngles } from './operations/rotary.js';
+export { queryKeyNorm, type QueryKeyNormOptions } from './operations/query-key-norm.js';
+export { rotary, rotaryAngles, type RotaryAngles, type RotaryOptions } from './operations/rotary.js';
+export { rotaryFrequencies, type RotaryScaling } from './operations/rotary-frequencies.js';
+export { type HeadOptions, headSizes, type HeadSizes } from './operations/heads.js';
 export { softmaxCrossEntropy } from './operations/softmax-cross-entropy.js';
 export { tokenCrossEntropy, tokenLosses, type TokenLosses } from './operations/token-cross-entropy.js';
 

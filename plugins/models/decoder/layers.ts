@@ -112,7 +112,8 @@ export class Layers {
 
   /** qkv [batch, time, 3 · embd] → [batch, time, embd]. */
   attention(block: number, qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
-    return this.#past?.attend(block, qkv, heads) ?? causalAttention(qkv, heads, this.#nextMask(), this.#documents);
+    const attended = this.#past?.attend(block, qkv, heads);
+    return attended ?? causalAttention(qkv, heads, { mask: this.#nextMask(), documents: this.#documents });
   }
 
   /** x [..., in] → [..., out], to be added: what `linear` gives, of what the activation makes of x. */

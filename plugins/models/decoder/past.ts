@@ -36,7 +36,7 @@ export class Past {
   attend(layer: number, qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
     const before = this.#layers[layer];
     if (before === undefined) {
-      this.#layers[layer] = keepBoth(keepPositions(qkv, this.texts, this.capacity));
+      this.#layers[layer] = keepBoth(keepPositions(qkv, this.texts, this.capacity, { heads }));
       return causalAttention(qkv, heads);
     }
     const { y, after } = nextAttention(qkv, before, heads, this.#length);

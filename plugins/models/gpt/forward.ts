@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { rotary } from '../../ops/contract.js';
+import { rotary, rotaryFrequencies } from '../../ops/contract.js';
 import type { Branch, Layers } from '../decoder/layers.js';
 import type { GptConfig } from './config.js';
 
@@ -35,9 +35,10 @@ function block(config: GptConfig, layers: Layers, index: number, x: tf.Tensor3D)
 /** x [batch, time, embd] → the same shape. */
 function attention(config: GptConfig, layers: Layers, index: number, x: tf.Tensor3D): Branch {
   const at = `transformer.h.${String(index)}.attn`;
-  const { n_head: heads, rotary_base } = config;
+  const { n_head: heads, n_embd: width, rotary_base } = config;
   const qkv = layers.linear(`${at}.c_attn`, x); // [batch, time, 3 · embd]
-  const placed = config.rotary ? rotary(qkv, heads, rotary_base, layers.first) : qkv;
+  const frequencies = rotaryFrequencies(width / heads, rotary_base);
+  const placed = config.rotary ? rotary(qkv, heads, { frequencies, first: layers.first }) : qkv;
   const attended = layers.attention(index, placed, heads); // [batch, time, embd]
   return layers.projection(`${at}.c_proj`, attended);
 }

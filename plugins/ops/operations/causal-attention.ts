@@ -1,28 +1,50 @@
 import { type DropoutMask, tf } from '../../../core/index.js';
-import { at, type Attributes, type CompositeKernel, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
+import { at, Attributes, type CompositeKernel, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
 import { dropoutFactors, maskAttributes } from './dropout.js';
+import { headAttributes, type HeadOptions, headSizes, type HeadSizes, splitQkv } from './heads.js';
+
+export interface AttentionOptions extends HeadOptions {
+  /** Dropout of the attention weights [batch, heads, time, time]. */
+  mask?: DropoutMask | undefined;
+  /**
+   * [batch, time] int32: a run of equal numbers in a row is a document, and a position sees its own document only; without
+   * it, a row is one.
+   */
+  documents?: tf.Tensor2D | undefined;
+}
 
 /**
- * Multi-head attention where each position sees itself and those before it.
- * @param qkv [batch, time, 3 · width]: queries, keys and values, each of `heads` parts side by side
- * @param mask dropout of the attention weights [batch, heads, time, time]
- * @param documents [batch, time] int32: a run of equal numbers in a row is a document, and a position sees its own
- *   document only; without it, a row is one
- * @returns [batch, time, width]
+ * Multi-head attention where each position sees itself and those before it. A head of queries looks at head
+ * floor(its number / (heads / keyValueHeads)) of keys and values (Ainslie et al., "GQA", 2023, section 2.2).
+ * @param qkv [batch, time, (heads + 2 · keyValueHeads) · part]: queries, keys and values, each of heads side by side
+ * @returns [batch, time, heads · part]
+ * @throws Error when documents are of another shape or type, or heads do not divide what they should
  */
-export function causalAttention(
-  qkv: tf.Tensor3D,
-  heads: number,
-  mask?: DropoutMask,
-  documents?: tf.Tensor2D,
-): tf.Tensor3D {
-  const [batch, time, threeWidths] = qkv.shape;
-  const attributes = { heads, ...(mask === undefined ? { rate: 0 } : maskAttributes(mask, heads * time * time)) };
+export function causalAttention(qkv: tf.Tensor3D, heads: number, options: AttentionOptions = {}): tf.Tensor3D {
+  const { mask, documents } = options;
+  const [batch, time] = qkv.shape;
+  const dropped = mask === undefined ? { rate: 0 } : maskAttributes(mask, heads * time * time);
+  const attributes = { heads, keyValueHeads: heads, ...dropped };
+  qkv = repeated(qkv, heads, options);
   const outputs =
     documents === undefined
       ? runKernelForAll('EspalierCausalAttention', { qkv }, attributes)
       : runKernelForAll('EspalierDocumentAttention', { qkv, documents: checked(documents, batch, time) }, attributes);
-  return tf.reshape(at(outputs, 0), [batch, time, threeWidths / 3]);
+  return tf.reshape(at(outputs, 0), [batch, time, -1]);
+}
+
+/** With the heads of keys and values as often as they are used: engines know nothing else yet. */
+function repeated(qkv: tf.Tensor3D, heads: number, options: HeadOptions): tf.Tensor3D {
+  const sizes = headSizes(qkv, new Attributes(headAttributes(heads, options)));
+  const { keyValueHeads, part } = sizes;
+  if (keyValueHeads === heads) return qkv;
+  const [batch, time] = qkv.shape;
+  const { q, k, v } = splitQkv(qkv, sizes);
+  const parts = [k, v].map((x) => {
+    const tiled = tf.tile(tf.reshape(x, [batch, time, keyValueHeads, 1, part]), [1, 1, 1, heads / keyValueHeads, 1]);
+    return tf.reshape<tf.Rank.R3>(tiled, [batch, time, heads * part]);
+  });
+  return tf.concat<tf.Tensor3D>([tf.reshape(q, [batch, time, heads * part]), ...parts], -1);
 }
 
 function checked(documents: tf.Tensor2D, batch: number, time: number): tf.Tensor2D {
@@ -33,14 +55,17 @@ function checked(documents: tf.Tensor2D, batch: number, time: number): tf.Tensor
 
 /** What both forms of attention compute; the one with documents is a kernel of its own, since its gradient saves more. */
 const attention: CompositeKernel['compute'] = (inputs, attributes) => {
-  const { q, k, v } = split(inputs.get('qkv'), attributes.number('heads'));
-  const scores = maskedScores(q, k, inputs.optional('documents'));
+  const qkv = inputs.get('qkv');
+  const sizes = headSizes(qkv, attributes);
+  const { q, k, v } = split(qkv, sizes);
+  const scores = maskedScores(q, k, sizes, inputs.optional('documents'));
   const most = tf.max(scores, -1, true);
   const weights = tf.exp(tf.sub(scores, most));
   const sum = tf.sum(weights, -1, true);
   const factors = weightFactors(weights, attributes);
+  const dropped = factors === undefined ? weights : tf.mul(weights, factors);
   // Divided by their sum where there are fewer numbers to divide.
-  const y = tf.div(tf.matMul(factors === undefined ? weights : tf.mul(weights, factors), v), sum);
+  const y = tf.div(ofHeads(tf.matMul(inGroups(dropped, sizes), v), sizes), sum);
   return [joinHeads(y), tf.squeeze(tf.add(most, tf.log(sum)), [3])];
 };
 
@@ -55,21 +80,23 @@ export const causalAttentionOp: Op = {
     {
       name: 'EspalierCausalAttentionGrad',
       compute: (inputs, attributes) => {
-        const heads = attributes.number('heads');
-        const { q, k, v } = split(inputs.get('qkv'), heads);
-        const dy = splitHeads(inputs.get('dy'), heads);
-        const logSum = tf.reshape(inputs.get('logSum'), [at(q.shape, 0), heads, at(q.shape, 2), 1]);
-        const weights = tf.exp(tf.sub(maskedScores(q, k, inputs.optional('documents')), logSum));
+        const qkv = inputs.get('qkv');
+        const sizes = headSizes(qkv, attributes);
+        const { q, k, v } = split(qkv, sizes);
+        const dy = inGroups(splitHeads(inputs.get('dy'), sizes.heads), sizes);
+        const scores = maskedScores(q, k, sizes, inputs.optional('documents'));
+        const weights = tf.exp(tf.sub(scores, tf.expandDims(inputs.get('logSum'), 3)));
         const factors = weightFactors(weights, attributes);
         const dropped = factors === undefined ? weights : tf.mul(weights, factors);
-        const dDropped = tf.matMul(dy, v, false, true);
+        const dDropped = ofHeads(tf.matMul(dy, v, false, true), sizes);
         const dWeights = factors === undefined ? dDropped : tf.mul(dDropped, factors);
         // By the weights' own sum, which is 1 but for rounding: each row then sums to zero, and the bias of the keys does not drift.
         const means = tf.div(tf.sum(tf.mul(dWeights, weights), -1, true), tf.sum(weights, -1, true));
-        const dScores = tf.mul(weights, tf.sub(dWeights, means));
-        const dq = tf.mul(tf.matMul(dScores, k), scaleOf(q));
+        const dScores = inGroups(tf.mul(weights, tf.sub(dWeights, means)), sizes);
+        const dq = ofHeads(tf.mul(tf.matMul(dScores, k), scaleOf(q)), sizes);
+        // Over the rows of a group, the products also sum over its heads.
         const dk = tf.mul(tf.matMul(dScores, q, true, false), scaleOf(q));
-        const dv = tf.matMul(dropped, dy, true, false);
+        const dv = tf.matMul(inGroups(dropped, sizes), dy, true, false);
         return tf.concat([joinHeads(dq), joinHeads(dk), joinHeads(dv)], -1);
       },
     },
@@ -100,11 +127,13 @@ export const causalAttentionOp: Op = {
 // Far below any score, and finite: on backends where infinity minus infinity would appear it must not.
 const MASKED = -1e30;
 
-function maskedScores(q: tf.Tensor, k: tf.Tensor, documents: tf.Tensor | undefined): tf.Tensor {
-  const time = at(q.shape, 2);
+/** [batch, heads, time, time] */
+function maskedScores(q: tf.Tensor, k: tf.Tensor, sizes: HeadSizes, documents: tf.Tensor | undefined): tf.Tensor {
+  const time = at(k.shape, 2);
   const future = new Float32Array(time * time);
   for (let i = 0; i < time; i++) future.fill(MASKED, i * time + i + 1, (i + 1) * time);
-  const scores = tf.add(tf.matMul(tf.mul(q, scaleOf(q)), k, false, true), tf.tensor2d(future, [time, time]));
+  const products = ofHeads(tf.matMul(tf.mul(q, scaleOf(q)), k, false, true), sizes);
+  const scores = tf.add(products, tf.tensor2d(future, [time, time]));
   return documents === undefined || time === 1 ? scores : tf.add(scores, otherDocuments(documents));
 }
 
@@ -129,10 +158,28 @@ function weightFactors(weights: tf.Tensor, attributes: Attributes): tf.Tensor | 
   return tf.tensor(dropoutFactors(weights.size, attributes), weights.shape);
 }
 
-function split(qkv: tf.Tensor, heads: number): { q: tf.Tensor; k: tf.Tensor; v: tf.Tensor } {
-  const [q, k, v] = tf.split(qkv, 3, -1).map((part) => splitHeads(part, heads));
-  if (q === undefined || k === undefined || v === undefined) throw new Error('split gave fewer than three parts');
-  return { q, k, v };
+/**
+ * Queries [batch, keyValueHeads, group · time, part], the heads of a group one below the other, and keys and values
+ * [batch, keyValueHeads, time, part].
+ */
+function split(qkv: tf.Tensor, sizes: HeadSizes): { q: tf.Tensor; k: tf.Tensor; v: tf.Tensor } {
+  const { q, k, v } = splitQkv(qkv, sizes);
+  const { heads, keyValueHeads } = sizes;
+  return {
+    q: inGroups(splitHeads(q, heads), sizes),
+    k: splitHeads(k, keyValueHeads),
+    v: splitHeads(v, keyValueHeads),
+  };
+}
+
+/** [batch, heads, time, columns] → [batch, keyValueHeads, group · time, columns] */
+function inGroups(x: tf.Tensor, { keyValueHeads }: HeadSizes): tf.Tensor {
+  return tf.reshape(x, [at(x.shape, 0), keyValueHeads, -1, at(x.shape, 3)]);
+}
+
+/** [batch, keyValueHeads, group · time, columns] → [batch, heads, time, columns] */
+function ofHeads(x: tf.Tensor, { heads }: HeadSizes): tf.Tensor {
+  return tf.reshape(x, [at(x.shape, 0), heads, -1, at(x.shape, 3)]);
 }
 
 /** [batch, time, width] → [batch, heads, time, width / heads]. */

@@ -89,6 +89,14 @@ export class Attributes {
     return (Array.isArray(value) ? value : [value]).filter((element) => typeof element === 'number');
   }
 
+  /** The list itself that was given, so that what is made of it can be kept with it. */
+  list(name: string): readonly number[] {
+    const value = this.values[name];
+    if (!Array.isArray(value) || !value.every((element) => typeof element === 'number'))
+      throw new Error(`the kernel needs the list of numbers ${name}`);
+    return value;
+  }
+
   /** Whether it is a single number. */
   isNumber(name: string): boolean {
     return typeof this.values[name] === 'number';

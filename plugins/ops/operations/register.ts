@@ -11,6 +11,7 @@ import { layerNormOp } from './layer-norm.js';
 import { linearOp } from './linear.js';
 import { rmsNormOp } from './rms-norm.js';
 import { nextAttentionOp } from './next-attention.js';
+import { queryKeyNormOp } from './query-key-norm.js';
 import { rotaryOp } from './rotary.js';
 import { softmaxCrossEntropyOp } from './softmax-cross-entropy.js';
 import { tokenCrossEntropyOp } from './token-cross-entropy.js';
@@ -27,6 +28,7 @@ const ops: readonly Op[] = [
   gatedOp,
   causalAttentionOp,
   nextAttentionOp,
+  queryKeyNormOp,
   rotaryOp,
   embeddingOp,
   softmaxCrossEntropyOp,

@@ -1,5 +1,5 @@
 import { tf } from '../../../core/index.js';
-import { asRows, at, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
+import { at, firstOf, lastSize, type Op, runKernel, runKernelForAll } from './kernel.js';
 
 /**
  * Each row of the last axis over the root of its mean square, to which `epsilon` is added, times `weight` [last axis].
@@ -13,22 +13,12 @@ export const rmsNormOp: Op = {
   kernels: [
     {
       name: 'EspalierRmsNorm',
-      compute: (inputs, attributes) => {
-        const x = inputs.get('x');
-        const { normalized } = normalize(x, attributes.number('epsilon'));
-        return tf.reshape(tf.mul(normalized, inputs.get('weight')), x.shape);
-      },
+      compute: (inputs, attributes) => rowsNormed(inputs.get('x'), inputs.get('weight'), attributes.number('epsilon')),
     },
     {
       name: 'EspalierRmsNormGrad',
-      compute: (inputs, attributes) => {
-        const x = inputs.get('x');
-        const dy = asRows(inputs.get('dy'));
-        const { normalized, inverse } = normalize(x, attributes.number('epsilon'));
-        const scaled = tf.mul(dy, inputs.get('weight'));
-        const along = tf.mul(normalized, tf.mean(tf.mul(scaled, normalized), 1, true));
-        return [tf.reshape(tf.mul(tf.sub(scaled, along), inverse), x.shape), tf.sum(tf.mul(dy, normalized), 0)];
-      },
+      compute: (inputs, attributes) =>
+        rowsNormedGradient(inputs.get('dy'), inputs.get('x'), inputs.get('weight'), attributes.number('epsilon')),
     },
   ],
   gradients: [
@@ -44,8 +34,28 @@ export const rmsNormOp: Op = {
   ],
 };
 
-function normalize(x: tf.Tensor, epsilon: number): { normalized: tf.Tensor; inverse: tf.Tensor } {
-  const rows = asRows(x);
+/** Of x as rows of the weight's width: the norm, in the shape of x. */
+export function rowsNormed(x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Tensor {
+  const { normalized } = normalize(x, weight, epsilon);
+  return tf.reshape(tf.mul(normalized, weight), x.shape);
+}
+
+/** The gradients of `rowsNormed`: of x, and of the weight. */
+export function rowsNormedGradient(
+  dy: tf.Tensor,
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  epsilon: number,
+): [dx: tf.Tensor, dWeight: tf.Tensor] {
+  const { normalized, inverse } = normalize(x, weight, epsilon);
+  const gradient = tf.reshape(dy, [-1, lastSize(weight)]);
+  const scaled = tf.mul(gradient, weight);
+  const along = tf.mul(normalized, tf.mean(tf.mul(scaled, normalized), 1, true));
+  return [tf.reshape(tf.mul(tf.sub(scaled, along), inverse), x.shape), tf.sum(tf.mul(gradient, normalized), 0)];
+}
+
+function normalize(x: tf.Tensor, weight: tf.Tensor, epsilon: number): { normalized: tf.Tensor; inverse: tf.Tensor } {
+  const rows = tf.reshape(x, [-1, lastSize(weight)]);
   const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(rows), 1, true), epsilon));
   return { normalized: tf.mul(rows, inverse), inverse };
 }

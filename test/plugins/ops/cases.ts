@@ -10,8 +10,10 @@ import {
   gated,
   layerNorm,
   linear,
+  queryKeyNorm,
   rmsNorm,
   rotary,
+  rotaryFrequencies,
   softmaxCrossEntropy,
   tokenLosses,
 } from '../../../plugins/index.js';
@@ -38,6 +40,8 @@ const rowShape = fc.oneof(
 const seed = fc.integer({ min: 0, max: 2 ** 31 });
 const rate = fc.constantFrom(0, 0.2);
 const kind = fc.constantFrom(...ACTIVATIONS);
+/** Heads of keys and values, and how many heads of queries share one. */
+const someHeads = { keyValueHeads: fc.integer({ min: 1, max: 3 }), group: fc.integer({ min: 1, max: 3 }) };
 
 /** Every differentiable operation of plugins/ops, at sizes that are odd, 1, and no multiple of any tile. */
 export const families: readonly CaseFamily[] = [
@@ -108,43 +112,60 @@ export const families: readonly CaseFamily[] = [
   {
     name: 'causalAttention',
     cases: fc
-      .record({ batch: fc.integer({ min: 1, max: 3 }), heads: fc.integer({ min: 1, max: 3 }), time: size, seed, rate })
+      .record({ batch: fc.integer({ min: 1, max: 3 }), ...someHeads, time: size, seed, rate })
       .chain((sizes) => fc.integer({ min: 1, max: 19 }).map((part) => ({ ...sizes, part })))
-      .map(({ batch, heads, time, part, seed, rate }) => ({
-        inputs: normals(seed, [batch, time, 3 * heads * part]),
+      .map(({ batch, group, keyValueHeads, time, part, seed, rate }) => ({
+        inputs: normals(seed, [batch, time, (group + 2) * keyValueHeads * part]),
         apply: (qkv) =>
-          causalAttention(
-            tf.reshape(qkv, [batch, time, 3 * heads * part]),
-            heads,
-            maskOf(rate, seed, heads * time * time),
-          ),
+          causalAttention(tf.reshape(qkv, [batch, time, -1]), group * keyValueHeads, {
+            keyValueHeads,
+            mask: maskOf(rate, seed, group * keyValueHeads * time * time),
+          }),
       })),
   },
   {
     name: 'causalAttention of documents',
     cases: fc
-      .record({ batch: fc.integer({ min: 1, max: 3 }), heads: fc.integer({ min: 1, max: 3 }), time: size, seed, rate })
+      .record({ batch: fc.integer({ min: 1, max: 3 }), ...someHeads, time: size, seed, rate })
       .chain((sizes) => fc.integer({ min: 1, max: 19 }).map((part) => ({ ...sizes, part })))
-      .map(({ batch, heads, time, part, seed, rate }) => ({
-        inputs: normals(seed, [batch, time, 3 * heads * part]),
+      .map(({ batch, group, keyValueHeads, time, part, seed, rate }) => ({
+        inputs: normals(seed, [batch, time, (group + 2) * keyValueHeads * part]),
         apply: (qkv) =>
-          causalAttention(
-            tf.reshape(qkv, [batch, time, 3 * heads * part]),
-            heads,
-            maskOf(rate, seed, heads * time * time),
+          causalAttention(tf.reshape(qkv, [batch, time, -1]), group * keyValueHeads, {
+            keyValueHeads,
+            mask: maskOf(rate, seed, group * keyValueHeads * time * time),
             // Of zeros and ones: runs of two on the average.
-            integers(seed, [batch, time], 2),
-          ),
+            documents: integers(seed, [batch, time], 2),
+          }),
       })),
   },
   {
     name: 'rotary',
     cases: fc
-      .record({ batch: fc.integer({ min: 1, max: 3 }), heads: fc.integer({ min: 1, max: 3 }), time: size, seed })
+      .record({ batch: fc.integer({ min: 1, max: 3 }), ...someHeads, time: size, seed })
       .chain((sizes) => fc.integer({ min: 1, max: 19 }).map((half) => ({ ...sizes, half })))
-      .map(({ batch, heads, time, half, seed }) => ({
-        inputs: normals(seed, [batch, time, 6 * heads * half]),
-        apply: (qkv) => rotary(tf.reshape(qkv, [batch, time, 6 * heads * half]), heads, 10000),
+      .map(({ batch, group, keyValueHeads, time, half, seed }) => ({
+        inputs: normals(seed, [batch, time, 2 * (group + 2) * keyValueHeads * half]),
+        apply: (qkv) =>
+          rotary(tf.reshape(qkv, [batch, time, -1]), group * keyValueHeads, {
+            keyValueHeads,
+            frequencies: rotaryFrequencies(2 * half, 10000),
+            first: seed % 3,
+          }),
+      })),
+  },
+  {
+    name: 'queryKeyNorm',
+    cases: fc
+      .record({ batch: fc.integer({ min: 1, max: 3 }), ...someHeads, time: size, seed })
+      .chain((sizes) => fc.integer({ min: 8, max: 40 }).map((part) => ({ ...sizes, part })))
+      .map(({ batch, group, keyValueHeads, time, part, seed }) => ({
+        inputs: normals(seed, [batch, time, (group + 2) * keyValueHeads * part], [part], [part]),
+        apply: (qkv, queryWeight, keyWeight) =>
+          queryKeyNorm(tf.reshape(qkv, [batch, time, -1]), group * keyValueHeads, queryWeight, keyWeight, {
+            keyValueHeads,
+            epsilon: 1e-6,
+          }),
       })),
   },
   {

@@ -57,8 +57,10 @@ for (const { name, need, backend } of [cpu, ...engines]) {
   check(`attention of documents: engine ${name} refuses documents of another shape or type`, (t) => {
     on(backend, () => {
       const qkv = tf.ones<tf.Rank.R3>([2, 3, 6]);
-      t.throws(() => causalAttention(qkv, 1, undefined, tf.zeros([2, 4], 'int32')), { message: /documents/ });
-      t.throws(() => causalAttention(qkv, 1, undefined, tf.zeros([2, 3])), { message: /must be int32, not float32/ });
+      t.throws(() => causalAttention(qkv, 1, { documents: tf.zeros([2, 4], 'int32') }), { message: /documents/ });
+      t.throws(() => causalAttention(qkv, 1, { documents: tf.zeros([2, 3]) }), {
+        message: /must be int32, not float32/,
+      });
     });
   });
 }
@@ -118,7 +120,8 @@ if (native?.works !== true || bf16 === undefined) {
     const first = [Int32Array.of(1, 2, 3, 4, 5, 6), Int32Array.of(0, 0, 0, 1, 1, 1)] as const;
     const record = ([ids, documents]: readonly [Int32Array, Int32Array]): ReturnType<NonNullable<Engine['record']>> => {
       const [given, runs] = [tf.tensor2d(ids, [2, 3], 'int32'), tf.tensor2d(documents, [2, 3], 'int32')];
-      const pass = (weights: tf.Tensor): tf.Tensor => causalAttention(embedding(given, weights), 2, undefined, runs);
+      const pass = (weights: tf.Tensor): tf.Tensor =>
+        causalAttention(embedding(given, weights), 2, { documents: runs });
       const compute = (): tf.Tensor[] => [tf.tidy(() => pass(table)), tf.tidy(() => tf.grad(pass)(table))];
       return engine.record!([given, runs], [], compute, () => undefined);
     };
@@ -144,7 +147,8 @@ type Given = Omit<Attended, 'documents' | 'lengths'> & { readonly documents: Int
 function compute({ batch, heads, time, part, qkv, dy, documents, mask }: Given, backend: string): Float32Array[] {
   return on(backend, () => {
     const runs = documents === undefined ? undefined : tf.tensor2d(documents, [batch, time], 'int32');
-    const apply = (x: tf.Tensor): tf.Tensor => causalAttention(tf.reshape(x, [batch, time, -1]), heads, mask, runs);
+    const apply = (x: tf.Tensor): tf.Tensor =>
+      causalAttention(tf.reshape(x, [batch, time, -1]), heads, { mask, documents: runs });
     const x = tf.tensor3d(qkv, [batch, time, 3 * heads * part]);
     const gradient = tf.grad(apply)(x, tf.tensor3d(dy, [batch, time, heads * part]));
     return [apply(x), gradient].map((tensor) => tensor.dataSync<'float32'>().slice());

@@ -87,7 +87,7 @@ for (const { name: engine, need, backend } of engines) {
     const shape: [number, number, number] = [5, 6, 3 * heads * 4];
     const dropped = (x: tf.Tensor3D, mask: DropoutMask): tf.Tensor[] => [
       dropout(x, mask),
-      causalAttention(x, heads, mask),
+      causalAttention(x, heads, { mask }),
     ];
     const values = (tensors: readonly tf.Tensor[]): Float32Array[] =>
       tensors.map((tensor) => tensor.dataSync<'float32'>().slice());

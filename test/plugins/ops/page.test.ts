@@ -7,8 +7,10 @@ const OTHERS = [
   'activationIn',
   'constantWeights',
   'dropoutFactors',
+  'headSizes',
   'registerOps',
   'rotaryAngles',
+  'rotaryFrequencies',
   'shapesChange',
   'withChangingShapes',
 ];

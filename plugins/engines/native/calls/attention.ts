@@ -8,17 +8,20 @@ export interface AttentionCalls {
   /** qkv [batch, time, 3 · heads · part] → y [batch, time, heads · part], logSum [batch, heads, time]. */
   attention(...call: [...Head, qkv: Floats, y: Floats, logSum: Floats]): void;
   attentionGradient(...call: [...Head, dy: Floats, qkv: Floats, logSum: Floats, dqkv: Floats]): void;
-  /** qkv [texts, 3 · heads · part] of one position; keys and values [texts, capacity, heads · part] take it up. */
+  /**
+   * qkv [texts, (heads + 2 · keyValueHeads) · part] of one position; keys and values
+   * [texts, capacity, keyValueHeads · part] take it up.
+   */
   nextAttention(
     ...call: [
-      ...[texts: number, heads: number, part: number, capacity: number, position: number],
+      ...[texts: number, heads: number, keyValueHeads: number, part: number, capacity: number, position: number],
       ...[qkv: Floats, keys: Floats, values: Floats, y: Floats],
     ]
   ): void;
-  /** cos and sin [time, part / 2]; qkv [rows, 3 · heads · part] with rows in steps of time; y may be qkv. */
+  /** cos and sin [time, part / 2]; qkv [rows, (heads + 2 · keyValueHeads) · part] in steps of time; y may be qkv. */
   rotary(
     ...call: [
-      ...[rows: number, time: number, heads: number, part: number],
+      ...[rows: number, time: number, heads: number, keyValueHeads: number, part: number],
       ...[cos: Floats, sin: Floats, qkv: Floats, y: Floats],
     ]
   ): void;

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Attributes, type KernelInputs, rotaryAngles } from '../../../ops/contract.js';
+import { type Attributes, headSizes, type KernelInputs, rotaryAngles } from '../../../ops/contract.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
 
 const attention: NativeKernel['compute'] = (inputs, attributes, backend) => {
@@ -38,15 +38,20 @@ export const attentionKernels: readonly NativeKernel[] = [
     isMoreThanCalls: true,
     compute: (inputs, attributes, backend) => {
       const qkv = inputs.get('qkv');
-      const [, time = 0, threeWidths = 0] = qkv.shape;
-      const [texts, capacity, width] = [attributes.number('texts'), attributes.number('capacity'), threeWidths / 3];
+      const [, time = 0, row = 0] = qkv.shape;
+      const { heads, keyValueHeads, part } = headSizes(qkv, attributes);
+      const [texts, capacity, width] = [
+        attributes.number('texts'),
+        attributes.number('capacity'),
+        keyValueHeads * part,
+      ];
       const from = backend.floats(qkv);
-      return [1, 2].map((third) => {
+      return [heads * part, heads * part + width].map((first) => {
         const kept = backend.allocate([texts, capacity, width]);
         const to = backend.floats(kept);
-        for (let row = 0; row < texts * time; row++) {
-          const [text, position] = [Math.floor(row / time), row % time];
-          const begin = position * threeWidths + third * width;
+        for (let i = 0; i < texts * time; i++) {
+          const [text, position] = [Math.floor(i / time), i % time];
+          const begin = position * row + first;
           to.set(from.subarray(begin, begin + width), (text * capacity + position) * width);
         }
         return kept;
@@ -58,17 +63,17 @@ export const attentionKernels: readonly NativeKernel[] = [
     isMoreThanCalls: true,
     compute: (inputs, attributes, backend) => {
       const [qkv, keys, values] = [inputs.get('qkv'), inputs.get('keys'), inputs.get('values')];
-      const [texts = 0, capacity = 0, width = 0] = keys.shape;
-      const [heads, position] = [attributes.number('heads'), attributes.number('position')];
+      const [texts = 0, capacity = 0] = keys.shape;
+      const { heads, keyValueHeads, part } = headSizes(qkv, attributes);
       const after = [keys, values].map((tensor) => {
         const to = backend.replacing(tensor);
         if (to.dataId !== tensor.dataId) backend.floats(to).set(backend.floats(tensor));
         return to;
       });
-      const y = backend.allocate([texts, width]);
+      const y = backend.allocate([texts, heads * part]);
       const [newKeys, newValues] = after.map((tensor) => backend.floats(tensor));
       backend.binding.nextAttention(
-        ...[texts, heads, width / heads, capacity, position],
+        ...[texts, heads, keyValueHeads, part, capacity, attributes.number('position')],
         ...[backend.floats(qkv), newKeys!, newValues!, backend.floats(y)],
       );
       return [y, ...after];
@@ -78,10 +83,14 @@ export const attentionKernels: readonly NativeKernel[] = [
     name: 'EspalierRotary',
     compute: (inputs, attributes, backend) => {
       const qkv = inputs.get('qkv');
-      const [batch, heads, time, part] = sizesOf(qkv, attributes);
+      const [batch = 0, time = 0] = qkv.shape;
+      const { heads, keyValueHeads, part } = headSizes(qkv, attributes);
       const { cos, sin } = rotaryAngles(time, part, attributes);
       const y = backend.allocate(qkv.shape);
-      backend.binding.rotary(batch * time, time, heads, part, cos, sin, backend.floats(qkv), backend.floats(y));
+      backend.binding.rotary(
+        ...[batch * time, time, heads, keyValueHeads, part],
+        ...[cos, sin, backend.floats(qkv), backend.floats(y)],
+      );
       return y;
     },
   },

@@ -43,6 +43,13 @@ class Arguments {
     return value.As<Napi::Boolean>().Value();
   }
 
+  /** Of queries, of keys and of values, and the width of each. */
+  Heads heads() {
+    const int64_t queries = size(), keys = size();
+    if (queries > 0 && (keys == 0 || queries % keys != 0)) fail("must divide the heads of queries");
+    return {queries, keys, size()};
+  }
+
   Precision precision() { return flag() ? Precision::bf16 : Precision::f32; }
 
   /** By name. */

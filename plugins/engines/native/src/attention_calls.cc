@@ -7,6 +7,9 @@
 namespace espalier {
 namespace {
 
+/** Heads::width, checked; the sum cannot overflow, since sizes are below 2^53. */
+int64_t row_of(const Heads& heads) { return times(heads.part, heads.queries + 2 * heads.keys); }
+
 /** For each position of [batch, time], the first one of its row that is of the same document. */
 const int32_t* first_keys(const int32_t* documents, int64_t batch, int64_t time) {
   static thread_local std::vector<int32_t> first;
@@ -53,31 +56,32 @@ void AttentionGradient(const Napi::CallbackInfo& info) {
   kernels().attention_gradient(a);
 }
 
-// texts, heads, part, capacity, position, qkv, keys, values, y
+// texts, heads, key-value heads, part, capacity, position, qkv, keys, values, y
 void AttentionStep(const Napi::CallbackInfo& info) {
   Arguments in(info);
   NextAttention a = {};
-  a.texts = in.size(), a.heads = in.size(), a.part = in.size(), a.capacity = in.size(), a.position = in.size();
+  a.texts = in.size(), a.heads = in.heads(), a.capacity = in.size(), a.position = in.size();
   if (a.position >= a.capacity) in.fail("must be below the capacity");
-  const int64_t size = times(a.texts, times(a.heads, a.part));
-  a.qkv = in.floats(times(3, size));
-  a.keys = in.floats(times(a.capacity, size));
-  a.values = in.floats(times(a.capacity, size));
-  a.y = in.floats(size);
+  const int64_t kept = times(times(a.texts, a.capacity), times(a.heads.keys, a.heads.part));
+  a.qkv = in.floats(times(a.texts, row_of(a.heads)));
+  a.keys = in.floats(kept);
+  a.values = in.floats(kept);
+  a.y = in.floats(times(a.texts, times(a.heads.queries, a.heads.part)));
   kernels().next_attention(a);
 }
 
-// rows, time, heads, part, cos, sin, qkv, y
+// rows, time, heads, key-value heads, part, cos, sin, qkv, y
 void Rotary(const Napi::CallbackInfo& info) {
   Arguments in(info);
-  const int64_t rows = in.size(), time = in.size(), heads = in.size(), part = in.size();
-  if (part % 2 != 0 || (rows > 0 && (time == 0 || rows % time != 0)))
+  const int64_t rows = in.size(), time = in.size();
+  const Heads heads = in.heads();
+  if (heads.part % 2 != 0 || (rows > 0 && (time == 0 || rows % time != 0)))
     throw Napi::TypeError::New(info.Env(), "rotary needs parts of an even width, and rows in steps of time");
-  const float* cos = in.floats(times(time, part / 2));
-  const float* sin = in.floats(times(time, part / 2));
-  const int64_t size = times(rows, times(3, times(heads, part)));
+  const float* cos = in.floats(times(time, heads.part / 2));
+  const float* sin = in.floats(times(time, heads.part / 2));
+  const int64_t size = times(rows, row_of(heads));
   const float* qkv = in.floats(size);
-  kernels().rotary(rows, time, heads, part, cos, sin, qkv, in.floats(size));
+  kernels().rotary(rows, time, heads, cos, sin, qkv, in.floats(size));
 }
 
 }  // namespace

@@ -37,6 +37,13 @@ struct Dropout {
   int64_t first;  // number of the first element in what the mask is of
 };
 
+/** A row of queries, keys and values side by side: so many heads of queries, and as many of keys as of values. */
+struct Heads {
+  int64_t queries, keys, part;
+
+  int64_t width() const { return (queries + 2 * keys) * part; }
+};
+
 /** Attention over qkv [batch, time, 3 * heads * part]: queries, keys and values side by side. */
 struct Attention {
   int64_t batch, heads, time, part;
@@ -63,10 +70,12 @@ struct KeptProduct {
 
 /** Attention of one new position of each text, whose keys and values are written to their place among those before. */
 struct NextAttention {
-  int64_t texts, heads, part, capacity, position;
-  const float* qkv;      // [texts, 3 * heads * part]
-  float *keys, *values;  // [texts, capacity, heads * part]
-  float* y;              // [texts, heads * part]
+  int64_t texts;
+  Heads heads;
+  int64_t capacity, position;
+  const float* qkv;      // [texts, heads.width()]
+  float *keys, *values;  // [texts, capacity, heads.keys * part]
+  float* y;              // [texts, heads.queries * part]
 };
 
 struct AdamW {
@@ -144,9 +153,9 @@ struct Kernels {
   /** @param one its matrices are the first ones of a, of b and of c */
   void (*batch_product)(const Product& one, const BatchProduct&);
 
-  /** cos and sin [time, part / 2]; qkv and y [rows, 3, heads, part], rows in steps of time. */
-  void (*rotary)(int64_t rows, int64_t time, int64_t heads, int64_t part, const float* cos, const float* sin,
-                 const float* qkv, float* y);
+  /** cos and sin [time, part / 2]; qkv and y [rows, heads.width()], rows in steps of time. */
+  void (*rotary)(int64_t rows, int64_t time, Heads heads, const float* cos, const float* sin, const float* qkv,
+                 float* y);
 
   void (*dropout)(int64_t size, const float* x, const Dropout&, float* y);
 

@@ -39,20 +39,22 @@ inline void attend_next(const float* query, const float* keys, const float* valu
 }
 
 inline void next_attention(const NextAttention& a) {
-  const int64_t width = a.heads * a.part, time = a.position + 1;
+  const auto [queries, keys, part] = a.heads;
+  const int64_t row = a.heads.width(), width = keys * part, time = a.position + 1, group = queries / keys;
   for (int64_t text = 0; text < a.texts; text++) {
-    const float* qkv = a.qkv + text * 3 * width;
+    const float* key = a.qkv + text * row + queries * part;
     const int64_t at = (text * a.capacity + a.position) * width;
-    std::memcpy(a.keys + at, qkv + width, sizeof(float) * width);
-    std::memcpy(a.values + at, qkv + 2 * width, sizeof(float) * width);
+    std::memcpy(a.keys + at, key, sizeof(float) * width);
+    std::memcpy(a.values + at, key + width, sizeof(float) * width);
   }
-  parallel(a.texts * a.heads, 4 * time * a.part, [&](int64_t begin, int64_t end) {
+  parallel(a.texts * queries, 4 * time * part, [&](int64_t begin, int64_t end) {
     static thread_local Scratch scratch;
     float* scores = scratch.get<float>(time + W);
     for (int64_t i = begin; i < end; i++) {
-      const int64_t text = i / a.heads, head = i % a.heads, kept = text * a.capacity * width + head * a.part;
-      attend_next(a.qkv + text * 3 * width + head * a.part, a.keys + kept, a.values + kept, time, width, a.part, scores,
-                  a.y + text * width + head * a.part);
+      const int64_t text = i / queries, head = i % queries;
+      const int64_t kept = text * a.capacity * width + head / group * part;
+      attend_next(a.qkv + text * row + head * part, a.keys + kept, a.values + kept, time, width, part, scores,
+                  a.y + i * part);
     }
   });
 }

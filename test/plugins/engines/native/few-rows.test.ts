@@ -73,19 +73,21 @@ if (native?.works !== true) {
 
     test.serial(`engine native, ${variant}: attention of the next position is the definition’s`, (t) => {
       inVariant(variant, () => {
-        const [texts, heads, part, capacity, position] = [3, 2, 5, 9, 6];
-        const width = heads * part;
+        const [texts, heads, keyValueHeads, part, capacity, position] = [3, 6, 2, 5, 9, 6];
+        const [queries, width] = [heads * part, keyValueHeads * part];
+        const row = queries + 2 * width;
         const [qkv, keys, values] = [
-          numbers(texts * 3 * width),
+          numbers(texts * row),
           numbers(texts * capacity * width),
           numbers(texts * capacity * width),
         ];
-        const [before, y] = [keys.slice(), new Float32Array(texts * width)];
-        binding.nextAttention(texts, heads, part, capacity, position, qkv, keys, values, y);
+        const [before, y] = [keys.slice(), new Float32Array(texts * queries)];
+        binding.nextAttention(texts, heads, keyValueHeads, part, capacity, position, qkv, keys, values, y);
         for (let text = 0; text < texts; text++)
           for (let head = 0; head < heads; head++) {
-            const place = (s: number): number => (text * capacity + s) * width + head * part;
-            const query = text * 3 * width + head * part;
+            const shared = Math.floor(head / 3) * part;
+            const place = (s: number): number => (text * capacity + s) * width + shared;
+            const [query, key] = [text * row + head * part, text * row + queries + shared];
             const dots = Array.from({ length: position + 1 }, (_, s) =>
               Array.from({ length: part }, (_, j) => (qkv[query + j] ?? 0) * (keys[place(s) + j] ?? 0)).reduce(
                 (x, z) => x + z,
@@ -98,9 +100,9 @@ if (native?.works !== true) {
                 (total, weight, s) => total + (weight / sum) * (values[place(s) + j] ?? 0),
                 0,
               );
-              t.true(Math.abs((y[text * width + head * part + j] ?? NaN) - expected) < 1e-5);
-              t.is(keys[place(position) + j], qkv[query + width + j]);
-              t.is(values[place(position) + j], qkv[query + 2 * width + j]);
+              t.true(Math.abs((y[text * queries + head * part + j] ?? NaN) - expected) < 1e-5);
+              t.is(keys[place(position) + j], qkv[key + j]);
+              t.is(values[place(position) + j], qkv[key + width + j]);
               t.is(keys[place(position + 1) + j], before[place(position + 1) + j]);
             }
           }
@@ -113,8 +115,11 @@ if (native?.works !== true) {
     t.throws(() => binding.keptProduct(1, 6, 6, undefined, six, new ArrayBuffer(8), undefined, undefined, six), {
       message: /argument 6 has 8 elements/,
     });
-    t.throws(() => binding.nextAttention(1, 1, 2, 3, 3, six, six, six, six.slice(0, 2)), {
+    t.throws(() => binding.nextAttention(1, 1, 1, 2, 3, 3, six, six, six, six.slice(0, 2)), {
       message: /must be below the capacity/,
+    });
+    t.throws(() => binding.nextAttention(1, 3, 2, 1, 3, 0, six, six, six, six.slice(0, 2)), {
+      message: /must divide the heads of queries/,
     });
   });
 }
