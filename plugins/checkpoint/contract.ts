@@ -20,6 +20,7 @@ export {
   verifyCheckpoint,
 } from './stored/read.js';
 export { readStored } from './stored/choose.js';
+export { storedConfig } from './resume/stored-config.js';
 export { openStoredRun } from './stored/open.js';
 export { validationLosses } from './stored/losses.js';
 
@@ -37,6 +38,7 @@ export {
   hasSafetensors,
   INDEX_FILE,
   readFolderTensors,
+  shardsOf,
   WEIGHTS_FILE,
   type FolderTensor,
 } from './safetensors/folder.js';

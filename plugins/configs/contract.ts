@@ -10,7 +10,7 @@ export { listPresets } from './reading/presets.js';
 /** Composing a config of other layers than files: a checkpoint's, with settings over it. */
 export { composedOf, composeStored, configWithPluginPaths, over } from './layers/compose.js';
 export { parsePath } from './layers/path.js';
-export { withoutReplaced } from './layers/replaced.js';
+export { withoutReplaced, withoutSettings } from './layers/replaced.js';
 export { merge, treeOf } from './layers/tree.js';
 
 /** What is printed of settings and of the options that plugins take. */

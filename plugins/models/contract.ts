@@ -1,7 +1,15 @@
-/** For authors of models: the weights that `gpt` can start from, in a class's `static weightFormats`. */
-export { huggingFaceGpt2 } from './weights/pretrained.js';
-/** For authors of formats of weights. */
-export type { GivenOption, PretrainedModel, WeightFormat } from './weights/formats.js';
+/** For authors of models and of weight formats: those that `init` can name and `checkpoint export` writes. */
+export { huggingFaceGpt2 } from './gpt/format.js';
+export { transposed } from './weights/layout.js';
+export type {
+  BlockSizes,
+  Described,
+  PlainModel,
+  ReadableModel,
+  TensorNames,
+  WeightFormat,
+  WrittenModel,
+} from './weights/formats.js';
 /** Writing text: the choice of a token, and the steps of several texts. */
 export { chooseToken, type TokenChoice } from './generation/choose.js';
 export { generateSteps, lastOf, type NextLogits } from './generation/steps.js';

@@ -3,10 +3,13 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
+import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
+import { writeSafetensors } from '../../plugins/checkpoint/safetensors/write.js';
 import { emptyFolder, type Outcome } from './command.js';
 import { espalier } from './warm.js';
 
 const fixture = path.resolve('test/fixtures/package');
+const bigramFormat = path.resolve('test/fixtures/bigram-package/family/formats/bigrams.ts');
 const NAME = '@team/espalier-countdown';
 
 /** A project that depends on packages, by name and folder, which are linked as a workspace links them. */
@@ -75,6 +78,82 @@ export class Cheer {
   t.is(optional.err, 'counting down to iteration 3\ndone at iteration 3\n');
   t.deepEqual(counted(within), [1, 0]);
 });
+
+test('a package brings a format of weights: init names a folder of it, and export writes it back', async (t) => {
+  const folder = project(t, { 'espalier-bigrams': withBigram(t) });
+  const values = (size: number): Float32Array => Float32Array.from({ length: size }, (_, i) => i / size - 0.5);
+  const weights = new Map([
+    ['embed.weight', { shape: [50, 8], values: values(400) }],
+    ['out.weight', { shape: [50, 8], values: values(400).reverse() }],
+  ]);
+  mkdirSync(path.join(folder, 'weights'));
+  writeFileSync(
+    path.join(folder, 'weights/config.json'),
+    JSON.stringify({ model_type: 'bigrams', hidden_size: 8, vocab_size: 50 }),
+  );
+  await writeSafetensors(path.join(folder, 'weights/model.safetensors'), weights);
+  const text = Array.from({ length: 4000 }, (_, i) => String.fromCharCode(48 + ((7 * i) % 50))).join('');
+  writeFileSync(path.join(folder, 'text.txt'), text);
+  const set = ['init=weights', 'data.text=text.txt', 'engine=auto', 'precision=f32', 'train.max_iters=1'];
+  set.push('optimizer.learning_rate=0', 'lr.min_lr=0', 'model.block_size=16');
+  const settings = ['--preset', 'debug', ...set.flatMap((each) => ['--set', each])];
+
+  const explained = await espalier(folder, 'explain', ...settings, 'model');
+  t.is(explained.code, 0, explained.err);
+  const lines = explained.out.trim().split('\n');
+  t.deepEqual(lines.map((line) => line.trim().replace(/ +/g, ' ')).sort(), [
+    'model.block_size 16 # --set',
+    'model.use bigram # weights/config.json',
+    'model.width 8 # weights/config.json',
+  ]);
+  const trained = await espalier(folder, 'train', ...settings);
+  t.is(trained.code, 0, trained.err);
+  const exported = await espalier(folder, 'checkpoint', 'export', '--out', 'back');
+  t.is(exported.code, 0, exported.err);
+  t.deepEqual(JSON.parse(readFileSync(path.join(folder, 'back/config.json'), 'utf8')), {
+    model_type: 'bigrams',
+    hidden_size: 8,
+  });
+  t.deepEqual(await readSafetensors(path.join(folder, 'back/model.safetensors')), weights);
+
+  refused(
+    t,
+    await espalier(folder, 'explain', ...settings, '--set', 'model.use=gpt'),
+    /--set: model\.use is "gpt", .* are of a bigram model and need "bigram" \(weights.config\.json\).*ESP_PRETRAINED/,
+  );
+  refused(
+    t,
+    await espalier(folder, 'explain', ...settings, '--set', 'model.width=9'),
+    /--set: model\.width is 9, .* need 8 \(weights.config\.json\).*ESP_PRETRAINED/,
+  );
+});
+
+test('a file in formats that exports no format is refused', async (t) => {
+  const broken = withBigram(t);
+  writeFileSync(path.join(broken, 'family/formats/bigrams.ts'), "export const format = { name: 'bigram' };");
+  const folder = project(t, { 'espalier-bigrams': broken });
+  mkdirSync(path.join(folder, 'weights'));
+  writeFileSync(path.join(folder, 'weights/config.json'), '{}');
+  refused(
+    t,
+    await espalier(folder, 'explain', '--set', 'init=weights'),
+    /`format` of .*bigrams\.ts \(espalier-bigrams\) is no weight format: it needs name, use, .*ESP_FORMAT_EXPORT/,
+  );
+});
+
+test('the guide to weight formats has the code that is tested', (t) => {
+  t.true(readFileSync('docs/plugins/weight-formats.md', 'utf8').includes(readFileSync(bigramFormat, 'utf8').trim()));
+});
+
+/** A copy of the package of bigrams, with the model of the guide. */
+function withBigram(t: ExecutionContext): string {
+  const folder = emptyFolder(t);
+  cpSync('test/fixtures/bigram-package', folder, { recursive: true });
+  const guide = readFileSync('docs/plugins/writing-plugins.md', 'utf8');
+  const [, model = ''] = /```ts\n(\/\/ bigram\.ts\n.*?)```/s.exec(guide) ?? [];
+  writeFileSync(path.join(folder, 'family/bigram.ts'), model);
+  return folder;
+}
 
 function counted(folder: string): unknown[] {
   const lines = readFileSync(path.join(folder, 'runs/debug/metrics.jsonl'), 'utf8').trim().split('\n');

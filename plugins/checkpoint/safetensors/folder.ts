@@ -71,6 +71,11 @@ export async function readFolderTensors(tensors: Iterable<FolderTensor>): Promis
   return read;
 }
 
+/** The names of the shards that an index names. @throws UsageError where it is no index */
+export async function shardsOf(index: string): Promise<string[]> {
+  return [...new Set(Object.values(await readIndex(index)))];
+}
+
 async function tensorsOf(files: readonly string[]): Promise<Map<string, FolderTensor>> {
   const tensors = new Map<string, FolderTensor>();
   for (const file of files) {

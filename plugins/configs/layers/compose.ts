@@ -22,7 +22,7 @@ import { ConfigReader } from '../reading/reader.js';
 import { withoutReplaced } from './replaced.js';
 import { parseSets } from './set.js';
 import { codeSource, shownFile, type ConfigSource } from '../reading/source.js';
-import { flatten, merge, treeOf, type Section } from './tree.js';
+import { flatten, merge, mergeKeeping, treeOf, type Section } from './tree.js';
 
 /**
  * Finds the config file, composes it with its presets and with what the command line adds.
@@ -40,11 +40,11 @@ export async function composeConfig(options: ComposeOptions): Promise<ComposedCo
   return withoutReplaced(composer.result(), options);
 }
 
-/** A config with settings over it that have one origin. */
+/** A config with settings over it that have one origin. What names another plugin for a slot takes away no option. */
 export function over(composed: ComposedConfig, settings: Settings, origin: Origin): ComposedConfig {
   const originOf = (at: ConfigPath): Origin => composed.origins.get(pathKey(at)) ?? { source: 'default' };
   const own = treeOf(composed.value, { originOf, texts: composed.texts, filled: 'all' });
-  return composedOf(merge(own, treeOf(settings, { originOf: () => origin })), {
+  return composedOf(mergeKeeping(own, treeOf(settings, { originOf: () => origin })), {
     layers: [...composed.layers, origin.source],
     files: origin.file === undefined ? composed.files : [...composed.files, origin.file],
     given: composed.given,

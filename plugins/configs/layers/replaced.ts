@@ -47,7 +47,7 @@ export async function withoutReplaced(composed: ComposedConfig, places: PluginPl
     const schema = await schemaOf(use, places, slot);
     if (schema !== undefined) replaced.push(...replacedOptions(schema, path, composed).map((key) => [...path, key]));
   }
-  return replaced.length === 0 ? composed : without(replaced, composed);
+  return replaced.length === 0 ? composed : withoutSettings(replaced, composed);
 }
 
 /** Undefined for a plugin that does not load, which is an error where it is needed. */
@@ -71,7 +71,8 @@ function layersAt(path: ConfigPath, { value, origins }: ComposedConfig): Map<str
   return new Map(keys.map((key) => [key, origins.get(pathKey([...path, key]))?.layer ?? 0]));
 }
 
-function without(paths: readonly ConfigPath[], composed: ComposedConfig): ComposedConfig {
+/** A composed config without the settings at these paths. */
+export function withoutSettings(paths: readonly ConfigPath[], composed: ComposedConfig): ComposedConfig {
   const gone = paths.map(pathKey);
   const stays = (at: string): boolean => !gone.some((key) => at === key || at.startsWith(`${key}.`));
   const left = (section: Settings, path: ConfigPath): Settings =>

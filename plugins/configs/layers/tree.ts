@@ -61,7 +61,8 @@ export function merge(under: Section, over: Section, path: ConfigPath = []): Sec
   return laid(kept, over, (below, child, key) => merge(below, child, [...path, key]));
 }
 
-function mergeKeeping(under: Section, over: Section): Section {
+/** The same, but what names another plugin for a slot takes away no option. */
+export function mergeKeeping(under: Section, over: Section): Section {
   return laid(under, over, mergeKeeping);
 }
 

@@ -17,7 +17,6 @@ import { memoryNeeded } from '../decoder/costs.js';
 import { Decoder } from '../decoder/decoder.js';
 import type { Layers } from '../decoder/layers.js';
 import { InspectableModel, type SharedView } from '../inspection/inspectable.js';
-import { huggingFaceGpt2 } from '../weights/pretrained.js';
 import { blueprintOf } from './blueprint.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { head, hiddenStates } from './forward.js';
@@ -37,8 +36,6 @@ export default class Gpt extends Decoder {
     bindings.bind(InspectableModel, Gpt);
     bindings.bind(WeightRoles, Gpt);
   }
-
-  static readonly weightFormats = [huggingFaceGpt2];
 
   static memoryNeeded(config: GptConfig, shape: PlannedShape): MemoryNeed {
     return memoryNeeded(blueprintOf(config), shape);

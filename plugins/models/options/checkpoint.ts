@@ -34,7 +34,7 @@ export const options: OptionsDefinition = (command) => {
 };
 
 async function exportTo(run: string, { to, out, force, ...which }: ExportFlags): Promise<void> {
-  const { exportCheckpoint, otherThanExport } = await import('../weights/export.js');
+  const { otherThanExport, writeModel, writtenModel } = await import('../weights/export.js');
   const { readStored } = await import('../../checkpoint/contract.js');
   const checkpoint = await readStored(run, process.cwd(), which);
   const folder = path.resolve(out);
@@ -46,12 +46,14 @@ async function exportTo(run: string, { to, out, force, ...which }: ExportFlags):
         `${out} holds ${other}, which no export wrote: --force replaces an exported model alone; name another folder with --out`,
       );
   }
+  const written = await writtenModel(checkpoint, to, process.cwd());
   try {
-    await exportCheckpoint(checkpoint, to, folder);
+    await writeModel(written, folder);
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
     throw refusal(`${out} cannot be written: ${messageOf(thrown)}; name another folder with --out`, thrown);
   }
+  for (const note of written.notes) console.error(note);
   console.log(`${checkpoint.path} → ${out} (${to})`);
 }
 

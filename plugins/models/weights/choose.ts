@@ -1,65 +1,133 @@
 import path from 'node:path';
-import type { PluginClass, Slot } from '../../../core/index.js';
+import { z } from 'zod';
+import { messageOf, UsageError } from '../../../core/index.js';
 import {
   checkCore,
   findPlugin,
   isSection,
+  jsonSchemaOf,
   pathKey,
   presetFolder,
+  propertiesOf,
   showOrigin,
   valueAt,
   type ComposedConfig,
+  type ConfigPath,
   type FoundPlugin,
   type Origin,
   type Pretrained,
   type PretrainedModels,
 } from '../../../core/runs.js';
-import { over } from '../../configs/contract.js';
-import type { PretrainedModel, WeightFormat } from './formats.js';
+import { over, withoutSettings } from '../../configs/contract.js';
+import { findFolder, type FoundFolder } from './find.js';
+import type { ReadableModel, WeightFormat } from './formats.js';
+import { formatsOf, knownFormats } from './known.js';
+import { neededOptions, type GivenOption } from './options.js';
+import { readWeights } from './read.js';
+
+const MODEL = ['model'];
+const USE = 'use';
+
+type Request = Parameters<PretrainedModels['find']>[1];
 
 /**
- * Asks the plugins of a config for the pretrained model that `init` names, which is of the first that knows it. What that
- * says of itself replaces what presets and defaults say of `model`.
+ * Finds the weights that a config's `init` names, the format that knows them and the model plugin that they are for. What
+ * they say of `model` replaces what presets and defaults say.
  * As `PretrainedModels.find` has it.
  */
 export async function findPretrained(composed: ComposedConfig, request: Request): Promise<Pretrained> {
   const { init } = composed.value;
   if (typeof init !== 'string' || init === 'scratch' || init === 'resume') return { composed };
-  for (const { class: plugin } of await pluginsOf(composed, request)) {
-    const { weightFormats = [] }: PluginClass & { readonly weightFormats?: readonly WeightFormat[] } = plugin;
-    for (const format of weightFormats) {
-      const model = await format.find(init, request);
-      if (model === undefined) continue;
-      return { composed: withOptions(composed, model), read: (into) => model.read(into) };
-    }
-  }
-  return { composed };
-}
-
-type Request = Parameters<PretrainedModels['find']>[1];
-
-/** The model's plugin, then the features; those that are not found are reported when the run is made. */
-async function pluginsOf(composed: ComposedConfig, { cwd, classes }: Request): Promise<FoundPlugin[]> {
-  const find = async (name: string, slot?: Slot): Promise<FoundPlugin> =>
-    classes?.get(name) ?? (await findPlugin(name, cwd, slot));
-  const { slots, features } = checkCore(composed);
-  const found = await Promise.allSettled([find(slots.model.use, 'model'), ...features.map(({ use }) => find(use))]);
-  return found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-}
-
-function withOptions(composed: ComposedConfig, model: PretrainedModel): ComposedConfig {
+  const found = await findFolder(init, request);
+  if (found === undefined) return { composed };
+  const { format, isOwn } = await chosenFormat(found, composed, request);
+  const model = readable(found, format);
+  const read: Pretrained['read'] = async ({ blockSize }) =>
+    readWeights(await found.folder(), { names: format.names, model, blockSize });
   // What is no section is reported when the config is checked.
-  if (!isSection(composed.value['model'] ?? {})) return composed;
-  const replaced = model.options((option) => {
-    const at = ['model', option];
-    const { value, depth } = valueAt(composed.value, at);
-    const place = composed.origins.get(pathKey(at)) ?? { source: 'default' };
-    return {
-      value: depth === at.length ? value : undefined,
-      place: isPreset(place) ? undefined : showOrigin(place),
-    };
-  });
-  return over(composed, { model: replaced }, model.origin);
+  if (!isSection(composed.value['model'] ?? {})) return { composed, read };
+  const other = isOwn ? undefined : await otherPlugin(composed, { format, origin: found.origin }, request);
+  const kept = other === undefined ? composed : withoutSettings(other.foreign, composed);
+  const needed = neededOptions(model, found.origin.source, (option) => given(kept, [...MODEL, option]));
+  const settings = { ...(other === undefined ? {} : { [USE]: other.use }), ...needed };
+  return { composed: over(kept, { model: settings }, found.origin), read };
+}
+
+/** @throws UsageError for a folder that no format knows */
+async function chosenFormat(
+  { config, origin }: FoundFolder,
+  composed: ComposedConfig,
+  request: Request,
+): Promise<{ format: WeightFormat; isOwn: boolean }> {
+  const [model, ...features] = await pluginsOf(composed, request);
+  const own = (model === undefined ? [] : formatsOf(model)).find((format) => format.recognizes(config));
+  if (own !== undefined) return { format: own, isOwn: true };
+  const others = [...features.flatMap((each) => (each === undefined ? [] : formatsOf(each)))];
+  others.push(...(await knownFormats(request.cwd)));
+  const format = others.find((each) => each.recognizes(config));
+  if (format !== undefined) return { format, isOwn: false };
+  const type = config['model_type'];
+  const is = type === undefined ? 'it has no model_type' : `its model_type is ${JSON.stringify(type)}`;
+  throw new UsageError(
+    'ESP_PRETRAINED',
+    `${origin.file ?? origin.source}: ${is}, and the formats here are ${others.map(({ name }) => name).join(', ')}; name other weights, or a plugin or package that reads these`,
+  );
+}
+
+/** The model's plugin, then the features; undefined for those that are not found, which is reported when the run is made. */
+async function pluginsOf(composed: ComposedConfig, { cwd, classes }: Request): Promise<(FoundPlugin | undefined)[]> {
+  const { slots, features } = checkCore(composed);
+  const found = await Promise.allSettled([
+    classes?.get(slots.model.use) ?? findPlugin(slots.model.use, cwd, 'model'),
+    ...features.map(({ use }) => classes?.get(use) ?? findPlugin(use, cwd)),
+  ]);
+  return found.map((each) => (each.status === 'fulfilled' ? each.value : undefined));
+}
+
+function readable({ config, origin }: FoundFolder, format: WeightFormat): ReadableModel {
+  try {
+    return format.read(config);
+  } catch (thrown) {
+    const message = `${origin.file ?? origin.source} is no ${format.name} that can be loaded: ${thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown)}`;
+    throw new UsageError('ESP_PRETRAINED', message, { cause: thrown });
+  }
+}
+
+/**
+ * The plugin that the weights are for, and the presets' options of `model` that it does not have; undefined where the
+ * config has that plugin. The others stay: LoRA's, say.
+ * @throws UsageError where the user names another plugin
+ */
+async function otherPlugin(
+  composed: ComposedConfig,
+  { format: { use, name }, origin }: { format: WeightFormat; origin: Origin },
+  { cwd, classes }: Request,
+): Promise<{ use: string; foreign: ConfigPath[] } | undefined> {
+  if (checkCore(composed).slots.model.use === use) return undefined;
+  const { value, place } = given(composed, [...MODEL, USE]);
+  if (place !== undefined) {
+    throw new UsageError(
+      'ESP_PRETRAINED',
+      `${place}: model.use is ${JSON.stringify(value)}, but the weights that init names are of a ${name} and need ${JSON.stringify(use)} (${origin.source}); take it out, or start from other weights`,
+    );
+  }
+  const { options } = classes?.get(use) ?? (await findPlugin(use, cwd, 'model'));
+  const known = options.config === undefined ? {} : propertiesOf(jsonSchemaOf(options.config));
+  const section = composed.value['model'];
+  const foreign = Object.keys(isSection(section) ? section : {})
+    .filter((key) => key !== USE && !Object.hasOwn(known, key))
+    .map((key) => [...MODEL, key])
+    .filter((at) => given(composed, at).place === undefined);
+  return { use, foreign };
+}
+
+function given({ value, origins }: ComposedConfig, at: ConfigPath): GivenOption {
+  const found = valueAt(value, at);
+  const origin = origins.get(pathKey(at)) ?? { source: 'default' };
+  return {
+    value: found.depth === at.length ? found.value : undefined,
+    place: isPreset(origin) ? undefined : showOrigin(origin),
+  };
 }
 
 /** Presets, of this package and of others, are where to start from: what the weights say replaces it. */

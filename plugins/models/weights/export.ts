@@ -1,35 +1,39 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type LoadedCheckpoint, type StoredTensor, UsageError } from '../../../core/index.js';
+import { isUsageError, messageOf, UsageError, type LoadedCheckpoint } from '../../../core/index.js';
+import { findQuietly, isSection } from '../../../core/runs.js';
 import { makeFolder, removeOnExit, retried } from '../../files/contract.js';
-import { writeSafetensors } from '../../checkpoint/contract.js';
+import { storedConfig, writeSafetensors } from '../../checkpoint/contract.js';
+import { nanoGptModel } from '../gpt/nanogpt.js';
+import type { Described, PlainModel, WeightFormat, WrittenModel } from './formats.js';
+import { formatsOf, knownFormats } from './known.js';
 import { withoutLora } from './lora.js';
-import { isProjection, transposed } from './gpt2.js';
 
 const EXPORTED = ['config.json', 'model.safetensors'];
 export type ExportFormat = 'hf' | 'nanogpt-safetensors';
 
-/** A model with LoRA's terms merged in. */
-type Plain = Pick<LoadedCheckpoint, 'weights' | 'model'>;
-
-/** A model's files, weights and description, as another program reads them. */
-interface Exported {
-  readonly weights: ReadonlyMap<string, StoredTensor>;
-  readonly config: Record<string, unknown>;
+/**
+ * The model of a checkpoint as other programs have it, LoRA merged in.
+ * `hf`: the weight format of its plugin. `nanogpt-safetensors`: nanoGPT's names and layout, with its `model_args`.
+ * @param cwd the folder that packages and paths of plugins are found from
+ * @throws UsageError when the model has no such format, or its format no place for it
+ */
+export async function writtenModel(checkpoint: LoadedCheckpoint, to: ExportFormat, cwd: string): Promise<WrittenModel> {
+  const { use, ...options } = storedModel(checkpoint, cwd);
+  const { lora_alpha: alpha = 1, ...description } = checkpoint.model;
+  const plain: PlainModel = { description, options, weights: withoutLora(checkpoint.weights, Number(alpha)) };
+  try {
+    return to === 'hf' ? await inFormatOf(String(use), plain, cwd) : nanoGptModel(plain);
+  } catch (thrown) {
+    if (isUsageError(thrown)) throw thrown;
+    const message = `${checkpoint.path} cannot be exported as ${to}: ${messageOf(thrown)}`;
+    throw new UsageError('ESP_CHECKPOINT_EXPORT', message, { cause: thrown });
+  }
 }
 
-/**
- * Writes the model of a checkpoint into a new folder, for other programs; it is no resume point.
- * `hf`: Hugging Face transformers' GPT-2. `nanogpt-safetensors`: nanoGPT's names and layout, with its `model_args`.
- * @throws UsageError when the model is no GPT-2
- */
-export async function exportCheckpoint(checkpoint: LoadedCheckpoint, to: ExportFormat, folder: string): Promise<void> {
-  if (checkpoint.model['model_type'] !== 'gpt2')
-    throw new UsageError('ESP_CHECKPOINT_EXPORT', `${checkpoint.path} is no GPT-2, which is all that can be exported`);
-  const { lora_alpha: alpha = 1, ...model } = checkpoint.model;
-  const plain = { model, weights: withoutLora(checkpoint.weights, Number(alpha)) };
-  const { weights, config } = to === 'hf' ? huggingFace(plain) : nanoGpt(plain);
+/** Writes a model into a new folder, for other programs; it is no resume point. */
+export async function writeModel({ config, weights }: WrittenModel, folder: string): Promise<void> {
   const beside = `${folder}.writing`;
   await rm(beside, { recursive: true, force: true });
   const keep = removeOnExit(beside);
@@ -55,25 +59,23 @@ export function otherThanExport(folder: string): string | undefined {
   return readdirSync(folder).find((name) => !EXPORTED.includes(name));
 }
 
-/** transformers' GPT-2 always has biases: those that the model lacks are zeros. */
-function huggingFace({ weights, model }: Plain): Exported {
-  const all = new Map<string, StoredTensor>();
-  for (const [name, tensor] of weights) {
-    all.set(name, tensor);
-    const bias = name.replace(/\.weight$/, '.bias');
-    if (!(isProjection(name) || /\.ln_\w+\.weight$/.test(name)) || weights.has(bias)) continue;
-    const size = tensor.shape.at(-1) ?? 0;
-    all.set(bias, { shape: [size], values: new Float32Array(size) });
-  }
-  return { weights: all, config: { ...model, bias: true, dtype: 'float32' } };
+function storedModel(checkpoint: LoadedCheckpoint, cwd: string): Described {
+  const { model } = storedConfig(checkpoint, cwd);
+  return isSection(model) ? model : {};
 }
 
-function nanoGpt({ weights, model }: Plain): Exported {
-  const turned = [...weights].map(([name, tensor]): [string, StoredTensor] => [
-    name,
-    isProjection(name) ? transposed(tensor) : tensor,
-  ]);
-  const { n_layer, n_head, n_embd, n_positions, vocab_size, bias, resid_pdrop } = model;
-  const config = { n_layer, n_head, n_embd, block_size: n_positions, bias, vocab_size, dropout: resid_pdrop };
-  return { weights: new Map(turned), config: { model_args: config } };
+async function inFormatOf(use: string, model: PlainModel, cwd: string): Promise<WrittenModel> {
+  for (const format of await formatsFor(use, cwd)) {
+    if (format.write !== undefined) return format.write(model);
+  }
+  throw new Error(
+    `its model is of the plugin ${use}, which has no weight format that is written; give it one (docs/plugins/weight-formats.md)`,
+  );
+}
+
+async function formatsFor(use: string, cwd: string): Promise<readonly WeightFormat[]> {
+  const known = (await knownFormats(cwd)).filter((format) => format.use === use);
+  if (known.length > 0) return known;
+  const plugin = await findQuietly(use, cwd, 'model');
+  return plugin === undefined ? [] : formatsOf(plugin);
 }

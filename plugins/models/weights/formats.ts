@@ -1,41 +1,100 @@
-import type { Model } from '../../../core/index.js';
-import type { PretrainedWeights } from '../../../core/runs.js';
+import type { StoredTensor } from '../../../core/index.js';
 
-/** What the config says of an option of `model`. */
-export interface GivenOption {
-  readonly value: unknown;
-  /** Where the user wrote it, as errors name it; undefined for what a preset or a default says. */
-  readonly place: string | undefined;
-}
-
-/** Weights of another program that a model can start from. */
-export interface PretrainedModel {
-  /** Where its shape is from, as `explain` shows it; `file` is an absolute path. */
-  readonly origin: { readonly source: string; readonly file?: string };
-  /**
-   * Returns the options of `model` that must change for the weights.
-   * @param given returns what the config says of an option
-   * @throws UsageError for a value of the user's that the weights contradict, naming both places
-   */
-  options(given: (option: string) => GivenOption): Record<string, unknown>;
-  /** Reads the weights. @throws UsageError if they cannot be read, with what to do */
-  read(model: Model): Promise<PretrainedWeights>;
-}
+/** Keys and values: a model's `config.json`, or options of its plugin. */
+export type Described = Readonly<Record<string, unknown>>;
 
 /**
- * A format of weights that a run can start from. A plugin lists its formats in `static weightFormats`; the first of the
- * config's plugins that knows what `init` names reads it.
+ * A format of weights that a run can start from and a checkpoint can be exported to: a folder with a `config.json` and
+ * safetensors, as Hugging Face's transformers write them. A family or a package has one in `formats/NAME.ts`, exported as
+ * `format`; the class of a model has its own in `static weightFormats`.
  */
 export interface WeightFormat {
+  /** What errors call its models: `GPT-2`. */
+  readonly name: string;
+  /** The model plugin that the weights are for, as configs name it. A class's own formats are for that class. */
+  readonly use: string;
+  /** What its tensors are called; without it, names are taken as they are. */
+  readonly names?: TensorNames;
+  /** Returns true for the `config.json` of its models. */
+  recognizes(config: Described): boolean;
   /**
-   * Finds the model that `init` names; undefined if it names none of this format.
-   * @param request.cwd the folder that paths are relative to
-   * @param request.download called with lines of progress while downloading; without it nothing is downloaded, and the
-   *   model that is returned may not be on this machine yet
-   * @throws UsageError for weights of this format that cannot be used, with what to do
+   * Reads a `config.json`.
+   * @throws Error or ZodError for a model that the plugin cannot be, naming the key
    */
-  find(
-    init: string,
-    request: { readonly cwd: string; readonly download?: ((line: string) => void) | undefined },
-  ): Promise<PretrainedModel | undefined>;
+  read(config: Described): ReadableModel;
+  /**
+   * Optional. Returns a model as the format's files have it.
+   * @throws Error for a model that the format has no place for
+   */
+  write?(model: PlainModel): WrittenModel;
+}
+
+/** How names in files are put together. */
+export interface TensorNames {
+  /** In front of the names of all but the head: `transformer.`. A file may leave it out. */
+  readonly root: string;
+  /** Starts of the names behind it. */
+  readonly body: RegExp;
+  /** The token embedding, behind the root. */
+  readonly embedding: string;
+  /** The output head, without a root. */
+  readonly head: string;
+  /** Optional. Tensors that are no weights, and are left out with a note. */
+  readonly buffers?: {
+    /** What they are, for the note: `causal masks`. */
+    readonly what: string;
+    /** @param name behind the root */
+    is(name: string, shape: readonly number[]): boolean;
+  };
+}
+
+/** What a `config.json` says. */
+export interface ReadableModel {
+  /** The options that the plugin must have for the weights, but for `block_size`. */
+  readonly options: Described;
+  /** By option: other values that mean the same, which a config may have. */
+  readonly alike?: Readonly<Record<string, readonly unknown[]>>;
+  /** Optional. The values that `block_size` may have. */
+  readonly block?: BlockSizes;
+  /**
+   * Optional. True: embedding and head are one matrix, and a head in the files is left out, or refused where it differs.
+   */
+  readonly tied?: boolean;
+  /**
+   * Returns the weights under the plugin's names and in its layouts. A tensor that the format does not know stays as it is:
+   * it is refused by its name in the file.
+   * @param tensors by the names of `WeightFormat.names`; they may be taken out, which frees their memory
+   * @param model the model that they are for
+   * @throws Error for tensors that do not go together
+   */
+  weights(tensors: Map<string, StoredTensor>, model: { readonly blockSize: number }): Map<string, StoredTensor>;
+}
+
+/** Lengths of a context, in tokens. */
+export interface BlockSizes {
+  /** What a config that does not say gets. */
+  readonly default: number;
+  readonly most: number;
+  /** What the model has so many of, for errors: `24 positions`. */
+  readonly what: string;
+}
+
+/** A model of a checkpoint, LoRA merged in. */
+export interface PlainModel {
+  /** The `config.json` of the checkpoint, without LoRA's scale. */
+  readonly description: Described;
+  /** The options of the model's plugin, as the checkpoint's config has them. Growing changes the description alone. */
+  readonly options: Described;
+  /** Under the plugin's names. */
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+}
+
+/** A model as a format's files have it. */
+export interface WrittenModel {
+  /** The content of `config.json`. */
+  readonly config: Described;
+  /** By the names and in the layouts of the files. */
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+  /** What is other than in the checkpoint, for the log. */
+  readonly notes: readonly string[];
 }

@@ -2,9 +2,10 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
-import { gpt2Names } from '../../../plugins/models/weights/gpt2.js';
-import { huggingFaceGpt2 } from '../../../plugins/models/weights/pretrained.js';
-import { readPretrained } from '../../../plugins/models/weights/pretrained-weights.js';
+import { huggingFaceGpt2 } from '../../../plugins/models/gpt/format.js';
+import { findFolder } from '../../../plugins/models/weights/find.js';
+import { tensorNames } from '../../../plugins/models/weights/names.js';
+import { readGpt2 } from './gpt2.js';
 import { readSafetensors } from '../../../plugins/checkpoint/safetensors/read.js';
 import { emptyFolder } from '../../e2e/command.js';
 import { writeRaw, type RawTensor } from '../checkpoint/raw.js';
@@ -63,15 +64,15 @@ const head = 'lm_head.weight';
 const embedding = 'transformer.wte.weight';
 
 async function sameAsFixture(t: ExecutionContext, folder: string): Promise<readonly string[]> {
-  const { weights, notes } = await readPretrained(folder, BLOCK);
-  const expected = (await readPretrained(tiny, BLOCK)).weights;
+  const { weights, notes } = await readGpt2(folder, BLOCK);
+  const expected = (await readGpt2(tiny, BLOCK)).weights;
   t.deepEqual([...weights.keys()].sort(), [...expected.keys()].sort());
   for (const [name, tensor] of expected) t.deepEqual(weights.get(name), tensor, name);
   return notes;
 }
 
 async function refused(t: ExecutionContext, folder: string, message: RegExp, code = 'ESP_PRETRAINED'): Promise<void> {
-  const error = await t.throwsAsync(readPretrained(folder, BLOCK), { code, message });
+  const error = await t.throwsAsync(readGpt2(folder, BLOCK), { code, message });
   t.true(error.message.includes(folder), error.message);
 }
 
@@ -103,15 +104,17 @@ test('a compiled block inside the model has its plain name', async (t) => {
 });
 
 test('names stay apart: any mix of wrappers gives back the names of all weights', (t) => {
+  const { names } = huggingFaceGpt2;
+  if (names === undefined) throw new Error('GPT-2 has names');
   const wrappers = fc.array(fc.constantFrom('_orig_mod.', 'module.', 'model.', 'base_model.'), { maxLength: 4 });
-  const names = ['wte.weight', 'wpe.weight', 'h.0.attn.c_attn.weight', 'h.11.mlp.c_fc.bias', 'ln_f.weight'];
+  const parts = ['wte.weight', 'wpe.weight', 'h.0.attn.c_attn.weight', 'h.11.mlp.c_fc.bias', 'ln_f.weight'];
   fc.assert(
     fc.property(wrappers, fc.constantFrom('transformer.', ''), (wrapped, inner) => {
       const prefix = wrapped.join('');
-      const given = [...names.map((name) => prefix + inner + name), `${prefix}${head}`, `${prefix}score.weight`];
+      const given = [...parts.map((name) => prefix + inner + name), `${prefix}${head}`, `${prefix}score.weight`];
       t.deepEqual(
-        gpt2Names(given).map(({ name }) => name),
-        [...names.map((name) => `transformer.${name}`), head, `${prefix}score.weight`],
+        tensorNames(given, names).map(({ name }) => name),
+        [...parts.map((name) => `transformer.${name}`), head, `${prefix}score.weight`],
       );
     }),
   );
@@ -161,7 +164,7 @@ test('causal masks are left out, which the log says; a bias of that name is a we
   const notes = await sameAsFixture(t, folderOf(t, new Map([...(await stored()), [name, mask]])));
   t.deepEqual(notes, ['1 causal masks are left out (transformer.h.0.attn.bias, …)']);
   const bias = { dtype: 'F32', shape: [16], bytes: new Uint8Array(64) };
-  const { weights } = await readPretrained(folderOf(t, new Map([...(await stored()), [name, bias]])), BLOCK);
+  const { weights } = await readGpt2(folderOf(t, new Map([...(await stored()), [name, bias]])), BLOCK);
   t.true(weights.has(name));
 });
 
@@ -221,7 +224,7 @@ test('a folder without weights that are read says what is there, and what to do'
 test('what init names is a folder with config.json, or is told what it is', async (t) => {
   const folder = emptyFolder(t);
   const find = async (init: string): Promise<string | undefined> =>
-    (await huggingFaceGpt2.find(init, { cwd: folder }))?.origin.file;
+    (await findFolder(init, { cwd: folder }))?.origin.file;
   const refuse = (init: string, message: RegExp): Promise<unknown> =>
     t.throwsAsync(find(init), { code: 'ESP_PRETRAINED', message });
   t.is(await find(tiny), path.join(tiny, 'config.json'));

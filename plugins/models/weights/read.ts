@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { type StoredTensor, type PretrainedWeights, UsageError } from '../../../core/index.js';
+import { type StoredTensor, type PretrainedWeights, messageOf, UsageError } from '../../../core/index.js';
 import {
   folderTensors,
   hasSafetensors,
@@ -9,49 +9,58 @@ import {
   WEIGHTS_FILE,
   type FolderTensor,
 } from '../../checkpoint/contract.js';
-import { gpt2Names, HEAD, isProjection, transposed, type Gpt2Name } from './gpt2.js';
+import type { ReadableModel, TensorNames } from './formats.js';
+import { tensorNames, type TensorName } from './names.js';
 
-const EMBEDDING = 'transformer.wte.weight';
-const POSITIONS = 'transformer.wpe.weight';
 const READ = ['F32', 'F16', 'BF16', 'F64'];
 /** Weights of other kinds, as transformers and others name their files. */
 const OTHER_FILES = /^(?:pytorch_model.*\.bin|adapter_model\..*|.*\.(?:safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf))$/;
 
-/**
- * The weights of a Hugging Face GPT-2 under our names, of one safetensors file or of shards: without wrappers' prefixes,
- * masks and a head that equals the embedding, [out, in] matrices turned (all or none: the first decides), positions
- * cropped.
- * @throws UsageError when there are none that can be read, with what to do
- */
-export async function readPretrained(folder: string, blockSize: number): Promise<PretrainedWeights> {
-  if (!hasSafetensors(folder)) throw noWeights(folder);
-  const tensors = await folderTensors(folder);
-  const { chosen, notes } = choose(folder, tensors);
-  const read = await readFolderTensors([...chosen.values()]);
-  const weights = new Map<string, StoredTensor>();
-  for (const [name, { name: stored }] of chosen) {
-    const tensor = read.get(stored);
-    if (tensor !== undefined) weights.set(name, tensor);
-  }
-  takeHead(folder, weights);
-  turn(weights);
-  const positions = weights.get(POSITIONS);
-  if (positions !== undefined) weights.set(POSITIONS, cropped(positions, blockSize));
-  return { path: folder, weights, notes };
+/** What the tensors of a folder are for. */
+export interface Reading {
+  readonly names: TensorNames | undefined;
+  readonly model: ReadableModel;
+  readonly blockSize: number;
 }
 
-/** The tensors to read, by our names. @throws UsageError for two of one name, and for data types that are not read */
+/**
+ * The weights of a folder under a plugin's names, of one safetensors file or of shards: without wrappers' prefixes, buffers
+ * and a tied head.
+ * @throws UsageError when there are none that can be read, with what to do
+ */
+export async function readWeights(folder: string, { names, model, blockSize }: Reading): Promise<PretrainedWeights> {
+  if (!hasSafetensors(folder)) throw noWeights(folder);
+  const stored = await folderTensors(folder);
+  const { chosen, notes } = choose(folder, stored, names);
+  const read = await readFolderTensors([...chosen.values()]);
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { name: inFile }] of chosen) {
+    const tensor = read.get(inFile);
+    if (tensor !== undefined) tensors.set(name, tensor);
+  }
+  read.clear();
+  if (names !== undefined && model.tied === true) takeHead(folder, tensors, names);
+  try {
+    return { path: folder, weights: model.weights(tensors, { blockSize }), notes };
+  } catch (thrown) {
+    throw refusal(folder, `cannot be read: ${messageOf(thrown)}`, 'save that model again', thrown);
+  }
+}
+
+/** The tensors to read, by the format's names. @throws UsageError for two of one name, and for data types that are not read */
 function choose(
   folder: string,
   tensors: ReadonlyMap<string, FolderTensor>,
+  known: TensorNames | undefined,
 ): { chosen: Map<string, FolderTensor>; notes: string[] } {
-  const names = gpt2Names(tensors.keys());
-  const isMask = ({ isMask, stored }: Gpt2Name): boolean => isMask && tensors.get(stored)?.shape.length !== 1;
-  const masks = names.filter(isMask);
+  const names = known === undefined ? asTheyAre(tensors.keys()) : tensorNames(tensors.keys(), known);
+  const isBuffer = ({ part, stored }: TensorName): boolean =>
+    known?.buffers?.is(part, tensors.get(stored)?.shape ?? []) === true;
+  const buffers = names.filter(isBuffer);
   const chosen = new Map<string, FolderTensor>();
   for (const each of names) {
     const tensor = tensors.get(each.stored);
-    if (tensor === undefined || isMask(each)) continue;
+    if (tensor === undefined || isBuffer(each)) continue;
     const other = chosen.get(each.name);
     if (other !== undefined) {
       throw refusal(folder, `holds both ${other.name} and ${each.stored}, which are ${each.name}`, 'keep one of them');
@@ -67,29 +76,33 @@ function choose(
   }
   const prefixes = [...new Set(names.map(({ prefix }) => prefix).filter((prefix) => prefix !== ''))];
   const doubles = [...chosen.values()].filter(({ dtype }) => dtype === 'F64').length;
+  const left = `${String(buffers.length)} ${known?.buffers?.what ?? ''} are left out (${buffers[0]?.stored ?? ''}, …)`;
   return {
     chosen,
     notes: [
       ...(prefixes.length === 0 ? [] : [`names are taken without ${prefixes.join(', ')}`]),
       ...(doubles === 0 ? [] : [`${String(doubles)} tensors are F64 and are rounded to float32`]),
-      ...(masks.length === 0
-        ? []
-        : [`${String(masks.length)} causal masks are left out (${masks[0]?.stored ?? ''}, …)`]),
+      ...(buffers.length === 0 ? [] : [left]),
     ],
   };
 }
 
+function asTheyAre(stored: Iterable<string>): TensorName[] {
+  return [...stored].map((name) => ({ stored: name, name, part: name, prefix: '' }));
+}
+
 /** The model has one matrix for embedding and head: a file may have it under either name, or twice. */
-function takeHead(folder: string, weights: Map<string, StoredTensor>): void {
-  const head = weights.get(HEAD);
+function takeHead(folder: string, tensors: Map<string, StoredTensor>, names: TensorNames): void {
+  const head = tensors.get(names.head);
   if (head === undefined) return;
-  const embedding = weights.get(EMBEDDING);
-  weights.delete(HEAD);
-  if (embedding === undefined) weights.set(EMBEDDING, head);
+  const name = names.root + names.embedding;
+  const embedding = tensors.get(name);
+  tensors.delete(names.head);
+  if (embedding === undefined) tensors.set(name, head);
   else if (String(head.shape) !== String(embedding.shape) || !sameValues(head, embedding)) {
     throw refusal(
       folder,
-      `has an output head of its own: ${HEAD} differs from ${EMBEDDING}, and this model has one matrix for both`,
+      `has an output head of its own: ${names.head} differs from ${name}, and its config.json says that they are one matrix`,
       'tie them (tie_weights() in transformers) and train that model again',
     );
   }
@@ -97,18 +110,6 @@ function takeHead(folder: string, weights: Map<string, StoredTensor>): void {
 
 function sameValues({ values: a }: StoredTensor, { values: b }: StoredTensor): boolean {
   return a.length === b.length && a.every((value, i) => Object.is(value, b[i]) || value === b[i]);
-}
-
-function turn(weights: Map<string, StoredTensor>): void {
-  const [, first] = [...weights].find(([name]) => name.endsWith('.attn.c_attn.weight')) ?? [];
-  const [rows = 0, columns = 0] = first?.shape ?? [];
-  if (rows <= columns) return;
-  for (const [name, tensor] of weights) if (isProjection(name)) weights.set(name, transposed(tensor));
-}
-
-function cropped({ shape: [rows = 0, width = 0], values }: StoredTensor, to: number): StoredTensor {
-  const kept = Math.min(rows, to);
-  return { shape: [kept, width], values: values.slice(0, kept * width) };
 }
 
 /** Neither a safetensors file nor an index: what is there, and how to make one of it. */
@@ -137,9 +138,9 @@ function noWeights(folder: string): UsageError {
 /** The command that makes a folder which is read of one that is not. */
 function converting(folder: string): string {
   const to = `${folder}-f32`;
-  return `convert it with transformers and set init to ${to}: python -c "from transformers import GPT2LMHeadModel as M; M.from_pretrained('${folder}').float().save_pretrained('${to}')"`;
+  return `convert it with transformers and set init to ${to}: python -c "from transformers import AutoModelForCausalLM as M; M.from_pretrained('${folder}').float().save_pretrained('${to}')"`;
 }
 
-function refusal(folder: string, what: string, todo: string): UsageError {
-  return new UsageError('ESP_PRETRAINED', `${folder} ${what}; ${todo}`);
+function refusal(folder: string, what: string, todo: string, cause?: unknown): UsageError {
+  return new UsageError('ESP_PRETRAINED', `${folder} ${what}; ${todo}`, { cause });
 }

@@ -1,0 +1,34 @@
+import type { StoredTensor } from '../../../core/index.js';
+
+/** [rows, columns] → [columns, rows] */
+export function transposed({ shape: [rows = 0, columns = 0], values }: StoredTensor): StoredTensor {
+  const turned = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) turned[column * rows + row] = values[row * columns + column] ?? 0;
+  }
+  return { shape: [columns, rows], values: turned };
+}
+
+/** The rows of a matrix, or the numbers of a vector, from one to another. */
+export function rowsOf({ shape, values }: StoredTensor, from: number, to: number): StoredTensor {
+  const [, ...rest] = shape;
+  const each = rest.reduce((product, size) => product * size, 1);
+  return { shape: [to - from, ...rest], values: values.slice(from * each, to * each) };
+}
+
+/** Matrices of equal width, or vectors, one below the other. */
+export function stacked(tensors: readonly StoredTensor[]): StoredTensor {
+  const values = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.values.length, 0));
+  let at = 0;
+  for (const tensor of tensors) {
+    values.set(tensor.values, at);
+    at += tensor.values.length;
+  }
+  const rows = tensors.reduce((sum, { shape: [own = 0] }) => sum + own, 0);
+  return { shape: [rows, ...(tensors[0]?.shape.slice(1) ?? [])], values };
+}
+
+/** Numbers that are all 0. */
+export function zeros(size: number): StoredTensor {
+  return { shape: [size], values: new Float32Array(size) };
+}
