@@ -60,7 +60,7 @@ async function partsFor(settings: ParitySettings, { engine, precision }: ParityF
   const set = [
     `engine=${engine}`,
     `precision=${precision}`,
-    `model=${JSON.stringify({ use: 'gpt', ...settings.model })}`,
+    `model=${JSON.stringify(settings.model)}`,
     `optimizer=${JSON.stringify({ use: 'adamw', ...settings.optimizer })}`,
     `lr=${JSON.stringify({ use: 'warmup-cosine', ...settings.lr })}`,
     `train.grad_clip=${String(settings.gradClip)}`,
