@@ -10,6 +10,8 @@ export type {
   WeightFormat,
   WrittenModel,
 } from './weights/formats.js';
+/** Where adapters of a format's models belong. */
+export type { AdapterLayout, AdapterModule } from './adapters/layout.js';
 /** Writing text: the choice of a token, and the steps of several texts. */
 export { chooseToken, type TokenChoice } from './generation/choose.js';
 export { generateSteps, lastOf, type NextLogits } from './generation/steps.js';

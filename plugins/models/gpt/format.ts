@@ -3,6 +3,7 @@ import type { StoredTensor } from '../../../core/index.js';
 import { activationOf, HUGGING_FACE_ACTIVATIONS } from '../weights/activations.js';
 import type { PlainModel, ReadableModel, TensorNames, WeightFormat, WrittenModel } from '../weights/formats.js';
 import { rowsOf, transposed, zeros } from '../weights/layout.js';
+import { gptAdapters } from './adapter-layout.js';
 
 const POSITIONS = 'transformer.wpe.weight';
 /** Constants that transformers keeps beside the weights: the causal mask and what masked scores are set to. */
@@ -48,6 +49,7 @@ export const huggingFaceGpt2: WeightFormat = {
   recognizes: ({ model_type }) => model_type === 'gpt2',
   read: (config) => readableModel(configSchema.parse(config)),
   write: writtenModel,
+  lora: gptAdapters,
 };
 
 /** True for a weight that nanoGPT has the other way round. */

@@ -7,11 +7,12 @@ import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../..
 import type { ExportFormat } from '../weights/export.js';
 
 interface ExportFlags extends StoredFlags {
-  to: ExportFormat;
+  to: ExportFormat | 'peft';
+  base?: string;
   out: string;
   force?: boolean;
 }
-const formats: readonly ExportFormat[] = ['hf', 'nanogpt-safetensors'];
+const formats: readonly ExportFlags['to'][] = ['hf', 'peft', 'nanogpt-safetensors'];
 
 /** `checkpoint export` */
 export const options: OptionsDefinition = (command) => {
@@ -21,11 +22,15 @@ export const options: OptionsDefinition = (command) => {
     .addArgument(runArgument());
   withStoredFlags(exporting)
     .addOption(
-      new Option('--to <format>', 'hf: Hugging Face transformers; nanogpt-safetensors: nanoGPT’s names and layout')
+      new Option(
+        '--to <format>',
+        'hf: Hugging Face transformers; peft: LoRA alone, as an adapter; nanogpt-safetensors: nanoGPT’s names and layout',
+      )
         .choices(formats)
         .default('hf'),
     )
     .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
+    .option('--base <model>', 'with peft: the model that the adapter is for (default: what init names)')
     .option('--force', 'replace the folder')
     .action((run: string | undefined, flags: ExportFlags) =>
       exportTo(run ?? newestRun(process.cwd(), console.error), flags),
@@ -33,8 +38,9 @@ export const options: OptionsDefinition = (command) => {
   return {};
 };
 
-async function exportTo(run: string, { to, out, force, ...which }: ExportFlags): Promise<void> {
-  const { otherThanExport, writeModel, writtenModel } = await import('../weights/export.js');
+async function exportTo(run: string, { to, base, out, force, ...which }: ExportFlags): Promise<void> {
+  if (base !== undefined && to !== 'peft') throw refusal('--base is for --to peft: leave it out');
+  const { ADAPTER_FILES, otherThanExport, writeModel, writtenModel } = await import('../weights/export.js');
   const { readStored } = await import('../../checkpoint/contract.js');
   const checkpoint = await readStored(run, process.cwd(), which);
   const folder = path.resolve(out);
@@ -46,9 +52,12 @@ async function exportTo(run: string, { to, out, force, ...which }: ExportFlags):
         `${out} holds ${other}, which no export wrote: --force replaces an exported model alone; name another folder with --out`,
       );
   }
-  const written = await writtenModel(checkpoint, to, process.cwd());
+  const { writtenAdapter } = await import('../adapters/written.js');
+  const cwd = process.cwd();
+  const written =
+    to === 'peft' ? await writtenAdapter(checkpoint, { base, cwd }) : await writtenModel(checkpoint, to, cwd);
   try {
-    await writeModel(written, folder);
+    await writeModel(written, folder, to === 'peft' ? ADAPTER_FILES : undefined);
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
     throw refusal(`${out} cannot be written: ${messageOf(thrown)}; name another folder with --out`, thrown);

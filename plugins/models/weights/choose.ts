@@ -19,10 +19,14 @@ import {
   type PretrainedModels,
 } from '../../../core/runs.js';
 import { over, withoutSettings } from '../../configs/contract.js';
+import { findAdapter, type FoundAdapter } from '../adapters/find.js';
+import { overBase } from '../adapters/over.js';
+import { noAdapters, readAdapter } from '../adapters/read.js';
+import { adapterOptions } from '../adapters/terms.js';
 import { findFolder, type FoundFolder } from './find.js';
-import type { ReadableModel, WeightFormat } from './formats.js';
+import type { Described, ReadableModel, WeightFormat } from './formats.js';
 import { formatsOf, knownFormats } from './known.js';
-import { neededOptions, type GivenOption } from './options.js';
+import { neededOptions, type GivenOption, type NeededOptions } from './options.js';
 import { readWeights } from './read.js';
 
 const MODEL = ['model'];
@@ -38,7 +42,8 @@ type Request = Parameters<PretrainedModels['find']>[1];
 export async function findPretrained(composed: ComposedConfig, request: Request): Promise<Pretrained> {
   const { init } = composed.value;
   if (typeof init !== 'string' || init === 'scratch' || init === 'resume') return { composed };
-  const found = await findFolder(init, request);
+  const adapter = await findAdapter(init, request);
+  const found = adapter?.base ?? (await findFolder(init, request));
   if (found === undefined) return { composed };
   const { format, isOwn } = await chosenFormat(found, composed, request);
   const model = readable(found, format);
@@ -48,9 +53,34 @@ export async function findPretrained(composed: ComposedConfig, request: Request)
   if (!isSection(composed.value['model'] ?? {})) return { composed, read };
   const other = isOwn ? undefined : await otherPlugin(composed, { format, origin: found.origin }, request);
   const kept = other === undefined ? composed : withoutSettings(other.foreign, composed);
-  const needed = neededOptions(model, found.origin.source, (option) => given(kept, [...MODEL, option]));
-  const settings = { ...(other === undefined ? {} : { [USE]: other.use }), ...needed };
-  return { composed: over(kept, { model: settings }, found.origin), read };
+  const use = other === undefined ? {} : { [USE]: other.use };
+  const base = { composed: withNeeded(kept, model, found.origin, use), read };
+  return adapter === undefined ? base : withAdapter(base, adapter, format);
+}
+
+/** A base model with a LoRA adapter, whose ranks the model gets. */
+async function withAdapter(
+  { composed, read }: Required<Pretrained>,
+  { folder, origin }: FoundAdapter,
+  { name, lora }: WeightFormat,
+): Promise<Pretrained> {
+  if (lora === undefined) throw noAdapters(origin.source, name);
+  const adapter = await readAdapter(folder, lora);
+  return {
+    composed: withNeeded(composed, { options: adapterOptions(adapter, lora) }, origin),
+    read: async (model) => overBase(await read(model), adapter, { layout: lora, model }),
+  };
+}
+
+/** The config with what weights say of `model`. @param settings of `model` besides */
+function withNeeded(
+  composed: ComposedConfig,
+  model: NeededOptions,
+  origin: FoundFolder['origin'],
+  settings: Described = {},
+): ComposedConfig {
+  const needed = neededOptions(model, origin.source, (option) => given(composed, [...MODEL, option]));
+  return over(composed, { model: { ...settings, ...needed } }, origin);
 }
 
 /** @throws UsageError for a folder that no format knows */

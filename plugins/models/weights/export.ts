@@ -4,13 +4,23 @@ import path from 'node:path';
 import { isUsageError, messageOf, UsageError, type LoadedCheckpoint } from '../../../core/index.js';
 import { findQuietly, isSection } from '../../../core/runs.js';
 import { makeFolder, removeOnExit, retried } from '../../files/contract.js';
-import { storedConfig, writeSafetensors } from '../../checkpoint/contract.js';
+import { storedConfig, WEIGHTS_FILE, writeSafetensors } from '../../checkpoint/contract.js';
+import { ADAPTER_CONFIG } from '../adapters/config.js';
+import { ADAPTER_WEIGHTS } from '../adapters/read.js';
 import { nanoGptModel } from '../gpt/nanogpt.js';
 import type { Described, PlainModel, WeightFormat, WrittenModel } from './formats.js';
 import { formatsOf, knownFormats } from './known.js';
 import { withoutLora } from './lora.js';
 
-const EXPORTED = ['config.json', 'model.safetensors'];
+/** Names of an export's files. */
+interface ExportFiles {
+  readonly config: string;
+  readonly weights: string;
+}
+const MODEL_FILES: ExportFiles = { config: 'config.json', weights: WEIGHTS_FILE };
+export const ADAPTER_FILES: ExportFiles = { config: ADAPTER_CONFIG, weights: ADAPTER_WEIGHTS };
+const EXPORTED = [MODEL_FILES, ADAPTER_FILES].flatMap(({ config, weights }) => [config, weights]);
+
 export type ExportFormat = 'hf' | 'nanogpt-safetensors';
 
 /**
@@ -33,14 +43,18 @@ export async function writtenModel(checkpoint: LoadedCheckpoint, to: ExportForma
 }
 
 /** Writes a model into a new folder, for other programs; it is no resume point. */
-export async function writeModel({ config, weights }: WrittenModel, folder: string): Promise<void> {
+export async function writeModel(
+  { config, weights }: Pick<WrittenModel, 'config' | 'weights'>,
+  folder: string,
+  files: ExportFiles = MODEL_FILES,
+): Promise<void> {
   const beside = `${folder}.writing`;
   await rm(beside, { recursive: true, force: true });
   const keep = removeOnExit(beside);
   try {
     makeFolder(beside);
-    await writeSafetensors(path.join(beside, 'model.safetensors'), weights, { format: 'pt' });
-    await writeFile(path.join(beside, 'config.json'), JSON.stringify(config, null, 2));
+    await writeSafetensors(path.join(beside, files.weights), weights, { format: 'pt' });
+    await writeFile(path.join(beside, files.config), JSON.stringify(config, null, 2));
     const old = `${folder}.replaced-${String(process.pid)}`;
     if (existsSync(folder)) await retried(() => rename(folder, old));
     await retried(() => rename(beside, folder));
@@ -59,7 +73,8 @@ export function otherThanExport(folder: string): string | undefined {
   return readdirSync(folder).find((name) => !EXPORTED.includes(name));
 }
 
-function storedModel(checkpoint: LoadedCheckpoint, cwd: string): Described {
+/** The model's options in the config of a checkpoint, `use` among them. */
+export function storedModel(checkpoint: LoadedCheckpoint, cwd: string): Described {
   const { model } = storedConfig(checkpoint, cwd);
   return isSection(model) ? model : {};
 }
@@ -73,7 +88,8 @@ async function inFormatOf(use: string, model: PlainModel, cwd: string): Promise<
   );
 }
 
-async function formatsFor(use: string, cwd: string): Promise<readonly WeightFormat[]> {
+/** The formats of a model plugin. */
+export async function formatsFor(use: string, cwd: string): Promise<readonly WeightFormat[]> {
   const known = (await knownFormats(cwd)).filter((format) => format.use === use);
   if (known.length > 0) return known;
   const plugin = await findQuietly(use, cwd, 'model');

@@ -1,4 +1,5 @@
 import type { StoredTensor } from '../../../core/index.js';
+import type { AdapterLayout } from '../adapters/layout.js';
 
 /** Keys and values: a model's `config.json`, or options of its plugin. */
 export type Described = Readonly<Record<string, unknown>>;
@@ -27,6 +28,8 @@ export interface WeightFormat {
    * @throws Error for a model that the format has no place for
    */
   write?(model: PlainModel): WrittenModel;
+  /** Optional. Where LoRA adapters of its models belong; without it, none are read or written. */
+  readonly lora?: AdapterLayout;
 }
 
 /** How names in files are put together. */

@@ -9,6 +9,9 @@ export interface GivenOption {
   readonly place: string | undefined;
 }
 
+/** What weights say of the options of their model. */
+export type NeededOptions = Pick<ReadableModel, 'options' | 'alike' | 'block'>;
+
 /**
  * The options of `model` that the weights need and that the config gives otherwise. What presets and defaults say is
  * replaced; `block_size` may be smaller; what the format does not name (`dropout`, LoRA) is the user's.
@@ -16,7 +19,7 @@ export interface GivenOption {
  * @throws UsageError for another value of the user's, naming both places
  */
 export function neededOptions(
-  { options, alike = {}, block }: ReadableModel,
+  { options, alike = {}, block }: NeededOptions,
   origin: string,
   given: (option: string) => GivenOption,
 ): Described {

@@ -1,0 +1,28 @@
+import type { Model, PretrainedWeights } from '../../../core/index.js';
+import type { AdapterLayout } from './layout.js';
+import { refusal, type Adapter } from './read.js';
+import { adapterTerms, sameTensor } from './terms.js';
+
+/** The weights of a base model with the LoRA of an adapter. @throws UsageError for an adapter of another model */
+export function overBase(
+  base: PretrainedWeights,
+  adapter: Adapter,
+  { layout, model }: { readonly layout: AdapterLayout; readonly model: Model },
+): PretrainedWeights {
+  for (const [name, tensor] of adapter.embeddings) {
+    const module = name.replace(/\.weight$/, '');
+    // A head without weights of its own has those of the embedding.
+    const own = base.weights.get(name) ?? base.weights.get(`${layout.layerOf(module)?.layer ?? ''}.weight`);
+    if (own !== undefined && sameTensor(own, tensor)) continue;
+    throw refusal(
+      `${adapter.folder} brings ${name}, which differs from that of ${base.path}`,
+      'merge the adapter into its model (merge_and_unload() of peft), save that, and set init to it',
+    );
+  }
+  const modules = [...adapter.layers.values()].flat().length;
+  return {
+    path: base.path,
+    weights: new Map([...base.weights, ...adapterTerms(adapter, layout, model)]),
+    notes: [...base.notes, `with the LoRA of ${String(modules)} modules from ${adapter.folder}`],
+  };
+}
