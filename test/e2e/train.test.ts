@@ -205,6 +205,7 @@ const pluginNames = [
   'health',
   'hf-tokenizer',
   'histograms',
+  'llama',
   'lr-constant',
   'lr-inverse-sqrt',
   'lr-linear',

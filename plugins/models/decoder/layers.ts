@@ -5,9 +5,11 @@ import {
   causalAttention,
   dropout,
   embedding,
+  type HeadOptions,
   layerNorm,
   linear,
   type LinearOptions,
+  rmsNorm,
 } from '../../ops/contract.js';
 import type { Past } from './past.js';
 
@@ -105,15 +107,21 @@ export class Layers {
     return layerNorm(x, this.weight(`${name}.weight`), this.weights.get(`${name}.bias`));
   }
 
+  /** x [..., embd] → the same shape. */
+  rmsNorm(name: string, x: tf.Tensor3D, epsilon: number): tf.Tensor3D {
+    return rmsNorm(x, this.weight(`${name}.weight`), epsilon);
+  }
+
   /** x [..., in] → [..., out]: x W + b, and alpha / rank · (x A) B where the layer has LoRA. */
   linear(name: string, x: tf.Tensor3D): tf.Tensor3D {
     return this.#withLora(name, x, linear(x, ...this.#product(name)));
   }
 
-  /** qkv [batch, time, 3 · embd] → [batch, time, embd]. */
-  attention(block: number, qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
-    const attended = this.#past?.attend(block, qkv, heads);
-    return attended ?? causalAttention(qkv, heads, { mask: this.#nextMask(), documents: this.#documents });
+  /** qkv [batch, time, (heads + 2 · keyValueHeads) · part] → [batch, time, heads · part]. */
+  attention(block: number, qkv: tf.Tensor3D, heads: number, options: HeadOptions = {}): tf.Tensor3D {
+    const attended = this.#past?.attend(block, qkv, heads, options);
+    if (attended !== undefined) return attended;
+    return causalAttention(qkv, heads, { ...options, mask: this.#nextMask(), documents: this.#documents });
   }
 
   /** x [..., in] → [..., out], to be added: what `linear` gives, of what the activation makes of x. */

@@ -1,5 +1,11 @@
 import { tf } from '../../../core/index.js';
-import { causalAttention, keepPositions, type KeptPositions, nextAttention } from '../../ops/contract.js';
+import {
+  causalAttention,
+  type HeadOptions,
+  keepPositions,
+  type KeptPositions,
+  nextAttention,
+} from '../../ops/contract.js';
 
 /**
  * What attention needs of the positions that were computed before: their keys and values, by layer. Texts begin in the
@@ -30,16 +36,16 @@ export class Past {
 
   /**
    * Attention of new positions to themselves and to those before.
-   * @param qkv [1, time, 3 · width] of what the texts begin with, then [texts, 1, 3 · width]
-   * @returns the same with a third of the width
+   * @param qkv of what the texts begin with [1, time, (heads + 2 · keyValueHeads) · part], then [texts, 1, …]
+   * @returns the same with a width of heads · part
    */
-  attend(layer: number, qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
+  attend(layer: number, qkv: tf.Tensor3D, heads: number, options: HeadOptions): tf.Tensor3D {
     const before = this.#layers[layer];
     if (before === undefined) {
-      this.#layers[layer] = keepBoth(keepPositions(qkv, this.texts, this.capacity, { heads }));
-      return causalAttention(qkv, heads);
+      this.#layers[layer] = keepBoth(keepPositions(qkv, this.texts, this.capacity, { heads, ...options }));
+      return causalAttention(qkv, heads, options);
     }
-    const { y, after } = nextAttention(qkv, before, heads, this.#length);
+    const { y, after } = nextAttention(qkv, before, heads, this.#length, options);
     this.#layers[layer] = keepBoth(after);
     tf.dispose([before.keys, before.values]);
     return y;

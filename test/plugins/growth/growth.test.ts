@@ -12,7 +12,8 @@ const TOLERANCE = 1e-5;
 
 /** A random model, after two steps of training, so that no weight is what it started as. */
 async function model(t: ExecutionContext, seed: number, settings: Record<string, unknown> = {}): Promise<Run> {
-  const shape = { n_layer: 3, n_head: 2, n_embd: 8, block_size: 6, n_hidden: 10, bias: seed % 2 === 0, ...settings };
+  const own = settings['use'] === 'llama' ? { n_kv_head: 1 + (seed % 2) } : { bias: seed % 2 === 0 };
+  const shape = { n_layer: 3, n_head: 2, n_embd: 8, block_size: 6, n_hidden: 10, ...own, ...settings };
   const { run } = await makeRun({
     cwd: emptyFolder(t),
     set: ['engine=cpu', `seed=${seed}`, `model=${JSON.stringify(shape)}`, 'data.text=none'],
@@ -75,20 +76,47 @@ const preserving: Record<string, readonly GrowthStep[]> = {
   ],
 };
 
-for (const [name, steps] of Object.entries(preserving)) {
-  test(`${name} leaves the logits as they were, and training goes on`, async (t) => {
-    await fc.assert(
-      fc.asyncProperty(fc.nat(1000), async (seed) => {
-        const run = await model(t, seed, { rotary: seed % 3 === 0 });
-        const before = logits(run);
-        grow(run, ...steps);
-        t.true(apart(logits(run), before) < TOLERANCE);
-        step(run, seed);
-        t.true(apart(logits(run), before) > TOLERANCE, 'it still learns');
-      }),
-      { numRuns: 6 },
-    );
-  });
+/** Options of a decoder, by a seed. */
+type Options = (seed: number) => Record<string, unknown>;
+const decoders: Record<string, { options: Options; preserving: Record<string, readonly GrowthStep[]> }> = {
+  gpt: { options: (seed) => ({ rotary: seed % 3 === 0 }), preserving },
+  llama: {
+    options: (seed) => ({
+      ...{ use: 'llama', tied: seed % 3 !== 0, qk_norm: seed % 5 === 0, mlp_bias: seed % 7 === 0 },
+      mlp_lora_rank: seed % 4,
+    }),
+    preserving: {
+      ...preserving,
+      'LoRA on the attention’s output and a block’s MLP': [
+        { kind: 'set_lora_rank', layer: 'output', rank: 3 },
+        { kind: 'set_lora_rank', layer: 'mlp.2', rank: 5 },
+      ],
+      'stacking, widening and merging LoRA': [
+        { kind: 'set_lora_rank', layer: 'mlp', rank: 2 },
+        { kind: 'stack_layers', layers: [0, 1, 2] },
+        { kind: 'widen_mlp', hidden: 17, noise: 0 },
+        { kind: 'merge_lora' },
+      ],
+    },
+  },
+};
+
+for (const [decoder, { options, preserving: ofDecoder }] of Object.entries(decoders)) {
+  for (const [name, steps] of Object.entries(ofDecoder)) {
+    test(`${decoder}: ${name} leaves the logits as they were, and training goes on`, async (t) => {
+      await fc.assert(
+        fc.asyncProperty(fc.nat(1000), async (seed) => {
+          const run = await model(t, seed, options(seed));
+          const before = logits(run);
+          grow(run, ...steps);
+          t.true(apart(logits(run), before) < TOLERANCE);
+          step(run, seed);
+          t.true(apart(logits(run), before) > TOLERANCE, 'it still learns');
+        }),
+        { numRuns: 6 },
+      );
+    });
+  }
 }
 
 test('LoRA that has learned is merged: the logits stay, B is zero, and a new rank starts from there', async (t) => {
@@ -112,18 +140,24 @@ test('LoRA that has learned is merged: the logits stay, B is zero, and a new ran
   t.false(run.model.parameters().get('transformer.h.0.attn.c_attn.weight')?.trainable);
 });
 
-test('resize_vocabulary leaves the logits of old tokens as they were, tied weights and all', async (t) => {
-  const run = await model(t, 6, { embedding_lora_rank: 2 });
-  const before = tf.tidy(() => run.model.logits(batch(99)[0]).arraySync());
-  const rows = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10];
-  grow(run, { kind: 'resize_vocabulary', rows, kept: rows.map((row, id) => row === id), noise: 0.02 });
-  t.is(run.model.vocabSize, 13);
-  const after = tf.tidy(() => run.model.logits(batch(99)[0]).arraySync());
-  before.forEach((rowsOf, i) => {
-    rowsOf.forEach((of, j) => t.true(apart(of, after[i]?.[j]?.slice(0, VOCABULARY) ?? []) < TOLERANCE));
+for (const [what, options] of Object.entries({
+  'tied weights and all': {},
+  'those of a llama': { use: 'llama' },
+  'with a head of its own': { use: 'llama', tied: false },
+})) {
+  test(`resize_vocabulary leaves the logits of old tokens as they were, ${what}`, async (t) => {
+    const run = await model(t, 6, { embedding_lora_rank: 2, ...options });
+    const before = tf.tidy(() => run.model.logits(batch(99)[0]).arraySync());
+    const rows = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10];
+    grow(run, { kind: 'resize_vocabulary', rows, kept: rows.map((row, id) => row === id), noise: 0.02 });
+    t.is(run.model.vocabSize, 13);
+    const after = tf.tidy(() => run.model.logits(batch(99)[0]).arraySync());
+    before.forEach((rowsOf, i) => {
+      rowsOf.forEach((of, j) => t.true(apart(of, after[i]?.[j]?.slice(0, VOCABULARY) ?? []) < TOLERANCE));
+    });
+    t.true(apart([after[0]?.[0]?.[10] ?? 0], [after[0]?.[0]?.[11] ?? 0]) > 1e-6, 'new rows have noise');
   });
-  t.true(apart([after[0]?.[0]?.[10] ?? 0], [after[0]?.[0]?.[11] ?? 0]) > 1e-6, 'new rows have noise');
-});
+}
 
 test('moments are those that the grown model would have had: gradients follow their weights', async (t) => {
   const run = await model(t, 8);
@@ -223,4 +257,20 @@ test('the counts of a planned shape are those of the model that comes of it', as
       counts.reduce((sum, { trainable: trained }) => sum + trained, 0),
     );
   }
+});
+
+test('layers of a llama have the names of a gpt’s; a head of its own is frozen apart', async (t) => {
+  const run = await model(t, 16, { use: 'llama', tied: false });
+  const frozen = (): string[] =>
+    [...run.model.parameters()].filter(([, { trainable }]) => !trainable).map(([name]) => name);
+  grow(run, { kind: 'freeze', layer: 'lm_head', frozen: true }, { kind: 'freeze', layer: 'ln_2.1', frozen: true });
+  t.deepEqual(frozen(), ['model.layers.1.post_attention_layernorm.weight', 'lm_head.weight']);
+  grow(run, { kind: 'set_lora_rank', layer: 'output.0', rank: 2 });
+  t.true(frozen().includes('model.layers.0.self_attn.o_proj.weight'));
+  t.throws(() => grow(run, { kind: 'freeze', layer: 'wpe', frozen: true }), {
+    message: /there is no layer "wpe" there: it has wte, ln_f, lm_head, and ln_1\.N, attn\.N, ln_2\.N, mlp\.N/,
+  });
+  grow(run, { kind: 'embeddings_only', on: true });
+  const trained = [...trainableParameters(run.model).keys()];
+  t.deepEqual(trained, ['model.embed_tokens.weight'], 'the head is frozen');
 });

@@ -21,6 +21,12 @@ const models: Record<string, object> = {
   'with rotary positions': { rotary: true },
   'with LoRA': { attn_lora_rank: 2, embedding_lora_rank: 2 },
   'with dropout': { dropout: 0.5 },
+  llama: { use: 'llama' },
+  'llama with fewer heads of keys and values, normed': { use: 'llama', n_kv_head: 1, qk_norm: true, head_dim: 6 },
+  'llama with biases, LoRA and a head of its own': {
+    ...{ use: 'llama', qkv_bias: true, output_bias: true, mlp_bias: true, tied: false },
+    ...{ attn_lora_rank: 2, output_lora_rank: 2, mlp_lora_rank: 2 },
+  },
 };
 
 const engines = [{ name: 'cpu', need: await engineNeed('cpu') }, ...(await availableEngines())];
@@ -215,7 +221,7 @@ function uniform(seed = 3): () => number {
 
 /** Weights as they start give logits of about 0: larger ones make the choice mean something. */
 async function gpt(t: ExecutionContext, engine: string, options: object, precision = 'f32'): Promise<Model> {
-  const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: BLOCK, dropout: 0, bias: false };
+  const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: BLOCK };
   const { run } = await makeRun({
     cwd: process.cwd(),
     presets: ['debug'],
@@ -226,6 +232,6 @@ async function gpt(t: ExecutionContext, engine: string, options: object, precisi
   await run.setUp(VOCAB);
   useEngine(run.container.resolve(Engine));
   for (const [name, variable] of run.model.parameters())
-    if (!name.includes('ln_')) tf.tidy(() => variable.assign(tf.mul(variable, 8)));
+    if (!/ln_|norm/.test(name)) tf.tidy(() => variable.assign(tf.mul(variable, 8)));
   return run.model;
 }

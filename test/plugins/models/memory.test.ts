@@ -1,4 +1,4 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
 import { composeStored } from '../../../plugins/configs/layers/compose.js';
 import { UsageError } from '../../../core/errors.js';
@@ -16,27 +16,50 @@ function planned(options: Record<string, unknown>, batchSize: number | undefined
   return { plugins: [{ ...gpt, config, path: ['model'] }], composed, batchSize, numbersPerTrained: 3 };
 }
 
-const shape = fc.record({
+const rank = fc.integer({ min: 0, max: 2 });
+const shared = {
   n_layer: fc.integer({ min: 1, max: 3 }),
   width: fc.integer({ min: 1, max: 4 }),
   block_size: fc.integer({ min: 1, max: 9 }),
   n_hidden: fc.option(fc.integer({ min: 1, max: 20 })),
-  bias: fc.boolean(),
-  rotary: fc.boolean(),
-  attn_lora_rank: fc.integer({ min: 0, max: 2 }),
-  embedding_lora_rank: fc.integer({ min: 0, max: 2 }),
-});
+  attn_lora_rank: rank,
+  embedding_lora_rank: rank,
+};
+const shapes = {
+  gpt: fc.record({ ...shared, bias: fc.boolean(), rotary: fc.boolean() }),
+  llama: fc.record({
+    ...shared,
+    n_kv_head: fc.option(fc.integer({ min: 1, max: 2 })),
+    head_dim: fc.option(fc.constantFrom(2, 6)),
+    tied: fc.boolean(),
+    qk_norm: fc.boolean(),
+    qkv_bias: fc.boolean(),
+    output_bias: fc.boolean(),
+    mlp_bias: fc.boolean(),
+    output_lora_rank: rank,
+    mlp_lora_rank: rank,
+  }),
+};
 
 test('a model’s estimate counts its weights exactly', async (t) => {
+  for (const [use, shape] of Object.entries(shapes)) await countsExactly(t, use, shape);
+});
+
+async function countsExactly(
+  t: ExecutionContext,
+  use: string,
+  shape: fc.Arbitrary<{ width: number } & Record<string, unknown>>,
+): Promise<void> {
+  const plugin = await loadBuiltIn(use);
   await fc.assert(
     fc.asyncProperty(shape, fc.integer({ min: 1, max: 30 }), async ({ width, ...options }, vocabSize) => {
       const model = { ...options, n_embd: 4 * width, n_head: 2 };
-      const set = ['engine=cpu', `model=${JSON.stringify(model)}`];
+      const set = ['engine=cpu', `model=${JSON.stringify({ use, ...model })}`];
       const { run } = await makeRun({ cwd: process.cwd(), presets: ['debug'], set, only: ['engine', 'model'] });
       await run.setUp(vocabSize);
       const counts = run.model.parameterCounts();
       const total = (key: 'total' | 'trainable'): number => counts.reduce((sum, each) => sum + each[key], 0);
-      const least = gpt.class.memoryNeeded?.(gpt.options.config?.parse(model), { batchSize: 3, vocabSize });
+      const least = plugin.class.memoryNeeded?.(plugin.options.config?.parse(model), { batchSize: 3, vocabSize });
       t.is(least?.weights, total('total'));
       t.is(least?.trained, total('trainable'));
       t.true((least?.activations ?? Infinity) <= run.model.activationBytes(3));
@@ -44,7 +67,7 @@ test('a model’s estimate counts its weights exactly', async (t) => {
     }),
     { numRuns: 15 },
   );
-});
+}
 
 test('what may not fit is warned of, and refused only where it cannot', (t) => {
   const options = { n_layer: 12, n_head: 12, n_embd: 768, block_size: 1024, vocab_size: 50257 };

@@ -48,6 +48,27 @@ export function layerNorm(
   return out;
 }
 
+/** Rows [rows, width] over the root of their mean square, times `weight` [width]. */
+export function rmsNorm(x: Float64Array, weight: Float32Array | Float64Array, epsilon: number): Float64Array {
+  const out = new Float64Array(x.length);
+  for (let from = 0; from < x.length; from += weight.length) normRow(out, x, from, weight, epsilon);
+  return out;
+}
+
+function normRow(
+  out: Float64Array,
+  x: Float64Array,
+  from: number,
+  weight: Float32Array | Float64Array,
+  epsilon: number,
+): void {
+  const width = weight.length;
+  let square = 0;
+  for (let j = 0; j < width; j++) square += x[from + j]! ** 2 / width;
+  const scale = 1 / Math.sqrt(square + epsilon);
+  for (let j = 0; j < width; j++) out[from + j] = x[from + j]! * scale * weight[j]!;
+}
+
 /** An activation of each element, in place. */
 export function activate(x: Float64Array, kind: Activation): void {
   const of = activations[kind];
@@ -88,6 +109,21 @@ export function rotate(qkv: Float64Array, time: number, of: Heads, frequencies: 
         qkv[from + i] = real * cos - imaginary * sin;
         qkv[from + half + i] = imaginary * cos + real * sin;
       }
+    }
+  }
+}
+
+/** RMS norm of each head's queries and keys of `qkv`, in place. @param weights both [headDim] */
+export function normHeads(
+  qkv: Float64Array,
+  of: Heads,
+  weights: { readonly queries: Float32Array | Float64Array; readonly keys: Float32Array | Float64Array },
+  epsilon: number,
+): void {
+  const { heads, keyValueHeads, headDim } = of;
+  for (let row = 0; row < qkv.length; row += rowOf(of)) {
+    for (let head = 0; head < heads + keyValueHeads; head++) {
+      normRow(qkv, qkv, row + head * headDim, head < heads ? weights.queries : weights.keys, epsilon);
     }
   }
 }
