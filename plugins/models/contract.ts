@@ -1,5 +1,6 @@
 /** For authors of models and of weight formats: those that `init` can name and `checkpoint export` writes. */
 export { huggingFaceGpt2 } from './gpt/format.js';
+export { huggingFaceLlama } from './llama/format/format.js';
 export { transposed } from './weights/layout.js';
 export type {
   BlockSizes,

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import type { StoredTensor } from '../../../../core/index.js';
+import { huggingFaceActivation } from '../../weights/activations.js';
+import type { Described, PlainModel, WrittenModel } from '../../weights/formats.js';
+import { zeros } from '../../weights/layout.js';
+import { toFile } from './weights.js';
+
+const optionsSchema = z.looseObject({
+  n_head: z.int(),
+  n_kv_head: z.int().nullable().default(null),
+  head_dim: z.int().nullable().default(null),
+  block_size: z.int(),
+  norm_epsilon: z.number(),
+  rotary_base: z.number(),
+  rotary_scaling: z
+    .object({
+      factor: z.number(),
+      low_freq_factor: z.number(),
+      high_freq_factor: z.number(),
+      original_block_size: z.int(),
+    })
+    .nullable()
+    .default(null),
+  activation: z.enum(['gelu', 'gelu_tanh', 'silu', 'relu', 'relu2']),
+});
+type Options = z.output<typeof optionsSchema>;
+
+const LAYER = 'model.layers.0.';
+const EMBEDDING = 'model.embed_tokens.weight';
+
+/**
+ * A model as transformers has it: as Llama, or as the one of the family that has what it has. What training may have grown
+ * is taken from the weights. Biases of the attention that it lacks are zeros.
+ * @throws Error for a model that is none of them
+ */
+export function writtenModel({ options: given, weights }: PlainModel): WrittenModel {
+  const options = optionsSchema.parse(given);
+  const [vocabSize = 0, width = 0] = weights.get(EMBEDDING)?.shape ?? [];
+  const [, hidden = 0] = weights.get(`${LAYER}mlp.gate_proj.weight`)?.shape ?? [];
+  const { n_head: heads, n_kv_head, head_dim, block_size } = options;
+  const shape = { heads, keyValueHeads: n_kv_head ?? heads, headDim: head_dim ?? width / heads };
+  const { type, attentionBias, own } = kindOf(weights, width % heads === 0);
+  const tensors = toFile(weights, shape);
+  const added = attentionBias ? addBiases(tensors) : 0;
+  const config = {
+    model_type: type,
+    architectures: [ARCHITECTURES[type]],
+    vocab_size: vocabSize,
+    hidden_size: width,
+    intermediate_size: hidden,
+    num_hidden_layers: [...weights.keys()].filter((name) => name.endsWith('.input_layernorm.weight')).length,
+    num_attention_heads: heads,
+    num_key_value_heads: shape.keyValueHeads,
+    head_dim: shape.headDim,
+    hidden_act: huggingFaceActivation(options.activation),
+    max_position_embeddings: block_size,
+    rms_norm_eps: options.norm_epsilon,
+    tie_word_embeddings: !weights.has('lm_head.weight'),
+    ...rotaryKeys(options),
+    ...own,
+    // transformers would take tokens of the first Llama's tokenizer.
+    bos_token_id: null,
+    eos_token_id: null,
+    dtype: 'float32',
+  };
+  const notes = added === 0 ? [] : ['biases of the attention that the model does not have are written as zeros'];
+  return { config, weights: tensors, notes };
+}
+
+const ARCHITECTURES = {
+  llama: 'LlamaForCausalLM',
+  mistral: 'MistralForCausalLM',
+  qwen2: 'Qwen2ForCausalLM',
+  qwen3: 'Qwen3ForCausalLM',
+} as const;
+
+interface Kind {
+  readonly type: keyof typeof ARCHITECTURES;
+  /** Whether the attention has all of its biases. */
+  readonly attentionBias: boolean;
+  /** Keys that are the type's own. */
+  readonly own: Described;
+}
+
+/** @param isWhole whether the number of heads divides the width, as transformers' Llama requires */
+function kindOf(weights: ReadonlyMap<string, StoredTensor>, isWhole: boolean): Kind {
+  const has = (name: string): boolean => weights.has(LAYER + name);
+  const [qkv, output] = [has('self_attn.qkv_proj.bias'), has('self_attn.o_proj.bias')];
+  const mlp = has('mlp.gate_proj.bias');
+  const attentionBias = qkv || output;
+  if (has('self_attn.q_norm.weight')) {
+    if (mlp) throw new Error('transformers has no model with query-key norm and biases in the MLP');
+    const own = { attention_bias: attentionBias, use_sliding_window: false, sliding_window: null };
+    return { type: 'qwen3', attentionBias, own };
+  }
+  if (qkv && !output && !mlp) {
+    return { type: 'qwen2', attentionBias: false, own: { use_sliding_window: false, sliding_window: null } };
+  }
+  if (isWhole) return { type: 'llama', attentionBias, own: { attention_bias: attentionBias, mlp_bias: mlp } };
+  if (attentionBias || mlp)
+    throw new Error('transformers has no model with these biases whose n_head does not divide n_embd');
+  return { type: 'mistral', attentionBias, own: { sliding_window: null } };
+}
+
+/** @returns how many were added */
+function addBiases(tensors: Map<string, StoredTensor>): number {
+  const before = tensors.size;
+  for (const [name, { shape }] of [...tensors]) {
+    const bias = name.replace(/\.weight$/, '.bias');
+    if (/\.self_attn\.[qkvo]_proj\.weight$/.test(name) && !tensors.has(bias)) tensors.set(bias, zeros(shape[0] ?? 0));
+  }
+  return tensors.size - before;
+}
+
+/** As transformers 5 has it, and for older versions and other programs as they do. */
+function rotaryKeys({ rotary_base: base, rotary_scaling: scaling }: Options): Described {
+  if (scaling === null) {
+    return { rope_theta: base, rope_scaling: null, rope_parameters: { rope_type: 'default', rope_theta: base } };
+  }
+  const { original_block_size, ...factors } = scaling;
+  const rope = { rope_type: 'llama3', ...factors, original_max_position_embeddings: original_block_size };
+  return { rope_theta: base, rope_scaling: rope, rope_parameters: { ...rope, rope_theta: base } };
+}
