@@ -83,6 +83,29 @@ test.serial('with the preset lora over sft, LoRA’s terms alone are trained', a
   t.false(optimizer.includes('c_fc.weight.exp_avg'));
 });
 
+test.serial('a Llama is tuned by the same presets, which name gpt: its folder says what it is', async (t) => {
+  await prepared;
+  const model = 'model={use: llama, n_layer: 1, n_head: 4, n_kv_head: 2, n_embd: 32, block_size: 64}';
+  await ran(
+    'train',
+    '--preset',
+    'debug',
+    ...set(...machine, 'data={text: text.txt, tokenizer: bytes}', model, 'run.dir=l'),
+  );
+  await ran('checkpoint', 'export', 'l', '--out', 'llama');
+  const short = 'train={max_iters: 3, batch_size: 2, gradient_accumulation_steps: 1}';
+  const settings = [...machine, 'init=llama', short, 'run.dir=tuned'];
+  const explained = await ran('explain', '--preset', 'sft', '--preset', 'lora', ...set(...settings), 'model');
+  t.regex(explained, /model\.use +llama +# llama.config\.json/);
+  t.regex(explained, /model\.n_kv_head +2 +# llama.config\.json/);
+  t.regex(explained, /model\.attn_lora_rank +8 +# presets.lora\.yaml/);
+  await ran('train', '--preset', 'sft', '--preset', 'lora', ...set(...settings));
+  const optimizer = readFileSync(path.join(folder, 'tuned/checkpoints/000003/optimizer.safetensors'), 'latin1');
+  t.true(optimizer.includes('qkv_proj.lora_A.exp_avg'));
+  t.false(optimizer.includes('gate_proj.weight.exp_avg'));
+  await ran('train', '--resume', 'tuned', ...set('train.max_iters=4'));
+});
+
 test.serial('chat says what it needs where a run has no chat template or its message no tokens', async (t) => {
   await prepared;
   const none = await piped(folder, 'ab\n', 'chat', 'base');

@@ -131,6 +131,49 @@ test('what the weights say replaces presets: explain, --dry-run and the run show
   }
 });
 
+test('a folder chooses the model plugin: a preset’s gives way with what that one lacks, the user’s is refused', async (t) => {
+  const folder = textFolder(t);
+  mkdirSync(path.join(folder, 'mistral'));
+  const described = {
+    ...{ model_type: 'mistral', vocab_size: 48, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 3 },
+    ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64, sliding_window: 20 },
+  };
+  writeFileSync(path.join(folder, 'mistral/config.json'), JSON.stringify(described));
+  const explain = (...settings: string[]) =>
+    espalier(
+      folder,
+      ...['explain', '--preset', 'char-small', '--preset', 'lora', 'model'],
+      ...['init=mistral', 'data.text=text.txt', ...settings].flatMap((each) => ['--set', each]),
+    );
+  const { code, out, err } = await explain('model.dropout=0.5');
+  t.is(code, 0, err);
+  const from =
+    (place: string) =>
+    (line: string): string =>
+      `model.${line} # ${place}`;
+  const ofFolder = ['use llama', 'n_layer 3', 'n_kv_head 2', 'head_dim 4', 'norm_epsilon 0.000001', 'block_size 20'];
+  const expected = [
+    ...ofFolder.map(from(path.join('mistral', 'config.json'))),
+    ...['attn_lora_rank 8', 'lora_alpha 16', 'trained lora'].map(from('presets/lora.yaml:2')),
+    ...['dropout 0.5'].map(from('--set')),
+    ...['mlp_lora_rank 0'].map(from('default')),
+  ];
+  for (const line of expected) t.is(shownAt(out, line.split(' ')[0] ?? ''), line);
+  t.is(shownAt(out, 'model.bias'), undefined);
+
+  for (const [setting, message] of [
+    ['model.use=gpt', /--set: model\.use is "gpt", .* are of a Llama and need "llama" \(mistral.config\.json\)/],
+    ['model.n_kv_head=4', /--set: model\.n_kv_head is 4, .* need 2 \(mistral.config\.json\)/],
+    ['model.block_size=21', /model\.block_size is 21, and mistral.config\.json has a sliding window of 20 tokens/],
+    ['model.bias=true', /--set: unknown key "bias" in model/],
+  ] as const) {
+    const refused = await explain(setting);
+    t.is(refused.code, 2, setting);
+    t.regex(refused.err, message);
+  }
+  t.is((await explain('model.use=llama', 'model.block_size=20')).code, 0);
+});
+
 test.serial('explain shows the shape of a Hub model that is not downloaded', async (t) => {
   const folder = textFolder(t);
   hubEnvironment(t, folder, {});
@@ -286,4 +329,63 @@ test.serial('a model that another program left in the shared cache is taken with
   const { code, err } = await train(folder, 'gpt2');
   t.is(code, 0, err);
   t.true(err.includes(`weights from ${snapshot}`), err);
+});
+
+test.serial('a model in shards is downloaded by its owner and name, with its index', async (t) => {
+  const folder = textFolder(t);
+  const tensors = await readSafetensors(path.join(tiny, 'model.safetensors'));
+  const remote = path.join(folder, 'remote');
+  mkdirSync(remote);
+  const shard = (part: number): string => `model-0000${part + 1}-of-00002.safetensors`;
+  for (const part of [0, 1]) {
+    await writeSafetensors(path.join(remote, shard(part)), new Map([...tensors].filter((_, i) => i % 2 === part)));
+  }
+  const placed = Object.fromEntries([...tensors.keys()].map((name, i) => [name, shard(i % 2)]));
+  writeFileSync(path.join(remote, 'model.safetensors.index.json'), JSON.stringify({ weight_map: placed }));
+  cpSync(path.join(tiny, 'config.json'), path.join(remote, 'config.json'));
+  const server = createServer((request, response) => {
+    const { method, url = '', headers } = request;
+    const file = path.join(remote, path.basename(url));
+    if (url.startsWith('/team/gated/')) response.writeHead(401).end();
+    else if (!url.startsWith('/team/sharded-1.0/resolve/main/') || !existsSync(file)) response.writeHead(404).end();
+    else {
+      t.is(headers.authorization, 'Bearer of-mine');
+      const content = readFileSync(file);
+      const facts = { etag: `"${gitHash(content)}"`, 'x-repo-commit': COMMIT, 'content-length': content.length };
+      response.writeHead(200, facts).end(method === 'HEAD' ? undefined : content);
+    }
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  t.teardown(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  hubEnvironment(t, folder, { HF_ENDPOINT: url, HF_TOKEN: 'of-mine' });
+
+  const offline = await espalier(folder, 'explain', '--set', 'init=team/sharded-1.0', '--set', 'data.text=text.txt');
+  t.is(offline.code, 2);
+  t.regex(offline.err, /team\/sharded-1\.0 is no path here, and no model .*hf download team.*ESP_PRETRAINED/);
+  const { code, err } = await train(folder, 'team/sharded-1.0');
+  t.is(code, 0, err);
+  const snapshot = path.join(folder, 'huggingface/hub/models--team--sharded-1.0/snapshots', COMMIT);
+  t.true(err.includes(`weights from ${snapshot}`), err);
+  const settings = ['init=team/sharded-1.0', 'data.text=text.txt'].flatMap((each) => ['--set', each]);
+  const { out } = await espalier(folder, 'explain', '--preset', 'debug', ...settings, 'model');
+  t.regex(shownAt(out, 'model.n_embd') ?? '', /^model\.n_embd 16 # team\/sharded-1\.0\/config\.json of the Hugging/);
+
+  const fails = (name: string, message: RegExp): Promise<unknown> =>
+    t.throwsAsync(
+      hubModel(name, () => undefined),
+      { code: 'ESP_PRETRAINED_DOWNLOAD', message },
+    );
+  await fails('team/gated', /init: team\/gated is no path here, and .* answered 401: .*set HF_TOKEN/);
+  await fails('team/nothing', /answered 404: there is no such file or model/);
+});
+
+test.serial('what may be a path is not looked for on the Hub', async (t) => {
+  const folder = textFolder(t);
+  hubEnvironment(t, folder, { HF_ENDPOINT: 'http://127.0.0.1:1' });
+  mkdirSync(path.join(folder, 'models'));
+  for (const init of ['runs/nope', 'models/nope', './team/model', 'team/model/more', 'a/../b']) {
+    t.regex((await train(folder, init)).err, /there is no checkpoint there.*ESP_CHECKPOINT_NOT_FOUND/, init);
+  }
+  t.regex((await train(folder, 'team/model')).err, /ESP_PRETRAINED_DOWNLOAD/);
 });

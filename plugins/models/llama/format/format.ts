@@ -1,4 +1,5 @@
 import type { WeightFormat } from '../../weights/formats.js';
+import { llamaAdapters } from '../adapter-layout.js';
 import { readConfig } from './config.js';
 import { toPlugin } from './weights.js';
 import { writtenModel } from './written.js';
@@ -16,6 +17,7 @@ export const huggingFaceLlama: WeightFormat = {
     head: 'lm_head.weight',
     buffers: { what: 'rotary frequencies', is: (name) => /(?:^|\.)rotary_emb\.inv_freq$/.test(name) },
   },
+  lora: llamaAdapters,
   recognizes: ({ model_type }) => TYPES.includes(model_type),
   read(described) {
     const { options, alike, block, tied, ...heads } = readConfig(described);
