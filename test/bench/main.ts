@@ -28,7 +28,7 @@ import { measureSampling, samplingSection } from './sampling.js';
 import { measureScaling } from './scaling.js';
 import { shapes, type Shape } from './shapes.js';
 import { measureStarting, startingSection } from './starting.js';
-import { measureOnGpu, measurePlain, measurePretrained, measureSteps } from './steps.js';
+import { measureOnGpu, measureLlamas, measurePretrained, measureSteps } from './steps.js';
 import { measureVariants } from './variants.js';
 
 interface Flags {
@@ -101,7 +101,7 @@ if (parts.includes('pretrained')) {
   sections.set('pretrained', stepSection(results));
 }
 if (parts.includes('plain')) {
-  const results = await measurePlain({ python, say });
+  const results = await measureLlamas({ python, say });
   figures['plain'] = results;
   sections.set('plain', stepSection(results));
 }

@@ -49,29 +49,35 @@ def rotate(x, cos, sin):
 
 
 class LlamaBlock(nn.Module):
-    def __init__(self, heads, embd, hidden):
+    def __init__(self, heads, kv_heads, embd, hidden):
         super().__init__()
-        self.heads = heads
+        self.heads, self.kv_heads = heads, kv_heads
+        kv = kv_heads * (embd // heads)
         self.attn_norm, self.mlp_norm = RMSNorm(embd), RMSNorm(embd)
-        self.q, self.k, self.v, self.o = (nn.Linear(embd, embd, bias=False) for _ in range(4))
+        self.q, self.k, self.v, self.o = (nn.Linear(embd, width, bias=False) for width in (embd, kv, kv, embd))
         self.gate, self.up = (nn.Linear(embd, hidden, bias=False) for _ in range(2))
         self.down = nn.Linear(hidden, embd, bias=False)
 
     def forward(self, x, cos, sin):
         b, t, e = x.shape
         h = self.attn_norm(x)
-        q, k, v = (w(h).view(b, t, self.heads, -1).transpose(1, 2) for w in (self.q, self.k, self.v))
-        y = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True)
+        heads = lambda x, count: x.view(b, t, count, -1).transpose(1, 2)
+        q, k, v = heads(self.q(h), self.heads), heads(self.k(h), self.kv_heads), heads(self.v(h), self.kv_heads)
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        if self.kv_heads != self.heads:
+            k, v = (x.repeat_interleave(self.heads // self.kv_heads, 1) for x in (k, v))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.o(y.transpose(1, 2).reshape(b, t, e))
         h = self.mlp_norm(x)
         return x + self.down(F.silu(self.gate(h)) * self.up(h))
 
 
 class Llama(nn.Module):
-    def __init__(self, layers, heads, embd, blockSize, vocabSize, batchSize):
+    def __init__(self, layers, heads, embd, blockSize, vocabSize, batchSize, keyValueHeads=None):
         super().__init__()
         self.embed = nn.Embedding(vocabSize, embd)
-        self.blocks = nn.ModuleList(LlamaBlock(heads, embd, -(-embd // 3) * 8) for _ in range(layers))
+        hidden = -(-embd // 3) * 8
+        self.blocks = nn.ModuleList(LlamaBlock(heads, keyValueHeads or heads, embd, hidden) for _ in range(layers))
         self.norm = RMSNorm(embd)
         part = embd // heads
         rates = 10000.0 ** (-torch.arange(0, part, 2).float() / part)
@@ -126,7 +132,7 @@ def main():
 
 
 def trainer(given):
-    model = {"gpt": GPT, "plain-llama": Llama}[given.shape.pop("model", "gpt")](**given.shape)
+    model = {"gpt": GPT, "llama": Llama, "plain-llama": Llama}[given.shape.pop("model", "gpt")](**given.shape)
     params = list(model.parameters())
     groups = [
         {"params": [p for p in params if p.dim() > 1], "weight_decay": 0.1},

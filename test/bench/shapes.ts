@@ -10,8 +10,10 @@ export interface Shape {
   readonly activation?: 'gelu' | 'gelu_tanh';
   /** In linear layers and layer norms; default: false. */
   readonly bias?: boolean;
-  /** Default: gpt; the others are in test/fixtures. */
-  readonly model?: 'gpt' | 'plain-llama' | 'fused-llama';
+  /** Default: gpt; plain-llama and fused-llama are in test/fixtures. */
+  readonly model?: 'gpt' | 'llama' | 'plain-llama' | 'fused-llama';
+  /** Heads of keys and of values, where there are fewer than of queries; of llama alone. */
+  readonly keyValueHeads?: number;
   /** Documents of equal length in each row, apart in attention; default: documents are not given. */
   readonly documents?: number;
 }
@@ -29,10 +31,12 @@ export const pretrainedShape: Shape = {
   ...{ activation: 'gelu_tanh', bias: true },
 };
 
-/** The same sizes as a Llama-style model, ours a plugin. */
-export const plainShapes: Readonly<Record<string, Shape>> = {
+/** The same sizes as a Llama-style model; those with fewer heads of keys and values are of our plugin `llama` alone. */
+export const llamaShapes: Readonly<Record<string, Shape>> = {
   'llama-small': { ...shapes['char-small']!, model: 'plain-llama' },
   'llama-base': { ...shapes['char-base']!, model: 'plain-llama' },
+  'llama-small, grouped': { ...shapes['char-small']!, model: 'llama', keyValueHeads: 2 },
+  'llama-base, grouped': { ...shapes['char-base']!, model: 'llama', keyValueHeads: 2 },
 };
 
 /** What a GPU has enough to do with: nanoGPT's GPU recipe for characters as it is, and GPT-2 124M with its window. */
@@ -46,9 +50,10 @@ export const gpuShapes: Readonly<Record<string, Shape>> = {
  * product, and of attention the half that is not masked.
  */
 export function arithmeticOf(shape: Shape): number {
-  const { layers, embd, blockSize, batchSize, vocabSize } = shape;
+  const { layers, heads, keyValueHeads = heads, embd, blockSize, batchSize, vocabSize } = shape;
   const tokens = batchSize * blockSize;
-  const ofLayer = isGpt(shape) ? 12 * embd ** 2 : 4 * embd ** 2 + 3 * embd * hiddenOf(shape);
+  const projections = (2 + (2 * keyValueHeads) / heads) * embd ** 2;
+  const ofLayer = isGpt(shape) ? 12 * embd ** 2 : projections + 3 * embd * hiddenOf(shape);
   const weights = layers * ofLayer + vocabSize * embd;
   const attended = layers * 2 * embd * ((blockSize + 1) / 2);
   return 3 * 2 * tokens * (weights + attended);
@@ -56,10 +61,12 @@ export function arithmeticOf(shape: Shape): number {
 
 /** The config of a run of this size, without dropout, as `--set` takes it. */
 export function settingsOf(shape: Shape): string[] {
-  const { activation = 'gelu', bias = false } = shape;
-  const plain = [`model.activation=${activation}`, `model.bias=${String(bias)}`, 'model.dropout=0'];
+  const { model, activation = 'gelu', bias = false, keyValueHeads = null } = shape;
+  const gpt = [`model.activation=${activation}`, `model.bias=${String(bias)}`, 'model.dropout=0'];
+  const llama = [`model.n_kv_head=${String(keyValueHeads)}`, 'model.dropout=0'];
   return [
-    ...(isGpt(shape) ? plain : [`model.n_hidden=${String(hiddenOf(shape))}`]),
+    ...(isGpt(shape) ? gpt : [`model.n_hidden=${String(hiddenOf(shape))}`]),
+    ...(model === 'llama' ? llama : []),
     `model.n_layer=${String(shape.layers)}`,
     `model.n_head=${String(shape.heads)}`,
     `model.n_embd=${String(shape.embd)}`,

@@ -36,7 +36,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 await run.dispose();
 
 function modelOf({ model = 'gpt', vocabSize }: Shape): string[] {
-  if (model === 'gpt') return ['model.use=gpt', `model.vocab_size=${String(vocabSize)}`];
+  if (model === 'gpt' || model === 'llama') return [`model.use=${model}`, `model.vocab_size=${String(vocabSize)}`];
   return [`model={use: ${fileURLToPath(new URL(`../../../test/fixtures/${model}.ts`, import.meta.url))}}`];
 }
 

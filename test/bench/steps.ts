@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ours, pytorch, type Peer } from './contestants.js';
 import type { Contestant } from './contestant.js';
-import { arithmeticOf, gpuShapes, plainShapes, pretrainedShape, type Shape } from './shapes.js';
+import { arithmeticOf, gpuShapes, llamaShapes, pretrainedShape, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
 export interface StepResult {
@@ -52,19 +52,26 @@ export function measureOnGpu({ python, say }: Pick<StepRequest, 'python' | 'say'
   return measure(new Map(Object.entries(gpuShapes)), starts, say);
 }
 
-/** A model as a plugin on the native engine, of TensorFlow.js operations alone and of fused ones, and PyTorch's of the same. */
-export function measurePlain({ python, say }: Pick<StepRequest, 'python' | 'say'>): Promise<StepResult[]> {
-  const starts = (_name: string, shape: Shape): Start[] => [
-    ...['f32', 'auto'].map((precision) => () => ours('native', shape, [`precision=${precision}`])),
-    ...['f32', 'auto'].map((precision) => () => withFusedOperations(shape, precision)),
-    ...peers(shape, { python, device: 'cpu' }),
-  ];
-  return measure(new Map(Object.entries(plainShapes)), starts, say);
+/**
+ * Llama-style models on the native engine: the plugin `llama`, and plugins of TensorFlow.js operations alone and of fused
+ * ones; and PyTorch's of the same.
+ */
+export function measureLlamas({ python, say }: Pick<StepRequest, 'python' | 'say'>): Promise<StepResult[]> {
+  const starts = (_name: string, shape: Shape): Start[] => {
+    const models = shape.model === 'llama' ? (['llama'] as const) : (['llama', 'fused-llama', 'plain-llama'] as const);
+    return [
+      ...models.flatMap((model) => ['f32', 'auto'].map((precision) => () => modelOfOurs(model, shape, precision))),
+      ...peers(shape, { python, device: 'cpu' }),
+    ];
+  };
+  return measure(new Map(Object.entries(llamaShapes)), starts, say);
 }
 
-async function withFusedOperations(shape: Shape, precision: string): Promise<Contestant> {
-  const contestant = await ours('native', { ...shape, model: 'fused-llama' }, [`precision=${precision}`]);
-  return { ...contestant, name: contestant.name.replace('native', 'native, fused,') };
+const llamaNames = { llama: 'native, llama,', 'fused-llama': 'native, fused,', 'plain-llama': 'native' };
+
+async function modelOfOurs(model: keyof typeof llamaNames, shape: Shape, precision: string): Promise<Contestant> {
+  const contestant = await ours('native', { ...shape, model }, [`precision=${precision}`]);
+  return { ...contestant, name: contestant.name.replace('native', llamaNames[model]) };
 }
 
 type Start = () => Promise<Contestant>;

@@ -17,6 +17,8 @@ const COMPILED = new Set([
   'EspalierGatedGrad',
   'EspalierRmsNorm',
   'EspalierRmsNormGrad',
+  'EspalierQueryKeyNorm',
+  'EspalierQueryKeyNormGrad',
   'EspalierLayerNorm',
   'EspalierLayerNormGrad',
   'EspalierCausalAttention',

@@ -1,5 +1,5 @@
 import { type DropoutMask, tf } from '../../../core/index.js';
-import { at, Attributes, type CompositeKernel, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
+import { at, type Attributes, type CompositeKernel, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
 import { dropoutFactors, maskAttributes } from './dropout.js';
 import { headAttributes, type HeadOptions, headSizes, type HeadSizes, splitQkv } from './heads.js';
 
@@ -24,27 +24,12 @@ export function causalAttention(qkv: tf.Tensor3D, heads: number, options: Attent
   const { mask, documents } = options;
   const [batch, time] = qkv.shape;
   const dropped = mask === undefined ? { rate: 0 } : maskAttributes(mask, heads * time * time);
-  const attributes = { heads, keyValueHeads: heads, ...dropped };
-  qkv = repeated(qkv, heads, options);
+  const attributes = { ...headAttributes(heads, options), ...dropped };
   const outputs =
     documents === undefined
       ? runKernelForAll('EspalierCausalAttention', { qkv }, attributes)
       : runKernelForAll('EspalierDocumentAttention', { qkv, documents: checked(documents, batch, time) }, attributes);
   return tf.reshape(at(outputs, 0), [batch, time, -1]);
-}
-
-/** With the heads of keys and values as often as they are used: engines know nothing else yet. */
-function repeated(qkv: tf.Tensor3D, heads: number, options: HeadOptions): tf.Tensor3D {
-  const sizes = headSizes(qkv, new Attributes(headAttributes(heads, options)));
-  const { keyValueHeads, part } = sizes;
-  if (keyValueHeads === heads) return qkv;
-  const [batch, time] = qkv.shape;
-  const { q, k, v } = splitQkv(qkv, sizes);
-  const parts = [k, v].map((x) => {
-    const tiled = tf.tile(tf.reshape(x, [batch, time, keyValueHeads, 1, part]), [1, 1, 1, heads / keyValueHeads, 1]);
-    return tf.reshape<tf.Rank.R3>(tiled, [batch, time, heads * part]);
-  });
-  return tf.concat<tf.Tensor3D>([tf.reshape(q, [batch, time, heads * part]), ...parts], -1);
 }
 
 function checked(documents: tf.Tensor2D, batch: number, time: number): tf.Tensor2D {
@@ -85,7 +70,7 @@ export const causalAttentionOp: Op = {
         const { q, k, v } = split(qkv, sizes);
         const dy = inGroups(splitHeads(inputs.get('dy'), sizes.heads), sizes);
         const scores = maskedScores(q, k, sizes, inputs.optional('documents'));
-        const weights = tf.exp(tf.sub(scores, tf.expandDims(inputs.get('logSum'), 3)));
+        const weights = tf.exp(tf.sub(scores, tf.reshape(inputs.get('logSum'), [...scores.shape.slice(0, 3), 1])));
         const factors = weightFactors(weights, attributes);
         const dropped = factors === undefined ? weights : tf.mul(weights, factors);
         const dDropped = ofHeads(tf.matMul(dy, v, false, true), sizes);

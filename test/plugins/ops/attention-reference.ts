@@ -8,6 +8,7 @@ import { maskOf, normals } from './cases.js';
 export interface Attended {
   readonly batch: number;
   readonly heads: number;
+  readonly keyValueHeads: number;
   readonly time: number;
   readonly part: number;
   readonly qkv: Float32Array;
@@ -24,12 +25,14 @@ const EDGES = [1, 2, 8, 16, 24, 30, 32, 48, 56, 64] as const;
 export const attended: fc.Arbitrary<Attended> = fc
   .record({
     batch: fc.integer({ min: 1, max: 2 }),
-    heads: fc.integer({ min: 1, max: 2 }),
+    keyValueHeads: fc.integer({ min: 1, max: 2 }),
+    group: fc.integer({ min: 1, max: 3 }),
     time: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 60, max: 200 })),
     part: fc.integer({ min: 1, max: 19 }),
     seed: fc.nat(),
     rate: fc.constantFrom(0, 0.2),
   })
+  .map(({ group, ...sizes }) => ({ ...sizes, heads: group * sizes.keyValueHeads }))
   .chain((sizes) => {
     const length = fc.oneof(fc.constantFrom(...EDGES), fc.integer({ min: 1, max: sizes.time }));
     const row = fc.array(length, { minLength: 1, maxLength: 8 }).map((lengths) => filling(lengths, sizes.time));
@@ -38,14 +41,14 @@ export const attended: fc.Arbitrary<Attended> = fc
       .map((lengths) => attendedOf(sizes, lengths));
   });
 
-interface Sizes extends Pick<Attended, 'batch' | 'heads' | 'time' | 'part'> {
+interface Sizes extends Pick<Attended, 'batch' | 'heads' | 'keyValueHeads' | 'time' | 'part'> {
   readonly seed: number;
   readonly rate: number;
 }
 
 export function attendedOf({ seed, rate, ...sizes }: Sizes, lengths: readonly (readonly number[])[]): Attended {
-  const { batch, heads, time, part } = sizes;
-  const [qkv, dy] = normals(seed, [batch, time, 3 * heads * part], [batch, time, heads * part]);
+  const { batch, heads, keyValueHeads, time, part } = sizes;
+  const [qkv, dy] = normals(seed, [batch, time, (heads + 2 * keyValueHeads) * part], [batch, time, heads * part]);
   return {
     ...sizes,
     qkv: qkv!.values,
@@ -82,8 +85,8 @@ function filling(lengths: readonly number[], time: number): number[] {
 
 /** In float64, row by row: y [batch, time, width] and the gradient of qkv. */
 export function reference(drawn: Attended): [y: Float32Array, dqkv: Float32Array] {
-  const { batch, heads, time, part, qkv, dy, lengths, mask } = drawn;
-  const width = heads * part;
+  const { batch, heads, keyValueHeads, time, part, qkv, dy, lengths, mask } = drawn;
+  const [width, row] = [heads * part, (heads + 2 * keyValueHeads) * part];
   const [y, dqkv] = [new Float64Array(dy.length), new Float64Array(qkv.length)];
   const size = batch * heads * time * time;
   const factors =
@@ -101,24 +104,27 @@ export function reference(drawn: Attended): [y: Float32Array, dqkv: Float32Array
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       const out = (i: number): number => (b * time + i) * width + h * part;
-      const third = (i: number, which: number): number => (b * time + i) * 3 * width + which * width + h * part;
+      const shared = Math.floor(h / (heads / keyValueHeads));
+      const query = (i: number): number => (b * time + i) * row + h * part;
+      const key = (i: number): number => (b * time + i) * row + width + shared * part;
+      const value = (i: number): number => key(i) + keyValueHeads * part;
       let first = 0;
       for (const length of lengths[b]!) {
         for (let i = first; i < first + length; i++) {
           const seen = Array.from({ length: i + 1 - first }, (_, j) => first + j);
-          const exponentials = seen.map((j) => Math.exp(dot(qkv, third(i, 0), qkv, third(j, 1)) / Math.sqrt(part)));
+          const exponentials = seen.map((j) => Math.exp(dot(qkv, query(i), qkv, key(j)) / Math.sqrt(part)));
           const sum = exponentials.reduce((total, each) => total + each, 0);
           const weights = exponentials.map((each) => each / sum);
           const kept = seen.map((j) => factors[((b * heads + h) * time + i) * time + j]!);
-          const dWeights = seen.map((j, at) => kept[at]! * dot(dy, out(i), qkv, third(j, 2)));
+          const dWeights = seen.map((j, at) => kept[at]! * dot(dy, out(i), qkv, value(j)));
           const mean = weights.reduce((total, weight, at) => total + weight * dWeights[at]!, 0);
           for (const [at, j] of seen.entries()) {
             const dropped = weights[at]! * kept[at]!;
-            add(y, out(i), dropped, qkv, third(j, 2));
-            add(dqkv, third(j, 2), dropped, dy, out(i));
+            add(y, out(i), dropped, qkv, value(j));
+            add(dqkv, value(j), dropped, dy, out(i));
             const slope = (weights[at]! * (dWeights[at]! - mean)) / Math.sqrt(part);
-            add(dqkv, third(i, 0), slope, qkv, third(j, 1));
-            add(dqkv, third(j, 1), slope, qkv, third(i, 0));
+            add(dqkv, query(i), slope, qkv, key(j));
+            add(dqkv, key(j), slope, qkv, query(i));
           }
         }
         first += length;

@@ -100,7 +100,7 @@ if (native?.works !== true || bf16 === undefined) {
 
   test.serial('attention of documents: engine native gives the same bits on any number of threads', (t) => {
     binding.useVariant(binding.variants()[0]!);
-    const drawn = attendedOf({ batch: 3, heads: 3, time: 200, part: 16, seed: 4, rate: 0.2 }, [
+    const drawn = attendedOf({ batch: 3, heads: 6, keyValueHeads: 3, time: 200, part: 16, seed: 4, rate: 0.2 }, [
       [1, 130, 69],
       [200],
       [64, 64, 1, 71],
@@ -144,12 +144,13 @@ if (native?.works !== true || bf16 === undefined) {
 type Given = Omit<Attended, 'documents' | 'lengths'> & { readonly documents: Int32Array | undefined };
 
 /** The output and the gradient of qkv. */
-function compute({ batch, heads, time, part, qkv, dy, documents, mask }: Given, backend: string): Float32Array[] {
+function compute(given: Given, backend: string): Float32Array[] {
+  const { batch, heads, keyValueHeads, time, part, qkv, dy, documents, mask } = given;
   return on(backend, () => {
     const runs = documents === undefined ? undefined : tf.tensor2d(documents, [batch, time], 'int32');
     const apply = (x: tf.Tensor): tf.Tensor =>
-      causalAttention(tf.reshape(x, [batch, time, -1]), heads, { mask, documents: runs });
-    const x = tf.tensor3d(qkv, [batch, time, 3 * heads * part]);
+      causalAttention(tf.reshape(x, [batch, time, -1]), heads, { keyValueHeads, mask, documents: runs });
+    const x = tf.tensor3d(qkv, [batch, time, (heads + 2 * keyValueHeads) * part]);
     const gradient = tf.grad(apply)(x, tf.tensor3d(dy, [batch, time, heads * part]));
     return [apply(x), gradient].map((tensor) => tensor.dataSync<'float32'>().slice());
   });
@@ -162,7 +163,7 @@ function assertIsReference(drawn: Attended, backend: string, tolerance?: number)
 }
 
 /** Each document as a batch of its own. */
-function aloneOf({ heads, part, time, qkv, dy, lengths }: Attended): Given[] {
+function aloneOf({ heads, keyValueHeads, part, time, qkv, dy, lengths }: Attended): Given[] {
   const width = heads * part;
   return lengths.flatMap((row, index) => {
     let first = index * time;
@@ -173,8 +174,8 @@ function aloneOf({ heads, part, time, qkv, dy, lengths }: Attended): Given[] {
         values.slice(begin * columns, first * columns);
       const mask = undefined;
       return {
-        ...{ batch: 1, heads, time: length, part, mask, documents: undefined },
-        ...{ qkv: slice(qkv, 3 * width), dy: slice(dy, width) },
+        ...{ batch: 1, heads, keyValueHeads, time: length, part, mask, documents: undefined },
+        ...{ qkv: slice(qkv, width + 2 * keyValueHeads * part), dy: slice(dy, width) },
       };
     });
   });

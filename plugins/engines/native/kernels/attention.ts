@@ -1,13 +1,14 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { type Attributes, headSizes, type KernelInputs, rotaryAngles } from '../../../ops/contract.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
+import type { AttentionSizes } from '../calls/types.js';
 
 const attention: NativeKernel['compute'] = (inputs, attributes, backend) => {
   const qkv = inputs.get('qkv');
-  const [batch, heads, time, part] = sizesOf(qkv, attributes);
+  const [batch, heads, keyValueHeads, part, time] = sizesOf(qkv, attributes);
   const [y, logSum] = [backend.allocate([batch, time, heads * part]), backend.allocate([batch, heads, time])];
   backend.binding.attention(
-    ...[batch, heads, time, part],
+    ...[batch, heads, keyValueHeads, part, time],
     ...dropoutOf(attributes),
     ...([backend.bf16, documentsOf(inputs, backend)] as const),
     ...[backend.floats(qkv), backend.floats(y), backend.floats(logSum)],
@@ -22,10 +23,9 @@ export const attentionKernels: readonly NativeKernel[] = [
     name: 'EspalierCausalAttentionGrad',
     compute: (inputs, attributes, backend) => {
       const [dy, qkv, logSum] = [inputs.get('dy'), inputs.get('qkv'), inputs.get('logSum')];
-      const [batch, heads, time, part] = sizesOf(qkv, attributes);
       const gradient = backend.allocate(qkv.shape);
       backend.binding.attentionGradient(
-        ...[batch, heads, time, part],
+        ...sizesOf(qkv, attributes),
         ...dropoutOf(attributes),
         ...([backend.bf16, documentsOf(inputs, backend)] as const),
         ...[backend.floats(dy), backend.floats(qkv), backend.floats(logSum), backend.floats(gradient)],
@@ -83,8 +83,7 @@ export const attentionKernels: readonly NativeKernel[] = [
     name: 'EspalierRotary',
     compute: (inputs, attributes, backend) => {
       const qkv = inputs.get('qkv');
-      const [batch = 0, time = 0] = qkv.shape;
-      const { heads, keyValueHeads, part } = headSizes(qkv, attributes);
+      const [batch, heads, keyValueHeads, part, time] = sizesOf(qkv, attributes);
       const { cos, sin } = rotaryAngles(time, part, attributes);
       const y = backend.allocate(qkv.shape);
       backend.binding.rotary(
@@ -94,12 +93,42 @@ export const attentionKernels: readonly NativeKernel[] = [
       return y;
     },
   },
+  {
+    name: 'EspalierQueryKeyNorm',
+    compute: (inputs, attributes, backend) => {
+      const [qkv, queryWeight, keyWeight] = [inputs.get('qkv'), inputs.get('queryWeight'), inputs.get('keyWeight')];
+      const [batch, heads, keyValueHeads, part, time] = sizesOf(qkv, attributes);
+      const y = backend.allocate(qkv.shape);
+      backend.binding.queryKeyNorm(
+        ...[batch * time, heads, keyValueHeads, part, attributes.number('epsilon')],
+        ...[backend.floats(qkv), backend.floats(queryWeight), backend.floats(keyWeight), backend.floats(y)],
+      );
+      return y;
+    },
+  },
+  {
+    name: 'EspalierQueryKeyNormGrad',
+    compute: (inputs, attributes, backend) => {
+      const qkv = inputs.get('qkv');
+      const [batch, heads, keyValueHeads, part, time] = sizesOf(qkv, attributes);
+      const given = [inputs.get('dy'), qkv, inputs.get('queryWeight'), inputs.get('keyWeight')];
+      const outputs = [qkv.shape, [part], [part]].map((shape) => backend.allocate(shape));
+      const [dy, x, queryWeight, keyWeight] = given.map((tensor) => backend.floats(tensor));
+      const [dqkv, dQueryWeight, dKeyWeight] = outputs.map((tensor) => backend.floats(tensor));
+      backend.binding.queryKeyNormGradient(
+        ...[batch * time, heads, keyValueHeads, part, attributes.number('epsilon')],
+        ...[dy!, x!, queryWeight!, keyWeight!],
+        ...[dqkv!, dQueryWeight!, dKeyWeight!],
+      );
+      return outputs;
+    },
+  },
 ];
 
-function sizesOf(qkv: TensorInfo, attributes: Attributes): [batch: number, heads: number, time: number, part: number] {
-  const [batch = 0, time = 0, threeWidths = 0] = qkv.shape;
-  const heads = attributes.number('heads');
-  return [batch, heads, time, threeWidths / 3 / heads];
+function sizesOf(qkv: TensorInfo, attributes: Attributes): AttentionSizes {
+  const [batch = 0, time = 0] = qkv.shape;
+  const { heads, keyValueHeads, part } = headSizes(qkv, attributes);
+  return [batch, heads, keyValueHeads, part, time];
 }
 
 function documentsOf(inputs: KernelInputs, backend: NativeBackend): Int32Array | undefined {

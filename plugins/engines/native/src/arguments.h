@@ -46,7 +46,7 @@ class Arguments {
   /** Of queries, of keys and of values, and the width of each. */
   Heads heads() {
     const int64_t queries = size(), keys = size();
-    if (queries > 0 && (keys == 0 || queries % keys != 0)) fail("must divide the heads of queries");
+    if (keys == 0 || queries % keys != 0) fail("must divide the heads of queries");
     return {queries, keys, size()};
   }
 

@@ -1,5 +1,6 @@
 // Causal attention, forward and backward, in blocks of query rows: no [time, time] matrix is kept, and what the
-// mask takes away is not computed beyond a block's own corner.
+// mask takes away is not computed beyond a block's own corner. Heads of queries that share a head of keys and values
+// (Ainslie et al., "GQA", 2023) go one after the other, over keys and values that were packed once.
 //
 // After Dao et al., "FlashAttention", 2022, section 3; here a block sees all its keys at once, since a row of scores
 // fits into the second-level cache.
@@ -29,20 +30,26 @@ class AttentionHead {
  public:
   explicit AttentionHead(const Attention& attention)
       : a_(attention),
-        width_(a_.heads * a_.part),
-        part_units_(units_of<In>(a_.part)),
+        part_(a_.heads.part),
+        group_(a_.heads.queries / a_.heads.keys),
+        row_(a_.heads.width()),
+        width_(a_.heads.queries * part_),
+        part_units_(units_of<In>(part_)),
         time_units_(units_of<In>(a_.time)),
         block_units_(units_of<In>(QUERY_ROWS)),
         time_panels_((a_.time + NR - 1) / NR),
-        part_panels_((a_.part + NR - 1) / NR),
+        part_panels_((part_ + NR - 1) / NR),
         row_length_(time_panels_ * NR),
-        scale_(1.0f / std::sqrt(static_cast<float>(a_.part))),
+        scale_(1.0f / std::sqrt(static_cast<float>(part_))),
         factors_(a_.dropout) {}
 
-  /** @param next the head whose turn it is afterwards: what it reads and writes is asked for meanwhile */
+  /**
+   * Of one head of queries, counted over the batch.
+   * @param next the head whose turn it is afterwards: what it reads and writes is asked for meanwhile
+   */
   void forward(int64_t index, int64_t next) {
-    const float* qkv = head_of(a_.qkv, index, 3 * width_);
-    float* y = const_cast<float*>(head_of(a_.y, index, width_));
+    const float* qkv = queries_of(a_.qkv, index);
+    float* y = const_cast<float*>(output_of(a_.y, index));
     float* log_sum = a_.log_sum + index * a_.time;
     Carver carver(memory(0));
     uint32_t* keys = carver.take<uint32_t>(time_panels_ * NR * part_units_);
@@ -52,8 +59,11 @@ class AttentionHead {
     uint32_t* weights = carver.take<uint32_t>(QUERY_ROWS * time_units_);
 
     // Keys lie along the columns of the scores; values along the inner dimension of the result.
-    pack_columns(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
-    pack_columns(qkv + 2 * width_, 1, 3 * width_, a_.part, a_.time, values);
+    if (index / group_ != packed_) {
+      packed_ = index / group_;
+      pack_columns(keys_of(a_.qkv, packed_), row_, 1, a_.time, part_, keys);
+      pack_columns(values_of(a_.qkv, packed_), 1, row_, part_, a_.time, values);
+    }
     for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
       const Block block = block_at(index, top);
       score(qkv, block, queries, keys, scores);
@@ -62,20 +72,30 @@ class AttentionHead {
         const Range seen = seen_by(index, top + i);
         log_sum[top + i] = softmax(row, seen, block);
         drop(row, seen, index, top + i);
-        ask_for_thirds(head_of(a_.qkv, next, 3 * width_), top + i);
-        ask_for_row(head_of(a_.y, next, width_) + (top + i) * width_);
+        ask_for_thirds(a_.qkv, next, top + i);
+        ask_for_row(output_of(a_.y, next) + (top + i) * width_);
       }
       const Left left = rows_of(scores + block.begin, row_length_, block.rows, block.keys(), weights);
       const Packed right = {values + units_of<In>(block.begin) * NR, time_units_ * NR};
-      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys()), left, right, y + top * width_, width_, {});
+      multiply_packed<In>(block.rows, part_, units_of<In>(block.keys()), left, right, y + top * width_, width_, {});
     }
   }
 
-  /** @param next as above */
-  void backward(int64_t index, int64_t next) {
-    const float* qkv = head_of(a_.qkv, index, 3 * width_);
-    const float* dy = head_of(a_.dy, index, width_);
-    float* dqkv = const_cast<float*>(head_of(a_.dqkv, index, 3 * width_));
+  /** Of the heads of queries that share one of keys and values. @param next the ones afterwards, as above */
+  void backward(int64_t shared, int64_t next) {
+    for (int64_t i = 0; i < group_; i++)
+      backward_of(shared * group_ + i, i + 1 < group_ ? shared * group_ + i + 1 : next * group_);
+  }
+
+ private:
+  void backward_of(int64_t index, int64_t next) {
+    const int64_t shared = index / group_;
+    const bool is_first = index % group_ == 0;
+    const float* qkv = queries_of(a_.qkv, index);
+    const float* dy = output_of(a_.dy, index);
+    float* dqueries = const_cast<float*>(queries_of(a_.dqkv, index));
+    float* dkeys = const_cast<float*>(keys_of(a_.dqkv, shared));
+    float* dvalues = const_cast<float*>(values_of(a_.dqkv, shared));
     const float* log_sum = a_.log_sum + index * a_.time;
     Carver carver(memory(1));
     uint32_t* keys = carver.take<uint32_t>(time_panels_ * NR * part_units_);
@@ -88,35 +108,35 @@ class AttentionHead {
     float* scores = carver.take<float>(QUERY_ROWS * row_length_);
     float* gradients = carver.take<float>(QUERY_ROWS * row_length_);
 
-    pack_columns(qkv + width_, 3 * width_, 1, a_.time, a_.part, keys);
-    pack_columns(qkv + 2 * width_, 3 * width_, 1, a_.time, a_.part, values);
-    pack_columns(qkv + width_, 1, 3 * width_, a_.part, a_.time, keys_by_time);
+    if (is_first) {
+      pack_columns(keys_of(a_.qkv, shared), row_, 1, a_.time, part_, keys);
+      pack_columns(values_of(a_.qkv, shared), row_, 1, a_.time, part_, values);
+      pack_columns(keys_of(a_.qkv, shared), 1, row_, part_, a_.time, keys_by_time);
+    }
     for (int64_t top = 0; top < a_.time; top += QUERY_ROWS) {
       const Block block = block_at(index, top);
       score(qkv, block, lanes, keys, scores);
-      const Left outputs = rows_of(dy + top * width_, width_, block.rows, a_.part, lanes);
+      const Left outputs = rows_of(dy + top * width_, width_, block.rows, part_, lanes);
       multiply_by_keys(outputs, block, values, gradients);
       for (int64_t i = 0; i < block.rows; i++) {
         softmax_gradient(scores + i * row_length_, gradients + i * row_length_, log_sum[top + i], block, index,
                          top + i);
-        ask_for_thirds(head_of(a_.qkv, next, 3 * width_), top + i);
-        ask_for_thirds(head_of(a_.dqkv, next, 3 * width_), top + i);
-        ask_for_row(head_of(a_.dy, next, width_) + (top + i) * width_);
+        ask_for_thirds(a_.qkv, next, top + i);
+        ask_for_thirds(a_.dqkv, next, top + i);
+        ask_for_row(output_of(a_.dy, next) + (top + i) * width_);
       }
 
-      pack_columns(dy + top * width_, 1, width_, a_.part, block.rows, by_block);
-      add_by_keys(scores, block, weights, by_block, dqkv + 2 * width_);
-      pack_columns(qkv + top * 3 * width_, 1, 3 * width_, a_.part, block.rows, by_block);
-      add_by_keys(gradients, block, weights, by_block, dqkv + width_);
+      pack_columns(dy + top * width_, 1, width_, part_, block.rows, by_block);
+      add_by_keys(scores, block, weights, by_block, dvalues, is_first);
+      pack_columns(qkv + top * row_, 1, row_, part_, block.rows, by_block);
+      add_by_keys(gradients, block, weights, by_block, dkeys, is_first);
 
       const Left left = rows_of(gradients + block.begin, row_length_, block.rows, block.keys(), rows);
       const Packed right = {keys_by_time + units_of<In>(block.begin) * NR, time_units_ * NR};
-      multiply_packed<In>(block.rows, a_.part, units_of<In>(block.keys()), left, right, dqkv + top * 3 * width_,
-                          3 * width_, {});
+      multiply_packed<In>(block.rows, part_, units_of<In>(block.keys()), left, right, dqueries + top * row_, row_, {});
     }
   }
 
- private:
   /** Query rows top ... top + rows - 1, which see no other keys than begin ... end - 1. */
   struct Block {
     int64_t top, rows;
@@ -138,21 +158,36 @@ class AttentionHead {
 
   /** The keys that a query sees. */
   Range seen_by(int64_t index, int64_t query) const {
-    return {a_.first_keys == nullptr ? 0 : a_.first_keys[index / a_.heads * a_.time + query], query + 1};
+    return {a_.first_keys == nullptr ? 0 : a_.first_keys[index / a_.heads.queries * a_.time + query], query + 1};
   }
 
-  /** Where a head's first element stands in a [batch, time, row] tensor; `index` counts over the batch too. */
-  const float* head_of(const float* x, int64_t index, int64_t row) const {
-    return x + index / a_.heads * a_.time * row + index % a_.heads * a_.part;
+  /** Where a head's first element stands in a [batch, time, heads.width()] tensor; heads count over the batch too. */
+  const float* queries_of(const float* x, int64_t index) const {
+    return x + index / a_.heads.queries * a_.time * row_ + index % a_.heads.queries * part_;
+  }
+
+  const float* keys_of(const float* x, int64_t shared) const {
+    return x + shared / a_.heads.keys * a_.time * row_ + width_ + shared % a_.heads.keys * part_;
+  }
+
+  const float* values_of(const float* x, int64_t shared) const {
+    return keys_of(x, shared) + a_.heads.keys * part_;
+  }
+
+  /** The same in a [batch, time, heads.queries * part] tensor. */
+  const float* output_of(const float* x, int64_t index) const {
+    return x + index / a_.heads.queries * a_.time * width_ + index % a_.heads.queries * part_;
   }
 
   /** A head's rows stand far apart: the processor does not see by itself which comes next. */
-  void ask_for_thirds(const float* head, int64_t row) const {
-    for (int64_t third = 0; third < 3; third++) ask_for_row(head + (3 * row + third) * width_);
+  void ask_for_thirds(const float* x, int64_t index, int64_t row) const {
+    ask_for_row(queries_of(x, index) + row * row_);
+    ask_for_row(keys_of(x, index / group_) + row * row_);
+    ask_for_row(values_of(x, index / group_) + row * row_);
   }
 
   void ask_for_row(const float* row) const {
-    for (int64_t j = 0; j < a_.part; j += W) ask_for(row + j);
+    for (int64_t j = 0; j < part_; j += W) ask_for(row + j);
   }
 
   static Packed packed_left(const float* from, int64_t lane_stride, int64_t inner_stride, int64_t lanes, int64_t inner,
@@ -174,7 +209,7 @@ class AttentionHead {
 
   /** Scores of a block against its keys, not scaled yet. */
   void score(const float* qkv, Block block, uint32_t* queries, const uint32_t* keys, float* scores) const {
-    const Left left = rows_of(qkv + block.top * 3 * width_, 3 * width_, block.rows, a_.part, queries);
+    const Left left = rows_of(qkv + block.top * row_, row_, block.rows, part_, queries);
     multiply_by_keys(left, block, keys, scores);
   }
 
@@ -250,8 +285,11 @@ class AttentionHead {
     });
   }
 
-  /** to [end, part] (+)= rows^T * b; keys before the block's own rows are added to, these are written. */
-  void add_by_keys(const float* rows, Block block, uint32_t* lanes, const uint32_t* b, float* to) const {
+  /**
+   * to [end, part] (+)= rows^T * b; keys before the block's own rows are added to, and these, too, but for the first head
+   * of a group, which writes them.
+   */
+  void add_by_keys(const float* rows, Block block, uint32_t* lanes, const uint32_t* b, float* to, bool is_first) const {
     const int64_t units = units_of<In>(block.rows), before = block.top - block.first;
     const Packed left =
         packed_left(rows + block.first, 1, row_length_, block.end - block.first, block.rows, lanes);
@@ -259,11 +297,9 @@ class AttentionHead {
     Epilogue epilogue;
     epilogue.accumulate = true;
     // `first` and `top` are multiples of ROWS: no tile is half written.
-    multiply_packed<In>(before, a_.part, units, left, {b, units * NR}, to + block.first * 3 * width_, 3 * width_,
-                        epilogue);
-    epilogue.accumulate = false;
-    multiply_packed<In>(block.rows, a_.part, units, own, {b, units * NR}, to + block.top * 3 * width_, 3 * width_,
-                        epilogue);
+    multiply_packed<In>(before, part_, units, left, {b, units * NR}, to + block.first * row_, row_, epilogue);
+    epilogue.accumulate = !is_first;
+    multiply_packed<In>(block.rows, part_, units, own, {b, units * NR}, to + block.top * row_, row_, epilogue);
   }
 
   void* memory(int which) const {
@@ -280,21 +316,35 @@ class AttentionHead {
   }
 
   const Attention& a_;
-  int64_t width_, part_units_, time_units_, block_units_, time_panels_, part_panels_, row_length_;
+  int64_t part_;
+  int64_t group_;         // heads of queries that share one of keys and values
+  int64_t row_, width_;   // of queries, keys and values; of queries alone
+  int64_t packed_ = -1;   // the head whose keys and values are packed, forward
+  int64_t part_units_, time_units_, block_units_, time_panels_, part_panels_, row_length_;
   float scale_;
   DropoutFactors factors_;
 };
 
+/** body(index, next) for each of `count` heads, of so many floating-point operations, with an AttentionHead. */
+template <class In, class Body>
+void each_head(const Attention& a, int64_t count, int64_t work, Body&& body) {
+  parallel(count, work, [&](int64_t begin, int64_t end) {
+    AttentionHead<In> head(a);
+    for (int64_t i = begin; i < end; i++) body(head, i, i + 1 < end ? i + 1 : i);
+  });
+}
+
 template <class In>
 void attend(const Attention& a, bool backward) {
-  const int64_t work = a.time * a.time * a.part;
-  parallel(a.batch * a.heads, work, [&](int64_t begin, int64_t end) {
-    AttentionHead<In> head(a);
-    for (int64_t i = begin; i < end; i++) {
-      const int64_t next = i + 1 < end ? i + 1 : i;
-      if (backward) head.backward(i, next);
-      else head.forward(i, next);
-    }
+  const int64_t work = a.time * a.time * a.heads.part, shared = a.batch * a.heads.keys;
+  using Head = AttentionHead<In>;
+  if (!backward)
+    return each_head<In>(a, a.batch * a.heads.queries, work, [](Head& head, int64_t i, int64_t next) {
+      head.forward(i, next);
+    });
+  // The gradients of keys and values are sums over the heads that share them: one thread makes them, in order.
+  each_head<In>(a, shared, work * (a.heads.queries / a.heads.keys), [](Head& head, int64_t i, int64_t next) {
+    head.backward(i, next);
   });
 }
 

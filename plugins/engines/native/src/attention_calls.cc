@@ -1,4 +1,4 @@
-// Attention over queries, keys and values side by side, and what positions do to them.
+// Attention over queries, keys and values side by side, and what positions and norms do to them.
 #include "arguments.h"
 #include "calls.h"
 
@@ -22,10 +22,10 @@ const int32_t* first_keys(const int32_t* documents, int64_t batch, int64_t time)
   return first.data();
 }
 
-// batch, heads, time, part, rate, key0, key1, first, bf16, documents: what both directions of attention begin with
+// batch, heads, key-value heads, part, time, rate, key0, key1, first, bf16, documents: what both directions begin with
 Attention attention_of(Arguments& in) {
   Attention a = {};
-  a.batch = in.size(), a.heads = in.size(), a.time = in.size(), a.part = in.size();
+  a.batch = in.size(), a.heads = in.heads(), a.time = in.size();
   a.dropout = in.dropout();
   a.precision = in.precision();
   const int32_t* documents = in.optional_integers(times(a.batch, a.time));
@@ -33,14 +33,17 @@ Attention attention_of(Arguments& in) {
   return a;
 }
 
+int64_t output_size(const Attention& a) {
+  return times(times(a.batch, a.time), times(a.heads.queries, a.heads.part));
+}
+
 // ..., qkv, y, log sum
 void AttentionForward(const Napi::CallbackInfo& info) {
   Arguments in(info);
   Attention a = attention_of(in);
-  const int64_t size = times(times(a.batch, a.time), times(a.heads, a.part));
-  a.qkv = in.floats(times(3, size));
-  a.y = in.floats(size);
-  a.log_sum = in.floats(times(times(a.batch, a.heads), a.time));
+  a.qkv = in.floats(times(times(a.batch, a.time), row_of(a.heads)));
+  a.y = in.floats(output_size(a));
+  a.log_sum = in.floats(times(times(a.batch, a.heads.queries), a.time));
   kernels().attention(a);
 }
 
@@ -48,11 +51,11 @@ void AttentionForward(const Napi::CallbackInfo& info) {
 void AttentionGradient(const Napi::CallbackInfo& info) {
   Arguments in(info);
   Attention a = attention_of(in);
-  const int64_t size = times(times(a.batch, a.time), times(a.heads, a.part));
-  a.dy = in.floats(size);
-  a.qkv = in.floats(times(3, size));
-  a.log_sum = in.floats(times(times(a.batch, a.heads), a.time));
-  a.dqkv = in.floats(times(3, size));
+  const int64_t size = times(times(a.batch, a.time), row_of(a.heads));
+  a.dy = in.floats(output_size(a));
+  a.qkv = in.floats(size);
+  a.log_sum = in.floats(times(times(a.batch, a.heads.queries), a.time));
+  a.dqkv = in.floats(size);
   kernels().attention_gradient(a);
 }
 
@@ -84,6 +87,31 @@ void Rotary(const Napi::CallbackInfo& info) {
   kernels().rotary(rows, time, heads, cos, sin, qkv, in.floats(size));
 }
 
+// rows, heads, key-value heads, part, epsilon, qkv, query weight, key weight, y
+void QueryKeyNorm(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t rows = in.size();
+  const Heads heads = in.heads();
+  const double epsilon = in.number();
+  const int64_t size = times(rows, row_of(heads));
+  const float *qkv = in.floats(size), *query_weight = in.floats(heads.part), *key_weight = in.floats(heads.part);
+  kernels().query_key_norm(rows, heads, qkv, query_weight, key_weight, epsilon, in.floats(size));
+}
+
+// rows, heads, key-value heads, part, epsilon, dy, qkv, query weight, key weight, dqkv, dquery weight, dkey weight
+void QueryKeyNormGradient(const Napi::CallbackInfo& info) {
+  Arguments in(info);
+  const int64_t rows = in.size();
+  const Heads heads = in.heads();
+  const double epsilon = in.number();
+  const int64_t size = times(rows, row_of(heads));
+  const float *dy = in.floats(size), *qkv = in.floats(size);
+  const float *query_weight = in.floats(heads.part), *key_weight = in.floats(heads.part);
+  float *dqkv = in.floats(size), *dquery_weight = in.floats(heads.part), *dkey_weight = in.floats(heads.part);
+  kernels().query_key_norm_gradient(rows, heads, dy, qkv, query_weight, key_weight, epsilon, dqkv, dquery_weight,
+                                    dkey_weight);
+}
+
 }  // namespace
 
 void add_attention(Exports& exports) {
@@ -91,6 +119,8 @@ void add_attention(Exports& exports) {
   exports.add<AttentionGradient>("attentionGradient");
   exports.add<AttentionStep>("nextAttention");
   exports.add<Rotary>("rotary");
+  exports.add<QueryKeyNorm>("queryKeyNorm");
+  exports.add<QueryKeyNormGradient>("queryKeyNormGradient");
 }
 
 }  // namespace espalier

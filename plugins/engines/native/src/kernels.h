@@ -44,15 +44,17 @@ struct Heads {
   int64_t width() const { return (queries + 2 * keys) * part; }
 };
 
-/** Attention over qkv [batch, time, 3 * heads * part]: queries, keys and values side by side. */
+/** Attention over qkv [batch, time, heads.width()]; queries / keys heads of queries share one of keys and values. */
 struct Attention {
-  int64_t batch, heads, time, part;
+  int64_t batch;
+  Heads heads;
+  int64_t time;
   const float* qkv;
   Dropout dropout;
   Precision precision;
   const int32_t* first_keys;  // [batch, time]: the first key that each position sees; null: 0
-  float* log_sum;   // [batch, heads, time]: written forward, read backward
-  float* y;         // forward: [batch, time, heads * part]
+  float* log_sum;   // [batch, heads.queries, time]: written forward, read backward
+  float* y;         // forward: [batch, time, heads.queries * part]
   const float* dy;  // backward: the same shape
   float* dqkv;      // backward
 };
@@ -121,6 +123,13 @@ struct Kernels {
   void (*rms_norm)(int64_t rows, int64_t columns, const float* x, const float* weight, double epsilon, float* y);
   void (*rms_norm_gradient)(int64_t rows, int64_t columns, const float* dy, const float* x, const float* weight,
                             double epsilon, float* dx, float* dweight);
+
+  /** RMS norm of each head's queries and keys; qkv and y [rows, heads.width()], weights [part]. */
+  void (*query_key_norm)(int64_t rows, Heads heads, const float* qkv, const float* query_weight,
+                         const float* key_weight, double epsilon, float* y);
+  void (*query_key_norm_gradient)(int64_t rows, Heads heads, const float* dy, const float* qkv,
+                                  const float* query_weight, const float* key_weight, double epsilon, float* dqkv,
+                                  float* dquery_weight, float* dkey_weight);
 
   /** The mean over targets that are not -1, and the logarithm of each row's sum of exponentials. */
   float (*cross_entropy)(int64_t rows, int64_t classes, const float* logits, const int32_t* targets, float* log_sum);

@@ -39,8 +39,8 @@ inline void attend_next(const float* query, const float* keys, const float* valu
 }
 
 inline void next_attention(const NextAttention& a) {
-  const auto [queries, keys, part] = a.heads;
-  const int64_t row = a.heads.width(), width = keys * part, time = a.position + 1, group = queries / keys;
+  const int64_t queries = a.heads.queries, part = a.heads.part, group = queries / a.heads.keys;
+  const int64_t row = a.heads.width(), width = a.heads.keys * part, time = a.position + 1;
   for (int64_t text = 0; text < a.texts; text++) {
     const float* key = a.qkv + text * row + queries * part;
     const int64_t at = (text * a.capacity + a.position) * width;

@@ -10,6 +10,7 @@
 #include "next_attention.h"
 #include "optimizer.h"
 #include "product.h"
+#include "query_key_norm.h"
 #include "random_mask.h"
 #include "reduce.h"
 #include "rms_norm.h"
@@ -40,6 +41,8 @@ const Kernels& kernels() {
                               gated_gradient,
                               rms_norm,
                               rms_norm_gradient,
+                              query_key_norm,
+                              query_key_norm_gradient,
                               cross_entropy,
                               cross_entropy_gradient,
                               token_cross_entropy,

@@ -1,5 +1,11 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Attributes, dropoutFactors, type KernelInputs } from '../../../ops/contract.js';
+import {
+  type Attributes,
+  dropoutFactors,
+  headSizes,
+  type HeadSizes,
+  type KernelInputs,
+} from '../../../ops/contract.js';
 import { copyRows, type Heap, type HeapKernel } from './heap.js';
 
 /**
@@ -12,12 +18,14 @@ export const attentionKernels: readonly HeapKernel[] = [
   { name: 'EspalierCausalAttentionGrad', compute: backward },
 ];
 
-interface Sizes {
+interface Sizes extends HeadSizes {
   batch: number;
-  heads: number;
   time: number;
+  /** Width of the queries, and of a row of qkv. */
   width: number;
-  part: number;
+  row: number;
+  /** Heads of queries that share one of keys and values. */
+  group: number;
   scale: number;
 }
 
@@ -25,22 +33,25 @@ function forward(inputs: KernelInputs, attributes: Attributes, heap: Heap): Tens
   const qkv = inputs.get('qkv');
   const firstKeys = firstKeysOf(inputs, heap);
   const sizes = sizesOf(qkv, attributes);
-  const { batch, heads, time, width, part, scale } = sizes;
+  const { batch, heads, keyValueHeads, time, width, part, group, scale } = sizes;
   const y = heap.allocate([batch, time, width]);
   const logSum = heap.allocate([batch, heads, time]);
   const factors = factorsOf(sizes, attributes);
-  for (let head = 0; head < batch * heads; head++) {
-    const q = gather(qkv, part3(sizes, head, 0), sizes, heap);
-    const k = gatherTransposed(qkv, part3(sizes, head, 1), sizes, heap);
-    const v = gather(qkv, part3(sizes, head, 2), sizes, heap);
-    const weights = heap.product(q, k);
-    const seen = firstKeys(Math.floor(head / heads));
-    softmaxRows(heap.floats(weights), heap.floats(logSum).subarray(head * time, (head + 1) * time), scale, seen);
-    if (factors !== undefined) multiply(heap.floats(weights), factors, head * time * time);
-    const attended = heap.product(weights, v);
-    const target = heap.floats(y).subarray(offsetOf(sizes, head, width));
-    copyRows(heap.floats(attended), part, target, width, { rows: time, length: part });
-    for (const tensor of [q, k, v, weights, attended]) heap.free(tensor);
+  for (let shared = 0; shared < batch * keyValueHeads; shared++) {
+    const k = gatherTransposed(qkv, keysAt(sizes, shared), sizes, heap);
+    const v = gather(qkv, valuesAt(sizes, shared), sizes, heap);
+    const seen = firstKeys(Math.floor(shared / keyValueHeads));
+    for (let head = shared * group; head < (shared + 1) * group; head++) {
+      const q = gather(qkv, queriesAt(sizes, head), sizes, heap);
+      const weights = heap.product(q, k);
+      softmaxRows(heap.floats(weights), heap.floats(logSum).subarray(head * time, (head + 1) * time), scale, seen);
+      if (factors !== undefined) multiply(heap.floats(weights), factors, head * time * time);
+      const attended = heap.product(weights, v);
+      const { offset, stride } = outputAt(sizes, head);
+      copyRows(heap.floats(attended), part, heap.floats(y).subarray(offset), stride, { rows: time, length: part });
+      for (const tensor of [q, weights, attended]) heap.free(tensor);
+    }
+    for (const tensor of [k, v]) heap.free(tensor);
   }
   return [y, logSum];
 }
@@ -49,39 +60,46 @@ function backward(inputs: KernelInputs, attributes: Attributes, heap: Heap): Ten
   const [dy, qkv, logSum] = [inputs.get('dy'), inputs.get('qkv'), inputs.get('logSum')];
   const firstKeys = firstKeysOf(inputs, heap);
   const sizes = sizesOf(qkv, attributes);
-  const { batch, heads, time, width, part, scale } = sizes;
+  const { batch, keyValueHeads, time, part, group, scale } = sizes;
   const gradient = heap.allocate(qkv.shape);
   const factors = factorsOf(sizes, attributes);
-  for (let head = 0; head < batch * heads; head++) {
-    const q = gather(qkv, part3(sizes, head, 0), sizes, heap);
-    const k = gather(qkv, part3(sizes, head, 1), sizes, heap);
-    const kTransposed = gatherTransposed(qkv, part3(sizes, head, 1), sizes, heap);
-    const vTransposed = gatherTransposed(qkv, part3(sizes, head, 2), sizes, heap);
-    const dyHere = gather(dy, { offset: offsetOf(sizes, head, width), stride: width }, sizes, heap);
-    const scores = heap.product(q, kTransposed);
-    const dScores = heap.product(dyHere, vTransposed);
-    const weightsTransposed = heap.allocate([time, time]);
-    const dScoresTransposed = heap.allocate([time, time]);
-    softmaxGradient(
-      { scores: heap.floats(scores), dScores: heap.floats(dScores) },
-      { weights: heap.floats(weightsTransposed), dScores: heap.floats(dScoresTransposed) },
-      heap.floats(logSum).subarray(head * time, (head + 1) * time),
-      scale,
-      firstKeys(Math.floor(head / heads)),
-      factors?.subarray(head * time * time, (head + 1) * time * time),
-    );
-    const gradients = [
-      heap.product(dScores, k),
-      heap.product(dScoresTransposed, q),
-      heap.product(weightsTransposed, dyHere),
-    ];
-    for (const [index, tensor] of gradients.entries()) {
-      const { offset, stride } = part3(sizes, head, index);
-      const target = heap.floats(gradient).subarray(offset);
-      copyRows(heap.floats(tensor), part, target, stride, { rows: time, length: part });
+  const write = (tensor: TensorInfo, { offset, stride }: Place): void => {
+    copyRows(heap.floats(tensor), part, heap.floats(gradient).subarray(offset), stride, { rows: time, length: part });
+  };
+  for (let shared = 0; shared < batch * keyValueHeads; shared++) {
+    const k = gather(qkv, keysAt(sizes, shared), sizes, heap);
+    const kTransposed = gatherTransposed(qkv, keysAt(sizes, shared), sizes, heap);
+    const vTransposed = gatherTransposed(qkv, valuesAt(sizes, shared), sizes, heap);
+    const sums: TensorInfo[] = [];
+    for (let head = shared * group; head < (shared + 1) * group; head++) {
+      const q = gather(qkv, queriesAt(sizes, head), sizes, heap);
+      const dyHere = gather(dy, outputAt(sizes, head), sizes, heap);
+      const scores = heap.product(q, kTransposed);
+      const dScores = heap.product(dyHere, vTransposed);
+      const weightsTransposed = heap.allocate([time, time]);
+      const dScoresTransposed = heap.allocate([time, time]);
+      softmaxGradient(
+        { scores: heap.floats(scores), dScores: heap.floats(dScores) },
+        { weights: heap.floats(weightsTransposed), dScores: heap.floats(dScoresTransposed) },
+        heap.floats(logSum).subarray(head * time, (head + 1) * time),
+        scale,
+        firstKeys(Math.floor(shared / keyValueHeads)),
+        factors?.subarray(head * time * time, (head + 1) * time * time),
+      );
+      const dq = heap.product(dScores, k);
+      write(dq, queriesAt(sizes, head));
+      const both = [heap.product(dScoresTransposed, q), heap.product(weightsTransposed, dyHere)];
+      if (sums.length === 0) sums.push(...both);
+      else {
+        for (const [index, tensor] of both.entries()) {
+          add(heap.floats(sums[index]!), heap.floats(tensor));
+          heap.free(tensor);
+        }
+      }
+      for (const tensor of [q, dyHere, scores, dScores, weightsTransposed, dScoresTransposed, dq]) heap.free(tensor);
     }
-    const scratch = [q, k, kTransposed, vTransposed, dyHere, scores, dScores, weightsTransposed, dScoresTransposed];
-    for (const tensor of [...scratch, ...gradients]) heap.free(tensor);
+    for (const [index, place] of [keysAt(sizes, shared), valuesAt(sizes, shared)].entries()) write(sums[index]!, place);
+    for (const tensor of [k, kTransposed, vTransposed, ...sums]) heap.free(tensor);
   }
   return gradient;
 }
@@ -164,9 +182,11 @@ function firstKeysOf(inputs: KernelInputs, heap: Heap): (row: number) => FirstKe
 }
 
 function sizesOf(qkv: TensorInfo, attributes: Attributes): Sizes {
-  const [batch = 0, time = 0, threeWidths = 0] = qkv.shape;
-  const [heads, width] = [attributes.number('heads'), threeWidths / 3];
-  return { batch, heads, time, width, part: width / heads, scale: 1 / Math.sqrt(width / heads) };
+  const [batch = 0, time = 0, row = 0] = qkv.shape;
+  const sizes = headSizes(qkv, attributes);
+  const { heads, keyValueHeads, part } = sizes;
+  const [width, group, scale] = [heads * part, heads / keyValueHeads, 1 / Math.sqrt(part)];
+  return { ...sizes, batch, time, width, row, group, scale };
 }
 
 function factorsOf({ batch, heads, time }: Sizes, attributes: Attributes): Float32Array | undefined {
@@ -174,29 +194,40 @@ function factorsOf({ batch, heads, time }: Sizes, attributes: Attributes): Float
   return dropoutFactors(batch * heads * time * time, attributes);
 }
 
-/** Where one head's queries (0), keys (1) or values (2) stand in qkv. */
-function part3(sizes: Sizes, head: number, which: number): { offset: number; stride: number } {
-  const stride = 3 * sizes.width;
-  return { offset: offsetOf(sizes, head, stride) + which * sizes.width, stride };
+/** Index of a head's first element in a tensor whose rows are `stride` wide. */
+interface Place {
+  offset: number;
+  stride: number;
 }
 
-/** Index of a head's first element in a [batch, time, stride] tensor; `head` counts over the batch too. */
-function offsetOf({ heads, time, part }: Sizes, head: number, stride: number): number {
-  return Math.floor(head / heads) * time * stride + (head % heads) * part;
+/** Of queries in qkv; `head` counts over the batch too. */
+function queriesAt({ heads, time, part, row }: Sizes, head: number): Place {
+  return { offset: Math.floor(head / heads) * time * row + (head % heads) * part, stride: row };
 }
 
-function gather(x: TensorInfo, at: { offset: number; stride: number }, { time, part }: Sizes, heap: Heap): TensorInfo {
+/** Of keys in qkv; `shared` counts over the batch too. */
+function keysAt({ keyValueHeads, time, width, part, row }: Sizes, shared: number): Place {
+  const first = Math.floor(shared / keyValueHeads) * time * row;
+  return { offset: first + width + (shared % keyValueHeads) * part, stride: row };
+}
+
+function valuesAt(sizes: Sizes, shared: number): Place {
+  const { offset, stride } = keysAt(sizes, shared);
+  return { offset: offset + sizes.keyValueHeads * sizes.part, stride };
+}
+
+/** In y and in its gradient. */
+function outputAt({ heads, time, width, part }: Sizes, head: number): Place {
+  return { offset: Math.floor(head / heads) * time * width + (head % heads) * part, stride: width };
+}
+
+function gather(x: TensorInfo, at: Place, { time, part }: Sizes, heap: Heap): TensorInfo {
   const y = heap.allocate([time, part]);
   copyRows(heap.floats(x).subarray(at.offset), at.stride, heap.floats(y), part, { rows: time, length: part });
   return y;
 }
 
-function gatherTransposed(
-  x: TensorInfo,
-  at: { offset: number; stride: number },
-  { time, part }: Sizes,
-  heap: Heap,
-): TensorInfo {
+function gatherTransposed(x: TensorInfo, at: Place, { time, part }: Sizes, heap: Heap): TensorInfo {
   const y = heap.allocate([part, time]);
   const [from, to] = [heap.floats(x), heap.floats(y)];
   for (let row = 0; row < time; row++) {
@@ -208,4 +239,8 @@ function gatherTransposed(
 
 function multiply(x: Float32Array, factors: Float32Array, offset: number): void {
   for (let i = 0; i < x.length; i++) x[i]! *= factors[offset + i]!;
+}
+
+function add(x: Float32Array, y: Float32Array): void {
+  for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
 }

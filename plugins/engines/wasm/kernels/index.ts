@@ -8,6 +8,7 @@ import { embeddingKernels } from './embedding.js';
 import { backendOf, heapOf } from './heap.js';
 import { layerNormKernels } from './layer-norm.js';
 import { linearKernels } from './linear.js';
+import { queryKeyNormKernels } from './query-key-norm.js';
 import { rmsNormKernels } from './rms-norm.js';
 import { rotaryKernels } from './rotary.js';
 import { optimizerKernels } from './optimizer.js';
@@ -19,6 +20,7 @@ const kernels = [
   ...activationKernels,
   ...attentionKernels,
   ...rotaryKernels,
+  ...queryKeyNormKernels,
   ...embeddingKernels,
   ...crossEntropyKernels,
   ...optimizerKernels,

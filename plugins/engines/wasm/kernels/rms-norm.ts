@@ -27,34 +27,47 @@ export const rmsNormKernels: readonly HeapKernel[] = [
 ];
 
 function forward(x: Float32Array, weight: Float32Array, y: Float32Array, epsilon: number): void {
-  const width = weight.length;
-  for (let start = 0; start < x.length; start += width) {
-    const inverse = inverseRms(x, start, width, epsilon);
-    for (let i = 0; i < width; i++) y[start + i] = x[start + i]! * inverse * weight[i]!;
-  }
+  for (let start = 0; start < x.length; start += weight.length) normRow(x, start, weight, y, epsilon);
 }
 
 function backward(
-  { dy, x, weight }: Record<'dy' | 'x' | 'weight', Float32Array>,
+  given: Record<'dy' | 'x' | 'weight', Float32Array>,
   { dx, dWeight }: Record<'dx' | 'dWeight', Float32Array>,
   epsilon: number,
 ): void {
-  const width = weight.length;
+  const width = given.weight.length;
   const sums = new Float64Array(width);
-  for (let start = 0; start < x.length; start += width) {
-    const inverse = inverseRms(x, start, width, epsilon);
-    let along = 0;
-    for (let i = 0; i < width; i++) {
-      const alongHere = dy[start + i]! * x[start + i]! * inverse;
-      sums[i]! += alongHere;
-      along += alongHere * weight[i]!;
-    }
-    along /= width;
-    for (let i = 0; i < width; i++) {
-      dx[start + i] = (dy[start + i]! * weight[i]! - x[start + i]! * inverse * along) * inverse;
-    }
-  }
+  for (let start = 0; start < dx.length; start += width) normRowGradient(given, start, dx, sums, epsilon);
   dWeight.set(sums);
+}
+
+/** The row of x that begins at `start`, as wide as `weight`. */
+export function normRow(x: Float32Array, start: number, weight: Float32Array, y: Float32Array, epsilon: number): void {
+  const width = weight.length;
+  const inverse = inverseRms(x, start, width, epsilon);
+  for (let i = 0; i < width; i++) y[start + i] = x[start + i]! * inverse * weight[i]!;
+}
+
+/** @param sums what the row adds to the gradient of the weight is added to them */
+export function normRowGradient(
+  { dy, x, weight }: Record<'dy' | 'x' | 'weight', Float32Array>,
+  start: number,
+  dx: Float32Array,
+  sums: Float64Array,
+  epsilon: number,
+): void {
+  const width = weight.length;
+  const inverse = inverseRms(x, start, width, epsilon);
+  let along = 0;
+  for (let i = 0; i < width; i++) {
+    const alongHere = dy[start + i]! * x[start + i]! * inverse;
+    sums[i]! += alongHere;
+    along += alongHere * weight[i]!;
+  }
+  along /= width;
+  for (let i = 0; i < width; i++) {
+    dx[start + i] = (dy[start + i]! * weight[i]! - x[start + i]! * inverse * along) * inverse;
+  }
 }
 
 /** 1 over the root of the mean square. */
