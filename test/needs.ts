@@ -109,6 +109,19 @@ export function tokenizerFiles(): Need & { readonly files: readonly string[] } {
   };
 }
 
+/** llama.cpp's convert_hf_to_gguf.py with what it imports, in the folder ESPALIER_GGUF. */
+export function ggufConverter(): Need & { readonly folder: string } {
+  const folder = process.env['ESPALIER_GGUF'] ?? '';
+  const isThere = folder !== '' && existsSync(path.join(folder, 'convert_hf_to_gguf.py'));
+  return {
+    name: 'llama.cpp’s converter',
+    missing: isThere ? undefined : 'ESPALIER_GGUF names no folder with convert_hf_to_gguf.py',
+    enable: 'run .ci/gguf FOLDER, and set ESPALIER_GGUF to the folder',
+    peer: true,
+    folder,
+  };
+}
+
 /** Hugging Face's library, of which there is a build for most platforms. */
 export function tokenizerLibrary(): Need {
   let missing: string | undefined;

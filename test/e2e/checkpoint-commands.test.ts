@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
+import { readGguf } from '../plugins/models/gguf/read.js';
 import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../text.js';
 import { espalier } from './warm.js';
@@ -104,6 +105,41 @@ test('exported models: nanoGPT’s matrices are turned, Hugging Face’s have ev
   t.deepEqual(nano.get(name)?.shape, [128, 32]);
   t.is(hf.get(name)?.values[5], nano.get(name)?.values[5 * 32]);
   t.deepEqual(hf.get('transformer.ln_f.bias')?.shape, [32]);
+});
+
+test('a GGUF file has the model and its tokenizer; what llama.cpp does not have is refused, with what to do', async (t) => {
+  const folder = await trained(t, 'data.tokenizer=gpt2', 'model.activation=gelu_tanh');
+  const exported = (...more: string[]) => espalier(folder, 'checkpoint', 'export', '--to', 'gguf', '--out', ...more);
+  const { code, out, err } = await exported('book.gguf');
+  t.is(code, 0, err);
+  t.regex(out, /000004 → book\.gguf \(gguf\)/);
+  const { metadata, tensors } = readGguf(path.join(folder, 'book.gguf'));
+  t.deepEqual(
+    ['general.name', 'gpt2.embedding_length', 'tokenizer.ggml.pre'].map((key) => metadata.get(key)?.value),
+    ['run', 32, 'gpt-2'],
+  );
+  t.deepEqual(tensors.get('blk.1.ffn_up.weight')?.shape, [128, 32]);
+  t.true(tensors.get('blk.1.ffn_up.bias')?.bytes.every((byte) => byte === 0));
+
+  t.regex((await exported('book.gguf')).err, /there already: name another file.*ESP_CHECKPOINT_EXPORT/);
+  t.is((await exported('book.gguf', '--force', '--dtype', 'f32')).code, 0);
+  t.is(readGguf(path.join(folder, 'book.gguf')).tensors.get('token_embd.weight')?.type, 0);
+  t.regex((await exported('runs')).err, /runs is a folder.*--out runs.model\.gguf \[ESP_CHECKPOINT_EXPORT\]/);
+  const other = await espalier(folder, 'checkpoint', 'export', '--dtype', 'f32', '--out', 'hf');
+  t.regex(other.err, /--dtype is for --to gguf: leave it out/);
+});
+
+test('a GGUF file of characters, or of exact GELU, is refused and not begun', async (t) => {
+  const refused = async (what: RegExp, ...settings: string[]): Promise<void> => {
+    const folder = await trained(t, ...settings);
+    const { code, err } = await espalier(folder, 'checkpoint', 'export', '--to', 'gguf', '--out', 'book.gguf');
+    t.is(code, 2);
+    t.regex(err, what);
+    t.deepEqual(readdirSync(folder).sort(), ['runs', 'text.txt']);
+  };
+  await refused(/no tokenizer like char: train with the tokenizer gpt2, or hf .*ESP_CHECKPOINT_GGUF/);
+  await refused(/exact GELU: train with model\.activation: gelu_tanh.*ESP_CHECKPOINT_GGUF/, 'data.tokenizer=gpt2');
+  await refused(/rotary positions.*ESP_CHECKPOINT_EXPORT/, 'data.tokenizer=gpt2', 'model.rotary=true');
 });
 
 needing(python('torch', 'transformers'))(

@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { flushFile } from './flush.js';
@@ -23,14 +23,19 @@ let count = 0;
 /**
  * Writes a file that is there whole or, when the process is killed or the disk is full, stays as it was: beside it,
  * flushed to disk, then renamed. A link is followed, and the mode of a file that is there kept.
- * @throws what the system answers; nothing is left then
+ * @param content what the file holds, or a function that writes it piece by piece
+ * @throws what the system answers, or the function throws; nothing is left then
  */
-export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+export async function writeWhole(
+  file: string,
+  content: string | Uint8Array | ((file: FileHandle) => Promise<void>),
+): Promise<void> {
   const { target, beside, mode } = placesOf(file);
   try {
     const handle = await open(beside, beside === target ? 'w' : 'wx', mode);
     try {
-      await handle.writeFile(content);
+      if (typeof content === 'function') await content(handle);
+      else await handle.writeFile(content);
       if (beside !== target) await flushFile(handle);
     } finally {
       await handle.close();

@@ -1,69 +1,90 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Option } from 'commander';
 import { type OptionsDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
 import { newestRun, runArgument, withStoredFlags, type StoredFlags } from '../../runs/contract.js';
+import type { GgufDtype } from '../gguf/container.js';
 import type { ExportFormat } from '../weights/export.js';
 
+type Format = ExportFormat | 'peft';
 interface ExportFlags extends StoredFlags {
-  to: ExportFormat | 'peft';
+  to: Format;
   base?: string;
+  dtype?: GgufDtype;
   out: string;
   force?: boolean;
 }
-const formats: readonly ExportFlags['to'][] = ['hf', 'peft', 'nanogpt-safetensors'];
+const formats: readonly Format[] = ['hf', 'peft', 'gguf', 'nanogpt-safetensors'];
+const dtypes: readonly GgufDtype[] = ['f16', 'f32'];
 
 /** `checkpoint export` */
 export const options: OptionsDefinition = (command) => {
   const exporting = command
     .command('export')
-    .description('write the model into a new folder, for other programs')
+    .description('write the model for other programs: into a new folder, or a GGUF file')
     .addArgument(runArgument());
   withStoredFlags(exporting)
     .addOption(
       new Option(
         '--to <format>',
-        'hf: Hugging Face transformers; peft: LoRA alone, as an adapter; nanogpt-safetensors: nanoGPT’s names and layout',
+        'hf: Hugging Face transformers; peft: LoRA alone, as an adapter; gguf: llama.cpp; nanogpt-safetensors: nanoGPT’s names and layout',
       )
         .choices(formats)
         .default('hf'),
     )
-    .requiredOption('-o, --out <folder>', 'folder to write, which must not be there')
+    .requiredOption('-o, --out <path>', 'folder to write, or file with gguf; it must not be there')
     .option('--base <model>', 'with peft: the model that the adapter is for (default: what init names)')
-    .option('--force', 'replace the folder')
+    .addOption(new Option('--dtype <dtype>', 'with gguf: numbers of the matrices (default: f16)').choices(dtypes))
+    .option('--force', 'replace the folder or file')
     .action((run: string | undefined, flags: ExportFlags) =>
       exportTo(run ?? newestRun(process.cwd(), console.error), flags),
     );
   return {};
 };
 
-async function exportTo(run: string, { to, base, out, force, ...which }: ExportFlags): Promise<void> {
+async function exportTo(run: string, { to, base, dtype, out, force, ...which }: ExportFlags): Promise<void> {
   if (base !== undefined && to !== 'peft') throw refusal('--base is for --to peft: leave it out');
-  const { ADAPTER_FILES, otherThanExport, writeModel, writtenModel } = await import('../weights/export.js');
+  if (dtype !== undefined && to !== 'gguf') throw refusal('--dtype is for --to gguf: leave it out');
+  const { ADAPTER_FILES, writeModel, writtenModel } = await import('../weights/export.js');
   const { readStored } = await import('../../checkpoint/contract.js');
   const checkpoint = await readStored(run, process.cwd(), which);
-  const folder = path.resolve(out);
-  if (existsSync(folder)) {
-    if (force !== true) throw refusal(`${out} is there already: name another folder, or replace it with --force`);
-    const other = otherThanExport(folder);
-    if (other !== undefined)
-      throw refusal(
-        `${out} holds ${other}, which no export wrote: --force replaces an exported model alone; name another folder with --out`,
-      );
-  }
+  await refuseThere(out, to, force === true);
   const { writtenAdapter } = await import('../adapters/written.js');
+  const { writeGgufModel } = await import('../gguf/export.js');
   const cwd = process.cwd();
+  const target = path.resolve(out);
   const written =
     to === 'peft' ? await writtenAdapter(checkpoint, { base, cwd }) : await writtenModel(checkpoint, to, cwd);
   try {
-    await writeModel(written, folder, to === 'peft' ? ADAPTER_FILES : undefined);
+    if (to === 'gguf') await writeGgufModel(checkpoint, written, target, dtype ?? 'f16');
+    else await writeModel(written, target, to === 'peft' ? ADAPTER_FILES : undefined);
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
-    throw refusal(`${out} cannot be written: ${messageOf(thrown)}; name another folder with --out`, thrown);
+    throw refusal(`${out} cannot be written: ${messageOf(thrown)}; name another ${kindOf(to)} with --out`, thrown);
   }
   for (const note of written.notes) console.error(note);
   console.log(`${checkpoint.path} → ${out} (${to})`);
+}
+
+/** @throws UsageError for what is there already, unless it may be replaced and is what such an export writes */
+async function refuseThere(out: string, to: Format, force: boolean): Promise<void> {
+  const target = path.resolve(out);
+  if (!existsSync(target)) return;
+  if (to === 'gguf' && statSync(target).isDirectory())
+    throw refusal(`${out} is a folder, and GGUF is one file: name a file, --out ${path.join(out, 'model.gguf')}`);
+  if (!force) throw refusal(`${out} is there already: name another ${kindOf(to)}, or replace it with --force`);
+  if (to === 'gguf') return;
+  const { otherThanExport } = await import('../weights/export.js');
+  const other = otherThanExport(target);
+  if (other !== undefined)
+    throw refusal(
+      `${out} holds ${other}, which no export wrote: --force replaces an exported model alone; name another folder with --out`,
+    );
+}
+
+function kindOf(to: Format): string {
+  return to === 'gguf' ? 'file' : 'folder';
 }
 
 function refusal(message: string, cause?: unknown): UsageError {

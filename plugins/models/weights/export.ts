@@ -21,11 +21,12 @@ const MODEL_FILES: ExportFiles = { config: 'config.json', weights: WEIGHTS_FILE 
 export const ADAPTER_FILES: ExportFiles = { config: ADAPTER_CONFIG, weights: ADAPTER_WEIGHTS };
 const EXPORTED = [MODEL_FILES, ADAPTER_FILES].flatMap(({ config, weights }) => [config, weights]);
 
-export type ExportFormat = 'hf' | 'nanogpt-safetensors';
+export type ExportFormat = 'hf' | 'gguf' | 'nanogpt-safetensors';
 
 /**
  * The model of a checkpoint as other programs have it, LoRA merged in.
- * `hf`: the weight format of its plugin. `nanogpt-safetensors`: nanoGPT's names and layout, with its `model_args`.
+ * `hf` and `gguf`: in the weight format of its plugin, from which GGUF is made. `nanogpt-safetensors`: nanoGPT's names and
+ * layout, with its `model_args`.
  * @param cwd the folder that packages and paths of plugins are found from
  * @throws UsageError when the model has no such format, or its format no place for it
  */
@@ -34,7 +35,7 @@ export async function writtenModel(checkpoint: LoadedCheckpoint, to: ExportForma
   const { lora_alpha: alpha = 1, ...description } = checkpoint.model;
   const plain: PlainModel = { description, options, weights: withoutLora(checkpoint.weights, Number(alpha)) };
   try {
-    return to === 'hf' ? await inFormatOf(String(use), plain, cwd) : nanoGptModel(plain);
+    return to === 'nanogpt-safetensors' ? nanoGptModel(plain) : await inFormatOf(String(use), plain, cwd);
   } catch (thrown) {
     if (isUsageError(thrown)) throw thrown;
     const message = `${checkpoint.path} cannot be exported as ${to}: ${messageOf(thrown)}`;

@@ -16,6 +16,7 @@ const schema = z.looseObject({
   added_tokens: z.array(addedToken).nullish(),
   normalizer: component.nullish(),
   pre_tokenizer: component.nullish(),
+  post_processor: component.nullish(),
   decoder: component.nullish(),
 });
 
@@ -27,6 +28,7 @@ export interface Definition {
   readonly model: Component;
   readonly normalizer: Component | undefined;
   readonly preTokenizer: Component | undefined;
+  readonly postProcessor: Component | undefined;
   readonly added: readonly z.output<typeof addedToken>[];
   /** The model's tokens with their ids, without added ones; empty for a model of a kind that is not known. */
   readonly tokens: () => Iterable<readonly [string, number]>;
@@ -55,13 +57,14 @@ export function readDefinition(text: string, source: string): Definition {
     model,
     normalizer: parsed.normalizer ?? undefined,
     preTokenizer: parsed.pre_tokenizer ?? undefined,
+    postProcessor: parsed.post_processor ?? undefined,
     added,
     tokens: () => tokensOf(model),
   };
 }
 
 /** The components of a sequence, also of one within another. */
-export function flat(whole: Component | undefined, key: 'normalizers' | 'pretokenizers'): Component[] {
+export function flat(whole: Component | undefined, key: 'normalizers' | 'pretokenizers' | 'processors'): Component[] {
   if (whole === undefined) return [];
   if (whole.type !== 'Sequence') return [whole];
   const inner = z.array(component).safeParse(whole[key]);

@@ -1,4 +1,3 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
 import {
   inject,
@@ -19,6 +18,7 @@ import { cutRule } from './cuts.js';
 import { readDefinition, type Definition } from './definition.js';
 import { endOfText } from './end-of-text.js';
 import { referenceEncoder, type Encoder } from './reference.js';
+import { packed, storedDefinition } from './stored.js';
 
 const options = z
   .strictObject({
@@ -32,13 +32,6 @@ const options = z
       ),
   })
   .meta({ resume: 'fixed' });
-
-const stateSchema = z.object({
-  tokenizer: z.literal('hf'),
-  /** The tokenizer.json, gzipped and in base64: data and checkpoints need no other file. */
-  definition: z.string(),
-  end_of_text: z.string().nullable(),
-});
 
 @Plugin({
   name: 'hf-tokenizer',
@@ -73,15 +66,14 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
   }
 
   async fromState(state: TokenizerState): Promise<Tokenizer> {
-    const parsed = stateSchema.safeParse(state);
-    if (!parsed.success) {
+    const stored = storedDefinition(state);
+    if (stored === undefined) {
       throw new UsageError(
         'ESP_TOKENIZER_STATE',
         `the data was made with the tokenizer ${state.tokenizer}, not hf; set data.tokenizer`,
       );
     }
-    const definition = gunzipSync(Buffer.from(parsed.data.definition, 'base64')).toString('utf8');
-    return makeTokenizer(definition, 'the stored tokenizer.json', () => parsed.data.end_of_text ?? undefined);
+    return makeTokenizer(stored.definition, 'the stored tokenizer.json', () => stored.endOfText);
   }
 }
 
@@ -141,8 +133,7 @@ class HfTokenizer implements Tokenizer {
   state(): TokenizerState {
     return {
       tokenizer: 'hf',
-      // A second for a large vocabulary.
-      definition: (this.#packed ??= gzipSync(this.definition, { level: 9 }).toString('base64')),
+      definition: (this.#packed ??= packed(this.definition)),
       end_of_text: (this.endOfText === undefined ? undefined : this.encoder.tokenOf(this.endOfText)) ?? null,
     };
   }
