@@ -27,33 +27,44 @@ function analyses(folder: string): Line[] {
 
 const read = (folder: string, file: string): string => readFileSync(path.join(folder, file), 'utf8');
 
-test('every measure of each snapshot is published, and training is what it was', async (t) => {
-  const folder = textFolder(t);
-  const plain = await espalier(folder, 'train', '-p', 'debug', ...small);
-  t.is(plain.code, 0, plain.err);
-  const without = read(folder, 'run/metrics.jsonl');
-  const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...set(patient), '--force');
-  t.is(code, 0, err);
-  t.is(read(folder, 'run/metrics.jsonl'), without);
-  t.notRegex(err, /not declared/);
-  t.regex(read(folder, 'run/run.log'), /analysis of iteration 20: cosine similarity .*attention entropy/);
-  const [first, second, ...more] = analyses(folder);
-  t.deepEqual([first?.iter, second?.iter, more.length], [10, 20, 0]);
-  for (const found of [first, second]) {
-    const of = (name: string): number => found?.[`analysis/${name}`] ?? NaN;
-    t.is(found?.['tokens'], (found?.iter ?? 0) * 64);
-    t.is(of('embedding/tokens'), 28);
-    t.true(of('embedding/cosine_p10') < of('embedding/cosine_p90'));
-    t.true(of('embedding/neighbours_p99') >= of('embedding/neighbours_mean'));
-    for (const part of ['query', 'key', 'value', 'ffn_up', 'ffn_down']) {
-      t.is(of(`rank/${part}`), (of(`rank/${part}/layer_0`) + of(`rank/${part}/layer_1`)) / 2);
-      t.true(of(`rank/${part}`) > 0 && of(`rank/${part}`) <= 1);
+for (const [use, model] of Object.entries({ gpt: [], llama: set('model={use: llama, n_kv_head: 1, qk_norm: true}') })) {
+  test(`${use}: every measure of each snapshot is published, and training is what it was`, async (t) => {
+    const folder = textFolder(t);
+    const plain = await espalier(folder, 'train', '-p', 'debug', ...small, ...model);
+    t.is(plain.code, 0, plain.err);
+    const without = read(folder, 'run/metrics.jsonl');
+    const { code, err } = await espalier(
+      folder,
+      'train',
+      '-p',
+      'debug',
+      ...small,
+      ...model,
+      ...set(patient),
+      '--force',
+    );
+    t.is(code, 0, err);
+    t.is(read(folder, 'run/metrics.jsonl'), without);
+    t.notRegex(err, /not declared/);
+    t.regex(read(folder, 'run/run.log'), /analysis of iteration 20: cosine similarity .*attention entropy/);
+    const [first, second, ...more] = analyses(folder);
+    t.deepEqual([first?.iter, second?.iter, more.length], [10, 20, 0]);
+    for (const found of [first, second]) {
+      const of = (name: string): number => found?.[`analysis/${name}`] ?? NaN;
+      t.is(found?.['tokens'], (found?.iter ?? 0) * 64);
+      t.is(of('embedding/tokens'), 28);
+      t.true(of('embedding/cosine_p10') < of('embedding/cosine_p90'));
+      t.true(of('embedding/neighbours_p99') >= of('embedding/neighbours_mean'));
+      for (const part of ['query', 'key', 'value', 'ffn_up', 'ffn_down']) {
+        t.is(of(`rank/${part}`), (of(`rank/${part}/layer_0`) + of(`rank/${part}/layer_1`)) / 2);
+        t.true(of(`rank/${part}`) > 0 && of(`rank/${part}`) <= 1);
+      }
+      t.true(of('attention/entropy/layer_1') > 0 && of('attention/entropy_normalised/layer_1') <= 1);
     }
-    t.true(of('attention/entropy/layer_1') > 0 && of('attention/entropy_normalised/layer_1') <= 1);
-  }
-  t.is(first?.['analysis/drift/embedding'], undefined);
-  t.true((second?.['analysis/drift/embedding'] ?? 0) > 0.5);
-});
+    t.is(first?.['analysis/drift/embedding'], undefined);
+    t.true((second?.['analysis/drift/embedding'] ?? 0) > 0.5);
+  });
+}
 
 test('only tokens that training has seen often are compared, where that is counted', async (t) => {
   const folder = textFolder(t);

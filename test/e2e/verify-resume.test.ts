@@ -34,6 +34,17 @@ test('preset debug: a run that was stopped and resumed is the run that was not',
   t.regex(out, /same engine, number of threads, precision/);
 });
 
+test('preset llama-small, with LoRA: the same', async (t) => {
+  const lora = set('model={attn_lora_rank: 2, output_lora_rank: 2, mlp_lora_rank: 2}');
+  const { code, out, err } = await espalier(
+    textFolder(t),
+    ...['verify-resume', '-p', 'llama-small', '-n', '5', ...set(...small), ...lora],
+  );
+  t.is(code, 0, out + err);
+  for (const part of compared) t.true(out.includes(`the same: ${part}`), `${part}\n${out}`);
+  t.regex(out, /the same run, bit for bit/);
+});
+
 test('preset gpt2: the same; --json says that nothing differs', async (t) => {
   const args = ['verify-resume', '-p', 'gpt2', '-n', '5', ...set(...small), '--json'];
   const { code, out, err } = await espalier(textFolder(t), ...args);

@@ -24,6 +24,12 @@ if (native?.works !== true) {
     'without dropout, one micro-batch': ['model.dropout=0', 'train.gradient_accumulation_steps=1'],
     'with the activation and the biases of GPT-2': ['model.activation=gelu_tanh', 'model.bias=true'],
     'with LoRA and rotary positions': ['model.attn_lora_rank=2', 'model.embedding_lora_rank=2', 'model.rotary=true'],
+    'of a llama with fewer heads of keys and values, normed': [
+      'model={use: llama, n_kv_head: 1, qk_norm: true, tied: false}',
+    ],
+    'of a llama with LoRA on every layer': [
+      'model={use: llama, attn_lora_rank: 2, output_lora_rank: 2, mlp_lora_rank: 2, embedding_lora_rank: 2}',
+    ],
     'with layers frozen, added and widened, and larger batches': [
       'plugins.evaluation={interval: 2, iters: 1}',
       operations(
