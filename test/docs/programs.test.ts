@@ -6,14 +6,18 @@ import { testRun } from '../../plugins/testing/contract.js';
 import { emptyFolder } from '../e2e/command.js';
 import { espalier } from '../e2e/warm.js';
 
-/** A folder with one file that a page shows. */
-function folderWith(t: ExecutionContext, page: string, name: string): string {
+/** A folder with files that a page shows. */
+function folderWith(t: ExecutionContext, page: string, ...names: string[]): string {
   const folder = emptyFolder(t);
+  for (const name of names) writeFileSync(path.join(folder, name), shownIn(page, name));
+  return folder;
+}
+
+function shownIn(page: string, name: string): string {
   const shown = new RegExp(`\`\`\`\\w+\\n((?://|#) ${name.replaceAll('.', '\\.')}\\n[^]*?)\`\`\``);
   const [, file] = shown.exec(readFileSync(page, 'utf8')) ?? [];
   if (file === undefined) throw new Error(`${page} has no ${name}`);
-  writeFileSync(path.join(folder, name), file);
-  return folder;
+  return file;
 }
 
 for (const page of ['README.md', 'docs/plugins/writing-plugins.md']) {
@@ -40,4 +44,16 @@ test('the strategy my-batches of the guide serves the end of the text first', as
   t.true(batchSize > 0);
   t.is(firsts.length, 3);
   t.is(firsts[0], token[0]);
+});
+
+test('the README’s preset trains with its plugin and its batch strategy', async (t) => {
+  const folder = folderWith(t, 'README.md', 'book.yaml', 'loss-alarm.ts', 'backwards.ts');
+  writeFileSync(path.join(folder, 'book.txt'), 'the quick brown fox jumps over the lazy dog. '.repeat(300));
+  const small = ['train.max_iters=2', 'model.n_embd=16', 'plugins.evaluation.iters=2'];
+  const set = small.flatMap((setting) => ['-s', setting]);
+  const { code, err } = await espalier(folder, 'train', '-p', './book.yaml', ...set);
+  t.is(code, 0, err);
+  t.regex(err, /runs\/book/);
+  const served = await espalier(folder, 'explain', '-p', './book.yaml', 'batches');
+  t.regex(served.out, /batches\.strategy +\.\/backwards\.ts/);
 });
