@@ -1,24 +1,11 @@
 export { type TokenizerChoice, TokenizersByName } from './run/tokenizers.js';
-export { composeRequest, makeRun, makeRunFrom, type MadeRun, type RunRequest } from './run/make.js';
-export {
-  bringPretrained,
-  makeNew,
-  shareEngine,
-  type RunStart,
-  type StartOptions,
-  type StartRequest,
-} from './run/start.js';
+export { composeRequest, findPretrained, makeRun, makeRunFrom, type MadeRun, type RunRequest } from './run/make.js';
+export { shareEngine, type RunStart, type StartOptions, type StartRequest } from './run/start.js';
 export { microBatches } from './run/micro-batches.js';
 export { engineOf } from './run/engine-in-use.js';
 export type { Pretrained, PretrainedModels, PretrainedWeights } from './contracts/weights.js';
 export type { EngineChoice } from './config/engine-choice.js';
-export {
-  defaultRunFolder,
-  NamedFolder,
-  type RunFolder,
-  type RunFolders,
-  type RunPlace,
-} from './contracts/run-folder.js';
+export { defaultRunFolder, type RunFolder, type RunFolders, type RunPlace } from './contracts/run-folder.js';
 export type { CodeLayer, ComposeOptions, Configs } from './config/configs.js';
 export {
   builtInNames,
@@ -34,8 +21,9 @@ export {
 export { isPluginPath, pluginPathFrom, relativePath } from './families/plugin-path.js';
 export { isDeclaration } from './families/packages.js';
 export { importOutside } from './families/outside.js';
-export { checkBatch, countedWeight, evaluationOfRank, rowsOfRank } from './run/batches.js';
+export { evaluationOfRank, rowsOfRank } from './run/batches.js';
 export type {
+  CountedTargets,
   LossInParts,
   LossParts,
   Models,

@@ -21,14 +21,14 @@ import { engineInUse } from '../run/engine-in-use.js';
 /** What is wanted of a config, and where its paths of plugins lead from. */
 export interface CheckRequest {
   readonly cwd: string;
-  /** These slots and the features that wrap them; all when not given. */
+  /** These slots, and no features but those that wrap them: for `sample` and `evaluate`. All when not given. */
   readonly only?: readonly Slot[];
-  /** With `only`: features that add to these contracts too. */
+  /** With `only`: keep the features that add to these contracts too. */
   readonly adding?: readonly symbol[];
   /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
   readonly passing?: Readonly<Record<string, Settings>>;
   /** Plugins that are given as classes: by name, found before any other. */
-  readonly classes?: ReadonlyMap<string, FoundPlugin>;
+  readonly classes?: ReadonlyMap<string, FoundPlugin> | undefined;
 }
 
 /** A config that was checked, with the plugins that it names. */

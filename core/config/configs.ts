@@ -1,8 +1,7 @@
 import type { ComposedConfig } from './composed.js';
 import type { Finding } from './findings.js';
 import type { FoundPlugin } from '../families/resolve.js';
-import { UsageError } from '../errors.js';
-import { provided } from '../families/provided.js';
+import { required } from '../families/provided.js';
 
 /** What a config is composed of, weakest first. */
 export interface ComposeOptions {
@@ -34,9 +33,7 @@ export interface Configs {
   withHints(findings: readonly Finding[], composed: ComposedConfig, cwd: string): Promise<readonly Finding[]>;
 }
 
-/** What composes configs. @throws UsageError if no family does */
-export async function configs(): Promise<Configs> {
-  const found = await provided<Configs>('configs', ['compose', 'withHints']);
-  if (found !== undefined) return found;
-  throw new UsageError('ESP_CONFIG_NOT_FOUND', 'no family composes configs here: this installation lacks one');
+/** What composes configs. */
+export function configs(): Promise<Configs> {
+  return required<Configs>('configs', ['compose', 'withHints']);
 }

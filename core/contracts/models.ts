@@ -55,11 +55,24 @@ export interface LossInParts {
   compute(model: Model, inputs: PassInputs, pass: TrainingPass | undefined): LossParts;
 }
 
+/** What counts in the loss of a batch: targets that are not -1, nor of weight 0. */
+export interface CountedTargets {
+  readonly targets: number;
+  /** Sum of their weights, each 1 without any. */
+  readonly weight: number;
+}
+
 /** The loss of a run's training passes. */
 export interface TrainingLoss {
   /** Returns the terms that count in the iteration that starts. @throws EspalierError naming one whose weight is not finite */
   inParts(): LossInParts;
-  /** Called with each batch, before its pass. @param counted number of its targets that count */
+  /**
+   * Checks a batch, and counts its targets.
+   * @param from what it is and who gave it
+   * @throws EspalierError, UsageError saying what is wrong with it
+   */
+  count(model: Model, batch: Batch, from: () => string): CountedTargets;
+  /** Called before the pass of each batch. @param counted number of its targets that count */
   look(model: Model, batch: Batch, counted: number): void;
   /** Called when no target of an iteration counts. @param iterations done, including this one */
   skipped(iterations: number): void;

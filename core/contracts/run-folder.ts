@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { resolveFrom } from '../paths.js';
 import { token } from './token.js';
 
 /** The folder of a run that has only a name, relative to the working folder. */
@@ -41,40 +40,9 @@ export const RunFolder = token<RunFolder>('RunFolder');
 
 /** Makes folders of runs on disk. The family that keeps runs exports one as `provided` in `provides/run-folder.ts`. */
 export interface RunFolders {
-  /** @param writes false on ranks that leave the folder to the first: what changes it does nothing there */
-  folder(place: RunPlace, writes: boolean): RunFolder;
-}
-
-/** The folder of a run in memory: it has a name, and nothing is made, claimed or written. */
-export class NamedFolder implements RunFolder {
-  constructor(private readonly place: RunPlace) {}
-
-  get path(): string {
-    return this.place.path;
-  }
-
-  get shown(): string {
-    const relative = path.relative(this.place.cwd, this.path);
-    return relative.startsWith('..') ? this.path : relative || '.';
-  }
-
-  get checkpoints(): string {
-    return path.join(this.path, 'checkpoints');
-  }
-
-  fromConfig(file: string): string {
-    return resolveFrom(this.place.cwd, file);
-  }
-
-  async claim(_say?: (line: string) => void): Promise<void> {
-    // Nobody else can have it.
-  }
-
-  release(): void {
-    // Nothing was claimed.
-  }
-
-  writeConfig(_yaml: string): string | undefined {
-    return undefined;
-  }
+  /**
+   * @param how.inMemory the run has a name and no folder: nothing is made, claimed or written
+   * @param how.writes false on ranks that leave the folder to the first: what changes it does nothing there
+   */
+  folder(place: RunPlace, how: { readonly inMemory: boolean; readonly writes: boolean }): RunFolder;
 }

@@ -41,11 +41,11 @@ export class EventBus {
   readonly #running: Registration[] = [];
 
   /**
-   * @param onTolerated called with failures of plugins that are not critical; `muted` at the last one
+   * @param onTolerated called with a line on a plugin that failed and is not critical
    * @param events those that may be listened to and dispatched
    */
   constructor(
-    private readonly onTolerated: (error: PluginError, muted: boolean) => void = () => undefined,
+    private readonly onTolerated: (line: string) => void = () => undefined,
     readonly events = new EventTable(),
   ) {}
 
@@ -171,7 +171,11 @@ export class EventBus {
     const failures = (this.#failures.get(registration.plugin) ?? 0) + 1;
     this.#failures.set(registration.plugin, failures);
     const muted = failures === FAILURES_BEFORE_MUTING;
-    if (failures === 1 || muted) this.onTolerated(error, muted);
+    if (failures > 1 && !muted) return;
+    const then = muted
+      ? `it failed ${String(failures)} times and is muted for the rest of the run`
+      : 'the run continues';
+    this.onTolerated(`plugin ${error.plugin} failed at ${error.where}: ${messageOf(error.cause)}; ${then}`);
   }
 
   #isMuted({ plugin }: Registration): boolean {
@@ -181,12 +185,4 @@ export class EventBus {
 
 function eventEnded(spies: readonly Spy[], event: EventName): void {
   for (const spy of spies) spy.afterEvent?.(event);
-}
-
-/** One line on a plugin that failed without ending the run. */
-export function describeTolerated(error: PluginError, muted: boolean): string {
-  const then = muted
-    ? `it failed ${String(FAILURES_BEFORE_MUTING)} times and is muted from here on`
-    : 'the run goes on';
-  return `plugin ${error.plugin} failed at ${error.where}: ${messageOf(error.cause)}; ${then}`;
 }

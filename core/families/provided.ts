@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { PluginError } from '../errors.js';
+import { PluginError, UsageError } from '../errors.js';
 import { builtInFamilies } from './family.js';
 
 /**
@@ -25,4 +25,14 @@ export async function provided<T extends object>(
     throw new PluginError(family, file, new TypeError(`it exports no \`provided\` that is a ${name}`));
   }
   return undefined;
+}
+
+/** The same of what no run can do without. @throws UsageError if no family has such a file */
+export async function required<T extends object>(name: string, methods: readonly (keyof T & string)[]): Promise<T> {
+  const found = await provided<T>(name, methods);
+  if (found !== undefined) return found;
+  throw new UsageError(
+    'ESP_FAMILY_MISSING',
+    `no family of this installation has provides/${name}: install espalier again`,
+  );
 }

@@ -1,3 +1,3 @@
-/** Random numbers: streams by name, and many normal numbers of one at a time. Threads load it in no time. */
-export * from './normals.js';
+/** Random numbers: streams by name, and the generator behind them. It loads nothing else: threads import it. */
+export * from './philox.js';
 export * from './streams.js';

@@ -1,7 +1,14 @@
-import { WORDS_OF_A_NORMAL, type Drawing } from './normals.js';
 import { counterOf, philox } from './philox.js';
 
 const FLOAT_UNIT = 2 ** -32;
+export const WORDS_OF_A_NORMAL = 2;
+
+/** Where the numbers of a stream begin: its key, its lane, and how many words come before. */
+export interface StreamPlace {
+  readonly key: readonly [number, number];
+  readonly lane: readonly [number, number];
+  readonly counter: number;
+}
 
 /** A sequence of random numbers whose whole state is one counter. */
 export class RandomStream {
@@ -58,10 +65,9 @@ export class RandomStream {
     return this.#skip(count);
   }
 
-  /** Fills `values` with `deviation · normal()`, by `drawing`, on several threads if it has any. */
-  fillNormal(values: Float32Array, deviation: number, drawing: Drawing): void {
-    drawing.fill(values, { key: this.key, lane: this.lane, counter: this.counter }, deviation);
-    this.counter += WORDS_OF_A_NORMAL * values.length;
+  /** Where it is, for a thread that draws the same numbers. */
+  get place(): StreamPlace {
+    return { key: this.key, lane: this.lane, counter: this.counter };
   }
 
   #skip(words: number): RandomStream {

@@ -1,8 +1,6 @@
 import type { Batch, BatchShape, BatchSource, Rows, Split } from '../contracts/data.js';
-import type { Model } from '../contracts/model.js';
 import type { Ranks } from '../contracts/ranks.js';
-import { EspalierError, UsageError } from '../errors.js';
-import { pluginOf } from './container.js';
+import { EspalierError } from '../errors.js';
 
 /** This rank's rows of the next micro-batch. @param shape of one rank's micro-batch */
 export async function nextOfRank(source: BatchSource, ranks: Ranks, shape: BatchShape): Promise<Batch> {
@@ -25,92 +23,6 @@ export function evaluationOfRank(
 /** Rank r has row r · batch to row (r + 1) · batch - 1 of the batch of all ranks. */
 export function rowsOfRank({ rank }: Ranks, { batchSize }: BatchShape): Rows {
   return { first: rank * batchSize, count: batchSize };
-}
-
-type CheckingModel = Pick<Model, 'blockSize' | 'vocabSize' | 'takesDocuments'>;
-type PerToken = Int32Array | Float32Array;
-
-/**
- * A wrong id would be another token's row on one engine and memory that is nobody's on another.
- * @param from what it is and who gave it
- * @throws EspalierError saying what is wrong with it
- * @throws UsageError if it has documents and the model does not take them
- */
-export function checkBatch(batch: Batch, model: CheckingModel, from: () => string): void {
-  const { inputs, targets, batchSize, blockSize } = batch;
-  const { blockSize: longest, vocabSize } = model;
-  const refuse = (what: string, todo: string): never => {
-    throw new EspalierError('ESP_BATCH', `${from()}: ${what}; ${todo}`);
-  };
-  const size = batchSize * blockSize;
-  const placeOf = (at: number): string =>
-    `row ${String(Math.floor(at / blockSize))}, position ${String(at % blockSize)}`;
-  for (const [name, ids, least] of [['inputs', inputs, 0] as const, ['targets', targets, -1] as const]) {
-    if (!(ids instanceof Int32Array) || ids.length !== size) {
-      const got = ids instanceof Int32Array ? `${String(ids.length)} ids` : 'no Int32Array';
-      refuse(
-        `its ${name} are ${got}, for ${String(batchSize)} windows of ${String(blockSize)}`,
-        `give an Int32Array of ${String(size)}`,
-      );
-    }
-    const at = firstOutside(ids, least, vocabSize);
-    if (at >= 0) {
-      refuse(
-        `its ${name} have the id ${String(ids[at])} at ${placeOf(at)}`,
-        `ids are from ${String(least)} to ${String(vocabSize - 1)}, the model's last`,
-      );
-    }
-  }
-  if (blockSize > longest) {
-    refuse(`its windows are ${String(blockSize)} long`, `the model takes at most ${String(longest)}`);
-  }
-  for (const { name, values, types } of extrasOf(batch)) {
-    if (types.some((type) => values instanceof type) && values.length === size) continue;
-    const wanted = types.map((type) => type.name).join(' or ');
-    refuse(`its ${name} are no ${wanted} of ${String(size)}`, 'give one number for each token');
-  }
-  const wrong = batch.weights?.findIndex((weight) => !(weight >= 0 && weight < Infinity)) ?? -1;
-  if (wrong >= 0) {
-    refuse(
-      `its weights have ${String(batch.weights?.[wrong])} at ${placeOf(wrong)}`,
-      'weights are finite and at least 0',
-    );
-  }
-  if (batch.documents !== undefined && model.takesDocuments !== true) {
-    throw new UsageError(
-      'ESP_BATCH_DOCUMENTS',
-      `${from()} has documents, and model plugin ${pluginOf(model)} does not keep attention within them (\`takesDocuments\` of the contract Model); choose another model, or a batch strategy without documents`,
-    );
-  }
-}
-
-/** What a batch may have beside its ids, with the types that it may be of. */
-function* extrasOf({ weights, documents, fields = {} }: Batch): Generator<{
-  name: string;
-  values: PerToken;
-  types: readonly (Int32ArrayConstructor | Float32ArrayConstructor)[];
-}> {
-  if (weights !== undefined) yield { name: 'weights', values: weights, types: [Float32Array] };
-  if (documents !== undefined) yield { name: 'documents', values: documents, types: [Int32Array] };
-  for (const [name, values] of Object.entries(fields)) {
-    yield { name: `numbers of the field ${JSON.stringify(name)}`, values, types: [Int32Array, Float32Array] };
-  }
-}
-
-/** How many targets of a batch count in the loss, and the sum of their weights: all that are not -1, nor of weight 0. */
-export function countedWeight({ targets, weights }: Pick<Batch, 'targets' | 'weights'>): {
-  readonly targets: number;
-  readonly weight: number;
-} {
-  let count = 0;
-  let weight = 0;
-  for (let at = 0; at < targets.length; at++) {
-    const own = weights?.[at] ?? 1;
-    if (targets[at] === -1 || own === 0) continue;
-    count++;
-    weight += own;
-  }
-  return { targets: count, weight };
 }
 
 function ofAll({ size }: Ranks, { batchSize, blockSize }: BatchShape): BatchShape {
@@ -136,13 +48,4 @@ function taken(batch: Batch, { first, count }: Rows, { size }: Ranks): Batch {
     part.fields = Object.fromEntries(Object.entries(fields).map(([name, values]) => [name, values.slice(...own)]));
   }
   return part;
-}
-
-/** Of every id that is trained on: a plain loop takes about 2 ns for each. */
-function firstOutside(ids: Int32Array, least: number, end: number): number {
-  for (let at = 0; at < ids.length; at++) {
-    const id = ids[at] ?? 0;
-    if (id < least || id >= end) return at;
-  }
-  return -1;
 }

@@ -58,22 +58,22 @@ export class RunControl {
    */
   requestStop(reason: string, exitCode = 0): void {
     const ending = exitCode === 0 ? { reason, plugin: this.asking() ?? null } : null;
-    this.#asked = joined(this.#asked, { ...NOTHING, stops: [reason], exitCode, ending });
+    this.#ask({ stops: [reason], exitCode, ending });
   }
 
   /** Stops this process as `requestStop` does, with exit code 0, and leaves the run to be resumed. */
   requestPause(reason: string): void {
-    this.#asked = joined(this.#asked, { ...NOTHING, stops: [reason] });
+    this.#ask({ stops: [reason] });
   }
 
   /** Asks for `evaluation:due` at the boundary; from within an evaluation, for another one there. */
   requestEvaluation(): void {
-    this.#asked = { ...this.#asked, evaluation: true };
+    this.#ask({ evaluation: true });
   }
 
   /** Asks for `checkpoint:due` at the boundary, after every listener of the current event has run. */
   requestCheckpoint(kind: CheckpointKind): void {
-    this.#asked = joined(this.#asked, { ...NOTHING, checkpoints: [kind] });
+    this.#ask({ checkpoints: [kind] });
   }
 
   /**
@@ -81,7 +81,7 @@ export class RunControl {
    * there, the run stops with exit code 1.
    */
   requestRollback(request: RollbackRequest): void {
-    this.#asked = joined(this.#asked, { ...NOTHING, rollbacks: [request] });
+    this.#ask({ rollbacks: [request] });
   }
 
   /** The run will go back at the boundary: the iteration that ends now is going to be undone. */
@@ -155,6 +155,10 @@ export class RunControl {
   forget(request: RollbackRequest): void {
     this.#asked = without(this.#asked, request);
     this.#granted = without(this.#granted, request);
+  }
+
+  #ask(more: Partial<Requests>): void {
+    this.#asked = joined(this.#asked, { ...NOTHING, ...more });
   }
 }
 

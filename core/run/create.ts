@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import type { coreSchema } from '../config/schema.js';
 import { slotKeys } from '../config/slot-keys.js';
 import type { CodeLayer } from '../config/configs.js';
-import type { HostProcess } from '../contracts/process.js';
 import { usageErrorIn } from '../errors.js';
 import type { LogSink } from '../logger.js';
 import type { PluginClass, Slot } from '../plugins/plugin.js';
@@ -37,31 +36,22 @@ type Typed<Choice> = Choice extends readonly [infer Class extends { readonly opt
 type Only<Options, Keys extends PropertyKey> = Options & Readonly<Record<Exclude<Keys, keyof Options>, never>>;
 
 /** What a run is made of; later entries are over earlier ones. */
-export interface RunOptions<Choice extends PluginChoice = PluginChoice> extends StartOptions {
+export interface RunOptions<Choice extends PluginChoice = PluginChoice>
+  extends StartOptions, Pick<RunRequest, 'set' | 'passing' | 'terminal' | 'inMemory' | 'host'> {
   /** Path of a config file; true: the one in `cwd`, if there is one. */
   readonly configFile?: string | boolean;
   /** Presets by name or path, later over earlier. */
-  readonly presets?: string | readonly string[];
+  readonly presets?: string | readonly string[] | undefined;
   /** Settings in the shape of a config file. */
   readonly config?: RunSettings;
   /** Plugins that are on besides those of the config. A class that fills a slot takes the place of what fills it. */
   readonly plugins?: readonly (Choice & Typed<Choice>)[];
-  /** `a.b=c` settings, as `--set` takes them. */
-  readonly set?: readonly string[];
   /** Folder that paths are relative to; the process's working folder when not given. */
   readonly cwd?: string;
-  /** Prints what the command prints. Without one the run prints nothing. */
-  readonly terminal?: Terminal | undefined;
   /** Called with each line that a terminal would print. */
   readonly log?: LogSink;
-  /** Neither make nor claim a run folder, and write no `config.yaml`; plugins that write files still do. */
-  readonly inMemory?: boolean | undefined;
   /** Build everything and claim nothing: for a look at what would run. */
   readonly dryRun?: boolean;
-  /** Features with their options that are on for this process alone: they are not kept in checkpoints. */
-  readonly passing?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** The process, where it is the run's own. The command hands its signals over by it. */
-  readonly host?: HostProcess;
 }
 
 /**

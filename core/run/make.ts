@@ -1,25 +1,22 @@
 import 'reflect-metadata';
 import { instanceCachingFactory, type DependencyContainer } from 'tsyringe';
-import { checkConfig, type CheckedConfig } from '../config/check.js';
-import { ConfigPlaces, explainLines, type ComposedConfig, type Settings } from '../config/composed.js';
-import { configs, type CodeLayer } from '../config/configs.js';
+import { checkConfig, type CheckedConfig, type CheckRequest } from '../config/check.js';
+import { ConfigPlaces, explainLines, type ComposedConfig } from '../config/composed.js';
+import { configs, type ComposeOptions } from '../config/configs.js';
 import { accepted } from '../config/findings.js';
 import { RunConfig, type CoreConfig } from '../config/schema.js';
 import { Tokenizers } from '../contracts/data.js';
 import type { Models } from '../contracts/models.js';
 import { foreignProcess, HostProcess } from '../contracts/process.js';
 import { oneRank, Ranks } from '../contracts/ranks.js';
-import { defaultRunFolder, NamedFolder, RunFolder, type RunFolders } from '../contracts/run-folder.js';
+import { defaultRunFolder, RunFolder, type RunFolders } from '../contracts/run-folder.js';
 import type { Pretrained, PretrainedModels } from '../contracts/weights.js';
-import { UsageError, type PluginError } from '../errors.js';
-import { describeTolerated, EventBus } from '../events/bus.js';
-import { provided } from '../families/provided.js';
+import { EventBus } from '../events/bus.js';
+import { required } from '../families/provided.js';
 import { resolveFrom } from '../paths.js';
 import { Logger } from '../logger.js';
 import { MetricNames, watchMetrics } from '../metrics/metrics.js';
-import type { Slot } from '../plugins/plugin.js';
 import { pluginPathFrom } from '../families/plugin-path.js';
-import type { FoundPlugin } from '../families/resolve.js';
 import { RandomStreams } from '../random/streams.js';
 import { loggerTo, Terminal } from '../terminal.js';
 import { addListeners, boundTo, makePlugins, newContainer, type ConfiguredPlugin } from './container.js';
@@ -31,31 +28,15 @@ import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
 import { TokenizersByName } from './tokenizers.js';
 
-export interface RunRequest {
-  /** Folder that the config file is looked for in, and that paths in the config and in `set` are relative to. */
-  readonly cwd: string;
-  /** Preset names or paths, later over earlier. */
-  readonly presets?: readonly string[];
-  /** `a.b=c` settings, over everything else. */
-  readonly set?: readonly string[];
-  /** In place of the one that is found in `cwd`; false: none. */
-  readonly configFile?: string | false;
-  /** Settings from code, over presets. */
-  readonly code?: readonly CodeLayer[];
-  /** Plugins that are given as classes: by name, found before any other. */
-  readonly classes?: ReadonlyMap<string, FoundPlugin>;
-  /** Keep only these slots, and no features but those that wrap them: for `sample` and `evaluate`. */
-  readonly only?: readonly Slot[];
-  /** With `only`: keep the features that add to these contracts too. */
-  readonly adding?: readonly symbol[];
-  /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
-  readonly passing?: Readonly<Record<string, Settings>>;
+/** The config of a run, and what is around the run. */
+export interface RunRequest extends ComposeOptions, CheckRequest {
+  /** Prints the run's lines. Without one the run prints nothing. */
   readonly terminal?: Terminal | undefined;
   /** Takes the run's lines, in place of the terminal. */
   readonly logger?: Logger;
-  /** The run has no folder: none is made, claimed or written. */
+  /** Neither make nor claim a run folder, and write no `config.yaml`; plugins that write files still do. */
   readonly inMemory?: boolean | undefined;
-  /** The process that is the run's; without one it is somebody else's, and left alone. */
+  /** The process, where it is the run's own: the command hands its signals over by it. Without one it is left alone. */
   readonly host?: HostProcess | undefined;
 }
 
@@ -81,8 +62,8 @@ export async function findPretrained(
   composed: ComposedConfig,
   request: Parameters<PretrainedModels['find']>[1],
 ): Promise<Pretrained> {
-  const models = await provided<PretrainedModels>('pretrained', ['find']);
-  return models === undefined ? { composed } : models.find(composed, request);
+  const models = await required<PretrainedModels>('pretrained', ['find']);
+  return models.find(composed, request);
 }
 
 /** The config that a request is for. */
@@ -96,15 +77,15 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   const { core, plugins } = checked;
   const batchSize = request.only === undefined ? core.train.batch_size : undefined;
   const planned = { plugins, composed, batchSize, numbersPerTrained: numbersPerTrained(plugins) };
-  const models = await familyOfModels();
+  const models = await required<Models>('models', ['checkMemory', 'trainingLoss', 'loadWeights', 'loadWithOptimizer']);
   models.checkMemory(planned, 0);
 
   const terminal = request.terminal ?? new Terminal({ quiet: true });
   const services = coreServices(checked, request.logger ?? loggerTo(terminal));
   const { log } = services;
   const container = newContainer();
-  const store = request.inMemory === true ? undefined : await provided<RunFolders>('run-folder', ['folder']);
-  provide(container, services, { checked, composed, request, store, terminal });
+  const folders = await required<RunFolders>('run-folder', ['folder']);
+  provide(container, services, { checked, composed, request, folders, terminal });
   const live = makePlugins(container, plugins);
   (request.host ?? foreignProcess).pluginsMade();
   const places = container.resolve(ConfigPlaces);
@@ -142,13 +123,6 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   return { run, composed, plugins };
 }
 
-/** @throws UsageError if this installation has no family of models */
-async function familyOfModels(): Promise<Models> {
-  const models = await provided<Models>('models', ['checkMemory', 'trainingLoss', 'loadWeights', 'loadWithOptimizer']);
-  if (models !== undefined) return models;
-  throw new UsageError('ESP_PLUGIN_NOT_FOUND', 'no family of models is here: this installation lacks one');
-}
-
 /** What an optimizer that does not say keeps for each weight, as most do. */
 const USUAL_STATE = 2;
 
@@ -158,10 +132,7 @@ function numbersPerTrained(plugins: readonly ConfiguredPlugin[]): number {
 }
 
 function coreServices({ core, events }: CheckedConfig, log: Logger): CoreServices {
-  const warnOfTolerated = (error: PluginError, muted: boolean): void => {
-    log.warn(describeTolerated(error, muted));
-  };
-  const bus = new EventBus(warnOfTolerated, events);
+  const bus = new EventBus(log.warn.bind(log), events);
   return {
     bus,
     control: new RunControl(() => bus.running.at(-1)?.plugin),
@@ -177,8 +148,7 @@ interface Provided {
   readonly checked: CheckedConfig;
   readonly composed: ComposedConfig;
   readonly request: RunRequest;
-  /** Where runs are on disk; undefined for one in memory. */
-  readonly store: RunFolders | undefined;
+  readonly folders: RunFolders;
   readonly terminal: Terminal;
 }
 
@@ -186,7 +156,7 @@ interface Provided {
 function provide(
   container: DependencyContainer,
   { bus, control, log, random, sections, state, tunables }: CoreServices,
-  { checked: { core, plugins }, composed, request, store, terminal }: Provided,
+  { checked: { core, plugins }, composed, request, folders, terminal }: Provided,
 ): void {
   container.registerInstance(EventBus, bus);
   container.registerInstance(RunControl, control);
@@ -203,8 +173,8 @@ function provide(
   container.register(HostProcess, { useValue: request.host ?? foreignProcess });
   const place = { path: runFolder(core, request.cwd), cwd: request.cwd };
   container.register(RunFolder, {
-    useFactory: instanceCachingFactory(
-      (within) => store?.folder(place, within.resolve(Ranks).rank === 0) ?? new NamedFolder(place),
+    useFactory: instanceCachingFactory((within) =>
+      folders.folder(place, { inMemory: request.inMemory === true, writes: within.resolve(Ranks).rank === 0 }),
     ),
   });
   const metrics = new MetricNames(plugins.map(({ options }) => [options.name, options.metrics ?? {}]));

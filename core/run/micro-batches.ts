@@ -9,7 +9,7 @@ import type { EventBus } from '../events/bus.js';
 import type { BatchReady, GradientsReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';
 import { useEngine } from '../tf.js';
-import { checkBatch, countedWeight, nextOfRank, rowsOfRank } from './batches.js';
+import { nextOfRank, rowsOfRank } from './batches.js';
 import type { PassReplay } from './pass-replay.js';
 import type { Sections } from './sections.js';
 import { microBatchStep, scaleSums, type StepLosses } from './step.js';
@@ -68,8 +68,7 @@ export async function passBatches(
     const batch = await sections.measure('data_loading', () => nextOfRank(batches, ranks, shape));
     const drawn: BatchReady = { iteration, microBatch, batch };
     await bus.dispatch('batch:ready', drawn);
-    checkBatch(drawn.batch, model, () => batchGivers(parts));
-    const own = countedWeight(drawn.batch);
+    const own = trainingLoss.count(model, drawn.batch, () => batchGivers(parts));
     counted += own.weight;
     targets += own.targets;
     const isLast = microBatch === accumulation - 1;

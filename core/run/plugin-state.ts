@@ -88,21 +88,13 @@ export function notPlain(value: unknown, path: string, above: ReadonlySet<object
   if (typeof value !== 'object') return `${path} is of type ${typeof value}`;
   if (above.has(value)) return `${path} holds itself`;
   const within = new Set(above).add(value);
-  if (Array.isArray(value)) {
-    for (const [index, element] of value.entries()) {
-      const at = `${path}[${String(index)}]`;
-      const wrong = element === undefined ? `${at} is undefined` : notPlain(element, at, within);
-      if (wrong !== undefined) return wrong;
-    }
-    return undefined;
-  }
-  if (!isPlainObject(value)) return `${path} is of class ${value.constructor.name}`;
-  for (const [key, property] of Object.entries(value)) {
-    const wrong = notPlain(
-      property,
-      /^[\w$]+$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`,
-      within,
-    );
+  const isList = Array.isArray(value);
+  if (!isList && !isPlainObject(value)) return `${path} is of class ${value.constructor.name}`;
+  for (const [key, part] of isList ? value.entries() : Object.entries(value)) {
+    const isName = typeof key === 'string' && /^[\w$]+$/.test(key);
+    const at = isName ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+    // JSON has null for it, and leaves out a property.
+    const wrong = isList && part === undefined ? `${at} is undefined` : notPlain(part, at, within);
     if (wrong !== undefined) return wrong;
   }
   return undefined;

@@ -1,11 +1,8 @@
-import type { ComposedConfig } from '../config/composed.js';
 import { Engine } from '../contracts/engine.js';
-import type { Pretrained } from '../contracts/weights.js';
-import { UsageError } from '../errors.js';
-import { provided } from '../families/provided.js';
+import { required } from '../families/provided.js';
 import type { Logger } from '../logger.js';
 import { claimEngine } from './engine-in-use.js';
-import { composeRequest, findPretrained, makeRunFrom, type MadeRun, type RunRequest } from './make.js';
+import type { MadeRun, RunRequest } from './make.js';
 
 /** How a run starts, besides what it is. */
 export interface StartOptions {
@@ -31,34 +28,9 @@ export interface RunStart {
   start(request: StartRequest, look: boolean): Promise<MadeRun>;
 }
 
-/** As `RunStart` says; without a family that keeps runs, a new one. */
+/** As `RunStart` says. */
 export async function startRun(request: StartRequest, look = false): Promise<MadeRun> {
-  const keeping = await provided<RunStart>('run-start', ['start']);
-  if (keeping !== undefined) return keeping.start(request, look);
-  const { created, read } = await makeNew(await composeRequest(request), request);
-  const { run } = created;
-  try {
-    if (run.config.init !== 'scratch' && read === undefined) {
-      throw new UsageError('ESP_CHECKPOINT_NOT_FOUND', 'no family reads checkpoints here: this installation lacks one');
-    }
-    shareEngine(created);
-    await run.setUp(undefined, { loads: read !== undefined });
-    await bringPretrained(created, read, request.logger);
-  } catch (thrown) {
-    await run.dispose();
-    throw thrown;
-  }
-  return created;
-}
-
-/** A new run, and the pretrained weights that it starts with. */
-export async function makeNew(
-  composed: ComposedConfig,
-  request: StartRequest,
-): Promise<Pick<Pretrained, 'read'> & { readonly created: MadeRun }> {
-  const download = request.logger.info.bind(request.logger);
-  const { composed: whole, ...pretrained } = await findPretrained(composed, { ...request, download });
-  return { ...pretrained, created: await makeRunFrom(whole, request) };
+  return (await required<RunStart>('run-start', ['start'])).start(request, look);
 }
 
 /** @throws UsageError where another run of this process computes with another engine */
@@ -66,13 +38,4 @@ export function shareEngine({ run, plugins }: MadeRun): void {
   const plugin = plugins.find(({ options }) => options.slot === 'engine');
   const engine = run.container.resolve(Engine);
   if (plugin !== undefined) claimEngine(run, { plugin, engine, precision: run.config.precision });
-}
-
-/** Reads pretrained weights into a run that is set up. */
-export async function bringPretrained({ run }: MadeRun, read: Pretrained['read'], log: Logger): Promise<void> {
-  const weights = await read?.(run.model);
-  if (weights === undefined) return;
-  for (const note of weights.notes) log.info(`weights of ${weights.path}: ${note}`);
-  run.loadWeights(weights, { takeOver: true });
-  log.info(`weights from ${weights.path}`);
 }

@@ -20,6 +20,8 @@ export { generateSteps, lastOf, type NextLogits } from './generation/steps.js';
 export { mergedWeight } from './weights/lora.js';
 /** What a model shows of itself while it trains. */
 export * from './inspection/inspectable.js';
+/** What a batch may have, and what counts in its loss. */
+export { checkBatch, countedTargets } from './targets/batch.js';
 /** The loss of a batch with weights. */
 export { lossParts } from './targets/loss-parts.js';
 /** Initial weights, drawn on several threads. */

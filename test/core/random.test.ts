@@ -87,7 +87,7 @@ test('numbers drawn in bulk, on any number of threads, are those that the stream
       [5, 100_000],
       [100_000, length],
     ])
-      bulk.fillNormal(values.subarray(begin, end), 0.02, drawing);
+      drawing.fill(values.subarray(begin, end), bulk, 0.02);
     drawing.end();
     t.is(Buffer.compare(Buffer.from(values.buffer), Buffer.from(expected.buffer)), 0, `${threads} threads`);
     t.is(bulk.counter, oneByOne.counter);

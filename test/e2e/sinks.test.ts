@@ -286,7 +286,7 @@ withTensorBoard(
     t.true(last >= 7 && last < 12);
     checkTensorBoard(t, folder, stopped.recorded, [0]);
 
-    t.regex(stopped.err, /plugin throwing failed at metrics: the sink is broken; the run goes on/);
+    t.regex(stopped.err, /plugin throwing failed at metrics: the sink is broken; the run continues/);
     t.regex(stopped.err, /it failed 3 times and is muted/);
     t.regex(stopped.err, /throwing.*dispose\(\).*still broken/);
 

@@ -1,5 +1,8 @@
 import type { RunFolders } from '../../../core/runs.js';
 import { DiskFolder } from '../run-folder/folder.js';
+import { NamedFolder } from '../run-folder/named-folder.js';
 
-/** Folders with `config.yaml`, a lock, and checkpoints. */
-export const provided: RunFolders = { folder: (place, writes) => new DiskFolder(place, writes) };
+/** Folders with `config.yaml`, a lock, and checkpoints; or the names of runs in memory. */
+export const provided: RunFolders = {
+  folder: (place, { inMemory, writes }) => (inMemory ? new NamedFolder(place) : new DiskFolder(place, writes)),
+};

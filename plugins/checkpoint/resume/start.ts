@@ -1,9 +1,8 @@
 import { UsageError } from '../../../core/errors.js';
 import { Ranks } from '../../../core/index.js';
 import {
-  bringPretrained,
   composeRequest,
-  makeNew,
+  findPretrained,
   makeRunFrom,
   shareEngine,
   withPlace,
@@ -123,7 +122,11 @@ async function startingPoint(request: StartRequest): Promise<Started> {
   if (resumed === undefined) {
     refuseAlone('--override', override);
     refuseAlone('--resume-drop', resumeDrop);
-    return makeNew(composed, request);
+    const { composed: whole, ...pretrained } = await findPretrained(composed, {
+      ...request,
+      download: log.info.bind(log),
+    });
+    return { ...pretrained, created: await makeRunFrom(whole, request) };
   }
   const created = await makeRunFrom(resumed.composed, request);
   return { created, resumed, staysEnded: resumed.review(created.plugins, created.run.folder) };
@@ -148,7 +151,10 @@ async function bringWeights({ created, read }: Started, { cwd, logger: log }: St
   const { init } = run.config;
   if (init === 'scratch') return;
   if (read !== undefined) {
-    await bringPretrained(created, read, log);
+    const weights = await read(run.model);
+    for (const note of weights.notes) log.info(`weights of ${weights.path}: ${note}`);
+    run.loadWeights(weights, { takeOver: true });
+    log.info(`weights from ${weights.path}`);
     return;
   }
   const warn = (line: string): void => {

@@ -3,7 +3,8 @@ import { checkpointNames } from '../stored/find.js';
 import { recoverCheckpoints, removeAllCheckpoints } from '../stored/remove.js';
 import { makeFolder, removeUnfinished } from '../../files/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
-import { NamedFolder, type RunPlace } from '../../../core/runs.js';
+import type { RunPlace } from '../../../core/runs.js';
+import { NamedFolder } from './named-folder.js';
 import { lockFolder, refuseInUse } from '../../runs/contract.js';
 import { foreignEntry, writeConfigFile } from './run-files.js';
 

@@ -14,9 +14,9 @@ import {
   EspalierError,
   useEngine,
 } from '../../../core/index.js';
-import { evaluationOfRank, rowsOfRank, checkBatch, countedWeight, PassReplay } from '../../../core/runs.js';
+import { evaluationOfRank, rowsOfRank, PassReplay } from '../../../core/runs.js';
 import { randomWindows, windowsAt, windowsIn } from '../../batches/contract.js';
-import { lossParts } from '../../models/contract.js';
+import { checkBatch, countedTargets, lossParts } from '../../models/contract.js';
 
 export interface LossOptions {
   /** The engine that the model computes with. */
@@ -177,7 +177,7 @@ async function sumOver(
     if (stop()) return { sum: NaN, weight: NaN };
     useEngine(engine);
     const batch = nth(index);
-    const counted = countedWeight(batch).weight;
+    const counted = countedTargets(batch).weight;
     // Without targets its loss may be NaN.
     if (counted > 0) sum += counted * batchLoss(passes, batch);
     weight += counted;

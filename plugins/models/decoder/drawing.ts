@@ -81,7 +81,7 @@ function drawn(
   drawing: NormalDrawing,
 ): Float32Array {
   const values = new Float32Array(tf.util.sizeFromShape(shape));
-  if (deviation !== undefined) random.fillNormal(values, deviation, drawing);
+  if (deviation !== undefined) drawing.fill(values, random, deviation);
   else if (bound === undefined) values.fill(value);
   else for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random.float() - 1);
   return values;

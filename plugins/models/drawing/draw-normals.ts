@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { fillNormals, placeAfter, type StreamPlace } from '../../../core/random/index.js';
+import type { RandomStream, StreamPlace } from '../../../core/random/index.js';
+import { fillNormals, placeAfter } from './normals.js';
 import { Control, drawPieces, NOTHING, PIECE, PIECES, type DrawingMemory } from './normal-pieces.js';
 
 /** Numbers for which starting threads pays. */
@@ -30,8 +31,9 @@ export class NormalDrawing {
     }
   }
 
-  /** Fills `values` with `deviation · stream.normal()` for a stream at `place`. */
-  fill(values: Float32Array, place: StreamPlace, deviation: number): void {
+  /** Fills `values` with `deviation · stream.normal()`. */
+  fill(values: Float32Array, stream: RandomStream, deviation: number): void {
+    const { place } = stream.skipNormals(values.length);
     if (this.#memory === undefined || values.length <= PIECE) {
       fillNormals(values, place, deviation);
       return;

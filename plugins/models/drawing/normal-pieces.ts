@@ -1,4 +1,4 @@
-import { fillNormals, placeAfter } from '../../../core/random/index.js';
+import { fillNormals, placeAfter } from './normals.js';
 
 /** Numbers of a piece, which one thread draws. */
 export const PIECE = 1 << 15;

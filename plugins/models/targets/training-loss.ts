@@ -1,6 +1,7 @@
 import type { Batch, Model } from '../../../core/index.js';
-import type { LossInParts, Models, TrainingLoss } from '../../../core/runs.js';
+import type { CountedTargets, LossInParts, Models, TrainingLoss } from '../../../core/runs.js';
 import { LossTerms, type LossTerm } from '../../losses/contract.js';
+import { checkBatch, countedTargets } from './batch.js';
 import { IgnoredTargets } from './ignored-targets.js';
 import { lossParts } from './loss-parts.js';
 import { activeTerms, checkTerms } from './loss-terms.js';
@@ -26,6 +27,11 @@ export class TermedLoss implements TrainingLoss {
       isRepeatable: terms.every(({ varies }) => varies !== true),
       compute: (model, inputs, pass) => lossParts(model, inputs, terms, pass),
     };
+  }
+
+  count(model: Model, batch: Batch, from: () => string): CountedTargets {
+    checkBatch(batch, model, from);
+    return countedTargets(batch);
   }
 
   look(model: Model, batch: Batch, counted: number): void {

@@ -17,7 +17,7 @@ import {
   type MicroBatchEnd,
 } from '../../../core/index.js';
 import { type LossTerm, LossTerms, type TermPass } from '../../../plugins/losses/contract.js';
-import { checkBatch, countedWeight } from '../../../core/run/batches.js';
+import { checkBatch, countedTargets } from '../../../plugins/models/contract.js';
 import { buildVocabMap, rankTokens } from '../../../plugins/data/shared/vocab-map.js';
 import { tokenCrossEntropy } from '../../../plugins/index.js';
 import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
@@ -213,13 +213,13 @@ test.serial('micro-batch:end has the loss of the micro-batch, and that of each t
   await made.train();
   t.is(ends.length, 8);
   for (const { iteration, batch, loss, tokenLosses } of ends) {
-    const { targets } = countedWeight(batch);
+    const { targets } = countedTargets(batch);
     t.is(Number.isNaN(loss), targets === 0);
     t.is(
       tokenLosses === undefined,
       iteration < 2 ||
         targets +
-          countedWeight(ends.find((end) => end.iteration === iteration && end.batch !== batch)!.batch).targets ===
+          countedTargets(ends.find((end) => end.iteration === iteration && end.batch !== batch)!.batch).targets ===
           0,
     );
     if (tokenLosses === undefined || targets === 0) continue;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { BatchSource, Engine, Logger, tf, useEngine, type Batch } from '../../../core/index.js';
-import { checkBatch } from '../../../core/run/batches.js';
+import { checkBatch } from '../../../plugins/models/contract.js';
 import type { Run } from '../../../core/run/run.js';
 import { assertResumes, memoryRanks, testRun, type Fault, type TestRun } from '../../../plugins/testing/contract.js';
 import { needing } from '../../needs.js';

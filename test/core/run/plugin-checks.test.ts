@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { checkBatch } from '../../../core/run/batches.js';
+import { checkBatch } from '../../../plugins/models/contract.js';
 import { EspalierError, UsageError } from '../../../core/index.js';
 import { testRun, MemoryCheckpoints, type TestRun } from '../../../plugins/testing/contract.js';
 import { ownPlugin, type OwnPlugin } from '../../own-plugin.js';

@@ -1,20 +1,7 @@
-import { counterOf, philox } from './philox.js';
+import { counterOf, philox, WORDS_OF_A_NORMAL, type StreamPlace } from '../../../core/random/index.js';
 
 const FLOAT_UNIT = 2 ** -32;
 const WORDS_AT_ONCE = 4096;
-export const WORDS_OF_A_NORMAL = 2;
-
-/** Where the numbers of a stream begin: its key, its lane, and the words that come before. */
-export interface StreamPlace {
-  readonly key: readonly [number, number];
-  readonly lane: readonly [number, number];
-  readonly counter: number;
-}
-
-/** Draws many normal numbers, as `fillNormals` does. */
-export interface Drawing {
-  fill(values: Float32Array, place: StreamPlace, deviation: number): void;
-}
 
 const words = new Uint32Array(WORDS_AT_ONCE);
 

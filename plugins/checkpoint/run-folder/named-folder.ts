@@ -1,0 +1,38 @@
+import path from 'node:path';
+import type { RunFolder } from '../../../core/index.js';
+import { resolveFrom } from '../../../core/paths.js';
+import type { RunPlace } from '../../../core/runs.js';
+
+/** The folder of a run in memory: it has a name, and nothing is made, claimed or written. */
+export class NamedFolder implements RunFolder {
+  constructor(private readonly place: RunPlace) {}
+
+  get path(): string {
+    return this.place.path;
+  }
+
+  get shown(): string {
+    const relative = path.relative(this.place.cwd, this.path);
+    return relative.startsWith('..') ? this.path : relative || '.';
+  }
+
+  get checkpoints(): string {
+    return path.join(this.path, 'checkpoints');
+  }
+
+  fromConfig(file: string): string {
+    return resolveFrom(this.place.cwd, file);
+  }
+
+  async claim(_say?: (line: string) => void): Promise<void> {
+    // Nobody else can have it.
+  }
+
+  release(): void {
+    // Nothing was claimed.
+  }
+
+  writeConfig(_yaml: string): string | undefined {
+    return undefined;
+  }
+}
