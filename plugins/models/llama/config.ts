@@ -1,5 +1,5 @@
-import type { Heads } from '../decoder/kernels/plain.js';
 import { z } from 'zod';
+import type { Heads } from '../decoder/kernels/plain.js';
 import {
   ACTIVATIONS,
   attnLoraRank,
