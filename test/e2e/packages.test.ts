@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
+import type { StoredTensor } from '../../core/index.js';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { writeSafetensors } from '../../plugins/checkpoint/safetensors/write.js';
 import { emptyFolder, type Outcome } from './command.js';
@@ -81,23 +82,7 @@ export class Cheer {
 
 test('a package brings a format of weights: init names a folder of it, and export writes it back', async (t) => {
   const folder = project(t, { 'espalier-bigrams': withBigram(t) });
-  const values = (size: number): Float32Array => Float32Array.from({ length: size }, (_, i) => i / size - 0.5);
-  const weights = new Map([
-    ['embed.weight', { shape: [50, 8], values: values(400) }],
-    ['out.weight', { shape: [50, 8], values: values(400).reverse() }],
-  ]);
-  mkdirSync(path.join(folder, 'weights'));
-  writeFileSync(
-    path.join(folder, 'weights/config.json'),
-    JSON.stringify({ model_type: 'bigrams', hidden_size: 8, vocab_size: 50 }),
-  );
-  await writeSafetensors(path.join(folder, 'weights/model.safetensors'), weights);
-  const text = Array.from({ length: 4000 }, (_, i) => String.fromCharCode(48 + ((7 * i) % 50))).join('');
-  writeFileSync(path.join(folder, 'text.txt'), text);
-  const set = ['init=weights', 'data.text=text.txt', 'engine=auto', 'precision=f32', 'train.max_iters=1'];
-  set.push('optimizer.learning_rate=0', 'lr.min_lr=0', 'model.block_size=16');
-  const settings = ['--preset', 'debug', ...set.flatMap((each) => ['--set', each])];
-
+  const { settings, weights } = await bigramWeights(folder);
   const explained = await espalier(folder, 'explain', ...settings, 'model');
   t.is(explained.code, 0, explained.err);
   const lines = explained.out.trim().split('\n');
@@ -128,6 +113,36 @@ test('a package brings a format of weights: init names a folder of it, and expor
   );
 });
 
+test('the class of a model lists its formats; a model without any is not exported', async (t) => {
+  const folder = emptyFolder(t);
+  const { settings, weights } = await bigramWeights(folder);
+  cpSync(bigramFormat, path.join(folder, 'bigrams.ts'));
+  const listing = bigram()
+    .replace('import {', "import { format } from './bigrams.ts';\nimport {")
+    .replace('static register', 'static readonly weightFormats = [format];\n\n  static register');
+  for (const [name, code] of [
+    ['plain', bigram()],
+    ['listing', listing],
+  ] as const) {
+    writeFileSync(path.join(folder, `${name}.ts`), code);
+    const init = name === 'plain' ? ['--set', 'init=scratch'] : [];
+    const own = ['--set', `model.use=./${name}.ts`, '--set', `run.dir=${name}`, ...init];
+    const { code: exit, err } = await espalier(folder, 'train', ...settings, ...own);
+    t.is(exit, 0, err);
+    const exported = await espalier(folder, 'checkpoint', 'export', name, '--out', 'back');
+    if (name === 'plain')
+      refused(t, exported, /plugin \.\/plain\.ts, which has no weight format.*ESP_CHECKPOINT_EXPORT/);
+    else t.is(exported.code, 0, exported.err);
+  }
+  t.deepEqual(await readSafetensors(path.join(folder, 'back/model.safetensors')), weights);
+  writeFileSync(path.join(folder, 'broken.ts'), listing.replace('= [format]', '= [{ name: 1 }]'));
+  refused(
+    t,
+    await espalier(folder, 'explain', ...settings, '--set', 'model.use=./broken.ts'),
+    /static weightFormats of Bigram .* no weight format.*ESP_FORMAT_EXPORT/,
+  );
+});
+
 test('a file in formats that exports no format is refused', async (t) => {
   const broken = withBigram(t);
   writeFileSync(path.join(broken, 'family/formats/bigrams.ts'), "export const format = { name: 'bigram' };");
@@ -149,10 +164,34 @@ test('the guide to weight formats has the code that is tested', (t) => {
 function withBigram(t: ExecutionContext): string {
   const folder = emptyFolder(t);
   cpSync('test/fixtures/bigram-package', folder, { recursive: true });
-  const guide = readFileSync('docs/plugins/writing-plugins.md', 'utf8');
-  const [, model = ''] = /```ts\n(\/\/ bigram\.ts\n.*?)```/s.exec(guide) ?? [];
-  writeFileSync(path.join(folder, 'family/bigram.ts'), model);
+  writeFileSync(path.join(folder, 'family/bigram.ts'), bigram());
   return folder;
+}
+
+/** The model of the guide. */
+function bigram(): string {
+  const guide = readFileSync('docs/plugins/writing-plugins.md', 'utf8');
+  return /```ts\n(\/\/ bigram\.ts\n.*?)```/s.exec(guide)?.[1] ?? '';
+}
+
+/** Weights of a model of bigrams, in the folder `weights`, and settings that train it without changing them. */
+async function bigramWeights(folder: string): Promise<{ settings: string[]; weights: Map<string, StoredTensor> }> {
+  const values = (size: number): Float32Array => Float32Array.from({ length: size }, (_, i) => i / size - 0.5);
+  const weights = new Map([
+    ['embed.weight', { shape: [50, 8], values: values(400) }],
+    ['out.weight', { shape: [50, 8], values: values(400).reverse() }],
+  ]);
+  mkdirSync(path.join(folder, 'weights'));
+  writeFileSync(
+    path.join(folder, 'weights/config.json'),
+    JSON.stringify({ model_type: 'bigrams', hidden_size: 8, vocab_size: 50 }),
+  );
+  await writeSafetensors(path.join(folder, 'weights/model.safetensors'), weights);
+  const text = Array.from({ length: 4000 }, (_, i) => String.fromCharCode(48 + ((7 * i) % 50))).join('');
+  writeFileSync(path.join(folder, 'text.txt'), text);
+  const set = ['init=weights', 'data.text=text.txt', 'engine=auto', 'precision=f32', 'train.max_iters=1'];
+  set.push('optimizer.learning_rate=0', 'lr.min_lr=0', 'model.block_size=16');
+  return { settings: ['--preset', 'debug', ...set.flatMap((each) => ['--set', each])], weights };
 }
 
 function counted(folder: string): unknown[] {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { activationOf, HUGGING_FACE_ACTIVATIONS } from '../../weights/activations.js';
+import type { Heads } from '../../decoder/kernels/plain.js';
 import type { BlockSizes, Described } from '../../weights/formats.js';
+import { hiddenOf } from '../config.js';
 
 /** A context that nobody asked for is no longer than the first Llama's: models have 131,072 positions today. */
 const LONGEST_DEFAULT_BLOCK = 2048;
@@ -88,15 +90,8 @@ const configSchema = z.discriminatedUnion('model_type', [
 ]);
 type Config = z.output<typeof configSchema>;
 
-/** Numbers of the projection of queries, keys and values: heads and the width of each. */
-export interface Heads {
-  readonly heads: number;
-  readonly keyValueHeads: number;
-  readonly headDim: number;
-}
-
 /** What a `config.json` of the family says of the plugin `llama`. */
-export interface LlamaConfig extends Heads {
+export interface FamilyConfig extends Heads {
   readonly options: Described;
   readonly alike: Readonly<Record<string, readonly unknown[]>>;
   readonly block: BlockSizes;
@@ -104,7 +99,7 @@ export interface LlamaConfig extends Heads {
 }
 
 /** @throws ZodError or Error for what the plugin does not compute */
-export function readConfig(described: Described): LlamaConfig {
+export function readConfig(described: Described): FamilyConfig {
   const config = configSchema.parse(described);
   const { num_attention_heads: heads, hidden_size: width, model_type: type, attention_bias: bias } = config;
   const keyValueHeads = config.num_key_value_heads ?? heads;
@@ -137,6 +132,7 @@ export function readConfig(described: Described): LlamaConfig {
     alike: {
       n_kv_head: keyValueHeads === heads ? [null] : [],
       head_dim: headDim * heads === width ? [null] : [],
+      n_hidden: hiddenOf({ n_hidden: null, n_embd: width }) === config.intermediate_size ? [null] : [],
       vocab_size: [null],
     },
   };

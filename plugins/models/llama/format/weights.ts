@@ -1,6 +1,6 @@
 import type { StoredTensor } from '../../../../core/index.js';
+import type { Heads } from '../../decoder/kernels/plain.js';
 import { rowsOf, stacked, transposed } from '../../weights/layout.js';
-import type { Heads } from './config.js';
 
 const PARTS = ['q_proj', 'k_proj', 'v_proj'] as const;
 /** A part of the projection of queries, keys and values, in files. */

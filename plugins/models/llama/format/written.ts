@@ -1,29 +1,9 @@
-import { z } from 'zod';
 import type { StoredTensor } from '../../../../core/index.js';
 import { huggingFaceActivation } from '../../weights/activations.js';
 import type { Described, PlainModel, WrittenModel } from '../../weights/formats.js';
 import { zeros } from '../../weights/layout.js';
+import { headsOf, llamaOptions, type LlamaConfig } from '../config.js';
 import { toFile } from './weights.js';
-
-const optionsSchema = z.looseObject({
-  n_head: z.int(),
-  n_kv_head: z.int().nullable().default(null),
-  head_dim: z.int().nullable().default(null),
-  block_size: z.int(),
-  norm_epsilon: z.number(),
-  rotary_base: z.number(),
-  rotary_scaling: z
-    .object({
-      factor: z.number(),
-      low_freq_factor: z.number(),
-      high_freq_factor: z.number(),
-      original_block_size: z.int(),
-    })
-    .nullable()
-    .default(null),
-  activation: z.enum(['gelu', 'gelu_tanh', 'silu', 'relu', 'relu2']),
-});
-type Options = z.output<typeof optionsSchema>;
 
 const LAYER = 'model.layers.0.';
 const EMBEDDING = 'model.embed_tokens.weight';
@@ -34,12 +14,11 @@ const EMBEDDING = 'model.embed_tokens.weight';
  * @throws Error for a model that is none of them
  */
 export function writtenModel({ options: given, weights }: PlainModel): WrittenModel {
-  const options = optionsSchema.parse(given);
+  const options = llamaOptions.parse(given);
   const [vocabSize = 0, width = 0] = weights.get(EMBEDDING)?.shape ?? [];
   const [, hidden = 0] = weights.get(`${LAYER}mlp.gate_proj.weight`)?.shape ?? [];
-  const { n_head: heads, n_kv_head, head_dim, block_size } = options;
-  const shape = { heads, keyValueHeads: n_kv_head ?? heads, headDim: head_dim ?? width / heads };
-  const { type, attentionBias, own } = kindOf(weights, width % heads === 0);
+  const shape = headsOf(options);
+  const { type, attentionBias, own } = kindOf(weights, width % shape.heads === 0);
   const tensors = toFile(weights, shape);
   const added = attentionBias ? addBiases(tensors) : 0;
   const config = {
@@ -49,11 +28,11 @@ export function writtenModel({ options: given, weights }: PlainModel): WrittenMo
     hidden_size: width,
     intermediate_size: hidden,
     num_hidden_layers: [...weights.keys()].filter((name) => name.endsWith('.input_layernorm.weight')).length,
-    num_attention_heads: heads,
+    num_attention_heads: shape.heads,
     num_key_value_heads: shape.keyValueHeads,
     head_dim: shape.headDim,
     hidden_act: huggingFaceActivation(options.activation),
-    max_position_embeddings: block_size,
+    max_position_embeddings: options.block_size,
     rms_norm_eps: options.norm_epsilon,
     tie_word_embeddings: !weights.has('lm_head.weight'),
     ...rotaryKeys(options),
@@ -113,7 +92,7 @@ function addBiases(tensors: Map<string, StoredTensor>): number {
 }
 
 /** As transformers 5 has it, and for older versions and other programs as they do. */
-function rotaryKeys({ rotary_base: base, rotary_scaling: scaling }: Options): Described {
+function rotaryKeys({ rotary_base: base, rotary_scaling: scaling }: LlamaConfig): Described {
   if (scaling === null) {
     return { rope_theta: base, rope_scaling: null, rope_parameters: { rope_type: 'default', rope_theta: base } };
   }
