@@ -55,6 +55,26 @@ test('preset gpt2: the same; --json says that nothing differs', async (t) => {
   t.deepEqual(notes, []);
 });
 
+test('preset llama-small: the same, with fewer heads of keys and values, norms of queries and keys, and LoRA', async (t) => {
+  const llama = [
+    'n_layer: 2, n_head: 4, n_kv_head: 2, n_embd: 16, n_hidden: 24, block_size: 16, dropout: 0.1',
+    'qk_norm: true, qkv_bias: true, tied: false, attn_lora_rank: 2, mlp_lora_rank: 2',
+  ];
+  const args = [
+    'verify-resume',
+    '-p',
+    'llama-small',
+    '-n',
+    '5',
+    ...set(...small),
+    '--set',
+    `model={${llama.join(', ')}}`,
+  ];
+  const { code, out, err } = await espalier(textFolder(t), ...args);
+  t.is(code, 0, out + err);
+  for (const part of compared) t.true(out.includes(`the same: ${part}`), `${part}\n${out}`);
+});
+
 test('a plugin that forgets what it did is found out, with the first thing that differs', async (t) => {
   const folder = textFolder(t);
   writeFileSync(

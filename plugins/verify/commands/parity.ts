@@ -63,6 +63,7 @@ async function partsFor(settings: ParitySettings, { engine, precision }: ParityF
     `model=${JSON.stringify(settings.model)}`,
     `optimizer=${JSON.stringify({ use: 'adamw', ...settings.optimizer })}`,
     `lr=${JSON.stringify({ use: 'warmup-cosine', ...settings.lr })}`,
+    `train.max_iters=${String(settings.steps)}`,
     `train.grad_clip=${String(settings.gradClip)}`,
     `train.gradient_accumulation_steps=${String(settings.accum)}`,
   ];

@@ -20,6 +20,7 @@ export interface ParitySettings {
   readonly model: Record<string, unknown>;
   readonly optimizer: Record<string, unknown>;
   readonly lr: Record<string, unknown>;
+  readonly steps: number;
   readonly gradClip: number;
   readonly accum: number;
   readonly vocabSize: number;
@@ -164,7 +165,7 @@ async function readCase(dir: string): Promise<Case> {
   }
 }
 
-function settingsOf({ model, train }: Case): ParitySettings {
+function settingsOf({ model, train, steps }: Case): ParitySettings {
   return {
     model,
     optimizer: {
@@ -175,6 +176,7 @@ function settingsOf({ model, train }: Case): ParitySettings {
       weight_decay: train.weight_decay,
     },
     lr: { warmup_iters: train.warmup_iters, decay_iters: train.lr_decay_iters, min_lr: train.min_lr },
+    steps: steps.length,
     gradClip: train.grad_clip,
     accum: train.accum,
     vocabSize: model.vocab_size,
