@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { parse } from 'yaml';
 import test, { type ExecutionContext } from 'ava';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { needing, peersPython, python } from '../needs.js';
@@ -10,7 +11,7 @@ import { espalier } from './warm.js';
 
 /** Made by peft with random A and B (`make.py` there); `logits.json` is what it computes for the tokens 0 to 15. */
 const fixtures = path.resolve('test/fixtures/adapters');
-const names = ['gpt2-attention', 'gpt2-embedding'];
+const names = ['gpt2-attention', 'gpt2-embedding', 'llama-default', 'llama-all'];
 
 /** A run that starts from weights, and trains nothing unless it is told to. */
 const train = (folder: string, init: string, ...settings: string[]) =>
@@ -119,6 +120,32 @@ test('an adapter is trained further, and what it exports holds LoRA alone', asyn
   const trained = await logitsOf(t, folder, 'runs/run');
   t.is((await train(folder, 'adapter')).code, 0);
   isClose(t, await logitsOf(t, folder, 'runs/run'), trained);
+});
+
+test('a Llama is fine-tuned with LoRA, and its adapter goes on where the run ended', async (t) => {
+  const folder = textFolder(t);
+  const base = path.join(fixtures, 'llama');
+  const ranks = ['attn_lora_rank', 'output_lora_rank', 'mlp_lora_rank', 'embedding_lora_rank'];
+  const learning = [
+    ...ranks.map((rank, index) => `model.${rank}=${String(index + 1)}`),
+    ...['model.lora_alpha=3', 'model.trained=lora'],
+    ...['optimizer.learning_rate=0.02', 'lr.warmup_iters=0', 'train.max_iters=30', 'plugins.evaluation.interval=30'],
+  ];
+  const { code, err } = await train(folder, base, ...learning);
+  t.is(code, 0, err);
+  const losses = readFileSync(path.join(folder, 'runs/run/metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as Record<string, number>)['train/loss'])
+    .filter((loss) => loss !== undefined);
+  t.true(losses.at(-1)! < 0.9 * losses[0]!, `${String(losses[0])} to ${String(losses.at(-1))}`);
+  const done = await exported(folder);
+  t.is(done.code, 0, done.err);
+  const trained = await logitsOf(t, folder, 'runs/run');
+  t.is((await train(folder, 'adapter')).code, 0);
+  isClose(t, await logitsOf(t, folder, 'runs/run'), trained);
+  const { model } = parse(readFileSync(path.join(folder, 'runs/run/config.yaml'), 'utf8')) as { model: object };
+  t.like(model, { use: 'llama', attn_lora_rank: 1, output_lora_rank: 2, mlp_lora_rank: 3, embedding_lora_rank: 4 });
 });
 
 test('what an adapter cannot hold is not exported as one', async (t) => {
