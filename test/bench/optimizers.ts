@@ -15,9 +15,9 @@ import { median, round } from './statistics.js';
 const OPTIMIZERS = ['adamw', 'muon'] as const;
 const RATES = ['1e-3', '2e-3', '4e-3'] as const;
 const SEEDS = [1, 2] as const;
-const ITERATIONS = 1000;
+const ITERATIONS = 600;
 /** Rows of a batch: `char-base` leaves the plateau of bigrams in some hundred steps, however large these are. */
-const BATCH_SIZE = 4;
+const BATCH_SIZE = 8;
 const ROUNDS = 6;
 const STEPS = 5;
 const LOOKS = { adamw: '#1f77b4', muon: '#d62728' };
