@@ -39,8 +39,6 @@ export function specialTokens(
     } else
       throw cannotRun(`has no post-processor ${processor.type ?? 'without a type'}`, 'save the tokenizer without it');
   }
-  // Some of llama.cpp's tokenizers put a token in front where the file does not say.
-  if (!adds.has('bos')) adds.set('bos', false);
   const ids = new Map<string, number>();
   for (const [kind, token] of tokens) {
     const id = added.find(({ content }) => content === token)?.id;

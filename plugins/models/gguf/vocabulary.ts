@@ -32,9 +32,13 @@ export function tokenizerMetadata(
     ['token_type', { type: 'int32s', value: types }],
     ['merges', { type: 'strings', value: merges.parse(definition.model['merges']) }],
     ...[...ids].map(([kind, id]) => [ID_KEYS[kind] ?? `${kind}_token_id`, uint32(id)] as const),
+    ...(ADDS_BOS.has(pre) ? [['add_bos_token', bool(false)] as const] : []),
     ...[...adds].map(([kind, isAdded]) => [`add_${kind}_token`, bool(isAdded)] as const),
   ]);
 }
+
+/** Those that put a token in front of a text unless the file says otherwise. Source: `llama-vocab.cpp` of llama.cpp. */
+const ADDS_BOS = new Set(['llama-bpe', 'tekken']);
 
 /** Keys that are not `KIND_token_id`. */
 const ID_KEYS: Readonly<Record<string, string>> = {
