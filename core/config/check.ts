@@ -124,7 +124,7 @@ class Loading {
     const features = this.parts.features.filter(({ use }) => !Object.hasOwn(passing, use));
     const { broken } = isPartial ? await loadBuiltIns(features.map(({ use }) => use)) : { broken: [] };
     for (const { error } of broken) {
-      this.notes.push({ line: `left out, as it does not load here: ${error.message}`, level: 'warn' });
+      this.notes.push({ line: `left out, because it does not load on this machine: ${error.message}`, level: 'warn' });
     }
     const more = Object.entries(passing).map(([use, options]) => ({ use, options, path: ['plugins', use] }));
     for (const choice of [...features.filter(({ use }) => !broken.some(({ name }) => name === use)), ...more]) {
@@ -189,7 +189,7 @@ function emptyFeatures({ off }: ConfigParts, composed: ComposedConfig): string[]
     const path = ['plugins', name];
     if (valueAt(composed.value, path).value !== null) return [];
     if (Object.values(composed.given).some((values) => isOnIn(values, pathKey(path)))) return [];
-    const what = `it is empty, which turns a plugin off, and nothing had turned it on; write ${name}: {} to turn it on`;
+    const what = `it is empty, which turns a plugin off, but it was not on; write ${name}: {} to turn it on`;
     return [shownFinding(wrongValue(path, what, composed))];
   });
 }
@@ -207,7 +207,7 @@ export function misspelledOrder(plugins: readonly FoundPlugin[], builtIn: readon
         return near === undefined
           ? []
           : [
-              `plugin ${options.name} (${source}): ${where} names "${name}", which is no plugin: did you mean "${near}"?`,
+              `plugin ${options.name} (${source}): ${where} names "${name}", which is not a plugin; did you mean "${near}"?`,
             ];
       }),
     ),

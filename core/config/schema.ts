@@ -14,14 +14,14 @@ export const coreSchema = z.strictObject({
     .enum(['auto', 'f32', 'bf16'])
     .default('auto')
     .describe(
-      'number format of the operands of matrix products (sums, weights and optimizer are f32); auto: bf16 where the engine trains faster in it',
+      'number format of matrix product operands (sums, weights and optimizer state stay f32); auto: bf16 if it is faster on this engine',
     )
     .meta({ resume: 'warn', aka: ['dtype'] }),
   init: z
     .string()
     .default('scratch')
     .describe(
-      'scratch: new weights; resume: the newest checkpoint of the run; or weights to start from: the folder of a checkpoint or of a run, or pretrained weights that a plugin of the run can read',
+      'initial weights; scratch: new ones; resume: the newest checkpoint of the run; or a checkpoint, a run, or pretrained weights that a plugin of the run can read',
     )
     .meta({ resume: 'free', aka: ['init_from'] }),
   resume: z
@@ -29,7 +29,7 @@ export const coreSchema = z.strictObject({
     .min(1)
     .default('never')
     .describe(
-      'never; auto: go on where the run’s folder holds a checkpoint, else start; or the folder of a run or checkpoint to go on from',
+      'never; auto: resume if the run folder has a checkpoint, else start; or the folder of a run or checkpoint to resume from',
     )
     .meta({ resume: 'free' }),
   run: z
@@ -40,7 +40,7 @@ export const coreSchema = z.strictObject({
         .regex(/^[\w.-]+$/, 'letters, digits, . _ and - only')
         .refine(
           (name) => !RESERVED_NAME.test(name),
-          'a name that a folder can have: not of dots alone, not ending with one or starting with -, nor one that Windows reserves (con, nul, com1, ...)',
+          'must be a valid folder name: not only dots, no dot at the end, no - at the start, and not reserved by Windows (con, nul, com1, ...)',
         )
         .default('run')
         .describe('name of the run'),
@@ -48,39 +48,39 @@ export const coreSchema = z.strictObject({
         .string()
         .min(1)
         .optional()
-        .describe('folder of the run; runs/NAME when not given')
+        .describe('run folder (default: runs/NAME)')
         .meta({ aka: ['default_root_dir', 'out_dir', 'output_dir'] }),
     })
     .prefault({})
-    .describe('where the run leaves its files')
+    .describe('name and folder of the run')
     .meta({ resume: 'free' }),
   train: z
     .strictObject({
       max_iters: iterations
         .default(2000)
-        .describe('iterations the run ends at')
+        .describe('number of iterations to train')
         .meta({ aka: ['iterations', 'iters', 'max_steps', 'num_steps', 'steps', 'train_steps'] }),
       batch_size: z
         .int()
         .min(1)
         .default(12)
-        .describe('windows in a micro-batch, of each rank where several train')
+        .describe('windows in a micro-batch, per rank')
         .meta({ aka: ['batch', 'bs', 'micro_batch_size', 'per_device_train_batch_size'] }),
       gradient_accumulation_steps: z
         .int()
         .min(1)
         .default(1)
-        .describe('micro-batches an iteration')
+        .describe('micro-batches per iteration')
         .meta({ aka: ['accumulate_grad_batches', 'grad_accum', 'grad_accum_steps', 'gradient_accumulation'] }),
       grad_clip: z
         .number()
         .min(0)
         .default(1)
-        .describe('largest global norm of the gradients; 0 clips nothing')
+        .describe('clip gradients to this global norm; 0 disables clipping')
         .meta({ aka: ['clip', 'gradient_clip_val', 'max_grad_norm'] }),
     })
     .prefault({})
-    .describe('the loop')
+    .describe('training loop')
     .meta({ resume: 'free' }),
 });
 /** The core's settings that are no sections. */

@@ -129,7 +129,7 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Finding[]): Slo
 
 /** `lr: 0.001` is meant for the setting that others call so. */
 function noSlot(path: ConfigPath, composed: ComposedConfig): Finding {
-  const finding = wrongValue(path, 'expected a plugin’s name, or a map of its options', composed);
+  const finding = wrongValue(path, 'expected the name of a plugin, or a map of its options', composed);
   return { ...finding, unknown: { known: [], textWith: (hint) => `${finding.text}; ${hint}` } };
 }
 

@@ -35,7 +35,7 @@ import { defineEvents, field, replaceable, type PayloadsOf } from './define.js';
  */
 export const lifecycle = defineEvents({
   'run:setup': {
-    when: 'once, after every plugin is made: engines, data and tokenizers get ready here',
+    when: 'once, after every plugin is made: engine, data and tokenizer initialize here',
     payload: { runDir: field<string>('the run folder, not yet created') },
   },
   'run:start': {
@@ -44,7 +44,7 @@ export const lifecycle = defineEvents({
       state: field<RunView>('iteration, tokens and best validation loss'),
       maxIters: field<number>('iteration that the run ends at'),
       resumedFrom: field<string | undefined>('folder of the checkpoint that the run resumes from, if it resumes'),
-      maxItersBefore: field<number | undefined>('iteration that the resumed run was to end at, if it resumes'),
+      maxItersBefore: field<number | undefined>('train.max_iters of the checkpoint, if the run resumes'),
     },
   },
   'iteration:start': {
@@ -68,7 +68,7 @@ export const lifecycle = defineEvents({
     payload: {
       iteration: field<number>('its number, from 0'),
       microBatch: field<number>('from 0 to gradient_accumulation_steps - 1'),
-      batch: field<Batch>('what it was computed from: the rows of this rank'),
+      batch: field<Batch>('the batch of this pass: the rows of this rank'),
       loss: field<number>(
         'mean loss over its counted targets, with their weights, of this rank, nats; NaN without any',
       ),
@@ -94,7 +94,7 @@ export const lifecycle = defineEvents({
       gradNorm: field<number>('global norm of the gradients before clipping'),
       gradients: field<ReadonlyMap<string, Tensor>>('by parameter name, as the optimizer will get them'),
       skip: replaceable<string | undefined>(
-        'a reason to leave the step out: weights and optimizer stay as they are, the iteration counts',
+        'reason to skip the optimizer step: weights and optimizer stay unchanged, the iteration still counts',
       ),
     },
   },
@@ -115,7 +115,7 @@ export const lifecycle = defineEvents({
       gradNorm: field<number>('global norm of the gradients before clipping'),
       learningRate: field<number>('learning rate of its step'),
       tokens: field<number>('training tokens seen so far, those of this iteration included'),
-      skipped: field<string | undefined>('why the optimizer step was left out, if it was'),
+      skipped: field<string | undefined>('why the optimizer step was skipped, if it was'),
     },
   },
   'requests:ready': {
@@ -143,8 +143,8 @@ export const lifecycle = defineEvents({
       what: field<string>(
         'what is measured: train loss, val loss, val loss of a named set, or the name of an evaluator',
       ),
-      done: field<number>('batches, or other pieces of that work, so far, of this rank'),
-      of: field<number>('all of them, of this rank'),
+      done: field<number>('batches, or other pieces of that work, done so far by this rank'),
+      of: field<number>('total for this rank'),
     },
   },
   'evaluation:end': {
@@ -155,11 +155,11 @@ export const lifecycle = defineEvents({
     },
   },
   'checkpoint:due': {
-    when: 'at the boundary, after evaluation, when a plugin requested a checkpoint; every plugin’s state is of this moment',
+    when: 'at the boundary, after evaluation, when a plugin requested a checkpoint; the snapshot holds every plugin’s current state',
     payload: {
       kinds: field<readonly CheckpointKind[]>('latest, best, emergency'),
       snapshot: field<Snapshot>('weights, optimizer and state to write'),
-      skip: replaceable<string | undefined>('a reason to write nothing: what the checkpoint would hold is of no use'),
+      skip: replaceable<string | undefined>('reason to skip this checkpoint'),
     },
   },
   'checkpoint:saved': {
@@ -169,15 +169,15 @@ export const lifecycle = defineEvents({
       path: field<string>('its folder'),
       kind: field<CheckpointKind>('latest, best or emergency'),
       pauseMs: field<number>('how long training paused for it (copying, and waiting for the one before), milliseconds'),
-      writeMs: field<number>('how long writing took, beside training, milliseconds'),
+      writeMs: field<number>('how long writing took, in the background, milliseconds'),
     },
   },
   'checkpoint:failed': {
-    when: 'when a checkpoint could not be written (a full disk); nothing is left of it',
+    when: 'when a checkpoint could not be written (disk full); its partial files are removed',
     payload: { iteration: field<number>('iterations done when it was taken'), message: field<string>('why') },
   },
   'run:rollback': {
-    when: 'at the boundary, when the run, or its model alone, went back to one of its checkpoints because a plugin asked for it: what was published after `to` is of iterations that are undone; plugins have their state of that checkpoint',
+    when: 'at the boundary, when the run, or its model alone, went back to one of its checkpoints because a plugin requested it: anything published after iteration `to` is undone, and plugins have their state from that checkpoint',
     payload: {
       what: field<'run' | 'model'>(
         'run, or model: the weights and the optimizer’s state alone, while the run’s iteration and data stay',

@@ -38,7 +38,7 @@ export class EventTable {
    */
   unknown(name: string, what: string): UsageError {
     const near = suggestion(name, [...this.#events.keys()], 'events');
-    const text = `${what} ${JSON.stringify(name)}, which is no event: ${near} (\`espalier events\` prints them; a plugin declares its own in \`@Plugin({ events })\`)`;
+    const text = `${what} ${JSON.stringify(name)}, which is not an event: ${near} (\`espalier events\` lists all; a plugin declares its own in \`@Plugin({ events })\`)`;
     return new UsageError('ESP_PLUGIN_EVENT', text);
   }
 

@@ -65,12 +65,12 @@ function familyOf(folder: string, found: Described = {}): Family | undefined {
   }
   const { family, presets, requires } = parsed.data;
   if (semver().validRange(requires) === null) {
-    throw wrong(`${place}: requires "${requires}" is no range of versions; write one such as "^${version}"`);
+    throw wrong(`${place}: requires "${requires}" is not a version range; write one such as "^${version}"`);
   }
   if (!semver().satisfies(version, requires, { includePrerelease: true })) {
     throw new UsageError(
       'ESP_PACKAGE_VERSION',
-      `package ${name} ${own} requires espalier ${requires}, and this is espalier ${version}: install a version of one that goes with the other (npm view ${name} versions)`,
+      `package ${name} ${own} requires espalier ${requires}, and this is espalier ${version}: install matching versions (npm view ${name} versions)`,
     );
   }
   const within = (key: 'family' | 'presets', given: string): string => {

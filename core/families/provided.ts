@@ -22,7 +22,11 @@ export async function provided<T extends object>(
     const module: unknown = await import(pathToFileURL(file).href);
     const value: unknown = typeof module === 'object' && module !== null ? Reflect.get(module, 'provided') : undefined;
     if (is(value)) return value;
-    throw new PluginError(family, file, new TypeError(`it exports no \`provided\` that is a ${name}`));
+    throw new PluginError(
+      family,
+      file,
+      new TypeError(`it must export \`provided\`, with the methods ${methods.join(', ')}`),
+    );
   }
   return undefined;
 }

@@ -125,7 +125,7 @@ async function loadPackaged({ name, file, source }: PackagedPlugin): Promise<Fou
   if (own === name || (slot !== undefined && own === slotKeys[slot].fullName(name))) return found;
   throw new UsageError(
     'ESP_PLUGIN_EXPORT',
-    `plugin ${own} of the package ${source} is in ${path.basename(file)}: a plugin is found by the name of its file; give both one name`,
+    `plugin ${own} of the package ${source} is in ${path.basename(file)}: a plugin is found by its file name; give both the same name`,
   );
 }
 
@@ -222,7 +222,7 @@ async function load<T>(name: string, importer: () => Promise<T>): Promise<T> {
     return await importer();
   } catch (thrown) {
     if (isUsageError(thrown)) throw thrown;
-    throw new UsageError('ESP_PLUGIN_LOAD', `plugin ${name} threw while it loaded: ${messageOf(thrown)}`, {
+    throw new UsageError('ESP_PLUGIN_LOAD', `plugin ${name} failed to load: ${messageOf(thrown)}`, {
       cause: thrown,
     });
   }
@@ -250,7 +250,7 @@ function isPluginClass(value: unknown): value is PluginClass {
 /** How to write the path of a plugin's file that is there; undefined for other names. */
 export function pathAdvice(name: string, cwd: string): string | undefined {
   if (!/\.[cm]?[jt]s$/.test(name) || !existsSync(path.resolve(cwd, name))) return undefined;
-  return `the path of a plugin starts with ./: write ./${name}`;
+  return `a plugin path starts with ./; write ./${name}`;
 }
 
 async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined): Promise<UsageError> {
@@ -270,7 +270,7 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
   const meant = slot === undefined || filling === undefined ? '' : inputsOf(filling, slotKeys[slot].path);
   return new UsageError(
     'ESP_PLUGIN_NOT_FOUND',
-    `unknown ${slot ?? 'plugin'} "${name}": ${suggestion(name, known, 'built-in ones')} (\`espalier plugins\` lists them all; a path starts with ./)${meant}`,
+    `unknown ${slot ?? 'plugin'} "${name}": ${suggestion(name, known, 'built-in ones')} (\`espalier plugins\` lists all; a path starts with ./)${meant}`,
   );
 }
 
@@ -293,7 +293,7 @@ function inputsOf({ options: { config } }: FoundPlugin, path: readonly string[])
 
 function wrongSlot(found: FoundPlugin, name: string, slot: Slot | undefined): UsageError {
   const can =
-    found.options.slot === undefined ? 'is a feature, listed under `plugins`' : `fills \`${found.options.slot}\``;
+    found.options.slot === undefined ? 'is a feature, configured under `plugins`' : `fills \`${found.options.slot}\``;
   const asked = slot === undefined ? '`plugins`' : `\`${slot}\``;
-  return new UsageError('ESP_PLUGIN_SLOT', `${name} cannot stand under ${asked}: plugin ${found.options.name} ${can}`);
+  return new UsageError('ESP_PLUGIN_SLOT', `${name} cannot be used as ${asked}: plugin ${found.options.name} ${can}`);
 }

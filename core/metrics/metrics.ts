@@ -127,14 +127,14 @@ export function watchMetrics(bus: EventBus, metrics: MetricNames, log: Logger): 
       const owners = metrics.ownersOf(name);
       if (publisher !== undefined && owners.length > 0 && !owners.includes(publisher)) {
         const both = `plugin ${publisher} publishes the metric "${name}" of plugin ${owners.join(', ')}`;
-        tellOnce(`${publisher} ${name}`, () => `${both}: sinks keep the last of both; give it another name`);
+        tellOnce(`${publisher} ${name}`, () => `${both}, so sinks keep only the last value; rename one of them`);
       }
       if (metrics.describe(name) !== undefined) continue;
       const of = publisher === undefined ? '' : ` of plugin ${publisher}`;
       const near = suggestion(name, metrics.names(), 'declared ones');
       tellOnce(
         name,
-        () => `metric "${name}"${of} is not declared: ${near} Its plugin names it, with its unit, in \`metrics\``,
+        () => `metric "${name}"${of} is not declared: ${near} Declare it, with its unit, in \`metrics\` of the plugin`,
       );
     }
   });
@@ -142,7 +142,7 @@ export function watchMetrics(bus: EventBus, metrics: MetricNames, log: Logger): 
 
 function noNumber(name: string, value: unknown, publisher = 'unknown'): PluginError {
   const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  const what = `the metric "${name}" is ${shown}, of type ${typeof value}; publish a number, or leave it out where there is none`;
+  const what = `the metric "${name}" is ${shown}, of type ${typeof value}; publish a number, or leave the metric out`;
   return new PluginError(publisher, 'metrics', new EspalierError('ESP_METRIC', what));
 }
 

@@ -35,7 +35,7 @@ export function checkImplements(made: unknown, contract: symbol, plugin: FoundPl
   const name = tokenName(contract);
   throw new UsageError(
     'ESP_CONTRACT_METHOD',
-    `${shown(plugin)} binds ${name} without ${lacking.map((each) => `${each}()`).join(', ')}: write what the contract ${name} names (core/contracts, docs/plugins/writing-plugins.md)`,
+    `${shown(plugin)} binds ${name} without ${lacking.map((each) => `${each}()`).join(', ')}: implement them as the contract ${name} says (core/contracts, docs/plugins/writing-plugins.md)`,
   );
 }
 
@@ -44,7 +44,7 @@ export function unbound(plugin: FoundPlugin, slot: Slot): UsageError {
   const name = tokenName(slotContracts[slot].contract);
   return new UsageError(
     'ESP_CONTRACT_UNBOUND',
-    `${shown(plugin)} stands in the slot ${slot} and binds no ${name}: give its class a \`static register(bindings) { bindings.bind(${name}, ${plugin.class.name}); }\` (docs/plugins/writing-plugins.md)`,
+    `${shown(plugin)} fills the slot ${slot} but does not bind ${name}: give its class a \`static register(bindings) { bindings.bind(${name}, ${plugin.class.name}); }\` (docs/plugins/writing-plugins.md)`,
   );
 }
 
@@ -60,7 +60,7 @@ export function checkMethods(made: PluginInstance, plugin: FoundPlugin): void {
   if (field !== undefined) {
     throw new UsageError(
       'ESP_PLUGIN_FIELD',
-      `${shown(plugin)} has a field ${field}: rename it, ${field}() is what the run calls (docs/plugins/writing-plugins.md)`,
+      `${shown(plugin)} has a field named ${field}, but the run calls ${field}() as a method: rename the field (docs/plugins/writing-plugins.md)`,
     );
   }
   for (const [take, give] of pairs) {
@@ -68,7 +68,7 @@ export function checkMethods(made: PluginInstance, plugin: FoundPlugin): void {
     const [has, lacks] = made[take] === undefined ? [give, take] : [take, give];
     throw new UsageError(
       'ESP_PLUGIN_STATE',
-      `${shown(plugin)} has ${has}() and no ${lacks}(): what ${take}() returns goes into every checkpoint, and ${give}() gets it back when a run goes on; write ${lacks}(), or rename ${has}() where it is something else (docs/plugins/writing-plugins.md)`,
+      `${shown(plugin)} has ${has}() and no ${lacks}(): what ${take}() returns is saved in every checkpoint, and ${give}() gets it when a run resumes; add ${lacks}(), or rename ${has}() if it is for something else (docs/plugins/writing-plugins.md)`,
     );
   }
 }

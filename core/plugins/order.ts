@@ -30,6 +30,6 @@ export function orderPlugins<P extends { options: PluginOptions }>(plugins: read
 function cycle(chain: readonly string[]): UsageError {
   return new UsageError(
     'ESP_PLUGIN_CYCLE',
-    `plugins wait for each other: ${chain.join(' after ')}; take one \`after\` or \`before\` away`,
+    `plugins wait for each other: ${chain.join(' after ')}; remove one \`after\` or \`before\``,
   );
 }

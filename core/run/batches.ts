@@ -36,7 +36,7 @@ function taken(batch: Batch, { first, count }: Rows, { size }: Ranks): Batch {
   if (batchSize !== size * count) {
     throw new EspalierError(
       'ESP_BATCH',
-      `the batch strategy gave ${String(batchSize)} windows, asked for ${String(count)} of ${String(size * count)}`,
+      `the batch strategy gave ${String(batchSize)} windows instead of ${String(count)} or ${String(size * count)}`,
     );
   }
   const own = [first * blockSize, (first + count) * blockSize] as const;

@@ -213,7 +213,7 @@ export function addListeners(
 
 function methodOf(instance: object, method: string | symbol): (payload: unknown) => void | Promise<void> {
   const listener: unknown = Reflect.get(instance, method);
-  if (typeof listener !== 'function') throw new TypeError(`${String(method)} is no method`);
+  if (typeof listener !== 'function') throw new TypeError(`${String(method)} is not a method`);
   return (payload) => Reflect.apply(listener, instance, [payload]) as void | Promise<void>;
 }
 

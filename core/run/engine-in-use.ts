@@ -28,7 +28,7 @@ export function claimEngine(run: object, use: EngineUse): void {
     const how = theirs === ours ? `${ours} with other options` : ours;
     throw new UsageError(
       'ESP_ENGINE_IN_USE',
-      `another run of this process computes with engine ${theirs}, and this one asks for ${how}: runs that exist at the same time share one engine; dispose the other first, or choose the same`,
+      `another run of this process computes with engine ${theirs}, and this one asks for ${how}: runs that exist at the same time share one engine; dispose the other run first, or choose the same engine`,
     );
   }
   users.set(run, use);

@@ -95,12 +95,12 @@ function checkGradients(
   const refuse = (what: string): never => {
     throw new EspalierError(
       'ESP_GRADIENTS',
-      `after gradients:ready ${what}; a listener may replace an entry of gradients with a tensor of the same shape, and nothing else. Plugins that listen: ${listeners().join(', ') || 'none'}`,
+      `after gradients:ready ${what}; a listener may only replace an entry of gradients, with a tensor of the same shape. Listeners: ${listeners().join(', ') || 'none'}`,
     );
   };
   for (const [name, { shape }] of parameters) {
     const gradient = gradients.get(name);
-    if (gradient === undefined) return refuse(`there is no gradient of ${name}`);
+    if (gradient === undefined) return refuse(`the gradient of ${name} is missing`);
     if (gradient.isDisposed) return refuse(`the gradient of ${name} is disposed`);
     if (gradient.shape.length !== shape.length || gradient.shape.some((length, axis) => length !== shape[axis])) {
       return refuse(`the gradient of ${name} is [${String(gradient.shape)}], and the weight [${String(shape)}]`);
@@ -108,5 +108,5 @@ function checkGradients(
   }
   if (gradients.size === parameters.size) return;
   const extra = [...gradients.keys()].find((name) => !parameters.has(name));
-  refuse(`there is a gradient of ${JSON.stringify(extra)}, which no weight that is trained is called`);
+  refuse(`there is a gradient of ${JSON.stringify(extra)}, which is not the name of a trained weight`);
 }

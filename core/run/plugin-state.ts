@@ -48,12 +48,12 @@ export function restorePlugin(from: LoadedCheckpoint, name: string, instance: Pl
 
 function refuseLossy(plugin: string, state: unknown, tensors: ReadonlyMap<string, StoredTensor>): void {
   const refuse = (what: string, todo: string): never => {
-    throw new EspalierError('ESP_PLUGIN_STATE', `plugin ${plugin} cannot be kept in a checkpoint: ${what}; ${todo}`);
+    throw new EspalierError('ESP_PLUGIN_STATE', `plugin ${plugin} cannot be saved in a checkpoint: ${what}; ${todo}`);
   };
   const wrong = notPlain(state, 'state');
   if (wrong !== undefined) {
     refuse(
-      `${wrong}, which JSON does not hold`,
+      `${wrong}, which JSON cannot store`,
       'let state() return plain objects, arrays, strings, booleans, null and finite numbers, and stateTensors() arrays of numbers (docs/plugins/writing-plugins.md)',
     );
   }
@@ -61,7 +61,7 @@ function refuseLossy(plugin: string, state: unknown, tensors: ReadonlyMap<string
     const at = `stateTensors() has ${JSON.stringify(name)}`;
     const size = shape.reduce((product, length) => product * length, 1);
     if (!(values instanceof Float32Array || values instanceof Int32Array)) {
-      refuse(`${at} of another type`, 'give its values as Float32Array or Int32Array');
+      refuse(`${at} of an unsupported type`, 'give its values as Float32Array or Int32Array');
     }
     if (size !== values.length) {
       refuse(`${at} of shape [${String(shape)}] and ${String(values.length)} values`, 'give the shape of its values');

@@ -76,7 +76,7 @@ function startAfresh({ name, instance, decidesShape }: LivePlugin, from: LoadedC
     restorePlugin(from, name, instance);
   } catch (thrown) {
     if (decidesShape) throw thrown;
-    to.say(`${messageOf(thrown)}; checkpoint ${from.path} has no state of it, it stays as it is`);
+    to.say(`${messageOf(thrown)}; checkpoint ${from.path} has no state for it, so it stays unchanged`);
   }
 }
 
@@ -92,30 +92,30 @@ function refuseOtherPlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin
   if (unknown !== undefined) {
     throw new UsageError(
       'ESP_CHECKPOINT_PLUGIN',
-      `--resume-drop ${unknown}: neither checkpoint ${from.path} nor this run has such a plugin; it holds the state of ${kept.join(', ')}`,
+      `--resume-drop ${unknown}: neither checkpoint ${from.path} nor this run has this plugin; the checkpoint has the state of ${kept.join(', ')}`,
     );
   }
   const refuse = (name: string, what: string, todo: string): void => {
     if (drop.includes(name)) return;
     throw new UsageError(
       'ESP_CHECKPOINT_PLUGIN',
-      `checkpoint ${from.path} ${what}; ${todo}, or go on without with --resume-drop ${name}`,
+      `checkpoint ${from.path} ${what}; ${todo}, or resume without it: --resume-drop ${name}`,
     );
   };
   for (const name of kept) {
     const plugin = plugins.find((each) => each.name === name);
     if (plugin === undefined) {
-      refuse(name, `holds the state of plugin ${name}, which this run does not have`, 'turn it on again');
+      refuse(name, `holds the state of plugin ${name}, which this run does not have`, 'turn it on');
     } else if (plugin.instance.restore === undefined && plugin.instance.restoreTensors === undefined) {
-      refuse(name, `holds the state of plugin ${name}, which has no restore() any more`, 'give it that back');
+      refuse(name, `holds the state of plugin ${name}, which no longer has restore()`, 'add it again');
     } else if ((from.state.plugins[name]?.version ?? 1) > plugin.stateVersion) {
       const versions = `version ${String(from.state.plugins[name]?.version)}, newer than ${String(plugin.stateVersion)}`;
-      refuse(name, `holds the state of plugin ${name} in ${versions}`, 'use a newer one');
+      refuse(name, `holds the state of plugin ${name} in ${versions}`, 'update the plugin');
     }
   }
   for (const { name, instance } of plugins) {
     // One that has nothing to keep before it starts needs nothing.
     if (kept.includes(name) || !hasState(instance)) continue;
-    refuse(name, `lacks the state of plugin ${name}, which was not on when it was made`, 'turn it off again');
+    refuse(name, `lacks the state of plugin ${name}, which was off when it was saved`, 'turn it off');
   }
 }

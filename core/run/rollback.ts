@@ -32,8 +32,8 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
   const found = await agreedTarget(request, parts);
   if (found === undefined) {
     const wanted = request.to === 'latest' ? 'no checkpoint' : `no checkpoint of iteration ${String(request.to)}`;
-    log.error(`${reason}: there is ${wanted} to go back to in ${shown}; stopping`);
-    control.requestStop(`${reason}; there is ${wanted} to go back to`, 1);
+    log.error(`${reason}: ${shown} has ${wanted} to roll back to; stopping`);
+    control.requestStop(`${reason}; there is ${wanted} to roll back to`, 1);
     control.requestCheckpoint('emergency');
     return;
   }
@@ -42,8 +42,8 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
   control.forget(request);
   const to = found.state.run.iteration;
   const way = `from iteration ${String(from)} to checkpoint ${path.basename(found.path)}`;
-  if (what === 'run') log.warn(`${reason}: the run goes back ${way}`);
-  else log.info(`${reason}: the model and the optimizer go back ${way}`);
+  if (what === 'run') log.warn(`${reason}: rolling back the run ${way}`);
+  else log.info(`${reason}: rolling back the model and the optimizer ${way}`);
   await bus.dispatch('run:rollback', { what, from, to, path: found.path, reason, state: targets.state });
 }
 

@@ -261,7 +261,8 @@ export class Run implements AsyncDisposable {
   #writeConfig(): void {
     const { folder, kept, log } = this.parts;
     const aside = folder.writeConfig(stringify(kept.config));
-    if (aside !== undefined) log.warn(`${folder.shown}/config.yaml was changed by hand: kept as ${aside}`);
+    if (aside !== undefined)
+      log.warn(`${folder.shown}/config.yaml was edited by hand: the edited file is kept as ${aside}`);
   }
 
   async #train(resumedFrom: string | undefined): Promise<number | null> {

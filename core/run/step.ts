@@ -139,7 +139,7 @@ function gradientsOf(forward: () => tf.Scalar, weights: tf.Variable[]): ReturnTy
     if (kernel === undefined) throw thrown;
     throw new EspalierError(
       'ESP_NO_GRADIENT',
-      `the loss is computed with TensorFlow.js's operation ${kernel}, which has no gradient here: write it with operations that docs/plugins/writing-plugins.md lists, or give it a gradient with tf.customGrad`,
+      `the loss is computed with TensorFlow.js's operation ${kernel}, which has no gradient: use an operation that docs/plugins/writing-plugins.md lists, or define the gradient with tf.customGrad`,
       { cause: thrown },
     );
   }

@@ -32,7 +32,7 @@ function tellAll(): void {
 
 function whatFor({ running }: EventBus): string {
   const innermost = running.at(-1);
-  if (innermost === undefined) return 'the run waits for a promise that nothing will settle: a plugin returned it';
+  if (innermost === undefined) return 'the run waits for a promise of a plugin that will never settle';
   const { plugin, event } = innermost;
-  return `plugin ${plugin} returned a promise from its listener of ${event} that nothing will settle: look there for an await that never ends`;
+  return `plugin ${plugin} returned a promise from its listener of ${event} that will never settle: look there for an await that never ends`;
 }

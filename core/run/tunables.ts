@@ -76,7 +76,7 @@ export class Tunables {
 
   #cell(name: string): Cell {
     const cell = this.#cells.get(name);
-    if (cell === undefined) throw new UsageError('ESP_TUNABLE', `no plugin of this run has a changeable ${name}`);
+    if (cell === undefined) throw new UsageError('ESP_TUNABLE', `this run has no tunable named ${name}`);
     return cell;
   }
 }

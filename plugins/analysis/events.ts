@@ -2,7 +2,7 @@ import { defineEvents, field, type PayloadsOf } from '../../core/events/index.js
 
 export const events = defineEvents({
   histogram: {
-    when: 'when a plugin has counted how the elements of a tensor are spread',
+    when: 'when a plugin has computed the histogram of a tensor',
     payload: {
       iteration: field<number>('iterations done'),
       name: field<string>('such as `weights/transformer.h.0.attn.c_attn.weight` or `gradients/…`'),

@@ -4,7 +4,7 @@ import { windowsIn } from './windows/windows.js';
 
 export default windowStrategy({
   name: 'batches-epoch',
-  summary: 'Every window of the training data once an epoch, in another random order each time.',
+  summary: 'Every window of the training data once per epoch, in a new random order each time.',
   passes: true,
   starts: ({ reader, blockSize, streams }) => {
     const count = windowsIn(reader, blockSize);

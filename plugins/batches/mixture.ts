@@ -5,11 +5,11 @@ import { z } from 'zod';
 
 export default windowStrategy({
   name: 'batches-mixture',
-  summary: 'Random windows of several corpora, each served by its weight, whatever its size.',
+  summary: 'Random windows of several corpora, drawn by weight, whatever their size.',
   options: {
     weights: z
       .record(z.string(), z.number().gt(0))
-      .describe('how much of each folder of data.dir is served, in any unit: { data/wiki: 3, data/code: 1 }'),
+      .describe('relative weight of each folder of data.dir, e.g. { data/wiki: 3, data/code: 1 }'),
   },
   starts: ({ reader, blockSize, streams, options: { weights } }) => {
     const corpora = corporaOf(reader, weights);

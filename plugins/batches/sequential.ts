@@ -3,7 +3,7 @@ import { windowsIn } from './windows/windows.js';
 
 export default windowStrategy({
   name: 'batches-sequential',
-  summary: 'Windows of the training data side by side, from its start to its end and round again.',
+  summary: 'Adjacent windows of the training data, from start to end, then again from the start.',
   passes: true,
   starts: ({ reader, blockSize }) => {
     const count = windowsIn(reader, blockSize);

@@ -10,20 +10,20 @@ const options = z
       .string()
       .min(1)
       .default(DEFAULT_HOST)
-      .describe('where to listen; an address that other machines reach makes a token part of the URL'),
+      .describe('address to listen on; if other machines can reach it, the URL contains a token'),
     port: z
       .int()
       .min(0)
       .max(65_535)
       .default(DEFAULT_PORT)
-      .describe('first port to try, the next free one is taken; 0: any'),
-    beside: z.array(z.string().min(1)).default([]).describe('folders of other runs to show beside this one'),
+      .describe('first port to try; the next free one is used; 0: any'),
+    beside: z.array(z.string().min(1)).default([]).describe('folders of other runs to show next to this one'),
   })
   .meta({ resume: 'free' });
 
 @Plugin({
   name: 'dashboard',
-  summary: 'A local page with the run’s curves, live; `espalier dashboard` shows runs that ended, too.',
+  summary: 'A local web page with live curves of the run; `espalier dashboard` also shows runs that have ended.',
   config: options,
   // It is disposed after the log, so that open pages get what was written last.
   before: ['run-log'],

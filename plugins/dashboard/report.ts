@@ -7,7 +7,7 @@ const FILE = 'report.html';
 
 @Plugin({
   name: 'report',
-  summary: 'Ends a run with report.html in its folder: curves, config, samples and times in one file.',
+  summary: 'Writes report.html to the run folder at the end: curves, config, samples and timings in one file.',
   // It is disposed after the log, which is then whole.
   before: ['run-log'],
   critical: false,

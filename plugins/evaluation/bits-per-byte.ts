@@ -20,16 +20,16 @@ const METRIC = 'val/bits_per_byte';
 /** What the loss is for each byte of the text: it compares models whose tokenizers differ. */
 @Plugin({
   name: 'bits-per-byte',
-  summary: 'Measures the loss of the validation data in bits for each byte of its text, whatever the tokenizer.',
+  summary: 'Measures validation loss in bits per byte of text, comparable across tokenizers.',
   config: validationOptions,
   // Whose tokenizer is known when it is open.
   after: ['vocab-remap'],
   metrics: {
     [METRIC]: {
       unit: 'bits',
-      what: 'loss over validation data in windows side by side, for each UTF-8 byte of its text',
+      what: 'validation loss over adjacent windows, per UTF-8 byte of text',
     },
-    [`${METRIC}/*`]: { unit: 'bits', what: 'the same of a named set of `data.validation`' },
+    [`${METRIC}/*`]: { unit: 'bits', what: 'the same for a named set of `data.validation`' },
   },
 })
 export default class BitsPerByte implements Evaluator {
@@ -56,7 +56,7 @@ export default class BitsPerByte implements Evaluator {
     if (this.data.tokenizer !== undefined) return;
     throw new UsageError(
       'ESP_NO_TOKENIZER',
-      'plugins.bits-per-byte: the data does not say which tokenizer it was made with, so its text is not known; prepare it with `espalier prepare`, or turn the plugin off',
+      'plugins.bits-per-byte: the tokenizer of the data is unknown, so its text cannot be restored; prepare it with `espalier prepare`, or turn the plugin off',
     );
   }
 

@@ -25,9 +25,9 @@ import { estimateLoss } from './loss/estimate-loss.js';
 
 const options = z
   .strictObject({
-    decay: z.number().gt(0).lt(1).default(0.999).describe('share of the average that each iteration keeps'),
+    decay: z.number().gt(0).lt(1).default(0.999).describe('decay: share of the average kept in each iteration'),
     interval: z.int().min(1).default(1).describe('iterations between updates; the decay is raised to this power'),
-    start: z.int().min(0).default(0).describe('iterations to leave out at the beginning'),
+    start: z.int().min(0).default(0).describe('iterations to skip at the beginning'),
   })
   .meta({ resume: 'fixed' });
 
@@ -43,7 +43,7 @@ type State = z.output<typeof stateSchema>;
  */
 @Plugin({
   name: 'ema',
-  summary: 'Averages the weights while they are trained, and measures the loss with the averages.',
+  summary: 'Keeps a moving average of the weights, and measures its validation loss.',
   config: options,
   after: ['evaluation'],
   metrics: { 'ema/val_loss': { unit: 'nats', what: 'mean validation loss with the averaged weights, dropout off' } },
@@ -71,7 +71,7 @@ export default class Ema {
     if (done <= start || (done - start) % interval !== 0) return;
     useEngine(this.engine);
     if (this.#averages.size > 0 && !this.#fits) {
-      this.log.info(`ema: the model has changed its shape: the averages begin anew at iteration ${String(done)}`);
+      this.log.info(`ema: the model has changed its shape: the averages restart at iteration ${String(done)}`);
       this.#forget();
     }
     const kept = Math.min(decay ** interval, (1 + this.#updates) / (10 + this.#updates));

@@ -41,7 +41,7 @@ const options = z
       .int()
       .min(1)
       .default(200)
-      .describe('batches per split to estimate a loss from')
+      .describe('batches per split for a loss estimate')
       .meta({ aka: ['eval_iters', 'limit_val_batches'] }),
     at_start: z.boolean().default(false).describe('also evaluate before the first iteration'),
     full: z.boolean().default(false).describe('measure the validation loss on the whole validation split'),
@@ -50,12 +50,12 @@ const options = z
 
 @Plugin({
   name: 'evaluation',
-  summary: 'Estimates the training and validation loss, dropout off, and has evaluators measure the model.',
+  summary: 'Estimates training and validation loss, without dropout, and runs evaluators.',
   config: options,
   metrics: {
     'eval/train_loss': { unit: 'nats', what: 'mean training loss over `iters` batches, dropout off' },
     'val/loss': { unit: 'nats', what: 'mean validation loss, dropout off' },
-    'val/loss/*': { unit: 'nats', what: 'the same of a named set of `data.validation`' },
+    'val/loss/*': { unit: 'nats', what: 'the same for a named set of `data.validation`' },
   },
 })
 export default class Evaluation {
@@ -104,7 +104,8 @@ export default class Evaluation {
   @On('run:end')
   tellOwed({ state }: RunEnd): void {
     const { iteration, owesEvaluation } = state;
-    if (owesEvaluation) this.log.info(`the evaluation at iteration ${String(iteration)} is made when the run goes on`);
+    if (owesEvaluation)
+      this.log.info(`the evaluation at iteration ${String(iteration)} will run when the run is resumed`);
   }
 
   @On('evaluation:due')

@@ -18,8 +18,8 @@ const METRIC = 'val/perplexity';
   summary: 'Measures the perplexity of the validation data: e to the power of its mean loss.',
   config: validationOptions,
   metrics: {
-    [METRIC]: { unit: '', what: 'e to the power of the mean loss over validation data in windows side by side' },
-    [`${METRIC}/*`]: { unit: '', what: 'the same of a named set of `data.validation`' },
+    [METRIC]: { unit: '', what: 'e to the power of the mean validation loss over adjacent windows' },
+    [`${METRIC}/*`]: { unit: '', what: 'the same for a named set of `data.validation`' },
   },
 })
 export default class Perplexity implements Evaluator {

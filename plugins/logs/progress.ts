@@ -18,7 +18,7 @@ import {
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(100).describe('iterations between plain lines, where the output is no terminal'),
+    interval: z.int().min(1).default(100).describe('iterations between plain lines, if the output is not a terminal'),
   })
   .meta({ resume: 'free' });
 
@@ -28,7 +28,7 @@ const SMOOTHING = 0.1;
 
 @Plugin({
   name: 'progress',
-  summary: 'A live line on a terminal (iteration, loss, learning rate, tokens/s, time left), plain lines elsewhere.',
+  summary: 'Live progress on a terminal (iteration, loss, learning rate, tokens/s, time left), plain lines elsewhere.',
   config: options,
   after: ['evaluation'],
   critical: false,
@@ -117,7 +117,7 @@ export default class Progress {
 
 function whatIsLeft(iteration: number, maxIters: number): string {
   if (iteration < maxIters) return `training from iteration ${String(iteration)} to ${String(maxIters)}`;
-  return `nothing is left to train: train.max_iters is ${String(maxIters)}, and ${String(iteration)} iterations are done; --set train.max_iters=N goes on to N`;
+  return `nothing is left to train: train.max_iters is ${String(maxIters)}, and ${String(iteration)} iterations are done; --set train.max_iters=N continues to N`;
 }
 
 function smoothed(before: number, now: number): number {

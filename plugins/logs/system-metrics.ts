@@ -7,7 +7,11 @@ const MICROSECONDS = 1000;
 
 const options = z
   .strictObject({
-    interval: z.number().min(0).default(15).describe('seconds between figures; they come when an iteration ends'),
+    interval: z
+      .number()
+      .min(0)
+      .default(15)
+      .describe('seconds between values, which are published at the end of an iteration'),
   })
   .meta({ resume: 'free' });
 
@@ -21,22 +25,22 @@ interface Clock {
 
 @Plugin({
   name: 'system-metrics',
-  summary: 'Publishes how busy processor and memory are, of the machine and of the run.',
+  summary: 'Publishes processor and memory use, of the machine and of the run.',
   config: options,
   critical: false,
   metrics: {
     'system/cpu_percent': {
       unit: '%',
-      what: 'share of the machine’s processor time that was in use since the last figure',
+      what: 'share of the machine’s processor time in use, since the last value',
       clock: true,
     },
     'system/process_cpu_percent': {
       unit: '%',
-      what: 'processor time of the run since the last figure, of what all the processors had',
+      what: 'share of all processors’ time used by the run, since the last value',
       clock: true,
     },
-    'system/memory_percent': { unit: '%', what: 'share of the machine’s memory that is in use', clock: true },
-    'system/process_rss_mb': { unit: 'MB', what: 'memory that the run occupies (resident set)', clock: true },
+    'system/memory_percent': { unit: '%', what: 'share of the machine’s memory in use', clock: true },
+    'system/process_rss_mb': { unit: 'MB', what: 'memory of the run (resident set size)', clock: true },
   },
 })
 export default class SystemMetrics {

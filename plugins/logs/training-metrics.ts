@@ -36,11 +36,11 @@ const options = z
     grad_norm: { unit: '', what: 'global norm of the gradients before clipping' },
     'throughput/tokens_per_second': {
       unit: 'tokens/s',
-      what: 'training tokens over the time of the iterations since the last figure, what is between them left out',
+      what: 'training tokens per second of iteration time since the last value, without the time between iterations',
       clock: true,
     },
-    'time/iteration_ms': { unit: 'ms', what: 'mean time of an iteration since the last figure', clock: true },
-    'time/elapsed_seconds': { unit: 's', what: 'since training started in this process', clock: true },
+    'time/iteration_ms': { unit: 'ms', what: 'mean time of an iteration since the last value', clock: true },
+    'time/elapsed_seconds': { unit: 's', what: 'time since training started in this process', clock: true },
   },
 })
 export default class TrainingMetrics {

@@ -9,7 +9,7 @@ const options = z
       .min(0)
       .max(1)
       .default(0.1)
-      .describe('share of the target that is spread evenly over all tokens; 0 turns it off')
+      .describe('share of the target spread evenly over all tokens; 0 disables it')
       .meta({ aka: ['label_smoothing', 'label_smoothing_factor'] }),
   })
   .meta({ resume: 'warn' });
@@ -21,12 +21,12 @@ const options = z
  */
 @Plugin({
   name: 'label-smoothing',
-  summary: 'Trains on targets of which a share is spread evenly over all tokens.',
+  summary: 'Label smoothing: spreads a share of each target evenly over all tokens.',
   config: options,
   metrics: {
     'train/label_smoothing': {
       unit: 'nats',
-      what: 'mean cross-entropy with an even distribution less that with the target, over one iteration',
+      what: 'mean cross-entropy with a uniform distribution minus that with the target, over one iteration',
     },
   },
 })

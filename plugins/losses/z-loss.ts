@@ -4,7 +4,7 @@ import { type LossTerm, LossTerms, type TermPass } from './contract.js';
 
 const options = z
   .strictObject({
-    weight: z.number().min(0).default(1e-4).describe('what it counts beside cross-entropy; 0 turns it off'),
+    weight: z.number().min(0).default(1e-4).describe('weight relative to cross-entropy; 0 disables it'),
   })
   .meta({ resume: 'warn' });
 
@@ -14,12 +14,12 @@ const options = z
  */
 @Plugin({
   name: 'z-loss',
-  summary: 'Keeps logits from drifting: adds the squared logarithm of their sum of exponentials to the loss.',
+  summary: 'Z-loss: adds the squared log-sum-exp of the logits to the loss, which keeps them from drifting.',
   config: options,
   metrics: {
     'train/z_loss': {
       unit: '',
-      what: 'mean square of the logarithm of the logits’ sum of exponentials, over one iteration',
+      what: 'mean squared log-sum-exp of the logits, over one iteration',
     },
   },
 })

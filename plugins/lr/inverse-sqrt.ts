@@ -8,7 +8,7 @@ import { schedulePlugin } from './schedule/warmup-schedule.js';
 export default schedulePlugin({
   name: 'lr-inverse-sqrt',
   summary: 'Linear warm-up, then a decay by one over the square root of the iteration.',
-  options: { min_lr: z.number().min(0).default(0).describe('learning rate that it does not fall below') },
+  options: { min_lr: z.number().min(0).default(0).describe('lowest learning rate') },
   rate: (iteration, { base, warmup, options }) =>
     Math.max(options.min_lr, base * Math.sqrt((warmup + 1) / (iteration + 1))),
 });

@@ -15,9 +15,14 @@ export default schedulePlugin({
       .gt(0)
       .max(1)
       .default(0.1)
-      .describe('share of the iterations up to decay_iters that the decay takes, at their end'),
-    cooldown_iters: z.int().min(1).nullable().default(null).describe('the same in iterations; null: cooldown_share'),
-    shape: z.enum(['1-sqrt', 'linear']).default('1-sqrt').describe('of the decay: 1-sqrt falls faster at first'),
+      .describe('length of the final decay, as a share of decay_iters'),
+    cooldown_iters: z
+      .int()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('length of the final decay in iterations; null: use cooldown_share'),
+    shape: z.enum(['1-sqrt', 'linear']).default('1-sqrt').describe('shape of the decay; 1-sqrt falls faster at first'),
   },
   decay: (iteration, { warmup, end, options: { cooldown_iters: iterations, cooldown_share: share, shape } }) => {
     const start = Math.max(warmup, end - (iterations ?? Math.round(share * end)));

@@ -13,7 +13,7 @@ const { groups, ...common } = commonOptions({ learningRate: 1e-4, weightDecay: 0
 const options = z
   .strictObject({
     ...common,
-    beta1: share.default(0.9).describe('share of the momentum in the step’s direction'),
+    beta1: share.default(0.9).describe('weight of the momentum in the direction of the step'),
     beta2: share.default(0.99).describe('decay of the momentum'),
     groups,
   })

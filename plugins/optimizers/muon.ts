@@ -15,18 +15,18 @@ const { groups, ...common } = commonOptions({ learningRate: 1e-3, weightDecay: 0
 const options = z
   .strictObject({
     ...common,
-    momentum: share.default(0.95).describe('share of the mean of gradients that is kept, of matrices'),
-    nesterov: z.boolean().default(true).describe('look ahead by one step of the momentum, of matrices'),
+    momentum: share.default(0.95).describe('momentum of matrices'),
+    nesterov: z.boolean().default(true).describe('Nesterov momentum, for matrices'),
     ns_steps: z.int().min(1).max(99).default(5).describe('Newton–Schulz iterations'),
     adjust_lr_fn: z
       .enum(['match_rms_adamw', 'original'])
       .default('match_rms_adamw')
       .describe(
-        'factor of the rate by a matrix’s shape: match_rms_adamw takes rates and decay of AdamW, original is the first article’s',
+        'scaling of the rate by matrix shape; match_rms_adamw: use AdamW’s rates and decay; original: as in the first article',
       ),
-    beta1: adamwOptions.beta1.describe('decay of the mean of gradients, of what AdamW updates'),
-    beta2: adamwOptions.beta2.describe('decay of the mean of squared gradients, of what AdamW updates'),
-    eps: adamwOptions.eps.describe('added to the divisor, of what AdamW updates'),
+    beta1: adamwOptions.beta1.describe('decay of the mean of gradients, for weights that AdamW updates'),
+    beta2: adamwOptions.beta2.describe('decay of the mean of squared gradients, for weights that AdamW updates'),
+    eps: adamwOptions.eps.describe('added to the denominator, for weights that AdamW updates'),
     groups,
   })
   .meta({ resume: 'free' });
@@ -58,7 +58,7 @@ export default class Muon extends WeightOptimizer<Config> {
     if (!this.knowsRoles) {
       throw new UsageError(
         'ESP_OPTIMIZER_GROUP',
-        'muon treats matrices apart, and this model does not say which weights are: bind WeightRoles in the model (docs/guides/optimizers.md), or use optimizer=adamw',
+        'muon treats matrices differently, but this model does not say what its weights are: bind WeightRoles in the model (docs/guides/optimizers.md), or use optimizer=adamw',
       );
     }
     super.prepare(parameters);

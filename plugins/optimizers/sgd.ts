@@ -13,8 +13,8 @@ const { groups, ...common } = commonOptions({ learningRate: 1e-2, weightDecay: 0
 const options = z
   .strictObject({
     ...common,
-    momentum: share.default(0.9).describe('share of the last step’s direction that is kept'),
-    nesterov: z.boolean().default(false).describe('look ahead by one step of the momentum'),
+    momentum: share.default(0.9).describe('momentum'),
+    nesterov: z.boolean().default(false).describe('Nesterov momentum'),
     groups,
   })
   .refine(({ momentum, nesterov }) => !nesterov || momentum > 0, {

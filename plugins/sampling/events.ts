@@ -2,11 +2,11 @@ import { defineEvents, field, type PayloadsOf } from '../../core/events/index.js
 
 export const events = defineEvents({
   sample: {
-    when: 'when a plugin has had the model write a text',
+    when: 'when a plugin has generated a text',
     payload: {
       iteration: field<number>('iterations done'),
-      prompt: field<string>('what the text continues'),
-      text: field<string>('what the model wrote after the prompt'),
+      prompt: field<string>('the prompt'),
+      text: field<string>('the generated text, without the prompt'),
     },
   },
 });

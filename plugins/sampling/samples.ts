@@ -24,25 +24,25 @@ import { writeText } from './text/write-text.js';
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(1).describe('evaluations between samples; the last one always has samples'),
+    interval: z.int().min(1).default(1).describe('evaluations between samples; always sampled at the last one'),
     prompts: z
       .array(z.string().min(1, 'give at least one character'))
       .default([])
       .describe('texts to continue; empty: one sample that starts with a line break'),
     tokens: z.int().min(1).default(100).describe('tokens to generate per prompt'),
-    temperature: z.number().min(0).default(0.8).describe('divides the logits; 0 always takes the most likely token'),
-    top_k: z.int().min(0).default(200).describe('sample from the k most likely tokens; 0: from all'),
+    temperature: z.number().min(0).default(0.8).describe('sampling temperature; 0 always takes the most likely token'),
+    top_k: z.int().min(0).default(200).describe('top-k: sample from the k most likely tokens; 0: from all'),
     top_p: z
       .number()
       .gt(0)
       .max(1)
       .default(1)
-      .describe('sample from the most likely tokens that make up this share; 1: from all'),
-    repetition_penalty: z.number().gt(0).default(1).describe('makes tokens that the text has less likely; 1: off'),
+      .describe('top-p: sample from the most likely tokens with this total probability; 1: from all'),
+    repetition_penalty: z.number().gt(0).default(1).describe('penalty on tokens already in the text; 1 disables it'),
     stop: z
       .array(z.string().min(1, 'give at least one character'))
       .default([])
-      .describe('texts that a sample ends before'),
+      .describe('end a sample before any of these texts'),
   })
   .meta({ resume: 'free' });
 
@@ -59,7 +59,7 @@ type State = z.output<typeof stateSchema>;
  */
 @Plugin({
   name: 'samples',
-  summary: 'Has the model write at evaluations, so that its progress can be read.',
+  summary: 'Generates text at evaluations, so that progress can be read.',
   config: options,
   after: ['evaluation'],
   critical: false,
@@ -88,7 +88,7 @@ export default class Samples {
     const { tokenizer } = this.data;
     const { prompts } = this.config;
     if (tokenizer === undefined) {
-      this.log.warn('samples: the data has no tokenizer, so the model writes no text: nothing is sampled');
+      this.log.warn('samples: no samples, because the data has no tokenizer');
     } else {
       if (prompts.length === 0) this.#prompts = [undefined];
       for (const prompt of prompts) if (await this.#hasTokens(prompt, tokenizer)) this.#prompts.push(prompt);
@@ -157,7 +157,7 @@ export default class Samples {
       return true;
     } catch (thrown) {
       if (!isUsageError(thrown)) throw thrown;
-      this.log.warn(`samples: prompt ${JSON.stringify(prompt)} is left out: ${messageOf(thrown)}`);
+      this.log.warn(`samples: prompt ${JSON.stringify(prompt)} is skipped: ${messageOf(thrown)}`);
       return false;
     }
   }

@@ -16,9 +16,7 @@ const options = z
     hangup: z
       .enum(['stop', 'ignore'])
       .default('stop')
-      .describe(
-        'what SIGHUP does; ignore: the run survives its terminal, as nohup means (Node resets what nohup sets)',
-      ),
+      .describe('what SIGHUP does; ignore: the run survives its terminal (nohup alone does not work, Node resets it)'),
   })
   .meta({ resume: 'free' });
 
@@ -74,7 +72,7 @@ export default class Signals {
 
   readonly #stop = (signal: StopSignal): void => {
     if (signal === 'SIGHUP' && this.config.hangup === 'ignore') {
-      if (!this.#isIgnoredTold) this.log.info('SIGHUP is ignored, as plugins.signals.hangup says');
+      if (!this.#isIgnoredTold) this.log.info('SIGHUP is ignored (plugins.signals.hangup)');
       this.#isIgnoredTold = true;
       return;
     }

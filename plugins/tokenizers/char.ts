@@ -106,6 +106,6 @@ function charactersOf(state: TokenizerState): string {
 function unknownCharacter(character: string, position: number): UsageError {
   return new UsageError(
     'ESP_UNKNOWN_CHARACTER',
-    `character ${JSON.stringify(character)} (number ${String(position + 1)} of the text) was not in the training text: leave it out`,
+    `character ${JSON.stringify(character)} (number ${String(position + 1)} of the text) was not in the training text: remove it`,
   );
 }

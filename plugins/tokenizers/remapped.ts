@@ -35,7 +35,7 @@ export default class RemappedTokenizerFactory implements TokenizerFactory {
   forText(): Tokenizer {
     throw new UsageError(
       'ESP_TOKENIZER_REMAPPED',
-      'the remapped tokenizer is not chosen by hand: name the tokenizer of the data, and shrink its vocabulary with plugins.vocab-remap',
+      'the tokenizer remapped cannot be chosen directly: set the tokenizer of the data, and shrink its vocabulary with plugins.vocab-remap',
     );
   }
 

@@ -35,7 +35,8 @@ interface Named {
 
 @Plugin({
   name: 'determinism-check',
-  summary: 'Has this run wait for its twin at every batch, gradient and weight: `espalier train --verify-determinism`.',
+  summary:
+    'Runs in lockstep with a second process and compares every batch, gradient and weight: `espalier train --verify-determinism`.',
   config: options,
 })
 export default class DeterminismCheck {
@@ -120,7 +121,7 @@ function digestOf(values: Values): string {
 async function nextQuestion(): Promise<Question> {
   return new Promise((resolve, reject) => {
     const gone = (): void => {
-      reject(new Error('the process that compares this run with its twin is gone'));
+      reject(new Error('the process that compares the two runs has ended'));
     };
     process.once('disconnect', gone);
     process.once('message', (message) => {

@@ -182,9 +182,11 @@ test('an event that a plugin declares is typed, listed after the core’s, and a
   t.like(bus.events.list().at(-1), { name: 'team:spike', from: 'team', when: 'when a loss is high' });
   // @ts-expect-error the compiler refuses it, too
   t.throws(() => bus.dispatch('team:spikes', {}), {
-    message: /^plugin core publishes "team:spikes", which is no event: did you mean "team:spike"\?/,
+    message: /^plugin core publishes "team:spikes", which is not an event: did you mean "team:spike"\?/,
   });
-  t.throws(() => new EventBus().dispatch('team:spike', { ratio: 2 }), { message: /"team:spike", which is no event/ });
+  t.throws(() => new EventBus().dispatch('team:spike', { ratio: 2 }), {
+    message: /"team:spike", which is not an event/,
+  });
 });
 
 test('two plugins may carry one declaration, but not two of one name', (t) => {

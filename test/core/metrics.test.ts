@@ -58,6 +58,6 @@ test('a name that nobody declares is warned of once, with who published it and t
 test('a name that another plugin declares is warned of once', async (t) => {
   const { warnings } = await publish({ 'train/loss': 1 }, { 'train/loss': 2 });
   t.deepEqual(warnings, [
-    'plugin mine publishes the metric "train/loss" of plugin theirs: sinks keep the last of both; give it another name',
+    'plugin mine publishes the metric "train/loss" of plugin theirs, so sinks keep only the last value; rename one of them',
   ]);
 });

@@ -51,8 +51,8 @@ test('a wish that names nearly a plugin is told with the name; one of a plugin t
     found('yours', ['not-here'], []),
   ];
   t.deepEqual(misspelledOrder(plugins, ['evaluation', 'wandb']), [
-    'plugin mine (mine.ts): after names "evalution", which is no plugin: did you mean "evaluation"?',
-    'plugin mine (mine.ts): before names "yuors", which is no plugin: did you mean "yours"?',
+    'plugin mine (mine.ts): after names "evalution", which is not a plugin; did you mean "evaluation"?',
+    'plugin mine (mine.ts): before names "yuors", which is not a plugin; did you mean "yours"?',
   ]);
 });
 

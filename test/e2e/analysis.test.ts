@@ -215,7 +215,7 @@ test('a run does not wait longer for an analysis than it was told to, and skips 
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...endless);
   t.is(code, 0, err);
   t.regex(err, /analysis of iteration 20 is skipped: that of iteration 10 still runs/);
-  t.regex(err, /analysis of iteration 10 is left out: the run ends before it is done/);
+  t.regex(err, /analysis of iteration 10 is dropped: the run ended before it was done/);
   t.deepEqual(analyses(folder), []);
 });
 

@@ -63,7 +63,7 @@ const cases: BadInput[] = [
     what: 'a text and a folder',
     args: ['train', ...anyEngine],
     files: { 'espalier.config.yaml': 'extends: debug\ndata:\n  text: book.txt\n  dir: data\n' },
-    message: /both are given \(data\.text at espalier\.config\.yaml:3, data\.dir at espalier\.config\.yaml:4\)/,
+    message: /both are set \(data\.text at espalier\.config\.yaml:3, data\.dir at espalier\.config\.yaml:4\)/,
   },
   {
     what: 'a schedule that is not there',
@@ -144,14 +144,14 @@ const cases: BadInput[] = [
     what: 'a plugin’s file without ./',
     args: [...debug, '--set', 'optimizer=mine/sgd.ts'],
     files: { 'mine/sgd.ts': '' },
-    message: /key optimizer\.use: unknown optimizer "mine\/sgd\.ts": .* starts with \.\/: write \.\/mine\/sgd\.ts/,
+    message: /key optimizer\.use: unknown optimizer "mine\/sgd\.ts": .* starts with \.\/; write \.\/mine\/sgd\.ts/,
   },
   {
     what: 'a plugin that is like no other',
     args: [...debug, '--set', 'optimizer=shampoo'],
     message: /key optimizer\.use: unknown optimizer "shampoo": built-in ones are adamw, lion, muon, sgd/,
   },
-  { what: 'no data', args: ['train', ...anyEngine], message: /data\.text.*neither is given.*--preset/ },
+  { what: 'no data', args: ['train', ...anyEngine], message: /data\.text.*neither is set.*--preset/ },
   {
     what: 'a preset without --preset',
     args: ['train', 'debug'],
@@ -195,7 +195,7 @@ const cases: BadInput[] = [
     what: 'a nanoGPT config without a setting',
     args: ['migrate', 'empty.py'],
     files: { 'empty.py': 'import time\n' },
-    message: /empty\.py holds no setting: .* \[ESP_MIGRATE\]/,
+    message: /empty\.py contains no settings: .* \[ESP_MIGRATE\]/,
   },
   {
     what: 'a folder to migrate',
@@ -214,7 +214,7 @@ const cases: BadInput[] = [
     args: ['explain', 'learning_rate', ...debug.slice(1)],
     message: /no key "learning_rate": did you mean "optimizer\.learning_rate"\?/,
   },
-  { what: '--json without --dry-run', args: [...debug, '--json'], message: /--json is for --dry-run/ },
+  { what: '--json without --dry-run', args: [...debug, '--json'], message: /--json needs --dry-run/ },
   { what: '--force with --resume', args: [...debug, '--resume', '--force'], message: /--force.*--resume/ },
   { what: '--set without a value', args: ['train', '--set'], message: /--set <key=value>.*missing/ },
   { what: '--set without =', args: [...debug, '--set', 'seed'], message: /--set seed: write it as key=value/ },
@@ -223,13 +223,13 @@ const cases: BadInput[] = [
   {
     what: 'a run to evaluate that is not there',
     args: ['evaluate', 'runs/x'],
-    message: /runs\/x: there is no checkpoint/,
+    message: /runs\/x: no checkpoint found/,
   },
-  { what: 'a run to sample that is not there', args: ['sample', 'runs/x'], message: /runs\/x: there is no checkpoint/ },
+  { what: 'a run to sample that is not there', args: ['sample', 'runs/x'], message: /runs\/x: no checkpoint found/ },
   {
     what: 'a prompt’s file as nanoGPT takes it',
     args: ['sample', '--prompt', 'FILE:a.txt'],
-    message: /a text in a file is given with --prompt-file a\.txt/,
+    message: /pass a text file with --prompt-file a\.txt/,
   },
   ...['0', '1.01', 'x'].map((share) => ({
     what: `--top-p ${share}`,

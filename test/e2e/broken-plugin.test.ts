@@ -28,8 +28,8 @@ const espalier = (...args: string[]): Promise<Outcome> => command(folder, ...arg
 test('a plugin that does not load is listed with its reason, and named by an error when it is asked for', async (t) => {
   const all = await espalier('plugins');
   t.is(all.code, 0, all.err);
-  t.regex(all.out, /^broken \(does not load here\): .*no binary for this machine$/m);
-  t.regex(all.out, /^engine-broken \(does not load here\): .*no binary for this machine$/m);
+  t.regex(all.out, /^broken \(does not load on this machine\): .*no binary for this machine$/m);
+  t.regex(all.out, /^engine-broken \(does not load on this machine\): .*no binary for this machine$/m);
   t.regex(all.out, /^gpt \(model\)/m);
   const json: unknown = JSON.parse((await espalier('plugins', '--json')).out);
   t.true(
@@ -79,7 +79,10 @@ Plugin({ name: 'fragile', summary: 'loads for now' })(Fragile);\n`,
   addPlugin('fragile', throws);
   const evaluated = await ran(main, folder, ['evaluate', 'run', '--iters', '1']);
   t.is(evaluated.code, 0, evaluated.err);
-  t.regex(evaluated.err, /left out, as it does not load here: plugin fragile .*no binary for this machine/);
+  t.regex(
+    evaluated.err,
+    /left out, because it does not load on this machine: plugin fragile .*no binary for this machine/,
+  );
   t.regex(evaluated.out, /val loss/);
 });
 

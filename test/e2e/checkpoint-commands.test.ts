@@ -36,10 +36,10 @@ test('a path beside a run is told with the run; an export that cannot be written
   for (const near of ['runs', 'runs/run/checkpoints', 'runs/run/config.yaml', 'runs/run/checkpoints/000009']) {
     const { code, err } = await espalier(folder, 'sample', near);
     t.is(code, 2, err);
-    t.regex(err, /there is no checkpoint there.*; did you mean the run runs\/run\?/);
+    t.regex(err, /no checkpoint found.*; did you mean the run runs\/run\?/);
   }
   const listed = await espalier(folder, 'checkpoint', 'list', 'runs');
-  t.regex(listed.err, /^espalier: runs: there is no checkpoint there; did you mean the run runs\/run\? \[/);
+  t.regex(listed.err, /^espalier: runs: no checkpoint found; did you mean the run runs\/run\? \[/);
   for (const out of ['text.txt/hf', '/proc/espalier/hf']) {
     const { code, err } = await espalier(folder, 'checkpoint', 'export', 'runs/run', '--to', 'hf', '--out', out);
     t.is(code, 2, err);
@@ -187,8 +187,5 @@ test('the averages that ema keeps are sampled from, measured and exported with -
 
   const other = await espalier(folder, 'sample', 'runs/run', '--weights', 'evaluation');
   t.is(other.code, 2);
-  t.regex(
-    other.err,
-    /000004 holds no weights of plugin "evaluation": there are those of ema \[ESP_CHECKPOINT_WEIGHTS\]/,
-  );
+  t.regex(other.err, /000004 holds no weights of plugin "evaluation": it has those of ema \[ESP_CHECKPOINT_WEIGHTS\]/);
 });

@@ -118,7 +118,7 @@ test('a file-size limit: the run trains to its end, then fails saying which chec
   const args = flags('train.max_iters=3', 'plugins.checkpoint.interval=2');
   const run = await until(t, folder, /nothing/, args, 'trap "" XFSZ; ulimit -f 100; exec "$0" "$@"');
   t.is(await run.ended, 1, run.said());
-  t.regex(run.said(), /cannot be written: EFBIG.*going on.*ESP_CHECKPOINT_WRITE/s);
+  t.regex(run.said(), /cannot be written: EFBIG.*training continues.*ESP_CHECKPOINT_WRITE/s);
   await t.throwsAsync(findCheckpoint('out', folder), { code: 'ESP_CHECKPOINT_NOT_FOUND' });
 });
 

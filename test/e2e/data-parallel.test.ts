@@ -172,7 +172,7 @@ withMpi('a rank that starts from something else, or whose weights are not the ot
   const first = ['launch', '--mpirun', launcher, '-n', '1', ...training('start', 2)];
   const start = await command(cwd, [...first, ':', '-n', '1', ...second]);
   t.is(start.code, 2, start.err);
-  t.regex(start.err, /rank 1 would start from something else than the others.*ESP_RANKS_START/);
+  t.regex(start.err, /rank 1 would start from a different state than the others.*ESP_RANKS_START/);
 });
 
 withMpi('one rank’s fault rolls all back to the last checkpoint, and they go on as one', async (t) => {
@@ -183,7 +183,7 @@ withMpi('one rank’s fault rolls all back to the last checkpoint, and they go o
     const ended = await command(cwd, ['launch', '--mpirun', launcher, '-n', '2', ...settings], { FAULT: 'spoil,1,9' });
     t.is(ended.code, 0, ended.err);
     t.regex(ended.err, /done after 12 iterations/);
-    t.is(ended.err.match(/the run goes back from iteration 1[01] to checkpoint 000008/g)?.length, 1, ended.err);
+    t.is(ended.err.match(/rolling back the run from iteration 1[01] to checkpoint 000008/g)?.length, 1, ended.err);
   }
   t.true(losses(cwd, 'once').every(Number.isFinite));
   t.deepEqual(await outcome(cwd, 'again'), await outcome(cwd, 'once'));

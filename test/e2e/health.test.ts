@@ -107,7 +107,7 @@ test('gradients that are not finite stop the run, unless told otherwise, and the
 test('skip leaves the step out, says so in the log and the metrics, and the run goes on', async (t) => {
   const run = await train(t, '{gradients: [12]}', 'non_finite.gradients=skip');
   t.is(run.code, 0);
-  t.regex(run.err, new RegExp(`${BAD.source}; the step is left out`));
+  t.regex(run.err, new RegExp(`${BAD.source}; skipping the step`));
   t.like(run.events, [{ event: 'step:skipped', iteration: 13 }]);
   const metrics = readFileSync(path.join(run.folder, 'out/metrics.jsonl'), 'utf8');
   t.regex(metrics, /"iter":13,.*"health\/faults":1,"health\/skipped_steps":1,"health\/rollbacks":0/);

@@ -70,7 +70,7 @@ test.serial('a model of plain text learns to answer questions that it never saw'
   const { code, out, err } = await piped(folder, `${one}\n${two}\n`, 'chat', 'runs/sft', '--temperature', '0');
   t.is(code, 0, err);
   t.is(out, `${answerTo(one)}\n${answerTo(two)}\n`);
-  t.regex(err, /the window is full: the oldest turn is left out/);
+  t.regex(err, /the window is full: the oldest turn is dropped/);
 });
 
 test.serial('with the preset lora over sft, LoRA’s terms alone are trained', async (t) => {

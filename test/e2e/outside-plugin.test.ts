@@ -24,7 +24,7 @@ export default class Mine {
 test('an event that there is not is refused with the nearest, before anything is made', async (t) => {
   const { code, err, folder } = await train(t, "@On('iteration:ends')\n  look(): void {}");
   t.is(code, 2, err);
-  t.regex(err, /mine\.ts.*: look listens to "iteration:ends", which is no event: did you mean "iteration:end"\?/);
+  t.regex(err, /mine\.ts.*: look listens to "iteration:ends", which is not an event: did you mean "iteration:end"\?/);
   t.regex(err, /\[ESP_PLUGIN_EVENT\]/);
   t.false(existsSync(path.join(folder, 'runs')));
 });
@@ -46,7 +46,7 @@ test('a listener that never ends is named, where Node would exit without a word'
       espalierAlone,
     );
     t.is(code, 1, err);
-    t.regex(err, new RegExp(`plugin mine returned a promise from its listener of ${event} that nothing will settle`));
+    t.regex(err, new RegExp(`plugin mine returned a promise from its listener of ${event} that will never settle`));
     t.false(existsSync(path.join(folder, 'runs/debug/lock')));
   }
 });
@@ -63,8 +63,8 @@ test('a plugin that is turned off by a misspelled name is not silently left on, 
   );
   const { err: said, ...dry } = await espalier(folder, 'train', '--dry-run', '--quiet');
   t.is(dry.code, 0, said);
-  const wanted = 'nothing had turned it on; write csv: {} to turn it on';
-  t.is(said, `espalier.config.yaml:4: key plugins.csv: it is empty, which turns a plugin off, and ${wanted}\n`);
+  const wanted = 'it was not on; write csv: {} to turn it on';
+  t.is(said, `espalier.config.yaml:4: key plugins.csv: it is empty, which turns a plugin off, but ${wanted}\n`);
 });
 
 test('a run that has nothing left to train says so, and how to go on', async (t) => {
@@ -142,7 +142,7 @@ export default class Scaling {
   t.is(leaky.code, 0, leaky.err);
   const warned = [...leaky.err.matchAll(/health: iteration \d+: ([\d,]+) more tensors are alive .* MB\), (.*)$/gm)];
   t.is(warned.length, 1, leaky.err);
-  t.regex(warned[0]?.[2] ?? '', /^made by plugin leaky at gradients:ready \([\d,]+\): dispose what/);
+  t.regex(warned[0]?.[2] ?? '', /^created by plugin leaky at gradients:ready \([\d,]+\): dispose tensors/);
 });
 
 test('the guide’s plugins publish and hear an event of their own, which is listed; without its declaration it is refused', async (t) => {
@@ -173,7 +173,7 @@ test('the guide’s plugins publish and hear an event of their own, which is lis
   writeFileSync(path.join(folder, 'spike-alarm.ts'), undeclared);
   const refused = await espalierAlone(folder, 'train', ...set, ...alarm);
   t.is(refused.code, 2, refused.err);
-  t.regex(refused.err, /spike-alarm .*: warn listens to "team:spike", which is no event: .*\[ESP_PLUGIN_EVENT\]/);
+  t.regex(refused.err, /spike-alarm .*: warn listens to "team:spike", which is not an event: .*\[ESP_PLUGIN_EVENT\]/);
 });
 
 const flat = `import { LearningRate, Plugin } from 'espalier';

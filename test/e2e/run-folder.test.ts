@@ -37,11 +37,11 @@ test('a checkpoint that was copied out of its run has a run folder of its own, n
 
   const used = await espalier(inner, 'train', '--resume', 'best-model');
   t.is(used.code, 2, used.err);
-  t.regex(used.err, /runs\/debug holds the checkpoints of a run.*ESP_RUN_FOLDER_USED/);
+  t.regex(used.err, /runs\/debug already has checkpoints: .*ESP_RUN_FOLDER_USED/);
   rmSync(path.join(inner, 'runs'), { recursive: true });
   const first = await espalier(inner, 'train', '--resume', 'best-model');
   t.is(first.code, 0, first.err);
-  t.regex(first.err, /not in the folder of its run: the run continues in runs\/debug/);
+  t.regex(first.err, /not in a run folder: the run continues in runs\/debug/);
   const second = await espalier(inner, 'train', '--resume', 'models/checkpoints/000002', ...set('run.name=other'));
   t.is(second.code, 0, second.err);
   t.deepEqual(readdirSync(path.join(inner, 'runs')).sort(), ['debug', 'other']);
@@ -67,7 +67,7 @@ test('a folder that is not a run’s and not empty is refused before anything in
     const before = readdirSync(path.join(folder, dir), { recursive: true });
     const { code, err } = await train(folder, ...set(`run.dir=${dir}`), ...more);
     t.is(code, 2, err);
-    t.regex(err, new RegExp(`${dir} is not the folder of a run, and holds .*run\\.dir=PATH.*ESP_RUN_FOLDER_FOREIGN`));
+    t.regex(err, new RegExp(`${dir} is not a run folder, but contains .*run\\.dir=PATH.*ESP_RUN_FOLDER_FOREIGN`));
     t.deepEqual(readdirSync(path.join(folder, dir), { recursive: true }), before);
   }
   unchanged();
@@ -100,7 +100,7 @@ test('--force deletes what runs wrote, and keeps the rest; a config that was cha
   unchanged();
   const kept = readdirSync(path.join(folder, 'runs/debug/checkpoints')).sort();
   t.deepEqual(kept, ['000001', '000003', 'best', 'latest', 'resnet.pt']);
-  t.regex(err, /config\.yaml was changed by hand: kept as config\.kept-1\.yaml/);
+  t.regex(err, /config\.yaml was edited by hand: the edited file is kept as config\.kept-1\.yaml/);
   t.is(readFileSync(path.join(folder, 'runs/debug/config.kept-1.yaml'), 'utf8'), edited);
 });
 

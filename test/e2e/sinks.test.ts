@@ -323,7 +323,7 @@ withTensorBoard(
     const settings = 'plugins={wandb: {mode: offline}, checkpoint: {keep: {best: 0}}}';
     const stopped = await train(folder, 'SIGTERM,5', '--set', settings);
     t.is(stopped.code, 143, stopped.err);
-    t.regex(stopped.err, /the evaluation at iteration 6 is made when the run goes on/);
+    t.regex(stopped.err, /the evaluation at iteration 6 will run when the run is resumed/);
 
     const killed = await train(folder, 'SIGKILL,8,1500', '--resume');
     t.is(killed.signal, 'SIGKILL', killed.err);
@@ -353,7 +353,7 @@ withTensorBoard('a run that goes back to a checkpoint: no sink keeps what is gon
     'plugins={"./going-back.ts": {}, "./my-sink.ts": false, wandb: {mode: offline}}',
   );
   t.is(code, 0, err);
-  t.regex(err, /a test: the run goes back from iteration 8 to checkpoint 000006/);
+  t.regex(err, /a test: rolling back the run from iteration 8 to checkpoint 000006/);
   checkLogs(t, folder, recorded);
   checkTensorBoard(t, folder, recorded, [0]);
   const steps = historyOf(folder).map(({ step }) => step.num);

@@ -135,5 +135,5 @@ test('data that changed under a resumed run is refused by shard, and --allow-dat
 
   const allowed = await train('--resume', '--allow-data-change');
   t.is(allowed.code, 0, allowed.err);
-  t.regex(allowed.err + allowed.out, /going on with other data: train_000002\.bin/);
+  t.regex(allowed.err + allowed.out, /resuming with other data: train_000002\.bin/);
 });

@@ -201,6 +201,6 @@ test('the plugin in a config; mistakes are told before anything is built', async
     return outcome.err;
   };
   t.regex(await wrong('--trace', 'none/t.json'), /there is no folder .*none; .*\[ESP_TRACE_FILE\]/);
-  t.regex(await wrong('--trace-iterations', '5'), /name a file with --trace FILE \[ESP_USAGE\]/);
+  t.regex(await wrong('--trace-iterations', '5'), /--trace-iterations needs --trace FILE \[ESP_USAGE\]/);
   t.regex(await wrong('--trace', 't.json', '--trace-iterations', '5-'), /give how many, such as 20/);
 });

@@ -126,7 +126,7 @@ test('--force starts over: no checkpoint of the run before is left, and none is 
   const init = ['--set', 'init=out/checkpoints/000003'];
   for (const refused of [await train(...init), await train(...init, '--dry-run')]) {
     t.is(refused.code, 2);
-    t.regex(refused.err, /holds the checkpoints of a run: .*--force.*\[ESP_RUN_FOLDER_USED\]/);
+    t.regex(refused.err, /already has checkpoints: .*--force.*\[ESP_RUN_FOLDER_USED\]/);
   }
   writeFileSync(
     path.join(folder, 'late.ts'),
@@ -139,7 +139,7 @@ export default class Late { @On('run:start') start() { throw new Error('no promp
   t.is(failed.code, 1, failed.err);
   t.regex(
     failed.err,
-    /checkpoint 000003 is the last in out; go on from it with `(npx )?espalier train --resume out`\n$/,
+    /checkpoint 000003 is the last in out; resume from it with `(npx )?espalier train --resume out`\n$/,
   );
   const third = await train('--force', '--set', 'train.max_iters=2');
   t.is(third.code, 0, third.err);
@@ -163,7 +163,7 @@ test('--dry-run tells everything and creates nothing', async (t) => {
   t.deepEqual(readdirSync(folder), []);
   const refused = await espalier(folder, 'train', ...debug, '--set', 'init=runs/nope', '--dry-run');
   t.is(refused.code, 2, refused.err);
-  t.regex(refused.err, /--set: key init: runs\/nope: there is no checkpoint there.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
+  t.regex(refused.err, /--set: key init: runs\/nope: no checkpoint found.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
 });
 
 /** As configs and checkpoints have them: they stay. */
@@ -306,7 +306,7 @@ export default class Bomb { @On('iteration:start') tick({ iteration }: { iterati
   t.regex(err, /plugin bomb failed at iteration:start: boom/);
   t.regex(
     err,
-    /\ncheckpoint 000002 is the last in runs\/debug; go on from it with `(npx )?espalier train --resume runs\/debug`\n$/,
+    /\ncheckpoint 000002 is the last in runs\/debug; resume from it with `(npx )?espalier train --resume runs\/debug`\n$/,
   );
 });
 

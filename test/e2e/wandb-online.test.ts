@@ -28,7 +28,7 @@ withClient(
     const last = await train(cwd, parts, env);
     t.is(last.code, 0, last.err);
     t.regex(last.err, new RegExp(`wandb: ${server.url}/me/espalier/runs/[a-z0-9]{8}\n`));
-    t.regex(last.err, /wandb: the whole run is on the server/);
+    t.regex(last.err, /wandb: the whole run is uploaded/);
     t.deepEqual(steps(run.history), all);
     t.deepEqual(arrived(run), logged(cwd, 'parts'));
     t.true(run.complete);
@@ -118,8 +118,8 @@ withClient(
     const { code, err } = await train(cwd, ['run.dir=run', brief], { ...server.environment, WAIT_FOR: server.url });
     clearInterval(away);
     t.is(code, 0, err);
-    t.regex(err, /wandb: the server is away \(.*\); it is tried again, the run goes on\n/);
-    t.regex(err, /wandb: the server is given up: no answer for .*; the run goes on offline, in run\/wandb/);
+    t.regex(err, /wandb: the server does not answer \(.*\); trying again, the run continues\n/);
+    t.regex(err, /wandb: giving up on the server: no answer for .*; the run continues offline, in run\/wandb/);
     t.regex(err, /to upload the run: wandb sync run\/wandb/);
     t.true(server.run.history.length < ITERATIONS);
     server.away = false;
@@ -143,7 +143,7 @@ test('a server that never answers, and one that refuses the key, do not hold the
   server.failing = { requests: 1000, status: 401 };
   const refused = await train(cwd, ['run.dir=refused'], server.environment);
   t.is(refused.code, 0);
-  t.regex(refused.err, /given up: the API key is not accepted \(HTTP 401: told to fail\)/);
+  t.regex(refused.err, /giving up on the server: the API key was rejected \(HTTP 401: told to fail\)/);
 });
 
 test('verify-resume holds with it, and sends nothing', async (t) => {

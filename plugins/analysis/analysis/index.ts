@@ -28,34 +28,38 @@ import { AnalysisThread } from './thread.js';
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(4).describe('evaluations between analyses; the first of the process is analysed'),
+    interval: z
+      .int()
+      .min(1)
+      .default(4)
+      .describe('evaluations between analyses; the first one of the process is analysed'),
     max_tokens: z
       .int()
       .min(2)
       .default(2000)
-      .describe('token embeddings that are compared, evenly picked where there are more; time grows with its square'),
+      .describe('token embeddings to compare, evenly sampled if there are more; time grows with the square'),
     attention_rows: z
       .int()
       .min(0)
       .default(2)
-      .describe('validation windows whose attention is measured; 0: none (the forward pass is plain JavaScript)'),
+      .describe('validation windows to measure attention on; 0: none (the forward pass is plain JavaScript)'),
     max_memory: z
       .number()
       .min(0)
       .max(1)
       .default(0.9)
-      .describe('share of the memory in use, with the copy of the weights, from which an analysis is skipped'),
+      .describe('skip an analysis if more than this share of memory would be in use, with the copy of the weights'),
     max_cost: z
       .number()
       .gt(0)
       .max(1)
       .default(0.01)
-      .describe('time of a core that analyses may take, as a share of the run’s; one that would take more is skipped'),
+      .describe('largest share of the run time that analyses may use of one core; one that would exceed it is skipped'),
     wait_seconds: z
       .number()
       .min(0)
       .default(10)
-      .describe('longest that a run that ends waits for the last analysis; not at all after a signal'),
+      .describe('seconds to wait for the last analysis when the run ends; none after a signal'),
   })
   .meta({ resume: 'free' });
 
@@ -63,7 +67,7 @@ const BYTES_PER_NUMBER = 4;
 
 @Plugin({
   name: 'analysis',
-  summary: 'Measures embeddings, ranks, drift and attention on a copy of the weights, while training goes on.',
+  summary: 'Measures embeddings, ranks, drift and attention on a copy of the weights, while training continues.',
   config: options,
   critical: false,
   metrics,
@@ -98,7 +102,8 @@ export default class Analysis {
 
   @On('run:start')
   start(_: RunStart): void {
-    if (this.inspectable === undefined) this.log.warn('analysis: nothing to do, the model cannot be looked into');
+    if (this.inspectable === undefined)
+      this.log.warn('analysis: nothing to do, because the model does not support inspection');
   }
 
   @On('evaluation:end')
@@ -209,13 +214,13 @@ export default class Analysis {
   }
 
   #tellLeftOut(iteration: number): void {
-    this.log.warn(`analysis of iteration ${String(iteration)} is left out: the run ends before it is done`);
+    this.log.warn(`analysis of iteration ${String(iteration)} is dropped: the run ended before it was done`);
   }
 
   #tellSkipped(iteration: number, reason: string, why: string): void {
     if (this.#told.has(reason)) return;
     this.#told.add(reason);
-    this.log.warn(`analysis of iteration ${String(iteration)} is skipped: ${why} (this is said once)`);
+    this.log.warn(`analysis of iteration ${String(iteration)} is skipped: ${why} (reported once)`);
   }
 }
 

@@ -15,16 +15,25 @@ import { histogramOf } from './histogram.js';
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(250).describe('iterations between histograms; the last iteration has them too'),
-    weights: z.boolean().default(true).describe('of each weight, after the step'),
-    gradients: z.boolean().default(true).describe('of each gradient of the same iteration, before clipping'),
-    buckets: z.int().min(1).max(1000).default(64).describe('of one width, from the smallest element to the largest'),
+    interval: z
+      .int()
+      .min(1)
+      .default(250)
+      .describe('iterations between histograms; also computed at the last iteration'),
+    weights: z.boolean().default(true).describe('histograms of each weight, after the step'),
+    gradients: z.boolean().default(true).describe('histograms of each gradient of the same iteration, before clipping'),
+    buckets: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(64)
+      .describe('number of buckets of equal width, from the smallest element to the largest'),
   })
   .meta({ resume: 'free' });
 
 @Plugin({
   name: 'histograms',
-  summary: 'Counts how the elements of weights and gradients are spread, for sinks such as tensorboard.',
+  summary: 'Histograms of weights and gradients, for sinks such as tensorboard.',
   config: options,
   critical: false,
 })

@@ -22,7 +22,7 @@ import { changeTable } from './table.js';
 const options = z
   .strictObject({
     interval: z.int().min(1).default(1).describe('evaluations between reports'),
-    top: z.int().min(1).default(10).describe('tensors that the table names: those that changed most'),
+    top: z.int().min(1).default(10).describe('number of tensors in the table: those that changed most'),
     table: z.enum(['end', 'each', 'never']).default('end').describe('when the table is logged'),
   })
   .meta({ resume: 'free' });
@@ -46,7 +46,7 @@ const stateSchema = z.strictObject({
       `change/${component}`,
       {
         unit: 'share',
-        what: `norm of the change of ${component === 'all' ? 'all weights' : component} since the last report, of the norm then`,
+        what: `norm of the change of ${component === 'all' ? 'all weights' : component} since the last report, relative to the norm then`,
       },
     ]),
   ),

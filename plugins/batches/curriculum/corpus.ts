@@ -64,6 +64,6 @@ function keep(cache: string, from: CountedFrom, counts: readonly number[]): stri
   } catch (thrown) {
     rmSync(partial, { force: true });
     const why = thrown instanceof Error ? thrown.message : String(thrown);
-    return `the corpus's token counts cannot be kept beside the data, and are counted in each run: ${why}`;
+    return `the corpus's token counts cannot be saved next to the data, so each run counts them again: ${why}`;
   }
 }

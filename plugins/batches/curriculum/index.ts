@@ -36,21 +36,17 @@ const options = z
       .min(0)
       .max(1)
       .default(1)
-      .describe('what is aimed at: 0 the corpus’s own distribution of tokens, 1 all tokens alike')
+      .describe('target distribution: 0 is the corpus’s own token distribution, 1 is uniform')
       .meta({ resume: 'free' })
       .meta({ aka: ['curriculum_alpha'] }),
-    candidates: z.int().min(1).default(5000).describe('windows to choose from'),
+    candidates: z.int().min(1).default(5000).describe('candidate windows to choose from'),
     round: z.int().min(1).default(250).describe('windows chosen at a time, and read side by side'),
     oversampling: z
       .int()
       .min(1)
       .default(4)
-      .describe('windows read for each one served: the more, the further what is served can be from the corpus'),
-    sample_tokens: z
-      .int()
-      .min(1)
-      .default(100_000_000)
-      .describe('tokens of the corpus that its distribution is counted from'),
+      .describe('windows read per window served; more allow a distribution further from the corpus'),
+    sample_tokens: z.int().min(1).default(100_000_000).describe('tokens of the corpus to count its distribution from'),
   })
   .meta({ resume: 'fixed' });
 
@@ -59,7 +55,7 @@ const CACHE = 'corpus-counts.json';
 
 @Plugin({
   name: 'batches-curriculum',
-  summary: 'Serves first what was served too little: steers the tokens seen from the corpus’s distribution to uniform.',
+  summary: 'Prefers underrepresented tokens: steers the tokens seen from the corpus’s distribution to uniform.',
   slot: 'batches',
   config: options,
   stateVersion: STATE_VERSION,

@@ -35,7 +35,7 @@ export function readState(state: unknown, version: number, warn: (line: string) 
   const { batches, rounds, ...rest } = batchesSchema.parse(state);
   if (rounds === null) return { ...rest, windows: 0, rounds };
   warn(
-    'curriculum: the checkpoint is from a version that chose whole batches: candidates are chosen anew, window by window; what was served counts as before. `candidates` and `round` are numbers of windows now',
+    'curriculum: the checkpoint is from a version that chose whole batches. Candidates are now chosen window by window, and `candidates` and `round` count windows; the record of tokens served is kept',
   );
   const { shape, alpha, chunks } = rounds;
   const { batchSize, blockSize } = shape;

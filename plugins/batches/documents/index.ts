@@ -36,7 +36,7 @@ interface Packed {
 
 @Plugin({
   name: 'batches-documents',
-  summary: 'Whole documents, packed into rows in which neither attention nor targets cross from one to another.',
+  summary: 'Whole documents, packed into rows; neither attention nor targets cross document boundaries.',
   slot: 'batches',
   config: options,
 })
@@ -137,7 +137,7 @@ export default class DocumentBatches implements BatchSource {
     if (documents === undefined) {
       throw new UsageError(
         'ESP_DOCUMENTS',
-        `batches.strategy documents: nobody knows where the documents of the ${split} data begin; prepare it with \`espalier prepare\` (data.dir), or use a tokenizer with an end-of-text token`,
+        `batches.strategy documents: the ${split} data does not say where its documents begin; prepare it with \`espalier prepare\` (data.dir), or use a tokenizer with an end-of-text token`,
       );
     }
     const packing = packDocuments(documents, reader.length, blockSize);

@@ -40,7 +40,7 @@ const options = z
       .min(0)
       .lt(1)
       .default(0.5)
-      .describe('share of the previous estimate in a window’s estimated loss; 0: the last loss alone'),
+      .describe('weight of the previous estimate in a window’s estimated loss; 0: use the last loss only'),
     correct: z
       .boolean()
       .default(true)

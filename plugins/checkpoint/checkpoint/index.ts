@@ -36,24 +36,28 @@ const options = z
   .strictObject({
     keep: z
       .strictObject({
-        last: z.int().min(1).default(3).describe('newest checkpoints kept, emergency saves not counted'),
-        best: z.int().min(0).default(1).describe('the best checkpoints, by `best.metric`, are kept too'),
-        every: z.int().min(0).default(0).describe('those at multiples of so many iterations are kept too; 0: none'),
+        last: z.int().min(1).default(3).describe('newest checkpoints to keep, not counting emergency ones'),
+        best: z.int().min(0).default(1).describe('best checkpoints to keep too, by `best.metric`'),
+        every: z
+          .int()
+          .min(0)
+          .default(0)
+          .describe('also keep checkpoints at multiples of this many iterations; 0: none'),
       })
       .prefault({})
-      .describe('checkpoints that rotation leaves'),
-    best: decidingSchema.prefault({}).describe('what decides which checkpoints are the best'),
+      .describe('which checkpoints to keep'),
+    best: decidingSchema.prefault({}).describe('how to choose the best checkpoints'),
     interval: z
       .int()
       .min(0)
       .default(0)
       .describe('iterations between checkpoints; 0: one at each evaluation')
       .meta({ aka: ['every_n_train_steps', 'save_interval', 'save_steps'] }),
-    background: z.boolean().default(true).describe('write while training goes on; false: training waits'),
+    background: z.boolean().default(true).describe('write while training continues; false: training waits'),
     on_error: z
       .enum(['continue', 'stop'])
       .default('continue')
-      .describe('when a checkpoint cannot be written (disk full): go on and try again at the next one, or stop'),
+      .describe('if a checkpoint cannot be written (disk full): continue and try again at the next one, or stop'),
   })
   .meta({ resume: 'free' });
 
@@ -61,7 +65,7 @@ const BYTES_PER_PARAMETER = 12;
 
 @Plugin({
   name: 'checkpoint',
-  summary: 'Saves the newest and the best checkpoints, each whole or not at all, while training goes on.',
+  summary: 'Saves the newest and the best checkpoints, each whole or not at all, while training continues.',
   config: options,
   after: ['evaluation'],
   ranks: 'first',
@@ -231,7 +235,7 @@ export default class Checkpoint implements CheckpointStore {
     const standIn = found === undefined ? this.#kept.pins.standInFor(to) : undefined;
     if (standIn === undefined) return found;
     this.log.warn(
-      `the checkpoint of iteration ${String(to)} could not be written: that of iteration ${String(standIn)} is taken in its place`,
+      `the checkpoint of iteration ${String(to)} could not be written; using that of iteration ${String(standIn)} instead`,
     );
     return checkpointOf(standIn, at);
   }
@@ -263,7 +267,7 @@ export default class Checkpoint implements CheckpointStore {
     if (isKnown) return;
     const { metric, mode } = this.config.best;
     this.log.warn(
-      `the best checkpoints are chosen anew, by ${metric} (${mode}): until now ${kept.by.metric} (${kept.by.mode}) decided`,
+      `the best checkpoints are now chosen by ${metric} (${mode}), and were chosen by ${kept.by.metric} (${kept.by.mode}) before: the earlier ones no longer count`,
     );
   }
 
@@ -304,7 +308,7 @@ export default class Checkpoint implements CheckpointStore {
       await this.#medium.rotate({ ...this.config.keep, now: name, keep });
     } catch (thrown) {
       this.log.warn(
-        `${shown} is whole, but older ones or the files latest and best are not updated: ${messageOf(thrown)}`,
+        `${shown} is written, but deleting older ones or updating the files latest and best failed: ${messageOf(thrown)}`,
       );
     }
   }
@@ -312,8 +316,8 @@ export default class Checkpoint implements CheckpointStore {
   #failed(iteration: number, message: string): void {
     this.#lastFailure = message;
     this.#ended.failed.push({ iteration, message });
-    const next = this.config.on_error === 'stop' ? 'stopping' : 'going on; the next one is tried again';
-    this.log.error(`${message}; the checkpoints before it are whole; ${next}`);
+    const next = this.config.on_error === 'stop' ? 'stopping' : 'training continues, and tries again at the next one';
+    this.log.error(`${message}; earlier checkpoints are intact; ${next}`);
   }
 
   async #nameNewest(name: string): Promise<void> {

@@ -4,7 +4,7 @@ import { Pins } from './pins.js';
 
 /** What decides which checkpoint is the best. */
 export const decidingSchema = z.strictObject({
-  metric: z.string().min(1).default('val/loss').describe('metric that decides which checkpoints are the best'),
+  metric: z.string().min(1).default('val/loss').describe('metric that chooses the best checkpoints'),
   mode: z.enum(['min', 'max']).default('min').describe('min: lower is better; max: higher is better'),
 });
 export type Deciding = z.output<typeof decidingSchema>;

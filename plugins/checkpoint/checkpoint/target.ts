@@ -31,9 +31,9 @@ async function firstWhole(
       const found = await medium.read(name);
       const bad = notFinite(found.weights) ?? notFinite(found.optimizer.tensors);
       if (bad === undefined) return found;
-      log.warn(`checkpoint ${name} is passed over: its ${bad} is not finite`);
+      log.warn(`skipping checkpoint ${name}: its ${bad} is not finite`);
     } catch (thrown) {
-      log.warn(`${messageOf(thrown)} (passed over, and kept)`);
+      log.warn(`${messageOf(thrown)} (skipped, not deleted)`);
     }
   }
   return undefined;

@@ -52,16 +52,16 @@ function define(command: Command, setExitCode: SetExitCode): void {
     command.command(name).description(description).addArgument(runArgument()).option('--json', 'print JSON');
 
   withRun('list', 'list the checkpoints of a run, newest first').action(onRun(list));
-  withRun('inspect', 'print what a checkpoint holds: position, model, tensors, plugins').action(onRun(inspect));
-  withRun('verify', 'compare every file with its manifest; exit code 1 when one is damaged').action(
+  withRun('inspect', 'print the content of a checkpoint: position, model, tensors, plugins').action(onRun(inspect));
+  withRun('verify', 'compare every file with the manifest; exit code 1 if one is damaged').action(
     onRun(async (run: string, flags: JsonFlag) => {
       setExitCode((await verify(run, flags)) ? 0 : 1);
     }),
   );
-  withRun('prune', 'delete all but the newest checkpoints; what `latest` and `best` name is kept')
+  withRun('prune', 'delete all but the newest checkpoints, and those that `latest` and `best` name')
     .option('--last <count>', 'newest checkpoints to keep', wholeFrom(1), 3)
-    .option('--every <iterations>', 'keep those at multiples of so many iterations too; 0: none', wholeFrom(0), 0)
-    .option('--dry-run', 'only say what would be deleted')
+    .option('--every <iterations>', 'also keep those at multiples of this many iterations; 0: none', wholeFrom(0), 0)
+    .option('--dry-run', 'only print what would be deleted')
     .action(onRun(prune));
 }
 

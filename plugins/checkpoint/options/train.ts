@@ -11,14 +11,18 @@ interface ResumeFlags {
 /** `train --resume`, with `--override` and `--resume-drop`, and `--force` */
 export const options: OptionsDefinition = (command) => {
   command
-    .option(
-      '--resume [run]',
-      'go on from the newest checkpoint of the run’s folder, or of the run or checkpoint that is named',
-    )
-    .addOption(listOption('--override <key>', 'on --resume: take this setting of now, whatever gave it; repeatable'))
-    .addOption(listOption('--resume-drop <plugin>', 'on --resume: let this plugin start afresh; repeatable'))
+    .option('--resume [run]', 'resume from the newest checkpoint in the run folder, or from this run or checkpoint')
     .addOption(
-      new Option('--force', 'start over in a run folder that holds checkpoints, which are deleted').conflicts('resume'),
+      listOption(
+        '--override <key>',
+        'with --resume: use this run’s value for the key, even if only a preset sets it; repeatable',
+      ),
+    )
+    .addOption(
+      listOption('--resume-drop <plugin>', 'with --resume: discard the saved state of this plugin; repeatable'),
+    )
+    .addOption(
+      new Option('--force', 'start over in a run folder with checkpoints, which are deleted').conflicts('resume'),
     );
   return {
     request(request) {

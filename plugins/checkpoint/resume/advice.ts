@@ -12,6 +12,6 @@ export async function withAdvice(thrown: unknown, run: Run): Promise<unknown> {
   const command = `${commandName()} ${size > 1 ? `launch -n ${String(size)} ` : ''}train --resume ${run.folder.shown}`;
   return new FailedRun(
     thrown,
-    `checkpoint ${last} is the last in ${run.folder.shown}; go on from it with \`${command}\``,
+    `checkpoint ${last} is the last in ${run.folder.shown}; resume from it with \`${command}\``,
   );
 }

@@ -95,16 +95,19 @@ export function tellChanges(
     const key = pathKey(path);
     throw new UsageError(
       'ESP_RESUME_FIXED',
-      `${showOrigin(origin)}: ${key} is ${shown(to)}, and ${shown(from)} in the checkpoint: with it this would be another run; take it out, or ask for it with --override ${key}`,
+      `${showOrigin(origin)}: ${key} is ${shown(to)}, and ${shown(from)} in the checkpoint: changing it makes this a different run; remove it, or apply it with --override ${key}`,
     );
   }
   for (const { path, from, to, origin, taken } of changes) {
     const key = pathKey(path);
     if (taken === 'kept') {
-      const where = `${showOrigin(origin)} has ${shown(to)}, as it had when the checkpoint was made`;
-      say('info', `${key} stays ${shown(from)} (${where}; --override ${key} takes it)`);
+      const where = `${showOrigin(origin)} has ${shown(to)}, as when the checkpoint was saved`;
+      say('info', `${key} stays ${shown(from)} (${where}; --override ${key} changes it)`);
     } else if (policyAt(path, plugins) === 'warn') {
-      say('warn', `${key}: ${shown(from)} -> ${shown(to)}; the run goes on, but not bit for bit as it would have`);
+      say(
+        'warn',
+        `${key}: ${shown(from)} -> ${shown(to)}; the run resumes, but its results will not be bit-identical to an uninterrupted run`,
+      );
     } else say('info', `${key}: ${shown(from)} -> ${shown(to)}`);
   }
 }

@@ -15,7 +15,7 @@ function otherEngine({ engine: was }: CheckpointState, now: string): string | un
   const [before, after] = [precisionIn(was), precisionIn(now)];
   const isOther = before !== undefined && after !== undefined && before !== after;
   const keep = isOther ? `; --set precision=${before} keeps the precision` : '';
-  return `the checkpoint was computed with ${was}, this run computes with ${now}: it goes on, but not bit for bit as it would have${keep}`;
+  return `the checkpoint was computed with ${was}, this run computes with ${now}: the run resumes, but its results will not be bit-identical to an uninterrupted run${keep}`;
 }
 
 /** As engines that have several say it of themselves: `native: avx512 kernels, f32, 2 threads`. */
@@ -40,17 +40,20 @@ function otherRanks(from: CheckpointState, now: IterationSize): string | undefin
   const was = sizeOf(from);
   if (was === undefined || was.ranks === now.ranks) return undefined;
   const [before, after] = [windowsOf(was), windowsOf(now)];
-  const told = `the checkpoint was made on ${count(was.ranks)}, this run has ${count(now.ranks)}${ownStates(from)}: an iteration trains on`;
-  if (before === after) return `${told} ${String(after)} windows as before, and the data goes on where it stood`;
+  const told = `the checkpoint was saved on ${count(was.ranks)}, this run has ${count(now.ranks)}${ownStates(from)}: an iteration trains on`;
+  if (before === after)
+    return `${told} ${String(after)} windows as before, and the data continues from the same position`;
   const kept = before / (now.ranks * now.batchSize);
   const keep = Number.isInteger(kept) ? `; train.gradient_accumulation_steps=${String(kept)} keeps them` : '';
-  return `${told} ${String(after)} windows instead of ${String(before)}${keep}. The data goes on where it stood`;
+  return `${told} ${String(after)} windows instead of ${String(before)}${keep}. The data continues from the same position`;
 }
 
 /** What other ranks had of their own has no place on another number of them. */
 function ownStates({ others = {} }: CheckpointState): string {
   const names = new Set(Object.values(others).flatMap(({ plugins }) => Object.keys(plugins)));
-  return names.size === 0 ? '' : ` (each takes rank 0's state of ${[...names].join(', ')}, which were not the same)`;
+  return names.size === 0
+    ? ''
+    : ` (each takes rank 0's state of ${[...names].join(', ')}, which differed between ranks)`;
 }
 
 function sizeOf({ ranks = 1, config, tunables }: CheckpointState): IterationSize | undefined {

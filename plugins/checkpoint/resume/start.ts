@@ -104,7 +104,7 @@ async function refuseUsed({ resumed, created: { run } }: Started, { force }: Sta
 function overtaken({ folder }: Run): UsageError {
   return new UsageError(
     'ESP_RUN_FOLDER_LOCKED',
-    `another process trained in ${folder.shown} while this one started: start again, and it resumes from what is there now`,
+    `another process trained in ${folder.shown} while this one started: start again to resume from its newest checkpoint`,
   );
 }
 
@@ -112,7 +112,7 @@ async function startingPoint(request: StartRequest): Promise<Started> {
   const { force, override = [], resumeDrop = [], logger: log } = request;
   const composed = await composeRequest(request);
   if (force === true && composed.value['init'] === 'resume') {
-    throw new UsageError('ESP_USAGE', '--force starts over, and init: resume goes on: leave one of them out');
+    throw new UsageError('ESP_USAGE', '--force starts over, but init: resume resumes: remove one of them');
   }
   const say = (level: 'info' | 'warn', line: string): void => {
     log[level](line);
@@ -141,7 +141,7 @@ function resumeFrom(
   run.restore(checkpoint, { drop: resumeDrop ?? [], staysEnded: started.staysEnded, takeOver: true });
   for (const line of differences(run, checkpoint)) log.warn(line);
   log.info(`resuming from ${checkpoint.path} at iteration ${String(run.state.iteration)}`);
-  if (isAlone) log.info(`this checkpoint is not in the folder of its run: the run continues in ${run.folder.shown}`);
+  if (isAlone) log.info(`this checkpoint is not in a run folder: the run continues in ${run.folder.shown}`);
   if (started.staysEnded === true) log.info(stillEnded(run));
 }
 
@@ -170,7 +170,7 @@ async function bringWeights({ created, read }: Started, { cwd, logger: log }: St
 function stillEnded({ state }: Run): string {
   const { reason = '', plugin = null } = state.ending ?? {};
   const options = plugin === null ? '' : ` or an option of plugin ${plugin}`;
-  return `the run has ended (${reason}) and resume: auto trains it no further; --resume does, and so does a change of train.max_iters${options}`;
+  return `the run has ended (${reason}) so resume: auto does not train it further; use --resume, or change train.max_iters${options}`;
 }
 
 /** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
@@ -180,5 +180,5 @@ function startOver(run: Run): void {
 
 function refuseAlone(flag: string, given: readonly string[]): void {
   if (given.length === 0) return;
-  throw new UsageError('ESP_USAGE', `${flag} is for a run that goes on: add --resume, or use --set`);
+  throw new UsageError('ESP_USAGE', `${flag} needs a run to resume: add --resume, or use --set`);
 }

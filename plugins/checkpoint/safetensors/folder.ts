@@ -42,7 +42,7 @@ export async function folderTensors(folder: string): Promise<Map<string, FolderT
   if (missing.length > 0) {
     throw new UsageError(
       'ESP_SAFETENSORS',
-      `${index} names ${missing.join(', ')}, which ${missing.length === 1 ? 'is' : 'are'} not there (${String(shards.length)} shards in all); download what is missing`,
+      `${index} names ${missing.join(', ')}, which ${missing.length === 1 ? 'is' : 'are'} missing (${String(shards.length)} shards in all); download what is missing`,
     );
   }
   const tensors = await tensorsOf(shards.map((shard) => path.join(folder, shard)));
@@ -95,7 +95,7 @@ async function tensorsOf(files: readonly string[]): Promise<Map<string, FolderTe
 
 async function readIndex(file: string): Promise<Readonly<Record<string, string>>> {
   const fail = (what: string, cause?: unknown): UsageError =>
-    new UsageError('ESP_SAFETENSORS', `${file} is no index of shards: ${what}; download it again`, { cause });
+    new UsageError('ESP_SAFETENSORS', `${file} is not a shard index: ${what}; download it again`, { cause });
   let content: unknown;
   try {
     if ((await stat(file)).size > MAX_INDEX_BYTES) throw fail('it is over 64 MiB');

@@ -79,7 +79,8 @@ function parseObject(text: string, fail: Fail): object {
   } catch {
     return fail('its header is not JSON: not a safetensors file, or a damaged one');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail('its header is no JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return fail('its header is not a JSON object');
   return value;
 }
 
@@ -90,7 +91,7 @@ function checkEntry(name: string, value: unknown, fail: Fail): HeaderEntry {
       `tensor ${name} needs dtype, shape and data_offsets, whole numbers from 0, of at most ${MAX_RANK} dimensions`,
     );
   const { dtype, shape, data_offsets: offsets } = parsed.data;
-  if (!isDtype(dtype)) return fail(`tensor ${name} has the data type ${dtype}, which is not read`);
+  if (!isDtype(dtype)) return fail(`tensor ${name} has the data type ${dtype}, which is not supported`);
   const [begin, end] = offsets;
   const bytes = shape.reduce((product, n) => product * n, BYTES[dtype]);
   if (end - begin !== bytes) {

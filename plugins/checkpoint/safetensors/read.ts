@@ -63,7 +63,10 @@ async function readHeaderLength(file: FileHandle, size: number, path: string): P
   }
   const length = (await readBytes(file, 0, LENGTH_BYTES, path)).readBigUInt64LE(0);
   if (length > MAX_HEADER_BYTES) {
-    throw new UsageError('ESP_SAFETENSORS', `${path}: its header says ${length.toString()} bytes: more than any has`);
+    throw new UsageError(
+      'ESP_SAFETENSORS',
+      `${path}: its header says ${length.toString()} bytes: larger than any valid header`,
+    );
   }
   if (length > BigInt(size - LENGTH_BYTES)) {
     throw new UsageError(
@@ -96,7 +99,7 @@ async function readTensor(
   if (dtype === 'F64') return { shape, values: rounded(new Float64Array(buffer), `${path}: tensor ${name}`) };
   throw new UsageError(
     'ESP_SAFETENSORS',
-    `${path}: tensor ${name} is ${dtype}; only F32, F16, BF16, F64 and I32 are read`,
+    `${path}: tensor ${name} has data type ${dtype}; only F32, F16, BF16, F64 and I32 are read`,
   );
 }
 

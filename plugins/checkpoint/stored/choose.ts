@@ -27,7 +27,7 @@ function withWeightsOf(checkpoint: LoadedCheckpoint, plugin: string | undefined)
   const weights = weightsIn(own, plugins.get(plugin));
   if (weights !== undefined) return { ...checkpoint, weights };
   const others = [...plugins.keys()].filter((name) => weightsIn(own, plugins.get(name)) !== undefined);
-  const there = others.length === 0 ? 'no plugin kept any there' : `there are those of ${others.join(', ')}`;
+  const there = others.length === 0 ? 'it has no weights of plugins' : `it has those of ${others.join(', ')}`;
   throw new UsageError('ESP_CHECKPOINT_WEIGHTS', `${path} holds no weights of plugin "${plugin}": ${there}`);
 }
 

@@ -58,7 +58,7 @@ export async function compareFiles(
   const read = Object.entries(files).filter(([name]) => isRead(name));
   const hashes = await Promise.all(read.map(([name, { bytes }]) => hashFile(path.join(folder, name), bytes)));
   const wrong = read.find(([, { sha256 }], index) => hashes[index] !== sha256);
-  if (wrong !== undefined) throw damaged(folder, `${wrong[0]} is not what was written (its SHA-256 differs)`);
+  if (wrong !== undefined) throw damaged(folder, `${wrong[0]} has changed since it was written (its SHA-256 differs)`);
 }
 
 /** SHA-256, hexadecimal. */

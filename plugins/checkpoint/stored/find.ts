@@ -58,7 +58,7 @@ async function newestWhole<T>(
       return { folder, opened: await open(folder) };
     } catch (error) {
       tried.push({ name, error });
-      log(`${messageOf(error)} (passed over, and kept)`);
+      log(`${messageOf(error)} (skipped, not deleted)`);
     }
   }
   const [first] = tried;
@@ -66,7 +66,7 @@ async function newestWhole<T>(
   const all = tried.map(({ name }) => name).join(', ');
   throw new UsageError(
     first.error instanceof UsageError ? first.error.code : 'ESP_CHECKPOINT_DAMAGED',
-    `${messageOf(first.error)}; none in ${from} can be read (tried ${all})`,
+    `${messageOf(first.error)}; no checkpoint in ${from} can be read (tried ${all})`,
     { cause: first.error },
   );
 }
@@ -79,7 +79,7 @@ export function findBest(from: string, cwd: string): string {
   if (checkpointAt(from, cwd) !== undefined) {
     throw new UsageError(
       'ESP_USAGE',
-      `--best takes the best checkpoint of a run, and ${from} is a checkpoint: name the run, or leave --best out`,
+      `--best takes the best checkpoint of a run, and ${from} is a checkpoint: name the run, or remove --best`,
     );
   }
   const checkpoints = path.join(from, 'checkpoints');
@@ -88,7 +88,7 @@ export function findBest(from: string, cwd: string): string {
   if (best !== undefined) return best;
   throw new UsageError(
     'ESP_CHECKPOINT_NOT_FOUND',
-    `${from} has no best checkpoint: no evaluation has chosen one (plugins.evaluation, plugins.checkpoint.best and keep.best); without --best its newest is taken`,
+    `${from} has no best checkpoint: no evaluation has chosen one (plugins.evaluation, plugins.checkpoint.best and keep.best); without --best, the newest is used`,
   );
 }
 
@@ -107,7 +107,7 @@ export function checkpointAt(from: string, cwd: string): string | undefined {
   if (found !== undefined) return found;
   throw new UsageError(
     'ESP_CHECKPOINT_NOT_FOUND',
-    `${from} names checkpoint ${name}, which is not there any more; \`espalier checkpoint list\` shows those that are`,
+    `${from} names checkpoint ${name}, which no longer exists; \`espalier checkpoint list\` shows those that do`,
   );
 }
 
@@ -133,7 +133,7 @@ export function noCheckpoint(from: string, cwd: string): UsageError {
       ? 'name the folder of a run (runs/NAME) or of a checkpoint'
       : `did you mean the run ${path.relative(cwd, run) || '.'}?`;
   const what = existsSync(folder) ? '' : ', nor a folder or a file';
-  return new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${from}: there is no checkpoint there${what}; ${advice}`);
+  return new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${from}: no checkpoint found${what}; ${advice}`);
 }
 
 /**

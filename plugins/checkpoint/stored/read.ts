@@ -166,9 +166,9 @@ export async function description(
   parts: { readonly state: unknown; readonly model: () => unknown },
 ): Promise<Pick<LoadedCheckpoint, 'model' | 'state'>> {
   const state = stateSchema.safeParse(parts.state);
-  if (!state.success) throw damaged(folder, `state.json is not one: ${z.prettifyError(state.error)}`);
+  if (!state.success) throw damaged(folder, `state.json is not valid: ${z.prettifyError(state.error)}`);
   const model = z.record(z.string(), z.unknown()).safeParse(await parts.model());
-  if (!model.success) throw damaged(folder, 'config.json holds no object');
+  if (!model.success) throw damaged(folder, 'config.json is not a JSON object');
   return { model: model.data, state: state.data };
 }
 
@@ -188,7 +188,7 @@ export async function readManifest(folder: string): Promise<Record<string, FileF
     );
   }
   const parsed = manifestSchema.safeParse(content);
-  if (!parsed.success) throw damaged(folder, 'manifest.json is not a manifest');
+  if (!parsed.success) throw damaged(folder, 'manifest.json is not valid');
   for (const required of ['model.safetensors', 'config.json', OPTIMIZER_TENSORS, 'state.json']) {
     if (!Object.hasOwn(parsed.data.files, required)) throw damaged(folder, `its manifest does not list ${required}`);
   }

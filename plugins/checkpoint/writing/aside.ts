@@ -18,6 +18,6 @@ export async function setNewerAside(folder: string, source: string, log: (line: 
     const aside = `${name}.${whole ? 'aside' : 'damaged'}`;
     await rm(path.join(folder, aside), { recursive: true, force: true });
     await retried(() => rename(path.join(folder, name), path.join(folder, aside)));
-    log(`checkpoint ${name} is ${whole ? 'newer than the one the run goes on from' : 'damaged'}: kept as ${aside}`);
+    log(`checkpoint ${name} is ${whole ? 'newer than the one the run resumes from' : 'damaged'}: kept as ${aside}`);
   }
 }

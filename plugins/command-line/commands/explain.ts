@@ -7,9 +7,9 @@ import { print, requestOf, withConfigFlags, type ConfigFlags } from '../shell/op
 export const command: CommandDefinition = { order: 120, define, aka: { config: 'explain' } };
 
 function define(command: Command): void {
-  command.description('print the composed config, with the place each value came from');
+  command.description('print the composed config, with the origin of each value');
   withConfigFlags(command)
-    .argument('[key]', 'only what is below this key, e.g. model')
+    .argument('[key]', 'show this key only, e.g. model')
     .option('--json', 'print JSON')
     .action(async (key: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
       const { makeRun } = await import('../../../core/runs.js');

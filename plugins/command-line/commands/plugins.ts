@@ -10,7 +10,7 @@ export const command: CommandDefinition = { order: 130, define };
 function define(command: Command): void {
   command
     .description('list the plugins of espalier and of packages of this project, with their options and metrics')
-    .argument('[name]', 'only this one; also a package or ./FILE of your own')
+    .argument('[name]', 'show this plugin only; also a package or ./FILE')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
       const { loadAll } = await import('../../../core/runs.js');
@@ -40,7 +40,7 @@ function define(command: Command): void {
               ...plugin.metrics.map((metric) => `    metric ${showMetric(metric)}`),
             ].join('\n'),
           ),
-          ...failures.map(({ name, error }) => `${name} (does not load here): ${error}`),
+          ...failures.map(({ name, error }) => `${name} (does not load on this machine): ${error}`),
         ].join('\n'),
       );
     });

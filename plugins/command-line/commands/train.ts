@@ -19,9 +19,9 @@ function define(command: Command, setExitCode: SetExitCode, hooks: readonly Comm
     // `train book` and `train mine.yaml` are too many arguments, without a word of what takes them.
     .showHelpAfterError('(--preset names a preset, --config a config file; --help shows the options)');
   withConfigFlags(command)
-    .option('--stop-after <iterations>', 'stop after so many iterations, with a checkpoint', wholeFrom(1))
-    .option('--dry-run', 'build everything, run nothing, and print what would run')
-    .option('--json', 'print JSON, with --dry-run and other options that print facts')
+    .option('--stop-after <iterations>', 'stop after this many iterations, with a checkpoint', wholeFrom(1))
+    .option('--dry-run', 'build everything, train nothing, and print what would run')
+    .option('--json', 'print JSON, with --dry-run and other reporting options')
     .action(async (flags: TrainFlags) => {
       for (const hook of hooks) {
         const replacing = hook.replace?.();
@@ -33,7 +33,7 @@ function define(command: Command, setExitCode: SetExitCode, hooks: readonly Comm
       if (flags.json === true && flags.dryRun !== true) {
         throw new UsageError(
           'ESP_USAGE',
-          '--json is for --dry-run and other options that print facts: training prints none, it writes metrics.jsonl',
+          '--json needs --dry-run or another reporting option: training itself prints no JSON, it writes metrics.jsonl',
         );
       }
       setExitCode(await train(flags, hooks));

@@ -57,7 +57,7 @@ export async function dryRun(run: Run, json: boolean): Promise<void> {
       checkpoints === undefined
         ? 'checkpoints  none'
         : `checkpoints  ${size(checkpoints.bytes)} each, up to ${String(checkpoints.kept)} kept: ${size(needed)} of ${size(free)} free${needed > free ? ' — TOO LITTLE SPACE' : ''}`,
-      `run folder   ${run.folder.shown} (${existsSync(run.folder.path) ? 'left as it is' : 'not created'})`,
+      `run folder   ${run.folder.shown} (${existsSync(run.folder.path) ? 'unchanged' : 'not created'})`,
     ].join('\n'),
   );
 }

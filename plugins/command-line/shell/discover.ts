@@ -78,7 +78,7 @@ async function exportsOf(file: string, source: string): Promise<Readonly<Record<
     return typeof exports === 'object' && exports !== null ? { ...exports } : {};
   } catch (thrown) {
     if (source === 'built-in') throw thrown;
-    const what = `${file} of the package ${source} threw while it loaded: ${messageOf(thrown)}`;
+    const what = `${file} of the package ${source} failed to load: ${messageOf(thrown)}`;
     throw new UsageError('ESP_COMMAND_EXPORT', what, { cause: thrown });
   }
 }

@@ -24,8 +24,8 @@ export function listOption(flags: string, description: string): Option {
 /** Adds `--preset`, `--set`, `--config` and `--quiet`. */
 export function withConfigFlags(command: Command): Command {
   return command
-    .addOption(listOption('-p, --preset <name|path>', 'preset over the config file; repeat to add more'))
-    .addOption(setOption('one setting over everything else, e.g. train.max_iters=100; repeatable'))
+    .addOption(listOption('-p, --preset <name|path>', 'apply a preset over the config file; repeatable'))
+    .addOption(setOption('override one setting, e.g. train.max_iters=100; repeatable'))
     .option('-c, --config <file>', 'config file (default: espalier.config.* or .espalierrc* in this folder)')
     .option('-q, --quiet', 'print errors and results only');
 }

@@ -154,7 +154,7 @@ class Composer {
     const cycle = files.slice(files.indexOf(last)).map((file) => shownFile(file, this.cwd));
     return new UsageError(
       'ESP_CONFIG_CYCLE',
-      `these files extend each other in a circle: ${cycle.join(' → ')}; take one \`extends\` out`,
+      `these files extend each other in a circle: ${cycle.join(' → ')}; remove one \`extends\``,
     );
   }
 }

@@ -39,6 +39,6 @@ function unquote(key: string, whole: string): string {
 function badPath(text: string, why: string): UsageError {
   return new UsageError(
     'ESP_CONFIG_PATH',
-    `"${text}" is no path of a setting: ${why}. Write keys with dots between them, and quote a key that holds a dot: plugins."./my-plugin.ts".above`,
+    `"${text}" is not the path of a setting: ${why}. Join keys with dots, and quote a key that contains a dot: plugins."./my-plugin.ts".above`,
   );
 }

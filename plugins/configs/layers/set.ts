@@ -50,7 +50,7 @@ function refuseUnquotedFile(argument: string): void {
       : ['double', `'plugins."${from}"${option}=${value}'`];
   throw new UsageError(
     'ESP_SET_SYNTAX',
-    `--set ${argument}: a key that holds a dot stands in ${which} quotes, and the path of a plugin starts with ./: --set ${quoted}`,
+    `--set ${argument}: put a key that contains a dot in ${which} quotes, and start a plugin path with ./: --set ${quoted}`,
   );
 }
 

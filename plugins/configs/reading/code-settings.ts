@@ -33,7 +33,7 @@ export function plainSettings(exported: unknown): unknown {
     const around = open.get(value);
     if (around !== undefined) {
       const whole = around.length === 0 ? 'the whole config' : `key ${pathKey(around)}`;
-      throw new CodeFault(at, `it is ${whole}, which it lies in: a config cannot hold itself`);
+      throw new CodeFault(at, `it is ${whole}, which contains it: a config cannot contain itself`);
     }
     if (at.length >= DEEPEST) throw new CodeFault(at.slice(0, 3), `it is nested more than ${String(DEEPEST)} deep`);
     open.set(value, at);
@@ -60,12 +60,12 @@ function whatItIs(value: unknown): string {
     case 'function':
       return /^class\b/.test(Function.prototype.toString.call(value))
         ? 'it is a class; write plain settings'
-        : 'it is a function; write what it returns: call it';
+        : 'it is a function; call it, and write what it returns';
     case 'undefined':
       return 'it is undefined';
     case 'object':
       return value instanceof Promise
-        ? 'it is a promise; write what it resolves to: a config cannot wait'
+        ? 'it is a promise; write the resolved value'
         : `it is an object of the class ${className(value)}; write plain settings: maps, lists, text, numbers, booleans`;
     default:
       return `it is a ${typeof value}; write plain settings`;

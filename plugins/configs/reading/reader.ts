@@ -177,7 +177,7 @@ function packageFile(name: string, folder: string): string | undefined {
 
 function unknownPreset(name: string, where: string, isPath: boolean, presets: readonly Preset[]): UsageError {
   if (isPath) {
-    const path = `the path of a preset starts with ./: write ./${name}`;
+    const path = `a preset path starts with ./; write ./${name}`;
     return new UsageError('ESP_PRESET_NOT_FOUND', `${where}: unknown preset "${name}": ${path}`);
   }
   const names = presets.map((preset) => preset.name);

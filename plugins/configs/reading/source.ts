@@ -105,7 +105,7 @@ export async function importSource(file: string, label: string): Promise<ConfigS
   } catch (thrown) {
     const line = lineIn(thrown, file);
     const where = line === undefined ? label : `${label}:${String(line)}`;
-    throw new UsageError('ESP_CONFIG_LOAD', `${where} threw while it loaded: ${reasonIn(thrown)}`, { cause: thrown });
+    throw new UsageError('ESP_CONFIG_LOAD', `${where} failed to load: ${reasonIn(thrown)}`, { cause: thrown });
   }
   const settings = settingsFrom(label, 'the default export', () => plainSettings(defaultExport(loaded, label)));
   return new ConfigSource(file, label, asSettings(settings, label));
@@ -117,7 +117,7 @@ function settingsFrom(label: string, whole: string, read: () => unknown): unknow
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
     if (!(thrown instanceof CodeFault)) {
-      throw new UsageError('ESP_CONFIG_LOAD', `${label} threw while it was read: ${messageOf(thrown)}`, {
+      throw new UsageError('ESP_CONFIG_LOAD', `${label} could not be read: ${messageOf(thrown)}`, {
         cause: thrown,
       });
     }
@@ -136,7 +136,7 @@ function defaultExport(loaded: unknown, label: string): unknown {
   }
   const exported: unknown = property === undefined ? loaded : (property.get?.call(loaded) ?? property.value);
   if (exported !== null && exported !== undefined) return exported;
-  throw new UsageError('ESP_CONFIG_LOAD', `${label} exports ${String(exported)}; export the config, {} at least`);
+  throw new UsageError('ESP_CONFIG_LOAD', `${label} exports ${String(exported)}; export a config, at least {}`);
 }
 
 /** Without what Node and jiti add in lines of their own. */

@@ -190,7 +190,7 @@ class YamlReader {
 
   #nameOf(key: Node): string {
     const node = this.#resolved(key);
-    if (!isScalar(node)) throw this.#fault(key, 'a key is a name, and not a map or a list');
+    if (!isScalar(node)) throw this.#fault(key, 'a key must be a name, not a map or a list');
     this.#checkTag(node);
     const name = node.type === 'PLAIN' ? (node.source ?? '') : String(node.value);
     if (name === '' && node.type === 'PLAIN') throw this.#fault(key, 'a key is empty');
@@ -203,7 +203,7 @@ class YamlReader {
     if (target === undefined || isAlias(target)) {
       throw this.#fault(
         node,
-        `Unresolved alias: no anchor &${node.source} stands before *${node.source}; put text that starts with * in quotes`,
+        `Unresolved alias: anchor &${node.source} is not defined before *${node.source}; put text that starts with * in quotes`,
       );
     }
     return target;
@@ -213,7 +213,7 @@ class YamlReader {
     if (this.#open.has(collection)) {
       throw this.#fault(
         from,
-        'an alias stands within what it is an alias of, which would never end; write the value itself',
+        'an alias is inside the value it refers to, which would never end; write the value itself',
       );
     }
     this.#open.add(collection);
@@ -232,11 +232,11 @@ class YamlReader {
     if (name === undefined || !TAGS.includes(name)) {
       throw this.#fault(
         node,
-        `nothing reads the tag ${shown}; write the value itself, put text that starts with ! in quotes, or use a TypeScript config, which can read process.env`,
+        `the tag ${shown} is not supported; write the value itself, put text that starts with ! in quotes, or use a TypeScript config, which can read process.env`,
       );
     }
     if (isScalar(node) && typeof node.value === 'string' && name !== 'str') {
-      throw this.#fault(node, `${JSON.stringify(node.value)} is not what its tag ${shown} says`);
+      throw this.#fault(node, `${JSON.stringify(node.value)} does not match its tag ${shown}`);
     }
   }
 
@@ -268,7 +268,7 @@ function isMergeKey(key: Node): boolean {
 const hints: Partial<Record<YAMLError['code'], string>> = {
   BAD_SCALAR_START: 'put the value in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'put text that holds ": " in quotes',
-  MULTIPLE_DOCS: 'it holds several documents, and a config is one: take out the line ---',
+  MULTIPLE_DOCS: 'it contains several documents, but a config is one: remove the line ---',
   TAB_AS_INDENT: 'indent with spaces',
 };
 

@@ -13,11 +13,11 @@ export const command: CommandDefinition = { order: 80, define, aka: { runs: 'das
 function define(command: Command): void {
   command
     .argument('[runs...]', 'folders of runs, or folders that hold runs (default: all in runs/)')
-    .description('show runs in the browser, live: curves, schedule, samples, config')
+    .description('show runs live in the browser: curves, schedule, samples, config')
     .addOption(
       new Option(
         '--host <address>',
-        'where to listen; one that other machines reach makes a token part of the URL',
+        'address to listen on; if other machines can reach it, the URL contains a token',
       ).default(DEFAULT_HOST),
     )
     .addOption(
@@ -28,7 +28,7 @@ function define(command: Command): void {
       const found = findRuns(runs, cwd);
       const { serveDashboard } = await import('../server/serve.js');
       const { url } = await serveDashboard({ find: () => findRuns(runs, cwd), host, port });
-      console.error(`${String(found.length)} run${found.length === 1 ? '' : 's'}; Ctrl-C ends`);
+      console.error(`${String(found.length)} run${found.length === 1 ? '' : 's'}; Ctrl-C to stop`);
       const note = portNote(port, url);
       if (note !== undefined) console.error(note);
       console.log(`dashboard: ${url}`);

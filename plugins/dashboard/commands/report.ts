@@ -14,7 +14,7 @@ export const command: CommandDefinition = { order: 90, define };
 function define(command: Command): void {
   command
     .addArgument(new Argument('[run]', 'folder of a run (default: the newest in runs/)'))
-    .description('write one HTML file with a run’s curves, config, samples and times')
+    .description('write one HTML file with the curves, config, samples and timings of a run')
     .option('-o, --out <file>', 'file to write (default: report.html in the run’s folder)')
     .action(async (named: string | undefined, { out }: ReportFlags) => {
       const [run] = findRuns(named === undefined ? [] : [named], process.cwd());

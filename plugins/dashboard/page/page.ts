@@ -18,8 +18,8 @@ import type { Connection, Source } from './source.js';
 
 const connectionWords: Record<Connection, string> = {
   live: 'Live',
-  lost: 'Connection lost: trying again',
-  refused: 'The server refused the connection: close other pages of it, and reload',
+  lost: 'Connection lost, reconnecting',
+  refused: 'The server refused the connection: close other dashboard pages, and reload',
   ended: 'The server has ended; `espalier dashboard` shows the run again',
   report: 'Report',
 };

@@ -82,7 +82,7 @@ export function schedulePanel({ schedule, scheduleFile }: RunDetails): HTMLEleme
       element(
         'p',
         { class: 'muted' },
-        `None of its steps has run. They are in ${scheduleFile}, and show here once one has.`,
+        `No step has run yet. The steps are in ${scheduleFile}, and appear here once the first has run.`,
       ),
     ];
   }

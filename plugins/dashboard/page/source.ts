@@ -94,7 +94,7 @@ const isReport = withKeys<ReportData>('run', 'details', 'columns');
 /** What our own server, of the same version, has written: a proxy's page that says something else is told apart. */
 function parsed<Value>(text: string, is: Check<Value>): Value {
   const value: unknown = JSON.parse(text);
-  if (!is(value)) throw new Error('an answer that is none of the dashboard’s');
+  if (!is(value)) throw new Error('the server sent an unexpected answer');
   return value;
 }
 

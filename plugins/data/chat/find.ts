@@ -33,11 +33,11 @@ export function findChatFormat(choice: string, file: string, tokenizer: string |
   if (template !== undefined) return { template, special_tokens };
   const where =
     tokenizer === undefined
-      ? 'only a tokenizer.json has one, next to it'
-      : `neither chat_template.jinja nor a chat_template in tokenizer_config.json is in ${path.dirname(tokenizer)}`;
+      ? 'only a tokenizer.json can come with one, in a file next to it'
+      : `no chat_template.jinja, and no chat_template in tokenizer_config.json, in ${path.dirname(tokenizer)}`;
   throw new UsageError(
     'ESP_CHAT_TEMPLATE',
-    `--chat-template tokenizer: ${where}; name a file with a template, or leave the option out for ChatML`,
+    `--chat-template tokenizer: ${where}; name a file with a template, or remove the option to use ChatML`,
   );
 }
 

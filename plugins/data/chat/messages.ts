@@ -19,7 +19,7 @@ export function messagesOf(record: object): ChatMessage[] {
   if (!Array.isArray(turns) || turns.length === 0) throw new ChatError(`has no messages in its field ${list}`);
   const messages = turns.map((turn: unknown, index) => messageIn(turn, { role, content, number: index + 1 }));
   if (!messages.some((message) => message.role === 'assistant'))
-    throw new ChatError('has no assistant turn: there is nothing to learn from it; leave it out');
+    throw new ChatError('has no assistant turn: there is nothing to learn from it; remove it');
   return messages;
 }
 

@@ -49,12 +49,12 @@ export class ChatTemplate {
   parts(messages: readonly ChatMessage[]): ChatPart[] {
     const whole = this.#render(this.#plain, messages, false);
     const parts = this.#marking === undefined ? this.#byPrefixes(whole, messages) : this.#marked(whole, messages);
-    if (!parts.some(({ learned }) => learned)) throw new ChatError('the chat template writes no answer of it');
+    if (!parts.some(({ learned }) => learned)) throw new ChatError('the chat template writes no answer for it');
     return parts;
   }
 
   #marked(whole: string, messages: readonly ChatMessage[]): ChatPart[] {
-    if (MARKS.test(whole)) throw new ChatError('it has a character (U+FDD0 or U+FDD1) that is not for texts');
+    if (MARKS.test(whole)) throw new ChatError('it contains U+FDD0 or U+FDD1, which are not valid in text');
     if (this.#marking === undefined) return [];
     const pieces = this.#render(this.#marking, messages, false).split(MARKS);
     if (pieces.join('') !== whole) throw new ChatError('{% generation %} changes what the chat template writes');
@@ -72,7 +72,7 @@ export class ChatTemplate {
       const fits = through.length >= before.length && before.length >= at;
       if (!fits || !whole.startsWith(before) || !whole.startsWith(through)) {
         throw new ChatError(
-          `the chat template writes message ${String(index + 1)}, or what is before it, in another way when more follows: it cannot be seen where the answer is; mark answers in it with {% generation %} and {% endgeneration %}`,
+          `the chat template writes message ${String(index + 1)}, or the text before it, differently when more messages follow, so the answer cannot be located; mark answers in the template with {% generation %} and {% endgeneration %}`,
         );
       }
       const end = before.length + answerLength(through.slice(before.length), content);
@@ -92,9 +92,9 @@ export class ChatTemplate {
       });
     } catch (thrown) {
       const date = this.format.template.includes('strftime_now')
-        ? '; where the template writes the date of today (strftime_now), write a fixed one into a copy of it, and name the copy'
+        ? '; if the template writes the current date (strftime_now), use a copy of it with a fixed date'
         : '';
-      throw new ChatError(`the chat template refuses it: ${messageOf(thrown)}${date}`);
+      throw new ChatError(`the chat template rejects it: ${messageOf(thrown)}${date}`);
     }
   }
 }

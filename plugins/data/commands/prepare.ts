@@ -43,22 +43,20 @@ export const command: CommandDefinition = { order: 10, define };
 
 function define(command: Command, setExitCode: SetExitCode): void {
   command
-    .description('turn text into token shards to train on (data.dir)')
+    .description('tokenize text into shards for training (data.dir)')
     .argument('<input...>', 'files, patterns such as "data/*.jsonl.gz", or - for standard input')
     .requiredOption('-o, --out <folder>', 'folder for the shards and meta.json')
     .requiredOption('-t, --tokenizer <name|file>', 'char, bytes, gpt2, or a Hugging Face tokenizer.json')
     .option('--end-of-text <token>', 'token of the tokenizer.json between texts (default: the one its configs name)')
     .option('--field <name>', `field of JSONL records, or column of Parquet files (default: ${DEFAULT_FIELD})`)
     .addOption(
-      new Option('--chat', 'inputs are JSONL of conversations ("messages"); answers alone are learned').conflicts(
-        'field',
-      ),
+      new Option('--chat', 'read JSONL of conversations ("messages"); only answers are learned').conflicts('field'),
     )
     .option('--chat-template <name>', `how conversations are written: ${CHAT_TEMPLATES} (default: chatml)`)
-    .addOption(new Option('--format <name>', 'what the inputs are (default: by their names)').choices(formats))
+    .addOption(new Option('--format <name>', 'format of the inputs (default: by file name)').choices(formats))
     .option(
       '--val <file|pattern>',
-      'validation data, whole; repeatable; training data is what else is given',
+      'file of validation data; repeatable; all other inputs are training data',
       collect,
       [],
     )
@@ -68,14 +66,14 @@ function define(command: Command, setExitCode: SetExitCode): void {
       share,
     )
     .option('--shard-tokens <count>', 'tokens in a shard', positive, 100_000_000)
-    .option('--workers <count>', 'threads that encode (default: one for each core)', positive)
+    .option('--workers <count>', 'encoding threads (default: one per core)', positive)
     .option(
       '--part <i/n>',
-      'prepare the i-th of n parts of the files, into its own folder within --out; one command for each, on any machine',
+      'prepare part i of n of the files, into a subfolder of --out; run one command per part, on any machine',
       part,
     )
-    .option('--force', 'replace the data that is in the folder')
-    .option('--json', 'print what was made as JSON')
+    .option('--force', 'replace existing data in the folder')
+    .option('--json', 'print the result as JSON')
     .option('-q, --quiet', 'print errors alone')
     .action(async (inputs: string[], flags: PrepareFlags) => {
       setExitCode(await run(inputs, flags));
@@ -84,10 +82,7 @@ function define(command: Command, setExitCode: SetExitCode): void {
 
 async function run(inputs: readonly string[], flags: PrepareFlags): Promise<number> {
   if (flags.val.length > 0 && flags.valShare !== undefined) {
-    throw new UsageError(
-      'ESP_PREPARE_SPLIT',
-      'give one of --val and --val-share: validation data is files, or a share of each',
-    );
+    throw new UsageError('ESP_PREPARE_SPLIT', 'give either --val or --val-share, not both');
   }
   const stop = new AbortController();
   let exitCode = 0;
@@ -117,7 +112,7 @@ const PLUGIN_CODES = ['ESP_PLUGIN_NOT_FOUND', 'ESP_PLUGIN_LOAD', 'ESP_PLUGIN_EXP
 /** The tokenizer is the one plugin that is loaded here. */
 function namingTokenizer(thrown: unknown, { tokenizer, endOfText }: PrepareFlags): unknown {
   if (thrown instanceof UsageError && thrown.code === 'ESP_TOKENIZER_OPTIONS' && endOfText !== undefined) {
-    const what = 'does not take one: it has an end of text of its own, or no special tokens';
+    const what = 'does not take one: its end-of-text token is fixed, or it has none';
     return new UsageError(thrown.code, `--end-of-text ${endOfText}: the tokenizer ${tokenizer} ${what}`);
   }
   if (!(thrown instanceof UsageError) || !PLUGIN_CODES.includes(thrown.code)) return thrown;
@@ -128,7 +123,7 @@ function namingTokenizer(thrown: unknown, { tokenizer, endOfText }: PrepareFlags
 async function chatOf({ chat, chatTemplate, tokenizer }: PrepareFlags): Promise<ChatFormat | undefined> {
   if (chat !== true) {
     if (chatTemplate === undefined) return undefined;
-    throw new UsageError('ESP_USAGE', '--chat-template is for conversations: give --chat too, or leave it out');
+    throw new UsageError('ESP_USAGE', '--chat-template needs --chat: add it, or remove --chat-template');
   }
   const { findChatFormat } = await import('../chat/find.js');
   const { resolveFrom } = await import('../../../core/paths.js');
@@ -186,7 +181,7 @@ function summary(data: PreparedData, { out, part }: PrepareFlags): string {
     split('train'),
     split('val'),
     ...emptyNote(data.documents.empty),
-    `${part === undefined ? 'train on it' : `when all ${String(part.count)} parts are there`}: espalier train --preset NAME --set data.dir=${out}`,
+    `${part === undefined ? 'train on it' : `when all ${String(part.count)} parts are prepared`}: espalier train --preset NAME --set data.dir=${out}`,
   ].join('\n');
 }
 

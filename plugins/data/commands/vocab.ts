@@ -29,7 +29,7 @@ export const command: CommandDefinition = { order: 20, define };
 function define(command: Command): void {
   command.description('count the tokens of data, and shrink its vocabulary');
   withConfigFlags(command.command('count'))
-    .description('how often tokens occur in training data, and how few of them are most of it')
+    .description('count how often each token occurs in training data, and how many cover most of it')
     .argument('[folder]', 'folder of .bin files (default: the data of the config)')
     .option('--json', 'print JSON, with the count of every token')
     .action(async (folder: string | undefined, flags: CountFlags) => {
@@ -37,9 +37,9 @@ function define(command: Command): void {
       print(flags.json, { data, tokens: counted.total, counts: counted.counts }, () => described(data, counted));
     });
   withConfigFlags(command.command('build'))
-    .description('write the mapping that `plugins.vocab-remap.file` names')
+    .description('write a vocabulary mapping for `plugins.vocab-remap.file`')
     .argument('[folder]', 'folder of .bin files (default: the data of the config)')
-    .option('--size <tokens>', 'size of the shrunken vocabulary, the rare token included', wholeFrom(2))
+    .option('--size <tokens>', 'size of the shrunken vocabulary, including the rare token', wholeFrom(2))
     .addOption(
       new Option('--cover <share>', 'as many tokens as cover this share of the data, e.g. 0.99')
         .argParser(share)
@@ -56,7 +56,7 @@ function define(command: Command): void {
         const most = String(counted.counts.length);
         throw new UsageError(
           'ESP_USAGE',
-          `--size ${String(size)} is over the vocabulary of the data, ${most}: give a number below it`,
+          `--size ${String(size)} is larger than the vocabulary of the data, ${most}: give a smaller number`,
         );
       }
       const { tokens, ...facts } = buildVocabMap(counted, size, { data, tokens: counted.total, id });

@@ -4,7 +4,7 @@ import type { OptionsDefinition } from '../../command-line/contract.js';
 export const options: OptionsDefinition = (command) => {
   command.option(
     '--allow-data-change',
-    'on --resume: go on with data that is not what the checkpoint was trained on (the same as --set data.allow_change=true)',
+    'with --resume: allow data other than the checkpoint’s (same as --set data.allow_change=true)',
   );
   return {
     request(request) {

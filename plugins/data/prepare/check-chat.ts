@@ -17,7 +17,7 @@ export async function checkChat(
   if (other !== undefined) {
     throw new UsageError(
       'ESP_PREPARE_FORMAT',
-      `${other.name} is taken for ${other.format}, and --chat reads JSONL of messages; --format jsonl reads it as that`,
+      `${other.name} looks like ${other.format}, but --chat reads JSONL of messages; --format jsonl reads it as JSONL`,
     );
   }
   const end = endOfTurn(format);

@@ -62,7 +62,7 @@ export async function findInputs({ inputs, val, format, fallback }: InputChoice,
   await add(val, 'val');
   await add(inputs, val.length > 0 ? 'train' : undefined);
   if (!found.some(({ split }) => split !== 'val')) {
-    throw new UsageError('ESP_PREPARE_SPLIT', 'every input is validation data (--val): nothing is left to train on');
+    throw new UsageError('ESP_PREPARE_SPLIT', 'every input is validation data (--val), so there is no training data');
   }
   return found;
 }

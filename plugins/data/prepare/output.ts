@@ -37,10 +37,10 @@ export class OutputFolder {
       return found === undefined ? part !== undefined && OURS.test(name) : found.count !== part?.count;
     });
     if (other === undefined) return;
-    const wanted = part === undefined ? 'data that is whole' : `${String(part.count)} parts`;
+    const wanted = part === undefined ? 'complete data' : `${String(part.count)} parts`;
     throw new UsageError(
       'ESP_PREPARE_OUT',
-      `${this.shown} holds ${other}, which does not go together with ${wanted}: name another folder with --out, or remove it`,
+      `${this.shown} holds ${other}, which cannot be combined with ${wanted}: name another folder with --out, or remove it`,
     );
   }
 
@@ -76,7 +76,7 @@ export class OutputFolder {
     if (held === undefined || replace) return;
     throw new UsageError(
       'ESP_PREPARE_OUT',
-      `${this.shown} holds data already (${held}): name another folder with --out, or replace it with --force`,
+      `${this.shown} already has data (${held}): name another folder with --out, or replace it with --force`,
     );
   }
 

@@ -91,8 +91,8 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
       onRecord: (input) => {
         // A text may be read twice.
         if (request.format === undefined && warned.size !== warned.add(input).size) {
-          const advice = `--format jsonl takes the field ${request.field} of each record; --format text silences this`;
-          request.terminal.line(`${input.name} is read as text, but starts as JSONL: ${advice}`, 'warn');
+          const advice = `--format jsonl reads the field ${request.field} of each record; --format text silences this warning`;
+          request.terminal.line(`${input.name} is read as text, but looks like JSONL: ${advice}`, 'warn');
         }
       },
     };
@@ -117,7 +117,10 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
       if (runTogether && Math.max(written.train.documents, written.val.documents) > 1) {
         const name = tokenizer.state().tokenizer;
         const advice = 'name a token of a tokenizer.json with --end-of-text, or choose another tokenizer';
-        request.terminal.line(`texts run together: the tokenizer ${name} has no end-of-text token; ${advice}`, 'warn');
+        request.terminal.line(
+          `texts are joined without a separator: the tokenizer ${name} has no end-of-text token; ${advice}`,
+          'warn',
+        );
       }
       return data;
     } finally {
@@ -172,7 +175,7 @@ async function encode(
         splits.put(job, answer);
       },
     );
-    for (const { name } of empty) throw new UsageError('ESP_PREPARE_CHAT', `${name} has no conversation: leave it out`);
+    for (const { name } of empty) throw new UsageError('ESP_PREPARE_CHAT', `${name} has no conversation: remove it`);
     return splits.finish();
   } catch (thrown) {
     splits.abandon();

@@ -81,7 +81,7 @@ export function readVocabMap(file: string, shown: string): VocabMap {
     throw wrong(shown, `it cannot be used: ${why}`, thrown);
   }
   const { full_vocab, size, rare_id, tokens } = map;
-  if (size > full_vocab) throw wrong(shown, `size ${String(size)} is over full_vocab ${String(full_vocab)}`);
+  if (size > full_vocab) throw wrong(shown, `size ${String(size)} is larger than full_vocab ${String(full_vocab)}`);
   if (rare_id !== size - 1) throw wrong(shown, `rare_id is ${String(rare_id)}, and size - 1 is ${String(size - 1)}`);
   if (tokens.length !== size - 1) {
     throw wrong(shown, `it lists ${String(tokens.length)} tokens, and size - 1 is ${String(size - 1)}`);

@@ -57,6 +57,6 @@ export function difference(was: Content, is: Content): string | undefined {
 export function changed(what: string): UsageError {
   return new UsageError(
     'ESP_DATA_CHANGED',
-    `the data is not what the checkpoint was trained on: ${what}; bring it back, or go on with --allow-data-change`,
+    `the data is not what the checkpoint was trained on: ${what}; restore the data, or resume anyway with --allow-data-change`,
   );
 }

@@ -51,7 +51,7 @@ function* positionsIn(file: string, shard: ShardFile): Generator<number> {
       const what = `document ${String(at / START_BYTES + 1)} begins at ${String(position)}`;
       throw new UsageError(
         'ESP_SHARD_META',
-        `${file}: ${what}, which is not after the one before it and within the ${String(shard.length)} tokens of the shard; prepare the data again, or copy it again whole`,
+        `${file}: ${what}, which is not after the previous one and within the ${String(shard.length)} tokens of the shard; prepare the data again, or copy it again`,
       );
     }
     yield (last = position);

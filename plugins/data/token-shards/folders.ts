@@ -98,14 +98,14 @@ function partsOf(folder: string, shown: string): string[] {
   if (first === undefined) return [folder];
   const refuse = (what: string): UsageError => new UsageError('ESP_DATA_PARTS', `${shown}: ${what}`);
   const other = parts.find(({ count }) => count !== first.count);
-  if (other !== undefined) throw refuse(`${first.file} and ${other.file} are of different preparations; remove one`);
+  if (other !== undefined) throw refuse(`${first.file} and ${other.file} are from different preparations; remove one`);
   if (names.some((file) => file.endsWith('.bin')))
     throw refuse(`it holds ${first.file} and token files of its own; move one of them to another folder`);
   const sorted = parts.sort((a, b) => a.number - b.number);
   const missing = Array.from({ length: first.count }, (_, i) => i + 1).find((n, i) => sorted[i]?.number !== n);
   if (missing !== undefined) {
     const part = partName({ number: missing, count: first.count });
-    throw refuse(`part ${part} is not there; prepare it with --part ${part}`);
+    throw refuse(`part ${part} is missing; prepare it with --part ${part}`);
   }
   return sorted.map(({ file }) => path.join(folder, file));
 }

@@ -24,7 +24,7 @@ export function formatOf(file: string, size: number, bytesPerToken: 2 | 4): Shar
     if (size % bytesPerToken === 0) return { headerBytes: 0, bytesPerToken };
     throw new UsageError(
       'ESP_SHARD_LENGTH',
-      `${file} has ${String(size)} bytes: that is no whole number of uint${String(bytesPerToken * 8)} tokens; it is cut off or not a token file`,
+      `${file} has ${String(size)} bytes, which is not a whole number of uint${String(bytesPerToken * 8)} tokens; it is cut off or not a token file`,
     );
   }
   const tokens = header.readInt32LE(8);

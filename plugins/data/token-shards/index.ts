@@ -45,18 +45,18 @@ const options = z
       .meta({ aka: ['dataset'], replaces: ['text'], input: 'a folder of token files' }),
     validation: validationSchema
       .default({})
-      .describe('further validation sets by name, each a text, a folder or folders of which `val` files are read'),
+      .describe('more validation sets by name: each a text, or folders whose `val` files are read'),
     val_fraction: z
       .number()
       .gt(0)
       .lt(1)
       .default(0.1)
-      .describe('share of the text, at its end, that is kept for validation')
+      .describe('share of the text, at its end, used for validation')
       .meta({ resume: 'fixed' }),
     allow_change: z
       .boolean()
       .default(false)
-      .describe('resume on data that is not what the checkpoint was trained on (`--allow-data-change`)'),
+      .describe('allow resuming with other data than the checkpoint’s (`--allow-data-change`)'),
   })
   .meta({ resume: 'free' });
 
@@ -95,8 +95,8 @@ export default class TokenShards implements Dataset {
     if ((text === undefined) !== (dir === undefined)) return;
     const how =
       text === undefined
-        ? 'neither is given; set one, e.g. --set data.text=book.txt, or start from a preset: --preset char-small'
-        : `both are given (${this.#placeOf('text')}, ${this.#placeOf('dir')}); take one out`;
+        ? 'neither is set; set one, e.g. --set data.text=book.txt, or start from a preset: --preset char-small'
+        : `both are set (${this.#placeOf('text')}, ${this.#placeOf('dir')}); remove one`;
     throw new UsageError('ESP_DATA_SOURCE', `data needs one of data.text and data.dir: ${how}`);
   }
 
@@ -118,7 +118,7 @@ export default class TokenShards implements Dataset {
 
   validationSet(name: string): TokenReader {
     const reader = this.#validation.get(name);
-    if (reader === undefined) throw new Error(`there is no validation set ${name}, or run:setup is still to come`);
+    if (reader === undefined) throw new Error(`there is no validation set ${name}, or run:setup has not run yet`);
     return reader;
   }
 
@@ -136,7 +136,7 @@ export default class TokenShards implements Dataset {
     const what = difference(contentSchema.parse(state), this.#content);
     if (what === undefined) return;
     if (!this.config.allow_change) throw changed(what);
-    this.log.warn(`going on with other data: ${what}`);
+    this.log.warn(`resuming with other data: ${what}`);
   }
 
   /** Opens the named sets, and returns what the description says of them. */

@@ -13,7 +13,7 @@ export function refuseUnfinished(folder: string, shown: string): void {
   if (partial === undefined) return;
   throw new UsageError(
     'ESP_DATA_PARTIAL',
-    `${shown} holds ${partial}: its preparation goes on, or was interrupted; run \`espalier prepare\` again`,
+    `${shown} contains ${partial}: its preparation is still running, or was interrupted; run \`espalier prepare\` again`,
   );
 }
 
@@ -41,7 +41,7 @@ export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Rec
     const there = new Set(found[split].map((file) => path.basename(file)));
     for (const shard of meta.shards[split]) {
       const { file, tokens } = shard;
-      if (!there.delete(file)) throw disagrees(folder, `it lists ${file}, which is not there`);
+      if (!there.delete(file)) throw disagrees(folder, `it lists ${file}, which does not exist`);
       const { size } = statSync(path.join(folder, file));
       if (size !== tokens * bytesPerToken) {
         const expected = `${String(tokens)} tokens in ${file}, which are ${String(tokens * bytesPerToken)} bytes`;
@@ -51,7 +51,7 @@ export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Rec
         const beside = besideName(file, kind);
         const isThere = existsSync(path.join(folder, beside));
         if (shard[kind] !== undefined && (shard[kind].file !== beside || !isThere))
-          throw disagrees(folder, `it lists ${shard[kind].file}, which is not there`);
+          throw disagrees(folder, `it lists ${shard[kind].file}, which does not exist`);
         if (shard[kind] === undefined && isThere) throw disagrees(folder, `it does not list ${beside}`);
       }
     }
@@ -64,13 +64,13 @@ export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Rec
 export function refuseOtherContent(folder: string, meta: Meta, hashes: ReadonlyMap<string, string>): void {
   for (const { file, sha256 } of filesOf([...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])])) {
     const hash = hashes.get(path.join(folder, file));
-    if (hash !== undefined && hash !== sha256) throw disagrees(folder, `${file} has another SHA-256 than it says`);
+    if (hash !== undefined && hash !== sha256) throw disagrees(folder, `${file} does not have the SHA-256 it lists`);
   }
 }
 
 function disagrees(folder: string, how: string): UsageError {
   return new UsageError(
     'ESP_SHARD_META',
-    `${path.join(folder, META)} disagrees with the shards: ${how}; prepare the data again, or copy it again whole`,
+    `${path.join(folder, META)} disagrees with the shards: ${how}; prepare the data again, or copy it again`,
   );
 }

@@ -47,7 +47,7 @@ function sizedBeside(
   if (isWhole(size)) return { [kind]: file };
   throw new UsageError(
     'ESP_SHARD_LENGTH',
-    `${file} has ${String(size)} bytes and must hold ${wanted}: it is cut off, or of another ${path.basename(shard)}`,
+    `${file} has ${String(size)} bytes and must hold ${wanted}: it is cut off, or belongs to another ${path.basename(shard)}`,
   );
 }
 
@@ -120,6 +120,6 @@ function overVocabulary(file: string, start: number, tokens: Uint16Array | Uint3
   const at = tokens.findIndex((id) => id >= vocabSize);
   return new UsageError(
     'ESP_TOKEN_ID',
-    `${file}: token ${String(start + at)} has the id ${String(tokens[at])}, but the vocabulary has ${String(vocabSize)} tokens; is meta.json or model.vocab_size of other data?`,
+    `${file}: token ${String(start + at)} has the id ${String(tokens[at])}, but the vocabulary has ${String(vocabSize)} tokens; check meta.json and model.vocab_size, which may belong to other data`,
   );
 }

@@ -30,7 +30,7 @@ export function readText(name: string, shown: string, fromConfig: (file: string)
   try {
     return decodeCorpus(bytes);
   } catch (thrown) {
-    throw new UsageError('ESP_DATA_UTF8', `${shown} is no text: ${messageOf(thrown)}`, { cause: thrown });
+    throw new UsageError('ESP_DATA_UTF8', `${shown} is not text: ${messageOf(thrown)}`, { cause: thrown });
   }
 }
 

@@ -23,7 +23,12 @@ import { remapOptions, type RemapOptions } from './options.js';
   config: remapOptions,
   wraps: 'data',
   after: ['evaluation'],
-  metrics: { 'val/core_accuracy': { unit: 'share', what: 'accuracy over validation targets that are kept tokens' } },
+  metrics: {
+    'val/core_accuracy': {
+      unit: 'share',
+      what: 'accuracy over validation targets that are in the shrunken vocabulary',
+    },
+  },
 })
 export default class VocabRemap {
   static register(bindings: Bindings): void {

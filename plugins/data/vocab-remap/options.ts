@@ -5,13 +5,13 @@ export const remapOptions = z
     file: z
       .string()
       .min(1)
-      .describe('the mapping that `espalier vocab build` wrote')
+      .describe('mapping written by `espalier vocab build`')
       .meta({ aka: ['vocab_remapping_file'] }),
     accuracy_iters: z
       .int()
       .min(0)
       .default(20)
-      .describe('validation batches that val/core_accuracy is measured on, at each evaluation; 0: not measured')
+      .describe('validation batches to measure val/core_accuracy on, at each evaluation; 0: do not measure')
       .meta({ resume: 'free' }),
   })
   .meta({ resume: 'fixed' });

@@ -17,11 +17,11 @@ export const command: CommandDefinition = {
 
 function define(command: Command): void {
   command
-    .description('measure a trained model: its losses, over the whole validation data, and what evaluators measure')
+    .description('measure the losses of a trained model, over all validation data, and run its evaluators')
     .addArgument(runArgument());
   withStoredFlags(command)
-    .option('--iters <count>', 'batches of training data to estimate from', wholeFrom(1), 50)
-    .option('--only <names>', 'measure these alone, comma-separated: evaluators, validation sets, loss', names)
+    .option('--iters <count>', 'batches of training data for the loss estimate', wholeFrom(1), 50)
+    .option('--only <names>', 'measure only these, separated by commas: evaluators, validation sets, loss', names)
     .addOption(setOption('change a setting, e.g. data.text=other.txt; repeatable'))
     .option('--json', 'print JSON')
     .action(async (from: string | undefined, flags: EvaluateFlags) => {

@@ -25,9 +25,12 @@ const options = z
       .int()
       .min(1)
       .default(5)
-      .describe('values without improvement after which the run ends (of `val/loss`: evaluations)'),
+      .describe('stop after this many values without improvement (for `val/loss`: evaluations)'),
     min_delta: z.number().min(0).default(0).describe('smallest change that counts as an improvement'),
-    restore_best: z.boolean().default(true).describe('end with the weights and optimizer state of the best value'),
+    restore_best: z
+      .boolean()
+      .default(true)
+      .describe('restore the weights and optimizer state of the best value at the end'),
   })
   .meta({ resume: 'free' });
 

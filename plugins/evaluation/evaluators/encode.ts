@@ -13,7 +13,7 @@ export async function encodeExample(tokenizer: Tokenizer, text: string, what: st
   } catch (thrown) {
     throw badExample(what, messageOf(thrown), thrown);
   }
-  if (ids.length === 0) throw badExample(what, 'has no token: give at least one character');
+  if (ids.length === 0) throw badExample(what, 'has no tokens: give at least one character');
   return ids;
 }
 

@@ -32,7 +32,7 @@ export function readExamples<T extends z.ZodType>(
     const place = `${name}:${String(index + 1)}`;
     examples.push({ record: recordOf(line, place, schema), place });
   }
-  if (examples.length === 0) throw badExample(key, `${name} is empty: write one example a line`);
+  if (examples.length === 0) throw badExample(key, `${name} is empty: write one example per line`);
   return examples;
 }
 
@@ -60,5 +60,5 @@ function recordOf<T extends z.ZodType>(line: string, place: string, schema: T): 
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;
   const key = issue?.path.map(String).join('.') ?? '';
-  throw badExample(place, `${key === '' ? '' : `${key}: `}${issue?.message ?? 'is no example'}`);
+  throw badExample(place, `${key === '' ? '' : `${key}: `}${issue?.message ?? 'is not a valid example'}`);
 }

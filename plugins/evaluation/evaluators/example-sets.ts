@@ -11,13 +11,13 @@ export const exampleOptions = {
       'a name is made of letters, digits, "_", "-" and "."',
     )
     .refine((files) => Object.keys(files).length > 0, 'name at least one file: NAME: FILE.jsonl')
-    .describe('JSONL files by the name that their metrics start with'),
-  limit: z.int().min(0).default(0).describe('examples of each file, from its start; 0: all'),
+    .describe('JSONL files, by the name that their metrics start with'),
+  limit: z.int().min(0).default(0).describe('examples to use from the start of each file; 0: all'),
   interval: z
     .int()
     .min(0)
     .default(0)
-    .describe('iterations between measurements, at evaluations that fall on them; 0: every evaluation'),
+    .describe('iterations between measurements, which happen at evaluations; 0: at every evaluation'),
 };
 type ExampleOptions = z.output<z.ZodObject<typeof exampleOptions>>;
 

@@ -98,7 +98,8 @@ export class RunEvaluators {
       new PluginError(plugin, `evaluator ${name}`, new EspalierError('ESP_EVALUATOR', what));
     const own = this.metrics.namesOf(plugin);
     const values: Record<string, number> = {};
-    if (typeof returned !== 'object' || returned === null) throw refuse('run() returned no object of metrics by name');
+    if (typeof returned !== 'object' || returned === null)
+      throw refuse('run() must return an object of metrics by name');
     for (const [metric, value] of Object.entries<unknown>({ ...returned })) {
       if (!this.metrics.isOf(plugin, metric)) {
         const near = suggestion(metric, own, 'its plugin’s');

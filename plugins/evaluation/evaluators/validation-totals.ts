@@ -17,7 +17,7 @@ import type { EvaluatorContext } from './evaluator.js';
 export const validationOptions = z
   .strictObject({
     interval: z.int().min(0).default(0).describe('iterations between measurements; 0: at every evaluation'),
-    iters: z.int().min(0).default(0).describe('batches of the validation data, from its start; 0: all of it'),
+    iters: z.int().min(0).default(0).describe('batches to use from the start of the validation data; 0: all'),
   })
   .meta({ resume: 'free' });
 

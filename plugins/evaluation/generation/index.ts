@@ -27,9 +27,9 @@ const METRICS = ['exact_match'];
 const options = z
   .strictObject({
     ...exampleOptions,
-    max_tokens: z.int().min(1).default(64).describe('tokens to generate for an answer, at most'),
-    stop: z.array(z.string().min(1)).default(['\n']).describe('texts that end an answer and are no part of it'),
-    temperature: z.number().min(0).default(0).describe('divides the logits; 0 always takes the most likely token'),
+    max_tokens: z.int().min(1).default(64).describe('largest number of tokens in an answer'),
+    stop: z.array(z.string().min(1)).default(['\n']).describe('texts that end an answer, and are not part of it'),
+    temperature: z.number().min(0).default(0).describe('sampling temperature; 0 always takes the most likely token'),
   })
   .meta({ resume: 'free' });
 
@@ -47,11 +47,11 @@ interface Piece {
 /** Each example draws from a stream of its own, the same at each evaluation and on any rank. */
 @Plugin({
   name: NAME,
-  summary: 'Has the model answer prompts, and measures how often an answer is exactly the right one.',
+  summary: 'Generates answers to prompts, and measures how often they match exactly.',
   config: options,
   after: ['evaluation', 'vocab-remap'],
   metrics: {
-    '*/exact_match': { unit: 'share', what: 'of prompts whose answer is the right one, spaces around it aside' },
+    '*/exact_match': { unit: 'share', what: 'share of prompts answered correctly, ignoring spaces around the answer' },
   },
 })
 export default class Generation implements Evaluator {

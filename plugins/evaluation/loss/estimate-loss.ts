@@ -155,7 +155,7 @@ async function totalOver(
   if (weight === 0) {
     throw new EspalierError(
       'ESP_NO_TARGETS',
-      `${what} cannot be measured: every target is -1 (ignored) or has weight 0; let the batch strategy or the data give some that count`,
+      `${what} cannot be measured: every target is -1 (ignored) or has weight 0; use a batch strategy or data with targets that count`,
     );
   }
   return { sum: ranks.size * sum, weight: ranks.size * weight };

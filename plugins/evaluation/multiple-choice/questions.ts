@@ -44,19 +44,19 @@ export async function questionOf(
     const range = `a number from 0 to ${String(endings.length - 1)}`;
     throw badExample(
       `${place}: label`,
-      `${String(label)} is none of the ${String(endings.length)} endings: give ${range}`,
+      `${String(label)} is not one of the ${String(endings.length)} endings: give ${range}`,
     );
   }
   const context = await encodeExample(tokenizer, contextOf(record), `${place}: ctx`);
   const rows: Row[] = [];
   for (const [index, text] of endings.entries()) {
     const what = `${place}: endings.${String(index)}`;
-    if (text.trim() === '') throw badExample(what, 'has no token: give at least one character');
+    if (text.trim() === '') throw badExample(what, 'has no tokens: give at least one character');
     const ending = await encodeExample(tokenizer, ` ${text}`, what);
     if (ending.length > blockSize) {
       throw badExample(
         what,
-        `has ${String(ending.length)} tokens, and the model's window ${String(blockSize)}: shorten it`,
+        `has ${String(ending.length)} tokens, but the model's window has ${String(blockSize)}: shorten it`,
       );
     }
     // The last token is predicted and not read.

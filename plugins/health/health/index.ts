@@ -46,7 +46,7 @@ const QUIET_FOR = 100;
 
 @Plugin({
   name: 'health',
-  summary: 'Finds numbers that are not finite and spikes; then warns, skips the step, stops, or goes back.',
+  summary: 'Detects NaN, infinities and spikes; then warns, skips the step, stops, or rolls back.',
   config: options,
   after: ['evaluation'],
   before: ['checkpoint'],
@@ -56,9 +56,9 @@ const QUIET_FOR = 100;
       what: 'highest gradient norm over its running median since the last evaluation',
     },
     'health/loss_ratio': { unit: '', what: 'highest training loss over its running median since the last evaluation' },
-    'health/faults': { unit: '', what: 'faults found, warnings included' },
-    'health/skipped_steps': { unit: '', what: 'optimizer steps that were left out' },
-    'health/rollbacks': { unit: '', what: 'times that the run went back to a checkpoint because of a fault' },
+    'health/faults': { unit: '', what: 'faults found, including warnings' },
+    'health/skipped_steps': { unit: '', what: 'optimizer steps skipped' },
+    'health/rollbacks': { unit: '', what: 'rollbacks to a checkpoint because of a fault' },
   },
 })
 export default class Health {
@@ -194,7 +194,7 @@ export default class Health {
     else if (policy === 'rollback') this.#rollBack(kind, reason);
     else if (iteration >= (this.#told.get(kind) ?? -QUIET_FOR) + QUIET_FOR) {
       this.#told.set(kind, iteration);
-      this.log.warn(`${reason}; ${policy === 'skip' ? 'the step is left out' : 'going on'}`);
+      this.log.warn(`${reason}; ${policy === 'skip' ? 'skipping the step' : 'continuing'}`);
     }
   }
 
@@ -202,7 +202,7 @@ export default class Health {
   #stop(kind: Fault['kind'], reason: string): void {
     const lost = kind === 'weights';
     this.#pending = true;
-    this.log.error(`${reason}; stopping, ${lost ? 'go on from the last checkpoint' : 'with an emergency checkpoint'}`);
+    this.log.error(`${reason}; stopping, ${lost ? 'resume from the last checkpoint' : 'with an emergency checkpoint'}`);
     this.control.requestStop(reason, 1);
     if (!lost) this.control.requestCheckpoint('emergency');
   }

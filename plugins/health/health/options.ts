@@ -4,19 +4,23 @@ const policies = ['warn', 'skip', 'stop', 'rollback'] as const;
 export type Policy = (typeof policies)[number];
 
 const MEANING =
-  'warn; skip: leave the optimizer’s step out; stop, with an emergency checkpoint; rollback: go back to the last checkpoint and on with other data';
+  'warn; skip: skip the optimizer step; stop: save an emergency checkpoint and stop; rollback: go back to the last checkpoint and continue with other data';
 
 const spike = (what: string, times: number) =>
   z
     .strictObject({
-      policy: z.enum(policies).default('warn').describe(`what a spike of the ${what} leads to: ${MEANING}`),
-      times: z.number().gt(1).default(times).describe('a spike is over so many times the median of the last `window`'),
+      policy: z.enum(policies).default('warn').describe(`what to do at a spike of the ${what}: ${MEANING}`),
+      times: z
+        .number()
+        .gt(1)
+        .default(times)
+        .describe('a value above this many times the median of the last `window` values is a spike'),
       above: z
         .number()
         .gt(0)
         .nullable()
         .default(null)
-        .describe('a spike is over this, too, from the first iteration on; null: no such limit'),
+        .describe('a value above this is also a spike, from the first iteration; null: no limit'),
     })
     .prefault({})
     .describe(`spikes of the ${what}`);
@@ -27,14 +31,16 @@ export const options = z
     non_finite: z
       .strictObject({
         gradients: z.enum(policies).default('stop').describe(`gradients that are NaN or infinite: ${MEANING}`),
-        loss: z.enum(policies).default('stop').describe('a training loss that is NaN or infinite: likewise'),
+        loss: z.enum(policies).default('stop').describe('a training loss that is NaN or infinite: the same choices'),
         weights: z
           .enum(['warn', 'stop', 'rollback'])
           .default('stop')
-          .describe('weights that are NaN or infinite, at evaluations, checkpoints, and when the loss is: likewise'),
+          .describe(
+            'weights that are NaN or infinite, checked at evaluations, at checkpoints, and when the loss is: the same choices',
+          ),
       })
       .prefault({})
-      .describe('what numbers that are not finite lead to'),
+      .describe('what to do about NaN and infinite numbers'),
     spikes: z
       .strictObject({
         grad_norm: spike('gradients’ global norm', 10),
@@ -43,14 +49,14 @@ export const options = z
           .int()
           .min(2)
           .default(100)
-          .describe('values that a median is of; spikes are looked for once it is full'),
+          .describe('number of values in the running median; detection starts once it is full'),
       })
       .prefault({})
-      .describe('values far over what they were lately'),
+      .describe('values far above their recent median'),
     tensors: z
       .boolean()
       .default(true)
-      .describe('warn once of tensors that pile up, and name the plugin that makes them'),
-    max_rollbacks: z.int().min(1).default(3).describe('the next fault that asks for one more stops the run'),
+      .describe('warn once about leaked tensors, and name the plugin that creates them'),
+    max_rollbacks: z.int().min(1).default(3).describe('rollbacks allowed; the next fault that needs one stops the run'),
   })
   .meta({ resume: 'free' });

@@ -61,8 +61,8 @@ export class TensorGrowth implements Spy {
     const makers = [...this.#made].filter(([, made]) => made >= BLOCKS).sort(([, a], [, b]) => b - a);
     const by =
       makers.length === 0
-        ? 'no listener of a plugin makes them: look at the model, the optimizer and what they call'
-        : `made by plugin ${makers.map(([listener, made]) => `${listener} (${made.toLocaleString('en-US')})`).join(', ')}: dispose what a listener replaces or no longer needs`;
+        ? 'not created by a listener of a plugin: check the model and the optimizer'
+        : `created by plugin ${makers.map(([listener, made]) => `${listener} (${made.toLocaleString('en-US')})`).join(', ')}: dispose tensors that a listener replaces or no longer needs`;
     return `${more} more tensors are alive than ${String(iterations)} iterations ago (${megabytes} MB), ${by}`;
   }
 }

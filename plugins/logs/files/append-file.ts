@@ -103,7 +103,7 @@ export class AppendFile {
   async #close(): Promise<void> {
     await this.flush();
     const lost = this.#lostBytes + this.#waitingBytes;
-    if (lost > 0) this.#tell(`: ${lost.toLocaleString('en-US')} bytes could not be written and are lost`);
+    if (lost > 0) this.#tell(`: ${lost.toLocaleString('en-US')} bytes could not be written and were lost`);
     this.#waiting = [];
     this.#waitingBytes = 0;
     if (this.#descriptor === undefined) return;
@@ -188,7 +188,7 @@ export class AppendFile {
   #fail(thrown: unknown): void {
     if (this.#told) return;
     this.#told = true;
-    this.#tell(` cannot be written: ${messageOf(thrown)}; it is tried again`);
+    this.#tell(` cannot be written: ${messageOf(thrown)}; trying again`);
   }
 
   #tell(what: string): void {

@@ -39,7 +39,7 @@ type FileName = (typeof FILES)[number];
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).optional().describe('of no effect: checkpoints from before `training-metrics` have it'),
+    interval: z.int().min(1).optional().describe('no effect; accepted for checkpoints from before `training-metrics`'),
   })
   .meta({ resume: 'free' });
 
@@ -204,7 +204,7 @@ export default class RunLog {
       try {
         drop(at(name));
       } catch (thrown) {
-        this.log.warn(`${name}: lines after iteration ${String(iteration)} come twice: ${messageOf(thrown)}`);
+        this.log.warn(`${name}: lines after iteration ${String(iteration)} appear twice: ${messageOf(thrown)}`);
       }
     }
   }

@@ -24,11 +24,7 @@ import { record } from './records.js';
 
 const options = z
   .strictObject({
-    dir: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('folder of the event files; `tensorboard` in the run’s folder when not given'),
+    dir: z.string().min(1).optional().describe('folder of the event files (default: `tensorboard` in the run folder)'),
   })
   .meta({ resume: 'free' });
 

@@ -82,7 +82,8 @@ export class Client {
       }
       const waited = (performance.now() - from) / 1000;
       if (waited >= limit) throw new ServerGone(`no answer for ${waited.toFixed(1)} s (${answer})`);
-      if (!this.#away) this.say('warn', `wandb: the server is away (${answer}); it is tried again, the run goes on`);
+      if (!this.#away)
+        this.say('warn', `wandb: the server does not answer (${answer}); trying again, the run continues`);
       this.#away = true;
       await this.#wait(wait);
     }
@@ -103,7 +104,7 @@ export class Client {
       const text = `HTTP ${response.status}: ${(await response.text()).slice(0, 200)}`;
       const { status } = response;
       if (status === TOO_MANY || status === REQUEST_TIMEOUT || status >= SERVER_ERROR) return text;
-      throw new ServerGone(status === 401 || status === 403 ? `the API key is not accepted (${text})` : text);
+      throw new ServerGone(status === 401 || status === 403 ? `the API key was rejected (${text})` : text);
     } catch (thrown) {
       if (thrown instanceof ServerGone) throw thrown;
       return whyNot(thrown);

@@ -97,7 +97,7 @@ export class Session {
       const whole = await this.#upload.finish(options.finish_timeout);
       if (whole) {
         writeFileSync(markerOf(this.#runFile), '');
-        log.info('wandb: the whole run is on the server');
+        log.info('wandb: the whole run is uploaded');
         return;
       }
     }
@@ -125,7 +125,7 @@ export class Session {
         },
         onGivenUp: (why) => {
           this.#upload = undefined;
-          log.warn(`wandb: the server is given up: ${why}; the run goes on offline, in ${this.#shown}`);
+          log.warn(`wandb: giving up on the server: ${why}; the run continues offline, in ${this.#shown}`);
         },
       },
     );

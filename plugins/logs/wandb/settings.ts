@@ -27,34 +27,30 @@ export const options = z
       .string()
       .min(1)
       .optional()
-      .describe('name that is shown; else WANDB_NAME, else run.name and the time')
+      .describe('display name; else WANDB_NAME, else run.name and the time')
       .meta({ aka: ['wandb_run_name'] }),
     id: nameSchema.optional().describe('id on the server; else the checkpoint’s, else WANDB_RUN_ID, else a new one'),
-    group: z.string().min(1).optional().describe('group that the run is shown in; else WANDB_RUN_GROUP'),
-    job_type: z.string().min(1).optional().describe('what kind of run of its group it is; else WANDB_JOB_TYPE'),
-    tags: z.array(z.string().min(1)).optional().describe('tags; else WANDB_TAGS, with commas'),
+    group: z.string().min(1).optional().describe('group of the run; else WANDB_RUN_GROUP'),
+    job_type: z.string().min(1).optional().describe('job type within the group; else WANDB_JOB_TYPE'),
+    tags: z.array(z.string().min(1)).optional().describe('tags; else WANDB_TAGS, separated by commas'),
     notes: z.string().optional().describe('a longer description; else WANDB_NOTES'),
-    dir: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('folder that `wandb/` is made in; else WANDB_DIR, else the run’s folder'),
+    dir: z.string().min(1).optional().describe('folder to create `wandb/` in; else WANDB_DIR, else the run folder'),
     base_url: z.url().optional().describe('the server; else WANDB_BASE_URL, else https://api.wandb.ai'),
-    console: z.boolean().default(true).describe('send what is printed too'),
+    console: z.boolean().default(true).describe('also send the log lines'),
     interval: z.number().positive().default(5).describe('seconds between uploads'),
-    finish_timeout: z.number().min(0).default(30).describe('most seconds that the end of the run waits for the upload'),
+    finish_timeout: z.number().min(0).default(30).describe('seconds to wait for the upload at the end of the run'),
     retry: z
       .strictObject({
-        first: z.number().positive().default(1).describe('seconds before the first try again; each wait is doubled'),
-        most: z.number().positive().default(60).describe('longest wait, in seconds'),
+        first: z.number().positive().default(1).describe('seconds before the first retry; doubled after each'),
+        most: z.number().positive().default(60).describe('longest wait between retries, in seconds'),
         give_up_after: z
           .number()
           .min(0)
           .default(3600)
-          .describe('seconds without an answer after which the run goes on offline'),
+          .describe('seconds without an answer before the run continues offline'),
       })
       .prefault({})
-      .describe('when the server does not answer'),
+      .describe('what to do if the server does not answer'),
   })
   .meta({ resume: 'free' });
 export type Options = z.output<typeof options>;
@@ -132,7 +128,10 @@ function modeIn(value: string | undefined): Settings['mode'] | undefined {
   if (value === undefined) return undefined;
   const mode = MODES[value];
   if (mode !== undefined) return mode;
-  throw new UsageError('ESP_WANDB_SETTING', `WANDB_MODE is ${value}: it is one of ${Object.keys(MODES).join(', ')}`);
+  throw new UsageError(
+    'ESP_WANDB_SETTING',
+    `WANDB_MODE is ${value}: set it to one of ${Object.keys(MODES).join(', ')}`,
+  );
 }
 
 function checkedName(variable: string, value: string | undefined): string | undefined {

@@ -29,7 +29,7 @@ const NAME = 'distillation';
  */
 @Plugin({
   name: NAME,
-  summary: 'Trains a model on what a larger, trained one predicts.',
+  summary: 'Trains a model on the predictions of a larger, trained one.',
   config: distillationOptions,
   metrics: {
     'train/distillation': {
@@ -38,7 +38,7 @@ const NAME = 'distillation';
     },
     'train/distillation_targets': {
       unit: 'nats',
-      what: 'mean cross-entropy with the targets, where `cross_entropy` of distillation is not 1',
+      what: 'mean cross-entropy with the targets, if `cross_entropy` of distillation is not 1',
     },
   },
 })
@@ -92,7 +92,7 @@ export default class Distillation implements LossTerm {
     const { tokenizer, path } = this.#teacher;
     const own = this.data.tokenizer?.state();
     if (tokenizer === undefined || own === undefined || isDeepStrictEqual(tokenizer, own)) return;
-    throw this.#refusal(`${path} was trained with another tokenizer than the data has: their token ids differ`);
+    throw this.#refusal(`${path} was trained with another tokenizer than the data uses, so their token ids differ`);
   }
 
   compute(pass: TermPass): tf.Scalar {
@@ -102,7 +102,7 @@ export default class Distillation implements LossTerm {
     this.#checkVocabulary(teacher);
     const { ids, tokens } = pass;
     if (tokens?.documents !== undefined && teacher.model.takesDocuments !== true) {
-      throw this.#refusal(`batches have documents, and the model of ${teacher.path} does not take them`);
+      throw this.#refusal(`batches have documents, but the model of ${teacher.path} does not support them`);
     }
     const expected = (): tf.Tensor3D => teacher.model.logits(ids, undefined, tokens);
     return pass.mean(softTargetLosses(pass.logits, expected, this.config.temperature));
@@ -116,7 +116,7 @@ export default class Distillation implements LossTerm {
     const [theirs, own] = [model.vocabSize, this.student.vocabSize];
     if (theirs === own) return;
     throw this.#refusal(
-      `the vocabulary of ${path} has ${String(theirs)} tokens, and the model's ${String(own)}: they must be the same`,
+      `the vocabulary of ${path} has ${String(theirs)} tokens, but the model's has ${String(own)}: they must be the same`,
     );
   }
 

@@ -213,7 +213,7 @@ class Schedule<Options extends WarmupConfig> implements LearningRate {
   warnOfStretch({ state, maxIters, maxItersBefore: before = maxIters }: RunStart): void {
     if (before === maxIters || this.options.decay_iters !== null) return;
     this.parts.log.warn(
-      `the learning rate’s schedule ends at train.max_iters ${String(maxIters)}, not at ${String(before)} any more: rates from iteration ${String(state.iteration)} on are not those that were to come; --set lr.decay_iters=${String(before - this.#offset.value)} keeps them`,
+      `the learning rate’s schedule ends at train.max_iters ${String(maxIters)}, which was ${String(before)}: rates from iteration ${String(state.iteration)} on differ from the earlier schedule; --set lr.decay_iters=${String(before - this.#offset.value)} keeps them`,
     );
   }
 

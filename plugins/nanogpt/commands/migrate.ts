@@ -23,16 +23,16 @@ export const command: CommandDefinition = {
 
 function define(command: Command): void {
   command
-    .description('make a config of a nanoGPT config file (`key = value` Python), which is read and not run')
+    .description('convert a nanoGPT config file (Python `key = value` lines), which is read, not executed')
     .argument('<config.py>', 'the file')
     .option('-o, --out <file>', 'YAML file to write (default: print it)')
-    .option('--force', 'write over a file that is there')
+    .option('--force', 'overwrite an existing file')
     .action(async (file: string, flags: MigrateFlags) => {
       const settings = readPythonConfig(read(file), file);
       if (settings.length === 0) {
         throw new UsageError(
           'ESP_MIGRATE',
-          `${file} holds no setting: a nanoGPT config file has lines \`key = value\`; name one of those`,
+          `${file} contains no settings: a nanoGPT config file has \`key = value\` lines`,
         );
       }
       const { stringify } = await import('yaml');
@@ -46,7 +46,7 @@ function define(command: Command): void {
       if (existsSync(flags.out) && flags.force !== true) {
         throw new UsageError(
           'ESP_MIGRATE',
-          `${flags.out} is there already: name another with --out, or write over it with --force`,
+          `${flags.out} already exists: name another file with --out, or overwrite it with --force`,
         );
       }
       write(flags.out, yaml);

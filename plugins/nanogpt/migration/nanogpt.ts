@@ -99,8 +99,8 @@ export function migrated(given: readonly PythonSetting[], called: SettingCalled)
     const move = moves[name] ?? (settings.includes(name) ? settingOf(name, called) : undefined);
     if (isConstant && OF_DECAY.includes(name))
       notes.push(`line ${String(line)}: ${name} has no effect with decay_lr = False`);
-    else if (move === undefined) notes.push(`line ${String(line)}: ${name} is not known, and left out`);
-    else if ('gone' in move) notes.push(`line ${String(line)}: ${name} has no place: ${move.gone}`);
+    else if (move === undefined) notes.push(`line ${String(line)}: ${name} is unknown and was dropped`);
+    else if ('gone' in move) notes.push(`line ${String(line)}: ${name} has no equivalent: ${move.gone}`);
     else put(config, move.to.split('.'), move.value === undefined ? value : move.value(value));
   }
   return { config, notes };

@@ -23,7 +23,7 @@ export function readPythonConfig(text: string, file: string): PythonSetting[] {
     if (line === '' || /^(import|from)\s/.test(line)) continue;
     const [, name, expression = ''] = /^([A-Za-z_]\w*)\s*(?::\s*\w+\s*)?=(?!=)\s*(.+)$/.exec(line) ?? [];
     const where = `${file}:${String(index + 1)}`;
-    if (name === undefined) throw unreadable(where, line, 'it is no `key = value`');
+    if (name === undefined) throw unreadable(where, line, 'it is not `key = value`');
     const value = new Expression(expression, known, where).value();
     known.set(name, value);
     settings.push({ name, value, line: index + 1 });
@@ -59,7 +59,7 @@ class Expression {
 
   value(): PythonValue {
     const value = this.#sum();
-    if (this.#at < this.#tokens.length) throw this.#fail(`"${this.#tokens[this.#at] ?? ''}" is in its way`);
+    if (this.#at < this.#tokens.length) throw this.#fail(`"${this.#tokens[this.#at] ?? ''}" is unexpected`);
     return value;
   }
 
@@ -100,7 +100,7 @@ class Expression {
     if (token === 'True' || token === 'False') return token === 'True';
     if (token === 'None') return null;
     const value = this.known.get(token);
-    if (value === undefined) throw this.#fail(`${token} is no setting before it`);
+    if (value === undefined) throw this.#fail(`${token} is not defined before it`);
     return value;
   }
 
@@ -113,7 +113,7 @@ class Expression {
 
   #number(value: PythonValue): number {
     if (typeof value === 'number') return value;
-    throw this.#fail(`${String(value)} is no number`);
+    throw this.#fail(`${String(value)} is not a number`);
   }
 
   #fail(why: string): UsageError {
@@ -124,6 +124,6 @@ class Expression {
 function unreadable(where: string, text: string, why: string): UsageError {
   return new UsageError(
     'ESP_MIGRATE',
-    `${where}: cannot read "${text}": ${why}. The file is read as data and not run: write the value out`,
+    `${where}: cannot read "${text}": ${why}. The file is read, not executed: write the literal value`,
   );
 }

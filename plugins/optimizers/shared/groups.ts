@@ -12,12 +12,16 @@ const group = z
     role: z
       .union([role, z.array(role).min(1)])
       .optional()
-      .describe('what the weights are, one or a list'),
+      .describe('roles of the weights, one or a list'),
     depth: z
       .union([block, z.tuple([block, block])])
       .optional()
-      .describe('number of their block, from 0, or [first, last]'),
-    lr: z.number().min(0).optional().describe('their learning rate, which follows the schedule as learning_rate does'),
+      .describe('index of their block, from 0, or [first, last]'),
+    lr: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('learning rate of these weights; follows the schedule as learning_rate does'),
     layer_decay: z
       .number()
       .gt(0)
@@ -25,7 +29,7 @@ const group = z
       .optional()
       .describe('factor of the rate for each layer below the last: the head and the last norm have factor 1'),
     weight_decay: z.number().min(0).optional().describe('their decay'),
-    frozen: z.boolean().optional().describe('true: they are not trained'),
+    frozen: z.boolean().optional().describe('true: do not train them'),
   })
   .refine((given) => SETTINGS.some((key) => given[key] !== undefined), {
     error: `sets nothing: give one of ${SETTINGS.join(', ')}`,
@@ -35,7 +39,7 @@ const group = z
 export const groupOptions = z
   .array(group)
   .default([])
-  .describe('settings of some weights, in order: of several that set the same for a weight, the last holds');
+  .describe('settings for groups of weights; if several groups match a weight, the last wins');
 export type WeightGroup = z.output<typeof group>;
 
 /** How one weight is trained. */
@@ -80,7 +84,7 @@ export function settingsOf(
     if (roles === undefined && (each.role ?? each.depth ?? each.layer_decay) !== undefined) {
       throw new UsageError(
         'ESP_OPTIMIZER_GROUP',
-        `${keyOf(index)} goes by what weights are, which this model does not say: select by name, or bind WeightRoles in the model (docs/guides/optimizers.md)`,
+        `${keyOf(index)} selects weights by role, but this model does not say the roles of its weights: select by name, or bind WeightRoles in the model (docs/guides/optimizers.md)`,
       );
     }
     const chosen = all.filter((name) => matches(each, name, roles?.get(name)));

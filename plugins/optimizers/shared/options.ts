@@ -8,13 +8,13 @@ export function commonOptions({ learningRate, weightDecay }: { learningRate: num
       .number()
       .min(0)
       .default(learningRate)
-      .describe('the rate that the schedule starts from')
+      .describe('learning rate that the schedule scales')
       .meta({ aka: ['lr', 'max_lr', 'rate'] }),
     weight_decay: z
       .number()
       .min(0)
       .default(weightDecay)
-      .describe('decay of tensors of two or more dimensions; others have none')
+      .describe('weight decay of tensors with two or more dimensions; others have none')
       .meta({ aka: ['decay', 'wd'] }),
     groups: groupOptions,
   };
@@ -27,5 +27,5 @@ export const share = z.number().min(0).lt(1);
 export const adamwOptions = {
   beta1: share.default(0.9).describe('decay of the mean of gradients'),
   beta2: share.default(0.99).describe('decay of the mean of squared gradients'),
-  eps: z.number().gt(0).default(1e-8).describe('added to the divisor'),
+  eps: z.number().gt(0).default(1e-8).describe('added to the denominator'),
 };

@@ -93,7 +93,7 @@ export abstract class WeightOptimizer<
     if (fixed >= 0 && config.learning_rate === 0) {
       throw new UsageError(
         'ESP_OPTIMIZER_GROUP',
-        `${places.key(['optimizer', 'groups', String(fixed)])} has an lr, which the schedule scales as learning_rate: that is 0`,
+        `${places.key(['optimizer', 'groups', String(fixed)])} sets an lr, but the schedule scales it relative to learning_rate, which is 0`,
       );
     }
     this.#rate = parts.tunables.define('learning_rate', config.learning_rate, { least: 0, whole: false });

@@ -19,16 +19,16 @@ export const command: CommandDefinition = { order: 40, define };
 
 function define(command: Command, setExitCode: SetExitCode): void {
   command
-    .description('train one model in several processes, on this machine or on many, started by the MPI that is here')
-    .argument('<command...>', 'train, with its flags')
+    .description('train one model in several processes, on one machine or more, started by MPI')
+    .argument('<command...>', '`train` and its options')
     .usage('[options] train [flags of train]')
     .passThroughOptions()
-    .option('-n, --ranks <count>', 'processes (default: one for each slot of --hosts)', wholeFrom(1))
-    .option('--hosts <host[:slots],…>', 'machines, each with how many processes it takes')
-    .addOption(new Option('--mpi <family>', 'which MPI, where several are here').choices(['openmpi', 'mpich']))
+    .option('-n, --ranks <count>', 'number of processes (default: one per slot of --hosts)', wholeFrom(1))
+    .option('--hosts <host[:slots],…>', 'machines, each with its number of processes')
+    .addOption(new Option('--mpi <family>', 'which MPI to use, if several are installed').choices(['openmpi', 'mpich']))
     .option('--mpirun <file>', 'the launcher to use (default: mpirun, then mpiexec, of the PATH)')
-    .option('--interface <name>', 'network interface that processes on different machines talk over, e.g. eth0')
-    .option('--ssh <program>', 'how processes on other machines are started (default: ssh)')
+    .option('--interface <name>', 'network interface between machines, e.g. eth0')
+    .option('--ssh <program>', 'command that starts processes on other machines (default: ssh)')
     .option('--mpi-args <text>', 'further arguments for mpirun, separated by spaces')
     .option('--dry-run', 'print the command that would run')
     .action(async (command: string[], flags: LaunchFlags) => {
@@ -44,7 +44,7 @@ function requestFrom([name, ...rest]: readonly string[], flags: LaunchFlags): La
   if (name !== 'train') {
     throw new UsageError(
       'ESP_USAGE',
-      `launch starts \`train\` in several processes, and \`${name ?? ''}\` is for one: espalier launch -n 4 train --preset char-small`,
+      `launch starts \`train\` in several processes, but \`${name ?? ''}\` is for one: espalier launch -n 4 train --preset char-small`,
     );
   }
   const hosts = flags.hosts?.split(',').map(hostOf) ?? [];

@@ -40,7 +40,7 @@ const GRACE_MS = 2000;
 
 @Plugin({
   name: 'data-parallel',
-  summary: 'Trains one model in several processes, on one machine or many, that MPI joins.',
+  summary: 'Trains one model in several processes, on one machine or more, over MPI.',
   config: optionsSchema,
   before: ['*'],
   metrics: {
@@ -110,7 +110,7 @@ export default class DataParallel implements EarlyGradients {
     );
     if (availableParallelism() < onThisMachine && availableParallelism() < cpus().length) {
       this.log.warn(
-        `data-parallel: the launcher has bound this process to ${String(availableParallelism())} of ${String(cpus().length)} cores; espalier launch, or mpirun --bind-to none, lets it use its share of all`,
+        `data-parallel: the launcher has pinned this process to ${String(availableParallelism())} of ${String(cpus().length)} cores; espalier launch, or mpirun --bind-to none, lets it use its share of all cores`,
       );
     }
   }
@@ -130,7 +130,7 @@ export default class DataParallel implements EarlyGradients {
     if (differing.length > 0) {
       throw new UsageError(
         'ESP_RANKS_START',
-        `data-parallel: ${named(differing)} would start from something else than the others: ${all.map((text, rank) => `rank ${String(rank)} has ${text}`).join('; ')} (${Object.keys(facts).join(', ')}); config, data and the run's folder must be the same on every machine`,
+        `data-parallel: ${named(differing)} would start from a different state than the others: ${all.map((text, rank) => `rank ${String(rank)} has ${text}`).join('; ')} (${Object.keys(facts).join(', ')}); config, data and the run's folder must be the same on every machine`,
       );
     }
     await this.#compareWeights(state.iteration);
@@ -241,7 +241,7 @@ export default class DataParallel implements EarlyGradients {
     if (differing.length === 0) return;
     throw new EspalierError(
       'ESP_RANKS_DIFFER',
-      `data-parallel: the weights of ${named(differing)} are not those of the other ranks at iteration ${String(iteration)}: ${named(differing)} computed something else (another processor's kernels, another version, faulty memory); go on from the last checkpoint with the same engine and variant on every rank`,
+      `data-parallel: the weights of ${named(differing)} are not those of the other ranks at iteration ${String(iteration)}: ${named(differing)} computed other numbers (kernels of another processor, another version, faulty memory); resume from the last checkpoint with the same engine and variant on every rank`,
     );
   }
 }

@@ -59,7 +59,7 @@ export function loadLibrary(launch: Launch, named: string | undefined): Library 
     if (fits(library.abi, launch)) return library;
     throw new UsageError(
       'ESP_MPI_MISMATCH',
-      `data-parallel: this process was started by ${launch.launcher}, and the MPI library is ${library.description}: each process would be alone in it; start with the mpirun of that library, or name the launcher's library with --set plugins.data-parallel.library=PATH`,
+      `data-parallel: this process was started by ${launch.launcher}, and the MPI library is ${library.description}: no process would find the others; start with the mpirun of that library, or name the launcher's library with --set plugins.data-parallel.library=PATH`,
     );
   }
   throw new UsageError(
@@ -149,7 +149,7 @@ function symbolOf<T>(handle: LibraryHandle, file: string, find: () => T): T {
     return find();
   } catch (thrown) {
     handle.unload();
-    throw new UsageError('ESP_MPI_LIBRARY', `data-parallel: ${file} is no MPI library: ${messageOf(thrown)}`, {
+    throw new UsageError('ESP_MPI_LIBRARY', `data-parallel: ${file} is not an MPI library: ${messageOf(thrown)}`, {
       cause: thrown,
     });
   }

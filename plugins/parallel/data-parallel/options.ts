@@ -7,20 +7,15 @@ export const optionsSchema = z
       .positive()
       .max(512)
       .default(1)
-      .describe(
-        'megabytes of gradients that travel at a time: some are on their way while others are computed or summed',
-      ),
-    overlap: z
-      .boolean()
-      .default(true)
-      .describe('gradients travel while the backward pass computes others; false: when it is over'),
+      .describe('size of a gradient bucket in megabytes: some buckets are sent while others are computed'),
+    overlap: z.boolean().default(true).describe('send gradients while the backward pass is running; false: after it'),
     wire: z
       .enum(['f32', 'bf16'])
       .default('f32')
-      .describe('how gradients travel: bf16 is half the bytes, and keeps 8 bits of each number')
+      .describe('number format of gradients on the network; bf16 halves the bytes and keeps 8 significant bits')
       .meta({ resume: 'warn' }),
-    interval: z.int().min(1).default(10).describe('iterations between its metrics'),
-    library: z.string().min(1).optional().describe('file of the MPI library; the one of the launcher when not given'),
+    interval: z.int().min(1).default(10).describe('iterations between metrics'),
+    library: z.string().min(1).optional().describe('file of the MPI library (default: the launcher’s)'),
   })
   .meta({ resume: 'free' });
 

@@ -18,12 +18,12 @@ export function endWithLauncher(log: Logger, host: HostProcess): () => void {
   let isTold = false;
   const watch = setInterval(() => {
     if (process.ppid !== parent) {
-      log.error('data-parallel: the process that started this rank is gone; this rank ends too');
+      log.error('data-parallel: the process that started this rank has ended; stopping this rank');
       process.kill(process.pid, 'SIGKILL');
     }
     if (isTold || !isSeen || launcherAlive() === true) return;
     isTold = true;
-    log.error('data-parallel: espalier launch is gone; stopping');
+    log.error('data-parallel: espalier launch has ended; stopping');
     setTimeout(() => {
       process.kill(process.pid, 'SIGKILL');
     }, GRACE_MS).unref();

@@ -11,7 +11,11 @@ interface TraceFlags {
 export const options: OptionsDefinition = (command) => {
   command
     .option('--trace <file>', 'write a trace of the first 50 iterations, to open in ui.perfetto.dev')
-    .option('--trace-iterations <range>', 'trace others: 20 is the first 20, 100-119 those numbers', iterationRange);
+    .option(
+      '--trace-iterations <range>',
+      'iterations to trace: 20 for the first 20, or a range such as 100-119',
+      iterationRange,
+    );
   return {
     // A trace is of this process alone: a run that resumes from it is not traced again.
     request(request) {
@@ -20,10 +24,7 @@ export const options: OptionsDefinition = (command) => {
         return { ...request, passing: { ...request.passing, trace: { file: trace, ...traceIterations } } };
       }
       if (traceIterations === undefined) return request;
-      throw new UsageError(
-        'ESP_USAGE',
-        '--trace-iterations says which iterations to trace: name a file with --trace FILE',
-      );
+      throw new UsageError('ESP_USAGE', '--trace-iterations needs --trace FILE');
     },
   };
 };

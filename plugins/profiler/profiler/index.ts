@@ -21,43 +21,43 @@ import { timeTree } from './tree.js';
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(10).describe('iterations between timings: each is the mean since the last'),
+    interval: z.int().min(1).default(10).describe('iterations between timings, each the mean since the last'),
     report_interval: z
       .int()
       .min(0)
       .default(0)
-      .describe('iterations between trees of the time in the log; 0: one at the end'),
+      .describe('iterations between timing trees in the log; 0: one at the end'),
     warn_above: z
       .number()
       .gt(0)
       .max(1)
       .default(0.05)
-      .describe('share of the iterations’ time above which a plugin is warned of, once; 1: never'),
-    warn_window: z.int().min(1).default(100).describe('iterations that such a share is taken over'),
+      .describe('warn once about a plugin that takes more than this share of iteration time; 1: never'),
+    warn_window: z.int().min(1).default(100).describe('iterations over which that share is measured'),
     mfu: z
       .boolean()
       .default(true)
       .describe(
-        'measure this machine’s peak where it is not known (a quarter of a second), and publish the share of it that is reached',
+        'measure the peak of this machine if unknown (a quarter of a second), and publish the share of it that is reached',
       ),
   })
   .meta({ resume: 'free' });
 
 @Plugin({
   name: 'profiler',
-  summary: 'Where the time goes, by section, plugin and event; how much of the machine’s peak is reached.',
+  summary: 'Shows where time goes, by section, plugin and event, and the share of the machine’s peak that is reached.',
   config: options,
   critical: false,
   metrics: {
     'timing/plugin/*': {
       unit: 'share',
-      what: 'time in the plugin’s listeners, of the time of the iterations since the last figure, what is between them left out',
+      what: 'share of iteration time spent in the listeners of the plugin, since the last value',
       clock: true,
     },
-    'timing/*': { unit: 'ms', what: 'time in a section, per iteration, since the last figure', clock: true },
+    'timing/*': { unit: 'ms', what: 'time in a section per iteration, since the last value', clock: true },
     mfu: {
       unit: 'share',
-      what: 'model FLOPs utilization: arithmetic of the model per second of iterations, of the measured peak of this machine',
+      what: 'model FLOPs utilization: model FLOPs per second of iteration time, as a share of the measured peak of this machine',
       clock: true,
     },
   },
@@ -177,7 +177,7 @@ export default class Profiler {
       this.#warned.add(plugin);
       const window = `iterations ${String(done - this.config.warn_window + 1)} to ${String(done)}`;
       this.log.warn(
-        `plugin ${plugin} takes ${percent(share)} of the loop's time (${window}), most of it at ${this.#slowestEvent(plugin)}; more than ${percent(this.config.warn_above)} is warned of once (plugins.profiler.warn_above)`,
+        `plugin ${plugin} takes ${percent(share)} of the loop's time (${window}), most of it at ${this.#slowestEvent(plugin)}; the limit for this warning is ${percent(this.config.warn_above)} (plugins.profiler.warn_above)`,
       );
     }
   }

@@ -23,10 +23,14 @@ import { Spans } from './spans.js';
 
 const options = z
   .strictObject({
-    file: z.string().min(1).optional().describe('the file, replaced if it is there; trace.json in the run’s folder'),
-    first: z.int().min(0).optional().describe('iteration that the trace begins with; the first of this process'),
-    iterations: z.int().min(1).default(50).describe('iterations in the trace, with what follows each'),
-    max_mb: z.number().gt(0).default(200).describe('size at which the trace ends, in megabytes'),
+    file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('file to write, replaced if it exists (default: trace.json in the run folder)'),
+    first: z.int().min(0).optional().describe('first iteration of the trace (default: the first of this process)'),
+    iterations: z.int().min(1).default(50).describe('iterations to trace, with the work that follows each'),
+    max_mb: z.number().gt(0).default(200).describe('largest size of the trace, in megabytes'),
   })
   .meta({ resume: 'free' });
 
@@ -113,7 +117,7 @@ export default class Trace {
     if (file === undefined) return;
     file.close();
     if (this.#traced === 0) {
-      this.log.warn(`the trace ${this.#path} is empty: the run did not get to its first iteration`);
+      this.log.warn(`the trace ${this.#path} is empty: the run did not reach its first iteration`);
       return;
     }
     const size = `${String(this.#traced)} iterations, ${(file.bytes / MEGABYTE).toFixed(1)} MB`;
@@ -122,5 +126,5 @@ export default class Trace {
 }
 
 function cannotWrite(why: string): UsageError {
-  return new UsageError('ESP_TRACE_FILE', `the trace cannot be written: ${why}; name a file in a folder that is there`);
+  return new UsageError('ESP_TRACE_FILE', `the trace cannot be written: ${why}; name a file in a folder that exists`);
 }

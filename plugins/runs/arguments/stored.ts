@@ -2,7 +2,7 @@ import { Argument, type Command } from 'commander';
 
 /** The argument of commands that read a run; `given ?? newestRun(cwd, console.error)` is the folder that it means. */
 export function runArgument(): Argument {
-  return new Argument('[run]', 'folder of a run, or of one of its checkpoints (default: the newest in runs/)');
+  return new Argument('[run]', 'folder of a run or checkpoint (default: the newest run in runs/)');
 }
 
 /** Which of a run's weights a command takes. */
@@ -14,6 +14,6 @@ export interface StoredFlags {
 /** Adds their flags to a command that reads one checkpoint. */
 export function withStoredFlags(command: Command): Command {
   return command
-    .option('--best', 'the run’s best checkpoint, by plugins.checkpoint.best (default: its newest)')
-    .option('--weights <plugin>', 'the weights that a plugin kept, such as ema (default: the model’s own)');
+    .option('--best', 'use the best checkpoint, by plugins.checkpoint.best (default: the newest)')
+    .option('--weights <plugin>', 'use the weights of this plugin, such as ema (default: the model’s)');
 }

@@ -105,7 +105,7 @@ async function lockByFile(folder: string, options: LockOptions): Promise<() => v
     takeOver(folder, other, me, options);
   }
   options.say?.(
-    `${folder}: this file system has no locks; the file ${LOCK} keeps other processes out, also for ${String(WATCH_MS / 1000)} s after this one is killed`,
+    `${folder}: this file system does not support locks; the file ${LOCK} keeps other processes out, and stays in effect for ${String(WATCH_MS / 1000)} s if this process is killed`,
   );
   const beat = beating(file);
   return () => {
@@ -120,7 +120,7 @@ function takeOver(folder: string, dead: Owner | undefined, me: Owner, options: L
   if (!created(guard, me)) {
     throw new UsageError(
       options.code ?? 'ESP_RUN_FOLDER_LOCKED',
-      `another process is taking ${folder} over; if none is, one was killed while it did: delete ${guard}`,
+      `another process is taking over ${folder}; if there is none, one was killed meanwhile: delete ${guard}`,
     );
   }
   try {
@@ -143,7 +143,7 @@ async function isDead(
   const before = timeOf(file);
   if (Date.now() - before > LONG_DEAD_MS) return true;
   say?.(
-    `${file} is of ${nameOf(owner)}: waiting up to ${String(watch / 1000)} s to see whether it lives (if it does not, deleting the file saves the wait)`,
+    `${file} belongs to ${nameOf(owner)}: waiting up to ${String(watch / 1000)} s to see whether it is still alive (if it is not, delete the file to skip the wait)`,
   );
   for (let waited = 0; waited < watch; waited += LOOK_MS) {
     await pause(LOOK_MS);
@@ -158,7 +158,7 @@ function inUse(folder: string, owner: Owner | undefined, { advice, code }: LockO
   const away =
     owner === undefined || isOfThisSystem(owner)
       ? ''
-      : ` (it showed within the last ${String(WATCH_MS / 1000)} s that it lives; when it is gone, the folder is free ${String(WATCH_MS / 1000)} s later, or when you delete ${file})`;
+      : ` (it was alive within the last ${String(WATCH_MS / 1000)} s; once it has ended, the folder is free after ${String(WATCH_MS / 1000)} s, or when you delete ${file})`;
   return new UsageError(
     code ?? 'ESP_RUN_FOLDER_LOCKED',
     `${folder} is in use by ${nameOf(owner)}${away}; wait for it, ${advice ?? 'or name another folder with --set run.name=NAME'}`,

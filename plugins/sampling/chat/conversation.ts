@@ -60,6 +60,6 @@ export class Conversation {
 function tooLong(tokens: number, window: number): UsageError {
   return new UsageError(
     'ESP_CHAT_WINDOW',
-    `the message takes ${String(tokens)} tokens with what the template and --system add, and the model's window has ${String(window)}: write a shorter one`,
+    `the message takes ${String(tokens)} tokens with what the template and --system add, but the model's window has ${String(window)}: write a shorter one`,
   );
 }

@@ -21,7 +21,7 @@ export async function openAssistant(
     if (format === undefined) {
       throw new UsageError(
         'ESP_CHAT_TEMPLATE',
-        `${checkpoint.path} was not trained on conversations (\`espalier prepare --chat\`), so how they are written is not known: name it with --chat-template chatml, or a file with a Jinja template; \`espalier sample\` continues a text`,
+        `${checkpoint.path} was not trained on conversations (\`espalier prepare --chat\`), so its chat template is unknown: pass --chat-template chatml, or a file with a Jinja template; to continue a text, use \`espalier sample\``,
       );
     }
     const template = await chatTemplate(format);

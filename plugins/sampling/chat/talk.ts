@@ -47,7 +47,7 @@ export async function talk(assistant: Assistant, place: Place): Promise<number> 
       if (line === '/exit') break;
       if (line === '/reset') {
         assistant.reset();
-        place.note('the conversation begins anew');
+        place.note('new conversation');
       } else if (line.trim() !== '') {
         answering = new AbortController();
         await reply(assistant, line, answering.signal, place);
@@ -70,7 +70,7 @@ async function reply(
   { output, terminal, note }: Place,
 ): Promise<void> {
   const onDropped = (turns: number): void => {
-    note(`the window is full: the oldest ${turns === 1 ? 'turn is' : `${String(turns)} turns are`} left out`);
+    note(`the window is full: the oldest ${turns === 1 ? 'turn is' : `${String(turns)} turns are`} dropped`);
   };
   try {
     for await (const piece of assistant.answer(line, { signal, onDropped })) output.write(piece);

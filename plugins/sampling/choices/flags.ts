@@ -34,10 +34,15 @@ export const samplingAka: Readonly<Record<string, string>> = {
 /** Adds `--temperature`, `--top-k`, `--top-p`, `--repetition-penalty`, `--stop` and `--seed`. */
 export function withSamplingFlags(command: Command): Command {
   return command
-    .option('--temperature <number>', 'divides the logits; 0 always takes the most likely token', numberFrom0, 0.8)
-    .option('--top-k <count>', 'sample from the k most likely tokens; 0: from all', wholeFrom(0), 200)
-    .option('--top-p <share>', 'sample from the most likely tokens that make up this share; 1: from all', share, 1)
-    .option('--repetition-penalty <number>', 'makes tokens that the text has less likely; 1: off', positive, 1)
+    .option('--temperature <number>', 'sampling temperature; 0 always takes the most likely token', numberFrom0, 0.8)
+    .option('--top-k <count>', 'top-k: sample from the k most likely tokens; 0: from all', wholeFrom(0), 200)
+    .option(
+      '--top-p <share>',
+      'top-p: sample from the most likely tokens with this total probability; 1: from all',
+      share,
+      1,
+    )
+    .option('--repetition-penalty <number>', 'penalty on tokens already in the text; 1 disables it', positive, 1)
     .addOption(
       new Option('--stop <text>', 'end before this text; repeatable').argParser(collectText).default([], 'none'),
     )
@@ -49,9 +54,7 @@ export function withEngineFlags(command: Command): Command {
   return command
     .option('--engine <name>', 'engine to use instead of the run’s')
     .addOption(
-      new Option('--precision <format>', 'of the operands of matrix products, instead of the run’s').choices(
-        PRECISIONS,
-      ),
+      new Option('--precision <format>', 'precision of matrix products, instead of the run’s').choices(PRECISIONS),
     );
 }
 

@@ -25,12 +25,12 @@ export const command: CommandDefinition = {
 
 function define(command: Command, setExitCode: SetExitCode): void {
   command
-    .description('talk with a trained model: each line is a message; /reset begins anew, /exit leaves')
+    .description('chat with a trained model: each line is a message; /reset starts over, /exit quits')
     .addArgument(runArgument());
   withStoredFlags(command)
     .option('--system <text>', 'system message that the conversation begins with', textOption)
     .option('--chat-template <name|file>', 'chatml, or a Jinja template (default: that of the training data)')
-    .option('-n, --tokens <count>', 'most tokens of an answer', wholeFrom(1), 512);
+    .option('-n, --tokens <count>', 'largest number of tokens in an answer', wholeFrom(1), 512);
   withEngineFlags(withSamplingFlags(command)).action(async (from: string | undefined, flags: ChatFlags) => {
     const run = from ?? newestRun(process.cwd(), console.error);
     const { openAssistant } = await import('../chat/open.js');
@@ -42,8 +42,8 @@ function define(command: Command, setExitCode: SetExitCode): void {
     };
     try {
       const isTerminal = process.stdin.isTTY && process.stderr.isTTY;
-      if (isTerminal) terminal.line(`${run}: Ctrl-C ends an answer, /reset begins anew, /exit leaves`);
-      if (!opened.endsTurns) note('the chat template has no mark at the end of an answer: end answers with --stop');
+      if (isTerminal) terminal.line(`${run}: Ctrl-C ends an answer, /reset starts over, /exit quits`);
+      if (!opened.endsTurns) note('the chat template does not mark the end of an answer: set --stop');
       const place = { input: process.stdin, output: process.stdout, note };
       setExitCode(await talk(opened.assistant, { ...place, terminal: isTerminal ? process.stderr : undefined }));
     } finally {

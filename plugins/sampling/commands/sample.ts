@@ -38,7 +38,7 @@ function define(command: Command): void {
   command.description('generate text with a trained model').addArgument(runArgument());
   withStoredFlags(command)
     .option('--prompt <text>', 'text to continue (default: a line break)', text)
-    .addOption(new Option('--prompt-file <file>', 'text file to continue, as it is').conflicts('prompt'))
+    .addOption(new Option('--prompt-file <file>', 'text file to continue, read verbatim').conflicts('prompt'))
     .option('-n, --tokens <count>', 'tokens to generate', wholeFrom(0), 500)
     .option('--count <count>', 'number of samples', wholeFrom(1), 1);
   withEngineFlags(withSamplingFlags(command))
@@ -55,7 +55,7 @@ function define(command: Command): void {
 function text(given: string): string {
   textOption(given);
   const [, file] = /^FILE:(.+)$/.exec(given) ?? [];
-  if (file !== undefined) throw new InvalidArgumentError(`a text in a file is given with --prompt-file ${file}.`);
+  if (file !== undefined) throw new InvalidArgumentError(`pass a text file with --prompt-file ${file}.`);
   return given;
 }
 

@@ -2,7 +2,7 @@ import { type OptionsDefinition, commandName } from '../../command-line/contract
 
 /** `train --sample` */
 export const options: OptionsDefinition = (command) => {
-  command.option('--sample', 'end by printing a sample of what the model writes');
+  command.option('--sample', 'print a sample of generated text at the end');
   return {
     async ended(run, { status }) {
       const { sample } = command.opts<{ sample?: boolean }>();
@@ -11,7 +11,7 @@ export const options: OptionsDefinition = (command) => {
       if (run.container.resolve(Ranks).rank > 0) return;
       const log = run.container.resolve(Logger);
       const { sampleFrom } = await import('../text/samples.js');
-      log.info('a sample of what the model writes:');
+      log.info('a sample of the model:');
       console.log(await sampleFrom(run, { tokens: 300 }));
       log.info(`more: ${commandName()} sample ${run.folder.shown}`);
     },

@@ -49,7 +49,7 @@ export async function openWriter(
     if (state === null) {
       throw new UsageError(
         'ESP_NO_TOKENIZER',
-        `${checkpoint.path} was trained on tokens without a tokenizer: there is no text to write`,
+        `${checkpoint.path} was trained on tokens without a tokenizer, so its output cannot be decoded`,
       );
     }
     const configured = run.container.resolve(TokenizerFactory);

@@ -47,7 +47,7 @@ export function readDefinition(text: string, source: string): Definition {
   if (typeof model['dropout'] === 'number' && model['dropout'] > 0) {
     throw new UsageError(
       'ESP_TOKENIZER_FILE',
-      `${source}: model.dropout is ${String(model['dropout'])}: the same text would get other tokens each time; set it to null`,
+      `${source}: model.dropout is ${String(model['dropout'])}: the same text would give different tokens each time; set it to null`,
     );
   }
   const added = parsed.added_tokens ?? [];
@@ -74,7 +74,7 @@ export function flat(whole: Component | undefined, key: 'normalizers' | 'pretoke
 export function unusable(source: string, reason: string, cause: unknown): UsageError {
   return new UsageError(
     'ESP_TOKENIZER_FILE',
-    `${source} is no tokenizer.json that can be used: ${reason}; save it with Hugging Face’s tokenizer.save()`,
+    `${source} is not a usable tokenizer.json: ${reason}; save it with Hugging Face’s tokenizer.save()`,
     { cause },
   );
 }

@@ -27,9 +27,7 @@ const options = z
       .string()
       .min(1)
       .optional()
-      .describe(
-        'the token that ends a text; by default the one that the configs next to the file name, or a usual one',
-      ),
+      .describe('token that ends a text (default: from the config files next to the file, or a common one)'),
   })
   .meta({ resume: 'fixed' });
 
@@ -89,7 +87,7 @@ async function makeTokenizer(
   if (end !== undefined && endId === undefined) {
     throw new UsageError(
       'ESP_TOKENIZER_FILE',
-      `${source} has no token ${JSON.stringify(end)}: end_of_text names one of its own`,
+      `${source} has no token ${JSON.stringify(end)}: set end_of_text to a token that it has`,
     );
   }
   return new HfTokenizer(Buffer.from(text), encoder, sizeOf(definition, encoder), endId, cutRule(definition));

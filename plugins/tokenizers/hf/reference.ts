@@ -41,7 +41,7 @@ async function load(source: string): Promise<typeof Tokenizer> {
     if (official !== undefined) return official.Tokenizer;
     throw new UsageError(
       'ESP_TOKENIZER_LIBRARY',
-      `${source} needs Hugging Face’s tokenizer library, which does not load here (${messageOf(thrown).split('\n')[0] ?? ''}): install it with \`${addCommand('@anush008/tokenizers')}\`, or where that has no build with \`${addCommand('tokenizers')}\`, or use the tokenizer gpt2, bytes or char`,
+      `${source} needs Hugging Face’s tokenizer library, which does not load on this machine (${messageOf(thrown).split('\n')[0] ?? ''}): install it with \`${addCommand('@anush008/tokenizers')}\`, or where that has no build with \`${addCommand('tokenizers')}\`, or use the tokenizer gpt2, bytes or char`,
       { cause: thrown },
     );
   }
@@ -134,7 +134,7 @@ class ReferenceEncoder implements Encoder {
     const piece = /\S{0,20}.$/su.exec(text.slice(0, fails))?.[0].trimStart() ?? '';
     return new UsageError(
       'ESP_TOKENIZER_TEXT',
-      `${this.source} has no token for ${JSON.stringify(piece)}, nor an unknown token for what it does not have (${messageOf(thrown)}): give its model one, or leave the text out`,
+      `${this.source} has no token for ${JSON.stringify(piece)}, and no unknown token (${messageOf(thrown)}): give its model an unknown token, or remove the text`,
       { cause: thrown },
     );
   }

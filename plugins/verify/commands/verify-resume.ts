@@ -23,10 +23,10 @@ const COMPARED = ['plugins.batch-digest={}', 'plugins.checkpoint={}', 'plugins.t
 export const command: CommandDefinition = { order: 110, define };
 
 function define(command: Command, setExitCode: SetExitCode): void {
-  command.description('check that a run that is stopped and resumed is the run that was not, bit for bit');
+  command.description('check that a stopped and resumed run gives the same bits as an uninterrupted one');
   withConfigFlags(command)
-    .option('-n, --iters <count>', 'iterations before the stop, and after it', wholeFrom(1), 10)
-    .option('--keep', 'leave the two runs where they are, and say where')
+    .option('-n, --iters <count>', 'iterations before the stop, and again after it', wholeFrom(1), 10)
+    .option('--keep', 'keep the two runs, and print where they are')
     .option('--json', 'print JSON')
     .action((flags: VerifyFlags) =>
       comparingRuns(async (runs) => {
@@ -68,5 +68,5 @@ function define(command: Command, setExitCode: SetExitCode): void {
 /** What a plugin does at evaluations alone has then not been compared. */
 function noEvaluation(iters: number): string {
   const interval = Math.max(1, Math.floor(iters / 2));
-  return `Not compared: an evaluation after the stop, as none was due; --set plugins.evaluation.interval=${String(interval)} makes one.`;
+  return `Not compared: an evaluation after the stop, because none was due; --set plugins.evaluation.interval=${String(interval)} makes one.`;
 }

@@ -139,5 +139,5 @@ function indicesOf(element: number, shape: readonly number[]): number[] {
 function apart(a: Moment | undefined, b: Moment | undefined): string {
   const where = (moment: Moment | undefined): string =>
     moment === undefined ? 'at the end' : `at the ${moment.what} of iteration ${moment.iteration}`;
-  return `the two runs do not do the same: one is ${where(a)}, the other ${where(b)}`;
+  return `the two runs diverge: one is ${where(a)}, the other ${where(b)}`;
 }

@@ -13,7 +13,7 @@ const beside = ['preset', 'set', 'config', 'quiet', 'json', 'verifyDeterminism']
 export const options: OptionsDefinition = (command) => {
   command.option(
     '--verify-determinism <iterations>',
-    'do so many iterations twice, in two processes, and name the first tensor that differs; leaves nothing',
+    'run this many iterations twice, in two processes, and name the first tensor that differs; keeps no files',
     wholeFrom(1),
   );
   return {

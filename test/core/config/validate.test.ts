@@ -77,7 +77,7 @@ test('names that other trainers use lead to the setting', async (t) => {
   t.is(await said('dropout=0'), '--set: unknown key "dropout": did you mean "model.dropout"?');
   t.is(
     await said('lr=0.001'),
-    '--set: key lr: expected a plugin’s name, or a map of its options; did you mean "optimizer.learning_rate"?',
+    '--set: key lr: expected the name of a plugin, or a map of its options; did you mean "optimizer.learning_rate"?',
   );
 });
 
@@ -229,7 +229,7 @@ const wrong: [string, string[], RegExp][] = [
     ['train:', '  max_iter: 5'],
     /^espalier\.config\.yaml:2: unknown key "max_iter" in train: did you mean "max_iters"\?$/,
   ],
-  ['a slot that is a list', ['model: [1]'], /:1: key model: expected a plugin’s name, or a map/],
+  ['a slot that is a list', ['model: [1]'], /:1: key model: expected the name of a plugin, or a map/],
   ['a name that is a number', ['model:', '  use: 5'], /:2: key model\.use: expected the name of a plugin/],
   ['plugins as a list', ['plugins: [evaluation]'], /:1: key plugins: expected a map of plugin names/],
   [
@@ -237,7 +237,7 @@ const wrong: [string, string[], RegExp][] = [
     ['plugins:', '  ./x.ts: yes'],
     /:2: key plugins\."\.\/x\.ts": expected a map of options, true, or false/,
   ],
-  ['data that is a number', ['data: 5'], /^espalier\.config\.yaml:1: key data: expected a plugin’s name/],
+  ['data that is a number', ['data: 5'], /^espalier\.config\.yaml:1: key data: expected the name of a plugin/],
 ];
 for (const [name, lines, message] of wrong) {
   test(`${name} is an error with its place`, async (t) => {

@@ -181,7 +181,7 @@ test('an operation without a gradient is named', async (t) => {
   await t.throwsAsync(made.train(), {
     instanceOf: EspalierError,
     code: 'ESP_NO_GRADIENT',
-    message: /operation Atan, which has no gradient here: .* tf\.customGrad/,
+    message: /operation Atan, which has no gradient: .* tf\.customGrad/,
   });
 });
 

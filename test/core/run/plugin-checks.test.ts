@@ -49,7 +49,7 @@ for (const [plugin, code, told] of [
   [
     gradients('gradients.delete(name)'),
     'ESP_GRADIENTS',
-    /there is no gradient of transformer\.wte\.weight; a listener may replace .* Plugins that listen: .*mine/,
+    /the gradient of transformer\.wte\.weight is missing; a listener may only replace .* Listeners: .*mine/,
   ],
   [
     gradients('gradients.set(name, espalier.tf.zeros([3]))'),
@@ -60,7 +60,7 @@ for (const [plugin, code, told] of [
   [
     gradients('gradients.set("mine", espalier.tf.clone(old)); gradients.set(name, espalier.tf.clone(old))'),
     'ESP_GRADIENTS',
-    /there is a gradient of "mine", which no weight that is trained is called; /,
+    /there is a gradient of "mine", which is not the name of a trained weight; /,
   ],
 ] as const) {
   test(`what a plugin gives the loop is looked at where it gives it: ${String(told)}`, async (t) => {
@@ -112,7 +112,7 @@ test('a plugin in a slot that binds nothing is refused before a run, with what t
     instanceOf: UsageError,
     code: 'ESP_CONTRACT_UNBOUND',
   });
-  t.regex(error.message, /^plugin mine \(\/.*mine\.ts\) stands in the slot lr and binds no LearningRate: /);
+  t.regex(error.message, /^plugin mine \(\/.*mine\.ts\) fills the slot lr but does not bind LearningRate: /);
   t.regex(error.message, /static register\(bindings\) \{ bindings\.bind\(LearningRate, Mine\); \}/);
 });
 
@@ -168,16 +168,16 @@ for (const [has, lacks] of [
       code: 'ESP_PLUGIN_STATE',
     });
     t.regex(error.message, new RegExp(`^plugin mine \\(/.*mine\\.ts\\) has ${has}\\(\\) and no ${lacks}\\(\\): `));
-    t.regex(error.message, new RegExp(`write ${lacks}\\(\\)`));
+    t.regex(error.message, new RegExp(`add ${lacks}\\(\\)`));
   });
 }
 
 for (const [body, told] of [
-  ['state() { return { seen: new Map() }; } restore() {}', 'state.seen is of class Map, which JSON does not hold'],
-  ['state() { return [1n]; } restore() {}', 'state[0] is of type bigint, which JSON does not hold'],
+  ['state() { return { seen: new Map() }; } restore() {}', 'state.seen is of class Map, which JSON cannot store'],
+  ['state() { return [1n]; } restore() {}', 'state[0] is of type bigint, which JSON cannot store'],
   [
     'stateTensors() { return new Map([["w", { shape: [2], values: new Float64Array(2) }]]); } restoreTensors() {}',
-    'stateTensors() has "w" of another type',
+    'stateTensors() has "w" of an unsupported type',
   ],
   [
     'stateTensors() { return new Map([["w", { shape: [3], values: new Float32Array(2) }]]); } restoreTensors() {}',
@@ -188,6 +188,6 @@ for (const [body, told] of [
     await using made = await runWith(t, body);
     const { run } = made;
     const error = t.throws(() => run.snapshot(), { instanceOf: EspalierError, code: 'ESP_PLUGIN_STATE' });
-    t.true(error.message.startsWith(`plugin mine cannot be kept in a checkpoint: ${told}; `), error.message);
+    t.true(error.message.startsWith(`plugin mine cannot be saved in a checkpoint: ${told}; `), error.message);
   });
 }

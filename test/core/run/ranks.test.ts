@@ -126,14 +126,14 @@ test.serial('a run of four ranks goes on on two, as one rank would have, and say
   await trained(two);
   await trained(one);
   assertSame(t, two, one[0]);
-  const as = 'an iteration trains on 8 windows as before, and the data goes on where it stood';
-  t.is(said.filter((line) => line === `the checkpoint was made on 4 ranks, this run has 2 ranks: ${as}`).length, 2);
-  t.is(said.filter((line) => line === `the checkpoint was made on 4 ranks, this run has one rank: ${as}`).length, 1);
+  const as = 'an iteration trains on 8 windows as before, and the data continues from the same position';
+  t.is(said.filter((line) => line === `the checkpoint was saved on 4 ranks, this run has 2 ranks: ${as}`).length, 2);
+  t.is(said.filter((line) => line === `the checkpoint was saved on 4 ranks, this run has one rank: ${as}`).length, 1);
 
   const [smaller] = await joined(t, 2, 'train.batch_size=1', ...longer);
   if (smaller !== undefined) said.push(...differences(smaller.run, checkpoint));
   t.is(
     said.at(-1),
-    'the checkpoint was made on 4 ranks, this run has 2 ranks: an iteration trains on 4 windows instead of 8; train.gradient_accumulation_steps=4 keeps them. The data goes on where it stood',
+    'the checkpoint was saved on 4 ranks, this run has 2 ranks: an iteration trains on 4 windows instead of 8; train.gradient_accumulation_steps=4 keeps them. The data continues from the same position',
   );
 });

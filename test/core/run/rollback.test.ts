@@ -161,7 +161,7 @@ test('where there is nothing to go back to, the run stops with an emergency chec
   const { status, reasons, exitCode } = await run.train();
   t.is(status, 'stopped');
   t.is(exitCode, 1);
-  t.deepEqual(reasons, ['because; there is no checkpoint to go back to']);
+  t.deepEqual(reasons, ['because; there is no checkpoint to roll back to']);
   t.true(existsSync(path.join(folder, 'out/checkpoints/000002-emergency')));
 });
 
@@ -199,7 +199,7 @@ test('one that cannot be read counts as none', async (t) => {
     truncateSync(path.join(at, 'model.safetensors'), 10);
   });
   const { reasons } = await run.train();
-  t.deepEqual(reasons, ['because; there is no checkpoint of iteration 3 to go back to']);
+  t.deepEqual(reasons, ['because; there is no checkpoint of iteration 3 to roll back to']);
 });
 
 test('a step is left out where a listener says so', async (t) => {

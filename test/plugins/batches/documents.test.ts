@@ -190,7 +190,7 @@ test('data whose documents nobody knows, or that has nothing to learn, is refuse
   const unknown = shardsFolder(t, [{ tokens: tokensOf(lengths) }]);
   await t.throwsAsync(testRun({ cwd: unknown, config }), {
     code: 'ESP_DOCUMENTS',
-    message: /nobody knows where the documents of the train data begin; prepare it with `espalier prepare`/,
+    message: /the train data does not say where its documents begin; prepare it with `espalier prepare`/,
   });
   const empty = shardsFolder(t, [{ tokens: [END, END, END] }], meta);
   await t.throwsAsync(testRun({ cwd: empty, config }), { message: /has no document of two tokens or more/ });

@@ -103,7 +103,8 @@ test('a metric that decides from a resume on chooses the best anew', async (t) =
   const second = await made(t, cwd, ['plugins.checkpoint.best={metric: score, mode: max}'], { checkpoints });
   await second.train();
   t.is(checkpoints.best, '000008', 'the best of those measured since');
-  const line = 'the best checkpoints are chosen anew, by score (max): until now val/loss (min) decided';
+  const line =
+    'the best checkpoints are now chosen by score (max), and were chosen by val/loss (min) before: the earlier ones no longer count';
   t.true(second.log.some((each) => each.line === line));
 });
 

@@ -50,5 +50,7 @@ test('`latest` and `best` beside the checkpoints are paths of what they name', a
     message: /is a checkpoint: name the run/,
   });
   rmSync(path.join(checkpoints, '000004'), { recursive: true });
-  t.throws(() => findBest('run', folder), { message: /checkpoints\/best names checkpoint 000004, which is not there/ });
+  t.throws(() => findBest('run', folder), {
+    message: /checkpoints\/best names checkpoint 000004, which no longer exists/,
+  });
 });

@@ -106,7 +106,7 @@ const malformed: Malformed[] = [
     what: 'a type that is not read',
     header: JSON.stringify({ a: entry('U32', [1], 0, 4) }),
     data: 4,
-    message: /tensor a is U32/,
+    message: /tensor a has data type U32/,
   },
   {
     what: 'a shape that does not fit its bytes',
@@ -133,7 +133,7 @@ const malformed: Malformed[] = [
     message: /tensor a/,
   },
   { what: 'no JSON', header: '{"a": ', data: 0, message: /not JSON/ },
-  { what: 'JSON that is no object', header: '[1, 2]', data: 0, message: /no JSON object/ },
+  { what: 'JSON that is no object', header: '[1, 2]', data: 0, message: /not a JSON object/ },
 ];
 
 for (const { what, header, data, message } of malformed) {

@@ -109,7 +109,7 @@ test('a path without what makes it one is told how to write it', async (t) => {
   const wrong = (more: { presets?: string[]; set?: string[] }) => t.throwsAsync(compose(t, { mine: '' }, more));
   t.is(
     (await wrong({ presets: ['mine'] })).message,
-    '--preset mine: unknown preset "mine": the path of a preset starts with ./: write ./mine',
+    '--preset mine: unknown preset "mine": a preset path starts with ./; write ./mine',
   );
   for (const [typed, written] of [
     ['plugins.my/alarm.ts=true', `'plugins."./my/alarm.ts"=true'`],
@@ -118,10 +118,7 @@ test('a path without what makes it one is told how to write it', async (t) => {
     ['plugins.alarm.ts=true', `'plugins."./alarm.ts"=true'`],
   ] as const) {
     const { message } = await wrong({ set: [typed] });
-    t.true(
-      message.endsWith(`stands in double quotes, and the path of a plugin starts with ./: --set ${written}`),
-      message,
-    );
+    t.true(message.endsWith(`in double quotes, and start a plugin path with ./: --set ${written}`), message);
   }
 });
 
@@ -166,7 +163,7 @@ const broken: [string, Record<string, string>, RegExp][] = [
   [
     'code that throws',
     { 'espalier.config.mjs': 'throw new Error("boom");' },
-    /^espalier\.config\.mjs:1 threw while it loaded: boom$/,
+    /^espalier\.config\.mjs:1 failed to load: boom$/,
   ],
   [
     'code with no default',
@@ -200,7 +197,7 @@ test('--set takes YAML values and quoted keys', async (t) => {
 
 for (const [argument, message] of [
   ['seed', /write it as key=value/],
-  ['=1', /is no path/],
+  ['=1', /is not the path/],
   ['extends=base', /--preset/],
 ] as const) {
   test(`--set ${argument} is an error`, async (t) => {

@@ -94,7 +94,7 @@ test('an empty setting says so, and does not stand for another plugin', async (t
   t.is(await message([], ['model.use=']), '--set: key model.use: expected the name of a plugin');
   t.is(await message([], ['seed=null']), '--set: key seed: expected number, received null (null)');
   t.regex(await message(['model:', '  use:']), /:2: key model\.use: expected the name of a plugin$/);
-  t.regex(await message([], ['model=null']), /^--set: key model: expected a plugin’s name, or a map/);
+  t.regex(await message([], ['model=null']), /^--set: key model: expected the name of a plugin, or a map/);
   t.regex(await message([], ['plugins=null']), /^--set: key plugins: expected a map of plugin names/);
 });
 

@@ -67,7 +67,7 @@ const cases: BadShards[] = [
   {
     what: 'a shard that meta.json lists and that is gone',
     harm: (file) => rmSync(file('train_000002.bin')),
-    message: /disagrees.*lists train_000002\.bin, which is not there.*ESP_SHARD_META/,
+    message: /disagrees.*lists train_000002\.bin, which does not exist.*ESP_SHARD_META/,
   },
   {
     what: 'a shard that meta.json does not list',
@@ -81,7 +81,7 @@ const cases: BadShards[] = [
       renameSync(file('train_000002.bin'), file('train_000001.bin'));
       renameSync(file('other'), file('train_000002.bin'));
     },
-    message: /disagrees.*train_000001\.bin has another SHA-256.*ESP_SHARD_META/,
+    message: /disagrees.*train_000001\.bin does not have the SHA-256.*ESP_SHARD_META/,
   },
   {
     what: 'a meta.json that is cut off',

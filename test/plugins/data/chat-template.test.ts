@@ -64,13 +64,13 @@ test('of a template that cannot show where answers are, and of one that is not v
     "{% for m in messages %}{% if m.role == 'assistant' and not loop.last %}-{% else %}{{ m.content }}{% endif %}{% endfor %}";
   const chat = await chatTemplate({ template: changing, special_tokens: {} });
   t.throws(() => chat.parts(ask), {
-    message: /writes message 2.* in another way when more follows.*\{% generation %\}/,
+    message: /writes message 2.* differently when more messages follow.*\{% generation %\}/,
   });
   const dated = await chatTemplate({
     template: "{{ strftime_now('%d') }}{{ messages[0].content }}",
     special_tokens: {},
   });
-  t.throws(() => dated.parts(ask), { message: /the chat template refuses it.*strftime_now.*write a fixed one/ });
+  t.throws(() => dated.parts(ask), { message: /the chat template rejects it.*strftime_now.*with a fixed date/ });
   await t.throwsAsync(chatTemplate({ template: '{% for', special_tokens: {} }), {
     message: /is not valid.*/,
     code: 'ESP_CHAT_TEMPLATE',

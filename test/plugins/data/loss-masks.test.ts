@@ -171,9 +171,9 @@ test('what lies beside a shard is checked as the shard is', async (t) => {
     return refused.message;
   };
   const flipped = (bytes: Buffer): Uint8Array => bytes.fill(0xff, 0, 1);
-  t.regex(await changed('train_000001.mask', flipped), /train_000001\.mask has another SHA-256/);
-  t.regex(await changed('val_000001.documents', flipped), /val_000001\.documents has another SHA-256/);
-  t.regex(await changed('train_000001.mask', () => undefined), /it lists train_000001\.mask, which is not there/);
+  t.regex(await changed('train_000001.mask', flipped), /train_000001\.mask does not have the SHA-256/);
+  t.regex(await changed('val_000001.documents', flipped), /val_000001\.documents does not have the SHA-256/);
+  t.regex(await changed('train_000001.mask', () => undefined), /it lists train_000001\.mask, which does not exist/);
   t.regex(
     await changed('train_000001.mask', (bytes) => bytes.subarray(1)),
     /train_000001\.mask has \d+ bytes and must hold \d+ bits/,

@@ -178,13 +178,13 @@ const cases: BadInput[] = [
     what: 'validation data that is all there is',
     args: ['a.txt', '--val', '*.txt'],
     files: { 'a.txt': 'abc' },
-    message: /nothing is left to train on.*ESP_PREPARE_SPLIT/,
+    message: /so there is no training data.*ESP_PREPARE_SPLIT/,
   },
   {
     what: 'two ways to choose validation data',
     args: ['a.txt', '--val', 'b.txt', '--val-share', '0.1'],
     files: { 'a.txt': 'abc', 'b.txt': 'abc' },
-    message: /one of --val and --val-share/,
+    message: /either --val or --val-share/,
   },
   { what: 'a share over 1', args: ['a.txt', '--val-share', '10'], message: /between 0 and 1/ },
   {
@@ -197,13 +197,13 @@ const cases: BadInput[] = [
     what: 'a tokenizer.json that is none',
     args: ['a.txt', '-t', 'tokenizer.json'],
     files: { 'a.txt': 'abc', 'tokenizer.json': '{}' },
-    message: /tokenizer\.json is no tokenizer\.json.*ESP_TOKENIZER_FILE/s,
+    message: /tokenizer\.json is not a usable tokenizer\.json.*ESP_TOKENIZER_FILE/s,
   },
   {
     what: 'a folder that holds data',
     args: ['a.txt', '-o', 'in'],
     files: { 'a.txt': 'abc', 'in/train.bin': '' },
-    message: /in holds data already.*--force.*ESP_PREPARE_OUT/,
+    message: /in already has data.*--force.*ESP_PREPARE_OUT/,
   },
   {
     what: 'an --out where no folder can be made',

@@ -149,7 +149,7 @@ needing(tokenizerLibrary())(
     const without = await prepare('--chat-template', 'tokenizer');
     t.regex(
       without.err,
-      /neither chat_template\.jinja nor a chat_template in tokenizer_config\.json is in .*tok.*ESP_CHAT_TEMPLATE/,
+      /no chat_template\.jinja, and no chat_template in tokenizer_config\.json, in .*tok.*ESP_CHAT_TEMPLATE/,
     );
     const template =
       "{% for m in messages %}{{ '<|' + m.role + '|>\\n' + m.content + eos_token + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}";
@@ -207,9 +207,9 @@ test('refused: an empty file, a file of text, and options that do not go togethe
     t.is(code, 2, err);
     t.regex(err, message);
   };
-  await refused(/empty\.jsonl has no conversation: leave it out.*ESP_PREPARE_CHAT/, 'a.jsonl', 'empty.jsonl', '--chat');
-  await refused(/b\.txt is taken for text, and --chat reads JSONL of messages/, 'b.txt', '--chat');
-  await refused(/--chat-template is for conversations: give --chat too/, 'a.jsonl', '--chat-template', 'chatml');
+  await refused(/empty\.jsonl has no conversation: remove it.*ESP_PREPARE_CHAT/, 'a.jsonl', 'empty.jsonl', '--chat');
+  await refused(/b\.txt looks like text, but --chat reads JSONL of messages/, 'b.txt', '--chat');
+  await refused(/--chat-template needs --chat/, 'a.jsonl', '--chat-template', 'chatml');
   await refused(
     /--chat-template no\.jinja: .*no\.jinja cannot be read/,
     'a.jsonl',

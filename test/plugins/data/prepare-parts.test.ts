@@ -77,7 +77,7 @@ test('train reads a folder of parts as one, and says which part is missing', asy
   const made = await Promise.all(
     [1, 2].map((i) => prepare(cwd, 'data', '-t', 'bytes', '--val', 'held-0.txt', '--part', `${String(i)}/2`)),
   );
-  t.regex(made[0]?.out ?? '', /data\/part-1-of-2: tokenizer bytes[^]*when all 2 parts are there/);
+  t.regex(made[0]?.out ?? '', /data\/part-1-of-2: tokenizer bytes[^]*when all 2 parts are prepared/);
   const train = ['train', '--preset', 'debug', '--set', 'engine=auto', '--set', 'data={dir: data}'];
   const small = ['--set', 'model.block_size=16', '--set', 'train.max_iters=1', '--set', 'run.dir=run'];
   const whole = await espalier(cwd, ...train, ...small);
@@ -86,9 +86,9 @@ test('train reads a folder of parts as one, and says which part is missing', asy
   rmSync(path.join(cwd, 'data/part-2-of-2'), { recursive: true });
   const missing = await espalier(cwd, ...train, ...small);
   t.is(missing.code, 2);
-  t.regex(missing.err, /data\.dir data: part 2\/2 is not there; prepare it with --part 2\/2 \[ESP_DATA_PARTS\]/);
+  t.regex(missing.err, /data\.dir data: part 2\/2 is missing; prepare it with --part 2\/2 \[ESP_DATA_PARTS\]/);
   mkdirSync(path.join(cwd, 'data/part-3-of-3'));
-  t.regex((await espalier(cwd, ...train, ...small)).err, /part-1-of-2 and part-3-of-3 are of different preparations/);
+  t.regex((await espalier(cwd, ...train, ...small)).err, /part-1-of-2 and part-3-of-3 are from different preparations/);
   rmSync(path.join(cwd, 'data/part-3-of-3'), { recursive: true });
   writeFileSync(path.join(cwd, 'data/train.bin'), new Uint8Array(100));
   t.regex((await espalier(cwd, ...train, ...small)).err, /holds part-1-of-2 and token files of its own/);
@@ -104,14 +104,14 @@ test('parts that cannot be are refused, and one that fails leaves the others', a
     /5 files to train on cannot be divided into 6 parts.*ESP_PREPARE_PART/,
   );
   const stdin = await piped(cwd, 'text', 'prepare', '-', '-o', 'data', '-t', 'bytes', '--part', '1/1');
-  t.regex(stdin.err, /cannot be divided/);
+  t.regex(stdin.err, /cannot divide/);
   t.false(existsSync(path.join(cwd, 'data')));
   mkdirSync(path.join(cwd, 'data/part-1-of-2'), { recursive: true });
   t.regex(
     (await prepare(cwd, 'data', '-t', 'bytes', '--part', '1/3')).err,
     /holds part-1-of-2.*with 3 parts: name another/,
   );
-  t.regex((await prepare(cwd, 'data', '-t', 'bytes', '--force')).err, /holds part-1-of-2.*with data that is whole/);
+  t.regex((await prepare(cwd, 'data', '-t', 'bytes', '--force')).err, /holds part-1-of-2.*with complete data/);
   writeFileSync(path.join(cwd, 'text-4.txt'), Uint8Array.of(0x61, 0xff));
   const [first, last] = await Promise.all(
     [1, 5].map((i) => prepare(cwd, 'new/data', '-t', 'bytes', '--val', 'held-*.txt', '--part', `${String(i)}/5`)),

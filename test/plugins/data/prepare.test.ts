@@ -115,7 +115,10 @@ test('the end of text is printed, and can be named; without one there is a warni
   t.regex(own.err, /--end-of-text <end>: the tokenizer gpt2 does not take one/);
   const none = await prepare('char', '--quiet');
   t.is(none.code, 0);
-  t.regex(none.err, /texts run together: the tokenizer char has no end-of-text token; .*--end-of-text/);
+  t.regex(
+    none.err,
+    /texts are joined without a separator: the tokenizer char has no end-of-text token; .*--end-of-text/,
+  );
 });
 
 test('JSONL by another name is read as text with a warning, unless the format is given', async (t) => {
@@ -125,7 +128,7 @@ test('JSONL by another name is read as text with a warning, unless the format is
     espalier(folder, 'prepare', 'a.txt', '-t', 'char', '-o', 'out', '--force', '--quiet', ...more);
   const guessed = await prepare();
   t.is(guessed.code, 0);
-  t.regex(guessed.err, /^a\.txt is read as text, but starts as JSONL: --format jsonl takes the field text[^\n]*\n$/);
+  t.regex(guessed.err, /^a\.txt is read as text, but looks like JSONL: --format jsonl reads the field text[^\n]*\n$/);
   t.deepEqual(await prepare('--format', 'text'), { code: 0, out: '', err: '' });
 });
 

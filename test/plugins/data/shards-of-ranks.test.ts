@@ -91,5 +91,5 @@ test('between them the ranks check all shards: one that is damaged is refused by
     content.push(run.snapshot().state.plugins['token-shards']);
   }
   t.deepEqual(content[0], content[1]);
-  await t.throwsAsync(rankOf(t, cwd, 1), { message: /train_000005\.bin has another SHA-256/ });
+  await t.throwsAsync(rankOf(t, cwd, 1), { message: /train_000005\.bin does not have the SHA-256/ });
 });

@@ -118,5 +118,5 @@ test('vocab build says what it needs', async (t) => {
   t.regex(made.err, /needs --size TOKENS or --cover SHARE/);
   const { made: over } = await shrunken(t, '--size', '1000');
   t.is(over.code, 2);
-  t.regex(over.err, /--size 1000 is over the vocabulary of the data, 257/);
+  t.regex(over.err, /--size 1000 is larger than the vocabulary of the data, 257/);
 });

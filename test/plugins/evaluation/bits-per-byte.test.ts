@@ -172,6 +172,6 @@ test('bits per byte of data without a tokenizer are refused before training', as
   const config = { data: { dir: '.' }, plugins: { 'bits-per-byte': {} } };
   await t.throwsAsync(testRun({ cwd: folder, config }), {
     instanceOf: UsageError,
-    message: /plugins\.bits-per-byte: the data does not say which tokenizer/,
+    message: /plugins\.bits-per-byte: the tokenizer of the data is unknown/,
   });
 });

@@ -124,7 +124,7 @@ const right = { ctx: 'the dog', endings: ['runs', 'walks'], label: 0 };
 const bad: Readonly<Record<string, readonly [line: string, message: RegExp]>> = {
   'a label out of range': [
     JSON.stringify({ ...right, label: 2 }),
-    /bad\.jsonl:3: label: 2 is none of the 2 endings: .* 0 to 1/,
+    /bad\.jsonl:3: label: 2 is not one of the 2 endings: .* 0 to 1/,
   ],
   'a label that is no number': [JSON.stringify({ ...right, label: 'a' }), /bad\.jsonl:3: label: .*number/],
   'no endings': [JSON.stringify({ ...right, endings: [] }), /bad\.jsonl:3: endings: .*two/],

@@ -186,7 +186,10 @@ test.serial(
 test.serial('a loss that is not finite though the weights are is a fault of its own', async (t) => {
   const run = await train(t, { huge: [11] }, { non_finite: { loss: 'rollback' } });
   t.is(run.exitCode, 0, run.err);
-  t.regex(run.err, /health: iteration 13: the training loss is NaN: the run goes back from iteration 13 to checkpoint/);
+  t.regex(
+    run.err,
+    /health: iteration 13: the training loss is NaN: rolling back the run from iteration 13 to checkpoint/,
+  );
 });
 
 test.serial('weights that are lost in the last iteration are no run that is done', async (t) => {
@@ -215,7 +218,7 @@ test.serial('spikes of the gradients’ norm and of the loss warn, unless told o
 test.serial('with no checkpoint to go back to, a rollback stops the run', async (t) => {
   const run = await train(t, { gradients: [2] }, { non_finite: { gradients: 'rollback' } });
   t.is(run.exitCode, 1);
-  t.regex(run.err, /elements: there is no checkpoint to go back to in runs\/run; stopping/);
+  t.regex(run.err, /elements: runs\/run has no checkpoint to roll back to; stopping/);
   t.deepEqual(run.saved, ['000003-emergency']);
 });
 

@@ -89,11 +89,11 @@ test('nothing that was taken is lost while the disk fails for a time, and no mor
         t.deepEqual(existsSync(name) ? readFileSync(name) : Buffer.of(), pieces.content);
         t.true(told.length <= 2);
         t.is(
-          told.filter((line) => /cannot be written: EISDIR.*tried again/.test(line)).length,
+          told.filter((line) => /cannot be written: EISDIR.*trying again/.test(line)).length,
           told.length > 0 ? 1 : 0,
         );
         t.is(
-          told.some((line) => line.includes('are lost')),
+          told.some((line) => line.includes('were lost')),
           pieces.refusedBytes > 0,
         );
       },
@@ -136,7 +136,7 @@ needing(fullDevice())(
     t.deepEqual(taken, [true, true, false, false, false]);
     t.is(told.length, 2, told.join('\n'));
     t.regex(told[0] ?? '', /^full cannot be written: ENOSPC/);
-    t.regex(told[1] ?? '', /^full: 50 bytes could not be written and are lost/);
+    t.regex(told[1] ?? '', /^full: 50 bytes could not be written and were lost/);
     t.false(file.append('more'));
   },
 );

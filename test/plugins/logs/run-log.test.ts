@@ -198,6 +198,6 @@ test('a log that cannot be written is told of, and the run goes on', async (t) =
   await run.dispose();
   t.is(told.length, 2, told.join('\n'));
   t.regex(told[0] ?? '', /metrics\.jsonl cannot be written/);
-  t.regex(told[1] ?? '', /metrics\.jsonl: \d+ bytes could not be written and are lost/);
+  t.regex(told[1] ?? '', /metrics\.jsonl: \d+ bytes could not be written and were lost/);
   t.is(facts(folder, 'events.jsonl').at(-1)?.['event'], 'run:end');
 });

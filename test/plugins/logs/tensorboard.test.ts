@@ -136,5 +136,5 @@ test('a folder that cannot be made is told of, and the run goes on', async (t) =
   t.is((await run.train()).status, 'done');
   await run.dispose();
   const log = readFileSync(path.join(run.folder.path, 'run.log'), 'utf8');
-  t.regex(log, /warn {2}events\.out\.tfevents\.\d+\.debug cannot be written: .*it is tried again/);
+  t.regex(log, /warn {2}events\.out\.tfevents\.\d+\.debug cannot be written: .*trying again/);
 });

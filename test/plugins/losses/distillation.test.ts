@@ -156,7 +156,7 @@ const refused: Readonly<Record<string, readonly [more: TestRunOptions, choices: 
     {},
     /window of .* has 16 tokens.* 32: lower model\.block_size/,
   ],
-  'another vocabulary': [{ text: 'abcabcab'.repeat(99) }, {}, /vocabulary of .* has \d+ tokens, and the model's 3/],
+  'another vocabulary': [{ text: 'abcabcab'.repeat(99) }, {}, /vocabulary of .* has \d+ tokens, but the model's has 3/],
   'other characters': [{ text: tinyText.replaceAll('q', '!') }, {}, /another tokenizer/],
   'a shorter window of a Hugging Face model': [
     { config: { model: { block_size: 32 } } },

@@ -189,10 +189,10 @@ test('an index that its shards do not bear out is refused, with what does not fi
   await refused(t, folder, /h\.9\.weight is in .*, but no shard has it/, code);
   for (const map of [{}, undefined, { a: '../x' }, { a: 3 }]) {
     writeIndex(folder, map);
-    await refused(t, folder, /index\.json is no index.*weight_map/, code);
+    await refused(t, folder, /index\.json is not a shard index.*weight_map/, code);
   }
   writeFileSync(path.join(folder, 'model.safetensors.index.json'), '{');
-  await refused(t, folder, /index\.json is no index/, code);
+  await refused(t, folder, /index\.json is not a shard index/, code);
 
   writeIndex(folder, right);
   const whole = readFileSync(path.join(folder, second));
@@ -201,7 +201,7 @@ test('an index that its shards do not bear out is refused, with what does not fi
   writeRaw(path.join(folder, second), tensors);
   await refused(t, folder, /is in both .*00001-of-00002.* and .*00002-of-00002/, code);
   rmSync(path.join(folder, second));
-  await refused(t, folder, new RegExp(`names ${second}, which is not there`), code);
+  await refused(t, folder, new RegExp(`names ${second}, which is missing`), code);
   rmSync(path.join(folder, 'model.safetensors.index.json'));
   await refused(t, folder, /shards of weights .* no model\.safetensors\.index\.json/);
 });

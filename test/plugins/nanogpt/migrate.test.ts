@@ -41,8 +41,8 @@ test('a nanoGPT config becomes one of ours, which trains; what has no place is t
   writeFileSync(path.join(folder, 'config.py'), nano);
   const { code, err } = await espalierAlone(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
   t.is(code, 0, err);
-  t.regex(err, /config\.py: line 21: compile has no place/);
-  t.regex(err, /line 22: my_own is not known, and left out/);
+  t.regex(err, /config\.py: line 21: compile has no equivalent/);
+  t.regex(err, /line 22: my_own is unknown and was dropped/);
   const config = parse(readFileSync(path.join(folder, 'mine.yaml'), 'utf8')) as Record<string, Record<string, unknown>>;
   t.deepEqual(config['train'], { gradient_accumulation_steps: 1, batch_size: 4, max_iters: 10 });
   t.deepEqual(config['lr'], { decay_iters: 10, min_lr: 1e-4, warmup_iters: 2 });
@@ -64,7 +64,7 @@ test('a nanoGPT config becomes one of ours, which trains; what has no place is t
   t.true(existsSync(path.join(folder, 'out-shakespeare-char/checkpoints/000010')));
   const again = await espalier(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
   t.is(again.code, 2);
-  t.regex(again.err, /mine\.yaml is there already/);
+  t.regex(again.err, /mine\.yaml already exists/);
 });
 
 test('W&B is on where wandb_log says so, and off where nothing says so', (t) => {
@@ -96,10 +96,10 @@ test('a config is read, never run: what is no value is refused with its line', a
   const folder = textFolder(t);
   for (const [line, message] of [
     ['x = open("owned", "w")', /config\.py:2: cannot read "open\("owned", "w"\)": only numbers/],
-    ['print(1)', /config\.py:2: cannot read "print\(1\)": it is no `key = value`/],
+    ['print(1)', /config\.py:2: cannot read "print\(1\)": it is not `key = value`/],
     ['x = batch_size +', /it ends too early/],
-    ['x = unknown * 2', /unknown is no setting before it/],
-    ["x = 'a' * 2", /a is no number/],
+    ['x = unknown * 2', /unknown is not defined before it/],
+    ["x = 'a' * 2", /a is not a number/],
   ] as const) {
     writeFileSync(path.join(folder, 'config.py'), `batch_size = 2\n${line}\n`);
     const { code, err } = await espalier(folder, 'migrate', 'config.py');

@@ -120,8 +120,8 @@ test.serial('muon, and a group by role, are refused for a model that does not sa
   const folder = folderWith(t, 'plugins/writing-plugins', 'bigram.ts');
   const run = (optimizer: string): Promise<TestRun> =>
     testRun({ cwd: folder, set: ['model={use: ./bigram.ts}', `optimizer=${optimizer}`] });
-  await t.throwsAsync(run('{use: muon}'), { message: /this model does not say which weights are/ });
-  await t.throwsAsync(run('{groups: [{role: norm, lr: 1e-3}]}'), { message: /which this model does not say/ });
+  await t.throwsAsync(run('{use: muon}'), { message: /this model does not say what its weights are/ });
+  await t.throwsAsync(run('{groups: [{role: norm, lr: 1e-3}]}'), { message: /this model does not say the roles/ });
 });
 
 test.serial('the guide’s optimizer trains with groups, and resumes', async (t) => {

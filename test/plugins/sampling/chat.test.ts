@@ -94,7 +94,7 @@ test('the oldest turns are left out where the window is full, and that is said',
   });
   const { answers, notes } = await piped(assistant, 'one\ntwo\nthree\nfour\n');
   t.is(answers, 'yes\n'.repeat(4));
-  t.deepEqual(notes, ['the window is full: the oldest turn is left out']);
+  t.deepEqual(notes, ['the window is full: the oldest turn is dropped']);
   const system = turn('system', 'S');
   const said = (content: string): string => turn('user', content) + turn('assistant', 'yes');
   t.is(prompts[2], system + said('one') + said('two') + turn('user', 'three') + ask);

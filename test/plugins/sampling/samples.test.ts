@@ -107,12 +107,12 @@ test('a prompt without tokens is left out, and data without a tokenizer: told on
   const odd = await trained(t, folder, {}, 'plugins.samples={prompts: ["THE", the], tokens: 3}');
   t.deepEqual(new Set(odd.samples.map(({ prompt }) => prompt)), new Set(['the']));
   t.is(odd.warnings.length, 1);
-  t.regex(odd.warnings[0] ?? '', /samples: prompt "THE" is left out: .*T/);
+  t.regex(odd.warnings[0] ?? '', /samples: prompt "THE" is skipped: .*T/);
 
   mkdirSync(path.join(folder, 'tokens'));
   const tokens = Uint8Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? i % 20 : 0));
   for (const name of ['train.bin', 'val.bin']) writeFileSync(path.join(folder, 'tokens', name), tokens);
   const none = await trained(t, folder, { data: '{dir: tokens}' }, 'run.dir=none', 'plugins.samples={}');
   t.deepEqual(none.samples, []);
-  t.deepEqual(none.warnings, ['samples: the data has no tokenizer, so the model writes no text: nothing is sampled']);
+  t.deepEqual(none.warnings, ['samples: no samples, because the data has no tokenizer']);
 });
