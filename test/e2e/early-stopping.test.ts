@@ -60,7 +60,7 @@ test('resume: auto leaves a run that early stopping ended alone, until what ends
   for (let requeued = 0; requeued < 2; requeued++) {
     const { at, err } = await train(2);
     t.is(at, first.at);
-    t.regex(err, /the run has ended \(early stopping: score did not improve 2 times.*--resume does/);
+    t.regex(err, /the run has ended \(early stopping: score did not improve 2 times.*use --resume/);
     t.regex(err, /stopped: early stopping: score did not improve/);
     t.is(lines(), logged);
   }

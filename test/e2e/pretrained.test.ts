@@ -385,7 +385,7 @@ test.serial('what may be a path is not looked for on the Hub', async (t) => {
   hubEnvironment(t, folder, { HF_ENDPOINT: 'http://127.0.0.1:1' });
   mkdirSync(path.join(folder, 'models'));
   for (const init of ['runs/nope', 'models/nope', './team/model', 'team/model/more', 'a/../b']) {
-    t.regex((await train(folder, init)).err, /there is no checkpoint there.*ESP_CHECKPOINT_NOT_FOUND/, init);
+    t.regex((await train(folder, init)).err, /no checkpoint found.*ESP_CHECKPOINT_NOT_FOUND/, init);
   }
   t.regex((await train(folder, 'team/model')).err, /ESP_PRETRAINED_DOWNLOAD/);
 });

@@ -47,7 +47,7 @@ test('what a kill leaves is not taken for data, and the next time starts clean',
     'data={dir: out}',
   );
   t.is(trained.code, 2);
-  t.regex(trained.err, /out holds .*\.partial.*prepare.*ESP_DATA_PARTIAL/);
+  t.regex(trained.err, /out contains .*\.partial.*prepare.*ESP_DATA_PARTIAL/);
 
   writeFileSync(path.join(folder, 'a.jsonl'), line.repeat(20));
   t.is((await espalier(folder, 'prepare', 'a.jsonl', ...args)).code, 0);
