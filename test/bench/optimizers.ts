@@ -1,9 +1,10 @@
-// `node dist/test/bench/optimizers.js OUT_FOLDER RUNS_FOLDER`: Muon beside AdamW on `char-base`. Runs that are whole in
-// RUNS_FOLDER are not made again; the time of a step is measured at the end, so leave the machine alone then.
+// `node dist/test/bench/optimizers.js FOLDER`: Muon beside AdamW on `char-base`. FOLDER/optimizers.json holds the losses of
+// each run and the time of a step; what is there is not measured again. The time is measured at the end, so leave the
+// machine alone then. FOLDER gets a figure against tokens and one against seconds, and the table is printed.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chart, type Curve } from './chart.js';
@@ -25,65 +26,83 @@ const DASHES = { '1e-3': '2 3', '2e-3': '7 4', '4e-3': '' };
 
 const command = fileURLToPath(new URL('../../plugins/command-line/shell/main.js', import.meta.url));
 const shape: Shape = { ...shapes['char-base']!, batchSize: BATCH_SIZE };
-const [outFolder = '.', runsFolder = 'runs'] = process.argv.slice(2);
+const [outFolder = '.'] = process.argv.slice(2);
+const resultsFile = path.join(outFolder, 'optimizers.json');
 
+type Optimizer = (typeof OPTIMIZERS)[number];
+type Rate = (typeof RATES)[number];
+/** Tokens seen, and validation loss. */
+type Points = readonly (readonly [number, number])[];
+/** Runs by optimizer, learning rate and seed; milliseconds of a step by optimizer. */
+interface Results {
+  runs: Record<string, Points>;
+  milliseconds?: Record<Optimizer, number>;
+}
 interface Trained {
-  readonly optimizer: (typeof OPTIMIZERS)[number];
-  readonly rate: (typeof RATES)[number];
-  /** Tokens seen, and validation loss, of each seed. */
-  readonly seeds: readonly (readonly (readonly [number, number])[])[];
+  readonly optimizer: Optimizer;
+  readonly rate: Rate;
+  /** Of each seed. */
+  readonly seeds: readonly Points[];
 }
 
-await mkdir(runsFolder, { recursive: true });
+const results: Results = existsSync(resultsFile)
+  ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as Results)
+  : { runs: {} };
 // By seed first: where it is interrupted, each rate has been tried.
 for (const seed of SEEDS) {
-  for (const rate of RATES) for (const optimizer of OPTIMIZERS) await train(optimizer, rate, seed);
+  for (const rate of RATES) {
+    for (const optimizer of OPTIMIZERS) {
+      results.runs[nameOf(optimizer, rate, seed)] ??= await train(optimizer, rate, seed);
+      keepResults();
+    }
+  }
 }
+const milliseconds = (results.milliseconds ??= await stepTimes());
+keepResults();
 const trained = OPTIMIZERS.flatMap((optimizer) =>
   RATES.map((rate): Trained => ({
     optimizer,
     rate,
-    seeds: SEEDS.map((seed) => read(folderOf(optimizer, rate, seed))),
+    seeds: SEEDS.map((seed) => results.runs[nameOf(optimizer, rate, seed)] ?? []),
   })),
 );
-const milliseconds = await stepTimes();
 write('optimizers-tokens.svg', 'tokens', () => 1);
 const tokens = shape.batchSize * shape.blockSize;
 write('optimizers-seconds.svg', 'seconds of training', (optimizer) => milliseconds[optimizer] / 1000 / tokens);
 process.stdout.write(`${resultTable()}\n`);
 
-/** One run, unless it is there. */
-async function train(optimizer: string, rate: string, seed: number): Promise<void> {
-  const folder = folderOf(optimizer, rate, seed);
-  if (existsSync(folder)) return;
-  process.stderr.write(`${folder}\n`);
-  const partial = `${folder}.partial`;
-  await rm(partial, { recursive: true, force: true });
+function keepResults(): void {
+  writeFileSync(resultsFile, `${JSON.stringify(results, null, 2)}\n`);
+}
+
+function nameOf(optimizer: Optimizer, rate: Rate, seed: number): string {
+  return `${optimizer} ${rate} ${String(seed)}`;
+}
+
+async function train(optimizer: Optimizer, rate: Rate, seed: number): Promise<Points> {
+  process.stderr.write(`${nameOf(optimizer, rate, seed)}\n`);
+  const folder = mkdtempSync(path.join(tmpdir(), 'espalier-optimizers-'));
   const settings = [
-    ...[`seed=${String(seed)}`, `run.dir=${partial}`, `train.max_iters=${String(ITERATIONS)}`],
+    ...[`seed=${String(seed)}`, `run.dir=${folder}/run`, `train.max_iters=${String(ITERATIONS)}`],
     ...[`optimizer={use: ${optimizer}, learning_rate: ${rate}}`, 'lr.warmup_iters=100'],
-    ...[
-      `train.batch_size=${String(BATCH_SIZE)}`,
-      'model.dropout=0',
-      'plugins.checkpoint=false',
-      'plugins.profiler=false',
-    ],
+    ...[`train.batch_size=${String(BATCH_SIZE)}`, 'model.dropout=0'],
+    ...['plugins.checkpoint=false', 'plugins.profiler=false'],
     ...['plugins.evaluation.interval=100', 'plugins.evaluation.iters=20', 'plugins.evaluation.at_start=true'],
   ];
   const args = [command, 'train', '--preset', 'char-base', ...settings.flatMap((each) => ['--set', each])];
-  const [code]: unknown[] = await once(
-    spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] }),
-    'close',
-  );
-  if (code !== 0) throw new Error(`the run ${folder} ended with ${String(code)}`);
-  await rename(partial, folder);
+  try {
+    const [code]: unknown[] = await once(
+      spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] }),
+      'close',
+    );
+    if (code !== 0) throw new Error(`the run ended with ${String(code)}`);
+    return read(path.join(folder, 'run'));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-function folderOf(optimizer: string, rate: string, seed: number): string {
-  return path.join(runsFolder, `${optimizer}-${rate}-${String(seed)}`);
-}
-
-function read(folder: string): [number, number][] {
+function read(folder: string): Points {
   const lines = readFileSync(path.join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
   return lines.flatMap((line) => {
     const { tokens, 'val/loss': loss } = JSON.parse(line) as { tokens: number; 'val/loss'?: number };
@@ -92,7 +111,7 @@ function read(folder: string): [number, number][] {
 }
 
 /** Milliseconds of a step, in turns. */
-async function stepTimes(): Promise<Record<Trained['optimizer'], number>> {
+async function stepTimes(): Promise<Record<Optimizer, number>> {
   const contestants = [];
   for (const optimizer of OPTIMIZERS) contestants.push(await ours('native', shape, [`optimizer=${optimizer}`]));
   const times = { adamw: [] as number[], muon: [] as number[] };

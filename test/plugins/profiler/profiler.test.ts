@@ -253,7 +253,7 @@ export default class Slow {
     t.is(warnings.length, 1, lines.join('\n'));
     t.regex(
       warnings[0] ?? '',
-      /plugin slow takes [\d.]+ % of the loop's time \(iterations 1 to 2\), most of it at gradients:ready; more than 50\.0 %/,
+      /plugin slow takes [\d.]+ % of the loop's time \(iterations 1 to 2\), most of it at gradients:ready; the limit for this warning is 50\.0 %/,
     );
   },
 );
