@@ -9,9 +9,10 @@ export interface Curve {
   readonly look?: { readonly colour: string; readonly dashes: string };
 }
 
-const WIDTH = 720;
+const WIDTH = 900;
 const HEIGHT = 400;
-const MARGIN = { top: 20, right: 20, bottom: 45, left: 55 };
+/** The legend is on the right: curves that fall leave no corner free. */
+const MARGIN = { top: 20, right: 240, bottom: 45, left: 55 };
 const COLOURS = ['#1f77b4', '#d62728', '#2ca02c', '#9467bd'];
 const DASHES = ['', '7 4', '2 3', '9 3 2 3'];
 
@@ -29,7 +30,7 @@ export function chart(all: readonly Curve[], along: string): string {
     .ticks(8)
     .map(
       (tick) =>
-        `<line x1="${x(tick)}" x2="${x(tick)}" y1="${MARGIN.top}" y2="${HEIGHT - MARGIN.bottom}" class="grid"/><text x="${x(tick)}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${tick}</text>`,
+        `<line x1="${x(tick)}" x2="${x(tick)}" y1="${MARGIN.top}" y2="${HEIGHT - MARGIN.bottom}" class="grid"/><text x="${x(tick)}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${tick.toLocaleString('en')}</text>`,
     );
   const yTicks = y
     .ticks(7)
@@ -41,14 +42,14 @@ export function chart(all: readonly Curve[], along: string): string {
     const { colour, dashes } = look ?? { colour: COLOURS[i % 4], dashes: DASHES[i % 4] };
     const style = `stroke="${colour}" stroke-dasharray="${dashes}" fill="none" stroke-width="2"`;
     const at = MARGIN.top + 16 + 20 * i;
-    const left = WIDTH - MARGIN.right - 260;
+    const left = WIDTH - MARGIN.right + 10;
     return `<path d="${path(of) ?? ''}" ${style}/><line x1="${left}" x2="${left + 30}" y1="${at - 4}" y2="${at - 4}" ${style}/><text x="${left + 38}" y="${at}">${label}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13" role="img" aria-label="validation loss against ${along}">
 <style>.grid { stroke: #ccc; stroke-width: 0.5 } text { fill: #333 }</style>
 <rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>
 ${[...xTicks, ...yTicks, ...lines].join('\n')}
-<text x="${WIDTH / 2}" y="${HEIGHT - 6}" text-anchor="middle">${along}</text>
+<text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${HEIGHT - 6}" text-anchor="middle">${along}</text>
 <text transform="translate(16 ${HEIGHT / 2}) rotate(-90)" text-anchor="middle">validation loss, nats</text>
 </svg>
 `;
