@@ -7,29 +7,12 @@ import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { needing, peersPython, python } from '../needs.js';
 import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../text.js';
+import { trainFrom } from './from-weights.js';
 import { espalier } from './warm.js';
 
 /** Made by peft with random A and B (`make.py` there); `logits.json` is what it computes for the tokens 0 to 15. */
 const fixtures = path.resolve('test/fixtures/adapters');
 const names = ['gpt2-attention', 'gpt2-embedding', 'llama-default', 'llama-all'];
-
-/** A run that starts from weights, and trains nothing unless it is told to. */
-const train = (folder: string, init: string, ...settings: string[]) =>
-  espalier(
-    folder,
-    ...['train', '--preset', 'debug', '--force', '--set', `init=${init}`],
-    ...[
-      'engine=auto',
-      'precision=f32',
-      'data.text=text.txt',
-      'run.name=run',
-      'model.block_size=16',
-      'train.max_iters=1',
-      'optimizer.learning_rate=0',
-      'lr.min_lr=0',
-      ...settings,
-    ].flatMap((each) => ['--set', each]),
-  );
 
 const exported = (folder: string, ...more: string[]) =>
   espalier(folder, 'checkpoint', 'export', 'runs/run', '--to', 'peft', '--out', 'adapter', ...more);
@@ -46,7 +29,7 @@ const numbersIn = (file: string): number[] => JSON.parse(readFileSync(file, 'utf
 async function loads(t: ExecutionContext, folder: string, adapter: string): Promise<void> {
   const expected = numbersIn(path.join(adapter, 'logits.json'));
   for (const init of [adapter, 'adapter']) {
-    const { code, err } = await train(folder, init);
+    const { code, err } = await trainFrom(folder, init);
     t.is(code, 0, err);
     isClose(t, await logitsOf(t, folder, 'runs/run'), expected);
     if (init === adapter) t.is((await exported(folder)).code, 0);
@@ -97,7 +80,7 @@ test('an adapter is trained further, and what it exports holds LoRA alone', asyn
   const folder = textFolder(t);
   const adapter = path.join(fixtures, 'gpt2-attention');
   const learning = ['model.trained=lora', 'optimizer.learning_rate=0.01', 'train.max_iters=8'];
-  const { code, err } = await train(folder, adapter, ...learning);
+  const { code, err } = await trainFrom(folder, adapter, ...learning);
   t.is(code, 0, err);
   for (const command of [
     ['evaluate', 'runs/run'],
@@ -118,11 +101,11 @@ test('an adapter is trained further, and what it exports holds LoRA alone', asyn
   const config = JSON.parse(readFileSync(path.join(folder, 'adapter/adapter_config.json'), 'utf8')) as object;
   t.like(config, { peft_type: 'LORA', r: 3, lora_alpha: 7.5, base_model_name_or_path: base });
   const trained = await logitsOf(t, folder, 'runs/run');
-  t.is((await train(folder, 'adapter')).code, 0);
+  t.is((await trainFrom(folder, 'adapter')).code, 0);
   isClose(t, await logitsOf(t, folder, 'runs/run'), trained);
 });
 
-test('a Llama is fine-tuned with LoRA, and its adapter goes on where the run ended', async (t) => {
+test('a Llama is fine-tuned with LoRA, and its adapter is trained further from where the run ended', async (t) => {
   const folder = textFolder(t);
   const base = path.join(fixtures, 'llama');
   const ranks = ['attn_lora_rank', 'output_lora_rank', 'mlp_lora_rank', 'embedding_lora_rank'];
@@ -131,7 +114,7 @@ test('a Llama is fine-tuned with LoRA, and its adapter goes on where the run end
     ...['model.lora_alpha=3', 'model.trained=lora'],
     ...['optimizer.learning_rate=0.02', 'lr.warmup_iters=0', 'train.max_iters=30', 'plugins.evaluation.interval=30'],
   ];
-  const { code, err } = await train(folder, base, ...learning);
+  const { code, err } = await trainFrom(folder, base, ...learning);
   t.is(code, 0, err);
   const losses = readFileSync(path.join(folder, 'runs/run/metrics.jsonl'), 'utf8')
     .trim()
@@ -142,7 +125,7 @@ test('a Llama is fine-tuned with LoRA, and its adapter goes on where the run end
   const done = await exported(folder);
   t.is(done.code, 0, done.err);
   const trained = await logitsOf(t, folder, 'runs/run');
-  t.is((await train(folder, 'adapter')).code, 0);
+  t.is((await trainFrom(folder, 'adapter')).code, 0);
   isClose(t, await logitsOf(t, folder, 'runs/run'), trained);
   const { model } = parse(readFileSync(path.join(folder, 'runs/run/config.yaml'), 'utf8')) as { model: object };
   t.like(model, { use: 'llama', attn_lora_rank: 1, output_lora_rank: 2, mlp_lora_rank: 3, embedding_lora_rank: 4 });
@@ -151,14 +134,14 @@ test('a Llama is fine-tuned with LoRA, and its adapter goes on where the run end
 test('what an adapter cannot hold is not exported as one', async (t) => {
   const folder = textFolder(t);
   const tiny = path.resolve('test/fixtures/gpt2-tiny');
-  t.is((await train(folder, tiny)).code, 0);
+  t.is((await trainFrom(folder, tiny)).code, 0);
   t.regex((await exported(folder)).err, /has no LoRA.*attn_lora_rank.*ESP_CHECKPOINT_EXPORT/s);
 
   const learning = ['optimizer.learning_rate=0.01', 'lr.warmup_iters=0', 'model.attn_lora_rank=2'];
-  t.is((await train(folder, tiny, ...learning)).code, 0);
+  t.is((await trainFrom(folder, tiny, ...learning)).code, 0);
   t.regex((await exported(folder)).err, /transformer\.\S+ and \d+ more differ.*trained: lora.*--to hf/s);
 
-  t.is((await train(folder, 'scratch', 'model.attn_lora_rank=2')).code, 0);
+  t.is((await trainFrom(folder, 'scratch', 'model.attn_lora_rank=2')).code, 0);
   t.regex((await exported(folder)).err, /which model .* is for.*--base/s);
 });
 
@@ -184,7 +167,7 @@ for (const name of names) {
       const adapter = path.join(folder, 'made', name);
       await loads(t, folder, adapter);
       const learning = ['model.trained=lora', 'optimizer.learning_rate=0.01', 'train.max_iters=8'];
-      t.is((await train(folder, adapter, ...learning)).code, 0);
+      t.is((await trainFrom(folder, adapter, ...learning)).code, 0);
       t.is((await exported(folder, '--force')).code, 0);
       const numbers = path.join(folder, 'logits.json');
       execFileSync(peersPython, ['-c', REFERENCE, path.join(folder, 'adapter'), numbers], { stdio: 'pipe' });

@@ -12,31 +12,15 @@ import { writeSafetensors } from '../../plugins/checkpoint/safetensors/write.js'
 import { readGpt2 } from '../plugins/models/gpt2.js';
 import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../text.js';
+import { trainFrom } from './from-weights.js';
 import { espalier } from './warm.js';
 
 /** Made by transformers 5.23 with random weights; `logits.json` is what it computes for the tokens 0 to 15. */
 const tiny = path.resolve('test/fixtures/gpt2-tiny');
 
-const train = (folder: string, init: string, ...settings: string[]) =>
-  espalier(
-    folder,
-    ...['train', '--preset', 'debug', '--force', '--set', `init=${init}`],
-    ...[
-      'engine=auto',
-      'precision=f32',
-      'data.text=text.txt',
-      'run.name=run',
-      'model.block_size=16',
-      'train.max_iters=1',
-      'optimizer.learning_rate=0',
-      'lr.min_lr=0',
-      ...settings,
-    ].flatMap((each) => ['--set', each]),
-  );
-
 test('a GPT-2 of transformers gives the logits that transformers gives', async (t) => {
   const folder = textFolder(t);
-  const { code, err } = await train(folder, tiny);
+  const { code, err } = await trainFrom(folder, tiny);
   t.is(code, 0, err);
   const expected = JSON.parse(readFileSync(path.join(tiny, 'logits.json'), 'utf8')) as number[];
   const actual = await logitsOf(t, folder, 'runs/run');
@@ -59,10 +43,10 @@ test('the twin with matrices the other way round, and without the prefix, is the
 
 test('what the weights cannot be is refused', async (t) => {
   const folder = textFolder(t);
-  const layers = await train(folder, tiny, 'model.n_layer=3');
+  const layers = await trainFrom(folder, tiny, 'model.n_layer=3');
   t.is(layers.code, 2);
   t.regex(layers.err, /--set: model\.n_layer is 3, .* need 2 \(.*config\.json\).*ESP_PRETRAINED/);
-  t.regex((await train(folder, tiny, 'model.block_size=25')).err, /has 24 positions/);
+  t.regex((await trainFrom(folder, tiny, 'model.block_size=25')).err, /has 24 positions/);
   for (const [config, message] of [
     [
       { tie_word_embeddings: false },
@@ -81,7 +65,7 @@ test('what the weights cannot be is refused', async (t) => {
   mkdirSync(path.join(folder, 'pickle'));
   writeFileSync(path.join(folder, 'pickle/config.json'), readFileSync(path.join(tiny, 'config.json')));
   writeFileSync(path.join(folder, 'pickle/pytorch_model.bin'), '');
-  t.regex((await train(folder, 'pickle')).err, /pytorch_model\.bin, which can run code.*save_pretrained/);
+  t.regex((await trainFrom(folder, 'pickle')).err, /pytorch_model\.bin, which can run code.*save_pretrained/);
 });
 
 /** Value and origin of a setting, in lines as `explain` and `--dry-run` print them. */
@@ -184,19 +168,19 @@ test.serial('explain shows the shape of a Hub model that is not downloaded', asy
 
 test('weights of a checkpoint that compute something else here are refused, with what differs', async (t) => {
   const folder = textFolder(t);
-  t.is((await train(folder, 'scratch', 'run.name=from')).code, 0);
+  t.is((await trainFrom(folder, 'scratch', 'run.name=from')).code, 0);
   for (const [setting, message] of [
     ['model.rotary=true', /no place for transformer\.wpe\.weight/],
     ['model.n_head=4', /n_head is 2 there and 4 here/],
     ['model.bias=true', /transformer\.h\.0\.ln_1\.bias is missing there/],
     ['model.activation=gelu_tanh', /activation_function is "gelu" there and "gelu_new" here/],
   ] as const) {
-    const { code, err } = await train(folder, 'runs/from', setting);
+    const { code, err } = await trainFrom(folder, 'runs/from', setting);
     t.is(code, 2, setting);
     t.regex(err, message);
     t.regex(err, /ESP_CHECKPOINT_MODEL/);
   }
-  t.is((await train(folder, 'runs/from', 'model.block_size=8')).code, 0);
+  t.is((await trainFrom(folder, 'runs/from', 'model.block_size=8')).code, 0);
 });
 
 test('tensors of a file that a GPT-2 does not have are named', async (t) => {
@@ -210,7 +194,7 @@ test('tensors of a file that a GPT-2 does not have are named', async (t) => {
     path.join(folder, 'classifier/model.safetensors'),
     new Map([...lacking, ['score.weight', score]]),
   );
-  const { code, err } = await train(folder, 'classifier');
+  const { code, err } = await trainFrom(folder, 'classifier');
   t.is(code, 2);
   t.regex(err, /transformer\.ln_f\.bias is missing there, this model has no place for score\.weight/);
 });
@@ -326,7 +310,7 @@ test.serial('a model that another program left in the shared cache is taken with
   mkdirSync(path.join(cache, 'refs'));
   writeFileSync(path.join(cache, 'refs/main'), COMMIT);
   t.is(await hubModel('gpt2', () => undefined), snapshot);
-  const { code, err } = await train(folder, 'gpt2');
+  const { code, err } = await trainFrom(folder, 'gpt2');
   t.is(code, 0, err);
   t.true(err.includes(`weights from ${snapshot}`), err);
 });
@@ -363,7 +347,7 @@ test.serial('a model in shards is downloaded by its owner and name, with its ind
   const offline = await espalier(folder, 'explain', '--set', 'init=team/sharded-1.0', '--set', 'data.text=text.txt');
   t.is(offline.code, 2);
   t.regex(offline.err, /team\/sharded-1\.0 is no path here, and no model .*hf download team.*ESP_PRETRAINED/);
-  const { code, err } = await train(folder, 'team/sharded-1.0');
+  const { code, err } = await trainFrom(folder, 'team/sharded-1.0');
   t.is(code, 0, err);
   const snapshot = path.join(folder, 'huggingface/hub/models--team--sharded-1.0/snapshots', COMMIT);
   t.true(err.includes(`weights from ${snapshot}`), err);
@@ -385,7 +369,7 @@ test.serial('what may be a path is not looked for on the Hub', async (t) => {
   hubEnvironment(t, folder, { HF_ENDPOINT: 'http://127.0.0.1:1' });
   mkdirSync(path.join(folder, 'models'));
   for (const init of ['runs/nope', 'models/nope', './team/model', 'team/model/more', 'a/../b']) {
-    t.regex((await train(folder, init)).err, /no checkpoint found.*ESP_CHECKPOINT_NOT_FOUND/, init);
+    t.regex((await trainFrom(folder, init)).err, /no checkpoint found.*ESP_CHECKPOINT_NOT_FOUND/, init);
   }
-  t.regex((await train(folder, 'team/model')).err, /ESP_PRETRAINED_DOWNLOAD/);
+  t.regex((await trainFrom(folder, 'team/model')).err, /ESP_PRETRAINED_DOWNLOAD/);
 });

@@ -1,10 +1,8 @@
-import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../../core/index.js';
-import { readJsonFile } from '../../files/contract.js';
+import { readSmallJson } from '../weights/small-json.js';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
-const MAX_CONFIG_BYTES = 1 << 20;
 
 const patternSchema = z
   .record(z.string(), z.number())
@@ -52,8 +50,7 @@ const PLAIN_STARTS: readonly unknown[] = [undefined, null, true, false, 'gaussia
 export async function readAdapterConfig(file: string): Promise<AdapterConfig> {
   let config: AdapterConfig;
   try {
-    if ((await stat(file)).size > MAX_CONFIG_BYTES) throw new Error('it is over a megabyte');
-    const parsed = adapterSchema.safeParse(readJsonFile(file));
+    const parsed = adapterSchema.safeParse(await readSmallJson(file));
     if (!parsed.success) throw new Error(z.prettifyError(parsed.error));
     config = parsed.data;
   } catch (thrown) {

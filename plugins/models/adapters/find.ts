@@ -5,7 +5,7 @@ import { resolveFrom } from '../../../core/paths.js';
 import { hasSafetensors } from '../../checkpoint/contract.js';
 import { findFolder, type FindRequest, type FoundFolder } from '../weights/find.js';
 import { ADAPTER_CONFIG, readAdapterConfig } from './config.js';
-import { refusal } from './read.js';
+import { refusal } from '../weights/refusal.js';
 
 /** An adapter in a folder, and the model that it is for. */
 export interface FoundAdapter {

@@ -1,7 +1,9 @@
 import type { Model, PretrainedWeights } from '../../../core/index.js';
+import { sameTensor } from '../weights/layout.js';
+import { refusal } from '../weights/refusal.js';
 import type { AdapterLayout } from './layout.js';
-import { refusal, type Adapter } from './read.js';
-import { adapterTerms, sameTensor } from './terms.js';
+import type { Adapter } from './read.js';
+import { adapterTerms } from './terms.js';
 
 /** The weights of a base model with the LoRA of an adapter. @throws UsageError for an adapter of another model */
 export function overBase(

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError, type StoredTensor } from '../../../core/index.js';
+import type { StoredTensor, UsageError } from '../../../core/index.js';
 import { readSafetensors } from '../../checkpoint/contract.js';
 import { transposed } from '../weights/layout.js';
+import { refusal } from '../weights/refusal.js';
 import { ADAPTER_CONFIG, isTarget, rankAndScale, readAdapterConfig, type AdapterConfig } from './config.js';
 import type { AdapterLayout } from './layout.js';
 
@@ -129,8 +130,4 @@ function noWeights(folder: string): UsageError {
 /** For an adapter of a model whose format has no place for any. @param source the adapter's config */
 export function noAdapters(source: string, format: string): UsageError {
   return refusal(`${source} is an adapter of a ${format}, for which none are read`, merging);
-}
-
-export function refusal(what: string, todo: string): UsageError {
-  return new UsageError('ESP_PRETRAINED', `${what}; ${todo}`);
 }

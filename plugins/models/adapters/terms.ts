@@ -1,7 +1,9 @@
 import type { Model, StoredTensor } from '../../../core/index.js';
-import { transposed } from '../weights/layout.js';
+import { sameTensor, transposed, zeros } from '../weights/layout.js';
+import { isLora } from '../weights/lora.js';
+import { refusal } from '../weights/refusal.js';
 import type { AdapterLayout, AdapterModule } from './layout.js';
-import { refusal, type Adapter, type LowRank } from './read.js';
+import type { Adapter, LowRank } from './read.js';
 
 /** The options of `model` that an adapter needs: the rank of each kind of layer, and `lora_alpha`. */
 export function adapterOptions(adapter: Adapter, { rankOptions }: AdapterLayout): Record<string, number> {
@@ -36,7 +38,7 @@ export function adapterTerms(
   const parameters = model.parameters();
   const terms = new Map<string, StoredTensor>();
   for (const [name, { shape }] of parameters) {
-    if (/\.lora_[AB]$/.test(name)) terms.set(name, zeros(shape));
+    if (isLora(name)) terms.set(name, zeros(shape));
   }
   const alpha = Number(model.description['lora_alpha']);
   for (const [layer, parts] of adapter.layers) {
@@ -137,14 +139,6 @@ function copyInto(
       to[(row + i) * width + column + j] = factor * (from[i * columns + j] ?? 0);
     }
   }
-}
-
-function zeros(shape: readonly number[]): StoredTensor {
-  return { shape: [...shape], values: new Float32Array(shape.reduce((size, length) => size * length, 1)) };
-}
-
-export function sameTensor(a: StoredTensor, b: StoredTensor): boolean {
-  return String(a.shape) === String(b.shape) && a.values.every((value, i) => value === b.values[i]);
 }
 
 /** The first of the values that are there most often. */

@@ -5,10 +5,11 @@ import { resolveFrom } from '../../../core/paths.js';
 import { formatsFor, storedModel } from '../weights/export.js';
 import { findFolder, type FoundFolder } from '../weights/find.js';
 import type { WeightFormat, WrittenModel } from '../weights/formats.js';
+import { sameTensor } from '../weights/layout.js';
+import { isLora } from '../weights/lora.js';
 import { readWeights } from '../weights/read.js';
 import { adapterOf } from './export.js';
 import { findAdapter } from './find.js';
-import { sameTensor } from './terms.js';
 
 /**
  * The LoRA of a checkpoint as an adapter for the model that its run started from.
@@ -80,7 +81,7 @@ async function baseWeights(
 function refuseTrained(checkpoint: LoadedCheckpoint, name: string, base: ReadonlyMap<string, StoredTensor>): void {
   const others = [...checkpoint.weights].filter(([weight, tensor]) => {
     const own = base.get(weight);
-    return !/\.lora_[AB]$/.test(weight) && (own === undefined || !sameTensor(own, tensor));
+    return !isLora(weight) && (own === undefined || !sameTensor(own, tensor));
   });
   const [first] = others;
   if (first === undefined) return;

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
+  Model,
   UsageError,
   tf,
+  type Bindings,
   type Carry,
   type ForwardOutputs,
   type GenerateOptions,
-  type Model,
   type ParameterCount,
   type PassOperations,
   type RandomStream,
@@ -15,11 +16,11 @@ import {
   type TrainingPass,
   type WeightSources,
 } from '../../../core/index.js';
-import type { InspectableModel, SharedView } from '../inspection/inspectable.js';
+import { InspectableModel, type SharedView } from '../inspection/inspectable.js';
 import { lastOf } from '../generation/steps.js';
 import { softmaxCrossEntropy } from '../../ops/contract.js';
-import type { ArchitectureFacts, Growable, GrowthStep } from '../../growth/contract.js';
-import type { WeightRole, WeightRoles } from '../../optimizers/contract.js';
+import { Growable, type ArchitectureFacts, type GrowthStep } from '../../growth/contract.js';
+import { WeightRoles, type WeightRole } from '../../optimizers/contract.js';
 import { architectureSchema, type Architecture } from './architecture.js';
 import type { Blueprint } from './blueprint.js';
 import { activationBytes, countsOf, factsOf, flopsPerToken } from './costs.js';
@@ -212,6 +213,14 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
     const { firstRow = 0 } = pass;
     return () => ({ rate, key0: random.uint32(), key1: random.uint32(), firstRow });
   }
+}
+
+/** Binds all that a decoder is; for a model's `register`. */
+export function bindDecoder(bindings: Bindings, model: new (...args: never[]) => Decoder): void {
+  bindings.bind(Model, model);
+  bindings.bind(Growable, model);
+  bindings.bind(InspectableModel, model);
+  bindings.bind(WeightRoles, model);
 }
 
 function valuesOf(variable: tf.Variable): Float32Array {

@@ -1,4 +1,5 @@
 import type { WeightRole } from '../../optimizers/contract.js';
+import { isLora } from '../weights/lora.js';
 import type { Architecture } from './architecture.js';
 
 export const INIT_DEVIATION = 0.02;
@@ -87,11 +88,6 @@ export function tokenWeights(
           { name: `${name}.lora_B`, role, layer, shape: [rank, width] },
         ]),
   ];
-}
-
-/** True for a low-rank term of a layer. */
-export function isLora(name: string): boolean {
-  return /\.lora_[AB]$/.test(name);
 }
 
 /** The main weight of a layer with LoRA stays as it is; so does everything that is frozen. */

@@ -1,7 +1,8 @@
 import { tf, type RandomStream } from '../../../core/index.js';
 import { NormalDrawing } from '../drawing/draw-normals.js';
+import { isLora } from '../weights/lora.js';
 import type { Architecture } from './architecture.js';
-import { isLora, isTrainable, type DescribedWeight } from './described.js';
+import { isTrainable, type DescribedWeight } from './described.js';
 
 /** Where new weights come from; LoRA draws from its own stream, so that it does not change the others. */
 export interface InitStreams {

@@ -1,9 +1,9 @@
 import { type Carry, type RandomStream } from '../../../core/index.js';
 import type { GrowthStep } from '../../growth/contract.js';
-import { mergedWeight } from '../weights/lora.js';
+import { isLora, mergedWeight } from '../weights/lora.js';
 import type { Architecture } from './architecture.js';
 import type { Blueprint } from './blueprint.js';
-import { isLora, isTrainable, type DescribedWeight } from './described.js';
+import { isTrainable, type DescribedWeight } from './described.js';
 import { initialValues } from './drawing.js';
 
 /** Values of a weight, row-major. */

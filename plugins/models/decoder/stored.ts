@@ -1,5 +1,5 @@
 import type { StoredTensor, WeightSource, WeightSources } from '../../../core/index.js';
-import { isLora } from './described.js';
+import { isLora } from '../weights/lora.js';
 
 /** Wrappers that frameworks put around a model: their names come before those of its weights. */
 const WRAPPERS = /^(?:_orig_mod\.|module\.)+/;

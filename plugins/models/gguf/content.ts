@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { TokenizerJson } from '../../tokenizers/contract.js';
-import type { GgufContent, GgufDtype, GgufValue } from './container.js';
+import { sizeOf, type GgufContent, type GgufDtype, type GgufValue } from './container.js';
 import { gpt2 } from './gpt2.js';
 import { HALF_OVERFLOW } from './half.js';
 import { isLlama, llama } from './llama.js';
@@ -73,7 +73,7 @@ function fitting({ name, values }: Architecture['tensors'][number]): Float32Arra
 
 /** Source: `size_label` of gguf-py, `utility.py`. */
 function sizeLabel({ tensors }: Architecture): string {
-  const total = tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  const total = tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const [scale, suffix] = SCALES.find(([from]) => total > from) ?? [1e3, 'K'];
   const scaled = total / scale;
   const rounded = String(Math.round(scaled)).replace(/^0+/, '');

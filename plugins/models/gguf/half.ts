@@ -25,6 +25,6 @@ function magnitudeOf(bits: number, value: number): number {
   if (bits > NAN_ABOVE) return 0x7e00;
   if (bits >= INFINITY_FROM) return 0x7c00;
   if (bits < SMALLEST_NORMAL) return Math.abs(value) * SUBNORMALS_PER_ONE + ROUNDING - ROUNDING;
-  // The exponent's bias is smaller by 112, the mantissa by 13 bits; a carry goes on into the exponent, to infinity too.
+  // The exponent's bias is smaller by 112, the mantissa by 13 bits; a carry moves into the exponent, up to infinity.
   return (bits - (112 << 23) + 0xfff + ((bits >>> 13) & 1)) >>> 13;
 }

@@ -101,7 +101,7 @@ function writtenModel({ description, weights }: PlainModel): WrittenModel {
   for (const [name, tensor] of weights) {
     all.set(name, tensor);
     const bias = name.replace(/\.weight$/, '.bias');
-    if ((isProjection(name) || NORM.test(name)) && !weights.has(bias)) all.set(bias, zeros(tensor.shape.at(-1) ?? 0));
+    if ((isProjection(name) || NORM.test(name)) && !weights.has(bias)) all.set(bias, zeros(tensor.shape.slice(-1)));
   }
   return {
     config: { ...description, bias: true, dtype: 'float32' },

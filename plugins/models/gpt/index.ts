@@ -1,6 +1,5 @@
 import {
   inject,
-  Model,
   Plugin,
   PluginConfig,
   RandomStreams,
@@ -11,12 +10,10 @@ import {
   type tf,
   type WeightSources,
 } from '../../../core/index.js';
-import { Growable } from '../../growth/contract.js';
-import { WeightRoles } from '../../optimizers/contract.js';
 import { memoryNeeded } from '../decoder/costs.js';
-import { Decoder } from '../decoder/decoder.js';
+import { bindDecoder, Decoder } from '../decoder/decoder.js';
 import type { Layers } from '../decoder/layers.js';
-import { InspectableModel, type SharedView } from '../inspection/inspectable.js';
+import type { SharedView } from '../inspection/inspectable.js';
 import { blueprintOf } from './blueprint.js';
 import { gptOptions, type GptConfig } from './config.js';
 import { head, hiddenStates } from './forward.js';
@@ -31,10 +28,7 @@ import { descriptionOf, weightSources } from './stored.js';
 })
 export default class Gpt extends Decoder {
   static register(bindings: Bindings): void {
-    bindings.bind(Model, Gpt);
-    bindings.bind(Growable, Gpt);
-    bindings.bind(InspectableModel, Gpt);
-    bindings.bind(WeightRoles, Gpt);
+    bindDecoder(bindings, Gpt);
   }
 
   static memoryNeeded(config: GptConfig, shape: PlannedShape): MemoryNeed {

@@ -2,6 +2,7 @@ import type { StoredTensor, WeightSources } from '../../../core/index.js';
 import { hasLora, type Architecture } from '../decoder/architecture.js';
 import { sourcesOf } from '../decoder/stored.js';
 import { huggingFaceActivation } from '../weights/activations.js';
+import { rowsOf } from '../weights/layout.js';
 import type { GptConfig } from './config.js';
 
 /** The learned positions. */
@@ -50,10 +51,7 @@ export function weightSources(
 }
 
 /** The first of a matrix's rows, where it has more. */
-function firstRows(
-  { shape, values }: StoredTensor,
-  [rows = 0, columns = 0]: readonly number[],
-): StoredTensor | undefined {
-  if (shape[1] !== columns || (shape[0] ?? 0) <= rows) return undefined;
-  return { shape: [rows, columns], values: values.slice(0, rows * columns) };
+function firstRows(from: StoredTensor, [rows = 0, columns = 0]: readonly number[]): StoredTensor | undefined {
+  const [stored = 0, width] = from.shape;
+  return width === columns && stored > rows ? rowsOf(from, 0, rows) : undefined;
 }

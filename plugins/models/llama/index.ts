@@ -1,6 +1,5 @@
 import {
   inject,
-  Model,
   Plugin,
   PluginConfig,
   RandomStreams,
@@ -11,13 +10,11 @@ import {
   type tf,
   type WeightSources,
 } from '../../../core/index.js';
-import { Growable } from '../../growth/contract.js';
 import { rotaryFrequencies } from '../../ops/contract.js';
-import { WeightRoles } from '../../optimizers/contract.js';
 import { memoryNeeded } from '../decoder/costs.js';
-import { Decoder } from '../decoder/decoder.js';
+import { bindDecoder, Decoder } from '../decoder/decoder.js';
 import type { Layers } from '../decoder/layers.js';
-import { InspectableModel, type SharedView } from '../inspection/inspectable.js';
+import type { SharedView } from '../inspection/inspectable.js';
 import { blueprintOf } from './blueprint.js';
 import { headsOf, llamaOptions, type LlamaConfig } from './config.js';
 import { head, hiddenStates } from './forward.js';
@@ -35,10 +32,7 @@ import { descriptionOf, weightSources } from './stored.js';
 })
 export default class Llama extends Decoder {
   static register(bindings: Bindings): void {
-    bindings.bind(Model, Llama);
-    bindings.bind(Growable, Llama);
-    bindings.bind(InspectableModel, Llama);
-    bindings.bind(WeightRoles, Llama);
+    bindDecoder(bindings, Llama);
   }
 
   static memoryNeeded(config: LlamaConfig, shape: PlannedShape): MemoryNeed {

@@ -16,7 +16,6 @@ const DECISIVE = [
  */
 export function descriptionOf(config: LlamaConfig, architecture: Architecture): Record<string, unknown> {
   const { heads, keyValueHeads, headDim } = headsOf(config);
-  const scaling = config.rotary_scaling;
   return {
     model_type: 'espalier-llama',
     ...(hasLora(architecture) ? { lora_alpha: config.lora_alpha } : {}),
@@ -31,16 +30,7 @@ export function descriptionOf(config: LlamaConfig, architecture: Architecture): 
     max_position_embeddings: config.block_size,
     rms_norm_eps: config.norm_epsilon,
     rope_theta: config.rotary_base,
-    rope_scaling:
-      scaling === null
-        ? null
-        : {
-            rope_type: 'llama3',
-            factor: scaling.factor,
-            low_freq_factor: scaling.low_freq_factor,
-            high_freq_factor: scaling.high_freq_factor,
-            original_max_position_embeddings: scaling.original_block_size,
-          },
+    rope_scaling: ropeScaling(config),
     tie_word_embeddings: config.tied,
     qk_norm: config.qk_norm,
     qkv_bias: config.qkv_bias,
@@ -48,6 +38,13 @@ export function descriptionOf(config: LlamaConfig, architecture: Architecture): 
     mlp_bias: config.mlp_bias,
     dropout: config.dropout,
   };
+}
+
+/** transformers' `rope_scaling`; null for none. */
+export function ropeScaling({ rotary_scaling: scaling }: LlamaConfig): Record<string, unknown> | null {
+  if (scaling === null) return null;
+  const { original_block_size, ...factors } = scaling;
+  return { rope_type: 'llama3', ...factors, original_max_position_embeddings: original_block_size };
 }
 
 /** Finds the stored name of each weight. */

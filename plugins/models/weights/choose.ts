@@ -92,8 +92,8 @@ async function chosenFormat(
   const [model, ...features] = await pluginsOf(composed, request);
   const own = (model === undefined ? [] : formatsOf(model)).find((format) => format.recognizes(config));
   if (own !== undefined) return { format: own, isOwn: true };
-  const others = [...features.flatMap((each) => (each === undefined ? [] : formatsOf(each)))];
-  others.push(...(await knownFormats(request.cwd)));
+  const listed = features.flatMap((each) => (each === undefined ? [] : formatsOf(each)));
+  const others = [...listed, ...(await knownFormats(request.cwd))];
   const format = others.find((each) => each.recognizes(config));
   if (format !== undefined) return { format, isOwn: false };
   const type = config['model_type'];

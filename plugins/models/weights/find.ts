@@ -1,15 +1,14 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UsageError } from '../../../core/index.js';
 import { resolveFrom } from '../../../core/paths.js';
 import { defaultRunFolder } from '../../../core/runs.js';
-import { readJsonFile } from '../../files/contract.js';
 import type { Described } from './formats.js';
 import { hubFolder, hubModel, hubShape, isHubName } from './hub.js';
+import { refusal } from './refusal.js';
+import { readSmallJson } from './small-json.js';
 
 const CONFIG = 'config.json';
-const MAX_CONFIG_BYTES = 1 << 20;
 /** What makes a folder one of weights, without a `config.json` too. */
 const WEIGHTS = /\.(?:safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf)(?:\.index\.json)?$/;
 
@@ -55,8 +54,7 @@ async function folderAt(folder: string, source: string): Promise<FoundFolder> {
 
 async function readConfig(file: string): Promise<Described> {
   try {
-    if ((await stat(file)).size > MAX_CONFIG_BYTES) throw new Error('it is over a megabyte');
-    const content: unknown = readJsonFile(file);
+    const content = await readSmallJson(file);
     if (typeof content === 'object' && content !== null && !Array.isArray(content)) return { ...content };
     throw new Error('it is no map of keys');
   } catch (thrown) {
@@ -99,8 +97,4 @@ function isPath(init: string, cwd: string): boolean {
   const [first = ''] = init.split('/');
   if (first === init) return existsSync(resolveFrom(cwd, init));
   return first === path.dirname(defaultRunFolder('run')) || existsSync(resolveFrom(cwd, first));
-}
-
-function refusal(what: string, todo: string): UsageError {
-  return new UsageError('ESP_PRETRAINED', `${what}; ${todo}`);
 }

@@ -29,6 +29,12 @@ export function stacked(tensors: readonly StoredTensor[]): StoredTensor {
 }
 
 /** Numbers that are all 0. */
-export function zeros(size: number): StoredTensor {
-  return { shape: [size], values: new Float32Array(size) };
+export function zeros(shape: readonly number[]): StoredTensor {
+  return { shape: [...shape], values: new Float32Array(shape.reduce((size, length) => size * length, 1)) };
+}
+
+/** True for the same numbers in the same shape; NaN is the same as itself. */
+export function sameTensor(a: StoredTensor, b: StoredTensor): boolean {
+  if (String(a.shape) !== String(b.shape)) return false;
+  return a.values.every((value, i) => Object.is(value, b.values[i]) || value === b.values[i]);
 }

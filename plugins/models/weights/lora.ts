@@ -1,5 +1,10 @@
 import type { StoredTensor } from '../../../core/index.js';
 
+/** True for a low-rank term of a layer. */
+export function isLora(name: string): boolean {
+  return /\.lora_[AB]$/.test(name);
+}
+
 /** weight [in, out] + alpha / rank · A [in, rank] · B [rank, out]: what a layer with LoRA computes with, as one matrix. */
 export function mergedWeight(
   weight: StoredTensor,
@@ -23,7 +28,7 @@ export function mergedWeight(
 export function withoutLora(weights: ReadonlyMap<string, StoredTensor>, alpha: number): Map<string, StoredTensor> {
   const plain = new Map<string, StoredTensor>();
   for (const [name, tensor] of weights) {
-    if (/\.lora_[AB]$/.test(name)) continue;
+    if (isLora(name)) continue;
     const layer = name.replace(/\.weight$/, '');
     const [a, b] = [weights.get(`${layer}.lora_A`), weights.get(`${layer}.lora_B`)];
     plain.set(

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { type StoredTensor, type PretrainedWeights, messageOf, UsageError } from '../../../core/index.js';
+import { messageOf, type PretrainedWeights, type StoredTensor, type UsageError } from '../../../core/index.js';
 import {
   folderTensors,
   hasSafetensors,
@@ -10,7 +10,9 @@ import {
   type FolderTensor,
 } from '../../checkpoint/contract.js';
 import type { ReadableModel, TensorNames } from './formats.js';
+import { sameTensor } from './layout.js';
 import { tensorNames, type TensorName } from './names.js';
+import { refusal } from './refusal.js';
 
 const READ = ['F32', 'F16', 'BF16', 'F64'];
 /** Weights of other kinds, as transformers and others name their files. */
@@ -43,7 +45,7 @@ export async function readWeights(folder: string, { names, model, blockSize }: R
   try {
     return { path: folder, weights: model.weights(tensors, { blockSize }), notes };
   } catch (thrown) {
-    throw refusal(folder, `cannot be read: ${messageOf(thrown)}`, 'save that model again', thrown);
+    throw refused(folder, `cannot be read: ${messageOf(thrown)}`, 'save that model again', thrown);
   }
 }
 
@@ -63,10 +65,10 @@ function choose(
     if (tensor === undefined || isBuffer(each)) continue;
     const other = chosen.get(each.name);
     if (other !== undefined) {
-      throw refusal(folder, `holds both ${other.name} and ${each.stored}, which are ${each.name}`, 'keep one of them');
+      throw refused(folder, `holds both ${other.name} and ${each.stored}, which are ${each.name}`, 'keep one of them');
     }
     if (!READ.includes(tensor.dtype)) {
-      throw refusal(
+      throw refused(
         folder,
         `has ${each.stored} as ${tensor.dtype}, and only ${READ.join(', ')} are read`,
         converting(folder),
@@ -99,17 +101,13 @@ function takeHead(folder: string, tensors: Map<string, StoredTensor>, names: Ten
   const embedding = tensors.get(name);
   tensors.delete(names.head);
   if (embedding === undefined) tensors.set(name, head);
-  else if (String(head.shape) !== String(embedding.shape) || !sameValues(head, embedding)) {
-    throw refusal(
+  else if (!sameTensor(head, embedding)) {
+    throw refused(
       folder,
       `has an output head of its own: ${names.head} differs from ${name}, and its config.json says that they are one matrix`,
       'tie them (tie_weights() in transformers) and train that model again',
     );
   }
-}
-
-function sameValues({ values: a }: StoredTensor, { values: b }: StoredTensor): boolean {
-  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]) || value === b[i]);
 }
 
 /** Neither a safetensors file nor an index: what is there, and how to make one of it. */
@@ -119,20 +117,20 @@ function noWeights(folder: string): UsageError {
     (name) => OTHER_FILES.test(name) || name === 'pytorch_model.bin.index.json',
   );
   const [first] = others;
-  if (first === undefined) return refusal(folder, `has config.json but no weights`, `put ${wanted}, beside it`);
+  if (first === undefined) return refused(folder, `has config.json but no weights`, `put ${wanted}, beside it`);
   const named = `${first}${others.length > 1 ? ` and ${String(others.length - 1)} more` : ''}`;
   if (/^model-\d+-of-\d+\.safetensors$/.test(first)) {
-    return refusal(folder, `has shards of weights (${named}) but no ${INDEX_FILE}`, 'download that too');
+    return refused(folder, `has shards of weights (${named}) but no ${INDEX_FILE}`, 'download that too');
   }
   if (existsSync(path.join(folder, 'adapter_config.json'))) {
-    return refusal(
+    return refused(
       folder,
       `has an adapter alone (${named})`,
       'merge it into its model (merge_and_unload() of peft) and save that',
     );
   }
   const pickle = /\.(?:bin|pt|pth|ckpt)$|^pytorch_model/.test(first) ? ', which can run code when it is read' : '';
-  return refusal(folder, `has ${named}${pickle}, and no ${wanted}`, converting(folder));
+  return refused(folder, `has ${named}${pickle}, and no ${wanted}`, converting(folder));
 }
 
 /** The command that makes a folder which is read of one that is not. */
@@ -141,6 +139,6 @@ function converting(folder: string): string {
   return `convert it with transformers and set init to ${to}: python -c "from transformers import AutoModelForCausalLM as M; M.from_pretrained('${folder}').float().save_pretrained('${to}')"`;
 }
 
-function refusal(folder: string, what: string, todo: string, cause?: unknown): UsageError {
-  return new UsageError('ESP_PRETRAINED', `${folder} ${what}; ${todo}`, { cause });
+function refused(folder: string, what: string, todo: string, cause?: unknown): UsageError {
+  return refusal(`${folder} ${what}`, todo, cause);
 }

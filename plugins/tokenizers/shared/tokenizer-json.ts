@@ -10,7 +10,7 @@ export interface TokenizerJson {
 
 const GPT2_END = '<|endoftext|>';
 
-/** Returns the tokenizer that has this state as a `tokenizer.json`; undefined for one that is none of Hugging Face's. */
+/** Returns the tokenizer that has this state as a `tokenizer.json`; undefined for one that Hugging Face's tokenizers cannot be. */
 export async function tokenizerJson(state: TokenizerState): Promise<TokenizerJson | undefined> {
   if (state.tokenizer === 'gpt2') {
     const { gpt2Definition } = await import('../gpt2/definition.js');

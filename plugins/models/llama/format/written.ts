@@ -3,6 +3,7 @@ import { huggingFaceActivation } from '../../weights/activations.js';
 import type { Described, PlainModel, WrittenModel } from '../../weights/formats.js';
 import { zeros } from '../../weights/layout.js';
 import { headsOf, llamaOptions, type LlamaConfig } from '../config.js';
+import { ropeScaling } from '../stored.js';
 import { toFile } from './weights.js';
 
 const LAYER = 'model.layers.0.';
@@ -11,7 +12,7 @@ const EMBEDDING = 'model.embed_tokens.weight';
 /**
  * A model as transformers has it: as Llama, or as the one of the family that has what it has. What training may have grown
  * is taken from the weights. Biases of the attention that it lacks are zeros.
- * @throws Error for a model that is none of them
+ * @throws Error for a model that transformers does not have
  */
 export function writtenModel({ options: given, weights }: PlainModel): WrittenModel {
   const options = llamaOptions.parse(given);
@@ -86,17 +87,18 @@ function addBiases(tensors: Map<string, StoredTensor>): number {
   const before = tensors.size;
   for (const [name, { shape }] of [...tensors]) {
     const bias = name.replace(/\.weight$/, '.bias');
-    if (/\.self_attn\.[qkvo]_proj\.weight$/.test(name) && !tensors.has(bias)) tensors.set(bias, zeros(shape[0] ?? 0));
+    if (/\.self_attn\.[qkvo]_proj\.weight$/.test(name) && !tensors.has(bias))
+      tensors.set(bias, zeros(shape.slice(0, 1)));
   }
   return tensors.size - before;
 }
 
 /** As transformers 5 has it, and for older versions and other programs as they do. */
-function rotaryKeys({ rotary_base: base, rotary_scaling: scaling }: LlamaConfig): Described {
-  if (scaling === null) {
-    return { rope_theta: base, rope_scaling: null, rope_parameters: { rope_type: 'default', rope_theta: base } };
-  }
-  const { original_block_size, ...factors } = scaling;
-  const rope = { rope_type: 'llama3', ...factors, original_max_position_embeddings: original_block_size };
-  return { rope_theta: base, rope_scaling: rope, rope_parameters: { ...rope, rope_theta: base } };
+function rotaryKeys(options: LlamaConfig): Described {
+  const [base, scaling] = [options.rotary_base, ropeScaling(options)];
+  return {
+    rope_theta: base,
+    rope_scaling: scaling,
+    rope_parameters: { ...(scaling ?? { rope_type: 'default' }), rope_theta: base },
+  };
 }
