@@ -1,5 +1,5 @@
 /**
- * An error that its reader can act on: the message says what is wrong, where, and what to do.
+ * An error that the reader can act on: the message says what is wrong, where, and what to do.
  * `code` is stable (`ESP_…`) and listed in `docs/reference/errors.md`.
  */
 export class EspalierError extends Error {
@@ -13,7 +13,7 @@ export class EspalierError extends Error {
   }
 }
 
-/** Wrong usage, config or input: the command line answers it with exit code 2, having created nothing. */
+/** Wrong usage, config or input: the command exits with code 2 and creates nothing. */
 export class UsageError extends EspalierError {
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(code, message, options);
@@ -21,7 +21,7 @@ export class UsageError extends EspalierError {
   }
 }
 
-/** A listener, constructor or hook of a plugin threw; `cause` is what it threw. */
+/** A plugin's listener, constructor or hook threw `cause`. */
 export class PluginError extends EspalierError {
   constructor(
     readonly plugin: string,
@@ -33,7 +33,7 @@ export class PluginError extends EspalierError {
   }
 }
 
-/** A run failed with `cause`, and left what it can go on from: `advice` says how. */
+/** A run that failed with `cause` and can be resumed: `advice` says how. */
 export class FailedRun extends Error {
   constructor(
     cause: unknown,
@@ -44,18 +44,18 @@ export class FailedRun extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** Returns the message of any thrown value. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** The error itself, or the first cause below it, that is the user's to mend (exit code 2). */
+/** Returns the error itself or the first error in its chain of causes that the user can fix (exit code 2). */
 export function usageErrorIn(thrown: unknown): UsageError | undefined {
   if (thrown instanceof UsageError) return thrown;
   return thrown instanceof Error ? usageErrorIn(thrown.cause) : undefined;
 }
 
-/** True when there is such an error. */
+/** Returns true if there is such an error. */
 export function isUsageError(thrown: unknown): boolean {
   return usageErrorIn(thrown) !== undefined;
 }

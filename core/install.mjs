@@ -1,5 +1,6 @@
-// Runs when the package is installed and before `npm start` and `npm test`: what plugins build for this machine.
-// A plugin's own install.mjs does nothing when its work is up to date, and never fails.
+// Runs each plugin's install.mjs, which builds what it needs for this machine: after `npm install` and before `npm
+// start` and `npm test`.
+// An install.mjs does nothing if its work is up to date, and never fails.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** The public face `espalier/installation`: which families are installed here, and what is in them. It loads no plugin. */
+/** The public face `espalier/installation`: the installed families and their contents, without loading a plugin. */
 export { builtInFamilies, type Family } from './families/family.js';
 export { familyEvents } from './families/events.js';
 export { importFrom } from './families/outside.js';

@@ -1,8 +1,8 @@
-/** How much a line matters. */
+/** Severity of a log line. */
 export type LogLevel = 'info' | 'warn' | 'error';
 export type LogSink = (level: LogLevel, line: string) => void;
 
-/** The run's log lines: to the terminal, and to whoever listens (the file log). */
+/** Passes the run's log lines to sinks: the terminal, the log file. */
 export class Logger {
   readonly #sinks = new Set<LogSink>();
 

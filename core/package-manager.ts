@@ -10,7 +10,10 @@ const LOCK_FILES: Readonly<Record<string, string>> = {
   'package-lock.json': 'npm install',
 };
 
-/** The command that adds a package to the project this espalier is installed in: `npm install NAME`, `pnpm add NAME`, … */
+/**
+ * Returns the command that adds a package to the project this espalier is installed in: `npm install NAME`, `pnpm add
+ * NAME`, …
+ */
 export function addCommand(name: string, from = path.dirname(fileURLToPath(import.meta.url))): string {
   if (process.versions['pnp'] !== undefined) return `yarn add ${name}`;
   for (let folder = from; ; folder = path.dirname(folder)) {

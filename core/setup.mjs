@@ -1,4 +1,4 @@
-// Runs before `npm start` and `npm test`: a fresh clone has no node_modules, so nothing but Node is imported.
+// Runs before `npm start` and `npm test`; imports only Node's modules, because a fresh clone has no node_modules.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
-/** Node's code, the dashboard's, which runs in a browser, and files of outside authors, which are only checked. */
+/**
+ * Node's code, the dashboard page, which runs in a browser, and outside authors' files, which are only type-checked.
+ */
 const projects = [
   'tsconfig.json',
   join('plugins', 'dashboard', 'page', 'tsconfig.json'),
@@ -31,19 +33,22 @@ function checkNode() {
   process.exit(2);
 }
 
-/** `npm ci` when node_modules is missing or older than the lock file. */
+/** Runs `npm ci` if node_modules is missing or older than the lock file. */
 function install() {
   const installed = modified(join(root, 'node_modules', '.package-lock.json'));
   if (installed > 0 && installed >= modified(join(root, 'package-lock.json'))) return;
   console.log(`installing dependencies (npm ci): node_modules is ${installed === 0 ? 'missing' : 'out of date'}`);
-  // Development dependencies hold the compiler, also where NODE_ENV=production would leave them out.
+  // Development dependencies include the compiler; NODE_ENV=production alone would leave them out.
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   if (npm?.endsWith('.js')) run(process.execPath, [npm, ...args], 'npm ci');
   else run('npm', args, 'npm ci', process.platform === 'win32');
 }
 
-/** `tsc` when a source is newer than the last good build, or an output is missing; outputs without a source go. */
+/**
+ * Runs `tsc` if a source is newer than the last good build or an output is missing, and deletes outputs without a
+ * source.
+ */
 function build() {
   const sources = sourceFolders.flatMap((folder) => filesUnder(folder)).filter(isCompiled);
   const outputs = new Map(sources.map((source) => [outputOf(source), source]));
@@ -51,7 +56,7 @@ function build() {
     rmSync(join(root, stale));
   }
   const missing = [...outputs.keys()].some((output) => !existsSync(join(root, output)));
-  // An incremental build writes only what changed, so it cannot bring back outputs that were deleted.
+  // An incremental build writes only what changed, so it would not restore deleted outputs.
   if (missing) for (const file of [buildInfo, pageBuildInfo]) rmSync(file, { force: true });
   const built = modified(buildInfo);
   const inputs = [
@@ -70,7 +75,7 @@ function build() {
     'tsc',
     false,
     () => {
-      // tsc writes its build info after errors too: an old date makes the next run build again.
+      // tsc writes its build info even after errors; an old date makes the next run build again.
       if (existsSync(buildInfo)) utimesSync(buildInfo, 0, 0);
     },
   );
@@ -85,7 +90,7 @@ function run(command, args, name, shell = false, onFailure = () => undefined) {
   process.exit(1);
 }
 
-/** Paths from the root of every file below a folder. */
+/** Returns the relative paths of all files below a folder. */
 function filesUnder(folder) {
   if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
@@ -106,12 +111,12 @@ function isOutput(file) {
   return ours && /\.([cm]?js|[cm]?js\.map|d\.[cm]?ts)$/.test(file);
 }
 
-/** The .js (.cjs, .mjs) beside a .js.map or .d.ts. */
+/** Returns the .js (.cjs, .mjs) that belongs to a .js.map or .d.ts. */
 function moduleOf(output) {
   return output.replace(/\.map$/, '').replace(/\.d\.([cm]?)ts$/, '.$1js');
 }
 
-/** Milliseconds since 1970; 0 when there is no such file. */
+/** Returns a file's modification time in milliseconds since 1970; 0 if it does not exist. */
 function modified(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }

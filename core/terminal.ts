@@ -1,7 +1,7 @@
 import picocolors from 'picocolors';
 import { Logger, type LogLevel } from './logger.js';
 
-/** On Windows picocolors takes everything for a terminal, also a file. */
+/** On Windows, picocolors treats every output as a terminal, even a file. */
 const colors = picocolors.createColors(
   picocolors.isColorSupported &&
     (process.platform !== 'win32' || process.stderr.isTTY || process.env['FORCE_COLOR'] !== undefined),
@@ -10,13 +10,13 @@ const CLEAR_LINE = '\r\u001b[2K';
 const LEVELS: readonly LogLevel[] = ['info', 'warn', 'error'];
 
 export interface TerminalOptions {
-  /** Print warnings and errors only, and no live line. */
+  /** Print only warnings and errors, and no live line. */
   quiet: boolean;
 }
 
-/** The one writer of a command's messages (on standard error), with a live line below them on a terminal. */
+/** The only writer of a command's messages (to standard error), with a live line below them on a terminal. */
 export class Terminal {
-  /** Whether there is a live line. */
+  /** True if there is a live line. */
   live: boolean;
   #least: LogLevel;
   #isSilent = false;
@@ -28,7 +28,7 @@ export class Terminal {
     this.#least = quiet ? 'warn' : 'info';
   }
 
-  /** One that prints nothing. */
+  /** Returns a terminal that prints nothing. */
   static silent(): Terminal {
     const terminal = new Terminal({ quiet: true });
     terminal.#isSilent = true;
@@ -36,7 +36,7 @@ export class Terminal {
     return terminal;
   }
 
-  /** From here on nothing but errors, behind a prefix: for a process whose like prints the same. */
+  /** From now on prints only errors, with a prefix: for a rank whose output would repeat rank 0's. */
   errorsOnly(prefix: string): void {
     this.live = false;
     this.#least = 'error';
@@ -51,7 +51,7 @@ export class Terminal {
     process.stderr.write(`${this.#status === null ? '' : CLEAR_LINE}${shown}\n${this.#status ?? ''}`);
   }
 
-  /** Replaces the live line; null takes it away. Does nothing where the output is no terminal. */
+  /** Replaces the live line; null removes it. Does nothing if the output is not a terminal. */
   status(text: string | null): void {
     if (!this.live) return;
     const width = process.stderr.columns;
@@ -60,7 +60,7 @@ export class Terminal {
   }
 }
 
-/** A logger whose lines a terminal prints. */
+/** Returns a logger that prints to a terminal. */
 export function loggerTo(terminal: Terminal): Logger {
   const log = new Logger();
   log.addSink((level, line) => {

@@ -1,28 +1,31 @@
 /**
- * TensorFlow.js, whose tensors are those of the running engine.
+ * TensorFlow.js; its tensors belong to the running engine.
  *
- * Not an `import` of the package: Node would read its megabyte of CommonJS through for the names that it exports, a
- * quarter of the time that a command takes to start.
+ * Loaded by `require`: for an `import`, Node would scan its megabyte of CommonJS for exports, which takes a quarter of
+ * a command's start-up time.
  */
 import tf = require('@tensorflow/tfjs-core');
 import type { Engine } from './contracts/engine.js';
 
 export { tf };
 
-/** Makes the engine's backend current for the tensor operations that follow (synchronously): for a plugin that computes after an await. */
+/** Makes the engine's backend current for the (synchronous) tensor operations that follow; needed after an await. */
 export function useEngine(engine: Engine): void {
   if (tf.getBackend() !== engine.backend) void tf.setBackend(engine.backend);
 }
 
 /**
- * `sum` + `scale` · `gradient`, of one shape. The tensor that comes back may share the memory of `sum`: dispose that.
+ * Returns `sum` + `scale` · `gradient`, of equal shapes. The result may share the memory of `sum`, so dispose that.
  * Every engine registers the kernel (`registerOps` does).
  */
 export function accumulate(sum: tf.Tensor, gradient: tf.Tensor, scale: number): tf.Tensor {
   return tf.engine().runKernel('EspalierAccumulate', { sum, gradient }, { scale });
 }
 
-/** Square root of the sum of all squares of the tensors; 0 of none. Every engine registers the kernel (`registerOps` does). */
+/**
+ * Returns the square root of the sum of squares over all tensors; 0 for none. Every engine registers the kernel
+ * (`registerOps` does).
+ */
 export function globalNorm(tensors: readonly tf.Tensor[]): number {
   if (tensors.length === 0) return 0;
   const norm = tf.engine().runKernel<tf.Scalar>('EspalierGlobalNorm', Object.fromEntries(tensors.entries()));

@@ -2,16 +2,16 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** Folder of this package: two folders above what is compiled, one above the sources. */
+/** Folder of this package: two levels above compiled code, one above the sources. */
 export const packageRoot: URL =
   [new URL('../', import.meta.url), new URL('../../', import.meta.url)].find((folder) =>
     existsSync(new URL('package.json', folder)),
   ) ?? new URL('../', import.meta.url);
 
-/** Absolute path of the folder of its presets. */
+/** Absolute path of the preset folder. */
 export const presetFolder = fileURLToPath(new URL('presets', packageRoot));
 
-/** Not checked with a schema: loading zod takes a third of a short command's time, and npm wrote the file. */
+/** Not checked with a schema: npm wrote the file, and loading zod takes a third of a short command's time. */
 const readJson: (file: string) => {
   readonly name: string;
   readonly version: string;

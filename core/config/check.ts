@@ -18,32 +18,34 @@ import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from 
 import type { ConfiguredPlugin } from '../run/container.js';
 import { engineInUse } from '../run/engine-in-use.js';
 
-/** What is wanted of a config, and where its paths of plugins lead from. */
+/** What to check of a config, and the folder that plugin paths in it are relative to. */
 export interface CheckRequest {
   readonly cwd: string;
-  /** These slots, and no features but those that wrap them: for `sample` and `evaluate`. All when not given. */
+  /** Check only these slots, and only the features that wrap them: for `sample` and `evaluate`. Default: everything. */
   readonly only?: readonly Slot[];
-  /** With `only`: keep the features that add to these contracts too. */
+  /** With `only`: also keep the features that add to these contracts. */
   readonly adding?: readonly symbol[];
-  /** Features with their options that are on for this process alone: in front of the config's, and not kept in it. */
+  /**
+   * Features to turn on for this process only, with their options; they override the config's and are not stored in it.
+   */
   readonly passing?: Readonly<Record<string, Settings>>;
-  /** Plugins that are given as classes: by name, found before any other. */
+  /** Plugins given as classes, by name; they take precedence over all others. */
   readonly classes?: ReadonlyMap<string, FoundPlugin> | undefined;
 }
 
-/** A config that was checked, with the plugins that it names. */
+/** A checked config, with the plugins that it names. */
 export interface CheckedConfig {
   readonly core: CoreConfig;
   /**
-   * The whole config with what schemas filled in.
-   * @param nameOf the name that it has for a plugin, of the one that the composed config has
+   * Returns the whole config with the defaults of the schemas filled in.
+   * @param nameOf maps a plugin's name in the composed config to the name to write
    */
   readonly filled: (nameOf?: (use: string) => string) => Record<string, unknown>;
   /** Slots first, then features in the order of their listeners. */
   readonly plugins: readonly ConfiguredPlugin[];
-  /** Those that the run may have. */
+  /** Every event that the run may dispatch. */
   readonly events: EventTable;
-  /** What to log when it is known which rank this is. */
+  /** Lines to log once it is known which rank this is. */
   readonly notes: readonly Note[];
 }
 
@@ -53,8 +55,8 @@ interface Note {
 }
 
 /**
- * Checks a config with the schemas of the core and of every plugin that it names, which are loaded.
- * @throws UsageError for two plugins of one name, and for plugins that wait for each other
+ * Loads every plugin that a config names, and checks the config with their schemas and the core's.
+ * @throws UsageError if two plugins have one name, or if plugins wait for each other
  */
 export async function checkConfig(composed: ComposedConfig, request: CheckRequest): Promise<Checked<CheckedConfig>> {
   const parts = checkCore(composed);
@@ -62,7 +64,7 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   const { only, passing = {} } = request;
   for (const slot of slots) if (only?.includes(slot) ?? true) await loading.addSlot(slot);
   loading.report(misspelledOff(parts, composed, request.cwd));
-  // Features that change what the data is are part of it, wherever it is read.
+  // A feature that changes the data is part of it, wherever the data is read.
   if (only?.includes('data') ?? true) await loading.addFeatures(passing, only !== undefined);
   const findings = [...parts.findings, ...loading.findings];
   const { core } = parts;
@@ -89,7 +91,7 @@ export async function checkConfig(composed: ComposedConfig, request: CheckReques
   };
 }
 
-/** Loads plugins one by one, and collects what is wrong with them and with their options. */
+/** Loads plugins one by one, and collects the errors in them and in their options. */
 class Loading {
   readonly loaded: ConfiguredPlugin[] = [];
   readonly findings: Finding[] = [];
@@ -108,7 +110,7 @@ class Loading {
   async addSlot(slot: Slot): Promise<void> {
     const choice = this.parts.slots[slot];
     const { core } = this.parts;
-    // Which engine works may depend on the core's settings.
+    // The choice of an engine may depend on the core's settings.
     if (slot === 'engine' && core === undefined) return;
     const { cwd } = this.request;
     await this.#add(choice, [...choice.path, slotKeys[slot].key], slot, async (shown) => {
@@ -119,7 +121,7 @@ class Loading {
     });
   }
 
-  /** @param isPartial leave out what does not load here: most features are then loaded only to see what they wrap */
+  /** @param isPartial skip features that do not load here: most are loaded only to see what they wrap */
   async addFeatures(passing: Readonly<Record<string, Settings>>, isPartial: boolean): Promise<void> {
     const features = this.parts.features.filter(({ use }) => !Object.hasOwn(passing, use));
     const { broken } = isPartial ? await loadBuiltIns(features.map(({ use }) => use)) : { broken: [] };
@@ -166,7 +168,7 @@ function inOrder(loaded: readonly ConfiguredPlugin[], { only, adding = [] }: Che
   return [...inUse.slice(0, inUse.length - features.length), ...orderPlugins(features)];
 }
 
-/** `progres: false` would leave `progress` on. A name like none is a plugin's that this machine may not have. */
+/** `progres: false` would leave `progress` on. A name unlike any known one may be a plugin that this machine lacks. */
 function misspelledOff({ off }: ConfigParts, composed: ComposedConfig, cwd: string): Finding[] {
   const known = knownNames(cwd);
   return off
@@ -179,7 +181,10 @@ function misspelledOff({ off }: ConfigParts, composed: ComposedConfig, cwd: stri
     });
 }
 
-/** `csv:` with nothing behind it is null, which turns off: who wrote it where nothing was on meant the opposite. */
+/**
+ * `csv:` with nothing after it is null, which turns a plugin off. If the plugin was not on, the author meant the
+ * opposite.
+ */
 function emptyFeatures({ off }: ConfigParts, composed: ComposedConfig): string[] {
   const isOnIn = (values: Settings, at: string): boolean =>
     Object.entries(values).some(
@@ -195,8 +200,8 @@ function emptyFeatures({ off }: ConfigParts, composed: ComposedConfig): string[]
 }
 
 /**
- * What to tell of names in `after` and `before` that are nearly a plugin's: such a wish is never granted. A name like
- * none may be of a plugin that this run, or this machine, does not have.
+ * Returns warnings about names in `after` and `before` that are nearly a known plugin's: they have no effect. A name
+ * unlike any known one may be a plugin that this run or machine does not have.
  */
 export function misspelledOrder(plugins: readonly FoundPlugin[], builtIn: readonly string[]): string[] {
   const known = [...new Set([...builtIn, ...plugins.map(({ options }) => options.name)])];
@@ -214,7 +219,7 @@ export function misspelledOrder(plugins: readonly FoundPlugin[], builtIn: readon
   );
 }
 
-/** No compiler has seen a plugin from outside, and a listener of a misspelled event would never be called. */
+/** A plugin from outside may not have been type-checked, and a listener of a misspelled event would never be called. */
 function unknownEvents(plugins: readonly ConfiguredPlugin[], events: EventTable, composed: ComposedConfig): Finding[] {
   return plugins.flatMap(({ class: listening, options, path, source }) =>
     pluginListeners(listening)

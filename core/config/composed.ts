@@ -1,57 +1,57 @@
-/** Scalars as they were written, by `pathKey`, where that is not what they were read as: `0012`, `null`, `[a]`. */
+/** Scalars as written, by `pathKey`, if that differs from the value read: `0012`, `null`, `[a]`. */
 export type Texts = ReadonlyMap<string, string>;
 
-/** The place that a value of a config was written at. */
+/** Where a value of a config was written. */
 export interface Origin {
-  /** What is printed: a file (relative to the working folder, or `presets/NAME.yaml`), `--set` or `default`. */
+  /** Printed in messages: a file (relative to the working folder, or `presets/NAME.yaml`), `--set` or `default`. */
   source: string;
-  /** Line in the file, from 1; not known for files of code. */
+  /** Line in the file, from 1; unknown for code files. */
   line?: number;
   /** Absolute path of the file. */
   file?: string;
-  /** The path of a plugin as it stands there, where the config has it relative to another folder. */
+  /** A plugin path as written in that file, if the config holds it relative to another folder. */
   written?: string;
-  /** A key at the top whose value holds a YAML anchor. */
+  /** True for a top-level key whose value defines a YAML anchor. */
   anchor?: boolean;
-  /** Which of the layers that were merged it is, later (stronger) ones with higher numbers; 0 when not given. */
+  /** Number of the merged layer; higher numbers override lower ones. Default: 0. */
   layer?: number;
 }
 
-/** A map of settings. Nothing changes one after composition, nor what it holds. */
+/** A map of settings; deeply frozen after composition. */
 export type Settings = Readonly<Record<string, unknown>>;
 
-/** A config after composition and before its schemas are applied; frozen, with all that it holds. */
+/** A config after composition, before schemas are applied; deeply frozen. */
 export interface ComposedConfig {
   /** The merged settings, slots in their long form (`{ use: … }`), without `extends`. */
   readonly value: Settings;
-  /** By `pathKey`: of every leaf and of every section. */
+  /** The origin of every leaf and every section, by `pathKey`. */
   readonly origins: ReadonlyMap<string, Readonly<Origin>>;
-  /** Scalars as they were written, where that is not what they were read as. */
+  /** Scalars as written, if that differs from the value read. */
   readonly texts: Texts;
-  /** What was merged, first (weakest) to last. */
+  /** The merged layers, weakest first. */
   readonly layers: readonly string[];
-  /** The files among them, absolute. */
+  /** Absolute paths of the files among the layers. */
   readonly files: readonly string[];
-  /** What each preset and file gave by itself, whether or not something replaced it. */
+  /** What each preset and file set, including values that a later layer overrides. */
   readonly given: Given;
 }
 
-/** Values by source (as `Origin` prints it), and by `pathKey`. */
+/** Values by source (as `Origin` prints it) and `pathKey`. */
 export type Given = Readonly<Record<string, Settings>>;
 
-/** The value of a `--set` that is no YAML: an option that wants text takes it as it was typed. */
+/** A `--set` value that is not valid YAML; an option that takes text uses it as typed. */
 export class Unread {
   constructor(
-    /** What is wrong with it as YAML. */
+    /** The YAML error. */
     readonly why: string,
   ) {}
 }
 
-/** Where a value stands in a config: keys from the top, e.g. `['model', 'n_head']`. */
+/** The place of a value in a config: keys from the top, e.g. `['model', 'n_head']`. */
 export type ConfigPath = readonly string[];
 
 /**
- * The path as `--set` takes it: keys joined by dots, a key that holds a dot in double quotes
+ * Returns the path as `--set` takes it: keys joined by dots, a key that contains a dot in double quotes
  * (`plugins."./my-plugin.ts".above`). Different paths give different strings; `parsePath` is its inverse.
  */
 export function pathKey(path: ConfigPath): string {
@@ -60,12 +60,12 @@ export function pathKey(path: ConfigPath): string {
 
 const BARE_KEY = /^[^.="'\s]+$/;
 
-/** `source:line` */
+/** Returns `source:line`. */
 export function showOrigin({ source, line }: Origin): string {
   return line === undefined ? source : `${source}:${String(line)}`;
 }
 
-/** The origin of a value, or of the closest section around it that has one. */
+/** Returns the origin of a value, or of the closest enclosing section that has one. */
 export function originAt(composed: ComposedConfig, path: ConfigPath): Origin | undefined {
   for (let length = path.length; length > 0; length--) {
     const origin = composed.origins.get(pathKey(path.slice(0, length)));
@@ -75,8 +75,8 @@ export function originAt(composed: ComposedConfig, path: ConfigPath): Origin | u
 }
 
 /**
- * Where a value of the checked config was written; what a schema made of another value (`keep: 3` → `{ last: 3 }`) comes
- * from that one's place. Undefined for a default.
+ * Returns where a value of the checked config was written, undefined for a default. A value that a schema derived from
+ * another (`keep: 3` → `{ last: 3 }`) has the place of the original.
  */
 export function writtenAt(composed: ComposedConfig, path: ConfigPath): Origin | undefined {
   const exact = composed.origins.get(pathKey(path));
@@ -85,20 +85,20 @@ export function writtenAt(composed: ComposedConfig, path: ConfigPath): Origin | 
   return isSection(value) ? undefined : originAt(composed, path.slice(0, depth));
 }
 
-/** One setting of a config and where it was written. */
+/** A setting and where it was written. */
 export interface Explained {
-  /** Dotted. */
+  /** Dotted path. */
   path: string;
   value: unknown;
   /** `presets/char-small.yaml:4`, `--set`, `default`. */
   origin: string;
-  /** The path of a plugin as it stands there, relative to that file. */
+  /** The plugin path as written, relative to that file. */
   written?: string;
 }
 
 /**
- * Every setting with its origin.
- * @param finalValue the config to explain: `composed.value`, or that with what schemas filled in
+ * Returns every setting with its origin.
+ * @param finalValue the config to explain: `composed.value`, or the same with defaults filled in
  */
 export function explainLines(composed: ComposedConfig, finalValue: Settings): Explained[] {
   const lines: Explained[] = [];
@@ -116,29 +116,29 @@ export function explainLines(composed: ComposedConfig, finalValue: Settings): Ex
   return lines;
 }
 
-/** Tells where the values of a run's config were written, for errors about them. Inject it by this class. */
+/** Looks up where a config value was written, for error messages. Inject it by this class. */
 export class ConfigPlaces {
   constructor(private readonly composed: ComposedConfig) {}
 
-  /** `file:line` of the value at the path, or the file or `--set` alone; undefined where it is a default. */
+  /** Returns `file:line` of the value at the path, or only the file or `--set`; undefined for a default. */
   of(path: ConfigPath): string | undefined {
     const origin = writtenAt(this.composed, path);
     return origin === undefined ? undefined : showOrigin(origin);
   }
 
-  /** The same as the start of a message, `file:line: `; nothing where it is a default. */
+  /** Returns `file:line: ` to start a message with; empty for a default. */
   before(path: ConfigPath): string {
     const place = this.of(path);
     return place === undefined ? '' : `${place}: `;
   }
 
-  /** The key with its place before it, `file:line: key model.n_head`. */
+  /** Returns the key after its place: `file:line: key model.n_head`. */
   key(path: ConfigPath): string {
     return `${this.before(path)}key ${pathKey(path)}`;
   }
 }
 
-/** The value at a path, and how many of its keys there are: fewer than the path's when it leads nowhere. */
+/** Returns the value at a path and how many of its keys were found: fewer than all if the path does not exist. */
 export function valueAt(value: unknown, path: ConfigPath): { value: unknown; depth: number } {
   let current = value;
   for (const [depth, key] of path.entries()) {
@@ -148,20 +148,20 @@ export function valueAt(value: unknown, path: ConfigPath): { value: unknown; dep
   return { value: current, depth: path.length };
 }
 
-/** True for objects that hold settings; lists and instances of classes are values. */
+/** Returns true for objects that hold settings; lists and class instances are values. */
 export function isSection(value: unknown): value is Settings {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** A value with all that it holds, which nothing can change from here on. */
+/** Deep-freezes a value and returns it. */
 export function frozen<T>(value: T): T {
   if (Array.isArray(value) || isSection(value)) Object.values(Object.freeze(value)).forEach(frozen);
   return value;
 }
 
-/** Calls `visit` for every leaf: values that are not sections, and sections that are empty. */
+/** Calls `visit` for every leaf: values that are not sections, and empty sections. */
 export function eachLeaf(value: unknown, visit: (path: string[], leaf: unknown) => void, path: string[] = []): void {
   if (isSection(value) && Object.keys(value).length > 0) {
     for (const [key, child] of Object.entries(value)) eachLeaf(child, visit, [...path, key]);

@@ -3,37 +3,39 @@ import type { Finding } from './findings.js';
 import type { FoundPlugin } from '../families/resolve.js';
 import { required } from '../families/provided.js';
 
-/** What a config is composed of, weakest first. */
+/** The sources of a config, weakest first. */
 export interface ComposeOptions {
-  /** Folder that the config file is looked for in; paths of plugins become relative to it. */
+  /** Folder in which the config file is searched; plugin paths become relative to it. */
   readonly cwd: string;
-  /** A config file in place of the one found in `cwd`; false: none. */
+  /** Config file to use instead of the one found in `cwd`; false uses none. */
   readonly configFile?: string | false | undefined;
-  /** Preset names, or paths relative to `cwd`, later over earlier. */
+  /** Preset names, or paths relative to `cwd`; later ones override earlier ones. */
   readonly presets?: readonly string[] | undefined;
-  /** Settings from code, later over earlier. */
+  /** Settings from code; later ones override earlier ones. */
   readonly code?: readonly CodeLayer[] | undefined;
-  /** `a.b=value`, over everything else. */
+  /** `a.b=value`; overrides everything else. */
   readonly set?: readonly string[] | undefined;
-  /** Plugins that are given as classes: by name, found before any other. */
+  /** Plugins given as classes, by name; they take precedence over all others. */
   readonly classes?: ReadonlyMap<string, FoundPlugin> | undefined;
 }
 
-/** Settings in the shape of a config file; `source` is printed in place of the file. */
+/** Settings in the shape of a config file; messages print `source` as their file. */
 export interface CodeLayer {
   readonly source: string;
   readonly settings: unknown;
 }
 
-/** Composes configs. The family that does exports one as `provided` in `provides/configs.ts`. */
+/** Composes configs. A family implements it as `provided` in `provides/configs.ts`. */
 export interface Configs {
   /** @throws UsageError for a file or preset that does not exist, does not parse, or extends itself */
   compose(options: ComposeOptions): Promise<ComposedConfig>;
-  /** The findings, with what may have been meant where another trainer calls a setting so, or a path leads elsewhere. */
+  /**
+   * Returns the findings with suggestions: other trainers' names for a setting, and keys written in the wrong place.
+   */
   withHints(findings: readonly Finding[], composed: ComposedConfig, cwd: string): Promise<readonly Finding[]>;
 }
 
-/** What composes configs. */
+/** Returns the installed implementation. */
 export function configs(): Promise<Configs> {
   return required<Configs>('configs', ['compose', 'withHints']);
 }

@@ -1,18 +1,18 @@
 import { provided } from '../families/provided.js';
 import { findPlugin, type FoundPlugin } from '../families/resolve.js';
 
-/** Chooses engines. The family that does exports one as `provided` in `provides/engine-choice.ts`. */
+/** Chooses the engine. A family implements it as `provided` in `provides/engine-choice.ts`. */
 export interface EngineChoice {
   /**
-   * The plugin for `engine: NAME`, or for `engine: auto` the best that works here.
-   * @param precision the config's
-   * @param log called with what `auto` took, and why not others
-   * @throws UsageError if it does not work here, or none does, with the reason
+   * Returns the plugin for `engine: NAME`, or for `engine: auto` the best engine that works here.
+   * @param precision the config's `precision`
+   * @param log called with the engine that `auto` chose and why it rejected others
+   * @throws UsageError with the reason, if the named engine or, for `auto`, every engine fails to work here
    */
   choose(name: string, cwd: string, precision: string, log: (line: string) => void): Promise<FoundPlugin>;
 }
 
-/** The plugin for `engine: NAME | auto`, as `EngineChoice.choose` says. */
+/** Returns the plugin for `engine: NAME | auto`; see `EngineChoice.choose`. */
 export async function chosenEngine(...asked: Parameters<EngineChoice['choose']>): Promise<FoundPlugin> {
   const [name, cwd] = asked;
   const choice = await provided<EngineChoice>('engine-choice', ['choose']);

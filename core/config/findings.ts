@@ -2,32 +2,35 @@ import { UsageError } from '../errors.js';
 import { originAt, showOrigin, writtenAt, type ComposedConfig, pathKey, type ConfigPath } from './composed.js';
 import { suggestion } from './nearest.js';
 
-/** Something wrong in a config. */
+/** An error in a config. */
 export interface Finding {
-  /** `ESP_CONFIG_KEY`, `ESP_CONFIG_VALUE`, or that of the error that the value led to. */
+  /** `ESP_CONFIG_KEY`, `ESP_CONFIG_VALUE`, or the code of `cause`. */
   readonly code: string;
   readonly path: ConfigPath;
-  /** Where it was written, `file:line` or `--set`; undefined for a default. */
+  /** Where the value was written, `file:line` or `--set`; undefined for a default. */
   readonly place: string | undefined;
   /** What is wrong and what to write, without the place. */
   readonly text: string;
   readonly cause?: UsageError;
-  /** Of a key that may be another program's name for a setting: the keys that are known there, and the text with a hint. */
+  /**
+   * Set for a key that may be another program's name for a setting: the known keys there, and the text with a hint
+   * added.
+   */
   readonly unknown?: { readonly known: readonly string[]; readonly textWith: (hint: string) => string };
 }
 
-/** What checking gave: the checked value, or what is wrong with it. */
+/** The result of a check: the checked value, or the errors found. */
 export type Checked<Value> =
   | { readonly value: Value; readonly findings?: undefined }
   | { readonly value?: undefined; readonly findings: readonly Finding[] };
 
-/** The value that was checked. @throws UsageError listing all that is wrong with it */
+/** Returns the checked value. @throws UsageError listing every finding */
 export function accepted<Value>(checked: Checked<Value>): Value {
   if (checked.findings !== undefined) throw problems(checked.findings);
   return checked.value;
 }
 
-/** One error for all of them, with the code that they share, else `ESP_CONFIG_VALUE`. */
+/** Combines findings into one error, with their common code or else `ESP_CONFIG_VALUE`. */
 export function problems(findings: readonly Finding[]): UsageError {
   const codes = new Set(findings.map(({ code }) => code));
   const code = codes.size === 1 ? [...codes].join('') : 'ESP_CONFIG_VALUE';
@@ -38,19 +41,22 @@ export function problems(findings: readonly Finding[]): UsageError {
   return new UsageError(code, `the config has ${String(findings.length)} problems:${lines.join('')}`);
 }
 
-/** `file:line: what is wrong` */
+/** Returns `file:line: what is wrong`. */
 export function shownFinding({ place, text }: Finding): string {
   return place === undefined ? text : `${place}: ${text}`;
 }
 
-/** A value that its key cannot have; a missing one has the place of what is around it. */
+/**
+ * Returns the finding for a value that its key does not accept; a missing value gets the place of its enclosing
+ * section.
+ */
 export function wrongValue(path: ConfigPath, what: string, composed: ComposedConfig): Finding {
   return { code: 'ESP_CONFIG_VALUE', path, place: placeAround(path, composed), text: `key ${pathKey(path)}: ${what}` };
 }
 
 /**
- * A key that nothing takes, with the nearest that is known.
- * @param elsewhere where a key of that name is known
+ * Returns the finding for an unknown key, with the nearest known one.
+ * @param elsewhere paths at which this key is known
  */
 export function unknownKey(
   path: ConfigPath,
@@ -76,7 +82,7 @@ export function unknownKey(
   return { ...finding, text: textWith(suggestion(key, known, 'known keys')), unknown: { known, textWith } };
 }
 
-/** What was wrong with what a value asks for, as an error says it. */
+/** Returns the finding for an error that a value led to. */
 export function failedAt(path: ConfigPath, error: UsageError, composed: ComposedConfig): Finding {
   const origin = writtenAt(composed, path);
   const place = origin === undefined ? undefined : showOrigin(origin);
@@ -84,8 +90,8 @@ export function failedAt(path: ConfigPath, error: UsageError, composed: Composed
 }
 
 /**
- * Does the work that a value asks for.
- * @throws UsageError what the work throws, with the value's place and key before it
+ * Runs work that a config value asked for.
+ * @throws UsageError from the work, with the value's place and key in front
  */
 export async function withPlace<T>(path: ConfigPath, composed: ComposedConfig, work: () => Promise<T>): Promise<T> {
   try {

@@ -3,7 +3,7 @@ import { isSection, type ConfigPath } from './composed.js';
 
 export type JsonSchema = Record<string, unknown>;
 
-/** What a schema takes, as JSON schema, with the `meta` of each option. */
+/** Converts a schema to the JSON schema of its input, including each option's `meta`. */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return { ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
 }
@@ -13,7 +13,7 @@ export function propertiesOf(schema: JsonSchema): Record<string, unknown> {
   return isSection(properties) ? properties : {};
 }
 
-/** Names of the keys that a schema takes at a path within it. */
+/** Returns the keys that a schema accepts at a path within it. */
 export function knownKeys(schema: z.ZodType, path: ConfigPath): string[] {
   let candidates = branches(jsonSchemaOf(schema));
   for (const key of path) {
@@ -25,7 +25,7 @@ export function knownKeys(schema: z.ZodType, path: ConfigPath): string[] {
   return [...new Set(candidates.flatMap((candidate) => Object.keys(propertiesOf(candidate))))];
 }
 
-/** The schema itself, and the alternatives within it. */
+/** Returns the schema and all its alternatives. */
 function branches(schema: JsonSchema): JsonSchema[] {
   const inner = ['anyOf', 'oneOf', 'allOf'].flatMap((key): unknown[] => {
     const list = schema[key];

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { token } from '../contracts/token.js';
 
-/** Names of a run are names of folders, on any system. */
+/** A run's name becomes a folder name, so it must be valid on every system. */
 const RESERVED_NAME = /^\.+$|\.$|^-|^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$/i;
 const MAX_NAME = 200;
 
 const iterations = z.int().min(0);
 
-/** The core's part of a config; slots and features are checked by their plugins' own schemas. */
+/** Schema of the core's settings; slots and features are checked with their plugins' schemas. */
 export const coreSchema = z.strictObject({
   seed: z.int().min(0).default(1337).describe('seed of every random number of the run').meta({ resume: 'fixed' }),
   precision: z
@@ -83,7 +83,7 @@ export const coreSchema = z.strictObject({
     .describe('training loop')
     .meta({ resume: 'free' }),
 });
-/** The core's settings that are no sections. */
+/** The core's top-level settings that are not sections. */
 export const coreScalars: readonly string[] = ['seed', 'precision', 'init', 'resume'] satisfies (keyof CoreConfig)[];
 
 export type CoreConfig = z.output<typeof coreSchema>;

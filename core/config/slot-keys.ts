@@ -7,17 +7,20 @@ import { isSection, valueAt } from './composed.js';
 
 /** How a config names the plugin that fills a slot. */
 export interface SlotKey {
-  /** Where the slot is. */
+  /** Config path of the slot. */
   readonly path: readonly [string, ...string[]];
-  /** The key next to the options that holds the plugin's name. */
+  /** The key, next to the options, that names the plugin. */
   readonly key: 'use' | 'strategy';
-  /** The folder in `plugins/` whose plugins fill it. */
+  /** The folder in `plugins/` with the plugins that can fill the slot. */
   readonly family: string;
-  /** The plugin's whole name, of the one that a config has: `wasm` is `engine-wasm`. */
+  /** Returns a plugin's full name from its name in a config: `engine-wasm` from `wasm`. */
   readonly fullName: (name: string) => string;
-  /** What a resumed run that another plugin fills it in is: another run, or the same but not bit for bit. */
+  /**
+   * What resuming with another plugin in this slot does: `fixed` refuses, `warn` warns that results are not bit for bit
+   * the same.
+   */
   readonly resume: 'fixed' | 'warn';
-  /** What other trainers call it. */
+  /** Other trainers' names for it. */
   readonly aka?: readonly string[];
 }
 
@@ -53,31 +56,34 @@ export const slotKeys: Readonly<Record<Slot, SlotKey>> = {
   lr: { path: ['lr'], key: 'use', family: 'lr', fullName: (name) => `lr-${name}`, resume: 'fixed' },
 };
 
-/** The slot at a path, if there is one. */
+/** Returns the slot at a path, if there is one. */
 export function slotKeyAt(path: readonly string[]): SlotKey | undefined {
   return Object.values(slotKeys).find((slot) => String(slot.path) === String(path));
 }
 
-/** `engine-wasm` → `wasm`, as configs name what fills a slot. */
+/** Returns the name that configs use: `wasm` for `engine-wasm`. */
 export function shortNameIn(slot: Slot, name: string): string {
   const affix = slotKeys[slot].fullName('');
   if (name.startsWith(affix)) return name.slice(affix.length);
   return name.endsWith(affix) ? name.slice(0, -affix.length) : name;
 }
 
-/** Keys among a slot's options that are slots themselves, and stay when another plugin is named: `data.tokenizer`. */
+/**
+ * Returns the keys among a slot's options that are slots themselves (`data.tokenizer`): they stay when another plugin
+ * is chosen.
+ */
 export function slotsWithin({ path }: SlotKey): string[] {
   return Object.values(slotKeys).flatMap((slot) =>
     slot.path.length === path.length + 1 && path.every((key, i) => key === slot.path[i]) ? slot.path.slice(-1) : [],
   );
 }
 
-/** Has, under `x-slots`, what fills the slots for which a config names no plugin. */
+/** Names, under `x-slots`, the default plugin of each slot. */
 const defaultsFile = path.join(presetFolder, 'base.yaml');
 
 let defaults: unknown;
 
-/** The name of the plugin that fills a slot for which a config names none. */
+/** Returns the name of the plugin that fills a slot by default. */
 export function defaultOf({ path, key }: SlotKey): string {
   defaults ??= parse(readFileSync(defaultsFile, 'utf8'));
   const { value } = valueAt(defaults, ['x-slots', ...path]);

@@ -13,31 +13,29 @@ import { coreSchema, type CoreConfig } from './schema.js';
 import { defaultOf, slotKeys, slotsWithin } from './slot-keys.js';
 import { checkPart } from './validate.js';
 
-/** A plugin that a config names, with its options as they were written. */
+/** A plugin named in a config, with its options as written. */
 export interface SlotChoice {
   /** The name in the config: `wasm`, `./my-plugin.ts`. */
   readonly use: string;
   readonly options: Settings;
-  /** Where the options stand. */
+  /** Path of the options. */
   readonly path: ConfigPath;
 }
 
 /** A composed config, split into the parts that different schemas check. */
 export interface ConfigParts {
-  /** Undefined where something is wrong with it. */
+  /** Undefined if it has errors. */
   readonly core: CoreConfig | undefined;
   readonly slots: Readonly<Record<Slot, SlotChoice>>;
-  /** What is on under `plugins`, in the order written. */
+  /** Plugins that are on under `plugins`, in the order written. */
   readonly features: readonly SlotChoice[];
   /** Names under `plugins` that are turned off. */
   readonly off: readonly string[];
-  /** Unknown keys at the top, wrong values of the core's, and what is no plugin and no section. */
+  /** Unknown top-level keys, wrong core values, and slots or features that are neither a name nor a section. */
   readonly findings: readonly Finding[];
 }
 
-/**
- * Checks the core's settings and splits off those of slots and features, which their plugins' schemas check.
- */
+/** Checks the core's settings and splits off those of slots and features, which their plugins' schemas check. */
 export function checkCore(composed: ComposedConfig): ConfigParts {
   const found = unknownTopKeys(composed);
   const slot = (name: Slot): SlotChoice => slotChoice(name, composed, found);
@@ -56,9 +54,9 @@ export function checkCore(composed: ComposedConfig): ConfigParts {
 }
 
 /**
- * The whole config with what schemas filled in; it composes to the same run again.
- * @param loaded the checked options of the plugins that were loaded; others keep what was written
- * @param nameOf the name that it has for a plugin, of the one that the composed config has
+ * Returns the whole config with defaults filled in; composing it again gives the same run.
+ * @param loaded checked options of the loaded plugins; other plugins keep what was written
+ * @param nameOf maps a plugin's name in the composed config to the name to write
  */
 export function filledConfig(
   core: CoreConfig,
@@ -73,7 +71,7 @@ export function filledConfig(
   };
   const named = (name: Slot): Record<string, unknown> => {
     const choice = parts.slots[name];
-    // Which engine `auto` takes is the machine's business: another machine's engine has other options.
+    // Which engine `auto` chooses depends on the machine, and another engine has other options.
     const options = choice.use === 'auto' ? choice.options : filled(choice);
     return { [slotKeys[name].key]: nameOf(choice.use), ...options };
   };
@@ -99,7 +97,9 @@ function unknownTopKeys(composed: ComposedConfig): Finding[] {
     .map((key) => unknownKey([key], [...known, 'extends'], composed, placesOf(key, composed)));
 }
 
-/** Where a key stands that was written without what it stands in: `max_iters` in `train`, `evaluation` in `plugins`. */
+/**
+ * Returns where a key belongs that was written without its section: `max_iters` in `train`, `evaluation` in `plugins`.
+ */
 function placesOf(key: string, composed: ComposedConfig): string[] {
   const places = new Set<string>();
   eachLeaf(composed.value, (path) => {
@@ -115,7 +115,7 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Finding[]): Slo
   const { value, depth } = valueAt(composed.value, path);
   const section = depth === path.length ? value : {};
   if (!isSection(section)) {
-    // A parent that is no section is reported as such, once.
+    // A parent that is not a section is reported once, for itself.
     if (depth === path.length) found.push(noSlot(path, composed));
     return { use: fallback, options: {}, path };
   }
@@ -127,7 +127,7 @@ function slotChoice(slot: Slot, composed: ComposedConfig, found: Finding[]): Slo
   return { use, options: Object.fromEntries(options), path };
 }
 
-/** `lr: 0.001` is meant for the setting that others call so. */
+/** `lr: 0.001` is another trainer's name for the learning rate, not a plugin. */
 function noSlot(path: ConfigPath, composed: ComposedConfig): Finding {
   const finding = wrongValue(path, 'expected the name of a plugin, or a map of its options', composed);
   return { ...finding, unknown: { known: [], textWith: (hint) => `${finding.text}; ${hint}` } };

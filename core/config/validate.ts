@@ -14,9 +14,9 @@ import { knownKeys } from './json-schema.js';
 
 /**
  * Checks one part of a config with its schema.
- * @param path of the part
- * @param value the part, when it is not just the value at `path` (a slot's options without its `use`)
- * @returns the schema's output, or what is wrong, each with its file and line
+ * @param path path of the part
+ * @param value the part, if it differs from the value at `path` (a slot's options without its `use`)
+ * @returns the schema's output, or the errors, each with file and line
  */
 export function checkPart<Output>(
   schema: z.ZodType<Output>,
@@ -33,7 +33,7 @@ export function checkPart<Output>(
   return { findings: result.error.issues.flatMap((issue) => describeIssue(issue, part)) };
 }
 
-/** Values of `--set` that are no YAML, where no text is wanted. */
+/** Finds `--set` values that are not valid YAML at options that do not take text. */
 function unreadIn(value: unknown, path: ConfigPath, composed: ComposedConfig): Finding[] {
   const found: Finding[] = [];
   eachLeaf(value, (within, leaf) => {
@@ -69,7 +69,7 @@ function describeIssue(issue: Issue, part: Part): Finding[] {
   return [wrongValue(at, what(issue, valueAtIndices(part.value, within), text), part.composed)];
 }
 
-/** @param text the value as it was written */
+/** @param text the value as written */
 function what(issue: Issue, given: unknown, text: string | undefined): string {
   const expected = expectedOf(issue);
   if (given === undefined)
@@ -86,7 +86,7 @@ function shownValue(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
-/** How to write what was meant. */
+/** Suggests how to write the value, if a wrong type is easy to correct. */
 function hintFor(given: unknown, expected: string | undefined): string {
   if (expected === 'string' && ['number', 'boolean'].includes(typeof given)) {
     return `; put it in quotes: ${JSON.stringify(String(given))}`;
@@ -107,7 +107,7 @@ function expectedOf(issue: Issue): string | undefined {
   return types.length > 0 ? [...new Set(types)].join(' or ') : undefined;
 }
 
-/** Unlike `valueAt` it goes into lists too. */
+/** Unlike `valueAt`, follows indices into lists too. */
 function valueAtIndices(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (current, key) => (typeof current === 'object' && current !== null ? Reflect.get(current, key) : undefined),
@@ -121,9 +121,9 @@ function partAt(composed: ComposedConfig, path: ConfigPath): unknown {
 }
 
 /**
- * A part of a config with scalars as they were written wherever its schema wants text: the run named 0012 is not the
- * run named 12.
- * @param path of the part
+ * Returns part of a config with scalars as written wherever its schema takes text: a run named 0012 is not one named
+ * 12.
+ * @param path path of the part
  */
 export function withTexts(schema: z.ZodType, path: ConfigPath, texts: Texts, value: unknown): unknown {
   if (texts.size === 0) return value;
@@ -140,7 +140,10 @@ export function withTexts(schema: z.ZodType, path: ConfigPath, texts: Texts, val
   }
 }
 
-/** The alternative that a value was meant for: one that objects to something within it, or to other than its type. */
+/**
+ * Picks the union alternative that the value was meant for: one whose error lies inside the value, or is not about its
+ * type.
+ */
 function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   return branches.find((issues) => issues.some((issue) => issue.path.length > 0 || issue.code !== 'invalid_type'));
 }
@@ -155,7 +158,7 @@ function textsWanted(issues: readonly Issue[], at: ConfigPath): ConfigPath[] {
   });
 }
 
-/** A copy with text at a path; the value itself where that has text there already. */
+/** Returns a copy with `text` at a path, or the value itself if the text is already there. */
 function replaced(value: unknown, [key, ...rest]: ConfigPath, text: string): unknown {
   if (key === undefined) return typeof value === 'string' ? value : text;
   if (Array.isArray(value)) {

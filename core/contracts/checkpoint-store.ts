@@ -83,25 +83,29 @@ export interface StoredTensor {
 /** Writes checkpoints in the background, and reads them back. */
 export interface CheckpointStore {
   /**
-   * Called on the first rank before the snapshot of a checkpoint is taken, which `checkpoint:due` follows: what the store
-   * notes of this checkpoint here is in its own `state()`.
+   * Called on the first rank before a checkpoint's snapshot is taken and before `checkpoint:due`, so that what the
+   * store records about this checkpoint is in its own `state()`.
    */
   prepare?(kinds: readonly CheckpointKind[]): void | Promise<void>;
   /** Resolves when everything requested so far is written; a failure is logged. */
   written(): Promise<void>;
-  /** The same for the end of the run: the core calls it before `run:end`. @throws when the newest was not written */
+  /**
+   * Like `written`, at the end of the run: the core calls it before `run:end`. @throws if the newest checkpoint was not
+   * written
+   */
   finish(): Promise<void>;
   /**
-   * The checkpoint to go back to: whole, and with finite numbers. What is passed over is logged.
+   * Returns the checkpoint to roll back to: complete, with finite numbers. Logs each one that it rejects.
    *
-   * `latest` is the newest taken on schedule, not because of a signal or a stop: it is the same whether the run was
-   * interrupted or not. In place of a pinned one that could not be written, the owner's previous pin is used.
-   * @returns undefined if there is none
+   * `latest` is the newest that was taken on schedule, not because of a signal or a stop, so it is the same for an
+   * interrupted and an uninterrupted run. If a pinned checkpoint could not be written, its owner's previous pin is
+   * used.
+   * @returns undefined if there is no such checkpoint
    */
   target(to: 'latest' | number): Promise<LoadedCheckpoint | undefined>;
-  /** Keeps the checkpoint of an iteration, written or not yet, until the same owner pins another; undefined unpins. */
+  /** Keeps an iteration's checkpoint, written or pending, until the same owner pins another; undefined unpins. */
   pin(owner: string, iteration: number | undefined): void;
-  /** Size in bytes of one checkpoint with this many weights, and how many are kept. */
+  /** Returns the size in bytes of a checkpoint with this many weights, and how many checkpoints are kept. */
   expected(parameters: number): { bytes: number; kept: number };
 }
 export const CheckpointStore = token<CheckpointStore>('CheckpointStore');

@@ -33,9 +33,9 @@ export interface TokenReader {
   share(): SharedTokens;
   /** Copies `count` tokens from position `at` into `into` (from index `offset`); `at + count <= length`. */
   read(at: number, count: number, into: Int32Array, offset: number): void;
-  /** Optional. The same of what is learned: the tokens, and -1 for those that no loss is taken of. Without it, the tokens. */
+  /** Optional. Like `read`, but with -1 for tokens that do not count in the loss. Default: the tokens themselves. */
   readTargets?(at: number, count: number, into: Int32Array, offset: number): void;
-  /** Optional. Where each document begins, ascending, the first at 0; undefined if nobody knows. */
+  /** Optional. Returns where each document begins, ascending, the first at 0; undefined if unknown. */
   documents?(): Float64Array | undefined;
 }
 
@@ -46,9 +46,9 @@ export interface Dataset {
   /** One line for the log: what the data is, and its size. */
   readonly description: string;
   split(name: Split): TokenReader;
-  /** Optional. Names of further validation sets: known when it is made. */
+  /** Optional. Names of further validation sets, known at construction. */
   readonly validationSets?: readonly string[];
-  /** Optional. The tokens of one of them. */
+  /** Optional. Returns the tokens of one of them. */
   validationSet?(name: string): TokenReader;
   /** The tokenizer that the data was made with, if known. */
   readonly tokenizer: Tokenizer | undefined;
@@ -56,17 +56,17 @@ export interface Dataset {
 export const Dataset = token<Dataset>('Dataset');
 
 /**
- * Converts text to token ids and back: `decode(encode(text)) === text` for every text of the vocabulary. Methods return a
- * value or a promise: await what they return.
+ * Converts text to token ids and back: `decode(encode(text)) === text` for every text in the vocabulary. Methods return
+ * a value or a promise: await the result.
  */
 export interface Tokenizer {
   readonly vocabSize: number;
   /** Id of the token that separates texts, if there is one. */
   readonly endOfText?: number;
   /**
-   * Returns whether a text may be cut between two neighbouring characters, given as code points: the tokens of the whole
-   * are then those up to `left`, followed by those of `left` and the rest without those of `left` alone. `prepare` uses
-   * it to stream long texts; without it, each text is encoded whole.
+   * Returns whether a text may be cut between two neighbouring characters, given as code points: the tokens of the
+   * whole are then those of the two parts, where the second part is encoded after `left` and without its tokens.
+   * `prepare` uses this to stream long texts; without it, each text is encoded whole.
    */
   readonly canCut?: (left: number, right: number) => boolean;
   /** True if `encode` returns a promise and runs in threads of its own: `prepare` then starts no worker threads. */
@@ -83,15 +83,15 @@ export interface TokenizerState {
   [key: string]: unknown;
 }
 
-/** Makes tokenizers. Tokenizer plugins bind it. */
+/** Makes tokenizers; tokenizer plugins bind it. */
 export interface TokenizerFactory {
-  /** Makes the tokenizer for a text, learning it if need be. */
+  /** Makes the tokenizer for a text, and trains it on the text if necessary. */
   forText(text: string): Tokenizer | Promise<Tokenizer>;
-  /** Makes a tokenizer again from its state. @throws UsageError when the state is not this plugin's */
+  /** Restores a tokenizer from its state. @throws UsageError if the state is not this plugin's */
   fromState(state: TokenizerState): Tokenizer | Promise<Tokenizer>;
   /**
-   * Makes the tokenizer for several texts together from the states of their own.
-   * Only tokenizers that learn from the text have it: `espalier prepare` then reads everything twice.
+   * Combines tokenizers trained on several texts into one, from their states.
+   * Only tokenizers that train on the text have it: `espalier prepare` then reads everything twice.
    */
   combine?(states: readonly TokenizerState[]): Tokenizer | Promise<Tokenizer>;
 }
@@ -100,28 +100,28 @@ export const TokenizerFactory = token<TokenizerFactory>('TokenizerFactory');
 /** Makes the tokenizer that data or a checkpoint names, whatever the config says. The core binds it. */
 export interface Tokenizers {
   /**
-   * Makes the tokenizer that a state was taken from.
-   * @param configured the config's own, tried first: a tokenizer from outside cannot be found by name
+   * Restores the tokenizer that a state was taken from.
+   * @param configured the config's own factory, tried first: a tokenizer from outside cannot be found by name
    */
   fromState(state: TokenizerState, configured?: TokenizerFactory): Promise<Tokenizer>;
 }
 export const Tokenizers = token<Tokenizers>('Tokenizers');
 
-/** Input ids and the ids that follow them: [batchSize, blockSize], row-major, as is all that stands for each token. */
+/** Input ids and the ids that follow them: [batchSize, blockSize], row-major, like every per-token array here. */
 export interface Batch {
   inputs: Int32Array;
   /** Targets of -1 are left out of the loss. */
   targets: Int32Array;
   batchSize: number;
   blockSize: number;
-  /** What each target counts in the loss, and in its gradient: at least 0 and finite. Without it, each counts 1. */
+  /** Weight of each target in the loss and its gradient: finite and at least 0. Default: 1 each. */
   weights?: Float32Array;
   /**
-   * Number of the document that each input is of: tokens of a row that stand side by side and have the same number are
-   * one document. Attention does not cross documents; without it, a row is one.
+   * Document number of each input: neighbouring tokens of a row with the same number are one document. Attention does
+   * not cross documents. Default: each row is one document.
    */
   documents?: Int32Array;
-  /** What a plugin adds for itself, by a name of its own: loss terms get it as tensors. */
+  /** Extra arrays of a plugin, by a name of its own; loss terms receive them as tensors. */
   fields?: Readonly<Record<string, Int32Array | Float32Array>>;
 }
 
@@ -146,7 +146,7 @@ export interface BatchProgress {
 
 /**
  * A batch strategy: which windows of the data are served, and in which order. Batches are a function of the seed and of
- * what was served before, never of the clock.
+ * the batches served before, never of the clock.
  */
 export interface BatchSource {
   /**
@@ -159,7 +159,7 @@ export interface BatchSource {
   evaluation(split: Split, index: number, shape: BatchShape, rows?: Rows): Batch;
   /** Returns its position, for logs. */
   progress(): BatchProgress;
-  /** Returns a small JSON value; after `restore` of it, the same batches follow. */
+  /** Returns a small JSON value; restoring it makes the same batches follow. */
   state(): unknown;
   restore(state: unknown): void;
 }

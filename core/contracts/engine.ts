@@ -16,8 +16,8 @@ export interface EngineProbe {
 }
 
 /**
- * Called by a recorded function at a point of its own: names that point, and may hand over a tensor that is complete
- * there. The function neither reads that tensor later nor returns it.
+ * Called by a recorded function to name a point in it, and optionally to hand over a tensor that is complete there. The
+ * function does not read or return that tensor afterwards.
  */
 export type Mark = (what: string, complete?: Tensor) => void;
 
@@ -35,7 +35,7 @@ export interface KernelRecording {
     masks: readonly DropoutMask[],
     onMark: Mark,
   ): Tensor[] | undefined;
-  /** Optional. Frees what it keeps: it will not be run again. */
+  /** Optional. Frees what it holds; it must not be run again. */
   end?(): void;
 }
 
@@ -59,8 +59,8 @@ export interface Engine {
   /** One line for the log: version, threads. */
   readonly description: string;
   /**
-   * Optional. Returns a float32 tensor in the memory of `values`, which nobody else reads or writes from now on; a copy
-   * where the engine cannot use that memory.
+   * Optional. Returns a float32 tensor in the memory of `values`, which nobody else may use from then on; a copy if the
+   * engine cannot use that memory.
    */
   takeOver?(values: Float32Array, shape: number[]): Tensor;
   /**

@@ -53,17 +53,17 @@ export interface TrainingPass {
   read?: (name: string, weight: Variable) => Tensor;
 }
 
-/** What a batch has beside its ids and targets, as tensors [batch, time]. */
+/** Further per-token inputs of a batch, as tensors [batch, time]. */
 export interface TokenInputs {
   /** int32; see `Batch.documents`. */
   readonly documents?: Tensor2D | undefined;
 }
 
-/** What a pass gives before its loss. */
+/** Outputs of a pass before its loss. */
 export interface ForwardOutputs {
   /** [batch, time, vocab] */
   readonly logits: Tensor3D;
-  /** What the head makes the logits from, [batch, time, embd]. */
+  /** Input of the output head, [batch, time, embd]. */
   readonly hidden: Tensor3D;
 }
 
@@ -85,7 +85,7 @@ export interface ParameterCount {
   trainable: number;
 }
 
-/** What is known about a run before anything of it is made. */
+/** What is known about a run before anything is created. */
 export interface PlannedShape {
   /** Windows of a micro-batch. */
   batchSize: number;
@@ -118,7 +118,7 @@ export interface GenerateOptions {
   random: () => number;
   /** Called with each token as it is chosen. */
   onToken?: (id: number) => void;
-  /** Asked before each further token, with the new ids so far: true ends the text there. */
+  /** Called before each further token with the new ids so far; returning true ends the text. */
   stop?: (ids: readonly number[]) => boolean;
 }
 
@@ -132,13 +132,13 @@ export interface Model {
   /** Contents of `config.json` in checkpoints, in Hugging Face's terms if it has any; `vocab_size` is added there. */
   readonly description: Record<string, unknown>;
   /**
-   * Builds the weights: called once by the core, after the engine and the data are ready. A model with `initialize` may
-   * leave their values open.
+   * Creates the weights: called once by the core, after the engine and the data are ready. A model with `initialize`
+   * may leave their values unset.
    */
   build(vocabSize: number): void;
   /**
-   * Optional. Gives weights their initial values: called after `build`, and after `restore`, with the names of the weights
-   * that are loaded from nowhere. Their values do not depend on which others are named.
+   * Optional. Sets initial values: called after `build` and `restore` with the names of the weights that are not
+   * loaded. The values do not depend on which other weights are named.
    */
   initialize?(names: Iterable<string>): void;
   /** Returns every weight by name, in a fixed order; tied weights appear once. */
@@ -148,26 +148,26 @@ export interface Model {
    * the same way. Without it, each weight is loaded from the stored weight with its name and shape.
    */
   weightSources?(stored: ReadonlyMap<string, StoredTensor>): WeightSources;
-  /** True if it takes `documents` of `TokenInputs`; without it, batches that have any are refused. */
+  /** True if it supports `documents` of `TokenInputs`; otherwise batches that have documents are refused. */
   readonly takesDocuments?: boolean;
   /** `ids` [batch, time] int32 → logits [batch, time, vocab]. Dropout only when `pass` is given. */
   logits(ids: Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): Tensor3D;
-  /** Optional. `logits`, and what they were made from: loss terms that ask for hidden states need it. */
+  /** Optional. Returns the logits and the hidden states they were computed from, for loss terms that need them. */
   forward?(ids: Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): ForwardOutputs;
   /**
-   * Mean cross-entropy in nats over `targets` [batch, time] int32; targets of -1 are ignored. The loop weights the loss
-   * and its gradient by the number of counted targets; of a batch without any, neither is used.
+   * Returns the mean cross-entropy in nats over `targets` [batch, time] int32; targets of -1 are ignored. The loop
+   * weights the loss and its gradient by the number of counted targets, and uses neither for a batch without any.
    */
   loss(ids: Tensor2D, targets: Tensor2D, pass?: TrainingPass, tokens?: TokenInputs): Scalar;
   /** Optional. Lets an engine repeat a pass without calling the model; undefined for a pass that cannot be repeated. */
   operationsOf?(pass?: TrainingPass): PassOperations | undefined;
   /** Continues `prompt` and returns only the new ids. */
   generate(prompt: readonly number[], options: GenerateOptions): number[];
-  /** Optional. The same for several texts at a time: each is what `generate` returns for its options. */
+  /** Optional. Generates several texts at a time: each is what `generate` returns for its options. */
   generateAll?(prompt: readonly number[], options: readonly GenerateOptions[]): number[][];
   /**
-   * Optional. `generateAll` step by step: each step adds one token to every text that has not ended, and the last one
-   * returns all. No weight changes before the end; `return` ends it early.
+   * Optional. `generateAll` step by step: each step adds one token to every unfinished text, and the last one returns
+   * all. Weights must not change before the end; `return` ends it early.
    */
   generateSteps?(prompt: readonly number[], options: readonly GenerateOptions[]): Generator<unknown, number[][]>;
   /** Returns the number of parameters of each part. */

@@ -7,22 +7,22 @@ export interface OptimizerStep {
   /** Gradients of the same names and shapes; the caller disposes them. */
   gradients: ReadonlyMap<string, Tensor>;
   learningRate: number;
-  /** Largest global norm that gradients keep; 0 clips nothing. */
+  /** Gradients are clipped to this global norm; 0 disables clipping. */
   gradClip: number;
   /** Global norm of the gradients, if the caller knows it. */
   gradNorm?: number;
 }
 
 /**
- * Tensors (moments) and plain numbers (step counts) by name. What belongs to a weight has the weight's name and a suffix,
- * as in `transformer.wte.weight.exp_avg`: a resumed run in which the weight has another name finds it by that.
+ * Tensors (moments) and plain numbers (step counts) by name. A weight's entry is the weight's name plus a suffix, such
+ * as `transformer.wte.weight.exp_avg`, so that it is still found if the weight is renamed in a resumed run.
  */
 export interface OptimizerState {
   tensors: ReadonlyMap<string, Tensor>;
   scalars: Readonly<Record<string, number>>;
 }
 
-/** Where a weight comes from when the model changes its shape, for its optimizer state; undefined fields mean unchanged. */
+/** Where a weight's optimizer state comes from when the model changes shape; undefined fields mean unchanged. */
 export interface Carry {
   /** The weight's name before the change. */
   readonly from: string;
@@ -35,26 +35,26 @@ export interface Carry {
 
 /** Updates weights from their gradients. */
 export interface Optimizer {
-  /** The learning rate that a schedule starts from. */
+  /** The base learning rate, which the schedule scales. */
   readonly learningRate: number;
   /**
-   * Optional. Called with all weights when they are built, and when they were made anew; before they have values. One that
-   * trains only some of them makes the others not trainable. @throws UsageError where options do not fit the model
+   * Optional. Called with all weights when they are built or rebuilt, before they have values. An optimizer that trains
+   * only some of them makes the others untrainable. @throws UsageError if its options do not fit the model
    */
   prepare?(parameters: ReadonlyMap<string, Variable>): void;
   /**
    * Updates the parameters in place and returns the global norm of the gradients before clipping. It may be called with
-   * only some of the weights: each weight's update is the same as when all are stepped together.
+   * a subset of the weights: each weight's update is the same as when all are stepped together.
    */
   step(step: OptimizerStep): number;
   /** Returns live tensors, not copies: read them before the next step. */
   exportState(): OptimizerState;
   /**
-   * Called when the model has changed its shape: carries each weight's state over, and drops what no weight uses any more.
-   * @param carries by weight; weights that are missing start fresh
+   * Called when the model has changed shape: carries over each weight's state, and drops the state of removed weights.
+   * @param carries by weight; missing weights start fresh
    */
   carry(carries: ReadonlyMap<string, Carry>): void;
-  /** Takes over a state, copying its tensors. @throws UsageError naming the first tensor that does not fit */
+  /** Restores a state, copying its tensors. @throws UsageError naming the first tensor that does not fit */
   importState(state: OptimizerState, parameters: ReadonlyMap<string, Variable>): void;
 }
 export const Optimizer = token<Optimizer>('Optimizer');

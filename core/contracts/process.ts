@@ -1,23 +1,23 @@
 import { token } from './token.js';
 
-/** A signal that asks a process to end. */
+/** A signal that asks the process to end. */
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGQUIT' | 'SIGXCPU' | 'SIGUSR2' | 'SIGBREAK';
 export type SaveSignal = 'SIGUSR1';
 
 /**
- * The process around a run: the command's, which hands its signals to whoever listens and ends when asked to. A program
- * that makes a run with `createRun` keeps its process to itself: nothing is handed over, and nothing ends it.
+ * The process that a run is in. The command passes its signals on to listeners and ends when asked to. A program that
+ * uses `createRun` keeps control of its process: no signal is passed on, and nothing ends it.
  */
 export interface HostProcess {
-  /** Hands over every signal that asks to end. @returns what ends listening */
+  /** Calls the listener for every signal that asks the process to end. @returns a function that stops listening */
   onStop(listener: (signal: StopSignal) => void): () => void;
-  /** Hands over SIGUSR1. @returns what ends listening */
+  /** Calls the listener for SIGUSR1. @returns a function that stops listening */
   onSave(listener: () => void): () => void;
-  /** Whether SIGUSR1 came while nothing listened to it, since the last call. */
+  /** Returns whether SIGUSR1 arrived since the last call while nobody listened. */
   takeWaitingSave(): boolean;
-  /** Has a signal act as if the process had received it. */
+  /** Behaves as if the process had received the signal. */
   deliver(signal: StopSignal | SaveSignal): void;
-  /** Called by the core when every plugin of the run is made: whoever wants a signal listens by now. */
+  /** Called by the core when every plugin of the run is made, and so has added its listeners. */
   pluginsMade(): void;
   /** Ends the process at once. */
   exit(code: number): void;

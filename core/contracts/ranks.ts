@@ -3,14 +3,14 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { token } from './token.js';
 
 /**
- * Which of the processes that train one model together this one is. A plugin that joins processes binds it; otherwise the
- * core binds `oneRank`. It is known before anything is built.
+ * Identifies this process among those that train one model together. A plugin that joins processes binds it; otherwise
+ * the core binds `oneRank`. It is known before anything is built.
  */
 export interface Ranks {
   /** From 0 to `size - 1`; rank 0 decides and writes. */
   readonly rank: number;
   readonly size: number;
-  /** Number of ranks on this machine, including this one: they share its cores. 1 when missing. */
+  /** Number of ranks on this machine, including this one: they share its cores. Default: 1. */
   readonly onThisMachine?: number;
   /**
    * Returns the mean over all ranks of each number: the same bits on every rank. It returns when every rank has called it
@@ -29,14 +29,17 @@ export async function fromFirstRank(ranks: Ranks, value: number): Promise<number
   return decided;
 }
 
-/** Returns how many cores this rank may use: the ranks on this machine share those that the system gives the process. */
+/**
+ * Returns how many cores this rank may use: the ranks on a machine divide up the cores that the system gives the
+ * process.
+ */
 export function coresOfRank({ onThisMachine = 1 }: Ranks): number {
   return Math.max(1, Math.floor(availableParallelism() / onThisMachine));
 }
 
 /**
- * Takes gradients while the backward pass still computes others, to send them to other ranks or to measure them. A plugin
- * binds it. `gradients:ready` has all of them too, after the pass.
+ * Receives gradients while the backward pass still computes others, to send them to other ranks or to measure them. A
+ * plugin binds it. After the pass, `gradients:ready` has all of them too.
  */
 export interface EarlyGradients {
   /** Whether to call `take` in the next iteration; if false, it costs nothing. */

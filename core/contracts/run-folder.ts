@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { token } from './token.js';
 
-/** The folder of a run that has only a name, relative to the working folder. */
+/** Returns the default folder of a run, relative to the working folder. */
 export function defaultRunFolder(name: string): string {
   return path.join('runs', name);
 }
 
-/** Where a run is, and what it was started in: absolute paths. */
+/** The folder of a run and the working folder it was started in, both absolute. */
 export interface RunPlace {
   readonly path: string;
   readonly cwd: string;
@@ -16,33 +16,35 @@ export interface RunPlace {
 export interface RunFolder {
   /** Absolute. */
   readonly path: string;
-  /** As it is printed: relative to the working folder if it lies below it. */
+  /** For messages: relative to the working folder if it is inside it. */
   readonly shown: string;
-  /** Folder of its checkpoints, absolute. */
+  /** Absolute path of the folder with its checkpoints. */
   readonly checkpoints: string;
-  /** The absolute path of a path in the config: those are relative to the working folder. */
+  /** Resolves a path from the config, which is relative to the working folder. */
   fromConfig(file: string): string;
   /**
-   * Makes the folder, if need be, claims it for this process until `release`, and cleans up what a killed one left.
-   * @param say prints what is waited for
-   * @throws UsageError if it cannot be made or written, another process has it, or it is not a run's and not empty
+   * Creates the folder if necessary, claims it for this process until `release`, and cleans up after a killed run.
+   * @param say prints what it waits for
+   * @throws UsageError if the folder cannot be created or written, is claimed by another process, or is neither empty
+   * nor a run's
    */
   claim(say?: (line: string) => void): Promise<void>;
-  /** Lets other processes have the folder. */
+  /** Lets other processes claim the folder. */
   release(): void;
   /**
    * Writes the run's `config.yaml`.
-   * @returns the name under which one that was changed by hand is kept
+   * @returns the name under which a version edited by hand was kept
    */
   writeConfig(yaml: string): string | undefined;
 }
 export const RunFolder = token<RunFolder>('RunFolder');
 
-/** Makes folders of runs on disk. The family that keeps runs exports one as `provided` in `provides/run-folder.ts`. */
+/** Manages run folders on disk. A family implements it as `provided` in `provides/run-folder.ts`. */
 export interface RunFolders {
   /**
-   * @param how.inMemory the run has a name and no folder: nothing is made, claimed or written
-   * @param how.writes false on ranks that leave the folder to the first: what changes it does nothing there
+   * Returns the folder of a run.
+   * @param how.inMemory the run is not stored: nothing is created, claimed or written
+   * @param how.writes false on ranks that leave writing to the first: methods that change the folder do nothing there
    */
   folder(place: RunPlace, how: { readonly inMemory: boolean; readonly writes: boolean }): RunFolder;
 }

@@ -8,25 +8,25 @@ export interface PretrainedWeights {
   /** The file or folder that they were read from. */
   readonly path: string;
   readonly weights: ReadonlyMap<string, StoredTensor>;
-  /** How they were changed on the way, for the log. */
+  /** Log lines on how the weights were converted. */
   readonly notes: readonly string[];
 }
 
-/** A config, and the weights that its `init` names. */
+/** A config, with the weights that its `init` names. */
 export interface Pretrained {
-  /** With the options that the model must have for the weights. */
+  /** The config with the model options that the weights require. */
   readonly composed: ComposedConfig;
   /** Reads the weights; missing if `init` names none. @throws UsageError if they cannot be read, with what to do */
   readonly read?: (model: Model) => Promise<PretrainedWeights>;
 }
 
-/** Weights of other programs. The family that knows them exports one as `provided` in `provides/pretrained.ts`. */
+/** Weights of other programs. A family implements it as `provided` in `provides/pretrained.ts`. */
 export interface PretrainedModels {
   /**
    * Finds the weights that a config's `init` names.
-   * @param request.classes plugins that are given as classes, by name
-   * @param request.download called with lines of progress while downloading; without it nothing is downloaded
-   * @throws UsageError for a value of the user's that the weights contradict, naming both places
+   * @param request.classes plugins given as classes, by name
+   * @param request.download called with progress lines while downloading; without it, nothing is downloaded
+   * @throws UsageError if the weights contradict a value that the user set, naming both places
    */
   find(
     composed: ComposedConfig,

@@ -5,24 +5,24 @@ import { EventTable } from './table.js';
 
 export type Listener<Name extends EventName> = (payload: Events[Name]) => void | Promise<void>;
 
-/** Which plugin listens to which event; the list of these is the order of a run. */
+/** A plugin's listener to an event; the registrations in order are the order of a run. */
 export interface Registration<Name extends EventName = EventName> {
   readonly plugin: string;
   readonly event: Name;
-  /** False: a failure is logged, the plugin is muted after repeated ones, and the run continues. */
+  /** If false, a failure is logged, the plugin is muted after repeated ones, and the run continues. */
   readonly critical: boolean;
 }
 
-/** Watches every event and every call of a listener: profilers, tracers, leak checks. */
+/** Observes every event and every listener call: for profilers, tracers, leak checks. */
 export interface Spy {
-  /** Before an event's first listener, and after its last one, also if one failed. */
+  /** Called before an event's first listener, and `afterEvent` after its last one, even if one failed. */
   beforeEvent?(event: EventName): void;
   afterEvent?(event: EventName): void;
   before?(registration: Registration): void;
   after?(registration: Registration): void;
 }
 
-/** One dispatch of an event: listeners wait for what is pending, and leave here what is pending after them. */
+/** One dispatch of an event: each listener waits for `pending`, and stores there what the next one must wait for. */
 interface Pass {
   pending: Promise<void> | undefined;
 }
@@ -41,7 +41,7 @@ export class EventBus {
   readonly #running: Registration[] = [];
 
   /**
-   * @param onTolerated called with a line on a plugin that failed and is not critical
+   * @param onTolerated called with a line on the failure of a plugin that is not critical
    * @param events those that may be listened to and dispatched
    */
   constructor(
@@ -61,7 +61,10 @@ export class EventBus {
     };
   }
 
-  /** Adds a listener of the program that runs the run, after the others; returns its remover. What it throws ends the run. */
+  /**
+   * Adds a listener of the embedding program after the others; returns its remover. An error that it throws ends the
+   * run.
+   */
   on<Name extends EventName>(event: Name, listener: (payload: Events[Name]) => unknown): () => void {
     if (!this.events.has(event)) throw this.events.unknown(event, 'a listener waits for');
     return this.#add(event, (payload: Events[Name]) => {
@@ -78,12 +81,15 @@ export class EventBus {
     };
   }
 
-  /** Names of the plugins that listen to an event, in their order. */
+  /** Returns the names of the plugins that listen to an event, in order. */
   order(event: string): string[] {
     return this.#registrations.filter((each) => each.event === event).map(({ plugin }) => plugin);
   }
 
-  /** The listeners that have not ended; each but the first was called by an event that the one before it dispatched. */
+  /**
+   * Returns the listeners that have not returned; each but the first was called through an event that the one before it
+   * dispatched.
+   */
   get running(): readonly Registration[] {
     return this.#running;
   }
@@ -158,7 +164,7 @@ export class EventBus {
   }
 
   #ended(spies: readonly Spy[], registration: Registration): void {
-    // Almost always the last one: taking that off allocates nothing.
+    // Nearly always the last entry: popping it allocates nothing.
     if (this.#running.at(-1) === registration) this.#running.pop();
     else this.#running.splice(this.#running.lastIndexOf(registration), 1);
     for (const spy of spies) spy.after?.(registration);

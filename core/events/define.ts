@@ -1,24 +1,24 @@
-/** A field of an event's payload: its type for the compiler, what it holds for readers. */
+/** A field of an event's payload: a type for the compiler and a description for readers. */
 export interface Field<T = unknown, Replaceable extends boolean = boolean> {
   /** Meaning, shape and unit. */
   readonly what: string;
   readonly replaceable: Replaceable;
-  /** For the compiler alone: never set. */
+  /** Only for the compiler; never set. */
   readonly type?: () => T;
 }
 
-/** An event, declared once: the types of its listeners, the reference page and `espalier events` derive from it. */
+/** An event, declared once: listener types, the reference page and `espalier events` are derived from it. */
 export interface EventDeclaration {
-  /** Ends the sentence "Fires …". */
+  /** Completes the sentence "Fires …". */
   readonly when: string;
   readonly payload: Readonly<Record<string, Field>>;
 }
 
-/** Events by name. Names of a plugin's own start with what is its own: `team:spike`. */
+/** Events by name. A plugin prefixes the names of its own events: `team:spike`. */
 export type EventDeclarations = Readonly<Record<string, EventDeclaration>>;
 
 /**
- * Declares events. Give the result to `@Plugin({ events })`, and its types to the compiler:
+ * Declares events. Pass the result to `@Plugin({ events })`, and declare its types:
  *
  * ```ts
  * const events = defineEvents({
@@ -36,12 +36,12 @@ export function defineEvents<Declared extends EventDeclarations>(events: Declare
   return events;
 }
 
-/** A field that listeners read. It may be left out if its type includes undefined. */
+/** Declares a field that listeners read. It may be left out if its type includes undefined. */
 export function field<T>(what: string): Field<T, false> {
   return { what, replaceable: false };
 }
 
-/** A field that listeners may assign, for the publisher of the event to read afterwards. */
+/** Declares a field that listeners may assign; the publisher of the event reads it afterwards. */
 export function replaceable<T>(what: string): Field<T, true> {
   return { what, replaceable: true };
 }

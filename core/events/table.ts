@@ -3,27 +3,27 @@ import { UsageError } from '../errors.js';
 import type { EventDeclaration, EventDeclarations } from './define.js';
 import { lifecycle } from './lifecycle.js';
 
-/** An event, and who declares it. */
+/** An event and its declarer. */
 export interface DeclaredEvent extends EventDeclaration {
   readonly name: string;
-  /** `core`, a family or a plugin. */
+  /** `core`, or the name of a family or plugin. */
   readonly from: string;
 }
 
-/** Every event that a run may publish: those of the core, in the order of a run, then those that plugins declare. */
+/** Every event that a run may dispatch: the core's, in the order of a run, then those that plugins declare. */
 export class EventTable {
   readonly #events = new Map<string, DeclaredEvent>();
 
   /**
    * @param tables each with the family or plugin that declares it
-   * @throws UsageError when two declare one event differently
+   * @throws UsageError if two declare the same event differently
    */
   constructor(tables: Iterable<readonly [from: string, events: EventDeclarations]> = []) {
     this.#add('core', lifecycle);
     for (const [from, events] of tables) this.#add(from, events);
   }
 
-  /** The events, in order. */
+  /** Returns the events in order. */
   list(): DeclaredEvent[] {
     return [...this.#events.values()];
   }
@@ -33,8 +33,8 @@ export class EventTable {
   }
 
   /**
-   * The error for an event that nobody declares, with the nearest name.
-   * @param what who uses it, and how: `plugin x (./x.ts): look listens to`
+   * Returns the error for an undeclared event, with the nearest name.
+   * @param what what uses it and how: `plugin x (./x.ts): look listens to`
    */
   unknown(name: string, what: string): UsageError {
     const near = suggestion(name, [...this.#events.keys()], 'events');
@@ -51,7 +51,9 @@ export class EventTable {
   }
 }
 
-/** A listener may carry the declaration of the plugin it listens to: two with the same fields are one event. */
+/**
+ * A listener may repeat the declaration of the plugin it listens to: declarations with the same fields are one event.
+ */
 function shapeOf({ payload }: EventDeclaration): string {
   const fields = Object.entries(payload).map(([name, { replaceable }]) => `${name}${replaceable ? '*' : ''}`);
   return fields.sort().join(' ');

@@ -4,7 +4,7 @@ import type { Family } from './family.js';
 import { importFrom } from './outside.js';
 
 /**
- * The events that families declare in their file `events`, with the family's name. None of their plugins is loaded.
+ * Returns the events that families declare in their file `events`, with the family's name, without loading any plugin.
  * @throws UsageError for a file that declares none
  */
 export async function familyEvents(

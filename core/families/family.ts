@@ -10,15 +10,15 @@ export interface Family {
   readonly source: string;
   /** Absolute path. */
   readonly folder: string;
-  /** Files of its plugins, by name: `NAME.js`, or `NAME/index.js`. */
+  /** Plugin files by name: `NAME.js`, or `NAME/index.js`. */
   readonly plugins: ReadonlyMap<string, string>;
-  /** Files of its commands, by name: `commands/NAME.js` is `espalier NAME`. */
+  /** Command files by name: `commands/NAME.js` is `espalier NAME`. */
   readonly commands: ReadonlyMap<string, string>;
-  /** Files of the options that it adds to commands, by the command's name: `options/COMMAND.js`. */
+  /** Files that add options to commands, by command: `options/COMMAND.js`. */
   readonly options: ReadonlyMap<string, string>;
-  /** File of the events that it declares: `events.js`. */
+  /** File that declares its events: `events.js`. */
   readonly events?: string;
-  /** Files of what it gives to every run, by name: `provides/NAME.js`. */
+  /** Files that implement contracts for every run, by name: `provides/NAME.js`. */
   readonly provides: ReadonlyMap<string, string>;
   /** Folder of its presets. */
   readonly presets?: string;
@@ -27,7 +27,7 @@ export interface Family {
 const builtInFolder = fileURLToPath(new URL('../../plugins/', import.meta.url));
 let builtIn: readonly Family[] | undefined;
 
-/** The families that come with espalier, by name. */
+/** Returns the families that come with espalier, sorted by name. */
 export function builtInFamilies(): readonly Family[] {
   builtIn ??= namesOf(readdirSync(builtInFolder, { withFileTypes: true }), 'isDirectory').map((name) =>
     familyIn(path.join(builtInFolder, name), name, 'built-in'),
@@ -35,7 +35,7 @@ export function builtInFamilies(): readonly Family[] {
   return builtIn;
 }
 
-/** Reads the names in a family's folder; loads nothing. */
+/** Reads the names in a family's folder without loading anything. */
 export function familyIn(folder: string, name: string, source: string): Family {
   const entries = readdirSync(folder, { withFileTypes: true });
   const plugins = modulesIn(folder, namesOf(entries, 'isFile'));
@@ -57,7 +57,7 @@ export function familyIn(folder: string, name: string, source: string): Family {
 
 const indexes = ['index.js', 'index.ts', 'index.mjs', 'index.mts'];
 
-/** The modules directly in a folder, by name. */
+/** Returns the modules directly in a folder, by name. */
 export function modulesIn(folder: string, files: readonly string[] = readdirSync(folder)): Map<string, string> {
   const modules = new Map<string, string>();
   for (const file of [...files].sort()) {

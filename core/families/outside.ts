@@ -1,7 +1,10 @@
 import { pathToFileURL } from 'node:url';
 import { exports, name, packageRoot } from '../version.js';
 
-/** Loaders of what a file from outside shares with the core, by name: a second copy has classes that the core does not know. */
+/**
+ * Loaders for the modules that an outside file shares with the core: a second copy would have classes unknown to the
+ * core.
+ */
 const shared = new Map<string, () => Promise<unknown>>([
   ...faces(),
   ['zod', () => import('zod')],
@@ -12,9 +15,9 @@ const shared = new Map<string, () => Promise<unknown>>([
 const loaded = new Map<string, unknown>();
 
 /**
- * Loads a file from outside the package, TypeScript included, with no build step. Its imports of `espalier`,
- * `espalier/command` and so on, of zod, tsyringe and TensorFlow.js are the running package's own.
- * @returns what the file exports
+ * Loads a file from outside the package, TypeScript included, without a build step. Imports of `espalier`,
+ * `espalier/command` etc., zod, tsyringe and TensorFlow.js resolve to the running package's own copies.
+ * @returns the file's exports
  */
 export async function importOutside(file: string): Promise<{ readonly exports: unknown }> {
   const { createJiti } = await import('jiti');
@@ -32,11 +35,12 @@ export async function importOutside(file: string): Promise<{ readonly exports: u
     virtualModules,
     fsCache: false,
   });
-  // jiti requires, and our modules are imported: what a file turns out to need is loaded, and then the file again.
+  // jiti requires synchronously, but our modules are imported: load the module that was missing, then try the file
+  // again.
   for (;;) {
     missing.clear();
     try {
-      // Wrapped: a promise that resolved to the exports would ask them for a `then`.
+      // Wrapped in an object, because a promise that resolves to the exports would look up `then` in them.
       return { exports: jiti(file) };
     } catch (thrown) {
       if (missing.size === 0) throw thrown;
@@ -45,12 +49,12 @@ export async function importOutside(file: string): Promise<{ readonly exports: u
   }
 }
 
-/** Loads a file of a family. @param source `built-in`, or the package that it is of */
+/** Loads a file of a family. @param source `built-in`, or the name of its package */
 export async function importFrom(file: string, source: string): Promise<{ readonly exports: unknown }> {
   return source === 'built-in' ? { exports: await import(pathToFileURL(file).href) } : importOutside(file);
 }
 
-/** `espalier`, `espalier/command` and what else the package exports. */
+/** Returns a loader for `espalier`, `espalier/command` and each other export of the package. */
 function* faces(): Iterable<[string, () => Promise<unknown>]> {
   for (const [key, target] of Object.entries(exports)) {
     if (typeof target !== 'object' || target === null || !('default' in target)) continue;

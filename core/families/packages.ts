@@ -5,30 +5,31 @@ import { UsageError } from '../errors.js';
 import { version } from '../version.js';
 import { builtInFamilies, familyIn, type Family } from './family.js';
 
-/** What is loaded only where a package contributes something: a command starts without. */
+/** Loaded only if a package contributes something, so that commands start faster. */
 const requireHere: { (name: 'semver'): typeof import('semver'); (name: 'zod'): typeof import('zod') } = createRequire(
   import.meta.url,
 );
 const semver = (): typeof import('semver') => requireHere('semver');
 
-/** The key `espalier` of a package.json that contributes to espalier. Paths are relative to the package. */
+/**
+ * The key `espalier` in the package.json of a package that contributes to espalier. Paths are relative to the package.
+ */
 const declaration = ({ z }: typeof import('zod')) =>
   z.strictObject({ family: z.string().optional(), presets: z.string().optional(), requires: z.string() });
 const DECLARED = ['family', 'presets', 'requires'];
 
-/** Whether the key `espalier` of a package.json declares a contribution; else it is a config. */
+/** Returns whether the key `espalier` of a package.json declares a contribution; otherwise it is a config. */
 export function isDeclaration(value: unknown): boolean {
   return isObject(value) && DECLARED.some((key) => key in value);
 }
 
-/** The families that come with espalier, then those of packages, for a working folder. */
+/** Returns the families that come with espalier, then those of packages, for a working folder. */
 export function families(cwd: string): readonly Family[] {
   return [...builtInFamilies(), ...packageFamilies(cwd)];
 }
 
 /**
- * What packages contribute: the project that a folder is in, which is the nearest upwards with a package.json, and those
- * that it depends on.
+ * Returns what packages contribute: the project (the nearest folder upwards with a package.json) and its dependencies.
  * @throws UsageError for a package that does not support this version, or whose declaration is wrong
  */
 export function packageFamilies(cwd: string): readonly Family[] {
@@ -100,7 +101,7 @@ function projectOf(cwd: string): string | undefined {
   }
 }
 
-/** Where a dependency is: in a `node_modules` of the project or above it; what is linked there is where it leads. */
+/** Returns the real folder of a dependency: from `node_modules` in the project or above it, with links resolved. */
 function installed(name: string, root: string): string | undefined {
   for (let folder = root; ; folder = path.dirname(folder)) {
     const candidate = path.join(folder, 'node_modules', name);
@@ -109,10 +110,10 @@ function installed(name: string, root: string): string | undefined {
   }
 }
 
-/** What a package.json has: whatever is in one, espalier starts. */
+/** A parsed package.json, unchecked: espalier must start whatever is in it. */
 type Described = Readonly<Record<string, unknown>>;
 
-/** Undefined for a package.json that does not parse: the config, if it is there, says so. */
+/** Returns undefined for a package.json that does not parse; if it holds the config, reading that reports the error. */
 function read(folder: string): Described | undefined {
   const text = readFileSync(path.join(folder, 'package.json'), 'utf8');
   try {

@@ -3,8 +3,8 @@ import { PluginError, UsageError } from '../errors.js';
 import { builtInFamilies } from './family.js';
 
 /**
- * What a family gives to every run, whichever plugins are on: `provided` of its file `provides/NAME`.
- * @param methods those that it must have
+ * Returns a family's implementation of a contract that every run needs: `provided` of its file `provides/NAME`.
+ * @param methods the methods it must have
  * @returns undefined if no family has such a file
  * @throws PluginError if the file exports something else
  */
@@ -31,7 +31,7 @@ export async function provided<T extends object>(
   return undefined;
 }
 
-/** The same of what no run can do without. @throws UsageError if no family has such a file */
+/** Like `provided`, for contracts that every run needs. @throws UsageError if no family has such a file */
 export async function required<T extends object>(name: string, methods: readonly (keyof T & string)[]): Promise<T> {
   const found = await provided<T>(name, methods);
   if (found !== undefined) return found;

@@ -14,7 +14,7 @@ import { packageFamilies } from './packages.js';
 import { isPluginPath } from './plugin-path.js';
 import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from '../plugins/plugin.js';
 
-/** A plugin class with what it says of itself and the place it was found. */
+/** A plugin class with its options and where it was found. */
 export interface FoundPlugin {
   readonly options: PluginOptions;
   readonly class: PluginClass;
@@ -23,11 +23,11 @@ export interface FoundPlugin {
 }
 
 /**
- * Finds and loads a plugin: a built-in one, one of a package that the project depends on, then `espalier-plugin-NAME`
- * (or `@scope/espalier-plugin-NAME`), then a path relative to `cwd`.
+ * Finds and loads a plugin: a built-in one, one of a package that the project depends on, `espalier-plugin-NAME` (or
+ * `@scope/espalier-plugin-NAME`), or a path relative to `cwd`, in this order.
  * @param slot the slot that it is to fill, if any
- * @param shown the name as errors have it
- * @throws UsageError when nothing has that name, when it does not load, or when it cannot fill the slot
+ * @param shown the name to print in errors
+ * @throws UsageError if it does not exist, does not load, or cannot fill the slot
  */
 export async function findPlugin(name: string, cwd: string, slot?: Slot, shown = name): Promise<FoundPlugin> {
   const found = await findQuietly(name, cwd, slot, shown);
@@ -35,13 +35,13 @@ export async function findPlugin(name: string, cwd: string, slot?: Slot, shown =
   return fitting(found, shown, slot);
 }
 
-/** @throws UsageError where the plugin fills another slot, or none */
+/** Returns the plugin if it can fill the slot. @throws UsageError if it cannot */
 export function fitting(found: FoundPlugin, shown: string, slot: Slot | undefined): FoundPlugin {
   if (found.options.slot !== slot) throw wrongSlot(found, shown, slot);
   return found;
 }
 
-/** The same, for whatever slot it is; undefined where nothing has that name. */
+/** Like `findPlugin`, for any slot; undefined if no plugin has that name. */
 export async function findQuietly(
   name: string,
   cwd: string,
@@ -55,7 +55,7 @@ export async function findQuietly(
   return ours !== undefined ? loadBuiltIn(ours) : findOutside(name, cwd, shown);
 }
 
-/** A plugin that is given as a class. @throws UsageError where it has no `@Plugin` */
+/** Returns a plugin given as a class. @throws UsageError if it has no `@Plugin` */
 export function foundClass(of: PluginClass, place: string): FoundPlugin {
   const options = pluginOptions(of);
   const source = `class ${of.name}`;
@@ -65,19 +65,19 @@ export function foundClass(of: PluginClass, place: string): FoundPlugin {
   return { options, class: of, source };
 }
 
-/** Names of the plugins that come with the package. */
+/** Returns the names of the built-in plugins. */
 export function builtInNames(): string[] {
   return [...builtInPlugins().keys()].sort();
 }
 
-/** Names of the plugins of espalier, and of packages that the project of a folder depends on. */
+/** Returns the names of built-in plugins and of those in packages that the project of a folder depends on. */
 export function knownNames(cwd: string): string[] {
   return [...builtInPlugins().keys(), ...packagedPlugins(cwd).keys()].sort();
 }
 
 let builtIn: ReadonlyMap<string, string> | undefined;
 
-/** By name, the files of the plugins that come with the package. */
+/** Returns the files of the built-in plugins, by name. */
 function builtInPlugins(): ReadonlyMap<string, string> {
   builtIn ??= new Map(
     builtInFamilies().flatMap(({ name: family, plugins }) => {
@@ -91,11 +91,11 @@ function builtInPlugins(): ReadonlyMap<string, string> {
 interface PackagedPlugin {
   readonly name: string;
   readonly file: string;
-  /** The package. */
+  /** Name of the package. */
   readonly source: string;
 }
 
-/** The plugins of packages, by name. @throws UsageError where two plugins have one name */
+/** Returns the plugins of packages, by name. @throws UsageError if two have the same name */
 function packagedPlugins(cwd: string): Map<string, PackagedPlugin> {
   const found = new Map<string, PackagedPlugin>();
   for (const { source, plugins } of packageFamilies(cwd)) {
@@ -113,7 +113,7 @@ function packagedPlugins(cwd: string): Map<string, PackagedPlugin> {
   return found;
 }
 
-/** Whether a name is that of a plugin of espalier, whole or as configs have it. */
+/** Returns whether a name is a built-in plugin's, in full or as configs write it. */
 function isOurs(name: string): boolean {
   return builtInPlugins().has(name) || builtInFamilies().some(({ plugins }) => plugins.has(name));
 }
@@ -129,7 +129,7 @@ async function loadPackaged({ name, file, source }: PackagedPlugin): Promise<Fou
   );
 }
 
-/** Loads the plugins of espalier and of packages, without stopping at one that does not load. */
+/** Loads all built-in and packaged plugins, and collects those that fail to load. */
 export async function loadAll(cwd: string): Promise<{ plugins: FoundPlugin[]; broken: BrokenPlugin[] }> {
   const { plugins, broken } = await loadBuiltIns();
   for (const each of packagedPlugins(cwd).values()) {
@@ -143,18 +143,17 @@ export async function loadAll(cwd: string): Promise<{ plugins: FoundPlugin[]; br
   return { plugins, broken };
 }
 
-/** A plugin of espalier, or of a package, that does not load on this machine: a binary that it needs is missing, say. */
+/** A built-in or packaged plugin that does not load on this machine, for example because a binary is missing. */
 export interface BrokenPlugin {
   readonly name: string;
-  /** `built-in`, or the package. */
+  /** `built-in`, or the name of the package. */
   readonly source: string;
   readonly error: UsageError;
 }
 
 /**
- * Loads the plugins that come with the package, by name, without stopping at one that does not load: nobody may have
- * asked for that one.
- * @param names load these only, of those that come with the package (default: all)
+ * Loads built-in plugins by name, and collects those that fail to load, which the user may not need.
+ * @param names load only these built-in plugins (default: all)
  */
 export async function loadBuiltIns(
   names?: readonly string[],
@@ -182,7 +181,7 @@ export async function loadBuiltIn(name: string): Promise<FoundPlugin> {
   return pluginOf(await load<unknown>(name, () => import(pathToFileURL(file).href)), name, 'built-in');
 }
 
-/** A plugin from outside, whatever it fills; undefined where no package has that name and it is no path. */
+/** Finds a plugin from outside, for any slot; undefined if no package has that name and it is not a path. */
 export async function findOutside(name: string, cwd: string, shown = name): Promise<FoundPlugin | undefined> {
   const packaged = packagedPlugins(cwd).get(name);
   if (packaged !== undefined) return loadPackaged(packaged);
@@ -196,7 +195,7 @@ export async function findOutside(name: string, cwd: string, shown = name): Prom
   return pluginOf(exports, shown, file);
 }
 
-/** A folder that loads as no module. */
+/** Returns true for a folder that cannot be loaded as a module. */
 function isBareFolder(file: string): boolean {
   return (
     statSync(file).isDirectory() &&
@@ -247,7 +246,7 @@ function isPluginClass(value: unknown): value is PluginClass {
   return pluginOptions(value) !== undefined;
 }
 
-/** How to write the path of a plugin's file that is there; undefined for other names. */
+/** Suggests how to write the path if the name is an existing plugin file; undefined for other names. */
 export function pathAdvice(name: string, cwd: string): string | undefined {
   if (!/\.[cm]?[jt]s$/.test(name) || !existsSync(path.resolve(cwd, name))) return undefined;
   return `a plugin path starts with ./; write ./${name}`;
@@ -261,7 +260,7 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
   const affix = slot === undefined ? '' : slotKeys[slot].fullName('');
   const { plugins, broken } = await loadAll(cwd);
   const fitting = plugins.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
-  // A plugin that does not load does not say what it fills; its name may.
+  // A plugin that fails to load cannot say which slot it fills, but its name may.
   const likely = broken
     .map((each) => each.name)
     .filter((each) => (affix === '' ? slot === undefined : each.includes(affix)));
@@ -279,7 +278,9 @@ function isDefault({ name, slot }: PluginOptions, of: Slot): boolean {
   return slot === of && [named, slotKeys[of].fullName(named)].includes(name);
 }
 
-/** `data=book.txt` is short for `data.use=book.txt`, and data.text is meant: what options with `meta({ input })` name. */
+/**
+ * `data=book.txt` is short for `data.use=book.txt`, but data.text was meant: suggests options marked `meta({ input })`.
+ */
 function inputsOf({ options: { config } }: FoundPlugin, path: readonly string[]): string {
   const properties = config === undefined ? {} : propertiesOf(jsonSchemaOf(config));
   const inputs = Object.entries(properties).flatMap(([key, property]) => {

@@ -3,22 +3,22 @@ import { suggestion } from '../config/nearest.js';
 import { EspalierError, PluginError, UsageError } from '../errors.js';
 import type { Logger } from '../logger.js';
 
-/** What a plugin says of a metric that it publishes. */
+/** A plugin's description of a metric that it publishes. */
 export interface MetricDescription {
   /** `nats`, `tokens/s`, `share`, …; empty for a plain number. */
   readonly unit: string;
   /** One phrase: what is measured, over what. */
   readonly what: string;
-  /** True where it comes from a clock or from the machine: another run of the same config has other values. */
+  /** True if the value depends on the clock or the machine, and so differs between runs of the same config. */
   readonly clock?: boolean;
 }
 
-/** By name, such as `val/loss`; `*` in a name stands for anything: `time/plugin/*`. */
+/** By name, such as `val/loss`; `*` in a name matches anything: `time/plugin/*`. */
 export type MetricTable = Readonly<Record<string, MetricDescription>>;
 
 interface Pattern {
   readonly plugin: string;
-  /** As it is declared. */
+  /** The declared name. */
   readonly name: string;
   readonly pattern: RegExp;
   readonly description: MetricDescription;
@@ -29,10 +29,10 @@ export class MetricNames {
   readonly #exact = new Map<string, MetricDescription>();
   readonly #owners = new Map<string, string[]>();
   readonly #patterns: Pattern[] = [];
-  /** Metrics that decide something: `RunState.measured` has them. */
+  /** Metrics that a plugin bases decisions on: `RunState.measured` keeps them. */
   readonly deciding = new Set<string>();
 
-  /** @param tables with the name of the plugin that each is of */
+  /** @param tables each with the name of its plugin */
   constructor(tables: Iterable<readonly [plugin: string, table: MetricTable]>) {
     for (const [plugin, table] of tables) {
       for (const [name, description] of Object.entries(table)) {
@@ -46,7 +46,9 @@ export class MetricNames {
     }
   }
 
-  /** Says which metrics a pattern stands for in this run: others that match it are then not declared by it. */
+  /**
+   * Lists the metrics that a pattern means in this run; the pattern then no longer declares other names that match it.
+   */
   spellOut(pattern: string, names: readonly string[]): void {
     const at = this.#patterns.findIndex(({ name }) => name === pattern);
     const [spelled] = at < 0 ? [] : this.#patterns.splice(at, 1);
@@ -58,8 +60,8 @@ export class MetricNames {
   }
 
   /**
-   * Has `RunState.measured` keep a metric that decides something. Call it in `run:setup`.
-   * @param where its key and place, as messages start
+   * Makes `RunState.measured` keep a metric that a plugin bases decisions on. Call it in `run:setup`.
+   * @param where place and key of the setting, as messages start
    * @throws UsageError if no plugin of the run declares it
    */
   decide(name: string, where: string): void {
@@ -71,28 +73,31 @@ export class MetricNames {
     this.deciding.add(name);
   }
 
-  /** The plugins that declare a metric by its name, not by a pattern. */
+  /** Returns the plugins that declare a metric by name, not by a pattern. */
   ownersOf(name: string): readonly string[] {
     return this.#owners.get(name) ?? [];
   }
 
-  /** The names that a plugin declares, without patterns. */
+  /** Returns the names that a plugin declares, without patterns. */
   namesOf(plugin: string): string[] {
     return this.names().filter((name) => this.ownersOf(name).includes(plugin));
   }
 
-  /** True if a plugin declares a metric, by its name or by a pattern. */
+  /** Returns true if a plugin declares a metric, by name or by a pattern. */
   isOf(plugin: string, name: string): boolean {
     const matches = this.#patterns.some((each) => each.plugin === plugin && each.pattern.test(name));
     return matches || this.ownersOf(name).includes(plugin);
   }
 
-  /** What a metric is; undefined where no plugin of the run declares it. */
+  /** Returns a metric's description; undefined if no plugin of the run declares it. */
   describe(name: string): MetricDescription | undefined {
     return this.#exact.get(name) ?? this.#patterns.find(({ pattern }) => pattern.test(name))?.description;
   }
 
-  /** Values that are a function of config, data and engine alone, and those that depend on the clock or the machine. */
+  /**
+   * Splits values into those that are a function of config, data and engine, and those that depend on the clock or
+   * machine.
+   */
   split(values: Readonly<Record<string, number>>): { exact: Record<string, number>; clock: Record<string, number> } {
     const exact: Record<string, number> = {};
     const clock: Record<string, number> = {};
@@ -102,15 +107,15 @@ export class MetricNames {
     return { exact, clock };
   }
 
-  /** The names without a pattern. */
+  /** Returns the declared names, without patterns. */
   names(): string[] {
     return [...this.#exact.keys()];
   }
 }
 
 /**
- * Refuses what is no number, and tells, once a name, of metrics that nobody declares (a typo is a curve that nobody
- * finds) and of those that another plugin declares (sinks keep the last of both).
+ * Refuses values that are not numbers. Warns once per name of metrics that nobody declares (a typo would be a curve
+ * that nobody finds) and of those that another plugin declares too (sinks keep only the last value).
  */
 export function watchMetrics(bus: EventBus, metrics: MetricNames, log: Logger): void {
   const told = new Set<string>();
@@ -120,7 +125,7 @@ export function watchMetrics(bus: EventBus, metrics: MetricNames, log: Logger): 
     log.warn(line());
   };
   bus.listen({ plugin: 'core', event: 'metrics', critical: true }, ({ values, plugin }) => {
-    // The last one is this listener.
+    // The last running listener is this one.
     const publisher = plugin ?? bus.running.at(-2)?.plugin;
     for (const [name, value] of Object.entries<unknown>(values)) {
       if (typeof value !== 'number') throw noNumber(name, value, publisher);

@@ -7,7 +7,7 @@ import { UsageError } from '../errors.js';
 import type { PluginInstance, Slot } from './plugin.js';
 import type { FoundPlugin } from '../families/resolve.js';
 
-/** What fills a slot, and the methods that the run calls of it. */
+/** The contract of a slot, and the methods of it that the run calls. */
 interface SlotContract {
   readonly contract: symbol;
   readonly methods: readonly string[];
@@ -27,7 +27,7 @@ export const slotContracts: Readonly<Record<Slot, SlotContract>> = {
   lr: of(LearningRate, 'at'),
 };
 
-/** @throws UsageError where a plugin binds to a slot's contract what lacks a method of it */
+/** Checks what a plugin bound to a slot's contract. @throws UsageError if a method is missing */
 export function checkImplements(made: unknown, contract: symbol, plugin: FoundPlugin): void {
   const methods = Object.values(slotContracts).find((each) => each.contract === contract)?.methods ?? [];
   const lacking = methods.filter((name) => typeof made !== 'object' || made === null || !isMethod(made, name));
@@ -39,7 +39,7 @@ export function checkImplements(made: unknown, contract: symbol, plugin: FoundPl
   );
 }
 
-/** What a plugin that fills a slot did not do. */
+/** Returns the error for a plugin that does not bind the contract of the slot that it fills. */
 export function unbound(plugin: FoundPlugin, slot: Slot): UsageError {
   const name = tokenName(slotContracts[slot].contract);
   return new UsageError(
@@ -48,13 +48,13 @@ export function unbound(plugin: FoundPlugin, slot: Slot): UsageError {
   );
 }
 
-/** What is kept, and what gives it back. */
+/** Methods that save something and the ones that restore it. */
 const pairs = [
   ['state', 'restore'],
   ['stateTensors', 'restoreTensors'],
 ] as const;
 
-/** @throws UsageError where a name that the run calls is no method, or one of two that belong together is missing */
+/** @throws UsageError if a name that the run calls is not a method, or if only one method of a pair exists */
 export function checkMethods(made: PluginInstance, plugin: FoundPlugin): void {
   const field = [...pairs.flat(), 'dispose'].find((name) => isField(made, name));
   if (field !== undefined) {

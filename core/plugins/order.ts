@@ -2,8 +2,8 @@ import { UsageError } from '../errors.js';
 import type { PluginOptions } from './plugin.js';
 
 /**
- * Sorts plugins so that each comes after those its `after` names and before those its `before` names;
- * otherwise they keep the order they came in, those `before` '*' first. Names that are not present are ignored.
+ * Sorts plugins so that each comes after those in its `after` and before those in its `before`. Otherwise they keep
+ * their order, with `before: '*'` first. Names that are not present are ignored.
  * @throws UsageError that prints the cycle
  */
 export function orderPlugins<P extends { options: PluginOptions }>(plugins: readonly P[]): P[] {

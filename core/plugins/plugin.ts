@@ -10,115 +10,126 @@ import type { EventDeclarations } from '../events/define.js';
 import type { EventName, Events } from '../events/lifecycle.js';
 import type { MetricTable } from '../metrics/metrics.js';
 
-/** The plugin's own part of the config, checked by its schema. Inject it with `@inject(PluginConfig)`. */
+/** The plugin's own options, checked by its schema. Inject them with `@inject(PluginConfig)`. */
 export const PluginConfig: Token<unknown> = token('PluginConfig');
 
-/** What `Bindings.wrap` stands in front of. Inject it with `@inject(Wrapped)`. */
+/** The instance that a class given to `Bindings.wrap` wraps. Inject it with `@inject(Wrapped)`. */
 export const Wrapped: Token<unknown> = token('Wrapped');
 
-/** The keys of a config that are filled by exactly one plugin. */
+/** The parts of a run that exactly one plugin each fills. */
 export const slots = ['engine', 'tokenizer', 'data', 'batches', 'model', 'optimizer', 'lr'] as const;
 export type Slot = (typeof slots)[number];
 
-/** What a plugin says of itself. */
+/** The options of `@Plugin`. */
 export interface PluginOptions {
   /** Unique; the name used in configs, logs, errors and checkpoints. */
   name: string;
   /** One sentence, shown by `espalier plugins`. */
   summary: string;
-  /** Schema of its options: describe each, and give defaults. Without one the plugin takes none. Or the class's static `options`. */
+  /**
+   * Schema of its options: describe each and give defaults. Without it, or the class's static `options`, the plugin
+   * takes no options.
+   */
   config?: z.ZodType;
-  /** The slot it can fill; features that are on or off have none. */
+  /** The slot it can fill; features have none. */
   slot?: Slot;
   /**
-   * The slot whose contract it wraps: it is then loaded, and gets its state back, wherever that slot is in use,
-   * in `espalier evaluate` too.
+   * The slot whose contract it wraps. It is loaded, and its state restored, wherever that slot is in use, including
+   * `espalier evaluate`.
    */
   wraps?: Slot;
-  /** The metrics that it publishes, by name: what `espalier metrics` and docs/reference/metrics.md print, and sinks ask for. */
+  /**
+   * The metrics that it publishes, by name: `espalier metrics` and docs/reference/metrics.md print them, sinks read
+   * them.
+   */
   metrics?: MetricTable;
-  /** The events of its own that it publishes; a plugin that listens to another's may give that one's too. */
+  /** The events that it publishes; a plugin that listens to another's events may repeat their declaration here. */
   events?: EventDeclarations;
-  /** For engines: `engine: auto` tries those with a lower rank first. */
+  /** Engines only: `engine: auto` tries engines with a lower rank first. */
   rank?: number;
   /**
-   * Names of plugins whose listeners run before (after) this one's; those not present are ignored.
-   * `before: ['*']` is before all that do not ask to be earlier.
+   * Names of plugins whose listeners run before (`after`) or after (`before`) this one's; absent ones are ignored.
+   * `before: ['*']` comes before all plugins that do not have it too.
    */
   after?: readonly string[];
   before?: readonly string[];
-  /** Version of what `state()` returns, from 1: a checkpoint with a newer one is refused. */
+  /** Version of what `state()` returns, from 1: checkpoints with a newer version are refused. */
   stateVersion?: number;
-  /** False for plugins that only watch: their failures are logged and the run goes on. Default true. */
+  /** False for plugins that only observe: their failures are logged and the run continues. Default: true. */
   critical?: boolean;
   /**
-   * Where several ranks train one model, the ranks on which its listeners run: all, or the first alone, as for what
-   * writes files or shows something. Default `first` for plugins that only watch, else `all`.
+   * With several ranks, where its listeners run: on all, or only on the first, as suits plugins that write files or
+   * show something. Default: `first` if not critical, else `all`.
    */
   ranks?: 'all' | 'first';
 }
 
-/** Where a plugin binds contracts, in its static `register`. */
+/** Binds contracts; passed to a plugin's static `register`. */
 export interface Bindings {
-  /** Binds a contract to a class (one instance a run, made when first asked for). */
+  /** Binds a contract to a class (one instance per run, created on first use). */
   bind<T>(contract: Token<T>, implementation: new (...args: never[]) => T): void;
   /**
-   * Adds a class to a contract that several plugins add to, one instance a run. Who asks for the contract gets all of
-   * them, with `isOptional`: undefined where no plugin adds any.
+   * Adds a class (one instance per run) to a contract that several plugins add to. Injecting the contract gives all of
+   * them; inject it with `isOptional`, since it is undefined if no plugin adds any.
    */
   add<T>(contract: Token<readonly T[]>, implementation: new (...args: never[]) => T): void;
-  /** Puts a class in front of what another plugin binds, which it is given as `@inject(Wrapped)`. */
+  /** Wraps what another plugin binds; the class receives that as `@inject(Wrapped)`. */
   wrap<T>(contract: Token<T>, implementation: new (...args: never[]) => T): void;
 }
 
 /**
- * What a plugin may do beside its `@On` listeners; all optional.
- * The container makes one instance a run, with what its constructor asks for.
+ * Optional methods of a plugin, besides its `@On` listeners.
+ * The container creates one instance per run and injects its constructor's parameters.
  */
 export interface PluginInstance {
   /**
-   * Plain JSON to keep in every checkpoint, under the plugin's name; undefined where there is nothing to keep. What tells
-   * this run from another of the same config, such as its name on a server, stands under `identity`: `verify-resume`
-   * compares all but that.
+   * Returns plain JSON to save in every checkpoint; undefined if there is nothing to save. Put what identifies this run
+   * among runs of the same config, such as its ID on a server, under `identity`: `verify-resume` does not compare that.
    */
   state?(): unknown;
-  /** What is too large for JSON, with or without `state()`, under names of the plugin's own: read, and not changed. */
+  /** Returns arrays that are too large for JSON, under names of the plugin's own; they are read, never changed. */
   stateTensors?(): ReadonlyMap<string, StoredTensor>;
   /**
-   * Gets back what `state()` returned, before `run:start`, and when the run goes back to a checkpoint: then `undefined`
-   * too, where there was nothing to keep when it was made.
-   * @param version that it was written with, if not of now
+   * Restores what `state()` returned, before `run:start` and on a rollback; then also `undefined`, if `state()` had
+   * returned that.
+   * @param version the `stateVersion` it was written with
    */
   restore?(state: unknown, version: number): void;
-  /** Gets back what `stateTensors()` returned, after `restore`; empty where it was. */
+  /** Restores what `stateTensors()` returned, after `restore`; the map is empty if that was. */
   restoreTensors?(tensors: ReadonlyMap<string, StoredTensor>): void;
-  /** Releases what the plugin holds; called in reverse order, always, even after a failure. */
+  /** Releases the plugin's resources; always called, in reverse order, even after a failure. */
   dispose?(): void | Promise<void>;
 }
 
 /** A plugin's class. */
 export interface PluginClass {
   new (...args: never[]): object;
-  /** Schema of its options, in place of `config` of its `@Plugin`: the compiler then checks those that `createRun` gets. */
+  /**
+   * Schema of its options, instead of `config` of its `@Plugin`: the compiler then checks the options given to
+   * `createRun`.
+   */
   readonly options?: z.ZodType;
   /** Binds contracts, before any plugin is made. */
   register?(bindings: Bindings): void;
-  /** Models only: what a run with these options takes of memory; a run that cannot fit is refused before it is made. */
+  /** Models only: estimates the memory of a run with these options, so that a run that cannot fit is refused early. */
   memoryNeeded?(config: unknown, shape: PlannedShape): MemoryNeed;
-  /** Optimizers only: numbers that it keeps for each trained weight, for estimates of memory; 2 when not given. */
+  /** Optimizers only: floats kept per trained weight, for memory estimates. Default: 2. */
   readonly numbersPerWeight?: number;
-  /** Engines only: says whether it works here, without side effects. */
+  /** Engines only: returns whether it works here, without side effects. */
   probe?(): EngineProbe | Promise<EngineProbe>;
-  /** Engines only: whether `probe` may find a GPU, told at once. One that may is asked before a better ranked one is taken. */
+  /**
+   * Engines only: returns at once whether `probe` may find a GPU. Such an engine is probed before a better ranked one
+   * is chosen.
+   */
   mayHaveGpu?(): boolean;
-  /** Engines only: makes it work on this machine (`espalier engine install`). */
+  /** Engines only: installs it on this machine (`espalier engine install`). */
   install?(request: InstallRequest): Promise<void>;
 }
 
 export interface InstallRequest {
-  /** The build for GPUs. */
+  /** Install the GPU build. */
   gpu: boolean;
-  /** Again, over what is there. */
+  /** Install over an existing installation. */
   force: boolean;
   log: (line: string) => void;
 }
@@ -139,7 +150,7 @@ export function Plugin(options: PluginOptions): (target: PluginClass) => void {
   };
 }
 
-/** Marks a method as a listener of an event; the compiler checks that it takes the event's payload. */
+/** Marks a method as a listener of an event; the compiler checks the type of its parameter. */
 export function On<Name extends EventName>(event: Name) {
   return <Method extends (payload: Events[Name]) => void | Promise<void>>(
     target: object,
@@ -152,12 +163,12 @@ export function On<Name extends EventName>(event: Name) {
   };
 }
 
-/** The options that `@Plugin` was given, or undefined when the value is no plugin class. */
+/** Returns the options given to `@Plugin`; undefined if the value is not a plugin class. */
 export function pluginOptions(value: unknown): PluginOptions | undefined {
   return typeof value === 'function' ? optionsOf.get(value) : undefined;
 }
 
-/** The listeners of a class and the classes it extends, base first. */
+/** Returns the listeners of a class and of the classes it extends, base first. */
 export function pluginListeners(of: PluginClass): ListenerMark[] {
   const marks: ListenerMark[] = [];
   for (
@@ -170,7 +181,7 @@ export function pluginListeners(of: PluginClass): ListenerMark[] {
   return marks;
 }
 
-/** True if a plugin's `register` adds to one of these contracts. */
+/** Returns true if a plugin's `register` adds to one of these contracts. */
 export function addsTo(of: PluginClass, contracts: readonly symbol[]): boolean {
   let adds = false;
   const ignore = (): void => undefined;
@@ -181,6 +192,6 @@ export function addsTo(of: PluginClass, contracts: readonly symbol[]): boolean {
   return adds;
 }
 
-/** Same as tsyringe's, so that a plugin needs one import. */
+/** tsyringe's own, so that a plugin needs only one import. */
 export { inject, injectable } from 'tsyringe';
 export type { InjectionToken };

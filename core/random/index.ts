@@ -1,3 +1,3 @@
-/** Random numbers: streams by name, and the generator behind them. It loads nothing else: threads import it. */
+/** Named random streams and their generator. Nothing else is imported here, since worker threads load it. */
 export * from './philox.js';
 export * from './streams.js';

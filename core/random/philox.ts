@@ -7,8 +7,8 @@ const WEYL_1 = 0xbb67ae85;
 const ROUNDS = 10;
 
 /**
- * Philox4x32-10: fills `words` with random 32-bit words, four from each counter. The first counter is given; the 64-bit
- * number that its first two words are counts up.
+ * Philox4x32-10: fills `words` with random 32-bit words, four per counter, starting at the given counter and
+ * incrementing the 64-bit number in its first two words.
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11, section 4.3.
  */
 export function philox(
@@ -20,7 +20,7 @@ export function philox(
   for (let at = 0; at + 4 <= words.length; at += 4) {
     let [c0, c1, c2, c3, k0, k1] = [low, high, counter2 | 0, counter3 | 0, key0 | 0, key1 | 0];
     for (let round = 0; round < ROUNDS; round++) {
-      // 64-bit products from those of 16-bit halves: no sum is over 32 bits.
+      // 64-bit products from 16-bit halves: no sum exceeds 32 bits.
       const [first, second] = [c0 & 0xffff, c0 >>> 16];
       const lows = Math.imul(MULTIPLIER_0_LOW, first);
       const middle = (Math.imul(MULTIPLIER_0_HIGH, first) + (lows >>> 16)) | 0;
@@ -45,7 +45,7 @@ export function philox(
   }
 }
 
-/** The counter of a block of a lane. @param block from 0, below 2⁵³ */
+/** Returns the counter of a block in a lane. @param block from 0, below 2⁵³ */
 export function counterOf(
   block: number,
   [lane0, lane1]: readonly [number, number],

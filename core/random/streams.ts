@@ -3,17 +3,17 @@ import { counterOf, philox } from './philox.js';
 const FLOAT_UNIT = 2 ** -32;
 export const WORDS_OF_A_NORMAL = 2;
 
-/** Where the numbers of a stream begin: its key, its lane, and how many words come before. */
+/** The position of a stream: its key, its lane, and the number of words drawn. */
 export interface StreamPlace {
   readonly key: readonly [number, number];
   readonly lane: readonly [number, number];
   readonly counter: number;
 }
 
-/** A sequence of random numbers whose whole state is one counter. */
+/** A sequence of random numbers whose entire state is one counter. */
 export class RandomStream {
   readonly #words = new Uint32Array(4);
-  /** Which block `#words` holds. */
+  /** The block that is in `#words`. */
   #block = -1;
 
   /** @param counter numbers drawn so far */
@@ -23,7 +23,7 @@ export class RandomStream {
     public counter = 0,
   ) {}
 
-  /** Uniform in 0 … 2³² - 1. */
+  /** Returns a uniform integer in 0 … 2³² - 1. */
   uint32(): number {
     const block = Math.floor(this.counter / 4);
     if (block !== this.#block) {
@@ -33,12 +33,12 @@ export class RandomStream {
     return this.#words[this.counter++ % 4] ?? 0;
   }
 
-  /** Uniform in [0, 1). */
+  /** Returns a uniform number in [0, 1). */
   float(): number {
     return this.uint32() * FLOAT_UNIT;
   }
 
-  /** Uniform in 0 … below - 1, without bias (`below` up to 2⁵³). */
+  /** Returns a uniform integer in 0 … below - 1, without bias (`below` up to 2⁵³). */
   below(below: number): number {
     const span = 2 ** 53;
     const limit = span - (span % below);
@@ -49,23 +49,23 @@ export class RandomStream {
     }
   }
 
-  /** Standard normal (Box-Muller; two uniforms a number, so that the counter tells the whole state). */
+  /** Returns a standard normal number (Box-Muller, two uniforms each, so that the counter is the whole state). */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log((this.uint32() + 0.5) * FLOAT_UNIT));
     return radius * Math.cos(2 * Math.PI * this.float());
   }
 
-  /** Leaves out the next `count` normal numbers. @returns the stream of those */
+  /** Skips the next `count` normal numbers. @returns a stream of the skipped numbers */
   skipNormals(count: number): RandomStream {
     return this.#skip(WORDS_OF_A_NORMAL * count);
   }
 
-  /** Leaves out the next `count` uniform numbers. @returns the stream of those */
+  /** Skips the next `count` uniform numbers. @returns a stream of the skipped numbers */
   skipFloats(count: number): RandomStream {
     return this.#skip(count);
   }
 
-  /** Where it is, for a thread that draws the same numbers. */
+  /** The position, for a thread that draws the same numbers. */
   get place(): StreamPlace {
     return { key: this.key, lane: this.lane, counter: this.counter };
   }
@@ -78,17 +78,17 @@ export class RandomStream {
 }
 
 /**
- * Every random number of a run: streams named by what they are for, all from the run's seed.
+ * Every random number of a run: named streams, all derived from the run's seed.
  * A stream's numbers do not change when another stream is added or drawn from.
  */
 export class RandomStreams {
   readonly #streams = new Map<string, RandomStream>();
-  /** Hashing a name takes longer than drawing a number. */
+  /** Cached, since hashing a name takes longer than drawing a number. */
   readonly #keys = new Map<string, readonly [number, number]>();
 
   constructor(readonly seed: number) {}
 
-  /** The stream of that name: goes on where it was left, and its counter is kept in checkpoints. */
+  /** Returns the stream of that name at its current position, which checkpoints save. */
   stream(name: string): RandomStream {
     let stream = this.#streams.get(name);
     if (stream === undefined) {
@@ -98,22 +98,24 @@ export class RandomStreams {
     return stream;
   }
 
-  /** A fresh stream for one place in a run (an iteration, a micro-batch): nothing to save or restore. */
+  /**
+   * Returns a fresh stream for one place in a run (an iteration, a micro-batch): there is nothing to save or restore.
+   */
   at(name: string, index: number, part = 0): RandomStream {
     return new RandomStream(this.#key(name), [index >>> 0, (part + 1) >>> 0]);
   }
 
-  /** A fresh stream for one place of a sequence that may be longer than 2³² (the windows of a run). */
+  /** Returns a fresh stream for one place in a sequence that may be longer than 2³² (the windows of a run). */
   place(name: string, index: number): RandomStream {
     return this.at(name, index % 2 ** 32, Math.floor(index / 2 ** 32));
   }
 
-  /** Numbers drawn so far, by stream. */
+  /** Returns how many numbers each stream has drawn. */
   state(): Record<string, number> {
     return Object.fromEntries([...this.#streams].map(([name, stream]) => [name, stream.counter]));
   }
 
-  /** Puts every stream where it was; one that the state does not name was not drawn from yet. */
+  /** Sets every stream's position; streams missing from the state start at 0. */
   restore(state: Record<string, number>): void {
     for (const stream of this.#streams.values()) stream.counter = 0;
     for (const [name, counter] of Object.entries(state)) this.stream(name).counter = counter;

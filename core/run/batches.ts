@@ -2,13 +2,13 @@ import type { Batch, BatchShape, BatchSource, Rows, Split } from '../contracts/d
 import type { Ranks } from '../contracts/ranks.js';
 import { EspalierError } from '../errors.js';
 
-/** This rank's rows of the next micro-batch. @param shape of one rank's micro-batch */
+/** Returns this rank's rows of the next micro-batch. @param shape of one rank's micro-batch */
 export async function nextOfRank(source: BatchSource, ranks: Ranks, shape: BatchShape): Promise<Batch> {
   const rows = rowsOfRank(ranks, shape);
   return taken(await source.next(ofAll(ranks, shape), rows), rows, ranks);
 }
 
-/** This rank's rows of an evaluation batch. @param shape of one rank's batch */
+/** Returns this rank's rows of an evaluation batch. @param shape of one rank's batch */
 export function evaluationOfRank(
   source: BatchSource,
   ranks: Ranks,
@@ -29,7 +29,7 @@ function ofAll({ size }: Ranks, { batchSize, blockSize }: BatchShape): BatchShap
   return { batchSize: size * batchSize, blockSize };
 }
 
-/** The rows, of a strategy that gave them alone or the whole batch. */
+/** Takes the rows from a batch that is either whole or already just these rows. */
 function taken(batch: Batch, { first, count }: Rows, { size }: Ranks): Batch {
   const { batchSize, blockSize } = batch;
   if (batchSize === count) return batch;

@@ -11,44 +11,44 @@ import { checkImplements, checkMethods, slotContracts, unbound } from '../plugin
 /** A plugin with its checked options. */
 export interface ConfiguredPlugin extends FoundPlugin {
   readonly config: unknown;
-  /** Where its options stand in the composed config. */
+  /** Path of its options in the composed config. */
   readonly path: readonly string[];
 }
 
-/** A plugin of this run, made. */
+/** A plugin instance of this run. */
 export interface LivePlugin {
   readonly name: string;
   readonly instance: PluginInstance;
-  /** What it fills; undefined for a feature. */
+  /** The slot it fills; undefined for a feature. */
   readonly slot: Slot | undefined;
-  /** Its state decides what the data or the model is: it is the model, or wraps what fills a slot. */
+  /** True if its state determines the shape of the data or model: it is the model, or wraps what fills a slot. */
   readonly decidesShape: boolean;
   readonly stateVersion: number;
-  /** On which ranks its listeners run, and its state counts. */
+  /** The ranks on which its listeners run and its state is saved. */
   readonly ranks: 'all' | 'first';
 }
 
 const makers = new WeakMap<object, string>();
 
-/** Name of the plugin that bound an object to a contract, or added it to one; for errors and metrics. */
+/** Returns the plugin that bound an object to a contract or added it to one; for errors and metrics. */
 export function pluginOf(made: object): string {
   return makers.get(made) ?? 'unknown';
 }
 
-/** Two runs in one process share nothing: each has a container of its own. */
+/** Creates a separate container for each run: two runs in one process share nothing. */
 export function newContainer(): DependencyContainer {
   return root.createChildContainer();
 }
 
-/** What a plugin has bound to a contract; undefined where none has. */
+/** Returns what a plugin has bound to a contract; undefined if none has. */
 export function boundTo<T>(container: DependencyContainer, contract: Token<T>): T | undefined {
   return container.isRegistered(contract, true) ? container.resolve(contract) : undefined;
 }
 
 /**
- * Lets every plugin bind its contracts, then makes the plugins in order.
- * @throws UsageError when two plugins bind one contract, naming both
- * @throws PluginError when a constructor throws
+ * Lets every plugin bind its contracts, then creates the plugins in order.
+ * @throws UsageError if two plugins bind one contract, naming both
+ * @throws PluginError if a constructor throws
  */
 export function makePlugins(container: DependencyContainer, plugins: readonly ConfiguredPlugin[]): LivePlugin[] {
   const mistakes: Mistakes = {};
@@ -56,7 +56,7 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
   const bound = bindings(scopes);
   for (const [contract, { make }] of bound) container.register(contract, { useFactory: instanceCachingFactory(make) });
   const live = scopes.map((scope) => scope.live());
-  // What no constructor asked for would show what it lacks when the run trains.
+  // Create what no constructor asked for now, so that a missing dependency does not fail in the middle of training.
   for (const scope of scopes) {
     const { contract } = scope;
     if (contract !== undefined) scope.attempt(() => bound.get(contract)?.make());
@@ -64,18 +64,18 @@ export function makePlugins(container: DependencyContainer, plugins: readonly Co
   return live;
 }
 
-/** tsyringe makes the error of a constructor that another constructor asked for into text: this keeps the first. */
+/** Keeps the first error of a constructor: tsyringe turns the error of a nested constructor into text. */
 interface Mistakes {
   first?: UsageError | undefined;
 }
 
-/** Who binds a contract, and how what it binds is made. */
+/** The plugin that binds a contract, and a function that creates the instance. */
 interface Binding {
   readonly plugin: string;
   readonly make: () => unknown;
 }
 
-/** What every plugin binds, with what wraps that around it. */
+/** Collects what every plugin binds, with its wrappers applied. */
 function bindings(scopes: readonly PluginScope[]): Map<symbol, Binding> {
   const bound = new Map<symbol, Binding>();
   const lists = new Map<symbol, Binding[]>();
@@ -112,7 +112,7 @@ function bindings(scopes: readonly PluginScope[]): Map<symbol, Binding> {
   return bound;
 }
 
-/** A plugin with a container of its own: its options, and the classes that it binds. */
+/** A plugin with a container of its own for its options and the classes that it binds. */
 class PluginScope {
   readonly #container: DependencyContainer;
 
@@ -130,13 +130,13 @@ class PluginScope {
     return this.plugin.options.name;
   }
 
-  /** Of the slot that it fills. */
+  /** The contract of the slot that it fills. */
   get contract(): symbol | undefined {
     const { slot } = this.plugin.options;
     return slot === undefined ? undefined : slotContracts[slot].contract;
   }
 
-  /** Makes what the plugin binds, once. */
+  /** Returns a function that creates the plugin's binding, once. */
   maker<T>(contract: symbol, implementation: new (...args: never[]) => T): () => T {
     const target: InjectionToken<T> = implementation as new (...args: unknown[]) => T;
     if (target !== asToken(this.plugin)) this.#container.registerSingleton(target);
@@ -153,7 +153,7 @@ class PluginScope {
     };
   }
 
-  /** What it is given as `Wrapped`. */
+  /** Sets what the plugin receives as `Wrapped`. */
   wrap(inner: () => unknown): void {
     this.#container.register(Wrapped, { useFactory: inner });
   }
@@ -176,7 +176,7 @@ class PluginScope {
     };
   }
 
-  /** @throws UsageError of what went wrong first, else PluginError */
+  /** Runs `work`. @throws the first UsageError, or else a PluginError */
   attempt<T>(work: () => T): T {
     try {
       return work();
@@ -188,12 +188,12 @@ class PluginScope {
   }
 }
 
-/** True where the plugin takes part on this rank. */
+/** Returns true if the plugin runs on this rank. */
 export function isActive(plugin: LivePlugin, { rank }: Ranks): boolean {
   return rank === 0 || plugin.ranks === 'all';
 }
 
-/** Adds every `@On` listener of the plugins that take part on this rank to the bus, in the plugins' order. */
+/** Adds every `@On` listener of this rank's plugins to the bus, in plugin order. */
 export function addListeners(
   bus: EventBus,
   plugins: readonly ConfiguredPlugin[],

@@ -12,54 +12,55 @@ import type { RunRequest } from './make.js';
 import type { Run } from './run.js';
 import type { StartOptions } from './start.js';
 
-/** A plugin by its name, or what fills a slot with its options: `{ use: 'gpt', n_layer: 2 }`. */
+/** A plugin by name, or with its options: `{ use: 'gpt', n_layer: 2 }`. */
 export type SlotSettings = string | Readonly<Record<string, unknown>>;
 
 /** Settings in the shape of a config file. */
 export type RunSettings = Partial<z.input<typeof coreSchema>> &
   Partial<Record<Exclude<Slot, 'tokenizer'>, SlotSettings>> & {
-    /** Presets that these settings are over. */
+    /** Presets that these settings override. */
     readonly extends?: string | readonly string[];
     /** Features by name, with their options; true turns one on, false off. */
     readonly plugins?: Readonly<Record<string, boolean | Readonly<Record<string, unknown>> | null>>;
   };
 
-/** A plugin, by its class or its name, with its options where it has any. */
+/** A plugin, by class or name, with its options if it has any. */
 export type PluginChoice =
   PluginClass | string | readonly [plugin: PluginClass | string, options: Readonly<Record<string, unknown>>];
 
-/** The choice, with options that the class's static `options` takes. */
+/** The choice, with options that match the class's static `options`. */
 type Typed<Choice> = Choice extends readonly [infer Class extends { readonly options: z.ZodType }, infer Given]
   ? readonly [Class, Only<z.input<Class['options']>, keyof Given>]
   : Choice;
-/** With no other keys than its own. */
+/** Rejects keys that the options do not have. */
 type Only<Options, Keys extends PropertyKey> = Options & Readonly<Record<Exclude<Keys, keyof Options>, never>>;
 
-/** What a run is made of; later entries are over earlier ones. */
+/** The sources of a run's config; later entries override earlier ones. */
 export interface RunOptions<Choice extends PluginChoice = PluginChoice>
   extends StartOptions, Pick<RunRequest, 'set' | 'passing' | 'terminal' | 'inMemory' | 'host'> {
   /** Path of a config file; true: the one in `cwd`, if there is one. */
   readonly configFile?: string | boolean;
-  /** Presets by name or path, later over earlier. */
+  /** Presets by name or path; later ones override earlier ones. */
   readonly presets?: string | readonly string[] | undefined;
   /** Settings in the shape of a config file. */
   readonly config?: RunSettings;
-  /** Plugins that are on besides those of the config. A class that fills a slot takes the place of what fills it. */
+  /** Further plugins to turn on. A class for a slot replaces the plugin that the config names. */
   readonly plugins?: readonly (Choice & Typed<Choice>)[];
-  /** Folder that paths are relative to; the process's working folder when not given. */
+  /** Folder that paths are relative to. Default: the process's working folder. */
   readonly cwd?: string;
   /** Called with each line that a terminal would print. */
   readonly log?: LogSink;
-  /** Build everything and claim nothing: for a look at what would run. */
+  /** Create everything but claim nothing, to inspect what would run. */
   readonly dryRun?: boolean;
 }
 
 /**
- * Makes a run, ready to train: config composed and checked, plugins made, the run folder claimed, data and weights
- * there, resumed where that was asked for. It prints nothing, handles no signals and never ends the process.
+ * Creates a run that is ready to train: the config is composed and checked, plugins are made, the run folder is
+ * claimed, data and weights are loaded, and the run is resumed if requested. It prints nothing, handles no signals and
+ * never ends the process.
  *
  * Runs that exist at the same time share one engine. Call `dispose` at the end, or use `await using`.
- * @throws UsageError with the code and message that `espalier train` has for the same mistake
+ * @throws UsageError with the same code and message as `espalier train`
  */
 export async function createRun<Choice extends PluginChoice = PluginChoice>(
   options: RunOptions<Choice> = {},
@@ -68,7 +69,7 @@ export async function createRun<Choice extends PluginChoice = PluginChoice>(
   const logger = loggerTo(terminal);
   if (sink !== undefined) logger.addSink(sink);
   try {
-    // Not above: every plugin imports `espalier`, and few of them make runs.
+    // Imported here, because every plugin imports `espalier` and few create runs.
     const { startRun } = await import('./start.js');
     const { run } = await startRun({ ...requestOf(rest), terminal, logger }, options.dryRun);
     return run;
@@ -100,7 +101,7 @@ function requestOf({
   };
 }
 
-/** A plugin of the list, and the settings that turn it on. */
+/** A plugin from the list, and the settings that turn it on. */
 interface Chosen {
   readonly found: FoundPlugin | undefined;
   readonly layer: CodeLayer;

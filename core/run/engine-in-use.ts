@@ -4,23 +4,23 @@ import type { Engine } from '../contracts/engine.js';
 import { UsageError } from '../errors.js';
 import type { ConfiguredPlugin } from './container.js';
 
-/** An engine as a run computes with it. */
+/** An engine with the options that a run uses. */
 export interface EngineUse {
   readonly plugin: ConfiguredPlugin;
   readonly engine: Engine;
   readonly precision: string;
 }
 
-/** By run. TensorFlow.js has one current backend, and engines one number of threads, for the whole process. */
+/** By run. TensorFlow.js has one current backend, and an engine one number of threads, per process. */
 const users = new Map<object, EngineUse>();
 
-/** What runs of this process compute with now; undefined without one. */
+/** Returns the engine that runs of this process use; undefined if there are none. */
 export function engineInUse(): EngineUse | undefined {
   const [first] = users.values();
   return first;
 }
 
-/** @throws UsageError naming both, where another run of this process computes with another engine */
+/** Claims the engine for a run. @throws UsageError naming both, if another run of this process uses another engine */
 export function claimEngine(run: object, use: EngineUse): void {
   const other = engineInUse();
   if (other !== undefined && !isSame(other, use)) {
@@ -38,12 +38,12 @@ export function releaseEngine(run: object): void {
   users.delete(run);
 }
 
-/** What a checkpoint says of the engine that computed it: variant, precision and threads. */
+/** Returns how a checkpoint describes its engine: variant, precision and threads. */
 export function engineOf({ name, description }: Engine): string {
   return `${name}: ${description}`;
 }
 
-/** @throws UsageError when the engine does not compute in that precision */
+/** @throws UsageError if the engine does not support that precision */
 export function checkPrecision(engine: Engine, precision: CoreConfig['precision']): void {
   const known = engine.precisions ?? ['f32'];
   if (precision === 'auto' || known.includes(precision)) return;

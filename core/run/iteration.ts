@@ -7,7 +7,7 @@ import type { PassReplay } from './pass-replay.js';
 import { trainableParameters } from './step.js';
 import type { RunState } from './state.js';
 
-/** What an iteration works with, from the run's container. */
+/** What an iteration needs from the run's container. */
 export interface IterationParts extends MicroBatchParts {
   readonly state: RunState;
   readonly optimizer: Optimizer;
@@ -15,8 +15,8 @@ export interface IterationParts extends MicroBatchParts {
 }
 
 /**
- * One iteration: batches, gradients, step.
- * @returns its loss, as `iteration:end` has it
+ * Runs one iteration: batches, gradients, step.
+ * @returns its loss, as in `iteration:end`
  */
 export async function iterate(parts: IterationParts, passes: PassReplay): Promise<number> {
   const { config, bus, state, optimizer, pluginIn } = parts;
@@ -45,7 +45,7 @@ export async function iterate(parts: IterationParts, passes: PassReplay): Promis
 
 const NO_STEP = { loss: NaN, terms: {}, gradNorm: 0, skipped: 'every target is -1 (ignored) or has weight 0' };
 
-/** @param passed losses of this rank's; those of all ranks are what it returns */
+/** @param passed the losses of this rank; the returned ones are of all ranks */
 async function takeStep(
   parts: IterationParts,
   ready: GradientsReady,
@@ -58,7 +58,7 @@ async function takeStep(
   const { iteration, gradients } = ready;
   const parameters = trainableParameters(model);
   checkGradients(gradients, parameters, () => bus.order('gradients:ready'));
-  // The gradients are scaled where they are used: what clipping costs is their norm.
+  // Clipping costs the norm; the scaling itself is part of the update.
   const gradNorm = sections.measure('clipping', () => globalNorm([...gradients.values()]));
   const names = [...passed.terms.keys()];
   const [loss = passed.loss, ...means] = await ranks.average([passed.loss, ...passed.terms.values()]);
@@ -73,7 +73,7 @@ async function takeStep(
   return { loss, terms, gradNorm, skipped: step.skip };
 }
 
-/** @throws EspalierError naming the plugin, where a schedule gave what no step can be made with */
+/** @throws EspalierError naming the plugin, if a schedule returned a rate that is not finite */
 function checkRate(rate: number, at: { iteration: number; base: number; plugin: string }): void {
   if (Number.isFinite(rate)) return;
   throw new EspalierError(
@@ -83,9 +83,9 @@ function checkRate(rate: number, at: { iteration: number; base: number; plugin: 
 }
 
 /**
- * Listeners of `gradients:ready` may replace gradients.
- * @param listeners names of the plugins that do
- * @throws EspalierError naming the weight, where they left none that fits it
+ * Checks the gradients that listeners of `gradients:ready` may have replaced.
+ * @param listeners returns the names of those plugins
+ * @throws EspalierError naming the weight whose gradient is missing or does not fit
  */
 function checkGradients(
   gradients: ReadonlyMap<string, tf.Tensor>,

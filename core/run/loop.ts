@@ -6,18 +6,18 @@ import { iterate, type IterationParts } from './iteration.js';
 import { PassReplay } from './pass-replay.js';
 import type { CheckpointKind } from './state.js';
 
-/** Everything the loop works with, from the run's container. */
+/** What the loop needs from the run's container. */
 export interface LoopParts extends IterationParts {
   readonly control: RunControl;
-  /** Collects weights, optimizer and every plugin's state at this moment, for checkpoints of these kinds. */
+  /** Collects the current weights, optimizer state and every plugin's state, for checkpoints of these kinds. */
   readonly snapshot: (kinds: readonly CheckpointKind[]) => Promise<Snapshot>;
-  /** Goes back to a checkpoint. */
+  /** Rolls back to a checkpoint. */
   readonly rollBack: (request: RollbackRequest) => Promise<void>;
 }
 
 /**
- * Trains until `max_iters` or until a plugin asks to stop; see `core/events/lifecycle.ts` for the events.
- * @returns training loss of the last iteration in nats; null without one
+ * Trains until `max_iters` or until a plugin requests a stop; see `core/events/lifecycle.ts` for the events.
+ * @returns training loss of the last iteration in nats; null if there was none
  */
 export async function trainLoop(parts: LoopParts): Promise<number | null> {
   const { config, control, state } = parts;
@@ -32,21 +32,21 @@ export async function trainLoop(parts: LoopParts): Promise<number | null> {
       await boundary(parts);
     }
     await boundary(parts);
-    // A rollback at the last boundary leaves iterations to do.
+    // A rollback at the last boundary may leave iterations to run.
   } while (unfinished());
   return loss;
 }
 
 /**
- * Between iterations: lets signals in, then serves what plugins asked for, evaluation before checkpoint. A run that is
- * stopped leaves the evaluation to the one that goes on from it, which makes it whole, and takes the checkpoint after it.
+ * Handles signals, then serves requests of plugins: evaluation before checkpoint. A stopping run leaves the evaluation,
+ * and the checkpoint after it, to the run that resumes it, which evaluates completely.
  */
 async function boundary(parts: LoopParts): Promise<void> {
   const { bus, control, state, snapshot, sections } = parts;
   await nextTurn();
   await grantRequests(parts);
   if (control.takeEvaluation()) state.owesEvaluation = true;
-  // An evaluation can lead to another: of a model that has grown since.
+  // An evaluation may request another, for example of a model that has grown since.
   while (state.owesEvaluation && !control.stopping) {
     state.owesEvaluation = false;
     await sections.measure('evaluation', () => bus.dispatch('evaluation:due', { iteration: state.iteration }));
@@ -55,7 +55,7 @@ async function boundary(parts: LoopParts): Promise<void> {
   }
   const asked = control.takeCheckpoints();
   if (asked.length === 0) return;
-  // Together with what a boundary before left: a signal comes while the checkpoint of another stop is taken, too.
+  // Joined with what an earlier boundary left: a signal may arrive while another stop's checkpoint is taken.
   if (state.owesEvaluation) {
     const owed = new Set([...state.owesCheckpoints, ...asked]);
     state.owesCheckpoints = [...owed].filter((kind) => kind !== 'emergency');
@@ -69,8 +69,8 @@ async function boundary(parts: LoopParts): Promise<void> {
 }
 
 /**
- * What was asked for so far is what will be served: `requests:ready` lets several ranks agree on it. Rollbacks are
- * served at once: what is measured or written next is of the weights that the run goes on with.
+ * Fixes which requests are served: in `requests:ready` several ranks agree on them. Rollbacks are served at once, so
+ * that evaluations and checkpoints use the weights that training continues with.
  */
 async function grantRequests({ bus, control, state, engine, rollBack }: LoopParts): Promise<void> {
   for (;;) {
@@ -88,7 +88,7 @@ async function grantRequests({ bus, control, state, engine, rollBack }: LoopPart
   }
 }
 
-/** What the checkpoint that the run goes on from owes is asked for again. */
+/** Repeats the requests that were pending in the checkpoint that the run resumes from. */
 function askForOwed({ control, state }: Pick<LoopParts, 'control' | 'state'>): void {
   for (const kind of state.owesCheckpoints) control.requestCheckpoint(kind);
   state.owesCheckpoints = [];

@@ -28,19 +28,21 @@ import { RunState } from './state.js';
 import { Tunables } from './tunables.js';
 import { TokenizersByName } from './tokenizers.js';
 
-/** The config of a run, and what is around the run. */
+/** The config of a run, and the environment of the run. */
 export interface RunRequest extends ComposeOptions, CheckRequest {
-  /** Prints the run's lines. Without one the run prints nothing. */
+  /** Prints the run's lines. Without it the run prints nothing. */
   readonly terminal?: Terminal | undefined;
-  /** Takes the run's lines, in place of the terminal. */
+  /** Receives the run's lines instead of the terminal. */
   readonly logger?: Logger;
-  /** Neither make nor claim a run folder, and write no `config.yaml`; plugins that write files still do. */
+  /** Neither create nor claim a run folder, and write no `config.yaml`; plugins that write files still do. */
   readonly inMemory?: boolean | undefined;
-  /** The process, where it is the run's own: the command hands its signals over by it. Without one it is left alone. */
+  /**
+   * The process, if it belongs to the run: the command passes its signals on. Without it, the process is left alone.
+   */
   readonly host?: HostProcess | undefined;
 }
 
-/** A run, and the config it was made from with the origin of every leaf. */
+/** A run, and its config with the origin of every leaf. */
 export interface MadeRun {
   readonly run: Run;
   readonly composed: ComposedConfig;
@@ -48,7 +50,7 @@ export interface MadeRun {
 }
 
 /**
- * Composes and checks the config, loads the plugins it names and makes them, in a container of the run's own.
+ * Composes and checks the config, then loads and creates the plugins that it names, in a container of the run's own.
  * Nothing is created on disk.
  * @throws UsageError for anything in the config, or in a plugin it names, that the user can fix
  */
@@ -57,7 +59,7 @@ export async function makeRun(request: RunRequest): Promise<MadeRun> {
   return makeRunFrom((await findPretrained(composed, request)).composed, request);
 }
 
-/** The config with what the weights that its `init` names say of the model. */
+/** Returns the config with the model options of the weights that its `init` names. */
 export async function findPretrained(
   composed: ComposedConfig,
   request: Parameters<PretrainedModels['find']>[1],
@@ -66,12 +68,12 @@ export async function findPretrained(
   return models.find(composed, request);
 }
 
-/** The config that a request is for. */
+/** Composes the config of a request. */
 export async function composeRequest(request: RunRequest): Promise<ComposedConfig> {
   return (await configs()).compose(request);
 }
 
-/** The same, from a config that is composed already (a checkpoint's). */
+/** Like `makeRun`, from a composed config (a checkpoint's). */
 export async function makeRunFrom(composed: ComposedConfig, request: RunRequest): Promise<MadeRun> {
   const checked = accepted(await checkConfig(composed, request));
   const { core, plugins } = checked;
@@ -123,7 +125,7 @@ export async function makeRunFrom(composed: ComposedConfig, request: RunRequest)
   return { run, composed, plugins };
 }
 
-/** What an optimizer that does not say keeps for each weight, as most do. */
+/** The number of an optimizer that does not declare one: two moments, as most have. */
 const USUAL_STATE = 2;
 
 function numbersPerTrained(plugins: readonly ConfiguredPlugin[]): number {
@@ -152,7 +154,7 @@ interface Provided {
   readonly terminal: Terminal;
 }
 
-/** Registers what plugins may inject of the core's, and has the core listen before any plugin. */
+/** Registers what plugins may inject from the core, and adds the core's listeners before any plugin's. */
 function provide(
   container: DependencyContainer,
   { bus, control, log, random, sections, state, tunables }: CoreServices,
@@ -183,7 +185,7 @@ function provide(
   keepMeasured(bus, state, metrics);
 }
 
-/** The core alone writes the run's state: what was measured is up to date before any plugin hears of it. */
+/** Only the core writes the run's state, before any plugin sees the event: what plugins read is up to date. */
 function keepMeasured(bus: EventBus, state: RunState, metrics: MetricNames): void {
   const keep = (values: Readonly<Record<string, number>>): void => {
     const own = Object.entries(values).filter(([name]) => metrics.deciding.has(name));

@@ -15,7 +15,7 @@ import type { Sections } from './sections.js';
 import { microBatchStep, scaleSums, type StepLosses } from './step.js';
 import type { Tunables } from './tunables.js';
 
-/** What micro-batches work with, from the run's container. */
+/** What micro-batches need from the run's container. */
 export interface MicroBatchParts {
   readonly config: CoreConfig['train'];
   readonly bus: EventBus;
@@ -27,26 +27,30 @@ export interface MicroBatchParts {
   readonly ranks: Ranks;
   readonly early: EarlyGradients | undefined;
   readonly sections: Sections;
-  /** Name of the plugin that fills a slot, for errors. */
+  /** Returns the plugin that fills a slot, for errors. */
   readonly pluginIn: (slot: Slot) => string;
 }
 
-/** What the micro-batches of an iteration gave, besides gradients. */
+/** The results of an iteration's micro-batches, besides gradients. */
 export interface PassedBatches {
-  /** Mean over the counted targets of all micro-batches of this rank, over the share of them among all ranks. */
+  /**
+   * This rank's summed loss over all ranks' counted targets, times the number of ranks: its mean over ranks is the
+   * loss.
+   */
   readonly loss: number;
-  /** The same of each loss term, by name. */
+  /** The same for each loss term, by name. */
   readonly terms: ReadonlyMap<string, number>;
-  /** Input tokens, of all ranks. */
+  /** Number of input tokens, of all ranks. */
   readonly tokens: number;
-  /** Counted targets, of all ranks. */
+  /** Number of counted targets, of all ranks. */
   readonly targets: number;
 }
 
 /**
- * Forward and backward of an iteration's micro-batches. A micro-batch's mean gradient has the share that the weights of
- * its counted targets (each 1 without any) are of those of all micro-batches and ranks, times the number of ranks: the
- * mean over ranks is the gradient. Without ignored targets and weights that is 1 / micro-batches, to the last bit.
+ * Runs forward and backward passes of an iteration's micro-batches. Each micro-batch's mean gradient is scaled by its
+ * share of the counted targets' weight (1 per target by default) over all micro-batches and ranks, times the number of
+ * ranks, so that the mean over ranks is the gradient. Without ignored targets and weights the factor is 1 /
+ * micro-batches, to the last bit.
  */
 export async function passBatches(
   parts: MicroBatchParts,
@@ -62,7 +66,10 @@ export async function passBatches(
   let tokens = 0;
   let counted = 0;
   let [targets, allTargets] = [0, 0];
-  /** What the targets of all ranks count, over what they do where none is ignored: known before the last micro-batch's pass. */
+  /**
+   * Weight of all ranks' counted targets relative to having every target count; known before the last micro-batch's
+   * pass.
+   */
   let weight = 1;
   for (let microBatch = 0; microBatch < accumulation; microBatch++) {
     const batch = await sections.measure('data_loading', () => nextOfRank(batches, ranks, shape));
@@ -89,7 +96,7 @@ export async function passBatches(
         early: early?.wanted === true && isLast ? early : undefined,
         inParts: isInParts ? inParts : undefined,
       });
-      // Without targets they may be NaN.
+      // Without counted targets the losses may be NaN.
       if (own.weight > 0) {
         for (const [at, value] of [losses.loss, ...losses.terms].entries())
           sums[at] = (sums[at] ?? 0) + (value * own.weight) / whole / accumulation;
@@ -103,7 +110,7 @@ export async function passBatches(
       loss: own.weight > 0 ? (losses?.loss ?? NaN) : NaN,
       tokenLosses: drawn.tokenLosses === true ? losses?.tokenLosses : undefined,
     });
-    // A second signal ends the process now, and not after all micro-batches.
+    // Lets a second signal end the process now, not only after all micro-batches.
     if (!isLast) await nextTurn();
   }
   const [loss = NaN, ...means] = sums.map((sum) => sum / weight);
@@ -111,7 +118,9 @@ export async function passBatches(
   return { loss, terms, tokens, targets: allTargets };
 }
 
-/** Windows in a micro-batch of this rank, and micro-batches in an iteration, as they are now. */
+/**
+ * Returns the current windows per micro-batch of this rank and micro-batches per iteration, which schedules may change.
+ */
 export function microBatches(
   config: CoreConfig['train'],
   tunables: Tunables,

@@ -14,7 +14,7 @@ import type { Sections } from './sections.js';
 import type { RunState } from './state.js';
 import type { Tunables } from './tunables.js';
 
-/** What the core gives a run, whichever plugins it has. */
+/** Services of the core for a run, whichever plugins it has. */
 export interface CoreServices {
   readonly bus: EventBus;
   readonly control: RunControl;
@@ -25,12 +25,12 @@ export interface CoreServices {
   readonly tunables: Tunables;
 }
 
-/** What a run is made of. */
+/** The parts of a run. */
 export interface RunParts extends CoreServices {
   readonly config: CoreConfig;
-  /** Every setting with its origin. */
+  /** Returns every setting with its origin. */
   readonly explain: () => Explained[];
-  /** The config as checkpoints keep it: paths of plugins are relative to the run's folder. */
+  /** The config as stored in checkpoints: plugin paths are relative to the run's folder. */
   readonly kept: Pick<CheckpointState, 'config' | 'given'>;
   readonly container: DependencyContainer;
   readonly plugins: readonly LivePlugin[];
@@ -38,25 +38,25 @@ export interface RunParts extends CoreServices {
   readonly folder: RunFolder;
   readonly models: Models;
   readonly trainingLoss: TrainingLoss;
-  /** Numbers that training holds for each trained weight besides the weight: a gradient, and the optimizer's. */
+  /** Floats held per trained weight besides the weight itself: its gradient and the optimizer's state. */
   readonly numbersPerTrained: number;
-  /** Warns of a model that may not fit, with the size of the vocabulary. @throws UsageError where it cannot */
+  /** Warns if the model may not fit in memory with this vocabulary size. @throws UsageError if it cannot */
   readonly checkMemory: (vocabSize: number) => void;
 }
 
-/** What came of training. */
+/** The result of training. */
 export interface RunResult {
-  /** `stopped`: before `train.max_iters`, or with something wrong. */
+  /** `stopped`: before `train.max_iters`, or because of an error. */
   readonly status: 'done' | 'stopped';
   /** Why it stopped; empty when done. */
   readonly reasons: readonly string[];
-  /** What the command exits with: 0, 128 + the signal's number, or 1 where something is wrong. */
+  /** Exit code of the command: 0, 128 + the signal's number, or 1 if something is wrong. */
   readonly exitCode: number;
   /** Iterations done. */
   readonly iteration: number;
-  /** In nats: of the last iteration's batches, and of the last evaluation; null where this process made none. */
+  /** Loss of the last iteration and of the last evaluation in nats; null if this process made none. */
   readonly losses: { readonly train: number | null; readonly val: number | null };
-  /** Folders of the checkpoint that was written last, and of the best; null where this process wrote none. */
+  /** Folders of the checkpoint written last and of the best one; null if this process wrote none. */
   readonly checkpoints: { readonly latest: string | null; readonly best: string | null };
   /** The run's folder, absolute. */
   readonly folder: string;

@@ -5,24 +5,27 @@ import type { PassInputs } from '../contracts/models.js';
 import type { Model, TrainingPass } from '../contracts/model.js';
 
 /**
- * What a pass gives: its loss, and of training the gradients that it did not hand over on the way.
- * @param mark called between forward and backward, and with each gradient that is handed over
+ * Computes a pass and returns its loss and, in training, the gradients that it did not hand over before.
+ * @param mark called between forward and backward, and with each gradient that is handed over early
  */
 export type ComputePass = (inputs: PassInputs, mark: Mark) => tf.Tensor[];
 
 export interface PassOptions {
   /** Undefined for no dropout. */
   readonly pass?: TrainingPass | undefined;
-  /** Which of several functions the caller's `compute` is: the recordings of each are its own. */
+  /** Identifies the caller's `compute` function: each form has its own recording. */
   readonly form?: string;
   readonly onMark?: Mark;
-  /** What each term counts: it may differ from pass to pass. */
+  /** Weight of each loss term; may differ from pass to pass. */
   readonly termWeights?: readonly number[] | undefined;
-  /** False for a pass whose operations may differ from those of the pass before. */
+  /** False if the operations may differ from the previous pass. */
   readonly isRepeatable?: boolean | undefined;
 }
 
-/** Runs passes: where one has the operations of the one before, by that one's kernels, if the engine records kernels. */
+/**
+ * Runs passes. If a pass has the same operations as the previous one and the engine records kernels, replays that
+ * pass's kernels.
+ */
 export class PassReplay {
   readonly #forms = new Map<string, Recorded>();
 
@@ -31,7 +34,7 @@ export class PassReplay {
     readonly model: Model,
   ) {}
 
-  /** @returns what `compute` returns, or would */
+  /** @returns what `compute` returns */
   run(
     batch: Batch,
     compute: ComputePass,
@@ -62,7 +65,7 @@ export class PassReplay {
 const MAX_UNUSED = 3;
 const PASSES_TO_SKIP = 100;
 
-/** The last recording. */
+/** The last recorded pass. */
 class Recorded {
   #last: { readonly kind: readonly unknown[]; readonly recording: KernelRecording; used: boolean } | undefined;
   #unused = 0;
@@ -106,7 +109,7 @@ function tensorsOf(batch: Batch, termWeights: readonly number[]): PassInputs {
   };
 }
 
-/** The tensors of a pass, in the order of `arraysOf`. */
+/** Returns the tensors of a pass, in the order of `arraysOf`. */
 function listOf({ ids, targets, tokens, weights, fields, termWeights }: PassInputs): tf.Tensor[] {
   return [ids, targets, tokens?.documents ?? [], weights ?? [], ...fields.values(), ...termWeights].flat();
 }
@@ -117,7 +120,7 @@ function arraysOf(batch: Batch, termWeights: readonly number[]): (Int32Array | F
   return [...given, ...termWeights.map((weight) => Float32Array.of(weight))];
 }
 
-/** What a batch has beside ids and targets: batches with the same have inputs of the same types. */
+/** Names the optional arrays of a batch: batches with equal names have inputs of the same types. */
 function namesOf({ documents, weights, fields = {} }: Batch): string {
   const types = Object.entries(fields).map(([name, values]) => [name, values instanceof Int32Array]);
   return JSON.stringify([documents !== undefined, weights !== undefined, types]);

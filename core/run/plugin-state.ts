@@ -3,15 +3,15 @@ import { EspalierError, PluginError } from '../errors.js';
 import type { PluginInstance } from '../plugins/plugin.js';
 import type { LivePlugin } from './container.js';
 
-/** What plugins keep in a checkpoint, by their names. */
+/** The saved state of plugins, by plugin name. */
 export interface KeptStates {
   readonly states: Record<string, PluginState>;
   readonly tensors: ReadonlyMap<string, ReadonlyMap<string, StoredTensor>>;
 }
 
 /**
- * Asks plugins for their state.
- * @throws EspalierError naming the plugin, and the place in its state, where a checkpoint would hold something else
+ * Collects the state of plugins.
+ * @throws EspalierError naming the plugin and the place in its state, if it cannot be stored unchanged
  */
 export function takeStates(plugins: readonly LivePlugin[]): KeptStates {
   const states: Record<string, PluginState> = {};
@@ -27,19 +27,19 @@ export function takeStates(plugins: readonly LivePlugin[]): KeptStates {
   return { states, tensors };
 }
 
-/** Whether a plugin would have something in a checkpoint of now. */
+/** Returns whether a plugin would save any state now. */
 export function hasState(instance: PluginInstance): boolean {
   return instance.state?.() !== undefined || (instance.stateTensors?.().size ?? 0) > 0;
 }
 
-/** Gives plugins back what they kept. @throws PluginError naming the first that does not take it */
+/** Restores the state of plugins. @throws PluginError naming the first that rejects it */
 export function restorePlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin[]): void {
   for (const { name, instance } of plugins) {
     if (from.state.plugins[name] !== undefined) restorePlugin(from, name, instance);
   }
 }
 
-/** The same for one, which the checkpoint may know nothing of. */
+/** Restores one plugin's state, which the checkpoint may lack. */
 export function restorePlugin(from: LoadedCheckpoint, name: string, instance: PluginInstance): void {
   const kept = from.state.plugins[name];
   guard(name, 'restore()', () => instance.restore?.(kept?.state, kept?.version ?? 1));
@@ -78,8 +78,8 @@ function guard<T>(plugin: string, where: string, work: () => T): T {
 }
 
 /**
- * The first thing in a value that JSON would lose or change, with the way to it: `state.m is of class Map`. Undefined where
- * there is none. A property that is undefined is left out, and read as undefined.
+ * Describes the first thing in a value that JSON would lose or change, with its path: `state.m is of class Map`.
+ * Returns undefined if there is nothing. Undefined properties are allowed: left out, they read as undefined.
  */
 export function notPlain(value: unknown, path: string, above: ReadonlySet<object> = new Set()): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : `${path} is ${String(value)}`;
@@ -93,7 +93,7 @@ export function notPlain(value: unknown, path: string, above: ReadonlySet<object
   for (const [key, part] of isList ? value.entries() : Object.entries(value)) {
     const isName = typeof key === 'string' && /^[\w$]+$/.test(key);
     const at = isName ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
-    // JSON has null for it, and leaves out a property.
+    // JSON turns undefined into null in a list, and leaves it out of an object.
     const wrong = isList && part === undefined ? `${at} is undefined` : notPlain(part, at, within);
     if (wrong !== undefined) return wrong;
   }

@@ -19,7 +19,7 @@ export interface RestoreTargets extends WeightTargets {
   readonly plugins: readonly LivePlugin[];
 }
 
-/** The checkpoint as this rank goes on from it: what it had of its own, where there is such, in place of rank 0's. */
+/** Returns the checkpoint for this rank: its own state where that differs from rank 0's. */
 export function ofRank(from: LoadedCheckpoint, { rank, size }: Ranks): LoadedCheckpoint {
   const own = from.state.ranks === size ? from.state.others?.[String(rank)] : undefined;
   if (own === undefined) return from;
@@ -29,9 +29,9 @@ export function ofRank(from: LoadedCheckpoint, { rank, size }: Ranks): LoadedChe
 }
 
 /**
- * Puts a run where a checkpoint was made.
- * @param options.drop plugins that start afresh
- * @param options.takeOver the checkpoint's arrays become the engine's: nobody uses them afterwards
+ * Restores a run from a checkpoint.
+ * @param options.drop plugins whose state is not restored
+ * @param options.takeOver gives the checkpoint's arrays to the engine: nothing else may use them afterwards
  * @throws UsageError naming the first thing that does not fit
  */
 export function restoreCheckpoint(
@@ -40,7 +40,7 @@ export function restoreCheckpoint(
   { drop = [], takeOver }: { readonly drop?: readonly string[] | undefined } & TakeOver = {},
 ): void {
   refuseOtherPlugins(from, to.plugins, drop);
-  // First, so that a plugin may say what is wrong, or put the model into the shape that the weights have.
+  // First, so that a plugin may report what is wrong, or give the model the shape of the stored weights.
   restorePlugins(
     from,
     to.plugins.filter(({ name }) => !drop.includes(name)),
@@ -51,8 +51,8 @@ export function restoreCheckpoint(
 }
 
 /**
- * Puts a run back where it was at one of its own checkpoints, as `RollbackRequest` says. Plugins that the checkpoint
- * knows nothing of had nothing to keep then, and are told so.
+ * Rolls a run back to one of its checkpoints, as `RollbackRequest` describes. Plugins without state in the checkpoint
+ * get `restore(undefined)`.
  */
 export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackRequest, to: RestoreTargets): void {
   const random = to.random.state();
@@ -63,13 +63,13 @@ export function rollBackTo(from: LoadedCheckpoint, { what, data }: RollbackReque
   restorePlugins(from, plugins);
   for (const plugin of plugins) if (from.state.plugins[plugin.name] === undefined) startAfresh(plugin, from, to);
   to.models.loadWithOptimizer(from, to);
-  // Plugins may have drawn from a stream while they got their state back.
+  // Again, because plugins may have drawn from a stream while restoring their state.
   to.random.restore(what === 'model' || skips ? random : from.state.random);
   if (what === 'run') restorePosition(from, to);
   else to.state.measuredAs(from.state.run);
 }
 
-/** One that was turned on after the checkpoint was made may not know how to go back to nothing: it stays as it is. */
+/** A plugin that was turned on after the checkpoint may not support `restore(undefined)`: it then stays unchanged. */
 function startAfresh({ name, instance, decidesShape }: LivePlugin, from: LoadedCheckpoint, to: RestoreTargets): void {
   if (!hasState(instance)) return;
   try {
@@ -85,7 +85,7 @@ function restorePosition(from: LoadedCheckpoint, to: RestoreTargets): void {
   to.tunables.restore(from.state.tunables);
 }
 
-/** @throws UsageError for state that no plugin takes, that a plugin lacks, or that is newer than its plugin */
+/** @throws UsageError for state without a plugin, for a plugin without state, and for state newer than its plugin */
 function refuseOtherPlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin[], drop: readonly string[]): void {
   const kept = Object.keys(from.state.plugins);
   const unknown = drop.find((name) => !kept.includes(name) && !plugins.some((plugin) => plugin.name === name));
@@ -114,7 +114,7 @@ function refuseOtherPlugins(from: LoadedCheckpoint, plugins: readonly LivePlugin
     }
   }
   for (const { name, instance } of plugins) {
-    // One that has nothing to keep before it starts needs nothing.
+    // A plugin that has no state before it starts needs none from the checkpoint.
     if (kept.includes(name) || !hasState(instance)) continue;
     refuse(name, `lacks the state of plugin ${name}, which was off when it was saved`, 'turn it off');
   }

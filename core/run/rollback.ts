@@ -9,21 +9,21 @@ import { ofRank, rollBackTo, type RestoreTargets } from './restore.js';
 export interface RollbackParts {
   readonly bus: EventBus;
   readonly control: RunControl;
-  /** The run's folder, as it is printed. */
+  /** The run's folder, as printed. */
   readonly shown: string;
   readonly log: Logger;
   readonly ranks: Ranks;
-  /** Undefined where no plugin writes checkpoints. */
+  /** Undefined if no plugin writes checkpoints. */
   readonly store: CheckpointStore | undefined;
   readonly targets: RestoreTargets;
 }
 
-/** No iteration. */
+/** Means that there is no checkpoint. */
 const NONE = -1;
 
 /**
- * Serves a request to go back, and tells of it with `run:rollback`. Where there is nothing to go back to, the run
- * stops, with an emergency checkpoint.
+ * Serves a rollback request and publishes `run:rollback`. If there is no checkpoint to roll back to, the run stops,
+ * with an emergency checkpoint.
  */
 export async function rollBack(request: RollbackRequest, parts: RollbackParts): Promise<void> {
   const { bus, control, shown, log, ranks, store, targets } = parts;
@@ -47,7 +47,7 @@ export async function rollBack(request: RollbackRequest, parts: RollbackParts): 
   await bus.dispatch('run:rollback', { what, from, to, path: found.path, reason, state: targets.state });
 }
 
-/** The first rank, which writes checkpoints, decides: the others read what it found, when it is whole. */
+/** The first rank, which writes checkpoints, chooses one; the others read it once it is complete. */
 async function agreedTarget(
   { to }: RollbackRequest,
   { ranks, store }: RollbackParts,

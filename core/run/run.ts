@@ -29,7 +29,7 @@ import { unlessStuck } from './stuck.js';
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** One run: its plugins, their container and their events. Made by `createRun`. */
+/** A run: its plugins, their container and their events. Create it with `createRun`. */
 export class Run implements AsyncDisposable {
   readonly config: CoreConfig;
   readonly container: DependencyContainer;
@@ -58,34 +58,34 @@ export class Run implements AsyncDisposable {
     return this.container.resolve(Engine);
   }
 
-  /** Every setting with its origin. */
+  /** Returns every setting with its origin. */
   explain(): Explained[] {
     return this.parts.explain();
   }
 
-  /** Numbers that training holds for each trained weight besides the weight: a gradient, and the optimizer's. */
+  /** Floats held per trained weight besides the weight itself: its gradient and the optimizer's state. */
   get numbersPerTrained(): number {
     return this.parts.numbersPerTrained;
   }
 
   /**
-   * Adds a listener after the plugins'; the run waits for the promise that it returns. What it throws ends the run, and
-   * `train` throws it.
-   * @returns what removes it
+   * Adds a listener after the plugins'; the run awaits the promise that it returns. An error that it throws ends the
+   * run, and `train` rethrows it.
+   * @returns its remover
    */
   on<Name extends EventName>(event: Name, listener: (payload: Events[Name]) => unknown): () => void {
     return this.bus.on(event, listener);
   }
 
-  /** Stops training after the current iteration, with a checkpoint where a plugin writes any: a run that is resumed continues. */
+  /** Stops training after the current iteration, with a checkpoint if a plugin writes them; the run can be resumed. */
   stop(reason: string): void {
     this.control.requestPause(reason);
   }
 
   /**
-   * Gets engine, data and weights ready; nothing is written.
-   * @param vocabSize is asked for where there is no dataset
-   * @param options.loads weights are loaded next: none are drawn for nothing
+   * Prepares engine, data and weights; nothing is written.
+   * @param vocabSize needed if there is no dataset
+   * @param options.loads weights will be loaded next, so initial values need not be drawn
    */
   async setUp(vocabSize?: number, { loads = false }: { readonly loads?: boolean } = {}): Promise<void> {
     const { engine } = this;
@@ -100,8 +100,8 @@ export class Run implements AsyncDisposable {
   }
 
   /**
-   * Takes weights alone, all of them.
-   * @param options.takeOver the arrays become the run's: nobody uses them afterwards
+   * Loads all weights and nothing else.
+   * @param options.takeOver gives the arrays to the run: nothing else may use them afterwards
    * @throws UsageError naming what does not fit, or has no place in the model
    */
   loadWeights(from: StoredWeights, { takeOver }: TakeOver = {}): void {
@@ -110,7 +110,7 @@ export class Run implements AsyncDisposable {
     this.parts.models.loadWeights(from, { engine, model, say: this.#say }, { all: true, takeOver });
   }
 
-  /** Gives the model, and plugins that wrap a slot, the state of a checkpoint back: the shape of what it holds. */
+  /** Restores the state of the model and of plugins that wrap a slot, which gives the model its stored shape. */
   restoreShape(from: LoadedCheckpoint): void {
     useEngine(this.engine);
     restorePlugins(
@@ -121,9 +121,9 @@ export class Run implements AsyncDisposable {
 
   /**
    * Resumes from a checkpoint: weights, optimizer, position, random streams and every plugin's state.
-   * @param options.drop plugins whose state is dropped: they start afresh
-   * @param options.staysEnded a run that a plugin ended is not trained further
-   * @param options.takeOver the checkpoint's arrays become the run's: nobody uses them afterwards
+   * @param options.drop plugins whose state is not restored
+   * @param options.staysEnded do not continue a run that a plugin ended
+   * @param options.takeOver gives the checkpoint's arrays to the run: nothing else may use them afterwards
    */
   restore(
     from: LoadedCheckpoint,
@@ -139,7 +139,7 @@ export class Run implements AsyncDisposable {
 
   /**
    * Trains to the end; `run:end` fires on every way out. Call `dispose` afterwards.
-   * @throws what the command would print, with its code: UsageError, PluginError
+   * @throws UsageError, PluginError: what the command would print, with its code
    */
   async train(resumedFrom = this.#resumedFrom): Promise<RunResult> {
     const { bus, control, state, config, folder } = this;
@@ -165,7 +165,7 @@ export class Run implements AsyncDisposable {
     }
     const isWhole = state.iteration >= config.train.max_iters && !state.owesEvaluation;
     const status = isWhole && !control.failed ? 'done' : 'stopped';
-    // Of a run that had ended before nothing is asked for now.
+    // A run that had already ended has its reason in the state, since nothing was requested now.
     const before = state.ending === null || status === 'done' ? [] : [state.ending.reason];
     const reasons = control.stopReasons.length > 0 ? control.stopReasons : before;
     await this.#end(status, reasons);
@@ -173,7 +173,7 @@ export class Run implements AsyncDisposable {
     return { status, reasons, exitCode, iteration: state.iteration, losses, checkpoints, folder: folder.path };
   }
 
-  /** Everything needed to go on from here. Its tensors are live. */
+  /** Returns everything needed to resume from here. Its tensors are live. */
   snapshot(): Snapshot {
     const { container, folder, state } = this;
     const { kept, plugins, random, ranks, tunables } = this.parts;
@@ -200,13 +200,13 @@ export class Run implements AsyncDisposable {
     };
   }
 
-  /** The snapshot of a checkpoint. What writes it takes note of it first, so that its own state is of after this one. */
+  /** Takes the snapshot of a checkpoint, after the store has recorded the checkpoint in its own state. */
   async #snapshotFor(kinds: readonly CheckpointKind[]): Promise<Snapshot> {
     if (this.parts.ranks.rank === 0) await this.#store?.prepare?.(kinds);
     return this.snapshot();
   }
 
-  /** Releases what every plugin holds, last made first, even when one of them fails. */
+  /** Disposes every plugin, last created first, even if one of them fails. */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -226,7 +226,7 @@ export class Run implements AsyncDisposable {
     await this.dispose();
   }
 
-  /** Undefined where no plugin writes checkpoints. */
+  /** Undefined if no plugin writes checkpoints. */
   get #store(): CheckpointStore | undefined {
     return boundTo(this.container, CheckpointStore);
   }

@@ -1,16 +1,16 @@
-/** Ends a section that nobody watches. */
+/** What `begin` returns while nobody watches. */
 const nothing = (): void => undefined;
 
-/** Hears where sections begin and end: profilers and tracers. */
+/** Called where sections begin and end: profilers and tracers. */
 export interface SectionWatcher {
   begin(name: string): void;
   end(name: string): void;
 }
 
 /**
- * The parts of an iteration that are not a listener's: `data_loading`, `forward`, `backward`, `clipping`, `optimizer`,
- * and between iterations `evaluation` and `checkpoint`. Sections nest; whatever does a named piece of work may mark its
- * own. It costs next to nothing while nobody watches.
+ * The parts of an iteration outside listeners: `data_loading`, `forward`, `backward`, `clipping`, `optimizer`, and
+ * between iterations `evaluation` and `checkpoint`. Sections nest, and any code may add sections of its own. They cost
+ * next to nothing while nobody watches.
  */
 export class Sections {
   #watchers: readonly SectionWatcher[] = [];
@@ -23,7 +23,7 @@ export class Sections {
     };
   }
 
-  /** Does the work as a section, which ends when the work has, or when its promise is settled. */
+  /** Runs the work as a section, which ends when the work returns or its promise settles. */
   measure<T>(name: string, work: () => T): T {
     if (this.#watchers.length === 0) return work();
     const end = this.begin(name);
@@ -39,7 +39,7 @@ export class Sections {
     return result;
   }
 
-  /** For a section that is no single call; returns what ends it. */
+  /** Begins a section that is not a single call; returns the function that ends it. */
   begin(name: string): () => void {
     const watchers = this.#watchers;
     if (watchers.length === 0) return nothing;

@@ -1,14 +1,14 @@
-/** Which checkpoint of a run one is. */
+/** The kind of a checkpoint. */
 export type CheckpointKind = 'latest' | 'best' | 'emergency';
 
-/** A plugin ended the run. */
+/** Recorded when a plugin ends the run. */
 export interface RunEnding {
   readonly reason: string;
-  /** Its name; null where nothing says which it was. */
+  /** The plugin's name; null if unknown. */
   readonly plugin: string | null;
 }
 
-/** Where a run stands. Written by the core alone; plugins read it. */
+/** The position of a run. Only the core writes it; plugins read it. */
 export interface RunSnapshot {
   /** Iterations done; the next one has this number. */
   iteration: number;
@@ -16,22 +16,22 @@ export interface RunSnapshot {
   tokens: number;
   /** Lowest validation loss so far, in nats; null before the first evaluation. */
   bestValLoss: number | null;
-  /** Validation loss of the weights as they are, in nats; null where it was not measured. Early checkpoints lack it. */
+  /** Validation loss of the current weights, in nats; null if not measured. Early checkpoints lack it. */
   valLoss?: number | null | undefined;
   /**
-   * Metrics that decide something, of the weights as they are; missing where they were not measured since the last step.
-   * Early checkpoints lack it.
+   * Metrics of the current weights that decisions are based on; missing if not measured since the last step. Early
+   * checkpoints lack it.
    */
   measured?: Readonly<Record<string, number>> | undefined;
-  /** An evaluation was asked for and is still to be made, since the run was stopped before or in the middle of it. */
+  /** True if a requested evaluation is still to be made, because the run was stopped before or during it. */
   owesEvaluation: boolean;
-  /** Checkpoints that were asked for at the place of that evaluation: they are taken after it. */
+  /** Checkpoints requested at the same boundary as that evaluation: they are taken after it. */
   owesCheckpoints: readonly CheckpointKind[];
-  /** Why no more iterations follow, though `train.max_iters` is not reached; null while they do. */
+  /** Why the run ended before `train.max_iters`; null if it did not. */
   ending: RunEnding | null;
 }
 
-/** The run's position, as plugins see it. */
+/** The run's position, read-only for plugins. */
 export type RunView = Readonly<RunSnapshot>;
 
 export class RunState implements RunSnapshot {
@@ -49,7 +49,7 @@ export class RunState implements RunSnapshot {
     return { iteration, tokens, bestValLoss, valLoss, measured, owesEvaluation, owesCheckpoints, ending };
   }
 
-  /** What is known of the weights: those of `from`, or of ones that nobody has measured. */
+  /** Sets the metrics of the weights: those of `from`, or none for weights that nobody has measured. */
   measuredAs({ valLoss = null, measured = {} }: Partial<RunSnapshot>): void {
     this.valLoss = valLoss;
     this.measured = measured;

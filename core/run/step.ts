@@ -10,27 +10,29 @@ import { Sections } from './sections.js';
 export interface StepOptions {
   /** Undefined for no dropout. */
   readonly pass?: TrainingPass | undefined;
-  /** Measures `forward` and `backward`. */
+  /** Measures the sections `forward` and `backward`. */
   readonly sections?: Sections;
-  /** Takes each gradient as it is complete: given with an iteration's last micro-batch, and a pass. */
+  /**
+   * Receives each gradient as soon as it is complete; given for an iteration's last micro-batch, together with `pass`.
+   */
   readonly early?: EarlyGradients | undefined;
-  /** Has the loss computed in parts; without it, `model.loss` is called. */
+  /** Computes the loss in parts; without it, `model.loss` is called. */
   readonly inParts?: LossInParts | undefined;
 }
 
-/** What a micro-batch's pass gives besides gradients. */
+/** The results of a micro-batch's pass, besides gradients. */
 export interface StepLosses {
-  /** Mean over the counted targets, with their weights, in nats; without any, perhaps NaN. */
+  /** Weighted mean over the counted targets, in nats; may be NaN if there are none. */
   readonly loss: number;
-  /** The mean of each term, before its weight. */
+  /** Mean of each term, before its weight. */
   readonly terms: readonly number[];
-  /** [batch, time] of a loss in parts: cross-entropy of each token. */
+  /** Cross-entropy of each token, [batch, time], if the loss was computed in parts. */
   readonly tokenLosses: Float32Array | undefined;
 }
 
 /**
- * Forward and backward of one micro-batch.
- * @param share of its mean gradient in `sums`; 0 adds nothing, whatever the gradient is (without targets, perhaps NaN)
+ * Runs forward and backward of one micro-batch.
+ * @param share factor for its mean gradient in `sums`; 0 adds nothing, even if the gradient is NaN (no counted targets)
  * @param sums gradients so far, by parameter name; replaced by kept tensors, which the caller disposes
  * @returns its losses, not multiplied by `share`
  */
@@ -60,14 +62,14 @@ export function microBatchStep(
       const forward = (): tf.Scalar => {
         const given = isWatched ? { ...pass, read } : pass;
         const loss = lossOf(model, inputs, given, inParts, parts);
-        // What is left of `variableGrads` is the way back.
+        // The rest of `variableGrads` is the backward pass.
         mark('backward');
         return loss;
       };
       const { value, grads } = gradientsOf(forward, [...parameters.values()]);
       const losses = parts.length === 0 ? [value] : parts.map((part) => tf.clone(part));
       tf.dispose(parts);
-      // A weight that the loss does not reach has none.
+      // A weight that the loss does not depend on has no gradient.
       return [...losses, ...remaining().map(([, variable]) => grads[variable.name] ?? tf.zerosLike(variable))];
     };
     let end = sections.begin('forward');
@@ -108,8 +110,9 @@ export function microBatchStep(
 }
 
 /**
- * The loss that the gradient is of.
- * @param parts gets cross-entropy, the mean of each term and the loss of each token, kept, if it is computed in parts
+ * Returns the loss to differentiate.
+ * @param parts receives cross-entropy, the mean of each term and each token's loss as kept tensors, if computed in
+ * parts
  */
 function lossOf(
   model: Model,
@@ -124,7 +127,7 @@ function lossOf(
   return total;
 }
 
-/** Terms are named in it: each set of them has a recording of its own. */
+/** Includes the names of loss terms, so that each set of terms has its own recording. */
 function formOf(isWatched: boolean, inParts: LossInParts | undefined): string {
   const names = inParts === undefined ? '' : JSON.stringify(inParts.terms);
   return `${isWatched ? 'watched' : 'plain'}${names}`;
@@ -146,8 +149,8 @@ function gradientsOf(forward: () => tf.Scalar, weights: tf.Variable[]): ReturnTy
 }
 
 /**
- * The weight itself, of which `tell` gets the gradient: the backward pass is done with a tensor when it is back where
- * it was made, which is before all that were made earlier.
+ * Returns the weight, and calls `tell` with its gradient once complete. The backward pass visits operations in reverse
+ * order, so a tensor's gradient is complete when the operation that created it is reached.
  */
 function watched(weight: tf.Variable, tell: (gradient: tf.Tensor) => void): tf.Tensor {
   return tf.customGrad(() => ({
@@ -159,7 +162,7 @@ function watched(weight: tf.Variable, tell: (gradient: tf.Tensor) => void): tf.T
   }))(weight);
 }
 
-/** Multiplies each sum. @param sums replaced by kept tensors, as by `microBatchStep` */
+/** Multiplies each sum by a factor. @param sums replaced by kept tensors, as by `microBatchStep` */
 export function scaleSums(sums: Map<string, tf.Tensor>, factor: number): void {
   for (const [name, sum] of sums) {
     sums.set(
@@ -184,7 +187,7 @@ function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor, 
   return sum;
 }
 
-/** Sums over all of them are taken in the parameters' order, whatever order they came in. */
+/** Restores the parameters' order, since sums over all gradients depend on it. */
 function inOrderOf(parameters: ReadonlyMap<string, unknown>, sums: Map<string, tf.Tensor>): void {
   for (const name of parameters.keys()) {
     const sum = sums.get(name);
@@ -194,7 +197,7 @@ function inOrderOf(parameters: ReadonlyMap<string, unknown>, sums: Map<string, t
   }
 }
 
-/** The model's weights that are not frozen, by name. */
+/** Returns the model's weights that are not frozen, by name. */
 export function trainableParameters(model: Model): Map<string, tf.Variable> {
   return new Map([...model.parameters()].filter(([, variable]) => variable.trainable));
 }

@@ -2,9 +2,9 @@ import { EspalierError } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
 
 /**
- * What `work` comes to.
- * @throws EspalierError naming plugin and event where nothing is left in this process that could ever end it: Node would
- * exit without a word
+ * Returns the result of `work`.
+ * @throws EspalierError naming plugin and event if it can never finish, because nothing is left to do in this process:
+ * Node would exit without a message
  */
 export async function unlessStuck<T>(bus: EventBus, work: T | Promise<T>): Promise<T> {
   let tell = (): void => undefined;
@@ -23,7 +23,7 @@ export async function unlessStuck<T>(bus: EventBus, work: T | Promise<T>): Promi
   }
 }
 
-/** All that waits, of every run: Node warns of more than ten listeners on the process. */
+/** Shared by all runs, because Node warns of more than ten listeners on the process. */
 const waiting = new Set<() => void>();
 
 function tellAll(): void {

@@ -4,14 +4,14 @@ import { UsageError } from '../errors.js';
 import { findPlugin } from '../families/resolve.js';
 import { makePlugins, newContainer } from './container.js';
 
-/** Which tokenizer plugin, with its options. */
+/** A tokenizer plugin with its options. */
 export interface TokenizerChoice {
   /** The name in a config: `char`, `gpt2`, `./my-tokenizer.ts`. */
   readonly use: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** Finds tokenizer plugins by the name in a state. */
+/** Finds a tokenizer plugin by the name in a saved state. */
 export class TokenizersByName implements Tokenizers {
   constructor(private readonly cwd: string) {}
 
@@ -24,7 +24,7 @@ export class TokenizersByName implements Tokenizers {
     return (await this.factory({ use: state.tokenizer, options: {} })).fromState(state);
   }
 
-  /** The factory of a tokenizer plugin, in a container of its own. */
+  /** Returns the factory of a tokenizer plugin, in a container of its own. */
   async factory({ use, options }: TokenizerChoice): Promise<TokenizerFactory> {
     const found = await findPlugin(use, this.cwd, 'tokenizer');
     const checked = (found.options.config ?? z.strictObject({})).safeParse(options);

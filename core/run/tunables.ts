@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.js';
 
-/** A number that the schedule may change while the run trains; read `value` each time. */
+/** A number that a schedule may change during training; read `value` each time. */
 export interface Tunable {
   readonly value: number;
 }
@@ -10,10 +10,10 @@ export interface TunableRange {
   /** Whole numbers only. */
   whole: boolean;
 }
-/** A tunable that is not as the config had it. */
+/** A tunable that differs from the config. */
 export interface ChangedTunable {
   value: number;
-  /** What the config had; checkpoints of format 1 do not tell. */
+  /** The config's value; missing in checkpoints of format 1. */
   configured?: number | undefined;
 }
 interface Cell {
@@ -22,18 +22,18 @@ interface Cell {
   readonly range: TunableRange;
 }
 
-/** Numbers that change during a run, by name; those that differ from the config are in every checkpoint. */
+/** Numbers that may change during a run, by name; checkpoints save those that differ from the config. */
 export class Tunables {
   readonly #cells = new Map<string, Cell>();
 
-  /** Called once by the owner of the number, in its constructor. */
+  /** Defines a number; called once by its owner, in its constructor. */
   define(name: string, initial: number, range: TunableRange): Tunable {
     const cell = { value: initial, initial, range };
     this.#cells.set(name, cell);
     return cell;
   }
 
-  /** Every value by name. */
+  /** Returns every value by name. */
   values(): Map<string, number> {
     return new Map([...this.#cells].map(([name, { value }]) => [name, value]));
   }
@@ -42,7 +42,7 @@ export class Tunables {
     return this.#cell(name).range;
   }
 
-  /** @throws UsageError when this run has no such number, or it may not be that */
+  /** @throws UsageError if this run has no such number, or if the value is out of range */
   check(name: string, value: number): void {
     const { least, most = Infinity, whole } = this.#cell(name).range;
     if (Number.isFinite(value) && value >= least && value <= most && (!whole || Number.isSafeInteger(value))) return;
@@ -59,13 +59,13 @@ export class Tunables {
     this.#cell(name).value = value;
   }
 
-  /** Those that are not as the config has them. */
+  /** Returns those that differ from the config. */
   changed(): Record<string, ChangedTunable> {
     const changed = [...this.#cells].filter(([, { value, initial }]) => value !== initial);
     return Object.fromEntries(changed.map(([name, { value, initial }]) => [name, { value, configured: initial }]));
   }
 
-  /** Takes back what `changed` gave; one whose setting in the config was changed since has that. */
+  /** Restores what `changed` returned; a number whose config setting has changed since keeps the new setting. */
   restore(changed: Readonly<Record<string, ChangedTunable>>): void {
     for (const [name, cell] of this.#cells) {
       const was = changed[name];
