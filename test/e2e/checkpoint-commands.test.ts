@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
+import Gpt2TokenizerPlugin from '../../plugins/tokenizers/gpt2/index.js';
 import { readGguf } from '../plugins/models/gguf/read.js';
 import { logitsOf } from '../plugins/models/logits.js';
 import { textFolder } from '../text.js';
+import { trainFrom } from './from-weights.js';
 import { espalier } from './warm.js';
 import { needing, peersPython, python } from '../needs.js';
 
@@ -107,6 +109,27 @@ test('exported models: nanoGPT’s matrices are turned, Hugging Face’s have ev
   t.deepEqual(hf.get('transformer.ln_f.bias')?.shape, [32]);
 });
 
+test('an export for transformers has the tokenizer, or says that transformers has none like it', async (t) => {
+  const characters = await espalier(await trained(t), 'checkpoint', 'export', '--out', 'hf');
+  t.is(characters.code, 0);
+  t.regex(characters.err, /no tokenizer files: Hugging Face has no tokenizer like char/);
+
+  const folder = await trained(t, 'data.tokenizer=gpt2');
+  const exported = (...more: string[]) => espalier(folder, 'checkpoint', 'export', '--out', 'hf', ...more);
+  t.is((await exported()).code, 0);
+  t.deepEqual(readdirSync(path.join(folder, 'hf')).sort(), [
+    'config.json',
+    'model.safetensors',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ]);
+  t.is((await exported('--force')).code, 0);
+  const data = 'data={text: text.txt, tokenizer: {use: hf, file: hf/tokenizer.json}}';
+  const { code, err } = await trainFrom(folder, 'hf', data, 'run.name=again');
+  t.is(code, 0, err);
+  t.deepEqual(await logitsOf(t, folder, 'runs/again'), await logitsOf(t, folder, 'runs/run'));
+});
+
 test('a GGUF file has the model and its tokenizer; what llama.cpp does not have is refused, with what to do', async (t) => {
   const folder = await trained(t, 'data.tokenizer=gpt2', 'model.activation=gelu_tanh');
   const exported = (...more: string[]) => espalier(folder, 'checkpoint', 'export', '--to', 'gguf', '--out', ...more);
@@ -157,6 +180,44 @@ needing(python('torch', 'transformers'))(
     t.true(existsSync(path.join(folder, 'hf/config.json')));
   },
 );
+
+needing(python('torch', 'transformers'))(
+  'Hugging Face transformers has the tokens and the conversations of an exported tokenizer',
+  async (t) => {
+    const folder = textFolder(t);
+    const messages = [
+      { role: 'user', content: 'Two things?' },
+      { role: 'assistant', content: 'No: three.' },
+    ];
+    writeFileSync(path.join(folder, 'chats.jsonl'), `${JSON.stringify({ messages })}\n`.repeat(20));
+    const prepared = await espalier(folder, 'prepare', 'chats.jsonl', '--chat', '-t', 'gpt2', '-o', 'data');
+    t.is(prepared.code, 0, prepared.err);
+    const settings = ['engine=auto', 'precision=f32', 'data.dir=data', 'train.max_iters=1'];
+    const options = settings.flatMap((each) => ['--set', each]);
+    const { code, err } = await espalier(folder, 'train', '--preset', 'debug', ...options);
+    t.is(code, 0, err);
+    t.is((await espalier(folder, 'checkpoint', 'export', '--out', 'hf')).code, 0);
+    const written = execFileSync(peersPython, ['-c', TOKENIZE, path.join(folder, 'hf'), JSON.stringify(messages)]);
+    const { text, ids, end } = JSON.parse(written.toString()) as { text: string; ids: number[]; end: string };
+    t.is(text, renderedChat(messages));
+    t.is(end, '<|endoftext|>');
+    t.deepEqual(ids, Array.from(await new Gpt2TokenizerPlugin().forText().encode(text)));
+  },
+);
+
+/** The text of a conversation, and its tokens. */
+const TOKENIZE = `
+import json, sys
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+text = tokenizer.apply_chat_template(json.loads(sys.argv[2]), tokenize=False)
+print(json.dumps({"text": text, "ids": tokenizer(text).input_ids, "end": tokenizer.eos_token}))
+`;
+
+/** ChatML. */
+function renderedChat(messages: readonly { role: string; content: string }[]): string {
+  return messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join('');
+}
 
 /** Logits of the tokens 0 to 15, by transformers in PyTorch; any weight that it had to make up is an error. */
 const REFERENCE = `

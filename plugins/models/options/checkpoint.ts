@@ -56,14 +56,16 @@ async function exportTo(run: string, { to, base, dtype, out, force, ...which }: 
   const target = path.resolve(out);
   const written =
     to === 'peft' ? await writtenAdapter(checkpoint, { base, cwd }) : await writtenModel(checkpoint, to, cwd);
+  const { tokenizerFiles } = await import('../weights/tokenizer-files.js');
+  const tokenizer = to === 'hf' ? await tokenizerFiles(checkpoint) : { texts: new Map(), notes: [] };
   try {
     if (to === 'gguf') await writeGgufModel(checkpoint, written, target, dtype ?? 'f16');
-    else await writeModel(written, target, to === 'peft' ? ADAPTER_FILES : undefined);
+    else await writeModel(written, target, to === 'peft' ? ADAPTER_FILES : undefined, tokenizer.texts);
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
     throw refusal(`${out} cannot be written: ${messageOf(thrown)}; name another ${kindOf(to)} with --out`, thrown);
   }
-  for (const note of written.notes) console.error(note);
+  for (const note of [...written.notes, ...tokenizer.notes]) console.error(note);
   console.log(`${checkpoint.path} → ${out} (${to})`);
 }
 

@@ -11,6 +11,7 @@ import { nanoGptModel } from '../gpt/nanogpt.js';
 import type { Described, PlainModel, WeightFormat, WrittenModel } from './formats.js';
 import { formatsOf, knownFormats } from './known.js';
 import { withoutLora } from './lora.js';
+import { TOKENIZER_FILES } from './tokenizer-files.js';
 
 /** Names of an export's files. */
 interface ExportFiles {
@@ -19,7 +20,10 @@ interface ExportFiles {
 }
 const MODEL_FILES: ExportFiles = { config: 'config.json', weights: WEIGHTS_FILE };
 export const ADAPTER_FILES: ExportFiles = { config: ADAPTER_CONFIG, weights: ADAPTER_WEIGHTS };
-const EXPORTED = [MODEL_FILES, ADAPTER_FILES].flatMap(({ config, weights }) => [config, weights]);
+const EXPORTED = [
+  ...[MODEL_FILES, ADAPTER_FILES].flatMap(({ config, weights }) => [config, weights]),
+  ...TOKENIZER_FILES,
+];
 
 export type ExportFormat = 'hf' | 'gguf' | 'nanogpt-safetensors';
 
@@ -43,11 +47,15 @@ export async function writtenModel(checkpoint: LoadedCheckpoint, to: ExportForma
   }
 }
 
-/** Writes a model into a new folder, for other programs; it is no resume point. */
+/**
+ * Writes a model into a new folder, for other programs; a run cannot resume from it.
+ * @param texts further files: their contents by name
+ */
 export async function writeModel(
   { config, weights }: Pick<WrittenModel, 'config' | 'weights'>,
   folder: string,
   files: ExportFiles = MODEL_FILES,
+  texts: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const beside = `${folder}.writing`;
   await rm(beside, { recursive: true, force: true });
@@ -56,6 +64,7 @@ export async function writeModel(
     makeFolder(beside);
     await writeSafetensors(path.join(beside, files.weights), weights, { format: 'pt' });
     await writeFile(path.join(beside, files.config), JSON.stringify(config, null, 2));
+    for (const [name, text] of texts) await writeFile(path.join(beside, name), text);
     const old = `${folder}.replaced-${String(process.pid)}`;
     if (existsSync(folder)) await retried(() => rename(folder, old));
     await retried(() => rename(beside, folder));
