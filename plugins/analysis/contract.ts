@@ -1,2 +1,2 @@
-/** What sinks need of the family that looks into models: the event `histogram`. */
+/** The event `histogram`, which sinks write. */
 export type { Histogram } from './events.js';

@@ -2,12 +2,12 @@ import { defineEvents, field, type PayloadsOf } from '../../core/events/index.js
 
 export const events = defineEvents({
   histogram: {
-    when: 'when a plugin has computed the histogram of a tensor',
+    when: 'after a plugin has computed the histogram of a tensor',
     payload: {
       iteration: field<number>('iterations done'),
-      name: field<string>('such as `weights/transformer.h.0.attn.c_attn.weight` or `gradients/…`'),
+      name: field<string>('name, e.g. `weights/transformer.h.0.attn.c_attn.weight` or `gradients/…`'),
       edges: field<readonly number[]>('edges of the buckets, [buckets + 1], ascending'),
-      counts: field<readonly number[]>('elements from one edge up to the next, [buckets]'),
+      counts: field<readonly number[]>('elements in each bucket, [buckets]'),
       sum: field<number>('sum of the elements'),
       sumOfSquares: field<number>('sum of their squares'),
     },

@@ -1,15 +1,18 @@
 import { token } from '../../core/index.js';
 
-/** `espalier/batches`: `windowStrategy` makes a batch strategy of a function from a window's number to its place. */
+/**
+ * `espalier/batches`: `windowStrategy` makes a batch strategy from a function that maps a window's number to its
+ * position.
+ */
 export { prefetchOptions, windowStrategy, type WindowsOf } from './windows/window-strategy.js';
 
-/** What strategies are made of: counts and places of windows, reading them, an order that needs no list. */
+/** Building blocks of strategies: counting, placing and reading windows, and a random order that needs no list. */
 export { permutation } from './windows/permutation.js';
 export { randomWindows, readTargets, refuseShort, windowsAt, windowsIn } from './windows/windows.js';
 
-/** Which tokens training has seen how often; bound by batch strategies that count them. */
+/** Counts how often training has seen each token; bound by batch strategies that do. */
 export interface ServedTokens {
-  /** The most-served ids, whose share of everything served is `1 - ignored`; most-served first. */
+  /** Returns the most-served token ids, most-served first, that together make up `1 - ignored` of all tokens served. */
   nonOutlierTokens(ignored?: number): number[];
 }
 export const ServedTokens = token<ServedTokens>('ServedTokens');

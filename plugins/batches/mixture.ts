@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 export default windowStrategy({
   name: 'batches-mixture',
-  summary: 'Random windows of several corpora, drawn by weight, whatever their size.',
+  summary: 'Random windows of several corpora, drawn by weight regardless of their size.',
   options: {
     weights: z
       .record(z.string(), z.number().gt(0))
@@ -15,7 +15,7 @@ export default windowStrategy({
     const corpora = corporaOf(reader, weights);
     for (const corpus of corpora) refuseShort(corpus, 'train', blockSize);
     const total = corpora.reduce((sum, { weight }) => sum + weight, 0);
-    // Two random numbers a window: which corpus, and where in it.
+    // Two random numbers per window: which corpus, and where in it.
     return (window) => {
       const random = streams.place('mixture', window);
       let left = random.float() * total;
@@ -26,7 +26,7 @@ export default windowStrategy({
   },
 });
 
-/** The tokens of one folder, which lie side by side. */
+/** The tokens of one folder, which are contiguous. */
 interface Corpus {
   readonly weight: number;
   readonly start: number;

@@ -1,4 +1,4 @@
-/** Finding checkpoints of a run, by its folder or by `latest` and `best`. */
+/** Finding checkpoints by a run's folder, or by `latest` and `best`. */
 export {
   checkpointAt,
   checkpointNames,
@@ -10,7 +10,7 @@ export {
   pointers,
 } from './stored/find.js';
 
-/** Reading them: whole, their JSON alone, the weights that a command asks for, or as a run that is set up. */
+/** Reading checkpoints: all of it, the JSON only, the weights a command asks for, or as a run that is set up. */
 export {
   description,
   loadedTensors,
@@ -24,13 +24,13 @@ export { storedConfig } from './resume/stored-config.js';
 export { openStoredRun } from './stored/open.js';
 export { validationLosses } from './stored/losses.js';
 
-/** Writing them, and copies of tensors that may be handed to a thread. */
+/** Writing checkpoints, and copies of tensors that can be transferred to a thread. */
 export { copySnapshot, copyTensors, writeCheckpoint, type SnapshotCopy } from './writing/write.js';
 export type { OwnTensor } from './writing/write-files.js';
 export { CheckpointMedium } from './writing/medium.js';
 export { rotatedOut, type Rotation } from './writing/rotate.js';
 
-/** The format of their tensors. */
+/** The safetensors format. */
 export { readSafetensors, readSafetensorsHeader } from './safetensors/read.js';
 export { writeSafetensors } from './safetensors/write.js';
 export {

@@ -17,12 +17,12 @@ import { validationOptions, ValidationTotals, type ValidationTotal } from './eva
 
 const METRIC = 'val/bits_per_byte';
 
-/** What the loss is for each byte of the text: it compares models whose tokenizers differ. */
+/** Loss per byte of text, which allows comparing models with different tokenizers. */
 @Plugin({
   name: 'bits-per-byte',
   summary: 'Measures validation loss in bits per byte of text, comparable across tokenizers.',
   config: validationOptions,
-  // Whose tokenizer is known when it is open.
+  // That plugin replaces the data's tokenizer at `run:setup`.
   after: ['vocab-remap'],
   metrics: {
     [METRIC]: {
@@ -39,7 +39,7 @@ export default class BitsPerByte implements Evaluator {
 
   readonly name = 'bits-per-byte';
   readonly interval: number;
-  /** By content and number of tokens. */
+  /** Bytes of text by the data's id and number of tokens. */
   readonly #bytes = new Map<string, number>();
 
   constructor(
@@ -68,7 +68,7 @@ export default class BitsPerByte implements Evaluator {
   ): Promise<Record<string, number>> {
     const measurement = { model, ranks, context, iters: this.config.iters };
     return this.totals.measure(METRIC, measurement, async (total) => {
-      // Of what was stopped nothing is known.
+      // NaN: the evaluation was stopped.
       if (Number.isNaN(total.nats) || tokenizer === undefined) return NaN;
       return total.nats / Math.LN2 / (await this.#bytesOf(total, tokenizer));
     });

@@ -25,7 +25,7 @@ import { estimateLoss } from './loss/estimate-loss.js';
 
 const options = z
   .strictObject({
-    decay: z.number().gt(0).lt(1).default(0.999).describe('decay: share of the average kept in each iteration'),
+    decay: z.number().gt(0).lt(1).default(0.999).describe('share of the average kept in each iteration'),
     interval: z.int().min(1).default(1).describe('iterations between updates; the decay is raised to this power'),
     start: z.int().min(0).default(0).describe('iterations to skip at the beginning'),
   })
@@ -35,15 +35,15 @@ const stateSchema = z.strictObject({ updates: z.int().min(0) });
 type State = z.output<typeof stateSchema>;
 
 /**
- * The exponential moving average of each weight: after update n the share `decay`, but no more than (1 + n) / (10 + n), of
- * the average before, and the rest of the weight.
+ * Keeps the exponential moving average of each weight: d · average + (1 - d) · weight, where d is `decay` but at most
+ * (1 + n) / (10 + n) in update n.
  *
- * Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the bound of the first
- * updates is that of TensorFlow's `ExponentialMovingAverage`.
+ * Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the bound is that of
+ * TensorFlow's `ExponentialMovingAverage`.
  */
 @Plugin({
   name: 'ema',
-  summary: 'Keeps a moving average of the weights, and measures its validation loss.',
+  summary: 'Keeps a moving average of the weights and measures its validation loss.',
   config: options,
   after: ['evaluation'],
   metrics: { 'ema/val_loss': { unit: 'nats', what: 'mean validation loss with the averaged weights, dropout off' } },
@@ -92,14 +92,14 @@ export default class Ema {
     const { engine, ranks } = this;
     const shape = { batchSize: this.run.train.batch_size, blockSize: this.model.blockSize };
     const iters = this.tunables.values().get('eval_iters') ?? 1;
-    // Never cut short, even if the run is being stopped: a resumed run does not repeat it.
+    // Not cut short even if the run is stopping, because a resumed run does not repeat it.
     const loss = await this.#withAverages(() =>
       estimateLoss(this.model, this.batches, 'val', iters, shape, { engine, ranks }),
     );
     await this.bus.dispatch('metrics', { iteration, values: { 'ema/val_loss': loss } });
   }
 
-  /** The weights come from a checkpoint: the averages belong to the weights that are gone. */
+  /** Restored weights no longer match the averages. */
   @On('run:rollback')
   goBack({ what }: RunRollback): void {
     if (what === 'model') this.#forget();
@@ -129,7 +129,7 @@ export default class Ema {
     this.#forget();
   }
 
-  /** True if there is an average of every weight in its current shape. */
+  /** Whether there is an average of every weight in its current shape. */
   get #fits(): boolean {
     const weights = [...this.model.parameters()];
     const isSame = ([name, { shape }]: readonly [string, tf.Tensor]): boolean =>

@@ -55,7 +55,7 @@ const options = z
   metrics: {
     'eval/train_loss': { unit: 'nats', what: 'mean training loss over `iters` batches, dropout off' },
     'val/loss': { unit: 'nats', what: 'mean validation loss, dropout off' },
-    'val/loss/*': { unit: 'nats', what: 'the same for a named set of `data.validation`' },
+    'val/loss/*': { unit: 'nats', what: 'mean loss on a named set of `data.validation`, dropout off' },
   },
 })
 export default class Evaluation {
@@ -85,12 +85,12 @@ export default class Evaluation {
 
   @On('run:setup')
   check(): void {
-    this.evaluators.refuseTwins();
+    this.evaluators.refuseDuplicates();
   }
 
   @On('run:start')
   atStart({ resumedFrom }: RunStart): void {
-    for (const line of this.evaluators.rarer(this.#interval.value)) this.log.warn(line);
+    for (const line of this.evaluators.intervalWarnings(this.#interval.value)) this.log.warn(line);
     if (this.config.at_start && resumedFrom === undefined) this.control.requestEvaluation();
   }
 
@@ -102,7 +102,7 @@ export default class Evaluation {
   }
 
   @On('run:end')
-  tellOwed({ state }: RunEnd): void {
+  reportOwed({ state }: RunEnd): void {
     const { iteration, owesEvaluation } = state;
     if (owesEvaluation)
       this.log.info(`the evaluation at iteration ${String(iteration)} will run when the run is resumed`);
@@ -127,7 +127,7 @@ export default class Evaluation {
     await this.bus.dispatch('evaluation:end', { iteration, losses });
   }
 
-  /** Undefined if a rank was stopped meanwhile. */
+  /** Measures losses and evaluators; undefined if a rank was stopped in the meantime. */
   async #measure(iteration: number): Promise<Evaluated | undefined> {
     const seen = { stop: false };
     const stop = (): boolean => (seen.stop ||= this.control.stopReasons.length > 0);
@@ -138,7 +138,7 @@ export default class Evaluation {
     const { losses, sets } = await this.#losses(iteration, stop);
     const checks: (() => Measured)[] = [];
     for (const evaluator of this.evaluators.due(iteration, this.run.train.max_iters)) {
-      // Lets signals in, and has all ranks start it or none.
+      // Handle signals first, then agree: either all ranks start this evaluator or none.
       await nextTurn();
       stop();
       if (await isCut()) return undefined;
@@ -180,7 +180,7 @@ export default class Evaluation {
 
 interface Evaluated {
   readonly losses: EvaluationEnd['losses'];
-  /** By metric: of the named validation sets. */
+  /** Losses of the named validation sets, by metric. */
   readonly sets: Readonly<Record<string, number>>;
   readonly measured: readonly Measured[];
 }

@@ -15,10 +15,10 @@ const METRIC = 'val/perplexity';
 
 @Plugin({
   name: 'perplexity',
-  summary: 'Measures the perplexity of the validation data: e to the power of its mean loss.',
+  summary: 'Measures the perplexity of the validation data: exp of its mean loss.',
   config: validationOptions,
   metrics: {
-    [METRIC]: { unit: '', what: 'e to the power of the mean validation loss over adjacent windows' },
+    [METRIC]: { unit: '', what: 'exp of the mean validation loss over adjacent windows' },
     [`${METRIC}/*`]: { unit: '', what: 'the same for a named set of `data.validation`' },
   },
 })

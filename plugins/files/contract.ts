@@ -1,10 +1,10 @@
-/** Files that are there whole or not at all, folders, and what a disk and other programs do to them. It loads nothing else. */
+/** Atomic writes, folders, and how to cope with disks and other programs. Loads nothing else. */
 export { flushFile, flushFolder } from './writing/flush.js';
 export { makeFolder } from './writing/make-folder.js';
 export { removeOnExit } from './writing/remove-on-exit.js';
 export { retried, retriedSync } from './writing/retried.js';
 export { removeUnfinished, unfinishedBeside, writeWhole, writeWholeSync } from './writing/write-whole.js';
-/** Text that a user may have written, and what a file is that is none. */
+/** Reading text that a user may have written, and recognising files that are not text. */
 export { fileKind, KIND_BYTES, type FileKind } from './reading/file-kind.js';
 export {
   CONVERT_ADVICE,

@@ -1,9 +1,9 @@
-/** Folders of runs, for commands and dashboards: light, it loads neither checkpoints nor engines. */
+/** Run folders, for commands and dashboards. Loads neither checkpoints nor engines. */
 
-/** Who has a folder: one process at a time. */
+/** Locks: one process at a time uses a run folder. */
 export { isInUse, lockFolder, refuseInUse, type LockOptions } from './lock/lock.js';
 /** Finding a run. */
 export { foldersIn } from './folders/folders-in.js';
 export { newestRun } from './folders/newest-run.js';
-/** How commands name a run, and which of its weights they take. */
+/** Arguments and options of commands that read a run. */
 export { runArgument, withStoredFlags, type StoredFlags } from './arguments/stored.js';

@@ -1,4 +1,4 @@
-/** Signals of this process, for commands: a run that a program makes gets none of them. It loads nothing else. */
+/** Signals of this process, for commands: a run made from code gets none. Loads nothing else. */
 export {
   commandProcess,
   deliver,

@@ -16,29 +16,29 @@ const options = z
     hangup: z
       .enum(['stop', 'ignore'])
       .default('stop')
-      .describe('what SIGHUP does; ignore: the run survives its terminal (nohup alone does not work, Node resets it)'),
+      .describe('effect of SIGHUP; ignore: the run survives its terminal (nohup is not enough, since Node resets it)'),
   })
   .meta({ resume: 'free' });
 
-/** npm passes on a signal that the terminal sent to the whole group: the same one comes twice within this time. */
+/** npm forwards a signal that the terminal has sent to the whole group, so it arrives twice within this time. */
 const SAME_SIGNAL_MS = 250;
-/** The system repeats these: a terminal's end reaches a process from its shell too, and SIGXCPU comes every second. */
+/** Signals that the system repeats: SIGHUP also arrives from the shell, and SIGXCPU every second. */
 const REPEATED: readonly StopSignal[] = ['SIGHUP', 'SIGXCPU'];
 
 @Plugin({
   name: 'signals',
   summary:
-    'SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU or SIGUSR2 ends the run after the iteration, with an emergency checkpoint, a second one at once; SIGUSR1 saves and continues.',
+    'SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU or SIGUSR2 stops the run after the iteration, with an emergency checkpoint; a second one stops it at once. SIGUSR1 saves and continues.',
   config: options,
 })
 export default class Signals {
-  /** When the first came, in milliseconds. */
+  /** When the first stop signal was received, by `performance.now()`. */
   #asked: number | undefined;
   #hasStarted = false;
   #hasIterated = false;
-  /** A checkpoint is to be saved after the first iteration. */
+  /** Whether to save a checkpoint after the first iteration. */
   #isSaveWaiting = false;
-  #isIgnoredTold = false;
+  #hasLoggedIgnored = false;
   readonly #stopListening: (() => void)[] = [];
 
   constructor(
@@ -57,7 +57,7 @@ export default class Signals {
     if (this.host.takeWaitingSave()) this.#save();
   }
 
-  /** Where the run starts from is on disk already, or is nothing yet. */
+  /** A save requested before the first iteration waits for it: until then there is nothing new to save. */
   @On('iteration:end')
   saveWaiting(): void {
     this.#hasIterated = true;
@@ -72,8 +72,8 @@ export default class Signals {
 
   readonly #stop = (signal: StopSignal): void => {
     if (signal === 'SIGHUP' && this.config.hangup === 'ignore') {
-      if (!this.#isIgnoredTold) this.log.info('SIGHUP is ignored (plugins.signals.hangup)');
-      this.#isIgnoredTold = true;
+      if (!this.#hasLoggedIgnored) this.log.info('SIGHUP is ignored (plugins.signals.hangup)');
+      this.#hasLoggedIgnored = true;
       return;
     }
     const exitCode = exitCodeOfSignal(signal);

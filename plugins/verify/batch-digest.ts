@@ -6,7 +6,7 @@ const stateSchema = z.strictObject({ batches: z.int().min(0), digest: z.string()
 
 @Plugin({
   name: 'batch-digest',
-  summary: 'Saves a digest of all batches served in each checkpoint: two runs with the same digest saw the same data.',
+  summary: 'Saves a digest of all batches in each checkpoint: two runs with equal digests have seen the same data.',
 })
 export default class BatchDigest {
   #batches = 0;

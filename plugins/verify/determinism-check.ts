@@ -23,10 +23,10 @@ import {
 } from './determinism/protocol.js';
 
 const options = z
-  .strictObject({ iterations: z.int().min(1).default(10).describe('iterations after which the run stops') })
+  .strictObject({ iterations: z.int().min(1).default(10).describe('iterations to compare; the run stops after them') })
   .meta({ resume: 'free' });
 
-/** A tensor, or a list of token ids, with how its elements are read. */
+/** A tensor or a list of token ids, with a function that reads its elements. */
 interface Named {
   readonly name: string;
   readonly shape: readonly number[];
@@ -51,7 +51,7 @@ export default class DeterminismCheck {
     if (process.send === undefined) {
       throw new UsageError(
         'ESP_VERIFY_RUN',
-        'plugin determinism-check is for a run that another process compares: use espalier train --verify-determinism N',
+        'plugin determinism-check cannot be used on its own: run espalier train --verify-determinism N',
       );
     }
     const send = process.send.bind(process);
@@ -87,10 +87,10 @@ export default class DeterminismCheck {
   async weights(_: IterationEnd): Promise<void> {
     this.#done++;
     await this.#compare('weights', this.#done, named(this.model.parameters()));
-    if (this.#done === this.config.iterations) this.control.requestStop('the iterations to compare are done');
+    if (this.#done === this.config.iterations) this.control.requestStop('all iterations are compared');
   }
 
-  /** Tells what is here, and answers until the other run is here too. */
+  /** Sends what this run has, then answers questions until the other run has reached the same moment. */
   async #compare(what: Compared, iteration: number, tensors: readonly Named[]): Promise<void> {
     const described = tensors.map(({ name, shape, values }) => ({
       name,
@@ -102,7 +102,8 @@ export default class DeterminismCheck {
       const question = await nextQuestion();
       if (question.type === 'go') return;
       const asked = tensors.find(({ name }) => name === question.name);
-      if (asked === undefined) throw new Error(`${question.name} is asked for, and is not here`);
+      if (asked === undefined)
+        throw new Error(`the comparing process asked for ${question.name}, which this run does not have`);
       this.#send({ type: 'values', values: asked.values() });
     }
   }
@@ -117,11 +118,11 @@ function digestOf(values: Values): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** @throws Error when the process that compares is gone */
+/** Waits for the next question. @throws Error when the comparing process has exited */
 async function nextQuestion(): Promise<Question> {
   return new Promise((resolve, reject) => {
     const gone = (): void => {
-      reject(new Error('the process that compares the two runs has ended'));
+      reject(new Error('the process that compares the two runs has exited'));
     };
     process.once('disconnect', gone);
     process.once('message', (message) => {

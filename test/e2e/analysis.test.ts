@@ -132,7 +132,7 @@ test('the first evaluation and every so many later ones are analysed', async (t)
   );
 });
 
-test('an analysis that would cost the run too much is skipped, which is said once; the last one is done at the end', async (t) => {
+test('an analysis that would exceed max_cost is skipped and logged once; the last one runs at the end', async (t) => {
   const folder = textFolder(t);
   // Evaluations at 4, 16 and 28 are to be analysed.
   const some = set(
@@ -160,7 +160,7 @@ On('iteration:end')(Slow.prototype, 'wait');
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...some, ...slow);
   t.is(code, 0, err);
   const told =
-    /analysis of iteration \d+ is skipped: analyses would take more than 0.001 % of the run’s time \(max_cost\)/g;
+    /analysis of iteration \d+ was skipped: analyses would take more than 0.001 % of the run’s time \(max_cost\)/g;
   t.is(err.match(told)?.length, 1);
   t.deepEqual(
     analyses(folder).map(({ iter }) => iter),
@@ -168,7 +168,7 @@ On('iteration:end')(Slow.prototype, 'wait');
   );
 });
 
-test('short of memory, an analysis is skipped, which is said once', async (t) => {
+test('an analysis is skipped and logged once if memory is short', async (t) => {
   const folder = textFolder(t);
   const { code, err } = await espalier(
     folder,
@@ -179,7 +179,7 @@ test('short of memory, an analysis is skipped, which is said once', async (t) =>
     ...set('plugins.analysis.max_memory=0'),
   );
   t.is(code, 0, err);
-  t.is(err.match(/analysis of iteration \d+ is skipped: \d+ % of the memory would be in use, over 0 %/g)?.length, 1);
+  t.is(err.match(/analysis of iteration \d+ was skipped: memory use would reach \d+ %, over 0 %/g)?.length, 1);
   t.deepEqual(analyses(folder), []);
 });
 
@@ -214,8 +214,8 @@ test('a run does not wait longer for an analysis than it was told to, and skips 
   ];
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...endless);
   t.is(code, 0, err);
-  t.regex(err, /analysis of iteration 20 is skipped: that of iteration 10 still runs/);
-  t.regex(err, /analysis of iteration 10 is dropped: the run ended before it was done/);
+  t.regex(err, /analysis of iteration 20 was skipped: the analysis of iteration 10 is still running/);
+  t.regex(err, /analysis of iteration 10 was dropped: the run ended before it finished/);
   t.deepEqual(analyses(folder), []);
 });
 

@@ -248,5 +248,5 @@ test('the averages that ema keeps are sampled from, measured and exported with -
 
   const other = await espalier(folder, 'sample', 'runs/run', '--weights', 'evaluation');
   t.is(other.code, 2);
-  t.regex(other.err, /000004 holds no weights of plugin "evaluation": it has those of ema \[ESP_CHECKPOINT_WEIGHTS\]/);
+  t.regex(other.err, /000004 has no weights of plugin "evaluation"; it has weights of ema \[ESP_CHECKPOINT_WEIGHTS\]/);
 });

@@ -38,7 +38,10 @@ test('every architectural operation in one run; resumed after any of them it is 
   t.is(check.code, 0, check.err);
   t.regex(check.out, /schedule 1: stack_layers \[0,1,1\] {2}model: 3 layers, MLP 64 wide/);
   t.regex(check.out, /schedule 2: widen_mlp 80 {2}model: 3 layers, MLP 80 wide.*; [\d,]+ parameters/);
-  t.regex(check.out, /schedule ends in {2}model: 3 layers, MLP 80 wide, .*LoRA rank 2 and 4, embedding LoRA rank 3/);
+  t.regex(
+    check.out,
+    /at the end of the schedule: {2}model: 3 layers, MLP 80 wide, .*LoRA rank 2 and 4, embedding LoRA rank 3/,
+  );
 
   const { same } = await assertSameThoughResumed(t, folder, 22, [...small, 'train.max_iters=48']);
   t.true(same.includes('state of plugin gpt'), same.join());
@@ -71,7 +74,7 @@ test('steps that cannot be are refused by number before anything is made', async
   );
   await refused(/operation 1 \(merge_lora_weights\): no layer has LoRA/, ['merge_lora_weights', 'null']);
   await refused(/operation 1 \(stack_layers\): value/, ['stack_layers', '[]']);
-  await refused(/operation 1 \(resize_vocabulary\): the vocabulary cannot grow back there: it is not shrunken/, [
+  await refused(/operation 1 \(resize_vocabulary\): the vocabulary cannot grow back at this step: it is not shrunken/, [
     'resize_vocabulary',
     '[null, 0.02]',
   ]);

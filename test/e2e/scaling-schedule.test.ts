@@ -88,7 +88,7 @@ test('a schedule is read by the rules of configs: merge keys are, unknown tags a
   for (const [text, message] of [
     ['- { name: !env NAME, value: 2 }\n', /grow\.yaml:1: .*the tag !env.*ESP_SCHEDULE_FILE/],
     ['- { name: set_lr }\n---\n- { name: set_lr }\n', /grow\.yaml:2: .*several documents.*ESP_SCHEDULE_FILE/],
-    ['- 3\n', /operation 1 is no map.*ESP_SCHEDULE_FILE/],
+    ['- 3\n', /operation 1 must be a map.*ESP_SCHEDULE_FILE/],
   ] as const) {
     const refused = await check(text);
     t.is(refused.code, 2, refused.err);

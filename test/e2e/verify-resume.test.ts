@@ -98,7 +98,7 @@ export default class Forgetful {
   const { code, out } = await espalier(folder, 'verify-resume', '-p', 'debug', '-n', '3', ...settings);
   t.is(code, 1, out);
   t.regex(out, /the same: batches served\nDIFFERENT: training log: \{"iter":4,/);
-  t.regex(out, /Not compared: an evaluation after the stop, .*--set plugins\.evaluation\.interval=1 makes one/);
+  t.regex(out, /Not compared: an evaluation after the stop, .*--set plugins\.evaluation\.interval=1 causes one/);
 });
 
 test.serial('what is wrong with the run itself is told, and nothing is left', async (t) => {

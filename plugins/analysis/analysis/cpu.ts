@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Seconds of a core that the calling thread has had so far; where the system does not tell (no Linux), those of the clock. */
+/** Returns the calling thread's CPU time so far, in seconds; wall-clock time on systems other than Linux. */
 export function cpuSeconds(): number {
   try {
     const [nanoseconds] = readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ');

@@ -74,17 +74,17 @@ const BYTES_PER_NUMBER = 4;
 })
 export default class Analysis {
   readonly #thread = new AnalysisThread();
-  /** In this process so far. */
+  /** Evaluations in this process so far. */
   #evaluations = 0;
-  /** Iterations done at the last evaluation: a schedule may evaluate again at the same place. */
+  /** Iterations done at the last evaluation. A scaling schedule may evaluate a second time at the same iteration. */
   #evaluatedAt = -1;
-  /** The same for the last evaluation that was not analysed though it was its turn; -1 once there is a later snapshot. */
+  /** Iterations done at the last evaluation that was due but not analysed; -1 once a later snapshot was taken. */
   #missedAt = -1;
   #beganAt = 0;
-  /** Of a core, that the last one took. */
+  /** CPU seconds that the last analysis took. */
   #cpuSeconds = 0;
-  /** Reasons to skip that were told of. */
-  readonly #told = new Set<string>();
+  /** Reasons for skipping that were logged already. */
+  readonly #reported = new Set<string>();
 
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
@@ -113,12 +113,13 @@ export default class Analysis {
     if (this.#evaluations++ % this.config.interval !== 0) return;
     const { running } = this.#thread;
     this.#missedAt = iteration;
-    if (running !== undefined) this.#tellSkipped(iteration, 'busy', `that of iteration ${String(running)} still runs`);
-    else if (this.#isOverCost()) this.#tellSkipped(iteration, 'cost', this.#overCost());
+    if (running !== undefined)
+      this.#warnSkipped(iteration, 'busy', `the analysis of iteration ${String(running)} is still running`);
+    else if (this.#isOverCost()) this.#warnSkipped(iteration, 'cost', this.#overCost());
     else this.#begin(iteration, this.inspectable);
   }
 
-  /** Between iterations: what the thread found is told by the loop's own thread. */
+  /** Publishes finished analyses between iterations, from the loop's own thread. */
   @On('iteration:start')
   publish(_?: IterationStart): void | Promise<void> {
     const answer = this.#thread.take();
@@ -129,7 +130,7 @@ export default class Analysis {
     for (let answer: Answer | undefined = first; answer !== undefined; answer = this.#thread.take()) {
       const { iteration, tokens } = answer.at;
       const of = `analysis of iteration ${String(iteration)}`;
-      // The bus tells of it, and after some failures turns the plugin off.
+      // The bus reports the error, and turns the plugin off after repeated ones.
       if (answer.type === 'failed') throw new Error(`${of}: ${answer.message}`);
       const { values } = answer;
       this.#cpuSeconds = values['analysis/cpu_seconds'] ?? 0;
@@ -138,7 +139,7 @@ export default class Analysis {
     }
   }
 
-  /** What is found of iterations that are gone is not told. */
+  /** Drops analyses of iterations that the rollback undid. */
   @On('run:rollback')
   async goBack({ what, to }: RunRollback): Promise<void> {
     if (what !== 'run') return;
@@ -148,22 +149,25 @@ export default class Analysis {
 
   @On('training:end')
   async finish({ iteration }: TrainingEnd): Promise<void> {
-    // Whoever sends a signal has no time.
+    // After a signal the process should end soon: do not wait.
     const until = performance.now() + (this.control.exitCode === 0 ? 1000 * this.config.wait_seconds : 0);
     await this.#wait(until);
-    // The weights are still those of the evaluation that was left out.
+    // The weights have not changed since the evaluation that was skipped: analyse them now.
     if (this.#missedAt !== iteration || this.#thread.running !== undefined || this.inspectable === undefined) return;
     if (performance.now() < until) {
       this.#begin(iteration, this.inspectable);
       await this.#wait(until);
-    } else this.#tellLeftOut(iteration);
+    } else this.#warnDropped(iteration);
   }
 
   async dispose(): Promise<void> {
     await this.#thread.close();
   }
 
-  /** Tokens that training has seen often, where that is counted; evenly picked, the same ones each time. */
+  /**
+   * Returns the tokens to compare: those served often, if that is counted, else all. The sample is even, and always the
+   * same.
+   */
   #ids(): Int32Array {
     const size = Math.min(this.model.vocabSize, this.data.vocabSize);
     const often = this.served?.nonOutlierTokens().filter((id) => id < size) ?? [];
@@ -182,18 +186,22 @@ export default class Analysis {
   async #wait(until: number): Promise<void> {
     const done = await this.#thread.settled(until - performance.now());
     const { running } = this.#thread;
-    if (!done && running !== undefined) this.#tellLeftOut(running);
+    if (!done && running !== undefined) this.#warnDropped(running);
     await this.publish();
   }
 
-  /** Copies the weights, and hands the copy to the thread. */
+  /** Copies the weights and hands the copy to the worker thread. */
   #begin(iteration: number, inspectable: InspectableModel): void {
     const weights = this.model.parameters();
     const numbers = [...weights.values()].reduce((sum, { size }) => sum + size, 0);
     const use = memoryUse(numbers * BYTES_PER_NUMBER);
     if (use > this.config.max_memory) {
       const [used, most] = [use, this.config.max_memory].map((share) => (100 * share).toFixed(0));
-      this.#tellSkipped(iteration, 'memory', `${used ?? ''} % of the memory would be in use, over ${most ?? ''} %`);
+      this.#warnSkipped(
+        iteration,
+        'memory',
+        `memory use would reach ${used ?? ''} %, over ${most ?? ''} % (max_memory)`,
+      );
       return;
     }
     this.#missedAt = -1;
@@ -210,17 +218,17 @@ export default class Analysis {
 
   #overCost(): string {
     const most = `${String(100 * this.config.max_cost)} % of the run’s time`;
-    return `analyses would take more than ${most} (max_cost), the last took ${this.#cpuSeconds.toFixed(1)} s of a core`;
+    return `analyses would take more than ${most} (max_cost); the last one took ${this.#cpuSeconds.toFixed(1)} CPU seconds`;
   }
 
-  #tellLeftOut(iteration: number): void {
-    this.log.warn(`analysis of iteration ${String(iteration)} is dropped: the run ended before it was done`);
+  #warnDropped(iteration: number): void {
+    this.log.warn(`analysis of iteration ${String(iteration)} was dropped: the run ended before it finished`);
   }
 
-  #tellSkipped(iteration: number, reason: string, why: string): void {
-    if (this.#told.has(reason)) return;
-    this.#told.add(reason);
-    this.log.warn(`analysis of iteration ${String(iteration)} is skipped: ${why} (reported once)`);
+  #warnSkipped(iteration: number, reason: string, why: string): void {
+    if (this.#reported.has(reason)) return;
+    this.#reported.add(reason);
+    this.log.warn(`analysis of iteration ${String(iteration)} was skipped: ${why} (reported once)`);
   }
 }
 

@@ -5,7 +5,7 @@ import { rowEntropies } from './kernels/entropy.js';
 import { alignedSimilarity, rankUtilisation } from './spectra.js';
 import { deviation, mean, quantile } from './statistics.js';
 
-/** Two tokens whose embeddings have a cosine similarity over this are neighbours. */
+/** Tokens are neighbours if their embeddings have a higher cosine similarity. */
 const NEAR = 0.7;
 
 const EMBEDDING = 'analysis/embedding';
@@ -14,43 +14,54 @@ const ATTENTION = 'analysis/attention';
 
 const clocked = (unit: string, what: string): MetricTable[string] => ({ unit, what, clock: true });
 
-/** What an analysis publishes. It may be skipped when memory is short: so all of it hangs on the machine. */
+/**
+ * What an analysis publishes. All of it depends on the machine (`clock`): an analysis is skipped if memory is short.
+ */
 export const metrics: MetricTable = {
-  [`${EMBEDDING}/tokens`]: clocked('tokens', 'whose embeddings are compared'),
-  [`${EMBEDDING}/cosine_mean`]: clocked('', 'cosine similarity of every two token embeddings: mean'),
-  [`${EMBEDDING}/cosine_std`]: clocked('', 'the same: standard deviation'),
-  [`${EMBEDDING}/cosine_p10`]: clocked('', 'the same: 10th percentile'),
-  [`${EMBEDDING}/cosine_p90`]: clocked('', 'the same: 90th percentile'),
-  [`${EMBEDDING}/neighbours_mean`]: clocked('tokens', 'others with a similarity over 0.7, by token: mean'),
-  [`${EMBEDDING}/neighbours_p10`]: clocked('tokens', 'the same: 10th percentile'),
-  [`${EMBEDDING}/neighbours_p90`]: clocked('tokens', 'the same: 90th percentile'),
-  [`${EMBEDDING}/neighbours_p99`]: clocked('tokens', 'the same: 99th percentile'),
-  'analysis/drift/embedding': clocked('', 'cosine similarity of token embeddings with those before, aligned: mean'),
-  [`${RANK}/query`]: clocked('share', 'of singular values that hold 98 % of the energy: mean over the layers'),
-  [`${RANK}/key`]: clocked('share', 'the same, of the keys'),
-  [`${RANK}/value`]: clocked('share', 'the same, of the values'),
-  [`${RANK}/ffn_up`]: clocked('share', 'the same, of the MLP’s first projection'),
-  [`${RANK}/ffn_down`]: clocked('share', 'the same, of its second'),
-  [`${RANK}/*/layer_*`]: clocked('share', 'the same, of one layer, from 0'),
-  [`${ATTENTION}/entropy`]: clocked('nats', 'of attention weights, mean over rows, heads and layers'),
-  [`${ATTENTION}/entropy_normalised`]: clocked('share', 'the same, of the most that a row can have'),
-  [`${ATTENTION}/entropy/layer_*`]: clocked('nats', 'the entropy of one layer, from 0'),
-  [`${ATTENTION}/entropy_normalised/layer_*`]: clocked('share', 'the same, of the most that a row can have'),
-  'analysis/seconds': clocked('s', 'that the analysis took, beside training'),
-  'analysis/cpu_seconds': clocked('s', 'the time of a core in that'),
+  [`${EMBEDDING}/tokens`]: clocked('tokens', 'token embeddings that are compared'),
+  [`${EMBEDDING}/cosine_mean`]: clocked('', 'mean cosine similarity of pairs of token embeddings'),
+  [`${EMBEDDING}/cosine_std`]: clocked('', 'standard deviation of that cosine similarity'),
+  [`${EMBEDDING}/cosine_p10`]: clocked('', '10th percentile of that cosine similarity'),
+  [`${EMBEDDING}/cosine_p90`]: clocked('', '90th percentile of that cosine similarity'),
+  [`${EMBEDDING}/neighbours_mean`]: clocked(
+    'tokens',
+    'mean number of neighbours of a token: other tokens with a cosine similarity above 0.7',
+  ),
+  [`${EMBEDDING}/neighbours_p10`]: clocked('tokens', '10th percentile of that number of neighbours'),
+  [`${EMBEDDING}/neighbours_p90`]: clocked('tokens', '90th percentile of that number of neighbours'),
+  [`${EMBEDDING}/neighbours_p99`]: clocked('tokens', '99th percentile of that number of neighbours'),
+  'analysis/drift/embedding': clocked(
+    '',
+    'mean cosine similarity of token embeddings with those of the previous analysis, after alignment',
+  ),
+  [`${RANK}/query`]: clocked(
+    'share',
+    'share of the query projection’s singular values that hold 98 % of the energy, mean over layers',
+  ),
+  [`${RANK}/key`]: clocked('share', 'the same, for the key projection'),
+  [`${RANK}/value`]: clocked('share', 'the same, for the value projection'),
+  [`${RANK}/ffn_up`]: clocked('share', 'the same, for the MLP’s first projection'),
+  [`${RANK}/ffn_down`]: clocked('share', 'the same, for the MLP’s second projection'),
+  [`${RANK}/*/layer_*`]: clocked('share', 'the same, for one layer, counted from 0'),
+  [`${ATTENTION}/entropy`]: clocked('nats', 'entropy of the attention weights, mean over rows, heads and layers'),
+  [`${ATTENTION}/entropy_normalised`]: clocked('share', 'that entropy as a share of the maximum for its row'),
+  [`${ATTENTION}/entropy/layer_*`]: clocked('nats', 'entropy of the attention weights of one layer, counted from 0'),
+  [`${ATTENTION}/entropy_normalised/layer_*`]: clocked('share', 'that entropy as a share of the maximum for its row'),
+  'analysis/seconds': clocked('s', 'time of the analysis, which runs while training continues'),
+  'analysis/cpu_seconds': clocked('s', 'CPU time of the analysis'),
 };
 
 export interface Question {
   readonly view: ModelView;
-  /** The token embedding of the snapshot before, where there was one. */
+  /** The token embedding of the previous snapshot, if there was one. */
   readonly before: Matrix | undefined;
-  /** Tokens that are compared. */
+  /** Tokens to compare. */
   readonly ids: Int32Array;
-  /** Windows whose attention is measured, [windows, time] row by row. */
+  /** Windows to measure attention on, each [time]. */
   readonly windows: readonly Int32Array[];
 }
 
-/** Every measure of one snapshot, by metric name. */
+/** Computes every measure of one snapshot, by metric name. */
 export function measures({ view, before, ids, windows }: Question): Record<string, number> {
   return {
     ...embeddingGeometry(view.tokenEmbedding, ids),
@@ -79,7 +90,7 @@ function embeddingGeometry({ columns, values }: Matrix, ids: Int32Array): Record
   };
 }
 
-/** Nothing where the vocabulary or the width is another than before: rows are not the same tokens any more. */
+/** Returns nothing if the vocabulary or the width has changed: rows no longer stand for the same tokens. */
 function drift(before: Matrix | undefined, now: Matrix, ids: Int32Array): Record<string, number> {
   if (before?.rows !== now.rows || before.columns !== now.columns) return {};
   return { 'analysis/drift/embedding': alignedSimilarity(rowsOf(before, ids), rowsOf(now, ids)) };
@@ -115,7 +126,7 @@ function attentionEntropy(view: ModelView, windows: readonly Int32Array[]): Reco
   return found;
 }
 
-/** The mean under the name itself, and each layer's under `name/layer_N`; what has no value is left out. */
+/** Adds the mean as `name` and each layer's value as `name/layer_N`; layers without a value are left out. */
 function addByLayer(into: Record<string, number>, name: string, values: readonly (number | undefined)[]): void {
   const known = values.filter((value) => value !== undefined);
   if (known.length > 0) into[name] = mean(known);

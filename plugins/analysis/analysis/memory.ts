@@ -1,8 +1,8 @@
 import os from 'node:os';
 
 /**
- * Share of the memory that is in use once `bytes` more are taken: of the machine, or of what this process may have
- * (a container's limit), whichever is the larger. What the system only caches is not in use.
+ * Returns the share of memory in use after allocating `bytes` more: of the machine's memory, or of this process's limit
+ * (in a container), whichever share is larger. The system's caches do not count.
  */
 export function memoryUse(bytes: number): number {
   const total = os.totalmem();

@@ -14,7 +14,7 @@ export interface Task {
   readonly at: Moment;
   readonly view: SharedView;
   readonly weights: ReadonlyMap<string, OwnTensor>;
-  /** Tokens that are compared. */
+  /** Tokens to compare. */
   readonly ids: Int32Array;
   readonly windows: readonly Int32Array[];
 }

@@ -3,15 +3,15 @@ import type { Matrix } from '../../models/contract.js';
 import { meanRowCosine } from './kernels/cosine.js';
 import { smallerGram } from './kernels/gram.js';
 
-/** Share of the sum of squared singular values. */
+/** Share of the energy, the sum of squared singular values. */
 const ENERGY = 0.98;
 
 const VALUES_ALONE = { computeLeftSingularVectors: false, computeRightSingularVectors: false };
 
 /**
- * The fewest singular values that hold 98 % of the energy (the sum of squares of all), as a share of how many there
- * are: 1 where every direction is used alike. The squares are the singular values of the smaller of W Wᵀ and Wᵀ W,
- * which is less work: their error is about 1e-16 of the largest, far less than what decides where 98 % are.
+ * Returns the smallest share of the singular values that holds 98 % of the energy (the sum of their squares); near 1 if
+ * all directions are used alike. The squares are computed as singular values of the smaller of W Wᵀ and Wᵀ W, which is
+ * less work; their error, about 1e-16 of the largest, is too small to move the 98 % mark.
  * @returns undefined for a matrix of zeros
  */
 export function rankUtilisation({ rows, columns, values }: Matrix): number | undefined {
@@ -26,10 +26,10 @@ export function rankUtilisation({ rows, columns, values }: Matrix): number | und
 }
 
 /**
- * Turns (and mirrors) `before` as a whole so that it fits `now` best, and compares row by row.
+ * Rotates (and mirrors) `before` as a whole to fit `now` best, then compares row by row.
  * Source: Schönemann, "A generalized solution of the orthogonal Procrustes problem", 1966.
- * @param before @param now [rows, width], of the same tokens
- * @returns the mean cosine similarity: 1 where nothing moved but all together
+ * @param before @param now [rows, width], rows of the same tokens
+ * @returns the mean cosine similarity: 1 if all rows moved together
  */
 export function alignedSimilarity(before: Matrix, now: Matrix): number {
   const [a, b] = [before, now].map(({ rows, columns, values }) => Dense.from1DArray(rows, columns, values));

@@ -7,7 +7,7 @@ export function mean(values: Iterable<number>): number {
   return sum / count;
 }
 
-/** Of the values as they are, not of what they may be a sample of. */
+/** Returns the population standard deviation (divides by N). */
 export function deviation(values: Float64Array): number {
   const centre = mean(values);
   let squares = 0;
@@ -15,7 +15,7 @@ export function deviation(values: Float64Array): number {
   return Math.sqrt(squares / values.length);
 }
 
-/** Between the two values that are nearest, in proportion (as NumPy's default). @param sorted ascending */
+/** Returns a quantile, interpolated linearly like NumPy's default. @param sorted ascending @param share 0 to 1 */
 export function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1);
   const below = Math.floor(at);

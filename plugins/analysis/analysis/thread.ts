@@ -1,18 +1,18 @@
 import { Worker } from 'node:worker_threads';
 import type { Answer, Moment, Task } from './protocol.js';
 
-/** The worker thread, which has one snapshot at a time; made with the first, and anew after it died. */
+/** Runs analyses in a worker thread, one snapshot at a time. The thread starts with the first, and again if it died. */
 export class AnalysisThread {
   #worker: Worker | undefined;
   #running: { readonly at: Moment; readonly done: Promise<void>; end: () => void } | undefined;
   readonly #answers: Answer[] = [];
 
-  /** Iteration of the snapshot that it works on. */
+  /** Iteration of the snapshot being analysed. */
   get running(): number | undefined {
     return this.#running?.at.iteration;
   }
 
-  /** @param task its weights are handed to the thread: they are empty afterwards */
+  /** @param task its weights are transferred to the thread: the arrays are empty afterwards */
   start(task: Task): void {
     this.#worker ??= this.#made();
     this.#worker.postMessage(
@@ -24,12 +24,12 @@ export class AnalysisThread {
     this.#running = { at: task.at, done, end };
   }
 
-  /** The oldest answer that was not taken yet. */
+  /** Returns the oldest answer that was not taken yet. */
   take(): Answer | undefined {
     return this.#answers.shift();
   }
 
-  /** Waits for the snapshot that it works on. @returns whether it is done */
+  /** Waits for the snapshot being analysed. @returns whether it finished in time */
   async settled(milliseconds: number): Promise<boolean> {
     const running = this.#running;
     if (running === undefined) return true;
@@ -40,7 +40,7 @@ export class AnalysisThread {
     return this.#running === undefined;
   }
 
-  /** Leaves a snapshot of a later iteration, and answers of such that were not taken yet. */
+  /** Drops answers about later iterations, and stops the thread if it is analysing one. */
   async dropAfter(iteration: number): Promise<void> {
     const left = this.#answers.splice(0).filter(({ at }) => at.iteration <= iteration);
     this.#answers.push(...left);

@@ -22,7 +22,7 @@ async function answer(task: Task): Promise<Answer> {
   try {
     const from = { clock: performance.now(), cpu: cpuSeconds() };
     for (const [name, { values }] of weights) {
-      // The iterations below do not end on them.
+      // The decompositions below never converge on them.
       if (!values.every((value: number) => Number.isFinite(value))) throw new Error(`${name} is not finite`);
     }
     const model = (await import(task.view.module)) as ViewModule;
@@ -39,12 +39,12 @@ async function answer(task: Task): Promise<Answer> {
   }
 }
 
-/** Linux gives each thread a priority of its own; elsewhere the thread keeps that of the process. */
+/** Lowers this thread's priority. Only Linux has one per thread; elsewhere the thread keeps the process's. */
 function yieldToTraining(): void {
   try {
     const thread = Number(path.basename(readlinkSync('/proc/thread-self')));
     os.setPriority(thread, os.constants.priority.PRIORITY_LOW);
   } catch {
-    // No Linux, or not allowed.
+    // Not Linux, or not allowed.
   }
 }

@@ -1,15 +1,16 @@
 import type { Histogram } from '../events.js';
 
-/** Beside a large number, 0.5 is nothing. */
+/** Padding relative to the value, for large values to which adding 0.5 changes nothing. */
 const RELATIVE_PAD = 2 ** -20;
 
 export type Spread = Omit<Histogram, 'iteration' | 'name'>;
 
 /**
- * Counts values in buckets of one width from the smallest to the largest, as numpy.histogram does: the last bucket has
- * its upper edge too, and where all values are equal the buckets span 0.5 to both sides.
- * @param values of 32 bits
- * @returns undefined where no value is finite; those that are not are left out
+ * Counts values in buckets of equal width from the smallest value to the largest, as numpy.histogram does: the last
+ * bucket includes its upper edge, and if all values are equal the buckets span 0.5 to both sides. Non-finite values are
+ * left out.
+ * @param values 32-bit
+ * @returns undefined if no value is finite
  */
 export function histogramOf(values: ArrayLike<number>, buckets: number): Spread | undefined {
   const all = rangeOf(values);
@@ -29,7 +30,7 @@ export function histogramOf(values: ArrayLike<number>, buckets: number): Spread 
     sum += value;
     sumOfSquares += value * value;
     let bucket = Math.min(buckets - 1, Math.floor((value - min) * perWidth));
-    // The division rounds: the edges decide.
+    // The division may round to the bucket next to the right one: compare with the edges.
     if (value < (edges[bucket] ?? -Infinity)) bucket--;
     else if (bucket < buckets - 1 && value >= (edges[bucket + 1] ?? Infinity)) bucket++;
     counts[bucket] = (counts[bucket] ?? 0) + 1;

@@ -1,22 +1,22 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { StoredTensor } from '../../../core/index.js';
 
-/** Parts of a model, by what their weights' names hold; `all` is everything. */
+/** Parts of a model, told apart by the names of their weights; `all` is the whole model. */
 export const components = ['all', 'embedding', 'attention', 'mlp', 'norms', 'other'] as const;
 export type Component = (typeof components)[number];
 
-/** How a tensor, or a part of the model, changed: Euclidean norms. */
+/** How a tensor, or a part of the model, changed, as Euclidean norms. */
 export interface Change {
   readonly name: string;
-  /** Of the difference. */
+  /** Norm of the difference. */
   readonly difference: number;
-  /** Of the weights before. */
+  /** Norm of the previous weights. */
   readonly before: number;
 }
 
 /**
- * Of each tensor that has the shape it had, in the order of `now`; summed up in f64, element by element, so that the
- * same weights give the same figures, to the bit.
+ * Returns the change of each tensor whose shape is unchanged, in the order of `now`. Sums in f64 in element order, so
+ * equal weights give equal bits.
  */
 export function tensorChanges(before: ReadonlyMap<string, StoredTensor>, now: ReadonlyMap<string, Tensor>): Change[] {
   return [...now].flatMap(([name, tensor]) => {
@@ -26,7 +26,7 @@ export function tensorChanges(before: ReadonlyMap<string, StoredTensor>, now: Re
   });
 }
 
-/** Of each part that has any tensors. */
+/** Returns the change of each part of the model that has tensors. */
 export function componentChanges(tensors: readonly Change[]): (Change & { readonly name: Component })[] {
   return components.flatMap((name) => {
     const of = tensors.filter((tensor) => name === 'all' || componentOf(tensor.name) === name);
@@ -37,7 +37,7 @@ export function componentChanges(tensors: readonly Change[]): (Change & { readon
   });
 }
 
-/** The change as a share of what was; Infinity for what was zero and is not, 0 for what stayed zero. */
+/** Returns the change relative to the previous norm; Infinity if only that was 0, and 0 if nothing changed. */
 export function shareOf({ difference, before }: Change): number {
   return difference === 0 ? 0 : difference / before;
 }

@@ -23,14 +23,19 @@ const options = z
   .strictObject({
     interval: z.int().min(1).default(1).describe('evaluations between reports'),
     top: z.int().min(1).default(10).describe('number of tensors in the table: those that changed most'),
-    table: z.enum(['end', 'each', 'never']).default('end').describe('when the table is logged'),
+    table: z
+      .enum(['end', 'each', 'never'])
+      .default('end')
+      .describe('when to log the table: at the end of the run, at each report, or never'),
   })
   .meta({ resume: 'free' });
 
 const stateSchema = z.strictObject({
   since: z.int().min(0),
   evaluations: z.int().min(0),
-  /** Told where the evaluation there counts already: one that is still to come is of an operation. */
+  /**
+   * Set if the evaluation at this iteration is counted: another one at the same place was asked for by an operation.
+   */
   evaluated_at: z.int().optional(),
 });
 
@@ -39,7 +44,7 @@ const stateSchema = z.strictObject({
   summary: 'Reports how much each part of the model changed since the last report, and which tensors most.',
   config: options,
   critical: false,
-  // A schedule that changes the model does so after the change by training was measured.
+  // The change by training is measured before a scaling schedule changes the model.
   before: ['scaling-schedule'],
   metrics: Object.fromEntries(
     components.map((component) => [
@@ -52,15 +57,15 @@ const stateSchema = z.strictObject({
   ),
 })
 export default class ParameterChanges {
-  /** The weights at the last report; undefined until training goes on from there. */
+  /** The weights at the last report; undefined until training continues after it. */
   #before: ReadonlyMap<string, StoredTensor> | undefined;
-  /** Iterations done then; undefined before the run starts. */
+  /** Iterations done at the last report; undefined before the run starts. */
   #since: number | undefined;
-  /** Evaluations since then. */
+  /** Evaluations since the last report. */
   #evaluations = 0;
-  /** Ids of the model's variables then: a model that changes its shape makes new ones. */
+  /** Ids of the model's variables at the last report: a model that changes its shape makes new ones. */
   #variables: ReadonlySet<number> | undefined;
-  /** Iterations done at the last evaluation: a schedule may evaluate again at the same place. */
+  /** Iterations done at the last evaluation. A scaling schedule may evaluate a second time at the same iteration. */
   #evaluatedAt = -1;
   #table: readonly string[] = [];
 
@@ -83,7 +88,10 @@ export default class ParameterChanges {
     if (what === 'run') this.#variables = idsOf(this.model);
   }
 
-  /** What is at this place is what a checkpoint at the boundary before it holds: one that goes on from there sees the same. */
+  /**
+   * Copies the weights at the start of an iteration: a checkpoint just before holds the same ones, so a resumed run
+   * agrees.
+   */
   @On('iteration:start')
   begin({ iteration }: IterationStart): void {
     this.#noticeGrowth();
@@ -123,7 +131,7 @@ export default class ParameterChanges {
     return { since: this.#since, evaluations: this.#evaluations, ...here };
   }
 
-  /** The weights that the next report compares with, where they are not the checkpoint's own. */
+  /** Returns the weights that the next report compares with, unless they are the checkpoint's own. */
   stateTensors(): ReadonlyMap<string, StoredTensor> {
     return this.#since === this.run.iteration ? new Map() : (this.#before ?? new Map());
   }
@@ -140,7 +148,10 @@ export default class ParameterChanges {
     this.#before = tensors.size > 0 ? tensors : undefined;
   }
 
-  /** A model that was given another shape since the last report is compared with what it was made into. */
+  /**
+   * If the model has changed its shape since the last report, the next report compares with the weights after that
+   * change.
+   */
   #noticeGrowth(): void {
     const known = this.#variables;
     if (known === undefined || [...idsOf(this.model)].every((id) => known.has(id))) return;

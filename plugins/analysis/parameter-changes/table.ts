@@ -1,6 +1,6 @@
 import { shareOf, type Change } from './changes.js';
 
-/** Lines that show what changed: the parts of the model, then the `top` tensors that changed most. */
+/** Formats the changes as lines: the parts of the model, then the `top` tensors that changed most. */
 export function changeTable(parts: readonly Change[], tensors: readonly Change[], top: number): string[] {
   const most = tensors.toSorted((a, b) => shareOf(b) - shareOf(a)).slice(0, top);
   const rows = [...parts, ...most].map((change) => ({ name: change.name, share: shown(change) }));

@@ -1,7 +1,7 @@
 import type { TokenReader } from '../../../core/index.js';
 import { Ranking } from './ranking.js';
 
-/** Keeps a token that was never served from weighing infinitely much. */
+/** Keeps the weight of a token that was never served finite. */
 const NEVER = 1e-9;
 
 /** A window that may be served. */
@@ -11,13 +11,13 @@ interface Candidate {
   readonly tokens: Uint16Array | Int32Array;
 }
 
-/** (1 - alpha) · corpus + alpha · uniform, as shares. */
+/** Returns the target distribution, (1 - alpha) · corpus + alpha · uniform, as shares. */
 export function targetShares(corpus: readonly number[], alpha: number): Float64Array {
   const total = corpus.reduce((sum, count) => sum + count, 0);
   return Float64Array.from(corpus, (count) => (1 - alpha) * (count / total) + alpha / corpus.length);
 }
 
-/** The candidates of a run, ranked by how much they hold of what was served too little. */
+/** The candidate windows of a run, ranked by how many tokens they hold that were served too rarely. */
 export class Candidates {
   #pool: Candidate[];
   readonly #served: Float64Array;
@@ -44,16 +44,17 @@ export class Candidates {
     return this.#pool.map(({ start }) => start);
   }
 
-  /** Takes in `windows` windows side by side. */
+  /** Adds `windows` adjacent windows as candidates. */
   add(start: number, windows: number): void {
     for (let i = 0; i < windows; i++) this.#pool.push(this.#read(start + i * this.blockSize));
   }
 
   /**
-   * Takes the best out, one after the other, each counted as served before the next is chosen; of equal ones the older.
-   * Scores only fall as more is served, so one that is the highest even after it was computed again is the best.
-   * Source: Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978.
-   * @param kept how many of the others stay, best first: what was served enough makes room for what is new
+   * Removes and returns the best candidates, one at a time: each counts as served before the next is chosen. Among
+   * equals the oldest wins. Scores only fall as more is served, so a candidate that is still first after its score was
+   * computed again is the best. Source: Minoux, "Accelerated greedy algorithms for maximizing submodular set
+   * functions", 1978.
+   * @param kept number of other candidates to keep, best first; the rest make room for new ones
    */
   best(count: number, kept: number): Candidate[] {
     const weights = this.#target.map((share, id) => share / ((this.#served[id] ?? 0) + NEVER));
@@ -77,7 +78,7 @@ export class Candidates {
     return chosen;
   }
 
-  /** Sum over its input tokens of target share / times served. */
+  /** Returns the sum over a candidate's input tokens of target share / times served. */
   #score({ tokens }: Candidate, weights: Float64Array): number {
     let score = 0;
     for (let i = 0; i < this.blockSize; i++) score += weights[tokens[i] ?? 0] ?? 0;
@@ -94,7 +95,7 @@ export class Candidates {
   #read(start: number): Candidate {
     const tokens = new Int32Array(this.blockSize + 1);
     this.reader.read(start, tokens.length, tokens, 0);
-    // Half the memory where ids allow it: there are thousands of candidates.
+    // 16 bits per token if the ids fit: there are thousands of candidates.
     return { start, tokens: this.#target.length <= 2 ** 16 ? Uint16Array.from(tokens) : tokens };
   }
 }

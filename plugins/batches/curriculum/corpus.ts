@@ -1,17 +1,20 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { TokenReader } from '../../../core/index.js';
 
-/** Tokens that are counted at a time; a sample is so many places, evenly spread. */
+/** Tokens counted at a time; a sample consists of evenly spread pieces of this size. */
 const CHUNK = 1 << 20;
 
-/** What the counts were computed from: others are counted anew. */
+/** What cached counts were computed from; if it differs, the tokens are counted again. */
 export interface CountedFrom {
   readonly id: string;
   readonly vocabSize: number;
   readonly sampleTokens: number;
 }
 
-/** How often each token stands in a sample of the corpus, from the cache where it was computed from the same. */
+/**
+ * Returns how often each token occurs in a sample of the corpus, from the cache if that was computed from the same
+ * data.
+ */
 export function corpusCounts(
   reader: TokenReader,
   from: CountedFrom,
@@ -54,7 +57,7 @@ function readCounts(cache: string, from: CountedFrom): number[] | undefined {
   }
 }
 
-/** @returns what to say when it cannot be kept: the run goes on, and counts again next time */
+/** Saves the counts. @returns a warning if they cannot be saved: each run then counts again */
 function keep(cache: string, from: CountedFrom, counts: readonly number[]): string | undefined {
   const partial = `${cache}.${String(process.pid)}.writing`;
   try {

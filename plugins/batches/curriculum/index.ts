@@ -36,21 +36,25 @@ const options = z
       .min(0)
       .max(1)
       .default(1)
-      .describe('target distribution: 0 is the corpus’s own token distribution, 1 is uniform')
+      .describe('target token distribution: 0 is that of the corpus, 1 is uniform')
       .meta({ resume: 'free' })
       .meta({ aka: ['curriculum_alpha'] }),
     candidates: z.int().min(1).default(5000).describe('candidate windows to choose from'),
-    round: z.int().min(1).default(250).describe('windows chosen at a time, and read side by side'),
+    round: z.int().min(1).default(250).describe('windows chosen at a time; as many adjacent windows are read together'),
     oversampling: z
       .int()
       .min(1)
       .default(4)
-      .describe('windows read per window served; more allow a distribution further from the corpus'),
-    sample_tokens: z.int().min(1).default(100_000_000).describe('tokens of the corpus to count its distribution from'),
+      .describe('windows read per window served; higher values allow larger deviations from the corpus'),
+    sample_tokens: z
+      .int()
+      .min(1)
+      .default(100_000_000)
+      .describe('tokens to sample for counting the corpus’s distribution'),
   })
   .meta({ resume: 'fixed' });
 
-/** A file beside the data that keeps the corpus's counts. */
+/** File next to the data that caches the corpus's token counts. */
 const CACHE = 'corpus-counts.json';
 
 @Plugin({
@@ -60,12 +64,15 @@ const CACHE = 'corpus-counts.json';
   config: options,
   stateVersion: STATE_VERSION,
   metrics: {
-    'batches/alpha': { unit: 'share', what: 'of uniform in the distribution that windows are steered to' },
+    'batches/alpha': { unit: 'share', what: 'share of the uniform distribution in the target distribution' },
     'batches/distance_to_corpus': {
       unit: 'share',
-      what: 'total variation between the tokens served and the corpus',
+      what: 'total variation distance between the tokens served and the corpus',
     },
-    'batches/distance_to_uniform': { unit: 'share', what: 'total variation between the tokens served and uniform' },
+    'batches/distance_to_uniform': {
+      unit: 'share',
+      what: 'total variation distance between the tokens served and uniform',
+    },
   },
 })
 export default class CurriculumBatches implements BatchSource, ServedTokens {
@@ -75,12 +82,12 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   }
 
   readonly #alpha: Tunable;
-  /** How often each token was an input. */
+  /** How often each token was served as an input. */
   #served = new Float64Array(0);
-  /** Served, to all ranks together. */
+  /** Windows served to all ranks together. */
   #windows = 0;
   #rounds: { readonly reader: TokenReader; readonly live: Rounds } | undefined;
-  /** Where to continue, until the first batch is asked for, with the `id` of the data that it is of. */
+  /** State to continue from at the first batch, with the `id` of the data it belongs to. */
   #from: { readonly state: RoundsState; readonly data: string | undefined } | undefined;
 
   constructor(
@@ -100,7 +107,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     for (const split of ['train', 'val'] as const) refuseShort(this.data.split(split), split, this.model.blockSize);
   }
 
-  /** Every rank goes through the windows of all: all rank the same candidates, by what was served to all. */
+  /** Every rank counts the windows of all ranks, so all rank the same candidates in the same order. */
   async next({ batchSize, blockSize }: BatchShape, rows: Rows = { first: 0, count: batchSize }): Promise<Batch> {
     const rounds = this.#roundsOf(blockSize);
     const reader = this.data.split('train');
@@ -144,8 +151,8 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   }
 
   /**
-   * How far what was served is from the corpus and from uniform (total variation, 0 to 1). Nothing between a change of
-   * the data and its first batch.
+   * Publishes the distance of the tokens served from the corpus and from uniform (total variation, 0 to 1). Publishes
+   * nothing after the data has changed until its first batch.
    */
   @On('evaluation:end')
   async report({ iteration }: EvaluationEnd): Promise<void> {
@@ -189,7 +196,9 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     await rounds?.live.close();
   }
 
-  /** Continues in rounds as they are, or begins anew where the data, the length of windows or alpha is another. */
+  /**
+   * Returns the current rounds, or starts new ones if the data or the block size has changed; a new alpha ranks again.
+   */
   #roundsOf(blockSize: number): Rounds {
     const reader = this.data.split('train');
     const alpha = this.#alpha.value;
@@ -211,12 +220,12 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
     return this.#rounds.live;
   }
 
-  /** Of the data that the rounds are of. */
+  /** Id of the data that the rounds were drawn from. */
   #idOfRounds(): string | undefined {
     return this.#rounds?.reader.id ?? this.#from?.data;
   }
 
-  /** Whether the rounds are of other data than there is now: a vocabulary has grown. */
+  /** Whether the data has changed since the rounds were drawn, because the vocabulary has grown. */
   #isOtherData(): boolean {
     const reader = this.data.split('train');
     const id = this.#idOfRounds();
@@ -239,7 +248,7 @@ export default class CurriculumBatches implements BatchSource, ServedTokens {
   }
 }
 
-/** What this round has left goes back to the candidates, to be ranked with them. */
+/** Returns the windows that this round has not served to the candidates, to be ranked again with them. */
 function rescored(state: RoundsState, alpha: number): RoundsState {
   return { ...state, alpha, pool: [...state.pool, ...state.queue], queue: [] };
 }

@@ -2,23 +2,23 @@ import type { SharedTokens } from '../../../core/index.js';
 
 /** What the worker thread is started with. */
 export interface WorkerSetup {
-  /** Module of the core that opens tokens in a worker. */
+  /** Module that opens the tokens in a worker. */
   readonly opener: string;
   readonly source: SharedTokens;
-  /** `TokenReader.id` of them. */
+  /** `TokenReader.id` of the tokens. */
   readonly id: string;
   readonly vocabSize: number;
   readonly blockSize: number;
   /** Windows in a round. */
   readonly round: number;
-  /** Candidates that stay after a round. */
+  /** Candidates to keep after a round. */
   readonly kept: number;
   readonly sampleTokens: number;
-  /** File that the corpus's counts are kept in; undefined where there is none beside the data. */
+  /** File that caches the corpus's token counts; undefined if the data is not a file. */
   readonly cache: string | undefined;
 }
 
-/** Where the candidates stand, to go on from. */
+/** The state of the candidates to start from. */
 export interface Begin {
   readonly type: 'begin';
   readonly generation: number;
@@ -31,15 +31,15 @@ export interface Begin {
   readonly queue: readonly number[];
 }
 
-/** Asks for one round: takes the chunks in as candidates, ranks all, and gives the best. */
+/** Asks for one round: add the chunks as candidates, rank all, return the best. */
 export interface Rank {
   readonly type: 'rank';
   readonly generation: number;
-  /** Where each chunk, a round's windows side by side, starts. */
+  /** Start position of each chunk, which is a round's number of adjacent windows. */
   readonly chunks: readonly number[];
 }
 
-/** A round: windows in the order they are served. */
+/** A round: windows in the order in which they are served. */
 export interface Round {
   readonly type: 'round';
   readonly generation: number;
@@ -47,15 +47,15 @@ export interface Round {
   readonly starts: readonly number[];
   /** [round, block + 1]: the tokens of each window and the one after them. */
   readonly tokens: Int32Array<ArrayBuffer>;
-  /** The candidates that are left. */
+  /** Start positions of the remaining candidates. */
   readonly pool: readonly number[];
 }
 
-/** The corpus's own counts, over the sample: told once, before the first round. */
+/** The corpus's token counts over the sample; sent once, before the first round. */
 export interface Corpus {
   readonly type: 'corpus';
   readonly counts: readonly number[];
-  /** They were counted now, or why they could not be kept beside the data. */
+  /** Why the counts could not be cached next to the data. */
   readonly note: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Indices by score, the highest first and of equal ones the lowest index, in a binary heap. */
+/** A binary heap of indices by score, highest first; among equal scores the lowest index first. */
 export class Ranking {
   readonly #heap: number[];
 
@@ -10,7 +10,7 @@ export class Ranking {
     return this.#heap[0] ?? -1;
   }
 
-  /** Gives the top its new, lower score. @returns whether another is the top now */
+  /** Lowers the score of the top. @returns whether another index is now the top */
   lower(score: number): boolean {
     const top = this.top();
     if (this.scores[top] === score) return false;
@@ -19,7 +19,7 @@ export class Ranking {
     return this.top() !== top;
   }
 
-  /** Takes the top out. */
+  /** Removes the top. */
   drop(): void {
     const last = this.#heap.pop();
     if (last === undefined || this.#heap.length === 0) return;
@@ -27,7 +27,7 @@ export class Ranking {
     this.#sink();
   }
 
-  /** What is left, in order. */
+  /** Returns the remaining indices in order. */
   rest(): number[] {
     return [...this.#heap].sort((a, b) => this.#order(a, b));
   }

@@ -3,22 +3,22 @@ import { EspalierError, type RandomStreams, type TokenReader } from '../../../co
 import { openSharedModule } from '../../data/contract.js';
 import type { Answer, Corpus, Question, Round, WorkerSetup } from './protocol.js';
 
-/** Rounds that are ranked before they are needed. */
+/** Rounds to rank ahead of time. */
 const AHEAD = 2;
 
-/** Everything that decides what is served next. */
+/** Everything that determines what is served next. */
 export interface RoundsState {
   readonly blockSize: number;
   readonly alpha: number;
-  /** Chunks that candidates were taken from so far. */
+  /** Chunks read as candidates so far. */
   readonly chunks: number;
-  /** Start positions of the candidates that are left after this round. */
+  /** Start positions of the candidates that remain after this round. */
   readonly pool: readonly number[];
-  /** Start positions of this round's windows that were not served yet, the next first. */
+  /** Start positions of this round's windows that were not served yet, in order. */
   readonly queue: readonly number[];
 }
 
-/** What stays the same while the worker lives. */
+/** What stays the same during the worker's lifetime. */
 export interface RoundsSetup {
   readonly reader: TokenReader;
   readonly streams: RandomStreams;
@@ -28,17 +28,17 @@ export interface RoundsSetup {
   readonly candidates: number;
   /** Windows in a round. */
   readonly round: number;
-  /** Chunks, of a round's windows each, that are read for a round. */
+  /** Chunks to read for each round; a chunk has as many windows as a round. */
   readonly fresh: number;
   readonly sampleTokens: number;
   readonly cache: string | undefined;
   readonly onCorpus: (corpus: Corpus) => void;
 }
 
-/** A window that is served. */
+/** A window to serve. */
 export interface Window {
   readonly start: number;
-  /** [block + 1]: its tokens and the one after them. */
+  /** [block + 1]: its tokens and the one after. */
   readonly tokens: Int32Array;
 }
 
@@ -48,21 +48,24 @@ interface Waiting<T> {
 }
 
 /**
- * Windows in numbered rounds: the candidates of a round are a function of the seed, and they are ranked by what all
- * rounds before have served, so it does not matter when the worker gets to it.
+ * Serves windows in numbered rounds that a worker ranks ahead of time. A round's candidates depend on the seed, and
+ * their ranking on what earlier rounds served, so the result does not depend on when the worker ranks them.
  */
 export class Rounds {
   readonly #worker: Worker;
   #generation = 0;
-  /** As it was when the round was entered, or brought. */
+  /** The state when the current round began, or as restored. */
   #state: RoundsState;
-  /** Windows of `#state.queue` that were served since. */
+  /** Windows of `#state.queue` served since. */
   #taken = 0;
-  /** [queue, block + 1]: tokens of the round's windows; those that a state brought are read when they are served. */
+  /**
+   * [queue, block + 1]: tokens of the round's windows; undefined for a restored round, whose tokens are read one by
+   * one.
+   */
   #tokens: Int32Array | undefined;
-  /** Chunks that were asked for, by the rounds ahead. */
+  /** Chunks requested so far, including those of rounds ahead. */
   #asked = 0;
-  /** Rounds that came, and those waiting for one. */
+  /** Rounds that have arrived. */
   readonly #ready: Round[] = [];
   #pending = 0;
   #waiting: Waiting<Round> | undefined;
@@ -111,7 +114,7 @@ export class Rounds {
     return this.#state.blockSize;
   }
 
-  /** Puts all candidates together and ranks them again: with another alpha, or where a checkpoint was made. */
+  /** Ranks all candidates again: after a change of alpha, or after a resume. */
   begin(state: RoundsState, served: readonly number[]): void {
     this.#generation++;
     this.#ready.length = 0;
@@ -127,7 +130,7 @@ export class Rounds {
     while (this.#pending < AHEAD) this.#rank(fresh);
   }
 
-  /** The next window; a promise only while the worker is behind. */
+  /** Returns the next window; a promise only if the worker is behind. */
   next(): Window | Promise<Window> {
     if (this.#taken < this.#state.queue.length) return this.#serve();
     const round = this.#ready.shift();
@@ -136,16 +139,16 @@ export class Rounds {
     return this.#heard<Round>((waiting) => (this.#waiting = waiting)).then((next) => this.#enter(next));
   }
 
-  /** The corpus's own counts; a promise only while the worker is behind. */
+  /** Returns the corpus's token counts; a promise only if the worker is behind. */
   corpus(): readonly number[] | Promise<readonly number[]> {
     if (this.#corpus !== undefined) return this.#corpus;
     if (this.#failure !== undefined) throw this.#failure;
     return this.#heard<readonly number[]>((waiting) => (this.#waitingForCorpus = waiting));
   }
 
-  /** Waits for the worker. */
+  /** Waits for an answer of the worker. */
   async #heard<T>(wait: (waiting: Waiting<T>) => void): Promise<T> {
-    // Without this, a process with nothing else to do would end.
+    // Without this, a process with nothing else to do would exit.
     this.#worker.ref();
     const value = await new Promise<T>((resolve, reject) => {
       wait({ resolve, reject });
@@ -168,7 +171,7 @@ export class Rounds {
     return this.#serve();
   }
 
-  /** Chunks drawn up to the round that is entered: the rounds still ahead have the others. */
+  /** Chunks drawn up to the current round, without those of rounds ahead. */
   #chunksOf(): number {
     return this.#asked - this.#pending * this.setup.fresh;
   }

@@ -11,12 +11,12 @@ const stateSchema = z.strictObject({
   served,
   windows: z.int().min(0),
   rounds: z.strictObject({ blockSize: z.int().min(1), ...roundsSchema }).nullable(),
-  /** Which data `rounds` is of. */
+  /** Id of the data that `rounds` was drawn from. */
   data: z.string().optional(),
 });
 export type State = z.output<typeof stateSchema>;
 
-/** Of version 1, where whole batches were chosen. */
+/** State of version 1, which chose whole batches. */
 const batchesSchema = z.strictObject({
   served,
   batches: z.int().min(0),
@@ -29,7 +29,7 @@ const batchesSchema = z.strictObject({
   data: z.string().optional(),
 });
 
-/** The state as it is now. @param warn called with what it cannot keep */
+/** Reads a state of any version. @param warn called with what cannot be kept */
 export function readState(state: unknown, version: number, warn: (line: string) => void): State {
   if (version !== 1) return stateSchema.parse(state);
   const { batches, rounds, ...rest } = batchesSchema.parse(state);

@@ -30,7 +30,7 @@ async function open(): Promise<Opened> {
   const { openShared, measureInThread } = (await import(setup.opener)) as OpenSharedModule;
   const reader = await openShared(setup.source);
   const { counts, note } = measureInThread(THREAD, 'count corpus', () => corpusCounts(reader, setup, setup.cache));
-  tell({ type: 'corpus', counts, note });
+  send({ type: 'corpus', counts, note });
   return { reader, corpus: counts, measure: measureInThread };
 }
 
@@ -55,13 +55,13 @@ function rank(among: Candidates, { generation, chunks }: Rank): void {
     tokens.set(candidate.tokens, index * length);
   });
   const starts = best.map(({ start }) => start);
-  tell({ type: 'round', generation, starts, tokens, pool: among.starts }, [tokens.buffer]);
+  send({ type: 'round', generation, starts, tokens, pool: among.starts }, [tokens.buffer]);
 }
 
 function fail(thrown: unknown): void {
-  tell({ type: 'failed', message: thrown instanceof Error ? thrown.message : String(thrown) });
+  send({ type: 'failed', message: thrown instanceof Error ? thrown.message : String(thrown) });
 }
 
-function tell(what: Answer, transfer: ArrayBuffer[] = []): void {
+function send(what: Answer, transfer: ArrayBuffer[] = []): void {
   parentPort?.postMessage(what, transfer);
 }

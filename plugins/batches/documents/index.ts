@@ -45,7 +45,7 @@ export default class DocumentBatches implements BatchSource {
     bindings.bind(BatchSource, DocumentBatches);
   }
 
-  /** Rows served, to all ranks together. */
+  /** Rows served to all ranks together. */
   #served = 0;
   readonly #packed = new Map<Split, Packed>();
   #order: { readonly epoch: number; readonly rows: number; readonly at: (index: number) => number } | undefined;
@@ -120,7 +120,7 @@ export default class DocumentBatches implements BatchSource {
     return Array.from({ length: rows.count }, (_, row) => this.#rowAt(first + rows.first + row, packing?.rows ?? 0));
   }
 
-  /** Which row of the packing is the n-th of the run. */
+  /** Returns the row of the packing that is served at position `index` of the run. */
   #rowAt(index: number, rows: number): number {
     const epoch = Math.floor(index / rows);
     if (this.#order?.epoch !== epoch || this.#order.rows !== rows)
@@ -128,7 +128,7 @@ export default class DocumentBatches implements BatchSource {
     return this.#order.at(index % rows);
   }
 
-  /** Packed again when the data or the block size changes. */
+  /** Returns the packing of a split; packs again if the data or the block size has changed. */
   #packedOf(split: Split, blockSize: number): Packed {
     const reader = this.data.split(split);
     const known = this.#packed.get(split);

@@ -3,24 +3,24 @@ export interface Packing {
   readonly rows: number;
   /** [rows + 1]: index of each row's first piece. */
   readonly firstPieces: Int32Array;
-  /** [pieces]: position of a piece's first input; its targets are one token on. */
+  /** [pieces]: position of a piece's first input; its targets start one token later. */
   readonly starts: Float64Array;
   /** [pieces]: inputs of a piece. */
   readonly lengths: Int32Array;
-  /** Inputs of all pieces: what is left of the rows is padding. */
+  /** Inputs of all pieces; the rest of the rows is padding. */
   readonly inputs: number;
-  /** Documents of more than one token: of one alone nothing is learned. */
+  /** Documents of more than one token; one token alone has no target. */
   readonly documents: number;
   /** Documents that were longer than a row. */
   readonly cut: number;
 }
 
 /**
- * Cuts documents that are longer than a row into pieces of a row's length, and packs pieces best-fit-decreasing: the longest
+ * Cuts documents longer than a row into pieces of a row's length, then packs the pieces best-fit-decreasing: longest
  * first, each into the fullest row that has room for it. Takes O(n log n).
  * Source: Ding et al., "Fewer truncations improve language modeling", ICML 2024.
  * @param documents where each document begins, ascending
- * @param length tokens of all documents
+ * @param length total tokens of all documents
  */
 export function packDocuments(documents: Float64Array, length: number, rowLength: number): Packing {
   const sizes = Float64Array.from(documents, (start, i) => Math.max(0, (documents[i + 1] ?? length) - start - 1));
@@ -62,7 +62,7 @@ function bestFit(lengths: Int32Array, rowLength: number): { rowOf: Int32Array; r
   return { rowOf, rows };
 }
 
-/** Items by their group, in order within one. @returns where each group's items begin, and the items */
+/** Sorts items by group, stable within one. @returns where each group begins, and the items in order */
 function grouped(groupOf: Int32Array, groups: number): { firsts: Int32Array; order: Int32Array } {
   const firsts = new Int32Array(groups + 1);
   for (const group of groupOf) firsts[group + 1] = (firsts[group + 1] ?? 0) + 1;
@@ -79,12 +79,12 @@ function grouped(groupOf: Int32Array, groups: number): { firsts: Int32Array; ord
 
 const NONE = -1;
 
-/** Rows by the room that is left in them, with a tree over the sizes of rooms that finds the smallest that is enough. */
+/** Rows by the room left in them, with a tree over the sizes that finds the smallest sufficient room. */
 class Rooms {
   readonly #leaves: number;
-  /** A heap-ordered binary tree: 1 where some row below has room. */
+  /** A heap-ordered binary tree: 1 if any row below the node has room. */
   readonly #some: Uint8Array;
-  /** Rows of each room: the first, and the one after each row. */
+  /** Linked lists of the rows of each size: the first row, and the row after each row. */
   readonly #first: Int32Array;
   readonly #after: Int32Array;
 
@@ -114,7 +114,7 @@ class Rooms {
     return row;
   }
 
-  /** The smallest room of a row that is at least so large; undefined where none is. */
+  /** Returns the smallest room of at least `least` that a row has; undefined if there is none. */
   smallest(least: number): number | undefined {
     let node = this.#leaves + least;
     while (this.#some[node] === 0) {

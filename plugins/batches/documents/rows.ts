@@ -3,8 +3,8 @@ import { readTargets } from '../windows/windows.js';
 import type { Packing } from './packing.js';
 
 /**
- * Reads these rows of a packing, [rows, block] each. What is left of a row is padding: a document of its own, of which
- * nothing is learned.
+ * Reads rows of a packing into arrays of [rows, block]. The rest of a row is padding, which counts as a document of its
+ * own and has no targets.
  */
 export function readRows(
   reader: TokenReader,

@@ -34,17 +34,17 @@ const options = z
       .gt(0)
       .max(1)
       .default(0.2)
-      .describe('share of windows drawn uniformly; no weight is above 1 / uniform'),
+      .describe('share of windows drawn uniformly; no window’s weight exceeds 1 / uniform'),
     memory: z
       .number()
       .min(0)
       .lt(1)
       .default(0.5)
-      .describe('weight of the previous estimate in a window’s estimated loss; 0: use the last loss only'),
+      .describe('weight of the previous estimate in a window’s loss estimate; 0 uses the last loss only'),
     correct: z
       .boolean()
       .default(true)
-      .describe('weight windows by 1 / (N p), so that the gradient’s expectation is that of all windows'),
+      .describe('weight windows by 1 / (N p), which makes the gradient an unbiased estimate over all windows'),
   })
   .meta({ resume: 'fixed' });
 
@@ -54,12 +54,13 @@ const stateSchema = z.strictObject({ windows: z.int().min(0) });
 const LOSSES = 'losses';
 
 /**
- * Weights of 1 / (N p): Katharopoulos and Fleuret, "Not all samples are created equal: deep learning with importance
- * sampling", ICML 2018; p from the last losses, new samples first: Schaul et al., "Prioritized experience replay", 2016.
+ * Sources: Katharopoulos and Fleuret, "Not all samples are created equal: deep learning with importance sampling", ICML
+ * 2018 (weights 1 / (N p)); Schaul et al., "Prioritized experience replay", 2016 (p from the last losses, new samples
+ * first).
  */
 @Plugin({
   name: 'batches-importance',
-  summary: 'Windows side by side, drawn in proportion to a running estimate of their loss, weighted to make up for it.',
+  summary: 'Adjacent windows, drawn in proportion to a running estimate of their loss and weighted to correct for it.',
   slot: 'batches',
   config: options,
 })
@@ -68,15 +69,15 @@ export default class ImportanceBatches implements BatchSource {
     bindings.bind(BatchSource, ImportanceBatches);
   }
 
-  /** Windows served, to all ranks together. */
+  /** Windows served to all ranks together. */
   #served = 0;
   #losses: Float32Array = new Float32Array();
   #sampler: { readonly vocabSize: number; readonly of: Sampler } | undefined;
-  /** Of this iteration, for all ranks. */
+  /** Windows drawn in this iteration for all ranks. */
   #drawn: DrawnWindow[] = [];
-  /** Of the micro-batch that is computed, the first of `#drawn` that this rank has. */
+  /** Index in `#drawn` of this rank's first window in the current micro-batch. */
   #own = 0;
-  /** Mean losses of those of `#drawn` that this rank had, by their index. */
+  /** Mean losses of this rank's windows, by index in `#drawn`. */
   readonly #measured = new Map<number, number>();
 
   constructor(
@@ -98,7 +99,7 @@ export default class ImportanceBatches implements BatchSource {
     this.#measured.clear();
   }
 
-  /** Every rank draws the windows of all: all have the same estimates. */
+  /** Every rank draws the windows of all ranks, so all have the same estimates. */
   next({ batchSize, blockSize }: BatchShape, rows: Rows = { first: 0, count: batchSize }): Batch {
     const reader = this.data.split('train');
     const sampler = this.#samplerOf(reader, blockSize);
@@ -128,7 +129,9 @@ export default class ImportanceBatches implements BatchSource {
     }
   }
 
-  /** The core divides by the sum of the weights, whose expectation is the number of windows: this divides by that number. */
+  /**
+   * The core has divided by the sum of the weights. Makes it the number of windows, which is that sum's expectation.
+   */
   @On('gradients:ready')
   scale({ gradients }: GradientsReady): void {
     if (!this.config.correct) return;
@@ -139,7 +142,7 @@ export default class ImportanceBatches implements BatchSource {
     }
   }
 
-  /** Once for all micro-batches: how an iteration is divided changes nothing. */
+  /** Updates the estimates once per iteration, so that its division into micro-batches does not matter. */
   @On('iteration:end')
   async estimate(_: IterationEnd): Promise<void> {
     const { ranks } = this;
@@ -178,21 +181,21 @@ export default class ImportanceBatches implements BatchSource {
     this.#sampler = undefined;
   }
 
-  /** Estimates start anew if the windows are others: when the data or the block size changes. */
+  /** Returns the sampler; estimates are reset if the data or the block size has changed, and with them the windows. */
   #samplerOf(reader: TokenReader, blockSize: number): Sampler {
     const { vocabSize } = this.data;
     const windows = windowsIn(reader, blockSize);
     if (this.#losses.length === windows && this.#sampler?.vocabSize === vocabSize) return this.#sampler.of;
     if (this.#losses.length !== windows) this.#losses = Sampler.unknown(windows);
     const { uniform, memory } = this.config;
-    // The loss of a uniform guess.
+    // Loss of a uniform prediction.
     const of = new Sampler(this.#losses, { uniform, memory, first: Math.log(vocabSize) });
     this.#sampler = { vocabSize, of };
     return of;
   }
 }
 
-/** Mean over the row's targets that count; undefined if none does. */
+/** Returns the mean loss over a row's targets, without ignored ones; undefined if all are ignored. */
 function meanOfRow({ targets, blockSize }: Batch, losses: Float32Array, row: number): number | undefined {
   let [sum, count] = [0, 0];
   for (let at = row * blockSize; at < (row + 1) * blockSize; at++) {

@@ -1,32 +1,32 @@
 import type { RandomStream } from '../../../core/index.js';
 import { SumTree } from './sum-tree.js';
 
-/** A window that was drawn, and the weight that makes up for how often it is. */
+/** A window that was drawn, and the weight that corrects for its probability. */
 export interface DrawnWindow {
   readonly window: number;
   readonly weight: number;
 }
 
 export interface SamplerOptions {
-  /** Share of windows that are drawn uniformly, above 0. */
+  /** Share of windows drawn uniformly, above 0. */
   readonly uniform: number;
-  /** Share of the previous estimate in a new one. */
+  /** Weight of the previous estimate in a new one. */
   readonly memory: number;
-  /** Estimate of a window that was not measured yet. */
+  /** Estimate for a window that was not measured yet. */
   readonly first: number;
 }
 
-/** Loss of a window that was not measured yet. */
+/** Stored in place of the loss of a window that was not measured yet. */
 const UNKNOWN = -1;
 
 /**
- * Draws windows by estimates of their losses, mixed with uniform: p = uniform / N + (1 - uniform) · loss / sum of losses.
- * Weighted by 1 / (N p), a drawn window's loss has the mean over all windows as its expectation.
+ * Draws windows in proportion to their estimated losses, mixed with uniform draws: p = uniform / N + (1 - uniform) ·
+ * loss / sum of losses. Weighted by 1 / (N p), a drawn window's loss has the mean over all windows as its expectation.
  */
 export class Sampler {
   readonly #tree: SumTree;
 
-  /** @param losses estimates by window, negative if there is none; updated in place */
+  /** @param losses estimates by window, negative if not measured; updated in place */
   constructor(
     readonly losses: Float32Array,
     private readonly options: SamplerOptions,
@@ -35,12 +35,12 @@ export class Sampler {
     this.#tree = new SumTree(losses.map((loss) => (loss < 0 ? first : loss)));
   }
 
-  /** Estimates of windows of which none was measured. */
+  /** Returns estimates for windows none of which was measured. */
   static unknown(windows: number): Float32Array {
     return new Float32Array(windows).fill(UNKNOWN);
   }
 
-  /** Probability of a window in one draw. */
+  /** Returns the probability of a window in one draw. */
   shareOf(window: number): number {
     const { uniform } = this.options;
     const { total } = this.#tree;
@@ -54,7 +54,7 @@ export class Sampler {
     return { window, weight: 1 / (this.losses.length * this.shareOf(window)) };
   }
 
-  /** Notes the loss of a window that was trained on. */
+  /** Updates the estimate of a window with its measured loss. */
   measured(window: number, loss: number): void {
     const { memory } = this.options;
     const before = this.losses[window] ?? UNKNOWN;

@@ -1,4 +1,7 @@
-/** Numbers of at least 0, from which one is drawn in proportion. Its sums depend on the numbers alone, not on past ones. */
+/**
+ * Draws from non-negative numbers in proportion to their size. Sums depend on the current numbers alone, not on past
+ * updates.
+ */
 export class SumTree {
   /** A heap: node n is the sum of nodes 2n and 2n + 1; the numbers are its leaves. */
   readonly #sums: Float64Array;
@@ -32,7 +35,7 @@ export class SumTree {
     while (node < this.#firstLeaf) {
       node *= 2;
       const first = this.#at(node);
-      // Rounding must not lead to numbers that are 0.
+      // Rounding must not lead to a number that is 0.
       if (left < first || this.#at(node + 1) === 0) continue;
       left -= first;
       node++;

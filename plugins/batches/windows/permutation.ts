@@ -3,7 +3,7 @@ import type { RandomStream } from '../../../core/index.js';
 const ROUNDS = 6;
 
 /**
- * A random permutation of 0 … size - 1 that is computed one place at a time and needs no list.
+ * Returns a random permutation of 0 … size - 1 as a function, computed one element at a time without a list.
  * Source: Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002, section 3: a Feistel
  * network over the next even number of bits, walked until it is back below `size`.
  */

@@ -21,7 +21,7 @@ for (let slot = 0; ;) {
     slot = (slot + 1) % depth;
     continue;
   }
-  // Slots are asked for in turn, but the loop may have taken this one's batch itself: look at all before sleeping.
+  // Slots are requested in turn, but the loop may have read this one's batch itself: check all slots before sleeping.
   const asked = Array.from({ length: depth }, (_, i) => (slot + i) % depth).find(
     (other) => Atomics.load(flags, other) === Slot.asked,
   );
@@ -34,7 +34,7 @@ function fill(slot: number): number {
     readInto(reader, packing, numbers.subarray(slot * batchSize, (slot + 1) * batchSize), arraysIn(ring, slot));
     return Slot.ready;
   } catch {
-    // The loop reads it again itself, and reports the error.
+    // The loop reads the batch again itself, and reports the error.
     return Slot.failed;
   }
 }

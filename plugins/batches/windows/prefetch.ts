@@ -4,24 +4,25 @@ import { openSharedModule } from '../../data/contract.js';
 import type { Packing } from '../documents/packing.js';
 import { readBatch, type BatchArrays } from './read-batch.js';
 
-/** A worker that takes longer than this for one batch is given up: the thread may be gone. */
+/** If the worker takes longer than this for one batch, the thread may be gone: stop using it. */
 const PATIENCE_MS = 10_000;
 
 /**
- * Batches read ahead by a worker thread, into shared memory of a fixed size. Which windows a batch has is
- * known without the worker; a batch that is not ready is read here, so the loop never waits for a thread.
+ * Prefetches batches in a worker thread, into shared memory of a fixed size. Which windows a batch has is known without
+ * the worker. A batch that the worker has not begun is read here, so the loop never waits for one.
  */
 export class Prefetch {
   readonly #ring: Ring;
   readonly #worker: Worker;
-  /** Numbers of the rows of the batches that are asked for, the next first. */
+  /** Row numbers of the requested batches, in order. */
   readonly #asked: number[][] = [];
   #head = 0;
   #givenUp = false;
 
   /**
-   * @param next numbers of the rows of the batch after those asked for so far: where windows start, or rows of the packing
-   * @param options.depth batches ahead
+   * @param next returns the row numbers of the next batch to request: start positions of windows, or rows of the
+   * packing
+   * @param options.depth batches to prefetch
    */
   constructor(
     private readonly reader: TokenReader,
@@ -32,7 +33,7 @@ export class Prefetch {
     this.#ring = makeRing({ source: reader.share(), packing, shape, depth });
     const workerData: PrefetchSetup = { ...this.#ring, opener: openSharedModule };
     this.#worker = new Worker(new URL('./prefetch-worker.js', import.meta.url), { workerData });
-    // Batches that it does not deliver are read here.
+    // Batches that the worker does not deliver are read here.
     this.#worker.on('error', () => undefined);
     this.#worker.unref();
     this.#askAhead();
@@ -45,7 +46,7 @@ export class Prefetch {
     const batch = this.#filled() ?? readBatch(this.reader, packing, numbers, shape.blockSize);
     if (!this.#givenUp) Atomics.store(this.#ring.flags, this.#head, Slot.empty);
     this.#head = (this.#head + 1) % this.#ring.depth;
-    // Waking a thread takes longer than copying a batch: it is done once for several.
+    // Waking a thread takes longer than copying a batch: wake it once for several.
     if (this.#asked.length <= this.#ring.depth / 2) this.#askAhead();
     return batch;
   }
@@ -72,13 +73,13 @@ export class Prefetch {
     Atomics.store(flags, slot, Slot.asked);
   }
 
-  /** The batch at the head, unless it is quicker to read it here. */
+  /** Returns the batch at the head, or undefined if the worker has not begun it. */
   #filled(): Batch | undefined {
     if (this.#givenUp) return undefined;
     const { flags, shape } = this.#ring;
     const slot = this.#head;
     if (Atomics.compareExchange(flags, slot, Slot.asked, Slot.empty) === Slot.asked) return undefined;
-    // Were its slots used again, what it wrote late could be taken for another batch.
+    // After a timeout the slots are not reused: a late write could be mistaken for another batch.
     this.#givenUp = Atomics.wait(flags, slot, Slot.reading, PATIENCE_MS) === 'timed-out';
     if (Atomics.load(flags, slot) !== Slot.ready) return undefined;
     const { inputs, targets, documents } = arraysIn(this.#ring, slot);
@@ -90,16 +91,16 @@ export class Prefetch {
 /** States of a slot of the ring, in order. */
 export const Slot = { empty: 0, asked: 1, reading: 2, ready: 3, failed: 4 } as const;
 
-/** What the worker starts with: a ring of slots in shared memory, each for one batch. */
+/** A ring of slots in shared memory, each for one batch. */
 export interface Ring {
   readonly source: SharedTokens;
-  /** Whose rows are read; undefined for windows. */
+  /** The packing whose rows are read; undefined for windows. */
   readonly packing: Packing | undefined;
   readonly shape: BatchShape;
   readonly depth: number;
-  /** State of each slot, and behind them a bell that rings when a batch is asked for. */
+  /** [depth + 1]: the state of each slot, then a counter that wakes the worker when a batch is requested. */
   readonly flags: Int32Array;
-  /** [depth, batch]: numbers of the rows of each slot. */
+  /** [depth, batch]: row numbers of each slot. */
   readonly numbers: Float64Array;
   /** [depth, 2 or 3, batch, block]: inputs, then targets, then the documents of a packing. */
   readonly tokens: Int32Array;
@@ -121,7 +122,7 @@ function makeRing(of: Pick<Ring, 'source' | 'packing' | 'shape' | 'depth'>): Rin
   };
 }
 
-/** The part of the ring that a slot's batch is in. */
+/** Returns the part of the ring that holds a slot's batch. */
 export function arraysIn({ tokens, packing, shape }: Ring, slot: number): BatchArrays {
   const { batchSize, blockSize } = shape;
   const [count, size] = [arraysOf(packing), batchSize * blockSize];

@@ -3,22 +3,22 @@ import type { Packing } from '../documents/packing.js';
 import { Prefetch } from './prefetch.js';
 import { readBatch } from './read-batch.js';
 
-/** Which rows of a batch are read: `rows` of it, in the whole of `shape`. */
+/** The part of a batch that a rank reads: `rows` of a whole batch of `shape`. */
 export interface BatchPart {
   readonly reader: TokenReader;
   readonly shape: BatchShape;
   readonly rows: Rows;
-  /** Whose rows they are; undefined for windows. */
+  /** The packing whose rows are read; undefined for windows. */
   readonly packing?: Packing;
 }
 
-/** Gives batches in their order, prefetched as long as what is asked for stays the same part. */
+/** Returns batches in order, prefetched as long as the same part is asked for. */
 export class ReadAhead {
   #ahead: { readonly of: BatchPart; readonly live: Prefetch } | undefined;
 
   /**
-   * @param depth batches to prefetch; 0 reads in the loop
-   * @param numbers of the rows of a part, of which `first` rows were served before, to all ranks together
+   * @param depth batches to prefetch; 0 disables prefetching
+   * @param numbers returns the row numbers of a part, given the rows served before it to all ranks together
    */
   constructor(
     private readonly depth: number,
@@ -36,7 +36,7 @@ export class ReadAhead {
     await ahead?.live.close();
   }
 
-  /** A new one where what is asked for is another part than that of the batches ahead. */
+  /** Returns the prefetcher of a part; starts a new one if the part has changed. */
   #of(first: number, part: BatchPart): Prefetch {
     if (this.#ahead !== undefined && isSame(this.#ahead.of, part)) return this.#ahead.live;
     void this.#ahead?.live.close();

@@ -3,10 +3,10 @@ import type { Packing } from '../documents/packing.js';
 import { readRows } from '../documents/rows.js';
 import { readWindows, windowsAt } from './windows.js';
 
-/** Where a batch is read to: [rows, block] each. */
+/** Arrays to read a batch into, [rows, block] each. */
 export type BatchArrays = Pick<Batch, 'inputs' | 'targets' | 'documents' | 'blockSize'>;
 
-/** Reads rows by their numbers: windows that start there, or those rows of a packing. */
+/** Reads rows by number: start positions of windows, or rows of a packing. */
 export function readInto(
   reader: TokenReader,
   packing: Packing | undefined,
@@ -17,7 +17,7 @@ export function readInto(
   else readRows(reader, packing, numbers, { ...into, documents });
 }
 
-/** The same, as a batch of its own. */
+/** Reads rows by number into a new batch. */
 export function readBatch(
   reader: TokenReader,
   packing: Packing | undefined,

@@ -31,13 +31,13 @@ export const prefetchOptions = {
     .meta({ resume: 'free' }),
 };
 
-/** What the place of a window depends on beside its number. */
+/** What the position of a window may depend on, other than its number. */
 export interface WindowsOf<Options> {
   /** The training data. */
   readonly reader: TokenReader;
-  /** Tokens of a window; its last target is one token further. */
+  /** Tokens in a window; its last target is the token after it. */
   readonly blockSize: number;
-  /** The run's random numbers: `streams.place(name, n)` draws the same for the same n. */
+  /** The run's random numbers: `streams.place(name, n)` returns the same stream for the same n. */
   readonly streams: RandomStreams;
   readonly options: Options;
 }
@@ -47,21 +47,21 @@ export interface WindowStrategy<Own extends z.ZodRawShape> {
   readonly name: string;
   /** One sentence, shown by `espalier plugins`. */
   readonly summary: string;
-  /** Options beside `prefetch`: describe each, and give defaults. */
+  /** Options in addition to `prefetch`: describe each, and give defaults. */
   readonly options?: Own;
-  /** Whether it serves the windows that lie side by side in passes, each once in every pass. Default false. */
+  /** Whether the strategy serves adjacent windows in passes, each once per pass. Default false. */
   readonly passes?: boolean;
   /**
-   * Returns the function that says where window 0, 1, 2, … of the run starts: a position from 0 to
-   * `reader.length - blockSize - 1`. That function must depend on the window's number alone: it is called ahead of time,
-   * and again after a resume. `starts` itself is called in `run:setup`, and again when the data or the block size changes.
+   * Returns a function that maps a window's number (0, 1, 2, … in the run) to its start: a position from 0 to
+   * `reader.length - blockSize - 1`. That function must depend on the number alone, because it is called ahead of time
+   * and again after a resume. `starts` is called in `run:setup`, and again if the data or the block size changes.
    */
   readonly starts: (of: WindowsOf<z.output<z.ZodObject<Own>>>) => (window: number) => number;
 }
 
 /**
- * Makes a plugin for the slot `batches` of a function from a window's number to its place in the data. Reading ahead,
- * evaluation, exact resume, and reading one rank's rows alone come with it.
+ * Makes a plugin for the slot `batches` from a function that maps a window's number to its position in the data.
+ * Prefetching, evaluation, exact resume and reading only one rank's rows come with it.
  */
 export function windowStrategy<Own extends z.ZodRawShape = typeof prefetchOptions>(
   strategy: WindowStrategy<Own>,
@@ -87,7 +87,7 @@ export function windowStrategy<Own extends z.ZodRawShape = typeof prefetchOption
   return FromFunction;
 }
 
-/** What a source of windows asks of the run. */
+/** What a source of windows needs from the run. */
 export interface WindowParts {
   readonly data: Dataset;
   readonly model: Model;
@@ -98,9 +98,9 @@ export interface WindowParts {
 
 const stateSchema = z.strictObject({ windows: z.int().min(0) });
 
-/** Serves the windows of one run, by their numbers. */
+/** Serves the windows of one run by number. */
 class WindowSource implements BatchSource {
-  /** Windows served, to all ranks together. */
+  /** Windows served to all ranks together. */
   #served = 0;
   #starts:
     { readonly reader: TokenReader; readonly blockSize: number; readonly at: (window: number) => number } | undefined;
@@ -109,7 +109,7 @@ class WindowSource implements BatchSource {
   constructor(
     private readonly windowParts: WindowParts,
     private readonly starts: (of: Omit<WindowsOf<unknown>, 'options'>) => (window: number) => number,
-    /** Whether it goes over the windows that lie side by side in passes, each once in every pass. */
+    /** Whether adjacent windows are served in passes, each once per pass. */
     protected readonly passes: boolean,
   ) {
     this.#ahead = new ReadAhead(windowParts.prefetch, (first, part) => this.#startsFrom(first, part));
@@ -171,7 +171,7 @@ class WindowSource implements BatchSource {
   }
 }
 
-/** Kept until 1.0 for plugins that extend it: `windowStrategy` is shorter. */
+/** Kept until 1.0 for plugins that extend it. Use `windowStrategy` instead. */
 export abstract class WindowBatches extends WindowSource {
   protected override readonly passes: boolean = false;
 

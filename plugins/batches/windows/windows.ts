@@ -1,7 +1,7 @@
 import { UsageError } from '../../../core/errors.js';
 import type { Batch, BatchProgress, BatchShape, RandomStream, Rows, TokenReader } from '../../../core/index.js';
 
-/** The batch whose row `i` is the window of `reader` that starts at `starts[i]`; targets are what is learned, one token on. */
+/** Reads the batch whose row `i` is the window that starts at `starts[i]`; targets are shifted by one token. */
 export function windowsAt(reader: TokenReader, starts: readonly number[], { batchSize, blockSize }: BatchShape): Batch {
   const inputs = new Int32Array(batchSize * blockSize);
   const targets = new Int32Array(batchSize * blockSize);
@@ -22,24 +22,24 @@ export function readWindows(
   }
 }
 
-/** Reads what is learned of tokens: -1 for those that the reader says no loss is taken of. */
+/** Reads tokens as targets: -1 for those that the reader excludes from the loss. */
 export function readTargets(reader: TokenReader, at: number, count: number, into: Int32Array, offset: number): void {
   if (reader.readTargets === undefined) reader.read(at, count, into, offset);
   else reader.readTargets(at, count, into, offset);
 }
 
-/** Where a position of the tokens is, for logs: in which part of them, and how far into it. */
+/** Returns the shard that a position is in, and the position within it, for logs. */
 export function placeOf({ parts }: TokenReader, position: number): Pick<BatchProgress, 'shard' | 'position'> {
   const shard = parts.findLastIndex((part) => part.start <= position);
   return { shard, position: position - (parts[shard]?.start ?? 0) };
 }
 
-/** How many windows stand side by side, each with the token after it. */
+/** Returns the number of adjacent windows that fit, each with the token after it. */
 export function windowsIn(reader: TokenReader, blockSize: number): number {
   return Math.floor((reader.length - 1) / blockSize);
 }
 
-/** Uniformly random windows, or these rows of them. */
+/** Reads uniformly random windows, or some rows of that batch. */
 export function randomWindows(
   reader: TokenReader,
   random: RandomStream,

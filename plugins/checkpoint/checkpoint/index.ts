@@ -1,13 +1,10 @@
 import path from 'node:path';
-import { z } from 'zod';
 import {
   CheckpointStore,
   ConfigPlaces,
-  EspalierError,
   EventBus,
   inject,
   Logger,
-  messageOf,
   MetricNames,
   On,
   Plugin,
@@ -17,9 +14,7 @@ import {
   RunState,
   type Bindings,
   type CheckpointDue,
-  type CheckpointFailed,
   type CheckpointKind,
-  type CheckpointSaved,
   type EvaluationEnd,
   type IterationEnd,
   type LoadedCheckpoint,
@@ -29,38 +24,13 @@ import {
 } from '../../../core/index.js';
 import { CheckpointFolders, CheckpointMedium } from '../writing/medium.js';
 import { copySnapshot } from '../writing/write.js';
+import { BackgroundWriter } from './background-writer.js';
+import { Kept, nameOf, stateSchema, type State } from './kept.js';
+import { options, type CheckpointOptions } from './options.js';
+import { Pointers } from './pointers.js';
 import { checkpointOf, newestUpTo } from './target.js';
-import { decidingSchema, Kept, nameOf, stateSchema, type State } from './kept.js';
 
-const options = z
-  .strictObject({
-    keep: z
-      .strictObject({
-        last: z.int().min(1).default(3).describe('newest checkpoints to keep, not counting emergency ones'),
-        best: z.int().min(0).default(1).describe('best checkpoints to keep too, by `best.metric`'),
-        every: z
-          .int()
-          .min(0)
-          .default(0)
-          .describe('also keep checkpoints at multiples of this many iterations; 0: none'),
-      })
-      .prefault({})
-      .describe('which checkpoints to keep'),
-    best: decidingSchema.prefault({}).describe('how to choose the best checkpoints'),
-    interval: z
-      .int()
-      .min(0)
-      .default(0)
-      .describe('iterations between checkpoints; 0: one at each evaluation')
-      .meta({ aka: ['every_n_train_steps', 'save_interval', 'save_steps'] }),
-    background: z.boolean().default(true).describe('write while training continues; false: training waits'),
-    on_error: z
-      .enum(['continue', 'stop'])
-      .default('continue')
-      .describe('if a checkpoint cannot be written (disk full): continue and try again at the next one, or stop'),
-  })
-  .meta({ resume: 'free' });
-
+/** Float32 weights, and two moments of the optimizer for each. */
 const BYTES_PER_PARAMETER = 12;
 
 @Plugin({
@@ -77,11 +47,11 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   constructor(
-    @inject(PluginConfig) private readonly config: z.output<typeof options>,
+    @inject(PluginConfig) private readonly config: CheckpointOptions,
     @inject(EventBus) private readonly bus: EventBus,
     @inject(RunControl) private readonly control: RunControl,
     @inject(RunFolder) private readonly folder: RunFolder,
-    /** Folders on disk, if nobody binds another. */
+    /** Defaults to folders on disk. */
     @inject(CheckpointMedium, { isOptional: true }) medium: CheckpointMedium | undefined,
     @inject(RunState) private readonly run: RunState,
     @inject(Logger) private readonly log: Logger,
@@ -90,27 +60,31 @@ export default class Checkpoint implements CheckpointStore {
   ) {
     this.#kept = new Kept(config.keep.best, config.best);
     this.#medium = medium ?? new CheckpointFolders(folder);
+    this.#pointers = new Pointers(this.#medium);
+    this.#writer = new BackgroundWriter({
+      medium: this.#medium,
+      kept: this.#kept,
+      pointers: this.#pointers,
+      folder,
+      log,
+      config,
+    });
   }
 
   readonly #kept: Kept;
   readonly #medium: CheckpointMedium;
-  /** The interval, or an evaluation, asked for the checkpoint that is due. */
+  readonly #pointers: Pointers;
+  readonly #writer: BackgroundWriter;
+  /** Whether the interval or an evaluation asked for the checkpoint that is due. */
   #onSchedule = false;
-  /** What decides, if it makes the checkpoint of this boundary one of the best, until that is taken. */
+  /** Value of the deciding metric, if it makes the checkpoint that is due one of the best. */
   #value: number | undefined;
-  /** When the checkpoint that is due was asked for, by `performance.now()`. */
-  #prepared = 0;
-  /** The write that is under way; one at a time. */
-  #writing: Promise<void> = Promise.resolve();
-  /** What ended since the last boundary, to be told of there. */
-  readonly #ended: { saved: CheckpointSaved[]; failed: CheckpointFailed[] } = { saved: [], failed: [] };
-  #lastFailure: string | undefined;
-  /** What is noted as the best, where this process noted it. */
-  #notedBest: string | undefined;
+  /** When training paused for the checkpoint that is due, by `performance.now()`. */
+  #pausedAt = 0;
 
   @On('run:setup')
   check(): void {
-    // Without evaluations nothing is the best, unless that was asked for.
+    // Without evaluations there is no val/loss, and no best checkpoint; that is fine unless the metric was set.
     const { metric } = this.config.best;
     const where = ['plugins', 'checkpoint', 'best', 'metric'];
     if (metric !== 'val/loss' || this.metrics.describe(metric) !== undefined) {
@@ -127,14 +101,16 @@ export default class Checkpoint implements CheckpointStore {
     await this.#setNewerAside(source);
   }
 
+  /** Dispatches the results of writes that have ended since the last iteration. */
   @On('iteration:start')
-  tell(): void | Promise<void> {
-    if (this.#ended.saved.length + this.#ended.failed.length > 0) return this.#tell();
+  announce(): void | Promise<void> {
+    if (this.#writer.hasResults) return this.#announceResults();
   }
 
-  async #tell(): Promise<void> {
-    for (const saved of this.#ended.saved.splice(0)) await this.bus.dispatch('checkpoint:saved', saved);
-    for (const failed of this.#ended.failed.splice(0)) await this.bus.dispatch('checkpoint:failed', failed);
+  async #announceResults(): Promise<void> {
+    const { saved, failed } = this.#writer.takeResults();
+    for (const each of saved) await this.bus.dispatch('checkpoint:saved', each);
+    for (const each of failed) await this.bus.dispatch('checkpoint:failed', each);
   }
 
   @On('iteration:end')
@@ -152,7 +128,7 @@ export default class Checkpoint implements CheckpointStore {
   @On('evaluation:end')
   atEvaluation(_: EvaluationEnd): void {
     if (this.config.interval === 0) this.#request('latest');
-    // A second evaluation at a boundary is of other weights than the first: of a model that has grown since.
+    // A second evaluation at the same iteration measures other weights than the first: the model has grown in between.
     this.#considerBest();
   }
 
@@ -162,17 +138,17 @@ export default class Checkpoint implements CheckpointStore {
     if (this.#value !== undefined) this.#request('best');
   }
 
-  /** Of the weights as they are. */
+  /** Value of the deciding metric for the current weights. */
   get #measured(): number | undefined {
     return this.run.measured[this.config.best.metric];
   }
 
-  /** Once the write before is done, since that decides what is kept. */
+  /** Waits for the previous write first, because its outcome decides which checkpoints are kept. */
   async prepare(kinds: readonly CheckpointKind[]): Promise<void> {
-    this.#prepared = performance.now();
-    await this.#writing;
+    this.#pausedAt = performance.now();
+    await this.#writer.done();
     const { iteration, owesCheckpoints } = this.run;
-    // Another one is taken here after the evaluation: that is the one that was asked for.
+    // If another checkpoint follows after the evaluation, that one is the one on schedule.
     const isFirst = owesCheckpoints.length > 0;
     const onSchedule = this.#onSchedule && !isFirst;
     const value = isFirst || this.#measured === undefined ? undefined : this.#value;
@@ -189,14 +165,13 @@ export default class Checkpoint implements CheckpointStore {
       return;
     }
     const copy = copySnapshot(snapshot);
-    const pauseMs = performance.now() - this.#prepared;
-    this.#writing = this.#write({ name: nameOf(iteration, kinds), iteration, kinds, pauseMs }, copy);
-    if (!this.config.background) await this.#writing;
-    if (!this.config.background) await this.tell();
-    if (this.config.on_error === 'stop') this.#throwFailure();
+    const pauseMs = performance.now() - this.#pausedAt;
+    this.#writer.start({ name: nameOf(iteration, kinds), iteration, kinds, pauseMs }, copy);
+    if (!this.config.background) await this.written();
+    if (this.config.on_error === 'stop') this.#writer.throwFailure();
   }
 
-  /** What is newer than the checkpoint that the run went back to is of iterations that are gone. */
+  /** Sets aside the checkpoints of iterations that the rollback undid. */
   @On('run:rollback')
   async goBack({ what, path: folder }: RunRollback): Promise<void> {
     if (what === 'model') {
@@ -206,25 +181,22 @@ export default class Checkpoint implements CheckpointStore {
     await this.#setNewerAside(path.basename(folder));
   }
 
-  /** What `latest` and `best` named may be aside then. */
   async #setNewerAside(name: string): Promise<void> {
     await this.#medium.setNewerAside(name, (line) => {
       this.log.warn(line);
     });
-    await this.#note('latest', name);
-    const { best } = this.#kept;
-    await this.#note('best', await this.#whereThere(best));
+    await this.#pointers.reset(name, this.#kept.best);
   }
 
   async written(): Promise<void> {
-    await this.#writing;
-    await this.tell();
+    await this.#writer.done();
+    await this.announce();
   }
 
   /** @throws EspalierError when the newest checkpoint could not be written */
   async finish(): Promise<void> {
     await this.written();
-    this.#throwFailure();
+    this.#writer.throwFailure();
   }
 
   async target(to: 'latest' | number): Promise<LoadedCheckpoint | undefined> {
@@ -245,7 +217,7 @@ export default class Checkpoint implements CheckpointStore {
   }
 
   async dispose(): Promise<void> {
-    await this.#writing;
+    await this.#writer.done();
   }
 
   expected(parameters: number): { bytes: number; kept: number } {
@@ -253,7 +225,7 @@ export default class Checkpoint implements CheckpointStore {
     return { bytes: parameters * BYTES_PER_PARAMETER, kept: last + best };
   }
 
-  /** Which checkpoints are the best, and which the last on schedule, stays known after a resume. */
+  /** Returns which checkpoints are the best, which is the last on schedule, and what is due. */
   state(): State {
     const due = this.#onSchedule ? { due: { value: this.#value ?? null } } : {};
     return { ...this.#kept.state(), ...due };
@@ -274,69 +246,5 @@ export default class Checkpoint implements CheckpointStore {
   #request(kind: CheckpointKind): void {
     this.#onSchedule = true;
     this.control.requestCheckpoint(kind);
-  }
-
-  async #write(
-    {
-      name,
-      iteration,
-      kinds,
-      pauseMs,
-    }: { name: string; iteration: number; kinds: readonly CheckpointKind[]; pauseMs: number },
-    copy: ReturnType<typeof copySnapshot>,
-  ): Promise<void> {
-    const from = performance.now();
-    const shown = path.join(this.folder.shown, 'checkpoints', name);
-    const folder = path.join(this.folder.checkpoints, name);
-    try {
-      await this.#medium.write(name, copy);
-    } catch (thrown) {
-      this.#kept.failed(iteration);
-      this.#failed(iteration, messageOf(thrown));
-      return;
-    }
-    this.#kept.written(iteration);
-    const writeMs = performance.now() - from;
-    this.#lastFailure = undefined;
-    for (const kind of kinds) this.#ended.saved.push({ iteration, path: folder, kind, pauseMs, writeMs });
-    this.log.info(
-      `saved ${kinds.join(' and ')} checkpoint ${shown} (training paused for ${pauseMs.toFixed(1)} ms, written in ${writeMs.toFixed(0)} ms)`,
-    );
-    try {
-      await this.#nameNewest(name);
-      const keep = this.#kept.names();
-      await this.#medium.rotate({ ...this.config.keep, now: name, keep });
-    } catch (thrown) {
-      this.log.warn(
-        `${shown} is written, but deleting older ones or updating the files latest and best failed: ${messageOf(thrown)}`,
-      );
-    }
-  }
-
-  #failed(iteration: number, message: string): void {
-    this.#lastFailure = message;
-    this.#ended.failed.push({ iteration, message });
-    const next = this.config.on_error === 'stop' ? 'stopping' : 'training continues, and tries again at the next one';
-    this.log.error(`${message}; earlier checkpoints are intact; ${next}`);
-  }
-
-  async #nameNewest(name: string): Promise<void> {
-    await this.#note('latest', name);
-    const { best } = this.#kept;
-    if (best !== this.#notedBest && (await this.#whereThere(best)) !== undefined) await this.#note('best', best);
-  }
-
-  async #whereThere(name: string | undefined): Promise<string | undefined> {
-    return name !== undefined && (await this.#medium.names()).includes(name) ? name : undefined;
-  }
-
-  async #note(as: 'latest' | 'best', name: string | undefined): Promise<void> {
-    await this.#medium.note(as, name);
-    if (as === 'best') this.#notedBest = name;
-  }
-
-  #throwFailure(): void {
-    if (this.#lastFailure === undefined) return;
-    throw new EspalierError('ESP_CHECKPOINT_WRITE', `the newest checkpoint is missing: ${this.#lastFailure}`);
   }
 }

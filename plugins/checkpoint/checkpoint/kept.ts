@@ -2,15 +2,15 @@ import { z } from 'zod';
 import type { CheckpointKind } from '../../../core/index.js';
 import { Pins } from './pins.js';
 
-/** What decides which checkpoint is the best. */
+/** The metric that chooses the best checkpoints. */
 export const decidingSchema = z.strictObject({
   metric: z.string().min(1).default('val/loss').describe('metric that chooses the best checkpoints'),
   mode: z.enum(['min', 'max']).default('min').describe('min: lower is better; max: higher is better'),
 });
 export type Deciding = z.output<typeof decidingSchema>;
 
-/** Until any metric could decide, the value was called `loss`. */
 const named = z.string();
+/** Earlier versions always chose by the validation loss, and called the value `loss`. */
 const bestSchema = z.union([
   z.strictObject({ name: named, value: z.number() }),
   z.strictObject({ name: named, loss: z.number() }).transform(({ name, loss }) => ({ name, value: loss })),
@@ -23,47 +23,47 @@ const dueSchema = z.union([
 export const stateSchema = z.strictObject({
   best: z.array(bestSchema),
   by: decidingSchema.prefault({}),
-  /** Not told by checkpoints from before runs could go back. */
+  /** Missing in checkpoints of versions without rollback. */
   scheduled: z.int().min(0).optional(),
-  /** What is known of the checkpoint that is taken after an evaluation which is still to come. */
+  /** Set if another checkpoint is due after an evaluation that is still to come. */
   due: dueSchema.optional(),
-  /** Iterations pinned in place of one that could not be written, by owner: the pinned one, then its stand-ins. */
+  /** By owner, for pinned checkpoints that could not be written: the pinned iteration, then its stand-ins. */
   pins: z.record(z.string(), z.array(z.int().min(0))).optional(),
 });
 export type State = z.output<typeof stateSchema>;
 
-/** Which checkpoints rotation leaves, whatever their place: the best, those that are pinned, and where a run goes on from. */
+/** Chooses the checkpoints that rotation never deletes: the best, pinned ones, and the one the run resumed from. */
 export class Kept {
-  /** Iterations done in the newest one that was taken on schedule. */
+  /** Iterations done in the newest checkpoint taken on schedule. */
   scheduled: number | undefined;
-  /** Name of the one that the run goes on from, until there is a newer one. */
+  /** Name of the checkpoint that the run resumed from, until a newer one is written. */
   source: string | undefined;
   readonly pins = new Pins();
-  /** The best first. */
+  /** The best checkpoints, best first. */
   #best: State['best'] = [];
-  /** What was known before the checkpoint that is being written. */
+  /** State before the checkpoint that is being written, to return to if that fails. */
   #before: Pick<State, 'best' | 'scheduled'> | undefined;
 
-  /** @param most the best that are kept */
+  /** @param most number of best checkpoints to keep */
   constructor(
     private readonly most: number,
     private readonly by: Deciding = decidingSchema.parse({}),
   ) {}
 
-  /** Whether one of that value would be among the best. */
+  /** Returns whether a checkpoint with this value would be among the best. */
   isBest(value: number): boolean {
     const worst = this.#best[this.most - 1];
     return this.most > 0 && (worst === undefined || this.#order(value, worst.value) < 0);
   }
 
-  /** Negative if the first is better. */
+  /** Returns a negative number if the first value is better. */
   #order(one: number, other: number): number {
     return this.by.mode === 'min' ? one - other : other - one;
   }
 
   /**
-   * Notes a checkpoint that is about to be written; `written`, `failed` or `cancel` must follow before the next one.
-   * @param value if it is one of the best
+   * Records a checkpoint that is about to be written; `written`, `failed` or `cancel` must follow before the next one.
+   * @param value of the deciding metric, if the checkpoint is one of the best
    */
   begin(name: string, { value, scheduled }: { value: number | undefined; scheduled: number | undefined }): void {
     this.#before = { best: this.#best, scheduled: this.scheduled };
@@ -74,26 +74,26 @@ export class Kept {
       .slice(0, this.most);
   }
 
-  /** The checkpoint that was begun is on disk. */
+  /** Call when the checkpoint that was begun is on disk. */
   written(iteration: number): void {
     this.#before = undefined;
     this.source = undefined;
     this.pins.written(iteration);
   }
 
-  /** It could not be written: what was the best before it still is. */
+  /** Call when it could not be written: the previous best ones stay the best. */
   failed(iteration: number): void {
     this.cancel();
     this.pins.failed(iteration);
   }
 
-  /** It is not to be written after all. */
+  /** Call when it is not to be written after all. */
   cancel(): void {
     if (this.#before !== undefined) ({ best: this.#best, scheduled: this.scheduled } = this.#before);
     this.#before = undefined;
   }
 
-  /** Name of the best. */
+  /** Name of the best checkpoint. */
   get best(): string | undefined {
     return this.#best[0]?.name;
   }
@@ -117,7 +117,7 @@ export class Kept {
     };
   }
 
-  /** @returns false if another metric decided until then: no checkpoint is known to be the best */
+  /** @returns false if another metric chose the saved best ones: they no longer count */
   restore({ best, by, scheduled, pins }: State): boolean {
     const isSame = by.metric === this.by.metric && by.mode === this.by.mode;
     this.#best = isSame ? best : [];
@@ -127,13 +127,13 @@ export class Kept {
   }
 }
 
-/** `000250`; `000251-emergency` where nothing else asked for it: what an uninterrupted run has is called as it is there. */
+/** Names a checkpoint: `000250`, or `000251-emergency` if an uninterrupted run would not have it. */
 export function nameOf(iteration: number, kinds: readonly CheckpointKind[]): string {
   const isExtra = kinds.length > 0 && kinds.every((kind) => kind === 'emergency');
   return `${String(iteration).padStart(6, '0')}${isExtra ? '-emergency' : ''}`;
 }
 
-/** The metric that decided which checkpoint was the best, of the plugin's state in a checkpoint. */
+/** Returns the metric that chose the best checkpoints, from the plugin's state in a checkpoint. */
 export function metricThatDecides(state: unknown): string {
   const { data } = z.object({ by: decidingSchema.prefault({}) }).safeParse(state ?? {});
   return (data?.by ?? decidingSchema.parse({})).metric;

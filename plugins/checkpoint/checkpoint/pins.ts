@@ -1,9 +1,9 @@
 /**
- * Iterations whose checkpoints plugins pinned. A checkpoint that was pinned before is kept until the one pinned after
- * it is on disk, and stands in for it when it cannot be written.
+ * Iterations whose checkpoints plugins have pinned. An owner's previous pin is kept until the new one is on disk, and
+ * stands in for it if it cannot be written.
  */
 export class Pins {
-  /** By owner: the pinned iteration first, then those before it until it is on disk. */
+  /** By owner: the pinned iteration, then the earlier ones that are kept until it is on disk. */
   readonly #pinned = new Map<string, readonly number[]>();
   /** Pinned iterations that could not be written. */
   readonly #missing = new Set<number>();
@@ -29,7 +29,7 @@ export class Pins {
     if (this.iterations().includes(iteration)) this.#missing.add(iteration);
   }
 
-  /** The checkpoint to use in place of a pinned one that could not be written; undefined where there is none. */
+  /** Returns the iteration to use instead of a pinned one that could not be written; undefined if there is none. */
   standInFor(iteration: number): number | undefined {
     if (!this.#missing.has(iteration)) return undefined;
     const [, ...before] = [...this.#pinned.values()].find(([first]) => first === iteration) ?? [];
@@ -40,7 +40,7 @@ export class Pins {
     return [...this.#pinned.values()].flat();
   }
 
-  /** Only where a pinned one could not be written: whoever pins tells the rest again after a resume. */
+  /** Returns only pins that could not be written: owners repeat the others after a resume. */
   state(): Record<string, number[]> | undefined {
     const kept = [...this.#pinned].filter(([, [first]]) => first !== undefined && this.#missing.has(first));
     return kept.length === 0 ? undefined : Object.fromEntries(kept.map(([owner, all]) => [owner, [...all]]));

@@ -2,19 +2,19 @@ import { messageOf, type LoadedCheckpoint, type Logger, type StoredTensor } from
 import { isEmergency, iterationOf } from '../stored/find.js';
 import type { CheckpointMedium } from '../writing/medium.js';
 
-/** Where to look for a checkpoint to go back to. */
+/** Where to look for a checkpoint to roll back to. */
 interface Place {
   readonly medium: CheckpointMedium;
-  /** Each that is passed over is reported. */
+  /** Warned about each checkpoint that is skipped. */
   readonly log: Logger;
 }
 
-/** The newest that is whole and finite, of those of up to an iteration. */
+/** Reads the newest checkpoint up to an iteration that is undamaged and finite. */
 export function newestUpTo(iteration: number, place: Place): Promise<LoadedCheckpoint | undefined> {
   return firstWhole((each) => each <= iteration, place);
 }
 
-/** The one of an iteration, if it is whole and finite. */
+/** Reads the checkpoint of an iteration, if it is undamaged and finite. */
 export function checkpointOf(iteration: number, place: Place): Promise<LoadedCheckpoint | undefined> {
   return firstWhole((each) => each === iteration, place);
 }
@@ -24,7 +24,7 @@ async function firstWhole(
   { medium, log }: Place,
 ): Promise<LoadedCheckpoint | undefined> {
   const names = (await medium.names()).filter((name) => counts(iterationOf(name)));
-  // At one iteration an emergency save comes last: a run without the stop would not have it.
+  // Of two at the same iteration the emergency one comes last: an uninterrupted run would not have it.
   names.sort((a, b) => iterationOf(b) - iterationOf(a) || Number(isEmergency(a)) - Number(isEmergency(b)));
   for (const name of names) {
     try {

@@ -14,16 +14,16 @@ import { rotateCheckpoints } from '../writing/rotate.js';
 interface JsonFlag {
   json?: boolean;
 }
-/** A checkpoint of a list; `is` holds what points to it. */
+/** A checkpoint in the list; `is` names the pointers (`latest`, `best`) to it. */
 interface Listed {
   name: string;
   iteration: number;
   tokens: number;
-  /** Of the weights in this one; null where it was not measured. */
+  /** Validation loss of these weights; null if it was not measured. */
   val_loss: number | null;
-  /** The lowest of the run so far. */
+  /** Lowest validation loss of the run so far. */
   best_val_loss: number | null;
-  /** The metric that decides which checkpoint is the best, and its value here; null where it was not measured. */
+  /** The metric that chooses the best checkpoints, and its value here; null if it was not measured. */
   metric: string;
   value: number | null;
   bytes: number;
@@ -58,14 +58,14 @@ function define(command: Command, setExitCode: SetExitCode): void {
       setExitCode((await verify(run, flags)) ? 0 : 1);
     }),
   );
-  withRun('prune', 'delete all but the newest checkpoints, and those that `latest` and `best` name')
+  withRun('prune', 'delete all checkpoints except the newest and those that `latest` and `best` name')
     .option('--last <count>', 'newest checkpoints to keep', wholeFrom(1), 3)
     .option('--every <iterations>', 'also keep those at multiples of this many iterations; 0: none', wholeFrom(0), 0)
     .option('--dry-run', 'only print what would be deleted')
     .action(onRun(prune));
 }
 
-/** A command's action on the run that is named, else on the newest. */
+/** Makes an action that runs on the named run, else on the newest. */
 function onRun<Flags>(action: (run: string, flags: Flags) => Promise<void>) {
   return (run: string | undefined, flags: Flags): Promise<void> =>
     action(run ?? newestRun(process.cwd(), console.error), flags);
@@ -85,7 +85,7 @@ async function list(run: string, { json }: JsonFlag): Promise<void> {
       const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
       const { iteration, tokens, bestValLoss, valLoss, measured = {} } = state.run;
       const metric = metricThatDecides(state.plugins['checkpoint']?.state);
-      // Checkpoints from before they held it have the one that the log has of their iteration.
+      // Earlier versions did not save it: take it from the log.
       const loss = valLoss === undefined ? ((await lossesInLog()).get(iteration) ?? null) : valLoss;
       const value = measured[metric] ?? (metric === 'val/loss' ? loss : null);
       const losses = { val_loss: loss, best_val_loss: bestValLoss };
@@ -134,7 +134,7 @@ async function inspect(run: string, { json }: JsonFlag): Promise<void> {
   );
 }
 
-/** True when all are whole. */
+/** Returns true if no checkpoint is damaged. */
 async function verify(run: string, { json }: JsonFlag): Promise<boolean> {
   const named = checkpointAt(run, process.cwd());
   const folders =
@@ -185,7 +185,7 @@ function checkpointsOf(run: string): string {
   throw noCheckpoint(run, process.cwd());
 }
 
-/** What `latest` and `best` name. */
+/** Returns the names of the checkpoints that `latest` and `best` point to. */
 function readPointers(folder: string): Record<string, string> {
   const named: Record<string, string> = {};
   for (const pointer of pointers) {

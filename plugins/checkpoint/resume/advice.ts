@@ -3,7 +3,10 @@ import { commandName } from '../../command-line/contract.js';
 import { FailedRun } from '../../../core/errors.js';
 import { Ranks, type Run } from '../../../core/index.js';
 
-/** What a run failed with, with the checkpoint to go on from where there is one: the last may still be being written. */
+/**
+ * Adds the command that resumes from the last checkpoint to a run's error. Waits for a checkpoint that is being
+ * written.
+ */
 export async function withAdvice(thrown: unknown, run: Run): Promise<unknown> {
   await run.dispose();
   const [last] = await checkpointNames(run.folder.checkpoints);

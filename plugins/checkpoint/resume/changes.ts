@@ -17,24 +17,24 @@ import {
 import { composedOf, merge, parsePath, treeOf } from '../../configs/contract.js';
 import { policyAt } from './policy.js';
 
-/** A key at which the config is not what the checkpoint's is. */
+/** A key whose value differs between the config and the checkpoint. */
 export interface ConfigChange {
   readonly path: ConfigPath;
   readonly from: unknown;
   readonly to: unknown;
   readonly origin: Origin;
-  /** `override`: asked for by name; `given`: given now and not then; `kept`: the checkpoint's value stays. */
+  /** `override`: named by --override; `given`: set for this start; `kept`: the checkpoint's value stays. */
   readonly taken: 'override' | 'given' | 'kept';
 }
 
-/** Keys that say how to start, and not what the run is. */
+/** Keys that say how to start, not what the run is. */
 const STARTING = ['init', 'resume'];
 
 /**
- * Compares the config of now with a checkpoint's. A value counts as given when `--set` gives it, or a preset or config
- * file that did not give the same value when the checkpoint was made; defaults never count.
- * @param given what each file gave when the checkpoint was made
- * @param override keys, or sections, whose values of now are taken whatever gave them
+ * Compares the current config with a checkpoint's. A value counts as given if `--set` sets it, or if a preset or config
+ * file sets it that had another value when the checkpoint was saved; defaults never count.
+ * @param given the values that each file had when the checkpoint was saved
+ * @param override keys or sections whose current values are used, wherever they come from
  */
 export function configChanges(
   stored: Record<string, unknown>,
@@ -59,7 +59,7 @@ export function configChanges(
   return changes;
 }
 
-/** The checkpoint's config with what is taken over it. */
+/** Returns the checkpoint's config with the changes that apply. */
 export function withChanges(
   stored: Record<string, unknown>,
   checkpoint: string,
@@ -81,10 +81,10 @@ export function withChanges(
 }
 
 /**
- * Tells of every difference, one line each.
- * @throws UsageError naming the first that is fixed and was not asked for by name
+ * Reports each change in one line.
+ * @throws UsageError naming the first change of a fixed key that `--override` does not name
  */
-export function tellChanges(
+export function reportChanges(
   changes: readonly ConfigChange[],
   plugins: readonly ConfiguredPlugin[],
   say: (level: 'info' | 'warn', line: string) => void,
@@ -114,12 +114,12 @@ export function tellChanges(
 
 function same(from: unknown, to: unknown): boolean {
   if (isDeepStrictEqual(from, to)) return true;
-  // `{}` turns a plugin on, and says nothing of its options; `false` and nothing are both off.
+  // `{}` turns a plugin on and sets none of its options; `false` and a missing key are both off.
   if (isSection(to) && Object.keys(to).length === 0) return isSection(from);
   return (to === false || to === null) && (from === false || from === null || from === undefined);
 }
 
-/** A stored option that wants text holds what was written: 0012, which is read as 12. */
+/** A stored text option holds the text as written: 0012, which YAML reads as 12. */
 function asWritten(value: unknown, path: ConfigPath, texts: Texts): unknown {
   if (!Array.isArray(value)) return texts.get(pathKey(path)) ?? value;
   return Array.from(value, (item, index) => asWritten(item, [...path, String(index)], texts));

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Engine, Ranks, Tunables, type CheckpointState, type LoadedCheckpoint } from '../../../core/index.js';
 import { engineOf, microBatches, type Run } from '../../../core/runs.js';
 
-/** What to say of a run that resumed from a checkpoint of other ranks, or of another engine. */
+/** Returns warnings for a run that resumes on another number of ranks, or another engine, than its checkpoint's. */
 export function differences({ config, container }: Run, { state }: LoadedCheckpoint): string[] {
   const iteration = microBatches(config.train, container.resolve(Tunables));
   const ranks = otherRanks(state, { ranks: container.resolve(Ranks).size, ...iteration });
@@ -18,12 +18,12 @@ function otherEngine({ engine: was }: CheckpointState, now: string): string | un
   return `the checkpoint was computed with ${was}, this run computes with ${now}: the run resumes, but its results will not be bit-identical to an uninterrupted run${keep}`;
 }
 
-/** As engines that have several say it of themselves: `native: avx512 kernels, f32, 2 threads`. */
+/** Finds the precision in an engine's description: `native: avx512 kernels, f32, 2 threads`. */
 function precisionIn(engine: string): string | undefined {
   return /, (f32|bf16),/.exec(engine)?.[1];
 }
 
-/** Windows that one iteration trains on: their product. */
+/** The product of these is the number of windows that one iteration trains on. */
 interface IterationSize {
   readonly ranks: number;
   /** Windows in a micro-batch of one rank. */
@@ -35,7 +35,7 @@ const trainSchema = z.object({
   train: z.object({ batch_size: z.number(), gradient_accumulation_steps: z.number() }),
 });
 
-/** What to say where a run goes on on another number of ranks than its checkpoint was made on. */
+/** Returns the warning for another number of ranks. */
 function otherRanks(from: CheckpointState, now: IterationSize): string | undefined {
   const was = sizeOf(from);
   if (was === undefined || was.ranks === now.ranks) return undefined;
@@ -48,7 +48,7 @@ function otherRanks(from: CheckpointState, now: IterationSize): string | undefin
   return `${told} ${String(after)} windows instead of ${String(before)}${keep}. The data continues from the same position`;
 }
 
-/** What other ranks had of their own has no place on another number of them. */
+/** States that differed between ranks cannot be kept on another number of ranks. */
 function ownStates({ others = {} }: CheckpointState): string {
   const names = new Set(Object.values(others).flatMap(({ plugins }) => Object.keys(plugins)));
   return names.size === 0

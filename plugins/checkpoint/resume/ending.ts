@@ -2,12 +2,12 @@ import type { LoadedCheckpoint } from '../../../core/index.js';
 import type { ConfiguredPlugin } from '../../../core/runs.js';
 import type { ConfigChange } from './changes.js';
 
-/** What ends a run: this many iterations, or a plugin. */
+/** The setting that ends a run, if no plugin does. */
 const ITERATIONS = ['train', 'max_iters'];
 
 /**
- * Whether a run that a plugin ended is left alone when it is resumed: unless what would end it is changed, which is
- * `train.max_iters` or an option of that plugin.
+ * Returns whether a run that a plugin ended stays ended when it is resumed. It does unless `train.max_iters` or an
+ * option of that plugin changes.
  */
 export function staysEnded(
   { state }: Pick<LoadedCheckpoint, 'state'>,

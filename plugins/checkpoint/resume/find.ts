@@ -14,11 +14,11 @@ import {
 } from '../../../core/runs.js';
 import { foreignEntry } from '../run-folder/run-files.js';
 
-/** Who asks to resume, and who hears about it. */
+/** A request to resume, and where to log. */
 export interface ResumeRequest extends StartOptions {
   /** Folder that paths are relative to. */
   readonly cwd: string;
-  /** Plugins that are given as classes, by name. */
+  /** Plugins given as classes, by name. */
   readonly classes?: ReadonlyMap<string, FoundPlugin> | undefined;
   readonly say: (level: 'info' | 'warn', line: string) => void;
 }
@@ -26,20 +26,20 @@ export interface ResumeRequest extends StartOptions {
 /** The checkpoint to resume from, and the folder of the run that resumes. */
 export interface ResumePoint {
   readonly checkpoint: LoadedCheckpoint;
-  /** Absolute; undefined: the config's. */
+  /** Absolute path; undefined: the config's folder. */
   readonly folder: string | undefined;
-  /** The checkpoint was copied out of its run: the run that resumes from it has a folder of its own. */
+  /** Whether the checkpoint is outside a run folder: the run that resumes from it has a folder of its own. */
   readonly isAlone: boolean;
-  /** Whether the same would be chosen now: another process may have trained there since. */
+  /** Returns whether the same checkpoint would be chosen now: another process may have trained there since. */
   readonly isNewest: () => Promise<boolean>;
 }
 
 type Chosen = Pick<ResumePoint, 'checkpoint' | 'isNewest'>;
 
 /**
- * The checkpoint that a run resumes from, by `--resume`, `init: resume` or `resume: auto | PATH`; undefined where it
- * starts anew.
- * @throws UsageError when one is asked for and there is none
+ * Reads the checkpoint that a run resumes from, by `--resume`, `init: resume` or `resume: auto | PATH`.
+ * @returns undefined if the run starts from scratch
+ * @throws UsageError when a checkpoint is asked for and there is none
  */
 export async function findResumePoint(
   composed: ComposedConfig,
@@ -75,7 +75,7 @@ export async function findResumePoint(
   return { ...(await withPlace(['resume'], composed, () => read(setting))), folder: undefined, isAlone: false };
 }
 
-/** What the choice depends on: the checkpoints of a run, where it is not a checkpoint that is named. */
+/** Returns what the choice depends on: the checkpoints of a run, or nothing if a checkpoint is named. */
 async function contentsFor(from: string, cwd: string): Promise<string> {
   const at = resolveFrom(cwd, from);
   const checkpoints =
@@ -87,7 +87,7 @@ async function contentsFor(from: string, cwd: string): Promise<string> {
     .join('\n');
 }
 
-/** The folder that the config names, by `run.dir` or `run.name`. */
+/** Returns the folder that the config sets with `run.dir` or `run.name`. */
 function ownFolder(composed: ComposedConfig): string | undefined {
   const named = (key: string): string | undefined => {
     const { value, depth } = valueAt(composed.value, ['run', key]);
@@ -98,8 +98,8 @@ function ownFolder(composed: ComposedConfig): string | undefined {
 }
 
 /**
- * `runs/x/checkpoints/000250` is of the run in `runs/x`, where that is the folder of a run. Any other checkpoint is alone:
- * its run continues in the config's folder, else in `runs/NAME` of the run that it is of.
+ * Decides which folder the run continues in. `runs/x/checkpoints/000250` continues in `runs/x`, if that is a run
+ * folder. For any other checkpoint it is the config's folder, else `runs/NAME` with the name of the run that saved it.
  */
 async function pointOf(chosen: Chosen, own: string | undefined, cwd: string): Promise<ResumePoint> {
   const { checkpoint } = chosen;

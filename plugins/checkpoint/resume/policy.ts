@@ -10,13 +10,13 @@ import {
 } from '../../../core/runs.js';
 
 /**
- * What a resumed run may change. `free`: anything, it is logged. `warn`: the run goes on, but is no longer the run
- * that would have been, bit for bit, for a reason that has nothing to do with what it learns. `fixed`: it would be
- * another run, and is refused unless it is asked for by name.
+ * What a resumed run may do with a key. `free`: change it; the change is logged. `warn`: change it, with a warning that
+ * the results are no longer bit-identical, though the run learns the same. `fixed`: changing it makes a different run,
+ * and is refused unless `--override` names the key.
  */
 export type ResumePolicy = 'fixed' | 'warn' | 'free';
 
-/** The policy of a field: its own `meta({ resume })`, else that of the closest section around it. */
+/** Returns the policy of a field: its own `meta({ resume })`, else that of the closest enclosing section. */
 export function policyIn(schema: z.ZodType, path: ConfigPath): ResumePolicy | undefined {
   let current: Record<string, unknown> = jsonSchemaOf(schema);
   let policy = policyNoted(current);
@@ -29,7 +29,7 @@ export function policyIn(schema: z.ZodType, path: ConfigPath): ResumePolicy | un
   return policy;
 }
 
-/** The policy of a key of a run's config. Where a plugin says nothing, what fills a slot is fixed and a feature free. */
+/** Returns the policy of a config key. By default, options of plugins in slots are fixed and those of others free. */
 export function policyAt(path: ConfigPath, plugins: readonly ConfiguredPlugin[]): ResumePolicy {
   const slot = slotKeyAt(path.slice(0, -1));
   if (slot !== undefined && slot.key === path.at(-1)) return slot.resume;

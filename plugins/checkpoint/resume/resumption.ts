@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { LoadedCheckpoint, RunFolder } from '../../../core/index.js';
 import { isSection, type ComposedConfig, type ConfiguredPlugin } from '../../../core/runs.js';
 import { withoutReplaced } from '../../configs/contract.js';
-import { configChanges, tellChanges, withChanges } from './changes.js';
+import { configChanges, reportChanges, withChanges } from './changes.js';
 import { staysEnded } from './ending.js';
 import { findResumePoint, type ResumeRequest } from './find.js';
 import { storedConfig } from './stored-config.js';
@@ -10,24 +10,25 @@ import { storedConfig } from './stored-config.js';
 /** What a run resumes from. */
 export interface Resumption {
   readonly checkpoint: LoadedCheckpoint;
-  /** The checkpoint's config, with what is given anew over it. */
+  /** The checkpoint's config with this start's changes. */
   readonly composed: ComposedConfig;
-  /** The checkpoint was copied out of its run: the run that resumes from it has a folder of its own. */
+  /** Whether the checkpoint is outside a run folder: the run that resumes from it has a folder of its own. */
   readonly isAlone: boolean;
-  /** Whether the checkpoint is one of this folder's. */
+  /** Returns whether the checkpoint is in this run folder. */
   isWithin(folder: RunFolder): boolean;
-  /** Whether the same checkpoint would be chosen now: another process may have trained there since. */
+  /** Returns whether the same checkpoint would be chosen now: another process may have trained there since. */
   isNewest(): Promise<boolean>;
   /**
    * Reports how the config differs from the checkpoint's.
-   * @param plugins of the run that was made from `composed`, with its folder
-   * @returns whether a run that a plugin ended is trained no further
-   * @throws UsageError naming a setting that may not change, and was not asked for by name
+   * @param plugins plugins of the run that was made from `composed`
+   * @param folder folder of that run
+   * @returns whether the run stays ended, because a plugin ended it
+   * @throws UsageError naming a fixed key that was changed without `--override`
    */
   review(plugins: readonly ConfiguredPlugin[], folder: RunFolder): boolean;
 }
 
-/** What a run resumes from, with the config to resume with; undefined if it starts anew. @throws UsageError */
+/** Finds what a run resumes from; undefined if it starts from scratch. @throws UsageError */
 export async function findResumption(
   composed: ComposedConfig,
   request: ResumeRequest,
@@ -42,7 +43,7 @@ export async function findResumption(
   );
   const merged = await withoutReplaced(withChanges(stored, checkpoint.path, composed, changes), request);
   const isWithin: Resumption['isWithin'] = ({ checkpoints }) => path.dirname(checkpoint.path) === checkpoints;
-  // `resume: true`, or the checkpoint of another run, asks to train further.
+  // `--resume`, `init: resume` and a checkpoint of another run all ask to train further.
   const isAutomatic = (request.resume ?? false) === false && composed.value['init'] !== 'resume';
   return {
     checkpoint,
@@ -51,13 +52,13 @@ export async function findResumption(
     isWithin,
     isNewest,
     review(plugins, runFolder) {
-      tellChanges(changes, plugins, say);
+      reportChanges(changes, plugins, say);
       return isAutomatic && isWithin(runFolder) && staysEnded(checkpoint, changes, plugins);
     },
   };
 }
 
-/** The run continues in the folder that was named, whatever it was called when the checkpoint was made. */
+/** Sets the folder that the run continues in, whatever it was called when the checkpoint was saved. */
 function placedIn(composed: ComposedConfig, folder: string): ComposedConfig {
   const { run } = composed.value;
   return { ...composed, value: { ...composed.value, run: { ...(isSection(run) ? run : {}), dir: folder } } };

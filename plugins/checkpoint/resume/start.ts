@@ -19,7 +19,7 @@ import { findResumption, type Resumption } from './resumption.js';
 
 const ATTEMPTS = 3;
 
-/** Makes a run that has its folder, is set up, and is where it starts, as `RunStart` says. */
+/** Makes a run that holds its folder, is set up and has its starting state: new, resumed, or with loaded weights. */
 export async function startRun(request: StartRequest, look: boolean): Promise<MadeRun> {
   const started = await claimed(request, look);
   const { run } = started.created;
@@ -35,17 +35,17 @@ export async function startRun(request: StartRequest, look: boolean): Promise<Ma
   return started.created;
 }
 
-/** A run that is made, with what it resumes from or starts with. */
+/** A run that was made, and what it resumes from or starts with. */
 interface Started extends Pick<Pretrained, 'read'> {
   readonly created: MadeRun;
   readonly resumed?: Resumption;
-  /** A plugin ended the run, and nobody asked to train it further. */
+  /** Whether a plugin ended the run and nobody asked to train it further. */
   readonly staysEnded?: boolean;
 }
 
 /**
- * A run that is set up and has its folder. What it resumes from is decided without the folder where that does not exist
- * yet, or where it is not known which rank this is: it is decided again when another process has trained there meanwhile.
+ * Makes a run, sets it up and locks its folder. What it resumes from has to be decided before the lock is held; if
+ * another process has trained in the folder in between, it is decided again.
  */
 async function claimed(request: StartRequest, look: boolean): Promise<Started> {
   for (let attempt = 1; ; attempt++) {
@@ -83,12 +83,12 @@ async function claimed(request: StartRequest, look: boolean): Promise<Started> {
   }
 }
 
-/** Undefined for a run in memory: nobody else can have its folder, and nothing is in it. */
+/** Returns the run's folder on disk; undefined for a run in memory, whose folder needs no checks. */
 function onDisk({ folder }: Run): DiskFolder | undefined {
   return folder instanceof DiskFolder ? folder : undefined;
 }
 
-/** Whether there is something else to resume from than when it was decided. */
+/** Returns whether the run would now resume from something else than was decided. */
 async function hasChanged(started: Started, { force }: StartOptions): Promise<boolean> {
   const { run, composed } = started.created;
   if (started.resumed?.isWithin(run.folder) === true) return !(await started.resumed.isNewest());
@@ -96,7 +96,7 @@ async function hasChanged(started: Started, { force }: StartOptions): Promise<bo
   return force !== true && resume !== 'never' && (await onDisk(run)?.isUsed()) === true;
 }
 
-/** Nothing is started anew, or continued from elsewhere, where a run's checkpoints are. */
+/** Refuses to start, or to continue from elsewhere, in a folder that already has checkpoints. */
 async function refuseUsed({ resumed, created: { run } }: Started, { force }: StartOptions): Promise<void> {
   if (force !== true && resumed?.isWithin(run.folder) !== true) await onDisk(run)?.refuseUsed();
 }
@@ -104,7 +104,7 @@ async function refuseUsed({ resumed, created: { run } }: Started, { force }: Sta
 function overtaken({ folder }: Run): UsageError {
   return new UsageError(
     'ESP_RUN_FOLDER_LOCKED',
-    `another process trained in ${folder.shown} while this one started: start again to resume from its newest checkpoint`,
+    `another process trained in ${folder.shown} while this one was starting: start again to resume from its newest checkpoint`,
   );
 }
 
@@ -117,7 +117,7 @@ async function startingPoint(request: StartRequest): Promise<Started> {
   const say = (level: 'info' | 'warn', line: string): void => {
     log[level](line);
   };
-  // `resume: auto` resumes only if nobody asked to start over.
+  // --force starts over even with `resume: auto`.
   const resumed = force === true ? undefined : await findResumption(composed, { ...request, say });
   if (resumed === undefined) {
     refuseAlone('--override', override);
@@ -145,7 +145,7 @@ function resumeFrom(
   if (started.staysEnded === true) log.info(stillEnded(run));
 }
 
-/** Weights alone, from a pretrained model or a checkpoint, as `init` says. */
+/** Loads weights only, from the pretrained model or checkpoint that `init` names. */
 async function bringWeights({ created, read }: Started, { cwd, logger: log }: StartRequest): Promise<void> {
   const { run, composed } = created;
   const { init } = run.config;
@@ -173,7 +173,9 @@ function stillEnded({ state }: Run): string {
   return `the run has ended (${reason}) so resume: auto does not train it further; use --resume, or change train.max_iters${options}`;
 }
 
-/** Listens last: a run that fails while it starts has not deleted the checkpoints of the run before. */
+/**
+ * Deletes the previous run's checkpoints as the last step of `run:start`, so a run that fails to start deletes none.
+ */
 function startOver(run: Run): void {
   run.bus.listen({ plugin: 'core', event: 'run:start', critical: true }, () => onDisk(run)?.startOver());
 }

@@ -4,9 +4,9 @@ import type { LoadedCheckpoint } from '../../../core/index.js';
 import { configWithPluginPaths } from '../../configs/contract.js';
 
 /**
- * The config of a checkpoint, with paths of plugins relative to `cwd` instead of the run's folder: run and plugins may
- * have moved together. Where there is no such file, as when the run alone has moved, the path is taken as relative to
- * `cwd` as it was to the folder that the run was started in.
+ * Returns a checkpoint's config with the paths of plugins made valid in `cwd`. Paths are stored relative to the run
+ * folder, since run and plugins may have moved together. If no file is there because only the run has moved, the path
+ * is resolved from `cwd` as it was from the folder that the run was started in.
  */
 export function storedConfig(
   { path: checkpoint, state }: Pick<LoadedCheckpoint, 'path' | 'state'>,

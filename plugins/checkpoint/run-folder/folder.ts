@@ -10,7 +10,7 @@ import { foreignEntry, writeConfigFile } from './run-files.js';
 
 /** The folder of a run on disk. */
 export class DiskFolder extends NamedFolder {
-  /** @param writes false on ranks that leave the folder to the first: what changes it does nothing there */
+  /** @param writes false on all ranks but the first: methods that change the folder then do nothing */
   constructor(
     place: RunPlace,
     private readonly writes: boolean,
@@ -20,7 +20,7 @@ export class DiskFolder extends NamedFolder {
 
   #release: (() => void) | undefined;
 
-  /** Whether the folder is there. */
+  /** Returns whether the folder exists. */
   exists(): boolean {
     return existsSync(this.path);
   }
@@ -43,19 +43,19 @@ export class DiskFolder extends NamedFolder {
     }
   }
 
-  /** Whether this process has the folder. */
+  /** Whether this process holds the folder's lock. */
   get isClaimed(): boolean {
     return this.#release !== undefined;
   }
 
-  /** What `claim` would find, without a claim. @throws UsageError as `claim` does */
+  /** Checks what `claim` checks, without claiming the folder. @throws UsageError as `claim` does */
   async refuseClaimed(): Promise<void> {
     if (!this.writes) return;
     await this.#refuseForeign();
     await refuseInUse(this.path);
   }
 
-  /** @throws UsageError when something in the folder is not a run's: a run would overwrite or delete it */
+  /** @throws UsageError when the folder contains files that are not a run's, which a run could overwrite or delete */
   async #refuseForeign(): Promise<void> {
     const entry = await foreignEntry(this.path);
     if (entry === undefined) return;
@@ -74,17 +74,17 @@ export class DiskFolder extends NamedFolder {
     return this.writes ? writeConfigFile(this.path, yaml) : undefined;
   }
 
-  /** Deletes the checkpoints of a run before, and nothing else. */
+  /** Deletes the checkpoints of a previous run, and nothing else. */
   async startOver(): Promise<void> {
     if (this.writes) await removeAllCheckpoints(this.checkpoints);
   }
 
-  /** Whether a run's checkpoints are here. */
+  /** Returns whether the folder has checkpoints. */
   async isUsed(): Promise<boolean> {
     return (await checkpointNames(this.checkpoints)).length > 0;
   }
 
-  /** @throws UsageError if a run's checkpoints are here already */
+  /** @throws UsageError when the folder already has checkpoints */
   async refuseUsed(): Promise<void> {
     if (!(await this.isUsed())) return;
     throw new UsageError(

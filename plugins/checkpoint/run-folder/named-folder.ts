@@ -3,7 +3,7 @@ import type { RunFolder } from '../../../core/index.js';
 import { resolveFrom } from '../../../core/paths.js';
 import type { RunPlace } from '../../../core/runs.js';
 
-/** The folder of a run in memory: it has a name, and nothing is made, claimed or written. */
+/** The folder of a run in memory: only a name; nothing is created, locked or written. */
 export class NamedFolder implements RunFolder {
   constructor(private readonly place: RunPlace) {}
 
@@ -25,7 +25,7 @@ export class NamedFolder implements RunFolder {
   }
 
   async claim(_say?: (line: string) => void): Promise<void> {
-    // Nobody else can have it.
+    // No other process can use it.
   }
 
   release(): void {

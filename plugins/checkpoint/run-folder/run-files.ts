@@ -18,17 +18,17 @@ import { retriedSync, writeWholeSync } from '../../files/contract.js';
 
 const CONFIG = 'config.yaml';
 const HEADER = /^# Written by espalier at each start of this run \(sha256 of the rest: ([0-9a-f]{16})\)\n/;
-/** Keys of the core that every run's `config.yaml` has: earlier versions wrote no header. */
+/** Keys that every run's `config.yaml` has, to recognise those of earlier versions, which have no header. */
 const CORE_KEYS = ['seed', 'init', 'run', 'train', 'model', 'data'];
 const EVENT = /^\{"time":"[^"]{1,40}","event":"/;
 const HEAD_BYTES = 200;
-/** Of the lock, also of earlier versions. */
+/** Lock files, including those of earlier versions. */
 const LOCKS = /^lock(\.takeover|\.\d+)?$/;
 
 /**
- * What is in a folder that is not a run's, and that a run there could overwrite: the name of the first; undefined where
- * the folder is a run's, is empty or does not exist. Empty files and folders, hidden ones, and what this process's own
- * output goes to do not count.
+ * Returns the name of an entry that a run in this folder could overwrite; undefined if the folder is a run folder,
+ * empty or missing. Hidden and empty files and folders do not count, nor do files that this process's output is
+ * redirected to.
  */
 export async function foreignEntry(folder: string): Promise<string | undefined> {
   const names = namesIn(folder).filter((name) => !name.startsWith('.') && !LOCKS.test(name));
@@ -37,8 +37,8 @@ export async function foreignEntry(folder: string): Promise<string | undefined> 
 }
 
 /**
- * Writes a run's `config.yaml`. One that was changed since, or that no run wrote, is kept under another name.
- * @returns that name
+ * Writes a run's `config.yaml`. An existing one that was edited, or that no run wrote, is first renamed.
+ * @returns its new name, if it was renamed
  */
 export function writeConfigFile(folder: string, yaml: string): string | undefined {
   const file = path.join(folder, CONFIG);

@@ -12,7 +12,7 @@ export const WEIGHTS_FILE = 'model.safetensors';
 export const INDEX_FILE = 'model.safetensors.index.json';
 
 const MAX_INDEX_BYTES = 1 << 26;
-/** A shard lies beside its index: no folder, and nothing hidden. */
+/** Shards are files next to the index: no folders, no hidden files. */
 const SHARD_NAME = /^\w[\w.-]*$/;
 
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string().regex(SHARD_NAME)) });
@@ -22,14 +22,14 @@ export interface FolderTensor extends HeaderEntry {
   readonly file: string;
 }
 
-/** True for a folder with safetensors weights, in one file or in shards with an index. */
+/** Returns true for a folder with safetensors weights, in one file or in shards with an index. */
 export function hasSafetensors(folder: string): boolean {
   return [WEIGHTS_FILE, INDEX_FILE].some((name) => existsSync(path.join(folder, name)));
 }
 
 /**
- * The tensors of a Hugging Face folder, by name, unread: those of `model.safetensors`, or without it those of the shards
- * that `model.safetensors.index.json` names.
+ * Lists the tensors of a Hugging Face folder by name, without reading them: those of `model.safetensors` or, if there
+ * is none, of the shards that `model.safetensors.index.json` names.
  * @throws UsageError naming the file that is missing or damaged, or the tensor that index and shards disagree about
  */
 export async function folderTensors(folder: string): Promise<Map<string, FolderTensor>> {
@@ -58,7 +58,7 @@ export async function folderTensors(folder: string): Promise<Map<string, FolderT
   return tensors;
 }
 
-/** Reads tensors out of their files, each file once. @throws UsageError as `readSafetensors` does */
+/** Reads tensors from their files, opening each file once. @throws UsageError as `readSafetensors` does */
 export async function readFolderTensors(tensors: Iterable<FolderTensor>): Promise<Map<string, StoredTensor>> {
   const wanted = new Map<string, Set<string>>();
   for (const { file, name } of tensors) wanted.set(file, (wanted.get(file) ?? new Set()).add(name));
@@ -71,7 +71,7 @@ export async function readFolderTensors(tensors: Iterable<FolderTensor>): Promis
   return read;
 }
 
-/** The names of the shards that an index names. @throws UsageError where it is no index */
+/** Returns the file names of the shards in an index. @throws UsageError when it is not an index */
 export async function shardsOf(index: string): Promise<string[]> {
   return [...new Set(Object.values(await readIndex(index)))];
 }
@@ -105,7 +105,7 @@ async function readIndex(file: string): Promise<Readonly<Record<string, string>>
   }
   const parsed = indexSchema.safeParse(content);
   if (!parsed.success || Object.keys(parsed.data.weight_map).length === 0) {
-    throw fail('it needs `weight_map`, with the name of the file of each tensor');
+    throw fail('it needs `weight_map`, which maps each tensor to its file');
   }
   return parsed.data.weight_map;
 }

@@ -1,4 +1,4 @@
-/** Half-precision numbers as float32: exact, both formats are part of it. */
+/** Converts half-precision numbers to float32, exactly: every F16 and BF16 value is a float32 value. */
 export function widen(halves: Uint16Array, dtype: 'F16' | 'BF16'): Float32Array<ArrayBuffer> {
   const values = new Float32Array(halves.length);
   if (dtype === 'BF16') {
@@ -10,7 +10,7 @@ export function widen(halves: Uint16Array, dtype: 'F16' | 'BF16'): Float32Array<
   return values;
 }
 
-/** IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction. */
+/** IEEE 754 binary16: 1 sign bit, 5 exponent bits, 10 fraction bits. */
 function fromF16(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;

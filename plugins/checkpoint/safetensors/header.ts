@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { UsageError } from '../../../core/errors.js';
 
-/** Data types of the format, with the bytes of a value. */
+/** Bytes per value of the format's data types. */
 const BYTES = {
   F32: 4,
   I32: 4,
@@ -23,11 +23,11 @@ const BYTES = {
 };
 type Dtype = keyof typeof BYTES;
 
-/** No sound file has a longer header; the format's own limit too. */
+/** The format's own limit. */
 export const MAX_HEADER_BYTES = 100_000_000;
 const MAX_RANK = 8;
 
-/** One tensor as the header tells it; `begin` and `end` count bytes from the start of the data. */
+/** One tensor in the header; `begin` and `end` count bytes from the start of the data. */
 export interface HeaderEntry {
   name: string;
   dtype: Dtype;
@@ -44,8 +44,8 @@ const entrySchema = z.object({
 });
 
 /**
- * Checks a safetensors header: JSON, data types, sizes, and ranges that fill the data without gap or overlap.
- * @param text the header, JSON
+ * Parses and checks a safetensors header: data types, sizes, and ranges that fill the data without gaps or overlaps.
+ * @param text the header as JSON
  * @param dataBytes bytes of data after the header
  * @param path of the file, for messages
  * @returns the tensors in the order of their data
@@ -77,7 +77,7 @@ function parseObject(text: string, fail: Fail): object {
   try {
     value = JSON.parse(text);
   } catch {
-    return fail('its header is not JSON: not a safetensors file, or a damaged one');
+    return fail('its header is not JSON: the file is damaged, or not a safetensors file');
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return fail('its header is not a JSON object');

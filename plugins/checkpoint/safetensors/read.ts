@@ -6,12 +6,12 @@ import { LENGTH_BYTES } from './write.js';
 import { widen } from './halves.js';
 
 /**
- * Reads the tensors of a safetensors file, in file order; F16 and BF16 come as float32, F64 is rounded to it. No more
- * memory is taken than the file has bytes (twice that for halves), whatever its header says.
- * Source of the format: https://github.com/huggingface/safetensors (README, "Format").
- * @param wanted leaves out what it answers false for, unread
- * @param memory gives at least so many bytes for a tensor's elements
- * @throws UsageError naming the file when it is not there or not a sound safetensors file
+ * Reads the tensors of a safetensors file, in file order. F16 and BF16 become float32; F64 is rounded to it. Never
+ * takes more memory than the size of the file (twice that for halves), whatever its header says. Source of the format:
+ * https://github.com/huggingface/safetensors (README, "Format").
+ * @param wanted returns false for tensors to skip
+ * @param memory allocates a buffer of at least the given bytes for a tensor's elements
+ * @throws UsageError naming the file when it is missing, damaged or not a safetensors file
  */
 export async function readSafetensors(
   path: string,
@@ -27,7 +27,7 @@ export async function readSafetensors(
   });
 }
 
-/** The checked header of a safetensors file alone. @throws UsageError as `readSafetensors` does */
+/** Reads and checks only the header of a safetensors file. @throws UsageError as `readSafetensors` does */
 export async function readSafetensorsHeader(path: string): Promise<HeaderEntry[]> {
   return withHeader(path, (_file, entries) => Promise.resolve(entries));
 }
@@ -52,11 +52,11 @@ async function openToRead(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
-    throw new UsageError('ESP_SAFETENSORS', `${path}: cannot be opened; check that the file is there`, { cause });
+    throw new UsageError('ESP_SAFETENSORS', `${path}: cannot be opened; check that the file exists`, { cause });
   }
 }
 
-/** Where the tensor data starts. */
+/** Returns the byte at which the tensor data starts. */
 async function readHeaderLength(file: FileHandle, size: number, path: string): Promise<number> {
   if (size < LENGTH_BYTES) {
     throw new UsageError('ESP_SAFETENSORS', `${path}: ${size} bytes are too few for a safetensors file`);
@@ -65,13 +65,13 @@ async function readHeaderLength(file: FileHandle, size: number, path: string): P
   if (length > MAX_HEADER_BYTES) {
     throw new UsageError(
       'ESP_SAFETENSORS',
-      `${path}: its header says ${length.toString()} bytes: larger than any valid header`,
+      `${path}: its header claims to be ${length.toString()} bytes long, more than any valid header`,
     );
   }
   if (length > BigInt(size - LENGTH_BYTES)) {
     throw new UsageError(
       'ESP_SAFETENSORS',
-      `${path}: its header says ${length.toString()} bytes, the file has ${size}: cut short, or not a safetensors file`,
+      `${path}: its header claims to be ${length.toString()} bytes long, but the file has ${size}: it is cut short, or not a safetensors file`,
     );
   }
   return LENGTH_BYTES + Number(length);
@@ -89,7 +89,7 @@ async function readTensor(
   { shape, dtype, name, begin, end }: HeaderEntry,
   { path, memory }: { readonly path: string; readonly memory: Memory },
 ): Promise<StoredTensor> {
-  // Its own buffer, so that the four-byte view is aligned.
+  // Each tensor gets its own buffer, which aligns the four-byte view.
   const read = (from: Memory): Promise<Buffer<ArrayBuffer>> => readBytes(file, start + begin, end - begin, path, from);
   const length = (end - begin) / 4;
   if (dtype === 'F32') return { shape, values: new Float32Array((await read(memory)).buffer, 0, length) };
@@ -121,7 +121,8 @@ async function readBytes(
   let done = 0;
   while (done < length) {
     const { bytesRead } = await file.read(bytes, done, length - done, at + done);
-    if (bytesRead === 0) throw new UsageError('ESP_SAFETENSORS', `${path}: it ends at byte ${at + done}: cut short`);
+    if (bytesRead === 0)
+      throw new UsageError('ESP_SAFETENSORS', `${path}: the file is cut short: it ends at byte ${at + done}`);
     done += bytesRead;
   }
   return bytes;

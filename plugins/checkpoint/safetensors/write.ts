@@ -3,16 +3,16 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { flushFile } from '../../files/contract.js';
 import type { StoredTensor } from '../../../core/index.js';
 
-/** Bytes of the number in front, which tells how long the header is. */
+/** Bytes of the number at the start of the file: the length of the header. */
 export const LENGTH_BYTES = 8;
 const WRITE_CHUNK_BYTES = 1 << 24;
 const ALIGNMENT = 8;
 
 /**
- * Writes tensors (Float32Array as F32, Int32Array as I32) to a safetensors file, flushed to disk.
- * The tensors are copied piece by piece: no copy of the whole file is held.
- * @param metadata strings kept in the header as `__metadata__`
- * @returns the file's size and SHA-256, of what was handed to the disk
+ * Writes tensors (Float32Array as F32, Int32Array as I32) to a safetensors file and flushes it to disk. Writes in
+ * pieces, so the whole file is never held in memory.
+ * @param metadata strings to store in the header as `__metadata__`
+ * @returns size and SHA-256 of the bytes written
  */
 export async function writeSafetensors(
   path: string,
@@ -39,7 +39,7 @@ export async function writeSafetensors(
 }
 
 function makeHeader(tensors: ReadonlyMap<string, StoredTensor>, metadata?: Record<string, string>): Buffer {
-  // Text, not an object: a tensor may have any name, `__proto__` and numbers too, and keeps its place.
+  // Built as text, since an object would reorder or lose tensors with names such as `0` or `__proto__`.
   const entries: string[] = [];
   if (metadata !== undefined) entries.push(`"__metadata__":${JSON.stringify(metadata)}`);
   let offset = 0;

@@ -5,9 +5,9 @@ import { UsageError } from '../../../core/errors.js';
 import type { LoadedCheckpoint, StoredTensor } from '../../../core/index.js';
 
 /**
- * Reads a checkpoint for its weights: without the optimizer's tensors.
- * @param from a checkpoint or a run's folder
- * @throws UsageError where there is none, or none with such weights
+ * Reads a checkpoint without the optimizer's tensors.
+ * @param from a checkpoint, or a run folder
+ * @throws UsageError when there is no checkpoint, or it does not have the weights asked for
  */
 export async function readStored(from: string, cwd: string, { best, weights }: StoredFlags): Promise<LoadedCheckpoint> {
   const without = { optimizer: false };
@@ -17,9 +17,9 @@ export async function readStored(from: string, cwd: string, { best, weights }: S
 }
 
 /**
- * The checkpoint with the weights that a plugin kept in it, with `stateTensors()` under the model's names, in place of the
- * model's own: averages of them, for one. Undefined for the model's own.
- * @throws UsageError where the plugin kept none, or not all
+ * Replaces the model's weights by those that a plugin saved in `stateTensors()` under the same names, e.g. averages.
+ * @param plugin undefined for the model's own weights
+ * @throws UsageError when the plugin saved none, or not all
  */
 function withWeightsOf(checkpoint: LoadedCheckpoint, plugin: string | undefined): LoadedCheckpoint {
   if (plugin === undefined) return checkpoint;
@@ -27,8 +27,8 @@ function withWeightsOf(checkpoint: LoadedCheckpoint, plugin: string | undefined)
   const weights = weightsIn(own, plugins.get(plugin));
   if (weights !== undefined) return { ...checkpoint, weights };
   const others = [...plugins.keys()].filter((name) => weightsIn(own, plugins.get(name)) !== undefined);
-  const there = others.length === 0 ? 'it has no weights of plugins' : `it has those of ${others.join(', ')}`;
-  throw new UsageError('ESP_CHECKPOINT_WEIGHTS', `${path} holds no weights of plugin "${plugin}": ${there}`);
+  const there = others.length === 0 ? 'no plugin saved weights in it' : `it has weights of ${others.join(', ')}`;
+  throw new UsageError('ESP_CHECKPOINT_WEIGHTS', `${path} has no weights of plugin "${plugin}"; ${there}`);
 }
 
 function weightsIn(

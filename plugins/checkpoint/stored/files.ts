@@ -6,15 +6,15 @@ import path from 'node:path';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { UsageError, messageOf } from '../../../core/errors.js';
 
-// Without zod, which takes longer to import than most checkpoints take to write: each is written in a thread of its own.
+// Do not import zod here: each checkpoint is written in a new thread, and importing zod takes longer than most writes.
 
-/** Version of the checkpoint format that this package writes, and the newest it reads. */
+/** Version of the checkpoint format that this package writes, and the newest that it reads. */
 export const CHECKPOINT_FORMAT = 2;
 
 /** File with the optimizer's tensors. */
 export const OPTIMIZER_TENSORS = 'optimizer.safetensors';
 
-/** File with the tensors that plugins keep, where any does. */
+/** File with the plugins' tensors; missing if there are none. */
 export const PLUGIN_TENSORS = 'plugins.safetensors';
 
 /** Every file of a checkpoint. */
@@ -27,24 +27,24 @@ export const CHECKPOINT_FILES: readonly string[] = [
   PLUGIN_TENSORS,
 ];
 
-/** Suffixes of a checkpoint that is being written, set aside while its successor is renamed into place, and deleted. */
+/** Folder suffixes: being written, set aside while its successor is renamed into place, and being deleted. */
 export const WRITING = '.writing';
 export const REPLACED = '.replaced';
 export const DELETING = '.deleting';
 
-/** Bytes of a file for which starting a thread pays. */
+/** File size in bytes from which a hashing thread pays off. */
 const WORTH_A_THREAD = 1 << 24;
 
-/** What the manifest says of a file. */
+/** A file's entry in the manifest. */
 export interface FileFacts {
   bytes: number;
   sha256: string;
 }
 
 /**
- * Compares files of a checkpoint with what they should be: the size of each, then the contents, large ones in threads.
- * @param isRead leaves out the contents of files that it returns false for
- * @throws UsageError naming the first that differs
+ * Compares a checkpoint's files with the manifest: first all sizes, then the contents, large ones in threads.
+ * @param isRead returns false for files of which only the size is compared
+ * @throws UsageError naming the first file that differs
  */
 export async function compareFiles(
   folder: string,
@@ -61,12 +61,12 @@ export async function compareFiles(
   if (wrong !== undefined) throw damaged(folder, `${wrong[0]} has changed since it was written (its SHA-256 differs)`);
 }
 
-/** SHA-256, hexadecimal. */
+/** Returns the SHA-256 in hexadecimal. */
 export function hashOf(content: Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** Bytes of a plain file. */
+/** Returns a file's size in bytes. */
 export async function sizeOf(file: string): Promise<number> {
   const fail = (what: string): UsageError => damaged(path.dirname(file), `${path.basename(file)} ${what}`);
   let found;
@@ -87,7 +87,7 @@ async function hashFile(file: string, bytes: number): Promise<string> {
   }
 }
 
-/** Piece by piece: files are larger than memory should be. */
+/** Reads in pieces: the file may be larger than memory. */
 async function hashHere(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer);

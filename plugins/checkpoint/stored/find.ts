@@ -11,14 +11,14 @@ import { openCheckpoint, readCheckpoint, verifyCheckpoint, type ReadOptions } fr
 const CHECKPOINT_NAME = /^\d+(-emergency)?$/;
 const REPLACED_NAME = new RegExp(`^(\\d+(?:-emergency)?)\\${REPLACED}$`);
 
-/** Files beside a run's checkpoints that hold the name of one. */
+/** Files next to a run's checkpoints that name one of them. */
 export const pointers = ['latest', 'best'] as const;
 
 /**
- * The checkpoint to read for a path: the one that it is or, as `checkpoints/best`, names; else the newest whole one
- * of the run in that folder, emergency saves included.
- * @param log told of each damaged one that is passed over
- * @throws UsageError when there is none; where all are damaged, the newest one's error with the list of what was tried
+ * Finds the checkpoint for a path: the path itself if it is a checkpoint, the one that `checkpoints/best` or `latest`
+ * names, or the newest undamaged one of the run in that folder, including emergency checkpoints.
+ * @param log called with a line for each damaged checkpoint that is skipped
+ * @throws UsageError when there is none; if all are damaged, with the newest one's error and the list of all tried
  */
 export async function findCheckpoint(
   from: string,
@@ -28,7 +28,7 @@ export async function findCheckpoint(
   return checkpointAt(from, cwd) ?? (await newestWhole(from, { cwd, log }, verifyCheckpoint)).folder;
 }
 
-/** Reads the same checkpoint: each file once, to compare it and beside that for what it holds. */
+/** Reads the checkpoint that `findCheckpoint` finds, verifying it at the same time. */
 export async function readFound(
   from: string,
   cwd: string,
@@ -44,7 +44,7 @@ export async function readFound(
   return opened();
 }
 
-/** @param open fails for a checkpoint that is passed over */
+/** @param open throws for a checkpoint to skip */
 async function newestWhole<T>(
   from: string,
   { cwd, log }: { readonly cwd: string; readonly log: (line: string) => void },
@@ -72,8 +72,8 @@ async function newestWhole<T>(
 }
 
 /**
- * The best checkpoint of a run.
- * @throws UsageError when the run has none, or the path is that of a checkpoint
+ * Returns the folder of a run's best checkpoint.
+ * @throws UsageError when the run has none, or the path is a checkpoint
  */
 export function findBest(from: string, cwd: string): string {
   if (checkpointAt(from, cwd) !== undefined) {
@@ -93,8 +93,9 @@ export function findBest(from: string, cwd: string): string {
 }
 
 /**
- * The folder of the checkpoint that a path is, or that the file `latest` or `best` at it names; undefined for others.
- * @throws UsageError when the one that is named is gone
+ * Returns the folder of the checkpoint that a path is, or that the file `latest` or `best` at the path names; undefined
+ * for other paths.
+ * @throws UsageError when the named checkpoint no longer exists
  */
 export function checkpointAt(from: string, cwd: string): string | undefined {
   const at = resolveFrom(cwd, from);
@@ -111,7 +112,7 @@ export function checkpointAt(from: string, cwd: string): string | undefined {
   );
 }
 
-/** The checkpoint that a pointer beside it names; undefined where there is no such file, or it holds no name of one. */
+/** Returns the checkpoint that `latest` or `best` names; undefined if the file is missing or does not name one. */
 export function pointedAt(checkpoints: string, pointer: (typeof pointers)[number]): string | undefined {
   try {
     const name = readFileSync(path.join(checkpoints, pointer), 'utf8').trim();
@@ -121,7 +122,7 @@ export function pointedAt(checkpoints: string, pointer: (typeof pointers)[number
   }
 }
 
-/** The error of a path that is no run, nor a checkpoint, with the run that it lies in or that lies in it. */
+/** Makes the error for a path that is neither a run nor a checkpoint; suggests a run nearby. */
 export function noCheckpoint(from: string, cwd: string): UsageError {
   const folder = resolveFrom(cwd, from);
   const above = path.dirname(folder);
@@ -137,9 +138,10 @@ export function noCheckpoint(from: string, cwd: string): UsageError {
 }
 
 /**
- * Folders of a run's checkpoints, newest first. Of two of one iteration the one that was written last comes first: an
- * emergency save where the run had gone back to that iteration, else the one that was owed after it. One that was set
- * aside (`.replaced`) by a process killed before its successor had the name counts where that does not exist.
+ * Returns the folder names of a run's checkpoints, newest first. Of two at the same iteration the one written last
+ * comes first: the emergency one if the run had rolled back to that iteration, else the regular one, which is written
+ * after it. A `.replaced` checkpoint counts if its successor does not exist because the process was killed before the
+ * rename.
  */
 export async function checkpointNames(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
@@ -157,17 +159,17 @@ export async function checkpointNames(folder: string): Promise<string[]> {
     );
 }
 
-/** Whether a checkpoint of a run is called like that. */
+/** Returns whether a name is one that checkpoints have. */
 export function isCheckpointName(name: string): boolean {
   return CHECKPOINT_NAME.test(name) || REPLACED_NAME.test(name);
 }
 
-/** Only a stop or a fault asked for a checkpoint of that name. */
+/** Returns whether a name is that of a checkpoint saved only because of a stop or a fault. */
 export function isEmergency(name: string): boolean {
   return /-emergency(\.|$)/.test(name);
 }
 
-/** Iterations done in a checkpoint of that name: `000250`, `000251-emergency`. */
+/** Returns the iterations done in a checkpoint, from its name: `000250`, `000251-emergency`. */
 export function iterationOf(name: string): number {
   return parseInt(name, 10);
 }

@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 const PIECE_BYTES = 1 << 20;
 
-/** Answers with the SHA-256 of the file that it is given. */
+// Posts the SHA-256 of the file named by `workerData`.
 const file = openSync(workerData as string, 'r');
 const hash = createHash('sha256');
 const piece = Buffer.allocUnsafe(PIECE_BYTES);

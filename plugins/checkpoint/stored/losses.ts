@@ -4,11 +4,11 @@ import { LineFollower } from '../../dashboard/contract.js';
 
 const evaluationSchema = z.object({ iter: z.int(), 'val/loss': z.number() });
 
-/** Validation losses by iteration, as the run's own log has them; none where it keeps no log. @param run its folder */
+/** Reads the validation losses by iteration from a run's log; empty if it has no log. @param run the run's folder */
 export async function validationLosses(run: string): Promise<ReadonlyMap<number, number>> {
   const losses = new Map<number, number>();
   const note = (line: string): void => {
-    // Most lines are of training: they are not worth parsing.
+    // Most lines are about training: skip them without parsing.
     if (!line.includes('"val/loss"')) return;
     const { data } = evaluationSchema.safeParse(parsed(line));
     if (data !== undefined) losses.set(data.iter, data['val/loss']);

@@ -7,9 +7,9 @@ import type { StoredFlags } from '../../runs/contract.js';
 import { readStored } from './choose.js';
 
 /**
- * Makes a run again from a checkpoint, with the slots that are asked for and no features; weights loaded.
- * @param from a checkpoint or a run's folder
- * @returns the run, and the checkpoint without its tensors, which the run has taken over
+ * Makes a run from a checkpoint with only the given slots, sets it up and loads the weights.
+ * @param from a checkpoint, or a run folder
+ * @returns the run, and the checkpoint without its tensors, which now belong to the run
  */
 export async function openStoredRun(
   from: string,
@@ -33,7 +33,7 @@ export async function openStoredRun(
 function vocabSizeOf({ model, path }: LoadedCheckpoint): number {
   const size = model['vocab_size'];
   if (typeof size === 'number' && Number.isInteger(size) && size > 0) return size;
-  // Earlier versions left it to the model's description.
+  // Checkpoints of earlier versions may lack it.
   throw new UsageError(
     'ESP_CHECKPOINT_MODEL',
     `${path}: config.json does not give the model's vocab_size (it is ${size === undefined ? 'missing' : JSON.stringify(size)}); add the number of tokens to it, or save the checkpoint again: espalier train --resume`,

@@ -37,7 +37,7 @@ const shared = {
   config: z.record(z.string(), z.unknown()),
 };
 
-/** Plugins' states had no version, and tunables no setting beside them. */
+/** In format 1, plugins' states had no version and tunables no configured value. */
 const format1 = z
   .object({
     ...shared,
@@ -68,13 +68,15 @@ const format2 = z.object({
 
 const stateSchema = z.discriminatedUnion('format', [format1, format2]);
 
-/** JSON files of a checkpoint are some kilobytes; one of this size is none of ours. */
+/** A checkpoint's JSON files are a few kilobytes; refuse to read much larger ones. */
 const MAX_JSON_BYTES = 1 << 27;
 
-/** `optimizer.safetensors` keeps plain numbers as tensors of one element under this prefix. */
+/** Prefix of plain numbers, which `optimizer.safetensors` stores as tensors of one element. */
 export const SCALAR_PREFIX = 'scalar.';
 
-/** The name of a plugin's tensor in it: a slash in the plugin's own name is not taken for the one between both. */
+/**
+ * Returns a tensor's name in `plugins.safetensors`. A slash in the plugin's name is escaped: one separates both names.
+ */
 export function pluginTensorName(plugin: string, name: string): string {
   return `${plugin.replaceAll('%', '%25').replaceAll('/', '%2F')}/${name}`;
 }
@@ -84,21 +86,24 @@ function splitTensorName(full: string): [plugin: string, name: string] {
   return [full.slice(0, slash).replaceAll('%2F', '/').replaceAll('%25', '%'), full.slice(slash + 1)];
 }
 
-/** A checkpoint that is read while its files are compared with the manifest. */
+/** A checkpoint that is read and compared with its manifest at the same time. */
 export interface OpenedCheckpoint {
-  /** Settles first. @throws UsageError naming the file that is missing, damaged or newer than this package */
+  /**
+   * Resolves once the checkpoint is verified.
+   * @throws UsageError naming the file that is missing, damaged or too new
+   */
   readonly whole: Promise<void>;
-  /** What was read; means nothing unless the checkpoint is whole. */
+  /** Returns what was read. Await `whole` first. */
   readonly content: () => Promise<LoadedCheckpoint>;
 }
 
-/** What of a checkpoint is read. */
+/** Which parts of a checkpoint to read. */
 export interface ReadOptions {
-  /** False: the optimizer's tensors are left out, and of their file only the size is compared. */
+  /** False skips the optimizer's tensors; only the size of their file is then compared. */
   readonly optimizer?: boolean;
 }
 
-/** Starts to read a checkpoint folder, and to compare it with its manifest. */
+/** Starts reading a checkpoint folder and comparing it with its manifest. */
 export function openCheckpoint(folder: string, { optimizer = true }: ReadOptions = {}): OpenedCheckpoint {
   const manifest = readManifest(folder);
   const whole = manifest.then((files) =>
@@ -119,13 +124,13 @@ export function openCheckpoint(folder: string, { optimizer = true }: ReadOptions
       ...(await readDescription(folder)),
     };
   });
-  // Of one that is damaged nobody asks for the content.
+  // If the checkpoint is damaged, nobody awaits the content: its rejection must not count as unhandled.
   content.catch(() => undefined);
   return { whole, content: () => content };
 }
 
 /**
- * Reads a checkpoint folder whose manifest matches.
+ * Reads a checkpoint folder and verifies it.
  * @throws UsageError naming the file that is missing, damaged or newer than this package
  */
 export async function readCheckpoint(folder: string, options?: ReadOptions): Promise<LoadedCheckpoint> {
@@ -134,7 +139,7 @@ export async function readCheckpoint(folder: string, options?: ReadOptions): Pro
   return content();
 }
 
-/** Optimizer and plugins' tensors, from those of their files. */
+/** Groups the tensors of the optimizer's and the plugins' files. */
 export function loadedTensors(
   optimizer: ReadonlyMap<string, StoredTensor>,
   ofPlugins: ReadonlyMap<string, StoredTensor>,
@@ -154,13 +159,17 @@ export function loadedTensors(
   return { optimizer: { tensors, scalars }, plugins };
 }
 
-/** The JSON side of a checkpoint, without its tensors; not compared with the manifest. @throws UsageError */
+/** Reads only the JSON files of a checkpoint, without comparing them with the manifest. @throws UsageError */
 export async function readDescription(folder: string): Promise<Pick<LoadedCheckpoint, 'model' | 'state'>> {
   const state = await readJson(path.join(folder, 'state.json'));
   return description(folder, { state, model: () => readJson(path.join(folder, 'config.json')) });
 }
 
-/** The same, of parsed JSON. @param folder for messages @throws UsageError when that is of another shape */
+/**
+ * Checks the parsed JSON files of a checkpoint.
+ * @param folder for messages
+ * @throws UsageError when they are not valid
+ */
 export async function description(
   folder: string,
   parts: { readonly state: unknown; readonly model: () => unknown },
@@ -177,7 +186,7 @@ export async function verifyCheckpoint(folder: string): Promise<void> {
   await compareFiles(folder, await readManifest(folder));
 }
 
-/** The files that the manifest lists. @throws UsageError when it is none, or of a newer format */
+/** Reads the files that the manifest lists. @throws UsageError when it is not valid, or of a newer format */
 export async function readManifest(folder: string): Promise<Record<string, FileFacts>> {
   const content = await readJson(path.join(folder, 'manifest.json'));
   const { data: version } = z.looseObject({ format: z.int() }).safeParse(content);

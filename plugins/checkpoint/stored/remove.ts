@@ -9,9 +9,9 @@ const POINTER = /^(latest|best)$/;
 const PROBE = /^\.probe-\d+$/;
 
 /**
- * Deletes a checkpoint: renamed first, so that a process killed here leaves none that is half there. Files in its
- * folder that are not a checkpoint's stay, and the folder with them.
- * @returns false where the folder is not recognisably a checkpoint: nothing is touched
+ * Deletes a checkpoint. Renames it first, so that a process killed here leaves no partial checkpoint. Foreign files in
+ * the folder stay, and the folder with them.
+ * @returns false if the folder is not recognisably a checkpoint; nothing is deleted then
  */
 export async function removeCheckpoint(folder: string): Promise<boolean> {
   if (!(await isCheckpointFolder(folder))) return false;
@@ -26,8 +26,8 @@ export async function removeCheckpoint(folder: string): Promise<boolean> {
 }
 
 /**
- * Cleans up what killed processes left in a folder of checkpoints. A checkpoint set aside while its successor was
- * renamed into place gets its name back, unless the successor is there.
+ * Cleans up what killed processes left in a folder of checkpoints. A `.replaced` checkpoint gets its name back, unless
+ * its successor exists.
  */
 export async function recoverCheckpoints(checkpoints: string): Promise<void> {
   const names = await namesIn(checkpoints);
@@ -40,7 +40,7 @@ export async function recoverCheckpoints(checkpoints: string): Promise<void> {
   }
 }
 
-/** Deletes everything in a folder of checkpoints that runs wrote there, and nothing else. */
+/** Deletes everything that runs wrote to a folder of checkpoints, and nothing else. */
 export async function removeAllCheckpoints(checkpoints: string): Promise<void> {
   for (const name of await namesIn(checkpoints)) {
     const entry = path.join(checkpoints, name);
@@ -49,7 +49,7 @@ export async function removeAllCheckpoints(checkpoints: string): Promise<void> {
   }
 }
 
-/** By its name and by the files in it: other programs call folders by numbers too. */
+/** Returns whether a folder is a checkpoint, by its name and its files: other programs number their folders, too. */
 export async function isCheckpointFolder(folder: string): Promise<boolean> {
   const name = path.basename(folder);
   let files: string[];
@@ -62,7 +62,7 @@ export async function isCheckpointFolder(folder: string): Promise<boolean> {
   return KEPT.test(name) && files.some((file) => ['manifest.json', 'state.json'].includes(file));
 }
 
-/** Whether a run calls something in its folder of checkpoints like that. */
+/** Returns whether a name is one that runs use in a folder of checkpoints. */
 export function isCheckpointEntry(name: string): boolean {
   return [TRANSIENT, KEPT, POINTER, PROBE].some((each) => each.test(name)) || name.startsWith('.');
 }

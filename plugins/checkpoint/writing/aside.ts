@@ -5,8 +5,8 @@ import { checkpointNames } from '../stored/find.js';
 import { verifyCheckpoint } from '../stored/read.js';
 
 /**
- * Renames what is newer than the checkpoint that a run goes on from: a damaged one is kept for inspection as
- * `NAME.damaged`, a whole one (the run went back on purpose) as `NAME.aside`. Neither is taken for this run's again.
+ * Renames checkpoints newer than the one that a run continues from: damaged ones to `NAME.damaged`, for inspection, and
+ * others, which a rollback has undone, to `NAME.aside`. Neither counts as a checkpoint of the run afterwards.
  */
 export async function setNewerAside(folder: string, source: string, log: (line: string) => void): Promise<void> {
   const names = await checkpointNames(folder);

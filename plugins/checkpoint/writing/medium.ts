@@ -9,13 +9,13 @@ import { setNewerAside } from './aside.js';
 import { rotateCheckpoints, type Rotation } from './rotate.js';
 import { writeCheckpoint, type SnapshotCopy } from './write.js';
 
-/** What holds the checkpoints of a run: files, or what a plugin binds, as `espalier/testing` binds memory. */
+/** Stores a run's checkpoints: on disk by default, or whatever a plugin binds, such as memory in `espalier/testing`. */
 export interface CheckpointMedium {
-  /** @throws UsageError when nothing can be written */
+  /** Checks that checkpoints can be written. @throws UsageError when they cannot */
   prepare(): Promise<void>;
-  /** Newest first. */
+  /** Returns the checkpoints' names, newest first. */
   names(): Promise<string[]>;
-  /** @throws UsageError when there is no such checkpoint, or it is damaged */
+  /** Reads a checkpoint. @throws UsageError when it is missing or damaged */
   read(name: string): Promise<LoadedCheckpoint>;
   /**
    * Writes a checkpoint, whole or not at all.
@@ -23,20 +23,20 @@ export interface CheckpointMedium {
    * @throws EspalierError when it cannot be written
    */
   write(name: string, copy: SnapshotCopy): Promise<void>;
-  /** Deletes the checkpoints that the rules do not keep. */
+  /** Deletes the checkpoints that the rotation does not keep. */
   rotate(rotation: Rotation): Promise<void>;
-  /** Hides what is newer than the checkpoint that the run continues from. */
+  /** Hides the checkpoints newer than the one that the run continues from. */
   setNewerAside(source: string, log: (line: string) => void): Promise<void>;
-  /** Notes which checkpoint is the newest, or the best, for scripts; undefined: there is none. */
+  /** Records the name of the newest or the best checkpoint, for scripts; undefined: there is none. */
   note(as: 'latest' | 'best', name: string | undefined): Promise<void>;
 }
 export const CheckpointMedium = token<CheckpointMedium>('CheckpointMedium');
 
-/** Folders in `checkpoints` of the run's folder. */
+/** Stores checkpoints as folders in the run folder's `checkpoints`. */
 export class CheckpointFolders implements CheckpointMedium {
   constructor(private readonly folder: RunFolder) {}
 
-  /** Better now than after hours of training. */
+  /** Writes a test file, to fail now instead of after hours of training. */
   async prepare(): Promise<void> {
     const probe = path.join(this.folder.checkpoints, `.probe-${String(process.pid)}`);
     try {

@@ -3,19 +3,22 @@ import { checkpointNames, isEmergency, iterationOf } from '../stored/find.js';
 import { isCheckpointFolder, removeCheckpoint } from '../stored/remove.js';
 
 export interface Rotation {
-  /** Newest checkpoints kept, emergency saves not counted: of these the newest checkpoint of all alone is kept. */
+  /**
+   * Number of newest checkpoints to keep, not counting emergency ones. An emergency one is kept only while it is the
+   * newest.
+   */
   readonly last: number;
-  /** Those at multiples of so many iterations are kept; 0: none. */
+  /** Also keep checkpoints at multiples of this many iterations; 0: none. */
   readonly every: number;
-  /** Kept whatever their place. */
+  /** Names to keep in any case. */
   readonly keep: ReadonlySet<string>;
-  /** Only this one and older ones are looked at; all where it is not given. */
+  /** Consider only this checkpoint and older ones; default: all. */
   readonly now?: string;
-  /** Only say what would be deleted. */
+  /** Delete nothing; return what would be deleted. */
   readonly dryRun?: boolean;
 }
 
-/** Deletes the checkpoints of a folder that the rules do not keep, and returns their names, newest first. */
+/** Deletes the checkpoints that the rotation does not keep, and returns their names, newest first. */
 export async function rotateCheckpoints(folder: string, rotation: Rotation): Promise<string[]> {
   const deleted: string[] = [];
   for (const name of rotatedOut(await checkpointNames(folder), rotation)) {
@@ -25,7 +28,7 @@ export async function rotateCheckpoints(folder: string, rotation: Rotation): Pro
   return deleted;
 }
 
-/** Those of the names, which are newest first, that the rules do not keep. */
+/** Returns the names to delete. @param all names, newest first */
 export function rotatedOut(all: readonly string[], { last, every, keep, now }: Rotation): string[] {
   const names = all.filter((name) => now === undefined || iterationOf(name) <= iterationOf(now));
   const newest = [...names.slice(0, 1), ...names.filter((name) => !isEmergency(name)).slice(0, last)];

@@ -14,14 +14,14 @@ import {
   type FileFacts,
 } from '../stored/files.js';
 
-/** A tensor in memory of its own, which can be handed to another thread. */
+/** A tensor with a buffer of its own, which can be transferred to another thread. */
 export type OwnTensor = StoredTensor & { values: { buffer: ArrayBuffer } };
 
-/** What the files of a checkpoint are made from. */
+/** The content of a checkpoint's files. */
 export interface CheckpointContent {
   weights: ReadonlyMap<string, OwnTensor>;
   optimizer: ReadonlyMap<string, OwnTensor>;
-  /** What plugins keep; none, no file. */
+  /** The plugins' tensors; no file is written if there are none. */
   plugins: ReadonlyMap<string, OwnTensor>;
   /** JSON: Hugging Face's `config.json`. */
   model: string;
@@ -29,7 +29,7 @@ export interface CheckpointContent {
   state: string;
 }
 
-/** What the writing thread is told, and answers. */
+/** What the writing thread is started with, and what it answers. */
 export interface WriteTask {
   folder: string;
   content: CheckpointContent;
@@ -39,9 +39,9 @@ export interface WriteAnswer {
 }
 
 /**
- * Writes a checkpoint beside its final name, flushes it, reads it back, and renames it. One that has the name is set
- * aside first and deleted last: a process killed anywhere in between leaves a whole one.
- * The manifest tells what should be on disk: its hashes are of what was in memory. When it fails nothing is left.
+ * Writes a checkpoint under a temporary name, flushes it, reads it back and renames it. An existing checkpoint of that
+ * name is set aside first and deleted last, so a process killed at any point leaves a whole one. The manifest's hashes
+ * are those of the data in memory, so reading back detects a bad write. Leaves nothing behind if it fails.
  */
 export async function writeFiles({ folder, content }: WriteTask): Promise<void> {
   const beside = `${folder}${WRITING}`;
@@ -70,7 +70,7 @@ export async function writeFiles({ folder, content }: WriteTask): Promise<void> 
   }
 }
 
-/** Gives a folder the name of another, which is deleted when the new one is in its place, and on disk. */
+/** Renames folder `by` to `folder`. An existing `folder` is deleted once the new one is in place and on disk. */
 async function replace(folder: string, by: string): Promise<void> {
   const old = `${folder}${REPLACED}`;
   if (existsSync(folder)) {
@@ -84,7 +84,7 @@ async function replace(folder: string, by: string): Promise<void> {
     throw thrown;
   }
   await flushFolder(path.dirname(folder));
-  // What cannot be deleted now is cleaned up when the next run starts here.
+  // If it cannot be deleted now, the next run in this folder does it.
   await rm(old, { recursive: true, force: true }).catch(() => undefined);
 }
 

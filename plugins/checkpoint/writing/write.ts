@@ -5,10 +5,10 @@ import { CHECKPOINT_FORMAT } from '../stored/files.js';
 import { pluginTensorName, SCALAR_PREFIX } from '../stored/read.js';
 import type { CheckpointContent, OwnTensor, WriteAnswer } from './write-files.js';
 
-/** A snapshot whose tensors and state are copied: training may go on. Taken by one `writeCheckpoint`. */
+/** A copy of a snapshot, so training may continue. Can be passed to `writeCheckpoint` once. */
 export type SnapshotCopy = CheckpointContent;
 
-/** Copies a snapshot; what is in it may change afterwards. */
+/** Copies a snapshot: later changes of its tensors do not affect the copy. */
 export function copySnapshot(snapshot: Snapshot): SnapshotCopy {
   const optimizer = copyTensors(snapshot.optimizer.tensors);
   for (const [name, value] of Object.entries(snapshot.optimizer.scalars)) {
@@ -24,9 +24,9 @@ export function copySnapshot(snapshot: Snapshot): SnapshotCopy {
 }
 
 /**
- * Writes a checkpoint folder in a thread of its own: beside its final name, flushed to disk, read back, then renamed.
- * @param copy is handed to the thread: it is empty afterwards
- * @throws EspalierError (`ESP_CHECKPOINT_WRITE`) when it cannot be written; nothing is left then
+ * Writes a checkpoint folder in a new thread: under a temporary name, flushed to disk, read back, then renamed.
+ * @param copy is transferred to the thread: its arrays are empty afterwards
+ * @throws EspalierError (`ESP_CHECKPOINT_WRITE`) when it cannot be written; nothing is left behind
  */
 export async function writeCheckpoint(folder: string, copy: SnapshotCopy): Promise<void> {
   const worker = new Worker(new URL('./write-worker.js', import.meta.url), {
@@ -39,7 +39,9 @@ export async function writeCheckpoint(folder: string, copy: SnapshotCopy): Promi
     worker.once('message', resolve);
     worker.once('error', reject);
     worker.once('exit', (code) => {
-      reject(new EspalierError('ESP_CHECKPOINT_WRITE', `the thread that writes ${folder} ended (${String(code)})`));
+      reject(
+        new EspalierError('ESP_CHECKPOINT_WRITE', `the thread that writes ${folder} exited with code ${String(code)}`),
+      );
     });
   });
   if (answer.error !== undefined) {
@@ -47,7 +49,7 @@ export async function writeCheckpoint(folder: string, copy: SnapshotCopy): Promi
   }
 }
 
-/** Copies float32 tensors by name: each has memory of its own, which can be handed to another thread. */
+/** Copies float32 tensors by name, each into a buffer of its own that can be transferred to another thread. */
 export function copyTensors(tensors: Snapshot['weights']): Map<string, OwnTensor> {
   return new Map(
     [...tensors].map(([name, tensor]) => [
@@ -57,7 +59,7 @@ export function copyTensors(tensors: Snapshot['weights']): Map<string, OwnTensor
   );
 }
 
-/** Under names that tell whose they are. */
+/** Copies the plugins' tensors under names that include the plugin. */
 function ownCopies(plugins: Snapshot['plugins']): Map<string, OwnTensor> {
   return new Map(
     [...plugins].flatMap(([plugin, tensors]) =>

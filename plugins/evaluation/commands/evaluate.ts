@@ -17,11 +17,11 @@ export const command: CommandDefinition = {
 
 function define(command: Command): void {
   command
-    .description('measure the losses of a trained model, over all validation data, and run its evaluators')
+    .description('measure losses of a trained model on all validation data, and run its evaluators')
     .addArgument(runArgument());
   withStoredFlags(command)
-    .option('--iters <count>', 'batches of training data for the loss estimate', wholeFrom(1), 50)
-    .option('--only <names>', 'measure only these, separated by commas: evaluators, validation sets, loss', names)
+    .option('--iters <count>', 'training batches for the training loss', wholeFrom(1), 50)
+    .option('--only <names>', 'comma-separated evaluators, validation sets, or loss; measures only these', names)
     .addOption(setOption('change a setting, e.g. data.text=other.txt; repeatable'))
     .option('--json', 'print JSON')
     .action(async (from: string | undefined, flags: EvaluateFlags) => {

@@ -30,12 +30,12 @@ const options = z
     restore_best: z
       .boolean()
       .default(true)
-      .describe('restore the weights and optimizer state of the best value at the end'),
+      .describe('at the end, restore the weights and optimizer state of the best value'),
   })
   .meta({ resume: 'free' });
 
 const stateSchema = progressSchema.extend({
-  /** Checkpoints from before it was kept lack it. */
+  /** Missing in checkpoints of earlier versions. */
   of: z.strictObject({ monitor: z.string(), mode: z.enum(['min', 'max']) }).optional(),
 });
 type State = z.output<typeof stateSchema>;
@@ -52,7 +52,7 @@ const NAME = 'early-stopping';
 export default class EarlyStopping {
   #progress: Progress = start;
   #maxIters = Infinity;
-  /** Already requested. */
+  /** Whether restoring was already requested. */
   #restoring = false;
 
   constructor(
@@ -101,7 +101,7 @@ export default class EarlyStopping {
     this.#restoreBest(iteration);
   }
 
-  /** A run that reaches its last iteration ends with the best weights too. */
+  /** Restores the best weights also if the run reaches its last iteration. */
   @On('evaluation:end')
   atEnd({ iteration }: EvaluationEnd): void {
     if (iteration >= this.#maxIters) this.#restoreBest(iteration);
@@ -118,7 +118,7 @@ export default class EarlyStopping {
     return this.#progress === start ? undefined : { ...this.#progress, of: { monitor, mode } };
   }
 
-  /** Values of another metric say nothing about this one. */
+  /** Starts over if the checkpoint monitored another metric. */
   restore(state: unknown): void {
     const { monitor, mode } = this.config;
     const { of = { monitor, mode }, ...progress } = stateSchema.parse(state ?? start);
@@ -133,7 +133,7 @@ export default class EarlyStopping {
     return best === null ? '' : ` (best ${best.value.toPrecision(5)} at iteration ${String(best.iteration)})`;
   }
 
-  /** A resumed run starts from the best value, so patience starts over. */
+  /** Requests a rollback to the best weights. A resumed run continues from there, so patience starts over. */
   #restoreBest(now: number): void {
     const { best } = this.#progress;
     if (!this.config.restore_best || best === null || best.iteration === now || this.#restoring) return;

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 
-/** What is known of the monitored metric. */
+/** Progress of the monitored metric. */
 export const progressSchema = z.strictObject({
-  /** The best value, and the number of iterations done when it was measured. */
+  /** The best value, and the iterations done when it was measured. */
   best: z.strictObject({ value: z.number(), iteration: z.int().min(0) }).nullable(),
   /** The value that the next one must improve on. */
   reference: z.number().nullable(),
-  /** Number of values since then. */
+  /** Values seen since the last improvement. */
   waited: z.int().min(0),
 });
 export type Progress = z.output<typeof progressSchema>;
@@ -20,8 +20,8 @@ export interface Rule {
 }
 
 /**
- * Returns what is known after one more value. An improvement beats the last improvement by more than `minDelta`, as in
- * Keras and Lightning; the best value is the best by any difference. NaN improves nothing.
+ * Returns the progress after one more value. As in Keras and Lightning, an improvement is better than the last
+ * improvement by more than `minDelta`. `best` is updated by any better value. NaN is never an improvement.
  */
 export function seen({ best, reference, waited }: Progress, value: number, iteration: number, rule: Rule): Progress {
   const better = (than: number | undefined, by: number): boolean => {

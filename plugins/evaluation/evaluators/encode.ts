@@ -2,9 +2,9 @@ import { messageOf, UsageError, type Tokenizer } from '../../../core/index.js';
 import { badExample } from './example-file.js';
 
 /**
- * The tokens of a text of an example.
- * @param what names the text: `file.jsonl:7: answer`
- * @throws UsageError if it has none, or has a piece that the tokenizer does not know
+ * Encodes a text of an example.
+ * @param what names the text in errors: `file.jsonl:7: answer`
+ * @throws UsageError when it has no tokens, or text that the tokenizer cannot encode
  */
 export async function encodeExample(tokenizer: Tokenizer, text: string, what: string): Promise<Int32Array> {
   let ids: Int32Array;
@@ -17,7 +17,7 @@ export async function encodeExample(tokenizer: Tokenizer, text: string, what: st
   return ids;
 }
 
-/** The tokenizer of the data. @throws UsageError naming the evaluator that needs one, if the data has none */
+/** Returns the tokenizer. @throws UsageError naming the evaluator that needs one, when the data has none */
 export function neededTokenizer(tokenizer: Tokenizer | undefined, plugin: string): Tokenizer {
   if (tokenizer !== undefined) return tokenizer;
   throw new UsageError(

@@ -5,27 +5,27 @@ import { lossName, setIn, setsOf } from '../loss/validation-sets.js';
 import { Evaluators } from './evaluator.js';
 import { RunEvaluators } from './run-evaluators.js';
 
-/** What was measured of a checkpoint. */
+/** What was measured on a checkpoint. */
 export interface StoredEvaluation {
   readonly checkpoint: string;
   readonly iteration: number;
-  /** By name: losses first, in nats a target. */
+  /** By name. Losses come first, in nats per target. */
   readonly metrics: Readonly<Record<string, number>>;
 }
 
 interface EvaluateOptions {
-  /** Batches of training data. */
+  /** Training batches for the training loss. */
   readonly iters: number;
-  /** Names of evaluators and of validation sets, `loss` for the losses; undefined: everything. */
+  /** Names of evaluators and validation sets, or `loss` for all losses; undefined: everything. */
   readonly only: readonly string[] | undefined;
 }
 
 const LOSS = 'loss';
 
 /**
- * Measures a run that is stored: its loss over the whole validation data and over each named set, an estimate on training
- * data, and what the evaluators of its config measure.
- * @param from a checkpoint or a run's folder
+ * Measures a stored run: its loss on all validation data and on each named set, an estimate of its training loss, and
+ * what the evaluators of its config measure.
+ * @param from a checkpoint, or a run folder
  */
 export async function evaluateStored(
   from: string,
@@ -37,7 +37,7 @@ export async function evaluateStored(
   try {
     const { container, model } = run;
     const evaluators = container.resolve(RunEvaluators);
-    evaluators.refuseTwins();
+    evaluators.refuseDuplicates();
     const data = container.resolve(Dataset);
     const names = chosen(only, [LOSS, ...setsOf(data), ...evaluators.names()]);
     const shape = { batchSize: run.config.train.batch_size, blockSize: model.blockSize };
@@ -65,11 +65,11 @@ export async function evaluateStored(
   }
 }
 
-/** @throws UsageError for a name that nothing has */
+/** Returns the names to measure. @throws UsageError for an unknown name */
 function chosen(only: readonly string[] | undefined, known: readonly string[]): readonly string[] {
   const unknown = only?.find((name) => !known.includes(name));
   if (unknown === undefined) return only ?? known;
-  const near = suggestion(unknown, known, 'what this run has to measure');
+  const near = suggestion(unknown, known, 'what this run can measure');
   throw new UsageError(
     'ESP_USAGE',
     `--only ${unknown}: this run has no evaluator or validation set of that name: ${near}`,

@@ -8,7 +8,7 @@ export interface Example<T> {
   readonly place: string;
 }
 
-/** A JSONL file of a config: as it is named there, where it is, and the key that names it, with its place. */
+/** A JSONL file named in a config: its name there, its path, and the key that names it, with its place. */
 export interface ExampleFile {
   readonly name: string;
   readonly path: string;
@@ -16,8 +16,8 @@ export interface ExampleFile {
 }
 
 /**
- * Reads the records of a JSONL file: one JSON object a line; blank lines are skipped.
- * @param limit records to read, from the start; 0: all
+ * Reads the records of a JSONL file: one JSON object per line; blank lines are skipped.
+ * @param limit number of records to read from the start; 0: all
  * @throws UsageError naming file, line and key
  */
 export function readExamples<T extends z.ZodType>(
@@ -36,7 +36,7 @@ export function readExamples<T extends z.ZodType>(
   return examples;
 }
 
-/** What is wrong with an example, or with a file of them. */
+/** Makes the error for an example, or for a file of examples. */
 export function badExample(place: string, what: string, cause?: unknown): UsageError {
   return new UsageError('ESP_EVALUATION_FILE', `${place}: ${what}`, { cause });
 }

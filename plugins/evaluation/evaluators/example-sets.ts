@@ -21,7 +21,7 @@ export const exampleOptions = {
 };
 type ExampleOptions = z.output<z.ZodObject<typeof exampleOptions>>;
 
-/** Where an evaluator's files are named. */
+/** Where an evaluator's files are configured. */
 interface Source {
   readonly plugin: string;
   readonly config: ExampleOptions;
@@ -29,7 +29,7 @@ interface Source {
   readonly places: ConfigPlaces;
 }
 
-/** The examples of an evaluator's files. They are read and checked before training, and encoded once for a tokenizer. */
+/** The examples of an evaluator's files: read and checked once, and encoded once per tokenizer. */
 export class ExampleSets<Schema extends z.ZodType, T> {
   #read: ReadonlyMap<string, readonly Example<z.output<Schema>>[]> | undefined;
   #encoded: { readonly by: Tokenizer; readonly sets: ReadonlyMap<string, readonly T[]> } | undefined;
@@ -41,8 +41,8 @@ export class ExampleSets<Schema extends z.ZodType, T> {
   ) {}
 
   /**
-   * The examples of each file as tokens.
-   * @throws UsageError naming file, line and key of the first that is wrong
+   * Returns the encoded examples of each file.
+   * @throws UsageError naming file, line and key of the first invalid example
    */
   async encoded(tokenizer: Tokenizer): Promise<ReadonlyMap<string, readonly T[]>> {
     if (this.#encoded?.by === tokenizer) return this.#encoded.sets;

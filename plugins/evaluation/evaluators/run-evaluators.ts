@@ -16,7 +16,7 @@ import {
 import { pluginOf } from '../../../core/runs.js';
 import { Evaluators, type Evaluator, type EvaluatorContext } from './evaluator.js';
 
-/** What an evaluator measured. */
+/** Metrics that an evaluator has measured. */
 export interface Measured {
   readonly evaluator: string;
   /** The plugin that declares the metrics. */
@@ -36,8 +36,8 @@ export class RunEvaluators {
     @inject(Ranks) private readonly ranks: Ranks,
   ) {}
 
-  /** @throws UsageError where two have one name, with their plugins */
-  refuseTwins(): void {
+  /** @throws UsageError naming the plugins when two evaluators have the same name */
+  refuseDuplicates(): void {
     for (const [index, each] of this.all.entries()) {
       const other = this.all.slice(0, index).find(({ name }) => name === each.name);
       if (other === undefined) continue;
@@ -56,26 +56,29 @@ export class RunEvaluators {
     return this.all.find((each) => each.name === name);
   }
 
-  /** Those that an evaluation after so many iterations measures. */
+  /** Returns the evaluators due at an evaluation after `iteration` iterations. */
   due(iteration: number, maxIters: number): Evaluator[] {
     const falls = ({ interval = 0 }: Evaluator): boolean => interval === 0 || iteration % interval === 0;
     return this.all.filter((each) => iteration >= maxIters || falls(each));
   }
 
-  /** Those of which some evaluations at multiples of `interval` leave out their own, as each line says. */
-  rarer(interval: number): string[] {
+  /**
+   * Returns a warning for each evaluator whose interval is not a multiple of the evaluation interval: it runs less
+   * often.
+   */
+  intervalWarnings(interval: number): string[] {
     return this.all.flatMap((each) => {
       const own = each.interval ?? 0;
       if (own === 0 || interval === 0 || own % interval === 0) return [];
       const every = String(leastCommonMultiple(own, interval));
       const when = `evaluations are every ${String(interval)} iterations, and its interval is ${String(own)}`;
-      return [`evaluator ${each.name} is measured every ${every} iterations, and at the end: ${when}`];
+      return [`evaluator ${each.name} runs only every ${every} iterations and at the end: ${when}`];
     });
   }
 
   /**
-   * Runs one.
-   * @returns what it measured, checked when that is asked for: of one that was stopped it means nothing
+   * Runs an evaluator.
+   * @returns a function that checks and returns its metrics; do not call it if the evaluator was stopped
    */
   async measure(evaluator: Evaluator, context: Omit<EvaluatorContext, 'engine'>): Promise<() => Measured> {
     const { engine, model, data, ranks } = this;
@@ -92,7 +95,7 @@ export class RunEvaluators {
     }
   }
 
-  /** @throws PluginError naming the metric that is not declared, not returned or infinite */
+  /** Checks what an evaluator returned. @throws PluginError naming a metric that is undeclared, missing or infinite */
   #checked({ name, metrics }: Evaluator, plugin: string, returned: unknown): Record<string, number> {
     const refuse = (what: string): PluginError =>
       new PluginError(plugin, `evaluator ${name}`, new EspalierError('ESP_EVALUATOR', what));
@@ -112,7 +115,7 @@ export class RunEvaluators {
     }
     const missing = (metrics ?? own).find((metric) => values[metric] === undefined);
     if (missing === undefined) return values;
-    const also = metrics === undefined ? ', or list in its `metrics` those that it always returns' : '';
+    const also = metrics === undefined ? ', or list the metrics that it always returns in `metrics`' : '';
     throw refuse(`it did not return the metric "${missing}", which plugin ${plugin} declares: return it${also}`);
   }
 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { useEngine, type MetricNames, type Ranks } from '../../../core/index.js';
 import type { EvaluatorContext } from './evaluator.js';
 
-/** Examples that are counted piece by piece. */
+/** A set of examples, divided into pieces that are counted one by one. */
 export interface CountedSet<Piece> {
   readonly name: string;
   readonly pieces: readonly Piece[];
@@ -10,17 +10,17 @@ export interface CountedSet<Piece> {
   readonly examples: number;
 }
 
-/** How pieces are counted: of how many examples each of `metrics` is true. */
+/** Counts the examples of a piece for which each of `metrics` is true. */
 export interface Counting<Piece> {
   readonly metrics: readonly string[];
   /** Called with the engine current; returns a whole number for each metric. */
   readonly count: (piece: Piece) => readonly number[] | Promise<readonly number[]>;
 }
 
-/** By `SET/METRIC`. */
+/** Shares by `SET/METRIC`. */
 export type Shares = Readonly<Record<string, number>>;
 
-/** Names the shares of sets, in place of the patterns by which their plugin declares `metrics`. */
+/** Registers the metrics' names for each set, in place of the declared patterns. @returns those names */
 export function spellOutShares(names: MetricNames, sets: readonly string[], metrics: readonly string[]): string[] {
   const shareOf = (set: string, metric: string): string => `${set}/${metric}`;
   for (const metric of metrics) {
@@ -33,8 +33,8 @@ export function spellOutShares(names: MetricNames, sets: readonly string[], metr
 }
 
 /**
- * Returns the share of each set's examples that counts for each metric. Ranks divide the pieces; all must
- * call, and all get the same numbers, to the bit, on any number of ranks.
+ * Returns, for each set and metric, the share of examples for which the metric is true. Ranks divide the pieces: all
+ * must call it, and all get the same bits, whatever the number of ranks.
  */
 export async function sharesOf<Piece>(
   sets: readonly CountedSet<Piece>[],
@@ -50,7 +50,7 @@ export async function sharesOf<Piece>(
   for (const { name, pieces, examples } of own) {
     const counts = metrics.map(() => 0);
     for (const piece of pieces) {
-      // Lets signals in, and whatever else runs in this process, perhaps on another engine.
+      // Lets signals and other work of this process run, which may change the current engine.
       await nextTurn();
       if (stop()) break;
       useEngine(engine);

@@ -3,14 +3,15 @@ import { readTargets } from '../../batches/contract.js';
 import { NO_TOKEN } from '../../tokenizers/contract.js';
 
 const PIECE = 1 << 16;
-/** Tokens at the end of a piece that are looked at for the start of a character. */
-const LOOKED_AT = 64;
-/** The most bytes, and so tokens, that one character has. */
+/** Number of tokens at the end of a piece to search for the start of a character. */
+const SEARCHED = 64;
+/** The largest number of bytes, and thus of tokens, in one character. */
 const BYTES_OF_A_CHARACTER = 4;
 
 /**
- * UTF-8 bytes of the text that tokens 1 to `tokens` decode to; those that are not learned, and ends of texts, are left out.
- * @param piece tokens that are decoded at a time
+ * Counts the UTF-8 bytes of the text that tokens 1 to `tokens` decode to, without ignored targets and end-of-text
+ * tokens.
+ * @param piece number of tokens to decode at a time
  */
 export async function textBytes(
   reader: TokenReader,
@@ -31,9 +32,9 @@ export async function textBytes(
   return bytes;
 }
 
-/** The last place found before which no character is cut in two; 0 while few tokens show none. */
+/** Returns the last position that does not split a character; 0 if there is none in so few tokens. */
 async function lastStart(ids: readonly number[], tokenizer: Tokenizer): Promise<number> {
-  const least = Math.max(0, ids.length - LOOKED_AT);
+  const least = Math.max(0, ids.length - SEARCHED);
   for (let at = ids.length - BYTES_OF_A_CHARACTER; at > least; at--) {
     const text = await tokenizer.decode(ids.slice(at, at + BYTES_OF_A_CHARACTER));
     if (!text.startsWith(NO_TOKEN)) return at;

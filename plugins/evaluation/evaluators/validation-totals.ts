@@ -13,7 +13,7 @@ import { lossTotal } from '../loss/estimate-loss.js';
 import { setIn, setsOf } from '../loss/validation-sets.js';
 import type { EvaluatorContext } from './evaluator.js';
 
-/** Options of such evaluators. */
+/** Options of evaluators that use `ValidationTotals`. */
 export const validationOptions = z
   .strictObject({
     interval: z.int().min(0).default(0).describe('iterations between measurements; 0: at every evaluation'),
@@ -21,12 +21,12 @@ export const validationOptions = z
   })
   .meta({ resume: 'free' });
 
-/** The loss of some validation data. */
+/** Total loss over validation data. */
 export interface ValidationTotal {
   readonly reader: TokenReader;
-  /** Sum over the counted targets. */
+  /** Sum of the losses of all counted targets. */
   readonly nats: number;
-  /** Counted targets: those among tokens 1 to `tokens` of the reader that are learned. */
+  /** Number of counted targets: those among tokens 1 to `tokens` of the reader that are not ignored. */
   readonly targets: number;
   readonly tokens: number;
 }
@@ -35,11 +35,11 @@ interface Measurement {
   readonly model: Model;
   readonly ranks: Ranks;
   readonly context: EvaluatorContext;
-  /** Batches of each rank, from the start of the data; 0: all. */
+  /** Batches per rank, from the start of the data; 0: all. */
   readonly iters: number;
 }
 
-/** For evaluators that are a function of the validation loss: of the split `val`, and of each named set. */
+/** Measures the split `val` and each named set, for evaluators whose metric is a function of the validation loss. */
 @injectable()
 export class ValidationTotals {
   constructor(
@@ -48,7 +48,7 @@ export class ValidationTotals {
     @inject(MetricNames) private readonly metrics: MetricNames,
   ) {}
 
-  /** Names the metrics of the named sets, in place of the pattern by which a plugin declares them. */
+  /** Registers the metric's name for each named set, in place of the declared pattern. */
   spellOut(metric: string): void {
     this.metrics.spellOut(
       `${metric}/*`,
@@ -56,7 +56,7 @@ export class ValidationTotals {
     );
   }
 
-  /** `metric`, and `metric/NAME` of each named set, with their values. */
+  /** Returns the values of `metric`, and of `metric/NAME` for each named set. */
   async measure(
     metric: string,
     measurement: Measurement,

@@ -28,7 +28,7 @@ const options = z
   .strictObject({
     ...exampleOptions,
     max_tokens: z.int().min(1).default(64).describe('largest number of tokens in an answer'),
-    stop: z.array(z.string().min(1)).default(['\n']).describe('texts that end an answer, and are not part of it'),
+    stop: z.array(z.string().min(1)).default(['\n']).describe('texts that end an answer; they are not part of it'),
     temperature: z.number().min(0).default(0).describe('sampling temperature; 0 always takes the most likely token'),
   })
   .meta({ resume: 'free' });
@@ -44,7 +44,7 @@ interface Piece {
   readonly random: RandomStream;
 }
 
-/** Each example draws from a stream of its own, the same at each evaluation and on any rank. */
+/** Each example has a random stream of its own, the same at every evaluation and on any rank. */
 @Plugin({
   name: NAME,
   summary: 'Generates answers to prompts, and measures how often they match exactly.',
@@ -101,7 +101,7 @@ export default class Generation implements Evaluator {
     return sharesOf(sets, { metrics: METRICS, count }, ranks, context);
   }
 
-  /** @throws UsageError if the tokenizer cannot write the prompt or the answer, or the answer has too many tokens or a stop text */
+  /** @throws UsageError when prompt or answer cannot be encoded, or the answer is too long or contains a stop text */
   async #checked({ record, place }: Example<Prompt>, tokenizer: Tokenizer): Promise<Prompt> {
     await encodeExample(tokenizer, record.prompt, `${place}: prompt`);
     const answer = await encodeExample(tokenizer, record.answer.trim(), `${place}: answer`);
@@ -110,7 +110,7 @@ export default class Generation implements Evaluator {
     if (found !== undefined) {
       throw badExample(
         `${place}: answer`,
-        `contains ${JSON.stringify(found)}, which ends an answer: change plugins.${NAME}.stop`,
+        `contains ${JSON.stringify(found)}, which would end the answer: change plugins.${NAME}.stop`,
       );
     }
     if (answer.length > most) {

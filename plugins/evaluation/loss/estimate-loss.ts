@@ -21,18 +21,19 @@ import { checkBatch, countedTargets, lossParts } from '../../models/contract.js'
 export interface LossOptions {
   /** The engine that the model computes with. */
   readonly engine: Engine;
-  /** Called before each batch, after signals were let in; true ends the evaluation. */
+  /** Called before each batch, after pending signals were handled; true ends the evaluation. */
   readonly stop?: () => boolean;
   /** Called after each batch with the number done and the total. */
   readonly onBatch?: (done: number, of: number) => void | Promise<void>;
-  /** Ranks that divide the rows or windows: all must call, and all get the loss over everything. */
+  /** Ranks that divide the rows or windows. All must call, and all get the loss over everything. */
   readonly ranks?: Ranks;
 }
 
 /**
- * Mean loss in nats over the targets that are not -1, with their weights, in `iters` evaluation batches of a split, dropout off; NaN when
- * it was stopped on any rank.
+ * Estimates the mean loss of a split, in nats, over `iters` evaluation batches with dropout off. Ignores targets of -1,
+ * and applies the targets' weights.
  * @param shape of one rank's batches
+ * @returns NaN if it was stopped on any rank
  */
 export async function estimateLoss(
   model: Model,
@@ -52,7 +53,8 @@ export async function estimateLoss(
 }
 
 /**
- * Mean loss in nats of a named validation set, estimated from `iters` batches of random windows, the same ones each time.
+ * Estimates the mean loss of a named validation set, in nats, over `iters` batches of random windows, always the same
+ * ones.
  * @param shape of one rank's batches
  */
 export async function estimateSetLoss(
@@ -74,8 +76,9 @@ export async function estimateSetLoss(
 }
 
 /**
- * Mean loss in nats over all of a split, in windows side by side; what is left at the end is not counted, nor are
- * targets that are -1. NaN when it was stopped on any rank.
+ * Measures the mean loss over a whole split, in nats, in adjacent windows. An incomplete window at the end and targets
+ * of -1 do not count.
+ * @returns NaN if it was stopped on any rank
  */
 export async function fullLoss(
   model: Model,
@@ -88,8 +91,8 @@ export async function fullLoss(
 }
 
 /**
- * The same as the sum over the counted targets, and their number.
- * @param most windows to measure, from the start
+ * Like `fullLoss`, but returns the sum of the losses and of the weights of the counted targets.
+ * @param most largest number of windows to measure, from the start
  */
 export async function lossTotal(
   model: Model,
@@ -109,21 +112,25 @@ export async function lossTotal(
     const rows = Math.min(batchSize, windows - first);
     const starts = Array.from({ length: rows }, (_, row) => (first + row) * blockSize);
     const batch = windowsAt(reader, starts, { batchSize: rows, blockSize });
-    checkBatch(batch, model, () => `the windows from ${String(first)} on of the split that is measured`);
+    checkBatch(
+      batch,
+      model,
+      () => `windows ${String(first)} to ${String(first + rows - 1)} of the split being measured`,
+    );
     return batch;
   });
   return { ...total, windows };
 }
 
-/** Of all ranks; NaN when one was stopped. */
+/** Total of all ranks; NaN if one was stopped. */
 interface Total {
-  /** Sum of the losses of the counted targets, each with its weight. */
+  /** Sum of the weighted losses of the counted targets. */
   readonly sum: number;
   /** Sum of their weights. */
   readonly weight: number;
 }
 
-/** What is measured, for errors, in how many batches of this rank. */
+/** What is measured, for errors, and the number of batches on this rank. */
 interface Measured {
   readonly what: string;
   readonly count: number;
@@ -140,8 +147,8 @@ async function meanOver(
 }
 
 /**
- * The sum over the counted targets of `count` batches of this rank, and of those of the others.
- * @throws EspalierError when no rank has any
+ * Sums the losses over `count` batches of this rank and those of the other ranks.
+ * @throws EspalierError when no rank has targets that count
  */
 async function totalOver(
   model: Model,
@@ -155,13 +162,13 @@ async function totalOver(
   if (weight === 0) {
     throw new EspalierError(
       'ESP_NO_TARGETS',
-      `${what} cannot be measured: every target is -1 (ignored) or has weight 0; use a batch strategy or data with targets that count`,
+      `${what} cannot be measured: every target is -1 (ignored) or has weight 0; use data or a batch strategy with targets that count`,
     );
   }
   return { sum: ranks.size * sum, weight: ranks.size * weight };
 }
 
-/** Sum of the losses of all counted targets, each with its weight, and of their weights; NaN when it was stopped. */
+/** Sums the weighted losses and the weights of all counted targets on this rank; NaN if it was stopped. */
 async function sumOver(
   model: Model,
   count: number,
@@ -172,13 +179,13 @@ async function sumOver(
   let sum = 0;
   let weight = 0;
   for (let index = 0; index < count; index++) {
-    // Lets signals in, and whatever else runs in this process, perhaps on another engine.
+    // Lets signals and other work of this process run, which may change the current engine.
     await nextTurn();
     if (stop()) return { sum: NaN, weight: NaN };
     useEngine(engine);
     const batch = nth(index);
     const counted = countedTargets(batch).weight;
-    // Without targets its loss may be NaN.
+    // Without counted targets the loss may be NaN.
     if (counted > 0) sum += counted * batchLoss(passes, batch);
     weight += counted;
     await onBatch?.(index + 1, count);

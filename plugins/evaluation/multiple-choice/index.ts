@@ -31,12 +31,18 @@ const options = z.strictObject(exampleOptions).meta({ resume: 'free' });
  */
 @Plugin({
   name: NAME,
-  summary: 'Measures how often the right ending of a text is the most likely of several (HellaSwag’s form).',
+  summary: 'Measures how often the right ending of a text is the most likely of several, as in HellaSwag.',
   config: options,
   after: ['evaluation', 'vocab-remap'],
   metrics: {
-    '*/accuracy': { unit: 'share', what: 'of questions whose right ending has the largest sum of log-probabilities' },
-    '*/accuracy_norm': { unit: 'share', what: 'the same by the mean log-probability of an ending’s tokens' },
+    '*/accuracy': {
+      unit: 'share',
+      what: 'share of questions whose right ending has the largest sum of log-probabilities',
+    },
+    '*/accuracy_norm': {
+      unit: 'share',
+      what: 'share of questions whose right ending has the largest mean log-probability per token',
+    },
   },
 })
 export default class MultipleChoice implements Evaluator {

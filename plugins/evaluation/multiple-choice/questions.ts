@@ -3,23 +3,23 @@ import type { Tokenizer } from '../../../core/index.js';
 import { encodeExample } from '../evaluators/encode.js';
 import { badExample, type Example } from '../evaluators/example-file.js';
 
-/** A record in the form of HellaSwag's files; other keys are ignored. */
+/** A record in HellaSwag's format; other keys are ignored. */
 export const recordSchema = z.looseObject({
   ctx: z.string().optional(),
   /** Without `ctx`, the context is `ctx_a`, a space and `ctx_b`, as in HellaSwag's own files. */
   ctx_a: z.string().optional(),
   ctx_b: z.string().optional(),
   endings: z.array(z.string()).min(2, 'give at least two endings'),
-  /** A number, or a string of digits, as Hugging Face's copy has it. */
+  /** A number, or a string of digits as in Hugging Face's copy. */
   label: z.preprocess((given) => (typeof given === 'string' && /^\d+$/.test(given) ? Number(given) : given), z.int()),
 });
 type Record = z.output<typeof recordSchema>;
 
-/** An ending after its context. */
+/** A context followed by an ending. */
 export interface Row {
   /** Context and ending. */
   readonly ids: Int32Array;
-  /** Tokens of the ending, at the end. */
+  /** Number of tokens in the ending. */
   readonly endingLength: number;
 }
 
@@ -30,8 +30,8 @@ export interface Question {
 }
 
 /**
- * Tokens of a record: those of the context, then those of a space and the ending. A context that does not fit into the
- * window with an ending loses its first tokens.
+ * Encodes a record: the context, then a space and the ending. If they do not fit into the window together, the context
+ * loses its first tokens.
  * @throws UsageError naming file, line and key
  */
 export async function questionOf(
@@ -59,7 +59,7 @@ export async function questionOf(
         `has ${String(ending.length)} tokens, but the model's window has ${String(blockSize)}: shorten it`,
       );
     }
-    // The last token is predicted and not read.
+    // The last token is only predicted, not read, so it needs no place in the window.
     const kept = context.subarray(Math.max(0, context.length + ending.length - 1 - blockSize));
     rows.push({ ids: Int32Array.of(...kept, ...ending), endingLength: ending.length });
   }

@@ -3,8 +3,8 @@ import { tokenCrossEntropy, withChangingShapes } from '../../ops/contract.js';
 import type { Question, Row } from './questions.js';
 
 /**
- * Groups of questions that are scored at a time, of about the same length: as many as have `tokens` tokens together, padded
- * to the longest, and one at least.
+ * Groups questions of similar length to be scored together: at least one question, and otherwise at most `tokens`
+ * tokens when padded to the longest.
  */
 export function batchesOf(questions: readonly Question[], tokens: number): Question[][] {
   const longest = (question: Question): number => Math.max(...question.rows.map(lengthOf));
@@ -26,8 +26,8 @@ export function batchesOf(questions: readonly Question[], tokens: number): Quest
 }
 
 /**
- * Sum of the log-probabilities of each ending's tokens after its context, in nats; for each question one number an ending.
- * The engine is current.
+ * Returns the sum of the log-probabilities of each ending's tokens after its context, in nats, one per ending for each
+ * question. The model's engine must be current.
  */
 export function scoresOf(model: Model, questions: readonly Question[]): number[][] {
   const rows = questions.flatMap((question) => question.rows);
@@ -37,7 +37,7 @@ export function scoresOf(model: Model, questions: readonly Question[]): number[]
   for (const [index, row] of rows.entries()) {
     const length = lengthOf(row);
     const first = length - row.endingLength;
-    // Attention is causal: what stands after a row changes nothing in it.
+    // Attention is causal, so padding after a row does not affect it.
     ids.set(row.ids.subarray(0, length), index * time);
     targets.set(row.ids.subarray(first + 1), index * time + first);
   }
@@ -49,7 +49,7 @@ export function scoresOf(model: Model, questions: readonly Question[]): number[]
   return questions.map((question) => sums.slice(from, (from += question.rows.length)));
 }
 
-/** How many of the questions are answered right: by the sum of an ending, and by the mean over its tokens. */
+/** Counts the questions answered right, by the sum of log-probabilities and by their mean per token. */
 export function countRight(
   questions: readonly Question[],
   scores: readonly (readonly number[])[],
@@ -65,12 +65,12 @@ export function countRight(
   return [bySum, byMean];
 }
 
-/** Tokens that are read: all but the last. */
+/** Returns the number of tokens to read: all but the last. */
 function lengthOf({ ids }: Row): number {
   return ids.length - 1;
 }
 
-/** Cross-entropy of each target that is not -1, else 0. */
+/** Returns the cross-entropy of each target; 0 for targets of -1. */
 function lossesOf(
   model: Model,
   ids: Int32Array,

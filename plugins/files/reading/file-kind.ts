@@ -1,18 +1,18 @@
 /** A kind of file that is not UTF-8 text, recognised by its first bytes. */
 export interface FileKind {
-  /** With its article: `a zip archive`. */
+  /** Includes an article if it needs one: `a zip archive`. */
   readonly what: string;
-  /** How to make text of it: an imperative clause. */
+  /** How to get text from it, as an imperative clause. */
   readonly advice: string;
 }
 
-/** Bytes of a file's start that `fileKind` looks at. */
+/** Number of bytes at the start of a file that `fileKind` needs. */
 export const KIND_BYTES = 264;
 
 interface Magic extends FileKind {
   readonly bytes: Buffer;
   readonly at?: number;
-  /** One of these follows at that place: the magic number alone is text. */
+  /** One of these must follow at that position: the magic number alone may also be text. */
   readonly then?: { readonly at: number; readonly any: readonly Buffer[] };
 }
 
@@ -61,7 +61,10 @@ const magics: readonly Magic[] = [
   { bytes: hex('7f454c46'), what: 'a program (ELF)', advice: 'name a text' },
 ];
 
-/** What a file is that is no UTF-8 text; undefined for text and what is not known. @param start its first `KIND_BYTES`, or all */
+/**
+ * Recognises a file that is not UTF-8 text; undefined for text and unknown files.
+ * @param start its first `KIND_BYTES` bytes, or all
+ */
 export function fileKind(start: Uint8Array): FileKind | undefined {
   const bytes = Buffer.from(start.buffer, start.byteOffset, start.byteLength);
   const wide = wideText(bytes);
@@ -77,7 +80,7 @@ export function fileKind(start: Uint8Array): FileKind | undefined {
   );
 }
 
-/** The name of UTF-16 or UTF-32, with or without a byte order mark. */
+/** Returns the name of the UTF-16 or UTF-32 encoding, with or without a byte order mark; undefined for others. */
 function wideText(bytes: Buffer): string | undefined {
   const startsWith = (mark: Buffer): boolean => bytes.subarray(0, mark.length).equals(mark);
   if (startsWith(hex('fffe0000')) || startsWith(hex('0000feff'))) return 'UTF-32';

@@ -4,19 +4,20 @@ import { promisify } from 'node:util';
 
 const flushDescriptor = promisify(fsync);
 
-/** Flushes a file to disk. Yarn's Plug'n'Play replaces `FileHandle` by one that has no `sync`. */
+/** Flushes a file to disk. Uses `fsync` since Yarn's Plug'n'Play replaces `FileHandle` by one without `sync`. */
 export function flushFile({ fd }: FileHandle): Promise<void> {
   return flushDescriptor(fd);
 }
 
-/** What a file system answers that has no flush for folders (some network and FUSE mounts). */
+/** Errors of file systems that cannot flush folders (some network and FUSE mounts). */
 const UNSUPPORTED: readonly (string | undefined)[] = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 /**
- * Flushes a folder's entries to disk: files that were created, renamed or removed in it stay so after a power cut.
- * Does nothing on Windows, which has no such call (`EPERM`) and journals its entries, nor on a file system without it.
+ * Flushes a folder's entries to disk, so files created, renamed or removed in it stay so after a power cut. Does
+ * nothing on Windows, which has no such call (`EPERM`) and journals its entries, or on a file system that does not
+ * support it.
  *
- * @throws what the system answers: the folder does not exist, or the disk fails
+ * @throws the system's error when the folder does not exist or the disk fails
  */
 export async function flushFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;

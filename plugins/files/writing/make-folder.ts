@@ -2,11 +2,11 @@ import { mkdirSync, statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 
 /**
- * Makes a folder and those above it that are missing: the one place that does. Node's own `recursive` reports a read-only
- * disk as ENOENT, and never ends where a parent is there and says that it is not when something is made in it, as `/proc`
- * does.
- * @returns the topmost that was made; undefined when the folder was there
- * @throws what the system says of the topmost that cannot be made: EROFS, ENOSPC, EACCES; ENOTDIR for a file in its place
+ * Makes a folder and its missing parents. Use it instead of Node's `recursive`, which reports a read-only disk as
+ * ENOENT, and never returns in places like `/proc`, where an existing parent answers that it does not exist.
+ * @returns the topmost folder that was made; undefined if the folder existed
+ * @throws the system's error for the topmost folder that cannot be made: EROFS, ENOSPC, EACCES; ENOTDIR if a file is in
+ * its place
  */
 export function makeFolder(folder: string): string | undefined {
   const found = statOf(folder);
@@ -17,14 +17,14 @@ export function makeFolder(folder: string): string | undefined {
   try {
     mkdirSync(folder);
   } catch (thrown) {
-    // Another process was faster.
+    // Another process may have made it in the meantime.
     if (statOf(folder)?.isDirectory() !== true) throw thrown;
     return topmost;
   }
   return topmost ?? folder;
 }
 
-/** Undefined below a file, too: it is the file that is in the way. */
+/** Returns undefined for a path below a file, too: the error is then about the file. */
 function statOf(folder: string): Stats | undefined {
   try {
     return statSync(folder, { throwIfNoEntry: false });

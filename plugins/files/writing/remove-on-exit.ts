@@ -3,8 +3,8 @@ import { rmSync } from 'node:fs';
 const paths = new Set<string>();
 
 /**
- * Removes a file or folder when the process ends while it is unfinished, by a signal too (not by SIGKILL).
- * @returns what keeps it from then on
+ * Removes an unfinished file or folder if the process exits, also on a signal (except SIGKILL).
+ * @returns a function to call once it is finished: it is then kept
  */
 export function removeOnExit(path: string): () => void {
   if (paths.size === 0) process.on('exit', removeAll);
@@ -20,7 +20,7 @@ function removeAll(): void {
     try {
       rmSync(path, { recursive: true, force: true, maxRetries: 3 });
     } catch {
-      // Another process may still write there; nothing is left to report it to.
+      // Another process may still write there, and it is too late to report it.
     }
   }
 }

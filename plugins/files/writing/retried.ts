@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** What Windows answers while another program has the file or folder open: a virus scanner, an indexer, a reader. */
+/** Errors on Windows while another program has the file or folder open: a virus scanner, an indexer, a reader. */
 const BUSY: readonly unknown[] = ['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY'];
-/** Milliseconds between tries: 1.9 s in all. */
+/** Milliseconds between attempts, 1.9 s in total. */
 const PAUSES = [10, 20, 50, 100, 200, 500, 1000];
 
 /**
- * Renames, replaces or removes files, again for up to two seconds where Windows refuses it because they are open in
- * another program. Elsewhere an open file is in no one's way, and the first failure counts.
+ * Runs work that renames, replaces or removes files. On Windows, which refuses that while another program has them
+ * open, tries again for up to two seconds; elsewhere the first failure counts.
  *
- * @throws what the last try threw
+ * @throws the error of the last attempt
  */
 export async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (const wait of PAUSES) {
@@ -23,7 +23,7 @@ export async function retried<T>(work: () => Promise<T>): Promise<T> {
   return work();
 }
 
-/** The same for synchronous calls: the thread sleeps between tries. */
+/** Like `retried`, for synchronous work: the thread sleeps between attempts. */
 export function retriedSync<T>(work: () => T): T {
   for (const wait of PAUSES) {
     try {

@@ -15,16 +15,16 @@ import { threadId } from 'node:worker_threads';
 import { flushFile } from './flush.js';
 import { retried, retriedSync } from './retried.js';
 
-/** Name of what is being written, beside the file: `.NAME.PID-THREAD-COUNT.unfinished`. */
+/** Temporary name, in the same folder, of a file being written: `.NAME.PID-THREAD-COUNT.unfinished`. */
 const UNFINISHED = /^\..+\.\d+-\d+-\d+\.unfinished$/;
 const DEFAULT_MODE = 0o666;
 let count = 0;
 
 /**
- * Writes a file that is there whole or, when the process is killed or the disk is full, stays as it was: beside it,
- * flushed to disk, then renamed. A link is followed, and the mode of a file that is there kept.
- * @param content what the file holds, or a function that writes it piece by piece
- * @throws what the system answers, or the function throws; nothing is left then
+ * Writes a file atomically: if the process is killed or the disk is full, the old content stays. Writes to a temporary
+ * name, flushes to disk, then renames. Follows links and keeps the mode of an existing file.
+ * @param content the content, or a function that writes it in pieces
+ * @throws the system's error, or the function's; no temporary file is left then
  */
 export async function writeWhole(
   file: string,
@@ -47,7 +47,7 @@ export async function writeWhole(
   }
 }
 
-/** The same, at once. */
+/** Like `writeWhole`, synchronously. */
 export function writeWholeSync(file: string, content: string | Uint8Array): void {
   const { target, beside, mode } = placesOf(file);
   try {
@@ -69,12 +69,12 @@ export function writeWholeSync(file: string, content: string | Uint8Array): void
   }
 }
 
-/** Deletes what killed processes had begun to write like this, in a folder that no other process writes to. */
+/** Deletes temporary files that killed processes have left in a folder. No other process may be writing there. */
 export function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) if (UNFINISHED.test(name)) rmSync(path.join(folder, name), { force: true });
 }
 
-/** Where to write first: the target itself where that is a device or a pipe, such as `/dev/stdout`. */
+/** Returns where to write first: the target itself if it is a device or a pipe, such as `/dev/stdout`. */
 function placesOf(file: string): { target: string; beside: string; mode: number } {
   const there = statSync(file, { throwIfNoEntry: false });
   if (there === undefined) return { target: file, beside: unfinishedBeside(file), mode: DEFAULT_MODE };
@@ -83,7 +83,7 @@ function placesOf(file: string): { target: string; beside: string; mode: number 
   return { target, beside: unfinishedBeside(target), mode: there.mode };
 }
 
-/** A name to write under until the file is whole; `removeUnfinished` recognises it. */
+/** Returns a temporary name for a file being written, which `removeUnfinished` recognises. */
 export function unfinishedBeside(file: string): string {
   const tag = `${String(process.pid)}-${String(threadId)}-${String(count++)}`;
   return path.join(path.dirname(file), `.${path.basename(file)}.${tag}.unfinished`);

@@ -6,11 +6,11 @@ import { UsageError } from '../../../core/errors.js';
 export const command: CommandDefinition = { order: 60, define };
 
 function define(command: Command): void {
-  command.description('scaling schedules');
+  command.description('check scaling schedules');
   withConfigFlags(
     command
       .command('check')
-      .description('check a scaling schedule against the config and print what each step leads to')
+      .description('check a scaling schedule against the config and print what each operation changes')
       .argument('<file>', 'YAML or JSON file'),
   ).action(async (file: string, flags: ConfigFlags) => {
     if (!existsSync(file))

@@ -26,14 +26,14 @@ export const entrySchema = z
   });
 const required = ['name', 'value', 'max_wait_iters', 'reevaluate'];
 
-/** One entry of a schedule, and the line of its file that it stands on. */
+/** One entry of a schedule, and its line in the file. */
 export interface Entry extends z.output<typeof entrySchema> {
   readonly line: number | undefined;
 }
 
 /**
- * Reads a schedule, YAML or JSON, by the rules of configs.
- * @param named where the file is named, for an error about the file itself
+ * Reads a schedule, YAML or JSON, by the same rules as configs.
+ * @param named where the config names the file, for errors about the file itself
  * @throws UsageError naming file, line and entry
  */
 export function readSchedule(file: string, named: string): Entry[] {
@@ -50,7 +50,7 @@ export function readSchedule(file: string, named: string): Entry[] {
     if (missing !== undefined) throw new UsageError('ESP_SCHEDULE_FILE', `${where} lacks ${missing}`);
     const parsed = entrySchema.safeParse(content);
     if (!parsed.success) {
-      throw new UsageError('ESP_SCHEDULE_FILE', `${where} is not one: ${z.prettifyError(parsed.error)}`);
+      throw new UsageError('ESP_SCHEDULE_FILE', `${where} is not valid: ${z.prettifyError(parsed.error)}`);
     }
     return { ...parsed.data, line };
   });
@@ -59,7 +59,7 @@ export function readSchedule(file: string, named: string): Entry[] {
 const operationsSchema = z.array(z.record(z.string(), z.unknown()));
 const listSchema = z.union([operationsSchema, z.looseObject({ operations: operationsSchema })]);
 
-/** What each operation says; none where the file holds no list of maps, which `maps` refuses. */
+/** Returns the content of each operation; an empty list if the file is not a list of maps, which `maps` reports. */
 function operationsIn(text: string, file: string): z.output<typeof operationsSchema> {
   try {
     const { data = [] } = listSchema.safeParse(readYaml(text).value);
@@ -78,7 +78,7 @@ function textOf(file: string, named: string): string {
     throw new UsageError('ESP_SCHEDULE_FILE', `${named}: ${what}`);
   }
   try {
-    if (statSync(file).isDirectory()) throw new Error('it is a folder; name the file in it');
+    if (statSync(file).isDirectory()) throw new Error('it is a folder; name a file in it');
     return readTextFile(file);
   } catch (thrown) {
     throw new UsageError('ESP_SCHEDULE_FILE', `${named}: ${file} cannot be read: ${messageOf(thrown)}`, {
@@ -87,7 +87,7 @@ function textOf(file: string, named: string): string {
   }
 }
 
-/** Writes the completion flags back, atomically; every other character of the file stays as it is. */
+/** Writes the completion flags back, atomically. Changes no other character of the file. */
 export function writeCompleted(file: string, completed: readonly boolean[]): void {
   const before = readTextFile(file);
   const after = withCompleted(before, completed, file);
@@ -96,7 +96,7 @@ export function writeCompleted(file: string, completed: readonly boolean[]): voi
   writeWholeSync(file, mark + after);
 }
 
-/** The text with its flags set; a flag that is false and not written stays unwritten. */
+/** Returns the text with its completion flags set. A missing flag is added only if it is true. */
 export function withCompleted(text: string, completed: readonly boolean[], file = 'schedule'): string {
   const edits = maps(text, file).flatMap(({ map }, index) => editOf(text, map, completed[index] ?? false));
   return edits
@@ -135,7 +135,7 @@ function pairOf(map: YAMLMap, key: string): Pair | undefined {
 
 function rangeOf(node: unknown): [number, number] {
   if (!isScalar(node) || node.range === undefined || node.range === null)
-    throw new Error('a scalar of the schedule has no place in its text');
+    throw new Error('a scalar of the schedule has no position in its text');
   return [node.range[0], node.range[1]];
 }
 
@@ -148,14 +148,17 @@ function maps(text: string, file: string): { map: YAMLMap; line: number }[] {
   if (document.contents === null) {
     throw new UsageError(
       'ESP_SCHEDULE_FILE',
-      `${file} is empty; write its operations, each with ${required.join(', ')} and trigger_loss`,
+      `${file} is empty; list operations in it, each with ${required.join(', ')} and trigger_loss`,
     );
   }
   if (!isSeq(root)) {
-    throw new UsageError('ESP_SCHEDULE_FILE', `${file} is no list of operations, nor has it a list \`operations\``);
+    throw new UsageError('ESP_SCHEDULE_FILE', `${file} must be a list of operations, or have one under \`operations\``);
   }
   return root.items.map((map: unknown, index) => {
     if (isMap(map)) return { map, line: lines.linePos(map.range?.[0] ?? 0).line };
-    throw new UsageError('ESP_SCHEDULE_FILE', `${file}: operation ${String(index + 1)} is no map with name and value`);
+    throw new UsageError(
+      'ESP_SCHEDULE_FILE',
+      `${file}: operation ${String(index + 1)} must be a map with name and value`,
+    );
   });
 }

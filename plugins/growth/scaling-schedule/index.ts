@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import type { z } from 'zod';
 import {
   ConfigPlaces,
   EventBus,
@@ -13,9 +12,7 @@ import {
   Ranks,
   RunControl,
   RunFolder,
-  suggestion,
   Tunables,
-  UsageError,
   type Bindings,
   type EvaluationEnd,
   type Metrics,
@@ -23,45 +20,23 @@ import {
   type RunStart,
 } from '../../../core/index.js';
 import type { OperationEvent } from '../events.js';
-import { type Operation, Operations, OperationsByName, type PlannedRun, ScheduleCheck } from '../shared/operation.js';
+import { type Operation, Operations, OperationsByName, ScheduleCheck } from '../shared/operation.js';
 import { ModelGrowth } from '../shared/model-growth.js';
-import { entrySchema, readSchedule, writeCompleted, type Entry } from './file.js';
+import { readSchedule, writeCompleted, type Entry } from './file.js';
 import { ownOperations } from './operations/index.js';
+import { options } from './options.js';
+import { operationNamed, planSchedule } from './plan.js';
+import { mismatch, stateSchema, type ScheduleState } from './state.js';
 
-const options = z
-  .strictObject({
-    file: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('the schedule, YAML or JSON; completion flags are written back to it')
-      .meta({ aka: ['scaling_schedule_file'] }),
-    operations: z
-      .array(entrySchema)
-      .optional()
-      .describe('the schedule itself, in place of a file; checkpoints keep what is completed'),
-  })
-  .meta({ resume: 'free' })
-  .check(({ value, issues }) => {
-    if ((value.file === undefined) !== (value.operations === undefined)) return;
-    issues.push({ code: 'custom', input: value, path: ['file'], message: 'give one of file and operations' });
-  });
 const KEY = ['plugins', 'scaling-schedule', 'file'];
-/** What stands for the file's path where the schedule is in the config. */
+/** Name of the schedule in logs and checkpoints if it is in the config instead of a file. */
 const IN_CONFIG = 'the config';
-const stateSchema = z.strictObject({
-  file: z.string(),
-  iter_of_last_op: z.int(),
-  operations: z.array(z.strictObject({ name: z.string(), completed: z.boolean() })),
-  reevaluating: z.int().nullable().default(null),
-  metrics: z.record(z.string(), z.number()).default({}),
-});
 
 class OperationMap extends Map<string, Operation> {}
 
 @Plugin({
   name: 'scaling-schedule',
-  summary: 'Changes the run while it trains: a list of operations, each fired by the loss or by waiting.',
+  summary: 'Changes the run while it trains: a list of operations, each triggered by the loss or by waiting.',
   config: options,
   before: ['evaluation'],
 })
@@ -71,14 +46,14 @@ export default class ScalingSchedule implements ScheduleCheck {
     bindings.bind(OperationsByName, OperationMap);
   }
 
-  /** Path of the schedule's file; undefined where it is in the config. */
+  /** Path of the schedule's file; undefined if the schedule is in the config. */
   readonly #file: string | undefined;
   #entries: Entry[] = [];
   #iterOfLastOp = 0;
   /** Newest values of the metrics that triggers name. */
   #metrics = new Map<string, number>();
-  #restored: z.output<typeof stateSchema> | undefined;
-  /** The operation that asked for the evaluation which comes next, from 0. */
+  #restored: ScheduleState | undefined;
+  /** Index of the operation that asked for the next evaluation. */
   #reevaluating: number | null = null;
 
   constructor(
@@ -105,26 +80,15 @@ export default class ScalingSchedule implements ScheduleCheck {
 
   check(): string[] {
     this.#entries = this.#read();
-    const start: PlannedRun = { tunables: this.tunables.values(), ...this.growth.initial() };
-    const planned = { ...start, tunables: new Map(start.tunables) };
-    const lines = this.#entries.map((entry, index) => {
-      const before = { ...planned, tunables: new Map(planned.tunables) };
-      const inConfig = this.places.before(['plugins', 'scaling-schedule', 'operations']);
-      const place = entry.line === undefined ? inConfig : `${this.#file ?? ''}:${String(entry.line)}: `;
-      const where = `${place}operation ${String(index + 1)} (${entry.name})`;
-      try {
-        const operation = this.#operation(entry);
-        if (entry.trigger !== undefined) this.metrics.decide(entry.trigger.metric, 'trigger');
-        const value = operation.value.safeParse(entry.value);
-        if (!value.success) throw new UsageError('ESP_SCHEDULE_STEP', `value: ${z.prettifyError(value.error)}`);
-        operation.plan(value.data, planned);
-      } catch (thrown) {
-        throw new UsageError('ESP_SCHEDULE_STEP', `${where}: ${messageOf(thrown)}`, { cause: thrown });
-      }
-      return `schedule ${String(index + 1)}: ${entry.name} ${JSON.stringify(entry.value)}${changes(before.tunables, planned.tunables)}${this.#shape(before, planned)}`;
+    const { operations, tunables, growth, metrics } = this;
+    const inConfig = this.places.before(['plugins', 'scaling-schedule', 'operations']);
+    return planSchedule(this.#entries, {
+      operations,
+      tunables,
+      growth,
+      metrics,
+      placeOf: ({ line }) => (line === undefined ? inConfig : `${this.#file ?? ''}:${String(line)}: `),
     });
-    const end = `${changes(start.tunables, planned.tunables)}${this.#shape(start, planned)}`;
-    return [...lines, `schedule ends in${end === '' ? ' what it starts from' : end}`];
   }
 
   operationNames(): string[] {
@@ -160,12 +124,12 @@ export default class ScalingSchedule implements ScheduleCheck {
     const asked = this.#entries[this.#reevaluating ?? -1];
     this.#reevaluating = null;
     if (asked !== undefined) {
-      await this.#tellLoss(asked, iteration, losses.val);
+      await this.#reportReevaluation(asked, iteration, losses.val);
       return;
     }
     for (const [index, entry] of this.#entries.entries()) {
       if (entry.completed) continue;
-      if (!this.#due(entry, iteration, losses.val) || !(await this.#run(entry, iteration))) return;
+      if (!this.#isDue(entry, iteration, losses.val) || !(await this.#run(entry, iteration))) return;
       if (entry.reevaluate) {
         this.#reevaluating = index;
         this.control.requestEvaluation();
@@ -196,15 +160,7 @@ export default class ScalingSchedule implements ScheduleCheck {
     return (this.config.operations ?? []).map((entry) => ({ ...entry, line: undefined }));
   }
 
-  /** What the model is after a step that changed it. */
-  #shape(before: PlannedRun, after: PlannedRun): string {
-    if (isDeepStrictEqual(before.architecture, after.architecture)) return '';
-    const { description, parameters, trainable } = this.growth.facts(after.architecture);
-    const count = (value: number): string => value.toLocaleString('en-US');
-    return `  model: ${description}; ${count(parameters)} parameters, ${count(trainable)} trained`;
-  }
-
-  #due(entry: Entry, iteration: number, loss: number): boolean {
+  #isDue(entry: Entry, iteration: number, loss: number): boolean {
     if (iteration - this.#iterOfLastOp >= entry.max_wait_iters) return true;
     const { trigger, trigger_loss: below = NaN } = entry;
     if (trigger === undefined) return loss < below;
@@ -212,34 +168,35 @@ export default class ScalingSchedule implements ScheduleCheck {
     return trigger.below === undefined ? value > (trigger.above ?? NaN) : value < trigger.below;
   }
 
+  /** Applies an operation. @returns whether it succeeded; if not, it is tried again at the next evaluation */
   async #run(entry: Entry, iteration: number): Promise<boolean> {
     const what = `${entry.name} ${JSON.stringify(entry.value)}`;
     this.log.info(`OPERATION_START ${what} at iteration ${String(iteration)}`);
-    await this.#tell(entry, iteration, 'start');
+    await this.#report(entry, iteration, 'start');
     const before = this.tunables.changed();
     try {
-      await this.#operation(entry).apply(entry.value, iteration);
+      await operationNamed(entry.name, this.operations).apply(entry.value, iteration);
     } catch (thrown) {
       this.tunables.restore(before);
       this.log.error(`OPERATION_ERROR ${what}: ${messageOf(thrown)}`);
-      await this.#tell(entry, iteration, 'error', messageOf(thrown));
+      await this.#report(entry, iteration, 'error', messageOf(thrown));
       return false;
     }
     entry.completed = true;
     this.#iterOfLastOp = iteration;
     this.log.info(`OPERATION_SUCCESS ${what}`);
     this.#writeBack();
-    await this.#tell(entry, iteration, 'success');
+    await this.#report(entry, iteration, 'success');
     return true;
   }
 
-  async #tellLoss(entry: Entry, iteration: number, loss: number): Promise<void> {
+  async #reportReevaluation(entry: Entry, iteration: number, loss: number): Promise<void> {
     const measured = `val loss ${loss.toFixed(4)}`;
     this.log.info(`OPERATION_REEVALUATION ${entry.name}: ${measured}`);
-    await this.#tell(entry, iteration, 'reevaluation', measured);
+    await this.#report(entry, iteration, 'reevaluation', measured);
   }
 
-  async #tell(
+  async #report(
     { name, value }: Entry,
     iteration: number,
     outcome: OperationEvent['outcome'],
@@ -249,23 +206,16 @@ export default class ScalingSchedule implements ScheduleCheck {
     await this.bus.dispatch('operation', { iteration, name, value, outcome, message, schedule });
   }
 
-  /** The checkpoint's flags win where it was made with this file. */
-  #takeFlags({ file, operations, reevaluating }: z.output<typeof stateSchema>): void {
+  /** Takes a checkpoint's completion flags, if it was made with this schedule; else keeps those of the schedule. */
+  #takeFlags(saved: ScheduleState): void {
     this.#reevaluating = null;
-    const here = this.#file ?? IN_CONFIG;
-    if (file !== here) {
-      this.log.warn(`the checkpoint was made with the schedule ${file}, this run has ${here}: its flags are used`);
+    const warning = mismatch(saved, this.#file ?? IN_CONFIG, this.#entries);
+    if (warning !== undefined) {
+      this.log.warn(warning);
       return;
     }
-    const changed = operations.findIndex(({ name, completed }, at) => completed && name !== this.#entries[at]?.name);
-    if (changed !== -1) {
-      this.log.warn(
-        `${file}: operation ${String(changed + 1)} is not the one that was completed: the file's flags are used`,
-      );
-      return;
-    }
-    for (const [at, entry] of this.#entries.entries()) entry.completed = operations[at]?.completed ?? false;
-    this.#reevaluating = reevaluating;
+    for (const [at, entry] of this.#entries.entries()) entry.completed = saved.operations[at]?.completed ?? false;
+    this.#reevaluating = saved.reevaluating;
   }
 
   #writeBack(): void {
@@ -276,19 +226,9 @@ export default class ScalingSchedule implements ScheduleCheck {
         this.#entries.map(({ completed }) => completed),
       );
     } catch (thrown) {
-      this.log.warn(`completion could not be written to ${this.#file} (checkpoints keep it): ${messageOf(thrown)}`);
+      this.log.warn(
+        `cannot write completion flags to ${this.#file} (checkpoints still keep them): ${messageOf(thrown)}`,
+      );
     }
   }
-
-  #operation({ name }: Entry): Operation {
-    const operation = this.operations.get(name);
-    if (operation !== undefined) return operation;
-    const known = suggestion(name, this.operations.names(), 'operations');
-    throw new UsageError('ESP_SCHEDULE_STEP', `unknown operation: ${known}`);
-  }
-}
-
-function changes(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string {
-  const different = [...after].filter(([name, value]) => before.get(name) !== value);
-  return different.map(([name, value]) => `  ${name}: ${String(before.get(name))} -> ${String(value)}`).join(',');
 }

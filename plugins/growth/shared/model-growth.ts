@@ -13,12 +13,12 @@ import {
 import { type ArchitectureFacts, Growable, type GrowthStep, ShrunkenVocabulary } from './growable.js';
 import type { PlannedRun } from './operation.js';
 
-/** Changes the shape of the run's model, and carries the optimizer's state along. Inject it in operations. */
+/** Changes the shape of the run's model and carries the optimizer's state over. Inject it in operations. */
 @injectable()
 export class ModelGrowth {
   constructor(
     @inject(Growable, { isOptional: true }) private readonly growable: Growable | undefined,
-    /** The vocabulary that was shrunken, where one was. */
+    /** The shrunken vocabulary, if there is one. */
     @inject(ShrunkenVocabulary, { isOptional: true }) readonly vocabulary: ShrunkenVocabulary | undefined,
     @inject(Dataset, { isOptional: true }) private readonly data: Dataset | undefined,
     @inject(Engine) private readonly engine: Engine,
@@ -28,7 +28,7 @@ export class ModelGrowth {
     @inject(RunState) private readonly state: RunState,
   ) {}
 
-  /** What a schedule starts from. */
+  /** Returns the shape and vocabulary that a schedule starts from. */
   initial(): Pick<PlannedRun, 'architecture' | 'vocabulary'> {
     const vocabSize = this.data === undefined || this.data.vocabSize === 0 ? undefined : this.data.vocabSize;
     return {
@@ -37,7 +37,7 @@ export class ModelGrowth {
     };
   }
 
-  /** @throws UsageError when the step is impossible there */
+  /** Applies a step to a plan. @throws UsageError when it is impossible for the planned shape */
   plan(run: PlannedRun, step: GrowthStep): void {
     run.architecture = this.#growable().planned(run.architecture, step);
   }
@@ -46,7 +46,7 @@ export class ModelGrowth {
     return this.#growable().facts(architecture);
   }
 
-  /** Between iterations. All or nothing. */
+  /** Applies a step to the model, whole or not at all. Call it between iterations. */
   apply(step: GrowthStep): void {
     useEngine(this.engine);
     const carries = this.#growable().grow(step, this.streams.stream('growth'));

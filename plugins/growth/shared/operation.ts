@@ -2,13 +2,13 @@ import type { z } from 'zod';
 import { inject, injectable, token } from '../../../core/index.js';
 import type { ShrunkenVocabulary } from './growable.js';
 
-/** What a schedule leads to, step by step, without running anything. */
+/** What a run will look like after some steps of a schedule, computed without running them. */
 export interface PlannedRun {
   /** Values of the run's tunables, by name. */
   readonly tunables: Map<string, number>;
-  /** Shape of the model (`Growable`); undefined where it cannot change. */
+  /** Shape of the model (`Growable`); undefined if it cannot change. */
   architecture: unknown;
-  /** How the vocabulary is served; undefined where it was never shrunken. */
+  /** How the vocabulary is served; undefined if it was never shrunken. */
   vocabulary: ShrunkenVocabulary['mode'] | undefined;
 }
 
@@ -17,19 +17,22 @@ export interface Operation {
   readonly name: string;
   /** Checks the entry's `value`. */
   readonly value: z.ZodType;
-  /** Does to the plan what `apply` does to the run. @throws UsageError when the step is impossible there */
+  /** Does to the plan what `apply` does to the run. @throws UsageError when the step is impossible at this point */
   plan(value: unknown, run: PlannedRun): void;
-  /** Does it, between iterations. When it throws, the run's tunables are put back; it undoes all else itself. */
+  /**
+   * Applies the step between iterations. If it throws, the core restores the tunables; it must undo everything else
+   * itself.
+   */
   apply(value: unknown, iteration: number): void | Promise<void>;
 }
 
-/** The operations of this run by name; bound by the plugin that runs its schedule. */
+/** Operations of this run by name; bound by the plugin that runs the schedule. */
 export const OperationsByName = token<Map<string, Operation>>('OperationsByName');
 
-/** The operations a schedule may name: plugins inject this and add their own in their constructor. */
+/** Registry of the operations that a schedule may name. Plugins inject it and add their own in their constructor. */
 @injectable()
 export class Operations {
-  /** Of a run without a schedule, nobody reads it. */
+  /** In a run without a schedule nobody reads it. */
   readonly #byName: Map<string, Operation>;
 
   constructor(@inject(OperationsByName, { isOptional: true }) byName = new Map<string, Operation>()) {
@@ -49,11 +52,11 @@ export class Operations {
   }
 }
 
-/** Checks the schedule of a run; bound by the plugin that runs it. */
+/** Checks the schedule of a run; bound by the plugin that runs the schedule. */
 export interface ScheduleCheck {
-  /** What the schedule leads to, a line a step. @throws UsageError naming file, line and entry */
+  /** Returns what each operation changes, one line each. @throws UsageError naming file, line and operation */
   check(): string[];
-  /** Names of the operations that it holds. @throws UsageError as `check` does, of the schedule's file */
+  /** Returns the names of the schedule's operations. @throws UsageError when its file cannot be read */
   operationNames(): string[];
 }
 export const ScheduleCheck = token<ScheduleCheck>('ScheduleCheck');

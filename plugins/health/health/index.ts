@@ -20,7 +20,7 @@ import { options, type Policy } from './options.js';
 import { SpikeWatch, watchState } from './spike-watch.js';
 import { TensorGrowth } from './tensor-growth.js';
 
-/** Something is wrong, and what is to be done about it. */
+/** Something that is wrong, and what to do about it. */
 interface Fault {
   readonly kind: 'gradients' | 'loss' | 'weights' | 'grad_norm spike' | 'loss spike';
   readonly policy: Policy;
@@ -31,7 +31,7 @@ const countsSchema = z.strictObject({
   faults: z.int().min(0),
   skipped: z.int().min(0),
   rollbacks: z.int().min(0),
-  /** They are not as they were published last. */
+  /** Whether the counts have changed since they were last published. */
   changed: z.boolean(),
 });
 const stateSchema = z.strictObject({
@@ -41,7 +41,7 @@ const stateSchema = z.strictObject({
 });
 type State = z.output<typeof stateSchema>;
 
-/** A fault that lasts is told of once in so many iterations. */
+/** A fault that persists is logged once in this many iterations. */
 const QUIET_FOR = 100;
 
 @Plugin({
@@ -65,11 +65,11 @@ export default class Health {
   readonly #gradNorm: SpikeWatch;
   readonly #loss: SpikeWatch;
   #counts = startingCounts();
-  /** A stop or a rollback was asked for: what is found until then says nothing new. */
+  /** Whether a stop or rollback was requested: further faults until it happens are ignored. */
   #pending = false;
   readonly #tensors: TensorGrowth | undefined;
-  /** When a kind of fault that the run goes on with was told of last. */
-  readonly #told = new Map<Fault['kind'], number>();
+  /** Iteration at which each kind of fault that does not end the run was last logged. */
+  readonly #lastLogged = new Map<Fault['kind'], number>();
 
   constructor(
     @inject(PluginConfig) private readonly config: z.output<typeof options>,
@@ -86,7 +86,7 @@ export default class Health {
     bus.spy(this.#tensors);
   }
 
-  /** Before the step, while the weights are still those before the fault. */
+  /** Checks before the optimizer step, while the weights are still unaffected. */
   @On('step:ready')
   check(step: StepReady): void {
     if ((step.iteration + 1) % this.config.interval !== 0) return;
@@ -124,7 +124,7 @@ export default class Health {
     if (Object.keys(values).length > 0) await this.bus.dispatch('metrics', { iteration, values });
   }
 
-  /** A checkpoint of weights that are not finite would be the one that a resume takes. */
+  /** Prevents a checkpoint of non-finite weights, which a resume would use. */
   @On('checkpoint:due')
   beforeCheckpoint(due: CheckpointDue): void {
     if (this.config.non_finite.weights === 'warn') return;
@@ -142,7 +142,7 @@ export default class Health {
     this.#counts.changed = true;
   }
 
-  /** Undefined while nothing was seen. */
+  /** Returns undefined if nothing was measured yet. */
   state(): State | undefined {
     const [gradNorm, loss] = [this.#gradNorm.state(), this.#loss.state()];
     if (loss === undefined && this.#counts.faults === 0) return undefined;
@@ -153,7 +153,7 @@ export default class Health {
     const { grad_norm: gradNorm, loss, counts } = stateSchema.parse(state ?? { counts: startingCounts() });
     this.#gradNorm.restore(gradNorm);
     this.#loss.restore(loss);
-    // Going back does not undo that the run went back.
+    // The rollback itself must still count after it.
     this.#counts = { ...counts, rollbacks: Math.max(counts.rollbacks, this.#counts.rollbacks) };
   }
 
@@ -192,13 +192,13 @@ export default class Health {
     const reason = `health: iteration ${String(iteration)}: ${what}`;
     if (policy === 'stop') this.#stop(kind, reason);
     else if (policy === 'rollback') this.#rollBack(kind, reason);
-    else if (iteration >= (this.#told.get(kind) ?? -QUIET_FOR) + QUIET_FOR) {
-      this.#told.set(kind, iteration);
+    else if (iteration >= (this.#lastLogged.get(kind) ?? -QUIET_FOR) + QUIET_FOR) {
+      this.#lastLogged.set(kind, iteration);
       this.log.warn(`${reason}; ${policy === 'skip' ? 'skipping the step' : 'continuing'}`);
     }
   }
 
-  /** With an emergency checkpoint, unless what is wrong is in what it would hold. */
+  /** Stops the run, with an emergency checkpoint unless the weights themselves are bad. */
   #stop(kind: Fault['kind'], reason: string): void {
     const lost = kind === 'weights';
     this.#pending = true;
@@ -226,14 +226,14 @@ function described({ name, count, size }: NotFinite): string {
   return `${name} is not finite in ${count.toLocaleString('en-US')} of ${size.toLocaleString('en-US')} elements`;
 }
 
-/** How many elements of a tensor are NaN or infinite. */
+/** A tensor with elements that are NaN or infinite, and their number. */
 interface NotFinite {
   readonly name: string;
   readonly count: number;
   readonly size: number;
 }
 
-/** The first tensor with elements that are not finite. Reads them one by one: ask only when a norm says so. */
+/** Returns the first tensor with non-finite elements. Reads every element: call it only if a norm is not finite. */
 function firstNotFinite(tensors: ReadonlyMap<string, tf.Tensor>): NotFinite | undefined {
   for (const [name, tensor] of tensors) {
     let count = 0;

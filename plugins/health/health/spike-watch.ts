@@ -1,28 +1,28 @@
 import { z } from 'zod';
 
 export const watchState = z.strictObject({
-  /** The last ones, oldest first. */
+  /** The last values, oldest first. */
   values: z.array(z.number()),
-  /** Highest value over the median since it was asked for last; 0: none. */
+  /** Highest ratio of a value to the median since it was last taken; 0: none. */
   highest: z.number(),
 });
 type WatchState = z.output<typeof watchState>;
 
 /** What counts as a spike. */
 export interface Limits {
-  /** Over so many times the median of the last `window` values, once there are as many. */
+  /** A value above this many times the median of the last `window` values; applies once there are that many. */
   readonly times: number;
-  /** Over this; null: no such limit. */
+  /** A value above this; null: no limit. */
   readonly above: number | null;
   readonly window: number;
 }
 
-/** Finds values of a series that are far over what they were lately. A spike moves their median little. */
+/** Finds values far above the recent ones. Compares with their median, which a spike hardly moves. */
 export class SpikeWatch {
   readonly #last: RunningMedian;
   #highest = 0;
 
-  /** @param name how the series is called in a sentence */
+  /** @param name of the series, as part of a sentence */
   constructor(
     private readonly name: string,
     private readonly limits: Limits,
@@ -30,7 +30,7 @@ export class SpikeWatch {
     this.#last = new RunningMedian(limits.window);
   }
 
-  /** Takes a value in, and says what is wrong with it where it is a spike. */
+  /** Adds a value. @returns a description if it is a spike */
   look(value: number): string | undefined {
     const { times, above } = this.limits;
     const median = this.#last.isFull ? this.#last.median : 0;
@@ -44,14 +44,14 @@ export class SpikeWatch {
     return above !== null && value > above ? `${what()} over ${String(above)}` : undefined;
   }
 
-  /** Highest value over the median since the last call; undefined where there was none. */
+  /** Returns the highest ratio of a value to the median since the last call; undefined if there is none. */
   takeHighest(): number | undefined {
     const highest = this.#highest;
     this.#highest = 0;
     return highest > 0 ? highest : undefined;
   }
 
-  /** Undefined while nothing was seen. */
+  /** Returns undefined if there are no values yet. */
   state(): WatchState | undefined {
     const { values } = this.#last;
     return values.length === 0 ? undefined : { values: [...values], highest: this.#highest };
@@ -67,13 +67,13 @@ function short(value: number): string {
   return value.toPrecision(4);
 }
 
-/** The median of the last numbers, which are kept sorted: a new one is put in its place, nothing is sorted again. */
+/** The median of the last numbers. Keeps them sorted, so adding one takes no new sort. */
 export class RunningMedian {
-  /** Oldest first. */
+  /** In the order added, oldest first. */
   #values: number[] = [];
   #sorted: number[] = [];
 
-  /** @param window how many numbers count */
+  /** @param window number of values to keep */
   constructor(private readonly window: number) {}
 
   get values(): readonly number[] {
@@ -103,7 +103,7 @@ export class RunningMedian {
     this.#sorted = [...Float64Array.from(this.#values).sort()];
   }
 
-  /** Of the first that is not smaller. */
+  /** Returns the index of the first sorted value that is not smaller. */
   #placeOf(value: number): number {
     let [from, to] = [0, this.#sorted.length];
     while (from < to) {

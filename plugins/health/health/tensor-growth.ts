@@ -1,18 +1,17 @@
 import { tf, type Registration, type Spy } from '../../../core/index.js';
 
-/** Iterations whose lowest number of tensors is compared with that of the iterations before. */
+/** Iterations per block: the lowest number of live tensors in a block is compared with the previous block's. */
 const BLOCK = 10;
-/** Blocks in a row that each end with more tensors: evaluations and a model that grows add some once. */
+/** Rising blocks in a row that count as a leak. Evaluations and a growing model add tensors, but only once. */
 const BLOCKS = 5;
 
 /**
- * Finds tensors that pile up, and the listeners that make them: of each call, how many more tensors are alive after it
- * than before.
+ * Finds leaked tensors and the listeners that create them, by counting live tensors before and after each call.
  */
 export class TensorGrowth implements Spy {
-  /** Tensors alive before each call that has not ended, and those that calls within it have made. */
+  /** For each call in progress: live tensors before it, and those that nested calls have created. */
   readonly #calls: { alive: number; inner: number }[] = [];
-  /** Tensors made by each listener, less those it disposed, since the number began to rise. */
+  /** Tensors created minus disposed by each listener since the number began to rise. */
   readonly #made = new Map<string, number>();
   #lowest = Infinity;
   #previous = Infinity;
@@ -35,7 +34,7 @@ export class TensorGrowth implements Spy {
     this.#made.set(listener, (this.#made.get(listener) ?? 0) + made - call.inner);
   }
 
-  /** To be called after every iteration. @returns what to warn of, once a run */
+  /** Call it after every iteration. @returns a warning, at most once per run */
   look(): string | undefined {
     if (this.#reported) return undefined;
     this.#lowest = Math.min(this.#lowest, alive());

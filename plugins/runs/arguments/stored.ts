@@ -1,17 +1,17 @@
 import { Argument, type Command } from 'commander';
 
-/** The argument of commands that read a run; `given ?? newestRun(cwd, console.error)` is the folder that it means. */
+/** Makes the argument of commands that read a run; `given ?? newestRun(cwd, console.error)` is the folder it means. */
 export function runArgument(): Argument {
   return new Argument('[run]', 'folder of a run or checkpoint (default: the newest run in runs/)');
 }
 
-/** Which of a run's weights a command takes. */
+/** Which of a run's weights a command uses. */
 export interface StoredFlags {
   readonly best?: boolean | undefined;
   readonly weights?: string | undefined;
 }
 
-/** Adds their flags to a command that reads one checkpoint. */
+/** Adds `--best` and `--weights` to a command that reads one checkpoint. */
 export function withStoredFlags(command: Command): Command {
   return command
     .option('--best', 'use the best checkpoint, by plugins.checkpoint.best (default: the newest)')

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** Paths of the folders in a folder; none where it is no folder. */
+/** Returns the paths of a folder's subfolders; empty if it is not a folder. */
 export function foldersIn(folder: string): string[] {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   return readdirSync(folder, { withFileTypes: true })

@@ -4,8 +4,8 @@ import { UsageError } from '../../../core/errors.js';
 import { foldersIn } from './folders-in.js';
 
 /**
- * The run in `runs/` whose newest checkpoint was written last.
- * @param say called with a line that names it
+ * Returns the run in `runs/` that saved a checkpoint last.
+ * @param say called with a line that names the run
  * @throws UsageError when no run there has a checkpoint
  */
 export function newestRun(cwd: string, say: (line: string) => void): string {
@@ -22,7 +22,7 @@ export function newestRun(cwd: string, say: (line: string) => void): string {
   return newest.run;
 }
 
-/** Milliseconds since 1970; 0 when nothing was saved. */
+/** Returns when a checkpoint was last saved, in milliseconds since 1970; 0 if none was. */
 function lastSaved(checkpoints: string): number {
   const saved = foldersIn(checkpoints).filter((folder) => /^\d/.test(path.basename(folder)));
   return Math.max(0, ...saved.map((folder) => statSync(folder).mtimeMs));

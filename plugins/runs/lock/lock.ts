@@ -6,38 +6,38 @@ import { UsageError } from '../../../core/errors.js';
 import { isOfThisSystem, isRunning, ownerIn, thisOwner, type Owner } from './owner.js';
 import { takeOsLock } from './os-lock.js';
 
-/** The file that holds who has a folder. */
+/** The lock file, which names the owner of the folder. */
 export const LOCK = 'lock';
-/** Made by whoever takes over a lock file whose owner is dead, where the system has no locks. */
+/** Created while taking over the lock file of a dead owner, on file systems without locks. */
 const TAKEOVER = 'lock.takeover';
 
-/** Several beats of `lock-beat.ts`, and of earlier versions, which had one in ten seconds. */
+/** Several beats of `beat.ts`; earlier versions had one every ten seconds. */
 const WATCH_MS = 30_000;
 const LOOK_MS = 1000;
-/** An owner that was not seen for so long is dead, however far clocks are apart. */
+/** An owner not seen for this long is dead, however much the clocks differ. */
 const LONG_DEAD_MS = 3_600_000;
-/** A look at the lock by another process, such as a dashboard, is over after this. */
+/** A dashboard, for example, holds the lock briefly to test it: try again after this time. */
 const GLANCE_MS = 50;
 const GLANCES = 4;
 
 export interface LockOptions {
   /** Code of the error when the folder is in use; `ESP_RUN_FOLDER_LOCKED` when not given. */
   readonly code?: string;
-  /** Printed while it waits. */
+  /** Called with a line when it has to wait. */
   readonly say?: (line: string) => void;
-  /** What to do when the folder is in use; follows "wait for it". */
+  /** Advice for a folder in use; completes "wait for it, …". */
   readonly advice?: string;
-  /** Milliseconds that the lock of another system is watched; several beats of its owner, when not given. */
+  /** Milliseconds to watch the lock of another machine; default: several beats of its owner. */
   readonly watch?: number;
 }
 
 /**
- * Claims a folder for this process: with a lock of the operating system, which dies with its owner, on a file `lock`
- * that says who it is. Such a lock decides between processes of one system, also across containers. A lock that was
- * left by another system, or made where there are no locks of the system, is watched for half a minute: its owner shows
- * every few seconds that it lives. Clocks are not compared.
- * @returns what gives the folder back
- * @throws UsageError (`ESP_RUN_FOLDER_LOCKED`) naming the process that has it
+ * Claims a folder for this process. Takes an operating-system lock, which ends with its owner, on a file `lock` that
+ * names the owner. That lock is enough among processes of one machine, even in different containers. A lock file left
+ * by another machine, or on a file system without locks, is watched for half a minute, since a living owner updates it
+ * every few seconds. Clocks are not compared.
+ * @returns a function that releases the folder
+ * @throws UsageError (`ESP_RUN_FOLDER_LOCKED`) naming the process that holds it
  */
 export async function lockFolder(folder: string, options: LockOptions = {}): Promise<() => void> {
   const file = path.join(folder, LOCK);
@@ -50,7 +50,7 @@ export async function lockFolder(folder: string, options: LockOptions = {}): Pro
   }
 }
 
-/** Whether a living process has claimed the folder. */
+/** Returns whether a living process has claimed the folder. */
 export async function isInUse(folder: string): Promise<boolean> {
   const file = path.join(folder, LOCK);
   if (!existsSync(file)) return false;
@@ -87,14 +87,14 @@ async function keepOsLock(folder: string, descriptor: number, options: LockOptio
   const beat = process.platform === 'win32' ? undefined : beating(file);
   return () => {
     void beat?.terminate();
-    // Windows deletes no open file, and no other process can have it as long as it is open.
+    // Delete the file while the lock is held, except on Windows, which cannot delete an open file.
     if (process.platform !== 'win32') remove(file);
     closeSync(descriptor);
     if (process.platform === 'win32') remove(file);
   };
 }
 
-/** For file systems without locks: the file is made, or refused, at once. */
+/** For file systems without locks: creating the file, which is atomic, is the lock. */
 async function lockByFile(folder: string, options: LockOptions): Promise<() => void> {
   const file = path.join(folder, LOCK);
   const me = thisOwner(false);
@@ -114,7 +114,7 @@ async function lockByFile(folder: string, options: LockOptions): Promise<() => v
   };
 }
 
-/** Of several that found an owner dead, one makes the second file and is the only one that changes the first. */
+/** Takes over a dead owner's lock. Only the process that creates the guard file may replace the lock file. */
 function takeOver(folder: string, dead: Owner | undefined, me: Owner, options: LockOptions): void {
   const guard = path.join(folder, TAKEOVER);
   if (!created(guard, me)) {
@@ -134,7 +134,7 @@ function takeOver(folder: string, dead: Owner | undefined, me: Owner, options: L
   }
 }
 
-/** Watches a lock whose owner cannot be asked for: one that lives writes to it. */
+/** Watches the lock of an owner on another machine: a living owner writes to it. */
 async function isDead(
   file: string,
   owner: Owner | undefined,
@@ -171,7 +171,7 @@ function nameOf(owner: Owner | undefined): string {
   return `process ${String(owner.pid)} on ${owner.host}${since}`;
 }
 
-/** A thread of its own shows that the owner lives: a step of training may keep the main one for minutes. */
+/** Starts the thread that shows that the owner is alive: a training step may block the main thread for minutes. */
 function beating(file: string): Worker {
   const worker = new Worker(new URL('./beat.js', import.meta.url), { workerData: file });
   worker.on('error', () => undefined);
@@ -179,12 +179,12 @@ function beating(file: string): Worker {
   return worker;
 }
 
-/** Opened anew: an NFS client then asks the server. */
+/** Returns the file's modification time. Opens it first, which makes an NFS client ask the server. */
 function timeOf(file: string): number {
   try {
     closeSync(openSync(file, 'r'));
   } catch {
-    // It cannot be read; its time may be told all the same.
+    // Even if it cannot be read, its time may be known.
   }
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
@@ -216,6 +216,6 @@ function remove(file: string): void {
   try {
     rmSync(file, { force: true });
   } catch {
-    // The next process finds the lock of a dead one.
+    // The next process then treats it as the lock of a dead owner.
   }
 }

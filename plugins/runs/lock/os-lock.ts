@@ -2,32 +2,33 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** What taking a lock of the operating system on a file came to. */
+/** Result of trying to take an operating-system lock on a file. */
 export type OsLock =
   /** Held until the descriptor is closed or the process ends, whatever ends it. */
   | { readonly state: 'held'; readonly descriptor: number }
   | { readonly state: 'taken' }
-  /** The file system, or this machine, has no such locks. */
+  /** The file system, or this machine, has no locks. */
   | { readonly state: 'unsupported' };
 
-/** `flock(2)`; libuv's `UV_FS_O_EXLOCK`, which is `O_EXLOCK` of `open(2)` on macOS and no sharing on Windows. */
+/** Operations of `flock(2)`. */
 const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+/** libuv's `UV_FS_O_EXLOCK`: `O_EXLOCK` of `open(2)` on macOS, opening without sharing on Windows. */
 const EXCLUSIVE_OPEN: Partial<Record<NodeJS.Platform, number>> = { darwin: 0x20, win32: 0x10000000 };
 const TAKEN = ['EAGAIN', 'EWOULDBLOCK', 'EBUSY'];
 const UNSUPPORTED = ['ENOTSUP', 'EOPNOTSUPP', 'ENOLCK', 'ENOSYS', 'EINVAL'];
 
 /**
- * Tries to take an exclusive lock that dies with this process: `flock` on Linux (over NFS it is the server's), an
- * exclusive open on macOS and Windows. It does not wait.
- * @param create makes the file where it does not exist
- * @throws what the system says when the file cannot be opened
+ * Tries to take an exclusive lock that ends with this process, without waiting: `flock` on Linux (over NFS, a lock on
+ * the server), an exclusive open on macOS and Windows.
+ * @param create whether to create a missing file
+ * @throws the system's error when the file cannot be opened
  */
 export async function takeOsLock(file: string, create: boolean): Promise<OsLock> {
   const flags = constants.O_RDWR | (create ? constants.O_CREAT : 0);
   const exclusive = EXCLUSIVE_OPEN[process.platform];
-  // Asked before the file is made: where there are no locks, it must appear with its content.
+  // Check before creating the file: without locks it must be created together with its content.
   if (exclusive === undefined && !(await hasFlock(path.dirname(file)))) return { state: 'unsupported' };
   for (;;) {
     let descriptor: number;
@@ -42,7 +43,7 @@ export async function takeOsLock(file: string, create: boolean): Promise<OsLock>
     const state = exclusive === undefined ? await flocked(descriptor, LOCK_EX) : 'held';
     if (state === 'held' && isAt(file, descriptor)) return { state, descriptor };
     closeSync(descriptor);
-    // Otherwise its owner deleted the file, as it does when it is done, between the opening and the locking.
+    // Held, but no longer at this path: the previous owner released and deleted the file in between. Try again.
     if (state !== 'held') return { state };
   }
 }
@@ -51,7 +52,7 @@ function nonBlocking(): number {
   return process.platform === 'win32' ? 0 : constants.O_NONBLOCK;
 }
 
-/** Whether the path still leads to the open file. */
+/** Returns whether the path still leads to the open file. */
 function isAt(file: string, descriptor: number): boolean {
   const there = statSync(file, { bigint: true, throwIfNoEntry: false });
   const open = fstatSync(descriptor, { bigint: true });
@@ -84,7 +85,7 @@ async function libraryFlock(): Promise<Flock> {
   };
 }
 
-/** Where koffi is not installed: the command locks the descriptor it inherits, which is locked here too then. */
+/** Without koffi: the `flock` command locks the descriptor it inherits, which also locks it for this process. */
 function flockCommand(...[descriptor, kind]: Parameters<Flock>): OsLock['state'] {
   const { status } = spawnSync('flock', [kind === LOCK_EX ? '-xn' : '-sn', '3'], {
     stdio: ['ignore', 'ignore', 'ignore', descriptor],

@@ -6,23 +6,23 @@ import { z } from 'zod';
 const ownerSchema = z.object({
   pid: z.int(),
   host: z.string(),
-  /** When the process started, in the system's own words. */
+  /** When the process started, in the system's format. */
   started: z.string(),
-  /** Missing in locks of earlier versions, which had no lock of the operating system. */
+  /** Missing in lock files of earlier versions, which took no operating-system lock. */
   id: z.string().default(''),
-  /** When the folder was taken, by the owner's clock. */
+  /** When the folder was claimed, by the owner's clock. */
   since: z.string().optional(),
-  /** The running system, and the space that its process ids are of, where the system tells. */
+  /** Ids of the running system and of the namespace of its process ids, if the system has them. */
   boot: z.string().default(''),
   pids: z.string().default(''),
-  /** A lock of the operating system is held as long as the process lives. */
+  /** Whether the process holds an operating-system lock, which ends with it. */
   os: z.boolean().default(false),
 });
 
-/** Who holds a lock, as the file says. */
+/** The owner of a lock, as the file names it. */
 export type Owner = z.output<typeof ownerSchema>;
 
-/** This process as an owner. */
+/** Describes this process as an owner. */
 export function thisOwner(os: boolean): Owner {
   return {
     pid: process.pid,
@@ -36,7 +36,7 @@ export function thisOwner(os: boolean): Owner {
   };
 }
 
-/** Undefined where there is no lock, or nothing that can be read as one. */
+/** Parses a lock file; undefined if it is empty or not valid. */
 export function ownerIn(text: string): Owner | undefined {
   try {
     return ownerSchema.parse(JSON.parse(text));
@@ -45,12 +45,14 @@ export function ownerIn(text: string): Owner | undefined {
   }
 }
 
-/** Of one running system, container or not; by the host's name where it has no id. */
+/**
+ * Returns whether the owner is on this running system, in a container or not; compares host names if there is no id.
+ */
 export function isOfThisSystem({ boot, host }: Owner): boolean {
   return boot === '' || bootId() === '' ? host === hostname() : boot === bootId();
 }
 
-/** Whether the owner's process lives; undefined where its id means nothing here. */
+/** Returns whether the owner's process is alive; undefined if its id belongs to another namespace. */
 export function isRunning(owner: Owner): boolean | undefined {
   if (owner.boot === '' || owner.pids === '') return undefined;
   if (owner.boot !== bootId() || owner.pids !== pidSpace()) return undefined;
@@ -73,10 +75,10 @@ function readOrEmpty(read: () => string): string {
   }
 }
 
-/** Undefined where there is no process of that id, or the system does not tell. */
+/** Returns when a process started; undefined if it does not exist, or the system does not say. */
 function startOf(pid: number): string | undefined {
   try {
-    // The name, in brackets, may hold anything; the start is the 20th field after it, and 'Z' a zombie.
+    // The name, in brackets, may contain anything. The start time is the 20th field after it; state 'Z' is a zombie.
     const fields =
       readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
         .split(') ')

@@ -5,37 +5,37 @@ const ALL: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'S
 const SAVE: SaveSignal = 'SIGUSR1';
 const EXIT_CODE_OF_SIGNALS = 128;
 
-/** Those that this system has: Windows lacks most, and alone has SIGBREAK. */
+/** The stop signals that this system has: Windows lacks most, and is the only one with SIGBREAK. */
 export const stopSignals: readonly StopSignal[] = ALL.filter((signal) => Object.hasOwn(constants.signals, signal));
 
-/** What a process exits with that a signal ends: 128 + its number, as shells and schedulers know it. */
+/** Returns the exit code of a process that a signal ends: 128 + its number, the convention of shells and schedulers. */
 export function exitCodeOfSignal(signal: NodeJS.Signals): number {
   return EXIT_CODE_OF_SIGNALS + constants.signals[signal];
 }
 
 const stopListeners = new Set<(signal: StopSignal) => void>();
 const saveListeners = new Set<() => void>();
-/** The process is a command: it handles signals itself, also while nothing listens. */
+/** Whether the process is a command, which handles signals even while nothing listens. */
 let isCommand = false;
 let isListening = false;
 let isSaveWaiting = false;
 let hangup: 'served' | 'held' | 'waiting' = 'served';
 
 /**
- * For the command's entry: from now on a stop signal ends the process with its exit code unless someone listens, and
- * SIGUSR1, which Node takes for a debugger's, waits for a run.
+ * Starts handling signals; called once when a command starts. Unless something listens, a stop signal then ends the
+ * process with its exit code. SIGUSR1, which would start Node's debugger, waits for a run.
  */
 export function handleSignals(): void {
   isCommand = true;
   listen();
 }
 
-/** Until `serveHangup`, SIGHUP waits: whether it stops the run is in the config. */
+/** Holds SIGHUP back until `serveHangup`, because the config says whether it stops the run. */
 export function holdHangup(): void {
   hangup = 'held';
 }
 
-/** Serves SIGHUP as any other stop signal, and the one that came since `holdHangup`. */
+/** Handles SIGHUP like any other stop signal, including one received since `holdHangup`. */
 export function serveHangup(): void {
   const came = hangup === 'waiting';
   hangup = 'served';
@@ -43,26 +43,26 @@ export function serveHangup(): void {
 }
 
 /**
- * Listens to every stop signal that the system has.
- * @returns what ends listening
+ * Listens to all stop signals.
+ * @returns a function that stops listening
  */
 export function onStop(listener: (signal: StopSignal) => void): () => void {
   return added(stopListeners, listener);
 }
 
-/** Listens to SIGUSR1. @returns what ends listening */
+/** Listens to SIGUSR1. @returns a function that stops listening */
 export function onSave(listener: () => void): () => void {
   return added(saveListeners, listener);
 }
 
-/** Whether SIGUSR1 came while nothing listened to it, since the last call. */
+/** Returns whether SIGUSR1 was received while nothing listened, since the last call. */
 export function takeWaitingSave(): boolean {
   const came = isSaveWaiting;
   isSaveWaiting = false;
   return came;
 }
 
-/** Has a signal act as if this process had received it. */
+/** Acts as if this process had received the signal. */
 export function deliver(signal: StopSignal | SaveSignal): void {
   if (signal === SAVE) {
     if (saveListeners.size === 0) isSaveWaiting = true;
@@ -77,7 +77,7 @@ export function deliver(signal: StopSignal | SaveSignal): void {
   for (const listener of [...stopListeners]) listener(signal);
 }
 
-/** The process of a command, for the run that it trains. */
+/** The process of a command, as the run that it trains sees it. */
 export const commandProcess: HostProcess = {
   onStop,
   onSave,

@@ -15,18 +15,18 @@ export const command: CommandDefinition = { order: 190, define };
 
 function define(command: Command, setExitCode: SetExitCode): void {
   command
-    .description('run cases with PyTorch’s exact numbers through the whole pipeline and compare')
-    .argument('<dir...>', 'case folders (case.json and its safetensors), or folders of such folders')
+    .description('train on cases recorded from PyTorch and compare every number')
+    .argument('<dir...>', 'case folders (case.json and its safetensors files), or folders that contain them')
     .option('--engine <name>', 'engine to use', 'auto')
     .addOption(
-      new Option('--precision <format>', 'operands of matrix products; in bf16 only the losses are compared')
+      new Option('--precision <format>', 'precision of matrix products; for bf16 only losses are compared')
         .choices(['f32', 'bf16'])
         .default('f32'),
     )
     .action(async (dirs: string[], flags: ParityFlags) => {
       const cases = dirs.flatMap(casesIn);
       if (cases.length === 0) {
-        console.error(`espalier: no parity case in ${dirs.join(', ')}: a case is a folder with a case.json`);
+        console.error(`espalier: no parity case in ${dirs.join(', ')}; a case is a folder with a case.json`);
         setExitCode(1);
         return;
       }

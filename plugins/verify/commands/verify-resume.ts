@@ -17,7 +17,7 @@ interface VerifyFlags extends ConfigFlags {
 }
 
 const EXIT_FAILED = 1;
-/** What a run is compared by. */
+/** Settings that make the runs save what is compared. */
 const COMPARED = ['plugins.batch-digest={}', 'plugins.checkpoint={}', 'plugins.training-metrics.interval=1'];
 
 export const command: CommandDefinition = { order: 110, define };
@@ -26,7 +26,7 @@ function define(command: Command, setExitCode: SetExitCode): void {
   command.description('check that a stopped and resumed run gives the same bits as an uninterrupted one');
   withConfigFlags(command)
     .option('-n, --iters <count>', 'iterations before the stop, and again after it', wholeFrom(1), 10)
-    .option('--keep', 'keep the two runs, and print where they are')
+    .option('--keep', 'keep the two runs and print their folder')
     .option('--json', 'print JSON')
     .action((flags: VerifyFlags) =>
       comparingRuns(async (runs) => {
@@ -40,11 +40,11 @@ function define(command: Command, setExitCode: SetExitCode): void {
           const set = [`run.dir=${JSON.stringify(folder)}`, ...COMPARED];
           await runs.start(flags, set, ['--stop-after', String(iterations), ...more]).ended;
         };
-        say(`${String(2 * iters)} iterations without a stop`);
+        say(`training ${String(2 * iters)} iterations without a stop`);
         await train(folders[0], 2 * iters);
-        say(`${String(iters)} iterations, then ${String(iters)} more in another process`);
+        say(`training ${String(iters)} iterations, then ${String(iters)} more in another process`);
         await train(folders[1], iters);
-        // A run that a plugin ended before the stop stays ended.
+        // `resume=auto`, unlike --resume, leaves a run ended that a plugin ended before the stop.
         await train(folders[1], iters, ['--set', 'resume=auto']);
         const { compareRuns } = await import('../resume/compare.js');
         const { validationLosses } = await import('../../checkpoint/contract.js');
@@ -65,8 +65,8 @@ function define(command: Command, setExitCode: SetExitCode): void {
     );
 }
 
-/** What a plugin does at evaluations alone has then not been compared. */
+/** Returns a note for runs without an evaluation after the stop, which do not test what plugins do at evaluations. */
 function noEvaluation(iters: number): string {
   const interval = Math.max(1, Math.floor(iters / 2));
-  return `Not compared: an evaluation after the stop, because none was due; --set plugins.evaluation.interval=${String(interval)} makes one.`;
+  return `Not compared: an evaluation after the stop, because none was due. --set plugins.evaluation.interval=${String(interval)} causes one.`;
 }

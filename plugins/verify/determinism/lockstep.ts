@@ -2,31 +2,31 @@ import type { ChildProcess } from 'node:child_process';
 import { firstDifference } from '../resume/difference.js';
 import { momentSchema, valuesSchema, type Compared, type Moment, type Question, type Values } from './protocol.js';
 
-/** The first tensor that is not the same in two runs. */
+/** The first tensor that differs between two runs. */
 export interface Difference {
   readonly what: Compared;
-  /** From 1, as progress counts; 0: before the first. */
+  /** Counted from 1; 0: before the first iteration. */
   readonly iteration: number;
   readonly tensor: string;
   readonly shape: readonly number[];
-  /** Place of the first element that differs, one index for each axis. */
+  /** Position of the first element that differs, one index per axis. */
   readonly at: readonly number[];
-  /** That element in one run and in the other. */
+  /** That element in each run. */
   readonly values: readonly [number, number];
-  /** How many elements differ, and the largest difference among them. */
+  /** Number of elements that differ, and the largest difference. */
   readonly differing: number;
   readonly largest: number;
 }
 
 export interface LockstepResult {
-  /** Iterations in which everything was the same. */
+  /** Iterations in which everything was equal. */
   readonly iterations: number;
   readonly difference: Difference | undefined;
 }
 
 /**
- * Leads two runs side by side: both wait at each moment until what they have is compared.
- * @throws Error when a process ends before its run does, or when they do not do the same things
+ * Runs two processes in lockstep: at each moment both wait until their values are compared.
+ * @throws Error when a process exits too early, or the runs do different things
  */
 export async function compareInLockstep(twins: readonly [Twin, Twin]): Promise<LockstepResult> {
   let iterations = 0;
@@ -48,7 +48,7 @@ export class Twin {
   #waiting: (() => void) | undefined;
   #ended: { readonly error: Error | undefined } | undefined;
 
-  /** @param ended settles when the process has: rejected when it ended badly */
+  /** @param ended resolves when the process exits; rejected if it fails */
   constructor(
     private readonly process: ChildProcess,
     ended: Promise<void>,
@@ -66,7 +66,7 @@ export class Twin {
     }, end);
   }
 
-  /** Where it waits next; undefined when its run is over. */
+  /** Waits for the next moment; undefined when the run has ended. */
   async next(): Promise<Moment | undefined> {
     const message = await this.#receive();
     return message === undefined ? undefined : momentSchema.parse(message);
@@ -98,13 +98,13 @@ async function differenceIn(a: Moment, b: Moment, twins: readonly [Twin, Twin]):
     if (other?.name !== name || String(other.shape) !== String(shape)) {
       const there = other === undefined ? 'nothing' : `${other.name} [${String(other.shape)}]`;
       throw new Error(
-        `the ${what} of iteration ${iteration} have ${name} [${String(shape)}] and ${there} in one place`,
+        `at the ${what} of iteration ${iteration}, one run has ${name} [${String(shape)}] and the other ${there}`,
       );
     }
     if (digest === other.digest) continue;
     const values = await Promise.all([twins[0].values(name), twins[1].values(name)]);
     const first = firstDifference(...values);
-    // A NaN has many forms.
+    // Digests also differ between two NaNs of different bits, which count as equal.
     if (first < 0) continue;
     return { what, iteration, tensor: name, shape, at: indicesOf(first, shape), ...extent(first, ...values) };
   }
@@ -123,7 +123,7 @@ function extent(first: number, a: Values, b: Values): Pick<Difference, 'values' 
   return { values: [a[first] ?? NaN, b[first] ?? NaN], differing, largest };
 }
 
-/** Row-major. */
+/** Returns an element's index on each axis, row-major. */
 function indicesOf(element: number, shape: readonly number[]): number[] {
   let rest = element;
   return shape

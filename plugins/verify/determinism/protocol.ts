@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
-/** What two processes that do the same run compare, in the order of a run. */
+/** What is compared, in the order of a run. */
 const compared = z.enum(['weights', 'batch', 'gradients']);
 export type Compared = z.output<typeof compared>;
 
-/** A moment at which a process waits for the other: what it has there. */
+/** A moment at which a run waits to be compared, and what it has then. */
 export const momentSchema = z.strictObject({
   type: z.literal('moment'),
   what: compared,
-  /** Iterations that have begun: 0 for the weights that a run starts with. */
+  /** Iterations that have begun; 0 for the initial weights. */
   iteration: z.int().min(0),
   tensors: z.array(z.strictObject({ name: z.string(), shape: z.array(z.int()), digest: z.string() })),
 });
@@ -21,11 +21,11 @@ const values: z.ZodType<Values> = z.union([
   z.instanceof(Uint8Array),
 ]);
 
-/** The elements of a tensor of the moment. */
+/** Answer with the elements of one of the moment's tensors. */
 export const valuesSchema = z.strictObject({ type: z.literal('values'), values });
 export type ValuesAnswer = z.output<typeof valuesSchema>;
 
-/** What the process that compares says: let the run go on, or send a tensor's elements. */
+/** Message of the comparing process: let the run continue, or send a tensor's elements. */
 export const questionSchema = z.union([
   z.strictObject({ type: z.literal('go') }),
   z.strictObject({ type: z.literal('values'), name: z.string() }),

@@ -6,9 +6,9 @@ import { print, type ConfigFlags } from '../../command-line/contract.js';
 const EXIT_FAILED = 1;
 
 /**
- * Does the first iterations of a run twice, in two processes side by side, and prints what is the same, or the first
- * tensor that is not.
- * @returns the exit code: 1 when something differs
+ * Runs the first iterations of a run twice, in two processes in lockstep, and prints what is equal, or the first tensor
+ * that differs.
+ * @returns the exit code: 1 if something differs
  */
 export async function verifyDeterminism(flags: ConfigFlags & { json?: boolean }, iterations: number): Promise<number> {
   const { difference, ...done } = await runTwice(flags, iterations);
@@ -20,7 +20,7 @@ export async function verifyDeterminism(flags: ConfigFlags & { json?: boolean },
     [
       ...same.map((what) => `the same: ${what}`),
       ...(difference === undefined && done.iterations < iterations
-        ? [`the run ended after ${String(done.iterations)} iterations, ${String(iterations)} were asked for`]
+        ? [`the run ended after ${String(done.iterations)} of ${String(iterations)} iterations`]
         : []),
       difference === undefined ? 'The two runs are the same, bit for bit.' : `DIFFERENT: ${described(difference)}`,
       SCOPE,
@@ -50,7 +50,7 @@ function described({ what, iteration, tensor, shape, at, values, differing, larg
   return `${when}: ${names[what]} ${tensor} [${shape.join(', ')}] differs first at [${at.join(', ')}]: ${values.map(String).join(' and ')} (${how})`;
 }
 
-/** JSON has no NaN and no Infinity. */
+/** Converts NaN and Infinity to strings, since JSON has neither. */
 function plain(difference: Difference | undefined): object | null {
   if (difference === undefined) return null;
   const number = (value: number): number | string => (Number.isFinite(value) ? value : String(value));

@@ -6,14 +6,14 @@ interface VerifyFlags extends ConfigFlags {
   verifyDeterminism?: number;
 }
 
-/** What may stand beside `--verify-determinism`; it does something in place of training, which the others are about. */
-const beside = ['preset', 'set', 'config', 'quiet', 'json', 'verifyDeterminism'];
+/** Options that can be combined with `--verify-determinism`. The others are about training, which it replaces. */
+const compatible = ['preset', 'set', 'config', 'quiet', 'json', 'verifyDeterminism'];
 
 /** `train --verify-determinism N` */
 export const options: OptionsDefinition = (command) => {
   command.option(
     '--verify-determinism <iterations>',
-    'run this many iterations twice, in two processes, and name the first tensor that differs; keeps no files',
+    'run this many iterations in two processes and report the first difference',
     wholeFrom(1),
   );
   return {
@@ -31,7 +31,7 @@ export const options: OptionsDefinition = (command) => {
 
 function refuseOthers(command: Command): void {
   const isGiven = (option: Option): boolean => command.getOptionValueSource(option.attributeName()) === 'cli';
-  const other = command.options.find((option) => isGiven(option) && !beside.includes(option.attributeName()));
+  const other = command.options.find((option) => isGiven(option) && !compatible.includes(option.attributeName()));
   if (other === undefined) return;
   const own = command.options.find((option) => option.attributeName() === 'verifyDeterminism')?.flags ?? '';
   command.error(`error: option '${own}' cannot be used with option '${other.flags}'`, {

@@ -15,7 +15,7 @@ import { readJsonFile } from '../../files/contract.js';
 import { readSafetensors } from '../../checkpoint/contract.js';
 import { trainableParameters, PassReplay, microBatchStep } from '../../../core/runs.js';
 
-/** Config of the parts of the pipeline that a case needs, as their plugins take it. */
+/** Config of the parts of the pipeline that a case needs, with their plugins' own keys. */
 export interface ParitySettings {
   readonly model: Record<string, unknown>;
   readonly optimizer: Record<string, unknown>;
@@ -34,7 +34,7 @@ export interface ParityParts {
   readonly dispose: () => Promise<void>;
 }
 
-/** The largest relative error of one kind, and what it may be. */
+/** The largest relative error of one kind, and its limit. */
 export interface ParityMeasure {
   readonly name: 'logits' | 'gradients' | 'loss' | 'grad norm' | 'weights';
   readonly error: number;
@@ -48,14 +48,14 @@ export interface ParityReport {
 
 export type ParityPrecision = 'f32' | 'bf16';
 
-/** Products of operands rounded to 8 bits of mantissa can only be held to the losses. */
+/** bf16 rounds operands to 8 bits of mantissa: only the losses can be expected to agree. */
 const LIMITS: Record<ParityPrecision, Partial<Record<ParityMeasure['name'], number>>> = {
   f32: { logits: 1e-4, gradients: 1e-4, loss: 1e-4, 'grad norm': 1e-3, weights: 1e-3 },
   bf16: { loss: 1e-2 },
 };
 
 const caseSchema = z.object({
-  /** The model's plugin and its options, which are checked as those of any config. */
+  /** The model's plugin and its options, checked like those of any config. */
   model: z.looseObject({ use: z.string().default('gpt'), vocab_size: z.int() }),
   train: z.object({
     lr: z.number(),
@@ -74,14 +74,14 @@ const caseSchema = z.object({
 type Case = z.output<typeof caseSchema>;
 
 /**
- * Trains a case's model on its batches and compares each number with PyTorch's.
- * Errors are relative, to the largest element of the tensor or to the number itself, except for the final weights:
- * the bias of the keys has no gradient but rounding (attention does not change with it), which Adam makes as large
- * as any other, so that PyTorch's own has moved by over 1e-3 of its largest element.
+ * Trains a case's model on its batches and compares each number with PyTorch's. Errors are relative to the largest
+ * element of the tensor, or to the number itself. Those of the final weights are absolute, because of the bias of the
+ * keys: attention does not depend on it, so its gradient is nothing but rounding, which Adam scales up; even PyTorch's
+ * own value moves by over 1e-3 of its largest element.
  * @param dir folder with `case.json`, `init`, `batches`, `first` and `final.safetensors`
  * @param make builds the parts of the pipeline
- * @param precision that `make` builds them for
- * @throws UsageError when the folder is no case, or needs what the model cannot do
+ * @param precision of the parts that `make` builds
+ * @throws UsageError when the folder is not a case, or needs something the model does not support
  */
 export async function runParityCase(
   dir: string,
@@ -99,7 +99,7 @@ export async function runParityCase(
     setWeights(parts.model, init, dir);
     const worst = { logits: 0, gradients: 0, loss: 0, 'grad norm': 0, weights: 0 };
     const note = (name: keyof typeof worst, error: number): void => {
-      // A NaN is the worst error of all.
+      // NaN counts as an infinite error.
       worst[name] = error <= worst[name] ? worst[name] : Number.isNaN(error) ? Infinity : error;
     };
     const logits = tf.tidy(() => Float32Array.from(parts.model.logits(inputsOf(batchAt(batches, 0))).dataSync()));
@@ -159,9 +159,13 @@ async function readCase(dir: string): Promise<Case> {
   try {
     return caseSchema.parse(readJsonFile(path.join(dir, 'case.json')));
   } catch (thrown) {
-    throw new UsageError('ESP_PARITY_CASE', `${path.join(dir, 'case.json')} is no parity case: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
+    throw new UsageError(
+      'ESP_PARITY_CASE',
+      `${path.join(dir, 'case.json')} is not a parity case: ${messageOf(thrown)}`,
+      {
+        cause: thrown,
+      },
+    );
   }
 }
 
@@ -211,7 +215,7 @@ function valuesOf(tensors: ReadonlyMap<string, StoredTensor>, name: string): Flo
   return stored.values;
 }
 
-/** Largest difference, relative to the largest expected element. */
+/** Returns the largest difference relative to the largest expected element. */
 function tensorError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   const largest = Array.from(expected).reduce((most, value) => Math.max(most, Math.abs(value)), Number.MIN_VALUE);
   return largestDifference(actual, expected) / largest;

@@ -6,15 +6,18 @@ import { findCheckpoint, readCheckpoint } from '../../checkpoint/contract.js';
 import type { LoadedCheckpoint, PluginState, StoredTensor } from '../../../core/index.js';
 import { firstDifference } from './difference.js';
 
-/** What two runs have in common, part by part. */
+/** Result of comparing two runs, part by part. */
 export interface Comparison {
-  /** Each part that was compared, with what is the same in it. */
+  /** The parts that are equal. */
   readonly same: readonly string[];
-  /** The first thing that differs, in the order of a run; undefined when nothing does. */
+  /** Description of the first difference; undefined if there is none. */
   readonly difference: string | undefined;
 }
 
-/** Compares the newest checkpoints and the logs of two runs. @param folders the runs', uninterrupted first */
+/**
+ * Compares the newest checkpoints and the logs of two runs.
+ * @param folders of the uninterrupted run, then the resumed one
+ */
 export async function compareRuns(folders: readonly [string, string]): Promise<Comparison> {
   const load = async (folder: string): Promise<LoadedCheckpoint> =>
     readCheckpoint(await findCheckpoint(folder, folder));
@@ -46,13 +49,13 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
   return { same, difference: undefined };
 }
 
-/** A plugin's state without its `identity`, which no two runs share. */
+/** Returns a plugin's state without its `identity`, which is unique to each run. */
 function comparable(kept: PluginState | undefined): unknown {
   if (kept === undefined || !isSection(kept.state)) return kept;
   return { ...kept, state: { ...kept.state, identity: undefined } };
 }
 
-/** Lines of the training log by iteration: evaluations and what plugins publish stand among them. */
+/** Reads the lines of the metrics log, which also holds evaluations and plugins' metrics. */
 function lossLines(folder: string): string[] {
   return readFileSync(path.join(folder, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
 }
@@ -60,7 +63,9 @@ function lossLines(folder: string): string[] {
 function differingLine(whole: readonly string[], parts: readonly string[]): string | undefined {
   const at = whole.findIndex((line, i) => line !== parts[i]);
   if (at >= 0) return `${whole[at] ?? ''} in the uninterrupted run, ${parts[at] ?? 'nothing'} in the resumed one`;
-  return parts.length > whole.length ? `the resumed run has a line more: ${parts[whole.length] ?? ''}` : undefined;
+  return parts.length > whole.length
+    ? `the resumed run has an additional line: ${parts[whole.length] ?? ''}`
+    : undefined;
 }
 
 function differingTensor(
@@ -75,10 +80,10 @@ function differingTensor(
     if (at >= 0) return `${name} differs first at ${String(at)}: ${String(values[at])} and ${String(other.values[at])}`;
   }
   const extra = [...parts.keys()].find((name) => !whole.has(name));
-  return extra === undefined ? undefined : `${extra} is in the resumed run alone`;
+  return extra === undefined ? undefined : `only the resumed run has ${extra}`;
 }
 
-/** The first leaf that differs, with both values. */
+/** Describes the first leaf that differs, with both values. */
 function differing(whole: unknown, parts: unknown): string | undefined {
   if (isDeepStrictEqual(whole, parts)) return undefined;
   let found: string | undefined;
@@ -88,7 +93,7 @@ function differing(whole: unknown, parts: unknown): string | undefined {
     const key = pathKey(path);
     found = `${key === '' ? '' : `${key} is `}${short(value)} in the uninterrupted run, ${short(other)} in the resumed one`;
   });
-  return found ?? 'the resumed run has more';
+  return found ?? 'the resumed run has additional keys';
 }
 
 function short(value: unknown): string {

@@ -5,20 +5,19 @@ import path from 'node:path';
 import { exitCodeOfSignal, mainFile, onStop, type ConfigFlags } from '../../command-line/contract.js';
 import { UsageError } from '../../../core/errors.js';
 
-/** What is promised to be the same, bit for bit. */
+/** States what the promise of equal bits covers. */
 export const SCOPE =
   'The promise holds for the same engine, number of threads, precision and version of espalier, on processors that run the same kernels.';
 
-/** `espalier train` in a process of its own, which can be talked to. */
+/** `espalier train` in a child process, with an IPC channel. */
 export interface Training {
   readonly process: ChildProcess;
-  /** @throws UsageError with what it said when it does not end well */
+  /** @throws UsageError with the child's error output when it fails */
   readonly ended: Promise<void>;
 }
 
 /**
- * Runs that are only compared, in a temporary folder.
- * When the work is over, or a signal ends it, their processes are gone and so is the folder.
+ * Does work with runs in a temporary folder. Afterwards, or on a signal, ends their processes and deletes the folder.
  */
 export async function comparingRuns<T>(work: (runs: ComparedRuns) => Promise<T>): Promise<T> {
   const runs = new ComparedRuns();
@@ -35,11 +34,11 @@ export async function comparingRuns<T>(work: (runs: ComparedRuns) => Promise<T>)
 
 export class ComparedRuns {
   readonly folder = mkdtempSync(path.join(tmpdir(), 'espalier-verify-'));
-  /** Leaves the folder where it is. */
+  /** Whether to keep the folder. */
   keep = false;
   readonly #started: Training[] = [];
 
-  /** @param set settings over those of the flags */
+  /** @param set settings that override those of the flags */
   start(flags: ConfigFlags, set: readonly string[], more: readonly string[] = []): Training {
     const training = startTraining(flags, set, more);
     this.#started.push(training);
@@ -62,10 +61,10 @@ function startTraining(flags: ConfigFlags, set: readonly string[], more: readonl
     ...more,
   ];
   const child = spawn(process.execPath, [mainFile, 'train', ...args], {
-    // These runs are the command's, not the user's: plugins send nothing of them to a server.
+    // The runs are only tests: with this variable, plugins do not send them to a server.
     env: { ...process.env, ESPALIER_REHEARSAL: '1' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    // Typed arrays are sent as they are.
+    // Sends typed arrays without converting them to JSON.
     serialization: 'advanced',
   });
   let said = '';

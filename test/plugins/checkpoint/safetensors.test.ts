@@ -155,7 +155,7 @@ for (const length of [17n, 2n ** 32n, 2n ** 53n, 2n ** 64n - 1n]) {
     bytes.writeBigUInt64LE(length);
     writeFileSync(file, bytes);
     const error = await t.throwsAsync(readSafetensors(file), { instanceOf: UsageError });
-    t.regex(error.message, new RegExp(`header says ${String(length)} bytes`));
+    t.regex(error.message, new RegExp(`header claims to be ${String(length)} bytes`));
   });
 }
 

@@ -117,7 +117,7 @@ test('an interval that few evaluations fall on is warned of', async (t) => {
   const [warning] = made.log.filter(({ level }) => level === 'warn');
   t.regex(
     warning?.line ?? '',
-    /^evaluator scorer is measured every 6 iterations, and at the end: evaluations are every 3 /,
+    /^evaluator scorer runs only every 6 iterations and at the end: evaluations are every 3 /,
   );
   t.deepEqual([...made.events.metric('score').keys()], [6]);
 });

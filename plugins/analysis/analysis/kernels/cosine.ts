@@ -1,7 +1,7 @@
-/** Rows compared at a time: two blocks of them stay in the processor's cache. */
+/** Rows compared at a time: two blocks fit in the processor's cache. */
 const BLOCK = 32;
 
-/** Rows `ids` of `values` [any, width], each over its length; rows of zeros stay zeros. @returns [ids, width] */
+/** Returns rows `ids` of `values` [any, width] scaled to length 1, as [ids, width]; rows of zeros stay zeros. */
 export function unitRows(values: Float32Array | Float64Array, width: number, ids: Int32Array): Float64Array {
   const rows = new Float64Array(ids.length * width);
   for (let i = 0; i < ids.length; i++) {
@@ -15,8 +15,9 @@ export function unitRows(values: Float32Array | Float64Array, width: number, ids
 }
 
 /**
- * Cosine similarity of every two of `count` unit rows [count, width], each pair once.
- * @returns the similarities in no order [count · (count - 1) / 2], and how many rows are over `near` of each [count]
+ * Computes the cosine similarity of each pair of `count` unit rows [count, width].
+ * @returns similarities in no order [count · (count - 1) / 2], and each row's number of rows with one above `near`
+ * [count]
  */
 export function pairwiseCosines(
   rows: Float64Array,
@@ -45,7 +46,7 @@ export function pairwiseCosines(
   return { similarities, neighbours };
 }
 
-/** Mean cosine similarity of the rows of two matrices of one shape. */
+/** Returns the mean cosine similarity of corresponding rows of two matrices [rows, width]. */
 export function meanRowCosine(a: Float32Array | Float64Array, b: Float32Array | Float64Array, width: number): number {
   let sum = 0;
   for (let from = 0; from < a.length; from += width) {

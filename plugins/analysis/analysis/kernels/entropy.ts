@@ -1,6 +1,6 @@
 /**
- * Sums, over the rows of one head's attention weights [time, time], the entropy of each row in nats, and the entropy
- * as a share of the most there can be, ln(t + 1) for row t; the first row has a single choice and none of both.
+ * Sums the entropy of the rows of one head's attention weights [time, time]: in nats, and as a share of the maximum,
+ * which is ln(t + 1) for row t. The first row attends to one position only and is left out.
  */
 export function rowEntropies(weights: Float64Array, time: number): { nats: number; share: number } {
   let [nats, share] = [0, 0];

@@ -1,6 +1,6 @@
 /**
- * The smaller of W Wᵀ and Wᵀ W, for W [rows, columns], row-major.
- * @returns [n, n], row-major, for n = min(rows, columns)
+ * Returns the smaller of W Wᵀ and Wᵀ W for W [rows, columns], row-major.
+ * @returns [n, n], row-major, where n = min(rows, columns)
  */
 export function smallerGram(values: Float32Array | Float64Array, rows: number, columns: number): Float64Array {
   return rows <= columns
@@ -8,11 +8,14 @@ export function smallerGram(values: Float32Array | Float64Array, rows: number, c
     : rowProducts(transposed(values, rows, columns), columns, rows);
 }
 
-/** Products of every two rows of `x` [count, width]: two by two, which loads each number half as often. */
+/**
+ * Returns the dot products of all pairs of rows of `x` [count, width]. Works on 2 × 2 rows, so each number is loaded
+ * half as often.
+ */
 function rowProducts(x: Float64Array, count: number, width: number): Float64Array {
   const gram = new Float64Array(count * count);
   for (let i = 0; i < count; i += 2) {
-    // Of an odd count the last row is taken twice.
+    // With an odd count the last row is paired with itself.
     const below = Math.min(i + 1, count - 1);
     for (let j = 0; j <= i; j += 2) {
       const beside = Math.min(j + 1, count - 1);

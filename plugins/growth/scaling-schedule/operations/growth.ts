@@ -21,7 +21,7 @@ class GrowthOperation<Value> implements Operation {
   }
 }
 
-/** Deviation of what new MLP units get beside their copies, so that they learn different things. */
+/** Standard deviation of the noise added to new MLP units, which are copies, so that they learn different things. */
 const WIDEN_NOISE = 1e-4;
 
 const rank = z.int().min(0);

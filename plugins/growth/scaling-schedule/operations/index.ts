@@ -6,7 +6,7 @@ import { ResetLrSchedule } from './reset-lr-schedule.js';
 import { DisableVocabRemapping, ResizeVocabulary } from './vocabulary.js';
 import { ChangeTunable, SetTunable } from './tunable.js';
 
-/** Ending of `set_…` and `change_…`, with the tunable it stands for. */
+/** Suffixes of `set_…` and `change_…`, and the tunable each stands for. */
 const tunableOf = {
   lr: 'learning_rate',
   batch_size: 'batch_size',

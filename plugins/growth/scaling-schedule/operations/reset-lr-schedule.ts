@@ -4,7 +4,7 @@ import type { Operation } from '../../shared/operation.js';
 
 const OFFSET = 'lr_schedule_offset';
 
-/** Starts the learning rate's schedule again from this iteration, warm-up included. */
+/** Restarts the learning-rate schedule at this iteration, including its warm-up. */
 export class ResetLrSchedule implements Operation {
   readonly name = 'reset_lr_schedule';
   readonly value = z.union([z.null(), z.literal(true)]);

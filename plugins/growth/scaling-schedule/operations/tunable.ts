@@ -23,7 +23,7 @@ export class SetTunable implements Operation {
   }
 }
 
-/** Multiplies a tunable of the run, rounding whole numbers: `change_lr`, `change_batch_size`, … */
+/** Multiplies a tunable of the run, rounding if it is a whole number: `change_lr`, `change_batch_size`, … */
 export class ChangeTunable implements Operation {
   readonly value = z.number().gt(0);
 

@@ -4,7 +4,7 @@ import type { GrowthStep, ShrunkenVocabulary } from '../../shared/growable.js';
 import type { Operation, PlannedRun } from '../../shared/operation.js';
 import type { ModelGrowth } from '../../shared/model-growth.js';
 
-/** Gives the model a row for every token of the data again: `[source_token_id, noise_std]`. */
+/** Gives the model an embedding row for every token of the data again: `[source_token_id, noise_std]`. */
 export class ResizeVocabulary implements Operation {
   readonly name = 'resize_vocabulary';
   readonly value = z.tuple([z.int().min(0).nullable(), z.number().min(0)]);
@@ -21,7 +21,7 @@ export class ResizeVocabulary implements Operation {
     const vocabulary = shrunkenOf(this.growth);
     const step = this.#step(value, vocabulary);
     this.growth.apply(step);
-    // Until the mapping ends, one of the tokens that were not kept stands for all of them.
+    // Until remapping is disabled, the first token that was not kept stands for all of those.
     vocabulary.resized(Math.max(0, step.kept.indexOf(false)));
   }
 
@@ -34,7 +34,7 @@ export class ResizeVocabulary implements Operation {
   }
 }
 
-/** Serves the data's tokens as they are; the model must have a row for each. */
+/** Stops remapping: tokens keep their own ids, so the model must have a row for each. */
 export class DisableVocabRemapping implements Operation {
   readonly name = 'disable_vocab_remapping';
   readonly value = z.union([z.null(), z.literal(true)]);
@@ -62,6 +62,6 @@ function shrunkenOf(growth: ModelGrowth): ShrunkenVocabulary {
 function notThere(what: string): UsageError {
   return new UsageError(
     'ESP_GROWTH',
-    `the vocabulary cannot grow back there: ${what} (plugins.vocab-remap shrinks it)`,
+    `the vocabulary cannot grow back at this step: ${what} (plugins.vocab-remap shrinks it)`,
   );
 }
