@@ -126,6 +126,13 @@ export {
   type SlotSettings,
 } from '../core/index.js';
 
+/** A config in TypeScript, and options of plugins of one's own in it. */
+export { defineConfig, type ConfigSettings, type PluginFile } from './configs/typed/define-config.js';
+export type * from './configs/typed/settings.js';
+
+/** Schemas of options: zod's. */
+export { z } from 'zod';
+
 /** Errors: what a user can fix, with its code, and what a plugin threw. */
 export { EspalierError, FailedRun, isUsageError, messageOf, PluginError, UsageError } from '../core/index.js';
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
+import { CONFIG_TYPES, configTypes } from './config-types.js';
 import { referencePages } from './pages.js';
 import { pluginsWithoutGuide } from './plugins-page.js';
 
@@ -7,6 +8,10 @@ test('the reference pages are current: `npm run docs` writes them', async (t) =>
   for (const [name, text] of Object.entries(await referencePages())) {
     t.is(readFileSync(`docs/${name}`, 'utf8'), text, `docs/${name} is out of date`);
   }
+});
+
+test('the types of configs are current: `npm run docs` writes them', async (t) => {
+  t.is(readFileSync(CONFIG_TYPES, 'utf8'), await configTypes());
 });
 
 test('every built-in plugin is in a guide', async (t) => {

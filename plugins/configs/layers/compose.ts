@@ -10,6 +10,7 @@ import {
   pathKey,
   pluginPathFrom,
   showOrigin,
+  slotKeys,
   withTexts,
   type CodeLayer,
   type ComposedConfig,
@@ -79,6 +80,13 @@ export function composedOf(tree: Section, facts: Pick<ComposedConfig, 'layers' |
   return { ...flat, ...facts, value: frozen(isSection(core) ? core : flat.value) };
 }
 
+/** Keys at the top that say nothing when they are left empty. */
+const SECTIONS: readonly string[] = [
+  ...Object.keys(coreSchema.shape).filter((key) => !coreScalars.includes(key)),
+  ...Object.values(slotKeys).map(({ path: [top] }) => top),
+  'plugins',
+];
+
 class Composer {
   readonly #reader: ConfigReader;
   readonly #layers: string[] = [];
@@ -138,7 +146,8 @@ class Composer {
     const { texts } = source;
     const layer = ++this.#layer;
     const originOf = (at: ConfigPath): Origin => ({ ...source.origin(at), layer });
-    const own = treeOf(settings, { originOf, texts, filled: coreScalars, nameOf: this.#nameOf });
+    const filled = Object.keys(settings).filter((key) => !SECTIONS.includes(key));
+    const own = treeOf(settings, { originOf, texts, filled, nameOf: this.#nameOf });
     const values: Record<string, unknown> = {};
     eachLeaf(flatten(own).value, (at, value) => (values[pathKey(at)] = value));
     this.#given[source.label] = values;

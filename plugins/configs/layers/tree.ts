@@ -41,7 +41,7 @@ export interface LayerFacts {
 
 /**
  * Makes the tree of one layer. Short forms become long: `engine: wasm` is `{ use: wasm }`, and `true` under `plugins`
- * is `{}`. A section at the top that is left empty (`model:`) says nothing and is left out.
+ * is `{}`. A key at the top that is left empty (`model:`) says nothing and is left out, unless it is one of `filled`.
  */
 export function treeOf(value: Record<string, unknown>, facts: LayerFacts): Section {
   return sectionOf(value, [], facts);

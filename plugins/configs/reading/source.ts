@@ -17,7 +17,7 @@ interface SourceFacts {
   readonly isCode?: boolean;
 }
 
-/** The settings that one file holds. Keys at the top that start with `x-` are the file's own, and none. */
+/** The settings that one file holds. Keys at the top that start with `x-` are the file's own, and none; `$schema` is for editors. */
 export class ConfigSource {
   readonly value: Record<string, unknown>;
   readonly texts: Texts;
@@ -32,7 +32,9 @@ export class ConfigSource {
     value: Record<string, unknown>,
     private readonly facts: SourceFacts = {},
   ) {
-    this.value = Object.fromEntries(Object.entries(value).filter(([key]) => !key.startsWith('x-')));
+    this.value = Object.fromEntries(
+      Object.entries(value).filter(([key]) => !key.startsWith('x-') && key !== '$schema'),
+    );
     this.texts = facts.texts ?? new Map<string, string>();
   }
 
