@@ -64,7 +64,14 @@ async function sanitize() {
   const ava = path.join(folder, 'node_modules/ava/entrypoints/cli.mjs');
   const { status } = spawnSync(
     process.execPath,
-    [ava, '--match=*native*', '--timeout=20m', ...tests.map((name) => `dist/test/${name}.test.js`)],
+    // A sanitized run in f32 takes five minutes, and calls what the one in bf16 calls.
+    [
+      ava,
+      '--match=*native*',
+      '--match=!*in f32: a run is the same bits*',
+      '--timeout=20m',
+      ...tests.map((name) => `dist/test/${name}.test.js`),
+    ],
     {
       cwd: folder,
       stdio: 'inherit',

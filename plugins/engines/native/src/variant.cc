@@ -1,6 +1,7 @@
 // Compiled once for each instruction set, with ESPALIER_VARIANT naming it.
 #include "activation.h"
 #include "attention.h"
+#include "attention_gradient.h"
 #include "cross_entropy.h"
 #include "elementwise.h"
 #include "elementwise_program.h"
