@@ -36,6 +36,21 @@ export function codeBlocks({ text }: Page): CodeBlock[] {
   );
 }
 
+/** The files that a page shows, by name: blocks whose first line is a comment with it. */
+export function namedFiles(page: Page): Map<string, string> {
+  return new Map(
+    codeBlocks(page).flatMap(({ info, code }): [string, string][] => {
+      const name = info === 'excerpt' ? undefined : nameOf(code);
+      return name === undefined ? [] : [[name, code]];
+    }),
+  );
+}
+
+/** The file that a block is: its first line is a comment with the name. */
+export function nameOf(code: string): string | undefined {
+  return /^(?:\/\/|#) ([\w./-]+\.(?:ts|yaml|json))\b/.exec(code)?.[1];
+}
+
 /** The page without its code, lines kept. */
 export function proseOf({ text }: Page): string {
   const blank = (code: string): string => code.replaceAll(/[^\n]/g, ' ');

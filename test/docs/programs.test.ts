@@ -31,7 +31,7 @@ for (const page of ['README.md', 'docs/plugins/writing-plugins.md']) {
 }
 
 test('the strategy my-batches of the guide serves the end of the text first', async (t) => {
-  const folder = folderWith(t, 'docs/plugins/writing-plugins.md', 'my-batches.ts');
+  const folder = folderWith(t, 'docs/plugins/batch-strategy.md', 'my-batches.ts');
   await using made = await testRun({ cwd: folder, iterations: 3, set: ['batches={strategy: ./my-batches.ts}'] });
   const firsts: number[] = [];
   made.run.on('batch:ready', ({ batch }) => firsts.push(batch.inputs[0] ?? -1));

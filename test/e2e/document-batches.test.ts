@@ -45,7 +45,7 @@ test('a preset trains on documents from the command line, and is resumed', async
 test('the guide’s strategy serves a document a row, and is resumed to the same bits', async (t) => {
   const folder = await prepared(t);
   const [, plugin = ''] =
-    /```ts\n(\/\/ one-document\.ts\n[^]*?)```/.exec(readFileSync('docs/guides/document-batches.md', 'utf8')) ?? [];
+    /```ts\n(\/\/ one-document\.ts\n[^]*?)```/.exec(readFileSync('docs/plugins/document-strategy.md', 'utf8')) ?? [];
   writeFileSync(path.join(folder, 'one-document.ts'), plugin);
   const options = {
     cwd: folder,

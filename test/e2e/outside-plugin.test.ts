@@ -78,7 +78,7 @@ test('a run that has nothing left to train says so, and how to go on', async (t)
 
 test('the guide’s model is trained, sampled, evaluated and resumed; a checkpoint without its vocabulary size says so', async (t) => {
   const folder = emptyFolder(t);
-  const guide = readFileSync('docs/plugins/writing-plugins.md', 'utf8');
+  const guide = readFileSync('docs/plugins/model.md', 'utf8');
   const [, bigram = ''] = /```ts\n(\/\/ bigram\.ts\n.*?)```/s.exec(guide) ?? [];
   writeFileSync(path.join(folder, 'bigram.ts'), bigram);
   const config = 'extends: [debug]\nmodel: { use: ./bigram.ts, width: 32 }\ntrain: { max_iters: 4 }\nengine: auto\n';
@@ -147,7 +147,7 @@ export default class Scaling {
 
 test('the guide’s plugins publish and hear an event of their own, which is listed; without its declaration it is refused', async (t) => {
   const folder = emptyFolder(t);
-  const guide = readFileSync('docs/plugins/writing-plugins.md', 'utf8');
+  const guide = readFileSync('docs/plugins/feature.md', 'utf8');
   for (const name of ['spike-events', 'spike-finder', 'spike-alarm']) {
     const [, file = ''] = new RegExp(`\`\`\`ts\\n(// ${name}\\.ts\\n[^]*?)\`\`\``).exec(guide) ?? [];
     writeFileSync(path.join(folder, `${name}.ts`), file.replace('1.5 * average', '0.5 * average'));

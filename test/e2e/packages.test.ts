@@ -1,12 +1,13 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { execFile } from 'node:child_process';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import type { StoredTensor } from '../../core/index.js';
 import { readSafetensors } from '../../plugins/checkpoint/safetensors/read.js';
 import { writeSafetensors } from '../../plugins/checkpoint/safetensors/write.js';
-import { emptyFolder, type Outcome } from './command.js';
+import { commandFile, emptyFolder, type Outcome } from './command.js';
 import { espalier } from './warm.js';
 
 const fixture = path.resolve('test/fixtures/package');
@@ -51,6 +52,7 @@ test('a package that npm installs contributes a plugin, a preset, a command, an 
   mkdirSync(within);
 
   t.is((await espalier(within, 'countdown')).out, '3 2 1\n');
+  await pageTest(folder);
   refused(t, await espalier(within, 'countdown', '--from', '20'), /--from 20 takes too long.*\[ESP_USAGE\]/);
   t.regex((await espalier(within, '--help')).out, /^ {2}countdown \[options\] +count down/m);
   t.regex((await espalier(within, 'presets')).out, /^countdown +The debug preset, counted down\. \(from @team/m);
@@ -160,6 +162,18 @@ test('the guide to weight formats has the code that is tested', (t) => {
   t.true(readFileSync('docs/plugins/weight-formats.md', 'utf8').includes(readFileSync(bigramFormat, 'utf8').trim()));
 });
 
+/** The test on the page about commands, in the project. */
+async function pageTest(folder: string): Promise<void> {
+  const page = readFileSync('docs/plugins/command.md', 'utf8');
+  const [, code = ''] = /```ts\n(\/\/ countdown\.test\.ts\n[^]*?)```/.exec(page) ?? [];
+  writeFileSync(path.join(folder, 'countdown.test.mjs'), code);
+  mkdirSync(path.join(folder, 'node_modules/.bin'), { recursive: true });
+  const shim = `#!/usr/bin/env node\nimport(${JSON.stringify(pathToFileURL(commandFile).href)});\n`;
+  writeFileSync(path.join(folder, 'node_modules/.bin/espalier'), shim, { mode: 0o755 });
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  await promisify(execFile)(process.execPath, ['countdown.test.mjs'], { cwd: folder, env });
+}
+
 /** A copy of the package of bigrams, with the model of the guide. */
 function withBigram(t: ExecutionContext): string {
   const folder = emptyFolder(t);
@@ -170,7 +184,7 @@ function withBigram(t: ExecutionContext): string {
 
 /** The model of the guide. */
 function bigram(): string {
-  const guide = readFileSync('docs/plugins/writing-plugins.md', 'utf8');
+  const guide = readFileSync('docs/plugins/model.md', 'utf8');
   return /```ts\n(\/\/ bigram\.ts\n.*?)```/s.exec(guide)?.[1] ?? '';
 }
 

@@ -131,7 +131,7 @@ export default class Half implements Operation {
 
 test('the guide’s operation of one’s own does what it says', async (t) => {
   const folder = emptyFolder(t);
-  const guide = readFileSync('docs/guides/scaling-schedule.md', 'utf8').split('## An operation of your own')[1] ?? '';
+  const guide = readFileSync('docs/plugins/schedule-operation.md', 'utf8');
   const code = (language: string): string => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(guide)?.[1] ?? '';
   writeFileSync(path.join(folder, 'loss-limit.ts'), code('ts'));
   const soon = code('yaml').replace('char-small', 'debug').replace('trigger_loss: 2.5', 'trigger_loss: 100');

@@ -88,7 +88,7 @@ interface Recorded {
 /** A folder with the config, and the sink of the guide as it stands there. */
 function folderOf(t: ExecutionContext): string {
   const folder = textFolder(t);
-  const guide = readFileSync('docs/guides/metrics-and-logs.md', 'utf8');
+  const guide = readFileSync('docs/plugins/sink.md', 'utf8');
   const [, mySink = ''] = /```ts\n(\/\/ my-sink\.ts\n.*?)```/s.exec(guide) ?? [];
   const files = {
     'recorder.ts': recorder,

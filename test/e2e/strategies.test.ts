@@ -46,7 +46,7 @@ function losses(folder: string, run: string): string[] {
 }
 
 test('the page’s own strategy is the shipped one, and works from a file', async (t) => {
-  const page = readFileSync('docs/guides/batch-strategies.md', 'utf8');
+  const page = readFileSync('docs/plugins/batch-strategy.md', 'utf8');
   const code = /is `mixture`, whole[^]*?```ts[^\n]*\n([^]*?)```/.exec(page)?.[1] ?? '';
   const shipped = readFileSync('plugins/batches/mixture.ts', 'utf8');
   const body = (file: string): string => file.slice(file.indexOf('export default'));

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { CONFIG_TYPES, configTypes } from './config-types.js';
+import { codesWithoutMeaning } from './errors-page.js';
 import { referencePages } from './pages.js';
 import { pluginsWithoutGuide } from './plugins-page.js';
 
@@ -12,6 +13,10 @@ test('the reference pages are current: `npm run docs` writes them', async (t) =>
 
 test('the types of configs are current: `npm run docs` writes them', async (t) => {
   t.is(readFileSync(CONFIG_TYPES, 'utf8'), await configTypes());
+});
+
+test('every error code has a meaning', (t) => {
+  t.deepEqual(codesWithoutMeaning(), []);
 });
 
 test('every built-in plugin is in a guide', async (t) => {

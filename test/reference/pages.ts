@@ -5,6 +5,8 @@ import { familyEvents } from '../../core/families/events.js';
 import { builtInFamilies } from '../../core/families/family.js';
 import { loadBuiltIns } from '../../core/families/resolve.js';
 import { commandsPage } from './commands-page.js';
+import { contractsPage } from './contracts-page.js';
+import { errorsPage } from './errors-page.js';
 import { kernelTable } from './kernel-table.js';
 import { cell, GENERATED } from './markdown.js';
 import { pluginsPage } from './plugins-page.js';
@@ -18,6 +20,8 @@ export async function referencePages(): Promise<Record<string, string>> {
     'reference/kernels.md': await kernelsPage(),
     'reference/commands.md': await commandsPage(),
     'reference/plugins.md': await pluginsPage(),
+    'reference/contracts.md': contractsPage(),
+    'reference/errors.md': errorsPage(),
   };
 }
 
@@ -72,7 +76,7 @@ async function eventsPage(): Promise<string> {
   return [
     GENERATED,
     '# Events',
-    'Those of the core in the order of a run, then those that families of plugins declare; a plugin may [declare its own](../plugins/writing-plugins.md#events-of-your-own), which `espalier events --preset X` prints with them. Listeners of an event run in the order of their plugins (`espalier train --dry-run` prints it); a payload field is read-only unless it says otherwise.',
+    'Those of the core in the order of a run, then those that families of plugins declare; a plugin may [declare its own](../plugins/feature.md#events-of-your-own), which `espalier events --preset X` prints with them. Listeners of an event run in the order of their plugins (`espalier train --dry-run` prints it); a payload field is read-only unless it says otherwise.',
     ...rows,
     '',
   ].join('\n\n');

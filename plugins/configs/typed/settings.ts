@@ -95,15 +95,15 @@ export interface DataPlugins {
 export interface BatchesPlugins {
   /** Prefers underrepresented tokens: steers the tokens seen from the corpus’s distribution to uniform. */
   curriculum: {
-    /** target distribution: 0 is the corpus’s own token distribution, 1 is uniform @default 1 */
+    /** target token distribution: 0 is that of the corpus, 1 is uniform @default 1 */
     readonly alpha?: number;
     /** candidate windows to choose from @default 5000 */
     readonly candidates?: number;
-    /** windows chosen at a time, and read side by side @default 250 */
+    /** windows chosen at a time; as many adjacent windows are read together @default 250 */
     readonly round?: number;
-    /** windows read per window served; more allow a distribution further from the corpus @default 4 */
+    /** windows read per window served; higher values allow larger deviations from the corpus @default 4 */
     readonly oversampling?: number;
-    /** tokens of the corpus to count its distribution from @default 100000000 */
+    /** tokens to sample for counting the corpus’s distribution @default 100000000 */
     readonly sample_tokens?: number;
   };
   /** Whole documents, packed into rows; neither attention nor targets cross document boundaries. */
@@ -116,16 +116,16 @@ export interface BatchesPlugins {
     /** batches to prefetch in a worker thread; 0 disables prefetching @default 8 */
     readonly prefetch?: number;
   };
-  /** Windows side by side, drawn in proportion to a running estimate of their loss, weighted to make up for it. */
+  /** Adjacent windows, drawn in proportion to a running estimate of their loss and weighted to correct for it. */
   importance: {
-    /** share of windows drawn uniformly; no weight is above 1 / uniform @default 0.2 */
+    /** share of windows drawn uniformly; no window’s weight exceeds 1 / uniform @default 0.2 */
     readonly uniform?: number;
-    /** weight of the previous estimate in a window’s estimated loss; 0: use the last loss only @default 0.5 */
+    /** weight of the previous estimate in a window’s loss estimate; 0 uses the last loss only @default 0.5 */
     readonly memory?: number;
-    /** weight windows by 1 / (N p), so that the gradient’s expectation is that of all windows @default true */
+    /** weight windows by 1 / (N p), which makes the gradient an unbiased estimate over all windows @default true */
     readonly correct?: boolean;
   };
-  /** Random windows of several corpora, drawn by weight, whatever their size. */
+  /** Random windows of several corpora, drawn by weight regardless of their size. */
   mixture: {
     /** relative weight of each folder of data.dir, e.g. { data/wiki: 3, data/code: 1 } */
     readonly weights?: Readonly<Record<string, number>>;
@@ -443,7 +443,7 @@ export interface FeaturePlugins {
     /** seconds to wait for the last analysis when the run ends; none after a signal @default 10 */
     readonly wait_seconds?: number;
   };
-  /** Saves a digest of all batches served in each checkpoint: two runs with the same digest saw the same data. */
+  /** Saves a digest of all batches in each checkpoint: two runs with equal digests have seen the same data. */
   'batch-digest': object;
   /** Measures validation loss in bits per byte of text, comparable across tokenizers. */
   'bits-per-byte': {
@@ -503,7 +503,7 @@ export interface FeaturePlugins {
   };
   /** Runs in lockstep with a second process and compares every batch, gradient and weight: `espalier train --verify-determinism`. */
   'determinism-check': {
-    /** iterations after which the run stops @default 10 */
+    /** iterations to compare; the run stops after them @default 10 */
     readonly iterations?: number;
   };
   /** Trains a model on the predictions of a larger, trained one. */
@@ -527,12 +527,12 @@ export interface FeaturePlugins {
     readonly patience?: number;
     /** smallest change that counts as an improvement @default 0 */
     readonly min_delta?: number;
-    /** restore the weights and optimizer state of the best value at the end @default true */
+    /** at the end, restore the weights and optimizer state of the best value @default true */
     readonly restore_best?: boolean;
   };
-  /** Keeps a moving average of the weights, and measures its validation loss. */
+  /** Keeps a moving average of the weights and measures its validation loss. */
   ema: {
-    /** decay: share of the average kept in each iteration @default 0.999 */
+    /** share of the average kept in each iteration @default 0.999 */
     readonly decay?: number;
     /** iterations between updates; the decay is raised to this power @default 1 */
     readonly interval?: number;
@@ -560,7 +560,7 @@ export interface FeaturePlugins {
     readonly interval?: number;
     /** largest number of tokens in an answer @default 64 */
     readonly max_tokens?: number;
-    /** texts that end an answer, and are not part of it @default ["\n"] */
+    /** texts that end an answer; they are not part of it @default ["\n"] */
     readonly stop?: readonly string[];
     /** sampling temperature; 0 always takes the most likely token @default 0 */
     readonly temperature?: number;
@@ -622,7 +622,7 @@ export interface FeaturePlugins {
     /** share of the target spread evenly over all tokens; 0 disables it @default 0.1 */
     readonly weight?: number;
   };
-  /** Measures how often the right ending of a text is the most likely of several (HellaSwag’s form). */
+  /** Measures how often the right ending of a text is the most likely of several, as in HellaSwag. */
   'multiple-choice': {
     /** JSONL files, by the name that their metrics start with */
     readonly files?: Readonly<Record<string, string>>;
@@ -637,10 +637,10 @@ export interface FeaturePlugins {
     readonly interval?: number;
     /** number of tensors in the table: those that changed most @default 10 */
     readonly top?: number;
-    /** when the table is logged @default "end" */
+    /** when to log the table: at the end of the run, at each report, or never @default "end" */
     readonly table?: 'end' | 'each' | 'never';
   };
-  /** Measures the perplexity of the validation data: e to the power of its mean loss. */
+  /** Measures the perplexity of the validation data: exp of its mean loss. */
   perplexity: {
     /** iterations between measurements; 0: at every evaluation @default 0 */
     readonly interval?: number;
@@ -691,11 +691,11 @@ export interface FeaturePlugins {
     /** end a sample before any of these texts @default [] */
     readonly stop?: readonly string[];
   };
-  /** Changes the run while it trains: a list of operations, each fired by the loss or by waiting. */
+  /** Changes the run while it trains: a list of operations, each triggered by the loss or by waiting. */
   'scaling-schedule': {
-    /** the schedule, YAML or JSON; completion flags are written back to it */
+    /** schedule file, YAML or JSON; completion flags are written back to it */
     readonly file?: string;
-    /** the schedule itself, in place of a file; checkpoints keep what is completed */
+    /** the schedule itself, instead of a file; checkpoints keep which operations are completed */
     readonly operations?: readonly {
       readonly name: string;
       readonly value: unknown;
@@ -712,9 +712,9 @@ export interface FeaturePlugins {
       readonly completed?: boolean;
     }[];
   };
-  /** SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU or SIGUSR2 ends the run after the iteration, with an emergency checkpoint, a second one at once; SIGUSR1 saves and continues. */
+  /** SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU or SIGUSR2 stops the run after the iteration, with an emergency checkpoint; a second one stops it at once. SIGUSR1 saves and continues. */
   signals: {
-    /** what SIGHUP does; ignore: the run survives its terminal (nohup alone does not work, Node resets it) @default "stop" */
+    /** effect of SIGHUP; ignore: the run survives its terminal (nohup is not enough, since Node resets it) @default "stop" */
     readonly hangup?: 'stop' | 'ignore';
   };
   /** Publishes processor and memory use, of the machine and of the run. */

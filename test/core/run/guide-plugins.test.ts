@@ -12,11 +12,12 @@ import {
 import { emptyFolder } from '../../e2e/command.js';
 
 const guide = [
-  'plugins/writing-plugins',
-  'guides/learning-rate',
-  'guides/batch-strategies',
-  'guides/evaluators',
-  'guides/loss-terms',
+  'plugins/lr-schedule',
+  'plugins/batch-strategy',
+  'plugins/optimizer',
+  'plugins/model',
+  'plugins/evaluator',
+  'plugins/loss-term',
 ]
   .map((page) => readFileSync(`docs/${page}.md`, 'utf8'))
   .join('\n');

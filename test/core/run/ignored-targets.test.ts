@@ -178,8 +178,7 @@ test.serial('an evaluation without any target says so', async (t) => {
 /** The guide's model, with another loss over logits [windows · time, vocab] and one-hot targets (zeros for -1). */
 async function withLoss(t: ExecutionContext, loss: string | undefined): Promise<TestRun> {
   const folder = emptyFolder(t);
-  const [, guide = ''] =
-    /```ts\n(\/\/ bigram\.ts\n[^]*?)```/.exec(readFileSync('docs/plugins/writing-plugins.md', 'utf8')) ?? [];
+  const [, guide = ''] = /```ts\n(\/\/ bigram\.ts\n[^]*?)```/.exec(readFileSync('docs/plugins/model.md', 'utf8')) ?? [];
   const own = `const logs = tf.reshape(tf.logSoftmax(this.logits(ids)), [-1, this.vocabSize]);
     const flat = tf.reshape(targets, [-1]), hot = tf.cast(tf.oneHot(flat, this.vocabSize), 'float32');
     const sum = tf.neg(tf.sum(tf.mul(logs, hot))), count = tf.sum(hot);

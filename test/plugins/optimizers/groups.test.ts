@@ -117,7 +117,7 @@ for (const [what, group, message] of [
 }
 
 test.serial('muon, and a group by role, are refused for a model that does not say what its weights are', async (t) => {
-  const folder = folderWith(t, 'plugins/writing-plugins', 'bigram.ts');
+  const folder = folderWith(t, 'plugins/model', 'bigram.ts');
   const run = (optimizer: string): Promise<TestRun> =>
     testRun({ cwd: folder, set: ['model={use: ./bigram.ts}', `optimizer=${optimizer}`] });
   await t.throwsAsync(run('{use: muon}'), { message: /this model does not say what its weights are/ });
@@ -125,7 +125,7 @@ test.serial('muon, and a group by role, are refused for a model that does not sa
 });
 
 test.serial('the guide’s optimizer trains with groups, and resumes', async (t) => {
-  const folder = folderWith(t, 'guides/optimizers', 'rms-step.ts', 'rms.yaml');
+  const folder = folderWith(t, 'plugins/optimizer', 'rms-step.ts', 'rms.yaml');
   const small = ['model={n_layer: 2, n_head: 2, n_embd: 16, block_size: 16}', 'train.batch_size=4'];
   const given = { cwd: folder, presets: ['./rms.yaml'], set: small };
   await assertResumes(given);
