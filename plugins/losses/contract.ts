@@ -1,43 +1,43 @@
 import type { Scalar, Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { listToken, type TokenInputs } from '../../core/index.js';
 
-/** One pass over a micro-batch, as a loss term sees it. */
+/** A pass over a micro-batch, as seen by a loss term. */
 export interface TermPass {
   /** [batch, time] int32 */
   readonly ids: Tensor2D;
-  /** [batch, time] int32; -1 where nothing is learned. */
+  /** [batch, time] int32; -1 where no token is learned. */
   readonly targets: Tensor2D;
-  /** What the model was given beside the ids; undefined without any. */
+  /** The model's further inputs besides the ids; undefined if there are none. */
   readonly tokens: TokenInputs | undefined;
   /** [batch, time, vocab] */
   readonly logits: Tensor3D;
   /**
-   * What the head makes the logits from, [batch, time, embd].
+   * Returns the input of the output head, [batch, time, embd].
    * @throws UsageError if the model has no `forward`
    */
   hidden(): Tensor3D;
-  /** Cross-entropy of each token in nats [batch, time]; 0 where the target is -1. */
+  /** Returns the cross-entropy of each token in nats, [batch, time]; 0 where the target is -1. */
   losses(): Tensor2D;
-  /** Logarithm of the sum of the exponentials of each position's logits, [batch, time]; cross-entropy has computed it. */
+  /** Returns the log-sum-exp of each position's logits, [batch, time], which the cross-entropy has already computed. */
   logSumExp(): Tensor2D;
-  /** A field of the batch, [batch, time]. @throws UsageError if it has none of that name */
+  /** Returns a field of the batch, [batch, time]. @throws UsageError if the batch has no such field */
   field(name: string): Tensor2D;
-  /** Mean over the counted targets, with their weights, as of the cross-entropy. @param perToken [batch, time] */
+  /** Returns the weighted mean over the counted targets, as for the cross-entropy. @param perToken [batch, time] */
   mean(perToken: Tensor): Scalar;
 }
 
 /**
- * A term of the loss beside cross-entropy, of the same forward pass: the gradient is of
- * cross-entropy + weight · term, added up over all terms. `train/loss` and `val/loss` stay cross-entropy.
+ * A loss term that is added to the cross-entropy of the same forward pass: the differentiated loss is cross-entropy +
+ * weight · term, summed over all terms. `train/loss` and `val/loss` remain the cross-entropy.
  */
 export interface LossTerm {
   /** Unique among the run's terms. */
   readonly name: string;
-  /** The metric of its mean over an iteration, unweighted: one that its plugin declares. */
+  /** Metric for its unweighted mean over an iteration; the plugin must declare it. */
   readonly metric: string;
-  /** Read at the start of each iteration: finite. 0 leaves the term out. */
+  /** Finite; read at the start of each iteration. 0 leaves the term out. */
   readonly weight: number;
-  /** True if its operations are not the same for every pass of one shape; such passes are not repeated from a recording. */
+  /** True if its operations differ between passes of one shape; such passes are not replayed. */
   readonly varies?: boolean;
   /** Returns the term's mean over the counted targets of the pass, made with `pass.mean`. */
   compute(pass: TermPass): Scalar;

@@ -15,7 +15,7 @@ const options = z
   .meta({ resume: 'warn' });
 
 /**
- * Cross-entropy with an even distribution, less that with the target: with it the loss is that of
+ * Cross-entropy with a uniform distribution minus that with the target: added to the loss, it gives
  * `torch.nn.functional.cross_entropy(label_smoothing=weight)`.
  * Source: Szegedy et al., "Rethinking the Inception architecture for computer vision", 2016.
  */

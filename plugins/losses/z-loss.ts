@@ -9,7 +9,7 @@ const options = z
   .meta({ resume: 'warn' });
 
 /**
- * Mean of log² Z, where Z is the sum of the logits' exponentials.
+ * Mean of log² Z, where Z is the sum of the exponentials of the logits.
  * Source: Chowdhery et al., "PaLM: scaling language modeling with pathways", 2022, section 5.
  */
 @Plugin({

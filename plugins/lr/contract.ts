@@ -1,5 +1,5 @@
-/** `espalier/lr`: schedules of the learning rate. `schedulePlugin` makes a plugin of a function of the iteration. */
+/** `espalier/lr`: learning-rate schedules. `schedulePlugin` turns a function of the iteration into a plugin. */
 export { decayOptions, schedulePlugin, warmupOptions, type SchedulePoint } from './schedule/warmup-schedule.js';
 
-/** Kept until 1.0: the classes that schedules extended before `schedulePlugin`. */
+/** Base classes of schedules from before `schedulePlugin`; kept until 1.0. */
 export { DecaySchedule, ScheduleParts, WarmupSchedule } from './schedule/warmup-schedule.js';

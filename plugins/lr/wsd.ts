@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { schedulePlugin } from './schedule/warmup-schedule.js';
 
 /**
- * Warm-up, stable, decay: a run may continue from the stable part for as long as one likes.
- * Sources: Hu et al., "MiniCPM", 2024, section 4.2, for the three parts; Hägele et al., "Scaling Laws and
+ * Warm-up, stable, decay: a run may be extended from its stable phase as often as one likes.
+ * Sources: Hu et al., "MiniCPM", 2024, section 4.2, for the three phases; Hägele et al., "Scaling Laws and
  * Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS 2024, for the shape 1-sqrt.
  */
 export default schedulePlugin({
@@ -26,7 +26,7 @@ export default schedulePlugin({
   },
   decay: (iteration, { warmup, end, options: { cooldown_iters: iterations, cooldown_share: share, shape } }) => {
     const start = Math.max(warmup, end - (iterations ?? Math.round(share * end)));
-    // A share that rounds to no iteration leaves the whole schedule stable, up to its end.
+    // If the share rounds to no iterations, the rate stays at its peak to the end.
     if (iteration <= start) return iteration < end ? 1 : 0;
     const done = (iteration - start) / (end - start);
     return 1 - (shape === 'linear' ? done : Math.sqrt(done));

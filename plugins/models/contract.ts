@@ -1,4 +1,4 @@
-/** For authors of models and of weight formats: those that `init` can name and `checkpoint export` writes. */
+/** For authors of models and weight formats: the formats that `init` reads and `checkpoint export` writes. */
 export { huggingFaceGpt2 } from './gpt/format.js';
 export { huggingFaceLlama } from './llama/format/format.js';
 export { transposed } from './weights/layout.js';
@@ -11,20 +11,20 @@ export type {
   WeightFormat,
   WrittenModel,
 } from './weights/formats.js';
-/** Where adapters of a format's models belong. */
+/** How adapters map to the models of a format. */
 export type { AdapterLayout, AdapterModule } from './adapters/layout.js';
-/** Writing text: the choice of a token, and the steps of several texts. */
+/** Text generation: choosing a token, and the steps of several texts. */
 export { chooseToken, type TokenChoice } from './generation/choose.js';
 export { generateSteps, lastOf, type NextLogits } from './generation/steps.js';
-/** A layer with LoRA as one matrix. */
+/** A layer's weight with LoRA merged in. */
 export { mergedWeight } from './weights/lora.js';
-/** What a model shows of itself while it trains. */
+/** Inspection of a model during training. */
 export * from './inspection/inspectable.js';
-/** What a batch may have, and what counts in its loss. */
+/** Checks of a batch, and its counted targets. */
 export { checkBatch, countedTargets } from './targets/batch.js';
-/** The loss of a batch with weights. */
+/** The loss of a batch with weights or terms. */
 export { lossParts } from './targets/loss-parts.js';
-/** Initial weights, drawn on several threads. */
+/** Drawing of initial weights on several threads. */
 export { NormalDrawing } from './drawing/draw-normals.js';
-/** A model beside the run's own, with weights that are not trained. */
+/** A second, untrained model next to the run's own. */
 export { openModel, type OpenModel } from './stored/open-model.js';

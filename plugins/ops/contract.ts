@@ -1,4 +1,4 @@
-/** `espalier/ops`: the operations of a GPT step, each with a gradient, on every engine. */
+/** `espalier/ops`: the operations of a GPT training step, each with a gradient, on every engine. */
 export {
   activation,
   ACTIVATIONS,
@@ -25,15 +25,15 @@ export { type HeadOptions, headSizes, type HeadSizes } from './operations/heads.
 export { softmaxCrossEntropy } from './operations/softmax-cross-entropy.js';
 export { tokenCrossEntropy, tokenLosses, type TokenLosses } from './operations/token-cross-entropy.js';
 
-/** One update of AdamW, of every weight at a time. */
+/** One AdamW update of all weights together. */
 export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors } from './operations/adamw-step.js';
 
-/** For engines: registers each operation that the engine has no kernel of its own for. */
+/** For engines: registers each operation that the engine has no kernel for. */
 export { registerOps } from './operations/register.js';
 export { Attributes, KernelInputs, type CompositeKernel } from './operations/kernel.js';
 
-/** Work whose tensors have other shapes each time, as generation's: an engine compiles nothing for it. */
+/** Marks work whose tensor shapes change every time, such as generation: an engine compiles nothing for it. */
 export { shapesChange, withChangingShapes } from './operations/changing-shapes.js';
 
-/** Work during which no weight changes, as generation is: an engine may keep forms of weights that are faster to use. */
+/** Marks work during which no weight changes, such as generation: an engine may keep weights in a faster form. */
 export { constantWeights, constantWeightsScope, withConstantWeights } from './operations/constant-weights.js';

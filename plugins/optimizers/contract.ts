@@ -1,6 +1,8 @@
-/** `espalier/optimizers`. For authors of models: what each weight is, so that optimizers can treat it accordingly. */
+/**
+ * `espalier/optimizers`. For authors of models: the roles of weights, so that optimizers can treat them accordingly.
+ */
 export { WeightRoles, weightRoles, type WeightRole } from './shared/roles.js';
-/** For authors of optimizers: groups of weights, and state by weight that resumes, grows and is stepped in parts. */
+/** For authors of optimizers: groups of weights, and per-weight state that is saved and restored and follows growth. */
 export { groupOptions, type WeightGroup, type WeightSettings } from './shared/groups.js';
 export {
   WeightOptimizer,

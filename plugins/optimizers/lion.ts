@@ -20,7 +20,7 @@ const options = z
   .meta({ resume: 'free' });
 
 /**
- * Each element moves by the learning rate, up or down.
+ * Each element moves up or down by the learning rate.
  * Source: Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023, algorithm 2.
  */
 @Plugin({

@@ -33,9 +33,9 @@ const options = z
 type Config = z.output<typeof options>;
 
 /**
- * Matrices of the blocks move by their momentum made orthogonal; embeddings, head, norms and biases as with AdamW.
- * Sources: Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024; Liu et al., "Muon is scalable for LLM
- * training", 2025 (match_rms_adamw); arithmetic of torch.optim.Muon, with products as the run's `precision` has them.
+ * Matrices in blocks are updated with their orthogonalized momentum; embeddings, head, norms and biases with AdamW.
+ * Sources: Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024; Liu et al., "Muon is scalable for
+ * LLM training", 2025 (match_rms_adamw); arithmetic of torch.optim.Muon, with products in the run's `precision`.
  */
 @Plugin({
   name: 'muon',
@@ -100,7 +100,7 @@ function isMatrix({ role, weight }: WeightUpdate): boolean {
   return role?.role === 'matrix' && weight.rank === 2;
 }
 
-/** Matrices are [in, out] here, [out, in] in PyTorch. */
+/** Matrices are [in, out] here, but [out, in] in PyTorch. */
 function factorOf(adjust: Config['adjust_lr_fn'], input: number, output: number): number {
   return adjust === 'original' ? Math.sqrt(Math.max(1, output / input)) : 0.2 * Math.sqrt(Math.max(input, output));
 }

@@ -23,7 +23,7 @@ const options = z
   })
   .meta({ resume: 'free' });
 
-/** As torch.optim.SGD: the decay is added to the gradient, and the momentum is not damped. */
+/** As torch.optim.SGD: decay is added to the gradient, and momentum has no dampening. */
 @Plugin({
   name: 'sgd',
   summary: 'Gradient descent with momentum, with PyTorch’s arithmetic.',

@@ -48,14 +48,14 @@ const options = z
 
 const stateSchema = z.strictObject({
   skipped: z.int().min(0),
-  /** Samples of the last evaluation that a stop cut off: those from this prompt on. */
+  /** Samples of the last evaluation that a stop interrupted: prompts from `from` on remain. */
   owed: z.strictObject({ iteration: z.int().min(0), from: z.int().min(0) }).optional(),
 });
 type State = z.output<typeof stateSchema>;
 
 /**
- * Each iteration and prompt has a random stream of its own: training draws the same numbers with and without samples, and
- * checkpoints keep nothing of them.
+ * Each iteration and prompt has its own random stream: training draws the same numbers with or without samples, and
+ * checkpoints store nothing for them.
  */
 @Plugin({
   name: 'samples',
@@ -68,7 +68,7 @@ export default class Samples {
   /** Evaluations since the last samples. */
   #skipped = 0;
   #owed: State['owed'];
-  /** Undefined: a line break. */
+  /** Undefined means a line break. */
   #prompts: (string | undefined)[] = [];
 
   constructor(
@@ -96,7 +96,7 @@ export default class Samples {
     if (this.#owed !== undefined) await this.#writeFrom(this.#owed);
   }
 
-  /** The weights that the samples were due for are gone. */
+  /** The weights to sample from are gone. */
   @On('run:rollback')
   forget({ what }: RunRollback): void {
     if (what === 'model') this.#owed = undefined;
@@ -110,7 +110,7 @@ export default class Samples {
     await this.#writeFrom({ iteration, from: 0 });
   }
 
-  /** Undefined right after samples, so that the plugin can be turned on and off at a resume. */
+  /** Undefined right after samples, so that the plugin can be turned on or off when resuming. */
   state(): State | undefined {
     if (this.#skipped === 0 && this.#owed === undefined) return undefined;
     return { skipped: this.#skipped, ...(this.#owed === undefined ? {} : { owed: this.#owed }) };

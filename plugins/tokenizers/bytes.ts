@@ -43,7 +43,7 @@ class BytesTokenizer implements Tokenizer {
     return Int32Array.from(Buffer.from(text, 'utf8'));
   }
 
-  /** Bytes that are no UTF-8, and ids without a token, become U+FFFD; ends of texts are left out. */
+  /** Invalid UTF-8 and ids without a token become U+FFFD; end-of-text tokens are left out. */
   decode(ids: ArrayLike<number>): string {
     const bytes = Array.from(ids).flatMap((id) => (id === END_OF_TEXT ? [] : isByte(id) ? [id] : NO_TOKEN_BYTES));
     return Buffer.from(bytes).toString('utf8');

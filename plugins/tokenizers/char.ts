@@ -49,7 +49,7 @@ export default class CharTokenizerPlugin implements TokenizerFactory {
 class CharTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly canCut = (): boolean => true;
-  /** The id of each code point, up to the largest; -1 for those without. */
+  /** The id of each code point up to the largest; -1 if it has none. */
   readonly #ids: Int32Array;
 
   constructor(private readonly characters: readonly string[]) {
@@ -82,7 +82,7 @@ class CharTokenizer implements Tokenizer {
   }
 }
 
-/** The code point at an index; U+FFFD for a surrogate without its other half, as in UTF-8. */
+/** Returns the code point at an index; U+FFFD for an unpaired surrogate, as in UTF-8. */
 function codeAt(text: string, at: number): number {
   const unit = text.charCodeAt(at);
   if (!isSurrogate(unit)) return unit;

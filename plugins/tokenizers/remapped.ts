@@ -11,7 +11,7 @@ import {
 } from '../../core/index.js';
 import { decodeKnown } from './shared/decode-known.js';
 
-/** No token of the inner tokenizer. */
+/** Not a token of the inner tokenizer. */
 const RARE = -1;
 
 const stateSchema = z.strictObject({
@@ -58,7 +58,7 @@ class RemappedTokenizer implements Tokenizer {
   readonly background?: boolean;
   readonly #placeOf: ReadonlyMap<number, number>;
 
-  /** @param tokens ids of the inner tokenizer by id of this one; the last id, which is not among them, is the rare token's */
+  /** @param tokens inner token ids, by id of this tokenizer; the id after the last is the rare token */
   constructor(
     private readonly inner: Tokenizer,
     private readonly tokens: readonly number[],
@@ -75,7 +75,7 @@ class RemappedTokenizer implements Tokenizer {
     return (await this.inner.encode(text)).map((token) => this.#placeOf.get(token) ?? this.tokens.length);
   }
 
-  /** A token that the shrunken vocabulary does not have is U+FFFD. */
+  /** Tokens that the shrunken vocabulary lacks decode to U+FFFD. */
   async decode(ids: ArrayLike<number>): Promise<string> {
     const tokens = Array.from(ids, (id) => this.tokens[id] ?? RARE);
     return decodeKnown(

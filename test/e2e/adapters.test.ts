@@ -68,10 +68,7 @@ test('the ranks of the model are the adapter’s, whatever a preset says', async
   t.regex(other.err, /--set: model\.attn_lora_rank is 4, .* need 3 \(mine.adapter_config\.json\).*ESP_PRETRAINED/s);
 
   writeFileSync(file, JSON.stringify({ ...config, base_model_name_or_path: null }));
-  t.regex(
-    (await espalier(folder, 'explain', '--set', 'init=mine')).err,
-    /does not say which model it is for; set base_/,
-  );
+  t.regex((await espalier(folder, 'explain', '--set', 'init=mine')).err, /does not name its base model; set base_/);
   writeFileSync(file, JSON.stringify({ ...config, base_model_name_or_path: 'nowhere/else' }));
   t.regex((await espalier(folder, 'explain', '--set', 'init=mine')).err, /base model nowhere\/else .*ESP_PRETRAINED/s);
 });

@@ -106,7 +106,7 @@ test('a package brings a format of weights: init names a folder of it, and expor
   refused(
     t,
     await espalier(folder, 'explain', ...settings, '--set', 'model.use=gpt'),
-    /--set: model\.use is "gpt", .* are of a bigram model and need "bigram" \(weights.config\.json\).*ESP_PRETRAINED/,
+    /--set: model\.use is "gpt", .* are for a bigram model and need "bigram" \(weights.config\.json\).*ESP_PRETRAINED/,
   );
   refused(
     t,
@@ -154,7 +154,7 @@ test('a file in formats that exports no format is refused', async (t) => {
   refused(
     t,
     await espalier(folder, 'explain', '--set', 'init=weights'),
-    /`format` of .*bigrams\.ts \(espalier-bigrams\) is no weight format: it needs name, use, .*ESP_FORMAT_EXPORT/,
+    /`format` of .*bigrams\.ts \(espalier-bigrams\) is not a weight format: it needs name, use, .*ESP_FORMAT_EXPORT/,
   );
 });
 

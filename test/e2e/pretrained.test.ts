@@ -50,9 +50,9 @@ test('what the weights cannot be is refused', async (t) => {
   for (const [config, message] of [
     [
       { tie_word_embeddings: false },
-      /config\.json is no GPT-2 that can be loaded.*one matrix for embedding and output head.*tie_word_embeddings/s,
+      /config\.json is not a GPT-2 that can be loaded.*one matrix for embedding and output head.*tie_word_embeddings/s,
     ],
-    [{ model_type: 'bert' }, /config\.json: its model_type is "bert", and the formats here are GPT-2/],
+    [{ model_type: 'bert' }, /config\.json: its model_type is "bert", but the known formats are GPT-2/],
   ] as const) {
     mkdirSync(path.join(folder, 'other'), { recursive: true });
     const whole = JSON.parse(readFileSync(path.join(tiny, 'config.json'), 'utf8')) as object;
@@ -146,7 +146,7 @@ test('a folder chooses the model plugin: a preset’s gives way with what that o
   t.is(shownAt(out, 'model.bias'), undefined);
 
   for (const [setting, message] of [
-    ['model.use=gpt', /--set: model\.use is "gpt", .* are of a Llama and need "llama" \(mistral.config\.json\)/],
+    ['model.use=gpt', /--set: model\.use is "gpt", .* are for a Llama and need "llama" \(mistral.config\.json\)/],
     ['model.n_kv_head=4', /--set: model\.n_kv_head is 4, .* need 2 \(mistral.config\.json\)/],
     ['model.block_size=21', /model\.block_size is 21, and mistral.config\.json has a sliding window of 20 tokens/],
     ['model.bias=true', /--set: unknown key "bias" in model/],
@@ -346,7 +346,7 @@ test.serial('a model in shards is downloaded by its owner and name, with its ind
 
   const offline = await espalier(folder, 'explain', '--set', 'init=team/sharded-1.0', '--set', 'data.text=text.txt');
   t.is(offline.code, 2);
-  t.regex(offline.err, /team\/sharded-1\.0 is no path here, and no model .*hf download team.*ESP_PRETRAINED/);
+  t.regex(offline.err, /team\/sharded-1\.0 is neither an existing path nor .*hf download team.*ESP_PRETRAINED/);
   const { code, err } = await trainFrom(folder, 'team/sharded-1.0');
   t.is(code, 0, err);
   const snapshot = path.join(folder, 'huggingface/hub/models--team--sharded-1.0/snapshots', COMMIT);
@@ -360,7 +360,7 @@ test.serial('a model in shards is downloaded by its owner and name, with its ind
       hubModel(name, () => undefined),
       { code: 'ESP_PRETRAINED_DOWNLOAD', message },
     );
-  await fails('team/gated', /init: team\/gated is no path here, and .* answered 401: .*set HF_TOKEN/);
+  await fails('team/gated', /init: team\/gated is not an existing path, and .* answered 401: .*set HF_TOKEN/);
   await fails('team/nothing', /answered 404: there is no such file or model/);
 });
 

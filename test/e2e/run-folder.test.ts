@@ -124,7 +124,7 @@ test('export --force replaces an exported model, and nothing else', async (t) =>
   const unchanged = theirs(t, folder, { 'mine/config.json': '{}\n', 'mine/notes.md': 'mine\n' });
   const refused = await to('mine');
   t.is(refused.code, 2, refused.err);
-  t.regex(refused.err, /mine holds notes\.md, which no export wrote.*ESP_CHECKPOINT_EXPORT/);
+  t.regex(refused.err, /mine contains notes\.md, which no export wrote.*ESP_CHECKPOINT_EXPORT/);
   unchanged();
   t.is((await to('model')).code, 0);
   t.is((await to('model')).code, 0);

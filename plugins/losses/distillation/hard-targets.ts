@@ -2,7 +2,7 @@ import { inject, injectable, PluginConfig, type tf } from '../../../core/index.j
 import type { LossTerm, TermPass } from '../contract.js';
 import type { DistillationOptions } from './options.js';
 
-/** Cross-entropy once more, with what `cross_entropy` adds to its weight or takes from it. */
+/** A second cross-entropy term, whose weight brings the total weight of cross-entropy to `cross_entropy`. */
 @injectable()
 export class HardTargets implements LossTerm {
   readonly name = 'distillation-targets';

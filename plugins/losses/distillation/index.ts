@@ -84,7 +84,7 @@ export default class Distillation implements LossTerm {
     log.info(`distillation: the teacher is ${path}`);
   }
 
-  /** The vocabulary is known when the model is built. */
+  /** The vocabulary is known only when the model is built. */
   @On('run:start')
   check(): void {
     if (this.#teacher === undefined) return;
@@ -98,7 +98,7 @@ export default class Distillation implements LossTerm {
   compute(pass: TermPass): tf.Scalar {
     const teacher = this.#teacher;
     if (teacher === undefined) throw new Error('the teacher is opened in run:setup');
-    // A scaling schedule may have grown the student's.
+    // A scaling schedule may have grown the student's vocabulary.
     this.#checkVocabulary(teacher);
     const { ids, tokens } = pass;
     if (tokens?.documents !== undefined && teacher.model.takesDocuments !== true) {

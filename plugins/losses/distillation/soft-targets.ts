@@ -1,8 +1,8 @@
 import { tf } from '../../../core/index.js';
 
 /**
- * T² · KL(teacher ‖ student) of each position in nats, [batch, time], of both models' logits over T. The gradient is the
- * student's alone: T · (softmax(student / T) - softmax(teacher / T)).
+ * Returns T² · KL(teacher ‖ student) of each position in nats, [batch, time], from both models' logits divided by T.
+ * Only the student gets a gradient: T · (softmax(student / T) - softmax(teacher / T)).
  * Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
  * @param student logits [batch, time, vocab]
  * @param teacher computes logits of the same shape; nothing of it is kept for the backward pass

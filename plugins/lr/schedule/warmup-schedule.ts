@@ -17,7 +17,7 @@ import {
 } from '../../../core/index.js';
 import { ScheduleCheck } from '../../growth/contract.js';
 
-/** The option of every schedule. */
+/** Options of every schedule. */
 export const warmupOptions = {
   warmup_iters: z
     .int()
@@ -28,7 +28,7 @@ export const warmupOptions = {
     .meta({ aka: ['num_warmup_steps', 'warmup', 'warmup_steps'] }),
 };
 
-/** The options of a schedule that ends. */
+/** Options of schedules that end. */
 export const decayOptions = {
   ...warmupOptions,
   decay_iters: z
@@ -58,13 +58,13 @@ interface DecayConfig extends WarmupConfig {
   readonly min_lr: number | null;
 }
 
-/** What a rate depends on beside the iteration. Iterations are counted from where the schedule began. */
+/** What a rate depends on, besides the iteration. Iterations are counted from the start of the schedule. */
 export interface SchedulePoint<Options> {
   /** The optimizer's learning rate. */
   readonly base: number;
   /** Iterations of warm-up. */
   readonly warmup: number;
-  /** `decay_iters`, or the iteration at which the run ends. */
+  /** `decay_iters`, or the last iteration of the run. */
   readonly end: number;
   readonly options: Options;
 }
@@ -74,24 +74,28 @@ interface SchedulePlugin<Own extends z.ZodRawShape> {
   readonly name: string;
   /** One sentence, shown by `espalier plugins`. */
   readonly summary: string;
-  /** Options beside `warmup_iters` (and `decay_iters` and `min_lr`): describe each, and give defaults. */
+  /** Options besides `warmup_iters` (and `decay_iters` and `min_lr`): describe each, and give defaults. */
   readonly options?: Own;
 }
 
-/** A schedule that gives the rate itself. */
+/** A schedule that computes the rate itself. */
 export interface RateSchedule<Own extends z.ZodRawShape> extends SchedulePlugin<Own> {
   /**
-   * Returns the learning rate of an iteration after the warm-up: `base` in the first one, unless the schedule has ended.
-   * A function of its arguments alone.
+   * Returns the learning rate of an iteration after the warm-up: `base` in the first one, unless the schedule has
+   * ended. Must depend only on its arguments.
    */
   readonly rate: (iteration: number, at: SchedulePoint<WarmupConfig & z.output<z.ZodObject<Own>>>) => number;
   readonly decay?: undefined;
 }
 
-/** A schedule that falls from the optimizer's rate to `min_lr` and stays there; it has the options `decay_iters` and `min_lr`. */
+/**
+ * A schedule that decays from the optimizer's rate to `min_lr` and stays there; it has the options `decay_iters` and
+ * `min_lr`.
+ */
 export interface DecaySchedulePlugin<Own extends z.ZodRawShape> extends SchedulePlugin<Own> {
   /**
-   * Returns the share of the way from `min_lr` up to `base`: 1 at `at.warmup`, 0 at `at.end`. A function of its arguments alone.
+   * Returns the position between `min_lr` (0) and `base` (1): 1 at `at.warmup`, 0 at `at.end`. Must depend only on its
+   * arguments.
    * @param iteration from `at.warmup` to `at.end`
    */
   readonly decay: (iteration: number, at: SchedulePoint<DecayConfig & z.output<z.ZodObject<Own>>>) => number;
@@ -99,8 +103,8 @@ export interface DecaySchedulePlugin<Own extends z.ZodRawShape> extends Schedule
 }
 
 /**
- * Makes a plugin for the slot `lr` of a function of the iteration. A linear warm-up, the operations of a scaling schedule
- * (`set_warmup_iters`, `reset_lr_schedule`) and warnings about numbers that do not fit the run come with it.
+ * Turns a function of the iteration into a plugin for the slot `lr`, with linear warm-up, the operations of a scaling
+ * schedule (`set_warmup_iters`, `reset_lr_schedule`) and warnings about settings that do not fit the run.
  */
 export function schedulePlugin<Own extends z.ZodRawShape = typeof warmupOptions>(
   schedule: RateSchedule<Own> | DecaySchedulePlugin<Own>,
@@ -123,7 +127,7 @@ export function schedulePlugin<Own extends z.ZodRawShape = typeof warmupOptions>
   return FromFunction;
 }
 
-/** The rate of a schedule that is given as a share of the way from `min_lr` up to `base`. */
+/** Converts a decay from 1 to 0 into rates from `base` to `min_lr`. */
 function falling<Options extends DecayConfig>(
   share: (iteration: number, at: SchedulePoint<Options>) => number,
 ): (iteration: number, at: SchedulePoint<Options>) => number {
@@ -134,7 +138,7 @@ function falling<Options extends DecayConfig>(
   };
 }
 
-/** What a schedule asks of the run. Inject it by this class. */
+/** What a schedule injects. Inject it by this class. */
 @injectable()
 export class ScheduleParts {
   constructor(
@@ -146,10 +150,10 @@ export class ScheduleParts {
   ) {}
 }
 
-/** A schedule of one run: the warm-up, then what `afterWarmup` returns. */
+/** The schedule of a run: the warm-up, then `afterWarmup`. */
 class Schedule<Options extends WarmupConfig> implements LearningRate {
   readonly #warmup: Tunable;
-  /** Iterations of the run before the schedule began; more than 0 after `reset_lr_schedule`. */
+  /** Iterations of the run before the schedule started; above 0 after `reset_lr_schedule`. */
   readonly #offset: Tunable;
 
   constructor(
@@ -161,7 +165,7 @@ class Schedule<Options extends WarmupConfig> implements LearningRate {
     this.#offset = parts.tunables.define('lr_schedule_offset', 0, { least: 0, whole: true });
   }
 
-  /** From base / (warmup + 1), as in nanoGPT: the first iteration trains, too. */
+  /** Starts at base / (warmup + 1), as in nanoGPT, so that the first iteration trains too. */
   at(runIteration: number, base: number): number {
     const { options } = this;
     const warmup = this.#warmup.value;
@@ -171,7 +175,7 @@ class Schedule<Options extends WarmupConfig> implements LearningRate {
     return this.afterWarmup(iteration, { base, warmup, end, options });
   }
 
-  /** A preset's min_lr stays when a lower learning rate is set over it. */
+  /** A lower learning rate set over a preset leaves the preset's min_lr in place. */
   @On('run:setup')
   warnOfRise(): void {
     const { min_lr: lowest = null, decay_iters: end } = this.options;
@@ -185,14 +189,14 @@ class Schedule<Options extends WarmupConfig> implements LearningRate {
     );
   }
 
-  /** A preset's numbers of iterations stay when another max_iters is set over it. */
+  /** Another max_iters set over a preset leaves the preset's numbers of iterations in place. */
   @On('run:setup')
   warnOfMisfit(): void {
     const { places, run, steps: schedule } = this.parts;
     const { max_iters: most } = run.train;
     const { warmup_iters: warmup, decay_iters: end = null } = this.options;
     const steps = schedule?.operationNames() ?? [];
-    // A schedule that starts again within the run, or changes the warm-up, is meant to be shorter.
+    // A schedule that restarts during the run, or changes the warm-up, is meant to be shorter.
     if (most === 0 || steps.includes('reset_lr_schedule')) return;
     const place = places.of(['train', 'max_iters']);
     const iterations = `train.max_iters ${String(most)}${place === undefined ? '' : ` (${place})`}`;
@@ -208,7 +212,7 @@ class Schedule<Options extends WarmupConfig> implements LearningRate {
     }
   }
 
-  /** With another max_iters the rest of a resumed run has other rates than it would have had. */
+  /** With another max_iters, the rest of a resumed run has different rates. */
   @On('run:start')
   warnOfStretch({ state, maxIters, maxItersBefore: before = maxIters }: RunStart): void {
     if (before === maxIters || this.options.decay_iters !== null) return;
@@ -222,7 +226,7 @@ class Schedule<Options extends WarmupConfig> implements LearningRate {
   }
 }
 
-/** Kept until 1.0 for plugins that extend it: `schedulePlugin` with `rate` is shorter. */
+/** Kept until 1.0 for plugins that extend it; use `schedulePlugin` with `rate` instead. */
 export abstract class WarmupSchedule extends Schedule<WarmupConfig> {
   constructor(config: WarmupConfig, parts: ScheduleParts) {
     super(config, parts, (iteration, { warmup, base }) => this.rateAfterWarmup(iteration, warmup, base));
@@ -231,7 +235,7 @@ export abstract class WarmupSchedule extends Schedule<WarmupConfig> {
   protected abstract rateAfterWarmup(iteration: number, warmup: number, base: number): number;
 }
 
-/** Kept until 1.0 for plugins that extend it: `schedulePlugin` with `decay` is shorter. */
+/** Kept until 1.0 for plugins that extend it; use `schedulePlugin` with `decay` instead. */
 export abstract class DecaySchedule extends Schedule<DecayConfig> {
   constructor(config: DecayConfig, parts: ScheduleParts) {
     super(

@@ -25,13 +25,13 @@ const adapterSchema = z.looseObject({
 });
 export type AdapterConfig = z.output<typeof adapterSchema>;
 
-/** Settings with which an adapter is more than A and B, and what they stand for. */
+/** Settings that make an adapter more than A and B, and what they add. */
 const MORE_THAN_LORA: Readonly<Record<string, string>> = {
   use_dora: 'DoRA',
   lora_bias: 'biases of LoRA’s layers',
-  modules_to_save: 'modules that are trained whole',
-  trainable_token_indices: 'tokens that are trained alone',
-  target_parameters: 'LoRA on parameters that are no module’s',
+  modules_to_save: 'fully trained modules',
+  trainable_token_indices: 'individually trained tokens',
+  target_parameters: 'LoRA on parameters outside modules',
   layer_replication: 'repeated layers',
   alora_invocation_tokens: 'activated LoRA',
   use_qalora: 'QA-LoRA',
@@ -40,12 +40,14 @@ const MORE_THAN_LORA: Readonly<Record<string, string>> = {
   kasa_config: 'KaSA',
   monteclora_config: 'MonteCLoRA',
 };
-/** Ways to start A and B that leave the base model's weights as they are; the others (PiSSA, OLoRA, …) change them. */
+/**
+ * Initializations of A and B that leave the base model's weights unchanged; the others (PiSSA, OLoRA, …) change them.
+ */
 const PLAIN_STARTS: readonly unknown[] = [undefined, null, true, false, 'gaussian', 'eva', 'orthogonal', 'lora_ga'];
 
 /**
  * Reads the `adapter_config.json` of a LoRA adapter.
- * @throws UsageError naming the setting that makes it something else than LoRA's A and B
+ * @throws UsageError naming a setting that makes it more than LoRA's A and B
  */
 export async function readAdapterConfig(file: string): Promise<AdapterConfig> {
   let config: AdapterConfig;
@@ -54,7 +56,7 @@ export async function readAdapterConfig(file: string): Promise<AdapterConfig> {
     if (!parsed.success) throw new Error(z.prettifyError(parsed.error));
     config = parsed.data;
   } catch (thrown) {
-    throw new UsageError('ESP_PRETRAINED', `${file} is no LoRA adapter that can be loaded: ${messageOf(thrown)}`, {
+    throw new UsageError('ESP_PRETRAINED', `${file} is not a LoRA adapter that can be loaded: ${messageOf(thrown)}`, {
       cause: thrown,
     });
   }
@@ -62,7 +64,7 @@ export async function readAdapterConfig(file: string): Promise<AdapterConfig> {
   if (refused === undefined) return config;
   throw new UsageError(
     'ESP_PRETRAINED',
-    `${file} has ${refused}, which this model cannot have; merge the adapter into its model (merge_and_unload() of peft), save that, and set init to it`,
+    `${file} has ${refused}, which is not supported; merge the adapter into its model (merge_and_unload() of peft), save that, and set init to it`,
   );
 }
 
@@ -71,7 +73,7 @@ function refusedSetting(config: AdapterConfig): string | undefined {
   if (config.peft_type !== 'LORA') return `${shown('peft_type')}, an adapter other than LoRA`;
   const [more] = Object.entries(MORE_THAN_LORA).filter(([key]) => !isOff(config[key]));
   if (more !== undefined) return `${shown(more[0])} (${more[1]})`;
-  if (!isOff(config.bias) && config.bias !== 'none') return `${shown('bias')}, biases that are trained with it`;
+  if (!isOff(config.bias) && config.bias !== 'none') return `${shown('bias')}, trained biases`;
   if (PLAIN_STARTS.includes(config.init_lora_weights)) return undefined;
   return `${shown('init_lora_weights')}, for which peft changes the base model’s weights`;
 }
@@ -81,7 +83,7 @@ function isOff(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** What a module's LoRA has by the config: `rank`, and the factor of A B. @param module full name, without peft's prefix */
+/** Returns a module's rank and the factor of A B. @param module full name, without peft's prefix */
 export function rankAndScale(config: AdapterConfig, module: string): { rank: number; scale: number } {
   const rank = patternValue(config.rank_pattern, module) ?? config.r;
   const alpha = patternValue(config.alpha_pattern, module) ?? config.lora_alpha;
@@ -89,7 +91,7 @@ export function rankAndScale(config: AdapterConfig, module: string): { rank: num
   return { rank, scale: alpha / (config.use_rslora === true ? Math.sqrt(rank) : rank) };
 }
 
-/** True if `target_modules` names the module, as peft reads it. */
+/** Returns true if `target_modules` names the module, with peft's rules. */
 export function isTarget(
   { target_modules: targets, layers_to_transform: layers }: AdapterConfig,
   module: string,
@@ -102,7 +104,10 @@ export function isTarget(
   return chosen.length === 0 || targets.includes(module) || chosen.includes(Number(layer ?? NaN));
 }
 
-/** The value of the first key that matches a module's name or the end of it. Source: `get_pattern_key` of peft. */
+/**
+ * Returns the value of the first pattern that matches a module's name or the end of it. Source: `get_pattern_key` of
+ * peft.
+ */
 function patternValue(patterns: Readonly<Record<string, number>>, module: string): number | undefined {
   return Object.entries(patterns).find(([key]) => pattern(`(?:.*\\.)?(?:${key})`, key).test(module))?.[1];
 }
@@ -113,7 +118,7 @@ function pattern(source: string, shown: string): RegExp {
   } catch (thrown) {
     throw new UsageError(
       'ESP_PRETRAINED',
-      `${ADAPTER_CONFIG}: the pattern ${shown} is not understood here (${messageOf(thrown)}); write the modules’ names in its place`,
+      `${ADAPTER_CONFIG}: the pattern ${shown} is not supported (${messageOf(thrown)}); write the modules’ names instead`,
       { cause: thrown },
     );
   }

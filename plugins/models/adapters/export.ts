@@ -3,14 +3,14 @@ import { transposed } from '../weights/layout.js';
 import type { AdapterLayout, AdapterModule } from './layout.js';
 import { mostFrequent } from './terms.js';
 
-/** A LoRA adapter as peft reads it: `adapter_config.json`, and the tensors of `adapter_model.safetensors`. */
+/** A LoRA adapter for peft: `adapter_config.json`, and the tensors of `adapter_model.safetensors`. */
 export interface ExportedAdapter {
   readonly config: Readonly<Record<string, unknown>>;
   readonly weights: ReadonlyMap<string, StoredTensor>;
 }
 
 /**
- * Returns the LoRA of a model as an adapter that does not say which model it is for.
+ * Returns a model's LoRA as an adapter, without the name of its base model.
  * @throws UsageError if the model has no LoRA
  */
 export function adapterOf(
@@ -33,13 +33,13 @@ export function adapterOf(
   if (ranks.size === 0) {
     throw new UsageError(
       'ESP_CHECKPOINT_EXPORT',
-      `${path} has no LoRA, which is all that an adapter holds; train with ${layout.rankOptions.join(' or ')}, or export the whole model with --to hf`,
+      `${path} has no LoRA, and an adapter holds nothing else; train with ${layout.rankOptions.join(' or ')}, or export the whole model with --to hf`,
     );
   }
   return { config: configOf(ranks, Number(model['lora_alpha']), layout), weights: tensors };
 }
 
-/** a [in, rank], b [rank, out] → peft's tensors, [out, in] as PyTorch's linear layers. */
+/** Converts a [in, rank] and b [rank, out] to peft's tensors, which are [out, in] like PyTorch's linear layers. */
 function tensorsOf({ name, kind }: AdapterModule, a: StoredTensor, b: StoredTensor): [string, StoredTensor][] {
   const at = `base_model.model.${name}`;
   if (kind === 'embedding') {
@@ -48,14 +48,14 @@ function tensorsOf({ name, kind }: AdapterModule, a: StoredTensor, b: StoredTens
       [`${at}.lora_embedding_B`, transposed(b)],
     ];
   }
-  // The head's matrix is the embedding's turned, so its A and B change places.
+  // The head's matrix is the transposed embedding, so its A and B swap roles.
   return [
     [`${at}.lora_A.weight`, kind === 'head' ? b : transposed(a)],
     [`${at}.lora_B.weight`, kind === 'head' ? a : transposed(b)],
   ];
 }
 
-/** The columns of a module in its layer's B; all of them for an embedding and its head. */
+/** Returns a module's columns in its layer's B; all columns for an embedding and its head. */
 function columnsOf(
   { shape: [rank = 0, width = 0], values }: StoredTensor,
   first: number,
@@ -83,7 +83,7 @@ function configOf(
     r,
     lora_alpha: alpha,
     lora_dropout: 0,
-    // Full names: a block may have LoRA where another has none.
+    // Full names, because some blocks may have LoRA and others not.
     target_modules: [...ranks.keys()],
     rank_pattern: Object.fromEntries([...ranks].filter(([, rank]) => rank !== r)),
     alpha_pattern: {},

@@ -7,10 +7,10 @@ import { findFolder, type FindRequest, type FoundFolder } from '../weights/find.
 import { ADAPTER_CONFIG, readAdapterConfig } from './config.js';
 import { refusal } from '../weights/refusal.js';
 
-/** An adapter in a folder, and the model that it is for. */
+/** An adapter in a folder, and its base model. */
 export interface FoundAdapter {
   readonly folder: string;
-  /** Where its config is, as `explain` shows it. */
+  /** Origin of its config, for `explain`. */
   readonly origin: { readonly source: string; readonly file: string };
   readonly base: FoundFolder;
   /** The path of the base model, or its name on the Hub. */
@@ -19,17 +19,17 @@ export interface FoundAdapter {
 
 /**
  * Finds the adapter that `init` names, and its base model; undefined if it names none.
- * @throws UsageError for an adapter whose base model is not said, or not found
+ * @throws UsageError if the base model is not named or not found
  */
 export async function findAdapter(init: string, request: FindRequest): Promise<FoundAdapter | undefined> {
   const folder = resolveFrom(request.cwd, init);
   const file = path.join(folder, ADAPTER_CONFIG);
-  // A whole model may have its adapter's config beside it.
+  // A folder with a complete model may contain an adapter's config too.
   if (!existsSync(file) || hasSafetensors(folder)) return undefined;
   const source = path.join(init, ADAPTER_CONFIG);
   const name = (await readAdapterConfig(file)).base_model_name_or_path ?? '';
   const todo = 'set base_model_name_or_path there to the folder of that model, or its name on the Hugging Face Hub';
-  if (name === '') throw refusal(`${source} does not say which model it is for`, todo);
+  if (name === '') throw refusal(`${source} does not name its base model`, todo);
   const beside = path.resolve(folder, name);
   const isBeside = !existsSync(resolveFrom(request.cwd, name)) && existsSync(beside);
   const baseName = isBeside ? beside : name;
@@ -44,6 +44,6 @@ async function baseIn(name: string, request: FindRequest, refused: (why: string)
   } catch (thrown) {
     throw isUsageError(thrown) ? refused(`cannot be read (${messageOf(thrown)})`) : thrown;
   }
-  if (found === undefined) throw refused('is no model’s folder that is here');
+  if (found === undefined) throw refused('is not a model folder on this machine');
   return found;
 }

@@ -5,7 +5,9 @@ import type { AdapterLayout } from './layout.js';
 import type { Adapter } from './read.js';
 import { adapterTerms } from './terms.js';
 
-/** The weights of a base model with the LoRA of an adapter. @throws UsageError for an adapter of another model */
+/**
+ * Combines the weights of a base model with an adapter's LoRA. @throws UsageError if the adapter is for another model
+ */
 export function overBase(
   base: PretrainedWeights,
   adapter: Adapter,
@@ -13,11 +15,11 @@ export function overBase(
 ): PretrainedWeights {
   for (const [name, tensor] of adapter.embeddings) {
     const module = name.replace(/\.weight$/, '');
-    // A head without weights of its own has those of the embedding.
+    // A head without weights of its own uses the embedding's.
     const own = base.weights.get(name) ?? base.weights.get(`${layout.layerOf(module)?.layer ?? ''}.weight`);
     if (own !== undefined && sameTensor(own, tensor)) continue;
     throw refusal(
-      `${adapter.folder} brings ${name}, which differs from that of ${base.path}`,
+      `${adapter.folder} contains ${name}, which differs from that in ${base.path}`,
       'merge the adapter into its model (merge_and_unload() of peft), save that, and set init to it',
     );
   }

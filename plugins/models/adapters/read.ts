@@ -9,7 +9,7 @@ import type { AdapterLayout } from './layout.js';
 
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 
-/** LoRA of one module: it adds scale · (x A) B. */
+/** LoRA of a module, which adds scale · (x A) B. */
 export interface LowRank {
   readonly module: string;
   /** [in, rank] */
@@ -17,25 +17,25 @@ export interface LowRank {
   /** [rank, out] */
   readonly b: StoredTensor;
   readonly scale: number;
-  /** A and B are of an embedding's table [vocabulary, out]. */
+  /** True if A and B belong to an embedding table [vocabulary, out]. */
   readonly isEmbedding: boolean;
 }
 
-/** A LoRA adapter as peft writes it, by our layers. */
+/** A LoRA adapter in peft's format, by our layers. */
 export interface Adapter {
   readonly folder: string;
   readonly config: AdapterConfig;
-  /** By layer, then by module in Hugging Face's model. */
+  /** By layer; one entry per module of Hugging Face's model. */
   readonly layers: ReadonlyMap<string, readonly LowRank[]>;
-  /** The option of `model` with a layer's rank. */
+  /** The option of `model` that sets a layer's rank. */
   readonly optionOf: ReadonlyMap<string, string>;
-  /** Matrices of embeddings that stand beside their LoRA, by our names of them; [out, in]. */
+  /** Embedding matrices stored next to their LoRA, under our names; [out, in]. */
   readonly embeddings: ReadonlyMap<string, StoredTensor>;
 }
 
 /**
  * Reads an adapter for a model.
- * @throws UsageError for one that has something else than LoRA on layers where the model can have it, naming it
+ * @throws UsageError naming anything but LoRA on layers where the model supports it
  */
 export async function readAdapter(folder: string, layout: AdapterLayout): Promise<Adapter> {
   const config = await readAdapterConfig(path.join(folder, ADAPTER_CONFIG));
@@ -52,15 +52,15 @@ export async function readAdapter(folder: string, layout: AdapterLayout): Promis
     }
     if (!isTarget(config, module)) {
       throw refusal(
-        `${file} has LoRA of ${stored}, which target_modules of ${ADAPTER_CONFIG} does not name`,
-        'name it there, or take it out of the file',
+        `${file} has LoRA for ${stored}, which target_modules in ${ADAPTER_CONFIG} does not name`,
+        'name it there, or remove it from the file',
       );
     }
     if (a.shape[1] !== rank || b.shape[0] !== rank) {
       const ranks = `${String(a.shape[1])} and ${String(b.shape[0])}`;
       throw refusal(
-        `${file}: A and B of ${stored} have the ranks ${ranks}, and ${ADAPTER_CONFIG} gives it ${String(rank)}`,
-        'the two are of different adapters: save it again',
+        `${file}: A and B of ${stored} have the ranks ${ranks}, but ${ADAPTER_CONFIG} says ${String(rank)}`,
+        'the files are from different adapters: save the adapter again',
       );
     }
     layers.set(layer, [...(layers.get(layer) ?? []), { module, a, b, scale, isEmbedding }]);
@@ -76,7 +76,7 @@ interface Part {
   isEmbedding: boolean;
 }
 
-/** peft's names: `base_model.model.MODULE.lora_A.weight`, with the adapter's name before `weight` in some files. */
+/** peft's names: `base_model.model.MODULE.lora_A.weight`; some files have the adapter's name before `weight`. */
 const LINEAR = /^(.+)\.lora_([AB])(?:\.[^.]+)?\.weight$/;
 const EMBEDDING = /^(.+)\.lora_embedding_([AB])(?:\.[^.]+)?$/;
 const BASE = /^(.+)\.base_layer\.weight$/;
@@ -97,7 +97,7 @@ function sorted(
     }
     const [, module = '', kind = ''] = LINEAR.exec(name) ?? EMBEDDING.exec(name) ?? [];
     if (module === '' || tensor.shape.length !== 2) {
-      throw refusal(`${file} has ${stored}, which is no A or B of LoRA`, merging);
+      throw refusal(`${file} has ${stored}, which is not an A or B of LoRA`, merging);
     }
     const part = parts.get(module) ?? { isEmbedding: EMBEDDING.test(name) };
     parts.set(module, { ...part, [kind === 'A' ? 'a' : 'b']: transposed(tensor) });
@@ -114,20 +114,20 @@ function placed(
 ): { module: string; layer: string; option: string } {
   const found = layout.layerOf(module);
   if (found !== undefined) return found;
-  throw refusal(`${file} has LoRA of ${module}, where this model has none`, merging);
+  throw refusal(`${file} has LoRA for ${module}, which this model does not support`, merging);
 }
 
 function noWeights(folder: string): UsageError {
   const pickle = existsSync(path.join(folder, 'adapter_model.bin'));
   return pickle
     ? refusal(
-        `${folder} has adapter_model.bin, which can run code when it is read, and no ${ADAPTER_WEIGHTS}`,
+        `${folder} has adapter_model.bin, which can run code when loaded, but no ${ADAPTER_WEIGHTS}`,
         'load it with peft and save it again with safe_serialization=True',
       )
-    : refusal(`${folder} has ${ADAPTER_CONFIG} but no ${ADAPTER_WEIGHTS}`, 'put that beside it');
+    : refusal(`${folder} has ${ADAPTER_CONFIG} but no ${ADAPTER_WEIGHTS}`, 'put that file next to it');
 }
 
-/** For an adapter of a model whose format has no place for any. @param source the adapter's config */
+/** Returns the error for an adapter of a model whose format has no adapters. @param source the adapter's config */
 export function noAdapters(source: string, format: string): UsageError {
-  return refusal(`${source} is an adapter of a ${format}, for which none are read`, merging);
+  return refusal(`${source} is an adapter for a ${format}, for which adapters are not supported`, merging);
 }

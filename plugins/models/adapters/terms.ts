@@ -5,14 +5,14 @@ import { refusal } from '../weights/refusal.js';
 import type { AdapterLayout, AdapterModule } from './layout.js';
 import type { Adapter, LowRank } from './read.js';
 
-/** The options of `model` that an adapter needs: the rank of each kind of layer, and `lora_alpha`. */
+/** Returns the options of `model` that an adapter needs: the rank of each kind of layer, and `lora_alpha`. */
 export function adapterOptions(adapter: Adapter, { rankOptions }: AdapterLayout): Record<string, number> {
   const ranks = Object.fromEntries(rankOptions.map((option) => [option, 0]));
   for (const [layer, parts] of adapter.layers) {
     const option = adapter.optionOf.get(layer) ?? '';
     ranks[option] = Math.max(ranks[option] ?? 0, rankOf(parts));
   }
-  // Of the first kind of layer, most have B as it is.
+  // Chosen for the first kind of layer, so that most of its B stay unscaled.
   const first = rankOptions.find((option) => (ranks[option] ?? 0) > 0) ?? '';
   const scales = [...adapter.layers].flatMap(([layer, parts]) =>
     adapter.optionOf.get(layer) === first ? parts.map(({ scale }) => scale) : [],
@@ -21,14 +21,15 @@ export function adapterOptions(adapter: Adapter, { rankOptions }: AdapterLayout)
   return { ...ranks, lora_alpha: Number((scale * (ranks[first] ?? 1)).toPrecision(DIGITS)) };
 }
 
-/** alpha / rank · rank is alpha again, but for its last bits. */
+/** alpha / rank · rank differs from alpha only in its last bits. */
 const DIGITS = 14;
 
 /**
- * LoRA's terms of a model with the options of `adapterOptions`, under its names: scales are in B, what a module lacks is
- * zeros. Modules with A's of their own in one layer stand side by side: A is [A1 | A2], and B has a block for each.
- * Zeros in A and B have no gradient: what an adapter has no LoRA for stays without it.
- * @throws UsageError for a layer or a size that the model does not have
+ * Returns LoRA's tensors for a model with the options of `adapterOptions`, under its names. Scales are multiplied into
+ * B, and unused parts are zero. If the modules of a layer have different A's, they are placed side by side: A is [A1 |
+ * A2], and B has one block for each. Where both A and B are zero there is no gradient, so parts without LoRA stay
+ * without it.
+ * @throws UsageError for a layer or size that the model does not have
  */
 export function adapterTerms(
   adapter: Adapter,
@@ -45,8 +46,8 @@ export function adapterTerms(
     const [a, b] = [terms.get(`${layer}.lora_A`), terms.get(`${layer}.lora_B`)];
     if (a === undefined || b === undefined) {
       throw refusal(
-        `${adapter.folder} has LoRA of ${parts.map(({ module }) => module).join(', ')}, which the base model does not have`,
-        'the adapter is of another model: name its own as base_model_name_or_path',
+        `${adapter.folder} has LoRA for ${parts.map(({ module }) => module).join(', ')}, which the base model does not have`,
+        'the adapter is for another model: set base_model_name_or_path to that one',
       );
     }
     const modules = layout.modulesOf(layer, model.description);
@@ -61,7 +62,7 @@ interface Target {
   readonly scale: number;
 }
 
-/** Copies the parts of one layer into its A and B. */
+/** Copies the parts of a layer into its A and B. */
 function place(adapter: Adapter, modules: readonly AdapterModule[], parts: readonly LowRank[], to: Target): void {
   const distinct = distinctOf(parts);
   for (const part of withoutHead(adapter, modules, parts)) {
@@ -70,8 +71,8 @@ function place(adapter: Adapter, modules: readonly AdapterModule[], parts: reado
     if (module === undefined || !fits || part.isEmbedding !== (module.kind === 'embedding')) {
       const sizes = `[${String(part.a.shape[0])}, ${String(part.b.shape[1])}]`;
       throw refusal(
-        `${adapter.folder} has LoRA of ${part.module} as a matrix ${sizes}, which the base model does not have`,
-        'the adapter is of another model: name its own as base_model_name_or_path',
+        `${adapter.folder} has LoRA for ${part.module} with a matrix ${sizes}, which does not fit the base model`,
+        'the adapter is for another model: set base_model_name_or_path to that one',
       );
     }
     const before = distinct.slice(
@@ -85,7 +86,7 @@ function place(adapter: Adapter, modules: readonly AdapterModule[], parts: reado
   }
 }
 
-/** Embedding and head are one matrix in a model that ties them: their LoRA has to be one, too. */
+/** A model that ties embedding and head has a single matrix, so their LoRA must be the same too. */
 function withoutHead(
   { folder }: Adapter,
   modules: readonly AdapterModule[],
@@ -104,7 +105,7 @@ function withoutHead(
   if (isOne) return [embedding];
   const have = parts.map(({ module }) => module).join(' and ');
   throw refusal(
-    `${folder} has LoRA of ${have}, and this model has one for both its embedding and ${head.name}, whose matrix is the same`,
+    `${folder} has LoRA for ${have}, but this model ties its embedding and ${head.name}, so they must have the same LoRA`,
     'train an adapter without it, or merge this one (merge_and_unload() of peft) and set init to what that saves',
   );
 }
@@ -113,7 +114,7 @@ function rankOf(parts: readonly LowRank[]): number {
   return distinctOf(parts).reduce((sum, a) => sum + (a.shape[1] ?? 0), 0);
 }
 
-/** The different A's of a layer's modules; the embedding's alone where it has one. */
+/** Returns the distinct A's of a layer's modules; only the embedding's, if it has one. */
 function distinctOf(parts: readonly LowRank[]): StoredTensor[] {
   const embedding = parts.find(({ isEmbedding }) => isEmbedding);
   const distinct: StoredTensor[] = [];
@@ -123,7 +124,7 @@ function distinctOf(parts: readonly LowRank[]): StoredTensor[] {
   return distinct;
 }
 
-/** 1 where two ways to compute a scale differ in their last bits alone. */
+/** Returns 1 if two scales differ only in their last bits. */
 function factorOf(scale: number, own: number): number {
   const factor = scale / own;
   return Math.abs(factor - 1) < 10 ** (1 - DIGITS) ? 1 : factor;
@@ -141,7 +142,7 @@ function copyInto(
   }
 }
 
-/** The first of the values that are there most often. */
+/** Returns the most frequent value; the first of several. */
 export function mostFrequent(values: readonly number[]): number | undefined {
   const count = (value: number): number => values.filter((other) => other === value).length;
   const most = Math.max(...values.map(count));

@@ -12,9 +12,9 @@ import { adapterOf } from './export.js';
 import { findAdapter } from './find.js';
 
 /**
- * The LoRA of a checkpoint as an adapter for the model that its run started from.
- * @param request.base path or name of that model, in place of what the run's `init` names
- * @throws UsageError if the model has no LoRA, or differs from its base in more than that
+ * Returns the LoRA of a checkpoint as an adapter for the model that its run started from.
+ * @param request.base path or name of that model, if not the one that the run's `init` names
+ * @throws UsageError if the model has no LoRA, or if other weights than LoRA's differ from the base
  */
 export async function writtenAdapter(
   checkpoint: LoadedCheckpoint,
@@ -25,11 +25,11 @@ export async function writtenAdapter(
   const lora = formats.find((format) => format.lora !== undefined)?.lora;
   if (lora === undefined) {
     throw refusal(
-      `${checkpoint.path} is of the model plugin ${String(use)}, whose weight formats have no adapters`,
+      `${checkpoint.path} has the model plugin ${String(use)}, whose weight formats do not support adapters`,
       'export the whole model with --to hf',
     );
   }
-  // First, as a model without any LoRA needs no base.
+  // First, because a model without LoRA needs no base.
   const { config, weights } = adapterOf(checkpoint, lora);
   const found = await baseOf(checkpoint, base, cwd);
   const own = await baseWeights(found, formats, Number(blockSize));
@@ -42,7 +42,7 @@ interface FoundBase extends Pick<FoundFolder, 'config' | 'folder'> {
   readonly name: string;
 }
 
-/** @throws UsageError if it is not known or not here */
+/** @throws UsageError if the base is unknown or not on this machine */
 async function baseOf(checkpoint: LoadedCheckpoint, given: string | undefined, cwd: string): Promise<FoundBase> {
   const { init } = checkpoint.state.config;
   const started = checkpoint.state.cwd;
@@ -58,10 +58,10 @@ async function baseOf(checkpoint: LoadedCheckpoint, given: string | undefined, c
       return { config: found.config, folder: () => found.folder(), name: existsSync(local) ? local : name };
     }
   }
-  const why = given === undefined ? `its run started from init: ${named}` : `${given} is no model’s folder`;
+  const why = given === undefined ? `its run started from init: ${named}` : `${given} is not a model folder`;
   throw refusal(
-    `which model the LoRA of ${checkpoint.path} is for is not known: ${why}`,
-    'name it with --base, a folder as transformers write it (checkpoint export --to hf writes one)',
+    `the base model for the LoRA of ${checkpoint.path} is unknown: ${why}`,
+    'name it with --base: a folder in the format of transformers (checkpoint export --to hf writes one)',
   );
 }
 
@@ -77,7 +77,7 @@ async function baseWeights(
   return weights;
 }
 
-/** An adapter over other weights than those of its base would be another model. */
+/** Without the trained base weights, the adapter would give another model. */
 function refuseTrained(checkpoint: LoadedCheckpoint, name: string, base: ReadonlyMap<string, StoredTensor>): void {
   const others = [...checkpoint.weights].filter(([weight, tensor]) => {
     const own = base.get(weight);
@@ -87,7 +87,7 @@ function refuseTrained(checkpoint: LoadedCheckpoint, name: string, base: Readonl
   if (first === undefined) return;
   const more = others.length > 1 ? ` and ${String(others.length - 1)} more differ` : ' differs';
   throw refusal(
-    `${first[0]}${more} from those of ${name}: they were trained as well as LoRA, which is all that an adapter holds`,
+    `${first[0]}${more} from those of ${name}: they were trained too, but an adapter holds only LoRA`,
     'train with model.trained: lora, or export the whole model with --to hf',
   );
 }

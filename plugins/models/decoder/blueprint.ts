@@ -1,7 +1,7 @@
 import type { Architecture } from './architecture.js';
 import type { DescribedWeight } from './described.js';
 
-/** The options that decoders have in common; see `options.ts`. */
+/** The options that all decoders have; see `options.ts`. */
 export interface DecoderConfig {
   readonly n_layer: number;
   readonly n_embd: number;
@@ -12,27 +12,30 @@ export interface DecoderConfig {
   readonly attn_lora_rank: number;
   readonly embedding_lora_rank: number;
   readonly lora_alpha: number;
-  /** Undefined for a model that has no LoRA there. */
+  /** Undefined for a model that supports no LoRA there. */
   readonly output_lora_rank?: number;
   readonly mlp_lora_rank?: number;
 }
 
-/** What tells one decoder from another, apart from its forward pass. */
+/** What distinguishes one decoder from another, apart from its forward pass. */
 export interface Blueprint {
   readonly config: DecoderConfig;
-  /** Width of the MLP at first. */
+  /** Initial width of the MLP. */
   readonly hidden: number;
-  /** Width of the queries of all heads. */
+  /** Total width of the queries of all heads. */
   readonly attended: number;
-  /** The layer whose table is the output head: `wte` if it is tied. */
+  /** The layer whose table is the output head: `wte` if tied. */
   readonly head: 'wte' | 'lm_head';
-  /** Every weight of a shape, in their order. */
+  /** Returns every weight of a shape, in order. */
   readonly weights: (of: Architecture) => DescribedWeight[];
-  /** Numbers that a block keeps of a token for the backward pass. */
+  /** Floats that a block keeps per token for the backward pass. */
   readonly kept: {
-    /** On every engine: the inputs of products and norms; not the attention's weights, which some compute again. */
+    /**
+     * Lower bound for every engine: inputs of products and norms, without attention weights, which some engines
+     * recompute.
+     */
     readonly least: (hidden: number) => number;
-    /** Roughly, with the attention's weights. */
+    /** Rough estimate, with attention weights. */
     readonly most: (hidden: number) => number;
   };
 }

@@ -8,7 +8,7 @@ import { architectureOf } from './plan.js';
 const BYTES_PER_NUMBER = 4;
 const MULTIPLY_AND_ADD = 2;
 
-/** Parameters of a shape, and one line that describes it. */
+/** Returns the parameters of a shape, and a line that describes it. */
 export function factsOf(blueprint: Blueprint, of: Architecture): ArchitectureFacts {
   const lora = (what: string, ranks: readonly number[]): string[] => {
     const different = [...new Set(ranks)];
@@ -27,7 +27,7 @@ export function factsOf(blueprint: Blueprint, of: Architecture): ArchitectureFac
   return { parameters: weights, trainable: trained, description };
 }
 
-/** Parameters by component, in the order of the weights. */
+/** Returns the number of parameters by component, in the order of the weights. */
 export function countsOf(weights: readonly DescribedWeight[], of: Architecture): ParameterCount[] {
   const counts = new Map<string, ParameterCount>();
   for (const weight of weights) {
@@ -41,35 +41,36 @@ export function countsOf(weights: readonly DescribedWeight[], of: Architecture):
 }
 
 /**
- * Floating-point operations that training needs for a token. Each matrix that it is multiplied by counts once forward,
- * once for the gradient of its input, and once for its own where it is trained. Attention counts the half that is not
- * masked, once forward and twice backward.
- * Chowdhery et al., "PaLM", 2022, appendix B (6N + 12·L·H·Q·T) counts the masked half too, and no frozen weights.
+ * Returns the floating-point operations per trained token. A matrix product counts once forward, once for the gradient
+ * of its input, and once for the gradient of its weight if that is trained. Attention counts only the unmasked half,
+ * once forward and twice backward.
+ * Chowdhery et al., "PaLM", 2022, appendix B (6N + 12·L·H·Q·T) also counts the masked half, and assumes no frozen
+ * weights.
  */
 export function flopsPerToken({ config, attended, head, weights }: Blueprint, of: Architecture): number {
   let flops = 0;
   for (const weight of weights(of)) {
-    // Rows of an embedding are only looked up, if it is not the head as well.
+    // An embedding is only looked up, unless it is also the head.
     const isProduct = weight.role === 'matrix' || weight.layer === head;
     if (isProduct) flops += (isTrainable(weight, of) ? 3 : 2) * sizeOf(weight);
   }
-  // Scores and their use: each position sees itself and those before it.
+  // Scores and weighted values: each position attends to itself and those before it.
   const perToken = of.n_layer * 2 * attended * ((config.block_size + 1) / 2);
   return MULTIPLY_AND_ADD * (flops + 3 * perToken);
 }
 
-/** Roughly the bytes that a micro-batch holds between forward and backward pass. */
+/** Estimates the bytes that a micro-batch holds between forward and backward pass. */
 export function activationBytes({ config, kept }: Blueprint, of: Architecture, batchSize: number): number {
   const perToken = of.n_layer * kept.most(of.n_hidden) + 3 * of.vocab_size;
   return batchSize * config.block_size * perToken * BYTES_PER_NUMBER;
 }
 
-/** What a model of these options takes, at least. */
+/** Returns a lower bound of the memory that a model with these options needs. */
 export function memoryNeeded(blueprint: Blueprint, { batchSize, vocabSize }: PlannedShape): MemoryNeed {
   const { config, hidden, kept } = blueprint;
   const { n_layer: layers, block_size: block } = config;
   const vocabulary = config.vocab_size ?? vocabSize;
-  // Only one block is described: there may be a million.
+  // Describe only one block: there may be a million.
   const numbersOf = (n_layer: number): Numbers =>
     numbersIn(blueprint, architectureOf({ ...blueprint, config: { ...config, n_layer } }, vocabulary));
   const [none, one] = [numbersOf(0), numbersOf(1)];
@@ -86,7 +87,7 @@ interface Numbers {
   readonly trained: number;
 }
 
-/** Numbers in the weights of a shape. */
+/** Counts the numbers in the weights of a shape. */
 function numbersIn({ weights }: Blueprint, of: Architecture): Numbers {
   const numbers = { weights: 0, trained: 0 };
   for (const weight of weights(of)) {
@@ -100,7 +101,7 @@ function sizeOf({ shape }: DescribedWeight): number {
   return tf.util.sizeFromShape(shape);
 }
 
-/** `attn.3` → `attn`, `ln_1.0` → `ln` */
+/** Maps `attn.3` to `attn`, and `ln_1.0` to `ln`. */
 function componentOf(layer: string): string {
   const [part = layer] = layer.split('.');
   return part.startsWith('ln_') ? 'ln' : part;

@@ -30,10 +30,13 @@ import { grownWeights } from './grow.js';
 import { Layers, ReadWeights, type NextMask, type PassOptions } from './layers.js';
 import { architectureOf, plannedArchitecture } from './plan.js';
 
-/** Of the attention's weights, and of what each half of a block adds. */
+/** For the attention weights, and for the output of each half of a block. */
 const MASKS_OF_A_BLOCK = 3;
 
-/** A model of decoder blocks: everything but its forward pass, by the blueprint of its weights. */
+/**
+ * Base class of models made of decoder blocks: everything except the forward pass, derived from a blueprint of the
+ * weights.
+ */
 export abstract class Decoder implements Model, Growable, InspectableModel, WeightRoles {
   readonly takesDocuments = true;
   readonly blockSize: number;
@@ -41,7 +44,7 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
   protected architecture: Architecture;
   #weights = new Map<string, tf.Variable>();
   #undrawn: ReadonlyMap<string, Undrawn> = new Map();
-  /** What it was built as. */
+  /** The shape at `build`. */
   #initial: Architecture;
 
   constructor(
@@ -58,9 +61,12 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
   abstract weightSources(stored: ReadonlyMap<string, StoredTensor>): WeightSources;
   abstract shareView(): SharedView;
 
-  /** `ids` [batch, time] → what the head reads, [batch, time, embd]; drops embeddings, attention and both halves of a block. */
+  /**
+   * Returns the head's input [batch, time, embd] for `ids` [batch, time]; applies dropout to embeddings, attention and
+   * both halves of a block.
+   */
   protected abstract hiddenStates(layers: Layers, ids: tf.Tensor2D): tf.Tensor3D;
-  /** Hidden states [..., embd] → logits [..., vocab]. */
+  /** Maps hidden states [..., embd] to logits [..., vocab]. */
   protected abstract head<T extends tf.Tensor>(layers: Layers, hidden: T): T;
 
   build(vocabSize: number): void {
@@ -102,7 +108,7 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
       [...this.#weights].map(([name, variable]) => [name, { shape: variable.shape, values: valuesOf(variable) }]),
     );
     const grown = grownWeights(this.blueprint, { from: this.architecture, next, step }, old, random);
-    // Nothing of the model has changed so far: what fails above leaves it as it was.
+    // Nothing has been changed up to here, so an error above leaves the model as it was.
     const weights = new Map(
       [...grown].map(([name, { shape, values, trainable }]) => [name, variableOf(values, shape, trainable)]),
     );
@@ -113,7 +119,7 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
     return new Map([...grown].flatMap(([name, { carry }]) => (carry === undefined ? [] : [[name, carry]])));
   }
 
-  /** Undefined while the shape is what the config says. */
+  /** Undefined while the shape is the config's. */
   state(): Architecture | undefined {
     return isDeepStrictEqual(this.#initial, this.architecture) ? undefined : this.architecture;
   }
@@ -188,13 +194,13 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
     this.#weights.clear();
   }
 
-  /** The layers of a pass. */
+  /** Returns the layers of a pass. */
   #layers(options: PassOptions, pass?: TrainingPass): Layers {
     const weights = pass?.read === undefined ? this.#weights : new ReadWeights(this.#weights, pass.read);
     return new Layers(weights, this.blueprint.config.lora_alpha, options);
   }
 
-  /** New weights of a shape. */
+  /** Creates the weights of a shape. */
   #take(architecture: Architecture): void {
     this.dispose();
     this.architecture = architecture;
@@ -205,7 +211,9 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
     this.#undrawn = undrawn;
   }
 
-  /** Masks are a function of seed, iteration, micro-batch, row of the micro-batch of all ranks, and place alone. */
+  /**
+   * A mask depends only on seed, iteration, micro-batch, row in the micro-batch of all ranks, and place in the model.
+   */
   #masks(pass: TrainingPass | undefined): NextMask {
     const rate = this.blueprint.config.dropout;
     if (pass === undefined || rate === 0) return () => undefined;
@@ -215,7 +223,7 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
   }
 }
 
-/** Binds all that a decoder is; for a model's `register`. */
+/** Binds every contract of a decoder; for a model's `register`. */
 export function bindDecoder(bindings: Bindings, model: new (...args: never[]) => Decoder): void {
   bindings.bind(Model, model);
   bindings.bind(Growable, model);

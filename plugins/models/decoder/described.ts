@@ -4,30 +4,30 @@ import type { Architecture } from './architecture.js';
 
 export const INIT_DEVIATION = 0.02;
 
-/** How a weight starts: normal with that deviation, uniform within a bound, or all of one value; default: zeros. */
+/** Initial values of a weight: normal with a deviation, uniform within a bound, or constant; default: zeros. */
 export interface Start {
   readonly deviation?: number;
   readonly bound?: number;
   readonly value?: number;
 }
 
-/** One weight of a decoder: its shape, how it starts, and what it is in the model. */
+/** A weight of a decoder: its shape, initial values, and role in the model. */
 export interface DescribedWeight extends WeightRole, Start {
   readonly name: string;
   readonly shape: number[];
-  /** The layer that it is a part of, as schedules name it: `attn.3`, `ln_f`, `wte`. */
+  /** The layer it belongs to, as named in schedules: `attn.3`, `ln_f`, `wte`. */
   readonly layer: string;
-  /** True for the main weight of a layer with LoRA: it stays as it is. */
+  /** True for the main weight of a layer with LoRA, which is not trained. */
   readonly hasLora?: boolean;
-  /** Of a layer of the MLP: whether its hidden units are what this weight reads, or what it gives. */
+  /** For MLP layers: whether the weight reads the hidden units or produces them. */
   readonly units?: 'read' | 'given';
-  /** True if each row is a token's. */
+  /** True if each row belongs to a token. */
   readonly tokens?: boolean;
 }
 
 interface Place {
   readonly layer: string;
-  /** Number of the block. */
+  /** Index of the block. */
   readonly depth?: number;
 }
 
@@ -42,7 +42,7 @@ interface Linear extends Place {
   readonly units?: 'read' | 'given';
 }
 
-/** `name.weight` [from, to], and its bias and LoRA where it has them. */
+/** Describes `name.weight` [from, to], with its bias and LoRA if it has them. */
 export function linearWeights(name: string, what: Linear): DescribedWeight[] {
   const { from, to, deviation = INIT_DEVIATION, bias = false, rank = 0, parts, units } = what;
   const place = placeOf(what);
@@ -64,7 +64,7 @@ export function linearWeights(name: string, what: Linear): DescribedWeight[] {
   ];
 }
 
-/** `name.weight` [width], all ones, and its bias if it has one. */
+/** Describes `name.weight` [width], all ones, with its bias if it has one. */
 export function normWeights(name: string, what: Place & { width: number; bias?: boolean }): DescribedWeight[] {
   const { width, bias = false } = what;
   const place = placeOf(what);
@@ -72,7 +72,7 @@ export function normWeights(name: string, what: Place & { width: number; bias?: 
   return [{ name: `${name}.weight`, role: 'norm', ...place, shape: [width], value: 1 }, ...(bias ? biases : [])];
 }
 
-/** `name.weight` [vocabulary, width], and its LoRA if it has one. */
+/** Describes `name.weight` [vocabulary, width], with its LoRA if it has one. */
 export function tokenWeights(
   name: string,
   what: { role: 'embedding' | 'head'; layer: string; vocabulary: number; width: number; rank?: number },
@@ -90,7 +90,7 @@ export function tokenWeights(
   ];
 }
 
-/** The main weight of a layer with LoRA stays as it is; so does everything that is frozen. */
+/** The main weight of a layer with LoRA, and everything frozen, is not trained. */
 export function isTrainable({ name, role, layer, hasLora }: DescribedWeight, of: Architecture): boolean {
   if (hasLora === true || of.frozen.includes(layer)) return false;
   if (of.trained === 'lora') return isLora(name);

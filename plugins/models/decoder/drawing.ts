@@ -4,20 +4,20 @@ import { isLora } from '../weights/lora.js';
 import type { Architecture } from './architecture.js';
 import { isTrainable, type DescribedWeight } from './described.js';
 
-/** Where new weights come from; LoRA draws from its own stream, so that it does not change the others. */
+/** Random streams for new weights; LoRA has its own, so that it does not change the others. */
 export interface InitStreams {
   readonly base: RandomStream;
   readonly lora: RandomStream;
 }
 
-/** A weight whose random numbers are not drawn yet. */
+/** A weight whose random values have not been drawn yet. */
 export interface Undrawn {
   readonly weight: DescribedWeight;
-  /** Begins with the numbers of this weight. */
+  /** Starts at this weight's first number. */
   readonly stream: RandomStream;
 }
 
-/** New weights by name, in their order; those that start random are 0. */
+/** Creates new weights by name, in order; those with random initial values are 0. */
 export function makeWeights(
   described: readonly DescribedWeight[],
   architecture: Architecture,
@@ -41,15 +41,15 @@ export function makeWeights(
 }
 
 /**
- * Zeros for a weight that is drawn or loaded before anybody reads it: a sum, which an engine that computes elementwise
- * operations when their numbers are needed never computes.
+ * Returns zeros for a weight that is drawn or loaded before anything reads it, as a sum: an engine that defers
+ * elementwise operations then never computes it.
  */
 function unset(shape: number[]): tf.Tensor {
   const [rows = 1, columns] = shape;
   return shape.length === 2 ? tf.add(tf.zeros([rows, 1]), tf.zeros([1, columns ?? 1])) : tf.zeros(shape);
 }
 
-/** Draws weights, on several threads if they are large. @param take called with the values of each */
+/** Draws weights, on several threads if they are large. @param take called with each weight's values */
 export function drawWeights(
   undrawn: ReadonlyMap<string, Undrawn>,
   take: (name: string, values: Float32Array, shape: number[]) => void,
@@ -63,7 +63,7 @@ export function drawWeights(
   }
 }
 
-/** No name: tfjs's variable names are global, two runs would clash. */
+/** Without a name: tfjs variable names are global, so two runs would clash. */
 export function variableOf(values: Float32Array, shape: number[], trainable: boolean): tf.Variable {
   return tf.tidy(() => tf.variable(tf.tensor(values, shape), trainable));
 }

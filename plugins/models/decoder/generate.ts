@@ -3,10 +3,10 @@ import { constantWeightsScope } from '../../ops/contract.js';
 import { generateSteps, type NextLogits } from '../generation/steps.js';
 import { Past } from './past.js';
 
-/** Computes logits of the token after each row of ids: ids [rows, time] → [rows, 1, vocab]. */
+/** Computes the logits of the token that follows each row: ids [rows, time] → [rows, 1, vocab]. */
 export type LastLogits = (ids: tf.Tensor2D, past?: Past) => tf.Tensor3D;
 
-/** Continues a prompt once for each of `options`, and keeps keys and values between steps. */
+/** Continues a prompt once for each of `options`, with a key/value cache between steps. */
 export function* decoderSteps(
   { blockSize, last }: { blockSize: number; last: LastLogits },
   prompt: readonly number[],
@@ -35,11 +35,11 @@ export function* decoderSteps(
   }
 }
 
-/** Logits of the token after each row of ids, [rows, vocab]. */
+/** Returns the logits of the token that follows each row, [rows, vocab]. */
 function logitsAfter(last: LastLogits, rows: readonly (readonly number[])[], past?: Past): Float32Array {
   const time = rows[0]?.length ?? 0;
   let logits = new Float32Array();
-  // Not returned: `tidy` would look for tensors in it, number by number.
+  // Not returned from `tidy`, which would search it for tensors number by number.
   tf.tidy(() => {
     logits = Float32Array.from(last(tf.tensor2d(rows.flat(), [rows.length, time], 'int32'), past).dataSync());
   });

@@ -12,14 +12,14 @@ export interface Values {
   readonly values: Float32Array;
 }
 
-/** A weight of the model after a step. */
+/** A weight after a growth step. */
 export interface Grown extends Values {
   readonly trainable: boolean;
-  /** Where its optimizer state comes from; undefined where it starts anew. */
+  /** Where its optimizer state comes from; undefined if it starts fresh. */
   readonly carry: Carry | undefined;
 }
 
-/** The weights of the model after a step. @param next what the step makes of the shape */
+/** Returns the model's weights after a growth step. @param next the shape after the step */
 export function grownWeights(
   blueprint: Blueprint,
   { from, next, step }: { from: Architecture; next: Architecture; step: GrowthStep },
@@ -44,7 +44,7 @@ export function grownWeights(
     }
     const values = index === undefined ? before.values.slice() : gathered(before, axis, index, scale);
     if (noise !== undefined) noise(values);
-    // A weight that was merged into, or was not trained, has no moments of its own.
+    // A weight that LoRA was merged into, or that was not trained, has no moments.
     const carried = old.get(source)?.values === before.values && trained.get(source) === true && trainable;
     const carry = {
       from: source,
@@ -56,14 +56,14 @@ export function grownWeights(
   return grown;
 }
 
-/** How one weight comes from the old ones. */
+/** How a weight is derived from the old ones. */
 interface Transformation {
   readonly source: string;
   readonly axis: 0 | 1;
   readonly index?: readonly number[];
   /** [index]: factor of the values. */
   readonly scale?: readonly number[];
-  /** [index]: the new gradient as a share of the old one. */
+  /** [index]: new gradient relative to the old one. */
   readonly share?: readonly number[];
   readonly noise?: (values: Float32Array) => void;
 }
@@ -78,7 +78,7 @@ function transformations(
   if (step.kind === 'stack_layers') {
     return ({ name, depth }) => {
       const block = depth === undefined ? undefined : step.layers[depth];
-      // The first number of a weight's name is that of its block.
+      // The first number in a weight's name is its block's index.
       return { source: block === undefined ? name : name.replace(/\.\d+\./, `.${String(block)}.`), axis: 0 };
     };
   }
@@ -99,8 +99,8 @@ function transformations(
 }
 
 /**
- * Net2WiderNet: new units are copies of old ones, and what leaves a unit is divided by how many there are of it.
- * The gradient of what enters a copy is divided likewise; that of what leaves it is the old one's.
+ * Net2WiderNet: new units are copies of old ones, and a unit's outgoing weights are divided by its number of copies.
+ * The gradients of incoming weights are divided likewise; those of outgoing weights are unchanged.
  * Source: Chen, Goodfellow and Shlens, "Net2Net: accelerating learning via knowledge transfer", ICLR 2016, section 2.2.
  */
 function widened(
@@ -121,7 +121,7 @@ function widened(
     const { index, share } = block;
     const noise = (values: Float32Array): void => {
       if (deviation === 0 || isLora(name)) return;
-      // The columns of what enters, the rows of what leaves.
+      // Columns of incoming weights, rows of outgoing ones.
       const isNew = (at: number): boolean =>
         (units === 'read' ? Math.floor(at / (values.length / hidden)) : at % hidden) >= before;
       for (let at = 0; at < values.length; at++)
@@ -133,7 +133,7 @@ function widened(
   };
 }
 
-/** The old weights, with LoRA's terms added into those that lose them or start them anew; A and B are then gone. */
+/** Returns the old weights with LoRA merged into those that lose or restart it; their A and B are removed. */
 function withMerges(
   next: readonly DescribedWeight[],
   step: GrowthStep,

@@ -13,10 +13,10 @@ import {
 } from '../../ops/contract.js';
 import type { Past } from './past.js';
 
-/** The model's weights by name, or those of one pass. */
+/** Weights by name, of the model or of one pass. */
 type Weights = Pick<ReadonlyMap<string, tf.Tensor>, 'get' | 'has'>;
 
-/** Weights that a pass reads, each once, when it first needs it. */
+/** The weights of a pass; each is read once, when first needed. */
 export class ReadWeights implements Weights {
   readonly #read = new Map<string, tf.Tensor>();
 
@@ -39,22 +39,22 @@ export class ReadWeights implements Weights {
   }
 }
 
-/** Gives the mask of each dropout of a pass, in order; undefined where nothing is dropped. */
+/** Returns the mask of the next dropout of a pass; undefined without dropout. */
 export type NextMask = () => DropoutMask | undefined;
 
-/** What a pass has besides its ids and weights. */
+/** Inputs of a pass besides ids and weights. */
 export interface PassOptions {
   readonly nextMask?: NextMask;
   /** int32 [batch, time]; see `Batch.documents`. */
   readonly documents?: tf.Tensor2D | undefined;
-  /** The positions before the ids; these are added. One text, without dropout. */
+  /** Key/value cache of the positions before the ids, to which these are added. One text, without dropout. */
   readonly past?: Past | undefined;
 }
 
-/** What is added to `x`: computed with it, in one operation, or alone. */
+/** A branch to be added to `x`: fused with the addition if `x` is given. */
 export type Branch = (x?: tf.Tensor3D) => tf.Tensor3D;
 
-/** The layers of one pass over a model, by the names of their weights: which operations of `ops` compute each. */
+/** The layers of a pass, by the names of their weights; maps each to operations of `ops`. */
 export class Layers {
   readonly #nextMask: NextMask;
   readonly #documents: tf.Tensor2D | undefined;
@@ -85,7 +85,7 @@ export class Layers {
     return weight;
   }
 
-  /** ids [batch, time] → [batch, time, embd]; the low-rank term is never made into a table. */
+  /** Maps ids [batch, time] to [batch, time, embd]; LoRA's term is looked up too, never expanded to a table. */
   embedding(name: string, ids: tf.Tensor2D): tf.Tensor3D {
     const tokens = embedding(ids, this.weight(`${name}.weight`));
     const a = this.weights.get(`${name}.lora_A`);
@@ -93,7 +93,7 @@ export class Layers {
     return linear(this.#scaled(embedding(ids, a)), this.weight(`${name}.lora_B`), { residual: tokens });
   }
 
-  /** x [..., embd] → [..., vocab] with a table of tokens. */
+  /** Maps x [..., embd] to [..., vocab] with an embedding table. */
   unembedding<T extends tf.Tensor>(name: string, x: T): T {
     const logits = linear(x, this.weight(`${name}.weight`), { transposeWeight: true });
     const a = this.weights.get(`${name}.lora_A`);
@@ -102,29 +102,29 @@ export class Layers {
     return linear(this.#scaled(low), a, { transposeWeight: true, residual: logits });
   }
 
-  /** x [..., embd] → the same shape. */
+  /** Applies layer norm to x [..., embd]. */
   layerNorm(name: string, x: tf.Tensor3D): tf.Tensor3D {
     return layerNorm(x, this.weight(`${name}.weight`), this.weights.get(`${name}.bias`));
   }
 
-  /** x [..., embd] → the same shape. */
+  /** Applies RMS norm to x [..., embd]. */
   rmsNorm(name: string, x: tf.Tensor3D, epsilon: number): tf.Tensor3D {
     return rmsNorm(x, this.weight(`${name}.weight`), epsilon);
   }
 
-  /** x [..., in] → [..., out]: x W + b, and alpha / rank · (x A) B where the layer has LoRA. */
+  /** Maps x [..., in] to [..., out]: x W + b, plus alpha / rank · (x A) B if the layer has LoRA. */
   linear(name: string, x: tf.Tensor3D): tf.Tensor3D {
     return this.#withLora(name, x, linear(x, ...this.#product(name)));
   }
 
-  /** qkv [batch, time, (heads + 2 · keyValueHeads) · part] → [batch, time, heads · part]. */
+  /** Maps qkv [batch, time, (heads + 2 · keyValueHeads) · headDim] to [batch, time, heads · headDim]. */
   attention(block: number, qkv: tf.Tensor3D, heads: number, options: HeadOptions = {}): tf.Tensor3D {
     const attended = this.#past?.attend(block, qkv, heads, options);
     if (attended !== undefined) return attended;
     return causalAttention(qkv, heads, { ...options, mask: this.#nextMask(), documents: this.#documents });
   }
 
-  /** x [..., in] → [..., out], to be added: what `linear` gives, of what the activation makes of x. */
+  /** Returns a branch that maps x [..., in] to [..., out]: `linear` of the activation of x. */
   projection(name: string, x: tf.Tensor3D, activation?: Activation): Branch {
     return (residual) => {
       const [weight, more] = this.#product(name, residual);
@@ -133,7 +133,7 @@ export class Layers {
     };
   }
 
-  /** `x` plus a branch: in one operation where nothing of the branch is dropped. */
+  /** Adds a branch to `x`, in one operation if the branch has no dropout. */
   add(x: tf.Tensor3D, branch: Branch): tf.Tensor3D {
     const mask = this.#nextMask();
     return mask === undefined ? branch(x) : tf.add(x, dropout(branch(), mask));
@@ -143,24 +143,24 @@ export class Layers {
     return dropout(x, this.#nextMask());
   }
 
-  /** A product's weight, and what is added to it. */
+  /** Returns a product's weight and what is added to it. */
   #product(name: string, residual?: tf.Tensor): [tf.Tensor, LinearOptions] {
     return [this.weight(`${name}.weight`), { bias: this.weights.get(`${name}.bias`), residual }];
   }
 
-  /** What a layer gives for x, and its low-rank term of x, if it has one. */
+  /** Adds the layer's low-rank term of x to `main`, if it has one. */
   #withLora(name: string, x: tf.Tensor3D, main: tf.Tensor3D): tf.Tensor3D {
     const a = this.weights.get(`${name}.lora_A`);
     if (a === undefined) return main;
     return linear(this.#scaled(linear(x, a)), this.weight(`${name}.lora_B`), { residual: main });
   }
 
-  /** alpha / rank times a low-rank layer's middle [..., rank]. */
+  /** Multiplies a low-rank layer's intermediate [..., rank] by alpha / rank. */
   #scaled<T extends tf.Tensor>(low: T): T {
     return tf.mul(low, this.loraAlpha / (low.shape.at(-1) ?? 1));
   }
 }
 
 function noMask(): undefined {
-  // Nothing is dropped.
+  // No dropout.
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Activation } from '../../ops/contract.js';
 
-/** The operations' own list would bring TensorFlow.js into threads that read a config alone. */
+/** Repeated here, because importing the operations would load TensorFlow.js into threads that only read a config. */
 export const ACTIVATIONS = ['gelu', 'gelu_tanh', 'silu', 'relu', 'relu2'] as const satisfies readonly Activation[];
 
-/** Options of decoders' sizes. */
+/** Options for the sizes of decoders. */
 export const sizes = {
   n_layer: z
     .int()
@@ -54,7 +54,7 @@ export const dropout = z
 
 export const rotaryBase = z.number().gt(0).default(10000).describe('base of the rotary frequencies');
 
-/** Options of LoRA that every decoder has. */
+/** LoRA options that every decoder has. */
 export const attnLoraRank = z.int().min(0).default(0).describe('rank of LoRA on queries, keys and values; 0: none');
 
 export const embeddingLoraRank = z
@@ -64,7 +64,7 @@ export const embeddingLoraRank = z
   .describe('rank of LoRA on the token embedding; 0: none')
   .meta({ aka: ['embedding_rank'] });
 
-/** What follows the ranks of LoRA. */
+/** Options that follow LoRA's ranks. */
 export const trainedOptions = {
   lora_alpha: z.number().gt(0).default(1).describe('LoRA’s term is scaled by alpha / rank'),
   trained: z
@@ -74,10 +74,10 @@ export const trainedOptions = {
   vocab_size: z.int().min(1).nullable().default(null).describe('size of the vocabulary; null: the data’s'),
 };
 
-/** Gives an error at a key of the options. */
+/** Reports an error at one of the options. */
 export type Refuse = (key: string, input: unknown, message: string) => void;
 
-/** Checks the ranks of LoRA against each other and the width. @param ranks by their keys, `attn_lora_rank` first */
+/** Checks LoRA's ranks against each other and against the width. @param ranks by key, `attn_lora_rank` first */
 export function checkRanks(
   { n_embd: width, trained }: { n_embd: number; trained: string },
   ranks: Readonly<Record<string, number>>,

@@ -7,17 +7,14 @@ import {
   nextAttention,
 } from '../../ops/contract.js';
 
-/**
- * What attention needs of the positions that were computed before: their keys and values, by layer. Texts begin in the
- * same way and have one length.
- */
+/** Key/value cache of the positions computed so far, by layer. All texts share the prompt and have equal length. */
 export class Past {
   #layers: KeptPositions[] = [];
   #length = 0;
 
   /**
-   * @param texts that continue what they begin with
-   * @param capacity most positions of a text
+   * @param texts number of texts that continue the prompt
+   * @param capacity maximum number of positions per text
    */
   constructor(
     readonly texts: number,
@@ -29,15 +26,15 @@ export class Past {
     return this.#length;
   }
 
-  /** Counts the positions of a pass that is over. */
+  /** Counts the positions of a finished pass. */
   advance(positions: number): void {
     this.#length += positions;
   }
 
   /**
-   * Attention of new positions to themselves and to those before.
-   * @param qkv of what the texts begin with [1, time, (heads + 2 · keyValueHeads) · part], then [texts, 1, …]
-   * @returns the same with a width of heads · part
+   * Computes attention of new positions to themselves and those before.
+   * @param qkv of the prompt [1, time, (heads + 2 · keyValueHeads) · headDim], then [texts, 1, …]
+   * @returns the same with a width of heads · headDim
    */
   attend(layer: number, qkv: tf.Tensor3D, heads: number, options: HeadOptions): tf.Tensor3D {
     const before = this.#layers[layer];

@@ -3,7 +3,7 @@ import type { GrowthStep } from '../../growth/contract.js';
 import { hasLora, RANKED, type Architecture } from './architecture.js';
 import type { Blueprint } from './blueprint.js';
 
-/** The shape that the config describes. */
+/** Returns the shape that the config describes. */
 export function architectureOf({ config, hidden }: Blueprint, vocabSize: number): Architecture {
   const inEachBlock = (rank?: number): number[] => (rank === undefined ? [] : blocks(config.n_layer).map(() => rank));
   return {
@@ -19,7 +19,7 @@ export function architectureOf({ config, hidden }: Blueprint, vocabSize: number)
   };
 }
 
-/** What a step makes of a shape. @throws UsageError when it is impossible there */
+/** Returns the shape after a growth step. @throws UsageError if the step is impossible for this shape */
 export function plannedArchitecture(blueprint: Blueprint, from: Architecture, step: GrowthStep): Architecture {
   const { config } = blueprint;
   switch (step.kind) {
@@ -76,7 +76,7 @@ function stacked(from: Architecture, layers: readonly number[]): Architecture {
   };
 }
 
-/** @param layer `attn.N`, `attn` for that of every block, or `wte` */
+/** @param layer `attn.N`, `attn` for every block, or `wte` */
 function ranked({ config }: Blueprint, from: Architecture, layer: string, rank: number): Architecture {
   const most = config.n_embd;
   if (rank > most) throw impossible(`rank ${String(rank)} is over the width, ${String(most)}`);
@@ -92,7 +92,7 @@ function ranked({ config }: Blueprint, from: Architecture, layer: string, rank: 
   throw impossible(`layer "${layer}" can have no LoRA there: it is for ${all}, and wte`);
 }
 
-/** The layer under the one name that it has. */
+/** Returns the layer's canonical name. */
 function checkedLayer(blueprint: Blueprint, of: Architecture, layer: string): string {
   const layers = [...new Set(blueprint.weights(of).map((weight) => weight.layer))];
   if (layers.includes(layer)) return layer;

@@ -1,24 +1,24 @@
 import type { StoredTensor, WeightSource, WeightSources } from '../../../core/index.js';
 import { isLora } from '../weights/lora.js';
 
-/** Wrappers that frameworks put around a model: their names come before those of its weights. */
+/** Prefixes that frameworks' wrappers add to the names of weights. */
 const WRAPPERS = /^(?:_orig_mod\.|module\.)+/;
 
 type WeightShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
-/** What a model says about its stored weights. */
+/** How a model's weights are stored. */
 interface Stored {
-  /** What names of weights begin with, and stored ones may lack. */
+  /** Prefix of weight names that stored names may lack. */
   readonly prefix: string;
   /** Keys of `Model.description` that no weight's shape shows. */
   readonly decisive: readonly string[];
-  /** Converts a stored tensor to the weight's shape; undefined for weights that must have it. */
+  /** Returns a function that converts a stored tensor to the weight's shape; undefined if shapes must be equal. */
   readonly fit?: (name: string, shape: readonly number[]) => WeightSource['fit'];
 }
 
 /**
- * Finds the stored name of each weight: its own, wrappers' prefixes taken off first; then, of a layer's main weight, the
- * name with or without LoRA. LoRA's terms may be missing.
+ * Finds the stored name of each weight: its own, after removing wrappers' prefixes; for a layer's main weight, also the
+ * name with or without LoRA. LoRA's tensors may be missing.
  */
 export function sourcesOf(
   stored: ReadonlyMap<string, StoredTensor>,

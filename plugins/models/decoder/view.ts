@@ -4,7 +4,7 @@ import { addProduct, attend, attentionWeights, type Heads } from './kernels/plai
 
 type Weights = ReadonlyMap<string, StoredTensor>;
 
-/** Names of the layers that a view shows; of those in a block, by its number. */
+/** Names of the layers that a view uses; per-block layers by block index. */
 interface ViewedLayers {
   readonly embedding: string;
   qkv(block: number): string;
@@ -12,7 +12,7 @@ interface ViewedLayers {
   down(block: number): string;
 }
 
-/** A decoder's parts from a copy of its weights, in plain arithmetic. */
+/** A decoder's parts, computed from a copy of its weights in plain arithmetic. */
 export abstract class DecoderView implements ModelView {
   readonly tokenEmbedding: Matrix;
   readonly blocks: readonly BlockView[];
@@ -41,13 +41,13 @@ export abstract class DecoderView implements ModelView {
     this.blocks = blocks;
   }
 
-  /** ids [time] → [time, width] */
+  /** Embeds ids [time] → [time, width]. */
   protected abstract embedded(ids: Int32Array): Float64Array;
-  /** x [time, width] → queries, keys and values [time, …], as attention takes them. */
+  /** Maps x [time, width] to queries, keys and values [time, …] in attention's layout. */
   protected abstract qkv(block: number, x: Float64Array): Float64Array;
-  /** What the heads give [time, heads · headDim] → what is added to x [time, width]. */
+  /** Maps the heads' output [time, heads · headDim] to what is added to x [time, width]. */
   protected abstract attended(block: number, y: Float64Array): Float64Array;
-  /** x [time, width] → what is added to it. */
+  /** Maps x [time, width] to what is added to it. */
   protected abstract mlp(block: number, x: Float64Array): Float64Array;
 
   attention(ids: Int32Array, visit: (block: number, head: number, weights: Float64Array) => void): void {
@@ -63,14 +63,14 @@ export abstract class DecoderView implements ModelView {
         visit(block, head, weights);
         attend(y, weights, qkv, { time, of: this.heads, head });
       }
-      // Nothing attends to what the last block gives.
+      // No attention follows the last block.
       if (block === this.blocks.length - 1) return;
       x = sum(x, this.attended(block, y));
       x = sum(x, this.mlp(block, x));
     }
   }
 
-  /** Rows of the token embedding, [time, width]. */
+  /** Returns rows of the token embedding, [time, width]. */
   protected rows(ids: Int32Array): Float64Array {
     const { columns: width, values } = this.tokenEmbedding;
     const x = new Float64Array(ids.length * width);
@@ -80,7 +80,7 @@ export abstract class DecoderView implements ModelView {
     return x;
   }
 
-  /** x [rows, in] → [rows, out]: x W + b, LoRA's term merged in. */
+  /** Maps x [rows, in] to [rows, out]: x W + b, with LoRA merged in. */
   protected linear(layer: string, x: Float64Array): Float64Array {
     const { rows: inner, columns, values } = this.matrix(layer);
     const rows = x.length / inner;
@@ -91,13 +91,13 @@ export abstract class DecoderView implements ModelView {
     return out;
   }
 
-  /** Values of a weight, if there is one. */
+  /** Returns the values of a weight, if it exists. */
   protected vector(name: string): Float32Array | undefined {
     const tensor = this.weights.get(name);
     return tensor === undefined ? undefined : floats(tensor.values);
   }
 
-  /** weight + alpha / rank · A B: what a layer computes with. */
+  /** Returns a layer's effective matrix: weight + alpha / rank · A B. */
   protected matrix(layer: string): Matrix {
     const known = this.#layers.get(layer);
     if (known !== undefined) return known;

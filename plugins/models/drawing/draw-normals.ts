@@ -4,20 +4,20 @@ import type { RandomStream, StreamPlace } from '../../../core/random/index.js';
 import { fillNormals, placeAfter } from './normals.js';
 import { Control, drawPieces, NOTHING, PIECE, PIECES, type DrawingMemory } from './normal-pieces.js';
 
-/** Numbers for which starting threads pays. */
+/** Count of numbers from which starting threads is worth it. */
 const WORTH_THREADS = 1 << 21;
 const MOST_THREADS = 8;
 
 /**
- * Draws many normal numbers, on several threads if there are enough of them. They are the numbers that a stream gives one
+ * Draws many normal numbers, on several threads if there are enough. The numbers are those that the stream returns one
  * by one, whatever the number of threads.
  */
 export class NormalDrawing {
   readonly #memory: DrawingMemory | undefined;
 
   /**
-   * @param numbers how many will be drawn in all
-   * @param threads the caller's among them
+   * @param numbers how many will be drawn in total
+   * @param threads including the caller's
    */
   constructor(numbers: number, threads = Math.min(availableParallelism(), MOST_THREADS)) {
     if (numbers < WORTH_THREADS || threads < 2) return;
@@ -60,7 +60,7 @@ export class NormalDrawing {
     what.set([...key, ...lane, counter, count, deviation]);
     Atomics.store(control, Control.pieces, pieces);
     Atomics.store(control, Control.done, 0);
-    // Last: a thread that takes a piece finds what is above.
+    // Last: a thread that takes a piece must find the data above.
     Atomics.store(control, Control.next, 0);
     Atomics.add(control, Control.round, 1);
     Atomics.notify(control, Control.round);
@@ -70,7 +70,7 @@ export class NormalDrawing {
       if (done === pieces) break;
       Atomics.wait(control, Control.done, done);
     }
-    // A thread that comes late must not take a piece of the next round before all of it is written down.
+    // A late thread must not take a piece of the next round before that round's data is complete.
     Atomics.store(control, Control.next, NOTHING);
     return values.subarray(0, count);
   }

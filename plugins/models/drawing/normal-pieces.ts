@@ -1,15 +1,15 @@
 import { fillNormals, placeAfter } from './normals.js';
 
-/** Numbers of a piece, which one thread draws. */
+/** Numbers per piece; one thread draws a piece. */
 export const PIECE = 1 << 15;
-/** Pieces that are shared out at a time. */
+/** Pieces per round. */
 export const PIECES = 64;
 
-/** What threads that draw together share. */
+/** Memory shared by the drawing threads. */
 export interface DrawingMemory {
-  /** By `Control`. */
+  /** Indexed by `Control`. */
   readonly control: Int32Array<SharedArrayBuffer>;
-  /** Key, lane and counter of the first number, number of numbers, and deviation. */
+  /** Key, lane and counter of the first number, count of numbers, and deviation. */
   readonly what: Float64Array<SharedArrayBuffer>;
   /** [PIECES · PIECE] */
   readonly values: Float32Array<SharedArrayBuffer>;
@@ -19,14 +19,14 @@ export const Control = {
   /** Changes with every round. */
   round: 0,
   pieces: 1,
-  /** The piece that is drawn next. */
+  /** The next piece to draw. */
   next: 2,
   done: 3,
-  /** 1: there are no more rounds. */
+  /** 1 if there are no more rounds. */
   ended: 4,
 } as const;
 
-/** Higher than any piece: there is nothing to take. */
+/** Above every piece's index: there is nothing to take. */
 export const NOTHING = 1 << 30;
 
 /** Draws pieces of the current round until all are taken. */

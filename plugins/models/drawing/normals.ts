@@ -5,7 +5,9 @@ const WORDS_AT_ONCE = 4096;
 
 const words = new Uint32Array(WORDS_AT_ONCE);
 
-/** Fills `values` with `deviation · stream.normal()`, the same bits as number by number, for a stream at `place`. */
+/**
+ * Fills `values` with `deviation · stream.normal()` for a stream at `place`, with the same bits as number by number.
+ */
 export function fillNormals(values: Float32Array, { key, lane, counter }: StreamPlace, deviation: number): void {
   let at = counter % 4;
   let block = Math.floor(counter / 4);
@@ -16,14 +18,14 @@ export function fillNormals(values: Float32Array, { key, lane, counter }: Stream
       const radius = Math.sqrt(-2 * Math.log(((words[at] ?? 0) + 0.5) * FLOAT_UNIT));
       values[i] = deviation * (radius * Math.cos(2 * Math.PI * ((words[at + 1] ?? 0) * FLOAT_UNIT)));
     }
-    // An odd counter leaves half a number at the end: the last block is made again.
+    // An odd counter leaves half a block at the end, so the last block is computed again.
     block += Math.floor(at / 4);
     at %= 4;
     first = last;
   }
 }
 
-/** The place of the normal number `count` numbers further. */
+/** Returns the place `count` normal numbers further. */
 export function placeAfter({ key, lane, counter }: StreamPlace, count: number): StreamPlace {
   return { key, lane, counter: counter + WORDS_OF_A_NORMAL * count };
 }

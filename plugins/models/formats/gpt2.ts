@@ -1,2 +1,2 @@
-/** GPT-2, of the plugin `gpt`. */
+/** GPT-2, for the plugin `gpt`. */
 export { huggingFaceGpt2 as format } from '../gpt/format.js';

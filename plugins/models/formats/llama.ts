@@ -1,2 +1,2 @@
-/** The Llama family, of the plugin `llama`. */
+/** The Llama family, for the plugin `llama`. */
 export { huggingFaceLlama as format } from '../llama/format/format.js';

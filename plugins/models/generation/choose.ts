@@ -1,9 +1,9 @@
 import type { GenerateOptions } from '../../../core/index.js';
 
-/** What decides which token follows. */
+/** The options that decide the next token. */
 export type TokenChoice = Pick<GenerateOptions, 'temperature' | 'topK' | 'topP' | 'repetitionPenalty' | 'random'>;
 
-/** Tokens that may follow, with their shares of `sum`. */
+/** Candidate tokens, with their shares of `sum`. */
 export interface Candidates {
   readonly ids: readonly number[];
   readonly shares: readonly number[];
@@ -11,10 +11,10 @@ export interface Candidates {
 }
 
 /**
- * Draws the next token as `GenerateOptions` say: repetition penalty, temperature, top-k and top-p, in the order of Hugging
+ * Draws the next token by `GenerateOptions`: repetition penalty, temperature, top-k and top-p, in the order of Hugging
  * Face transformers.
- * @param logits [vocab], left as they are
- * @param text ids of the text so far, prompt included; only the repetition penalty needs them
+ * @param logits [vocab], not changed
+ * @param text ids of the text so far, prompt included; needed only for the repetition penalty
  */
 export function chooseToken(logits: Float32Array, choice: TokenChoice, text: readonly number[] = []): number {
   const scores = penalized(logits, text, choice.repetitionPenalty ?? 1);
@@ -30,8 +30,8 @@ export function chooseToken(logits: Float32Array, choice: TokenChoice, text: rea
 }
 
 /**
- * softmax(scores / temperature) over the `topK` largest scores, then over the likeliest of these whose shares make up
- * `topP`; those equal to the least that is kept are kept, too.
+ * Returns softmax(scores / temperature) over the `topK` largest scores, restricted to the likeliest whose shares sum to
+ * `topP`; ties with the smallest kept score are kept too.
  * @param top the largest score
  */
 export function candidates(
@@ -83,9 +83,9 @@ function nucleus(all: Candidates, topP: number): Candidates {
   return { ids, shares, sum };
 }
 
-/** Of the largest shares, as few as make up `topP` of the sum, the least. */
+/** Returns the smallest share in the nucleus: the fewest largest shares that sum to `topP` of the total. */
 function leastOfNucleus({ shares, sum }: Candidates, topP: number): number {
-  // Shares below this sum to less than the rest beside the nucleus: they need not be sorted.
+  // Shares below this sum to less than 1 - topP of the total, so they need not be sorted.
   const floor = ((1 - topP) * sum) / shares.length;
   const ascending = Float64Array.from(shares.filter((share) => share >= floor)).sort();
   let kept = 0;
@@ -97,7 +97,7 @@ function leastOfNucleus({ shares, sum }: Candidates, topP: number): number {
   return 0;
 }
 
-/** The first of the largest. */
+/** Returns the index of the largest value; the first of several. */
 function indexOfLargest(values: Float32Array): number {
   let best = 0;
   let most = values[0] ?? -Infinity;
@@ -108,7 +108,7 @@ function indexOfLargest(values: Float32Array): number {
   return best;
 }
 
-/** The k-th largest number, of the k largest so far in a heap with the least on top. */
+/** Returns the k-th largest number, using a min-heap of the k largest so far. */
 function kthLargest(values: Float32Array, k: number): number {
   const heap = values.slice(0, k).sort();
   let least = heap[0] ?? -Infinity;
@@ -121,7 +121,7 @@ function kthLargest(values: Float32Array, k: number): number {
   return least;
 }
 
-/** Puts a number in place of the least, and down to where both below it are larger. */
+/** Replaces the heap's minimum and restores the heap. */
 function replaceTop(heap: Float32Array, value: number): void {
   let at = 0;
   for (;;) {

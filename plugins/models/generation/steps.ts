@@ -1,13 +1,13 @@
 import type { GenerateOptions } from '../../../core/index.js';
 import { chooseToken } from './choose.js';
 
-/** Computes the logits [vocab] of the token that follows. */
+/** Computes the logits [vocab] of the next token. */
 export interface NextLogits {
-  /** Of a text alone, of at most `blockSize` ids. */
+  /** Of a single text of at most `blockSize` ids. */
   after(ids: readonly number[]): Float32Array;
-  /** Optional. Computes only what is new, for texts that fit into the context: a token costs one position. */
+  /** Optional. Computes only new positions, for texts that fit in the context, with a key/value cache. */
   readonly kept?: {
-    /** As `after`, and keeps what `next` needs of these ids: so many texts that begin with them follow. */
+    /** Like `after`, and caches these ids for `texts` texts that begin with them. */
     begin(ids: readonly number[], texts: number): Float32Array;
     /** Of each text with one more id. */
     next(ids: readonly number[]): Float32Array[];
@@ -15,8 +15,8 @@ export interface NextLogits {
 }
 
 /**
- * Continues a prompt once for each of `options`: each step adds one token to every text that has not ended. The context
- * is cropped to its last `blockSize` tokens.
+ * Continues a prompt once for each of `options`: each step adds one token to every unfinished text. The context is
+ * cropped to its last `blockSize` tokens.
  * @returns the new ids of each text
  */
 export function* generateSteps(
@@ -45,7 +45,7 @@ export function* generateSteps(
   }
 }
 
-/** Runs all steps at once. */
+/** Runs all steps at once and returns the result. */
 export function lastOf<T>(steps: Generator<unknown, T>): T {
   for (;;) {
     const step = steps.next();
@@ -57,7 +57,7 @@ function hasEnded(own: GenerateOptions, written: number, ids: () => readonly num
   return written >= own.maxNewTokens || (written > 0 && own.stop?.(ids()) === true);
 }
 
-/** Logits after each text that has not ended, all of one length; what is given for others means nothing. */
+/** Returns the logits after each unfinished text, all of equal length; entries of finished texts are meaningless. */
 function logitsOf(
   texts: readonly (readonly number[])[],
   { written, length, blockSize }: { written: number; length: number; blockSize: number },

@@ -1,4 +1,4 @@
-/** Bytes in memory that numbers and strings are appended to, in GGUF's form: little-endian, strings after their length. */
+/** A growing buffer for numbers and strings in GGUF's encoding: little-endian, strings with their length in front. */
 export class ByteWriter {
   #buffer = Buffer.alloc(1 << 16);
   #length = 0;
@@ -35,12 +35,12 @@ export class ByteWriter {
     this.#buffer.write(value, at, 'utf8');
   }
 
-  /** What has been appended so far. */
+  /** Returns the bytes written so far. */
   bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** Makes room for more bytes, and returns where they begin. */
+  /** Makes room for more bytes, and returns their offset. */
   #grow(bytes: number): number {
     const start = this.#length;
     this.#length += bytes;

@@ -4,7 +4,7 @@ import { ByteWriter } from './byte-writer.js';
 import { toHalf } from './half.js';
 
 /**
- * A value of a file's metadata, with the type that it has there.
+ * A metadata value, with its type in the file.
  * Source: ggml's docs/gguf.md; the numbers are `gguf_metadata_value_type` and `ggml_type`.
  */
 export type GgufValue =
@@ -22,14 +22,14 @@ const BYTES = { f32: 4, f16: 2 } as const;
 
 export interface GgufTensor {
   readonly name: string;
-  /** Row-major, the last dimension contiguous; the file lists dimensions the other way round. */
+  /** Row-major, with the last dimension contiguous; the file lists dimensions in reverse. */
   readonly shape: readonly number[];
   readonly dtype: GgufDtype;
   /** Called once, when the tensor is written. */
   readonly values: () => Float32Array;
 }
 
-/** What a file holds, in its order. */
+/** Contents of a file, in order. */
 export interface GgufContent {
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly tensors: readonly GgufTensor[];
@@ -41,8 +41,8 @@ const ALIGNMENT = 32;
 const WRITE_CHUNK_BYTES = 1 << 24;
 
 /**
- * Writes a GGUF file, whole or not at all. Of the tensors one at a time is in memory in the file's form.
- * @throws RangeError when a tensor does not have the values of its shape
+ * Writes a GGUF file atomically. Only one tensor at a time is held in the file's format.
+ * @throws RangeError if a tensor's values do not match its shape
  */
 export async function writeGguf(path: string, content: GgufContent): Promise<void> {
   await writeWhole(path, async (file) => {
@@ -113,7 +113,7 @@ function padded(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Numbers of a tensor. */
+/** Returns the number of elements of a tensor. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

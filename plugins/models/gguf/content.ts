@@ -12,20 +12,20 @@ const FILE_TYPES = { f32: 0, f16: 1 } as const;
 const QUANTIZATION_VERSION = 2;
 
 export interface GgufOptions {
-  /** What llama.cpp calls the model. */
+  /** The model's name in llama.cpp. */
   readonly name: string;
-  /** Of matrices, but for positions; all else is float32. */
+  /** Type of matrices except positions; everything else is float32. */
   readonly dtype: GgufDtype;
   readonly tokenizer: TokenizerJson;
-  /** Jinja, that writes conversations as text. */
+  /** Jinja template that formats conversations as text. */
   readonly chatTemplate?: string | undefined;
 }
 
 const configSchema = z.looseObject({ model_type: z.string(), vocab_size: z.int() });
 
 /**
- * Returns a model as llama.cpp's `convert_hf_to_gguf.py` writes it: the same metadata and tensors.
- * @throws UsageError for a model or tokenizer that llama.cpp does not have
+ * Returns a model as llama.cpp's `convert_hf_to_gguf.py` writes it, with the same metadata and tensors.
+ * @throws UsageError for a model or tokenizer that llama.cpp does not support
  */
 export function ggufContent(
   model: HuggingFaceModel,
@@ -58,12 +58,12 @@ function architectureOf(modelType: string, model: HuggingFaceModel): Architectur
   if (modelType === 'gpt2') return gpt2(model);
   if (isLlama(modelType)) return llama(model);
   throw cannotRun(
-    `is given GPT-2, Llama, Mistral, Qwen 2 and Qwen 3 by this export, and this model’s model_type is ${modelType}`,
+    `export supports GPT-2, Llama, Mistral, Qwen 2 and Qwen 3, but this model’s model_type is ${modelType}`,
     EXPORT_HF,
   );
 }
 
-/** Values that half precision can hold. */
+/** Checks that half precision can hold the values, and returns them. */
 function fitting({ name, values }: Architecture['tensors'][number]): Float32Array {
   const numbers = values();
   const large = numbers.find((value) => Math.abs(value) >= HALF_OVERFLOW && Number.isFinite(value));

@@ -7,9 +7,9 @@ import { ggufContent } from './content.js';
 import { cannotRun, OTHER_TOKENIZER, type HuggingFaceModel } from './model.js';
 
 /**
- * Writes the model of a checkpoint as one file for llama.cpp, with the tokenizer and the chat template of its data. It is
- * called as the run's folder.
- * @throws UsageError for a model or tokenizer that llama.cpp does not have
+ * Writes the model of a checkpoint as one file for llama.cpp, with the tokenizer and chat template of its data. The
+ * model's name is that of the run folder.
+ * @throws UsageError for a model or tokenizer that llama.cpp does not support
  */
 export async function writeGgufModel(
   { path: checkpoint, state }: Pick<LoadedCheckpoint, 'path' | 'state'>,

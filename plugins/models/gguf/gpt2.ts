@@ -44,14 +44,14 @@ const schema = z.looseObject({
   layer_norm_epsilon: z.number(),
 });
 
-/** @throws UsageError for an activation that llama.cpp's GPT-2 does not have */
+/** @throws UsageError for an activation that llama.cpp's GPT-2 does not support */
 export function gpt2({ config, weights }: HuggingFaceModel): Architecture {
   const { n_layer, n_head, n_embd, n_positions, n_inner, activation_function, layer_norm_epsilon } =
     schema.parse(config);
   if (!ACTIVATIONS.has(activation_function)) {
     const is = activation_function === 'gelu' ? 'exact GELU' : activation_function;
     throw cannotRun(
-      `computes GPT-2 with the tanh form of GELU, and this model has ${is}`,
+      `computes GPT-2 with the tanh form of GELU, but this model has ${is}`,
       `train with model.activation: gelu_tanh, or ${EXPORT_HF}`,
     );
   }

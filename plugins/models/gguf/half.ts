@@ -4,12 +4,12 @@ export const HALF_OVERFLOW = 65520;
 const SMALLEST_NORMAL = 0x38800000;
 const INFINITY_FROM = 0x47800000;
 const NAN_ABOVE = 0x7f800000;
-/** Adding and subtracting it rounds a small positive number to a whole one, ties to even. */
+/** Adding and subtracting it rounds a small positive number to an integer, ties to even. */
 const ROUNDING = 2 ** 52;
 /** Half precision's subnormal numbers are multiples of 2^-24. */
 const SUBNORMALS_PER_ONE = 2 ** 24;
 
-/** Returns the bits of float32 numbers in IEEE half precision, rounded to the nearest, ties to even. */
+/** Returns float32 numbers as the bits of IEEE half precision, rounded to nearest, ties to even. */
 export function toHalf(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(values.length);
@@ -25,6 +25,6 @@ function magnitudeOf(bits: number, value: number): number {
   if (bits > NAN_ABOVE) return 0x7e00;
   if (bits >= INFINITY_FROM) return 0x7c00;
   if (bits < SMALLEST_NORMAL) return Math.abs(value) * SUBNORMALS_PER_ONE + ROUNDING - ROUNDING;
-  // The exponent's bias is smaller by 112, the mantissa by 13 bits; a carry moves into the exponent, up to infinity.
+  // The exponent's bias shrinks by 112 and the mantissa by 13 bits; a carry moves into the exponent, up to infinity.
   return (bits - (112 << 23) + 0xfff + ((bits >>> 13) & 1)) >>> 13;
 }

@@ -31,7 +31,9 @@ const NAMES: Names = {
   },
 };
 
-/** Weights that a member of the family may have and llama.cpp does not read in it. Source: `src/models/` of llama.cpp. */
+/**
+ * Weights that a model of the family may have but llama.cpp does not read for it. Source: `src/models/` of llama.cpp.
+ */
 const LACKING = {
   llama: /_norm\.weight$/,
   qwen2: /(?:_norm\.weight|(?:o_proj|mlp\.\w+)\.bias)$/,
@@ -74,12 +76,12 @@ const llama3 = z.looseObject({
   original_max_position_embeddings: z.number(),
 });
 
-/** Whether transformers' model of this type is one of the Llama family. */
+/** Returns whether transformers' model type belongs to the Llama family. */
 export function isLlama(modelType: string): boolean {
   return MEMBERS.has(modelType);
 }
 
-/** @throws UsageError for an activation, positions or weights that llama.cpp does not have in such a model */
+/** @throws UsageError for an activation, positions or weights that llama.cpp does not support in such a model */
 export function llama({ config, weights }: HuggingFaceModel): Architecture {
   const given = schema.parse(config);
   const { hidden_size: width, num_attention_heads: heads, vocab_size, model_type } = given;
@@ -88,7 +90,7 @@ export function llama({ config, weights }: HuggingFaceModel): Architecture {
   const headDim = given.head_dim ?? width / heads;
   if (given.hidden_act !== 'silu' && given.hidden_act !== 'swish')
     throw cannotRun(
-      `computes the MLP of ${name} with SiLU, and this model has ${given.hidden_act}`,
+      `computes the MLP of ${name} with SiLU, but this model has ${given.hidden_act}`,
       `train with model.activation: silu, or ${EXPORT_HF}`,
     );
   if (name === 'qwen2' && headDim * heads !== width)
@@ -137,14 +139,14 @@ export function llama({ config, weights }: HuggingFaceModel): Architecture {
 }
 
 /**
- * Llama 3's frequencies, which llama.cpp has as divisors of the usual ones, [headDim / 2].
+ * Returns Llama 3's frequency scaling, which llama.cpp stores as divisors of the usual frequencies, [headDim / 2].
  * Source: `LlamaModel.generate_extra_tensors` of llama.cpp's convert_hf_to_gguf.py, in float32 as there.
  */
 function rotaryFactors(scaling: z.output<typeof rope>, theta: number, headDim: number, name: Member): Named[] {
   const kind = scaling.rope_type ?? scaling.type ?? 'default';
   if (kind === 'default') return [];
   if (kind !== 'llama3' || name !== 'llama')
-    throw cannotRun(`is not given rotary scaling "${kind}" of ${name} by this export`, EXPORT_HF);
+    throw cannotRun(`export does not support rotary scaling "${kind}" of ${name}`, EXPORT_HF);
   const { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = llama3.parse(scaling);
   const values = Float32Array.from({ length: headDim / 2 }, (_, i) => {
     const wavelength = 2 * Math.PI * theta ** ((2 * i) / headDim);
@@ -158,8 +160,8 @@ function rotaryFactors(scaling: z.output<typeof rope>, theta: number, headDim: n
 }
 
 /**
- * Rows of each head in the order that llama.cpp's llama turns them in: pairs beside each other, where transformers has the
- * first half of a head's rows before the second. [heads · headDim, …] → the same shape
+ * Reorders each head's rows for llama.cpp's llama, which has the two rows of a rotated pair side by side; transformers
+ * has all first halves before the second. [heads · headDim, …] → the same shape
  */
 function interleaved(tensor: StoredTensor, heads: number): Float32Array {
   const from = floats(tensor);

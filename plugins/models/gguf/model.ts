@@ -2,15 +2,15 @@ import { UsageError, type StoredTensor } from '../../../core/index.js';
 import type { WrittenModel } from '../weights/formats.js';
 import type { GgufDtype, GgufTensor, GgufValue } from './container.js';
 
-/** A model as Hugging Face transformers has it, under its names and in its layouts. */
+/** A model as in Hugging Face transformers, with its names and layouts. */
 export type HuggingFaceModel = Pick<WrittenModel, 'config' | 'weights'>;
 
 /** A weight under llama.cpp's name. */
 export type Named = Omit<GgufTensor, 'dtype'>;
 
-/** What llama.cpp knows an architecture by, and how a model of it becomes one of llama.cpp's. */
+/** An architecture of llama.cpp, with a model converted to it. */
 export interface Architecture {
-  /** llama.cpp's name of it. */
+  /** llama.cpp's name for it. */
   readonly name: string;
   /** Its settings, without the architecture's name in front. */
   readonly settings: ReadonlyMap<string, GgufValue>;
@@ -29,14 +29,14 @@ export function cannotRun(what: string, remedy: string): UsageError {
 export const EXPORT_HF = 'export it for Hugging Face transformers, --to hf';
 export const OTHER_TOKENIZER = `train with the tokenizer gpt2, or hf with a byte-level BPE; or ${EXPORT_HF}`;
 
-/** Where llama.cpp has what: names of parts outside the blocks and within each, without `.weight` and `.bias`. */
+/** llama.cpp's names of parts outside blocks and within each block, without `.weight` and `.bias`. */
 export interface Names {
   readonly block: RegExp;
   readonly outside: Readonly<Record<string, string>>;
   readonly inside: Readonly<Record<string, string>>;
 }
 
-/** Returns llama.cpp's name of a weight. @throws UsageError when it has none for it */
+/** Returns llama.cpp's name of a weight. @throws UsageError if it has none */
 export function renamed(name: string, { block, outside, inside }: Names, architecture: string): string {
   const [, number, within = name] = block.exec(name) ?? [];
   const [, part = '', kind = ''] = /^(.+)\.(weight|bias)$/.exec(within) ?? [];
@@ -47,7 +47,7 @@ export function renamed(name: string, { block, outside, inside }: Names, archite
   return `${number === undefined ? '' : `blk.${number}.`}${found}.${kind}`;
 }
 
-/** What stays in float32 in a file of half precision: vectors, norms and positions. */
+/** Returns a weight's type: vectors, norms and positions stay float32 in a half-precision file. */
 export function dtypeOf({ name, shape }: Named, dtype: GgufDtype): GgufDtype {
   const isFull = shape.length < 2 || name.endsWith('_norm.weight') || name === 'position_embd.weight';
   return isFull || !name.endsWith('.weight') ? 'f32' : dtype;

@@ -8,11 +8,11 @@ const CASED =
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
 const PUNCTUATION = '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 
-/** How text is cut before bytes become characters. Source: `llama-vocab.cpp` of llama.cpp. */
+/** How text is split before bytes become characters. Source: `llama-vocab.cpp` of llama.cpp. */
 interface Known {
   readonly pre: string;
   readonly steps: readonly string[];
-  /** Whether a piece that is a token is that token, whatever the merges make of it. */
+  /** True if a piece that is a token is encoded as that token, whatever the merges would make of it. */
   readonly ignoreMerges: boolean;
 }
 
@@ -41,34 +41,34 @@ const KNOWN: readonly Known[] = [
 ];
 
 /**
- * Returns llama.cpp's name of how a tokenizer cuts text into pieces. Its convert_hf_to_gguf.py tells it from the tokens of a
- * test text, and so only of vocabularies that it knows; the definition says it of any.
- * @throws UsageError for a tokenizer that llama.cpp has no such name of
+ * Returns llama.cpp's name for how a tokenizer splits text. Its convert_hf_to_gguf.py recognizes known vocabularies by
+ * the tokens of a test text; reading the definition works for any vocabulary.
+ * @throws UsageError if llama.cpp has no name for it
  */
 export function preTokenizer(definition: Definition): string {
   const { model, normalizer } = definition;
   if (model.type !== 'BPE' || model['byte_fallback'] === true)
     throw cannotRun(
-      `is given tokenizers of the kind byte-level BPE by this export, and this one is ${model.type ?? 'unknown'}${model['byte_fallback'] === true ? ' with byte fallback (SentencePiece’s)' : ''}`,
+      `export supports only byte-level BPE tokenizers, but this one is ${model.type ?? 'unknown'}${model['byte_fallback'] === true ? ' with byte fallback (SentencePiece’s)' : ''}`,
       OTHER_TOKENIZER,
     );
   for (const key of ['continuing_subword_prefix', 'end_of_word_suffix'])
     if ((model[key] ?? '') !== '') throw cannotRun(`has no ${key} in a BPE tokenizer`, OTHER_TOKENIZER);
   const normal = flat(normalizer, 'normalizers').find(({ type }) => type !== 'NFC');
   if (normal !== undefined)
-    throw cannotRun(`does not normalise text, and the tokenizer has ${normal.type ?? 'a normalizer'}`, OTHER_TOKENIZER);
+    throw cannotRun(`does not normalize text, but the tokenizer has ${normal.type ?? 'a normalizer'}`, OTHER_TOKENIZER);
   const steps = stepsOf(definition);
   const ignoreMerges = model['ignore_merges'] === true;
   const known = KNOWN.find((each) => each.ignoreMerges === ignoreMerges && each.steps.join('\n') === steps.join('\n'));
   if (known === undefined)
     throw cannotRun(
-      `has no name for how this tokenizer cuts text into pieces (pre_tokenizer ${steps.join(', ')})`,
+      `does not support this tokenizer’s way of splitting text (pre_tokenizer ${steps.join(', ')})`,
       OTHER_TOKENIZER,
     );
   return known.pre;
 }
 
-/** What is done before bytes become characters; `ByteLevel` where that cuts with GPT-2's pattern. */
+/** Returns the steps before bytes become characters; includes `ByteLevel` if that splits with GPT-2's pattern. */
 function stepsOf({ preTokenizer }: Definition): string[] {
   const components = flat(preTokenizer, 'pretokenizers');
   const last = components.at(-1);

@@ -8,7 +8,7 @@ const KINDS = ['bos', 'eos', 'unk', 'sep', 'pad', 'mask'] as const;
 export interface SpecialTokens {
   /** Ids by kind: `bos`, `eos`, … */
   readonly ids: ReadonlyMap<string, number>;
-  /** Whether tokenizing a text puts the token of this kind before or behind it. */
+  /** Whether tokenizing adds the token of this kind before or after a text. */
   readonly adds: ReadonlyMap<string, boolean>;
 }
 
@@ -19,8 +19,9 @@ const piece = z.looseObject({
 const template = z.looseObject({ single: z.array(piece).default([]), pair: z.array(piece).default([]) });
 
 /**
- * Returns the special tokens that `tokenizer_config.json`, the post-processor and the model's config name, as gguf-py does.
- * @throws UsageError for a post-processor that llama.cpp does not have
+ * Returns the special tokens that `tokenizer_config.json`, the post-processor and the model's config name, as gguf-py
+ * does.
+ * @throws UsageError for a post-processor that llama.cpp does not support
  */
 export function specialTokens(
   { added, postProcessor }: Definition,
@@ -51,7 +52,7 @@ export function specialTokens(
   return { ids, adds };
 }
 
-/** A template with a token in front puts `bos` there, with one behind `eos`, and with one between two texts `sep`. */
+/** Reads a template: a token at the start is `bos`, one at the end `eos`, and one between two texts `sep`. */
 function applyTemplate(
   processor: Component,
   tokens: Map<string, string | undefined>,

@@ -11,10 +11,10 @@ const TYPES = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
 const merges = z.array(z.union([z.string(), z.tuple([z.string(), z.string()]).transform(joined)]));
 
 /**
- * Returns what llama.cpp reads of a tokenizer, under the keys that its convert_hf_to_gguf.py writes.
- * @param vocabSize tokens of the model: those that the tokenizer does not have are unused
- * @param config the model's, which may give ids of special tokens
- * @throws UsageError for a tokenizer that llama.cpp does not have
+ * Returns the tokenizer's metadata under the keys that llama.cpp's convert_hf_to_gguf.py writes.
+ * @param vocabSize the model's; tokens that the tokenizer lacks are marked unused
+ * @param config the model's, which may name ids of special tokens
+ * @throws UsageError for a tokenizer that llama.cpp does not support
  */
 export function tokenizerMetadata(
   tokenizer: TokenizerJson,
@@ -37,7 +37,7 @@ export function tokenizerMetadata(
   ]);
 }
 
-/** Those that put a token in front of a text unless the file says otherwise. Source: `llama-vocab.cpp` of llama.cpp. */
+/** These add a token in front of a text unless the file says otherwise. Source: `llama-vocab.cpp` of llama.cpp. */
 const ADDS_BOS = new Set(['llama-bpe', 'tekken']);
 
 /** Keys that are not `KIND_token_id`. */
@@ -53,7 +53,7 @@ function vocabularyOf(definition: Definition, vocabSize: number): { tokens: stri
   const put = (id: number, token: string, type: number): void => {
     if (id >= vocabSize)
       throw cannotRun(
-        `needs a row of the embedding for each token, and the tokenizer's ${JSON.stringify(token)} has the id ${String(id)} in a model of ${String(vocabSize)}`,
+        `needs an embedding row for each token, but the tokenizer's ${JSON.stringify(token)} has the id ${String(id)} and the model has ${String(vocabSize)} rows`,
         'train with model.vocab_size of at least the tokenizer’s',
       );
     tokens[id] = token;
@@ -73,7 +73,7 @@ function looksSpecial(token: string): boolean {
   return /^<\|.*\|>$|^<｜.*｜>$|^<unused.*>$/s.test(token);
 }
 
-/** A space within a part is written as the character that stands for the byte, since a space separates the parts. */
+/** Parts are separated by a space, so a space within one is written as its byte's character. */
 function joined(pair: readonly [string, string]): string {
   return pair.map((part) => part.replaceAll(' ', 'Ġ')).join(' ');
 }

@@ -4,7 +4,7 @@ const EMBEDDING = 'transformer.wte';
 const HEAD = 'lm_head';
 const PROJECTION = /^(?:transformer\.)?(h\.\d+\.attn\.c_attn)$/;
 
-/** LoRA of GPT-2: on queries, keys and values, and on the embedding, which is the head too. */
+/** LoRA of GPT-2: on queries, keys and values, and on the embedding, which is also the head. */
 export const gptAdapters: AdapterLayout = {
   rankOptions: ['attn_lora_rank', 'embedding_lora_rank'],
   fanInFanOut: true,

@@ -9,7 +9,7 @@ import {
 } from '../decoder/described.js';
 import type { GptConfig } from './config.js';
 
-/** A GPT's weights, under Hugging Face's GPT-2 names. The output head is tied to `wte`. */
+/** Describes a GPT's weights, under Hugging Face's GPT-2 names. The output head is tied to `wte`. */
 export function blueprintOf(config: GptConfig): Blueprint {
   const { n_embd: width, n_head: heads, block_size: block } = config;
   return {

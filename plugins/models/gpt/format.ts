@@ -6,9 +6,9 @@ import { rowsOf, transposed, zeros } from '../weights/layout.js';
 import { gptAdapters } from './adapter-layout.js';
 
 const POSITIONS = 'transformer.wpe.weight';
-/** Constants that transformers keeps beside the weights: the causal mask and what masked scores are set to. */
+/** Constants that transformers stores next to the weights: the causal mask and the value of masked scores. */
 const MASK = /^h\.\d+\.attn\.(?:bias|masked_bias)$/;
-/** The matrices that Hugging Face's GPT-2 keeps as [in, out] and nanoGPT, with `nn.Linear`, as [out, in]. */
+/** Matrices that are [in, out] in Hugging Face's GPT-2 but [out, in] in nanoGPT, which uses `nn.Linear`. */
 const PROJECTION = /\.(?:attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight$/;
 const NORM = /\.ln_\w+\.weight$/;
 
@@ -41,7 +41,7 @@ const names: TensorNames = {
   buffers: { what: 'causal masks', is: (name, shape) => MASK.test(name) && shape.length !== 1 },
 };
 
-/** GPT-2 as Hugging Face's transformers have it, and with nanoGPT's [out, in] matrices. */
+/** GPT-2 as in Hugging Face's transformers, also with nanoGPT's [out, in] matrices. */
 export const huggingFaceGpt2: WeightFormat = {
   name: 'GPT-2',
   use: 'gpt',
@@ -52,7 +52,7 @@ export const huggingFaceGpt2: WeightFormat = {
   lora: gptAdapters,
 };
 
-/** True for a weight that nanoGPT has the other way round. */
+/** Returns true for a weight that nanoGPT stores transposed. */
 export function isProjection(name: string): boolean {
   return PROJECTION.test(name);
 }
@@ -84,7 +84,7 @@ function readableModel(config: z.output<typeof configSchema>): ReadableModel {
   };
 }
 
-/** All matrices or none: the first decides. */
+/** Transposes all matrices if the first one is transposed. */
 function turn(tensors: Map<string, StoredTensor>): void {
   const [, first] = [...tensors].find(([name]) => name.endsWith('.attn.c_attn.weight')) ?? [];
   const [rows = 0, columns = 0] = first?.shape ?? [];
@@ -92,10 +92,10 @@ function turn(tensors: Map<string, StoredTensor>): void {
   for (const [name, tensor] of tensors) if (isProjection(name)) tensors.set(name, transposed(tensor));
 }
 
-/** transformers' GPT-2 always has biases: those that the model lacks are zeros. */
+/** transformers' GPT-2 always has biases: those that the model lacks are written as zeros. */
 function writtenModel({ description, weights }: PlainModel): WrittenModel {
   if (description['model_type'] !== 'gpt2') {
-    throw new Error('it has rotary positions, which Hugging Face’s GPT-2 does not have');
+    throw new Error('it has rotary positions, but Hugging Face’s GPT-2 does not');
   }
   const all = new Map<string, StoredTensor>();
   for (const [name, tensor] of weights) {

@@ -3,7 +3,7 @@ import { rotary, rotaryFrequencies } from '../../ops/contract.js';
 import type { Branch, Layers } from '../decoder/layers.js';
 import type { GptConfig } from './config.js';
 
-/** `ids` [batch, time] → the last layer norm's output [batch, time, embd]. */
+/** Maps `ids` [batch, time] to the last layer norm's output [batch, time, embd]. */
 export function hiddenStates(config: GptConfig, layers: Layers, ids: tf.Tensor2D): tf.Tensor3D {
   const tokens = layers.embedding('transformer.wte', ids); // [batch, time, embd]
   const placed = config.rotary ? tokens : tf.add<tf.Tensor3D>(tokens, positions(layers, ids.shape[1]));
@@ -12,12 +12,12 @@ export function hiddenStates(config: GptConfig, layers: Layers, ids: tf.Tensor2D
   return layers.layerNorm('transformer.ln_f', x);
 }
 
-/** Hidden states [..., embd] → logits [..., vocab], with the token embedding as the head. */
+/** Maps hidden states [..., embd] to logits [..., vocab], with the token embedding as the head. */
 export function head<T extends tf.Tensor>(layers: Layers, hidden: T): T {
   return layers.unembedding('transformer.wte', hidden);
 }
 
-/** Learned positions [time, embd]. */
+/** Returns the learned positions [time, embd]. */
 function positions(layers: Layers, time: number): tf.Tensor {
   const table = layers.weight('transformer.wpe.weight'); // [block, embd]
   const [rows = 0, width = 0] = table.shape;

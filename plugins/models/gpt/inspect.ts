@@ -4,7 +4,7 @@ import { DecoderView } from '../decoder/view.js';
 import type { ModelView } from '../inspection/inspectable.js';
 import { gptOptions, type GptConfig } from './config.js';
 
-/** The view of a copy of this model's weights; loaded by worker threads. @param config the model's options */
+/** Creates the view of a copy of this model's weights; loaded by worker threads. @param config the model's options */
 export function viewModel(config: unknown, weights: ReadonlyMap<string, StoredTensor>): ModelView {
   return new GptView(gptOptions.parse(config), weights);
 }

@@ -3,9 +3,11 @@ import type { PlainModel, WrittenModel } from '../weights/formats.js';
 import { transposed } from '../weights/layout.js';
 import { isProjection } from './format.js';
 
-/** nanoGPT's names and layout, with its `model_args`. @throws Error for a model of another plugin */
+/**
+ * Converts a model to nanoGPT's names and layout, with its `model_args`. @throws Error for a model of another plugin
+ */
 export function nanoGptModel({ description, weights }: PlainModel): WrittenModel {
-  if (description['model_type'] !== 'gpt2') throw new Error('it is no GPT-2, which is all that nanoGPT has');
+  if (description['model_type'] !== 'gpt2') throw new Error('it is not a GPT-2, the only model of nanoGPT');
   const turned = [...weights].map(([name, tensor]): [string, StoredTensor] => [
     name,
     isProjection(name) ? transposed(tensor) : tensor,

@@ -13,12 +13,14 @@ const DECISIVE = [
   ...['layer_norm_epsilon', 'tie_word_embeddings'],
 ];
 
-/** What Hugging Face's `config.json` holds of a model: a checkpoint's model is one of transformers', where it can be. */
+/**
+ * Returns Hugging Face's `config.json` of a model, so that transformers can load the checkpoint if it has such a model.
+ */
 export function descriptionOf(config: GptConfig, architecture: Architecture): Record<string, unknown> {
   const { n_head, n_embd, block_size, bias, dropout, activation, rotary, rotary_base, lora_alpha } = config;
   const { n_layer, n_hidden, vocab_size } = architecture;
   return {
-    // Transformers has no GPT-2 with rotary positions.
+    // transformers has no GPT-2 with rotary positions.
     ...(rotary ? { model_type: 'espalier', rotary_base } : { model_type: 'gpt2', architectures: ['GPT2LMHeadModel'] }),
     ...(hasLora(architecture) ? { lora_alpha } : {}),
     vocab_size,
@@ -38,7 +40,7 @@ export function descriptionOf(config: GptConfig, architecture: Architecture): Re
   };
 }
 
-/** Finds the stored name of each weight; a shorter context takes the first of the learned positions. */
+/** Finds the stored name of each weight; a shorter context uses the first of the learned positions. */
 export function weightSources(
   stored: ReadonlyMap<string, StoredTensor>,
   parameters: ReadonlyMap<string, { readonly shape: readonly number[] }>,
@@ -50,7 +52,7 @@ export function weightSources(
   });
 }
 
-/** The first of a matrix's rows, where it has more. */
+/** Returns the first rows of a matrix that has more. */
 function firstRows(from: StoredTensor, [rows = 0, columns = 0]: readonly number[]): StoredTensor | undefined {
   const [stored = 0, width] = from.shape;
   return width === columns && stored > rows ? rowsOf(from, 0, rows) : undefined;

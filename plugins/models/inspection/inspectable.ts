@@ -8,7 +8,7 @@ export interface Matrix {
   readonly values: Float32Array | Float64Array;
 }
 
-/** The projections of a block, each [in, out], with LoRA's terms merged in. */
+/** The projections of a block, each [in, out], with LoRA merged in. */
 export interface BlockView {
   readonly queries: Matrix;
   readonly keys: Matrix;
@@ -18,20 +18,20 @@ export interface BlockView {
   readonly down: Matrix;
 }
 
-/** A model's parts, from a copy of its weights: plain arithmetic without tensors, for a thread without an engine. */
+/** A model's parts, computed from a copy of its weights in plain arithmetic, for a thread without an engine. */
 export interface ModelView {
-  /** [vocabulary, width], with LoRA's term merged in. */
+  /** [vocabulary, width], with LoRA merged in. */
   readonly tokenEmbedding: Matrix;
   readonly blocks: readonly BlockView[];
   /**
-   * Computes the attention weights of one window, dropout off.
-   * @param visit called for each head of each block with its weights [time, time], row-major: row t is how position t
-   * attends to 0 … t. The array is reused: copy what you keep
+   * Computes the attention weights of one window, without dropout.
+   * @param visit called for each head of each block with its weights [time, time], row-major: row t is the attention of
+   * position t to 0 … t. The array is reused: copy what you keep
    */
   attention(ids: Int32Array, visit: (block: number, head: number, weights: Float64Array) => void): void;
 }
 
-/** How a worker thread makes the view: `module` exports `viewModel(data, weights)`, which returns a `ModelView`. */
+/** How a worker thread creates the view: `module` exports `viewModel(data, weights)`, which returns a `ModelView`. */
 export interface SharedView {
   /** URL of a module that loads fast. */
   readonly module: string;
@@ -39,13 +39,15 @@ export interface SharedView {
   readonly data: unknown;
 }
 
-/** What `SharedView.module` exports. */
+/** Exports of `SharedView.module`. */
 export interface ViewModule {
   /** @param weights copies of `Model.parameters()` */
   viewModel(data: unknown, weights: ReadonlyMap<string, StoredTensor>): ModelView;
 }
 
-/** A model that can be inspected while it trains. Model plugins that can bind it; ask for it with `isOptional`. */
+/**
+ * A model that can be inspected during training. Model plugins that support it bind this; inject it with `isOptional`.
+ */
 export interface InspectableModel {
   shareView(): SharedView;
 }

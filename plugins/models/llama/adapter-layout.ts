@@ -2,11 +2,11 @@ import type { AdapterLayout, AdapterModule } from '../adapters/layout.js';
 
 const EMBEDDING = 'model.embed_tokens';
 const HEAD = 'lm_head';
-/** A module, with or without the prefix of the model without head. */
+/** A module name, with or without the prefix that models without a head lack. */
 const MODULE =
   /^(?:model\.)?(embed_tokens|(layers\.\d+\.)(?:self_attn\.([qkv])_proj|self_attn\.o_proj|mlp\.(?:gate|up|down)_proj))$/;
 
-/** LoRA of the Llama family: queries, keys and values have one here, and one each in Hugging Face's models. */
+/** LoRA of the Llama family: queries, keys and values share one here, but have one each in Hugging Face's models. */
 export const llamaAdapters: AdapterLayout = {
   rankOptions: ['attn_lora_rank', 'output_lora_rank', 'mlp_lora_rank', 'embedding_lora_rank'],
   fanInFanOut: false,

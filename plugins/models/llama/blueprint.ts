@@ -9,7 +9,7 @@ import {
 } from '../decoder/described.js';
 import { headsOf, hiddenOf, type LlamaConfig } from './config.js';
 
-/** A Llama's weights, under Hugging Face's names; queries, keys and values are one matrix, `qkv_proj`. */
+/** Describes a Llama's weights, under Hugging Face's names; queries, keys and values are one matrix, `qkv_proj`. */
 export function blueprintOf(config: LlamaConfig): Blueprint {
   const { n_embd: width, block_size: block } = config;
   const { heads, keyValueHeads, headDim } = headsOf(config);

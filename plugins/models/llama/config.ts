@@ -90,7 +90,7 @@ export const llamaOptions = z
   });
 export type LlamaConfig = z.output<typeof llamaOptions>;
 
-/** The heads of the options. */
+/** Returns the heads that the options describe. */
 export function headsOf({
   n_head,
   n_kv_head,
@@ -100,7 +100,10 @@ export function headsOf({
   return { heads: n_head, keyValueHeads: n_kv_head ?? n_head, headDim: head_dim ?? n_embd / n_head };
 }
 
-/** Two thirds of four widths, up to a multiple of 8. Source: Shazeer, "GLU variants improve transformer", 2020, section 3.1. */
+/**
+ * Returns 8/3 of the width, rounded up to a multiple of 8. Source: Shazeer, "GLU variants improve transformer", 2020,
+ * section 3.1.
+ */
 export function hiddenOf({ n_hidden, n_embd }: Pick<LlamaConfig, 'n_hidden' | 'n_embd'>): number {
   return n_hidden ?? 8 * Math.ceil(n_embd / 3);
 }

@@ -3,14 +3,14 @@ import { gated, queryKeyNorm, rotary, rotaryFrequencies } from '../../ops/contra
 import type { Branch, Layers } from '../decoder/layers.js';
 import { headsOf, type LlamaConfig } from './config.js';
 
-/** `ids` [batch, time] → the last norm's output [batch, time, embd]. */
+/** Maps `ids` [batch, time] to the last norm's output [batch, time, embd]. */
 export function hiddenStates(config: LlamaConfig, layers: Layers, ids: tf.Tensor2D): tf.Tensor3D {
   let x = layers.dropout(layers.embedding('model.embed_tokens', ids)); // [batch, time, embd]
   for (let n = 0; layers.has(`model.layers.${String(n)}.input_layernorm.weight`); n++) x = block(config, layers, n, x);
   return layers.rmsNorm('model.norm', x, config.norm_epsilon);
 }
 
-/** Hidden states [..., embd] → logits [..., vocab]. */
+/** Maps hidden states [..., embd] to logits [..., vocab]. */
 export function head<T extends tf.Tensor>({ tied }: LlamaConfig, layers: Layers, hidden: T): T {
   return layers.unembedding(tied ? 'model.embed_tokens' : 'lm_head', hidden);
 }
@@ -34,7 +34,7 @@ function attention(config: LlamaConfig, layers: Layers, index: number, x: tf.Ten
   return layers.projection(`${at}.o_proj`, attended);
 }
 
-/** qkv, of any shape: queries and keys of each head normed, if the model does that. */
+/** Normalizes each head's queries and keys, if the model does that; returns the shape of qkv. */
 function normed(config: LlamaConfig, layers: Layers, at: string, qkv: tf.Tensor3D): tf.Tensor3D {
   if (!config.qk_norm) return qkv;
   const { heads, keyValueHeads } = headsOf(config);
@@ -42,7 +42,7 @@ function normed(config: LlamaConfig, layers: Layers, at: string, qkv: tf.Tensor3
   return queryKeyNorm(qkv, heads, queries, keys, { keyValueHeads, epsilon: config.norm_epsilon });
 }
 
-/** qkv, of any shape: queries and keys turned by their positions. */
+/** Rotates queries and keys by their positions; returns the shape of qkv. */
 function rotated(config: LlamaConfig, layers: Layers, qkv: tf.Tensor3D): tf.Tensor3D {
   const { heads, keyValueHeads, headDim } = headsOf(config);
   const frequencies = rotaryFrequencies(headDim, config.rotary_base, config.rotary_scaling);

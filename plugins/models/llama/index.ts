@@ -21,8 +21,9 @@ import { head, hiddenStates } from './forward.js';
 import { descriptionOf, weightSources } from './stored.js';
 
 /**
- * Sources: Touvron et al., "LLaMA: open and efficient foundation language models", 2023, section 2.2; fewer heads of keys
- * and values: Ainslie et al., "GQA", 2023. With other options it is SmolLM, Qwen 2, Qwen 3, or Mistral within its window.
+ * Sources: Touvron et al., "LLaMA: open and efficient foundation language models", 2023, section 2.2; fewer key and
+ * value heads: Ainslie et al., "GQA", 2023. With other options it is SmolLM, Qwen 2, Qwen 3, or Mistral within its
+ * window.
  */
 @Plugin({
   name: 'llama',

@@ -5,10 +5,10 @@ import { DecoderView } from '../decoder/view.js';
 import type { ModelView } from '../inspection/inspectable.js';
 import { headsOf, llamaOptions, type LlamaConfig } from './config.js';
 
-/** The rotary frequencies are given, since the operations' own would bring TensorFlow.js into a thread. */
+/** The rotary frequencies are passed in, because computing them would load TensorFlow.js into the thread. */
 const data = z.object({ config: llamaOptions, frequencies: z.array(z.number()) });
 
-/** The view of a copy of this model's weights; loaded by worker threads. @param shared `SharedView.data` */
+/** Creates the view of a copy of this model's weights; loaded by worker threads. @param shared `SharedView.data` */
 export function viewModel(shared: unknown, weights: ReadonlyMap<string, StoredTensor>): ModelView {
   const { config, frequencies } = data.parse(shared);
   return new LlamaView(config, frequencies, weights);

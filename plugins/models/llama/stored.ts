@@ -11,8 +11,8 @@ const DECISIVE = [
 ];
 
 /**
- * What a checkpoint's `config.json` holds: transformers' keys of a Llama. Its `model_type` is our own, since transformers
- * would take the weights for others: queries, keys and values are one, and matrices are [in, out].
+ * Returns a checkpoint's `config.json`: transformers' keys of a Llama. Its `model_type` is our own, because
+ * transformers would misread the weights: queries, keys and values are joined, and matrices are [in, out].
  */
 export function descriptionOf(config: LlamaConfig, architecture: Architecture): Record<string, unknown> {
   const { heads, keyValueHeads, headDim } = headsOf(config);
@@ -40,7 +40,7 @@ export function descriptionOf(config: LlamaConfig, architecture: Architecture): 
   };
 }
 
-/** transformers' `rope_scaling`; null for none. */
+/** Returns transformers' `rope_scaling`; null for none. */
 export function ropeScaling({ rotary_scaling: scaling }: LlamaConfig): Record<string, unknown> | null {
   if (scaling === null) return null;
   const { original_block_size, ...factors } = scaling;

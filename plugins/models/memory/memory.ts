@@ -4,13 +4,13 @@ import type { MemoryNeed } from '../../../core/index.js';
 import { failedAt, isSection, problems, type PlannedRun } from '../../../core/runs.js';
 
 const BYTES_PER_NUMBER = 4;
-/** A trained weight has a gradient at least. */
+/** A trained weight has at least a gradient. */
 const GRADIENT = 1;
-/** More than the memory there is, for swap, and for GPUs whose memory is not the machine's. */
+/** Allow more than the machine's memory, because of swap, and of GPUs with memory of their own. */
 const BEYOND = 2;
 const BEYOND_GPU = 16;
 
-/** As `Models.checkMemory` has it. @param memory in bytes */
+/** See `Models.checkMemory`. @param memory in bytes */
 export function checkMemory(
   { plugins, composed, batchSize, numbersPerTrained: held }: PlannedRun,
   vocabSize: number,
@@ -36,7 +36,7 @@ export function checkMemory(
   const path = largest();
   throw problems([failedAt(path, new UsageError('ESP_MEMORY', `${what}; lower it`), composed)]);
 
-  /** The option that the memory depends on most: what is left of it when that is 1. */
+  /** Returns the option that affects the memory most: the one that saves most if set to 1. */
   function largest(): readonly string[] {
     const { config, path: at } = model ?? { config: {}, path: [] };
     const options = isSection(config) ? Object.entries(config) : [];
@@ -52,7 +52,7 @@ export function checkMemory(
   }
 }
 
-/** Bytes of the machine's memory, or of what this process may have of it (a container's limit). */
+/** Returns the machine's memory, or this process's limit (of a container), in bytes. */
 function machineMemory(): number {
   const allowed = process.constrainedMemory();
   return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();

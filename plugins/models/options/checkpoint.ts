@@ -18,7 +18,7 @@ interface ExportFlags extends StoredFlags {
 const formats: readonly Format[] = ['hf', 'peft', 'gguf', 'nanogpt-safetensors'];
 const dtypes: readonly GgufDtype[] = ['f16', 'f32'];
 
-/** `checkpoint export` */
+/** Adds `checkpoint export`. */
 export const options: OptionsDefinition = (command) => {
   const exporting = command
     .command('export')
@@ -33,9 +33,9 @@ export const options: OptionsDefinition = (command) => {
         .choices(formats)
         .default('hf'),
     )
-    .requiredOption('-o, --out <path>', 'folder to write, or file with gguf; it must not be there')
-    .option('--base <model>', 'with peft: the model that the adapter is for (default: what init names)')
-    .addOption(new Option('--dtype <dtype>', 'with gguf: numbers of the matrices (default: f16)').choices(dtypes))
+    .requiredOption('-o, --out <path>', 'folder to write, or file with gguf; must not exist')
+    .option('--base <model>', 'with peft: base model of the adapter (default: the one init names)')
+    .addOption(new Option('--dtype <dtype>', 'with gguf: number format of matrices (default: f16)').choices(dtypes))
     .option('--force', 'replace the folder or file')
     .action((run: string | undefined, flags: ExportFlags) =>
       exportTo(run ?? newestRun(process.cwd(), console.error), flags),
@@ -69,19 +69,19 @@ async function exportTo(run: string, { to, base, dtype, out, force, ...which }: 
   console.log(`${checkpoint.path} → ${out} (${to})`);
 }
 
-/** @throws UsageError for what is there already, unless it may be replaced and is what such an export writes */
+/** @throws UsageError if the target exists, unless it may be replaced and is an earlier export */
 async function refuseThere(out: string, to: Format, force: boolean): Promise<void> {
   const target = path.resolve(out);
   if (!existsSync(target)) return;
   if (to === 'gguf' && statSync(target).isDirectory())
-    throw refusal(`${out} is a folder, and GGUF is one file: name a file, --out ${path.join(out, 'model.gguf')}`);
-  if (!force) throw refusal(`${out} is there already: name another ${kindOf(to)}, or replace it with --force`);
+    throw refusal(`${out} is a folder, but GGUF is one file: name a file, --out ${path.join(out, 'model.gguf')}`);
+  if (!force) throw refusal(`${out} already exists: name another ${kindOf(to)}, or replace it with --force`);
   if (to === 'gguf') return;
   const { otherThanExport } = await import('../weights/export.js');
   const other = otherThanExport(target);
   if (other !== undefined)
     throw refusal(
-      `${out} holds ${other}, which no export wrote: --force replaces an exported model alone; name another folder with --out`,
+      `${out} contains ${other}, which no export wrote: --force replaces only an exported model; name another folder with --out`,
     );
 }
 

@@ -3,7 +3,7 @@ import { checkMemory } from '../memory/memory.js';
 import { TermedLoss } from '../targets/training-loss.js';
 import { loadWeights, loadWithOptimizer } from '../weights/load.js';
 
-/** Whether a model fits into memory, its loss where it is more than cross-entropy, whether that leaves ignored targets out, and how stored weights fit it. */
+/** Checks of memory and batches, the training loss, and loading of stored weights, for any model. */
 export const provided: Models = {
   checkMemory,
   trainingLoss: (of) => new TermedLoss(of),

@@ -1,5 +1,5 @@
 import type { PretrainedModels } from '../../../core/runs.js';
 import { findPretrained } from '../weights/choose.js';
 
-/** Weights in the formats that the plugins of a config know. */
+/** Pretrained weights in the formats that a config's plugins know. */
 export const provided: PretrainedModels = { find: findPretrained };

@@ -9,12 +9,12 @@ import {
 } from '../../../core/index.js';
 import type { FoundPlugin, RunRequest } from '../../../core/runs.js';
 
-/** A model with its weights, beside the run's own. */
+/** A model with its weights, separate from the run's own. */
 export interface OpenModel {
   readonly model: Model;
-  /** Where its weights are from. */
+  /** Source of its weights. */
   readonly path: string;
-  /** The tokenizer of the data that it was trained on, if that is known. */
+  /** The tokenizer of its training data, if known. */
   readonly tokenizer: TokenizerState | undefined;
   /** Frees the weights. */
   dispose(): Promise<void>;
@@ -23,20 +23,20 @@ export interface OpenModel {
 interface OpenRequest {
   /** Folder that the path is relative to. */
   readonly cwd: string;
-  /** The run's, ready: the model computes with it. */
+  /** The run's engine, ready; the model computes with it. */
   readonly engine: Engine;
   readonly log: Logger;
-  /** Of a Hugging Face model: the window to take of it. */
+  /** For a Hugging Face model: the context length to use. */
   readonly blockSize: number;
 }
 
 /**
- * Opens a model that is computed with and not trained: of a checkpoint, of a run's folder (its newest) or of a Hugging Face
- * model, as `init` takes them.
- * @throws UsageError if there is none, or none that can be read
+ * Opens a model for inference: from a checkpoint, a run folder (its newest checkpoint) or a Hugging Face model, as in
+ * `init`.
+ * @throws UsageError if it does not exist or cannot be read
  */
 export async function openModel(from: string, { cwd, engine, log, blockSize }: OpenRequest): Promise<OpenModel> {
-  // Not above: every plugin imports this family's contract, and few open models.
+  // Imported here, because every plugin imports this family's contract and few open models.
   const { composeRequest, makeRunFrom } = await import('../../../core/runs.js');
   const { openStoredRun } = await import('../../checkpoint/contract.js');
   const { findPretrained } = await import('../weights/choose.js');
@@ -60,7 +60,7 @@ export async function openModel(from: string, { cwd, engine, log, blockSize }: O
   }
   const { run } = await makeRunFrom(pretrained.composed, request);
   try {
-    // The model has the vocabulary of its weights.
+    // The model takes its vocabulary from its weights.
     await run.setUp(1, { loads: true });
     const weights = await pretrained.read(run.model);
     run.loadWeights(weights);
@@ -71,7 +71,7 @@ export async function openModel(from: string, { cwd, engine, log, blockSize }: O
   }
 }
 
-/** A plugin whose engine is another run's. */
+/** Returns an engine plugin that shares another run's engine. */
 function sharing(engine: Engine): FoundPlugin {
   @Plugin({ name: 'engine-of-the-run', summary: 'The engine of another run.', slot: 'engine' })
   class EngineOfTheRun implements Engine {

@@ -1,14 +1,14 @@
 import { tf, type Batch, type Model } from '../../../core/index.js';
 import { pluginOf } from '../../../core/runs.js';
 
-/** Iterations without counted targets are reported once in this many. */
+/** Iterations between two warnings about missing targets. */
 const QUIET_FOR = 100;
-/** Largest relative error of a loss that is a mean: what bfloat16 leaves of it, and not half of it. */
+/** Largest relative error of a loss that is a mean: above bfloat16's rounding, and below half of the loss. */
 const TOLERANCE = 2e-3;
-/** Losses below this are compared as if they were this large: what is left of them is rounding. */
+/** Smaller losses are compared as if they were this large, because what remains is rounding. */
 const SMALL_LOSS = 0.05;
 
-/** Warns about what ignored targets lead to. One for all iterations of a process. */
+/** Warns about the consequences of ignored targets. One instance per training loss. */
 export class IgnoredTargets {
   #isChecked = false;
   #quietUntil = -Infinity;
@@ -16,8 +16,8 @@ export class IgnoredTargets {
   constructor(private readonly warn: (line: string) => void) {}
 
   /**
-   * Called with each batch. At the first one with ignored targets it checks the model's loss: of two halves of the
-   * targets, the losses must have the mean that the loss of all has.
+   * Called with each batch. At the first batch with ignored targets, checks the model's loss: the mean of the losses of
+   * two halves of the targets must equal the loss of all.
    */
   look(model: Model, batch: Batch, counted: number): void {
     if (this.#isChecked || counted === batch.targets.length || batch.blockSize < 2) return;
@@ -32,7 +32,7 @@ export class IgnoredTargets {
     );
   }
 
-  /** An iteration had no target to count. @param iterations that are done with it */
+  /** Called for an iteration without counted targets. @param iterations number done, including this one */
   skipped(iterations: number): void {
     if (iterations < this.#quietUntil) return;
     this.#quietUntil = iterations + QUIET_FOR;
@@ -43,8 +43,8 @@ export class IgnoredTargets {
 }
 
 /**
- * Losses over the first window of a batch, each position's target the token that the model finds likeliest: an
- * ignored one that is counted as some token is then seen.
+ * Computes losses over the first window of a batch, with the model's likeliest token as the target of each position:
+ * ignored targets that are counted as some token then stand out.
  */
 function lossesOfHalves(model: Model, { inputs, blockSize }: Batch): { all: number; even: number; odd: number } {
   return tf.tidy(() => {
@@ -60,7 +60,7 @@ function lossesOfHalves(model: Model, { inputs, blockSize }: Batch): { all: numb
   });
 }
 
-/** [rows · columns] → of each row, the column of its largest number */
+/** Returns the column of the largest number in each row of [rows · columns]. */
 function argMax(numbers: Float32Array, rows: number): Int32Array {
   const columns = numbers.length / rows;
   return Int32Array.from({ length: rows }, (_, row) => {

@@ -3,7 +3,10 @@ import type { LossTerm, TermPass } from '../../losses/contract.js';
 import type { LossParts, PassInputs } from '../../../core/runs.js';
 import { tokenLosses } from '../../ops/contract.js';
 
-/** Cross-entropy with weights, and loss terms, of one forward pass. @param terms each counts `inputs.termWeights` */
+/**
+ * Computes weighted cross-entropy and loss terms in one forward pass. @param terms with their weights in
+ * `inputs.termWeights`
+ */
 export function lossParts(
   model: Model,
   inputs: PassInputs,

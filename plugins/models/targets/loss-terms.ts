@@ -2,18 +2,18 @@ import { EspalierError, UsageError, type MetricNames } from '../../../core/index
 import { pluginOf } from '../../../core/runs.js';
 import type { LossTerm } from '../../losses/contract.js';
 
-/** A term that counts, with what it counts. */
+/** A term that counts, with its weight. */
 export interface ActiveTerm {
   readonly term: LossTerm;
   readonly weight: number;
 }
 
-/** Where the config turns a plugin on, as the start of a message: `file:line: `. */
+/** Returns where the config turns a plugin on, as the start of a message: `file:line: `. */
 type PlaceOf = (plugin: string) => string;
 
 /**
- * Checks the loss terms of a run before it trains.
- * @throws UsageError for two terms with one name, and for a metric that no plugin declares
+ * Checks the loss terms of a run before training.
+ * @throws UsageError if two terms have one name, or if no plugin declares a term's metric
  */
 export function checkTerms(terms: readonly LossTerm[], metrics: MetricNames, placeOf: PlaceOf): void {
   const named = new Map<string, LossTerm>();
@@ -36,7 +36,7 @@ export function checkTerms(terms: readonly LossTerm[], metrics: MetricNames, pla
   }
 }
 
-/** The terms that count in this iteration. @throws EspalierError naming one whose weight is not finite */
+/** Returns the terms that count in this iteration. @throws EspalierError naming one whose weight is not finite */
 export function activeTerms(terms: readonly LossTerm[]): ActiveTerm[] {
   return terms.flatMap((term) => {
     const { name, weight } = term;

@@ -6,12 +6,12 @@ import { IgnoredTargets } from './ignored-targets.js';
 import { lossParts } from './loss-parts.js';
 import { activeTerms, checkTerms } from './loss-terms.js';
 
-/** Cross-entropy, with the loss terms that plugins add. */
+/** Cross-entropy plus the loss terms that plugins add. */
 export class TermedLoss implements TrainingLoss {
   readonly #terms: readonly LossTerm[];
   readonly #ignored: IgnoredTargets;
 
-  /** @throws UsageError as `Models.trainingLoss` says */
+  /** @throws UsageError as in `Models.trainingLoss` */
   constructor({ bound, metrics, placeOf, warn }: Parameters<Models['trainingLoss']>[0]) {
     this.#ignored = new IgnoredTargets(warn);
     this.#terms = bound(LossTerms) ?? [];

@@ -1,6 +1,6 @@
 import type { Activation } from '../../ops/contract.js';
 
-/** What Hugging Face's configs call activations of ours. Source: `ACT2FN` of transformers, `activations.py`. */
+/** Hugging Face's names of our activations. Source: `ACT2FN` of transformers, `activations.py`. */
 const NAMES = {
   gelu: 'gelu',
   gelu_new: 'gelu_tanh',
@@ -26,7 +26,7 @@ export function activationOf(name: HuggingFaceActivation): Activation {
   return NAMES[name];
 }
 
-/** The name that GPT-2's own configs have, where there are several. */
+/** Returns the name in GPT-2's own configs, if there are several. */
 export function huggingFaceActivation(activation: Activation): HuggingFaceActivation {
   return activation === 'gelu_tanh' ? 'gelu_new' : activation;
 }

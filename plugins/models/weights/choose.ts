@@ -35,9 +35,9 @@ const USE = 'use';
 type Request = Parameters<PretrainedModels['find']>[1];
 
 /**
- * Finds the weights that a config's `init` names, the format that knows them and the model plugin that they are for. What
- * they say of `model` replaces what presets and defaults say.
- * As `PretrainedModels.find` has it.
+ * Finds the weights that a config's `init` names, their format and the model plugin they are for. The options they
+ * require replace those of presets and defaults.
+ * See `PretrainedModels.find`.
  */
 export async function findPretrained(composed: ComposedConfig, request: Request): Promise<Pretrained> {
   const { init } = composed.value;
@@ -49,7 +49,7 @@ export async function findPretrained(composed: ComposedConfig, request: Request)
   const model = readable(found, format);
   const read: Pretrained['read'] = async ({ blockSize }) =>
     readWeights(await found.folder(), { names: format.names, model, blockSize });
-  // What is no section is reported when the config is checked.
+  // A `model` that is not a section is reported when the config is checked.
   if (!isSection(composed.value['model'] ?? {})) return { composed, read };
   const other = isOwn ? undefined : await otherPlugin(composed, { format, origin: found.origin }, request);
   const kept = other === undefined ? composed : withoutSettings(other.foreign, composed);
@@ -58,7 +58,7 @@ export async function findPretrained(composed: ComposedConfig, request: Request)
   return adapter === undefined ? base : withAdapter(base, adapter, format);
 }
 
-/** A base model with a LoRA adapter, whose ranks the model gets. */
+/** Returns a base model with a LoRA adapter, whose ranks the model gets. */
 async function withAdapter(
   { composed, read }: Required<Pretrained>,
   { folder, origin }: FoundAdapter,
@@ -72,7 +72,7 @@ async function withAdapter(
   };
 }
 
-/** The config with what weights say of `model`. @param settings of `model` besides */
+/** Returns the config with the model options that the weights require. @param settings further settings of `model` */
 function withNeeded(
   composed: ComposedConfig,
   model: NeededOptions,
@@ -83,7 +83,7 @@ function withNeeded(
   return over(composed, { model: { ...settings, ...needed } }, origin);
 }
 
-/** @throws UsageError for a folder that no format knows */
+/** @throws UsageError for a folder in an unknown format */
 async function chosenFormat(
   { config, origin }: FoundFolder,
   composed: ComposedConfig,
@@ -100,11 +100,14 @@ async function chosenFormat(
   const is = type === undefined ? 'it has no model_type' : `its model_type is ${JSON.stringify(type)}`;
   throw new UsageError(
     'ESP_PRETRAINED',
-    `${origin.file ?? origin.source}: ${is}, and the formats here are ${others.map(({ name }) => name).join(', ')}; name other weights, or a plugin or package that reads these`,
+    `${origin.file ?? origin.source}: ${is}, but the known formats are ${others.map(({ name }) => name).join(', ')}; name other weights, or a plugin or package that reads these`,
   );
 }
 
-/** The model's plugin, then the features; undefined for those that are not found, which is reported when the run is made. */
+/**
+ * Returns the model's plugin, then the features; undefined for those not found, which are reported when the run is
+ * made.
+ */
 async function pluginsOf(composed: ComposedConfig, { cwd, classes }: Request): Promise<(FoundPlugin | undefined)[]> {
   const { slots, features } = checkCore(composed);
   const found = await Promise.allSettled([
@@ -118,15 +121,15 @@ function readable({ config, origin }: FoundFolder, format: WeightFormat): Readab
   try {
     return format.read(config);
   } catch (thrown) {
-    const message = `${origin.file ?? origin.source} is no ${format.name} that can be loaded: ${thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown)}`;
+    const message = `${origin.file ?? origin.source} is not a ${format.name} that can be loaded: ${thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown)}`;
     throw new UsageError('ESP_PRETRAINED', message, { cause: thrown });
   }
 }
 
 /**
- * The plugin that the weights are for, and the presets' options of `model` that it does not have; undefined where the
- * config has that plugin. The others stay: LoRA's, say.
- * @throws UsageError where the user names another plugin
+ * Returns the plugin that the weights are for, and the presets' options of `model` that it does not have (others, such
+ * as LoRA's, stay); undefined if the config names that plugin.
+ * @throws UsageError if the user names another plugin
  */
 async function otherPlugin(
   composed: ComposedConfig,
@@ -138,7 +141,7 @@ async function otherPlugin(
   if (place !== undefined) {
     throw new UsageError(
       'ESP_PRETRAINED',
-      `${place}: model.use is ${JSON.stringify(value)}, but the weights that init names are of a ${name} and need ${JSON.stringify(use)} (${origin.source}); take it out, or start from other weights`,
+      `${place}: model.use is ${JSON.stringify(value)}, but the weights that init names are for a ${name} and need ${JSON.stringify(use)} (${origin.source}); remove the setting, or start from other weights`,
     );
   }
   const { options } = classes?.get(use) ?? (await findPlugin(use, cwd, 'model'));
@@ -160,7 +163,7 @@ function given({ value, origins }: ComposedConfig, at: ConfigPath): GivenOption 
   };
 }
 
-/** Presets, of this package and of others, are where to start from: what the weights say replaces it. */
+/** Presets of any package are starting points, which the weights' requirements override. */
 function isPreset({ source, file }: Origin): boolean {
   if (source === 'default') return true;
   return file !== undefined && (path.dirname(file) === presetFolder || file.split(path.sep).includes('node_modules'));

@@ -9,28 +9,28 @@ import { refusal } from './refusal.js';
 import { readSmallJson } from './small-json.js';
 
 const CONFIG = 'config.json';
-/** What makes a folder one of weights, without a `config.json` too. */
+/** Files that mark a folder of weights, even without a `config.json`. */
 const WEIGHTS = /\.(?:safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf)(?:\.index\.json)?$/;
 
-/** A folder of weights, or a model of the Hub that becomes one. */
+/** A folder of weights, or a Hub model to download. */
 export interface FoundFolder {
-  /** Where its `config.json` is, as `explain` shows it; `file` is an absolute path. */
+  /** Origin of its `config.json`, for `explain`; `file` is absolute. */
   readonly origin: { readonly source: string; readonly file?: string };
   readonly config: Described;
-  /** The folder with the weights, downloaded if they are not here yet. */
+  /** Returns the folder with the weights, after downloading them if necessary. */
   folder(): Promise<string>;
 }
 
-/** What `init` is relative to, and whether anything may be downloaded. */
+/** The folder that `init` is relative to, and whether downloads are allowed. */
 export interface FindRequest {
   readonly cwd: string;
-  /** Called with lines of progress while downloading; without it nothing is downloaded. */
+  /** Called with progress lines while downloading; without it, nothing is downloaded. */
   readonly download?: ((line: string) => void) | undefined;
 }
 
 /**
- * Finds the folder of weights that `init` names; undefined if it names a checkpoint, a run, or nothing that is here.
- * @throws UsageError for what is nearly one, and for a model of the Hub that cannot be had, with what to do
+ * Finds the folder of weights that `init` names; undefined if it names a checkpoint, a run, or nothing that exists.
+ * @throws UsageError for near misses, and for a Hub model that is not available, with what to do
  */
 export async function findFolder(init: string, { cwd, download }: FindRequest): Promise<FoundFolder | undefined> {
   const local = localFolder(init, cwd);
@@ -42,8 +42,8 @@ export async function findFolder(init: string, { cwd, download }: FindRequest): 
   const config = hubShape(init);
   if (config !== undefined) return { origin: { source }, config, folder: () => hubModel(init, () => undefined) };
   throw refusal(
-    `init: ${init} is no path here, and no model of the Hugging Face Hub that is on this machine`,
-    `correct the path, or download it: \`espalier train\` does, and so does \`hf download ${init}\``,
+    `init: ${init} is neither an existing path nor a downloaded model of the Hugging Face Hub`,
+    `correct the path, or download the model with \`espalier train\` or \`hf download ${init}\``,
   );
 }
 
@@ -56,18 +56,18 @@ async function readConfig(file: string): Promise<Described> {
   try {
     const content = await readSmallJson(file);
     if (typeof content === 'object' && content !== null && !Array.isArray(content)) return { ...content };
-    throw new Error('it is no map of keys');
+    throw new Error('it is not a map of keys');
   } catch (thrown) {
     throw new UsageError(
       'ESP_PRETRAINED',
-      `${file} cannot be read: ${messageOf(thrown)}; put the one of the model there`,
+      `${file} cannot be read: ${messageOf(thrown)}; replace it with the model’s own`,
       { cause: thrown },
     );
   }
 }
 
 /**
- * The folder of a model at that path; undefined if there is none.
+ * Returns the model folder at a path; undefined if there is none.
  * @throws UsageError for the path of a file, and for a folder with weights but without `config.json`
  */
 function localFolder(init: string, cwd: string): string | undefined {
@@ -83,16 +83,18 @@ function localFolder(init: string, cwd: string): string | undefined {
   const [revision] = names.includes('snapshots') ? readdirSync(path.join(folder, 'snapshots')) : [];
   if (revision !== undefined) {
     throw refusal(
-      `init: ${init} is a model in a cache`,
-      `name one version of it: ${path.join(init, 'snapshots', revision)}`,
+      `init: ${init} is a model’s folder in a cache`,
+      `name one version in it: ${path.join(init, 'snapshots', revision)}`,
     );
   }
   const weights = names.find((name) => WEIGHTS.test(name));
   if (weights === undefined) return undefined;
-  throw refusal(`init: ${init} has ${weights} but no config.json`, 'put the one of the model beside it');
+  throw refusal(`init: ${init} has ${weights} but no config.json`, 'put the model’s config.json next to it');
 }
 
-/** True where `init` is something here, or would be in a folder that is here or that runs have: `runs/book`, mistyped. */
+/**
+ * Returns true if `init` is an existing path, or lies in an existing folder or where runs are: `runs/book`, mistyped.
+ */
 function isPath(init: string, cwd: string): boolean {
   const [first = ''] = init.split('/');
   if (first === init) return existsSync(resolveFrom(cwd, init));

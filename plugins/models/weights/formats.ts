@@ -1,103 +1,103 @@
 import type { StoredTensor } from '../../../core/index.js';
 import type { AdapterLayout } from '../adapters/layout.js';
 
-/** Keys and values: a model's `config.json`, or options of its plugin. */
+/** Keys and values of a `config.json`, or options of a model plugin. */
 export type Described = Readonly<Record<string, unknown>>;
 
 /**
  * A format of weights that a run can start from and a checkpoint can be exported to: a folder with a `config.json` and
- * safetensors, as Hugging Face's transformers write them. A family or a package has one in `formats/NAME.ts`, exported as
- * `format`; the class of a model has its own in `static weightFormats`.
+ * safetensors, as Hugging Face's transformers write it. A family or package exports one as `format` of
+ * `formats/NAME.ts`; a model class lists its own in `static weightFormats`.
  */
 export interface WeightFormat {
-  /** What errors call its models: `GPT-2`. */
+  /** Name of its models in errors: `GPT-2`. */
   readonly name: string;
-  /** The model plugin that the weights are for, as configs name it. A class's own formats are for that class. */
+  /** The model plugin that the weights are for, by its name in configs. Formats of a class are for that class. */
   readonly use: string;
-  /** What its tensors are called; without it, names are taken as they are. */
+  /** Naming of its tensors; without it, names are used as they are. */
   readonly names?: TensorNames;
   /** Returns true for the `config.json` of its models. */
   recognizes(config: Described): boolean;
   /**
    * Reads a `config.json`.
-   * @throws Error or ZodError for a model that the plugin cannot be, naming the key
+   * @throws Error or ZodError for a model that the plugin does not support, naming the key
    */
   read(config: Described): ReadableModel;
   /**
-   * Optional. Returns a model as the format's files have it.
-   * @throws Error for a model that the format has no place for
+   * Optional. Converts a model to the format's files.
+   * @throws Error for a model that the format cannot express
    */
   write?(model: PlainModel): WrittenModel;
-  /** Optional. Where LoRA adapters of its models belong; without it, none are read or written. */
+  /** Optional. Layout of LoRA adapters for its models; without it, adapters are neither read nor written. */
   readonly lora?: AdapterLayout;
 }
 
-/** How names in files are put together. */
+/** How tensor names in files are composed. */
 export interface TensorNames {
-  /** In front of the names of all but the head: `transformer.`. A file may leave it out. */
+  /** Prefix of all names except the head's: `transformer.`. Files may omit it. */
   readonly root: string;
-  /** Starts of the names behind it. */
+  /** Matches the start of the names after the root. */
   readonly body: RegExp;
-  /** The token embedding, behind the root. */
+  /** The token embedding, after the root. */
   readonly embedding: string;
-  /** The output head, without a root. */
+  /** The output head, without the root. */
   readonly head: string;
-  /** Optional. Tensors that are no weights, and are left out with a note. */
+  /** Optional. Tensors that are not weights, which are skipped with a note. */
   readonly buffers?: {
     /** What they are, for the note: `causal masks`. */
     readonly what: string;
-    /** @param name behind the root */
+    /** @param name after the root */
     is(name: string, shape: readonly number[]): boolean;
   };
 }
 
-/** What a `config.json` says. */
+/** The contents of a `config.json`. */
 export interface ReadableModel {
-  /** The options that the plugin must have for the weights, but for `block_size`. */
+  /** The options that the plugin must have for the weights, except `block_size`. */
   readonly options: Described;
-  /** By option: other values that mean the same, which a config may have. */
+  /** By option: other values with the same meaning, which a config may have instead. */
   readonly alike?: Readonly<Record<string, readonly unknown[]>>;
-  /** Optional. The values that `block_size` may have. */
+  /** Optional. The allowed values of `block_size`. */
   readonly block?: BlockSizes;
   /**
-   * Optional. True: embedding and head are one matrix, and a head in the files is left out, or refused where it differs.
+   * Optional. True if embedding and head are one matrix; a head in the files is then skipped, or refused if it differs.
    */
   readonly tied?: boolean;
   /**
-   * Returns the weights under the plugin's names and in its layouts. A tensor that the format does not know stays as it is:
-   * it is refused by its name in the file.
-   * @param tensors by the names of `WeightFormat.names`; they may be taken out, which frees their memory
+   * Returns the weights under the plugin's names and in its layouts. Unknown tensors stay unchanged, and are then
+   * refused by their name in the file.
+   * @param tensors by the names of `WeightFormat.names`; removing one frees its memory
    * @param model the model that they are for
-   * @throws Error for tensors that do not go together
+   * @throws Error for tensors that do not fit together
    */
   weights(tensors: Map<string, StoredTensor>, model: { readonly blockSize: number }): Map<string, StoredTensor>;
 }
 
-/** Lengths of a context, in tokens. */
+/** Context lengths, in tokens. */
 export interface BlockSizes {
-  /** What a config that does not say gets. */
+  /** Used if the config sets none. */
   readonly default: number;
   readonly most: number;
-  /** What the model has so many of, for errors: `24 positions`. */
+  /** The limit as errors show it: `24 positions`. */
   readonly what: string;
 }
 
-/** A model of a checkpoint, LoRA merged in. */
+/** A checkpoint's model, with LoRA merged in. */
 export interface PlainModel {
-  /** The `config.json` of the checkpoint, without LoRA's scale. */
+  /** The checkpoint's `config.json`, without LoRA's scale. */
   readonly description: Described;
-  /** The options of the model's plugin, as the checkpoint's config has them. Growing changes the description alone. */
+  /** The model plugin's options in the checkpoint's config. Growth changes only the description. */
   readonly options: Described;
-  /** Under the plugin's names. */
+  /** By the plugin's names. */
   readonly weights: ReadonlyMap<string, StoredTensor>;
 }
 
-/** A model as a format's files have it. */
+/** A model as stored in a format's files. */
 export interface WrittenModel {
   /** The content of `config.json`. */
   readonly config: Described;
-  /** By the names and in the layouts of the files. */
+  /** With the names and layouts of the files. */
   readonly weights: ReadonlyMap<string, StoredTensor>;
-  /** What is other than in the checkpoint, for the log. */
+  /** Log lines on differences from the checkpoint. */
   readonly notes: readonly string[];
 }

@@ -7,17 +7,18 @@ import { hasSafetensors } from '../../checkpoint/contract.js';
 
 const COMMIT = /^\w{1,64}$/;
 
-/** What the Hub says of a file. */
+/** The Hub's metadata of a file. */
 export interface HubFile {
   readonly name: string;
-  /** Of the version of the model; `main` where the server does not say. */
+  /** Commit of the model; `main` if the server does not say. */
   readonly commit: string;
-  /** Name of its content: SHA-256 of a large file, git's SHA-1 of a small one. */
+  /** Hash of its content: SHA-256 for a large file, git's SHA-1 for a small one. */
   readonly etag: string;
 }
 
 /**
- * A model in the cache that Hugging Face's libraries share: `blobs/ETAG`, and `snapshots/COMMIT/FILE`, which links to it.
+ * A model in the cache that Hugging Face's libraries share: `blobs/ETAG`, and `snapshots/COMMIT/FILE`, which links to
+ * it.
  * Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache.
  */
 export class HubCache {
@@ -28,21 +29,23 @@ export class HubCache {
     this.folder = path.join(hubCacheFolder(), `models--${model.replaceAll('/', '--')}`);
   }
 
-  /** The version of `main` that was last downloaded, by any program, where its config and safetensors are whole. */
+  /**
+   * The folder of the version of `main` that any program downloaded last, if its config and safetensors are complete.
+   */
   get snapshot(): string | undefined {
     const folder = this.#main;
     if (folder === undefined) return undefined;
     return existsSync(path.join(folder, 'config.json')) && hasSafetensors(folder) ? folder : undefined;
   }
 
-  /** Where the content of a file is, or will be. */
+  /** Returns the path of a file's content. */
   blob({ etag }: HubFile): string {
     const blobs = path.join(this.folder, 'blobs');
     makeFolder(blobs);
     return path.join(blobs, etag);
   }
 
-  /** Puts a downloaded file into its version. Without links, as on Windows, the content itself is moved there. */
+  /** Adds a downloaded file to its version. Without links, as on Windows, the content itself is moved there. */
   async place(file: HubFile): Promise<string> {
     const snapshot = path.join(this.folder, 'snapshots', file.commit);
     makeFolder(snapshot);
@@ -53,7 +56,7 @@ export class HubCache {
     return snapshot;
   }
 
-  /** Notes that this version is that of `main`. */
+  /** Records this version as that of `main`. */
   async setMain(commit: string): Promise<void> {
     const refs = path.join(this.folder, 'refs');
     makeFolder(refs);
@@ -70,7 +73,7 @@ export class HubCache {
   }
 }
 
-/** `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else in `huggingface` of the user's cache. */
+/** `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or in `huggingface` of the user's cache folder. */
 function hubCacheFolder(): string {
   const given = (name: string): string | undefined => {
     const value = process.env[name];

@@ -9,7 +9,7 @@ import type { HubFile } from './hub-cache.js';
 const ETAG = /^(?:W\/)?"?(\w[\w.-]{0,199})"?$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 const [SHA256_DIGITS, SHA1_DIGITS] = [64, 40];
-/** Places on the Hub that a name may lead through. */
+/** Maximum number of redirects within the Hub. */
 const MAX_HOPS = 5;
 const [UNAUTHORIZED, FORBIDDEN, NOT_FOUND] = [401, 403, 404];
 
@@ -17,8 +17,8 @@ const [UNAUTHORIZED, FORBIDDEN, NOT_FOUND] = [401, 403, 404];
 export class NotThere extends Error {}
 
 /**
- * What the Hub says of a file: in the first answer that does not lead to another place on the Hub.
- * @throws NotThere where the model has no such file
+ * Returns the Hub's metadata of a file, from the first response that does not redirect within the Hub.
+ * @throws NotThere if the model has no such file
  */
 export async function factsOf(url: string, name: string): Promise<HubFile> {
   let at = new URL(url);
@@ -44,17 +44,17 @@ export async function factsOf(url: string, name: string): Promise<HubFile> {
 }
 
 /**
- * Downloads a file, or the rest of it.
- * @param to what it becomes when it is whole; until then `.incomplete`, as Hugging Face's libraries have it
+ * Downloads a file, or the rest of a partial download.
+ * @param to final path; until complete, the file is named `.incomplete`, as in Hugging Face's libraries
  */
 export async function download(url: string, { etag }: HubFile, to: string, log: (line: string) => void): Promise<void> {
   if (existsSync(to)) return;
   const part = `${to}.incomplete`;
   const had = existsSync(part) ? (await stat(part)).size : 0;
   const range = had > 0 ? { range: `bytes=${String(had)}-` } : {};
-  // Packed on the way, neither sizes nor places in the file would be its own.
+  // With compression, sizes and offsets would not be those of the file.
   const answer = await fetch(url, { headers: { 'accept-encoding': 'identity', ...range, ...account() } });
-  // 416: there is nothing after what is there; the checks below tell whether it is whole.
+  // 416: nothing follows what is already there; the checks below show whether it is complete.
   if (!answer.ok && answer.status !== 416) throw new Error(`the server answered ${String(answer.status)}`);
   const from = answer.status === 206 ? had : 0;
   const length = answer.headers.get('content-length');
@@ -75,7 +75,7 @@ export async function download(url: string, { etag }: HubFile, to: string, log: 
   await retried(() => rename(part, to));
 }
 
-/** Passes bytes through and logs each tenth. */
+/** Passes bytes through and logs progress at each tenth. */
 function logged(from: number, size: number | undefined, log: (line: string) => void): Transform {
   let done = from;
   let tenth = size === undefined ? 0 : Math.floor((10 * from) / size);
@@ -90,7 +90,7 @@ function logged(from: number, size: number | undefined, log: (line: string) => v
   });
 }
 
-/** Of the kind that the etag is: SHA-256 of the content, or git's SHA-1 of it as a blob. */
+/** Returns the kind of hash that the etag is: SHA-256 of the content, or git's SHA-1 of it as a blob. */
 async function hashOf(file: string, bytes: number, { length }: string): Promise<string> {
   const hash = createHash(length === SHA256_DIGITS ? 'sha256' : 'sha1');
   if (length === SHA1_DIGITS) hash.update(`blob ${String(bytes)}\0`);
@@ -98,7 +98,7 @@ async function hashOf(file: string, bytes: number, { length }: string): Promise<
   return hash.digest('hex');
 }
 
-/** Not sent on to other hosts: `fetch` leaves it out where an answer leads elsewhere. */
+/** `fetch` drops this header when redirected to another host. */
 function account(): Record<string, string> {
   const token = process.env['HF_TOKEN'];
   return token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };

@@ -4,28 +4,28 @@ import { INDEX_FILE, shardsOf, WEIGHTS_FILE } from '../../checkpoint/contract.js
 import { HubCache } from './hub-cache.js';
 import { download, factsOf, NotThere } from './hub-download.js';
 
-/** Layers, heads and width of the models of the Hugging Face Hub that `init` knows without their owner. */
+/** Layers, heads and width of the Hub models that `init` knows without their owner. */
 const SHAPES: Readonly<Record<string, readonly [layers: number, heads: number, width: number]>> = {
   gpt2: [12, 12, 768],
   'gpt2-medium': [24, 16, 1024],
   'gpt2-large': [36, 20, 1280],
   'gpt2-xl': [48, 25, 1600],
 };
-/** What `SHAPES` are of. */
+/** Owner of the models in `SHAPES`. */
 const OWNER = 'openai-community';
 /** Source: `validate_repo_id` of huggingface_hub. */
 const NAME = /^\w[\w.-]{0,95}\/\w[\w.-]{0,95}$/;
 
 const CONFIG_FILE = 'config.json';
 
-/** Returns true for what may be a model of the Hugging Face Hub: `owner/name`, or a GPT-2 without its owner. */
+/** Returns true for a possible name of a Hub model: `owner/name`, or a GPT-2 without its owner. */
 export function isHubName(name: string): boolean {
   return Object.hasOwn(SHAPES, name) || NAME.test(name);
 }
 
 /**
- * What the `config.json` of a Hub model says of its shape, for commands that download nothing; undefined for those whose
- * shape is not known here.
+ * Returns the shape in a Hub model's `config.json`, for commands that download nothing; undefined for models not listed
+ * here.
  */
 export function hubShape(name: string): Record<string, unknown> | undefined {
   const shape = Object.hasOwn(SHAPES, name) ? SHAPES[name] : undefined;
@@ -34,16 +34,16 @@ export function hubShape(name: string): Record<string, unknown> | undefined {
   return { model_type: 'gpt2', vocab_size: 50257, n_positions: 1024, n_layer, n_head, n_embd };
 }
 
-/** The folder of a Hub model that is on this machine: in the cache that Hugging Face's libraries share. */
+/** Returns the folder of a downloaded Hub model, in the cache that Hugging Face's libraries share. */
 export function hubFolder(name: string): string | undefined {
   return cacheOf(name).snapshot;
 }
 
 /**
- * The folder of a Hub model, with `config.json` and its safetensors, downloaded into the cache that Hugging Face's libraries
- * share where it is not there yet. An interrupted download is resumed, and size and hash are compared before a file gets
- * its name. `HF_ENDPOINT` is another address than https://huggingface.co, `HF_TOKEN` the token of an account;
- * `HF_HUB_CACHE` and `HF_HOME` name another cache; `HF_HUB_OFFLINE` downloads nothing.
+ * Returns the folder of a Hub model with `config.json` and safetensors, after downloading it if necessary into the
+ * cache that Hugging Face's libraries share. An interrupted download is continued, and size and hash are checked before
+ * a file gets its name. `HF_ENDPOINT` replaces https://huggingface.co, `HF_TOKEN` is an account's token, `HF_HUB_CACHE`
+ * and `HF_HOME` set another cache, and `HF_HUB_OFFLINE` disables downloads.
  * @throws UsageError saying how to do without
  */
 export async function hubModel(name: string, log: (line: string) => void): Promise<string> {
@@ -73,7 +73,7 @@ export async function hubModel(name: string, log: (line: string) => void): Promi
   } catch (thrown) {
     throw new UsageError(
       'ESP_PRETRAINED_DOWNLOAD',
-      `init: ${name} is no path here, and ${url} cannot be downloaded into ${cache.folder}: ${reasonOf(thrown)}; try again, or put ${CONFIG_FILE} and ${WEIGHTS_FILE} of ${name} into a folder yourself and name it with init`,
+      `init: ${name} is not an existing path, and ${url} cannot be downloaded into ${cache.folder}: ${reasonOf(thrown)}; try again, or put ${CONFIG_FILE} and ${WEIGHTS_FILE} of ${name} into a folder yourself and name it with init`,
       { cause: thrown },
     );
   }

@@ -5,13 +5,13 @@ import { families, importFrom, type Family } from '../../../core/installation.js
 import type { FoundPlugin } from '../../../core/runs.js';
 import type { WeightFormat } from './formats.js';
 
-/** The folder of a family, or of a package's, that holds its formats: `formats/NAME.ts`. */
+/** The folder with the formats of a family or package: `formats/NAME.ts`. */
 const FOLDER = 'formats';
 const METHODS = ['recognizes', 'read'] as const;
 const TEXTS = ['name', 'use'] as const;
 
 /**
- * The formats of the families that come with espalier, then those of packages.
+ * Returns the formats of the built-in families, then those of packages.
  * @throws UsageError for a file that exports no format
  */
 export async function knownFormats(cwd: string): Promise<WeightFormat[]> {
@@ -22,7 +22,7 @@ export async function knownFormats(cwd: string): Promise<WeightFormat[]> {
   return formats;
 }
 
-/** The formats that a plugin's class lists in `static weightFormats`. */
+/** Returns the formats in a plugin class's `static weightFormats`. */
 export function formatsOf({ class: plugin, source }: FoundPlugin): readonly WeightFormat[] {
   const listed: unknown = Reflect.get(plugin, 'weightFormats');
   if (listed === undefined) return [];
@@ -67,6 +67,6 @@ function noFormat(what: string): UsageError {
   const needs = `${TEXTS.join(', ')}, ${METHODS.map((method) => `${method}()`).join(' and ')}`;
   return new UsageError(
     'ESP_FORMAT_EXPORT',
-    `${what} is no weight format: it needs ${needs}; see docs/plugins/weight-formats.md`,
+    `${what} is not a weight format: it needs ${needs}; see docs/plugins/weight-formats.md`,
   );
 }

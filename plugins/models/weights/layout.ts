@@ -1,6 +1,6 @@
 import type { StoredTensor } from '../../../core/index.js';
 
-/** [rows, columns] → [columns, rows] */
+/** Transposes [rows, columns] to [columns, rows]. */
 export function transposed({ shape: [rows = 0, columns = 0], values }: StoredTensor): StoredTensor {
   const turned = new Float32Array(values.length);
   for (let row = 0; row < rows; row++) {
@@ -9,14 +9,14 @@ export function transposed({ shape: [rows = 0, columns = 0], values }: StoredTen
   return { shape: [columns, rows], values: turned };
 }
 
-/** The rows of a matrix, or the numbers of a vector, from one to another. */
+/** Returns rows `from` to `to` of a matrix, or elements of a vector. */
 export function rowsOf({ shape, values }: StoredTensor, from: number, to: number): StoredTensor {
   const [, ...rest] = shape;
   const each = rest.reduce((product, size) => product * size, 1);
   return { shape: [to - from, ...rest], values: values.slice(from * each, to * each) };
 }
 
-/** Matrices of equal width, or vectors, one below the other. */
+/** Stacks matrices of equal width, or vectors. */
 export function stacked(tensors: readonly StoredTensor[]): StoredTensor {
   const values = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.values.length, 0));
   let at = 0;
@@ -28,12 +28,12 @@ export function stacked(tensors: readonly StoredTensor[]): StoredTensor {
   return { shape: [rows, ...(tensors[0]?.shape.slice(1) ?? [])], values };
 }
 
-/** Numbers that are all 0. */
+/** Returns a tensor of zeros. */
 export function zeros(shape: readonly number[]): StoredTensor {
   return { shape: [...shape], values: new Float32Array(shape.reduce((size, length) => size * length, 1)) };
 }
 
-/** True for the same numbers in the same shape; NaN is the same as itself. */
+/** Returns true for equal shapes and numbers; NaN equals itself. */
 export function sameTensor(a: StoredTensor, b: StoredTensor): boolean {
   if (String(a.shape) !== String(b.shape)) return false;
   return a.values.every((value, i) => Object.is(value, b.values[i]) || value === b.values[i]);

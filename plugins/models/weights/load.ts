@@ -2,10 +2,10 @@ import { tf, UsageError, type LoadedCheckpoint, type Optimizer, type StoredTenso
 import { trainableParameters, type StoredWeights, type TakeOver, type WeightTargets } from '../../../core/runs.js';
 import { matchOptimizer, matchWeights, type WeightMatch } from './match.js';
 
-/** Largest number of weights to name that start without optimizer state. */
+/** Largest number of weights without optimizer state to list. */
 const MOST_FRESH = 12;
 
-/** As `Models.loadWeights` says. @returns how the weights fit */
+/** See `Models.loadWeights`. @returns how the weights matched */
 export function loadWeights(
   from: StoredWeights,
   { engine, model, say }: WeightTargets,
@@ -26,12 +26,12 @@ export function loadWeights(
     if (names.length > 0) say(`weights of ${from.path}: ${String(names.length)} ${what}: ${few(names)}`);
   };
   report('mapped', mapped);
-  report('skipped, which this model has no place for', skipped);
-  report('not there, which start anew', fresh);
+  report('skipped, because this model has no place for them', skipped);
+  report('missing, which keep their initial values', fresh);
   return match;
 }
 
-/** As `Models.loadWithOptimizer` says. */
+/** See `Models.loadWithOptimizer`. */
 export function loadWithOptimizer(
   from: LoadedCheckpoint,
   to: WeightTargets & { readonly optimizer: Optimizer },
@@ -60,7 +60,10 @@ function few(names: readonly string[], most = 4): string {
   return `${names.slice(0, most).join(', ')}${more}`;
 }
 
-/** Makes tensors of arrays: by `takeOver` those that are the checkpoint's own, each once; others may share memory. */
+/**
+ * Converts arrays to tensors; `takeOver` gives the checkpoint's own arrays to the engine, each once, since others may
+ * share memory.
+ */
 function tensorMaker(
   checkpoint: ReadonlyMap<string, StoredTensor>,
   engine: WeightTargets['engine'],

@@ -1,11 +1,11 @@
 import type { StoredTensor } from '../../../core/index.js';
 
-/** True for a low-rank term of a layer. */
+/** Returns true for a low-rank tensor of a layer. */
 export function isLora(name: string): boolean {
   return /\.lora_[AB]$/.test(name);
 }
 
-/** weight [in, out] + alpha / rank · A [in, rank] · B [rank, out]: what a layer with LoRA computes with, as one matrix. */
+/** Returns a LoRA layer's effective matrix: weight [in, out] + alpha / rank · A [in, rank] · B [rank, out]. */
 export function mergedWeight(
   weight: StoredTensor,
   { a, b, alpha }: { a: StoredTensor; b: StoredTensor; alpha: number },
@@ -24,7 +24,7 @@ export function mergedWeight(
   return { shape: weight.shape, values };
 }
 
-/** The weights of a model without LoRA that computes the same. @param alpha `lora_alpha` */
+/** Returns the weights of an equivalent model without LoRA. @param alpha `lora_alpha` */
 export function withoutLora(weights: ReadonlyMap<string, StoredTensor>, alpha: number): Map<string, StoredTensor> {
   const plain = new Map<string, StoredTensor>();
   for (const [name, tensor] of weights) {

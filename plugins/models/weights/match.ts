@@ -1,42 +1,42 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { LoadedCheckpoint, Model, StoredTensor, WeightSource } from '../../../core/index.js';
 
-/** Weights by name, as far as matching looks at them. */
+/** Weights by name, with the shapes that matching needs. */
 export type WeightShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 export type MatchableModel = Pick<Model, 'weightSources' | 'description'> & { parameters(): WeightShapes };
 type Stored = Pick<LoadedCheckpoint, 'weights'> & Partial<Pick<LoadedCheckpoint, 'model'>>;
 
-/** How stored tensors fit the weights of a model. */
+/** How stored tensors match a model's weights. */
 export interface WeightMatch {
   readonly sources: ReadonlyMap<string, WeightSource>;
   /** By the model's names. */
   readonly found: ReadonlyMap<string, StoredTensor>;
   /** Stored under another name, or in another shape: `from -> to`. */
   readonly mapped: readonly string[];
-  /** Stored names that the model has no place for. */
+  /** Stored names without a place in the model. */
   readonly skipped: readonly string[];
   /** Weights that are not stored and may be missing. */
   readonly fresh: readonly string[];
-  /** What keeps them from fitting, each with the name and both shapes. */
+  /** Reasons that weights do not fit, each with name and both shapes. */
   readonly misfits: readonly string[];
-  /** Settings of the model that no shape shows and that differ, each with both values. */
+  /** Differing settings of the model that no shape shows, each with both values. */
   readonly differences: readonly string[];
 }
 
-/** How stored tensors of an optimizer fit a model's weights. */
+/** How stored optimizer tensors match a model's weights. */
 export interface OptimizerMatch {
-  /** By the model's names, as `Optimizer.importState` takes them. */
+  /** By the model's names, for `Optimizer.importState`. */
   readonly found: ReadonlyMap<string, StoredTensor>;
-  /** The numbers, those of a weight by its name in the model. */
+  /** The numbers; a weight's have its name in the model. */
   readonly scalars: Readonly<Record<string, number>>;
-  /** Weights without any: they start fresh. */
+  /** Weights without optimizer state, which start fresh. */
   readonly fresh: readonly string[];
 }
 
-/** Settings that change nothing of what the weights compute, or that the shapes of weights show. */
+/** Settings that do not affect what the weights compute, or that shapes show. */
 const INDECISIVE = /^vocab_size$|(?:^|_)p?drop(?:out)?$/;
 
-/** Finds the stored tensor of each weight, as the model says. */
+/** Finds the stored tensor of each weight, as the model prescribes. */
 export function matchWeights(model: MatchableModel, stored: Stored): WeightMatch {
   const parameters = model.parameters();
   const { sources, optional = [], decisive } = model.weightSources?.(stored.weights) ?? byName(stored, parameters);
@@ -75,7 +75,7 @@ export function matchWeights(model: MatchableModel, stored: Stored): WeightMatch
   };
 }
 
-/** Finds the optimizer's tensors and numbers of each weight where the weight itself comes from. */
+/** Finds each weight's optimizer tensors and numbers under the weight's stored name. */
 export function matchOptimizer(
   { tensors: stored, scalars }: Pick<LoadedCheckpoint['optimizer'], 'tensors' | 'scalars'>,
   sources: ReadonlyMap<string, WeightSource>,
@@ -117,7 +117,7 @@ function byName({ weights }: Stored, parameters: WeightShapes): ReturnType<NonNu
   return { sources: new Map(names.map((name) => [name, { stored: name }])) };
 }
 
-/** `wte.weight.exp_avg` → the weight, and `exp_avg` */
+/** Splits `wte.weight.exp_avg` into the weight and `exp_avg`. */
 function ownerAndKind(name: string): [owner: string, kind: string] {
   const at = name.lastIndexOf('.');
   return [name.slice(0, Math.max(0, at)), name.slice(at + 1)];

@@ -1,25 +1,27 @@
 import type { TensorNames } from './formats.js';
 
-/** Names that compiled, sharded and checkpointed modules put anywhere in front of a part's own. */
+/** Prefixes of compiled, sharded and checkpointed modules, anywhere in a name. */
 const WRAPPERS = /(?<=^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\./g;
-/** Names of what holds the model, in front of all others. */
+/** Names of the objects that hold the model, in front of all others. */
 const HOLDERS = /^(?:(?:module|model|base_model|transformer)\.)+/;
 
-/** What a name in a file means. */
+/** A tensor name in a file, parsed. */
 export interface TensorName {
-  /** The tensor's name in the file. */
+  /** The name in the file. */
   readonly stored: string;
-  /** The format's: `transformer.h.0.ln_1.weight`, `lm_head.weight`; the file's own where the format has no such part. */
+  /**
+   * The format's name: `transformer.h.0.ln_1.weight`, `lm_head.weight`; the file's own if the format has no such part.
+   */
   readonly name: string;
-  /** Behind the root: `h.0.ln_1.weight`. */
+  /** After the root: `h.0.ln_1.weight`. */
   readonly part: string;
-  /** What stood in front in the file, but for the root; '' for nothing. */
+  /** The prefix in the file, without the root; '' for none. */
   readonly prefix: string;
 }
 
 /**
- * Names of a model's tensors, of files with and without the root, and with the prefixes that wrappers leave (`_orig_mod.`,
- * `module.`, `model.`, `base_model.`), or any other that the token embedding has too.
+ * Parses the tensor names of files with or without the root, and with the prefixes that wrappers leave (`_orig_mod.`,
+ * `module.`, `model.`, `base_model.`), or with any other that the token embedding has too.
  */
 export function tensorNames(stored: Iterable<string>, names: TensorNames): TensorName[] {
   const { root, body, embedding, head } = names;

@@ -2,21 +2,22 @@ import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../../../core/index.js';
 import type { Described, ReadableModel } from './formats.js';
 
-/** What the config says of an option of `model`. */
+/** The config's value of an option of `model`. */
 export interface GivenOption {
   readonly value: unknown;
-  /** Where the user wrote it, as errors name it; undefined for what a preset or a default says. */
+  /** Where the user wrote it, for errors; undefined for a preset's or default value. */
   readonly place: string | undefined;
 }
 
-/** What weights say of the options of their model. */
+/** The model options that weights require. */
 export type NeededOptions = Pick<ReadableModel, 'options' | 'alike' | 'block'>;
 
 /**
- * The options of `model` that the weights need and that the config gives otherwise. What presets and defaults say is
- * replaced; `block_size` may be smaller; what the format does not name (`dropout`, LoRA) is the user's.
- * @param origin where the model's `config.json` is, as errors name it
- * @throws UsageError for another value of the user's, naming both places
+ * Returns the options of `model` that the weights require and that the config sets otherwise. Values of presets and
+ * defaults are replaced; `block_size` may be smaller; options that the format does not mention (`dropout`, LoRA) are
+ * free.
+ * @param origin where the model's `config.json` is, for errors
+ * @throws UsageError for a conflicting value of the user's, naming both places
  */
 export function neededOptions(
   { options, alike = {}, block }: NeededOptions,
@@ -29,7 +30,7 @@ export function neededOptions(
     if (place === undefined) needed[option] = wanted;
     else if (![wanted, ...(alike[option] ?? [])].some((each) => isDeepStrictEqual(each, value))) {
       throw refusal(
-        `${place}: model.${option} is ${JSON.stringify(value)}, but the weights that init names need ${JSON.stringify(wanted)} (${origin}); take it out, or start from other weights; only block_size (smaller), dropout and LoRA are yours`,
+        `${place}: model.${option} is ${JSON.stringify(value)}, but the weights that init names need ${JSON.stringify(wanted)} (${origin}); remove the setting, or start from other weights; only block_size (smaller), dropout and LoRA can be set freely`,
       );
     }
   }
@@ -38,7 +39,7 @@ export function neededOptions(
   if (typeof value === 'number' && value <= block.most) return needed;
   if (place === undefined) return { ...needed, block_size: block.default };
   throw refusal(
-    `${place}: model.block_size is ${JSON.stringify(value)}, and ${origin} has ${block.what}; set it to at most ${String(block.most)}, or take it out`,
+    `${place}: model.block_size is ${JSON.stringify(value)}, and ${origin} has ${block.what}; set it to at most ${String(block.most)}, or remove it`,
   );
 }
 

@@ -15,10 +15,10 @@ import { tensorNames, type TensorName } from './names.js';
 import { refusal } from './refusal.js';
 
 const READ = ['F32', 'F16', 'BF16', 'F64'];
-/** Weights of other kinds, as transformers and others name their files. */
+/** File names of weights in other formats, as transformers and others write them. */
 const OTHER_FILES = /^(?:pytorch_model.*\.bin|adapter_model\..*|.*\.(?:safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf))$/;
 
-/** What the tensors of a folder are for. */
+/** How to read the tensors of a folder. */
 export interface Reading {
   readonly names: TensorNames | undefined;
   readonly model: ReadableModel;
@@ -26,9 +26,9 @@ export interface Reading {
 }
 
 /**
- * The weights of a folder under a plugin's names, of one safetensors file or of shards: without wrappers' prefixes, buffers
- * and a tied head.
- * @throws UsageError when there are none that can be read, with what to do
+ * Reads a folder's weights under a plugin's names, from one safetensors file or from shards, without wrappers'
+ * prefixes, buffers and a tied head.
+ * @throws UsageError if there are none that can be read, with what to do
  */
 export async function readWeights(folder: string, { names, model, blockSize }: Reading): Promise<PretrainedWeights> {
   if (!hasSafetensors(folder)) throw noWeights(folder);
@@ -49,7 +49,10 @@ export async function readWeights(folder: string, { names, model, blockSize }: R
   }
 }
 
-/** The tensors to read, by the format's names. @throws UsageError for two of one name, and for data types that are not read */
+/**
+ * Chooses the tensors to read, by the format's names. @throws UsageError for two of one name, and for unsupported data
+ * types
+ */
 function choose(
   folder: string,
   tensors: ReadonlyMap<string, FolderTensor>,
@@ -70,7 +73,7 @@ function choose(
     if (!READ.includes(tensor.dtype)) {
       throw refused(
         folder,
-        `has ${each.stored} as ${tensor.dtype}, and only ${READ.join(', ')} are read`,
+        `has ${each.stored} as ${tensor.dtype}, but only ${READ.join(', ')} are supported`,
         converting(folder),
       );
     }
@@ -78,11 +81,11 @@ function choose(
   }
   const prefixes = [...new Set(names.map(({ prefix }) => prefix).filter((prefix) => prefix !== ''))];
   const doubles = [...chosen.values()].filter(({ dtype }) => dtype === 'F64').length;
-  const left = `${String(buffers.length)} ${known?.buffers?.what ?? ''} are left out (${buffers[0]?.stored ?? ''}, …)`;
+  const left = `${String(buffers.length)} ${known?.buffers?.what ?? ''} are skipped (${buffers[0]?.stored ?? ''}, …)`;
   return {
     chosen,
     notes: [
-      ...(prefixes.length === 0 ? [] : [`names are taken without ${prefixes.join(', ')}`]),
+      ...(prefixes.length === 0 ? [] : [`the prefixes ${prefixes.join(', ')} are removed from names`]),
       ...(doubles === 0 ? [] : [`${String(doubles)} tensors are F64 and are rounded to float32`]),
       ...(buffers.length === 0 ? [] : [left]),
     ],
@@ -93,7 +96,7 @@ function asTheyAre(stored: Iterable<string>): TensorName[] {
   return [...stored].map((name) => ({ stored: name, name, part: name, prefix: '' }));
 }
 
-/** The model has one matrix for embedding and head: a file may have it under either name, or twice. */
+/** With a tied head, a file may have the matrix under either name, or twice. */
 function takeHead(folder: string, tensors: Map<string, StoredTensor>, names: TensorNames): void {
   const head = tensors.get(names.head);
   if (head === undefined) return;
@@ -110,14 +113,14 @@ function takeHead(folder: string, tensors: Map<string, StoredTensor>, names: Ten
   }
 }
 
-/** Neither a safetensors file nor an index: what is there, and how to make one of it. */
+/** Returns the error for a folder without safetensors: what is there, and how to convert it. */
 function noWeights(folder: string): UsageError {
   const wanted = `${WEIGHTS_FILE}, or ${INDEX_FILE} with its shards`;
   const others = readdirSync(folder).filter(
     (name) => OTHER_FILES.test(name) || name === 'pytorch_model.bin.index.json',
   );
   const [first] = others;
-  if (first === undefined) return refused(folder, `has config.json but no weights`, `put ${wanted}, beside it`);
+  if (first === undefined) return refused(folder, `has config.json but no weights`, `put ${wanted}, next to it`);
   const named = `${first}${others.length > 1 ? ` and ${String(others.length - 1)} more` : ''}`;
   if (/^model-\d+-of-\d+\.safetensors$/.test(first)) {
     return refused(folder, `has shards of weights (${named}) but no ${INDEX_FILE}`, 'download that too');
@@ -125,15 +128,15 @@ function noWeights(folder: string): UsageError {
   if (existsSync(path.join(folder, 'adapter_config.json'))) {
     return refused(
       folder,
-      `has an adapter alone (${named})`,
+      `has only an adapter (${named})`,
       'merge it into its model (merge_and_unload() of peft) and save that',
     );
   }
-  const pickle = /\.(?:bin|pt|pth|ckpt)$|^pytorch_model/.test(first) ? ', which can run code when it is read' : '';
-  return refused(folder, `has ${named}${pickle}, and no ${wanted}`, converting(folder));
+  const pickle = /\.(?:bin|pt|pth|ckpt)$|^pytorch_model/.test(first) ? ', which can run code when loaded' : '';
+  return refused(folder, `has ${named}${pickle}, but no ${wanted}`, converting(folder));
 }
 
-/** The command that makes a folder which is read of one that is not. */
+/** Returns the command that converts a folder to a readable one. */
 function converting(folder: string): string {
   const to = `${folder}-f32`;
   return `convert it with transformers and set init to ${to}: python -c "from transformers import AutoModelForCausalLM as M; M.from_pretrained('${folder}').float().save_pretrained('${to}')"`;

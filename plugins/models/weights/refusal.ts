@@ -1,6 +1,6 @@
 import { UsageError } from '../../../core/index.js';
 
-/** The error for weights that `init` names and that cannot be used. @param todo what to do about it */
+/** Returns the error for weights named by `init` that cannot be used. @param todo what the user should do */
 export function refusal(what: string, todo: string, cause?: unknown): UsageError {
   return new UsageError('ESP_PRETRAINED', `${what}; ${todo}`, { cause });
 }

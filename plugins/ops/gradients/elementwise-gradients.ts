@@ -1,9 +1,9 @@
 import { tf } from '../../../core/index.js';
 import { at, Attributes, firstOf } from '../operations/kernel.js';
 
-/** Gradients of operations that compute each element from elements at its place, slopes as TensorFlow.js has them. */
+/** Gradients of elementwise operations, with the derivatives that TensorFlow.js uses. */
 export const elementwiseGradients: readonly tf.GradConfig[] = [
-  // Of one input x, from it.
+  // Of one input x, computed from x.
   of('Neg', (dy) => tf.neg(dy)),
   of('Abs', (dy, x) => tf.mul(dy, tf.sign(x))),
   of('Expm1', (dy, x) => tf.mul(dy, tf.exp(x))),
@@ -28,11 +28,11 @@ export const elementwiseGradients: readonly tf.GradConfig[] = [
     return tf.mul(dy, asNumbers(isWithin));
   }),
   of('Cast', (dy) => tf.clone(dy)),
-  // From the output y.
+  // Computed from the output y.
   ofOutput('Exp', (dy, y) => tf.mul(dy, y)),
   ofOutput('Tanh', (dy, y) => tf.mul(dy, tf.sub(1, tf.square(y)))),
   ofOutput('Sigmoid', (dy, y) => tf.mul(dy, tf.mul(y, tf.sub(1, y)))),
-  // Of two, each broadcast to the other's shape.
+  // Of two inputs, which are broadcast to a common shape.
   ofTwo(
     'Sub',
     (dy) => dy,
@@ -61,7 +61,7 @@ export const elementwiseGradients: readonly tf.GradConfig[] = [
   ofTwo(
     'Pow',
     (dy, [a, b]) => tf.mul(dy, tf.mul(b, tf.pow(a, tf.sub(b, 1)))),
-    // The logarithm of what is not positive is nothing: such bases have no slope that way.
+    // The logarithm is undefined for bases ≤ 0, so their exponents get no gradient.
     (dy, [a, b]) => tf.mul(dy, tf.where(tf.greater(a, 0), tf.mul(tf.pow(a, b), tf.log(a)), tf.zerosLike(tf.add(a, b)))),
   ),
   {
@@ -69,7 +69,7 @@ export const elementwiseGradients: readonly tf.GradConfig[] = [
     saveAllInputs: true,
     gradFunc: (dys, saved) => waysOf(saved.map(() => () => tf.clone(firstOf(dys)))),
   },
-  // What jumps, or is true or false, has no slope; it may stand on the way to what has one.
+  // Steps and comparisons have derivative 0; they may appear in an expression together with differentiable operations.
   ...['Sign', 'Step', 'Floor', 'Ceil', 'Round'].map((name) => of(name, (dy) => tf.zerosLike(dy))),
   ...['Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Equal', 'NotEqual'].map((name) =>
     ofTwo(
@@ -80,7 +80,7 @@ export const elementwiseGradients: readonly tf.GradConfig[] = [
   ),
 ];
 
-/** The gradient of an input that was broadcast: what reached its copies, added up. */
+/** Returns the gradient of an input that was broadcast: the sum over its copies. */
 export function summedTo(dy: tf.Tensor, shape: number[]): tf.Tensor {
   if (String(dy.shape) === String(shape)) return tf.clone(dy);
   const offset = dy.rank - shape.length;
@@ -90,12 +90,12 @@ export function summedTo(dy: tf.Tensor, shape: number[]): tf.Tensor {
   return tf.reshape(tf.sum(dy, axes), shape);
 }
 
-/** Of inputs that are a list. */
+/** Names the gradients of a list of inputs by index. */
 export function waysOf(ways: readonly (() => tf.Tensor)[]): Record<string, () => tf.Tensor> {
   return Object.fromEntries(ways.entries());
 }
 
-/** 1 where true. */
+/** Returns 1 where true, else 0. */
 export function asNumbers(isSo: tf.Tensor): tf.Tensor {
   return tf.cast(isSo, 'float32');
 }

@@ -6,9 +6,9 @@ import { reductionGradients } from './reduction-gradients.js';
 import { shapeGradients } from './shape-gradients.js';
 
 /**
- * Gradients of TensorFlow.js operations: the npm build of tfjs-core for Node registers none. Its modules that do import
- * each other without extensions, which Node does not load. First those that join ours in a model; the others are for
- * models and losses of plugins.
+ * Gradients of TensorFlow.js operations: tfjs-core's npm build for Node registers none, and its modules that do import
+ * each other without file extensions, which Node cannot load. First come those that our models need; the others are for
+ * plugins' models and losses.
  */
 export const glueGradients: readonly tf.GradConfig[] = [
   {

@@ -6,7 +6,8 @@ import { axisIn, reduction } from './reduction-gradients.js';
 /** Gradients of products along axes, and of the largest elements. */
 export const productGradients: readonly tf.GradConfig[] = [
   reduction('Prod', 'axis', (dy, x, axes) => {
-    // The product of the others: without zeros a quotient, beside one zero that of the rest, beside two nothing.
+    // The derivative is the product of the other elements: a quotient if there are no zeros, the product of the rest
+    // for a single zero, and 0 next to two zeros.
     const isZero = tf.equal(x, 0);
     const others = tf.where(isZero, tf.onesLike(x), x);
     const zeros = tf.sum(asNumbers(isZero), axes, true);
@@ -17,7 +18,7 @@ export const productGradients: readonly tf.GradConfig[] = [
     return tf.mul(dy, tf.mul(product, rest));
   }),
   {
-    // Source: TensorFlow's _CumprodGrad (python/ops/math_grad.py): of what has zeros, NaN.
+    // Source: TensorFlow's _CumprodGrad (python/ops/math_grad.py); NaN if there are zeros.
     kernelName: 'Cumprod',
     inputsToSave: ['x'],
     outputsToSave: [true],

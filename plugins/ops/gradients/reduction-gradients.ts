@@ -2,7 +2,7 @@ import { tf } from '../../../core/index.js';
 import { at, Attributes, firstOf } from '../operations/kernel.js';
 import { asNumbers, summedTo } from './elementwise-gradients.js';
 
-/** Gradients of operations that add up, choose or move elements. */
+/** Gradients of operations that sum, select or rearrange elements. */
 export const reductionGradients: readonly tf.GradConfig[] = [
   {
     kernelName: 'BatchMatMul',
@@ -10,7 +10,7 @@ export const reductionGradients: readonly tf.GradConfig[] = [
     gradFunc: (dys, saved, attributes) => {
       const [dy, a, b] = [firstOf(dys), at(saved, 0), at(saved, 1)];
       const [ofA, ofB] = [attributes['transposeA'] === true, attributes['transposeB'] === true];
-      // A batch axis of 1 was broadcast.
+      // A batch axis of size 1 was broadcast.
       return {
         a: () => summedTo(ofA ? tf.matMul(b, dy, ofB, true) : tf.matMul(dy, b, false, !ofB), a.shape),
         b: () => summedTo(ofB ? tf.matMul(dy, a, true, ofA) : tf.matMul(a, dy, !ofA, false), b.shape),
@@ -63,8 +63,8 @@ export const reductionGradients: readonly tf.GradConfig[] = [
 ];
 
 /**
- * What reached the copies of each slice along an axis, added up.
- * @param batchDims leading axes that indices share with what they choose from
+ * Sums the gradients of the copies of each slice along an axis.
+ * @param batchDims leading axes that the indices share with the tensor they index
  */
 function scattered(dy: tf.Tensor, shape: number[], indices: tf.Tensor, axis: number, batchDims: number): tf.Tensor {
   const batch = sizeOf(shape.slice(0, batchDims));
@@ -76,18 +76,18 @@ function scattered(dy: tf.Tensor, shape: number[], indices: tf.Tensor, axis: num
   const ids = tf.reshape(indices, [batch, each]);
   const firsts = (): tf.Tensor => tf.mul(tf.range(0, batch, 1, 'int32'), tf.scalar(count, 'int32'));
   const places = batch === 1 ? ids : tf.add(ids, tf.expandDims(firsts(), 1));
-  // scatterND adds up repeated rows, and every backend has it (wasm lacks UnsortedSegmentSum).
+  // scatterND sums repeated rows, and every backend has it (wasm lacks UnsortedSegmentSum).
   const sums = tf.scatterND(tf.reshape(places, [-1, 1]), rows, [batch * count, outer * inner]);
   return tf.reshape(withSecondFirst(sums, [batch, count, outer, inner]), shape);
 }
 
-/** `x` as that shape, with its second and third axes exchanged. */
+/** Reshapes `x` and swaps its second and third axes. */
 function withSecondFirst(x: tf.Tensor, shape: [number, number, number, number]): tf.Tensor {
   const whole = tf.reshape(x, shape);
   return shape[1] === 1 || shape[2] === 1 ? whole : tf.transpose(whole, [0, 2, 1, 3]);
 }
 
-/** @param way gets the output's gradient with the axes that were reduced, each 1 long; and the axes */
+/** @param way receives the output's gradient with the reduced axes kept at size 1, and those axes */
 export function reduction(
   kernelName: string,
   axes: string,
@@ -105,7 +105,7 @@ export function reduction(
   };
 }
 
-/** Every element that is the largest (smallest) gets the whole gradient, as in TensorFlow.js. */
+/** Every element equal to the maximum (minimum) gets the whole gradient, as in TensorFlow.js. */
 function extreme(kernelName: 'Max' | 'Min'): tf.GradConfig {
   return {
     kernelName,
@@ -122,7 +122,7 @@ function extreme(kernelName: 'Max' | 'Min'): tf.GradConfig {
   };
 }
 
-/** @param axes none: all of them */
+/** @param axes an empty list means all axes */
 function keptShape(x: tf.Tensor, axes: readonly number[]): number[] {
   const reduced = axes.map((axis) => axisIn(axis, x));
   return x.shape.map((size, axis) => (reduced.length === 0 || reduced.includes(axis) ? 1 : size));

@@ -46,7 +46,7 @@ export const shapeGradients: readonly tf.GradConfig[] = [
     gradFunc: (dys, saved, attributes) => {
       const x = at(saved, 0);
       const repeats = new Attributes(attributes).numbers('reps');
-      // Copies of an axis become an axis of their own, to be added up.
+      // Give the copies along an axis an axis of their own, to sum over it.
       const shape = x.shape.flatMap((size, axis) => (repeats[axis] === 1 ? [size] : [repeats[axis] ?? 1, size]));
       const copies = x.shape.flatMap((_, axis) => (repeats[axis] === 1 ? [false] : [true, false]));
       const axes = copies.flatMap((isCopies, axis) => (isCopies ? [axis] : []));

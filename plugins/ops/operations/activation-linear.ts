@@ -4,8 +4,8 @@ import type { LinearOptions } from './linear.js';
 import { at, firstOf, type Op, present, runKernel } from './kernel.js';
 
 /**
- * An activation of `x` [..., in] · `weight` [in, out] (+ bias) (+ residual) → [..., out]: the second half of an MLP.
- * One operation, so that an engine need not keep what the activation makes of x for the gradient.
+ * Returns activation(`x`) [..., in] · `weight` [in, out] (+ bias) (+ residual) → [..., out]: the second half of an MLP.
+ * One operation, so that an engine need not keep the activation's output for the gradient.
  */
 export function activationLinear<T extends tf.Tensor>(
   x: T,

@@ -3,41 +3,46 @@ import { at, type Attributes, firstOf, type Op, runKernel } from './kernel.js';
 
 /**
  * Names of the activations:
- * - `gelu`: x · Φ(x), Φ being the normal distribution: Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
+ * - `gelu`: x · Φ(x), Φ being the normal distribution: Hendrycks and Gimpel, "Gaussian error linear units (GELUs)",
+ *   2016.
  * - `gelu_tanh`: x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): the same paper, section 2; GPT-2's.
  * - `silu`: x / (1 + e^-x), also called Swish: the same paper, section 2.
- * - `relu`: the larger of x and 0.
- * - `relu2`: its square: So et al., "Primer: searching for efficient transformers for language modeling", 2021, section 3.
+ * - `relu`: max(x, 0).
+ * - `relu2`: its square: So et al., "Primer: searching for efficient transformers for language modeling", 2021,
+ *   section 3.
  */
 export const ACTIVATIONS = ['gelu', 'gelu_tanh', 'silu', 'relu', 'relu2'] as const;
 export type Activation = (typeof ACTIVATIONS)[number];
 
-/** An activation by name, of each element; any shape. */
+/** Applies an activation by name to each element; any shape. */
 export function activation<T extends tf.Tensor>(x: T, kind: Activation): T {
   return runKernel<T>('EspalierActivation', { x }, { kind });
 }
 
-/** x · Φ(x), with Φ the normal distribution (the exact form, not the tanh one); any shape. Source: see `Activation`. */
+/**
+ * Returns x · Φ(x), Φ being the normal distribution (exact GELU, not the tanh form); any shape. Source: see
+ * `Activation`.
+ */
 export function gelu<T extends tf.Tensor>(x: T): T {
   return activation(x, 'gelu');
 }
 
-/** x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))), GPT-2's form of the GELU; any shape. Source: see `Activation`. */
+/** Returns x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))), GPT-2's GELU; any shape. Source: see `Activation`. */
 export function geluTanh<T extends tf.Tensor>(x: T): T {
   return activation(x, 'gelu_tanh');
 }
 
-/** x / (1 + e^-x), also called Swish; any shape. Source: see `Activation`. */
+/** Returns x / (1 + e^-x), also called Swish; any shape. Source: see `Activation`. */
 export function silu<T extends tf.Tensor>(x: T): T {
   return activation(x, 'silu');
 }
 
-/** The square of the larger of x and 0; any shape. Source: see `Activation`. */
+/** Returns max(x, 0)²; any shape. Source: see `Activation`. */
 export function reluSquared<T extends tf.Tensor>(x: T): T {
   return activation(x, 'relu2');
 }
 
-/** For kernels: the activation that a call names. @throws Error where it names none */
+/** For kernels: returns the activation that the attributes name. @throws Error if there is no such activation */
 export function activationIn(attributes: Attributes): Activation {
   const named = attributes.text('kind');
   const kind = ACTIVATIONS.find((each) => each === named);
@@ -69,12 +74,12 @@ export const activationOp: Op = {
 
 interface Composite {
   readonly of: (x: tf.Tensor) => tf.Tensor;
-  /** `dy` times the slope at x. */
+  /** Returns `dy` times the derivative at x. */
   readonly gradient: (x: tf.Tensor, dy: tf.Tensor) => tf.Tensor;
 }
 
 const CUBIC = 0.044715;
-/** tanh(u) is twice the logistic function of 2u, less 1. */
+/** tanh(u) = 2 σ(2u) - 1, with σ the logistic function. */
 const TWICE_ROOT = 2 * Math.sqrt(2 / Math.PI);
 
 const composites: Readonly<Record<Activation, Composite>> = {
@@ -108,26 +113,29 @@ const composites: Readonly<Record<Activation, Composite>> = {
   },
 };
 
-/** Twice √(2/π) (x + 0.044715 x³). */
+/** Returns 2 √(2/π) (x + 0.044715 x³). */
 function tanhArgument(x: tf.Tensor): tf.Tensor {
   return tf.mul(x, tf.add(tf.mul(tf.square(x), TWICE_ROOT * CUBIC), TWICE_ROOT));
 }
 
-/** The slope of x · σ(u), σ being the logistic function: σ(u) + x σ(u) σ(-u) u', u' being 1 where it is not given. */
+/**
+ * Returns the derivative of x · σ(u), σ being the logistic function: σ(u) + x σ(u) σ(-u) u'. @param steepness u';
+ * default 1
+ */
 function gatedSlope(x: tf.Tensor, u: tf.Tensor, steepness?: tf.Tensor): tf.Tensor {
   const gate = tf.sigmoid(u);
-  // Not 1 - σ(u), which has no digits where u is large.
+  // σ(-u) rather than 1 - σ(u), which loses all digits for large u.
   const risen = tf.mul(tf.mul(x, gate), tf.sigmoid(tf.neg(u)));
   return tf.add(gate, steepness === undefined ? risen : tf.mul(risen, steepness));
 }
 
 function erf(x: tf.Tensor): tf.Tensor {
-  // tfjs types it as always there.
+  // tfjs declares it as always defined.
   const kernel: unknown = tf.getKernel('Erf', tf.getBackend());
   return kernel === undefined ? erfOfBasics(x) : tf.erf(x);
 }
 
-/** Within 1.5e-7. Source: Abramowitz and Stegun, formula 7.1.26. */
+/** Approximates erf within 1.5e-7. Source: Abramowitz and Stegun, formula 7.1.26. */
 function erfOfBasics(x: tf.Tensor): tf.Tensor {
   const magnitude = tf.abs(x);
   const t = tf.reciprocal(tf.add(tf.mul(magnitude, 0.3275911), 1));

@@ -8,11 +8,11 @@ export interface AdamWSettings {
   epsilon: number;
   /** Number of this update, from 1. */
   step: number;
-  /** Gradients are multiplied by it first (clipping). */
+  /** Multiplied into the gradients first (clipping). */
   gradientScale: number;
 }
 
-/** A weight and its two moments, all of one shape. */
+/** A weight and its two moments, of equal shape. */
 export interface AdamWTensors {
   parameter: tf.Tensor;
   expAvg: tf.Tensor;
@@ -25,8 +25,8 @@ export interface AdamWParameter extends AdamWTensors {
 }
 
 /**
- * One AdamW update of all parameters, with bias correction and decoupled weight decay. The tensors that come back
- * may share the memory of the given ones: dispose those, or let variables take the new ones over.
+ * Applies one AdamW update, with bias correction and decoupled weight decay, to all parameters. The returned tensors
+ * may share the memory of the given ones: dispose those, or assign the new ones to the variables.
  * Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019; arithmetic of torch.optim.AdamW.
  */
 export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamWSettings): AdamWTensors[] {
@@ -47,8 +47,8 @@ export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamW
 }
 
 /**
- * Inputs of the step are all parameters, then all gradients, all means, all mean squares; outputs the same but the
- * gradients. What changes from step to step reaches the update of one parameter as scalars: an engine can compile it.
+ * Inputs: all parameters, then all gradients, all means, all mean squares; outputs: the same without gradients. Values
+ * that change from step to step are passed to each parameter's update as scalars, so that an engine can compile it.
  */
 export const adamwStepOp: Op = {
   kernels: [

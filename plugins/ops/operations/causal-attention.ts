@@ -7,18 +7,19 @@ export interface AttentionOptions extends HeadOptions {
   /** Dropout of the attention weights [batch, heads, time, time]. */
   mask?: DropoutMask | undefined;
   /**
-   * [batch, time] int32: a run of equal numbers in a row is a document, and a position sees its own document only; without
-   * it, a row is one.
+   * [batch, time] int32: neighbouring equal numbers in a row are one document, and a position attends only to its own
+   * document. Default: each row is one document.
    */
   documents?: tf.Tensor2D | undefined;
 }
 
 /**
- * Multi-head attention where each position sees itself and those before it. A head of queries looks at head
- * floor(its number / (heads / keyValueHeads)) of keys and values (Ainslie et al., "GQA", 2023, section 2.2).
- * @param qkv [batch, time, (heads + 2 · keyValueHeads) · part]: queries, keys and values, each of heads side by side
- * @returns [batch, time, heads · part]
- * @throws Error when documents are of another shape or type, or heads do not divide what they should
+ * Causal multi-head attention: each position attends to itself and to those before it. Query head i uses key and value
+ * head floor(i / (heads / keyValueHeads)) (Ainslie et al., "GQA", 2023, section 2.2).
+ * @param qkv [batch, time, (heads + 2 · keyValueHeads) · headDim]: queries, keys and values, each with its heads side
+ * by side
+ * @returns [batch, time, heads · headDim]
+ * @throws Error if documents have another shape or type, or if the numbers of heads do not divide what they must
  */
 export function causalAttention(qkv: tf.Tensor3D, heads: number, options: AttentionOptions = {}): tf.Tensor3D {
   const { mask, documents } = options;
@@ -38,7 +39,7 @@ function checked(documents: tf.Tensor2D, batch: number, time: number): tf.Tensor
   return documents;
 }
 
-/** What both forms of attention compute; the one with documents is a kernel of its own, since its gradient saves more. */
+/** Computes both forms of attention; the one with documents is a separate kernel, since its gradient saves more. */
 const attention: CompositeKernel['compute'] = (inputs, attributes) => {
   const qkv = inputs.get('qkv');
   const sizes = headSizes(qkv, attributes);
@@ -49,14 +50,14 @@ const attention: CompositeKernel['compute'] = (inputs, attributes) => {
   const sum = tf.sum(weights, -1, true);
   const factors = weightFactors(weights, attributes);
   const dropped = factors === undefined ? weights : tf.mul(weights, factors);
-  // Divided by their sum where there are fewer numbers to divide.
+  // Dividing after the product divides fewer numbers.
   const y = tf.div(ofHeads(tf.matMul(inGroups(dropped, sizes), v), sizes), sum);
   return [joinHeads(y), tf.squeeze(tf.add(most, tf.log(sum)), [3])];
 };
 
 /**
- * The forward kernel also gives the logarithm of each row's sum of exponentials [batch, heads, time]:
- * the backward one makes the weights again from it, so that no [time, time] tensor is kept.
+ * The forward kernel also returns the log-sum-exp of each row, [batch, heads, time]: the backward kernel recomputes the
+ * attention weights from it, so that no [time, time] tensor is kept.
  */
 export const causalAttentionOp: Op = {
   kernels: [
@@ -75,11 +76,12 @@ export const causalAttentionOp: Op = {
         const dropped = factors === undefined ? weights : tf.mul(weights, factors);
         const dDropped = ofHeads(tf.matMul(dy, v, false, true), sizes);
         const dWeights = factors === undefined ? dDropped : tf.mul(dDropped, factors);
-        // By the weights' own sum, which is 1 but for rounding: each row then sums to zero, and the bias of the keys does not drift.
+        // Divided by the weights' sum, which is 1 except for rounding, so that each row sums to zero and the bias of
+        // the keys does not drift.
         const means = tf.div(tf.sum(tf.mul(dWeights, weights), -1, true), tf.sum(weights, -1, true));
         const dScores = inGroups(tf.mul(weights, tf.sub(dWeights, means)), sizes);
         const dq = ofHeads(tf.mul(tf.matMul(dScores, k), scaleOf(q)), sizes);
-        // Over the rows of a group, the products also sum over its heads.
+        // The product over a group's rows also sums over its heads.
         const dk = tf.mul(tf.matMul(dScores, q, true, false), scaleOf(q));
         const dv = tf.matMul(inGroups(dropped, sizes), dy, true, false);
         return tf.concat([joinHeads(dq), joinHeads(dk), joinHeads(dv)], -1);
@@ -109,10 +111,10 @@ export const causalAttentionOp: Op = {
   ],
 };
 
-// Far below any score, and finite: on backends where infinity minus infinity would appear it must not.
+// Far below any score but finite: infinity minus infinity would give NaN on some backends.
 const MASKED = -1e30;
 
-/** [batch, heads, time, time] */
+/** Returns the scores with masked positions set to MASKED, [batch, heads, time, time]. */
 function maskedScores(q: tf.Tensor, k: tf.Tensor, sizes: HeadSizes, documents: tf.Tensor | undefined): tf.Tensor {
   const time = at(k.shape, 2);
   const future = new Float32Array(time * time);
@@ -122,12 +124,12 @@ function maskedScores(q: tf.Tensor, k: tf.Tensor, sizes: HeadSizes, documents: t
   return documents === undefined || time === 1 ? scores : tf.add(scores, otherDocuments(documents));
 }
 
-/** [batch, 1, time, time]: MASKED where query and key are of different documents, else 0. */
+/** Returns MASKED where query and key are in different documents, else 0: [batch, 1, time, time]. */
 function otherDocuments(documents: tf.Tensor): tf.Tensor {
   const [batch, time] = [at(documents.shape, 0), at(documents.shape, 1)];
   const [before, after] = [0, 1].map((first) => tf.slice(documents, [0, first], [batch, time - 1]));
   if (before === undefined || after === undefined) throw new Error('slices gave fewer than two parts');
-  // Runs of equal numbers, counted: a number may come back in a later run.
+  // Number the runs of equal values, since a value may occur again in a later run.
   const begins = tf.cast(tf.notEqual(before, after), 'int32');
   const runs = tf.concat([tf.zeros([batch, 1], 'int32'), tf.cumsum(begins, 1)], 1);
   const isOther = tf.notEqual(tf.reshape(runs, [batch, 1, time, 1]), tf.reshape(runs, [batch, 1, 1, time]));
@@ -144,8 +146,8 @@ function weightFactors(weights: tf.Tensor, attributes: Attributes): tf.Tensor | 
 }
 
 /**
- * Queries [batch, keyValueHeads, group · time, part], the heads of a group one below the other, and keys and values
- * [batch, keyValueHeads, time, part].
+ * Splits into queries [batch, keyValueHeads, group · time, headDim], with the heads of a group stacked, and keys and
+ * values [batch, keyValueHeads, time, headDim].
  */
 function split(qkv: tf.Tensor, sizes: HeadSizes): { q: tf.Tensor; k: tf.Tensor; v: tf.Tensor } {
   const { q, k, v } = splitQkv(qkv, sizes);
@@ -157,23 +159,23 @@ function split(qkv: tf.Tensor, sizes: HeadSizes): { q: tf.Tensor; k: tf.Tensor; 
   };
 }
 
-/** [batch, heads, time, columns] → [batch, keyValueHeads, group · time, columns] */
+/** Reshapes [batch, heads, time, columns] to [batch, keyValueHeads, group · time, columns]. */
 function inGroups(x: tf.Tensor, { keyValueHeads }: HeadSizes): tf.Tensor {
   return tf.reshape(x, [at(x.shape, 0), keyValueHeads, -1, at(x.shape, 3)]);
 }
 
-/** [batch, keyValueHeads, group · time, columns] → [batch, heads, time, columns] */
+/** Reshapes [batch, keyValueHeads, group · time, columns] to [batch, heads, time, columns]. */
 function ofHeads(x: tf.Tensor, { heads }: HeadSizes): tf.Tensor {
   return tf.reshape(x, [at(x.shape, 0), heads, -1, at(x.shape, 3)]);
 }
 
-/** [batch, time, width] → [batch, heads, time, width / heads]. */
+/** Converts [batch, time, width] to [batch, heads, time, width / heads]. */
 function splitHeads(x: tf.Tensor, heads: number): tf.Tensor {
   const [batch, time, width] = [at(x.shape, 0), at(x.shape, 1), at(x.shape, 2)];
   return tf.transpose(tf.reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
 }
 
-/** [batch, heads, time, part] → [batch, time, heads · part]. */
+/** Converts [batch, heads, time, headDim] to [batch, time, heads · headDim]. */
 function joinHeads(x: tf.Tensor): tf.Tensor {
   const [batch, heads, time, part] = [at(x.shape, 0), at(x.shape, 1), at(x.shape, 2), at(x.shape, 3)];
   return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, time, heads * part]);

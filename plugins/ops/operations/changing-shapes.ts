@@ -1,6 +1,6 @@
 let depth = 0;
 
-/** Runs work whose tensors have other shapes at every turn, as generation's have: an engine compiles nothing for it. */
+/** Runs work whose tensor shapes change every time, such as generation: an engine compiles nothing for it. */
 export function withChangingShapes<T>(work: () => T): T {
   depth++;
   try {
@@ -10,7 +10,7 @@ export function withChangingShapes<T>(work: () => T): T {
   }
 }
 
-/** For engines: whether what is computed now is of such work. */
+/** For engines: returns whether the current operation is part of such work. */
 export function shapesChange(): boolean {
   return depth > 0;
 }

@@ -1,14 +1,17 @@
 let session: object | undefined;
 
 /**
- * Runs work during which no weight changes, such as generating text: an engine may keep forms of the weights that are
- * faster to multiply by, until the work is done.
+ * Runs work during which no weight changes, such as generating text: an engine may keep weights in a form that is
+ * faster to multiply by until the work is done.
  */
 export function withConstantWeights<T>(work: () => T): T {
   return constantWeightsScope()(work);
 }
 
-/** Returns what runs work as `withConstantWeights` does, where no weight changes between its calls either. */
+/**
+ * Returns a function that runs work like `withConstantWeights`, for several calls between which no weight changes
+ * either.
+ */
 export function constantWeightsScope(): <T>(work: () => T) => T {
   const own = {};
   return (work) => {
@@ -22,7 +25,7 @@ export function constantWeightsScope(): <T>(work: () => T) => T {
   };
 }
 
-/** For engines: stands for the current work of that kind; undefined outside of it. */
+/** For engines: identifies the current work of that kind; undefined outside of it. */
 export function constantWeights(): object | undefined {
   return session;
 }

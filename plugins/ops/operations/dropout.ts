@@ -1,19 +1,22 @@
 import { tf, type DropoutMask } from '../../../core/index.js';
 import { firstOf, runKernel, type Attributes, type Op } from './kernel.js';
 
-/** Sets a share of the elements to 0 and divides the others by what is kept; any shape. */
+/** Sets a share of the elements to 0 and divides the others by the share kept; any shape. */
 export function dropout<T extends tf.Tensor>(x: T, mask: DropoutMask | undefined): T {
   const rows = x.shape.at(0) ?? 1;
   return mask === undefined ? x : runKernel<T>('EspalierDropout', { x }, maskAttributes(mask, x.size / rows));
 }
 
-/** A mask as a kernel is given it: the number of the first element instead of the row. @param rowSize elements in a row */
+/**
+ * Converts a mask to kernel attributes: the index of the first element instead of the row. @param rowSize elements in a
+ * row
+ */
 export function maskAttributes(mask: DropoutMask, rowSize: number): tf.NamedAttrMap {
   const { rate, key0, key1, firstRow = 0 } = mask;
   return { rate, key0, key1, first: firstRow * rowSize };
 }
 
-/** What `size` elements are multiplied by, 0 or 1 / (1 - rate), from the attributes of a kernel. */
+/** Returns the factor of each of `size` elements, 0 or 1 / (1 - rate), from a kernel's attributes. */
 export function dropoutFactors(size: number, attributes: Attributes): Float32Array {
   const rate = attributes.number('rate');
   const [key0, key1, first] = [attributes.number('key0'), attributes.number('key1'), attributes.number('first')];
@@ -45,8 +48,9 @@ export const dropoutOp: Op = {
 };
 
 /**
- * Uniform 32-bit number of an element: two rounds, so that keys do not give shifted copies of one sequence.
- * @param index may be over 2^32, as a batch of many ranks has more elements
+ * Returns a uniform 32-bit number for an element; two rounds, so that different keys do not give shifted copies of one
+ * sequence.
+ * @param index may exceed 2^32, since a batch of many ranks has that many elements
  */
 function elementHash(index: number, key0: number, key1: number): number {
   return mix((mix(index ^ key0) + key1 + Math.floor(index / 2 ** 32)) | 0) >>> 0;

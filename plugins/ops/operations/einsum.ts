@@ -1,7 +1,7 @@
 import { tf } from '../../../core/index.js';
 import { at, Attributes, firstOf, type KernelInputs, type Op } from './kernel.js';
 
-/** `tf.einsum`, of which several backends have no kernel, and of which no backend has a gradient. */
+/** `tf.einsum`, for which several backends have no kernel, and none has a gradient. */
 export const einsumOp: Op = {
   kernels: [
     {
@@ -28,12 +28,12 @@ interface Lettered {
   readonly tensor: tf.Tensor;
 }
 
-/** In the order of their numbers, as the equation has them. */
+/** Returns the operands in the order of the equation. */
 function operandsOf(inputs: KernelInputs): tf.Tensor[] {
   return inputs.all();
 }
 
-/** @throws Error where sizes do not fit, as TensorFlow.js says it */
+/** @throws Error if sizes do not fit, with TensorFlow.js's message */
 function einsum(equation: string, tensors: readonly tf.Tensor[]): tf.Tensor {
   const { allDims, idDims } = tf.backend_util.decodeEinsumEquation(equation, tensors.length);
   tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, [...tensors]);
@@ -44,7 +44,7 @@ function einsum(equation: string, tensors: readonly tf.Tensor[]): tf.Tensor {
   return inOrder(product(withOnly(a, b.letters + result), withOnly(b, a.letters + result), result), result);
 }
 
-/** The sum over letters that are in neither operand's rest nor the result, as products of matrices. */
+/** Multiplies two operands and sums over the letters that only they have, as a matrix product. */
 function product(a: Lettered, b: Lettered, result: string): Lettered {
   const inBoth = Array.from(a.letters).filter((letter) => b.letters.includes(letter));
   const batch = inBoth.filter((letter) => result.includes(letter)).join('');
@@ -62,7 +62,10 @@ function product(a: Lettered, b: Lettered, result: string): Lettered {
   return { letters, tensor: tf.reshape(y, shapeOf(letters)) };
 }
 
-/** What reaches one operand: the product of the result's gradient and the other operand, copied along what was added up. */
+/**
+ * Returns an operand's gradient: the product of the result's gradient and the other operand, repeated along summed
+ * axes.
+ */
 function gradientOf(equation: string, tensors: readonly tf.Tensor[], index: number, dy: tf.Tensor): tf.Tensor {
   const { operands, result } = partsOf(equation);
   const own = at(operands, index);
@@ -86,7 +89,7 @@ function partsOf(equation: string): { operands: string[]; result: string } {
   return { operands: left.split(','), result };
 }
 
-/** The sum over letters that are not among `letters`. */
+/** Sums over the letters that are not in `letters`. */
 function withOnly({ letters: own, tensor }: Lettered, letters: string): Lettered {
   const gone = Array.from(own).flatMap((letter, axis) => (letters.includes(letter) ? [] : [axis]));
   return { letters: without(own, without(own, letters)), tensor: gone.length === 0 ? tensor : tf.sum(tensor, gone) };

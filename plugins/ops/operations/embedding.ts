@@ -1,7 +1,7 @@
 import { tf } from '../../../core/index.js';
 import { asRows, at, firstOf, lastSize, type Op, runKernel } from './kernel.js';
 
-/** Row `ids` of `table` [rows, width] for each of `ids` [batch, time] int32 → [batch, time, width]. */
+/** Looks up rows of `table` [rows, width] for `ids` [batch, time] int32 → [batch, time, width]. */
 export function embedding(ids: tf.Tensor2D, table: tf.Tensor): tf.Tensor3D {
   return runKernel<tf.Tensor3D>('EspalierEmbedding', { ids, table }, { rows: at(table.shape, 0) });
 }
@@ -14,7 +14,7 @@ export const embeddingOp: Op = {
       compute: (inputs, attributes) => {
         const dy = asRows(inputs.get('dy'));
         const indices = tf.reshape(inputs.get('ids'), [-1, 1]);
-        // scatterND adds up repeated rows, and every backend has it (wasm lacks UnsortedSegmentSum).
+        // scatterND sums repeated rows, and every backend has it (wasm lacks UnsortedSegmentSum).
         return tf.scatterND(indices, dy, [attributes.number('rows'), lastSize(dy)]);
       },
     },

@@ -3,8 +3,8 @@ import { type Activation, activation, activationIn } from './activation.js';
 import { at, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
 
 /**
- * The gated linear unit of an MLP: an activation of `gate`, times `up`, element by element; all of one shape, any.
- * Both are products of the MLP's input, and the result goes through the product that leads back.
+ * Gated linear unit of an MLP: activation(`gate`) · `up`, elementwise; both of one shape, any. Both are projections of
+ * the MLP's input.
  * Source: Shazeer, "GLU variants improve transformer", 2020, section 2.
  */
 export function gated<T extends tf.Tensor>(gate: T, up: T, kind: Activation): T {
@@ -12,12 +12,12 @@ export function gated<T extends tf.Tensor>(gate: T, up: T, kind: Activation): T 
   return runKernel<T>('EspalierGated', { gate, up }, { kind });
 }
 
-/** silu(gate) · up, element by element; both of one shape, any. Source: see `gated`. */
+/** Returns silu(gate) · up, elementwise; both of one shape, any. Source: see `gated`. */
 export function swiglu<T extends tf.Tensor>(gate: T, up: T): T {
   return gated(gate, up, 'silu');
 }
 
-/** gelu(gate) · up, element by element; both of one shape, any. Source: see `gated`. @param form which GELU */
+/** Returns gelu(gate) · up, elementwise; both of one shape, any. Source: see `gated`. @param form which GELU */
 export function geglu<T extends tf.Tensor>(gate: T, up: T, form: 'gelu' | 'gelu_tanh' = 'gelu'): T {
   return gated(gate, up, form);
 }

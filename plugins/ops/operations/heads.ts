@@ -2,11 +2,15 @@ import { tf } from '../../../core/index.js';
 import type { Attributes } from './kernel.js';
 
 export interface HeadOptions {
-  /** Heads of keys and of values, of which each serves as many heads of queries; as many as those where it is not given. */
+  /**
+   * Number of key heads and of value heads, each shared by a group of query heads; default: the number of query heads.
+   */
   keyValueHeads?: number | undefined;
 }
 
-/** How a projection [..., (heads + 2 · keyValueHeads) · part] is divided: queries of all heads, then keys, then values. */
+/**
+ * Layout of a projection [..., (heads + 2 · keyValueHeads) · headDim]: queries of all heads, then keys, then values.
+ */
 export interface HeadSizes {
   readonly heads: number;
   readonly keyValueHeads: number;
@@ -14,14 +18,14 @@ export interface HeadSizes {
   readonly part: number;
 }
 
-/** The attributes that kernels over queries, keys and values have in common. */
+/** Returns the attributes that all kernels over queries, keys and values have. */
 export function headAttributes(heads: number, { keyValueHeads = heads }: HeadOptions): tf.NamedAttrMap {
   return { heads, keyValueHeads };
 }
 
 /**
- * For kernels: the sizes of a call.
- * @throws Error when heads of keys and values do not divide those of queries, or all heads together the width
+ * For kernels: returns the head sizes of a call.
+ * @throws Error if key and value heads do not divide query heads, or all heads together the width
  */
 export function headSizes(qkv: tf.TensorInfo, attributes: Attributes): HeadSizes {
   const [heads, keyValueHeads] = [attributes.number('heads'), attributes.number('keyValueHeads')];
@@ -33,7 +37,7 @@ export function headSizes(qkv: tf.TensorInfo, attributes: Attributes): HeadSizes
   return { heads, keyValueHeads, part };
 }
 
-/** Queries [..., heads · part], keys and values [..., keyValueHeads · part]. */
+/** Splits into queries [..., heads · headDim], keys and values [..., keyValueHeads · headDim]. */
 export function splitQkv(
   qkv: tf.Tensor,
   { heads, keyValueHeads, part }: HeadSizes,

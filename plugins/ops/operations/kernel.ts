@@ -1,22 +1,22 @@
 import { tf } from '../../../core/index.js';
 
-/** An operation of ours: its kernels (the same names on every backend) and their gradients. */
+/** One of our operations: its kernels, named alike on every backend, and their gradients. */
 export interface Op {
   readonly kernels: readonly CompositeKernel[];
   readonly gradients: readonly tf.GradConfig[];
 }
 
-/** A kernel made of TensorFlow.js operations, so that it runs on every backend. */
+/** A kernel composed of TensorFlow.js operations, which runs on every backend. */
 export interface CompositeKernel {
   readonly name: string;
   readonly compute: (inputs: KernelInputs, attributes: Attributes) => tf.Tensor | tf.Tensor[];
 }
 
-/** The tensors that a kernel was called with, by name. */
+/** The input tensors of a kernel call, by name. */
 export class KernelInputs {
   constructor(private readonly tensors: tf.NamedTensorInfoMap) {}
 
-  /** @throws Error when the kernel was called without it */
+  /** Returns an input. @throws Error if the call does not have it */
   get(name: string): tf.Tensor {
     const tensor = this.optional(name);
     if (tensor === undefined) throw new Error(`the kernel needs the input ${name}`);
@@ -28,9 +28,9 @@ export class KernelInputs {
     return tensor instanceof tf.Tensor ? tensor : undefined;
   }
 
-  /** In the order they were given; those that are named by their number in that of their numbers. */
+  /** Returns the inputs in the order given; numbered ones in numeric order. */
   all(): tf.Tensor[] {
-    // Called for every kernel: it makes nothing besides its result.
+    // A loop, because this runs for every kernel call and should allocate nothing but its result.
     const all: tf.Tensor[] = [];
     for (const name of Object.keys(this.tensors)) {
       const tensor = this.optional(name);
@@ -39,14 +39,14 @@ export class KernelInputs {
     return all;
   }
 
-  /** The same with their names. */
+  /** Returns the inputs with their names. */
   named(): [name: string, tensor: tf.Tensor][] {
     return Object.entries(this.tensors).flatMap(([name, tensor]) =>
       tensor instanceof tf.Tensor ? [[name, tensor] satisfies [string, tf.Tensor]] : [],
     );
   }
 
-  /** All of them in so many groups of one size. */
+  /** Splits the inputs into `count` groups of equal size. */
   groups(count: number): tf.Tensor[][] {
     const all = this.all();
     const size = all.length / count;
@@ -54,16 +54,16 @@ export class KernelInputs {
   }
 }
 
-/** The plain values that a kernel was called with, by name. */
+/** The attributes of a kernel call, by name. */
 export class Attributes {
   constructor(private readonly values: tf.NamedAttrMap) {}
 
-  /** Null is what TensorFlow.js passes for what was not given, such as the axes of a sum over all. */
+  /** TensorFlow.js passes null for a missing attribute, such as the axes of a sum over all. */
   has(name: string): boolean {
     return (this.values[name] ?? undefined) !== undefined;
   }
 
-  /** The same with other values of some names. */
+  /** Returns a copy with some values replaced. */
   with(values: tf.NamedAttrMap): Attributes {
     return new Attributes({ ...this.values, ...values });
   }
@@ -83,13 +83,13 @@ export class Attributes {
     return this.values[name] === true;
   }
 
-  /** A list of numbers; a single one is a list of one. */
+  /** Returns a list of numbers; a single number becomes a list of one. */
   numbers(name: string): number[] {
     const value = this.values[name];
     return (Array.isArray(value) ? value : [value]).filter((element) => typeof element === 'number');
   }
 
-  /** The list itself that was given, so that what is made of it can be kept with it. */
+  /** Returns the caller's own list, so that what is derived from it can be cached by it. */
   list(name: string): readonly number[] {
     const value = this.values[name];
     if (!Array.isArray(value) || !value.every((element) => typeof element === 'number'))
@@ -97,17 +97,17 @@ export class Attributes {
     return value;
   }
 
-  /** Whether it is a single number. */
+  /** Returns whether the attribute is a single number. */
   isNumber(name: string): boolean {
     return typeof this.values[name] === 'number';
   }
 
-  /** Whether it is a list. */
+  /** Returns whether the attribute is a list. */
   isList(name: string): boolean {
     return Array.isArray(this.values[name]);
   }
 
-  /** A list of pairs of numbers. */
+  /** Returns a list of pairs of numbers. */
   pairs(name: string): [number, number][] {
     const value: unknown = this.values[name];
     const pairs: unknown[] = Array.isArray(value) ? value : [];
@@ -117,13 +117,13 @@ export class Attributes {
     });
   }
 
-  /** The same text for the same values in the same order. */
+  /** Returns equal text for equal values in equal order. */
   toString(): string {
     return JSON.stringify(this.values);
   }
 }
 
-/** Inputs that are named by their number: there may be many, and a name takes longer to make than a number. */
+/** Names inputs by index. */
 export function numbered(tensors: readonly tf.Tensor[]): tf.NamedTensorMap {
   return Object.fromEntries(tensors.entries());
 }
@@ -146,31 +146,31 @@ export function runKernelForAll(
   return tf.engine().runKernel<tf.Tensor[]>(name, inputs, attributes);
 }
 
-/** The inputs that are there. */
+/** Leaves out undefined inputs. */
 export function present(inputs: Readonly<Record<string, tf.Tensor | undefined>>): tf.NamedTensorMap {
   return Object.fromEntries(
     Object.entries(inputs).flatMap(([name, tensor]) => (tensor === undefined ? [] : [[name, tensor] as const])),
   );
 }
 
-/** The gradient of an output; its kernel's first one where there are several. */
+/** Returns the gradient of an output; the first one if the kernel has several outputs. */
 export function firstOf(dy: tf.Tensor | tf.Tensor[]): tf.Tensor {
   return at(Array.isArray(dy) ? dy : [dy], 0);
 }
 
-/** @throws Error when the list has no such element */
+/** Returns an element. @throws Error if the list has no such element */
 export function at<T>(list: readonly T[], index: number): T {
   const element = list[index];
   if (element === undefined) throw new Error(`a kernel gave ${list.length} tensors, number ${index} is asked for`);
   return element;
 }
 
-/** Size of the last axis. */
+/** Returns the size of the last axis. */
 export function lastSize(x: tf.Tensor): number {
   return at(x.shape, x.rank - 1);
 }
 
-/** `x` of any rank as [rows, last axis]. */
+/** Reshapes `x` of any rank to [rows, last axis]. */
 export function asRows(x: tf.Tensor): tf.Tensor2D {
   return tf.reshape(x, [-1, lastSize(x)]);
 }

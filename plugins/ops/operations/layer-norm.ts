@@ -2,8 +2,8 @@ import { tf } from '../../../core/index.js';
 import { asRows, at, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
 
 /**
- * Each row of the last axis with its mean taken away, divided by its standard deviation
- * (biased; `epsilon` is added to the variance), times `weight` (+ `bias`), both [last axis].
+ * Subtracts its mean from each row of the last axis, divides by its standard deviation (biased, with `epsilon` added to
+ * the variance), and multiplies by `weight` (+ `bias`), both [last axis].
  */
 export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias?: tf.Tensor, epsilon = 1e-5): T {
   return runKernel<T>('EspalierLayerNorm', { x, weight, ...(bias === undefined ? {} : { bias }) }, { epsilon });

@@ -4,13 +4,13 @@ import { asRows, at, firstOf, lastSize, type Op, present, runKernel } from './ke
 export interface LinearOptions {
   /** [out]; added to every row. */
   bias?: tf.Tensor | undefined;
-  /** The weight is [out, in], as the token embedding is when it serves as the output head. */
+  /** True if the weight is [out, in], like a token embedding that also serves as the output head. */
   transposeWeight?: boolean;
   /** [..., out]; added to the result. */
   residual?: tf.Tensor | undefined;
 }
 
-/** `x` [..., in] · `weight` [in, out] (+ bias) (+ residual) → [..., out]. */
+/** Returns `x` [..., in] · `weight` [in, out] (+ bias) (+ residual) → [..., out]. */
 export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor, options: LinearOptions = {}): T {
   const { bias, residual, transposeWeight = false } = options;
   return runKernel<T>('EspalierLinear', present({ x, weight, bias, residual }), { transposeWeight });

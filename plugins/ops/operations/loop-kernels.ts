@@ -1,7 +1,7 @@
 import { tf } from '../../../core/index.js';
 import type { Op } from './kernel.js';
 
-/** What `accumulate` of the core runs. */
+/** The kernel of the core's `accumulate`. */
 export const accumulateOp: Op = {
   kernels: [
     {
@@ -13,7 +13,7 @@ export const accumulateOp: Op = {
   gradients: [],
 };
 
-/** What `globalNorm` of the core runs. */
+/** The kernel of the core's `globalNorm`. */
 export const globalNormOp: Op = {
   kernels: [
     {

@@ -2,16 +2,16 @@ import { tf } from '../../../core/index.js';
 import { headAttributes, type HeadOptions, headSizes, type HeadSizes, splitQkv } from './heads.js';
 import { at, type Op, runKernelForAll } from './kernel.js';
 
-/** Keys and values of positions, both [texts, capacity, keyValueHeads · part]; later ones have a place already. */
+/** Key/value cache: both [texts, capacity, keyValueHeads · headDim], with room for later positions. */
 export interface KeptPositions {
   readonly keys: tf.Tensor3D;
   readonly values: tf.Tensor3D;
 }
 
 /**
- * Keeps keys and values of the first positions of texts that begin in the same way.
- * @param qkv [1, time, (heads + 2 · keyValueHeads) · part]
- * @param capacity positions to have place for, at least `time`
+ * Fills a key/value cache with the prompt that all texts begin with.
+ * @param qkv [1, time, (heads + 2 · keyValueHeads) · headDim]
+ * @param capacity number of positions to allocate, at least `time`
  */
 export function keepPositions(
   qkv: tf.Tensor3D,
@@ -24,11 +24,11 @@ export function keepPositions(
 }
 
 /**
- * Attention of the next position of each text to itself and to those before.
- * @param qkv [texts, 1, (heads + 2 · keyValueHeads) · part]: of the next position
- * @param before must not be used afterwards, only disposed: its memory may be that of `after`
+ * Computes attention of each text's next position to itself and those before it.
+ * @param qkv [texts, 1, (heads + 2 · keyValueHeads) · headDim] of the next position
+ * @param before may only be disposed afterwards: `after` may use its memory
  * @param position index of the position, below the capacity
- * @returns y [texts, 1, heads · part], and the positions with this one
+ * @returns y [texts, 1, heads · headDim], and the cache with this position added
  */
 export function nextAttention(
   qkv: tf.Tensor3D,
@@ -89,7 +89,7 @@ export const nextAttentionOp: Op = {
   gradients: [],
 };
 
-/** `kept` [texts, capacity, width] with `one` [texts, 1, width] at a position. */
+/** Writes `one` [texts, 1, width] into `kept` [texts, capacity, width] at a position. */
 function withPosition(kept: tf.Tensor, one: tf.Tensor, position: number): tf.Tensor {
   const rest = at(kept.shape, 1) - position - 1;
   const before = position === 0 ? [] : [tf.slice(kept, [0, 0, 0], [-1, position, -1])];
@@ -98,11 +98,11 @@ function withPosition(kept: tf.Tensor, one: tf.Tensor, position: number): tf.Ten
 }
 
 /**
- * Attention of one position. Heads stand side by side in the rows of keys and values: each is told from the others by
- * zeros in their places, which costs less than taking them apart.
- * @param query [1, heads · part]
- * @param keys [positions, keyValueHeads · part], as `values`
- * @returns [1, heads · part]
+ * Computes attention of one position. Heads are side by side in the rows of keys and values; zeros in the other heads'
+ * places separate them, which is cheaper than splitting.
+ * @param query [1, heads · headDim]
+ * @param keys [positions, keyValueHeads · headDim], like `values`
+ * @returns [1, heads · headDim]
  */
 function oneAttends(query: tf.Tensor2D, keys: tf.Tensor2D, values: tf.Tensor2D, sizes: HeadSizes): tf.Tensor {
   const { heads, keyValueHeads, part } = sizes;
@@ -114,6 +114,6 @@ function oneAttends(query: tf.Tensor2D, keys: tf.Tensor2D, values: tf.Tensor2D, 
   const repeated = tf.tile(tf.reshape(query, [heads, part]), [1, keyValueHeads]);
   const weights = tf.softmax(tf.matMul(tf.mul(tf.mul(repeated, places), 1 / Math.sqrt(part)), keys, false, true));
   const attended = tf.mul(tf.matMul(weights, values), places);
-  // All but one of a head's places are zeros.
+  // The places of all other heads are zero.
   return tf.reshape(tf.sum(tf.reshape(attended, [heads, keyValueHeads, part]), 1), [1, heads * part]);
 }

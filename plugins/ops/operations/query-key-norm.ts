@@ -4,16 +4,16 @@ import { at, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
 import { rowsNormed, rowsNormedGradient } from './rms-norm.js';
 
 export interface QueryKeyNormOptions extends HeadOptions {
-  /** Added to the mean of the squares. */
+  /** Added to the mean square. */
   epsilon: number;
 }
 
 /**
- * RMS norm of the queries and of the keys of each head; the values stay.
+ * Applies RMS norm to the queries and keys of each head; values are unchanged.
  * Sources: Henry et al., "Query-key normalization for transformers", 2020; as RMS norm with weights, Qwen Team, "Qwen3
  * technical report", 2025, section 2.
- * @param qkv [batch, time, (heads + 2 · keyValueHeads) · part]
- * @param queryWeight [part], as `keyWeight`
+ * @param qkv [batch, time, (heads + 2 · keyValueHeads) · headDim]
+ * @param queryWeight [headDim], like `keyWeight`
  * @returns the shape of qkv
  */
 export function queryKeyNorm(

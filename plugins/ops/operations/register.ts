@@ -41,16 +41,16 @@ const ops: readonly Op[] = [
 ];
 
 /**
- * Makes the operations of this family, and the core's own kernels, work on a tfjs backend. Kernels that the engine registered
- * under the same names stay: it registers its faster ones first. Calling it again changes nothing.
- * @param adapt what the engine runs in a composite kernel's place, such as a compiled form of it
+ * Registers this family's operations and the core's kernels on a tfjs backend. Kernels that the engine has already
+ * registered under the same names are kept, so an engine registers its faster ones first. Further calls change nothing.
+ * @param adapt returns what the engine runs instead of a composite kernel, such as a compiled form
  */
 export function registerOps(
   backendName: string,
   adapt: (kernel: CompositeKernel) => CompositeKernel = (kernel) => kernel,
 ): void {
   for (const gradient of glueGradients) registerGradient(gradient);
-  // Not getKernel: it warns on the console about backends that have none.
+  // `getKernel` would print a warning for backends without kernels.
   const registered = new Set(tf.getKernelsForBackend(backendName).map(({ kernelName }) => kernelName));
   for (const { kernels, gradients } of ops) {
     for (const gradient of gradients) registerGradient(gradient);
@@ -61,7 +61,7 @@ export function registerOps(
 }
 
 function registerGradient(gradient: tf.GradConfig): void {
-  // tfjs types it as always there.
+  // tfjs declares it as always defined.
   const existing: unknown = tf.getGradient(gradient.kernelName);
   if (existing === undefined) tf.registerGradient(gradient);
 }

@@ -2,7 +2,8 @@ import { tf } from '../../../core/index.js';
 import { at, firstOf, lastSize, type Op, runKernel, runKernelForAll } from './kernel.js';
 
 /**
- * Each row of the last axis over the root of its mean square, to which `epsilon` is added, times `weight` [last axis].
+ * Divides each row of the last axis by its root mean square (with `epsilon` added to the mean square), and multiplies
+ * by `weight` [last axis].
  * Source: Zhang and Sennrich, "Root mean square layer normalization", 2019, section 4.
  */
 export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, epsilon = 1e-6): T {
@@ -34,13 +35,13 @@ export const rmsNormOp: Op = {
   ],
 };
 
-/** Of x as rows of the weight's width: the norm, in the shape of x. */
+/** Normalizes x in rows of the weight's width; returns the shape of x. */
 export function rowsNormed(x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Tensor {
   const { normalized } = normalize(x, weight, epsilon);
   return tf.reshape(tf.mul(normalized, weight), x.shape);
 }
 
-/** The gradients of `rowsNormed`: of x, and of the weight. */
+/** Returns the gradients of `rowsNormed` with respect to x and the weight. */
 export function rowsNormedGradient(
   dy: tf.Tensor,
   x: tf.Tensor,

@@ -1,20 +1,20 @@
-/** Llama 3's scaling of frequencies, so that a model reaches farther than the block that it was first trained on. */
+/** Llama 3's scaling of frequencies, which extends a model beyond the block size it was first trained with. */
 export interface RotaryScaling {
-  /** What the low frequencies are divided by. */
+  /** Divides the low frequencies. */
   factor: number;
-  /** Turns within the first block up to which a frequency is low. */
+  /** A frequency with at most this many turns in the original block is low. */
   low_freq_factor: number;
-  /** Turns within the first block from which on a frequency is high, and stays. */
+  /** A frequency with at least this many turns in the original block is high, and stays unchanged. */
   high_freq_factor: number;
-  /** Positions of that block. */
+  /** The original block size. */
   original_block_size: number;
 }
 
 const known = new Map<string, number[]>();
 
 /**
- * The angle, in radians, by which a position turns each pair of a head's elements: headDim / 2 numbers. For the same
- * arguments it is the same list, which must not be changed.
+ * Returns the angle in radians by which one position rotates each pair of a head's elements: headDim / 2 numbers. Equal
+ * arguments return the same list, which must not be changed.
  * Sources: Su et al., "RoFormer", 2021, section 3.2.2; with `scaling`, transformers 5, `_compute_llama3_parameters` of
  * `modeling_rope_utils.py`.
  * @param headDim an even number

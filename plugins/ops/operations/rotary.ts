@@ -3,18 +3,18 @@ import { headAttributes, type HeadOptions, headSizes, splitQkv } from './heads.j
 import { at, type Attributes, firstOf, type Op, runKernel } from './kernel.js';
 
 export interface RotaryOptions extends HeadOptions {
-  /** Radians by which a position turns each pair, as `rotaryFrequencies` gives: half as many as a head is wide. */
+  /** Radians per position for each pair, from `rotaryFrequencies`: half as many as the width of a head. */
   frequencies: number[];
   /** Position of the first row. */
   first?: number | undefined;
 }
 
 /**
- * Turns queries and keys by their position, in the half-rotation form: the first half of each head is the real part.
+ * Rotates queries and keys by their position, in the half-rotation form: the first half of each head is the real part.
  * Source: Su et al., "RoFormer: enhanced transformer with rotary position embedding", 2021, section 3.2.2.
- * @param qkv [batch, time, (heads + 2 · keyValueHeads) · part]: queries, keys and values of heads of an even width
- * @returns the same shape; the values are as they were
- * @throws Error when there are not as many frequencies as a head has pairs
+ * @param qkv [batch, time, (heads + 2 · keyValueHeads) · headDim]: queries, keys and values of heads of an even width
+ * @returns the same shape; the values are unchanged
+ * @throws Error if the number of frequencies is not half the width of a head
  */
 export function rotary(qkv: tf.Tensor3D, heads: number, options: RotaryOptions): tf.Tensor3D {
   const { frequencies, first = 0 } = options;
@@ -22,19 +22,20 @@ export function rotary(qkv: tf.Tensor3D, heads: number, options: RotaryOptions):
   return runKernel<tf.Tensor3D>('EspalierRotary', { qkv }, attributes);
 }
 
-/** Cosine and sine of each position's angles, both [time, part / 2]. */
+/** Cosine and sine of each position's angles, both [time, headDim / 2]. */
 export interface RotaryAngles {
   readonly cos: Float32Array;
   readonly sin: Float32Array;
 }
 
-/** By the list of frequencies itself: a model has one for all its layers and steps. */
+/** Keyed by the list of frequencies itself: a model uses one for all its layers and steps. */
 const known = new WeakMap<readonly number[], Map<string, RotaryAngles>>();
-/** A run has one or two shapes; sampling has one for each position. */
+/** Training has one or two shapes; sampling has one per position. */
 const MOST_KNOWN = 64;
 
 /**
- * For kernels: the angles of a call, kept for the next. Attribute `back`: true to turn backwards, as the gradient does.
+ * For kernels: returns the angles of a call, cached for the next. Attribute `back`: true rotates backwards, for the
+ * gradient.
  * @throws Error as `rotary` does
  */
 export function rotaryAngles(time: number, part: number, attributes: Attributes): RotaryAngles {

@@ -2,7 +2,7 @@ import { tf } from '../../../core/index.js';
 import { asRows, at, firstOf, lastSize, type Op, runKernel, runKernelForAll } from './kernel.js';
 
 /**
- * Mean of -log softmax(logits)[target], in nats, over the targets that are not -1 (0 where all are).
+ * Returns the mean of -log softmax(logits)[target] in nats over the targets that are not -1 (0 if all are).
  * @param logits [..., classes]
  * @param targets [...] int32
  */
@@ -10,7 +10,7 @@ export function softmaxCrossEntropy(logits: tf.Tensor, targets: tf.Tensor): tf.S
   return tf.reshape(at(runKernelForAll('EspalierSoftmaxCrossEntropy', { logits, targets }), 0), []);
 }
 
-/** The forward kernel also gives the logarithm of each row's sum of exponentials, [rows], for the backward one. */
+/** The forward kernel also returns each row's log-sum-exp, [rows], for the backward one. */
 export const softmaxCrossEntropyOp: Op = {
   kernels: [
     {
@@ -49,11 +49,11 @@ export const softmaxCrossEntropyOp: Op = {
   ],
 };
 
-/** Of each row: its target as a one-hot row, and 1 where it is counted, else 0. */
+/** Returns for each row its one-hot target, and whether it counts (1 or 0). */
 export function targetsOf(targets: tf.Tensor, classes: number): { oneHot: tf.Tensor; counted: tf.Tensor1D } {
   const flat = tf.reshape(targets, [-1]);
   const counted = tf.cast(tf.greaterEqual(flat, tf.scalar(0, 'int32')), 'float32');
-  // Ignored rows are given class 0 and multiplied by 0: out-of-range classes differ between backends.
+  // Ignored rows get class 0 and factor 0, because backends differ on classes out of range.
   const oneHot = tf.oneHot(tf.maximum(flat, tf.scalar(0, 'int32')), classes);
   return { oneHot: tf.cast(oneHot, 'float32'), counted: tf.reshape(counted, [-1]) };
 }

@@ -2,16 +2,16 @@ import { tf } from '../../../core/index.js';
 import { asRows, at, lastSize, type Op, runKernel } from './kernel.js';
 import { targetsOf } from './softmax-cross-entropy.js';
 
-/** What the cross-entropy of each token is made of, both of the targets' shape. */
+/** Cross-entropy and log-sum-exp of each token, both of the targets' shape. */
 export interface TokenLosses<T extends tf.Tensor = tf.Tensor> {
   /** -log softmax(logits)[target] in nats; 0 where the target is -1. */
   readonly losses: T;
-  /** The logarithm of the sum of the logits' exponentials. */
+  /** Log-sum-exp of the logits. */
   readonly logSumExp: T;
 }
 
 /**
- * Cross-entropy of each token in nats, in the targets' shape; 0 where the target is -1.
+ * Returns the cross-entropy of each token in nats, in the targets' shape; 0 where the target is -1.
  * @param logits [..., classes]
  * @param targets [...] int32
  */
@@ -19,7 +19,7 @@ export function tokenCrossEntropy<T extends tf.Tensor>(logits: tf.Tensor, target
   return tokenLosses(logits, targets).losses;
 }
 
-/** `tokenCrossEntropy` with the logarithm of each position's sum of exponentials, which it computes anyway; both have gradients. */
+/** Like `tokenCrossEntropy`, with each position's log-sum-exp, which it computes anyway; both have gradients. */
 export function tokenLosses<T extends tf.Tensor>(logits: tf.Tensor, targets: T): TokenLosses<T> {
   const outputs = tf.engine().runKernel<T[]>('EspalierTokenCrossEntropy', { logits, targets });
   return { losses: at(outputs, 0), logSumExp: at(outputs, 1) };

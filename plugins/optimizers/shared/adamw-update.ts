@@ -1,7 +1,7 @@
 import { adamwStep, type AdamWSettings } from '../../ops/contract.js';
 import type { KeptPowers, Updated, WeightUpdate } from './weight-optimizer.js';
 
-/** What AdamW keeps for a weight: the means of its gradients and of their squares, under PyTorch's names. */
+/** AdamW's state of a weight: running means of its gradients and of their squares, under PyTorch's names. */
 export const ADAMW_KEPT = { exp_avg: 1, exp_avg_sq: 2 } as const satisfies KeptPowers;
 
 export function adamwUpdate(weights: readonly WeightUpdate[], settings: AdamWSettings): Updated[] {

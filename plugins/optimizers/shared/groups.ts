@@ -42,7 +42,7 @@ export const groupOptions = z
   .describe('settings for groups of weights; if several groups match a weight, the last wins');
 export type WeightGroup = z.output<typeof group>;
 
-/** How one weight is trained. */
+/** Training settings of a weight. */
 export interface WeightSettings {
   /** Factor of the scheduled learning rate. */
   readonly rate: number;
@@ -50,23 +50,23 @@ export interface WeightSettings {
   readonly frozen: boolean;
 }
 
-/** The weights of a model, and what it says that they are. */
+/** A model's weights and their roles. */
 export interface GroupedWeights {
   readonly names: Iterable<string>;
-  /** Undefined for a model that does not say. */
+  /** Undefined if the model does not declare them. */
   readonly roles: ReadonlyMap<string, WeightRole> | undefined;
 }
 
 export interface GroupDefaults {
-  /** The optimizer's own, which the schedule starts from. */
+  /** The optimizer's learning rate, which the schedule scales. */
   readonly learningRate: number;
   weightDecay(name: string): number;
 }
 
 /**
- * The settings of each weight.
- * @param keyOf shows a group's place and key in errors
- * @throws UsageError for a group that matches no weight, or selects by what the model does not say
+ * Returns the settings of each weight.
+ * @param keyOf returns a group's place and key for errors
+ * @throws UsageError for a group that matches no weight, or that selects by roles which the model does not declare
  */
 export function settingsOf(
   groups: readonly WeightGroup[],
@@ -110,7 +110,10 @@ function given({ lr, layer_decay: decay }: WeightGroup): Pick<WeightGroup, 'lr' 
   return { ...(lr === undefined ? {} : { lr }), ...(decay === undefined ? {} : { layer_decay: decay }) };
 }
 
-/** Layers as in Clark et al., "ELECTRA", ICLR 2020: the embeddings are below the first block, what follows the last above it. */
+/**
+ * Layers as in Clark et al., "ELECTRA", ICLR 2020: embeddings are below the first block, all that follows the last
+ * block above it.
+ */
 function rateOf(
   { lr, layer_decay: decay = 1 }: Pick<WeightGroup, 'lr' | 'layer_decay'>,
   what: WeightRole | undefined,
@@ -134,7 +137,7 @@ function patternOf(pattern: string): RegExp {
   return new RegExp(`^${parts.join('.*')}$`);
 }
 
-/** What there is to choose from instead. */
+/** Describes what a group can select. */
 function choices({ name, depth }: WeightGroup, all: readonly string[], layers: number): string {
   if (name === undefined && depth !== undefined) return `the model has blocks 0 to ${String(layers - 1)}`;
   return `names are such as ${all.slice(0, 3).join(', ')}`;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { groupOptions } from './groups.js';
 
-/** Options that every optimizer has, with defaults of its own. */
+/** Returns the options that every optimizer has, with the given defaults. */
 export function commonOptions({ learningRate, weightDecay }: { learningRate: number; weightDecay: number }) {
   return {
     learning_rate: z
@@ -20,10 +20,10 @@ export function commonOptions({ learningRate, weightDecay }: { learningRate: num
   };
 }
 
-/** A share that is kept of a running mean. */
+/** Decay of a running mean: the share kept in each step. */
 export const share = z.number().min(0).lt(1);
 
-/** The divisor's and the means' settings of AdamW. */
+/** AdamW's decay rates and epsilon. */
 export const adamwOptions = {
   beta1: share.default(0.9).describe('decay of the mean of gradients'),
   beta2: share.default(0.99).describe('decay of the mean of squared gradients'),

@@ -1,13 +1,13 @@
 import { tf } from '../../../core/index.js';
 
-/** Of the quintic x → a x + b x³ + c x⁵, which takes singular values towards 1. */
+/** Coefficients of x → a x + b x³ + c x⁵, which moves singular values towards 1. */
 const [A, B, C] = [3.4445, -4.775, 2.0315];
-/** The least norm that a matrix is divided by. */
+/** Smallest norm to divide a matrix by. */
 const EPSILON = 1e-7;
 
 /**
- * A matrix [rows, columns] with the same singular vectors and singular values of about 1 (0.7 to 1.2), by Newton–Schulz
- * iterations. Source: Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024.
+ * Returns a matrix [rows, columns] with the same singular vectors and singular values near 1 (0.7 to 1.2), by
+ * Newton–Schulz iterations. Source: Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024.
  */
 export function orthogonal(matrix: tf.Tensor2D, steps: number): tf.Tensor2D {
   return tf.tidy(() => {

@@ -19,44 +19,44 @@ import { WeightRoles, type WeightRole } from './roles.js';
 const CLIP_EPSILON = 1e-6;
 
 /**
- * What is kept for each weight, by suffix: the power of the gradient that it is a mean of, 1 for momentum and 2 for a
- * mean of squares. In a model that grows, an element whose gradient is a share of the old one's gets that power of it.
+ * The state tensors of a weight, by suffix: the power of the gradient that each averages (1 for momentum, 2 for
+ * squares). When the model grows, an element whose gradient is a share of the old one's gets that power of the share.
  */
 export type KeptPowers = Readonly<Record<string, 1 | 2>>;
 
-/** One weight that is updated. */
+/** A weight to update. */
 export interface WeightUpdate {
   readonly name: string;
   readonly weight: tf.Variable;
   readonly gradient: tf.Tensor;
   readonly role: WeightRole | undefined;
   readonly weightDecay: number;
-  /** What is kept for it under a suffix; zeros before its first update. */
+  /** Returns its state tensor with a suffix; zeros before its first update. */
   readonly kept: (suffix: string) => tf.Tensor;
 }
 
-/** A weight after its update, and what is kept for it. The tensors may share memory with what they replace. */
+/** A weight after its update, with its state. The tensors may share memory with those they replace. */
 export interface Updated {
   readonly weight: tf.Tensor;
   readonly kept: Readonly<Record<string, tf.Tensor>>;
 }
 
-/** What the weights of one call of `update` have in common. */
+/** Settings that all weights of one `update` call share. */
 export interface UpdateSettings {
   readonly learningRate: number;
-  /** Gradients are multiplied by it first (clipping). */
+  /** Multiplied into the gradients first (clipping). */
   readonly gradientScale: number;
-  /** Number of these weights' update, from 1. */
+  /** Number of this update of these weights, from 1. */
   readonly step: number;
 }
 
-/** What every optimizer is made with, besides its options. Inject it by this class. */
+/** What every optimizer injects, besides its options. Inject it by this class. */
 @injectable()
 export class WeightOptimizerParts {
   constructor(
     @inject(Tunables) readonly tunables: Tunables,
     @inject(ConfigPlaces) readonly places: ConfigPlaces,
-    /** Of a model that says what its weights are. */
+    /** Set if the model declares the roles of its weights. */
     @inject(WeightRoles, { isOptional: true }) readonly roles: WeightRoles | undefined,
   ) {}
 }
@@ -69,14 +69,14 @@ export interface WeightOptimizerOptions {
 }
 
 /**
- * An optimizer that updates each weight from its own gradient and what it keeps for it. It has groups, clipping by the
- * global norm, state that resumes exactly and grows with the model, and gives the same bits when it is called with some of
- * the weights at a time. A class that extends it computes the update.
+ * Base class of optimizers that update each weight from its own gradient and state. It provides groups, clipping by the
+ * global norm, state that is restored exactly and grows with the model, and equal bits whether weights are stepped
+ * together or in parts. A subclass computes the update.
  */
 export abstract class WeightOptimizer<
   Options extends WeightOptimizerOptions = WeightOptimizerOptions,
 > implements Optimizer {
-  /** Updates of each weight that has state. */
+  /** Number of updates of each weight that has state. */
   readonly #steps = new Map<string, number>();
   readonly #kept = new Map<string, tf.Tensor>();
   readonly #rate: Tunable;
@@ -100,17 +100,17 @@ export abstract class WeightOptimizer<
   }
 
   /**
-   * The update of some weights, those of the same number of updates and the same learning rate.
-   * @returns one for each, in their order
+   * Updates weights that have the same number of updates and the same learning rate.
+   * @returns one result per weight, in the same order
    */
   protected abstract update(weights: readonly WeightUpdate[], settings: UpdateSettings): readonly Updated[];
 
-  /** Decay of a weight that no group sets: weights of two or more dimensions have it. */
+  /** Returns the default weight decay: weights with two or more dimensions have it. */
   protected decayOf({ rank }: tf.Variable): number {
     return rank >= 2 ? this.config.weight_decay : 0;
   }
 
-  /** Whether the model says what its weights are. */
+  /** Returns whether the model declares the roles of its weights. */
   protected get knowsRoles(): boolean {
     return this.parts.roles !== undefined;
   }
@@ -153,8 +153,8 @@ export abstract class WeightOptimizer<
   }
 
   /**
-   * In an order that does not depend on when a weight began to be trained. `step` is the count of most steps;
-   * `NAME.step` that of a weight that has another.
+   * Exported in an order that does not depend on when weights started training. `step` is the most common count of
+   * steps; `NAME.step` is that of a weight that differs.
    */
   exportState(): OptimizerState {
     const tensors = new Map([...this.#kept].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -188,7 +188,7 @@ export abstract class WeightOptimizer<
     for (const [name, step] of steps) this.#steps.set(name, step);
   }
 
-  /** Checkpoints of before weights had counts of their own have one for all that have state. */
+  /** Older checkpoints have one step count for all weights. */
   importState({ tensors, scalars }: OptimizerState, parameters: ReadonlyMap<string, tf.Variable>): void {
     this.dispose();
     for (const [name, variable] of parameters) {
@@ -213,7 +213,7 @@ export abstract class WeightOptimizer<
     this.#steps.clear();
   }
 
-  /** The weights by the number of their update and their rate: without groups, as a rule, all have one. */
+  /** Groups weights by update count and rate: without parameter groups there is usually one. */
   #alike(
     parameters: OptimizerStep['parameters'],
     gradients: OptimizerStep['gradients'],

@@ -17,18 +17,18 @@ const requestsSchema = z.strictObject({
   ),
 });
 
-/** What says whose a stop is. */
+/** The suffix that says which rank a stop came from. */
 const OF_RANK = / \(rank \d+\)$/;
 
-/** As it travels; nothing where nothing is asked for. */
+/** Encodes requests for sending; an empty string if there are none. */
 export function said(requests: Requests): string {
   const { stops, evaluation, checkpoints, rollbacks } = requests;
   return stops.length + checkpoints.length + rollbacks.length > 0 || evaluation ? JSON.stringify(requests) : '';
 }
 
 /**
- * What any rank asked for, all ranks do. A stop that rank 0 did not ask for says whose it is.
- * @param before what was agreed on so far: one signal reaches ranks at different times, and is served once
+ * Merges the requests of all ranks, which all of them then serve. A stop that rank 0 did not request names its rank.
+ * @param before the requests agreed on so far: one signal reaches ranks at different times but is served once
  */
 export function agreed(all: readonly string[], before: Pick<Requests, 'stops' | 'checkpoints'>): Requests {
   const asked = all.map((text) => (text === '' ? undefined : requestsSchema.parse(JSON.parse(text))));
@@ -49,7 +49,7 @@ export function agreed(all: readonly string[], before: Pick<Requests, 'stops' | 
     checkpoints: [...new Set(present.flatMap(({ checkpoints }) => checkpoints))].filter(
       (kind) => kind !== 'emergency' || !before.checkpoints.includes(kind),
     ),
-    // Ranks that compute the same ask for the same.
+    // Ranks that compute the same request the same rollbacks.
     rollbacks: [
       ...new Map(present.flatMap(({ rollbacks }) => rollbacks).map((each) => [JSON.stringify(each), each])).values(),
     ],

@@ -1,20 +1,20 @@
 import { bytesOf, packed, type Packed, type Wire } from './wire.js';
 
-/** A message to all ranks and from all, under way. */
+/** A collective operation in progress. */
 export interface Pending {
-  /** Waits for it, and lets nothing else run. */
+  /** Blocks until it is done. */
   wait(): void;
-  /** Waits for it beside the event loop. */
+  /** Resolves when it is done; the event loop runs meanwhile. */
   done(): Promise<void>;
 }
 
-/** What travels between ranks: `Mpi` has it. Every rank makes the same calls in the same order. */
+/** Collective operations between ranks, implemented by `Mpi`. Every rank makes the same calls in the same order. */
 export interface Messages {
-  /** Part r of `parts` goes to rank r; part r of `into` comes from rank r. */
+  /** Sends part r of `parts` to rank r, and receives part r of `into` from rank r. */
   alltoall(parts: Uint8Array, into: Uint8Array): Pending;
-  /** `into` is what every rank gives, in the order of ranks. */
+  /** Receives every rank's `mine` in `into`, in rank order. */
   allgather(mine: Uint8Array, into: Uint8Array): Pending;
-  /** Moves on what is under way. */
+  /** Advances operations in progress. */
   progress(): void;
 }
 
@@ -22,32 +22,31 @@ export interface AverageOptions {
   readonly size: number;
   readonly wire: Wire;
   readonly bucketBytes: number;
-  /** Buckets on their way out before the first is waited for, and as many on their way back; when not given, what 16 MB hold. */
+  /** Maximum number of buckets being sent, and being returned; default: as many as fit in 16 MB. */
   readonly depth?: number;
 }
 
-/** What a rank has, and where the mean goes, which is as long: it may be the same. */
+/** A rank's values and the array for their mean, of equal length; both may be the same array. */
 export interface Share {
   readonly values: Float32Array;
   readonly into: Float32Array;
 }
 
-/** Numbers that are summed in one go: they stay in the cache. */
+/** Numbers summed at a time, few enough to stay in the cache. */
 const BLOCK = 4096;
 const UNDER_WAY_BYTES = 16e6;
 
 /**
- * The mean over ranks of arrays that each rank has one of. Arrays are taken one by one and are in the air while others
- * are still computed.
+ * Averages arrays over ranks; every rank has one of each. Arrays are added one by one, and are sent while others are
+ * still being computed.
  *
- * A reduce-scatter and an allgather, as in a ring all-reduce: every rank gets one part of each bucket from all others,
- * sums it, and sends the mean to all. A part is summed by one rank, over ranks in their order and in 64 bits: all
- * ranks have the same bits, whatever the MPI library, its algorithms, the network and the order of the arrays.
- * (`MPI_Allreduce` promises neither.) Each rank sends and receives 2 (N - 1) / N of the bytes, which is the least that
- * there can be.
+ * Each bucket takes a reduce-scatter and an allgather, as in a ring all-reduce: every rank receives one part of the
+ * bucket from all others, sums it, and sends the mean to all. A part is summed by one rank, in rank order and in 64
+ * bits, so that all ranks have the same bits whatever the MPI library, its algorithms, the network and the order of the
+ * arrays. (`MPI_Allreduce` promises neither.) Each rank sends and receives 2 (N - 1) / N of the bytes, the minimum.
  */
 export class Averager {
-  /** Numbers in a whole bucket. */
+  /** Numbers in a full bucket. */
   readonly #capacity: number;
   readonly #depth: number;
   readonly #free: Room[] = [];
@@ -63,13 +62,13 @@ export class Averager {
     this.#depth = options.depth ?? Math.max(2, Math.floor(UNDER_WAY_BYTES / bucketBytes));
   }
 
-  /** Reads an array, as long on every rank, whose mean is there when `average` is done. */
+  /** Starts averaging an array, of equal length on every rank; the mean is complete after `average`. */
   add(share: Share): void {
     if (this.#buckets.length > 0) this.messages.progress();
     for (const pending of this.#adding(share)) pending.wait();
   }
 
-  /** Takes these arrays too, and finds the means of all. */
+  /** Adds these arrays too, and completes the means of all. */
   async average(shares: readonly Share[]): Promise<void> {
     for (const share of shares) for (const pending of this.#adding(share)) await pending.done();
     if (this.#filling !== undefined) this.#send(this.#filling);
@@ -84,7 +83,10 @@ export class Averager {
     }
   }
 
-  /** Yields what has to be waited for: how much is under way hangs on the arrays alone, and is the same on every rank. */
+  /**
+   * Yields operations to wait for: how many are in progress depends only on the arrays, so it is the same on every
+   * rank.
+   */
   *#adding({ values, into }: Share): Generator<Pending> {
     for (let from = 0; from < values.length;) {
       const bucket = (this.#filling ??= this.#opened());
@@ -125,7 +127,7 @@ export class Averager {
     bucket.pending = this.messages.alltoall(sent.bytes.subarray(0, bytes), parts.bytes.subarray(0, bytes));
   }
 
-  /** Sums this rank's part, and sends the mean to all. */
+  /** Sums this rank's part and sends the mean to all. */
   #sum(bucket: Bucket): void {
     const { size, wire } = this.options;
     const { sent, parts, mean } = bucket.room;
@@ -141,11 +143,11 @@ export class Averager {
     }
     const bytes = part * bytesOf[wire];
     bucket.stage = 'back';
-    // What was sent has arrived: its room is free for what comes back.
+    // The sent data has arrived, so its memory can receive the means.
     bucket.pending = this.messages.allgather(mean.bytes.subarray(0, bytes), sent.bytes.subarray(0, bytes * size));
   }
 
-  /** Puts the means where they belong. */
+  /** Copies the means to their arrays. */
   #unpack(bucket: Bucket): void {
     for (const { into, at } of bucket.pieces) bucket.room.sent.copyTo(into, at);
     bucket.stage = 'there';
@@ -160,7 +162,7 @@ export class Averager {
 }
 
 interface Room {
-  /** [size, part], to all ranks and from all ranks. */
+  /** [size, part], sent to and received from all ranks. */
   readonly sent: Packed;
   readonly parts: Packed;
   /** [part] */
@@ -169,9 +171,9 @@ interface Room {
 
 interface Bucket {
   readonly room: Room;
-  /** Where pieces of it go, each with its place. */
+  /** The arrays in the bucket, with their offsets. */
   readonly pieces: { readonly into: Float32Array; readonly at: number }[];
-  /** Numbers in it. */
+  /** Numbers in the bucket. */
   filled: number;
   stage: 'out' | 'back' | 'there';
   pending: Pending | undefined;

@@ -4,17 +4,17 @@ import { loadLibrary } from './library.js';
 import { Mpi } from './mpi.js';
 import type { Options } from './options.js';
 
-/** Small messages go in one call: a length, and up to so many bytes. */
+/** Messages up to this size take one call, together with their length. */
 const SLOT_BYTES = 256;
 const LENGTH_BYTES = 4;
 
-/** The ranks of this run, and how they tell each other things. Known before anything is built; joined in `run:setup`. */
+/** The ranks of this run and the communication between them. Known before anything is built; joined in `run:setup`. */
 @injectable()
 export class Connection implements Ranks {
   readonly launch: Launch = launchOf(process.env);
   readonly #library: string | undefined;
   #mpi: Mpi | undefined;
-  /** There is no MPI to join by. */
+  /** True if no suitable MPI library was found. */
   #refused = false;
   #done = false;
 
@@ -35,7 +35,7 @@ export class Connection implements Ranks {
     return this.launch.onThisMachine;
   }
 
-  /** Waits for the other ranks. @throws UsageError where there is no MPI that fits what started this process */
+  /** Waits for the other ranks. @throws UsageError if there is no MPI library that matches this process's launcher */
   join(): Mpi {
     try {
       this.#mpi ??= new Mpi(loadLibrary(this.launch, this.#library), this.launch);
@@ -50,17 +50,17 @@ export class Connection implements Ranks {
     return this.#mpi !== undefined;
   }
 
-  /** Every rank comes to its end by itself: none is to end the others, whatever its exit code. */
+  /** After this, a rank that ends does not end the others, whatever its exit code. */
   done(): void {
     this.#done = true;
   }
 
-  /** In the order of ranks, in 64 bits: the same sum everywhere. */
+  /** Sums in rank order and in 64 bits, so that every rank gets the same result. */
   average(values: readonly number[]): readonly number[] | Promise<readonly number[]> {
     return this.size === 1 ? values : this.#averaged(values);
   }
 
-  /** What every rank says, in the order of ranks; every rank calls it at the same place of a run. */
+  /** Collects a message from each rank, in rank order; every rank calls it at the same point of a run. */
   async gather(mine: Uint8Array): Promise<Uint8Array[]> {
     const mpi = this.join();
     const slot = new Uint8Array(new ArrayBuffer(SLOT_BYTES));
@@ -79,14 +79,14 @@ export class Connection implements Ranks {
     return cut(all, longest, 0, lengths);
   }
 
-  /** The same, of texts. */
+  /** Collects a text from each rank. */
   async gatherTexts(mine: string): Promise<string[]> {
     return (await this.gather(new TextEncoder().encode(mine))).map((bytes) => new TextDecoder().decode(bytes));
   }
 
   /**
-   * The others wait for a rank that ends without a word: one that fails ends them all. One that fails before it has
-   * joined joins for that, where the launcher would take it for a program without MPI; Open MPI's does not.
+   * Ends all ranks when this one fails, since the others would wait for it. A rank that fails before it has joined
+   * joins first, because the launcher would otherwise take it for a program without MPI; Open MPI's does not need this.
    */
   readonly #leave = (exitCode: number): void => {
     if (this.#done || exitCode === 0) this.#mpi?.leave(exitCode);

@@ -35,7 +35,7 @@ import { digestOf, named, odd } from './same.js';
 import { gatherStates } from './states.js';
 
 const MEGABYTE = 1e6;
-/** How long a run that failed may take to say so, before it is ended though a call to MPI is under way. */
+/** Time for a failed run to report its error before it is ended, even during a call to MPI. */
 const GRACE_MS = 2000;
 
 @Plugin({
@@ -59,16 +59,16 @@ export default class DataParallel implements EarlyGradients {
   }
 
   #averager: Averager | undefined;
-  /** Mean gradients, by name; the memory of one iteration serves the next. */
+  /** Mean gradients by name; reused in each iteration. */
   readonly #means = new Map<string, Float32Array>();
-  /** Names of this iteration's gradients that travel already. */
+  /** Names of this iteration's gradients that are already being sent. */
   readonly #early = new Set<string>();
   #iterationAt = 0;
-  /** Since the last metrics. */
+  /** Totals since the last metrics. */
   #since = { iterations: 0, ms: 0, communicationMs: 0 };
-  /** Iterations done when the weights were last compared. */
+  /** Iterations done at the last comparison of weights. */
   #compared = -1;
-  /** So far. */
+  /** Requests agreed on so far. */
   #agreed: Pick<Requests, 'stops' | 'checkpoints'> = { stops: [], checkpoints: [] };
   #ended = false;
   #stopWatching: () => void = () => undefined;
@@ -84,7 +84,7 @@ export default class DataParallel implements EarlyGradients {
     @inject(HostProcess) private readonly host: HostProcess,
   ) {
     const { size, launch } = connection;
-    // Ranks that a script starts may outlive it.
+    // Ranks started by a script may outlive it.
     if (size > 1 && launch.family !== undefined) this.#stopWatching = endWithLauncher(log, host);
   }
 
@@ -115,7 +115,7 @@ export default class DataParallel implements EarlyGradients {
     }
   }
 
-  /** Each rank reads its config, data and checkpoint by itself: they must be the same. */
+  /** Each rank reads its config, data and checkpoint by itself: they must be equal. */
   @On('run:start')
   async compareStart({ state, maxIters, resumedFrom }: RunStart): Promise<void> {
     if (this.#alone) return;
@@ -226,13 +226,13 @@ export default class DataParallel implements EarlyGradients {
   dispose(): void {
     this.#stopWatching();
     if (!this.connection.joined || this.#ended) return;
-    // A call to MPI that waits for the others would keep this process from ending.
+    // A call to MPI that waits for other ranks would keep this process alive.
     setTimeout(() => {
       this.host.exit(Number(process.exitCode ?? 0) || 1);
     }, GRACE_MS).unref();
   }
 
-  /** @throws EspalierError naming the ranks whose weights are not the others' */
+  /** @throws EspalierError naming the ranks whose weights differ from the others' */
   async #compareWeights(iteration: number): Promise<void> {
     if (this.#alone || this.#compared === iteration) return;
     this.#compared = iteration;

@@ -1,16 +1,16 @@
-/** Which program started this process as one of several, and as which. */
+/** The launcher that started this process as a rank, and the rank's numbers. */
 export interface Launch {
   readonly rank: number;
   readonly size: number;
   /** Processes of the job on this machine. */
   readonly onThisMachine: number;
-  /** The family of MPI libraries that the launcher speaks to; undefined where any may do. */
+  /** The family of MPI libraries that the launcher works with; undefined if any may do. */
   readonly family: 'openmpi' | 'mpich' | undefined;
-  /** What started it, for messages. */
+  /** The launcher's name, for messages. */
   readonly launcher: string;
 }
 
-/** The variables that a launcher sets; the first whose rank and size are there is it. */
+/** Environment variables of launchers, in order of precedence. */
 const LAUNCHERS = [
   {
     launcher: "Open MPI's mpirun",
@@ -19,9 +19,9 @@ const LAUNCHERS = [
     size: 'OMPI_COMM_WORLD_SIZE',
     local: 'OMPI_COMM_WORLD_LOCAL_SIZE',
   },
-  // Hydra, which MPICH, Intel MPI and MVAPICH have, and srun --mpi=pmi2.
+  // Hydra (MPICH, Intel MPI, MVAPICH) and srun --mpi=pmi2.
   { launcher: 'mpiexec (PMI)', family: 'mpich', rank: 'PMI_RANK', size: 'PMI_SIZE', local: 'MPI_LOCALNRANKS' },
-  // SLURM_NTASKS is there in a batch script too, which is no task of it: the step's number is not.
+  // SLURM_NTASKS is also set in a batch script, which is not a task itself; the step's number is not.
   {
     launcher: 'srun',
     family: undefined,
@@ -32,12 +32,12 @@ const LAUNCHERS = [
   { launcher: 'RANK and WORLD_SIZE', family: undefined, rank: 'RANK', size: 'WORLD_SIZE', local: 'LOCAL_WORLD_SIZE' },
 ] as const;
 
-/** What the environment says; one rank of one where nothing started several. */
+/** Reads the launch from the environment; rank 0 of 1 if there is no launcher. */
 export function launchOf(env: Readonly<Record<string, string | undefined>>): Launch {
   for (const { launcher, family, rank, size, local } of LAUNCHERS) {
     const [rankHere, sizeHere] = [wholeOf(env[rank]), wholeOf(env[size])];
     if (rankHere === undefined || sizeHere === undefined || rankHere >= sizeHere) continue;
-    // Slurm writes `4(x2),3`: tasks on each node; all nodes but the last have as many.
+    // Slurm writes `4(x2),3`: tasks per node; all nodes but the last have equally many.
     const onThisMachine = Math.max(1, Number.parseInt(env[local] ?? '1', 10) || 1);
     return { rank: rankHere, size: sizeHere, onThisMachine, family, launcher };
   }

@@ -5,7 +5,7 @@ import { messageOf, UsageError } from '../../../core/index.js';
 import { homeExpanded } from '../../../core/paths.js';
 import type { Launch } from './launch.js';
 
-/** Open MPI's own binary interface, MPICH's (Intel MPI and MVAPICH have it too), and the one that MPI 5 standardises. */
+/** Binary interfaces: Open MPI's, MPICH's (also Intel MPI and MVAPICH), and that of the MPI 5 standard. */
 export type Abi = 'openmpi' | 'mpich' | 'mpi5';
 
 export interface Library {
@@ -20,7 +20,7 @@ const FILES: Readonly<Record<Abi, readonly string[]>> =
     ? { openmpi: ['libmpi.40.dylib'], mpich: ['libmpi.12.dylib', 'libpmpi.12.dylib'], mpi5: ['libmpi_abi.1.dylib'] }
     : { openmpi: ['libmpi.so.40'], mpich: ['libmpi.so.12', 'libmpich.so.12'], mpi5: ['libmpi_abi.so.1'] };
 
-/** Where distributions put MPI outside the loader's path, beside what the environment names. */
+/** Where distributions install MPI outside the loader's path, in addition to folders named in the environment. */
 const FOLDERS: Readonly<Record<Abi, readonly string[]>> = {
   openmpi: ['/usr/lib64/openmpi/lib', '/opt/openmpi/lib', '/opt/homebrew/opt/open-mpi/lib'],
   mpich: ['/usr/lib64/mpich/lib', '/opt/mpich/lib', '/opt/homebrew/opt/mpich/lib'],
@@ -28,9 +28,8 @@ const FOLDERS: Readonly<Record<Abi, readonly string[]>> = {
 };
 
 /**
- * Transports for RDMA watch memory by patching the code of malloc and munmap while V8's threads run it: four ranks of
- * MPICH 5.0.2 crashed in one start of fifteen. UCX takes SIGHUP from the process, to wait for a debugger. What the user
- * has set stays.
+ * RDMA transports watch memory by patching malloc and munmap while V8's threads run them: four ranks of MPICH 5.0.2
+ * crashed in one start of fifteen. UCX takes over SIGHUP to wait for a debugger. Values set by the user are kept.
  */
 const LEAVE_PROCESS_ALONE = {
   UCX_MEM_EVENTS: 'n',
@@ -39,15 +38,18 @@ const LEAVE_PROCESS_ALONE = {
   UCX_DEBUG_SIGNO: '0',
 };
 
-/** Longest version text: MPICH's. */
+/** Longest version text; MPICH's is the longest. */
 const VERSION_BYTES = 8192;
-/** How far up the processes a launcher is looked for: a shell, a container's init or a script may be between. */
+/**
+ * How many levels of parent processes to search for a launcher: a shell, a container's init or a script may be in
+ * between.
+ */
 const ANCESTORS = 6;
 
 /**
  * Loads the MPI library of the launcher that started this process.
- * @param named a file that the config names, in place of the search
- * @throws UsageError when there is none, or when it is not the launcher's
+ * @param named a file that the config names instead of searching
+ * @throws UsageError if there is none, or if it is not the launcher's
  */
 export function loadLibrary(launch: Launch, named: string | undefined): Library {
   for (const [name, value] of Object.entries(LEAVE_PROCESS_ALONE)) process.env[name] ??= value;
@@ -99,7 +101,7 @@ function candidates(launch: Launch): string[] {
   });
 }
 
-/** `lib` beside the `bin` of each program that this process descends from: the launcher's own library is there. */
+/** Returns `lib` next to the `bin` folder of each ancestor process's program: the launcher's own library is there. */
 function launcherFolders(): string[] {
   const folders: string[] = [];
   let pid = process.ppid;
@@ -107,7 +109,7 @@ function launcherFolders(): string[] {
     try {
       const prefix = path.dirname(path.dirname(readlinkSync(`/proc/${String(pid)}/exe`)));
       if (prefix !== '/usr') folders.push(path.join(prefix, 'lib'), path.join(prefix, 'lib64'));
-      // The name, in brackets, may hold anything; the parent is the second field after it.
+      // The name, in parentheses, may contain anything; the parent is the second field after it.
       const fields =
         readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
           .split(') ')
@@ -123,7 +125,7 @@ function launcherFolders(): string[] {
 
 function opened(file: string, tried: string[]): LibraryHandle | undefined {
   try {
-    // Global: the parts that MPI loads by itself look for its symbols.
+    // Global, because the plugins that MPI itself loads look up its symbols.
     return koffi.load(file, { global: true });
   } catch (thrown) {
     tried.push(`${file}: ${messageOf(thrown)}`);

@@ -6,11 +6,11 @@ import type { Messages, Pending } from './average.js';
 import type { Launch } from './launch.js';
 import type { Abi, Library } from './library.js';
 
-/** What every binary interface has its own values of. */
+/** Values that differ between binary interfaces. */
 interface Constants {
   readonly world: number | bigint;
   readonly byte: number | bigint;
-  /** Level of threads: one of them calls MPI. */
+  /** Thread level at which only one thread calls MPI. */
   readonly funneled: number;
 }
 
@@ -19,16 +19,16 @@ type Call<Args extends unknown[]> = (...args: Args) => number;
 const NULL = 0;
 const PROBE = ['int', 'int', 'intptr_t', 'void *', 'void *'];
 const COLLECTIVE = ['void *', 'int', 'intptr_t', 'void *', 'int', 'intptr_t', 'intptr_t'];
-/** What takes longer is looked for less often: another rank may need the core. */
+/** After this time it polls less often, because another rank may need the core. */
 const AWAKE_MS = 20;
 const NAP_MS = 1;
-/** Room for an `MPI_Status` of any of the libraries. */
+/** Large enough for the `MPI_Status` of any library. */
 const STATUS_BYTES = 64;
 
 /**
- * One process among those of an MPI job. Messages are bytes, and every rank sends the same ones in the same order. MPI is
- * called from the event loop's thread alone: what waits looks again and again between the loop's turns, and sleeps in
- * between when it takes long. (A thread that waited beside the loop would take the core that another rank computes on.)
+ * A process of an MPI job. Messages are bytes, and every rank sends the same ones in the same order. Only the event
+ * loop's thread calls MPI: a waiting operation is polled between turns of the loop, with sleeps in between if it takes
+ * long. (A waiting thread would take the core that another rank computes on.)
  */
 export class Mpi implements Messages {
   readonly description: string;
@@ -41,7 +41,9 @@ export class Mpi implements Messages {
   readonly #status = new Uint8Array(new ArrayBuffer(STATUS_BYTES));
   readonly #functions = new Map<string, Call<unknown[]>>();
 
-  /** Joins the job, when all its processes have come. @throws UsageError when the library sees another job than `launch` */
+  /**
+   * Joins the job once all its processes have started. @throws UsageError if the library sees another job than `launch`
+   */
   constructor({ handle, abi, description }: Library, launch: Launch) {
     this.#library = handle;
     this.#abi = abi;
@@ -58,36 +60,37 @@ export class Mpi implements Messages {
     );
   }
 
-  /** @param mine as long on every rank @param into `size` times as long */
+  /** @param mine of equal length on every rank @param into `size` times as long */
   allgather(mine: Uint8Array, into: Uint8Array): Pending {
     return this.#started('MPI_Iallgather', mine, mine.length, into);
   }
 
-  /** @param parts `size` parts of one length */
+  /** @param parts `size` parts of equal length */
   alltoall(parts: Uint8Array, into: Uint8Array): Pending {
     return this.#started('MPI_Ialltoall', parts, parts.length / this.#size, into);
   }
 
-  /** Libraries without a thread of their own move messages on only while they are called. */
+  /** Libraries without a progress thread advance messages only while they are called. */
   progress(): void {
     const { world } = this.#constants;
     this.#call('MPI_Iprobe', PROBE, this.#rank, 0, world, this.#flag, this.#status);
   }
 
   /**
-   * Leaves when every rank does; for a process that is about to end. Under Open MPI it ends here: were its threads to
-   * end one by one, those that called MPI would free what it has freed (4.1.4 over TCP: a segmentation fault).
+   * Leaves the job together with all ranks; for a process that is about to end. Under Open MPI it ends the process
+   * here: if its threads ended one by one, those that called MPI would free memory twice (4.1.4 over TCP: a
+   * segmentation fault).
    */
   leave(exitCode: number): void {
     this.#call('MPI_Finalize', []);
     if (this.#abi !== 'openmpi') return;
-    // What else would be lost; it does nothing where no coverage is asked for.
+    // Writes coverage data, which would be lost; does nothing unless coverage is enabled.
     takeCoverage();
     const exit: (code: number) => void = koffi.load(null).func('_exit', 'void', ['int']);
     exit(exitCode);
   }
 
-  /** Ends every process of the job, this one too. */
+  /** Ends every process of the job, including this one. */
   abort(exitCode: number): void {
     this.#call('MPI_Abort', ['intptr_t', 'int'], this.#constants.world, exitCode);
   }
@@ -96,7 +99,7 @@ export class Mpi implements Messages {
     const { world, byte } = this.#constants;
     const request = new BigInt64Array(new ArrayBuffer(8));
     this.#call(name, [...COLLECTIVE, 'void *'], from, count, byte, into, count, byte, world, request);
-    // The buffers are MPI's until then: what waits for them holds them.
+    // MPI uses the buffers until the operation is done, so the closure keeps them alive.
     const held = [from, into];
     return {
       wait: () => {
@@ -122,7 +125,7 @@ export class Mpi implements Messages {
     if (code !== 0) throw new EspalierError('ESP_MPI', `${name} failed with MPI error ${String(code)}`);
   }
 
-  /** A number that MPI has of the world of all ranks. */
+  /** Queries a number of the communicator of all ranks. */
   #ofWorld(name: 'MPI_Comm_rank' | 'MPI_Comm_size'): number {
     const answer = cell();
     this.#call(name, ['intptr_t', 'void *'], this.#constants.world, answer);
@@ -130,7 +133,7 @@ export class Mpi implements Messages {
   }
 }
 
-/** From Open MPI's, MPICH's and the standard's (chapter 20 of MPI 5.0) `mpi.h`. */
+/** From `mpi.h` of Open MPI, MPICH and the standard (chapter 20 of MPI 5.0). */
 function constantsOf(abi: Abi, handle: LibraryHandle): Constants {
   if (abi === 'mpich') return { world: 0x44000000, byte: 0x4c00010d, funneled: 1 };
   if (abi === 'mpi5') return { world: 0x101, byte: 0x247, funneled: 1024 };
@@ -142,7 +145,7 @@ function constantsOf(abi: Abi, handle: LibraryHandle): Constants {
   return { world: address('ompi_mpi_comm_world'), byte: address('ompi_mpi_byte'), funneled: 1 };
 }
 
-/** Where MPI writes an int. Its memory is its own: the collector does not move it. */
+/** Memory for an int that MPI writes. It has a buffer of its own, which the garbage collector does not move. */
 function cell(): Int32Array {
   return new Int32Array(new ArrayBuffer(4));
 }

@@ -2,18 +2,18 @@ import type { HostProcess, Logger } from '../../../core/index.js';
 import { launcherAlive } from '../launch/launcher-alive.js';
 
 const LOOK_MS = 1000;
-/** How long a rank without its launcher may take to save what it has trained. */
+/** Time for a rank without its launcher to save what it has trained. */
 const GRACE_MS = 20_000;
 
 /**
- * Ends this rank when what started it is gone, killed by SIGKILL or with its terminal: not every launcher takes its
- * ranks with it. Without `espalier launch` it saves and stops; without its parent, mpirun or mpirun's daemon, nothing can
- * join the ranks' end any more, and it is killed.
- * @returns what ends watching
+ * Ends this rank when its launcher is gone, killed by SIGKILL or with its terminal: not every launcher takes its ranks
+ * with it. Without `espalier launch` the rank saves and stops. Without its parent (mpirun or mpirun's daemon) the ranks
+ * can no longer end together, so it is killed.
+ * @returns a function that stops watching
  */
 export function endWithLauncher(log: Logger, host: HostProcess): () => void {
   const parent = process.ppid;
-  // One that is not to be seen from here, in another container, says nothing.
+  // A launcher that is not visible from here, in another container, cannot be checked.
   const isSeen = launcherAlive() === true;
   let isTold = false;
   const watch = setInterval(() => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Tensor } from '@tensorflow/tfjs-core';
 
-/** SHA-256 of the names, shapes and bits of tensors, in their order. */
+/** Returns the SHA-256 of the names, shapes and bits of tensors, in order. */
 export function digestOf(tensors: ReadonlyMap<string, Tensor>): string {
   const hash = createHash('sha256');
   for (const [name, tensor] of tensors) {
@@ -14,7 +14,7 @@ export function digestOf(tensors: ReadonlyMap<string, Tensor>): string {
   return hash.digest('hex');
 }
 
-/** The ranks that do not say what most say; where as many say one thing as another, rank 0 is right. */
+/** Returns the ranks that differ from the majority; in a tie, rank 0 is right. */
 export function odd(all: readonly string[]): number[] {
   const counts = new Map<string, number>();
   for (const text of all) counts.set(text, (counts.get(text) ?? 0) + 1);
@@ -24,7 +24,7 @@ export function odd(all: readonly string[]): number[] {
   return all.flatMap((text, rank) => (text === most ? [] : [rank]));
 }
 
-/** `rank 2`, `ranks 1, 2 and 3`. */
+/** Returns `rank 2`, or `ranks 1, 2 and 3`. */
 export function named(ranks: readonly number[]): string {
   const numbers = ranks.map(String);
   const last = numbers.pop() ?? '';

@@ -10,8 +10,8 @@ const rankStateSchema = z.object({
 });
 
 /**
- * Brings what ranks have of their own into rank 0's checkpoint: random streams and plugins' states that are not
- * rank 0's. Mostly there are none: a digest of each is compared first.
+ * Adds state that differs between ranks to rank 0's checkpoint: random streams and plugins' states. Usually there is
+ * none, so digests are compared first.
  * @param state of this rank; rank 0's gets `others`
  */
 export async function gatherStates(state: RunFacts, connection: Connection): Promise<void> {
@@ -35,7 +35,7 @@ function digestsIn(text: string): Record<string, string> {
   return digestsSchema.parse(parsed);
 }
 
-/** By `random` or `plugin`, and name. */
+/** Returns digests keyed by `random` or `plugin` and name. */
 function digestsOf({ random, plugins }: RunFacts): Record<string, string> {
   const short = (value: unknown): string =>
     createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);

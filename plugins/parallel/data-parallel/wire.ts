@@ -1,22 +1,22 @@
-/** How numbers travel: an array of them, and its bytes. */
+/** Number format on the network. */
 export type Wire = 'f32' | 'bf16';
 
-/** Bytes of a number. */
+/** Bytes per number. */
 export const bytesOf: Readonly<Record<Wire, number>> = { f32: 4, bf16: 2 };
 
-/** Numbers in the form in which they travel. */
+/** Numbers in the format in which they are sent. */
 export interface Packed {
-  /** What is sent. */
+  /** The bytes to send. */
   readonly bytes: Uint8Array;
-  /** Puts numbers at a place. */
+  /** Writes numbers at an index. */
   set(values: Float32Array, at: number): void;
-  /** Adds those from a place on to `sums`. */
+  /** Adds `count` numbers from an index on to `sums`. */
   addTo(sums: Float64Array, at: number, count: number): void;
-  /** Copies those from a place on. */
+  /** Copies numbers from an index on. */
   copyTo(into: Float32Array, at: number): void;
 }
 
-/** Room for so many numbers. */
+/** Allocates space for `length` numbers. */
 export function packed(wire: Wire, length: number): Packed {
   return wire === 'f32' ? new PackedF32(length) : new PackedBf16(length);
 }
@@ -44,7 +44,7 @@ class PackedF32 implements Packed {
   }
 }
 
-/** The upper half of a float32, rounded to the nearest, ties to even. */
+/** The upper half of a float32, rounded to nearest, ties to even. */
 class PackedBf16 implements Packed {
   readonly bytes: Uint8Array;
   readonly #halves: Uint16Array;
@@ -78,7 +78,7 @@ class PackedBf16 implements Packed {
 }
 
 function rounded(bits: number): number {
-  // What is no number stays none: rounding could carry it to infinity.
+  // NaN stays NaN: rounding could carry it to infinity.
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }

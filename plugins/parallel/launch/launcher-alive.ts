@@ -1,13 +1,16 @@
 import { hostname } from 'node:os';
 
-/** Environment variable that names the process of `espalier launch`: host and process id. */
+/** Environment variable with the host and process id of `espalier launch`. */
 export const LAUNCHER = 'ESPALIER_LAUNCHER';
 
 export function thisProcess(): string {
   return `${hostname()} ${String(process.pid)}`;
 }
 
-/** Whether the `espalier launch` that started this process runs; undefined if there is none on this machine. */
+/**
+ * Returns whether the `espalier launch` that started this process is running; undefined if there is none on this
+ * machine.
+ */
 export function launcherAlive(): boolean | undefined {
   const [host, pid] = process.env[LAUNCHER]?.split(' ') ?? [];
   if (host !== hostname() || !(Number(pid) > 0)) return undefined;
@@ -15,7 +18,7 @@ export function launcherAlive(): boolean | undefined {
     process.kill(Number(pid), 0);
     return true;
   } catch (thrown) {
-    // Another user's process cannot be signalled, and is there.
+    // EPERM: the process exists but belongs to another user.
     return thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM';
   }
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { UsageError } from '../../../core/errors.js';
 
-/** Whose launcher it is: their flags differ. Intel MPI's and MVAPICH's is MPICH's Hydra. */
+/** MPI family of a launcher: their flags differ. Intel MPI and MVAPICH use MPICH's Hydra. */
 export type Family = 'openmpi' | 'mpich';
 
 export interface Launcher {
@@ -9,16 +9,16 @@ export interface Launcher {
   readonly family: Family;
 }
 
-/** What is to run where. */
+/** What to run, and where. */
 export interface LaunchRequest {
   readonly ranks: number;
-  /** None: this machine. */
+  /** Empty: this machine only. */
   readonly hosts: readonly { readonly name: string; readonly slots: number }[];
-  /** Open MPI asks to be told that it is meant. */
+  /** Running as root, which Open MPI must be told to allow. */
   readonly root: boolean;
   readonly interface: string | undefined;
   readonly ssh: string | undefined;
-  /** Further arguments, as they are. */
+  /** Further arguments, passed on unchanged. */
   readonly more: readonly string[];
   readonly program: readonly string[];
 }
@@ -26,8 +26,8 @@ export interface LaunchRequest {
 const NAMES = ['mpirun', 'mpiexec', 'mpirun.openmpi', 'mpirun.mpich', 'mpiexec.hydra'];
 
 /**
- * The launcher that is named, or the first of the PATH that is of the family.
- * @throws UsageError saying what was looked for
+ * Returns the named launcher, or the first one in the PATH that belongs to the family.
+ * @throws UsageError listing what was tried
  */
 export function findLauncher({ mpirun, mpi }: { mpirun?: string; mpi?: Family }): Launcher {
   if (process.platform === 'win32') {
@@ -58,7 +58,7 @@ function familyOf(version: string): Family | undefined {
   return /HYDRA|Intel\(R\) MPI|MPICH/i.test(version) ? 'mpich' : undefined;
 }
 
-/** What the launcher is called with. */
+/** Returns the launcher's arguments. */
 export function launchArguments(family: Family, request: LaunchRequest): string[] {
   const { ranks, more, program } = request;
   const flags = family === 'openmpi' ? openMpiFlags(request) : mpichFlags(request);
@@ -67,9 +67,9 @@ export function launchArguments(family: Family, request: LaunchRequest): string[
 
 function openMpiFlags({ hosts, root, interface: network, ssh }: LaunchRequest): string[] {
   return [
-    // Each rank has several threads: bound to one core they would take turns on it.
+    // Each rank has several threads, which would share a single core if bound to it.
     ...['--bind-to', 'none'],
-    // As many as were asked for, however many cores there are.
+    // Allow more ranks than cores.
     '--oversubscribe',
     ...(root ? ['--allow-run-as-root'] : []),
     ...(hosts.length === 0 ? [] : ['--host', hosts.map(({ name, slots }) => `${name}:${String(slots)}`).join(',')]),

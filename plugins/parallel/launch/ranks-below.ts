@@ -9,13 +9,13 @@ interface Process {
 }
 
 /**
- * Finds the ranks on this machine: processes that descend from a launcher and run a program under this Node.
+ * Finds the ranks on this machine: descendants of a launcher that run a program with this Node.
  * @param launcher process id
- * @param program the file that they run, absolute
+ * @param program absolute path of the file that they run
  */
 export function ranksBelow(launcher: number, program: string): number[] {
   const all = process.platform === 'linux' ? fromProc() : fromPs();
-  // A launcher has the program among its arguments, too.
+  // The launcher has the program among its arguments too.
   const command = `${process.execPath} ${program}`;
   const below = new Set([launcher]);
   for (let before = 0; before < below.size;) {
@@ -30,12 +30,12 @@ function fromProc(): Process[] {
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        // The name, in brackets, may hold anything; the parent is the second field after it.
+        // The name, in parentheses, may contain anything; the parent is the second field after it.
         const [, after = ''] = /^.*\) (.*)$/s.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
         const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
         return { pid: Number(name), parent: Number(after.split(' ')[1]), command };
       } catch {
-        // It has just ended.
+        // The process has just ended.
         return [];
       }
     });

@@ -7,21 +7,21 @@ import { ranksBelow } from './ranks-below.js';
 
 const LOOK_AGAIN_MS = 200;
 
-/** What is launched. */
+/** What to launch. */
 export interface Launched {
   readonly launcher: Launcher;
   readonly args: readonly string[];
-  /** The file that each rank runs, absolute. */
+  /** Absolute path of the file that each rank runs. */
   readonly program: string;
-  /** Ranks run on other machines, maybe on no other than those. */
+  /** True if ranks run on other machines, possibly only there. */
   readonly isRemote: boolean;
 }
 
 /**
- * Runs an MPI launcher and returns its exit code. Signals go from here to the ranks themselves: which ones a launcher
- * passes on, and which kill it or its ranks, differs from one to the next. It runs in a process group of its own, so that
- * the terminal signals no rank twice.
- * @throws UsageError when it does not start
+ * Runs an MPI launcher and returns its exit code. Signals are sent from here directly to the ranks, since launchers
+ * differ in which signals they pass on and which kill them or their ranks. The launcher runs in its own process group,
+ * so that the terminal does not signal ranks a second time.
+ * @throws UsageError if it cannot be started
  */
 export async function runLauncher({ launcher, args, program, isRemote }: Launched): Promise<number> {
   const child = spawn(launcher.file, args, {
@@ -39,7 +39,7 @@ export async function runLauncher({ launcher, args, program, isRemote }: Launche
   const stopListening = [
     onStop((signal) => {
       if (toRanks(signal)) return;
-      // Open MPI kills its ranks a second after SIGTERM; SIGUSR2 it passes on, to other machines too.
+      // Open MPI kills its ranks a second after SIGTERM, but passes on SIGUSR2, also to other machines.
       const sent = launcher.family === 'openmpi' && isRemote && inPlaceOf === undefined ? 'SIGUSR2' : 'SIGTERM';
       inPlaceOf ??= { asked: signal, sent };
       child.kill(sent);
@@ -80,6 +80,6 @@ function signalled(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has just ended.
+    // The rank has just ended.
   }
 }

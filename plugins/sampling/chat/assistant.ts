@@ -4,24 +4,24 @@ import { textPieces } from '../text/text-pieces.js';
 import type { SamplingChoices } from '../text/write-text.js';
 import { Conversation } from './conversation.js';
 
-/** What writes conversations as text. */
+/** Formats conversations as text. */
 export interface Turns {
-  /** The text that the next answer continues. */
+  /** Returns the text that the next answer continues. */
   prompt(messages: readonly ChatMessage[]): string;
-  /** What ends an answer; empty where nothing does. */
+  /** Returns the text that ends an answer; empty if there is none. */
   endOfTurn(): string;
 }
 
-/** How answers are written: the same choices give the same answers to the same messages. */
+/** How to generate answers: equal choices give equal answers to equal messages. */
 export interface AnswerChoices extends SamplingChoices {
-  /** Message that the conversation begins with. */
+  /** System message at the start of the conversation. */
   readonly system?: string | undefined;
-  /** Most tokens of an answer. */
+  /** Maximum number of tokens in an answer. */
   readonly tokens: number;
   readonly seed: number;
 }
 
-/** A model that answers messages, and remembers the conversation. */
+/** Answers messages with a model, and remembers the conversation. */
 export class Assistant {
   readonly #conversation: Conversation;
   readonly #streams: RandomStreams;
@@ -41,22 +41,22 @@ export class Assistant {
     this.#streams = new RandomStreams(choices.seed);
   }
 
-  /** Forgets the conversation, but for the system message. */
+  /** Forgets the conversation except for the system message. */
   reset(): void {
     this.#conversation.reset();
   }
 
   /**
-   * Answers a message in pieces, as the model writes them. What was written is remembered, also where `signal` ends it.
-   * @param onDropped called where the oldest turns are left out of the window
-   * @throws UsageError for a message that does not fit into the window or that has no tokens
+   * Answers a message in pieces, as the model generates them. Text generated until `signal` aborts is remembered too.
+   * @param onDropped called when the oldest turns no longer fit in the window
+   * @throws UsageError for a message that does not fit in the window or has no tokens
    */
   async *answer(
     content: string,
     { signal, onDropped }: { signal?: AbortSignal; onDropped?: (turns: number) => void } = {},
   ): AsyncGenerator<string, void> {
     const { temperature, topK, topP, repetitionPenalty, tokens, stop = [] } = this.choices;
-    // The answer needs a part of the window, but not so much that hardly anything is remembered.
+    // Reserve part of the window for the answer, but leave at least half for the conversation.
     const room = Math.min(tokens, Math.floor(this.model.blockSize / 2));
     const number = this.#conversation.asked;
     const { prompt, dropped } = await this.#conversation.ask(content, room);

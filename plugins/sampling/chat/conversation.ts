@@ -1,15 +1,15 @@
 import { UsageError, type Tokenizer } from '../../../core/index.js';
 import type { ChatMessage } from '../../data/contract.js';
 
-/** What was said, as a prompt that fits into the model's window: the oldest turns are dropped where it does not. */
+/** A conversation as a prompt that fits in the model's window; drops the oldest turns if necessary. */
 export class Conversation {
   /** A message and, if there was one, its answer. */
   #turns: ChatMessage[][] = [];
   #asked = 0;
 
   /**
-   * @param window tokens that the model sees
-   * @param prompt writes messages as the text that the next answer continues
+   * @param window number of tokens the model sees
+   * @param prompt formats messages as the text that the next answer continues
    */
   constructor(
     private readonly window: number,
@@ -18,7 +18,7 @@ export class Conversation {
     private readonly system: string | undefined,
   ) {}
 
-  /** Messages since the conversation began. */
+  /** Number of messages since the conversation began. */
   get asked(): number {
     return this.#asked;
   }
@@ -30,9 +30,9 @@ export class Conversation {
 
   /**
    * Adds a message.
-   * @param room tokens that the answer may need
-   * @returns the prompt, and how many turns were dropped for it
-   * @throws UsageError for a message that does not fit into the window or that has no tokens; it is not added then
+   * @param room tokens to reserve for the answer
+   * @returns the prompt, and how many turns were dropped
+   * @throws UsageError for a message that does not fit in the window or has no tokens; it is then not added
    */
   async ask(content: string, room: number): Promise<{ prompt: readonly number[]; dropped: number }> {
     const turn: ChatMessage[] = [{ role: 'user', content }];

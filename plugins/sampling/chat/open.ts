@@ -5,10 +5,10 @@ import { openWriter } from '../text/samples.js';
 import { Assistant, type AnswerChoices } from './assistant.js';
 
 /**
- * The model of a stored run as an assistant.
- * @param from a checkpoint or a run's folder
- * @param template `chatml`, or a file with a Jinja template; undefined for that of the training data
- * @throws UsageError where the tokenizer or the template is not known
+ * Opens the model of a stored run as an assistant.
+ * @param from a checkpoint or a run folder
+ * @param template `chatml`, or a file with a Jinja template; undefined for the training data's
+ * @throws UsageError if the tokenizer or the template is unknown
  */
 export async function openAssistant(
   from: string,

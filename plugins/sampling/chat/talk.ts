@@ -3,20 +3,20 @@ import { isUsageError, messageOf } from '../../../core/errors.js';
 import { exitCodeOfSignal, onStop } from '../../command-line/contract.js';
 import type { Assistant } from './assistant.js';
 
-/** Where a conversation takes place. */
+/** Input and output of a conversation. */
 export interface Place {
   readonly input: NodeJS.ReadableStream;
-  /** Gets the answers, and nothing else. */
+  /** Receives the answers and nothing else. */
   readonly output: NodeJS.WritableStream;
-  /** Where a person writes, at a prompt; undefined where lines come from a file or another program. */
+  /** Shows a prompt for input; undefined if lines come from a file or another program. */
   readonly terminal?: NodeJS.WritableStream | undefined;
-  /** Prints what is not an answer. */
+  /** Prints everything that is not an answer. */
   readonly note: (text: string) => void;
 }
 
 /**
- * Answers each line until the last, `/exit` or a signal. On a terminal, Ctrl-C ends the answer or, at the prompt, the
- * conversation, and a message that cannot be answered is only reported.
+ * Answers each line until the input ends, `/exit` or a signal. On a terminal, Ctrl-C ends the answer or, at the prompt,
+ * the conversation; a message that cannot be answered is reported and skipped.
  * @returns the exit code
  */
 export async function talk(assistant: Assistant, place: Place): Promise<number> {

@@ -5,7 +5,7 @@ import type { StoredFlags } from '../../runs/contract.js';
 
 type StoredRequest = RunRequest & StoredFlags;
 
-/** How text is sampled, as `sample` and `chat` take it. */
+/** Sampling options of `sample` and `chat`. */
 export interface SamplingFlags {
   temperature: number;
   topK: number;
@@ -15,7 +15,7 @@ export interface SamplingFlags {
   seed: number;
 }
 
-/** What computes, in place of the run's. */
+/** Options that replace the run's engine and precision. */
 export interface EngineFlags {
   engine?: string;
   precision?: string;
@@ -23,7 +23,7 @@ export interface EngineFlags {
 
 const PRECISIONS = ['auto', 'f32', 'bf16'];
 
-/** Other programs' names of these options. */
+/** Other programs' names for these options. */
 export const samplingAka: Readonly<Record<string, string>> = {
   stop_sequence: '--stop',
   stop_sequences: '--stop',
@@ -58,7 +58,7 @@ export function withEngineFlags(command: Command): Command {
     );
 }
 
-/** The request for the stored run that the flags mean. */
+/** Converts the flags to a request for a stored run. */
 export function storedRequest({ best, weights, engine, precision }: StoredFlags & EngineFlags): StoredRequest {
   const set = Object.entries({ engine, precision }).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${value}`],

@@ -59,7 +59,7 @@ function text(given: string): string {
   return given;
 }
 
-/** @throws UsageError when there is no text in the file */
+/** @throws UsageError if the file has no text */
 async function promptOf(file: string): Promise<string> {
   const { readTextFile } = await import('../../files/contract.js');
   const fail = (why: string): UsageError =>

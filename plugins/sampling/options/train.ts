@@ -1,6 +1,6 @@
 import { type OptionsDefinition, commandName } from '../../command-line/contract.js';
 
-/** `train --sample` */
+/** Adds `train --sample`. */
 export const options: OptionsDefinition = (command) => {
   command.option('--sample', 'print a sample of generated text at the end');
   return {

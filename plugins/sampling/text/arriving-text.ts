@@ -1,17 +1,17 @@
 import type { Tokenizer } from '../../../core/index.js';
 import { NO_TOKEN } from '../../tokenizers/contract.js';
 
-/** Ids of the text before that a tokenizer may need to decode the next ones. */
+/** Previous ids that a tokenizer may need to decode the next ones. */
 const CONTEXT = 8;
 
-/** Decodes ids as they come: a character of several tokens is given when its last one is there. */
+/** Decodes ids as they arrive: a character of several tokens appears with its last one. */
 export class ArrivingText {
-  /** The context, and the ids that wait. */
+  /** The context, followed by ids not yet decoded. */
   #ids: number[];
   /** How many of these are context. */
   #given: number;
 
-  /** @param before the ids that the text continues */
+  /** @param before ids of the text to continue */
   constructor(
     private readonly tokenizer: Tokenizer,
     before: readonly number[],
@@ -20,14 +20,14 @@ export class ArrivingText {
     this.#given = this.#ids.length;
   }
 
-  /** Returns the text of these ids and of those that waited; empty while a character is not complete. */
+  /** Returns the text of the pending ids and these; empty while a character is incomplete. */
   async add(ids: readonly number[]): Promise<string> {
     this.#ids.push(...ids);
     const text = await this.#text();
     return text.endsWith(NO_TOKEN) ? '' : this.#taken(text);
   }
 
-  /** Returns the text of the ids that wait: no more come. */
+  /** Returns the text of the pending ids, at the end of the text. */
   async end(): Promise<string> {
     return this.#taken(await this.#text());
   }

@@ -11,15 +11,15 @@ import type { Run } from '../../../core/runs.js';
 import { openStoredRun } from '../../checkpoint/contract.js';
 import { writeTexts, type SamplingChoices, type TextChoices } from './write-text.js';
 
-/** What is written: the same numbers give the same text. */
+/** What to generate: equal choices give equal text. */
 export interface SampleChoices extends SamplingChoices, Pick<TextChoices, 'prompt' | 'tokens'> {
   readonly seed: number;
 }
 
 /**
- * Texts of a run that is stored: prompt and what the model writes after it.
- * @param from a checkpoint or a run's folder
- * @throws UsageError where its data had no tokenizer
+ * Generates texts with a stored run: each is the prompt and its continuation.
+ * @param from a checkpoint or a run folder
+ * @throws UsageError if the run's data had no tokenizer
  */
 export async function storedSamples(
   from: string,
@@ -35,9 +35,9 @@ export async function storedSamples(
 }
 
 /**
- * A stored run whose model writes, with its tokenizer.
- * @param from a checkpoint or a run's folder
- * @throws UsageError where its data had no tokenizer
+ * Opens a stored run for generating text.
+ * @param from a checkpoint or a run folder
+ * @throws UsageError if the run's data had no tokenizer
  */
 export async function openWriter(
   from: string,
@@ -61,7 +61,7 @@ export async function openWriter(
   }
 }
 
-/** Text that the run's model writes now, with the data's tokenizer; empty where the data has none. */
+/** Generates text with the run's current weights and the data's tokenizer; empty if the data has none. */
 export async function sampleFrom(run: Run, { tokens }: { tokens: number }): Promise<string> {
   const { tokenizer } = run.container.resolve(Dataset);
   if (tokenizer === undefined) return '';
@@ -69,7 +69,7 @@ export async function sampleFrom(run: Run, { tokens }: { tokens: number }): Prom
   return (await samplesOf(run, tokenizer, choices))[0] ?? '';
 }
 
-/** Texts that are written at a time: each keeps the keys and values of its window. */
+/** Texts generated at the same time: each has a key/value cache of its own. */
 const AT_ONCE = 8;
 
 async function samplesOf(

@@ -1,17 +1,17 @@
-/** Cuts a text that comes in pieces, of whatever lengths, before the first of `stops` that is complete. */
+/** Cuts a text that arrives in pieces before the first complete stop text. */
 export class StopTexts {
-  /** What may be the beginning of a stop text. */
+  /** Possible beginning of a stop text, held back. */
   #held = '';
   #found = false;
 
   constructor(private readonly stops: readonly string[]) {}
 
-  /** Whether a stop text came. */
+  /** True once a stop text has occurred. */
   get found(): boolean {
     return this.#found;
   }
 
-  /** Takes the next piece. @returns what no later piece makes a part of a stop text */
+  /** Adds a piece. @returns the text that cannot belong to a stop text any more */
   add(piece: string): string {
     if (this.#found) return '';
     const text = this.#held + piece;
@@ -22,14 +22,14 @@ export class StopTexts {
     return text.slice(0, sure);
   }
 
-  /** What was held back, at the end of the text. */
+  /** Returns the text held back, at the end of the text. */
   end(): string {
     const rest = this.#held;
     this.#held = '';
     return rest;
   }
 
-  /** Length of the longest end of a text that a stop text begins with. */
+  /** Returns the length of the longest suffix that a stop text begins with. */
   #beginning(text: string): number {
     const longest = Math.max(0, ...this.stops.map(({ length }) => length - 1));
     for (let length = Math.min(longest, text.length); length > 0; length--) {
@@ -40,7 +40,9 @@ export class StopTexts {
   }
 }
 
-/** Where the stop text begins that is complete first, whichever pieces the text came in; -1 without one. */
+/**
+ * Returns the start of the stop text that is complete first, however the text is cut into pieces; -1 if there is none.
+ */
 function firstStop(text: string, stops: readonly string[]): number {
   let [start, end] = [-1, Infinity];
   for (const stop of stops) {

@@ -4,26 +4,25 @@ import { withChangingShapes } from '../../ops/contract.js';
 import { ArrivingText } from './arriving-text.js';
 import { StopTexts } from './stop-texts.js';
 
-/** Where texts end, if not at their number of tokens. */
+/** Where texts end, besides their number of tokens. */
 export interface Stops {
-  /** A text ends before the first of these; they may begin and end within tokens. */
+  /** A text ends before the first of these; they need not align with tokens. */
   readonly stop?: readonly string[] | undefined;
   /** A text ends before a token with one of these ids. */
   readonly stopIds?: readonly number[] | undefined;
 }
 
-/** What writes, and reads what was written. */
+/** A model and its tokenizer. */
 export interface Writer {
   readonly model: Pick<Model, 'generate' | 'generateSteps'>;
   readonly tokenizer: Tokenizer;
-  /** Made current before each step: between them, another run may make its own current. */
+  /** Made current before each step, because another run may have used its own engine in between. */
   readonly engine?: Engine | undefined;
 }
 
 /**
- * Has a model write, and yields what each token adds to each text: what may become a part of a stop text, or of a
- * character of several tokens, comes later. Other work, such as signals, gets its turn between tokens. Leaving the loop
- * over it early ends the texts.
+ * Generates texts and yields what each token adds to each text; text that may belong to a stop text or to an incomplete
+ * character follows later. Other work, such as signals, runs between tokens. Leaving the loop early ends the texts.
  * @param prompt ids that the texts continue
  */
 export async function* textPieces(
@@ -56,7 +55,7 @@ export async function* textPieces(
   }
 }
 
-/** For a model without `generateSteps`: each token is a text of its own to it. */
+/** For models without `generateSteps`: generates each token by a call of its own. */
 function* tokenByToken(
   model: Writer['model'],
   prompt: readonly number[],
@@ -74,7 +73,7 @@ function* tokenByToken(
   return texts;
 }
 
-/** Text as a model writes it, until it is to end. */
+/** A text while it is generated, with its stop conditions. */
 class WatchedText {
   readonly #text: ArrivingText;
   readonly #stops: StopTexts;
@@ -97,14 +96,14 @@ class WatchedText {
     else this.#new.push(id);
   }
 
-  /** Returns the text of what was added since, but for what may be a part of a stop text or of a character. */
+  /** Returns the text added since the last call, except what may belong to a stop text or an incomplete character. */
   async read(): Promise<string> {
     const ids = this.#new;
     this.#new = [];
     return this.#stops.add(await this.#text.add(ids));
   }
 
-  /** Returns what `read` held back, at the end of the text. */
+  /** Returns the text that `read` held back, at the end of the text. */
   async end(): Promise<string> {
     return this.#stops.add(await this.#text.end()) + this.#stops.end();
   }

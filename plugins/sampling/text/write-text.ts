@@ -9,7 +9,7 @@ import {
 import { withChangingShapes } from '../../ops/contract.js';
 import { textPieces, type Stops } from './text-pieces.js';
 
-/** How each token is chosen, and where a text ends. */
+/** How tokens are chosen and where a text ends. */
 export interface SamplingChoices
   extends Stops, Pick<GenerateOptions, 'temperature' | 'topK' | 'topP' | 'repetitionPenalty'> {}
 
@@ -18,13 +18,13 @@ export interface TextChoices extends SamplingChoices, Pick<GenerateOptions, 'ran
   readonly prompt?: string | undefined;
   /** Number of tokens to generate. */
   readonly tokens: number;
-  /** Made current before the model generates: another run may have made its own current. */
+  /** Made current before generating, because another run may have used its own engine. */
   readonly engine?: Engine;
 }
 
 /**
  * Generates text.
- * @returns the prompt as the tokenizer decodes it, and the text after it
+ * @returns the prompt as the tokenizer decodes it, and its continuation
  * @throws UsageError naming the first piece of the prompt that has no token
  */
 export async function writeText(
@@ -36,7 +36,7 @@ export async function writeText(
   return { prompt, text: texts[0] ?? '' };
 }
 
-/** Generates several texts that continue one prompt, each with random numbers of its own: the texts are those of `writeText`. */
+/** Generates several continuations of one prompt, each with its own random numbers; equal to calls of `writeText`. */
 export async function writeTexts(
   model: Model,
   tokenizer: Tokenizer,
@@ -68,7 +68,7 @@ export async function writeTexts(
   );
   const texts: string[] = [];
   for (const more of written) {
-    // Some tokenizers decode a token differently at the start than after others.
+    // Decode together with the prompt, because some tokenizers decode a token differently at the start.
     const whole = await tokenizer.decode([...ids, ...more]);
     texts.push(whole.startsWith(prompt) ? whole.slice(prompt.length) : await tokenizer.decode(more));
   }

@@ -1,16 +1,16 @@
 import { tf, type EventName, type SaveSignal, type StopSignal } from '../../../core/index.js';
 import type { Fault, TestRun } from '../run/test-run.js';
 
-/** A moment of a run. */
+/** A point in a run. */
 export interface Moment {
   readonly event: EventName;
-  /** Iterations done then; any when not given. */
+  /** Number of iterations done; default: any. */
   readonly at?: number;
-  /** Which time that the event fires there, from 1; the first when not given. */
+  /** Which occurrence of the event there, from 1; default: the first. */
   readonly nth?: number;
 }
 
-/** Calls `act` once, at a moment, after the plugins' listeners. */
+/** Calls `act` once, at a given point, after the plugins' listeners. */
 export function onceAt({ event, at, nth = 1 }: Moment, act: (run: TestRun) => void, plugin = 'test'): Fault {
   return (made) => {
     let seen = 0;
@@ -21,21 +21,21 @@ export function onceAt({ event, at, nth = 1 }: Moment, act: (run: TestRun) => vo
   };
 }
 
-/** A listener of plugin `test` throws, which ends the run as a critical plugin's does. */
+/** Makes a listener of plugin `test` throw, which ends the run as for any critical plugin. */
 export function listenerThrows(moment: Moment, error: Error = new Error('thrown by a test')): Fault {
   return onceAt(moment, () => {
     throw error;
   });
 }
 
-/** The process gets a signal, which the `signals` plugin serves. */
+/** Sends a signal to the process, which the `signals` plugin handles. */
 export function signalArrives(moment: Moment, signal: StopSignal | SaveSignal = 'SIGTERM'): Fault {
   return onceAt(moment, ({ process }) => {
     process.deliver(signal);
   });
 }
 
-/** Every gradient, or that of one weight, is NaN in the iteration with that number. */
+/** Sets every gradient, or that of one weight, to NaN in one iteration. */
 export function nanGradients({ iteration, weight }: { readonly iteration: number; readonly weight?: string }): Fault {
   return ({ run }) => {
     run.bus.listen({ plugin: 'test', event: 'gradients:ready', critical: true }, (ready) => {
@@ -49,7 +49,7 @@ export function nanGradients({ iteration, weight }: { readonly iteration: number
   };
 }
 
-/** Checkpoints of these iterations cannot be written, or all; only for runs without a folder. */
+/** Makes writing fail for the checkpoints of these iterations, or all; only for runs without a folder. */
 export function writeFails(iterations?: readonly number[]): Fault {
   return ({ checkpoints }) => {
     checkpoints.failWrites((name) => iterations?.includes(parseInt(name, 10)) ?? true);

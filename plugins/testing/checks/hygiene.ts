@@ -3,9 +3,9 @@ import { MetricNames, tf } from '../../../core/index.js';
 import { testRun, type TestRunOptions } from '../run/test-run.js';
 
 /**
- * Checks that no tensor is left over: after each iteration as many are alive as after the second, whatever evaluations
- * and checkpoints came between.
- * @throws AssertionError naming the iteration, and how many tensors are left
+ * Checks for tensor leaks: after each iteration as many tensors are alive as after the second, whatever evaluations and
+ * checkpoints are in between.
+ * @throws AssertionError naming the iteration and the number of leaked tensors
  */
 export async function assertNoLeaks(options: TestRunOptions = {}): Promise<void> {
   await using run = await testRun({ iterations: 10, ...options });
@@ -14,7 +14,7 @@ export async function assertNoLeaks(options: TestRunOptions = {}): Promise<void>
     alive.push(tf.memory().numTensors);
   });
   await run.train();
-  // The first step makes the optimizer's moments.
+  // The first step creates the optimizer's moments.
   const [, , expected = 0, ...later] = alive;
   const at = later.findIndex((count) => count !== expected);
   if (at < 0) return;
@@ -28,8 +28,8 @@ export async function assertNoLeaks(options: TestRunOptions = {}): Promise<void>
 }
 
 /**
- * Checks that every metric that is published is declared by a plugin of the run, in `@Plugin({ metrics })`.
- * @throws AssertionError with the names of those that are not
+ * Checks that every published metric is declared by a plugin of the run, in `@Plugin({ metrics })`.
+ * @throws AssertionError with the names of undeclared metrics
  */
 export async function assertDeclaredMetrics(options: TestRunOptions = {}): Promise<void> {
   await using run = await testRun(options);

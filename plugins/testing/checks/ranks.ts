@@ -3,12 +3,10 @@ import { memoryRanks } from '../run/ranks.js';
 import { testRun, type TestRun, type TestRunOptions } from '../run/test-run.js';
 import { differs, outcomeOf } from './same.js';
 
-/** Of float32 arithmetic in another order: the largest difference, as a share of the largest element. */
+/** Tolerance for float32 sums in another order, relative to the largest element. */
 const TOLERANCE = 2e-5;
 
-/**
- * Makes runs that train together as ranks, one for each set of options; train them all at once (`trainTogether`).
- */
+/** Creates runs that train together as ranks, one per rank; train them all at once with `trainTogether`. */
 export async function testRanks(size: number, options: TestRunOptions = {}): Promise<TestRun[]> {
   const runs: TestRun[] = [];
   for (const rank of memoryRanks(size)) {
@@ -17,15 +15,15 @@ export async function testRanks(size: number, options: TestRunOptions = {}): Pro
   return runs;
 }
 
-/** Trains the ranks of one training. */
+/** Trains all ranks at the same time. */
 export async function trainTogether(ranks: readonly TestRun[]): Promise<void> {
   await Promise.all(ranks.map((rank) => rank.train()));
 }
 
 /**
- * Checks that two ranks with half the batch each train as one run with the whole: equal losses and weights but for
- * rounding, and on both ranks the same losses and weights, and states of plugins that run on both, to the bit.
- * @throws AssertionError naming what differs
+ * Checks that two ranks with half the batch each train like one run with the whole batch: losses and weights are equal
+ * except for rounding, and both ranks have bit-identical losses, weights and states of plugins that run on both.
+ * @throws AssertionError naming the difference
  */
 export async function assertTwoRanks(options: TestRunOptions = {}): Promise<void> {
   const withBatch = (size: number): TestRunOptions => ({ ...options, set: [...(options.set ?? []), batch(size)] });

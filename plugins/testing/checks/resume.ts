@@ -6,7 +6,7 @@ import { testRun, type TestRunOptions, type Fault } from '../run/test-run.js';
 import { onceAt, signalArrives, type Moment } from './faults.js';
 import { assertSame, outcomeOf, type Outcome } from './same.js';
 
-/** Trains a run to its end, and returns what it has come to. */
+/** Trains a run to its end and returns its final state. */
 export async function outcome(options: TestRunOptions = {}): Promise<Outcome> {
   await using run = await testRun(options);
   await run.train();
@@ -14,10 +14,10 @@ export async function outcome(options: TestRunOptions = {}): Promise<Outcome> {
 }
 
 /**
- * Trains a run in parts: each fault ends one, by a stop or an error, and the next resumes from the newest checkpoint in
- * memory, or in the folder where there is one, or starts anew where there is none.
- * @param options.faults are those of every part
- * @returns what it has come to, and how many parts it took
+ * Trains a run in parts. Each fault ends a part, by a stop or an error; the next part resumes from the newest
+ * checkpoint in memory or, if given, in the folder, or starts over if there is none.
+ * @param options.faults apply to every part
+ * @returns the final state and the number of parts
  */
 export async function outcomeInParts(
   options: TestRunOptions,
@@ -48,7 +48,7 @@ async function hasCheckpoints(folder: string): Promise<boolean> {
   return (await checkpointNames(path.join(folder, 'checkpoints'))).length > 0;
 }
 
-/** By default a signal in the first iteration, in the middle of an evaluation, and at the end of an iteration. */
+/** Default stops: a signal in the first iteration, during an evaluation, and at the end of an iteration. */
 const STOPS: readonly Moment[] = [
   { event: 'batch:ready', at: 0 },
   { event: 'evaluation:batch' },
@@ -56,10 +56,10 @@ const STOPS: readonly Moment[] = [
 ];
 
 /**
- * Checks that a run that is stopped by signals and resumed, with what it is made of made anew each time, ends as the
- * same run without a stop: losses, weights, optimizer, random streams and every plugin's state, to the bit.
- * @param options.folder holds both runs' files after it, in `whole` and `parts`
- * @throws AssertionError naming what differs
+ * Checks that a run that is stopped by signals and resumed, with all its parts created anew each time, gives the same
+ * bits as an uninterrupted one: losses, weights, optimizer, random streams and every plugin's state.
+ * @param options.folder holds the files of both runs afterwards, in `whole` and `parts`
+ * @throws AssertionError naming the difference
  */
 export async function assertResumes(options: TestRunOptions = {}, stops: readonly Moment[] = STOPS): Promise<void> {
   const within = (name: string): TestRunOptions =>
@@ -73,9 +73,10 @@ export async function assertResumes(options: TestRunOptions = {}, stops: readonl
 }
 
 /**
- * Checks that a run that goes back to a checkpoint and trains on the same data again ends as the same run that did not.
- * @param at iterations done when it goes back, to the newest checkpoint before; between that and the next one
- * @throws AssertionError naming what differs
+ * Checks that a run that rolls back to a checkpoint and trains on the same data again gives the same bits as one that
+ * does not.
+ * @param at iterations done at the rollback; must be between two checkpoints
+ * @throws AssertionError naming the difference
  */
 export async function assertRollsBack(options: TestRunOptions = {}, at = 5): Promise<void> {
   const event: EventName = 'iteration:end';

@@ -4,21 +4,21 @@ import type { StoredTensor } from '../../../core/index.js';
 import { copySnapshot } from '../../checkpoint/contract.js';
 import type { TestRun } from '../run/test-run.js';
 
-/** Everything of a run that has trained that must come out the same, to the bit. */
+/** The results of a run that must be equal to the bit. */
 export interface Outcome {
   readonly losses: ReadonlyMap<number, number>;
   readonly weights: Tensors;
   readonly optimizer: Tensors;
   readonly pluginTensors: Tensors;
   readonly random: Readonly<Record<string, number>>;
-  /** What every plugin keeps, by name. */
+  /** The state of every plugin, by name. */
   readonly plugins: Readonly<Record<string, unknown>>;
 }
 
 type Tensors = ReadonlyMap<string, StoredTensor>;
 
 /**
- * What a run has come to.
+ * Returns the results of a trained run.
  * @param losses of iterations that earlier parts of the same run trained
  */
 export function outcomeOf({ run, events }: TestRun, losses: ReadonlyMap<number, number> = new Map()): Outcome {
@@ -34,7 +34,7 @@ export function outcomeOf({ run, events }: TestRun, losses: ReadonlyMap<number, 
   };
 }
 
-/** @throws AssertionError that names the first thing that differs, and both values @param ignore plugins not compared */
+/** @throws AssertionError naming the first difference and both values @param ignore plugins not to compare */
 export function assertSame(found: Outcome, expected: Outcome, what: string, ignore: readonly string[] = []): void {
   for (const [iteration, loss] of expected.losses) {
     const own = found.losses.get(iteration);
@@ -51,7 +51,7 @@ export function assertSame(found: Outcome, expected: Outcome, what: string, igno
   }
 }
 
-/** An error as `node:assert` throws it: every test runner shows both values. */
+/** Returns an error like those of `node:assert`, so that every test runner shows both values. */
 export function differs(what: string, which: string, actual: unknown, expected: unknown): AssertionError {
   const shown = `${what}: ${which} is ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`;
   return new AssertionError({ message: shown, actual, expected, operator: 'deepStrictEqual' });

@@ -21,21 +21,21 @@ import {
 } from '../../checkpoint/contract.js';
 
 /**
- * The checkpoints of a run, in memory. The `checkpoint` plugin decides what is saved, kept and rotated, as it does with
- * files; they hold what files would: tensors, and JSON as text.
+ * Stores the checkpoints of a run in memory. The `checkpoint` plugin decides what is saved, kept and rotated, as with
+ * files; the contents are the same as in files: tensors, and JSON as text.
  */
 export class MemoryCheckpoints {
-  /** In the order they were written. */
+  /** In the order of writing. */
   readonly #held = new Map<string, SnapshotCopy>();
   readonly #noted = new Map<'latest' | 'best', string>();
   #fails: (name: string) => boolean = () => false;
 
-  /** Newest first; of one iteration, the one written last. */
+  /** Newest first; for one iteration, the one written last. */
   get names(): string[] {
     return [...this.#held.keys()].reverse().sort((a, b) => iterationOf(b) - iterationOf(a));
   }
 
-  /** Names of the newest, and of the best. */
+  /** Names of the newest and the best checkpoint. */
   get latest(): string | undefined {
     return this.#noted.get('latest');
   }
@@ -44,14 +44,14 @@ export class MemoryCheckpoints {
     return this.#noted.get('best');
   }
 
-  /** Makes writes fail from now on as on a full disk: those that `when` says, by the name of the checkpoint. */
+  /** Makes writes fail from now on, as on a full disk, if `when` returns true for the checkpoint's name. */
   failWrites(when: (name: string) => boolean): void {
     this.#fails = when;
   }
 
   /**
-   * Reads a checkpoint; the newest when no name is given.
-   * @throws UsageError when it does not exist
+   * Reads a checkpoint; by default the newest.
+   * @throws UsageError if it does not exist
    */
   async read(name = this.names[0]): Promise<LoadedCheckpoint> {
     const held = name === undefined ? undefined : this.#held.get(name);
@@ -70,7 +70,7 @@ export class MemoryCheckpoints {
     };
   }
 
-  /** The plugin that keeps a run's checkpoints here. */
+  /** Returns a plugin that stores a run's checkpoints here. */
   plugin(): PluginClass {
     const read = (name: string): Promise<LoadedCheckpoint> => this.read(name);
     const names = (): string[] => this.names;
@@ -80,14 +80,14 @@ export class MemoryCheckpoints {
     @Plugin({ name: 'checkpoints-in-memory', summary: 'Keeps checkpoints in memory.' })
     class CheckpointsInMemory implements CheckpointMedium {
       static register(bindings: Bindings): void {
-        // Not by its name, which tsc makes a variable of the module: that is the class made last.
+        // Bind `this`: tsc compiles the class name to a module variable, which refers to the class made last.
         bindings.bind(CheckpointMedium, this);
       }
 
       constructor(@inject(RunFolder) private readonly folder: RunFolder) {}
 
       async prepare(): Promise<void> {
-        // There is nothing to make.
+        // Nothing needs to be created.
       }
 
       names(): Promise<string[]> {
@@ -99,7 +99,7 @@ export class MemoryCheckpoints {
       }
 
       async write(name: string, copy: SnapshotCopy): Promise<void> {
-        // As a write to disk does, it ends while the run trains.
+        // Completes asynchronously, like a write to disk.
         await Promise.resolve();
         if (fails(name)) {
           throw new EspalierError('ESP_CHECKPOINT_WRITE', `checkpoint ${name} cannot be written: no space left`);

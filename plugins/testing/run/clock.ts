@@ -1,18 +1,18 @@
 /**
- * The clock of this process in the hands of a test: `performance.now()` and `Date.now()` return what it says, and time
- * passes only by `advance`. Timers are not changed. Restore it at the end: `using clock = new TestClock()` does.
+ * Replaces this process's clock in a test: `performance.now()` and `Date.now()` return its time, which only `advance`
+ * moves. Timers are unaffected. Restore it at the end, e.g. with `using clock = new TestClock()`.
  */
 export class TestClock implements Disposable {
   readonly #real = { performance: performance.now.bind(performance), date: Date.now.bind(Date) };
   #elapsed = 0;
 
-  /** @param start what `Date.now()` returns first, in milliseconds since 1970 */
+  /** @param start initial value of `Date.now()`, in milliseconds since 1970 */
   constructor(private readonly start = 0) {
     performance.now = () => this.#elapsed;
     Date.now = () => this.start + this.#elapsed;
   }
 
-  /** @param milliseconds that pass at once */
+  /** @param milliseconds time that passes at once */
   advance(milliseconds: number): void {
     this.#elapsed += milliseconds;
   }

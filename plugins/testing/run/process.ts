@@ -1,11 +1,11 @@
 import { HostProcess, type SaveSignal, type StopSignal } from '../../../core/index.js';
 
-/** The process around a test's run: the test sends the signals, and the real process keeps its own. */
+/** A simulated process for a test's run: the test sends its signals, and the real process is unaffected. */
 export class TestProcess implements HostProcess {
   readonly #onStop = new Set<(signal: StopSignal) => void>();
   readonly #onSave = new Set<() => void>();
   #isSaveWaiting = false;
-  /** What the run would have ended the process with at once; undefined while it did not. */
+  /** The code with which the run would have ended the process at once; undefined if it did not. */
   exitCode: number | undefined;
 
   onStop(listener: (signal: StopSignal) => void): () => void {
@@ -32,7 +32,7 @@ export class TestProcess implements HostProcess {
   }
 
   pluginsMade(): void {
-    // Signals come when the test sends them.
+    // Do nothing: signals arrive when the test sends them.
   }
 
   exit(code: number): void {

@@ -11,12 +11,12 @@ import {
 } from '../../../core/index.js';
 import { agreed, said } from '../../parallel/contract.js';
 
-/** Brings what one rank has, and returns what all have, by rank, when all have brought theirs. */
+/** Contributes one rank's value, and returns all values by rank once every rank has contributed. */
 type Exchange<T> = (rank: number, own: T) => Promise<readonly T[]>;
 
 /**
- * Plugins that join runs of this process into ranks of one training; rank n's is at index n. They average gradients, and
- * agree on what plugins ask the run for, as `data-parallel` does between processes. All the runs train at the same time.
+ * Returns plugins that join runs of this process into the ranks of one training; index n is rank n. They average
+ * gradients and agree on requests, like `data-parallel` between processes. All the runs must train at the same time.
  */
 export function memoryRanks(size: number): PluginClass[] {
   const numbers = exchangeOf<readonly number[]>(size);

@@ -1,11 +1,13 @@
 import type { EventBus, EventName, Events } from '../../../core/index.js';
 
-/** An event of a run: its fields as they were when its last listener had run. Tensors in it may be disposed since. */
+/**
+ * An event of a run, with its fields as they were after its last listener. Its tensors may have been disposed since.
+ */
 export type RecordedEvent = {
   [Name in EventName]: { readonly event: Name; readonly payload: Readonly<Events[Name]> };
 }[EventName];
 
-/** Keeps what a run publishes, after every plugin has heard of it. */
+/** Records the events of a run, after every plugin has received them. */
 export class EventRecorder {
   readonly all: RecordedEvent[] = [];
 
@@ -13,7 +15,7 @@ export class EventRecorder {
     for (const { name } of bus.events.list()) this.#keep(bus, name as EventName);
   }
 
-  /** The payloads of an event, in order. */
+  /** Returns the payloads of an event, in order. */
   of<Name extends EventName>(event: Name): Readonly<Events[Name]>[] {
     return this.all.flatMap((each) => (isOf(each, event) ? [each.payload] : []));
   }
@@ -23,7 +25,7 @@ export class EventRecorder {
     return this.all.map(({ event }) => event);
   }
 
-  /** The values of a metric, by the iteration that each was published for; of several for one, the last. */
+  /** Returns the values of a metric by iteration; the last value if there are several. */
   metric(name: string): Map<number, number> {
     const found = this.of('metrics').flatMap(({ iteration, values }): [number, number][] => {
       const value = values[name];
@@ -32,7 +34,7 @@ export class EventRecorder {
     return new Map(found);
   }
 
-  /** Mean training loss of each iteration, in nats, by its number; after a rollback, of the one that counts. */
+  /** Mean training loss of each iteration, in nats; after a rollback, of the repeated iterations. */
   get losses(): Map<number, number> {
     return new Map(this.of('iteration:end').map(({ iteration, loss }) => [iteration, loss]));
   }

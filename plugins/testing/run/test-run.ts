@@ -14,26 +14,28 @@ import { EventRecorder } from './recorder.js';
 import { TextInMemory } from './text.js';
 import { merged, tinySettings, tinyText } from './tiny.js';
 
-/** Something that goes wrong in a run. */
+/** A failure to provoke in a run. */
 export type Fault = (run: TestRun) => void;
 
 export interface TestRunOptions<Choice extends PluginChoice = PluginChoice> extends Pick<
   RunOptions<Choice>,
   'presets' | 'plugins' | 'set' | 'passing' | 'resume' | 'cwd'
 > {
-  /** What it trains on; a few sentences when not given, and when `config.data` is not. */
+  /** Text to train on; default: a few sentences, unless `config.data` is given. */
   readonly text?: string;
-  /** Settings over those of the tiny run. */
+  /** Settings that override those of the tiny run. */
   readonly config?: RunSettings;
-  /** Iterations to train (`train.max_iters`), 6 by default. */
+  /** Iterations to train (`train.max_iters`). Default: 6. */
   readonly iterations?: number;
-  /** Seed of every random stream, 1 by default: the same seed gives the same run. */
+  /** Seed of every random stream: equal seeds give equal runs. Default: 1. */
   readonly seed?: number;
-  /** Folder for the run's files, absolute; without it nothing is written. */
+  /** Absolute path of a folder for the run's files; without it nothing is written. */
   readonly folder?: string;
-  /** Where checkpoints are kept without a folder. A run that is given those of another resumes from the newest. */
+  /**
+   * Stores checkpoints if there is no folder. A run that gets another run's store resumes from its newest checkpoint.
+   */
   readonly checkpoints?: MemoryCheckpoints;
-  /** What goes wrong. */
+  /** Failures to provoke. */
   readonly faults?: readonly Fault[];
 }
 
@@ -43,7 +45,7 @@ export interface LogLine {
   readonly line: string;
 }
 
-/** A real run of a tiny model, ready to train, with what a test looks at. */
+/** A real run of a tiny model, ready to train, with what a test inspects. */
 export class TestRun implements AsyncDisposable {
   readonly events: EventRecorder;
 
@@ -57,12 +59,12 @@ export class TestRun implements AsyncDisposable {
     this.events = new EventRecorder(run.bus);
   }
 
-  /** Trains to the end, or to what stops it. @throws what the command would print */
+  /** Trains to the end, or until it is stopped. @throws what the command would print */
   train(): Promise<RunResult> {
     return this.run.train();
   }
 
-  /** The weights, by name. */
+  /** Returns the weights, by name. */
   weights(): Map<string, Float32Array> {
     return new Map(
       [...this.run.model.parameters()].map(([name, weight]) => [name, weight.dataSync<'float32'>().slice()]),
@@ -79,9 +81,9 @@ export class TestRun implements AsyncDisposable {
 }
 
 /**
- * Makes a run of a tiny model on a text in memory, with evaluations and checkpoints every three iterations. Everything
- * is the run's own, as it is for users: config, plugins, events, engine. Without a folder no file is written.
- * @throws UsageError as `createRun`
+ * Creates a run of a tiny model on a text in memory, with evaluations and checkpoints every three iterations. Config,
+ * plugins, events and engine are those of a user's run. Without a folder no file is written.
+ * @throws UsageError like `createRun`
  */
 export async function testRun<Choice extends PluginChoice = PluginChoice>(
   options: TestRunOptions<Choice> = {},

@@ -18,7 +18,7 @@ const options = z.strictObject({
   val_fraction: z.number().gt(0).lt(1).default(0.2).describe('share of the text, at its end, for validation'),
 });
 
-/** A text that is given as it is, where `token-shards` is given the name of a file. */
+/** Takes the text itself, unlike `token-shards`, which takes the name of a file. */
 @Plugin({ name: 'text-in-memory', summary: 'Tokens of a text in the config.', slot: 'data', config: options })
 export class TextInMemory implements Dataset {
   static register(bindings: Bindings): void {

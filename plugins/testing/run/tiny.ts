@@ -1,9 +1,9 @@
 import type { RunSettings } from '../../../core/index.js';
 
-/** Letters and repetition enough for a tiny model. */
+/** Enough letters and repetition for a tiny model. */
 export const tinyText = 'the quick brown fox jumps over the lazy dog. '.repeat(40);
 
-/** Milliseconds for a whole run: one block of 16 channels, and dropout, so that random streams matter. */
+/** A run of milliseconds: one block of 16 channels, with dropout, so that random streams matter. */
 export function tinySettings({
   iterations,
   seed,
@@ -15,7 +15,7 @@ export function tinySettings({
     seed,
     engine: 'auto',
     precision: 'f32',
-    // A thread for a few batches takes longer than all the rest.
+    // Starting a thread for a few batches would take longer than everything else.
     batches: { prefetch: 0 },
     model: { n_layer: 1, n_head: 2, n_embd: 16, block_size: 8, dropout: 0.1 },
     train: { max_iters: iterations, batch_size: 2 },
@@ -24,7 +24,7 @@ export function tinySettings({
   };
 }
 
-/** Settings over settings: sections key by key, everything else whole. */
+/** Merges settings: sections key by key, everything else as a whole. */
 export function merged(base: RunSettings, over: RunSettings): RunSettings {
   return mergedSections(base, over);
 }
@@ -33,7 +33,7 @@ function mergedSections(base: Section, over: Section): Section {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const before = result[key];
-    // Options of the batch strategy before are not those of another.
+    // Options of the previous batch strategy do not apply to another one.
     const adds = isSection(before) && isSection(value) && !('strategy' in value);
     result[key] = adds ? mergedSections(before, value) : value;
   }

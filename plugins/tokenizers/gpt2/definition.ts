@@ -1,6 +1,9 @@
 import { vocabulary, type Vocabulary } from './vocabulary.js';
 
-/** The bytes that GPT-2 writes as themselves; the others have the characters from 256 on. Source: OpenAI's `bytes_to_unicode`. */
+/**
+ * The bytes that GPT-2 writes as themselves; others are mapped to the characters from 256 on. Source: OpenAI's
+ * `bytes_to_unicode`.
+ */
 const PRINTED: readonly (readonly [number, number])[] = [
   [0x21, 0x7e],
   [0xa1, 0xac],
@@ -52,7 +55,9 @@ function byteCharacters(): string[] {
   );
 }
 
-/** The pair that makes each token of more than a byte: what is left of its bytes when all earlier merges are done. */
+/**
+ * Returns the pair that merges into each token of several bytes: the two parts that remain after all earlier merges.
+ */
 function merges({ tokens, ids }: Vocabulary): (readonly [string, string])[] {
   return tokens.flatMap((token, id) => {
     if (token.length === 1) return [];

@@ -50,11 +50,11 @@ class Gpt2Tokenizer implements Tokenizer {
     this.vocabSize = words.tokens.length + 1;
   }
 
-  /** Text that reads like the special token is encoded as the text it is. */
+  /** A special token in the text is encoded as ordinary text. */
   encode(text: string): Int32Array {
     const whole = text.toWellFormed();
     const units = unitsOf(whole);
-    // A piece of n units is at most 3 n bytes, and so many tokens.
+    // A piece of n UTF-16 units has at most 3 n bytes, and thus tokens.
     let ids = new Int32Array((units.length >> 1) + 64);
     let count = 0;
     for (let start = 0; start < units.length;) {
@@ -78,7 +78,7 @@ class Gpt2Tokenizer implements Tokenizer {
     return { tokenizer: 'gpt2' };
   }
 
-  /** Returns how many tokens it put into `ids` from `at` on. */
+  /** Writes tokens into `ids` from `at` on, and returns how many. */
   #merge(piece: string, units: Uint16Array, start: number, ids: Int32Array, at: number): number {
     const merged = mergePairs(Buffer.from(piece, 'utf8').toString('latin1'), this.words.ids);
     ids.set(merged, at);

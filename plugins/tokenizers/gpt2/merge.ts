@@ -1,10 +1,10 @@
-/** A pair's rank is above every id, when no token is made of it. */
+/** Rank of a pair that is not a token: above every id. */
 const NO_RANK = 2 ** 20;
 const POSITIONS = 2 ** 32;
 
 /**
- * Byte pair encoding of one piece: the pair of the lowest rank is merged, leftmost first, until no pair is a token.
- * A heap of pairs keeps it at n log n: a piece may be a megabyte without a space.
+ * Byte pair encoding of one piece: merges the pair with the lowest rank, leftmost first, until no pair is a token. A
+ * heap of pairs makes it n log n: a piece may be a megabyte without a space.
  * @param bytes the piece's bytes, as a latin1 string
  * @param ids every token's id, which is its rank, by its bytes; each single byte is a token
  */
@@ -12,7 +12,7 @@ export function mergePairs(bytes: string, ids: ReadonlyMap<string, number>): num
   const whole = ids.get(bytes);
   if (whole !== undefined) return [whole];
   const { length } = bytes;
-  // A part starts at each index that is alive; `ends[start]` is where it ends and the next one starts.
+  // Each live index starts a part; `ends[start]` is its end, where the next part starts.
   const ends = Int32Array.from({ length }, (_, at) => at + 1);
   const before = Int32Array.from({ length }, (_, at) => at - 1);
   const ranks = new Int32Array(length).fill(NO_RANK);
@@ -26,7 +26,7 @@ export function mergePairs(bytes: string, ids: ReadonlyMap<string, number>): num
   for (let start = 0; start < length - 1; start++) rank(start);
   for (let best = heap.pop(); best !== undefined; best = heap.pop()) {
     const start = best % POSITIONS;
-    // The pair that was here has been merged since, or is another one now.
+    // Stale entry: the pair has been merged, or its rank has changed.
     if (ranks[start] !== (best - start) / POSITIONS) continue;
     const middle = ends[start] ?? length;
     const end = ends[middle] ?? length;
@@ -46,7 +46,7 @@ export function mergePairs(bytes: string, ids: ReadonlyMap<string, number>): num
   return found;
 }
 
-/** Numbers, the smallest first. */
+/** A min-heap of numbers. */
 class Heap {
   readonly #items: number[] = [];
 

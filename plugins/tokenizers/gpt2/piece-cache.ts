@@ -3,12 +3,12 @@ const SLOTS = 1 << 18;
 const KEY_UNITS = ENTRIES * 12;
 const IDS = ENTRIES * 6;
 
-/** Longer pieces are rare, and do not repeat. */
+/** Longer pieces are rare and seldom repeat. */
 const LONGEST = 64;
 
 /**
- * The tokens of pieces that were met: words repeat. A hash table over typed arrays, which looks a piece up
- * without making a string of it; when it is full it starts over.
+ * Caches the tokens of pieces, since words repeat. A hash table over typed arrays, so that a lookup creates no string;
+ * it is cleared when full.
  */
 export class PieceCache {
   /** Entry + 1 by hash, linear probing; 0 is free. */
@@ -21,7 +21,7 @@ export class PieceCache {
   readonly #ids = new Int32Array(IDS);
   #count = 0;
 
-  /** Copies the tokens of a piece to `into` at `at`; returns how many, 0 when it is not here. */
+  /** Copies a piece's tokens to `into` at `at`; returns how many, 0 if the piece is not cached. */
   copy(units: Uint16Array, start: number, end: number, into: Int32Array, at: number): number {
     const hash = hashOf(units, start, end);
     for (let slot = hash & (SLOTS - 1); ; slot = (slot + 1) & (SLOTS - 1)) {

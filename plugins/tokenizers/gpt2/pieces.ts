@@ -1,7 +1,7 @@
 /**
- * GPT-2 splits text by this expression before it merges bytes; scanning by hand is several times as fast.
+ * GPT-2 splits text by this expression before merging bytes; scanning by hand is several times faster.
  *
- *     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+ * 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
  *
  * @param units UTF-16
  * @returns the end of the piece that starts at `start`
@@ -14,20 +14,20 @@ export function pieceEnd(units: Uint16Array, start: number): number {
   }
   const kind = kindAt(units, start);
   if (kind !== SPACE) return runEnd(units, start, kind);
-  // One plain space belongs to the word that follows it.
+  // A single plain space is part of the word that follows it.
   const next = start + 1;
   if (first === PLAIN_SPACE && next < units.length) {
     const following = kindAt(units, next);
     if (following !== SPACE) return runEnd(units, next, following);
   }
   const end = runEnd(units, start, SPACE);
-  // The last space of a run is left to what follows.
+  // The last space of a run goes to the next piece.
   return end === units.length || end === next ? end : end - 1;
 }
 
 /**
- * Whether a piece ends between two characters in every text, whatever is around them: a run of one kind ends where
- * another kind follows, but for white space, which looks ahead, and the apostrophe of a contraction.
+ * Returns whether a piece always ends between two characters, whatever surrounds them: a run of one kind ends before
+ * another kind, except for white space, which looks ahead, and the apostrophe of a contraction.
  */
 export function endsPiece(left: number, right: number): boolean {
   const before = kindOf(left);
@@ -43,10 +43,10 @@ const NUMBER = 2;
 const SPACE = 3;
 const OTHER = 4;
 
-/** The kind of each code unit that is a character of its own; 0 for halves of a pair. */
+/** The kind of each code unit that is a character by itself; 0 for surrogates. */
 const kinds = Uint8Array.from({ length: 0x10000 }, (_, unit) => (isSurrogate(unit) ? 0 : kindOf(unit)));
 
-/** A half without its other is encoded as U+FFFD, and is no letter either. */
+/** An unpaired surrogate is encoded as U+FFFD, which is not a letter either. */
 function kindAt(units: Uint16Array, at: number): number {
   const unit = units[at] ?? 0;
   const kind = kinds[unit] ?? 0;
@@ -66,14 +66,14 @@ function runEnd(units: Uint16Array, start: number, kind: number): number {
   return at;
 }
 
-/** End of 's, 'd, 'm, 't, 'll, 've or 're; `start` where there is none. */
+/** Returns the end of 's, 'd, 'm, 't, 'll, 've or 're; `start` if there is none. */
 function contractionEnd(units: Uint16Array, start: number): number {
   const letters = String.fromCharCode(units[start + 1] ?? 0, units[start + 2] ?? 0);
   if (letters === 'll' || letters === 've' || letters === 're') return start + 3;
   return 'sdmt'.includes(letters.charAt(0)) ? start + 2 : start;
 }
 
-/** JavaScript's own \s is not Unicode's white space: it has U+FEFF and lacks U+0085. */
+/** JavaScript's \s is not Unicode's white space: it includes U+FEFF and lacks U+0085. */
 function kindOf(code: number): number {
   const character = String.fromCodePoint(code);
   if (/\p{L}/u.test(character)) return LETTER;

@@ -1,12 +1,12 @@
 import { flat, type Component, type Definition } from './definition.js';
 
-/** Whether a text may be cut between two neighbouring characters; see `Tokenizer.canCut`. */
+/** Returns whether a text may be cut between two neighbouring characters; see `Tokenizer.canCut`. */
 export type CutRule = (left: number, right: number) => boolean;
 
 /**
- * Where byte pair encoding itself cannot join two characters: no token holds the one followed by the other, so no
- * merge crosses the place, and merges on its two sides do not depend on each other.
- * @returns undefined where the model is another one, or where its characters are not those of the text
+ * Returns where byte pair encoding itself cannot join two characters: no token contains one followed by the other, so
+ * no merge crosses that place, and the merges on both sides are independent.
+ * @returns undefined for another kind of model, or if its characters are not those of the text
  */
 export function adjacentIn({ model, normalizer, tokens }: Definition, pre: readonly Component[]): CutRule | undefined {
   const isPairs = model.type === 'BPE' || (model.type === undefined && Array.isArray(model['merges']));
@@ -29,7 +29,7 @@ export function adjacentIn({ model, normalizer, tokens }: Definition, pre: reado
     return bytes ? byteLetter(code) : String.fromCodePoint(code);
   };
   return (left, right) => {
-    // Bytes of other characters are letters of their own.
+    // Other characters consist of several bytes, each with a letter of its own.
     if ((bytes || replaced.some(({ type }) => type === 'NFC')) && (left >= 0x80 || right >= 0x80)) return false;
     const [a, b] = [symbolOf(left), symbolOf(right)];
     return symbols.has(a) && symbols.has(b) && !pairs.has(a + b);
@@ -40,7 +40,7 @@ function isSpaceToMark({ type, pattern, content }: Component): boolean {
   return type === 'Replace' && content === '▁' && JSON.stringify(pattern) === '{"String":" "}';
 }
 
-/** The letter that byte-level tokenizers write an ASCII character with. */
+/** Returns the letter by which byte-level tokenizers represent an ASCII character. */
 function byteLetter(code: number): string {
   return String.fromCodePoint(code > 0x20 && code < 0x7f ? code : code <= 0x20 ? 0x100 + code : 0x121);
 }

@@ -1,4 +1,4 @@
-/** What we call of Hugging Face's Rust library; the package's own types do not compile. */
+/** The part of Hugging Face's Rust library that we call; the package's own types do not compile. */
 declare module '@anush008/tokenizers' {
   export interface Encoding {
     getIds(): number[];

@@ -4,11 +4,11 @@ import { flat, type Component, type Definition } from './definition.js';
 import { readPattern } from './pattern.js';
 import { literalPattern, type Pattern } from './places.js';
 
-/** What is known of one component at a place between two characters. */
+/** What is known about a component at a place between two characters. */
 interface Step {
-  /** What comes out of the text before the place is the same whatever follows it, and the other way round. */
+  /** The output for the text before the place does not depend on what follows, and vice versa. */
   readonly apart: CutRule;
-  /** No token is made of characters on both sides. */
+  /** No token contains characters from both sides. */
   readonly splits: CutRule;
 }
 
@@ -16,14 +16,13 @@ const ALWAYS: CutRule = () => true;
 const NEVER: CutRule = () => false;
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 const SPACE = 0x20;
-/** What SentencePiece writes for a space. */
+/** SentencePiece's character for a space. */
 const MARK = 0x2581;
 
 /**
- * Where a tokenizer.json lets a text be cut, as far as that is proven from what it says: its normalizers and
- * pre-tokenizers are known to look no further than such a place, and either a pre-tokenizer splits there, or byte pair
- * encoding has no token with both characters.
- * @returns undefined where nothing is proven: the text has to be encoded whole
+ * Returns where a text may be cut, if a tokenizer.json proves it: its normalizers and pre-tokenizers look no further
+ * than such a place, and either a pre-tokenizer splits there or byte pair encoding has no token with both characters.
+ * @returns undefined if nothing can be proven: texts must then be encoded whole
  */
 export function cutRule(definition: Definition): CutRule | undefined {
   const normalizers = flat(definition.normalizer, 'normalizers').map(normalizerOf);
@@ -47,7 +46,9 @@ export function cutRule(definition: Definition): CutRule | undefined {
   return remembered(rule);
 }
 
-/** Any character can be encoded by itself: what continues a text is encoded with the character before it. */
+/**
+ * Every character must be encodable by itself, because a text's continuation is encoded with the character before it.
+ */
 function encodesAll({ model, tokens }: Definition): boolean {
   if (model.type === 'Unigram') return typeof model['unk_id'] === 'number';
   const unknown = model['unk_token'] ?? (model.type === 'BPE' || model.type === undefined ? undefined : '[UNK]');
@@ -56,7 +57,7 @@ function encodesAll({ model, tokens }: Definition): boolean {
   return false;
 }
 
-/** What pre-tokenizers see of two characters of the text. */
+/** Returns how pre-tokenizers see two characters of the text. */
 function seenBy(normalizers: readonly Component[]): (left: number, right: number) => [number, number] {
   const lower = normalizers.some(({ type }) => type === 'Lowercase' || type === 'BertNormalizer');
   const mark = normalizers.some(
@@ -67,11 +68,11 @@ function seenBy(normalizers: readonly Component[]): (left: number, right: number
   return (left, right) => [cased(left), mark && right === SPACE ? MARK : cased(right)];
 }
 
-/** A letter, digit or ASCII mark before something that no normalizer joins to it. */
+/** Accepts a letter, digit or ASCII mark before a character that no normalizer joins to it. */
 function stable(left: number, right: number): boolean {
   const before = String.fromCodePoint(left);
   if (left < 0x80 ? left <= SPACE || left === 0x7f : !/^[\p{L}\p{Nd}]$/u.test(before)) return false;
-  // Folding and composing may make several characters of one.
+  // Case folding and composition may turn one character into several.
   if ([before.toUpperCase(), before.toLowerCase()].some((cased) => cased.length > before.length)) return false;
   return (
     (right < 0x80 && right >= SPACE && right !== 0x7f) ||
@@ -85,7 +86,7 @@ function isWord(code: number): boolean {
   return /^[\p{L}\p{Nd}]$/u.test(String.fromCodePoint(code));
 }
 
-/** Normalizers that map characters one by one, or look at white space that is all on one side. */
+/** Accepts normalizers that map single characters, or that look only at white space on one side. */
 function normalizerOf(component: Component): CutRule | undefined {
   switch (component.type) {
     case 'NFC':
@@ -115,7 +116,7 @@ function normalizerOf(component: Component): CutRule | undefined {
 }
 
 function keptBy(form: string): CutRule {
-  // What is composed with the first character after the cut must not change what that is.
+  // Composing the first character after the cut must not change what it is.
   return (left, right) =>
     keeps(form, left) && keeps(form, right) && !isWord(right) && !(right >= 0x3c && right <= 0x3e);
 }
@@ -129,7 +130,7 @@ function replaceRule(component: Component): CutRule | undefined {
   const pattern = patternIn(component);
   if (pattern === undefined) return undefined;
   const { content } = component;
-  // A single space may become something else, as in `▁`; what else is replaced must not be at the cut.
+  // A single space may become something else, such as `▁`; anything else that is replaced must not be at the cut.
   const spaceAlone = typeof content === 'string' && (content === ' ' || content === '▁');
   return (left, right) =>
     !pattern.joins(left, right) &&
@@ -183,7 +184,7 @@ function patternStep(pattern: Pattern | undefined, behavior: string): Step | und
     apart: (left, right) =>
       !pattern.joins(left, right) &&
       (alone || (!pattern.touches(left) && (behavior !== 'Contiguous' || !pattern.touches(right)))),
-    // The match with the one ends there, or the match with the other starts there.
+    // The match with `left` ends there, or the match with `right` starts there.
     splits: alone ? (left, right) => pattern.covers(left) || pattern.covers(right) : NEVER,
   };
 }
@@ -200,7 +201,7 @@ function isAsciiMark(code: number): boolean {
   return code > SPACE && code < 0x7f && !isWord(code);
 }
 
-/** Added tokens are looked for before all else: none may be across a cut, or end at it. */
+/** Added tokens are matched before everything else: none may cross a cut or end at it. */
 function addedRule({ added }: Definition): CutRule {
   const contents = added.map(({ content }) =>
     Array.from(content.toLowerCase(), (character) => character.codePointAt(0)),
@@ -220,7 +221,7 @@ function addedRule({ added }: Definition): CutRule {
   };
 }
 
-/** Texts have few different pairs. */
+/** Caches the rule per pair, since texts have few different pairs. */
 function remembered(rule: CutRule): CutRule {
   const known = new Map<number, boolean>();
   return (left, right) => {

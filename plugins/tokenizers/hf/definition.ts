@@ -23,18 +23,18 @@ const schema = z.looseObject({
 /** Ids are signed 32-bit numbers here. */
 const LARGEST_ID = 2 ** 31 - 2;
 
-/** A tokenizer.json, read as far as this plugin has to know it; Hugging Face's library reads it itself. */
+/** The parts of a tokenizer.json that this plugin needs; Hugging Face's library reads the file itself. */
 export interface Definition {
   readonly model: Component;
   readonly normalizer: Component | undefined;
   readonly preTokenizer: Component | undefined;
   readonly postProcessor: Component | undefined;
   readonly added: readonly z.output<typeof addedToken>[];
-  /** The model's tokens with their ids, without added ones; empty for a model of a kind that is not known. */
+  /** Returns the model's tokens with their ids, without added ones; empty for an unknown kind of model. */
   readonly tokens: () => Iterable<readonly [string, number]>;
 }
 
-/** @throws UsageError where it is no tokenizer.json, has an id that no token can have, or is not deterministic */
+/** @throws UsageError if it is not a tokenizer.json, has an invalid id, or is not deterministic */
 export function readDefinition(text: string, source: string): Definition {
   let parsed: z.output<typeof schema>;
   try {
@@ -63,7 +63,7 @@ export function readDefinition(text: string, source: string): Definition {
   };
 }
 
-/** The components of a sequence, also of one within another. */
+/** Flattens nested sequences into a list of components. */
 export function flat(whole: Component | undefined, key: 'normalizers' | 'pretokenizers' | 'processors'): Component[] {
   if (whole === undefined) return [];
   if (whole.type !== 'Sequence') return [whole];
@@ -87,7 +87,7 @@ function refuseId(token: string, id: number, source: string): void {
   );
 }
 
-/** Unigram's vocabulary is a list of tokens with their scores, every other one an object. */
+/** Unigram's vocabulary is a list of tokens with scores; others are objects. */
 function* tokensOf(model: Component): Generator<readonly [string, number]> {
   const vocabulary = model['vocab'];
   if (Array.isArray(vocabulary)) {

@@ -6,7 +6,7 @@ import { readJsonFile } from '../../files/contract.js';
 import type { Definition } from './definition.js';
 import type { Encoder } from './reference.js';
 
-/** Special tokens that end a text in well-known models, in the order they are looked for. */
+/** Special tokens that end a text in well-known models, in order of preference. */
 const USUAL_ENDS = [
   '<|endoftext|>',
   '<|end_of_text|>',
@@ -21,7 +21,9 @@ const USUAL_ENDS = [
   '<EOS_TOKEN>',
 ];
 
-/** Files that transformers saves next to a tokenizer.json and that name its end of text, in the order they are asked. */
+/**
+ * Files that transformers saves next to a tokenizer.json and that name its end-of-text token, in order of precedence.
+ */
 const CONFIGS = ['tokenizer_config.json', 'special_tokens_map.json', 'generation_config.json', 'config.json'];
 
 const text = z.union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)]);
@@ -29,8 +31,8 @@ const ids = z.union([z.int().transform((id) => [id]), z.array(z.int())]);
 const configSchema = z.looseObject({ eos_token: text.nullish().catch(null), eos_token_id: ids.nullish().catch(null) });
 
 /**
- * The token that ends a text: the one that the configs next to the file name, else a token with a usual name.
- * That has to be a special token, unless its name is nothing else: to Gemma, `</s>` is an HTML tag.
+ * Returns the token that ends a text: the one named by the config files next to the file, else a token with a usual
+ * name. It has to be a special token unless its name cannot mean anything else: in Gemma, `</s>` is an HTML tag.
  * @throws UsageError for a config that is not JSON
  */
 export function endOfText(file: string, definition: Definition, encoder: Encoder): string | undefined {
@@ -43,7 +45,7 @@ export function endOfText(file: string, definition: Definition, encoder: Encoder
   return USUAL_ENDS.find((token) => special.has(token)) ?? USUAL_ENDS.find(isUnmistakable);
 }
 
-/** The token of this tokenizer that a config names. */
+/** Returns the token that a config names, if this tokenizer has it. */
 function namedIn(file: string, encoder: Encoder): string | undefined {
   if (!existsSync(file)) return undefined;
   let content: unknown;

@@ -93,7 +93,7 @@ async function makeTokenizer(
   return new HfTokenizer(Buffer.from(text), encoder, sizeOf(definition, encoder), endId, cutRule(definition));
 }
 
-/** The library numbers added tokens itself, whatever id the file gives them. */
+/** The library assigns the ids of added tokens itself, whatever the file says. */
 function sizeOf({ tokens, added }: Definition, encoder: Encoder): number {
   let largest = -1;
   for (const [, id] of tokens()) largest = Math.max(largest, id);
@@ -108,7 +108,7 @@ class HfTokenizer implements Tokenizer {
   #packed: string | undefined;
 
   constructor(
-    /** The file: a string of it would take up to four times the memory. */
+    /** The file's bytes: a string would take up to four times the memory. */
     private readonly definition: Buffer,
     private readonly encoder: Encoder,
     readonly vocabSize: number,

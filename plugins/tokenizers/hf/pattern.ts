@@ -1,9 +1,9 @@
 import { copyOf, either, EMPTY, inOrder, patternOf, placeOf, type Part, type Pattern, type Test } from './places.js';
 
 /**
- * Reads a regular expression as Oniguruma does, into the places of its characters and which may follow which
- * (Glushkov's construction). Quantifiers, possessive or not, and atomic groups are taken for what they can match at most.
- * @returns undefined for an expression with anything else: look-behind, anchors, back references, class intersections
+ * Parses a regular expression with Oniguruma's semantics into positions and which may follow which (Glushkov's
+ * construction). Quantifiers, possessive or not, and atomic groups are treated as the most they can match.
+ * @returns undefined for anything else: look-behind, anchors, back references, class intersections
  */
 export function readPattern(source: string): Pattern | undefined {
   try {
@@ -52,7 +52,7 @@ class Parser {
     let whole: Part = EMPTY;
     for (let next = this.#peek(); next !== undefined && next !== '|' && next !== ')'; next = this.#peek()) {
       if (this.#takeAll('(?!\\S)') || this.#takeAll('(?=\\s)')) {
-        // It looks at one character after what is matched so far.
+        // It looks at one character after what has matched so far.
         if (whole.empty) throw new Unread();
         whole = { ...whole, looks: [...whole.looks, ...whole.last] };
       } else {
@@ -68,7 +68,7 @@ class Parser {
       const [least, most] = this.#quantifier();
       if (least === undefined || most === undefined) return part;
       if (most > 1) for (const place of part.last) for (const next of part.first) place.next.add(next);
-      // Counted twice or more it is no match of one character.
+      // Repeated twice or more, it does not match a single character.
       if (least > 1) part = inOrder(part, copyOf(part));
       if (least === 0) part = { ...part, empty: true };
       if (this.#take('+')) part = { ...part, keeps: true };

@@ -1,17 +1,20 @@
-/** Says whether a character, given as its code point, is in a class. */
+/** Returns whether a character, given as its code point, is in a class. */
 export type Test = (code: number) => boolean;
 
-/** What matches of a regular expression can be, as far as it decides whether a text may be cut between two characters. */
+/** What a regular expression can match, as far as it decides where a text may be cut. */
 export interface Pattern {
-  /** Whether a match can hold `left` followed by `right`, or can depend on what is beyond the cut between them. */
+  /**
+   * Returns whether a match can contain `left` followed by `right`, or can depend on what lies beyond the cut between
+   * them.
+   */
   joins(left: number, right: number): boolean;
-  /** Whether a match can hold a character. */
+  /** Returns whether a match can contain a character. */
   touches(code: number): boolean;
-  /** Whether a character is in a match wherever it stands. */
+  /** Returns whether a character is always part of a match, wherever it is. */
   covers(code: number): boolean;
 }
 
-/** A pattern that matches a string as it is. */
+/** Returns a pattern that matches a literal string. */
 export function literalPattern(text: string): Pattern {
   const places = Array.from(text, (character) => placeOf((code) => code === character.codePointAt(0)));
   return patternOf([places.reduce<Part>((whole, place) => inOrder(whole, place), EMPTY)]);
@@ -22,15 +25,15 @@ export interface Place {
   readonly next: Set<Place>;
 }
 
-/** A part of an expression: where a match of it may start and end. */
+/** A subexpression: where its matches may start and end. */
 export interface Part {
   readonly empty: boolean;
   readonly first: readonly Place[];
   readonly last: readonly Place[];
   readonly all: readonly Place[];
-  /** Places after which it looks at what follows. */
+  /** Positions after which it looks ahead. */
   readonly looks: readonly Place[];
-  /** It may give nothing back: what it could match in part, it may not match. */
+  /** True if it does not backtrack: it may then fail to match part of what it could match. */
   readonly keeps: boolean;
 }
 
@@ -85,7 +88,7 @@ export function either(parts: readonly Part[]): Part {
   };
 }
 
-/** The same places again, for a part that is there at least twice. */
+/** Duplicates the positions, for a subexpression that is repeated. */
 export function copyOf(part: Part): Part {
   const copies = new Map(part.all.map((place) => [place, { test: place.test, next: new Set<Place>() }]));
   const of = (place: Place): Place => copies.get(place) ?? place;

@@ -3,12 +3,12 @@ import type { Encoding, Tokenizer } from '@anush008/tokenizers';
 import { addCommand, messageOf, UsageError } from '../../../core/index.js';
 import { unusable } from './definition.js';
 
-/** Calls into the library at a time: Node.js has four threads for them, and each takes tens of megabytes. */
+/** Concurrent calls into the library: Node.js has four threads for them, and each takes tens of megabytes. */
 const CALLS = Math.min(4, availableParallelism());
-/** Texts in a call, so that a machine with more cores than that has work for all: the library shares them out. */
+/** Texts per call, so that more cores have work too: the library distributes them. */
 const TEXTS_A_CALL = Math.ceil(availableParallelism() / CALLS);
 
-/** What gives tokens for a tokenizer.json. */
+/** Encodes text with a tokenizer.json. */
 export interface Encoder {
   idOf(token: string): number | undefined;
   tokenOf(id: number): string | undefined;
@@ -17,14 +17,14 @@ export interface Encoder {
 }
 
 /**
- * Hugging Face's own Rust library. It encodes in threads of its own, also several texts at a time.
- * @throws UsageError where the library is not installed, or does not take the file
+ * Loads Hugging Face's own Rust library. It encodes in threads of its own, several texts at a time.
+ * @throws UsageError if the library is not installed or rejects the file
  */
 export async function referenceEncoder(definition: string, source: string): Promise<Encoder> {
   const library = await load(source);
   try {
     const tokenizer = library.fromString(definition);
-    // A text is a text, however long the inputs of the model were that the file comes from.
+    // The file may truncate texts to its model's input length, which must not happen here.
     tokenizer.disableTruncation();
     tokenizer.disablePadding();
     return new ReferenceEncoder(tokenizer, source);
@@ -108,7 +108,7 @@ class ReferenceEncoder implements Encoder {
         only.resolve(idsOf(await this.#encodeOne(only.text)));
       }
     } catch (thrown) {
-      // One text of several may be at fault.
+      // Only one of the texts may be at fault.
       if (taken.length > 1) for (const each of taken) await this.#encodeAll([each]);
       else only?.reject(thrown);
     }
@@ -118,7 +118,7 @@ class ReferenceEncoder implements Encoder {
     return this.tokenizer.encode(text, null, { addSpecialTokens: false });
   }
 
-  /** Names the first piece of a text that the library has no token for: the end of the shortest start that fails. */
+  /** Finds the first piece of a text that the library has no token for: the end of the shortest prefix that fails. */
   async #unknown(text: string, thrown: unknown): Promise<UsageError> {
     let works = 0;
     let fails = text.length;

@@ -4,12 +4,14 @@ import type { TokenizerState } from '../../../core/index.js';
 
 const stateSchema = z.object({
   tokenizer: z.literal('hf'),
-  /** The tokenizer.json, gzipped and in base64: data and checkpoints need no other file. */
+  /** The tokenizer.json, gzipped and in base64, so that data and checkpoints need no other file. */
   definition: z.string(),
   end_of_text: z.string().nullable(),
 });
 
-/** Returns what a tokenizer of this plugin stored: its tokenizer.json, and the token that ends a text; undefined for another. */
+/**
+ * Returns what this plugin stored: its tokenizer.json and end-of-text token; undefined for another tokenizer's state.
+ */
 export function storedDefinition(state: TokenizerState): { definition: string; endOfText?: string } | undefined {
   const { data } = stateSchema.safeParse(state);
   if (data === undefined) return undefined;
@@ -17,7 +19,7 @@ export function storedDefinition(state: TokenizerState): { definition: string; e
   return data.end_of_text === null ? { definition } : { definition, endOfText: data.end_of_text };
 }
 
-/** A tokenizer.json as it is stored; takes a second for a large vocabulary. */
+/** Packs a tokenizer.json for storage; takes a second for a large vocabulary. */
 export function packed(definition: Buffer): string {
   return gzipSync(definition, { level: 9 }).toString('base64');
 }

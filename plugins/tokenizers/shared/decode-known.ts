@@ -1,10 +1,10 @@
-/** Shown for an id without a token, and for bytes that are no character. */
+/** Shown for an id without a token, and for invalid bytes. */
 export const NO_TOKEN = '\ufffd';
 
 /**
- * The text of ids of which some have no token: `NO_TOKEN` stands for each of those. The stretches between them are
- * decoded whole, since a character may consist of several tokens, and after the token before, since some decoders take
- * the space from the start of a text.
+ * Decodes ids, some of which have no token: each of those becomes `NO_TOKEN`. The stretches between them are decoded
+ * whole, since a character may span several tokens, and together with the token before, since some decoders strip the
+ * space at the start of a text.
  */
 export async function decodeKnown(
   ids: readonly number[],

@@ -1,6 +1,6 @@
 import type { TokenizerState } from '../../../core/index.js';
 
-/** A tokenizer as Hugging Face's libraries have it. */
+/** A tokenizer in the format of Hugging Face's libraries. */
 export interface TokenizerJson {
   /** The text of a `tokenizer.json`. */
   readonly definition: string;
@@ -10,7 +10,7 @@ export interface TokenizerJson {
 
 const GPT2_END = '<|endoftext|>';
 
-/** Returns the tokenizer that has this state as a `tokenizer.json`; undefined for one that Hugging Face's tokenizers cannot be. */
+/** Returns a tokenizer's state as a `tokenizer.json`; undefined if Hugging Face's tokenizers cannot express it. */
 export async function tokenizerJson(state: TokenizerState): Promise<TokenizerJson | undefined> {
   if (state.tokenizer === 'gpt2') {
     const { gpt2Definition } = await import('../gpt2/definition.js');

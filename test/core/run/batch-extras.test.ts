@@ -307,15 +307,21 @@ function batchWith(extra: Partial<Batch>): Batch {
 test('what a batch has beside ids is checked', (t) => {
   const model = { blockSize: 2, vocabSize: 5 };
   const cases: [Partial<Batch>, RegExp][] = [
-    [{ weights: Float32Array.of(1, 2, 3) }, /its weights are no Float32Array of 4; give one number for each token/],
+    [
+      { weights: Float32Array.of(1, 2, 3) },
+      /its weights are not of type Float32Array and length 4; give one number for each token/,
+    ],
     [
       { weights: Float32Array.of(1, 0, -0.5, 1) },
       /weights have -0.5 at row 1, position 0; weights are finite and at least 0/,
     ],
     [{ weights: Float32Array.of(1, NaN, 0, 1) }, /weights have NaN at row 0, position 1/],
     [{ weights: Float32Array.of(1, 1, 0, Infinity) }, /weights have Infinity at row 1, position 1/],
-    [{ documents: Int32Array.of(1) }, /its documents are no Int32Array of 4/],
-    [{ fields: { mine: new Float32Array(5) } }, /numbers of the field "mine" are no Int32Array or Float32Array of 4/],
+    [{ documents: Int32Array.of(1) }, /its documents are not of type Int32Array and length 4/],
+    [
+      { fields: { mine: new Float32Array(5) } },
+      /numbers of the field "mine" are not of type Int32Array or Float32Array and length 4/,
+    ],
     [
       { documents: new Int32Array(4) },
       /^it has documents, and model plugin unknown does not keep attention within them/,

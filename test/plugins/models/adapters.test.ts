@@ -211,11 +211,11 @@ test('what is more than LoRA’s A and B is refused by name', async (t) => {
     [{ modules_to_save: ['lm_head'] }, /modules_to_save \["lm_head"\]/],
     [{ trainable_token_indices: [3] }, /trainable_token_indices/],
     [{ init_lora_weights: 'pissa_niter_4' }, /init_lora_weights "pissa_niter_4"/],
-    [{ target_modules: ['mlp.c_fc'] }, /LoRA of transformer\.h\.0\.attn\.c_attn, which target_modules/],
-    [{ target_modules: '.*\\.1\\..*' }, /LoRA of transformer\.h\.0\.attn\.c_attn, which target_modules/],
-    [{ target_modules: '(?P<n>' }, /pattern target_modules is not understood/],
-    [{ rank_pattern: {} }, /have the ranks 2 and 2, and adapter_config\.json gives it 3/],
-    [{ lora_alpha: 'much' }, /no LoRA adapter that can be loaded.*lora_alpha/s],
+    [{ target_modules: ['mlp.c_fc'] }, /LoRA for transformer\.h\.0\.attn\.c_attn, which target_modules/],
+    [{ target_modules: '.*\\.1\\..*' }, /LoRA for transformer\.h\.0\.attn\.c_attn, which target_modules/],
+    [{ target_modules: '(?P<n>' }, /pattern target_modules is not supported/],
+    [{ rank_pattern: {} }, /have the ranks 2 and 2, but adapter_config\.json says 3/],
+    [{ lora_alpha: 'much' }, /not a LoRA adapter that can be loaded.*lora_alpha/s],
   ] as const) {
     const folder = changed(t, 'gpt2-attention', settings);
     await t.throwsAsync(readAdapter(folder, gptAdapters), { code: 'ESP_PRETRAINED', message });
@@ -240,9 +240,9 @@ test('tensors without a place are refused by name; so is a folder without safete
   };
   await refused(
     'base_model.model.transformer.h.0.mlp.c_fc.lora_A.weight',
-    /LoRA of transformer\.h\.0\.mlp\.c_fc, where/,
+    /LoRA for transformer\.h\.0\.mlp\.c_fc, which this model does not support/,
   );
-  await refused('base_model.model.score.weight', /base_model\.model\.score\.weight, which is no A or B/);
+  await refused('base_model.model.score.weight', /base_model\.model\.score\.weight, which is not an A or B/);
   await refused('base_model.model.transformer.h.5.attn.c_attn.lora_A.weight', /only one of A and B/);
   rmSync(file);
   await t.throwsAsync(readAdapter(folder, gptAdapters), {
@@ -267,7 +267,7 @@ test('an embedding’s LoRA without that of the head tied to it is refused', asy
   t.is(adapterTerms(adapter, gptAdapters, model).size, 2);
   t.throws(() => adapterTerms({ ...adapter, layers: alone }, gptAdapters, model), {
     code: 'ESP_PRETRAINED',
-    message: /LoRA of transformer\.wte, and this model has one for both its embedding and lm_head/,
+    message: /LoRA for transformer\.wte, but this model ties its embedding and lm_head/,
   });
 });
 

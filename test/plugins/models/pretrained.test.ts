@@ -91,7 +91,7 @@ for (const prefix of ['_orig_mod.', 'module.', 'model.', 'base_model.', 'module.
           renamed(tensors, (name) => prefix + name),
         ),
       ),
-      [`names are taken without ${prefix}`],
+      [`the prefixes ${prefix} are removed from names`],
     );
     const bare = renamed(tensors, (name) => prefix + name.replace('transformer.', ''));
     await sameAsFixture(t, folderOf(t, bare));
@@ -162,7 +162,7 @@ test('causal masks are left out, which the log says; a bias of that name is a we
   const mask = { dtype: 'BOOL', shape: [1, 1, 24, 24], bytes: new Uint8Array(576) };
   const name = 'transformer.h.0.attn.bias';
   const notes = await sameAsFixture(t, folderOf(t, new Map([...(await stored()), [name, mask]])));
-  t.deepEqual(notes, ['1 causal masks are left out (transformer.h.0.attn.bias, …)']);
+  t.deepEqual(notes, ['1 causal masks are skipped (transformer.h.0.attn.bias, …)']);
   const bias = { dtype: 'F32', shape: [16], bytes: new Uint8Array(64) };
   const { weights } = await readGpt2(folderOf(t, new Map([...(await stored()), [name, bias]])), BLOCK);
   t.true(weights.has(name));
@@ -211,8 +211,8 @@ test('a folder without weights that are read says what is there, and what to do'
     [[], /config\.json but no weights; put model\.safetensors/],
     [['pytorch_model.bin'], /pytorch_model\.bin, which can run code.*save_pretrained/],
     [['pytorch_model.bin.index.json', 'pytorch_model-00001-of-00002.bin'], /which can run code.*save_pretrained/],
-    [['adapter_config.json', 'adapter_model.safetensors'], /an adapter alone.*merge/],
-    [['model.gguf'], /has model\.gguf, and no model\.safetensors/],
+    [['adapter_config.json', 'adapter_model.safetensors'], /only an adapter.*merge/],
+    [['model.gguf'], /has model\.gguf, but no model\.safetensors/],
   ];
   for (const [files, message] of cases) {
     const folder = emptyFolder(t);
@@ -234,5 +234,5 @@ test('what init names is a folder with config.json, or is told what it is', asyn
   writeFileSync(path.join(folder, 'weights/model.safetensors'), '');
   await refuse('weights', /model\.safetensors but no config\.json/);
   mkdirSync(path.join(folder, 'models--a--b/snapshots/0abc'), { recursive: true });
-  await refuse('models--a--b', /cache; name one version of it: models--a--b.snapshots.0abc/);
+  await refuse('models--a--b', /cache; name one version in it: models--a--b.snapshots.0abc/);
 });

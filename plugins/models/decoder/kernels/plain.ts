@@ -1,11 +1,11 @@
 import type { Activation } from '../../../ops/contract.js';
 
-/** Plain arithmetic in f64 on row-major arrays: what a thread without an engine computes with. */
+/** Plain f64 arithmetic on row-major arrays, for threads without an engine. */
 
 const LAYER_NORM_EPSILON = 1e-5;
 const ROOT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
-/** `out` [rows, columns] += scale · `x` [rows, inner] · `weight` [inner, columns]. */
+/** Computes `out` [rows, columns] += scale · `x` [rows, inner] · `weight` [inner, columns]. */
 export function addProduct(
   out: Float64Array,
   x: Float32Array | Float64Array,
@@ -14,7 +14,7 @@ export function addProduct(
 ): void {
   for (let i = 0; i < rows; i++) {
     const to = i * columns;
-    // Four at a time: `out` is loaded and stored a quarter as often.
+    // Four at a time, so that `out` is loaded and stored a quarter as often.
     for (let k = 0; k < inner; k += 4) {
       const factor = (more: number): number => (k + more < inner ? scale * x[i * inner + k + more]! : 0);
       const from = (more: number): number => (k + more < inner ? (k + more) * columns : 0);
@@ -27,7 +27,10 @@ export function addProduct(
   }
 }
 
-/** Rows [rows, width] with their mean taken away, over their standard deviation, times `weight` (+ `bias`). */
+/**
+ * Layer norm of rows [rows, width]: subtracts the mean, divides by the standard deviation, multiplies by `weight` (+
+ * `bias`).
+ */
 export function layerNorm(
   x: Float64Array,
   weight: Float32Array | Float64Array,
@@ -48,7 +51,7 @@ export function layerNorm(
   return out;
 }
 
-/** Rows [rows, width] over the root of their mean square, times `weight` [width]. */
+/** RMS norm of rows [rows, width]: divides by the root mean square, multiplies by `weight` [width]. */
 export function rmsNorm(x: Float64Array, weight: Float32Array | Float64Array, epsilon: number): Float64Array {
   const out = new Float64Array(x.length);
   for (let from = 0; from < x.length; from += weight.length) normRow(out, x, from, weight, epsilon);
@@ -69,7 +72,7 @@ function normRow(
   for (let j = 0; j < width; j++) out[from + j] = x[from + j]! * scale * weight[j]!;
 }
 
-/** An activation of each element, in place. */
+/** Applies an activation to each element, in place. */
 export function activate(x: Float64Array, kind: Activation): void {
   const of = activations[kind];
   for (let i = 0; i < x.length; i++) x[i] = of(x[i]!);
@@ -83,16 +86,16 @@ const activations: Readonly<Record<Activation, (x: number) => number>> = {
   relu2: (x) => Math.max(x, 0) ** 2,
 };
 
-/** The heads of queries, keys and values that lie side by side in the rows of `qkv` [time, (heads + 2 · keyValueHeads) · headDim]. */
+/** Layout of the heads in the rows of `qkv` [time, (heads + 2 · keyValueHeads) · headDim]. */
 export interface Heads {
   readonly heads: number;
-  /** Divides `heads`: so many neighbours read the same keys and values. */
+  /** Divides `heads`; heads / keyValueHeads neighbouring query heads share a key and value head. */
   readonly keyValueHeads: number;
   readonly headDim: number;
 }
 
 /**
- * Turns queries and keys of `qkv` by their position, in the half-rotation form, in place.
+ * Rotates queries and keys in `qkv` by their position, in the half-rotation form, in place.
  * @param frequencies [headDim / 2]
  */
 export function rotate(qkv: Float64Array, time: number, of: Heads, frequencies: readonly number[]): void {
@@ -113,7 +116,7 @@ export function rotate(qkv: Float64Array, time: number, of: Heads, frequencies: 
   }
 }
 
-/** RMS norm of each head's queries and keys of `qkv`, in place. @param weights both [headDim] */
+/** Applies RMS norm to each head's queries and keys in `qkv`, in place. @param weights both [headDim] */
 export function normHeads(
   qkv: Float64Array,
   of: Heads,
@@ -128,7 +131,7 @@ export function normHeads(
   }
 }
 
-/** Softmax of one head's scaled products of queries and keys, over each position and those before it, into `weights` [time, time]. */
+/** Computes one head's causal attention weights into `weights` [time, time]: softmax of scaled query-key products. */
 export function attentionWeights(
   weights: Float64Array,
   qkv: Float64Array,
@@ -154,7 +157,10 @@ export function attentionWeights(
   }
 }
 
-/** One head's part of `out` [time, heads · headDim]: its weights [time, time] times its values. */
+/**
+ * Multiplies one head's attention weights [time, time] with its values, into its columns of `out` [time, heads ·
+ * headDim].
+ */
 export function attend(
   out: Float64Array,
   weights: Float64Array,
@@ -177,7 +183,7 @@ function rowOf({ heads, keyValueHeads, headDim }: Heads): number {
   return (heads + 2 * keyValueHeads) * headDim;
 }
 
-/** The head of keys and values that a query head reads. */
+/** Returns the key and value head that a query head uses. */
 function sharedHead({ heads, keyValueHeads }: Heads, head: number): number {
   return Math.floor(head / (heads / keyValueHeads));
 }

@@ -4,7 +4,7 @@ import type { Heads } from '../../decoder/kernels/plain.js';
 import type { BlockSizes, Described } from '../../weights/formats.js';
 import { hiddenOf } from '../config.js';
 
-/** A context that nobody asked for is no longer than the first Llama's: models have 131,072 positions today. */
+/** The default context is no longer than the first Llama's: today's models have 131,072 positions. */
 const LONGEST_DEFAULT_BLOCK = 2048;
 
 const whole = z.int().min(1);
@@ -22,7 +22,7 @@ const llama3 = z.looseObject({
   original_max_position_embeddings: whole.optional(),
 });
 
-/** Keys and defaults of all. Source: `configuration_*.py` and `modeling_rope_utils.py` of transformers 5.24. */
+/** Common keys and their defaults. Source: `configuration_*.py` and `modeling_rope_utils.py` of transformers 5.24. */
 const common = {
   vocab_size: whole,
   hidden_size: whole,
@@ -39,14 +39,14 @@ const common = {
   rope_parameters: rope.nullish(),
   original_max_position_embeddings: whole.nullish(),
 };
-/** Keys that transformers does not look at in the models that say nothing else of them below. */
+/** Keys that transformers ignores in the models below that do not redefine them. */
 const fixed = { mlp_bias: z.literal(false).catch(false), sliding_window: z.null().catch(null) };
 const qwenWindow = {
   use_sliding_window: flag(false),
   sliding_window: whole.nullable().default(4096),
   max_window_layers: z.int().min(0).default(28),
   layer_types: z
-    .array(z.enum(['full_attention', 'sliding_attention'], 'only full and sliding attention are computed here'))
+    .array(z.enum(['full_attention', 'sliding_attention'], 'only full and sliding attention are supported'))
     .nullish(),
 };
 const configSchema = z.discriminatedUnion('model_type', [
@@ -90,7 +90,7 @@ const configSchema = z.discriminatedUnion('model_type', [
 ]);
 type Config = z.output<typeof configSchema>;
 
-/** What a `config.json` of the family says of the plugin `llama`. */
+/** The contents of a family member's `config.json`, in terms of the plugin `llama`. */
 export interface FamilyConfig extends Heads {
   readonly options: Described;
   readonly alike: Readonly<Record<string, readonly unknown[]>>;
@@ -98,7 +98,7 @@ export interface FamilyConfig extends Heads {
   readonly tied: boolean;
 }
 
-/** @throws ZodError or Error for what the plugin does not compute */
+/** @throws ZodError or Error for what the plugin does not support */
 export function readConfig(described: Described): FamilyConfig {
   const config = configSchema.parse(described);
   const { num_attention_heads: heads, hidden_size: width, model_type: type, attention_bias: bias } = config;
@@ -138,22 +138,25 @@ export function readConfig(described: Described): FamilyConfig {
   };
 }
 
-/** `rope_scaling` with `rope_theta` of older configs, or `rope_parameters`. Source: `convert_rope_params_to_dict`. */
+/**
+ * Reads `rope_scaling` and `rope_theta` of older configs, or `rope_parameters`. Source: `convert_rope_params_to_dict`.
+ */
 function rotaryOf(config: Config): { base: number; scaling: Described | null } {
   const isGiven = Object.keys(config.rope_scaling ?? {}).length > 0;
   const key = isGiven ? 'rope_scaling' : 'rope_parameters';
   const given = config[key] ?? {};
-  const refuse = (what: string): Error => new Error(`${key}: ${what} are not computed here`);
+  const refuse = (what: string): Error => new Error(`${key}: ${what} are not supported`);
   if (Object.values(given).some((value) => typeof value === 'object' && value !== null && !Array.isArray(value))) {
     throw refuse('rotary positions that differ by layer');
   }
   if ((given.partial_rotary_factor ?? config.partial_rotary_factor) !== 1) {
-    throw refuse('heads that are turned in part (partial_rotary_factor)');
+    throw refuse('partially rotated heads (partial_rotary_factor)');
   }
   const base = given.rope_theta ?? config.rope_theta;
   const type = given.rope_type ?? given.type ?? 'default';
   if (type === 'default') return { base, scaling: null };
-  if (type !== 'llama3') throw refuse(`rotary positions of type ${JSON.stringify(type)} (default and llama3 alone)`);
+  if (type !== 'llama3')
+    throw refuse(`rotary positions of type ${JSON.stringify(type)} (other than default and llama3)`);
   const { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings: own } = llama3.parse(given);
   const original = config.original_max_position_embeddings ?? own ?? config.max_position_embeddings;
   return { base, scaling: { factor, low_freq_factor, high_freq_factor, original_block_size: original } };
@@ -170,7 +173,7 @@ function blockSizes(config: Config): BlockSizes {
   return { most, what, default: Math.min(most, LONGEST_DEFAULT_BLOCK) };
 }
 
-/** Tokens that a layer with a sliding window sees; null where no layer has one. */
+/** Returns the window, in tokens, of layers with a sliding window; null if there are none. */
 function windowOf(config: Config): number | null {
   if (config.model_type === 'llama' || config.model_type === 'mistral') return config.sliding_window;
   const { use_sliding_window: uses, sliding_window: window, max_window_layers: full, layer_types: types } = config;

@@ -6,7 +6,7 @@ import { writtenModel } from './written.js';
 
 const TYPES: readonly unknown[] = ['llama', 'mistral', 'qwen2', 'qwen3'];
 
-/** Llama, Mistral, Qwen 2 and Qwen 3 as Hugging Face's transformers have them. */
+/** Llama, Mistral, Qwen 2 and Qwen 3 as in Hugging Face's transformers. */
 export const huggingFaceLlama: WeightFormat = {
   name: 'Llama',
   use: 'llama',

@@ -3,16 +3,16 @@ import type { Heads } from '../../decoder/kernels/plain.js';
 import { rowsOf, stacked, transposed } from '../../weights/layout.js';
 
 const PARTS = ['q_proj', 'k_proj', 'v_proj'] as const;
-/** A part of the projection of queries, keys and values, in files. */
+/** Part of the projection of queries, keys and values, in files. */
 const PART = /^(.*\.self_attn\.)([qkv]_proj)\.(weight|bias)$/;
 const FUSED = /^(.*\.self_attn\.)qkv_proj\.(weight|bias)$/;
 /** [out, in] in files, [in, out] in the plugin. */
 const TURNED = /\.(?:o_proj|gate_proj|up_proj|down_proj)\.weight$/;
 
 /**
- * The plugin's weights of a file's: queries, keys and values as one matrix, matrices as [in, out].
- * @param tensors those that are joined or turned are taken out
- * @throws Error where one of the three lacks, or is of other heads than `config.json` says
+ * Converts a file's weights to the plugin's: queries, keys and values become one matrix, and matrices [in, out].
+ * @param tensors converted ones are removed
+ * @throws Error if one of the three is missing, or if its heads differ from `config.json`
  */
 export function toPlugin(tensors: Map<string, StoredTensor>, heads: Heads): Map<string, StoredTensor> {
   const weights = new Map<string, StoredTensor>();
@@ -27,10 +27,10 @@ export function toPlugin(tensors: Map<string, StoredTensor>, heads: Heads): Map<
       const own = `${layer}${part}.${kind}`;
       const found = own === name ? tensor : tensors.get(own);
       tensors.delete(own);
-      if (found === undefined) throw new Error(`${own} is missing, and ${name} is there`);
+      if (found === undefined) throw new Error(`${own} is missing, although ${name} exists`);
       const rows = rowsIn(part, heads);
       if (found.shape[0] === rows) return found;
-      throw new Error(`${own} has ${String(found.shape[0])} rows, and its config.json says ${String(rows)}`);
+      throw new Error(`${own} has ${String(found.shape[0])} rows, but its config.json says ${String(rows)}`);
     });
     const fused = stacked(parts);
     weights.set(`${layer}qkv_proj.${kind}`, kind === 'weight' ? transposed(fused) : fused);
@@ -38,7 +38,7 @@ export function toPlugin(tensors: Map<string, StoredTensor>, heads: Heads): Map<
   return weights;
 }
 
-/** The weights of a file of the plugin's. */
+/** Converts the plugin's weights to a file's. */
 export function toFile(weights: ReadonlyMap<string, StoredTensor>, heads: Heads): Map<string, StoredTensor> {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, tensor] of weights) {

@@ -10,8 +10,8 @@ const LAYER = 'model.layers.0.';
 const EMBEDDING = 'model.embed_tokens.weight';
 
 /**
- * A model as transformers has it: as Llama, or as the one of the family that has what it has. What training may have grown
- * is taken from the weights. Biases of the attention that it lacks are zeros.
+ * Converts a model for transformers: to Llama, or to the member of the family that has the same parts. Sizes that
+ * growth may have changed are read from the weights. Missing attention biases become zeros.
  * @throws Error for a model that transformers does not have
  */
 export function writtenModel({ options: given, weights }: PlainModel): WrittenModel {
@@ -38,7 +38,7 @@ export function writtenModel({ options: given, weights }: PlainModel): WrittenMo
     tie_word_embeddings: !weights.has('lm_head.weight'),
     ...rotaryKeys(options),
     ...own,
-    // transformers would take tokens of the first Llama's tokenizer.
+    // transformers would otherwise use tokens of the first Llama's tokenizer.
     bos_token_id: null,
     eos_token_id: null,
     dtype: 'float32',
@@ -56,9 +56,9 @@ const ARCHITECTURES = {
 
 interface Kind {
   readonly type: keyof typeof ARCHITECTURES;
-  /** Whether the attention has all of its biases. */
+  /** True if the attention has all of its biases. */
   readonly attentionBias: boolean;
-  /** Keys that are the type's own. */
+  /** Keys that only this type has. */
   readonly own: Described;
 }
 
@@ -93,7 +93,7 @@ function addBiases(tensors: Map<string, StoredTensor>): number {
   return tensors.size - before;
 }
 
-/** As transformers 5 has it, and for older versions and other programs as they do. */
+/** Returns the rotary settings with the keys of transformers 5, and with those of older versions and other programs. */
 function rotaryKeys(options: LlamaConfig): Described {
   const [base, scaling] = [options.rotary_base, ropeScaling(options)];
   return {

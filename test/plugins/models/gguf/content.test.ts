@@ -86,7 +86,7 @@ test('what llama.cpp does not compute is refused, with what to do', (t) => {
   refusal(changed(gpt2, { activation_function: 'relu' }), /has relu/);
   refusal(changed(gpt2, { model_type: 'bloom' }), /model_type is bloom: export it for Hugging Face/);
   const llama = smallLlama('llama', 50);
-  refusal(changed(llama, { hidden_act: 'gelu' }), /with SiLU, and this model has gelu/);
+  refusal(changed(llama, { hidden_act: 'gelu' }), /with SiLU, but this model has gelu/);
   refusal(changed(llama, { rope_parameters: { rope_type: 'yarn', factor: 2 } }), /rotary scaling "yarn"/);
   refusal(
     changed(smallLlama('qwen2', 50), { rope_scaling: { rope_type: 'llama3' }, rope_parameters: null }),

@@ -49,8 +49,8 @@ test('the name of how text is cut is told from the definition, of any vocabulary
   refused({ model: { type: 'Unigram' } }, /this one is Unigram: train with the tokenizer gpt2, or hf/);
   refused({ model: { byte_fallback: true } }, /BPE with byte fallback/);
   refused({ model: { end_of_word_suffix: '</w>' } }, /has no end_of_word_suffix/);
-  refused({ normalizer: { type: 'Lowercase' } }, /does not normalise text, and the tokenizer has Lowercase/);
-  refused({ pre_tokenizer: { ...BYTE_LEVEL, add_prefix_space: true } }, /no name for how this tokenizer cuts/);
+  refused({ normalizer: { type: 'Lowercase' } }, /does not normalize text, but the tokenizer has Lowercase/);
+  refused({ pre_tokenizer: { ...BYTE_LEVEL, add_prefix_space: true } }, /does not support this tokenizer’s way of splitting text/);
   refused({ pre_tokenizer: { type: 'Whitespace' } }, /pre_tokenizer Whitespace/);
   refused({ pre_tokenizer: { ...CUT, pretokenizers: [{ ...SPLIT, behavior: 'Removed' }, BYTE_LEVEL] } }, /Split/);
   refused({ post_processor: { type: 'RobertaProcessing' } }, /no post-processor RobertaProcessing/);
@@ -88,7 +88,7 @@ test('special tokens: as the config names them, and the template that puts them 
 test('a tokenizer with more tokens than the model is refused', (t) => {
   t.throws(() => metadataOf({ added_tokens: [added(8, '<s>')] }), {
     code: 'ESP_CHECKPOINT_GGUF',
-    message: /"<s>" has the id 8 in a model of 8: train with model\.vocab_size/,
+    message: /"<s>" has the id 8 and the model has 8 rows: train with model\.vocab_size/,
   });
 });
 
