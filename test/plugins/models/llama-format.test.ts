@@ -173,7 +173,10 @@ test('rotary positions are those of rope_theta with rope_scaling, and of rope_pa
   ];
   for (const [given, expected] of cases) t.like(format.read({ ...config, ...given }).options, expected);
   for (const [given, message] of [
-    [{ rope_scaling: { rope_type: 'yarn', factor: 2 } }, /rope_scaling: .*type "yarn" \(other than default and llama3\)/],
+    [
+      { rope_scaling: { rope_type: 'yarn', factor: 2 } },
+      /rope_scaling: .*type "yarn" \(other than default and llama3\)/,
+    ],
     [{ rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling: .*type "linear"/],
     [{ rope_parameters: { rope_type: 'dynamic' } }, /rope_parameters: .*type "dynamic"/],
     [{ rope_parameters: { full_attention: { rope_theta: 1 } } }, /rope_parameters: .*differ by layer/],

@@ -50,7 +50,10 @@ test('the name of how text is cut is told from the definition, of any vocabulary
   refused({ model: { byte_fallback: true } }, /BPE with byte fallback/);
   refused({ model: { end_of_word_suffix: '</w>' } }, /has no end_of_word_suffix/);
   refused({ normalizer: { type: 'Lowercase' } }, /does not normalize text, but the tokenizer has Lowercase/);
-  refused({ pre_tokenizer: { ...BYTE_LEVEL, add_prefix_space: true } }, /does not support this tokenizer’s way of splitting text/);
+  refused(
+    { pre_tokenizer: { ...BYTE_LEVEL, add_prefix_space: true } },
+    /does not support this tokenizer’s way of splitting text/,
+  );
   refused({ pre_tokenizer: { type: 'Whitespace' } }, /pre_tokenizer Whitespace/);
   refused({ pre_tokenizer: { ...CUT, pretokenizers: [{ ...SPLIT, behavior: 'Removed' }, BYTE_LEVEL] } }, /Split/);
   refused({ post_processor: { type: 'RobertaProcessing' } }, /no post-processor RobertaProcessing/);
