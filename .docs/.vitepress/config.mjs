@@ -15,7 +15,10 @@ export default defineConfig({
   markdown: {
     // Texts of the generated pages have `<name>` and `{{`: they are text, not Vue.
     html: false,
-    config: (md) => md.core.ruler.push('links-to-code', unlinkCode),
+    config(md) {
+      md.core.ruler.before('normalize', 'comments', removeComments);
+      md.core.ruler.push('links-to-code', unlinkCode);
+    },
   },
   themeConfig: {
     search: { provider: 'local' },
@@ -37,6 +40,11 @@ function section(part) {
 
 function titleOf(part) {
   return part.slice(0, part.indexOf('\n'));
+}
+
+/** Comments, such as the marks of what a program writes, are for editors of the files: without HTML they would be text. */
+function removeComments(state) {
+  state.src = state.src.replaceAll(/^<!--.*-->$/gm, '');
 }
 
 /** Files of the repository outside `docs/` are not on the site: what links to them becomes plain text. */
