@@ -9,12 +9,12 @@ export { defaultRunFolder, type RunFolder, type RunFolders, type RunPlace } from
 export type { CodeLayer, ComposeOptions, Configs } from './config/configs.js';
 export {
   builtInNames,
+  findNamed,
   findPlugin,
   findQuietly,
-  knownNames,
+  foundClass,
   loadAll,
   loadBuiltIns,
-  pathAdvice,
   type BrokenPlugin,
   type FoundPlugin,
 } from './families/resolve.js';

@@ -55,6 +55,20 @@ export async function findQuietly(
   return ours !== undefined ? loadBuiltIn(ours) : findOutside(name, cwd, shown);
 }
 
+/**
+ * Returns the plugin with a name or a path, for any slot or none.
+ * @throws UsageError when nothing has that name, with the nearest, or when it does not load
+ */
+export async function findNamed(name: string, cwd: string): Promise<FoundPlugin> {
+  const found = await findQuietly(name, cwd);
+  if (found !== undefined) return found;
+  const advice = pathAdvice(name, cwd) ?? suggestion(name, knownNames(cwd), 'there');
+  throw new UsageError(
+    'ESP_PLUGIN_NOT_FOUND',
+    `no plugin "${name}" comes with espalier or with a package of this project: ${advice}`,
+  );
+}
+
 /** Returns a plugin given as a class. @throws UsageError if it has no `@Plugin` */
 export function foundClass(of: PluginClass, place: string): FoundPlugin {
   const options = pluginOptions(of);

@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { UsageError } from '../../../core/errors.js';
-import type { FoundPlugin } from '../../../core/runs.js';
 import { metricsOf, ofPackage, showMetric } from '../printing/metric-lines.js';
 import type { CommandDefinition } from '../shell/definition.js';
 import { print } from '../shell/options.js';
@@ -13,10 +11,12 @@ function define(command: Command): void {
     .argument('[name]', 'show this plugin only; also a package or ./FILE')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
-      const { loadAll } = await import('../../../core/runs.js');
+      const { findNamed, loadAll } = await import('../../../core/runs.js');
       const { describeOptions } = await import('../../configs/contract.js');
       const { plugins, broken } =
-        name === undefined ? await loadAll(process.cwd()) : { plugins: [await pluginCalled(name)], broken: [] };
+        name === undefined
+          ? await loadAll(process.cwd())
+          : { plugins: [await findNamed(name, process.cwd())], broken: [] };
       const facts = plugins.map(({ options, source }) => ({
         name: options.name,
         summary: options.summary,
@@ -44,17 +44,4 @@ function define(command: Command): void {
         ].join('\n'),
       );
     });
-}
-
-async function pluginCalled(name: string): Promise<FoundPlugin> {
-  const { findQuietly, knownNames, pathAdvice } = await import('../../../core/runs.js');
-  const cwd = process.cwd();
-  const found = await findQuietly(name, cwd);
-  if (found !== undefined) return found;
-  const { suggestion } = await import('../../../core/index.js');
-  const advice = pathAdvice(name, cwd) ?? suggestion(name, knownNames(cwd), 'there');
-  throw new UsageError(
-    'ESP_PLUGIN_NOT_FOUND',
-    `no plugin "${name}" comes with espalier or with a package of this project: ${advice}`,
-  );
 }

@@ -17,6 +17,7 @@ import {
   Sections,
   UsageError,
 } from '../../../core/index.js';
+import { makeFolder } from '../../files/contract.js';
 import { TraceFile } from './file.js';
 import { Recorder } from './recorder.js';
 import { Spans } from './spans.js';
@@ -67,6 +68,7 @@ export default class Trace {
   open(): void {
     if (this.ranks.rank !== 0) return;
     try {
+      if (this.config.file === undefined) makeFolder(this.folder.path);
       this.#file = new TraceFile(this.#path, this.config.max_mb * MEGABYTE);
     } catch (thrown) {
       throw cannotWrite(messageOf(thrown));

@@ -55,3 +55,43 @@ export function writeFails(iterations?: readonly number[]): Fault {
     checkpoints.failWrites((name) => iterations?.includes(parseInt(name, 10)) ?? true);
   };
 }
+
+/** What ends one part of a run after the other, each at an event at which none before it ended. */
+export interface EndingAtEvents {
+  readonly seen: readonly EventName[];
+  /** The event at which the newest part was ended; undefined where it was not. */
+  readonly last: EventName | undefined;
+  /** The fault of the next part. */
+  fault(): Fault;
+}
+
+/**
+ * Acts once in each run that is given a fault of it: at the first event at which it has not acted in one before. Nothing
+ * of a run that stops already counts, nor what a plugin that is not critical publishes, whose errors end no run.
+ * @param only the one event to act at
+ */
+export function atEachEvent(act: (made: TestRun) => void, only?: EventName): EndingAtEvents {
+  const seen: EventName[] = [];
+  let last: EventName | undefined;
+  const fault: Fault = (made) => {
+    const { bus, control } = made.run;
+    last = undefined;
+    for (const each of bus.events.list()) {
+      const event = each.name as EventName;
+      bus.listen({ plugin: 'test', event, critical: true }, () => {
+        if (last !== undefined || seen.includes(event) || (only !== undefined && only !== event)) return;
+        if (control.stopping || bus.running.some(({ critical }) => !critical)) return;
+        seen.push(event);
+        last = event;
+        act(made);
+      });
+    }
+  };
+  return {
+    seen,
+    get last() {
+      return last;
+    },
+    fault: () => fault,
+  };
+}

@@ -3,24 +3,33 @@ import { MetricNames, tf } from '../../../core/index.js';
 import { testRun, type TestRunOptions } from '../run/test-run.js';
 
 /**
- * Checks for tensor leaks: after each iteration as many tensors are alive as after the second, whatever evaluations and
- * checkpoints are in between.
- * @throws AssertionError naming the iteration and the number of leaked tensors
+ * Checks that no tensor is left over: after each iteration as many are alive as after the second, whatever evaluations
+ * and checkpoints came between, and after `dispose` as many as before the run.
+ * @throws AssertionError naming the iteration, and how many tensors are left
  */
 export async function assertNoLeaks(options: TestRunOptions = {}): Promise<void> {
-  await using run = await testRun({ iterations: 10, ...options });
+  // What an engine makes for all its runs is there before.
+  await (await testRun(options)).dispose();
+  const before = tf.memory().numTensors;
   const alive: number[] = [];
-  run.run.on('iteration:start', () => {
-    alive.push(tf.memory().numTensors);
-  });
-  await run.train();
-  // The first step creates the optimizer's moments.
+  {
+    await using run = await testRun({ iterations: 10, ...options });
+    run.run.on('iteration:start', () => {
+      alive.push(tf.memory().numTensors);
+    });
+    await run.train();
+  }
+  // The first step makes the optimizer's moments.
   const [, , expected = 0, ...later] = alive;
   const at = later.findIndex((count) => count !== expected);
-  if (at < 0) return;
-  const count = later[at] ?? NaN;
-  throw new AssertionError({
-    message: `at the start of iteration ${String(at + 3)}, ${String(count)} tensors are alive and not ${String(expected)}: dispose what a listener makes, or work in tf.tidy`,
+  if (at >= 0) throw leak(`at the start of iteration ${String(at + 3)}`, later[at] ?? NaN, expected);
+  const after = tf.memory().numTensors;
+  if (after !== before) throw leak('after dispose()', after, before);
+}
+
+function leak(when: string, count: number, expected: number): AssertionError {
+  return new AssertionError({
+    message: `${when}, ${String(count)} tensors are alive and not ${String(expected)}: dispose what a listener makes, or work in tf.tidy`,
     actual: count,
     expected,
     operator: 'strictEqual',

@@ -1,10 +1,11 @@
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { RunControl, type EventName } from '../../../core/index.js';
+import { messageOf, RunControl, type EventName } from '../../../core/index.js';
 import { checkpointNames } from '../../checkpoint/contract.js';
 import { MemoryCheckpoints } from '../run/checkpoints.js';
-import { testRun, type TestRunOptions, type Fault } from '../run/test-run.js';
-import { onceAt, signalArrives, type Moment } from './faults.js';
-import { assertSame, outcomeOf, type Outcome } from './same.js';
+import { temporaryFolder, testRun, type Fault, type TestRun, type TestRunOptions } from '../run/test-run.js';
+import { atEachEvent, onceAt, signalArrives, type Moment } from './faults.js';
+import { assertSame, differenceIn, outcomeOf, publishedBy, type Outcome, type Published } from './same.js';
 
 /** Trains a run to its end and returns its final state. */
 export async function outcome(options: TestRunOptions = {}): Promise<Outcome> {
@@ -13,81 +14,186 @@ export async function outcome(options: TestRunOptions = {}): Promise<Outcome> {
   return outcomeOf(run);
 }
 
+/** Iterations in which a run that is ended at one event after the other passes every event. */
+const ITERATIONS = 9;
+const references = new WeakMap<TestRunOptions, Promise<Outcome>>();
+
+/** The same of nine iterations, trained once for one object of options: what several checks compare with. */
+export function reference(options: TestRunOptions): Promise<Outcome> {
+  const found = references.get(options) ?? outcome(long(options));
+  references.set(options, found);
+  return found;
+}
+
+/** The options of `reference`. */
+export function long(options: TestRunOptions): TestRunOptions {
+  return { iterations: ITERATIONS, ...options };
+}
+
+/** What ended one part of a run, as `inParts` asks. */
+export interface Part {
+  readonly made: TestRun;
+  /** What `train` threw; undefined where it ended by itself, or a stop ended it. */
+  readonly thrown: Error | undefined;
+}
+
+/**
+ * Trains a run in parts, each resumed from the newest checkpoint in memory, or in the folder where there is one, or
+ * started anew where there is none.
+ * @param options.faults are those of every part
+ * @param part.faults what ends a part, by its number from 0
+ * @param part.ended called after each part, before it is disposed; true: that was the last
+ */
+async function inParts(
+  options: TestRunOptions,
+  part: {
+    readonly faults: (index: number) => readonly Fault[];
+    readonly ended: (part: Part, index: number) => boolean | Promise<boolean>;
+  },
+): Promise<Outcome & { readonly parts: number }> {
+  const checkpoints = new MemoryCheckpoints();
+  const dir = options.config?.run?.dir ?? temporaryFolder();
+  const config = { ...options.config, run: { ...options.config?.run, dir } };
+  let published: Published | undefined;
+  try {
+    for (let index = 0; ; index++) {
+      await using made = await testRun({
+        ...options,
+        ...(options.folder === undefined ? { config } : {}),
+        checkpoints,
+        faults: [...(options.faults ?? []), ...part.faults(index)],
+        resume: options.folder !== undefined && (await hasCheckpoints(options.folder)),
+      });
+      const thrown = await made.train().then(() => undefined, asError);
+      checkpoints.failWrites(() => false);
+      if (await part.ended({ made, thrown }, index)) return { ...outcomeOf(made, published), parts: index + 1 };
+      published = publishedBy(made, published);
+    }
+  } finally {
+    if (dir !== options.config?.run?.dir) await rm(dir, { recursive: true, force: true });
+  }
+}
+
 /**
  * Trains a run in parts. Each fault ends a part, by a stop or an error; the next part resumes from the newest
  * checkpoint in memory or, if given, in the folder, or starts over if there is none.
  * @param options.faults apply to every part
  * @returns the final state and the number of parts
  */
-export async function outcomeInParts(
+export function outcomeInParts(
   options: TestRunOptions,
   faults: readonly (readonly Fault[])[],
 ): Promise<Outcome & { readonly parts: number }> {
-  const checkpoints = new MemoryCheckpoints();
-  let losses: ReadonlyMap<number, number> = new Map();
-  for (let part = 0; ; part++) {
-    await using run = await testRun({
-      ...options,
-      checkpoints,
-      faults: [...(options.faults ?? []), ...(faults[part] ?? [])],
-      resume: options.folder !== undefined && (await hasCheckpoints(options.folder)),
-    });
-    const isLast = part >= faults.length;
-    const ended = await run.train().catch((thrown: unknown) => {
-      if (isLast) throw thrown;
-      return undefined;
-    });
-    checkpoints.failWrites(() => false);
-    if (ended?.status === 'done') return { ...outcomeOf(run, losses), parts: part + 1 };
-    if (isLast) throw new Error(`the run stopped by itself: ${ended?.reasons.join(', ') ?? 'it failed'}`);
-    losses = new Map([...losses, ...run.events.losses]);
-  }
+  return inParts(options, {
+    faults: (index) => faults[index] ?? [],
+    ended: ({ made, thrown }, index) => {
+      const isLast = index >= faults.length;
+      if (isLast && thrown !== undefined) throw thrown;
+      const [end] = made.events.of('run:end').slice(-1);
+      if (thrown === undefined && end?.status === 'done') return true;
+      if (isLast) throw new Error(`the run stopped by itself: ${end?.reasons.join(', ') ?? 'it failed'}`);
+      return false;
+    },
+  });
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown });
 }
 
 async function hasCheckpoints(folder: string): Promise<boolean> {
   return (await checkpointNames(path.join(folder, 'checkpoints'))).length > 0;
 }
 
-/** Default stops: a signal in the first iteration, during an evaluation, and at the end of an iteration. */
-const STOPS: readonly Moment[] = [
-  { event: 'batch:ready', at: 0 },
-  { event: 'evaluation:batch' },
-  { event: 'iteration:end', at: 5 },
-];
-
 /**
- * Checks that a run that is stopped by signals and resumed, with all its parts created anew each time, gives the same
- * bits as an uninterrupted one: losses, weights, optimizer, random streams and every plugin's state.
- * @param options.folder holds the files of both runs afterwards, in `whole` and `parts`
- * @throws AssertionError naming the difference
+ * Checks that a run that is stopped by signals and resumed, with what it is made of made anew each time, ends as the
+ * same run without a stop: losses, metrics, weights, optimizer, random streams and every plugin's state, to the bit.
+ * @param options.folder holds both runs' files after it, in `whole` and `parts`
+ * @param stops when signals come; at each event that the run publishes when not given
+ * @param what said first in the error: what is special about this run
+ * @throws AssertionError naming what differs
  */
-export async function assertResumes(options: TestRunOptions = {}, stops: readonly Moment[] = STOPS): Promise<void> {
-  const within = (name: string): TestRunOptions =>
-    options.folder === undefined ? options : { ...options, folder: path.join(options.folder, name) };
-  const whole = await outcome(within('whole'));
+export async function assertResumes(options: TestRunOptions = {}, stops?: readonly Moment[], what = ''): Promise<void> {
+  if (stops === undefined) {
+    await assertEachEnds(options, {
+      act: ({ process }) => {
+        process.deliver('SIGTERM');
+      },
+      what: 'stopped',
+    });
+    return;
+  }
+  const whole = await outcome(within(options, 'whole'));
   const parts = await outcomeInParts(
-    within('parts'),
+    within(options, 'parts'),
     stops.map((stop) => [signalArrives(stop)]),
   );
-  assertSame(parts, whole, `stopped ${String(parts.parts - 1)} times and resumed`);
+  assertSame(parts, whole, `${what === '' ? '' : `${what}, `}stopped ${String(parts.parts - 1)} times and resumed`);
+}
+
+/** What ends the parts of a run, one at each event. */
+export interface Ending {
+  readonly act: (made: TestRun) => void;
+  /** As messages have it: `stopped`. */
+  readonly what: string;
+  /** Looks at each part that was ended. */
+  readonly look?: (part: Part, event: EventName) => void | Promise<void>;
 }
 
 /**
- * Checks that a run that rolls back to a checkpoint and trains on the same data again gives the same bits as one that
- * does not.
- * @param at iterations done at the rollback; must be between two checkpoints
- * @throws AssertionError naming the difference
+ * Checks that a run that is ended at each event, once, and resumed ends as the same run that was not.
+ * @throws AssertionError naming what differs, and after the end at which event, where one of them alone leads to it
  */
-export async function assertRollsBack(options: TestRunOptions = {}, at = 5): Promise<void> {
-  const event: EventName = 'iteration:end';
-  const goesBack = onceAt({ event, at }, ({ run }) => {
-    run.container.resolve(RunControl).requestRollback({ to: 'latest', what: 'run', reason: 'asked for by a test' });
-  });
-  const whole = await outcome(options);
-  await using run = await testRun({ ...options, faults: [...(options.faults ?? []), goesBack] });
-  await run.train();
-  if (run.events.of('run:rollback').length !== 1) {
-    throw new Error(`the run did not go back at iteration ${String(at)}: is there a checkpoint before it?`);
-  }
-  assertSame(outcomeOf(run), whole, `after a rollback at iteration ${String(at)}`);
+export async function assertEachEnds(options: TestRunOptions, { act, what, look }: Ending): Promise<void> {
+  const { folder, ...inMemory } = options;
+  const train = async (from: TestRunOptions, only?: EventName): Promise<Ended> => {
+    const ending = atEachEvent(act, only);
+    const found = await inParts(long(from), {
+      faults: () => [ending.fault()],
+      ended: async (part) => {
+        if (ending.last === undefined && part.thrown !== undefined) throw part.thrown;
+        if (ending.last !== undefined) await look?.(part, ending.last);
+        return ending.last === undefined;
+      },
+    });
+    return { found, events: ending.seen };
+  };
+  const whole = await (folder === undefined ? reference(options) : outcome(long(within(options, 'whole'))));
+  const { found, events } = await train(within(options, 'parts'));
+  if (differenceIn(found, whole) === undefined) return;
+  for (const event of events)
+    assertSame((await train(inMemory, event)).found, whole, `${what} at ${event} and resumed`);
+  assertSame(found, whole, `${what} at each of ${events.join(', ')}, and resumed`);
 }
+
+interface Ended {
+  readonly found: Outcome;
+  readonly events: readonly EventName[];
+}
+
+function within(options: TestRunOptions, name: string): TestRunOptions {
+  return options.folder === undefined ? options : { ...options, folder: path.join(options.folder, name) };
+}
+
+/**
+ * Checks that a run that goes back to a checkpoint and trains on the same data again ends as the same run that did not:
+ * two iterations after one, at the next, and at the end.
+ * @param at iterations done when it goes back, to the newest checkpoint before; between that and the next one
+ * @throws AssertionError naming what differs
+ */
+export async function assertRollsBack(options: TestRunOptions = {}, at?: number): Promise<void> {
+  const whole = await reference(options);
+  for (const iteration of at === undefined ? ROLLBACKS : [at]) {
+    const goesBack = onceAt({ event: 'iteration:end', at: iteration }, ({ run }) => {
+      run.container.resolve(RunControl).requestRollback({ to: 'latest', what: 'run', reason: 'asked for by a test' });
+    });
+    await using run = await testRun({ ...long(options), faults: [...(options.faults ?? []), goesBack] });
+    await run.train();
+    if (run.events.of('run:rollback').length !== 1) {
+      throw new Error(`the run did not go back at iteration ${String(iteration)}: is there a checkpoint before it?`);
+    }
+    assertSame(outcomeOf(run), whole, `after a rollback at iteration ${String(iteration)}`);
+  }
+}
+
+const ROLLBACKS = [5, 9];

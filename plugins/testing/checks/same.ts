@@ -1,31 +1,36 @@
 import { AssertionError } from 'node:assert';
-import { isDeepStrictEqual } from 'node:util';
-import type { StoredTensor } from '../../../core/index.js';
+import { MetricNames, type PluginState, type StoredTensor } from '../../../core/index.js';
 import { copySnapshot } from '../../checkpoint/contract.js';
+import { comparable, differingLeaf, differingTensor, showValue, type Difference } from '../../verify/contract.js';
 import type { TestRun } from '../run/test-run.js';
 
 /** The results of a run that must be equal to the bit. */
 export interface Outcome {
+  /** Training loss by iteration, in nats. */
   readonly losses: ReadonlyMap<number, number>;
+  /** Metrics by iteration and name, without those that come from a clock. */
+  readonly metrics: ReadonlyMap<number, Readonly<Record<string, number>>>;
   readonly weights: Tensors;
   readonly optimizer: Tensors;
   readonly pluginTensors: Tensors;
   readonly random: Readonly<Record<string, number>>;
-  /** The state of every plugin, by name. */
-  readonly plugins: Readonly<Record<string, unknown>>;
+  /** What every plugin keeps, by name. */
+  readonly plugins: Readonly<Record<string, PluginState>>;
 }
 
+/** What a run has published. */
+export type Published = Pick<Outcome, 'losses' | 'metrics'>;
 type Tensors = ReadonlyMap<string, StoredTensor>;
 
 /**
- * Returns the results of a trained run.
- * @param losses of iterations that earlier parts of the same run trained
+ * What a run has come to.
+ * @param before what earlier parts of the same run published
  */
-export function outcomeOf({ run, events }: TestRun, losses: ReadonlyMap<number, number> = new Map()): Outcome {
-  const snapshot = run.snapshot();
+export function outcomeOf(made: TestRun, before?: Published): Outcome {
+  const snapshot = made.run.snapshot();
   const { weights, optimizer, plugins } = copySnapshot(snapshot);
   return {
-    losses: new Map([...losses, ...events.losses]),
+    ...publishedBy(made, before),
     weights,
     optimizer,
     pluginTensors: plugins,
@@ -34,38 +39,70 @@ export function outcomeOf({ run, events }: TestRun, losses: ReadonlyMap<number, 
   };
 }
 
-/** @throws AssertionError naming the first difference and both values @param ignore plugins not to compare */
+/** What a run has published, over what earlier parts of it did: an iteration that is trained again counts once. */
+export function publishedBy({ run, events }: TestRun, before?: Published): Published {
+  const names = run.container.resolve(MetricNames);
+  const metrics = new Map(before?.metrics);
+  for (const { iteration, values } of events.of('metrics')) {
+    metrics.set(iteration, { ...metrics.get(iteration), ...names.split(values).exact });
+  }
+  return { losses: new Map([...(before?.losses ?? []), ...events.losses]), metrics };
+}
+
+/** @throws AssertionError that names the first thing that differs, and both values @param ignore plugins not compared */
 export function assertSame(found: Outcome, expected: Outcome, what: string, ignore: readonly string[] = []): void {
+  const difference = differenceIn(found, expected, ignore);
+  if (difference !== undefined) throw differs(what, difference);
+}
+
+/** The first thing that differs, in the order of a run; undefined where nothing does. */
+export function differenceIn(
+  found: Outcome,
+  expected: Outcome,
+  ignore: readonly string[] = [],
+): Difference | undefined {
   for (const [iteration, loss] of expected.losses) {
     const own = found.losses.get(iteration);
-    if (!Object.is(own, loss)) throw differs(what, `the loss of iteration ${String(iteration)}`, own, loss);
+    if (!Object.is(own, loss)) return { at: `the loss of iteration ${String(iteration)}`, found: own, expected: loss };
   }
-  for (const part of ['weights', 'optimizer', 'pluginTensors'] as const) sameTensors(found[part], expected[part], what);
-  if (!isDeepStrictEqual(found.random, expected.random)) {
-    throw differs(what, 'the random streams', found.random, expected.random);
+  for (const iteration of new Set([...expected.metrics.keys(), ...found.metrics.keys()])) {
+    const [own, other] = [found.metrics.get(iteration) ?? {}, expected.metrics.get(iteration) ?? {}];
+    const name = Object.keys({ ...other, ...own }).find((each) => !Object.is(own[each], other[each]));
+    if (name === undefined) continue;
+    return { at: `metric ${name} of iteration ${String(iteration)}`, found: own[name], expected: other[name] };
   }
-  for (const name of new Set([...Object.keys(expected.plugins), ...Object.keys(found.plugins)])) {
+  return (
+    named('weight', differingTensor(found.weights, expected.weights)) ??
+    named('optimizer’s tensor', differingTensor(found.optimizer, expected.optimizer)) ??
+    named('plugins’ tensor', differingTensor(found.pluginTensors, expected.pluginTensors)) ??
+    named('random stream', differingLeaf(found.random, expected.random)) ??
+    differingState(found.plugins, expected.plugins, ignore)
+  );
+}
+
+/** The first difference in what plugins keep. */
+export function differingState(
+  found: Outcome['plugins'],
+  expected: Outcome['plugins'],
+  ignore: readonly string[] = [],
+): Difference | undefined {
+  for (const name of new Set([...Object.keys(expected), ...Object.keys(found)])) {
     if (ignore.includes(name)) continue;
-    const [own, other] = [asJson(found.plugins[name]), asJson(expected.plugins[name])];
-    if (!isDeepStrictEqual(own, other)) throw differs(what, `the state of plugin ${name}`, own, other);
+    const [own, other] = [asJson(comparable(found[name])), asJson(comparable(expected[name]))];
+    const difference = differingLeaf(own, other);
+    if (difference !== undefined) return { ...difference, at: `plugin ${name}: ${difference.at || 'its state'}` };
   }
+  return undefined;
 }
 
-/** Returns an error like those of `node:assert`, so that every test runner shows both values. */
-export function differs(what: string, which: string, actual: unknown, expected: unknown): AssertionError {
-  const shown = `${what}: ${which} is ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`;
-  return new AssertionError({ message: shown, actual, expected, operator: 'deepStrictEqual' });
+/** An error as `node:assert` throws it: every test runner shows both values. */
+export function differs(what: string, { at, found, expected }: Difference, advice = ''): AssertionError {
+  const shown = `${what}: ${at} is ${showValue(found)}, not ${showValue(expected)}${advice}`;
+  return new AssertionError({ message: shown, actual: found, expected, operator: 'deepStrictEqual' });
 }
 
-function sameTensors(found: Tensors, expected: Tensors, what: string): void {
-  const names = [[...found.keys()].sort(), [...expected.keys()].sort()];
-  if (!isDeepStrictEqual(names[0], names[1])) throw differs(what, 'the list of tensors', names[0], names[1]);
-  for (const [name, { shape, values }] of expected) {
-    const own = found.get(name);
-    if (!isDeepStrictEqual(own?.shape, shape)) throw differs(what, `the shape of ${name}`, own?.shape, shape);
-    const at = values.findIndex((value, i) => !Object.is(own?.values[i], value));
-    if (at >= 0) throw differs(what, `${name}[${String(at)}]`, own?.values[at], values[at]);
-  }
+function named(what: string, difference: Difference | undefined): Difference | undefined {
+  return difference === undefined ? undefined : { ...difference, at: `${what} ${difference.at}` };
 }
 
 function asJson(value: unknown): unknown {

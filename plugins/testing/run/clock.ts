@@ -26,3 +26,42 @@ export class TestClock implements Disposable {
     this.restore();
   }
 }
+
+/** Runs work under a clock that is far from the real one. `new Date()` follows `Date.now()`. */
+export async function withOtherClock<T>(work: () => Promise<T>): Promise<T> {
+  const now = Date.now.bind(Date);
+  const elapsed = performance.now.bind(performance);
+  return withClock({ now: () => now() + FAR, elapsed: () => elapsed() + FAR }, work);
+}
+
+/** Runs work under a clock in which a millisecond passes at each look. */
+export async function withSteppingClock<T>(work: () => Promise<T>): Promise<T> {
+  let looks = 0;
+  const elapsed = (): number => ++looks;
+  return withClock({ now: elapsed, elapsed }, work);
+}
+
+/** Of no round number of seconds, hours or days. */
+const FAR = 1e10 + 7_654_321.125;
+
+async function withClock<T>(clock: { now: () => number; elapsed: () => number }, work: () => Promise<T>): Promise<T> {
+  const real = { performance: performance.now.bind(performance), date: globalThis.Date };
+  const { now } = clock;
+  class OtherDate extends real.date {
+    constructor(...given: readonly unknown[]) {
+      super(...((given.length === 0 ? [now()] : given) as [number]));
+    }
+
+    static override now(): number {
+      return Math.floor(now());
+    }
+  }
+  performance.now = clock.elapsed;
+  globalThis.Date = OtherDate as DateConstructor;
+  try {
+    return await work();
+  } finally {
+    performance.now = real.performance;
+    globalThis.Date = real.date;
+  }
+}

@@ -8,6 +8,11 @@ export class TestProcess implements HostProcess {
   /** The code with which the run would have ended the process at once; undefined if it did not. */
   exitCode: number | undefined;
 
+  /** How many listeners wait for a signal. */
+  get listening(): number {
+    return this.#onStop.size + this.#onSave.size;
+  }
+
   onStop(listener: (signal: StopSignal) => void): () => void {
     this.#onStop.add(listener);
     return () => this.#onStop.delete(listener);

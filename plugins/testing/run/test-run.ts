@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
   createRun,
@@ -29,7 +32,10 @@ export interface TestRunOptions<Choice extends PluginChoice = PluginChoice> exte
   readonly iterations?: number;
   /** Seed of every random stream: equal seeds give equal runs. Default: 1. */
   readonly seed?: number;
-  /** Absolute path of a folder for the run's files; without it nothing is written. */
+  /**
+   * Folder for the run's files, absolute. Without it the run writes nothing, and what its plugins write is in a temporary
+   * folder that `dispose` removes.
+   */
   readonly folder?: string;
   /**
    * Stores checkpoints if there is no folder. A run that gets another run's store resumes from its newest checkpoint.
@@ -55,6 +61,8 @@ export class TestRun implements AsyncDisposable {
     readonly process: TestProcess,
     /** Every line that a terminal would print, from the start. */
     readonly log: readonly LogLine[],
+    /** What `dispose` removes. */
+    private readonly temporary: string | undefined,
   ) {
     this.events = new EventRecorder(run.bus);
   }
@@ -71,8 +79,9 @@ export class TestRun implements AsyncDisposable {
     );
   }
 
-  dispose(): Promise<void> {
-    return this.run.dispose();
+  async dispose(): Promise<void> {
+    await this.run.dispose();
+    if (this.temporary !== undefined) await rm(this.temporary, { recursive: true, force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -94,6 +103,8 @@ export async function testRun<Choice extends PluginChoice = PluginChoice>(
   const isInMemory = folder === undefined;
   const hasData = config?.data !== undefined && text === undefined;
   const from = isInMemory && checkpoints.names.length > 0 ? await checkpoints.read() : undefined;
+  const isTemporary = isInMemory && base.run?.dir === undefined;
+  const dir = isTemporary ? temporaryFolder() : folder;
   const host = new TestProcess();
   const log: LogLine[] = [];
   const choices: PluginChoice[] = [
@@ -104,18 +115,23 @@ export async function testRun<Choice extends PluginChoice = PluginChoice>(
   const run = await createRun({
     ...request,
     ...(isInMemory ? { inMemory: true } : { cwd: request.cwd ?? folder }),
-    config: isInMemory ? base : merged(base, { run: { dir: path.resolve(folder) } }),
+    config: dir === undefined ? base : merged(base, { run: { dir: path.resolve(dir) } }),
     plugins: choices,
     host,
     log: (level, line) => log.push({ level, line }),
   });
-  const made = new TestRun(run, checkpoints, host, log);
+  const made = new TestRun(run, checkpoints, host, log, isTemporary ? dir : undefined);
   try {
     if (from !== undefined) run.restore(from);
     for (const fault of faults) fault(made);
   } catch (thrown) {
-    await run.dispose();
+    await made.dispose();
     throw thrown;
   }
   return made;
+}
+
+/** The path of a folder for what plugins of one run write; it is made by the first that does. */
+export function temporaryFolder(): string {
+  return path.join(tmpdir(), `espalier-test-${randomUUID()}`);
 }

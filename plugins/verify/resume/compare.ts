@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { eachLeaf, isSection, valueAt, pathKey } from '../../../core/runs.js';
+import { isSection, type Settings } from '../../../core/runs.js';
 import { findCheckpoint, readCheckpoint } from '../../checkpoint/contract.js';
-import type { LoadedCheckpoint, PluginState, StoredTensor } from '../../../core/index.js';
-import { firstDifference } from './difference.js';
+import type { LoadedCheckpoint } from '../../../core/index.js';
+import { comparable, differingLeaf, differingTensor, showValue, type Difference } from './difference.js';
 
 /** Result of comparing two runs, part by part. */
 export interface Comparison {
@@ -24,80 +23,56 @@ export async function compareRuns(folders: readonly [string, string]): Promise<C
   const [whole, parts] = [await load(folders[0]), await load(folders[1])];
   const digest = (of: LoadedCheckpoint): unknown => of.state.plugins['batch-digest']?.state;
   const plugins = Object.keys(whole.state.plugins).filter((name) => name !== 'batch-digest');
-  const checks: [string, () => string | undefined][] = [
-    ['batches served', () => differing(digest(whole), digest(parts))],
-    ['training log', () => differingLine(lossLines(folders[0]), lossLines(folders[1]))],
-    ['weights', () => differingTensor(whole.weights, parts.weights)],
-    ['optimizer', () => differingTensor(whole.optimizer.tensors, parts.optimizer.tensors)],
-    ['optimizer’s counts', () => differing(whole.optimizer.scalars, parts.optimizer.scalars)],
-    ['position', () => differing(whole.state.run, parts.state.run)],
-    ['random streams', () => differing(whole.state.random, parts.state.random)],
-    ['tunables', () => differing(whole.state.tunables, parts.state.tunables)],
-    ...plugins.map((name): [string, () => string | undefined] => [
+  const checks: [string, () => Difference | undefined][] = [
+    ['batches served', () => differingLeaf(digest(parts), digest(whole))],
+    ['training log', () => differingLine(lossLines(folders[1]), lossLines(folders[0]))],
+    ['weights', () => differingTensor(parts.weights, whole.weights)],
+    ['optimizer', () => differingTensor(parts.optimizer.tensors, whole.optimizer.tensors)],
+    ['optimizer’s counts', () => differingLeaf(parts.optimizer.scalars, whole.optimizer.scalars)],
+    ['position', () => differingLeaf(parts.state.run, whole.state.run)],
+    ['random streams', () => differingLeaf(parts.state.random, whole.state.random)],
+    ['tunables', () => differingLeaf(parts.state.tunables, whole.state.tunables)],
+    ...plugins.map((name): [string, () => Difference | undefined] => [
       `state of plugin ${name}`,
       () =>
-        differing(comparable(whole.state.plugins[name]), comparable(parts.state.plugins[name])) ??
-        differingTensor(whole.plugins.get(name) ?? new Map(), parts.plugins.get(name) ?? new Map()),
+        differingLeaf(comparable(parts.state.plugins[name]), comparable(whole.state.plugins[name])) ??
+        differingTensor(parts.plugins.get(name) ?? new Map(), whole.plugins.get(name) ?? new Map()),
     ]),
   ];
   const same: string[] = [];
   for (const [what, check] of checks) {
     const found = check();
-    if (found !== undefined) return { same, difference: `${what}: ${found}` };
+    if (found !== undefined) return { same, difference: `${what}: ${shown(found)}` };
     same.push(what);
   }
   return { same, difference: undefined };
 }
 
-/** Returns a plugin's state without its `identity`, which is unique to each run. */
-function comparable(kept: PluginState | undefined): unknown {
-  if (kept === undefined || !isSection(kept.state)) return kept;
-  return { ...kept, state: { ...kept.state, identity: undefined } };
-}
-
-/** Reads the lines of the metrics log, which also holds evaluations and plugins' metrics. */
+/** Lines of the training log by iteration: evaluations and what plugins publish stand among them. */
 function lossLines(folder: string): string[] {
   return readFileSync(path.join(folder, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
 }
 
-function differingLine(whole: readonly string[], parts: readonly string[]): string | undefined {
-  const at = whole.findIndex((line, i) => line !== parts[i]);
-  if (at >= 0) return `${whole[at] ?? ''} in the uninterrupted run, ${parts[at] ?? 'nothing'} in the resumed one`;
-  return parts.length > whole.length
-    ? `the resumed run has an additional line: ${parts[whole.length] ?? ''}`
-    : undefined;
-}
-
-function differingTensor(
-  whole: ReadonlyMap<string, StoredTensor>,
-  parts: ReadonlyMap<string, StoredTensor>,
-): string | undefined {
-  for (const [name, { shape, values }] of whole) {
-    const other = parts.get(name);
-    if (other === undefined) return `${name} is missing in the resumed run`;
-    if (String(other.shape) !== String(shape)) return `${name} is [${String(shape)}] and [${String(other.shape)}]`;
-    const at = firstDifference(values, other.values);
-    if (at >= 0) return `${name} differs first at ${String(at)}: ${String(values[at])} and ${String(other.values[at])}`;
+function differingLine(parts: readonly string[], whole: readonly string[]): Difference | undefined {
+  for (let i = 0; i < Math.max(parts.length, whole.length); i++) {
+    const [found, expected] = [parts[i], whole[i]];
+    if (found === expected) continue;
+    const [own, other] = [parsed(found), parsed(expected)];
+    // Lines of different iterations: one log has a line that the other lacks.
+    if (own['iter'] === undefined || own['iter'] !== other['iter'])
+      return { at: `line ${String(i + 1)}`, found, expected };
+    const difference = differingLeaf(own, other);
+    if (difference !== undefined) return { ...difference, at: `iteration ${showValue(own['iter'])}: ${difference.at}` };
   }
-  const extra = [...parts.keys()].find((name) => !whole.has(name));
-  return extra === undefined ? undefined : `only the resumed run has ${extra}`;
+  return undefined;
 }
 
-/** Describes the first leaf that differs, with both values. */
-function differing(whole: unknown, parts: unknown): string | undefined {
-  if (isDeepStrictEqual(whole, parts)) return undefined;
-  let found: string | undefined;
-  eachLeaf(whole, (path, value) => {
-    const { value: other, depth } = valueAt(parts, path);
-    if (found !== undefined || (depth === path.length && isDeepStrictEqual(value, other))) return;
-    const key = pathKey(path);
-    found = `${key === '' ? '' : `${key} is `}${short(value)} in the uninterrupted run, ${short(other)} in the resumed one`;
-  });
-  return found ?? 'the resumed run has additional keys';
+function parsed(line: string | undefined): Settings {
+  const value: unknown = line === undefined ? {} : JSON.parse(line);
+  return isSection(value) ? value : {};
 }
 
-function short(value: unknown): string {
-  const text = value === undefined ? 'nothing' : JSON.stringify(value);
-  const most = 80;
-  return text.length > most ? `${text.slice(0, most)}…` : text;
+function shown({ at, found, expected }: Difference): string {
+  const where = at === '' ? '' : `${at} is `;
+  return `${where}${showValue(expected)} in the uninterrupted run, ${showValue(found)} in the resumed one`;
 }

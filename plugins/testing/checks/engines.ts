@@ -1,0 +1,32 @@
+import { probeEngines, shortName } from '../../engines/contract.js';
+import type { TestRunOptions } from '../run/test-run.js';
+import { assertClose } from './close.js';
+import { outcome } from './resume.js';
+import type { Outcome } from './same.js';
+import { Skipped } from './skipped.js';
+
+/** Kernels add in different orders, and an optimizer makes more of it in each iteration. */
+const TOLERANCE = 1e-3;
+
+/**
+ * Checks that a run comes out the same but for rounding on every engine that works here, beside the engine `cpu`.
+ * @returns the engines, and why each other one was left out
+ * @throws AssertionError naming the engine, and what differs
+ */
+export async function assertEngines(options: TestRunOptions = {}): Promise<string> {
+  const engines = await probeEngines();
+  const names = engines.filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
+  const expected = await onEngine(options, 'cpu');
+  for (const name of names.filter((each) => each !== 'cpu')) {
+    assertClose(await onEngine(options, name), expected, `engine ${name}, beside cpu`, TOLERANCE);
+  }
+  const left = engines.filter(({ probe }) => !probe.works);
+  const why = left.map(({ plugin, probe }) => `${shortName(plugin)} left out: ${probe.why ?? probe.detail}`);
+  if (names.length < 2) throw new Skipped(`no engine but cpu works here; ${why.join('; ')}`);
+  return [names.join(', '), ...why].join('; ');
+}
+
+/** Trains a run on the engine of that name. */
+export function onEngine(options: TestRunOptions, name: string): Promise<Outcome> {
+  return outcome({ ...options, set: [...(options.set ?? []), `engine=${name}`] });
+}

@@ -1,0 +1,42 @@
+import { showMilliseconds, type EventTimes } from '../checks/times.js';
+import type { CheckResult } from './conformance.js';
+
+/** The results as a table of check, result and time, then the plugin's times, then what failed. */
+export function tableOf(results: readonly CheckResult[]): string {
+  const rows = results.map(({ check, result, milliseconds, message }) => [
+    check,
+    result,
+    `${(milliseconds / 1000).toFixed(1)} s`,
+    result === 'failed' ? '' : (message ?? ''),
+  ]);
+  const failures = results.filter(({ result }) => result === 'failed');
+  return [
+    ...aligned([['check', 'result', 'time', ''], ...rows]),
+    ...results.flatMap(({ times }) => (times === undefined ? [] : ['', ...timesTable(times)])),
+    ...failures.flatMap(({ check, message = '' }) => ['', `${check} failed: ${message}`]),
+  ].join('\n');
+}
+
+function timesTable({ events, step }: EventTimes): string[] {
+  if (events.length === 0) return ['No listener of the plugin ran.'];
+  const rows = events.map(({ event, median, worst }) => [
+    event,
+    showMilliseconds(median),
+    showMilliseconds(worst),
+    median > step ? 'slow next to the step' : '',
+  ]);
+  return [
+    ...aligned([['event', 'median', 'worst', ''], ...rows]),
+    `A step of the tiny model takes ${showMilliseconds(step)} without the plugin.`,
+  ];
+}
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
