@@ -1,4 +1,4 @@
-/** Commands and options: what a file of `commands/` or `options/` exports, and what it is written with. */
+/** Types and helpers for files in `commands/` and `options/`. */
 export type { CommandDefinition, CommandHooks, OptionsDefinition, SetExitCode } from './shell/definition.js';
 export {
   commandName,
@@ -11,7 +11,7 @@ export {
   withConfigFlags,
   type ConfigFlags,
 } from './shell/options.js';
-/** What else a command needs before it has loaded anything large. */
+/** What else commands need; loads nothing large. */
 export { EspalierError, FailedRun, messageOf, UsageError } from '../../core/errors.js';
 export { version } from '../../core/installation.js';
 export { Terminal } from '../../core/terminal.js';

@@ -1,2 +1,2 @@
-/** Reads what is added to a file of lines, while a run writes it. */
+/** Reads the lines that a run appends to a file. */
 export { LineFollower } from './server/follow-lines.js';

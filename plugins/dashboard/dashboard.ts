@@ -25,7 +25,7 @@ const options = z
   name: 'dashboard',
   summary: 'A local web page with live curves of the run; `espalier dashboard` also shows runs that have ended.',
   config: options,
-  // It is disposed after the log, so that open pages get what was written last.
+  // Disposed after the log, so that open pages get the last lines.
   before: ['run-log'],
   critical: false,
 })
@@ -39,7 +39,7 @@ export default class Dashboard {
     @inject(Ranks) private readonly ranks: Ranks,
   ) {}
 
-  /** The page knows the run by its files alone: the loop does nothing for it. */
+  /** Starts the server. It reads only the run's files, so the training loop does no work for it. */
   @On('run:start')
   async start(): Promise<void> {
     if (this.ranks.rank > 0) return;

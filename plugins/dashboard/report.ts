@@ -8,7 +8,7 @@ const FILE = 'report.html';
 @Plugin({
   name: 'report',
   summary: 'Writes report.html to the run folder at the end: curves, config, samples and timings in one file.',
-  // It is disposed after the log, which is then whole.
+  // Disposed after the log, which is complete then.
   before: ['run-log'],
   critical: false,
 })

@@ -1,7 +1,7 @@
-/** What a sink of one's own is made of: a file that lines are added to, and that a resume or a rollback cuts back. */
+/** For writing sinks: a file that lines are appended to, and that a resume or a rollback cuts back. */
 export { AppendFile, type AppendFileOptions } from './files/append-file.js';
-/** Counts what a file has of the current iteration, in the checkpoint: a resume keeps that many. */
+/** Keeps in checkpoints how many entries of the current iteration a file has, so that a resume keeps that many. */
 export { EntryCounts } from './files/entry-counts.js';
-/** Cuts a file back to the lines, or the parts, that are kept. */
+/** Removes all lines, or parts, of a file except those to keep. */
 export { keepLines } from './files/keep-lines.js';
 export { keepParts, type FilePart } from './files/keep-parts.js';

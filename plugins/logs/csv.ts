@@ -20,12 +20,12 @@ const FILE = 'metrics.csv';
 const COLUMNS = ['iter', 'tokens', 'metric', 'value'];
 
 /**
- * One row a value: names that appear late add rows, not a column to every row before, so what is written is never
- * written again; and every column has one type.
+ * Writes one row per value. A metric that appears late then needs no new column in earlier rows, so nothing is
+ * rewritten, and each column has one type.
  */
 @Plugin({
   name: 'csv',
-  summary: 'metrics.csv in the run’s folder: every value of every metric, one row each (iter,tokens,metric,value).',
+  summary: 'Writes every metric value to metrics.csv in the run folder, one per row (iter,tokens,metric,value).',
   before: ['evaluation', 'checkpoint'],
   critical: false,
 })
@@ -48,7 +48,7 @@ export default class Csv {
     });
   }
 
-  /** What was logged after the checkpoint is logged again; a run that starts over starts a new file. */
+  /** Cuts what was logged after the checkpoint, since it is logged again; a new run starts a new file. */
   @On('run:start')
   start({ state, resumedFrom }: RunStart): void {
     if (resumedFrom === undefined) rmSync(this.#file.path, { force: true });
@@ -70,7 +70,7 @@ export default class Csv {
     if (this.#file.append(stringify(this.#empty ? [COLUMNS, ...rows] : rows))) this.#empty = false;
   }
 
-  /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
+  /** Flushes before each checkpoint, so that a killed process loses nothing from before it. */
   @On('checkpoint:due')
   flush(): Promise<void> {
     return this.#file.flush();
@@ -89,7 +89,7 @@ export default class Csv {
   }
 
   #cutAfter(iteration: number): void {
-    const kept = this.#counts.goOnAt(iteration)(FILE);
+    const kept = this.#counts.resumeAt(iteration)(FILE);
     const iterationOf = (line: string): number => Number(line.slice(0, line.indexOf(',')));
     this.#empty = keepLines(this.#file.path, (line, index) => index === 0 || kept(iterationOf(line))) === 0;
   }

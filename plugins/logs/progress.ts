@@ -23,7 +23,7 @@ const options = z
   .meta({ resume: 'free' });
 
 const BAR_WIDTH = 20;
-/** Weight of the newest iteration in the smoothed time of one. */
+/** Weight of the newest iteration in the smoothed iteration time. */
 const SMOOTHING = 0.1;
 
 @Plugin({
@@ -34,7 +34,7 @@ const SMOOTHING = 0.1;
   critical: false,
 })
 export default class Progress {
-  /** The live line of the last iteration. */
+  /** The status line of the last iteration. */
   #line: string | null = null;
   #last = 0;
   #lastTokens = 0;
@@ -91,7 +91,7 @@ export default class Progress {
   }
 
   @On('evaluation:end')
-  tell({ iteration, losses }: EvaluationEnd): void {
+  logLosses({ iteration, losses }: EvaluationEnd): void {
     this.log.info(
       `iteration ${String(iteration)}: train loss ${losses.train.toFixed(4)}, val loss ${losses.val.toFixed(4)}`,
     );

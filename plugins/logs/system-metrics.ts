@@ -15,7 +15,7 @@ const options = z
   })
   .meta({ resume: 'free' });
 
-/** Time that was counted since the machine, or the process, started, in milliseconds. */
+/** Counters in milliseconds, since the start of the machine or the process. */
 interface Clock {
   readonly wall: number;
   readonly idle: number;
@@ -56,7 +56,9 @@ export default class SystemMetrics {
     this.#last = clock();
   }
 
-  /** Looks at the clock between iterations: a timer would keep the process alive, and fire in the middle of one. */
+  /**
+   * Checks the time at the end of each iteration. A timer would keep the process alive, and fire during an iteration.
+   */
   @On('iteration:end')
   publish({ iteration }: IterationEnd): void | Promise<void> {
     if (performance.now() - this.#last.wall < 1000 * this.config.interval) return;
@@ -64,7 +66,7 @@ export default class SystemMetrics {
     const now = (this.#last = clock());
     const all = now.all - before.all;
     const values = {
-      // The system counts in ticks of 10 ms: between two of them there is nothing to tell.
+      // The system counts in ticks of 10 ms; without one there is no value.
       ...(all > 0 ? { 'system/cpu_percent': busy(now.idle - before.idle, all) } : {}),
       'system/process_cpu_percent':
         (100 * (now.process - before.process)) / ((now.wall - before.wall) * availableParallelism()),
@@ -75,7 +77,7 @@ export default class SystemMetrics {
   }
 }
 
-/** Idle time that the system counts may go back a little. */
+/** Returns the busy share in percent. Clamped, since the system's idle time may go back a little. */
 function busy(idle: number, all: number): number {
   return 100 * Math.min(1, Math.max(0, 1 - idle / all));
 }

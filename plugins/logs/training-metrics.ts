@@ -26,8 +26,7 @@ const options = z
 
 @Plugin({
   name: 'training-metrics',
-  summary:
-    'Publishes the training loss and its terms, the learning rate, the gradients’ norm, and how fast training goes.',
+  summary: 'Publishes the training loss and its terms, the learning rate, the gradient norm, and the training speed.',
   config: options,
   critical: false,
   metrics: {
@@ -95,7 +94,7 @@ export default class TrainingMetrics {
     return this.terms.length === 0 ? published : this.#publishTerms(published, done, terms);
   }
 
-  /** Each term's mean is published for the plugin that declares it. */
+  /** Publishes each term's mean on behalf of the plugin that declares it. */
   async #publishTerms(before: void | Promise<void>, iteration: number, means: IterationEnd['terms']): Promise<void> {
     await before;
     for (const term of this.terms) {

@@ -1,2 +1,2 @@
-/** For worker threads, whose work `trace` shows: they import this file, which loads nothing else. */
+/** For worker threads, whose work the plugin `trace` shows. Loads nothing else. */
 export { measureInThread } from './threads/thread-spans.js';

@@ -72,7 +72,7 @@ withChromium.serial(
     // By keyboard alone: from the top to the log scale, then to the chart.
     const picture = (): Promise<unknown> =>
       page.evaluate(`document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL()`);
-    await page.getByRole('button', { name: 'train/loss' }).first().waitFor();
+    await page.getByRole('button', { name: 'Training loss' }).first().waitFor();
     const before = await picture();
     await page.locator('.skip').focus();
     for (let at = 0; at < 12 && (await page.evaluate('document.activeElement.id')) !== 'log'; at++) {
@@ -88,15 +88,15 @@ withChromium.serial(
     await chart.locator('.frame').focus();
     await page.keyboard.press('End');
     const spoken = chart.locator('[aria-live]');
-    t.is(await spoken.innerText(), 'iteration 100: train/loss 3 nats');
+    t.is(await spoken.innerText(), 'iteration 100: Training loss 3 nats');
     await page.keyboard.press('ArrowLeft');
-    t.is(await spoken.innerText(), 'iteration 99: train/loss 3.01 nats');
+    t.is(await spoken.innerText(), 'iteration 99: Training loss 3.01 nats');
     await page.keyboard.press('+');
     await chart.getByRole('button', { name: 'Show all' }).waitFor();
     await page.keyboard.press('0');
     await chart.getByRole('button', { name: 'Show all' }).waitFor({ state: 'hidden' });
     await chart.getByText('Values').click();
-    t.regex(await chart.getByRole('table').innerText(), /train\/loss\s+3 nats\s+3 nats\s+3\.99 nats\s+100/);
+    t.regex(await chart.getByRole('table').innerText(), /Training loss\s+3 nats\s+3 nats\s+3\.99 nats\s+100/);
 
     const place = chart.locator('.place');
     await page.getByRole('radio', { name: 'Training time' }).check();
@@ -143,7 +143,7 @@ withChromium.serial('a run that trains: new points arrive, and the page is told 
   t.is(await ended, 143);
   const written = readFileSync(path.join(folder, 'out/metrics.jsonl'), 'utf8').trimEnd().split('\n').length;
   await page.locator(`[aria-labelledby="${LOSS}"]`).getByText('Values').click();
-  const row = await page.locator(`[aria-labelledby="${LOSS}"]`).getByRole('row', { name: 'train/loss' }).innerText();
+  const row = await page.locator(`[aria-labelledby="${LOSS}"]`).getByRole('row', { name: 'Training loss' }).innerText();
   t.is(Number(row.split(/\s+/).at(-1)?.replaceAll(',', '')), written, 'the last points have arrived');
   t.deepEqual(complaints, []);
 });
@@ -197,7 +197,7 @@ withChromium.serial(
     t.true((await page.locator('#config').innerText()).includes(evil));
     t.true((await page.locator('#overview').innerText()).includes(evil));
     t.regex(await page.locator('#environment').innerText(), /v20\.0\.0/);
-    t.regex(await page.locator('#numbers').innerText(), /train\/loss\s+3 nats/);
+    t.regex(await page.locator('#numbers').innerText(), /Training loss\s+train\/loss\s+3 nats/);
     const cutOff = `[...document.querySelectorAll('.what')].filter((each) => each.scrollWidth > each.clientWidth).length`;
     t.is(await page.evaluate(cutOff), 0, 'descriptions are whole');
     t.true((await page.locator('.what').count()) > 0);

@@ -202,5 +202,5 @@ test('the plugin in a config; mistakes are told before anything is built', async
   };
   t.regex(await wrong('--trace', 'none/t.json'), /there is no folder .*none; .*\[ESP_TRACE_FILE\]/);
   t.regex(await wrong('--trace-iterations', '5'), /--trace-iterations needs --trace FILE \[ESP_USAGE\]/);
-  t.regex(await wrong('--trace', 't.json', '--trace-iterations', '5-'), /give how many, such as 20/);
+  t.regex(await wrong('--trace', 't.json', '--trace-iterations', '5-'), /give a number of iterations, such as 20/);
 });

@@ -7,7 +7,7 @@ import { print, requestOf, withConfigFlags, type ConfigFlags } from '../shell/op
 export const command: CommandDefinition = { order: 150, define };
 
 function define(command: Command): void {
-  command.description('list the events of a run and their fields; with a config, those of its plugins too');
+  command.description('list events and their fields; with a config, also those of its plugins');
   withConfigFlags(command)
     .option('--json', 'print JSON')
     .action(async (flags: ConfigFlags & { json?: boolean }) => {

@@ -9,7 +9,7 @@ export const command: CommandDefinition = { order: 120, define, aka: { config: '
 function define(command: Command): void {
   command.description('print the composed config, with the origin of each value');
   withConfigFlags(command)
-    .argument('[key]', 'show this key only, e.g. model')
+    .argument('[key]', 'show only this key, e.g. model')
     .option('--json', 'print JSON')
     .action(async (key: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
       const { makeRun } = await import('../../../core/runs.js');

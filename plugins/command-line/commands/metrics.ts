@@ -7,7 +7,7 @@ import { print, requestOf, withConfigFlags, type ConfigFlags } from '../shell/op
 export const command: CommandDefinition = { order: 160, define };
 
 function define(command: Command): void {
-  command.description('list the metrics that plugins publish, with their units; with a config, those of its plugins');
+  command.description('list metrics and their units; with a config, only those of its plugins');
   withConfigFlags(command)
     .option('--json', 'print JSON')
     .action(async (flags: ConfigFlags & { json?: boolean }) => {

@@ -7,8 +7,8 @@ export const command: CommandDefinition = { order: 130, define };
 
 function define(command: Command): void {
   command
-    .description('list the plugins of espalier and of packages of this project, with their options and metrics')
-    .argument('[name]', 'show this plugin only; also a package or ./FILE')
+    .description('list plugins with their options and metrics, including those of packages')
+    .argument('[name]', 'show only this plugin; also takes a package or ./FILE')
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
       const { findNamed, loadAll } = await import('../../../core/runs.js');

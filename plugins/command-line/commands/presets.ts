@@ -7,7 +7,7 @@ export const command: CommandDefinition = { order: 140, define };
 
 function define(command: Command): void {
   command
-    .description('list the presets that come with espalier and with packages of this project')
+    .description('list presets, including those of packages of this project')
     .option('--json', 'print JSON')
     .action(async (flags: { json?: boolean }) => {
       const { listPresets } = await import('../../configs/contract.js');

@@ -16,12 +16,12 @@ export const command: CommandDefinition = { order: 30, define, aka: { fit: 'trai
 function define(command: Command, setExitCode: SetExitCode, hooks: readonly CommandHooks[]): void {
   command
     .description('train a model')
-    // `train book` and `train mine.yaml` are too many arguments, without a word of what takes them.
+    // For `train book` and `train mine.yaml`, "too many arguments" alone would not help.
     .showHelpAfterError('(--preset names a preset, --config a config file; --help shows the options)');
   withConfigFlags(command)
     .option('--stop-after <iterations>', 'stop after this many iterations, with a checkpoint', wholeFrom(1))
-    .option('--dry-run', 'build everything, train nothing, and print what would run')
-    .option('--json', 'print JSON, with --dry-run and other reporting options')
+    .option('--dry-run', 'build everything and print what would run, without training')
+    .option('--json', 'print JSON; needs --dry-run or another reporting option')
     .action(async (flags: TrainFlags) => {
       for (const hook of hooks) {
         const replacing = hook.replace?.();
@@ -33,7 +33,7 @@ function define(command: Command, setExitCode: SetExitCode, hooks: readonly Comm
       if (flags.json === true && flags.dryRun !== true) {
         throw new UsageError(
           'ESP_USAGE',
-          '--json needs --dry-run or another reporting option: training itself prints no JSON, it writes metrics.jsonl',
+          '--json needs --dry-run or another reporting option: training prints no JSON, but writes metrics.jsonl',
         );
       }
       setExitCode(await train(flags, hooks));

@@ -8,7 +8,7 @@ import { print } from '../shell/options.js';
 
 const BYTES_PER_NUMBER = 4;
 
-/** Prints what would run, of a run that is ready to start; writes nothing. The first rank alone does. */
+/** Prints what a run that is ready to start would do, on the first rank only. Writes nothing. */
 export async function dryRun(run: Run, json: boolean): Promise<void> {
   if (run.container.resolve(Ranks).rank > 0) return;
   const counts = run.model.parameterCounts();
@@ -62,7 +62,7 @@ export async function dryRun(run: Run, json: boolean): Promise<void> {
   );
 }
 
-/** Free space where the folder will be: at the nearest folder above it that exists. */
+/** Returns the free space for a folder, from its nearest existing parent. */
 async function freeBytes(folder: string): Promise<number> {
   let at = folder;
   for (;;) {

@@ -15,7 +15,7 @@ export function showMetric({ name, unit, what }: Metric): string {
   return `${name}${unit === '' ? '' : ` [${unit}]`}: ${what}`;
 }
 
-/** Said behind what a package contributes. */
+/** Returns a suffix that names the package something comes from. */
 export function ofPackage(source: string): string {
   return source === 'built-in' ? '' : ` (from ${source})`;
 }

@@ -3,17 +3,17 @@ import { UsageError, messageOf } from '../../../core/errors.js';
 import { families as familiesOf, importFrom, type Family } from '../../../core/installation.js';
 import type { CommandDefinition, CommandHooks, OptionsDefinition } from './definition.js';
 
-/** A command by the file that defines it; nothing is loaded yet. */
+/** A command and the file that defines it, which is not loaded yet. */
 export interface FoundCommand {
   readonly name: string;
   readonly file: string;
-  /** Who has it, for errors: a family or a package. */
+  /** The family or package that has it, for errors. */
   readonly owner: string;
   /** `built-in`, or the package. */
   readonly source: string;
 }
 
-/** The commands of all families, by name. @throws UsageError where two have one name */
+/** Finds the commands of all families, by name. @throws UsageError when two have the same name */
 export function findCommands(families: readonly Family[] = familiesOf(process.cwd())): Map<string, FoundCommand> {
   const found = new Map<string, FoundCommand>();
   for (const { owner, source, commands } of families.map(ownerOf)) {
@@ -26,7 +26,7 @@ export function findCommands(families: readonly Family[] = familiesOf(process.cw
   return found;
 }
 
-/** Loads a command's file. @throws UsageError where it exports no command */
+/** Loads a command's file. @throws UsageError when it exports no command */
 export async function loadCommand({ name, file, owner, source }: FoundCommand): Promise<CommandDefinition> {
   const { command } = await exportsOf(file, source);
   if (isCommand(command)) return command;
@@ -35,9 +35,9 @@ export async function loadCommand({ name, file, owner, source }: FoundCommand): 
 }
 
 /**
- * Adds the options that families have for a command.
- * @returns what they change in it
- * @throws UsageError where two families have one option
+ * Adds the options that families define for a command.
+ * @returns their hooks
+ * @throws UsageError when two families define the same option
  */
 export async function addOptions(
   command: Command,
@@ -57,7 +57,7 @@ export async function addOptions(
     try {
       hooks.push(options(command));
     } catch (thrown) {
-      // What commander says where an option is there already names its flag.
+      // Commander's error for a duplicate option names the flag.
       const flag = /conflicting flag '([^']+)'/.exec(messageOf(thrown))?.[1];
       if (flag === undefined) throw thrown;
       throw twice(`two options of ${command.name()} are named ${flag}`, owners.get(flag) ?? owner, owner);
@@ -71,7 +71,7 @@ function ownerOf({ name, source, commands }: Family): { owner: string } & Pick<F
   return { owner: source === 'built-in' ? `the family ${name}` : `the package ${source}`, source, commands };
 }
 
-/** @throws UsageError where a package's file does not load */
+/** Imports a file. @throws UsageError when a package's file does not load */
 async function exportsOf(file: string, source: string): Promise<Readonly<Record<string, unknown>>> {
   try {
     const { exports } = await importFrom(file, source);

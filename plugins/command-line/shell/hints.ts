@@ -2,24 +2,24 @@ import type { SettingCalled } from '../../configs/contract.js';
 import type { CommandDefinition } from './definition.js';
 import { findCommands, loadCommand } from './discover.js';
 
-/** A command line that commander refuses. */
+/** A command line that commander has refused. */
 export interface Refused {
-  /** Commander's words, with a line break at the end. */
+  /** Commander's message, ending with a line break. */
   readonly message: string;
-  /** What was typed behind `espalier`. */
+  /** The arguments after `espalier`. */
   readonly typed: readonly string[];
-  /** Whether the command has `--set`: for others, an option that they do not know is no setting. */
+  /** Whether the command has `--set`; otherwise an unknown option cannot be meant as a setting. */
   readonly hasSet: boolean;
 }
 
-/** What is known of other programs' names. */
+/** Other programs' names for commands and settings. */
 export interface OtherPrograms {
-  /** By name. */
+  /** Commands by name. */
   readonly commands: () => Promise<ReadonlyMap<string, CommandDefinition>>;
   readonly settings: () => Promise<SettingCalled>;
 }
 
-/** What the commands say of their names, and the plugins of their options. */
+/** Reads these names from the definitions of commands, and from plugins' options. */
 export const otherPrograms: OtherPrograms = {
   async commands() {
     const found = [...findCommands()];
@@ -32,7 +32,7 @@ export const otherPrograms: OtherPrograms = {
   settings: async () => (await import('../../configs/contract.js')).otherNames(),
 };
 
-/** Commander's words, with what was meant where it is a setting, or what another program calls so. */
+/** Returns commander's message, with a hint if a setting or another program's name was meant. */
 export async function withHint(refused: Refused, others: OtherPrograms): Promise<string> {
   const [first = ''] = refused.message.split('\n');
   const hint = await hintFor(first, refused, others);
@@ -63,7 +63,7 @@ async function hintFor(
   return setting === undefined ? undefined : `write --set ${setting}=${value}`;
 }
 
-/** The value stands behind `=`, or is what comes next. */
+/** Splits an option from its value, which follows `=` or is the next argument. */
 function readOption(option: string, rest: readonly string[]): { name: string; value: string } {
   const [name = '', ...given] = option.replace(/^-+/, '').split('=');
   if (given.length > 0) return { name, value: given.join('=') };
@@ -71,7 +71,7 @@ function readOption(option: string, rest: readonly string[]): { name: string; va
   return { name, value: next === undefined || next.startsWith('-') ? 'VALUE' : next };
 }
 
-/** `train max_iters=3` */
+/** Finds an argument that should have been given with `--set`: `train max_iters=3`. */
 async function meantSetting(rest: readonly string[], settings: OtherPrograms['settings']): Promise<string | undefined> {
   const setting = rest.find((each, index) => /^[\w."]+[^=]*=/.test(each) && !(rest[index - 1] ?? '').startsWith('-'));
   if (setting === undefined) return undefined;

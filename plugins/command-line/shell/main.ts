@@ -4,7 +4,7 @@ import type { Command as Program } from 'commander';
 import type { CommandHooks, SetExitCode } from './definition.js';
 import { expandHome } from './path-arguments.js';
 
-// Nothing else is imported above: a module graph is read as a whole before its first module runs, signals unhandled.
+// Everything else is imported dynamically: static imports would all load before first.js handles signals.
 const { inspect } = await import('node:util');
 const { Command, CommanderError } = await import('commander');
 const { EspalierError, FailedRun, messageOf, PluginError, UsageError, usageErrorIn } =
@@ -17,9 +17,9 @@ const EXIT_USAGE = 2;
 
 process.exitCode = await main(process.argv);
 
-/** Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage or config, 128 + its number stopped by a signal. */
+/** Runs a command. @returns the exit code: 0 done, 1 failed, 2 wrong usage or config, 128 + N stopped by signal N */
 async function main(argv: readonly string[]): Promise<number> {
-  // A pipe whose reader went away must not end a run.
+  // A run must continue if the reader of its pipe has exited.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
   let exitCode = 0;
@@ -31,14 +31,14 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('espalier')
     .description('Trains GPT-style language models; everything is a plugin, presets compose them.')
     .version(version)
-    // `launch` hands the flags behind `train` on.
+    // `launch` passes on the options after `train`.
     .enablePositionalOptions()
     .exitOverride()
     .hook('preAction', expandHome)
     .showHelpAfterError('(--help shows the options)')
     .showSuggestionAfterError()
     .configureOutput({
-      // Written when it is known what was meant.
+      // Held back until the hint is known.
       outputError: (message) => {
         refused = message;
       },
@@ -57,7 +57,7 @@ async function main(argv: readonly string[]): Promise<number> {
       if (refused !== undefined) process.stderr.write(`${await hinted(program, refused, argv.slice(2))}${advice}`);
       return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
     }
-    // A mistake of the user is reported in its own words: which plugin found it does not help.
+    // For a user's mistake, report its own message: which plugin found it does not help.
     const mistake = usageErrorIn(thrown);
     report(mistake ?? (thrown instanceof FailedRun ? thrown.cause : thrown));
     if (thrown instanceof FailedRun) console.error(thrown.advice);
@@ -66,8 +66,8 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /**
- * Adds the command that is named, with the options of families; all commands if none is.
- * Loading files is most of a short command's time: each loads its own alone.
+ * Adds the named command with the options of families, or all commands if none is named. Loading files takes most of a
+ * short command's time, so only the named command's file is loaded.
  */
 async function addCommands(program: Program, named: string | undefined, setExitCode: SetExitCode): Promise<void> {
   const found = findCommands();
@@ -99,7 +99,7 @@ function checkWorkingFolder(): void {
   try {
     process.cwd();
   } catch (thrown) {
-    const message = `the working folder cannot be found (${messageOf(thrown)}): cd into one that exists`;
+    const message = `the working folder does not exist (${messageOf(thrown)}): cd into one that does`;
     throw new UsageError('ESP_USAGE', message, { cause: thrown });
   }
 }
@@ -112,7 +112,7 @@ function report(thrown: unknown): void {
   else if (fault !== undefined) console.error(fault.stack);
 }
 
-/** A fault in code, of espalier or of a plugin: its stack is shown. */
+/** Returns the error if it is a bug in espalier or a plugin, whose stack is worth showing. */
 function faultIn(thrown: unknown): Error | undefined {
   if (thrown instanceof PluginError) return faultIn(thrown.cause);
   const isFault = thrown instanceof Error && !(thrown instanceof EspalierError) && !('code' in thrown);

@@ -11,12 +11,12 @@ export interface ConfigFlags {
   quiet?: boolean;
 }
 
-/** `--set`, with the words that its command has for it. */
+/** Makes `--set`, with a description for the command. */
 export function setOption(description: string): Option {
   return listOption('-s, --set <key=value>', description);
 }
 
-/** An option that may be given several times. */
+/** Makes an option that may be repeated. */
 export function listOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(collect).default([], 'none');
 }
@@ -30,7 +30,7 @@ export function withConfigFlags(command: Command): Command {
     .option('-q, --quiet', 'print errors and results only');
 }
 
-/** The request that the flags stand for. */
+/** Converts the flags to a request for a run. */
 export function requestOf(flags: ConfigFlags): RunRequest {
   return {
     cwd: process.cwd(),
@@ -41,12 +41,12 @@ export function requestOf(flags: ConfigFlags): RunRequest {
   };
 }
 
-/** Prints facts: as JSON with `--json`, else as text. */
+/** Prints a result: as JSON with `--json`, else as text. */
 export function print(json: boolean | undefined, value: unknown, text: () => string): void {
   console.log(json === true ? JSON.stringify(value, null, 2) : text());
 }
 
-/** Reads a whole number of an option. @throws InvalidArgumentError for anything else, and outside `least` to `most` */
+/** Makes a parser for an option's whole number. @throws InvalidArgumentError if it is not one from `least` to `most` */
 export function wholeFrom(least: number, most = Infinity): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -56,10 +56,10 @@ export function wholeFrom(least: number, most = Infinity): (text: string) => num
   };
 }
 
-/** The file of the command, for commands that start others: `node FILE train`. */
+/** The main file, for starting `node FILE train` in another process. */
 export const mainFile = fileURLToPath(new URL('./main.js', import.meta.url));
 
-/** How the reader calls this command: npm, which sets the variable, knows where it is; their shell may not. */
+/** Returns how to call espalier in advice: with npx if npm started it, since it may not be on the shell's path. */
 export function commandName(): string {
   return process.env['npm_command'] === undefined ? 'espalier' : 'npx espalier';
 }

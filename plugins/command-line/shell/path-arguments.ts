@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { homeExpanded } from '../../../core/paths.js';
 
-/** What commands call an argument, or the value of an option, that is a path. */
+/** Names that commands use for arguments, and for values of options, that are paths. */
 const PATH = /^(?:checkpoint|config\.py|dir|(?:name\|)?file|file\|pattern|folder|input|(?:name\|)?path|program|runs?)$/;
 
-/** `--out=~/x`, or a path that no shell has seen: `~` is the home folder in every argument that is a path. */
+/** Expands `~` in all arguments that are paths, which a shell does not do in `--out=~/x`. */
 export function expandHome(_program: Command, command: Command): void {
   for (const option of command.options) {
     const key = option.attributeName();
@@ -17,7 +17,7 @@ export function expandHome(_program: Command, command: Command): void {
   );
 }
 
-/** `file` of `-o, --out <file>` */
+/** Returns the name of an option's value: `file` for `-o, --out <file>`. */
 function valueName(flags: string): string {
   return /[<[]([^>\].]+(?:\.\w+)?)(?:\.\.\.)?[>\]]/.exec(flags)?.[1] ?? '';
 }

@@ -15,7 +15,7 @@ import {
 import { parsePath } from '../layers/path.js';
 import { otherNames, type SettingCalled } from './other-names.js';
 
-/** The findings with the settings that other trainers call what their keys are, and with other paths of plugins. */
+/** Adds hints to findings: the setting that another trainer's name stands for, or the right path of a plugin. */
 export async function withHints(
   findings: readonly Finding[],
   composed: ComposedConfig,
@@ -33,7 +33,10 @@ function textOf({ path: at, text, unknown }: Finding, called: SettingCalled): st
   return hint === undefined ? text : (unknown?.textWith(hint) ?? text);
 }
 
-/** The setting that other trainers call so, as it is written there: its last key alone where it is a neighbor. */
+/**
+ * Returns "did you mean …?" for a setting that another trainer's name stands for; only its last key if it belongs to
+ * the same section.
+ */
 function otherName(meant: string | undefined, path: ConfigPath, known: readonly string[]): string | undefined {
   if (meant === undefined) return undefined;
   const full = parsePath(meant);
@@ -43,7 +46,7 @@ function otherName(meant: string | undefined, path: ConfigPath, known: readonly 
   return known.includes(last) ? `did you mean ${JSON.stringify(last)}?` : undefined;
 }
 
-/** For a plugin's file that does not exist. */
+/** Returns a hint for a plugin's file that does not exist. */
 function pathHint({ path: at, cause }: Finding, composed: ComposedConfig, cwd: string): string {
   const named = at[0] === 'plugins' ? at[1] : valueAt(composed.value, at).value;
   if (cause?.code !== 'ESP_PLUGIN_NOT_FOUND' || typeof named !== 'string' || !isPluginPath(named)) return '';
@@ -51,7 +54,7 @@ function pathHint({ path: at, cause }: Finding, composed: ComposedConfig, cwd: s
   return otherPath(origin?.written ?? named, origin, composed, cwd);
 }
 
-/** What to write in place of a path that leads nowhere, if another file has that path. */
+/** Returns what to write instead of a path, if it would be right relative to another file or to `cwd`. */
 function otherPath(shown: string, origin: Origin | undefined, composed: ComposedConfig, cwd: string): string {
   const folder = origin?.file === undefined ? cwd : path.dirname(origin.file);
   const why = 'a path is relative to the file that names it';

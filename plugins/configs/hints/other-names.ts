@@ -2,13 +2,13 @@ import { coreSchema, loadBuiltIns, pathKey, slotKeys, type ConfigPath } from '..
 import { parsePath } from '../layers/path.js';
 import { describeOptions, type OptionDoc } from '../printing/options.js';
 
-/** The dotted path of the setting that a name of another program means; undefined for any other name. */
+/** Returns the dotted path of the setting that another program's name stands for; undefined for unknown names. */
 export type SettingCalled = (name: string) => string | undefined;
 
 /**
- * What other trainers call the settings of the core and of the built-in plugins: an option says it with
- * `meta({ aka: ['max_steps'] })`. The last key of a setting is such a name, too, where no other setting has it.
- * Loads every plugin, so it is for errors, and for what reads other programs' configs.
+ * Collects other trainers' names for the settings of the core and the built-in plugins, which options declare with
+ * `meta({ aka: ['max_steps'] })`. A setting's last key also counts as a name if it is unique.
+ * Loads every plugin, so use it only for errors and for reading other programs' configs.
  */
 export async function otherNames(): Promise<SettingCalled> {
   const settings = await builtInSettings();
@@ -26,7 +26,7 @@ interface Setting {
   readonly aka: readonly string[];
 }
 
-/** By dotted path. Plugins that fill one slot may have options of one name there. */
+/** Returns all settings by dotted path. Several plugins of a slot may have the same option. */
 async function builtInSettings(): Promise<Map<string, Setting>> {
   const settings = new Map<string, Setting>();
   const add = (path: ConfigPath, options: readonly OptionDoc[]): void => {

@@ -26,11 +26,11 @@ import { codeSource, shownFile, type ConfigSource } from '../reading/source.js';
 import { flatten, merge, mergeKeeping, treeOf, type Section } from './tree.js';
 
 /**
- * Finds the config file, composes it with its presets and with what the command line adds.
- * Each file is composed with its `extends` first; the whole is then laid over what came before.
- * Paths of plugins are relative to the file that they stand in, and become relative to `cwd`; those in settings
- * (`data.text`, …) stay as they are written: they are relative to `cwd`, in whichever file they stand.
- * @throws UsageError for a file or preset that is not there, does not parse, or extends itself
+ * Finds the config file and composes it with presets and the command line.
+ * Each file is first composed with its `extends`; the result is then merged over the earlier layers.
+ * Paths of plugins are relative to the file that contains them, and are made relative to `cwd`. Paths in settings
+ * (`data.text`, …) are always relative to `cwd` and stay as written.
+ * @throws UsageError for a file or preset that is missing, does not parse, or extends itself
  */
 export async function composeConfig(options: ComposeOptions): Promise<ComposedConfig> {
   const composer = new Composer(options.cwd);
@@ -41,7 +41,7 @@ export async function composeConfig(options: ComposeOptions): Promise<ComposedCo
   return withoutReplaced(composer.result(), options);
 }
 
-/** A config with settings over it that have one origin. What names another plugin for a slot takes away no option. */
+/** Merges settings of one origin over a config. Naming another plugin for a slot removes no options. */
 export function over(composed: ComposedConfig, settings: Settings, origin: Origin): ComposedConfig {
   const originOf = (at: ConfigPath): Origin => composed.origins.get(pathKey(at)) ?? { source: 'default' };
   const own = treeOf(composed.value, { originOf, texts: composed.texts, filled: 'all' });
@@ -52,7 +52,7 @@ export function over(composed: ComposedConfig, settings: Settings, origin: Origi
   });
 }
 
-/** A config from a checkpoint, with settings over it. @param checkpoint the checkpoint's folder */
+/** Merges `--set` over the config of a checkpoint. @param checkpoint the checkpoint's folder */
 export function composeStored(config: Settings, checkpoint: string, set: readonly string[]): ComposedConfig {
   const source = `${checkpoint}/state.json`;
   const origin = { source, file: path.join(checkpoint, 'state.json') };
@@ -63,7 +63,7 @@ export function composeStored(config: Settings, checkpoint: string, set: readonl
   return composedOf(merged, { layers, files: [origin.file], given: {} });
 }
 
-/** A plain config with relative paths of plugins from `folder`. @param place the absolute path that one leads to */
+/** Rewrites the paths of plugins relative to `folder`. @param place returns the absolute path of one */
 export function configWithPluginPaths(
   config: Record<string, unknown>,
   place: (name: string) => string,
@@ -73,7 +73,10 @@ export function configWithPluginPaths(
   return flatten(treeOf(config, { originOf, nameOf: (name) => pluginPathFrom(folder, name, place) })).value;
 }
 
-/** The frozen config of a tree. `init` and `resume` are read before any schema is: text is as it was written from here on. */
+/**
+ * Makes the frozen config of a tree. Restores text values of core settings as written, since `init` and `resume` are
+ * read before schemas are applied.
+ */
 export function composedOf(tree: Section, facts: Pick<ComposedConfig, 'layers' | 'files' | 'given'>): ComposedConfig {
   const flat = flatten(tree);
   const core = withTexts(coreSchema, [], flat.texts, flat.value);
@@ -129,7 +132,7 @@ class Composer {
     this.#tree = merge(this.#tree, over);
   }
 
-  /** A source over all that it extends. @param chain the files that led here */
+  /** Merges a source over everything it extends. @param chain the files that led here */
   async #compose(source: ConfigSource, chain: readonly string[]): Promise<Section> {
     const here = [...chain, source.file];
     const { extends: extended, ...settings } = source.value;
@@ -154,7 +157,10 @@ class Composer {
     return tree === undefined ? own : merge(tree, own);
   }
 
-  /** A plugin's path is relative to the file that names it, or to `cwd` on the command line, and becomes relative to `cwd`. */
+  /**
+   * Makes a plugin's path, which is relative to the file that names it (or to `cwd` on the command line), relative to
+   * `cwd`.
+   */
   readonly #nameOf = (name: string, { file }: Origin): string =>
     pluginPathFrom(this.cwd, name, () => resolveFrom(file === undefined ? this.cwd : path.dirname(file), name));
 

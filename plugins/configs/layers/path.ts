@@ -1,6 +1,6 @@
 import { UsageError } from '../../../core/errors.js';
 
-/** Reads a dotted path. @throws UsageError for an empty key or an open quote */
+/** Parses a dotted path. @throws UsageError for an empty key or an unclosed quote */
 export function parsePath(text: string): string[] {
   const { path, rest } = readPath(text);
   if (rest !== '') throw badPath(text, `there is "${rest}" after it`);
@@ -8,8 +8,8 @@ export function parsePath(text: string): string[] {
 }
 
 /**
- * Reads a dotted path from the start of `text`, as far as an `=` outside quotes.
- * @returns the path and what follows it, `=` included
+ * Parses a dotted path at the start of `text`, up to an `=` outside quotes.
+ * @returns the path and the rest, including `=`
  */
 export function readPath(text: string): { path: string[]; rest: string } {
   const path: string[] = [];

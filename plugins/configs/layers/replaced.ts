@@ -17,9 +17,9 @@ import {
 } from '../../../core/runs.js';
 
 /**
- * Options of a plugin that one of a later layer takes the place of: the schema of that one says so with
- * `meta({ replaces: ['dir'] })`. Both stay where one layer has them, for the plugin to refuse.
- * @param path of the plugin's options
+ * Returns the keys of a plugin's options that an option of a later layer replaces, which its schema declares with
+ * `meta({ replaces: ['dir'] })`. If the same layer sets both, both stay, and the plugin reports the conflict.
+ * @param path path of the plugin's options
  */
 export function replacedOptions(schema: z.ZodType, path: ConfigPath, composed: ComposedConfig): string[] {
   const layers = layersAt(path, composed);
@@ -34,7 +34,7 @@ export function replacedOptions(schema: z.ZodType, path: ConfigPath, composed: C
 
 type PluginPlaces = Pick<ComposeOptions, 'cwd' | 'classes'>;
 
-/** A composed config without the options that others take the place of. @param places where its plugins come from */
+/** Removes the options that later layers replace. @param places where plugins come from */
 export async function withoutReplaced(composed: ComposedConfig, places: PluginPlaces): Promise<ComposedConfig> {
   const { slots: filling, features } = checkCore(composed);
   const named = [
@@ -50,7 +50,7 @@ export async function withoutReplaced(composed: ComposedConfig, places: PluginPl
   return replaced.length === 0 ? composed : withoutSettings(replaced, composed);
 }
 
-/** Undefined for a plugin that does not load, which is an error where it is needed. */
+/** Returns undefined for a plugin that does not load; the error is reported when the plugin is needed. */
 async function schemaOf(
   use: string,
   { cwd, classes }: PluginPlaces,
@@ -64,14 +64,14 @@ async function schemaOf(
   }
 }
 
-/** The layers that gave the options at a path, by key. */
+/** Returns the layer that set each option at a path, by key. */
 function layersAt(path: ConfigPath, { value, origins }: ComposedConfig): Map<string, number> {
   const found = valueAt(value, path);
   const keys = found.depth === path.length && isSection(found.value) ? Object.keys(found.value) : [];
   return new Map(keys.map((key) => [key, origins.get(pathKey([...path, key]))?.layer ?? 0]));
 }
 
-/** A composed config without the settings at these paths. */
+/** Removes the settings at these paths. */
 export function withoutSettings(paths: readonly ConfigPath[], composed: ComposedConfig): ComposedConfig {
   const gone = paths.map(pathKey);
   const stays = (at: string): boolean => !gone.some((key) => at === key || at.startsWith(`${key}.`));

@@ -7,9 +7,9 @@ import { readPath } from './path.js';
 import { readYaml, YamlFault } from '../reading/yaml.js';
 
 /**
- * All of `--set` as one layer; a later one wins, and none takes away what another gives.
- * @param layer number of the layer, for the origins
- * @throws UsageError for one that is not `key=value`
+ * Parses all `--set` arguments as one layer. Later ones win, and none removes what another sets.
+ * @param layer number of the layer, for origins
+ * @throws UsageError for an argument that is not `key=value`
  */
 export function parseSets(list: readonly string[], layer: number, nameOf?: LayerFacts['nameOf']): Section | undefined {
   const facts = { originOf: (): Origin => ({ source: '--set', layer }), ...(nameOf === undefined ? {} : { nameOf }) };
@@ -17,8 +17,8 @@ export function parseSets(list: readonly string[], layer: number, nameOf?: Layer
 }
 
 /**
- * One `--set a.b=value` as a layer. The value is YAML: `5`, `1e-3`, `true`, `text`, `[1, 2]`, `{ last: 3 }`; an option
- * that wants text takes it as it was typed. A key that holds dots stands in quotes: `plugins."./my-plugin.ts".above=1`.
+ * Parses one `--set a.b=value`. The value is YAML: `5`, `1e-3`, `true`, `text`, `[1, 2]`, `{ last: 3 }`; text options
+ * take it as typed. A key that contains dots is quoted: `plugins."./my-plugin.ts".above=1`.
  */
 function parseSet(argument: string, facts: LayerFacts): Section {
   refuseUnquotedFile(argument);
@@ -36,14 +36,14 @@ function parseSet(argument: string, facts: LayerFacts): Section {
 
 const UNQUOTED_FILE = /^(plugins\.)?([^="'\s]*?[^="'\s/.]\.[cm]?[jt]s)(\.[^="'\s]+)?=(.*)$/s;
 
-/** `plugins.mine/x.ts=true` would be the option `ts` of a plugin `mine/x`. */
+/** Refuses `plugins.mine/x.ts=true`, which would set the option `ts` of a plugin `mine/x`. */
 function refuseUnquotedFile(argument: string): void {
   const [, prefix, typed = '', option = '', value = ''] = UNQUOTED_FILE.exec(argument) ?? [];
   const file = typed.replaceAll(sep, '/');
   const isFile = prefix === undefined ? /^\.{0,2}\//.test(file) : file.includes('/') || value === 'true';
   if (!isFile) return;
   const from = /^\.{0,2}\//.test(file) || isAbsolute(homeExpanded(file)) ? file : `./${file}`;
-  // The shells of Windows take the inner double quotes away, and know no single ones.
+  // Windows shells remove inner double quotes, and do not treat single quotes as quotes.
   const [which, quoted] =
     process.platform === 'win32'
       ? ['single', `"plugins.'${from}'${option}=${value}"`]
@@ -54,9 +54,9 @@ function refuseUnquotedFile(argument: string): void {
   );
 }
 
-/** What a text is as YAML, with what was typed where that is something else. */
+/** Parses a value as YAML, and keeps the text as typed if that differs. */
 function readValue(text: string, path: ConfigPath): { value: unknown; texts: Texts } {
-  // As where a shell variable is not set: null, which every option that may not be null refuses.
+  // An unset shell variable, for example. Null is refused by every option that does not allow it.
   if (text.trim() === '') return { value: null, texts: new Map() };
   const typed: [string, string] = [pathKey(path), text];
   try {

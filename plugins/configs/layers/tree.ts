@@ -11,57 +11,57 @@ import {
   type Texts,
 } from '../../../core/runs.js';
 
-/** Settings in which every value and every section knows where it was written. */
+/** Settings with the origin of every value and section. */
 export type Tree = Section | Leaf;
 export interface Section {
   readonly kind: 'section';
   readonly origin: Origin;
   readonly children: ReadonlyMap<string, Tree>;
-  /** The section as it was written on the command line. */
+  /** The section as typed on the command line. */
   readonly text?: string;
 }
 interface Leaf {
   readonly kind: 'leaf';
   readonly origin: Origin;
   readonly value: unknown;
-  /** Scalars in it as they were written, by `pathKey` within it; the value itself under an empty key. */
+  /** Scalars in the value as written, by `pathKey` within it; an empty key stands for the value itself. */
   readonly texts: Texts;
 }
 
-/** What is known of a layer besides its values. */
+/** What is known about a layer besides its values. */
 export interface LayerFacts {
   readonly originOf: (path: ConfigPath) => Origin;
-  /** Scalars as they were written. */
+  /** Scalars as written. */
   readonly texts?: Texts;
-  /** The name that a plugin gets, of the one that is written; what was written stays in the origin. */
+  /** Returns a plugin's name for the written one, which the origin keeps. */
   readonly nameOf?: (written: string, origin: Origin) => string;
-  /** Keys at the top whose empty value (`seed:`) is a mistake; all of them when `all`. */
+  /** Top-level keys for which an empty value (`seed:`) is an error, or all of them. */
   readonly filled?: readonly string[] | 'all';
 }
 
 /**
- * Makes the tree of one layer. Short forms become long: `engine: wasm` is `{ use: wasm }`, and `true` under `plugins`
- * is `{}`. A key at the top that is left empty (`model:`) says nothing and is left out, unless it is one of `filled`.
+ * Makes the tree of one layer. Expands short forms: `engine: wasm` becomes `{ use: wasm }`, and `true` under `plugins`
+ * becomes `{}`. Leaves out empty top-level keys (`model:`), except those in `filled`.
  */
 export function treeOf(value: Record<string, unknown>, facts: LayerFacts): Section {
   return sectionOf(value, [], facts);
 }
 
-/** Several layers as one: what names another plugin for a slot takes away no option that another of them gives. */
+/** Merges layers of equal rank: naming another plugin for a slot removes no options that another of them sets. */
 export function mergeEqual(layers: readonly Section[]): Section | undefined {
   return layers.length === 0 ? undefined : layers.reduce((under, over) => mergeKeeping(under, over));
 }
 
 /**
- * Lays `over` on `under`: sections merge, everything else replaces. Where `over` names another plugin for a slot,
- * the options of the one before it go.
+ * Merges `over` onto `under`: sections merge, everything else is replaced. If `over` names another plugin for a slot,
+ * the previous plugin's options are removed.
  */
 export function merge(under: Section, over: Section, path: ConfigPath = []): Section {
   const kept = { ...under, children: new Map(optionsKept(under, over, slotKeyAt(path))) };
   return laid(kept, over, (below, child, key) => merge(below, child, [...path, key]));
 }
 
-/** The same, but what names another plugin for a slot takes away no option. */
+/** Like `merge`, but naming another plugin for a slot removes no options. */
 export function mergeKeeping(under: Section, over: Section): Section {
   return laid(under, over, mergeKeeping);
 }
@@ -76,7 +76,7 @@ function laid(under: Section, over: Section, both: (below: Section, child: Secti
   return { kind: 'section', origin: over.origin, children };
 }
 
-/** The plain settings of a tree, and the origins of all that is in it. */
+/** Returns the plain settings of a tree, and the origins of everything in it. */
 export function flatten(tree: Section): Pick<ComposedConfig, 'value' | 'origins' | 'texts'> {
   const origins = new Map<string, Origin>();
   const texts = new Map<string, string>();
@@ -109,7 +109,7 @@ function sectionOf(value: Record<string, unknown>, path: string[], facts: LayerF
       : { kind: 'leaf', origin: withWritten(origin, child, value), value, texts: textsIn(value, at, texts) };
     const name = isPlugins ? nameOf(key, origin) : key;
     const named = { ...node, origin: withWritten(node.origin, key, name) };
-    // Two paths of one file are one plugin.
+    // Two paths of the same file name the same plugin.
     const twin = children.get(name);
     children.set(name, twin?.kind === 'section' && named.kind === 'section' ? merge(twin, named) : named);
   }

@@ -1,6 +1,6 @@
 import type { Explained } from '../../../core/runs.js';
 
-/** Settings with their origins as aligned text: `key  value  # origin`. */
+/** Formats settings with their origins in aligned columns: `key  value  # origin`. */
 export function renderLines(lines: readonly Explained[]): string {
   const rows = lines.map(({ path, value, origin, written }) => ({
     path,

@@ -1,24 +1,24 @@
 import type { z } from 'zod';
 import { isSection, jsonSchemaOf, pathKey, propertiesOf, type JsonSchema } from '../../../core/runs.js';
 
-/** One option of a schema, as listings and the reference page print it. */
+/** An option of a schema, for listings and the reference page. */
 export interface OptionDoc {
-  /** Dotted, for options within options. */
+  /** Name, dotted for options of nested sections. */
   name: string;
-  /** E.g. `integer ≥ 1`, `"auto" | "f32"`, `string`. */
+  /** Type, e.g. `integer ≥ 1`, `"auto" | "f32"`, `string`. */
   type: string;
-  /** Undefined when there is none. */
+  /** Undefined if there is none. */
   default: unknown;
-  /** True when it must be given. */
+  /** Whether it must be set. */
   required: boolean;
   description: string;
-  /** What a resumed run may do with it, where the schema says. */
+  /** What a resumed run may do with it, if the schema says. */
   resume?: string;
-  /** What other trainers call it. */
+  /** Other trainers' names for it. */
   aka?: readonly string[];
 }
 
-/** The options that a schema takes, in its order; options of nested sections follow their section's place. */
+/** Lists a schema's options in order; those of a nested section come in its place. */
 export function describeOptions(schema: z.ZodType): OptionDoc[] {
   const whole = jsonSchemaOf(schema);
   return optionsIn(whole, [], whole['resume']);

@@ -1,9 +1,9 @@
 import { isSection, pathKey, type ConfigPath } from '../../../core/runs.js';
 
-/** What a config of code exports, where no config can hold it. */
+/** Thrown for an exported value that a config cannot contain. */
 export class CodeFault extends Error {
   constructor(
-    /** Where it is in the config; empty for the config itself. */
+    /** Its path in the config; empty for the config itself. */
     readonly path: ConfigPath,
     message: string,
   ) {
@@ -16,9 +16,9 @@ const MOST_VALUES = 100_000;
 const DEEPEST = 100;
 
 /**
- * A plain copy of what a config of code exports: maps, lists, text, finite numbers, booleans and null. Keys that are
- * undefined are left out.
- * @throws CodeFault naming the key of anything else, and of what holds itself
+ * Copies the value that a config file in code exports: maps, lists, text, finite numbers, booleans and null. Leaves out
+ * keys that are undefined.
+ * @throws CodeFault naming the key of any other value, or of one that contains itself
  */
 export function plainSettings(exported: unknown): unknown {
   let values = 0;

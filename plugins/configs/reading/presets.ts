@@ -3,7 +3,7 @@ import path from 'node:path';
 import { UsageError } from '../../../core/errors.js';
 import { packageFamilies, presetFolder } from '../../../core/installation.js';
 
-/** A preset of espalier, or of a package. */
+/** A preset of espalier or of a package. */
 export interface Preset {
   readonly name: string;
   /** The comment on its first line. */
@@ -15,9 +15,9 @@ export interface Preset {
 }
 
 /**
- * The presets that come with espalier, and those of packages that a working folder's project depends on, by name.
- * @param cwd the working folder (default: those of espalier alone)
- * @throws UsageError where two have one name
+ * Lists espalier's presets, and those of packages that the project in `cwd` depends on, by name.
+ * @param cwd the working folder; default: only espalier's presets
+ * @throws UsageError when two have the same name
  */
 export function listPresets(cwd?: string): Preset[] {
   const presets = presetsIn(presetFolder, 'built-in');
@@ -37,8 +37,8 @@ export function listPresets(cwd?: string): Preset[] {
 }
 
 /**
- * The preset that a package's own name means: its only one, or the one named `index`.
- * @throws UsageError where it has several
+ * Returns the preset that a package's name stands for: its only one, or the one named `index`.
+ * @throws UsageError when it has none, or several without an `index`
  */
 export function presetOfPackage(name: string, cwd: string): Preset | undefined {
   const folder = packageFamilies(cwd).find(({ source }) => source === name)?.presets;

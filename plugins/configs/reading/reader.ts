@@ -11,7 +11,7 @@ import { isDeclaration } from '../../../core/runs.js';
 import { listPresets, presetOfPackage, type Preset } from './presets.js';
 import { ConfigSource, importSource, parseYamlSource, shownFile } from './source.js';
 
-/** File names that a config is looked for under, first found first taken. */
+/** Names of config files, in the order in which they are searched; the first found is used. */
 export const searchPlaces = [
   ...['ts', 'js', 'mjs', 'yaml', 'yml', 'json'].map((extension) => `espalier.config.${extension}`),
   '.espalierrc',
@@ -19,12 +19,12 @@ export const searchPlaces = [
   'package.json',
 ];
 
-/** Finds and reads config files and presets; `cwd` is the folder that paths on the command line are relative to. */
+/** Finds and reads config files and presets. Paths on the command line are relative to `cwd`. */
 export class ConfigReader {
   readonly #explorer;
 
   constructor(private readonly cwd: string) {
-    // Not cosmiconfig's text: it takes every file for UTF-8 without a mark.
+    // Reads files itself: cosmiconfig assumes UTF-8 without a byte order mark.
     const yaml = (file: string): unknown => this.#readYaml(file);
     const code = async (file: string): Promise<unknown> => asResult(file, await importSource(file, this.#label(file)));
     this.#explorer = withoutMetaConfig('espalier', {
@@ -47,21 +47,21 @@ export class ConfigReader {
     });
   }
 
-  /** The config file in `cwd`, if there is one; folders above are not searched, since paths in it are relative to `cwd`. */
+  /** Finds the config file in `cwd`. Parent folders are not searched, since paths in it are relative to `cwd`. */
   async find(): Promise<ConfigSource | undefined> {
     for (const place of searchPlaces) this.#refuseUnreadable(path.join(this.cwd, place));
     const found = await this.#explorer.search(this.cwd);
     return sourceIn(found?.config);
   }
 
-  /** Reads a config file or a preset. An empty one holds no settings. @throws UsageError where it cannot be read */
+  /** Reads a config file or a preset; an empty file has no settings. @throws UsageError when it cannot be read */
   async read(file: string): Promise<ConfigSource> {
     this.#refuseUnreadable(file);
     const found = await this.#explorer.load(file);
     return sourceIn(found?.config) ?? new ConfigSource(file, this.#label(file), {});
   }
 
-  /** The absolute path of `--config FILE`. */
+  /** Returns the absolute path of `--config FILE`. @throws UsageError when it is not a file */
   configFile(file: string): string {
     const absolute = resolveFrom(this.cwd, file);
     if (!isFile(absolute))
@@ -70,9 +70,9 @@ export class ConfigReader {
   }
 
   /**
-   * The file of a preset: the name of one of espalier's or of a package's, a path relative to `folder`, or a package
-   * (`NAME` or `espalier-preset-NAME`) with one preset, or whose main file is a config.
-   * @param where what names it, for errors: `--preset` or a place in a file
+   * Returns the file of a preset: the name of a preset of espalier or of a package, a path relative to `folder`, or a
+   * package (`NAME` or `espalier-preset-NAME`) with one preset, or whose main file is a config.
+   * @param where where it is named, for errors: `--preset` or a place in a file
    */
   presetFile(name: string, folder: string, where: string): string {
     const presets = listPresets(this.cwd);
@@ -87,7 +87,7 @@ export class ConfigReader {
       : unknownPreset(name, where, isFile(absolute), presets);
   }
 
-  /** cosmiconfig's search passes over a file that it may not read. */
+  /** Reports an unreadable file, which cosmiconfig's search would skip silently. */
   #refuseUnreadable(file: string): void {
     try {
       if (isFile(file)) accessSync(file, constants.R_OK);
@@ -100,7 +100,7 @@ export class ConfigReader {
     const text = this.#text(file);
     if (path.basename(file) !== 'package.json') return asResult(file, parseYamlSource(file, this.#label(file), text));
     const source = parseYamlSource(file, this.#label(file), text, 'espalier').section('espalier');
-    // A package in the making: the key says what it contributes.
+    // In a package that contributes to espalier the key is not a config, but says what it contributes.
     return asResult(file, isDeclaration(source?.value) ? undefined : source);
   }
 
@@ -122,8 +122,8 @@ export class ConfigReader {
 }
 
 /**
- * cosmiconfig, which looks for a config of its own in the working folder (`package.json`, `.config/config.js`, which it
- * runs) whenever it is made, and has no option to turn that off: it looks in the folder of the presets.
+ * Makes a cosmiconfig without its own config. It always looks for one in the working folder (`package.json`, and
+ * `.config/config.js`, which it runs), and has no option to turn that off, so it is made to look in the preset folder.
  */
 function withoutMetaConfig(...args: Parameters<typeof cosmiconfig>): PublicExplorer {
   const before = Object.getOwnPropertyDescriptor(process, 'cwd') ?? {};
@@ -135,7 +135,9 @@ function withoutMetaConfig(...args: Parameters<typeof cosmiconfig>): PublicExplo
   }
 }
 
-/** cosmiconfig takes the key `espalier` of what a loader gives for `package.json`, or for any file named `package`. */
+/**
+ * For `package.json`, and any file named `package`, cosmiconfig takes the key `espalier` of what the loader returns.
+ */
 function asResult(file: string, source: ConfigSource | undefined): unknown {
   return path.basename(file, path.extname(file)) === 'package' ? { espalier: source } : source;
 }

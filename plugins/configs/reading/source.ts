@@ -6,25 +6,28 @@ import { importOutside, isSection, pathKey, type ConfigPath, type Origin, type T
 import { CodeFault, plainSettings } from './code-settings.js';
 import { readYaml, YamlFault } from './yaml.js';
 
-/** What is known of a file's settings besides their values. */
+/** What is known about a file's settings besides their values. */
 interface SourceFacts {
   /** Line of every key, by `pathKey`. */
   readonly lines?: ReadonlyMap<string, number>;
   readonly texts?: Texts;
-  /** Keys at the top that hold an anchor. */
+  /** Top-level keys that contain an anchor. */
   readonly anchored?: ReadonlySet<string>;
-  /** There is no file: a program gave them. */
+  /** Whether a program gave the settings, not a file. */
   readonly isCode?: boolean;
 }
 
-/** The settings that one file holds. Keys at the top that start with `x-` are the file's own, and none; `$schema` is for editors. */
+/**
+ * The settings of one file. Top-level keys that start with `x-` are for the file's own use, and `$schema` is for editors:
+ * both are left out.
+ */
 export class ConfigSource {
   readonly value: Record<string, unknown>;
   readonly texts: Texts;
 
   /**
    * @param file absolute path
-   * @param label the file as it is printed
+   * @param label the file as printed
    */
   constructor(
     readonly file: string,
@@ -42,7 +45,7 @@ export class ConfigSource {
     return this.facts.isCode === true;
   }
 
-  /** Where a key was written: its line, or that of the closest key around it. */
+  /** Returns where a key is set: its line, or that of the closest enclosing key. */
   origin(at: ConfigPath): Origin {
     const [top = ''] = at;
     const anchor = at.length === 1 && this.facts.anchored?.has(top) === true ? { anchor: true } : {};
@@ -53,7 +56,7 @@ export class ConfigSource {
     return { source: this.label, file: this.file };
   }
 
-  /** The section under `key` as a source of its own, or undefined when there is none. */
+  /** Returns the section under `key` as a source of its own; undefined if there is none. */
   section(key: string): ConfigSource | undefined {
     const value = this.value[key];
     if (value === undefined) return undefined;
@@ -73,8 +76,8 @@ export class ConfigSource {
 }
 
 /**
- * Reads a YAML or JSON file's text.
- * @param uniqueWithin the only key at the top within which a key may not be given twice; everywhere when not given
+ * Parses the text of a YAML or JSON file.
+ * @param uniqueWithin top-level key within which keys must be unique; default: everywhere
  * @throws UsageError with file and line
  */
 export function parseYamlSource(file: string, label: string, text: string, uniqueWithin?: string): ConfigSource {
@@ -90,9 +93,9 @@ export function parseYamlSource(file: string, label: string, text: string, uniqu
 }
 
 /**
- * Settings that a program gives; paths in them are relative to `cwd`.
- * @param label what is printed in place of a file
- * @throws UsageError naming the key of what no config can hold
+ * Makes a source of settings that a program gives; paths in them are relative to `cwd`.
+ * @param label printed in place of a file
+ * @throws UsageError naming the key of a value that a config cannot contain
  */
 export function codeSource(settings: unknown, label: string, cwd: string): ConfigSource {
   const plain = settingsFrom(label, 'the settings', () => plainSettings(settings));
@@ -128,7 +131,10 @@ function settingsFrom(label: string, whole: string, read: () => unknown): unknow
   }
 }
 
-/** CommonJS files export the config itself. jiti gives the module where its default is null: its property tells. */
+/**
+ * Returns the config: CommonJS files export it directly. If the default export is null, jiti returns the module, so
+ * look at its property.
+ */
 function defaultExport(loaded: unknown, label: string): unknown {
   const isObject = typeof loaded === 'object' && loaded !== null;
   const property = isObject ? Object.getOwnPropertyDescriptor(loaded, 'default') : undefined;
@@ -141,12 +147,12 @@ function defaultExport(loaded: unknown, label: string): unknown {
   throw new UsageError('ESP_CONFIG_LOAD', `${label} exports ${String(exported)}; export a config, at least {}`);
 }
 
-/** Without what Node and jiti add in lines of their own. */
+/** Returns an error's message without the lines that Node and jiti add. */
 function reasonIn(thrown: unknown): string {
   return messageOf(thrown).replace(/\s*\n(?:Require stack:| \/).*$/s, '');
 }
 
-/** The line of a file that an error comes from, where its stack or message names one. */
+/** Returns the line of a file that an error's stack or message names. */
 function lineIn(thrown: unknown, file: string): number | undefined {
   if (!(thrown instanceof Error)) return undefined;
   const text = `${thrown.message}\n${thrown.stack ?? ''}`;
@@ -159,7 +165,7 @@ function isEsModule(loaded: object): boolean {
   return '__esModule' in loaded || Object.prototype.toString.call(loaded) === '[object Module]';
 }
 
-/** A file as it is printed: relative to `cwd` where it lies within. */
+/** Returns a file's path for printing: relative to `cwd` if it is inside. */
 export function shownFile(file: string, cwd: string): string {
   const relative = path.relative(cwd, file);
   return relative.startsWith('..') || path.isAbsolute(relative) ? file : relative;

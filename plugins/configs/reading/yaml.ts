@@ -18,21 +18,23 @@ import { pathKey, type ConfigPath } from '../../../core/runs.js';
 /** The settings of a YAML or JSON text. */
 export interface YamlSettings {
   readonly value: unknown;
-  /** Line of every key, by `pathKey`; of a merged key, where the anchor has it. */
+  /** Line of every key, by `pathKey`; for merged keys, the line at the anchor. */
   readonly lines: ReadonlyMap<string, number>;
-  /** Unquoted scalars that are not text (numbers, `true`, `null`) as they were written, by `pathKey`. */
+  /** Unquoted scalars that are not text (numbers, `true`, `null`) as written, by `pathKey`. */
   readonly texts: ReadonlyMap<string, string>;
-  /** Keys at the top whose value holds an anchor. */
+  /** Top-level keys whose value contains an anchor. */
   readonly anchored: ReadonlySet<string>;
-  /** What the whole text is: a scalar, a collection in brackets or in lines, or nothing but comments. */
+  /**
+   * Form of the whole text: a scalar, a collection in brackets (flow) or in lines (block), or only comments (empty).
+   */
   readonly form: 'plain' | 'quoted' | 'tagged' | 'flow' | 'block' | 'empty';
 }
 
-/** A text that is no valid YAML, or holds what no config can. */
+/** Thrown for text that is not valid YAML, or that has content a config cannot have. */
 export class YamlFault extends Error {
   constructor(
     message: string,
-    /** Line of the fault, from 1; not known where the text is nested too deeply. */
+    /** Line of the fault, from 1; undefined if the text is nested too deeply. */
     readonly line: number | undefined,
     options?: ErrorOptions,
   ) {
@@ -41,7 +43,7 @@ export class YamlFault extends Error {
   }
 }
 
-/** Most values that aliases may expand to. */
+/** The largest number of values that aliases may expand to. */
 const MOST_VALUES = 100_000;
 const DEEPEST = 200;
 
@@ -49,9 +51,9 @@ const TAG_PREFIX = 'tag:yaml.org,2002:';
 const TAGS = ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'];
 
 /**
- * Reads one document of YAML 1.2 (so JSON too), with the merge keys (`<<`) of YAML 1.1.
- * @throws YamlFault with the line: bad syntax, a key given twice, a tag that nothing reads, an alias within its own
- * anchor, aliases that expand to more than 100,000 values, a second document
+ * Parses one document of YAML 1.2 (which includes JSON) with the merge keys (`<<`) of YAML 1.1.
+ * @throws YamlFault with the line of bad syntax, a duplicate key, an unsupported tag, an alias within its own anchor,
+ * aliases that expand to more than 100,000 values, or a second document
  */
 export function readYaml(text: string, options: { readonly uniqueWithin?: string } = {}): YamlSettings {
   if (isNestedDeeply(text)) throw new YamlFault('it is nested too deeply', undefined);
@@ -67,7 +69,9 @@ export function readYaml(text: string, options: { readonly uniqueWithin?: string
   }
 }
 
-/** The library reads nested values by recursion, and Node may end the process where its stack does. */
+/**
+ * Returns whether text is nested so deeply that the library's recursion could overflow the stack and end the process.
+ */
 function isNestedDeeply(text: string): boolean {
   let depth = 0;
   let deepest = 0;
@@ -89,7 +93,7 @@ class YamlReader {
   readonly #texts = new Map<string, string>();
   readonly #targets = new Map<Alias, Node>();
   readonly #anchored = new Set<string>();
-  /** Collections that what is being read lies in. */
+  /** Collections that enclose the value being read. */
   readonly #open = new Set<Node>();
   #values = 0;
 
@@ -138,7 +142,7 @@ class YamlReader {
   #scalar(node: Scalar, at: ConfigPath): unknown {
     const { value, type, source = '' } = node;
     if (typeof value === 'string') return value;
-    // What YAML 1.1 makes dates and bytes of.
+    // Dates and binary data, which YAML 1.1 has: take the text.
     if (typeof value === 'object' && value !== null) return source;
     if (type === 'PLAIN' && source !== '') this.#texts.set(pathKey(at), source);
     return value;
@@ -155,7 +159,9 @@ class YamlReader {
     return Object.fromEntries(entries);
   }
 
-  /** Keys of a map with what `<<` merges into it: its own win, then those of the map named first. */
+  /**
+   * Returns a map's entries, including those merged with `<<`. Its own keys win, then those of the first merged map.
+   */
   #entries(node: YAMLMap, unique: boolean): Map<string, Entry> {
     const own = new Map<string, Entry>();
     const merged = new Map<string, Entry>();

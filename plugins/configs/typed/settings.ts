@@ -477,7 +477,7 @@ export interface FeaturePlugins {
     /** if a checkpoint cannot be written (disk full): continue and try again at the next one, or stop @default "continue" */
     readonly on_error?: 'continue' | 'stop';
   };
-  /** metrics.csv in the run’s folder: every value of every metric, one row each (iter,tokens,metric,value). */
+  /** Writes every metric value to metrics.csv in the run folder, one per row (iter,tokens,metric,value). */
   csv: object;
   /** A local web page with live curves of the run; `espalier dashboard` also shows runs that have ended. */
   dashboard: {
@@ -647,9 +647,9 @@ export interface FeaturePlugins {
     /** batches to use from the start of the validation data; 0: all @default 0 */
     readonly iters?: number;
   };
-  /** Shows where time goes, by section, plugin and event, and the share of the machine’s peak that is reached. */
+  /** Reports where time goes, by section, plugin and event, and which share of the machine’s peak is reached. */
   profiler: {
-    /** iterations between timings, each the mean since the last @default 10 */
+    /** iterations between timings, which are means since the last @default 10 */
     readonly interval?: number;
     /** iterations between timing trees in the log; 0: one at the end @default 0 */
     readonly report_interval?: number;
@@ -657,7 +657,7 @@ export interface FeaturePlugins {
     readonly warn_above?: number;
     /** iterations over which that share is measured @default 100 */
     readonly warn_window?: number;
-    /** measure the peak of this machine if unknown (a quarter of a second), and publish the share of it that is reached @default true */
+    /** publish the share of this machine’s peak that is reached; measures the peak first, in 0.25 s, if it is unknown @default true */
     readonly mfu?: boolean;
   };
   /** Live progress on a terminal (iteration, loss, learning rate, tokens/s, time left), plain lines elsewhere. */
@@ -667,9 +667,9 @@ export interface FeaturePlugins {
   };
   /** Writes report.html to the run folder at the end: curves, config, samples and timings in one file. */
   report: object;
-  /** metrics.jsonl, timings.jsonl, events.jsonl and run.log in the run’s folder. */
+  /** Writes metrics.jsonl, timings.jsonl, events.jsonl and run.log to the run folder. */
   'run-log': {
-    /** no effect; accepted for checkpoints from before `training-metrics` */
+    /** no effect; accepted for checkpoints older than `training-metrics` */
     readonly interval?: number;
   };
   /** Generates text at evaluations, so that progress can be read. */
@@ -722,23 +722,23 @@ export interface FeaturePlugins {
     /** seconds between values, which are published at the end of an iteration @default 15 */
     readonly interval?: number;
   };
-  /** Event files for TensorBoard: metrics, histograms, the texts that the model wrote, and the config. */
+  /** Writes event files for TensorBoard: metrics, histograms, samples, and the config. */
   tensorboard: {
     /** folder of the event files (default: `tensorboard` in the run folder) */
     readonly dir?: string;
   };
-  /** A trace of some iterations for ui.perfetto.dev: events, plugins, sections, kernels and worker threads. */
+  /** Writes a trace of some iterations for ui.perfetto.dev: events, plugins, sections, kernels, worker threads. */
   trace: {
     /** file to write, replaced if it exists (default: trace.json in the run folder) */
     readonly file?: string;
     /** first iteration of the trace (default: the first of this process) */
     readonly first?: number;
-    /** iterations to trace, with the work that follows each @default 50 */
+    /** iterations to trace, including the work after each @default 50 */
     readonly iterations?: number;
     /** largest size of the trace, in megabytes @default 200 */
     readonly max_mb?: number;
   };
-  /** Publishes the training loss and its terms, the learning rate, the gradients’ norm, and how fast training goes. */
+  /** Publishes the training loss and its terms, the learning rate, the gradient norm, and the training speed. */
   'training-metrics': {
     /** iterations between training metrics @default 10 */
     readonly interval?: number;
@@ -750,9 +750,9 @@ export interface FeaturePlugins {
     /** validation batches to measure val/core_accuracy on, at each evaluation; 0: do not measure @default 20 */
     readonly accuracy_iters?: number;
   };
-  /** Sends the run to Weights & Biases while it trains, or writes what `wandb sync` uploads later. */
+  /** Uploads the run to Weights & Biases while it trains, or writes files for `wandb sync`. */
   wandb: {
-    /** online: upload while training; offline: write the files that `wandb sync` uploads; disabled: nothing; auto: WANDB_MODE, else online where there is an API key, else offline @default "auto" */
+    /** online: upload while training; offline: write files for `wandb sync`; disabled: do nothing; auto: WANDB_MODE, else online if there is an API key, else offline @default "auto" */
     readonly mode?: 'auto' | 'online' | 'offline' | 'disabled';
     /** project on the server; else WANDB_PROJECT, else espalier */
     readonly project?: string;

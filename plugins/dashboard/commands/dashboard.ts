@@ -12,8 +12,8 @@ export const command: CommandDefinition = { order: 80, define, aka: { runs: 'das
 
 function define(command: Command): void {
   command
-    .argument('[runs...]', 'folders of runs, or folders that hold runs (default: all in runs/)')
-    .description('show runs live in the browser: curves, schedule, samples, config')
+    .argument('[runs...]', 'run folders, or folders that contain runs (default: all in runs/)')
+    .description('show runs live in the browser')
     .addOption(
       new Option(
         '--host <address>',

@@ -14,8 +14,8 @@ export const command: CommandDefinition = { order: 90, define };
 function define(command: Command): void {
   command
     .addArgument(new Argument('[run]', 'folder of a run (default: the newest in runs/)'))
-    .description('write one HTML file with the curves, config, samples and timings of a run')
-    .option('-o, --out <file>', 'file to write (default: report.html in the run’s folder)')
+    .description('write a run’s curves, config, samples and timings to one HTML file')
+    .option('-o, --out <file>', 'file to write (default: report.html in the run folder)')
     .action(async (named: string | undefined, { out }: ReportFlags) => {
       const [run] = findRuns(named === undefined ? [] : [named], process.cwd());
       if (run === undefined) return;

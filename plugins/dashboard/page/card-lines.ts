@@ -1,10 +1,11 @@
 import { formatNumber } from './format.js';
 import type { ChartPlan } from './groups.js';
+import { placeOf } from './metric-names.js';
 import type { Line, MetricSummary, RunSummary, SeriesAnswer } from './protocol.js';
 
 const COLOURS = 8;
 
-/** A run on the page, with the number of the colour that it has there. */
+/** A run on the page, and the number of its colour. */
 export interface ShownRun {
   readonly summary: RunSummary;
   readonly colour: number;
@@ -14,36 +15,40 @@ export interface ShownRun {
 export interface CardLine {
   readonly key: string;
   readonly label: string;
-  /** Name of a CSS custom property. */
+  /** CSS custom property of its colour. */
   readonly colour: string;
-  /** How it is dashed; 0: not at all. */
+  /** Number of the dash pattern; 0: solid. */
   readonly dash: number;
   readonly run: string;
   readonly metric: MetricSummary;
 }
 
-/** A line with how it looks. */
+/** A line and its appearance. */
 export interface ChartLine extends Line {
   readonly label: string;
-  /** Name of a CSS custom property with its colour. */
+  /** CSS custom property of its colour. */
   readonly colour: string;
-  /** How it is dashed; 0: not at all. */
+  /** Number of the dash pattern; 0: solid. */
   readonly dash: number;
-  /** Behind a smoothed line. */
+  /** Drawn faintly, behind its smoothed version. */
   readonly faint: boolean;
   readonly shown: boolean;
 }
 
-/** The lines of a chart: one run has a colour for each metric, several runs have one each, and dashes tell metrics. */
+/**
+ * Returns the lines of a chart. With one run each metric has a colour; with several each run has one, and each metric a
+ * dash pattern.
+ */
 export function cardLines({ metrics }: ChartPlan, runs: readonly ShownRun[]): CardLine[] {
   return runs.flatMap(({ summary, colour }) =>
     metrics.flatMap((name, at) => {
       const metric = summary.metrics.find((each) => each.name === name);
       if (metric === undefined || metric.points === 0) return [];
       const alone = runs.length === 1;
+      const { line } = placeOf(name);
       return {
         key: `${summary.name}\n${name}`,
-        label: alone ? name : metrics.length === 1 ? summary.name : `${summary.name} · ${name}`,
+        label: alone ? line : metrics.length === 1 ? summary.name : `${summary.name} · ${line}`,
         colour: colourOf(alone ? at : colour),
         dash: alone ? 0 : at,
         run: summary.name,
@@ -57,7 +62,7 @@ export function colourOf(number: number): string {
   return `--line-${String(number % COLOURS)}`;
 }
 
-/** What is drawn of a line: itself, or smoothed, with itself faint behind. */
+/** Returns what to draw for a line: the raw values, or the smoothed ones with the raw ones faint behind. */
 export function drawnLines(line: CardLine, { raw, smooth }: SeriesAnswer, shown: boolean): ChartLine[] {
   const look = { label: line.label, colour: line.colour, dash: line.dash, shown };
   if (smooth === null) return [{ ...look, ...raw, faint: false }];
@@ -67,12 +72,15 @@ export function drawnLines(line: CardLine, { raw, smooth }: SeriesAnswer, shown:
   ];
 }
 
-/** Whether there is a value that can be drawn. */
+/** Returns whether any value can be drawn. */
 export function isDrawable(lines: readonly ChartLine[], log: boolean): boolean {
   return lines.some(({ y, shown }) => shown && y.some((value) => value !== null && (!log || value > 0)));
 }
 
-/** A line's value at the point that is nearest to a place; null where it is not finite, or further from an end than its points are apart. */
+/**
+ * Returns a line's value at the point nearest to `place`. Null if it is not finite, or if `place` is further from the
+ * line's end than its points are from each other.
+ */
 export function valueNear({ x, y }: Line, place: number): number | null {
   let low = 0;
   let high = x.length - 1;
@@ -89,7 +97,7 @@ export function valueNear({ x, y }: Line, place: number): number | null {
   return y[nearer ? low - 1 : low] ?? null;
 }
 
-/** What the chart shows, in words. */
+/** Describes a chart's lines for screen readers. */
 export function inWords(lines: readonly CardLine[]): string {
   return lines
     .map(

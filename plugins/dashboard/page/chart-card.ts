@@ -11,12 +11,12 @@ import type { View } from './view.js';
 const HEIGHT = 220;
 const TALL = 340;
 const MAX_WIDTH = 2000;
-/** Charts this close to the screen are drawn. */
+/** Charts closer to the screen than this are drawn. */
 const NEAR = '300px';
 
 /**
- * A chart with its title, its lines' values at the cursor, and what it says in words.
- * The arrow keys read it point by point, + and - zoom, 0 shows all.
+ * A chart with a title, a legend with the values at the cursor, and a description for screen readers. Arrow keys move
+ * from point to point, + and - zoom, 0 shows all.
  */
 export class ChartCard {
   readonly root: HTMLElement;
@@ -36,7 +36,7 @@ export class ChartCard {
   #zoom: [number, number] | undefined;
   #cursor: number | undefined;
   #visible = false;
-  /** What was asked for last: the same is not asked for again. */
+  /** The last request, to avoid repeating it. */
   #asked = '';
 
   constructor(
@@ -44,7 +44,7 @@ export class ChartCard {
     private readonly source: Source,
     private readonly wide: boolean,
   ) {
-    const id = `chart-${plan.title.toLowerCase().replaceAll(/[^\w]+/g, '-')}`;
+    const { id } = plan;
     this.#words.id = `${id}-words`;
     const frame = element('div', {
       class: 'frame',
@@ -63,7 +63,7 @@ export class ChartCard {
     this.#reset.addEventListener('click', () => this.#setZoom(undefined));
     this.#details.addEventListener('toggle', () => this.#fillValues());
     const title = element('h3', { id }, plan.title);
-    const unit = element('span', { class: 'unit' }, plan.unit === 'share' ? '' : plan.unit);
+    const unit = element('span', { class: 'unit' }, plan.unit === 'share' ? '%' : plan.unit);
     this.root = element(
       'figure',
       { class: wide ? 'card wide' : 'card', 'aria-labelledby': id },
@@ -86,7 +86,7 @@ export class ChartCard {
     }).observe(this.#plot);
   }
 
-  /** Shows these runs in this way; what is not on the screen waits until it is. */
+  /** Shows runs with these settings. A chart that is off screen is drawn once it is near. */
   update(runs: readonly ShownRun[], view: View): void {
     const sameAxis = view.axis === this.#view.axis;
     this.#lines = cardLines(this.plan, runs);
@@ -97,7 +97,7 @@ export class ChartCard {
     this.#fillValues();
     if (sameAxis) this.#draw();
     else {
-      // A place on one axis is none on another.
+      // A position on one axis means nothing on another.
       this.#showCursor(undefined);
       this.#setZoom(undefined);
     }
@@ -112,7 +112,7 @@ export class ChartCard {
     if (!this.#visible) return;
     const { axis, smoothing } = this.#view;
     const [from, to] = this.#zoom ?? [];
-    // In steps, so that a window that is dragged larger does not ask for every pixel.
+    // Rounded up, so that resizing the window does not send a request for every pixel.
     const width = Math.min(MAX_WIDTH, 100 * Math.ceil((this.#plot.clientWidth * devicePixelRatio) / 100) || 100);
     const query = { axis, smoothing, from, to, width };
     const asked = JSON.stringify([query, this.#lines.map(({ key, metric }) => [key, metric.points, metric.last])]);
@@ -128,7 +128,7 @@ export class ChartCard {
       this.#answers = new Map(answers);
       this.#draw();
     } catch {
-      // The page says that the connection is lost; it asks again when there is something new.
+      // The page reports the lost connection, and asks again once there is new data.
       this.#asked = '';
     }
   }
@@ -158,7 +158,7 @@ export class ChartCard {
   #showCursor(x: number | undefined): void {
     this.#cursor = x;
     this.#place.textContent = x === undefined ? '' : this.#placeText(x);
-    // The chart's heading has the unit; a share is a percentage there and on the axis.
+    // The unit is in the chart's heading; shares are shown as percentages.
     for (const { key, metric } of this.#lines)
       this.#legend.setValue(key, formatValue(this.#valueAt(key, metric.last), metric.unit === 'share' ? 'share' : ''));
   }
@@ -203,7 +203,7 @@ export class ChartCard {
     this.#spoken.textContent = `${this.#placeText(this.#cursor)}: ${values.join(', ')}`;
   }
 
-  /** Zooms about the cursor, else about the middle. */
+  /** Zooms around the cursor, else around the middle. */
   #scale(by: number): void {
     const range = this.#chart.range();
     if (range === undefined || (by > 1 && this.#zoom === undefined)) return;

@@ -8,14 +8,14 @@ export interface ChartLook {
   readonly log: boolean;
   readonly unit: string;
   readonly height: number;
-  /** The part of the horizontal axis that is shown; undefined: all. */
+  /** The visible part of the horizontal axis; undefined: all. */
   readonly zoom: readonly [number, number] | undefined;
 }
 
 export interface ChartCallbacks {
-  /** The cursor stands at a value of the horizontal axis, or nowhere. */
+  /** Called with the cursor's value on the horizontal axis; undefined if it left the chart. */
   readonly onCursor: (x: number | undefined) => void;
-  /** A part was selected by dragging, or by double-click all of it. */
+  /** Called with a part selected by dragging; undefined after a double-click, which selects all. */
   readonly onZoom: (range: [number, number] | undefined) => void;
 }
 
@@ -26,12 +26,12 @@ const DASHES = [
   [2, 3],
   [8, 3, 2, 3],
 ];
-/** Points of a line that are each drawn as one. */
+/** A line with at most this many points also gets a marker on each. */
 const FEW = 12;
-/** Narrower selections are clicks. */
+/** Selections narrower than this, in pixels, are clicks. */
 const LEAST_SELECTION = 5;
 
-/** A canvas with lines, drawn by uPlot; what it is for screen readers and the keyboard is around it. */
+/** The canvas of a chart, drawn by uPlot. Keyboard and screen readers are handled by `ChartCard`. */
 export class Chart {
   #plot: uPlot | undefined;
   #key = '';
@@ -61,7 +61,7 @@ export class Chart {
     this.#plot = new uPlot(this.#options(lines, look), data, this.host);
   }
 
-  /** Draws again in the colours of now. */
+  /** Redraws in the current theme's colours. */
   recolour(): void {
     this.#plot?.redraw(false, true);
   }
@@ -72,7 +72,7 @@ export class Chart {
       plot.setSize({ width: this.host.clientWidth, height: plot.height });
   }
 
-  /** Moves the cursor by so many points; from nowhere, to the last one. */
+  /** Moves the cursor by `by` points; the first time, to the last point. */
   step(by: number): void {
     const plot = this.#plot;
     const xs = plot?.data[0];
@@ -82,7 +82,7 @@ export class Chart {
     plot.setCursor({ left: plot.valToPos(xs[at] ?? 0, 'x'), top: plot.over.clientHeight / 2 });
   }
 
-  /** The part of the horizontal axis that is drawn. */
+  /** Returns the visible part of the horizontal axis. */
   range(): [number, number] | undefined {
     const { min, max } = this.#plot?.scales['x'] ?? {};
     return min === undefined || max === undefined ? undefined : [min, max];
@@ -147,12 +147,12 @@ function lineOptions({ label, colour, dash, faint, shown, x }: ChartLine): uPlot
     width: faint ? 1 : 1.75,
     alpha: faint ? FAINT : 1,
     ...(dash > 0 ? { dash: DASHES[(dash - 1) % DASHES.length] ?? [] } : {}),
-    // A few points are seen better as points, and one is nothing else.
+    // Markers make few points easier to see, and a single point visible at all.
     points: { show: !faint && x.length <= FEW, size: 5, fill: () => css(colour) },
   };
 }
 
-/** All lines over the union of their places; undefined, which uPlot draws through, where a line has no point. */
+/** Joins lines on the union of their x values. Missing values are undefined, which uPlot draws through. */
 function joined(lines: readonly ChartLine[], log: boolean): uPlot.AlignedData {
   const tables = lines.map(({ x, y }): uPlot.AlignedData => [
     [...x],
@@ -161,7 +161,9 @@ function joined(lines: readonly ChartLine[], log: boolean): uPlot.AlignedData {
   return tables.length === 0 ? [[]] : uPlot.join(tables);
 }
 
-/** The place nearest to the cursor's at which this line has a point: the lines have points at different places. */
+/**
+ * Returns the index nearest to the cursor's at which this line has a point: lines have points at different x values.
+ */
 function nearestPoint(plot: uPlot, line: number, at: number): number {
   const values = plot.data[line];
   const isPoint = (place: number): boolean => typeof values?.[place] === 'number';
@@ -177,7 +179,7 @@ function widened(min: number, max: number): [number, number] {
   return min < max ? [min, max] : [min - 1, max + 1];
 }
 
-/** The colour of a custom property in the theme of now: a canvas takes no `var()`. */
+/** Resolves a custom property to a colour in the current theme, since a canvas cannot use `var()`. */
 function css(property: string): string {
   const probe = document.documentElement;
   probe.style.setProperty('outline-color', `var(${property})`);

@@ -4,16 +4,16 @@ import type { Axis } from './protocol.js';
 import { sliderAt, weightAt } from './series.js';
 import { storeView, storedView, type Theme, type View } from './view.js';
 
-const SETTLE_MS = 80;
+const DEBOUNCE_MS = 80;
 
-/** Axis, log scale, smoothing and theme. */
+/** The controls for axis, log scale, smoothing and theme. */
 export class Controls {
   readonly view: View & { theme: Theme } = storedView();
   readonly #log = byId('log', HTMLInputElement);
   readonly #smoothing = byId('smoothing', HTMLInputElement);
   readonly #weight = byId('smoothing-value', HTMLElement);
   readonly #theme = byId('theme', HTMLSelectElement);
-  #settling: ReturnType<typeof setTimeout> | undefined;
+  #pending: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly onView: () => void,
@@ -27,7 +27,7 @@ export class Controls {
     this.#log.addEventListener('change', () => this.#change({ log: this.#log.checked }));
     this.#smoothing.valueAsNumber = sliderAt(this.view.smoothing);
     this.#smoothing.addEventListener('input', () => {
-      this.#change({ smoothing: Math.round(1000 * weightAt(this.#smoothing.valueAsNumber)) / 1000 }, SETTLE_MS);
+      this.#change({ smoothing: Math.round(1000 * weightAt(this.#smoothing.valueAsNumber)) / 1000 }, DEBOUNCE_MS);
     });
     this.#theme.value = this.view.theme;
     this.#theme.addEventListener('change', () => {
@@ -44,8 +44,8 @@ export class Controls {
   #change(part: Partial<View>, waitMs = 0): void {
     Object.assign(this.view, part);
     this.#showWeight();
-    clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => {
+    clearTimeout(this.#pending);
+    this.#pending = setTimeout(() => {
       storeView(this.view);
       this.onView();
     }, waitMs);

@@ -1,7 +1,7 @@
 type Attributes = Readonly<Record<string, string | boolean | undefined>>;
 type Child = Node | string;
 
-/** Makes an element. Text is always text: nothing that a run wrote is ever read as HTML. */
+/** Makes an element. Strings become text nodes: nothing that a run wrote is parsed as HTML. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   attributes: Attributes = {},
@@ -16,14 +16,14 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** The element of the page with this id. */
+/** Returns the element with this id. */
 export function byId<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
   const found = document.getElementById(id);
   if (!(found instanceof kind)) throw new Error(`the page has no ${id}`);
   return found;
 }
 
-/** A table with a caption that only screen readers read, unless it is to be seen. */
+/** Makes a table. By default only screen readers see the caption. */
 export function table(
   caption: string,
   head: readonly string[],

@@ -1,4 +1,4 @@
-/** A number as it is read at a glance: four significant digits. */
+/** Formats a number with four significant digits. */
 export function formatNumber(value: number | null): string {
   if (value === null || !Number.isFinite(value)) return '–';
   const size = Math.abs(value);
@@ -6,7 +6,7 @@ export function formatNumber(value: number | null): string {
   return value.toLocaleString('en-US', size >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 });
 }
 
-/** With its unit: shares as percent, seconds as a duration. */
+/** Formats a value with its unit: shares as percentages, seconds as durations. */
 export function formatValue(value: number | null, unit: string): string {
   if (value === null || !Number.isFinite(value)) return '–';
   if (unit === 'share') return `${formatNumber(100 * value)} %`;
@@ -14,7 +14,7 @@ export function formatValue(value: number | null, unit: string): string {
   return unit === '' ? formatNumber(value) : `${formatNumber(value)} ${unit}`;
 }
 
-/** `1 h 02 min`, `3 min 20 s`, `4.5 s`. */
+/** Formats seconds: `1 h 02 min`, `3 min 20 s`, `4.5 s`. */
 export function formatDuration(seconds: number): string {
   const tenths = Math.round(10 * seconds);
   if (tenths < 600) return `${formatNumber(tenths / 10)} s`;
@@ -26,7 +26,7 @@ export function formatDuration(seconds: number): string {
   return `${String(Math.floor(hours / 24))} d ${two(hours % 24)} h`;
 }
 
-/** For an axis, which has little room: `1.2M`, `300k`. */
+/** Formats a number for an axis, which has little room: `1.2M`, `300k`. */
 export function formatTick(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e12 || (size > 0 && size < 1e-3)) return value.toExponential(1).replace('.0e', 'e');

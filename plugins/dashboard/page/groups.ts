@@ -1,12 +1,15 @@
+import { placeOf, TRAINING } from './metric-names.js';
 import type { MetricSummary } from './protocol.js';
 import { CLOCK } from './series.js';
 
-/** A chart with the metrics that are its lines. */
+/** A chart, and the metrics that are its lines. */
 export interface ChartPlan {
+  /** Unique on the page. */
+  readonly id: string;
   readonly title: string;
   readonly metrics: readonly string[];
   readonly unit: string;
-  /** What is measured; empty where a chart has several metrics. */
+  /** Description of the metric; empty for a chart of several. */
   readonly what: string;
 }
 export interface ChartSection {
@@ -14,72 +17,83 @@ export interface ChartSection {
   readonly charts: readonly ChartPlan[];
 }
 
-const TRAINING = 'Training';
-/** Charts that every run has, in the order that they are looked at. */
-const known: readonly { title: string; metrics: readonly string[] }[] = [
-  { title: 'Loss', metrics: ['train/loss', 'eval/train_loss', 'val/loss'] },
+/** Charts that come first, in this order. Tokens per second say their unit in the title. */
+const known: readonly { title: string; metrics: readonly string[]; unit?: string }[] = [
+  { title: 'Loss', metrics: ['train/loss', 'eval/train_loss', 'val/loss', 'ema/val_loss'] },
   { title: 'Learning rate', metrics: ['lr'] },
-  { title: 'Throughput', metrics: ['throughput/tokens_per_second'] },
+  { title: 'Tokens per second', metrics: ['throughput/tokens_per_second'], unit: '' },
   { title: 'Gradient norm', metrics: ['grad_norm'] },
 ];
-/** Lines of one chart that can still be told apart. */
-const MOST_LINES = 8;
+/** Id of the chart of losses, which is drawn larger. */
+export const LOSS_CHART = 'chart-loss';
+/** Sections that come first. */
+const FIRST = [TRAINING, 'Loss terms', 'Validation sets', 'Evaluators'];
+/** The largest number of lines in a chart that can still be told apart. */
+const MAX_LINES = 8;
 
-/** Share of the loop's time by plugin, and milliseconds an iteration by section of it. */
-export const PLUGIN_SHARE = /^timing\/plugin\/(.+)$/;
-export const SECTION_TIME = /^timing\/(?!plugin\/)(.+)$/;
-
-/**
- * The charts for some metrics: the known ones first, then a section for each prefix. Metrics whose names differ only
- * in the part after the second slash share a chart.
- */
+/** Plans the charts for some metrics: the known ones first, then a section for each subject. */
 export function chartSections(metrics: readonly MetricSummary[]): ChartSection[] {
   const byName = new Map(metrics.map((metric) => [metric.name, metric]));
   byName.delete(CLOCK);
-  const plan = (title: string, names: readonly string[]): ChartPlan => {
+  const ids = new Set<string>();
+  const plan = (key: string, title: string, names: readonly string[], ownUnit?: string): ChartPlan => {
     const [first] = names.map((name) => byName.get(name));
-    return { title, metrics: names, unit: first?.unit ?? '', what: names.length === 1 ? (first?.what ?? '') : '' };
+    const unit = ownUnit ?? first?.unit ?? '';
+    return { id: newId(key, ids), title, metrics: names, unit, what: names.length === 1 ? (first?.what ?? '') : '' };
   };
-  const training = known.flatMap(({ title, metrics: names }) => {
+  const training = known.flatMap(({ title, metrics: names, unit }) => {
     const present = names.filter((name) => byName.has(name));
-    return present.length === 0 ? [] : [plan(title, present)];
+    return present.length === 0 ? [] : [plan(title, title, present, unit)];
   });
-  for (const { metrics: names } of training) for (const name of names) byName.delete(name);
+  const shown = new Set(training.flatMap(({ metrics: names }) => names));
+  const others = [...byName.values()].filter(({ name }) => !shown.has(name));
   const sections = new Map<string, ChartPlan[]>(training.length === 0 ? [] : [[TRAINING, training]]);
-  for (const [title, names] of grouped([...byName.values()])) {
-    const section = sectionOf(title);
-    const chart = plan(title, names);
-    sections.set(section, [...(sections.get(section) ?? []), chart]);
+  for (const { section, title, names } of grouped(others)) {
+    sections.set(section, [...(sections.get(section) ?? []), plan(`${section} ${title}`, title, names)]);
   }
-  return [...sections].map(([title, charts]) => ({ title, charts }));
+  const order = (title: string): number => (FIRST.includes(title) ? FIRST.indexOf(title) : FIRST.length);
+  return [...sections].map(([title, charts]) => ({ title, charts })).sort((a, b) => order(a.title) - order(b.title));
+}
+
+interface ChartGroup {
+  readonly section: string;
+  readonly title: string;
+  readonly names: readonly string[];
 }
 
 /**
- * By the start of the name and by unit: two units have no axis in common. The title names the unit where there are
- * several. What is more than a chart has lines is divided by one more part of the name,
- * where that leaves several lines to a chart.
+ * Groups metrics into charts by their place and by unit, since two units cannot share an axis. A group of more than
+ * `MAX_LINES` is divided by the first part of its lines' names, if that leaves several lines in each chart.
  */
-function grouped(metrics: readonly MetricSummary[]): Map<string, string[]> {
-  const sorted = metrics.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  const groups = new Map<string, string[]>();
-  for (const [start, alike] of groupBy(sorted, ({ name }) => groupOf(name))) {
-    const units = groupBy(alike, ({ unit }) => unit);
-    for (const [unit, members] of units) {
-      const parts = groupBy(members, ({ name }) => partOf(name, start));
-      const divided = members.length > MOST_LINES && 2 * parts.size <= members.length;
-      for (const [part, lines] of divided ? parts : [[start, members] as const]) {
-        const title = units.size > 1 && unit !== '' ? `${part}, ${unit}` : part;
-        for (let from = 0; from < lines.length; from += MOST_LINES) {
-          const names = lines.slice(from, from + MOST_LINES).map(({ name }) => name);
-          groups.set(numbered(title, 1 + from / MOST_LINES), names);
-        }
-      }
-    }
-  }
-  return groups;
+function grouped(metrics: readonly MetricSummary[]): ChartGroup[] {
+  const sorted = metrics
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, unit }) => ({ name, unit, ...placeOf(name) }));
+  const groups = groupBy(sorted, ({ section, chart, unit }) => JSON.stringify([section, chart, unit]));
+  return [...groups.values()].flatMap((members) => {
+    const [{ section, chart } = { section: '', chart: '' }] = members;
+    const parts = groupBy(members, ({ line }) => line.split(' · ')[0] ?? '');
+    const isDivided = members.length > MAX_LINES && 2 * parts.size <= members.length;
+    const charts: [string, typeof members][] = isDivided
+      ? [...parts].map(([part, lines]) => [`${chart} · ${part}`, lines])
+      : [[chart, members]];
+    return charts.flatMap(([title, lines]) =>
+      inPieces(lines).map((piece, at) => ({
+        section,
+        title: at === 0 ? title : `${title} (${String(at + 1)})`,
+        names: piece.map(({ name }) => name),
+      })),
+    );
+  });
 }
 
-/** In the order in which keys come first. */
+function inPieces<T>(lines: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(lines.length / MAX_LINES) }, (_, at) =>
+    lines.slice(at * MAX_LINES, (at + 1) * MAX_LINES),
+  );
+}
+
+/** Keeps the order in which keys first occur. */
 function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const value of values) {
@@ -89,29 +103,11 @@ function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<stri
   return groups;
 }
 
-/** The start of a name with one more part of it. */
-function partOf(name: string, start: string): string {
-  return name
-    .split('/')
-    .slice(0, start.split('/').length + 1)
-    .join('/');
-}
-
-function numbered(key: string, at: number): string {
-  return at === 1 ? key : `${key} (${String(at)})`;
-}
-
-function groupOf(name: string): string {
-  if (PLUGIN_SHARE.test(name)) return 'timing/plugin';
-  if (SECTION_TIME.test(name)) return 'timing';
-  const parts = name.split('/');
-  return parts.length > 2 ? parts.slice(0, 2).join('/') : name;
-}
-
-function sectionOf(group: string): string {
-  const [prefix = ''] = group.split('/');
-  if (!group.includes('/') && prefix !== 'timing') return TRAINING;
-  if (prefix === 'timing' || prefix === 'time') return 'Time';
-  if (prefix === 'val' || prefix === 'eval') return 'Evaluation';
-  return prefix.charAt(0).toUpperCase() + prefix.slice(1);
+/** Charts of one title, which differ in their unit, get a number. */
+function newId(key: string, taken: Set<string>): string {
+  const id = `chart-${key.toLowerCase().replaceAll(/[^\w]+/g, '-')}`;
+  let free = id;
+  for (let number = 2; taken.has(free); number++) free = `${id}-${String(number)}`;
+  taken.add(free);
+  return free;
 }

@@ -1,7 +1,7 @@
 import type { CardLine } from './card-lines.js';
 import { element } from './dom.js';
 
-/** The lines of a chart by colour and name, with a value each; pressing one hides its line. */
+/** The legend of a chart: a button for each line, with its value, that shows or hides the line. */
 export class Legend {
   readonly root = element('ul', { class: 'legend' });
   readonly #values = new Map<string, HTMLElement>();
@@ -14,7 +14,7 @@ export class Legend {
     return this.#hidden.has(key);
   }
 
-  /** Makes the entries again where the lines are others than before. */
+  /** Shows the entries of these lines; rebuilds them only if the lines have changed. */
   show(lines: readonly CardLine[]): void {
     const shown = JSON.stringify(lines.map(({ key, label, colour, dash }) => [key, label, colour, dash]));
     if (shown === this.#shown) return;

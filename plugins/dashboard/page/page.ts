@@ -2,7 +2,7 @@ import { colourOf, type ShownRun } from './card-lines.js';
 import { ChartCard } from './chart-card.js';
 import { Controls } from './controls.js';
 import { byId, element } from './dom.js';
-import { chartSections, type ChartPlan } from './groups.js';
+import { chartSections, LOSS_CHART, type ChartPlan } from './groups.js';
 import {
   configPanel,
   numbersPanel,
@@ -18,13 +18,13 @@ import type { Connection, Source } from './source.js';
 
 const connectionWords: Record<Connection, string> = {
   live: 'Live',
-  lost: 'Connection lost, reconnecting',
-  refused: 'The server refused the connection: close other dashboard pages, and reload',
+  lost: 'Connection lost; reconnecting',
+  refused: 'The server refused the connection: close other dashboard pages, then reload',
   ended: 'The server has ended; `espalier dashboard` shows the run again',
   report: 'Report',
 };
 
-/** The page: which runs are shown, their charts, and what else there is to know of the one that is in front. */
+/** The page: the list of runs, the charts of those that are ticked, and details of one of them, the front run. */
 export class Page {
   readonly #controls: Controls;
   readonly #runList = byId('runs', HTMLElement);
@@ -32,7 +32,7 @@ export class Page {
   readonly #charts = byId('charts', HTMLElement);
   readonly #cards = new Map<string, ChartCard>();
   #runs: readonly RunSummary[] = [];
-  /** Names of the runs that are shown; undefined until there are any: then the first is. */
+  /** Names of the ticked runs; undefined until there are runs, then the first one is ticked. */
   #chosen: Set<string> | undefined;
   #detailsShown = '';
   #chartsShown = '';
@@ -49,11 +49,11 @@ export class Page {
   start(): void {
     this.source.watch(
       (runs) => this.#take(runs),
-      (connection, words) => this.#tell(connection, words ?? connectionWords[connection]),
+      (connection, words) => this.#showConnection(connection, words ?? connectionWords[connection]),
     );
   }
 
-  #tell(connection: Connection, words: string): void {
+  #showConnection(connection: Connection, words: string): void {
     const shown = byId('connection', HTMLElement);
     shown.dataset['state'] = connection;
     shown.textContent = words;
@@ -78,7 +78,7 @@ export class Page {
     this.#showFront();
   }
 
-  /** Runs that are shown, each with a colour that it keeps whatever else is shown. */
+  /** Returns the ticked runs. Each keeps its colour whatever else is ticked. */
   #shown(): ShownRun[] {
     return this.#runs
       .map((summary, colour) => ({ summary, colour }))
@@ -112,12 +112,12 @@ export class Page {
     );
   }
 
-  /** Sections and cards, made again only when there are others than before. */
+  /** Builds the sections and cards; does nothing if they have not changed. */
   #layOutCharts(): void {
     const byName = new Map<string, MetricSummary>();
     for (const { summary } of this.#shown()) {
       for (const metric of summary.metrics) {
-        // A run that is older may not say its metrics' units.
+        // Runs of earlier versions have no units: prefer one that has.
         if (byName.get(metric.name)?.unit === undefined || metric.unit !== '') byName.set(metric.name, metric);
       }
     }
@@ -134,7 +134,7 @@ export class Page {
 
   #card(plan: ChartPlan, kept: ReadonlyMap<string, ChartCard>): ChartCard {
     const key = JSON.stringify(plan);
-    const card = kept.get(key) ?? new ChartCard(plan, this.source, plan.title === 'Loss');
+    const card = kept.get(key) ?? new ChartCard(plan, this.source, plan.id === LOSS_CHART);
     this.#cards.set(key, card);
     return card;
   }
@@ -148,7 +148,7 @@ export class Page {
     for (const card of this.#cards.values()) card.recolour();
   }
 
-  /** Which of the shown runs the panels are about. */
+  /** Lists the ticked runs in the menu that selects the front run. */
   #listFront(): void {
     const names = this.#shown().map(({ summary }) => summary.name);
     const before = this.#front.value;
@@ -191,7 +191,7 @@ export class Page {
   }
 }
 
-/** A panel without content is not there. */
+/** Fills a panel; hides it if it is empty. */
 function fill(id: string, children: readonly HTMLElement[]): void {
   byId(id, HTMLElement).replaceChildren(...children);
   byId(`${id}-section`, HTMLElement).hidden = children.length === 0;

@@ -1,9 +1,9 @@
 import { element, table } from './dom.js';
 import { formatDuration, formatNumber, formatValue } from './format.js';
-import { PLUGIN_SHARE, SECTION_TIME } from './groups.js';
+import { nameOf, PLUGIN_SHARE, SECTION_TIME } from './metric-names.js';
 import type { RunDetails, RunSummary, ScheduleStep, Start, Status } from './protocol.js';
 
-/** Title, value, and what is small below it. */
+/** Title, value, and small print below. */
 type Fact = readonly [string, string, string];
 
 const statusWords: Record<Status, string> = {
@@ -19,7 +19,7 @@ export function statusBadge(status: Status): HTMLElement {
   return element('span', { class: `badge ${status}` }, statusWords[status]);
 }
 
-/** The run at a glance: how far it is, and its newest numbers. */
+/** Makes the overview: progress and newest numbers. */
 export function overviewPanel(run: RunSummary): HTMLElement[] {
   const { iteration, maxIters, tokens, seconds, status } = run;
   const fact = (title: string, name: string, more = ''): Fact | undefined => {
@@ -35,7 +35,7 @@ export function overviewPanel(run: RunSummary): HTMLElement[] {
     ['Iteration', count(iteration), maxIters === null ? '' : `of ${count(maxIters)}`],
     fact('Training loss', 'train/loss'),
     fact('Validation loss', 'val/loss', best === null ? '' : `best ${formatNumber(best)}`),
-    fact('Throughput', 'throughput/tokens_per_second'),
+    fact('Tokens per second', 'throughput/tokens_per_second', ' '),
     ['Tokens', count(tokens), ''],
     seconds === null ? undefined : ['Training time', formatDuration(seconds), left],
   ];
@@ -55,12 +55,12 @@ export function overviewPanel(run: RunSummary): HTMLElement[] {
   return parts;
 }
 
-/** Where the loop's time goes: share by plugin, and milliseconds by section, over all that was measured. */
+/** Makes the tables of time by plugin and by section, averaged over the run. */
 export function timePanel(run: RunSummary): HTMLElement[] {
   const tables: HTMLElement[] = [];
   for (const [caption, pattern] of [
-    ['Share of the iterations’ time by plugin, mean over the run', PLUGIN_SHARE],
-    ['Time by section, per iteration, mean over the run', SECTION_TIME],
+    ['Share of iteration time by plugin, mean over the run', PLUGIN_SHARE],
+    ['Time per iteration by section, mean over the run', SECTION_TIME],
   ] as const) {
     const rows = run.metrics
       .flatMap(({ name, mean, unit }) => {
@@ -82,7 +82,7 @@ export function schedulePanel({ schedule, scheduleFile }: RunDetails): HTMLEleme
       element(
         'p',
         { class: 'muted' },
-        `No step has run yet. The steps are in ${scheduleFile}, and appear here once the first has run.`,
+        `No step has run yet. The steps in ${scheduleFile} appear here once the first has run.`,
       ),
     ];
   }
@@ -112,7 +112,7 @@ export function configPanel({ config }: RunDetails): HTMLElement[] {
   return [element('pre', { class: 'card config', tabindex: '0', role: 'region', 'aria-label': 'config.yaml' }, config)];
 }
 
-/** Each start of the run, newest last, with the machine that it was on. */
+/** Makes the table of the run's starts and their machines, newest last. */
 export function startsPanel({ starts }: RunDetails): HTMLElement[] {
   const names = [...new Set(starts.flatMap(({ environment }) => Object.keys(environment)))];
   if (starts.length === 0) return [];
@@ -123,17 +123,22 @@ export function startsPanel({ starts }: RunDetails): HTMLElement[] {
   return [element('div', { class: 'card scroll' }, table('Starts of the run', ['', ...starts.map(startTime)], rows))];
 }
 
-/** The last, lowest and highest value of every metric. */
+/** Makes the table of every metric's last, lowest and highest value. */
 export function numbersPanel(run: RunSummary): HTMLElement[] {
   if (run.metrics.length === 0) return [];
   const rows = [...run.metrics]
     .sort((a, b) => a.name.localeCompare(b.name))
     .map(({ name, unit, what, last, min, max }) => [
-      element('span', { title: what }, name),
+      element('span', { title: what }, nameOf(name)),
+      element('code', {}, name),
       ...[last, min, max].map((value) => formatValue(value, unit)),
     ]);
   return [
-    element('div', { class: 'card scroll' }, table('All metrics', ['metric', 'last', 'lowest', 'highest'], rows)),
+    element(
+      'div',
+      { class: 'card scroll' },
+      table('All metrics', ['metric', 'name in logs', 'last', 'lowest', 'highest'], rows),
+    ),
   ];
 }
 

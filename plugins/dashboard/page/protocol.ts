@@ -1,28 +1,28 @@
-/** What the server tells the page, and what a report holds in its place. */
+/** What the server sends to the page, and what a report contains instead. */
 
 export type Status = 'running' | 'done' | 'stopped' | 'failed' | 'interrupted' | 'empty';
 
-/** What the horizontal axis of the charts counts. */
+/** Quantity on the charts' horizontal axis. */
 export type Axis = 'iteration' | 'tokens' | 'time';
 
 export interface MetricSummary {
   readonly name: string;
-  /** Empty for a plain number, or where the run does not say. */
+  /** Empty for a plain number, or if unknown. */
   readonly unit: string;
-  /** What is measured, in a phrase; empty where the run does not say. */
+  /** What is measured, as a phrase; empty if unknown. */
   readonly what: string;
   readonly points: number;
-  /** Null where it is not finite, or where there is none. */
+  /** Null if it is not finite, or if there are no points. */
   readonly last: number | null;
-  /** Of all that are finite. */
+  /** Mean of the finite values. */
   readonly mean: number | null;
   readonly min: number | null;
   readonly max: number | null;
 }
 
-/** What is sent whenever a run changes. */
+/** Sent whenever a run changes. */
 export interface RunSummary {
-  /** Its folder as it is shown; the key of every request. */
+  /** The folder as shown; identifies the run in requests. */
   readonly name: string;
   readonly status: Status;
   /** Why it stopped or failed. */
@@ -30,10 +30,10 @@ export interface RunSummary {
   readonly iteration: number;
   readonly maxIters: number | null;
   readonly tokens: number;
-  /** Training time over all its processes, in seconds; null where it was not measured. */
+  /** Training time over all processes of the run, in seconds; null if not measured. */
   readonly seconds: number | null;
   readonly metrics: readonly MetricSummary[];
-  /** Changes with `RunDetails`. */
+  /** Changes whenever `RunDetails` does. */
   readonly detailsVersion: number;
 }
 
@@ -42,7 +42,7 @@ export interface ScheduleStep {
   readonly value: unknown;
   readonly completed: boolean;
   readonly desc: string;
-  /** Iterations done when it was completed, where a line of the log says so. */
+  /** Iterations done when it was completed; null if the log does not say. */
   readonly at: number | null;
 }
 
@@ -52,7 +52,7 @@ export interface TextSample {
   readonly text: string;
 }
 
-/** One start of the run's process, and the machine that it was on. */
+/** One start of the run, and its machine. */
 export interface Start {
   readonly time: string;
   readonly iteration: number;
@@ -60,19 +60,19 @@ export interface Start {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** What is asked for when it is looked at. */
+/** Details of a run, fetched when it is in front. */
 export interface RunDetails {
-  /** config.yaml as it is. */
+  /** Content of config.yaml. */
   readonly config: string;
   readonly schedule: readonly ScheduleStep[];
-  /** Where the schedule stands, when its steps are not known yet. */
+  /** File of the schedule, if its steps are not known yet. */
   readonly scheduleFile: string | null;
-  /** The newest, latest first. */
+  /** The newest samples, latest first. */
   readonly samples: readonly TextSample[];
   readonly starts: readonly Start[];
 }
 
-/** A line of a chart; `y` is null where the value is not finite. */
+/** A line of a chart; `y` is null for values that are not finite. */
 export interface Line {
   readonly x: readonly number[];
   readonly y: readonly (number | null)[];
@@ -82,12 +82,12 @@ export interface SeriesQuery {
   readonly run: string;
   readonly metric: string;
   readonly axis: Axis;
-  /** Part of the axis that is shown; the whole where it is not given. */
+  /** The visible part of the axis; default: all. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
-  /** Horizontal pixels: a line has about two points for each. */
+  /** Width in pixels; the answer has about two points per pixel. */
   readonly width: number;
-  /** Weight of what came before in the smoothed line, from 0 (none) to below 1. */
+  /** Weight of previous values in the smoothed line, from 0 (no smoothing) to below 1. */
   readonly smoothing: number;
 }
 
@@ -96,21 +96,21 @@ export interface SeriesAnswer {
   readonly smooth: Line | null;
 }
 
-/** All points of a metric, by iterations done, ascending; arrays of one length. */
+/** All points of a metric, by iterations done, ascending; arrays of equal length. */
 export interface Column {
   readonly iterations: ArrayLike<number>;
   /** Training tokens seen. */
   readonly tokens: ArrayLike<number>;
-  /** NaN where the value is not finite; null in JSON. */
+  /** NaN, or null in JSON, for values that are not finite. */
   readonly values: ArrayLike<number | null>;
 }
 
-/** What stands in a report, as JSON. */
+/** The data of a report, as JSON. */
 export interface ReportData {
   readonly made: string;
   readonly espalier: string;
   readonly run: RunSummary;
   readonly details: RunDetails;
-  /** By metric; long ones thinned. */
+  /** By metric; long ones are thinned. */
   readonly columns: Readonly<Record<string, Column>>;
 }

@@ -1,12 +1,12 @@
 import type { Axis, Column, Line, SeriesAnswer, SeriesQuery } from './protocol.js';
 
-/** The metric that the time axis is made from. */
+/** The metric that the time axis is computed from. */
 export const CLOCK = 'time/elapsed_seconds';
 
 /**
- * The lines of a chart: the part of a metric that is looked at, at the resolution that it is looked at with, so that
- * a million points are some thousands. Smoothing is done before points are left out.
- * @param clock the column of `time/elapsed_seconds`, for the time axis
+ * Returns the visible part of a metric at the resolution of the chart, so a million points become a few thousand.
+ * Smooths before thinning.
+ * @param clock column of `time/elapsed_seconds`, for the time axis
  */
 export function selectSeries(
   column: Column,
@@ -15,7 +15,7 @@ export function selectSeries(
 ): SeriesAnswer {
   const xs = axisValues(column, clock, axis);
   const values = numbersOf(column.values);
-  // A neighbour on each side lets the lines reach the edges.
+  // Include one neighbour on each side, so that lines reach the edges.
   const first = Math.max(0, firstFrom(xs, from) - 1);
   const end = Math.min(xs.length, firstFrom(xs, to) + 1);
   const lineOf = (ys: ArrayLike<number>): Line => {
@@ -26,9 +26,9 @@ export function selectSeries(
 }
 
 /**
- * Places of the points that a line `width` pixels wide is drawn from: the lowest and the highest of each pixel column,
- * the first and the last; at most 2·width + 2, and all of them where they are no more than that.
- * A column of nothing but NaN keeps one, so that the gap is seen.
+ * Returns the indices of the points needed to draw a line `width` pixels wide: the lowest and the highest of each pixel
+ * column, the first and the last; at most 2·width + 2. Returns all points if there are no more than that. A column with
+ * only NaN keeps one, which shows the gap.
  * @param xs ascending
  */
 export function pickPoints(
@@ -48,7 +48,7 @@ export function pickPoints(
   while (at < end) {
     const start = at;
     const own = span > 0 ? Math.floor((((xs[at] ?? 0) - low) / span) * width) : width;
-    // Each column once, whatever is rounded; the last takes the rest.
+    // Each column once, despite rounding; the last takes the rest.
     pixel = Math.min(width - 1, Math.max(pixel + 1, own));
     const border = pixel === width - 1 ? Infinity : low + (span * (pixel + 1)) / width;
     let lowest = -1;
@@ -67,9 +67,9 @@ export function pickPoints(
 }
 
 /**
- * Exponential moving average, divided by the weight that it has gathered (Adam's correction of its start,
- * arXiv:1412.6980): a constant stays what it is from the first point on. What is not finite is left out of it.
- * @param weight of what came before, 0 to below 1
+ * Returns the exponential moving average with Adam's bias correction (arXiv:1412.6980), so a constant stays constant
+ * from the first point. Non-finite values are skipped.
+ * @param weight of previous values, 0 to below 1
  */
 export function smoothed(values: ArrayLike<number>, weight: number): Float64Array {
   const out = new Float64Array(values.length);
@@ -86,19 +86,19 @@ export function smoothed(values: ArrayLike<number>, weight: number): Float64Arra
   return out;
 }
 
-/** Where each point of a column stands on an axis. */
+/** Returns the positions of a column's points on an axis. */
 function axisValues({ iterations, tokens }: Column, clock: Column | undefined, axis: Axis): ArrayLike<number> {
   if (axis === 'iteration') return iterations;
   if (axis === 'tokens') return tokens;
   return secondsAt(iterations, clock);
 }
 
-/** Seconds of training until the end of a column: a process that goes on counts from 0 again. */
+/** Returns the training time until the end of a column, in seconds; each process of a resumed run counts from 0. */
 export function totalSeconds(clock: Column): number {
   return secondsAt(clock.iterations, clock).at(-1) ?? 0;
 }
 
-/** Training time at each of some iterations (ascending), between the clock's own points by straight lines. */
+/** Returns the training time at each iteration (ascending), interpolated linearly between the clock's points. */
 function secondsAt(iterations: ArrayLike<number>, clock: Column | undefined): Float64Array {
   const out = new Float64Array(iterations.length);
   if (clock === undefined || clock.values.length === 0) return out;
@@ -122,7 +122,7 @@ function secondsAt(iterations: ArrayLike<number>, clock: Column | undefined): Fl
   return out;
 }
 
-/** The first place from which values are `least` or more. */
+/** Returns the index of the first value that is at least `least`. */
 function firstFrom(ascending: ArrayLike<number>, least: number): number {
   let low = 0;
   let high = ascending.length;
@@ -142,7 +142,7 @@ function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
-/** The slider is finer towards 1, where it matters: at 0.5 of its way the weight is 0.9, at its end 0.999. */
+/** Converts the slider's position to a weight. The slider is finer towards 1: its middle is 0.9, its end 0.999. */
 export function weightAt(slider: number): number {
   return slider <= 0 ? 0 : 1 - 10 ** (-3 * Math.min(1, slider) ** 1.585);
 }

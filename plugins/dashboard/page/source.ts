@@ -1,22 +1,22 @@
 import type { ReportData, RunDetails, RunSummary, SeriesAnswer, SeriesQuery } from './protocol.js';
 import { CLOCK, selectSeries } from './series.js';
 
-/** How the page stands to where its numbers come from. */
+/** State of the connection to the page's data. */
 export type Connection = 'live' | 'lost' | 'refused' | 'ended' | 'report';
-/** @param words that say it; those that the page has for it where not given */
+/** @param words text to show; default: the page's own for this state */
 type OnConnection = (connection: Connection, words?: string) => void;
 
-/** Where the page gets its numbers from. */
+/** Where the page gets its data from. */
 export interface Source {
-  /** Whether the numbers are at hand, so that asking for all of them costs nothing. */
+  /** Whether the data is in the page itself, so requests cost nothing. */
   readonly isLocal: boolean;
-  /** Calls back with all runs now, and whenever one changes. */
+  /** Calls `onRuns` with all runs now, and whenever one changes. */
   watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: OnConnection): void;
   details(run: string): Promise<RunDetails>;
   series(query: SeriesQuery): Promise<SeriesAnswer>;
 }
 
-/** The server that the page came from. */
+/** Gets the data from the server that served the page. */
 export class LiveSource implements Source {
   readonly isLocal = false;
   #hasEnded = false;
@@ -25,7 +25,7 @@ export class LiveSource implements Source {
     const stream = new EventSource('api/live');
     stream.addEventListener('open', () => onConnection('live'));
     stream.addEventListener('runs', ({ data }: MessageEvent<string>) => onRuns(parsed(data, isRuns)));
-    // It tries again by itself, unless the server refused.
+    // The browser reconnects by itself unless the server refused.
     stream.addEventListener('error', () => onConnection(stream.readyState === EventSource.CLOSED ? 'refused' : 'lost'));
     stream.addEventListener('end', () => {
       stream.close();
@@ -43,7 +43,7 @@ export class LiveSource implements Source {
   }
 
   async #get<Answer>(what: string, query: Query, is: Check<Answer>): Promise<Answer> {
-    // Nobody would answer.
+    // Nothing would answer the request.
     if (this.#hasEnded) throw new Error('the server has ended');
     const search = new URLSearchParams();
     for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
@@ -53,7 +53,7 @@ export class LiveSource implements Source {
   }
 }
 
-/** The numbers that stand in the page itself. */
+/** Gets the data from the page itself. */
 export class ReportSource implements Source {
   readonly isLocal = true;
 
@@ -77,7 +77,7 @@ export class ReportSource implements Source {
   }
 }
 
-/** The report's source where the page is one. */
+/** Returns the source for this page: embedded data if it is a report, else the server. */
 export function sourceOfPage(): Source {
   const embedded = document.getElementById('report-data');
   return embedded === null ? new LiveSource() : new ReportSource(parsed(embedded.textContent, isReport));
@@ -91,7 +91,10 @@ const isDetails = withKeys<RunDetails>('config', 'schedule', 'samples', 'starts'
 const isSeries = withKeys<SeriesAnswer>('raw', 'smooth');
 const isReport = withKeys<ReportData>('run', 'details', 'columns');
 
-/** What our own server, of the same version, has written: a proxy's page that says something else is told apart. */
+/**
+ * Parses an answer. Checks only that it is not something else, such as a proxy's error page: the server has the same
+ * version.
+ */
 function parsed<Value>(text: string, is: Check<Value>): Value {
   const value: unknown = JSON.parse(text);
   if (!is(value)) throw new Error('the server sent an unexpected answer');

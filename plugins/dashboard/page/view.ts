@@ -1,17 +1,17 @@
 import type { Axis } from './protocol.js';
 
-/** How the charts are looked at. */
+/** Settings of the charts. */
 export interface View {
   axis: Axis;
   log: boolean;
-  /** 0 (none) to below 1. */
+  /** From 0 (off) to below 1. */
   smoothing: number;
 }
 export type Theme = 'system' | 'light' | 'dark';
 
 const KEY = 'espalier-view';
 
-/** What was chosen the last time, where the browser keeps it (in a file it may not). */
+/** Returns the settings of the last visit, if the browser stores them (for local files it may not). */
 export function storedView(): View & { theme: Theme } {
   const kept = read();
   return {
@@ -26,7 +26,7 @@ export function storeView(view: View & { theme: Theme }): void {
   try {
     localStorage.setItem(KEY, JSON.stringify(view));
   } catch {
-    // The choice lasts until the page is left.
+    // The settings last until the page is closed.
   }
 }
 

@@ -6,21 +6,23 @@ import { importMap, pageHtml, pageModules, pageStyle, scriptHash, uplotModule } 
 import type { SeriesQuery } from '../page/protocol.js';
 import type { RunLibrary } from './run-library.js';
 
-/** How often the files are looked at while a page is open. */
+/** How often to read the files while a page is open. */
 const POLL_MS = 1000;
-/** A connection that says nothing may be cut by what is between; and one whose reader is gone is noticed. */
+/**
+ * Send something at least this often: proxies cut silent connections, and sending shows whether the page is still open.
+ */
 const SILENCE_MS = 15_000;
 const MAX_WIDTH = 4000;
-/** Each open page holds a connection, and has the files looked at. */
+/** Each open page keeps a connection and causes reads. */
 const MAX_OPEN_PAGES = 64;
 
 export interface AppParts {
   readonly library: RunLibrary;
-  /** Where the server listens. */
+  /** Address that the server listens at. */
   readonly host: string;
-  /** First part of every path; undefined where the server listens to this machine alone. */
+  /** First part of every path; undefined if only this machine can connect. */
   readonly token: string | undefined;
-  /** Aborted when the server is to end: open pages get what is new for the last time. */
+  /** Aborted when the server should end: open pages then get the last data. */
   readonly closing: AbortSignal;
 }
 
@@ -47,9 +49,9 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** The page, and what it asks for. It reads, and changes nothing. */
+/** Makes the web app: the page and its API. It only reads. */
 export function dashboardApp({ library, host, token, closing }: AppParts): Hono {
-  // With or without a slash at the end.
+  // Not strict: accepts paths with or without a trailing slash.
   const app = new Hono({ strict: false });
   app.use(async (context, next) => {
     const asked = { path: context.req.path, host: context.req.header('host') ?? '' };
@@ -78,7 +80,7 @@ function pages(): Hono {
   ].join('\n');
   app.get('/', (context) => {
     const { pathname } = new URL(context.req.url);
-    // Relative addresses need the slash at the end; the redirect is relative too, since a proxy may add a prefix.
+    // Relative addresses need the trailing slash. The redirect is relative too, since a proxy may add a prefix.
     return pathname.endsWith('/')
       ? context.html(pageHtml('Espalier', head))
       : context.redirect(`./${pathname.slice(pathname.lastIndexOf('/') + 1)}/`);
@@ -108,11 +110,11 @@ function api(library: RunLibrary, closing: AbortSignal): Hono {
   app.get('/live', (context) => {
     if (openPages >= MAX_OPEN_PAGES) {
       context.header('retry-after', '60');
-      return context.text(`${String(MAX_OPEN_PAGES)} pages are open: close some, and reload this one`, 503);
+      return context.text(`${String(MAX_OPEN_PAGES)} pages are open: close some, then reload this one`, 503);
     }
-    // nginx would hold events back until its buffer is full.
+    // Otherwise nginx holds events back until its buffer is full.
     context.header('x-accel-buffering', 'no');
-    // Nobody would read the stream.
+    // A HEAD request never reads the stream.
     if (context.req.method === 'HEAD') return context.body(null);
     openPages++;
     return streamSSE(context, async (stream) => {
@@ -144,7 +146,7 @@ async function sendRuns(stream: SSEStreamingApi, library: RunLibrary, closing: A
   }
 }
 
-/** Waits, but not once the server is to end. */
+/** Waits; returns at once when the server should end. */
 function pause(ms: number, closing: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -5,23 +5,24 @@ const TAIL = 256;
 const NEWLINE = 0x0a;
 
 /**
- * Reads the lines that were appended to a file since it was last asked. A file that is not what was read (a run that
- * goes on cuts its metrics, one that starts over removes them) is read again from its start.
+ * Reads the lines appended to a file since the last read. Starts again from the beginning if the part already read has
+ * changed: a resumed run cuts its metrics, and one that starts over deletes them.
  */
 export class LineFollower {
   #inode = 0;
-  /** Bytes read so far, and the last of them: what they are compared with tells another file of the same length. */
+  /** Number of bytes read so far. */
   #offset = 0;
+  /** The last bytes read, to notice a different file of the same length. */
   #tail: Buffer = Buffer.alloc(0);
-  /** The beginning of a line whose end is not written yet. */
+  /** The start of a line whose end is not written yet. */
   #half: Buffer = Buffer.alloc(0);
 
   constructor(private readonly path: string) {}
 
   /**
-   * @param onLine gets each whole line
-   * @param onReset is called before the lines when the file is read again from its start
-   * @returns whether there was anything new
+   * @param onLine called with each complete line
+   * @param onReset called before the lines if reading starts again
+   * @returns whether anything has changed
    */
   async read(onLine: (line: string) => void, onReset: () => void): Promise<boolean> {
     const file = await open(this.path).catch(() => undefined);

@@ -2,14 +2,14 @@ import type { Column, MetricSummary } from '../page/protocol.js';
 
 const FIRST_CAPACITY = 1024;
 
-/** The metrics of one file, a growing column for each; 24 bytes a point. */
+/** The metrics of one file, one column each; takes 24 bytes per point. */
 export class MetricColumns {
   readonly #columns = new Map<string, GrowingColumn>();
   /** Iterations and tokens of the newest line. */
   iteration = 0;
   tokens = 0;
 
-  /** Takes a line of metrics.jsonl or timings.jsonl; one that is not such a line is left out. */
+  /** Adds a line of metrics.jsonl or timings.jsonl; ignores other lines. */
   add(line: string): void {
     const facts = parsed(line);
     if (facts === undefined) return;
@@ -99,7 +99,7 @@ function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Undefined for what is no line of ours: whoever edits a log by hand must not end the page. */
+/** Returns undefined for a line that is not valid: a log edited by hand must not break the page. */
 function parsed(line: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(line);

@@ -4,11 +4,11 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The page's modules as they were compiled, and its HTML and CSS, which stand beside their sources. */
+/** Folders of the page's compiled modules, and of its HTML and CSS, which are not compiled. */
 const compiled = fileURLToPath(new URL('../page/', import.meta.url));
 const written = fileURLToPath(new URL('../../../../plugins/dashboard/page/', import.meta.url));
 
-/** Texts of the page's modules, by name without `.js`; they import each other as `./NAME.js`, and `uplot`. */
+/** Returns the page's modules by name without `.js`. They import each other as `./NAME.js`, and `uplot`. */
 export function pageModules(): Map<string, string> {
   const names = readdirSync(compiled).filter((file) => file.endsWith('.js'));
   return new Map(
@@ -16,12 +16,12 @@ export function pageModules(): Map<string, string> {
   );
 }
 
-/** uPlot as a module: its smallest build is a script that makes a global variable. */
+/** Returns uPlot as a module: its smallest build is a script that sets a global variable. */
 export function uplotModule(): string {
   return `${uplotFile('uPlot.iife.min.js')}\nexport default uPlot;\n`;
 }
 
-/** uPlot's style and the page's, whose files are numbered: what is later wins. */
+/** Returns uPlot's style and the page's. The page's files are numbered, since later rules win. */
 export function pageStyle(): string {
   const files = readdirSync(written).filter((file) => file.endsWith('.css'));
   return [
@@ -30,7 +30,7 @@ export function pageStyle(): string {
   ].join('\n');
 }
 
-/** The page with what belongs into its head. */
+/** Returns the page's HTML with a title and the content of its head. */
 export function pageHtml(title: string, head: string): string {
   const parts: Record<string, string> = { title: escapeHtml(title), head };
   return readFileSync(path.join(written, 'index.html'), 'utf8').replaceAll(
@@ -43,7 +43,7 @@ export function importMap(imports: Readonly<Record<string, string>>): string {
   return `<script type="importmap">${inScript(JSON.stringify({ imports }))}</script>`;
 }
 
-/** JSON that may stand in a `<script>`: nothing in it ends the element, or begins a comment. */
+/** Escapes JSON for a `<script>`, so that it cannot end the element or start a comment. */
 export function inScript(json: string): string {
   return json.replaceAll('<', String.raw`\u003c`);
 }
@@ -53,7 +53,7 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => names[character] ?? character);
 }
 
-/** What a content security policy calls an inline script. */
+/** Returns the hash that a content security policy uses to allow an inline script. */
 export function scriptHash(html: string): string {
   const text = /^<script[^>]*>(.*)<\/script>$/s.exec(html)?.[1] ?? '';
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;

@@ -4,16 +4,17 @@ import { pickPoints } from '../page/series.js';
 import type { Column, ReportData } from '../page/protocol.js';
 import { RunReader } from './run-reader.js';
 
-/** Points that are kept of a metric are about twice as many, with so many digits each. */
+/** Width in pixels to thin metrics for: about twice as many points are kept. */
 const WIDTH = 500;
+/** Significant digits of each value. */
 const DIGITS = 7;
-/** Nothing that the page names is asked of a network: the browser holds it to that. */
+/** Makes the browser refuse all network requests of the report. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data:";
 
 /**
- * The report of a run: the dashboard's page with the numbers in it, in one file that asks for no other.
- * @param folder of the run
- * @param name as it is shown
+ * Makes the report of a run: the dashboard's page with its data in one self-contained HTML file.
+ * @param folder the run folder
+ * @param name the run's name as shown
  */
 export async function reportOf(folder: string, name: string): Promise<string> {
   const reader = new RunReader(name, folder);
@@ -42,13 +43,13 @@ function thinned({ iterations, tokens, values }: Column): Column {
   };
 }
 
-/** JSON has no NaN. */
+/** Returns null for values that JSON does not have. */
 function rounded(value: number): number | null {
   return Number.isFinite(value) ? Number(value.toPrecision(DIGITS)) : null;
 }
 
 function head(): string {
-  // A module of a data: URL has no place that `./` could be relative to: in the file they have names.
+  // `./` cannot be resolved in a module from a data: URL, so modules import each other by name through the import map.
   const modules = [...pageModules()].map(([name, text]): [string, string] => [
     `page/${name}`,
     text.replaceAll(/ from '\.\/([\w-]+)\.js'/g, " from 'page/$1'"),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ScheduleStep, Start, TextSample } from '../page/protocol.js';
 
-/** Texts that are kept; a run may have written any number. */
+/** Number of samples to keep: a run may write any number. */
 const SAMPLES = 50;
 
 const iteration = z.number();
@@ -34,19 +34,19 @@ const eventSchema = z.discriminatedUnion('event', [
   }),
 ]);
 
-/** What events.jsonl says of a run. */
+/** The state of a run according to its events.jsonl. */
 export class RunEvents {
   maxIters: number | null = null;
   starts: Start[] = [];
-  /** The newest first. */
+  /** Newest first. */
   samples: TextSample[] = [];
-  /** Undefined until an operation has told of it. */
+  /** Undefined until the first operation, which logs it. */
   schedule: ScheduleStep[] | undefined;
-  /** Undefined while no end was logged after the last start. */
+  /** Undefined if no end was logged since the last start. */
   end: { status: 'done' | 'stopped' | 'failed'; reasons: readonly string[]; iteration: number } | undefined;
   readonly units = new Map<string, { unit: string; what: string }>();
 
-  /** Takes a line; those that tell nothing of interest, and what is no line of ours, are left out. */
+  /** Adds a line of events.jsonl; ignores other events and invalid lines. */
   add(line: string): void {
     const read = eventSchema.safeParse(json(line));
     if (!read.success) return;
@@ -72,7 +72,7 @@ export class RunEvents {
     }
   }
 
-  /** What a run that goes on does again is forgotten: its log has it twice. */
+  /** Drops what happened after the iteration of this start: a resumed run repeats it, and logs it again. */
   #start({ time, iteration: at, max_iters, resumed_from, environment }: EventOf<'run:start'>): void {
     this.maxIters = max_iters;
     this.end = undefined;

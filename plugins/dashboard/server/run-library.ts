@@ -7,14 +7,14 @@ import { UsageError } from '../../../core/errors.js';
 import { resolveFrom } from '../../../core/paths.js';
 import { foldersIn } from '../../runs/contract.js';
 
-/** The runs that a page shows; those that come later are found too. */
+/** The runs that a page shows, including those that appear later. */
 export class RunLibrary {
   readonly #readers = new Map<string, RunReader>();
 
-  /** @param find the runs of now, in the order that they are shown in */
+  /** @param find returns the current runs, in the order in which they are shown */
   constructor(private readonly find: () => readonly FoundRun[]) {}
 
-  /** Looks for new runs, and reads what was appended to each. */
+  /** Finds new runs, and reads what was appended to each. */
   async refresh(): Promise<void> {
     for (const { name, folder } of this.#found()) {
       if (!this.#readers.has(name)) this.#readers.set(name, new RunReader(name, folder));
@@ -30,7 +30,7 @@ export class RunLibrary {
     return [...this.#readers.values()].map((reader) => reader.summary());
   }
 
-  /** A folder that went away while it is looked at takes nothing from the page. */
+  /** If a folder is deleted while a page is open, the page keeps showing its runs. */
   #found(): readonly FoundRun[] {
     try {
       return this.find();
@@ -41,19 +41,19 @@ export class RunLibrary {
   }
 }
 
-/** Files that tell of a run; a folder with one of them is a run's. */
+/** A folder with one of these files is a run folder. */
 const RUN_FILES = ['events.jsonl', 'metrics.jsonl', 'config.yaml'];
 
-/** A run's folder (absolute), and the name that it is shown by. */
+/** A run folder (absolute), and its name as shown. */
 export interface FoundRun {
   readonly name: string;
   readonly folder: string;
 }
 
 /**
- * The runs that are meant by folders of runs, of their checkpoints, or folders that hold runs; all of `runs/` where
- * none is named. The one that was written to last comes first.
- * @throws UsageError when a folder is no run's and holds none
+ * Finds the runs in the given folders, which may be runs, checkpoints or folders that contain runs; default: all in
+ * `runs/`. The run written to last comes first.
+ * @throws UsageError when a folder is not a run and contains none
  */
 export function findRuns(named: readonly string[], cwd: string): FoundRun[] {
   const folders = (named.length > 0 ? named : ['runs']).flatMap((name) => runsAt(resolveFrom(cwd, name), name));
@@ -84,7 +84,7 @@ function shown(folder: string, cwd: string): string {
   return relative.startsWith('..') ? folder : relative;
 }
 
-/** Milliseconds since 1970. */
+/** Returns when the run's files were last written, in milliseconds since 1970. */
 function lastWritten(folder: string): number {
   return Math.max(
     0,

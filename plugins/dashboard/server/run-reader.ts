@@ -18,10 +18,11 @@ const scheduleSchema = z.object({
   }),
 });
 
-/** One run as its folder tells of it, whether it trains or ended long ago. What it says is of the last `refresh`. */
+/** Reads a run from its folder, whether it is training or has ended. Everything is as of the last `refresh`. */
 export class RunReader {
-  /** metrics.jsonl, and what hangs on the clock: timings.jsonl. */
+  /** Metrics of metrics.jsonl. */
   readonly #exact = new MetricColumns();
+  /** Metrics of timings.jsonl, which depend on the clock. */
   readonly #clock = new MetricColumns();
   #events = new RunEvents();
   #detailsVersion = 0;
@@ -32,7 +33,7 @@ export class RunReader {
   readonly #clockLines: LineFollower;
   readonly #eventLines: LineFollower;
 
-  /** @param name as it is shown, and asked for */
+  /** @param name as shown, and used in requests */
   constructor(
     readonly name: string,
     readonly folder: string,
@@ -42,7 +43,7 @@ export class RunReader {
     this.#eventLines = new LineFollower(path.join(folder, 'events.jsonl'));
   }
 
-  /** Reads what was appended since the last time. */
+  /** Reads what was appended since the last call. */
   async refresh(): Promise<void> {
     this.#refreshing ??= this.#read().finally(() => (this.#refreshing = undefined));
     await this.#refreshing;
@@ -88,12 +89,12 @@ export class RunReader {
     };
   }
 
-  /** All points of a metric; undefined where the run has none of that name. */
+  /** Returns all points of a metric; undefined if the run does not have it. */
   column(metric: string): Column | undefined {
     return this.#exact.column(metric) ?? this.#clock.column(metric);
   }
 
-  /** @returns undefined where the run has no such metric */
+  /** Returns the lines to draw for a metric; undefined if the run does not have it. */
   series(query: Omit<SeriesQuery, 'run'>): SeriesAnswer | undefined {
     const column = this.column(query.metric);
     return column === undefined ? undefined : selectSeries(column, this.#clock.column(CLOCK), query);
@@ -108,11 +109,11 @@ export class RunReader {
       (line) => this.#clock.add(line),
       () => this.#clock.clear(),
     );
-    const told = await this.#eventLines.read(
+    const hasChanged = await this.#eventLines.read(
       (line) => this.#events.add(line),
       () => (this.#events = new RunEvents()),
     );
-    if (told) this.#detailsVersion++;
+    if (hasChanged) this.#detailsVersion++;
     this.#inUse = await isInUse(this.folder);
   }
 

@@ -5,7 +5,7 @@ import type { Dashboard } from './serve.js';
 import type { FoundRun } from './run-library.js';
 
 export interface WorkerRequest {
-  /** In the order that they are shown in. */
+  /** In the order in which they are shown. */
   readonly runs: readonly FoundRun[];
   readonly host: string;
   readonly port: number;
@@ -14,7 +14,7 @@ export interface WorkerRequest {
 const answerSchema = z.union([z.object({ url: z.string() }), z.object({ failed: z.string() })]);
 
 /**
- * Serves the page of some runs from a thread of its own, which keeps no process alive.
+ * Serves the dashboard from a worker thread that does not keep the process alive.
  * @throws Error when it cannot listen
  */
 export async function serveInWorker(request: WorkerRequest): Promise<Dashboard> {
@@ -23,12 +23,12 @@ export async function serveInWorker(request: WorkerRequest): Promise<Dashboard> 
     new Promise((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
-      worker.once('exit', () => reject(new Error('the thread of the dashboard has ended')));
+      worker.once('exit', () => reject(new Error('the dashboard’s thread has exited')));
     });
   const answer = answerSchema.parse(await next());
   worker.unref();
   if ('failed' in answer) throw new Error(answer.failed);
-  // A thread that fails later takes the page with it, and not the run.
+  // If the thread fails later, the page is lost but the run continues.
   worker.on('error', () => undefined);
   return {
     url: answer.url,

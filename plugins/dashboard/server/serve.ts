@@ -8,37 +8,38 @@ import { dashboardApp } from './app.js';
 import { type FoundRun, RunLibrary } from './run-library.js';
 import { isLocal, newToken } from './address.js';
 
-/** Ports that are tried after the one that was asked for; then the system gives one. */
+/** Number of ports to try from the one asked for; after them the system chooses one. */
 const PORTS_TRIED = 20;
-/** At the end, open pages ask for what is new: until they have been quiet for so long, at most that long. */
+/** At the end, wait until open pages have made no request for this long, so that they get the last data. */
 const QUIET_MS = 1000;
+/** Longest wait for open pages at the end. */
 const PATIENCE_MS = 5000;
 
 export interface ServeOptions {
-  /** The runs of now, in the order that they are shown in. */
+  /** Returns the current runs, in the order in which they are shown. */
   readonly find: () => readonly FoundRun[];
-  /** Where to listen; an address that other machines reach makes a token part of the URL. */
+  /** Address to listen at; if other machines can reach it, the URL contains a token. */
   readonly host: string;
   /** The first port to try; 0: any. */
   readonly port: number;
 }
 
 export interface Dashboard {
-  /** What to open, token included. */
+  /** URL to open, including the token. */
   readonly url: string;
-  /** Sends open pages what is new, and ends. */
+  /** Sends the last data to open pages, then stops the server. */
   close(): Promise<void>;
 }
 
 /**
- * Serves the page of some runs.
- * @throws UsageError when nothing can listen at that host
+ * Serves the dashboard.
+ * @throws UsageError when it cannot listen at that host
  */
 export async function serveDashboard({ find, host, port }: ServeOptions): Promise<Dashboard> {
   const token = isLocal(host) ? undefined : newToken();
   const library = new RunLibrary(find);
   const closing = new AbortController();
-  // Each open page listens.
+  // Each open page adds a listener.
   setMaxListeners(0, closing.signal);
   const app = dashboardApp({ library, host, token, closing: closing.signal });
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
@@ -56,7 +57,7 @@ export async function serveDashboard({ find, host, port }: ServeOptions): Promis
   };
 }
 
-/** @returns what waits until no request has been open for a moment */
+/** Counts open requests. @returns a function that waits until none has been open for `QUIET_MS` */
 function watchRequests(server: Server): () => Promise<void> {
   let open = 0;
   let lastOpen = -Infinity;
@@ -74,7 +75,7 @@ function watchRequests(server: Server): () => Promise<void> {
   };
 }
 
-/** Listens at the first port that is free. @returns it */
+/** Listens at the first free port. @returns the port */
 async function listen(server: Server, host: string, port: number): Promise<number> {
   const ports = port === 0 ? [0] : [...Array.from({ length: PORTS_TRIED }, (_, at) => port + at), 0];
   for (const candidate of ports) {
@@ -87,10 +88,10 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
 
 function listensAt(server: Server, host: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const settle = (error?: Error & { code?: string }): void => {
-      server.off('error', settle);
-      server.off('listening', settle);
-      // A port below 1024 may be another user's to give.
+    const finish = (error?: Error & { code?: string }): void => {
+      server.off('error', finish);
+      server.off('listening', finish);
+      // EACCES: ports below 1024 may need privileges. Try the next one.
       if (error === undefined) resolve(true);
       else if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(false);
       else {
@@ -98,13 +99,13 @@ function listensAt(server: Server, host: string, port: number): Promise<boolean>
         reject(new UsageError('ESP_DASHBOARD_LISTEN', message, { cause: error }));
       }
     };
-    server.once('error', settle);
-    server.once('listening', settle);
+    server.once('error', finish);
+    server.once('listening', finish);
     server.listen(port, host);
   });
 }
 
-/** A name for a URL; what listens everywhere is reached by this machine's. */
+/** Returns the host for a URL; for a server that listens at all addresses, this machine's name. */
 function nameOf(host: string): string {
   if (host === '0.0.0.0' || host === '::') return hostname();
   return host.includes(':') ? `[${host}]` : host;

@@ -1,5 +1,5 @@
-// Serves the page of a run from a thread of its own: the loop, busy for hundreds of milliseconds at a time, neither
-// keeps the page waiting nor waits for it. It knows the run only by its files.
+// Serves the dashboard from a worker thread, so that the training loop, which blocks its thread for hundreds of
+// milliseconds at a time, does not delay the page, nor the page the loop.
 import { parentPort, workerData } from 'node:worker_threads';
 import { z } from 'zod';
 import { messageOf } from '../../../core/index.js';

@@ -8,34 +8,34 @@ import { endOfLines, type LastLine } from './last-line.js';
 const { O_CREAT, O_RDWR } = constants;
 const writeAt = promisify(write);
 const DEFAULT_LIMIT = 4 * 2 ** 20;
-/** Appends are joined into writes of at least this size, where there are that many. */
+/** Small appends are joined into writes of at least this size. */
 const JOINED_BYTES = 64 * 2 ** 10;
-/** Milliseconds that fewer bytes wait for more: a thread that is woken for every line takes its time from training. */
+/** Milliseconds that fewer bytes wait for more: waking a thread for every line would take time from training. */
 const JOINED_FOR = 200;
 
 export interface AppendFileOptions {
-  /** Bytes that may wait in memory, or one append that is larger; default 4 MiB. */
+  /** Largest number of bytes to hold in memory, or one larger append; default 4 MiB. */
   readonly limit?: number;
-  /** For a file of lines: what happens to a last line that an earlier process did not finish; default: nothing. */
+  /** For a file of lines: what to do with a last line that an earlier process left unfinished; default: nothing. */
   readonly lastLine?: LastLine;
-  /** Told in one line of the first write that fails, and at the end of what could not be written at all. */
+  /** Called with a line about the first write that fails, and at the end about what could not be written at all. */
   readonly onFailure: (line: string) => void;
 }
 
 /**
- * A file that grows at its end while a run goes on: what every sink writes through. `append` only puts into memory;
- * a moment later one write at a time hands that to the system in the background, in order. What waits is bounded: over
- * the limit `append` itself waits for the disk, rather than drop anything. A write that fails is tried again with the
- * next append, and nothing is thrown: a full disk is no reason for a run to end.
+ * A file that a run appends to; every sink writes through it. `append` only buffers; a moment later the data is written
+ * in the background, in order. The buffer is bounded: beyond the limit `append` itself waits for the disk rather than
+ * drop anything. A failed write is tried again with the next append and nothing is thrown, since a full disk must not
+ * end a run.
  *
- * One process at a time writes the file. It is made, with its folder, by the first append, and
- * never truncated, except for an unfinished last line (`lastLine`).
+ * Only one process may write the file. The first append creates it and its folder. It is never truncated, except for an
+ * unfinished last line (`lastLine`).
  */
 export class AppendFile {
-  /** In order, what is not known to be in the file yet. */
+  /** Buffers that are not known to be in the file yet, in order. */
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
-  /** Where the first that waits belongs. */
+  /** Position in the file of the first waiting buffer. */
   #position = 0;
   #lostBytes = 0;
   #descriptor: number | undefined;
@@ -43,11 +43,11 @@ export class AppendFile {
   #writing: Promise<void> | undefined;
   #start: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
-  #told = false;
+  #hasReported = false;
   readonly #limit: number;
 
   constructor(
-    /** Absolute. */
+    /** Absolute path. */
     readonly path: string,
     private readonly options: AppendFileOptions,
   ) {
@@ -55,8 +55,8 @@ export class AppendFile {
   }
 
   /**
-   * Adds to the end. Bytes are not copied: leave them as they are.
-   * @returns false when it was not taken: the file is closed, or writing fails and the limit is reached
+   * Appends data. Bytes are not copied: do not change them afterwards.
+   * @returns false if it was not accepted, because the file is closed, or writing fails and the limit is reached
    */
   append(data: string | Uint8Array): boolean {
     if (this.#closing !== undefined) return false;
@@ -73,15 +73,15 @@ export class AppendFile {
     return true;
   }
 
-  /** Resolves when all that was appended is with the system, or writing it has failed. Never rejects. */
+  /** Resolves when everything appended has been passed to the system, or writing has failed. Never rejects. */
   async flush(): Promise<void> {
     await this.#writing;
     await (this.#writing ??= this.#writeWaiting());
   }
 
   /**
-   * Lets something else change the file, such as take lines away, when all that was appended is in it; what is appended
-   * afterwards goes to its new end. A change that throws is told of as a write that fails.
+   * Lets other code change the file, e.g. remove lines, after everything appended is in it. Later appends go to its new
+   * end. A change that throws is reported like a failed write.
    */
   async revise(change: (path: string) => void): Promise<void> {
     await this.flush();
@@ -94,7 +94,7 @@ export class AppendFile {
     }
   }
 
-  /** Writes what waits and lets the file go. Never rejects: what is lost is told of. */
+  /** Writes what is buffered and closes the file. Never rejects; lost data is reported. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -103,7 +103,7 @@ export class AppendFile {
   async #close(): Promise<void> {
     await this.flush();
     const lost = this.#lostBytes + this.#waitingBytes;
-    if (lost > 0) this.#tell(`: ${lost.toLocaleString('en-US')} bytes could not be written and were lost`);
+    if (lost > 0) this.#report(`: ${lost.toLocaleString('en-US')} bytes could not be written and were lost`);
     this.#waiting = [];
     this.#waitingBytes = 0;
     if (this.#descriptor === undefined) return;
@@ -117,14 +117,14 @@ export class AppendFile {
   async #writeWaiting(): Promise<void> {
     clearTimeout(this.#start);
     this.#start = undefined;
-    // Where nothing waits, it must not end before it is known to have begun.
+    // Without data to write, `#writing` must be assigned before the `finally` below clears it.
     await Promise.resolve();
     try {
       for (let bytes = this.#first(); bytes !== undefined; bytes = this.#first()) {
         const descriptor = this.#open();
         const at = this.#position;
         const { bytesWritten } = await writeAt(descriptor, bytes, 0, bytes.length, at);
-        // Otherwise `#writeNow` has put the same bytes in the same place meanwhile.
+        // If not, `#writeNow` has written the same bytes in the meantime.
         if (this.#position === at) this.#written(bytesWritten);
       }
     } catch (thrown) {
@@ -134,7 +134,10 @@ export class AppendFile {
     }
   }
 
-  /** Writes all that waits, also what is being written in the background: the same bytes, to the same place. */
+  /**
+   * Writes everything synchronously, including what is being written in the background: the same bytes to the same
+   * place.
+   */
   #writeNow(): boolean {
     try {
       const descriptor = this.#open();
@@ -148,7 +151,7 @@ export class AppendFile {
     }
   }
 
-  /** What to write next: small appends are joined. */
+  /** Returns the next buffer to write; joins small ones. */
   #first(): Uint8Array | undefined {
     const [first] = this.#waiting;
     if (first !== undefined && first.length < JOINED_BYTES && this.#waiting.length > 1) {
@@ -160,7 +163,7 @@ export class AppendFile {
   #written(count: number): void {
     const [first] = this.#waiting;
     if (first === undefined) return;
-    if (count === 0) throw new Error('the system took none of it');
+    if (count === 0) throw new Error('the system accepted no bytes');
     this.#position += count;
     this.#waitingBytes -= count;
     if (count === first.length) this.#waiting.shift();
@@ -186,12 +189,12 @@ export class AppendFile {
   }
 
   #fail(thrown: unknown): void {
-    if (this.#told) return;
-    this.#told = true;
-    this.#tell(` cannot be written: ${messageOf(thrown)}; trying again`);
+    if (this.#hasReported) return;
+    this.#hasReported = true;
+    this.#report(` cannot be written: ${messageOf(thrown)}; trying again`);
   }
 
-  #tell(what: string): void {
+  #report(what: string): void {
     this.options.onFailure(`${path.basename(this.path)}${what}`);
   }
 }

@@ -3,15 +3,17 @@ import type { RunView } from '../../../core/index.js';
 
 const countsSchema = z.record(z.string(), z.int().min(0));
 type Counts = z.output<typeof countsSchema>;
-/** Some entries hang on the clock: how many there are tells nothing of the run, as `identity` says. */
+/**
+ * The number of entries may depend on the clock, so it is kept under `identity`, which is not compared between runs.
+ */
 const stateSchema = z.strictObject({ identity: countsSchema });
-/** `run-log`'s had the counts alone. */
+/** Earlier versions of `run-log` saved only the counts. */
 const restoredSchema = z.union([stateSchema, countsSchema.transform((identity) => ({ identity }))]);
 
 /**
- * Of a sink that writes entries of iterations to files: which of them a run keeps that goes on from a checkpoint. Those
- * of later iterations come again. So do those that the checkpoint's own iteration got after it was taken, where its
- * evaluation was still to come (`RunState.owesEvaluation`) and the process was killed after that: for these it counts.
+ * Decides which entries of a sink's files a resumed run keeps. Entries of iterations after the checkpoint are written
+ * again. So are entries of the checkpoint's own iteration that were written after the checkpoint, if its evaluation was
+ * still to come (`RunState.owesEvaluation`); to tell these apart, the entries of each iteration are counted.
  */
 export class EntryCounts {
   #iteration = -1;
@@ -20,14 +22,14 @@ export class EntryCounts {
 
   constructor(private readonly run: RunView) {}
 
-  /** An entry of an iteration was written to a file, or to what else is counted by itself. */
+  /** Counts an entry of an iteration. @param file the file, or another key to count by */
   add(file: string, iteration: number): void {
     if (iteration < this.#iteration) return;
     if (iteration > this.#iteration) [this.#iteration, this.#counts] = [iteration, {}];
     this.#counts[file] = (this.#counts[file] ?? 0) + 1;
   }
 
-  /** For the plugin's `state()`: nothing but where it is needed, so that a plugin can be turned on and off at a resume. */
+  /** For the plugin's `state()`. Undefined if not needed, so that the plugin can be turned on or off at a resume. */
   state(): z.output<typeof stateSchema> | undefined {
     if (!this.run.owesEvaluation) return undefined;
     return { identity: this.#iteration === this.run.iteration ? { ...this.#counts } : {} };
@@ -39,10 +41,10 @@ export class EntryCounts {
   }
 
   /**
-   * The run goes on at an iteration. What a file keeps of that one is counted.
-   * @returns of a file, what says of each entry in order, by its iteration, whether it is kept
+   * Call it when the run resumes at, or rolls back to, an iteration. Kept entries of that iteration are counted again.
+   * @returns for a file, a function to call with the iteration of each entry in order, that returns whether to keep it
    */
-  goOnAt(iteration: number): (file: string) => (of: number) => boolean {
+  resumeAt(iteration: number): (file: string) => (of: number) => boolean {
     const restored = this.#restored;
     this.#restored = undefined;
     [this.#iteration, this.#counts] = [iteration, {}];

@@ -5,16 +5,17 @@ const CHUNK_BYTES = 2 ** 20;
 const LINE_BREAK = 0x0a;
 
 interface Line extends FilePart {
-  /** Without the line break. */
+  /** Content without the line break. */
   readonly text: string;
 }
 
 /**
- * Removes lines from a text file of any size: a resumed run logs again what came after its checkpoint. Whatever follows
- * the last line break is removed too: a process that was killed may have left half a line. A missing file is left alone.
- * @param wanted asked for each line in order, without its line break
- * @param chunkBytes bytes read at a time
- * @returns how many lines are left
+ * Removes lines from a text file of any size: a resumed run logs again what came after its checkpoint. Also removes
+ * what follows the last line break, since a killed process may have left half a line. Does nothing if the file is
+ * missing.
+ * @param wanted called with each line in order, without its line break; returns whether to keep it
+ * @param chunkBytes bytes to read at a time
+ * @returns the number of remaining lines
  */
 export function keepLines(
   file: string,
@@ -33,7 +34,7 @@ export function keepLines(
   return left;
 }
 
-/** The lines of a file that end with a line break. */
+/** Yields the lines of a file that end with a line break. */
 function* wholeLines(descriptor: number, chunkBytes: number): Generator<Line, void> {
   let begun: Buffer[] = [];
   let start = 0;

@@ -24,12 +24,12 @@ const COPY_BYTES = 2 ** 20;
  * Keeps these parts of a file and drops everything else. Parts at the start stay where they are: if only the end goes,
  * the file is truncated; otherwise it is rewritten next to itself and renamed. Memory does not grow with the file.
  * @param partsOf called with a descriptor to read from; yields the parts to keep, in order
- * @throws what the system says, except that a file that does not exist has nothing to drop
+ * @throws the system's error, except for a file that does not exist, which has nothing to drop
  */
 export function keepParts(file: string, partsOf: (descriptor: number) => Iterable<FilePart>): void {
   const from = openIfThere(file);
   if (from === undefined) return;
-  // Behind a link, what it points to is replaced.
+  // Follow links, to replace the file itself.
   const target = realpathSync(file);
   const drafted = unfinishedBeside(target);
   let draft: number | undefined;
@@ -48,7 +48,7 @@ export function keepParts(file: string, partsOf: (descriptor: number) => Iterabl
     if (draft !== undefined) fsyncSync(draft);
     isDone = true;
   } finally {
-    // Windows renames no open file.
+    // Windows cannot rename an open file.
     closeSync(from);
     if (draft !== undefined) closeSync(draft);
     if (!isDone) rmSync(drafted, { force: true });

@@ -20,7 +20,7 @@ export function endOfLines(descriptor: number, size: number, how: LastLine): num
   return end;
 }
 
-/** Where the last whole line ends; 0 if there is none. */
+/** Returns where the last complete line ends; 0 if there is none. */
 function lastLineEnd(descriptor: number, size: number): number {
   const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size));
   for (let end = size; end > 0;) {

@@ -3,7 +3,7 @@ import { type Engine, version } from '../../../core/index.js';
 
 const GIB = 2 ** 30;
 
-/** What a run was computed with, for those who read it later: versions, engine and machine. No names of people or hosts. */
+/** Describes what a run was computed with: versions, engine and machine. Contains no names of people or hosts. */
 export function environment(engine: Engine): Record<string, string> {
   const [cpu] = cpus();
   return {

@@ -31,7 +31,7 @@ import { keepLines } from '../files/keep-lines.js';
 import { environment } from './environment.js';
 import { configLines, headerLines, logLines, metricLines, stepLine } from './lines.js';
 
-/** Lines of these have an iteration: those after a checkpoint are written again by a run that goes on from it. */
+/** Files whose lines have an iteration. A resumed run writes those after its checkpoint again. */
 const BY_ITERATION = ['metrics.jsonl', 'timings.jsonl'] as const;
 type IterationFile = (typeof BY_ITERATION)[number];
 const FILES = [...BY_ITERATION, 'events.jsonl', 'run.log'] as const;
@@ -39,20 +39,20 @@ type FileName = (typeof FILES)[number];
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).optional().describe('no effect; accepted for checkpoints from before `training-metrics`'),
+    interval: z.int().min(1).optional().describe('no effect; accepted for checkpoints older than `training-metrics`'),
   })
   .meta({ resume: 'free' });
 
 @Plugin({
   name: 'run-log',
-  summary: 'metrics.jsonl, timings.jsonl, events.jsonl and run.log in the run’s folder.',
+  summary: 'Writes metrics.jsonl, timings.jsonl, events.jsonl and run.log to the run folder.',
   config: options,
   before: ['training-metrics', 'evaluation', 'checkpoint', 'progress'],
   critical: false,
 })
 export default class RunLog {
   readonly #files: ReadonlyMap<FileName, AppendFile>;
-  /** Metrics whose unit and meaning this process has written. */
+  /** Metrics whose unit and description this process has written. */
   readonly #described = new Set<string>();
   #stopListening: () => void = () => undefined;
   /** The last iteration, until its line is written. */
@@ -83,7 +83,7 @@ export default class RunLog {
 
   @On('run:start')
   start({ state, maxIters, resumedFrom }: RunStart): void {
-    this.#goOnAt(resumedFrom === undefined ? 0 : state.iteration, resumedFrom !== undefined);
+    this.#resumeAt(resumedFrom === undefined ? 0 : state.iteration, resumedFrom !== undefined);
     this.#stopListening = this.log.addSink((level, text) => {
       this.#logged(level, text);
     });
@@ -104,7 +104,9 @@ export default class RunLog {
     this.#step = step;
   }
 
-  /** What hangs on the clock has a file of its own: `metrics.jsonl` of the same run twice is the same, byte for byte. */
+  /**
+   * Metrics that depend on the clock go to a file of their own, so that equal runs have equal bytes in `metrics.jsonl`.
+   */
   @On('metrics')
   metrics({ iteration, values, tokens = this.runState.tokens }: Metrics): void {
     for (const name of Object.keys(values)) this.#describe(name);
@@ -138,7 +140,7 @@ export default class RunLog {
     this.#event('evaluation:end', { iteration, losses });
   }
 
-  /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
+  /** Flushes before each checkpoint, so that a killed process loses nothing from before it. */
   @On('checkpoint:due')
   async flush(): Promise<void> {
     await Promise.all([...this.#files.values()].map((file) => file.flush()));
@@ -155,7 +157,7 @@ export default class RunLog {
     this.#event('checkpoint:failed', { iteration, message });
   }
 
-  /** Lines of iterations that are gone would come twice, as after a resume. */
+  /** Removes the lines of iterations that the rollback undid, since they are written again. */
   @On('run:rollback')
   async wentBack({ what, from, to, path: checkpoint, reason }: RunRollback): Promise<void> {
     if (what === 'run') {
@@ -189,15 +191,15 @@ export default class RunLog {
     await Promise.all([...this.#files.values()].map((file) => file.close()));
   }
 
-  /** What was logged after the checkpoint is logged again; a run that starts over starts new files. */
-  #goOnAt(iteration: number, keep: boolean): void {
+  /** Cuts what was logged after the checkpoint, since it is logged again; a new run starts new files. */
+  #resumeAt(iteration: number, keep: boolean): void {
     const at = (name: string): string => path.join(this.folder.path, name);
     const droppers = this.#droppersAt(iteration);
     for (const name of keep ? [] : FILES) {
       try {
         rmSync(at(name), { force: true });
       } catch {
-        // What is wrong with a file is reported when its first line is written.
+        // The failure is reported when the first line is written.
       }
     }
     for (const [name, drop] of keep ? droppers : []) {
@@ -209,9 +211,9 @@ export default class RunLog {
     }
   }
 
-  /** What takes the lines out of each file that a run which goes on at the iteration writes again. */
+  /** Returns, for each file, a function that removes the lines that a run resuming at the iteration writes again. */
   #droppersAt(iteration: number): (readonly [IterationFile, (file: string) => void])[] {
-    const keeps = this.#counts.goOnAt(iteration);
+    const keeps = this.#counts.resumeAt(iteration);
     return BY_ITERATION.map((name) => {
       const kept = keeps(name);
       return [
@@ -223,7 +225,7 @@ export default class RunLog {
     });
   }
 
-  /** Whoever reads the files later knows what the numbers are, a plugin's from elsewhere too. */
+  /** Logs a metric's unit and description once, so that readers of the files need not know the plugins. */
   #describe(name: string): void {
     if (this.#described.has(name)) return;
     this.#described.add(name);
@@ -246,7 +248,7 @@ export default class RunLog {
 
 const lineSchema = z.looseObject({ iter: z.int() });
 
-/** Infinity for what is no line of a metrics file. */
+/** Returns a line's iteration; Infinity for a line that is not valid. */
 function iterationOf(line: string): number {
   try {
     return lineSchema.parse(JSON.parse(line)).iter;

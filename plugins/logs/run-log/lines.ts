@@ -10,12 +10,12 @@ import {
   type RunStart,
 } from '../../../core/index.js';
 
-/** The lines of `run.log` for one message: `TIME LEVEL TEXT`, each line of the text with its own time and level. */
+/** Formats a message for `run.log`: `TIME LEVEL TEXT`, with time and level on each line of the text. */
 export function logLines(at: Date, level: string, text: string): string[] {
   return text.split('\n').map((line) => `${at.toISOString()} ${level.padEnd(5)} ${line}`);
 }
 
-/** `HEADER` lines: what runs here, and with what. */
+/** Returns the `HEADER` lines: what runs, and with what. */
 export function headerLines(
   parts: { name: string; folder: RunFolder; engine: Engine; data: Dataset; model: Model },
   { iteration, maxIters, resumedFrom }: Pick<RunStart, 'maxIters' | 'resumedFrom'> & { iteration: number },
@@ -35,7 +35,7 @@ export function headerLines(
   ].map((line) => `HEADER ${line}`);
 }
 
-/** `CONFIG` lines: the composed config, as `config.yaml` has it. */
+/** Returns the `CONFIG` lines: the content of `config.yaml`. */
 export function configLines(folder: RunFolder): string[] {
   const yaml = readFileSync(path.join(folder.path, 'config.yaml'), 'utf8');
   return yaml
@@ -44,12 +44,12 @@ export function configLines(folder: RunFolder): string[] {
     .map((line) => `CONFIG ${line}`);
 }
 
-/** One line on an iteration of which metrics are logged. */
+/** Returns the `STEP` line of an iteration. */
 export function stepLine({ iteration, maxIters, loss, learningRate, gradNorm, tokens }: IterationEnd): string {
   return `STEP ${String(iteration + 1)}/${String(maxIters)} loss=${loss.toFixed(4)} lr=${learningRate.toExponential(2)} grad_norm=${gradNorm.toPrecision(3)} tokens=${String(tokens)}`;
 }
 
-/** A `METRICS` line with the values of one event, and an `ANALYSIS` line with those whose names start with `analysis/`. */
+/** Returns a `METRICS` line with the values of an event, and an `ANALYSIS` line with those named `analysis/…`. */
 export function metricLines(iteration: number, values: Readonly<Record<string, number>>): string[] {
   const all = Object.entries(values);
   const line = (word: string, some: [string, number][]): string[] =>

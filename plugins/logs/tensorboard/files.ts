@@ -4,14 +4,17 @@ import { keepParts } from '../files/keep-parts.js';
 import { isRestart, stepOf } from './messages.js';
 import { records } from './records.js';
 
-/** A run's files in a folder that other runs may write to, too: their names end with the run's. */
+/** The event files of a run. Other runs may use the same folder: the names end with the run's name. */
 export class EventFiles {
   constructor(
     private readonly folder: string,
     private readonly run: string,
   ) {}
 
-  /** Where the next file goes: TensorBoard reads them in the order of their names. @param now seconds since 1970 */
+  /**
+   * Returns the path for the next file. TensorBoard reads files in the order of their names.
+   * @param now seconds since 1970
+   */
   next(now: number): string {
     const last = Math.max(-1, ...this.#all().map(({ stamp }) => stamp));
     const stamp = String(Math.max(Math.floor(now), last + 1)).padStart(10, '0');
@@ -22,7 +25,10 @@ export class EventFiles {
     for (const { file } of this.#all()) rmSync(file);
   }
 
-  /** Takes away the events that are not wanted, by their steps in order, and half a record at the end. */
+  /**
+   * Removes unwanted events, and a partial record at the end.
+   * @param wanted called with the step of each event in order
+   */
   keep(wanted: (step: number) => boolean): void {
     for (const { file } of this.#all()) {
       keepParts(file, function* (descriptor) {

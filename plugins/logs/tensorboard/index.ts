@@ -29,12 +29,12 @@ const options = z
   .meta({ resume: 'free' });
 
 const SHOWN_PROMPT = 60;
-/** What its events are counted as, in whichever file they are. */
+/** Key under which events of all files are counted. */
 const EVENTS = 'events';
 
 @Plugin({
   name: 'tensorboard',
-  summary: 'Event files for TensorBoard: metrics, histograms, the texts that the model wrote, and the config.',
+  summary: 'Writes event files for TensorBoard: metrics, histograms, samples, and the config.',
   config: options,
   before: ['evaluation', 'checkpoint'],
   critical: false,
@@ -42,7 +42,7 @@ const EVENTS = 'events';
 export default class TensorBoard {
   readonly #counts: EntryCounts;
   #file: AppendFile | undefined;
-  /** Prompts, by the tag that their texts have. */
+  /** Prompts by the tag of their samples. */
   readonly #tags = new Map<string, string>();
 
   constructor(
@@ -55,7 +55,7 @@ export default class TensorBoard {
     this.#counts = new EntryCounts(runState);
   }
 
-  /** What came after the checkpoint comes again: it is cut, and a TensorBoard that has seen it told to forget it. */
+  /** Cuts what came after the checkpoint, since it is written again, and makes an open TensorBoard drop it. */
   @On('run:start')
   start({ state, resumedFrom }: RunStart): void {
     if (resumedFrom === undefined) {
@@ -88,7 +88,7 @@ export default class TensorBoard {
     this.#add(iteration, textEvent(now(), iteration, this.#tagOf(prompt), verbatim(prompt + text)));
   }
 
-  /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
+  /** Flushes before each checkpoint, so that a killed process loses nothing from before it. */
   @On('checkpoint:due')
   async flush(): Promise<void> {
     await this.#file?.flush();
@@ -122,12 +122,12 @@ export default class TensorBoard {
   }
 
   #openAfter(iteration: number): void {
-    this.#files().keep(this.#counts.goOnAt(iteration)(EVENTS));
+    this.#files().keep(this.#counts.resumeAt(iteration)(EVENTS));
     this.#open();
     this.#write(restartEvent(now(), iteration + 1));
   }
 
-  /** An event of an iteration, to be found again when the run goes on. */
+  /** Writes and counts an event of an iteration. */
   #add(iteration: number, event: Uint8Array): void {
     this.#counts.add(EVENTS, iteration);
     this.#write(event);
@@ -137,7 +137,7 @@ export default class TensorBoard {
     this.#file?.append(record(event));
   }
 
-  /** Such as `samples/Call me`; prompts that begin alike are numbered. */
+  /** Returns the tag of a prompt, such as `samples/Call me`; prompts with the same beginning are numbered. */
   #tagOf(prompt: string): string {
     const start = `samples/${JSON.stringify(prompt).slice(1, -1).slice(0, SHOWN_PROMPT)}`;
     for (let n = 1; ; n++) {
@@ -150,12 +150,12 @@ export default class TensorBoard {
   }
 }
 
-/** Seconds since 1970, when an event is written: TensorBoard's axis of wall time. */
+/** Returns the current time in seconds since 1970, for TensorBoard's axis of wall time. */
 function now(): number {
   return Date.now() / 1000;
 }
 
-/** Text as a block of code: TensorBoard would show its lines as one paragraph of Markdown. */
+/** Formats text as a Markdown code block: otherwise TensorBoard shows it as one paragraph. */
 function verbatim(text: string): string {
   return text
     .split('\n')

@@ -2,8 +2,8 @@ import protobuf from 'protobufjs';
 import type { Histogram } from '../../analysis/contract.js';
 
 /**
- * What we write of TensorBoard's messages: event.proto, summary.proto, tensor.proto, tensor_shape.proto and types.proto
- * of tensorboard/compat/proto, with their numbers.
+ * The parts of TensorBoard's messages that are written here, from event.proto, summary.proto, tensor.proto,
+ * tensor_shape.proto and types.proto in tensorboard/compat/proto.
  */
 const { root } = protobuf.parse(
   `
@@ -43,28 +43,28 @@ const SESSION_START = 1;
 const DT_STRING = 7;
 const DATA_CLASS_TENSOR = 2;
 
-/** An event, as its record holds it. `at` is in seconds since 1970. */
+/** Encodes an event. @param at seconds since 1970 */
 function event(at: number, content: object): Uint8Array {
   return Event.encode(Event.fromObject({ wall_time: at, ...content })).finish();
 }
 
-/** The first event of a file. */
+/** Encodes the first event of a file. */
 export function versionEvent(at: number): Uint8Array {
   return event(at, { file_version: FILE_VERSION, source_metadata: { writer: WRITER } });
 }
 
-/** Has a TensorBoard that is open drop what it has seen from this step on. */
+/** Encodes an event that makes an open TensorBoard drop everything from this step on. */
 export function restartEvent(at: number, step: number): Uint8Array {
   return event(at, { step, session_log: { status: SESSION_START } });
 }
 
-/** Scalars by tag; TensorBoard's are of 32 bits. */
+/** Encodes scalars by tag, as 32-bit floats. */
 export function scalarsEvent(at: number, step: number, values: Readonly<Record<string, number>>): Uint8Array {
   const value = Object.entries(values).map(([tag, simple_value]) => ({ tag, simple_value }));
   return event(at, { step, summary: { value } });
 }
 
-/** Its first bucket begins at the smallest element. */
+/** Encodes a histogram, whose first bucket begins at the smallest element. */
 export function histogramEvent(at: number, { iteration, name, edges, counts, ...sums }: Histogram): Uint8Array {
   const histo = {
     min: edges[0],
@@ -78,7 +78,7 @@ export function histogramEvent(at: number, { iteration, name, edges, counts, ...
   return event(at, { step: iteration, summary: { value: [{ tag: name, histo }] } });
 }
 
-/** A text in Markdown. */
+/** Encodes a text in Markdown. */
 export function textEvent(at: number, step: number, tag: string, markdown: string): Uint8Array {
   const value = {
     tag,
@@ -88,12 +88,12 @@ export function textEvent(at: number, step: number, tag: string, markdown: strin
   return event(at, { step, summary: { value: [value] } });
 }
 
-/** The step of an event. @throws when it is none */
+/** Returns the step of an encoded event. @throws when it is not an event */
 export function stepOf(encoded: Uint8Array): number {
   return Number(Event.toObject(Event.decode(encoded), { longs: Number, defaults: true })['step']);
 }
 
-/** Whether it is a `restartEvent`, which is of no step that the run came to. */
+/** Returns whether an event is a `restartEvent`, whose step the run has not reached. */
 export function isRestart(encoded: Uint8Array): boolean {
   return Object.hasOwn(Event.toObject(Event.decode(encoded)), 'session_log');
 }

@@ -1,12 +1,12 @@
 import { fstatSync, readSync } from 'node:fs';
 
-/** Bytes of a record beside its data: length, its checksum, and the data's. */
+/** Bytes of a record's length and of each checksum. */
 const LENGTH_BYTES = 8;
 const CRC_BYTES = 4;
 const MASK_DELTA = 0xa282ead8;
 
 /**
- * A TFRecord: `u64le length | masked crc32c of it | data | masked crc32c of the data`
+ * Makes a TFRecord: `u64le length | masked crc32c of the length | data | masked crc32c of the data`
  * (tensorflow/core/lib/io/record_writer.h).
  */
 export function record(data: Uint8Array): Buffer {
@@ -18,14 +18,14 @@ export function record(data: Uint8Array): Buffer {
   return out;
 }
 
-/** A record's data, and where the record lies. */
+/** A record's data, and its position in the file. */
 export interface FoundRecord {
   readonly data: Buffer;
   readonly start: number;
   readonly end: number;
 }
 
-/** The whole records at the start of an open file; stops at half a record, or at damage. */
+/** Yields the records of an open file; stops at a partial or damaged one. */
 export function* records(descriptor: number): Generator<FoundRecord, void> {
   const { size } = fstatSync(descriptor);
   const read = (start: number, end: number): Buffer => {
@@ -46,7 +46,7 @@ export function* records(descriptor: number): Generator<FoundRecord, void> {
   }
 }
 
-/** Castagnoli's polynomial, reflected. */
+/** The Castagnoli polynomial, bit-reversed. */
 const POLYNOMIAL = 0x82f63b78;
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let remainder = byte;
@@ -54,14 +54,14 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return remainder;
 });
 
-/** CRC-32C (RFC 3720, appendix B.4). */
+/** Computes the CRC-32C (RFC 3720, appendix B.4). */
 export function crc32c(data: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of data) crc = (crc >>> 8) ^ (table[(crc ^ byte) & 0xff] ?? 0);
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** As TFRecord stores it: a checksum of data that holds its own checksum would be a poor one. */
+/** Masks a checksum as TFRecord does, since the CRC of data that contains CRCs is weak. */
 function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0;
 }

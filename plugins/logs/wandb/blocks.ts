@@ -1,11 +1,11 @@
 import { readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 
-/** ":W&B", 0xBEE1 in little-endian order, version 0. It is part of the first block. */
+/** ":W&B", 0xBEE1 in little-endian order, version 0. Part of the first block. */
 export const FILE_HEADER: Uint8Array = Uint8Array.of(0x3a, 0x57, 0x26, 0x42, 0xe1, 0xbe, 0x00);
 
 const BLOCK_BYTES = 32768;
-/** CRC of what follows (u32), length of the data (u16), type (u8); little-endian. */
+/** Chunk header, little-endian: CRC of type and data (u32), length of the data (u16), type (u8). */
 const CHUNK_HEADER_BYTES = 7;
 const TYPE_AT = 6;
 const FULL = 1;
@@ -14,9 +14,9 @@ const MIDDLE = 3;
 const LAST = 4;
 
 /**
- * A record in LevelDB's log format, as W&B's run files have it: cut where blocks of 32,768 bytes end, each piece with
+ * Encodes a record in LevelDB's log format, which W&B's run files use: split at blocks of 32,768 bytes, each piece with
  * a plain CRC-32 of its type and data.
- * @param position in the file, where the bytes will stand
+ * @param position where in the file the bytes will be written
  */
 export function framed(record: Uint8Array, position: number): Uint8Array {
   const pieces: Uint8Array[] = [];
@@ -34,7 +34,7 @@ export function framed(record: Uint8Array, position: number): Uint8Array {
     const last = taken + length === record.length;
     const piece = Buffer.alloc(CHUNK_HEADER_BYTES + length);
     piece[TYPE_AT] = begun ? (last ? LAST : MIDDLE) : last ? FULL : FIRST;
-    // Where a block has room for no more than the header, the first piece is empty.
+    // If a block has room only for the header, the first piece is empty.
     begun = true;
     piece.writeUInt16LE(length, 4);
     piece.set(record.subarray(taken, taken + length), CHUNK_HEADER_BYTES);
@@ -46,7 +46,7 @@ export function framed(record: Uint8Array, position: number): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** A record with where it stands in the file. */
+/** A record and its position in the file. */
 export interface StoredRecord {
   readonly bytes: Uint8Array;
   readonly start: number;
@@ -54,8 +54,8 @@ export interface StoredRecord {
 }
 
 /**
- * The whole records from a position on, up to the end or to what is not whole: a process that was killed may leave
- * half of one, and one that runs is about to write the rest.
+ * Yields the records from a position on, up to the end of the file or an incomplete record: a killed process may have
+ * left one, and a running one may still be writing it.
  */
 export function* readRecords(descriptor: number, from: number): Generator<StoredRecord, void> {
   const block = Buffer.alloc(BLOCK_BYTES);

@@ -6,36 +6,37 @@ import { holdsRun } from './resumed-file.js';
 const ID_LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const ID_LENGTH = 8;
 
-/** An id as the Python client makes them: no two runs have the same, and nothing else hangs on it. */
+/** Returns a random id in the form of the Python client's. */
 export function newId(): string {
   return Array.from({ length: ID_LENGTH }, () => ID_LETTERS.charAt(randomInt(ID_LETTERS.length))).join('');
 }
 
-/** `20261125_013000`, local time. */
+/** Formats a local time: `20261125_013000`. */
 export function stampOf(time: Date): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const date = `${String(time.getFullYear())}${two(time.getMonth() + 1)}${two(time.getDate())}`;
   return `${date}_${two(time.getHours())}${two(time.getMinutes())}${two(time.getSeconds())}`;
 }
 
-/** The folder of a run that starts: named as `wandb sync`, called without a path, looks for it. */
+/** Returns the folder for a new run, named so that `wandb sync` finds it without a path. */
 export function newRunFolder(wandbFolder: string, id: string, start: Date): string {
   return path.join(wandbFolder, `offline-run-${stampOf(start)}-${id}`);
 }
 
-/** The run file in a run's folder. */
+/** Returns the path of the run file in a run's folder. */
 export function runFileIn(folder: string, id: string): string {
   return path.join(folder, `run-${id}.wandb`);
 }
 
-/** Beside a run file that is uploaded whole: `wandb sync` passes over it then. */
+/** Returns the path of the marker of a completely uploaded run file, which makes `wandb sync` skip it. */
 export function markerOf(runFile: string): string {
   return `${runFile}.synced`;
 }
 
 /**
- * The newest folder of a run whose file can be gone on with. One that lies in the folder of the run that the
- * checkpoint is of, and not in this one's, is copied.
+ * Finds the newest folder of a run whose file can be continued. If it is not in this run folder but in that of the
+ * checkpoint's run, it is copied.
+ * @param elsewhere the `wandb` folder of the checkpoint's run
  */
 export function findRunFolder(id: string, wandbFolder: string, elsewhere: string): string | undefined {
   const here = newestIn(wandbFolder, id);

@@ -6,27 +6,27 @@ const REQUEST_TIMEOUT = 408;
 const SERVER_ERROR = 500;
 
 export interface Retry {
-  /** Seconds before the first try again; each wait is doubled, up to `most`. */
+  /** Seconds before the first retry; doubled after each, up to `most`. */
   readonly first: number;
   readonly most: number;
-  /** Seconds without an answer after which it is given up. */
+  /** Seconds without an answer after which to give up. */
   readonly give_up_after: number;
 }
 
 export interface Connection {
   readonly baseUrl: string;
   readonly apiKey: string;
-  /** `User-Agent`. */
+  /** The `User-Agent` header. */
   readonly agent: string;
   readonly retry: Retry;
 }
 
 export type Say = (level: 'info' | 'warn', line: string) => void;
 
-/** A server does not answer any more, or refuses what it is sent: trying again is of no use. */
+/** Thrown when the server no longer answers, or refuses a request: retrying is useless. */
 export class ServerGone extends Error {}
 
-/** Requests to a W&B server: each is tried again, with waits that grow, until it is answered or given up. */
+/** Sends requests to a W&B server. Each is retried with growing waits until it is answered or given up. */
 export class Client {
   #away = false;
   readonly #hurry = new AbortController();
@@ -36,12 +36,12 @@ export class Client {
     private readonly say: Say,
   ) {}
 
-  /** The run ends: the wait that is under way is cut short, and later ones start anew. */
+  /** Call it when the run ends: cuts the current wait short, and keeps later waits at the shortest. */
   hurry(): void {
     this.#hurry.abort();
   }
 
-  /** @returns `data` of the answer. @throws ServerGone */
+  /** Sends a GraphQL request. @returns `data` of the answer @throws ServerGone */
   async graphql(query: string, variables: Readonly<Record<string, unknown>>): Promise<unknown> {
     const answer = await this.post('/graphql', { query, variables });
     const errors = answer['errors'];
@@ -49,7 +49,7 @@ export class Client {
     return answer['data'];
   }
 
-  /** @throws ServerGone */
+  /** Sends JSON. @returns the JSON answer; `{}` if it is not an object @throws ServerGone */
   async post(path: string, body: unknown): Promise<Record<string, unknown>> {
     const headers = { 'Content-Type': 'application/json' };
     const response = await this.#send(this.#url(path), { method: 'POST', headers, body: JSON.stringify(body) });
@@ -57,7 +57,7 @@ export class Client {
     return typeof answer === 'object' && answer !== null ? { ...answer } : {};
   }
 
-  /** @param headers `name:value`, as the server gave them with the address. @throws ServerGone */
+  /** Uploads a file. @param headers `name:value`, as the server returned them with the address @throws ServerGone */
   async put(url: string, headers: readonly string[], body: Uint8Array<ArrayBuffer>): Promise<void> {
     const given = headers.map((line): [string, string] => {
       const at = line.indexOf(':');
@@ -89,12 +89,12 @@ export class Client {
     }
   }
 
-  /** @returns the answer, or what is wrong where it may be right later */
+  /** Makes one attempt. @returns the answer, or what went wrong if a retry may succeed @throws ServerGone */
   async #attempt(url: string, init: RequestInit): Promise<Response | string> {
     const { apiKey, agent, baseUrl } = this.connection;
     const headers = new Headers(init.headers);
     headers.set('User-Agent', agent);
-    // An address outside the server is signed, and refuses a key.
+    // Addresses on other hosts are presigned, and refuse requests with a key.
     if (url.startsWith(`${baseUrl}/`)) {
       headers.set('Authorization', `Basic ${Buffer.from(`api:${apiKey}`).toString('base64')}`);
     }
@@ -118,7 +118,7 @@ export class Client {
   }
 }
 
-/** What lies below `fetch failed`; several addresses that all failed have a code and no message. */
+/** Returns the reason for `fetch failed`. If several addresses have failed, the error has a code but no message. */
 function whyNot(thrown: unknown): string {
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
   if (!(cause instanceof Error)) return String(cause);

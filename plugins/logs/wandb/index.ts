@@ -36,9 +36,9 @@ const stateSchema = z.strictObject({
     name: z.string(),
     /** History rows of the whole run. */
     rows: z.int(),
-    /** The last row of the checkpoint's iteration, and the number of rows that iteration has. */
+    /** The last row of the checkpoint's iteration, and that iteration's number of rows. */
     last: z.strictObject({ row: rowSchema, count: z.int() }).optional(),
-    /** Of checkpoints of earlier versions, which left that row as it was: rows of the checkpoint's iteration. */
+    /** In checkpoints of earlier versions, which did not continue that row: rows of the checkpoint's iteration. */
     counts: z.looseObject({ identity: z.looseObject({ rows: z.int().default(0) }) }).optional(),
   }),
 });
@@ -46,14 +46,14 @@ type Kept = z.output<typeof stateSchema>;
 
 @Plugin({
   name: 'wandb',
-  summary: 'Sends the run to Weights & Biases while it trains, or writes what `wandb sync` uploads later.',
+  summary: 'Uploads the run to Weights & Biases while it trains, or writes files for `wandb sync`.',
   config: options,
   before: ['evaluation', 'checkpoint', 'progress'],
   critical: false,
 })
 export default class Wandb {
   readonly #settings: Settings;
-  /** What the run is called on the server; it goes on after a resume. */
+  /** The run's id and name on the server, which a resumed run keeps. */
   #identity: Kept['identity'] | undefined;
   #session: Session | undefined;
   #exitCode = EXIT_FAILED;
@@ -81,7 +81,7 @@ export default class Wandb {
     });
   }
 
-  /** As after a resume: the rows of iterations that are gone are taken back. */
+  /** Removes the rows of iterations that the rollback undid, as after a resume. */
   @On('run:rollback')
   async goBack({ what, to, path: checkpoint }: RunRollback): Promise<void> {
     if (what !== 'run' || this.#session === undefined) return;
@@ -111,7 +111,7 @@ export default class Wandb {
     this.#session?.recorder.values(iteration, this.runState.tokens, { [name]: histogramValue(edges, counts) });
   }
 
-  /** What is before a checkpoint is with the system before it is taken: a process that is killed loses none of it. */
+  /** Flushes before each checkpoint, so that a killed process loses nothing from before it. */
   @On('checkpoint:due')
   async flush(): Promise<void> {
     await this.#session?.recorder.flush();
@@ -120,7 +120,7 @@ export default class Wandb {
   @On('run:end')
   end({ status, reasons }: RunEnd): void {
     this.#exitCode = status === 'done' ? 0 : status === 'failed' ? EXIT_FAILED : this.control.exitCode;
-    // What it failed of is printed when all is over.
+    // The command prints the error after this plugin is disposed.
     if (status === 'failed') this.#session?.recorder.console(`failed: ${reasons.join('; ')}`, true);
   }
 
@@ -151,23 +151,23 @@ export default class Wandb {
     this.#session = new Session({ options, settings: this.#settings, folder, log }, start);
   }
 
-  /** The checkpoint's id and name go on, unless the config names another id: that is another run. */
+  /** Keeps the checkpoint's id and name, unless the config sets another id, which makes it another run. */
   #identify(time: Date, iteration: number, resumedFrom: string | undefined): SessionStart {
     const { id: asked, name } = this.#settings;
     const kept = this.#identity;
     if (kept !== undefined && resumedFrom !== undefined && (asked.config ?? kept.id) === kept.id) {
       this.#identity = { ...kept, name: this.config.name ?? kept.name };
-      const goesOn = {
+      const resumed = {
         checkpoint: resumedFrom,
         iteration,
         rows: kept.last === undefined ? kept.rows : kept.rows - 1,
         kept: kept.last === undefined ? (kept.counts?.identity.rows ?? Infinity) : kept.last.count - 1,
         open: kept.last?.row,
       };
-      return { id: kept.id, name: this.#identity.name, time, goesOn };
+      return { id: kept.id, name: this.#identity.name, time, resumed };
     }
     const id = asked.config ?? asked.environment ?? newId();
     this.#identity = { id, name: name ?? `${this.run.run.name}-${stampOf(time).replace('_', '-')}`, rows: 0 };
-    return { id, name: this.#identity.name, time, goesOn: undefined };
+    return { id, name: this.#identity.name, time, resumed: undefined };
   }
 }

@@ -7,11 +7,11 @@ export interface ServerRun {
   readonly entity: string;
   readonly project: string;
   readonly id: string;
-  /** What it holds of the run. */
+  /** Number of lines that the server has. */
   readonly lines: Lines;
 }
 
-// Both are W&B's own, as its client 0.31 sends them, with the answer's fields that are needed here.
+// These are the requests of W&B's client 0.31, reduced to the answer's fields that are needed here.
 const UPSERT_BUCKET = `mutation UpsertBucket($id: String, $name: String, $project: String, $entity: String, $groupName: String, $displayName: String, $notes: String, $config: JSONString, $host: String, $jobType: String, $tags: [String!]) {
   upsertBucket(input: {id: $id, name: $name, modelName: $project, entityName: $entity, groupName: $groupName, displayName: $displayName, notes: $notes, config: $config, host: $host, jobType: $jobType, tags: $tags}) {
     bucket { id name displayName historyLineCount project { name entity { name } } }
@@ -56,7 +56,7 @@ const runFiles = z.object({
   }),
 });
 
-/** Makes the run on the server, or changes it; asks first what the server holds of it. @throws ServerGone */
+/** Creates or updates the run on the server, after asking which lines it already has. @throws ServerGone */
 export async function upsertBucket(
   server: Client,
   run: RunPart,
@@ -66,7 +66,7 @@ export async function upsertBucket(
   const held = runLines.parse(await server.graphql(RUN_LINES, place)).model?.bucket;
   const answer = await server.graphql(UPSERT_BUCKET, {
     ...place,
-    // Named by its own id, a run goes on.
+    // With its internal id the existing run is continued.
     id: held?.id ?? null,
     groupName: orNull(run.run_group),
     jobType: orNull(run.job_type),
@@ -74,7 +74,7 @@ export async function upsertBucket(
     notes: orNull(run.notes),
     host: orNull(run.host),
     tags: run.tags,
-    // `t` is what the server tells a run that has begun by.
+    // The server uses `t` to recognise a run that has started.
     config: JSON.stringify({ ...config, _wandb: { value: { t: {} } } }),
   });
   const { bucket } = upserted.parse(answer).upsertBucket;
@@ -86,7 +86,7 @@ export async function upsertBucket(
   };
 }
 
-/** Where files are to be put. @throws ServerGone */
+/** Asks the server where to upload files. @throws ServerGone */
 export async function createRunFiles(
   server: Client,
   { entity, project, id }: ServerRun,

@@ -7,7 +7,7 @@ import { itemsOf, MEDIA, STDERR, STDOUT, timeOf } from './records.js';
 import type { RunFile } from './run-file.js';
 import { makeFolder } from '../../files/contract.js';
 
-/** What W&B calls what `system-metrics` measures; others keep their name. */
+/** W&B's names for metrics of `system-metrics`; others keep their name. */
 const SYSTEM_NAMES: Readonly<Record<string, string>> = {
   process_cpu_percent: 'cpu',
   process_rss_mb: 'proc.memory.rssMB',
@@ -16,7 +16,7 @@ const SYSTEM_NAMES: Readonly<Record<string, string>> = {
 /** A row of the history. */
 export interface Row {
   readonly step: number;
-  /** As JSON, by key. */
+  /** Values as JSON, by key. */
   readonly values: Record<string, string>;
   readonly samples: SampleRow[];
 }
@@ -25,19 +25,19 @@ export interface RecorderOptions {
   readonly file: RunFile;
   /** The `files` folder of the run. */
   readonly filesFolder: string;
-  /** What the file holds already, where the run goes on. */
+  /** Content of the file so far, if the run resumes. */
   readonly soFar?: RunSoFar | undefined;
-  /** History rows that came before the file, where it does not hold the whole run. */
+  /** History rows that are not in the file, if it does not contain the whole run. */
   readonly rowsBefore: number;
-  /** The row to continue, taken out of the file: values for its iteration are still to come. */
+  /** The row to continue, which was removed from the file: more values of its iteration are still to come. */
   readonly open?: Row | undefined;
   readonly warn: (line: string) => void;
 }
 
 /**
- * Makes records of what the run publishes. One history row an iteration: values are gathered until the next iteration
- * has some. A value that comes after its row was written makes a row of its own, with the step that it belongs to.
- * A resumed run continues the last row of its checkpoint's iteration (`rowsAt`).
+ * Records what the run publishes, with one history row per iteration: values are collected until the next iteration has
+ * some. A value that comes after its row was written gets a row of its own with the same step. A resumed run continues
+ * the last row of its checkpoint's iteration (`rowsAt`).
  */
 export class Recorder {
   readonly #options: RecorderOptions;
@@ -45,7 +45,7 @@ export class Recorder {
   readonly #media = new Set<Promise<void>>();
   readonly #startedAt: number;
   #open: Row | undefined;
-  /** The last row written of the newest iteration, and the number of rows of that iteration. */
+  /** The last row written for the newest iteration, and that iteration's number of rows. */
   #last: { row: Row; count: number } | undefined;
   #rows: number;
 
@@ -58,12 +58,12 @@ export class Recorder {
     this.#startedAt = performance.now() - 1000 * (soFar?.runtime ?? 0);
   }
 
-  /** History rows of the whole run, including the one that is being filled. */
+  /** Number of history rows of the whole run, including the one being filled. */
   get rows(): number {
     return this.#rows + (this.#open === undefined ? 0 : 1);
   }
 
-  /** The last row of an iteration, and the number of rows it has; for the run that resumes there. */
+  /** Returns the last row of an iteration, and the iteration's number of rows, for a run that resumes there. */
   rowsAt(iteration: number): { row: Row; count: number } | undefined {
     const written = this.#last?.row.step === iteration ? this.#last : undefined;
     if (this.#open?.step === iteration) return { row: this.#open, count: 1 + (written?.count ?? 0) };
@@ -75,7 +75,7 @@ export class Recorder {
     return Object.fromEntries([...this.#summary].map(([key, { json }]) => [key, JSON.parse(json) as unknown]));
   }
 
-  /** Seconds since the run started, what passed between its processes left out. */
+  /** Seconds of run time, without the time between its processes. */
   get runtime(): number {
     return (performance.now() - this.#startedAt) / 1000;
   }
@@ -90,7 +90,7 @@ export class Recorder {
     this.#fill(iteration, tokens, (row) => row.samples.push(sample));
   }
 
-  /** Figures of the machine, by name without `system/`. */
+  /** Records metrics of the machine, by name without `system/`. */
   system(values: Readonly<Record<string, number>>): void {
     const item = itemsOf(values).map(({ key, ...value }) => ({ key: SYSTEM_NAMES[key] ?? key, ...value }));
     this.#options.file.write({ stats: { timestamp: timeOf(Date.now()), item } });
@@ -104,14 +104,14 @@ export class Recorder {
     }
   }
 
-  /** Writes what is gathered; what comes later for the same iteration has a row of its own. */
+  /** Writes the row being filled; later values of the same iteration get a row of their own. */
   closeRow(): void {
     if (this.#open === undefined) return;
     this.#write(this.#open);
     this.#open = undefined;
   }
 
-  /** Everything so far is with the system then. */
+  /** Passes everything so far to the system. */
   async flush(): Promise<void> {
     this.closeRow();
     await Promise.all(this.#media);
@@ -160,7 +160,7 @@ export class Recorder {
     if (table !== undefined) this.#writeMedia(table);
   }
 
-  /** The record follows its file: an upload that reads the one finds the other. */
+  /** Writes a media file, then its record, so that an upload that reads the record finds the file. */
   #writeMedia(table: ReturnType<typeof samplesTable>): void {
     const { file, filesFolder, warn } = this.#options;
     const writing = writeMedia(filesFolder, table)
@@ -175,13 +175,13 @@ export class Recorder {
   }
 }
 
-/** A text that the model wrote, as a row of a table. */
+/** A sample, as a row of a table. */
 export interface SampleRow {
   readonly prompt: string;
   readonly text: string;
 }
 
-/** A file of a run, and what stands for it in a history row. */
+/** A media file of a run, and its value in a history row. */
 export interface Media {
   /** Relative to the run's `files` folder. */
   readonly path: string;
@@ -189,7 +189,7 @@ export interface Media {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-/** Samples as a W&B table: the one form of text in a history row that W&B shows in full. */
+/** Makes a W&B table of samples, the only form of text in a history row that W&B shows in full. */
 export function samplesTable(step: number, samples: readonly SampleRow[]): Media {
   const columns = ['iter', 'prompt', 'text'];
   const data = samples.map(({ prompt, text }) => [step, prompt, text]);
@@ -200,7 +200,7 @@ export function samplesTable(step: number, samples: readonly SampleRow[]): Media
   return { path: file, bytes, value: { _type: 'table-file', sha256, size: bytes.length, path: file, ...shape } };
 }
 
-/** A histogram as W&B has it: one count fewer than edges. */
+/** Returns a histogram in W&B's form: one more edge than counts. */
 export function histogramValue(edges: readonly number[], counts: readonly number[]): Record<string, unknown> {
   return { _type: 'histogram', bins: edges, values: counts };
 }

@@ -2,8 +2,7 @@ import protobuf from 'protobufjs';
 import { z } from 'zod';
 
 /**
- * The records of a run file: the part of W&B's `wandb_internal.proto` that a run of ours needs, under its names and
- * numbers.
+ * The records of a run file: the parts of W&B's `wandb_internal.proto` that are needed here.
  */
 const { Root } = protobuf;
 const item = { key: { type: 'string', id: 1 }, value_json: { type: 'string', id: 16 } };
@@ -77,7 +76,7 @@ const itemsSchema = z.array(z.object({ key: text, value_json: text })).default([
 const updatesSchema = z.object({ update: itemsSchema });
 const timeSchema = z.object({ seconds: whole, nanos: whole });
 
-/** What a field has that is not there is what protobuf says: nothing, 0 or an empty text. */
+/** Missing fields get protobuf's defaults: nothing, 0 or an empty text. */
 const recordSchema = z.object({
   num: whole,
   history: z.object({ item: itemsSchema, step: z.object({ num: whole }) }).optional(),
@@ -107,29 +106,29 @@ const recordSchema = z.object({
   _info: z.object({ stream_id: text }).optional(),
 });
 
-/** One record of a run file; exactly one of its parts is there, beside `num` and `_info`. */
+/** A record of a run file. Has exactly one part besides `num` and `_info`. */
 export type WandbRecord = z.output<typeof recordSchema>;
 export type RunPart = NonNullable<WandbRecord['run']>;
 /** A key and its value as JSON. */
 export type Item = z.output<typeof itemsSchema>[number];
 export type Time = z.output<typeof timeSchema>;
 
-/** `output_type` of a line. */
+/** Values of `output_type`. */
 export const STDERR = 0;
 export const STDOUT = 1;
-/** `type` of a file: what a row points at. */
+/** `type` of a file that a history row refers to. */
 export const MEDIA = 2;
 
 export function encodeRecord(record: WandbRecord): Uint8Array {
   return recordType.encode(record).finish();
 }
 
-/** @throws Error where the bytes are no record */
+/** Decodes a record. @throws Error when the bytes are not one */
 export function decodeRecord(bytes: Uint8Array): WandbRecord {
   return recordSchema.parse(recordType.toObject(recordType.decode(bytes), { longs: Number }));
 }
 
-/** A value as W&B takes it: JSON, with NaN and the infinities as texts. */
+/** Converts a value to JSON as W&B expects it, with NaN and infinities as strings. */
 export function jsonOf(value: unknown): string {
   return JSON.stringify(value, (_, each: unknown) =>
     typeof each === 'number' && !Number.isFinite(each) ? String(each) : each,
@@ -146,12 +145,12 @@ export function timeOf(ms: number): Time {
   return { seconds, nanos: Math.round((ms - 1000 * seconds) * 1e6) };
 }
 
-/** Seconds since 1970. */
+/** Returns seconds since 1970. */
 export function secondsOf({ seconds, nanos }: Time): number {
   return seconds + nanos / 1e9;
 }
 
-/** How many lines of each kind a server counts a run by. */
+/** Numbers of lines of each kind, by which a server counts a run. */
 export class Lines {
   constructor(
     public history = 0,

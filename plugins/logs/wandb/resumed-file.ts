@@ -7,29 +7,28 @@ import { Lines, decodeRecord, encodeRecord, type Item, type RunPart, type WandbR
 const WRITE_BYTES = 2 ** 20;
 const mediaSchema = z.looseObject({ _type: z.string(), path: z.string().regex(/^media\/table\/[\w.-]+$/) });
 
-/** What a run file holds, for a run that goes on writing it. */
+/** Content of a run file that a resumed run continues. */
 export interface RunSoFar {
-  /** Bytes in the file, and the number of its last record. */
+  /** Size of the file in bytes, and the number of its last record. */
   readonly position: number;
   readonly records: number;
   /** Lines of each kind in it. */
   readonly lines: Lines;
-  /** Lines before the first that was taken out: what a server has after them is not as it is here. */
+  /** Lines before the first removed one: after them a server has other lines than the file. */
   readonly untouched: Lines;
-  /** The summary as the rows leave it: by key, the value as JSON and the step it is of. */
+  /** The summary after the kept rows: by key, the value as JSON and its step. */
   readonly summary: ReadonlyMap<string, { json: string; step: number }>;
-  /** Files of rows that were taken out, relative to the run's `files` folder. */
+  /** Media files of removed rows, relative to the run's `files` folder. */
   readonly gone: ReadonlySet<string>;
-  /** Seconds that the run had taken at the last row. */
+  /** Run time at the last row, in seconds. */
   readonly runtime: number;
 }
 
 /**
- * Makes a run file that of a run that goes on from a checkpoint: rows that come again are taken out, with the summary
- * they made, and the exit. What was printed stays, and what was measured of the machine. The file is replaced as a
- * whole, or not at all.
- * @param kept asked for each row in order, by its step
- * @param renewed the run's record as it is now, from the one in the file
+ * Prepares a run file for a resumed run. Removes the rows that will be written again, their summaries, and the exit
+ * record; keeps console lines and system metrics. Replaces the file atomically.
+ * @param kept called with the step of each row in order; returns whether to keep it
+ * @param renewed returns the current run record for the one in the file
  */
 export function resumeFile(
   file: string,
@@ -42,7 +41,7 @@ export function resumeFile(
   try {
     soFar = copyKept(from, to, kept, renewed);
   } finally {
-    // Windows renames no open file, nor over one.
+    // Windows can neither rename an open file nor replace one.
     closeSync(from);
     closeSync(to);
   }
@@ -72,7 +71,7 @@ function copyKept(
   };
   for (const stored of readRecords(from, FILE_HEADER.length)) {
     const record = decodeRecord(stored.bytes);
-    // The summary of a row stands behind it.
+    // A row's summary follows it.
     if (record.history !== undefined) {
       step = record.history.step.num;
       keepsRow = kept(step);
@@ -82,7 +81,7 @@ function copyKept(
       untouched ??= lines.copy();
       continue;
     }
-    // It stands behind its row.
+    // The record of a media file follows its row.
     if (record.files?.files.every(({ path }) => gone.has(path)) === true) continue;
     lines.count(record);
     records = Math.max(records, record.num);
@@ -99,7 +98,7 @@ function copyKept(
   return { position, records, lines, untouched: untouched ?? lines.copy(), summary, gone, runtime };
 }
 
-/** The files that a row names. */
+/** Returns the media files that a row refers to. */
 function mediaOf(items: readonly Item[]): string[] {
   return items.flatMap(({ value_json: json }) => {
     const media = json.startsWith('{') ? mediaSchema.safeParse(JSON.parse(json)) : undefined;
@@ -120,7 +119,7 @@ function runtimeOf({ history }: WandbRecord): number {
   return found === undefined ? 0 : Number(found.value_json);
 }
 
-/** Whether a file says which run it is of: a process that was killed at once may leave one that does not. */
+/** Returns whether a file contains the run record, which it lacks if the process was killed at once. */
 export function holdsRun(file: string): boolean {
   const descriptor = openSync(file, 'r');
   try {

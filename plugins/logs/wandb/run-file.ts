@@ -2,18 +2,18 @@ import { AppendFile } from '../files/append-file.js';
 import { FILE_HEADER, framed } from './blocks.js';
 import { encodeRecord, type WandbRecord } from './records.js';
 
-/** One part of a record; its number is given when it is written. */
+/** A part of a record; the number is added when it is written. */
 export type RecordPart = Omit<WandbRecord, 'num' | '_info'>;
 
 export interface RunFileOptions {
   readonly runId: string;
-  /** Where the next record belongs, and how many there are; both 0 for a new file. */
+  /** Position of the next record, and number of records; both 0 for a new file. */
   readonly position: number;
   readonly records: number;
   readonly onFailure: (line: string) => void;
 }
 
-/** `run-ID.wandb`, which `wandb sync` and our own upload read: the whole run, record by record. */
+/** Writes `run-ID.wandb`, which has the whole run as records, for `wandb sync` and our own upload. */
 export class RunFile {
   readonly #file: AppendFile;
   readonly #runId: string;
@@ -37,7 +37,7 @@ export class RunFile {
     if (this.#append(framed(record, this.#position))) this.#records++;
   }
 
-  /** What was written is with the system then. */
+  /** Passes everything written to the system. */
   async flush(): Promise<void> {
     await this.#file.flush();
   }
@@ -46,7 +46,7 @@ export class RunFile {
     await this.#file.close();
   }
 
-  /** What the file does not take has no place in it. */
+  /** Advances the position only if the file accepted the bytes. */
   #append(bytes: Uint8Array): boolean {
     const taken = this.#file.append(bytes);
     if (taken) this.#position += bytes.length;

@@ -24,25 +24,26 @@ export interface SessionStart {
   readonly id: string;
   readonly name: string;
   readonly time: Date;
-  /** Undefined where the run starts. */
-  readonly goesOn: GoesOn | undefined;
+  /** Undefined for a new run. */
+  readonly resumed: ResumedRun | undefined;
 }
 
-export interface GoesOn {
+/** What a resumed run continues. */
+export interface ResumedRun {
   readonly checkpoint: string;
-  /** The checkpoint's: iterations done, and history rows. */
+  /** Iterations done in the checkpoint, and its history rows. */
   readonly iteration: number;
   readonly rows: number;
-  /** Rows of the checkpoint's iteration that a file keeps; later ones are published again. */
+  /** Rows of the checkpoint's iteration to keep; later ones are published again. */
   readonly kept: number;
-  /** That iteration's last row, which is not kept but continued: `rows` does not count it. */
+  /** That iteration's last row, which is continued; not counted in `rows`. */
   readonly open: Row | undefined;
 }
 
-/** What one process adds to a W&B run: the run file, and its upload where there is one. */
+/** The part of a W&B run that one process writes: the run file, and its upload if online. */
 export class Session {
   readonly recorder: Recorder;
-  /** As it is printed. */
+  /** The run folder as printed. */
   readonly #shown: string;
   readonly #runFile: string;
   readonly #filesFolder: string;
@@ -54,9 +55,9 @@ export class Session {
     start: SessionStart,
   ) {
     const { folder, log } = parts;
-    const { id, goesOn } = start;
+    const { id, resumed } = start;
     const wandbFolder = path.join(this.#parent(), 'wandb');
-    const found = goesOn === undefined ? undefined : this.#findFolder(id, wandbFolder, goesOn.checkpoint);
+    const found = resumed === undefined ? undefined : this.#findFolder(id, wandbFolder, resumed.checkpoint);
     const runFolder = found ?? newRunFolder(wandbFolder, id, start.time);
     this.#runFile = runFileIn(runFolder, id);
     this.#filesFolder = path.join(runFolder, 'files');
@@ -68,9 +69,9 @@ export class Session {
     const renewed = ({ start_time, branch_point: branch }: RunPart): RunPart =>
       branch === undefined ? { ...run, start_time, branch_point: undefined } : { ...run, start_time };
     const soFar =
-      found === undefined || goesOn === undefined ? undefined : resumeFile(this.#runFile, keptRows(goesOn), renewed);
+      found === undefined || resumed === undefined ? undefined : resumeFile(this.#runFile, keptRows(resumed), renewed);
     for (const media of soFar?.gone ?? []) rmSync(path.join(this.#filesFolder, media), { force: true });
-    const rowsBefore = Math.max(0, (goesOn?.rows ?? 0) - (soFar?.lines.history ?? 0));
+    const rowsBefore = Math.max(0, (resumed?.rows ?? 0) - (soFar?.lines.history ?? 0));
     const warn = (line: string): void => {
       log.warn(line);
     };
@@ -83,12 +84,12 @@ export class Session {
       },
     });
     if (soFar === undefined) file.write({ run });
-    const open = goesOn?.open;
+    const open = resumed?.open;
     this.recorder = new Recorder({ file, filesFolder: this.#filesFolder, soFar, rowsBefore, open, warn });
     this.#upload = this.#startUpload(soFar, rowsBefore);
   }
 
-  /** Ends the run's file, and uploads what is left of it. */
+  /** Completes the run file, and uploads the rest. */
   async finish(exitCode: number): Promise<void> {
     const { log, options } = this.parts;
     await this.recorder.finish(exitCode);
@@ -132,8 +133,9 @@ export class Session {
   }
 
   /**
-   * A file that `wandb sync` has uploaded is done with: it would send every row again. What follows is then a file of
-   * its own. Our own upload knows what is there, and goes on with the one file.
+   * Finds the folder to continue. In offline mode a file that `wandb sync` has uploaded is not continued, because it
+   * would send every row again: a new file is started. Our own upload knows what the server has, and continues the
+   * file.
    */
   #findFolder(id: string, wandbFolder: string, checkpoint: string): string | undefined {
     const found = findRunFolder(id, wandbFolder, path.resolve(checkpoint, '../..', 'wandb'));
@@ -141,11 +143,12 @@ export class Session {
     return isDone && this.parts.settings.mode === 'offline' ? undefined : found;
   }
 
-  #runPart({ id, name, time, goesOn }: SessionStart): RunPart {
+  #runPart({ id, name, time, resumed }: SessionStart): RunPart {
     const { settings } = this.parts;
-    // For a file without the run's beginning: `wandb sync` has the server go back to where it goes on.
-    const branch = goesOn !== undefined && (goesOn.rows > 0 || goesOn.open !== undefined);
-    const back = goesOn?.open === undefined ? 0 : 1;
+    // For a file without the beginning of the run: makes `wandb sync` rewind the server's run to where this file
+    // begins.
+    const branch = resumed !== undefined && (resumed.rows > 0 || resumed.open !== undefined);
+    const back = resumed?.open === undefined ? 0 : 1;
     return {
       run_id: id,
       entity: settings.entity ?? '',
@@ -158,11 +161,11 @@ export class Session {
       tags: [...settings.tags],
       host: settings.host ?? hostname(),
       start_time: timeOf(time.getTime()),
-      branch_point: branch ? { run: id, value: goesOn.iteration - back, metric: '_step' } : undefined,
+      branch_point: branch ? { run: id, value: resumed.iteration - back, metric: '_step' } : undefined,
     };
   }
 
-  /** What the Python client uploads beside the history. */
+  /** Writes the files that the Python client uploads besides the history. */
   #writeFiles(): void {
     const wrapped = Object.fromEntries(Object.entries(this.#config).map(([key, value]) => [key, { value }]));
     try {
@@ -180,13 +183,13 @@ export class Session {
   }
 }
 
-/** Asked for each row of a file in order, by its step: whether the file keeps it. */
-function keptRows({ iteration, kept }: GoesOn): (step: number) => boolean {
+/** Returns a function to call with the step of each row in order, that returns whether to keep it. */
+function keptRows({ iteration, kept }: ResumedRun): (step: number) => boolean {
   let left = kept;
   return (step) => step < iteration || (step === iteration && left-- > 0);
 }
 
-/** The composed config, as the run wrote it when it started. */
+/** Reads the composed config that the run wrote at its start. */
 function configOf(folder: RunFolder): Record<string, unknown> {
   const read: unknown = parse(readFileSync(path.join(folder.path, 'config.yaml'), 'utf8'));
   return z.record(z.string(), z.unknown()).parse(read);

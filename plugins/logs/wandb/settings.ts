@@ -16,7 +16,7 @@ export const options = z
       .enum(['auto', 'online', 'offline', 'disabled'])
       .default('auto')
       .describe(
-        'online: upload while training; offline: write the files that `wandb sync` uploads; disabled: nothing; auto: WANDB_MODE, else online where there is an API key, else offline',
+        'online: upload while training; offline: write files for `wandb sync`; disabled: do nothing; auto: WANDB_MODE, else online if there is an API key, else offline',
       ),
     project: nameSchema
       .optional()
@@ -55,16 +55,16 @@ export const options = z
   .meta({ resume: 'free' });
 export type Options = z.output<typeof options>;
 
-/** What is asked for by config and environment; the config wins. */
+/** Settings from the config and the environment; the config wins. */
 export interface Settings {
   readonly mode: 'online' | 'offline' | 'disabled';
-  /** There where `mode` is online. */
+  /** Set if `mode` is online. */
   readonly apiKey: string | undefined;
   readonly baseUrl: string;
   readonly project: string;
   readonly entity: string | undefined;
   readonly name: string | undefined;
-  /** The config's, which wins over the checkpoint's; the environment's does not. */
+  /** The config's id overrides the checkpoint's; the environment's does not. */
   readonly id: { readonly config: string | undefined; readonly environment: string | undefined };
   readonly group: string | undefined;
   readonly jobType: string | undefined;
@@ -84,7 +84,7 @@ const MODES: Readonly<Record<string, Settings['mode']>> = {
 };
 const KEY_LENGTH = 40;
 
-/** @throws UsageError for variables that cannot be meant, and for a key that is missing or cut off */
+/** Reads the settings. @throws UsageError for invalid variables, and for an API key that is missing or cut off */
 export function settingsOf(options: Options, environment: Environment): Settings {
   const from = (variable: string): string | undefined => {
     const value = environment[variable]?.trim();
@@ -151,11 +151,11 @@ function noKey(options: Options, baseUrl: string): UsageError {
   const who = options.mode === 'online' ? 'plugins.wandb.mode is online' : 'WANDB_MODE is online';
   return new UsageError(
     'ESP_WANDB_KEY',
-    `${who}, and there is no API key for ${baseUrl}: set WANDB_API_KEY, or run \`wandb login\`; with mode offline the run is uploaded later, by \`wandb sync\``,
+    `${who}, but there is no API key for ${baseUrl}: set WANDB_API_KEY, run \`wandb login\`, or set mode to offline and upload later with \`wandb sync\``,
   );
 }
 
-/** W&B's keys have 40 or 86 characters; a key of a self-hosted server starts with a word and a dash (`local-…`). */
+/** Checks a key's form: 40 or 86 characters, on self-hosted servers after a word and a dash (`local-…`). */
 function checkKey(key: string): void {
   const secret = key.replace(/^[A-Za-z]+-/, '');
   if (secret.length >= KEY_LENGTH && /^[\w.-]+$/.test(secret)) return;
@@ -167,7 +167,7 @@ function checkKey(key: string): void {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The password that `wandb login` left for a host, where the Python client looks for it. */
+/** Returns the key that `wandb login` stored for a host, from where the Python client looks for it. */
 export function keyFromNetrc(host: string, environment: Environment): string | undefined {
   const named = environment['NETRC'];
   const files =
@@ -178,13 +178,13 @@ export function keyFromNetrc(host: string, environment: Environment): string | u
     try {
       return passwordIn(readTextFile(file), host);
     } catch {
-      // There is no such file.
+      // The file does not exist.
     }
   }
   return undefined;
 }
 
-/** `machine HOST login … password …`, in any layout; an entry `default` is for all hosts. */
+/** Parses a netrc file: `machine HOST login … password …` in any layout; `default` stands for all hosts. */
 function passwordIn(text: string, host: string): string | undefined {
   const words = text
     .split('\n')

@@ -18,12 +18,12 @@ parentPort?.once('message', () => {
 
 try {
   const uploader = new Uploader(source, server);
-  let told = false;
+  let hasSentPage = false;
   while (!ending.signal.aborted) {
     await uploader.push();
     const { page } = uploader;
-    if (!told && page !== undefined) answer({ page });
-    told ||= page !== undefined;
+    if (!hasSentPage && page !== undefined) answer({ page });
+    hasSentPage ||= page !== undefined;
     await sleep(1000 * interval, undefined, { signal: ending.signal }).catch(() => undefined);
   }
   await uploader.finish();

@@ -10,7 +10,7 @@ export interface UploadTask {
   readonly interval: number;
 }
 
-/** What the thread tells. */
+/** What the thread sends. */
 export type UploadAnswer =
   | { readonly level: 'info' | 'warn'; readonly line: string }
   | { readonly page: string }
@@ -19,13 +19,13 @@ export type UploadAnswer =
 
 export interface UploadListener {
   readonly say: Say;
-  /** The run is on the server, at this path below its address. */
+  /** Called once the run is on the server, with its path there. */
   readonly onPage: (page: string) => void;
-  /** It goes on offline: the upload is given up while the run still goes on. */
+  /** Called when the upload is given up; the run continues offline. */
   readonly onGivenUp: (why: string) => void;
 }
 
-/** The upload of a run, in a thread of its own: a loop that computes for seconds does not keep a server waiting. */
+/** Uploads a run in a worker thread, so that a training loop that computes for seconds does not delay it. */
 export class Upload {
   readonly #worker: Worker;
   readonly #ended: Promise<boolean>;
@@ -45,16 +45,16 @@ export class Upload {
         else giveUp(answer.why);
       });
       this.#worker.once('error', (error) => {
-        giveUp(`the thread that uploads failed: ${error.message}`);
+        giveUp(`the upload thread failed: ${error.message}`);
       });
     });
-    // A listener for messages would keep the process alive.
+    // Otherwise the message listener keeps the process alive.
     this.#worker.unref();
   }
 
   /**
-   * The run file is complete: uploads the rest.
-   * @param seconds most that it may take
+   * Uploads the rest. Call it when the run file is complete.
+   * @param seconds longest time to wait
    * @returns whether everything is on the server
    */
   async finish(seconds: number): Promise<boolean> {

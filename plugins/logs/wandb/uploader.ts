@@ -19,13 +19,14 @@ const REQUEST_BYTES = 2 ** 20;
 const HEARTBEAT_MS = 30_000;
 
 export interface UploadSource {
-  /** The run file; it may still grow, or not be there yet. */
+  /** The run file; it may still grow, or not exist yet. */
   readonly file: string;
   readonly filesFolder: string;
-  /** Lines in it when the upload starts, and those of them that a server has as they are here, where it has as many. */
+  /** Lines in the file when the upload starts. */
   readonly lines: Lines;
+  /** The first of these lines, which a server that has as many already has unchanged. */
   readonly untouched: Lines;
-  /** History lines of the run before this file. */
+  /** History rows of the run before this file. */
   readonly rowsBefore: number;
 }
 
@@ -36,21 +37,22 @@ interface Chunk {
 }
 
 /**
- * Sends a run file to a server, record by record, as far as it is written. The file is what waits: however long the
- * server is away, nothing is held in memory, and nothing is lost. Lines have numbers, and a line that is sent again
- * replaces the one of its number: a run that went on from a checkpoint overwrites what came after it.
+ * Sends a run file to a server, record by record, as far as it is written. The file is the buffer: however long the
+ * server is away, nothing is held in memory and nothing is lost. Lines are numbered, and a line sent again replaces the
+ * one with its number, so a resumed run overwrites what came after its checkpoint.
  */
 export class Uploader {
   #run: ServerRun | undefined;
   #position = FILE_HEADER.length;
-  /** Lines of the run read so far, and those that the server need not be sent. */
+  /** Lines of the run read so far. */
   #lines = new Lines();
+  /** Lines that need not be sent, since the server has them. */
   #known = new Lines();
   readonly #summary: Record<string, unknown> = {};
   #exitCode: number | undefined;
   #startTime = 0;
   #sentAt = 0;
-  /** Files that a record names, to be sent after the lines before it. */
+  /** Files named by records, to be sent after the lines before them. */
   #files: string[] = [];
 
   constructor(
@@ -58,27 +60,27 @@ export class Uploader {
     private readonly server: Client,
   ) {}
 
-  /** Where the run is to be seen, below the server's address: `ENTITY/PROJECT/runs/ID`; undefined before it is known. */
+  /** Path of the run's page on the server: `ENTITY/PROJECT/runs/ID`; undefined until it is known. */
   get page(): string | undefined {
     if (this.#run === undefined) return undefined;
     const { entity, project, id } = this.#run;
     return [entity, project, 'runs', id].map(encodeURIComponent).join('/');
   }
 
-  /** Sends what was written since. @throws ServerGone */
+  /** Sends what was written since the last call. @throws ServerGone */
   async push(): Promise<void> {
     while (await this.#pushSome());
     if (this.#run !== undefined && performance.now() - this.#sentAt > HEARTBEAT_MS) await this.#stream({});
   }
 
-  /** Sends the rest, and that the run has ended. @throws ServerGone */
+  /** Sends the rest, and marks the run as ended. @throws ServerGone */
   async finish(): Promise<void> {
     await this.push();
     await this.#sendFiles(['config.yaml', 'wandb-summary.json']);
     await this.#stream({ complete: true, exitcode: this.#exitCode ?? 1 });
   }
 
-  /** @returns whether there is more */
+  /** Sends one request's worth of records. @returns whether there is more */
   async #pushSome(): Promise<boolean> {
     const { records, more } = this.#read();
     const history: Chunk = { offset: -1, content: [] };
@@ -113,7 +115,7 @@ export class Uploader {
   }
 
   #read(): { records: WandbRecord[]; more: boolean } {
-    // Its first lines wait a moment in memory.
+    // The first records may still be buffered.
     if (!existsSync(this.source.file)) return { records: [], more: false };
     const descriptor = openSync(this.source.file, 'r');
     const records: WandbRecord[] = [];
@@ -144,7 +146,7 @@ export class Uploader {
     );
   }
 
-  /** What the server has of the run from before this file. Only history rows are counted in checkpoints. */
+  /** Returns the lines that the server has from before this file. Checkpoints count only history rows. */
   #linesBefore(held: Lines): Lines {
     const { rowsBefore, lines } = this.source;
     if (rowsBefore === 0) return new Lines();
@@ -163,7 +165,7 @@ export class Uploader {
     this.#sentAt = performance.now();
   }
 
-  /** Those that could not be written were told of then. */
+  /** Sends files; missing ones could not be written, which was reported then. */
   async #sendFiles(names: readonly string[]): Promise<void> {
     const at = (name: string): string => path.join(this.source.filesFolder, name);
     const there = names.filter((name) => existsSync(at(name)));
@@ -182,7 +184,7 @@ export class Uploader {
   }
 }
 
-/** Line number `at` goes to the server unless it is below `known`. */
+/** Adds line number `at` to a chunk, unless the server already has it. */
 function add(chunk: Chunk, at: number, known: number, line: string): void {
   if (at < known) return;
   if (chunk.content.length === 0) chunk.offset = at;
@@ -202,7 +204,7 @@ function valuesOf(items: readonly Item[]): Record<string, unknown> {
   return Object.fromEntries(items.map(({ key, value_json: json }) => [key, JSON.parse(json) as unknown]));
 }
 
-/** Config values as the server has them: `{"lr": {"value": 0.1}}`. */
+/** Wraps config values in the server's form: `{"lr": {"value": 0.1}}`. */
 function wrapped(items: readonly Item[]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(valuesOf(items)).map(([key, value]) => [key, { value }]));
 }

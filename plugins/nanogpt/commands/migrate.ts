@@ -17,14 +17,14 @@ export const command: CommandDefinition = {
   define,
   meant: (argument) =>
     argument.endsWith('.py') && existsSync(argument)
-      ? `espalier migrate ${argument} makes a config of a nanoGPT config file`
+      ? `espalier migrate ${argument} converts a nanoGPT config file`
       : undefined,
 };
 
 function define(command: Command): void {
   command
-    .description('convert a nanoGPT config file (Python `key = value` lines), which is read, not executed')
-    .argument('<config.py>', 'the file')
+    .description('convert a nanoGPT config file (Python `key = value` lines) without executing it')
+    .argument('<config.py>', 'nanoGPT config file')
     .option('-o, --out <file>', 'YAML file to write (default: print it)')
     .option('--force', 'overwrite an existing file')
     .action(async (file: string, flags: MigrateFlags) => {
@@ -32,7 +32,7 @@ function define(command: Command): void {
       if (settings.length === 0) {
         throw new UsageError(
           'ESP_MIGRATE',
-          `${file} contains no settings: a nanoGPT config file has \`key = value\` lines`,
+          `${file} contains no settings; a nanoGPT config file has \`key = value\` lines`,
         );
       }
       const { stringify } = await import('yaml');

@@ -1,16 +1,16 @@
 import type { SettingCalled } from '../../configs/contract.js';
 import type { PythonSetting, PythonValue } from './python-config.js';
 
-/** What becomes of an old option. */
+/** What to do with an old option. */
 export type Move =
-  /** The key of the new config. */
+  /** It has another key here. */
   | { readonly to: string; readonly value?: (old: PythonValue) => unknown }
-  /** It has no place here: why, or what to use in place of it. */
+  /** It has no equivalent: why, or what to use instead. */
   | { readonly gone: string };
 
 /**
- * Options of nanoGPT's train.py, and of the system that Espalier re-creates, which are settings here: their own options
- * say that they are called so.
+ * Options of nanoGPT's train.py, and of the system that Espalier re-creates, that are settings here. The settings
+ * themselves declare these names (`meta({ aka })`).
  */
 export const settings: readonly string[] = [
   'out_dir',
@@ -49,47 +49,49 @@ export const settings: readonly string[] = [
   'curriculum_alpha',
 ];
 
-/** All the others. */
+/** All other options. */
 export const moves: Readonly<Record<string, Move>> = {
   eval_only: { gone: 'espalier evaluate RUN' },
   always_save_checkpoint: {
-    gone: 'the newest checkpoints are always kept, the best ones beside them (plugins.checkpoint.keep)',
+    gone: 'the newest checkpoints are always kept, and the best ones too (plugins.checkpoint.keep)',
   },
   init_from: { to: 'init', value: (old) => (old === 'resume' ? 'scratch' : old) },
   wandb_log: { to: 'plugins.wandb.mode', value: (old) => (old === true ? 'auto' : 'disabled') },
   dataset: { to: 'data.dir', value: (old) => `data/${String(old)}` },
   decay_lr: { to: 'lr.use', value: (old) => (old === false ? 'constant' : 'warmup-cosine') },
-  backend: { gone: 'one process trains; threads are engine.threads' },
+  backend: { gone: 'one process trains, with engine.threads threads; espalier launch starts several' },
   device: { gone: 'engine: native, tensorflow, wasm or cpu; auto takes the best' },
   dtype: { to: 'precision', value: (old) => (old === 'bfloat16' ? 'bf16' : old === 'float32' ? 'f32' : 'auto') },
   compile: { gone: 'kernels are compiled when the package is installed' },
-  rotary_max_position_embeddings: { gone: 'rotary positions reach as far as model.block_size' },
-  embedding_mode: { gone: 'model.embedding_lora_rank over 0 is the mode lora' },
-  target_architecture_config: { gone: 'the schedule’s end is computed and printed' },
-  shrunken_vocab_size: { gone: 'espalier vocab build --size makes the mapping that plugins.vocab-remap.file names' },
-  RARE_TOKEN_ID: { gone: 'the mapping that espalier vocab build makes has it' },
+  rotary_max_position_embeddings: { gone: 'rotary positions always cover model.block_size' },
+  embedding_mode: { gone: 'set model.embedding_lora_rank above 0 for the mode lora' },
+  target_architecture_config: { gone: 'the result of the schedule is computed and printed' },
+  shrunken_vocab_size: { gone: 'espalier vocab build --size makes the mapping for plugins.vocab-remap.file' },
+  RARE_TOKEN_ID: { gone: 'it is part of the mapping made by espalier vocab build' },
   use_curriculum: { to: 'batches.strategy', value: (old) => (old === true ? 'curriculum' : 'random') },
 };
 
-/** What nanoGPT does not look at with `decay_lr = False`: its rate is then constant from the first iteration on. */
+/**
+ * Options that nanoGPT ignores with `decay_lr = False`: its learning rate is then constant from the first iteration.
+ */
 const OF_DECAY = ['warmup_iters', 'lr_decay_iters', 'min_lr'];
 
-/** A config that was converted. */
+/** A converted config. */
 export interface Migrated {
   readonly config: Record<string, unknown>;
-  /** Old names that have no place, with what to use. */
+  /** Options that were not converted, and what to use instead. */
   readonly notes: readonly string[];
 }
 
 /**
- * The new config of old settings; what nothing is known of is noted, not guessed.
- * @param called what the plugins say of their options
+ * Converts old settings to a config. Unknown settings are noted, not guessed.
+ * @param called returns the setting that another program's name stands for
  */
 export function migrated(given: readonly PythonSetting[], called: SettingCalled): Migrated {
   const config: Record<string, unknown> = { extends: ['base'] };
   const notes: string[] = [];
   const named = (test: (name: string) => boolean): boolean => given.some(({ name }) => test(name));
-  // nanoGPT sends nothing unless it is told to; here a project's name alone would turn the plugin on.
+  // nanoGPT uses W&B only with `wandb_log`; here a project's name alone would turn the plugin on.
   if (named((name) => name.startsWith('wandb_')) && !named((name) => name === 'wandb_log')) {
     put(config, ['plugins', 'wandb', 'mode'], 'disabled');
   }

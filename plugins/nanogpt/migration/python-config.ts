@@ -1,9 +1,9 @@
 import { UsageError } from '../../../core/errors.js';
 
-/** A value of a config file of `key = value` lines. */
+/** A value in a config file of `key = value` lines. */
 export type PythonValue = number | string | boolean | null;
 
-/** A setting, and the line it stands on. */
+/** A setting and its line number. */
 export interface PythonSetting {
   readonly name: string;
   readonly value: PythonValue;
@@ -11,8 +11,8 @@ export interface PythonSetting {
 }
 
 /**
- * Reads a nanoGPT config file as data: lines `key = value` where a value is a number, a text, True, False, None, or
- * arithmetic of numbers and of keys before it. Nothing of it is run.
+ * Reads a nanoGPT config file without executing it: lines `key = value`, where a value is a number, a string, True,
+ * False, None, or arithmetic of numbers and earlier keys.
  * @throws UsageError naming file and line of anything else
  */
 export function readPythonConfig(text: string, file: string): PythonSetting[] {
@@ -31,7 +31,7 @@ export function readPythonConfig(text: string, file: string): PythonSetting[] {
   return settings;
 }
 
-/** What is before a `#` that stands in no quotes. */
+/** Removes a comment: a `#` outside quotes and what follows. */
 function withoutComment(line: string): string {
   return /^(?:[^#'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*/.exec(line)?.[0] ?? line;
 }
@@ -39,7 +39,7 @@ function withoutComment(line: string): string {
 const TOKEN =
   /\s*(\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[A-Za-z_]\w*|\/\/|\*\*|[-+*/()])/y;
 
-/** Arithmetic, by precedence: sums of products of powers. */
+/** A recursive-descent parser for arithmetic: sums of products of powers. */
 class Expression {
   readonly #tokens: string[] = [];
   #at = 0;
@@ -52,7 +52,8 @@ class Expression {
     TOKEN.lastIndex = 0;
     while (text.slice(TOKEN.lastIndex).trim() !== '') {
       const token = TOKEN.exec(text)?.[1];
-      if (token === undefined) throw this.#fail('only numbers, texts, True, False, None and arithmetic can be read');
+      if (token === undefined)
+        throw this.#fail('only numbers, strings, True, False, None and arithmetic are supported');
       this.#tokens.push(token);
     }
   }
@@ -100,7 +101,7 @@ class Expression {
     if (token === 'True' || token === 'False') return token === 'True';
     if (token === 'None') return null;
     const value = this.known.get(token);
-    if (value === undefined) throw this.#fail(`${token} is not defined before it`);
+    if (value === undefined) throw this.#fail(`${token} is not defined before this line`);
     return value;
   }
 

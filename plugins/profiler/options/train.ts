@@ -10,14 +10,10 @@ interface TraceFlags {
 /** `train --trace FILE`, and `--trace-iterations` */
 export const options: OptionsDefinition = (command) => {
   command
-    .option('--trace <file>', 'write a trace of the first 50 iterations, to open in ui.perfetto.dev')
-    .option(
-      '--trace-iterations <range>',
-      'iterations to trace: 20 for the first 20, or a range such as 100-119',
-      iterationRange,
-    );
+    .option('--trace <file>', 'write a trace of the first 50 iterations for ui.perfetto.dev')
+    .option('--trace-iterations <range>', 'iterations to trace: 20 (the first 20) or 100-119', iterationRange);
   return {
-    // A trace is of this process alone: a run that resumes from it is not traced again.
+    // Passed on for this process only: a run that resumes later is not traced again.
     request(request) {
       const { trace, traceIterations } = command.opts<TraceFlags>();
       if (trace !== undefined) {
@@ -29,18 +25,20 @@ export const options: OptionsDefinition = (command) => {
   };
 };
 
-/** Some iterations in a row: from `first`, or from where the run is. */
+/** Consecutive iterations, from `first` or from the run's current iteration. */
 interface IterationRange {
   readonly first?: number;
   readonly iterations: number;
 }
 
-/** Reads `20` (so many) or `100-119` (from one number to another). @throws InvalidArgumentError for anything else */
+/** Parses `20` (a count) or `100-119` (first and last). @throws InvalidArgumentError for anything else */
 function iterationRange(text: string): IterationRange {
   const [from, to, ...more] = text.split('-').map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
   if (from !== undefined && from > 0 && to === undefined) return { iterations: from };
   if (from !== undefined && to !== undefined && to >= from && more.length === 0) {
     return { first: from, iterations: to - from + 1 };
   }
-  throw new InvalidArgumentError('give how many, such as 20, or the first and the last, such as 100-119.');
+  throw new InvalidArgumentError(
+    'give a number of iterations, such as 20, or the first and the last, such as 100-119.',
+  );
 }

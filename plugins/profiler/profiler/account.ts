@@ -1,38 +1,40 @@
 import type { EventBus, Registration, Sections } from '../../../core/index.js';
 
-/** Time that is counted under one name. */
+/** Time in one section. */
 export interface SectionTime {
   readonly name: string;
   readonly children: Map<string, SectionTime>;
-  /** Milliseconds in it and in none of its children. */
+  /** Milliseconds in the section, without its children. */
   own: number;
 }
 
-/** Time in a plugin's listeners of one event; those of others that they call are not in it. */
+/** Time in a plugin's listener of one event, without other listeners that it calls. */
 export interface ListenerTime {
   readonly plugin: string;
   readonly event: string;
-  /** Milliseconds. */
+  /** Milliseconds in total. */
   all: number;
-  /** Of those, within iterations. */
+  /** The part of it within iterations. */
   inIterations: number;
-  /** Of those, in no section: they are in the tree under the plugin's name. */
+  /** The part of it outside sections, which the time tree shows under the plugin's name. */
   outside: number;
 }
 
-/** Where the time since the account was opened went; all in milliseconds. */
+/** Where the time since `open` went, in milliseconds. */
 export interface Times {
   readonly sections: SectionTime;
   readonly listeners: ReadonlyMap<Registration, ListenerTime>;
-  /** From `iteration:start` to the end of `iteration:end`, all iterations together: evaluations and checkpoints are between them. */
+  /**
+   * All iterations, from `iteration:start` to the end of `iteration:end`; evaluations and checkpoints are in between.
+   */
   iterations: number;
-  /** In no section and no listener: the loop itself. */
+  /** Outside sections and listeners: the loop itself. */
   other: number;
 }
 
 /**
- * Keeps account of where a run's time goes: at each beginning and end of a section or listener, the time since the last
- * one belongs to what was on top. Two stacks, as a section may have listeners in it and a listener sections.
+ * Measures where a run's time goes. Whenever a section or listener begins or ends, the time since the last such moment
+ * is added to the innermost one. Keeps two stacks, since sections may contain listeners and listeners sections.
  */
 export class Account {
   readonly #times = {
@@ -51,7 +53,7 @@ export class Account {
     return this.#times;
   }
 
-  /** Watches from now on; returns what ends it. */
+  /** Starts measuring. @returns a function that stops it */
   open(bus: EventBus, sections: Sections): () => void {
     this.#last = performance.now();
     const stops = [
@@ -120,7 +122,7 @@ export class Account {
   }
 }
 
-/** Milliseconds in a section, its children's included. */
+/** Returns the milliseconds in a section, including its children. */
 export function total({ own, children }: SectionTime): number {
   return [...children.values()].reduce((sum, child) => sum + total(child), own);
 }
@@ -137,7 +139,7 @@ function childOf(parent: SectionTime, name: string): SectionTime {
   return made;
 }
 
-/** What began in the background may end out of turn. */
+/** Removes an entry from a stack, even if it is not on top: background work may end out of order. */
 function leave<T>(stack: T[], what: T): void {
   const at = stack.lastIndexOf(what);
   if (at >= 0) stack.splice(at, 1);

@@ -4,7 +4,7 @@ import { sectionTotals } from './tree.js';
 /** Totals so far, in milliseconds. */
 export interface Totals {
   readonly sections: ReadonlyMap<string, number>;
-  /** In each plugin's listeners within iterations. */
+  /** Time in each plugin's listeners within iterations. */
   readonly plugins: ReadonlyMap<string, number>;
   readonly iterations: number;
 }
@@ -19,7 +19,7 @@ export function totalsOf({ sections, listeners, iterations }: Times): Totals {
   return { sections: sectionTotals(sections), plugins, iterations };
 }
 
-/** What happened between two moments. */
+/** Returns the difference between two totals. */
 export function since(before: Totals, now: Totals): Totals {
   return {
     sections: difference(before.sections, now.sections),
@@ -28,7 +28,9 @@ export function since(before: Totals, now: Totals): Totals {
   };
 }
 
-/** As metrics: milliseconds an iteration of each section, and each plugin's share of the iterations' time. */
+/**
+ * Converts totals to metrics: milliseconds per iteration of each section, and each plugin's share of iteration time.
+ */
 export function metricsOf({ sections, plugins, iterations }: Totals, count: number): Record<string, number> {
   const values: Record<string, number> = {};
   for (const [path, milliseconds] of sections) values[`timing/${path}`] = milliseconds / count;

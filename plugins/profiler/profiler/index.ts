@@ -21,7 +21,7 @@ import { timeTree } from './tree.js';
 
 const options = z
   .strictObject({
-    interval: z.int().min(1).default(10).describe('iterations between timings, each the mean since the last'),
+    interval: z.int().min(1).default(10).describe('iterations between timings, which are means since the last'),
     report_interval: z
       .int()
       .min(0)
@@ -38,14 +38,14 @@ const options = z
       .boolean()
       .default(true)
       .describe(
-        'measure the peak of this machine if unknown (a quarter of a second), and publish the share of it that is reached',
+        'publish the share of this machine’s peak that is reached; measures the peak first, in 0.25 s, if it is unknown',
       ),
   })
   .meta({ resume: 'free' });
 
 @Plugin({
   name: 'profiler',
-  summary: 'Shows where time goes, by section, plugin and event, and the share of the machine’s peak that is reached.',
+  summary: 'Reports where time goes, by section, plugin and event, and which share of the machine’s peak is reached.',
   config: options,
   critical: false,
   metrics: {
@@ -65,19 +65,20 @@ const options = z
 export default class Profiler {
   readonly #account = new Account();
   #close: () => void = () => undefined;
-  /** Floating-point operations a second. */
+  /** The machine's peak, in floating-point operations per second. */
   #peak: number | undefined;
-  /** What was reached over the peak that is known, which is measured again then, once. */
+  /** The highest rate measured above the known peak. The peak is then measured again, once. */
   #exceeded: number | undefined;
   #remeasured = false;
   readonly #warned = new Set<string>();
   #iterations = 0;
   #tokens = 0;
-  /** What the model has computed, and the tokens that it is counted up to. */
+  /** Floating-point operations of the model so far, and the tokens they are counted for. */
   readonly #arithmetic = { flops: 0, tokens: 0 };
   #startTokens = 0;
-  /** When figures were last published, and when plugins were last compared with `warn_above`. */
+  /** Totals when metrics were last published. */
   readonly #published = { totals: NO_TIME, flops: 0 };
+  /** Totals when plugins were last compared with `warn_above`. */
   #compared: Totals = NO_TIME;
 
   constructor(
@@ -90,7 +91,7 @@ export default class Profiler {
     @inject(Logger) private readonly log: Logger,
   ) {}
 
-  /** Processes that train together would disturb each other's measurement. */
+  /** Only with one rank: several would disturb each other's measurement. */
   @On('run:start')
   async measurePeak(_: RunStart): Promise<void> {
     if (this.config.mfu && this.ranks.size === 1) this.#peak = await peakFlops(this.engine);
@@ -113,7 +114,7 @@ export default class Profiler {
     if (done % interval === 0) return this.bus.dispatch('metrics', { iteration: done, values: this.#figures() });
   }
 
-  /** Between iterations, whose time it is not part of. */
+  /** Measures the peak again between iterations, so that their time does not include it. */
   @On('requests:ready')
   correctPeak(_: RequestsReady): void | Promise<void> {
     if (this.#exceeded !== undefined && !this.#remeasured) return this.#correctPeak(this.#exceeded);
@@ -143,7 +144,10 @@ export default class Profiler {
     return share === undefined ? values : { ...values, mfu: share };
   }
 
-  /** Of the peak, which is at least what is reached; undefined where it is not known. */
+  /**
+   * Returns the share of the peak; never above 1, since a higher rate corrects the peak. Undefined if the peak is
+   * unknown.
+   */
   #shareOf(flops: number): number | undefined {
     if (this.#peak === undefined) return undefined;
     if (flops > this.#peak) this.#exceeded = Math.max(this.#exceeded ?? 0, flops);
@@ -156,11 +160,14 @@ export default class Profiler {
     const { flops } = await remeasuredPeak(this.engine, reached);
     this.#peak = flops;
     this.log.info(
-      `profiler: this run reaches ${percent(reached / before)} of the peak of ${showFlops(before)} that was measured earlier, on a busy machine: measured again, it is ${showFlops(flops)}`,
+      `profiler: this run reaches ${percent(reached / before)} of the peak of ${showFlops(before)}, which was measured on a busy machine: measured again, it is ${showFlops(flops)}`,
     );
   }
 
-  /** So far. A model that has grown computes more: what is not counted yet is counted as it is now. */
+  /**
+   * Returns the operations so far. A model that grows needs more per token, so each call counts only the tokens since
+   * the last.
+   */
   #flops(): number {
     this.#arithmetic.flops += (this.#tokens - this.#arithmetic.tokens) * this.model.trainingFlopsPerToken();
     this.#arithmetic.tokens = this.#tokens;

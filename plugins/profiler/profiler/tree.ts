@@ -1,6 +1,6 @@
 import { total, type ListenerTime, type SectionTime, type Times } from './account.js';
 
-/** Listeners that take less than this share of the time are left out. */
+/** Listeners below this share of the time are not shown. */
 const SMALLEST_SHARE = 0.0002;
 
 interface Row {
@@ -9,7 +9,7 @@ interface Row {
   readonly milliseconds: number;
 }
 
-/** Where the time went, a line each: milliseconds an iteration, and the share of all. */
+/** Formats where the time went, as lines: milliseconds per iteration, and the share of the total. */
 export function timeTree(times: Times, iterations: number): string[] {
   const sections = [...times.sections.children.values()].flatMap((child) => sectionRows(child, 0));
   const rows = [...sections, ...pluginRows(times), { name: 'loop itself', depth: 0, milliseconds: times.other }];
@@ -28,7 +28,7 @@ export function timeTree(times: Times, iterations: number): string[] {
   ];
 }
 
-/** Milliseconds in each section by its path, such as `evaluation/samples`; its children's time is in it. */
+/** Returns the milliseconds in each section, including its children, by path: `evaluation/samples`. */
 export function sectionTotals(of: SectionTime, path = ''): Map<string, number> {
   const totals = new Map<string, number>();
   for (const child of of.children.values()) {
@@ -44,7 +44,7 @@ function sectionRows(of: SectionTime, depth: number): Row[] {
   return [{ name: of.name, depth, milliseconds: total(of) }, ...children];
 }
 
-/** Plugins outside sections, those that take most first, each with its events. */
+/** Returns rows for the plugins' time outside sections, slowest first, each with its events. */
 function pluginRows({ listeners }: Times): Row[] {
   const all = [...listeners.values()];
   const plugins = [...new Set(all.map(({ plugin }) => plugin))].map((name) => {

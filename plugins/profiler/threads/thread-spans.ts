@@ -1,37 +1,37 @@
 import { BroadcastChannel, getEnvironmentData, setEnvironmentData, threadId } from 'node:worker_threads';
 
-/** A piece of work that a worker thread did. */
+/** A piece of work done by a worker thread. */
 export interface ThreadSpan {
-  /** What the thread is for: `prefetch`, `checkpoint writer`, … */
+  /** Purpose of the thread: `prefetch`, `checkpoint writer`, … */
   readonly thread: string;
   readonly threadId: number;
   readonly name: string;
-  /** Milliseconds since 1970, with their fractions: all threads have that clock in common. */
+  /** Milliseconds since 1970, with fractions; all threads share this clock. */
   readonly from: number;
   readonly to: number;
 }
 
 const CHANNEL = 'espalier/thread-spans';
-/** How many listen, in memory that this process's threads share: threads inherit it when they start. */
+/** Number of listeners, in memory shared by all threads of this process, which inherit it when they start. */
 const listeners = sharedCount();
 let channel: BroadcastChannel | undefined;
 
-/** In a worker thread: does the work, and tells whoever listens in the main thread how long it took. */
+/** Does work in a worker thread, and reports its duration to listeners in the main thread. */
 export function measureInThread<T>(thread: string, name: string, work: () => T): T {
   if (Atomics.load(listeners, 0) === 0) return work();
   const from = now();
-  const tell = (): void => {
+  const report = (): void => {
     const span: ThreadSpan = { thread, threadId, name, from, to: now() };
     channel ??= openChannel();
     channel.postMessage(span);
   };
   const result = work();
-  if (result instanceof Promise) result.then(tell, tell);
-  else tell();
+  if (result instanceof Promise) result.then(report, report);
+  else report();
   return result;
 }
 
-/** Hears of what the threads of this process do from now on; returns what ends it. */
+/** Calls back for each span of this process's threads. @returns a function that stops listening */
 export function listenToThreads(hear: (span: ThreadSpan) => void): () => void {
   const heard = openChannel();
   heard.onmessage = (message): void => {
@@ -44,12 +44,12 @@ export function listenToThreads(hear: (span: ThreadSpan) => void): () => void {
   };
 }
 
-/** The same clock as a span's, in any thread. */
+/** Returns the current time by the clock of spans. */
 function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** It keeps no process, and no thread, alive. */
+/** Opens the channel without keeping the process or thread alive. */
 function openChannel(): BroadcastChannel {
   const opened = new BroadcastChannel(CHANNEL);
   opened.unref();

@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { messageOf } from '../../../core/index.js';
 
-/** Flushed when this much has come together. */
+/** Flush when this much is buffered. */
 const FLUSH_CHARACTERS = 1 << 20;
 const HEAD = '{"displayTimeUnit":"ms","traceEvents":[\n';
 const TAIL = '\n]}\n';
@@ -9,7 +9,7 @@ const TAIL = '\n]}\n';
 /** An entry of `traceEvents`. */
 export interface TraceEvent {
   readonly name: string;
-  /** `X`: a span; `b` and `e`: begin and end of one that is not nested in others; `M`: a fact of a process or thread. */
+  /** `X`: a span; `b` and `e`: begin and end of a span that is not nested; `M`: metadata of a process or thread. */
   readonly ph: 'X' | 'b' | 'e' | 'M';
   readonly cat?: string;
   /** Microseconds. */
@@ -21,22 +21,22 @@ export interface TraceEvent {
 }
 
 /**
- * A file in the JSON trace event format (Google, "Trace Event Format", 2016). Each flush writes the end of the file
- * anew behind what it adds: it is valid JSON after every one, whatever then becomes of the process.
+ * A file in the JSON trace event format (Google, "Trace Event Format", 2016). Each flush rewrites the end of the file
+ * after the new events, so the file is valid JSON even if the process is killed afterwards.
  */
 export class TraceFile {
   readonly #descriptor: number;
   #waiting = '';
-  /** Where the end of the file begins. */
+  /** Position of the end of the JSON, which the next flush overwrites. */
   #position = HEAD.length;
   #events = 0;
   #failure: string | undefined;
   #open = true;
 
   /**
-   * Replaces a file that is there.
-   * @param maxBytes what comes when it is as large is left out
-   * @throws Error of the file system
+   * Creates or replaces a file.
+   * @param maxBytes events are dropped once the file is this large
+   * @throws the file system's error
    */
   constructor(
     path: string,
@@ -50,7 +50,7 @@ export class TraceFile {
     return this.#position + TAIL.length;
   }
 
-  /** Why it could not be written any more; nothing is added afterwards. */
+  /** Why writing failed; nothing is added afterwards. */
   get failure(): string | undefined {
     return this.#failure;
   }
@@ -73,11 +73,11 @@ export class TraceFile {
       this.#position += added.length;
     } catch (thrown) {
       this.#failure = messageOf(thrown);
-      this.#mend();
+      this.#restoreEnd();
     }
   }
 
-  /** Flushes it and lets it go. */
+  /** Flushes and closes the file. */
   close(): void {
     if (!this.#open) return;
     this.flush();
@@ -85,13 +85,13 @@ export class TraceFile {
     closeSync(this.#descriptor);
   }
 
-  /** What was written in part is taken away again. */
-  #mend(): void {
+  /** Removes a partial write, so that the file is valid JSON again. */
+  #restoreEnd(): void {
     try {
       ftruncateSync(this.#descriptor, this.#position);
       writeSync(this.#descriptor, TAIL, this.#position);
     } catch {
-      // The first failure is the one that is told of.
+      // The first failure is the one that is reported.
     }
   }
 }

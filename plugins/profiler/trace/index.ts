@@ -30,7 +30,7 @@ const options = z
       .optional()
       .describe('file to write, replaced if it exists (default: trace.json in the run folder)'),
     first: z.int().min(0).optional().describe('first iteration of the trace (default: the first of this process)'),
-    iterations: z.int().min(1).default(50).describe('iterations to trace, with the work that follows each'),
+    iterations: z.int().min(1).default(50).describe('iterations to trace, including the work after each'),
     max_mb: z.number().gt(0).default(200).describe('largest size of the trace, in megabytes'),
   })
   .meta({ resume: 'free' });
@@ -39,7 +39,7 @@ const MEGABYTE = 1e6;
 
 @Plugin({
   name: 'trace',
-  summary: 'A trace of some iterations for ui.perfetto.dev: events, plugins, sections, kernels and worker threads.',
+  summary: 'Writes a trace of some iterations for ui.perfetto.dev: events, plugins, sections, kernels, worker threads.',
   config: options,
 })
 export default class Trace {
@@ -58,7 +58,7 @@ export default class Trace {
     @inject(Ranks) private readonly ranks: Ranks,
     @inject(Logger) private readonly log: Logger,
   ) {
-    // Better now than when everything is built.
+    // Check the folder now instead of after everything is built.
     const { file } = config;
     if (file === undefined || existsSync(path.dirname(folder.fromConfig(file)))) return;
     throw cannotWrite(`there is no folder ${path.dirname(folder.fromConfig(file))}`);
@@ -100,7 +100,7 @@ export default class Trace {
   }
 
   async dispose(): Promise<void> {
-    // What threads told last is still on its way.
+    // The last spans of worker threads are still in transit.
     if (this.#recorder?.isOn === true) await nextTurn();
     this.#end();
   }
@@ -110,7 +110,7 @@ export default class Trace {
     return file === undefined ? path.join(this.folder.path, 'trace.json') : this.folder.fromConfig(file);
   }
 
-  /** Ends the trace, once, and says where it is. */
+  /** Ends the trace and logs where it is; does nothing the second time. */
   #end(): void {
     this.#forget();
     this.#recorder?.stop();

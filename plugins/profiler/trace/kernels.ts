@@ -1,12 +1,12 @@
 import { tf } from '../../../core/index.js';
 
-/** Told of every kernel that is called, with the shapes of its inputs by name, such as `[12, 64]`. */
+/** Called at the begin and end of every kernel, with the shapes of its inputs by name, such as `[12, 64]`. */
 export interface KernelWatcher {
   begin(kernel: string, shapes: Readonly<Record<string, string>>): void;
   end(kernel: string): void;
 }
 
-/** Puts a watcher around every kernel of a tfjs backend, ours included; returns what takes it away again. */
+/** Wraps every kernel of a tfjs backend, including ours, with a watcher. @returns a function that unwraps them */
 export function watchKernels(backendName: string, watcher: KernelWatcher): () => void {
   const kernels = tf.getKernelsForBackend(backendName);
   for (const kernel of kernels) {
@@ -33,7 +33,7 @@ function replace(kernel: tf.KernelConfig): void {
   tf.registerKernel(kernel);
 }
 
-/** An input may be missing: tfjs types it as always there. */
+/** Inputs may be missing, although tfjs types them as present. */
 function shapesOf(inputs: Readonly<Record<string, tf.TensorInfo | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(inputs).flatMap(([name, tensor]) =>

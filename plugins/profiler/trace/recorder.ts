@@ -3,7 +3,7 @@ import { listenToThreads } from '../threads/thread-spans.js';
 import { watchKernels } from './kernels.js';
 import type { Spans } from './spans.js';
 
-/** What is watched. */
+/** What to record. */
 export interface Watched {
   readonly bus: EventBus;
   readonly sections: Sections;
@@ -12,7 +12,7 @@ export interface Watched {
   readonly backend: string;
 }
 
-/** Everything that a run does, as spans: iterations, events, plugins, sections, kernels and worker threads. */
+/** Records everything that a run does as spans: iterations, events, plugins, sections, kernels and worker threads. */
 export class Recorder {
   #stops: (() => void)[] = [];
 
@@ -25,7 +25,7 @@ export class Recorder {
     return this.#stops.length > 0;
   }
 
-  /** @param beforeEvent called first, with the recorder off or on: it may turn it */
+  /** @param beforeEvent called first, even while not recording; it may start or stop the recorder */
   watchEvents(beforeEvent: NonNullable<Spy['beforeEvent']>): () => void {
     const { bus, state } = this.watched;
     return bus.spy({
@@ -74,7 +74,7 @@ export class Recorder {
     ];
   }
 
-  /** Ends what is open too. */
+  /** Stops recording, and ends open spans. */
   stop(): void {
     for (const stop of this.#stops.splice(0)) stop();
     this.spans.endAll();

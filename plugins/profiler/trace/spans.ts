@@ -1,20 +1,20 @@
 import type { ThreadSpan } from '../threads/thread-spans.js';
 import type { TraceFile } from './file.js';
 
-/** The main thread's number; workers have theirs after it (0 is the idle task for Perfetto). */
+/** Number of the main thread; workers follow. Perfetto takes 0 for the idle task. */
 const MAIN = 1;
 
 interface OpenSpan {
   readonly category: string;
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;
-  /** Nanoseconds. */
+  /** Start, in nanoseconds. */
   readonly from: number;
 }
 
 /**
- * Turns what begins and ends into the spans of a trace, each thread with a track. Spans of a track nest: one that ends
- * out of turn (it began in the background) gets a track of its own.
+ * Writes spans to a trace, with a track per thread. Spans of a track must nest: one that ends out of order, such as
+ * work in the background, gets a track of its own.
  */
 export class Spans {
   readonly #open: OpenSpan[] = [];
@@ -30,7 +30,7 @@ export class Spans {
     this.#open.push({ category, name, args, from: nanoseconds(performance.now()) });
   }
 
-  /** Ends the newest of that name; one that began before the trace did is left out. */
+  /** Ends the newest open span of that name; does nothing if it began before the trace. */
   end(category: string, name: string): void {
     const at = this.#open.findLastIndex((span) => span.name === name && span.category === category);
     const span = this.#open[at];
@@ -41,7 +41,7 @@ export class Spans {
     else this.#writeApart(span);
   }
 
-  /** What a worker thread did. */
+  /** Adds a span of a worker thread. */
   thread({ thread, threadId, name, from, to }: ThreadSpan): void {
     const tid = MAIN + threadId;
     this.#nameThread(tid, `${thread} (worker ${String(threadId)})`);
@@ -49,7 +49,7 @@ export class Spans {
     this.#write({ category: 'worker', name, args: {}, from: start }, nanoseconds(to - performance.timeOrigin), tid);
   }
 
-  /** Ends what is open, the innermost first. */
+  /** Ends all open spans, innermost first. */
   endAll(): void {
     for (const { category, name } of [...this.#open].reverse()) this.end(category, name);
   }
@@ -72,7 +72,7 @@ export class Spans {
   }
 }
 
-/** Whole ones: rounding keeps what began later from ending later. */
+/** Rounds to whole nanoseconds, so that rounding errors cannot make an inner span end after its outer one. */
 function nanoseconds(milliseconds: number): number {
   return Math.round(milliseconds * 1e6);
 }

@@ -144,7 +144,7 @@ test('more than 64 open pages are refused, until one is closed', async (t) => {
   t.true(open.every(({ status }) => status === 200));
   const refused = await fetch(`${url}api/live`);
   t.is(refused.status, 503);
-  t.is(await refused.text(), '64 pages are open: close some, and reload this one');
+  t.is(await refused.text(), '64 pages are open: close some, then reload this one');
   for (const { body } of open) await body?.cancel();
   let status = 503;
   for (let tries = 0; status !== 200 && tries < 100; tries++) {
@@ -200,7 +200,7 @@ test('a folder that goes away while it is looked at takes nothing from the page'
 });
 
 test('another port than the one asked for is told', (t) => {
-  t.is(portNote(7317, 'http://127.0.0.1:7318/'), 'dashboard: port 7317 is taken: using 7318');
+  t.is(portNote(7317, 'http://127.0.0.1:7318/'), 'dashboard: port 7317 is taken, using 7318');
   t.is(portNote(7317, 'http://127.0.0.1:7317/'), undefined);
   t.is(portNote(0, 'http://127.0.0.1:7318/'), undefined);
 });

@@ -15,7 +15,7 @@ test('entries of later iterations go, those of the checkpoint’s own stay', (t)
   for (const iteration of [1, 2, 2, 3, 3]) counts.add('log', iteration);
   t.is(counts.state(), undefined, 'nothing is kept where nothing is owed');
   const resumed = new EntryCounts(at(3, false));
-  t.deepEqual([1, 2, 2, 3, 3, 4].filter(resumed.goOnAt(3)('log')), [1, 2, 2, 3, 3]);
+  t.deepEqual([1, 2, 2, 3, 3, 4].filter(resumed.resumeAt(3)('log')), [1, 2, 2, 3, 3]);
 });
 
 test('where an evaluation is owed, its own iteration keeps what it had at the checkpoint, however often it is killed', (t) => {
@@ -40,7 +40,7 @@ test('where an evaluation is owed, its own iteration keeps what it had at the ch
       for (let i = 0; i < kills; i++) {
         const resumed = new EntryCounts(at(5, true));
         resumed.restore(state);
-        const keeps = resumed.goOnAt(5);
+        const keeps = resumed.resumeAt(5);
         file = file.filter(keeps('log'));
         t.deepEqual(file, atCheckpoint);
         t.is(Array(9).fill(5).filter(keeps('other')).length, other);
@@ -54,17 +54,17 @@ test('where an evaluation is owed, its own iteration keeps what it had at the ch
 test('a plugin that was not there at the checkpoint keeps nothing of an owed iteration’s, and is told of no other', (t) => {
   const counts = new EntryCounts(at(2, true));
   counts.restore({ identity: {} });
-  t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1]);
+  t.deepEqual([1, 2, 2].filter(counts.resumeAt(2)('log')), [1]);
   counts.restore({ log: 1 });
-  t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1, 2], 'run-log’s older state');
+  t.deepEqual([1, 2, 2].filter(counts.resumeAt(2)('log')), [1, 2], 'run-log’s older state');
   counts.restore(undefined);
-  t.deepEqual([1, 2, 2].filter(counts.goOnAt(2)('log')), [1, 2, 2]);
+  t.deepEqual([1, 2, 2].filter(counts.resumeAt(2)('log')), [1, 2, 2]);
   t.deepEqual(counts.state(), { identity: { log: 2 } }, 'what is kept counts');
 });
 
 test('what was owed once says nothing of a checkpoint that the run goes back to later', (t) => {
   const counts = new EntryCounts(at(2, false));
   counts.restore({ identity: { log: 1 } });
-  counts.goOnAt(2);
-  t.deepEqual([3, 4, 4, 5].filter(counts.goOnAt(4)('log')), [3, 4, 4]);
+  counts.resumeAt(2);
+  t.deepEqual([3, 4, 4, 5].filter(counts.resumeAt(4)('log')), [3, 4, 4]);
 });

@@ -98,7 +98,7 @@ test('a config is read, never run: what is no value is refused with its line', a
     ['x = open("owned", "w")', /config\.py:2: cannot read "open\("owned", "w"\)": only numbers/],
     ['print(1)', /config\.py:2: cannot read "print\(1\)": it is not `key = value`/],
     ['x = batch_size +', /it ends too early/],
-    ['x = unknown * 2', /unknown is not defined before it/],
+    ['x = unknown * 2', /unknown is not defined before this line/],
     ["x = 'a' * 2", /a is not a number/],
   ] as const) {
     writeFileSync(path.join(folder, 'config.py'), `batch_size = 2\n${line}\n`);
