@@ -77,7 +77,7 @@ test('the programs of all pages compile', (t) => {
   t.deepEqual(errors, []);
 });
 
-test('every program of the guides is run by a test that has its name', (t) => {
+test('every program in the guides is run by a test with its name', (t) => {
   const tests = readdirSync('test', { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => readFileSync(path.join('test', file), 'utf8'))

@@ -19,7 +19,7 @@ test('every relative link of the documentation leads to a file, and every anchor
   t.deepEqual(broken, []);
 });
 
-test('every page is in the index, and has one title', (t) => {
+test('every page is in the index and has exactly one title', (t) => {
   const index = all.get('docs/README.md');
   t.truthy(index);
   const listed = linksOf(index?.text ?? '').map(({ target }) => path.posix.join('docs', target.split('#')[0] ?? ''));

@@ -23,7 +23,7 @@ const SHARED = [
 
 const written = pages().filter(({ file }) => file.startsWith('docs/plugins/'));
 
-test('the tests of the pages about plugins pass as they are there', async (t) => {
+test('the tests shown on the plugin pages pass', async (t) => {
   const root = emptyFolder(t);
   mkdirSync(path.join(root, 'node_modules'));
   for (const [name, to] of [

@@ -42,7 +42,7 @@ for (const name of names) {
   });
 }
 
-test('the ranks of the model are the adapter’s, whatever a preset says', async (t) => {
+test('LoRA ranks come from the adapter, whatever a preset says', async (t) => {
   const folder = textFolder(t);
   cpSync(path.join(fixtures, 'gpt2-attention'), path.join(folder, 'mine'), { recursive: true });
   cpSync('test/fixtures/gpt2-tiny', path.join(folder, 'tiny'), { recursive: true });
@@ -73,7 +73,7 @@ test('the ranks of the model are the adapter’s, whatever a preset says', async
   t.regex((await espalier(folder, 'explain', '--set', 'init=mine')).err, /base model nowhere\/else .*ESP_PRETRAINED/s);
 });
 
-test('an adapter is trained further, and what it exports holds LoRA alone', async (t) => {
+test('an adapter can be trained further, and its export contains only LoRA', async (t) => {
   const folder = textFolder(t);
   const adapter = path.join(fixtures, 'gpt2-attention');
   const learning = ['model.trained=lora', 'optimizer.learning_rate=0.01', 'train.max_iters=8'];
@@ -128,7 +128,7 @@ test('a Llama is fine-tuned with LoRA, and its adapter is trained further from w
   t.like(model, { use: 'llama', attn_lora_rank: 1, output_lora_rank: 2, mlp_lora_rank: 3, embedding_lora_rank: 4 });
 });
 
-test('what an adapter cannot hold is not exported as one', async (t) => {
+test('weights that an adapter cannot contain are not exported as one', async (t) => {
   const folder = textFolder(t);
   const tiny = path.resolve('test/fixtures/gpt2-tiny');
   t.is((await trainFrom(folder, tiny)).code, 0);

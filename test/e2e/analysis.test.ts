@@ -66,7 +66,7 @@ for (const [use, model] of Object.entries({ gpt: [], llama: set('model={use: lla
   });
 }
 
-test('only tokens that training has seen often are compared, where that is counted', async (t) => {
+test('only tokens that training has seen often are compared, if that is counted', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'text.txt'), `!${text}`);
   const batches = set('batches={strategy: curriculum, alpha: 0, candidates: 20, round: 3}', patient);
@@ -89,7 +89,7 @@ test('only tokens that training has seen often are compared, where that is count
   t.is(analyses(folder)[0]?.['analysis/embedding/tokens'], 5);
 });
 
-test('a model with rotary positions and LoRA that grows is followed; drift is left out where tokens have other rows', async (t) => {
+test('a growing model with rotary positions and LoRA is analysed; drift is omitted when rows no longer match', async (t) => {
   const folder = textFolder(t);
   const data = set('data={text: text.txt}', 'engine=auto');
   const built = await espalier(folder, 'vocab', 'build', '--size', '12', '-o', 'map.json', '-p', 'debug', ...data);
@@ -121,7 +121,7 @@ test('a model with rotary positions and LoRA that grows is followed; drift is le
   t.is(found.at(-1)?.['analysis/drift/embedding'], undefined);
 });
 
-test('the first evaluation and every so many later ones are analysed', async (t) => {
+test('the first evaluation and every N-th later one are analysed', async (t) => {
   const folder = textFolder(t);
   const some = set('plugins.evaluation.interval=4', 'plugins.analysis={wait_seconds: 240}');
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...some);
@@ -206,7 +206,7 @@ export default class OtherView {
   return set('plugins={"./other-view.ts": {}}');
 }
 
-test('a run does not wait longer for an analysis than it was told to, and skips while one runs', async (t) => {
+test('a run waits for an analysis no longer than wait_seconds, and skips one while another runs', async (t) => {
   const folder = textFolder(t);
   const endless = [
     ...viewOf(folder, 'await new Promise(() => {});'),
@@ -219,7 +219,7 @@ test('a run does not wait longer for an analysis than it was told to, and skips 
   t.deepEqual(analyses(folder), []);
 });
 
-test('a worker thread that dies is told of, and the run goes on without', async (t) => {
+test('a worker thread that dies is reported, and the run continues without it', async (t) => {
   const folder = textFolder(t);
   const dying = [...viewOf(folder, 'process.exit(3);'), ...set('plugins.evaluation.interval=2', 'train.max_iters=60')];
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...dying, ...set(patient));
@@ -229,7 +229,7 @@ test('a worker thread that dies is told of, and the run goes on without', async 
   t.regex(err, /done after 60 iterations/);
 });
 
-test('weights that are not finite are told of, and not measured', async (t) => {
+test('non-finite weights are reported and not measured', async (t) => {
   const folder = textFolder(t);
   const broken = set('optimizer.learning_rate=1e38', 'lr.min_lr=1e38', 'lr.warmup_iters=0', 'plugins.health=false');
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...small, ...broken, ...set(patient));

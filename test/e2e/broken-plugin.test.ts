@@ -25,7 +25,7 @@ writeFileSync(path.join(folder, 'text.txt'), text);
 const command = warm(main);
 const espalier = (...args: string[]): Promise<Outcome> => command(folder, ...args);
 
-test('a plugin that does not load is listed with its reason, and named by an error when it is asked for', async (t) => {
+test('a plugin that does not load is listed with its reason, and reported when it is used', async (t) => {
   const all = await espalier('plugins');
   t.is(all.code, 0, all.err);
   t.regex(all.out, /^broken \(does not load on this machine\): .*no binary for this machine$/m);
@@ -40,7 +40,7 @@ test('a plugin that does not load is listed with its reason, and named by an err
   t.regex(one.err, /plugin broken .*no binary for this machine \[ESP_PLUGIN_LOAD\]/);
 });
 
-test('a plugin that does not load stops no command that does not use it', async (t) => {
+test('a plugin that does not load does not affect commands that do not use it', async (t) => {
   for (const args of [['metrics'], ['presets'], ['doctor'], ['explain', '-s', 'data.text=text.txt']]) {
     const { code, err } = await espalier(...args);
     t.is(code, 0, `${args.join(' ')}: ${err}`);
@@ -65,7 +65,7 @@ test('a plugin that does not load stops no command that does not use it', async 
   t.regex(asked.err, /no binary for this machine/);
 });
 
-test('a checkpoint of a run with a plugin that does not load here is evaluated without it, with a warning', async (t) => {
+test('a checkpoint whose plugin does not load is evaluated without it, with a warning', async (t) => {
   addPlugin(
     'fragile',
     `import { Plugin } from '../../../core/index.js';

@@ -33,7 +33,7 @@ async function trained(t: ExecutionContext, ...more: string[]): Promise<string> 
   return folder;
 }
 
-test('a path beside a run is told with the run; an export that cannot be written, with what to do', async (t) => {
+test('a path next to a run suggests the run; an export that cannot be written says what to do', async (t) => {
   const folder = await trained(t);
   for (const near of ['runs', 'runs/run/checkpoints', 'runs/run/config.yaml', 'runs/run/checkpoints/000009']) {
     const { code, err } = await espalier(folder, 'sample', near);
@@ -49,7 +49,7 @@ test('a path beside a run is told with the run; an export that cannot be written
   }
 });
 
-test('list, inspect, verify and prune', async (t) => {
+test('checkpoint list, inspect, verify and prune work', async (t) => {
   const folder = await trained(t);
   const checkpoints = path.join(folder, 'runs/run/checkpoints');
   const listed = JSON.parse((await espalier(folder, 'checkpoint', 'list', '--json')).out) as {
@@ -92,7 +92,7 @@ test('list, inspect, verify and prune', async (t) => {
   t.regex(missing.err, /ESP_CHECKPOINT_NOT_FOUND/);
 });
 
-test('exported models: nanoGPT’s matrices are turned, Hugging Face’s have every bias; nothing is replaced unasked', async (t) => {
+test('exports to nanoGPT transpose matrices, exports to Hugging Face have every bias; nothing is replaced without --force', async (t) => {
   const folder = await trained(t);
   const exported = (to: string, ...more: string[]) =>
     espalier(folder, 'checkpoint', 'export', '--to', to, '--out', to, ...more);
@@ -152,7 +152,7 @@ test('a GGUF file has the model and its tokenizer; what llama.cpp does not have 
   t.regex(other.err, /--dtype is for --to gguf: leave it out/);
 });
 
-test('a GGUF file of characters, or of exact GELU, is refused and not begun', async (t) => {
+test('GGUF export of a character model, or of exact GELU, is refused before writing', async (t) => {
   const refused = async (what: RegExp, ...settings: string[]): Promise<void> => {
     const folder = await trained(t, ...settings);
     const { code, err } = await espalier(folder, 'checkpoint', 'export', '--to', 'gguf', '--out', 'book.gguf');
@@ -230,7 +230,7 @@ with torch.no_grad():
 json.dump(logits.flatten().tolist(), open(sys.argv[2], "w"))
 `;
 
-test('the averages that ema keeps are sampled from, measured and exported with --weights', async (t) => {
+test('--weights samples, evaluates and exports the averages of ema', async (t) => {
   const folder = await trained(t, 'plugins.ema={decay: 0.5}');
   const evaluate = async (...more: string[]): Promise<number> => {
     const { code, out, err } = await espalier(folder, 'evaluate', 'runs/run', '--json', ...more);

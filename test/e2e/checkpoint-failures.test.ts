@@ -50,7 +50,7 @@ function smallDisk(t: ExecutionContext, folder: string, options: string): void {
   t.teardown(() => execFileSync('umount', ['-l', folder]));
 }
 
-test('two processes on one run folder: the second is refused; after SIGKILL nothing is left in the way', async (t) => {
+test('a second process on a run folder is refused; after SIGKILL the folder is free', async (t) => {
   const folder = textFolder(t);
   const args = flags('train.max_iters=100000', 'plugins.progress.interval=1', 'plugins.checkpoint.interval=5');
   const first = await until(t, folder, /saved latest/, args);
@@ -122,7 +122,7 @@ test('a file-size limit: the run trains to its end, then fails saying which chec
   await t.throwsAsync(findCheckpoint('out', folder), { code: 'ESP_CHECKPOINT_NOT_FOUND' });
 });
 
-test('SIGUSR1 saves now, and the run goes on', async (t) => {
+test('SIGUSR1 saves a checkpoint, and the run continues', async (t) => {
   const folder = textFolder(t);
   const args = flags('train.max_iters=100000', 'plugins.progress.interval=1');
   const run = await until(t, folder, /iteration 3\//, args);
@@ -135,7 +135,7 @@ test('SIGUSR1 saves now, and the run goes on', async (t) => {
   t.true((await readCheckpoint(await findCheckpoint('out', folder))).state.run.iteration >= 3);
 });
 
-test('in a pipe whose reader went away the run goes on to its end', async (t) => {
+test('a run whose output pipe is closed continues to its end', async (t) => {
   const folder = textFolder(t);
   const shell = 'set -o pipefail; ("$0" "$@"; echo "$?" > code) 2>&1 | head -n 1 >&2';
   const run = await until(t, folder, /nothing/, flags('train.max_iters=30', 'plugins.progress.interval=1'), shell);
@@ -144,7 +144,7 @@ test('in a pipe whose reader went away the run goes on to its end', async (t) =>
   t.is((await readCheckpoint(await findCheckpoint('out', folder))).state.run.iteration, 30);
 });
 
-test('a signal that npm passes on a second time is one signal', async (t) => {
+test('a signal that npm forwards a second time counts once', async (t) => {
   const folder = textFolder(t);
   const scripts = {
     train: `${process.execPath} ${commandFile} ${flags('train.max_iters=100000', 'plugins.progress.interval=1').join(' ')}`,
@@ -171,7 +171,7 @@ test('a signal that npm passes on a second time is one signal', async (t) => {
   t.regex(await findCheckpoint('out', folder), /-emergency$/);
 });
 
-needing(processNamespaces())('as process 1 of a container it stops in order too', async (t) => {
+needing(processNamespaces())('as process 1 of a container it also stops cleanly', async (t) => {
   const folder = textFolder(t);
   const args = flags('train.max_iters=100000', 'plugins.progress.interval=1');
   // The shell outside knows the process that unshare forked; inside, that one is process 1.

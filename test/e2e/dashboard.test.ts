@@ -114,7 +114,7 @@ withChromium.serial(
   },
 );
 
-withChromium.serial('a run that trains: new points arrive, and the page is told of the end', async (t) => {
+withChromium.serial('while a run trains new points arrive, and the page shows the end', async (t) => {
   const { page, complaints } = await watchedPage(t, ['http://127.0.0.1:']);
   const folder = emptyFolder(t);
   const settings = [
@@ -148,7 +148,7 @@ withChromium.serial('a run that trains: new points arrive, and the page is told 
   t.deepEqual(complaints, []);
 });
 
-withChromium.serial('a million points are drawn', async (t) => {
+withChromium.serial('a chart of a million points is drawn', async (t) => {
   const { page, complaints } = await watchedPage(t, ['http://127.0.0.1:']);
   const folder = emptyFolder(t);
   writeRun(path.join(folder, 'long'), { iterations: [1] });
@@ -207,7 +207,7 @@ withChromium.serial(
   },
 );
 
-test.serial('a run ends with its report; the commands say what they miss', async (t) => {
+test.serial('a run ends with its report; the commands report missing runs', async (t) => {
   const folder = emptyFolder(t);
   const trained = await espalier(
     folder,

@@ -153,7 +153,7 @@ export default class Fails {
   });
 }
 
-withMpi('a rank that starts from something else, or whose weights are not the others’, is named', async (t) => {
+withMpi('a rank that starts from something else, or has different weights, is named', async (t) => {
   const cwd = ranksFolder(t);
   const differ = await command(
     cwd,
@@ -175,7 +175,7 @@ withMpi('a rank that starts from something else, or whose weights are not the ot
   t.regex(start.err, /rank 1 would start from a different state than the others.*ESP_RANKS_START/);
 });
 
-withMpi('one rank’s fault rolls all back to the last checkpoint, and they go on as one', async (t) => {
+withMpi('a fault on one rank rolls all ranks back to the last checkpoint, and they continue in step', async (t) => {
   const cwd = ranksFolder(t);
   const policy = 'plugins.health={non_finite: {gradients: rollback, weights: rollback, loss: rollback}}';
   for (const run of ['once', 'again']) {
@@ -203,7 +203,7 @@ needing(mpi('Open MPI'))('hosts: Open MPI starts ranks on each through the remot
   t.regex(ended.err, /2 ranks, 1 on this machine/);
 });
 
-withMpi('launch says what it would run', async (t) => {
+withMpi('launch --dry-run prints what it would run', async (t) => {
   const cwd = ranksFolder(t);
   const shown = await espalier(
     cwd,

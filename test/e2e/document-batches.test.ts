@@ -16,7 +16,7 @@ async function prepared(t: ExecutionContext): Promise<string> {
   return folder;
 }
 
-test('a preset trains on documents from the command line, and is resumed', async (t) => {
+test('a preset trains on documents from the command line, and resumes', async (t) => {
   const folder = await prepared(t);
   const train = (...set: string[]) =>
     espalier(
@@ -42,7 +42,7 @@ test('a preset trains on documents from the command line, and is resumed', async
   t.is(resumed.code, 0, resumed.err);
 });
 
-test('the guide’s strategy serves a document a row, and is resumed to the same bits', async (t) => {
+test('the guide’s strategy serves one document per row, and a resumed run gives the same bits', async (t) => {
   const folder = await prepared(t);
   const [, plugin = ''] =
     /```ts\n(\/\/ one-document\.ts\n[^]*?)```/.exec(readFileSync('docs/plugins/document-strategy.md', 'utf8')) ?? [];

@@ -34,7 +34,7 @@ for (const restores of [true, false]) {
   });
 }
 
-test('resume: auto leaves a run that early stopping ended alone, until what ends it is changed or --resume asks', async (t) => {
+test('resume: auto does not continue a run ended by early stopping, unless its settings change or --resume is given', async (t) => {
   const folder = textFolder(t);
   const settings = [
     'engine=auto',
@@ -72,7 +72,7 @@ test('resume: auto leaves a run that early stopping ended alone, until what ends
   t.true((await train(4, ...set('train.max_iters=60'))).at > asked.at);
 });
 
-test('a metric that nobody publishes is told with the nearest name, and nothing is created', async (t) => {
+test('an unknown metric is reported with the nearest name, and nothing is created', async (t) => {
   const folder = textFolder(t);
   const settings = set('engine=auto', 'data.text=text.txt', 'plugins.early-stopping.monitor=val/los');
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...settings);

@@ -19,7 +19,7 @@ const small = [
 const entry = (name: string, value: string): string =>
   `- { name: ${name}, value: ${value}, trigger_loss: 0, max_wait_iters: 4, reevaluate: false }\n`;
 
-test('every architectural operation in one run; resumed after any of them it is the same run', async (t) => {
+test('a run with every architectural operation gives the same bits when resumed after any of them', async (t) => {
   const folder = textFolder(t);
   const steps: [string, string][] = [
     ['stack_layers', '[0, 1, 1]'],
@@ -54,7 +54,7 @@ test('every architectural operation in one run; resumed after any of them it is 
   t.false(readFileSync(path.join(folder, 'hf/model.safetensors'), 'latin1').includes('lora_'));
 });
 
-test('steps that cannot be are refused by number before anything is made', async (t) => {
+test('impossible steps are refused by number before anything is created', async (t) => {
   const folder = textFolder(t);
   const refused = async (message: RegExp, ...steps: [string, string][]): Promise<void> => {
     writeFileSync(path.join(folder, 'grow.yaml'), steps.map(([name, value]) => entry(name, value)).join(''));
@@ -80,7 +80,7 @@ test('steps that cannot be are refused by number before anything is made', async
   ]);
 });
 
-test('the shrunken vocabulary, whole: train small, resize, end the mapping, fine-tune the embeddings', async (t) => {
+test('shrunken vocabulary: train small, resize, disable the mapping, fine-tune the embeddings', async (t) => {
   const folder = textFolder(t);
   const data = set('data={text: text.txt}', 'engine=auto');
   const built = await espalier(folder, 'vocab', 'build', '--size', '12', '-o', 'map.json', '-p', 'debug', ...data);

@@ -93,7 +93,7 @@ async function allFinite(t: ExecutionContext, { folder, checkpoints }: Trained):
 
 const BAD = /the gradient of transformer\.h\.1\.attn\.c_attn\.weight is not finite in 768 of 768 elements/;
 
-test('gradients that are not finite stop the run, unless told otherwise, and the run goes on from the emergency checkpoint', async (t) => {
+test('non-finite gradients stop the run by default, and it resumes from the emergency checkpoint', async (t) => {
   const run = await train(t, '{gradients: [12]}');
   t.is(run.code, 1);
   t.regex(run.err, new RegExp(`health: iteration 13: ${BAD.source}; stopping, with an emergency checkpoint`));
@@ -104,7 +104,7 @@ test('gradients that are not finite stop the run, unless told otherwise, and the
   t.true(existsSync(path.join(run.folder, 'out/checkpoints/000020')));
 });
 
-test('skip leaves the step out, says so in the log and the metrics, and the run goes on', async (t) => {
+test('skip omits the step, reports it in the log and the metrics, and the run continues', async (t) => {
   const run = await train(t, '{gradients: [12]}', 'non_finite.gradients=skip');
   t.is(run.code, 0);
   t.regex(run.err, new RegExp(`${BAD.source}; skipping the step`));
@@ -114,7 +114,7 @@ test('skip leaves the step out, says so in the log and the metrics, and the run 
   await allFinite(t, run);
 });
 
-test('a process that is killed after a rollback goes on as the run that was not', async (t) => {
+test('a run killed after a rollback and resumed gives the same bits', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'faults.ts'), FAULTS);
   const bad = 'plugins.health={max_rollbacks: 99, non_finite: {gradients: rollback}}';

@@ -73,7 +73,7 @@ test.serial('a model of plain text learns to answer questions that it never saw'
   t.regex(err, /the window is full: the oldest turn is dropped/);
 });
 
-test.serial('with the preset lora over sft, LoRA’s terms alone are trained', async (t) => {
+test.serial('with the preset lora over sft, only LoRA’s weights are trained', async (t) => {
   await prepared;
   const short = 'train={max_iters: 3, batch_size: 2, gradient_accumulation_steps: 1}';
   const settings = [...machine, 'init=pretrained', short, 'run.dir=lora'];
@@ -83,7 +83,7 @@ test.serial('with the preset lora over sft, LoRA’s terms alone are trained', a
   t.false(optimizer.includes('c_fc.weight.exp_avg'));
 });
 
-test.serial('a Llama is tuned by the same presets, which name gpt: its folder says what it is', async (t) => {
+test.serial('the same presets, which name gpt, tune a Llama: its folder says which model it is', async (t) => {
   await prepared;
   const model = 'model={use: llama, n_layer: 1, n_head: 4, n_kv_head: 2, n_embd: 32, block_size: 64}';
   await ran(
@@ -106,7 +106,7 @@ test.serial('a Llama is tuned by the same presets, which name gpt: its folder sa
   await ran('train', '--resume', 'tuned', ...set('train.max_iters=4'));
 });
 
-test.serial('chat says what it needs where a run has no chat template or its message no tokens', async (t) => {
+test.serial('chat explains what it needs if a run has no chat template, or a message no tokens', async (t) => {
   await prepared;
   const none = await piped(folder, 'ab\n', 'chat', 'base');
   t.is(none.code, 2);

@@ -13,7 +13,7 @@ lr: { use: wsd, warmup_iters: 1, cooldown_iters: 4, shape: linear }
 plugins: { training-metrics: { interval: 1 }, evaluation: { interval: 0, iters: 1 } }
 `;
 
-test('lr: wsd over a preset trains at its rates, and nothing is warned of', async (t) => {
+test('lr: wsd over a preset trains at its rates without warnings', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'espalier.config.yaml'), config);
   const { code, err } = await espalier(folder, 'train', '--quiet');

@@ -21,7 +21,7 @@ export default class Mine {
   return { folder, ...(await run(folder, 'train', '-p', 'debug', ...set)) };
 }
 
-test('an event that there is not is refused with the nearest, before anything is made', async (t) => {
+test('an unknown event is refused with the nearest name before anything is created', async (t) => {
   const { code, err, folder } = await train(t, "@On('iteration:ends')\n  look(): void {}");
   t.is(code, 2, err);
   t.regex(err, /mine\.ts.*: look listens to "iteration:ends", which is not an event: did you mean "iteration:end"\?/);
@@ -29,7 +29,7 @@ test('an event that there is not is refused with the nearest, before anything is
   t.false(existsSync(path.join(folder, 'runs')));
 });
 
-test('a fault in a plugin is shown with the line of its file, and stands in run.log', async (t) => {
+test('an error in a plugin is shown with the line of its file, and is in run.log', async (t) => {
   const { code, err, folder } = await train(t, "@On('iteration:end')\n  look(event: any): void { event.no.such; }");
   t.is(code, 1, err);
   t.regex(err, /plugin mine failed at iteration:end: Cannot read properties of undefined/);
@@ -38,7 +38,7 @@ test('a fault in a plugin is shown with the line of its file, and stands in run.
   t.regex(log, / error plugin mine failed at iteration:end: Cannot read/);
 });
 
-test('a listener that never ends is named, where Node would exit without a word', async (t) => {
+test('a listener that never ends is named, instead of Node exiting silently', async (t) => {
   for (const event of ['run:setup', 'iteration:end']) {
     const { code, err, folder } = await train(
       t,
@@ -51,7 +51,7 @@ test('a listener that never ends is named, where Node would exit without a word'
   }
 });
 
-test('a plugin that is turned off by a misspelled name is not silently left on, nor one by mistake off', async (t) => {
+test('turning a misspelled plugin off or on is an error', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'espalier.config.yaml'), 'extends: [debug]\nplugins:\n  progres: false\n');
   const { code, err } = await espalier(folder, 'train');
@@ -67,7 +67,7 @@ test('a plugin that is turned off by a misspelled name is not silently left on, 
   t.is(said, `espalier.config.yaml:4: key plugins.csv: it is empty, which turns a plugin off, but ${wanted}\n`);
 });
 
-test('a run that has nothing left to train says so, and how to go on', async (t) => {
+test('a run with nothing left to train says so, and how to continue', async (t) => {
   const folder = emptyFolder(t);
   const set = ['-p', 'debug', '-s', 'train.max_iters=1'];
   t.is((await espalier(folder, 'train', ...set)).code, 0);
@@ -106,7 +106,7 @@ test('the guide’s model is trained, sampled, evaluated and resumed; a checkpoi
   t.regex(err, /000006: config\.json does not give the model's vocab_size \(it is missing\).*ESP_CHECKPOINT_MODEL/);
 });
 
-test('a plugin that replaces gradients and keeps the old ones is named, one that disposes them is not', async (t) => {
+test('a plugin that leaks replaced gradients is named; one that disposes them is not', async (t) => {
   const folder = emptyFolder(t);
   const scaling = (
     name: string,
@@ -145,7 +145,7 @@ export default class Scaling {
   t.regex(warned[0]?.[2] ?? '', /^created by plugin leaky at gradients:ready \([\d,]+\): dispose tensors/);
 });
 
-test('the guide’s plugins publish and hear an event of their own, which is listed; without its declaration it is refused', async (t) => {
+test('the guide’s plugins dispatch and handle an event of their own, which is listed; undeclared it is refused', async (t) => {
   const folder = emptyFolder(t);
   const guide = readFileSync('docs/plugins/feature.md', 'utf8');
   for (const name of ['spike-events', 'spike-finder', 'spike-alarm']) {
@@ -190,7 +190,7 @@ train: { max_iters: 4, batch_size: 2 }
 plugins: { evaluation: { interval: 0, iters: 1 } }
 `;
 
-test('a plugin beside a shared config is found from another folder, and by a resume after all has moved', async (t) => {
+test('a plugin next to a shared config is found from another folder, and by a resume after both have moved', async (t) => {
   const folder = emptyFolder(t);
   const put = (file: string, content: string): void => {
     mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
@@ -244,7 +244,7 @@ export default class Keeps {
 }
 `;
 
-test('arrays that a plugin keeps come back under their names, after its state; none is none', async (t) => {
+test('arrays saved by a plugin are restored by name after its state; an empty map stays empty', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'keeps.ts'), plugin);
   const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);

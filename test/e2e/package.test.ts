@@ -9,7 +9,7 @@ import { z } from 'zod';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const packed = z.array(z.object({ files: z.array(z.object({ path: z.string() })) }));
 
-test('what npm packs holds all that an installed espalier needs: C++ to compile, presets, pages and guides', async (t) => {
+test('the npm package contains everything that an installed espalier needs: C++ sources, presets, pages and guides', async (t) => {
   const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
   const { stdout } = await promisify(execFile)('npm', args, { cwd: root, maxBuffer: 1 << 26 });
   const [only] = packed.parse(JSON.parse(stdout));

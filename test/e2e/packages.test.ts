@@ -42,7 +42,7 @@ function refused(t: ExecutionContext, { code, err }: Outcome, message: RegExp): 
   t.regex(err, message);
 }
 
-test('a package that npm installs contributes a plugin, a preset, a command, an option, an event and metrics', async (t) => {
+test('an installed package contributes a plugin, a preset, a command, an option, an event and metrics', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
   const npm = promisify(execFile);
@@ -82,7 +82,7 @@ export class Cheer {
   t.deepEqual(counted(within), [1, 0]);
 });
 
-test('a package brings a format of weights: init names a folder of it, and export writes it back', async (t) => {
+test('a package adds a weight format: init reads a folder of it, and export writes one', async (t) => {
   const folder = project(t, { 'espalier-bigrams': withBigram(t) });
   const { settings, weights } = await bigramWeights(folder);
   const explained = await espalier(folder, 'explain', ...settings, 'model');
@@ -145,7 +145,7 @@ test('the class of a model lists its formats; a model without any is not exporte
   );
 });
 
-test('a file in formats that exports no format is refused', async (t) => {
+test('a file in formats/ that exports no format is refused', async (t) => {
   const broken = withBigram(t);
   writeFileSync(path.join(broken, 'family/formats/bigrams.ts'), "export const format = { name: 'bigram' };");
   const folder = project(t, { 'espalier-bigrams': broken });
@@ -220,7 +220,7 @@ test('a package for another version of espalier is refused with both versions', 
   refused(t, await espalier(project(t, { [NAME]: old }), 'countdown'), message);
 });
 
-test('two packages with one command, plugin or preset are refused with both names', async (t) => {
+test('two packages with the same command, plugin or preset are refused, naming both', async (t) => {
   const whole = copied(t, { name: 'twin' });
   refused(
     t,
@@ -243,7 +243,7 @@ test('two packages with one command, plugin or preset are refused with both name
   refused(t, await espalier(both, 'train'), /options of train are named --countdown: one of the package @team.*twin/);
 });
 
-test('a package with the name of a built-in plugin is refused', async (t) => {
+test('a package whose plugin has the name of a built-in one is refused', async (t) => {
   const shadow = copied(t, { name: 'shadow', espalier: { family: './mine', requires: '*' } });
   mkdirSync(path.join(shadow, 'mine'));
   cpSync(path.join(fixture, 'family/countdown.ts'), path.join(shadow, 'mine/native.ts'));
@@ -254,7 +254,7 @@ test('a package with the name of a built-in plugin is refused', async (t) => {
   );
 });
 
-test('a wrong declaration is named with its file; a package in the making is found in its own folder', async (t) => {
+test('an invalid declaration is named with its file; a package under development is found in its own folder', async (t) => {
   const gone = copied(t, { espalier: { family: './dist', requires: '*' } });
   refused(t, await espalier(gone, 'presets'), /package\.json: key espalier: family names .*dist, which does not exist/);
   const odd = copied(t, { espalier: { family: './family', requires: '*', plugins: [] } });

@@ -22,7 +22,7 @@ const changes = (folder: string): Line[] =>
     .map((each) => JSON.parse(each) as Line)
     .filter((each) => each['change/all'] !== undefined);
 
-test('the figures are those of the checkpoints’ weights, exactly', async (t) => {
+test('the changes match the checkpoints’ weights exactly', async (t) => {
   const folder = textFolder(t);
   const settings = set('plugins.evaluation={interval: 10, iters: 1}', 'run.dir=run', 'plugins.parameter-changes.top=2');
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...set(...small), ...settings);
@@ -76,7 +76,7 @@ test('the figures are those of the checkpoints’ weights, exactly', async (t) =
   t.is(lines.filter((each) => each.startsWith('parameter changes from')).length, 1);
 });
 
-test('a run that was stopped between two evaluations reports the same as the run that was not, to the bit', async (t) => {
+test('a run resumed between two evaluations reports the same bits', async (t) => {
   const folder = textFolder(t);
   const { same } = await assertSameThoughResumed(t, folder, 8, [
     ...small,
@@ -87,7 +87,7 @@ test('a run that was stopped between two evaluations reports the same as the run
   for (const part of ['training log', 'state of plugin parameter-changes']) t.true(same.includes(part), same.join());
 });
 
-test('what a schedule changes is no change by training; the same after a resume', async (t) => {
+test('changes made by a schedule do not count as changes by training, also after a resume', async (t) => {
   const folder = textFolder(t);
   const steps = [
     ['stack_layers', '[1, 0]'],
@@ -114,7 +114,7 @@ test('what a schedule changes is no change by training; the same after a resume'
   await assertSameThoughResumed(t, folder, 5, [...small, ...settings, 'plugins.parameter-changes.interval=2']);
 });
 
-test('the weights it keeps in a checkpoint are checked as the rest of it', async (t) => {
+test('the weights it saves in a checkpoint are verified like the rest', async (t) => {
   const folder = textFolder(t);
   const settings = [...set('plugins.evaluation={interval: 5, iters: 1}', 'run.dir=run'), '--stop-after', '3'];
   const { code, err } = await espalier(folder, 'train', '-p', 'debug', ...set(...small), ...settings);

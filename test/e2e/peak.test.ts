@@ -11,7 +11,7 @@ const answer = z.object({
   ),
 });
 
-test('doctor --peak measures every engine that works here, in each of its precisions, and keeps it', async (t) => {
+test('doctor --peak measures every working engine in each precision, and stores the result', async (t) => {
   const cache = emptyFolder(t);
   const before = process.env['ESPALIER_CACHE'];
   const others = (await probeEngines()).filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));

@@ -18,7 +18,7 @@ import { espalier } from './warm.js';
 /** Made by transformers 5.23 with random weights; `logits.json` is what it computes for the tokens 0 to 15. */
 const tiny = path.resolve('test/fixtures/gpt2-tiny');
 
-test('a GPT-2 of transformers gives the logits that transformers gives', async (t) => {
+test('a GPT-2 of transformers gives the same logits as in transformers', async (t) => {
   const folder = textFolder(t);
   const { code, err } = await trainFrom(folder, tiny);
   t.is(code, 0, err);
@@ -28,7 +28,7 @@ test('a GPT-2 of transformers gives the logits that transformers gives', async (
   t.true(actual.every((value, index) => Math.abs(value - (expected[index] ?? NaN)) < 1e-4));
 });
 
-test('the twin with matrices the other way round, and without the prefix, is the same model', async (t) => {
+test('the variant with transposed matrices and without the prefix is the same model', async (t) => {
   const folder = textFolder(t);
   const { weights } = await readGpt2(tiny, 24);
   const twin = new Map(
@@ -41,7 +41,7 @@ test('the twin with matrices the other way round, and without the prefix, is the
   t.deepEqual((await readGpt2(folder, 24)).weights, weights);
 });
 
-test('what the weights cannot be is refused', async (t) => {
+test('settings that contradict the weights are refused', async (t) => {
   const folder = textFolder(t);
   const layers = await trainFrom(folder, tiny, 'model.n_layer=3');
   t.is(layers.code, 2);
@@ -77,7 +77,7 @@ function shownAt(lines: string, key: string): string | undefined {
     .replace(/\s+/g, ' ');
 }
 
-test('what the weights say replaces presets: explain, --dry-run and the run show the same values and origins', async (t) => {
+test('values from the weights override presets: explain, --dry-run and the run show the same values and origins', async (t) => {
   const folder = textFolder(t);
   cpSync(tiny, path.join(folder, 'tiny'), { recursive: true });
   const config = 'extends: [debug]\ninit: tiny\ndata: { text: text.txt }\nmodel: { block_size: 16, n_hidden: 64 }\n';
@@ -166,7 +166,7 @@ test.serial('explain shows the shape of a Hub model that is not downloaded', asy
   t.regex(shownAt(out, 'model.n_embd') ?? '', /^model\.n_embd 768 # gpt2\/config\.json of the Hugging Face Hub/);
 });
 
-test('weights of a checkpoint that compute something else here are refused, with what differs', async (t) => {
+test('checkpoint weights that would compute something else are refused, with the differences', async (t) => {
   const folder = textFolder(t);
   t.is((await trainFrom(folder, 'scratch', 'run.name=from')).code, 0);
   for (const [setting, message] of [
@@ -183,7 +183,7 @@ test('weights of a checkpoint that compute something else here are refused, with
   t.is((await trainFrom(folder, 'runs/from', 'model.block_size=8')).code, 0);
 });
 
-test('tensors of a file that a GPT-2 does not have are named', async (t) => {
+test('unknown tensors in a GPT-2 file are named', async (t) => {
   const folder = textFolder(t);
   const stored = await readSafetensors(path.join(tiny, 'model.safetensors'));
   mkdirSync(path.join(folder, 'classifier'));
@@ -298,7 +298,7 @@ test.serial(
   },
 );
 
-test.serial('a model that another program left in the shared cache is taken without a network', async (t) => {
+test.serial('a model in the shared cache is used without network access', async (t) => {
   const folder = textFolder(t);
   const cache = hubEnvironment(t, folder, { HF_ENDPOINT: 'http://127.0.0.1:1', HF_HUB_OFFLINE: '1' });
   await t.throwsAsync(
@@ -315,7 +315,7 @@ test.serial('a model that another program left in the shared cache is taken with
   t.true(err.includes(`weights from ${snapshot}`), err);
 });
 
-test.serial('a model in shards is downloaded by its owner and name, with its index', async (t) => {
+test.serial('a sharded model is downloaded by owner and name, with its index', async (t) => {
   const folder = textFolder(t);
   const tensors = await readSafetensors(path.join(tiny, 'model.safetensors'));
   const remote = path.join(folder, 'remote');
@@ -364,7 +364,7 @@ test.serial('a model in shards is downloaded by its owner and name, with its ind
   await fails('team/nothing', /answered 404: there is no such file or model/);
 });
 
-test.serial('what may be a path is not looked for on the Hub', async (t) => {
+test.serial('what may be a path is not searched for on the Hub', async (t) => {
   const folder = textFolder(t);
   hubEnvironment(t, folder, { HF_ENDPOINT: 'http://127.0.0.1:1' });
   mkdirSync(path.join(folder, 'models'));

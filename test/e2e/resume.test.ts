@@ -42,7 +42,7 @@ function iterations(folder: string, run = 'runs/debug'): number[] {
   return lines.map((line) => (JSON.parse(line) as { iter: number }).iter);
 }
 
-test('what is given anew is taken and told; what was given before, and defaults, are the checkpoint’s', async (t) => {
+test('new settings apply and are logged; unchanged ones and defaults come from the checkpoint', async (t) => {
   const { folder, train } = finished(t);
   const more = await train('--resume', '-s', 'train.max_iters=9', '-s', 'optimizer.learning_rate=5e-4');
   t.is(more.code, 0, more.err);
@@ -68,7 +68,7 @@ test('what is given anew is taken and told; what was given before, and defaults,
   t.regex(forced.err, /train\.max_iters: 12 -> 6/);
 });
 
-test('a fixed setting is refused by name before anything is touched, and taken with --override where it can be', async (t) => {
+test('a fixed setting is refused by name before anything is changed, and applied with --override', async (t) => {
   const { train } = finished(t);
   const refused = await train('--resume', '-s', 'seed=7');
   t.is(refused.code, 2);

@@ -29,7 +29,7 @@ async function program(t: ExecutionContext, name: string): Promise<Outcome> {
   return ran(file, folder, []);
 }
 
-test('the guide’s program trains, and prints its own lines alone', async (t) => {
+test('the guide’s program trains, and prints only its own lines', async (t) => {
   const { code, out, err } = await program(t, 'train');
   t.is(err, '');
   t.is(code, 0);
@@ -53,7 +53,7 @@ test('the guide’s sweep trains two runs at the same time', async (t) => {
   t.regex(out, /^0\.001: \d\.\d\d\n0\.003: \d\.\d\d\n$/);
 });
 
-test('the guide’s mistake is named as the command names it, at its place in the config', async (t) => {
+test('the guide’s mistake is reported like on the command line, with its place in the config', async (t) => {
   const { code, out, err } = await program(t, 'errors');
   t.is(err, '');
   t.is(code, 0);

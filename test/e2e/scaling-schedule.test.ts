@@ -28,7 +28,7 @@ function lines(folder: string, run: string): string[] {
   return all.filter((line) => line.includes('"iter":30'));
 }
 
-test('operations fire by loss and by waiting, are written back, and a resumed run is the same run', async (t) => {
+test('operations are triggered by loss and by waiting and written back, and a resumed run gives the same bits', async (t) => {
   const folder = emptyFolder(t);
   const file = path.join(folder, 'grow.yaml');
   writeFileSync(file, schedule);
@@ -60,7 +60,7 @@ test('operations fire by loss and by waiting, are written back, and a resumed ru
   t.deepEqual(lines(folder, 'cut'), lines(folder, 'whole'));
 });
 
-test('a schedule that cannot work is refused with its place before anything is made', async (t) => {
+test('an impossible schedule is refused with its position before anything is created', async (t) => {
   const folder = emptyFolder(t);
   const wrong = async (from: string, to: string): Promise<string> => {
     writeFileSync(path.join(folder, 'grow.yaml'), schedule.replace(from, to));
@@ -74,7 +74,7 @@ test('a schedule that cannot work is refused with its place before anything is m
   t.regex(await wrong('  trigger_loss: 0\n', ''), /operation 3 lacks trigger_loss/);
 });
 
-test('a schedule is read by the rules of configs: merge keys are, unknown tags and second documents are refused', async (t) => {
+test('schedules follow the rules of configs: merge keys work, unknown tags and second documents are refused', async (t) => {
   const folder = emptyFolder(t);
   const check = (text: string): ReturnType<typeof espalier> => {
     writeFileSync(path.join(folder, 'grow.yaml'), text);
@@ -129,7 +129,7 @@ export default class Half implements Operation {
   t.regex(last, new RegExp(`"iter":20,"tokens":${String(20 * 4 * 32)},`));
 });
 
-test('the guide’s operation of one’s own does what it says', async (t) => {
+test('the guide’s custom operation works', async (t) => {
   const folder = emptyFolder(t);
   const guide = readFileSync('docs/plugins/schedule-operation.md', 'utf8');
   const code = (language: string): string => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(guide)?.[1] ?? '';

@@ -20,7 +20,7 @@ const ofFamilies = (files: readonly string[]): string[] =>
   files.filter((file) => /^dist\/plugins\/(?!command-line\/|signals\/(?:contract|process\/))/.test(file));
 const ofTensorflow = (files: readonly string[]): string[] => files.filter((file) => file.includes('tfjs'));
 
-test('a command loads its own family and what names stored runs, and no tensors before it needs them', async (t) => {
+test('a command loads only its own family and the runs family, and no tensor library before it needs one', async (t) => {
   const sample = await loaded(t, 'sample', '--help');
   t.true(ofFamilies(sample).includes('dist/plugins/sampling/commands/sample.js'));
   t.deepEqual(

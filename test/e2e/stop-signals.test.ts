@@ -40,7 +40,7 @@ for (const signal of stopSignals.filter((each) => ['SIGTERM', 'SIGHUP', 'SIGQUIT
   });
 }
 
-test('verify-resume that is hung up ends its runs and removes their folder', async (t) => {
+test('verify-resume ends its runs and removes their folder on SIGHUP', async (t) => {
   const folder = emptyFolder(t);
   const temporary = path.join(folder, 'tmp');
   mkdirSync(temporary);
@@ -58,7 +58,7 @@ test('verify-resume that is hung up ends its runs and removes their folder', asy
   t.deepEqual(readdirSync(temporary), []);
 });
 
-test('an unfinished folder goes with the process that a signal ends', async (t) => {
+test('an unfinished folder is removed when a signal ends the process', async (t) => {
   const folder = emptyFolder(t);
   const files = new URL('../../plugins/files/contract.js', import.meta.url).href;
   const signals = new URL('../../plugins/command-line/shell/first.js', import.meta.url).href;

@@ -45,7 +45,7 @@ function losses(folder: string, run: string): string[] {
     .map((line) => line.replace(/,"(time|tokens_per_second|throughput)[^,}]*/g, ''));
 }
 
-test('the page’s own strategy is the shipped one, and works from a file', async (t) => {
+test('the guide’s strategy is the shipped one, and works from a file', async (t) => {
   const page = readFileSync('docs/plugins/batch-strategy.md', 'utf8');
   const code = /is `mixture`, whole[^]*?```ts[^\n]*\n([^]*?)```/.exec(page)?.[1] ?? '';
   const shipped = readFileSync('plugins/batches/mixture.ts', 'utf8');
@@ -69,7 +69,7 @@ test('the page’s own strategy is the shipped one, and works from a file', asyn
   );
 });
 
-test('curriculum: reached from the command line, tells its distances, and its alpha is scheduled', async (t) => {
+test('curriculum works from the command line, publishes its distances, and a schedule changes its alpha', async (t) => {
   const folder = corpora(t);
   writeFileSync(
     path.join(folder, 'plan.yaml'),
@@ -95,7 +95,7 @@ test('curriculum: reached from the command line, tells its distances, and its al
   t.regex(wrong.err, /batches\.alpha/);
 });
 
-test('folders whose vocabularies differ are refused', async (t) => {
+test('folders with different vocabularies are refused', async (t) => {
   const folder = corpora(t);
   const other = await espalier(folder, 'prepare', 'two.txt', '-t', 'char', '-o', 'data/chars');
   t.is(other.code, 0, other.err);
@@ -107,7 +107,7 @@ test('folders whose vocabularies differ are refused', async (t) => {
   );
 });
 
-test('data that changed under a resumed run is refused by shard, and --allow-data-change goes on', async (t) => {
+test('a resumed run refuses changed data by shard, unless --allow-data-change is given', async (t) => {
   const folder = corpora(t);
   const set = ['-s', 'data={dir: data/one}', '-s', 'model.vocab_size=257'];
   const train = (...more: string[]) => espalier(folder, ...debug, ...set, ...more);

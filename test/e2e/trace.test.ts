@@ -133,7 +133,7 @@ test('--trace: events, plugins, sections, kernels and threads of the run, which 
   t.is(log('runs/debug'), log('plain'));
 });
 
-test('a window of iterations; a run that goes on is not traced again', async (t) => {
+test('a range of iterations is traced; a resumed run is not traced again', async (t) => {
   const folder = textFolder(t);
   const args = ['train', '-p', 'debug', ...settings];
   const first = await espalier(folder, ...args, '--stop-after', '5', '--trace', 't.json', '--trace-iterations', '2-3');
@@ -188,7 +188,7 @@ for (const [signal, code] of [
   });
 }
 
-test('the plugin in a config; mistakes are told before anything is built', async (t) => {
+test('the plugin works from a config, and reports mistakes before anything is built', async (t) => {
   const folder = textFolder(t);
   const args = ['train', '-p', 'debug', ...settings, '--set', 'train.max_iters=2'];
   const { code, err } = await espalier(folder, ...args, '--set', 'plugins.trace={iterations: 1}');

@@ -8,7 +8,7 @@ import { espalier } from './warm.js';
 
 const debug = ['--preset', 'debug', '--set', 'engine=auto', '--set', 'precision=f32'];
 
-test('train, sample, evaluate and go on, as a user does', async (t) => {
+test('train, sample, evaluate and resume, as a user does', async (t) => {
   const folder = emptyFolder(t);
   const trained = await espalierAlone(folder, 'train', ...debug, '--set', 'run.dir=out');
   t.is(trained.code, 0, trained.err);
@@ -100,7 +100,7 @@ export default class FirstWindow implements BatchSource {
   t.is(told.out, `${line}\n    at: integer = 0  \n`, told.err);
 });
 
-test('a model of a text that is a single line writes, too', async (t) => {
+test('a model of a single-line text generates text', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'line.txt'), 'the quick brown fox jumps over the lazy dog. '.repeat(50));
   const settings = ['data.text=line.txt', 'train.max_iters=3', 'run.dir=out'].flatMap((setting) => ['--set', setting]);
@@ -275,7 +275,7 @@ for (const [what, { args, schema, known, line }] of Object.entries(listings)) {
   });
 }
 
-test('explain prints every key with its value and where that is from, as text and as JSON', async (t) => {
+test('explain prints every key with value and origin, as text and as JSON', async (t) => {
   const folder = emptyFolder(t);
   const args = ['explain', '--preset', 'debug', '--set', 'seed=7'];
   const [text, json] = [await espalierAlone(folder, ...args), await espalier(folder, ...args, '--json')];
@@ -291,7 +291,7 @@ test('explain prints every key with its value and where that is from, as text an
   t.regex(text.out, /^seed +7 +# --set$/m);
 });
 
-test('a plugin that throws while the run goes fails it with exit code 1, names plugin and event, and says how to go on', async (t) => {
+test('a plugin that throws fails the run with exit code 1, plugin and event, and how to resume', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(
     path.join(folder, 'bomb.ts'),
@@ -332,7 +332,7 @@ export default class Kill { @On('iteration:start') tick({ iteration }: { iterati
   t.true(readdirSync(path.join(folder, 'out/checkpoints')).some((name) => name.endsWith('-emergency')));
 });
 
-test('commands that read a run take the newest one where none is named', async (t) => {
+test('commands that read a run use the newest one if none is named', async (t) => {
   const folder = emptyFolder(t);
   const none = await espalier(folder, 'sample');
   t.is(none.code, 2);

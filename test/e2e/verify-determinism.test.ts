@@ -61,7 +61,7 @@ function left(): string[] {
   return readdirSync(temporary).filter((name) => name.startsWith('espalier-verify-'));
 }
 
-test.serial('the ordinary plugins: both runs are the same, and nothing is left', async (t) => {
+test.serial('with the default plugins both runs give the same bits, and leave nothing behind', async (t) => {
   const folder = textFolder(t);
   const { code, out, err } = await espalier(
     folder,
@@ -74,7 +74,7 @@ test.serial('the ordinary plugins: both runs are the same, and nothing is left',
   t.deepEqual(left(), []);
 });
 
-test.serial('noise of the clock in a gradient: iteration, tensor, place and both values', async (t) => {
+test.serial('noise in a gradient is reported with iteration, tensor, position and both values', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'clockwork.ts'), clockwork);
   process.env['CLOCK_IN'] = 'gradient';
@@ -95,7 +95,7 @@ test.serial('noise of the clock in a gradient: iteration, tensor, place and both
   t.is(Math.abs(one - two), difference!.largest);
 });
 
-test.serial('another batch is told as such, and not by the gradients that it leads to', async (t) => {
+test.serial('a different batch is reported as such, not by the gradients that follow from it', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'clockwork.ts'), clockwork);
   process.env['CLOCK_IN'] = 'batch';
@@ -107,7 +107,7 @@ test.serial('another batch is told as such, and not by the gradients that it lea
   t.like(difference, { what: 'batch', iteration: 3, tensor: 'targets of micro-batch 1', shape: [2, 16], at: [0, 5] });
 });
 
-test.serial('a signal ends it: processes and folder are gone', async (t) => {
+test.serial('a signal ends its processes and removes its folder', async (t) => {
   const more = ['--set', 'train.max_iters=1000000', '--verify-determinism', '1000000'];
   const child = started(textFolder(t), 'train', '-p', 'debug', ...settings, ...more);
   const closed = once(child, 'close');
@@ -118,7 +118,7 @@ test.serial('a signal ends it: processes and folder are gone', async (t) => {
   t.deepEqual(left(), []);
 });
 
-test.serial('a run that is shorter is told; a run that fails, and wrong usage, end with 2', async (t) => {
+test.serial('a shorter run is reported; a failing run and wrong usage exit with 2', async (t) => {
   const folder = textFolder(t);
   const args = ['train', '-p', 'debug', ...settings];
   const short = await espalier(folder, ...args, '--set', 'train.max_iters=2', '--verify-determinism', '5');

@@ -24,7 +24,7 @@ const compared = [
   'state of plugin token-shards',
 ];
 
-test('preset debug: a run that was stopped and resumed is the run that was not', async (t) => {
+test('preset debug: a resumed run gives the same bits', async (t) => {
   const args = ['verify-resume', '-p', 'debug', '-n', '5', ...set(...small)];
   const { code, out, err } = await espalierAlone(textFolder(t), ...args);
   t.is(code, 0, out + err);
@@ -34,7 +34,7 @@ test('preset debug: a run that was stopped and resumed is the run that was not',
   t.regex(out, /same engine, number of threads, precision/);
 });
 
-test('preset llama-small, with LoRA: the same', async (t) => {
+test('preset llama-small with LoRA: a resumed run gives the same bits', async (t) => {
   const lora = set('model={attn_lora_rank: 2, output_lora_rank: 2, mlp_lora_rank: 2}');
   const { code, out, err } = await espalier(
     textFolder(t),
@@ -45,7 +45,7 @@ test('preset llama-small, with LoRA: the same', async (t) => {
   t.regex(out, /the same run, bit for bit/);
 });
 
-test('preset gpt2: the same; --json says that nothing differs', async (t) => {
+test('preset gpt2: a resumed run gives the same bits, and --json reports no difference', async (t) => {
   const args = ['verify-resume', '-p', 'gpt2', '-n', '5', ...set(...small), '--json'];
   const { code, out, err } = await espalier(textFolder(t), ...args);
   t.is(code, 0, out + err);
@@ -55,7 +55,7 @@ test('preset gpt2: the same; --json says that nothing differs', async (t) => {
   t.deepEqual(notes, []);
 });
 
-test('preset llama-small: the same, with fewer heads of keys and values, norms of queries and keys, and LoRA', async (t) => {
+test('preset llama-small with fewer key-value heads, query and key norms and LoRA: a resumed run gives the same bits', async (t) => {
   const llama = [
     'n_layer: 2, n_head: 4, n_kv_head: 2, n_embd: 16, n_hidden: 24, block_size: 16, dropout: 0.1',
     'qk_norm: true, qkv_bias: true, tied: false, attn_lora_rank: 2, mlp_lora_rank: 2',
@@ -75,7 +75,7 @@ test('preset llama-small: the same, with fewer heads of keys and values, norms o
   for (const part of compared) t.true(out.includes(`the same: ${part}`), `${part}\n${out}`);
 });
 
-test('a plugin that forgets what it did is found out, with the first thing that differs', async (t) => {
+test('a plugin that loses its state is detected, with the first difference', async (t) => {
   const folder = textFolder(t);
   writeFileSync(
     path.join(folder, 'forgetful.ts'),
@@ -104,7 +104,7 @@ export default class Forgetful {
   t.regex(out, /Not compared: an evaluation after the stop, .*--set plugins\.evaluation\.interval=1 causes one/);
 });
 
-test.serial('what is wrong with the run itself is told, and nothing is left', async (t) => {
+test.serial('an error of the run itself is reported, and nothing is left behind', async (t) => {
   const { code, err } = await espalier(emptyFolder(t), 'verify-resume', '-p', 'debug', ...set('data.text=none.txt'));
   t.is(code, 2);
   t.regex(err, /ended with exit code 2: .*none\.txt/);

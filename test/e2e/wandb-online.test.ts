@@ -46,7 +46,7 @@ withClient(
   },
 );
 
-test('from a checkpoint alone the run goes on on the server, after what that has', async (t) => {
+test('a run resumed from a checkpoint alone continues on the server', async (t) => {
   const cwd = wandbFolder(t);
   const server = await StandIn.start(t);
   t.is((await train(cwd, ['run.dir=first', quick], { ...server.environment, FAULT: 'SIGTERM,5' })).code, 143);
@@ -77,7 +77,7 @@ export default class AtSample {
 }
 `;
 
-test('a run that is stopped between two samples of an iteration has one row of it, with both', async (t) => {
+test('a run stopped between two samples of an iteration has one row with both', async (t) => {
   const cwd = wandbFolder(t);
   writeFileSync(path.join(cwd, 'at-sample.ts'), AT_SAMPLE);
   const server = await StandIn.start(t);
@@ -131,7 +131,7 @@ withClient(
   },
 );
 
-test('a server that never answers, and one that refuses the key, do not hold the run up', async (t) => {
+test('a server that never answers, or refuses the key, does not delay the run', async (t) => {
   const cwd = wandbFolder(t);
   const server = await StandIn.start(t);
   server.away = true;
@@ -146,7 +146,7 @@ test('a server that never answers, and one that refuses the key, do not hold the
   t.regex(refused.err, /giving up on the server: the API key was rejected \(HTTP 401: told to fail\)/);
 });
 
-test('verify-resume holds with it, and sends nothing', async (t) => {
+test('verify-resume succeeds with it, and sends nothing', async (t) => {
   const cwd = wandbFolder(t);
   const server = await StandIn.start(t);
   writeFileSync(path.join(cwd, '.netrc'), `machine 127.0.0.1:${new URL(server.url).port} password ${'a'.repeat(40)}\n`);
@@ -162,7 +162,7 @@ test('verify-resume holds with it, and sends nothing', async (t) => {
   t.is(server.requests, 0);
 });
 
-test('what a new user gets wrong is told before anything is made', async (t) => {
+test('mistakes in the settings are reported before anything is created', async (t) => {
   const cwd = wandbFolder(t);
   const refused = async (setting: string, env: Record<string, string> = {}): Promise<string> => {
     const { code, err } = await train(cwd, ['run.dir=run', setting], env);

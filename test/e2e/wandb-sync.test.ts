@@ -102,7 +102,7 @@ withClient(
   },
 );
 
-withClient('a run that goes on in another folder, with its file or with the checkpoint alone', async (t) => {
+withClient('a run resumes in another folder, with its run file or only with the checkpoint', async (t) => {
   const cwd = wandbFolder(t);
   const server = await StandIn.start(t);
   t.is((await train(cwd, ['run.dir=first'], { FAULT: 'SIGTERM,5' })).code, 143);

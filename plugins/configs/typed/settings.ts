@@ -76,13 +76,13 @@ export interface TokenizerPlugins {
 
 /** Options of the plugins that fill the slot data, by the names that configs have for them. */
 export interface DataPlugins {
-  /** Tokens from a text file, or from .bin files read at positions. */
+  /** Reads tokens from a text file, or from .bin files of any size. */
   'token-shards': {
-    /** a text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts */
+    /** text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts */
     readonly text?: string;
-    /** a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them, or of the parts of a preparation; or a list of such folders with one vocabulary */
+    /** folder of train and val .bin files from `espalier prepare`, nanoGPT or llm.c, or of the parts of a preparation; or a list of such folders with the same vocabulary */
     readonly dir?: string | readonly string[];
-    /** more validation sets by name: each a text, or folders whose `val` files are read */
+    /** additional validation sets by name: each a text, or folders whose `val` files are used */
     readonly validation?: Readonly<Record<string, string | readonly string[]>>;
     /** share of the text, at its end, used for validation @default 0.1 */
     readonly val_fraction?: number;
@@ -743,7 +743,7 @@ export interface FeaturePlugins {
     /** iterations between training metrics @default 10 */
     readonly interval?: number;
   };
-  /** Trains with a shrunken vocabulary: the most frequent tokens, and one token for all others. */
+  /** Trains with a reduced vocabulary: the most frequent tokens, and one token for all others. */
   'vocab-remap': {
     /** mapping written by `espalier vocab build` */
     readonly file?: string;

@@ -7,26 +7,26 @@ export interface ChatMessage {
 }
 
 export const chatFormatSchema = z.strictObject({
-  /** Jinja, as Hugging Face's `chat_template`. */
+  /** A Jinja template, like Hugging Face's `chat_template`. */
   template: z.string(),
-  /** What the template refers to by name: `bos_token`, `eos_token` and their like. */
+  /** Tokens that the template refers to by name: `bos_token`, `eos_token`, … */
   special_tokens: z.record(z.string(), z.string()),
 });
 
-/** How conversations are written as text: prepared data and checkpoints keep it. */
+/** How conversations are written as text; saved in prepared data and in checkpoints. */
 export type ChatFormat = z.output<typeof chatFormatSchema>;
 
 /** A piece of the text of a conversation. */
 export interface ChatPart {
   readonly text: string;
-  /** Whether it is an answer of the assistant's, the end of its turn included. */
+  /** Whether it is an answer of the assistant, including the end of its turn. */
   readonly learned: boolean;
 }
 
-/** What is wrong with a conversation, or with a template. */
+/** Thrown for an invalid conversation or template. */
 export class ChatError extends Error {}
 
-/** The usual marks of turns, where the tokenizer has no template of its own. */
+/** ChatML, for tokenizers without a template of their own. */
 export const chatml: ChatFormat = {
   template: [
     '{% for message in messages %}',

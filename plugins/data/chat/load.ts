@@ -2,7 +2,10 @@ import { UsageError } from '../../../core/errors.js';
 import { ChatError, type ChatFormat } from './format.js';
 import type { ChatTemplate } from './template.js';
 
-/** Loads the template language, which takes a while, only where conversations are written. @throws UsageError when the template is not valid */
+/**
+ * Makes a chat template. Loads the template language, which is slow, only when it is needed.
+ * @throws UsageError when the template is not valid
+ */
 export async function chatTemplate(format: ChatFormat): Promise<ChatTemplate> {
   const { ChatTemplate } = await import('./template.js');
   try {

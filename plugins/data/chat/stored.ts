@@ -2,7 +2,7 @@ import { contentSchema } from '../token-shards/content.js';
 import type { ChatFormat } from './format.js';
 
 /**
- * Returns how the conversations were written that a checkpoint was trained on; undefined where its data held none.
+ * Returns how a checkpoint's training data wrote conversations; undefined if it had none.
  * @param plugins `state.plugins` of the checkpoint
  */
 export function storedChatFormat(

@@ -3,16 +3,16 @@ import { messageOf } from '../../../core/errors.js';
 import { ChatError, type ChatFormat, type ChatMessage, type ChatPart } from './format.js';
 
 const GENERATION = /\{%(-?)\s*(end)?generation\s*(-?)%\}/g;
-/** Noncharacters: no text that is exchanged has them. */
+/** Unicode noncharacters, which valid text never contains. */
 const [OPEN, CLOSE] = ['\ufdd0', '\ufdd1'];
 const MARKS = /[\ufdd0\ufdd1]/;
-/** Data must not depend on the day that it is prepared: templates that can do without the date do. */
+/** Hides the date from templates that can do without it: data must not depend on the day it is prepared. */
 const NO_CLOCK = '{% set strftime_now = undefined %}\n';
 
 /** Writes conversations as text. */
 export class ChatTemplate {
   readonly #plain: Template;
-  /** Writes `OPEN` and `CLOSE` around answers; undefined for a template that does not say where they are. */
+  /** Writes `OPEN` and `CLOSE` around answers; undefined for a template that does not mark answers. */
   readonly #marking: Template | undefined;
 
   /** @throws ChatError when the template is not valid */
@@ -31,7 +31,7 @@ export class ChatTemplate {
     return this.#render(this.#plain, messages, true);
   }
 
-  /** Returns what follows the content of an answer and ends the turn; empty where nothing does. */
+  /** Returns the text that ends the turn after an answer's content; empty if there is none. */
   endOfTurn(): string {
     const content = 'Answer.';
     const parts = this.parts([
@@ -43,8 +43,8 @@ export class ChatTemplate {
   }
 
   /**
-   * Returns a conversation in pieces, in order: answers, and what is between them.
-   * @throws ChatError when it cannot be written, or it cannot be seen where the answers are
+   * Returns a conversation in pieces, in order: answers, and the text between them.
+   * @throws ChatError when the template rejects it, or the answers cannot be located in the text
    */
   parts(messages: readonly ChatMessage[]): ChatPart[] {
     const whole = this.#render(this.#plain, messages, false);
@@ -61,7 +61,7 @@ export class ChatTemplate {
     return nonEmpty(pieces.map((text, index) => ({ text, learned: index % 2 === 1 })));
   }
 
-  /** Of each answer: what the template writes before it is the start of what it writes in all. */
+  /** Locates answers by rendering the messages before each one, which must be a prefix of the whole text. */
   #byPrefixes(whole: string, messages: readonly ChatMessage[]): ChatPart[] {
     const parts: ChatPart[] = [];
     let at = 0;
@@ -99,12 +99,12 @@ export class ChatTemplate {
   }
 }
 
-/** A tag that writes a mark and takes the white space around it as the tag that it replaces. */
+/** Returns a tag that writes a mark and trims the white space around it like the tag it replaces. */
 function marking(_tag: string, before: string, end: string | undefined, after: string): string {
   return `{%${before} if true %}{{ '${end === undefined ? OPEN : CLOSE}' }}{% endif ${after}%}`;
 }
 
-/** Length of the content and the mark that ends the turn, without the line break after that. */
+/** Returns the length of the content and the mark that ends the turn, without the line break after it. */
 function answerLength(text: string, content: string): number {
   const written = content.trim();
   const end = text.lastIndexOf(written) + written.length;

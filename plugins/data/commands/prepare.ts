@@ -47,34 +47,25 @@ function define(command: Command, setExitCode: SetExitCode): void {
     .argument('<input...>', 'files, patterns such as "data/*.jsonl.gz", or - for standard input')
     .requiredOption('-o, --out <folder>', 'folder for the shards and meta.json')
     .requiredOption('-t, --tokenizer <name|file>', 'char, bytes, gpt2, or a Hugging Face tokenizer.json')
-    .option('--end-of-text <token>', 'token of the tokenizer.json between texts (default: the one its configs name)')
+    .option('--end-of-text <token>', 'tokenizer.json token between texts (default: as its configs say)')
     .option('--field <name>', `field of JSONL records, or column of Parquet files (default: ${DEFAULT_FIELD})`)
     .addOption(
-      new Option('--chat', 'read JSONL of conversations ("messages"); only answers are learned').conflicts('field'),
+      new Option('--chat', 'read JSONL of conversations ("messages") and learn only the answers').conflicts('field'),
     )
-    .option('--chat-template <name>', `how conversations are written: ${CHAT_TEMPLATES} (default: chatml)`)
+    .option('--chat-template <name>', `template for conversations: ${CHAT_TEMPLATES} (default: chatml)`)
     .addOption(new Option('--format <name>', 'format of the inputs (default: by file name)').choices(formats))
-    .option(
-      '--val <file|pattern>',
-      'file of validation data; repeatable; all other inputs are training data',
-      collect,
-      [],
-    )
+    .option('--val <file|pattern>', 'validation file; repeatable; all other inputs are training data', collect, [])
     .option(
       '--val-share <share>',
-      `share for validation: the end of each text, every n-th record (default: ${String(DEFAULT_VAL_SHARE)})`,
+      `share for validation: end of texts, every n-th record (default: ${String(DEFAULT_VAL_SHARE)})`,
       share,
     )
     .option('--shard-tokens <count>', 'tokens in a shard', positive, 100_000_000)
     .option('--workers <count>', 'encoding threads (default: one per core)', positive)
-    .option(
-      '--part <i/n>',
-      'prepare part i of n of the files, into a subfolder of --out; run one command per part, on any machine',
-      part,
-    )
+    .option('--part <i/n>', 'prepare only part i of n of the files, e.g. on several machines', part)
     .option('--force', 'replace existing data in the folder')
     .option('--json', 'print the result as JSON')
-    .option('-q, --quiet', 'print errors alone')
+    .option('-q, --quiet', 'print only errors')
     .action(async (inputs: string[], flags: PrepareFlags) => {
       setExitCode(await run(inputs, flags));
     });
@@ -89,7 +80,7 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
   const stopListening = onStop((signal) => {
     exitCode = exitCodeOfSignal(signal);
     stop.abort(new Error(signal));
-    // It may be waiting for more of it.
+    // Preparing may be waiting for more input.
     process.stdin.destroy();
   });
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
@@ -109,7 +100,7 @@ async function run(inputs: readonly string[], flags: PrepareFlags): Promise<numb
 
 const PLUGIN_CODES = ['ESP_PLUGIN_NOT_FOUND', 'ESP_PLUGIN_LOAD', 'ESP_PLUGIN_EXPORT', 'ESP_PLUGIN_SLOT'];
 
-/** The tokenizer is the one plugin that is loaded here. */
+/** Adds `--tokenizer` to errors about plugins: the tokenizer is the only plugin loaded here. */
 function namingTokenizer(thrown: unknown, { tokenizer, endOfText }: PrepareFlags): unknown {
   if (thrown instanceof UsageError && thrown.code === 'ESP_TOKENIZER_OPTIONS' && endOfText !== undefined) {
     const what = 'does not take one: its end-of-text token is fixed, or it has none';
@@ -119,7 +110,7 @@ function namingTokenizer(thrown: unknown, { tokenizer, endOfText }: PrepareFlags
   return new UsageError(thrown.code, `--tokenizer ${tokenizer}: ${thrown.message}`, { cause: thrown });
 }
 
-/** Undefined where inputs are not conversations. */
+/** Returns the chat format; undefined if the inputs are not conversations. */
 async function chatOf({ chat, chatTemplate, tokenizer }: PrepareFlags): Promise<ChatFormat | undefined> {
   if (chat !== true) {
     if (chatTemplate === undefined) return undefined;
@@ -159,7 +150,7 @@ function requestOf(
   };
 }
 
-/** A .json file stands for Hugging Face's tokenizer of that file. */
+/** Chooses the tokenizer; a .json file selects the Hugging Face tokenizer. */
 function tokenizerChoice({ tokenizer, endOfText }: Pick<PrepareFlags, 'tokenizer' | 'endOfText'>): TokenizerChoice {
   const options = endOfText === undefined ? {} : { end_of_text: endOfText };
   return tokenizer.endsWith('.json')
@@ -188,7 +179,7 @@ function summary(data: PreparedData, { out, part }: PrepareFlags): string {
 function emptyNote(empty: number): string[] {
   if (empty === 0) return [];
   const counted = `${empty.toLocaleString('en-US')} empty ${empty === 1 ? 'text' : 'texts'}`;
-  return [`  ${counted} left out, without an end-of-text token`];
+  return [`  ${counted} dropped, without an end-of-text token`];
 }
 
 function share(text: string): number {

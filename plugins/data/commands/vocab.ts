@@ -27,11 +27,11 @@ const CHUNK = 1 << 20;
 export const command: CommandDefinition = { order: 20, define };
 
 function define(command: Command): void {
-  command.description('count the tokens of data, and shrink its vocabulary');
+  command.description('count tokens in data and shrink its vocabulary');
   withConfigFlags(command.command('count'))
-    .description('count how often each token occurs in training data, and how many cover most of it')
+    .description('count how often each token occurs in the training data')
     .argument('[folder]', 'folder of .bin files (default: the data of the config)')
-    .option('--json', 'print JSON, with the count of every token')
+    .option('--json', 'print JSON, including the count of every token')
     .action(async (folder: string | undefined, flags: CountFlags) => {
       const { counted, data } = await count(folder, flags);
       print(flags.json, { data, tokens: counted.total, counts: counted.counts }, () => described(data, counted));
@@ -41,7 +41,7 @@ function define(command: Command): void {
     .argument('[folder]', 'folder of .bin files (default: the data of the config)')
     .option('--size <tokens>', 'size of the shrunken vocabulary, including the rare token', wholeFrom(2))
     .addOption(
-      new Option('--cover <share>', 'as many tokens as cover this share of the data, e.g. 0.99')
+      new Option('--cover <share>', 'keep enough tokens to cover this share of the data, e.g. 0.99')
         .argParser(share)
         .conflicts('size'),
     )
@@ -79,7 +79,7 @@ async function count(
   const { makeRun } = await import('../../../core/runs.js');
   const request = requestOf(flags);
   const given = folder === undefined ? [] : [`data=${JSON.stringify({ dir: folder })}`];
-  // A mapping that is in use would be counted instead of the data.
+  // With a mapping in use, its ids would be counted instead of the data's.
   const set = [...(request.set ?? []), ...given, 'plugins.vocab-remap=false'];
   const { run } = await makeRun({ ...request, set, only: ['tokenizer', 'data', 'model'] });
   try {

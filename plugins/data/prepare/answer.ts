@@ -12,18 +12,18 @@ import { BadPiece, readPiece } from './read-piece.js';
 export interface Answer extends Encoded {
   readonly bytes: number;
   readonly lines: number;
-  /** When learning: what the tokenizer of this piece alone is. */
+  /** When learning a tokenizer: the state learned from this piece alone. */
   readonly learned?: TokenizerState;
 }
 
-/** Why there is no answer; `code` is undefined for a fault that is not the user's. */
+/** Why there is no answer; `code` is undefined for a bug, which is not the user's mistake. */
 export interface Failure {
   readonly code: string | undefined;
   readonly message: string;
   readonly at: BadPiece['at'];
 }
 
-/** Reads a piece and encodes its documents; what goes wrong is the answer. */
+/** Reads a piece and encodes its documents. Returns errors instead of throwing. */
 export async function encodePiece(piece: Piece, tokenizer: () => Promise<Tokenizer>): Promise<Answer | Failure> {
   try {
     const texts = await readPiece(piece);
@@ -35,7 +35,7 @@ export async function encodePiece(piece: Piece, tokenizer: () => Promise<Tokeniz
   }
 }
 
-/** Reads a piece, and learns a tokenizer from it alone. */
+/** Reads a piece and learns a tokenizer from it alone. Returns errors instead of throwing. */
 export async function learnPiece(piece: Piece, factory: () => Promise<TokenizerFactory>): Promise<Answer | Failure> {
   try {
     const { texts, bytes, lines } = await readPiece(piece);

@@ -3,7 +3,7 @@ import { HashedFile } from './hashed-file.js';
 const STAGE_BYTES = 1 << 17;
 const START_BYTES = 8;
 
-/** Writes where documents begin in a shard: little-endian uint64. */
+/** Writes the positions at which documents begin in a shard, as little-endian uint64. */
 export class StartsFile {
   readonly file: HashedFile;
   readonly #stage = Buffer.alloc(STAGE_BYTES);
@@ -32,10 +32,10 @@ export class StartsFile {
   }
 }
 
-/** Writes the loss mask of a shard: a bit for each token, the lowest first. */
+/** Writes the loss mask of a shard: one bit per token, lowest bit first. */
 export class MaskFile {
   readonly file: HashedFile;
-  /** Tokens that are learned. */
+  /** Number of learned tokens. */
   learned = 0;
   readonly #stage = Buffer.alloc(STAGE_BYTES);
   #bits = 0;
@@ -44,7 +44,7 @@ export class MaskFile {
     this.file = new HashedFile(folder, name);
   }
 
-  /** @param learned 1 for each token that is learned, 0 for the others */
+  /** @param learned 1 for each learned token, else 0 */
   write(learned: Uint8Array): void {
     const stage = this.#stage;
     for (let i = 0; i < learned.length; i++) {

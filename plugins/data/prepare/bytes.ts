@@ -6,27 +6,30 @@ import { fileKind, KIND_BYTES, markLength, withoutMarks } from '../../files/cont
 import type { Input } from './inputs.js';
 import { startsAsZstd, unzstd } from './zstd.js';
 
-/** Bytes of text that are read, and later encoded, at a time. */
+/** Bytes of text to read, and later encode, at a time. */
 export const PIECE_BYTES = 1 << 18;
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
-/** An input's text as it is read. */
+/** An opened input. */
 export interface TextBytes {
-  /** Unpacked, without byte order marks (as `decodeCorpus`); the first chunk has `KIND_BYTES` at least, unless that is all. */
+  /**
+   * The unpacked text without byte order marks (like `decodeCorpus`). The first chunk has at least `KIND_BYTES`, unless
+   * the input is shorter.
+   */
   readonly chunks: AsyncGenerator<Buffer>;
-  /** The first of these chunks; empty for an empty input. */
+  /** The first chunk; empty for an empty input. */
   readonly start: Buffer;
-  /** Length of the byte order mark that was left out before the first chunk: 3 or 0. */
+  /** Length of the byte order mark that was removed at the start: 3 or 0. */
   readonly mark: number;
   readonly packed: boolean;
 }
 
 /**
- * Opens an input, and unpacks it if it starts as gzip or zstd does, whatever its name. Read `chunks` to the end, or
- * call its `return`, to close the file.
- * @param onRead gets the number of bytes that were read of the input itself
- * @throws UsageError when it cannot be read or unpacked, or when it is no text
+ * Opens an input. Unpacks gzip and zstd, recognised by content, not by name. Read `chunks` to the end, or call its
+ * `return`, to close the file.
+ * @param onRead called with the number of bytes read from the input, before unpacking
+ * @throws UsageError when it cannot be read or unpacked, or is not text
  */
 export async function openText(input: Input, onRead: (bytes: number) => void): Promise<TextBytes> {
   const raw = withLongStart(rawBytes(input, onRead));
@@ -68,7 +71,7 @@ async function* rawBytes({ file, name }: Input, onRead: (bytes: number) => void)
   }
 }
 
-/** The same bytes; the first chunk has `KIND_BYTES` at least, unless there are fewer. */
+/** Joins chunks until the first has at least `KIND_BYTES`, unless there are fewer. */
 async function* withLongStart(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let start: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of chunks) {
@@ -82,7 +85,7 @@ async function* withLongStart(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buf
   if (start !== undefined && start.length > 0) yield start;
 }
 
-/** The first chunk, and all of them. */
+/** Returns the first chunk, and a stream of all chunks. */
 async function peek(chunks: AsyncGenerator<Buffer>): Promise<{ start: Buffer; whole: AsyncGenerator<Buffer> }> {
   const first = await chunks.next();
   if (first.done === true) return { start: Buffer.alloc(0), whole: chunks };
@@ -111,10 +114,10 @@ async function* unpacked(input: Input, how: string, chunks: AsyncIterable<Buffer
   }
 }
 
-/** Members one after the other; zeros may follow, as tape drives pad. */
+/** Unpacks consecutive gzip members; zeros may follow, which tape drives pad with. */
 async function* gunzip(packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   let read = 0;
-  /** Bytes up to the last that is not 0. */
+  /** Number of bytes up to the last non-zero one. */
   let filled = 0;
   const counted = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of packed) {
@@ -130,7 +133,7 @@ async function* gunzip(packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   source.on('error', (error) => gunzipped.destroy(error));
   try {
     for await (const chunk of source.pipe(gunzipped)) if (Buffer.isBuffer(chunk)) yield chunk;
-    // Node.js takes a 0 after a member for the end, whatever follows it.
+    // Node.js stops at a 0 after a member, whatever follows it.
     for await (const chunk of source) if (!Buffer.isBuffer(chunk)) break;
     if (filled > gunzipped.bytesWritten) throw new Error('there is more after its end');
   } finally {

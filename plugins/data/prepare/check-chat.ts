@@ -4,9 +4,10 @@ import { ChatTemplate } from '../chat/template.js';
 import type { Input } from './inputs.js';
 
 /**
- * @param tokenizer undefined for one that is learned from the conversations
- * @throws UsageError for inputs that hold no conversations, a template that is not valid, and a tokenizer that cannot
- *   write the marks of the template
+ * Checks conversations before they are prepared.
+ * @param tokenizer undefined if it is learned from the conversations
+ * @throws UsageError for inputs that are not conversations, an invalid template, or a tokenizer that cannot encode the
+ *   template's marks
  */
 export async function checkChat(
   format: ChatFormat,

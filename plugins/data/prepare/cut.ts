@@ -2,15 +2,15 @@ import type { Tokenizer } from '../../../core/index.js';
 
 export type CanCut = NonNullable<Tokenizer['canCut']>;
 
-/** Bytes of the longest character. */
+/** Bytes in the longest UTF-8 character. */
 const LONGEST = 4;
 
 /**
- * Finds a place where a text may be cut: the last one below `wanted`, else the first one above.
+ * Finds a position where a text may be cut: the last one below `wanted`, else the first one above.
  * @param bytes UTF-8
- * @param searched where an earlier search ended that found none: it is not repeated
- * @param more whether text follows that is not in `bytes` yet, so that its last character may be cut off
- * @returns an index above 0 and below the length; 0 where there is no place
+ * @param searched where an earlier unsuccessful search ended, to continue from there
+ * @param more whether more text follows `bytes`, whose last character may then be incomplete
+ * @returns an index above 0 and below the length; 0 if there is none
  */
 export function findCut(
   bytes: Uint8Array,
@@ -28,13 +28,13 @@ function isCut(bytes: Uint8Array, at: number, canCut: CanCut): boolean {
   return canCut(codeAt(bytes, characterStart(bytes, at - 1)), codeAt(bytes, at));
 }
 
-/** The start of the UTF-8 character that the byte at an index is in; the index itself where it is in none. */
+/** Returns the start of the UTF-8 character that contains a byte; the index itself if the bytes are not valid. */
 export function characterStart(bytes: Uint8Array, index: number): number {
   for (let at = index; at > index - LONGEST && at >= 0; at--) if (!isInside(bytes[at])) return at;
   return index;
 }
 
-/** The code point that starts at an index; some number where the bytes are not UTF-8, which encoding reports. */
+/** Returns the code point that starts at an index. For invalid UTF-8, which encoding reports later, any number. */
 function codeAt(bytes: Uint8Array, at: number): number {
   const first = bytes[at] ?? 0;
   if (first < 0x80) return first;

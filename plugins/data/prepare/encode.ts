@@ -4,16 +4,16 @@ import { dtypeFor } from '../shared/meta.js';
 import type { Texts } from './read-piece.js';
 import type { Tokens } from './shard-writer.js';
 
-/** Tokens of documents, one after the other. */
+/** The tokens of consecutive documents. */
 export interface Encoded {
   readonly tokens: Tokens;
-  /** Where each document ends in them. */
+  /** Position in `tokens` where each document ends. */
   readonly ends: Uint32Array<ArrayBuffer>;
-  /** Of conversations: 1 for each token that is learned. */
+  /** For conversations: 1 for each learned token. */
   readonly mask?: Uint8Array<ArrayBuffer>;
 }
 
-/** @param before the character before the first text, whose tokens are not its own */
+/** Encodes texts. @param before the character before the first text; its tokens are not included */
 export async function encodeTexts(by: Tokenizer, { texts, parts }: Texts, before: string): Promise<Encoded> {
   const ids = new Ids(by.vocabSize, texts.reduce((sum, text) => sum + text.length, 0) >> 1);
   const ends = new Uint32Array(texts.length);
@@ -42,8 +42,8 @@ export async function encodeTexts(by: Tokenizer, { texts, parts }: Texts, before
 }
 
 /**
- * Answers get tokens of their own, as when the model writes them after a prompt; where the text may be cut there, they are
- * those of the whole text.
+ * Encodes a piece of a conversation. Answers are encoded separately, as when the model generates them after a prompt.
+ * If the text may be cut at that position, these are also the tokens of the whole text.
  */
 async function encodePart(by: Tokenizer, text: string, previous: ChatPart | undefined): Promise<Int32Array> {
   const left = Array.from(previous?.text.slice(-2) ?? '').at(-1);
@@ -52,13 +52,18 @@ async function encodePart(by: Tokenizer, text: string, previous: ChatPart | unde
   return isCut && left !== undefined ? encodeAfter(by, left, text) : by.encode(text);
 }
 
-/** Some tokenizers treat the start of a text as no other place: the character before a cut is encoded with what follows it. */
+/**
+ * Encodes text after a cut together with the character before it, since some tokenizers treat the start of a text
+ * specially.
+ */
 async function encodeAfter(by: Tokenizer, before: string, text: string): Promise<Int32Array> {
   const own = await by.encode(before);
   return (await by.encode(before + text)).subarray(own.length);
 }
 
-/** Ids in as few bytes as they fit: the ids of many texts would be several times the texts. */
+/**
+ * A growing array of ids in 2 or 4 bytes each: as plain numbers they would take several times the memory of the text.
+ */
 class Ids {
   length = 0;
   readonly #made: Uint16ArrayConstructor | Uint32ArrayConstructor;

@@ -2,7 +2,7 @@ import { EspalierError, UsageError } from '../../../core/index.js';
 import type { Failure } from './answer.js';
 import type { Job } from './jobs.js';
 
-/** The error of a failure within a job, with its place in the whole input. */
+/** Makes the error for a failed job, with its position in the whole input. */
 export function failed({ input, piece, offset }: Job, { code, message, at }: Failure, lines: number): EspalierError {
   const place = [
     at.line === undefined ? '' : `${unitOf(piece)} ${String(lines + at.line + 1)} `,

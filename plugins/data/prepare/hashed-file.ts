@@ -4,13 +4,13 @@ import path from 'node:path';
 import { messageOf, UsageError } from '../../../core/index.js';
 import { PARTIAL } from '../shared/meta.js';
 
-/** A file of a preparation, written under a name that says it is not whole. */
+/** A file written and hashed under a temporary name, which marks it as incomplete. */
 export class HashedFile {
   readonly #hash = createHash('sha256');
   readonly #path: string;
   readonly #descriptor: number;
 
-  /** @throws UsageError when the disk does not take it, as of the other methods */
+  /** @throws UsageError when writing fails; so do the other methods */
   constructor(
     folder: string,
     readonly name: string,
@@ -26,7 +26,7 @@ export class HashedFile {
     });
   }
 
-  /** Closes it. @returns its SHA-256 */
+  /** Flushes and closes the file. @returns its SHA-256 */
   finish(): string {
     this.#toDisk(() => {
       fsyncSync(this.#descriptor);
@@ -35,7 +35,7 @@ export class HashedFile {
     return this.#hash.digest('hex');
   }
 
-  /** Closes it, and leaves it as it is. */
+  /** Closes the file without flushing. */
   abandon(): void {
     closeSync(this.#descriptor);
   }
@@ -49,7 +49,7 @@ export class HashedFile {
   }
 }
 
-/** The error of a write that the disk refused. */
+/** Makes the error for a failed write. */
 export function notWritten(file: string, thrown: unknown): UsageError {
   const full = thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOSPC' || thrown.code === 'EDQUOT');
   const what = full

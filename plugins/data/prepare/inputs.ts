@@ -8,35 +8,35 @@ import { resolveFrom } from '../../../core/paths.js';
 export const formats = ['text', 'jsonl', 'parquet'] as const;
 export type Format = (typeof formats)[number];
 
-/** One file, or standard input, that text is read from. */
+/** A file, or standard input, to read text from. */
 export interface Input {
-  /** As the user wrote it, for messages. */
+  /** Name as the user wrote it, for messages. */
   readonly name: string;
   /** Absolute path; null is standard input. */
   readonly file: string | null;
   readonly format: Format;
-  /** Bytes on disk; unknown for standard input. */
+  /** Bytes on disk; undefined for standard input. */
   readonly size: number | undefined;
-  /** A pipe, whatever its path, or standard input: it can be read once. */
+  /** Whether it can be read only once: a pipe, or standard input. */
   readonly once?: boolean;
-  /** The split that all of it belongs to; undefined where it is divided by share. */
+  /** The split that it belongs to; undefined if it is divided by share. */
   readonly split: Split | undefined;
 }
 
 export interface InputChoice {
   readonly inputs: readonly string[];
-  /** Files that are validation data, whole. */
+  /** Files that are validation data. */
   readonly val: readonly string[];
-  /** Format of every input, whatever its name. */
+  /** Format of all inputs, regardless of their names. */
   readonly format: Format | undefined;
-  /** Format of inputs whose name does not tell. */
+  /** Format of inputs whose name does not say. */
   readonly fallback: Format;
 }
 
 /**
- * The files that names and patterns stand for, each once, in the order given and sorted within a pattern.
- * What is validation data is not training data, also where both patterns match it.
- * @throws UsageError for a name or pattern that stands for no file
+ * Finds the files for names and patterns, each once, in the given order and sorted within a pattern. A file that
+ * matches both `inputs` and `val` is validation data only.
+ * @throws UsageError for a name or pattern without a file
  */
 export async function findInputs({ inputs, val, format, fallback }: InputChoice, cwd: string): Promise<Input[]> {
   const seen = new Set<string>();
@@ -84,7 +84,7 @@ async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
     );
   }
   if (stats !== undefined) return [{ name, path: file, size: stats.isFile() ? stats.size : undefined }];
-  // Backslashes are separators on Windows, and escape what follows them in a pattern.
+  // On Windows backslashes are separators, but in a pattern they escape the next character.
   const pattern = name.replaceAll(path.sep, '/');
   if (!isDynamicPattern(pattern)) throw new UsageError('ESP_PREPARE_INPUT', `${name}: there is no file ${file}`);
   const matches = (await glob(pattern, { cwd, expandDirectories: false })).sort();
@@ -96,14 +96,14 @@ async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
   });
 }
 
-/** The same for two names of one file, or of one pipe: `/dev/stdin` is standard input. */
+/** Returns an equal key for two names of the same file or pipe: `/dev/stdin` is standard input. */
 function keyOf({ path: file, size }: FoundFile): string {
   if (file !== null && size !== undefined) return realpathSync(file);
   const { dev, ino } = file === null ? fstatSync(process.stdin.fd) : statSync(file);
   return `${String(dev)}:${String(ino)}`;
 }
 
-/** @throws UsageError for a format that is not read, and whose content does not show it */
+/** Returns the format of an input. @throws UsageError for an unsupported format that its content would not show */
 function formatOf(name: string, fallback: Format): Format {
   const extension = path.extname(name.replace(/\.(gz|zst|zstd)$/i, '')).toLowerCase();
   const advice = notRead[extension];
@@ -118,7 +118,7 @@ function formatOf(name: string, fallback: Format): Format {
 const table = (what: string, delimiter: string) => (name: string) =>
   `${what}: convert it to JSONL or Parquet, for example with \`python3 -c "import csv, json; [print(json.dumps(row)) for row in csv.DictReader(open('${name}', encoding='utf-8-sig', newline='')${delimiter})]" > ${path.basename(name, path.extname(name))}.jsonl\`, and name the column of the text with --field`;
 
-/** What files with these names are, and how to read them. */
+/** Unsupported formats by file extension, with how to convert them. */
 const notRead: Readonly<Record<string, (name: string) => string>> = {
   '.csv': table('a CSV table', ''),
   '.tsv': table('a TSV table', ", delimiter='\\t'"),

@@ -6,21 +6,21 @@ import type { Input } from './inputs.js';
 import { rowSlices } from './parquet.js';
 import { recordLayout, recordLines, startsWithRecord, type RecordLayout } from './records.js';
 
-/** What a worker is given: documents, or a part of one. Bytes are handed over, not copied. */
+/** Work for a worker: documents, or a part of one. Bytes are transferred, not copied. */
 export type Piece =
   | {
       readonly kind: 'text';
       readonly bytes: Uint8Array<ArrayBuffer>;
-      /** The character before it, where it continues a document. */
+      /** The character before it, if it continues a document. */
       readonly before: string;
     }
   | {
       readonly kind: 'jsonl';
       readonly bytes: Uint8Array<ArrayBuffer>;
       readonly field: string;
-      /** How the records were written in the file; the bytes have one a line. */
+      /** How records are written in the file; `bytes` has one per line. */
       readonly layout: RecordLayout;
-      /** How conversations are written as text, where the records are some: `field` is then of no use. */
+      /** How to write conversations as text, if the records are conversations; `field` is then unused. */
       readonly chat: ChatFormat | undefined;
     }
   | {
@@ -31,35 +31,36 @@ export type Piece =
       readonly to: number;
     };
 
-/** A piece with its place: jobs are encoded in any order, and taken up in theirs. */
+/** A piece with its place. Jobs are encoded in any order, and their results are used in order. */
 export interface Job {
   readonly piece: Piece;
   readonly input: Input;
-  /** The first piece of its input. */
+  /** Whether it is the first piece of its input. */
   readonly first: boolean;
-  /** Where its documents go; undefined where each record is assigned by its number. */
+  /** The split of its documents; undefined if each record is assigned by its number. */
   readonly split: Split | undefined;
-  /** For text: whether a document starts here, and at which byte of the unpacked input. */
+  /** For text: whether a document starts here. */
   readonly starts: boolean;
+  /** For text: position in the unpacked input, in bytes. */
   readonly offset: number;
 }
 
 export interface JobOptions {
   readonly field: string;
   readonly chat: ChatFormat | undefined;
-  /** Byte of each text input where its validation part starts. */
+  /** Byte at which the validation part of each text input starts. */
   readonly valStarts: ReadonlyMap<Input, number>;
-  /** Bytes of a piece, as nearly as cuts allow. */
+  /** Approximate size of a piece in bytes; where texts may be cut decides the exact size. */
   readonly pieceBytes: number;
   /** Where texts may be cut (see `Tokenizer.canCut`); undefined: nowhere. */
   readonly canCut: CanCut | undefined;
-  /** Told how many bytes of the inputs were read. */
+  /** Called with the number of bytes read from the inputs. */
   readonly onRead: (bytes: number) => void;
-  /** Called for a text that starts with a JSON record, which has a text in `field`. */
+  /** Called for a text file that starts with a JSON record with text in `field`. */
   readonly onRecord: (input: Input) => void;
 }
 
-/** Every piece of every input, in order; the same whatever encodes them. */
+/** Yields every piece of every input in order. The pieces do not depend on the number of workers. */
 export async function* jobsOf(inputs: readonly Input[], options: JobOptions): AsyncGenerator<Job> {
   for (const input of inputs) {
     if (input.format === 'text') yield* textJobs(input, options);
@@ -68,7 +69,7 @@ export async function* jobsOf(inputs: readonly Input[], options: JobOptions): As
   }
 }
 
-/** Bytes at the end that a search for a cut leaves out while more may follow. */
+/** Bytes at the end that a search for a cut excludes if more text may follow. */
 const LONGEST_CHARACTER = 4;
 
 async function* textJobs(input: Input, options: JobOptions): AsyncGenerator<Job> {
@@ -118,7 +119,7 @@ async function* textJobs(input: Input, options: JobOptions): AsyncGenerator<Job>
       } else break;
     }
   }
-  // An empty text is counted too.
+  // An empty text counts, too.
   if (rest.length > 0 || jobs === 0) yield take(rest.length);
 }
 
@@ -160,7 +161,7 @@ async function* rewrittenRecords(
     if (thrown instanceof UsageError) throw thrown;
     throw new UsageError(
       'ESP_PREPARE_JSON',
-      `${input.name} is not a JSON file of records: ${messageOf(thrown)}; write it again, best as JSONL: one record a line`,
+      `${input.name} is not a JSON file of records: ${messageOf(thrown)}; write it again, ideally as JSONL: one record per line`,
       { cause: thrown },
     );
   }

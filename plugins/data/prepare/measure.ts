@@ -6,8 +6,8 @@ import { PARTIAL } from '../shared/meta.js';
 import { notWritten } from './hashed-file.js';
 
 /**
- * Copies an input that can be read once into a file of the folder, for what has to read it twice.
- * @param number of the input: names the file
+ * Copies an input that can be read only once to a file in the folder, so that it can be read twice.
+ * @param number of the input, for the file's name
  */
 export async function keepInput(input: Input, number: number, folder: string, signal: AbortSignal): Promise<Input> {
   const file = path.join(folder, `input-${String(number)}${PARTIAL}`);
@@ -29,7 +29,7 @@ export async function keepInput(input: Input, number: number, folder: string, si
   return { ...input, file, size, once: false };
 }
 
-/** Where the last share of each text starts, in bytes of the unpacked text, without its byte order mark. */
+/** Returns the byte at which the last `share` of each text starts, in the unpacked text without its byte order mark. */
 export async function valStartsOf(
   inputs: readonly Input[],
   share: number,

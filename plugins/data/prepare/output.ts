@@ -11,14 +11,14 @@ const OURS = /^(meta\.json|(train|val)(_\d+)?\.(bin|mask|documents))$/;
 const OUR_PARTIAL = /^(meta\.json|(train|val)_\d+\.(bin|mask|documents)|stdin|input-\d+)\.partial$/;
 
 /**
- * The folder that shards are written into. While a preparation goes on, and after one that was cut short, it holds
- * `*.partial` files, which readers refuse; `meta.json` comes last, so data is whole or is not there.
+ * The folder that shards are written to. During a preparation, and after an interrupted one, it contains `*.partial`
+ * files, which readers refuse. `meta.json` is written last, so the data is either complete or missing.
  */
 export class OutputFolder {
-  /** The topmost folder that was made for it: it goes again when nothing comes of the preparation. */
+  /** The topmost folder that was made for it, to remove if the preparation fails. */
   #made: string | undefined;
   #opened = false;
-  /** What is partial in it is of this preparation. */
+  /** Whether the partial files in it are of this preparation. */
   #holdsPartial = false;
   #release: (() => void) | undefined;
 
@@ -28,8 +28,8 @@ export class OutputFolder {
   ) {}
 
   /**
-   * @param part that will be a folder of its own in this one, or undefined for the whole
-   * @throws UsageError when what is in the folder, data or parts, does not go together with that
+   * @param part that will be a subfolder; undefined for the complete data
+   * @throws UsageError when the folder has data or parts that cannot be combined with it
    */
   refuseMixed(part: Part | undefined): void {
     const other = this.#namesThere().find((name) => {
@@ -45,9 +45,9 @@ export class OutputFolder {
   }
 
   /**
-   * Makes the folder and locks it: one preparation at a time writes there.
-   * @param say prints what is waited for
-   * @throws UsageError when another does, or when data is there already, unless it is to be replaced
+   * Makes the folder and locks it, so that only one preparation at a time writes there.
+   * @param say prints what it waits for
+   * @throws UsageError when another preparation holds it, or when it has data and `replace` is false
    */
   async open(replace: boolean, say: (line: string) => void): Promise<void> {
     this.#refuseHeld(replace);
@@ -63,7 +63,7 @@ export class OutputFolder {
     this.#refuseHeld(replace);
     try {
       this.#holdsPartial = true;
-      // What an interrupted preparation left.
+      // Files left by an interrupted preparation.
       this.#removePartial();
       writeFileSync(this.#partial(META), '');
     } catch (thrown) {
@@ -80,7 +80,7 @@ export class OutputFolder {
     );
   }
 
-  /** Gives everything its name: what it replaces goes first, `meta.json` comes last. */
+  /** Deletes old data, then gives all files their final names, `meta.json` last. */
   commit(shards: readonly ShardFacts[], meta: PreparedData): void {
     try {
       writeFileSync(this.#partial(META), `${JSON.stringify(meta, null, 2)}\n`, { flush: true });
@@ -95,7 +95,7 @@ export class OutputFolder {
     }
   }
 
-  /** Leaves the disk as it was found; what others put there meanwhile stays. */
+  /** Restores the disk to its previous state, without removing what others have put there. */
   abandon(): void {
     if (!this.#opened) return;
     if (this.#holdsPartial) this.#removePartial();
@@ -103,7 +103,7 @@ export class OutputFolder {
     if (this.#made !== undefined) this.#removeMade(this.#made);
   }
 
-  /** The folder, and those above it that were made for it, where nothing else came into them. */
+  /** Removes the folder, and parents that were made for it, if they are empty. */
   #removeMade(topmost: string): void {
     for (let folder = this.path; ; folder = path.dirname(folder)) {
       try {

@@ -2,11 +2,11 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { Compressors } from 'hyparquet';
 import { compressors, decompressLz4Raw } from 'hyparquet-compressors';
 
-/** How Parquet's pages are unpacked. @throws Error when what comes out has another size than the page says */
+/** Codecs to unpack Parquet pages. @throws Error when the result has another size than the page says */
 export const codecs: Compressors = Object.fromEntries(
   Object.entries({
     ...compressors,
-    // Node.js's own check the content.
+    // Node.js's own implementations verify checksums.
     GZIP: (input: Uint8Array) => gunzipSync(input),
     BROTLI: (input: Uint8Array) => brotliDecompressSync(input),
     LZ4: unpackLz4,
@@ -24,7 +24,7 @@ function sized(name: string, unpack: Unpack): Unpack {
 }
 
 /**
- * The codec `LZ4`: Hadoop's and Arrow's blocks, each after its two sizes, or the one block without them that
+ * Unpacks the codec `LZ4`: blocks of Hadoop and Arrow, each after its two sizes, or the single block without sizes that
  * fastparquet writes.
  */
 function unpackLz4(input: Uint8Array, length: number): Uint8Array {
@@ -39,7 +39,7 @@ function unpackLz4(input: Uint8Array, length: number): Uint8Array {
   return unpacked;
 }
 
-/** The blocks of Hadoop's layout; undefined unless their sizes add up to those of the page. */
+/** Splits into blocks of Hadoop's layout; undefined unless their sizes add up to the page's. */
 function hadoopBlocks(input: Uint8Array, length: number): { bytes: Uint8Array; size: number }[] | undefined {
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
   const blocks: { bytes: Uint8Array; size: number }[] = [];

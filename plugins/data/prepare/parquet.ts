@@ -11,21 +11,21 @@ import { fileKind, KIND_BYTES, type FileKind } from '../../files/contract.js';
 import type { Input } from './inputs.js';
 import { codecs } from './parquet-codecs.js';
 
-/** Unpacked bytes of a column that are read at a time. */
+/** Unpacked bytes of a column to read at a time. */
 const SLICE_BYTES = 1 << 22;
 
 export interface RowSlice {
   readonly file: string;
-  /** Rows `from` to `to`, without the last. */
+  /** Rows `from` to `to`, excluding `to`. */
   readonly from: number;
   readonly to: number;
-  /** Bytes of the file that the slice stands for, for progress. */
+  /** The slice's share of the file in bytes, for progress. */
   readonly bytes: number;
 }
 
 /**
- * The rows of a Parquet file, in slices of a bounded size within its row groups.
- * @throws UsageError when it is no Parquet file, or has no column of text with that name
+ * Divides the rows of a Parquet file into slices of bounded size within its row groups.
+ * @throws UsageError when it is not a Parquet file, or has no text column of that name
  */
 export async function rowSlices({ file, name, size, once }: Input, field: string): Promise<RowSlice[]> {
   if (file === null || once === true) {
@@ -53,12 +53,11 @@ export async function rowSlices({ file, name, size, once }: Input, field: string
   return slices;
 }
 
-/** What stands for a value whose bytes are not UTF-8. */
+/** Stands for a value that is not UTF-8. */
 export const notUtf8 = Symbol('not UTF-8');
 
 /**
- * Reads one column's values of some rows: texts, `notUtf8`, and null; in a worker, which keeps the metadata of its
- * files.
+ * Reads a column's values of some rows: texts, `notUtf8` or null. Caches the metadata of files.
  */
 export async function readRows({ file, from, to }: Omit<RowSlice, 'bytes'>, field: string): Promise<unknown[]> {
   const metadata = known.get(file) ?? (await metadataOf(file, file));
@@ -97,7 +96,7 @@ async function metadataOf(file: string, name: string): Promise<FileMetaData> {
   }
 }
 
-/** What the file is instead; undefined for a Parquet file that is damaged, and what is not known. */
+/** Returns what the file is instead; undefined for a damaged Parquet file or an unknown kind. */
 async function kindOf(file: string): Promise<FileKind | undefined> {
   try {
     const buffer = await asyncBufferFromFile(file);
@@ -120,7 +119,7 @@ function refuseColumn(metadata: FileMetaData, field: string, name: string): void
   throw new UsageError('ESP_PREPARE_PARQUET', `${name} ${what}; its columns are ${there}: name one with --field`);
 }
 
-/** Whether a column of bytes holds texts; those without a type usually do. */
+/** Returns whether a column of bytes contains text; columns without a type usually do. */
 function isText({ converted_type: converted, logical_type: logical }: SchemaElement): boolean {
   const [type] = [logical?.type, converted].filter((each) => each !== undefined);
   return type === undefined || ['STRING', 'UTF8', 'JSON', 'ENUM'].includes(type);

@@ -4,9 +4,9 @@ import { encodePiece, type Answer, type Failure } from './answer.js';
 import type { Job } from './jobs.js';
 import type { Task, WorkerSetup } from './worker.js';
 
-/** Jobs that a worker has at a time: one in work, one waiting for it. */
+/** Jobs per worker: one being done, and one waiting. */
 const JOBS_A_WORKER = 2;
-/** Bytes of all jobs that are taken ahead, beside the one that is next: a record may be of any size. */
+/** Total bytes of jobs to read ahead, not counting the next one: a record may have any size. */
 const BYTES_AHEAD = 1 << 23;
 
 export interface Answered {
@@ -14,14 +14,14 @@ export interface Answered {
   readonly answer: Answer | Failure;
 }
 
-/** Does jobs, several at a time. */
+/** Does several jobs at a time. */
 export interface Pool {
-  /** Results in the order of the jobs. @param state of the tokenizer, undefined while it is being learned */
+  /** Yields results in the order of the jobs. @param state of the tokenizer; undefined while it is being learned */
   answers(jobs: AsyncIterable<Job>, state: TokenizerState | undefined): AsyncGenerator<Answered>;
   close(): Promise<void>;
 }
 
-/** Has a tokenizer that works in threads of its own encode jobs: there is one copy of its vocabulary. */
+/** A pool for tokenizers that have threads of their own, so only one copy of the vocabulary is in memory. */
 export class BackgroundPool implements Pool {
   constructor(
     private readonly count: number,
@@ -37,7 +37,7 @@ export class BackgroundPool implements Pool {
   }
 }
 
-/** Worker threads that encode jobs; one pool has one tokenizer. */
+/** A pool of worker threads that encode with one tokenizer. */
 export class WorkerPool implements Pool {
   readonly #workers: Busy[] = [];
 
@@ -54,7 +54,7 @@ export class WorkerPool implements Pool {
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
-  /** The worker with the least to do; a new one while all have something and more are allowed. */
+  /** Returns the worker with the fewest jobs; starts a new one if all are busy and more are allowed. */
   #freest(): Busy {
     const [first] = [...this.#workers].sort((a, b) => a.waiting - b.waiting);
     if (first !== undefined && (first.waiting === 0 || this.#workers.length >= this.count)) return first;
@@ -64,7 +64,7 @@ export class WorkerPool implements Pool {
   }
 }
 
-/** Takes as many jobs ahead as keep every worker busy, and no more: memory does not grow with the input. */
+/** Reads just enough jobs ahead to keep every worker busy, so memory does not grow with the input. */
 async function* inOrder(
   jobs: AsyncIterable<Job>,
   workers: number,
@@ -86,7 +86,7 @@ async function* inOrder(
   for (const { answered } of ahead) yield await answered;
 }
 
-/** A worker and whom it owes answers, in the order that it was asked. */
+/** A worker and its pending answers, in order. */
 class Busy {
   readonly #worker: Worker;
   readonly #owed: ((answer: Answer | Failure) => void)[] = [];
@@ -95,7 +95,7 @@ class Busy {
   constructor(setup: WorkerSetup) {
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: setup,
-      // Texts are garbage as soon as they are encoded: collected early, they do not pile up.
+      // Texts become garbage once encoded; a small young generation collects them early.
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     });
     this.#worker.on('message', (answer: Answer | Failure) => this.#owed.shift()?.(answer));
@@ -103,7 +103,7 @@ class Busy {
       this.#fail({ code: undefined, message: `a worker thread failed: ${error.message}`, at: {} });
     });
     this.#worker.on('exit', () => {
-      this.#fail({ code: undefined, message: 'a worker thread ended before its work was done', at: {} });
+      this.#fail({ code: undefined, message: 'a worker thread exited before its work was done', at: {} });
     });
   }
 
@@ -111,7 +111,7 @@ class Busy {
     return this.#owed.length;
   }
 
-  /** Never rejects: an error belongs to the job, which is looked at in its turn. */
+  /** Never rejects: an error is part of the job's result, and is handled in order. */
   answer(task: Task): Promise<Answer | Failure> {
     return new Promise((resolve) => {
       if (this.#failed !== undefined) {

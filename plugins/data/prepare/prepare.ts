@@ -31,15 +31,15 @@ export interface PrepareRequest extends InputChoice {
   readonly tokenizer: TokenizerChoice;
   /** Field of JSONL records, or column of Parquet files. */
   readonly field: string;
-  /** How conversations are written as text, where the records are some. */
+  /** How to write conversations as text, if the records are conversations. */
   readonly chat: ChatFormat | undefined;
   readonly valShare: number;
   readonly shardTokens: number;
-  /** Worker threads; undefined: one for each core. */
+  /** Worker threads; undefined: one per core. */
   readonly workers: number | undefined;
-  /** Prepares a part of the inputs, into a folder of its own within `out`; undefined: all of them. */
+  /** Part of the inputs to prepare, into a subfolder of `out`; undefined: all. */
   readonly part: Part | undefined;
-  /** Replaces data that is in the folder. */
+  /** Whether to replace existing data in the folder. */
   readonly replace: boolean;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
@@ -47,20 +47,20 @@ export interface PrepareRequest extends InputChoice {
   readonly madeBy: string;
 }
 
-/** Libraries with threads of their own take hundreds of bytes for each of text. */
+/** Piece size for tokenizers with threads of their own, which take hundreds of bytes of memory per byte of text. */
 const BACKGROUND_PIECE_BYTES = 1 << 16;
 
 /**
- * Turns text into token shards and `meta.json`, in a stream.
- * @throws UsageError naming what is wrong with the input and where; the disk is then as it was
- * @throws the signal's reason when it is aborted, likewise
+ * Streams text into token shards and `meta.json`. If it fails, the disk is left unchanged.
+ * @throws UsageError naming what is wrong with the input, and where
+ * @throws the signal's reason when it is aborted
  */
 export async function prepare(request: PrepareRequest): Promise<PreparedData> {
   const found = await findInputs(request, request.cwd);
   const factory = await new TokenizersByName(request.cwd).factory(request.tokenizer);
   const ready = factory.combine === undefined ? await factory.forText('') : undefined;
   const { part } = request;
-  const { inputs: own, goesOn } = inputsOfPart(found, part);
+  const { inputs: own, continues } = inputsOfPart(found, part);
   if (request.chat !== undefined) await checkChat(request.chat, found, ready);
   for (const input of own) if (input.format === 'parquet') await rowSlices(input, request.field);
   const outputIn = (folder: string): OutputFolder => new OutputFolder(resolveFrom(request.cwd, folder), folder);
@@ -81,7 +81,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
     const options: JobOptions = {
       field: request.field,
       chat: request.chat,
-      // What is learned from a text is the same however it is cut.
+      // Learning gives the same result wherever a text is cut.
       canCut: ready === undefined ? () => true : ready.canCut,
       pieceBytes: ready?.background === true ? BACKGROUND_PIECE_BYTES : PIECE_BYTES,
       valStarts: await valStartsOf(inputs, request.valShare, request.signal),
@@ -89,7 +89,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
         progress.read(bytes);
       },
       onRecord: (input) => {
-        // A text may be read twice.
+        // Warn only once: a text may be read twice.
         if (request.format === undefined && warned.size !== warned.add(input).size) {
           const advice = `--format jsonl reads the field ${request.field} of each record; --format text silences this warning`;
           request.terminal.line(`${input.name} is read as text, but looks like JSONL: ${advice}`, 'warn');
@@ -101,7 +101,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
     const pool = ready?.background === true ? new BackgroundPool(workers, ready) : new WorkerPool(workers, setup);
     try {
       const work = { pool, progress, signal: request.signal };
-      // Every part learns from all inputs: the parts have one vocabulary.
+      // Every part learns from all inputs, so that the parts have the same vocabulary.
       const learnt = part === undefined ? inputs : found;
       const tokenizer = ready ?? (await learn(learnt, options, factory, work));
       if (tokenizer.endOfText !== undefined) {
@@ -109,7 +109,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
         const id = `(id ${String(tokenizer.endOfText)})`;
         request.terminal.line(`end of text: ${token === '' ? id : `${token} ${id}`}`);
       }
-      const splits = new Splits(output.path, tokenizer, { ...request, chat: request.chat !== undefined, goesOn });
+      const splits = new Splits(output.path, tokenizer, { ...request, chat: request.chat !== undefined, continues });
       const written = await encode(inputs, options, tokenizer, splits, work);
       const data = describe(tokenizer, written, inputs, request);
       output.commit([...written.train.shards, ...written.val.shards], data);
@@ -132,14 +132,14 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
   }
 }
 
-/** Who does the jobs, who tells how far they are, and who stops them. */
+/** What does the jobs, reports progress, and stops them. */
 interface Work {
   readonly pool: Pool;
   readonly progress: PrepareProgress;
   readonly signal: AbortSignal;
 }
 
-/** Reads everything once for a tokenizer that is made of the text. */
+/** Reads all inputs once to learn a tokenizer from them. */
 async function learn(
   inputs: readonly Input[],
   options: JobOptions,
@@ -183,7 +183,7 @@ async function encode(
   }
 }
 
-/** Has every job done by worker threads, and takes up the answers in the order of the jobs. */
+/** Does all jobs in worker threads, and passes the answers on in the order of the jobs. */
 async function eachAnswer(
   jobs: AsyncGenerator<Job>,
   state: TokenizerState | undefined,

@@ -5,7 +5,7 @@ const LINE_EVERY_MS = 5000;
 const STATUS_EVERY_MS = 100;
 const MEGABYTE = 1e6;
 
-/** How far the reading of the inputs is: a live line on a terminal, plain lines elsewhere. */
+/** Shows how much of the inputs is read: a live line on a terminal, plain lines elsewhere. */
 export class PrepareProgress {
   #read = 0;
   #text = 0;
@@ -17,7 +17,7 @@ export class PrepareProgress {
 
   constructor(private readonly terminal: Terminal) {}
 
-  /** A new pass over inputs begins. @param total bytes of them; undefined where standard input is one */
+  /** Begins a new pass over the inputs. @param total their bytes; undefined if one is standard input */
   start(what: string, total: number | undefined): void {
     this.#what = what;
     this.#total = total;
@@ -27,12 +27,12 @@ export class PrepareProgress {
     this.#shown = this.#started;
   }
 
-  /** @param bytes of the inputs, packed as they are */
+  /** @param bytes read from the inputs, before unpacking */
   read(bytes: number): void {
     this.#read += bytes;
   }
 
-  /** @param bytes of text */
+  /** @param bytes of text done */
   done(bytes: number): void {
     this.#text += bytes;
     const now = performance.now();
@@ -42,13 +42,13 @@ export class PrepareProgress {
     else this.terminal.line(this.#line(now));
   }
 
-  /** Takes the live line away and says how fast it was. */
+  /** Removes the live line and prints the speed. */
   end(): void {
     this.terminal.status(null);
     this.terminal.line(`${this.#what}: ${this.#speed(performance.now())}`);
   }
 
-  /** Takes the live line away. */
+  /** Removes the live line. */
   stop(): void {
     this.terminal.status(null);
   }

@@ -7,7 +7,7 @@ import type { ChatTemplate } from '../chat/template.js';
 import type { Piece } from './jobs.js';
 import { notUtf8, readRows } from './parquet.js';
 
-/** What is wrong with a piece of the input, and where in the piece. */
+/** Thrown for invalid input, with the position in the piece. */
 export class BadPiece extends Error {
   constructor(
     readonly code: string,
@@ -18,20 +18,20 @@ export class BadPiece extends Error {
   }
 }
 
-/** The texts of a piece: one of a text, one for each record otherwise. */
+/** The texts of a piece: one for a text file, otherwise one per record. */
 export interface Texts {
   readonly texts: readonly string[];
-  /** Of conversations: the pieces of each text. */
+  /** For conversations: the pieces of each text. */
   readonly parts?: readonly (readonly ChatPart[])[];
   /** Bytes of text, for throughput. */
   readonly bytes: number;
-  /** Lines of the piece; records where they were not written one a line. */
+  /** Number of lines in the piece, or of records if they were not one per line. */
   readonly lines: number;
 }
 
 type JsonPiece = Extract<Piece, { kind: 'jsonl' }>;
 
-/** @throws BadPiece */
+/** Reads the texts of a piece. @throws BadPiece */
 export async function readPiece(piece: Piece): Promise<Texts> {
   if (piece.kind === 'parquet') return parquetTexts(piece);
   const { bytes } = piece;
@@ -56,7 +56,7 @@ export async function readPiece(piece: Piece): Promise<Texts> {
 
 let made: { readonly text: string; readonly template: ChatTemplate } | undefined;
 
-/** Parsed once for all pieces. */
+/** Returns the template; parses it once for all pieces. */
 async function templateOf(chat: ChatFormat): Promise<ChatTemplate> {
   if (made?.text !== chat.template) {
     const { ChatTemplate } = await import('../chat/template.js');
@@ -78,7 +78,7 @@ function recordOf(line: string, { field, layout, chat }: JsonPiece, index: numbe
   let record: unknown;
   const bad = (what: string): BadPiece => new BadPiece('ESP_PREPARE_JSON', what, { line: index });
   try {
-    // A byte order mark may start a file that is joined to another.
+    // A byte order mark may come from joining files.
     record = JSON.parse(line.startsWith('\ufeff') ? line.slice(1) : line);
   } catch (thrown) {
     const must = layout === 'lines' ? 'each line must be one record, or the file an array of records' : 'correct it';
@@ -96,7 +96,7 @@ function recordOf(line: string, { field, layout, chat }: JsonPiece, index: numbe
 
 function textOfRecord(record: object, field: string, line: number): string {
   const value: unknown = Reflect.get(record, field);
-  // Half a surrogate pair stands for no character: it is encoded as UTF-8 encodes it, and joins no other half.
+  // Replace lone surrogates, as UTF-8 does, so that they cannot pair up with a neighbour.
   if (typeof value === 'string') return value.toWellFormed();
   const what =
     value === undefined ? `has no field ${field}` : `has no text in its field ${field}: it is ${kindOf(value)}`;
@@ -104,7 +104,7 @@ function textOfRecord(record: object, field: string, line: number): string {
   throw bad(`${what}; its fields are ${Object.keys(record).join(', ')}: name one with --field${listAdvice(record)}`);
 }
 
-/** What to do when the records are within a record. */
+/** Returns advice for records that are nested in a list. */
 function listAdvice(record: object): string {
   const list = Object.entries(record).find(([, value]) => Array.isArray(value) && typeof value[0] === 'object');
   if (list === undefined) return '';

@@ -1,20 +1,23 @@
 const [QUOTE, BACKSLASH, COMMA, NEWLINE, RETURN, SPACE] = [0x22, 0x5c, 0x2c, 0x0a, 0x0d, 0x20];
 const [OPEN_LIST, CLOSE_LIST, OPEN_RECORD, CLOSE_RECORD] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** How JSON records follow each other: one a line, as the items of an array, or printed over several lines each. */
+/** How JSON records are laid out: one per line, as items of an array, or printed over several lines each. */
 export type RecordLayout = 'lines' | 'array' | 'printed';
 
-/** The layout of a file's records. @param start of the file, without a byte order mark */
+/** Recognises the layout of a file's records. @param start of the file, without a byte order mark */
 export function recordLayout(start: Uint8Array): RecordLayout {
   const at = start.findIndex((byte) => byte > SPACE);
   if (start[at] === OPEN_LIST) return 'array';
   if (start[at] !== OPEN_RECORD) return 'lines';
-  // Every printer that indents ends the line after the first brace.
+  // Pretty-printers break the line after the first brace.
   const next = start.subarray(at + 1).find((byte) => byte > SPACE || byte === NEWLINE);
   return next === NEWLINE ? 'printed' : 'lines';
 }
 
-/** Whether the first line is a JSON record with a text in its field. @param start of a file, without a byte order mark */
+/**
+ * Returns whether the first line is a JSON record with text in `field`.
+ * @param start of a file, without a byte order mark
+ */
 export function startsWithRecord(start: Buffer, field: string): boolean {
   if (start[0] !== OPEN_RECORD) return false;
   const end = start.indexOf(NEWLINE);
@@ -27,8 +30,9 @@ export function startsWithRecord(start: Buffer, field: string): boolean {
 }
 
 /**
- * The records of an array, or of records that are printed over several lines, one a line; of as many bytes.
- * @throws Error when the array does not end, or has no valid start or end
+ * Rewrites an array of records, or records printed over several lines, to one record per line, without changing the
+ * length.
+ * @throws Error when the array is cut off, or has no valid start or end
  */
 export async function* recordLines(
   chunks: AsyncIterable<Buffer>,
@@ -39,9 +43,9 @@ export async function* recordLines(
   lines.end();
 }
 
-/** Rewrites white space, and the brackets and commas of the array, byte for byte. */
+/** Replaces white space, and the array's brackets and commas, byte by byte. */
 class RecordLines {
-  /** Lists and records that are open, the array included. */
+  /** Number of open lists and records, including the array. */
   #depth = 0;
   #inText = false;
   #escaped = false;
@@ -69,13 +73,13 @@ class RecordLines {
     else if (byte === QUOTE) this.#inText = false;
   }
 
-  /** What a byte outside texts becomes. */
+  /** Returns the replacement for a byte outside strings. */
   #structure(byte: number): number {
     const item = this.array ? 1 : 0;
     if (byte === NEWLINE || byte === RETURN) return this.#depth > 0 ? SPACE : NEWLINE;
     if (byte === OPEN_LIST || byte === OPEN_RECORD) {
       if (this.array && this.#depth === 0) {
-        if (byte !== OPEN_LIST) throw new Error('a record stands outside the array');
+        if (byte !== OPEN_LIST) throw new Error('a record is outside the array');
         byte = SPACE;
       }
       this.#depth++;

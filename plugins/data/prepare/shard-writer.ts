@@ -14,21 +14,21 @@ interface OpenShard {
 }
 
 export interface ShardLayout {
-  /** Tokens in a shard. */
+  /** Tokens per shard. */
   readonly shardTokens: number;
-  /** Bytes of an id. */
+  /** Bytes per id. */
   readonly width: 2 | 4;
-  /** Whether some tokens are not learned, so that each shard gets a loss mask. */
+  /** Whether shards have a loss mask, because some tokens are not learned. */
   readonly masked: boolean;
 }
 
 const STAGE_BYTES = 1 << 20;
 const FORMAT = 1;
 
-/** Writes the tokens of a split into shards of so many tokens, under names that say they are not whole. */
+/** Writes the tokens of a split to shards, under temporary names that mark them as incomplete. */
 export class ShardWriter {
   tokens = 0;
-  /** Those of them that are learned, where shards have a loss mask. */
+  /** Number of learned tokens, if shards have a loss mask. */
   learned = 0;
   readonly #stage: Buffer<ArrayBuffer>;
   readonly #shards: ShardFacts[] = [];
@@ -43,15 +43,15 @@ export class ShardWriter {
     this.#stage = Buffer.from(new ArrayBuffer(STAGE_BYTES));
   }
 
-  /** Says that a document begins with the next token. */
+  /** Records that a document begins with the next token. */
   startDocument(): void {
     const shard = (this.#open ??= this.#next());
     shard.starts.write(shard.tokens);
   }
 
   /**
-   * @param learned 1 for each token that is learned, where shards have a loss mask
-   * @throws UsageError when the disk does not take them
+   * @param learned 1 for each learned token, if shards have a loss mask
+   * @throws UsageError when writing fails
    */
   write(tokens: Tokens, learned?: Uint8Array): void {
     const { shardTokens, width } = this.layout;
@@ -76,7 +76,7 @@ export class ShardWriter {
     return this.#shards;
   }
 
-  /** Closes what is open, and leaves it as it is. */
+  /** Closes open files without finishing them. */
   abandon(): void {
     const { ids, starts, mask } = this.#open ?? {};
     for (const file of [ids, starts?.file, mask?.file]) file?.abandon();

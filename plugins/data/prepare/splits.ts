@@ -5,7 +5,7 @@ import type { Part } from '../shared/part.js';
 import { ShardWriter, type Tokens } from './shard-writer.js';
 import type { Answer } from './answer.js';
 
-/** What was written of a split. */
+/** What was written for a split. */
 export interface SplitFacts {
   readonly tokens: number;
   readonly learned: number;
@@ -13,22 +13,22 @@ export interface SplitFacts {
   readonly shards: readonly ShardFacts[];
 }
 
-/** What was written of all. */
+/** What was written for all splits. */
 export interface Written extends Readonly<Record<Split, SplitFacts>> {
-  /** Documents without a token, which were left out. */
+  /** Number of documents without tokens, which are dropped. */
   readonly empty: number;
 }
 
 /** How documents are divided. */
 export interface SplitOptions {
   readonly shardTokens: number;
-  /** Documents are conversations, of which some tokens are not learned. */
+  /** Whether documents are conversations, in which some tokens are not learned. */
   readonly chat: boolean;
   readonly valShare: number;
-  /** A part of a larger whole, which may lack a split. */
+  /** The part being prepared, if any; a part may lack a split. */
   readonly part: Part | undefined;
-  /** For each split, whether something stands before its first document, in an earlier part. */
-  readonly goesOn: Readonly<Record<Split, boolean>>;
+  /** For each split, whether an earlier part has documents, so that a separator must come first. */
+  readonly continues: Readonly<Record<Split, boolean>>;
 }
 
 /** Sends documents to training or validation shards, with the end-of-text token between them. */
@@ -38,7 +38,7 @@ export class Splits {
   readonly #separator: Tokens | undefined;
   #records = 0;
   #empty = 0;
-  /** A document has started, and has had no token yet. */
+  /** Whether a document has started and has no tokens yet. */
   #pending = false;
 
   constructor(
@@ -53,12 +53,12 @@ export class Splits {
       train: new ShardWriter(folder, 'train', layout),
       val: new ShardWriter(folder, 'val', layout),
     };
-    // The turns of a conversation have marks of their own.
+    // Conversations need no separator: their turns have marks.
     if (!chat && endOfText !== undefined)
       this.#separator = width === 2 ? Uint16Array.of(endOfText) : Uint32Array.of(endOfText);
   }
 
-  /** Takes the documents of a job, which must come in their order. */
+  /** Adds the documents of a job. Jobs must come in order. */
   put({ split, starts }: Job, { tokens, ends, mask }: Answer): void {
     let from = 0;
     for (const end of ends) {
@@ -69,7 +69,7 @@ export class Splits {
     }
   }
 
-  /** @throws UsageError when a split of the whole has no token */
+  /** Finishes all shards. @throws UsageError when a split has no tokens, unless only a part is prepared */
   finish(): Written {
     const facts = (split: Split): SplitFacts => {
       const writer = this.#writers[split];
@@ -101,7 +101,7 @@ export class Splits {
     const writer = this.#writers[split];
     if (this.#pending) {
       this.#pending = false;
-      const follows = this.#documents[split] > 0 || this.options.goesOn[split];
+      const follows = this.#documents[split] > 0 || this.options.continues[split];
       if (follows && this.#separator !== undefined) writer.write(this.#separator);
       writer.startDocument();
       this.#documents[split]++;
@@ -109,7 +109,10 @@ export class Splits {
     writer.write(tokens, mask);
   }
 
-  /** Spreads validation records evenly: a record is one where the rounded share of all until it grows. */
+  /**
+   * Assigns records so that validation records are evenly spread: one whenever the rounded share of records so far
+   * grows.
+   */
   #splitOfRecord(): Split {
     const { valShare } = this.options;
     const before = Math.round(this.#records * valShare);

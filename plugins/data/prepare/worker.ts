@@ -4,16 +4,19 @@ import { TokenizersByName, type TokenizerChoice } from '../../../core/runs.js';
 import { encodePiece, learnPiece, type Answer, type Failure } from './answer.js';
 import type { Piece } from './jobs.js';
 
-/** What a worker needs to make the tokenizer again. */
+/** What a worker needs to make the tokenizer. */
 export interface WorkerSetup {
   readonly cwd: string;
   readonly choice: TokenizerChoice;
 }
 
-/** What a worker is sent. */
+/** A task for a worker. */
 export interface Task {
   readonly piece: Piece;
-  /** Undefined where the tokenizer is being learned: the answer is then the state of the piece alone. */
+  /**
+   * State of the tokenizer. Undefined while it is being learned: the answer is then the state learned from the piece
+   * alone.
+   */
   readonly state: TokenizerState | undefined;
 }
 
@@ -21,7 +24,7 @@ const setup = workerData as WorkerSetup;
 const factory = new TokenizersByName(setup.cwd).factory(setup.choice);
 let tokenizer: Promise<Tokenizer> | undefined;
 
-/** Answers are given in the order of the tasks, also where reading one takes longer than the next. */
+/** The last task's promise. Tasks are chained on it, so that answers are sent in order. */
 let last: Promise<void> = Promise.resolve();
 
 parentPort?.on('message', (task: Task) => {

@@ -3,14 +3,14 @@ import xxhash from 'xxhash-wasm';
 
 const FRAME = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
-/** The last 4 bits of a skippable frame's magic number are free. */
+/** The last 4 bits of a skippable frame's magic number may have any value. */
 const SKIPPABLE_MASK = 0xfffffff0;
 const MAX_BLOCK_BYTES = 1 << 17;
 const DICTIONARY_BYTES = [0, 1, 2, 4] as const;
 
 /**
- * Unpacks Zstandard (RFC 8878): frames one after the other, among them skippable ones, as pzstd writes them. fzstd
- * unpacks the blocks; this checks what it does not: sizes, checksums, and that every frame is whole.
+ * Unpacks Zstandard (RFC 8878): consecutive frames, including skippable ones such as pzstd writes. fzstd unpacks the
+ * blocks; this checks what fzstd does not: sizes, checksums, and that every frame is complete.
  * @throws Error when the input is damaged or cut off
  */
 export async function* unzstd(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -27,7 +27,7 @@ export async function* unzstd(packed: AsyncIterable<Buffer>): AsyncGenerator<Buf
   }
 }
 
-/** Whether bytes start as zstd does: with a frame, or one to skip. */
+/** Returns whether bytes start with a zstd frame or a skippable frame. */
 export function startsAsZstd(bytes: Buffer): boolean {
   return bytes.length >= 4 && (isFrame(bytes) || isSkippable(bytes));
 }
@@ -45,7 +45,7 @@ interface Hash {
   digest(): bigint;
 }
 
-/** One frame, whose magic number has been taken. @param hash XXH64 with seed 0 */
+/** Unpacks one frame, after its magic number. @param hash XXH64 with seed 0 */
 async function* frame(source: ByteSource, hash: Hash): AsyncGenerator<Buffer> {
   let ready: Buffer[] = [];
   const zstd = new Decompress((bytes) => {
@@ -82,7 +82,7 @@ async function* frame(source: ByteSource, hash: Hash): AsyncGenerator<Buffer> {
 }
 
 interface FrameHeader {
-  /** With the magic number. */
+  /** The header's bytes, including the magic number. */
   readonly bytes: Buffer;
   /** Size of the unpacked content, if stored. */
   readonly size: bigint | undefined;
@@ -116,7 +116,7 @@ function littleEndian(bytes: Buffer): bigint {
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 
-/** Takes counted bytes from chunks of any size. */
+/** Reads given numbers of bytes from chunks of any size. */
 class ByteSource {
   readonly #chunks: AsyncIterator<Buffer>;
   #rest: Buffer = Buffer.alloc(0);
@@ -125,12 +125,12 @@ class ByteSource {
     this.#chunks = chunks[Symbol.asyncIterator]();
   }
 
-  /** `count` bytes, or undefined at the end. @throws Error when it ends within them */
+  /** Returns the next `count` bytes; undefined at the end. @throws Error when the input ends within them */
   async next(count: number): Promise<Buffer | undefined> {
     return this.#rest.length > 0 || (await this.#fill()) ? this.take(count) : undefined;
   }
 
-  /** @throws Error when fewer are left */
+  /** Returns the next `count` bytes. @throws Error when fewer are left */
   async take(count: number): Promise<Buffer> {
     while (this.#rest.length < count) if (!(await this.#fill())) throw new Error('it ends within a frame');
     const taken = this.#rest.subarray(0, count);

@@ -1,9 +1,9 @@
-/** Collects where documents begin in a sequence of tokens that is looked through in order. */
+/** Collects the positions at which documents begin, while tokens are scanned in order. */
 export class DocumentStarts {
   #starts = new Float64Array(1024);
   #count = 0;
 
-  /** Adds a position; one that is there already, as the last, is not added again. */
+  /** Adds a position, unless it equals the last one. */
   add(position: number): void {
     if (this.#count > 0 && this.#starts[this.#count - 1] === position) return;
     if (this.#count === this.#starts.length) {
@@ -15,10 +15,10 @@ export class DocumentStarts {
   }
 
   /**
-   * Adds the documents that begin in these tokens: an end of text is the last token of its document.
-   * @param at position of the first of them
-   * @param ended whether the token before them ended a document
-   * @returns whether the last of them ends one
+   * Adds the documents that begin in these tokens. An end-of-text token is the last token of its document.
+   * @param at position of the first token
+   * @param ended whether the previous token ended a document
+   * @returns whether the last token ends a document
    */
   scan(tokens: Uint16Array | Uint32Array | Int32Array, at: number, endOfText: number, ended: boolean): boolean {
     if (ended && tokens.length > 0) this.add(at);

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import type { SharedTokens, TokenPart, TokenReader } from '../../../core/index.js';
 import { DocumentStarts } from './document-starts.js';
 
-/** What is known of tokens beside their ids. */
+/** What is known about tokens besides their ids. */
 export interface TokensKnown {
-  /** [tokens]: what is learned, -1 for tokens that no loss is taken of. Without it, all are. */
+  /** [tokens]: targets, -1 for tokens excluded from the loss. Default: all tokens count. */
   readonly targets?: Int32Array | undefined;
-  /** Where each document begins. Without it, documents are looked for by `endOfText`. */
+  /** Position at which each document begins. Default: found by `endOfText`. */
   readonly documents?: Float64Array | undefined;
   /** Id of the token that ends a document. */
   readonly endOfText?: number | undefined;
@@ -17,7 +17,7 @@ interface SharedMemory extends TokensKnown {
   readonly corpus: string;
 }
 
-/** Tokens in memory, which worker threads read where they are. */
+/** Reads tokens in shared memory, which worker threads read without copying. */
 export class MemoryReader implements TokenReader {
   readonly length: number;
   readonly parts: readonly TokenPart[];
@@ -26,7 +26,7 @@ export class MemoryReader implements TokenReader {
   readonly #memory: SharedMemory;
   #documents: Float64Array | undefined;
 
-  /** @param corpus what the config calls them */
+  /** @param corpus the config's name for the tokens */
   constructor(tokens: Int32Array, corpus: string, known: TokensKnown = {}) {
     const targets = known.targets === undefined ? undefined : shared(known.targets);
     this.#memory = { ...known, tokens: shared(tokens), targets, corpus };
@@ -72,7 +72,7 @@ export class MemoryReader implements TokenReader {
   }
 }
 
-/** For worker threads: what `share` gave. */
+/** Opens, in a worker thread, what `share` returned. */
 export function openTokens({ tokens, corpus, ...known }: SharedMemory): TokenReader {
   return new MemoryReader(tokens, corpus, known);
 }

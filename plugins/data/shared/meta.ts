@@ -4,24 +4,24 @@ import { messageOf, UsageError, type TokenizerState } from '../../../core/index.
 import { readJsonFile } from '../../files/contract.js';
 import { chatFormatSchema } from '../chat/format.js';
 
-/** The file next to token files that says what they hold: `espalier prepare` writes it last, and `data.dir` reads it. */
+/** File next to token files that describes them; `espalier prepare` writes it last, and `data.dir` reads it. */
 export const META = 'meta.json';
-/** Ends the name of a file that is not whole yet: readers refuse a folder with one. */
+/** Suffix of incomplete files: readers refuse a folder that contains one. */
 export const PARTIAL = '.partial';
 
-/** Ends the names of what may lie beside a shard: its loss mask, and where documents begin in it. */
+/** Suffixes of files next to a shard: its loss mask, and the positions at which documents begin. */
 export const BESIDE = { mask: '.mask', documents: '.documents' } as const;
 export const besideKinds = ['mask', 'documents'] as const;
 
 const count = z.int().min(0);
-/** A file beside a shard. `format` is that of its bytes. */
+/** A file next to a shard. `format` is the format of its bytes. */
 const beside = z.looseObject({ format: z.literal(1), file: z.string(), sha256: z.string() });
 const shards = z.array(
   z.looseObject({
     /** Name in the folder. */
     file: z.string(),
     tokens: count,
-    /** Of the whole file, in hex. */
+    /** SHA-256 of the whole file, in hex. */
     sha256: z.string(),
     mask: beside.optional(),
     documents: beside.optional(),
@@ -30,50 +30,50 @@ const shards = z.array(
 
 const metaSchema = z.looseObject({
   format: z.literal(1),
-  /** Every id is below it. */
+  /** Larger than every id. */
   vocab_size: z.int().min(1),
-  /** Of an id in the shards, little-endian. */
+  /** Type of the ids in the shards, little-endian. */
   dtype: z.enum(['uint16', 'uint32']),
-  /** Id of the token between two documents. */
+  /** Id of the token between documents. */
   end_of_text: count.nullable(),
-  /** State of the tokenizer that the tokens were made with; its kind under `tokenizer`. */
+  /** State of the tokenizer that was used; its kind is under `tokenizer`. */
   tokenizer: z.looseObject({ tokenizer: z.string() }),
-  /** How its conversations were written as text, where it holds some. */
+  /** How conversations were written as text, if there are any. */
   chat: chatFormatSchema.optional(),
   tokens: z.looseObject({ train: count, val: count }),
-  /** Those of them that are learned, where not all are. */
+  /** Number of learned tokens, if not all are learned. */
   learned: z.looseObject({ train: count, val: count }).optional(),
-  /** Of each split; `empty` ones gave no token and are in neither. */
+  /** Number of documents in each split; `empty` ones have no tokens and are in neither. */
   documents: z.looseObject({ train: count, val: count, empty: count }),
   shards: z.strictObject({ train: shards, val: shards }),
-  /** From which inputs, and how. */
+  /** Inputs and options of the preparation. */
   made: z.record(z.string(), z.unknown()),
 });
 
-/** What `espalier prepare` writes; the same inputs and options give the same, on any number of workers. */
+/** Content of `meta.json`. Equal inputs and options give equal content, with any number of workers. */
 export type PreparedData = z.output<typeof metaSchema>;
-/** A shard as it is listed there. */
+/** A shard's entry. */
 export type ShardFacts = PreparedData['shards']['train'][number];
 
-/** Every file of shards, with its SHA-256. */
+/** Lists all files of shards, with their SHA-256. */
 export function filesOf(shards: readonly ShardFacts[]): { readonly file: string; readonly sha256: string }[] {
   return shards.flatMap((shard) => [shard, ...besideKinds.flatMap((kind) => shard[kind] ?? [])]);
 }
 
-/** Name of what lies beside a shard. */
+/** Returns the name of a file next to a shard. */
 export function besideName(shard: string, kind: keyof typeof BESIDE): string {
   return shard.replace(/\.bin$/, BESIDE[kind]);
 }
 
-/** What is read of it. In data that others made everything may be missing. */
+/** What is read from it. Everything may be missing in data made by other programs. */
 const readSchema = metaSchema
   .pick({ vocab_size: true, dtype: true, tokenizer: true, chat: true, shards: true })
   .partial()
-  // Characters by id, where the data is nanoGPT's and its meta was saved as JSON.
+  // Characters by id, in nanoGPT's data whose meta was saved as JSON.
   .extend({ itos: z.record(z.string(), z.string()).optional() });
 export type Meta = z.output<typeof readSchema>;
 
-/** @throws UsageError when the file is there and cannot be used */
+/** Reads `meta.json`; returns `{}` if it does not exist. @throws UsageError when it is not valid */
 export function readMeta(file: string): Meta {
   if (!existsSync(file)) return {};
   try {
@@ -88,19 +88,19 @@ export function readMeta(file: string): Meta {
   }
 }
 
-/** The state of the tokenizer that the tokens were made with. */
+/** Returns the state of the tokenizer that was used; undefined if unknown. */
 export function tokenizerIn({ tokenizer, itos }: Meta): TokenizerState | undefined {
   if (tokenizer !== undefined || itos === undefined) return tokenizer;
   const characters = Array.from({ length: Object.keys(itos).length }, (_, id) => itos[String(id)] ?? '').join('');
   return { tokenizer: 'char', characters };
 }
 
-/** The type of ids of a vocabulary: two bytes while all fit them. */
+/** Returns the type of ids for a vocabulary: two bytes if all ids fit. */
 export function dtypeFor(vocabSize: number): PreparedData['dtype'] {
   return vocabSize <= 1 << 16 ? 'uint16' : 'uint32';
 }
 
-/** Bytes of an id; two where the type is not known. */
+/** Returns the bytes per id; two if the type is unknown. */
 export function bytesOf(dtype: PreparedData['dtype'] | undefined): 2 | 4 {
   return dtype === 'uint32' ? 4 : 2;
 }

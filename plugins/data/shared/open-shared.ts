@@ -4,16 +4,16 @@ interface TokensModule {
   openTokens(data: unknown): TokenReader | Promise<TokenReader>;
 }
 
-/** In a worker thread: opens what `TokenReader.share` gave. */
+/** Opens, in a worker thread, what `TokenReader.share` returned. */
 export async function openShared({ module, data }: SharedTokens): Promise<TokenReader> {
   const loaded = (await import(module)) as TokensModule;
   return loaded.openTokens(data);
 }
 
-/** What a worker thread has of `await import(openSharedModule)`. */
+/** What a worker thread gets from `await import(openSharedModule)`. */
 export type OpenSharedModule = Pick<typeof import('./open-shared.js'), 'openShared' | 'measureInThread'>;
 
 export { measureInThread } from '../../profiler/contract.js';
 
-/** Where this stands: what a plugin's worker imports, which is much quicker to load than the whole of `espalier`. */
+/** URL of this module, for worker threads of plugins to import: it loads much faster than all of `espalier`. */
 export const openSharedModule = import.meta.url;

@@ -2,43 +2,43 @@ import { UsageError } from '../../../core/errors.js';
 import type { Split } from '../../../core/index.js';
 import type { Input } from '../prepare/inputs.js';
 
-/** Which of several preparations, each of some of the inputs, this one is. */
+/** One of several preparations, each of some of the inputs. */
 export interface Part {
   /** From 1 to `count`. */
   readonly number: number;
   readonly count: number;
 }
 
-/** What a part prepares. */
+/** Inputs of a part. */
 export interface PartInputs {
   readonly inputs: readonly Input[];
-  /** For each split, whether parts before this one have inputs for it: a text of theirs then stands before its first. */
-  readonly goesOn: Readonly<Record<Split, boolean>>;
+  /** For each split, whether earlier parts have inputs for it, so that a separator must come first. */
+  readonly continues: Readonly<Record<Split, boolean>>;
 }
 
-/** `2/4`, as `--part` takes it. */
+/** Formats a part like `--part`: `2/4`. */
 export function partName({ number, count }: Part): string {
   return `${String(number)}/${String(count)}`;
 }
 
-/** Folder of a part within that of the whole. */
+/** Returns the name of a part's subfolder. */
 export function partFolder({ number, count }: Part): string {
   return `part-${String(number)}-of-${String(count)}`;
 }
 
-/** The part whose folder has that name; undefined for other names. */
+/** Returns the part that a subfolder's name stands for; undefined for other names. */
 export function partOfFolder(name: string): Part | undefined {
   const [, number, count] = /^part-(\d+)-of-(\d+)$/.exec(name) ?? [];
   return number === undefined ? undefined : { number: Number(number), count: Number(count) };
 }
 
 /**
- * The inputs of a part, or all of them: the files of each split are dealt in runs of as many, so that the parts, one after the other,
- * are the whole.
+ * Returns the inputs of a part, or all inputs. Divides the files of each split into consecutive, equally large groups,
+ * so that the parts in order make up the whole.
  * @throws UsageError when there are fewer files than parts
  */
 export function inputsOfPart(all: readonly Input[], part: Part | undefined): PartInputs {
-  if (part === undefined) return { inputs: all, goesOn: { train: false, val: false } };
+  if (part === undefined) return { inputs: all, continues: { train: false, val: false } };
   const { number, count } = part;
   if (all.some(({ once }) => once === true)) {
     throw new UsageError(
@@ -59,6 +59,6 @@ export function inputsOfPart(all: readonly Input[], part: Part | undefined): Par
   const byShare = trained.some(({ split }) => split === undefined);
   return {
     inputs: [...dealt(held), ...dealt(trained)],
-    goesOn: { train: number > 1, val: byShare ? number > 1 : firstOf(held, number) > 0 },
+    continues: { train: number > 1, val: byShare ? number > 1 : firstOf(held, number) > 0 },
   };
 }

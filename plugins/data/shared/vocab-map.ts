@@ -7,50 +7,50 @@ const whole = z.int().min(0);
 
 const vocabMapSchema = z.strictObject({
   format: z.literal(1),
-  /** Size of the vocabulary that the data has. */
+  /** Size of the data's vocabulary. */
   full_vocab: z.int().min(2),
-  /** Size of the shrunken one: the kept tokens, and the rare token. */
+  /** Size of the shrunken vocabulary: the kept tokens, and the rare token. */
   size: z.int().min(2),
-  /** Id, in the shrunken vocabulary, of every token that was not kept. */
+  /** Id in the shrunken vocabulary of all tokens that are not kept. */
   rare_id: whole,
-  /** Share of all tokens that are kept ones. */
+  /** Share of the data that the kept tokens cover. */
   covered: z.number().min(0).max(1),
-  /** How many of the most frequent tokens cover 90 % and 99 % of the data. */
+  /** Number of most frequent tokens that cover 90 % and 99 % of the data. */
   tokens_for_90: whole,
   tokens_for_99: whole,
   /** What was counted. */
   built_from: z.strictObject({ data: z.string(), tokens: whole, id: z.string() }),
-  /** Ids of the full vocabulary, the most frequent first: the place is the id in the shrunken one. */
+  /** Kept ids of the full vocabulary, most frequent first; the index is the id in the shrunken one. */
   tokens: z.array(whole),
 });
 
-/** A shrunken vocabulary: the most frequent tokens keep an id of their own, all others share one. */
+/** A shrunken vocabulary: the most frequent tokens have ids of their own, all others share one. */
 export type VocabMap = z.output<typeof vocabMapSchema>;
 
-/** How often tokens stand in some data, and how few of them are most of it. */
+/** How often each token occurs in the data. */
 export interface TokenCounts {
-  /** By id. */
+  /** Counts by id. */
   readonly counts: readonly number[];
   readonly total: number;
-  /** Ids that occur, the most frequent first; of equal ones the lower. */
+  /** Ids that occur, most frequent first; among equals the lower id first. */
   readonly ranked: readonly number[];
 }
 
-/** @param counts by id */
+/** Ranks tokens by frequency. @param counts by id */
 export function rankTokens(counts: readonly number[]): TokenCounts {
   const count = (id: number): number => counts[id] ?? 0;
   const ranked = [...counts.keys()].filter((id) => count(id) > 0).sort((a, b) => count(b) - count(a) || a - b);
   return { counts, total: counts.reduce((sum, each) => sum + each, 0), ranked };
 }
 
-/** How many of the most frequent tokens it takes to cover a share of the data. */
+/** Returns how many of the most frequent tokens cover a share of the data. */
 export function tokensFor({ counts, total, ranked }: TokenCounts, share: number): number {
   let covered = 0;
   const last = ranked.findIndex((id) => (covered += counts[id] ?? 0) >= share * total);
   return last < 0 ? ranked.length : last + 1;
 }
 
-/** @param size of the shrunken vocabulary, the rare token included: from 2 to the full size */
+/** Builds a mapping. @param size of the shrunken vocabulary, including the rare token: from 2 to the full size */
 export function buildVocabMap(of: TokenCounts, size: number, builtFrom: VocabMap['built_from']): VocabMap {
   const never = [...of.counts.keys()].filter((id) => of.counts[id] === 0);
   const tokens = [...of.ranked, ...never].slice(0, size - 1);
@@ -68,8 +68,9 @@ export function buildVocabMap(of: TokenCounts, size: number, builtFrom: VocabMap
 }
 
 /**
- * @param shown the file as it is named, and where
- * @throws UsageError naming what does not hold in the file, with the number that is off
+ * Reads and checks a mapping.
+ * @param shown the file as named, and where
+ * @throws UsageError naming what is wrong in the file
  */
 export function readVocabMap(file: string, shown: string): VocabMap {
   if (!existsSync(file)) throw wrong(shown, `there is no file ${file}`);
@@ -94,7 +95,7 @@ export function readVocabMap(file: string, shown: string): VocabMap {
   return map;
 }
 
-/** [full vocabulary]: the id in the shrunken vocabulary of each token. */
+/** Returns the id of each token in the shrunken vocabulary, [full vocabulary]. */
 export function shrunkenIds({ full_vocab, rare_id, tokens }: VocabMap): Int32Array {
   const ids = new Int32Array(full_vocab).fill(rare_id);
   tokens.forEach((token, place) => {

@@ -8,21 +8,21 @@ const piecesSchema = z.array(
     name: z.string(),
     tokens: z.int().min(0),
     sha256: z.string(),
-    /** SHA-256 of its loss mask. */
+    /** SHA-256 of the loss mask. */
     mask: z.string().optional(),
   }),
 );
 
-/** What the data was when a checkpoint was made: each file, or text, with its length and hash. */
+/** The data that a checkpoint was trained on: each file or text, with its length and hash. */
 export const contentSchema = z.strictObject({
   train: piecesSchema,
   val: piecesSchema,
-  /** How its conversations were written as text, where it holds some. */
+  /** How conversations were written as text, if there are any. */
   chat: chatFormatSchema.optional(),
 });
 export type Content = z.output<typeof contentSchema>;
 
-/** The pieces of a split. @param hashes by file */
+/** Describes the files of a split. @param hashes by file */
 export function contentOf(
   files: readonly { file: string; length: number; mask?: string }[],
   hashes: ReadonlyMap<string, string>,
@@ -35,13 +35,15 @@ export function contentOf(
   }));
 }
 
-/** What is other than it was, naming the first file; undefined when nothing is. Folders may have moved. */
+/**
+ * Describes the first difference, naming the file; undefined if there is none. Ignores folders, which may have moved.
+ */
 export function difference(was: Content, is: Content): string | undefined {
   for (const split of ['train', 'val'] as const) {
     for (const [i, before] of was[split].entries()) {
       const now = is[split][i];
-      if (now === undefined) return `${before.name} (${split}) is gone`;
-      if (now.name !== before.name) return `${before.name} (${split}) was in the place of ${now.name}`;
+      if (now === undefined) return `${before.name} (${split}) is missing`;
+      if (now.name !== before.name) return `${before.name} (${split}) is now ${now.name}`;
       if (now.tokens !== before.tokens) {
         return `${now.name} (${split}) has ${String(now.tokens)} tokens and had ${String(before.tokens)}`;
       }

@@ -4,7 +4,7 @@ import type { TokenPart } from '../../../core/index.js';
 import { DocumentStarts } from '../shared/document-starts.js';
 import type { ShardFile } from './shard-file.js';
 
-/** Bytes of a position in a file of where documents begin. */
+/** Bytes per position in a `.documents` file. */
 export const START_BYTES = 8;
 const SCAN_TOKENS = 1 << 20;
 
@@ -15,8 +15,9 @@ interface Shards {
 }
 
 /**
- * Where each document begins: from the files beside the shards, or after each end-of-text token of shards without one.
- * @returns undefined for shards that have neither
+ * Returns the position at which each document begins, from the `.documents` files, or by end-of-text tokens for shards
+ * without one.
+ * @returns undefined if shards have neither
  */
 export function documentStarts(reader: Shards, endOfText: number | undefined): Float64Array | undefined {
   const starts = new DocumentStarts();
@@ -41,7 +42,7 @@ export function documentStarts(reader: Shards, endOfText: number | undefined): F
   return starts.all();
 }
 
-/** @throws UsageError when they are not ascending positions within the shard */
+/** Yields the positions in a `.documents` file. @throws UsageError when they are not ascending, or outside the shard */
 function* positionsIn(file: string, shard: ShardFile): Generator<number> {
   const bytes = readFileSync(file);
   let last = -1;

@@ -9,7 +9,7 @@ import { shardFiles, shardOf } from './shards.js';
 
 /** A folder of token files, before its tokens are read. */
 export interface Folder {
-  /** As the config names it, or the folder whose part it is. */
+  /** Name in the config; for a part, the name of its parent. */
   readonly name: string;
   readonly folder: string;
   readonly meta: Meta;
@@ -17,8 +17,8 @@ export interface Folder {
 }
 
 /**
- * The folder that a config names; or its parts, in order, where `espalier prepare --part` made them.
- * @param key with its place in the config, as messages start
+ * Opens the folder that a config names, or its parts in order if `espalier prepare --part` made them.
+ * @param key with its place in the config, for errors
  * @param splits that it must have
  * @throws UsageError when a split, or a part, is missing
  */
@@ -40,7 +40,7 @@ export function foldersOf(
   return folders;
 }
 
-/** What holds for all folders. @throws UsageError when two have not the same vocabulary, or chat template */
+/** Returns what all folders have in common. @throws UsageError when vocabularies or chat templates differ */
 export function common(folders: readonly Folder[]): Meta {
   const [first, ...others] = folders;
   if (first === undefined) return {};
@@ -66,15 +66,15 @@ export function common(folders: readonly Folder[]): Meta {
   return chat === undefined ? first.meta : { ...first.meta, chat: chat.meta.chat };
 }
 
-/** SHA-256 of every file whose `meta.json` tells it, by file. */
-export function hashesTold(folders: readonly Folder[]): Map<string, string> {
-  const told = new Map<string, string>();
+/** Returns the SHA-256 of files according to their `meta.json`, by file. */
+export function hashesInMeta(folders: readonly Folder[]): Map<string, string> {
+  const hashes = new Map<string, string>();
   for (const { folder, meta } of folders) {
     for (const { file, sha256 } of filesOf([...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])])) {
-      told.set(path.join(folder, file), sha256);
+      hashes.set(path.join(folder, file), sha256);
     }
   }
-  return told;
+  return hashes;
 }
 
 function look(folder: string, name: string, shown: string): Folder {
@@ -86,9 +86,9 @@ function look(folder: string, name: string, shown: string): Folder {
   return { name, folder, meta, found: { train: open('train'), val: open('val') } };
 }
 
-/** `part-2-of-4` and its like within a folder, by number; the folder itself where it has none. */
+/** Returns the parts in a folder (`part-2-of-4`) by number; the folder itself if it has none. */
 function partsOf(folder: string, shown: string): string[] {
-  // What is no folder is refused where it is looked into.
+  // Other errors are reported when the folder is read.
   const names = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder) : [];
   const parts = names.flatMap((file) => {
     const part = partOfFolder(file);

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { UsageError } from '../../../core/index.js';
 import type { ShardFormat } from './shard-file.js';
 
-/** llm.c's header: 256 int32, of which the first three are the magic number, the version and the number of tokens. */
+/** llm.c's header: 256 int32, starting with the magic number, the version and the number of tokens. */
 const LLM_C_HEADER_BYTES = 1024;
 const LLM_C_KINDS = [
   { magic: 20240520, version: 1, bytesPerToken: 2 },
@@ -10,9 +10,10 @@ const LLM_C_KINDS = [
 ] as const;
 
 /**
- * The layout of a file: llm.c's where it starts with its header, else ids alone, as nanoGPT and `espalier prepare` write.
- * @param bytesPerToken of ids without a header
- * @throws UsageError when the file is cut in the middle of a token, or has not the tokens its header counts
+ * Recognises the layout of a file: llm.c's if it starts with its header, else ids only, as nanoGPT and `espalier
+ * prepare` write.
+ * @param bytesPerToken of files without a header
+ * @throws UsageError when the file ends within a token, or does not have the number of tokens in its header
  */
 export function formatOf(file: string, size: number, bytesPerToken: 2 | 4): ShardFormat {
   const header = readHeader(file);

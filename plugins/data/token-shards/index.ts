@@ -20,7 +20,7 @@ import {
 } from '../../../core/index.js';
 import { MemoryReader } from '../shared/memory-reader.js';
 import { changed, contentOf, contentSchema, difference, type Content } from './content.js';
-import { common, foldersOf, hashesTold } from './folders.js';
+import { common, foldersOf, hashesInMeta } from './folders.js';
 import { tokenizerIn } from '../shared/meta.js';
 import { refuseOtherContent } from './refusals.js';
 import { ShardReader } from './reader.js';
@@ -34,18 +34,18 @@ const options = z
       .string()
       .min(1)
       .optional()
-      .describe('a text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts')
+      .describe('text file (UTF-8), or npm:PACKAGE/path; tokenized when the run starts')
       .meta({ aka: ['corpus', 'text'], replaces: ['dir'], input: 'a text' }),
     dir: z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .optional()
       .describe(
-        'a folder of train and val .bin files, as `espalier prepare`, nanoGPT or llm.c write them, or of the parts of a preparation; or a list of such folders with one vocabulary',
+        'folder of train and val .bin files from `espalier prepare`, nanoGPT or llm.c, or of the parts of a preparation; or a list of such folders with the same vocabulary',
       )
       .meta({ aka: ['dataset'], replaces: ['text'], input: 'a folder of token files' }),
     validation: validationSchema
       .default({})
-      .describe('more validation sets by name: each a text, or folders whose `val` files are read'),
+      .describe('additional validation sets by name: each a text, or folders whose `val` files are used'),
     val_fraction: z
       .number()
       .gt(0)
@@ -62,7 +62,7 @@ const options = z
 
 @Plugin({
   name: 'token-shards',
-  summary: 'Tokens from a text file, or from .bin files read at positions.',
+  summary: 'Reads tokens from a text file, or from .bin files of any size.',
   slot: 'data',
   config: options,
 })
@@ -131,7 +131,7 @@ export default class TokenShards implements Dataset {
     return this.#content;
   }
 
-  /** @throws UsageError when the data is not what it was, unless that is allowed */
+  /** @throws UsageError when the data has changed, unless `allow_change` is set */
   restore(state: unknown): void {
     const what = difference(contentSchema.parse(state), this.#content);
     if (what === undefined) return;
@@ -139,20 +139,20 @@ export default class TokenShards implements Dataset {
     this.log.warn(`resuming with other data: ${what}`);
   }
 
-  /** Opens the named sets, and returns what the description says of them. */
+  /** Opens the named sets. @returns their part of the description */
   async #openValidation(): Promise<string> {
     const { tokenizer, vocabSize, ranks, model } = this;
     const fits = { tokenizer, vocabSize, ranks, blockSize: model.blockSize, knowsVocabulary: this.#knowsVocabulary };
     const fromConfig = (file: string): string => this.folder.fromConfig(file);
-    const told: string[] = [];
+    const sets: string[] = [];
     for (const [name, named] of Object.entries(this.config.validation)) {
       const path = ['data', 'validation', name];
       const key = `${this.places.before(path)}data.validation.${name}`;
       const reader = await openValidationSet(key, named, { ...fits, fromConfig });
       this.#validation.set(name, reader);
-      told.push(`${name} (${reader.length.toLocaleString('en-US')} tokens)`);
+      sets.push(`${name} (${reader.length.toLocaleString('en-US')} tokens)`);
     }
-    return told.length === 0 ? '' : `; validation sets ${told.join(', ')}`;
+    return sets.length === 0 ? '' : `; validation sets ${sets.join(', ')}`;
   }
 
   #placeOf(key: 'text' | 'dir'): string {
@@ -184,12 +184,12 @@ export default class TokenShards implements Dataset {
     const meta = common(folders);
     const limit = meta.vocab_size ?? (this.model.vocabSize > 0 ? this.model.vocabSize : Infinity);
     let largest = 0;
-    // Where it is known what they must hold, each rank reads its share, and between them all is checked.
-    const told = limit === Infinity ? new Map<string, string>() : hashesTold(folders);
+    // If hashes are known from meta.json, each rank reads only its share of the files; together they check all of them.
+    const known = limit === Infinity ? new Map<string, string>() : hashesInMeta(folders);
     const scan = (split: Split): Content[Split] => {
       const shards = folders.flatMap(({ found }) => found[split]);
       const others = shards.filter((_, i) => i % this.ranks.size !== this.ranks.rank).map(({ file }) => file);
-      const scanned = scanShards(shards, limit, new Map([...told].filter(([file]) => others.includes(file))));
+      const scanned = scanShards(shards, limit, new Map([...known].filter(([file]) => others.includes(file))));
       this.#splits.set(split, scanned.reader);
       for (const each of folders) refuseOtherContent(each.folder, each.meta, scanned.hashes);
       largest = Math.max(largest, scanned.largest);

@@ -10,26 +10,26 @@ interface SharedShards {
   readonly endOfText: number | undefined;
 }
 
-/** Files open at a time: data may have more than a process may open. */
+/** Largest number of open files: data may have more files than a process may open. */
 const MOST_OPEN = 64;
 
-/** Token files read at positions into one reused buffer: memory does not grow with them. Loaded by worker threads too. */
+/** Reads token files into one reused buffer, so memory does not grow with them. Also loaded by worker threads. */
 export class ShardReader implements TokenReader {
   readonly length: number;
   readonly parts: readonly TokenPart[];
-  /** Only where a file has a loss mask. */
+  /** Set only if a file has a loss mask. */
   readonly readTargets?: NonNullable<TokenReader['readTargets']>;
-  /** Id of the token that ends a document, where no file says where documents begin. */
+  /** Id of the token that ends a document, for shards without a `.documents` file. */
   endOfText: number | undefined;
   #documents: { readonly starts: Float64Array | undefined } | undefined;
-  /** Descriptors by file, the one used last at the end. */
+  /** Open descriptors by file, most recently used last. */
   readonly #open = new Map<string, number>();
   #buffer = Buffer.from(new ArrayBuffer(0));
   #closed = false;
 
   /**
-   * @param hashes SHA-256 of each file's tokens, and of what lies beside it, by file: gathered when they are scanned
-   * @param refuse makes the error for a file that became shorter
+   * @param hashes SHA-256 of each file's tokens, and of the files next to it, by file
+   * @param refuse makes the error for a file that has become shorter
    */
   constructor(
     readonly shards: readonly ShardFile[],
@@ -70,12 +70,12 @@ export class ShardReader implements TokenReader {
     return (this.#documents ??= { starts: documentStarts(this, this.endOfText) }).starts;
   }
 
-  /** Tokens of one file; they stand in the buffer until the next read. */
+  /** Reads tokens of one file. They are valid until the next read, which reuses the buffer. */
   readShard(shard: ShardFile, from: number, count: number): Uint16Array | Uint32Array {
     return tokensIn(this.readBytes(shard, from, count), shard.bytesPerToken);
   }
 
-  /** The same as they stand in the file. */
+  /** Like `readShard`, but returns the bytes of the file. */
   readBytes(shard: ShardFile, from: number, count: number): Buffer<ArrayBuffer> {
     const { file, headerBytes, bytesPerToken } = shard;
     return this.#bytes(file, headerBytes + from * bytesPerToken, count * bytesPerToken);
@@ -91,13 +91,16 @@ export class ShardReader implements TokenReader {
     this.closeFiles();
   }
 
-  /** Until they are read again. */
+  /** Closes all files; the next read opens them again. */
   closeFiles(): void {
     for (const descriptor of this.#open.values()) closeSync(descriptor);
     this.#open.clear();
   }
 
-  /** Calls `take` with each shard that holds some of the tokens: from which of its tokens, how many, and those before. */
+  /**
+   * Calls `take` with each shard that has some of the tokens: its first token to take, how many, and how many were done
+   * before.
+   */
   #each(at: number, count: number, take: (shard: ShardFile, from: number, here: number, done: number) => void): void {
     let done = 0;
     for (let i = this.#partAt(at); done < count && i < this.shards.length; i++) {
@@ -123,7 +126,7 @@ export class ShardReader implements TokenReader {
     }
   }
 
-  /** Bytes of a file; they are in the buffer until the next read. */
+  /** Reads bytes of a file, which are valid until the next read. */
   #bytes(file: string, at: number, size: number): Buffer<ArrayBuffer> {
     if (this.#buffer.length < size) this.#buffer = Buffer.from(new ArrayBuffer(size));
     const bytes = this.#buffer.subarray(0, size);
@@ -145,7 +148,7 @@ export class ShardReader implements TokenReader {
     return descriptor;
   }
 
-  /** Index of the part that holds a position; empty files hold none. */
+  /** Returns the index of the part that contains a position. Skips empty files. */
   #partAt(position: number): number {
     let low = 0;
     let high = this.parts.length;
@@ -159,7 +162,7 @@ export class ShardReader implements TokenReader {
   }
 }
 
-/** For worker threads: what `share` gave. */
+/** Opens, in a worker thread, what `share` returned. */
 export function openTokens({ shards, endOfText }: SharedShards): TokenReader {
   const reader = new ShardReader(shards);
   reader.endOfText = endOfText;

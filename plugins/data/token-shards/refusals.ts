@@ -4,8 +4,8 @@ import { messageOf, UsageError, type Split } from '../../../core/index.js';
 import { besideKinds, besideName, bytesOf, filesOf, META, PARTIAL, type Meta } from '../shared/meta.js';
 
 /**
- * @param shown the key with its place and value
- * @throws UsageError unless it is a folder that can be read, and that no preparation left half done
+ * @param shown the key with its place and value, for errors
+ * @throws UsageError when it is not a readable folder, or has incomplete data
  */
 export function refuseUnfinished(folder: string, shown: string): void {
   const names = namesIn(folder, shown);
@@ -33,7 +33,7 @@ function namesIn(folder: string, shown: string): string[] {
   }
 }
 
-/** @throws UsageError when the shards are others, or have other sizes, than meta.json says */
+/** @throws UsageError when the shards, or their sizes, differ from meta.json */
 export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Record<Split, readonly string[]>>): void {
   if (meta.shards === undefined) return;
   const bytesPerToken = bytesOf(meta.dtype);
@@ -60,7 +60,7 @@ export function refuseOtherFiles(folder: string, meta: Meta, found: Readonly<Rec
   }
 }
 
-/** @throws UsageError when a shard's bytes are not those that were written */
+/** @throws UsageError when a shard's SHA-256 differs from meta.json */
 export function refuseOtherContent(folder: string, meta: Meta, hashes: ReadonlyMap<string, string>): void {
   for (const { file, sha256 } of filesOf([...(meta.shards?.train ?? []), ...(meta.shards?.val ?? [])])) {
     const hash = hashes.get(path.join(folder, file));

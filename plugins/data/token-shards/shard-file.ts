@@ -1,19 +1,19 @@
-/** How a token file is laid out: little-endian ids after a header of so many bytes. */
+/** Layout of a token file: little-endian ids after a header. */
 export interface ShardFormat {
   readonly headerBytes: number;
   readonly bytesPerToken: 2 | 4;
 }
 
-/** A token file: everything that reading it takes. */
+/** A token file, with everything needed to read it. */
 export interface ShardFile extends ShardFormat {
   /** Absolute path. */
   readonly file: string;
   /** The folder as the config names it. */
   readonly corpus: string;
-  /** Tokens. */
+  /** Number of tokens. */
   readonly length: number;
-  /** File of its loss mask: bit i, the lowest first, is 1 where token i is learned. Without it, all are. */
+  /** File of its loss mask: bit i, lowest first, is 1 if token i is learned. Without it all tokens are learned. */
   readonly mask?: string;
-  /** File of where documents begin in it: little-endian uint64. */
+  /** File with the positions at which documents begin, as little-endian uint64. */
   readonly documents?: string;
 }

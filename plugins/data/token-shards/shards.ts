@@ -10,7 +10,7 @@ import type { ShardFile } from './shard-file.js';
 
 const SCAN_TOKENS = 1 << 20;
 
-/** The shards of a split in a folder (`train.bin`, or `*train_000001.bin` …), by name. */
+/** Returns the shards of a split in a folder (`train.bin`, or `*train_000001.bin` …), sorted by name. */
 export function shardFiles(folder: string, split: Split): string[] {
   const pattern = new RegExp(`(^|[_-])${split}([_-]?\\d+)?\\.bin$`);
   return readdirSync(folder)
@@ -20,8 +20,9 @@ export function shardFiles(folder: string, split: Split): string[] {
 }
 
 /**
+ * Describes a token file.
  * @param corpus the folder as the config names it
- * @param bytesPerToken of a file without a header of its own
+ * @param bytesPerToken of a file without a header
  * @throws UsageError for a file that is cut off
  */
 export function shardOf(file: string, corpus: string, bytesPerToken: 2 | 4): ShardFile {
@@ -34,7 +35,7 @@ export function shardOf(file: string, corpus: string, bytesPerToken: 2 | 4): Sha
   return { ...format, file, corpus, length, ...mask, ...documents };
 }
 
-/** What lies beside a shard. @param wanted what it has to hold, for the error */
+/** Returns a file next to a shard, if it exists. @param wanted what it must contain, for the error */
 function sizedBeside(
   shard: string,
   kind: 'mask' | 'documents',
@@ -51,29 +52,29 @@ function sizedBeside(
   );
 }
 
-/** What reading all of some files once has shown. */
+/** Result of reading all tokens once. */
 export interface Scanned {
   readonly reader: ShardReader;
   readonly largest: number;
-  /** SHA-256 of each file's tokens, and of each file beside one, read or told. */
+  /** SHA-256 of each file's tokens, and of the files next to it, either computed or known. */
   readonly hashes: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads every token once, one file after the other.
- * @param told SHA-256 of files that are not read, as another rank reads them, by file
+ * Reads every token once, file by file.
+ * @param known SHA-256 by file, of files to skip because another rank reads them
  * @throws UsageError naming file and position of the first id that is not below `vocabSize`
  */
 export function scanShards(
   shards: readonly ShardFile[],
   vocabSize: number,
-  told: ReadonlyMap<string, string> = new Map(),
+  known: ReadonlyMap<string, string> = new Map(),
 ): Scanned {
-  const hashes = new Map(told);
+  const hashes = new Map(known);
   const reader = new ShardReader(shards, hashes, (message) => new UsageError('ESP_SHARD_CHANGED', message));
   let largest = 0;
   for (const shard of shards) {
-    if (told.has(shard.file)) continue;
+    if (known.has(shard.file)) continue;
     const digest = createHash('sha256');
     for (let at = 0; at < shard.length; at += SCAN_TOKENS) {
       const bytes = reader.readBytes(shard, at, Math.min(SCAN_TOKENS, shard.length - at));

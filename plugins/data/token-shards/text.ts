@@ -7,7 +7,7 @@ import { decodeCorpus } from '../../files/contract.js';
 const PACKAGE_PREFIX = 'npm:';
 
 /**
- * Reads a text: a path relative to the working folder, or `npm:PACKAGE/path` in a package that is installed.
+ * Reads a text from a path relative to the working folder, or from `npm:PACKAGE/path` in an installed package.
  * @param shown the key with its place and value, for errors
  */
 export function readText(name: string, shown: string, fromConfig: (file: string) => string): string {

@@ -4,14 +4,14 @@ import { z } from 'zod';
 import { UsageError, type Ranks, type Tokenizer, type TokenReader } from '../../../core/index.js';
 import { MemoryReader } from '../shared/memory-reader.js';
 import { tokenizerIn } from '../shared/meta.js';
-import { foldersOf, hashesTold, type Folder } from './folders.js';
+import { foldersOf, hashesInMeta, type Folder } from './folders.js';
 import { refuseOtherContent } from './refusals.js';
 import { scanShards } from './shards.js';
 import { readText } from './text.js';
 
 const place = z.string().min(1);
 
-/** Option: validation sets by name, each a text or one or several folders. */
+/** Option for validation sets by name, each a text, a folder or several folders. */
 export const validationSchema = z
   .record(z.string(), z.union([place, z.array(place).min(1)]))
   .check(({ value, issues }) => {
@@ -21,28 +21,28 @@ export const validationSchema = z
         code: 'custom',
         input: value,
         path: [name],
-        message: 'the name of a set has no spaces, commas or asterisks',
+        message: 'the name of a set must not contain spaces, commas or asterisks',
       });
     }
   });
 
-/** The training data, as far as other data must fit it. */
+/** What other data must match. */
 export interface FitsData {
   readonly tokenizer: Tokenizer | undefined;
   readonly vocabSize: number;
-  /** False where nothing says the size of the vocabulary: it is that of the ids that occur. */
+  /** False if the size of the vocabulary is only inferred from the ids that occur. */
   readonly knowsVocabulary: boolean;
-  /** Tokens of a window. */
+  /** Tokens in a window. */
   readonly blockSize: number;
   readonly ranks: Ranks;
-  /** The absolute path of a path in the config. */
+  /** Returns the absolute path of a path in the config. */
   readonly fromConfig: (file: string) => string;
 }
 
 /**
- * Opens a validation set: all of a text, or the `val` files of folders.
- * @param key with its place, as messages start
- * @throws UsageError if it is not there, does not fit the data or is too short
+ * Opens a validation set: a whole text, or the `val` files of folders.
+ * @param key with its place in the config, for errors
+ * @throws UsageError when it is missing, does not match the data or is too short
  */
 export async function openValidationSet(
   key: string,
@@ -85,8 +85,8 @@ function folderReader(key: string, names: readonly string[], data: FitsData): To
   for (const folder of folders) refuseOtherVocabulary(key, folder, data);
   const shards = folders.flatMap(({ found }) => found.val);
   const others = shards.filter((_, i) => i % ranks.size !== ranks.rank).map(({ file }) => file);
-  const told = new Map([...hashesTold(folders)].filter(([file]) => others.includes(file)));
-  const { reader, hashes } = scanShards(shards, vocabSize, told);
+  const known = new Map([...hashesInMeta(folders)].filter(([file]) => others.includes(file)));
+  const { reader, hashes } = scanShards(shards, vocabSize, known);
   for (const { folder, meta } of folders) refuseOtherContent(folder, meta, hashes);
   return reader;
 }

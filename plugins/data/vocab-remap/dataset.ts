@@ -22,8 +22,8 @@ import { RemappedReader } from './reader.js';
 import type { RemapOptions } from './options.js';
 
 /**
- * How tokens are served. `shrunken`: under the ids of the shrunken vocabulary. `resized`: the model has a row for
- * every token again, kept tokens have their own ids and the others that of one token. `off`: as they are.
+ * How tokens are served. `shrunken`: with ids of the shrunken vocabulary. `resized`: the model has a row for every
+ * token again; kept tokens have their own ids, and all others the id of one token. `off`: unchanged.
  */
 export const remapState = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('shrunken') }),
@@ -32,7 +32,7 @@ export const remapState = z.discriminatedUnion('mode', [
 ]);
 export type RemapState = z.output<typeof remapState>;
 
-/** The data with other ids: what is read, in training and evaluation, in this thread and in workers, was mapped once. */
+/** Maps the ids of a dataset for all readers: in training and evaluation, in this thread and in workers. */
 @injectable()
 export class RemappedDataset implements Dataset, ShrunkenVocabulary {
   readonly map: VocabMap;
@@ -83,20 +83,20 @@ export class RemappedDataset implements Dataset, ShrunkenVocabulary {
     return this.#remapped(`validation ${name}`, this.inner.validationSet(name));
   }
 
-  /** @throws UsageError when the mapping does not fit the data or the model */
+  /** Checks the mapping. @throws UsageError when it does not match the data or the model */
   async open(): Promise<void> {
     const { file } = this.config;
     const { full_vocab, size } = this.map;
     if (full_vocab !== this.inner.vocabSize) {
       throw new UsageError(
         'ESP_VOCAB_DATA',
-        `plugins.vocab-remap.file ${file} was built for a vocabulary of ${String(full_vocab)} tokens, the data has ${String(this.inner.vocabSize)}; build it again with \`espalier vocab build\``,
+        `plugins.vocab-remap.file ${file} was built for a vocabulary of ${String(full_vocab)} tokens, but the data has ${String(this.inner.vocabSize)}; build it again with \`espalier vocab build\``,
       );
     }
     if (this.model.vocabSize > 0 && this.model.vocabSize !== size) {
       throw new UsageError(
         'ESP_VOCAB_MODEL',
-        `model.vocab_size is ${String(this.model.vocabSize)}, and plugins.vocab-remap.file ${file} has ${String(size)} tokens; set model.vocab_size to null`,
+        `model.vocab_size is ${String(this.model.vocabSize)}, but plugins.vocab-remap.file ${file} has ${String(size)} tokens; set model.vocab_size to null`,
       );
     }
     this.#tellCoverage();
@@ -120,7 +120,7 @@ export class RemappedDataset implements Dataset, ShrunkenVocabulary {
     return this.#state;
   }
 
-  /** New readers, so that batch strategies drop what they read ahead. */
+  /** Replaces the readers, so that batch strategies drop prefetched batches. */
   restore(state: RemapState): void {
     this.#state = state;
     this.#readers.clear();

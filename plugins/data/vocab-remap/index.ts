@@ -19,14 +19,14 @@ import { remapOptions, type RemapOptions } from './options.js';
 
 @Plugin({
   name: 'vocab-remap',
-  summary: 'Trains with a shrunken vocabulary: the most frequent tokens, and one token for all others.',
+  summary: 'Trains with a reduced vocabulary: the most frequent tokens, and one token for all others.',
   config: remapOptions,
   wraps: 'data',
   after: ['evaluation'],
   metrics: {
     'val/core_accuracy': {
       unit: 'share',
-      what: 'accuracy over validation targets that are in the shrunken vocabulary',
+      what: 'accuracy on validation targets that are kept in the shrunken vocabulary',
     },
   },
 })
@@ -51,7 +51,7 @@ export default class VocabRemap {
     await this.data.open();
   }
 
-  /** Accuracy over validation targets that are kept tokens: what shrinking could not make easier. */
+  /** Measures the accuracy on kept tokens, which shrinking the vocabulary does not make easier. */
   @On('evaluation:end')
   async measure({ iteration }: EvaluationEnd): Promise<void> {
     if (this.config.accuracy_iters === 0) return;
@@ -87,7 +87,7 @@ export default class VocabRemap {
     });
   }
 
-  /** Whether a target is a kept token. */
+  /** Returns a function that says whether a target is a kept token. */
   #kept(): (target: number) => boolean {
     const { mode, map } = this.data;
     if (mode === 'shrunken') return (target) => target !== map.rare_id && target !== -1;

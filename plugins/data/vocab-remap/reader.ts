@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { SharedTokens, TokenPart, TokenReader } from '../../../core/index.js';
 
 interface RemappedShare {
-  /** Module of the core that opens tokens in a worker. */
+  /** Module that opens the tokens in a worker. */
   readonly opener: string;
   readonly inner: SharedTokens;
   readonly ids: Int32Array;
 }
 
-/** The tokens of another reader under other ids. Loaded by worker threads too. */
+/** Maps the ids of another reader. Also loaded by worker threads. */
 export class RemappedReader implements TokenReader {
   readonly length: number;
   readonly parts: readonly TokenPart[];
@@ -48,7 +48,7 @@ export class RemappedReader implements TokenReader {
   }
 }
 
-/** For worker threads: what `share` gave. */
+/** Opens, in a worker thread, what `share` returned. */
 export async function openTokens({ opener, inner, ids }: RemappedShare): Promise<TokenReader> {
   const { openShared } = (await import(opener)) as { openShared: (shared: SharedTokens) => Promise<TokenReader> };
   return new RemappedReader(await openShared(inner), ids, opener);

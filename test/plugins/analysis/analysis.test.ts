@@ -70,7 +70,7 @@ function randomMatrix(seed: number, rows: number, columns: number): Matrix {
 const size = fc.integer({ min: 1, max: 70 });
 const seed = fc.integer({ min: 0, max: 1e6 });
 
-test('pairs that are compared in blocks are all pairs, each once', (t) => {
+test('comparing in blocks covers every pair exactly once', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 100 }), fc.integer({ min: 1, max: 8 }), seed, (count, width, from) => {
       const { values } = randomMatrix(from, count, width);
@@ -97,7 +97,7 @@ test('pairs that are compared in blocks are all pairs, each once', (t) => {
   );
 });
 
-test('an embedding that is only turned or mirrored has not drifted', (t) => {
+test('an embedding that is only rotated or mirrored has no drift', (t) => {
   fc.assert(
     fc.property(size, fc.integer({ min: 1, max: 12 }), seed, (rows, width, from) => {
       const before = randomMatrix(from, rows, width);
@@ -111,7 +111,7 @@ test('an embedding that is only turned or mirrored has not drifted', (t) => {
   );
 });
 
-test('the Gram matrix is of the shorter side, and each entry the product of two of its rows or columns', (t) => {
+test('the Gram matrix has the shorter side, and each entry is the product of two rows or columns', (t) => {
   fc.assert(
     fc.property(size, size, seed, (rows, columns, from) => {
       const { values } = randomMatrix(from, rows, columns);
@@ -127,7 +127,7 @@ test('the Gram matrix is of the shorter side, and each entry the product of two 
   );
 });
 
-test('a matrix of some equal singular values uses 98 % of them, and no others', (t) => {
+test('a matrix with equal singular values uses 98 % of them', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 20, max: 30 }), seed, (rank, columns, from) => {
       const rows = 20;
@@ -144,7 +144,7 @@ test('a matrix of some equal singular values uses 98 % of them, and no others', 
   t.is(rankUtilisation({ rows: 3, columns: 3, values: new Float64Array(9) }), undefined);
 });
 
-test('quantiles stand between the values next to them', (t) => {
+test('quantiles are interpolated between neighbouring values', (t) => {
   const sorted = Float64Array.of(1, 2, 4, 8);
   t.is(quantile(sorted, 0), 1);
   t.is(quantile(sorted, 1), 8);
@@ -152,7 +152,7 @@ test('quantiles stand between the values next to them', (t) => {
   t.is(quantile(Float64Array.of(5), 0.9), 5);
 });
 
-needing(linux()).serial('the thread yields to training on Linux, and is gone with the run', async (t) => {
+needing(linux()).serial('the thread has low priority on Linux, and ends with the run', async (t) => {
   const niceness = (): number[] =>
     readdirSync('/proc/self/task').map((thread) =>
       Number(readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').split(') ')[1]?.split(' ')[16]),
@@ -165,7 +165,7 @@ needing(linux()).serial('the thread yields to training on Linux, and is gone wit
   t.false(niceness().includes(19));
 });
 
-test('of iterations that a rollback has undone nothing is told, and they are analysed when they come again', async (t) => {
+test('analyses of iterations that a rollback has undone are dropped, and made again later', async (t) => {
   const options = { interval: 1, max_tokens: 10, attention_rows: 0, max_cost: 1, max_memory: 1, wait_seconds: 120 };
   await using made = await testRun({ plugins: [['analysis', options]] });
   const { run } = made;

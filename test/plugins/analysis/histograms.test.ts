@@ -4,7 +4,7 @@ import type { Histogram } from '../../../plugins/analysis/contract.js';
 import { histogramOf } from '../../../plugins/analysis/histograms/histogram.js';
 import { testRun } from '../../../plugins/testing/contract.js';
 
-test('each bucket counts the finite values from its edge up to the next, the last one also its upper edge', (t) => {
+test('each bucket counts finite values from its lower edge to below its upper edge; the last one includes it', (t) => {
   const values = fc.oneof(
     fc.array(fc.float()),
     fc.array(fc.integer({ min: -5, max: 5 })),
@@ -47,7 +47,7 @@ test('each bucket counts the finite values from its edge up to the next, the las
   );
 });
 
-test('equal values stand in the middle of a bucket range of width 1, as numpy has it', (t) => {
+test('equal values are in the middle of a range of width 1, as in NumPy', (t) => {
   t.deepEqual(histogramOf([3, 3, 3], 4), {
     edges: [2.5, 2.75, 3, 3.25, 3.5],
     counts: [0, 0, 3, 0],
@@ -59,7 +59,7 @@ test('equal values stand in the middle of a bucket range of width 1, as numpy ha
   t.deepEqual(histogramOf([NaN, 1, 2], 1)?.counts, [2]);
 });
 
-test('weights and gradients at each interval and at the last iteration, of that iteration', async (t) => {
+test('histograms of weights and gradients are published at each interval and at the last iteration', async (t) => {
   await using made = await testRun({ iterations: 5, plugins: [['histograms', { interval: 2, buckets: 7 }]] });
   const { run } = made;
   const histograms: Histogram[] = [];

@@ -46,7 +46,7 @@ function split({ inputs, targets, documents = new Int32Array(0), batchSize, bloc
   });
 }
 
-test('each target is served once an epoch, after the input before it in its document, and rows hold nothing else', async (t) => {
+test('each target is served once per epoch after its preceding input in the document, and rows contain nothing else', async (t) => {
   await fc.assert(
     fc.asyncProperty(sizes, fc.integer({ min: 1, max: 7 }), async (lengths, batchSize) => {
       fc.pre(lengths.some((length) => length > 1));
@@ -80,7 +80,7 @@ function rowsIn(reader: TokenReader): number {
 
 const lengths = Array.from({ length: 50 }, (_, i) => 1 + ((i * 7) % 23));
 
-test('ranks together serve what one does, and each reads its rows alone', async (t) => {
+test('several ranks together serve what one rank does, and each reads only its own rows', async (t) => {
   const shards = [{ tokens: tokensOf(lengths) }];
   const one = (await runOn(t, shards)).run.container.resolve(BatchSource);
   const ranks = memoryRanks(3);
@@ -100,7 +100,7 @@ test('ranks together serve what one does, and each reads its rows alone', async 
   }
 });
 
-test('interrupted anywhere, the same batches follow; evaluations depend on their number alone', async (t) => {
+test('a resumed run serves the same batches; evaluation batches depend only on their number', async (t) => {
   const source = (await runOn(t, [{ tokens: tokensOf(lengths) }])).run.container.resolve(BatchSource);
   const shape = { batchSize: 5, blockSize: BLOCK };
   const first = source.evaluation('val', 0, shape);
@@ -119,7 +119,7 @@ test('interrupted anywhere, the same batches follow; evaluations depend on their
   );
 });
 
-test('prefetched batches are those that are read in the loop, also after another shape', async (t) => {
+test('prefetched batches equal those read in the loop, also after a change of shape', async (t) => {
   const shards = [{ tokens: tokensOf(lengths) }];
   const sources = await Promise.all(
     [0, 3].map(async (prefetch) => {
@@ -135,7 +135,7 @@ test('prefetched batches are those that are read in the loop, also after another
   }
 });
 
-test('order differs from epoch to epoch, progress is the share of the epoch, and what is packed is logged', async (t) => {
+test('the order differs between epochs, progress is the share of the epoch, and packing is logged', async (t) => {
   const made = await runOn(t, [{ tokens: tokensOf(lengths), mask: tokensOf(lengths).map(() => 1) }]);
   const source = made.run.container.resolve(BatchSource);
   const rows = rowsIn(made.run.container.resolve(Dataset).split('train'));
@@ -155,7 +155,7 @@ test('order differs from epoch to epoch, progress is the share of the epoch, and
   );
 });
 
-test('packed, documents have the loss that each has alone', async (t) => {
+test('packed documents have the same loss as each on its own', async (t) => {
   const few = [5, 3, 9, 2, 4, 7];
   const config = { data: { dir: 'data' }, batches: 'documents', model: { ...model, rotary: true } };
   const { run } = await runOn(t, [{ tokens: tokensOf(few) }], { config });
@@ -175,7 +175,7 @@ test('packed, documents have the loss that each has alone', async (t) => {
   t.true(Math.abs(packed - mean) < 1e-5 * mean, `${packed} and ${mean}`);
 });
 
-test('what is not learned stays so', async (t) => {
+test('ignored targets stay ignored', async (t) => {
   const tokens = tokensOf(lengths);
   const mask = tokens.map((token) => token % 2);
   const source = (await runOn(t, [{ tokens, mask }])).run.container.resolve(BatchSource);
@@ -185,7 +185,7 @@ test('what is not learned stays so', async (t) => {
   }
 });
 
-test('data whose documents nobody knows, or that has nothing to learn, is refused', async (t) => {
+test('data without known documents, or without anything to learn, is refused', async (t) => {
   const config = { data: { dir: 'data' }, batches: 'documents', model };
   const unknown = shardsFolder(t, [{ tokens: tokensOf(lengths) }]);
   await t.throwsAsync(testRun({ cwd: unknown, config }), {
@@ -196,7 +196,7 @@ test('data whose documents nobody knows, or that has nothing to learn, is refuse
   await t.throwsAsync(testRun({ cwd: empty, config }), { message: /has no document of two tokens or more/ });
 });
 
-test('a run is resumed to the same bits', async (t) => {
+test('a resumed run gives the same bits', async (t) => {
   const cwd = shardsFolder(t, [{ tokens: tokensOf(lengths) }], meta);
   await assertResumes({ cwd, iterations: 4, config: { data: { dir: 'data' }, batches: 'documents', model } });
   t.pass();

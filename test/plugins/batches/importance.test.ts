@@ -14,7 +14,7 @@ const options: TestRunOptions = {
   set: ['batches={strategy: importance}', 'model.dropout=0', 'train.gradient_accumulation_steps=2'],
 };
 
-test('each number is found by its share of the total, and none that is 0', (t) => {
+test('each number is found in proportion to its share of the total, and never a 0', (t) => {
   fc.assert(
     fc.property(counts, (numbers) => {
       const tree = new SumTree(numbers);
@@ -28,7 +28,7 @@ test('each number is found by its share of the total, and none that is 0', (t) =
   );
 });
 
-test('sums are of the numbers as they are, to the bit, whatever they were before', (t) => {
+test('sums depend only on the current numbers, bit for bit', (t) => {
   const change = fc.tuple(fc.nat(29), fc.double({ min: 0, max: 1e6, noNaN: true }));
   fc.assert(
     fc.property(losses, fc.array(change, { maxLength: 20 }), (numbers, changes) => {
@@ -43,7 +43,7 @@ test('sums are of the numbers as they are, to the bit, whatever they were before
   );
 });
 
-test('weighted by how rarely a window is drawn, what is expected of a draw is the mean over all windows', (t) => {
+test('with the correction, the expectation of a draw is the mean over all windows', (t) => {
   fc.assert(
     fc.property(losses, fc.double({ min: 0.01, max: 1, noNaN: true }), (estimates, uniform) => {
       const sampler = new Sampler(Float32Array.from(estimates), { ...settings, uniform });
@@ -67,7 +67,7 @@ test('weighted by how rarely a window is drawn, what is expected of a draw is th
   );
 });
 
-test('windows are drawn as often as their share says', (t) => {
+test('windows are drawn in proportion to their share', (t) => {
   const sampler = new Sampler(Float32Array.from([0, 1, 2, 5]), settings);
   const streams = new RandomStreams(3);
   const drawn = [0, 0, 0, 0];
@@ -81,7 +81,7 @@ test('windows are drawn as often as their share says', (t) => {
   }
 });
 
-test('a window that was not measured counts as a guess, then as what was measured', (t) => {
+test('an unmeasured window has the loss of a uniform guess, then the measured one', (t) => {
   const sampler = new Sampler(Sampler.unknown(4), settings);
   t.is(sampler.shareOf(2), 0.25);
   sampler.measured(2, 1);
@@ -91,7 +91,7 @@ test('a window that was not measured counts as a guess, then as what was measure
   t.is(sampler.shareOf(2), 0.25 / 4 + (0.75 * 1.5) / 10.5);
 });
 
-test.serial('a step’s gradient is the sum of those of its windows by their weights, over their number', async (t) => {
+test.serial('a step’s gradient is the weighted sum over its windows divided by their number', async (t) => {
   const text = 'the quick brown fox jumps over the lazy dog. '.repeat(6);
   await using run = await testRun({ ...options, text, iterations: 8, config: { train: { grad_clip: 0 } } });
   const { model } = run.run;
@@ -132,28 +132,31 @@ test.serial('a step’s gradient is the sum of those of its windows by their wei
   t.true(compared > 5);
 });
 
-test.serial('without the correction batches have no weights, and windows of high loss come more often', async (t) => {
-  const text = 'ab'.repeat(400) + 'the quick brown fox jumps over the lazy dog, and runs home. '.repeat(4);
-  const set = [
-    'batches={strategy: importance, correct: false, uniform: 0.05, memory: 0}',
-    'optimizer.learning_rate=0.01',
-  ];
-  await using run = await testRun({ text, set, iterations: 120, config: { plugins: { evaluation: false } } });
-  let [repeated, late] = [0, 0];
-  run.run.on('batch:ready', ({ batch, iteration }) => {
-    t.is(batch.weights, undefined);
-    if (iteration < 80) return;
-    for (let row = 0; row < batch.batchSize; row++) {
-      const ids = new Set(batch.inputs.subarray(row * batch.blockSize, (row + 1) * batch.blockSize));
-      repeated += Number(ids.size <= 2);
-      late++;
-    }
-  });
-  await run.train();
-  t.true(repeated / late < 0.65, `${String(repeated)} of ${String(late)}: three of four windows of the text`);
-});
+test.serial(
+  'without the correction batches have no weights, and windows of high loss are drawn more often',
+  async (t) => {
+    const text = 'ab'.repeat(400) + 'the quick brown fox jumps over the lazy dog, and runs home. '.repeat(4);
+    const set = [
+      'batches={strategy: importance, correct: false, uniform: 0.05, memory: 0}',
+      'optimizer.learning_rate=0.01',
+    ];
+    await using run = await testRun({ text, set, iterations: 120, config: { plugins: { evaluation: false } } });
+    let [repeated, late] = [0, 0];
+    run.run.on('batch:ready', ({ batch, iteration }) => {
+      t.is(batch.weights, undefined);
+      if (iteration < 80) return;
+      for (let row = 0; row < batch.batchSize; row++) {
+        const ids = new Set(batch.inputs.subarray(row * batch.blockSize, (row + 1) * batch.blockSize));
+        repeated += Number(ids.size <= 2);
+        late++;
+      }
+    });
+    await run.train();
+    t.true(repeated / late < 0.65, `${String(repeated)} of ${String(late)}: three of four windows of the text`);
+  },
+);
 
-test.serial('a run that is stopped and resumed has the same bits, its estimates too', async (t) => {
+test.serial('a resumed run gives the same bits, including its estimates', async (t) => {
   await assertResumes(options);
   await using run = await testRun(options);
   await run.train();

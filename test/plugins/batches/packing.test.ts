@@ -26,7 +26,7 @@ function plainRows(lengths: readonly number[], rowLength: number): number[][] {
   return rows;
 }
 
-test('a packing has every token that can be an input once, in rows as best-fit-decreasing makes them', (t) => {
+test('a packing contains every possible input once, in the rows of best-fit-decreasing', (t) => {
   fc.assert(
     fc.property(sizes, fc.integer({ min: 1, max: 20 }), (documents, rowLength) => {
       const total = documents.reduce((sum, size) => sum + size, 0);

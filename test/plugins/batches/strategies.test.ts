@@ -36,7 +36,7 @@ async function serve(run: Run, count: number, batchSize = 4): Promise<Batch[]> {
   return batches;
 }
 
-test('a permutation has each place once, whatever its size', (t) => {
+test('a permutation contains each index once, for any size', (t) => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 3000 }), fc.nat(1000), (size, seed) => {
       const at = permutation(size, new RandomStreams(seed).at('order', 0));
@@ -47,7 +47,7 @@ test('a permutation has each place once, whatever its size', (t) => {
   );
 });
 
-test('epoch: every window once an epoch, in another order the next time', async (t) => {
+test('epoch: every window is served once per epoch, in a different order each time', async (t) => {
   const tokens = Uint16Array.from({ length: 20 * BLOCK + 1 }, (_, i) => i);
   const { run } = await onTokens(t, { data: tokens }, 'epoch');
   const orders: number[][] = [];
@@ -65,7 +65,7 @@ test('epoch: every window once an epoch, in another order the next time', async 
   t.notDeepEqual(orders[1], orders[2]);
 });
 
-test('mixture: folders are served by weight whatever their sizes, and no window crosses from one to another', async (t) => {
+test('mixture: folders are served by weight regardless of size, and no window crosses folders', async (t) => {
   const folders = { big: new Uint16Array(5000).fill(1), small: new Uint16Array(300).fill(2) };
   const { run } = await onTokens(t, folders, '{strategy: mixture, weights: {big: 1, small: 3}}');
   const batches = await serve(run, 300);
@@ -84,14 +84,14 @@ test('mixture: folders are served by weight whatever their sizes, and no window 
   t.true(Math.abs(small - 900) < 4 * deviation, `${small} of 1200`);
 });
 
-test('mixture: weights that do not fit the folders are refused by name', async (t) => {
+test('mixture: weights that do not match the folders are refused by name', async (t) => {
   const folders = { a: new Uint16Array(300), b: new Uint16Array(300) };
   const weights = (text: string): Promise<unknown> => onTokens(t, folders, `{strategy: mixture, weights: ${text}}`);
   await t.throwsAsync(weights('{a: 1}'), { message: /b has none; give each of data\.dir a weight: a, b/ });
   await t.throwsAsync(weights('{a: 1, b: 1, c: 1}'), { message: /there is no c/ });
 });
 
-test('a shape that changes half-way drops what was read ahead, not what is next', async (t) => {
+test('changing the batch shape drops prefetched batches without skipping windows', async (t) => {
   const tokens = Uint16Array.from({ length: 50 * BLOCK + 1 }, (_, i) => i);
   const { run } = await onTokens(t, { data: tokens }, 'sequential');
   const first = [...(await serve(run, 3, 2)), ...(await serve(run, 2, 5)), ...(await serve(run, 1, 1))];
@@ -125,7 +125,7 @@ async function distances(t: ExecutionContext, alpha: number): Promise<{ corpus: 
   return { corpus: values['batches/distance_to_corpus'] ?? NaN, uniform: values['batches/distance_to_uniform'] ?? NaN };
 }
 
-test('curriculum: with alpha 1 the served tokens move to uniform, with alpha 0 they stay the corpus’s', async (t) => {
+test('curriculum: alpha 1 moves the served tokens towards uniform, alpha 0 keeps the corpus’s distribution', async (t) => {
   const corpusToUniform = (await distances(t, 0)).uniform;
   const tracking = await distances(t, 0);
   const uniform = await distances(t, 1);
@@ -134,7 +134,7 @@ test('curriculum: with alpha 1 the served tokens move to uniform, with alpha 0 t
   t.true(uniform.uniform < 0.5 * corpusToUniform, `${uniform.uniform} and ${corpusToUniform}`);
 });
 
-test('curriculum: what is served does not hang on the worker’s speed, and another alpha ranks again at once', async (t) => {
+test('curriculum: what is served does not depend on the worker’s speed, and a new alpha applies at once', async (t) => {
   const served = async (pause: number): Promise<Batch[]> => {
     const { run } = await onTokens(t, { data: skewed() }, '{strategy: curriculum, candidates: 240, round: 24}');
     const batches = await serve(run, 9);
@@ -149,7 +149,7 @@ test('curriculum: what is served does not hang on the worker’s speed, and anot
   t.notDeepEqual(await serve(run, 36), slow);
 });
 
-test('curriculum: the corpus’s counts are kept beside the data, and counted again when it changes', async (t) => {
+test('curriculum: token counts are cached next to the data, and computed again when it changes', async (t) => {
   const tokens = skewed();
   const { run, cwd } = await onTokens(t, { data: tokens }, '{strategy: curriculum, candidates: 10, round: 5}');
   await serve(run, 1);
@@ -175,7 +175,7 @@ test('curriculum: the corpus’s counts are kept beside the data, and counted ag
   t.is(counts()[63], (expected[63] ?? 0) + (expected[0] ?? 0));
 });
 
-test('curriculum: the tokens that are not outliers are the most served, up to their share', async (t) => {
+test('curriculum: tokens that are not outliers are the most-served ones, up to the given share', async (t) => {
   const { run } = await onTokens(t, { data: skewed() }, '{strategy: curriculum, candidates: 160, round: 20}');
   const batches = await serve(run, 20);
   const counts = new Map<number, number>();
@@ -187,7 +187,7 @@ test('curriculum: the tokens that are not outliers are the most served, up to th
   t.is(new Set(statistics.nonOutlierTokens(0)).size, counts.size);
 });
 
-test('curriculum: a batch may have more windows than the data', async (t) => {
+test('curriculum: a batch may have more windows than the data has', async (t) => {
   const { run } = await onTokens(t, { data: skewed().slice(0, 10 * BLOCK + 1) }, 'curriculum');
   const [batch] = await serve(run, 1, 35);
   t.is(batch?.inputs.length, 35 * BLOCK);

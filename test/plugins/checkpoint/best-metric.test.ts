@@ -51,7 +51,7 @@ for (const [mode, expected] of [
   });
 }
 
-test('an evaluator’s metric decides, and a metric of training', async (t) => {
+test('a metric of an evaluator, or of training, can choose the best checkpoints', async (t) => {
   const cwd = emptyFolder(t);
   writeFileSync(path.join(cwd, 'accuracy.ts'), evaluator);
   const accuracy = await made(t, cwd, [
@@ -67,7 +67,7 @@ test('an evaluator’s metric decides, and a metric of training', async (t) => {
   t.is(train.checkpoints.best, String(lowest).padStart(6, '0'));
 });
 
-test('a run that is stopped and resumed has the same best, and knows the value of the weights as they are', async (t) => {
+test('a resumed run has the same best checkpoints, and knows the value of its current weights', async (t) => {
   const cwd = emptyFolder(t);
   const set = [...base, scorePlugin(cwd, scores), 'plugins.checkpoint.best={metric: score, mode: max}'];
   await assertResumes({ cwd, set }, [
@@ -95,7 +95,7 @@ test('weights that early stopping restored have the value of their checkpoint', 
   t.is(run.checkpoints.best, '000004');
 });
 
-test('a metric that decides from a resume on chooses the best anew', async (t) => {
+test('changing the deciding metric at a resume starts the choice of the best over', async (t) => {
   const cwd = emptyFolder(t);
   const checkpoints = new MemoryCheckpoints();
   const first = await made(t, cwd, ['train.max_iters=4'], { checkpoints });
@@ -108,14 +108,14 @@ test('a metric that decides from a resume on chooses the best anew', async (t) =
   t.true(second.log.some((each) => each.line === line));
 });
 
-test('the state of earlier checkpoints is of the validation loss', (t) => {
+test('the state of earlier versions’ checkpoints is read as that of the validation loss', (t) => {
   const old = { best: [{ name: '000002', loss: 3 }], scheduled: 2, due: { loss: null } };
   const by = { metric: 'val/loss', mode: 'min' as const };
   const expected = { best: [{ name: '000002', value: 3 }], by, scheduled: 2, due: { value: null } };
   t.deepEqual(stateSchema.parse(old), expected);
 });
 
-test('a metric that nobody declares is refused with file, line and key', async (t) => {
+test('an undeclared metric is refused with file, line and key', async (t) => {
   const cwd = textFolder(t);
   const refused = async (plugins: string): Promise<string> => {
     writeFileSync(path.join(cwd, 'my.yaml'), `extends: [debug]\ndata: { text: text.txt }\nplugins:\n${plugins}`);
@@ -139,7 +139,7 @@ test('a metric that nobody declares is refused with file, line and key', async (
   );
 });
 
-test('checkpoint list shows the metric that decides, and --best takes its checkpoint', async (t) => {
+test('checkpoint list shows the deciding metric, and --best uses its checkpoint', async (t) => {
   const folder = emptyFolder(t);
   const run = await made(t, folder, ['plugins.checkpoint={best: {metric: score, mode: max}, keep: {last: 2}}'], {
     folder: path.join(folder, 'out'),
@@ -161,7 +161,7 @@ test('checkpoint list shows the metric that decides, and --best takes its checkp
   t.is(readFileSync(path.join(folder, 'out/checkpoints/best'), 'utf8'), '000004\n');
 });
 
-test('a value that is wrong as an option is refused', async (t) => {
+test('an invalid option value is refused', async (t) => {
   const wrong = made(t, emptyFolder(t), ['plugins.checkpoint.best.mode=lowest']);
   await t.throwsAsync(wrong, { instanceOf: UsageError, message: /plugins\.checkpoint\.best\.mode/ });
 });

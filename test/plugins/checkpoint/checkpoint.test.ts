@@ -18,7 +18,7 @@ async function made(t: ExecutionContext, folder: string, ...set: string[]): Prom
   return run;
 }
 
-test('a checkpoint holds what was saved; a damaged one is named and never read', async (t) => {
+test('a checkpoint contains what was saved; a damaged one is named and never read', async (t) => {
   const folder = emptyFolder(t);
   const { run } = await made(t, folder, ...settings);
   await run.train();
@@ -62,7 +62,7 @@ test('rotation keeps the newest and the best', async (t) => {
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000010', '000012', 'latest']);
 });
 
-test('rotation keeps the last one on schedule, however many others are asked for', async (t) => {
+test('rotation keeps the last checkpoint on schedule, however many others are requested', async (t) => {
   const folder = emptyFolder(t);
   const { run } = await made(
     t,
@@ -94,7 +94,7 @@ for (const exitCode of [0, 1]) {
   });
 }
 
-test('an emergency save takes no ordinary one away, and goes when there is a newer one', async (t) => {
+test('an emergency checkpoint replaces no regular one, and is deleted once there is a newer one', async (t) => {
   const folder = emptyFolder(t);
   const keep = 'plugins.checkpoint={keep: {last: 2, best: 0}, background: false}';
   const { run } = await made(t, folder, ...settings, 'train.max_iters=6', keep);
@@ -111,7 +111,7 @@ test('an emergency save takes no ordinary one away, and goes when there is a new
   t.deepEqual(readdirSync(path.join(folder, 'out/checkpoints')).sort(), ['000004', '000006', 'latest']);
 });
 
-test('rotation keeps those at multiples too, and the best of several', async (t) => {
+test('rotation also keeps checkpoints at multiples, and the best ones', async (t) => {
   const folder = emptyFolder(t);
   const keep = 'plugins.checkpoint.keep={last: 1, best: 2, every: 4}';
   const { run } = await made(t, folder, ...settings, 'train.max_iters=10', keep);
@@ -127,7 +127,7 @@ test('rotation keeps those at multiples too, and the best of several', async (t)
   t.is(readFileSync(path.join(folder, 'out/checkpoints/best'), 'utf8').trim(), best[0]?.[0] ?? 'none');
 });
 
-test('where no checkpoint is whole, the newest one’s error is raised with what was tried', async (t) => {
+test('if all checkpoints are damaged, the newest one’s error is raised with the list of those tried', async (t) => {
   const folder = emptyFolder(t);
   const { run } = await made(t, folder, ...settings);
   await run.train();
@@ -144,7 +144,7 @@ test('where no checkpoint is whole, the newest one’s error is raised with what
   t.is(told.length, 2);
 });
 
-test('a format newer than this package is told, whatever else the manifest holds', async (t) => {
+test('a format newer than this package is reported, whatever else the manifest contains', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'manifest.json'), '{"format": 99, "parts": []}');
   await t.throwsAsync(readCheckpoint(folder), { code: 'ESP_CHECKPOINT_NEWER' });
@@ -157,7 +157,7 @@ test('a manifest cannot name files outside its folder', async (t) => {
   await t.throwsAsync(readCheckpoint(folder), { code: 'ESP_CHECKPOINT_DAMAGED' });
 });
 
-test('training goes on while a checkpoint is written, and what is saved is of the moment it was taken', async (t) => {
+test('training continues while a checkpoint is written, which has the state of the moment it was taken', async (t) => {
   const folder = emptyFolder(t);
   const keep = 'plugins.checkpoint={interval: 1, keep: {last: 50}}';
   const { run } = await made(t, folder, keep);
@@ -181,7 +181,7 @@ test('training goes on while a checkpoint is written, and what is saved is of th
   }
 });
 
-test('a damaged checkpoint that was passed over is kept, and written anew when the run comes there again', async (t) => {
+test('a damaged checkpoint that was skipped is kept, and the run writes a new one at that iteration', async (t) => {
   const folder = emptyFolder(t);
   const set = [...settings, 'plugins.checkpoint={keep: {last: 5}}'];
   const { run } = await made(t, folder, ...set);

@@ -37,7 +37,7 @@ test('a checkpoint of format 2 loads', async (t) => {
   t.true(weights.size > 5);
 });
 
-test('and a run goes on from it', async (t) => {
+test('a run resumes from a checkpoint of format 2', async (t) => {
   const folder = emptyFolder(t);
   cpSync(fixture, path.join(folder, 'run/checkpoints/000004'), { recursive: true });
   writeFileSync(path.join(folder, 'text.txt'), 'the quick brown fox jumps over the lazy dog. '.repeat(40));
@@ -83,7 +83,7 @@ for (const name of readdirSync(fixture)) {
   });
 }
 
-test('a damaged optimizer of the right size keeps a checkpoint from being resumed, and not from being sampled', async (t) => {
+test('a checkpoint with damaged optimizer state of the right size cannot be resumed, but can be sampled', async (t) => {
   const { folder, newer } = run(t);
   writeFileSync(path.join(folder, 'text.txt'), 'the quick brown fox jumps over the lazy dog. '.repeat(40));
   const file = newer('optimizer.safetensors');
@@ -103,7 +103,7 @@ test('a damaged optimizer of the right size keeps a checkpoint from being resume
   t.regex(resumed.err, /resuming from .*000004 at iteration 4/);
 });
 
-test('a damaged optimizer of another size is refused, sampled too', async (t) => {
+test('a checkpoint with optimizer state of the wrong size can be neither resumed nor sampled', async (t) => {
   const { folder, newer } = run(t);
   truncateSync(newer('optimizer.safetensors'), 100);
   const { code, err } = await espalier(folder, 'sample', 'checkpoints/000008', '-n', '5');

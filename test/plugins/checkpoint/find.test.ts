@@ -9,7 +9,7 @@ import { emptyFolder } from '../../e2e/command.js';
 
 const fixture = fileURLToPath(new URL('../../../../test/fixtures/checkpoint-2', import.meta.url));
 
-test('of two checkpoints of one iteration a run goes on from the one written last, and sets aside what is newer', async (t) => {
+test('of two checkpoints of the same iteration a run resumes from the one written last, and sets newer ones aside', async (t) => {
   const folder = emptyFolder(t);
   const checkpoints = path.join(folder, 'checkpoints');
   const names = ['000004', '000008', '000008-emergency'];
@@ -37,7 +37,7 @@ test('of two checkpoints of one iteration a run goes on from the one written las
   t.is(await found(), '000004');
 });
 
-test('`latest` and `best` beside the checkpoints are paths of what they name', async (t) => {
+test('paths to `latest` and `best` lead to the checkpoints they name', async (t) => {
   const folder = emptyFolder(t);
   const checkpoints = path.join(folder, 'run/checkpoints');
   for (const name of ['000004', '000008']) cpSync(fixture, path.join(checkpoints, name), { recursive: true });

@@ -18,7 +18,7 @@ async function made(t: ExecutionContext, folder: string, ...set: string[]): Prom
   return run;
 }
 
-test('the best are the best of those that were written, whichever writes failed', (t) => {
+test('only checkpoints that were written can be the best, whichever writes fail', (t) => {
   fc.assert(
     fc.property(attempts, fc.integer({ min: 1, max: 3 }), fc.constantFrom('min', 'max'), (all, most, mode) => {
       const kept = new Kept(most, { metric: 'score', mode });
@@ -41,7 +41,7 @@ test('the best are the best of those that were written, whichever writes failed'
   );
 });
 
-test('a pinned checkpoint is kept until the next that is pinned is on disk, and stands in for it when it fails', (t) => {
+test('a pinned checkpoint is kept until the next pinned one is on disk, and replaces it if that fails', (t) => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { maxLength: 20 }), (fails) => {
       const { pins } = new Kept(0);
@@ -92,7 +92,7 @@ async function stoppedEarly(t: ExecutionContext, folder: string, ...set: string[
   return run;
 }
 
-test('early stopping restores the best that is on disk when the best could not be written', async (t) => {
+test('early stopping restores the best checkpoint on disk if the best could not be written', async (t) => {
   const folder = emptyFolder(t);
   const run = await stoppedEarly(t, folder);
   const checkpoints = path.join(folder, 'out/checkpoints');
@@ -116,7 +116,7 @@ test('early stopping restores the best that is on disk when the best could not b
   t.deepEqual(stored?.values, written.get(4));
 });
 
-test('a best checkpoint that cannot be written leaves the one before it the best, on disk and by name', async (t) => {
+test('if a best checkpoint cannot be written, the previous one stays the best, on disk and by name', async (t) => {
   const folder = emptyFolder(t);
   const { run } = await made(
     t,

@@ -7,7 +7,7 @@ import { text, textFolder } from '../../text.js';
 
 const fixture = fileURLToPath(new URL('../../../../test/fixtures/checkpoint-2', import.meta.url));
 
-test('a checkpoint of an earlier version, whose plugins keep their state under full names, is resumed', async (t) => {
+test('checkpoints of earlier versions, with plugin states under full names, can be resumed', async (t) => {
   const cwd = textFolder(t);
   writeFileSync(path.join(cwd, 'text.txt'), text.slice(0, 1800));
   const lines: string[] = [];
@@ -31,7 +31,7 @@ const names: readonly (readonly [string, RunSettings])[] = [
   ['other schedules, short', { engine: 'cpu', lr: 'wsd', batches: { strategy: 'epoch' } }],
 ];
 
-test('what fills a slot is named in full or in short, and is the same', async (t) => {
+test('the full and the short name of a slot’s plugin mean the same', async (t) => {
   const cwd = textFolder(t);
   const seen: unknown[] = [];
   for (const [what, config] of names) {

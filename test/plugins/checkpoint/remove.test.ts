@@ -17,7 +17,7 @@ function copies(checkpoints: string, ...names: string[]): void {
   for (const name of names) cpSync(fixture, path.join(checkpoints, name), { recursive: true });
 }
 
-test('a process killed anywhere while a checkpoint is replaced leaves a whole one, which is found and recovered', async (t) => {
+test('a process killed at any point while replacing a checkpoint leaves a complete one, which is recovered', async (t) => {
   const states = [
     ['000007', '000007.writing'],
     ['000007.replaced', '000007.writing'],
@@ -39,7 +39,7 @@ test('a process killed anywhere while a checkpoint is replaced leaves a whole on
   await t.notThrowsAsync(recoverCheckpoints(path.join(emptyFolder(t), 'checkpoints')));
 });
 
-test('what others keep in a folder of checkpoints, or in one, is not deleted', async (t) => {
+test('foreign files among checkpoints, or in one, are not deleted', async (t) => {
   const checkpoints = path.join(emptyFolder(t), 'checkpoints');
   copies(checkpoints, '000004', '000008', '000009-emergency', '000010.aside', '000012.damaged', '000014.writing');
   writeFileSync(path.join(checkpoints, 'latest'), '000008\n');
@@ -66,7 +66,7 @@ test('what others keep in a folder of checkpoints, or in one, is not deleted', a
   t.deepEqual(readdirSync(path.join(checkpoints, '000008.deleting')), ['notes.txt']);
 });
 
-test('a deletion that was cut short is finished by the next', async (t) => {
+test('an interrupted deletion is finished by the next one', async (t) => {
   const checkpoints = path.join(emptyFolder(t), 'checkpoints');
   copies(checkpoints, '000004');
   renameSync(path.join(checkpoints, '000004'), path.join(checkpoints, '000004.deleting'));

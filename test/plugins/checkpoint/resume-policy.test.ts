@@ -4,7 +4,7 @@ import { describeOptions } from '../../../plugins/configs/printing/options.js';
 import { builtInNames, loadBuiltIn } from '../../../core/families/resolve.js';
 import { policyIn } from '../../../plugins/checkpoint/resume/policy.js';
 
-test('every field of the core and of the built-in plugins says what a resumed run may do with it', async (t) => {
+test('every field of the core and the built-in plugins has a resume policy', async (t) => {
   const plugins = await Promise.all(builtInNames().map(loadBuiltIn));
   const schemas = [
     ['core', coreSchema] as const,
@@ -18,7 +18,7 @@ test('every field of the core and of the built-in plugins says what a resumed ru
   }
 });
 
-test('a field has its own policy, else that of the section around it', (t) => {
+test('a field has its own resume policy, else that of the enclosing section', (t) => {
   t.is(policyIn(coreSchema, ['seed']), 'fixed');
   t.is(policyIn(coreSchema, ['precision']), 'warn');
   t.is(policyIn(coreSchema, ['train', 'max_iters']), 'free');

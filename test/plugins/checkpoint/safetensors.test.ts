@@ -36,7 +36,7 @@ function words({ values }: StoredTensor): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
 
-test('names, shapes, types, order and every bit come back', async (t) => {
+test('names, shapes, types, order and every bit survive a round trip', async (t) => {
   const file = path.join(emptyFolder(t), 'x.safetensors');
   await fc.assert(
     fc.asyncProperty(fc.uniqueArray(named, { selector: ([name]) => name, maxLength: 5 }), async (entries) => {
@@ -58,7 +58,7 @@ test('names, shapes, types, order and every bit come back', async (t) => {
   );
 });
 
-test('a view into a larger buffer is written alone, not the buffer', async (t) => {
+test('of a view into a larger buffer only the view is written', async (t) => {
   const file = path.join(emptyFolder(t), 'x.safetensors');
   const values = new Float32Array([1, 2, 3, 4, 5]).subarray(1, 3);
   await writeSafetensors(file, new Map([['v', { shape: [2], values }]]));
@@ -159,7 +159,7 @@ for (const length of [17n, 2n ** 32n, 2n ** 53n, 2n ** 64n - 1n]) {
   });
 }
 
-test('a file shorter than its length field, and one that is not there, are named', async (t) => {
+test('a file shorter than its length field, or missing, is named', async (t) => {
   const folder = emptyFolder(t);
   const short = path.join(folder, 'short.safetensors');
   writeFileSync(short, Buffer.alloc(5));

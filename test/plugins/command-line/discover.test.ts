@@ -22,7 +22,7 @@ const command = 'export const command = { define: (command) => command.descripti
 const option = (flags: string): string =>
   `export const options = (command) => { command.option("${flags}"); return { request: (made) => ({ ...made, cwd: "/changed" }) }; };`;
 
-test('a family has its plugins, commands and options by file name; shared parts are none of them', (t) => {
+test('plugins, commands and options of a family are found by file name; shared files are not', (t) => {
   const found = family(t, 'greetings', {
     'contract.js': '',
     'hello.js': '',
@@ -45,7 +45,7 @@ test('a file in commands/ is a command', async (t) => {
   t.is(program.description(), 'greets');
 });
 
-test('two commands of one name are refused with their owners', (t) => {
+test('two commands with the same name are refused, naming their owners', (t) => {
   const families = ['one', 'two'].map((name) => family(t, name, { 'commands/greet.js': command }));
   t.throws(() => findCommands(families), {
     message: 'two commands are named greet: one of the family one, one of the family two; rename or remove one',
@@ -55,12 +55,12 @@ test('two commands of one name are refused with their owners', (t) => {
   });
 });
 
-test('a command file without a command is refused with its file', async (t) => {
+test('a command file that exports no command is refused by name', async (t) => {
   const found = findCommands([family(t, 'greetings', { 'commands/greet.js': 'export const other = 1;' })]).get('greet');
   await t.throwsAsync(() => loadCommand(found!), { message: /greet of the family greetings \(.*exports no `command`/ });
 });
 
-test('options of families are added to a command, with what they change', async (t) => {
+test('options of families are added to a command, with their hooks', async (t) => {
   const train = new Command('train');
   const families = [
     family(t, 'one', { 'options/train.js': option('--greet') }),
@@ -74,7 +74,7 @@ test('options of families are added to a command, with what they change', async 
   t.deepEqual(hooks[0]?.request?.({ cwd: '/' }), { cwd: '/changed' });
 });
 
-test('an option that two have is refused with its owners', async (t) => {
+test('an option that two families define is refused, naming both', async (t) => {
   const families = ['one', 'two'].map((name) => family(t, name, { 'options/train.js': option('-g, --greet') }));
   await t.throwsAsync(() => addOptions(new Command('train'), families), {
     message:

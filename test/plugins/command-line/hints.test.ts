@@ -11,7 +11,7 @@ const unknownOption = (option: string, ...typed: string[]): Promise<string> =>
 const unknownCommand = (...typed: string[]): Promise<string> =>
   hinted(`error: unknown command '${String(typed[0])}'\n`, typed, false);
 
-test('an option that is a setting is shown with --set, by whatever name', async (t) => {
+test('a setting given as an option is suggested with --set, under any known name', async (t) => {
   t.regex(await unknownOption('--max_iters=3', 'train', '--max_iters=3'), /\n\(write --set train\.max_iters=3\)\n$/);
   t.regex(await unknownOption('--seed', 'train', '--seed', '3'), /option '--seed'\n\(write --set seed=3\)\n$/);
   t.regex(await unknownOption('--dtype=f32', 'train', '--dtype=f32'), /\(write --set precision=f32\)/);
@@ -20,12 +20,12 @@ test('an option that is a setting is shown with --set, by whatever name', async 
   t.is(await hinted(other, ['train', '--presets', 'debug'], true), other);
 });
 
-test('names of nanoGPT’s sample.py lead to options of sample, which has no settings', async (t) => {
+test('option names of nanoGPT’s sample.py lead to options of sample', async (t) => {
   t.regex(await unknownOption('--num_samples=3', 'sample', '--num_samples=3'), /\(write --count 3\)/);
   t.notRegex(await unknownOption('--max_iters=3', 'sample', '--max_iters=3'), /write/);
 });
 
-test('a setting without --set, and a command of another program', async (t) => {
+test('a setting without --set, and another program’s command, are explained', async (t) => {
   const tooMany = "error: too many arguments for 'train'. Expected 0 arguments but got 1.\n";
   t.regex(await hinted(tooMany, ['train', '-p', 'debug', 'bs=3'], true), /\n\(write --set train\.batch_size=3\)\n$/);
   t.is(await hinted(tooMany, ['train', 'debug'], true), tooMany);

@@ -32,13 +32,13 @@ for (const [name, text] of Object.entries(places)) {
   });
 }
 
-test('no config file, or one of comments alone, is an empty config', async (t) => {
+test('no config file, or one with only comments, is an empty config', async (t) => {
   t.deepEqual((await compose(t, {})).value, {});
   t.deepEqual((await compose(t, { 'package.json': '{ "name": "x" }' })).value, {});
   t.deepEqual((await compose(t, yaml('# nothing yet'))).value, {});
 });
 
-test('a config file above the folder is not taken', async (t) => {
+test('config files in parent folders are not used', async (t) => {
   const cwd = await folderWith(t, { 'espalier.config.yaml': 'seed: 7', 'below/x.txt': '' });
   const composed = await composeConfig({ cwd: path.join(cwd, 'below'), presets: [], set: [] });
   t.deepEqual(composed.value, {});
@@ -55,7 +55,7 @@ test('an empty file named by --config is an empty config', async (t) => {
   t.deepEqual((await compose(t, { 'empty.yaml': '' }, { configFile: 'empty.yaml' })).value, {});
 });
 
-test('file over its presets, --preset over the file, --set over all; each leaf says where it is from', async (t) => {
+test('the file overrides its presets, --preset the file, --set everything; each value has its origin', async (t) => {
   const composed = await compose(
     t,
     {
@@ -105,7 +105,7 @@ test('a preset can come from a package', async (t) => {
   t.is(composed.value['seed'], 9);
 });
 
-test('a path without what makes it one is told how to write it', async (t) => {
+test('a preset path without ./ gets a hint how to write it', async (t) => {
   const wrong = (more: { presets?: string[]; set?: string[] }) => t.throwsAsync(compose(t, { mine: '' }, more));
   t.is(
     (await wrong({ presets: ['mine'] })).message,
@@ -134,13 +134,13 @@ test('an unknown preset names the nearest and lists all', async (t) => {
   t.regex(byPath.message, /there is no preset file .*no\.yaml/);
 });
 
-test('files that extend each other in a circle are an error that prints it', async (t) => {
+test('a circle of extends is an error that prints it', async (t) => {
   const files = { ...yaml('extends: ./a.yaml'), 'a.yaml': 'extends: ./b.yaml', 'b.yaml': 'extends: ./a.yaml' };
   const error = await t.throwsAsync(compose(t, files), { instanceOf: UsageError, code: 'ESP_CONFIG_CYCLE' });
   t.regex(error.message, /a\.yaml → b\.yaml → a\.yaml/);
 });
 
-test('a preset reached twice on different ways is no circle', async (t) => {
+test('a preset reached twice in different ways is not a circle', async (t) => {
   const files = {
     ...yaml('extends: [./a.yaml, ./b.yaml]'),
     'a.yaml': 'extends: ./c.yaml',
@@ -206,7 +206,7 @@ for (const [argument, message] of [
   });
 }
 
-test('a stored config takes settings over it', (t) => {
+test('settings override a stored config', (t) => {
   const composed = composeStored({ seed: 1, model: { use: 'gpt', n_layer: 2 } }, '/runs/x/checkpoints/000002', [
     'seed=2',
   ]);

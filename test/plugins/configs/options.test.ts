@@ -16,7 +16,7 @@ const schema = z.strictObject({
     .optional(),
 });
 
-test('options with type, default and description, as a user gives them', (t) => {
+test('options are listed with type, default and description', (t) => {
   const none = { default: undefined, required: false, description: '' };
   t.deepEqual(describeOptions(schema), [
     {
@@ -35,7 +35,7 @@ test('options with type, default and description, as a user gives them', (t) => 
   ]);
 });
 
-test('a schema of no options has none', (t) => {
+test('a schema without options lists none', (t) => {
   t.deepEqual(describeOptions(z.strictObject({})), []);
 });
 

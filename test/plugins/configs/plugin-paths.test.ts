@@ -31,7 +31,7 @@ test('a plugin’s path is relative to the file that names it, in slots and unde
   t.regex(lines.find((line) => line.startsWith('model.use ')) ?? '', /\.\/mine\.ts .*# --set$/);
 });
 
-test('two names of one file are one plugin; one name in two folders is two', async (t) => {
+test('two names of the same file are one plugin; the same name in two folders is two', async (t) => {
   const base = { 'sub/base.yaml': 'plugins: { ./a.ts: { above: 4, below: 1 }, ./b.ts: true }' };
   const same = await compose(
     t,
@@ -43,7 +43,7 @@ test('two names of one file are one plugin; one name in two folders is two', asy
   t.deepEqual(Object.keys(two.value['plugins'] ?? {}), ['./sub/a.ts', './sub/b.ts', './a.ts']);
 });
 
-test('names of built-in plugins and packages, absolute paths, and options stay as they are', async (t) => {
+test('names of built-in plugins and packages, absolute paths, and options are not changed', async (t) => {
   const { value } = await compose(t, {
     ...yaml('extends: ./sub/base.yaml'),
     'sub/base.yaml':
@@ -61,7 +61,7 @@ async function refused(cwd: string): Promise<string> {
   return thrown instanceof UsageError ? thrown.message : 'nothing was thrown';
 }
 
-test('a path that leads nowhere is answered with the file that is meant, and how to name it from there', async (t) => {
+test('a wrong plugin path is answered with the file that was meant, and how to name it', async (t) => {
   const plugin =
     "import { Plugin } from 'espalier';\n@Plugin({ name: 'a', summary: 'b' })\nexport default class A {}\n";
   const inCwd = await folderWith(t, {
@@ -87,7 +87,7 @@ const folders = fc
   .array(fc.constantFrom('a', 'b', '.c', '..d'), { maxLength: 4 })
   .map((parts) => `/${parts.join('/')}`);
 
-test('a path names the same file from whichever folder it is made relative to', (t) => {
+test('a path made relative to any folder names the same file', (t) => {
   fc.assert(
     fc.property(
       folders,
@@ -109,7 +109,7 @@ test('a path names the same file from whichever folder it is made relative to', 
   );
 });
 
-test('a checkpoint’s paths are found beside its run, which may have moved with them, else as from the folder of now', async (t) => {
+test('a checkpoint’s plugin paths are resolved from its run, which may have moved, else from the current folder', async (t) => {
   const files = { 'proj/lr.ts': '', 'proj/runs/x/x.txt': '', 'old/lr.ts': '', 'far/off/x.txt': '' };
   const folder = await folderWith(t, files);
   const use = (run: string, from: string, state: Pick<CheckpointState, 'config' | 'cwd'>): unknown => {

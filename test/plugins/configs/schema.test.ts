@@ -159,7 +159,7 @@ test('options have their descriptions and defaults; --out writes the file', asyn
   t.like(schema.definitions.evaluation.properties.interval, { type: 'integer' });
 });
 
-test('a plugin that does not load is named, and its options are left unchecked', async (t) => {
+test('a plugin that does not load is named, and its options are not checked', async (t) => {
   const cwd = emptyFolder(t);
   writeFileSync(path.join(cwd, 'broken.ts'), 'throw new Error("no such machine");\n');
   writeFileSync(path.join(cwd, 'espalier.config.yaml'), 'plugins: { ./broken.ts: { some: 1 } }\n');

@@ -23,7 +23,7 @@ async function checked(t: Parameters<typeof compose>[0], set: string[], lines: s
   return accepted(checkPart(options, at, await compose(t, yaml(...lines), { set })));
 }
 
-test('an option that wants text takes the scalar as it was written', async (t) => {
+test('a text option takes the scalar as written', async (t) => {
   const written = ['9509425349e4', '0012', '12345678901234567890', '1_000', '0x10', '.5', '2024-01-01', '1e3', 'yes'];
   for (const text of [...written, 'no', 'on', 'off', 'true', 'null', '~', '.inf', '-0', '1.0']) {
     t.deepEqual(await checked(t, [`plugins.w.notes=${text}`]), { notes: text });
@@ -37,7 +37,7 @@ test('an option that wants text takes the scalar as it was written', async (t) =
   t.deepEqual(await checked(t, ['plugins.w.loose=1e3', 'plugins.w.top=0x10']), { loose: 1000, top: 16 });
 });
 
-test('whatever is typed behind --set KEY= is the text of an option that wants text, unless it stands in quotes', async (t) => {
+test('what follows --set KEY= is the value of a text option as typed, unless it is quoted', async (t) => {
   const cwd = await folderWith(t, {});
   const typed = fc
     .oneof(fc.string({ unit: 'binary' }), fc.string(), fc.stringMatching(/^[-[\]{}:#&*!|>'"%@`, a1~?]{1,8}$/))
@@ -51,7 +51,7 @@ test('whatever is typed behind --set KEY= is the text of an option that wants te
   );
 });
 
-test('text in quotes comes out of --set and of YAML as it was', async (t) => {
+test('quoted text is the same from --set and from YAML', async (t) => {
   const cwd = await folderWith(t, {});
   await fc.assert(
     fc.asyncProperty(fc.string(), async (text) => {
@@ -61,7 +61,7 @@ test('text in quotes comes out of --set and of YAML as it was', async (t) => {
   );
 });
 
-test('text where a number or a flag is wanted is an error that shows how to write it', async (t) => {
+test('text for a number or a flag is an error that shows how to write it', async (t) => {
   const message = async (set: string): Promise<string> =>
     (await t.throwsAsync(checked(t, [`plugins.w.${set}`]))).message.replace('--set: key plugins.w.', '');
   t.is(await message('top=1_000'), 'top: expected number, received string ("1_000"); write 1000');
@@ -74,12 +74,12 @@ test('text where a number or a flag is wanted is an error that shows how to writ
   t.is(await message('top=#5'), 'top: "#5" is not valid YAML: a # starts a comment');
 });
 
-test('the core’s texts are as written before any schema is applied', async (t) => {
+test('text values of the core are as written before any schema is applied', async (t) => {
   const { value } = await compose(t, yaml('init: 007', 'run: { name: 1e3, dir: 0x10 }', 'resume: ~'));
   t.deepEqual(value, { init: '007', run: { name: '1e3', dir: '0x10' }, resume: '~' });
 });
 
-test('an empty setting says so, and does not stand for another plugin', async (t) => {
+test('an empty setting is reported, and does not select another plugin', async (t) => {
   const message = async (lines: string[], set: string[] = []): Promise<string> =>
     t.throws(
       () => checkedCore(composed),
@@ -98,7 +98,7 @@ test('an empty setting says so, and does not stand for another plugin', async (t
   t.regex(await message([], ['plugins=null']), /^--set: key plugins: expected a map of plugin names/);
 });
 
-test('no --set takes away what another gives, in any order', async (t) => {
+test('no --set removes what another sets, in any order', async (t) => {
   const set = ['lr.warmup_iters=5', 'lr.use=linear', 'lr.min_lr=1'];
   await fc.assert(
     fc.asyncProperty(fc.shuffledSubarray(set, { minLength: 3 }), async (shuffled) => {
@@ -112,7 +112,7 @@ test('no --set takes away what another gives, in any order', async (t) => {
   t.deepEqual((await compose(t, yaml('data: { text: a }'), { set: ['data.dir=b'] })).value, { data: { dir: 'b' } });
 });
 
-test('a text that reads as a number stays that text when the run is resumed', async (t) => {
+test('text that looks like a number stays text when the run is resumed', async (t) => {
   const current = await compose(t, yaml('plugins: { w: { notes: 0012, tags: [1e3] } }'));
   const stored = { plugins: { w: { notes: '0012', tags: ['1e3'] } } };
   t.deepEqual(configChanges(stored, {}, current, []), []);

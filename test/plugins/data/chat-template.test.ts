@@ -77,7 +77,7 @@ test('of a template that cannot show where answers are, and of one that is not v
   });
 });
 
-test('what the pieces of a conversation are does not depend on what is in them', async (t) => {
+test('the pieces of a conversation do not depend on their content', async (t) => {
   const chat = await chatTemplate(chatml);
   const roles = fc.constantFrom('system', 'user', 'assistant');
   const messages = fc.array(fc.record({ role: roles, content: fc.string({ unit: 'grapheme' }) }), {

@@ -4,7 +4,7 @@ import { characterStart, findCut } from '../../../plugins/data/prepare/cut.js';
 
 const always = (): boolean => true;
 
-test('a cut is the last place below the wanted length, else the first above it, and never inside a character', (t) => {
+test('a cut is the last position below the wanted length, else the first above it, and never splits a character', (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', minLength: 2 }), fc.nat(), fc.boolean(), (text, number, more) => {
       const bytes = Buffer.from(text);
@@ -16,7 +16,7 @@ test('a cut is the last place below the wanted length, else the first above it, 
   );
 });
 
-test('a search goes on where the last one ended, and asks for the characters on both sides', (t) => {
+test('a search continues where the last one ended, and sees the characters on both sides', (t) => {
   const bytes = Buffer.from('aé中😀 b');
   const asked: string[] = [];
   const ask = (left: number, right: number): boolean => {

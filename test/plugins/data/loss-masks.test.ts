@@ -37,7 +37,7 @@ const shard = fc.array(fc.tuple(fc.nat(END), fc.nat(1)), { minLength: 9, maxLeng
   }),
 );
 
-test('targets are those of the masks, in this thread and where the tokens are shared, and ids differ with a mask', async (t) => {
+test('targets follow the masks, in this thread and in workers, and a mask changes the id', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(shard, { minLength: 1, maxLength: 3 }), fc.gen(), async (shards, draw) => {
       const folder = shardsFolder(t, shards, bytesMeta);
@@ -68,7 +68,7 @@ test('targets are those of the masks, in this thread and where the tokens are sh
   );
 });
 
-test('documents begin where the files say, and without files after each end of text', async (t) => {
+test('documents begin where `.documents` files say, or without them after each end of text', async (t) => {
   const words = [1, 2, END, 3, END, END, 4, 5, END];
   const found = async (shards: readonly Shard[]): Promise<number[]> => {
     const reader = await readerOf(t, shardsFolder(t, shards, bytesMeta));
@@ -124,7 +124,7 @@ for (const [what, set] of [
   });
 }
 
-test('a whole split’s loss leaves out what is not learned', async (t) => {
+test('the loss of a whole split ignores tokens that are not learned', async (t) => {
   const seen = async (mask: number[] | undefined): Promise<number> => {
     const { run } = await runOn(t, shardsFolder(t, [{ tokens, mask }], bytesMeta));
     const reader = run.container.resolve(Dataset).split('val');
@@ -135,7 +135,7 @@ test('a whole split’s loss leaves out what is not learned', async (t) => {
   t.not(await seen(odd), whole);
 });
 
-test('a shrunken vocabulary keeps what is not learned, and where documents begin', async (t) => {
+test('a shrunken vocabulary keeps ignored targets and document starts', async (t) => {
   const folder = shardsFolder(t, [{ tokens, mask: odd, documents: [0, 50] }], bytesMeta);
   const built = await espalier(folder, 'vocab', 'build', 'data', '--size', '100', '-o', 'map.json');
   t.is(built.code, 0, built.err);
@@ -152,7 +152,7 @@ test('a shrunken vocabulary keeps what is not learned, and where documents begin
   }
 });
 
-test('what lies beside a shard is checked as the shard is', async (t) => {
+test('files next to a shard are checked like the shard', async (t) => {
   const made = shardsFolder(t, []);
   writeFileSync(
     path.join(made, 'a.jsonl'),

@@ -7,7 +7,7 @@ function file(name: string, split: Input['split']): Input {
   return { name, file: `/${name}`, format: 'text', size: 1, split };
 }
 
-test('the files of the parts, one part after the other, are all files of each split, and each part has some', (t) => {
+test('the parts’ files in order are all files of each split, and each part has some', (t) => {
   const files = fc.record({
     held: fc.nat(6),
     trained: fc.integer({ min: 1, max: 12 }),
@@ -26,7 +26,7 @@ test('the files of the parts, one part after the other, are all files of each sp
       const shares = parts.map(({ inputs }) => inputs.filter(({ split }) => split !== 'val').length);
       t.true(Math.min(...shares) >= 1 && Math.max(...shares) - Math.min(...shares) <= 1);
       t.deepEqual(
-        parts.map(({ goesOn }) => goesOn.train),
+        parts.map(({ continues }) => continues.train),
         parts.map((_, i) => i > 0),
       );
       if (held === 0) return;
@@ -34,7 +34,7 @@ test('the files of the parts, one part after the other, are all files of each sp
         parts.slice(0, i).some(({ inputs }) => inputs.some((each) => each.split === 'val')),
       );
       t.deepEqual(
-        parts.map(({ goesOn }) => goesOn.val),
+        parts.map(({ continues }) => continues.val),
         before,
       );
     }),

@@ -97,7 +97,7 @@ test('ShareGPT’s form, arrays of records and several files give the same on an
   t.deepEqual(await of('b.json', '--workers', '3', '--shard-tokens', '80000'), one);
 });
 
-test('the template is kept in the data and in a run’s checkpoints; with another template folders are refused', async (t) => {
+test('the template is saved in data and checkpoints; folders with different templates are refused together', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'a.jsonl'), jsonl(20));
   writeFileSync(
@@ -197,7 +197,7 @@ for (const [what, line, message] of [
   });
 }
 
-test('refused: an empty file, a file of text, and options that do not go together', async (t) => {
+test('an empty file, a text file, and incompatible options are refused', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'a.jsonl'), jsonl(20));
   writeFileSync(path.join(folder, 'empty.jsonl'), '\n');

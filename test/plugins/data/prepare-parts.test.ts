@@ -72,7 +72,7 @@ for (const [what, flags] of Object.entries(choices)) {
   });
 }
 
-test('train reads a folder of parts as one, and says which part is missing', async (t) => {
+test('train reads a folder of parts as one data set, and names a missing part', async (t) => {
   const cwd = inputFolder(t);
   const made = await Promise.all(
     [1, 2].map((i) => prepare(cwd, 'data', '-t', 'bytes', '--val', 'held-0.txt', '--part', `${String(i)}/2`)),
@@ -95,7 +95,7 @@ test('train reads a folder of parts as one, and says which part is missing', asy
   t.false(existsSync(path.join(cwd, 'run')));
 });
 
-test('parts that cannot be are refused, and one that fails leaves the others', async (t) => {
+test('invalid parts are refused, and a part that fails leaves the others intact', async (t) => {
   const cwd = inputFolder(t);
   for (const wrong of ['0/3', '4/3', 'a'])
     t.regex((await prepare(cwd, 'data', '-t', 'bytes', '--part', wrong)).err, /i from 1 to n/);

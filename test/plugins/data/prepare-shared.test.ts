@@ -31,7 +31,7 @@ const shards = (folder: string): Record<string, string> =>
       .map((name) => [name, readFileSync(path.join(folder, name)).toString('hex')]),
   );
 
-test('of preparations that start together in one new folder exactly one makes it, and none deletes it', async (t) => {
+test('of preparations started together in one new folder exactly one succeeds, and none deletes the folder', async (t) => {
   const folder = emptyFolder(t);
   const text = Array.from({ length: 20_000 }, (_, line) => `call me ishmael ${String(line)}\n`).join('');
   writeFileSync(path.join(folder, 'a.txt'), text);
@@ -43,7 +43,7 @@ test('of preparations that start together in one new folder exactly one makes it
   t.deepEqual(readdirSync(path.join(folder, 'new/out')).sort(), wholeData);
 });
 
-test('a preparation that fails removes what it made, and nothing that others put there', async (t) => {
+test('a failed preparation removes what it made, and nothing else', async (t) => {
   const folder = emptyFolder(t);
   mkdirSync(path.join(folder, 'out'));
   writeFileSync(path.join(folder, 'out/film.partial'), 'mine');

@@ -88,7 +88,7 @@ test('files that pzstd, fastparquet and pyarrow write are read', async (t) => {
   }
 });
 
-test('the end of text is printed, and can be named; without one there is a warning', async (t) => {
+test('the end-of-text token is printed, and can be chosen; without one there is a warning', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'a.jsonl'), '{"text":"ab"}\n'.repeat(20));
   const token = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
@@ -121,7 +121,7 @@ test('the end of text is printed, and can be named; without one there is a warni
   );
 });
 
-test('JSONL by another name is read as text with a warning, unless the format is given', async (t) => {
+test('JSONL with another file extension is read as text with a warning, unless the format is given', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'a.txt'), jsonl);
   const prepare = (...more: string[]) =>
@@ -132,7 +132,7 @@ test('JSONL by another name is read as text with a warning, unless the format is
   t.deepEqual(await prepare('--format', 'text'), { code: 0, out: '', err: '' });
 });
 
-test('empty texts are left out, and counted', async (t) => {
+test('empty texts are dropped and counted', async (t) => {
   const folder = emptyFolder(t);
   const texts = ['a', '', ' \n', 'b', ''];
   writeFileSync(
@@ -152,7 +152,7 @@ test('empty texts are left out, and counted', async (t) => {
   t.deepEqual(tokensOf(path.join(folder, 'out'), 'train'), bytesOf(kept.filter((_, i) => i % 10 !== 4)));
 });
 
-test('byte order marks are no text, and do not move the split', async (t) => {
+test('byte order marks are removed, and do not move the split', async (t) => {
   const folder = emptyFolder(t);
   const line = 'Call me Ishmael.\r\n';
   const files = {
@@ -178,7 +178,7 @@ test('byte order marks are no text, and do not move the split', async (t) => {
   t.is(tokenizer.characters, '\n\r .CIaehlms');
 });
 
-test('the end of a text is kept for validation; packed, piped and plain give the same', async (t) => {
+test('the end of a text is validation data; compressed, piped and plain input give the same', async (t) => {
   const folder = emptyFolder(t);
   const text = readFileSync('docs/architecture.md', 'utf8').repeat(80);
   writeFileSync(path.join(folder, 'a.txt'), text);
@@ -208,7 +208,7 @@ test('the end of a text is kept for validation; packed, piped and plain give the
   );
 });
 
-test('validation by file never overlaps; shards have the size asked for; data is replaced only when told', async (t) => {
+test('validation files never overlap training data; shards have the given size; data is replaced only with --force', async (t) => {
   const folder = emptyFolder(t);
   mkdirSync(path.join(folder, 'in'));
   for (const name of ['a', 'b', 'c']) writeFileSync(path.join(folder, `in/${name}.txt`), name.repeat(25));
@@ -232,7 +232,7 @@ test('validation by file never overlaps; shards have the size asked for; data is
   t.deepEqual(readdirSync(out), wholeData);
 });
 
-test('a run trains on what was prepared, and samples with the tokenizer of the data', async (t) => {
+test('a run trains on prepared data, and samples with its tokenizer', async (t) => {
   const folder = emptyFolder(t);
   // An added token over 65,535 makes the ids need four bytes.
   const wide = byteLevelTokenizer({ ab: 70_000 });
@@ -257,7 +257,7 @@ test('a run trains on what was prepared, and samples with the tokenizer of the d
   }
 });
 
-test('what nanoGPT and llm.c made is read as it is', async (t) => {
+test('data made by nanoGPT and llm.c is read unchanged', async (t) => {
   const folder = emptyFolder(t);
   const tokens = Uint16Array.from({ length: 500 }, (_, i) => i % 60);
   const bytes = Buffer.from(tokens.buffer);

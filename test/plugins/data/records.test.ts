@@ -30,7 +30,7 @@ async function linesOf(text: string, cuts: readonly number[] = [1]): Promise<unk
     .map((line): unknown => JSON.parse(line));
 }
 
-test('records are the same as an array, one a line, and printed, wherever chunks end', async (t) => {
+test('records in an array, one per line, and pretty-printed are the same, wherever chunks end', async (t) => {
   const records = fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { minLength: 1 });
   const indent = fc.constantFrom(undefined, 0, 1, 2, '\t');
   const cuts = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 });
@@ -46,7 +46,7 @@ test('records are the same as an array, one a line, and printed, wherever chunks
   );
 });
 
-test('arrays that follow each other are read one after the other', async (t) => {
+test('consecutive arrays are read one after the other', async (t) => {
   t.deepEqual(await linesOf('[{"a":1},{"a":2}]\n\n [ ] [{"a":3}]'), [{ a: 1 }, { a: 2 }, { a: 3 }]);
 });
 

@@ -63,7 +63,7 @@ function openFiles(cwd: string): string[] {
   return open.filter((file) => file.startsWith(path.join(cwd, 'data'))).map((file) => path.basename(file));
 }
 
-needing(linux())('a rank opens the shards that its own windows stand in, and no other', async (t) => {
+needing(linux())('a rank opens only the shards that contain its own windows', async (t) => {
   const cwd = manyShards(t);
   const run = await rankOf(t, cwd, 1);
   t.deepEqual(openFiles(cwd), []);
@@ -79,7 +79,7 @@ needing(linux())('a rank opens the shards that its own windows stand in, and no 
   t.deepEqual(openFiles(cwd).sort(), expected);
 });
 
-test('between them the ranks check all shards: one that is damaged is refused by the rank that reads it', async (t) => {
+test('the ranks together check all shards: a damaged one is refused by the rank that reads it', async (t) => {
   const cwd = manyShards(t);
   const file = path.join(cwd, 'data', nameOf(4));
   const bytes = readFileSync(file);

@@ -53,7 +53,7 @@ test('tokens are uint16, the low byte first', async (t) => {
   t.is(dataset(run).split('val').length, 2);
 });
 
-test('several files are one sequence in the order of their names, wherever it is read', async (t) => {
+test('several files are one sequence in the order of their names, read at any position', async (t) => {
   const tokens = Array.from({ length: 23 }, (_, i) => (i * 37) % 50);
   const cuts = [0, 5, 6, 17, 23];
   const files = Object.fromEntries(
@@ -69,7 +69,7 @@ test('several files are one sequence in the order of their names, wherever it is
   );
 });
 
-test('the last window ends at the last token; one further is refused', async (t) => {
+test('the last window ends at the last token; a later one is refused', async (t) => {
   const run = await shards(t, { 'train.bin': uint16(1, 2, 3, 4, 5), 'val.bin': uint16(1, 2, 3) });
   const reader = dataset(run).split('train');
   const batch = windowsAt(reader, [0, 2], { batchSize: 2, blockSize: 2 });
@@ -78,7 +78,7 @@ test('the last window ends at the last token; one further is refused', async (t)
   t.throws(() => windowsAt(reader, [3], { batchSize: 1, blockSize: 2 }), { instanceOf: RangeError });
 });
 
-test('a text ends where it ends, too: reading beyond it is refused', async (t) => {
+test('reading beyond the end of a text is refused', async (t) => {
   const cwd = emptyFolder(t);
   writeFileSync(path.join(cwd, 'a.txt'), 'abcabcabca');
   const run = await setUp(t, cwd, 'data={text: a.txt, val_fraction: 0.3}');
@@ -88,14 +88,14 @@ test('a text ends where it ends, too: reading beyond it is refused', async (t) =
   t.throws(() => read(run, 5, 3), { instanceOf: RangeError });
 });
 
-test('the vocabulary is meta.json’s, else the model’s, else the largest id and those below it', async (t) => {
+test('the vocabulary size comes from meta.json, else the model, else the largest id', async (t) => {
   const files = { 'train.bin': uint16(1, 2, 9, 4), 'val.bin': uint16(1, 12, 3) };
   t.is(dataset(await shards(t, files)).vocabSize, 13);
   t.is(dataset(await shards(t, files, 'model.vocab_size=20')).vocabSize, 20);
   t.is(dataset(await shards(t, { ...files, 'meta.json': '{"vocab_size": 30, "other": 1}' })).vocabSize, 30);
 });
 
-test('meta.json gives the tokenizer: ours, or the characters of nanoGPT’s itos', async (t) => {
+test('the tokenizer comes from meta.json, or from nanoGPT’s itos', async (t) => {
   const bins = { 'train.bin': uint16(0, 1, 2), 'val.bin': uint16(2, 1, 0) };
   t.is(dataset(await shards(t, bins)).tokenizer, undefined);
   for (const meta of [{ itos: { 0: 'x', 1: 'y', 2: 'z' } }, { tokenizer: { tokenizer: 'char', characters: 'xyz' } }]) {

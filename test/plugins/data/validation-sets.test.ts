@@ -44,7 +44,7 @@ function read(reader: TokenReader): number[] {
   return [...into];
 }
 
-test('all of a text, and the val files of a folder: each has its loss at evaluations', async (t) => {
+test('validation sets from a text and from a folder are measured at evaluations', async (t) => {
   const made = await runWith(t, folderWithSets(t), sets, 'plugins.evaluation.full=true');
   const { run, events } = made;
   const data = run.container.resolve(Dataset);
@@ -64,7 +64,7 @@ test('all of a text, and the val files of a folder: each has its loss at evaluat
   );
 });
 
-test('an estimate is of the same windows each time, and training does not notice', async (t) => {
+test('an estimate uses the same windows each time, and does not affect training', async (t) => {
   const folder = folderWithSets(t);
   const options = { cwd: folder, config: { data: { text: 'text.txt', validation: sets } } };
   await assertResumes(options, [{ event: 'evaluation:batch', at: 3, nth: 3 }]);
@@ -78,7 +78,7 @@ test('an estimate is of the same windows each time, and training does not notice
   t.deepEqual(without.weights(), first.weights());
 });
 
-test('two ranks have one loss of each set', async (t) => {
+test('two ranks get the same loss of each set', async (t) => {
   const config = { data: { text: 'text.txt', validation: sets }, plugins: { evaluation: { full: true } } };
   const options = { cwd: folderWithSets(t), config, iterations: 3 };
   const ranks = await testRanks(2, { ...options, set: ['train.batch_size=1'] });
@@ -93,7 +93,7 @@ test('two ranks have one loss of each set', async (t) => {
   }
 });
 
-test('a shrunken vocabulary is served in them too', async (t) => {
+test('validation sets use the shrunken vocabulary, too', async (t) => {
   const folder = folderWithSets(t);
   const counts = characters.map((character) => text.split(character).length - 1);
   const map = buildVocabMap(rankTokens(counts), 10, { data: 'text.txt', tokens: text.length, id: 'test' });
@@ -108,7 +108,7 @@ test('a shrunken vocabulary is served in them too', async (t) => {
   );
 });
 
-test('the name of a set that is not there is no metric', async (t) => {
+test('the loss of a set that does not exist is not a metric', async (t) => {
   const monitor = (name: string): Promise<TestRun> =>
     runWith(t, folderWithSets(t), sets, `plugins.early-stopping.monitor=val/loss/${name}`);
   await t.notThrowsAsync(monitor('wiki'));
@@ -136,7 +136,7 @@ for (const [what, validation, meta, message] of [
     'a name with a comma',
     { 'a,b': 'wiki.txt' },
     {},
-    /data\.validation\.a,b: the name of a set has no spaces, commas or asterisks/,
+    /data\.validation\.a,b: the name of a set must not contain spaces, commas or asterisks/,
   ],
 ] as const) {
   test(`refused with its key: ${what}`, async (t) => {
@@ -149,7 +149,7 @@ for (const [what, validation, meta, message] of [
   });
 }
 
-test('espalier evaluate measures each set whole, with its place in the config for what is wrong', async (t) => {
+test('espalier evaluate measures each whole set, and names the config’s place in errors', async (t) => {
   const folder = folderWithSets(t);
   const config = { data: { text: 'text.txt', validation: sets } };
   await using made = await testRun({ cwd: folder, folder: path.join(folder, 'out'), iterations: 3, config });

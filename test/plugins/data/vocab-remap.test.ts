@@ -52,7 +52,7 @@ test('curriculum: workers serve ids of the shrunken vocabulary', async (t) => {
   for (let i = 0; i < 10; i++) t.true((await source.next(shape)).inputs.every((id) => id < 10));
 });
 
-test('curriculum: stopped where the vocabulary grows back, the run chooses its candidates anew all the same', async (t) => {
+test('curriculum: a run stopped when the vocabulary grows back chooses new candidates like an uninterrupted one', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'map.json'), JSON.stringify(map));
   const growth = {
@@ -82,7 +82,7 @@ test('curriculum: stopped where the vocabulary grows back, the run chooses its c
   t.is(lines('parts'), lines('whole'));
 });
 
-test('growing back: kept tokens get their own ids, the others one, then all their own; a checkpoint keeps it', async (t) => {
+test('growing back: kept tokens get their own ids, the others share one, then all have their own; checkpoints save it', async (t) => {
   const { plain, shrunken } = await runs(t, 'sequential');
   const vocabulary = shrunken.container.resolve(ShrunkenVocabulary);
   const [whole, small] = [plain.container.resolve(BatchSource), shrunken.container.resolve(BatchSource)];
@@ -103,7 +103,7 @@ test('growing back: kept tokens get their own ids, the others one, then all thei
   t.is(other.container.resolve(ShrunkenVocabulary).mode, 'resized');
 });
 
-test('the mapping keeps the most frequent tokens and tells how much they cover', (t) => {
+test('the mapping keeps the most frequent tokens and says what share they cover', (t) => {
   const { covered, tokens, tokens_for_90, full_vocab } = map;
   t.is(full_vocab, characters.length);
   t.is(tokens[0], characters.indexOf(' '));

@@ -89,7 +89,7 @@ test('--cover keeps as many tokens as cover the share', async (t) => {
   t.true(map().covered >= 0.9);
 });
 
-test('a mapping that does not fit is refused with the number that is off', async (t) => {
+test('a mapping that does not match is refused with the wrong number', async (t) => {
   const { folder, made } = await shrunken(t, '--size', '6');
   t.is(made.code, 0, made.err);
   const file = path.join(folder, 'map.json');
@@ -101,8 +101,8 @@ test('a mapping that does not fit is refused with the number that is off', async
     t.is(code, 2, err);
     t.regex(err, message);
   };
-  await refused(/built for a vocabulary of 300 tokens, the data has 257.*ESP_VOCAB_DATA/, { full_vocab: 300 });
-  await refused(/model\.vocab_size is 400, and .*map\.json has 6 tokens.*ESP_VOCAB_MODEL/, {}, 'model.vocab_size=400');
+  await refused(/built for a vocabulary of 300 tokens, but the data has 257.*ESP_VOCAB_DATA/, { full_vocab: 300 });
+  await refused(/model\.vocab_size is 400, but .*map\.json has 6 tokens.*ESP_VOCAB_MODEL/, {}, 'model.vocab_size=400');
   await refused(/rare_id is 9, and size - 1 is 5.*ESP_VOCAB_MAP/, { rare_id: 9 });
   await refused(/lists 4 tokens, and size - 1 is 5/, { tokens: good.tokens.slice(1) });
   await refused(/token 999 is not below full_vocab 257/, { tokens: [...good.tokens.slice(1), 999] });

@@ -98,7 +98,7 @@ async function measured(tokenizer: string, cwd: string): Promise<TestRun> {
   return run;
 }
 
-test('bits per byte are equal across tokenizers where the chances of the text are; perplexities are not', async (t) => {
+test('bits per byte are equal across tokenizers if the text’s probability is; perplexities are not', async (t) => {
   const cwd = emptyFolder(t);
   for (const [tokenizer, perplexity] of [
     ['bytes', 2],
@@ -111,7 +111,7 @@ test('bits per byte are equal across tokenizers where the chances of the text ar
   }
 });
 
-test('perplexity is e to the power of the loss, on two ranks as on one; iters bounds what is measured', async (t) => {
+test('perplexity is exp of the loss, on one rank and on two; iters limits what is measured', async (t) => {
   const config = { plugins: { evaluation: { full: true, iters: 1 }, perplexity: {}, 'bits-per-byte': {} } };
   const options = { iterations: 3, config };
   await using one = await testRun(options);
@@ -135,7 +135,7 @@ test('perplexity is e to the power of the loss, on two ranks as on one; iters bo
   t.true(perplexity !== undefined && perplexity !== Math.exp(loss));
 });
 
-test('the bytes of a text are counted whole, wherever it is cut into pieces', async (t) => {
+test('the number of bytes does not depend on where a text is cut into pieces', async (t) => {
   const tokenizer = new BytesTokenizerPlugin().forText();
   const texts = fc.string({ unit: 'grapheme', maxLength: 60 });
   await fc.assert(
@@ -147,7 +147,7 @@ test('the bytes of a text are counted whole, wherever it is cut into pieces', as
   );
 });
 
-test('what is not learned, and ends of texts, count no bytes', async (t) => {
+test('ignored targets and end-of-text tokens count no bytes', async (t) => {
   const tokenizer = new BytesTokenizerPlugin().forText();
   const inner = new MemoryReader(Int32Array.from([97, 98, 99, 256, 100, 101]), 'text');
   const reader: TokenReader = {

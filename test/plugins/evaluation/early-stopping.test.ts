@@ -28,7 +28,7 @@ function stopsAt(values: readonly number[], patience: number, { mode, minDelta }
   return undefined;
 }
 
-test('patience is counted as the plain rule counts it, in one go or with a stop anywhere', (t) => {
+test('patience follows the plain rule, with and without a resume', (t) => {
   fc.assert(
     fc.property(scores, rules, fc.integer({ min: 1, max: 4 }), fc.nat(40), (values, rule, patience, pause) => {
       let progress: Progress = start;
@@ -59,7 +59,7 @@ async function made(t: ExecutionContext, folder: string, ...set: string[]): Prom
   return run;
 }
 
-test('it stops when patience is out; the newest checkpoint then holds the best one’s weights', async (t) => {
+test('it stops when patience runs out; the newest checkpoint then has the best weights', async (t) => {
   const folder = emptyFolder(t);
   const stopping = 'plugins.early-stopping={monitor: score, patience: 3, min_delta: 0.5}';
   const plugins = scorePlugin(folder, [9, 8, 7, 6.8, 7, 8, 1]);
@@ -86,7 +86,7 @@ test('it stops when patience is out; the newest checkpoint then holds the best o
   }
 });
 
-test('a run that comes to its end has the best weights too; without restore_best it has its own', async (t) => {
+test('a run that reaches its last iteration also ends with the best weights, unless restore_best is off', async (t) => {
   const folder = emptyFolder(t);
   const plugins = scorePlugin(folder, [3, 1, 2]);
   for (const restores of [true, false]) {
@@ -117,7 +117,7 @@ test('the state in a checkpoint is that of its own evaluation', async (t) => {
   t.deepEqual(waited, [0, 0, 1, 2, 0]);
 });
 
-test('a run that is resumed with another metric to watch starts over with it', async (t) => {
+test('a run resumed with another metric to monitor starts its patience over', async (t) => {
   const folder = emptyFolder(t);
   const plugins = scorePlugin(folder, [9, 8, 7, 6, 5]);
   const checkpoints = new MemoryCheckpoints();
@@ -133,7 +133,7 @@ test('a run that is resumed with another metric to watch starts over with it', a
   t.like(state.plugins['early-stopping']?.state, { of: { monitor: 'val/loss', mode: 'min' }, waited: 0 });
 });
 
-test('what cannot be watched, or restored, is told before training', async (t) => {
+test('a metric that cannot be monitored, or restored to, is refused before training', async (t) => {
   const folder = emptyFolder(t);
   const wrong = async (...set: string[]): Promise<string> => {
     const error = await t.throwsAsync(made(t, folder, ...run, ...set), { instanceOf: UsageError });

@@ -50,7 +50,7 @@ function keptOf({ plugins }: LoadedCheckpoint): ReadonlyMap<string, StoredTensor
   return plugins.get('ema') ?? new Map<string, StoredTensor>();
 }
 
-test('the averages are those of the plain formula, for any decay, interval and start', async (t) => {
+test('the averages follow the plain formula, for any decay, interval and start', async (t) => {
   const decay = fc.double({ min: 0.01, max: 0.9999, noNaN: true });
   const interval = fc.integer({ min: 1, max: 4 });
   const start = fc.integer({ min: 0, max: 7 });
@@ -77,7 +77,7 @@ test('the averages are those of the plain formula, for any decay, interval and s
   );
 });
 
-test('its loss is that of a model with the averages, and training does not notice', async (t) => {
+test('its loss is that of a model with the averages, and training is not affected', async (t) => {
   const made = await trained(t, 'plugins.ema={}');
   const { run } = made;
   const [weights, losses] = [watchWeights(run), watchLosses(run)];
@@ -100,7 +100,7 @@ test('its loss is that of a model with the averages, and training does not notic
   t.deepEqual(plain, weights);
 });
 
-test('a run that stopped and went on has the averages and the losses of the run that did not', async (t) => {
+test('a resumed run has the same averages and losses as an uninterrupted one', async (t) => {
   const folder = emptyFolder(t);
   const stops = [
     { event: 'iteration:end', at: 3 },
@@ -120,7 +120,7 @@ test('a run that stopped and went on has the averages and the losses of the run 
   t.deepEqual(await averages('parts'), await averages('whole'));
 });
 
-test('a model that grows begins its averages anew', async (t) => {
+test('the averages restart when the model grows', async (t) => {
   const growth = '{name: widen_mlp, value: 48, trigger_loss: 100, max_wait_iters: 0, reevaluate: false}';
   const run = await trained(t, 'plugins.ema={}', `plugins.scaling-schedule={operations: [${growth}]}`);
   const weights = watchWeights(run.run);

@@ -79,7 +79,7 @@ for (const batch of [5, 64]) {
   });
 }
 
-test('an estimate over many batches is near the mean over all windows', async (t) => {
+test('an estimate over many batches is close to the mean over all windows', async (t) => {
   const { run, losses } = await evaluated(t, 'plugins.evaluation={iters: 60}');
   // Weights as they start say the same of everything: make them disagree.
   for (const variable of run.model.parameters().values()) variable.assign(tf.mul(variable, 4));
@@ -90,14 +90,14 @@ test('an estimate over many batches is near the mean over all windows', async (t
   }
 });
 
-test('dropout is off: asked again, it says the same, and the same as a model without dropout', async (t) => {
+test('dropout is off: the loss is the same each time, and the same as without dropout', async (t) => {
   const first = await evaluated(t);
   t.deepEqual(await evaluateNow(first.run), first.losses);
   const without = await evaluated(t, 'model.dropout=0');
   t.deepEqual(without.losses, first.losses);
 });
 
-test('training does not notice: streams and losses are those of a run that is never evaluated', async (t) => {
+test('evaluation does not affect training: random streams and losses are those of a run without it', async (t) => {
   const train = async (
     evaluation: string,
   ): Promise<{ losses: number[]; random: Record<string, number>; times: number }> => {
@@ -117,7 +117,7 @@ test('training does not notice: streams and losses are those of a run that is ne
   t.deepEqual(often.random, never.random);
 });
 
-test('it evaluates every interval and at the end, and publishes what it found before it says so', async (t) => {
+test('it evaluates at every interval and at the end, and publishes the losses before evaluation:end', async (t) => {
   const { run } = await made(t, { iterations: 7 });
   const seen: string[] = [];
   run.bus.on('evaluation:start', ({ iteration }) => seen.push(`start ${iteration}`));

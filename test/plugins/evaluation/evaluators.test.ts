@@ -111,7 +111,7 @@ test('evaluators measure after the losses, each at its interval and at the end',
   t.true(made.log.some(({ line }) => line === 'iteration 4: rare: rare 2.0000'));
 });
 
-test('an interval that few evaluations fall on is warned of', async (t) => {
+test('an interval that few evaluations are a multiple of causes a warning', async (t) => {
   await using made = await testRun({ plugins: [evaluatorPlugin({ score: 1 }, { interval: 2 })] });
   await made.train();
   const [warning] = made.log.filter(({ level }) => level === 'warn');
@@ -143,14 +143,14 @@ for (const [what, run, message] of wrong) {
   });
 }
 
-test('what matches a pattern of its plugin may be returned, or not', async (t) => {
+test('metrics that match a declared pattern are optional', async (t) => {
   const run = evaluatorPlugin({ score: 1, 'score/a': 2 }, { metrics: ['score', 'score/*'] });
   await using made = await testRun({ plugins: [run] });
   await made.train();
   t.is(made.events.metric('score/a').get(3), 2);
 });
 
-test('two evaluators of one name are refused, with their plugins', async (t) => {
+test('two evaluators with the same name are refused, naming their plugins', async (t) => {
   const plugins = [evaluatorPlugin({ score: 1 }), evaluatorPlugin({ other: 1 }, { name: 'other' })];
   await t.throwsAsync(testRun({ plugins }), {
     instanceOf: UsageError,
@@ -159,7 +159,7 @@ test('two evaluators of one name are refused, with their plugins', async (t) => 
   });
 });
 
-test('a run that is stopped within an evaluator measures everything again when it is resumed', async (t) => {
+test('a run stopped during an evaluator repeats the evaluation when it is resumed', async (t) => {
   const metrics: string[][] = [];
   await assertResumes(
     { plugins: [Accuracy], faults: [(made) => metrics.push(told(made))] },
@@ -174,7 +174,7 @@ test('a run that is stopped within an evaluator measures everything again when i
   t.is(parts.length, 3);
 });
 
-test('on two ranks both measure, and where one is stopped both make the evaluation later', async (t) => {
+test('two ranks both measure, and if one is stopped both repeat the evaluation later', async (t) => {
   const ranks = await testRanks(2, { plugins: [Accuracy], set: ['train.batch_size=1'] });
   const [first, second] = ranks;
   if (first === undefined || second === undefined) return;
@@ -186,11 +186,11 @@ test('on two ranks both measure, and where one is stopped both make the evaluati
   for (const rank of ranks) await rank.dispose();
 });
 
-test.serial('nothing is left of an evaluation with evaluators', async (t) => {
+test.serial('an evaluation with evaluators leaves no tensors behind', async (t) => {
   await t.notThrowsAsync(assertNoLeaks({ plugins: [Accuracy] }));
 });
 
-test('an evaluator measures the weights as they are', async (t) => {
+test('an evaluator measures the current weights', async (t) => {
   const run: Run = (model) => {
     const [weight] = model.parameters().values();
     return Promise.resolve({ score: weight?.dataSync()[0] ?? NaN });

@@ -61,7 +61,7 @@ async function measured({ run }: TestRun): Promise<number | undefined> {
   return values?.['own/exact_match'];
 }
 
-test('an answer is what the model writes up to the first stop text, spaces around it aside', async (t) => {
+test('an answer is what the model writes up to the first stop text, without surrounding spaces', async (t) => {
   const cut = [line('brown fox ', 'ju'), line('lazy ', 'dog.')];
   t.is(await measured(await learnedRun(t, optionsFor(t, cut, { stop: ['never', 'mp', ' '] }))), 1);
   t.is(await measured(await learnedRun(t, optionsFor(t, words))), 0.8);
@@ -72,7 +72,7 @@ test('an answer of several words needs no stop text, and ends at max_tokens', as
   t.is(await measured(await learnedRun(t, optionsFor(t, lines, { stop: [], max_tokens: 11 }))), 1);
 });
 
-test('answers that are drawn are the same at each measurement, and on any number of ranks', async (t) => {
+test('sampled answers are the same at each measurement, and on any number of ranks', async (t) => {
   const options = optionsFor(t, words, { temperature: 1.5 });
   const run = await learnedRun(t, options);
   const first = await measured(run);
@@ -94,7 +94,7 @@ test('a run measures at evaluations, on two ranks too, and resumes exactly', asy
   await assertResumes(options, [{ event: 'evaluation:batch' }, { event: 'iteration:end', at: 1 }]);
 });
 
-test.serial('it leaves no tensors', async (t) => {
+test.serial('it leaves no tensors behind', async (t) => {
   await assertNoLeaks({ ...optionsFor(t, words, { max_tokens: 5 }), iterations: 7 });
   t.pass();
 });

@@ -60,7 +60,7 @@ function scale(run: Run, by: number): void {
   for (const weight of run.model.parameters().values()) weight.assign(tf.tidy(() => tf.mul(weight, by)));
 }
 
-test('weights that the best are restored into keep the loss of the best', async (t) => {
+test('restored best weights have the loss of the best', async (t) => {
   const folder = emptyFolder(t);
   const run = await trained(t, folder, ['plugins.early-stopping={patience: 5, mode: max}'], () => undefined);
   const losses = await measuredAgain(t, run, folder);
@@ -69,7 +69,7 @@ test('weights that the best are restored into keep the loss of the best', async 
   t.not(losses[2], losses[0]);
 });
 
-test('a model that changed between two evaluations at one boundary is known by the second', async (t) => {
+test('a model that changes between two evaluations at the same iteration has the loss of the second', async (t) => {
   const folder = emptyFolder(t);
   let evaluations = 0;
   const run = await trained(t, folder, [], (started) => {
@@ -83,7 +83,7 @@ test('a model that changed between two evaluations at one boundary is known by t
   await measuredAgain(t, run, folder);
 });
 
-test('a checkpoint at an iteration without an evaluation, and one that a stop leaves before it, have no loss', async (t) => {
+test('a checkpoint without an evaluation, or saved by a stop before it, has no loss', async (t) => {
   const folder = emptyFolder(t);
   const run = await trained(t, folder, ['plugins.checkpoint.interval=2'], (started) => {
     started.bus.on('iteration:end', ({ iteration }) => {
@@ -96,7 +96,7 @@ test('a checkpoint at an iteration without an evaluation, and one that a stop le
   t.is(losses.at(-1), null);
 });
 
-test('after the run went back the losses are those of what it did then', async (t) => {
+test('after a rollback the losses are those of the repeated iterations', async (t) => {
   const folder = emptyFolder(t);
   let asked = false;
   const run = await trained(t, folder, [], (started) => {

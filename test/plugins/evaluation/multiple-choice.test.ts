@@ -65,7 +65,7 @@ async function measured({ run }: TestRun): Promise<Readonly<Record<string, numbe
 
 const bestOf = (scores: readonly number[]): number => scores.indexOf(Math.max(...scores));
 
-test('each ending has the score that transformers gives it, whatever it is scored beside', async (t) => {
+test('each ending has the score that transformers computes, whatever else is in its batch', async (t) => {
   const run = await made(t, optionsFor({ files: { own: examples } }));
   const questions = await questionsOf(run);
   t.is(questions.length, expected.length);
@@ -86,7 +86,7 @@ test('each ending has the score that transformers gives it, whatever it is score
   }
 });
 
-test('accuracies are those of the reference, on one rank and on three to the bit, in batches of any size', async (t) => {
+test('accuracies match the reference, with equal bits on one rank and on three, in batches of any size', async (t) => {
   const run = await made(t, optionsFor({ files: { own: examples } }));
   const labels = (await questionsOf(run)).map(({ label }) => label);
   const share = (of: 'sum' | 'mean'): number =>
@@ -100,7 +100,7 @@ test('accuracies are those of the reference, on one rank and on three to the bit
   t.deepEqual(await Promise.all(ranks.map(measured)), [values, values, values]);
 });
 
-test('files have metrics by their names, and a limit takes the first examples', async (t) => {
+test('each file has metrics under its name, and a limit uses the first examples', async (t) => {
   const run = await made(t, optionsFor({ files: { one: examples, two: examples }, limit: 1 }));
   const right = bestOf((expected[0] ?? []).map(({ sum }) => sum)) === 3 ? 1 : 0;
   const values = await measured(run);
@@ -108,7 +108,7 @@ test('files have metrics by their names, and a limit takes the first examples', 
   t.deepEqual([values['one/accuracy'], values['two/accuracy']], [right, right]);
 });
 
-test('batches have questions of about one length, whole, and no more tokens than asked for', async (t) => {
+test('batches contain whole questions of similar length, and no more tokens than allowed', async (t) => {
   const questions = await questionsOf(await made(t, optionsFor({ files: { own: examples } })));
   const batches = batchesOf(questions, 300);
   t.true(batches.length > 1 && batches.length < questions.length);
@@ -174,12 +174,12 @@ test('a run measures at evaluations, on two ranks too, and resumes exactly', asy
   await assertResumes(options, [{ event: 'evaluation:batch' }, { event: 'iteration:end', at: 1 }]);
 });
 
-test.serial('it leaves no tensors', async (t) => {
+test.serial('it leaves no tensors behind', async (t) => {
   await assertNoLeaks({ ...optionsFor({ files: { own: examples } }), iterations: 7 });
   t.pass();
 });
 
-test('espalier evaluate measures what the last evaluation did', async (t) => {
+test('espalier evaluate gives the same numbers as the last evaluation', async (t) => {
   const folder = textFolder(t);
   const lines = [
     { prompt: 'the quick brown', answer: 'fox' },
@@ -212,7 +212,7 @@ plugins:
   t.is(iteration, 20);
 });
 
-test('a file that is missing or empty, and names that are no names, are refused', async (t) => {
+test('missing and empty files, and invalid names, are refused', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'empty.jsonl'), '\n');
   const refusal = async (files: Record<string, string>): Promise<string> =>

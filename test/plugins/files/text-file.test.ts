@@ -10,7 +10,7 @@ import {
 
 const MARK = '\ufeff';
 
-test('a text is what it is, with or without a byte order mark', (t) => {
+test('a text is the same with or without a byte order mark', (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       const plain = text.replace(/^\ufeff+/, '');
@@ -24,12 +24,12 @@ test('a text is what it is, with or without a byte order mark', (t) => {
 const joined = `${MARK}a\n${MARK}b\r\n${MARK}${MARK}c${MARK}d\n`;
 const bare = `a\nb\r\n${MARK}c${MARK}d\n`;
 
-test('marks of joined files are left out, others are kept', (t) => {
+test('byte order marks from joined files are removed, others are kept', (t) => {
   t.is(decodeCorpus(Buffer.from(joined)), bare);
   t.is(decodeCorpus(Buffer.from(bare)), bare);
 });
 
-test('marks are left out of chunks of any size', async (t) => {
+test('byte order marks are removed from chunks of any size', async (t) => {
   const piece = fc.constantFrom(MARK, '\n', 'a', 'é', MARK + MARK, `\n${MARK}`);
   const text = fc.array(piece).map((pieces) => MARK + pieces.join(''));
   await fc.assert(
@@ -61,12 +61,12 @@ for (const [encoding, bytes] of [
   });
 }
 
-test('what is not UTF-8 is named with its first byte', (t) => {
+test('an error about invalid UTF-8 names the first byte', (t) => {
   const bytes = Buffer.concat([Buffer.from('ü'.repeat(100_000)), Buffer.from([0xe9, 0x20])]);
   t.throws(() => decodeText(bytes), { instanceOf: NotText, message: /not UTF-8 \(0xe9 at byte 200000\)/ });
 });
 
-test('the first bad byte starts what cannot be decoded: all before it is UTF-8, and no more', (t) => {
+test('everything before the first invalid byte is UTF-8, and nothing longer is', (t) => {
   const decodes = (bytes: Uint8Array): boolean => {
     try {
       new TextDecoder('utf-8', { fatal: true }).decode(bytes);

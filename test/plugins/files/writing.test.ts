@@ -19,7 +19,7 @@ import { makeFolder } from '../../../plugins/files/writing/make-folder.js';
 import { retried, retriedSync } from '../../../plugins/files/writing/retried.js';
 import { flushFolder } from '../../../plugins/files/writing/flush.js';
 
-test('a file is replaced as a whole; when it cannot be, it stays and nothing is left', async (t) => {
+test('a file is replaced atomically; if that fails, the old one stays and nothing else is left', async (t) => {
   const folder = emptyFolder(t);
   const file = path.join(folder, 'a.json');
   await writeWhole(file, 'one');
@@ -33,7 +33,7 @@ test('a file is replaced as a whole; when it cannot be, it stays and nothing is 
   t.deepEqual(readdirSync(folder).sort(), ['a.json', 'taken']);
 });
 
-test('what a killed process left goes, what is called alike stays', (t) => {
+test('leftovers of a killed process are removed, similarly named files are not', (t) => {
   const folder = emptyFolder(t);
   for (const name of ['.best.12-0-3.unfinished', 'best.1234567', 'report.html.20240101', '.x.unfinished'])
     writeFileSync(path.join(folder, name), '');
@@ -42,7 +42,7 @@ test('what a killed process left goes, what is called alike stays', (t) => {
   t.deepEqual(readdirSync(folder).sort(), ['.x.unfinished', 'best.1234567', 'report.html.20240101']);
 });
 
-needing(posix())('a link stays one, the mode of a file that is there is kept, and a device is written to', (t) => {
+needing(posix())('links are followed, the mode of an existing file is kept, and devices can be written to', (t) => {
   const folder = emptyFolder(t);
   const file = path.join(folder, 'file');
   writeFileSync(file, 'one');
@@ -56,7 +56,7 @@ needing(posix())('a link stays one, the mode of a file that is there is kept, an
   t.true(statSync('/dev/null').isCharacterDevice());
 });
 
-test('makes what is missing and names the topmost of it; what is there stays', (t) => {
+test('makes missing folders and returns the topmost one; existing ones are left alone', (t) => {
   const root = mkdtempSync(path.join(tmpdir(), 'espalier-'));
   t.teardown(() => {
     rmSync(root, { recursive: true, force: true });
@@ -71,7 +71,7 @@ test('makes what is missing and names the topmost of it; what is there stays', (
   }
 });
 
-needing(linux())('fails at once where nothing can be made', (t) => {
+needing(linux())('fails at once if nothing can be created', (t) => {
   t.throws(() => makeFolder('/proc/espalier/folder'), { code: 'ENOENT' });
 });
 
@@ -84,7 +84,7 @@ const refuses = (code: string, times: number): (() => number) => {
   };
 };
 
-test('where an open file is in no one’s way, the first failure counts; on Windows it is tried again', async (t) => {
+test('on Windows it tries again if a file is open; elsewhere the first failure counts', async (t) => {
   if (process.platform === 'win32') {
     t.is(await retried(() => Promise.resolve().then(refuses('EPERM', 2))), 3);
     t.is(retriedSync(refuses('EBUSY', 3)), 4);
@@ -99,7 +99,7 @@ test('where an open file is in no one’s way, the first failure counts; on Wind
   t.is(retriedSync(refuses('EPERM', 0)), 1);
 });
 
-test('flushes a folder, where the platform can, and names one that does not exist', async (t) => {
+test('flushes a folder if the platform can, and names one that does not exist', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-flush-'));
   t.teardown(() => {
     rmSync(folder, { recursive: true });

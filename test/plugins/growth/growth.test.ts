@@ -119,7 +119,7 @@ for (const [decoder, { options, preserving: ofDecoder }] of Object.entries(decod
   }
 }
 
-test('LoRA that has learned is merged: the logits stay, B is zero, and a new rank starts from there', async (t) => {
+test('merging trained LoRA keeps the logits and sets B to zero, and a new rank starts from there', async (t) => {
   const run = await model(t, 4, { attn_lora_rank: 2, embedding_lora_rank: 3, lora_alpha: 2 });
   const before = logits(run);
   for (const next of [
@@ -159,7 +159,7 @@ for (const [what, options] of Object.entries({
   });
 }
 
-test('moments are those that the grown model would have had: gradients follow their weights', async (t) => {
+test('optimizer moments follow their weights into the grown model', async (t) => {
   const run = await model(t, 8);
   const gradients = (): Map<string, Float32Array> => {
     const found = new Map<string, Float32Array>();
@@ -198,7 +198,7 @@ test('moments are those that the grown model would have had: gradients follow th
   });
 });
 
-test('frozen weights do not move, have no gradient, and no state in the optimizer', async (t) => {
+test('frozen weights do not change, and have neither gradient nor optimizer state', async (t) => {
   const run = await model(t, 10);
   const of = (name: string): Float32Array => Float32Array.from(run.model.parameters().get(name)?.dataSync() ?? []);
   grow(run, { kind: 'freeze', layer: 'mlp.1', frozen: true }, { kind: 'freeze', layer: 'lm_head', frozen: true });
@@ -213,7 +213,7 @@ test('frozen weights do not move, have no gradient, and no state in the optimize
   t.notDeepEqual(of('transformer.h.1.mlp.c_fc.weight'), before[0]);
 });
 
-test('stacked layers are copies, with the moments of their source; what cannot be is refused and changes nothing', async (t) => {
+test('stacked layers are copies with the moments of their source; an impossible step changes nothing', async (t) => {
   const run = await model(t, 12);
   const moments = run.container.resolve(Optimizer).exportState().tensors;
   const source = Float32Array.from(moments.get('transformer.h.2.ln_1.weight.exp_avg')?.dataSync() ?? []);
@@ -234,7 +234,7 @@ test('stacked layers are copies, with the moments of their source; what cannot b
   t.deepEqual(logits(run), before);
 });
 
-test('the counts of a planned shape are those of the model that comes of it', async (t) => {
+test('the parameter counts of a planned shape equal those of the grown model', async (t) => {
   const run = await model(t, 14, { attn_lora_rank: 2 });
   const growable = run.container.resolve(Growable);
   let planned = growable.initialArchitecture(VOCABULARY);
@@ -259,7 +259,7 @@ test('the counts of a planned shape are those of the model that comes of it', as
   }
 });
 
-test('layers of a llama have the names of a gpt’s; a head of its own is frozen apart', async (t) => {
+test('layers of a llama have a gpt’s names; a separate head is frozen separately', async (t) => {
   const run = await model(t, 16, { use: 'llama', tied: false });
   const frozen = (): string[] =>
     [...run.model.parameters()].filter(([, { trainable }]) => !trainable).map(([name]) => name);

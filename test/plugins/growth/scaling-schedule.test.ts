@@ -63,7 +63,7 @@ const scores = [1, 5, 2, 2, 9];
 const byScore = (trigger: string, rate: number): string =>
   `{name: set_lr, value: ${rate}, trigger: ${trigger}, max_wait_iters: 1000, reevaluate: false}`;
 
-test('an operation fires by the newest value of any metric, below or above, the same after a resume', async (t) => {
+test('an operation is triggered by the newest value of any metric, below or above, also after a resume', async (t) => {
   const cwd = emptyFolder(t);
   const operations = [byScore('{metric: score, above: 4}', 0.002), byScore('{metric: score, below: 3}', 0.001)];
   const options = {

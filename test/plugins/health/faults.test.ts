@@ -139,7 +139,7 @@ async function allFinite(t: ExecutionContext, { run: { checkpoints } }: Trained)
 
 const BAD = /the gradient of transformer\.h\.1\.attn\.c_attn\.weight is not finite in 768 of 768 elements/;
 
-test.serial('rollback goes back to the last checkpoint and on with other data, at most so many times', async (t) => {
+test.serial('rollback continues from the last checkpoint with other data, at most max_rollbacks times', async (t) => {
   const run = await train(t, { gradients: [12, 17] }, { non_finite: { gradients: 'rollback' } });
   t.is(run.exitCode, 0, run.err);
   t.deepEqual(rollbacks(run), [
@@ -156,7 +156,7 @@ test.serial('rollback goes back to the last checkpoint and on with other data, a
   await allFinite(t, again);
 });
 
-test.serial('warn takes the step; weights that are lost by it never get into a checkpoint', async (t) => {
+test.serial('warn takes the step; weights that become non-finite never get into a checkpoint', async (t) => {
   const run = await train(t, { gradients: [14] }, { non_finite: { gradients: 'warn' } });
   t.is(run.exitCode, 1);
   t.regex(run.err, new RegExp(`${BAD.source}; `));
@@ -183,7 +183,7 @@ test.serial(
   },
 );
 
-test.serial('a loss that is not finite though the weights are is a fault of its own', async (t) => {
+test.serial('a non-finite loss with finite weights is a fault of its own', async (t) => {
   const run = await train(t, { huge: [11] }, { non_finite: { loss: 'rollback' } });
   t.is(run.exitCode, 0, run.err);
   t.regex(
@@ -192,7 +192,7 @@ test.serial('a loss that is not finite though the weights are is a fault of its 
   );
 });
 
-test.serial('weights that are lost in the last iteration are no run that is done', async (t) => {
+test.serial('a run whose weights become non-finite in the last iteration does not end as done', async (t) => {
   const run = await train(t, { weights: [19] });
   t.is(run.exitCode, 1);
   t.is(run.status, 'stopped');
@@ -200,7 +200,7 @@ test.serial('weights that are lost in the last iteration are no run that is done
   t.deepEqual(run.saved, ['000015', '000010', '000005']);
 });
 
-test.serial('spikes of the gradients’ norm and of the loss warn, unless told otherwise', async (t) => {
+test.serial('spikes of the gradient norm and of the loss cause a warning by default', async (t) => {
   const spikes = (loss: object, norm: object): object => ({
     spikes: { window: 5, loss: { times: 1.05, ...loss }, grad_norm: norm },
   });
@@ -215,7 +215,7 @@ test.serial('spikes of the gradients’ norm and of the loss warn, unless told o
   t.deepEqual(acted.events, [{ skipped: 13 }, { from: 13, to: 10, path: '000010' }, { skipped: 17 }]);
 });
 
-test.serial('with no checkpoint to go back to, a rollback stops the run', async (t) => {
+test.serial('without a checkpoint to roll back to, the run stops', async (t) => {
   const run = await train(t, { gradients: [2] }, { non_finite: { gradients: 'rollback' } });
   t.is(run.exitCode, 1);
   t.regex(run.err, /elements: runs\/run has no checkpoint to roll back to; stopping/);

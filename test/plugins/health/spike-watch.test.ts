@@ -14,7 +14,7 @@ function median(values: readonly number[]): number {
 
 const series = fc.array(fc.double({ min: 0.01, max: 1e6, noNaN: true }), { maxLength: 30 });
 
-test('a spike is over so many times the median of the values before it, once there are enough', (t) => {
+test('a spike is a value above a multiple of the median of previous values, once there are enough', (t) => {
   fc.assert(
     fc.property(series, (values) => {
       const watch = new SpikeWatch('x', limits);
@@ -27,7 +27,7 @@ test('a spike is over so many times the median of the values before it, once the
   );
 });
 
-test('the median of a full window is that of its numbers, whatever their order and however often they come', (t) => {
+test('the median of a full window is that of its numbers, in any order and with duplicates', (t) => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -9, max: 9 }), { minLength: WINDOW, maxLength: 40 }), (values) => {
       const running = new RunningMedian(WINDOW);
@@ -38,7 +38,7 @@ test('the median of a full window is that of its numbers, whatever their order a
   );
 });
 
-test('one that was stopped and given its state back finds what the other finds', (t) => {
+test('a watch restored from its state finds the same spikes', (t) => {
   fc.assert(
     fc.property(series, fc.nat(30), (values, stop) => {
       const whole = new SpikeWatch('x', limits);
@@ -57,7 +57,7 @@ test('one that was stopped and given its state back finds what the other finds',
   );
 });
 
-test('the absolute limit holds from the first value on; what is not finite is told and not taken in', (t) => {
+test('the absolute limit applies from the first value; non-finite values are reported and not stored', (t) => {
   const watch = new SpikeWatch('the norm', { times: 3, above: 10, window: 2 });
   t.is(watch.look(11), 'the norm 11.00 is over 10');
   t.is(watch.look(Infinity), 'the norm Infinity is over 10');

@@ -34,7 +34,7 @@ class Pieces {
   }
 }
 
-test('what was appended is in the file, in order, whatever the sizes, the limit and the flushes', async (t) => {
+test('everything appended is in the file in order, for any sizes, limit and flushes', async (t) => {
   const folder = emptyFolder(t);
   let count = 0;
   await fc.assert(
@@ -60,7 +60,7 @@ test('what was appended is in the file, in order, whatever the sizes, the limit 
   );
 });
 
-test('nothing that was taken is lost while the disk fails for a time, and no more waits than the limit', async (t) => {
+test('nothing accepted is lost during disk failures, and no more than the limit is buffered', async (t) => {
   const folder = emptyFolder(t);
   await fc.assert(
     fc.asyncProperty(
@@ -102,7 +102,7 @@ test('nothing that was taken is lost while the disk fails for a time, and no mor
   );
 });
 
-test('it goes on at the end of a file that is there', async (t) => {
+test('it appends to the end of an existing file', async (t) => {
   const folder = emptyFolder(t);
   for (const text of ['one\n', 'two\n']) {
     const file = new AppendFile(path.join(folder, 'log'), { onFailure: (line) => t.fail(line) });
@@ -112,7 +112,7 @@ test('it goes on at the end of a file that is there', async (t) => {
   t.is(readFileSync(path.join(folder, 'log'), 'utf8'), 'one\ntwo\n');
 });
 
-test('appending writes nothing itself until the limit is reached, and then at once', async (t) => {
+test('append writes nothing itself until the limit is reached, then everything', async (t) => {
   const name = path.join(emptyFolder(t), 'log');
   const file = new AppendFile(name, { limit: 10, onFailure: (line) => t.fail(line) });
   file.append('12345');
@@ -141,7 +141,7 @@ needing(fullDevice())(
   },
 );
 
-test('what a process did not finish writing is no part of what the next one appends', async (t) => {
+test('a partial last line of an earlier process does not merge with what is appended', async (t) => {
   const name = path.join(emptyFolder(t), 'log');
   const whole = fc.array(fc.constantFrom('', 'a', 'é'.repeat(40_000)), { maxLength: 3 });
   await fc.assert(

@@ -10,7 +10,7 @@ function at(iteration: number, owesEvaluation: boolean): RunState {
   return run;
 }
 
-test('entries of later iterations go, those of the checkpoint’s own stay', (t) => {
+test('entries of later iterations are removed, those of the checkpoint’s own iteration are kept', (t) => {
   const counts = new EntryCounts(at(3, false));
   for (const iteration of [1, 2, 2, 3, 3]) counts.add('log', iteration);
   t.is(counts.state(), undefined, 'nothing is kept where nothing is owed');
@@ -18,7 +18,7 @@ test('entries of later iterations go, those of the checkpoint’s own stay', (t)
   t.deepEqual([1, 2, 2, 3, 3, 4].filter(resumed.resumeAt(3)('log')), [1, 2, 2, 3, 3]);
 });
 
-test('where an evaluation is owed, its own iteration keeps what it had at the checkpoint, however often it is killed', (t) => {
+test('if an evaluation is owed, the iteration keeps the entries it had at the checkpoint, however often it is killed', (t) => {
   const sizes = fc.record({
     before: fc.nat(4),
     other: fc.nat(4),
@@ -51,7 +51,7 @@ test('where an evaluation is owed, its own iteration keeps what it had at the ch
   );
 });
 
-test('a plugin that was not there at the checkpoint keeps nothing of an owed iteration’s, and is told of no other', (t) => {
+test('a plugin added after the checkpoint keeps no entries of an owed iteration, and all of earlier ones', (t) => {
   const counts = new EntryCounts(at(2, true));
   counts.restore({ identity: {} });
   t.deepEqual([1, 2, 2].filter(counts.resumeAt(2)('log')), [1]);
@@ -62,7 +62,7 @@ test('a plugin that was not there at the checkpoint keeps nothing of an owed ite
   t.deepEqual(counts.state(), { identity: { log: 2 } }, 'what is kept counts');
 });
 
-test('what was owed once says nothing of a checkpoint that the run goes back to later', (t) => {
+test('counts of an owed iteration do not apply to a later rollback', (t) => {
   const counts = new EntryCounts(at(2, false));
   counts.restore({ identity: { log: 1 } });
   counts.resumeAt(2);

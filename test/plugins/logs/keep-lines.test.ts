@@ -15,7 +15,7 @@ import fc from '../../property.js';
 import { keepLines } from '../../../plugins/index.js';
 import { emptyFolder } from '../../e2e/command.js';
 
-test('the lines that are wanted are left, in order, and half a line at the end is not', (t) => {
+test('wanted lines are kept in order, and a partial last line is removed', (t) => {
   const file = path.join(emptyFolder(t), 'log');
   const line = fc.constantFrom('', 'a', 'bb', 'é');
   fc.assert(
@@ -39,7 +39,7 @@ test('the lines that are wanted are left, in order, and half a line at the end i
   );
 });
 
-test('nothing is made where there is no file; what cannot be read is an error', (t) => {
+test('a missing file is not created; an unreadable one is an error', (t) => {
   const folder = emptyFolder(t);
   t.is(
     keepLines(path.join(folder, 'none'), () => true),
@@ -49,7 +49,7 @@ test('nothing is made where there is no file; what cannot be read is an error', 
   t.throws(() => keepLines(folder, () => true), { code: 'EISDIR' });
 });
 
-test('a file that only loses its end stays the same file; one that loses lines before is replaced, links and all', (t) => {
+test('a file that only loses its end is truncated in place; otherwise it is replaced, following links', (t) => {
   const folder = emptyFolder(t);
   const file = path.join(folder, 'log');
   const link = path.join(folder, 'link');

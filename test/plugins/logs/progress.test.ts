@@ -53,7 +53,7 @@ async function trained(t: ExecutionContext, live: boolean, ...set: string[]): Pr
 const facts =
   /iteration (\d+)\/7 {2}loss \d+\.\d{4} {2}lr \d\.\d{2}e[+-]\d+ {2}[\d,]+ tokens\/s {2}(\d+h)?(\d+m)?\d+s left$/;
 
-test('without a terminal: plain lines at the first iteration, at each interval and at the end', async (t) => {
+test('without a terminal, plain lines are printed at the first iteration, each interval and the end', async (t) => {
   const { lines, statuses } = await trained(t, false);
   const shown = lines.filter((line) => line.includes('tokens/s'));
   t.deepEqual(
@@ -67,7 +67,7 @@ test('without a terminal: plain lines at the first iteration, at each interval a
   t.true(lines.every((line) => !line.includes('\u001b') && !line.includes('\r')));
 });
 
-test('on a terminal: one live line for every iteration and evaluation, with a bar, taken away at the end', async (t) => {
+test('on a terminal, one live line with a bar shows each iteration and evaluation, and is removed at the end', async (t) => {
   const { lines, statuses } = await trained(t, true);
   const shown = statuses.filter((status) => status !== null);
   const evaluated = ['evaluating  train loss, 1/1', 'evaluating  val loss, 1/1'];
@@ -88,7 +88,7 @@ test('on a terminal: one live line for every iteration and evaluation, with a ba
   t.false(lines.some((line) => line.includes('tokens/s')));
 });
 
-test('it says what it trains on, and each evaluation, live or not', async (t) => {
+test('the data and each evaluation are logged, live or not', async (t) => {
   for (const live of [true, false]) {
     const { lines } = await trained(t, live);
     t.regex(lines.join('\n'), /^data: text\.txt: 4,050 training and 450 validation tokens, vocabulary of 28$/m);
@@ -104,7 +104,7 @@ test('it says what it trains on, and each evaluation, live or not', async (t) =>
   }
 });
 
-test('the speed is tokens over time, and the time left is the iterations to go at that speed', async (t) => {
+test('the speed is tokens per time, and the time left is that of the remaining iterations at that speed', async (t) => {
   const terminal = new Recorder(true);
   const { run } = await makeRun({
     cwd: textFolder(t),

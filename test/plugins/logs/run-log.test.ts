@@ -53,7 +53,7 @@ function without(values: Readonly<Record<string, number>>, prefix: string): Reco
   return Object.fromEntries(Object.entries(values).filter(([name]) => !name.startsWith(prefix)));
 }
 
-test('each line of metrics.jsonl is the numbers of one step, in order, as the events had them', async (t) => {
+test('each line of metrics.jsonl has the values of one event, in order', async (t) => {
   const folder = textFolder(t);
   const { run } = await made(t, folder, ...settings);
   const expected: Record<string, unknown>[] = [];
@@ -81,7 +81,7 @@ test('each line of metrics.jsonl is the numbers of one step, in order, as the ev
   t.deepEqual(Object.keys(written[0] ?? {}), ['iter', 'tokens', 'train/loss', 'lr', 'grad_norm']);
 });
 
-test('events.jsonl has one line for each event, in order, from the start to the end', async (t) => {
+test('events.jsonl has one line per event, in order, from start to end', async (t) => {
   const folder = textFolder(t);
   const { run } = await made(t, folder, ...settings);
   await run.train();
@@ -108,7 +108,7 @@ test('events.jsonl has one line for each event, in order, from the start to the 
   t.deepEqual(written.at(-1), { ...written.at(-1), status: 'done', reasons: [], iteration: 6 });
 });
 
-test('run.log has what was logged, with level and time; a run that goes on adds to it', async (t) => {
+test('run.log has all log lines with level and time; a resumed run appends to it', async (t) => {
   const folder = textFolder(t);
   for (const round of ['first', 'second']) {
     const { run } = await made(t, folder, ...settings, 'plugins.checkpoint=false');
@@ -132,7 +132,7 @@ test('run.log has what was logged, with level and time; a run that goes on adds 
   t.is(facts(folder, 'metrics.jsonl').length, 5, 'what came after the checkpoint is logged again');
 });
 
-test('half a last line, as a killed process leaves it, is no part of what the next process writes', async (t) => {
+test('a partial last line of a killed process does not merge with the next process’s lines', async (t) => {
   const folder = textFolder(t);
   const names = ['metrics.jsonl', 'timings.jsonl', 'events.jsonl', 'run.log', 'metrics.csv'];
   for (const round of ['first', 'second']) {
@@ -150,7 +150,7 @@ test('half a last line, as a killed process leaves it, is no part of what the ne
   t.true(log.includes('{"iter":1,"ha'), 'a text log keeps what was written');
 });
 
-test('run.log begins with what runs and its config, and has a line for each logged step and each event of metrics', async (t) => {
+test('run.log begins with a header and the config, and has a line for each logged step and metrics event', async (t) => {
   const folder = textFolder(t);
   const { run } = await made(t, folder, ...settings);
   const events: Metrics[] = [];
@@ -186,7 +186,7 @@ test('run.log begins with what runs and its config, and has a line for each logg
   t.deepEqual(log.slice(log.indexOf('a text'), log.indexOf('a text') + 2), ['a text', 'of two lines']);
 });
 
-test('a log that cannot be written is told of, and the run goes on', async (t) => {
+test('a log that cannot be written is reported, and the run continues', async (t) => {
   const folder = textFolder(t);
   mkdirSync(path.join(folder, 'out/metrics.jsonl'), { recursive: true });
   const { run } = await made(t, folder, ...settings);

@@ -17,7 +17,7 @@ async function published(t: ExecutionContext, interval: number): Promise<Metrics
   return seen;
 }
 
-test('every interval’s figures are shares, and the process’s own memory', async (t) => {
+test('metrics are shares, and the process’s own memory', async (t) => {
   const seen = await published(t, 0);
   t.deepEqual(
     seen.map(({ iteration }) => iteration),
@@ -36,6 +36,6 @@ test('every interval’s figures are shares, and the process’s own memory', as
   }
 });
 
-test('between intervals nothing is published', async (t) => {
+test('nothing is published between intervals', async (t) => {
   t.deepEqual(await published(t, 3600), []);
 });

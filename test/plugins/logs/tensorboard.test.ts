@@ -31,7 +31,7 @@ test('crc32c has the values of RFC 3720, appendix B.4', (t) => {
   t.is(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i)), 0x46dd794e);
 });
 
-test('records come back as they were written, up to where the file was cut or damaged', (t) => {
+test('records are read back up to where the file is cut or damaged', (t) => {
   const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 8 });
   const name = path.join(emptyFolder(t), 'events');
   const recordsOf = (bytes: Uint8Array): FoundRecord[] => {
@@ -57,7 +57,7 @@ test('records come back as they were written, up to where the file was cut or da
   );
 });
 
-test('every kind of event says its step, also one that 32 bits do not hold', (t) => {
+test('every kind of event has its step, even beyond 32 bits', (t) => {
   const histogram = { name: 'weights/w', edges: [0, 1], counts: [2], sum: 1, sumOfSquares: 1 };
   for (const step of [0, 1, 2 ** 31, 2 ** 40 + 1]) {
     const events = [
@@ -70,7 +70,7 @@ test('every kind of event says its step, also one that 32 bits do not hold', (t)
   }
 });
 
-test('a run cuts its own files and leaves those of others in the same folder', (t) => {
+test('a run cuts only its own files in a shared folder', (t) => {
   const folder = emptyFolder(t);
   const files = new EventFiles(folder, 'run');
   t.is(path.basename(files.next(5.7)), 'events.out.tfevents.0000000005.run');
@@ -128,7 +128,7 @@ partlyNeeding(tensorboard)(
   },
 );
 
-test('a folder that cannot be made is told of, and the run goes on', async (t) => {
+test('a folder that cannot be created is reported, and the run continues', async (t) => {
   const folder = emptyFolder(t);
   mkdirSync(path.join(folder, 'taken'));
   appendFileSync(path.join(folder, 'taken/file'), 'no folder');

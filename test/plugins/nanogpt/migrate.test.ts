@@ -36,7 +36,7 @@ compile = False
 my_own = 3
 `;
 
-test('a nanoGPT config becomes one of ours, which trains; what has no place is told', async (t) => {
+test('a nanoGPT config is converted and trains; options without an equivalent are listed', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'config.py'), nano);
   const { code, err } = await espalierAlone(folder, 'migrate', 'config.py', '-o', 'mine.yaml');
@@ -67,7 +67,7 @@ test('a nanoGPT config becomes one of ours, which trains; what has no place is t
   t.regex(again.err, /mine\.yaml already exists/);
 });
 
-test('W&B is on where wandb_log says so, and off where nothing says so', (t) => {
+test('W&B is on if wandb_log says so, and off by default', (t) => {
   const wandb = (text: string): unknown => {
     const { plugins } = migrated(readPythonConfig(text, 'f'), called).config as { plugins?: Record<string, unknown> };
     return plugins?.['wandb'];
@@ -81,7 +81,7 @@ test('W&B is on where wandb_log says so, and off where nothing says so', (t) => 
   t.is(wandb('seed = 1'), undefined);
 });
 
-test('decay_lr = False is a constant rate without a warm-up, as nanoGPT has it', (t) => {
+test('decay_lr = False gives a constant learning rate without warm-up, as in nanoGPT', (t) => {
   const of = (text: string): ReturnType<typeof migrated> => migrated(readPythonConfig(text, 'f'), called);
   const { config, notes } = of('warmup_iters = 20\ndecay_lr = False\nmin_lr = 1e-4\nlearning_rate = 1e-3');
   t.deepEqual(config['lr'], { use: 'constant', warmup_iters: 0 });
@@ -92,7 +92,7 @@ test('decay_lr = False is a constant rate without a warm-up, as nanoGPT has it',
   t.deepEqual(of('decay_lr = True\nwarmup_iters = 20').config['lr'], { use: 'warmup-cosine', warmup_iters: 20 });
 });
 
-test('a config is read, never run: what is no value is refused with its line', async (t) => {
+test('a config is read, never executed: anything but a value is refused with its line', async (t) => {
   const folder = textFolder(t);
   for (const [line, message] of [
     ['x = open("owned", "w")', /config\.py:2: cannot read "open\("owned", "w"\)": only numbers/],
@@ -124,7 +124,7 @@ test('arithmetic is Python’s', (t) => {
   );
 });
 
-test('the page lists every old option with its new place', (t) => {
+test('the guide lists every old option with its new key', (t) => {
   const page = readFileSync('docs/guides/migrating-from-nanogpt.md', 'utf8');
   const same = settings.map((old): [string, Move] => [old, { to: called(old) ?? 'nowhere' }]);
   for (const [old, move] of [...Object.entries(moves), ...same]) {

@@ -100,7 +100,7 @@ test.serial(
   },
 );
 
-test.serial('what began in the background may end out of turn', (t) => {
+test.serial('background work may end out of order', (t) => {
   const [bus, sections] = [new EventBus(), new Sections()];
   const account = new Account();
   account.open(bus, sections);
@@ -116,41 +116,44 @@ test.serial('what began in the background may end out of turn', (t) => {
   );
 });
 
-test.serial('a run publishes each section, each plugin’s share and mfu, and prints the tree at its end', async (t) => {
-  const folder = emptyFolder(t);
-  const { metrics, lines } = await trained(t, folder, 'plugins.profiler={interval: 2, report_interval: 4}');
-  const timings = metrics.filter(({ values }) => 'timing/forward' in values);
-  t.deepEqual(
-    timings.map(({ iteration }) => iteration),
-    [2, 4, 6, 8],
-  );
-  for (const { values } of timings) {
-    for (const name of ['data_loading', 'forward', 'backward', 'clipping', 'optimizer']) {
-      t.true((values[`timing/${name}`] ?? NaN) > 0, name);
+test.serial(
+  'a run publishes each section, each plugin’s share and mfu, and prints the time tree at the end',
+  async (t) => {
+    const folder = emptyFolder(t);
+    const { metrics, lines } = await trained(t, folder, 'plugins.profiler={interval: 2, report_interval: 4}');
+    const timings = metrics.filter(({ values }) => 'timing/forward' in values);
+    t.deepEqual(
+      timings.map(({ iteration }) => iteration),
+      [2, 4, 6, 8],
+    );
+    for (const { values } of timings) {
+      for (const name of ['data_loading', 'forward', 'backward', 'clipping', 'optimizer']) {
+        t.true((values[`timing/${name}`] ?? NaN) > 0, name);
+      }
+      const shares = Object.entries(values).filter(([name]) => name.startsWith('timing/plugin/'));
+      t.true(shares.length >= 4);
+      t.true(shares.every(([, share]) => share >= 0 && share <= 1));
+      t.true(sum(shares.map(([, share]) => share)) <= 1);
+      t.true((values['mfu'] ?? NaN) > 0);
     }
-    const shares = Object.entries(values).filter(([name]) => name.startsWith('timing/plugin/'));
-    t.true(shares.length >= 4);
-    t.true(shares.every(([, share]) => share >= 0 && share <= 1));
-    t.true(sum(shares.map(([, share]) => share)) <= 1);
-    t.true((values['mfu'] ?? NaN) > 0);
-  }
-  // An evaluation lies between iterations 4 and 5.
-  t.true((timings[2]?.values['timing/evaluation'] ?? NaN) > 0);
-  t.is(timings[3]?.values['timing/evaluation'], 0);
+    // An evaluation lies between iterations 4 and 5.
+    t.true((timings[2]?.values['timing/evaluation'] ?? NaN) > 0);
+    t.is(timings[3]?.values['timing/evaluation'], 0);
 
-  const heads = lines.filter((line) => /info time of \d iterations: /.test(line));
-  t.deepEqual(
-    heads.map((line) => /of (\d)/.exec(line)?.[1]),
-    ['4', '8', '8'],
-  );
-  const tree = lines.slice(lines.lastIndexOf(heads.at(-1) ?? '') + 1);
-  const top = tree.flatMap((line) =>
-    [...line.matchAll(/^info {3}\S.* ms +([\d.]+) %$/g)].map((match) => Number(match[1])),
-  );
-  t.true(Math.abs(sum(top) - 100) < 1, tree.join('\n'));
-  t.true(tree.some((line) => /^info {3}clipping /.test(line)));
-  t.true(tree.some((line) => /tokens\/s within iterations: .* of the peak of [\d.]+ GFLOP\/s \(MFU\)/.test(line)));
-});
+    const heads = lines.filter((line) => /info time of \d iterations: /.test(line));
+    t.deepEqual(
+      heads.map((line) => /of (\d)/.exec(line)?.[1]),
+      ['4', '8', '8'],
+    );
+    const tree = lines.slice(lines.lastIndexOf(heads.at(-1) ?? '') + 1);
+    const top = tree.flatMap((line) =>
+      [...line.matchAll(/^info {3}\S.* ms +([\d.]+) %$/g)].map((match) => Number(match[1])),
+    );
+    t.true(Math.abs(sum(top) - 100) < 1, tree.join('\n'));
+    t.true(tree.some((line) => /^info {3}clipping /.test(line)));
+    t.true(tree.some((line) => /tokens\/s within iterations: .* of the peak of [\d.]+ GFLOP\/s \(MFU\)/.test(line)));
+  },
+);
 
 /** What is kept in the cache of peaks, of the one engine that these runs use. */
 function keptPeak(): { file: string; key: string; flops: number; busy: boolean } {
@@ -161,7 +164,7 @@ function keptPeak(): { file: string; key: string; flops: number; busy: boolean }
   return { file, key, flops: busy ? peak.flops : peak, busy };
 }
 
-test.serial('a share over 100 % has the peak measured again, and what was kept replaced', async (t) => {
+test.serial('a share over 100 % makes the peak be measured again and stored', async (t) => {
   const folder = emptyFolder(t);
   await trained(t, folder);
   const { file, key } = keptPeak();
@@ -183,7 +186,7 @@ test.serial('a share over 100 % has the peak measured again, and what was kept r
   }
 });
 
-test.serial('a peak that was measured on a busy machine is marked, and measured again by the next run', async (t) => {
+test.serial('a peak measured on a busy machine is marked, and the next run measures it again', async (t) => {
   const folder = emptyFolder(t);
   await trained(t, folder);
   const { file, key } = keptPeak();
@@ -204,7 +207,7 @@ test.serial('a peak that was measured on a busy machine is marked, and measured 
   t.true(keptPeak().busy);
 });
 
-test.serial('the peak is measured once and kept for this machine and engine; mfu is a share of it', async (t) => {
+test.serial('the peak is measured once and stored for this machine and engine; mfu is a share of it', async (t) => {
   const folder = emptyFolder(t);
   await trained(t, folder);
   const file = path.join(cache, 'espalier', 'peak-flops.json');
@@ -258,7 +261,7 @@ export default class Slow {
   },
 );
 
-test.serial('the tree leaves out listeners that take next to nothing, and never a section', (t) => {
+test.serial('the time tree omits listeners that take almost no time, but never a section', (t) => {
   const clipping = { name: 'clipping', children: new Map(), own: 0.001 };
   const optimizer = { name: 'optimizer', children: new Map([['clipping', clipping]]), own: 9.999 };
   const registration = { plugin: 'big', event: 'iteration:end', critical: true } as const;

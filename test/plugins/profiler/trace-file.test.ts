@@ -26,7 +26,7 @@ const event: fc.Arbitrary<TraceEvent> = fc.record({
   args: fc.dictionary(fc.string(), fc.string()),
 });
 
-test('the file is whole JSON after every flush, with what was added before it', (t) => {
+test('the file is valid JSON after every flush, with everything added before', (t) => {
   const file = fileIn(t);
   fc.assert(
     fc.property(fc.array(fc.option(event, { nil: 'flush' })), (steps) => {
@@ -56,7 +56,7 @@ test('the file is whole JSON after every flush, with what was added before it', 
   );
 });
 
-test('it grows to its limit and no further', (t) => {
+test('it does not grow beyond its limit', (t) => {
   const file = fileIn(t);
   const limit = 5_000_000;
   const trace = new TraceFile(file, limit);

@@ -109,7 +109,7 @@ for (const locks of ['library', 'command', 'none'] as const) {
 
 const namespace = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
 
-needing(processNamespaces())('an owner in another PID namespace is not taken for dead', async (t) => {
+needing(processNamespaces())('an owner in another PID namespace is not considered dead', async (t) => {
   const folder = emptyFolder(t);
   const inside = holder(t, folder, { before: namespace });
   t.is(await inside.said, 'held');
@@ -126,7 +126,7 @@ function foreignLock(folder: string): string {
   return file;
 }
 
-test('another machine’s lock is watched: one whose owner shows that it lives is refused, with who and what to do', async (t) => {
+test('another machine’s lock is watched, and refused with owner and advice if the owner is alive', async (t) => {
   const folder = emptyFolder(t);
   const file = foreignLock(folder);
   // Its clock is wrong.
@@ -147,7 +147,7 @@ test('another machine’s lock is watched: one whose owner shows that it lives i
   t.regex(readFileSync(file, 'utf8'), /old-pod/);
 });
 
-test('another machine’s lock that nobody touches is taken, whatever its time says', async (t) => {
+test('another machine’s lock that nobody updates is taken over, whatever its time', async (t) => {
   const [old, ahead] = [emptyFolder(t), emptyFolder(t)];
   const [oldFile, aheadFile] = [foreignLock(old), foreignLock(ahead)];
   const [hoursAgo, tomorrow] = [Date.now() / 1000 - 7200, Date.now() / 1000 + 86_400];
@@ -162,7 +162,7 @@ test('another machine’s lock that nobody touches is taken, whatever its time s
   t.false(existsSync(aheadFile));
 });
 
-test('what is left of a lock that was half written is in nobody’s way', async (t) => {
+test('a partially written lock file blocks nobody', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(path.join(folder, 'lock'), '{"pid":');
   t.false(await isInUse(folder));

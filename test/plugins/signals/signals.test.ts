@@ -98,7 +98,7 @@ for (const signal of stopSignals.filter((each) => !['SIGTERM', 'SIGINT', 'SIGHUP
   });
 }
 
-test('signals.hangup: ignore trains on after SIGHUP, and still stops on others', async (t) => {
+test('signals.hangup: ignore continues after SIGHUP, and still stops on other signals', async (t) => {
   let sent = false;
   const { code, err } = await signalled(t, 'SIGHUP', {
     times: 2,
@@ -123,14 +123,14 @@ test('a repeated SIGHUP or SIGXCPU, as the system sends them, does not cut the c
   t.regex(path.basename(await findCheckpoint('out', folder)), /-emergency$/);
 });
 
-test('a second signal ends it at once, with the same exit code', async (t) => {
+test('a second signal ends the process at once, with the same exit code', async (t) => {
   const { folder, code, err } = await signalled(t, 'SIGTERM', { times: 2 });
   t.is(code, 143, err);
   // It may have been quick enough to stop in order: then it says so.
   if (!err.includes('stopped: SIGTERM')) t.false(existsSync(path.join(folder, 'out/checkpoints/latest')));
 });
 
-test('a signal is heard within an evaluation, which the run that goes on begins with', async (t) => {
+test('a signal during an evaluation stops the run, and the resumed run repeats the evaluation', async (t) => {
   // It would take hours.
   const set = ['plugins.evaluation={interval: 3, iters: 100000000}'];
   const { folder, code, err } = await signalled(t, 'SIGTERM', { set, delayMs: 300 });
@@ -140,7 +140,7 @@ test('a signal is heard within an evaluation, which the run that goes on begins 
   t.true(state.run.owesEvaluation);
 });
 
-test.serial('a run that a program makes listens to no signal: they are the program’s', async (t) => {
+test.serial('a run made from code does not listen to signals', async (t) => {
   const listening = (): number[] => [...stopSignals, 'SIGUSR1'].map((signal) => process.listenerCount(signal));
   const before = listening();
   await using made = await testRun({ iterations: 1 });
@@ -152,7 +152,7 @@ test.serial('a run that a program makes listens to no signal: they are the progr
   t.deepEqual(during, before);
 });
 
-test('SIGUSR1 before the run starts opens no debugger: a checkpoint follows the first iteration', async (t) => {
+test('SIGUSR1 before the run starts opens no debugger, and saves a checkpoint after the first iteration', async (t) => {
   const folder = textFolder(t);
   writeFileSync(
     path.join(folder, 'early.ts'),
@@ -181,7 +181,7 @@ export default class Early {
   t.true(existsSync(path.join(folder, 'out/checkpoints/000001')));
 });
 
-test('SIGTERM while the run gets ready ends the process at once, with its code and nothing made', async (t) => {
+test('SIGTERM while the run is being set up ends the process at once and creates nothing', async (t) => {
   const folder = textFolder(t);
   writeFileSync(
     path.join(folder, 'slow.ts'),

@@ -34,6 +34,6 @@ for (const engine of engines.filter((name) => name === 'native' || name === 'ten
   });
 }
 
-test('a folder without a case is a failure', async (t) => {
+test('a folder without a case fails', async (t) => {
   t.is((await espalierAlone(process.cwd(), 'parity', 'docs')).code, 1);
 });

@@ -39,7 +39,7 @@ function reader(t: ExecutionContext): (bytes: Uint8Array, from?: number) => Stor
   };
 }
 
-test('what is framed is read back, with where it stands, from any record on', (t) => {
+test('framed records are read back with their positions, starting at any record', (t) => {
   const read = reader(t);
   fc.assert(
     fc.property(fc.array(record, { maxLength: 8 }), (records) => {
@@ -57,7 +57,7 @@ test('what is framed is read back, with where it stands, from any record on', (t
   );
 });
 
-test('of a file that was cut off, or harmed, the whole records before that are read', (t) => {
+test('in a truncated or damaged file, complete records before the damage are read', (t) => {
   const read = reader(t);
   fc.assert(
     fc.property(fc.array(record, { minLength: 1, maxLength: 5 }), fc.nat(), fc.boolean(), (records, at, cut) => {
@@ -75,7 +75,7 @@ test('of a file that was cut off, or harmed, the whole records before that are r
   );
 });
 
-test('a record is decoded as it was encoded', (t) => {
+test('a record survives encoding and decoding', (t) => {
   fc.assert(
     fc.property(
       fc.dictionary(fc.string(), fc.oneof(fc.double(), fc.string(), fc.integer())),

@@ -49,7 +49,7 @@ function recorderOf(folder: string, soFar?: ReturnType<typeof resumeFile>, open?
   });
 }
 
-test('values of one iteration make one row; what comes after its row has one of its own, with its step', async (t) => {
+test('values of an iteration share a row; later values get a row of their own with the same step', async (t) => {
   const folder = emptyFolder(t);
   const recorder = recorderOf(folder);
   recorder.values(1, 8, { a: 1 });
@@ -91,7 +91,7 @@ test('values of one iteration make one row; what comes after its row has one of 
   );
 });
 
-test('a resumed run continues the last row of its iteration, with what came before and after the stop', async (t) => {
+test('a resumed run continues the last row of its iteration, with values from before and after the stop', async (t) => {
   const folder = emptyFolder(t);
   const file = path.join(folder, 'run.wandb');
   const first = recorderOf(folder);
@@ -133,7 +133,7 @@ test('a resumed run continues the last row of its iteration, with what came befo
   ]);
 });
 
-test('a run that goes on takes out the rows that come again, and keeps what was printed and measured', async (t) => {
+test('a resumed run removes the rows it writes again, and keeps console lines and system metrics', async (t) => {
   const folder = emptyFolder(t);
   const file = path.join(folder, 'run.wandb');
   const recorder = recorderOf(folder);

@@ -9,7 +9,7 @@ const KEY = 'k'.repeat(40);
 const settings = (given: object, environment: Environment = {}) =>
   settingsOf(options.parse(given), { NETRC: '/nowhere', ...environment });
 
-test('without a key a run is offline, with one online; mode and WANDB_MODE say otherwise, the config first', (t) => {
+test('a run is online if there is a key, else offline; WANDB_MODE overrides that, and the config’s mode overrides both', (t) => {
   t.is(settings({}).mode, 'offline');
   t.is(settings({}, { WANDB_API_KEY: KEY }).mode, 'online');
   t.is(settings({}, { WANDB_API_KEY: KEY, WANDB_MODE: 'offline' }).mode, 'offline');
@@ -19,7 +19,7 @@ test('without a key a run is offline, with one online; mode and WANDB_MODE say o
   t.is(settings({ mode: 'online' }, { WANDB_API_KEY: KEY, ESPALIER_REHEARSAL: '1' }).mode, 'offline');
 });
 
-test('keys of 40 and of 86 characters are taken, a self-hosted server’s too; one that was cut off is refused', (t) => {
+test('keys of 40 and 86 characters are accepted, and a self-hosted server’s; a truncated key is refused', (t) => {
   const today = `wandb_v1_${'a'.repeat(50)}-${'b'.repeat(26)}`;
   for (const key of [KEY, today, `local-${KEY}`, `${'A'.repeat(20)}-${'b'.repeat(65)}`])
     t.is(settings({}, { WANDB_API_KEY: key }).apiKey, key);
@@ -27,7 +27,7 @@ test('keys of 40 and of 86 characters are taken, a self-hosted server’s too; o
     t.throws(() => settings({}, { WANDB_API_KEY: key }), { message: /copy it again.*/ }, key);
 });
 
-test('the config wins over the environment, key by key', (t) => {
+test('the config overrides the environment, key by key', (t) => {
   const environment = {
     WANDB_PROJECT: 'p',
     WANDB_ENTITY: 'e',
@@ -51,7 +51,7 @@ test('the config wins over the environment, key by key', (t) => {
   t.is(settings({}).project, 'espalier');
 });
 
-test('the key that `wandb login` left is found by host, in any layout', (t) => {
+test('the key stored by `wandb login` is found by host, in any layout', (t) => {
   const file = path.join(emptyFolder(t), 'netrc');
   writeFileSync(
     file,
@@ -62,7 +62,7 @@ test('the key that `wandb login` left is found by host, in any layout', (t) => {
   t.is(settings({ base_url: 'http://third' }, { NETRC: file }).mode, 'offline');
 });
 
-test('what cannot be meant is told', (t) => {
+test('invalid environment variables are refused', (t) => {
   const refused = (given: object, environment: Environment): string => {
     const error = t.throws(() => settings(given, environment));
     return `${error.message} ${String(Reflect.get(error, 'code'))}`;

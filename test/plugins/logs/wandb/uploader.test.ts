@@ -8,7 +8,7 @@ import { emptyFolder } from '../../../e2e/command.js';
 import { run } from './run-part.js';
 import { StandIn } from './stand-in.js';
 
-test('an upload that starts before anything is written sends nothing, and what is written later', async (t) => {
+test('an upload started before anything is written sends what is written later', async (t) => {
   const standIn = await StandIn.start(t);
   const folder = emptyFolder(t);
   const file = new RunFile(path.join(folder, 'run-abc.wandb'), {
