@@ -1,10 +1,10 @@
-# Sourced by the scripts that run the built package on another platform. Their trials are counted in ava's words, so
-# that .ci/run adds them to its totals. A script that cannot run says why and counts as one that is skipped.
+# Sourced by the scripts that run the built package on another platform. Results are printed in ava's format, so that
+# .ci/run adds them to its totals. A script that cannot run prints the reason and counts as a skipped test.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 
-# trial NAME COMMAND...: what the command prints is shown where it fails.
+# trial NAME COMMAND...: runs a test; shows the command's output if it fails.
 trial() {
   local name=$1 from=$SECONDS
   shift
@@ -31,20 +31,20 @@ skip() {
   exit 0
 }
 
-# debian PACKAGE...: installs them; false where that is not possible.
+# debian PACKAGE...: installs packages; fails if that is not possible.
 debian() {
   command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] || return
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 } >/dev/null 2>&1
 
-# node_for PACKAGE FILE: the path of a Node that npm has for another platform.
+# node_for PACKAGE FILE: prints the path of a Node binary for another platform, from npm.
 node_for() {
   mkdir -p "$work/node" && echo '{}' >"$work/node/package.json" &&
     npm install --prefix "$work/node" --force --ignore-scripts --loglevel=error "$1" >/dev/null 2>&1 &&
     ls "$work/node/node_modules/${1%@*}/bin/$2"
 }
 
-# package_for OS CPU: what a user there installs, in $package: the packed files, with the dependencies for that platform.
+# package_for OS CPU: installs the packed files into $package, with the dependencies for that platform, as a user would.
 package_for() {
   package=$work/package
   mkdir "$package" && npm pack --ignore-scripts --silent --pack-destination "$work" >/dev/null &&
@@ -52,7 +52,7 @@ package_for() {
     npm ci --prefix "$package" --omit=dev --os="$1" --cpu="$2" --ignore-scripts --loglevel=error
 }
 
-# A text of some thousand characters, the same each time.
+# Writes a text of a few thousand characters, always the same.
 text() {
   local i
   for ((i = 0; i < 400; i++)); do echo "line $i: the quick brown fox jumps over $((i * 7919 % 1000)) lazy dogs"; done

@@ -1,5 +1,5 @@
-# awk -v step=NAME -f .ci/failures.awk LOG LOG: from the log of tests, each that failed, with the first lines of what it says.
-# ava lists failures as they come (`✘`), and says at the end, under the title, what is wrong; a trial says it at once, in 40 lines at most.
+# awk -v step=NAME -f .ci/failures.awk LOG LOG: prints each failed test of a log, with the first lines of its message.
+# ava lists failures as they occur (`✘`), and explains them at the end, under the title; a trial explains them at once, in 40 lines at most.
 function title(line) {
   sub(/^ +✘ /, "", line)
   sub(/^\[fail\]: /, "", line)

@@ -7,7 +7,7 @@ import { median } from './statistics.js';
 export interface AnalysisPlan {
   /** Iterations between evaluations. */
   readonly evaluationInterval: number;
-  /** Evaluations between analyses: more than one takes. */
+  /** Evaluations between analyses: longer than an analysis takes. */
   readonly interval: number;
   readonly analyses: number;
 }
@@ -16,15 +16,15 @@ export interface AnalysisResult {
   readonly shape: string;
   readonly analyses: number;
   readonly iterationMilliseconds: number;
-  /** Of an analysis, the median. */
+  /** Median time of an analysis. */
   readonly cpuSeconds: number;
-  /** What the loop loses while the thread is at work on one, the median. */
+  /** Median time that the training loop loses while the thread runs an analysis. */
   readonly lostSeconds: number;
 }
 
 /**
- * A run whose stretches from one evaluation to the next have the analysis' thread at work in some and not in others:
- * those are compared within the one process, with the ones that follow.
+ * Measures a run in which the analysis thread works between some evaluations and not between others: within one
+ * process, each such interval is compared with the ones that follow.
  */
 export function measureAnalysis(name: string, shape: Shape, plan: AnalysisPlan): Promise<AnalysisResult> {
   return inFolder(async (cwd) => {
@@ -68,7 +68,7 @@ export function measureAnalysis(name: string, shape: Shape, plan: AnalysisPlan):
 
 interface Stretch {
   readonly milliseconds: number;
-  /** Analyses that were done at its end. */
+  /** Analyses that were finished when the run ended. */
   readonly done: number;
 }
 

@@ -3,20 +3,20 @@ import { line } from 'd3-shape';
 
 export interface Curve {
   readonly label: string;
-  /** What is on the horizontal axis, and validation loss in nats. */
+  /** Points: position on the horizontal axis, and validation loss in nats. */
   readonly points: readonly (readonly [number, number])[];
-  /** By default each curve has the next colour and dashes. */
+  /** Default: the next colour and dashes. */
   readonly look?: { readonly colour: string; readonly dashes: string };
 }
 
 const WIDTH = 900;
 const HEIGHT = 400;
-/** The legend is on the right: curves that fall leave no corner free. */
+/** The legend is to the right of the plot, since falling curves leave no corner free. */
 const MARGIN = { top: 20, right: 240, bottom: 45, left: 55 };
 const COLOURS = ['#1f77b4', '#d62728', '#2ca02c', '#9467bd'];
 const DASHES = ['', '7 4', '2 3', '9 3 2 3'];
 
-/** An SVG of validation losses. @param along what is on the horizontal axis */
+/** Draws validation losses as SVG. @param along label of the horizontal axis */
 export function chart(all: readonly Curve[], along: string): string {
   const points = all.flatMap((curve) => curve.points);
   const losses = points.map(([, loss]) => loss);

@@ -3,27 +3,27 @@ import type { Contestant } from './contestant.js';
 import { pretrainedShape, shapes, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
-/** What an option of a built-in model costs. */
+/** Cost of an option of a built-in model. */
 export interface Cliff {
   readonly shape: string;
   readonly option: string;
-  /** Time of its step over that of the plain one: the median of the turns'. */
+  /** Time of a step divided by the time of the plain step: median over the turns. */
   readonly ratio: number;
   readonly milliseconds: number;
 }
 
-/** An option that costs more is a cliff. */
+/** Ratio above which an option counts as a cliff. */
 export const MOST = 1.5;
 const ROUNDS = 5;
-/** Of a step that takes longer than `LONG` milliseconds: all of them are to take some minutes. */
+/** Turns for a step longer than `LONG` milliseconds, so that all steps take only minutes. */
 const ROUNDS_OF_LONG = 3;
 const LONG = 800;
-/** Milliseconds that a turn takes, or one step. */
+/** Duration of a turn in milliseconds, or one step if that is longer. */
 const TURN = 400;
-/** From the third pass on a pass is its calls of the engine alone. */
+/** From the third pass on, a pass only replays its recorded engine calls. */
 const WARM_UP = 3;
 
-/** Options that leave a step with about the arithmetic that it has without them. */
+/** Options that hardly change the arithmetic of a step. */
 const options: Readonly<Record<string, readonly string[]>> = {
   'activation: gelu_tanh': ['model.activation=gelu_tanh'],
   'activation: silu': ['model.activation=silu'],
@@ -39,7 +39,7 @@ const options: Readonly<Record<string, readonly string[]>> = {
   'GPT-2’s (gelu_tanh, bias, dropout)': ['model.activation=gelu_tanh', 'model.bias=true', 'model.dropout=0.1'],
 };
 
-/** What GPT-2 has that `gpt` has not by itself, and what is set when it is fine-tuned. */
+/** Options of GPT-2 that are not defaults of `gpt`, and options set when it is fine-tuned. */
 const ofPretrained = [
   'activation: gelu_tanh',
   'bias: true',
@@ -56,7 +56,10 @@ const plans: readonly (readonly [name: string, shape: Shape | undefined, options
   ['gpt2, pretrained', { ...pretrainedShape, activation: 'gelu', bias: false }, ofPretrained],
 ];
 
-/** Steps of the native engine with each option, in turns with the plain step. @param only names of shapes; all where not given */
+/**
+ * Measures steps of the native engine with each option, in turns with the plain step.
+ * @param only names of shapes; default: all
+ */
 export async function measureCliffs(
   only: readonly string[] | undefined,
   say: (line: string) => void,
@@ -84,7 +87,7 @@ export async function measureCliffs(
   return cliffs;
 }
 
-/** Once more where it would be a cliff: another program may have been in the way. */
+/** Measures again if it would be a cliff, since another program may have slowed it down. */
 async function compared(plain: Contestant, other: Contestant): Promise<Pick<Cliff, 'ratio' | 'milliseconds'>> {
   await other.ask({ steps: WARM_UP });
   const first = await turns(plain, other);

@@ -9,19 +9,19 @@ const readySchema = z.object({ ready: z.string() });
 const answerSchema = z.object({ times: z.array(z.number()), peakBytes: z.number(), residentBytes: z.number() });
 export type Answer = z.output<typeof answerSchema>;
 
-/** A process that waits for questions, so that several take turns on a machine. */
+/** A process that waits for requests, so that several can take turns on a machine. */
 export interface Contestant {
   readonly name: string;
-  /** What it says of itself: version, kernels, threads. */
+  /** Its description of itself: version, kernels, threads. */
   readonly description: string;
   ask(question: Question): Promise<Answer>;
   stop(): Promise<void>;
 }
 
-/** Milliseconds that a process has to get ready; compiling takes PyTorch a minute on a machine that does other work. */
+/** Time limit for getting ready, in milliseconds: on a busy machine, PyTorch compiles for a minute. */
 const MOST_START = 240_000;
 
-/** @throws Error with the end of what it printed, when the process does not get ready in time or dies */
+/** @throws Error with the end of its output, when the process exits or is not ready in time */
 export async function startContestant(name: string, program: string, args: readonly string[]): Promise<Contestant> {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let complaints = '';

@@ -8,7 +8,10 @@ const worker = fileURLToPath(new URL('step-worker.js', import.meta.url));
 const sampler = fileURLToPath(new URL('sample-worker.js', import.meta.url));
 const peer = fileURLToPath(new URL('../../../test/bench/peer.py', import.meta.url));
 
-/** One of our engines, with `--set` settings such as `engine=native`, `precision=f32`; named with the precision it took. */
+/**
+ * Starts one of our engines, with `--set` settings such as `engine=native`, `precision=f32`; its name includes the
+ * precision.
+ */
 export async function ours(engine: string, shape: Shape, settings: readonly string[] = []): Promise<Contestant> {
   const args = [worker, JSON.stringify(shape), `engine=${engine}`, ...settings];
   const contestant = await startContestant(engine, process.execPath, args);
@@ -23,13 +26,13 @@ export interface SamplingRequest {
   readonly topK: number;
 }
 
-/** One of our engines, writing text. */
+/** Starts one of our engines to generate text. */
 export function oursSampling(engine: string, request: SamplingRequest, precision: Peer['dtype']): Promise<Contestant> {
   const args = [sampler, JSON.stringify(request), `engine=${engine}`, `precision=${precision}`];
   return startContestant(`${engine} ${precision}`, process.execPath, args);
 }
 
-/** transformers' `generate`; in bf16 the weights are, too. */
+/** Starts transformers' `generate`; for bf16, the weights are bf16, too. */
 export function transformers(
   { shape, ...sampling }: SamplingRequest,
   { dtype, python }: Pick<Peer, 'dtype' | 'python'>,
@@ -42,11 +45,11 @@ export interface Peer {
   readonly dtype: 'f32' | 'bf16';
   readonly compile?: boolean;
   readonly device?: 'cpu' | 'cuda';
-  /** What PEER_PYTHON names. */
+  /** Python to run, from `PEER_PYTHON`. */
   readonly python: string;
 }
 
-/** PyTorch. */
+/** Starts PyTorch. */
 export function pytorch(shape: Shape, { dtype, compile = false, device = 'cpu', python }: Peer): Promise<Contestant> {
   const name = `PyTorch ${dtype}${compile ? ' compiled' : ''}`;
   const flags = ['--dtype', dtype, '--device', device, '--threads', String(threads), ...(compile ? ['--compile'] : [])];

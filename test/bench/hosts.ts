@@ -2,13 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { chmod, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Two hosts that a link joins: network namespaces of this machine, which share its cores. */
+/** Two hosts connected by a link: network namespaces of this machine, which share its cores. */
 export interface Hosts {
   readonly names: readonly string[];
   readonly interface: string;
-  /** What stands in for ssh. */
+  /** Command to use instead of ssh. */
   readonly shell: string;
-  /** Starts a command on the first. */
+  /** Starts a command on the first host. */
   readonly within: readonly string[];
 }
 
@@ -17,9 +17,9 @@ const INTERFACE = 'espalier0';
 const addressOf = (host: number): string => `10.213.77.${String(host + 1)}`;
 
 /**
- * Works with two hosts, which are gone afterwards.
- * @param rate of the link in each direction, as `tc` has it: `1gbit`
- * @returns undefined where this machine does not let us: it takes Linux, root, `ip` and `tc`
+ * Calls a function with two hosts, and removes them afterwards.
+ * @param rate of the link in each direction, in the syntax of `tc`: `1gbit`
+ * @returns undefined if this machine does not allow it: Linux, root, `ip` and `tc` are required
  */
 export async function withHosts<T>(
   folder: string,

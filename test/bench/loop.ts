@@ -11,7 +11,9 @@ export interface LoopResult {
   readonly shape: string;
   readonly stepMilliseconds: number;
   readonly iterationMilliseconds: number;
-  /** The bare step's time over the loop's: of each pair of processes the median over its turns, and of those the median. */
+  /**
+   * The bare step's time over the loop's: of each pair of processes the median over its turns, and of those the median.
+   */
   readonly share: number;
   readonly shares: readonly number[];
   /** Resident memory of the bare step after the first turn, and after the last. */
@@ -21,13 +23,13 @@ export interface LoopResult {
   readonly steps: number;
 }
 
-/** Two processes that do the same differ by some 2 %. */
+/** Two processes that do the same work differ by about 2 %. */
 const PAIRS = 5;
 const ROUNDS = 10;
 const CHARACTERS = 200_000;
 const worker = fileURLToPath(new URL('loop-worker.js', import.meta.url));
 
-/** A bare step beside an iteration of `espalier train` with its default plugins, in turns. */
+/** Measures a bare step and an iteration of `espalier train` with its default plugins, in turns. */
 export async function measureLoop(
   name: string,
   shape: Shape,
@@ -94,7 +96,7 @@ function measurePair(shape: Shape, steps: number): Promise<Pair> {
   });
 }
 
-/** A text of so many different characters: the vocabulary that the bare step has. */
+/** Returns a text with this number of different characters, the vocabulary size of the bare step. */
 function textOf(vocabSize: number): string {
   const first = ' '.charCodeAt(0);
   return Array.from({ length: CHARACTERS }, (_, i) => String.fromCharCode(first + ((i * 7919) % vocabSize))).join('');

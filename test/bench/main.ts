@@ -1,4 +1,5 @@
-// `npm run bench`: measures the native engine beside PyTorch and writes docs/reference/performance.md; ranks, and docs/reference/scaling.md.
+// `npm run bench`: compares the native engine with PyTorch for docs/reference/performance.md, and ranks for
+// docs/reference/scaling.md.
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';

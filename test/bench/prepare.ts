@@ -11,7 +11,7 @@ import { peerScript } from './tiktoken.js';
 export interface Measure {
   readonly what: string;
   readonly megabytesPerSecond: number;
-  /** Largest resident memory of the process, where the system tells. */
+  /** Peak resident memory of the process, if the system reports it. */
   readonly memoryMegabytes: number | null;
 }
 
@@ -27,7 +27,7 @@ export interface PrepareRequest {
 const resolve = createRequire(import.meta.url).resolve;
 const command = fileURLToPath(new URL('../../plugins/command-line/shell/main.js', import.meta.url));
 
-/** `espalier prepare` beside tiktoken's encoding, on Moby Dick over and over. */
+/** Measures `espalier prepare` and tiktoken's encoding, on many copies of Moby Dick. */
 export async function measurePrepare(request: PrepareRequest): Promise<Measure[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-bench-'));
   try {
@@ -36,7 +36,7 @@ export async function measurePrepare(request: PrepareRequest): Promise<Measure[]
     await repeat(source, text, request.megabytes * 1e6);
     const megabytes = statSync(text).size / 1e6;
     const rounds: Measure[][] = [];
-    // Rounds take turns, so that what else the machine does falls on all alike.
+    // In turns, so that other load on the machine affects all alike.
     for (let round = 0; round < request.rounds; round++) {
       request.say(`prepare: round ${String(round + 1)} of ${String(request.rounds)}`);
       const measures: Measure[] = [];
@@ -53,7 +53,7 @@ export async function measurePrepare(request: PrepareRequest): Promise<Measure[]
   }
 }
 
-/** The whole command, from its start to its end. */
+/** Times the whole command. */
 async function ours(
   folder: string,
   { tokenizer, text, megabytes, workers }: { tokenizer: string; text: string; megabytes: number; workers: number },
@@ -68,7 +68,7 @@ async function ours(
   return { what, megabytesPerSecond: megabytes / seconds, memoryMegabytes };
 }
 
-/** Its encoding alone, in as many threads: neither its start, nor reading, nor writing. */
+/** Times the encoding only, in the same number of threads, without startup, reading and writing. */
 async function tiktoken(folder: string, python: string, text: string, workers: number): Promise<Measure | undefined> {
   const script = path.join(folder, 'peer.py');
   writeFileSync(script, peerScript);

@@ -12,19 +12,19 @@ export interface ProfilerResult {
   /** Milliseconds of an iteration. */
   readonly without: number;
   readonly with: number;
-  /** What it does in an iteration, measured by itself. */
+  /** Time of the profiler's own work in an iteration. */
   readonly ownMicroseconds: number;
 }
 
 const PAIRS = 3;
 const ROUNDS = 10;
-/** Calls that one is timed over. */
+/** Number of calls that are timed together. */
 const MANY = 100_000;
 /** Iterations that calls are counted in: the figures of `interval` are published in them. */
 const COUNTED = 50;
 const worker = fileURLToPath(new URL('loop-worker.js', import.meta.url));
 
-/** An iteration of `espalier train` without and with the profiler, in turns; what it does itself beside it. */
+/** Measures an iteration of `espalier train` without and with the profiler, in turns, and the profiler's own work. */
 export async function measureProfiler(
   name: string,
   shape: Shape,
@@ -85,7 +85,7 @@ async function ownWork(cwd: string, shape: Shape): Promise<number> {
   return (watched + 1000 * listening) / COUNTED;
 }
 
-/** Microseconds that watching adds to one. */
+/** Returns the microseconds that watching adds to a call. */
 function costOfListener(): number {
   return added((bus) => {
     bus.listen({ plugin: 'bench', event: 'iteration:end', critical: true }, () => undefined);

@@ -10,14 +10,14 @@ import { withHosts, type Hosts } from './hosts.js';
 import { settingsOf, type Shape } from './shapes.js';
 import { median } from './statistics.js';
 
-/** Time to average so many bytes of gradients over two ranks. */
+/** Time to average this many bytes of gradients over two ranks. */
 export interface AverageTime {
   readonly transport: string;
   readonly bytes: number;
   readonly milliseconds: number;
 }
 
-/** An iteration of N ranks beside one of N processes that know nothing of each other, a thread each. */
+/** An iteration of N ranks compared with one of N independent processes, each with one thread. */
 export interface RanksTime extends Way {
   readonly shape: string;
   readonly ranks: number;
@@ -32,7 +32,7 @@ export interface RanksTime extends Way {
 export interface Way {
   readonly over: string;
   readonly wire: 'f32' | 'bf16';
-  /** While the backward pass goes on. */
+  /** Overlapping the backward pass. */
   readonly overlap: boolean;
 }
 
@@ -45,7 +45,7 @@ export interface RanksResult {
 const SIZES = [4, 4096, 65_536, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
 const ROUNDS = 2;
 const ITERATIONS: Readonly<Record<string, number>> = { 'char-small': 60, 'char-base': 12, gpt2: 2 };
-/** The first iterations of a process are slower. */
+/** Iterations that are not measured, since the first ones of a process are slower. */
 const WARM_UP = 3;
 const RATE = '1gbit';
 const SHARED_MEMORY = 'shared memory';
@@ -123,7 +123,7 @@ interface Contest {
   readonly hosts?: Hosts;
 }
 
-/** In turns, as the machine may be slower at one time than at another. */
+/** Measures in turns, since the speed of the machine may vary. */
 async function measureShape({ cwd, name, shape, launcher, hosts }: Contest): Promise<RanksTime[]> {
   const ranks = hosts?.names.length ?? Math.max(2, availableParallelism());
   const train = (run: string, ...more: string[]): string[] => [
@@ -182,18 +182,18 @@ async function timings(cwd: string, run: string, metric: string): Promise<number
   });
 }
 
-/** The text that comes with the package has a few characters more than the shapes. */
+/** The vocabulary of the text in the package is slightly larger than that of the shapes. */
 function vocabularyOf({ vocabSize }: Shape): number {
   return Math.max(128, vocabSize);
 }
 
-/** Matrices and embeddings; norms are less than a thousandth of it. */
+/** Counts matrices and embeddings; norms are less than a thousandth of the total. */
 function weightsOf(shape: Shape): number {
   const { layers, embd, blockSize } = shape;
   return layers * 12 * embd ** 2 + (vocabularyOf(shape) + blockSize) * embd;
 }
 
-/** Its standard output. @throws Error with the end of what it complained of */
+/** Returns standard output. @throws Error with the end of standard error */
 function finished([file = '', ...args]: readonly string[], cwd: string): Promise<string> {
   const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];

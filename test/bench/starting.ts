@@ -14,7 +14,7 @@ export interface StartingResult {
   readonly fastest: number;
 }
 
-/** A command, and what it prints when it is ready; where there is none, its end counts. */
+/** A command, and what it prints when it is ready; without that, it is ready when it exits. */
 interface Start {
   readonly what: string;
   readonly args: readonly string[];
@@ -75,7 +75,7 @@ async function makeRunIn(folder: string): Promise<void> {
   await secondsOf(folder, { what: 'train', args });
 }
 
-/** Into the file cache, which a checkpoint's size may have pushed it out of. */
+/** Reads a file into the file cache, since a large checkpoint may have pushed it out. */
 async function readWhole(folder: string): Promise<void> {
   const latest = (await readFile(path.join(folder, 'run/checkpoints/latest'), 'utf8')).trim();
   const buffer = Buffer.alloc(1 << 24);
@@ -89,7 +89,7 @@ async function readWhole(folder: string): Promise<void> {
   }
 }
 
-/** @throws Error with what it printed, when the command fails or ends before it is ready */
+/** @throws Error with its output, when the command fails or exits before it is ready */
 async function secondsOf(cwd: string, { what, args, ready }: Start): Promise<number> {
   const started = performance.now();
   const child = spawn(process.execPath, [command, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -99,7 +99,7 @@ async function secondsOf(cwd: string, { what, args, ready }: Start): Promise<num
     printed += data.toString();
     if (ready === undefined || readyAt !== undefined || !printed.includes(ready)) return;
     readyAt = performance.now();
-    // Asked to stop, it would write a checkpoint.
+    // A request to stop would make it write a checkpoint.
     child.kill('SIGKILL');
   };
   child.stdout.on('data', take);
