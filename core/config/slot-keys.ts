@@ -20,6 +20,8 @@ export interface SlotKey {
    * the same.
    */
   readonly resume: 'fixed' | 'warn';
+  /** What fills it, in messages. */
+  readonly label: string;
   /** Other trainers' names for it. */
   readonly aka?: readonly string[];
 }
@@ -29,6 +31,7 @@ const asItIs = (name: string): string => name;
 /** Every slot's place in a config. `engine: wasm` is short for `engine: { use: wasm }`. */
 export const slotKeys: Readonly<Record<Slot, SlotKey>> = {
   engine: {
+    label: 'engine',
     path: ['engine'],
     key: 'use',
     family: 'engines',
@@ -37,23 +40,39 @@ export const slotKeys: Readonly<Record<Slot, SlotKey>> = {
     aka: ['accelerator'],
   },
   tokenizer: {
+    label: 'tokenizer',
     path: ['data', 'tokenizer'],
     key: 'use',
     family: 'tokenizers',
     fullName: (name) => `${name}-tokenizer`,
     resume: 'fixed',
   },
-  data: { path: ['data'], key: 'use', family: 'data', fullName: asItIs, resume: 'fixed' },
+  data: { label: 'data plugin', path: ['data'], key: 'use', family: 'data', fullName: asItIs, resume: 'fixed' },
   batches: {
+    label: 'batch strategy',
     path: ['batches'],
     key: 'strategy',
     family: 'batches',
     fullName: (name) => `batches-${name}`,
     resume: 'fixed',
   },
-  model: { path: ['model'], key: 'use', family: 'models', fullName: asItIs, resume: 'fixed' },
-  optimizer: { path: ['optimizer'], key: 'use', family: 'optimizers', fullName: asItIs, resume: 'fixed' },
-  lr: { path: ['lr'], key: 'use', family: 'lr', fullName: (name) => `lr-${name}`, resume: 'fixed' },
+  model: { label: 'model', path: ['model'], key: 'use', family: 'models', fullName: asItIs, resume: 'fixed' },
+  optimizer: {
+    label: 'optimizer',
+    path: ['optimizer'],
+    key: 'use',
+    family: 'optimizers',
+    fullName: asItIs,
+    resume: 'fixed',
+  },
+  lr: {
+    label: 'learning-rate schedule',
+    path: ['lr'],
+    key: 'use',
+    family: 'lr',
+    fullName: (name) => `lr-${name}`,
+    resume: 'fixed',
+  },
 };
 
 /** Returns the slot at a path, if there is one. */

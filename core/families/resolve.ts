@@ -267,10 +267,9 @@ export function pathAdvice(name: string, cwd: string): string | undefined {
 }
 
 async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined): Promise<UsageError> {
+  const unknown = `unknown ${slot === undefined ? 'plugin' : slotKeys[slot].label} "${name}"`;
   const advice = pathAdvice(name, cwd);
-  if (advice !== undefined) {
-    return new UsageError('ESP_PLUGIN_NOT_FOUND', `unknown ${slot ?? 'plugin'} "${name}": ${advice}`);
-  }
+  if (advice !== undefined) return new UsageError('ESP_PLUGIN_NOT_FOUND', `${unknown}: ${advice}`);
   const affix = slot === undefined ? '' : slotKeys[slot].fullName('');
   const { plugins, broken } = await loadAll(cwd);
   const fitting = plugins.filter(({ options }) => options.slot === slot).map(({ options }) => options.name);
@@ -283,7 +282,7 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
   const meant = slot === undefined || filling === undefined ? '' : inputsOf(filling, slotKeys[slot].path);
   return new UsageError(
     'ESP_PLUGIN_NOT_FOUND',
-    `unknown ${slot ?? 'plugin'} "${name}": ${suggestion(name, known, 'built-in ones')} (\`espalier plugins\` lists all; a path starts with ./)${meant}`,
+    `${unknown}: ${suggestion(name, known, 'built-in ones')} (\`espalier plugins\` lists all; a path starts with ./)${meant}`,
   );
 }
 

@@ -173,7 +173,7 @@ const cases: BadInput[] = [
     what: 'a text where a plugin is named',
     args: [...debug, '--set', 'data=book.txt'],
     files: { 'book.txt': 'hello' },
-    message: /key data\.use: unknown data "book\.txt".*a text is named by data\.text/,
+    message: /key data\.use: unknown data plugin "book\.txt".*a text is named by data\.text/,
   },
   {
     what: 'a setting without a value',

@@ -59,6 +59,6 @@ test('the guide’s mistake is reported like on the command line, with its place
   t.is(code, 0);
   t.is(
     out,
-    'ESP_PLUGIN_NOT_FOUND\nconfig: key batches.strategy: unknown batches "rnadom": did you mean "random"? (`espalier plugins` lists all; a path starts with ./)\n',
+    'ESP_PLUGIN_NOT_FOUND\nconfig: key batches.strategy: unknown batch strategy "rnadom": did you mean "random"? (`espalier plugins` lists all; a path starts with ./)\n',
   );
 });

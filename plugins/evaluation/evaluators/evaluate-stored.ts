@@ -69,7 +69,7 @@ export async function evaluateStored(
 function chosen(only: readonly string[] | undefined, known: readonly string[]): readonly string[] {
   const unknown = only?.find((name) => !known.includes(name));
   if (unknown === undefined) return only ?? known;
-  const near = suggestion(unknown, known, 'what this run can measure');
+  const near = suggestion(unknown, known, 'known names');
   throw new UsageError(
     'ESP_USAGE',
     `--only ${unknown}: this run has no evaluator or validation set of that name: ${near}`,

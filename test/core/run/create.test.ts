@@ -167,7 +167,7 @@ test.serial('its errors are the command’s', async (t) => {
   }
   await t.throwsAsync(started(t, { config: { ...settings, batches: { strategy: 'rnadom' } } }), {
     code: 'ESP_PLUGIN_NOT_FOUND',
-    message: /^config: key batches\.strategy: unknown batches "rnadom"/,
+    message: /^config: key batches\.strategy: unknown batch strategy "rnadom"/,
   });
 });
 

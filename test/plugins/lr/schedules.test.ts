@@ -149,7 +149,7 @@ test('a run that is resumed after its schedule was started again trains with the
 
 test('a name that no schedule has is answered with those that there are', async (t) => {
   await t.throwsAsync(schedule({ use: 'cosine' }, 20), {
-    message: /^--set: key lr\.use: unknown lr "cosine": did you mean "warmup-cosine"\?/,
+    message: /^--set: key lr\.use: unknown learning-rate schedule "cosine": did you mean "warmup-cosine"\?/,
   });
   await t.throwsAsync(schedule({ use: 'constant', decay_iters: 5 }, 20), {
     message: /unknown key "decay_iters" in lr/,
