@@ -203,7 +203,7 @@ export async function findOutside(name: string, cwd: string, shown = name): Prom
   if (file === undefined) return undefined;
   if (!existsSync(file)) throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: there is no file ${file}`);
   if (isBareFolder(file)) {
-    throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: ${file} is a folder; name the file in it`);
+    throw new UsageError('ESP_PLUGIN_NOT_FOUND', `plugin ${shown}: ${file} is a folder; give a file in it`);
   }
   const { exports } = await load(shown, () => importOutside(file));
   return pluginOf(exports, shown, file);

@@ -42,7 +42,7 @@ for (const page of shown) {
       const isNamed = nameOf(code) !== undefined;
       if (!KINDS.has(language) || info !== '') wrong.push(`${place}: mark "${language}" as an excerpt`);
       if (language === 'ts' && !isNamed)
-        wrong.push(`${place}: name its file in its first line, or mark it as an excerpt`);
+        wrong.push(`${place}: give its file in its first line, or mark it as an excerpt`);
       if (language === 'json' && !isNamed) await check(place, () => JSON.parse(code));
       if (language === 'yaml') await check(place, () => checkYaml(folder, code));
     }

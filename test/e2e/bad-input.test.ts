@@ -63,7 +63,7 @@ const cases: BadInput[] = [
     what: 'a text and a folder',
     args: ['train', ...anyEngine],
     files: { 'espalier.config.yaml': 'extends: debug\ndata:\n  text: book.txt\n  dir: data\n' },
-    message: /both are set \(data\.text at espalier\.config\.yaml:3, data\.dir at espalier\.config\.yaml:4\)/,
+    message: /data\.text at espalier\.config\.yaml:3 and data\.dir at espalier\.config\.yaml:4 are both set/,
   },
   {
     what: 'a schedule that is not there',
@@ -75,7 +75,7 @@ const cases: BadInput[] = [
   {
     what: 'a schedule to check that is not there',
     args: ['schedule', 'check', 'absent.yaml', ...debug.slice(1)],
-    message: /there is no file absent\.yaml; name a schedule/,
+    message: /there is no file absent\.yaml; give a schedule/,
   },
   {
     what: 'a vocabulary mapping that is not there',
@@ -151,7 +151,7 @@ const cases: BadInput[] = [
     args: [...debug, '--set', 'optimizer=shampoo'],
     message: /key optimizer\.use: unknown optimizer "shampoo": built-in ones are adamw, lion, muon, sgd/,
   },
-  { what: 'no data', args: ['train', ...anyEngine], message: /data\.text.*neither is set.*--preset/ },
+  { what: 'no data', args: ['train', ...anyEngine], message: /no training data: set data\.text/ },
   {
     what: 'a preset without --preset',
     args: ['train', 'debug'],
@@ -161,13 +161,13 @@ const cases: BadInput[] = [
     what: 'a folder for a config file',
     args: ['train', '--config', 'mine'],
     files: { 'mine/espalier.config.yaml': '' },
-    message: /--config mine: .*mine is a folder; name the file in it/,
+    message: /--config mine: .*mine is a folder; give a file in it/,
   },
   {
     what: 'a folder for a preset',
     args: ['train', '--preset', './mine'],
     files: { 'mine/espalier.config.yaml': '' },
-    message: /--preset \.\/mine: .*mine is a folder; name the file in it/,
+    message: /--preset \.\/mine: .*mine is a folder; give a file in it/,
   },
   {
     what: 'a text where a plugin is named',
@@ -189,7 +189,7 @@ const cases: BadInput[] = [
   {
     what: 'a nanoGPT config that is not there',
     args: ['migrate', 'absent.py'],
-    message: /there is no file absent\.py; name a nanoGPT config file \[ESP_MIGRATE\]/,
+    message: /there is no file absent\.py; give a nanoGPT config file \[ESP_MIGRATE\]/,
   },
   {
     what: 'a nanoGPT config without a setting',
@@ -200,7 +200,7 @@ const cases: BadInput[] = [
   {
     what: 'a folder to migrate',
     args: ['migrate', '.'],
-    message: /\. cannot be read: it is a folder; name a config file in it/,
+    message: /\. cannot be read: it is a folder; give a config file in it/,
   },
   {
     what: 'a migrated config where it cannot be written',
@@ -223,9 +223,9 @@ const cases: BadInput[] = [
   {
     what: 'a run to evaluate that is not there',
     args: ['evaluate', 'runs/x'],
-    message: /runs\/x: no checkpoint found/,
+    message: /runs\/x does not exist/,
   },
-  { what: 'a run to sample that is not there', args: ['sample', 'runs/x'], message: /runs\/x: no checkpoint found/ },
+  { what: 'a run to sample that is not there', args: ['sample', 'runs/x'], message: /runs\/x does not exist/ },
   {
     what: 'a prompt’s file as nanoGPT takes it',
     args: ['sample', '--prompt', 'FILE:a.txt'],

@@ -38,14 +38,14 @@ test('a path next to a run suggests the run; an export that cannot be written sa
   for (const near of ['runs', 'runs/run/checkpoints', 'runs/run/config.yaml', 'runs/run/checkpoints/000009']) {
     const { code, err } = await espalier(folder, 'sample', near);
     t.is(code, 2, err);
-    t.regex(err, /no checkpoint found.*; did you mean the run runs\/run\?/);
+    t.regex(err, /(?:has no checkpoint|does not exist); did you mean the run runs\/run\?/);
   }
   const listed = await espalier(folder, 'checkpoint', 'list', 'runs');
-  t.regex(listed.err, /^espalier: runs: no checkpoint found; did you mean the run runs\/run\? \[/);
+  t.regex(listed.err, /^espalier: runs has no checkpoint; did you mean the run runs\/run\? \[/);
   for (const out of ['text.txt/hf', '/proc/espalier/hf']) {
     const { code, err } = await espalier(folder, 'checkpoint', 'export', 'runs/run', '--to', 'hf', '--out', out);
     t.is(code, 2, err);
-    t.regex(err, /hf cannot be written: .*; name another folder with --out \[ESP_CHECKPOINT_EXPORT\]/);
+    t.regex(err, /hf cannot be written: .*; choose another folder with --out \[ESP_CHECKPOINT_EXPORT\]/);
   }
 });
 
@@ -112,7 +112,7 @@ test('exports to nanoGPT transpose matrices, exports to Hugging Face have every 
 test('an export for transformers has the tokenizer, or says that transformers has none like it', async (t) => {
   const characters = await espalier(await trained(t), 'checkpoint', 'export', '--out', 'hf');
   t.is(characters.code, 0);
-  t.regex(characters.err, /no tokenizer files: Hugging Face has no tokenizer like char/);
+  t.regex(characters.err, /no tokenizer files: Hugging Face transformers cannot use the tokenizer char/);
 
   const folder = await trained(t, 'data.tokenizer=gpt2');
   const exported = (...more: string[]) => espalier(folder, 'checkpoint', 'export', '--out', 'hf', ...more);
@@ -144,7 +144,7 @@ test('a GGUF file has the model and its tokenizer; what llama.cpp does not have 
   t.deepEqual(tensors.get('blk.1.ffn_up.weight')?.shape, [128, 32]);
   t.true(tensors.get('blk.1.ffn_up.bias')?.bytes.every((byte) => byte === 0));
 
-  t.regex((await exported('book.gguf')).err, /there already: name another file.*ESP_CHECKPOINT_EXPORT/);
+  t.regex((await exported('book.gguf')).err, /there already: choose another file.*ESP_CHECKPOINT_EXPORT/);
   t.is((await exported('book.gguf', '--force', '--dtype', 'f32')).code, 0);
   t.is(readGguf(path.join(folder, 'book.gguf')).tensors.get('token_embd.weight')?.type, 0);
   t.regex((await exported('runs')).err, /runs is a folder.*--out runs.model\.gguf \[ESP_CHECKPOINT_EXPORT\]/);
@@ -160,7 +160,7 @@ test('GGUF export of a character model, or of exact GELU, is refused before writ
     t.regex(err, what);
     t.deepEqual(readdirSync(folder).sort(), ['runs', 'text.txt']);
   };
-  await refused(/no tokenizer like char: train with the tokenizer gpt2, or hf .*ESP_CHECKPOINT_GGUF/);
+  await refused(/cannot use the tokenizer char: train again with data\.tokenizer: gpt2.*ESP_CHECKPOINT_GGUF/);
   await refused(/exact GELU: train with model\.activation: gelu_tanh.*ESP_CHECKPOINT_GGUF/, 'data.tokenizer=gpt2');
   await refused(/rotary positions.*ESP_CHECKPOINT_EXPORT/, 'data.tokenizer=gpt2', 'model.rotary=true');
 });

@@ -360,7 +360,7 @@ test.serial('a sharded model is downloaded by owner and name, with its index', a
       hubModel(name, () => undefined),
       { code: 'ESP_PRETRAINED_DOWNLOAD', message },
     );
-  await fails('team/gated', /init: team\/gated is not an existing path, and .* answered 401: .*set HF_TOKEN/);
+  await fails('team/gated', /init: team\/gated is not a folder here, and .* answered 401: .*set HF_TOKEN/);
   await fails('team/nothing', /answered 404: there is no such file or model/);
 });
 
@@ -369,7 +369,11 @@ test.serial('what may be a path is not searched for on the Hub', async (t) => {
   hubEnvironment(t, folder, { HF_ENDPOINT: 'http://127.0.0.1:1' });
   mkdirSync(path.join(folder, 'models'));
   for (const init of ['runs/nope', 'models/nope', './team/model', 'team/model/more', 'a/../b']) {
-    t.regex((await trainFrom(folder, init)).err, /no checkpoint found.*ESP_CHECKPOINT_NOT_FOUND/, init);
+    t.regex(
+      (await trainFrom(folder, init)).err,
+      /(?:has no checkpoint|does not exist).*ESP_CHECKPOINT_NOT_FOUND/,
+      init,
+    );
   }
   t.regex((await trainFrom(folder, 'team/model')).err, /ESP_PRETRAINED_DOWNLOAD/);
 });

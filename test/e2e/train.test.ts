@@ -163,7 +163,7 @@ test('--dry-run tells everything and creates nothing', async (t) => {
   t.deepEqual(readdirSync(folder), []);
   const refused = await espalier(folder, 'train', ...debug, '--set', 'init=runs/nope', '--dry-run');
   t.is(refused.code, 2, refused.err);
-  t.regex(refused.err, /--set: key init: runs\/nope: no checkpoint found.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
+  t.regex(refused.err, /--set: key init: runs\/nope does not exist.*\[ESP_CHECKPOINT_NOT_FOUND\]/);
 });
 
 /** As configs and checkpoints have them: they stay. */
@@ -336,7 +336,7 @@ test('commands that read a run use the newest one if none is named', async (t) =
   const folder = emptyFolder(t);
   const none = await espalier(folder, 'sample');
   t.is(none.code, 2);
-  t.regex(none.err, /no run in .*runs has a checkpoint: name the folder of a run, or train one/);
+  t.regex(none.err, /no run in .*runs has a checkpoint: give the folder of a run, or train one/);
   for (const [name, seed] of [
     ['first', '1'],
     ['second', '2'],

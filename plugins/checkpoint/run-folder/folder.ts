@@ -37,7 +37,7 @@ export class DiskFolder extends NamedFolder {
       if (thrown instanceof UsageError) throw thrown;
       throw new UsageError(
         'ESP_RUN_FOLDER',
-        `the run's folder ${this.shown} cannot be created or written: ${messageOf(thrown)}; name another with --set run.dir=PATH`,
+        `the run's folder ${this.shown} cannot be created or written: ${messageOf(thrown)}; choose another with --set run.dir=PATH`,
         { cause: thrown },
       );
     }
@@ -61,7 +61,7 @@ export class DiskFolder extends NamedFolder {
     if (entry === undefined) return;
     throw new UsageError(
       'ESP_RUN_FOLDER_FOREIGN',
-      `${this.shown} is not a run folder, but contains ${entry}; nothing was written there: name a new or empty folder with --set run.dir=PATH, or with --set run.name=NAME for runs/NAME`,
+      `${this.shown} is not a run folder, but contains ${entry}; nothing was written there: choose a new or empty folder with --set run.dir=PATH, or with --set run.name=NAME for runs/NAME`,
     );
   }
 
@@ -89,7 +89,7 @@ export class DiskFolder extends NamedFolder {
     if (!(await this.isUsed())) return;
     throw new UsageError(
       'ESP_RUN_FOLDER_USED',
-      `${this.shown} already has checkpoints: resume with --resume, start over with --force, or name another run with --set run.name=NAME`,
+      `${this.shown} already has checkpoints: resume with --resume, start over with --force, or choose another run with --set run.name=NAME`,
     );
   }
 }

@@ -79,7 +79,7 @@ export function findBest(from: string, cwd: string): string {
   if (checkpointAt(from, cwd) !== undefined) {
     throw new UsageError(
       'ESP_USAGE',
-      `--best takes the best checkpoint of a run, and ${from} is a checkpoint: name the run, or remove --best`,
+      `--best takes the best checkpoint of a run, and ${from} is a checkpoint: give the run, or remove --best`,
     );
   }
   const checkpoints = path.join(from, 'checkpoints');
@@ -131,10 +131,10 @@ export function noCheckpoint(from: string, cwd: string): UsageError {
   );
   const advice =
     run === undefined
-      ? 'name the folder of a run (runs/NAME) or of a checkpoint'
+      ? 'give the folder of a run (runs/NAME) or of a checkpoint'
       : `did you mean the run ${path.relative(cwd, run) || '.'}?`;
-  const what = existsSync(folder) ? '' : ', nor a folder or a file';
-  return new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${from}: no checkpoint found${what}; ${advice}`);
+  const what = existsSync(folder) ? 'has no checkpoint' : 'does not exist';
+  return new UsageError('ESP_CHECKPOINT_NOT_FOUND', `${from} ${what}; ${advice}`);
 }
 
 /**

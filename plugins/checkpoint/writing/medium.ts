@@ -46,7 +46,7 @@ export class CheckpointFolders implements CheckpointMedium {
     } catch (thrown) {
       throw new UsageError(
         'ESP_RUN_FOLDER',
-        `checkpoints cannot be written to ${this.folder.shown}: ${messageOf(thrown)}; name another folder with --set run.dir=PATH`,
+        `checkpoints cannot be written to ${this.folder.shown}: ${messageOf(thrown)}; choose another folder with --set run.dir=PATH`,
         { cause: thrown },
       );
     }

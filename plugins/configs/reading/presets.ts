@@ -48,7 +48,7 @@ export function presetOfPackage(name: string, cwd: string): Preset | undefined {
   if (meant !== undefined) return meant;
   throw new UsageError(
     'ESP_PRESET_NOT_FOUND',
-    `package ${name} has ${presets.length === 0 ? 'no presets' : `several presets: name one of ${presets.map((each) => each.name).join(', ')}`}`,
+    `package ${name} has ${presets.length === 0 ? 'no presets' : `several presets: give one of ${presets.map((each) => each.name).join(', ')}`}`,
   );
 }
 

@@ -151,7 +151,7 @@ function isFile(file: string): boolean {
 }
 
 function noFile(absolute: string, what: string): string {
-  return existsSync(absolute) ? `${absolute} is a folder; name the file in it` : `there is no ${what} ${absolute}`;
+  return existsSync(absolute) ? `${absolute} is a folder; give a file in it` : `there is no ${what} ${absolute}`;
 }
 
 function isExplicitPath(name: string): boolean {

@@ -70,7 +70,7 @@ function runsAt(folder: string, name: string): string[] {
   if (below.length > 0) return below;
   throw new UsageError(
     'ESP_RUN_NOT_FOUND',
-    `there is no run in ${name}${existsSync(folder) ? '' : ', which does not exist'}: name the folder of a run, or train one with espalier train --preset char-small`,
+    `there is no run in ${name}${existsSync(folder) ? '' : ', which does not exist'}: give the folder of a run, or train one with espalier train --preset char-small`,
   );
 }
 

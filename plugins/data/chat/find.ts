@@ -37,7 +37,7 @@ export function findChatFormat(choice: string, file: string, tokenizer: string |
       : `no chat_template.jinja, and no chat_template in tokenizer_config.json, in ${path.dirname(tokenizer)}`;
   throw new UsageError(
     'ESP_CHAT_TEMPLATE',
-    `--chat-template tokenizer: ${where}; name a file with a template, or remove the option to use ChatML`,
+    `--chat-template tokenizer: ${where}; give a file with a template, or remove the option to use ChatML`,
   );
 }
 
@@ -67,7 +67,7 @@ function configIn(file: string): z.output<typeof config> {
     const why = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
     throw new UsageError(
       'ESP_CHAT_TEMPLATE',
-      `${file}, which may hold the chat template, cannot be read: ${why}; correct it, or name a template with --chat-template`,
+      `${file}, which may hold the chat template, cannot be read: ${why}; correct it, or give a template with --chat-template`,
       { cause: thrown },
     );
   }

@@ -123,9 +123,13 @@ function write(file: string, map: object): void {
   try {
     writeWholeSync(file, `${JSON.stringify(map)}\n`);
   } catch (thrown) {
-    throw new UsageError('ESP_VOCAB_OUT', `${file} cannot be written: ${messageOf(thrown)}; name another with --out`, {
-      cause: thrown,
-    });
+    throw new UsageError(
+      'ESP_VOCAB_OUT',
+      `${file} cannot be written: ${messageOf(thrown)}; choose another with --out`,
+      {
+        cause: thrown,
+      },
+    );
   }
 }
 

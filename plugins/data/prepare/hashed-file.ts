@@ -53,7 +53,7 @@ export class HashedFile {
 export function notWritten(file: string, thrown: unknown): UsageError {
   const full = thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOSPC' || thrown.code === 'EDQUOT');
   const what = full
-    ? 'the disk is full; make room, or name a folder on another disk with --out'
-    : `${messageOf(thrown)}; name another folder with --out`;
+    ? 'the disk is full; make room, or give a folder on another disk with --out'
+    : `${messageOf(thrown)}; choose another folder with --out`;
   return new UsageError('ESP_PREPARE_WRITE', `${file} cannot be written: ${what}`, { cause: thrown });
 }

@@ -80,7 +80,7 @@ async function filesOf(name: string, cwd: string): Promise<FoundFile[]> {
   if (stats?.isDirectory() === true) {
     throw new UsageError(
       'ESP_PREPARE_INPUT',
-      `${name} is a folder: name its files, e.g. '${path.join(name, '**/*.txt')}'`,
+      `${name} is a folder: give its files, e.g. '${path.join(name, '**/*.txt')}'`,
     );
   }
   if (stats !== undefined) return [{ name, path: file, size: stats.isFile() ? stats.size : undefined }];

@@ -40,7 +40,7 @@ export class OutputFolder {
     const wanted = part === undefined ? 'complete data' : `${String(part.count)} parts`;
     throw new UsageError(
       'ESP_PREPARE_OUT',
-      `${this.shown} holds ${other}, which cannot be combined with ${wanted}: name another folder with --out, or remove it`,
+      `${this.shown} holds ${other}, which cannot be combined with ${wanted}: choose another folder with --out, or remove it`,
     );
   }
 
@@ -53,7 +53,7 @@ export class OutputFolder {
     this.#refuseHeld(replace);
     try {
       this.#made = makeFolder(this.path);
-      const advice = 'or name another folder with --out';
+      const advice = 'or choose another folder with --out';
       this.#release = await lockFolder(this.path, { code: 'ESP_PREPARE_OUT', advice, say });
     } catch (thrown) {
       if (this.#made !== undefined) this.#removeMade(this.#made);
@@ -76,7 +76,7 @@ export class OutputFolder {
     if (held === undefined || replace) return;
     throw new UsageError(
       'ESP_PREPARE_OUT',
-      `${this.shown} already has data (${held}): name another folder with --out, or replace it with --force`,
+      `${this.shown} already has data (${held}): choose another folder with --out, or replace it with --force`,
     );
   }
 

@@ -116,7 +116,7 @@ function refuseColumn(metadata: FileMetaData, field: string, name: string): void
       ? `has no column ${field}`
       : `has no text in column ${field}: it is ${column.logical_type?.type ?? column.converted_type ?? column.type ?? 'nested'}`;
   const there = columns.map((element) => element.name).join(', ');
-  throw new UsageError('ESP_PREPARE_PARQUET', `${name} ${what}; its columns are ${there}: name one with --field`);
+  throw new UsageError('ESP_PREPARE_PARQUET', `${name} ${what}; its columns are ${there}: give one with --field`);
 }
 
 /** Returns whether a column of bytes contains text; columns without a type usually do. */

@@ -116,7 +116,7 @@ export async function prepare(request: PrepareRequest): Promise<PreparedData> {
       const runTogether = tokenizer.endOfText === undefined && request.chat === undefined;
       if (runTogether && Math.max(written.train.documents, written.val.documents) > 1) {
         const name = tokenizer.state().tokenizer;
-        const advice = 'name a token of a tokenizer.json with --end-of-text, or choose another tokenizer';
+        const advice = 'give a token of a tokenizer.json with --end-of-text, or choose another tokenizer';
         request.terminal.line(
           `texts are joined without a separator: the tokenizer ${name} has no end-of-text token; ${advice}`,
           'warn',

@@ -101,7 +101,7 @@ function textOfRecord(record: object, field: string, line: number): string {
   const what =
     value === undefined ? `has no field ${field}` : `has no text in its field ${field}: it is ${kindOf(value)}`;
   const bad = (what: string): BadPiece => new BadPiece('ESP_PREPARE_JSON', what, { line });
-  throw bad(`${what}; its fields are ${Object.keys(record).join(', ')}: name one with --field${listAdvice(record)}`);
+  throw bad(`${what}; its fields are ${Object.keys(record).join(', ')}: give one with --field${listAdvice(record)}`);
 }
 
 /** Returns advice for records that are nested in a list. */

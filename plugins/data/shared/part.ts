@@ -43,7 +43,7 @@ export function inputsOfPart(all: readonly Input[], part: Part | undefined): Par
   if (all.some(({ once }) => once === true)) {
     throw new UsageError(
       'ESP_PREPARE_PART',
-      '--part divides a list of files, and cannot divide standard input or a pipe; name files',
+      '--part divides a list of files, and cannot divide standard input or a pipe; give files',
     );
   }
   const held = all.filter(({ split }) => split === 'val');

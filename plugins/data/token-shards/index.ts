@@ -95,9 +95,9 @@ export default class TokenShards implements Dataset {
     if ((text === undefined) !== (dir === undefined)) return;
     const how =
       text === undefined
-        ? 'neither is set; set one, e.g. --set data.text=book.txt, or start from a preset: --preset char-small'
-        : `both are set (${this.#placeOf('text')}, ${this.#placeOf('dir')}); remove one`;
-    throw new UsageError('ESP_DATA_SOURCE', `data needs one of data.text and data.dir: ${how}`);
+        ? 'no training data: set data.text (a text file) or data.dir (a folder of `espalier prepare`), e.g. --set data.text=book.txt'
+        : `${this.#placeOf('text')} and ${this.#placeOf('dir')} are both set: remove one`;
+    throw new UsageError('ESP_DATA_SOURCE', how);
   }
 
   @On('run:setup')

@@ -21,10 +21,10 @@ function namesIn(folder: string, shown: string): string[] {
   const refuse = (what: string, cause?: unknown): UsageError =>
     new UsageError('ESP_DATA_DIR', `${shown}: ${what}`, { cause });
   if (!existsSync(folder)) {
-    throw refuse(`there is no folder ${folder}; name one that \`espalier prepare\` made, or set data.text for a text`);
+    throw refuse(`there is no folder ${folder}; give one that \`espalier prepare\` made, or set data.text for a text`);
   }
   if (!statSync(folder).isDirectory()) {
-    throw refuse(`${folder} is a file; name a folder of .bin files, or set data.text for a text`);
+    throw refuse(`${folder} is a file; give a folder of .bin files, or set data.text for a text`);
   }
   try {
     return readdirSync(folder);

@@ -16,12 +16,12 @@ export function readText(name: string, shown: string, fromConfig: (file: string)
     : fromConfig(name);
   if (!existsSync(file)) {
     const which = name === file ? '' : ` ${file}`;
-    throw new UsageError('ESP_DATA_TEXT', `${shown}: there is no file${which}; name the text to train on`);
+    throw new UsageError('ESP_DATA_TEXT', `${shown}: there is no file${which}; give the text to train on`);
   }
   let bytes: Buffer;
   try {
     if (statSync(file).isDirectory())
-      throw new Error('it is a folder; name a file, or set data.dir for a folder of .bin files');
+      throw new Error('it is a folder; give a file, or set data.dir for a folder of .bin files');
     bytes = readFileSync(file);
   } catch (thrown) {
     throw new UsageError('ESP_DATA_TEXT', `${shown} cannot be read: ${messageOf(thrown)}`, { cause: thrown });

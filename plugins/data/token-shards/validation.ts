@@ -62,13 +62,13 @@ async function textReader(key: string, name: string, { tokenizer, fromConfig }: 
   const shown = `${key} ${name}`;
   if (!name.startsWith('npm:') && !existsSync(fromConfig(name))) {
     const what = `there is no file or folder ${fromConfig(name)}`;
-    throw new UsageError('ESP_DATA_TEXT', `${shown}: ${what}; name a text, or a folder that \`espalier prepare\` made`);
+    throw new UsageError('ESP_DATA_TEXT', `${shown}: ${what}; give a text, or a folder that \`espalier prepare\` made`);
   }
   const text = readText(name, shown, fromConfig);
   if (tokenizer === undefined) {
     throw new UsageError(
       'ESP_DATA_CORPORA',
-      `${shown} is a text, and the data does not say which tokenizer it was made with; name a folder of .bin files`,
+      `${shown} is a text, and the data does not say which tokenizer it was made with; give a folder of .bin files`,
     );
   }
   try {

@@ -5,7 +5,7 @@ import { readExamples, type Example } from './example-file.js';
 /** Options of an evaluator that reads examples from files. */
 export const exampleOptions = {
   files: z
-    .record(z.string(), z.string().min(1, 'name a file'))
+    .record(z.string(), z.string().min(1, 'give a file'))
     .refine(
       (files) => Object.keys(files).every((name) => /^[\w.-]+$/.test(name)),
       'a name is made of letters, digits, "_", "-" and "."',

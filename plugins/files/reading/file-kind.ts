@@ -44,7 +44,7 @@ const magics: readonly Magic[] = [
     bytes: ascii('ustar'),
     at: 257,
     what: 'a tar archive',
-    advice: 'unpack it first with `tar -xf`, and name its files',
+    advice: 'unpack it first with `tar -xf`, and give its files',
   },
   { bytes: ascii('%PDF-'), what: 'a PDF', advice: 'extract its text first, for example with `pdftotext`' },
   { bytes: ascii('{\\rtf'), what: 'RTF', advice: CONVERT },
@@ -56,9 +56,9 @@ const magics: readonly Magic[] = [
   { bytes: ascii('SQLite format 3\0'), what: 'an SQLite database', advice: RECORDS },
   { bytes: hex('894844460d0a1a0a'), what: 'HDF5', advice: RECORDS },
   { bytes: hex('934e554d5059'), what: 'a NumPy array', advice: RECORDS },
-  { bytes: hex('89504e470d0a1a0a'), what: 'a PNG image', advice: 'name a text' },
-  { bytes: hex('ffd8ff'), what: 'a JPEG image', advice: 'name a text' },
-  { bytes: hex('7f454c46'), what: 'a program (ELF)', advice: 'name a text' },
+  { bytes: hex('89504e470d0a1a0a'), what: 'a PNG image', advice: 'give a text' },
+  { bytes: hex('ffd8ff'), what: 'a JPEG image', advice: 'give a text' },
+  { bytes: hex('7f454c46'), what: 'a program (ELF)', advice: 'give a text' },
 ];
 
 /**

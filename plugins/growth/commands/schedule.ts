@@ -14,7 +14,7 @@ function define(command: Command): void {
       .argument('<file>', 'YAML or JSON file'),
   ).action(async (file: string, flags: ConfigFlags) => {
     if (!existsSync(file))
-      throw new UsageError('ESP_SCHEDULE_FILE', `there is no file ${file}; name a schedule to check`);
+      throw new UsageError('ESP_SCHEDULE_FILE', `there is no file ${file}; give a schedule to check`);
     const [{ makeRun }, { ScheduleCheck }] = await Promise.all([
       import('../../../core/runs.js'),
       import('../shared/operation.js'),

@@ -74,11 +74,11 @@ function operationsIn(text: string, file: string): z.output<typeof operationsSch
 
 function textOf(file: string, named: string): string {
   if (!existsSync(file)) {
-    const what = `there is no schedule file ${file}; name one, or write the list under operations`;
+    const what = `there is no schedule file ${file}; give one, or write the list under operations`;
     throw new UsageError('ESP_SCHEDULE_FILE', `${named}: ${what}`);
   }
   try {
-    if (statSync(file).isDirectory()) throw new Error('it is a folder; name a file in it');
+    if (statSync(file).isDirectory()) throw new Error('it is a folder; give a file in it');
     return readTextFile(file);
   } catch (thrown) {
     throw new UsageError('ESP_SCHEDULE_FILE', `${named}: ${file} cannot be read: ${messageOf(thrown)}`, {

@@ -4,7 +4,7 @@ export const distillationOptions = z
   .strictObject({
     teacher: z
       .string()
-      .min(1, 'name a run, a checkpoint or a Hugging Face model')
+      .min(1, 'give a run, a checkpoint or a Hugging Face model')
       .describe('model to learn from: a run, a checkpoint, or the folder or name of a Hugging Face model, as for init'),
     weight: z.number().min(0).default(1).describe('weight of the divergence from the teacher; 0 disables it'),
     cross_entropy: z.number().min(0).default(1).describe('weight of the cross-entropy with the targets'),

@@ -66,7 +66,7 @@ export async function readAdapter(folder: string, layout: AdapterLayout): Promis
     layers.set(layer, [...(layers.get(layer) ?? []), { module, a, b, scale, isEmbedding }]);
     optionOf.set(layer, option);
   }
-  if (layers.size === 0) throw refusal(`${file} has no LoRA`, 'name the folder of another adapter');
+  if (layers.size === 0) throw refusal(`${file} has no LoRA`, 'give the folder of another adapter');
   return { folder, config, layers, optionOf, embeddings };
 }
 

@@ -72,7 +72,7 @@ async function baseWeights(
 ): Promise<ReadonlyMap<string, StoredTensor>> {
   const format = formats.find((each) => each.recognizes(config));
   if (format === undefined)
-    throw refusal(`${name} is a model of another kind`, 'name the one that the run started from');
+    throw refusal(`${name} is a model of another kind`, 'give the one that the run started from');
   const { weights } = await readWeights(await folder(), { names: format.names, model: format.read(config), blockSize });
   return weights;
 }

@@ -27,7 +27,7 @@ async function tokenizerOf({ tokenizer }: LoadedCheckpoint['state']): Promise<To
   const found = tokenizer === null ? undefined : await tokenizerJson(tokenizer);
   if (found !== undefined) return found;
   throw cannotRun(
-    tokenizer === null ? 'needs a tokenizer, and the data has none' : `has no tokenizer like ${tokenizer.tokenizer}`,
+    tokenizer === null ? 'needs a tokenizer, and the data has none' : `cannot use the tokenizer ${tokenizer.tokenizer}`,
     OTHER_TOKENIZER,
   );
 }

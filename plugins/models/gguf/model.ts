@@ -26,8 +26,8 @@ export function cannotRun(what: string, remedy: string): UsageError {
   return new UsageError('ESP_CHECKPOINT_GGUF', `llama.cpp ${what}: ${remedy}`);
 }
 
-export const EXPORT_HF = 'export it for Hugging Face transformers, --to hf';
-export const OTHER_TOKENIZER = `train with the tokenizer gpt2, or hf with a byte-level BPE; or ${EXPORT_HF}`;
+export const EXPORT_HF = 'export for Hugging Face transformers with --to hf';
+export const OTHER_TOKENIZER = `train again with data.tokenizer: gpt2, or a tokenizer.json with byte-level BPE; or ${EXPORT_HF}`;
 
 /** llama.cpp's names of parts outside blocks and within each block, without `.weight` and `.bias`. */
 export interface Names {

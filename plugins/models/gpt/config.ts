@@ -38,7 +38,7 @@ export const gptOptions = z
       context.issues.push({ code: 'custom', input, path: [key], message });
     };
     if (width % heads !== 0) {
-      refuse('n_head', heads, `n_head ${String(heads)} must divide n_embd ${String(width)}`);
+      refuse('n_head', heads, `must divide n_embd ${String(width)}`);
     } else if (rotary && (width / heads) % 2 !== 0) {
       refuse('n_head', heads, `rotary positions need heads of an even width, not ${String(width / heads)}`);
     }

@@ -74,7 +74,7 @@ export const llamaOptions = z
       context.issues.push({ code: 'custom', input, path: [key], message });
     };
     if (head_dim === null && n_embd % n_head !== 0) {
-      refuse('n_head', n_head, `n_head ${String(n_head)} must divide n_embd ${String(n_embd)}, or head_dim be given`);
+      refuse('n_head', n_head, `must divide n_embd ${String(n_embd)}; or set head_dim`);
     } else if (headsOf(config).headDim % 2 !== 0) {
       const key = head_dim === null ? 'n_head' : 'head_dim';
       refuse(key, config[key], `rotary positions need heads of an even width, not ${String(headsOf(config).headDim)}`);

@@ -63,7 +63,7 @@ async function exportTo(run: string, { to, base, dtype, out, force, ...which }: 
     else await writeModel(written, target, to === 'peft' ? ADAPTER_FILES : undefined, tokenizer.texts);
   } catch (thrown) {
     if (thrown instanceof UsageError) throw thrown;
-    throw refusal(`${out} cannot be written: ${messageOf(thrown)}; name another ${kindOf(to)} with --out`, thrown);
+    throw refusal(`${out} cannot be written: ${messageOf(thrown)}; choose another ${kindOf(to)} with --out`, thrown);
   }
   for (const note of [...written.notes, ...tokenizer.notes]) console.error(note);
   console.log(`${checkpoint.path} → ${out} (${to})`);
@@ -74,14 +74,14 @@ async function refuseThere(out: string, to: Format, force: boolean): Promise<voi
   const target = path.resolve(out);
   if (!existsSync(target)) return;
   if (to === 'gguf' && statSync(target).isDirectory())
-    throw refusal(`${out} is a folder, but GGUF is one file: name a file, --out ${path.join(out, 'model.gguf')}`);
-  if (!force) throw refusal(`${out} already exists: name another ${kindOf(to)}, or replace it with --force`);
+    throw refusal(`${out} is a folder, but GGUF is one file: give a file, --out ${path.join(out, 'model.gguf')}`);
+  if (!force) throw refusal(`${out} already exists: choose another ${kindOf(to)}, or replace it with --force`);
   if (to === 'gguf') return;
   const { otherThanExport } = await import('../weights/export.js');
   const other = otherThanExport(target);
   if (other !== undefined)
     throw refusal(
-      `${out} contains ${other}, which no export wrote: --force replaces only an exported model; name another folder with --out`,
+      `${out} contains ${other}, which no export wrote: --force replaces only an exported model; choose another folder with --out`,
     );
 }
 

@@ -76,7 +76,7 @@ function localFolder(init: string, cwd: string): string | undefined {
   if (has('manifest.json') || has('checkpoints') || !existsSync(folder)) return undefined;
   if (!statSync(folder).isDirectory()) {
     if (!WEIGHTS.test(folder)) return undefined;
-    throw refusal(`init: ${init} is a file`, `name the folder that it is in, with its config.json`);
+    throw refusal(`init: ${init} is a file`, `give the folder that it is in, with its config.json`);
   }
   if (has(CONFIG)) return folder;
   const names = readdirSync(folder);
@@ -84,7 +84,7 @@ function localFolder(init: string, cwd: string): string | undefined {
   if (revision !== undefined) {
     throw refusal(
       `init: ${init} is a model’s folder in a cache`,
-      `name one version in it: ${path.join(init, 'snapshots', revision)}`,
+      `give one version in it: ${path.join(init, 'snapshots', revision)}`,
     );
   }
   const weights = names.find((name) => WEIGHTS.test(name));

@@ -73,7 +73,7 @@ export async function hubModel(name: string, log: (line: string) => void): Promi
   } catch (thrown) {
     throw new UsageError(
       'ESP_PRETRAINED_DOWNLOAD',
-      `init: ${name} is not an existing path, and ${url} cannot be downloaded into ${cache.folder}: ${reasonOf(thrown)}; try again, or put ${CONFIG_FILE} and ${WEIGHTS_FILE} of ${name} into a folder yourself and name it with init`,
+      `init: ${name} is not a folder here, and cannot be downloaded from ${url} into ${cache.folder}: ${reasonOf(thrown)}; try again, or put ${CONFIG_FILE} and ${WEIGHTS_FILE} of ${name} into a folder and set init to its path`,
       { cause: thrown },
     );
   }

@@ -18,7 +18,7 @@ export async function tokenizerFiles({ state }: Pick<LoadedCheckpoint, 'state'>)
   if (state.tokenizer === null) return { texts: new Map(), notes: [] };
   const tokenizer = await tokenizerJson(state.tokenizer);
   if (tokenizer === undefined) {
-    const note = `no tokenizer files: Hugging Face has no tokenizer like ${state.tokenizer.tokenizer}`;
+    const note = `no tokenizer files: Hugging Face transformers cannot use the tokenizer ${state.tokenizer.tokenizer}`;
     return { texts: new Map(), notes: [note] };
   }
   const chat = storedChatFormat(state.plugins);

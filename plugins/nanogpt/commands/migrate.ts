@@ -46,7 +46,7 @@ function define(command: Command): void {
       if (existsSync(flags.out) && flags.force !== true) {
         throw new UsageError(
           'ESP_MIGRATE',
-          `${flags.out} already exists: name another file with --out, or overwrite it with --force`,
+          `${flags.out} already exists: choose another file with --out, or overwrite it with --force`,
         );
       }
       write(flags.out, yaml);
@@ -58,16 +58,16 @@ function write(file: string, yaml: string): void {
   try {
     writeWholeSync(file, yaml);
   } catch (thrown) {
-    throw new UsageError('ESP_MIGRATE', `${file} cannot be written: ${messageOf(thrown)}; name another with --out`, {
+    throw new UsageError('ESP_MIGRATE', `${file} cannot be written: ${messageOf(thrown)}; choose another with --out`, {
       cause: thrown,
     });
   }
 }
 
 function read(file: string): string {
-  if (!existsSync(file)) throw new UsageError('ESP_MIGRATE', `there is no file ${file}; name a nanoGPT config file`);
+  if (!existsSync(file)) throw new UsageError('ESP_MIGRATE', `there is no file ${file}; give a nanoGPT config file`);
   try {
-    if (statSync(file).isDirectory()) throw new Error('it is a folder; name a config file in it');
+    if (statSync(file).isDirectory()) throw new Error('it is a folder; give a config file in it');
     return readTextFile(file);
   } catch (thrown) {
     throw new UsageError('ESP_MIGRATE', `${file} cannot be read: ${messageOf(thrown)}`, { cause: thrown });

@@ -89,7 +89,10 @@ export function settingsOf(
     }
     const chosen = all.filter((name) => matches(each, name, roles?.get(name)));
     if (chosen.length === 0) {
-      throw new UsageError('ESP_OPTIMIZER_GROUP', `${keyOf(index)} matches no weight; ${choices(each, all, layers)}`);
+      throw new UsageError(
+        'ESP_OPTIMIZER_GROUP',
+        `${keyOf(index)} (${JSON.stringify(each)}) matches no weight: ${choices(each, all, layers)}`,
+      );
     }
     for (const name of chosen) {
       const before = settings.get(name);
@@ -140,5 +143,5 @@ function patternOf(pattern: string): RegExp {
 /** Describes what a group can select. */
 function choices({ name, depth }: WeightGroup, all: readonly string[], layers: number): string {
   if (name === undefined && depth !== undefined) return `the model has blocks 0 to ${String(layers - 1)}`;
-  return `names are such as ${all.slice(0, 3).join(', ')}`;
+  return `weights are named like ${all.slice(0, 3).join(', ')}; in a pattern, * stands for any characters`;
 }

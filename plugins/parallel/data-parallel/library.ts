@@ -61,12 +61,12 @@ export function loadLibrary(launch: Launch, named: string | undefined): Library 
     if (fits(library.abi, launch)) return library;
     throw new UsageError(
       'ESP_MPI_MISMATCH',
-      `data-parallel: this process was started by ${launch.launcher}, and the MPI library is ${library.description}: no process would find the others; start with the mpirun of that library, or name the launcher's library with --set plugins.data-parallel.library=PATH`,
+      `data-parallel: this process was started by ${launch.launcher}, and the MPI library is ${library.description}: no process would find the others; start with the mpirun of that library, or give the launcher's library with --set plugins.data-parallel.library=PATH`,
     );
   }
   throw new UsageError(
     'ESP_MPI_LIBRARY',
-    `data-parallel: this process is rank ${String(launch.rank)} of ${String(launch.size)}, started by ${launch.launcher}, and no MPI library is found (${tried.join('; ')}): install Open MPI or MPICH, or name the library with --set plugins.data-parallel.library=PATH`,
+    `data-parallel: this process is rank ${String(launch.rank)} of ${String(launch.size)}, started by ${launch.launcher}, and no MPI library is found (${tried.join('; ')}): install Open MPI or MPICH, or give the library with --set plugins.data-parallel.library=PATH`,
   );
 }
 

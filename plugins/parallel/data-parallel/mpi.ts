@@ -56,7 +56,7 @@ export class Mpi implements Messages {
     if (this.#size === launch.size && this.#rank === launch.rank) return;
     throw new UsageError(
       'ESP_MPI_MISMATCH',
-      `data-parallel: ${launch.launcher} started this process as rank ${String(launch.rank)} of ${String(launch.size)}, but ${description} says that it is rank ${String(this.#rank)} of ${String(this.#size)}: start with the mpirun of that library, or name the launcher's library with --set plugins.data-parallel.library=PATH`,
+      `data-parallel: ${launch.launcher} started this process as rank ${String(launch.rank)} of ${String(launch.size)}, but ${description} says that it is rank ${String(this.#rank)} of ${String(this.#size)}: start with the mpirun of that library, or give the launcher's library with --set plugins.data-parallel.library=PATH`,
     );
   }
 

@@ -49,7 +49,7 @@ export function findLauncher({ mpirun, mpi }: { mpirun?: string; mpi?: Family })
   }
   throw new UsageError(
     'ESP_MPIRUN',
-    `no launcher of ${mpi ?? 'Open MPI or MPICH'} is found (${seen.join('; ')}): install one (apt install openmpi-bin, or pip install mpich), or name it with --mpirun PATH`,
+    `no launcher of ${mpi ?? 'Open MPI or MPICH'} is found (${seen.join('; ')}): install one (apt install openmpi-bin, or pip install mpich), or give its path with --mpirun PATH`,
   );
 }
 

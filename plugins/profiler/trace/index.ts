@@ -128,5 +128,5 @@ export default class Trace {
 }
 
 function cannotWrite(why: string): UsageError {
-  return new UsageError('ESP_TRACE_FILE', `the trace cannot be written: ${why}; name a file in a folder that exists`);
+  return new UsageError('ESP_TRACE_FILE', `the trace cannot be written: ${why}; give a file in a folder that exists`);
 }

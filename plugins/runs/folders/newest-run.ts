@@ -16,7 +16,7 @@ export function newestRun(cwd: string, say: (line: string) => void): string {
   if (newest === undefined)
     throw new UsageError(
       'ESP_CHECKPOINT_NOT_FOUND',
-      `no run in ${path.join(cwd, 'runs')} has a checkpoint: name the folder of a run, or train one with espalier train --preset char-small`,
+      `no run in ${path.join(cwd, 'runs')} has a checkpoint: give the folder of a run, or train one with espalier train --preset char-small`,
     );
   say(`run: ${newest.run}`);
   return newest.run;

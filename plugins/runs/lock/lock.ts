@@ -161,7 +161,7 @@ function inUse(folder: string, owner: Owner | undefined, { advice, code }: LockO
       : ` (it was alive within the last ${String(WATCH_MS / 1000)} s; once it has ended, the folder is free after ${String(WATCH_MS / 1000)} s, or when you delete ${file})`;
   return new UsageError(
     code ?? 'ESP_RUN_FOLDER_LOCKED',
-    `${folder} is in use by ${nameOf(owner)}${away}; wait for it, ${advice ?? 'or name another folder with --set run.name=NAME'}`,
+    `${folder} is in use by ${nameOf(owner)}${away}; wait for it, ${advice ?? 'or choose another folder with --set run.name=NAME'}`,
   );
 }
 

@@ -63,7 +63,7 @@ function text(given: string): string {
 async function promptOf(file: string): Promise<string> {
   const { readTextFile } = await import('../../files/contract.js');
   const fail = (why: string): UsageError =>
-    new UsageError('ESP_USAGE', `--prompt-file ${file} ${why}; name a text file, or give the text with --prompt`);
+    new UsageError('ESP_USAGE', `--prompt-file ${file} ${why}; give a text file, or give the text with --prompt`);
   let text: string;
   try {
     text = readTextFile(file);

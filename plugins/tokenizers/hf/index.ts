@@ -47,7 +47,7 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
   async forText(): Promise<Tokenizer> {
     const { file: given, end_of_text: named } = this.config;
     if (given === undefined) {
-      throw new UsageError('ESP_TOKENIZER_FILE', 'the tokenizer hf needs a file: name a tokenizer.json');
+      throw new UsageError('ESP_TOKENIZER_FILE', 'the tokenizer hf needs a file: give a tokenizer.json');
     }
     const file = homeExpanded(given);
     let definition: string;
@@ -56,7 +56,7 @@ export default class HfTokenizerPlugin implements TokenizerFactory {
     } catch (thrown) {
       throw new UsageError(
         'ESP_TOKENIZER_FILE',
-        `${file} cannot be read: ${messageOf(thrown)}; name a tokenizer.json that Hugging Face saved`,
+        `${file} cannot be read: ${messageOf(thrown)}; give a tokenizer.json that Hugging Face saved`,
         { cause: thrown },
       );
     }

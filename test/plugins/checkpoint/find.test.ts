@@ -47,7 +47,7 @@ test('paths to `latest` and `best` lead to the checkpoints they name', async (t)
   t.is(findBest('run', folder), path.join(checkpoints, '000004'));
   t.throws(() => findBest('run/checkpoints/000008', folder), {
     code: 'ESP_USAGE',
-    message: /is a checkpoint: name the run/,
+    message: /is a checkpoint: give the run/,
   });
   rmSync(path.join(checkpoints, '000004'), { recursive: true });
   t.throws(() => findBest('run', folder), {

@@ -102,7 +102,7 @@ const cases: BadShards[] = [
       rmSync(file(''), { recursive: true });
       writeFileSync(file(''), '');
     },
-    message: /data\.dir data: .*data is a file; name a folder.*ESP_DATA_DIR/,
+    message: /data\.dir data: .*data is a file; give a folder.*ESP_DATA_DIR/,
   },
 ];
 

@@ -34,7 +34,7 @@ const cases: BadInput[] = [
     what: 'a folder for a tokenizer',
     args: ['a.txt', '-t', '.'],
     files: { 'a.txt': 'a' },
-    message: /--tokenizer \.: plugin \.: .* is a folder; name the file in it \[ESP_PLUGIN_NOT_FOUND\]/,
+    message: /--tokenizer \.: plugin \.: .* is a folder; give a file in it \[ESP_PLUGIN_NOT_FOUND\]/,
   },
   { what: 'a folder', args: ['in'], files: { 'in/a.txt': 'a' }, message: /in is a folder.*in\/\*\*\/\*\.txt/ },
   {
@@ -159,7 +159,7 @@ const cases: BadInput[] = [
     what: 'a bad record of an array',
     args: ['a.json'],
     files: { 'a.json': `[${good.repeat(3).replaceAll('}\n', '},\n')} {\n"txt": "a"\n}]` },
-    message: /a\.json: record 4 has no field text; its fields are txt: name one with --field.*ESP_PREPARE_JSON/,
+    message: /a\.json: record 4 has no field text; its fields are txt: give one with --field.*ESP_PREPARE_JSON/,
   },
   {
     what: 'records within a record',

@@ -109,7 +109,7 @@ test('invalid parts are refused, and a part that fails leaves the others intact'
   mkdirSync(path.join(cwd, 'data/part-1-of-2'), { recursive: true });
   t.regex(
     (await prepare(cwd, 'data', '-t', 'bytes', '--part', '1/3')).err,
-    /holds part-1-of-2.*with 3 parts: name another/,
+    /holds part-1-of-2.*with 3 parts: choose another/,
   );
   t.regex((await prepare(cwd, 'data', '-t', 'bytes', '--force')).err, /holds part-1-of-2.*with complete data/);
   writeFileSync(path.join(cwd, 'text-4.txt'), Uint8Array.of(0x61, 0xff));

@@ -229,10 +229,10 @@ test('what init names is a folder with config.json, or is told what it is', asyn
     t.throwsAsync(find(init), { code: 'ESP_PRETRAINED', message });
   t.is(await find(tiny), path.join(tiny, 'config.json'));
   for (const none of ['nowhere', '.']) t.is(await find(none), undefined);
-  await refuse(path.join(tiny, 'model.safetensors'), /is a file; name the folder/);
+  await refuse(path.join(tiny, 'model.safetensors'), /is a file; give the folder/);
   mkdirSync(path.join(folder, 'weights'));
   writeFileSync(path.join(folder, 'weights/model.safetensors'), '');
   await refuse('weights', /model\.safetensors but no config\.json/);
   mkdirSync(path.join(folder, 'models--a--b/snapshots/0abc'), { recursive: true });
-  await refuse('models--a--b', /cache; name one version in it: models--a--b.snapshots.0abc/);
+  await refuse('models--a--b', /cache; give one version in it: models--a--b.snapshots.0abc/);
 });

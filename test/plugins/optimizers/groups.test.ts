@@ -100,9 +100,9 @@ for (const [what, group, message] of [
   [
     'a name that no weight has',
     '{ name: transformer.wqe.*, lr: 1e-3 }',
-    /matches no weight; names are such as transformer\.wte\.weight/,
+    /matches no weight: weights are named like transformer\.wte\.weight/,
   ],
-  ['a block that the model lacks', '{ depth: [4, 7], frozen: true }', /matches no weight; the model has blocks 0 to 0/],
+  ['a block that the model lacks', '{ depth: [4, 7], frozen: true }', /matches no weight: the model has blocks 0 to 0/],
   ['a group that sets nothing', '{ role: norm }', /sets nothing: give one of lr, layer_decay, weight_decay, frozen/],
   ['a decay that is negative', '{ role: norm, weight_decay: -1 }', /weight_decay/],
   ['a role that there is not', '{ role: matrices, lr: 1e-3 }', /role/],

@@ -84,7 +84,7 @@ test('what llama.cpp does not compute is refused, with what to do', (t) => {
     /exact GELU: train with model\.activation: gelu_tanh, or export/,
   );
   refusal(changed(gpt2, { activation_function: 'relu' }), /has relu/);
-  refusal(changed(gpt2, { model_type: 'bloom' }), /model_type is bloom: export it for Hugging Face/);
+  refusal(changed(gpt2, { model_type: 'bloom' }), /model_type is bloom: export for Hugging Face/);
   const llama = smallLlama('llama', 50);
   refusal(changed(llama, { hidden_act: 'gelu' }), /with SiLU, but this model has gelu/);
   refusal(changed(llama, { rope_parameters: { rope_type: 'yarn', factor: 2 } }), /rotary scaling "yarn"/);
