@@ -39,7 +39,7 @@ function corporaOf(reader: TokenReader, weights: Readonly<Record<string, number>
   if (unknown !== undefined) throw wrongWeights(`there is no ${unknown}`, names);
   return names.map((name) => {
     const weight = weights[name];
-    if (weight === undefined) throw wrongWeights(`${name} has none`, names);
+    if (weight === undefined) throw wrongWeights(`${name} has no weight`, names);
     const parts = reader.parts.filter(({ corpus }) => corpus === name);
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     return { weight, start: parts[0]?.start ?? 0, length };

@@ -87,7 +87,7 @@ test('mixture: folders are served by weight regardless of size, and no window cr
 test('mixture: weights that do not match the folders are refused by name', async (t) => {
   const folders = { a: new Uint16Array(300), b: new Uint16Array(300) };
   const weights = (text: string): Promise<unknown> => onTokens(t, folders, `{strategy: mixture, weights: ${text}}`);
-  await t.throwsAsync(weights('{a: 1}'), { message: /b has none; give each of data\.dir a weight: a, b/ });
+  await t.throwsAsync(weights('{a: 1}'), { message: /b has no weight; give each of data\.dir a weight: a, b/ });
   await t.throwsAsync(weights('{a: 1, b: 1, c: 1}'), { message: /there is no c/ });
 });
 
