@@ -17,6 +17,7 @@ const SHARED = [
   'tensors',
   'testing-plugins',
   'packages',
+  'conformance',
   'command',
   'weight-formats',
 ];

@@ -37,7 +37,7 @@ function cleaned(schema: Readonly<Record<string, unknown>>, form: OptionForm, in
       // Without `required`, several alternatives may fit.
       result[key === 'oneOf' ? 'anyOf' : key] = value.map((each: unknown) => within(each, inList || key === 'items'));
     } else if (ONE.includes(key)) {
-      result[key] = within(value, inList || key.endsWith('tems'));
+      result[key] = within(value, inList || ['items', 'additionalItems'].includes(key));
     } else if (BY_NAME.includes(key) && isSection(value)) {
       result[key] = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, within(inner)]));
     } else if (PLAIN.includes(key) && (key !== 'required' || inList)) {
