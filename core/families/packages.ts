@@ -33,14 +33,32 @@ export function families(cwd: string): readonly Family[] {
  * @throws UsageError for a package that does not support this version, or whose declaration is wrong
  */
 export function packageFamilies(cwd: string): readonly Family[] {
+  return installedPackages(cwd).flatMap(({ family }) => family ?? []);
+}
+
+/** A package that contributes to espalier. */
+export interface InstalledPackage {
+  readonly name: string;
+  /** From its package.json; empty if that has none. */
+  readonly version: string;
+  /** What it declares; undefined for `espalier-plugin-NAME`, whose main file is a plugin. */
+  readonly family: Family | undefined;
+}
+
+/**
+ * Returns the packages behind `packageFamilies`, and the dependencies named `espalier-plugin-NAME`.
+ * @throws UsageError like `packageFamilies`
+ */
+export function installedPackages(cwd: string): readonly InstalledPackage[] {
   let found = byFolder.get(cwd);
   if (found === undefined) byFolder.set(cwd, (found = findPackages(cwd)));
   return found;
 }
 
-const byFolder = new Map<string, readonly Family[]>();
+const byFolder = new Map<string, readonly InstalledPackage[]>();
+const PLUGIN_PACKAGE = /^(@[^/]+\/)?espalier-plugin-/;
 
-function findPackages(cwd: string): Family[] {
+function findPackages(cwd: string): InstalledPackage[] {
   const root = projectOf(cwd);
   const project = root === undefined ? undefined : read(root);
   if (root === undefined || project === undefined) return [];
@@ -48,12 +66,22 @@ function findPackages(cwd: string): Family[] {
   const listed = [dependencies, devDependencies, optionalDependencies].filter(isObject);
   const names = [...new Set(listed.flatMap((packages) => Object.keys(packages)))].sort();
   const folders = names.map((name) => installed(name, root)).filter((folder) => folder !== undefined);
-  return [familyOf(root, project), ...folders.map((folder) => familyOf(folder, read(folder)))].filter(
-    (family) => family !== undefined,
+  const others = folders.map((folder) => packageIn(folder, read(folder)));
+  return [packageIn(root, project), ...others].filter(
+    ({ name, family }, index) => family !== undefined || (index > 0 && PLUGIN_PACKAGE.test(name)),
   );
 }
 
-function familyOf(folder: string, found: Described = {}): Family | undefined {
+function packageIn(folder: string, found: Described = {}): InstalledPackage {
+  const { name, version: own } = found;
+  return {
+    name: typeof name === 'string' ? name : folder,
+    version: typeof own === 'string' ? own : '',
+    family: familyOf(folder, found),
+  };
+}
+
+function familyOf(folder: string, found: Described): Family | undefined {
   const { espalier } = found;
   if (!isDeclaration(espalier)) return undefined;
   const name = typeof found['name'] === 'string' ? found['name'] : folder;

@@ -10,7 +10,7 @@ import { isUsageError, messageOf, UsageError } from '../errors.js';
 import { resolveFrom } from '../paths.js';
 import { builtInFamilies } from './family.js';
 import { importOutside } from './outside.js';
-import { packageFamilies } from './packages.js';
+import { installedPackages, packageFamilies } from './packages.js';
 import { isPluginPath } from './plugin-path.js';
 import { pluginOptions, type PluginClass, type PluginOptions, type Slot } from '../plugins/plugin.js';
 
@@ -84,9 +84,15 @@ export function builtInNames(): string[] {
   return [...builtInPlugins().keys()].sort();
 }
 
-/** Returns the names of built-in plugins and of those in packages that the project of a folder depends on. */
+/** Returns the names of built-in plugins, of those in packages of a folder's project, and of plugin packages. */
 export function knownNames(cwd: string): string[] {
-  return [...builtInPlugins().keys(), ...packagedPlugins(cwd).keys()].sort();
+  return [...builtInPlugins().keys(), ...packagedPlugins(cwd).keys(), ...pluginPackages(cwd)].sort();
+}
+
+/** Returns the names that configs may give to `espalier-plugin-NAME`: NAME alone, or all of it. */
+function pluginPackages(cwd: string): string[] {
+  const packages = installedPackages(cwd).filter(({ family }) => family === undefined);
+  return packages.flatMap(({ name }) => [name.replace('espalier-plugin-', ''), name]);
 }
 
 let builtIn: ReadonlyMap<string, string> | undefined;
@@ -277,7 +283,9 @@ async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined):
   const likely = broken
     .map((each) => each.name)
     .filter((each) => (affix === '' ? slot === undefined : each.includes(affix)));
-  const known = [...fitting, ...likely].map((full) => (slot === undefined ? full : shortNameIn(slot, full)));
+  const known = [...fitting, ...likely, ...pluginPackages(cwd)].map((full) =>
+    slot === undefined ? full : shortNameIn(slot, full),
+  );
   const filling = slot === undefined ? undefined : plugins.find(({ options }) => isDefault(options, slot));
   const meant = slot === undefined || filling === undefined ? '' : inputsOf(filling, slotKeys[slot].path);
   return new UsageError(

@@ -82,6 +82,45 @@ export class Cheer {
   t.deepEqual(counted(within), [1, 0]);
 });
 
+test('plugins --installed lists packages, versions and what they contribute; a misspelled package gets a suggestion', async (t) => {
+  const single = emptyFolder(t);
+  writeFileSync(
+    path.join(single, 'package.json'),
+    '{ "name": "espalier-plugin-metronome", "version": "0.3.0", "type": "module", "main": "index.ts" }',
+  );
+  writeFileSync(
+    path.join(single, 'index.ts'),
+    "import { Plugin } from 'espalier';\n@Plugin({ name: 'metronome', summary: 'ticks' })\nexport class Metronome {}\n",
+  );
+  const folder = project(t, { [NAME]: fixture, 'espalier-plugin-metronome': single });
+  const { code, out, err } = await espalier(folder, 'plugins', '--installed');
+  t.is(code, 0, err);
+  t.is(
+    out,
+    [
+      `${NAME} ${String(JSON.parse(readFileSync(path.join(fixture, 'package.json'), 'utf8')).version)}`,
+      '    plugins: countdown',
+      '    commands: countdown',
+      '    options of: train',
+      '    events: events.ts',
+      '    presets: countdown',
+      'espalier-plugin-metronome 0.3.0',
+      '    plugins: metronome',
+      '',
+    ].join('\n'),
+  );
+  for (const [wrong, right] of [
+    ['metronom', 'metronome'],
+    ['espalier-plugin-metronom', 'espalier-plugin-metronome'],
+    ['countdwn', 'countdown'],
+  ] as const) {
+    const message = new RegExp(`"${wrong}".*did you mean "${right}"\\?.*ESP_PLUGIN_NOT_FOUND`);
+    refused(t, await espalier(folder, 'plugins', wrong), message);
+    const config = ['--preset', 'debug', '--set', `plugins.${wrong}=true`, '--dry-run'];
+    refused(t, await espalier(folder, 'train', ...config), message);
+  }
+});
+
 test('a package adds a weight format: init reads a folder of it, and export writes one', async (t) => {
   const folder = project(t, { 'espalier-bigrams': withBigram(t) });
   const { settings, weights } = await bigramWeights(folder);

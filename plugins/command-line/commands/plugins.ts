@@ -9,8 +9,13 @@ function define(command: Command): void {
   command
     .description('list plugins with their options and metrics, including those of packages')
     .argument('[name]', 'show only this plugin; also takes a package or ./FILE')
+    .option('--installed', 'list the packages of this project instead, with versions and what they contribute')
     .option('--json', 'print JSON')
-    .action(async (name: string | undefined, flags: { json?: boolean }) => {
+    .action(async (name: string | undefined, flags: { json?: boolean; installed?: boolean }) => {
+      if (flags.installed === true) {
+        await printInstalled(flags.json);
+        return;
+      }
       const { findNamed, loadAll } = await import('../../../core/runs.js');
       const { describeOptions } = await import('../../configs/contract.js');
       const { plugins, broken } =
@@ -44,4 +49,14 @@ function define(command: Command): void {
         ].join('\n'),
       );
     });
+}
+
+async function printInstalled(json: boolean | undefined): Promise<void> {
+  const { installed, installedLines } = await import('../printing/installed.js');
+  const packages = await installed(process.cwd());
+  print(json, packages, () =>
+    packages.length === 0
+      ? 'No package of this project contributes to espalier.'
+      : packages.flatMap(installedLines).join('\n'),
+  );
 }
