@@ -184,7 +184,7 @@ const cases: BadInput[] = [
     what: 'an empty schedule',
     args: [...debug, '--set', 'plugins.scaling-schedule.file=empty.yaml'],
     files: { 'empty.yaml': '' },
-    message: /empty\.yaml is empty; write its operations, each with name, value/,
+    message: /empty\.yaml is empty; list operations in it, each with name, value/,
   },
   {
     what: 'a nanoGPT config that is not there',

@@ -133,5 +133,5 @@ test.serial('a shorter run is reported; a failing run and wrong usage exit with 
   t.regex(both.err, /--verify-determinism <iterations>' cannot be used with option '--resume/);
   const alone = await espalierAlone(folder, ...args, '--set', 'plugins.determinism-check={}');
   t.is(alone.code, 2);
-  t.regex(alone.err, /use espalier train --verify-determinism N \[ESP_VERIFY_RUN\]/);
+  t.regex(alone.err, /run espalier train --verify-determinism N \[ESP_VERIFY_RUN\]/);
 });

@@ -24,7 +24,7 @@ import { cases, type Case } from './schema-cases.js';
 const runtimeOnly: Readonly<Record<string, RegExp>> = {
   'sizes that fit each other': /must divide|even width|is over n_embd|needs a rank|must be below/,
   'options that need another, or one of several': /give one of|needs momentum|it is missing/,
-  'names in maps': /a name is made of|name at least one file|the name of a set has/,
+  'names in maps': /a name is made of|name at least one file|the name of a set must/,
   'names of runs that are no folder names': /must be a valid folder name|letters, digits/,
   'a file that is not there, or a plugin’s that fills something else': /there is no (preset )?file|cannot be used as/,
   'a misspelled name that is turned off': /there is no plugin .* to turn off/,

@@ -145,7 +145,7 @@ test('empty texts are dropped and counted', async (t) => {
   writeFileSync(path.join(folder, 'b.txt'), '');
   const { code, out, err } = await espalier(folder, 'prepare', 'a.jsonl', 'b.txt', '-t', 'bytes', '-o', 'out');
   t.is(code, 0, err);
-  t.regex(out, /\n {2}17 empty texts left out/);
+  t.regex(out, /\n {2}17 empty texts dropped/);
   const meta: { documents: unknown } = JSON.parse(readFileSync(path.join(folder, 'out/meta.json'), 'utf8'));
   t.deepEqual(meta.documents, { train: 22, val: 2, empty: 17 });
   const kept = Array.from({ length: 24 }, (_, i) => ['a', ' \n', 'b'][i % 3] ?? '');
