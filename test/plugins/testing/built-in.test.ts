@@ -1,0 +1,134 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import type { PluginChoice, RunSettings } from '../../../core/index.js';
+import { builtInNames } from '../../../core/runs.js';
+import { conformance, testRun } from '../../../plugins/testing/contract.js';
+import { sharedFolder } from '../../e2e/command.js';
+
+/** Files that options name. */
+const folder = sharedFolder();
+const questions = [
+  { ctx: 'the quick brown ', endings: ['fox', 'dog'], label: 0 },
+  { ctx: 'the lazy ', endings: ['fox', 'dog'], label: 1 },
+];
+const prompts = [
+  { prompt: 'the quick brown ', answer: 'fox' },
+  { prompt: 'the lazy ', answer: 'dog' },
+];
+
+test.before(async () => {
+  for (const [name, records] of Object.entries({ questions, prompts })) {
+    writeFileSync(path.join(folder, `${name}.jsonl`), records.map((each) => `${JSON.stringify(each)}\n`).join(''));
+  }
+  await using teacher = await testRun({ folder: path.join(folder, 'teacher'), iterations: 2 });
+  await teacher.train();
+});
+
+/** Plugins that are checked in one run: as many as go together, since most of a check is its runs. */
+interface Group {
+  /** Named in a config: the slots that they fill. */
+  readonly config?: RunSettings;
+  readonly features: readonly PluginChoice[];
+  readonly set?: readonly string[];
+  readonly isOnEngines?: boolean;
+  readonly fills: readonly string[];
+}
+
+const groups: Readonly<Record<string, Group>> = {
+  'what runs have by default, and sinks': {
+    isOnEngines: true,
+    fills: [
+      'gpt',
+      'adamw',
+      'lr-warmup-cosine',
+      'batches-random',
+      'char-tokenizer',
+      'evaluation',
+      'checkpoint',
+      'signals',
+    ],
+    features: ['csv', 'run-log', 'tensorboard', 'progress', 'training-metrics', 'system-metrics', 'batch-digest'],
+  },
+  'what measures': {
+    config: {
+      model: { use: 'llama', n_layer: 1, n_head: 2, n_embd: 16, block_size: 8, dropout: 0.1 },
+      optimizer: 'lion',
+      lr: 'constant',
+      batches: { strategy: 'sequential', prefetch: 0 },
+    },
+    set: ['data.tokenizer=bytes'],
+    fills: ['llama', 'lion', 'lr-constant', 'batches-sequential', 'bytes-tokenizer'],
+    features: ['ema', 'early-stopping', 'health', 'histograms', 'parameter-changes', 'perplexity', 'bits-per-byte'],
+  },
+  'what writes texts, and what looks at time': {
+    config: { optimizer: 'muon', lr: 'linear', batches: { strategy: 'epoch', prefetch: 0 } },
+    fills: ['muon', 'lr-linear', 'batches-epoch'],
+    features: [
+      ['samples', { tokens: 8 }],
+      ['generation', { files: { animals: 'prompts.jsonl' }, max_tokens: 4 }],
+      ['multiple-choice', { files: { animals: 'questions.jsonl' } }],
+      'profiler',
+      'trace',
+      'report',
+    ],
+  },
+  'what works in threads': {
+    config: { optimizer: 'sgd', lr: 'wsd', batches: { strategy: 'curriculum', candidates: 20, round: 3 } },
+    fills: ['sgd', 'lr-wsd', 'batches-curriculum'],
+    features: ['z-loss', 'label-smoothing', 'analysis', ['dashboard', { port: 0 }], ['wandb', { mode: 'offline' }]],
+  },
+  'what learns from another model': {
+    config: { lr: 'inverse-sqrt', batches: { strategy: 'mixture', weights: { text: 1 } } },
+    fills: ['lr-inverse-sqrt', 'batches-mixture'],
+    features: [['distillation', { teacher: 'teacher' }]],
+  },
+  'what prefers some windows': {
+    config: { batches: { strategy: 'importance' } },
+    fills: ['batches-importance'],
+    features: [],
+  },
+};
+
+/** Plugins that are in no group, and why. */
+const elsewhere: Readonly<Record<string, string>> = {
+  'engine-cpu': 'the check engines trains on each engine that works here',
+  'engine-native': 'likewise',
+  'engine-tensorflow': 'likewise',
+  'engine-wasm': 'likewise',
+  'data-parallel': 'it joins processes of MPI: test/e2e/data-parallel.test.ts',
+  'determinism-check': 'it waits for a second process: test/e2e/verify-determinism.test.ts',
+  'token-shards': 'needs files: test/plugins/data',
+  'vocab-remap': 'needs files: test/plugins/data/vocab-remap.test.ts',
+  'remapped-tokenizer': 'made by vocab-remap',
+  'batches-documents': 'needs prepared documents: test/plugins/batches/documents.test.ts',
+  'scaling-schedule': 'changes batches and shapes while it trains: test/plugins/growth',
+  'gpt2-tokenizer': 'has 50,257 tokens, too many for a tiny model',
+  'hf-tokenizer': 'needs a library and a file: test/plugins/tokenizers',
+};
+
+test('every built-in plugin is in a group, or it is said why not', (t) => {
+  const grouped = Object.values(groups).flatMap(({ features, fills }) => [
+    ...fills,
+    ...features.flatMap((feature) => (typeof feature === 'string' ? [feature] : [feature].flat().slice(0, 1))),
+  ]);
+  t.deepEqual([...grouped, ...Object.keys(elsewhere)].map(String).sort(), builtInNames());
+});
+
+/** All checks but `engines`, which takes longer than all others together: one group alone has it. */
+const others = [
+  ...['disposal', 'leaks', 'repeat', 'saving', 'resume', 'error', 'rollback', 'ranks'],
+  ...['dropout', 'accumulation', 'metrics', 'time'],
+];
+
+for (const [what, { config = {}, set = [], features, isOnEngines = false }] of Object.entries(groups)) {
+  test.serial(`every check passes: ${what}`, async (t) => {
+    const [subject = 'evaluation', ...plugins] = features;
+    const only = isOnEngines ? [...others, 'engines'] : others;
+    const results = await conformance(subject, { cwd: folder, config, set, plugins, only });
+    t.deepEqual(
+      results.filter(({ result }) => result === 'failed').map(({ check, message }) => `${check}: ${String(message)}`),
+      [],
+    );
+  });
+}
