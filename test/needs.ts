@@ -174,13 +174,16 @@ export async function engineNeed(name: string): Promise<Need> {
   return {
     name: `engine ${name}`,
     missing: works ? undefined : (found?.probe.why ?? 'there is no such engine'),
-    enable:
-      name === 'native'
-        ? 'install a C++ compiler (Debian: apt install g++) and run npx espalier engine install native'
-        : `npx espalier engine install ${name}`,
-    peer: name === 'tensorflow',
+    enable: howToHave[name] ?? `npx espalier engine install ${name}`,
+    // The plugin of xla is a small project's file, which may be gone: its tests are then skipped where peers are required.
+    peer: name === 'tensorflow' || (name === 'xla' && works),
   };
 }
+
+const howToHave: Readonly<Record<string, string>> = {
+  native: 'install a C++ compiler (Debian: apt install g++) and run npx espalier engine install native',
+  xla: 'run .ci/xla FOLDER, and set PJRT_PLUGIN_LIBRARY_PATH to the libpjrt_cpu.so in it',
+};
 
 let engines: Awaited<ReturnType<typeof probeEngines>> | undefined;
 

@@ -198,6 +198,7 @@ const pluginNames = [
   'engine-native',
   'engine-tensorflow',
   'engine-wasm',
+  'engine-xla',
   'evaluation',
   'generation',
   'gpt',
@@ -260,7 +261,7 @@ const listings = {
         engines: z.array(z.object({ engine: z.string(), works: z.boolean() })),
       })
       .transform(({ engines }) => engines.map(({ engine }) => engine)),
-    known: () => ['cpu', 'native', 'tensorflow', 'wasm'],
+    known: () => ['cpu', 'native', 'tensorflow', 'wasm', 'xla'],
     line: (name: string) => new RegExp(`^ +(works|no) +${name} +\\S`, 'm'),
   },
 };

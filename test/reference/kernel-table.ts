@@ -1,5 +1,6 @@
 import { tf } from '../../core/index.js';
 import { nativeKernels } from '../../plugins/engines/native/kernels/index.js';
+import { xlaKernels } from '../../plugins/engines/xla/kernels/index.js';
 import { registerOps } from '../../plugins/ops/contract.js';
 
 /** Kernels that `registerOps` makes of others where an engine has none. */
@@ -22,7 +23,7 @@ export async function kernelTable(): Promise<string> {
   await import('@tensorflow/tfjs-backend-wasm');
   const [onCpu, onWasm] = [namesOf('cpu'), namesOf('wasm')];
   registerOps('cpu');
-  const inC = new Set(nativeKernels());
+  const [inC, compiled] = [new Set(nativeKernels()), new Set(xlaKernels())];
   const rows = [...onCpu]
     .filter((name) => !name.startsWith('Espalier'))
     .sort()
@@ -31,17 +32,18 @@ export async function kernelTable(): Promise<string> {
       native: nativeForm(name, inC),
       wasm: onWasm.has(name) ? 'yes' : COMPOSED.has(name) ? 'of others' : '',
       tensorflow: NOT_IN_TENSORFLOW.has(name) ? '' : 'yes',
+      xla: VIEWS.has(name) ? 'view' : COMPOSED.has(name) ? 'of others' : compiled.has(name) ? 'yes' : '',
       gradient: hasGradient(name) ? 'yes' : '',
     }));
   const shown = rows.filter(({ native, gradient }) => native !== '' || gradient !== '');
   const others = rows.filter((row) => !shown.includes(row)).map(({ name }) => name);
   return [
     [
-      '| Kernel | native | wasm | tensorflow | gradient |',
-      '| --- | --- | --- | --- | --- |',
+      '| Kernel | native | wasm | tensorflow | xla | gradient |',
+      '| --- | --- | --- | --- | --- | --- |',
       ...shown.map(
-        ({ name, native, wasm, tensorflow, gradient }) =>
-          `| \`${name}\` | ${native === '' ? 'JavaScript' : native} | ${wasm} | ${tensorflow} | ${gradient} |`,
+        ({ name, native, wasm, tensorflow, xla, gradient }) =>
+          `| \`${name}\` | ${native === '' ? 'JavaScript' : native} | ${wasm} | ${tensorflow} | ${xla} | ${gradient} |`,
       ),
     ].join('\n'),
     `In JavaScript on the native engine, and without a gradient: ${others.map((name) => `\`${name}\``).join(', ')}.`,

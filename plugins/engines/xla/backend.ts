@@ -1,0 +1,307 @@
+import cpu = require('@tensorflow/tfjs-backend-cpu');
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { tf, type DropoutMask, type Mark } from '../../../core/index.js';
+import { type Attributes, type CompositeKernel, KernelInputs } from '../../ops/contract.js';
+import { UntraceableError, XlaData } from './data.js';
+import {
+  dtypeOf,
+  elementOf,
+  formOf,
+  isNumbers,
+  isNumberType,
+  KernelCall,
+  type Varying,
+  type XlaKernel,
+} from './kernel.js';
+import type { Client, DeviceBuffer } from './pjrt/client.js';
+import { CompiledProgram, explained, type OnCompiled } from './programs.js';
+import { Graph, type ProductPrecision } from './stablehlo/graph.js';
+import { at, type Value } from './stablehlo/program.js';
+import { type Trace, Writing } from './writing.js';
+
+type Results = TensorInfo | TensorInfo[];
+
+/**
+ * tfjs's cpu backend whose tensors are on a device of XLA. A kernel is a program, compiled when it is first called with
+ * such inputs. A kernel that has no program runs on the host, as the cpu backend's, so that every TensorFlow.js operation
+ * is there.
+ */
+export class XlaBackend extends cpu.MathBackendCPU {
+  /** By the call that they were compiled for; undefined where the kernel has no form for it. */
+  readonly #programs = new Map<string, Compiled | undefined>();
+  /** What kernels are written into, instead of being run. */
+  #writing: Writing | undefined;
+  onCompiled: OnCompiled = () => undefined;
+
+  constructor(
+    readonly client: Client,
+    /** Of the operands of matrix products. */
+    readonly products: ProductPrecision,
+  ) {
+    super();
+  }
+
+  /** Runs a kernel, or writes it into the program that is being written. @returns undefined if it has no form for the call */
+  run(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
+    if (inputs.all().some(({ dtype }) => !isNumberType(dtype))) return undefined;
+    const writing = this.#writing;
+    if (writing === undefined) return this.#runProgram(kernel, inputs, attributes);
+    const numbers = writing.numbersOf(kernel, attributes, inputs);
+    const call = new KernelCall(writing.graph, inputs, attributes, (tensor) => this.#valueOf(tensor), numbers);
+    const values = kernel.lower(call);
+    if (values === undefined) return undefined;
+    return isValues(values) ? values.map((value) => this.#hold(value)) : this.#hold(values);
+  }
+
+  /**
+   * Runs a kernel of the cpu backend on the host.
+   * @throws UntraceableError while a program is written, if it makes something of tensors that are no constants
+   */
+  onHost(inputs: KernelInputs, compute: () => Results): Results {
+    const outputs = compute();
+    const given = inputs.all();
+    const isView = [outputs].flat().every((output) => given.some(({ dataId }) => dataId === output.dataId));
+    if (!isView) for (const { dataId } of given) this.#look(dataId);
+    return outputs;
+  }
+
+  /** Whether kernels are written into a program. */
+  get isWriting(): boolean {
+    return this.#writing !== undefined;
+  }
+
+  /** A composite as a kernel: its operations are written into one program. */
+  lowered({ name, compute }: CompositeKernel): XlaKernel {
+    return {
+      name,
+      lower: (call) =>
+        this.#write(new Writing(call.graph), () => {
+          const named = call.inputs.named().map(([key]) => [key, this.#tensor(call.get(key))] as const);
+          const outputs = compute(new KernelInputs(Object.fromEntries(named)), call.attributes);
+          return Array.isArray(outputs) ? outputs.map((output) => this.#valueOf(output)) : this.#valueOf(outputs);
+        }),
+    };
+  }
+
+  /** Writes down what a function computes. @returns undefined where that depends on more than it may, see `Engine.record` */
+  trace(
+    inputs: readonly Tensor[],
+    masks: readonly DropoutMask[],
+    compute: (mark: Mark) => Tensor[],
+  ): Trace | undefined {
+    const given = inputs.map(({ dataId }) => [dataId, this.dataOf(dataId)] as const);
+    const writing = new Writing(new Graph(this.products), given, masks);
+    const marks: { what: string; complete: Value | undefined }[] = [];
+    try {
+      const outputs = this.#write(writing, () =>
+        compute((what, complete) => {
+          marks.push({ what, complete: complete && this.#valueOf(complete) });
+        }).map((output) => this.#valueOf(output)),
+      );
+      return { graph: writing.graph, outputs, marks, others: writing.read.slice(inputs.length) };
+    } catch (thrown) {
+      if (thrown instanceof UntraceableError) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** @throws UntraceableError if a tensor is left that no program has computed */
+  #write<T>(writing: Writing, work: () => T): T {
+    this.#writing = writing;
+    tf.engine().startScope('program');
+    let result: T;
+    try {
+      result = work();
+    } finally {
+      tf.engine().endScope();
+      this.#writing = undefined;
+    }
+    if (writing.held.some((dataId) => this.data.has(dataId)))
+      throw new UntraceableError('a tensor is kept that no program has computed');
+    return result;
+  }
+
+  #valueOf({ dataId, shape }: TensorInfo): Value {
+    const data = this.dataOf(dataId);
+    if (this.#writing === undefined) throw new Error('no program is being written');
+    return this.#writing.graph.reshape(data.value ?? this.#writing.valueOf(dataId, data), shape);
+  }
+
+  /** Called where the elements of data are looked at. @throws UntraceableError if what is written would depend on them */
+  #look(dataId: object): void {
+    if (this.#writing !== undefined && !this.#writing.made.has(dataId))
+      throw new UntraceableError('the elements of a tensor are looked at');
+  }
+
+  /** @throws Error for a tensor that is disposed, or is not of numbers */
+  dataOf(dataId: object): XlaData {
+    const data: unknown = this.data.get(dataId);
+    if (data instanceof XlaData) return data;
+    throw new Error('a tensor of numbers is needed');
+  }
+
+  bufferOf(dataId: object): DeviceBuffer {
+    const data = this.dataOf(dataId);
+    return explained('XLA does not take a tensor', () => data.buffer(this.client));
+  }
+
+  /** A new tensor of what a program made. */
+  adopt(buffer: DeviceBuffer, { dtype, shape }: Pick<XlaData, 'dtype' | 'shape'>): TensorInfo {
+    const dataId = {};
+    this.data.set(dataId, XlaData.ofDevice(buffer, dtype, shape));
+    return { dataId, shape: [...shape], dtype };
+  }
+
+  override write(...[values, shape, dtype]: Parameters<cpu.MathBackendCPU['write']>): object {
+    const dataId = super.write(values, shape, dtype);
+    this.#put(dataId, values, shape, dtype, 1);
+    this.#writing?.made.add(dataId);
+    return dataId;
+  }
+
+  override move(...[dataId, values, shape, dtype, refCount]: Parameters<cpu.MathBackendCPU['move']>): void {
+    super.move(dataId, values, shape, dtype, refCount);
+    this.#put(dataId, values, shape, dtype, refCount);
+  }
+
+  override readSync(dataId: object): ReturnType<cpu.MathBackendCPU['readSync']> {
+    this.#look(dataId);
+    return super.readSync(dataId);
+  }
+
+  override async read(dataId: object): Promise<ReturnType<cpu.MathBackendCPU['readSync']>> {
+    return this.readSync(dataId);
+  }
+
+  override disposeData(dataId: object, force?: boolean): boolean {
+    const data: unknown = this.data.has(dataId) ? this.data.get(dataId) : undefined;
+    const gone = super.disposeData(dataId, force);
+    if (gone && data instanceof XlaData) data.free();
+    return gone;
+  }
+
+  #runProgram(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
+    const varying = kernel.varying?.(attributes, inputs);
+    const replaced = this.#replacedBy(kernel, inputs.all());
+    const compiled = this.#compiled({ kernel, inputs, attributes, varying, replaced });
+    if (compiled === undefined) return undefined;
+    const { program, isList } = compiled;
+    const buffers = distinct(inputs.all()).map(({ dataId }) => this.bufferOf(dataId));
+    const numbers = varying && this.#upload(varying.numbers);
+    const made = program.run(numbers === undefined ? buffers : [...buffers, numbers]);
+    numbers?.destroy();
+    const outputs = made.map((buffer, index) => {
+      const tensor = replaced[index];
+      if (tensor === undefined) return this.adopt(buffer, at(program.outputs, index));
+      this.dataOf(tensor.dataId).replace(buffer);
+      this.incRef(tensor.dataId);
+      return { dataId: tensor.dataId, shape: tensor.shape, dtype: tensor.dtype };
+    });
+    return isList ? outputs : outputs[0];
+  }
+
+  /** By output, the input whose memory it takes: one that no other tensor has. */
+  #replacedBy(kernel: XlaKernel, inputs: readonly Tensor[]): readonly (Tensor | undefined)[] {
+    return (kernel.replaces?.(inputs.length) ?? []).map((index) => {
+      const tensor = inputs[index];
+      const isAlone = (x: Tensor): boolean =>
+        this.refCount(x.dataId) === 1 && inputs.filter(({ dataId }) => dataId === x.dataId).length === 1;
+      return tensor !== undefined && isAlone(tensor) ? tensor : undefined;
+    });
+  }
+
+  #compiled(request: Request): Compiled | undefined {
+    const signature = this.#signatureOf(request);
+    if (!this.#programs.has(signature)) this.#programs.set(signature, this.#compile(request));
+    return this.#programs.get(signature);
+  }
+
+  #compile({ kernel, inputs, attributes, varying, replaced }: Request): Compiled | undefined {
+    const graph = new Graph(this.products);
+    const values = new Map<object, Value>();
+    for (const tensor of distinct(inputs.all())) {
+      const output = replaced.indexOf(tensor);
+      const { shape, dtype } = this.dataOf(tensor.dataId);
+      const form = { shape, type: elementOf(dtype) };
+      values.set(tensor.dataId, graph.argument(form, output === -1 ? undefined : output));
+    }
+    const numbers = varying && graph.argument(formOf(varying.numbers));
+    const valueOf = ({ dataId, shape }: TensorInfo): Value => {
+      const value = values.get(dataId);
+      if (value === undefined) throw new Error(`${kernel.name} reads a tensor that it was not given`);
+      return graph.reshape(value, shape);
+    };
+    try {
+      const outputs = kernel.lower(new KernelCall(graph, inputs, attributes, valueOf, numbers));
+      if (outputs === undefined) return undefined;
+      const list = isValues(outputs) ? outputs : [outputs];
+      const program = new CompiledProgram(this.client, kernel.name, graph, list, this.onCompiled);
+      return { program, isList: isValues(outputs) };
+    } catch (thrown) {
+      if (thrown instanceof UntraceableError) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** What a program is compiled for: also which inputs are one tensor, and which are replaced. */
+  #signatureOf({ kernel, inputs, attributes, varying, replaced }: Request): string {
+    const all = distinct(inputs.all()).map(({ dataId }): object => dataId);
+    const each = inputs.named().map(([key, tensor]) => {
+      const { dtype, shape } = this.dataOf(tensor.dataId);
+      const place = `${String(all.indexOf(tensor.dataId))}>${String(replaced.indexOf(tensor))}`;
+      return `${key}:${dtype}[${shape.join()}][${tensor.shape.join()}]${place}`;
+    });
+    const left = Object.fromEntries((varying?.instead ?? []).map((attribute) => [attribute, '']));
+    return [kernel.name, String(attributes.with(left)), varying?.numbers.length ?? 0, ...each].join(' ');
+  }
+
+  #upload(numbers: Int32Array | Float32Array): DeviceBuffer {
+    return this.client.upload(numbers, dtypeOf(formOf(numbers).type), [numbers.length]);
+  }
+
+  #put(dataId: object, values: unknown, shape: readonly number[], dtype: string, refCount: number): void {
+    if (!isNumberType(dtype) || !isNumbers(values)) return;
+    const data = XlaData.ofHost(values, dtype, shape);
+    data.refCount = refCount;
+    this.data.set(dataId, data);
+    // A program that is being written has it as a constant.
+    if (data.isLarge && !this.isWriting) this.bufferOf(dataId);
+  }
+
+  #hold(value: Value): TensorInfo {
+    const [dataId, dtype] = [{}, dtypeOf(value.type)];
+    this.data.set(dataId, XlaData.ofValue(value, dtype));
+    this.#writing?.held.push(dataId);
+    return { dataId, shape: [...value.shape], dtype };
+  }
+
+  #tensor(value: Value): Tensor {
+    return tf.engine().makeTensorFromTensorInfo(this.#hold(value), this);
+  }
+}
+
+/** A call that is run as a program. */
+interface Request {
+  readonly kernel: XlaKernel;
+  readonly inputs: KernelInputs;
+  readonly attributes: Attributes;
+  readonly varying: Varying | undefined;
+  /** By output, the input whose memory it takes. */
+  readonly replaced: readonly (Tensor | undefined)[];
+}
+
+interface Compiled {
+  readonly program: CompiledProgram;
+  /** Whether the kernel returns a list. */
+  readonly isList: boolean;
+}
+
+function isValues(values: Value | readonly Value[]): values is readonly Value[] {
+  return Array.isArray(values);
+}
+
+/** Without those whose data is another's. */
+function distinct(tensors: readonly Tensor[]): Tensor[] {
+  const seen = new Set<object>();
+  return tensors.filter(({ dataId }) => !seen.has(dataId) && seen.add(dataId));
+}

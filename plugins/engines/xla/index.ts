@@ -1,0 +1,82 @@
+import {
+  Engine,
+  inject,
+  Logger,
+  messageOf,
+  On,
+  Plugin,
+  RunConfig,
+  tf,
+  type Bindings,
+  type DropoutMask,
+  type EngineProbe,
+  type Mark,
+  type RecordedKernels,
+} from '../../../core/index.js';
+import type { XlaBackend } from './backend.js';
+import { autoPrecision, describeDevice, openDevice } from './device.js';
+import { registerXlaBackend } from './kernels/index.js';
+import { recordKernels } from './recording.js';
+
+const LONG_MS = 1000;
+
+@Plugin({
+  name: 'engine-xla',
+  summary: 'XLA through a PJRT plugin: each kernel, and each recorded pass, is compiled for the device.',
+  slot: 'engine',
+  // Behind those that work everywhere: `engine: auto` does not choose it.
+  rank: 95,
+})
+export default class XlaEngine implements Engine {
+  static register(bindings: Bindings): void {
+    bindings.bind(Engine, XlaEngine);
+  }
+
+  static probe(): EngineProbe {
+    try {
+      const device = openDevice();
+      return { works: true, detail: describeDevice(device), autoPrecision: autoPrecision(device) };
+    } catch (thrown) {
+      return { works: false, detail: 'XLA', why: messageOf(thrown) };
+    }
+  }
+
+  readonly name = 'xla';
+  readonly precisions = ['f32', 'bf16'] as const;
+  readonly backend: string;
+  readonly description: string;
+
+  readonly #precision: 'f32' | 'bf16';
+  #xla: XlaBackend | undefined;
+
+  constructor(
+    @inject(RunConfig) { precision }: Pick<RunConfig, 'precision'>,
+    @inject(Logger) private readonly log: Logger,
+  ) {
+    const device = openDevice();
+    this.#precision = precision === 'auto' ? autoPrecision(device) : precision;
+    this.backend = this.#precision === 'bf16' ? 'xla-bf16' : 'xla';
+    this.description = `${describeDevice(device)}, ${this.#precision}`;
+  }
+
+  @On('run:setup')
+  async setUp(): Promise<void> {
+    // Else the cpu backend, whose kernels stand in for those that we have not, prints an advertisement.
+    tf.env().set('PROD', true);
+    this.#xla = registerXlaBackend(this.backend, openDevice(), this.#precision);
+    this.#xla.onCompiled = (name, milliseconds) => {
+      if (milliseconds >= LONG_MS) this.log.info(`compiled ${name} in ${(milliseconds / LONG_MS).toFixed(1)} s`);
+    };
+    await tf.setBackend(this.backend);
+  }
+
+  record(
+    inputs: readonly tf.Tensor[],
+    masks: readonly DropoutMask[],
+    compute: (mark: Mark) => tf.Tensor[],
+    onMark: Mark,
+  ): RecordedKernels {
+    if (this.#xla === undefined) throw new Error('the engine is not set up');
+    return recordKernels(this.#xla, inputs, masks, compute, onMark);
+  }
+}

@@ -1,0 +1,74 @@
+import type { Attributes } from '../../../ops/contract.js';
+import type { KernelCall, Varying, XlaKernel } from '../kernel.js';
+import type { Graph } from '../stablehlo/graph.js';
+import type { Form, Value } from '../stablehlo/program.js';
+
+const WORD = 2 ** 32;
+
+/** The keys of a mask and the number of its first element, which needs more than 32 bits. */
+export function maskNumbers(attributes: Attributes): Varying | undefined {
+  if (attributes.number('rate') === 0) return undefined;
+  const [key0, key1, first] = (['key0', 'key1', 'first'] as const).map((name) => attributes.number(name));
+  return {
+    instead: ['key0', 'key1', 'first'],
+    numbers: Int32Array.of(key0!, key1!, first! % WORD, Math.floor(first! / WORD)),
+  };
+}
+
+export const dropoutKernels: readonly XlaKernel[] = [
+  {
+    name: 'EspalierDropout',
+    varying: maskNumbers,
+    lower: (call) => {
+      const x = call.get('x');
+      const factors = maskFactors(call, x);
+      return factors === undefined ? x : call.graph.mul(x, factors);
+    },
+  },
+];
+
+/** What elements are multiplied by: 0, or 1 / (1 - rate); undefined for a rate of 0. The bits are `dropoutFactors`'s. */
+export function maskFactors(call: KernelCall, form: Form): Value | undefined {
+  const { graph, attributes } = call;
+  const rate = attributes.number('rate');
+  if (rate === 0) return undefined;
+  const hash = elementHashes(call, form.shape);
+  // A whole number is below a threshold if it is below the next whole number.
+  const isDropped = graph.compare('LT', hash, Math.ceil(rate * WORD));
+  const whole = { shape: form.shape, type: 'f32' } as const;
+  return graph.select(isDropped, graph.constant(0, whole), graph.constant(1 / (1 - rate), whole));
+}
+
+/** Of each element, in the order of the last axis: see `dropoutFactors` of the family `ops`. */
+function elementHashes(call: KernelCall, shape: readonly number[]): Value {
+  const { graph } = call;
+  const form = { shape, type: 'ui32' } as const;
+  const [key0, key1, low, high] = [0, 1, 2, 3].map((index) =>
+    graph.broadcast(graph.bits(call.number(index), 'ui32'), shape),
+  );
+  const index = graph.add(places(graph, shape), low!);
+  // Where the low half of the sum went over 32 bits.
+  const carry = graph.convert(graph.compare('LT', index, low!), 'ui32');
+  const first = mix(graph, graph.elementwise('xor', index, key0!), form);
+  return mix(graph, graph.add(graph.add(first, key1!), graph.add(high!, carry)), form);
+}
+
+/** Each element's number. */
+function places(graph: Graph, shape: readonly number[]): Value {
+  const form = { shape, type: 'ui32' } as const;
+  let step = 1;
+  let sum = graph.constant(0, form);
+  for (const [axis, size] of [...shape.entries()].toReversed()) {
+    sum = graph.add(sum, graph.mul(graph.iota(axis, form), step));
+    step *= size;
+  }
+  return sum;
+}
+
+/** Source: see `dropoutFactors`. */
+function mix(graph: Graph, value: Value, form: Form): Value {
+  const shifted = (x: Value, by: number): Value =>
+    graph.elementwise('xor', x, graph.elementwise('shift_right_logical', x, graph.constant(by, form)));
+  const once = graph.mul(shifted(value, 16), 0x21f0aaad);
+  return shifted(graph.mul(shifted(once, 15), 0x735a2d97), 15);
+}

@@ -1,0 +1,88 @@
+import { tf } from '../../../../core/index.js';
+import { Attributes, type CompositeKernel, KernelInputs, registerOps } from '../../../ops/contract.js';
+import { XlaBackend } from '../backend.js';
+import type { XlaKernel } from '../kernel.js';
+import type { Client } from '../pjrt/client.js';
+import type { ProductPrecision } from '../stablehlo/graph.js';
+import { attentionKernels } from './attention.js';
+import { dropoutKernels } from './dropout.js';
+import { elementwiseKernels } from './elementwise.js';
+import { indexedKernels } from './indexed.js';
+import { joinKernels } from './joins.js';
+import { moveKernels } from './moves.js';
+import { optimizerKernels } from './optimizer.js';
+import { productKernels } from './products.js';
+import { reductionKernels } from './reductions.js';
+import { rotaryKernels } from './rotary.js';
+
+const kernels: readonly XlaKernel[] = [
+  ...elementwiseKernels,
+  ...moveKernels,
+  ...joinKernels,
+  ...reductionKernels,
+  ...indexedKernels,
+  ...productKernels,
+  ...dropoutKernels,
+  ...attentionKernels,
+  ...rotaryKernels,
+  ...optimizerKernels,
+];
+
+/** Operations that `registerOps` makes of others; the cpu backend's kernels would do all on the host. */
+const COMPOSED = new Set(['Einsum']);
+
+/** Names of the kernels that are compiled for the types that models have. */
+export function xlaKernels(): string[] {
+  return kernels.map(({ name }) => name);
+}
+
+/** Registers the backend once: our kernels, composites as one program each, and the cpu backend's for everything else. */
+export function registerXlaBackend(name: string, client: Client, products: ProductPrecision): XlaBackend {
+  const registered = tf.engine().registryFactory[name];
+  if (registered !== undefined) return xlaBackend(tf.findBackend(name));
+  const xla = new XlaBackend(client, products);
+  tf.registerBackend(name, () => xla);
+  const onHost = new Map(tf.getKernelsForBackend('cpu').map((kernel) => [kernel.kernelName, kernel.kernelFunc]));
+  const ours = new Map(kernels.map((kernel) => [kernel.name, kernel]));
+  for (const kernelName of new Set([...onHost.keys(), ...ours.keys()])) {
+    if (COMPOSED.has(kernelName) || (kernelName.startsWith('Espalier') && !ours.has(kernelName))) continue;
+    tf.registerKernel({
+      kernelName,
+      backendName: name,
+      kernelFunc: kernelFuncOf(kernelName, ours.get(kernelName), onHost.get(kernelName)),
+    });
+  }
+  registerOps(name, (composite) => compiled(xla, composite));
+  return xla;
+}
+
+function kernelFuncOf(name: string, ours: XlaKernel | undefined, onHost: tf.KernelFunc | undefined): tf.KernelFunc {
+  return ({ inputs, attrs, backend }) => {
+    const xla = xlaBackend(backend);
+    const given = new KernelInputs(inputs);
+    const outputs = ours && xla.run(ours, given, new Attributes(attrs ?? {}));
+    if (outputs !== undefined) return outputs;
+    if (onHost === undefined) throw new Error(`${name} has no form for these inputs`);
+    return xla.onHost(given, () => onHost({ inputs, ...(attrs === undefined ? {} : { attrs }), backend: xla }));
+  };
+}
+
+/** A composite that is one program where it can be; else its operations one by one. */
+function compiled(xla: XlaBackend, composite: CompositeKernel): CompositeKernel {
+  const kernel = xla.lowered(composite);
+  return {
+    name: composite.name,
+    compute: (inputs, attributes) => {
+      if (xla.isWriting) return composite.compute(inputs, attributes);
+      const outputs = xla.run(kernel, inputs, attributes);
+      if (outputs === undefined) return composite.compute(inputs, attributes);
+      const tensors = [outputs].flat().map((output) => tf.engine().makeTensorFromTensorInfo(output, xla));
+      return Array.isArray(outputs) ? tensors : tensors[0]!;
+    },
+  };
+}
+
+function xlaBackend(backend: object): XlaBackend {
+  if (backend instanceof XlaBackend) return backend;
+  throw new Error('the kernels of XLA were called with another backend');
+}

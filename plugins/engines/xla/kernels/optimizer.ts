@@ -1,0 +1,60 @@
+import type { Attributes } from '../../../ops/contract.js';
+import type { XlaKernel } from '../kernel.js';
+
+const CHANGING = ['learningRate', 'step', 'gradientScale'];
+
+/** Kernels that change weights, moments and sums of gradients in the memory that they have. */
+export const optimizerKernels: readonly XlaKernel[] = [
+  {
+    name: 'EspalierAdamWStep',
+    varying: (attributes) => ({ instead: CHANGING, numbers: adamwNumbers(attributes) }),
+    // Inputs are all parameters, then all gradients, all means, all mean squares; outputs the same but the gradients.
+    replaces: (inputCount) => {
+      const count = inputCount / 4;
+      return Array.from({ length: 3 * count }, (_, output) => (output < count ? output : output + count));
+    },
+    lower: (call) => {
+      const { graph, attributes } = call;
+      const all = call.all();
+      const count = all.length / 4;
+      const decays = decaysOf(attributes);
+      const [gradientShare, squareShare, deviationScale, rate] = [0, 1, 2, 3].map((index) => call.number(index));
+      const updated = attributes.numbers('weightDecays').map((weightDecay, index) => {
+        const [parameter, gradient, mean, meanSquare] = [0, 1, 2, 3].map((group) => all[group * count + index]!);
+        const expAvg = graph.add(graph.mul(mean!, attributes.number('beta1')), graph.mul(gradient!, gradientShare!));
+        const square = graph.mul(graph.mul(gradient!, gradient!), squareShare!);
+        const expAvgSq = graph.add(graph.mul(meanSquare!, attributes.number('beta2')), square);
+        const deviation = graph.mul(graph.elementwise('sqrt', expAvgSq), deviationScale!);
+        const direction = graph.div(expAvg, graph.add(deviation, attributes.number('epsilon')));
+        const decayed = graph.mul(parameter!, call.number(4 + decays.indexOf(weightDecay)));
+        return [graph.sub(decayed, graph.mul(direction, rate!)), expAvg, expAvgSq] as const;
+      });
+      return ([0, 1, 2] as const).flatMap((which) => updated.map((made) => made[which]));
+    },
+  },
+  {
+    name: 'EspalierAccumulate',
+    varying: (attributes) => ({ instead: ['scale'], numbers: Float32Array.of(attributes.number('scale')) }),
+    replaces: () => [0],
+    lower: (call) => call.graph.add(call.get('sum'), call.graph.mul(call.get('gradient'), call.number(0))),
+  },
+];
+
+/** What changes from step to step, computed in float64 as the composite does; then a factor for each weight decay. */
+function adamwNumbers(attributes: Attributes): Float32Array {
+  const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
+  const [step, scale] = [attributes.number('step'), attributes.number('gradientScale')];
+  const learningRate = attributes.number('learningRate');
+  return Float32Array.of(
+    (1 - beta1) * scale,
+    (1 - beta2) * scale ** 2,
+    1 / Math.sqrt(1 - beta2 ** step),
+    learningRate / (1 - beta1 ** step),
+    ...decaysOf(attributes).map((weightDecay) => 1 - learningRate * weightDecay),
+  );
+}
+
+/** Each weight decay once. */
+function decaysOf(attributes: Attributes): number[] {
+  return [...new Set(attributes.numbers('weightDecays'))];
+}

@@ -1,0 +1,142 @@
+import koffi from 'koffi';
+import { structures } from './layout.js';
+import { PjrtPlugin, Structure } from './plugin.js';
+
+/** Types of elements as PJRT numbers them (PJRT_Buffer_Type). */
+export const ELEMENT_TYPES = { bool: 1, int32: 4, float32: 11 } as const;
+export type ElementType = keyof typeof ELEMENT_TYPES;
+
+export type HostArray = Float32Array | Int32Array | Uint8Array;
+
+/** CompileOptionsProto: field 3, executable_build_options, with one replica (4) and one partition (5). */
+const COMPILE_OPTIONS = Buffer.from([0x1a, 4, 0x20, 1, 0x28, 1]);
+const FORMAT = Buffer.from('mlir');
+
+/** The devices of a plugin, of which the first one is used. */
+export class Client {
+  readonly platform: string;
+  /** Of the platform: it names the library's build. */
+  readonly version: string;
+  /** What kind of device computes, as its maker calls it. */
+  readonly deviceKind: string;
+  readonly #client: bigint;
+  readonly #device: bigint;
+
+  constructor(readonly plugin: PjrtPlugin) {
+    const client = (this.#client = plugin.call('Client_Create', {}).get('client'));
+    this.platform = plugin.text(plugin.call('Client_PlatformName', { client }));
+    this.version = plugin.text(plugin.call('Client_PlatformVersion', { client }));
+    const list = plugin.call('Client_AddressableDevices', { client });
+    if (list.get('count') === 0n) throw new Error(`${plugin.file} finds no device`);
+    const device = (this.#device = wordAt(list.get('devices')));
+    const description = plugin.call('Device_GetDescription', { device }).get('description');
+    this.deviceKind = plugin.text(plugin.call('DeviceDescription_Kind', { description }));
+  }
+
+  /** @param code StableHLO as text, with a function `main` @throws PjrtError with what is wrong in it */
+  compile(code: string): Executable {
+    const bytes = Buffer.from(code);
+    const program = new Structure(structures.program)
+      .set('code', bytes)
+      .set('codeSize', bytes.length)
+      .set('format', FORMAT)
+      .set('formatSize', FORMAT.length);
+    const answer = this.plugin.call('Client_Compile', {
+      client: this.#client,
+      program,
+      options: COMPILE_OPTIONS,
+      optionsSize: COMPILE_OPTIONS.length,
+    });
+    return new Executable(this.plugin, answer.get('executable'));
+  }
+
+  /** Copies elements to the device, in the order of their last axis. */
+  upload(values: HostArray, type: ElementType, shape: readonly number[]): DeviceBuffer {
+    const answer = this.plugin.call('Client_BufferFromHostBuffer', {
+      client: this.#client,
+      data: values,
+      type: ELEMENT_TYPES[type],
+      dims: BigInt64Array.from(shape, BigInt),
+      dimCount: shape.length,
+      device: this.#device,
+    });
+    // It was copied during the call.
+    this.plugin.call('Event_Destroy', { event: answer.get('done') });
+    return new DeviceBuffer(this.plugin, answer.get('buffer'));
+  }
+}
+
+/** Elements in the device's memory. */
+export class DeviceBuffer {
+  #buffer: bigint | undefined;
+
+  constructor(
+    private readonly plugin: PjrtPlugin,
+    buffer: bigint,
+  ) {
+    this.#buffer = buffer;
+  }
+
+  /** @throws Error after it was destroyed */
+  get address(): bigint {
+    if (this.#buffer === undefined) throw new Error('a device buffer is used after it was destroyed');
+    return this.#buffer;
+  }
+
+  /** Waits for the elements and copies them. @throws PjrtError where what should have made them failed */
+  read(into: HostArray): void {
+    if (into.byteLength === 0) return;
+    const answer = this.plugin.call('Buffer_ToHostBuffer', {
+      buffer: this.address,
+      data: into,
+      size: into.byteLength,
+    });
+    const event = answer.get('event');
+    try {
+      this.plugin.call('Event_Await', { event });
+    } finally {
+      this.plugin.call('Event_Destroy', { event });
+    }
+  }
+
+  /** Frees its memory once what reads it has run. */
+  destroy(): void {
+    if (this.#buffer === undefined) return;
+    this.plugin.call('Buffer_Destroy', { buffer: this.#buffer });
+    this.#buffer = undefined;
+  }
+}
+
+/** A compiled program, loaded on the device. */
+export class Executable {
+  readonly #options = new Structure(structures.executeOptions);
+
+  constructor(
+    private readonly plugin: PjrtPlugin,
+    private readonly executable: bigint,
+  ) {}
+
+  /** Starts the program; results may be used at once, and are waited for where they are read. @returns new buffers */
+  run(inputs: readonly DeviceBuffer[], outputCount: number): DeviceBuffer[] {
+    const given = BigUint64Array.from(inputs, ({ address }) => address);
+    const made = new BigUint64Array(outputCount);
+    this.plugin.call('LoadedExecutable_Execute', {
+      executable: this.executable,
+      options: this.#options,
+      argumentLists: [given],
+      deviceCount: 1,
+      argumentCount: inputs.length,
+      outputLists: [made],
+    });
+    return Array.from(made, (buffer) => new DeviceBuffer(this.plugin, buffer));
+  }
+
+  destroy(): void {
+    this.plugin.call('LoadedExecutable_Destroy', { executable: this.executable });
+  }
+}
+
+function wordAt(address: bigint): bigint {
+  const word: unknown = koffi.decode(address, 'uint64_t');
+  return typeof word === 'bigint' ? word : BigInt(Number(word));
+}

@@ -1,0 +1,141 @@
+import koffi from 'koffi';
+import { calls, functionOffset, type FunctionName, type Layout, versionOffsets } from './layout.js';
+
+/** The version of PJRT_Api's first number, which grows when older callers no longer fit. */
+const MAJOR = 0;
+
+/** A number, an address, memory of which the address is taken, or a list of memory: then its addresses are put in a row. */
+type FieldValue = bigint | number | NodeJS.ArrayBufferView | Structure<string> | readonly NodeJS.ArrayBufferView[];
+
+type Fields<Name extends FunctionName> = (typeof calls)[Name] extends Layout<infer Field> ? Field : never;
+
+/** A structure in memory, with what its pointers lead to. */
+export class Structure<Field extends string> {
+  readonly #bytes: Buffer;
+  /** Memory that its pointers lead to: it must not be collected before the call ends. */
+  readonly #held: unknown[] = [];
+
+  constructor(private readonly layout: Layout<Field>) {
+    this.#bytes = Buffer.alloc(layout.size);
+    this.#bytes.writeBigUInt64LE(BigInt(layout.size), 0);
+  }
+
+  get address(): bigint {
+    return koffi.address(this.#bytes);
+  }
+
+  /** Sets a field; the structure keeps the memory that it then leads to. */
+  set(field: Field, value: FieldValue): this {
+    const { offset, kind } = this.layout.place(field);
+    const word = this.#wordOf(value);
+    if (kind === 'int') this.#bytes.writeInt32LE(Number(word), offset);
+    else this.#bytes.writeBigUInt64LE(word, offset);
+    return this;
+  }
+
+  /** A field's address or number. */
+  get(field: Field): bigint {
+    const { offset, kind } = this.layout.place(field);
+    return kind === 'int' ? BigInt(this.#bytes.readInt32LE(offset)) : this.#bytes.readBigUInt64LE(offset);
+  }
+
+  #wordOf(value: FieldValue): bigint {
+    if (typeof value === 'bigint') return value;
+    if (typeof value === 'number') return BigInt(value);
+    this.#held.push(value);
+    if (value instanceof Structure) return value.address;
+    if (ArrayBuffer.isView(value)) return koffi.address(value);
+    return this.#wordOf(BigUint64Array.from(value, (memory) => koffi.address(memory)));
+  }
+}
+
+/** What a plugin answered: the message is XLA's own. */
+export class PjrtError extends Error {
+  /** @param code as of absl::Status: 8 is resource exhausted, 12 unimplemented */
+  constructor(
+    message: string,
+    readonly code: number,
+  ) {
+    super(message);
+    this.name = 'PjrtError';
+  }
+}
+
+/** A PJRT plugin: a shared library with `GetPjrtApi`. */
+export class PjrtPlugin {
+  readonly version: string;
+  readonly #api: bigint;
+  readonly #functions = new Map<FunctionName, bigint>();
+
+  /** Loads the library; it stays until the process ends. @throws Error when it is no plugin, or of another major version */
+  constructor(readonly file: string) {
+    const getApi: () => unknown = koffi.load(file).func('GetPjrtApi', 'void *', []);
+    keepLoaded(file);
+    this.#api = addressOf(getApi());
+    const [major, minor] = [versionOffsets.major, versionOffsets.minor].map((offset): unknown =>
+      koffi.decode(this.#api, offset, 'int'),
+    );
+    this.version = `${String(major)}.${String(minor)}`;
+    if (major !== MAJOR) throw new Error(`${file} has PJRT ${this.version}; version ${String(MAJOR)} is needed`);
+    this.call('Plugin_Initialize', {});
+  }
+
+  /**
+   * Calls a function with some of its arguments set, the others 0.
+   * @returns its arguments, with its answers in them
+   * @throws PjrtError with the plugin's message
+   */
+  call<Name extends FunctionName>(
+    name: Name,
+    values: Readonly<Partial<Record<Fields<Name>, FieldValue>>>,
+  ): Structure<string> {
+    const layout: Layout<string> = calls[name];
+    const args = new Structure(layout);
+    for (const [field, value] of Object.entries<FieldValue | undefined>(values))
+      if (value !== undefined) args.set(field, value);
+    const error: unknown = koffi.call(this.#functionOf(name), WITHOUT_ERROR.has(name) ? VOID : SIGNATURE, args.address);
+    if (typeof error === 'bigint' && error !== 0n) throw this.#errorOf(error);
+    return args;
+  }
+
+  /** The text of an answer that has one. */
+  text(answer: Structure<string>): string {
+    const characters: unknown = koffi.decode(
+      answer.get('text'),
+      koffi.array('char', Number(answer.get('size')), 'String'),
+    );
+    return String(characters);
+  }
+
+  #functionOf(name: FunctionName): bigint {
+    const known = this.#functions.get(name);
+    if (known !== undefined) return known;
+    const found = addressOf(koffi.decode(this.#api, functionOffset(name), 'void *'));
+    this.#functions.set(name, found);
+    return found;
+  }
+
+  #errorOf(error: bigint): PjrtError {
+    const message = this.text(this.call('Error_Message', { error }));
+    const code = Number(this.call('Error_GetCode', { error }).get('code'));
+    this.call('Error_Destroy', { error });
+    return new PjrtError(message, code);
+  }
+}
+
+/** Functions that return nothing, where the others return an error or null. */
+const WITHOUT_ERROR: ReadonlySet<FunctionName> = new Set(['Error_Destroy', 'Error_Message']);
+const SIGNATURE = koffi.proto('void *', ['void *']);
+const VOID = koffi.proto('void', ['void *']);
+
+/** koffi closes a library whose handle is collected, or when Node ends, while the plugin's threads are still running. */
+function keepLoaded(file: string): void {
+  const LAZY = 1;
+  const open: (file: string, flags: number) => unknown = koffi.load(null).func('dlopen', 'void *', ['str', 'int']);
+  open(file, LAZY);
+}
+
+function addressOf(pointer: unknown): bigint {
+  if (typeof pointer === 'bigint') return pointer;
+  throw new Error('the plugin gave no address');
+}

@@ -1,0 +1,83 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { tf, type DropoutMask, type KernelRecording, type Mark, type RecordedKernels } from '../../../core/index.js';
+import type { XlaBackend } from './backend.js';
+import type { DeviceBuffer, HostArray } from './pjrt/client.js';
+import { CompiledProgram } from './programs.js';
+import { at } from './stablehlo/program.js';
+import type { Trace } from './writing.js';
+
+/** See `Engine.record`: the function runs once without numbers, and what it would compute is one program from the first run on. */
+export function recordKernels(
+  backend: XlaBackend,
+  inputs: readonly Tensor[],
+  masks: readonly DropoutMask[],
+  compute: (mark: Mark) => Tensor[],
+  onMark: Mark,
+): RecordedKernels {
+  const trace = backend.trace(inputs, masks, compute);
+  if (trace === undefined) return { outputs: compute(onMark), recording: undefined };
+  const recording = new Recording(backend, trace, inputs);
+  const numbers = inputs.map(({ dataId }) => backend.dataOf(dataId).values);
+  return { outputs: recording.runOn(numbers, masks, onMark), recording };
+}
+
+class Recording implements KernelRecording {
+  readonly #program: CompiledProgram;
+  readonly #shapes: readonly (readonly number[])[];
+
+  constructor(
+    private readonly backend: XlaBackend,
+    private readonly trace: Trace,
+    inputs: readonly Tensor[],
+  ) {
+    this.#shapes = inputs.map(({ shape }) => shape);
+    const outputs = [...trace.outputs, ...trace.marks.flatMap(({ complete }) => complete ?? [])];
+    this.#program = new CompiledProgram(backend.client, 'a pass', trace.graph, outputs, backend.onCompiled);
+  }
+
+  run(
+    numbers: readonly (Int32Array | Float32Array)[],
+    masks: readonly DropoutMask[],
+    onMark: Mark,
+  ): Tensor[] | undefined {
+    if (this.trace.others.some((dataId) => !this.backend.data.has(dataId))) return undefined;
+    return this.runOn(numbers, masks, onMark);
+  }
+
+  /** Marks come once all is started: what is handed over is complete by then. */
+  runOn(numbers: readonly HostArray[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
+    const { backend, trace } = this;
+    const own = this.#upload(numbers, masks);
+    let made: DeviceBuffer[];
+    try {
+      made = this.#program.run([...own, ...trace.others.map((dataId) => backend.bufferOf(dataId))]);
+    } finally {
+      for (const buffer of own) buffer.destroy();
+    }
+    const tensors = made.map((buffer, index) =>
+      tf.engine().makeTensorFromTensorInfo(backend.adopt(buffer, at(this.#program.outputs, index)), backend),
+    );
+    const handedOver = tensors.slice(trace.outputs.length).values();
+    for (const { what, complete } of trace.marks) {
+      if (complete === undefined) onMark(what);
+      else onMark(what, handedOver.next().value);
+    }
+    return tensors.slice(0, trace.outputs.length);
+  }
+
+  end(): void {
+    this.#program.destroy();
+  }
+
+  /** The inputs, then the masks' keys. */
+  #upload(numbers: readonly HostArray[], masks: readonly DropoutMask[]): DeviceBuffer[] {
+    const { client } = this.backend;
+    const given = this.#shapes.map((shape, index) => {
+      const values = numbers[index];
+      if (values === undefined) throw new Error(`the recorded kernels need input ${String(index + 1)}`);
+      return client.upload(values, values instanceof Int32Array ? 'int32' : 'float32', shape);
+    });
+    const keys = Int32Array.from(masks.flatMap(({ key0, key1 }) => [key0, key1]));
+    return keys.length === 0 ? given : [...given, client.upload(keys, 'int32', [keys.length])];
+  }
+}

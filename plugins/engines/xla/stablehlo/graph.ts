@@ -1,0 +1,217 @@
+import { at, Program, type Element, type Form, type Value } from './program.js';
+
+/** How products of matrices take their operands; sums are float32. */
+export type ProductPrecision = 'f32' | 'bf16';
+
+type Comparison = 'EQ' | 'NE' | 'GE' | 'GT' | 'LE' | 'LT';
+
+/** Axes of a product: those along which both go together, and those that are summed. */
+export interface ProductAxes {
+  readonly batch: readonly (readonly [a: number, b: number])[];
+  readonly summed: readonly (readonly [a: number, b: number])[];
+}
+
+/** A program with StableHLO's operations as methods. Shapes follow NumPy's rules; operands have one type. */
+export class Graph extends Program {
+  constructor(readonly products: ProductPrecision) {
+    super();
+  }
+
+  /** An operation of each element, such as `exponential`; operands are broadcast. */
+  elementwise(name: string, ...operands: Value[]): Value {
+    const shape = operands.map((operand) => operand.shape).reduce(broadcastShape);
+    return this.operation(
+      name,
+      operands.map((operand) => this.broadcast(operand, shape)),
+      { shape, type: at(operands, 0).type },
+    );
+  }
+
+  add(a: Value, b: Value | number): Value {
+    return this.elementwise('add', a, this.numbers(b, a));
+  }
+
+  sub(a: Value, b: Value | number): Value {
+    return this.elementwise('subtract', a, this.numbers(b, a));
+  }
+
+  mul(a: Value, b: Value | number): Value {
+    return this.elementwise('multiply', a, this.numbers(b, a));
+  }
+
+  div(a: Value, b: Value | number): Value {
+    return this.elementwise('divide', a, this.numbers(b, a));
+  }
+
+  max(a: Value, b: Value | number): Value {
+    return this.elementwise('maximum', a, this.numbers(b, a));
+  }
+
+  min(a: Value, b: Value | number): Value {
+    return this.elementwise('minimum', a, this.numbers(b, a));
+  }
+
+  compare(how: Comparison, a: Value, b: Value | number): Value {
+    const other = this.numbers(b, a);
+    const shape = broadcastShape(a.shape, other.shape);
+    const both = [a, other].map((operand) => this.broadcast(operand, shape));
+    const direction = `comparison_direction = #stablehlo<comparison_direction ${how}>`;
+    return this.operation('compare', both, { shape, type: 'i1' }, direction);
+  }
+
+  select(condition: Value, yes: Value, no: Value): Value {
+    const shape = [condition.shape, yes.shape, no.shape].reduce(broadcastShape);
+    const all = [condition, yes, no].map((operand) => this.broadcast(operand, shape));
+    return this.operation('select', all, { shape, type: yes.type });
+  }
+
+  /** The same number everywhere, in the form of a value; a value as it is. */
+  numbers(x: Value | number, like: Form): Value {
+    return typeof x === 'number' ? this.constant(x, { shape: like.shape, type: like.type }) : x;
+  }
+
+  convert(x: Value, type: Element): Value {
+    return x.type === type ? x : this.operation('convert', [x], { shape: x.shape, type });
+  }
+
+  /** The same bits under another type of that size. */
+  bits(x: Value, type: Element): Value {
+    return this.operation('bitcast_convert', [x], { shape: x.shape, type });
+  }
+
+  reshape(x: Value, shape: readonly number[]): Value {
+    return sameShape(x.shape, shape) ? x : this.operation('reshape', [x], { shape, type: x.type });
+  }
+
+  /** @param axes of the result, one for each of x's; by default the last ones */
+  broadcast(x: Value, shape: readonly number[], axes?: readonly number[]): Value {
+    if (sameShape(x.shape, shape)) return x;
+    const first = shape.length - x.shape.length;
+    const placed = axes ?? x.shape.map((_, axis) => first + axis);
+    const dimensions = `broadcast_dimensions = ${list(placed)}`;
+    return this.operation('broadcast_in_dim', [x], { shape, type: x.type }, dimensions);
+  }
+
+  transpose(x: Value, order: readonly number[]): Value {
+    const shape = order.map((axis) => at(x.shape, axis));
+    return this.operation('transpose', [x], { shape, type: x.type }, `permutation = ${list(order)}`);
+  }
+
+  /** @param strides positive */
+  slice(x: Value, starts: readonly number[], limits: readonly number[], strides = starts.map(() => 1)): Value {
+    const shape = starts.map((start, axis) => Math.ceil((at(limits, axis) - start) / at(strides, axis)));
+    const ranges = `start_indices = ${list(starts)}, limit_indices = ${list(limits)}, strides = ${list(strides)}`;
+    return this.operation('slice', [x], { shape, type: x.type }, ranges);
+  }
+
+  /** What is from `start` on along one axis, `size` wide. */
+  part(x: Value, axis: number, start: number, size: number): Value {
+    const starts = x.shape.map((_, each) => (each === axis ? start : 0));
+    const limits = x.shape.map((length, each) => (each === axis ? start + size : length));
+    return this.slice(x, starts, limits);
+  }
+
+  concat(parts: readonly Value[], axis: number): Value {
+    const { shape, type } = at(parts, 0);
+    const size = parts.reduce((sum, part) => sum + at(part.shape, axis), 0);
+    const form = { shape: shape.with(axis, size), type };
+    return this.operation('concatenate', parts, form, `dimension = ${String(axis)} : i64`);
+  }
+
+  reverse(x: Value, axes: readonly number[]): Value {
+    return this.operation('reverse', [x], { shape: x.shape, type: x.type }, `dimensions = ${list(axes)}`);
+  }
+
+  pad(x: Value, low: readonly number[], high: readonly number[], value: number): Value {
+    const shape = x.shape.map((size, axis) => at(low, axis) + size + at(high, axis));
+    const zeros = list(low.map(() => 0));
+    const padding = `edge_padding_low = ${list(low)}, edge_padding_high = ${list(high)}, interior_padding = ${zeros}`;
+    const fill = this.constant(value, { shape: [], type: x.type });
+    return this.operation('pad', [x, fill], { shape, type: x.type }, padding);
+  }
+
+  /** Each element's place along an axis. */
+  iota(axis: number, form: Form): Value {
+    return this.operation('iota', [], form, `iota_dimension = ${String(axis)} : i64`);
+  }
+
+  /** Combines what is along axes, which are gone then. @param combine an operation such as `add` @param start of each */
+  reduce(x: Value, axes: readonly number[], combine: string, start: number): Value {
+    const shape = x.shape.filter((_, axis) => !axes.includes(axis));
+    const first = this.constant(start, { shape: [], type: x.type });
+    const form = { shape, type: x.type };
+    return this.operation('reduce', [x, first], form, `dimensions = ${list(axes)}`, this.combining(combine, x.type));
+  }
+
+  sum(x: Value, axes: readonly number[]): Value {
+    return this.reduce(x, axes, 'add', 0);
+  }
+
+  largest(x: Value, axes: readonly number[]): Value {
+    return this.reduce(x, axes, 'maximum', x.type === 'i32' ? -(2 ** 31) : -Infinity);
+  }
+
+  smallest(x: Value, axes: readonly number[]): Value {
+    return this.reduce(x, axes, 'minimum', x.type === 'i32' ? 2 ** 31 - 1 : Infinity);
+  }
+
+  /** A region that combines two elements. */
+  combining(operation: string, type: Element): string {
+    return this.region([type, type], (both) => this.operation(operation, both, { shape: [], type }));
+  }
+
+  /** The product of two tensors: batch axes, then a's others, then b's. Operands are rounded to `products`; float32 result. */
+  product(a: Value, b: Value, { batch, summed }: ProductAxes): Value {
+    const axesOf = (side: 0 | 1): readonly number[] => [...batch, ...summed].map((pair) => pair[side]);
+    const free = (x: Value, side: 0 | 1): number[] => x.shape.filter((_, axis) => !axesOf(side).includes(axis));
+    const shape = [...batch.map(([axis]) => at(a.shape, axis)), ...free(a, 0), ...free(b, 1)];
+    const numbers = (name: string, axes: readonly number[]): string => `${name} = [${axes.join(', ')}]`;
+    const dimensions = [
+      numbers('lhs_batching_dimensions', batch.map(first)),
+      numbers('rhs_batching_dimensions', batch.map(second)),
+      numbers('lhs_contracting_dimensions', summed.map(first)),
+      numbers('rhs_contracting_dimensions', summed.map(second)),
+    ].join(', ');
+    // Else a GPU multiplies float32 in TF32, which has 10 of its 23 bits.
+    const highest = '#stablehlo<precision HIGHEST>';
+    const precision = this.products === 'f32' ? `, precision_config = [${highest}, ${highest}]` : '';
+    return this.operation(
+      'dot_general',
+      [a, b].map((operand) => this.convert(operand, this.products)),
+      { shape, type: 'f32' },
+      `dot_dimension_numbers = #stablehlo.dot<${dimensions}>${precision}`,
+    );
+  }
+}
+
+/** `array<i64: 1, 2>` */
+export function list(numbers: readonly number[]): string {
+  return numbers.length === 0 ? 'array<i64>' : `array<i64: ${numbers.join(', ')}>`;
+}
+
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** @throws Error where the shapes do not go together */
+export function broadcastShape(a: readonly number[], b: readonly number[]): readonly number[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const [one, other] = [a, b].map((shape) => shape[axis - rank + shape.length] ?? 1);
+    if (one === other || other === 1) return one ?? 1;
+    if (one === 1) return other ?? 1;
+    throw new Error(`shapes [${String(a)}] and [${String(b)}] cannot be broadcast together`);
+  });
+}
+
+function first([axis]: readonly [number, number]): number {
+  return axis;
+}
+
+function second([, axis]: readonly [number, number]): number {
+  return axis;
+}

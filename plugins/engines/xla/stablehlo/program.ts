@@ -1,0 +1,159 @@
+/** Types of elements, as StableHLO names them. */
+export type Element = 'f32' | 'bf16' | 'i32' | 'ui32' | 'i1';
+
+/** A value in a program. */
+export interface Value {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly type: Element;
+}
+
+/** What an operation makes. */
+export type Form = Pick<Value, 'shape' | 'type'>;
+
+/** Elements of a constant in memory: truths as bytes. */
+export type Elements = Float32Array | Int32Array | Uint8Array;
+
+/**
+ * A program as StableHLO text, written operation by operation in the generic form of MLIR.
+ * Source: StableHLO specification, https://openxla.org/stablehlo/spec.
+ */
+export class Program {
+  readonly #arguments: string[] = [];
+  /** Before all others, so that regions hold none. */
+  readonly #constantLines: string[] = [];
+  readonly #lines: string[] = [];
+  readonly #constants = new Map<string, Value>();
+  #names = 0;
+
+  /** @param replacedBy number of the output that takes the argument's memory */
+  argument({ shape, type }: Form, replacedBy?: number): Value {
+    const value = this.#value({ shape, type });
+    const donated = replacedBy === undefined ? '' : ` {tf.aliasing_output = ${String(replacedBy)} : i32}`;
+    this.#arguments.push(`${value.name}: ${typeOf(value)}${donated}`);
+    return value;
+  }
+
+  /** The same number for every element. */
+  constant(number: number, { shape, type }: Form): Value {
+    return this.#constantOf(scalarText(number, type), { shape, type });
+  }
+
+  /** Numbers in the order of the last axis. */
+  constants(elements: Elements, { shape, type }: Form): Value {
+    const [first = 0] = elements;
+    if (elements.length === 0 || elements.every((element) => Object.is(element, first)))
+      return this.constant(first, { shape, type });
+    if (type === 'i1') {
+      const truths = Array.from(elements, (element) => (element === 0 ? 'false' : 'true'));
+      const flat = this.#constantOf(`[${truths.join(', ')}]`, { shape: [elements.length], type });
+      return this.operation('reshape', [flat], { shape, type });
+    }
+    const bytes = Buffer.from(elements.buffer, elements.byteOffset, elements.byteLength);
+    return this.#constantOf(`"0x${bytes.toString('hex').toUpperCase()}"`, { shape, type });
+  }
+
+  /**
+   * An operation with one result.
+   * @param attributes in MLIR's text, with the braces left out
+   * @param body of its region, as `region` makes it
+   */
+  operation(name: string, operands: readonly Value[], form: Form, attributes = '', body = ''): Value {
+    return at(this.operations(name, operands, [form], attributes, body), 0);
+  }
+
+  /** An operation with as many results as forms are given. */
+  operations(
+    name: string,
+    operands: readonly Value[],
+    forms: readonly Form[],
+    attributes = '',
+    body = '',
+  ): readonly Value[] {
+    const id = this.#name();
+    const results = forms.map(({ shape, type }, index) => ({
+      name: forms.length === 1 ? id : `${id}#${String(index)}`,
+      shape,
+      type,
+    }));
+    const left = forms.length === 1 ? id : `${id}:${String(forms.length)}`;
+    const given = operands.map((operand) => operand.name).join(', ');
+    const types = operands.map(typeOf).join(', ');
+    const made = forms.length === 1 ? typeOf(at(results, 0)) : `(${results.map(typeOf).join(', ')})`;
+    const dialect = name.includes('.') ? name : `stablehlo.${name}`;
+    const region = body === '' ? '' : ` (${body})`;
+    const list = attributes === '' ? '' : ` {${attributes}}`;
+    this.#lines.push(`${left} = "${dialect}"(${given})${region}${list} : (${types}) -> ${made}`);
+    return results;
+  }
+
+  /** A region of scalars, for operations that combine or compare elements. */
+  region(types: readonly Element[], compute: (scalars: readonly Value[]) => Value): string {
+    const scalars = types.map((type) => this.#value({ shape: [], type }));
+    const outer = this.#lines.length;
+    const result = compute(scalars);
+    const lines = this.#lines.splice(outer);
+    const given = scalars.map((scalar) => `${scalar.name}: ${typeOf(scalar)}`).join(', ');
+    const last = `"stablehlo.return"(${result.name}) : (${typeOf(result)}) -> ()`;
+    return `{ ^bb0(${given}): ${[...lines, last].join(' ')} }`;
+  }
+
+  /** The whole program. */
+  text(outputs: readonly Value[]): string {
+    const types = outputs.map(typeOf).join(', ');
+    const names = outputs.map(({ name }) => name).join(', ');
+    return [
+      'module @program {',
+      `func.func public @main(${this.#arguments.join(', ')}) -> (${types}) {`,
+      ...this.#constantLines,
+      ...this.#lines,
+      `func.return ${names} : ${types}`,
+      '} }',
+    ].join('\n');
+  }
+
+  /** Each once: programs have few different ones, which may be long. */
+  #constantOf(text: string, form: Form): Value {
+    const key = `${text} : ${typeOf(form)}`;
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const value = this.#value(form);
+    const type = typeOf(form);
+    this.#constantLines.push(
+      `${value.name} = "stablehlo.constant"() {value = dense<${text}> : ${type}} : () -> ${type}`,
+    );
+    this.#constants.set(key, value);
+    return value;
+  }
+
+  #value({ shape, type }: Form): Value {
+    return { name: this.#name(), shape, type };
+  }
+
+  #name(): string {
+    return `%v${String(this.#names++)}`;
+  }
+}
+
+/** @throws Error where the list has no such element */
+export function at<T>(list: readonly T[], index: number): T {
+  const element = list[index];
+  if (element === undefined) throw new Error(`a list of ${String(list.length)} has no element ${String(index)}`);
+  return element;
+}
+
+/** `tensor<2x3xf32>` */
+export function typeOf({ shape, type }: Form): string {
+  return `tensor<${[...shape, type].join('x')}>`;
+}
+
+/** Floats by their bits, so that no digit is lost. */
+function scalarText(number: number, type: Element): string {
+  if (type === 'i1') return number === 0 ? 'false' : 'true';
+  if (type === 'i32') return String(number | 0);
+  if (type === 'ui32') return String(number >>> 0);
+  if (type === 'bf16') throw new Error('constants are made as f32 and converted');
+  const bits = Buffer.alloc(4);
+  bits.writeFloatBE(number);
+  return `0x${bits.toString('hex').toUpperCase()}`;
+}

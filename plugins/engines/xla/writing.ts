@@ -1,0 +1,75 @@
+import type { DropoutMask } from '../../../core/index.js';
+import type { Attributes, KernelInputs } from '../../ops/contract.js';
+import { UntraceableError, type XlaData } from './data.js';
+import { elementOf, formOf, type XlaKernel } from './kernel.js';
+import type { Graph } from './stablehlo/graph.js';
+import type { Value } from './stablehlo/program.js';
+
+/** What a function computes, written down without computing it. */
+export interface Trace {
+  readonly graph: Graph;
+  readonly outputs: readonly Value[];
+  /** Where the function called `mark`, with what it handed over. */
+  readonly marks: readonly { readonly what: string; readonly complete: Value | undefined }[];
+  /** Data that the program reads besides the inputs: weights. */
+  readonly others: readonly object[];
+}
+
+/** A program that is being written: what kernels are called meanwhile goes into it. */
+export class Writing {
+  /** Data that is written by the way: constants, if the host alone has it. */
+  readonly made = new Set<object>();
+  /** Data that stands for values. */
+  readonly held: object[] = [];
+  readonly #arguments = new Map<object, Value>();
+  readonly #keys: Value | undefined;
+
+  /**
+   * @param inputs data that becomes the first arguments
+   * @param masks whose keys are the argument after these; undefined where nothing but the inputs may be read
+   */
+  constructor(
+    readonly graph: Graph,
+    inputs: readonly (readonly [dataId: object, data: XlaData])[] = [],
+    private readonly masks?: readonly DropoutMask[],
+  ) {
+    for (const [dataId, data] of inputs) this.#add(dataId, data);
+    if (masks !== undefined && masks.length > 0)
+      this.#keys = graph.argument({ shape: [2 * masks.length], type: 'i32' });
+  }
+
+  /** Data of before that the program reads, in the order of its arguments, the inputs among them. */
+  get read(): object[] {
+    return [...this.#arguments.keys()];
+  }
+
+  /** @throws UntraceableError where it may not be read */
+  valueOf(dataId: object, data: XlaData): Value {
+    const known = this.#arguments.get(dataId);
+    if (known !== undefined) return known;
+    if (this.made.has(dataId) && data.host !== undefined)
+      return this.graph.constants(data.host, { shape: data.shape, type: elementOf(data.dtype) });
+    if (this.masks === undefined) throw new UntraceableError('a tensor is read that is no input');
+    return this.#add(dataId, data);
+  }
+
+  /** The varying numbers of a call: constants but for a mask's keys. @throws UntraceableError for keys of no known mask */
+  numbersOf(kernel: XlaKernel, attributes: Attributes, inputs: KernelInputs): Value | undefined {
+    const numbers = kernel.varying?.(attributes, inputs)?.numbers;
+    if (numbers === undefined) return undefined;
+    if (this.masks === undefined || !attributes.has('key0')) return this.graph.constants(numbers, formOf(numbers));
+    const [key0, key1] = [attributes.number('key0'), attributes.number('key1')];
+    const index = this.masks.findIndex((mask) => mask.key0 === key0 && mask.key1 === key1);
+    if (this.#keys === undefined || index === -1)
+      throw new UntraceableError('a mask is used that is not among those given');
+    const rest = numbers.subarray(2);
+    const keys = this.graph.part(this.#keys, 0, 2 * index, 2);
+    return this.graph.concat([keys, this.graph.constants(rest, formOf(rest))], 0);
+  }
+
+  #add(dataId: object, { shape, dtype }: XlaData): Value {
+    const value = this.graph.argument({ shape, type: elementOf(dtype) });
+    this.#arguments.set(dataId, value);
+    return value;
+  }
+}

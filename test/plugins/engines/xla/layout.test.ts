@@ -1,0 +1,59 @@
+import test from 'ava';
+import { probeEngines, shortName } from '../../../../plugins/engines/choice/choice.js';
+import { calls, functionOffset, structures } from '../../../../plugins/engines/xla/pjrt/layout.js';
+import { Graph } from '../../../../plugins/engines/xla/stablehlo/graph.js';
+
+test('engine xla: structures and functions are where pjrt_c_api.h has them', (t) => {
+  // Counted in the header by hand.
+  t.deepEqual(
+    [calls.Client_Create, calls.Client_Compile, calls.Client_BufferFromHostBuffer].map(({ size }) => size),
+    [88, 56, 120],
+  );
+  t.deepEqual(
+    [calls.LoadedExecutable_Execute.size, calls.Buffer_ToHostBuffer.size, structures.executeOptions.size],
+    [80, 56, 112],
+  );
+  t.deepEqual(calls.Client_BufferFromHostBuffer.place('dims'), { offset: 40, kind: 'pointer' });
+  t.deepEqual(calls.Client_BufferFromHostBuffer.place('semantics'), { offset: 72, kind: 'int' });
+  t.deepEqual(
+    (
+      ['Error_Destroy', 'Client_Create', 'Client_Compile', 'LoadedExecutable_Execute', 'Buffer_ToHostBuffer'] as const
+    ).map(functionOffset),
+    [40, 120, 200, 480, 600],
+  );
+});
+
+test('engine xla: a program is written once for each constant, which regions do not hold', (t) => {
+  const graph = new Graph('bf16');
+  const x = graph.argument({ shape: [2, 3], type: 'f32' }, 0);
+  const sum = graph.sum(graph.mul(graph.add(x, 0.5), 0.5), [1]);
+  const text = graph.text([graph.product(x, x, { batch: [], summed: [[1, 1]] }), sum]);
+  t.is(text.match(/stablehlo\.constant/g)?.length, 2);
+  t.regex(
+    text,
+    /@main\(%v0: tensor<2x3xf32> \{tf\.aliasing_output = 0 : i32\}\) -> \(tensor<2x2xf32>, tensor<2xf32>\)/,
+  );
+  t.regex(text, /"stablehlo\.dot_general"\(.*\(tensor<2x3xbf16>, tensor<2x3xbf16>\) -> tensor<2x2xf32>/);
+  t.throws(() => graph.add(x, graph.constant(1, { shape: [2], type: 'f32' })), { message: /cannot be broadcast/ });
+});
+
+test.serial('engine xla: without a plugin it says what is missing, and auto takes it last', async (t) => {
+  const before = process.env['PJRT_PLUGIN_LIBRARY_PATH'];
+  try {
+    for (const [file, why] of [
+      ['', /names no PJRT plugin/],
+      ['/nowhere/plugin.so', /names \/nowhere\/plugin\.so, which does not exist/],
+      [process.execPath, /PJRT plugin .* does not start: /],
+    ] as const) {
+      process.env['PJRT_PLUGIN_LIBRARY_PATH'] = file;
+      const engines = await probeEngines();
+      const last = engines.at(-1);
+      t.is(last && shortName(last.plugin), 'xla');
+      t.false(last?.probe.works);
+      t.regex(last?.probe.why ?? '', why);
+    }
+  } finally {
+    if (before === undefined) delete process.env['PJRT_PLUGIN_LIBRARY_PATH'];
+    else process.env['PJRT_PLUGIN_LIBRARY_PATH'] = before;
+  }
+});
