@@ -13,11 +13,12 @@ const projects = [
   'tsconfig.json',
   join('plugins', 'dashboard', 'page', 'tsconfig.json'),
   join('test', 'fixtures', 'tsconfig.json'),
+  join('plugins', 'scaffolds', 'templates', 'tsconfig.json'),
 ];
 const buildInfo = join(dist, '.tsbuildinfo');
 const pageBuildInfo = join(dist, '.tsbuildinfo-page');
 const sourceFolders = ['core', 'plugins', 'test'];
-const notCompiled = join('test', 'fixtures');
+const notCompiled = [join('test', 'fixtures'), join('plugins', 'scaffolds', 'templates')];
 
 checkNode();
 install();
@@ -61,7 +62,7 @@ function build() {
   const built = modified(buildInfo);
   const inputs = [
     ...sources,
-    ...filesUnder(notCompiled).filter((file) => file.endsWith('.ts')),
+    ...notCompiled.flatMap((folder) => filesUnder(folder)).filter((file) => file.endsWith('.ts')),
     ...projects,
     'package-lock.json',
   ];
@@ -99,7 +100,9 @@ function filesUnder(folder) {
 }
 
 function isCompiled(file) {
-  return /\.[cm]?ts$/.test(file) && !/\.d\.[cm]?ts$/.test(file) && !file.startsWith(notCompiled);
+  return (
+    /\.[cm]?ts$/.test(file) && !/\.d\.[cm]?ts$/.test(file) && !notCompiled.some((folder) => file.startsWith(folder))
+  );
 }
 
 function outputOf(source) {

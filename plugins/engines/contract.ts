@@ -6,3 +6,6 @@ export { probeEngines, shortName, type ProbedEngine } from './choice/choice.js';
 
 /** Memory for arrays that the native engine may take over. */
 export { tensorMemory } from './native/tensor-memory.js';
+
+/** A start for an engine of one's own. */
+export { registerCpuBackend } from './backends/cpu-backend.js';

@@ -14,7 +14,7 @@ test('the npm package contains everything that an installed espalier needs: C++ 
   const { stdout } = await promisify(execFile)('npm', args, { cwd: root, maxBuffer: 1 << 26 });
   const [only] = packed.parse(JSON.parse(stdout));
   const there = new Set(only?.files.map((file) => file.path));
-  for (const folder of ['plugins/engines/native/src', 'presets', 'docs']) {
+  for (const folder of ['plugins/engines/native/src', 'plugins/scaffolds/templates', 'presets', 'docs']) {
     const entries = readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true });
     const wanted = entries.flatMap((entry) =>
       entry.isFile() ? [path.relative(root, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/')] : [],

@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { UsageError } from '../../../core/errors.js';
+import { makeFolder, writeWhole } from '../../files/contract.js';
+
+/** A file to write, by its path from the folder that it goes into. */
+export interface NewFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * Writes files into a folder, which is made.
+ * @param force over those that are there
+ * @throws UsageError naming those that are there, without `force`: nothing is written then
+ */
+export async function writeNew(folder: string, files: readonly NewFile[], force: boolean): Promise<void> {
+  const there = files.filter(({ name }) => existsSync(path.join(folder, name))).map(({ name }) => name);
+  if (there.length > 0 && !force) {
+    const what = there.map((name) => path.join(path.relative(process.cwd(), folder), name)).join(', ');
+    throw new UsageError(
+      'ESP_SCAFFOLD_EXISTS',
+      `${what} ${there.length === 1 ? 'exists' : 'exist'}; --force overwrites`,
+    );
+  }
+  for (const { name, text } of files) {
+    makeFolder(path.dirname(path.join(folder, name)));
+    await writeWhole(path.join(folder, name), text);
+  }
+}
