@@ -1,7 +1,7 @@
 // Builds the native engine's addon with the machine's C++17 compiler; run by `npm install`, before `npm test`, and by
-// `espalier engine install native` (with --force: also if it is there).
-// It never fails the install: without a compiler, or when the build fails, it says in one line what is lost.
-// Plain JavaScript, since nothing is compiled yet when it runs.
+// `espalier engine install native` (with --force: even if it exists).
+// It never fails the install: without a compiler, or if the build fails, it prints the consequence in one line.
+// Plain JavaScript, because nothing is compiled yet when it runs.
 import { spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -49,10 +49,10 @@ const common = [
   ...warnings,
 ];
 
-/** Where `npm install` leaves the addon: the layout that node-gyp-build and prebuildify share. */
+/** Where `npm install` puts the addon: the layout of node-gyp-build and prebuildify. */
 export const builtAddon = path.join(here, 'build', 'Release', 'espalier_native.node');
 
-/** Where a release leaves the addon that it built for this platform; node-gyp-build takes it where none was built. */
+/** Where a release puts the addon for this platform; node-gyp-build loads it if none was built. */
 export const prebuiltAddon = path.join(
   here,
   'prebuilds',
@@ -92,7 +92,7 @@ export async function buildAddon(output, { optimize = ['-O3'], link = [], emulat
     const symbols = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
     const made = path.join(objects, 'made.node');
     await run(compiler, ['-shared', '-pthread', ...symbols, ...link, ...steps.map(({ object }) => object), '-o', made]);
-    // In one step: a process that runs keeps the file that it has mapped.
+    // Atomically, because a running process keeps the file that it has mapped.
     renameSync(made, output);
   } finally {
     rmSync(objects, { recursive: true, force: true });
@@ -135,7 +135,7 @@ function run(program, args) {
   });
 }
 
-/** True when the addon is there and no source is newer. */
+/** Returns true if the addon exists and no source is newer. */
 function upToDate() {
   if (!existsSync(builtAddon)) return false;
   const built = statSync(builtAddon).mtimeMs;
@@ -147,7 +147,7 @@ function prebuiltName() {
   return process.platform === 'linux' ? 'node.napi.glibc' : 'node.napi';
 }
 
-/** True when a release's addon loads: it may have been built for a newer C library than this machine's. */
+/** Returns true if a release's addon loads: it may need a newer C library than this machine's. */
 function prebuiltWorks() {
   if (!existsSync(prebuiltAddon)) return false;
   try {
@@ -176,7 +176,7 @@ async function install(force) {
   }
 }
 
-/** Where the reason is to be read: in the log, or here if the package's folder cannot be written. */
+/** Returns where to read the reason: the log file, or the text itself if the package's folder cannot be written. */
 function keepLog(log, text) {
   try {
     mkdirSync(path.dirname(log), { recursive: true });

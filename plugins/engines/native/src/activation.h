@@ -9,7 +9,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** body(j, n) for every vector of 0 ... size - 1, on all threads. */
+/** Calls body(j, n) for every vector of 0 ... size - 1, on all threads. */
 template <class Body>
 inline void each_vector_of(int64_t size, Body&& body) {
   constexpr int64_t work = W * 16;

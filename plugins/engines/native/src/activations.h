@@ -1,4 +1,4 @@
-// The activations of a vector, and their slopes.
+// Activations of vectors, and their derivatives.
 #pragma once
 
 #include "exponential.h"
@@ -9,18 +9,18 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-// Of each: 0 of 0, as packed operands need it, which are filled up with zeros.
+// Each maps 0 to 0, because packed operands are padded with zeros.
 
 struct Gelu {
   static Floats of(Floats x) { return gelu_of(x); }
   static Floats slope(Floats x) { return gelu_slope(x); }
 };
 
-/** 1 / (1 + e^-x), and what it lacks to 1: with the same relative precision where either is small. */
+/** 1 / (1 + e^-x), and 1 minus that: both with full relative precision, even if tiny. */
 struct Logistic {
   Floats value, rest;
 
-  // From 80 on the result would be too small for a normal number, which processors are slow with.
+  // From 80 on the result would be a denormal number, which is slow on processors.
   explicit Logistic(Floats x) {
     const Floats e = exp_within(at_most(at_least(-x, -80.0f), 80.0f));
     value = reciprocal_of(1.0f + e);
@@ -44,7 +44,7 @@ struct GeluTanh {
   }
 };
 
-/** x / (1 + e^-x): the same source. */
+/** x / (1 + e^-x), from the same source. */
 struct Silu {
   static Floats of(Floats x) { return x * Logistic(x).value; }
   static Floats slope(Floats x) {
@@ -67,7 +67,7 @@ struct ReluSquared {
   static Floats slope(Floats x) { return 2.0f * Relu::of(x); }
 };
 
-/** work(its type) for an activation that is not none. */
+/** Calls work(its type) for any activation except none. */
 template <class Work>
 inline void with_activation(Activation which, Work&& work) {
   switch (which) {

@@ -1,4 +1,4 @@
-// The addon: memory, threads and variants, and what the files of calls add to it.
+// The addon: memory, threads and variants, plus the functions of each file of calls.
 #include <cstdlib>
 #include <string>
 
@@ -13,13 +13,13 @@
 namespace espalier {
 namespace {
 
-// Threads of Node that load this addon share its memory, but each chooses its own variant.
+// Node threads that load this addon share its memory, but each selects its own variant.
 thread_local const Kernels* used = select_kernels(nullptr);
 
-/** Memory of at least so many bytes starts on a large page's boundary. */
+/** Allocations of at least this size start on a large page's boundary. */
 constexpr size_t LARGE_PAGE = 2 << 20, WORTH_LARGE_PAGES = 2 * LARGE_PAGE;
 
-/** Moves memory to large pages, while others may use it. */
+/** Moves memory to large pages while others may use it. */
 class LargePages : public Napi::AsyncWorker {
  public:
   explicit LargePages(Napi::ArrayBuffer buffer)
@@ -30,7 +30,7 @@ class LargePages : public Napi::AsyncWorker {
 
   void Execute() override {
 #if defined(__linux__) && defined(MADV_COLLAPSE)
-    // Where the system has no such pages, or none are free, the memory stays as it is.
+    // If the system has no such pages, or none are free, the memory stays as it is.
     const size_t whole = bytes_ / LARGE_PAGE * LARGE_PAGE;
     if (bytes_ < WORTH_LARGE_PAGES || reinterpret_cast<uintptr_t>(data_) % LARGE_PAGE != 0) return;
     madvise(data_, whole, MADV_HUGEPAGE);
@@ -47,14 +47,14 @@ class LargePages : public Napi::AsyncWorker {
   size_t bytes_;
 };
 
-// bytes, whether large pages are used at once -> ArrayBuffer, not cleared, on a cache line's boundary
+// bytes, use large pages at once -> ArrayBuffer, not cleared, aligned to a cache line
 Napi::Value Allocate(const Napi::CallbackInfo& info) {
   Arguments in(info);
   const int64_t bytes = in.size();
   return new_buffer(info.Env(), bytes, in.flag());
 }
 
-// buffer -> a promise; works in a thread of its own
+// buffer -> a promise; runs in a thread of its own
 Napi::Value UseLargePages(const Napi::CallbackInfo& info) {
   Arguments in(info);
   auto* worker = new LargePages(in.buffer());
@@ -71,7 +71,7 @@ void SetThreads(const Napi::CallbackInfo& info) {
   set_thread_count(static_cast<int>(threads));
 }
 
-// name, or "" for the best -> the variant that is now used
+// name, or "" for the best -> the selected variant
 Napi::Value UseVariant(const Napi::CallbackInfo& info) {
   Arguments in(info);
   const std::string name = in.text();

@@ -1,4 +1,4 @@
-// What JavaScript calls the addon with: every argument is checked here, and what is wrong throws.
+// Arguments from JavaScript: each is checked here, and errors throw.
 #pragma once
 
 #include <napi.h>
@@ -12,7 +12,7 @@
 
 namespace espalier {
 
-/** a * b of sizes whose product may not overflow. */
+/** a * b, for sizes whose product must not overflow. */
 inline int64_t times(int64_t a, int64_t b) {
   int64_t product;
   if (__builtin_mul_overflow(a, b, &product)) throw std::bad_alloc();
@@ -43,7 +43,7 @@ class Arguments {
     return value.As<Napi::Boolean>().Value();
   }
 
-  /** Of queries, of keys and of values, and the width of each. */
+  /** Numbers of query heads and of key and value heads, and their width. */
   Heads heads() {
     const int64_t queries = size(), keys = size();
     if (keys == 0 || queries % keys != 0) fail("must divide the heads of queries");
@@ -129,7 +129,7 @@ class Arguments {
     return static_cast<const int32_t*>(data);
   }
 
-  /** At least `count` elements of any of the types that an elementwise operation reads or writes. */
+  /** At least `count` elements of the given type, which an elementwise operation reads or writes. */
   void* elements_of(ElementType type, int64_t count) {
     const Array found = array();
     if (found.type != type) fail("must be an array of the elements' type: the tensor is disposed, or of another type");
@@ -144,7 +144,7 @@ class Arguments {
     return value.As<Napi::ArrayBuffer>();
   }
 
-  /** Memory of so many bytes. */
+  /** Memory of at least `bytes` bytes. */
   void* buffer(int64_t bytes) {
     Napi::ArrayBuffer memory = buffer();
     check_length(memory.ByteLength(), bytes);
@@ -170,7 +170,7 @@ class Arguments {
     return {rate, key0, key1, size()};
   }
 
-  /** A whole number of 32 bits without sign. */
+  /** An unsigned 32-bit integer. */
   uint32_t word() {
     const int64_t value = size();
     if (value > UINT32_MAX) fail("must be below 2^32");
@@ -189,7 +189,7 @@ class Arguments {
  private:
   Napi::Value next() { return info_[index_++]; }
 
-  /** Of a typed array with `count` elements of that type; fails with `what` where it is none. */
+  /** The data of a typed array with `count` elements of that type; otherwise fails with `what`. */
   void* elements(const Napi::Value& value, napi_typedarray_type wanted, int64_t count, const char* what) const {
     napi_typedarray_type type;
     size_t length;

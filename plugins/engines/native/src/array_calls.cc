@@ -1,4 +1,4 @@
-// TensorFlow.js's kernels on arrays that are not elementwise: copies, reductions, and slices by index.
+// TensorFlow.js's array kernels that are not elementwise: copies, reductions, and slices by index.
 #include <cstring>
 #include <vector>
 
@@ -8,7 +8,7 @@
 namespace espalier {
 namespace {
 
-/** Fails where a coordinate's element is outside an array of that length. */
+/** Fails if a coordinate's element lies outside an array of that length. */
 void check_layout(const Arguments& in, int rank, const int64_t* sizes, const int64_t* strides, int64_t offset,
                   int64_t length) {
   int64_t first = offset, last = offset;
@@ -47,7 +47,7 @@ void Copy(const Napi::CallbackInfo& info) {
   kernels().strided_copy(copy);
 }
 
-/** A number as an element is in memory. */
+/** Returns the bits of a number as an element of that type. */
 uint32_t bits_of(const Arguments& in, double value, ElementType type) {
   if (type == ElementType::floats) {
     const float element = static_cast<float>(value);
@@ -165,7 +165,7 @@ void GatherSlices(const Napi::CallbackInfo& info) {
   if (lines > 0) kernels().gather(g);
 }
 
-/** The number of the slice that each of ids [count, depth] names in sizes [depth]; -1 for those that are left out. */
+/** Returns the index of the slice that each of ids [count, depth] names within sizes [depth]; -1 for ids to skip. */
 const int32_t* slices_of(Arguments& in, int64_t count, int64_t depth, const int32_t* sizes, int64_t slices,
                          bool leaves_out) {
   const int32_t* ids = in.integers(times(count, depth), INT32_MIN, INT32_MAX + 1LL);
@@ -200,7 +200,7 @@ void GatherNd(const Napi::CallbackInfo& info) {
   kernels().gather(g);
 }
 
-// add, or put; whether ids that name no slice are left out; count, depth, sizes [depth], slice, ids, x, y
+// add or write, skip ids out of range, count, depth, sizes [depth], slice, ids, x, y
 void ScatterSlices(const Napi::CallbackInfo& info) {
   Arguments in(info);
   Scatter s = {};

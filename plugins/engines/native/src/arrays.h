@@ -1,4 +1,4 @@
-// What the kernels of arrays of any rank and type are called with.
+// Arguments of kernels on arrays of any rank and type.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace espalier {
 
-/** Element (i, j, ...) of y, at the sum of the coordinates times `to`, is that of x at their sum times `from`. */
+/** The element of y at Σ coordinate * to is that of x at Σ coordinate * from. */
 struct StridedCopy {
   static constexpr int MOST_AXES = 12;
   int rank;
@@ -17,7 +17,7 @@ struct StridedCopy {
   bool is_byte;  // elements of a byte; else of four
 };
 
-/** y [outer, inner] of x [outer, size, inner], none of them 0. */
+/** Reduces x [outer, size, inner], none of them 0, to y [outer, inner]. */
 struct Reduction {
   enum Kind : int32_t { sum, product, maximum, minimum, arg_max, arg_min };
   Kind kind;
@@ -47,7 +47,9 @@ struct Gather {
   bool is_byte;
 };
 
-/** y [rows, slice]: at each of `count` ids, which is below `rows` or left out where negative, its slice of x. */
+/**
+ * y [rows, slice]: writes or adds each of `count` slices of x at its id, which is below `rows`, or skipped if negative.
+ */
 struct Scatter {
   enum Kind : int32_t { add, put };
   Kind kind;
@@ -58,7 +60,7 @@ struct Scatter {
   void* y;
 };
 
-/** y [batch, m, n]: products of matrices a and b of which each batch names one. */
+/** y [batch, m, n]: products of matrices a and b, which each batch selects. */
 struct BatchProduct {
   int64_t batches;
   const int32_t *of_a, *of_b;

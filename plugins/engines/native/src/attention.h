@@ -22,8 +22,8 @@ namespace ESPALIER_VARIANT {
 template <class In>
 class AttentionHead {
   static constexpr int64_t ROWS = In::tile_rows;
-  // Query rows of a block: a whole number of tiles, about 64; fewer where they need no packing, so that less of what
-  // the mask takes away is computed.
+  // Query rows per block: whole tiles, about 64 rows; fewer if they need no packing, so that fewer masked scores are
+  // computed.
   static constexpr int64_t QUERY_ROWS = (In::reads_rows ? 24 : 64) / ROWS * ROWS;
 
  public:
@@ -54,7 +54,7 @@ class AttentionHead {
     float* scores = carver.take<float>(QUERY_ROWS * row_length_);
     uint32_t* weights = carver.take<uint32_t>(QUERY_ROWS * time_units_);
 
-    // Keys lie along the columns of the scores; values along the inner dimension of the result.
+    // Keys lie along the columns of the scores, values along the inner dimension of the result.
     if (index / group_ != packed_) {
       packed_ = index / group_;
       pack_columns(keys_of(a_.qkv, packed_), row_, 1, a_.time, part_, keys);
@@ -81,7 +81,7 @@ class AttentionHead {
   void backward(int64_t shared, int64_t next);
 
  private:
-  /** Query rows top ... top + rows - 1, which see no other keys than begin ... end - 1. */
+  /** Query rows top ... top + rows - 1, which attend only to keys begin ... end - 1. */
   struct Block {
     int64_t top, rows;
     int64_t first;  // whole tiles of keys before `top`: no earlier one is seen
@@ -93,19 +93,19 @@ class AttentionHead {
 
   Block block_at(int64_t index, int64_t top) const {
     const int64_t rows = a_.time - top < QUERY_ROWS ? a_.time - top : QUERY_ROWS;
-    // Of the block's rows, the first one sees the earliest key; `top` is a multiple of ROWS.
+    // The block's first row attends to the earliest key; `top` is a multiple of ROWS.
     const int64_t first = seen_by(index, top).begin / ROWS * ROWS;
-    // The packed keys and values can be entered where a panel begins.
+    // Packed keys and values can only be entered at the start of a panel.
     static_assert(NR % (In::per_unit * In::unit_step) == 0);
     return {top, rows, first, first / NR * NR, top + rows};
   }
 
-  /** The keys that a query sees. */
+  /** Returns the keys that a query attends to. */
   Range seen_by(int64_t index, int64_t query) const {
     return {a_.first_keys == nullptr ? 0 : a_.first_keys[index / a_.heads.queries * a_.time + query], query + 1};
   }
 
-  /** Where a head's first element stands in a [batch, time, heads.width()] tensor; heads count over the batch too. */
+  /** Returns a head's first element in a [batch, time, heads.width()] tensor; heads are counted over the batch too. */
   const float* queries_of(const float* x, int64_t index) const {
     return x + index / a_.heads.queries * a_.time * row_ + index % a_.heads.queries * part_;
   }
@@ -123,7 +123,7 @@ class AttentionHead {
     return x + index / a_.heads.queries * a_.time * width_ + index % a_.heads.queries * part_;
   }
 
-  /** A head's rows stand far apart: the processor does not see by itself which comes next. */
+  /** A head's rows are far apart, so the processor does not prefetch them by itself. */
   void ask_for_thirds(const float* x, int64_t index, int64_t row) const {
     ask_for_row(queries_of(x, index) + row * row_);
     ask_for_row(keys_of(x, index / group_) + row * row_);
@@ -140,7 +140,7 @@ class AttentionHead {
     return {to, units_of<In>(inner) * ROWS};
   }
 
-  /** Rows as the left operand of a product, with room in `to` where they must be packed. */
+  /** Returns rows as the left operand of a product; `to` has room for them if they must be packed. */
   static Left rows_of(const float* from, int64_t row_stride, int64_t rows, int64_t inner, uint32_t* to) {
     if constexpr (In::reads_rows) return {from, row_stride};
     else return packed_left(from, row_stride, 1, rows, inner, to);
@@ -151,7 +151,7 @@ class AttentionHead {
     pack_right<In>(from, lane_stride, inner_stride, lanes, inner, 0, (lanes + NR - 1) / NR, to);
   }
 
-  /** Scores of a block against its keys, not scaled yet. */
+  /** Computes a block's scores against its keys, without scaling. */
   void score(const float* qkv, Block block, uint32_t* queries, const uint32_t* keys, float* scores) const {
     const Left left = rows_of(qkv + block.top * row_, row_, block.rows, part_, queries);
     multiply_by_keys(left, block, keys, scores);
@@ -163,7 +163,9 @@ class AttentionHead {
     multiply_packed<In>(block.rows, block.keys(), part_units_, left, right, to + block.begin, row_length_, {});
   }
 
-  /** In place over the scores of the keys that are seen; 0 for the block's others. Returns the logarithm of the sum. */
+  /**
+   * Applies softmax in place to the visible keys' scores, and sets the block's others to 0. Returns the log-sum-exp.
+   */
   float softmax(float* row, Range seen, Block block) const {
     clear_unseen(row, seen, block);
     row += seen.begin;
@@ -195,7 +197,7 @@ class AttentionHead {
     });
   }
 
-  /** Number of the mask's element for the first key that a query sees. */
+  /** Returns the mask's element index for the first key that a query attends to. */
   int64_t mask_at(int64_t index, int64_t query, Range seen) const {
     return (index * a_.time + query) * a_.time + seen.begin;
   }

@@ -1,4 +1,4 @@
-// Attention over queries, keys and values side by side, and what positions and norms do to them.
+// Attention over queries, keys and values side by side, rotary positions and query-key norm.
 #include "arguments.h"
 #include "calls.h"
 
@@ -7,10 +7,10 @@
 namespace espalier {
 namespace {
 
-/** Heads::width, checked; the sum cannot overflow, since sizes are below 2^53. */
+/** Heads::width with overflow checks; the sum cannot overflow, since sizes are below 2^53. */
 int64_t row_of(const Heads& heads) { return times(heads.part, heads.queries + 2 * heads.keys); }
 
-/** For each position of [batch, time], the first one of its row that is of the same document. */
+/** Returns, for each position of [batch, time], the first position of its row in the same document. */
 const int32_t* first_keys(const int32_t* documents, int64_t batch, int64_t time) {
   static thread_local std::vector<int32_t> first;
   first.resize(times(batch, time));
@@ -22,7 +22,8 @@ const int32_t* first_keys(const int32_t* documents, int64_t batch, int64_t time)
   return first.data();
 }
 
-// batch, heads, key-value heads, part, time, rate, key0, key1, first, bf16, documents: what both directions begin with
+// Reads the arguments of both directions: batch, heads, key-value heads, part, time, rate, key0, key1, first, bf16,
+// documents
 Attention attention_of(Arguments& in) {
   Attention a = {};
   a.batch = in.size(), a.heads = in.heads(), a.time = in.size();

@@ -1,4 +1,4 @@
-// The addon's functions for JavaScript: a file for each subject adds its own.
+// The addon's functions for JavaScript; each file of calls adds its own.
 #pragma once
 
 #include <napi.h>
@@ -12,13 +12,16 @@
 
 namespace espalier {
 
-/** The variant that this thread of Node uses. */
+/** The variant that this Node thread uses. */
 const Kernels& kernels();
 
-/** Memory that is not cleared. @param large_pages where it is large; they take long to be had */
+/**
+ * Allocates memory that is not cleared. @param large_pages use large pages for large memory, which takes long to
+ * allocate
+ */
 Napi::ArrayBuffer new_buffer(Napi::Env env, int64_t bytes, bool large_pages = true);
 
-/** What goes wrong in a kernel, such as no memory to work with, throws into JavaScript. */
+/** Turns errors in a kernel, such as a lack of memory, into JavaScript errors. */
 template <auto Function>
 auto guarded(const Napi::CallbackInfo& info) {
   try {
@@ -30,7 +33,7 @@ auto guarded(const Napi::CallbackInfo& info) {
   }
 }
 
-/** Takes functions up under the names that they have in JavaScript. */
+/** Exports functions under their JavaScript names. */
 class Exports {
  public:
   explicit Exports(Napi::Object exports) : exports_(exports) {}

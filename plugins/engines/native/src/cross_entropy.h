@@ -1,4 +1,4 @@
-// Softmax cross-entropy and its gradient, one pass over the logits each (two where a row leaves the cache).
+// Softmax cross-entropy and its gradient, each in one pass over the logits (two if a row exceeds the cache).
 #pragma once
 
 #include <cmath>
@@ -40,7 +40,7 @@ inline float cross_entropy(int64_t rows, int64_t classes, const float* logits, c
   return static_cast<float>(total / static_cast<double>(count_targets(rows, targets)));
 }
 
-/** The softmax of a row times `share`, less `of_target` at its target. */
+/** The softmax of a row times `share`, minus `of_target` at its target. */
 inline void row_gradient(int64_t classes, const float* from, float log_sum, float share, int32_t target,
                          float of_target, float* to) {
   each_vector(classes, [&](int64_t j, int64_t n) {

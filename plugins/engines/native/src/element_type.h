@@ -4,7 +4,7 @@
 
 namespace espalier {
 
-/** Numbers in memory. Truths are bytes, 0 or 1. */
+/** Element types in memory. Booleans are bytes, 0 or 1. */
 enum class ElementType : int32_t { floats, integers, truths };
 
 }  // namespace espalier

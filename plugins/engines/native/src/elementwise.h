@@ -43,7 +43,7 @@ inline void embedding(int64_t count, int64_t width, const int32_t* ids, const fl
   });
 }
 
-/** A thread adds up its own columns over all rows, in order. */
+/** Each thread adds up its own columns over all rows, in order. */
 inline void embedding_gradient(int64_t count, int64_t width, int64_t rows, const int32_t* ids, const float* dy,
                                float* gradient) {
   parallel(rows, width, [&](int64_t begin, int64_t end) {

@@ -1,4 +1,4 @@
-// Elementwise operations: the interpreter of programs, and the few that fused operations call by name.
+// Elementwise operations: the interpreter of programs, and the few that fused operations call directly.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -9,7 +9,7 @@
 namespace espalier {
 namespace {
 
-/** Reads the plan of an elementwise program: whole numbers, each within its bounds. */
+/** Reads the plan of an elementwise program: integers, each within its bounds. */
 class Plan {
  public:
   Plan(const Arguments& in, const int32_t* words, size_t count) : in_(in), next_(words), end_(words + count) {}
@@ -32,7 +32,7 @@ class Plan {
   const int32_t *next_, *end_;
 };
 
-/** How many elements an input has at least, for all coordinates to be within it. */
+/** Returns the minimum length of an input so that every coordinate is within it. */
 int64_t extent_of(const Arguments& in, const ElementwiseInput& input, int64_t size) {
   int64_t product = 1, last = 0;
   for (int axis = 0; axis < input.rank; axis++) {
@@ -44,10 +44,10 @@ int64_t extent_of(const Arguments& in, const ElementwiseInput& input, int64_t si
   return last + 1;
 }
 
-/** Elements of a row are fewer. */
+/** Exclusive limit of the elements per row. */
 constexpr int MOST_COLUMNS = 1 << 16;
 
-/** How many elements of a row each register has. */
+/** The number of elements per row in each register. */
 class Widths {
  public:
   Widths(const Arguments& in, int registers) : in_(in) { columns_.assign(static_cast<size_t>(registers), 0); }
@@ -73,7 +73,7 @@ class Widths {
   std::vector<int64_t> columns_;
 };
 
-/** Whether a step along rows makes so many columns of those that it reads. */
+/** Returns whether a row operation's output width matches the widths that it reads. */
 bool is_fitting(const ElementwiseStep& step) {
   const auto& [first, second] = step.from_columns;
   switch (step.code) {
@@ -153,14 +153,14 @@ void Elementwise(const Napi::CallbackInfo& info) {
   kernels().elementwise(program);
 }
 
-// -> the names of the operations, in the order of their numbers
+// -> names of the elementwise operations, indexed by code
 Napi::Value ElementwiseNames(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
   for (int i = 0; i < ELEMENTWISE_COUNT; i++) names[static_cast<uint32_t>(i)] = ELEMENTWISE_NAMES[i];
   return names;
 }
 
-// -> those of the steps along rows
+// -> names of the row operations, indexed by code
 Napi::Value RowStepNames(const Napi::CallbackInfo& info) {
   Napi::Array names = Napi::Array::New(info.Env());
   for (int i = 0; i < ROW_STEP_COUNT; i++) names[static_cast<uint32_t>(i)] = ROW_STEP_NAMES[i];

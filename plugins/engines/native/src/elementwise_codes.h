@@ -1,4 +1,4 @@
-// The operations that compute each element from elements at its place, in the order of their numbers.
+// Elementwise operations, in the order of their codes.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 namespace espalier {
 
 /**
- * Elements are 32 bits: floats, truths as the floats 0 and 1, or, for names with Ints, integers.
- * The second argument is how many elements each reads. p and q: an instruction's own two numbers.
+ * Elements are 32 bits: floats, booleans as the floats 0 and 1, or integers for names ending in Ints.
+ * The second argument is the number of operands. p and q are an instruction's two parameters.
  */
 #define ESPALIER_ELEMENTWISE(X)                                                                                     \
   X(copy, 1) X(neg, 1) X(abs, 1) X(exp, 1) X(expm1, 1) X(log, 1) X(log1p, 1) X(sqrt, 1) X(rsqrt, 1) X(square, 1)     \
@@ -37,8 +37,8 @@ constexpr const char* ELEMENTWISE_NAMES[] = {
 constexpr int ELEMENTWISE_COUNT = sizeof ELEMENTWISE_ARITY / sizeof *ELEMENTWISE_ARITY;
 
 /**
- * Steps along rows: how many registers each reads. What is of a row has a register's `columns` elements of each; a step's own
- * number is what sums are multiplied by, or the first column of a part.
+ * Row operations, with the number of registers each reads. Per-row data has a register's `columns` elements per row; an
+ * operation's parameter is the factor of a sum, or the first column of a part.
  */
 #define ESPALIER_ROW_STEPS(X) \
   X(sumOfRow, 1) X(largestOfRow, 1) X(spread, 1) X(softmaxOfRow, 1) X(partOfRow, 1) X(joinedRows, 2)
@@ -56,7 +56,7 @@ constexpr const char* ROW_STEP_NAMES[] = {
 #undef ESPALIER_NAME
 };
 
-/** A tensor that is read: element i of the result's is at the sum of its coordinates in `sizes`, times the strides. */
+/** An input tensor: element i of the result reads the element at Σ coordinate of i in `sizes` * stride. */
 struct ElementwiseInput {
   const void* data;
   ElementType type;
@@ -85,9 +85,9 @@ struct ElementwiseOutput {
 };
 
 /**
- * Steps over registers that hold a block of rows each, with as many elements of each row as the register's `columns`; of one
- * element where nothing goes along rows. Registers 0 ... are the inputs, in order; each other one is written by one step at
- * a time. An output's register is written once.
+ * Steps over registers that hold a block of rows each, with the register's `columns` elements per row (1 if no step
+ * goes along rows). The first registers are the inputs, in order; each other one is written by one step at a time. An
+ * output's register is written once.
  */
 struct ElementwiseProgram {
   int64_t rows, most_columns;

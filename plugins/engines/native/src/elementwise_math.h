@@ -1,6 +1,5 @@
-// Functions of vectors of floats, over the whole range of float32, with the infinities and NaN where IEEE 754 has them.
-// Errors in units in the last place, which a test holds them to: exp 1, expm1 2, log 1, log1p 3, sigmoid 3, tanh 2,
-// erf 2, sin and cos 1.
+// Functions of float vectors over the whole range of float32, with infinities and NaN as in IEEE 754. Maximum errors in
+// units in the last place, checked by a test: exp 1, expm1 2, log 1, log1p 3, sigmoid 3, tanh 2, erf 2, sin and cos 1.
 #pragma once
 
 #include <cmath>
@@ -23,7 +22,7 @@ inline Floats whole_exp(Floats x) {
   Floats n, r;
   const Floats most = exp_parts(at_most(at_least(x, -105.0f), 90.0f), n, r);
   const Floats e = most + r + 1.0f;
-  // In two factors, either of which float32 has.
+  // In two factors, each of which float32 can represent.
   const Ints power = __builtin_convertvector(n, Ints), half = power >> 1;
   return e * power_of_two(half) * power_of_two(power - half);
 }
@@ -68,7 +67,7 @@ inline Floats log_of(Floats x) {
   return x < 0.0f ? splat(__builtin_nanf("")) : (x != x ? x : y);
 }
 
-/** log(1 + x), by the logarithm of the rounded sum and what was rounded away. Source: W. Kahan. */
+/** log(1 + x), from the logarithm of the rounded sum and the rounding error. Source: W. Kahan. */
 inline Floats log1p_of(Floats x) {
   const Floats sum = x + 1.0f, rounded = sum - 1.0f;
   const Floats y = log_of(sum) * (x / rounded);
@@ -117,7 +116,7 @@ inline Floats erf_of(Floats x) {
   near = near * y - 2.741127028184656e-1f;
   near = near * y + 5.638259427386472e-1f;
   const Floats rest = whole_exp(-z) * q * near;
-  // From 4 on the rest is below half a unit in the last place of 1.
+  // From 4 on the complement is below half a unit in the last place of 1.
   const Floats large = a > 4.0f ? splat(1.0f) : 1.0f - rest;
   const Floats result = a < 1.0f ? small : with_sign_of(large, x);
   return x != x ? x : result;
@@ -162,7 +161,7 @@ inline float circular(float x) {
   return static_cast<float>(quarter & 2 ? -y : y);
 }
 
-/** As JavaScript has it: a base of 1 or -1 to an infinite power, and 1 to NaN, are NaN. */
+/** As in JavaScript, 1 or -1 to an infinite power, and 1 to the power NaN, are NaN. */
 inline float power_of(float base, float exponent) {
   if (exponent != exponent || (std::isinf(exponent) && (base == 1 || base == -1))) return __builtin_nanf("");
   return static_cast<float>(std::pow(static_cast<double>(base), static_cast<double>(exponent)));

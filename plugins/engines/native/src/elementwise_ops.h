@@ -1,4 +1,4 @@
-// Each elementwise operation, over a block of elements: alone or in a chain, it is this code that computes it.
+// Each elementwise operation over a block of elements; single calls and chains use the same code.
 #pragma once
 
 #include "elementwise_codes.h"
@@ -8,7 +8,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** y of n elements, which may be what it is computed from. */
+/** Writes n elements to y, which may be an operand. */
 typedef void (*ElementwiseOp)(int64_t n, const float* a, const float* b, const float* c, float p, float q, float* y);
 
 template <class Of>
@@ -28,7 +28,7 @@ inline void map_ints(int64_t n, const float* a, const float* b, float* y, Of&& o
   map_two(n, a, b, y, [&](Floats x, Floats z) { return (Floats)of((Ints)x, (Ints)z); });
 }
 
-/** Element by element: what has no vector instruction, or needs double precision. */
+/** Element by element, for functions without a vector instruction or in double precision. */
 template <class Of>
 inline void map_each(int64_t n, const float* a, const float* b, float* y, Of&& of) {
   for (int64_t i = 0; i < n; i++) y[i] = of(a[i], b[i]);
@@ -55,7 +55,7 @@ inline void map_circular(int64_t n, const float* a, float* y) {
   }
 }
 
-/** Squares and cubes are products, whatever else is in the block. */
+/** Squares and cubes are computed as products, whatever else is in the block. */
 inline float plain_power(float base, float exponent) {
   if (exponent == 2) return base * base;
   if (exponent == 3) return static_cast<float>(static_cast<double>(base) * base * base);
@@ -94,7 +94,7 @@ inline float remainder_of(float a, float b) {
   return static_cast<float>(same_sides ? rest : std::fmod(rest + b, static_cast<double>(b)));
 }
 
-/** As JavaScript makes 32 bits of a number: without its fraction, modulo 2^32; 0 of what is not finite. */
+/** Converts a number to 32 bits as JavaScript does: truncated, modulo 2^32; 0 if not finite. */
 inline int32_t integer_of(double x) {
   if (std::fabs(x) < 2147483648.0) return static_cast<int32_t>(x);
   if (!std::isfinite(x)) return 0;
@@ -114,10 +114,10 @@ inline int32_t integer_in(float word) {
   return value;
 }
 
-/** An integer, as TensorFlow.js has it. */
+/** Returns an integer, as in TensorFlow.js. */
 inline float floored_quotient(double a, double b) { return word_of(integer_of(__builtin_floor(a / b))); }
 
-/** With the sign of b, as TensorFlow.js has it; 0 where b is. */
+/** Has the sign of b, as in TensorFlow.js; 0 if b is 0. */
 inline float floored_remainder(int64_t a, int64_t b) {
   const int64_t rest = b == 0 ? 0 : a % b;
   return word_of(static_cast<int32_t>(rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest));

@@ -1,4 +1,4 @@
-// Runs a chain of elementwise operations block by block: what one step leaves for the next stays in the first-level cache.
+// Runs a chain of elementwise operations block by block, so that intermediate results stay in the first-level cache.
 #pragma once
 
 #include "elementwise_ops.h"
@@ -9,21 +9,23 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** Elements of a block: 4 KiB of each register. */
+/** Elements per block: 4 KiB of each register. */
 constexpr int64_t BLOCK = 1024;
 
-/** Beside a register's elements: not a multiple of a page, where a load would wait for a store to the same place of another. */
+/**
+ * Padding between registers: not a multiple of a page, because a load would wait for a store at the same page offset.
+ */
 constexpr int64_t BETWEEN_REGISTERS = 32;
 
 /** How an input comes into its register. */
 enum class Reading { in_place, once, each_block };
 
-/** Walks over an input in the order of the result's elements. */
+/** Reads an input in the order of the result's elements. */
 class ElementwiseReader {
  public:
   explicit ElementwiseReader(const ElementwiseInput& input) : input_(input) {}
 
-  /** `count` elements from number `first` on. */
+  /** Reads `count` elements from index `first` on. */
   void read(int64_t first, int64_t count, float* to) const {
     const int last = input_.rank - 1;
     int64_t place[MOST_AXES], offset = 0, rest = first;
@@ -67,7 +69,7 @@ class ElementwiseReader {
   const ElementwiseInput& input_;
 };
 
-/** Elements after which the input repeats itself; 0: it does not. */
+/** Returns after how many elements the input repeats; 0 if it does not. */
 inline int64_t period_of(const ElementwiseInput& input) {
   int axis = 0;
   while (axis < input.rank && input.strides[axis] == 0) axis++;
@@ -77,7 +79,7 @@ inline int64_t period_of(const ElementwiseInput& input) {
   return period;
 }
 
-/** Rows of a block. */
+/** Returns the rows per block. */
 inline int64_t block_of(const ElementwiseProgram& program) {
   if (program.most_columns > 1) return program.most_columns > BLOCK ? 1 : BLOCK / program.most_columns;
   for (int i = 0; i < program.inputs; i++) {

@@ -1,4 +1,4 @@
-// e^x of vectors of floats: what all forms of it share, and the form for arguments within float32's normal range.
+// e^x of float vectors: the common parts, and the form for arguments within float32's normal range.
 #pragma once
 
 #include "simd.h"
@@ -6,10 +6,10 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** 2^n of whole numbers from -126 to 127. */
+/** 2^n for integers from -126 to 127. */
 inline Floats power_of_two(Ints n) { return (Floats)((n + 127) << 23); }
 
-/** e^r - 1 = the sum of what is returned and r, for r from -0.35 to 0.35; x = n log(2) + r. Source: Cephes' expf. */
+/** Returns e^r - 1 - r for r from -0.35 to 0.35, where x = n log(2) + r. Source: Cephes' expf. */
 inline Floats exp_parts(Floats x, Floats& n, Floats& r) {
   const float to_integer = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   n = (x * 1.44269504f + to_integer) - to_integer;
@@ -35,7 +35,7 @@ inline Floats exp_within(Floats x) {
 #endif
 }
 
-/** The same for every x: 1.2e-38 below -87.3. */
+/** The same for any x; 1.2e-38 below -87.3. */
 inline Floats exp_of(Floats x) { return exp_within(at_most(at_least(x, -87.3f), 88.3f)); }
 
 }  // namespace ESPALIER_VARIANT

@@ -1,4 +1,4 @@
-// The GELU of a vector, x * Phi(x), and its slope. Phi is the normal distribution's function.
+// GELU of vectors, x * Phi(x), and its derivative. Phi is the normal distribution function.
 #pragma once
 
 #include "simd.h"

@@ -1,4 +1,4 @@
-// Slices by their number, running sums, the largest of each row.
+// Slices by index, running sums, and the largest elements of each row.
 #pragma once
 
 #include <algorithm>
@@ -39,7 +39,7 @@ void scatter_slices(const Scatter& s) {
     else
       for (int64_t j = first; j < last; j++) to[j] = from[j];
   };
-  // A thread has its own columns, or its own rows, over all ids in order.
+  // Each thread has its own columns or rows, over all ids in order.
   if (s.slice >= 4 * W) {
     parallel(s.slice, s.count, [&](int64_t begin, int64_t end) {
       for (int64_t i = 0; i < s.count; i++)
@@ -88,7 +88,7 @@ void run_along(const Running& r, T start, Join&& join) {
       T total = start;
       for (int64_t k = 0; k < r.size; k++) {
         const int64_t at = first + (r.is_reverse ? r.size - 1 - k : k) * r.inner;
-        // The first one as it is, for the sign of a zero.
+        // The first element is taken unchanged, to keep the sign of a zero.
         const T next = k == 0 && !r.is_exclusive ? x[at] : join(x[at], total);
         y[at] = r.is_exclusive ? total : next;
         total = next;
@@ -110,7 +110,9 @@ inline void running(const Running& r) {
   }
 }
 
-/** values and indices [rows, k] of the largest of each row of x [rows, columns], of equal ones the first one first. */
+/**
+ * values and indices [rows, k] of the largest elements of each row of x [rows, columns]; the first of equal ones first.
+ */
 template <class T>
 void top_of_rows(int64_t rows, int64_t columns, int64_t k, const T* x, T* values, int32_t* indices) {
   parallel(rows, columns * 4, [&](int64_t begin, int64_t end) {
@@ -119,7 +121,7 @@ void top_of_rows(int64_t rows, int64_t columns, int64_t k, const T* x, T* values
     for (int64_t row = begin; row < end; row++) {
       const T* from = x + row * columns;
       for (int64_t i = 0; i < columns; i++) order[i] = static_cast<int32_t>(i);
-      // NaN after all others: an order needs a place for it.
+      // NaN sorts last, because an order needs a place for it.
       const auto before = [&](int32_t a, int32_t b) {
         const bool none_a = from[a] != from[a], none_b = from[b] != from[b];
         if (none_a || none_b) return none_a == none_b ? a < b : none_b;
@@ -140,7 +142,7 @@ inline void top_k(int64_t rows, int64_t columns, int64_t k, ElementType type, co
     top_of_rows(rows, columns, k, static_cast<const int32_t*>(x), static_cast<int32_t*>(values), indices);
 }
 
-/** Each product by one thread where there are enough of them, else by all threads. */
+/** Computes each product by one thread if there are enough of them, otherwise by all threads. */
 inline void batch_product(const Product& one, const BatchProduct& batch) {
   const int64_t a = one.m * one.k, b = one.k * one.n, c = one.m * one.n;
   const auto multiply = [&](int64_t i) {

@@ -1,5 +1,5 @@
-// Products of few rows and a matrix that was packed to bfloat16 before: what the next token of a text needs. The matrix is
-// read once, in the order in which it lies in memory.
+// Products of few rows with a matrix that was packed to bfloat16, as in generating the next token. The matrix is read
+// once, in memory order.
 #pragma once
 
 #include "activations.h"
@@ -11,8 +11,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-// A panel is KEPT_COLUMNS columns: for each pair of inner elements, a word of each column. What lies beyond the matrix
-// is 0.
+// A panel is KEPT_COLUMNS columns; each pair of inner elements has one word per column, and 0 beyond the matrix.
 constexpr int KEPT_VECTORS = 4, KEPT_COLUMNS = KEPT_VECTORS * W;
 
 inline int64_t kept_panels(int64_t n) { return (n + KEPT_COLUMNS - 1) / KEPT_COLUMNS; }
@@ -62,7 +61,7 @@ inline void pair_up(const KeptProduct& p, uint32_t* to) {
   }
 }
 
-/** c of some rows and the columns of one panel. Every row's sums are the same, whichever rows are beside it. */
+/** Columns of one panel of c, for some rows. A row's sums do not depend on the other rows. */
 template <int Rows>
 inline void multiply_kept(const KeptProduct& p, const uint32_t* a, int64_t row, int64_t panel) {
   constexpr int64_t ahead = 16 * KEPT_COLUMNS;

@@ -1,4 +1,4 @@
-// What every variant offers. All tensors are row-major and dense; sizes are in elements.
+// The functions of every variant. All tensors are row-major and dense; sizes are in elements.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ enum class Precision { f32, bf16 };
 
 enum class Activation { none, gelu, gelu_tanh, silu, relu, relu2 };
 
-/** A matrix operand: element (row, column) stands at data[row * row_stride + column * column_stride]. */
+/** A matrix operand: element (row, column) is data[row * row_stride + column * column_stride]. */
 struct Matrix {
   const float* data;
   int64_t row_stride, column_stride;
@@ -37,14 +37,17 @@ struct Dropout {
   int64_t first;  // number of the first element in what the mask is of
 };
 
-/** A row of queries, keys and values side by side: so many heads of queries, and as many of keys as of values. */
+/**
+ * Layout of a row of queries, keys and values side by side: `queries` query heads, then `keys` key heads and as many
+ * value heads.
+ */
 struct Heads {
   int64_t queries, keys, part;
 
   int64_t width() const { return (queries + 2 * keys) * part; }
 };
 
-/** Attention over qkv [batch, time, heads.width()]; queries / keys heads of queries share one of keys and values. */
+/** Attention over qkv [batch, time, heads.width()]; queries / keys query heads share a key and value head. */
 struct Attention {
   int64_t batch;
   Heads heads;
@@ -59,7 +62,7 @@ struct Attention {
   float* dqkv;      // backward
 };
 
-/** c [m, n] = a [m, k] * b [k, n] (+ bias [n], to every row) (+ residual [m, n]), of a b that was packed to bfloat16. */
+/** c [m, n] = a [m, k] * b [k, n] (+ bias [n], to every row) (+ residual [m, n]), with b packed to bfloat16. */
 struct KeptProduct {
   int64_t m, n, k;
   const float* a;
@@ -70,7 +73,7 @@ struct KeptProduct {
   Activation activated_a;  // a stands for what this makes of it
 };
 
-/** Attention of one new position of each text, whose keys and values are written to their place among those before. */
+/** Attention of one new position of each text, whose keys and values are written to the cache. */
 struct NextAttention {
   int64_t texts;
   Heads heads;
@@ -95,7 +98,7 @@ struct Kernels {
   const char* name;
 
   void (*product)(const Product&);
-  /** The same of few rows, none packed: a row's result does not depend on the number of rows. */
+  /** The same for few rows, without packing: a row's result does not depend on the number of rows. */
   void (*row_product)(const Product&);
   /** 32-bit words of a packed matrix [k, n]. */
   int64_t (*kept_words)(int64_t n, int64_t k);
@@ -115,7 +118,7 @@ struct Kernels {
   void (*activation)(Activation, int64_t size, const float* x, float* y);
   void (*activation_gradient)(Activation, int64_t size, const float* dy, const float* x, float* dx);
 
-  /** What the activation makes of gate, times up. */
+  /** activation(gate) * up. */
   void (*gated)(Activation, int64_t size, const float* gate, const float* up, float* y);
   void (*gated_gradient)(Activation, int64_t size, const float* dy, const float* gate, const float* up, float* dgate,
                          float* dup);
@@ -131,11 +134,11 @@ struct Kernels {
                                   const float* query_weight, const float* key_weight, double epsilon, float* dqkv,
                                   float* dquery_weight, float* dkey_weight);
 
-  /** The mean over targets that are not -1, and the logarithm of each row's sum of exponentials. */
+  /** Returns the mean over targets that are not -1; writes the log-sum-exp of each row. */
   float (*cross_entropy)(int64_t rows, int64_t classes, const float* logits, const int32_t* targets, float* log_sum);
   void (*cross_entropy_gradient)(int64_t rows, int64_t classes, float dy, const float* logits, const int32_t* targets,
                                  const float* log_sum, float* gradient);
-  /** The loss of each row, 0 where the target is -1, and the logarithm of its sum of exponentials. */
+  /** Writes the loss of each row, 0 where the target is -1, and its log-sum-exp. */
   void (*token_cross_entropy)(int64_t rows, int64_t classes, const float* logits, const int32_t* targets,
                               float* losses, float* log_sum);
   void (*token_cross_entropy_gradient)(int64_t rows, int64_t classes, const float* dlosses, const float* dlog_sum,
@@ -147,22 +150,22 @@ struct Kernels {
                              float* gradient);
 
   void (*strided_copy)(const StridedCopy&);
-  /** Every element of y; of bytes, the value's lowest. */
+  /** Sets every element of y; for bytes, to the lowest byte of the value. */
   void (*fill)(int64_t size, bool is_byte, uint32_t value, void* y);
   void (*reduce)(const Reduction&);
   void (*softmax)(int64_t rows, int64_t columns, const float* x, float* y);
   void (*gather)(const Gather&);
   void (*scatter)(const Scatter&);
-  /** y [count, depth]; the values' lowest byte where elements are bytes. */
+  /** y [count, depth]; uses the values' lowest byte if elements are bytes. */
   void (*one_hot)(int64_t count, int64_t depth, uint32_t on, uint32_t off, const int32_t* ids, bool is_byte, void* y);
   void (*running)(const Running&);
   /** values and indices [rows, k] of the largest of each row of x [rows, columns]: floats or integers. */
   void (*top_k)(int64_t rows, int64_t columns, int64_t k, ElementType type, const void* x, void* values,
                 int32_t* indices);
-  /** @param one its matrices are the first ones of a, of b and of c */
+  /** @param one with the first matrices of a, b and c */
   void (*batch_product)(const Product& one, const BatchProduct&);
 
-  /** cos and sin [time, part / 2]; qkv and y [rows, heads.width()], rows in steps of time. */
+  /** cos and sin [time, part / 2]; qkv and y [rows, heads.width()], with position = row modulo time. */
   void (*rotary)(int64_t rows, int64_t time, Heads heads, const float* cos, const float* sin, const float* qkv,
                  float* y);
 
@@ -183,17 +186,17 @@ struct Kernels {
   double (*sum_of_squares)(int64_t size, const float* x);
 };
 
-/** The kernels of the best instruction set that this processor has, or of the one named. Null: not here. */
+/** Returns the kernels of the best instruction set of this processor, or of the named one; null if unavailable. */
 const Kernels* select_kernels(const char* name);
 
-/** Names of the variants that were compiled in and work on this processor, best first; ends with null. */
+/** Returns the compiled variants that work on this processor, best first; ends with null. */
 const char* const* available_kernels();
 
-/** What multiplies bfloat16 in a variant: AMX's tiles, AVX-512's dot products of pairs, or float32's instructions. */
+/** How a variant multiplies bfloat16: AMX tiles, AVX-512 dot products of pairs, or float32 instructions. */
 enum class Bf16Products { tiles, pairs, floats };
 Bf16Products bf16_products(const Kernels&);
 
-/** Who made the processor, as CPUID says it, such as GenuineIntel or AuthenticAMD; empty on others than x86. */
+/** The processor's vendor from CPUID, such as GenuineIntel or AuthenticAMD; empty on other architectures than x86. */
 const char* processor_vendor();
 
 }  // namespace espalier

@@ -1,4 +1,4 @@
-// What a model's layers are made of, beside products and attention.
+// Operations of a model's layers other than products and attention.
 #include "arguments.h"
 #include "calls.h"
 

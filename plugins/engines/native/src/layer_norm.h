@@ -1,4 +1,4 @@
-// Layer norm over the last axis, one pass over memory each way.
+// Layer norm over the last axis, one pass over memory in each direction.
 #pragma once
 
 #include <cmath>
@@ -42,8 +42,8 @@ inline void layer_norm(int64_t rows, int64_t columns, const float* x, const floa
 
 inline void layer_norm_gradient(int64_t rows, int64_t columns, const float* dy, const float* x, const float* weight,
                                 double epsilon, float* dx, float* dweight, float* dbias) {
-  // The gradients of weight and bias are summed over groups of rows, and the groups in order: the same sum for
-  // every number of threads.
+  // Gradients of weight and bias are summed per group of rows, then over groups in order: the same for any number of
+  // threads.
   constexpr int64_t group_rows = 32;
   static thread_local Scratch scratch;
   const int64_t groups = (rows + group_rows - 1) / group_rows;

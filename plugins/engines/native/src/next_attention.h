@@ -1,4 +1,4 @@
-// Attention of one new position to itself and to those before, whose keys and values are kept.
+// Attention of one new position to itself and to those before, with a key/value cache.
 #pragma once
 
 #include <cmath>
@@ -13,7 +13,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** One head of one text: its part of y. `keys` and `values` [time, width] begin at the head's part. */
+/** One head of one text: its part of y. `keys` and `values` [time, width] start at the head's part. */
 inline void attend_next(const float* query, const float* keys, const float* values, int64_t time, int64_t width,
                         int64_t part, float* scores, float* y) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(part));

@@ -1,4 +1,4 @@
-// What the two ways to pack an operand of a matrix product share.
+// Common parts of the two ways to pack an operand of a matrix product.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ constexpr int64_t units_of(int64_t inner) {
   return (inner + step - 1) / step * In::unit_step * In::parts;
 }
 
-/** What is done with an operand's numbers before they are packed; 0 must stay 0. */
+/** Applied to an operand's numbers before packing; must map 0 to 0. */
 struct AsTheyAre {
   static Floats map(Floats x) { return x; }
 };

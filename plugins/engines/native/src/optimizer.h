@@ -30,7 +30,7 @@ inline void adamw_part(const AdamWTensors& t, double weight_decay, const AdamW& 
   });
 }
 
-/** Work is divided over the elements of all tensors as if they were one. */
+/** Work is divided over the elements of all tensors as if they were one tensor. */
 inline void adamw(int64_t count, const AdamWTensors* tensors, const double* weight_decays, const AdamW& how) {
   int64_t total = 0;
   for (int64_t i = 0; i < count; i++) total += tensors[i].size;
@@ -45,7 +45,7 @@ inline void adamw(int64_t count, const AdamWTensors* tensors, const double* weig
 }
 
 inline double sum_of_squares(int64_t size, const float* x) {
-  // Groups of elements are summed on their own, and the groups in order: the same sum for every number of threads.
+  // Groups of elements are summed separately, then in order: the same for any number of threads.
   constexpr int64_t group_size = 8192;
   static thread_local Scratch scratch;
   const int64_t groups = (size + group_size - 1) / group_size;

@@ -7,7 +7,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** The words of W lanes (or units): `Parts` blocks of the same inner elements follow each other. */
+/** The words of W lanes (or units); `Parts` blocks of the same inner elements follow each other. */
 template <int Parts>
 struct PackedWords {
   Words part[Parts];
@@ -18,7 +18,7 @@ struct InBlocks {
   static constexpr bool reads_rows = false;
 };
 
-// Unit u of a block is its inner elements u and u + TILE: the two vectors that are converted need no shuffle.
+// Unit u of a block holds inner elements u and u + TILE, so that the two converted vectors need no shuffle.
 
 struct InBf16 : InBlocks {
   typedef BfloatTiles Context;
@@ -26,7 +26,7 @@ struct InBf16 : InBlocks {
   static PackedWords<1> convert(Floats low, Floats high) { return {{to_bfloat_pairs(low, high)}}; }
 };
 
-/** In float32 precision on tiles: see ThirdsTiles. An infinite operand, or one beyond 3.39e38, makes NaN. */
+/** Float32 precision on tiles: see ThirdsTiles. An infinite operand, or one beyond 3.39e38, gives NaN. */
 struct InF32 : InBlocks {
   typedef ThirdsTiles Context;
   static constexpr int parts = 3, inner_step = 384;
@@ -42,7 +42,7 @@ struct InF32 : InBlocks {
 /** Inner elements of a block. */
 constexpr int64_t BLOCK_INNER = 2 * TILE;
 
-/** Where an operand's numbers stand: lane i, inner element k at from[i * lane_stride + k * inner_stride]. */
+/** An operand's layout: lane i, inner element k is at from[i * lane_stride + k * inner_stride]. */
 struct Elements {
   const float* from;
   int64_t lane_stride, inner_stride;  // one of them is 1
@@ -67,7 +67,7 @@ struct Elements {
 /** Left: a vector of a block's words is a lane's, for tiles of a. Right: a unit's, for tiles of b. */
 enum class Side { left, right };
 
-/** Half of the lanes of one block, to `to` in the block of the first part. */
+/** Packs half of the lanes of one block to `to`, in the block of the first part. */
 template <class In, class Form, Side side, bool Whole>
 void pack_half(Elements elements, uint32_t* to) {
   const Elements above = elements.at(0, TILE);
@@ -98,7 +98,7 @@ void pack_block(Elements block, uint32_t* to) {
   }
 }
 
-/** Asks for the lines of a block: the processor does not foresee such steps. */
+/** Prefetches the lines of a block, because the processor does not predict such strides. */
 inline void prefetch_block(Elements block) {
   const int64_t stride = block.is_along_inner() ? block.lane_stride : block.inner_stride;
   for (int64_t i = 0; i < Tiles::LANES; i++)
@@ -114,7 +114,7 @@ void pack_blocks(Elements operand, int64_t begin, int64_t end, uint32_t* to) {
     if (block + 1 < blocks) prefetch_block(here.at(0, BLOCK_INNER));
     pack_block<In, Form, side>(here, to + (panel * blocks + block) * In::parts * Tiles::BLOCK);
   };
-  // Memory is read along its rows.
+  // Read memory along its rows.
   if (operand.is_along_inner()) {
     for (int64_t panel = begin; panel < end; panel++)
       for (int64_t block = 0; block < blocks; block++) pack(panel, block);

@@ -16,7 +16,7 @@ struct InPanels {
   static constexpr int parts = 1, unit_step = 1, tile_rows = MR;
 };
 
-/** A unit is two bfloat16 numbers that follow each other. */
+/** A unit is two adjacent bfloat16 numbers. */
 struct InBf16 : InPanels {
   static constexpr int per_unit = 2, inner_step = 1024;
   static constexpr bool reads_rows = false;
@@ -38,7 +38,7 @@ struct InF32 : InPanels {
 // from[i * lane_stride + k * inner_stride]; one of the strides is 1. Lanes from `lanes` on, and inner elements from
 // `inner` on, are 0.
 
-/** The units [begin, end) of one panel whose lanes follow each other in memory. */
+/** Packs units [begin, end) of one panel whose lanes are adjacent in memory. */
 template <class In, int P, class Form>
 void pack_adjacent_lanes(const float* from, int64_t inner_stride, int64_t lanes, int64_t inner, int64_t begin,
                          int64_t end, uint32_t* to) {
@@ -56,7 +56,7 @@ void pack_adjacent_lanes(const float* from, int64_t inner_stride, int64_t lanes,
   }
 }
 
-/** One panel whose lanes stand apart: W units of W lanes are read along the lanes, and transposed. */
+/** Packs one panel whose lanes are apart: reads W units of W lanes along the lanes, and transposes them. */
 template <class In, int P, class Form>
 void pack_distant_lanes(const float* from, int64_t lane_stride, int64_t lanes, int64_t inner, uint32_t* to) {
   const int64_t units = units_of<In>(inner);
@@ -87,11 +87,11 @@ void pack_panels(const float* from, int64_t lane_stride, int64_t inner_stride, i
                                       to + panel * units * P);
     return;
   }
-  // Some units of all panels before the next: memory is read along its rows.
+  // Packs some units of all panels before the next ones, to read memory along its rows.
   constexpr int64_t step = 8;
   const int64_t last = end * P < lanes ? end * P : lanes;
   for (int64_t unit = 0; unit < units; unit += step) {
-    // The rows of the next units, of which these panels have a piece, are asked for meanwhile.
+    // Meanwhile prefetches the rows of the next units of these panels.
     const int64_t next = (unit + step) * In::per_unit;
     for (int64_t k = next; k < inner && k < next + step * In::per_unit; k++)
       for (int64_t i = begin * P; i < last; i += W) ask_for(from + k * inner_stride + i);

@@ -1,4 +1,4 @@
-// Products of packed operands: tiles of MR x NR (or of tile registers) kept in registers.
+// Products of packed operands, with tiles of MR x NR (or tile registers) kept in registers.
 #pragma once
 
 #include "pack.h"
@@ -7,7 +7,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** What happens to a tile when it is stored. */
+/** Operations on a tile when it is stored. */
 struct Epilogue {
   bool accumulate = false;      // add to what is there
   bool is_far = false;          // the result's memory is not in the cache: it is asked for before it is written
@@ -18,7 +18,7 @@ struct Epilogue {
   Activation slope_of = Activation::none;
 };
 
-/** One tile: MR lanes of a, of which left(u, i) is a word, times NR lanes of b, summed over the units. */
+/** Computes one tile: MR lanes of a, whose words left(u, i) returns, times NR lanes of b, summed over the units. */
 template <class In, class Left>
 inline void sum_products(int64_t units, Left&& left, const uint32_t* b, Floats (&sums)[MR][NV]) {
   for (int i = 0; i < MR; i++)
@@ -39,7 +39,7 @@ inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, F
   sum_products<In>(units, [&](int64_t u, int i) { return splat_word(a[u * MR + i]); }, b, sums);
 }
 
-/** The same of `count` rows that are read where they are. */
+/** The same for `count` rows that are not packed. */
 template <class In>
 inline void multiply_rows(int64_t units, const float* a, int64_t row_stride, int64_t count, const uint32_t* b,
                           Floats (&sums)[MR][NV]) {
@@ -55,7 +55,7 @@ inline void multiply_tile(int64_t units, const uint32_t* a, const uint32_t* b, F
   In::Context::multiply(units, a, b, nullptr, reinterpret_cast<float*>(sums), Tiles::LANES);
 }
 
-/** A whole tile with nothing to do but to add it to something goes to its place without a detour. */
+/** A whole tile that is only added to is stored directly. */
 template <class In>
 inline bool multiply_in_place(int64_t units, const uint32_t* a, const uint32_t* b, float* c, int64_t row_stride,
                               int64_t rows, int64_t columns, const Epilogue& epilogue) {
@@ -67,7 +67,7 @@ inline bool multiply_in_place(int64_t units, const uint32_t* a, const uint32_t* 
 }
 #endif
 
-/** scaled(value, at, n): what a vector of the result is in the end. */
+/** scaled(value, at, n) returns the final value of a vector of the result. */
 template <int Rows, class Scaled>
 inline void store_tile_as(const Floats (&sums)[Rows][NV], float* c, int64_t row_stride, int64_t rows, int64_t columns,
                           const Epilogue& epilogue, Scaled&& scaled) {
@@ -97,7 +97,7 @@ inline void store_tile(const Floats (&sums)[Rows][NV], float* c, int64_t row_str
   });
 }
 
-/** Asks for the lines that a tile's epilogue reads, and for those it writes, before it is multiplied. */
+/** Prefetches the lines that a tile's epilogue reads and writes, before the tile is computed. */
 inline void prefetch_tile(const float* c, int64_t row_stride, int64_t rows, const Epilogue& epilogue) {
   const float* const result = epilogue.accumulate || epilogue.is_far ? c : nullptr;
   const float* const all[] = {result, epilogue.residual, epilogue.slope_at};
@@ -108,18 +108,18 @@ inline void prefetch_tile(const float* c, int64_t row_stride, int64_t rows, cons
   }
 }
 
-/** A packed operand: panels that stand `panel_stride` words apart. */
+/** A packed operand: panels that are `panel_stride` words apart. */
 struct Packed {
   const uint32_t* words;
   int64_t panel_stride;
 };
 
-/** The left operand: packed, or rows that are read where they are. */
+/** The left operand: packed, or rows that are read in place. */
 struct Left {
   Left(Packed packed) : packed(packed) {}
   Left(const float* rows, int64_t row_stride) : packed(), rows(rows), row_stride(row_stride) {}
 
-  /** Asks for the given share of what `count` rows from `first` on have, in `shares` shares. */
+  /** Prefetches part `share` of `shares` of the data of `count` rows from `first` on. */
   void prefetch(int64_t first, int64_t count, int64_t units, int64_t share, int64_t shares) const {
     constexpr int64_t line = 16;
     const int64_t lines = (units + line - 1) / line;
@@ -133,8 +133,8 @@ struct Left {
   int64_t row_stride = 0;
 };
 
-// Columns of c that are written before the next rows: memory is passed through along its rows, while the panels of b
-// that they need stay in the second-level cache.
+// Columns of c that are written before the next rows: memory is traversed along its rows, while the panels of b that
+// they need stay in the second-level cache.
 constexpr int64_t COLUMNS_AT_ONCE = 8 * NR;
 
 /** c [m, n] = a * b over `units` units of packed operands. */
@@ -163,7 +163,7 @@ void multiply_packed(int64_t m, int64_t n, int64_t units, Left a, Packed b, floa
         Floats sums[In::tile_rows][NV];
         if (!In::reads_rows || a.rows == nullptr) multiply_tile<In>(units, left, right, sums);
         else if constexpr (In::reads_rows) {
-          // The next rows are on their way when their turn comes.
+          // Prefetch the next rows.
           const int64_t top = i * rows_at_once, next = top + rows_at_once;
           if (group == 0)
             a.prefetch(next, m - next < rows ? m - next : rows, units, column / NR, (end + NR - 1) / NR);

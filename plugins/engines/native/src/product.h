@@ -1,4 +1,4 @@
-// Matrix products: operands packed into panels, in parts that stay in the caches, shared out to threads.
+// Matrix products: operands are packed into panels, in parts that fit in the caches, and divided among threads.
 #pragma once
 
 #include "elementwise.h"
@@ -11,11 +11,11 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-// Panels of a, and of b, that are packed and multiplied in one go. The sum over the inner dimension is cut at the same
-// places for every number of threads.
+// Panels of a, and of b, that are packed and multiplied at a time. The sum over the inner dimension is split at the
+// same places for any number of threads.
 constexpr int64_t ROW_PANELS = 12;
 constexpr int64_t COLUMN_PANELS = 16;
-// Words of a packed operand that stay in the second-level cache beside the rest.
+// Words of a packed operand that fit in the second-level cache next to everything else.
 constexpr int64_t SMALL_WORDS = 262144;
 
 template <class In>
@@ -29,8 +29,8 @@ class Multiplication {
 
   void run() {
     if (p_.k == 0) return clear();
-    // What is longer is shared by the threads: each packs its own part when it needs it, and the other operand is
-    // packed whole before.
+    // Threads divide up the longer dimension: each packs its own part when it needs it; the other operand is packed
+    // whole before.
     const int threads = p_.m * p_.n * p_.k < 65536 ? 1 : thread_count();
     if (halves_stay_near()) by_halves(threads);
     else if (p_.n > p_.m) by_columns(threads);
@@ -60,8 +60,8 @@ class Multiplication {
   }
 
   /**
-   * Whether a half of the inner dimension is so small that what a kernel before has written of it is still in the
-   * second-level cache of the core whose thread wrote it: the weights' gradients of a small model.
+   * Returns whether half of the inner dimension is so small that what the previous kernel has written of it is still in
+   * the second-level cache of the core that wrote it: for weight gradients of a small model.
    */
   bool halves_stay_near() const {
     constexpr int64_t least = 256, near = 524288;
@@ -70,8 +70,8 @@ class Multiplication {
   }
 
   /**
-   * Each half of the inner dimension by itself, and their sum. Threads share the inner dimension out as they do rows of
-   * other kernels, so that each packs what it has written, and no thread what another packs.
+   * Computes each half of the inner dimension separately, and sums them. Threads divide the inner dimension like the
+   * rows of other kernels, so that each packs what it has written, and nothing is packed twice.
    */
   void by_halves(int threads) {
     Product first = p_, second = p_;
@@ -98,13 +98,13 @@ class Multiplication {
     add_scaled(p_.m * p_.n, p_.c, second.c, 1.0f, p_.c);
   }
 
-  /** All inner steps of some panels of b, at their place in `b`. */
+  /** Packs all inner steps of some panels of b, at their place in `b`. */
   void pack_columns(Range columns, uint32_t* b) {
     for (int64_t k = 0; k < p_.k; k += INNER_STEP)
       pack_b(columns, k, b + words_before(k, column_panels_, NR) + columns.begin * units_at(k) * NR);
   }
 
-  /** The product of no more than GROUP panels of a, which are packed here, and all of b. */
+  /** Multiplies at most GROUP panels of a, which are packed here, by all of b. */
   void multiply_group(Range rows, const uint32_t* b) {
     uint32_t* a = part_.get<uint32_t>(GROUP * ROWS * units_of<In>(INNER_STEP));
     for (int64_t k = 0; k < p_.k; k += INNER_STEP) {
@@ -114,9 +114,9 @@ class Multiplication {
   }
 
   /**
-   * Packs the operand of so many panels whole, with pack(panels, to), and has the threads multiply it by parts of the
-   * other operand's panels, no more than `most` at a time: work(packed, part). A small operand is packed by each thread
-   * for itself, which is faster than to wait for the others and to fetch what they packed.
+   * Packs one operand of `panels` panels whole with pack(panels, to), and lets the threads multiply it by parts of the
+   * other operand's panels, at most `most` at a time: work(packed, part). Each thread packs a small operand for itself,
+   * which is faster than waiting for others and fetching what they packed.
    */
   template <class Pack, class Work>
   void with_packed(int threads, int64_t panels, int64_t words, int64_t most, Pack&& pack, Work&& work) {
@@ -142,7 +142,7 @@ class Multiplication {
     });
   }
 
-  /** All of a, inner step by inner step; the rows' panels of one step follow each other. */
+  /** Packs all of a, inner step by inner step; within a step, the rows' panels are consecutive. */
   void pack_a(Range rows, uint32_t* a) {
     for (int64_t k = 0; k < p_.k; k += INNER_STEP)
       pack_rows(a_at(0, k), p_.m, k, rows, a + words_before(k, row_panels_, ROWS));
@@ -158,7 +158,7 @@ class Multiplication {
     else with_activation(p_.activated_a, [&](auto form) { pack(Activated<decltype(form)>{}); });
   }
 
-  /** Some panels of b, for one inner step, to the start of `b`. */
+  /** Packs some panels of b for one inner step, to the start of `b`. */
   void pack_b(Range columns, int64_t k, uint32_t* b) {
     pack_right<In>(p_.b.data + columns.begin * NR * p_.b.column_stride + k * p_.b.row_stride,
                         p_.b.column_stride, p_.b.row_stride, p_.n - columns.begin * NR, inner_at(k), 0,
@@ -173,7 +173,7 @@ class Multiplication {
     }
   }
 
-  /** The product of some panels of a and of b, packed for one inner step; a is null where its rows are read. */
+  /** Multiplies some panels of a and b, packed for one inner step; a is null if its rows are read in place. */
   void block(Range rows, Range columns, int64_t k, const uint32_t* a, const uint32_t* b) {
     const int64_t units = units_at(k);
     Epilogue epilogue;
@@ -185,7 +185,7 @@ class Multiplication {
       epilogue.slope_at = p_.slope_at + first;
       epilogue.slope_of = p_.slope_of;
     };
-    // Not beside a slope, which has as many lines on their way as there can be (measured).
+    // Not together with a derivative, which already uses all available prefetches (measured).
     epilogue.is_far = epilogue.slope_at == nullptr;
     const int64_t m = (rows.end * ROWS < p_.m ? rows.end * ROWS : p_.m) - rows.begin * ROWS;
     const int64_t n = (columns.end * NR < p_.n ? columns.end * NR : p_.n) - columns.begin * NR;

@@ -26,7 +26,7 @@ void MatrixProduct(const Napi::CallbackInfo& info) {
   kernels().product(p);
 }
 
-// As above, for few rows and b as it is or transposed.
+// As above, for few rows; b may be transposed.
 void RowProduct(const Napi::CallbackInfo& info) {
   Arguments in(info);
   Product p = {};
@@ -43,7 +43,7 @@ void RowProduct(const Napi::CallbackInfo& info) {
   kernels().row_product(p);
 }
 
-// n, k, transposed, b -> b packed to bfloat16, as this variant multiplies it
+// n, k, transposed, b -> b packed to bfloat16 for this variant
 Napi::Value KeepMatrix(const Napi::CallbackInfo& info) {
   Arguments in(info);
   const int64_t n = in.size(), k = in.size();

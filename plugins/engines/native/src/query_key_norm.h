@@ -1,4 +1,4 @@
-// RMS norm of each head's queries and keys, values copied: one pass over memory each way.
+// RMS norm of each head's queries and keys, with values copied: one pass over memory in each direction.
 #pragma once
 
 #include "rms_norm.h"

@@ -28,17 +28,17 @@ class DropoutFactors {
 
   bool active() const { return active_; }
 
-  /** What W elements from `index` on are multiplied by: 0, or 1 / (1 - rate). */
+  /** Returns the factors of W elements from `index` on: 0, or 1 / (1 - rate). */
   Floats at(int64_t index) const {
     Words lanes;
     for (int i = 0; i < W; i++) lanes[i] = static_cast<uint32_t>(i);
     const uint64_t whole = first_ + static_cast<uint64_t>(index);
     const uint32_t low = static_cast<uint32_t>(whole), high = static_cast<uint32_t>(whole >> 32);
     const Words indices = lanes + low;
-    // Where the lower half has run over within the vector, the comparison gives -1: the upper half is one more.
+    // If the lower half wraps around within the vector, the comparison gives -1, which increments the upper half.
     const Words upper = splat_word(high) - (Words)(indices < low);
     const Words hash = mix(mix(indices ^ key0_) + key1_ + upper);
-    // hash < rate * 2^32, of which the threshold is the whole part.
+    // hash < rate * 2^32, whose integer part is the threshold.
     const auto dropped = fraction_ ? hash <= static_cast<uint32_t>(threshold_) : hash < static_cast<uint32_t>(threshold_);
     return dropped ? Floats{} : splat(kept_);
   }

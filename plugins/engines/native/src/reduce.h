@@ -1,5 +1,5 @@
-// Reductions over an axis. Parts of the axis, of a length that the shape alone decides, are reduced by themselves, and
-// then joined in order: the same bits for any number of threads.
+// Reductions over an axis. Parts of the axis, whose length depends only on the shape, are reduced separately and then
+// combined in order: the same bits for any number of threads.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** a, or b where it is more (less), or NaN: of equal ones the first. */
+/** a, or b if it is larger (smaller) or NaN: the first of equal ones. */
 struct Largest {
   template <class T>
   static T join(T a, T b) { return b > a || b != b ? b : a; }
@@ -45,10 +45,10 @@ struct Times {
   static constexpr int32_t start_whole = 1;
 };
 
-/** Elements that are added up in float32 before float64 takes over. */
+/** Elements that are summed in float32 before float64 takes over. */
 constexpr int64_t RUN = 1024;
 
-/** Of `size` floats that follow each other. */
+/** Reduces `size` adjacent floats. */
 template <class Op>
 inline double reduced_run(int64_t size, const float* x) {
   Floats four[4] = {splat(Op::start), splat(Op::start), splat(Op::start), splat(Op::start)};
@@ -61,7 +61,7 @@ inline double reduced_run(int64_t size, const float* x) {
   return joined(all, [](Floats a, Floats b) { return Op::join(a, b); });
 }
 
-/** What a part of an axis becomes: floats in runs that float64 joins, whole numbers in 64 bits without sign. */
+/** The type in which parts of an axis are reduced: floats in runs combined in float64, integers in unsigned 64 bits. */
 template <class Op>
 struct OfFloats {
   typedef float Element;
@@ -75,7 +75,7 @@ struct OfFloats {
     return total;
   }
 
-  /** Columns of rows that stand `stride` apart, no more than BLOCK of them. */
+  /** Reduces columns of rows that are `stride` apart, at most BLOCK of them. */
   static void columns(int64_t rows, int64_t count, const float* x, int64_t stride, double* y) {
     constexpr int64_t most = 64;
     for (int64_t j = 0; j < count; j++) y[j] = Op::start;
@@ -90,7 +90,7 @@ struct OfFloats {
   }
 };
 
-/** Products: in float64 all along, as a product's exponents run out in float32. */
+/** Products are computed entirely in float64, because float32's exponents could overflow. */
 struct ProductOfFloats : OfFloats<Times> {
   static double line(int64_t size, const float* x) {
     double total = 1;
@@ -122,13 +122,13 @@ struct OfWhole {
   }
 };
 
-/** done(i, total) with each of the outer * inner totals of x [outer, size, inner]. */
+/** Calls done(i, total) for each of the outer * inner totals of x [outer, size, inner]. */
 template <class Form, class Done>
 void reduce_axis(int64_t outer, int64_t size, int64_t inner, const typename Form::Element* x, Done&& done) {
   typedef typename Form::Part Part;
   constexpr int64_t BLOCK = 64;
   const int64_t blocks = inner == 1 ? 1 : (inner + BLOCK - 1) / BLOCK;
-  // Parts of the axis, where there is little else to share out.
+  // Split the axis if there is little else to divide among threads.
   const int64_t length = outer * blocks >= 64 ? size : inner == 1 ? 16384 : 1024;
   const int64_t parts = (size + length - 1) / length;
   static thread_local Scratch scratch;
@@ -157,7 +157,7 @@ void reduce_axis(int64_t outer, int64_t size, int64_t inner, const typename Form
   }
 }
 
-/** The largest (smallest) of floats that stand `stride` apart; where that is a zero, the first one, for its sign. */
+/** The largest (smallest) of floats that are `stride` apart; if it is a zero, the first one, for its sign. */
 inline float first_of_zeros(float extreme, const float* x, int64_t stride) {
   if (extreme != 0) return extreme;
   while (*x != 0) x += stride;
@@ -171,7 +171,7 @@ void extreme_of_floats(int64_t outer, int64_t size, int64_t inner, const float* 
   });
 }
 
-/** Which is the first of the largest (smallest); NaN is neither, but where it comes first. */
+/** Index of the first largest (smallest) element; NaN is ignored unless it comes first. */
 template <class T, class More>
 void index_of_extreme(int64_t outer, int64_t size, int64_t inner, const T* x, int32_t* y, More&& more) {
   parallel(outer * inner, size, [&](int64_t begin, int64_t end) {
@@ -208,7 +208,7 @@ inline void reduce_floats(const Reduction& r) {
   }
 }
 
-/** Sums and products wrap around, as what JavaScript writes into whole numbers does below 2^53. */
+/** Sums and products wrap around, like JavaScript's writes to integer arrays below 2^53. */
 template <class T>
 void reduce_whole(const Reduction& r) {
   const T* x = static_cast<const T*>(r.x);
@@ -232,7 +232,7 @@ inline void reduce(const Reduction& r) {
   reduce_whole<uint8_t>(r);
 }
 
-/** A row's exponentials, of which the largest is 1 before, over their sum. `to` may be `from`. */
+/** Divides a row's exponentials, scaled so that the largest is 1, by their sum. `to` may be `from`. */
 inline void softmax_row(int64_t columns, const float* from, float* to) {
   const float most = static_cast<float>(reduced_run<Largest>(columns, from));
   const float sum = sum_over(columns, [&](int64_t j, int64_t n) {

@@ -1,4 +1,4 @@
-// RMS norm over the last axis, one pass over memory each way.
+// RMS norm over the last axis, one pass over memory in each direction.
 #pragma once
 
 #include <cmath>
@@ -12,7 +12,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** 1 over the root of the mean square. */
+/** 1 / root mean square. */
 inline float inverse_rms(const float* x, int64_t columns, double epsilon) {
   const float squares = sum_over(columns, [&](int64_t j, int64_t n) {
     const Floats value = load_some(x + j, n);
@@ -28,7 +28,7 @@ inline void rms_norm_row(int64_t columns, const float* x, const float* weight, d
   });
 }
 
-/** @param sums [columns]; the row's gradient of the weight is added to it */
+/** @param sums [columns]; the row's contribution to the weight's gradient is added */
 inline void rms_norm_row_gradient(int64_t columns, const float* dy, const float* x, const float* weight,
                                   double epsilon, float* dx, float* sums) {
   const float inverse = inverse_rms(x, columns, epsilon);
@@ -46,8 +46,8 @@ inline void rms_norm_row_gradient(int64_t columns, const float* dy, const float*
 }
 
 /**
- * body(row, sums) for each row, and in `total` [columns] what is added to the sums: over groups of rows, and the groups in
- * order, so that it is the same for every number of threads, as with the layer norm.
+ * Calls body(row, sums) for each row, and adds up the sums in `total` [columns]: per group of rows, then over groups in
+ * order, so that the result is the same for any number of threads, as in layer norm.
  */
 template <class Body>
 inline void with_sums_of_rows(int64_t rows, int64_t columns, int64_t work_each, float* total, Body&& body) {

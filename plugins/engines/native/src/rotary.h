@@ -1,4 +1,4 @@
-// Rotary positions: queries and keys turned by their position, values copied.
+// Rotary positions: rotates queries and keys by their position, and copies values.
 #pragma once
 
 #include <cstring>
@@ -17,7 +17,7 @@ inline void rotary(int64_t rows, int64_t time, Heads heads, const float* cos, co
   parallel(rows, width, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       const float *c = cos + row % time * half, *s = sin + row % time * half;
-      // Queries and keys stand side by side, so heads of both are one list.
+      // Query and key heads are side by side, so one loop covers both.
       for (int64_t head = 0; head < turned; head++) {
         const float* from = qkv + row * width + head * part;
         float* to = y + row * width + head * part;

@@ -1,4 +1,4 @@
-// The product of few rows and a matrix, which is read once and where it is: packing it would read it twice.
+// The product of few rows and a matrix that is read once, in place: packing it would read it twice.
 #pragma once
 
 #include <cstring>
@@ -12,7 +12,7 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** What an operand's numbers become before they are multiplied. */
+/** Applied to an operand's numbers before they are multiplied. */
 struct Whole {
   static Floats of(Floats x) { return x; }
 };
@@ -21,7 +21,7 @@ struct Rounded {
   static Floats of(Floats x) { return (Floats)(to_bfloat_pairs(x, x) & 0xffff0000u); }
 };
 
-/** Rows [count, inner] of a, one after the other, and those of c, which stand apart. */
+/** Contiguous rows [count, inner] of a, and rows of c, which are apart. */
 struct FewRows {
   int64_t count, inner;
   const float* a;
@@ -29,7 +29,7 @@ struct FewRows {
   int64_t stride;
 };
 
-/** c = a * b, whose rows stand `stride` apart: four at once, so that c is passed through less often. */
+/** c = a * b for rows of b `stride` apart: four at a time, so that c is traversed less often. */
 template <class Form>
 inline void add_up_rows(const FewRows& rows, const float* b, int64_t stride, int64_t columns) {
   for (int64_t i = 0; i < rows.count; i++) std::memset(rows.c + i * rows.stride, 0, sizeof(float) * columns);
@@ -37,7 +37,7 @@ inline void add_up_rows(const FewRows& rows, const float* b, int64_t stride, int
   int64_t k = 0;
   for (; k + 4 <= inner; k += 4) {
     const float* row = b + k * stride;
-    // The next four are on their way when their turn comes.
+    // Prefetch the next four.
     if (k + 8 <= inner)
       for (int64_t j = 0; j < columns; j += 16)
         for (int i = 4; i < 8; i++) ask_for(row + i * stride + j);
@@ -61,7 +61,7 @@ inline void add_up_rows(const FewRows& rows, const float* b, int64_t stride, int
     }
 }
 
-/** c = a * b, whose columns stand `stride` apart: four at once, so that sums do not wait for each other. */
+/** c = a * b for columns of b `stride` apart: four at a time, so that sums do not wait for each other. */
 template <class Form>
 inline void add_up_columns(const FewRows& rows, const float* b, int64_t stride, int64_t columns) {
   for (int64_t j = 0; j < columns; j += 4) {

@@ -1,5 +1,5 @@
-// Steps of a program that go along rows: a reduction of each, its spreading over a row again, softmax, parts of rows and
-// rows that are joined. The bits are those of the kernels that do the same for themselves.
+// Row operations of a program: reductions of rows, spreading a value over its row, softmax, parts of rows, and joined
+// rows. They give the same bits as the separate kernels.
 #pragma once
 
 #include "elementwise_codes.h"

@@ -1,4 +1,4 @@
-// Walking over a row of floats a vector at a time, with a part of one at its end.
+// Loops over a row of floats, one vector at a time, with a partial vector at its end.
 #pragma once
 
 #include "simd.h"
@@ -13,7 +13,7 @@ inline void store_some(float* p, Floats v, int64_t n) {
   else store_part(p, v, n);
 }
 
-/** The sum over 0 ... size - 1 of term(j, n), of which the first n lanes count: W, or less for the last vector. */
+/** Returns the sum over 0 ... size - 1 of term(j, n), whose first n lanes count: W, or fewer for the last vector. */
 template <class Term>
 inline float sum_over(int64_t size, Term&& term) {
   Floats sums = {};
@@ -23,7 +23,7 @@ inline float sum_over(int64_t size, Term&& term) {
   return sum_of(sums);
 }
 
-/** body(j, n) for every vector of 0 ... size - 1. */
+/** Calls body(j, n) for every vector of 0 ... size - 1. */
 template <class Body>
 inline void each_vector(int64_t size, Body&& body) {
   int64_t j = 0;

@@ -1,4 +1,4 @@
-// Working memory that a thread keeps between kernels, so that a step allocates nothing after the first.
+// Working memory that a thread keeps between kernels, so that nothing is allocated after the first step.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() { std::free(data_); }
 
-  /** At least `count` elements on a cache line's boundary, with whatever was in them; the last answer is void. */
+  /** Returns at least `count` uncleared elements, aligned to a cache line; invalidates the previous result. */
   template <class T>
   T* get(int64_t count) {
     const size_t bytes = (static_cast<size_t>(count) * sizeof(T) + 127) / 64 * 64;
@@ -35,7 +35,7 @@ class Scratch {
   size_t bytes_ = 0;
 };
 
-/** Several arrays out of one piece of scratch memory. */
+/** Carves several arrays out of one piece of scratch memory. */
 class Carver {
  public:
   static int64_t padded(int64_t words) { return (words + 15) / 16 * 16 + 32; }

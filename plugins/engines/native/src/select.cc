@@ -1,4 +1,4 @@
-// Which variant runs on this processor.
+// Selects the variant for this processor.
 #include <cstring>
 #include <string>
 #include <vector>
@@ -44,7 +44,9 @@ bool has_avx512() {
 
 #ifdef ESPALIER_HAS_amxbf16
 #ifndef ESPALIER_EMULATE_TILES
-/** Whether the system saves all of these parts of a thread's state: bits of XCR0. Needs a processor with AVX. */
+/**
+ * Returns whether the system saves all of these parts of a thread's state (bits of XCR0). Needs a processor with AVX.
+ */
 bool saves_state(uint32_t parts) {
   uint32_t low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -53,7 +55,7 @@ bool saves_state(uint32_t parts) {
 #endif
 
 /**
- * True when the processor has tiles, the system saves them, and Linux lets this process use them
+ * Returns true if the processor has tiles, the system saves them, and Linux lets this process use them
  * (Documentation/arch/x86/xstate.rst).
  */
 bool may_use_tiles() {
@@ -71,7 +73,7 @@ bool may_use_tiles() {
 #endif
 }
 
-/** A product of small whole numbers, which every variant must give exactly. */
+/** Checks a product of small integers, which every variant must compute exactly. */
 bool multiplies_right(const Kernels& kernels) {
   constexpr int64_t size = 37;
   std::vector<float> a(size * size), b(size * size), c(size * size);
@@ -92,7 +94,7 @@ bool multiplies_right(const Kernels& kernels) {
 }
 #endif
 
-/** Best first; the portable one, which on ARM is NEON, is always there. */
+/** Best first; the portable one, which is NEON on ARM, is always available. */
 std::vector<const Kernels*> working_variants() {
   std::vector<const Kernels*> found;
 #ifdef ESPALIER_HAS_avx2

@@ -47,7 +47,7 @@ inline Words load(const uint32_t* p) {
   return v;
 }
 
-/** Asks for the line at p, which will be read or written (a part of one is read first); it is on its way meanwhile. */
+/** Prefetches the line at p, for reading or writing. */
 inline void ask_for(const float* p) {
   __builtin_prefetch(p);
   __asm__ volatile("");  // GCC takes a loop of prefetches alone for empty, and leaves it out
@@ -60,7 +60,7 @@ inline Floats splat(float x) { return x - Floats{}; }
 inline Words splat_word(uint32_t x) { return x + Words{}; }
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
-/** All bits of the first n lanes. */
+/** A mask of the first n lanes. */
 inline Ints first_lanes_mask(int64_t n) { return Ints{0, 1, 2, 3, 4, 5, 6, 7} < (static_cast<int32_t>(n) + Ints{}); }
 #endif
 
@@ -77,7 +77,7 @@ inline Floats load_part(const float* p, int64_t n) {
 #endif
 }
 
-/** As many of the first n floats as a vector holds; the others are 0. */
+/** Loads the first n floats, at most a whole vector; the other lanes are 0. */
 inline Floats load_up_to(const float* p, int64_t n) {
   if (n >= W) return load(p);
   return n > 0 ? load_part(p, n) : Floats{};
@@ -87,7 +87,7 @@ inline void store_part(float* p, Floats v, int64_t n) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
 #elif defined(__AVX2__)
-  // Halves, and halves of them: a store under a mask takes AMD's processors tens of cycles.
+  // By halves, because a masked store takes tens of cycles on AMD's processors.
   __m128 rest = _mm256_castps256_ps128((__m256)v);
   if (n & 4) {
     _mm_storeu_ps(p, rest);
@@ -107,7 +107,7 @@ inline void store_part(float* p, Floats v, int64_t n) {
 #endif
 }
 
-/** As many of the first n > 0 words as there are. */
+/** Stores the first n > 0 words, at most a whole vector. */
 inline void store_up_to(uint32_t* p, Words v, int64_t n) {
   if (n >= W) store(p, v);
 #if defined(__AVX512F__) || defined(__AVX2__)
@@ -117,7 +117,7 @@ inline void store_up_to(uint32_t* p, Words v, int64_t n) {
 #endif
 }
 
-// A comparison with NaN is false: the order of the arms lets NaN through.
+// Comparisons with NaN are false, so this order of the arms passes NaN through.
 inline Floats at_least(Floats x, float low) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_max_ps((__m512)splat(low), (__m512)x);
@@ -140,7 +140,7 @@ inline Floats at_most(Floats x, float high) {
 
 inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 
-/** The first n lanes of v, and the others of `rest`. */
+/** The first n lanes of v, and the other lanes of `rest`. */
 inline Floats first_lanes(Floats v, int64_t n, Floats rest) {
 #if defined(__AVX512F__)
   return n >= W ? v : (Floats)_mm512_mask_mov_ps((__m512)rest, (__mmask16)((1u << n) - 1), (__m512)v);
@@ -152,7 +152,7 @@ inline Floats first_lanes(Floats v, int64_t n, Floats rest) {
 #endif
 }
 
-/** About 1 / x, within 2 units in the last place; x is finite. */
+/** 1 / x within 2 units in the last place; x is finite. */
 inline Floats reciprocal_of(Floats x) {
 #if defined(__AVX512F__)
   const Floats near = (Floats)_mm512_rcp14_ps((__m512)x);
@@ -187,7 +187,7 @@ struct MakeIndices<0, I...> {
   typedef Indices<I...> Type;
 };
 
-/** The given lanes of a, followed by b; `Numbers` is a vector of integers as wide as these. */
+/** The given lanes of a and b concatenated; `Numbers` is an integer vector of the same width. */
 template <class Numbers, int... I, class Vector>
 inline Vector lanes_of(Vector a, Vector b) {
 #if defined(__clang__) || __GNUC__ >= 12
@@ -202,7 +202,7 @@ inline Floats halves_swapped(Floats v, Indices<I...>) {
   return lanes_of<Ints, (I ^ Half)...>(v, v);
 }
 
-/** Joins lane i with lane i + half, until one is left: a fixed order. */
+/** Combines lane i with lane i + half until one is left: a fixed order. */
 template <int Half = W / 2, class Join>
 inline float joined(Floats v, Join&& join) {
   const Floats next = join(v, halves_swapped<Half>(v, typename MakeIndices<W>::Type{}));
@@ -216,8 +216,8 @@ inline float sum_of(Floats v) {
 
 inline float max_of(Floats v) { return joined(v, larger); }
 
-// Matrix operands in packed form are 32-bit words: one float32, or two bfloat16 of the same lane (the one that comes
-// first along the inner dimension in the low half).
+// Packed matrix operands are 32-bit words: one float32, or two bfloat16 of the same lane, with the first along the
+// inner dimension in the low half.
 
 #if defined(__AVX512BF16__)
 typedef uint16_t Shorts __attribute__((vector_size(W * 4)));
@@ -246,7 +246,7 @@ inline Words to_bfloat_pairs(Floats low, Floats high) {
 /** The nearest bfloat16 number, as a float. */
 inline Floats near_bfloat(Floats x) { return (Floats)(((Words)x + 0x8000u) & 0xffff0000u); }
 
-/** Two vectors of numbers that bfloat16 has, interleaved as above. */
+/** Two vectors of numbers that bfloat16 can represent, interleaved as above. */
 inline Words bfloat_words(Floats low, Floats high) { return (Words)low >> 16 | (Words)high; }
 
 /** c + the product of f32 words. */
@@ -281,7 +281,7 @@ inline Words pairs_along(Floats low, Floats high, Indices<I...>) {
 #endif
 }
 
-/** 2 W floats that follow each other, as W pairs of bfloat16. */
+/** 2 W adjacent floats as W pairs of bfloat16. */
 inline Words pairs_along(Floats low, Floats high) { return pairs_along(low, high, typename MakeIndices<W>::Type{}); }
 
 /** Transposes W vectors of W words, in log2(W) rounds of perfect shuffles. */

@@ -1,4 +1,4 @@
-// Elements moved from one layout to another: slices, transposes, repeats, joins and reversals are all this.
+// Moves elements from one layout to another: slices, transposes, repeats, joins and reversals.
 #pragma once
 
 #include <cstring>
@@ -10,7 +10,9 @@
 namespace espalier {
 namespace ESPALIER_VARIANT {
 
-/** A copy without axes of size 1, and with neighbours that are one axis in both layouts as one. */
+/**
+ * Returns the copy without axes of size 1, and with neighbouring axes merged if they are contiguous in both layouts.
+ */
 inline StridedCopy joined_axes(const StridedCopy& given) {
   StridedCopy copy = given;
   copy.rank = 0;
@@ -40,7 +42,7 @@ inline void copy_line(int64_t size, const T* from, int64_t from_stride, T* to, i
   }
 }
 
-/** to [columns, rows] = from [rows, columns] transposed; lines of either stand `stride` apart. */
+/** Transposes from [rows, columns] to [columns, rows]; lines of both are `stride` apart. */
 template <class T>
 inline void transpose_lines(int64_t rows, int64_t columns, const T* from, int64_t from_stride, T* to,
                             int64_t to_stride) {
@@ -63,7 +65,7 @@ inline void transpose_lines(int64_t rows, int64_t columns, const T* from, int64_
     }
 }
 
-/** Goes over all coordinates of some axes of a copy, in order, from any of them on. */
+/** Iterates over all coordinates of some axes of a copy, in order, starting anywhere. */
 class Coordinates {
  public:
   Coordinates(const StridedCopy& copy, int rank, int64_t first) : copy_(copy), rank_(rank) {
@@ -91,7 +93,7 @@ class Coordinates {
   int64_t at_[StridedCopy::MOST_AXES];
 };
 
-/** The axis along which what is read follows on itself, where that is not the last: a transpose. -1: none. */
+/** Returns the axis along which the input is contiguous, if it is not the last (a transpose); otherwise -1. */
 inline int transposed_axis(const StridedCopy& copy) {
   const int last = copy.rank - 1;
   if (last < 1 || copy.to[last] != 1 || copy.from[last] == 1 || copy.sizes[last] < 4) return -1;
@@ -113,7 +115,7 @@ void copy_elements(StridedCopy copy) {
     const int64_t rows = copy.sizes[copy.rank - 1], from_stride = copy.from[copy.rank - 1];
     int64_t count = 1;
     for (int i = 0; i + 1 < copy.rank; i++) count *= copy.sizes[i];
-    // Blocks of columns are units of work too: there may be one matrix.
+    // Blocks of columns are units of work too, because there may be only one matrix.
     const int64_t block = 4 * W, blocks = (columns + block - 1) / block;
     parallel(count * blocks, rows * block, [&](int64_t begin, int64_t end) {
       Coordinates at(copy, copy.rank - 1, begin / blocks);

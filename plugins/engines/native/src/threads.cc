@@ -12,8 +12,8 @@
 namespace espalier {
 namespace {
 
-// A kernel follows the last one within some hundred microseconds, also where a step ends between them, and a thread that
-// sleeps takes tens of microseconds to wake up: it waits awake for that long, and then leaves its core to others.
+// Kernels follow each other within some hundred microseconds, even across steps, but waking a sleeping thread takes
+// tens of microseconds: a thread spins for this long before it sleeps.
 constexpr auto AWAKE = std::chrono::microseconds(500);
 
 inline void pause() {
@@ -24,7 +24,7 @@ inline void pause() {
 #endif
 }
 
-/** Waits awake until `done()`, for as long as AWAKE. Returns whether it was done. */
+/** Spins until `done()`, for at most AWAKE. Returns whether it was done. */
 template <class Done>
 bool wait_awake(Done&& done) {
   constexpr int checks = 64;  // looking at the clock costs as much as a few of them
@@ -39,14 +39,14 @@ bool wait_awake(Done&& done) {
 }
 
 /**
- * Threads that wait for a round of work. A round is open until the caller has done what there was to do: a thread that
- * comes later finds it closed, and nobody waits for it.
+ * Threads that wait for rounds of work. A round is open until the caller has finished its own work: a thread that comes
+ * later finds it closed, and nobody waits for it.
  */
 class Pool {
  public:
   void run(int threads, void (*work)(void*, int), void* context) {
     std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
-    // Another thread of Node is at work with the pool: this one does all by itself, with the same result.
+    // If another Node thread is using the pool, this one does all the work, with the same result.
     if (!turn.owns_lock() || !grow(threads - 1)) return work(context, 0);
     work_ = work;
     context_ = context;
@@ -67,7 +67,7 @@ class Pool {
   }
 
  private:
-  /** An error is kept for the caller: the other threads still use what it owns. */
+  /** Keeps an error for the caller, because the other threads still use what it owns. */
   void attempt(int thread) {
     try {
       work_(context_, thread);
@@ -110,7 +110,7 @@ class Pool {
     asleep_.fetch_sub(1, std::memory_order_seq_cst);
   }
 
-  // What state_ is made of: the round's number, whether it is closed, and how many threads have joined it.
+  // Layout of state_: the round's number, whether it is closed, and how many threads have joined it.
   static constexpr uint64_t CLOSED = 1 << 16, MEMBERS = CLOSED - 1, ROUND = CLOSED << 1;
   static uint64_t round_of(uint64_t state) { return state / ROUND; }
 

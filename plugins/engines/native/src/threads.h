@@ -1,4 +1,4 @@
-// The threads of this process that share the kernels' work.
+// The threads of this process that run kernels.
 #pragma once
 
 #include <atomic>
@@ -7,11 +7,11 @@
 
 namespace espalier {
 
-/** How many threads work on a kernel, the caller among them. Results do not depend on it. */
+/** Number of threads of a kernel, including the caller. Results do not depend on it. */
 int thread_count();
 void set_thread_count(int count);
 
-/** While one is there, its thread works alone: `thread_count()` is 1 for it. */
+/** While it exists, its thread works alone: `thread_count()` is 1. */
 class Alone {
  public:
   Alone();
@@ -24,12 +24,12 @@ class Alone {
 };
 
 /**
- * Calls work(context, thread) on the caller, as thread 0, and on those of threads 1 ... threads - 1 that have a core in
- * time, and returns when all that began are done: what has to be done is shared out as they ask for it.
+ * Calls work(context, thread) on the caller, as thread 0, and on those of threads 1 ... threads - 1 that get a core in
+ * time; returns when all that began are done. Work is handed out on demand.
  */
 void run_on_threads(int threads, void (*work)(void* context, int thread), void* context);
 
-/** body(thread) on as many of so many threads as come in time. */
+/** Calls body(thread) on up to `threads` threads, as many as come in time. */
 template <class Body>
 void on_threads(int threads, Body&& body) {
   typedef std::remove_reference_t<Body> Work;
@@ -42,20 +42,22 @@ struct Range {
 };
 
 /**
- * 0 ... count - 1 in equal parts, shared out to threads: each takes its own share from the front, so that what it has
- * in its cache is what it had the last time, and then what others have left, from the back. A thread whose core is
- * taken by something else is not waited for beyond the part that it has begun.
+ * Divides 0 ... count - 1 into equal parts for threads. Each thread takes parts from the front of its own share, whose
+ * data is likely in its cache from the last time, and then from the back of others' shares. A thread that loses its
+ * core is waited for only to finish the part it has begun.
  */
 class Shares {
  public:
-  /** @param parts a multiple of `threads`, or as near to one as `count` allows; @param unit parts begin at multiples */
+  /**
+   * @param parts a multiple of `threads`, or close to one if `count` requires; @param unit parts start at its multiples
+   */
   Shares(int64_t count, int64_t parts, int threads, int64_t unit = 1)
       : count_(count), parts_(parts < count ? parts : count), unit_(unit), threads_(threads < MOST ? threads : MOST) {
     for (int i = 0; i < threads_; i++)
       left_[i].parts.store(pair(parts_ * i / threads_, parts_ * (i + 1) / threads_), std::memory_order_relaxed);
   }
 
-  /** The next part for a thread, in `part`. False: nothing is left. */
+  /** Sets `part` to the next part for a thread. Returns false if nothing is left. */
   bool take(int thread, Range& part) {
     for (int i = 0; i < threads_; i++) {
       std::atomic<uint64_t>& parts = left_[(thread + i) % threads_].parts;
@@ -72,7 +74,7 @@ class Shares {
     return false;
   }
 
-  /** body(begin, end) for the parts that a thread takes. */
+  /** Calls body(begin, end) for the parts that a thread takes. */
   template <class Body>
   void each(int thread, Body&& body) {
     for (Range part; take(thread, part);) body(part.begin, part.end);
@@ -96,10 +98,10 @@ class Shares {
   Share left_[MOST];
 };
 
-/** Parts that a thread's share is cut into, so that another can take some. */
+/** Number of parts per thread's share, so that others can take some. */
 constexpr int64_t PARTS_OF_A_SHARE = 4;
 
-/** body(begin, end) over parts of 0 ... count - 1; on this thread alone when there is little to do. */
+/** Calls body(begin, end) over parts of 0 ... count - 1; on this thread alone if there is little work. */
 template <class Body>
 void parallel(int64_t count, int64_t work_each, Body&& body) {
   constexpr int64_t worth_a_thread = 16384;

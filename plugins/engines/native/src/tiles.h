@@ -1,6 +1,5 @@
-// Tile registers of AMX: products of bfloat16 pairs, 16 x 16 words at a time.
-//
-// With ESPALIER_EMULATE_TILES the same in plain C++, so that what is built on tiles is tested on any machine.
+// AMX tile registers: products of bfloat16 pairs, 16 x 16 words at a time.
+// With ESPALIER_EMULATE_TILES the same in plain C++, so that code for tiles is tested on any machine.
 #pragma once
 
 #include <cstdint>
@@ -66,17 +65,17 @@ inline EmulatedTiles& emulated_tiles() {
 
 #else
 
-/** Eight whole tiles. Source: Intel's Architectures Optimization Reference Manual, chapter 20. */
+/** Configuration of eight full tiles. Source: Intel's Architectures Optimization Reference Manual, chapter 20. */
 struct TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
   uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
   uint8_t rows[16] = {TILE, TILE, TILE, TILE, TILE, TILE, TILE, TILE};
 };
 
-// Static: the intrinsic tells the compiler of its first bytes alone.
+// Static, because the intrinsic tells the compiler only about its first bytes.
 alignas(64) static const TileConfig tile_config;
 
-// The intrinsic's statement does not tell the compiler that it reads memory.
+// The intrinsic does not tell the compiler that it reads memory.
 #define ESPALIER_TILES_CONFIGURE()      \
   __asm__ volatile("" ::: "memory"); \
   _tile_loadconfig(&tile_config)
@@ -88,7 +87,7 @@ alignas(64) static const TileConfig tile_config;
 
 #endif
 
-/** While it lives, this thread's tiles can be used. */
+/** While it exists, this thread can use tiles. */
 class Tiles {
  public:
   Tiles() { ESPALIER_TILES_CONFIGURE(); }
@@ -96,14 +95,14 @@ class Tiles {
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
 
-  /** Lanes of an operand that are multiplied at once. */
+  /** Lanes of an operand that are multiplied at a time. */
   static constexpr int64_t LANES = 2 * TILE;
   /** Words of TILE units. */
   static constexpr int64_t BLOCK = TILE * LANES;
 
  protected:
   // Tiles 0 to 3 are the sums; 4 and 5 lanes of a, 6 and 7 of b.
-  /** The sums begin at what is at `first`, or null: at 0. */
+  /** Starts the sums at the values at `first`, or at 0 if null. */
   static void begin(const float* first, int64_t stride) {
     if (first == nullptr) {
       ESPALIER_TILE_ZERO(0);
@@ -127,7 +126,10 @@ class Tiles {
     ESPALIER_TILE_LOAD(6, b, LANES);
     ESPALIER_TILE_LOAD(7, b + TILE, LANES);
   }
-  /** Both, in the order in which the products before are done with the tiles: a load need not wait for the last. */
+  /**
+   * Loads both, in the order in which the previous products release the tiles, so that a load need not wait for the
+   * last.
+   */
   static void load(const uint32_t* a, const uint32_t* b) {
     ESPALIER_TILE_LOAD(4, a, TILE);
     ESPALIER_TILE_LOAD(6, b, LANES);
@@ -165,7 +167,7 @@ struct BfloatTiles : Tiles {
 /**
  * Products in float32 precision: a number of 24 bits is the sum of three bfloat16 numbers of 8, of which six products
  * are added; the other three are below the last bit. The small ones come first, so that they are not rounded to the
- * sum's own last bit.
+ * last bit of the sum.
  *
  * Source: Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
  * Computations", 2019, section III.

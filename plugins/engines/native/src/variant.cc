@@ -1,4 +1,4 @@
-// Compiled once for each instruction set, with ESPALIER_VARIANT naming it.
+// Compiled once per instruction set, named by ESPALIER_VARIANT.
 #include "activation.h"
 #include "attention.h"
 #include "attention_gradient.h"
