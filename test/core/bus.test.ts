@@ -43,7 +43,7 @@ test('an error names plugin and event, keeps its cause, and stops the listeners 
   t.false(later);
 });
 
-test('a plugin that is not critical is reported once, muted at its third failure, and the others go on', (t) => {
+test('a plugin that is not critical is reported once, muted at its third failure, and the others continue', (t) => {
   const reports: string[] = [];
   const bus = new EventBus((line) => reports.push(line));
   let calls = 0;
@@ -82,7 +82,7 @@ test('a spy sees every call of a plugin, and a listener of the program comes aft
   t.deepEqual(seen, ['> p', 'p', '< p', 'watcher', 'p']);
 });
 
-test('a spy sees where an event begins and ends: around every listener and watcher, and around those it leads to', async (t) => {
+test('a spy sees the start and end of an event, around its listeners and watchers and around nested events', async (t) => {
   const bus = new EventBus();
   const seen: string[] = [];
   bus.spy({
@@ -99,7 +99,7 @@ test('a spy sees where an event begins and ends: around every listener and watch
   t.deepEqual(seen, expected);
 });
 
-test('an event ends for a spy when a listener fails too, at once or later', async (t) => {
+test('a spy sees the end of an event even if a listener fails, at once or later', async (t) => {
   const bus = new EventBus();
   const seen: string[] = [];
   bus.spy({ afterEvent: (event) => seen.push(event) });
@@ -112,7 +112,7 @@ test('an event ends for a spy when a listener fails too, at once or later', asyn
   t.deepEqual(seen, ['evaluation:due', 'evaluation:start']);
 });
 
-test('a spy that is taken away during an event still sees it end', (t) => {
+test('a spy that is removed during an event still sees its end', (t) => {
   const bus = new EventBus();
   const seen: string[] = [];
   const remove = bus.spy({ beforeEvent: () => remove(), afterEvent: (event) => seen.push(event) });
@@ -121,7 +121,7 @@ test('a spy that is taken away during an event still sees it end', (t) => {
   t.deepEqual(seen, ['evaluation:start']);
 });
 
-test('whichever listeners are asynchronous, all run in the order they were added, each after the one before it', async (t) => {
+test('synchronous and asynchronous listeners run one after the other in the order they were added', async (t) => {
   const listener = fc.record({ turns: fc.nat(3), critical: fc.boolean(), removed: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(listener, { maxLength: 8 }), async (listeners) => {
@@ -180,7 +180,7 @@ test('an event that a plugin declares is typed, listed after the core’s, and a
   void bus.dispatch('team:spike', { ratio: 2 });
   t.deepEqual(seen, [2]);
   t.like(bus.events.list().at(-1), { name: 'team:spike', from: 'team', when: 'when a loss is high' });
-  // @ts-expect-error the compiler refuses it, too
+  // @ts-expect-error the compiler refuses it too
   t.throws(() => bus.dispatch('team:spikes', {}), {
     message: /^plugin core publishes "team:spikes", which is not an event: did you mean "team:spike"\?/,
   });
@@ -189,7 +189,7 @@ test('an event that a plugin declares is typed, listed after the core’s, and a
   });
 });
 
-test('two plugins may carry one declaration, but not two of one name', (t) => {
+test('two plugins may declare the same event alike, but not differently', (t) => {
   t.is(
     new EventTable([
       ['a', teamEvents],

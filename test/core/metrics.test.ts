@@ -2,7 +2,10 @@ import test from 'ava';
 import { EventBus, Logger, MetricNames, PluginError } from '../../core/index.js';
 import { watchMetrics } from '../../core/metrics/metrics.js';
 
-/** What a sink gets, and what is warned of, when a plugin `mine` publishes these values, one set an iteration. */
+/**
+ * Returns what a sink receives and what is warned about if a plugin `mine` publishes these values, one set per
+ * iteration.
+ */
 async function publish(...each: unknown[]): Promise<{ warnings: string[]; got: unknown[] }> {
   const [warnings, got]: [string[], unknown[]] = [[], []];
   const log = new Logger();
@@ -15,10 +18,10 @@ async function publish(...each: unknown[]): Promise<{ warnings: string[]; got: u
   ] as const;
   watchMetrics(bus, new MetricNames(tables), log);
   bus.listen({ plugin: 'mine', event: 'evaluation:start', critical: true }, async ({ iteration }) => {
-    // Still known as the publisher after it has waited for something.
+    // The plugin must still be known as the publisher after an await.
     await Promise.resolve();
     const event: { iteration: number; values: Record<string, number> } = { iteration, values: {} };
-    // No compiler has seen a plugin from outside.
+    // A plugin from outside may not have been type-checked.
     Object.assign(event.values, each[iteration]);
     await bus.dispatch('metrics', event);
   });
@@ -29,7 +32,7 @@ async function publish(...each: unknown[]): Promise<{ warnings: string[]; got: u
   return { warnings, got };
 }
 
-test('numbers reach the sinks as they are, those that are not finite too', async (t) => {
+test('sinks receive all numbers unchanged, even those that are not finite', async (t) => {
   const values = { 'mine/loss': NaN, 'theirs/of-mine': -Infinity };
   t.deepEqual(await publish(values), { warnings: [], got: [values] });
 });
@@ -39,7 +42,7 @@ for (const [value, shown] of [
   [undefined, 'undefined, of type undefined'],
   [null, 'null, of type object'],
 ] as const) {
-  test(`what is no number is refused, with who published it: ${shown}`, async (t) => {
+  test(`a value that is not a number is refused, naming its publisher: ${shown}`, async (t) => {
     const error = await t.throwsAsync(publish({ 'mine/loss': value }), { instanceOf: PluginError });
     t.is(error.plugin, 'mine');
     t.regex(
@@ -49,13 +52,13 @@ for (const [value, shown] of [
   });
 }
 
-test('a name that nobody declares is warned of once, with who published it and the nearest', async (t) => {
+test('an undeclared metric is warned about once, with its publisher and the nearest name', async (t) => {
   const { warnings } = await publish({ 'mine/los': 1 }, { 'mine/los': 2 });
   t.is(warnings.length, 1);
   t.regex(warnings.join(), /^metric "mine\/los" of plugin mine is not declared: did you mean "mine\/loss"\?/);
 });
 
-test('a name that another plugin declares is warned of once', async (t) => {
+test('a metric that another plugin declares is warned about once', async (t) => {
   const { warnings } = await publish({ 'train/loss': 1 }, { 'train/loss': 2 });
   t.deepEqual(warnings, [
     'plugin mine publishes the metric "train/loss" of plugin theirs, so sinks keep only the last value; rename one of them',

@@ -7,7 +7,7 @@ import { coreSchema } from '../../core/config/schema.js';
 import { builtInNames, loadBuiltIns } from '../../core/families/resolve.js';
 import { testRun } from '../../plugins/testing/contract.js';
 
-/** Names of plugins and of their options that are terms of the core, too. */
+/** Names of plugins and of their options that are also terms of the core. */
 const coreTerms: Readonly<Record<string, string>> = {
   checkpoint: 'what a run is stored as and resumes from, whoever writes it',
   evaluation: 'an event of a run, whoever computes it; the method of batches that gives its windows',
@@ -19,7 +19,7 @@ interface Literal {
   readonly place: string;
 }
 
-/** The string literals of the core's sources, and the fixed parts of its templates; not what is imported. */
+/** Returns the string literals of the core's sources and the fixed parts of its templates, except imports. */
 function literalsOfCore(): Literal[] {
   const files = readdirSync('core', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
   return files.flatMap((name) => {
@@ -45,7 +45,7 @@ function literalsOfCore(): Literal[] {
   });
 }
 
-/** Where the core's literals have one of these words. */
+/** Returns where the core's literals contain one of these words. */
 function uses(words: Iterable<string>, literals: readonly Literal[]): string[] {
   const escaped = [...new Set(words)].map((word) => word.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const word = new RegExp(`(?<![\\w-])(?:${escaped.join('|')})(?![\\w-])`, 'g');
@@ -58,10 +58,10 @@ const ofCore = describeOptions(coreSchema).map(({ name }) => name.split('.').at(
 const ofPlugins = plugins.flatMap(({ options: { config } }) =>
   config === undefined ? [] : describeOptions(config).map(({ name }) => name.split('.').at(-1) ?? ''),
 );
-/** Others are everyday words: `file`, `interval`, `name`. */
+/** The other options have everyday names: `file`, `interval`, `name`. */
 const distinctive = ofPlugins.filter((name) => name.includes('_') && !ofCore.includes(name));
 
-test('the core’s literals name no plugin, but for terms of its own', (t) => {
+test('the core’s literals name no plugin, except terms of its own', (t) => {
   t.deepEqual(broken, []);
   t.deepEqual(
     uses(
@@ -99,14 +99,14 @@ test('the core’s literals name no weight of a model', async (t) => {
   t.deepEqual(uses(own, literals), []);
 });
 
-test('every term of the core’s own is one, and a plugin’s name or option', (t) => {
+test('every listed term occurs in the core and as a plugin’s name or option', (t) => {
   for (const term of Object.keys(coreTerms)) {
     t.true(uses([term], literals).length > 0, term);
     t.true(builtInNames().includes(term) || distinctive.includes(term), term);
   }
 });
 
-test('a literal of a template and of an object’s key is read', (t) => {
+test('literals in templates and object keys are read', (t) => {
   const found = uses(['run:start', 'espalier '], literals);
   t.true(found.length > 0);
   t.true(uses(['ESP_CONFIG_VALUE'], literals).length > 1);

@@ -10,16 +10,16 @@ function plugin(name: string, after: string[] = [], before: string[] = []) {
 }
 const names = (plugins: { options: { name: string } }[]): string[] => plugins.map(({ options }) => options.name);
 
-test('plugins keep their order where nothing is said', (t) => {
+test('plugins without after and before keep their order', (t) => {
   t.deepEqual(names(orderPlugins([plugin('b'), plugin('a')])), ['b', 'a']);
 });
 
-test('after and before are kept, names that are not present are ignored', (t) => {
+test('after and before are respected, and absent names are ignored', (t) => {
   const sorted = orderPlugins([plugin('late', ['early', 'absent']), plugin('early'), plugin('first', [], ['early'])]);
   t.deepEqual(names(sorted), ['first', 'early', 'late']);
 });
 
-test('before * is before all that do not ask to be earlier', (t) => {
+test('before * comes before all plugins without it', (t) => {
   const sorted = orderPlugins([
     plugin('a'),
     plugin('all', ['needed'], ['*']),
@@ -40,7 +40,7 @@ class Mine {
   readonly is = 'a plugin';
 }
 
-test('a wish that names nearly a plugin is told with the name; one of a plugin that is not there is allowed', (t) => {
+test('a misspelled plugin in after or before is warned about; an absent one is allowed', (t) => {
   const found = (name: string, after: string[], before: string[]): FoundPlugin => ({
     ...plugin(name, after, before),
     class: Mine,
@@ -56,7 +56,7 @@ test('a wish that names nearly a plugin is told with the name; one of a plugin t
   ]);
 });
 
-test('any acyclic set of wishes is granted, and no plugin is lost', (t) => {
+test('any acyclic after and before are respected, and no plugin is lost', (t) => {
   const wishes = fc.array(fc.tuple(fc.nat(9), fc.nat(9)), { maxLength: 30 });
   fc.assert(
     fc.property(wishes, fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], { minLength: 10 }), (pairs, given) => {

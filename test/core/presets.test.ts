@@ -3,14 +3,14 @@ import test from 'ava';
 import { listPresets } from '../../plugins/configs/reading/presets.js';
 import { makeRun } from '../../core/run/make.js';
 
-/** What a preset leaves to its user. */
+/** Settings that a preset leaves to its user. */
 const needed: Record<string, string[]> = {
   base: ['data.text=any.txt'],
   'lora-finetune': ['data.text=any.txt'],
   'shrunken-vocab': ['plugins.vocab-remap=false'],
 };
 
-/** Presets that are for others. */
+/** Presets that only other presets extend. */
 const behind: Record<string, string[]> = { lora: ['sft'] };
 
 for (const { name, summary } of listPresets()) {

@@ -39,7 +39,7 @@ test('event payloads are typed through the public index', (t) => {
 test('the fields that are declared replaceable can be assigned, others cannot, and optional ones may be left out', (t) => {
   const ready: StepReady = { iteration: 0, loss: 1, gradNorm: 1, gradients: new Map() };
   ready.skip = 'spike';
-  // @ts-expect-error listeners read it
+  // @ts-expect-error listeners may only read it
   ready.gradNorm = 2;
   t.is(ready.skip, 'spike');
 });

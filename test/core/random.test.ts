@@ -19,7 +19,7 @@ test('philox gives the numbers of the published test vectors', (t) => {
   );
 });
 
-test('restoring a stream goes on with the same numbers, wherever it was left', (t) => {
+test('a restored stream continues with the same numbers, wherever it was saved', (t) => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(50), fc.string(), (seed, drawn, name) => {
       const streams = new RandomStreams(seed);
@@ -36,7 +36,7 @@ test('restoring a stream goes on with the same numbers, wherever it was left', (
   );
 });
 
-test('a stream does not change when others are drawn from, and two names or seeds give other numbers', (t) => {
+test('a stream is independent of others, and another name or seed gives other numbers', (t) => {
   const alone = new RandomStreams(1).stream('a').uint32();
   const beside = new RandomStreams(1);
   beside.stream('b').uint32();
@@ -46,7 +46,7 @@ test('a stream does not change when others are drawn from, and two names or seed
   t.not(beside.at('a', 0).uint32(), beside.at('a', 1).uint32());
 });
 
-test('floats, integers and normals are spread as they should be', (t) => {
+test('floats, integers and normals have the right distribution', (t) => {
   const stream = new RandomStreams(7).stream('spread');
   const count = 20_000;
   let sum = 0;
@@ -64,7 +64,7 @@ test('floats, integers and normals are spread as they should be', (t) => {
   for (const hits of faces) t.true(Math.abs(hits - count / 6) < 250);
 });
 
-test('numbers drawn in bulk, on any number of threads, are those that the stream gives one by one', (t) => {
+test('numbers drawn in bulk, on any number of threads, equal those drawn one by one', (t) => {
   const length = (1 << 21) + 4321;
   const from = (skipped: number): RandomStream => {
     const stream = new RandomStreams(2 ** 40 + 7).stream('bulk');
@@ -81,7 +81,7 @@ test('numbers drawn in bulk, on any number of threads, are those that the stream
     const drawing = new NormalDrawing(length, threads);
     const bulk = from(skipped);
     const values = new Float32Array(length);
-    // In unequal parts, some of which threads share.
+    // In unequal parts, some of which several threads share.
     for (const [begin, end] of [
       [0, 5],
       [5, 100_000],
@@ -94,7 +94,7 @@ test('numbers drawn in bulk, on any number of threads, are those that the stream
   }
 });
 
-test('what is skipped can be drawn later, with the same numbers', (t) => {
+test('skipped numbers can be drawn later', (t) => {
   const [whole, parts] = [new RandomStreams(5).stream('a'), new RandomStreams(5).stream('a')];
   const expected = Array.from({ length: 9 }, (_, i) => (i < 4 ? whole.normal() : whole.float()));
   const [normals, floats] = [parts.skipNormals(4), parts.skipFloats(5)];

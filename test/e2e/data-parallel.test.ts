@@ -76,7 +76,7 @@ for (const name of MPIS) {
       t.deepEqual(
         await outcome(cwd, 'late'),
         await outcome(cwd, 'ranks2'),
-        'the bits hang on no bucket and no overlap',
+        'the bits depend on neither buckets nor overlap',
       );
 
       const killed = await command(cwd, launch(2, ...training('killed', 2)), { FAULT: 'SIGKILL,1,9' });

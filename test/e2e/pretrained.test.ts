@@ -266,7 +266,7 @@ test.serial(
       code: 'ESP_PRETRAINED_DOWNLOAD',
       message: /into .*models--openai-community--gpt2: .*try again, or put config\.json.* name it with init/,
     });
-    t.is(hubFolder('gpt2'), undefined, 'half of a model is none');
+    t.is(hubFolder('gpt2'), undefined, 'half of a model is not a model');
     const found = await get();
     t.deepEqual(
       requests.filter((request) => request.startsWith('GET')),

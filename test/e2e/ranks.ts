@@ -53,7 +53,7 @@ export function ranksFolder(t: ExecutionContext): string {
   return folder;
 }
 
-/** The command, in an environment of its own; \`when\` is told the process and what it has said so far. */
+/** Runs the command in its own environment; \`when\` is called with the process and its output so far. */
 export function command(
   cwd: string,
   args: readonly string[],

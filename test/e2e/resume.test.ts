@@ -117,7 +117,7 @@ needing(native)(
   },
 );
 
-test('--resume RUN needs no config: the checkpoint has it; a run that was moved goes on where it is', async (t) => {
+test('--resume RUN takes the config from the checkpoint; a run that was moved resumes where it is now', async (t) => {
   const { folder } = finished(t);
   mkdirSync(path.join(folder, 'elsewhere'));
   renameSync(path.join(folder, 'runs/debug'), path.join(folder, 'elsewhere/moved'));
@@ -146,7 +146,7 @@ test('--resume RUN needs no config: the checkpoint has it; a run that was moved 
   t.regex(none.err, /has no checkpoint|does not exist/);
 });
 
-test('resume: auto starts, then goes on with the same command; --override and --resume-drop need a resume', async (t) => {
+test('with resume: auto the same command starts and resumes; --override and --resume-drop need a resume', async (t) => {
   const folder = textFolder(t);
   writeFileSync(path.join(folder, 'espalier.config.yaml'), `resume: auto${tiny}`);
   const start = await espalier(folder, 'train', '--stop-after', '4');
@@ -209,7 +209,7 @@ export default class Counter {
   t.regex(older.err, /state of plugin counter in version 2, newer than 1; update the plugin/);
 });
 
-test('weights come in by name with wrappers’ prefixes stripped, and what has no place is told', async (t) => {
+test('weights come in by name with wrappers’ prefixes stripped, and those without a place are reported', async (t) => {
   const { folder, train } = finished(t);
   const source = path.join(folder, 'runs/debug/checkpoints/000006');
   const started = await train('-s', `init=${source}`, '-s', 'run.name=second', '-s', 'model.block_size=8');

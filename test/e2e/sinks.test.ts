@@ -153,7 +153,7 @@ function noneOf(): Recorded {
   return { metrics: [], sample: [], histogram: [] };
 }
 
-/** What is after a checkpoint comes again in the run that goes on from it. */
+/** Events after a checkpoint occur again in the run that resumes from it. */
 function together(first: Recorded, upTo: number, then: Recorded): Recorded {
   const join = <T extends { readonly iteration: number }>(a: T[], b: T[]): T[] => [
     ...a.filter(({ iteration }) => iteration <= upTo),
@@ -306,7 +306,7 @@ withTensorBoard(
     t.is(killed.signal, 'SIGKILL', killed.err);
     const resumed = await train(folder, '', '--resume');
     t.is(resumed.code, 0, resumed.err);
-    // Whether the newest was whole when the kill came hangs on the disk.
+    // Whether the newest was complete at the kill depends on the disk.
     const at = Number(/resuming from .* at iteration ([56])/.exec(resumed.err)?.[1]);
     t.false(Number.isNaN(at), resumed.err);
     const all = together(killed.recorded, at, resumed.recorded);

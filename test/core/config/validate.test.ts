@@ -49,7 +49,7 @@ test('a wrong type names file, line and key', async (t) => {
   );
 });
 
-test('an unknown key offers the nearest, else lists the known', async (t) => {
+test('an error about an unknown key suggests the nearest known key, or lists all', async (t) => {
   t.is(
     await modelErrors(t, '  n_heads: 4'),
     'espalier.config.yaml:2: unknown key "n_heads" in model: did you mean "n_head"?',
@@ -64,7 +64,7 @@ test('an unknown key offers the nearest, else lists the known', async (t) => {
   );
 });
 
-test('names that other trainers use lead to the setting', async (t) => {
+test('other trainers’ names lead to our setting', async (t) => {
   const cwd = await folderWith(t, {});
   const said = async (setting: string): Promise<string> => {
     const set = ['data.text=x', setting];
@@ -107,7 +107,7 @@ test('no name of another trainer means two settings', async (t) => {
   t.is(called('interval'), undefined);
 });
 
-test('a value that no alternative takes names them', async (t) => {
+test('an error about a value that fits no alternative names the alternatives', async (t) => {
   t.is(
     await modelErrors(t, '  keep: all'),
     'espalier.config.yaml:2: key model.keep: expected number or object ("all")',
@@ -184,14 +184,14 @@ test('a required key that is missing says so, with its section’s place', async
   );
 });
 
-test('what the schema fills in is of origin default; what it makes of a value keeps that value’s origin', async (t) => {
+test('values that the schema fills in have the origin default; converted values keep theirs', async (t) => {
   const composed = await compose(t, yaml('model:', '  keep: 5'));
   t.deepEqual(accepted(checkPart(schema, ['model'], composed)), { n_head: 4, n_embd: 128, keep: { last: 5, best: 1 } });
   t.is(writtenAt(composed, ['model', 'n_head']), undefined);
   t.is(writtenAt(composed, ['model', 'keep', 'last'])?.line, 2);
 });
 
-test('the core’s part, slots and features are told apart', async (t) => {
+test('a config is split into the core’s settings, slots and features', async (t) => {
   const composed = await compose(
     t,
     yaml(
@@ -276,7 +276,7 @@ test('the filled config holds every default and composes to itself', async (t) =
   t.deepEqual(composeStored(value, 'x', []).value, value);
 });
 
-test('engine: auto keeps what was written, not the options of the engine it took here', async (t) => {
+test('engine: auto stays in the filled config, without options of the engine chosen here', async (t) => {
   const { value } = await filled(t);
   t.deepEqual(value['engine'], { use: 'auto', threads: 2 });
 });

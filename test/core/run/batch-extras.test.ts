@@ -26,7 +26,7 @@ import { needing } from '../../needs.js';
 import { text, textFolder } from '../../text.js';
 import { assertSame, masked, plainRun, stepsOf, type Change, type Step } from './divisions.js';
 
-/** Random weights, all 0 in some windows, over random masks. */
+/** Random weights, all 0 in some windows, on top of random masks. */
 const weighted: Change = (batch, iteration, firstWindow) => {
   const weights = new Float32Array(batch.targets.length);
   for (let row = 0; row < batch.batchSize; row++) {
@@ -40,7 +40,7 @@ const weighted: Change = (batch, iteration, firstWindow) => {
 for (const { name: engine, need } of await availableEngines()) {
   if (engine === 'tensorflow') continue;
   needing(need).serial(
-    `engine ${engine}: one gradient under random weights, however 16 windows are divided`,
+    `engine ${engine}: 16 windows with random weights give the same gradient however they are divided`,
     async (t) => {
       const whole = await stepsOf(t, { ranks: 1, microBatches: 1 }, engine, weighted);
       for (const division of [
@@ -99,7 +99,7 @@ test.serial('the loss is the sum of weighted cross-entropies, divided by the sum
 class WithField implements BatchSource {
   constructor(@inject(Wrapped) private readonly inner: BatchSource) {}
 
-  /** The whole batch, of which the core takes the rows. */
+  /** Returns the whole batch, from which the core takes the rows. */
   async next(shape: BatchShape): Promise<Batch> {
     return withField(await this.inner.next(shape));
   }
@@ -151,7 +151,7 @@ const MAP = 'map.json';
 
 for (const ranks of [1, 2]) {
   test.serial(
-    `a field comes through ${String(ranks)} ranks, prefetching, vocabulary remapping and recorded passes`,
+    `a batch field survives ${String(ranks)} ranks, prefetching, vocabulary remapping and recorded passes`,
     async (t) => {
       const folder = textFolder(t);
       const counts = [...new Set(text)].sort().map((character) => text.split(character).length - 1);
@@ -201,7 +201,7 @@ for (const ranks of [1, 2]) {
   );
 }
 
-test.serial('micro-batch:end has the loss of the micro-batch, and that of each token for whoever asked', async (t) => {
+test.serial('micro-batch:end has the loss of the micro-batch, and each token’s loss if requested', async (t) => {
   await using made = await testRun({ iterations: 4, config: { train: { gradient_accumulation_steps: 2 } } });
   const { run } = made;
   const ends: MicroBatchEnd[] = [];
@@ -230,7 +230,7 @@ test.serial('micro-batch:end has the loss of the micro-batch, and that of each t
   }
 });
 
-test.serial('an evaluation counts targets by their weights, over ranks too', async (t) => {
+test.serial('an evaluation weights targets, also over ranks', async (t) => {
   const losses = await Promise.all(
     [1, 2].map(async (ranks) => {
       const config = { train: { batch_size: 4 / ranks }, plugins: { evaluation: { iters: 3 } } };
@@ -304,7 +304,7 @@ function batchWith(extra: Partial<Batch>): Batch {
   return { inputs: ids, targets: ids, batchSize: 2, blockSize: 2, ...extra };
 }
 
-test('what a batch has beside ids is checked', (t) => {
+test('the optional arrays of a batch are checked', (t) => {
   const model = { blockSize: 2, vocabSize: 5 };
   const cases: [Partial<Batch>, RegExp][] = [
     [
@@ -334,7 +334,7 @@ test('what a batch has beside ids is checked', (t) => {
   t.notThrows(() => checkBatch(batchWith(whole), { ...model, takesDocuments: true }, () => 'it'));
 });
 
-test.serial('documents for a model that does not take them end the run with the names of both plugins', async (t) => {
+test.serial('documents for a model that does not support them end the run, naming both plugins', async (t) => {
   await using made = await testRun({ config: { plugins: { evaluation: false } } });
   Object.defineProperty(made.run.model, 'takesDocuments', { value: false });
   made.run.on('batch:ready', (drawn) => {

@@ -4,7 +4,7 @@ import { RunControl } from '../../../core/index.js';
 
 const code = fc.constantFrom(0, 1, 130, 143);
 
-/** Stops with these exit codes, of which the first so many are granted at one boundary and the others at the next. */
+/** Stops with these exit codes; the first `first` are granted at one boundary and the others at the next. */
 function stopped(codes: readonly number[], first: number): RunControl {
   const control = new RunControl();
   for (const part of [codes.slice(0, first), codes.slice(first)]) {
@@ -14,7 +14,7 @@ function stopped(codes: readonly number[], first: number): RunControl {
   return control;
 }
 
-test('of several stops a fault’s exit code counts, else the first that there is', (t) => {
+test('with several stops the exit code is 1 if any is 1, else the first non-zero one', (t) => {
   fc.assert(
     fc.property(fc.array(code), fc.nat(5), (codes, first) => {
       const expected = codes.includes(1) ? 1 : (codes.find((code) => code !== 0) ?? 0);
@@ -23,7 +23,7 @@ test('of several stops a fault’s exit code counts, else the first that there i
   );
 });
 
-test('a stop saves what was trained, unless a checkpoint is asked for with it or something is wrong', (t) => {
+test('a stop writes an emergency checkpoint, unless another is requested or something is wrong', (t) => {
   t.deepEqual(stopped([0], 1).takeCheckpoints(), ['emergency']);
   t.deepEqual(stopped([1], 1).takeCheckpoints(), []);
   const control = new RunControl();

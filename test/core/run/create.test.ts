@@ -48,26 +48,26 @@ const settings: RunSettings = {
   train: { max_iters: 6 },
 };
 
-/** The `debug` preset in a folder of its own, disposed after the test. */
+/** Returns options for the `debug` preset in a folder of its own, which is removed after the test. */
 async function started(t: ExecutionContext, more: RunOptions = {}): Promise<Run> {
   const run = await createRun({ cwd: textFolder(t), presets: 'debug', config: settings, ...more });
   t.teardown(() => run.dispose());
   return run;
 }
 
-test.serial('the compiler checks the options of a class that has their schema, as the run does', async (t) => {
+test.serial('options of a class with a schema are checked by the compiler and by the run', async (t) => {
   const refused = async (run: () => Promise<Run>): Promise<string> =>
     (await t.throwsAsync(run(), { instanceOf: UsageError })).message;
   const base = { cwd: textFolder(t), presets: 'debug', config: settings };
   // @ts-expect-error a number of iterations
   t.regex(await refused(() => createRun({ ...base, plugins: [[Notes, { every: 'day' }]] })), /every: expected number/);
-  // @ts-expect-error no option of it
+  // @ts-expect-error it has no such option
   t.regex(await refused(() => createRun({ ...base, plugins: ['csv', [Notes, { often: 2 }]] })), /unknown key "often"/);
-  // @ts-expect-error the same in a run for a test
+  // @ts-expect-error the same in a test run
   t.regex((await t.throwsAsync(testRun({ plugins: [[Notes, { often: 2 }]] }))).message, /unknown key "often"/);
 });
 
-test.serial('a run from code trains, and says where it ended and what it wrote', async (t) => {
+test.serial('a run from code trains and returns where it ended and what it wrote', async (t) => {
   const run = await started(t);
   const seen: number[] = [];
   run.on('iteration:end', ({ loss }) => {
@@ -84,7 +84,7 @@ test.serial('a run from code trains, and says where it ended and what it wrote',
   t.true(existsSync(result.checkpoints.best ?? ''));
 });
 
-test.serial('a plugin is given as a class, its options checked by its schema, or by its name', async (t) => {
+test.serial('a plugin can be given as a class, with checked options, or by name', async (t) => {
   made.length = 0;
   const run = await started(t, { plugins: [[Notes, { every: 2 }], 'csv'] });
   await run.train();
@@ -102,26 +102,29 @@ test.serial('a plugin is given as a class, its options checked by its schema, or
   t.is(made.at(-1)?.losses.length, 2);
 });
 
-test.serial('stop() ends the run after the iteration; resumed, it ends as one that was not stopped', async (t) => {
-  const whole = await started(t);
-  const { losses } = await whole.train();
-  await whole.dispose();
-  const cwd = textFolder(t);
-  const run = await started(t, { cwd });
-  run.on('iteration:end', ({ iteration }) => {
-    if (iteration === 2) run.stop('seen enough');
-  });
-  const stopped = await run.train();
-  t.like(stopped, { status: 'stopped', reasons: ['seen enough'], iteration: 3, exitCode: 0 });
-  await run.dispose();
-  const resumed = await started(t, { cwd, resume: true });
-  t.is(resumed.state.iteration, 3);
-  const end = await resumed.train();
-  t.like(end, { status: 'done', iteration: 6 });
-  t.deepEqual(end.losses, losses);
-});
+test.serial(
+  'stop() ends the run after the iteration; resumed, it gives the same result as an uninterrupted run',
+  async (t) => {
+    const whole = await started(t);
+    const { losses } = await whole.train();
+    await whole.dispose();
+    const cwd = textFolder(t);
+    const run = await started(t, { cwd });
+    run.on('iteration:end', ({ iteration }) => {
+      if (iteration === 2) run.stop('seen enough');
+    });
+    const stopped = await run.train();
+    t.like(stopped, { status: 'stopped', reasons: ['seen enough'], iteration: 3, exitCode: 0 });
+    await run.dispose();
+    const resumed = await started(t, { cwd, resume: true });
+    t.is(resumed.state.iteration, 3);
+    const end = await resumed.train();
+    t.like(end, { status: 'done', iteration: 6 });
+    t.deepEqual(end.losses, losses);
+  },
+);
 
-test.serial('two simultaneous runs share one engine; another engine is refused by both names', async (t) => {
+test.serial('two simultaneous runs share one engine; another engine is refused, naming both', async (t) => {
   const seeds = [1, 2];
   const alone: unknown[] = [];
   for (const seed of seeds) {
@@ -146,7 +149,7 @@ test.serial('two simultaneous runs share one engine; another engine is refused b
   t.is(other.state.iteration, 0);
 });
 
-test.serial('its errors are the command’s', async (t) => {
+test.serial('a run from code throws the command’s errors', async (t) => {
   const cwd = textFolder(t);
   const cases = [
     ['batches=rnadom'],
@@ -171,7 +174,7 @@ test.serial('its errors are the command’s', async (t) => {
   });
 });
 
-test.serial('what a listener throws ends the run, and train() throws it', async (t) => {
+test.serial('an error thrown by a listener ends the run, and train() rethrows it', async (t) => {
   const run = await started(t);
   run.on('iteration:end', () => {
     throw new Error('boom');
@@ -179,7 +182,7 @@ test.serial('what a listener throws ends the run, and train() throws it', async 
   await t.throwsAsync(run.train(), { message: 'boom' });
 });
 
-test.serial('it prints nothing, and leaves the process its signals', async (t) => {
+test.serial('a run from code prints nothing and handles no signals', async (t) => {
   const listening = (): number[] => [...stopSignals, 'SIGUSR1'].map((signal) => process.listenerCount(signal));
   const before = listening();
   const written: unknown[] = [];

@@ -5,10 +5,10 @@ import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
 
 export const WINDOWS = 16;
 export const ITERATIONS = 4;
-/** Relative, of float32 sums in another order. */
+/** Relative tolerance for float32 sums in another order. */
 const TOLERANCE = 1e-4;
 
-/** How an iteration's 16 windows are divided. */
+/** Ways to divide an iteration's 16 windows. */
 export interface Division {
   readonly ranks: number;
   readonly microBatches: number;
@@ -22,10 +22,10 @@ export interface Step {
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }
 
-/** What becomes of a batch whose first window is that one of the iteration. */
+/** Changes a batch whose first window has that index in the iteration. */
 export type Change = (batch: Batch, iteration: number, firstWindow: number) => Batch;
 
-/** Whether a target of a window of the iteration is ignored: every one of some windows, none of others. */
+/** Returns whether a target is ignored: all targets of some windows, none of others. */
 function isIgnored(iteration: number, window: number): (position: number) => boolean {
   const random = new RandomStreams(5).at('mask', iteration, window);
   const rate = [0, 1, random.float()][random.below(3)] ?? 0;
@@ -41,7 +41,7 @@ export function masked(batch: Batch, iteration: number, firstWindow: number): Ba
   return { ...batch, targets };
 }
 
-/** Weights stay what they are: each iteration is another mask over the same model. */
+/** Nothing is trained: each iteration is another mask over the same model. */
 export async function stepsOf(
   t: ExecutionContext,
   division: Division,

@@ -3,7 +3,7 @@ import { EarlyGradients, type SlotSettings } from '../../../core/index.js';
 import { testRun } from '../../../plugins/testing/contract.js';
 
 interface Seen {
-  /** Of each iteration: the gradients that came during the backward pass, and those of `gradients:ready`. */
+  /** Per iteration: the gradients received during the backward pass, and those of `gradients:ready`. */
   readonly early: [string, Float32Array][][];
   readonly ready: [string, Float32Array][][];
   readonly losses: number[];
@@ -29,7 +29,7 @@ async function seenBy({ wanted }: { wanted: boolean }, model: SlotSettings = { n
   return seen;
 }
 
-test('every gradient of a GPT is known before the backward pass is over, the last layer’s first; the run is the same', async (t) => {
+test('every gradient of a GPT is delivered during the backward pass, the last layer’s first; the run is unchanged', async (t) => {
   const plain = await seenBy({ wanted: false });
   t.deepEqual(plain.early, [[], [], []]);
   const { early, ready, losses } = await seenBy({ wanted: true });
@@ -48,7 +48,7 @@ test('every gradient of a GPT is known before the backward pass is over, the las
   }
 });
 
-test('of weights that are not trained none is told, and LoRA’s are', async (t) => {
+test('gradients of LoRA are delivered, those of untrained weights are not', async (t) => {
   const lora = { n_layer: 2, attn_lora_rank: 2, embedding_lora_rank: 2, trained: 'lora' };
   const plain = await seenBy({ wanted: false }, lora);
   const { early, ready, losses } = await seenBy({ wanted: true }, lora);

@@ -4,7 +4,7 @@ import { lifecycle, type EventName } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
 import { textFolder } from '../../text.js';
 
-test('the events of a short run, as the golden file has them', async (t) => {
+test('the events of a short run equal the golden file', async (t) => {
   const { run } = await makeRun({
     cwd: textFolder(t),
     presets: ['debug'],

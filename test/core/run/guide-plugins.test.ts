@@ -22,7 +22,7 @@ const guide = [
   .map((page) => readFileSync(`docs/${page}.md`, 'utf8'))
   .join('\n');
 
-/** A folder with a plugin of the guide as it stands there, but for what `change` makes of it. */
+/** Returns a folder with a plugin of the guide, changed by `change`. */
 function folderWith(t: ExecutionContext, name: string, change = (file: string): string => file): string {
   const folder = emptyFolder(t);
   const [, file = ''] = new RegExp(`\`\`\`ts\\n(// ${name}\\.ts\\n[^]*?)\`\`\``).exec(guide) ?? [];
@@ -40,7 +40,7 @@ test('the guide’s learning-rate schedule rises, stays and falls', async (t) =>
   t.deepEqual(rates, [3, 6, 9, 12, 12, 12, 12, 10, 8, 6, 4, 2]);
 });
 
-/** What the guides showed before `schedulePlugin`. */
+/** Plugins that the guides showed before `schedulePlugin`. */
 const halvingClass = `
 import { DecaySchedule, decayOptions, inject, LearningRate, Plugin, PluginConfig, ScheduleParts } from 'espalier';
 import type { Bindings } from 'espalier';
@@ -70,7 +70,7 @@ for (const [what, change] of [
   ['with an import of its family', (file: string) => file.replace("'espalier'", "'espalier/lr'")],
   ['as the class of earlier guides', () => halvingClass],
 ] as const) {
-  test(`a schedule that falls to min_lr, ${what}`, async (t) => {
+  test(`a schedule that decays to min_lr, ${what}`, async (t) => {
     const folder = folderWith(t, 'halving', change);
     const lr = 'lr={use: ./halving.ts, warmup_iters: 2, min_lr: 0}';
     await using made = await testRun({ cwd: folder, iterations: 10, set: [lr] });
@@ -83,7 +83,7 @@ for (const [what, change] of [
   });
 }
 
-/** What the guides showed before `windowStrategy`. */
+/** Plugins that the guides showed before `windowStrategy`. */
 const backwardsClass = `
 import { BatchSource, Dataset, inject, Model, Plugin, PluginConfig, prefetchOptions, RandomStreams } from 'espalier';
 import { WindowBatches, windowsIn, type Bindings, type TokenReader } from 'espalier';
@@ -144,7 +144,7 @@ for (const [what, change] of [
   });
 }
 
-test('the guide’s optimizer goes on where it was, with the learning rate that a schedule gave it', async (t) => {
+test('the guide’s optimizer resumes with its state and the scheduled learning rate', async (t) => {
   const folder = folderWith(t, 'momentum');
   const set = ['optimizer={use: ./momentum.ts}', 'lr.decay_iters=4'];
   const train = async (checkpoints: MemoryCheckpoints, iterations: number): Promise<TestRun> => {
@@ -164,7 +164,7 @@ test('the guide’s optimizer goes on where it was, with the learning rate that 
   t.deepEqual(parts.weights(), whole.weights());
 });
 
-test('the guide’s model, of TensorFlow.js’s operations, learns', async (t) => {
+test('the guide’s model, made of TensorFlow.js’s operations, learns', async (t) => {
   const folder = folderWith(t, 'bigram');
   const set = ['optimizer.learning_rate=0.05', 'train.batch_size=4', 'model={use: ./bigram.ts, block_size: 32}'];
   await using made = await testRun({ cwd: folder, iterations: 60, set });

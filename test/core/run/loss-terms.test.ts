@@ -31,7 +31,7 @@ function usual(pass: TermPass): tf.Scalar {
   return pass.mean(tf.add(tf.add(hidden, tf.mul(most, pass.losses())), tf.square(pass.logSumExp())));
 }
 
-/** A plugin with one term, and how often that was computed. */
+/** Returns a plugin with one term, and counts how often it was computed. */
 function termPlugin(options: TermOptions = {}): { readonly plugin: PluginClass; readonly calls: () => number } {
   const { weight = () => 0.1, varies = false, name = 'mine', metric = 'train/mine', compute = usual } = options;
   let calls = 0;
@@ -78,7 +78,7 @@ async function trained(plugin: PluginClass | undefined, engine = 'auto', withExt
   return made;
 }
 
-/** Others in each batch. */
+/** Different in each batch. */
 function extrasOf({ iteration, microBatch, batch: { targets } }: BatchReady): Pick<Batch, 'weights' | 'documents'> {
   const random = new RandomStreams(4).at('extras', iteration, microBatch);
   const cut = random.below(8);
@@ -89,7 +89,7 @@ function extrasOf({ iteration, microBatch, batch: { targets } }: BatchReady): Pi
 }
 
 needing(await engineNeed('native')).serial(
-  'a pass with a term, weights and documents is repeated, also where the term’s weight changes, and gives the same bits',
+  'a pass with a term, weights and documents is replayed, even if the term’s weight changes, and gives the same bits',
   async (t) => {
     let reads = 0;
     const weight = (): number => 0.1 / (1 + (reads++ % 4));
@@ -120,7 +120,7 @@ test.serial('the loss stays cross-entropy, and a term of weight 0 is left out', 
   t.deepEqual([Object.keys(first?.terms ?? {}), expected?.terms], [['mine'], {}]);
 });
 
-test.serial('gradients are known early with terms, too, and are the same', async (t) => {
+test.serial('with loss terms too, gradients are delivered early and unchanged', async (t) => {
   const seen = async (
     wanted: boolean,
   ): Promise<{ early: Map<string, Float32Array>; ready: Map<string, Float32Array> }> => {
@@ -142,7 +142,7 @@ test.serial('gradients are known early with terms, too, and are the same', async
   t.deepEqual(Object.fromEntries(watched.early), Object.fromEntries(plain.ready));
 });
 
-test('terms that cannot be right are refused before the run trains', async (t) => {
+test('invalid loss terms are refused before training', async (t) => {
   const code = 'ESP_LOSS_TERM';
   const [one, two] = [termPlugin(), termPlugin({ plugin: 'other' })];
   await t.throwsAsync(testRun({ plugins: [one.plugin, two.plugin] }), {
@@ -164,7 +164,7 @@ for (const [what, options, message] of [
   ],
   [
     'more than a number',
-    // What a plugin in JavaScript may do.
+    // Mistakes that a plugin in JavaScript may make.
     { compute: (pass: TermPass) => tf.reshape<tf.Rank.R0>(pass.losses(), [-1]) },
     /"mine" is a tensor \[16\]: return what `pass.mean` gives/,
   ],

@@ -12,7 +12,7 @@ import {
 } from '../../../core/index.js';
 import { testRun } from '../../../plugins/testing/contract.js';
 
-/** In front of the optimizer: steps matrices, then the rest. */
+/** Wraps the optimizer: steps matrices first, then the rest. */
 @Plugin({ name: 'in-groups', summary: 'Steps groups of weights separately.', wraps: 'optimizer' })
 class InGroups implements Optimizer {
   static register(bindings: Bindings): void {
@@ -52,13 +52,13 @@ async function lossesOf(plugins: readonly PluginClass[]): Promise<number[]> {
   return [...run.events.losses.values()];
 }
 
-test('groups of weights that an optimizer of one’s own steps separately train as together', async (t) => {
+test('weights that a custom optimizer steps in two groups train as in one', async (t) => {
   const together = await lossesOf([]);
   t.deepEqual(await lossesOf([InGroups]), together);
   t.is(new Set(together).size, 5);
 });
 
-test('a weight that the optimizer knows nothing of starts fresh, and is named: a gone one of its shape gives it nothing', async (t) => {
+test('a weight without optimizer state starts fresh and is reported, even if a removed weight had its shape', async (t) => {
   await using first = await testRun({ iterations: 3 });
   await first.train();
   const checkpoint = await first.checkpoints.read();

@@ -44,7 +44,7 @@ async function same(
   return folder;
 }
 
-test('where an evaluation and a checkpoint are due, a run that is stopped has that checkpoint all the same', async (t) => {
+test('a run stopped when an evaluation and a checkpoint are due still gets that checkpoint', async (t) => {
   const folder = await same(
     t,
     ['plugins.checkpoint={interval: 2, keep: {last: 9}}'],
@@ -60,7 +60,7 @@ test('where an evaluation and a checkpoint are due, a run that is stopped has th
   }
 });
 
-test('a signal while the checkpoint of another stop is taken leaves what that one owes', async (t) => {
+test('a signal during another stop’s checkpoint keeps the pending evaluation', async (t) => {
   const folder = await same(
     t,
     ['plugins.checkpoint={interval: 4, keep: {last: 9, best: 0}}'],
@@ -77,8 +77,8 @@ test('a signal while the checkpoint of another stop is taken leaves what that on
   t.deepEqual(await parts, await whole);
 });
 
-test('a run that is stopped before its last evaluation is not done; it ends with the best weights when it went on', async (t) => {
-  // Training lowers the loss: the first one is the highest.
+test('a run stopped before its last evaluation is not done; once resumed, it ends with the best weights', async (t) => {
+  // Training lowers the loss, so the first one is the highest.
   const set = [
     'plugins.evaluation.interval=4',
     'plugins.checkpoint.interval=3',
@@ -96,7 +96,7 @@ test('a run that is stopped before its last evaluation is not done; it ends with
   t.deepEqual([status, exitCode], ['stopped', 143]);
 });
 
-test('what plugins tell at an evaluation that a stop left, or cut, is told by the run that goes on, once', async (t) => {
+test('results of an evaluation that a stop prevented or interrupted are published once, by the resumed run', async (t) => {
   const told = new Map<string, string[]>();
   const folder = await same(
     t,
@@ -122,7 +122,7 @@ test('what plugins tell at an evaluation that a stop left, or cut, is told by th
     },
   );
   t.deepEqual(told.get('parts'), told.get('whole'));
-  // Twice where the operation had the run evaluate again.
+  // Twice if the operation requested another evaluation.
   t.deepEqual(
     told.get('whole')?.map((line) => parseInt(line, 10)),
     [0, 0, 2, 2, 2, 2, 4, 4, 6, 6, 8, 8],
@@ -135,7 +135,7 @@ test('what plugins tell at an evaluation that a stop left, or cut, is told by th
   );
 });
 
-/** How many events there are of each step, but for those that each process begins with. */
+/** Returns the number of events at each step, except those that each process begins with. */
 function eventsByStep(folder: string): Record<number, number> {
   const counts: Record<number, number> = {};
   for (const name of readdirSync(folder)) {

@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from '../../property.js';
 import { notPlain } from '../../../core/run/plugin-state.js';
 
-test('what JSON gives back as it was is plain', (t) => {
+test('values that survive JSON are plain', (t) => {
   fc.assert(fc.property(fc.jsonValue(), (value) => notPlain(value, 'state') === undefined));
   t.is(notPlain(Object.assign(Object.create(null) as object, { a: undefined }), 'state'), undefined);
 });
@@ -26,12 +26,12 @@ for (const [value, told] of [
   [[undefined], 'state[0] is undefined'],
   [holdsItself, 'state.list[0] holds itself'],
 ] as const) {
-  test(`what JSON would change is told: ${told}`, (t) => {
+  test(`a value that JSON would change is reported: ${told}`, (t) => {
     t.is(notPlain(value, 'state'), told);
   });
 }
 
-test('one object in two places is no circle', (t) => {
+test('the same object in two places is not a cycle', (t) => {
   const shared = { a: 1 };
   t.is(notPlain({ one: shared, two: [shared] }, 'state'), undefined);
 });

@@ -4,7 +4,7 @@ import { EspalierError, UsageError } from '../../../core/index.js';
 import { testRun, MemoryCheckpoints, type TestRun } from '../../../plugins/testing/contract.js';
 import { ownPlugin, type OwnPlugin } from '../../own-plugin.js';
 
-/** A plugin, and how a config names it. */
+/** A plugin, and its key in a config. */
 interface Given extends OwnPlugin {
   readonly at: string;
 }
@@ -63,13 +63,13 @@ for (const [plugin, code, told] of [
     /there is a gradient of "mine", which is not the name of a trained weight; /,
   ],
 ] as const) {
-  test(`what a plugin gives the loop is looked at where it gives it: ${String(told)}`, async (t) => {
+  test(`an invalid result of a plugin is refused where it is returned: ${String(told)}`, async (t) => {
     await using run = await testRun({ cwd: ownPlugin(t, plugin), iterations: 3, set: [plugin.at] });
     await t.throwsAsync(run.train(), { instanceOf: EspalierError, code, message: told });
   });
 }
 
-test('a target of -1 is ignored, an input of -1 is none; windows are no longer than the model', (t) => {
+test('a target of -1 is ignored, an input of -1 is refused, and so are windows longer than the model’s', (t) => {
   const model = { blockSize: 2, vocabSize: 3 };
   const check = (inputs: number[], targets: number[], blockSize = 2): void => {
     checkBatch(
@@ -107,7 +107,7 @@ async function made(t: ExecutionContext, { at, ...plugin }: OwnPlugin & { readon
   t.fail(`it is taken: ${String(run.run.state.iteration)}`);
 }
 
-test('a plugin in a slot that binds nothing is refused before a run, with what to write', async (t) => {
+test('a plugin in a slot that binds nothing is refused before a run, saying what to write', async (t) => {
   const error = await t.throwsAsync(made(t, { ...inSlot, body: 'at(iteration, base) { return base; }' }), {
     instanceOf: UsageError,
     code: 'ESP_CONTRACT_UNBOUND',
@@ -116,12 +116,12 @@ test('a plugin in a slot that binds nothing is refused before a run, with what t
   t.regex(error.message, /static register\(bindings\) \{ bindings\.bind\(LearningRate, Mine\); \}/);
 });
 
-test('one that binds another contract than the slot’s is refused, too', async (t) => {
+test('a plugin that binds another contract than its slot’s is refused', async (t) => {
   const body = 'static register(bindings) { bindings.bind(espalier.ServedTokens, Mine); } at(_, base) { return base; }';
   await t.throwsAsync(made(t, { ...inSlot, body }), { code: 'ESP_CONTRACT_UNBOUND' });
 });
 
-test('what is bound has the methods that the run calls; those that it lacks are named', async (t) => {
+test('missing methods of a bound contract are named', async (t) => {
   const error = await t.throwsAsync(made(t, { ...inSlot, body: `${bind} rate(_, base) { return base; }` }), {
     instanceOf: UsageError,
     code: 'ESP_CONTRACT_METHOD',
@@ -133,7 +133,7 @@ test('what is bound has the methods that the run calls; those that it lacks are 
   });
 });
 
-test('a class in front of a slot has them, too', async (t) => {
+test('missing methods of a wrapper are named', async (t) => {
   const body = 'static register(bindings) { bindings.wrap(espalier.LearningRate, Mine); }';
   await t.throwsAsync(made(t, { options: "wraps: 'lr'", at: 'plugins={"./mine.ts": {}}', body }), {
     message: /^plugin mine .* binds LearningRate without at\(\)/,
@@ -144,7 +144,7 @@ function runWith(t: ExecutionContext, body: string, checkpoints = new MemoryChec
   return testRun({ cwd: ownPlugin(t, { body }), plugins: ['./mine.ts'], iterations: 2, checkpoints });
 }
 
-test('arrays alone are a state: they come back when the run goes on', async (t) => {
+test('a state of arrays alone is restored when the run resumes', async (t) => {
   const body = `sum = Float32Array.of(0.5);
   @On('iteration:end') count() { this.sum[0] += 1; }
   stateTensors() { return new Map([['sum', { shape: [1], values: this.sum }]]); }
@@ -184,7 +184,7 @@ for (const [body, told] of [
     'stateTensors() has "w" of shape [3] and 2 values',
   ],
 ] as const) {
-  test(`what a checkpoint would not give back is refused: ${told}`, async (t) => {
+  test(`state that a checkpoint cannot restore is refused: ${told}`, async (t) => {
     await using made = await runWith(t, body);
     const { run } = made;
     const error = t.throws(() => run.snapshot(), { instanceOf: EspalierError, code: 'ESP_PLUGIN_STATE' });

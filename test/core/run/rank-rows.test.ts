@@ -17,13 +17,13 @@ const MOST_RANKS = 3;
 /** Every strategy. */
 const strategies = {
   random: 'batches={strategy: random, prefetch: 0}',
-  'sequential, read ahead': 'batches=sequential',
+  'sequential, prefetched': 'batches=sequential',
   epoch: 'batches={strategy: epoch, prefetch: 0}',
   mixture: 'batches={strategy: mixture, weights: {text.txt: 1}, prefetch: 0}',
   curriculum: 'batches={strategy: curriculum, candidates: 10, round: 3}',
 };
 
-/** A run on `text.txt` that reads ahead where the strategy says. */
+/** Returns a run on `text.txt`, with prefetching if the strategy says so. */
 async function running(t: ExecutionContext, cwd: string, batches: string): Promise<TestRun> {
   const config = { data: { text: 'text.txt' }, model: { block_size: 32 } };
   const run = await testRun({ cwd, config, set: [batches] });
@@ -41,7 +41,7 @@ const layouts = fc.record({
 });
 
 for (const [strategy, set] of Object.entries(strategies)) {
-  test(`${strategy}: the rows of the ranks are the batch of one rank, also where another number goes on`, async (t) => {
+  test(`${strategy}: the rows of all ranks are the batch of one rank, even if resumed with another number of ranks`, async (t) => {
     const folder = textFolder(t);
     const source = async (): Promise<BatchSource & PluginInstance> => {
       const { run } = await running(t, folder, set);
@@ -70,14 +70,14 @@ for (const [strategy, set] of Object.entries(strategies)) {
           for (const each of together) t.deepEqual(each.state(), state);
         }
       }),
-      // Each time it starts workers.
+      // Few runs, since each starts workers.
       { numRuns: strategy === 'curriculum' ? 3 : 25 },
     );
   });
 }
 
 for (const [strategy, set] of Object.entries(strategies)) {
-  test(`${strategy}: windows come in one order, however they are divided over micro-batches and ranks`, async (t) => {
+  test(`${strategy}: windows have the same order however they are divided over micro-batches and ranks`, async (t) => {
     const { run } = await running(t, textFolder(t), set);
     const source: BatchSource & PluginInstance = run.container.resolve(BatchSource);
     const start = source.state();
@@ -91,7 +91,7 @@ for (const [strategy, set] of Object.entries(strategies)) {
         const found: number[] = [];
         for (const count of all) found.push(...(await source.next(shape(count))).inputs);
         t.deepEqual(found, one.inputs.slice(0, found.length));
-        // What is left of the 45 windows, to one of two ranks: an odd one is left to the end.
+        // Windows that one of two ranks gets of the 45; an odd one is left over.
         const left = 45 - all.reduce((sum, count) => sum + count, 0);
         const rows = await nextOfRank(source, rank, shape(Math.floor(left / 2)));
         const from = found.length + rank.rank * rows.inputs.length;
@@ -99,13 +99,13 @@ for (const [strategy, set] of Object.entries(strategies)) {
         if (left % 2 === 1) await source.next(shape(1));
         t.deepEqual(source.state(), state);
       }),
-      // Each time it starts a worker.
+      // Few runs, since each starts a worker.
       { numRuns: strategy === 'curriculum' ? 4 : 20 },
     );
   });
 }
 
-test('curriculum: the state of before windows were chosen keeps what was served, and says that it chooses anew', async (t) => {
+test('curriculum: an old state without chosen windows keeps what was served, and logs that it chooses again', async (t) => {
   const { run } = await running(t, textFolder(t), strategies.curriculum);
   const said: string[] = [];
   run.container.resolve(Logger).addSink((_level, line) => said.push(line));
@@ -126,7 +126,7 @@ test('curriculum: the state of before windows were chosen keeps what was served,
   t.is((source.state() as { windows: number }).windows, 16);
 });
 
-test('a strategy that knows nothing of ranks is divided by the core, and one that gives too little is refused', async (t) => {
+test('the core splits the batches of a strategy that ignores ranks, and refuses too small ones', async (t) => {
   const numbered = (rows: number): BatchSource => ({
     next: ({ blockSize }: BatchShape) => numbers(rows, blockSize),
     evaluation: (_split, _index, { blockSize }: BatchShape) => numbers(rows, blockSize),
@@ -155,7 +155,7 @@ async function rowsOf(sources: readonly BatchSource[], { batchSize }: Layout, bl
   return Promise.all(each);
 }
 
-/** [rows, block] of numbers in a row; targets are one on. */
+/** [rows, block] of consecutive numbers; each target is the next number. */
 function numbers(batchSize: number, blockSize: number): Batch {
   const inputs = Int32Array.from({ length: batchSize * blockSize }, (_, i) => i);
   return { inputs, targets: inputs.map((i) => i + 1), batchSize, blockSize };

@@ -5,7 +5,7 @@ import type { Run } from '../../../core/run/run.js';
 import { memoryRanks, testRun, type MemoryCheckpoints } from '../../../plugins/testing/contract.js';
 import { assertClose } from '../../plugins/ops/compare.js';
 
-/** A model of a moment, with everything that divides over ranks: dropout, accumulation, and evaluations. */
+/** A tiny model with everything that divides over ranks: dropout, accumulation, and evaluations. */
 const common = [
   'model={n_layer: 1, n_embd: 16, block_size: 16, dropout: 0.2}',
   'train.gradient_accumulation_steps=2',
@@ -13,7 +13,7 @@ const common = [
   'plugins.evaluation={interval: 2, iters: 2}',
 ];
 
-/** What a run says of itself as it trains. */
+/** What a run publishes in training. */
 interface Told {
   readonly losses: number[];
   readonly validation: number[];
@@ -65,7 +65,7 @@ function assertSame(t: ExecutionContext, ranks: readonly Joined[], one: Joined |
 }
 
 for (const strategy of ['random', '{strategy: curriculum, candidates: 20, round: 4}']) {
-  test.serial(`${strategy}: three ranks of two windows train as one rank of six`, async (t) => {
+  test.serial(`${strategy}: three ranks of two windows train like one rank of six`, async (t) => {
     const ranks = await joined(t, 3, `batches=${strategy}`, 'train.batch_size=2');
     const one = await joined(t, 1, `batches=${strategy}`, 'train.batch_size=6');
     await trained(ranks);
@@ -82,7 +82,7 @@ for (const strategy of [
   '{strategy: mixture, weights: {text: 1}}',
   '{strategy: curriculum, candidates: 20, round: 5}',
 ]) {
-  test.serial(`${strategy}: 8 windows train as 2 × 4`, async (t) => {
+  test.serial(`${strategy}: 8 windows train like 2 × 4`, async (t) => {
     const set = [`batches=${strategy}`, 'model.dropout=0', 'plugins.evaluation.iters=1'];
     const divided = await joined(t, 1, ...set, 'train.batch_size=4');
     const whole = await joined(t, 1, ...set, 'train={batch_size: 8, gradient_accumulation_steps: 1}');
@@ -94,7 +94,7 @@ for (const strategy of [
   });
 }
 
-test.serial('full evaluation: the windows of the validation data divide over ranks, also unevenly', async (t) => {
+test.serial('full evaluation: the windows of the validation data are divided over ranks, even unevenly', async (t) => {
   const set = ['plugins.evaluation.full=true', 'train.max_iters=2'];
   const ranks = await joined(t, 3, 'train.batch_size=1', ...set);
   const one = await joined(t, 1, 'train.batch_size=3', ...set);
@@ -103,7 +103,7 @@ test.serial('full evaluation: the windows of the validation data divide over ran
   assertSame(t, ranks, one[0]);
 });
 
-test.serial('a run of four ranks goes on on two, as one rank would have, and says what changes', async (t) => {
+test.serial('a run of four ranks resumes on two like one rank would, and logs the change', async (t) => {
   const keep = 'plugins.checkpoint={keep: {last: 5}}';
   const four = await joined(t, 4, 'train.batch_size=1', keep);
   await trained(four);

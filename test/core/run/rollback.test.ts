@@ -19,7 +19,7 @@ const settings = [
   'plugins.training-metrics.interval=1',
 ];
 
-/** Ten iterations with files in a folder; resumed where that holds checkpoints. */
+/** Ten iterations with files in a folder; resumes if it has checkpoints. */
 async function made(t: ExecutionContext, folder: string, set: readonly string[], ...faults: Fault[]): Promise<TestRun> {
   const run = await testRun({
     presets: ['debug'],
@@ -34,7 +34,7 @@ async function made(t: ExecutionContext, folder: string, set: readonly string[],
   return run;
 }
 
-/** A run that asks once, at the end of an iteration. */
+/** Returns a run that requests one rollback, at the end of an iteration. */
 async function asking(
   t: ExecutionContext,
   folder: string,
@@ -59,7 +59,7 @@ function lines(folder: string, run: string): string {
   return readFileSync(path.join(folder, run, 'metrics.jsonl'), 'utf8');
 }
 
-test('with the same data again, the run is the run that never went back, in its log too', async (t) => {
+test('rolled back with the same data, the run gives the same bits and log as one that was not', async (t) => {
   const folder = emptyFolder(t);
   const plain = await made(t, path.join(folder, 'plain'), []);
   await plain.train();
@@ -74,7 +74,7 @@ test('with the same data again, the run is the run that never went back, in its 
   t.is(lines(folder, 'out'), lines(folder, 'plain'));
 });
 
-test('skipping the data, everything but the data is the checkpoint’s, and no batch is served twice', async (t) => {
+test('rolled back with data skipped, all state but the data is the checkpoint’s, and no batch is served twice', async (t) => {
   const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 3, what: 'run', data: 'skip' });
   const batches: string[] = [];
@@ -102,7 +102,7 @@ test('skipping the data, everything but the data is the checkpoint’s, and no b
   t.is(new Set(batches).size, 12);
 });
 
-test('what is not finite is passed over; an evaluation that was asked for is dropped', async (t) => {
+test('a rollback rejects checkpoints that are not finite, and drops a requested evaluation', async (t) => {
   const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 'latest', what: 'run' }, { after: 9, set: ['plugins.health=false'] });
   const at = (name: string): string => path.join(folder, 'out/checkpoints', name);
@@ -110,7 +110,7 @@ test('what is not finite is passed over; an evaluation that was asked for is dro
   run.bus.on('evaluation:due', ({ iteration }) => evaluations.push(iteration));
   let spoilt = false;
   run.bus.on('iteration:end', ({ iteration }) => {
-    // Before the checkpoint of 6 iterations is taken, and mended by the rollback.
+    // Set before the checkpoint of 6 iterations is taken, and undone by the rollback.
     const [weight] = [...run.model.parameters().values()];
     if (iteration !== 5 || spoilt) return;
     spoilt = true;
@@ -123,7 +123,7 @@ test('what is not finite is passed over; an evaluation that was asked for is dro
   t.false(weightsOf(run)['transformer.wte.weight']?.some(Number.isNaN));
 });
 
-test('the model alone goes back; the run stands where it stood', async (t) => {
+test('a rollback of the model alone keeps the run’s position', async (t) => {
   const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 3, what: 'model' }, { after: 10 });
   await run.train();
@@ -136,7 +136,7 @@ test('the model alone goes back; the run stands where it stood', async (t) => {
   t.true(lines(folder, 'out').includes('"iter":9,'));
 });
 
-test('a model that has grown since goes back to its shape, and the schedule to its operation', async (t) => {
+test('a rollback restores the shape of a model that has grown since, and the schedule’s position', async (t) => {
   const folder = emptyFolder(t);
   writeFileSync(
     path.join(folder, 'grow.yaml'),
@@ -155,7 +155,7 @@ test('a model that has grown since goes back to its shape, and the schedule to i
   );
 });
 
-test('where there is nothing to go back to, the run stops with an emergency checkpoint', async (t) => {
+test('without a checkpoint to roll back to, the run stops with an emergency checkpoint', async (t) => {
   const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 'latest', what: 'run' }, { after: 2 });
   const { status, reasons, exitCode } = await run.train();
@@ -165,7 +165,7 @@ test('where there is nothing to go back to, the run stops with an emergency chec
   t.true(existsSync(path.join(folder, 'out/checkpoints/000002-emergency')));
 });
 
-test('what a stop, or a signal, asked for is none to go back to, so that a run that was stopped ends as one that was not', async (t) => {
+test('a checkpoint requested by a stop or signal is not a rollback target, so that interrupted runs give the same bits', async (t) => {
   const folder = emptyFolder(t);
   const train = async (dir: string, ...faults: Fault[]): Promise<RunResult> => {
     const part = await made(t, path.join(folder, dir), ['plugins.evaluation.interval=6'], ...faults, ({ run }) => {
@@ -192,7 +192,7 @@ test('what a stop, or a signal, asked for is none to go back to, so that a run t
   t.true(existsSync(path.join(folder, 'parts/checkpoints/000003')), 'there was one');
 });
 
-test('one that cannot be read counts as none', async (t) => {
+test('a rollback ignores an unreadable checkpoint', async (t) => {
   const folder = emptyFolder(t);
   const run = await asking(t, folder, { to: 3, what: 'run' });
   run.bus.on('checkpoint:saved', ({ path: at }) => {
@@ -202,7 +202,7 @@ test('one that cannot be read counts as none', async (t) => {
   t.deepEqual(reasons, ['because; there is no checkpoint of iteration 3 to roll back to']);
 });
 
-test('a step is left out where a listener says so', async (t) => {
+test('a listener can skip a step', async (t) => {
   const folder = emptyFolder(t);
   const { run } = await made(t, path.join(folder, 'out'), []);
   run.bus.listen({ plugin: 'test', event: 'step:ready', critical: true }, (step) => {

@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from '../../property.js';
 import { Sections } from '../../../core/index.js';
 
-/** A section with what is done in it. */
+/** A section and the work in it. */
 interface Work {
   readonly name: string;
   readonly waits: boolean;
@@ -32,7 +32,7 @@ function expected({ name, within }: Work): string[] {
   return [`> ${name}`, ...within.flatMap(expected), `< ${name}`];
 }
 
-test('sections begin and end in turn, whatever waits or fails in them, and errors come through', async (t) => {
+test('sections nest properly even if work waits or fails, and errors pass through', async (t) => {
   await fc.assert(
     fc.asyncProperty(work, async (all) => {
       const sections = new Sections();
@@ -48,7 +48,7 @@ test('sections begin and end in turn, whatever waits or fails in them, and error
   );
 });
 
-test('what is not asynchronous stays so, and keeps its result', (t) => {
+test('synchronous work stays synchronous and keeps its result', (t) => {
   const sections = new Sections();
   t.is(
     sections.measure('a', () => 7),

@@ -2,7 +2,7 @@ import test from 'ava';
 import { EventBus } from '../../../core/events/bus.js';
 import { unlessStuck } from '../../../core/run/stuck.js';
 
-test.serial('any number of runs wait with one listener on the process, and none when they are done', async (t) => {
+test.serial('waiting runs share one listener on the process, which is removed when they are done', async (t) => {
   const listening = (): number => process.listenerCount('beforeExit');
   const before = listening();
   const bus = new EventBus();

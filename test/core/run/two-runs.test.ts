@@ -5,7 +5,7 @@ import type { Run } from '../../../core/run/run.js';
 import { testRun } from '../../../plugins/testing/contract.js';
 import { textFolder } from '../../text.js';
 
-/** Of a run on an engine of its own, which `createRun` refuses beside another. */
+/** The result of a run on an engine of its own, which `createRun` refuses next to another. */
 async function made(t: ExecutionContext, config: RunSettings): Promise<Run> {
   const settings = { ...config, precision: 'f32', data: { text: 'text.txt' } };
   const code = [{ source: 'config', settings }];
@@ -22,7 +22,7 @@ async function losses(run: Run): Promise<number[]> {
   return seen;
 }
 
-test('two runs in one process at the same time are the runs that they are alone', async (t) => {
+test('two simultaneous runs in one process give the same bits as alone', async (t) => {
   const plugins = { checkpoint: false, 'run-log': false, report: false, profiler: false };
   const settings: RunSettings[] = [
     { engine: 'auto', seed: 1, train: { max_iters: 6 }, model: { dropout: 0.1 }, plugins },

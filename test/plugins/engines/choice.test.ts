@@ -5,7 +5,7 @@ import { firstThatWorks } from '../../../plugins/engines/choice/choice.js';
 
 const asked: string[] = [];
 
-/** An engine whose probe answers that; on its static side it says that it may have a GPU where `gpu` is given. */
+/** Returns an engine with this probe result; `gpu` is what its static `mayHaveGpu` returns, if given. */
 function engine(name: string, answer: Omit<EngineProbe, 'detail'>): FoundPlugin {
   class Answers {
     readonly backend = name;
@@ -30,15 +30,18 @@ async function taken(t: ExecutionContext, ...engines: FoundPlugin[]): Promise<st
 
 const broken = engine('native', { works: false, why: 'it was not built' });
 
-test.serial('auto takes the first that works, says why not those before it, and asks none behind it', async (t) => {
-  t.is(
-    await taken(t, broken, engine('wasm', { works: true }), engine('cpu', { works: true })),
-    'engine: wasm, wasm 1.0 (not taken: native: it was not built)',
-  );
-  t.deepEqual(asked, ['native', 'wasm']);
-});
+test.serial(
+  'auto chooses the first engine that works, logs why earlier ones do not, and probes no later one',
+  async (t) => {
+    t.is(
+      await taken(t, broken, engine('wasm', { works: true }), engine('cpu', { works: true })),
+      'engine: wasm, wasm 1.0 (not taken: native: it was not built)',
+    );
+    t.deepEqual(asked, ['native', 'wasm']);
+  },
+);
 
-test.serial('where an engine has the choice, the precision that the run computes in is told', async (t) => {
+test.serial('the precision is logged for an engine that supports several', async (t) => {
   const lines: string[] = [];
   const both = engine('native', { works: true, autoPrecision: 'f32' });
   for (const precision of ['auto', 'bf16'] as const)
@@ -49,7 +52,7 @@ test.serial('where an engine has the choice, the precision that the run computes
   ]);
 });
 
-test.serial('one that computes on a GPU goes before those that are ranked better, which are not asked', async (t) => {
+test.serial('an engine on a GPU is preferred to better ranked ones', async (t) => {
   t.is(
     await taken(t, engine('native', { works: true }), engine('tensorflow', { works: true, gpu: true })),
     'engine: tensorflow, tensorflow 1.0',
@@ -57,14 +60,14 @@ test.serial('one that computes on a GPU goes before those that are ranked better
   t.deepEqual(asked, ['tensorflow']);
 });
 
-test.serial('one that looked for a GPU in vain keeps its rank, and is asked once', async (t) => {
+test.serial('an engine that finds no GPU keeps its rank, and is probed once', async (t) => {
   const cpu = engine('tensorflow', { works: true, gpu: false });
   t.is(await taken(t, engine('native', { works: true }), cpu), 'engine: native, native 1.0');
   t.is(await taken(t, broken, cpu), 'engine: tensorflow, tensorflow 1.0 (not taken: native: it was not built)');
   t.deepEqual(asked, ['tensorflow', 'native']);
 });
 
-test.serial('where none works each says why', async (t) => {
+test.serial('if no engine works, the error lists every reason', async (t) => {
   const gpu = engine('tensorflow', { works: false, gpu: true, why: 'it does not load' });
   await t.throwsAsync(
     firstThatWorks([broken, gpu], () => undefined),

@@ -43,13 +43,13 @@ test('TensorFlow sees every NVIDIA library in one of the folders that it searche
   for (const file of readdirSync(searched)) t.is(readFileSync(path.join(searched, file), 'utf8'), file);
 });
 
-run('its backend is one of the tfjs-core that espalier uses', (t) => {
+run('TensorFlow’s backend is registered with espalier’s tfjs-core', (t) => {
   t.is(tf.getBackend(), 'tensorflow');
   t.true(tf.backend() instanceof tf.KernelBackend);
   t.true(tf.add(tf.ones([2]), 1) instanceof tf.Tensor);
 });
 
-run('it multiplies matrices, transposed or not, in batches or not', (t) => {
+run('TensorFlow multiplies matrices, transposed or not, in batches or not', (t) => {
   const a = [1, 2, 3, 4, 5, 6];
   const plain = tf.matMul(tf.tensor2d(a, [2, 3]), tf.tensor2d(a, [3, 2]));
   t.deepEqual(valuesOf(plain), [22, 28, 49, 64]);
@@ -66,7 +66,7 @@ run('rows that are scattered to one place add up', (t) => {
   t.deepEqual(valuesOf(sums), [5, 6, 4, 6, 0, 0]);
 });
 
-run('a second run in the process goes on with what is loaded', async (t) => {
+run('a second run in the process uses the loaded TensorFlow', async (t) => {
   const second = new TensorflowEngine({ threads: 1, compile: true }, { precision: 'f32' });
   await second.setUp();
   t.regex(second.description, /^TensorFlow \d+\.\d+\S*, f32, /);
@@ -92,7 +92,7 @@ run('kernels are compiled once for each shape, but not while shapes change', (t)
   t.is(graphs(), before + 4);
 });
 
-run('a graph that was recorded where two inputs were one tensor is not used where they are two', (t) => {
+run('a graph recorded with two inputs being one tensor is not used if they differ', (t) => {
   const kernel = (dy: tf.Tensor, x: tf.Tensor): Float32Array =>
     tf.engine().runKernel<tf.Tensor>('EspalierActivationGrad', { dy, x }, { kind: 'gelu' }).dataSync<'float32'>();
   const [x, dy] = [tf.tensor1d([-1, 0, 1, 2]), tf.tensor1d([4, 3, 2, 1])];
@@ -102,7 +102,7 @@ run('a graph that was recorded where two inputs were one tensor is not used wher
   t.pass();
 });
 
-run('no file is left of a graph', (t) => {
+run('graphs leave no files', (t) => {
   const before = process.env['TMPDIR'];
   const folder = emptyFolder(t);
   process.env['TMPDIR'] = folder;
@@ -114,7 +114,7 @@ run('no file is left of a graph', (t) => {
   else process.env['TMPDIR'] = before;
 });
 
-/** Graphs that TensorFlow has loaded. */
+/** Number of graphs that TensorFlow has loaded. */
 function graphs(): number {
   const backend: unknown = tf.backend();
   if (!hasGraphs(backend)) throw new Error('not the tensorflow backend');

@@ -5,9 +5,9 @@ import { makeRun } from '../../../core/run/make.js';
 import type { Run } from '../../../core/run/run.js';
 import { textFolder } from '../../text.js';
 
-test('while WebAssembly starts, the runs beside it compute', async (t) => {
+test('other runs compute while WebAssembly starts', async (t) => {
   const cwd = textFolder(t);
-  // Not `createRun`: it refuses a second engine.
+  // Not `createRun`, which refuses a second engine.
   const made = async (engine: string): Promise<Run> => {
     const set = [`engine=${engine}`, 'precision=f32', 'data.text=text.txt'];
     const { run } = await makeRun({ cwd, presets: ['debug'], set, inMemory: true });

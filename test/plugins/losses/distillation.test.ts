@@ -56,7 +56,7 @@ for (const { name: engine, check } of engines) {
   }
 }
 
-/** A folder with the run of a teacher of the tiny text. */
+/** A folder with the run of a teacher trained on the tiny text. */
 const folder = sharedFolder();
 const teacher = testRun({
   folder: path.join(folder, 'teacher'),
@@ -73,7 +73,7 @@ async function student(choices: Readonly<Record<string, unknown>> = {}, more: Te
   return { cwd: folder, ...more, plugins: [['distillation', { teacher: 'teacher', ...choices }]] } as const;
 }
 
-test.serial('a run comes nearer to its teacher; train/loss and val/loss stay cross-entropy', async (t) => {
+test.serial('a student approaches its teacher, and train/loss and val/loss stay cross-entropy', async (t) => {
   const config = { optimizer: { learning_rate: 0.01 }, plugins: { evaluation: { at_start: true } } };
   await using plain = await testRun({ config });
   await using run = await testRun(await student({}, { config, iterations: 40 }));
@@ -81,13 +81,13 @@ test.serial('a run comes nearer to its teacher; train/loss and val/loss stay cro
   await run.train();
   const [first, last] = [0, 39].map((at) => run.events.of('iteration:end')[at]?.terms['distillation'] ?? NaN);
   t.true((last ?? NaN) < 0.7 * (first ?? NaN), `${String(first)}, then ${String(last)}`);
-  // Nothing was learned yet.
+  // Before anything was learned.
   t.is(run.events.losses.get(0), plain.events.losses.get(0));
   t.is(run.events.metric('val/loss').get(0), plain.events.metric('val/loss').get(0));
   t.not(run.events.losses.get(5), plain.events.losses.get(5));
 });
 
-test.serial('passes that an engine repeats have the teacher of each batch', async (t) => {
+test.serial('replayed passes use the teacher’s logits of their own batch', async (t) => {
   const termsOf = async (engine: string): Promise<number[]> => {
     await using run = await testRun(await student({}, { config: { engine } }));
     await run.train();
@@ -97,14 +97,14 @@ test.serial('passes that an engine repeats have the teacher of each batch', asyn
   for (const [at, value] of expected.entries()) t.true(Math.abs((found[at] ?? NaN) - value) < 1e-4 * value);
 });
 
-test.serial('a run resumes exactly, and is the same on two ranks', async (t) => {
+test.serial('a distilled run resumes exactly, and gives the same result on two ranks', async (t) => {
   const options = await student({ weight: 0.9, cross_entropy: 0.1 });
   await t.notThrowsAsync(assertResumes(options));
   await t.notThrowsAsync(assertTwoRanks(options));
   await t.notThrowsAsync(assertDeclaredMetrics(options));
 });
 
-test.serial('the teacher is freed with the run, and nothing else is left', async (t) => {
+test.serial('the teacher is disposed with the run, and no tensor leaks', async (t) => {
   const options = await student();
   await t.notThrowsAsync(assertNoLeaks(options));
   const before = tf.memory().numTensors;
@@ -114,7 +114,7 @@ test.serial('the teacher is freed with the run, and nothing else is left', async
   t.is(tf.memory().numTensors, before);
 });
 
-test.serial('without a weight there is no teacher', async (t) => {
+test.serial('with weight 0 no teacher is loaded', async (t) => {
   await using run = await testRun(await student({ teacher: 'nowhere', weight: 0 }));
   await run.train();
   t.deepEqual(run.events.of('iteration:end')[0]?.terms, {});
@@ -150,7 +150,7 @@ test('a small model is distilled from a run of a preset', async (t) => {
 });
 
 const refused: Readonly<Record<string, readonly [more: TestRunOptions, choices: object, message: RegExp]>> = {
-  'a folder that is not there': [{}, { teacher: 'nowhere' }, /nowhere/],
+  'a missing folder': [{}, { teacher: 'nowhere' }, /nowhere/],
   'a shorter window': [
     { config: { model: { block_size: 32 } } },
     {},

@@ -3,14 +3,14 @@ import type { LossTerm } from '../../../plugins/losses/contract.js';
 import { lossParts } from '../../../plugins/models/targets/loss-parts.js';
 import { on } from '../ops/compare.js';
 
-/** A batch of numbers as PyTorch's fixtures have them: logits [2, 5, 7], the others [2, 5]. */
+/** A batch of numbers in PyTorch's fixtures: logits [2, 5, 7], the others [2, 5]. */
 interface Numbers {
   readonly logits: number[];
   readonly targets: number[];
   readonly weights?: number[] | undefined;
 }
 
-/** The loss of a model that gives these logits, with its gradient by them. */
+/** Returns the loss of a model with these logits, and its gradient with respect to them. */
 export function lossInParts(
   engine: string,
   { logits, targets, weights }: Numbers,

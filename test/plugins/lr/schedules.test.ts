@@ -19,7 +19,7 @@ async function schedule(options: Record<string, unknown>, maxIters: number): Pro
   return { lr: run.container.resolve(LearningRate), tunables: run.container.resolve(Tunables) };
 }
 
-/** Rates for a base of 1, of the iterations that are named. */
+/** Returns the rates at the given iterations, for a base of 1. */
 async function rates(options: Record<string, unknown>, maxIters: number, at: readonly number[]): Promise<number[]> {
   const { lr } = await schedule(options, maxIters);
   return at.map((iteration) => Math.round(lr.at(iteration, 1) * 1e6) / 1e6);
@@ -32,13 +32,13 @@ test('constant: the optimizer’s rate from the warm-up on', async (t) => {
   );
 });
 
-test('linear: a straight line to min_lr, a tenth where none is given', async (t) => {
+test('linear: a straight line to min_lr, by default a tenth of the rate', async (t) => {
   const line = { use: 'linear', warmup_iters: 10 };
   t.deepEqual(await rates(line, 50, [9, 10, 20, 30, 50, 60]), [0.909091, 1, 0.775, 0.55, 0.1, 0.1]);
   t.deepEqual(await rates({ ...line, decay_iters: 20, min_lr: 0 }, 50, [10, 15, 20, 30]), [1, 0.5, 0, 0]);
 });
 
-test('wsd: stable, then a decay in the last tenth, or in the iterations that are given', async (t) => {
+test('wsd: stable, then a decay in the last tenth or in the given iterations', async (t) => {
   const stable = { use: 'wsd', warmup_iters: 10, min_lr: 0 };
   t.deepEqual(await rates(stable, 100, [9, 10, 90, 91, 95, 100, 101]), [0.909091, 1, 1, 0.683772, 0.292893, 0, 0]);
   const line = { ...stable, shape: 'linear', cooldown_iters: 40 };
@@ -47,7 +47,7 @@ test('wsd: stable, then a decay in the last tenth, or in the iterations that are
   t.deepEqual(await rates(longer, 100, [9, 10, 55, 100]), [0.909091, 1, 0.5, 0], 'the warm-up is kept whole');
 });
 
-test('inverse-sqrt: the formula of Vaswani et al., whose steps are counted from 1', async (t) => {
+test('inverse-sqrt: the formula of Vaswani et al., with steps counted from 1', async (t) => {
   const settings = fc.record({ warmup: fc.nat(40), iteration: fc.nat(100_000) });
   await fc.assert(
     fc.asyncProperty(settings, async ({ warmup, iteration }) => {
@@ -64,7 +64,7 @@ test('inverse-sqrt: the formula of Vaswani et al., whose steps are counted from 
   );
 });
 
-/** Any schedule by name, with any options that it takes. */
+/** Any schedule by name, with any valid options. */
 const anyOptions = fc
   .record({
     use: fc.constantFrom('constant', 'linear', 'wsd', 'inverse-sqrt', 'warmup-cosine'),
@@ -80,7 +80,7 @@ const anyOptions = fc
     ...(use === 'wsd' ? { cooldown_share, shape } : {}),
   }));
 
-test('every schedule rises to the rate, then never rises, and ends at min_lr where it has an end', async (t) => {
+test('every schedule rises to the rate, then never rises again, and ends at min_lr if it has an end', async (t) => {
   await fc.assert(
     fc.asyncProperty(anyOptions, fc.integer({ min: 1, max: 60 }), async (options, rest) => {
       const { use, warmup_iters: warmup, min_lr: lowest = 0 } = options;
@@ -101,7 +101,7 @@ test('every schedule rises to the rate, then never rises, and ends at min_lr whe
   );
 });
 
-test('a schedule that starts again at an iteration is the schedule of a run of what is left', async (t) => {
+test('a restarted schedule is the schedule of a run of the remaining iterations', async (t) => {
   await fc.assert(
     fc.asyncProperty(anyOptions, fc.integer({ min: 1, max: 30 }), fc.nat(60), async (options, from, iteration) => {
       const again = await schedule(options, 90);
@@ -114,7 +114,7 @@ test('a schedule that starts again at an iteration is the schedule of a run of w
   );
 });
 
-/** The rates that a run of a wsd schedule trains with, which starts again after a third, from a checkpoint or not. */
+/** Returns the rates of a run with a wsd schedule that restarts after a third, optionally resumed from a checkpoint. */
 async function trained(checkpoints: MemoryCheckpoints, iterations = 12): Promise<number[]> {
   const step = (name: string, value: number | null): string =>
     JSON.stringify({ name, value, trigger_loss: 100, max_wait_iters: 0, reevaluate: false });
@@ -136,7 +136,7 @@ async function trained(checkpoints: MemoryCheckpoints, iterations = 12): Promise
   return seen;
 }
 
-test('a run that is resumed after its schedule was started again trains with the same rates', async (t) => {
+test('a run resumed after its schedule restarted trains with the same rates', async (t) => {
   const whole = await trained(new MemoryCheckpoints());
   const checkpoints = new MemoryCheckpoints();
   const first = await trained(checkpoints, 6);
@@ -147,7 +147,7 @@ test('a run that is resumed after its schedule was started again trains with the
   t.true((whole[3] ?? 0) > (whole[4] ?? NaN), 'it went back into the warm-up');
 });
 
-test('a name that no schedule has is answered with those that there are', async (t) => {
+test('an unknown schedule is refused with the known names', async (t) => {
   await t.throwsAsync(schedule({ use: 'cosine' }, 20), {
     message: /^--set: key lr\.use: unknown learning-rate schedule "cosine": did you mean "warmup-cosine"\?/,
   });

@@ -15,7 +15,7 @@ async function schedule(options: Record<string, number | null>, maxIters = 50): 
   return run.container.resolve(LearningRate);
 }
 
-test('the values that the formula gives at every corner', async (t) => {
+test('warmup-cosine has the formula’s values at every corner', async (t) => {
   const lr = await schedule({ warmup_iters: 9, decay_iters: 109, min_lr: 0.1 });
   const near = (iteration: number, expected: number): void => {
     t.true(Math.abs(lr.at(iteration, 1) - expected) < 1e-12, `${iteration}: ${lr.at(iteration, 1)}`);
@@ -32,7 +32,7 @@ test('the values that the formula gives at every corner', async (t) => {
   near(100_000, 0.1);
 });
 
-test('without values of its own it ends at max_iters and at a tenth of the optimizer’s rate', async (t) => {
+test('by default the schedule ends at max_iters and at a tenth of the optimizer’s rate', async (t) => {
   const lr = await schedule({ warmup_iters: 0, decay_iters: null, min_lr: null }, 40);
   t.true(Math.abs(lr.at(0, 0.02) - 0.02) < 1e-12);
   t.true(Math.abs(lr.at(20, 0.02) - 0.011) < 1e-12);
@@ -45,7 +45,7 @@ test('a warm-up that takes the whole schedule is followed by min_lr', async (t) 
   t.is(lr.at(10, 1), 0.25);
 });
 
-test('it rises through the warm-up, falls to min_lr, and never leaves (0, base]', async (t) => {
+test('the rate rises during the warm-up, falls to min_lr, and never leaves (0, base]', async (t) => {
   const settings = fc.record({
     warmup_iters: fc.nat(30),
     decay: fc.integer({ min: 1, max: 100 }),
@@ -74,12 +74,12 @@ test('it rises through the warm-up, falls to min_lr, and never leaves (0, base]'
   );
 });
 
-/** What the debug preset with these settings is warned of before training. */
+/** Returns the warnings of the debug preset with these settings before training. */
 async function warnings(t: ExecutionContext, folder: string, ...set: string[]): Promise<string[]> {
   return (await made(t, { cwd: folder, set, inMemory: true })).lines;
 }
 
-/** The debug preset on `text.txt`, ready to train, and the warnings of it, now and later. */
+/** Returns the debug preset's run on `text.txt`, ready to train, and its list of warnings. */
 async function made(t: ExecutionContext, options: RunOptions): Promise<{ run: Run; lines: string[] }> {
   const lines: string[] = [];
   const run = await createRun({
@@ -94,7 +94,7 @@ async function made(t: ExecutionContext, options: RunOptions): Promise<{ run: Ru
   return { run, lines };
 }
 
-test('a min_lr above the learning rate is told, with its place; another is not', async (t) => {
+test('only a min_lr above the learning rate is warned about, with its place', async (t) => {
   const told = async (lowest: number): Promise<string[]> =>
     warnings(t, textFolder(t), 'optimizer.learning_rate=0.001', `lr.min_lr=${String(lowest)}`);
   t.deepEqual(await told(0.001), []);
@@ -108,7 +108,7 @@ test('the schedule of a preset ends with the run, whatever max_iters is set over
   t.deepEqual(await warnings(t, folder, 'train.max_iters=5000', 'lr.decay_iters=5000'), []);
 });
 
-test('a schedule that does not end with the run, or a warm-up that does not end within it, is told with both places', async (t) => {
+test('a schedule that ends before or after the run, or a warm-up longer than the run, is warned about with both places', async (t) => {
   const folder = textFolder(t);
   const told = async (...set: string[]): Promise<string> => (await warnings(t, folder, ...set)).join('\n');
   t.regex(
@@ -126,7 +126,7 @@ test('a schedule that does not end with the run, or a warm-up that does not end 
   t.is(await told('train.max_iters=0'), '', 'nothing is trained');
 });
 
-test('a run whose scaling schedule starts the rate again, or changes the warm-up, means it so', async (t) => {
+test('a scaling schedule that restarts the rate or changes the warm-up suppresses the warnings', async (t) => {
   const folder = textFolder(t);
   const step = (name: string, value: number | null): string =>
     `plugins.scaling-schedule.operations=[${JSON.stringify({ name, value, trigger_loss: 0, max_wait_iters: 9, reevaluate: false })}]`;
@@ -135,7 +135,7 @@ test('a run whose scaling schedule starts the rate again, or changes the warm-up
   t.is((await warnings(t, folder, 'lr.decay_iters=10', step('set_lr', 0.002))).length, 1);
 });
 
-test('a run that goes on to another max_iters is told that its rates are others, and how to keep them', async (t) => {
+test('resuming with another max_iters warns that rates differ, and says how to keep them', async (t) => {
   const folder = textFolder(t);
   const train = async (stopAt: number, ...set: string[]): Promise<{ lines: string[]; rates: number[] }> => {
     const all = ['plugins.evaluation.interval=0', ...set];

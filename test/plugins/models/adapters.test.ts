@@ -28,14 +28,14 @@ const description = {
 const at = 'model.layers.0';
 const qkv = `${at}.self_attn.qkv_proj`;
 
-/** What a module's LoRA adds to its matrix [in, out]. */
+/** Returns what a module's LoRA adds to its matrix [in, out]. */
 function added({ a, b }: Pick<LowRank, 'a' | 'b'>, scale: number): StoredTensor {
   const [rows = 0, rank = 1] = a.shape;
   const weight = { shape: [rows, b.shape[1] ?? 0], values: new Float32Array(rows * (b.shape[1] ?? 0)) };
   return mergedWeight(weight, { a, b, alpha: scale * rank });
 }
 
-/** Those columns of a matrix. */
+/** Returns some columns of a matrix. */
 function columns({ shape: [rows = 0, width = 0], values }: StoredTensor, from: number, to: number): number[] {
   return Array.from({ length: rows }, (_, row) => [...values.subarray(row * width + from, row * width + to)]).flat();
 }
@@ -52,7 +52,7 @@ const lowRank = (module: string, outputs: number): fc.Arbitrary<LowRank> =>
       fc.tuple(matrix(8, rank), matrix(rank, outputs)).map(([a, b]) => ({ module, a, b, scale, isEmbedding: false })),
     );
 
-/** LoRA of some of queries, keys and values, of the output, or of both. */
+/** LoRA on some of queries, keys and values, on the output, or on both. */
 const adapters: fc.Arbitrary<Adapter> = fc
   .tuple(
     fc.option(lowRank(`${at}.self_attn.q_proj`, 12)),
@@ -77,7 +77,7 @@ function adapterOfLayers(layers: ReadonlyMap<string, LowRank[]>): Adapter {
   return { folder: 'adapter', config, layers, optionOf, embeddings: new Map() };
 }
 
-/** A model with the shapes that an adapter's options give it. */
+/** Returns a model with the shapes that an adapter's options give it. */
 function modelFor(adapter: Adapter) {
   const options = adapterOptions(adapter, llamaAdapters);
   const sizes = [
@@ -101,7 +101,7 @@ function close(t: ExecutionContext, actual: ArrayLike<number>, expected: ArrayLi
   for (let i = 0; i < expected.length; i++) t.true(Math.abs((actual[i] ?? NaN) - (expected[i] ?? NaN)) < 1e-5);
 }
 
-test('queries, keys and values of one layer add what their own adapters add, and so does what is exported again', (t) => {
+test('queries, keys and values of one layer get their own adapters’ updates, also after export', (t) => {
   fc.assert(
     fc.property(adapters, (adapter) => {
       const model = modelFor(adapter);
@@ -137,7 +137,7 @@ test('queries, keys and values of one layer add what their own adapters add, and
   );
 });
 
-/** scale · left · right, of row-major matrices. */
+/** Returns scale · left · right, for row-major matrices. */
 function product(left: StoredTensor | undefined, right: StoredTensor | undefined, scale: number): StoredTensor {
   const [rows = 0, inner = 0] = left?.shape ?? [];
   const [, width = 0] = right?.shape ?? [];
@@ -153,7 +153,7 @@ function turned({ shape: [rows = 0, width = 0], values }: StoredTensor): number[
   return Array.from({ length: rows * width }, (_, i) => values[(i % rows) * width + Math.floor(i / rows)] ?? NaN);
 }
 
-test('one A for queries, keys and values stays one: what is exported loads as it was', (t) => {
+test('a shared A for queries, keys and values stays shared after export and import', (t) => {
   const a: StoredTensor = { shape: [8, 2], values: Float32Array.from({ length: 16 }, (_, i) => Math.sin(i)) };
   const b: StoredTensor = { shape: [2, 24], values: Float32Array.from({ length: 48 }, (_, i) => Math.cos(i)) };
   const weights = new Map([
@@ -193,7 +193,7 @@ test('ranks and alpha come from peft’s files', async (t) => {
   });
 });
 
-/** A copy of a fixture with other settings. */
+/** Returns a copy of a fixture with other settings. */
 function changed(t: ExecutionContext, name: string, settings: Record<string, unknown>): string {
   const folder = path.join(emptyFolder(t), 'adapter');
   cpSync(path.join(fixtures, name), folder, { recursive: true });
@@ -203,7 +203,7 @@ function changed(t: ExecutionContext, name: string, settings: Record<string, unk
   return folder;
 }
 
-test('what is more than LoRA’s A and B is refused by name', async (t) => {
+test('anything but LoRA’s A and B is refused by name', async (t) => {
   for (const [settings, message] of [
     [{ peft_type: 'IA3' }, /peft_type "IA3"/],
     [{ use_dora: true }, /use_dora true \(DoRA\)/],
@@ -229,7 +229,7 @@ test('`target_modules` as a pattern and as all-linear names what peft’s does',
   }
 });
 
-test('tensors without a place are refused by name; so is a folder without safetensors', async (t) => {
+test('unknown tensors are refused by name, and a folder without safetensors is refused', async (t) => {
   const folder = changed(t, 'gpt2-attention', {});
   const file = path.join(folder, 'adapter_model.safetensors');
   const tensors = await readSafetensors(file);
@@ -253,7 +253,7 @@ test('tensors without a place are refused by name; so is a folder without safete
   await t.throwsAsync(readAdapter(folder, gptAdapters), { message: /adapter_model\.bin, which can run code/ });
 });
 
-test('an embedding’s LoRA without that of the head tied to it is refused', async (t) => {
+test('LoRA on an embedding but not on the head tied to it is refused', async (t) => {
   const adapter = await readAdapter(path.join(fixtures, 'gpt2-embedding'), gptAdapters);
   const alone = new Map([...adapter.layers].map(([layer, parts]) => [layer, parts.filter((part) => part.isEmbedding)]));
   const model = {

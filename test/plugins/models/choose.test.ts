@@ -6,7 +6,7 @@ import { candidates, chooseToken, penalized, type TokenChoice } from '../../../p
 
 type Definition = Record<keyof Omit<TokenChoice, 'random'>, number>;
 
-/** The definition: everything sorted, every share computed. */
+/** The definition: sorts everything and computes every share. */
 function slowly(
   logits: Float32Array,
   { temperature, topK, topP, repetitionPenalty }: Definition,
@@ -37,14 +37,14 @@ function nucleus(shares: readonly number[], topP: number): number[] {
   return shares.map((share) => (share < least ? 0 : share));
 }
 
-// Few different values, so that many are equal.
+// Few different values, so that there are many ties.
 const someLogits = fc
   .array(fc.integer({ min: -9, max: 9 }), { minLength: 1, maxLength: 60 })
   .map((values) => Float32Array.from(values, (value) => value / 3));
 const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 const someText = fc.array(fc.nat(70), { maxLength: 9 });
 
-test('the token that is drawn is that of sorting the whole vocabulary, ties included', (t) => {
+test('the drawn token is the same as with sorting the whole vocabulary, ties included', (t) => {
   const choices: fc.Arbitrary<Definition> = fc.record({
     temperature: fc.constantFrom(0, 0.3, 1, 4),
     topK: fc.nat(70),
@@ -62,7 +62,7 @@ test('the token that is drawn is that of sorting the whole vocabulary, ties incl
   );
 });
 
-test('a top-p of 1 and a repetition penalty of 1 are as none', (t) => {
+test('a top-p of 1 and a repetition penalty of 1 have no effect', (t) => {
   fc.assert(
     fc.property(
       someLogits,
@@ -93,7 +93,7 @@ const fixture = z.object({
   ),
 });
 
-test('probabilities are those that the processors of Hugging Face transformers leave', (t) => {
+test('probabilities equal those of Hugging Face transformers’ processors', (t) => {
   const { logits, text, cases } = fixture.parse(
     JSON.parse(readFileSync('test/fixtures/sampling/transformers.json', 'utf8')),
   );

@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { RandomStreams, tf, type Model } from '../../../core/index.js';
 import { decoder, decoderRun, ids, values, VOCAB } from './decoders.js';
 
-/** Each test is of what holds for every decoder. */
+/** Each test holds for every decoder. */
 const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: 6 };
 const decoders = {
   gpt: {
@@ -10,8 +10,8 @@ const decoders = {
     residual: /\.c_proj\.weight$/,
     biases: { bias: true },
     placed: {
-      'a table of positions that are all the same': {},
-      'rotary positions, which are told by their distance': { rotary: true },
+      'learned positions that are all the same': {},
+      'rotary positions': { rotary: true },
     },
   },
   llama: {
@@ -33,7 +33,7 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
   const made = (t: ExecutionContext, options: Record<string, unknown> = {}, seed = 1): Promise<Model> =>
     decoder(t, { use: name, ...size, ...options }, seed);
 
-  test(`${name}: weights that are loaded are not drawn; those that are not start as in a new model, and so does what is drawn later`, async (t) => {
+  test(`${name}: loaded weights are not drawn; the others start as in a new model, and later draws are unchanged`, async (t) => {
     const lora = { attn_lora_rank: 2 };
     const fresh = await made(t, lora);
     const plain = byName(await made(t, {}, 2));
@@ -54,7 +54,7 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
     t.true((random['init'] ?? 0) > 0 && (random['init/lora'] ?? 0) > 0, 'streams stand where drawing leaves them');
   });
 
-  test(`${name}: initial weights are the numbers of the streams, one by one`, async (t) => {
+  test(`${name}: initial weights are the streams’ numbers, one by one`, async (t) => {
     const [model, stream] = [await made(t, biases, 3), new RandomStreams(3).stream('init')];
     for (const [weight, variable] of model.parameters()) {
       if (weight.endsWith('.bias') || isNorm(weight)) continue;
@@ -67,13 +67,13 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
     }
   });
 
-  test(`${name}: a new model is as good as guessing: its loss is near ln(vocabulary)`, async (t) => {
+  test(`${name}: the loss of a new model is near ln(vocabulary)`, async (t) => {
     const model = await made(t);
     const loss = model.loss(ids([0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 0]), ids([1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 0, 1]));
     t.true(Math.abs((loss.dataSync()[0] ?? NaN) - Math.log(VOCAB)) < 0.05);
   });
 
-  test(`${name}: a position sees itself and what is before it, nothing after`, async (t) => {
+  test(`${name}: a position attends only to itself and earlier ones`, async (t) => {
     const model = await made(t);
     const one = values(model.logits(ids([1, 2, 3, 4, 5, 6])));
     const other = values(model.logits(ids([1, 2, 3, 9, 5, 6])));
@@ -84,7 +84,7 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
   });
 
   for (const [what, options] of Object.entries(placed)) {
-    test(`${name}: documents of a packed row do not see each other: with ${what}, each is what it is alone in a row`, async (t) => {
+    test(`${name}: with ${what}, documents packed in a row give the same logits as alone`, async (t) => {
       const model = await made(t, options);
       for (const [weight, variable] of model.parameters()) {
         if (!isNorm(weight)) variable.assign(tf.mul(variable, 10));
@@ -101,7 +101,7 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
         );
         return tf.div(tf.addN(losses), packed.ids.length);
       };
-      // Weights of positions are learned from where they stand.
+      // Learned positions depend on where a document starts.
       const weights = [...model.parameters()]
         .filter(([weight]) => !weight.endsWith('wpe.weight'))
         .map(([, variable]) => variable);
@@ -116,7 +116,7 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
     });
   }
 
-  test(`${name}: forward gives the logits, and what the head makes them from`, async (t) => {
+  test(`${name}: forward returns the logits and the head’s input`, async (t) => {
     const model = await made(t, { dropout: 0.3 });
     const tokens = { documents: ids(packed.documents) };
     const forward = model.forward?.(ids(packed.ids), pass, tokens);
@@ -127,9 +127,9 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
     assertNear(t, values(tf.matMul(hidden, rows, false, true)), values(forward.logits), 'logits');
   });
 
-  test(`${name}: top-k 1 writes the likeliest token each time, whatever the random numbers are, as temperature 0 does`, async (t) => {
+  test(`${name}: top-k 1 and temperature 0 always choose the likeliest token`, async (t) => {
     const model = await made(t);
-    // Weights as they start give logits of about 0: larger ones make the choice mean something.
+    // Initial weights give logits of about 0; larger ones make the choice meaningful.
     for (const [weight, variable] of model.parameters()) if (!isNorm(weight)) variable.assign(tf.mul(variable, 20));
     const expected = [3, 1];
     while (expected.length < 2 + 12) {
@@ -145,7 +145,7 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
     t.deepEqual(model.generate([3, 1], { ...options, temperature: 0, topK: 0, random: () => 0.7 }), expected.slice(2));
   });
 
-  test(`${name}: every token is drawn as often as its probability says`, async (t) => {
+  test(`${name}: every token is drawn as often as its probability`, async (t) => {
     const model = await made(t);
     for (const variable of model.parameters().values()) variable.assign(tf.mul(variable, 8));
     const logits = values(model.logits(ids([4]))).map((logit) => logit / 2);
@@ -162,11 +162,11 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
       });
       drawn[id] = (drawn[id] ?? 0) + 1;
     }
-    // Evenly spaced numbers leave at most one draw of rounding at each end of a token's share.
+    // With evenly spaced numbers, rounding changes at most one draw at each end of a token's share.
     drawn.forEach((hits, id) => t.true(Math.abs(hits - (draws * (exps[id] ?? 0)) / total) <= 1.01, String(id)));
   });
 
-  test(`${name}: dropout changes a training pass, by iteration and micro-batch, and nothing else`, async (t) => {
+  test(`${name}: dropout changes only training passes, by iteration and micro-batch`, async (t) => {
     const model = await made(t, { dropout: 0.3 });
     const input = ids([1, 2, 3, 4]);
     const plain = values(model.logits(input));
@@ -181,14 +181,14 @@ for (const [name, { table, residual, biases, placed }] of Object.entries(decoder
     t.deepEqual(values(without.logits(input, pass)), values(without.logits(input)));
   });
 
-  test(`${name}: another seed gives other weights, the same seed the same`, async (t) => {
+  test(`${name}: equal seeds give equal weights, and another seed others`, async (t) => {
     const wte = async (seed: number): Promise<Float32Array> =>
       values((await made(t, {}, seed)).parameters().get(table));
     t.deepEqual(await wte(5), await wte(5));
     t.notDeepEqual(await wte(5), await wte(6));
   });
 
-  test(`${name}: a vocabulary smaller than the data’s is refused, a larger one is taken`, async (t) => {
+  test(`${name}: a vocabulary smaller than the data’s is refused, a larger one is accepted`, async (t) => {
     const error = await t.throwsAsync(made(t, { vocab_size: VOCAB - 1 }));
     t.regex(error.message, /model\.vocab_size is 10, but the data has 11/);
     t.deepEqual((await made(t, { vocab_size: 16 })).parameters().get(table)?.shape, [16, 8]);

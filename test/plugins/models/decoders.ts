@@ -6,7 +6,7 @@ import { useEngine } from '../../../core/tf.js';
 
 export const VOCAB = 11;
 
-/** The run that the pipeline makes for these options of the model, on the cpu engine. */
+/** Returns a run with these model options, on the cpu engine. */
 export async function decoderRun(
   t: ExecutionContext,
   options: Record<string, unknown>,
@@ -24,7 +24,7 @@ export async function decoderRun(
   return run;
 }
 
-/** The model of that run. */
+/** Returns that run's model. */
 export async function decoder(t: ExecutionContext, options: Record<string, unknown>, seed = 1): Promise<Model> {
   return (await decoderRun(t, options, { seed })).model;
 }

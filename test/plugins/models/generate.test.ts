@@ -22,8 +22,8 @@ const models: Record<string, object> = {
   'with LoRA': { attn_lora_rank: 2, embedding_lora_rank: 2 },
   'with dropout': { dropout: 0.5 },
   llama: { use: 'llama' },
-  'llama with fewer heads of keys and values, normed': { use: 'llama', n_kv_head: 1, qk_norm: true, head_dim: 6 },
-  'llama with biases, LoRA and a head of its own': {
+  'llama with fewer key and value heads and query-key norm': { use: 'llama', n_kv_head: 1, qk_norm: true, head_dim: 6 },
+  'llama with biases, LoRA and an untied head': {
     ...{ use: 'llama', qkv_bias: true, output_bias: true, mlp_bias: true, tied: false },
     ...{ attn_lora_rank: 2, output_lora_rank: 2, mlp_lora_rank: 2 },
   },
@@ -33,7 +33,7 @@ const engines = [{ name: 'cpu', need: await engineNeed('cpu') }, ...(await avail
 for (const { name, need } of engines) {
   const title = `engine ${name}: each token is the one that follows from all that are in the window`;
   needing(need).serial(title, async (t) => {
-    // The operations are the same everywhere: not every model has to be run on each.
+    // The operations are the same everywhere, so not every model has to run on each engine.
     const own = name === 'cpu' || name === 'native' ? models : { plain: {} };
     for (const [which, options] of Object.entries(own)) {
       const model = await gpt(t, name, options);
@@ -76,37 +76,34 @@ for (const { name, need } of engines) {
   });
 }
 
-test.serial(
-  'texts that end early, at a length or where `stop` says, are the beginnings of those that do not',
-  async (t) => {
-    const model = await gpt(t, 'cpu', {});
-    for (const prompt of Object.values(prompts)) {
-      const seeds = [1, 2, 3, 4];
-      const texts = (own: (index: number) => Partial<GenerateOptions>): GenerateOptions[] =>
-        seeds.map((seed, index) => ({ ...choices, random: uniform(seed), ...own(index) }));
-      const all =
-        model.generateAll?.(
-          prompt,
-          texts(() => ({})),
-        ) ?? [];
-      const lengths = [0, 1, BLOCK, 2 * BLOCK];
-      const shown = seeds.map((): number[] => []);
-      const cut = model.generateAll?.(
+test.serial('texts that end early, by length or by `stop`, are prefixes of those that do not', async (t) => {
+  const model = await gpt(t, 'cpu', {});
+  for (const prompt of Object.values(prompts)) {
+    const seeds = [1, 2, 3, 4];
+    const texts = (own: (index: number) => Partial<GenerateOptions>): GenerateOptions[] =>
+      seeds.map((seed, index) => ({ ...choices, random: uniform(seed), ...own(index) }));
+    const all =
+      model.generateAll?.(
         prompt,
-        texts((index) => {
-          const onToken = (id: number): void => void shown[index]?.push(id);
-          const most = lengths[index] ?? 0;
-          return index % 2 === 0 ? { maxNewTokens: most, onToken } : { stop: (ids) => ids.length === most, onToken };
-        }),
-      );
-      const expected = all.map((ids, index) => ids.slice(0, lengths[index]));
-      t.deepEqual(cut, expected);
-      t.deepEqual(shown, expected);
-    }
-  },
-);
+        texts(() => ({})),
+      ) ?? [];
+    const lengths = [0, 1, BLOCK, 2 * BLOCK];
+    const shown = seeds.map((): number[] => []);
+    const cut = model.generateAll?.(
+      prompt,
+      texts((index) => {
+        const onToken = (id: number): void => void shown[index]?.push(id);
+        const most = lengths[index] ?? 0;
+        return index % 2 === 0 ? { maxNewTokens: most, onToken } : { stop: (ids) => ids.length === most, onToken };
+      }),
+    );
+    const expected = all.map((ids, index) => ids.slice(0, lengths[index]));
+    t.deepEqual(cut, expected);
+    t.deepEqual(shown, expected);
+  }
+});
 
-test.serial('steps give the texts of one call, and leave nothing where they end early', async (t) => {
+test.serial('generating in steps gives the same texts as one call, and leaks nothing when ended early', async (t) => {
   const model = await gpt(t, 'cpu', {});
   const prompt = [3, 1, 4];
   const { numTensors } = tf.memory();
@@ -131,7 +128,7 @@ test.serial('steps give the texts of one call, and leave nothing where they end 
   t.is(tf.memory().numTensors, numTensors);
 });
 
-test.serial('each token is chosen as the options say, from the logits of the window and the whole text', async (t) => {
+test.serial('each token is chosen by the options, from the logits of the window and the whole text', async (t) => {
   const model = await gpt(t, 'cpu', {});
   const options = { ...choices, topK: 6, topP: 0.8, repetitionPenalty: 1.5 };
   for (const prompt of Object.values(prompts)) {
@@ -149,7 +146,7 @@ test.serial('each token is chosen as the options say, from the logits of the win
 
 const written = { bias: true, activation: 'gelu_tanh' };
 const greedy = { ...choices, temperature: 0, random: uniform() };
-/** Two logits that are closer may change places with the order of a sum. */
+/** Logits that are closer than this may swap with another order of a sum. */
 const CLOSE = 1e-4;
 
 for (const { name, need } of engines.slice(1)) {
@@ -172,7 +169,7 @@ for (const { name, need } of engines.slice(1)) {
 }
 
 needing(await engineNeed('native')).serial(
-  'engine native: in bf16 the logits are those of f32 within its rounding, and the text is the same each time',
+  'engine native: bf16 logits equal those in f32 within rounding, and the text is reproducible',
   async (t) => {
     const prompt = [3, 1, 4, 1, 5];
     const exact = lastLogits(await gpt(t, 'cpu', written), prompt);
@@ -180,14 +177,14 @@ needing(await engineNeed('native')).serial(
     const rounded = lastLogits(model, prompt);
     const largest = Math.max(...exact.map(Math.abs));
     const error = Math.max(...exact.map((value, i) => Math.abs(value - (rounded[i] ?? NaN))));
-    // Eight products follow each other, and each rounds its operands to 8 bits.
+    // Eight products in sequence, each of which rounds its operands to 8 bits.
     t.true(error > 0 && error < (8 / 2 ** 8) * largest, `${String(error)} of ${String(largest)}`);
     const texts = [1, 2].map(() => model.generate(prompt, { ...choices, random: uniform() }));
     t.deepEqual(texts[0], texts[1]);
   },
 );
 
-/** The likeliest tokens after a text, and how many of them are so by more than `CLOSE`. */
+/** Returns the likeliest tokens after a text, and how many of them lead by more than `CLOSE`. */
 function clearlyLikeliest(model: Model, prompt: readonly number[]): { tokens: number[]; clear: number } {
   const tokens = model.generate(prompt, greedy);
   const clear = tokens.findIndex((_, i) => {
@@ -197,7 +194,7 @@ function clearlyLikeliest(model: Model, prompt: readonly number[]): { tokens: nu
   return { tokens, clear: clear === -1 ? tokens.length : clear };
 }
 
-/** Logits of the token after a text, of which the model sees what fits. */
+/** Returns the logits of the token after a text, cropped to the model's context. */
 function lastLogits(model: Model, text: readonly number[]): number[] {
   const window = text.slice(-model.blockSize);
   return tf.tidy(() => {
@@ -206,7 +203,7 @@ function lastLogits(model: Model, text: readonly number[]): number[] {
   });
 }
 
-/** Each token in a call of its own, which computes the whole window. */
+/** Generates each token by a separate call, which computes the whole window. */
 function oneByOne(model: Model, prompt: readonly number[], random: () => number): number[] {
   const all = [...prompt];
   for (let i = 0; i < choices.maxNewTokens; i++)
@@ -219,7 +216,7 @@ function uniform(seed = 3): () => number {
   return () => stream.float();
 }
 
-/** Weights as they start give logits of about 0: larger ones make the choice mean something. */
+/** Initial weights give logits of about 0; larger ones make the choice meaningful. */
 async function gpt(t: ExecutionContext, engine: string, options: object, precision = 'f32'): Promise<Model> {
   const size = { n_layer: 2, n_head: 2, n_embd: 8, block_size: BLOCK };
   const { run } = await makeRun({

@@ -36,7 +36,7 @@ test('parameters are counted by component; the head is the embedding, counted on
   t.is(counts(await gpt(t, { n_hidden: 5 }))['mlp'], layers * 2 * 5 * width);
 });
 
-test('biases are there with bias, and nowhere without it', async (t) => {
+test('the option bias adds all biases', async (t) => {
   const names = [...(await gpt(t)).parameters().keys()];
   t.true(names.every((name) => name.endsWith('.weight')));
   const biased = await gpt(t, { bias: true });
@@ -52,7 +52,7 @@ test('n_hidden is the width of the MLP', async (t) => {
   t.deepEqual((await gpt(t)).parameters().get('transformer.h.1.mlp.c_fc.weight')?.shape, [8, 32]);
 });
 
-test('weights start with deviation 0.02, those that add to the residual with 0.02 / sqrt(2 · layers)', async (t) => {
+test('weights start with deviation 0.02, residual projections with 0.02 / sqrt(2 · layers)', async (t) => {
   const model = await gpt(t, { n_embd: 64, n_layer: 4 });
   const residual = 0.02 / Math.sqrt(8);
   for (const [name, variable] of model.parameters()) {
@@ -64,20 +64,20 @@ test('weights start with deviation 0.02, those that add to the residual with 0.0
       continue;
     }
     const expected = name.endsWith('c_proj.weight') ? residual : 0.02;
-    // The deviation of n normal numbers is itself known to 1 / sqrt(2n): five times that.
+    // The estimate from n normal numbers has a relative error of 1 / sqrt(2n); allow five times that.
     const slack = (expected * 5) / Math.sqrt(2 * variable.size);
     t.true(Math.abs(deviation(variable) - expected) < slack, `${name}: ${deviation(variable)}, not ${expected}`);
   }
 });
 
-test('the head is the token embedding: logits follow it, and its gradient reaches tokens that are not in the input', async (t) => {
+test('the head is the token embedding: logits depend on it, and its gradient reaches tokens outside the input', async (t) => {
   const model = await gpt(t);
   const wte = model.parameters().get('transformer.wte.weight');
   t.truthy(wte);
   if (wte === undefined) return;
   const input = ids([1, 2]);
   const before = values(model.logits(input));
-  // Half a row: the last layer norm's output sums to 0, so that a whole row more would change no logit.
+  // Half a row: the last layer norm's output sums to 0, so a constant added to a whole row would change no logit.
   const changed = values(wte).map((value, i) => (i >= 9 * size.n_embd && i < 9.5 * size.n_embd ? value + 1 : value));
   wte.assign(tf.tensor(changed, wte.shape));
   const after = values(model.logits(input));
@@ -88,14 +88,14 @@ test('the head is the token embedding: logits follow it, and its gradient reache
   t.true(unused.some((value) => value !== 0));
 });
 
-test('arithmetic of a token: the formula of a whole model; a frozen weight has no gradient, and LoRA its own products', async (t) => {
+test('floating-point operations per token follow the formula, less for frozen weights, more for LoRA’s products', async (t) => {
   const { n_layer: layers, n_head: heads, n_embd: embd, block_size: blockSize } = size;
   const whole = arithmeticOf({ layers, heads, embd, blockSize, batchSize: 1, vocabSize: VOCAB }) / blockSize;
   t.is((await gpt(t)).trainingFlopsPerToken(), whole);
   t.is((await gpt(t, { bias: true, dropout: 0.1 })).trainingFlopsPerToken(), whole);
   t.is((await gpt(t, { trained: 'embeddings' })).trainingFlopsPerToken(), whole - 2 * layers * 12 * embd ** 2);
   const rank = 2;
-  // The matrices of rank 2 are trained, those beside them are not.
+  // The matrices of rank 2 are trained, the ones they belong to are not.
   const lora = layers * (6 * rank * (embd + 3 * embd) - 2 * 3 * embd ** 2);
   t.is((await gpt(t, { attn_lora_rank: rank })).trainingFlopsPerToken(), whole + lora);
 });

@@ -17,7 +17,7 @@ const shapes = fc.record({
 });
 type Shape = ReturnType<typeof shapes.generate>['value'];
 
-test('weights and options that are written and read again are the same; biases that are added are zeros', (t) => {
+test('weights and options survive writing and reading, and added biases are zeros', (t) => {
   fc.assert(
     fc.property(shapes, fc.integer({ min: 1, max: 9 }), (of, block) => {
       const weights = weightsOf(of);
@@ -44,7 +44,7 @@ test('weights and options that are written and read again are the same; biases t
   );
 });
 
-test('nanoGPT’s folder, with matrices the other way round, is read as the same weights', (t) => {
+test('nanoGPT’s folder, with transposed matrices, is read as the same weights', (t) => {
   fc.assert(
     fc.property(shapes, (of) => {
       const weights = weightsOf(of);
@@ -88,7 +88,7 @@ function descriptionOf({ layers, heads, headDim, hidden, vocab, block, bias }: S
   };
 }
 
-/** The weights of the plugin, each number different. */
+/** Weights of the plugin, with all numbers different. */
 function weightsOf(of: Shape): Map<string, StoredTensor> {
   const width = of.heads * of.headDim;
   const weights = new Map<string, StoredTensor>();

@@ -40,7 +40,7 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
   scaling: fc.boolean(),
 });
 
-/** The weights of the plugin, each number different. */
+/** Weights of the plugin, with all numbers different. */
 function weightsOf(of: Shape): Map<string, StoredTensor> {
   const weights = new Map<string, StoredTensor>();
   let next = 0;
@@ -97,14 +97,14 @@ function written(of: Shape): WrittenModel {
   return format.write(model);
 }
 
-/** Whether transformers has a model with these biases, norms and heads. */
+/** Returns whether transformers has a model with these biases, norms and heads. */
 const isThere = ({ norm, mlpBias, qkvBias, outputBias, width, keyValueHeads, group }: Shape): boolean => {
   if (norm) return !mlpBias;
   const isQwen2 = qkvBias && !outputBias && !mlpBias;
   return isQwen2 || width % (keyValueHeads * group) === 0 || !(qkvBias || outputBias || mlpBias);
 };
 
-test('weights and options that are written and read again are the same; biases that are added are zeros', (t) => {
+test('weights and options survive writing and reading, and added biases are zeros', (t) => {
   let added = 0;
   fc.assert(
     fc.property(shapes, (of) => {
@@ -129,7 +129,7 @@ test('weights and options that are written and read again are the same; biases t
   t.true(added > 0);
 });
 
-/** A config.json of SmolLM's kind. */
+/** A config.json like SmolLM's. */
 const config = {
   model_type: 'llama',
   vocab_size: 9,
@@ -142,7 +142,7 @@ const config = {
 const rope = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 16 };
 const scaling = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_block_size: 16 };
 
-test('rotary positions are those of rope_theta with rope_scaling, and of rope_parameters', (t) => {
+test('rotary positions are read from rope_theta with rope_scaling, and from rope_parameters', (t) => {
   const cases: [Described, Described][] = [
     [{}, { rotary_base: 10_000, rotary_scaling: null }],
     [
@@ -189,7 +189,7 @@ test('rotary positions are those of rope_theta with rope_scaling, and of rope_pa
   }
 });
 
-test('what transformers fills in, or does not look at, is as it does', (t) => {
+test('defaults and ignored keys are those of transformers', (t) => {
   const read = (given: Described): Described => format.read({ ...config, num_attention_heads: 4, ...given }).options;
   t.like(read({}), { n_kv_head: 4, head_dim: 2, norm_epsilon: 1e-6, tied: false, qk_norm: false, qkv_bias: false });
   t.like(read({ attention_bias: true, mlp_bias: true }), { qkv_bias: true, output_bias: true, mlp_bias: true });
@@ -202,7 +202,7 @@ test('what transformers fills in, or does not look at, is as it does', (t) => {
   });
 });
 
-test('a context is no longer than the window of a layer that has one', (t) => {
+test('the context is at most the sliding window of any layer', (t) => {
   const block = (given: Described) => format.read({ ...config, ...given }).block;
   const positions = { most: 64, default: 64, what: '64 positions' };
   const windowed = { most: 16, default: 16, what: 'a sliding window of 16 tokens in its attention' };
@@ -224,7 +224,7 @@ test('a context is no longer than the window of a layer that has one', (t) => {
   t.throws(() => block({ ...qwen, layer_types: ['chunked_attention'] }), { message: /full and sliding attention/ });
 });
 
-test('queries, keys and values that do not go together are refused by name', async (t) => {
+test('queries, keys and values that do not fit together are refused by name', async (t) => {
   const of = { layers: 1, keyValueHeads: 1, group: 2, headDim: 4, width: 8, hidden: 3, vocab: 5, tied: true };
   const shape: Shape = { ...of, norm: false, qkvBias: false, outputBias: false, mlpBias: false, scaling: false };
   const { config: described, weights } = written(shape);
@@ -238,7 +238,7 @@ test('queries, keys and values that do not go together are refused by name', asy
   await failing(others, /k_proj\.weight has 8 rows, but its config\.json says 4/);
 });
 
-test('wrappers’ prefixes, rotary frequencies and a tied head are left out of the file', async (t) => {
+test('wrappers’ prefixes, rotary frequencies and a tied head in a file are skipped', async (t) => {
   const of = { layers: 2, keyValueHeads: 2, group: 2, headDim: 4, width: 8, hidden: 3, vocab: 5, tied: true };
   const shape: Shape = { ...of, norm: true, qkvBias: true, outputBias: true, mlpBias: false, scaling: false };
   const { config: described, weights } = written(shape);

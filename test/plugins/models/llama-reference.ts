@@ -1,4 +1,4 @@
-/** A Llama's options, as far as the reference needs them. */
+/** The options of a Llama that the reference needs. */
 export interface ReferenceConfig {
   readonly n_head: number;
   readonly n_kv_head: number;
@@ -11,13 +11,13 @@ export interface ReferenceConfig {
 
 /** Rows of numbers. */
 type Rows = readonly (readonly number[])[];
-/** A weight by name, as rows: one for a vector; undefined where the model has none. */
+/** Returns a weight by name, as rows (a vector is one row); undefined if the model has none. */
 export type RowsOf = (name: string) => Rows | undefined;
 
-/** Called with how a position of a head attends to those up to itself. */
+/** Called with the attention weights of each position of each head. */
 export type Visit = (block: number, head: number, shares: readonly number[]) => void;
 
-/** Logits [time, vocab] of one text, head by head and position by position, in f64. */
+/** Computes logits [time, vocab] of one text, head by head and position by position, in f64. */
 export function llamaLogits(
   config: ReferenceConfig,
   weights: RowsOf,
@@ -51,7 +51,7 @@ export function llamaLogits(
   return norm(x, 'model.norm.weight').map((row) => head.map((token) => dot(row, token)));
 }
 
-/** qkv [time, (heads + 2 · keyValueHeads) · headDim] → [time, heads · headDim] */
+/** Maps qkv [time, (heads + 2 · keyValueHeads) · headDim] to [time, heads · headDim]. */
 function attended(
   config: ReferenceConfig,
   qkv: Rows,
@@ -82,7 +82,7 @@ function attended(
   );
 }
 
-/** Pairs of the first and second half, as complex numbers times e^(i · t · frequency). */
+/** Multiplies pairs of the first and second half, as complex numbers, by e^(i · t · frequency). */
 function turned(row: readonly number[], t: number, frequencies: readonly number[]): number[] {
   const half = frequencies.length;
   return row.map((value, i) => {

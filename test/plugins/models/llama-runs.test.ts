@@ -16,13 +16,13 @@ test.serial('a llama with dropout resumes and rolls back to the bit', async (t) 
   t.pass();
 });
 
-test.serial('a llama leaves no tensors, and is the same on two ranks', async (t) => {
+test.serial('a llama leaks no tensors, and gives the same result on two ranks', async (t) => {
   await assertNoLeaks(given);
   await assertTwoRanks(given);
   t.pass();
 });
 
-test.serial('a llama resumes after it has grown', async (t) => {
+test.serial('a grown llama resumes', async (t) => {
   const operations = [
     ['stack_layers', [0, 1, 1]],
     ['widen_mlp', 400],

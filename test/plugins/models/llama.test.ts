@@ -13,10 +13,10 @@ const silu = (x: number): number => x / (1 + Math.exp(-x));
 const scaling = { factor: 4, low_freq_factor: 1, high_freq_factor: 4, original_block_size: 64 };
 const variants: Record<string, Record<string, unknown>> = {
   plain: {},
-  'with fewer heads of keys and values': { n_kv_head: 2 },
-  'with one head of keys and values': { n_kv_head: 1 },
-  'with wider heads, normed': { head_dim: 6, n_kv_head: 2, qk_norm: true },
-  'with biases, and a head of its own': { qkv_bias: true, output_bias: true, mlp_bias: true, tied: false },
+  'with fewer key and value heads': { n_kv_head: 2 },
+  'with one key and value head': { n_kv_head: 1 },
+  'with wider heads and query-key norm': { head_dim: 6, n_kv_head: 2, qk_norm: true },
+  'with biases and an untied head': { qkv_bias: true, output_bias: true, mlp_bias: true, tied: false },
   'with Llama 3’s scaling and another base': { rotary_base: 500, rotary_scaling: scaling, norm_epsilon: 1e-2 },
   'with ReLU and a narrow MLP': { activation: 'relu', n_hidden: 5 },
   'with LoRA on every layer': {
@@ -24,7 +24,7 @@ const variants: Record<string, Record<string, unknown>> = {
   },
 };
 
-/** Weights of which none is what it started as. */
+/** Weights that all differ from their initial values. */
 async function llama(t: ExecutionContext, options: Record<string, unknown> = {}): Promise<Model> {
   const model = await decoder(t, { use: 'llama', ...size, ...options });
   makeNoisy(model);
@@ -62,7 +62,7 @@ function referenceOf(options: Record<string, unknown>): ReferenceConfig {
 const text = [3, 1, 4, 1, 5, 9, 2, 6];
 
 for (const [what, options] of Object.entries(variants)) {
-  test(`a llama ${what} computes what its definition says`, async (t) => {
+  test(`a llama ${what} equals its definition`, async (t) => {
     const model = await llama(t, options);
     const expected = llamaLogits(referenceOf(options), rowsOf(model), text).flat();
     const found = values(model.logits(ids(text)));
@@ -73,7 +73,7 @@ for (const [what, options] of Object.entries(variants)) {
   });
 }
 
-test('the view for threads attends as the model does', async (t) => {
+test('the view for threads computes the model’s attention', async (t) => {
   const options = { n_kv_head: 2, head_dim: 6, qk_norm: true, attn_lora_rank: 2, qkv_bias: true };
   const run = await decoderRun(t, { use: 'llama', ...size, ...options });
   makeNoisy(run.model);
@@ -96,7 +96,7 @@ test('the view for threads attends as the model does', async (t) => {
   t.deepEqual([...seen].sort(), [...expected.keys()].sort());
 });
 
-test('roles say what each weight is, with the columns of queries, keys and values', async (t) => {
+test('every weight has its role, and qkv_proj has the columns of queries, keys and values', async (t) => {
   const run = await decoderRun(t, {
     use: 'llama',
     ...size,
@@ -119,7 +119,7 @@ test('roles say what each weight is, with the columns of queries, keys and value
   t.deepEqual(role('model.norm.weight'), ['norm', undefined, undefined]);
 });
 
-test('parameters are counted by component, a head of its own too; arithmetic is that of the products', async (t) => {
+test('parameters are counted by component, including an untied head; operations are those of the products', async (t) => {
   const { n_layer: layers, n_embd: width, block_size: block } = size;
   const hidden = 48;
   const qkvo = width * (16 + 2 * 4) + 16 * width;
@@ -134,11 +134,11 @@ test('parameters are counted by component, a head of its own too; arithmetic is 
   const matrices = layers * (qkvo + 3 * width * hidden) + VOCAB * width;
   const attention = layers * 2 * 16 * ((block + 1) / 2);
   t.is(own.trainingFlopsPerToken(), 6 * (matrices + attention));
-  // Tied, the table is the head: as much arithmetic, and one table less.
+  // If tied, the table is the head: equally many operations, and one table less.
   t.is((await decoder(t, { use: 'llama', ...size, n_kv_head: 1 })).trainingFlopsPerToken(), 6 * (matrices + attention));
 });
 
-test('options that do not fit each other are refused, with what does', (t) => {
+test('conflicting options are refused, saying what would fit', (t) => {
   const refused = (options: object, message: RegExp): void => {
     const { error } = llamaOptions.safeParse({ ...size, ...options });
     t.regex(error?.message ?? '', message);

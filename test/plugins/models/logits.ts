@@ -2,7 +2,7 @@ import { tf } from '../../../core/tf.js';
 import type { ExecutionContext } from 'ava';
 import { openStoredRun } from '../../../plugins/checkpoint/stored/open.js';
 
-/** The logits of a stored run's model for the tokens 0 to 15, [16 · vocab]. */
+/** Returns the logits of a stored run's model for the tokens 0 to 15, [16 · vocab]. */
 export async function logitsOf(t: ExecutionContext, cwd: string, from: string): Promise<number[]> {
   const { run } = await openStoredRun(from, ['engine', 'model'], { cwd });
   t.teardown(() => run.dispose());

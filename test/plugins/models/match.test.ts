@@ -12,7 +12,7 @@ function tensor(...shape: number[]): StoredTensor {
 const named = (...entries: [string, number[]][]): Tensors =>
   new Map(entries.map(([name, shape]) => [name, tensor(...shape)]));
 
-/** A model whose weights once had `old.` in front of their names, and more rows. */
+/** A model whose stored weights have `old.` in front of their names, and more rows. */
 const renaming = (weights: Tensors): ReturnType<typeof plain> & Pick<Model, 'weightSources'> => ({
   ...plain(weights),
   weightSources: (stored) => ({
@@ -34,13 +34,13 @@ const rowsOf =
     stored < rows
       ? undefined
       : { shape: [rows, ...rest], values: values.slice(0, rows * rest.reduce((product, side) => product * side, 1)) };
-/** A model that says nothing of where its weights come from. */
+/** A model without `weightSources`. */
 const plain = (
   weights: Tensors,
   description: Record<string, unknown> = {},
 ): { description: Record<string, unknown>; parameters: () => Tensors } => ({ description, parameters: () => weights });
 
-test('a model that does not say where its weights come from gets them by exact name and shape', (t) => {
+test('without weightSources, weights are matched by exact name and shape', (t) => {
   const stored = named(['a', [2]], ['_orig_mod.b', [2]], ['wpe.weight', [5, 2]]);
   const model = plain(named(['a', [2]], ['b', [2]], ['wpe.weight', [3, 2]]));
   const { found, skipped, misfits, mapped, fresh } = matchWeights(model, { weights: stored });
@@ -49,7 +49,7 @@ test('a model that does not say where its weights come from gets them by exact n
   t.deepEqual(misfits, ['wpe.weight is [5,2] there and [3,2] here', 'b is missing there']);
 });
 
-test('a model says which stored weight each of its weights is, what fits, and what may be missing', (t) => {
+test('weightSources decides which stored weight is used, how it is converted, and which may be missing', (t) => {
   const weights = named(['old.a', [3, 2]], ['old.b', [2]], ['a', [2, 2]]);
   const model = named(['a', [2, 2]], ['b', [2]], ['extra', [1]], ['lacking', [1]]);
   const { found, mapped, skipped, fresh, misfits } = matchWeights(renaming(model), { weights });
@@ -58,7 +58,7 @@ test('a model says which stored weight each of its weights is, what fits, and wh
   t.deepEqual([skipped, fresh, misfits], [['a'], ['extra'], ['lacking is missing there']]);
 });
 
-test('settings that no shape shows are compared, but for those of dropout and of the vocabulary', (t) => {
+test('settings that no shape shows are compared, except dropout and vocabulary size', (t) => {
   const here = { heads: 4, dropout: 0, attn_pdrop: 0, vocab_size: 9, only_here: 1 };
   const there = { heads: 2, dropout: 0.1, attn_pdrop: 0.1, vocab_size: 8, only_there: 1 };
   const { differences } = matchWeights(plain(named(), here), { weights: named(), model: there });
@@ -70,7 +70,7 @@ test('settings that no shape shows are compared, but for those of dropout and of
   t.deepEqual(own.differences, ['heads is 2 there and 4 here'], 'a model says which count');
 });
 
-test('the optimizer’s tensors and numbers come from where the weight does; a weight without any is fresh, whatever shape another had', (t) => {
+test('optimizer state follows its weight’s source; a weight without state is fresh, even if another had its shape', (t) => {
   const owners = ['old.a', 'old.b', 'old', 'old.c'];
   const tensors = named(
     ...owners.flatMap((name): [string, number[]][] => [
@@ -88,7 +88,7 @@ test('the optimizer’s tensors and numbers come from where the weight does; a w
   t.deepEqual(fresh, ['new', 'c', 'frozen']);
 });
 
-test('what is stored under the model’s own names is found whole', (t) => {
+test('weights stored under the model’s own names are all found', (t) => {
   const shapes = fc.dictionary(
     fc.stringMatching(/^[a-z]{1,6}\.weight$/),
     fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }),

@@ -69,7 +69,7 @@ async function countsExactly(
   );
 }
 
-test('what may not fit is warned of, and refused only where it cannot', (t) => {
+test('a run that may not fit in memory is warned about, and refused only if it cannot', (t) => {
   const options = { n_layer: 12, n_head: 12, n_embd: 768, block_size: 1024, vocab_size: 50257 };
   const warning = (memory: number, batchSize?: number): string | undefined =>
     checkMemory(planned(options, batchSize), 0, memory);
@@ -80,7 +80,7 @@ test('what may not fit is warned of, and refused only where it cannot', (t) => {
   t.regex(message, /key train\.batch_size: the run would need .* a micro-batch of 1000000\), and there is 16\.0 GiB/);
 });
 
-test('more memory never refuses what less allows, and a run that trains nothing needs its weights alone', (t) => {
+test('more memory never refuses a run that less allows, and inference needs only the weights', (t) => {
   const refused = (options: Record<string, unknown>, memory: number, batchSize?: number): number => {
     try {
       return checkMemory(planned(options, batchSize), 65, memory) === undefined ? 0 : 1;

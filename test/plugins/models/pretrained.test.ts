@@ -13,7 +13,7 @@ import { writeRaw, type RawTensor } from '../checkpoint/raw.js';
 const tiny = path.resolve('test/fixtures/gpt2-tiny');
 const BLOCK = 24;
 
-/** The tensors of the fixture, as its file has them. */
+/** The tensors in the fixture's file. */
 async function stored(): Promise<Map<string, RawTensor>> {
   const tensors = await readSafetensors(path.join(tiny, 'model.safetensors'));
   return new Map(
@@ -26,7 +26,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Float64Array
 
 const floatsOf = ({ bytes }: RawTensor): Float32Array => new Float32Array(bytes.slice().buffer);
 
-/** A folder with the fixture's config.json and these tensors. */
+/** Returns a folder with the fixture's config.json and these tensors. */
 function folderOf(t: ExecutionContext, tensors: ReadonlyMap<string, RawTensor>): string {
   const folder = emptyFolder(t);
   cpSync(path.join(tiny, 'config.json'), path.join(folder, 'config.json'));
@@ -81,7 +81,7 @@ test('shards with an index are one model', async (t) => {
 });
 
 for (const prefix of ['_orig_mod.', 'module.', 'model.', 'base_model.', 'module._orig_mod.', 'student.']) {
-  test(`names that start with ${prefix} are taken without it, and the log says so`, async (t) => {
+  test(`the prefix ${prefix} is removed from names, and logged`, async (t) => {
     const tensors = await stored();
     t.deepEqual(
       await sameAsFixture(
@@ -98,12 +98,12 @@ for (const prefix of ['_orig_mod.', 'module.', 'model.', 'base_model.', 'module.
   });
 }
 
-test('a compiled block inside the model has its plain name', async (t) => {
+test('the names of a compiled block are read without its prefix', async (t) => {
   const tensors = renamed(await stored(), (name) => name.replace(/^(transformer\.h\.\d+\.)/, '$1_orig_mod.'));
   await sameAsFixture(t, folderOf(t, tensors));
 });
 
-test('names stay apart: any mix of wrappers gives back the names of all weights', (t) => {
+test('the names of all weights survive any mix of wrappers', (t) => {
   const { names } = huggingFaceGpt2;
   if (names === undefined) throw new Error('GPT-2 has names');
   const wrappers = fc.array(fc.constantFrom('_orig_mod.', 'module.', 'model.', 'base_model.'), { maxLength: 4 });
@@ -120,7 +120,7 @@ test('names stay apart: any mix of wrappers gives back the names of all weights'
   );
 });
 
-test('a head that equals the embedding is the embedding, under either name; another is refused', async (t) => {
+test('a head equal to the embedding is accepted under either name; another is refused', async (t) => {
   const tensors = await stored();
   const tied = tensors.get(embedding);
   if (tied === undefined) throw new Error('the fixture has no embedding');
@@ -140,7 +140,7 @@ test('a head that equals the embedding is the embedding, under either name; anot
   await refused(t, folderOf(t, new Map([...tensors, [head, longer]])), /lm_head\.weight differs/);
 });
 
-test('F64 is rounded to float32, which the log says; eight bits are refused with what converts them', async (t) => {
+test('F64 is rounded to float32 and logged; 8-bit weights are refused with how to convert them', async (t) => {
   const tensors = await stored();
   const doubled = [...tensors].map(([name, tensor]): [string, RawTensor] => [
     name,
@@ -158,7 +158,7 @@ test('F64 is rounded to float32, which the log says; eight bits are refused with
   }
 });
 
-test('causal masks are left out, which the log says; a bias of that name is a weight', async (t) => {
+test('causal masks are skipped and logged; a bias of that name is a weight', async (t) => {
   const mask = { dtype: 'BOOL', shape: [1, 1, 24, 24], bytes: new Uint8Array(576) };
   const name = 'transformer.h.0.attn.bias';
   const notes = await sameAsFixture(t, folderOf(t, new Map([...(await stored()), [name, mask]])));
@@ -168,7 +168,7 @@ test('causal masks are left out, which the log says; a bias of that name is a we
   t.true(weights.has(name));
 });
 
-test('two tensors of one weight are both named', async (t) => {
+test('two tensors for one weight are refused, naming both', async (t) => {
   const tensors = await stored();
   const norm = tensors.get('transformer.ln_f.weight');
   if (norm === undefined) throw new Error('the fixture has no last norm');
@@ -176,7 +176,7 @@ test('two tensors of one weight are both named', async (t) => {
   await refused(t, folder, /transformer\.ln_f\.weight and module\.ln_f\.weight/);
 });
 
-test('an index that its shards do not bear out is refused, with what does not fit', async (t) => {
+test('an index that contradicts its shards is refused, naming the contradiction', async (t) => {
   const tensors = await stored();
   const [first, second] = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
   const names = [...tensors.keys()];
@@ -206,7 +206,7 @@ test('an index that its shards do not bear out is refused, with what does not fi
   await refused(t, folder, /shards of weights .* no model\.safetensors\.index\.json/);
 });
 
-test('a folder without weights that are read says what is there, and what to do', async (t) => {
+test('a folder without readable weights is refused, saying what it has and what to do', async (t) => {
   const cases: [string[], RegExp][] = [
     [[], /config\.json but no weights; put model\.safetensors/],
     [['pytorch_model.bin'], /pytorch_model\.bin, which can run code.*save_pretrained/],
@@ -221,7 +221,7 @@ test('a folder without weights that are read says what is there, and what to do'
   }
 });
 
-test('what init names is a folder with config.json, or is told what it is', async (t) => {
+test('init takes a folder with config.json; near misses are refused, saying what they are', async (t) => {
   const folder = emptyFolder(t);
   const find = async (init: string): Promise<string | undefined> =>
     (await findFolder(init, { cwd: folder }))?.origin.file;

@@ -12,14 +12,14 @@ function tensor(...shape: number[]): StoredTensor {
 const named = (...entries: [string, number[]][]): Tensors =>
   new Map(entries.map(([name, shape]) => [name, tensor(...shape)]));
 
-/** How stored weights fit a GPT of these weights. */
+/** How stored weights match a GPT with these weights. */
 const match = (weights: Tensors, stored: Tensors): WeightMatch =>
   matchWeights(
     { description: {}, parameters: () => weights, weightSources: (from) => weightSources(from, weights) },
     { weights: stored },
   );
 
-test('wrappers’ prefixes are stripped first, and a LoRA layer’s main weight goes by the plain name', (t) => {
+test('wrappers’ prefixes are stripped, and a LoRA layer’s main weight is found by its plain name', (t) => {
   const stored = named(
     ['_orig_mod.module.transformer.h.0.attn.c_attn.main_weight.weight', [2, 6]],
     ['_orig_mod.transformer.wte.weight', [5, 2]],
@@ -38,7 +38,7 @@ test('wrappers’ prefixes are stripped first, and a LoRA layer’s main weight 
   t.is(mapped.length, 2);
 });
 
-test('a weight of another shape, or that is missing, is named; positions are cropped', (t) => {
+test('missing weights and other shapes are named; positions are cropped', (t) => {
   const model = named(['wpe.weight', [3, 2]], ['a', [2, 2]], ['b', [4]]);
   const { misfits, found } = match(model, named(['wpe.weight', [5, 2]], ['a', [2, 3]]));
   t.deepEqual(misfits, ['a is [2,3] there and [2,2] here', 'b is missing there']);

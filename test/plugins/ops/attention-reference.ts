@@ -4,7 +4,7 @@ import { dropoutFactors, maskAttributes } from '../../../plugins/ops/operations/
 import fc from '../../property.js';
 import { maskOf, normals } from './cases.js';
 
-/** Attention of one drawn size, as plain numbers. */
+/** Attention of one random size, as plain numbers. */
 export interface Attended {
   readonly batch: number;
   readonly heads: number;
@@ -19,7 +19,7 @@ export interface Attended {
   readonly mask: DropoutMask | undefined;
 }
 
-/** Lengths at which blocks of queries, panels of keys and vectors of the kernels end, and one. */
+/** Lengths at which the kernels' blocks of queries, panels of keys and vectors end, and 1. */
 const EDGES = [1, 2, 8, 16, 24, 30, 32, 48, 56, 64] as const;
 
 export const attended: fc.Arbitrary<Attended> = fc
@@ -59,19 +59,19 @@ export function attendedOf({ seed, rate, ...sizes }: Sizes, lengths: readonly (r
   };
 }
 
-/** The same with each row's documents in the opposite order. */
+/** The same with each row's documents in reverse order. */
 export function turned(drawn: Attended): Attended {
   const lengths = drawn.lengths.map((row) => row.toReversed());
   return { ...drawn, lengths, documents: Int32Array.from(lengths.flatMap(numbersOf)) };
 }
 
-/** Three numbers in turn, so that each comes back: a document is a run of equal numbers, not all that have one. */
+/** Three numbers in turn, so that each recurs: a document is a run of equal numbers, not all with the same one. */
 function numbersOf(lengths: readonly number[]): number[] {
   const numbers = [-7, 0, 2 ** 31 - 1];
   return lengths.flatMap((length, index) => Array.from({ length }, () => numbers[index % numbers.length] ?? 0));
 }
 
-/** Cut off at `time`; the last one is as long as is left. */
+/** Cut off at `time`; the last one takes the rest. */
 function filling(lengths: readonly number[], time: number): number[] {
   const filled: number[] = [];
   let left = time;
@@ -83,7 +83,7 @@ function filling(lengths: readonly number[], time: number): number[] {
   return filled;
 }
 
-/** In float64, row by row: y [batch, time, width] and the gradient of qkv. */
+/** Computes attention in float64, row by row: y [batch, time, width] and the gradient of qkv. */
 export function reference(drawn: Attended): [y: Float32Array, dqkv: Float32Array] {
   const { batch, heads, keyValueHeads, time, part, qkv, dy, lengths, mask } = drawn;
   const [width, row] = [heads * part, (heads + 2 * keyValueHeads) * part];

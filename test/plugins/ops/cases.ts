@@ -20,7 +20,7 @@ import {
 import { RandomStreams } from '../../../core/random/streams.js';
 import { dropout } from '../../../plugins/ops/contract.js';
 
-/** An operation on inputs of one drawn size, as plain numbers, so that every engine gets the same. */
+/** An operation on inputs of one random size, as plain numbers, so that every engine gets the same. */
 export interface Case {
   readonly inputs: readonly { shape: number[]; values: Float32Array }[];
   readonly apply: (...inputs: tf.Tensor[]) => tf.Tensor;
@@ -32,7 +32,7 @@ export interface CaseFamily {
 }
 
 const size = fc.integer({ min: 1, max: 37 });
-/** Of rows that are multiplied; a single one is often a case of its own. */
+/** Number of rows to multiply; a single row is often a special case. */
 const rowShape = fc.oneof(
   fc.constant([1, 1] as const),
   size.map((rows) => [2, rows] as const),
@@ -40,10 +40,10 @@ const rowShape = fc.oneof(
 const seed = fc.integer({ min: 0, max: 2 ** 31 });
 const rate = fc.constantFrom(0, 0.2);
 const kind = fc.constantFrom(...ACTIVATIONS);
-/** Heads of keys and values, and how many heads of queries share one. */
+/** Number of key and value heads, and of query heads per key and value head. */
 const someHeads = { keyValueHeads: fc.integer({ min: 1, max: 3 }), group: fc.integer({ min: 1, max: 3 }) };
 
-/** Every differentiable operation of plugins/ops, at sizes that are odd, 1, and no multiple of any tile. */
+/** Every differentiable operation of plugins/ops, at sizes that are odd, 1, or not a multiple of any tile. */
 export const families: readonly CaseFamily[] = [
   {
     name: 'linear',
@@ -80,7 +80,7 @@ export const families: readonly CaseFamily[] = [
   },
   {
     name: 'layerNorm',
-    // The deviation of a few columns may be next to nothing: their gradient is all rounding.
+    // The deviation of a few columns may be nearly 0, and their gradient is then all rounding.
     cases: fc
       .record({ rows: size, columns: fc.integer({ min: 8, max: 70 }), seed, withBias: fc.boolean() })
       .map(({ rows, columns, seed, withBias }) => ({
@@ -134,7 +134,7 @@ export const families: readonly CaseFamily[] = [
           causalAttention(tf.reshape(qkv, [batch, time, -1]), group * keyValueHeads, {
             keyValueHeads,
             mask: maskOf(rate, seed, group * keyValueHeads * time * time),
-            // Of zeros and ones: runs of two on the average.
+            // Zeros and ones, in runs of two on average.
             documents: integers(seed, [batch, time], 2),
           }),
       })),
@@ -179,7 +179,7 @@ export const families: readonly CaseFamily[] = [
     name: 'softmaxCrossEntropy',
     cases: fc.record({ rows: size, classes: fc.integer({ min: 2, max: 70 }), seed }).map(({ rows, classes, seed }) => ({
       inputs: normals(seed, [2, rows, classes]),
-      // One class more, moved down by one: some targets are -1, which count for nothing.
+      // One class more, shifted down by one: some targets are -1, which do not count.
       apply: (logits) => softmaxCrossEntropy(logits, tf.sub(integers(seed, [2, rows], classes + 1), ONE())),
     })),
   },
@@ -202,7 +202,7 @@ export const families: readonly CaseFamily[] = [
   },
 ];
 
-/** Standard normal numbers of those shapes. */
+/** Standard normal numbers of these shapes. */
 export function normals(seed: number, ...shapes: number[][]): { shape: number[]; values: Float32Array }[] {
   const random = new RandomStreams(seed).stream('test');
   return shapes.map((shape) => ({
@@ -211,7 +211,7 @@ export function normals(seed: number, ...shapes: number[][]): { shape: number[];
   }));
 }
 
-/** A finite difference must not go over a place where the slope jumps: the first input is moved away from it. */
+/** A finite difference must not cross a jump of the derivative, so the first input is moved away from it. */
 function awayFromKinks(kind: Activation, [x, ...others]: Case['inputs']): Case['inputs'] {
   if (x === undefined || kind !== 'relu') return x === undefined ? others : [x, ...others];
   return [{ ...x, values: x.values.map((value) => value + 0.1 * Math.sign(value)) }, ...others];
@@ -223,7 +223,7 @@ function integers(seed: number, shape: [number, number], below: number): tf.Tens
   return tf.tensor2d(values, shape, 'int32');
 }
 
-/** Of the start of a batch, or of rows far into it, where the numbers of elements come to need more than 32 bits. */
+/** At the start of a batch, or in rows so far into it that element indices exceed 32 bits. */
 export function maskOf(rate: number, seed: number, rowSize: number): DropoutMask | undefined {
   const far = Math.max(0, Math.floor(2 ** 32 / rowSize) - 1);
   return rate === 0 ? undefined : { rate, key0: seed, key1: 7, firstRow: seed % 2 === 0 ? 0 : far };

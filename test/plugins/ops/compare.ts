@@ -1,11 +1,11 @@
 import { tf } from '../../../core/tf.js';
 import { normals, type Case } from './cases.js';
 
-/** Of float32 arithmetic in another order: the largest difference, as a share of the reference's largest element. */
+/** Tolerance for float32 arithmetic in another order, relative to the reference's largest element. */
 export const F32_TOLERANCE = 2e-5;
 
 /**
- * The output, then the gradient of each input for an output gradient drawn from a fixed seed.
+ * Returns the output, then the gradient of each input for an output gradient drawn from a fixed seed.
  * @param rounded applied to the inputs and to the output gradient
  */
 export function compute(
@@ -42,7 +42,7 @@ export function assertClose(
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
   for (const [index, value] of expected.entries()) {
     const error = Math.abs(found[index]! - value) / largest;
-    // Not `>`: a NaN must fail.
+    // Not `>`, so that NaN fails.
     if (!(error <= tolerance))
       throw new Error(`${what}[${String(index)}] is ${String(found[index])}, not ${String(value)}`);
   }

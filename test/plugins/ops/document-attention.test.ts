@@ -11,7 +11,7 @@ import { assertClose, on } from './compare.js';
 import { availableEngines, makeReady } from './engines.js';
 
 const RUNS = 15;
-/** Of TensorFlow, which compiles every shape anew, and of JavaScript's products. */
+/** Few runs for TensorFlow, which compiles every shape anew, and for JavaScript's slow products. */
 const SLOW_RUNS = 5;
 /** See variants.test.ts. */
 const BF16_TOLERANCE = 6e-2;
@@ -27,11 +27,11 @@ for (const { name, need, backend } of [cpu, ...engines]) {
   const check = needing(need).serial;
   const numRuns = name === 'tensorflow' || name === 'cpu' ? SLOW_RUNS : RUNS;
 
-  check(`attention of documents: engine ${name} computes what float64 with a block-diagonal mask does`, (t) => {
+  check(`attention of documents: engine ${name} equals float64 with a block-diagonal mask`, (t) => {
     fc.assert(
       fc.property(attended, (drawn) => {
         assertIsReference(drawn, backend);
-        // What is compiled for a shape is for any documents of it.
+        // Code compiled for a shape serves any documents of it.
         assertIsReference(turned(drawn), backend);
       }),
       { numRuns },
@@ -39,9 +39,9 @@ for (const { name, need, backend } of [cpu, ...engines]) {
     t.pass();
   });
 
-  // Each length is a shape that TensorFlow would compile.
+  // Few runs: TensorFlow would compile for each length.
   if (name !== 'tensorflow')
-    check(`attention of documents: engine ${name} gives each document what it has alone in a row`, (t) => {
+    check(`attention of documents: engine ${name} gives each document the same result as alone in a row`, (t) => {
       fc.assert(
         fc.property(attended, (drawn) => {
           const packed = compute({ ...drawn, mask: undefined }, backend);
@@ -72,7 +72,7 @@ if (native?.works !== true || bf16 === undefined) {
   const binding = loadBinding();
 
   for (const variant of binding.variants()) {
-    test.serial(`attention of documents: engine native is what float64 computes, ${variant}`, (t) => {
+    test.serial(`attention of documents: engine native equals float64, ${variant}`, (t) => {
       binding.useVariant(variant);
       fc.assert(
         fc.property(attended, (drawn) => {
@@ -84,18 +84,21 @@ if (native?.works !== true || bf16 === undefined) {
       t.pass();
     });
 
-    test.serial(`attention of documents: engine native has the bits of attention for a single one, ${variant}`, (t) => {
-      binding.useVariant(variant);
-      fc.assert(
-        fc.property(attended, (drawn) => {
-          const single = { ...drawn, documents: new Int32Array(drawn.documents.length).fill(5) };
-          for (const each of [backend, bf16]) {
-            t.deepEqual(compute(single, each), compute({ ...drawn, documents: undefined }, each));
-          }
-        }),
-        { numRuns: RUNS },
-      );
-    });
+    test.serial(
+      `attention of documents: engine native gives the same bits as attention for a single document, ${variant}`,
+      (t) => {
+        binding.useVariant(variant);
+        fc.assert(
+          fc.property(attended, (drawn) => {
+            const single = { ...drawn, documents: new Int32Array(drawn.documents.length).fill(5) };
+            for (const each of [backend, bf16]) {
+              t.deepEqual(compute(single, each), compute({ ...drawn, documents: undefined }, each));
+            }
+          }),
+          { numRuns: RUNS },
+        );
+      },
+    );
   }
 
   test.serial('attention of documents: engine native gives the same bits on any number of threads', (t) => {
@@ -113,7 +116,7 @@ if (native?.works !== true || bf16 === undefined) {
     t.deepEqual(bits[2], bits[0]);
   });
 
-  test.serial('attention of documents: engine native repeats a recorded pass with other documents', async (t) => {
+  test.serial('attention of documents: engine native replays a pass with other documents', async (t) => {
     await using made = await testRun({ set: ['engine=native'] });
     const engine = made.run.container.resolve(Engine);
     const table = tf.tensor2d(normals(1, [9, 12])[0]!.values, [9, 12]);
@@ -143,7 +146,7 @@ if (native?.works !== true || bf16 === undefined) {
 
 type Given = Omit<Attended, 'documents' | 'lengths'> & { readonly documents: Int32Array | undefined };
 
-/** The output and the gradient of qkv. */
+/** Returns the output and the gradient of qkv. */
 function compute(given: Given, backend: string): Float32Array[] {
   const { batch, heads, keyValueHeads, time, part, qkv, dy, documents, mask } = given;
   return on(backend, () => {
@@ -162,7 +165,7 @@ function assertIsReference(drawn: Attended, backend: string, tolerance?: number)
     assertClose(found[index], values, `tensor ${String(index)}`, tolerance);
 }
 
-/** Each document as a batch of its own. */
+/** Returns each document as a batch of its own. */
 function aloneOf({ heads, keyValueHeads, part, time, qkv, dy, lengths }: Attended): Given[] {
   const width = heads * part;
   return lengths.flatMap((row, index) => {

@@ -3,7 +3,7 @@ import { probeEngines, shortName } from '../../../plugins/engines/choice/choice.
 import { makeRun } from '../../../core/run/make.js';
 import { engineNeed, type Need } from '../../needs.js';
 
-/** An engine of the package; where it works, its backend is registered and ready in this process. */
+/** A built-in engine; if it works here, its backend is registered and ready in this process. */
 export interface AvailableEngine {
   readonly name: string;
   readonly works: boolean;
@@ -11,7 +11,7 @@ export interface AvailableEngine {
   readonly backend: string;
 }
 
-/** Every engine that comes with the package but `cpu`, which is the reference. */
+/** Every built-in engine except `cpu`, which is the reference. */
 export async function availableEngines(): Promise<AvailableEngine[]> {
   const found: AvailableEngine[] = [];
   for (const { plugin, probe } of await probeEngines()) {
@@ -22,7 +22,7 @@ export async function availableEngines(): Promise<AvailableEngine[]> {
   return found;
 }
 
-/** Registers an engine's backend in this process; `set`: further settings. Returns the backend's name. */
+/** Registers an engine's backend in this process and returns its name. @param set further settings */
 export async function makeReady(engine: string, ...set: string[]): Promise<string> {
   const { run } = await makeRun({
     cwd: process.cwd(),

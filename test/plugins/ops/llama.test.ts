@@ -9,7 +9,7 @@ import { assertClose, on } from './compare.js';
 import { availableEngines } from './engines.js';
 
 const VOCABULARY = 23;
-/** Of a pass through the whole model, as shares of a tensor's largest number. */
+/** Tolerance for a pass through the whole model, relative to a tensor's largest number. */
 const TOLERANCE = 1e-4;
 
 const engines = await availableEngines();
@@ -21,7 +21,7 @@ test.before(async () => {
 
 for (const { name, need, backend } of [...engines, { name: 'cpu', need: await engineNeed('cpu'), backend: 'cpu' }]) {
   needing(need).serial(
-    `engine ${name}: a model of fused operations has the loss and gradients of the plain one`,
+    `engine ${name}: a model of fused operations has the same loss and gradients as a plain one`,
     async (t) => {
       const plain = await lossAndGradients('plain-llama', 'cpu', 'cpu');
       const fused = await lossAndGradients('fused-llama', name, backend);
@@ -29,7 +29,7 @@ for (const { name, need, backend } of [...engines, { name: 'cpu', need: await en
       for (const [weight, values] of plain) {
         const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
         t.true(largest > 0, weight);
-        // Scaled, since differences are taken as shares of 1 where the largest is smaller.
+        // Scaled, because differences are relative to 1 if the largest number is smaller.
         const [found, expected] = [fused.get(weight) ?? new Float32Array(), values].map((x) =>
           x.map((value) => value / largest),
         );
@@ -39,7 +39,7 @@ for (const { name, need, backend } of [...engines, { name: 'cpu', need: await en
   );
 }
 
-/** By weight, and `loss`, of the same weights in either model. */
+/** By weight, and `loss`, for equal weights in either model. */
 async function lossAndGradients(fixture: string, engine: string, backend: string): Promise<Map<string, Float32Array>> {
   const file = fileURLToPath(new URL(`../../../../test/fixtures/${fixture}.ts`, import.meta.url));
   const { run } = await makeRun({
@@ -75,7 +75,7 @@ async function lossAndGradients(fixture: string, engine: string, backend: string
   return found;
 }
 
-/** Weights that the fused model has in one. */
+/** Weights that the fused model joins into one. */
 const parts: Readonly<Record<string, readonly string[]>> = { qkv: ['q', 'k', 'v'] };
 
 function joined(name: string, [rows = 1, columns]: readonly number[]): tf.Tensor {
@@ -95,7 +95,7 @@ function apart(name: string, gradient: tf.Tensor): (readonly [name: string, grad
   return tf.split(gradient, of.length, 1).map((part, i) => [`${String(layer)}.${of[i]!}`, part]);
 }
 
-/** The same for a name every time. */
+/** Equal for equal names. */
 function numbersOf(name: string, shape: number[]): tf.Tensor {
   const [drawn] = normals(Buffer.from(name).reduce((sum, byte) => sum * 31 + byte, 7) % 65_521, shape);
   return tf.mul(tf.tensor(drawn!.values, shape), 0.2);

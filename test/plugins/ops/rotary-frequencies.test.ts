@@ -5,7 +5,7 @@ const scaling = (factor: number, original_block_size: number): RotaryScaling => 
   ...{ factor, low_freq_factor: 1, high_freq_factor: 4, original_block_size },
 });
 
-/** By transformers 5.24, `_compute_llama3_parameters`: some frequencies stay, one is between, the others are low. */
+/** By transformers 5.24, `_compute_llama3_parameters`: some frequencies stay, one is in between, the others are low. */
 const expected = [
   [
     ...([16, 500_000, scaling(8, 8192)] as const),
@@ -17,7 +17,7 @@ const expected = [
   [8, 10_000, scaling(32, 64), [1, 0.00372535502538085, 0.0003124999930150807, 3.125000148429535e-5]],
 ] as const;
 
-test('frequencies of rotary positions have Llama 3’s scaling as transformers computes it', (t) => {
+test('Llama 3’s scaling of rotary frequencies equals transformers’', (t) => {
   for (const [headDim, base, scale, values] of expected) {
     const found = rotaryFrequencies(headDim, base, scale);
     t.is(found.length, values.length);
@@ -26,7 +26,7 @@ test('frequencies of rotary positions have Llama 3’s scaling as transformers c
   }
 });
 
-test('frequencies of rotary positions are one list for the same arguments', (t) => {
+test('equal arguments return the same list of rotary frequencies', (t) => {
   t.is(rotaryFrequencies(8, 10_000), rotaryFrequencies(8, 10_000, null));
   t.not(rotaryFrequencies(8, 10_000), rotaryFrequencies(8, 10_000, scaling(8, 64)));
   t.deepEqual(rotaryFrequencies(4, 100), [1, Math.fround(0.1)]);

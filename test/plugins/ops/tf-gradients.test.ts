@@ -7,7 +7,7 @@ import { assertClose, compute, on } from './compare.js';
 import { availableEngines } from './engines.js';
 import { needing } from '../../needs.js';
 
-/** Steps of a slope, and how far it may be from the gradient: float32 has seven digits. */
+/** Step of a finite difference, and its tolerance: float32 has seven digits. */
 const STEP = 1e-2;
 const TOLERANCE = 2e-2;
 
@@ -21,7 +21,7 @@ const [a, rows, wide, batched] = [
 ];
 const choose = (): tf.Tensor => tf.tensor1d([2, 0, 2, 1, 2], 'int32');
 
-/** A way to call each operation that has a gradient, with the shapes of its inputs. */
+/** A call of each operation that has a gradient, with the shapes of its inputs. */
 const calls: Readonly<Record<string, readonly (readonly [Apply, number[][]])[]>> = {
   add: [[(x, y) => tf.add(x, y), [a, [4]]]],
   sub: [[(x, y) => tf.sub(x, y), [a, [3, 1]]]],
@@ -92,7 +92,7 @@ const calls: Readonly<Record<string, readonly (readonly [Apply, number[][]])[]>>
   prod: [
     [(x) => tf.prod(x), [a]],
     [(x) => tf.prod(x, [0, 2], true), [wide]],
-    // Beside one zero, and beside two.
+    // Next to one zero, and next to two.
     [(x) => tf.prod(tf.mul(x, tf.tensor2d([0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1], [3, 4])), 1), [a]],
   ],
   cumprod: [
@@ -159,7 +159,7 @@ test.before(async () => {
 });
 
 for (const [name, drawn] of [...cases, ['tf.gather in batches', inBatches] as const]) {
-  test.serial(`${name}: its gradient is the slope of finite differences`, (t) => {
+  test.serial(`${name}: its gradient equals finite differences`, (t) => {
     const [, ...gradients] = compute(drawn, 'cpu');
     for (const [input, gradient] of gradients.entries()) {
       for (const [element, found] of gradient.entries()) {
@@ -175,7 +175,7 @@ for (const [name, drawn] of [...cases, ['tf.gather in batches', inBatches] as co
 
 for (const { name: engine, need, backend } of engines) {
   const check = needing(need).serial;
-  check(`engine ${engine} has the gradients of TensorFlow.js's operations, too`, (t) => {
+  check(`engine ${engine} has the gradients of TensorFlow.js's operations`, (t) => {
     for (const [name, drawn] of cases) {
       const expected = compute(drawn, 'cpu');
       const found = compute(drawn, backend);
@@ -185,19 +185,19 @@ for (const { name: engine, need, backend } of engines) {
   });
 }
 
-test('the guide lists them all, and no other', (t) => {
+test('the guide lists exactly the operations with gradients', (t) => {
   const guide = readFileSync('docs/plugins/tensors.md', 'utf8');
   const list = /These have gradients: ([^]*?)\.\n/.exec(guide)?.[1] ?? '';
   const listed = [...list.matchAll(/`(\w+)`/g)].map(([, name]) => name);
   t.deepEqual(listed.sort(), Object.keys(calls).sort());
 });
 
-/** A step must not go over a place where the slope jumps, which is at 0 for most. */
+/** A step must not cross a jump of the derivative, which is at 0 for most operations. */
 function awayFromKinks({ shape, values }: Case['inputs'][number]): Case['inputs'][number] {
   return { shape, values: values.map((value) => value + Math.sign(value) * 2 * STEP) };
 }
 
-/** The output, weighted as `compute` weights it, with an element of an input moved by a step. */
+/** Returns the output, weighted as in `compute`, after moving an element of an input by a step. */
 function weighted({ inputs, apply }: Case, moved: number, element: number, step: number): number {
   return on('cpu', () => {
     const tensors = inputs.map(({ shape, values }, input) => {

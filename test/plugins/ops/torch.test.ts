@@ -18,7 +18,7 @@ import { on } from './compare.js';
 import { availableEngines } from './engines.js';
 import { needing } from '../../needs.js';
 
-/** As a share of the number, or of what it is made of, or of 1 where they are smaller. */
+/** Tolerance relative to the number, to its terms, or to 1, whichever is largest. */
 const TOLERANCE = 1e-6;
 
 const tensorSchema = z.object({ shape: z.array(z.int()), values: z.array(z.number()) });
@@ -49,13 +49,13 @@ test.before(async () => {
   registerOps('cpu');
 });
 
-test('what PyTorch computed is there for each activation', (t) => {
+test('there are PyTorch’s results for each activation', (t) => {
   t.deepEqual(Object.keys(cases).sort(), Object.keys(functions).sort());
   for (const kind of ACTIVATIONS) t.true(kind in cases, kind);
 });
 
 for (const [name, apply] of Object.entries(functions)) {
-  test.serial(`${name}: the composite is what PyTorch computes, forward and backward`, (t) => {
+  test.serial(`${name}: the composite equals PyTorch, forward and backward`, (t) => {
     t.deepEqual(mistakes(name, apply, 'cpu'), []);
   });
 }
@@ -66,7 +66,7 @@ for (const { name: engine, need, backend } of engines) {
   });
 }
 
-/** Where the output, or an input's gradient, is too far away. */
+/** Returns where the output or an input's gradient differs too much. */
 function mistakes(name: string, apply: Apply, backend: string): string[] {
   const { inputs, dy, expected } = cases[name]!;
   const found = on(backend, () => {
@@ -75,13 +75,13 @@ function mistakes(name: string, apply: Apply, backend: string): string[] {
     return [apply(...tensors), ...gradients].map((x) => x.dataSync<'float32'>().slice());
   });
   return expected.flatMap(({ values }, which) => {
-    // A row's gradient is a difference of numbers of its own size; an activation is a share of x.
+    // A row's gradient is a difference of numbers of its own size; an activation is proportional to x.
     const largest = Math.max(...values.map(Math.abs));
     const scale = (i: number): number =>
       name.startsWith('rmsNorm') ? largest : Math.max(Math.abs(values[i]!), Math.abs(inputs[0]!.values[i]!));
     return values.flatMap((value, i) => {
       const is = found[which]?.[i] ?? NaN;
-      // Not `>`: a NaN must not pass.
+      // Not `>`, so that NaN fails.
       if (Math.abs(is - value) <= TOLERANCE * Math.max(1, scale(i))) return [];
       return [`tensor ${String(which)} [${String(i)}] is ${String(is)}, not ${String(value)}`];
     });

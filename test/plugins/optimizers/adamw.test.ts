@@ -4,7 +4,7 @@ import { makeRun } from '../../../core/run/make.js';
 import { useEngine } from '../../../core/tf.js';
 
 const rates = { beta1: 0.9, beta2: 0.95, eps: 1e-8 };
-/** Largest difference of float32 arithmetic from the scalar reference, for values of about 1. */
+/** Tolerance for float32 arithmetic against the scalar reference, for values of about 1. */
 const TOLERANCE = 2e-6;
 
 async function adamw(t: ExecutionContext, engine: string, weightDecay: number): Promise<Optimizer> {
@@ -20,7 +20,7 @@ async function adamw(t: ExecutionContext, engine: string, weightDecay: number): 
   return run.container.resolve(Optimizer);
 }
 
-/** Loshchilov and Hutter, algorithm 2, one number at a time: a weight after the given gradients. */
+/** Loshchilov and Hutter, algorithm 2, one number at a time: returns a weight after the given gradients. */
 function reference(start: number, gradients: readonly number[], rate: number, decay: number): number {
   let [weight, mean, square] = [start, 0, 0];
   gradients.forEach((gradient, index) => {
@@ -54,38 +54,41 @@ const vectorGradients = [
 ];
 
 for (const engine of ['cpu', 'wasm']) {
-  test.serial(`${engine}: three steps are the scalar reference's; only tensors of two dimensions decay`, async (t) => {
-    const optimizer = await adamw(t, engine, 0.1);
-    const parameters = new Map<string, tf.Variable>([
-      ['matrix', tf.variable(tf.tensor2d(matrix, [2, 2]))],
-      ['vector', tf.variable(tf.tensor1d(vector))],
-    ]);
-    for (let step = 0; step < 3; step++) {
-      const gradients = new Map<string, tf.Tensor>([
-        ['matrix', tf.tensor2d(matrixGradients[step] ?? [], [2, 2])],
-        ['vector', tf.tensor1d(vectorGradients[step] ?? [])],
+  test.serial(
+    `${engine}: three steps equal the scalar reference, and only tensors of two dimensions decay`,
+    async (t) => {
+      const optimizer = await adamw(t, engine, 0.1);
+      const parameters = new Map<string, tf.Variable>([
+        ['matrix', tf.variable(tf.tensor2d(matrix, [2, 2]))],
+        ['vector', tf.variable(tf.tensor1d(vector))],
       ]);
-      const norm = optimizer.step({ parameters, gradients, learningRate: 0.05, gradClip: 0 });
-      const all = [...(matrixGradients[step] ?? []), ...(vectorGradients[step] ?? [])];
-      near(t, [norm], [Math.hypot(...all)], 'norm');
-      const seen = (of: readonly (readonly number[])[], i: number): number[] =>
-        of.slice(0, step + 1).map((row) => row[i] ?? NaN);
-      near(
-        t,
-        parameters.get('matrix')?.dataSync() ?? [],
-        matrix.map((start, i) => reference(start, seen(matrixGradients, i), 0.05, 0.1)),
-        `matrix after step ${step + 1}, weight`,
-      );
-      near(
-        t,
-        parameters.get('vector')?.dataSync() ?? [],
-        vector.map((start, i) => reference(start, seen(vectorGradients, i), 0.05, 0)),
-        `vector after step ${step + 1}, weight`,
-      );
-    }
-  });
+      for (let step = 0; step < 3; step++) {
+        const gradients = new Map<string, tf.Tensor>([
+          ['matrix', tf.tensor2d(matrixGradients[step] ?? [], [2, 2])],
+          ['vector', tf.tensor1d(vectorGradients[step] ?? [])],
+        ]);
+        const norm = optimizer.step({ parameters, gradients, learningRate: 0.05, gradClip: 0 });
+        const all = [...(matrixGradients[step] ?? []), ...(vectorGradients[step] ?? [])];
+        near(t, [norm], [Math.hypot(...all)], 'norm');
+        const seen = (of: readonly (readonly number[])[], i: number): number[] =>
+          of.slice(0, step + 1).map((row) => row[i] ?? NaN);
+        near(
+          t,
+          parameters.get('matrix')?.dataSync() ?? [],
+          matrix.map((start, i) => reference(start, seen(matrixGradients, i), 0.05, 0.1)),
+          `matrix after step ${step + 1}, weight`,
+        );
+        near(
+          t,
+          parameters.get('vector')?.dataSync() ?? [],
+          vector.map((start, i) => reference(start, seen(vectorGradients, i), 0.05, 0)),
+          `vector after step ${step + 1}, weight`,
+        );
+      }
+    },
+  );
 
-  test.serial(`${engine}: gradients are clipped by the norm over all of them, and not below it`, async (t) => {
+  test.serial(`${engine}: gradients above the global norm limit are clipped, others are not`, async (t) => {
     for (const [clip, scale] of [
       [6.5, 6.5 / (13 + 1e-6)],
       [13.5, 1],
@@ -102,7 +105,7 @@ for (const engine of ['cpu', 'wasm']) {
       ]);
       const norm = optimizer.step({ parameters, gradients, learningRate: 0.1, gradClip: clip });
       near(t, [norm], [13], 'the norm before clipping');
-      // One step's size hides the gradient's: the first moment tells it.
+      // AdamW's first step hides the size of the gradient; the first moment shows it.
       const moment = (name: string): ArrayLike<number> =>
         optimizer.exportState().tensors.get(`${name}.exp_avg`)?.dataSync() ?? [];
       near(t, moment('a'), [0.3 * scale, 0.4 * scale], `clip ${clip}, moment of a`);
@@ -111,7 +114,7 @@ for (const engine of ['cpu', 'wasm']) {
   });
 }
 
-test.serial('going on from exported state is the same as not having stopped', async (t) => {
+test.serial('training resumed from exported state gives the same bits', async (t) => {
   const first = await adamw(t, 'cpu', 0.1);
   const second = await adamw(t, 'cpu', 0.1);
   const weight = tf.variable(tf.tensor2d(matrix, [2, 2]));
@@ -128,7 +131,7 @@ test.serial('going on from exported state is the same as not having stopped', as
   t.deepEqual(copy.dataSync(), weight.dataSync());
 });
 
-/** Weights that a schedule of groups trains: at each step those whose names are given, in one call each. */
+/** Returns weights trained with a schedule of groups: each step updates the named weights, in one call each. */
 function trained(optimizer: Optimizer, schedule: readonly (readonly string[])[]): Record<string, number[]> {
   const weights = new Map(['a', 'b', 'c'].map((name) => [name, tf.variable(tf.tensor1d(vector))]));
   schedule.forEach((names, step) => {
@@ -148,7 +151,7 @@ function stepOne(optimizer: Optimizer, weights: ReadonlyMap<string, tf.Variable>
 }
 
 for (const engine of ['cpu', 'wasm']) {
-  test.serial(`${engine}: groups of weights that are stepped separately train as together, to the bit`, async (t) => {
+  test.serial(`${engine}: weights stepped in separate groups give the same bits as together`, async (t) => {
     const together = trained(await adamw(t, engine, 0), [['a,b,c'], ['a,b,c'], ['a,b,c'], ['a,b,c']]);
     const apart = trained(await adamw(t, engine, 0), [['a', 'b,c'], ['a,b,c'], ['c', 'b', 'a'], ['a,b', 'c']]);
     t.deepEqual(apart, together);
@@ -164,7 +167,7 @@ for (const engine of ['cpu', 'wasm']) {
   });
 }
 
-test.serial('a weight that starts later is corrected by its own steps, also after a resume', async (t) => {
+test.serial('bias correction of a weight that starts later counts its own steps, also after a resume', async (t) => {
   const first = await adamw(t, 'cpu', 0);
   const weights = new Map(['a', 'b', 'c'].map((name) => [name, tf.variable(tf.tensor1d(vector))]));
   stepOne(first, weights, 'a,b', 0);
@@ -191,7 +194,7 @@ test.serial('a weight that starts later is corrected by its own steps, also afte
   near(t, weights.get('c')?.dataSync() ?? [], expected, 'weight');
 });
 
-test.serial('the state of before weights had counts of their own has one for all that have moments', async (t) => {
+test.serial('older state with a single step count applies it to all weights that have moments', async (t) => {
   const optimizer = await adamw(t, 'cpu', 0);
   const weights = new Map(['a', 'b'].map((name) => [name, tf.variable(tf.tensor1d(vector))]));
   const tensors = new Map(['a.exp_avg', 'a.exp_avg_sq'].map((name) => [name, tf.tensor1d([0.1, 0.2])]));

@@ -19,7 +19,7 @@ const groups = [
   { name: 'transformer.wpe.*', frozen: true },
 ];
 
-/** Two blocks, one of them with an MLP that grows. */
+/** Two blocks, one of which has an MLP that grows. */
 const options = (optimizer: object): TestRunOptions => ({
   config: { optimizer: { ...optimizer, groups }, model: { n_layer: 2 } },
 });
@@ -32,20 +32,20 @@ for (const use of ['adamw', 'lion', 'muon', 'sgd']) {
     t.pass();
   });
 
-  test.serial(`${use} with groups leaves no tensors, and does the same on two ranks`, async (t) => {
+  test.serial(`${use} with groups leaks no tensors, and gives the same result on two ranks`, async (t) => {
     await assertNoLeaks(given);
     await assertTwoRanks(given);
     t.pass();
   });
 
-  test.serial(`${use} carries its state where the model grows, and resumes after that`, async (t) => {
+  test.serial(`${use} carries its state over when the model grows, and resumes after that`, async (t) => {
     const operations = [{ name: 'widen_mlp', value: 96, trigger_loss: 100, max_wait_iters: 1000, reevaluate: false }];
     await assertResumes({ ...given, plugins: [['scaling-schedule', { operations }]], iterations: 8 });
     t.pass();
   });
 }
 
-test.serial('what is frozen stays as it is, and nothing is kept for it', async (t) => {
+test.serial('frozen weights stay unchanged and have no optimizer state', async (t) => {
   await using made = await testRun(options({ use: 'adamw' }));
   const before = valuesOf(made, 'transformer.wpe.weight');
   const other = valuesOf(made, 'transformer.wte.weight');
@@ -61,7 +61,7 @@ test.serial('what is frozen stays as it is, and nothing is kept for it', async (
   t.true(embedding === undefined || embedding.trainable < embedding.total);
 });
 
-test.serial('rates of layers fall towards the embeddings, and those of groups follow the schedule', async (t) => {
+test.serial('layer-wise rates decay towards the embeddings, and group rates follow the schedule', async (t) => {
   const optimizer = {
     use: 'sgd',
     learning_rate: 0.1,
@@ -69,7 +69,7 @@ test.serial('rates of layers fall towards the embeddings, and those of groups fo
     groups: [{ layer_decay: 0.5 }, { name: '*.attn.c_proj.weight', lr: 0.3 }, { depth: 1, role: 'norm', lr: 0.2 }],
   };
   await using made = await testRun({ config: { optimizer, model: { n_layer: 2 } } });
-  // At half of the rate that the schedule starts from.
+  // At half of the base rate.
   const moved = movedBy(made, 0.05);
   const near = (name: string, rate: number): void => {
     t.true(Math.abs((moved.get(name) ?? NaN) - rate) < 1e-6, `${name} moved by ${String(moved.get(name))}`);
@@ -83,7 +83,7 @@ test.serial('rates of layers fall towards the embeddings, and those of groups fo
   near('transformer.h.1.ln_1.weight', 0.1 / 2);
 });
 
-/** How far each weight's first number moves in one step whose gradients are all 1. */
+/** Returns how far each weight's first number moves in one step with all gradients 1. */
 function movedBy({ run }: TestRun, learningRate: number): Map<string, number> {
   const parameters = run.container.resolve(Model).parameters();
   const first = (): number[] => [...parameters.values()].map((variable) => variable.dataSync()[0] ?? NaN);
@@ -116,7 +116,7 @@ for (const [what, group, message] of [
   });
 }
 
-test.serial('muon, and a group by role, are refused for a model that does not say what its weights are', async (t) => {
+test.serial('muon and groups by role are refused for a model without weight roles', async (t) => {
   const folder = folderWith(t, 'plugins/model', 'bigram.ts');
   const run = (optimizer: string): Promise<TestRun> =>
     testRun({ cwd: folder, set: ['model={use: ./bigram.ts}', `optimizer=${optimizer}`] });
@@ -135,7 +135,7 @@ test.serial('the guide’s optimizer trains with groups, and resumes', async (t)
   t.true((losses.at(-1) ?? NaN) < (losses[0] ?? NaN));
 });
 
-/** A folder with files of a guide as they are there. */
+/** Returns a folder with files copied from a guide. */
 function folderWith(t: ExecutionContext, page: string, ...names: string[]): string {
   const folder = emptyFolder(t);
   const text = readFileSync(`docs/${page}.md`, 'utf8');

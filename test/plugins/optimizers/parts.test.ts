@@ -11,7 +11,7 @@ test.before(async () => {
   await tf.setBackend(await makeReady('cpu'));
 });
 
-test('muon turns each part of a matrix as a matrix of its own, whatever their widths', (t) => {
+test('muon orthogonalizes each part of a matrix separately, whatever their widths', (t) => {
   const widths = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(widths, fc.nat(1000), (parts, seed) => {
@@ -44,7 +44,7 @@ function matrix(random: { normal: () => number }, columns: number): tf.Tensor2D 
   );
 }
 
-/** The weights after one step. */
+/** Returns the weights after one step. */
 function stepped(
   given: Record<string, { weight: tf.Tensor2D; gradient: tf.Tensor2D; role: WeightRole }>,
 ): Record<string, Float32Array> {

@@ -23,9 +23,9 @@ const { shapes, weights, gradients, cases } = z
 
 interface Contestant {
   readonly make: (parts: WeightOptimizerParts) => Optimizer;
-  /** How many matrices a weight of two dimensions is. */
+  /** Number of matrices in a weight of two dimensions. */
   readonly parts?: number;
-  /** Largest difference of a weight, of about 1. */
+  /** Tolerance for weights of about 1. */
   readonly tolerance?: number;
 }
 
@@ -38,7 +38,7 @@ const muon = (options: object) => (parts: WeightOptimizerParts) =>
 const original = { adjust_lr_fn: 'original' };
 const plain = { ...original, nesterov: false };
 
-/** In the terms of test/fixtures/optimizers/make.py. */
+/** Optimizers by their names in test/fixtures/optimizers/make.py. */
 const contestants: Readonly<Record<string, Contestant>> = {
   sgd: { make: sgd({}) },
   'sgd, plain': { make: sgd({ momentum: 0 }) },
@@ -46,7 +46,7 @@ const contestants: Readonly<Record<string, Contestant>> = {
   'sgd, decay': { make: sgd({ weight_decay: 0.2 }) },
   lion: { make: lion({ weight_decay: 0 }) },
   'lion, decay': { make: lion({ beta1: 0.8, beta2: 0.95, weight_decay: 0.3 }) },
-  // PyTorch's iterations have bfloat16's three digits; ours those of the run's precision.
+  // PyTorch's iterations have bfloat16's three digits; ours have the run's precision.
   'muon, match_rms_adamw': { make: muon({}), tolerance: 1e-2 },
   'muon f32, match_rms_adamw': { make: muon({}) },
   'muon, original': { make: muon(original), tolerance: 1e-2 },
@@ -63,12 +63,12 @@ test.before(async () => {
   registerOps('cpu');
 });
 
-test('every case of PyTorch’s has a contestant', (t) => {
+test('every case of PyTorch’s is compared', (t) => {
   t.deepEqual(Object.keys(contestants).sort(), Object.keys(cases).sort());
 });
 
 for (const [name, contestant] of Object.entries(contestants)) {
-  test.serial(`${name}: three steps are PyTorch’s`, (t) => {
+  test.serial(`${name}: three steps equal PyTorch’s`, (t) => {
     t.deepEqual(mistakes(name, contestant, 'cpu'), []);
   });
 }
@@ -95,7 +95,7 @@ function mistakes(name: string, { make, parts = 1, tolerance = 1e-5 }: Contestan
         const values = parameters.get(each)!.dataSync();
         return expected[each]!.flatMap((value, i) => {
           const is = values[i] ?? NaN;
-          // Not `>`: a NaN must not pass.
+          // Not `>`, so that NaN fails.
           if (Math.abs(is - value) <= tolerance) return [];
           return [`step ${String(step)}, ${each} [${String(i)}] is ${String(is)}, not ${String(value)}`];
         });

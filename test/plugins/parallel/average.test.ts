@@ -7,7 +7,7 @@ import { launchOf } from '../../../plugins/parallel/data-parallel/launch.js';
 import { named, odd } from '../../../plugins/parallel/data-parallel/same.js';
 import { packed } from '../../../plugins/parallel/data-parallel/wire.js';
 
-/** Ranks of one process: what MPI's two calls promise, in memory. Every rank must make the same calls in one order. */
+/** Ranks in one process: implements MPI's two calls in memory. Every rank must make the same calls in one order. */
 function ranksInMemory(size: number): Messages[] {
   interface Call {
     kind: string;
@@ -59,7 +59,7 @@ function ranksInMemory(size: number): Messages[] {
   });
 }
 
-/** @param early how many arrays each rank gives while it still computes others, in turns */
+/** @param early how many arrays each rank adds while it still computes others, in turns */
 async function averaged(
   of: readonly (readonly Float32Array[])[],
   { early, ...options }: { early: number; wire: 'f32' | 'bf16'; bucketBytes: number },
@@ -78,7 +78,7 @@ async function averaged(
     return shares.map((of) => of.map(({ into }) => into));
   };
   await once();
-  // Where there is room from before.
+  // In memory that already exists.
   return once();
 }
 
@@ -92,7 +92,7 @@ const ranks = fc
   })
   .chain(({ size, lengths, bucketBytes, early }) =>
     fc.record({
-      // Ranks in turns: none may have to wait for what a later one gives, as it would with many buckets in one array.
+      // Ranks take turns: none may have to wait for what a later one sends, as it would with many buckets in one array.
       bucketBytes: fc.constant(early > 0 ? 64 + bucketBytes : bucketBytes),
       early: fc.constant(early),
       of: fc.tuple(
@@ -107,7 +107,7 @@ const ranks = fc
     }),
   );
 
-test('every rank gets the mean over ranks in their order, whatever the buckets and what travels early, to the last bit', async (t) => {
+test('every rank gets the same bits of the mean over ranks, whatever the buckets and arrays sent early', async (t) => {
   await fc.assert(
     fc.asyncProperty(ranks, async ({ of, ...options }) => {
       const expected = of[0]?.map((array, which) =>
@@ -119,7 +119,7 @@ test('every rank gets the mean over ranks in their order, whatever the buckets a
   );
 });
 
-test('in bf16 every rank gets the same, within a step of bf16 of the mean', async (t) => {
+test('in bf16 every rank gets the same bits, within bf16’s precision of the mean', async (t) => {
   await fc.assert(
     fc.asyncProperty(ranks, async ({ of, ...options }) => {
       const all = await averaged(of, { wire: 'bf16', ...options });
@@ -137,7 +137,7 @@ test('in bf16 every rank gets the same, within a step of bf16 of the mean', asyn
   );
 });
 
-test('bf16 rounds to the nearest, ties to even, and keeps what is no number', (t) => {
+test('bf16 rounds to nearest, ties to even, and keeps NaN', (t) => {
   const there = (value: number): number => {
     const wire = packed('bf16', 1);
     const back = new Float32Array(1);
@@ -153,7 +153,7 @@ test('bf16 rounds to the nearest, ties to even, and keeps what is no number', (t
   fc.assert(fc.property(numbers, (value) => Math.abs(there(value) - value) <= Math.abs(value) * 2 ** -8 + 1e-40));
 });
 
-test('what any rank asks for, all do; a stop says which rank asked', (t) => {
+test('all ranks serve the requests of any, and a stop names the rank that requested it', (t) => {
   const nothing: Requests = { stops: [], exitCode: 0, ending: null, evaluation: false, checkpoints: [], rollbacks: [] };
   const rollback: RollbackRequest = { to: 'latest', what: 'run', data: 'skip', reason: 'a loss spike' };
   t.is(said(nothing), '');
@@ -185,7 +185,7 @@ test('what any rank asks for, all do; a stop says which rank asked', (t) => {
   t.deepEqual([later.stops, later.checkpoints], [[], []], 'one signal is served once');
 });
 
-test('the odd ranks are those that do not say what most say', (t) => {
+test('the odd ranks are those that differ from the majority', (t) => {
   t.deepEqual(odd(['a', 'a', 'a']), []);
   t.deepEqual(odd(['b', 'a', 'a']), [0]);
   t.deepEqual(odd(['a', 'b']), [1]);
@@ -193,7 +193,7 @@ test('the odd ranks are those that do not say what most say', (t) => {
   t.is(named([3]), 'rank 3');
 });
 
-test('rank and size come from the launcher’s variables; a Slurm batch script is no rank', (t) => {
+test('rank and size come from the launcher’s variables; a Slurm batch script is not a rank', (t) => {
   const of = (env: Record<string, string>): unknown[] => {
     const { rank, size, onThisMachine, family } = launchOf(env);
     return [rank, size, onThisMachine, family];

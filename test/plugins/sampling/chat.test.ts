@@ -13,7 +13,7 @@ const END_OF_TEXT = 256;
 const ENTER = '\r';
 const CTRL_C = '\u0003';
 
-/** Answers as `reply` says, and keeps the prompts that it got. */
+/** Answers with `reply`, and records the prompts it receives. */
 async function assistantOf(
   reply: (prompt: string, random: number) => string | number[],
   own: Partial<AnswerChoices> & { readonly blockSize?: number } = {},
@@ -40,7 +40,7 @@ async function assistantOf(
   return { assistant: new Assistant(model, tokenizer, await chatTemplate(chatml), choices), prompts };
 }
 
-/** What a program that writes these lines gets. */
+/** Returns the output for a program that writes these lines. */
 async function piped(assistant: Assistant, lines: string): Promise<{ code: number; answers: string; notes: string[] }> {
   const [input, output] = [new PassThrough(), new PassThrough()];
   const notes: string[] = [];
@@ -54,7 +54,7 @@ async function piped(assistant: Assistant, lines: string): Promise<{ code: numbe
 const turn = (role: string, content: string): string => `<|im_start|>${role}\n${content}<|im_end|>\n`;
 const ask = '<|im_start|>assistant\n';
 
-test('each line gets one answer, which ends where its turn does, and all that was said is the next prompt', async (t) => {
+test('each line gets one answer, which ends with its turn, and the whole conversation is the next prompt', async (t) => {
   const { assistant, prompts } = await assistantOf((prompt) => `${String(prompt.length)}!<|im_end|>\nmore`, {
     system: 'Count.',
   });
@@ -67,7 +67,7 @@ test('each line gets one answer, which ends where its turn does, and all that wa
   t.deepEqual([code, notes], [0, []]);
 });
 
-test('an answer also ends at the end of a text, at a stop text, and after --tokens', async (t) => {
+test('an answer also ends at an end-of-text token, at a stop text, and after --tokens', async (t) => {
   const endOfText = await assistantOf(() => [65, 66, END_OF_TEXT, 67]);
   t.is((await piped(endOfText.assistant, 'x\n')).answers, 'AB\n');
   const stopped = await assistantOf(() => 'one.two', { stop: ['.'] });
@@ -76,7 +76,7 @@ test('an answer also ends at the end of a text, at a stop text, and after --toke
   t.is((await piped(short.assistant, 'x\n')).answers, 'no end\n');
 });
 
-test('/reset forgets what was said, and the same messages get the same random numbers; /exit leaves', async (t) => {
+test('/reset forgets the conversation and restarts the random numbers; /exit leaves', async (t) => {
   const { assistant, prompts } = await assistantOf((_, random) => `${String(random)}<|im_end|>`);
   const { code, answers } = await piped(assistant, 'a\nb\n/reset\na\nb\n/exit\nc\n');
   const [a, b, again, then, ...rest] = answers.trimEnd().split('\n');
@@ -86,7 +86,7 @@ test('/reset forgets what was said, and the same messages get the same random nu
   t.is(code, 0);
 });
 
-test('the oldest turns are left out where the window is full, and that is said', async (t) => {
+test('the oldest turns are dropped when the window is full, and that is reported', async (t) => {
   const { assistant, prompts } = await assistantOf(() => 'yes<|im_end|>', {
     blockSize: 245,
     tokens: 20,
@@ -102,7 +102,7 @@ test('the oldest turns are left out where the window is full, and that is said',
   t.true(prompts.every(({ length }) => length <= 225));
 });
 
-test('a message that is longer than the window is an error, and on a terminal a note', async (t) => {
+test('a message longer than the window is an error, or on a terminal a note', async (t) => {
   const long = 'x'.repeat(100);
   const message = /the message takes 150 tokens.*window has 120: write a shorter one/;
   const { assistant } = await assistantOf(() => 'yes<|im_end|>', { blockSize: 120 });
@@ -130,7 +130,7 @@ function terminal(assistant: Assistant): {
   return { type: (keys) => void input.write(keys), output, notes, code };
 }
 
-test('on a terminal Ctrl-C ends the answer, which is remembered, and a second one leaves', async (t) => {
+test('on a terminal Ctrl-C ends the answer, which is remembered, and a second Ctrl-C leaves', async (t) => {
   const endless = (prompt: string): string => (prompt.includes('on and on') ? 'la '.repeat(1e4) : 'ok<|im_end|>');
   const { assistant, prompts } = await assistantOf(endless, { tokens: 1e5, blockSize: 1e5 });
   const on = terminal(assistant);

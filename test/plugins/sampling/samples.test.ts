@@ -23,7 +23,7 @@ interface Outcome {
 
 interface Way {
   resume?: boolean;
-  /** Stops, with a checkpoint, after so many iterations. */
+  /** Stops with a checkpoint after this many iterations. */
   stopAfter?: number;
   data?: string;
 }
@@ -62,7 +62,7 @@ async function trained(
   return outcome;
 }
 
-test('the model writes at evaluations and at the last, and training does not notice', async (t) => {
+test('samples are generated at evaluations, including the last, and do not affect training', async (t) => {
   const folder = textFolder(t);
   const plain = await trained(t, folder, {}, 'run.dir=plain');
   t.deepEqual(plain.samples, []);
@@ -82,7 +82,7 @@ test('the model writes at evaluations and at the last, and training does not not
   t.deepEqual((await trained(t, folder, {}, 'run.dir=again', on)).samples, sampled.samples);
 });
 
-test('every second evaluation, also across a resume; temperature 0 takes the likeliest', async (t) => {
+test('samples at every second evaluation continue across a resume; temperature 0 takes the likeliest token', async (t) => {
   const folder = textFolder(t);
   const on = 'plugins.samples={interval: 2, temperature: 0, prompts: [q], tokens: 4}';
   const whole = await trained(t, folder, {}, 'run.dir=whole', on);
@@ -96,13 +96,13 @@ test('every second evaluation, also across a resume; temperature 0 takes the lik
   t.deepEqual(second.samples, whole.samples);
 });
 
-test('without a prompt it goes on from a line break, or the first token of a text of one line', async (t) => {
+test('without a prompt a sample continues a line break, or the first token if the text has none', async (t) => {
   const { samples } = await trained(t, textFolder(t), {}, 'plugins.samples={tokens: 3}');
   t.is(samples.length, 4);
   t.is(samples[0]?.prompt, ' ');
 });
 
-test('a prompt without tokens is left out, and data without a tokenizer: told once, and the run goes on', async (t) => {
+test('a prompt without tokens, or data without a tokenizer, is reported once, and the run continues', async (t) => {
   const folder = textFolder(t);
   const odd = await trained(t, folder, {}, 'plugins.samples={prompts: ["THE", the], tokens: 3}');
   t.deepEqual(new Set(odd.samples.map(({ prompt }) => prompt)), new Set(['the']));

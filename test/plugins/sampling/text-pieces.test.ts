@@ -11,7 +11,7 @@ import Gpt2TokenizerPlugin from '../../../plugins/tokenizers/gpt2/index.js';
 const bytes = new BytesTokenizerPlugin().forText();
 const gpt2 = new Gpt2TokenizerPlugin().forText();
 
-test('a text in pieces is cut before the stop text that ends first, wherever the pieces meet', (t) => {
+test('a text in pieces is cut before the stop text that is complete first, however it is cut into pieces', (t) => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', '\n'), maxLength: 12 });
   const stops = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', '\n'), minLength: 1, maxLength: 4 }), {
     maxLength: 3,
@@ -21,7 +21,7 @@ test('a text in pieces is cut before the stop text that ends first, wherever the
       const found = new StopTexts(given);
       const shown = pieces.map((piece) => found.add(piece));
       const whole = pieces.join('');
-      // The longest of those that end first.
+      // The longest of those that are complete first.
       const ends = Array.from({ length: whole.length + 1 }, (_, end) => whole.slice(0, end));
       const end = ends.find((text) => given.some((stop) => text.endsWith(stop)));
       const length = Math.max(0, ...given.filter((stop) => end?.endsWith(stop)).map((stop) => stop.length));
@@ -32,7 +32,7 @@ test('a text in pieces is cut before the stop text that ends first, wherever the
   );
 });
 
-test('what may be the beginning of a stop text is held back, and nothing else', (t) => {
+test('only the possible beginning of a stop text is held back', (t) => {
   const stops = new StopTexts(['###', '\nUser:']);
   t.deepEqual(
     ['a#', 'b##', 'c\nUs', 'e', 'd\n'].map((piece) => stops.add(piece)),
@@ -41,7 +41,7 @@ test('what may be the beginning of a stop text is held back, and nothing else', 
   t.is(stops.end(), '\n');
 });
 
-test('ids that come one by one give the text of all, and no piece ends within a character', async (t) => {
+test('ids decoded one by one give the whole text, and no piece ends within a character', async (t) => {
   const text = fc.string({ unit: 'binary', maxLength: 20 }).map((given) => given.toWellFormed());
   for (const tokenizer of [bytes, gpt2]) {
     await fc.assert(
@@ -60,7 +60,7 @@ test('ids that come one by one give the text of all, and no piece ends within a 
   }
 });
 
-/** Writes given ids, whatever the prompt; with steps, or as a model that only has `generate`. */
+/** Generates given ids, whatever the prompt; with steps, or like a model that only has `generate`. */
 function writer(texts: readonly (readonly number[])[], hasSteps: boolean): Pick<Model, 'generate' | 'generateSteps'> {
   const generate = (prompt: readonly number[], { maxNewTokens, onToken }: GenerateOptions): number[] => {
     const ids = (texts[0] ?? []).slice(prompt.length - 1, prompt.length - 1 + maxNewTokens);
@@ -129,14 +129,14 @@ function gpt2Length(text: string): number {
   return 'length' in ids ? ids.length : NaN;
 }
 
-test('of several texts each ends at its own stop text, and the others are written on', async (t) => {
+test('each of several texts ends at its own stop text while the others continue', async (t) => {
   const texts = ['one. two', 'three four. five', 'six seven eight'];
   const found = await pieces(new CharTokenizerPlugin().forText(texts.join('')), texts, { stop: ['.'] });
   t.deepEqual(found.texts, ['one', 'three four', 'six seven eight']);
   t.deepEqual(found.tokens, [4, 11, 15]);
 });
 
-test('a token that stops leaves no text', async (t) => {
+test('a stop token adds no text', async (t) => {
   const [end = 0] = await gpt2.encode('!');
   const { texts, tokens } = await pieces(gpt2, ['Hello world! More'], { stopIds: [end] });
   t.deepEqual([texts, tokens], [['Hello world'], [3]]);

@@ -8,7 +8,7 @@ import {
   assertTwoRanks,
 } from '../../../plugins/testing/contract.js';
 
-/** A plugin that does everything right. */
+/** A plugin without mistakes. */
 @Plugin({ name: 'average', summary: 'averages losses', metrics: { 'loss/average': { unit: 'nats', what: 'mean' } } })
 class Average {
   protected sum = 0;
@@ -63,7 +63,7 @@ class Drifts {
   }
 }
 
-test.serial('a plugin whose state survives passes, one that forgets is named', async (t) => {
+test.serial('assertResumes passes if a plugin restores its state, and names one that does not', async (t) => {
   await t.notThrowsAsync(assertResumes({ plugins: [Average] }));
   await t.notThrowsAsync(assertRollsBack({ plugins: [Average] }));
   await t.throwsAsync(assertResumes({ plugins: [Forgets] }), {
@@ -76,7 +76,7 @@ test.serial('a plugin whose state survives passes, one that forgets is named', a
   });
 });
 
-test.serial('what the tiny run is made of resumes and goes back, whatever the batches', async (t) => {
+test.serial('the tiny run resumes and rolls back exactly with every batch strategy', async (t) => {
   for (const strategy of ['random', 'sequential', 'epoch']) {
     const config = { batches: strategy, plugins: { ema: { decay: 0.9 } } };
     await t.notThrowsAsync(assertResumes({ config }), strategy);
@@ -84,19 +84,19 @@ test.serial('what the tiny run is made of resumes and goes back, whatever the ba
   }
 });
 
-test.serial('tensors that are left over are counted', async (t) => {
+test.serial('assertNoLeaks counts leaked tensors', async (t) => {
   await t.notThrowsAsync(assertNoLeaks({ plugins: [Average] }));
   await t.throwsAsync(assertNoLeaks({ plugins: [Leaks] }), { message: /^at the start of iteration 3, \d+ tensors/ });
 });
 
-test.serial('a metric that no plugin declares is named', async (t) => {
+test.serial('assertDeclaredMetrics names an undeclared metric', async (t) => {
   await t.notThrowsAsync(assertDeclaredMetrics({ plugins: [Average, 'training-metrics'] }));
   await t.throwsAsync(assertDeclaredMetrics({ plugins: [Forgets] }), {
     message: /^no plugin declares loss\/average: /,
   });
 });
 
-test.serial('two ranks train as one, and a plugin that changes one of them is found', async (t) => {
+test.serial('assertTwoRanks passes for equal ranks, and finds a plugin that changes one', async (t) => {
   await t.notThrowsAsync(assertTwoRanks({ plugins: [Average] }));
   await t.throwsAsync(assertTwoRanks({ plugins: [Drifts] }), { code: 'ERR_ASSERTION', message: /^two ranks: / });
 });

@@ -7,7 +7,7 @@ import test from 'ava';
 
 const run = promisify(execFile);
 
-test('the plugin and the tests of docs/plugins/testing-plugins.md run as they are there', async (t) => {
+test('the plugin and the tests of docs/plugins/testing-plugins.md run unchanged', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-'));
   t.teardown(() => {
     rmSync(folder, { recursive: true, force: true });
@@ -28,7 +28,7 @@ test('the plugin and the tests of docs/plugins/testing-plugins.md run as they ar
     symlinkSync(path.resolve(to), path.join(folder, 'node_modules', name), 'junction');
   }
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
-  // Else Node's runner takes itself for one of a test.
+  // Otherwise Node's test runner believes it runs inside a test.
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
   const node = (...args: string[]): Promise<{ stdout: string }> => run(process.execPath, args, { cwd: folder, env });
   await node(path.resolve('node_modules/typescript/bin/tsc')).catch(failed);
@@ -37,7 +37,7 @@ test('the plugin and the tests of docs/plugins/testing-plugins.md run as they ar
   t.regex(stdout, /# fail 0\n/);
 });
 
-/** What a command that failed printed, as the error. */
+/** Returns the output of a failed command as the error. */
 function failed(thrown: unknown): never {
   const printed = typeof thrown === 'object' && thrown !== null && 'stdout' in thrown ? String(thrown.stdout) : '';
   throw new Error(printed, { cause: thrown });

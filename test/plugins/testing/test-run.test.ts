@@ -27,7 +27,7 @@ test.serial('a run in memory trains, evaluates and keeps checkpoints, and leaves
   t.true(run.log.some(({ line }) => line.startsWith('saved latest')));
 });
 
-test.serial('the seed and the text make the run; the same make the same', async (t) => {
+test.serial('equal seeds and texts give equal runs', async (t) => {
   const losses = async (seed: number, text?: string): Promise<number[]> => {
     await using run = await testRun({ seed, iterations: 2, ...(text === undefined ? {} : { text }) });
     await run.train();
@@ -39,7 +39,7 @@ test.serial('the seed and the text make the run; the same make the same', async 
   t.notDeepEqual(await losses(1, 'abracadabra '.repeat(40)), first);
 });
 
-test.serial('a run with a folder writes what the command writes, and resumes from it', async (t) => {
+test.serial('a run with a folder writes the command’s files, and resumes from them', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-'));
   t.teardown(() => {
     rmSync(folder, { recursive: true, force: true });
@@ -60,7 +60,7 @@ test.serial('a listener that throws fails the run with its name', async (t) => {
   t.is(run.events.of('run:end')[0]?.status, 'failed');
 });
 
-test.serial('a run without the checkpoint plugin, whatever turns it off, keeps none', async (t) => {
+test.serial('a run with the checkpoint plugin turned off stores no checkpoints', async (t) => {
   for (const off of [{ set: ['plugins.checkpoint=false'] }, { config: { plugins: { checkpoint: false } } }]) {
     await using run = await testRun(off);
     t.is((await run.train()).status, 'done');
@@ -68,14 +68,14 @@ test.serial('a run without the checkpoint plugin, whatever turns it off, keeps n
   }
 });
 
-test.serial('a signal stops the run as the process’s own would, with an emergency checkpoint', async (t) => {
+test.serial('a simulated signal stops the run like a real one, with an emergency checkpoint', async (t) => {
   await using run = await testRun({ faults: [signalArrives({ event: 'batch:ready', at: 1 }, 'SIGINT')] });
   t.like(await run.train(), { status: 'stopped', exitCode: 130, iteration: 2 });
   t.deepEqual(run.checkpoints.names, ['000002-emergency']);
   t.is(run.process.exitCode, undefined);
 });
 
-test.serial('gradients that are NaN reach what watches for them', async (t) => {
+test.serial('injected NaN gradients reach the health checks', async (t) => {
   await using run = await testRun({ plugins: ['health'], faults: [nanGradients({ iteration: 2 })] });
   await run.train().catch(() => undefined);
   const { gradNorm } = run.events.of('step:ready')[2] ?? {};
@@ -83,7 +83,7 @@ test.serial('gradients that are NaN reach what watches for them', async (t) => {
   t.true(run.log.some(({ line }) => /NaN|not finite/.test(line)));
 });
 
-test.serial('a checkpoint that cannot be written leaves the one before it', async (t) => {
+test.serial('if a checkpoint cannot be written, the previous one stays', async (t) => {
   const checkpoints = new MemoryCheckpoints();
   const run = await testRun({ checkpoints, faults: [writeFails([6])] });
   await t.throwsAsync(run.train(), { code: 'ESP_CHECKPOINT_WRITE' });
@@ -94,7 +94,7 @@ test.serial('a checkpoint that cannot be written leaves the one before it', asyn
   t.is(resumed.run.state.iteration, 3);
 });
 
-test.serial('time passes when the test says so', (t) => {
+test.serial('time passes only when the test advances it', (t) => {
   const real = performance.now();
   {
     using clock = new TestClock(1_000);

@@ -5,7 +5,7 @@ import CharTokenizerPlugin from '../../../plugins/tokenizers/char.js';
 
 const factory = new CharTokenizerPlugin();
 
-test('every text comes back, also from a tokenizer that was made again from its state', async (t) => {
+test('every text survives encoding and decoding, also with a restored tokenizer', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'grapheme' }), async (text) => {
       const tokenizer = factory.forText(text);
@@ -20,7 +20,7 @@ test('ids follow the code points, as sorted(set(text)) gives them in Python', as
   t.deepEqual([...(await factory.forText('ba😀é\n').encode('\nabé😀'))], [0, 1, 2, 3, 4]);
 });
 
-test('a character that the text does not have is named with its place', (t) => {
+test('a character outside the training text is named with its position', (t) => {
   const error = t.throws(() => factory.forText('abc').encode('abz'), { instanceOf: UsageError });
   t.regex(error.message, /"z" \(number 3/);
 });

@@ -1,4 +1,4 @@
-/** Small definitions that together have every component of a tokenizer.json, each with what it can be set to. */
+/** Small definitions that together contain every component of a tokenizer.json with all its settings. */
 export function componentTokenizers(): Record<string, object> {
   const made: Record<string, object> = {};
   for (const [name, normalizer] of Object.entries(normalizers)) made[`normalizer ${name}`] = pairs({ normalizer });
@@ -134,7 +134,7 @@ const shell = {
   decoder: null,
 };
 
-/** Byte pair encoding of characters: what it does not have is left out, as Hugging Face does. */
+/** Byte pair encoding of characters; unknown ones are skipped, as in Hugging Face's library. */
 function pairs({ model, ...rest }: Record<string, unknown>): object {
   const own = ids([
     ...Array.from('abcdefghijklmnopqrstuvwxyz ,.!<|>\n▁$1Ġ😀中文é'),

@@ -24,7 +24,7 @@ const own: Record<string, (text: string) => Tokenizer> = {
 };
 
 for (const [name, make] of Object.entries(own)) {
-  test(`${name}: where a text may be cut, the parts have the tokens of the whole`, async (t) => {
+  test(`${name}: the parts of a text cut where allowed have the tokens of the whole`, async (t) => {
     let cuts = 0;
     await fc.assert(
       fc.asyncProperty(oddText, async (text) => {
@@ -36,7 +36,7 @@ for (const [name, make] of Object.entries(own)) {
   });
 }
 
-/** Nothing is proven of these: they may have no place for a cut. */
+/** Nothing can be proven about these, so they may have no cuts. */
 const WHOLE = /behind|FixedLength|UnicodeScripts|Unigram of bytes|pieces of words/;
 
 needing(tokenizerLibrary())(
@@ -59,7 +59,7 @@ needing(tokenizerLibrary())(
 
 for (const file of tokenizerFiles().files) {
   needing(tokenizerFiles(), tokenizerLibrary())(
-    `${path.basename(file)}: where a text may be cut, the parts have the tokens of the whole`,
+    `${path.basename(file)}: the parts of a text cut where allowed have the tokens of the whole`,
     async (t) => {
       const tokenizer = await new HfTokenizerPlugin({ file }).forText();
       let cuts = 0;
@@ -74,7 +74,7 @@ for (const file of tokenizerFiles().files) {
   );
 }
 
-/** @returns how many places there were */
+/** @returns how many cuts there were */
 async function cutEverywhere(t: ExecutionContext, tokenizer: Tokenizer, text: string, name = ''): Promise<number> {
   const whole = [...(await tokenizer.encode(text))];
   const characters = Array.from(text);

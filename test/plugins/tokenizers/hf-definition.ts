@@ -1,4 +1,4 @@
-/** A small byte-level BPE `tokenizer.json`, as GPT-2's is written: every byte, two merges and an end of text. */
+/** A small byte-level BPE `tokenizer.json` like GPT-2's: every byte, two merges and an end of text. */
 export function byteLevelTokenizer(more: Readonly<Record<string, number>> = {}): object {
   const letters = byteLetters();
   const vocab = Object.fromEntries(letters.map((letter, byte) => [letter, byte]));

@@ -18,7 +18,7 @@ test.after.always(() => {
 const SEED = 20261129;
 const texts = fc.sample(oddText, { seed: SEED, numRuns: 300 });
 
-/** Reads paths and texts, and writes the ids of each text, and what they decode to, for each path. */
+/** For each path, writes the ids of each text and their decoded text. */
 const SCRIPT = `
 import json, sys
 from tokenizers import Tokenizer

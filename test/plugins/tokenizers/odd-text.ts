@@ -1,6 +1,6 @@
 import fc from '../../property.js';
 
-/** What tokenizers have been seen to disagree on. */
+/** Text on which tokenizers have been seen to disagree. */
 const PIECES = [
   ...[
     "it's",
@@ -67,7 +67,7 @@ const PIECES = [
   ...['aaa', 'ab ab', 'cat', 'category', 'c.', 'a b', ' ', 'z'.repeat(300), '. '.repeat(40)],
 ];
 
-/** Text as people write it and as they do not: words, code, other scripts, white space, control characters, added tokens. */
+/** Ordinary and unusual text: words, code, other scripts, white space, control characters, added tokens. */
 export const oddText = fc
   .array(fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...PIECES) }, fc.string({ unit: 'binary', maxLength: 4 })), {
     maxLength: 20,

@@ -6,12 +6,12 @@ import { byteLevelTokenizer } from '../../plugins/tokenizers/hf-definition.js';
 import { emptyFolder, espalier } from '../../e2e/command.js';
 
 test.serial(
-  'without Hugging Face’s library a tokenizer.json is refused with what to install, and others work',
+  'without Hugging Face’s library a tokenizer.json is refused saying what to install, and other tokenizers work',
   async (t) => {
     const folder = emptyFolder(t);
     writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(byteLevelTokenizer()));
     writeFileSync(path.join(folder, 'a.txt'), 'the end. '.repeat(100));
-    // A platform that has no build of it: Node.js does not find the packages.
+    // Simulates a platform without a build of it: Node.js does not find the packages.
     writeFileSync(
       path.join(folder, 'hooks.mjs'),
       `export const resolve = (name, context, next) => {

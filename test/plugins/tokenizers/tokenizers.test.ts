@@ -20,7 +20,7 @@ test.after.always(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Text as people write it, and any other: words, runs of spaces, other scripts, emoji, control characters. */
+/** Ordinary and any other text: words, runs of spaces, other scripts, emoji, control characters. */
 const text = fc
   .array(
     fc.oneof(
@@ -54,7 +54,7 @@ const kinds: Record<string, (text: string) => Tokenizer | Promise<Tokenizer>> = 
 };
 
 for (const [kind, make] of Object.entries(kinds)) {
-  test(`${kind}: every text comes back, also from a tokenizer that is made again from its state`, async (t) => {
+  test(`${kind}: every text survives encoding and decoding, also with a restored tokenizer`, async (t) => {
     const tokenizers = new TokenizersByName(folder);
     const state = (await make('')).state();
     const restored = await tokenizers.fromState(state);
@@ -84,7 +84,7 @@ test('gpt2 gives the tokens that gpt-tokenizer gives', async (t) => {
   t.false((await tokenizer.encode('text that says <|endoftext|>')).includes(50256));
 });
 
-test('gpt2 splits text as its regular expression does, with Unicode’s white space', (t) => {
+test('gpt2 splits text like its regular expression, with Unicode’s white space', (t) => {
   const expression =
     /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
   fc.assert(
@@ -102,8 +102,8 @@ test('gpt2 splits text as its regular expression does, with Unicode’s white sp
   );
 });
 
-// In quadratic time it would take hours, and ava would end it.
-test('gpt2 merges a piece of 1,000,000 bytes in the order of the ranks, without taking its square in time', async (t) => {
+// In quadratic time this would take hours, and ava would end it.
+test('gpt2 merges a piece of 1,000,000 bytes in rank order, and not in quadratic time', async (t) => {
   const long = 'ab'.repeat(500_000);
   const tokenizer = await kinds['gpt2']!('');
   const ids = await tokenizer.encode(long);
@@ -111,7 +111,7 @@ test('gpt2 merges a piece of 1,000,000 bytes in the order of the ranks, without 
   t.deepEqual([...(await tokenizer.encode('ab'.repeat(2_000)))], encode('ab'.repeat(2_000)));
 });
 
-test('characters of several texts together are those of one text of them all', (t) => {
+test('combining char tokenizers gives the tokenizer of all texts together', (t) => {
   const factory = new CharTokenizerPlugin();
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'grapheme' })), (texts) => {
@@ -121,7 +121,7 @@ test('characters of several texts together are those of one text of them all', (
   );
 });
 
-test('hf finds the end of text, and says what is wrong with its file', async (t) => {
+test('hf finds the end-of-text token, and reports errors in its file', async (t) => {
   t.is((await kinds['hf']!('')).endOfText, 256);
   const broken = path.join(folder, 'broken.json');
   writeFileSync(broken, '{"model": 3}');
@@ -148,7 +148,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     );
   });
 
-  test(`${kind}: an id without a token is U+FFFD, and the others are what they are`, async (t) => {
+  test(`${kind}: an id without a token becomes U+FFFD and leaves the others unchanged`, async (t) => {
     const tokenizer = await make('Call é');
     const [call, rest] = [await tokenizer.encode('Call'), await tokenizer.encode(' é')];
     for (const id of [tokenizer.vocabSize, tokenizer.vocabSize + 7, 1_000_000]) {
@@ -165,7 +165,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   });
 }
 
-test('hf keeps the space after an id without a token, and marks holes in its vocabulary', async (t) => {
+test('hf keeps the space after an id without a token, and shows gaps in its vocabulary as U+FFFD', async (t) => {
   const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true };
   const vocab = { '<unk>': 0, '▁call': 1, '▁me': 2, ish: 5 };
   const definition = {
@@ -185,7 +185,7 @@ test('hf keeps the space after an id without a token, and marks holes in its voc
   t.is(tokenizer.endOfText, undefined);
 });
 
-test('hf takes the end of text from the configs next to its file, or a special token', async (t) => {
+test('hf takes the end-of-text token from config files next to its file, or a special token', async (t) => {
   const own = mkdtempSync(path.join(folder, 'end-'));
   const added = ['</s>', '<eos>', '<turn>'].map((content, index) => ({
     ...{ id: 300 + index, content, single_word: false, lstrip: false, rstrip: false, normalized: false },
@@ -203,7 +203,7 @@ test('hf takes the end of text from the configs next to its file, or a special t
     return endOfText === undefined ? undefined : await tokenizer.decode([endOfText]);
   };
   const eos = (await (await new HfTokenizerPlugin({ file: at }).forText()).encode('<eos>'))[0];
-  // Not </s>, which is text here.
+  // Not </s>, which is ordinary text here.
   t.is(await endOf(), '<eos>');
   t.is(await endOf('<turn>'), '<turn>');
   for (const [name, content, expected] of [
@@ -222,7 +222,7 @@ test('hf takes the end of text from the configs next to its file, or a special t
   t.is(await endOf('</s>'), '</s>');
 });
 
-test('a state is refused by other tokenizers, and finds its own by name', async (t) => {
+test('a state is refused by other tokenizers, and restored by its own', async (t) => {
   const state = new BytesTokenizerPlugin().forText().state();
   const gpt2 = new Gpt2TokenizerPlugin();
   t.throws(() => gpt2.fromState(state), { instanceOf: UsageError });

@@ -14,7 +14,7 @@ if (native?.works !== true) {
   const { backend } = native;
   const six = new Float32Array(6);
 
-  test('engine native: an array whose length is not what the sizes say is refused', (t) => {
+  test('engine native: an array whose length does not match the sizes is refused', (t) => {
     t.throws(() => binding.activation('gelu', 6, new Float32Array(5), six), {
       instanceOf: TypeError,
       message: /argument 3 has 5 elements, the shape needs 6/,
@@ -24,7 +24,7 @@ if (native?.works !== true) {
     t.throws(() => binding.globalNorm([six, Reflect.construct(Float64Array, [6])]), { message: /Float32Array/ });
   });
 
-  test('engine native: an array of another type, and none, are refused', (t) => {
+  test('engine native: a missing array, or one of another type, is refused', (t) => {
     for (const wrong of [new Int32Array(6), new Float64Array(6), Array.from(six), undefined, null, 'six']) {
       const activation: unknown = Reflect.get(binding, 'activation');
       if (typeof activation !== 'function') return t.fail('no activation');
@@ -35,7 +35,7 @@ if (native?.works !== true) {
     }
   });
 
-  test('engine native: activations that there are not, and slopes of none, are refused', (t) => {
+  test('engine native: unknown activations, and derivatives without one, are refused', (t) => {
     const activation: unknown = Reflect.get(binding, 'activation');
     if (typeof activation !== 'function') return t.fail('no activation');
     for (const wrong of ['elu', '', 1, undefined, null]) {
@@ -55,7 +55,7 @@ if (native?.works !== true) {
     );
   });
 
-  test('engine native: sizes that are no sizes, or whose product is too large, are refused', (t) => {
+  test('engine native: invalid sizes, and sizes whose product is too large, are refused', (t) => {
     for (const wrong of [-1, 1.5, NaN, Infinity, 2 ** 60]) {
       t.throws(() => binding.activation('silu', wrong, six, six), {
         instanceOf: TypeError,
@@ -95,7 +95,7 @@ if (native?.works !== true) {
     t.throws(() => gradient(six, Int32Array.of(0, 1)), { message: /has 6 elements, the shape needs 2/ });
   });
 
-  test('engine native: layouts that reach outside an array, and ids that name nothing, are refused', (t) => {
+  test('engine native: layouts that reach outside an array, and ids out of range, are refused', (t) => {
     const copied = (...layout: number[]): void => {
       binding.copy(1, Int32Array.from(layout), six, new Float32Array(6));
     };
@@ -135,14 +135,14 @@ if (native?.works !== true) {
     });
   });
 
-  test('engine native: memory that is not there throws', (t) => {
+  test('engine native: running out of memory throws', (t) => {
     t.throws(() => binding.allocate(2 ** 50, true), {
       instanceOf: RangeError,
       message: /1125899906842624 bytes are needed/,
     });
   });
 
-  test('engine native: nothing to add up, and nothing at all, are products too', (t) => {
+  test('engine native: products with empty sums or empty results are valid', (t) => {
     const y = new Float32Array(6).fill(7);
     const bias = Float32Array.of(1, 2, 3);
     const none = new Float32Array(0);

@@ -8,7 +8,7 @@ import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
 import { watchKernels } from '../../../../plugins/profiler/trace/kernels.js';
 
-/** A step of a drawn function: an operation on tensors that are there, by their numbers. */
+/** A step of a random function: an operation on earlier tensors, by index. */
 interface Step {
   readonly operation: keyof typeof OPERATIONS;
   readonly a: number;
@@ -60,34 +60,37 @@ if (native?.works !== true) {
 } else {
   const { backend } = native;
 
-  test.serial('engine native: drawn functions and their gradients are the same bits, one by one and in chains', (t) => {
-    fc.assert(
-      fc.property(steps, fc.nat(), (drawn, seed) => {
-        const before = [tf.memory().numTensors, tf.memory().numDataBuffers];
-        const compute = (): number[][] => on(backend, () => outcome(drawn, seed));
-        const chained = compute();
-        t.deepEqual(chained, oneByOne(backend, compute));
-        t.deepEqual([tf.memory().numTensors, tf.memory().numDataBuffers], before, 'nothing is left');
-      }),
-      { numRuns: 80 },
-    );
-  });
+  test.serial(
+    'engine native: random functions and their gradients give the same bits one by one and in chains',
+    (t) => {
+      fc.assert(
+        fc.property(steps, fc.nat(), (drawn, seed) => {
+          const before = [tf.memory().numTensors, tf.memory().numDataBuffers];
+          const compute = (): number[][] => on(backend, () => outcome(drawn, seed));
+          const chained = compute();
+          t.deepEqual(chained, oneByOne(backend, compute));
+          t.deepEqual([tf.memory().numTensors, tf.memory().numDataBuffers], before, 'nothing is left');
+        }),
+        { numRuns: 80 },
+      );
+    },
+  );
 
-  test.serial('engine native: what is disposed early is still read by what was made of it', (t) => {
+  test.serial('engine native: pending operations can still read a disposed tensor', (t) => {
     on(backend, () => {
       const x = tf.tensor1d([1, 2, 3]);
       const y = tf.add(x, 1);
       const z = tf.mul(y, x);
       x.dispose();
       y.dispose();
-      // Memory of that size is taken by others meanwhile.
+      // Other tensors take memory of that size meanwhile.
       const others = [1, 2, 3].map((value) => tf.fill([3], value));
       t.deepEqual([...z.dataSync()], [2, 6, 12]);
       t.deepEqual([...tf.addN(others).dataSync()], [6, 6, 6]);
     });
   });
 
-  test.serial('engine native: a tensor that is changed in place gives what was made of it its old numbers', (t) => {
+  test.serial('engine native: pending operations read the old values of a tensor that is changed in place', (t) => {
     on(backend, () => {
       const [x, gradient] = [tf.tensor1d([1, 2, 3]), tf.tensor1d([10, 20, 30])];
       const [twice, gone] = [tf.mul(x, 2), tf.exp(x)];
@@ -98,9 +101,9 @@ if (native?.works !== true) {
     });
   });
 
-  test.serial('engine native: a value that nobody reads holds back no more memory than is allowed', (t) => {
+  test.serial('engine native: values that nobody reads hold no more memory than the limit', (t) => {
     on(backend, () => {
-      // An average of what is new each time, over more steps than operations wait.
+      // A running average over more steps than may be pending.
       let average = tf.zeros([1000]);
       for (let step = 0; step < 200; step++) {
         average = tf.tidy(() => {
@@ -112,7 +115,7 @@ if (native?.works !== true) {
     });
   });
 
-  test.serial('engine native: a reduction over all axes, none of which is given, is in C++', (t) => {
+  test.serial('engine native: a reduction without given axes runs in C++', (t) => {
     const kernels = nativeBackend(tf.findBackend(backend));
     kernels.javaScript.times = new Map();
     const found = on(backend, () => {
@@ -124,7 +127,7 @@ if (native?.works !== true) {
     kernels.javaScript.times = undefined;
   });
 
-  test.serial('engine native: a branch on numbers, and a cpu kernel in the middle, see what was computed', (t) => {
+  test.serial('engine native: branches on values and cpu kernels see computed values', (t) => {
     const compute = (): number[] => {
       const x = tf.tensor2d(normals(1, [4, 6])[0]!.values, [4, 6]);
       const y = tf.add(tf.mul(x, 3), 1);
@@ -138,7 +141,7 @@ if (native?.works !== true) {
   });
 }
 
-/** What the drawn steps give, and the gradients of its sum. */
+/** The results of the random steps, and the gradients of their sum. */
 function outcome(drawn: readonly Step[], seed: number): number[][] {
   const inputs = normals(seed, [4, 6], [4, 6], [6]).map(({ values, shape }) => tf.tensor(values, shape));
   const run = (x: tf.Tensor, y: tf.Tensor, row: tf.Tensor): tf.Tensor => {
@@ -154,7 +157,7 @@ function outcome(drawn: readonly Step[], seed: number): number[][] {
   return [values, ...gradients].map((tensor) => [...tensor.dataSync()]);
 }
 
-/** While kernels are watched, each does its work when it is called. */
+/** While kernels are watched, each runs when it is called. */
 function oneByOne<T>(backend: string, compute: () => T): T {
   const stop = watchKernels(backend, { begin: () => undefined, end: () => undefined });
   try {

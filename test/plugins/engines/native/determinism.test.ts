@@ -58,7 +58,7 @@ interface Outcome {
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
-/** Big enough that kernels divide their work among threads. */
+/** Large enough that kernels divide their work among threads. */
 async function outcome(precision: 'f32' | 'bf16', threads: number): Promise<Outcome> {
   await using run = await testRun({
     iterations: 3,

@@ -37,7 +37,7 @@ const UNARY: Record<string, readonly [units: number, apply: Unary, double?: (x: 
   cos: [1, (x) => tf.cos(x)],
   floor: [0, (x) => tf.floor(x)],
   ceil: [0, (x) => tf.ceil(x)],
-  // Half to even; of -0.5 the cpu backend makes 0.
+  // Half to even; the cpu backend rounds -0.5 to 0.
   round: [0, (x) => tf.add(tf.round(x), 0)],
   sign: [0, (x) => tf.sign(x)],
   step: [0, (x) => tf.step(x, 0.5)],
@@ -90,7 +90,7 @@ const OF_INTEGERS: Record<string, Binary> = {
 
 const [SELU_SCALE, SELU_ALPHA] = [1.0507009873554805, 1.6732632423543772];
 
-/** Zeros, infinities, NaN, the largest and smallest numbers, and where functions change form. */
+/** Zeros, infinities, NaN, the largest and smallest numbers, and points where functions change form. */
 const SPECIAL = [
   ...[0, -0, 1, -1, 2, 3, 0.5, -0.5, 1.5, 2.5, -2.5, 6, 0.625, 4, NaN, Infinity, -Infinity, 3.4028235e38],
   ...[-3.4028235e38, 1.17549435e-38, 1e-45, -1e-45, 1e-20, -1e-20, 88.7, 88.73, 89, -87.4, -95, -103.9, -104.1, -17],
@@ -107,7 +107,7 @@ if (native?.works !== true) {
   const numbers = Float32Array.of(...SPECIAL, ...spread(900));
 
   for (const variant of binding.variants()) {
-    test.serial(`engine native: elementwise operations are those of the cpu backend, ${variant}`, (t) => {
+    test.serial(`engine native: elementwise operations equal the cpu backend’s, ${variant}`, (t) => {
       binding.useVariant(variant);
       const faults: string[] = [];
       for (const [name, [units, apply, double]] of Object.entries(UNARY)) {
@@ -115,7 +115,7 @@ if (native?.works !== true) {
         const expected = double === undefined ? on('cpu', compute) : numbers.map(double);
         faults.push(...apart(name, on(backend, compute), expected, units, numbers));
       }
-      // Each special number with each.
+      // Each special number paired with each.
       const columns = [...SPECIAL, ...spread(40)];
       for (const [name, [units, apply]] of Object.entries(BINARY)) {
         const compute = (): Float32Array =>
@@ -137,7 +137,7 @@ if (native?.works !== true) {
     });
   }
 
-  test.serial('engine native: elementwise operations of integers and truths are those of the cpu backend', (t) => {
+  test.serial('engine native: elementwise operations on integers and booleans equal the cpu backend’s', (t) => {
     const a = Int32Array.of(0, 1, -1, 7, -7, 2 ** 24, -(2 ** 31), 46341, 100000, 3);
     for (const [name, apply] of Object.entries(OF_INTEGERS)) {
       const compute = (): number[] => {
@@ -148,7 +148,7 @@ if (native?.works !== true) {
     }
   });
 
-  test.serial('engine native: elementwise operations broadcast as those of the cpu backend', (t) => {
+  test.serial('engine native: elementwise operations broadcast like the cpu backend’s', (t) => {
     const axis = fc.constantFrom(1, 1, 2, 3, 5, 17);
     const shapes = fc
       .array(axis, { minLength: 0, maxLength: 5 })
@@ -174,7 +174,7 @@ if (native?.works !== true) {
     );
   });
 
-  test.serial('engine native: large tensors are shared among threads, and their last elements come out too', (t) => {
+  test.serial('engine native: threads share large tensors, and the last elements are computed too', (t) => {
     const drawn = normals(5, [331, 257], [257], [331, 1]);
     const compute = (): number[] => {
       const [a, row, column] = drawn.map(({ values, shape }) => tf.tensor(values, shape));
@@ -184,13 +184,13 @@ if (native?.works !== true) {
     for (const threads of [1, 3]) {
       binding.setThreads(threads);
       const found = on(backend, compute);
-      // One multiplication and one addition: both are the nearest float32 to what they have.
+      // One multiplication and one addition, each rounded to the nearest float32.
       t.deepEqual(found, expected, `${String(threads)} threads`);
     }
     binding.setThreads(2);
   });
 
-  test.serial('engine native: a plan that is none is refused', (t) => {
+  test.serial('engine native: an invalid plan is refused', (t) => {
     const array = new Float32Array(4);
     const names = binding.elementwiseNames();
     const rowStep = (name: string, number: number, columns: number): number[] => {
@@ -231,14 +231,14 @@ function valuesOf(tensor: tf.Tensor): Float32Array {
   return Float32Array.from(tensor.dataSync());
 }
 
-/** Of both signs and all magnitudes, and a part where most functions bend. */
+/** Numbers of both signs and all magnitudes, many of them where most functions bend. */
 function spread(count: number): number[] {
   return Array.from({ length: count }, (_, i) =>
     i % 3 === 0 ? (i - count / 2) / (count / 24) : Math.sin(i * 7.3) * 10 ** (((i * 37) % 47) - 38 + (i % 2) * 20),
   );
 }
 
-/** What is more units in the last place apart; a zero's sign counts, of NaN nothing does. */
+/** Returns what differs by more units in the last place; a zero's sign counts, a NaN's bits do not. */
 function apart(
   name: string,
   found: Float32Array,
@@ -262,7 +262,7 @@ function isNear(found: number, expected: number, units: number): boolean {
   return Math.abs(ordinal(found) - ordinal(expected)) <= units;
 }
 
-/** The number's place among all float32 numbers. */
+/** Returns the number's index among all float32 numbers. */
 function ordinal(value: number): number {
   const bits = new Int32Array(Float32Array.of(value).buffer)[0]!;
   return bits < 0 ? -(bits & 0x7fffffff) : bits;

@@ -6,7 +6,9 @@ import { engineNeed, needing } from '../../../needs.js';
 
 const run = needing(await engineNeed('native'));
 
-/** The warnings of a run of four iterations with a model of TensorFlow.js operations, whose loss does `also` as well. */
+/**
+ * Returns the warnings of a four-iteration run with a model of TensorFlow.js operations, whose loss also does `also`.
+ */
 async function warningsOf(t: ExecutionContext, also: string): Promise<string[]> {
   const folder = emptyFolder(t);
   writeOwnLlama(folder, true, { loss: also });
@@ -15,7 +17,7 @@ async function warningsOf(t: ExecutionContext, also: string): Promise<string[]> 
   return run.log.flatMap(({ level, line }) => (level === 'warn' ? [line] : []));
 }
 
-run('engine native: a run says once which operations of its model are in JavaScript, and their share', async (t) => {
+run('engine native: a run logs once which operations of its model run in JavaScript, and their share', async (t) => {
   const warnings = await warningsOf(t, 'tf.image.resizeBilinear(tf.zeros([1, 20, 20, 1]), [1500, 700]);');
   const told = warnings.filter((line) => line.includes('in JavaScript'));
   t.is(told.length, 1);

@@ -31,7 +31,7 @@ if (native?.works !== true) {
 
   for (const variant of variants) {
     test.serial(
-      `engine native, ${variant}: a row's product is the same alone, beside others and on several threads, and right`,
+      `engine native, ${variant}: a row's product is correct, and the same alone, with other rows and on several threads`,
       (t) => {
         inVariant(variant, () => {
           for (const { n, k } of sizes)
@@ -63,7 +63,7 @@ if (native?.works !== true) {
                     [bias, residual] as const,
                   ];
                   binding.matrixProduct(...given, ...others, undefined, expected);
-                  // Sums of k products, in another order.
+                  // Sums of k products in another order.
                   const off = together.findIndex((value, i) => Math.abs(value - (expected[i] ?? NaN)) > 1e-5 * (k + 1));
                   t.is(off, -1, `${what}: ${String(together[off])} for ${String(expected[off])}`);
                 }
@@ -71,7 +71,7 @@ if (native?.works !== true) {
       },
     );
 
-    test.serial(`engine native, ${variant}: attention of the next position is the definition’s`, (t) => {
+    test.serial(`engine native, ${variant}: attention of the next position equals its definition`, (t) => {
       inVariant(variant, () => {
         const [texts, heads, keyValueHeads, part, capacity, position] = [3, 6, 2, 5, 9, 6];
         const [queries, width] = [heads * part, keyValueHeads * part];

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { Deferral, type Memory } from '../../../../plugins/engines/native/deferred/deferral.js';
 
-/** Data of 16 numbers, an operation that reads it, and how many programs ran; 63 bytes may be held. */
+/** Data of 16 numbers, an operation that reads it, and a count of programs that ran; 63 bytes may be held. */
 function deferred() {
   const values = new Float32Array(16);
   const ran: number[] = [];
@@ -21,7 +21,7 @@ function deferred() {
   return { deferral, values, ran, x, make };
 }
 
-test('operations that are disposed with what they read, as at the end of a tidy, are not done', (t) => {
+test('operations that are disposed together with their operands, as at the end of a tidy, are not computed', (t) => {
   const { deferral, values, ran, x, make } = deferred();
   const y = make();
   t.true(deferral.disposed(x.dataId, values), 'its memory is kept for what reads it');
@@ -29,7 +29,7 @@ test('operations that are disposed with what they read, as at the end of a tidy,
   t.deepEqual(ran, []);
 });
 
-test('operations that hold more memory than they may are done before another waits', (t) => {
+test('pending operations that hold too much memory are computed before another is deferred', (t) => {
   const { deferral, values, ran, x, make } = deferred();
   const y = make();
   deferral.disposed(x.dataId, values);

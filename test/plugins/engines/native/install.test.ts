@@ -23,7 +23,7 @@ import { engineNeed, needing } from '../../../needs.js';
 
 const native = await engineNeed('native');
 
-test('installing without a C++ compiler succeeds, and says in one line what is lost', (t) => {
+test('installing without a C++ compiler succeeds, and prints the consequence in one line', (t) => {
   const folder = packageFolder(t);
   const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
   t.is(status, 0);
@@ -61,7 +61,7 @@ withAddon('a prebuilt addon in the prebuildify layout is loaded, and nothing is 
   t.deepEqual(keysOf(load(folder)), keysOf(loadBinding()));
 });
 
-withAddon('a prebuilt addon that does not load here is built anew where there is a compiler', async (t) => {
+withAddon('a prebuilt addon that does not load is rebuilt if there is a compiler', async (t) => {
   const folder = packageFolder(t);
   const prebuilt = path.join(folder, await prebuiltPath());
   mkdirSync(path.dirname(prebuilt), { recursive: true });
@@ -99,7 +99,7 @@ function keysOf(addon: unknown): string[] {
   return typeof addon === 'object' && addon !== null ? Object.keys(addon) : [];
 }
 
-/** The plugin's folder of a package that is installed and not yet built; gone after the test. */
+/** Copies the plugin's folder as in an installed package that is not built yet; removed after the test. */
 function packageFolder(t: ExecutionContext): string {
   const root = mkdtempSync(path.join(tmpdir(), 'espalier-install-'));
   t.teardown(() => {
@@ -119,7 +119,7 @@ function install(folder: string, env: NodeJS.ProcessEnv): { status: number | nul
   });
 }
 
-/** Where the release script leaves the addon for this machine, from the plugin's folder. */
+/** Where the release script leaves the addon for this machine, relative to the plugin's folder. */
 async function prebuiltPath(): Promise<string> {
   const script: { prebuiltAddon: string } = await import(path.join(addonFolder, 'install.mjs'));
   return path.relative(addonFolder, script.prebuiltAddon);

@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Code in the body of a plugin's methods, in JavaScript. */
+/** JavaScript code to insert in a plugin's methods. */
 interface OwnCode {
-  /** Before the loss of `ids` and `targets` is computed, in `pass`. */
+  /** Runs before the loss of `ids` and `targets` is computed, in `pass`. */
   readonly loss?: string;
-  /** With `logits` [batch, time, vocabulary], after which it returns those that count; `this.random` is a stream. */
+  /** Receives `logits` [batch, time, vocabulary] and returns those to use; `this.random` is a stream. */
   readonly logits?: string;
 }
 

@@ -9,7 +9,7 @@ import { engineNeed, needing } from '../../../needs.js';
 
 const native = needing(await engineNeed('native'));
 
-/** What a model that says nothing of its passes may do to its logits [batch, time, vocabulary] in one. */
+/** What a model without `operationsOf` may do to its logits [batch, time, vocabulary]. */
 const models: Record<string, string> = {
   'dropout of its own': `
     const drawn = Float32Array.from({ length: logits.size }, () => this.random.normal());
@@ -23,7 +23,7 @@ const models: Record<string, string> = {
 };
 
 for (const [name, change] of Object.entries(models)) {
-  native.serial(`engine native: a model with ${name} is the same bits in chains and one by one`, async (t) => {
+  native.serial(`engine native: a model with ${name} gives the same bits in chains and one by one`, async (t) => {
     const folder = folderOf(t, change);
     const chained = await lossesOf(t, folder, false);
     t.is(new Set(chained).size, chained.length);
@@ -31,7 +31,7 @@ for (const [name, change] of Object.entries(models)) {
   });
 }
 
-native.serial('engine native: a model with all of that, stopped and resumed, is the run that was not', async (t) => {
+native.serial('engine native: a model with all of that gives the same bits when stopped and resumed', async (t) => {
   const all = Object.values(models).map((change) => `logits = (() => {${change}\n})();`);
   const folder = folderOf(t, `${all.join('\n')}\nreturn logits;`);
   const { code, out, err } = await espalier(
@@ -51,14 +51,14 @@ const settings = [
   'plugins.evaluation=false',
 ];
 
-/** A folder with a text, and a model of plain operations whose logits go through that code. */
+/** Returns a folder with a text and a model of plain operations with this code for its logits. */
 function folderOf(t: ExecutionContext, change: string): string {
   const folder = textFolder(t);
   writeOwnLlama(folder, false, { logits: change });
   return folder;
 }
 
-/** Of a short run; with its kernels watched, each does its work when it is called. */
+/** Results of a short run; if kernels are watched, each runs when it is called. */
 async function lossesOf(t: ExecutionContext, folder: string, isWatched: boolean): Promise<number[]> {
   await using made = await testRun({
     cwd: folder,

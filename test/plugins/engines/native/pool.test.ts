@@ -9,13 +9,13 @@ const native = (await availableEngines()).find(({ name }) => name === 'native');
 if (native?.works !== true) {
   skipped('engine native: memory:', await engineNeed('native'));
 } else {
-  test('engine native: memory that is given back is used again, within a lease and after it', (t) => {
+  test('engine native: returned memory is reused, within a lease and after it', (t) => {
     const { pool, allocated } = counted();
     const lease = new Lease(pool);
     const [first, second] = [lease.take(1000), lease.take(1000)];
     t.not(first.buffer, second.buffer);
     lease.giveBack(first);
-    // Of one class of sizes, though not of one size.
+    // Different sizes of one size class.
     const again = lease.take(990);
     t.is(again.buffer, first.buffer);
     t.is(again.length, 990);

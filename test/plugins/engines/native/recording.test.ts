@@ -12,7 +12,7 @@ const native = (await availableEngines()).find(({ name }) => name === 'native');
 if (native?.works !== true) {
   skipped('engine native: recorded kernels:', await engineNeed('native'));
 } else {
-  test.serial('engine native: recorded kernels over other ids give what the function gives', async (t) => {
+  test.serial('engine native: recorded kernels replayed with other ids equal the function', async (t) => {
     const { engine, weights } = await parts(t);
     const ids = fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 6, maxLength: 6 });
     const steps = fc.array(fc.constantFrom(...Object.keys(OPERATIONS)), { minLength: 1, maxLength: 8 });
@@ -24,7 +24,7 @@ if (native?.works !== true) {
         tf.tidy(() => {
           const recorded = record(engine, weights, names, first, mask);
           const kept = recorded.outputs.map((tensor) => [...tensor.dataSync()]);
-          // First its kernels, then their calls alone: each time over other numbers than the last.
+          // First the kernels run, then only their calls; each time with new numbers.
           for (const [numbers, keys] of [
             [second, otherMask] as const,
             [first, mask] as const,
@@ -48,7 +48,7 @@ if (native?.works !== true) {
     );
   });
 
-  test.serial('engine native: what cannot be repeated is not, and nothing is left of what can', async (t) => {
+  test.serial('engine native: passes that cannot be replayed are not, and recordings leak nothing', async (t) => {
     const { engine, weights } = await parts(t);
     const ids = tf.tensor2d([1, 2, 3], [1, 3], 'int32');
     const recordingOf = (compute: (x: tf.Tensor) => tf.Tensor): RecordedKernels['recording'] => {
@@ -164,7 +164,7 @@ async function parts(t: ExecutionContext): Promise<{ engine: Engine; weights: We
   return { engine: run.container.resolve(Engine), weights };
 }
 
-/** Operations one after the other on embedded ids [2, 3]; what each gives is an output. */
+/** Operations in sequence on embedded ids [2, 3]; every result is an output. */
 function record(
   engine: Engine,
   weights: Weights,

@@ -8,7 +8,7 @@ import { normals } from '../../ops/cases.js';
 import { on } from '../../ops/compare.js';
 import { availableEngines } from '../../ops/engines.js';
 
-/** What models do along rows of x and y [rows, columns], with a weight for each column. */
+/** Typical row operations of models on x and y [rows, columns], with a weight per column. */
 const FUNCTIONS: Record<string, (x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) => tf.Tensor> = {
   'RMS norm': (x, y, weight) => {
     const sum = tf.add(x, y);
@@ -22,13 +22,13 @@ const FUNCTIONS: Record<string, (x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) 
   'softmax of a broadcast mask': (x, _y, weight) =>
     tf.softmax(tf.where(tf.greater(weight, -1), x, tf.fill(x.shape, -1e9))),
   'log-softmax': (x, y) => tf.mul(tf.logSoftmax(x), y),
-  'a turned half': (x, y, weight) => {
+  'a rotated half': (x, y, weight) => {
     const columns = x.shape.at(-1) ?? 0;
     const half = Math.floor(columns / 2);
     const [a, b] = tf.split(x, [half, columns - half], -1);
     return tf.add(tf.mul(x, weight), tf.mul(tf.concat([tf.neg(b!), a!], -1), y));
   },
-  'parts that are joined': (x, y, weight) => {
+  'joined parts': (x, y, weight) => {
     const columns = x.shape.at(-1) ?? 0;
     const part = tf.slice(tf.mul(x, y), [0, 1], [-1, columns - 3]);
     const ends = [tf.slice(x, [0, 0], [-1, 2]), tf.exp(tf.slice(y, [0, 1], [-1, 1]))];
@@ -46,9 +46,9 @@ if (native?.works !== true) {
 
   for (const [name, compute] of Object.entries(FUNCTIONS))
     test.serial(
-      `engine native: ${name} is the same bits in one pass and step by step, and near to the cpu backend`,
+      `engine native: ${name} gives the same bits in one pass and step by step, close to the cpu backend`,
       (t) => {
-        // The last rows are longer than those that chains go along.
+        // The last rows are longer than the limit for chains.
         for (const [rows, columns] of [
           [7, 5],
           [1, 33],
@@ -75,7 +75,7 @@ if (native?.works !== true) {
     );
 
   test.serial(
-    'engine native: an RMS norm, and a masked softmax with its gradient, are a call of the addon each',
+    'engine native: an RMS norm, and a masked softmax with its gradient, take one call of the addon each',
     (t) => {
       const kernels = nativeBackend(tf.findBackend(backend));
       const [x, y, weight] = inputsOf(12, 8);
@@ -104,7 +104,7 @@ if (native?.works !== true) {
     },
   );
 
-  test.serial('engine native: steps along rows have the numbers that programs name them by', (t) => {
+  test.serial('engine native: the codes of row operations equal those in programs', (t) => {
     t.is(binding.rowStepNames()[2], 'spread');
   });
 }
@@ -114,7 +114,7 @@ function inputsOf(rows: number, columns: number) {
   return [x!, y!, weight!] as const;
 }
 
-/** What it gives, and the gradients of its sum with y. */
+/** Returns the result, and the gradients of its sum with y. */
 function outcome(compute: (typeof FUNCTIONS)[string], rows: number, columns: number): number[][] {
   const [x, y, weight] = inputsOf(rows, columns).map(({ values, shape }) => tf.tensor(values, shape));
   const value = compute(x!, y!, weight!);
@@ -125,7 +125,7 @@ function outcome(compute: (typeof FUNCTIONS)[string], rows: number, columns: num
   return [value, ...gradients].map((tensor) => [...tensor.dataSync()]);
 }
 
-/** The largest difference, by the size of what is expected where that is over 1. */
+/** Returns the largest difference, relative to expected values above 1. */
 function farthest(found: readonly number[], expected: readonly number[]): number {
   return found.reduce(
     (most, value, index) => {

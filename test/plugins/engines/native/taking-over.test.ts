@@ -17,7 +17,7 @@ if (native?.works !== true) {
   skipped('engine native: taking over arrays:', await engineNeed('native'));
 } else {
   test.serial(
-    'engine native: a run that takes over a checkpoint’s arrays trains as one that copies them',
+    'engine native: a run that takes over a checkpoint’s arrays trains like one that copies them',
     async (t) => {
       await using whole = await testRun({ set });
       await whole.train();
@@ -36,7 +36,7 @@ if (native?.works !== true) {
     },
   );
 
-  test.serial('engine native: an array that is two weights is taken over by one of them', async (t) => {
+  test.serial('engine native: an array shared by two weights is taken over by one of them', async (t) => {
     await using run = await testRun({ set, iterations: 1 });
     const weights = new Map<string, StoredTensor>();
     for (const [name, values] of run.weights()) weights.set(name, { values, shape: shapeOf(run.run.model, name) });
@@ -48,7 +48,7 @@ if (native?.works !== true) {
     t.notDeepEqual(one, other);
   });
 
-  test.serial('engine native: memory that is taken over is used again when its tensor is gone', (t) => {
+  test.serial('engine native: memory that was taken over is reused when its tensor is disposed', (t) => {
     const pool = new FloatPool(loadBinding());
     const values = new Float32Array(tensorMemory(4000), 0, 1000);
     t.true(pool.takeOver(values));
@@ -73,7 +73,7 @@ if (native?.works !== true) {
     }
   });
 
-  test.serial('engine native: numbers stay when their memory is moved to large pages', async (t) => {
+  test.serial('engine native: values survive the move of their memory to large pages', async (t) => {
     const binding = loadBinding();
     const values = new Float32Array(binding.allocate(2 ** 23, false));
     for (const index of values.keys()) values[index] = index;
@@ -93,7 +93,7 @@ if (native?.works !== true) {
 
 type Tensors = ReadonlyMap<string, StoredTensor>;
 
-/** With its arrays in memory as `readCheckpoint` reads them into. */
+/** A checkpoint with its arrays in memory as `readCheckpoint` allocates it. */
 function inTensorMemory(from: LoadedCheckpoint): LoadedCheckpoint {
   const moved = (tensors: Tensors): Map<string, StoredTensor> =>
     new Map(

@@ -6,7 +6,7 @@ import { on } from '../../ops/compare.js';
 import { availableEngines } from '../../ops/engines.js';
 import { engineNeed, skipped } from '../../../needs.js';
 
-/** What is compared: every element, or, of sums of floats, within rounding. */
+/** How results are compared: every element exactly, or within rounding for sums of floats. */
 type Rule = 'exact' | 'close';
 type DType = 'float32' | 'int32' | 'bool';
 type Compute = () => tf.Tensor | tf.Tensor[];
@@ -20,13 +20,13 @@ interface Found {
 const types = fc.constantFrom<DType>('float32', 'int32', 'bool');
 const numberTypes = fc.constantFrom<DType>('float32', 'int32');
 const shapes = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 6 });
-/** Of the most axes that kernels take, but few elements: what repeats or pads them makes many times as many. */
+/** Up to the maximum number of axes, but few elements, since repeating and padding multiply them. */
 const smallShapes = fc
   .array(fc.integer({ min: 0, max: 3 }), { maxLength: 6 })
   .filter((shape) => tf.util.sizeFromShape(shape) <= 60);
 const fullShapes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 5 });
 
-/** Numbers of a shape and type, those that are special among them. */
+/** Numbers of a shape and type, with special ones among them. */
 function numbersOf(dtype: DType, shape: readonly number[], seed: number): tf.Tensor {
   const special = [0, -0, NaN, 1, -1, Infinity, -Infinity, 2.5];
   let state = seed;
@@ -40,7 +40,7 @@ function numbersOf(dtype: DType, shape: readonly number[], seed: number): tf.Ten
   return tf.tensor(values, [...shape], dtype);
 }
 
-/** The same without what is not finite. */
+/** The same without numbers that are not finite. */
 function finite(shape: readonly number[], seed: number): tf.Tensor {
   const x = numbersOf('float32', shape, seed);
   return tf.tensor(
@@ -62,7 +62,7 @@ if (native?.works !== true) {
       })),
     );
 
-  /** @throws Error where the native engine has something else than the cpu backend, an error included */
+  /** @throws Error if the native engine differs from the cpu backend, including in errors */
   const compare = (rule: Rule, compute: Compute): void => {
     const [expected, ours] = ['cpu', native.backend].map((backend) => {
       try {
@@ -87,7 +87,7 @@ if (native?.works !== true) {
     }
   };
 
-  /** A property over values, `compute` of which is compared. */
+  /** A property over values whose `compute` is compared. */
   const holds = <T>(rule: Rule, given: fc.Arbitrary<T>, compute: (given: T) => Compute): void => {
     fc.assert(
       fc.property(given, (each) => {
@@ -106,7 +106,7 @@ if (native?.works !== true) {
       }),
     );
 
-  test('engine native: sums and means over any axes', (t) => {
+  test('engine native: sums and means over any axes equal the cpu backend’s', (t) => {
     holds(
       'close',
       fc.tuple(withAxes(shapes), numberTypes, fc.boolean()),
@@ -122,7 +122,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: extremes, their places, and truths, exactly', (t) => {
+  test('engine native: extremes, their indices and boolean reductions are exact', (t) => {
     holds('exact', fc.tuple(withAxes(fullShapes), numberTypes), ([{ shape, axes, seed }, dtype]) => () => {
       const x = numbersOf(dtype, shape, seed);
       const axis = axes[0] ?? 0;
@@ -135,7 +135,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: softmax and running sums', (t) => {
+  test('engine native: softmax and running sums equal the cpu backend’s', (t) => {
     holds('close', fc.tuple(fullShapes, fc.integer({ min: 1, max: 1e6 })), ([shape, seed]) => () => {
       const x = finite(shape, seed);
       const masked = tf.where(tf.greater(x, 1), tf.fill(x.shape, -Infinity), x);
@@ -189,7 +189,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: borders that mirror what is within them', (t) => {
+  test('engine native: mirror padding equals the cpu backend’s', (t) => {
     const padded = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }).chain((shape) =>
       fc.record({
         shape: fc.constant(shape),
@@ -208,7 +208,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: slices in steps, forwards and backwards', (t) => {
+  test('engine native: strided slices, forwards and backwards, equal the cpu backend’s', (t) => {
     const cuts = fullShapes.chain((shape) =>
       fc.tuple(
         fc.constant(shape),
@@ -230,7 +230,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: parts are joined, and a whole is parted', (t) => {
+  test('engine native: joining and splitting equal the cpu backend’s', (t) => {
     const parts = withAxes(fullShapes);
     holds(
       'exact',
@@ -258,7 +258,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: slices by their number, and errors as TensorFlow.js has them', (t) => {
+  test('engine native: slices by index, and their errors, equal TensorFlow.js’s', (t) => {
     holds(
       'exact',
       fc.tuple(withAxes(fullShapes), types, fc.array(fc.integer({ min: -1, max: 5 }), { maxLength: 6 })),
@@ -298,7 +298,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: one-hot vectors, the largest of each row, and constants', (t) => {
+  test('engine native: one-hot vectors, top-k and constants equal the cpu backend’s', (t) => {
     holds(
       'exact',
       fc.tuple(types, fc.array(fc.integer({ min: -2, max: 5 })), fc.integer({ min: 2, max: 5 })),
@@ -327,7 +327,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: products of matrices in batches that are broadcast, either side transposed', (t) => {
+  test('engine native: broadcast batched products, either side transposed, equal the cpu backend’s', (t) => {
     const sizes = fc.record({
       m: fc.nat(5),
       n: fc.nat(40),
@@ -344,7 +344,7 @@ if (native?.works !== true) {
       const a = finite([...batchA, ...(ofA ? [k, m] : [m, k])], 5);
       const b = finite([...batchB, ...(ofB ? [n, k] : [k, n])], 6);
       const all = tf.broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
-      // The cpu backend multiplies the wrong matrices where both are broadcast, and none where the sum is empty.
+      // The cpu backend multiplies the wrong matrices if both are broadcast, and fails if the sum is empty.
       const whole = (x: tf.Tensor): tf.Tensor =>
         tf.getBackend() === 'cpu' ? tf.broadcastTo(x, [...all, ...x.shape.slice(-2)]) : x;
       return tf.matMul(whole(a), whole(b), ofA, ofB);
@@ -356,7 +356,7 @@ if (native?.works !== true) {
     t.pass();
   });
 
-  test('engine native: what is large enough for vectors and threads, none of it in JavaScript', (t) => {
+  test('engine native: kernels large enough for vectors and threads run without JavaScript', (t) => {
     const backend = nativeBackend(tf.findBackend(native.backend));
     backend.javaScript.times = new Map();
     const x = (): tf.Tensor => finite([37, 61, 53], 11);
@@ -405,7 +405,7 @@ if (native?.works !== true) {
     backend.javaScript.times = undefined;
   });
 
-  test('engine native: the same bits for any number of threads', (t) => {
+  test('engine native: kernels give the same bits for any number of threads', (t) => {
     const { binding } = nativeBackend(tf.findBackend(native.backend));
     const compute = (): Found[] =>
       found(native.backend, () => {

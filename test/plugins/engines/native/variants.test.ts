@@ -10,10 +10,10 @@ import { engineNeed, skipped } from '../../../needs.js';
 
 const RUNS = 15;
 
-/** Of operands rounded to bfloat16, which has 8 bits of mantissa, in products of some tens of terms. */
+/** For operands rounded to bfloat16, which has 8 bits of mantissa, in products of some tens of terms. */
 const BF16_TOLERANCE = 6e-2;
 
-/** Of a sum of products in float32, as a share of the sum of their magnitudes: some units of 2^-24. */
+/** For a sum of products in float32, relative to the sum of their magnitudes: some units of 2^-24. */
 const F32_PRODUCT_ERROR = 5e-7;
 
 const native = (await availableEngines()).find(({ name }) => name === 'native');
@@ -26,7 +26,7 @@ if (native?.works !== true) {
   registerOps('cpu');
   const binding = loadBinding();
 
-  test.serial('engine native: the portable variant is on every machine', (t) => {
+  test.serial('engine native: the portable variant is available on every machine', (t) => {
     t.true(binding.variants().includes('portable'));
     t.throws(() => binding.useVariant('avx9000'), { message: /no kernels for avx9000/ });
   });
@@ -53,22 +53,25 @@ if (native?.works !== true) {
         t.true(errorOfProduct(f32, inner) < F32_PRODUCT_ERROR, `inner ${String(inner)}`);
     });
 
-    test.serial(`gelu: engine native is within 3e-7 of the normal distribution, its slope too, ${variant}`, (t) => {
-      binding.useVariant(variant);
-      const xs = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 200);
-      const [values, slopes] = on(f32, () => {
-        const x = tf.tensor1d(xs);
-        return [gelu(x), tf.grad((y) => gelu(y))(x)].map((y) => y.dataSync<'float32'>().slice());
-      });
-      xs.forEach((x, i) => {
-        const phi = normalDistribution(x);
-        const slope = phi + (x * Math.exp(-x * x * 0.5)) / Math.sqrt(2 * Math.PI);
-        const error = Math.abs(values![i]! - x * phi) / Math.max(1, Math.abs(x));
-        if (error > 3e-7) t.fail(`value at ${String(x)}: ${String(error)}`);
-        if (Math.abs(slopes![i]! - slope) > 3e-7) t.fail(`slope at ${String(x)}: ${String(slopes![i])}`);
-      });
-      t.pass();
-    });
+    test.serial(
+      `gelu: engine native is within 3e-7 of the normal distribution, as is its derivative, ${variant}`,
+      (t) => {
+        binding.useVariant(variant);
+        const xs = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 200);
+        const [values, slopes] = on(f32, () => {
+          const x = tf.tensor1d(xs);
+          return [gelu(x), tf.grad((y) => gelu(y))(x)].map((y) => y.dataSync<'float32'>().slice());
+        });
+        xs.forEach((x, i) => {
+          const phi = normalDistribution(x);
+          const slope = phi + (x * Math.exp(-x * x * 0.5)) / Math.sqrt(2 * Math.PI);
+          const error = Math.abs(values![i]! - x * phi) / Math.max(1, Math.abs(x));
+          if (error > 3e-7) t.fail(`value at ${String(x)}: ${String(error)}`);
+          if (Math.abs(slopes![i]! - slope) > 3e-7) t.fail(`slope at ${String(x)}: ${String(slopes![i])}`);
+        });
+        t.pass();
+      },
+    );
 
     for (const { name, cases } of families) {
       test.serial(`${name}: engine native computes what the composite computes, ${variant}`, (t) => {
@@ -84,7 +87,7 @@ if (native?.works !== true) {
         t.pass();
       });
 
-      // Products of numbers that bfloat16 holds are exact: only inner steps of other operations round.
+      // Products of numbers that bfloat16 represents are exact: only intermediate steps of other operations round.
       const exact = name === 'linear';
       test.serial(`${name}: engine native in bf16 is ${exact ? 'exact on bf16 numbers' : 'near'}, ${variant}`, (t) => {
         binding.useVariant(variant);
@@ -127,7 +130,7 @@ function largeProducts(): Case[] {
   }));
 }
 
-/** The largest error of a product [50, inner] * [inner, 70], as a share of the sum of the terms' magnitudes. */
+/** Returns the largest error of a product [50, inner] · [inner, 70], relative to the sum of the terms' magnitudes. */
 function errorOfProduct(backend: string, inner: number): number {
   const [rows, columns] = [50, 70];
   const [left, right] = normals(11, [rows, inner], [inner, columns]);
@@ -150,7 +153,7 @@ function errorOfProduct(backend: string, inner: number): number {
   return errors.reduce((most, error) => Math.max(most, error), 0);
 }
 
-/** To the nearest number that bfloat16 holds, ties to even. */
+/** Rounds to the nearest bfloat16 number, ties to even. */
 function toBf16(values: Float32Array): Float32Array {
   const bits = new Uint32Array(values.slice().buffer);
   const rounded = bits.map((word) => (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000);

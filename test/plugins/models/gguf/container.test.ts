@@ -25,7 +25,7 @@ const tensors = fc.uniqueArray(
   { selector: ({ name }) => name, maxLength: 12 },
 );
 
-test('what is written is read back: every value with its type, every tensor at a multiple of 32 bytes', async (t) => {
+test('a written file is read back: every value with its type, every tensor at a multiple of 32 bytes', async (t) => {
   const file = path.join(emptyFolder(t), 'a.gguf');
   await fc.assert(
     fc.asyncProperty(fc.dictionary(text, values, { maxKeys: 12 }), tensors, async (metadata, shapes) => {
@@ -59,14 +59,14 @@ test('what is written is read back: every value with its type, every tensor at a
   );
 });
 
-test('a tensor without the values of its shape is an error', async (t) => {
+test('a tensor whose values do not match its shape is an error', async (t) => {
   const tensor: GgufTensor = { name: 'a', shape: [2, 3], dtype: 'f32', values: () => new Float32Array(5) };
   await t.throwsAsync(writeGguf(path.join(emptyFolder(t), 'a.gguf'), { metadata: new Map(), tensors: [tensor] }), {
     message: 'tensor a: shape [2, 3] does not hold 5 values',
   });
 });
 
-test('half precision: each of its numbers is itself, and what lies between two is rounded to the nearer, ties to even', (t) => {
+test('half precision: its own numbers are exact, and others are rounded to the nearest, ties to even', (t) => {
   const all = Uint16Array.from({ length: 0x7c00 }, (_, bits) => bits);
   const numbers = Float32Array.from(all, valueOf);
   t.deepEqual(toHalf(numbers), all);
@@ -92,7 +92,10 @@ test('half precision: each of its numbers is itself, and what lies between two i
   );
 });
 
-/** The number of bits in half precision without a sign; the one behind the largest is 65536, where infinity begins. */
+/**
+ * The number with these bits in half precision, without a sign; the one after the largest is 65536, where infinity
+ * begins.
+ */
 function valueOf(bits: number): number {
   const [exponent, mantissa] = [bits >> 10, bits & 0x3ff];
   return exponent === 0 ? mantissa * 2 ** -24 : (1024 + mantissa) * 2 ** (exponent - 25);

@@ -24,7 +24,7 @@ function changed({ config, weights }: HuggingFaceModel, over: Record<string, unk
   return { config: { ...config, ...over }, weights };
 }
 
-test('GPT-2: matrices are turned; norms, biases and positions stay in float32', (t) => {
+test('GPT-2: matrices are transposed; norms, biases and positions stay in float32', (t) => {
   const model = smallGpt2(50);
   const content = ggufContent(model, bare);
   const [from, to] = [model.weights.get('transformer.h.1.mlp.c_fc.weight'), tensorOf(content, 'blk.1.ffn_up.weight')];
@@ -41,7 +41,7 @@ test('GPT-2: matrices are turned; norms, biases and positions stay in float32', 
   t.is(full.length, 1 + 2 * 8 + 2);
 });
 
-test('Llama: the halves of each head of queries and keys are interleaved; of Qwen’s they are not', (t) => {
+test('Llama: the halves of each query and key head are interleaved, but not Qwen’s', (t) => {
   const llama = smallLlama('mistral', 50);
   const name = 'model.layers.0.self_attn.k_proj.weight';
   const given = llama.weights.get(name)?.values ?? [];
@@ -59,10 +59,10 @@ test('Llama: the halves of each head of queries and keys are interleaved; of Qwe
   ]);
 });
 
-test('Llama 3’s scaling is one divisor of each frequency: 1 for the quickest, the factor for the slowest', (t) => {
+test('Llama 3’s scaling divides each frequency: by 1 for the highest, by the factor for the lowest', (t) => {
   const { shape, dtype, values } = tensorOf(ggufContent(smallLlama('llama3', 50), bare), 'rope_freqs.weight');
   t.deepEqual([shape, dtype], [[2], 'f32']);
-  // Wavelengths 2π and 200π, of a context of 64: below 64 / 4, and above 64 / 1.
+  // Wavelengths 2π and 200π in a context of 64: below 64 / 4, and above 64 / 1.
   t.deepEqual(values, [1, 8]);
 });
 
@@ -74,7 +74,7 @@ test('the metadata names the model, and holds the chat template', (t) => {
   t.is(value('tokenizer.chat_template'), '{{ messages }}');
 });
 
-test('what llama.cpp does not compute is refused, with what to do', (t) => {
+test('models that llama.cpp does not support are refused, saying what to do', (t) => {
   const refusal = (model: HuggingFaceModel, message: RegExp): void => {
     t.throws(() => ggufContent(model, bare), { ...refused, message });
   };
@@ -103,7 +103,7 @@ test('what llama.cpp does not compute is refused, with what to do', (t) => {
   );
 });
 
-test('a number that half precision cannot hold is refused when it is written, and kept with --dtype f32', (t) => {
+test('a number too large for half precision is refused, but written with --dtype f32', (t) => {
   const model = smallGpt2(50);
   const [first] = model.weights.values();
   if (first === undefined) throw new Error('no weights');

@@ -16,7 +16,7 @@ import { readGguf, type ReadGguf } from './read.js';
 const converter = ggufConverter();
 const needs = [converter, python('torch', 'transformers', 'sentencepiece')];
 
-/** Runs convert_hf_to_gguf.py with each list of arguments, in one process: half of its time is loading PyTorch. */
+/** Runs convert_hf_to_gguf.py with each list of arguments in one process, since half of its time is loading PyTorch. */
 const CONVERT = `
 import json, sys, transformers
 # Otherwise transformers makes a tokenizer of the model's class, whatever tokenizer.json says.
@@ -63,7 +63,10 @@ needing(...needs, tokenizerFiles()).serial('tokenizers of published models: the 
   }
 });
 
-/** Tokens that the published tokenizers put in front of a text, and the files do not: the converter knows them by that. */
+/**
+ * Tokens that the published tokenizers, but not the files, put in front of a text: the converter recognizes them by
+ * that.
+ */
 const STARTS: Readonly<Record<string, string>> = {
   'llama3.json': '<|begin_of_text|>',
   'deepseek_v3.json': '<｜begin▁of▁sentence｜>',
@@ -98,7 +101,7 @@ async function folderOf(
   { config, weights }: HuggingFaceModel,
   tokenizer: TokenizerJson,
 ): Promise<string> {
-  // A space: of any other name the converter makes a base name, a version and a size.
+  // A space, because the converter splits any other name into base name, version and size.
   const folder = path.join(emptyFolder(t), 'a model');
   mkdirSync(folder);
   writeFileSync(path.join(folder, 'config.json'), JSON.stringify(config));
@@ -158,7 +161,7 @@ function sameMetadata(
 ): void {
   t.deepEqual([...own.keys()].sort(), [...expected.keys()].sort(), of);
   for (const [key, value] of expected) {
-    // A vocabulary has 100,000 tokens, and ava would print them all.
+    // Not `deepEqual`: a vocabulary has 100,000 tokens, and ava would print them all.
     t.true(isDeepStrictEqual(own.get(key), value), `${of}: ${key} is ${shown(own.get(key))}, theirs ${shown(value)}`);
   }
 }

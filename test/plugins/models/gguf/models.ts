@@ -24,7 +24,7 @@ const LLAMA3 = {
   original_max_position_embeddings: 64,
 };
 
-/** A small GPT-2 with every bias, as transformers have it, and no two numbers alike. */
+/** A small GPT-2 with every bias, as in transformers, with all numbers different. */
 export function smallGpt2(vocabSize: number): HuggingFaceModel {
   const block = {
     'ln_1.weight': [WIDTH],
@@ -66,7 +66,10 @@ export function smallGpt2(vocabSize: number): HuggingFaceModel {
 
 export type FamilyMember = 'llama' | 'llama3' | 'mistral' | 'qwen2' | 'qwen3';
 
-/** A small member of the Llama family, with fewer key-value heads; llama3 is Llama with its scaling, biases and own head. */
+/**
+ * A small member of the Llama family with fewer key-value heads; llama3 is Llama with its scaling, biases and an untied
+ * head.
+ */
 export function smallLlama(member: FamilyMember, vocabSize: number): HuggingFaceModel {
   const keyValueHeads = member === 'llama' ? HEADS : 2;
   const headDim = member === 'qwen3' ? 8 : WIDTH / HEADS;

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 
 export interface ReadTensor {
-  /** Row-major, the last dimension contiguous. */
+  /** Row-major, with the last dimension contiguous. */
   readonly shape: readonly number[];
   readonly type: number;
-  /** Where its data begins in the file. */
+  /** Offset of the data in the file. */
   readonly start: number;
   readonly bytes: Buffer;
 }
@@ -17,7 +17,9 @@ const TYPE_BYTES: Readonly<Record<number, number>> = { 0: 4, 1: 2 };
 const ALIGNMENT = 32;
 const ARRAY = 9;
 
-/** A GGUF file (version 3) of float32 and half-precision tensors, read from ggml's docs/gguf.md and nothing of ours. */
+/**
+ * Reads a GGUF file (version 3) of float32 and half-precision tensors, by ggml's docs/gguf.md alone, without our code.
+ */
 export function readGguf(path: string): ReadGguf {
   const file = readFileSync(path);
   let at = 0;

@@ -13,7 +13,7 @@ interface Parts {
   readonly [part: string]: unknown;
 }
 
-/** The tokenizer `a b ab`, with special tokens that it is given; of a model of 8 tokens. */
+/** The metadata of the tokenizer `a b ab` with these special tokens, for a model of 8 tokens. */
 function metadataOf({ model, ...parts }: Parts, config: Record<string, string> = {}): Record<string, unknown> {
   const definition = JSON.stringify({
     pre_tokenizer: BYTE_LEVEL,
@@ -26,7 +26,7 @@ function metadataOf({ model, ...parts }: Parts, config: Record<string, string> =
 
 const added = (id: number, content: string, special = true): unknown => ({ id, content, special });
 
-test('tokens by id, with their kinds; ids that the tokenizer does not have are unused', (t) => {
+test('tokens are listed by id with their kinds, and ids without a token are marked unused', (t) => {
   const { tokens, token_type, merges, pre } = metadataOf({
     model: { merges: ['a b', [' ', 'b']] },
     added_tokens: [added(4, '<s>'), added(5, 'a▁b', false), added(6, '<|im_end|>', false)],
@@ -37,7 +37,7 @@ test('tokens by id, with their kinds; ids that the tokenizer does not have are u
   t.is(pre, 'gpt-2');
 });
 
-test('the name of how text is cut is told from the definition, of any vocabulary', (t) => {
+test('the pre-tokenizer is recognized from the definition, for any vocabulary', (t) => {
   const nameOf = (parts: Parts): unknown => metadataOf(parts)['pre'];
   const digits = { type: 'Digits', individual_digits: true };
   t.is(nameOf({ pre_tokenizer: { type: 'Sequence', pretokenizers: [digits, BYTE_LEVEL] } }), 'smollm');
@@ -59,7 +59,7 @@ test('the name of how text is cut is told from the definition, of any vocabulary
   refused({ post_processor: { type: 'RobertaProcessing' } }, /no post-processor RobertaProcessing/);
 });
 
-test('special tokens: as the config names them, and the template that puts them around a text', (t) => {
+test('special tokens come from the config, and from the template that puts them around a text', (t) => {
   const special = (id: string): unknown => ({ SpecialToken: { id, type_id: 0 } });
   const text = (id: string): unknown => ({ Sequence: { id, type_id: 0 } });
   const around = (single: unknown[], pair: unknown[]): Parts => ({
@@ -84,7 +84,7 @@ test('special tokens: as the config names them, and the template that puts them 
     add_eos_token: true,
   });
   t.deepEqual(of({}), {});
-  // llama.cpp's own puts one in front unless it is told not to.
+  // llama.cpp puts one in front by default.
   t.deepEqual(of({ pre_tokenizer: CUT, model: { ignore_merges: true } }), { add_bos_token: false });
 });
 
@@ -95,7 +95,7 @@ test('a tokenizer with more tokens than the model is refused', (t) => {
   });
 });
 
-test('GPT-2’s own tokenizer as a tokenizer.json: its tokens, and merges that make each of them', async (t) => {
+test('GPT-2’s tokenizer.json has its tokens and a merge for each', async (t) => {
   const tokenizer = await tokenizerJson({ tokenizer: 'gpt2' });
   if (tokenizer === undefined) throw new Error('it has none');
   const metadata = Object.fromEntries(tokenizerMetadata(tokenizer, 50257, {}));

@@ -20,11 +20,11 @@ if (native?.works !== true) {
   const grows = (name: string, value: string): string =>
     `{name: ${name}, value: ${value}, trigger_loss: 100, max_wait_iters: 1, reevaluate: false}`;
   const runs: Record<string, readonly string[]> = {
-    'as it is': [],
+    'by default': [],
     'without dropout, one micro-batch': ['model.dropout=0', 'train.gradient_accumulation_steps=1'],
     'with the activation and the biases of GPT-2': ['model.activation=gelu_tanh', 'model.bias=true'],
     'with LoRA and rotary positions': ['model.attn_lora_rank=2', 'model.embedding_lora_rank=2', 'model.rotary=true'],
-    'of a llama with fewer heads of keys and values, normed': [
+    'of a llama with fewer key and value heads and query-key norm': [
       'model={use: llama, n_kv_head: 1, qk_norm: true, tied: false}',
     ],
     'of a llama with LoRA on every layer': [
@@ -43,7 +43,7 @@ if (native?.works !== true) {
     ],
   };
   for (const [name, set] of Object.entries(runs)) {
-    test.serial(`engine native: a run ${name} is the same with its kernels repeated and without`, async (t) => {
+    test.serial(`engine native: a run ${name} gives the same bits with and without replayed kernels`, async (t) => {
       const repeated = await outcome(t, true, set);
       const plain = await outcome(t, false, set);
       t.deepEqual(repeated.losses, plain.losses);
@@ -59,22 +59,19 @@ if (native?.works !== true) {
     'of two micro-batches': [],
     'of LoRA alone': ['model={attn_lora_rank: 2, trained: lora}', 'plugins.evaluation=false'],
   })) {
-    test.serial(
-      `engine native: gradients ${name} that are taken as they are complete are the same, repeated and without`,
-      async (t) => {
-        const repeated = await outcome(t, true, set, { takesGradients: true });
-        const plain = await outcome(t, false, set, { takesGradients: true });
-        t.true(plain.taken.length > 12);
-        t.is(repeated.alive.at(-1), repeated.alive[2], 'nothing piles up');
-        t.deepEqual(repeated.taken, plain.taken);
-        t.deepEqual(repeated.losses, plain.losses);
-        t.deepEqual(repeated.weights, plain.weights);
-        t.true(repeated.passes < plain.passes / 2, `the model ran ${repeated.passes} of ${plain.passes} passes`);
-      },
-    );
+    test.serial(`engine native: early gradients ${name} are the same with and without replayed kernels`, async (t) => {
+      const repeated = await outcome(t, true, set, { takesGradients: true });
+      const plain = await outcome(t, false, set, { takesGradients: true });
+      t.true(plain.taken.length > 12);
+      t.is(repeated.alive.at(-1), repeated.alive[2], 'nothing piles up');
+      t.deepEqual(repeated.taken, plain.taken);
+      t.deepEqual(repeated.losses, plain.losses);
+      t.deepEqual(repeated.weights, plain.weights);
+      t.true(repeated.passes < plain.passes / 2, `the model ran ${repeated.passes} of ${plain.passes} passes`);
+    });
   }
 
-  test.serial('engine native: documents of a batch are those that a repeated pass keeps apart', async (t) => {
+  test.serial('engine native: a replayed pass uses the documents of its own batch', async (t) => {
     const repeated = await outcome(t, true, [], { hasDocuments: true });
     const plain = await outcome(t, false, [], { hasDocuments: true });
     t.deepEqual(repeated.losses, plain.losses);
@@ -83,7 +80,7 @@ if (native?.works !== true) {
     t.notDeepEqual(plain.losses, (await outcome(t, false, [])).losses);
   });
 
-  test.serial('engine native: weights that others put in place are the ones that a repeated pass reads', async (t) => {
+  test.serial('engine native: a replayed pass reads weights that were replaced', async (t) => {
     const halved = async (repeats: boolean): Promise<number[]> =>
       (
         await outcome(t, repeats, [], {
@@ -101,18 +98,18 @@ interface Outcome {
   readonly losses: number[];
   readonly weights: Record<string, readonly number[]>;
   readonly evaluations: EvaluationEnd['losses'][];
-  /** How often the model computed a loss. */
+  /** Number of losses that the model computed. */
   readonly passes: number;
-  /** Data of the backend after each iteration. */
+  /** Number of tensors in the backend after each iteration. */
   readonly alive: number[];
-  /** Gradients that were taken during a backward pass. */
+  /** Gradients received during a backward pass. */
   readonly taken: [name: string, gradient: number[]][];
 }
 
 interface Listening {
   readonly atEnd?: (model: Model, iteration: number) => void;
   readonly takesGradients?: boolean;
-  /** Whether batches have documents, others each time. */
+  /** Whether batches have documents, different each time. */
   readonly hasDocuments?: boolean;
 }
 
