@@ -89,10 +89,7 @@ export interface CheckpointStore {
   prepare?(kinds: readonly CheckpointKind[]): void | Promise<void>;
   /** Resolves when everything requested so far is written; a failure is logged. */
   written(): Promise<void>;
-  /**
-   * Like `written`, at the end of the run: the core calls it before `run:end`. @throws if the newest checkpoint was not
-   * written
-   */
+  /** Like `written`; the core calls it before `run:end`. @throws if the newest checkpoint was not written */
   finish(): Promise<void>;
   /**
    * Returns the checkpoint to roll back to: complete, with finite numbers. Logs each one that it rejects.

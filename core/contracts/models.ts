@@ -64,10 +64,7 @@ export interface CountedTargets {
 
 /** The training loss of a run. */
 export interface TrainingLoss {
-  /**
-   * Returns the terms that count in the iteration that starts. @throws EspalierError naming a term whose weight is not
-   * finite
-   */
+  /** Returns the terms of the starting iteration. @throws EspalierError naming one whose weight is not finite */
   inParts(): LossInParts;
   /**
    * Checks a batch and counts its targets.

@@ -29,10 +29,7 @@ export async function fromFirstRank(ranks: Ranks, value: number): Promise<number
   return decided;
 }
 
-/**
- * Returns how many cores this rank may use: the ranks on a machine divide up the cores that the system gives the
- * process.
- */
+/** Returns how many cores this rank may use: the ranks on a machine divide up the cores of the process. */
 export function coresOfRank({ onThisMachine = 1 }: Ranks): number {
   return Math.max(1, Math.floor(availableParallelism() / onThisMachine));
 }

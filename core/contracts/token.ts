@@ -8,10 +8,7 @@ export function token<T>(name: string): Token<T> {
   return Symbol(name);
 }
 
-/**
- * Creates the token of a contract that any number of plugins add to (`Bindings.add`); it resolves to all of them, in
- * plugin order.
- */
+/** Creates the token of a contract that several plugins may add to (`Bindings.add`); it resolves to all, in order. */
 export function listToken<T>(name: string): Token<readonly T[]> {
   return Symbol(name);
 }

@@ -61,10 +61,7 @@ export class EventBus {
     };
   }
 
-  /**
-   * Adds a listener of the embedding program after the others; returns its remover. An error that it throws ends the
-   * run.
-   */
+  /** Adds a listener of the embedding program after the others; returns its remover. Its errors end the run. */
   on<Name extends EventName>(event: Name, listener: (payload: Events[Name]) => unknown): () => void {
     if (!this.events.has(event)) throw this.events.unknown(event, 'a listener waits for');
     return this.#add(event, (payload: Events[Name]) => {
@@ -86,10 +83,7 @@ export class EventBus {
     return this.#registrations.filter((each) => each.event === event).map(({ plugin }) => plugin);
   }
 
-  /**
-   * Returns the listeners that have not returned; each but the first was called through an event that the one before it
-   * dispatched.
-   */
+  /** Returns the active listeners, outermost first: each was called through an event of the one before. */
   get running(): readonly Registration[] {
     return this.#running;
   }

@@ -26,22 +26,13 @@ export interface PluginOptions {
   name: string;
   /** One sentence, shown by `espalier plugins`. */
   summary: string;
-  /**
-   * Schema of its options: describe each and give defaults. Without it, or the class's static `options`, the plugin
-   * takes no options.
-   */
+  /** Schema of its options: describe each, with defaults. Without it, or static `options`, there are no options. */
   config?: z.ZodType;
   /** The slot it can fill; features have none. */
   slot?: Slot;
-  /**
-   * The slot whose contract it wraps. It is loaded, and its state restored, wherever that slot is in use, including
-   * `espalier evaluate`.
-   */
+  /** The slot whose contract it wraps; it is loaded and restored wherever that slot is in use (`espalier evaluate`). */
   wraps?: Slot;
-  /**
-   * The metrics that it publishes, by name: `espalier metrics` and docs/reference/metrics.md print them, sinks read
-   * them.
-   */
+  /** The metrics that it publishes, by name: printed by `espalier metrics` and docs/reference/metrics.md. */
   metrics?: MetricTable;
   /** The events that it publishes; a plugin that listens to another's events may repeat their declaration here. */
   events?: EventDeclarations;
@@ -104,10 +95,7 @@ export interface PluginInstance {
 /** A plugin's class. */
 export interface PluginClass {
   new (...args: never[]): object;
-  /**
-   * Schema of its options, instead of `config` of its `@Plugin`: the compiler then checks the options given to
-   * `createRun`.
-   */
+  /** Schema of its options, instead of `config` of its `@Plugin`; the compiler then checks options of `createRun`. */
   readonly options?: z.ZodType;
   /** Binds contracts, before any plugin is made. */
   register?(bindings: Bindings): void;
@@ -117,10 +105,7 @@ export interface PluginClass {
   readonly numbersPerWeight?: number;
   /** Engines only: returns whether it works here, without side effects. */
   probe?(): EngineProbe | Promise<EngineProbe>;
-  /**
-   * Engines only: returns at once whether `probe` may find a GPU. Such an engine is probed before a better ranked one
-   * is chosen.
-   */
+  /** Engines only: whether `probe` may find a GPU. If so, it is probed before a better ranked engine is chosen. */
   mayHaveGpu?(): boolean;
   /** Engines only: installs it on this machine (`espalier engine install`). */
   install?(request: InstallRequest): Promise<void>;

@@ -4,15 +4,9 @@ const EXIT_FAILED = 1;
 
 /** A request to roll back to one of the run's checkpoints. */
 export interface RollbackRequest {
-  /**
-   * Iteration of the checkpoint; `latest`: the newest that was taken on schedule, is complete and has only finite
-   * numbers.
-   */
+  /** Iteration of the checkpoint; `latest`: the newest scheduled one that is complete and has only finite numbers. */
   readonly to: 'latest' | number;
-  /**
-   * `run`: restore everything. `model`: restore only weights, their shape, and the optimizer's state; the run keeps its
-   * position.
-   */
+  /** `run` restores everything; `model` only weights, their shape and optimizer state: the run keeps its position. */
   readonly what: 'run' | 'model';
   /**
    * For `run`: `again` (the default) serves the same data again; `skip` keeps the position of the batch source and the
@@ -38,10 +32,7 @@ export interface Requests {
 
 const NOTHING: Requests = { stops: [], exitCode: 0, ending: null, evaluation: false, checkpoints: [], rollbacks: [] };
 
-/**
- * Takes requests of plugins to the run. Requests add up, cannot be withdrawn, and are served at the next iteration
- * boundary.
- */
+/** Takes plugins' requests. They add up, cannot be withdrawn, and are served at the next iteration boundary. */
 export class RunControl {
   /** Requests since the loop last took them. */
   #asked = NOTHING;
@@ -77,10 +68,7 @@ export class RunControl {
     this.#ask({ checkpoints: [kind] });
   }
 
-  /**
-   * Requests a rollback at the boundary, before evaluations and checkpoints. If the checkpoint does not exist, the run
-   * stops with exit code 1.
-   */
+  /** Requests a rollback, served before evaluations and checkpoints. Without that checkpoint the run stops, code 1. */
   requestRollback(request: RollbackRequest): void {
     this.#ask({ rollbacks: [request] });
   }

@@ -33,10 +33,7 @@ export interface MicroBatchParts {
 
 /** The results of an iteration's micro-batches, besides gradients. */
 export interface PassedBatches {
-  /**
-   * This rank's summed loss over all ranks' counted targets, times the number of ranks: its mean over ranks is the
-   * loss.
-   */
+  /** This rank's summed loss over the mean number of counted targets per rank: its mean over ranks is the loss. */
   readonly loss: number;
   /** The same for each loss term, by name. */
   readonly terms: ReadonlyMap<string, number>;
@@ -66,10 +63,7 @@ export async function passBatches(
   let tokens = 0;
   let counted = 0;
   let [targets, allTargets] = [0, 0];
-  /**
-   * Weight of all ranks' counted targets relative to having every target count; known before the last micro-batch's
-   * pass.
-   */
+  /** Weight of all ranks' counted targets, relative to all targets; known before the last micro-batch's pass. */
   let weight = 1;
   for (let microBatch = 0; microBatch < accumulation; microBatch++) {
     const batch = await sections.measure('data_loading', () => nextOfRank(batches, ranks, shape));

@@ -22,12 +22,9 @@ export interface PassOptions {
   readonly isRepeatable?: boolean | undefined;
 }
 
-/**
- * Runs passes. If a pass has the same operations as the previous one and the engine records kernels, replays that
- * pass's kernels.
- */
+/** Runs passes; replays the previous pass's kernels if operations are equal and the engine records kernels. */
 export class PassReplay {
-  readonly #forms = new Map<string, Recorded>();
+  readonly #forms = new Map<string, RecordedPass>();
 
   constructor(
     private readonly engine: Pick<Engine, 'record'>,
@@ -46,7 +43,7 @@ export class PassReplay {
     const { same, masks } = operations;
     const weights = [...model.parameters().values()].flatMap((weight) => [weight, weight.dataId, weight.trainable]);
     const kind = [same, batch.batchSize, batch.blockSize, pass?.firstRow, namesOf(batch), ...weights];
-    const recorded = this.#forms.get(form) ?? new Recorded();
+    const recorded = this.#forms.get(form) ?? new RecordedPass();
     this.#forms.set(form, recorded);
     const repeated = recorded.of(kind)?.run(arraysOf(batch, termWeights), masks, onMark);
     if (repeated !== undefined) {
@@ -66,7 +63,7 @@ const MAX_UNUSED = 3;
 const PASSES_TO_SKIP = 100;
 
 /** The last recorded pass. */
-class Recorded {
+class RecordedPass {
   #last: { readonly kind: readonly unknown[]; readonly recording: KernelRecording; used: boolean } | undefined;
   #unused = 0;
   #toSkip = 0;

@@ -18,10 +18,7 @@ export interface RunSnapshot {
   bestValLoss: number | null;
   /** Validation loss of the current weights, in nats; null if not measured. Early checkpoints lack it. */
   valLoss?: number | null | undefined;
-  /**
-   * Metrics of the current weights that decisions are based on; missing if not measured since the last step. Early
-   * checkpoints lack it.
-   */
+  /** Metrics of the current weights used for decisions; missing if not measured since. Early checkpoints lack it. */
   measured?: Readonly<Record<string, number>> | undefined;
   /** True if a requested evaluation is still to be made, because the run was stopped before or during it. */
   owesEvaluation: boolean;

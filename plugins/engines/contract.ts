@@ -1,10 +1,10 @@
-/** What an engine was measured to reach on this machine: the metric `mfu` is a share of it. */
+/** The peak speed of an engine on this machine; the metric `mfu` is relative to it. */
 export { peakFlops, remeasuredPeak, showFlops, type Peak } from './peak/peak.js';
 
-/** The engines that come with espalier, and whether each works here. */
+/** The built-in engines, and whether each works here. */
 export { probeEngines, shortName, type ProbedEngine } from './choice/choice.js';
 
-/** Memory for arrays that the native engine may take over. */
+/** Memory for arrays that the native engine can take over. */
 export { tensorMemory } from './native/tensor-memory.js';
 
 /** A start for an engine of one's own. */

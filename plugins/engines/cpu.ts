@@ -23,7 +23,7 @@ export default class CpuEngine implements Engine {
 
   @On('run:setup')
   async setUp(): Promise<void> {
-    // Else the backend prints an advertisement on its first use.
+    // Without this the backend prints an advertisement on first use.
     tf.env().set('PROD', true);
     await tf.setBackend(this.backend);
     registerOps(this.backend);

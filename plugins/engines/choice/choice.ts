@@ -10,20 +10,20 @@ import {
   type FoundPlugin,
 } from '../../../core/runs.js';
 
-/** An engine plugin and whether it works here. */
+/** An engine plugin, and whether it works here. */
 export interface ProbedEngine {
   readonly plugin: FoundPlugin;
   readonly probe: EngineProbe;
 }
 
-/** Every engine that comes with the package and loads here, by rank. */
+/** Probes every built-in engine that loads here, by rank. */
 export async function probeEngines(): Promise<ProbedEngine[]> {
   const probed: ProbedEngine[] = [];
   for (const plugin of (await builtInEngines()).plugins) probed.push({ plugin, probe: await probe(plugin) });
   return probed;
 }
 
-/** Engines that come with the package and do not load here, with the reason. */
+/** Returns the built-in engines that do not load here, with the reason. */
 export async function brokenEngines(): Promise<{ engine: string; works: false; detail: string; why: string }[]> {
   const { broken } = await builtInEngines();
   return broken.map(({ name, error }) => ({
@@ -35,8 +35,8 @@ export async function brokenEngines(): Promise<{ engine: string; works: false; d
 }
 
 /**
- * The plugin for `engine: NAME`, or for `engine: auto` the best that works here; `log` is told why others were not taken.
- * @throws UsageError when it does not work here, saying why
+ * Returns the plugin for `engine: NAME`, or for `engine: auto` the best that works here; logs why others were rejected.
+ * @throws UsageError with the reason, if it does not work here
  */
 export async function chooseEngine(
   name: string,
@@ -56,10 +56,10 @@ export async function chooseEngine(
 }
 
 /**
- * What `engine: auto` takes of these: the first that computes on a GPU, else the first that works. Of those behind it
- * only the ones that may have a GPU are asked, since that can take a second each.
- * @param broken those that do not load, to be named where one is passed over
- * @throws UsageError when none works, saying why
+ * Returns what `engine: auto` chooses: the first engine that computes on a GPU, else the first that works. After the
+ * first that works, only those that may have a GPU are probed, since a probe can take a second.
+ * @param broken engines that do not load, to be listed among the rejected
+ * @throws UsageError with all reasons, if none works
  */
 export async function firstThatWorks(
   engines: readonly FoundPlugin[],
@@ -83,18 +83,18 @@ export async function firstThatWorks(
   throw new UsageError('ESP_ENGINE', `no engine works here: ${passedOver.join('; ')}`);
 }
 
-/** What the run computes in; nothing where the engine has one precision. */
+/** Returns the precision of the run as text; empty if the engine has only one. */
 export function showPrecision({ autoPrecision }: Pick<EngineProbe, 'autoPrecision'>, precision = 'auto'): string {
   if (autoPrecision === undefined) return '';
   return precision === 'auto' ? `, precision auto is ${autoPrecision}` : `, precision ${precision}`;
 }
 
-/** Whether `engine: auto` takes it before those that are ranked better. */
+/** Returns whether `engine: auto` prefers it to better ranked engines. */
 export function isOnGpu(probe: EngineProbe | undefined): boolean {
   return probe?.works === true && probe.gpu === true;
 }
 
-/** `engine-wasm` → `wasm`, as configs name it. */
+/** Returns the name that configs use: `wasm` for `engine-wasm`. */
 export function shortName(plugin: FoundPlugin): string {
   return shortNameIn('engine', plugin.options.name);
 }

@@ -41,7 +41,7 @@ interface EnginePeak extends Peak {
   readonly description: string;
 }
 
-/** Of each engine in each precision that it has, whatever a config here says. */
+/** Measures each engine in each of its precisions, whatever the config says. */
 async function measurePeaks(engines: readonly string[]): Promise<EnginePeak[]> {
   const { Engine } = await import('../../../core/index.js');
   const { makeRunFrom } = await import('../../../core/runs.js');

@@ -11,35 +11,34 @@ import { isNumbers, numbersOf, type NumberType } from './numbers.js';
 import { FloatPool, Lease } from './pool.js';
 import { ReadableBackend } from './readable-backend.js';
 
-/** A kernel that hands its work to the addon; undefined: the cpu backend's own kernel serves this call. */
+/** A kernel that calls the addon; if it returns undefined, the cpu backend's own kernel serves the call. */
 export type NativeKernel = Kernel<NativeBackend>;
 
-/** Memory of so many numbers for a tensor's data. */
+/** Allocates memory of a given length for a tensor's data. */
 type Take = (length: number, dataId: object) => Float32Array;
 
 /**
- * tfjs's cpu backend with the hot kernels in C++, their memory from a pool, and elementwise operations that wait until
- * their numbers are needed. A kernel of the cpu backend works on the same arrays, so that every TensorFlow.js operation is
- * there.
+ * tfjs's cpu backend with frequent kernels in C++, memory from a pool, and deferred elementwise operations. The cpu
+ * backend's own kernels work on the same arrays, so every TensorFlow.js operation is available.
  */
 export class NativeBackend extends ReadableBackend {
   readonly #pool: FloatPool;
-  /** A kernel's own output, which becomes a tensor's memory without a copy. */
+  /** Output of a kernel, which becomes a tensor's memory without a copy. */
   #output: unknown;
-  /** What a kernel that is run again is to allocate, and of which memory. */
+  /** While a kernel is run again: the tensors it should return, and where their memory comes from. */
   #awaited: { readonly tensors: Iterator<TensorInfo, undefined>; readonly take: Take } | undefined;
-  /** Notes what is run, while there is one. */
+  /** Set while kernels are recorded. */
   recorder: KernelNotes<NativeBackend> | undefined;
   readonly javaScript = new JavaScriptKernels();
   readonly #kernels = new Map<string, KernelFunc>();
-  /** Of elementwise operations yet to be done, who is to note them. */
+  /** The recorder of each pending elementwise operation. */
   readonly #notes = new WeakMap<DataNode, KernelNotes<NativeBackend>>();
   readonly #deferral: Deferral;
   #binding: NativeBinding;
 
   /**
-   * @param name that it is registered under
-   * @param bf16 operands of matrix products are rounded to bfloat16, sums are float32
+   * @param name name to register under
+   * @param bf16 round operands of matrix products to bfloat16; sums stay float32
    */
   constructor(
     private readonly name: string,
@@ -71,7 +70,7 @@ export class NativeBackend extends ReadableBackend {
     return this.#binding;
   }
 
-  /** Runs kernels, and returns their calls of the addon. */
+  /** Runs kernels and returns their calls of the addon. */
   calls(run: () => void): AddonCall[] {
     const calls: AddonCall[] = [];
     this.#binding = noting(this.addon, calls);
@@ -83,7 +82,7 @@ export class NativeBackend extends ReadableBackend {
     return calls;
   }
 
-  /** A tensor of memory that is not cleared. */
+  /** Allocates a tensor whose memory is not cleared. */
   allocate(shape: number[], dtype: NumberType = 'float32'): TensorInfo {
     const length = shape.reduce((product, size) => product * size, 1);
     const again = this.#awaited?.tensors.next().value;
@@ -101,25 +100,25 @@ export class NativeBackend extends ReadableBackend {
     return tensor;
   }
 
-  /** What an elementwise operation is to read of a tensor; undefined: not as it is in memory. */
+  /** Returns a tensor as an operand of an elementwise operation; undefined if its memory cannot be read that way. */
   nodeOf(tensor: TensorInfo, size: number): DataNode | undefined {
     return this.#deferral.nodeOf(tensor, size);
   }
 
-  /** The result of an elementwise operation, which is done when its numbers are needed. */
+  /** Defers an elementwise operation until its result is needed; returns the result. */
   defer(shape: number[], size: number, dtype: DataType, operation: Operation): TensorInfo {
     const data: DeferredData = this.#deferral.defer(shape, size, dtype, operation);
     const { dataId } = data.node;
     this.data.set(dataId, data);
     if (this.recorder !== undefined) this.#notes.set(data.node, this.recorder);
-    // Whoever watches kernels is to see what each of them takes.
+    // Compute at once if someone watches this kernel, so that its time is measured.
     if (!this.isAsRegistered(operation.kernel)) this.#deferral.valuesOf(data.node);
     return { dataId, shape, dtype };
   }
 
-  /** Does what elementwise operations are yet to do: for these tensors, or for all. */
-  settle(tensors?: readonly TensorInfo[]): void {
-    if (tensors === undefined) this.#deferral.settleAll();
+  /** Computes pending elementwise operations: those that these tensors need, or all. */
+  computePending(tensors?: readonly TensorInfo[]): void {
+    if (tensors === undefined) this.#deferral.computeAll();
     for (const { dataId } of tensors ?? []) {
       const data = this.data.has(dataId) ? this.data.get(dataId) : undefined;
       if (data instanceof DeferredData) this.#deferral.valuesOf(data.node);
@@ -131,7 +130,7 @@ export class NativeBackend extends ReadableBackend {
     for (const recorder of notes) {
       for (const { dataId, shape, dtype } of program.outputs) recorder?.allocated({ dataId, shape, dtype });
       recorder?.ranProgram(program);
-      // What was noted is mixed with what was not.
+      // Recorded and unrecorded operations are mixed.
       if (notes.size > 1) recorder?.looked();
     }
   }
@@ -141,12 +140,12 @@ export class NativeBackend extends ReadableBackend {
     tf.registerKernel({ kernelName, backendName: this.name, kernelFunc });
   }
 
-  /** False where something has been put around a kernel of ours, as a tracer does. */
+  /** Returns false if one of our kernels has been wrapped, as a tracer does. */
   isAsRegistered(kernelName: string): boolean {
     return tf.getKernel(kernelName, this.name).kernelFunc === this.#kernels.get(kernelName);
   }
 
-  /** Runs a kernel, for which the tensors that it allocates are those that it once made, of memory that `take` gives. */
+  /** Runs a kernel again; the tensors it allocates are those it made the first time, in memory from `take`. */
   again(made: readonly TensorInfo[], take: Take, run: () => void): void {
     this.#awaited = { tensors: made.values(), take };
     try {
@@ -156,7 +155,7 @@ export class NativeBackend extends ReadableBackend {
     }
   }
 
-  /** Memory that is this data's until `adopt` makes it a tensor's. */
+  /** Allocates memory for data until `adopt` makes it a tensor's. */
   take(length: number, dataId: object): Float32Array {
     const values = this.#pool.take(length);
     this.#pool.own(values, dataId);
@@ -171,7 +170,7 @@ export class NativeBackend extends ReadableBackend {
     return new Lease(this.#pool);
   }
 
-  /** Tensors of memory that was taken; what several have is taken once. */
+  /** Makes tensors of allocated memory; data that several share is taken once. */
   adopt(infos: readonly TensorInfo[], takenFor: (dataId: object) => Float32Array): Tensor[] {
     const ids = new Map<object, object>();
     return infos.map(({ dataId, shape }) => {
@@ -189,7 +188,7 @@ export class NativeBackend extends ReadableBackend {
     });
   }
 
-  /** Numbers from outside come into the pool's memory: kernels can then write new values over them. */
+  /** Copies outside data to the pool's memory, so that kernels can overwrite it. */
   override write(...[values, shape, dtype]: Parameters<cpu.MathBackendCPU['write']>): object {
     const ours = values === this.#output;
     this.#output = undefined;
@@ -201,7 +200,9 @@ export class NativeBackend extends ReadableBackend {
     return dataId;
   }
 
-  /** A tensor in the memory of an array that nobody else uses from now on; a copy where the pool cannot use that memory. */
+  /**
+   * Returns a tensor in the memory of an array that nothing else may use from now on; a copy if the pool cannot use it.
+   */
   takeOver(values: Float32Array, shape: number[]): Tensor {
     if (this.#pool.takeOver(values)) this.#output = values;
     const tensor = tf.tensor(values, shape, 'float32');
@@ -216,19 +217,19 @@ export class NativeBackend extends ReadableBackend {
   }
 
   /**
-   * A tensor to write the new values of `tensor` to: itself where no other tensor shares its memory,
-   * else a new one. The kernel must have read what it needs of an element before it writes it.
+   * Returns a tensor for the new values of `tensor`: itself if no other tensor shares its memory, else a new one. The
+   * kernel must read what it needs of an element before writing it.
    */
   replacing(tensor: TensorInfo): TensorInfo {
     const { dataId, shape, dtype } = tensor;
-    if (this.#deferral.isRead(dataId)) this.#deferral.settleAll();
+    if (this.#deferral.isRead(dataId)) this.#deferral.computeAll();
     const alone = this.data.get(dataId).refCount === 1 && this.#pool.ownerOf(this.floats(tensor)) === dataId;
     if (!alone) return this.allocate(shape);
     this.incRef(dataId);
     return { dataId, shape, dtype };
   }
 
-  /** Called with what a cpu kernel returned: some return a view of an input, whose memory must not be used again. */
+  /** Checks the output of a cpu kernel: it may be a view of an input, whose memory must then not be reused. */
   protect(output: TensorInfo): void {
     const data = this.data.get(output.dataId);
     if (data instanceof DeferredData) return;
@@ -238,7 +239,7 @@ export class NativeBackend extends ReadableBackend {
     if (owner !== undefined && owner !== output.dataId) this.#pool.abandon(values);
   }
 
-  /** A copy: the memory of a tensor that is disposed is used again. */
+  /** Returns a copy, because the memory of a disposed tensor is reused. */
   override readSync(dataId: object): ReturnType<cpu.MathBackendCPU['readSync']> {
     this.recorder?.looked();
     const values = super.readSync(dataId);

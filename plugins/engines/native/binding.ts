@@ -8,36 +8,38 @@ import type { LayerCalls } from './calls/layers.js';
 import type { OptimizerCalls } from './calls/optimizer.js';
 import type { ProductCalls } from './calls/products.js';
 
-/** Which variant of the kernels is in use. */
+/** The variant of the kernels in use. */
 export interface Variant extends Bf16Products {
   readonly name: string;
 }
 
-/** The addon. Sizes come first, then inputs, then outputs; it throws if an array's length does not fit the sizes. */
+/**
+ * The addon. Arguments are sizes, then inputs, then outputs; it throws if an array's length does not match the sizes.
+ */
 export interface NativeBinding
   extends ProductCalls, AttentionCalls, LayerCalls, ArrayCalls, ElementwiseCalls, OptimizerCalls {
   /**
-   * Memory that is not cleared.
-   * @param largePages if it is large: faster to use, slower to get
-   * @throws RangeError when there is not so much
+   * Allocates memory that is not cleared.
+   * @param largePages use large pages for a large allocation: faster to use, slower to get
+   * @throws RangeError if memory is short
    */
   allocate(bytes: number, largePages: boolean): ArrayBuffer;
-  /** Moves memory to large pages in the background, if it is large and the system has them; it can be used meanwhile. */
+  /** Moves large memory to large pages in the background, if the system has them; it can be used meanwhile. */
   useLargePages(memory: ArrayBuffer): Promise<void>;
-  /** Threads of every kernel in this process; results do not depend on it. */
+  /** Sets the number of threads of all kernels in this process; results do not depend on it. */
   setThreads(threads: number): void;
-  /** Takes the variant of that name, the best one for an empty name. @throws Error when it is not there */
+  /** Selects a variant by name, or the best for an empty name. @throws Error if it is not available */
   useVariant(name: string): Variant;
-  /** Variants that work on this processor, best first. */
+  /** Returns the variants that work on this processor, best first. */
   variants(): string[];
 }
 
-/** The plugin's folder with the addon, seen from `dist`. */
+/** The folder of the plugin with the addon, relative to `dist`. */
 export const addonFolder = fileURLToPath(new URL('../../../../plugins/engines/native', import.meta.url));
 
 let loaded: NativeBinding | undefined;
 
-/** @throws Error when the addon was not built or does not load */
+/** @throws Error if the addon is not built or does not load */
 export function loadBinding(): NativeBinding {
   loaded ??= checked(load(addonFolder));
   return loaded;
@@ -49,7 +51,7 @@ export interface AddonCall {
   readonly args: unknown[];
 }
 
-/** The same addon; what is called of it is added to `calls`. */
+/** Wraps the addon so that calls are added to `calls`. */
 export function noting(binding: NativeBinding, calls: AddonCall[]): NativeBinding {
   const methods = Object.entries<AddonCall['method']>({ ...binding }).map(([name, method]) => {
     const noted = (...args: unknown[]): unknown => {

@@ -1,19 +1,19 @@
 import type { NativeBackend } from './backend.js';
 
-/** Share of a step from which on it is worth a word. */
+/** Share of a step above which a message is worthwhile. */
 const MUCH = 0.05;
-/** Which iteration of a process is measured: the first one compiles and allocates. */
+/** The iteration to measure; the first one compiles and allocates. */
 const MEASURED = 2;
 
 /**
- * Measures one iteration, early in a run: how much of it are kernels that the native engine has in JavaScript only. A model
- * of unusual operations is slow for no other reason, and nothing else says so.
+ * Measures, in one early iteration, the share of kernels that the native engine runs in JavaScript. Otherwise a user
+ * could not tell why a model of unusual operations is slow.
  */
 export class FallbackWatch {
   #iterations = 0;
   #began = 0;
 
-  /** @param now a clock, in milliseconds */
+  /** @param now a clock in milliseconds */
   constructor(private readonly now = (): number => performance.now()) {}
 
   begin(backend: NativeBackend): void {
@@ -22,7 +22,7 @@ export class FallbackWatch {
     backend.javaScript.times = new Map();
   }
 
-  /** @returns what to tell the user, if anything */
+  /** @returns the message to log, if any */
   end(backend: NativeBackend): string | undefined {
     const times = backend.javaScript.times;
     if (this.#iterations !== MEASURED || times === undefined) return undefined;

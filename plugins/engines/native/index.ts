@@ -76,7 +76,7 @@ export default class NativeEngine implements Engine {
     }
   }
 
-  /** Builds the addon, for package managers that leave install scripts out, and after a compiler was installed. */
+  /** Builds the addon, for package managers that skip install scripts, or after installing a compiler. */
   static install({ gpu, force, log }: InstallRequest): Promise<void> {
     return buildHere({ gpu, force, log }, NativeEngine.probe());
   }
@@ -91,7 +91,7 @@ export default class NativeEngine implements Engine {
   readonly #bf16: boolean;
   readonly #threads: number;
   readonly #fallbacks = new FallbackWatch();
-  /** Memory of small pages, which training is slower with. */
+  /** Memory in small pages, which slow down training. */
   readonly #smallPages: ArrayBuffer[] = [];
 
   constructor(
@@ -110,7 +110,7 @@ export default class NativeEngine implements Engine {
 
   @On('run:setup')
   async setUp(): Promise<void> {
-    // Else the cpu backend, whose kernels stand in for those that we have not, prints an advertisement.
+    // Without this the cpu backend, whose kernels serve as fallbacks, prints an advertisement.
     tf.env().set('PROD', true);
     this.#binding.useVariant(this.#variant.name);
     this.#binding.setThreads(this.#threads);
@@ -124,14 +124,14 @@ export default class NativeEngine implements Engine {
     this.#fallbacks.begin(nativeBackend(tf.findBackend(this.backend)));
   }
 
-  /** One at each iteration: the first batch does not wait for pages. */
+  /** One per iteration, so that the first batch does not wait for all pages. */
   @On('iteration:start')
   enlargePages(): void {
     const memory = this.#smallPages.shift();
     if (memory !== undefined) void this.#binding.useLargePages(memory);
   }
 
-  /** Says once what of a step is computed in JavaScript, where that is much. */
+  /** Logs once which part of a step runs in JavaScript, if it is large. */
   @On('iteration:end')
   warnOfFallbacks(): void {
     const found = this.#fallbacks.end(nativeBackend(tf.findBackend(this.backend)));

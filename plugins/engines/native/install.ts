@@ -4,8 +4,8 @@ import { EspalierError, UsageError, type EngineProbe, type InstallRequest } from
 import { addonFolder } from './binding.js';
 
 /**
- * Builds the addon where it is missing or does not load, by the script that `npm install` runs.
- * @throws EspalierError saying what is missing or which file has the compiler's output
+ * Builds the addon if it is missing or does not load, with the script that `npm install` runs.
+ * @throws EspalierError naming what is missing, or the file with the compiler's output
  */
 export async function buildHere({ gpu, force, log }: InstallRequest, before: EngineProbe): Promise<void> {
   if (gpu) throw new UsageError('ESP_USAGE', 'engine native computes on CPUs: there is no --gpu of it');
@@ -19,7 +19,7 @@ export async function buildHere({ gpu, force, log }: InstallRequest, before: Eng
   if (failure !== undefined) throw new EspalierError('ESP_ENGINE', `engine native: ${failure.trim()}`);
 }
 
-/** Runs a script with this Node. @returns what it printed on standard error */
+/** Runs a script with this Node. @returns its standard error */
 function run(args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] });

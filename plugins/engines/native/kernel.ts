@@ -2,24 +2,24 @@ import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import type { Attributes, KernelInputs } from '../../ops/contract.js';
 import type { Program } from './deferred/program.js';
 
-/** A kernel that hands its work to the addon; undefined: the cpu backend's own kernel serves this call. */
+/** A kernel that calls the addon; if it returns undefined, the cpu backend's own kernel serves the call. */
 export interface Kernel<Backend> {
   readonly name: string;
   /**
-   * It does more than to call the addon with whole arrays of its tensors, and with values that depend on their shapes and
-   * on the attributes alone: running it again is more than making the same calls.
+   * True if replaying the addon's calls would not be enough to run it again: it does more than call the addon with
+   * whole arrays of its tensors and values that depend only on shapes and attributes.
    */
   readonly isMoreThanCalls?: boolean;
-  /** What it does is done later, and noted then; or it does nothing but give a tensor another shape. */
+  /** True if its work is deferred and recorded later, or if it only reshapes a tensor. */
   readonly isDeferred?: boolean;
-  /** Other kernels that it does the work of. */
+  /** Names of other kernels whose work it does. */
   readonly parts?: ReadonlySet<string>;
   readonly compute: (
     inputs: KernelInputs,
     attributes: Attributes,
     backend: Backend,
   ) => TensorInfo | TensorInfo[] | undefined;
-  /** Its result, where what it does may be done later; undefined: this call is not of that kind. */
+  /** Returns the result of a deferred call; undefined if the call cannot be deferred. */
   readonly defer?: (
     inputs: KernelInputs,
     attributes: Attributes,
@@ -27,16 +27,16 @@ export interface Kernel<Backend> {
   ) => TensorInfo | TensorInfo[] | undefined;
 }
 
-/** Takes notes of what a backend runs. */
+/** Records what a backend runs. */
 export interface KernelNotes<Backend> {
-  /** A kernel has asked for memory. */
+  /** A kernel has allocated memory. */
   allocated(tensor: TensorInfo): void;
-  /** Numbers came from outside. */
+  /** Data came from outside. */
   written(dataId: object, values: unknown, dtype: DataType): void;
-  /** A tensor's numbers were looked at: what was done since may depend on them. */
+  /** A tensor's values were read, so later operations may depend on them. */
   looked(): void;
   ran(kernel: Kernel<Backend>, inputs: KernelInputs, attributes: Attributes, outputs: readonly TensorInfo[]): void;
-  /** Elementwise kernels that were called before ran, together. */
+  /** Deferred elementwise kernels ran together. */
   ranProgram(program: Program): void;
   /** A kernel of the cpu backend ran. */
   ranOnCpu(inputs: KernelInputs, outputs: readonly TensorInfo[]): void;

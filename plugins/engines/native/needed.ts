@@ -1,10 +1,10 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Program } from './deferred/program.js';
 
-/** Words of a plan: those before its inputs, of a step, and of an output; see `Elementwise` in src/elementwise_calls.cc. */
+/** Number of words of a plan's header, a step and an output; see `Elementwise` in src/elementwise_calls.cc. */
 const [HEAD, STEP, OUTPUT] = [5, 9, 3];
 
-/** A program that makes those of its outputs alone which are needed, without the steps that lead to others alone. */
+/** Returns a program that computes only the needed outputs, without steps that lead only to others. */
 export function withOutputs(program: Program, isNeeded: (tensor: TensorInfo) => boolean): Program {
   const outputs = program.outputs.filter(isNeeded);
   if (outputs.length === program.outputs.length) return program;
@@ -35,9 +35,9 @@ interface Made {
 }
 
 /**
- * Calls without what nobody reads: a pass keeps for its gradients, and makes on the way to them, more than they read.
- * @param trimmed a call that makes only what is needed; itself where it makes all or nothing
- * @returns also how many calls are left of the first n, by n
+ * Removes calls whose results nobody reads: a pass saves and computes more for its gradients than they read.
+ * @param trimmed returns a call that computes only what is needed; the call itself if it computes all or nothing
+ * @returns also, for each n, how many of the first n calls remain
  */
 export function neededCalls<C extends Made>(
   calls: readonly C[],

@@ -1,10 +1,10 @@
 /** The elements of a tensor. */
 export type Numbers = Float32Array | Int32Array | Uint8Array;
 
-/** What elements of a tensor may be in memory. */
+/** Element types of tensors. */
 export type NumberType = 'float32' | 'int32' | 'bool';
 
-/** An array of so many elements, in memory that is taken as floats. */
+/** Returns an array of that type and length, in memory that is allocated as floats. */
 export function numbersOf(dtype: NumberType, length: number, take: (floats: number) => Float32Array): Numbers {
   if (dtype === 'int32') return new Int32Array(take(length).buffer, 0, length);
   if (dtype === 'bool') return new Uint8Array(take(Math.ceil(length / 4)).buffer, 0, length);

@@ -1,17 +1,17 @@
 import type { NativeBinding } from './binding.js';
 import type { Numbers } from './numbers.js';
 
-/** Idle memory below this is kept whatever the run's size. */
+/** Idle memory up to this size is always kept. */
 const ALWAYS_KEPT = 64 * 2 ** 20;
 const BYTES = 4;
 
 /**
- * Float arrays that are used again: a training step allocates nothing after the first.
- * Arrays come in sizes of eight to a doubling, so that runs with many shapes share them.
+ * Pool of float arrays: after its first step, training allocates nothing. Sizes come in eight classes per doubling, so
+ * that runs with many shapes share arrays.
  */
 export class FloatPool {
   readonly #idle = new IdleBuffers();
-  /** Buffers that tensors of the backend own now, with their tensor's id. */
+  /** Buffers owned by tensors of the backend, with their tensor's id. */
   readonly #owners = new Map<ArrayBufferLike, object>();
   #idleBytes = 0;
   #usedBytes = 0;
@@ -19,7 +19,7 @@ export class FloatPool {
 
   constructor(private readonly binding: NativeBinding) {}
 
-  /** An array that is not cleared. @throws RangeError when memory is short */
+  /** Returns an array that is not cleared. @throws RangeError if memory is short */
   take(length: number): Float32Array {
     const bytes = sizeClass(length * BYTES);
     const buffer = this.#idle.pop(bytes);
@@ -29,7 +29,7 @@ export class FloatPool {
     return new Float32Array(taken, 0, length);
   }
 
-  /** Whether the array's memory can be the pool's from now on, as if it had been taken: it has a size of the pool. */
+  /** Returns whether the pool can adopt the array's memory, which needs a size of the pool. */
   takeOver({ buffer, byteOffset, byteLength }: Float32Array): boolean {
     const fits = buffer instanceof ArrayBuffer && byteOffset === 0 && buffer.byteLength === sizeClass(byteLength);
     if (!fits || this.#owners.has(buffer)) return false;
@@ -37,7 +37,7 @@ export class FloatPool {
     return true;
   }
 
-  /** The array is the memory of that tensor data. */
+  /** Records that the array is the memory of a tensor's data. */
   own(array: ArrayBufferView, dataId: object): void {
     this.#owners.set(array.buffer, dataId);
   }
@@ -46,12 +46,12 @@ export class FloatPool {
     return this.#owners.get(array.buffer);
   }
 
-  /** Leaves the array to the garbage collector when its tensors are gone: something else sees it too. */
+  /** Leaves the array to the garbage collector, because something else can see it. */
   abandon(array: ArrayBufferView): void {
     if (this.#owners.delete(array.buffer)) this.#usedBytes -= array.buffer.byteLength;
   }
 
-  /** Takes an array back; nobody may look at it any more. */
+  /** Takes an array back; nothing may use it any more. */
   giveBack(array: ArrayBufferView): void {
     const { buffer } = array;
     if (!this.#owners.delete(buffer) || !(buffer instanceof ArrayBuffer)) return;
@@ -68,14 +68,14 @@ export class FloatPool {
   }
 }
 
-/** Memory of a pool that stays with what is done over and over. */
+/** Memory that is reserved for repeated work. */
 export class Lease {
   readonly #idle = new IdleBuffers();
   readonly #all: Float32Array[] = [];
 
   constructor(private readonly pool: FloatPool) {}
 
-  /** An array that is not cleared. @throws RangeError when memory is short */
+  /** Returns an array that is not cleared. @throws RangeError if memory is short */
   take(length: number): Float32Array {
     const idle = this.#idle.pop(sizeClass(length * BYTES));
     if (idle !== undefined) return new Float32Array(idle, 0, length);
@@ -88,7 +88,7 @@ export class Lease {
     this.#idle.push(array.buffer);
   }
 
-  /** Everything goes back to the pool. */
+  /** Returns everything to the pool. */
   end(): void {
     for (const array of this.#all.splice(0)) {
       this.pool.own(array, this);
@@ -98,7 +98,7 @@ export class Lease {
   }
 }
 
-/** Buffers that nobody uses now, by size; the one that was used last comes first. */
+/** Unused buffers by size, most recently used first. */
 class IdleBuffers {
   readonly #lists = new Map<number, ArrayBufferLike[]>();
 
@@ -117,7 +117,7 @@ class IdleBuffers {
   }
 }
 
-/** The next size of 2ⁿ · (8 … 15) / 8, at least a cache line. */
+/** Returns the next size of the form 2ⁿ · (8 … 15) / 8, at least a cache line. */
 export function sizeClass(bytes: number): number {
   if (bytes <= 64) return 64;
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);

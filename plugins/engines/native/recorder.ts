@@ -8,44 +8,44 @@ import { isNumbers, type Numbers } from './numbers.js';
 import { storedAs, type Program } from './deferred/program.js';
 import { neededCalls, withOutputs } from './needed.js';
 
-/** A kernel as it was called. */
+/** A recorded kernel call. */
 export interface Call {
   readonly kernel: NativeKernel;
   readonly inputs: KernelInputs;
   readonly attributes: Attributes;
-  /** The tensors that it allocated, in that order. */
+  /** The tensors that it allocated, in order. */
   readonly made: readonly TensorInfo[];
-  /** Of elementwise operations. */
+  /** Set for elementwise operations. */
   readonly program?: Program;
-  /** Which of the dropout masks its keys are of; undefined for none. */
+  /** Index of the dropout mask whose keys it uses; undefined for none. */
   readonly mask?: number | undefined;
 }
 
-/** Numbers from outside, such as a scalar's. */
+/** Data from outside, such as a scalar. */
 export interface Constant {
   readonly values: Numbers;
   readonly dtype: DataType;
 }
 
-/** A call of `mark`. */
+/** A recorded call of `mark`. */
 export interface NotedMark {
-  /** The kernel calls before it. */
+  /** Number of kernel calls before it. */
   readonly calls: number;
   readonly what: string;
   readonly complete?: TensorInfo | undefined;
 }
 
-/** What a function ran. */
+/** Everything that a function ran. */
 export interface KernelTrace {
   readonly calls: readonly Call[];
   readonly marks: readonly NotedMark[];
-  /** By their tensor's data. */
+  /** By tensor data. */
   readonly constants: ReadonlyMap<object, Constant>;
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
 }
 
-/** Notes the kernels that a backend runs. */
+/** Records the kernels that a backend runs. */
 export class KernelRecorder implements KernelNotes<NativeBackend> {
   readonly #calls: Call[] = [];
   readonly #marks: NotedMark[] = [];
@@ -75,7 +75,7 @@ export class KernelRecorder implements KernelNotes<NativeBackend> {
   ): void {
     const made = this.#allocated;
     this.#allocated = [];
-    // Else it has changed a tensor that was there.
+    // Otherwise it has changed an existing tensor.
     const isNew = outputs.every(({ dataId }) => made.some((tensor) => tensor.dataId === dataId));
     if (!isNew) this.#isRepeatable = false;
     this.#calls.push({ kernel, inputs, attributes, made, ...(program === undefined ? {} : { program }) });
@@ -93,8 +93,8 @@ export class KernelRecorder implements KernelNotes<NativeBackend> {
   }
 
   /**
-   * A kernel of the cpu backend: one that only shapes an input anew need not be run again, nor one that makes a constant of
-   * its attributes alone, such as a range.
+   * Records a kernel of the cpu backend, unless it only reshapes an input or makes a constant from its attributes, such
+   * as a range: those need not run again.
    */
   ranOnCpu(inputs: KernelInputs, outputs: readonly TensorInfo[]): void {
     const given = new Set<object>(inputs.all().map(({ dataId }) => dataId));
@@ -106,7 +106,7 @@ export class KernelRecorder implements KernelNotes<NativeBackend> {
     this.#marks.push({ calls: this.#calls.length, what, complete });
   }
 
-  /** @returns undefined where running the kernels again would not be doing what the function does */
+  /** @returns undefined if running the kernels again would not be equivalent to the function */
   finish(
     inputs: readonly Tensor[],
     masks: readonly DropoutMask[],
@@ -123,7 +123,7 @@ export class KernelRecorder implements KernelNotes<NativeBackend> {
     return { calls, marks, constants: this.#constants, inputs, outputs };
   }
 
-  /** Whether what was handed over on the way was made here, and is not needed afterwards. */
+  /** Returns whether handed-over tensors were made here and are not needed afterwards. */
   #letsGo(made: ReadonlySet<object>, outputs: readonly Tensor[]): boolean {
     const gone = new Set<object>();
     return this.#marks.every(({ calls, complete }) => {
@@ -157,7 +157,7 @@ function trimmed(call: Call, isNeeded: (tensor: TensorInfo) => boolean): Call {
   return { ...call, program, kernel: asKernel(program), made: call.made.filter(isNeeded) };
 }
 
-/** -1 where it has keys that are of none of these. */
+/** Returns -1 if it has keys of an unknown mask. */
 function maskOf({ attributes }: Call, masks: readonly DropoutMask[]): number | undefined {
   if (!attributes.has('key0')) return undefined;
   const [key0, key1] = [attributes.number('key0'), attributes.number('key1')];

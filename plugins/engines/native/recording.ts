@@ -5,7 +5,7 @@ import type { NativeBackend } from './backend.js';
 import type { Numbers } from './numbers.js';
 import type { Lease } from './pool.js';
 import { KernelRecorder, type Call, type KernelTrace, type NotedMark } from './recorder.js';
-import { nth, RepeatedCalls, type CalledStep } from './repeated-calls.js';
+import { nth, ReplayedCalls, type CalledStep } from './replayed-calls.js';
 
 /** See `Engine.record`. */
 export function recordKernels(
@@ -15,43 +15,43 @@ export function recordKernels(
   compute: (mark: Mark) => Tensor[],
   onMark: Mark,
 ): RecordedKernels {
-  backend.settle();
+  backend.computePending();
   const recorder = (backend.recorder = new KernelRecorder());
   try {
     const outputs = compute((what, complete) => {
-      if (complete !== undefined) backend.settle([complete]);
+      if (complete !== undefined) backend.computePending([complete]);
       recorder.mark(what, complete);
       backend.recorder = undefined;
       onMark(what, complete);
       backend.recorder = recorder;
     });
-    backend.settle(outputs);
+    backend.computePending(outputs);
     const trace = recorder.finish(inputs, masks, outputs);
-    return { outputs, recording: trace === undefined ? undefined : new Recording(backend, trace) };
+    return { outputs, recording: trace === undefined ? undefined : new ReplayedKernels(backend, trace) };
   } finally {
     backend.recorder = undefined;
   }
 }
 
 /**
- * Kernels that can be run again: the first time as they were called, in memory that stays theirs, and from then on by
- * the calls that they made of the addon.
+ * Recorded kernels. The first replay calls the kernels, in memory that stays reserved for them; later replays repeat
+ * only their calls of the addon.
  */
-class Recording implements KernelRecording {
+class ReplayedKernels implements KernelRecording {
   readonly #trace: KernelTrace;
   readonly #steps: readonly Step[];
-  /** Those after the last call. */
+  /** Marks after the last call. */
   readonly #lastMarks: readonly NotedMark[];
-  /** Data that the kernels read, and neither make nor are given. */
+  /** Data that the kernels read but neither make nor receive as inputs. */
   readonly #others: ReadonlySet<object>;
   readonly #names: ReadonlySet<string>;
-  /** All other data: what there is of it after a run is no longer needed. */
+  /** All other data; what a run leaves of it is no longer needed. */
   readonly #own: readonly object[];
-  /** Data that is handed out. */
+  /** Data of the outputs. */
   readonly #outputs: ReadonlySet<object>;
   readonly #lease: Lease;
-  #calls: RepeatedCalls | undefined;
-  /** Whether the calls are to be noted. */
+  #calls: ReplayedCalls | undefined;
+  /** True while addon calls still have to be recorded. */
   #isCalls: boolean;
 
   constructor(
@@ -74,7 +74,7 @@ class Recording implements KernelRecording {
   run(numbers: readonly Numbers[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] | undefined {
     const { backend } = this;
     for (const dataId of this.#others) if (!backend.data.has(dataId)) return undefined;
-    // Whoever watches kernels is to see them.
+    // If someone watches kernels, they must run as such.
     for (const name of this.#names) if (!backend.isAsRegistered(name)) return undefined;
     return this.#calls?.run(numbers, masks, onMark) ?? this.#runKernels(numbers, masks, onMark);
   }
@@ -123,7 +123,7 @@ class Recording implements KernelRecording {
       const handedOut = backend.adopt(outputs, takenFor);
       if (this.#isCalls) {
         const sources = { inputs: numbers, others: this.#others, outputs: taken };
-        this.#calls = RepeatedCalls.of(backend, outputs, called, sources);
+        this.#calls = ReplayedCalls.of(backend, outputs, called, sources);
         this.#isCalls = this.#calls !== undefined;
       }
       return handedOut;
@@ -133,7 +133,7 @@ class Recording implements KernelRecording {
   }
 }
 
-/** The same among references of its own: the recorded tensors may live on, and are left alone. */
+/** Replaces the tensors' data by private references, since the recorded tensors may live on. */
 function withOwnReferences({ calls, marks, constants, inputs, outputs }: KernelTrace): KernelTrace {
   const made = calls.flatMap((call) => call.made);
   const own = new Map([...idsOf(inputs), ...constants.keys(), ...idsOf(made)].map((dataId) => [dataId, {}]));
@@ -153,7 +153,7 @@ function withOwnReferences({ calls, marks, constants, inputs, outputs }: KernelT
   };
 }
 
-/** A call, with what is marked before it, and the data that is not needed after it. */
+/** A call, with the marks before it and the data that is not needed after it. */
 interface Step extends Call {
   readonly marks: readonly NotedMark[];
   readonly done: readonly object[];

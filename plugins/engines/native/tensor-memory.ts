@@ -4,9 +4,9 @@ import { sizeClass } from './pool.js';
 let allocate: ((bytes: number) => ArrayBuffer) | undefined;
 
 /**
- * Memory of at least so many bytes, not cleared, for an array that the native engine can take over without a copy. Plain
- * memory if its addon does not load.
- * @throws RangeError when memory is short
+ * Returns uncleared memory of at least `bytes` bytes, for an array that the native engine can take over without a copy;
+ * ordinary memory if its addon does not load.
+ * @throws RangeError if memory is short
  */
 export function tensorMemory(bytes: number): ArrayBuffer {
   allocate ??= allocator();

@@ -6,36 +6,36 @@ import { z } from 'zod';
 import { cacheFolder } from './cache-folder.js';
 import { makeFolder, writeWhole } from '../../files/contract.js';
 
-/** The smallest square matrix that is tried; the size doubles until a product takes long enough to be timed. */
+/** Smallest matrix to try; the size doubles until a product takes long enough to be timed. */
 const SMALLEST = 128;
 const LARGEST = 4096;
 const LONG_ENOUGH_MS = 2;
-/** How long products of a size are repeated, and of the last: the fastest counts. */
+/** Time to repeat products of each size, and of the last; the fastest counts. */
 const TRY_MS = 10;
 const REPEAT_MS = 150;
 
-/** Share of the processors that this process can use; if others take more during a measurement, it counts as busy. */
+/** If other programs use more than this share of the processors during a measurement, it counts as busy. */
 const BUSY_SHARE = 0.2;
 
 const flopsSchema = z.number().positive();
-/** By `keyOf`: a number, or what was measured while others were computing too. */
+/** By `keyOf`: a number, or a measurement made on a busy machine. */
 const cacheSchema = z.record(
   z.string(),
   z.union([flopsSchema, z.strictObject({ flops: flopsSchema, busy: z.literal(true) })]),
 );
 
-/** The most that an engine was measured to reach. */
+/** The highest measured speed of an engine. */
 export interface Peak {
   /** Floating-point operations a second. */
   readonly flops: number;
-  /** Other programs were computing while it was measured: it may be too low. */
+  /** True if other programs were computing meanwhile: the value may be too low. */
   readonly busy: boolean;
 }
 
 /**
- * The most floating-point operations a second that an engine reaches here: those of its product of two square matrices.
- * Measured (a quarter of a second) for each processor, engine, number of threads and precision, and kept in the user's
- * cache. What was measured on a busy machine is measured again the next time, and the higher one is kept.
+ * Returns the highest number of floating-point operations per second that an engine reaches here, in a product of two
+ * square matrices. Measured (a quarter of a second) for each processor, engine, number of threads and precision, and
+ * stored in the user's cache. A measurement on a busy machine is repeated the next time, and the higher value is kept.
  */
 export async function peakFlops(engine: Engine): Promise<number> {
   const known = knownPeaks()[keyOf(engine)];
@@ -43,7 +43,7 @@ export async function peakFlops(engine: Engine): Promise<number> {
   return (await remeasuredPeak(engine, known?.flops)).flops;
 }
 
-/** Measures it again, and keeps that in place of what was kept. @param reached what the engine has reached already */
+/** Measures again and replaces the stored value. @param reached speed that the engine has already reached */
 export async function remeasuredPeak(engine: Engine, reached = 0): Promise<Peak> {
   const measured = measurePeak(engine);
   const peak = { flops: Math.max(measured.flops, reached), busy: measured.busy };
@@ -52,12 +52,12 @@ export async function remeasuredPeak(engine: Engine, reached = 0): Promise<Peak>
     makeFolder(cacheFolder());
     await writeWhole(file(), `${JSON.stringify({ ...knownPeaks(), [keyOf(engine)]: kept }, null, 2)}\n`);
   } catch {
-    // A cache that cannot be written is measured again the next time.
+    // If the cache cannot be written, the next process measures again.
   }
   return peak;
 }
 
-/** `347.2 GFLOP/s` */
+/** Formats as `347.2 GFLOP/s`. */
 export function showFlops(flops: number): string {
   return `${(flops / 1e9).toFixed(1)} GFLOP/s`;
 }
@@ -77,7 +77,9 @@ function measurePeak(engine: Engine): Peak {
   return { flops, busy: othersSince() };
 }
 
-/** Starts to count the processors' time; what it returns says whether others took too much of it since. */
+/**
+ * Starts measuring processor time; the returned function says whether other programs have used too much of it since.
+ */
 function processorTime(): () => boolean {
   const from = { at: performance.now(), own: process.cpuUsage(), all: busyMilliseconds() };
   return () => {
@@ -89,21 +91,21 @@ function processorTime(): () => boolean {
   };
 }
 
-/** Since the machine started, of all its processors. */
+/** Returns the busy time of all processors since the machine started. */
 function busyMilliseconds(): number {
   return cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
 }
 
 type Operands = readonly [tf.Tensor2D, tf.Tensor2D];
 
-/** Numbers between -1 and 1: a processor may be faster with zeros. */
+/** Returns numbers between -1 and 1, because a processor may be faster with zeros. */
 function operandsOf(size: number): Operands {
   const numbers = (factor: number): tf.Tensor2D =>
     tf.tidy(() => tf.reshape(tf.sin(tf.mul(tf.range(0, size * size, 1, 'float32'), factor)), [size, size]));
   return [numbers(0.1), numbers(0.3)];
 }
 
-/** The fastest of the products that fit into the time, and of three at least, in milliseconds. */
+/** Returns the fastest product within the time, of at least three, in milliseconds. */
 function fastest(milliseconds: number, operands: Operands): number {
   const from = performance.now();
   const times: number[] = [];
@@ -115,7 +117,7 @@ function fastest(milliseconds: number, operands: Operands): number {
 function timed([a, b]: Operands): number {
   return tf.tidy(() => {
     const from = performance.now();
-    // Reading an element waits for what an engine computes on another device.
+    // Reading an element waits for computations on another device.
     tf.slice(tf.matMul(a, b), [0, 0], [1, 1]).dataSync();
     return performance.now() - from;
   });

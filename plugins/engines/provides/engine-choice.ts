@@ -1,5 +1,5 @@
 import type { EngineChoice } from '../../../core/runs.js';
 import { chooseEngine } from '../choice/choice.js';
 
-/** Probes the engines that come with the package. */
+/** Chooses among the built-in engines. */
 export const provided: EngineChoice = { choose: chooseEngine };

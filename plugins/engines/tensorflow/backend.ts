@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** What we use of tfjs-node's C++ part. */
+/** The part of tfjs-node's C++ binding that we use. */
 export interface Binding {
   readonly TF_Version: string;
   readonly TF_FLOAT: number;
@@ -13,14 +13,14 @@ export interface Binding {
   isUsingGpuDevice(): boolean;
 }
 
-/** An attribute of an operation of TensorFlow; `type` is one of the binding's TF_ATTR_. */
+/** An attribute of a TensorFlow operation; `type` is one of the binding's TF_ATTR_ constants. */
 export interface OpAttribute {
   readonly name: string;
   readonly type: number;
   readonly value: unknown;
 }
 
-/** What we use of tfjs-node's backend. */
+/** The part of tfjs-node's backend that we use. */
 export interface NodeBackend extends tf.KernelBackend {
   readonly binding: Binding;
   executeSingleOutput(op: string, attributes: OpAttribute[], inputs: tf.TensorInfo[]): tf.Tensor;
@@ -29,7 +29,7 @@ export interface NodeBackend extends tf.KernelBackend {
   runSavedModel(model: number, inputs: tf.Tensor[], places: { name: string }[], outputs: string[]): tf.Tensor[];
 }
 
-/** An operation as it was executed. */
+/** An executed operation. */
 export interface Executed {
   readonly op: string;
   readonly attributes: readonly OpAttribute[];
@@ -37,7 +37,7 @@ export interface Executed {
   readonly outputs: readonly tf.Tensor[];
 }
 
-/** tfjs-node's backend, which can be asked what operations a piece of work executes. */
+/** tfjs-node's backend, extended to record the operations that it executes. */
 export interface RecordingBackend extends NodeBackend {
   readonly isRecording: boolean;
   record<T>(seen: (executed: Executed) => void, work: () => T): T;

@@ -5,7 +5,7 @@ import { sourceFolders } from './npm.js';
 
 const RPATH = '-Wl,-rpath,$ORIGIN/tensorflow';
 
-// TensorFlow logs from a static initializer, where no level set by us or by the environment can reach it.
+// TensorFlow logs from a static initializer, before any log level can be set.
 const PRELOAD = `
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -25,7 +25,10 @@ NAPI_MODULE_INIT() {
 }
 `;
 
-/** Compiles tfjs-node's own C++ against the libraries in `tensorflow`; they are found beside it, with no environment variable. */
+/**
+ * Compiles tfjs-node's C++ against the libraries in `tensorflow`, which it finds next to itself without environment
+ * variables.
+ */
 export async function buildBinding(folder: string, log: (line: string) => void): Promise<void> {
   log(`building the binding with ${compiler}`);
   const { binding, headers } = sourceFolders(folder);

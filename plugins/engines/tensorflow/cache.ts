@@ -3,10 +3,10 @@ import path from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from '../peak/cache-folder.js';
 
-/** Which build of TensorFlow an installed copy is. */
+/** The build of an installed TensorFlow. */
 export type Variant = 'cpu' | 'gpu';
 
-/** The packages that were built and tested together; `layout` grows when the files of an installed copy change. */
+/** Package versions that were tested together; `layout` increases when an installed copy's files change. */
 export const versions = {
   layout: 1,
   tensorflow: '2.21.0',
@@ -17,12 +17,12 @@ export const versions = {
 
 const record = z.object({ layout: z.literal(versions.layout), tensorflow: z.string() });
 
-/** Where `espalier engine install tensorflow` puts a variant. */
+/** Folder into which `espalier engine install tensorflow` installs a variant. */
 export function installFolder(variant: Variant): string {
   return path.join(cacheFolder(), `tensorflow-${variant}`);
 }
 
-/** True when the folder holds a whole copy of the layout that this version of espalier reads. */
+/** Returns true if the folder holds a complete copy in this version's layout. */
 export function isInstalled(folder: string): boolean {
   try {
     return record.safeParse(JSON.parse(readFileSync(recordFile(folder), 'utf8'))).success;
@@ -31,7 +31,7 @@ export function isInstalled(folder: string): boolean {
   }
 }
 
-/** Last file of an installation: what it was made of. */
+/** The last file written by an installation; it records the versions. */
 export function recordFile(folder: string): string {
   return path.join(folder, 'installed.json');
 }

@@ -7,7 +7,8 @@ import { isForGpu, type TensorflowCopy } from './copies.js';
 
 const TIMEOUT_MS = 60_000;
 
-// In a process of its own: TensorFlow takes its number of threads when it loads, and aborts on processors that it was not built for.
+// Runs in a separate process: TensorFlow fixes its number of threads when it loads, and aborts on unsupported
+// processors.
 const CHECK = `
 process.on('SIGUSR1', () => undefined);
 const [binding, preload] = process.argv.slice(1);
@@ -18,15 +19,15 @@ console.log(JSON.stringify({ version: TF_Version, gpu: isUsingGpuDevice() }));
 
 const answer = z.object({ version: z.string(), gpu: z.boolean() });
 
-/** What came of loading a copy: its version, or why it does not load; one line. */
+/** The result of loading a copy, in one line: its version, or why it fails to load. */
 export interface CheckedCopy {
   works: boolean;
-  /** It computes on a GPU. */
+  /** True if it computes on a GPU. */
   gpu: boolean;
   detail: string;
 }
 
-/** Loads the copy's binding in a process of its own and says what came of it, in one line. */
+/** Loads a copy's binding in a separate process and reports the result in one line. */
 export async function checkCopy(copy: TensorflowCopy): Promise<CheckedCopy> {
   if (!existsSync(copy.binding)) return { works: false, gpu: false, detail: withoutBinding(copy) };
   const args = ['-e', CHECK, '--', copy.binding, ...(copy.preload === undefined ? [] : [copy.preload])];
@@ -45,7 +46,7 @@ function withoutBinding(copy: TensorflowCopy): string {
   return `${copy.source} has no compiled binding (its download failed): run \`espalier engine install tensorflow\``;
 }
 
-/** The line of a failed process that names the error. */
+/** Returns the line of a failed process's output that names the error. */
 function reason(thrown: unknown): string {
   const lines = messageOf(thrown).split('\n').slice(1);
   return lines.find((line) => /Error: /.test(line)) ?? lines.find((line) => line.trim() !== '') ?? messageOf(thrown);

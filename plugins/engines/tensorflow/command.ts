@@ -6,7 +6,7 @@ const LINES_OF_ERROR = 6;
 /** The C++ compiler that builds the binding. */
 export const compiler = process.env['CXX'] ?? 'c++';
 
-/** Runs a program to its end and returns what it printed. */
+/** Runs a program to its end and returns its output. */
 export async function runCommand(program: string, args: readonly string[], cwd?: string): Promise<string> {
   const { code, stdout, stderr } = await spawned(program, args, cwd);
   if (code === 0) return stdout;
@@ -14,7 +14,7 @@ export async function runCommand(program: string, args: readonly string[], cwd?:
   throw new EspalierError('ESP_ENGINE', `\`${program} ${args.slice(0, 3).join(' ')} …\` failed:\n${end}`);
 }
 
-/** @throws EspalierError naming every tool that is missing, before anything is downloaded */
+/** @throws EspalierError naming every missing tool, before anything is downloaded */
 export async function requireTools(): Promise<void> {
   const tools = [
     { args: ['python3', '-m', 'pip', '--version'], need: 'python3 with pip (Debian: apt install python3-pip)' },
@@ -40,7 +40,7 @@ function spawned(
   cwd?: string,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    // In a process group of its own, to be ended with all that it has started.
+    // In its own process group, so that it can be ended together with its children.
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -49,7 +49,7 @@ function spawned(
     const end = (): void => {
       endGroup(child);
     };
-    // Before its folder is removed.
+    // Ends it before its folder is removed.
     process.prependListener('exit', end);
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -69,6 +69,6 @@ function endGroup({ pid }: ChildProcess): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has just ended.
+    // The process has just ended.
   }
 }

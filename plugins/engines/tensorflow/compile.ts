@@ -6,7 +6,7 @@ import { type Attributes, type CompositeKernel, type KernelInputs, shapesChange 
 import type { RecordingBackend } from './backend.js';
 import { Graph, TAG } from './graph.js';
 
-/** Kernels that pass over large tensors several times when their operations are executed one by one. */
+/** Kernels that make several passes over large tensors if their operations are executed one by one. */
 const COMPILED = new Set([
   'EspalierActivation',
   'EspalierActivationGrad',
@@ -32,9 +32,9 @@ const COMPILED = new Set([
 ]);
 
 /**
- * Has TensorFlow compile composite kernels with XLA, which makes one pass of many operations: the operations are
- * recorded in the first call with inputs of such shapes, and from then on run as a graph. What runs compiled hangs
- * on the call alone, not on those before it, so that a run that is resumed computes the same bits.
+ * Compiles composite kernels with XLA, which fuses many operations into one pass: the operations of the first call for
+ * each combination of shapes are recorded, and later calls run them as a graph. Whether a call runs compiled depends
+ * only on the call, not on earlier ones, so a resumed run gives the same bits.
  */
 export function compiler(backend: RecordingBackend): (kernel: CompositeKernel) => CompositeKernel {
   const compiled = new Map<string, Run>();
@@ -79,8 +79,8 @@ function compile(
 }
 
 /**
- * TensorFlow takes a graph from a file.
- * @throws EspalierError when it does not
+ * Loads a graph; TensorFlow accepts it only from a file.
+ * @throws EspalierError if TensorFlow rejects it
  */
 function load(backend: RecordingBackend, graph: Graph, kernel: CompositeKernel): number {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-graph-'));
@@ -98,12 +98,15 @@ function load(backend: RecordingBackend, graph: Graph, kernel: CompositeKernel):
   }
 }
 
-/** A mask is drawn anew for every call. */
+/** Returns true if a mask is drawn anew for every call. */
 function isRandom(attributes: Attributes): boolean {
   return attributes.numbers('rate').some((rate) => rate > 0);
 }
 
-/** What a graph is made for: also which inputs are one tensor, since they have one place in it. */
+/**
+ * Identifies the calls that share a graph; includes which inputs are the same tensor, since a graph has one place for
+ * it.
+ */
 function signatureOf(kernel: CompositeKernel, inputs: KernelInputs, attributes: Attributes): string {
   const all = inputs.all();
   const each = inputs.named().map(([name, { dataId, dtype, shape }]) => {

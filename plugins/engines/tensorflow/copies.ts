@@ -6,38 +6,41 @@ import { installFolder, isInstalled, type Variant } from './cache.js';
 const CPU_PACKAGE = '@tensorflow/tfjs-node';
 const GPU_PACKAGE = `${CPU_PACKAGE}-gpu`;
 
-/** A copy of tfjs-node with its compiled binding, ready to load or not. */
+/** A copy of tfjs-node with its compiled binding, loadable or not. */
 export interface TensorflowCopy {
-  /** The npm package whose JavaScript it is. */
+  /** The npm package that its JavaScript belongs to. */
   readonly packageName: string;
-  /** For people: where it comes from. */
+  /** Where it comes from, for messages. */
   readonly source: string;
-  /** The folder of tfjs-node's JavaScript. */
+  /** Folder of tfjs-node's JavaScript. */
   readonly folder: string;
   /** The compiled binding. */
   readonly binding: string;
-  /** Loaded before the binding: keeps what TensorFlow prints while it loads off the terminal. */
+  /** Loaded before the binding; keeps TensorFlow's output while loading off the terminal. */
   readonly preload?: string;
 }
 
-/** Every copy within reach, best first: those for a GPU, and of these npm packages beside espalier or in the working folder. */
+/**
+ * Returns every available copy, best first: GPU builds first, then npm packages next to espalier or in the working
+ * folder.
+ */
 export function findCopies(): TensorflowCopy[] {
   const found = [fromNpm(GPU_PACKAGE), installedCopy('gpu'), fromNpm(CPU_PACKAGE), installedCopy('cpu')];
   return found.filter((copy) => copy !== undefined);
 }
 
-/** The copy that `espalier engine install tensorflow` made, if it is there. */
+/** Returns the copy that `espalier engine install tensorflow` made, if it exists. */
 export function installedCopy(variant: Variant): TensorflowCopy | undefined {
   const folder = installFolder(variant);
   return isInstalled(folder) ? copyIn(folder, variant) : undefined;
 }
 
-/** Whether its TensorFlow is the one that looks for a GPU. */
+/** Returns whether it is a GPU build. */
 export function isForGpu(copy: TensorflowCopy): boolean {
   return copy.packageName === GPU_PACKAGE;
 }
 
-/** The copy in a folder of the installer's layout. */
+/** Returns the copy in a folder with the installer's layout. */
 export function copyIn(folder: string, variant: Variant): TensorflowCopy {
   return {
     packageName: variant === 'gpu' ? GPU_PACKAGE : CPU_PACKAGE,
@@ -60,7 +63,7 @@ function fromNpm(packageName: string): TensorflowCopy | undefined {
   return undefined;
 }
 
-/** Where the package's own download puts the binding: the highest Node-API version that this Node has. */
+/** Returns where the package's own download puts the binding: by the highest Node-API version of this Node. */
 function npmBinding(folder: string): string {
   const newest = Number(process.versions['napi'] ?? 8);
   const candidates = Array.from({ length: newest }, (_, i) => newest - i).map((version) =>

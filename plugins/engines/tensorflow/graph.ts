@@ -3,8 +3,8 @@ import protobuf from 'protobufjs';
 import type { Executed, NodeBackend, OpAttribute } from './backend.js';
 
 /**
- * What we write of TensorFlow's messages: saved_model.proto, meta_graph.proto, graph.proto, node_def.proto,
- * attr_value.proto, tensor.proto and tensor_shape.proto of tensorflow/core, with their numbers.
+ * The parts of TensorFlow's messages that we write, with their field numbers: saved_model.proto, meta_graph.proto,
+ * graph.proto, node_def.proto, attr_value.proto, tensor.proto and tensor_shape.proto of tensorflow/core.
  */
 const { root } = protobuf.parse(
   `
@@ -29,48 +29,48 @@ message Dim { int64 size = 1; }
 );
 const SavedModel = root.lookupType('SavedModel');
 
-/** The tag by which the graph is found in its file. */
+/** Tag of the graph in its file. */
 export const TAG = 'serve';
 
 const PRODUCER = 1087; // of TensorFlow 2.9, the oldest that we load
-// types.proto
+// From types.proto.
 const DATA_TYPES: Readonly<Record<string, number>> = { float32: 1, int32: 3, bool: 10 };
 
-/** They stay operations of their own: XLA's products for CPUs are slower than oneDNN's. */
+/** Not compiled: XLA's products on CPUs are slower than oneDNN's. */
 const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2']);
 
-/** A graph of TensorFlow, made of operations as they were executed. */
+/** A TensorFlow graph, built from operations as they were executed. */
 export class Graph {
   readonly #nodes: object[] = [];
   readonly #names = new Map<tf.DataId, string>();
 
   constructor(private readonly backend: Pick<NodeBackend, 'binding' | 'readSync'>) {}
 
-  /** What is given anew for each run. Returns its name. */
+  /** Adds an input, which each run supplies. Returns its name. */
   input(tensor: tf.Tensor): string {
     const shape = { shape: shapeOf(tensor.shape) };
     return this.#source('Placeholder', tensor, { dtype: { type: dataType(tensor.dtype) }, shape });
   }
 
-  /** What it takes that is neither an input nor an operation's output is a constant. */
+  /** Adds an operation; operands that are neither inputs nor outputs of operations become constants. */
   add({ op, attributes, inputs, outputs }: Executed): void {
     const attr = Object.fromEntries(attributes.map((attribute) => [attribute.name, this.#attribute(attribute)]));
     const name = `${op}${String(this.#nodes.length)}`;
     const input = inputs.map((tensor) => this.#names.get(tensor.dataId) ?? this.#constant(tensor));
-    // XLA compiles neighbours that ask for it together.
+    // XLA compiles neighbouring operations with this attribute together.
     const compiled = PRODUCTS.has(op) ? {} : { _XlaCompile: { b: true }, _XlaScope: { s: Buffer.from('all') } };
     this.#nodes.push({ name, op, input, attr: { ...attr, ...compiled } });
     for (const [index, { dataId }] of outputs.entries()) this.#names.set(dataId, `${name}:${String(index)}`);
   }
 
-  /** @throws Error when no operation made it */
+  /** @throws Error if no operation produced it */
   nameOf({ dataId }: tf.Tensor): string {
     const name = this.#names.get(dataId);
     if (name === undefined) throw new Error('no operation of TensorFlow made this output');
     return name;
   }
 
-  /** The contents of a `saved_model.pb`. */
+  /** Returns the contents of a `saved_model.pb`. */
   encode(): Uint8Array {
     const graph = { node: this.#nodes, versions: { producer: PRODUCER } };
     const meta_graphs = [{ meta_info_def: { tags: [TAG] }, graph_def: graph }];

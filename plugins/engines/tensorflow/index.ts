@@ -98,7 +98,7 @@ export default class TensorflowEngine implements Engine {
   async setUp(): Promise<void> {
     this.#loaded = await loadFirst(this.#manner);
     const { gpu, backend } = this.#loaded;
-    // Not where the module loads: whoever chooses an engine asks all of them.
+    // Imported here, because choosing an engine loads every engine's module.
     const { compiler } = await import('./compile.js');
     registerOps(this.backend, this.#compiles && !gpu ? compiler(backend) : undefined);
   }
@@ -106,7 +106,7 @@ export default class TensorflowEngine implements Engine {
 
 const NOT_INSTALLED = 'TensorFlow is not installed: run `espalier engine install tensorflow`';
 
-/** @throws EspalierError when no copy loads */
+/** @throws EspalierError if no copy loads */
 async function loadFirst(manner: Manner): Promise<LoadedTensorflow> {
   const reasons: string[] = [];
   for (const copy of findCopies()) {

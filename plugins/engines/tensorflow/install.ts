@@ -13,9 +13,9 @@ import { fetchTensorflow } from './wheels.js';
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Makes a copy of TensorFlow for this engine with the machine's own package managers: the library from PyPI,
- * tfjs-node from npm, and a C++ compiler for the binding between them. A copy that is there and works stays.
- * @throws EspalierError saying which tool is missing or which step failed
+ * Installs a copy of TensorFlow for this engine with the machine's own package managers: the library from PyPI,
+ * tfjs-node from npm, and a C++ compiler for the binding between them. An existing copy that works is kept.
+ * @throws EspalierError naming the missing tool or the failed step
  */
 export async function installTensorflow({ gpu, force, log }: InstallRequest): Promise<void> {
   if (process.platform !== 'linux') {
@@ -70,15 +70,15 @@ async function make(folder: string, variant: Variant, log: (line: string) => voi
 }
 
 function replace(folder: string, work: string): void {
-  // Set aside under the name of an unfinished copy, which a later install removes if this one is killed here.
+  // Named like an unfinished copy, so that a later install removes it if this one is killed here.
   const old = `${folder}.tmp-old-${String(process.pid)}`;
   if (existsSync(folder)) renameSync(folder, old);
   renameSync(work, folder);
-  // It may be in use: a process keeps the libraries that it has loaded.
+  // May still be in use: a process keeps the libraries that it has loaded.
   rmSync(old, { recursive: true, force: true });
 }
 
-/** What installs that were killed left behind; younger folders may be another process's. */
+/** Removes what killed installs left; newer folders may belong to another process. */
 function removeAbandoned(parent: string): void {
   for (const name of readdirSync(parent).filter((entry) => /^tensorflow-(cpu|gpu)\.tmp-/.test(entry))) {
     const left = path.join(parent, name);

@@ -8,14 +8,14 @@ import type { TensorflowCopy } from './copies.js';
 const BACKEND = 'tensorflow';
 const PRIORITY = 3;
 
-/** How it is to compute; the library is told when it loads. */
+/** Settings that the library reads when it loads. */
 export interface Manner {
   readonly threads: number;
-  /** Of the operands of matrix products, on a CPU that multiplies bfloat16. */
+  /** For operands of matrix products, on a CPU that multiplies bfloat16. */
   readonly precision: 'f32' | 'bf16';
 }
 
-/** TensorFlow as it was loaded into this process. */
+/** TensorFlow as loaded in this process. */
 export interface LoadedTensorflow {
   readonly precision: Manner['precision'];
   readonly version: string;
@@ -28,13 +28,13 @@ interface BackendModule {
   readonly NodeJSKernelBackend: new (binding: Binding, packageName: string) => NodeBackend;
 }
 
-/** What this process has loaded: the library stays until the process ends. */
+/** The copy loaded in this process; it stays until the process ends. */
 let loaded: LoadedTensorflow | undefined;
 
 /**
- * Loads the copy, registers its kernels with the tfjs-core that espalier uses, and makes it current.
- * Later calls only make it current: threads are taken when TensorFlow loads.
- * @throws EspalierError when this process has loaded it in another precision
+ * Loads the copy, registers its kernels with espalier's tfjs-core, and makes it current. Later calls only make it
+ * current: TensorFlow fixes its threads when it loads.
+ * @throws EspalierError if this process has loaded it in another precision
  */
 export async function loadBackend(copy: TensorflowCopy, manner: Manner): Promise<LoadedTensorflow> {
   loaded ??= load(copy, manner);
@@ -51,12 +51,12 @@ export async function loadBackend(copy: TensorflowCopy, manner: Manner): Promise
 function load(copy: TensorflowCopy, { threads, precision }: Manner): LoadedTensorflow {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   process.env['TF_NUM_INTRAOP_THREADS'] ??= String(threads);
-  // oneDNN's, which multiplies matrices for TensorFlow on a CPU.
+  // For oneDNN, which multiplies matrices for TensorFlow on a CPU.
   process.env['ONEDNN_DEFAULT_FPMATH_MODE'] = precision === 'bf16' ? 'BF16' : 'STRICT';
-  // On a GPU: products of float32 numbers, not of their first 10 bits, and sums in one order.
+  // On a GPU: multiply full float32 numbers instead of TF32, and sum in a fixed order.
   process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
   process.env['TF_DETERMINISTIC_OPS'] ??= '1';
-  // Memory as it is needed, not all there is: `sample` has room beside the run.
+  // Allocate GPU memory as needed, not all of it, so that `sample` can run next to a training run.
   process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
   const require = createRequire(path.join(copy.folder, 'package.json'));
   if (copy.preload !== undefined && process.env['TF_CPP_MIN_LOG_LEVEL'] !== '0') require(copy.preload);
@@ -82,8 +82,8 @@ function load(copy: TensorflowCopy, { threads, precision }: Manner): LoadedTenso
 }
 
 /**
- * Lets `@tensorflow/tfjs` and `@tensorflow/tfjs-core` be our copy of tfjs-core while tfjs-node's files load:
- * kernels register with the copy that they require, and a second one would know neither our tensors nor our backends.
+ * Redirects `@tensorflow/tfjs` and `@tensorflow/tfjs-core` to our copy of tfjs-core while tfjs-node loads: kernels
+ * register with the copy that they import, and a second one would know neither our tensors nor our backends.
  */
 function withOurTfjs<T>(require: NodeJS.Require, body: () => T): T {
   const files = ['@tensorflow/tfjs', '@tensorflow/tfjs-core'].map((name) => require.resolve(name));
@@ -105,7 +105,7 @@ function withOurTfjs<T>(require: NodeJS.Require, body: () => T): T {
   }
 }
 
-/** tfjs-node 4.22 calls a function of node:util that Node 22 warns of and Node 23 no longer has. */
+/** tfjs-node 4.22 calls a function of node:util that Node 22 deprecates and Node 23 lacks. */
 function restoreIsNullOrUndefined(): void {
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined });
 }

@@ -13,7 +13,7 @@ const packages = {
   headers: { spec: `node-api-headers@${versions.headers}`, archive: `node-api-headers-${versions.headers}.tgz` },
 };
 
-/** What the binding is built from, deleted after the build. */
+/** Source folders of the binding, deleted after the build. */
 export function sourceFolders(folder: string): { binding: string; headers: string } {
   return {
     binding: path.join(folder, 'build', 'tfjs-node', 'binding'),
@@ -21,7 +21,10 @@ export function sourceFolders(folder: string): { binding: string; headers: strin
   };
 }
 
-/** Takes tfjs-node's JavaScript (to `node_modules`), its C++ and Node's C headers from the npm registry; no script of theirs runs. */
+/**
+ * Fetches tfjs-node's JavaScript (to `node_modules`), its C++ and Node's C headers from the npm registry, without
+ * running scripts.
+ */
 export async function fetchPackages(folder: string, log: (line: string) => void): Promise<void> {
   log(`fetching ${packages.tfjsNode.spec} with npm`);
   const modules = path.join(folder, 'node_modules');
@@ -42,7 +45,7 @@ export async function fetchPackages(folder: string, log: (line: string) => void)
   for (const name of ['tfjs', 'tfjs-core']) writePlaceholder(path.join(modules, '@tensorflow', name));
 }
 
-/** `require.resolve` must find a file: the engine puts espalier's own tfjs-core in its place before it loads. */
+/** `require.resolve` must find a file; the engine substitutes espalier's own tfjs-core before it is loaded. */
 function writePlaceholder(folder: string): void {
   makeFolder(folder);
   writeFileSync(

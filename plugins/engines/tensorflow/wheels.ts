@@ -5,7 +5,7 @@ import { makeFolder } from '../../files/contract.js';
 import { versions, type Variant } from './cache.js';
 import { runCommand } from './command.js';
 
-// Wheels are made for one version of Python; the library in them is the same, so the machine's own does not matter.
+// Wheels are built per Python version, but contain the same library, so the machine's own version does not matter.
 const forPython = [
   '--no-deps',
   '--only-binary=:all:',
@@ -15,7 +15,7 @@ const forPython = [
   '--quiet',
 ];
 
-/** What is taken of the wheel: the two libraries, and the headers that tfjs-node's C++ includes. */
+/** What is extracted from the wheel: the two libraries, and the headers that tfjs-node's C++ includes. */
 const taken = [
   'tensorflow/libtensorflow_cc.so.2',
   'tensorflow/libtensorflow_framework.so.2',
@@ -25,7 +25,7 @@ const taken = [
   'tensorflow/include/tsl/',
 ];
 
-// Prints what the wheel asks of NVIDIA, after taking the entries that start with one of the given names.
+// Prints the wheel's NVIDIA requirements, after extracting the entries that start with one of the given names.
 const TAKE = `
 import sys, zipfile
 wheel, target, *names = sys.argv[1:]
@@ -39,7 +39,10 @@ with zipfile.ZipFile(wheel) as archive:
                     print(line.removeprefix('Requires-Dist: ').split(';')[0].strip())
 `;
 
-/** Takes TensorFlow's C library and headers from PyPI (to `tensorflow`), for GPUs also NVIDIA's libraries (to `nvidia`). */
+/**
+ * Fetches TensorFlow's C library and headers from PyPI (to `tensorflow`), for GPUs also NVIDIA's libraries (to
+ * `nvidia`).
+ */
 export async function fetchTensorflow(folder: string, variant: Variant, log: (line: string) => void): Promise<void> {
   const spec = `${wheelName(variant)}==${versions.tensorflow}`;
   const downloads = path.join(folder, 'download');
@@ -64,8 +67,8 @@ async function fetchNvidia(
 }
 
 /**
- * Makes every library of pip's layout, `nvidia/NAME/lib`, visible where TensorFlow looks: its libraries name most of
- * those folders, but 2.21's not cuSOLVER's, without which it says nothing and computes on the CPU.
+ * Links every library of pip's layout, `nvidia/NAME/lib`, to where TensorFlow looks: its libraries know most of those
+ * folders, but 2.21's do not know cuSOLVER's, and TensorFlow then silently uses the CPU.
  */
 export function linkTogether(nvidia: string): void {
   const searched = path.join(nvidia, 'cuda_runtime', 'lib');
@@ -81,6 +84,6 @@ export function linkTogether(nvidia: string): void {
 }
 
 function wheelName(variant: Variant): string {
-  // There is no tensorflow-cpu for ARM: its plain wheel has no CUDA.
+  // tensorflow-cpu does not exist for ARM; the plain wheel has no CUDA there.
   return variant === 'gpu' || process.arch === 'arm64' ? 'tensorflow' : 'tensorflow-cpu';
 }

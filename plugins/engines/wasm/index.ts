@@ -55,7 +55,7 @@ export default class WasmEngine implements Engine {
 
   @On('run:setup')
   async setUp(): Promise<void> {
-    // Not where the module loads: whoever chooses an engine asks all of them.
+    // Imported here, because choosing an engine loads every engine's module.
     const { registerWasmKernels, setThreadsCount } = await import('./kernels/index.js');
     setThreadsCount(this.#threads);
     await startBackend(this.backend);
@@ -68,8 +68,8 @@ export default class WasmEngine implements Engine {
 let starting: Promise<void> | undefined;
 
 /**
- * Starts the backend once in this process, before tfjs is asked to make it current:
- * while tfjs itself waits for a backend, the runs beside this one could not compute.
+ * Starts the backend once in this process, before tfjs is asked to make it current: while tfjs itself waits for a
+ * backend, other runs in this process could not compute.
  */
 function startBackend(name: string): Promise<void> {
   starting ??= start(name);

@@ -1,6 +1,7 @@
 import type { StoredTensor } from '../../../core/index.js';
+import type { HeadSizes } from '../../ops/contract.js';
 import type { BlockView, Matrix, ModelView } from '../inspection/inspectable.js';
-import { addProduct, attend, attentionWeights, type Heads } from './kernels/plain.js';
+import { addProduct, attend, attentionWeights } from './kernels/plain.js';
 
 type Weights = ReadonlyMap<string, StoredTensor>;
 
@@ -20,7 +21,7 @@ export abstract class DecoderView implements ModelView {
 
   constructor(
     private readonly weights: Weights,
-    private readonly heads: Heads,
+    private readonly heads: HeadSizes,
     private readonly loraAlpha: number,
     layers: ViewedLayers,
   ) {

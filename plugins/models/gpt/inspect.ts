@@ -1,5 +1,6 @@
 import type { StoredTensor } from '../../../core/index.js';
-import { activate, layerNorm, rotate, type Heads } from '../decoder/kernels/plain.js';
+import type { HeadSizes } from '../../ops/contract.js';
+import { activate, layerNorm, rotate } from '../decoder/kernels/plain.js';
 import { DecoderView } from '../decoder/view.js';
 import type { ModelView } from '../inspection/inspectable.js';
 import { gptOptions, type GptConfig } from './config.js';
@@ -10,7 +11,7 @@ export function viewModel(config: unknown, weights: ReadonlyMap<string, StoredTe
 }
 
 class GptView extends DecoderView {
-  readonly #heads: Heads;
+  readonly #heads: HeadSizes;
 
   constructor(
     private readonly config: GptConfig,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Heads } from '../decoder/kernels/plain.js';
+import type { HeadSizes } from '../../ops/contract.js';
 import {
   ACTIVATIONS,
   attnLoraRank,
@@ -96,7 +96,7 @@ export function headsOf({
   n_kv_head,
   head_dim,
   n_embd,
-}: Pick<LlamaConfig, 'n_head' | 'n_kv_head' | 'head_dim' | 'n_embd'>): Heads {
+}: Pick<LlamaConfig, 'n_head' | 'n_kv_head' | 'head_dim' | 'n_embd'>): HeadSizes {
   return { heads: n_head, keyValueHeads: n_kv_head ?? n_head, headDim: head_dim ?? n_embd / n_head };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { StoredTensor } from '../../../core/index.js';
-import { activate, normHeads, rmsNorm, rotate, type Heads } from '../decoder/kernels/plain.js';
+import type { HeadSizes } from '../../ops/contract.js';
+import { activate, normHeads, rmsNorm, rotate } from '../decoder/kernels/plain.js';
 import { DecoderView } from '../decoder/view.js';
 import type { ModelView } from '../inspection/inspectable.js';
 import { headsOf, llamaOptions, type LlamaConfig } from './config.js';
@@ -15,7 +16,7 @@ export function viewModel(shared: unknown, weights: ReadonlyMap<string, StoredTe
 }
 
 class LlamaView extends DecoderView {
-  readonly #heads: Heads;
+  readonly #heads: HeadSizes;
 
   constructor(
     private readonly config: LlamaConfig,

@@ -177,6 +177,6 @@ function splitHeads(x: tf.Tensor, heads: number): tf.Tensor {
 
 /** Converts [batch, heads, time, headDim] to [batch, time, heads · headDim]. */
 function joinHeads(x: tf.Tensor): tf.Tensor {
-  const [batch, heads, time, part] = [at(x.shape, 0), at(x.shape, 1), at(x.shape, 2), at(x.shape, 3)];
-  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, time, heads * part]);
+  const [batch, heads, time, headDim] = [at(x.shape, 0), at(x.shape, 1), at(x.shape, 2), at(x.shape, 3)];
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, time, heads * headDim]);
 }

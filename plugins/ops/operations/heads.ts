@@ -15,7 +15,7 @@ export interface HeadSizes {
   readonly heads: number;
   readonly keyValueHeads: number;
   /** Width of a head. */
-  readonly part: number;
+  readonly headDim: number;
 }
 
 /** Returns the attributes that all kernels over queries, keys and values have. */
@@ -30,19 +30,19 @@ export function headAttributes(heads: number, { keyValueHeads = heads }: HeadOpt
 export function headSizes(qkv: tf.TensorInfo, attributes: Attributes): HeadSizes {
   const [heads, keyValueHeads] = [attributes.number('heads'), attributes.number('keyValueHeads')];
   const width = qkv.shape.at(-1) ?? 0;
-  const part = width / (heads + 2 * keyValueHeads);
+  const headDim = width / (heads + 2 * keyValueHeads);
   const found = `${String(heads)} heads with ${String(keyValueHeads)} of keys and values`;
   if (!(keyValueHeads >= 1) || heads % keyValueHeads !== 0) throw new Error(`${found}: the former must be a multiple`);
-  if (!Number.isInteger(part)) throw new Error(`${found} do not divide a width of ${String(width)}`);
-  return { heads, keyValueHeads, part };
+  if (!Number.isInteger(headDim)) throw new Error(`${found} do not divide a width of ${String(width)}`);
+  return { heads, keyValueHeads, headDim };
 }
 
 /** Splits into queries [..., heads · headDim], keys and values [..., keyValueHeads · headDim]. */
 export function splitQkv(
   qkv: tf.Tensor,
-  { heads, keyValueHeads, part }: HeadSizes,
+  { heads, keyValueHeads, headDim }: HeadSizes,
 ): Record<'q' | 'k' | 'v', tf.Tensor> {
-  const widths = [heads, keyValueHeads, keyValueHeads].map((count) => count * part);
+  const widths = [heads, keyValueHeads, keyValueHeads].map((count) => count * headDim);
   const [q, k, v] = tf.split(qkv, widths, -1);
   if (q === undefined || k === undefined || v === undefined) throw new Error('split gave fewer than three parts');
   return { q, k, v };

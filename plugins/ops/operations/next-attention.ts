@@ -105,15 +105,15 @@ function withPosition(kept: tf.Tensor, one: tf.Tensor, position: number): tf.Ten
  * @returns [1, heads · headDim]
  */
 function oneAttends(query: tf.Tensor2D, keys: tf.Tensor2D, values: tf.Tensor2D, sizes: HeadSizes): tf.Tensor {
-  const { heads, keyValueHeads, part } = sizes;
-  const [group, width] = [heads / keyValueHeads, keyValueHeads * part];
+  const { heads, keyValueHeads, headDim } = sizes;
+  const [group, width] = [heads / keyValueHeads, keyValueHeads * headDim];
   const own = Float32Array.from({ length: heads * width }, (_, i) =>
-    Math.floor((i % width) / part) === Math.floor(i / width / group) ? 1 : 0,
+    Math.floor((i % width) / headDim) === Math.floor(i / width / group) ? 1 : 0,
   );
   const places = tf.tensor2d(own, [heads, width]);
-  const repeated = tf.tile(tf.reshape(query, [heads, part]), [1, keyValueHeads]);
-  const weights = tf.softmax(tf.matMul(tf.mul(tf.mul(repeated, places), 1 / Math.sqrt(part)), keys, false, true));
+  const repeated = tf.tile(tf.reshape(query, [heads, headDim]), [1, keyValueHeads]);
+  const weights = tf.softmax(tf.matMul(tf.mul(tf.mul(repeated, places), 1 / Math.sqrt(headDim)), keys, false, true));
   const attended = tf.mul(tf.matMul(weights, values), places);
   // The places of all other heads are zero.
-  return tf.reshape(tf.sum(tf.reshape(attended, [heads, keyValueHeads, part]), 1), [1, heads * part]);
+  return tf.reshape(tf.sum(tf.reshape(attended, [heads, keyValueHeads, headDim]), 1), [1, heads * headDim]);
 }

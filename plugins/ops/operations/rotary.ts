@@ -10,7 +10,7 @@ export interface RotaryOptions extends HeadOptions {
 }
 
 /**
- * Rotates queries and keys by their position, in the half-rotation form: the first half of each head is the real part.
+ * Rotates queries and keys by their position, in the half-rotation form: the first half of each head is the real headDim.
  * Source: Su et al., "RoFormer: enhanced transformer with rotary position embedding", 2021, section 3.2.2.
  * @param qkv [batch, time, (heads + 2 · keyValueHeads) · headDim]: queries, keys and values of heads of an even width
  * @returns the same shape; the values are unchanged
@@ -38,15 +38,15 @@ const MOST_KNOWN = 64;
  * gradient.
  * @throws Error as `rotary` does
  */
-export function rotaryAngles(time: number, part: number, attributes: Attributes): RotaryAngles {
+export function rotaryAngles(time: number, headDim: number, attributes: Attributes): RotaryAngles {
   const [frequencies, first, back] = [
     attributes.list('frequencies'),
     attributes.number('first'),
     attributes.flag('back'),
   ];
   const half = frequencies.length;
-  if (2 * half !== part)
-    throw new Error(`${String(half)} frequencies of rotary positions are not for heads of ${String(part)}`);
+  if (2 * half !== headDim)
+    throw new Error(`${String(half)} frequencies of rotary positions are not for heads of ${String(headDim)}`);
   const kept = known.get(frequencies) ?? new Map<string, RotaryAngles>();
   known.set(frequencies, kept);
   const key = [time, first, back].join(' ');
@@ -70,12 +70,12 @@ export const rotaryOp: Op = {
         const qkv = inputs.get('qkv');
         const [batch, time] = [at(qkv.shape, 0), at(qkv.shape, 1)];
         const sizes = headSizes(qkv, attributes);
-        const angles = rotaryAngles(time, sizes.part, attributes);
-        const [cos, sin] = [angles.cos, angles.sin].map((values) => tf.tensor(values, [1, time, 1, sizes.part / 2]));
+        const angles = rotaryAngles(time, sizes.headDim, attributes);
+        const [cos, sin] = [angles.cos, angles.sin].map((values) => tf.tensor(values, [1, time, 1, sizes.headDim / 2]));
         if (cos === undefined || sin === undefined) throw new Error('there are no angles');
         const { q, k, v } = splitQkv(qkv, sizes);
         const turned = [q, k].map((x) => {
-          const [real, imaginary] = tf.split(tf.reshape(x, [batch, time, -1, sizes.part]), 2, -1);
+          const [real, imaginary] = tf.split(tf.reshape(x, [batch, time, -1, sizes.headDim]), 2, -1);
           if (real === undefined || imaginary === undefined) throw new Error('split gave fewer than two parts');
           const both = [
             tf.sub(tf.mul(real, cos), tf.mul(imaginary, sin)),

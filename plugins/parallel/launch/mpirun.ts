@@ -14,7 +14,7 @@ export interface LaunchRequest {
   readonly ranks: number;
   /** Empty: this machine only. */
   readonly hosts: readonly { readonly name: string; readonly slots: number }[];
-  /** Running as root, which Open MPI must be told to allow. */
+  /** Running as root, which Open MPI allows only with a flag. */
   readonly root: boolean;
   readonly interface: string | undefined;
   readonly ssh: string | undefined;

@@ -4,13 +4,13 @@ import type { Floats } from './types.js';
 /** Elementwise operations. See src/elementwise_calls.cc. */
 export interface ElementwiseCalls {
   /**
-   * Elementwise operations, in one pass over memory; see `Elementwise` in src/elementwise_calls.cc for the plan.
-   * @param arrays the inputs', then the outputs'
+   * Runs elementwise operations in one pass over memory; see `Elementwise` in src/elementwise_calls.cc for the plan.
+   * @param arrays the inputs, then the outputs
    */
   elementwise(plan: Int32Array, ...arrays: readonly Numbers[]): void;
-  /** The operations' names, in the order of their numbers. */
+  /** Names of the operations, indexed by their codes. */
   elementwiseNames(): string[];
-  /** The same of the steps along rows. */
+  /** Names of the row operations, indexed by their codes. */
   rowStepNames(): string[];
   /** y [outer, inner] = a [outer, inner] + b [inner]. */
   add(...call: [outer: number, inner: number, a: Floats, b: Floats, y: Floats]): void;

@@ -1,6 +1,6 @@
 type All = readonly Float32Array[];
 
-/** An optimizer's step, over all parameters. See src/optimizer_calls.cc. */
+/** Optimizer steps over all parameters. See src/optimizer_calls.cc. */
 export interface OptimizerCalls {
   /** One update of every parameter; outputs may be inputs. */
   adamwStep(

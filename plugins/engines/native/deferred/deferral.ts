@@ -4,26 +4,26 @@ import { DataNode, type Operation } from './node.js';
 import { isOf, programOf, type Program } from './program.js';
 import { isPart, readSize, rowsOf } from './rows.js';
 
-/** Operations that wait for one result at most. */
+/** Maximum number of operations pending for one result. */
 const MOST_DEPTH = 48;
-/** Memory that nothing but operations yet to be done read, before they are done. */
+/** Maximum memory that only pending operations hold. */
 const MOST_HELD_BYTES = 128 * 2 ** 20;
 
-/** The backend's memory, as far as operations that are done later need it. */
+/** The part of the backend's memory management that deferred operations need. */
 export interface Memory {
-  /** The numbers of a tensor's data. */
+  /** Returns the values of a tensor's data. */
   valuesOf(dataId: object): unknown;
-  /** Tensors that have it. */
+  /** Returns the number of tensors that use it. */
   tensorsOf(dataId: object): number;
-  /** New memory for a node's numbers, which is the node's. */
+  /** Allocates memory for a node's values, owned by the node. */
   make(node: DataNode): Numbers;
-  /** Back to the pool. */
+  /** Returns memory to the pool. */
   giveBack(values: Numbers, dataId: object): void;
-  /** Has the addon run it; each array is that of the node at the same place. */
+  /** Runs a program in the addon; each array belongs to the node at the same index. */
   run(program: Program, inputs: readonly Numbers[], outputs: readonly Numbers[]): void;
 }
 
-/** A tensor's data in the cpu backend's storage; whoever looks at its numbers has them computed. */
+/** A tensor's data in the cpu backend's storage; reading its values computes them. */
 export class DeferredData {
   refCount = 1;
 
@@ -42,12 +42,12 @@ export class DeferredData {
 }
 
 /**
- * Elementwise operations, and those along rows, are done when somebody needs their numbers, then those that lead to them
- * in one pass over memory. What is computed on the way is kept only where it is likely to be read again; else it is computed again
- * should it be, and never where it is disposed before.
+ * Defers elementwise and row operations until their values are needed, then computes the result together with the
+ * operations leading to it in one pass over memory. An intermediate result is stored only if it is likely to be read
+ * again; otherwise it is recomputed if needed, and never computed if it is disposed first.
  */
 export class Deferral {
-  /** Of data that is read or made by operations yet to be done. */
+  /** Nodes of data that pending operations read or produce. */
   readonly #nodes = new WeakMap<object, DataNode>();
   readonly #pending = new Set<DataNode>();
   #heldBytes = 0;
@@ -57,7 +57,7 @@ export class Deferral {
     private readonly mostHeldBytes = MOST_HELD_BYTES,
   ) {}
 
-  /** undefined: its numbers are not in memory as tensors of its type usually are. */
+  /** Returns undefined if the data is not stored in the usual form of its type. */
   nodeOf({ dataId, shape, dtype }: TensorInfo, size: number): DataNode | undefined {
     const known = this.#nodes.get(dataId);
     if (known !== undefined) return known.dtype === dtype ? known : undefined;
@@ -67,12 +67,12 @@ export class Deferral {
     return node;
   }
 
-  /** Data that will be the result. */
+  /** Returns data for the result of a deferred operation. */
   defer(shape: number[], size: number, dtype: DataType, operation: Operation): DeferredData {
     this.#holdLess();
     let node = new DataNode({}, shape, size, dtype, operation);
     if (node.depth > MOST_DEPTH) {
-      for (const operand of operation.operands) this.#settle(operand.node);
+      for (const operand of operation.operands) this.#compute(operand.node);
       node = new DataNode(node.dataId, shape, size, dtype, operation);
     }
     for (const operand of operation.operands) operand.node.readers++;
@@ -82,22 +82,22 @@ export class Deferral {
   }
 
   valuesOf(node: DataNode): Numbers {
-    this.#settle(node);
+    this.#compute(node);
     if (node.values === undefined) throw new Error('a result of elementwise operations was not computed');
     return node.values;
   }
 
-  /** Does all that is yet to be done. */
-  settleAll(): void {
-    for (const node of this.#pending) if (node.isAlive) this.#settle(node);
+  /** Computes everything that is pending. */
+  computeAll(): void {
+    for (const node of this.#pending) if (node.isAlive) this.#compute(node);
   }
 
-  /** Whether operations yet to be done read it. */
+  /** Returns whether pending operations read it. */
   isRead(dataId: object): boolean {
     return (this.#nodes.get(dataId)?.readers ?? 0) > 0;
   }
 
-  /** No tensor has it any more. Returns whether its memory, `values`, is kept for operations yet to be done. */
+  /** Called when no tensor uses the data. Returns whether its memory, `values`, is kept for pending operations. */
   disposed(dataId: object, values: Numbers | undefined): boolean {
     const node = this.#nodes.get(dataId);
     if (node === undefined) return false;
@@ -113,15 +113,17 @@ export class Deferral {
     return true;
   }
 
-  /** Not where a tensor is disposed: what reads it may be disposed next, as at the end of a tidy, and is then never done. */
+  /**
+   * Not called on disposal: the readers may be disposed next, as at the end of a tidy, and then need not be computed.
+   */
   #holdLess(): void {
-    if (this.#heldBytes > this.mostHeldBytes) this.settleAll();
+    if (this.#heldBytes > this.mostHeldBytes) this.computeAll();
   }
 
-  #settle(node: DataNode): void {
+  #compute(node: DataNode): void {
     if (node.pending === undefined) return;
     const rows = rowsOf(node);
-    this.#settleOthers(node, node.pending, rows, new Set());
+    this.#computeOthers(node, node.pending, rows, new Set());
     const order: DataNode[] = [];
     collect(node, new Set(), order);
     const kept = this.#keptOf(node, order);
@@ -131,26 +133,29 @@ export class Deferral {
     const read = program.inputs.map((input) => this.#numbersOf(input));
     for (const { isAlive, values } of program.outputs) if (!isAlive) this.#heldBytes += values?.byteLength ?? 0;
     this.memory.run(program, read, made);
-    // Results come last: what led to them is let go of when they are there.
+    // In reverse order, so that operands are released after their readers.
     for (const each of order.toReversed())
       if (each.pending !== undefined && kept.has(each)) this.#finish(each, each.pending);
   }
 
-  /** What is broadcast is computed for itself: else each of its elements would be, many times. */
-  #settleOthers(node: DataNode, operation: Operation, rows: number | undefined, seen: Set<DataNode>): void {
+  /**
+   * Computes broadcast operands separately first: in the same pass each of their elements would be computed many times.
+   */
+  #computeOthers(node: DataNode, operation: Operation, rows: number | undefined, seen: Set<DataNode>): void {
     for (const operand of operation.operands) {
       const { pending } = operand.node;
       if (pending === undefined || seen.has(operand.node)) continue;
       if (isPart(operand, readSize(operation, node.size, operand), rows)) {
         seen.add(operand.node);
-        this.#settleOthers(operand.node, pending, rows, seen);
-      } else this.#settle(operand.node);
+        this.#computeOthers(operand.node, pending, rows, seen);
+      } else this.#compute(operand.node);
     }
   }
 
   /**
-   * The result, what others read too, what several tensors have (as a gradient's do), and what was computed before. Of
-   * what has one element of each row, and takes little memory, also what is read by what is not kept and may be computed again.
+   * Returns which nodes to store: the result, what other operations read, what several tensors share (such as a
+   * gradient), and what was computed before. Small per-row results are also stored if an unstored node that may be
+   * recomputed reads them.
    */
   #keptOf(result: DataNode, order: readonly DataNode[]): Set<DataNode> {
     const [reads, keptReads] = [new Map<DataNode, number>(), new Map<DataNode, number>()];
@@ -173,7 +178,7 @@ export class Deferral {
     return kept;
   }
 
-  /** Its numbers are there, or will never be needed. */
+  /** Marks a node as computed, or as never needed. */
   #finish(node: DataNode, { operands }: Operation): void {
     node.pending = undefined;
     this.#pending.delete(node);
@@ -199,7 +204,7 @@ export class Deferral {
   }
 }
 
-/** What is yet to be done for a node, in an order in which it can be. */
+/** Collects the pending operations that a node needs, in a valid order. */
 function collect(node: DataNode, seen: Set<DataNode>, order: DataNode[]): void {
   seen.add(node);
   for (const operand of node.pending?.operands ?? [])

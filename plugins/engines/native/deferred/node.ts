@@ -1,7 +1,7 @@
 import type { DataType } from '@tensorflow/tfjs-core';
 import type { Numbers } from '../numbers.js';
 
-/** Where element i of a result finds its own in an operand: at the sum of i's coordinates in `sizes`, times the strides. */
+/** How an operand is indexed: element i of the result reads the element at Σ coordinate of i in `sizes` · stride. */
 export interface View {
   readonly sizes: readonly number[];
   readonly strides: readonly number[];
@@ -9,33 +9,33 @@ export interface View {
 
 export interface Operand {
   readonly node: DataNode;
-  /** undefined: element i of the operand */
+  /** Undefined: element i of the operand. */
   readonly view: View | undefined;
 }
 
 /** An elementwise operation, or one along rows. */
 export interface Operation {
-  /** Its number among the addon's: those of elements, or those along rows. */
+  /** The addon's code, among elementwise or row operations. */
   readonly code: number;
-  /** Of one along rows: elements of each row of its result, which its operands have as many rows as. */
+  /** For row operations: elements per row of the result; all operands have the same number of rows. */
   readonly along?: number;
   readonly operands: readonly Operand[];
-  /** TensorFlow.js's kernel. */
+  /** Name of TensorFlow.js's kernel. */
   readonly kernel: string;
-  /** Two numbers of its own; one along rows has the first alone. */
+  /** Two parameters; a row operation has only the first. */
   readonly p: number;
   readonly q: number;
 }
 
-/** The numbers of a tensor that such operations read or make; tensors of several shapes may have the same. */
+/** Data that such operations read or produce; tensors of several shapes may share it. */
 export class DataNode {
-  /** Operands of operations that are yet to be done which it is. */
+  /** Number of pending operations that read it. */
   readers = 0;
-  /** A tensor has it. */
+  /** True while a tensor uses it. */
   isAlive = true;
-  /** What was computed on the way to another result was not kept, the first time. */
+  /** True if it was computed once as an intermediate result and not stored. */
   wasPassedBy = false;
-  /** At most so many operations are yet to be done for it. */
+  /** Upper bound of the pending operations that lead to it. */
   readonly depth: number;
 
   constructor(
@@ -43,9 +43,9 @@ export class DataNode {
     readonly shape: number[],
     readonly size: number,
     readonly dtype: DataType,
-    /** What is to be done for it; undefined: it is there. */
+    /** The operation that computes it; undefined once computed. */
     public pending: Operation | undefined,
-    /** Where no tensor has it any more, or it was computed here. */
+    /** Set if no tensor uses it any more, or if it was computed here. */
     public values?: Numbers,
   ) {
     this.depth = 1;

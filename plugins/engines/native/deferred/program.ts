@@ -2,7 +2,7 @@ import type { Numbers, NumberType } from '../numbers.js';
 import type { DataNode, Operand, Operation, View } from './node.js';
 import { readSize } from './rows.js';
 
-/** Elements in memory, by the addon's numbers. */
+/** The addon's codes of element types. */
 const TYPES: Readonly<Record<NumberType, number>> = { float32: 0, int32: 1, bool: 2 };
 
 /** A chain of elementwise operations that the addon runs in one pass over memory. */
@@ -10,17 +10,17 @@ export interface Program {
   readonly plan: Int32Array;
   readonly inputs: readonly DataNode[];
   readonly outputs: readonly DataNode[];
-  /** TensorFlow.js's kernels that it does the work of. */
+  /** Names of the TensorFlow.js kernels it replaces. */
   readonly kernels: ReadonlySet<string>;
 }
 
-/** The step along rows that gives each element of a row one that is of the row; a test of the addon's names holds it. */
+/** Code of the row operation that spreads one value per row over the row; a test compares it with the addon's names. */
 const SPREAD = 2;
 
 /**
- * @param order what is computed, each after what it is computed from
- * @param kept which of them come into memory
- * @param rows undefined: none goes along rows, and all are of one size
+ * @param order the nodes to compute, each after its operands
+ * @param kept those whose values are stored
+ * @param rows number of rows; undefined if no operation goes along rows, and all have one size
  */
 export function programOf(
   order: readonly DataNode[],
@@ -43,23 +43,23 @@ export function programOf(
   return { plan: Int32Array.from(words), inputs: inputs.nodes, outputs, kernels };
 }
 
-/** @throws Error for a type that is neither of numbers nor of truths */
+/** @throws Error for a type that is neither numeric nor boolean */
 export function storedAs(dtype: string): NumberType {
   if (dtype === 'float32' || dtype === 'int32' || dtype === 'bool') return dtype;
   throw new Error(`elementwise operations compute no ${dtype}`);
 }
 
-/** Whether an array is what tensors of a type are kept in. */
+/** Returns whether an array has the element type that tensors of a type use. */
 export function isOf(dtype: string, values: unknown): values is Numbers {
   if (dtype === 'float32') return values instanceof Float32Array;
   return dtype === 'int32' ? values instanceof Int32Array : dtype === 'bool' && values instanceof Uint8Array;
 }
 
-/** Inputs, each once for each way in which it is read. */
+/** Inputs of a program, one for each distinct way of reading them. */
 class InputList {
   readonly nodes: DataNode[] = [];
   readonly #views: (View | undefined)[] = [];
-  /** Elements that are read of each. */
+  /** Number of elements read of each. */
   readonly #sizes: number[] = [];
 
   get count(): number {
@@ -95,12 +95,12 @@ function isSame(a: View | undefined, b: View | undefined): boolean {
   return a.sizes.every((size, axis) => size === b.sizes[axis] && a.strides[axis] === b.strides[axis]);
 }
 
-/** Registers of results; one whose last reader has read it is used again, for what is as wide. */
+/** Allocates registers for results; a register is reused after its last reader, for a result of the same width. */
 class Registers {
   count: number;
   readonly #of = new Map<DataNode, number>();
   readonly #left = new Map<DataNode, number>();
-  /** By the size of what they held. */
+  /** Free registers, by width. */
   readonly #free = new Map<number, number[]>();
   readonly #word = new Int32Array(2);
   readonly #floats = new Float32Array(this.#word.buffer);
@@ -123,7 +123,7 @@ class Registers {
     return register;
   }
 
-  /** An operation's step, after those that spread elements of rows over the rows that it reads. */
+  /** Returns the steps of an operation, after those that spread per-row operands over the rows. */
   steps(node: DataNode, operation: Operation): number[][] {
     const { code, along, operands, p, q } = operation;
     const before: number[][] = [];

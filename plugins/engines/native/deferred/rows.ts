@@ -1,13 +1,13 @@
 import type { DataNode, Operand, Operation } from './node.js';
 
-/** Longer rows are not worth it: a few of them leave the caches. */
+/** Longer rows do not pay, because a few of them exceed the caches. */
 const MOST_COLUMNS = 4096;
 
 export function areRows(columns: number): boolean {
   return columns > 1 && columns <= MOST_COLUMNS;
 }
 
-/** How many rows a chain of operations is done by; undefined: none that leads to the result goes along rows. */
+/** Returns the number of rows by which a chain is computed; undefined if none of its operations goes along rows. */
 export function rowsOf(result: DataNode): number | undefined {
   const seen = new Set<DataNode>();
   const find = (node: DataNode): number | undefined => {
@@ -26,12 +26,12 @@ export function rowsOf(result: DataNode): number | undefined {
   return find(result);
 }
 
-/** Elements of an operand that are read for a result of so many. */
+/** Returns how many elements of an operand a result of `size` elements reads. */
 export function readSize({ along }: Operation, size: number, operand: Operand): number {
   return along === undefined ? size : operand.node.size;
 }
 
-/** Whether an operand is computed in the same pass as what reads `size` elements of it. */
+/** Returns whether an operand is computed in the same pass as its reader of `size` elements. */
 export function isPart(operand: Operand, size: number, rows: number | undefined): boolean {
   const { node, view } = operand;
   const isSpread = rows !== undefined && spreadRows(operand) === rows;
@@ -40,7 +40,7 @@ export function isPart(operand: Operand, size: number, rows: number | undefined)
   return along === undefined || node.size / along === rows;
 }
 
-/** How many rows have one element each of an operand that is read along them; undefined: it is not read so. */
+/** Returns the number of rows if an operand has one element per row; otherwise undefined. */
 function spreadRows({ node, view }: Operand): number | undefined {
   if (view?.sizes.length !== 2 || view.strides[0] !== 1 || view.strides[1] !== 0) return undefined;
   const [rows = 0, columns = 0] = view.sizes;

@@ -1,8 +1,8 @@
 import type { View } from './node.js';
 
 /**
- * How elements of `shape`, broadcast to `result`, are found; undefined: each at the result's own place.
- * Neighbouring axes that are walked over in one stride are one.
+ * Returns how elements of `shape`, broadcast to `result`, are indexed; undefined if each is at the result's own index.
+ * Neighbouring axes with a common stride are merged.
  */
 export function broadcastView(shape: readonly number[], result: readonly number[], size: number): View | undefined {
   const own = shape.reduce((product, length) => product * length, 1);

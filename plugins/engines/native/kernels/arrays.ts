@@ -2,10 +2,10 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { NativeBackend } from '../backend.js';
 import type { Numbers, NumberType } from '../numbers.js';
 
-/** How many axes a layout can have in the addon. */
+/** Maximum number of axes in a layout of the addon. */
 const MOST_AXES = 12;
 
-/** Where the elements are that a copy reads and writes: their coordinates times the steps, from the offsets on. */
+/** Which elements a copy reads and writes: offset + Σ coordinate · step. */
 export interface Layout {
   readonly sizes: readonly number[];
   readonly from: readonly number[];
@@ -14,7 +14,10 @@ export interface Layout {
   readonly toOffset?: number;
 }
 
-/** A tensor's elements; undefined where they are not numbers or truths, or in memory of another type than the tensor's. */
+/**
+ * Returns a tensor's elements; undefined if they are not numeric or boolean, or if the array has another type than the
+ * tensor.
+ */
 export function arrayOf(backend: NativeBackend, tensor: TensorInfo): Numbers | undefined {
   if (!isNumberType(tensor.dtype)) return undefined;
   const values = backend.array(tensor);
@@ -25,14 +28,14 @@ export function isNumberType(dtype: string): dtype is NumberType {
   return dtype === 'float32' || dtype === 'int32' || dtype === 'bool';
 }
 
-/** Steps between neighbours along each axis. */
+/** Returns the steps between neighbours along each axis. */
 export function stepsOf(shape: readonly number[]): number[] {
   const steps = shape.map(() => 1);
   for (let axis = shape.length - 2; axis >= 0; axis--) steps[axis] = steps[axis + 1]! * shape[axis + 1]!;
   return steps;
 }
 
-/** Whether the addon has so many axes, and numbers of such a size for their layout. */
+/** Returns whether the addon supports a layout of this rank and size. */
 export function isWithinLayouts(rank: number, ...tensors: readonly { readonly size: number }[]): boolean {
   return rank <= MOST_AXES && tensors.every(({ size }) => size < 2 ** 31);
 }
@@ -43,7 +46,7 @@ export function copy(backend: NativeBackend, layout: Layout, x: Numbers, y: Numb
   backend.binding.copy(sizes.length, Int32Array.of(...sizes, ...from, ...to, fromOffset, toOffset), x, y);
 }
 
-/** Of an axis and those after it, of which there may be none. */
+/** Returns the number of elements per index of an axis and those after it (if any). */
 export function innerOf({ shape }: Tensor, axis: number): number {
   return shape.slice(axis).reduce((product, size) => product * size, 1);
 }

@@ -5,10 +5,10 @@ import type { AttentionSizes } from '../calls/types.js';
 
 const attention: NativeKernel['compute'] = (inputs, attributes, backend) => {
   const qkv = inputs.get('qkv');
-  const [batch, heads, keyValueHeads, part, time] = sizesOf(qkv, attributes);
-  const [y, logSum] = [backend.allocate([batch, time, heads * part]), backend.allocate([batch, heads, time])];
+  const [batch, heads, keyValueHeads, headDim, time] = sizesOf(qkv, attributes);
+  const [y, logSum] = [backend.allocate([batch, time, heads * headDim]), backend.allocate([batch, heads, time])];
   backend.binding.attention(
-    ...[batch, heads, keyValueHeads, part, time],
+    ...[batch, heads, keyValueHeads, headDim, time],
     ...dropoutOf(attributes),
     ...([backend.bf16, documentsOf(inputs, backend)] as const),
     ...[backend.floats(qkv), backend.floats(y), backend.floats(logSum)],
@@ -39,14 +39,14 @@ export const attentionKernels: readonly NativeKernel[] = [
     compute: (inputs, attributes, backend) => {
       const qkv = inputs.get('qkv');
       const [, time = 0, row = 0] = qkv.shape;
-      const { heads, keyValueHeads, part } = headSizes(qkv, attributes);
+      const { heads, keyValueHeads, headDim } = headSizes(qkv, attributes);
       const [texts, capacity, width] = [
         attributes.number('texts'),
         attributes.number('capacity'),
-        keyValueHeads * part,
+        keyValueHeads * headDim,
       ];
       const from = backend.floats(qkv);
-      return [heads * part, heads * part + width].map((first) => {
+      return [heads * headDim, heads * headDim + width].map((first) => {
         const kept = backend.allocate([texts, capacity, width]);
         const to = backend.floats(kept);
         for (let i = 0; i < texts * time; i++) {
@@ -64,16 +64,16 @@ export const attentionKernels: readonly NativeKernel[] = [
     compute: (inputs, attributes, backend) => {
       const [qkv, keys, values] = [inputs.get('qkv'), inputs.get('keys'), inputs.get('values')];
       const [texts = 0, capacity = 0] = keys.shape;
-      const { heads, keyValueHeads, part } = headSizes(qkv, attributes);
+      const { heads, keyValueHeads, headDim } = headSizes(qkv, attributes);
       const after = [keys, values].map((tensor) => {
         const to = backend.replacing(tensor);
         if (to.dataId !== tensor.dataId) backend.floats(to).set(backend.floats(tensor));
         return to;
       });
-      const y = backend.allocate([texts, heads * part]);
+      const y = backend.allocate([texts, heads * headDim]);
       const [newKeys, newValues] = after.map((tensor) => backend.floats(tensor));
       backend.binding.nextAttention(
-        ...[texts, heads, keyValueHeads, part, capacity, attributes.number('position')],
+        ...[texts, heads, keyValueHeads, headDim, capacity, attributes.number('position')],
         ...[backend.floats(qkv), newKeys!, newValues!, backend.floats(y)],
       );
       return [y, ...after];
@@ -83,11 +83,11 @@ export const attentionKernels: readonly NativeKernel[] = [
     name: 'EspalierRotary',
     compute: (inputs, attributes, backend) => {
       const qkv = inputs.get('qkv');
-      const [batch, heads, keyValueHeads, part, time] = sizesOf(qkv, attributes);
-      const { cos, sin } = rotaryAngles(time, part, attributes);
+      const [batch, heads, keyValueHeads, headDim, time] = sizesOf(qkv, attributes);
+      const { cos, sin } = rotaryAngles(time, headDim, attributes);
       const y = backend.allocate(qkv.shape);
       backend.binding.rotary(
-        ...[batch * time, time, heads, keyValueHeads, part],
+        ...[batch * time, time, heads, keyValueHeads, headDim],
         ...[cos, sin, backend.floats(qkv), backend.floats(y)],
       );
       return y;
@@ -97,10 +97,10 @@ export const attentionKernels: readonly NativeKernel[] = [
     name: 'EspalierQueryKeyNorm',
     compute: (inputs, attributes, backend) => {
       const [qkv, queryWeight, keyWeight] = [inputs.get('qkv'), inputs.get('queryWeight'), inputs.get('keyWeight')];
-      const [batch, heads, keyValueHeads, part, time] = sizesOf(qkv, attributes);
+      const [batch, heads, keyValueHeads, headDim, time] = sizesOf(qkv, attributes);
       const y = backend.allocate(qkv.shape);
       backend.binding.queryKeyNorm(
-        ...[batch * time, heads, keyValueHeads, part, attributes.number('epsilon')],
+        ...[batch * time, heads, keyValueHeads, headDim, attributes.number('epsilon')],
         ...[backend.floats(qkv), backend.floats(queryWeight), backend.floats(keyWeight), backend.floats(y)],
       );
       return y;
@@ -110,13 +110,13 @@ export const attentionKernels: readonly NativeKernel[] = [
     name: 'EspalierQueryKeyNormGrad',
     compute: (inputs, attributes, backend) => {
       const qkv = inputs.get('qkv');
-      const [batch, heads, keyValueHeads, part, time] = sizesOf(qkv, attributes);
+      const [batch, heads, keyValueHeads, headDim, time] = sizesOf(qkv, attributes);
       const given = [inputs.get('dy'), qkv, inputs.get('queryWeight'), inputs.get('keyWeight')];
-      const outputs = [qkv.shape, [part], [part]].map((shape) => backend.allocate(shape));
+      const outputs = [qkv.shape, [headDim], [headDim]].map((shape) => backend.allocate(shape));
       const [dy, x, queryWeight, keyWeight] = given.map((tensor) => backend.floats(tensor));
       const [dqkv, dQueryWeight, dKeyWeight] = outputs.map((tensor) => backend.floats(tensor));
       backend.binding.queryKeyNormGradient(
-        ...[batch * time, heads, keyValueHeads, part, attributes.number('epsilon')],
+        ...[batch * time, heads, keyValueHeads, headDim, attributes.number('epsilon')],
         ...[dy!, x!, queryWeight!, keyWeight!],
         ...[dqkv!, dQueryWeight!, dKeyWeight!],
       );
@@ -127,8 +127,8 @@ export const attentionKernels: readonly NativeKernel[] = [
 
 function sizesOf(qkv: TensorInfo, attributes: Attributes): AttentionSizes {
   const [batch = 0, time = 0] = qkv.shape;
-  const { heads, keyValueHeads, part } = headSizes(qkv, attributes);
-  return [batch, heads, keyValueHeads, part, time];
+  const { heads, keyValueHeads, headDim } = headSizes(qkv, attributes);
+  return [batch, heads, keyValueHeads, headDim, time];
 }
 
 function documentsOf(inputs: KernelInputs, backend: NativeBackend): Int32Array | undefined {
@@ -136,7 +136,7 @@ function documentsOf(inputs: KernelInputs, backend: NativeBackend): Int32Array |
   return documents === undefined ? undefined : backend.integers(documents);
 }
 
-/** A mask as the addon takes it; its keys do not matter where nothing is dropped. */
+/** Returns a mask's arguments for the addon; keys do not matter without dropout. */
 export function dropoutOf(attributes: Attributes): [rate: number, key0: number, key1: number, first: number] {
   const rate = attributes.number('rate');
   if (rate === 0) return [0, 0, 0, 0];

@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Activation } from '../../../ops/contract.js';
 import type { NativeBackend } from '../backend.js';
 
-/** Sizes of a product of few rows, and the work during which its matrix does not change. */
+/** Sizes of a product of few rows, and the work during which its matrix is constant. */
 export interface FewRows {
   readonly session: object;
   readonly rows: number;
@@ -16,16 +16,16 @@ export interface RowTensors {
   readonly x: TensorInfo;
   readonly matrix: TensorInfo;
   readonly y: TensorInfo;
-  /** x stands for what this makes of it. */
+  /** Activation applied to x first. */
   readonly activation?: Activation;
   readonly bias?: TensorInfo | undefined;
   readonly residual?: TensorInfo | undefined;
 }
 
-/** Matrices in bfloat16, by the work that they are kept for and their data. */
+/** Matrices packed to bfloat16, by work and data. */
 const kept = new WeakMap<object, WeakMap<object, ArrayBuffer>>();
 
-/** Multiplies few rows: in bfloat16 by a matrix that is packed once, and kept while the work goes on. */
+/** Multiplies few rows; in bfloat16, by a matrix that is packed once and kept until the work ends. */
 export function multiplyFewRows(
   backend: NativeBackend,
   { session, rows, inner, columns, transpose }: FewRows,

@@ -4,16 +4,16 @@ import type { Attributes, KernelInputs } from '../../../ops/contract.js';
 import type { NativeBackend, NativeKernel } from '../backend.js';
 import { deferred } from './later.js';
 
-/** Numbers of a call that its operation takes, beside its operands. */
+/** Returns an operation's parameters from the attributes of a call. */
 type Own = (attributes: Attributes) => readonly [p: number, q: number];
 
 interface Form {
-  /** The operation of floats; of truths too where the result is one. */
+  /** The operation on floats; also on booleans, if the result is boolean. */
   readonly floats: string;
   readonly integers?: string;
-  /** The operands' type when not given. */
+  /** Default: the type of the operands. */
   readonly result?: 'bool' | 'int32';
-  /** The operands are. */
+  /** True if the operands are boolean. */
   readonly ofTruths?: boolean;
   readonly own?: Own;
 }
@@ -77,8 +77,8 @@ const BINARY: Readonly<Record<string, string | Form>> = {
 };
 
 /**
- * TensorFlow.js's operations that compute each element from elements at its place, by what the addon calls them, and
- * those that give a tensor another shape. They are done when the numbers are needed.
+ * TensorFlow.js's elementwise operations, by their names in the addon, and operations that only reshape. All of them
+ * are deferred.
  */
 export const deferredKernels: readonly NativeKernel[] = [
   ...Object.entries(UNARY).map(([name, form]) => kernel(name, form, (inputs) => [inputs.get('x')])),
@@ -109,14 +109,14 @@ export const deferredKernels: readonly NativeKernel[] = [
     compute: (inputs, _attributes, backend) => {
       const [condition, yes, no] = [inputs.get('condition'), inputs.get('t'), inputs.get('e')];
       const isAlike = yes.dtype === no.dtype && String(yes.shape) === String(no.shape);
-      // The condition of another shape chooses rows.
+      // A condition of another shape selects whole rows.
       if (condition.dtype !== 'bool' || !isAlike || String(condition.shape) !== String(yes.shape)) return undefined;
       if (yes.dtype !== 'float32' && yes.dtype !== 'int32') return undefined;
       return deferred(backend, 'Select', 'select', [condition, yes, no], yes.shape, yes.dtype);
     },
   },
   {
-    // To floats: the cpu backend's kernel keeps the integers that were there under the name of floats.
+    // To floats: the cpu backend's own kernel would keep integers in a tensor declared as float.
     name: 'Cast',
     isDeferred: true,
     compute: (inputs, attributes, backend) => {
@@ -139,7 +139,7 @@ export const deferredKernels: readonly NativeKernel[] = [
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');
       const shape = tf.util.inferFromImplicitShape(attributes.numbers('shape'), x.size);
-      // The cpu backend's kernel says what is wrong.
+      // The cpu backend's kernel reports the error.
       return tf.util.sizeFromShape(shape) === x.size ? view(x, shape, backend) : undefined;
     },
   },
@@ -169,17 +169,17 @@ function kernel(name: string, given: string | Form, operandsOf: (inputs: KernelI
   };
 }
 
-/** undefined: the cpu backend's kernel serves that type. */
+/** Returns undefined for types that the cpu backend's kernel serves. */
 function operationOf({ floats, integers, result, ofTruths }: Form, dtype: DataType): string | undefined {
   if (dtype === 'int32') return integers;
   if (dtype === 'bool') return result === 'bool' ? floats : undefined;
   return dtype === 'float32' && ofTruths !== true ? floats : undefined;
 }
 
-/** The same numbers in a tensor of another shape. */
+/** Returns the same data as a tensor of another shape. */
 function view(x: Tensor, shape: number[], backend: NativeBackend): TensorInfo | undefined {
   if (x.dtype === 'complex64' || x.dtype === 'string') return undefined;
-  // What is in another backend comes from there first.
+  // Data of another backend is moved here first.
   backend.data.get(x.dataId);
   backend.incRef(x.dataId);
   return { dataId: x.dataId, shape, dtype: x.dtype };

@@ -1,6 +1,6 @@
 import type { NativeKernel } from '../backend.js';
 
-/** The operations of TensorFlow.js itself that join ours in a training step. */
+/** TensorFlow.js's own operations that a training step needs besides ours. */
 export const elementwiseKernels: readonly NativeKernel[] = [
   {
     name: 'EspalierAccumulate',

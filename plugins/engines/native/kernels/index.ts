@@ -31,12 +31,15 @@ const kernels = new Map(
   ].map((kernel) => [kernel.name, kernel]),
 );
 
-/** Names of the kernels that are in C++ for the types that models have. */
+/** Returns the kernels that are in C++ for the types that models use. */
 export function nativeKernels(): string[] {
   return [...kernels.keys()];
 }
 
-/** Operations that `registerOps` makes of others, which are in C++; the cpu backend's kernels would do all in JavaScript. */
+/**
+ * Operations that `registerOps` composes of others that are in C++; the cpu backend's kernels would run entirely in
+ * JavaScript.
+ */
 const COMPOSED = new Set(['Einsum']);
 
 /** Registers the backend and its kernels, once: ours, and the cpu backend's for everything else. */
@@ -58,8 +61,8 @@ function kernelFuncOf(name: string, ours: NativeKernel | undefined, cpu: tf.Kern
     const [given, attributes] = [new KernelInputs(inputs), new Attributes(attrs ?? {})];
     const deferred = ours?.defer?.(given, attributes, native);
     if (deferred !== undefined) return deferred;
-    // Before it allocates anything: what is noted of each is its own.
-    if (ours?.isDeferred !== true) native.settle(given.all());
+    // Before it allocates anything, so that each operation's recording stays separate.
+    if (ours?.isDeferred !== true) native.computePending(given.all());
     const outputs = ours?.compute(given, attributes, native);
     if (ours !== undefined && outputs !== undefined) {
       if (ours.isDeferred !== true) native.recorder?.ran(ours, given, attributes, [outputs].flat());

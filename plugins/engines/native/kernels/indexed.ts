@@ -6,7 +6,7 @@ import { deferredConstant } from './later.js';
 import { asElement } from './moves.js';
 import { rowsAndColumns, sizeOf } from './sizes.js';
 
-/** Kernels of slices by their number, and of the same number everywhere. What is wrong, the cpu backend's own kernel says. */
+/** Kernels on slices selected by index, and constant fills. The cpu backend's own kernels report errors. */
 export const indexedKernels: readonly NativeKernel[] = [
   {
     name: 'GatherV2',
@@ -167,7 +167,10 @@ interface Slices {
   readonly from: Float32Array | Int32Array | Uint8Array;
 }
 
-/** What `updates` [count, slice] put where in a tensor of that shape. @throws Error where they do not fit, as tfjs does */
+/**
+ * Returns how `updates` [count, slice] are placed in a tensor of that shape. @throws Error if they do not fit, as tfjs
+ * does
+ */
 function slicesTo(backend: NativeBackend, indices: Tensor, updates: Tensor, shape: number[]): Slices | undefined {
   const { sliceRank, numUpdates, sliceSize } = tf.backend_util.calculateShapes(updates, indices, shape);
   const [from, ids] = [arrayOf(backend, updates), idsOf(backend, indices)];
@@ -182,7 +185,9 @@ function idsOf(backend: NativeBackend, indices: Tensor): Int32Array | undefined 
   return values instanceof Int32Array ? values : undefined;
 }
 
-/** Whether each of ids [count, depth] names a slice of the sizes, as tfjs looks at it: by its place in memory. */
+/**
+ * Returns whether each of ids [count, depth] names a slice within the sizes, by its offset in memory, as tfjs checks.
+ */
 function areThere(ids: Int32Array, depth: number, sizes: readonly number[]): boolean {
   const slices = sizeOf(sizes);
   for (let at = 0; at < ids.length; at += depth) {

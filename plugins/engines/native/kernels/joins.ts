@@ -7,7 +7,7 @@ import { arrayOf, copy, innerOf, isNumberType, isWithinLayouts } from './arrays.
 import { deferredRows } from './later.js';
 import { sizeOf } from './sizes.js';
 
-/** Kernels that join tensors along an axis, or take them apart. What is wrong in a call, the cpu backend's own kernel says. */
+/** Kernels that join tensors along an axis, or split them. The cpu backend's own kernels report errors. */
 export const joinKernels: readonly NativeKernel[] = [
   {
     name: 'Concat',
@@ -63,7 +63,7 @@ export const joinKernels: readonly NativeKernel[] = [
   },
 ];
 
-/** What `SplitV` takes apart: along which axis, and how much of it each part has. */
+/** Returns the axis that `SplitV` splits, and the size of each part. */
 function splitOf(inputs: KernelInputs, attributes: Attributes): { x: Tensor; axis: number; sizes: number[] } {
   const x = inputs.get('x');
   const axis = tf.util.parseAxisParam(attributes.number('axis'), x.shape)[0]!;
@@ -72,7 +72,7 @@ function splitOf(inputs: KernelInputs, attributes: Attributes): { x: Tensor; axi
   return { x, axis, sizes: tf.backend_util.prepareSplitSize(x, isCount ? given[0]! : given, axis) };
 }
 
-/** @returns undefined where one of the joins is of no rows that chains go along */
+/** @returns undefined if one of the tensors has no rows that chains can go along */
 function joinedRows(backend: NativeBackend, first: Tensor, others: readonly Tensor[]): TensorInfo | undefined {
   const columns = [first, ...others].reduce((sum, { shape }) => sum + shape.at(-1)!, 0);
   const areWithin = [first, ...others].every(({ dtype, shape }) => dtype === 'float32' && areRows(shape.at(-1) ?? 1));
@@ -100,7 +100,7 @@ function partsOfRows(backend: NativeBackend, x: Tensor, sizes: readonly number[]
   return parts.every((part) => part !== undefined) ? parts : undefined;
 }
 
-/** @param axis of the result: what is before it is the same in all parts */
+/** @param axis of the result; the axes before it are the same in all parts */
 function joined(
   backend: NativeBackend,
   parts: readonly Tensor[],
@@ -124,7 +124,7 @@ function joined(
   return y;
 }
 
-/** @param shapeOf of a part that has so many of the axis */
+/** @param shapeOf returns the shape of a part with a given size of the axis */
 function parted(
   backend: NativeBackend,
   x: Tensor,

@@ -6,7 +6,7 @@ import type { Operand } from '../deferred/node.js';
 import { areRows } from '../deferred/rows.js';
 import { broadcastView } from '../deferred/views.js';
 
-/** @returns undefined where the numbers of one are not in memory as those of its type are */
+/** @returns undefined if an operand's data is not stored in the form of its type */
 export function deferred(
   backend: NativeBackend,
   kernel: string,
@@ -26,7 +26,7 @@ export function deferred(
   return backend.defer(shape, size, dtype, { code: codeOf(backend, operation), kernel, operands, p, q });
 }
 
-/** The same number everywhere. @returns undefined for what is not of floats */
+/** Defers a constant tensor. @returns undefined for other types than float */
 export function deferredConstant(
   backend: NativeBackend,
   kernel: string,
@@ -40,7 +40,9 @@ export function deferredConstant(
   return backend.defer(shape, size, dtype, { code, kernel, operands: [], p: value, q: 0 });
 }
 
-/** An operation along the last axis of tensors with as many rows, of floats. @returns undefined for others */
+/**
+ * Defers an operation along the last axis of float tensors with equally many rows. @returns undefined for other tensors
+ */
 export function deferredRows(backend: NativeBackend, operation: RowOperation): TensorInfo | undefined {
   const { kernel, step, of, columns, number = 0 } = operation;
   const operands: Operand[] = [];
@@ -60,17 +62,17 @@ export function deferredRows(backend: NativeBackend, operation: RowOperation): T
 
 export interface RowOperation {
   readonly kernel: string;
-  /** What the addon calls it. */
+  /** Name of the operation in the addon. */
   readonly step: string;
   readonly of: readonly TensorInfo[];
-  /** Of the result, and its elements of each row. */
+  /** Shape of the result, and its elements per row. */
   readonly shape: number[];
   readonly columns: number;
-  /** Of its own. */
+  /** The operation's parameter. */
   readonly number?: number;
 }
 
-/** Whether a plan can hold the number of elements: some, fewer than an int32 counts. */
+/** Returns whether a plan can hold the number of elements: at least one, within int32. */
 function canWait(size: number): boolean {
   return size > 0 && size < 2 ** 31;
 }
@@ -78,7 +80,7 @@ function canWait(size: number): boolean {
 const codeOf = codesOf((binding) => binding.elementwiseNames());
 const rowCodeOf = codesOf((binding) => binding.rowStepNames());
 
-/** Gives the numbers of operations that the addon lists. */
+/** Returns a lookup of codes by the addon's names. */
 function codesOf(names: (binding: NativeBinding) => string[]): (backend: NativeBackend, operation: string) => number {
   let codes: ReadonlyMap<string, number> | undefined;
   return ({ binding }, operation) => {

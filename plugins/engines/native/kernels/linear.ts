@@ -59,20 +59,20 @@ export const linearKernels: readonly NativeKernel[] = [
   },
 ];
 
-/** Rows that one pass over a matrix is read for, where weights do not change. */
+/** Number of rows up to which a matrix with constant weights is read in one pass. */
 const FEW_ROWS = 16;
 
-/** What joins a product of rows on its way. */
+/** What is computed together with a product of rows. */
 interface Extras {
-  /** x stands for what this makes of it. */
+  /** Activation applied to x first. */
   readonly activation?: Activation;
   readonly bias?: TensorInfo | undefined;
   readonly residual?: TensorInfo | undefined;
-  /** The result is multiplied by an activation's slope. */
+  /** The result is multiplied by an activation's derivative. */
   readonly slope?: { readonly of: Activation; readonly at: TensorInfo };
 }
 
-/** x [..., inner] times a matrix [inner, columns], or, transposed, [columns, inner]. */
+/** Multiplies x [..., inner] by a matrix [inner, columns] or, transposed, [columns, inner]. */
 function multiplyRows(
   backend: NativeBackend,
   x: TensorInfo,
@@ -102,7 +102,7 @@ function multiplyRows(
   return y;
 }
 
-/** a [..., m] transposed times b [..., n]: the sum over rows of their outer products, [m, n]. */
+/** Returns aᵀ · b for a [..., m] and b [..., n]: the sum over rows of outer products, [m, n]. */
 function multiplyColumns(backend: NativeBackend, a: TensorInfo, b: TensorInfo, activationOfA?: Activation): TensorInfo {
   const [rows, m] = rowsAndColumns(a.shape);
   const [, n] = rowsAndColumns(b.shape);

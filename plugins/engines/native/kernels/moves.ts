@@ -6,7 +6,7 @@ import { arrayOf, copy, isNumberType, isWithinLayouts, stepsOf, type Layout } fr
 import { deferred, deferredRows } from './later.js';
 import { sizeOf } from './sizes.js';
 
-/** Kernels that only move elements. What is wrong in a call, the cpu backend's own kernel says. */
+/** Kernels that only move elements. The cpu backend's own kernels report errors. */
 export const moveKernels: readonly NativeKernel[] = [
   {
     name: 'Slice',
@@ -92,7 +92,7 @@ export const moveKernels: readonly NativeKernel[] = [
     defer: (inputs, attributes, backend) => {
       const x = inputs.get('x');
       const repeats = attributes.numbers('reps');
-      // Else there is more than an axis of one element along which it is read again.
+      // Otherwise more than one axis with several elements is repeated.
       if (!isNumberType(x.dtype) || x.shape.some((size, axis) => size > 1 && repeats[axis] !== 1)) return undefined;
       const shape = x.shape.map((size, axis) => size * repeats[axis]!);
       if (sizeOf(shape) === 0 || !isWithinLayouts(x.rank, { size: sizeOf(shape) })) return undefined;
@@ -153,7 +153,7 @@ export const moveKernels: readonly NativeKernel[] = [
         steps,
       );
       copy(backend, { sizes: x.shape, from: stepsOf(x.shape), to: steps, toOffset: begin }, from, to);
-      // Axis by axis, what is there along it is read backwards: the axes before have their borders then.
+      // Axis by axis: each reads the existing part backwards, including the borders that earlier axes added.
       const skipped = attributes.text('mode') === 'reflect' ? 1 : 0;
       let corner = begin;
       for (const [axis, [before, after]] of paddings.entries()) {
@@ -194,7 +194,7 @@ function moved(backend: NativeBackend, x: Tensor, shape: number[], layout: Layou
   return y;
 }
 
-/** A number as JavaScript writes it into an array of that type. */
+/** Converts a number as JavaScript does when writing it to an array of that type. */
 export function asElement(value: number, dtype: NumberType): number {
   if (dtype === 'float32') return value;
   return (dtype === 'int32' ? Int32Array.of(value) : Uint8Array.of(value))[0]!;

@@ -5,7 +5,7 @@ import type { NativeBackend, NativeKernel } from '../backend.js';
 import { stepsOf } from './arrays.js';
 import { sizeOf } from './sizes.js';
 
-/** Products of matrices in batches. What is wrong in a call, the cpu backend's own kernel says. */
+/** Batched matrix products. The cpu backend's own kernels report errors. */
 export const productKernels: readonly NativeKernel[] = [
   {
     name: 'BatchMatMul',
@@ -43,7 +43,7 @@ function multiplied(
   if (batches === 0) return y;
   const arrays = [backend.floats(a), backend.floats(b), bias && backend.floats(bias), backend.floats(y)] as const;
   const [left, right, added, to] = arrays;
-  // Rows of all batches at once, where they meet one matrix.
+  // If all batches share one matrix, multiply all their rows at once.
   if (batches === 1 || (!ofA && sizeOf(batchB) === 1 && sizeOf(batchA) === batches)) {
     const how = [batches * m, n, k, ofA, ofB, backend.bf16, undefined, undefined] as const;
     backend.binding.matrixProduct(...how, left, right, added, undefined, undefined, to);
@@ -56,7 +56,7 @@ function multiplied(
   return y;
 }
 
-/** Which matrix each of a broadcast shape's batches has. */
+/** Returns which matrix each batch of a broadcast shape uses. */
 function matricesOf(shape: readonly number[], batch: readonly number[]): Int32Array {
   const offset = batch.length - shape.length;
   const steps = stepsOf(shape).map((step, axis) => (shape[axis] === 1 ? 0 : step));

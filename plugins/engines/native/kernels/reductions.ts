@@ -7,15 +7,15 @@ import { arrayOf, isNumberType } from './arrays.js';
 import { deferredRows } from './later.js';
 import { rowsAndColumns, sizeOf } from './sizes.js';
 
-/** The addon's numbers of its reductions. Truths: all of them is the smallest, any the largest. */
+/** The addon's codes of reductions. For booleans, "all" is the minimum and "any" the maximum. */
 const kinds = { Sum: 0, Mean: 0, Prod: 1, Max: 2, Any: 2, Min: 3, All: 3, ArgMax: 4, ArgMin: 5 } as const;
 
 type Kind = keyof typeof kinds;
 
-/** Steps of chains that do the same along the last axis. */
+/** Row operations of chains that compute the same along the last axis. */
 const ROW_STEPS: Readonly<Partial<Record<Kind, string>>> = { Sum: 'sumOfRow', Mean: 'sumOfRow', Max: 'largestOfRow' };
 
-/** Kernels that make one number of many along some axes. What is wrong in a call, the cpu backend's own kernel says. */
+/** Kernels that reduce along axes. The cpu backend's own kernels report errors. */
 export const reductionKernels: readonly NativeKernel[] = [
   reduction('Sum', (dtype) => (dtype === 'float32' ? dtype : 'int32')),
   reduction('Mean', () => 'float32'),
@@ -94,11 +94,11 @@ function indexOfExtreme(name: 'ArgMax' | 'ArgMin'): NativeKernel {
 interface Reduction {
   readonly name: Kind;
   readonly x: Tensor;
-  /** Of the result. */
+  /** Type of the result. */
   readonly dtype: NumberType;
   readonly shape: number[];
   readonly scale: number;
-  /** Of each step, what is outside of its axis, the axis, and what is inside. */
+  /** For each step: outer size, size of the axis, inner size. */
   readonly sizes: readonly number[];
 }
 
@@ -111,14 +111,16 @@ function reduce(backend: NativeBackend, { name, x, dtype, shape, scale, sizes }:
   return y;
 }
 
-/** All where none are given, but none where the list is empty; undefined where there is nothing to reduce. */
+/**
+ * Returns the axes to reduce: all if none are given, none for an empty list; undefined if there is nothing to reduce.
+ */
 function axesOf(x: Tensor, attributes: Attributes, name: string): number[] | undefined {
   if (x.size === 0) return undefined;
   const isGiven = attributes.isList(name) || attributes.isNumber(name);
   return tf.util.parseAxisParam(isGiven ? attributes.numbers(name) : x.shape.map((_, axis) => axis), x.shape);
 }
 
-/** Neighbouring axes are reduced as one, the last ones first. */
+/** Merges neighbouring axes and reduces the last ones first. */
 function stepsOver({ shape }: Tensor, axes: readonly number[]): number[] {
   const groups: { size: number; readonly isReduced: boolean }[] = [];
   for (const [axis, size] of shape.entries()) {

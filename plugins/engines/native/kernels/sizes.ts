@@ -1,4 +1,4 @@
-/** All axes but the last as one, and the last. */
+/** Returns the product of all axes but the last, and the last. */
 export function rowsAndColumns(shape: readonly number[]): [rows: number, columns: number] {
   return [sizeOf(shape.slice(0, -1)), shape.at(-1) ?? 1];
 }

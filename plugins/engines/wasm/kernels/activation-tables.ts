@@ -1,15 +1,15 @@
 import type { Activation } from '../../../ops/contract.js';
 
-/** The activations that are looked up; the others are a comparison. */
+/** Activations that use tables; the others are a comparison. */
 export type Tabulated = Exclude<Activation, 'relu' | 'relu2'>;
 
-/** A function that is `above` · x, or `above`, from a limit on, 0 below its negative, and looked up between. */
+/** A function that is looked up between ±limit; beyond, it is `above` · x or `above`, and 0 below. */
 export interface Table {
-  /** Beyond ± limit, the activation is x or 0 to float32. */
+  /** Beyond ±limit, the activation equals x or 0 in float32. */
   readonly limit: number;
-  /** Taylor coefficients up to the third at every node, from -limit on. */
+  /** Taylor coefficients up to third order at every node, from -limit on. */
   readonly values: Float64Array;
-  /** The same of the slope. */
+  /** The same for the derivative. */
   readonly slopes: Float64Array;
 }
 
@@ -19,7 +19,7 @@ const TERMS = 4;
 
 const known = new Map<Tabulated, Table>();
 
-/** The tables of an activation and its slope, made when they are first asked for. */
+/** Returns the tables of an activation and its derivative, created on first use. */
 export function tableOf(kind: Tabulated): Table {
   const before = known.get(kind);
   if (before !== undefined) return before;
@@ -28,7 +28,7 @@ export function tableOf(kind: Tabulated): Table {
   return made;
 }
 
-/** Taylor to third order around the nearest node: error below 1e-9. `x` is within the limit. */
+/** Evaluates a table to third order around the nearest node, with an error below 1e-9. `x` must be within the limit. */
 export function near(table: Float64Array, limit: number, x: number): number {
   const node = ((x + limit) * STEPS_PER_UNIT + 0.5) | 0;
   const beyond = x + limit - node * STEP;
@@ -59,7 +59,7 @@ function logistic(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-/** Taylor coefficients of a smooth function, from its differences at a node's neighbours, to sixth order. */
+/** Computes Taylor coefficients of a smooth function from differences at a node's neighbours, to sixth order. */
 function tabulated(limit: number, of: (x: number) => number): Float64Array {
   const nodes = 2 * limit * STEPS_PER_UNIT + 1;
   const around = Float64Array.from({ length: nodes + 6 }, (_, i) => of((i - 3) * STEP - limit));
@@ -79,7 +79,7 @@ function tabulated(limit: number, of: (x: number) => number): Float64Array {
 const GELU_LIMIT = 6;
 const GELU_NODES = 2 * GELU_LIMIT * STEPS_PER_UNIT + 1;
 
-/** Taylor coefficients of x Φ(x), and of its slope, at every node; φ' = -x φ. */
+/** Computes Taylor coefficients of x Φ(x) and of its derivative at every node; φ' = -x φ. */
 function gelu(): Table {
   const values = new Float64Array(GELU_NODES * TERMS);
   const slopes = new Float64Array(GELU_NODES * TERMS);
@@ -95,7 +95,7 @@ function gelu(): Table {
   return { limit: GELU_LIMIT, values, slopes };
 }
 
-/** Φ at every node, by Simpson's rule over eight parts of each step, from the middle outwards. */
+/** Computes Φ at every node by Simpson's rule, with eight parts per step, from the middle outwards. */
 function integrate(): Float64Array {
   const [middle, parts] = [GELU_LIMIT * STEPS_PER_UNIT, 8];
   const distribution = new Float64Array(GELU_NODES);

@@ -46,7 +46,7 @@ export const activationKernels: readonly HeapKernel[] = [
   },
 ];
 
-/** What an activation makes of x, into y. */
+/** Writes activation(x) to y. */
 function activate(kind: Activation, x: Float32Array, y: Float32Array): void {
   if (kind === 'relu' || kind === 'relu2') {
     for (let i = 0; i < x.length; i++) {
@@ -63,7 +63,7 @@ function activate(kind: Activation, x: Float32Array, y: Float32Array): void {
   }
 }
 
-/** dy times an activation's slope at x, into dx. */
+/** Writes dy times the activation's derivative at x to dx. */
 function multiplyBySlope(kind: Activation, dy: Float32Array, x: Float32Array, dx: Float32Array): void {
   if (kind === 'relu') {
     for (let i = 0; i < x.length; i++) dx[i] = x[i]! <= 0 ? 0 : dy[i]!;

@@ -9,8 +9,8 @@ import {
 import { copyRows, type Heap, type HeapKernel } from './heap.js';
 
 /**
- * Attention head by head: each product goes to the backend's fast path, which takes two-dimensional
- * matrices only; softmax and its gradient touch only the part at and before the diagonal.
+ * Attention head by head: each product uses the backend's fast path, which takes only two-dimensional matrices; softmax
+ * and its gradient touch only the headDim up to the diagonal.
  */
 export const attentionKernels: readonly HeapKernel[] = [
   { name: 'EspalierCausalAttention', compute: forward },
@@ -21,10 +21,10 @@ export const attentionKernels: readonly HeapKernel[] = [
 interface Sizes extends HeadSizes {
   batch: number;
   time: number;
-  /** Width of the queries, and of a row of qkv. */
+  /** Total width of the queries, and of a row of qkv. */
   width: number;
   row: number;
-  /** Heads of queries that share one of keys and values. */
+  /** Query heads per key and value head. */
   group: number;
   scale: number;
 }
@@ -33,7 +33,7 @@ function forward(inputs: KernelInputs, attributes: Attributes, heap: Heap): Tens
   const qkv = inputs.get('qkv');
   const firstKeys = firstKeysOf(inputs, heap);
   const sizes = sizesOf(qkv, attributes);
-  const { batch, heads, keyValueHeads, time, width, part, group, scale } = sizes;
+  const { batch, heads, keyValueHeads, time, width, headDim, group, scale } = sizes;
   const y = heap.allocate([batch, time, width]);
   const logSum = heap.allocate([batch, heads, time]);
   const factors = factorsOf(sizes, attributes);
@@ -48,7 +48,10 @@ function forward(inputs: KernelInputs, attributes: Attributes, heap: Heap): Tens
       if (factors !== undefined) multiply(heap.floats(weights), factors, head * time * time);
       const attended = heap.product(weights, v);
       const { offset, stride } = outputAt(sizes, head);
-      copyRows(heap.floats(attended), part, heap.floats(y).subarray(offset), stride, { rows: time, length: part });
+      copyRows(heap.floats(attended), headDim, heap.floats(y).subarray(offset), stride, {
+        rows: time,
+        length: headDim,
+      });
       for (const tensor of [q, weights, attended]) heap.free(tensor);
     }
     for (const tensor of [k, v]) heap.free(tensor);
@@ -60,11 +63,14 @@ function backward(inputs: KernelInputs, attributes: Attributes, heap: Heap): Ten
   const [dy, qkv, logSum] = [inputs.get('dy'), inputs.get('qkv'), inputs.get('logSum')];
   const firstKeys = firstKeysOf(inputs, heap);
   const sizes = sizesOf(qkv, attributes);
-  const { batch, keyValueHeads, time, part, group, scale } = sizes;
+  const { batch, keyValueHeads, time, headDim, group, scale } = sizes;
   const gradient = heap.allocate(qkv.shape);
   const factors = factorsOf(sizes, attributes);
   const write = (tensor: TensorInfo, { offset, stride }: Place): void => {
-    copyRows(heap.floats(tensor), part, heap.floats(gradient).subarray(offset), stride, { rows: time, length: part });
+    copyRows(heap.floats(tensor), headDim, heap.floats(gradient).subarray(offset), stride, {
+      rows: time,
+      length: headDim,
+    });
   };
   for (let shared = 0; shared < batch * keyValueHeads; shared++) {
     const k = gather(qkv, keysAt(sizes, shared), sizes, heap);
@@ -104,7 +110,7 @@ function backward(inputs: KernelInputs, attributes: Attributes, heap: Heap): Ten
   return gradient;
 }
 
-/** softmax(scale · scores) of the keys that each row sees, in place, with 0 for the others. */
+/** Computes softmax(scale · scores) over each row's visible keys, in place; the others become 0. */
 function softmaxRows(scores: Float32Array, logSum: Float32Array, scale: number, firstKeys: FirstKeys): void {
   const time = logSum.length;
   for (let row = 0; row < time; row++) {
@@ -126,8 +132,8 @@ function softmaxRows(scores: Float32Array, logSum: Float32Array, scale: number, 
 }
 
 /**
- * From scores and the gradient of the weights (in `dScores`): the gradient of the scores, in place and transposed,
- * and the weights, transposed and as they were after dropout.
+ * Computes the gradient of the scores from that of the weights (in `dScores`), in place and transposed, and the
+ * transposed weights after dropout.
  */
 function softmaxGradient(
   { scores, dScores }: Record<'scores' | 'dScores', Float32Array>,
@@ -165,10 +171,10 @@ function softmaxGradient(
   }
 }
 
-/** The first key that each position of a row sees; undefined: 0. */
+/** The first key that each position of a row attends to; undefined: 0. */
 type FirstKeys = Int32Array | undefined;
 
-/** Those of each row: where the run of equal numbers that a position is in begins. */
+/** Returns those of each row: the start of the run of equal numbers that contains the position. */
 function firstKeysOf(inputs: KernelInputs, heap: Heap): (row: number) => FirstKeys {
   const documents = inputs.optional('documents');
   if (documents === undefined) return () => undefined;
@@ -184,8 +190,8 @@ function firstKeysOf(inputs: KernelInputs, heap: Heap): (row: number) => FirstKe
 function sizesOf(qkv: TensorInfo, attributes: Attributes): Sizes {
   const [batch = 0, time = 0, row = 0] = qkv.shape;
   const sizes = headSizes(qkv, attributes);
-  const { heads, keyValueHeads, part } = sizes;
-  const [width, group, scale] = [heads * part, heads / keyValueHeads, 1 / Math.sqrt(part)];
+  const { heads, keyValueHeads, headDim } = sizes;
+  const [width, group, scale] = [heads * headDim, heads / keyValueHeads, 1 / Math.sqrt(headDim)];
   return { ...sizes, batch, time, width, row, group, scale };
 }
 
@@ -194,45 +200,45 @@ function factorsOf({ batch, heads, time }: Sizes, attributes: Attributes): Float
   return dropoutFactors(batch * heads * time * time, attributes);
 }
 
-/** Index of a head's first element in a tensor whose rows are `stride` wide. */
+/** Index of a head's first element in a tensor with rows of width `stride`. */
 interface Place {
   offset: number;
   stride: number;
 }
 
-/** Of queries in qkv; `head` counts over the batch too. */
-function queriesAt({ heads, time, part, row }: Sizes, head: number): Place {
-  return { offset: Math.floor(head / heads) * time * row + (head % heads) * part, stride: row };
+/** Place of queries in qkv; `head` counts over the batch too. */
+function queriesAt({ heads, time, headDim, row }: Sizes, head: number): Place {
+  return { offset: Math.floor(head / heads) * time * row + (head % heads) * headDim, stride: row };
 }
 
-/** Of keys in qkv; `shared` counts over the batch too. */
-function keysAt({ keyValueHeads, time, width, part, row }: Sizes, shared: number): Place {
+/** Place of keys in qkv; `shared` counts over the batch too. */
+function keysAt({ keyValueHeads, time, width, headDim, row }: Sizes, shared: number): Place {
   const first = Math.floor(shared / keyValueHeads) * time * row;
-  return { offset: first + width + (shared % keyValueHeads) * part, stride: row };
+  return { offset: first + width + (shared % keyValueHeads) * headDim, stride: row };
 }
 
 function valuesAt(sizes: Sizes, shared: number): Place {
   const { offset, stride } = keysAt(sizes, shared);
-  return { offset: offset + sizes.keyValueHeads * sizes.part, stride };
+  return { offset: offset + sizes.keyValueHeads * sizes.headDim, stride };
 }
 
-/** In y and in its gradient. */
-function outputAt({ heads, time, width, part }: Sizes, head: number): Place {
-  return { offset: Math.floor(head / heads) * time * width + (head % heads) * part, stride: width };
+/** Place in y and in its gradient. */
+function outputAt({ heads, time, width, headDim }: Sizes, head: number): Place {
+  return { offset: Math.floor(head / heads) * time * width + (head % heads) * headDim, stride: width };
 }
 
-function gather(x: TensorInfo, at: Place, { time, part }: Sizes, heap: Heap): TensorInfo {
-  const y = heap.allocate([time, part]);
-  copyRows(heap.floats(x).subarray(at.offset), at.stride, heap.floats(y), part, { rows: time, length: part });
+function gather(x: TensorInfo, at: Place, { time, headDim }: Sizes, heap: Heap): TensorInfo {
+  const y = heap.allocate([time, headDim]);
+  copyRows(heap.floats(x).subarray(at.offset), at.stride, heap.floats(y), headDim, { rows: time, length: headDim });
   return y;
 }
 
-function gatherTransposed(x: TensorInfo, at: Place, { time, part }: Sizes, heap: Heap): TensorInfo {
-  const y = heap.allocate([part, time]);
+function gatherTransposed(x: TensorInfo, at: Place, { time, headDim }: Sizes, heap: Heap): TensorInfo {
+  const y = heap.allocate([headDim, time]);
   const [from, to] = [heap.floats(x), heap.floats(y)];
   for (let row = 0; row < time; row++) {
     const start = at.offset + row * at.stride;
-    for (let i = 0; i < part; i++) to[i * time + row] = from[start + i]!;
+    for (let i = 0; i < headDim; i++) to[i * time + row] = from[start + i]!;
   }
   return y;
 }

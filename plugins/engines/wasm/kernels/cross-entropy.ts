@@ -101,7 +101,7 @@ function backward(
   }
 }
 
-/** A row of logits, as its gradient needs it. */
+/** A row of logits, with what its gradient needs. */
 interface Row {
   readonly row: number;
   readonly classes: number;
@@ -109,7 +109,7 @@ interface Row {
   readonly logSum: number;
 }
 
-/** The softmax of a row times `share`, less `ofTarget` at its target. */
+/** Computes the softmax of a row times `share`, minus `ofTarget` at its target. */
 function rowGradient(
   logits: Float32Array,
   gradient: Float32Array,

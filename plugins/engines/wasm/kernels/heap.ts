@@ -2,17 +2,17 @@ import wasm = require('@tensorflow/tfjs-backend-wasm');
 import { tf } from '../../../../core/index.js';
 import type { Attributes, KernelInputs } from '../../../ops/contract.js';
 
-/** A kernel in plain JavaScript over the memory of the wasm backend. */
+/** A kernel in plain JavaScript on the wasm backend's memory. */
 export interface HeapKernel {
   readonly name: string;
   readonly compute: (inputs: KernelInputs, attributes: Attributes, heap: Heap) => tf.TensorInfo | tf.TensorInfo[];
 }
 
-/** The wasm backend's memory. Allocate first, then look: an allocation may move the memory away under a view. */
+/** The wasm backend's memory. Allocate before taking views: an allocation may move the memory and invalidate them. */
 export class Heap {
   constructor(private readonly backend: wasm.BackendWasm) {}
 
-  /** A new tensor, not cleared. */
+  /** Allocates a tensor, not cleared. */
   allocate(shape: number[]): tf.TensorInfo {
     return this.backend.makeOutput(shape, 'float32');
   }
@@ -21,21 +21,21 @@ export class Heap {
     this.backend.disposeData(tensor.dataId);
   }
 
-  /** The elements themselves, valid until the next allocation. */
+  /** Returns a tensor's elements, valid until the next allocation. */
   floats(tensor: tf.TensorInfo): Float32Array {
     const view = this.backend.typedArrayFromHeap(tensor);
     if (!(view instanceof Float32Array)) throw new Error(`a float32 tensor is needed, not ${tensor.dtype}`);
     return view;
   }
 
-  /** The elements themselves of an int32 tensor, valid until the next allocation. */
+  /** Returns an int32 tensor's elements, valid until the next allocation. */
   integers(tensor: tf.TensorInfo): Int32Array {
     const view = this.backend.typedArrayFromHeap(tensor);
     if (!(view instanceof Int32Array)) throw new Error(`an int32 tensor is needed, not ${tensor.dtype}`);
     return view;
   }
 
-  /** [rows, inner] · [inner, columns], by the backend's fast path: untransposed, two-dimensional. */
+  /** Multiplies [rows, inner] · [inner, columns] by the backend's fast path: untransposed, two-dimensional. */
   product(a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo {
     const product = tf.getKernel('BatchMatMul', 'wasm').kernelFunc({
       inputs: { a, b },
@@ -45,7 +45,7 @@ export class Heap {
     return Array.isArray(product) ? only(product) : product;
   }
 
-  /** The transpose of [rows, columns]. */
+  /** Transposes [rows, columns]. */
   transpose(x: tf.TensorInfo): tf.TensorInfo {
     const [rows, columns] = sizes(x.shape);
     const y = this.allocate([columns, rows]);
@@ -54,7 +54,7 @@ export class Heap {
   }
 }
 
-/** The heap of the backend that a kernel was called with. */
+/** Returns the heap of the backend that a kernel was called with. */
 export function heapOf(backend: object): Heap {
   return new Heap(backendOf(backend));
 }
@@ -64,13 +64,13 @@ export function backendOf(backend: object): wasm.BackendWasm {
   throw new Error('the wasm kernels were called with another backend');
 }
 
-/** All axes but the last as one, and the last. */
+/** Returns the product of all axes but the last, and the last. */
 export function sizes(shape: readonly number[]): [rows: number, columns: number] {
   const columns = shape.at(-1) ?? 1;
   return [shape.slice(0, -1).reduce((product, size) => product * size, 1), columns];
 }
 
-/** Copies rows that stand a stride apart, within the backend's memory. */
+/** Copies rows with strides within the backend's memory. */
 export function copyRows(
   from: Float32Array,
   fromStride: number,

@@ -31,8 +31,8 @@ export const { setThreadsCount } = wasm;
 let registered = false;
 
 /**
- * Registers this engine's own kernels of the core's operations for the wasm backend, once.
- * Each is one pass over the memory, where the composite makes up to ten.
+ * Registers this engine's own kernels for the wasm backend, once. Each makes one pass over memory, where the composite
+ * makes up to ten.
  */
 export function registerWasmKernels(): void {
   if (registered) return;
@@ -48,7 +48,7 @@ export function registerWasmKernels(): void {
   shareClones();
 }
 
-/** The backend's own clone copies; the other backends' share the memory, as its reshape does. */
+/** The backend's own clone copies; those of other backends share memory, as its reshape does. */
 function shareClones(): void {
   tf.unregisterKernel('Identity', 'wasm');
   tf.registerKernel({

@@ -1,14 +1,17 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { sizes, type Heap, type HeapKernel } from './heap.js';
 
-/** Products with explicit transposes: the backend's transposed ones are ten to twenty times slower (XNNPACK is not used). */
+/**
+ * Products with explicit transposes: the backend's own transposed products are ten to twenty times slower (without
+ * XNNPACK).
+ */
 export const linearKernels: readonly HeapKernel[] = [
   {
     name: 'EspalierLinear',
     compute: (inputs, attributes, heap) => {
       const [x, weight, bias] = [inputs.get('x'), inputs.get('weight'), inputs.optional('bias')];
       const y = productWith(x, weight, attributes.flag('transposeWeight'), heap);
-      // A residual is as long as the product: one row.
+      // A residual has the size of the product, so it is added like a bias of one long row.
       for (const added of [bias, inputs.optional('residual')]) {
         if (added !== undefined) addToRows(heap.floats(y), heap.floats(added));
       }
@@ -39,7 +42,7 @@ export const linearKernels: readonly HeapKernel[] = [
   },
 ];
 
-/** `x` [..., in] times a matrix or its transpose → [..., out]. */
+/** Multiplies `x` [..., in] by a matrix or its transpose → [..., out]. */
 function productWith(x: TensorInfo, matrix: TensorInfo, transposed: boolean, heap: Heap): TensorInfo {
   const right = transposed ? heap.transpose(matrix) : matrix;
   const y = heap.product(asMatrix(x), right);
@@ -47,7 +50,10 @@ function productWith(x: TensorInfo, matrix: TensorInfo, transposed: boolean, hea
   return { ...y, shape: [...x.shape.slice(0, -1), sizes(y.shape)[1]] };
 }
 
-/** aᵀ · b of [rows, m] and [rows, n] → [m, n]. The right operand is packed by one thread: it is the narrower one. */
+/**
+ * Computes aᵀ · b of [rows, m] and [rows, n] → [m, n]. One thread packs the right operand, so it should be the narrower
+ * one.
+ */
 function innerProduct(a: TensorInfo, b: TensorInfo, heap: Heap): TensorInfo {
   const aIsWider = sizes(a.shape)[1] >= sizes(b.shape)[1];
   const left = heap.transpose(aIsWider ? a : b);

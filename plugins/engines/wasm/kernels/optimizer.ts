@@ -7,7 +7,7 @@ export const optimizerKernels: readonly HeapKernel[] = [
       const weightDecays = attributes.numbers('weightDecays');
       const [parameters, gradients, means, squares] = inputs.groups(4);
       const before = [parameters!, means!, squares!];
-      // New tensors: the backend keeps repacked copies of weights by tensor, which a change in place would not reach.
+      // New tensors, because the backend caches repacked weights per tensor, which in-place changes would not update.
       const after = before.map((tensors) => tensors.map(({ shape }) => heap.allocate(shape)));
       const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
       const [rate, step] = [attributes.number('learningRate'), attributes.number('step')];
@@ -46,7 +46,7 @@ interface Factors {
   beta2: number;
   epsilon: number;
   gradientScale: number;
-  /** What decay leaves of the weight. */
+  /** Factor of the weight after decay. */
   keep: number;
   stepSize: number;
   deviationScale: number;

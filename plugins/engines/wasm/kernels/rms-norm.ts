@@ -41,14 +41,14 @@ function backward(
   dWeight.set(sums);
 }
 
-/** The row of x that begins at `start`, as wide as `weight`. */
+/** Normalizes the row of x that starts at `start`, as wide as `weight`. */
 export function normRow(x: Float32Array, start: number, weight: Float32Array, y: Float32Array, epsilon: number): void {
   const width = weight.length;
   const inverse = inverseRms(x, start, width, epsilon);
   for (let i = 0; i < width; i++) y[start + i] = x[start + i]! * inverse * weight[i]!;
 }
 
-/** @param sums what the row adds to the gradient of the weight is added to them */
+/** @param sums the row's contribution to the weight's gradient is added to them */
 export function normRowGradient(
   { dy, x, weight }: Record<'dy' | 'x' | 'weight', Float32Array>,
   start: number,
@@ -70,7 +70,7 @@ export function normRowGradient(
   }
 }
 
-/** 1 over the root of the mean square. */
+/** Returns 1 / root mean square. */
 function inverseRms(x: Float32Array, start: number, width: number, epsilon: number): number {
   let sum = 0;
   for (let i = start; i < start + width; i++) sum += x[i]! * x[i]!;

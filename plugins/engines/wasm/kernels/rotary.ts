@@ -8,7 +8,7 @@ export const rotaryKernels: readonly HeapKernel[] = [
       const qkv = inputs.get('qkv');
       const [, time = 0] = qkv.shape;
       const sizes = headSizes(qkv, attributes);
-      const { cos, sin } = rotaryAngles(time, sizes.part, attributes);
+      const { cos, sin } = rotaryAngles(time, sizes.headDim, attributes);
       const y = heap.allocate(qkv.shape);
       turn(heap.floats(qkv), heap.floats(y), { time, ...sizes }, cos, sin);
       return y;
@@ -19,17 +19,17 @@ export const rotaryKernels: readonly HeapKernel[] = [
 function turn(
   x: Float32Array,
   y: Float32Array,
-  { time, heads, keyValueHeads, part }: HeadSizes & { time: number },
+  { time, heads, keyValueHeads, headDim }: HeadSizes & { time: number },
   cos: Float32Array,
   sin: Float32Array,
 ): void {
-  const half = part / 2;
-  const width = (heads + 2 * keyValueHeads) * part;
+  const half = headDim / 2;
+  const width = (heads + 2 * keyValueHeads) * headDim;
   y.set(x);
   for (let row = 0; row * width < x.length; row++) {
     const angles = (row % time) * half;
-    // Queries and keys stand side by side, so heads of both are one list.
-    for (let at = row * width; at < row * width + (heads + keyValueHeads) * part; at += part) {
+    // Query and key heads are side by side, so one loop covers both.
+    for (let at = row * width; at < row * width + (heads + keyValueHeads) * headDim; at += headDim) {
       for (let i = 0; i < half; i++) {
         const [real, imaginary] = [x[at + i]!, x[at + half + i]!];
         const [c, s] = [cos[angles + i]!, sin[angles + i]!];

@@ -1,4 +1,4 @@
-import type { Activation } from '../../../ops/contract.js';
+import type { Activation, HeadSizes } from '../../../ops/contract.js';
 
 /** Plain f64 arithmetic on row-major arrays, for threads without an engine. */
 
@@ -86,19 +86,11 @@ const activations: Readonly<Record<Activation, (x: number) => number>> = {
   relu2: (x) => Math.max(x, 0) ** 2,
 };
 
-/** Layout of the heads in the rows of `qkv` [time, (heads + 2 · keyValueHeads) · headDim]. */
-export interface Heads {
-  readonly heads: number;
-  /** Divides `heads`; heads / keyValueHeads neighbouring query heads share a key and value head. */
-  readonly keyValueHeads: number;
-  readonly headDim: number;
-}
-
 /**
  * Rotates queries and keys in `qkv` by their position, in the half-rotation form, in place.
  * @param frequencies [headDim / 2]
  */
-export function rotate(qkv: Float64Array, time: number, of: Heads, frequencies: readonly number[]): void {
+export function rotate(qkv: Float64Array, time: number, of: HeadSizes, frequencies: readonly number[]): void {
   const { headDim } = of;
   const half = headDim / 2;
   const row = rowOf(of);
@@ -119,7 +111,7 @@ export function rotate(qkv: Float64Array, time: number, of: Heads, frequencies: 
 /** Applies RMS norm to each head's queries and keys in `qkv`, in place. @param weights both [headDim] */
 export function normHeads(
   qkv: Float64Array,
-  of: Heads,
+  of: HeadSizes,
   weights: { readonly queries: Float32Array | Float64Array; readonly keys: Float32Array | Float64Array },
   epsilon: number,
 ): void {
@@ -135,7 +127,7 @@ export function normHeads(
 export function attentionWeights(
   weights: Float64Array,
   qkv: Float64Array,
-  { time, of, head }: { time: number; of: Heads; head: number },
+  { time, of, head }: { time: number; of: HeadSizes; head: number },
 ): void {
   const { heads, headDim } = of;
   const row = rowOf(of);
@@ -165,7 +157,7 @@ export function attend(
   out: Float64Array,
   weights: Float64Array,
   qkv: Float64Array,
-  { time, of, head }: { time: number; of: Heads; head: number },
+  { time, of, head }: { time: number; of: HeadSizes; head: number },
 ): void {
   const { heads, keyValueHeads, headDim } = of;
   const row = rowOf(of);
@@ -179,12 +171,12 @@ export function attend(
   }
 }
 
-function rowOf({ heads, keyValueHeads, headDim }: Heads): number {
+function rowOf({ heads, keyValueHeads, headDim }: HeadSizes): number {
   return (heads + 2 * keyValueHeads) * headDim;
 }
 
 /** Returns the key and value head that a query head uses. */
-function sharedHead({ heads, keyValueHeads }: Heads, head: number): number {
+function sharedHead({ heads, keyValueHeads }: HeadSizes, head: number): number {
   return Math.floor(head / (heads / keyValueHeads));
 }
 

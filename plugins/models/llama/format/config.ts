@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { HeadSizes } from '../../../ops/contract.js';
 import { activationOf, HUGGING_FACE_ACTIVATIONS } from '../../weights/activations.js';
-import type { Heads } from '../../decoder/kernels/plain.js';
 import type { BlockSizes, Described } from '../../weights/formats.js';
 import { hiddenOf } from '../config.js';
 
@@ -91,7 +91,7 @@ const configSchema = z.discriminatedUnion('model_type', [
 type Config = z.output<typeof configSchema>;
 
 /** The contents of a family member's `config.json`, in terms of the plugin `llama`. */
-export interface FamilyConfig extends Heads {
+export interface FamilyConfig extends HeadSizes {
   readonly options: Described;
   readonly alike: Readonly<Record<string, readonly unknown[]>>;
   readonly block: BlockSizes;

@@ -1,5 +1,5 @@
 import type { StoredTensor } from '../../../../core/index.js';
-import type { Heads } from '../../decoder/kernels/plain.js';
+import type { HeadSizes } from '../../../ops/contract.js';
 import { rowsOf, stacked, transposed } from '../../weights/layout.js';
 
 const PARTS = ['q_proj', 'k_proj', 'v_proj'] as const;
@@ -14,7 +14,7 @@ const TURNED = /\.(?:o_proj|gate_proj|up_proj|down_proj)\.weight$/;
  * @param tensors converted ones are removed
  * @throws Error if one of the three is missing, or if its heads differ from `config.json`
  */
-export function toPlugin(tensors: Map<string, StoredTensor>, heads: Heads): Map<string, StoredTensor> {
+export function toPlugin(tensors: Map<string, StoredTensor>, heads: HeadSizes): Map<string, StoredTensor> {
   const weights = new Map<string, StoredTensor>();
   for (const [name, tensor] of tensors) {
     const [, layer, , kind] = PART.exec(name) ?? [];
@@ -39,7 +39,7 @@ export function toPlugin(tensors: Map<string, StoredTensor>, heads: Heads): Map<
 }
 
 /** Converts the plugin's weights to a file's. */
-export function toFile(weights: ReadonlyMap<string, StoredTensor>, heads: Heads): Map<string, StoredTensor> {
+export function toFile(weights: ReadonlyMap<string, StoredTensor>, heads: HeadSizes): Map<string, StoredTensor> {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, tensor] of weights) {
     const [, layer, kind] = FUSED.exec(name) ?? [];
@@ -58,6 +58,6 @@ export function toFile(weights: ReadonlyMap<string, StoredTensor>, heads: Heads)
   return tensors;
 }
 
-function rowsIn(part: (typeof PARTS)[number], { heads, keyValueHeads, headDim }: Heads): number {
+function rowsIn(part: (typeof PARTS)[number], { heads, keyValueHeads, headDim }: HeadSizes): number {
   return (part === 'q_proj' ? heads : keyValueHeads) * headDim;
 }

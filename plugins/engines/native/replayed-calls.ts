@@ -5,43 +5,43 @@ import type { AddonCall } from './binding.js';
 import type { Numbers } from './numbers.js';
 import type { KernelTrace, NotedMark } from './recorder.js';
 
-/** What a kernel called of the addon, with what is marked before it; nothing after the last. */
+/** A kernel's calls of the addon, with the marks before it; the last entry has only marks. */
 export interface CalledStep {
   readonly marks: readonly NotedMark[];
   readonly calls: readonly AddonCall[];
-  /** The number of the mask whose keys are among the arguments, and the keys. */
+  /** Index of the mask whose keys are among the arguments, and the keys. */
   readonly mask: { readonly index: number; readonly keys: DropoutMask } | undefined;
 }
 
-/** What arguments came from. */
+/** Where arguments can come from. */
 export interface Sources {
   readonly inputs: readonly Numbers[];
-  /** Data that is read, and neither made nor given. */
+  /** Data that is read, but neither made nor an input. */
   readonly others: Iterable<object>;
-  /** Data that is handed out, and what was its memory. */
+  /** Data of the outputs, with their memory. */
   readonly outputs: ReadonlyMap<object, Float32Array>;
 }
 
-/** The addon's calls that kernels made: made again without the kernels, with other arrays where they are others. */
-export class RepeatedCalls {
+/** The kernels' calls of the addon, repeated without the kernels, with other arrays substituted. */
+export class ReplayedCalls {
   readonly #inputs: readonly Place[][];
   readonly #others: readonly Other[];
   readonly #outputs: ReadonlyMap<object, Output>;
   readonly #masks: readonly MaskPlace[];
   readonly #steps: readonly Step[];
 
-  /** @returns undefined where arguments do not tell what they came from */
+  /** @returns undefined if it cannot be determined where an argument comes from */
   static of(
     backend: NativeBackend,
     handedOut: KernelTrace['outputs'],
     steps: readonly CalledStep[],
     { inputs, others, outputs }: Sources,
-  ): RepeatedCalls | undefined {
+  ): ReplayedCalls | undefined {
     const read = new Map([...others].map((dataId): [object, unknown] => [dataId, backend.data.get(dataId).values]));
     const arrays = [...inputs, ...read.values(), ...outputs.values()];
     const masks = steps.map(maskPlacesOf).filter((places) => places !== undefined);
     if (new Set(arrays).size < arrays.length || masks.length < steps.length) return undefined;
-    return new RepeatedCalls(backend, handedOut, steps, { inputs, read, outputs, masks: masks.flat() });
+    return new ReplayedCalls(backend, handedOut, steps, { inputs, read, outputs, masks: masks.flat() });
   }
 
   private constructor(
@@ -118,7 +118,7 @@ export class RepeatedCalls {
   };
 }
 
-/** What is known of arguments once all are. */
+/** The sources of all arguments. */
 interface Found extends Omit<Sources, 'others'> {
   /** The other data, with its arrays. */
   readonly read: ReadonlyMap<object, unknown>;
@@ -131,7 +131,7 @@ interface Place {
   readonly index: number;
 }
 
-/** The first of two arguments that are a mask's keys. */
+/** The first of the two arguments that are a mask's keys. */
 interface MaskPlace extends Place {
   readonly mask: number;
 }
@@ -150,7 +150,7 @@ interface Output {
 }
 
 interface Step extends Omit<CalledStep, 'mask'> {
-  /** Outputs that its calls are the first to use. */
+  /** Outputs that this step is the first to use. */
   readonly makes: readonly Output[];
 }
 
@@ -182,7 +182,7 @@ function put(array: unknown, places: readonly Place[]): void {
   for (const { args, index } of places) args[index] = array;
 }
 
-/** @throws Error where there is none */
+/** @throws Error if there is no such element */
 export function nth<T>(list: readonly T[], index: number, what: string): T {
   const element = list[index];
   if (element === undefined) throw new Error(`the recorded kernels need ${what} ${String(index + 1)}`);
