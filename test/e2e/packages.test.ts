@@ -180,7 +180,7 @@ test('the class of a model lists its formats; a model without any is not exporte
   refused(
     t,
     await espalier(folder, 'explain', ...settings, '--set', 'model.use=./broken.ts'),
-    /static weightFormats of Bigram .* no weight format.*ESP_FORMAT_EXPORT/,
+    /static weightFormats of Bigram .* not a weight format.*ESP_FORMAT_EXPORT/,
   );
 });
 
