@@ -139,7 +139,7 @@ test('weights that an adapter cannot contain are not exported as one', async (t)
   t.regex((await exported(folder)).err, /transformer\.\S+ and \d+ more differ.*trained: lora.*--to hf/s);
 
   t.is((await trainFrom(folder, 'scratch', 'model.attn_lora_rank=2')).code, 0);
-  t.regex((await exported(folder)).err, /which model .* is for.*--base/s);
+  t.regex((await exported(folder)).err, /base model for the LoRA of .* is unknown.*--base/s);
 });
 
 const REFERENCE = `
