@@ -39,7 +39,7 @@ export async function conformance(plugin: PluginChoice, options: ConformanceOpti
   const { only, onCheck, ...rest } = options;
   const checks = chosen(only);
   const subject = await subjectOf(plugin, rest);
-  // What is wrong with the options is the caller's to mend, and no result of a check.
+  // What is wrong with the options is the caller's to fix, and no result of a check.
   await (await testRun(subject.options)).dispose();
   const results: CheckResult[] = [];
   for (const check of checks) {
