@@ -154,8 +154,8 @@ export class Deferral {
 
   /**
    * Returns which nodes to store: the result, what other operations read, what several tensors share (such as a
-   * gradient), and what was computed before. Small per-row results are also stored if an unstored node that may be
-   * recomputed reads them.
+   * gradient), and what was computed before. Small per-row results are also stored if they are read by a node that is
+   * not stored and may be recomputed.
    */
   #keptOf(result: DataNode, order: readonly DataNode[]): Set<DataNode> {
     const [reads, keptReads] = [new Map<DataNode, number>(), new Map<DataNode, number>()];
