@@ -171,8 +171,7 @@ test('the class of a model lists its formats; a model without any is not exporte
     const { code: exit, err } = await espalier(folder, 'train', ...settings, ...own);
     t.is(exit, 0, err);
     const exported = await espalier(folder, 'checkpoint', 'export', name, '--out', 'back');
-    if (name === 'plain')
-      refused(t, exported, /plugin \.\/plain\.ts has no weight format.*ESP_CHECKPOINT_EXPORT/);
+    if (name === 'plain') refused(t, exported, /plugin \.\/plain\.ts has no weight format.*ESP_CHECKPOINT_EXPORT/);
     else t.is(exported.code, 0, exported.err);
   }
   t.deepEqual(await readSafetensors(path.join(folder, 'back/model.safetensors')), weights);
