@@ -82,7 +82,7 @@ withDisk('a folder that cannot be written is refused before training', async (t)
 });
 
 withDisk(
-  'a full disk: the run says so, goes on with the last good checkpoint, and saves again when there is room',
+  'a full disk: the run says so, continues with the last good checkpoint, and saves again when there is room',
   async (t) => {
     const folder = textFolder(t);
     smallDisk(t, path.join(folder, 'disk'), 'size=1m');

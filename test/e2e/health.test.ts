@@ -52,7 +52,7 @@ export default class Faults {
 }
 `;
 
-/** Quick: what is tested hangs on no size. */
+/** Quick: what is tested depends on no size. */
 const TINY = ['engine=auto', 'data.text=text.txt', 'model={n_embd: 16, block_size: 16}'];
 const set = (...settings: string[]): string[] => settings.flatMap((setting) => ['--set', setting]);
 

@@ -13,7 +13,7 @@ const all = Array.from({ length: ITERATIONS }, (_, i) => i + 1);
 const quick = 'plugins.wandb={interval: 0.05, retry: {first: 0.05, most: 0.1, give_up_after: 60}}';
 
 withClient(
-  'with a key the run is uploaded while it trains, over a server that fails for a while; then it goes on',
+  'with a key the run is uploaded while it trains, over a server that fails for a while; then it continues',
   async (t) => {
     const cwd = wandbFolder(t);
     const server = await StandIn.start(t);
