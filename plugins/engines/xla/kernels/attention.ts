@@ -54,7 +54,7 @@ export const attentionKernels: readonly XlaKernel[] = [
       const sums = graph.sum(weights, [3]);
       const means = kept(graph.div(graph.sum(graph.mul(dWeights, weights), [3]), sums), graph);
       const dScores = inGroups(graph, graph.mul(weights, graph.sub(dWeights, means)), sizes);
-      const scale = 1 / Math.sqrt(sizes.part);
+      const scale = 1 / Math.sqrt(sizes.headDim);
       const dq = ofHeads(graph, graph.mul(times(graph, dScores, k), scale), sizes);
       // Over the rows of a group, the products also sum over its heads.
       const dk = graph.mul(product(graph, dScores, q, 2, 2), scale);
@@ -73,7 +73,7 @@ export const attentionKernels: readonly XlaKernel[] = [
     lower: (call) => {
       const { graph } = call;
       const sizes = headSizes(call.inputs.get('qkv'), call.attributes);
-      const { heads, keyValueHeads, part } = sizes;
+      const { heads, keyValueHeads, headDim } = sizes;
       const [q, k, v] = partsOf(graph, call.get('qkv'), sizes);
       const [position, zero] = [call.number(0), graph.constant(0, { shape: [], type: 'i32' })];
       const [keys, values] = [
@@ -83,16 +83,16 @@ export const attentionKernels: readonly XlaKernel[] = [
         graph.operation('dynamic_update_slice', [before!, next!, zero, position, zero], before!),
       );
       const [texts = 0, capacity = 0] = keys!.shape;
-      const groups = graph.reshape(q!, [texts, keyValueHeads, heads / keyValueHeads, part]);
+      const groups = graph.reshape(q!, [texts, keyValueHeads, heads / keyValueHeads, headDim]);
       const [ofKeys, ofValues] = [keys!, values!].map((x) => splitHeads(graph, x, keyValueHeads));
-      const scores = product(graph, graph.mul(groups, 1 / Math.sqrt(part)), ofKeys!, 3, 3);
+      const scores = product(graph, graph.mul(groups, 1 / Math.sqrt(headDim)), ofKeys!, 3, 3);
       const places = graph.iota(3, { shape: scores.shape, type: 'i32' });
       const isLater = graph.compare('GT', places, graph.broadcast(position, scores.shape));
       const masked = graph.select(isLater, graph.numbers(MASKED, scores), scores);
       const weights = graph.elementwise('exponential', graph.sub(masked, kept(graph.largest(masked, [3]), graph)));
       const y = graph.div(times(graph, weights, ofValues!), kept(graph.sum(weights, [3]), graph));
       if (capacity === 0) return undefined;
-      return [graph.reshape(y, [texts, heads * part]), keys!, values!];
+      return [graph.reshape(y, [texts, heads * headDim]), keys!, values!];
     },
   },
 ];
@@ -110,7 +110,7 @@ function headsOf(call: KernelCall, sizes: HeadSizes): Heads {
 /** [batch, heads, time, time] */
 function maskedScores(call: KernelCall, q: Value, k: Value, sizes: HeadSizes): Value {
   const { graph } = call;
-  const scaled = graph.mul(q, 1 / Math.sqrt(sizes.part));
+  const scaled = graph.mul(q, 1 / Math.sqrt(sizes.headDim));
   const scores = ofHeads(graph, product(graph, scaled, k, 3, 3), sizes);
   const form = { shape: scores.shape, type: 'i32' } as const;
   const isLater = graph.compare('GT', graph.iota(3, form), graph.iota(2, form));
@@ -171,8 +171,8 @@ function splitHeads(graph: Graph, x: Value, heads: number): Value {
   return graph.transpose(graph.reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
 }
 
-/** [batch, heads, time, part] → [batch, time, heads · part] */
+/** [batch, heads, time, headDim] → [batch, time, heads · headDim] */
 function joinHeads(graph: Graph, x: Value): Value {
-  const [batch = 0, heads = 0, time = 0, part = 0] = x.shape;
-  return graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [batch, time, heads * part]);
+  const [batch = 0, heads = 0, time = 0, headDim = 0] = x.shape;
+  return graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [batch, time, heads * headDim]);
 }

@@ -17,10 +17,10 @@ export const rotaryKernels: readonly XlaKernel[] = [
       const sizes = headSizes(call.inputs.get('qkv'), call.attributes);
       const qkv = call.get('qkv');
       const [batch = 0, time = 0] = qkv.shape;
-      const half = sizes.part / 2;
+      const half = sizes.headDim / 2;
       const angles = { shape: [1, time, 1, half], type: 'f32' } as const;
       const numbers = call.numbers();
-      const constant = numbers === undefined ? rotaryAngles(time, sizes.part, call.attributes) : undefined;
+      const constant = numbers === undefined ? rotaryAngles(time, sizes.headDim, call.attributes) : undefined;
       const [cos, sin] = (['cos', 'sin'] as const).map((name, index) =>
         constant === undefined
           ? graph.reshape(graph.part(numbers!, 0, index * half, half), angles.shape)
@@ -28,7 +28,7 @@ export const rotaryKernels: readonly XlaKernel[] = [
       );
       const [q, k, v] = partsOf(graph, qkv, sizes);
       const turned = [q!, k!].map((x) => {
-        const heads = graph.reshape(x, [batch, time, x.shape[2]! / sizes.part, sizes.part]);
+        const heads = graph.reshape(x, [batch, time, x.shape[2]! / sizes.headDim, sizes.headDim]);
         const [real, imaginary] = [0, half].map((first) => graph.part(heads, 3, first, half));
         const both = [
           graph.sub(graph.mul(real!, cos!), graph.mul(imaginary!, sin!)),
