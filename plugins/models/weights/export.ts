@@ -28,11 +28,11 @@ const EXPORTED = [
 export type ExportFormat = 'hf' | 'gguf' | 'nanogpt-safetensors';
 
 /**
- * The model of a checkpoint as other programs have it, LoRA merged in.
- * `hf` and `gguf`: in the weight format of its plugin, from which GGUF is made. `nanogpt-safetensors`: nanoGPT's names and
- * layout, with its `model_args`.
- * @param cwd the folder that packages and paths of plugins are found from
- * @throws UsageError when the model has no such format, or its format no place for it
+ * Converts a checkpoint's model for other programs, with LoRA merged in.
+ * `hf` and `gguf`: to the weight format of its plugin, from which GGUF is made. `nanogpt-safetensors`: to nanoGPT's
+ * names and layout, with its `model_args`.
+ * @param cwd folder from which packages and plugin paths are found
+ * @throws UsageError if the model has no such format, or does not fit it
  */
 export async function writtenModel(checkpoint: LoadedCheckpoint, to: ExportFormat, cwd: string): Promise<WrittenModel> {
   const { use, ...options } = storedModel(checkpoint, cwd);
@@ -77,13 +77,13 @@ export async function writeModel(
   }
 }
 
-/** The first entry of a folder that is not of an exported model; the folder's own name where it is a file. */
+/** Returns the first entry of a folder that does not belong to an exported model; the path itself if it is a file. */
 export function otherThanExport(folder: string): string | undefined {
   if (!statSync(folder).isDirectory()) return path.basename(folder);
   return readdirSync(folder).find((name) => !EXPORTED.includes(name));
 }
 
-/** The model's options in the config of a checkpoint, `use` among them. */
+/** Returns the model's options in a checkpoint's config, including `use`. */
 export function storedModel(checkpoint: LoadedCheckpoint, cwd: string): Described {
   const { model } = storedConfig(checkpoint, cwd);
   return isSection(model) ? model : {};
@@ -94,11 +94,11 @@ async function inFormatOf(use: string, model: PlainModel, cwd: string): Promise<
     if (format.write !== undefined) return format.write(model);
   }
   throw new Error(
-    `its model is of the plugin ${use}, which has no weight format that is written; give it one (docs/plugins/weight-formats.md)`,
+    `its model plugin ${use} has no weight format that can be written; give it one (docs/plugins/weight-formats.md)`,
   );
 }
 
-/** The formats of a model plugin. */
+/** Returns the formats of a model plugin. */
 export async function formatsFor(use: string, cwd: string): Promise<readonly WeightFormat[]> {
   const known = (await knownFormats(cwd)).filter((format) => format.use === use);
   if (known.length > 0) return known;
