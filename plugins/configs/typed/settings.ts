@@ -53,6 +53,8 @@ export interface EnginePlugins {
     /** threads; as many cores as this process may use, shared with the other ranks on this machine, when not given */
     readonly threads?: number;
   };
+  /** XLA through a PJRT plugin: each kernel, and each recorded pass, is compiled for the device. */
+  xla: object;
 }
 
 /** Options of the plugins that fill the slot tokenizer, by the names that configs have for them. */

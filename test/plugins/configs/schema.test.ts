@@ -72,38 +72,41 @@ async function refusals(): Promise<string[]> {
   }
 }
 
-test('a thousand configs, most with something changed: the schema accepts what a run accepts, and no single fault', async (t) => {
-  const schema = await schemaOf(folder);
-  const accepts = new Ajv({ strict: false }).compile(schema);
-  const both = { accept: 0, refuse: 0, runtimeOnly: 0 };
-  const slotNames = {
-    engine: ['cpu', 'wasm'],
-    data: ['token-shards'],
-    tokenizer: ['char', 'gpt2', 'hf'],
-    batches: ['random', 'curriculum', 'mixture'],
-    model: ['gpt', 'llama'],
-    optimizer: ['adamw', 'muon', 'sgd'],
-    lr: ['warmup-cosine', 'wsd', './slope.ts'],
-  };
-  const holds = async ({ config, change }: Case): Promise<boolean> => {
-    writeFileSync(file, JSON.stringify(config));
-    const said = await refusals();
-    const isValid = accepts(config);
-    if (said.length === 0) {
-      // The text "null" is what a run reads there; the schema has it put in quotes.
-      if (!isValid && change?.value === null) return true;
-      if (isValid) both.accept++;
-      return isValid;
-    }
-    if (!isValid) both.refuse++;
-    else if (said.every((each) => Object.values(runtimeOnly).some((rule) => rule.test(each)))) both.runtimeOnly++;
-    else throw new Error(`the schema accepts it, a run says: ${said.join('; ')}`);
-    return true;
-  };
-  await fc.assert(fc.asyncProperty(cases(schema, slotNames), holds), { numRuns: 1000 });
-  t.log(both);
-  t.true(both.accept > 200 && both.refuse > 200, JSON.stringify(both));
-});
+test.serial(
+  'a thousand configs, most with something changed: the schema accepts what a run accepts, and no single fault',
+  async (t) => {
+    const schema = await schemaOf(folder);
+    const accepts = new Ajv({ strict: false }).compile(schema);
+    const both = { accept: 0, refuse: 0, runtimeOnly: 0 };
+    const slotNames = {
+      engine: ['cpu', 'wasm'],
+      data: ['token-shards'],
+      tokenizer: ['char', 'gpt2', 'hf'],
+      batches: ['random', 'curriculum', 'mixture'],
+      model: ['gpt', 'llama'],
+      optimizer: ['adamw', 'muon', 'sgd'],
+      lr: ['warmup-cosine', 'wsd', './slope.ts'],
+    };
+    const holds = async ({ config, change }: Case): Promise<boolean> => {
+      writeFileSync(file, JSON.stringify(config));
+      const said = await refusals();
+      const isValid = accepts(config);
+      if (said.length === 0) {
+        // The text "null" is what a run reads there; the schema has it put in quotes.
+        if (!isValid && change?.value === null) return true;
+        if (isValid) both.accept++;
+        return isValid;
+      }
+      if (!isValid) both.refuse++;
+      else if (said.every((each) => Object.values(runtimeOnly).some((rule) => rule.test(each)))) both.runtimeOnly++;
+      else throw new Error(`the schema accepts it, a run says: ${said.join('; ')}`);
+      return true;
+    };
+    await fc.assert(fc.asyncProperty(cases(schema, slotNames), holds), { numRuns: 1000, includeErrorInReport: true });
+    t.log(both);
+    t.true(both.accept > 200 && both.refuse > 200, JSON.stringify(both));
+  },
+);
 
 const faults: Readonly<Record<string, Settings>> = {
   'an unknown key at the top': { trian: {} },
@@ -126,7 +129,7 @@ const faults: Readonly<Record<string, Settings>> = {
   'the same in a slot': { lr: { use: './slope.ts', share: 2 } },
 };
 
-test('single faults are refused by the schema, and by a run', async (t) => {
+test.serial('single faults are refused by the schema, and by a run', async (t) => {
   writeFileSync(file, JSON.stringify(named));
   const accepts = new Ajv({ strict: false }).compile(await schemaOf(folder));
   for (const [what, config] of Object.entries(faults)) {
