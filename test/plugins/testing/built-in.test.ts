@@ -96,6 +96,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'engine-native': 'likewise',
   'engine-tensorflow': 'likewise',
   'engine-wasm': 'likewise',
+  'engine-xla': 'likewise',
   'data-parallel': 'it joins processes of MPI: test/e2e/data-parallel.test.ts',
   'determinism-check': 'it waits for a second process: test/e2e/verify-determinism.test.ts',
   'token-shards': 'needs files: test/plugins/data',
