@@ -19,10 +19,6 @@ const templates: Readonly<Record<Kind, string>> = {
 /** Every kind of plugin. */
 export const kinds: readonly string[] = Object.keys(templates);
 
-export function isKind(name: string): name is Kind {
-  return kinds.includes(name);
-}
-
 /** A plugin and its test, under a name of its own. */
 export interface PluginFiles {
   readonly plugin: string;
