@@ -16,9 +16,6 @@ const templates: Readonly<Record<Kind, string>> = {
   lr: 'plateau',
 };
 
-/** Every kind of plugin. */
-export const kinds: readonly string[] = Object.keys(templates);
-
 /** A plugin and its test, under a name of its own. */
 export interface PluginFiles {
   readonly plugin: string;
