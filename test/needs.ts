@@ -83,7 +83,7 @@ export const peersPython = process.env['ESPALIER_PEERS_PYTHON'] ?? 'python3';
 
 /** A Python with these modules: PyTorch's, W&B's and others' own programs, against which ours are checked. */
 export function python(...modules: readonly string[]): Need {
-  const find = 'import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])';
+  const find = 'import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if not u.find_spec(m)])';
   const { status, stdout } = spawnSync(peersPython, ['-c', find, ...modules], { encoding: 'utf8' });
   const absent = status === 0 ? stdout.trim() : modules.join(' ');
   return {

@@ -3,20 +3,14 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** Code whose comments and titles have been rewritten; add a folder once it has none of the phrases. */
-const code =
-  /^(?:core|test\/core|test\/e2e|(?:test\/)?plugins\/(?:engines|losses|lr|models|ops|optimizers|parallel|sampling|testing|tokenizers))\//;
-const rewritten = new RegExp(String.raw`\.md$|${code.source}`);
-
-/** `onlyIn`: where a phrase is refused already; without it everywhere. */
 const phrases = [
-  { is: /\bhangs? on\b/i, say: 'depends on', onlyIn: rewritten },
-  { is: /(?<!\bthere )\bis none\b/i, say: 'does not exist, or name what is missing', onlyIn: rewritten },
-  { is: /\bof now\b(?![.()])/i, say: 'current, or "this run\'s"', onlyIn: rewritten },
-  { is: /\bof then\b/i, say: 'previous, or "the checkpoint\'s"', onlyIn: rewritten },
-  { is: /\b(?:is|are|be) told\b(?! (?:apart|from))/i, say: 'is reported, warned about or printed', onlyIn: rewritten },
-  { is: /\bmend(?:s|ed)?\b/i, say: 'fix', onlyIn: rewritten },
-  { is: /\bgoes on\b/i, say: 'resumes or continues', onlyIn: code },
+  { is: /\bhangs? on\b/i, say: 'depends on' },
+  { is: /(?<!\bthere )\bis none\b/i, say: 'does not exist, or name what is missing' },
+  { is: /\bof now\b(?![.()])/i, say: 'current, or "this run\'s"' },
+  { is: /\bof then\b/i, say: 'previous, or "the checkpoint\'s"' },
+  { is: /\b(?:is|are|be) told\b(?! (?:apart|from))/i, say: 'is reported, warned about or printed' },
+  { is: /\bmend(?:s|ed)?\b/i, say: 'fix' },
+  { is: /\bgoes on\b/i, say: 'resumes or continues' },
   { is: /\bthat it (?:is|was) not["'`]/i, say: 'a noun phrase: what it is' },
 ];
 
@@ -30,8 +24,7 @@ const files = execFileSync('git', ['ls-files', '-z', '*.md', '*.ts', '*.cts', '*
 let found = 0;
 for (const file of files) {
   const lines = readFileSync(file, 'utf8').split('\n');
-  for (const { is, say, onlyIn } of phrases) {
-    if (onlyIn !== undefined && !onlyIn.test(file)) continue;
+  for (const { is, say } of phrases) {
     for (const [index, line] of lines.entries()) {
       const match = is.exec(line);
       if (match === null) continue;

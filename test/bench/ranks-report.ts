@@ -32,7 +32,7 @@ export function networks(averages: readonly AverageTime[]): Network[] {
 }
 
 /**
- * Time to average `bytes` over so many machines: out and back, each in N - 1 messages a bucket, and 2 (N - 1) / N of the
+ * Time to average `bytes` over N machines: out and back, each in N - 1 messages a bucket, and 2 (N - 1) / N of the
  * bytes (two ranks: all of them, once).
  */
 export function averagingTime({ latency, perByte }: Network, machines: number, bytes: number, bucket: number): number {

@@ -29,7 +29,7 @@ const TURN = 1000;
 /** PyTorch's threads spin for a while after its last operation. */
 const COOL_DOWN = 300;
 const PRODUCT_SIZE = 1024;
-/** Whose step takes so many times as long as the fastest's, and longer than a turn, takes part in the first round alone. */
+/** A contestant whose step takes longer than a turn, and this many times the fastest's, only runs in the first round. */
 const HOPELESS = 5;
 
 /** The engines on this machine's processor, and PyTorch on it. */

@@ -12,7 +12,7 @@ type Row = Record<string, unknown>;
 /** Publishes a sample and a histogram at iteration 4, and ends its process as FAULT says: `SIGKILL,6`. */
 const PROBE = `import { EventBus, inject, On, Plugin, type IterationEnd } from 'espalier';
 const [signal = '', at = ''] = (process.env['FAULT'] ?? '').split(',');
-/** Waits until so many batches of rows are on the server, or it is away. */
+/** Waits until that many batches of rows are on the server, or the server is gone. */
 async function arrived(batches: number): Promise<void> {
   const server = process.env['WAIT_FOR'];
   const count = async (): Promise<number> => Number(await (await fetch(server + '/batches')).text());

@@ -28,8 +28,8 @@ export function hasSafetensors(folder: string): boolean {
 }
 
 /**
- * Lists the tensors of a Hugging Face folder by name, without reading them: those of `model.safetensors` or, if there
- * is none, of the shards that `model.safetensors.index.json` names.
+ * Lists the tensors of a Hugging Face folder by name, without reading them: those of `model.safetensors`, or
+ * else of the shards that `model.safetensors.index.json` names.
  * @throws UsageError naming the file that is missing or damaged, or the tensor that index and shards disagree about
  */
 export async function folderTensors(folder: string): Promise<Map<string, FolderTensor>> {

@@ -66,7 +66,7 @@ export async function eventTimes(plugin: string, options: TestRunOptions = {}): 
   return { events: events.sort((a, b) => b.median - a.median), step: medianOf(steps) };
 }
 
-/** What takes so many times the step of a tiny model, and so many milliseconds, again and again, is wrong. */
+/** A listener fails if its median is above both limits: a multiple of the tiny model's step, and milliseconds. */
 const GROSS = { steps: 50, milliseconds: 100, times: 10 };
 
 /**

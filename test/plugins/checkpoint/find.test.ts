@@ -28,7 +28,11 @@ test('of two checkpoints of the same iteration a run resumes from the one writte
 
   latest('000008-emergency');
   const rules = { last: 1, every: 0, keep: new Set<string>(), dryRun: true };
-  t.deepEqual(await rotateCheckpoints(checkpoints, rules), ['000004'], 'what a run goes on from is not pruned');
+  t.deepEqual(
+    await rotateCheckpoints(checkpoints, rules),
+    ['000004'],
+    'the checkpoint that a run resumes from is not pruned',
+  );
   await setNewerAside(checkpoints, '000008-emergency', () => t.fail('nothing is newer'));
   latest('000008');
   await setNewerAside(checkpoints, '000008-emergency', () => undefined);

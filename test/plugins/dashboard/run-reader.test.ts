@@ -19,7 +19,7 @@ const operation = (completed: boolean): object => ({
   ],
 });
 
-test('a run is told as its files tell it, while they grow', async (t) => {
+test('a run is read from its files while they grow', async (t) => {
   const folder = emptyFolder(t);
   writeRun(folder, { iterations: range(1, 10) });
   const reader = new RunReader('run', folder);
@@ -101,7 +101,7 @@ test('the schedule comes from the config until an operation tells of it, and goe
     [9, 4],
   );
 
-  // The run goes on from iteration 5: run-log cuts the metrics, and what came after is done again.
+  // The run resumes from iteration 5: run-log cuts the metrics, and later iterations are repeated.
   writeFileSync(path.join(folder, 'metrics.jsonl'), lossLines(range(1, 5)));
   addEvent(folder, 'run:start', { iteration: 5, max_iters: 200, resumed_from: 'checkpoints/000005' });
   await reader.refresh();

@@ -67,7 +67,7 @@ test('the page, its modules and its numbers are served; what is not there is not
   t.is((await fetch(url, { method: 'POST' })).status, 404);
 });
 
-test('open pages are told of what is new, and of the end', async (t) => {
+test('open pages get new metrics, and the end of the run', async (t) => {
   const dashboard = await served(t);
   const { url, folder } = dashboard;
   const response = await fetch(`${url}api/live`);
@@ -163,7 +163,7 @@ test('which addresses are this machine’s alone', (t) => {
   t.is(refusal({ path: '/', host: 'LOCALHOST:1' }, server), undefined);
 });
 
-test('a port that is taken gives the next one; a host that is none of this machine’s is refused', async (t) => {
+test('if a port is taken, the next one is used; a host that is not this machine is refused', async (t) => {
   const first = await served(t);
   const port = Number(new URL(first.url).port);
   const second = await served(t, { port });
@@ -199,7 +199,7 @@ test('a folder that goes away while it is looked at takes nothing from the page'
   t.is((await app.request('/api/details?run=run', { headers: { host: 'localhost' } })).status, 200);
 });
 
-test('another port than the one asked for is told', (t) => {
+test('a port other than the requested one is reported', (t) => {
   t.is(portNote(7317, 'http://127.0.0.1:7318/'), 'dashboard: port 7317 is taken, using 7318');
   t.is(portNote(7317, 'http://127.0.0.1:7317/'), undefined);
   t.is(portNote(0, 'http://127.0.0.1:7318/'), undefined);

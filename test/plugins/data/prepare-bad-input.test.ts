@@ -194,7 +194,7 @@ const cases: BadInput[] = [
     message: /"gpt-2".*"gpt2"/,
   },
   {
-    what: 'a tokenizer.json that is none',
+    what: 'a tokenizer.json that is not a tokenizer',
     args: ['a.txt', '-t', 'tokenizer.json'],
     files: { 'a.txt': 'abc', 'tokenizer.json': '{}' },
     message: /tokenizer\.json is not a usable tokenizer\.json.*ESP_TOKENIZER_FILE/s,

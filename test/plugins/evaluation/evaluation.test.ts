@@ -86,7 +86,7 @@ test('an estimate over many batches is close to the mean over all windows', asyn
   const after = await evaluateNow(run);
   for (const split of ['train', 'val'] as const) {
     t.true(Math.abs(after[split] - meanCrossEntropy(run, split)) < 0.1, `${split}: ${after[split]}`);
-    t.true(Math.abs(after[split] - losses[split]) > 0.2, 'it measures the weights of now');
+    t.true(Math.abs(after[split] - losses[split]) > 0.2, 'it measures the current weights');
   }
 });
 

@@ -103,7 +103,7 @@ const decoders: Record<string, { options: Options; preserving: Record<string, re
 
 for (const [decoder, { options, preserving: ofDecoder }] of Object.entries(decoders)) {
   for (const [name, steps] of Object.entries(ofDecoder)) {
-    test(`${decoder}: ${name} leaves the logits as they were, and training goes on`, async (t) => {
+    test(`${decoder}: ${name} leaves the logits unchanged, and training continues`, async (t) => {
       await fc.assert(
         fc.asyncProperty(fc.nat(1000), async (seed) => {
           const run = await model(t, seed, options(seed));

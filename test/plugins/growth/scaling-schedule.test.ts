@@ -32,7 +32,7 @@ async function told(t: ExecutionContext, checkpoints = new MemoryCheckpoints()):
 }
 
 for (const when of ['before', 'within'] as const) {
-  test(`a run that is stopped ${when} the evaluation which an operation asked for makes it when it goes on`, async (t) => {
+  test(`a run that is stopped ${when} the evaluation which an operation asked for repeats it when it resumes`, async (t) => {
     const whole = await told(t);
     await whole.run.train();
     const outcomes = whole.seen.map((line) => line.split(' ', 3).slice(0, 3).join(' '));

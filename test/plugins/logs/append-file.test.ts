@@ -125,7 +125,7 @@ test('append writes nothing itself until the limit is reached, then everything',
 });
 
 needing(fullDevice())(
-  'a disk that stays full is told of once, and at the end with what is lost; a closed file takes nothing',
+  'a disk that stays full is reported once, and at the end with what is lost; a closed file accepts nothing',
   async (t) => {
     const told: string[] = [];
     const file = new AppendFile('/dev/full', { limit: 20, onFailure: (line) => told.push(line) });

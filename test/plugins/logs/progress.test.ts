@@ -4,7 +4,7 @@ import { RunState, Terminal, type LogLevel } from '../../../core/index.js';
 import { makeRun } from '../../../core/run/make.js';
 import { textFolder } from '../../text.js';
 
-/** A terminal that keeps what it is told, live or not. */
+/** A terminal that records what is written to it, live or not. */
 class Recorder extends Terminal {
   override readonly live: boolean;
   readonly lines: string[] = [];

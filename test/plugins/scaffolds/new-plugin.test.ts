@@ -82,7 +82,7 @@ test('a package compiles, passes its own test, and is found by its name', async 
   );
 });
 
-test('nothing is overwritten, and a name that is taken or is none is refused', async (t) => {
+test('nothing is overwritten, and a name that is taken or not a name is refused', async (t) => {
   const folder = emptyFolder(t);
   await done(t, folder, 'new', 'plugin', 'mine');
   writeFileSync(path.join(folder, 'mine.ts'), '// mine\n');

@@ -71,7 +71,7 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGHUP', 129],
 ] as const) {
-  test(`${signal} finishes the iteration, saves it whole, and exits with ${code}; the run goes on from there`, async (t) => {
+  test(`${signal} finishes the iteration, saves it whole, and exits with ${code}; the run resumes from there`, async (t) => {
     const { folder, code: exit, err } = await signalled(t, signal);
     t.is(exit, code, err);
     t.regex(err, new RegExp(`stopped: ${signal} after \\d+ iterations`));

@@ -29,14 +29,14 @@ interface Streamed {
 }
 
 /**
- * A W&B server's calls, on this machine: it records what arrives, and can be told to fail. As W&B documents it, a run
- * that is sent again under its id, and does not ask to go on, replaces what there was, line by line.
+ * A W&B server's calls, on this machine: it records what arrives, and fails on request. As W&B documents it, a run
+ * that is sent again under its id, and does not ask to resume, replaces what was stored, line by line.
  */
 export class StandIn {
   readonly runs = new Map<string, HeldRun>();
   readonly queries: string[] = [];
   readonly authorizations = new Set<string>();
-  /** So many of the next requests are answered with this. */
+  /** How many of the next requests fail, and with which status. */
   failing = { requests: 0, status: 503 };
   /** True: every connection is broken off. */
   away = false;
