@@ -195,7 +195,7 @@ const cases: BadInput[] = [
     what: 'a nanoGPT config without a setting',
     args: ['migrate', 'empty.py'],
     files: { 'empty.py': 'import time\n' },
-    message: /empty\.py contains no settings: .* \[ESP_MIGRATE\]/,
+    message: /empty\.py contains no settings; .* \[ESP_MIGRATE\]/,
   },
   {
     what: 'a folder to migrate',
@@ -206,7 +206,7 @@ const cases: BadInput[] = [
     what: 'a migrated config where it cannot be written',
     args: ['migrate', 'mine.py', '--out', 'no/such/mine.yaml'],
     files: { 'mine.py': 'n_layer = 2\n' },
-    message: /no\/such\/mine\.yaml cannot be written: .*name another with --out \[ESP_MIGRATE\]/,
+    message: /no\/such\/mine\.yaml cannot be written: .*choose another with --out \[ESP_MIGRATE\]/,
   },
   { what: 'an unknown plugin to list', args: ['plugins', 'gtp'], message: /no plugin "gtp".*"gpt"/ },
   {

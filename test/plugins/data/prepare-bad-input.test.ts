@@ -209,7 +209,7 @@ const cases: BadInput[] = [
     what: 'an --out where no folder can be made',
     args: ['a.txt', '-o', '/proc/espalier/data'],
     files: { 'a.txt': 'abc' },
-    message: /\/proc\/espalier\/data cannot be written: .*name another folder with --out \[ESP_PREPARE_WRITE\]/,
+    message: /\/proc\/espalier\/data cannot be written: .*choose another folder with --out \[ESP_PREPARE_WRITE\]/,
   },
   {
     what: 'an --out that is a file',
