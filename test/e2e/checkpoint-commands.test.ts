@@ -98,7 +98,7 @@ test('exports to nanoGPT transpose matrices, exports to Hugging Face have every 
     espalier(folder, 'checkpoint', 'export', '--to', to, '--out', to, ...more);
   t.is((await exported('hf')).code, 0);
   t.is((await exported('nanogpt-safetensors')).code, 0);
-  t.regex((await exported('hf')).err, /there already.*ESP_CHECKPOINT_EXPORT/);
+  t.regex((await exported('hf')).err, /already exists.*ESP_CHECKPOINT_EXPORT/);
   t.is((await exported('hf', '--force')).code, 0);
   const hf = await readSafetensors(path.join(folder, 'hf/model.safetensors'));
   const nano = await readSafetensors(path.join(folder, 'nanogpt-safetensors/model.safetensors'));
@@ -144,7 +144,7 @@ test('a GGUF file has the model and its tokenizer; what llama.cpp does not have 
   t.deepEqual(tensors.get('blk.1.ffn_up.weight')?.shape, [128, 32]);
   t.true(tensors.get('blk.1.ffn_up.bias')?.bytes.every((byte) => byte === 0));
 
-  t.regex((await exported('book.gguf')).err, /there already: choose another file.*ESP_CHECKPOINT_EXPORT/);
+  t.regex((await exported('book.gguf')).err, /already exists: choose another file.*ESP_CHECKPOINT_EXPORT/);
   t.is((await exported('book.gguf', '--force', '--dtype', 'f32')).code, 0);
   t.is(readGguf(path.join(folder, 'book.gguf')).tensors.get('token_embd.weight')?.type, 0);
   t.regex((await exported('runs')).err, /runs is a folder.*--out runs.model\.gguf \[ESP_CHECKPOINT_EXPORT\]/);

@@ -264,7 +264,7 @@ test.serial(
     const get = () => hubModel('gpt2', (line) => told.push(line));
     await t.throwsAsync(get(), {
       code: 'ESP_PRETRAINED_DOWNLOAD',
-      message: /into .*models--openai-community--gpt2: .*try again, or put config\.json.* name it with init/,
+      message: /into .*models--openai-community--gpt2: .*try again, or put config\.json.* set init to its path/,
     });
     t.is(hubFolder('gpt2'), undefined, 'half of a model is not a model');
     const found = await get();

@@ -46,7 +46,7 @@ test('the pre-tokenizer is recognized from the definition, for any vocabulary', 
   const refused = (parts: Parts, message: RegExp): void => {
     t.throws(() => nameOf(parts), { code: 'ESP_CHECKPOINT_GGUF', message });
   };
-  refused({ model: { type: 'Unigram' } }, /this one is Unigram: train with the tokenizer gpt2, or hf/);
+  refused({ model: { type: 'Unigram' } }, /this one is Unigram: train again with data\.tokenizer: gpt2/);
   refused({ model: { byte_fallback: true } }, /BPE with byte fallback/);
   refused({ model: { end_of_word_suffix: '</w>' } }, /has no end_of_word_suffix/);
   refused({ normalizer: { type: 'Lowercase' } }, /does not normalize text, but the tokenizer has Lowercase/);
