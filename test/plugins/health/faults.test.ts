@@ -218,7 +218,7 @@ test.serial('spikes of the gradient norm and of the loss cause a warning by defa
 test.serial('without a checkpoint to roll back to, the run stops', async (t) => {
   const run = await train(t, { gradients: [2] }, { non_finite: { gradients: 'rollback' } });
   t.is(run.exitCode, 1);
-  t.regex(run.err, /elements: runs\/run has no checkpoint to roll back to; stopping/);
+  t.regex(run.err, /elements: \S+ has no checkpoint to roll back to; stopping/);
   t.deepEqual(run.saved, ['000003-emergency']);
 });
 

@@ -63,7 +63,7 @@ test('nanoGPT’s folder, with transposed matrices, is read as the same weights'
 test('a model with rotary positions is not exported as a GPT-2', (t) => {
   const model = { description: { model_type: 'espalier' }, options: {}, weights: new Map<string, StoredTensor>() };
   t.throws(() => written(model), { message: /rotary positions/ });
-  t.throws(() => nanoGptModel(model), { message: /no GPT-2/ });
+  t.throws(() => nanoGptModel(model), { message: /not a GPT-2/ });
 });
 
 const POSITIONS = 'transformer.wpe.weight';

@@ -177,7 +177,7 @@ test.serial('a share over 100 % makes the peak be measured again and stored', as
     const { metrics, lines } = await trained(t, folder, `run.dir=${run}`, ...settings);
     for (const { values } of metrics) t.true((values['mfu'] ?? 0) <= 1);
     const told = lines.filter((line) =>
-      /reaches [\d.]+ % of the peak of 0\.0 GFLOP\/s .* measured again, it is/.test(line),
+      /reaches [\d.]+ % of the peak of 0\.0 GFLOP\/s, .* measured again, it is/.test(line),
     );
     t.is(told.length, 1);
     t.true(keptPeak().flops > 1e6);

@@ -333,13 +333,15 @@ export const pairs: Readonly<Record<string, Pair>> = {
   },
   'the clock in a result': {
     check: 'repeat',
-    message: /^the same run again: the loss of iteration \d is [\d.]+, not [\d.]+: it depends on the clock; /,
+    message:
+      /^the same run again: (?:the loss of iteration \d|weight [\w.]+\[\d+\]) is [\d.e-]+, not [\d.e-]+: it depends on the clock; /,
     faulty: LooksAtTheClock,
     right: Half,
   },
   'Math.random in a result': {
     check: 'repeat',
-    message: /^the same run again: the loss of iteration \d is [\d.]+, not [\d.]+: it depends on Math\.random; /,
+    message:
+      /^the same run again: (?:the loss of iteration \d|weight [\w.]+\[\d+\]) is [\d.e-]+, not [\d.e-]+: it depends on Math\.random; /,
     faulty: IsRandom,
     right: IsRandomFromStream,
   },
