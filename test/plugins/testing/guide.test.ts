@@ -31,7 +31,8 @@ test('the plugin and the tests of docs/plugins/testing-plugins.md run unchanged'
   // Otherwise Node's test runner believes it runs inside a test.
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
   const node = (...args: string[]): Promise<{ stdout: string }> => run(process.execPath, args, { cwd: folder, env });
-  await node(path.resolve('node_modules/typescript/bin/tsc')).catch(failed);
+  // Only the packed espalier has declarations that compile without it: `.ci/package` checks those.
+  await node(path.resolve('node_modules/typescript/bin/tsc'), '--skipLibCheck').catch(failed);
   const { stdout } = await node('--test', 'dist').catch(failed);
   t.regex(stdout, /# pass 7\n/);
   t.regex(stdout, /# fail 0\n/);
