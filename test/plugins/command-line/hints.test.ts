@@ -32,7 +32,9 @@ test('a setting without --set, and another program’s command, are explained', 
   const file = path.join(await folderWith(t, {}), 'mine.py');
   t.is(await hinted(tooMany, ['train', file], true), tooMany);
   writeFileSync(file, 'batch_size = 2\n');
-  t.true((await hinted(tooMany, ['train', file], true)).includes(`(espalier migrate ${file} converts a nanoGPT config file`));
+  t.true(
+    (await hinted(tooMany, ['train', file], true)).includes(`(espalier migrate ${file} converts a nanoGPT config file`),
+  );
   t.regex(await unknownCommand('resume', 'runs/a'), /\(write espalier train --resume runs\/a\)/);
   t.regex(await unknownCommand('runs'), /\(write espalier dashboard\)/);
   t.regex(await unknownCommand('export', 'runs/a'), /\(write espalier checkpoint export runs\/a\)/);
