@@ -3,6 +3,7 @@ import type { TestRunOptions } from '../run/test-run.js';
 import { assertClose } from './close.js';
 import { outcome } from './resume.js';
 import type { Outcome } from './same.js';
+import { withSettings } from './settings.js';
 import { Skipped } from './skipped.js';
 
 /** Kernels add in different orders, and an optimizer makes more of it in each iteration. */
@@ -26,7 +27,15 @@ export async function assertEngines(options: TestRunOptions = {}): Promise<strin
   return [names.join(', '), ...why].join('; ');
 }
 
+/**
+ * Checks that the engine of a run gives what the engine `cpu` gives, but for rounding.
+ * @throws AssertionError naming what differs
+ */
+export async function assertLikeCpu(options: TestRunOptions): Promise<void> {
+  assertClose(await outcome(options), await onEngine(options, 'cpu'), 'beside cpu', TOLERANCE);
+}
+
 /** Trains a run on the engine of that name. */
-export function onEngine(options: TestRunOptions, name: string): Promise<Outcome> {
-  return outcome({ ...options, set: [...(options.set ?? []), `engine=${name}`] });
+function onEngine(options: TestRunOptions, name: string): Promise<Outcome> {
+  return outcome(withSettings(options, `engine=${name}`));
 }

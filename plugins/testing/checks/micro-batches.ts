@@ -4,6 +4,7 @@ import { assertClose } from './close.js';
 import type { Moment } from './faults.js';
 import { notFinite } from './repeat.js';
 import { assertResumes, outcome } from './resume.js';
+import { withSettings } from './settings.js';
 import { Skipped } from './skipped.js';
 
 /** In an iteration, in an evaluation, and at the end of an iteration. */
@@ -50,8 +51,4 @@ async function withDropout(options: TestRunOptions, dropout: number): Promise<Te
     throw thrown;
   }
   return own;
-}
-
-function withSettings(options: TestRunOptions, ...settings: readonly string[]): TestRunOptions {
-  return { ...options, set: [...(options.set ?? []), ...settings] };
 }

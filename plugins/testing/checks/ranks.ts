@@ -4,6 +4,7 @@ import { memoryRanks } from '../run/ranks.js';
 import { testRun, type TestRun, type TestRunOptions } from '../run/test-run.js';
 import { assertClose } from './close.js';
 import { differenceIn, differs, outcomeOf } from './same.js';
+import { withSettings } from './settings.js';
 
 /** Creates runs that train together as ranks, one per rank; train them all at once with `trainTogether`. */
 export async function testRanks(size: number, options: TestRunOptions = {}): Promise<TestRun[]> {
@@ -26,9 +27,8 @@ export async function trainTogether(ranks: readonly TestRun[]): Promise<void> {
  * @throws AssertionError naming what differs, or the file
  */
 export async function assertTwoRanks(options: TestRunOptions = {}): Promise<void> {
-  const withBatch = (size: number): TestRunOptions => ({ ...options, set: [...(options.set ?? []), batch(size)] });
-  const ranks = await testRanks(2, withBatch(2));
-  const one = await testRun(withBatch(4));
+  const ranks = await testRanks(2, withSettings(options, 'train.batch_size=2'));
+  const one = await testRun(withSettings(options, 'train.batch_size=4'));
   try {
     await trainTogether(ranks);
     await one.train();
@@ -64,8 +64,4 @@ function wroteNothing({ run: { folder } }: TestRun): void {
     expected: undefined,
     operator: 'strictEqual',
   });
-}
-
-function batch(size: number): string {
-  return `train.batch_size=${String(size)}`;
 }

@@ -25,10 +25,9 @@ export function notFinite(what: string, iteration: number, loss: number): Assert
 }
 
 async function causeOf(options: TestRunOptions): Promise<string> {
-  const random = <T>(work: () => Promise<T>): Promise<T> => withSameRandom(work);
   if (await isSame(options, withSteppingClock))
     return 'it depends on the clock; declare a metric that does with `clock: true`';
-  if (await isSame(options, random)) return 'it depends on Math.random; take a named stream of RandomStreams';
+  if (await isSame(options, withSameRandom)) return 'it depends on Math.random; take a named stream of RandomStreams';
   if (await isSame(options, (work) => withSteppingClock(() => withSameRandom(work)))) {
     return 'it depends on the clock and on Math.random';
   }
