@@ -17,10 +17,10 @@ const names = ['gpt2-attention', 'gpt2-embedding', 'llama-default', 'llama-all']
 const exported = (folder: string, ...more: string[]) =>
   espalier(folder, 'checkpoint', 'export', 'runs/run', '--to', 'peft', '--out', 'adapter', ...more);
 
-function isClose(t: ExecutionContext, actual: readonly number[], expected: readonly number[]): void {
+function isClose(t: ExecutionContext, actual: readonly number[], expected: readonly number[], name = ''): void {
   t.is(actual.length, expected.length);
   const worst = Math.max(...actual.map((value, index) => Math.abs(value - (expected[index] ?? NaN))));
-  t.true(worst < 1e-4, String(worst));
+  t.true(worst < 1e-4, `${name} ${String(worst)}`);
 }
 
 const numbersIn = (file: string): number[] => JSON.parse(readFileSync(file, 'utf8')) as number[];
@@ -142,33 +142,38 @@ test('weights that an adapter cannot contain are not exported as one', async (t)
   t.regex((await exported(folder)).err, /base model for the LoRA of .* is unknown.*--base/s);
 });
 
+/** Writes `logits.json` into each folder of an adapter named by an argument. */
 const REFERENCE = `
 import json, sys, torch
 from peft import AutoPeftModelForCausalLM, get_peft_model_state_dict
 from safetensors.torch import load_file
-model = AutoPeftModelForCausalLM.from_pretrained(sys.argv[1]).eval()
-stored = load_file(sys.argv[1] + "/adapter_model.safetensors")
-own = get_peft_model_state_dict(model, save_embedding_layers=False)
-assert own.keys() == stored.keys() and all(torch.equal(own[key], stored[key]) for key in own), (own.keys(), stored.keys())
-with torch.no_grad():
-    logits = model(torch.arange(16)[None]).logits
-json.dump(logits.flatten().tolist(), open(sys.argv[2], "w"))
+for folder in sys.argv[1:]:
+    model = AutoPeftModelForCausalLM.from_pretrained(folder).eval()
+    stored = load_file(folder + "/adapter_model.safetensors")
+    own = get_peft_model_state_dict(model, save_embedding_layers=False)
+    assert own.keys() == stored.keys() and all(torch.equal(own[key], stored[key]) for key in own), (own.keys(), stored.keys())
+    with torch.no_grad():
+        logits = model(torch.arange(16)[None]).logits
+    json.dump(logits.flatten().tolist(), open(folder + "/logits.json", "w"))
 `;
 
-for (const name of names) {
-  needing(python('torch', 'transformers', 'peft'))(
-    `${name}: peft loads what is exported of a trained run, with the same logits`,
-    async (t) => {
-      const folder = textFolder(t);
-      execFileSync(peersPython, [path.join(fixtures, 'make.py'), path.join(folder, 'made')], { stdio: 'pipe' });
-      const adapter = path.join(folder, 'made', name);
+needing(python('torch', 'transformers', 'peft'))(
+  'peft loads what is exported of trained runs, with the same logits',
+  async (t) => {
+    const made = path.join(textFolder(t), 'made');
+    execFileSync(peersPython, [path.join(fixtures, 'make.py'), made], { stdio: 'pipe' });
+    const folders = new Map(names.map((name) => [name, textFolder(t)]));
+    const learning = ['model.trained=lora', 'optimizer.learning_rate=0.01', 'train.max_iters=8'];
+    for (const [name, folder] of folders) {
+      const adapter = path.join(made, name);
       await loads(t, folder, adapter);
-      const learning = ['model.trained=lora', 'optimizer.learning_rate=0.01', 'train.max_iters=8'];
-      t.is((await trainFrom(folder, adapter, ...learning)).code, 0);
-      t.is((await exported(folder, '--force')).code, 0);
-      const numbers = path.join(folder, 'logits.json');
-      execFileSync(peersPython, ['-c', REFERENCE, path.join(folder, 'adapter'), numbers], { stdio: 'pipe' });
-      isClose(t, await logitsOf(t, folder, 'runs/run'), numbersIn(numbers));
-    },
-  );
-}
+      t.is((await trainFrom(folder, adapter, ...learning)).code, 0, name);
+      t.is((await exported(folder, '--force')).code, 0, name);
+    }
+    const adapters = [...folders.values()].map((folder) => path.join(folder, 'adapter'));
+    execFileSync(peersPython, ['-c', REFERENCE, ...adapters], { stdio: 'pipe' });
+    for (const [name, folder] of folders) {
+      isClose(t, await logitsOf(t, folder, 'runs/run'), numbersIn(path.join(folder, 'adapter', 'logits.json')), name);
+    }
+  },
+);
