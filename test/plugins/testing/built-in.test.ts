@@ -5,6 +5,8 @@ import type { PluginChoice, RunSettings } from '../../../core/index.js';
 import { builtInNames } from '../../../core/runs.js';
 import { conformance, testRun } from '../../../plugins/testing/contract.js';
 import { sharedFolder } from '../../e2e/command.js';
+import { espalier } from '../../e2e/warm.js';
+import { text } from '../../text.js';
 
 /** Files that options name. */
 const folder = sharedFolder();
@@ -17,9 +19,27 @@ const prompts = [
   { prompt: 'the lazy ', answer: 'dog' },
 ];
 
+/** It keeps the number of tensors, which the check `leaks` counts. */
+const operation = { trigger: { metric: 'val/loss', below: 0.1 }, max_wait_iters: 2, reevaluate: false };
+const schedule = JSON.stringify([
+  { name: 'widen_mlp', value: 80, ...operation },
+  { name: 'change_lr', value: 0.5, ...operation },
+]);
+
 test.before(async () => {
   for (const [name, records] of Object.entries({ questions, prompts })) {
     writeFileSync(path.join(folder, `${name}.jsonl`), records.map((each) => `${JSON.stringify(each)}\n`).join(''));
+  }
+  writeFileSync(path.join(folder, 'text.txt'), text);
+  writeFileSync(path.join(folder, 'records.jsonl'), text.replaceAll(/([^.]+\.) ?/g, '{"text":"$1"}\n'));
+  writeFileSync(path.join(folder, 'schedule.json'), schedule);
+  for (const args of [
+    ['prepare', 'records.jsonl', '--out', 'documents', '--tokenizer', 'bytes'],
+    ['prepare', 'text.txt', '--out', 'words', '--tokenizer', 'gpt2'],
+    ['vocab', 'build', 'words', '--size', '12', '--out', 'map.json'],
+  ]) {
+    const { code, err } = await espalier(folder, ...args);
+    if (code !== 0) throw new Error(err);
   }
   await using teacher = await testRun({ folder: path.join(folder, 'teacher'), iterations: 2 });
   await teacher.train();
@@ -83,6 +103,20 @@ const groups: Readonly<Record<string, Group>> = {
     fills: ['lr-inverse-sqrt', 'batches-mixture'],
     features: [['distillation', { teacher: 'teacher' }]],
   },
+  'what reads files of tokens': {
+    config: { data: { dir: 'words' } },
+    fills: ['token-shards', 'gpt2-tokenizer', 'remapped-tokenizer'],
+    features: [['vocab-remap', { file: 'map.json' }]],
+  },
+  'what packs documents': {
+    config: { data: { dir: 'documents' }, batches: 'documents' },
+    fills: ['batches-documents'],
+    features: [],
+  },
+  'what changes the run': {
+    fills: [],
+    features: [['scaling-schedule', { file: 'schedule.json' }]],
+  },
   'what prefers some windows': {
     config: { batches: { strategy: 'importance' } },
     fills: ['batches-importance'],
@@ -99,12 +133,6 @@ const elsewhere: Readonly<Record<string, string>> = {
   'engine-xla': 'likewise',
   'data-parallel': 'it joins processes of MPI: test/e2e/data-parallel.test.ts',
   'determinism-check': 'it waits for a second process: test/e2e/verify-determinism.test.ts',
-  'token-shards': 'needs files: test/plugins/data',
-  'vocab-remap': 'needs files: test/plugins/data/vocab-remap.test.ts',
-  'remapped-tokenizer': 'made by vocab-remap',
-  'batches-documents': 'needs prepared documents: test/plugins/batches/documents.test.ts',
-  'scaling-schedule': 'changes batches and shapes while it trains: test/plugins/growth',
-  'gpt2-tokenizer': 'has 50,257 tokens, too many for a tiny model',
   'hf-tokenizer': 'needs a library and a file: test/plugins/tokenizers',
 };
 
