@@ -51,13 +51,11 @@ interface Group {
   readonly config?: RunSettings;
   readonly features: readonly PluginChoice[];
   readonly set?: readonly string[];
-  readonly isOnEngines?: boolean;
   readonly fills: readonly string[];
 }
 
 const groups: Readonly<Record<string, Group>> = {
   'what runs have by default, and sinks': {
-    isOnEngines: true,
     fills: [
       'gpt',
       'adamw',
@@ -126,7 +124,7 @@ const groups: Readonly<Record<string, Group>> = {
 
 /** Plugins that are in no group, and why. */
 const elsewhere: Readonly<Record<string, string>> = {
-  'engine-cpu': 'the check engines trains on each engine that works here',
+  'engine-cpu': 'the check `engines` trains on each engine that works here',
   'engine-native': 'likewise',
   'engine-tensorflow': 'likewise',
   'engine-wasm': 'likewise',
@@ -144,17 +142,10 @@ test('every built-in plugin is in a group, or it is said why not', (t) => {
   t.deepEqual([...grouped, ...Object.keys(elsewhere)].map(String).sort(), builtInNames());
 });
 
-/** All checks but `engines`, which takes longer than all others together: one group alone has it. */
-const others = [
-  ...['disposal', 'leaks', 'repeat', 'saving', 'resume', 'error', 'rollback', 'ranks'],
-  ...['dropout', 'accumulation', 'metrics', 'time'],
-];
-
-for (const [what, { config = {}, set = [], features, isOnEngines = false }] of Object.entries(groups)) {
+for (const [what, { config = {}, set = [], features }] of Object.entries(groups)) {
   test.serial(`every check passes: ${what}`, async (t) => {
     const [subject = 'evaluation', ...plugins] = features;
-    const only = isOnEngines ? [...others, 'engines'] : others;
-    const results = await conformance(subject, { cwd: folder, config, set, plugins, only });
+    const results = await conformance(subject, { cwd: folder, config, set, plugins });
     t.deepEqual(
       results.filter(({ result }) => result === 'failed').map(({ check, message }) => `${check}: ${String(message)}`),
       [],
