@@ -3,23 +3,14 @@ import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf, type DropoutMask, type Mark } from '../../../core/index.js';
 import { type Attributes, type CompositeKernel, KernelInputs } from '../../ops/contract.js';
 import { UntraceableError, XlaData } from './data.js';
-import {
-  dtypeOf,
-  elementOf,
-  formOf,
-  isNumbers,
-  isNumberType,
-  KernelCall,
-  type Varying,
-  type XlaKernel,
-} from './kernel.js';
+import { Compiler } from './compiler.js';
+import { dtypeOf, formOf, isNumbers, isNumberType, KernelCall, type XlaKernel } from './kernel.js';
+import { isValues, KernelPrograms, type Results } from './kernel-programs.js';
 import type { Client, DeviceBuffer } from './pjrt/client.js';
-import { CompiledProgram, explained, type OnCompiled } from './programs.js';
+import { explained } from './programs.js';
 import { Graph, type ProductPrecision } from './stablehlo/graph.js';
-import { at, type Value } from './stablehlo/program.js';
+import type { Value } from './stablehlo/program.js';
 import { type Trace, Writing } from './writing.js';
-
-type Results = TensorInfo | TensorInfo[];
 
 /**
  * tfjs's cpu backend whose tensors are on a device of XLA. A kernel is a program, compiled when it is first called with
@@ -27,11 +18,10 @@ type Results = TensorInfo | TensorInfo[];
  * is there.
  */
 export class XlaBackend extends cpu.MathBackendCPU {
-  /** By the call that they were compiled for; undefined where the kernel has no form for it. */
-  readonly #programs = new Map<string, Compiled | undefined>();
+  readonly compiler: Compiler;
+  readonly #programs = new KernelPrograms(this);
   /** What kernels are written into, instead of being run. */
   #writing: Writing | undefined;
-  onCompiled: OnCompiled = () => undefined;
 
   constructor(
     readonly client: Client,
@@ -39,13 +29,14 @@ export class XlaBackend extends cpu.MathBackendCPU {
     readonly products: ProductPrecision,
   ) {
     super();
+    this.compiler = new Compiler(client);
   }
 
   /** Runs a kernel, or writes it into the program that is being written. @returns undefined if it has no form for the call */
   run(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
     if (inputs.all().some(({ dtype }) => !isNumberType(dtype))) return undefined;
     const writing = this.#writing;
-    if (writing === undefined) return this.#runProgram(kernel, inputs, attributes);
+    if (writing === undefined) return this.#programs.run(kernel, inputs, attributes);
     const numbers = writing.numbersOf(kernel, attributes, inputs);
     const call = new KernelCall(writing.graph, inputs, attributes, (tensor) => this.#valueOf(tensor), numbers);
     const values = kernel.lower(call);
@@ -145,6 +136,11 @@ export class XlaBackend extends cpu.MathBackendCPU {
     return explained('XLA does not take a tensor', () => data.buffer(this.client));
   }
 
+  /** Numbers in one axis, on the device. */
+  upload(numbers: Int32Array | Float32Array): DeviceBuffer {
+    return this.client.upload(numbers, dtypeOf(formOf(numbers).type), [numbers.length]);
+  }
+
   /** A new tensor of what a program made. */
   adopt(buffer: DeviceBuffer, { dtype, shape }: Pick<XlaData, 'dtype' | 'shape'>): TensorInfo {
     const dataId = {};
@@ -180,85 +176,6 @@ export class XlaBackend extends cpu.MathBackendCPU {
     return gone;
   }
 
-  #runProgram(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
-    const varying = kernel.varying?.(attributes, inputs);
-    const replaced = this.#replacedBy(kernel, inputs.all());
-    const compiled = this.#compiled({ kernel, inputs, attributes, varying, replaced });
-    if (compiled === undefined) return undefined;
-    const { program, isList } = compiled;
-    const buffers = distinct(inputs.all()).map(({ dataId }) => this.bufferOf(dataId));
-    const numbers = varying && this.#upload(varying.numbers);
-    const made = program.run(numbers === undefined ? buffers : [...buffers, numbers]);
-    numbers?.destroy();
-    const outputs = made.map((buffer, index) => {
-      const tensor = replaced[index];
-      if (tensor === undefined) return this.adopt(buffer, at(program.outputs, index));
-      this.dataOf(tensor.dataId).replace(buffer);
-      this.incRef(tensor.dataId);
-      return { dataId: tensor.dataId, shape: tensor.shape, dtype: tensor.dtype };
-    });
-    return isList ? outputs : outputs[0];
-  }
-
-  /** By output, the input whose memory it takes: one that no other tensor has. */
-  #replacedBy(kernel: XlaKernel, inputs: readonly Tensor[]): readonly (Tensor | undefined)[] {
-    return (kernel.replaces?.(inputs.length) ?? []).map((index) => {
-      const tensor = inputs[index];
-      const isAlone = (x: Tensor): boolean =>
-        this.refCount(x.dataId) === 1 && inputs.filter(({ dataId }) => dataId === x.dataId).length === 1;
-      return tensor !== undefined && isAlone(tensor) ? tensor : undefined;
-    });
-  }
-
-  #compiled(request: Request): Compiled | undefined {
-    const signature = this.#signatureOf(request);
-    if (!this.#programs.has(signature)) this.#programs.set(signature, this.#compile(request));
-    return this.#programs.get(signature);
-  }
-
-  #compile({ kernel, inputs, attributes, varying, replaced }: Request): Compiled | undefined {
-    const graph = new Graph(this.products);
-    const values = new Map<object, Value>();
-    for (const tensor of distinct(inputs.all())) {
-      const output = replaced.indexOf(tensor);
-      const { shape, dtype } = this.dataOf(tensor.dataId);
-      const form = { shape, type: elementOf(dtype) };
-      values.set(tensor.dataId, graph.argument(form, output === -1 ? undefined : output));
-    }
-    const numbers = varying && graph.argument(formOf(varying.numbers));
-    const valueOf = ({ dataId, shape }: TensorInfo): Value => {
-      const value = values.get(dataId);
-      if (value === undefined) throw new Error(`${kernel.name} reads a tensor that it was not given`);
-      return graph.reshape(value, shape);
-    };
-    try {
-      const outputs = kernel.lower(new KernelCall(graph, inputs, attributes, valueOf, numbers));
-      if (outputs === undefined) return undefined;
-      const list = isValues(outputs) ? outputs : [outputs];
-      const program = new CompiledProgram(this.client, kernel.name, graph, list, this.onCompiled);
-      return { program, isList: isValues(outputs) };
-    } catch (thrown) {
-      if (thrown instanceof UntraceableError) return undefined;
-      throw thrown;
-    }
-  }
-
-  /** What a program is compiled for: also which inputs are one tensor, and which are replaced. */
-  #signatureOf({ kernel, inputs, attributes, varying, replaced }: Request): string {
-    const all = distinct(inputs.all()).map(({ dataId }): object => dataId);
-    const each = inputs.named().map(([key, tensor]) => {
-      const { dtype, shape } = this.dataOf(tensor.dataId);
-      const place = `${String(all.indexOf(tensor.dataId))}>${String(replaced.indexOf(tensor))}`;
-      return `${key}:${dtype}[${shape.join()}][${tensor.shape.join()}]${place}`;
-    });
-    const left = Object.fromEntries((varying?.instead ?? []).map((attribute) => [attribute, '']));
-    return [kernel.name, String(attributes.with(left)), varying?.numbers.length ?? 0, ...each].join(' ');
-  }
-
-  #upload(numbers: Int32Array | Float32Array): DeviceBuffer {
-    return this.client.upload(numbers, dtypeOf(formOf(numbers).type), [numbers.length]);
-  }
-
   #put(dataId: object, values: unknown, shape: readonly number[], dtype: string, refCount: number): void {
     if (!isNumberType(dtype) || !isNumbers(values)) return;
     const data = XlaData.ofHost(values, dtype, shape);
@@ -278,30 +195,4 @@ export class XlaBackend extends cpu.MathBackendCPU {
   #tensor(value: Value): Tensor {
     return tf.engine().makeTensorFromTensorInfo(this.#hold(value), this);
   }
-}
-
-/** A call that is run as a program. */
-interface Request {
-  readonly kernel: XlaKernel;
-  readonly inputs: KernelInputs;
-  readonly attributes: Attributes;
-  readonly varying: Varying | undefined;
-  /** By output, the input whose memory it takes. */
-  readonly replaced: readonly (Tensor | undefined)[];
-}
-
-interface Compiled {
-  readonly program: CompiledProgram;
-  /** Whether the kernel returns a list. */
-  readonly isList: boolean;
-}
-
-function isValues(values: Value | readonly Value[]): values is readonly Value[] {
-  return Array.isArray(values);
-}
-
-/** Without those whose data is another's. */
-function distinct(tensors: readonly Tensor[]): Tensor[] {
-  const seen = new Set<object>();
-  return tensors.filter(({ dataId }) => !seen.has(dataId) && seen.add(dataId));
 }

@@ -64,7 +64,7 @@ export default class XlaEngine implements Engine {
     // Else the cpu backend, whose kernels stand in for those that we have not, prints an advertisement.
     tf.env().set('PROD', true);
     this.#xla = registerXlaBackend(this.backend, openDevice(), this.#precision);
-    this.#xla.onCompiled = (name, milliseconds) => {
+    this.#xla.compiler.onCompiled = (name, milliseconds) => {
       if (milliseconds >= LONG_MS) this.log.info(`compiled ${name} in ${(milliseconds / LONG_MS).toFixed(1)} s`);
     };
     await tf.setBackend(this.backend);

@@ -1,8 +1,7 @@
 import { EspalierError } from '../../../core/index.js';
 import { dtypeOf, type NumberType } from './kernel.js';
-import type { Client, DeviceBuffer, Executable } from './pjrt/client.js';
+import type { DeviceBuffer, Executable } from './pjrt/client.js';
 import { PjrtError } from './pjrt/plugin.js';
-import type { Graph } from './stablehlo/graph.js';
 import type { Value } from './stablehlo/program.js';
 
 /** absl::StatusCode::kResourceExhausted */
@@ -14,35 +13,25 @@ export interface Output {
   readonly shape: readonly number[];
 }
 
-/** Told of every program that was compiled. */
-export type OnCompiled = (name: string, milliseconds: number) => void;
-
 /** A program that can be run. */
 export class CompiledProgram {
   readonly outputs: readonly Output[];
-  readonly #executable: Executable;
 
-  /** Compiles. @param name of what it computes, for messages @throws EspalierError with what XLA says */
   constructor(
-    client: Client,
     private readonly name: string,
-    graph: Graph,
+    private readonly executable: Executable,
     outputs: readonly Value[],
-    onCompiled: OnCompiled,
   ) {
     this.outputs = outputs.map(({ shape, type }) => ({ shape, dtype: dtypeOf(type) }));
-    const began = performance.now();
-    this.#executable = explained(`XLA does not compile ${name}`, () => client.compile(graph.text(outputs)));
-    onCompiled(name, performance.now() - began);
   }
 
   /** @throws EspalierError with what XLA says */
   run(inputs: readonly DeviceBuffer[]): DeviceBuffer[] {
-    return explained(`XLA does not run ${this.name}`, () => this.#executable.run(inputs, this.outputs.length));
+    return explained(`XLA does not run ${this.name}`, () => this.executable.run(inputs, this.outputs.length));
   }
 
   destroy(): void {
-    this.#executable.destroy();
+    this.executable.destroy();
   }
 }
 

@@ -2,7 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf, type DropoutMask, type KernelRecording, type Mark, type RecordedKernels } from '../../../core/index.js';
 import type { XlaBackend } from './backend.js';
 import type { DeviceBuffer, HostArray } from './pjrt/client.js';
-import { CompiledProgram } from './programs.js';
+import type { CompiledProgram } from './programs.js';
 import { at } from './stablehlo/program.js';
 import type { Trace } from './writing.js';
 
@@ -32,7 +32,7 @@ class Recording implements KernelRecording {
   ) {
     this.#shapes = inputs.map(({ shape }) => shape);
     const outputs = [...trace.outputs, ...trace.marks.flatMap(({ complete }) => complete ?? [])];
-    this.#program = new CompiledProgram(backend.client, 'a pass', trace.graph, outputs, backend.onCompiled);
+    this.#program = backend.compiler.compile('a pass', trace.graph, outputs);
   }
 
   run(
@@ -78,6 +78,6 @@ class Recording implements KernelRecording {
       return client.upload(values, values instanceof Int32Array ? 'int32' : 'float32', shape);
     });
     const keys = Int32Array.from(masks.flatMap(({ key0, key1 }) => [key0, key1]));
-    return keys.length === 0 ? given : [...given, client.upload(keys, 'int32', [keys.length])];
+    return keys.length === 0 ? given : [...given, this.backend.upload(keys)];
   }
 }

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { cpus } from 'node:os';
 import koffi from 'koffi';
 import { structures } from './layout.js';
 import { PjrtPlugin, Structure } from './plugin.js';
@@ -33,6 +35,15 @@ export class Client {
     this.deviceKind = plugin.text(plugin.call('DeviceDescription_Kind', { description }));
   }
 
+  /** What a compiled program depends on besides its code. */
+  get identity(): string {
+    const { size, mtimeMs } = statSync(this.plugin.file);
+    const { platform, version, deviceKind, plugin } = this;
+    const options = [COMPILE_OPTIONS.toString('hex'), process.env['XLA_FLAGS']];
+    // A program for CPUs has their instructions.
+    return JSON.stringify([size, mtimeMs, platform, version, deviceKind, plugin.version, cpus()[0]?.model, ...options]);
+  }
+
   /** @param code StableHLO as text, with a function `main` @throws PjrtError with what is wrong in it */
   compile(code: string): Executable {
     const bytes = Buffer.from(code);
@@ -47,6 +58,13 @@ export class Client {
       options: COMPILE_OPTIONS,
       optionsSize: COMPILE_OPTIONS.length,
     });
+    return new Executable(this.plugin, answer.get('executable'));
+  }
+
+  /** @param serialized what `Executable.serialize` gave @throws PjrtError if the plugin does not take it */
+  load(serialized: Buffer): Executable {
+    const given = { client: this.#client, text: serialized, size: serialized.length };
+    const answer = this.plugin.call('Executable_DeserializeAndLoad', given);
     return new Executable(this.plugin, answer.get('executable'));
   }
 
@@ -129,6 +147,26 @@ export class Executable {
       outputLists: [made],
     });
     return Array.from(made, (buffer) => new DeviceBuffer(this.plugin, buffer));
+  }
+
+  /** The compiled program as bytes, for the same plugin and device. @throws PjrtError if the plugin cannot */
+  serialize(): Buffer {
+    return this.#described((executable) => {
+      const answer = this.plugin.call('Executable_Serialize', { executable });
+      const bytes = this.plugin.bytes(answer);
+      this.plugin.callBack(answer.get('destroy'), answer.get('serialized'));
+      return bytes;
+    });
+  }
+
+  #described<T>(use: (executable: bigint) => T): T {
+    const loaded = this.executable;
+    const executable = this.plugin.call('LoadedExecutable_GetExecutable', { loaded }).get('executable');
+    try {
+      return use(executable);
+    } finally {
+      this.plugin.call('Executable_Destroy', { executable });
+    }
   }
 
   destroy(): void {

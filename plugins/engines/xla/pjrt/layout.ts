@@ -84,7 +84,17 @@ export const calls = {
   }),
   DeviceDescription_Kind: new Layout({ description: pointer, ...text }),
   Device_GetDescription: new Layout({ device: pointer, description: pointer }),
+  Executable_Destroy: new Layout({ executable: pointer }),
+  Executable_Serialize: new Layout({ executable: pointer, ...text, serialized: pointer, destroy: pointer }),
+  Executable_DeserializeAndLoad: new Layout({
+    client: pointer,
+    ...text,
+    executable: pointer,
+    options: pointer,
+    optionsSize: pointer,
+  }),
   LoadedExecutable_Destroy: new Layout({ executable: pointer }),
+  LoadedExecutable_GetExecutable: new Layout({ loaded: pointer, executable: pointer }),
   LoadedExecutable_Execute: new Layout({
     executable: pointer,
     options: pointer,

@@ -69,6 +69,8 @@ export class PjrtPlugin {
 
   /** Loads the library; it stays until the process ends. @throws Error when it is no plugin, or of another major version */
   constructor(readonly file: string) {
+    // Else the CPU plugin prints a screenful for each program that it loads; errors come as answers.
+    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
     const getApi: () => unknown = koffi.load(file).func('GetPjrtApi', 'void *', []);
     keepLoaded(file);
     this.#api = addressOf(getApi());
@@ -105,6 +107,16 @@ export class PjrtPlugin {
       koffi.array('char', Number(answer.get('size')), 'String'),
     );
     return String(characters);
+  }
+
+  /** A copy of the bytes of an answer that has some. */
+  bytes(answer: Structure<string>): Buffer {
+    return Buffer.from(Buffer.from(koffi.view(answer.get('text'), Number(answer.get('size')))));
+  }
+
+  /** Calls a function that an answer names, with one address. */
+  callBack(address: bigint, argument: bigint): void {
+    koffi.call(address, VOID, argument);
   }
 
   #functionOf(name: FunctionName): bigint {

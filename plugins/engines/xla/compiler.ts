@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import path from 'node:path';
+import { makeFolder, writeWholeSync } from '../../files/contract.js';
+import { cacheFolder } from '../peak/cache-folder.js';
+import type { Client, Executable } from './pjrt/client.js';
+import { PjrtError } from './pjrt/plugin.js';
+import { CompiledProgram, explained } from './programs.js';
+import type { Graph } from './stablehlo/graph.js';
+import type { Value } from './stablehlo/program.js';
+
+/** Size of the folder beyond which the programs that were not used for longest are deleted. */
+const MOST_BYTES = 2 ** 30;
+
+/** SHA-256, with which a file begins. */
+const HASH_BYTES = 32;
+
+/** Compiles programs and keeps them in the cache folder, so that a second start compiles nothing. */
+export class Compiler {
+  /** Called for every program that was compiled, not for those that were loaded. */
+  onCompiled: (name: string, milliseconds: number) => void = () => undefined;
+  readonly #folder = path.join(cacheFolder(), 'xla-programs');
+
+  constructor(private readonly client: Client) {
+    removeOld(this.#folder);
+  }
+
+  /** @param name of what it computes, for messages @throws EspalierError with what XLA says */
+  compile(name: string, graph: Graph, outputs: readonly Value[]): CompiledProgram {
+    const code = graph.text(outputs);
+    const file = path.join(this.#folder, hashOf(`${this.client.identity}\n${code}`).toString('hex'));
+    return new CompiledProgram(name, this.#load(file) ?? this.#compiled(name, code, file), outputs);
+  }
+
+  /** @returns undefined if the program was never compiled, or its file is damaged */
+  #load(file: string): Executable | undefined {
+    try {
+      const content = readFileSync(file);
+      const program = content.subarray(HASH_BYTES);
+      // A plugin may crash on bytes that it did not write.
+      if (!hashOf(program).equals(content.subarray(0, HASH_BYTES))) return undefined;
+      utimesSync(file, new Date(), new Date());
+      return this.client.load(program);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #compiled(name: string, code: string, file: string): Executable {
+    const began = performance.now();
+    const executable = explained(`XLA does not compile ${name}`, () => this.client.compile(code));
+    this.onCompiled(name, performance.now() - began);
+    try {
+      const program = executable.serialize();
+      makeFolder(this.#folder);
+      writeWholeSync(file, Buffer.concat([hashOf(program), program]));
+    } catch (thrown) {
+      // The folder cannot be written, or the plugin cannot serialize: the next start compiles again.
+      if (!(thrown instanceof PjrtError) && !isSystemError(thrown)) throw thrown;
+    }
+    return executable;
+  }
+}
+
+function hashOf(content: string | Buffer): Buffer {
+  return createHash('sha256').update(content).digest();
+}
+
+function isSystemError(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown;
+}
+
+function removeOld(folder: string): void {
+  try {
+    const files = readdirSync(folder).map((name) => path.join(folder, name));
+    const byAge = files.map((file) => ({ file, stats: statSync(file) }));
+    byAge.sort((a, b) => b.stats.mtimeMs - a.stats.mtimeMs);
+    let bytes = 0;
+    for (const { file, stats } of byAge) if ((bytes += stats.size) > MOST_BYTES) rmSync(file);
+  } catch {
+    // There is no such folder yet, or another process deletes the same files.
+  }
+}

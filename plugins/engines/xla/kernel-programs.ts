@@ -1,0 +1,121 @@
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { type Attributes, KernelInputs } from '../../ops/contract.js';
+import type { XlaBackend } from './backend.js';
+import { UntraceableError } from './data.js';
+import { elementOf, formOf, KernelCall, type Varying, type XlaKernel } from './kernel.js';
+import type { CompiledProgram } from './programs.js';
+import { Graph } from './stablehlo/graph.js';
+import { at, type Value } from './stablehlo/program.js';
+
+export type Results = TensorInfo | TensorInfo[];
+
+/** Calls of kernels as programs, each compiled when it is first called with such inputs. */
+export class KernelPrograms {
+  /** By the call that they were compiled for; undefined where the kernel has no form for it. */
+  readonly #programs = new Map<string, Compiled | undefined>();
+
+  constructor(private readonly backend: XlaBackend) {}
+
+  /** @returns undefined if the kernel has no form for the call */
+  run(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
+    const varying = kernel.varying?.(attributes, inputs);
+    const replaced = this.#replacedBy(kernel, inputs.all());
+    const compiled = this.#compiled({ kernel, inputs, attributes, varying, replaced });
+    if (compiled === undefined) return undefined;
+    const { program, isList } = compiled;
+    const { backend } = this;
+    const buffers = distinct(inputs.all()).map(({ dataId }) => backend.bufferOf(dataId));
+    const numbers = varying && backend.upload(varying.numbers);
+    const made = program.run(numbers === undefined ? buffers : [...buffers, numbers]);
+    numbers?.destroy();
+    const outputs = made.map((buffer, index) => {
+      const tensor = replaced[index];
+      if (tensor === undefined) return backend.adopt(buffer, at(program.outputs, index));
+      backend.dataOf(tensor.dataId).replace(buffer);
+      backend.incRef(tensor.dataId);
+      return { dataId: tensor.dataId, shape: tensor.shape, dtype: tensor.dtype };
+    });
+    return isList ? outputs : outputs[0];
+  }
+
+  /** By output, the input whose memory it takes: one that no other tensor has. */
+  #replacedBy(kernel: XlaKernel, inputs: readonly Tensor[]): readonly (Tensor | undefined)[] {
+    return (kernel.replaces?.(inputs.length) ?? []).map((index) => {
+      const tensor = inputs[index];
+      const isAlone = (x: Tensor): boolean =>
+        this.backend.refCount(x.dataId) === 1 && inputs.filter(({ dataId }) => dataId === x.dataId).length === 1;
+      return tensor !== undefined && isAlone(tensor) ? tensor : undefined;
+    });
+  }
+
+  #compiled(request: Request): Compiled | undefined {
+    const signature = this.#signatureOf(request);
+    if (!this.#programs.has(signature)) this.#programs.set(signature, this.#compile(request));
+    return this.#programs.get(signature);
+  }
+
+  #compile({ kernel, inputs, attributes, varying, replaced }: Request): Compiled | undefined {
+    const graph = new Graph(this.backend.products);
+    const values = new Map<object, Value>();
+    for (const tensor of distinct(inputs.all())) {
+      const output = replaced.indexOf(tensor);
+      const { shape, dtype } = this.backend.dataOf(tensor.dataId);
+      const form = { shape, type: elementOf(dtype) };
+      values.set(tensor.dataId, graph.argument(form, output === -1 ? undefined : output));
+    }
+    const numbers = varying && graph.argument(formOf(varying.numbers));
+    const valueOf = ({ dataId, shape }: TensorInfo): Value => {
+      const value = values.get(dataId);
+      if (value === undefined) throw new Error(`${kernel.name} reads a tensor that it was not given`);
+      return graph.reshape(value, shape);
+    };
+    try {
+      const outputs = kernel.lower(new KernelCall(graph, inputs, attributes, valueOf, numbers));
+      if (outputs === undefined) return undefined;
+      const list = isValues(outputs) ? outputs : [outputs];
+      const program = this.backend.compiler.compile(kernel.name, graph, list);
+      return { program, isList: isValues(outputs) };
+    } catch (thrown) {
+      if (thrown instanceof UntraceableError) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** What a program is compiled for: also which inputs are one tensor, and which are replaced. */
+  #signatureOf({ kernel, inputs, attributes, varying, replaced }: Request): string {
+    const all = distinct(inputs.all()).map(({ dataId }): object => dataId);
+    const each = inputs.named().map(([key, tensor]) => {
+      const { dtype, shape } = this.backend.dataOf(tensor.dataId);
+      const place = `${String(all.indexOf(tensor.dataId))}>${String(replaced.indexOf(tensor))}`;
+      return `${key}:${dtype}[${shape.join()}][${tensor.shape.join()}]${place}`;
+    });
+    const left = Object.fromEntries((varying?.instead ?? []).map((attribute) => [attribute, '']));
+    return [kernel.name, String(attributes.with(left)), varying?.numbers.length ?? 0, ...each].join(' ');
+  }
+}
+
+/** A call that is run as a program. */
+interface Request {
+  readonly kernel: XlaKernel;
+  readonly inputs: KernelInputs;
+  readonly attributes: Attributes;
+  readonly varying: Varying | undefined;
+  /** By output, the input whose memory it takes. */
+  readonly replaced: readonly (Tensor | undefined)[];
+}
+
+interface Compiled {
+  readonly program: CompiledProgram;
+  /** Whether the kernel returns a list. */
+  readonly isList: boolean;
+}
+
+export function isValues(values: Value | readonly Value[]): values is readonly Value[] {
+  return Array.isArray(values);
+}
+
+/** Without those whose data is another's. */
+function distinct(tensors: readonly Tensor[]): Tensor[] {
+  const seen = new Set<object>();
+  return tensors.filter(({ dataId }) => !seen.has(dataId) && seen.add(dataId));
+}
