@@ -5,7 +5,7 @@ import { type Attributes, type CompositeKernel, KernelInputs } from '../../ops/c
 import { UntraceableError, XlaData } from './data.js';
 import { Compiler } from './compiler.js';
 import { dtypeOf, formOf, isNumbers, isNumberType, KernelCall, type XlaKernel } from './kernel.js';
-import { isValues, KernelPrograms, type Results } from './kernel-programs.js';
+import { isValues, KernelPrograms, type Results, type Tensors } from './kernel-programs.js';
 import type { Client, DeviceBuffer } from './pjrt/client.js';
 import { explained } from './programs.js';
 import { Graph, type ProductPrecision } from './stablehlo/graph.js';
@@ -17,7 +17,7 @@ import { type Trace, Writing } from './writing.js';
  * such inputs. A kernel that has no program runs on the host, as the cpu backend's, so that every TensorFlow.js operation
  * is there.
  */
-export class XlaBackend extends cpu.MathBackendCPU {
+export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
   readonly compiler: Compiler;
   readonly #programs = new KernelPrograms(this);
   /** What kernels are written into, instead of being run. */

@@ -1,20 +1,33 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { type Attributes, KernelInputs } from '../../ops/contract.js';
-import type { XlaBackend } from './backend.js';
-import { UntraceableError } from './data.js';
+import type { Compiler } from './compiler.js';
+import { UntraceableError, type XlaData } from './data.js';
 import { elementOf, formOf, KernelCall, type Varying, type XlaKernel } from './kernel.js';
 import type { CompiledProgram } from './programs.js';
-import { Graph } from './stablehlo/graph.js';
+import type { DeviceBuffer } from './pjrt/client.js';
+import { Graph, type ProductPrecision } from './stablehlo/graph.js';
 import { at, type Value } from './stablehlo/program.js';
 
 export type Results = TensorInfo | TensorInfo[];
+
+/** What calls need of the backend. */
+export interface Tensors {
+  readonly products: ProductPrecision;
+  readonly compiler: Compiler;
+  dataOf(dataId: object): XlaData;
+  bufferOf(dataId: object): DeviceBuffer;
+  upload(numbers: Int32Array | Float32Array): DeviceBuffer;
+  adopt(buffer: DeviceBuffer, form: Pick<XlaData, 'dtype' | 'shape'>): TensorInfo;
+  refCount(dataId: object): number;
+  incRef(dataId: object): void;
+}
 
 /** Calls of kernels as programs, each compiled when it is first called with such inputs. */
 export class KernelPrograms {
   /** By the call that they were compiled for; undefined where the kernel has no form for it. */
   readonly #programs = new Map<string, Compiled | undefined>();
 
-  constructor(private readonly backend: XlaBackend) {}
+  constructor(private readonly backend: Tensors) {}
 
   /** @returns undefined if the kernel has no form for the call */
   run(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
