@@ -12,6 +12,8 @@ const phrases = [
   { is: /\bmend(?:s|ed)?\b/i, say: 'fix' },
   { is: /\bgoes on\b/i, say: 'resumes or continues' },
   { is: /\bthat it (?:is|was) not["'`]/i, say: 'a noun phrase: what it is' },
+  { is: /\bto the bit\b/i, say: 'bit for bit' },
+  { is: /\bbut for rounding\b/i, say: 'apart from rounding' },
 ];
 
 /** Other people's words, and pages whose words are the code's. */

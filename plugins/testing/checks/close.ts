@@ -2,8 +2,8 @@ import type { Outcome } from './same.js';
 import { differs } from './same.js';
 
 /**
- * Checks that losses and weights of two runs are equal but for rounding: for what adds in another order.
- * @param tolerance the largest difference, as a share of the largest element, which counts as 1 where it is less
+ * Checks that losses and weights of two runs are equal within a tolerance, for runs that add in different orders.
+ * @param tolerance largest difference, relative to the largest element of the tensor, or to 1 if that is larger
  * @throws AssertionError naming the first element that differs by more
  */
 export function assertClose(
@@ -25,7 +25,7 @@ export function assertClose(
   }
 }
 
-/** Of a few iterations in float32. */
+/** For a few iterations in float32. */
 const TOLERANCE = 2e-5;
 
 function isClose(found: number | undefined, expected: number, most: number): boolean {

@@ -6,12 +6,12 @@ import type { Outcome } from './same.js';
 import { withSettings } from './settings.js';
 import { Skipped } from './skipped.js';
 
-/** Kernels add in different orders, and an optimizer makes more of it in each iteration. */
+/** Kernels add in different orders, and an optimizer amplifies the difference in each iteration. */
 const TOLERANCE = 1e-3;
 
 /**
- * Checks that a run comes out the same but for rounding on every engine that works here, beside the engine `cpu`.
- * @returns the engines, and why each other one was left out
+ * Checks that every engine that works here gives the losses and weights of the engine `cpu`, apart from rounding.
+ * @returns the engines, and for each other one why it does not work
  * @throws AssertionError naming the engine, and what differs
  */
 export async function assertEngines(options: TestRunOptions = {}): Promise<string> {
@@ -19,7 +19,7 @@ export async function assertEngines(options: TestRunOptions = {}): Promise<strin
   const names = engines.filter(({ probe }) => probe.works).map(({ plugin }) => shortName(plugin));
   const expected = await onEngine(options, 'cpu');
   for (const name of names.filter((each) => each !== 'cpu')) {
-    assertClose(await onEngine(options, name), expected, `engine ${name}, beside cpu`, TOLERANCE);
+    assertClose(await onEngine(options, name), expected, `engine ${name}, compared with cpu`, TOLERANCE);
   }
   const left = engines.filter(({ probe }) => !probe.works);
   const why = left.map(({ plugin, probe }) => `${shortName(plugin)} left out: ${probe.why ?? probe.detail}`);
@@ -28,11 +28,11 @@ export async function assertEngines(options: TestRunOptions = {}): Promise<strin
 }
 
 /**
- * Checks that the engine of a run gives what the engine `cpu` gives, but for rounding.
+ * Checks that a run's own engine gives the losses and weights of the engine `cpu`, apart from rounding.
  * @throws AssertionError naming what differs
  */
 export async function assertLikeCpu(options: TestRunOptions): Promise<void> {
-  assertClose(await outcome(options), await onEngine(options, 'cpu'), 'beside cpu', TOLERANCE);
+  assertClose(await outcome(options), await onEngine(options, 'cpu'), 'compared with cpu', TOLERANCE);
 }
 
 /** Trains a run on the engine of that name. */

@@ -6,9 +6,9 @@ import { assertEachEnds, type Part } from './resume.js';
 const THROWN = 'thrown by a check';
 
 /**
- * Checks that an error at any event ends the run with that error, that plugins are disposed without another, and that
- * the run that is resumed from the checkpoint before ends as the same run without an error.
- * @throws AssertionError naming the event, and what became of the error or what differs
+ * Checks that an error at any event ends the run with that error, that disposing of the plugins causes no second one, and
+ * that resuming from the last checkpoint gives the same bits as a run without an error.
+ * @throws AssertionError naming the event, and what happened to the error or what differs
  */
 export async function assertFailsCleanly(options: TestRunOptions = {}): Promise<void> {
   await assertEachEnds(options, {
@@ -22,15 +22,15 @@ export async function assertFailsCleanly(options: TestRunOptions = {}): Promise<
 
 async function ended({ made, thrown }: Part, event: EventName): Promise<void> {
   if (thrown === undefined) {
-    throw wrong(`an error thrown at ${event} did not end the run: what publishes the event swallowed it`, thrown);
+    throw wrong(`an error thrown at ${event} did not end the run: the publisher of the event swallowed it`, thrown);
   }
   if (!thrown.message.includes(THROWN)) {
-    throw wrong(`an error thrown at ${event} became another one: ${thrown.message}`, thrown);
+    throw wrong(`an error thrown at ${event} was replaced by another one: ${thrown.message}`, thrown);
   }
   await made.dispose();
   const second = made.log.find(({ level, line }) => level === 'error' && !line.includes(THROWN));
   if (second !== undefined) {
-    throw wrong(`after an error at ${event} there was another one: ${second.line}`, second.line);
+    throw wrong(`after an error at ${event} disposing caused another one: ${second.line}`, second.line);
   }
 }
 

@@ -56,19 +56,19 @@ export function writeFails(iterations?: readonly number[]): Fault {
   };
 }
 
-/** What ends one part of a run after the other, each at an event at which none before it ended. */
+/** Ends the parts of a run one after another, each at an event at which no earlier part ended. */
 export interface EndingAtEvents {
   readonly seen: readonly EventName[];
-  /** The event at which the newest part was ended; undefined where it was not. */
+  /** The event that ended the newest part; undefined if none did. */
   readonly last: EventName | undefined;
   /** The fault of the next part. */
   fault(): Fault;
 }
 
 /**
- * Acts once in each run that is given a fault of it: at the first event at which it has not acted in one before. Nothing
- * of a run that stops already counts, nor what a plugin that is not critical publishes, whose errors end no run.
- * @param only the one event to act at
+ * Acts once in each run that gets its fault, at the first event at which it has not acted before. Skips events of a run
+ * that is already stopping, and events published by plugins that are not critical: their errors do not end a run.
+ * @param only act at this event only
  */
 export function atEachEvent(act: (made: TestRun) => void, only?: EventName): EndingAtEvents {
   const seen: EventName[] = [];

@@ -3,15 +3,15 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What work holds of the process: what it started and has not ended since. */
+/** Resources of the process that some work has started and not released. */
 export interface Held extends AsyncDisposable {
-  /** Does the work whose resources count. */
+  /** Runs work and tracks the resources that it starts. */
   within<T>(work: () => Promise<T>): Promise<T>;
-  /** The first thing that is left, in words, once what is ending has ended; undefined where there is none. */
+  /** Waits for what is ending, then describes the first resource that is left; undefined if nothing is. */
   left(): Promise<string | undefined>;
 }
 
-/** Kinds of resources that stay until somebody ends them, as Node's async hooks name them. */
+/** Kinds of resources that stay until they are released, by their names in Node's async hooks. */
 const KINDS: ReadonlyMap<string, string> = new Map([
   ['Timeout', 'a timer'],
   ['FSEVENTWRAP', 'a file watcher'],
@@ -24,13 +24,13 @@ const KINDS: ReadonlyMap<string, string> = new Map([
   ['PROCESSWRAP', 'a process'],
   ['WORKER', 'a worker thread'],
 ]);
-/** What is ending, such as a thread, gets this long; milliseconds. */
+/** Milliseconds to wait for resources that are ending, such as threads. */
 const GRACE = 3000;
 const POLL = 10;
-/** What is the system's, and code: Node leaves open what a thread was loading when it was terminated. */
+/** Not a plugin's: system files, and code, since Node leaves open what a terminated thread was loading. */
 const FOREIGN = /^\/(dev|proc|sys)\/|\.([cm]?js|node|wasm)$/;
 
-/** Begins to watch what is started. */
+/** Starts tracking resources. */
 export function heldSince(): Held {
   const alive = new Map<number, string>();
   const within = new AsyncLocalStorage<true>();
@@ -66,7 +66,7 @@ export function heldSince(): Held {
   };
 }
 
-/** Where in a plugin's code it was made, if its stack says that. */
+/** Returns where a plugin's code made the resource, if the stack shows it. */
 function madeAt(): string {
   const lines = (new Error().stack ?? '').split('\n').slice(1);
   const own = lines.find((line) => !line.includes('node:') && !line.includes('/testing/checks/held'));
@@ -74,7 +74,7 @@ function madeAt(): string {
   return place === undefined ? '' : ` (made at ${place.replace('file://', '')})`;
 }
 
-/** Descriptors of files with their paths; none where the system does not list them. */
+/** Returns open descriptors with their paths; empty on systems without `/proc`. */
 function openFiles(): Set<string> {
   const folder = '/proc/self/fd';
   const found = new Set<string>();
@@ -89,7 +89,7 @@ function openFiles(): Set<string> {
   return found;
 }
 
-/** Of a descriptor that is closed since it was listed: undefined. */
+/** Returns undefined if the descriptor has been closed since it was listed. */
 function linkOf(file: string): string | undefined {
   try {
     return readlinkSync(file);

@@ -3,12 +3,12 @@ import { MetricNames, tf } from '../../../core/index.js';
 import { testRun, type TestRunOptions } from '../run/test-run.js';
 
 /**
- * Checks that no tensor is left over: after each iteration as many are alive as after the second, whatever evaluations
- * and checkpoints came between, and after `dispose` as many as before the run.
+ * Checks that no tensor leaks: the number of live tensors after each iteration equals that after the second, even with
+ * evaluations and checkpoints in between, and after `dispose` it is what it was before the run.
  * @throws AssertionError naming the iteration, and how many tensors are left
  */
 export async function assertNoLeaks(options: TestRunOptions = {}): Promise<void> {
-  // What an engine makes for all its runs is there before.
+  // Tensors that an engine keeps for all its runs do not count.
   await (await testRun(options)).dispose();
   const before = tf.memory().numTensors;
   const alive: number[] = [];
@@ -29,7 +29,7 @@ export async function assertNoLeaks(options: TestRunOptions = {}): Promise<void>
 
 function leak(when: string, count: number, expected: number): AssertionError {
   return new AssertionError({
-    message: `${when}, ${String(count)} tensors are alive and not ${String(expected)}: dispose what a listener makes, or work in tf.tidy`,
+    message: `${when}, ${String(count)} tensors are alive instead of ${String(expected)}: dispose tensors that a listener makes, or use tf.tidy`,
     actual: count,
     expected,
     operator: 'strictEqual',

@@ -15,7 +15,7 @@ const STOPS: readonly Moment[] = [
 ];
 
 /**
- * Checks that a run trains and resumes, to the bit, without dropout and with much of it.
+ * Checks that a run trains with finite losses and resumes bit for bit, without dropout and with a dropout of 0.5.
  * @throws AssertionError naming what differs
  */
 export async function assertDropout(options: TestRunOptions = {}): Promise<void> {
@@ -29,8 +29,8 @@ export async function assertDropout(options: TestRunOptions = {}): Promise<void>
 }
 
 /**
- * Checks that two micro-batches that are accumulated train as one batch of both, but for rounding and without dropout,
- * and that a run that accumulates resumes to the bit.
+ * Checks that accumulating two micro-batches trains as one batch of both does, apart from rounding (without dropout), and
+ * that a run with gradient accumulation resumes bit for bit.
  * @throws AssertionError naming what differs
  */
 export async function assertAccumulates(options: TestRunOptions = {}): Promise<void> {
@@ -41,7 +41,7 @@ export async function assertAccumulates(options: TestRunOptions = {}): Promise<v
   await assertResumes(halves, STOPS, 'with two micro-batches');
 }
 
-/** @throws Skipped where the model takes no dropout */
+/** @throws Skipped if the model has no dropout */
 async function withDropout(options: TestRunOptions, dropout: number): Promise<TestRunOptions> {
   const own = withSettings(options, `model.dropout=${String(dropout)}`);
   try {

@@ -21,9 +21,9 @@ export async function trainTogether(ranks: readonly TestRun[]): Promise<void> {
 }
 
 /**
- * Checks that two ranks with half the batch each train as one run with the whole: equal losses and weights but for
- * rounding, and on both ranks the same losses and weights, and states of plugins that run on both, to the bit. Nothing
- * but rank 0 writes into its run's folder.
+ * Checks that two ranks with half the batch each train as one run with the whole batch does, apart from rounding; that both
+ * ranks have the same losses, weights and states of plugins that run on both, bit for bit; and that only rank 0 writes
+ * files.
  * @throws AssertionError naming what differs, or the file
  */
 export async function assertTwoRanks(options: TestRunOptions = {}): Promise<void> {
@@ -42,7 +42,7 @@ export async function assertTwoRanks(options: TestRunOptions = {}): Promise<void
   }
 }
 
-/** States of plugins that run on the first rank alone are not on the second. */
+/** Plugins that run on the first rank only have no state on the second. */
 function sameOnBoth(first: TestRun, second: TestRun): void {
   const [own, other] = [outcomeOf(second), outcomeOf(first)];
   const shared = Object.keys(own.plugins);
@@ -59,7 +59,7 @@ function wroteNothing({ run: { folder } }: TestRun): void {
   const [file] = existsSync(folder.path) ? readdirSync(folder.path, { recursive: true, encoding: 'utf8' }) : [];
   if (file === undefined) return;
   throw new AssertionError({
-    message: `rank 1 wrote ${file}: rank 0 alone writes; say \`ranks: 'first'\` in @Plugin, or write where Ranks.rank is 0`,
+    message: `rank 1 wrote ${file}: only rank 0 may write; set \`ranks: 'first'\` in @Plugin, or write only if Ranks.rank is 0`,
     actual: file,
     expected: undefined,
     operator: 'strictEqual',

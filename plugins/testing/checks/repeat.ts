@@ -5,9 +5,9 @@ import { long, outcome, reference } from './resume.js';
 import { differenceIn, differs } from './same.js';
 
 /**
- * Checks that the same run comes out the same a second time, on another day: losses, metrics that are not declared with
- * `clock`, weights and every plugin's state, to the bit.
- * @throws AssertionError naming what differs, and whether the clock or `Math.random` is behind it
+ * Checks that repeating a run on another day gives the same bits: losses, metrics (except those declared with `clock`),
+ * weights and every plugin's state.
+ * @throws AssertionError naming what differs, and whether the clock or `Math.random` is the cause
  */
 export async function assertRepeats(options: TestRunOptions = {}): Promise<void> {
   const first = await reference(options);
@@ -26,7 +26,7 @@ export function notFinite(what: string, iteration: number, loss: number): Assert
 
 async function causeOf(options: TestRunOptions): Promise<string> {
   if (await isSame(options, withSteppingClock))
-    return 'it depends on the clock; declare a metric that does with `clock: true`';
+    return 'it depends on the clock; if it is a metric, declare it with `clock: true`';
   if (await isSame(options, withSameRandom)) return 'it depends on Math.random; take a named stream of RandomStreams';
   if (await isSame(options, (work) => withSteppingClock(() => withSameRandom(work)))) {
     return 'it depends on the clock and on Math.random';
@@ -34,7 +34,7 @@ async function causeOf(options: TestRunOptions): Promise<string> {
   return 'neither the clock nor Math.random is behind it, so look for variables that outlive a run, and for work in the background';
 }
 
-/** Whether two runs come out the same where something is the same in both. */
+/** Returns whether two runs are the same if a possible cause is the same in both. */
 async function isSame(
   options: TestRunOptions,
   fixed: (work: () => Promise<unknown>) => Promise<unknown>,
@@ -45,7 +45,7 @@ async function isSame(
   return one !== undefined && other !== undefined && differenceIn(one, other) === undefined;
 }
 
-/** Runs work in which `Math.random` starts anew and returns the same numbers each time. */
+/** Runs work with a `Math.random` that returns the same numbers each time. */
 async function withSameRandom<T>(work: () => Promise<T>): Promise<T> {
   const real = Object.getOwnPropertyDescriptor(Math, 'random');
   let calls = 0;
@@ -57,5 +57,5 @@ async function withSameRandom<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Multiples of it, without their whole parts, are spread evenly. */
+/** The fractional parts of its multiples are spread evenly. */
 const GOLDEN = 0.618_033_988_749_894_8;

@@ -14,11 +14,11 @@ export async function outcome(options: TestRunOptions = {}): Promise<Outcome> {
   return outcomeOf(run);
 }
 
-/** Iterations in which a run that is ended at one event after the other passes every event. */
+/** Enough iterations for a run that is ended at each event in turn to reach all of them. */
 const ITERATIONS = 9;
 const references = new WeakMap<TestRunOptions, Promise<Outcome>>();
 
-/** The same of nine iterations, trained once for one object of options: what several checks compare with. */
+/** Returns the final state of nine iterations; trained once per options object, since several checks compare with it. */
 export function reference(options: TestRunOptions): Promise<Outcome> {
   const found = references.get(options) ?? outcome(long(options));
   references.set(options, found);
@@ -30,19 +30,19 @@ export function long(options: TestRunOptions): TestRunOptions {
   return { iterations: ITERATIONS, ...options };
 }
 
-/** What ended one part of a run, as `inParts` asks. */
+/** One part of a run that `inParts` trained. */
 export interface Part {
   readonly made: TestRun;
-  /** What `train` threw; undefined where it ended by itself, or a stop ended it. */
+  /** What `train` threw; undefined if it finished or was stopped. */
   readonly thrown: Error | undefined;
 }
 
 /**
- * Trains a run in parts, each resumed from the newest checkpoint in memory, or in the folder where there is one, or
- * started anew where there is none.
- * @param options.faults are those of every part
+ * Trains a run in parts. Each resumes from the newest checkpoint in memory or, if given, in the folder, or starts over if
+ * there is none.
+ * @param options.faults apply to every part
  * @param part.faults what ends a part, by its number from 0
- * @param part.ended called after each part, before it is disposed; true: that was the last
+ * @param part.ended called after each part, before it is disposed; returns true if it was the last
  */
 async function inParts(
   options: TestRunOptions,
@@ -106,11 +106,11 @@ async function hasCheckpoints(folder: string): Promise<boolean> {
 }
 
 /**
- * Checks that a run that is stopped by signals and resumed, with what it is made of made anew each time, ends as the
- * same run without a stop: losses, metrics, weights, optimizer, random streams and every plugin's state, to the bit.
- * @param options.folder holds both runs' files after it, in `whole` and `parts`
- * @param stops when signals come; at each event that the run publishes when not given
- * @param what said first in the error: what is special about this run
+ * Checks that a run that is stopped by signals and resumed in a new container each time gives the same bits as an
+ * uninterrupted one: losses, metrics, weights, optimizer, random streams and every plugin's state.
+ * @param options.folder keeps both runs' files, in `whole` and `parts`
+ * @param stops when signals arrive; default: at each event that the run publishes
+ * @param what the error begins with it: what is special about this run
  * @throws AssertionError naming what differs
  */
 export async function assertResumes(options: TestRunOptions = {}, stops?: readonly Moment[], what = ''): Promise<void> {
@@ -131,18 +131,18 @@ export async function assertResumes(options: TestRunOptions = {}, stops?: readon
   assertSame(parts, whole, `${what === '' ? '' : `${what}, `}stopped ${String(parts.parts - 1)} times and resumed`);
 }
 
-/** What ends the parts of a run, one at each event. */
+/** How to end the parts of a run, one at each event. */
 export interface Ending {
   readonly act: (made: TestRun) => void;
-  /** As messages have it: `stopped`. */
+  /** The word in messages: `stopped`. */
   readonly what: string;
-  /** Looks at each part that was ended. */
+  /** Checks each part that was ended. */
   readonly look?: (part: Part, event: EventName) => void | Promise<void>;
 }
 
 /**
- * Checks that a run that is ended at each event, once, and resumed ends as the same run that was not.
- * @throws AssertionError naming what differs, and after the end at which event, where one of them alone leads to it
+ * Checks that a run that is ended once at each event and resumed gives the same bits as an uninterrupted one.
+ * @throws AssertionError naming what differs, and the event if ending at that one alone causes it
  */
 export async function assertEachEnds(options: TestRunOptions, { act, what, look }: Ending): Promise<void> {
   const { folder, ...inMemory } = options;
@@ -176,9 +176,9 @@ function within(options: TestRunOptions, name: string): TestRunOptions {
 }
 
 /**
- * Checks that a run that goes back to a checkpoint and trains on the same data again ends as the same run that did not:
- * two iterations after one, at the next, and at the end.
- * @param at iterations done when it goes back, to the newest checkpoint before; between that and the next one
+ * Checks that a run that rolls back to a checkpoint and trains on the same data again gives the same bits as one that did
+ * not: two iterations after a checkpoint, at the next one, and at the end.
+ * @param at iterations done when it rolls back to the newest checkpoint; between that checkpoint and the next one
  * @throws AssertionError naming what differs
  */
 export async function assertRollsBack(options: TestRunOptions = {}, at?: number): Promise<void> {
@@ -190,7 +190,7 @@ export async function assertRollsBack(options: TestRunOptions = {}, at?: number)
     await using run = await testRun({ ...long(options), faults: [...(options.faults ?? []), goesBack] });
     await run.train();
     if (run.events.of('run:rollback').length !== 1) {
-      throw new Error(`the run did not go back at iteration ${String(iteration)}: is there a checkpoint before it?`);
+      throw new Error(`the run did not roll back at iteration ${String(iteration)}: is there a checkpoint before it?`);
     }
     assertSame(outcomeOf(run), whole, `after a rollback at iteration ${String(iteration)}`);
   }

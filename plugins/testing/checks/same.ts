@@ -4,7 +4,7 @@ import { copySnapshot } from '../../checkpoint/contract.js';
 import { comparable, differingLeaf, differingTensor, showValue, type Difference } from '../../verify/contract.js';
 import type { TestRun } from '../run/test-run.js';
 
-/** The results of a run that must be equal to the bit. */
+/** The results of a run that must be equal bit for bit. */
 export interface Outcome {
   /** Training loss by iteration, in nats. */
   readonly losses: ReadonlyMap<number, number>;
@@ -14,16 +14,16 @@ export interface Outcome {
   readonly optimizer: Tensors;
   readonly pluginTensors: Tensors;
   readonly random: Readonly<Record<string, number>>;
-  /** What every plugin keeps, by name. */
+  /** Every plugin's state, by name. */
   readonly plugins: Readonly<Record<string, PluginState>>;
 }
 
-/** What a run has published. */
+/** Losses and metrics that a run has published. */
 export type Published = Pick<Outcome, 'losses' | 'metrics'>;
 type Tensors = ReadonlyMap<string, StoredTensor>;
 
 /**
- * What a run has come to.
+ * Returns the results of a run.
  * @param before what earlier parts of the same run published
  */
 export function outcomeOf(made: TestRun, before?: Published): Outcome {
@@ -39,7 +39,7 @@ export function outcomeOf(made: TestRun, before?: Published): Outcome {
   };
 }
 
-/** What a run has published, over what earlier parts of it did: an iteration that is trained again counts once. */
+/** Returns what all parts of a run have published; an iteration that is trained again counts once. */
 export function publishedBy({ run, events }: TestRun, before?: Published): Published {
   const names = run.container.resolve(MetricNames);
   const metrics = new Map(before?.metrics);
@@ -55,7 +55,7 @@ export function assertSame(found: Outcome, expected: Outcome, what: string, igno
   if (difference !== undefined) throw differs(what, difference);
 }
 
-/** The first thing that differs, in the order of a run; undefined where nothing does. */
+/** Returns the first difference, in the order of a run; undefined if nothing differs. */
 export function differenceIn(
   found: Outcome,
   expected: Outcome,
@@ -80,7 +80,7 @@ export function differenceIn(
   );
 }
 
-/** The first difference in what plugins keep. */
+/** Returns the first difference in plugins' states. */
 export function differingState(
   found: Outcome['plugins'],
   expected: Outcome['plugins'],
@@ -95,7 +95,7 @@ export function differingState(
   return undefined;
 }
 
-/** An error as `node:assert` throws it: every test runner shows both values. */
+/** Returns an error like `node:assert`'s, of which every test runner shows both values. */
 export function differs(what: string, { at, found, expected }: Difference, advice = ''): AssertionError {
   const shown = `${what}: ${at} is ${showValue(found)}, not ${showValue(expected)}${advice}`;
   return new AssertionError({ message: shown, actual: found, expected, operator: 'deepStrictEqual' });

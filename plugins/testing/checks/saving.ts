@@ -4,8 +4,8 @@ import { long, reference } from './resume.js';
 import { assertSame, differingState, differs, outcomeOf, type Outcome } from './same.js';
 
 /**
- * Checks that saving changes nothing: a run whose state is taken at every boundary ends as the same run, each state is the
- * same when it is taken twice, and a run that gets the state of a checkpoint back has that state.
+ * Checks that saving changes nothing: a run whose state is read at every boundary gives the same bits, reading it twice
+ * returns the same, and after `restore` a run has the state that was saved.
  * @throws AssertionError naming what differs
  */
 export async function assertSavesUnchanged(options: TestRunOptions = {}): Promise<void> {
@@ -26,11 +26,11 @@ export async function assertSavesUnchanged(options: TestRunOptions = {}): Promis
       );
     });
     await made.train();
-    assertSame(outcomeOf(made), whole, 'a run whose state was taken at every boundary');
+    assertSame(outcomeOf(made), whole, 'a run whose state was read at every boundary');
   }
   const saved = await checkpoints.read();
   await using resumed = await testRun({ ...long(options), checkpoints });
   const difference = differingState(resumed.run.snapshot().state.plugins, saved.state.plugins, ['checkpoint']);
   if (difference === undefined) return;
-  throw differs('state() after restore()', difference, ': restore() does not take all of what state() returned');
+  throw differs('state() after restore()', difference, ': restore() ignores part of what state() returned');
 }

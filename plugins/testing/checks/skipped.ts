@@ -1,4 +1,4 @@
-/** A check cannot be run here, or does not fit the plugin; the message says why. */
+/** Thrown by a check that cannot run here or does not apply to the plugin; the message says why. */
 export class Skipped extends Error {
   constructor(why: string) {
     super(why);

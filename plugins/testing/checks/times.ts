@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert';
 import type { EventName, Registration } from '../../../core/index.js';
 import { testRun, type TestRunOptions } from '../run/test-run.js';
 
-/** How long a plugin's listeners of one event take, in milliseconds, without those of others that they call. */
+/** How long a plugin's listeners of one event take, in milliseconds, without other plugins' listeners that they call. */
 export interface EventTime {
   readonly event: EventName;
   readonly times: number;
@@ -17,7 +17,7 @@ export interface EventTimes {
   readonly step: number;
 }
 
-/** Iterations that are trained before any is measured. */
+/** Iterations to train before measuring. */
 const WARM_UP = 3;
 
 /** Measures how long a plugin's listeners take in a run of the tiny model, by event. */
@@ -81,7 +81,7 @@ export async function assertQuick(plugin: string, options: TestRunOptions = {}):
     ({ median, times: count }) => count >= GROSS.times && median > GROSS.milliseconds && median > GROSS.steps * step,
   );
   if (gross === undefined) return times;
-  const message = `${gross.event} takes ${showMilliseconds(gross.median)} (median of ${String(gross.times)}), where a step of the tiny model takes ${showMilliseconds(step)}: work less, less often, or in a worker thread`;
+  const message = `${gross.event} takes ${showMilliseconds(gross.median)} (median of ${String(gross.times)}), and a step of the tiny model ${showMilliseconds(step)}: do less, less often, or in a worker thread`;
   throw new AssertionError({ message, actual: gross.median, expected: step, operator: 'strictEqual' });
 }
 

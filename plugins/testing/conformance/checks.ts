@@ -13,13 +13,13 @@ import { Skipped } from '../checks/skipped.js';
 import { assertQuick, type EventTimes } from '../checks/times.js';
 import type { TestRunOptions } from '../run/test-run.js';
 
-/** The plugin that is checked, and the run that it is checked in. */
+/** The plugin to check, and the run to check it in. */
 export interface Subject {
   readonly plugin: FoundPlugin;
   readonly options: TestRunOptions;
 }
 
-/** What a check that passed has to say. */
+/** What a passed check reports. */
 export interface Remark {
   readonly message?: string;
   readonly times?: EventTimes;
@@ -30,50 +30,50 @@ export interface ConformanceCheck {
   readonly name: string;
   /** Ends the sentence "It checks that …". */
   readonly what: string;
-  /** @throws AssertionError with the first difference; Skipped where it cannot be run */
+  /** @throws AssertionError with the first difference; Skipped if it cannot run */
   readonly run: (subject: Subject) => Promise<Remark | void>;
 }
 
-/** In the order in which they are run. */
+/** In the order in which they run. */
 export const conformanceChecks: readonly ConformanceCheck[] = [
   {
     name: 'disposal',
-    what: 'after a run that ended, failed or never trained no timer, file, thread or listener is left',
+    what: 'no timer, file, thread or listener is left after a run that ended, failed or never trained',
     run: ({ options }) => assertDisposes(options),
   },
   {
     name: 'leaks',
-    what: 'after each iteration as many tensors are alive, and after the run as many as before it',
+    what: 'the number of live tensors stays the same after each iteration, and after the run it is what it was before',
     run: ({ options }) => assertNoLeaks(options),
   },
   {
     name: 'repeat',
-    what: 'a second run on another day has the same losses, metrics, weights and states, to the bit',
+    what: 'a second run on another day gives the same bits',
     run: ({ options }) => assertRepeats(options),
   },
   {
     name: 'saving',
-    what: 'taking the state changes nothing, and restoring it gives all of it back',
+    what: 'reading the state changes nothing, and restore() restores all of it',
     run: ({ options }) => assertSavesUnchanged(options),
   },
   {
     name: 'resume',
-    what: 'a run that is stopped at each event and resumed ends as the one that was not, to the bit',
+    what: 'a run stopped at each event and resumed gives the same bits as an uninterrupted one',
     run: ({ options }) => assertResumes(options),
   },
   {
     name: 'error',
-    what: 'an error at each event ends the run with that error, and the resumed run is the same, to the bit',
+    what: 'an error at each event ends the run with that error, and the resumed run gives the same bits',
     run: ({ options }) => assertFailsCleanly(options),
   },
   {
     name: 'rollback',
-    what: 'a run that goes back to a checkpoint ends as the one that did not, to the bit',
+    what: 'a run that rolls back to a checkpoint gives the same bits as one that did not',
     run: ({ options }) => assertRollsBack(options),
   },
   {
     name: 'ranks',
-    what: 'two ranks train as one run, agree to the bit, and rank 1 writes no file',
+    what: 'two ranks train as one run, agree bit for bit, and only rank 0 writes files',
     run: async ({ plugin, options }) => {
       if (bindsRanks(plugin)) throw new Skipped('the plugin joins ranks itself');
       await assertTwoRanks(options);
@@ -81,7 +81,7 @@ export const conformanceChecks: readonly ConformanceCheck[] = [
   },
   {
     name: 'engines',
-    what: 'every engine that works here gives the same losses and weights, but for rounding',
+    what: 'every engine that works here gives the same losses and weights, apart from rounding',
     run: async ({ plugin, options }) => {
       if (plugin.options.slot !== 'engine') return { message: await assertEngines(options) };
       await assertLikeCpu(options);
@@ -89,22 +89,22 @@ export const conformanceChecks: readonly ConformanceCheck[] = [
   },
   {
     name: 'dropout',
-    what: 'without dropout and with much of it losses are finite, and a run resumes to the bit',
+    what: 'losses are finite and a run resumes bit for bit, without dropout and with a dropout of 0.5',
     run: ({ options }) => assertDropout(options),
   },
   {
     name: 'accumulation',
-    what: 'two micro-batches train as one batch of both, and a run that accumulates resumes to the bit',
+    what: 'two micro-batches train as one batch of both, and a run with gradient accumulation resumes bit for bit',
     run: ({ options }) => assertAccumulates(options),
   },
   {
     name: 'metrics',
-    what: 'every metric that is published is declared',
+    what: 'every published metric is declared',
     run: ({ options }) => assertDeclaredMetrics(options),
   },
   {
     name: 'time',
-    what: 'no listener takes far longer than a step of the tiny model; it lists the time of each event',
+    what: 'no listener takes far longer than a step of the tiny model; the time of each event is listed',
     run: async ({ plugin, options }) => ({ times: await assertQuick(plugin.options.name, options) }),
   },
 ];

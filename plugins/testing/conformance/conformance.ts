@@ -6,22 +6,22 @@ import type { EventTimes } from '../checks/times.js';
 import { testRun, type TestRunOptions } from '../run/test-run.js';
 import { conformanceChecks, type ConformanceCheck, type Subject } from './checks.js';
 
-/** What a check found. */
+/** Result of a check. */
 export interface CheckResult {
   readonly check: string;
   readonly result: 'passed' | 'failed' | 'skipped';
   readonly milliseconds: number;
-  /** The first difference, why it was skipped, or what a check that passed has to say. */
+  /** The first difference, why the check was skipped, or what a passed check reports. */
   readonly message?: string;
-  /** Both values of the first difference, where there are two. */
+  /** Both values of the first difference, if it has two. */
   readonly found?: unknown;
   readonly expected?: unknown;
-  /** Of the check `time`. */
+  /** From the check `time`. */
   readonly times?: EventTimes;
 }
 
 export interface ConformanceOptions extends Omit<TestRunOptions, 'folder' | 'checkpoints' | 'faults'> {
-  /** Others that are on too. */
+  /** Other plugins of the run. */
   readonly plugins?: readonly PluginChoice[];
   /** Names of the checks to run; all when not given. */
   readonly only?: readonly string[];
@@ -30,16 +30,16 @@ export interface ConformanceOptions extends Omit<TestRunOptions, 'folder' | 'che
 }
 
 /**
- * Runs the checks of plugins on one: in the tiny run of `testRun`, in the slot that it fills or switched on as a feature.
+ * Runs the conformance checks on a plugin, in the tiny run of `testRun`: in its slot, or as a feature.
  * @param plugin a class, a name or a path, alone or with its options
- * @returns a result for each check, in their order
- * @throws UsageError where there is no such plugin or check, or the run cannot be made with these options
+ * @returns a result per check, in order
+ * @throws UsageError if there is no such plugin or check, or the run cannot be created with these options
  */
 export async function conformance(plugin: PluginChoice, options: ConformanceOptions = {}): Promise<CheckResult[]> {
   const { only, onCheck, ...rest } = options;
   const checks = chosen(only);
   const subject = await subjectOf(plugin, rest);
-  // What is wrong with the options is the caller's to fix, and no result of a check.
+  // Wrong options are the caller's error, not the result of a check.
   await (await testRun(subject.options)).dispose();
   const results: CheckResult[] = [];
   for (const check of checks) {
@@ -64,7 +64,7 @@ async function subjectOf(choice: PluginChoice, options: TestRunOptions): Promise
   const plugin =
     typeof named === 'string' ? await findNamed(named, options.cwd ?? process.cwd()) : foundClass(named, 'the plugin');
   const { name, slot } = plugin.options;
-  // Else the tiny run has a dataset of its own.
+  // Without it the tiny run uses its own dataset.
   const data = slot === 'data' ? { data: { [slotKeys.data.key]: name } } : {};
   return {
     plugin,
@@ -90,7 +90,7 @@ async function resultOf({ name, run }: ConformanceCheck, subject: Subject): Prom
     if (thrown instanceof Skipped) return done({ result: 'skipped', message });
     if (!(thrown instanceof AssertionError)) return done({ result: 'failed', message });
     const values: { readonly actual: unknown; readonly expected: unknown } = thrown;
-    // Node adds both values to it, below.
+    // Node appends both values on further lines.
     const [first = message] = message.split('\n');
     return done({ result: 'failed', message: first, found: values.actual, expected: values.expected });
   }

@@ -1,7 +1,7 @@
 import { showMilliseconds, type EventTimes } from '../checks/times.js';
 import type { CheckResult } from './conformance.js';
 
-/** The results as a table of check, result and time, then the plugin's times, then what failed. */
+/** Formats results as a table of checks, then the plugin's times per event, then the failures. */
 export function tableOf(results: readonly CheckResult[]): string {
   const rows = results.map(({ check, result, milliseconds, message }) => [
     check,

@@ -17,7 +17,7 @@ export function firstDifference(a: ArrayLike<number>, b: ArrayLike<number>): num
   return -1;
 }
 
-/** The first element that differs, or a tensor that one of both lacks; undefined where all are the same to the bit. */
+/** The first element that differs, or a tensor that one of both lacks; undefined where all are the same bit for bit. */
 export function differingTensor(found: Tensors, expected: Tensors): Difference | undefined {
   for (const [name, { shape, values }] of expected) {
     const own = found.get(name);

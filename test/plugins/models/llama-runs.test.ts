@@ -10,7 +10,7 @@ import {
 const llama = { use: 'llama', n_layer: 2, n_head: 4, n_kv_head: 2, qk_norm: true, tied: false, dropout: 0.1 };
 const given: TestRunOptions = { config: { model: llama, optimizer: { use: 'muon' } } };
 
-test.serial('a llama with dropout resumes and rolls back to the bit', async (t) => {
+test.serial('a llama with dropout resumes and rolls back bit for bit', async (t) => {
   await assertResumes(given);
   await assertRollsBack(given);
   t.pass();

@@ -26,7 +26,7 @@ const options = (optimizer: object): TestRunOptions => ({
 
 for (const use of ['adamw', 'lion', 'muon', 'sgd']) {
   const given = options({ use });
-  test.serial(`${use} with groups resumes and rolls back to the bit`, async (t) => {
+  test.serial(`${use} with groups resumes and rolls back bit for bit`, async (t) => {
     await assertResumes(given);
     await assertRollsBack(given);
     t.pass();

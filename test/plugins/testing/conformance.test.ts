@@ -39,7 +39,7 @@ test.serial('a listener that takes far longer than a step fails the check time, 
 
   const [found] = await conformance(Slow, { only: ['time'], config: { plugins: {} } });
   t.like(found, { result: 'failed', found: 150 });
-  t.regex(found?.message ?? '', /^iteration:end takes 150\.0 ms \(median of \d+\), where a step/);
+  t.regex(found?.message ?? '', /^iteration:end takes 150\.0 ms \(median of \d+\), and a step/);
   const [passed] = await conformance(Step, { only: ['time'] });
   t.like(passed, { result: 'passed', times: { events: [{ event: 'step:ready', median: 2, worst: 2 }] } });
 });

@@ -327,14 +327,14 @@ export const pairs: Readonly<Record<string, Pair>> = {
   },
   'a tensor that leaks': {
     check: 'leaks',
-    message: /^at the start of iteration 3, \d+ tensors are alive and not \d+: /,
+    message: /^at the start of iteration 3, \d+ tensors are alive instead of \d+: /,
     faulty: Leaks,
     right: Half,
   },
   'the clock in a result': {
     check: 'repeat',
     message:
-      /^the same run again: (?:the loss of iteration \d|weight [\w.]+\[\d+\]) is [\d.e-]+, not [\d.e-]+: it depends on the clock; /,
+      /^the same run again: (?:the loss of iteration \d|weight [\w.]+\[\d+\]) is [\d.e-]+, not [\d.e-]+: it depends on the clock; if /,
     faulty: LooksAtTheClock,
     right: Half,
   },
@@ -359,7 +359,7 @@ export const pairs: Readonly<Record<string, Pair>> = {
   },
   'a result that depends on the engine': {
     check: 'engines',
-    message: /^engine \w+, beside cpu: (the loss of iteration \d|weight [\w.]+\[\d+\]) is [\d.-]+, not [\d.-]+$/,
+    message: /^engine \w+, compared with cpu: (the loss of iteration \d|weight [\w.]+\[\d+\]) is [\d.-]+, not [\d.-]+$/,
     faulty: DependsOnEngine,
     right: Half,
   },
@@ -395,7 +395,7 @@ export const pairs: Readonly<Record<string, Pair>> = {
   },
   'a dispose() that fails': {
     check: 'disposal',
-    message: /^after a run that was made and not trained, plugin held failed at dispose\(\): there is no timer$/,
+    message: /^after a run that never trained, plugin held failed at dispose\(\): there is no timer$/,
     faulty: FailsToDispose,
     right: Held,
   },
