@@ -17,13 +17,13 @@ interface InitFlags {
 
 function define(command: Command, setExitCode: SetExitCode): void {
   command
-    .description('write a config for this folder, with its schema for editors and a .gitignore')
+    .description('write a config for this folder, a schema for editors, and a .gitignore')
     .option('--text <file>', 'text to train on')
-    .option('--data <dir>', 'folder to train on, as espalier prepare wrote it')
+    .option('--data <dir>', 'folder to train on, written by espalier prepare')
     .option('-p, --preset <name>', 'preset to start from')
     .option('--ts', 'write the config in TypeScript')
-    .option('-y, --yes', 'ask nothing; without a terminal, nothing is asked either')
-    .option('-f, --force', 'overwrite files that exist')
+    .option('-y, --yes', 'use defaults instead of asking (also without a terminal)')
+    .option('-f, --force', 'overwrite existing files')
     .action(async (flags: InitFlags) => {
       const lines = await init(process.cwd(), flags);
       if (lines === undefined) setExitCode(1);
@@ -31,7 +31,7 @@ function define(command: Command, setExitCode: SetExitCode): void {
     });
 }
 
-/** @returns what to print; undefined where the user leaves */
+/** @returns lines to print; undefined if the user cancels */
 async function init(
   folder: string,
   { ts = false, yes = false, force = false, ...given }: InitFlags,
@@ -53,7 +53,7 @@ async function init(
   if (other !== undefined) {
     throw new UsageError(
       'ESP_SCAFFOLD_EXISTS',
-      `${other} is a config of this folder; remove it, or change it in place`,
+      `this folder already has a config, ${other}; edit it, or remove it first`,
     );
   }
   const schema = ts ? [] : [{ name: SCHEMA_FILE, text: await schemaText(folder, choices.preset) }];
@@ -62,7 +62,7 @@ async function init(
   await writeNew(folder, files, force);
   return [
     `wrote ${files.map(({ name }) => name).join(', ')}`,
-    ...(isKept ? [`${ignored.name} exists and stays; let it have runs/`] : []),
+    ...(isKept ? [`${ignored.name} exists and is kept; add runs/ to it`] : []),
     ...(ts ? ['for types in your editor: npm install --save-dev espalier'] : []),
     `next: ${commandName()} train`,
   ];

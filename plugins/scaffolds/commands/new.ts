@@ -12,14 +12,16 @@ interface NewFlags {
 }
 
 function define(command: Command): void {
-  command.description('write the start of something of your own');
+  command.description('create a plugin of your own');
   command
     .command('plugin')
-    .description('write a plugin that runs, with its test and its entry in the config of this folder')
-    .argument('<name>', 'its name, such as loss-alarm')
-    .addOption(new Option('--slot <slot>', 'what it fills; a feature fills none').choices(KINDS).default('feature'))
+    .description('write a working plugin with its test, and add it to the config of this folder')
+    .argument('<name>', 'name of the plugin, such as loss-alarm')
+    .addOption(
+      new Option('--slot <slot>', 'slot that it fills; a feature fills none').choices(KINDS).default('feature'),
+    )
     .option('--package', 'write a package espalier-plugin-NAME, ready to be published')
-    .option('-f, --force', 'overwrite files that exist')
+    .option('-f, --force', 'overwrite existing files')
     .action(async (name: string, { slot, package: isPackage, force = false }: NewFlags) => {
       const { newPackage, newPlugin } = await import('../plugin/new-plugin.js');
       const make = isPackage === true ? newPackage : newPlugin;

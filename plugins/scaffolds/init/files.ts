@@ -1,50 +1,50 @@
 import path from 'node:path';
 import type { NewFile } from '../shared/written.js';
 
-/** What a new config is made of. */
+/** The user's choices for a new config. */
 export interface Choices {
   readonly preset: string;
-  /** What to train on; undefined for what the preset has. */
+  /** What to train on; undefined for the preset's data. */
   readonly data: { readonly text: string } | { readonly dir: string } | undefined;
   /** Name of the run. */
   readonly name: string;
 }
 
-/** The file that a config names as its schema. */
+/** The schema file that a new config refers to. */
 export const SCHEMA_FILE = 'espalier.schema.json';
 
-/** A config in YAML, with what its keys are for. */
+/** Returns a config in YAML with comments on its keys. */
 export function yamlConfig({ preset, data, name }: Choices): NewFile {
   const source =
     data === undefined
-      ? '# What to train on: a text, or a folder that `espalier prepare` wrote. Without it, what the preset has.\n# data: { text: book.txt }'
-      : `# What to train on: a text, or a folder that \`espalier prepare\` wrote (dir).\ndata: { ${entry(data)} }`;
+      ? "# Training data: a text, or a folder written by `espalier prepare`. Default: the preset's.\n# data: { text: book.txt }"
+      : `# Training data: a text, or a folder written by \`espalier prepare\` (dir).\ndata: { ${entry(data)} }`;
   return {
     name: 'espalier.config.yaml',
     text: `# yaml-language-server: $schema=./${SCHEMA_FILE}
 # $schema: ./${SCHEMA_FILE}
 
-# Presets that this config is laid over; \`espalier presets\` lists them.
+# Presets that this config builds on; \`espalier presets\` lists them.
 extends: [${preset}]
 
-# The run's files are in runs/NAME.
+# The run writes its files to runs/NAME.
 run: { name: ${name} }
 
 ${source}
 
-# Settings over those of the preset; \`espalier explain\` prints all, and where each comes from.
+# Settings that override the preset's; \`espalier explain\` prints every setting and its source.
 # train: { max_iters: 2000, batch_size: 12 }
 # model: { n_layer: 4, n_head: 4, n_embd: 128, block_size: 64 }
 # optimizer: { learning_rate: 1e-3 }
 
-# Features; \`espalier plugins\` lists them. \`espalier new plugin NAME\` writes one of your own.
+# Features; \`espalier plugins\` lists them, \`espalier new plugin NAME\` creates your own.
 # plugins:
 #   csv: true
 `,
   };
 }
 
-/** The same in TypeScript. */
+/** Returns the same config in TypeScript. */
 export function typescriptConfig({ preset, data, name }: Choices): NewFile {
   const source =
     data === undefined
@@ -55,26 +55,26 @@ export function typescriptConfig({ preset, data, name }: Choices): NewFile {
     text: `import { defineConfig } from 'espalier';
 
 export default defineConfig({
-  // Presets that this config is laid over; \`espalier presets\` lists them.
+  // Presets that this config builds on; \`espalier presets\` lists them.
   extends: '${preset}',
-  // The run's files are in runs/NAME.
+  // The run writes its files to runs/NAME.
   run: { name: '${name}' },
-  // What to train on: a text, or a folder that \`espalier prepare\` wrote (dir).
+  // Training data: a text, or a folder written by \`espalier prepare\` (dir).
 ${source}
-  // Settings over those of the preset; \`espalier explain\` prints all, and where each comes from.
+  // Settings that override the preset's; \`espalier explain\` prints every setting and its source.
   // train: { max_iters: 2000, batch_size: 12 },
   // model: { use: 'gpt', n_layer: 4, n_head: 4, n_embd: 128, block_size: 64 },
-  // Features; \`espalier plugins\` lists them. \`espalier new plugin NAME\` writes one of your own.
+  // Features; \`espalier plugins\` lists them, \`espalier new plugin NAME\` creates your own.
   // plugins: { csv: true },
 });
 `,
   };
 }
 
-/** What a repository leaves out. */
+/** The `.gitignore` of a new folder. */
 export const ignored: NewFile = { name: '.gitignore', text: 'node_modules/\ndist/\nruns/\n' };
 
-/** The name of a folder as that of a run. */
+/** Returns a valid run name made from a folder's name. */
 export function runName(folder: string): string {
   const plain = path
     .basename(path.resolve(folder))

@@ -4,7 +4,7 @@ import { UsageError } from '../../../core/errors.js';
 import type { Preset } from '../../configs/contract.js';
 import type { Choices } from './files.js';
 
-/** What of a config the command line says. */
+/** The choices given on the command line. */
 export interface Given {
   readonly preset?: string | undefined;
   readonly text?: string | undefined;
@@ -13,7 +13,7 @@ export interface Given {
 
 export const DEFAULT_PRESET = 'char-small';
 
-/** What is given, with defaults for the rest. @throws UsageError for what does not exist */
+/** Fills in defaults for what was not given. @throws UsageError for a file, folder or preset that does not exist */
 export function withDefaults(
   { preset = DEFAULT_PRESET, text, data }: Given,
   presets: readonly Preset[],
@@ -28,7 +28,7 @@ export function withDefaults(
   return { preset, data: text !== undefined ? { text } : data !== undefined ? { dir: data } : undefined };
 }
 
-/** Asks for what is not given. @returns undefined where the user leaves */
+/** Asks for what was not given. @returns undefined if the user cancels */
 export async function ask(given: Given, presets: readonly Preset[]): Promise<Given | undefined> {
   const answers = await answersTo(given, presets);
   if (answers === undefined) cancel('Nothing was written.');
@@ -39,11 +39,11 @@ async function answersTo(given: Given, presets: readonly Preset[]): Promise<Give
   const answers: { preset?: string | undefined; text?: string | undefined; data?: string | undefined } = { ...given };
   if (given.text === undefined && given.data === undefined) {
     const kind = await select({
-      message: 'What do you train on?',
+      message: 'What do you want to train on?',
       options: [
         { value: 'text', label: 'a text file' },
-        { value: 'data', label: 'a folder that espalier prepare wrote' },
-        { value: 'preset', label: 'the text that comes with the preset' },
+        { value: 'data', label: 'a folder written by espalier prepare' },
+        { value: 'preset', label: 'the data of the preset' },
       ] as const,
     });
     if (isCancel(kind)) return undefined;
@@ -55,7 +55,7 @@ async function answersTo(given: Given, presets: readonly Preset[]): Promise<Give
   }
   if (given.preset === undefined) {
     const preset = await select({
-      message: 'Which preset do you start from?',
+      message: 'Which preset do you want to start from?',
       initialValue: DEFAULT_PRESET,
       options: presets.map(({ name, summary }) => ({ value: name, label: name, hint: summary })),
     });

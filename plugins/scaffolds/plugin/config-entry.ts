@@ -2,13 +2,14 @@ import { isMap, isScalar, parseDocument, type Document } from 'yaml';
 import { slotKeys, slotsWithin, type ConfigPath } from '../../../core/runs.js';
 import type { Kind } from './templates.js';
 
-/** What a config without a file starts as. */
+/** The start of a new config. */
 const NEW_CONFIG = 'extends: [char-small]\n';
 
 /**
- * A config in YAML with a plugin in it; comments and all other settings stay. What filled its slot goes, with its options.
+ * Adds a plugin to a config in YAML. Comments and other settings are kept; the plugin that filled its slot, and its
+ * options, are replaced.
  * @param text the config; undefined for a new one
- * @param use the path or the name of the plugin
+ * @param use the path or name of the plugin
  */
 export function withPlugin(text: string | undefined, kind: Kind, use: string): string {
   const document: Document = parseDocument(text ?? NEW_CONFIG);
@@ -30,12 +31,12 @@ export function withPlugin(text: string | undefined, kind: Kind, use: string): s
   return document.toString({ lineWidth: 0 });
 }
 
-/** The lines of a config that name a plugin, for a config that is no YAML. */
+/** Returns the entry of a plugin as YAML, to show for a config that is not YAML. */
 export function entryOf(kind: Kind, use: string): string {
   return withPlugin('', kind, use).trim();
 }
 
-/** Makes a section of what is at a path: the name of a plugin becomes its `key`. */
+/** Turns the value at a path into a section: the name of a plugin becomes its `key`. */
 function sectionAt(document: Document, path: ConfigPath, key: string): void {
   const node: unknown = document.getIn(path, true);
   if (isMap(node)) return;

@@ -9,14 +9,14 @@ import { entryOf, withPlugin } from './config-entry.js';
 import { packageFiles, projectFiles } from './project.js';
 import { pluginFiles, type Kind } from './templates.js';
 
-/** What was written, and what is left to do. */
+/** The files written, and what is left to do. */
 export interface Made {
   readonly files: readonly string[];
-  /** Lines to show: what to add by hand, then the next commands. */
+  /** Lines to print: what to add by hand, then the next commands. */
   readonly next: readonly string[];
 }
 
-/** A plugin with its test in a folder, and its entry in the config there. @throws UsageError for files that are there */
+/** Writes a plugin and its test into a folder and adds it to the config there. @throws UsageError if files exist */
 export async function newPlugin(folder: string, kind: Kind, name: string, force: boolean): Promise<Made> {
   refuseName(kind, name);
   const { plugin, test } = pluginFiles(kind, name);
@@ -39,7 +39,7 @@ export async function newPlugin(folder: string, kind: Kind, name: string, force:
   return { files: [...written, edited], next: commands };
 }
 
-/** A package `espalier-plugin-NAME` in a new folder of that name. @throws UsageError for files that are there */
+/** Writes a package `espalier-plugin-NAME` into a new folder of that name. @throws UsageError if files exist */
 export async function newPackage(folder: string, kind: Kind, name: string, force: boolean): Promise<Made> {
   refuseName(kind, name);
   const made = `espalier-plugin-${name}`;
@@ -53,11 +53,11 @@ export async function newPackage(folder: string, kind: Kind, name: string, force
 
 function refuseName(kind: Kind, name: string): void {
   if (!/^[a-z][a-z\d]*(?:-[a-z\d]+)*$/.test(name)) {
-    throw new UsageError('ESP_USAGE', `${name} cannot name a plugin: use lower-case letters, digits and hyphens`);
+    throw new UsageError('ESP_USAGE', `${name} is not a valid plugin name: use lower-case letters, digits and hyphens`);
   }
   const names = [name, ...(kind === 'feature' ? [] : [slotKeys[kind].fullName(name)])];
   const taken = names.find((each) => builtInNames().includes(each));
   if (taken !== undefined) {
-    throw new UsageError('ESP_USAGE', `a plugin of espalier is named ${taken}; choose another name`);
+    throw new UsageError('ESP_USAGE', `espalier already has a plugin named ${taken}; choose another name`);
   }
 }

@@ -11,10 +11,10 @@ const COMPILER = {
   types: ['node'],
 };
 
-/** What a plugin is checked and tested with. */
+/** Tools that check and test a plugin. */
 const TOOLS = { espalier: `^${version}`, '@types/node': '^20.19.0', typescript: '^6.0.3' };
 
-/** The files around a plugin in a folder that has none yet. */
+/** Returns the files that a folder with a plugin needs. */
 export function projectFiles(): readonly NewFile[] {
   return [
     json('tsconfig.json', { compilerOptions: { ...COMPILER, outDir: 'dist' }, exclude: ['dist', 'runs'] }),
@@ -27,7 +27,7 @@ export function projectFiles(): readonly NewFile[] {
   ];
 }
 
-/** A package `espalier-plugin-NAME`, ready to be published. */
+/** Returns the files of a package `espalier-plugin-NAME`, ready to publish. */
 export function packageFiles(kind: Kind, name: string): readonly NewFile[] {
   const { plugin, test } = pluginFiles(kind, name);
   const filled = (text: string): string =>

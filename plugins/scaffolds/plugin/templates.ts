@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Slot } from '../../../core/index.js';
 
-/** What a plugin can be: one that fills a slot, or a feature. */
+/** What a plugin is: the slot it fills, or a feature. */
 export type Kind = Slot | 'feature';
 
-/** The program that a plugin of each kind starts as: a file of `templates`, with its test. */
+/** The template of each kind of plugin: a file in `templates`, with its test. */
 const templates: Readonly<Record<Kind, string>> = {
   feature: 'loss-average',
   engine: 'plain',
@@ -16,13 +16,13 @@ const templates: Readonly<Record<Kind, string>> = {
   lr: 'plateau',
 };
 
-/** A plugin and its test, under a name of its own. */
+/** Source text of a plugin and its test. */
 export interface PluginFiles {
   readonly plugin: string;
   readonly test: string;
 }
 
-/** The files of a plugin named so. */
+/** Returns the template of a kind with the plugin's name in it. */
 export function pluginFiles(kind: Kind, name: string): PluginFiles {
   const template = templates[kind];
   const plugin = templateFile(`${template}.ts`);
@@ -38,12 +38,12 @@ export function pluginFiles(kind: Kind, name: string): PluginFiles {
   return { plugin: renamed(plugin), test: renamed(test) };
 }
 
-/** The text of a file of `templates`. */
+/** Returns the text of a file in `templates`. */
 export function templateFile(name: string): string {
   return readFileSync(new URL(name, templateFolder), 'utf8');
 }
 
-/** They are not compiled: three folders above what is. */
+/** The templates are not compiled: they are in the sources, three folders above `dist`. */
 const templateFolder = new URL('../../../../plugins/scaffolds/templates/', import.meta.url);
 
 function camelCased(name: string): string {

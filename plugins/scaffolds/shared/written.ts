@@ -3,16 +3,16 @@ import path from 'node:path';
 import { UsageError } from '../../../core/errors.js';
 import { makeFolder, writeWhole } from '../../files/contract.js';
 
-/** A file to write, by its path from the folder that it goes into. */
+/** A file to write; its name is relative to the folder. */
 export interface NewFile {
   readonly name: string;
   readonly text: string;
 }
 
 /**
- * Writes files into a folder, which is made.
- * @param force over those that are there
- * @throws UsageError naming those that are there, without `force`: nothing is written then
+ * Writes files into a folder, which is created if needed.
+ * @param force overwrite existing files
+ * @throws UsageError naming existing files, before anything is written, if `force` is false
  */
 export async function writeNew(folder: string, files: readonly NewFile[], force: boolean): Promise<void> {
   const there = files.filter(({ name }) => existsSync(path.join(folder, name))).map(({ name }) => name);

@@ -39,7 +39,7 @@ test('nothing is overwritten without --force; what does not exist is refused', a
   writeFileSync(path.join(folder, '.gitignore'), 'mine\n');
   const first = await espalier(folder, 'init', '--yes');
   t.is(first.code, 0, first.err);
-  t.regex(first.out, /\.gitignore exists and stays/);
+  t.regex(first.out, /\.gitignore exists and is kept/);
   t.is(readFileSync(path.join(folder, '.gitignore'), 'utf8'), 'mine\n');
   const again = await espalier(folder, 'init', '--yes');
   t.is(again.code, 2);
@@ -48,7 +48,7 @@ test('nothing is overwritten without --force; what does not exist is refused', a
     /espalier\.config\.yaml, espalier\.schema\.json exist; --force overwrites \[ESP_SCAFFOLD_EXISTS\]/,
   );
   t.is((await espalier(folder, 'init', '--yes', '--force')).code, 0);
-  t.regex((await espalier(folder, 'init', '--ts')).err, /espalier\.config\.yaml is a config of this folder/);
+  t.regex((await espalier(folder, 'init', '--ts')).err, /this folder already has a config, espalier\.config\.yaml/);
   for (const [args, message] of [
     [['--text', 'no.txt'], /--text no\.txt: there is no such file/],
     [['--data', 'no'], /--data no: there is no such folder/],
