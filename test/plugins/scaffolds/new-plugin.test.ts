@@ -93,7 +93,7 @@ test('nothing is overwritten, and a name that is taken or not a name is refused'
   await done(t, folder, 'new', 'plugin', 'mine', '--force');
   t.regex(readFileSync(path.join(folder, 'mine.ts'), 'utf8'), /class Mine /);
   t.regex((await espalier(folder, 'new', 'plugin', 'csv')).err, /espalier already has a plugin named csv/);
-  t.regex((await espalier(folder, 'new', 'plugin', 'wsd', '--slot', 'lr')).err, /is named lr-wsd/);
+  t.regex((await espalier(folder, 'new', 'plugin', 'wsd', '--slot', 'lr')).err, /plugin named lr-wsd/);
   t.regex((await espalier(folder, 'new', 'plugin', 'My Plugin')).err, /is not a valid plugin name/);
 });
 
