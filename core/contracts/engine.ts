@@ -13,6 +13,8 @@ export interface EngineProbe {
   gpu?: boolean;
   /** If it does not work: what is wrong and what to do, in one sentence. */
   why?: string;
+  /** True if `install` makes it work with what is on this machine, without downloads: `doctor --fix` calls it. */
+  installable?: boolean;
 }
 
 /**

@@ -5,10 +5,17 @@ import { UsageError } from '../errors.js';
 import { version } from '../version.js';
 import { builtInFamilies, familyIn, type Family } from './family.js';
 
+/** The part used here of the module that Yarn's Plug'n'Play provides. */
+interface PlugAndPlay {
+  resolveToUnqualified(request: string, issuer: string): string | null;
+}
+
 /** Loaded only if a package contributes something, so that commands start faster. */
-const requireHere: { (name: 'semver'): typeof import('semver'); (name: 'zod'): typeof import('zod') } = createRequire(
-  import.meta.url,
-);
+const requireHere: {
+  (name: 'semver'): typeof import('semver');
+  (name: 'zod'): typeof import('zod');
+  (name: 'pnpapi'): PlugAndPlay;
+} = createRequire(import.meta.url);
 const semver = (): typeof import('semver') => requireHere('semver');
 
 /**
@@ -129,12 +136,24 @@ function projectOf(cwd: string): string | undefined {
   }
 }
 
-/** Returns the real folder of a dependency: from `node_modules` in the project or above it, with links resolved. */
+/**
+ * Returns the folder of a dependency: of Plug'n'Play (its path, unresolved, leads to the package's peers), or from
+ * `node_modules` in the project or above it, with links resolved.
+ */
 function installed(name: string, root: string): string | undefined {
+  if (process.versions['pnp'] !== undefined) return plugged(name, root);
   for (let folder = root; ; folder = path.dirname(folder)) {
     const candidate = path.join(folder, 'node_modules', name);
     if (existsSync(path.join(candidate, 'package.json'))) return realpathSync(candidate);
     if (folder === path.dirname(folder)) return undefined;
+  }
+}
+
+function plugged(name: string, root: string): string | undefined {
+  try {
+    return requireHere('pnpapi').resolveToUnqualified(name, path.join(root, path.sep)) ?? undefined;
+  } catch {
+    return undefined;
   }
 }
 

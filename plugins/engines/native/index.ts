@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { z } from 'zod';
 import {
   coresOfRank,
@@ -24,8 +22,9 @@ import { registerOps } from '../../ops/contract.js';
 import { autoPrecision } from './auto-precision.js';
 import { buildHere } from './install.js';
 import { FallbackWatch } from './fallbacks.js';
-import { addonFolder, loadBinding, type NativeBinding, type Variant } from './binding.js';
+import { loadBinding, type NativeBinding, type Variant } from './binding.js';
 import { nativeBackend, registerNativeBackend } from './kernels/index.js';
+import { missingAddon } from './missing.js';
 import { recordKernels } from './recording.js';
 
 const options = z
@@ -64,15 +63,7 @@ export default class NativeEngine implements Engine {
       const variant = loadBinding().useVariant('');
       return { works: true, detail: `${variant.name} kernels`, autoPrecision: autoPrecision(variant) };
     } catch (thrown) {
-      if (process.platform === 'win32') {
-        return { works: false, detail: 'C++ kernels', why: 'it is not built on Windows yet; Linux under WSL has it' };
-      }
-      const [reason = ''] = messageOf(thrown).split('\n');
-      const log = path.join(addonFolder, 'build', 'build.log');
-      const why = existsSync(log)
-        ? `its build failed: ${log} says why; \`espalier engine install native\` builds it again`
-        : `its addon is not built (${reason}): install a C++17 compiler and run \`espalier engine install native\``;
-      return { works: false, detail: 'C++ kernels', why };
+      return { works: false, detail: 'C++ kernels', ...missingAddon(messageOf(thrown)) };
     }
   }
 

@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { allowInstallScript, type EngineProbe } from '../../../core/index.js';
+import { addonFolder } from './binding.js';
+
+/**
+ * Says why the addon does not load and what to do about it.
+ * @param error message of the error that loading it gave
+ */
+export function missingAddon(error: string): Pick<EngineProbe, 'why' | 'installable'> {
+  if (process.platform === 'win32') return { why: 'it is not built on Windows yet; Linux under WSL has it' };
+  const installable = spawnSync(process.env['CXX'] ?? 'c++', ['--version'], { stdio: 'ignore' }).status === 0;
+  const log = path.join(addonFolder, 'build', 'build.log');
+  if (existsSync(log)) {
+    return {
+      why: `its build failed: ${log} says why; \`espalier engine install native\` builds it again`,
+      installable,
+    };
+  }
+  const [reason = ''] = error.split('\n');
+  const remedy = installable
+    ? `run \`espalier engine install native\`. If each install should build it: ${allowInstallScript()}`
+    : 'install a C++17 compiler and run `espalier engine install native`';
+  return { why: `its addon is not built (${reason}): ${remedy}`, installable };
+}
