@@ -9,15 +9,13 @@ export { defaultRunFolder, type RunFolder, type RunFolders, type RunPlace } from
 export type { CodeLayer, ComposeOptions, Configs } from './config/configs.js';
 export {
   builtInNames,
-  findNamed,
-  findPlugin,
-  findQuietly,
   foundClass,
   loadAll,
   loadBuiltIns,
   type BrokenPlugin,
   type FoundPlugin,
-} from './families/resolve.js';
+} from './families/load.js';
+export { findNamed, findPlugin, findQuietly } from './families/resolve.js';
 export { isPluginPath, pluginPathFrom, relativePath } from './families/plugin-path.js';
 export { isDeclaration } from './families/packages.js';
 export { importOutside } from './families/outside.js';

@@ -14,7 +14,8 @@ import { familyEvents } from '../families/events.js';
 import { families } from '../families/packages.js';
 import { orderPlugins } from '../plugins/order.js';
 import { addsTo, pluginListeners, slots, type Slot } from '../plugins/plugin.js';
-import { findPlugin, fitting, knownNames, loadBuiltIns, type FoundPlugin } from '../families/resolve.js';
+import { knownNames, loadBuiltIns, type FoundPlugin } from '../families/load.js';
+import { findPlugin, fitting } from '../families/resolve.js';
 import type { ConfiguredPlugin } from '../run/container.js';
 import { engineInUse } from '../run/engine-in-use.js';
 

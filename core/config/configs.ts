@@ -1,6 +1,6 @@
 import type { ComposedConfig } from './composed.js';
 import type { Finding } from './findings.js';
-import type { FoundPlugin } from '../families/resolve.js';
+import type { FoundPlugin } from '../families/load.js';
 import { required } from '../families/provided.js';
 
 /** The sources of a config, weakest first. */

@@ -1,5 +1,6 @@
 import { provided } from '../families/provided.js';
-import { findPlugin, type FoundPlugin } from '../families/resolve.js';
+import { type FoundPlugin } from '../families/load.js';
+import { findPlugin } from '../families/resolve.js';
 
 /** Chooses the engine. A family implements it as `provided` in `provides/engine-choice.ts`. */
 export interface EngineChoice {

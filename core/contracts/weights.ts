@@ -1,5 +1,5 @@
 import type { ComposedConfig } from '../config/composed.js';
-import type { FoundPlugin } from '../families/resolve.js';
+import type { FoundPlugin } from '../families/load.js';
 import type { StoredTensor } from './checkpoint-store.js';
 import type { Model } from './model.js';
 

@@ -5,7 +5,7 @@ import { LearningRate, Optimizer } from '../contracts/optimizer.js';
 import { tokenName, type Token } from '../contracts/token.js';
 import { UsageError } from '../errors.js';
 import type { PluginInstance, Slot } from './plugin.js';
-import type { FoundPlugin } from '../families/resolve.js';
+import type { FoundPlugin } from '../families/load.js';
 
 /** The contract of a slot, and the methods of it that the run calls. */
 interface SlotContract {

@@ -4,7 +4,7 @@ import type { Ranks } from '../contracts/ranks.js';
 import { tokenName, type Token } from '../contracts/token.js';
 import { isUsageError, PluginError, UsageError, usageErrorIn } from '../errors.js';
 import type { EventBus } from '../events/bus.js';
-import type { FoundPlugin } from '../families/resolve.js';
+import type { FoundPlugin } from '../families/load.js';
 import { PluginConfig, pluginListeners, Wrapped, type PluginInstance, type Slot } from '../plugins/plugin.js';
 import { checkImplements, checkMethods, slotContracts, unbound } from '../plugins/implements.js';
 

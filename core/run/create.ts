@@ -6,7 +6,7 @@ import type { CodeLayer } from '../config/configs.js';
 import { usageErrorIn } from '../errors.js';
 import type { LogSink } from '../logger.js';
 import type { PluginClass, Slot } from '../plugins/plugin.js';
-import { foundClass, type FoundPlugin } from '../families/resolve.js';
+import { foundClass, type FoundPlugin } from '../families/load.js';
 import { loggerTo, Terminal } from '../terminal.js';
 import type { RunRequest } from './make.js';
 import type { Run } from './run.js';

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { z } from 'zod';
-import { loadBuiltIn } from '../../core/families/resolve.js';
+import { loadBuiltIn } from '../../core/families/load.js';
 import type { AnalysisResult } from './analysis.js';
 import { MOST, type Cliff } from './cliffs.js';
 import type { DataResult } from './data.js';

@@ -4,7 +4,7 @@ import test from 'ava';
 import ts from 'typescript';
 import { describeOptions } from '../../plugins/configs/printing/options.js';
 import { coreSchema } from '../../core/config/schema.js';
-import { builtInNames, loadBuiltIns } from '../../core/families/resolve.js';
+import { builtInNames, loadBuiltIns } from '../../core/families/load.js';
 import { testRun } from '../../plugins/testing/contract.js';
 
 /** Names of plugins and of their options that are also terms of the core. */

@@ -3,7 +3,7 @@ import fc from '../property.js';
 import { UsageError } from '../../core/index.js';
 import { misspelledOrder } from '../../core/config/check.js';
 import { orderPlugins } from '../../core/plugins/order.js';
-import type { FoundPlugin } from '../../core/families/resolve.js';
+import type { FoundPlugin } from '../../core/families/load.js';
 
 function plugin(name: string, after: string[] = [], before: string[] = []) {
   return { options: { name, summary: '', after, before } };

@@ -4,7 +4,7 @@ import { isSection } from '../../core/config/composed.js';
 import { propertiesOf, type JsonSchema } from '../../core/config/json-schema.js';
 import { coreSchema } from '../../core/config/schema.js';
 import { shortNameIn } from '../../core/config/slot-keys.js';
-import { loadBuiltIns, type FoundPlugin } from '../../core/families/resolve.js';
+import { loadBuiltIns, type FoundPlugin } from '../../core/families/load.js';
 import { slots, type Slot } from '../../core/plugins/plugin.js';
 import { optionsSchema } from '../../plugins/configs/json-schema/options.js';
 

@@ -3,7 +3,7 @@ import { describeOptions, type OptionDoc } from '../../plugins/configs/printing/
 import { EventTable } from '../../core/events/table.js';
 import { familyEvents } from '../../core/families/events.js';
 import { builtInFamilies } from '../../core/families/family.js';
-import { loadBuiltIns } from '../../core/families/resolve.js';
+import { loadBuiltIns } from '../../core/families/load.js';
 import { commandsPage } from './commands-page.js';
 import { contractsPage } from './contracts-page.js';
 import { errorsPage } from './errors-page.js';

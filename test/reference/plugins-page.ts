@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { shortNameIn, slotKeys } from '../../core/config/slot-keys.js';
-import { loadBuiltIns } from '../../core/families/resolve.js';
+import { loadBuiltIns } from '../../core/families/load.js';
 import type { PluginOptions } from '../../core/plugins/plugin.js';
 import { describeOptions } from '../../plugins/configs/printing/options.js';
 import { cell, GENERATED } from './markdown.js';

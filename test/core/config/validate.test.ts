@@ -9,7 +9,7 @@ import { otherNames } from '../../../plugins/configs/hints/other-names.js';
 import { describeOptions } from '../../../plugins/configs/printing/options.js';
 import { coreSchema } from '../../../core/config/schema.js';
 import { slotKeys } from '../../../core/config/slot-keys.js';
-import { loadBuiltIns } from '../../../core/families/resolve.js';
+import { loadBuiltIns } from '../../../core/families/load.js';
 import { accepted } from '../../../core/config/findings.js';
 import { checkPart } from '../../../core/config/validate.js';
 import { UsageError } from '../../../core/errors.js';

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { coreSchema } from '../../../core/config/schema.js';
 import { describeOptions } from '../../../plugins/configs/printing/options.js';
-import { builtInNames, loadBuiltIn } from '../../../core/families/resolve.js';
+import { builtInNames, loadBuiltIn } from '../../../core/families/load.js';
 import { policyIn } from '../../../plugins/checkpoint/resume/policy.js';
 
 test('every field of the core and the built-in plugins has a resume policy', async (t) => {

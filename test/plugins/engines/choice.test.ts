@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import type { EngineProbe } from '../../../core/contracts/engine.js';
-import type { FoundPlugin } from '../../../core/families/resolve.js';
+import type { FoundPlugin } from '../../../core/families/load.js';
 import { firstThatWorks } from '../../../plugins/engines/choice/choice.js';
 
 const asked: string[] = [];

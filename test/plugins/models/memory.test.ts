@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import fc from '../../property.js';
 import { composeStored } from '../../../plugins/configs/layers/compose.js';
 import { UsageError } from '../../../core/errors.js';
-import { loadBuiltIn } from '../../../core/families/resolve.js';
+import { loadBuiltIn } from '../../../core/families/load.js';
 import { makeRun } from '../../../core/run/make.js';
 import type { PlannedRun } from '../../../core/runs.js';
 import { checkMemory } from '../../../plugins/models/memory/memory.js';
