@@ -187,6 +187,20 @@ const howToHave: Readonly<Record<string, string>> = {
 
 let engines: Awaited<ReturnType<typeof probeEngines>> | undefined;
 
+/** XLA's plugin for NVIDIA GPUs, which compiles without one, in the folder ESPALIER_XLA_CUDA. */
+export function xlaForCuda(): Need & { readonly folder: string } {
+  const folder = process.env['ESPALIER_XLA_CUDA'] ?? '';
+  const isThere = folder !== '' && existsSync(path.join(folder, 'jax_plugins'));
+  return {
+    name: 'XLA for CUDA',
+    missing: isThere ? undefined : 'ESPALIER_XLA_CUDA names no folder with the plugin',
+    enable: 'run .ci/xla-cuda FOLDER, and set ESPALIER_XLA_CUDA to the folder',
+    // Where its wheels cannot be had, its tests are skipped, even where peers are required.
+    peer: isThere,
+    folder,
+  };
+}
+
 /** The right to mount a file system, for disks that are full or read-only. */
 export function mounting(): Need {
   const folder = mkdtempSync(path.join(tmpdir(), 'espalier-mount-'));

@@ -31,6 +31,7 @@ import { shapes, type Shape } from './shapes.js';
 import { measureStarting, startingSection } from './starting.js';
 import { measureOnGpu, measureLlamas, measurePretrained, measureSteps } from './steps.js';
 import { measureVariants } from './variants.js';
+import { compileAll, compileSection, CUDA_VARIABLE } from './xla/compile.js';
 
 interface Flags {
   readonly shapes: string;
@@ -56,6 +57,7 @@ const PARTS = [
   'analysis',
   'profiler',
   'ranks',
+  'xla-compile',
 ];
 const PREPARE = { megabytes: 300, workers: 2, rounds: 3 };
 const ANALYSES: Readonly<Record<string, AnalysisPlan>> = {
@@ -183,6 +185,15 @@ if (parts.includes('profiler')) {
   }
   figures['profiler'] = results;
   sections.set('profiler', profilerSection(results));
+}
+if (parts.includes('xla-compile')) {
+  const folder = process.env[CUDA_VARIABLE];
+  if (folder === undefined) say(`xla-compile: ${CUDA_VARIABLE} names no folder of .ci/xla-cuda`);
+  else {
+    const results = await compileAll(folder, say);
+    figures['xla-compile'] = results;
+    sections.set('xla-compile', compileSection(results));
+  }
 }
 const ranksSections = new Map<string, string>();
 if (parts.includes('ranks')) {

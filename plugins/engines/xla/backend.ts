@@ -81,7 +81,7 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     compute: (mark: Mark) => Tensor[],
   ): Trace | undefined {
     const given = inputs.map(({ dataId }) => [dataId, this.dataOf(dataId)] as const);
-    const writing = new Writing(new Graph(this.products), given, masks);
+    const writing = new Writing(new Graph(this.products, this.client.capability), given, masks);
     const marks: { what: string; complete: Value | undefined }[] = [];
     try {
       const outputs = this.#write(writing, () =>

@@ -3,7 +3,9 @@ import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs
 import path from 'node:path';
 import { makeFolder, writeWholeSync } from '../../files/contract.js';
 import { cacheFolder } from '../peak/cache-folder.js';
+import { flagsFor } from './flags.js';
 import type { Client, Executable } from './pjrt/client.js';
+import type { Flags } from './pjrt/compiling.js';
 import { PjrtError } from './pjrt/plugin.js';
 import { CompiledProgram, explained } from './programs.js';
 import type { Graph } from './stablehlo/graph.js';
@@ -19,16 +21,19 @@ const HASH_BYTES = 32;
 export class Compiler {
   /** Called for every program that was compiled, not for those that were loaded. */
   onCompiled: (name: string, milliseconds: number) => void = () => undefined;
+  readonly #flags: Flags;
   readonly #folder = path.join(cacheFolder(), 'xla-programs');
 
   constructor(private readonly client: Client) {
+    this.#flags = flagsFor(client.platform);
     removeOld(this.#folder);
   }
 
   /** @param name of what it computes, for messages @throws EspalierError with what XLA says */
   compile(name: string, graph: Graph, outputs: readonly Value[]): CompiledProgram {
     const code = graph.text(outputs);
-    const file = path.join(this.#folder, hashOf(`${this.client.identity}\n${code}`).toString('hex'));
+    const key = `${this.client.identity}\n${JSON.stringify(this.#flags)}\n${code}`;
+    const file = path.join(this.#folder, hashOf(key).toString('hex'));
     return new CompiledProgram(name, this.#load(file) ?? this.#compiled(name, code, file), outputs);
   }
 
@@ -48,7 +53,7 @@ export class Compiler {
 
   #compiled(name: string, code: string, file: string): Executable {
     const began = performance.now();
-    const executable = explained(`XLA does not compile ${name}`, () => this.client.compile(code));
+    const executable = explained(`XLA does not compile ${name}`, () => this.client.compile(code, this.#flags));
     this.onCompiled(name, performance.now() - began);
     try {
       const program = executable.serialize();

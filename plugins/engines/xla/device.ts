@@ -8,12 +8,14 @@ export const LIBRARY_VARIABLE = 'PJRT_PLUGIN_LIBRARY_PATH';
 
 /** By library: it and its device stay until the process ends. */
 const clients = new Map<string, Client>();
+let chosen: Client | undefined;
 
 /**
  * The device of the machine's PJRT plugin.
  * @throws EspalierError when there is none, or it does not start
  */
 export function openDevice(): Client {
+  if (chosen !== undefined) return chosen;
   const file = process.env[LIBRARY_VARIABLE] ?? '';
   if (file === '')
     throw new EspalierError('ESP_ENGINE', `${LIBRARY_VARIABLE} names no PJRT plugin: set it to the file of one`);
@@ -22,7 +24,7 @@ export function openDevice(): Client {
   const known = clients.get(file);
   if (known !== undefined) return known;
   try {
-    const client = new Client(new PjrtPlugin(file));
+    const client = Client.open(new PjrtPlugin(file));
     clients.set(file, client);
     return client;
   } catch (thrown) {
@@ -30,6 +32,15 @@ export function openDevice(): Client {
       cause: thrown,
     });
   }
+}
+
+/** Makes a device the engine's in place of the machine's, for programs that look at what is compiled. @returns how to undo it */
+export function useDevice(client: Client): () => void {
+  const before = chosen;
+  chosen = client;
+  return () => {
+    chosen = before;
+  };
 }
 
 /** Platform, device and version of the interface in one line. */

@@ -4,7 +4,7 @@ import type { Compiler } from './compiler.js';
 import { UntraceableError, type XlaData } from './data.js';
 import { elementOf, formOf, KernelCall, type Varying, type XlaKernel } from './kernel.js';
 import type { CompiledProgram } from './programs.js';
-import type { DeviceBuffer } from './pjrt/client.js';
+import type { DeviceBuffer, DeviceFacts } from './pjrt/client.js';
 import { Graph, type ProductPrecision } from './stablehlo/graph.js';
 import { at, type Value } from './stablehlo/program.js';
 
@@ -12,6 +12,7 @@ export type Results = TensorInfo | TensorInfo[];
 
 /** What calls need of the backend. */
 export interface Tensors {
+  readonly client: Pick<DeviceFacts, 'capability'>;
   readonly products: ProductPrecision;
   readonly compiler: Compiler;
   dataOf(dataId: object): XlaData;
@@ -68,7 +69,7 @@ export class KernelPrograms {
   }
 
   #compile({ kernel, inputs, attributes, varying, replaced }: Request): Compiled | undefined {
-    const graph = new Graph(this.backend.products);
+    const graph = new Graph(this.backend.products, this.backend.client.capability);
     const values = new Map<object, Value>();
     for (const tensor of distinct(inputs.all())) {
       const output = replaced.indexOf(tensor);

@@ -2,6 +2,7 @@ import { type HeadSizes, headSizes } from '../../../ops/contract.js';
 import type { KernelCall, XlaKernel } from '../kernel.js';
 import type { Graph } from '../stablehlo/graph.js';
 import type { Value } from '../stablehlo/program.js';
+import { fusedAttention, fusedAttentionGrad } from './cudnn.js';
 import { maskFactors, maskNumbers } from './dropout.js';
 import { partsOf } from './heads.js';
 import { runningOf } from './reductions.js';
@@ -17,8 +18,12 @@ interface Heads {
 }
 
 const forward: XlaKernel['lower'] = (call) => {
-  const { graph } = call;
   const sizes = headSizes(call.inputs.get('qkv'), call.attributes);
+  return fusedAttention(call, sizes) ?? plainAttention(call, sizes);
+};
+
+function plainAttention(call: KernelCall, sizes: HeadSizes): Value[] {
+  const { graph } = call;
   const { q, k, v } = headsOf(call, sizes);
   const scores = maskedScores(call, q, k, sizes);
   const most = kept(graph.largest(scores, [3]), graph);
@@ -30,7 +35,7 @@ const forward: XlaKernel['lower'] = (call) => {
   const y = graph.div(ofHeads(graph, times(graph, inGroups(graph, dropped, sizes), v), sizes), sum);
   const logSum = graph.add(most, graph.elementwise('log', sum));
   return [joinHeads(graph, y), graph.reshape(logSum, logSum.shape.slice(0, 3))];
-};
+}
 
 /** Causal attention as the composites of the family `ops` compute it; weights [time, time] may be in memory. */
 export const attentionKernels: readonly XlaKernel[] = [
@@ -42,6 +47,8 @@ export const attentionKernels: readonly XlaKernel[] = [
     lower: (call) => {
       const { graph } = call;
       const sizes = headSizes(call.inputs.get('qkv'), call.attributes);
+      const fused = fusedAttentionGrad(call, sizes);
+      if (fused !== undefined) return fused;
       const { q, k, v } = headsOf(call, sizes);
       const dy = inGroups(graph, splitHeads(graph, call.get('dy'), sizes.heads), sizes);
       const scores = maskedScores(call, q, k, sizes);

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { cpus } from 'node:os';
-import koffi from 'koffi';
+import { compileOptions, type Flags, programOf } from './compiling.js';
 import { structures } from './layout.js';
-import { PjrtPlugin, Structure } from './plugin.js';
+import { type PjrtPlugin, Structure, wordOf } from './plugin.js';
 
 /** Types of elements as PJRT numbers them (PJRT_Buffer_Type). */
 export const ELEMENT_TYPES = { bool: 1, int32: 4, float32: 11 } as const;
@@ -10,60 +10,77 @@ export type ElementType = keyof typeof ELEMENT_TYPES;
 
 export type HostArray = Float32Array | Int32Array | Uint8Array;
 
-/** CompileOptionsProto: field 3, executable_build_options, with one replica (4) and one partition (5). */
-const COMPILE_OPTIONS = Buffer.from([0x1a, 4, 0x20, 1, 0x28, 1]);
-const FORMAT = Buffer.from('mlir');
-
-/** The devices of a plugin, of which the first one is used. */
-export class Client {
+/** What a client says of itself and of its first device. */
+export interface DeviceFacts {
   readonly platform: string;
   /** Of the platform: it names the library's build. */
   readonly version: string;
   /** What kind of device computes, as its maker calls it. */
   readonly deviceKind: string;
-  readonly #client: bigint;
-  readonly #device: bigint;
+  /** CUDA's compute capability, such as 8.9; undefined on other devices. */
+  readonly capability: number | undefined;
+}
 
-  constructor(readonly plugin: PjrtPlugin) {
-    const client = (this.#client = plugin.call('Client_Create', {}).get('client'));
-    this.platform = plugin.text(plugin.call('Client_PlatformName', { client }));
-    this.version = plugin.text(plugin.call('Client_PlatformVersion', { client }));
-    const list = plugin.call('Client_AddressableDevices', { client });
-    if (list.get('count') === 0n) throw new Error(`${plugin.file} finds no device`);
-    const device = (this.#device = wordAt(list.get('devices')));
-    const description = plugin.call('Device_GetDescription', { device }).get('description');
-    this.deviceKind = plugin.text(plugin.call('DeviceDescription_Kind', { description }));
+/** The devices of a plugin, of which the first one is used. */
+export class Client implements DeviceFacts {
+  readonly platform: string;
+  readonly version: string;
+  readonly deviceKind: string;
+  readonly capability: number | undefined;
+
+  protected constructor(
+    readonly plugin: PjrtPlugin,
+    { platform, version, deviceKind, capability }: DeviceFacts,
+    private readonly client: bigint,
+    private readonly device: bigint,
+  ) {
+    this.platform = platform;
+    this.version = version;
+    this.deviceKind = deviceKind;
+    this.capability = capability;
   }
 
-  /** What a compiled program depends on besides its code. */
+  /** Starts the plugin's device. @throws Error if it has none */
+  static open(plugin: PjrtPlugin): Client {
+    const client = plugin.call('Client_Create', {}).get('client');
+    const list = plugin.call('Client_AddressableDevices', { client });
+    if (list.get('count') === 0n) throw new Error(`${plugin.file} finds no device`);
+    const device = wordOf(list.get('devices'));
+    const description = plugin.call('Device_GetDescription', { device }).get('description');
+    const attributes = plugin.texts(plugin.call('DeviceDescription_Attributes', { description }));
+    const facts = {
+      platform: plugin.text(plugin.call('Client_PlatformName', { client })),
+      version: plugin.text(plugin.call('Client_PlatformVersion', { client })),
+      deviceKind: plugin.text(plugin.call('DeviceDescription_Kind', { description })),
+      capability: capabilityOf(attributes.get('compute_capability')),
+    };
+    return new Client(plugin, facts, client, device);
+  }
+
+  /** What a compiled program depends on besides its code and the flags it is compiled with. */
   get identity(): string {
     const { size, mtimeMs } = statSync(this.plugin.file);
     const { platform, version, deviceKind, plugin } = this;
-    const options = [COMPILE_OPTIONS.toString('hex'), process.env['XLA_FLAGS']];
+    const flags = process.env['XLA_FLAGS'];
     // A program for CPUs has their instructions.
-    return JSON.stringify([size, mtimeMs, platform, version, deviceKind, plugin.version, cpus()[0]?.model, ...options]);
+    return JSON.stringify([size, mtimeMs, platform, version, deviceKind, plugin.version, cpus()[0]?.model, flags]);
   }
 
   /** @param code StableHLO as text, with a function `main` @throws PjrtError with what is wrong in it */
-  compile(code: string): Executable {
-    const bytes = Buffer.from(code);
-    const program = new Structure(structures.program)
-      .set('code', bytes)
-      .set('codeSize', bytes.length)
-      .set('format', FORMAT)
-      .set('formatSize', FORMAT.length);
+  compile(code: string, flags: Flags): Executable {
+    const options = compileOptions(flags);
     const answer = this.plugin.call('Client_Compile', {
-      client: this.#client,
-      program,
-      options: COMPILE_OPTIONS,
-      optionsSize: COMPILE_OPTIONS.length,
+      client: this.client,
+      program: programOf(code),
+      options,
+      optionsSize: options.length,
     });
     return new Executable(this.plugin, answer.get('executable'));
   }
 
   /** @param serialized what `Executable.serialize` gave @throws PjrtError if the plugin does not take it */
   load(serialized: Buffer): Executable {
-    const given = { client: this.#client, text: serialized, size: serialized.length };
+    const given = { client: this.client, text: serialized, size: serialized.length };
     const answer = this.plugin.call('Executable_DeserializeAndLoad', given);
     return new Executable(this.plugin, answer.get('executable'));
   }
@@ -71,12 +88,12 @@ export class Client {
   /** Copies elements to the device, in the order of their last axis. */
   upload(values: HostArray, type: ElementType, shape: readonly number[]): DeviceBuffer {
     const answer = this.plugin.call('Client_BufferFromHostBuffer', {
-      client: this.#client,
+      client: this.client,
       data: values,
       type: ELEMENT_TYPES[type],
       dims: BigInt64Array.from(shape, BigInt),
       dimCount: shape.length,
-      device: this.#device,
+      device: this.device,
     });
     // It was copied during the call.
     this.plugin.call('Event_Destroy', { event: answer.get('done') });
@@ -174,7 +191,6 @@ export class Executable {
   }
 }
 
-function wordAt(address: bigint): bigint {
-  const word: unknown = koffi.decode(address, 'uint64_t');
-  return typeof word === 'bigint' ? word : BigInt(Number(word));
+function capabilityOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number.parseFloat(text);
 }

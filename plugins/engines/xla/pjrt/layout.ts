@@ -82,6 +82,7 @@ export const calls = {
     done: pointer,
     buffer: pointer,
   }),
+  DeviceDescription_Attributes: new Layout({ description: pointer, count: pointer, values: pointer }),
   DeviceDescription_Kind: new Layout({ description: pointer, ...text }),
   Device_GetDescription: new Layout({ device: pointer, description: pointer }),
   Executable_Destroy: new Layout({ executable: pointer }),
@@ -105,6 +106,36 @@ export const calls = {
     events: pointer,
     device: pointer,
   }),
+  Executable_GetCompiledMemoryStats: new Layout({
+    executable: pointer,
+    code: pointer,
+    arguments: pointer,
+    outputs: pointer,
+    replaced: pointer,
+    temporary: pointer,
+    hostCode: pointer,
+    hostArguments: pointer,
+    hostOutputs: pointer,
+    hostReplaced: pointer,
+    hostTemporary: pointer,
+    peak: pointer,
+    total: pointer,
+  }),
+  TopologyDescription_Create: new Layout({
+    name: pointer,
+    nameSize: pointer,
+    options: pointer,
+    optionCount: pointer,
+    topology: pointer,
+  }),
+  Compile: new Layout({
+    topology: pointer,
+    program: pointer,
+    options: pointer,
+    optionsSize: pointer,
+    client: pointer,
+    executable: pointer,
+  }),
   Buffer_Destroy: new Layout({ buffer: pointer }),
   Buffer_ToHostBuffer: new Layout({ buffer: pointer, layout: pointer, data: pointer, size: pointer, event: pointer }),
 } as const;
@@ -114,6 +145,7 @@ export type FunctionName = keyof typeof calls;
 /** Structures that arguments point to. */
 export const structures = {
   program: new Layout({ code: pointer, codeSize: pointer, format: pointer, formatSize: pointer }),
+  namedValue: new Layout({ name: pointer, nameSize: pointer, type: int, value: pointer, valueSize: pointer }),
   executeOptions: new Layout({
     sendCallbacks: pointer,
     receiveCallbacks: pointer,
@@ -150,7 +182,16 @@ const ORDER = [
   'Executable_DeserializeAndLoad LoadedExecutable_Fingerprint',
   'Buffer_Destroy Buffer_ElementType Buffer_Dimensions Buffer_UnpaddedDimensions Buffer_DynamicDimensionIndices',
   'Buffer_GetMemoryLayout Buffer_OnDeviceSizeInBytes Buffer_Device Buffer_Memory Buffer_Delete Buffer_IsDeleted',
-  'Buffer_CopyToDevice Buffer_ToHostBuffer',
+  'Buffer_CopyToDevice Buffer_ToHostBuffer Buffer_IsOnCpu Buffer_ReadyEvent Buffer_UnsafePointer',
+  'Buffer_IncreaseExternalReferenceCount Buffer_DecreaseExternalReferenceCount',
+  'Buffer_OpaqueDeviceMemoryDataPointer',
+  'CopyToDeviceStream_Destroy CopyToDeviceStream_AddChunk CopyToDeviceStream_TotalBytes',
+  'CopyToDeviceStream_GranuleSize CopyToDeviceStream_CurrentBytes',
+  'TopologyDescription_Create TopologyDescription_Destroy TopologyDescription_PlatformName',
+  'TopologyDescription_PlatformVersion TopologyDescription_GetDeviceDescriptions TopologyDescription_Serialize',
+  'TopologyDescription_Attributes Compile',
+  'Executable_OutputElementTypes Executable_OutputDimensions Buffer_CopyToMemory Client_CreateViewOfDeviceBuffer',
+  'Executable_Fingerprint Client_TopologyDescription Executable_GetCompiledMemoryStats',
 ].flatMap((names) => names.split(' '));
 
 /** PJRT_Api begins with its head and PJRT_Api_Version: a head, then the major and the minor number. */

@@ -1,11 +1,19 @@
 import koffi from 'koffi';
-import { calls, functionOffset, type FunctionName, type Layout, versionOffsets } from './layout.js';
+import { calls, functionOffset, type FunctionName, type Layout, structures, versionOffsets } from './layout.js';
 
 /** The version of PJRT_Api's first number, which grows when older callers no longer fit. */
 const MAJOR = 0;
 
-/** A number, an address, memory of which the address is taken, or a list of memory: then its addresses are put in a row. */
-type FieldValue = bigint | number | NodeJS.ArrayBufferView | Structure<string> | readonly NodeJS.ArrayBufferView[];
+/**
+ * A number, an address, memory of which the address is taken, or a list: of memory the addresses are put in a row, of
+ * structures the structures themselves.
+ */
+type FieldValue =
+  | bigint
+  | number
+  | NodeJS.ArrayBufferView
+  | Structure<string>
+  | readonly (NodeJS.ArrayBufferView | Structure<string>)[];
 
 type Fields<Name extends FunctionName> = (typeof calls)[Name] extends Layout<infer Field> ? Field : never;
 
@@ -45,7 +53,10 @@ export class Structure<Field extends string> {
     this.#held.push(value);
     if (value instanceof Structure) return value.address;
     if (ArrayBuffer.isView(value)) return koffi.address(value);
-    return this.#wordOf(BigUint64Array.from(value, (memory) => koffi.address(memory)));
+    const structures = value.filter((each) => each instanceof Structure);
+    if (structures.length > 0) return this.#wordOf(Buffer.concat(structures.map((structure) => structure.#bytes)));
+    const addresses = value.map((each) => (each instanceof Structure ? each.address : koffi.address(each)));
+    return this.#wordOf(BigUint64Array.from(addresses));
   }
 }
 
@@ -102,11 +113,25 @@ export class PjrtPlugin {
 
   /** The text of an answer that has one. */
   text(answer: Structure<string>): string {
-    const characters: unknown = koffi.decode(
-      answer.get('text'),
-      koffi.array('char', Number(answer.get('size')), 'String'),
+    return textAt(answer.get('text'), answer.get('size'));
+  }
+
+  /** The named values of an answer that are text. */
+  texts(answer: Structure<string>): ReadonlyMap<string, string> {
+    const { size } = structures.namedValue;
+    const all = Array.from({ length: Number(answer.get('count')) }, (_, index) => {
+      const wordAt = (field: 'name' | 'nameSize' | 'type' | 'value' | 'valueSize'): bigint =>
+        wordOf(answer.get('values') + BigInt(index * size + structures.namedValue.place(field).offset));
+      return { isText: Number(wordAt('type') & 0xffff_ffffn) === TEXT, wordAt };
+    });
+    return new Map(
+      all
+        .filter(({ isText }) => isText)
+        .map(({ wordAt }) => [
+          textAt(wordAt('name'), wordAt('nameSize')),
+          textAt(wordAt('value'), wordAt('valueSize')),
+        ]),
     );
-    return String(characters);
   }
 
   /** A copy of the bytes of an answer that has some. */
@@ -135,6 +160,9 @@ export class PjrtPlugin {
   }
 }
 
+/** PJRT_NamedValue_kString */
+export const TEXT = 0;
+
 /** Functions that return nothing, where the others return an error or null. */
 const WITHOUT_ERROR: ReadonlySet<FunctionName> = new Set(['Error_Destroy', 'Error_Message']);
 const SIGNATURE = koffi.proto('void *', ['void *']);
@@ -145,6 +173,16 @@ function keepLoaded(file: string): void {
   const LAZY = 1;
   const open: (file: string, flags: number) => unknown = koffi.load(null).func('dlopen', 'void *', ['str', 'int']);
   open(file, LAZY);
+}
+
+/** 8 bytes of the plugin's memory. */
+export function wordOf(address: bigint): bigint {
+  const word: unknown = koffi.decode(address, 'uint64_t');
+  return typeof word === 'bigint' ? word : BigInt(Number(word));
+}
+
+function textAt(address: bigint, size: bigint): string {
+  return String(koffi.decode(address, koffi.array('char', Number(size), 'String')));
 }
 
 function addressOf(pointer: unknown): bigint {

@@ -13,7 +13,11 @@ export interface ProductAxes {
 
 /** A program with StableHLO's operations as methods. Shapes follow NumPy's rules; operands have one type. */
 export class Graph extends Program {
-  constructor(readonly products: ProductPrecision) {
+  constructor(
+    readonly products: ProductPrecision,
+    /** CUDA's compute capability of the device; 0 on others. */
+    readonly capability = 0,
+  ) {
     super();
   }
 

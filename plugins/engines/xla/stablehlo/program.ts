@@ -1,5 +1,5 @@
 /** Types of elements, as StableHLO names them. */
-export type Element = 'f32' | 'bf16' | 'i32' | 'ui32' | 'i1';
+export type Element = 'f32' | 'bf16' | 'i32' | 'ui32' | 'ui8' | 'i1';
 
 /** A value in a program. */
 export interface Value {
@@ -151,7 +151,7 @@ export function typeOf({ shape, type }: Form): string {
 function scalarText(number: number, type: Element): string {
   if (type === 'i1') return number === 0 ? 'false' : 'true';
   if (type === 'i32') return String(number | 0);
-  if (type === 'ui32') return String(number >>> 0);
+  if (type === 'ui32' || type === 'ui8') return String(number >>> 0);
   if (type === 'bf16') throw new Error('constants are made as f32 and converted');
   const bits = Buffer.alloc(4);
   bits.writeFloatBE(number);

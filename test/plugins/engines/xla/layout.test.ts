@@ -1,5 +1,6 @@
 import test from 'ava';
 import { probeEngines, shortName } from '../../../../plugins/engines/choice/choice.js';
+import { compileOptions } from '../../../../plugins/engines/xla/pjrt/compiling.js';
 import { calls, functionOffset, structures } from '../../../../plugins/engines/xla/pjrt/layout.js';
 import { Graph } from '../../../../plugins/engines/xla/stablehlo/graph.js';
 
@@ -13,6 +14,15 @@ test('engine xla: structures and functions are where pjrt_c_api.h has them', (t)
     [calls.LoadedExecutable_Execute.size, calls.Buffer_ToHostBuffer.size, structures.executeOptions.size],
     [80, 56, 112],
   );
+  t.deepEqual(
+    [
+      calls.TopologyDescription_Create,
+      calls.Compile,
+      calls.Executable_GetCompiledMemoryStats,
+      structures.namedValue,
+    ].map(({ size }) => size),
+    [56, 64, 120, 56],
+  );
   t.deepEqual(calls.Client_BufferFromHostBuffer.place('dims'), { offset: 40, kind: 'pointer' });
   t.deepEqual(calls.Client_BufferFromHostBuffer.place('semantics'), { offset: 72, kind: 'int' });
   t.deepEqual(
@@ -20,6 +30,24 @@ test('engine xla: structures and functions are where pjrt_c_api.h has them', (t)
       ['Error_Destroy', 'Client_Create', 'Client_Compile', 'LoadedExecutable_Execute', 'Buffer_ToHostBuffer'] as const
     ).map(functionOffset),
     [40, 120, 200, 480, 600],
+  );
+  t.deepEqual(
+    (['TopologyDescription_Create', 'Compile', 'Executable_GetCompiledMemoryStats'] as const).map(functionOffset),
+    [696, 752, 808],
+  );
+});
+
+test('engine xla: options of a compilation are the bytes of CompileOptionsProto', (t) => {
+  // Counted by hand: of fields 3 and 7, each entry of the map a message of key (1) and value (2).
+  const before = [0x1a, 4, 0x20, 1, 0x28, 1];
+  t.deepEqual([...compileOptions({})], before);
+  const flag = [0x3a, 10, 0x0a, 4, ...Buffer.from('flag'), 0x12, 2, 0x10, 1];
+  const text = [0x3a, 9, 0x0a, 1, ...Buffer.from('t'), 0x12, 4, 0x0a, 2, ...Buffer.from('up')];
+  t.deepEqual([...compileOptions({ flag: true, t: 'up' })], [...before, ...flag, ...text]);
+  // Lengths of 128 and more take two bytes.
+  t.deepEqual(
+    [...compileOptions({ t: 'x'.repeat(200) })].slice(6, 16),
+    [0x3a, 209, 1, 0x0a, 1, 116, 0x12, 203, 1, 0x0a],
   );
 });
 

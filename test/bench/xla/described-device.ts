@@ -1,0 +1,69 @@
+import { compileOptions, type Flags, programOf } from '../../../plugins/engines/xla/pjrt/compiling.js';
+import { structures } from '../../../plugins/engines/xla/pjrt/layout.js';
+import { type PjrtPlugin, Structure, TEXT } from '../../../plugins/engines/xla/pjrt/plugin.js';
+
+/** A device that is described, not there: programs can be compiled for it, and looked at. */
+export class DescribedDevice {
+  readonly #topology: bigint;
+
+  /**
+   * @param description GpuTargetConfigProto as text: cores, memory, rates
+   * @throws PjrtError where the plugin does not compile for described devices
+   */
+  constructor(
+    private readonly plugin: PjrtPlugin,
+    description: string,
+  ) {
+    // One process on one machine with one device.
+    const given = { topology: '1x1x1', target_config: description };
+    const options = Object.entries(given).map(([name, value]) => namedText(name, value));
+    const answer = plugin.call('TopologyDescription_Create', { options, optionCount: options.length });
+    this.#topology = answer.get('topology');
+  }
+
+  /** @param code as for `Client.compile` @throws PjrtError with what is wrong in it */
+  compile(code: string, flags: Flags): CompiledCode {
+    const options = compileOptions(flags);
+    const answer = this.plugin.call('Compile', {
+      topology: this.#topology,
+      program: programOf(code),
+      options,
+      optionsSize: options.length,
+    });
+    return new CompiledCode(this.plugin, answer.get('executable'));
+  }
+}
+
+/** A compiled program that is on no device. */
+export class CompiledCode {
+  constructor(
+    private readonly plugin: PjrtPlugin,
+    private readonly executable: bigint,
+  ) {}
+
+  /** Bytes in the device's memory; `replaced` of the outputs take the arguments' place. */
+  memory(): Readonly<Record<'code' | 'arguments' | 'outputs' | 'replaced' | 'temporary', number>> {
+    const found = this.plugin.call('Executable_GetCompiledMemoryStats', { executable: this.executable });
+    return {
+      code: Number(found.get('code')),
+      arguments: Number(found.get('arguments')),
+      outputs: Number(found.get('outputs')),
+      replaced: Number(found.get('replaced')),
+      temporary: Number(found.get('temporary')),
+    };
+  }
+
+  destroy(): void {
+    this.plugin.call('Executable_Destroy', { executable: this.executable });
+  }
+}
+
+function namedText(name: string, value: string): Structure<string> {
+  const [left, right] = [Buffer.from(name), Buffer.from(value)];
+  return new Structure<string>(structures.namedValue)
+    .set('name', left)
+    .set('nameSize', left.length)
+    .set('type', TEXT)
+    .set('value', right)
+    .set('valueSize', right.length);
+}
