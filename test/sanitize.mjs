@@ -32,14 +32,15 @@ async function sanitize() {
     'package.json',
     'plugins/dashboard/page',
     'plugins/engines/native/src',
-    'plugins/engines/native/install.mjs',
+    'plugins/engines/native/addon.mjs',
+    'plugins/engines/native/compile.mjs',
   ]) {
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
   }
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
-  const { buildAddon, builtAddon } = await import(
-    pathToFileURL(path.join(folder, 'plugins/engines/native/install.mjs')).href
-  );
+  const native = pathToFileURL(path.join(folder, 'plugins/engines/native/')).href;
+  const { buildAddon } = await import(`${native}compile.mjs`);
+  const { builtAddon } = await import(`${native}addon.mjs`);
   mkdirSync(path.dirname(builtAddon), { recursive: true });
   const processor = readFileSync('/proc/cpuinfo', 'utf8').split(/\s+/);
   const without = Object.keys(scarce).filter((name) => !processor.includes(scarce[name]));

@@ -24,7 +24,9 @@ test('the npm package contains everything that an installed espalier needs: C++ 
       [],
     );
   }
-  for (const file of ['core/install.mjs', 'plugins/engines/native/install.mjs', 'plugins/dashboard/page/index.html']) {
+  const scripts = ['addon', 'compile', 'install'].map((name) => `plugins/engines/native/${name}.mjs`);
+  for (const file of ['core/install.mjs', ...scripts, 'plugins/dashboard/page/index.html']) {
     t.true(there.has(file), file);
   }
+  t.false(there.has('plugins/engines/native/prebuild.mjs'), 'only a release needs it');
 });

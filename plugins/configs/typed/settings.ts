@@ -34,7 +34,7 @@ export interface CoreSettings {
 export interface EnginePlugins {
   /** Plain JavaScript: slow, runs everywhere, for tests. */
   cpu: object;
-  /** Our own C++ kernels for CPUs, built when the package is installed. */
+  /** Our own C++ kernels for CPUs, prebuilt or built when the package is installed. */
   native: {
     /** threads; as many cores as this process may use, shared with the other ranks on this machine, when not given; the results do not depend on it */
     readonly threads?: number;

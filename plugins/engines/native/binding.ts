@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import load from 'node-gyp-build';
+import { loadAddon } from '#native-addon';
 import type { Bf16Products } from './auto-precision.js';
 import type { ArrayCalls } from './calls/arrays.js';
 import type { AttentionCalls } from './calls/attention.js';
@@ -37,12 +37,28 @@ export interface NativeBinding
 /** The folder of the plugin with the addon, relative to `dist`. */
 export const addonFolder = fileURLToPath(new URL('../../../../plugins/engines/native', import.meta.url));
 
-let loaded: NativeBinding | undefined;
+interface Loaded {
+  readonly binding: NativeBinding;
+  /** Where the addon comes from, for the user. */
+  readonly origin: string;
+}
 
-/** @throws Error if the addon is not built or does not load */
+let loaded: Loaded | undefined;
+
+/** @throws Error if there is no addon, or none loads */
 export function loadBinding(): NativeBinding {
-  loaded ??= checked(load(addonFolder));
-  return loaded;
+  return load().binding;
+}
+
+/** Returns where the addon comes from: built here, or a package. @throws as `loadBinding` */
+export function addonOrigin(): string {
+  return load().origin;
+}
+
+function load(): Loaded {
+  if (loaded !== undefined) return loaded;
+  const { addon, origin } = loadAddon(isBinding);
+  return (loaded = { binding: checked(addon), origin });
 }
 
 /** A call of one of the addon's functions. */
@@ -65,9 +81,7 @@ export function noting(binding: NativeBinding, calls: AddonCall[]): NativeBindin
 
 function checked(addon: unknown): NativeBinding {
   if (isBinding(addon)) return addon;
-  throw new Error(
-    `the addon in ${addonFolder} is of another version of espalier; run \`espalier engine install native --force\``,
-  );
+  throw new Error('the addon is of another version of espalier');
 }
 
 function isBinding(addon: unknown): addon is NativeBinding {

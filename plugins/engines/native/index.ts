@@ -22,7 +22,7 @@ import { registerOps } from '../../ops/contract.js';
 import { autoPrecision } from './auto-precision.js';
 import { buildHere } from './install.js';
 import { FallbackWatch } from './fallbacks.js';
-import { loadBinding, type NativeBinding, type Variant } from './binding.js';
+import { addonOrigin, loadBinding, type NativeBinding, type Variant } from './binding.js';
 import { nativeBackend, registerNativeBackend } from './kernels/index.js';
 import { missingAddon } from './missing.js';
 import { recordKernels } from './recording.js';
@@ -48,7 +48,7 @@ const WORTH_LARGE_PAGES = 2 ** 22;
 
 @Plugin({
   name: 'engine-native',
-  summary: 'Our own C++ kernels for CPUs, built when the package is installed.',
+  summary: 'Our own C++ kernels for CPUs, prebuilt or built when the package is installed.',
   slot: 'engine',
   rank: 10,
   config: options,
@@ -61,7 +61,8 @@ export default class NativeEngine implements Engine {
   static probe(): EngineProbe {
     try {
       const variant = loadBinding().useVariant('');
-      return { works: true, detail: `${variant.name} kernels`, autoPrecision: autoPrecision(variant) };
+      const detail = `${variant.name} kernels, ${addonOrigin()}`;
+      return { works: true, detail, autoPrecision: autoPrecision(variant) };
     } catch (thrown) {
       return { works: false, detail: 'C++ kernels', ...missingAddon(messageOf(thrown)) };
     }

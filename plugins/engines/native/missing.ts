@@ -9,7 +9,9 @@ import { addonFolder } from './binding.js';
  * @param error message of the error that loading it gave
  */
 export function missingAddon(error: string): Pick<EngineProbe, 'why' | 'installable'> {
-  if (process.platform === 'win32') return { why: 'it is not built on Windows yet; Linux under WSL has it' };
+  const [reason = ''] = error.split('\n');
+  // It is not compiled there.
+  if (process.platform === 'win32') return { why: `${reason}; reinstall espalier with its optional packages` };
   const installable = spawnSync(process.env['CXX'] ?? 'c++', ['--version'], { stdio: 'ignore' }).status === 0;
   const log = path.join(addonFolder, 'build', 'build.log');
   if (existsSync(log)) {
@@ -18,9 +20,8 @@ export function missingAddon(error: string): Pick<EngineProbe, 'why' | 'installa
       installable,
     };
   }
-  const [reason = ''] = error.split('\n');
   const remedy = installable
     ? `run \`espalier engine install native\`. If each install should build it: ${allowInstallScript()}`
-    : 'install a C++17 compiler and run `espalier engine install native`';
-  return { why: `its addon is not built (${reason}): ${remedy}`, installable };
+    : 'reinstall espalier with its optional packages, or install a C++17 compiler and run `espalier engine install native`';
+  return { why: `${reason}: ${remedy}`, installable };
 }

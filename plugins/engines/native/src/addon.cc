@@ -1,7 +1,7 @@
 // The addon: memory, threads and variants, plus the functions of each file of calls.
-#include <cstdlib>
 #include <string>
 
+#include "aligned_memory.h"
 #include "arguments.h"
 #include "calls.h"
 #include "threads.h"
@@ -117,14 +117,14 @@ Napi::ArrayBuffer new_buffer(Napi::Env env, int64_t bytes, bool large_pages) {
   constexpr size_t line = 64;
   const size_t alignment = static_cast<size_t>(bytes) >= WORTH_LARGE_PAGES ? LARGE_PAGE : line;
   const size_t whole = (static_cast<size_t>(bytes) + alignment) / alignment * alignment;
-  void* data = std::aligned_alloc(alignment, whole);
+  void* data = allocate_aligned(alignment, whole);
   if (data == nullptr)
     throw Napi::RangeError::New(env, "out of memory: " + std::to_string(bytes) + " bytes are needed for a tensor");
 #ifdef __linux__
   if (large_pages && alignment == LARGE_PAGE) madvise(data, whole, MADV_HUGEPAGE);
 #endif
   return Napi::ArrayBuffer::New(env, data, static_cast<size_t>(bytes),
-                                [](Napi::Env, void* memory) { std::free(memory); });
+                                [](Napi::Env, void* memory) { free_aligned(memory); });
 }
 
 }  // namespace espalier

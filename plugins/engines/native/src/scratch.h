@@ -3,8 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <new>
+
+#include "aligned_memory.h"
 
 namespace espalier {
 namespace ESPALIER_VARIANT {
@@ -14,16 +15,16 @@ class Scratch {
   Scratch() = default;
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { std::free(data_); }
+  ~Scratch() { free_aligned(data_); }
 
   /** Returns at least `count` uncleared elements, aligned to a cache line; invalidates the previous result. */
   template <class T>
   T* get(int64_t count) {
     const size_t bytes = (static_cast<size_t>(count) * sizeof(T) + 127) / 64 * 64;
     if (bytes > bytes_) {
-      std::free(data_);
+      free_aligned(data_);
       bytes_ = 0;
-      data_ = std::aligned_alloc(64, bytes);
+      data_ = allocate_aligned(64, bytes);
       if (data_ == nullptr) throw std::bad_alloc();
       bytes_ = bytes;
     }

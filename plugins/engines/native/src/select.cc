@@ -4,10 +4,8 @@
 #include <vector>
 
 #include "kernels.h"
+#include "processor.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 #ifdef ESPALIER_HAS_amxbf16
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,25 +33,7 @@ ESPALIER_DECLARE(amxbf16)
 
 namespace {
 
-#ifdef ESPALIER_HAS_avx512
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-#endif
-
 #ifdef ESPALIER_HAS_amxbf16
-#ifndef ESPALIER_EMULATE_TILES
-/**
- * Returns whether the system saves all of these parts of a thread's state (bits of XCR0). Needs a processor with AVX.
- */
-bool saves_state(uint32_t parts) {
-  uint32_t low, high;
-  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (low & parts) == parts;
-}
-#endif
-
 /**
  * Returns true if the processor has tiles, the system saves them, and Linux lets this process use them
  * (Documentation/arch/x86/xstate.rst).
@@ -62,14 +42,8 @@ bool may_use_tiles() {
 #ifdef ESPALIER_EMULATE_TILES
   return true;
 #else
-  constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
-  constexpr uint32_t tile_states = 3u << 17;
   constexpr long request_permission = 0x1023, tile_data = 18;
-  unsigned a, b, c, d;
-  if (!has_avx512() || !__builtin_cpu_supports("avx512bf16")) return false;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & bf16) == 0 || (d & tile) == 0) return false;
-  if (!saves_state(tile_states)) return false;
-  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  return processor().tiles && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 #endif
 }
 
@@ -97,20 +71,17 @@ bool multiplies_right(const Kernels& kernels) {
 /** Best first; the portable one, which is NEON on ARM, is always available. */
 std::vector<const Kernels*> working_variants() {
   std::vector<const Kernels*> found;
-#ifdef ESPALIER_HAS_avx2
-  __builtin_cpu_init();
-#endif
 #ifdef ESPALIER_HAS_amxbf16
   if (may_use_tiles() && multiplies_right(amxbf16::kernels())) found.push_back(&amxbf16::kernels());
 #endif
 #ifdef ESPALIER_HAS_avx512bf16
-  if (has_avx512() && __builtin_cpu_supports("avx512bf16")) found.push_back(&avx512bf16::kernels());
+  if (processor().avx512bf16) found.push_back(&avx512bf16::kernels());
 #endif
 #ifdef ESPALIER_HAS_avx512
-  if (has_avx512()) found.push_back(&avx512::kernels());
+  if (processor().avx512) found.push_back(&avx512::kernels());
 #endif
 #ifdef ESPALIER_HAS_avx2
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2::kernels());
+  if (processor().avx2) found.push_back(&avx2::kernels());
 #endif
   found.push_back(&portable::kernels());
   return found;

@@ -16,12 +16,12 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import load from 'node-gyp-build';
 import { addonFolder, loadBinding } from '../../../../plugins/engines/native/binding.js';
 import { espalier } from '../../../e2e/command.js';
 import { engineNeed, needing } from '../../../needs.js';
 
 const native = await engineNeed('native');
+const addonFile = path.join(addonFolder, 'build', 'Release', 'espalier_native.node');
 
 test('installing without a C++ compiler succeeds, and prints the consequence in one line', (t) => {
   const folder = packageFolder(t);
@@ -50,25 +50,59 @@ test('installing with a compiler that fails succeeds, names the log and leaves n
 
 const withAddon = needing(native);
 
-withAddon('a prebuilt addon in the prebuildify layout is loaded, and nothing is built', async (t) => {
+withAddon('with the optional package of this platform, nothing is built, and its addon is loaded', async (t) => {
   const folder = packageFolder(t);
-  const prebuilt = path.join(folder, await prebuiltPath());
-  mkdirSync(path.dirname(prebuilt), { recursive: true });
-  copyFileSync(load.path(addonFolder), prebuilt);
-  const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
+  const name = await prebuilt(folder, readFileSync(addonFile));
+  const { status, stdout, stderr } = install(folder, { CXX: 'no-such-compiler' });
   t.deepEqual({ status, stderr }, { status: 0, stderr: '' });
-  t.is(load.path(folder), prebuilt);
-  t.deepEqual(keysOf(load(folder)), keysOf(loadBinding()));
+  t.true(stdout.startsWith(`espalier: the native engine is prebuilt, ${name} 1.2.3; `), stdout);
+  t.regex(stdout, /`espalier engine install native --force` builds it here\n$/);
+  const { loadAddon } = await addonModule(folder);
+  const { addon, origin } = loadAddon(() => true);
+  t.is(origin, `prebuilt, ${name} 1.2.3`);
+  t.deepEqual(keysOf(addon), keysOf(loadBinding()));
 });
 
-withAddon('a prebuilt addon that does not load is rebuilt if there is a compiler', async (t) => {
+withAddon('an addon that was built here is preferred to the package, if it loads', async (t) => {
   const folder = packageFolder(t);
-  const prebuilt = path.join(folder, await prebuiltPath());
-  mkdirSync(path.dirname(prebuilt), { recursive: true });
-  writeFileSync(prebuilt, 'for another C library');
+  const name = await prebuilt(folder, readFileSync(addonFile));
+  const { builtAddon, loadAddon } = await addonModule(folder);
+  mkdirSync(path.dirname(builtAddon), { recursive: true });
+  writeFileSync(builtAddon, 'for another processor');
+  t.is(loadAddon(() => true).origin, `prebuilt, ${name} 1.2.3`);
+  rmSync(builtAddon);
+  copyFileSync(addonFile, builtAddon);
+  t.is(loadAddon(() => true).origin, 'built here');
+});
+
+test('a package of another version, or one that does not load, is named with the reason, and the addon is built', async (t) => {
+  const folder = packageFolder(t);
+  const { loadAddon } = await addonModule(folder);
+  const name = await prebuilt(folder, 'for another C library');
+  const reason = `${name} does not load (`;
   const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
   t.is(status, 0);
-  t.regex(stderr, /no C\+\+ compiler \(no-such-compiler\)/);
+  t.true(stderr.startsWith(`espalier: ${reason}`), stderr);
+  t.regex(stderr, /building the native engine instead\n.*no C\+\+ compiler \(no-such-compiler\)/);
+  t.true(t.throws(() => loadAddon(() => true)).message.startsWith(reason));
+
+  await prebuilt(folder, 'for another C library', '1.2.2');
+  t.is(
+    t.throws(() => loadAddon(() => true)).message,
+    `${name} has version 1.2.2, and espalier 1.2.3: install them again`,
+  );
+});
+
+withAddon('an addon without the functions that this version calls is refused', async (t) => {
+  const folder = packageFolder(t);
+  const { builtAddon, loadAddon } = await addonModule(folder);
+  t.regex(
+    t.throws(() => loadAddon(() => true)).message,
+    /^it is not built, and @espalier\/native-.* is not installed$/,
+  );
+  mkdirSync(path.dirname(builtAddon), { recursive: true });
+  copyFileSync(addonFile, builtAddon);
+  t.is(t.throws(() => loadAddon(() => false)).message, 'the addon (built here) is of another version of espalier');
 });
 
 const others = ['g++-9', 'g++-10', 'g++-11', 'g++-13', 'g++-14', 'clang++'].filter(
@@ -82,7 +116,7 @@ needing(native, {
   peer: true,
 })('the addon builds with the other C++ compilers of this machine', (t) => {
   const folder = packageFolder(t);
-  const build = `import { buildAddon } from ${JSON.stringify(path.join(folder, 'install.mjs'))};
+  const build = `import { buildAddon } from ${JSON.stringify(path.join(folder, 'compile.mjs'))};
     await buildAddon(process.argv[1], { optimize: ['-O0'] });`;
   for (const compiler of others) {
     const output = path.join(folder, `${compiler}.node`);
@@ -107,29 +141,46 @@ function packageFolder(t: ExecutionContext): string {
   });
   const folder = path.join(root, 'plugins', 'engines', 'native');
   cpSync(path.join(addonFolder, 'src'), path.join(folder, 'src'), { recursive: true });
-  copyFileSync(path.join(addonFolder, 'install.mjs'), path.join(folder, 'install.mjs'));
+  for (const script of ['addon.mjs', 'compile.mjs', 'install.mjs']) {
+    copyFileSync(path.join(addonFolder, script), path.join(folder, script));
+  }
   symlinkSync(fileURLToPath(new URL('../../../../../node_modules', import.meta.url)), path.join(root, 'node_modules'));
   return folder;
 }
 
-function install(folder: string, env: NodeJS.ProcessEnv): { status: number | null; stderr: string } {
+function install(folder: string, env: NodeJS.ProcessEnv): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [path.join(folder, 'install.mjs')], {
     env: { ...process.env, ...env },
     encoding: 'utf8',
   });
 }
 
-/** Where the release script leaves the addon for this machine, relative to the plugin's folder. */
-async function prebuiltPath(): Promise<string> {
-  const script: { prebuiltAddon: string } = await import(path.join(addonFolder, 'install.mjs'));
-  return path.relative(addonFolder, script.prebuiltAddon);
+/** Writes the optional package of this platform for espalier 1.2.3. Returns the package's name. */
+async function prebuilt(folder: string, addon: string | Buffer, version = '1.2.3'): Promise<string> {
+  const { prebuiltPackage } = await addonModule(folder);
+  const installed = path.join(folder, 'node_modules', prebuiltPackage);
+  mkdirSync(installed, { recursive: true });
+  writeFileSync(path.join(folder, '..', '..', '..', 'package.json'), '{ "version": "1.2.3" }');
+  writeFileSync(path.join(installed, 'package.json'), JSON.stringify({ version, main: 'espalier_native.node' }));
+  writeFileSync(path.join(installed, 'espalier_native.node'), addon);
+  return prebuiltPackage;
+}
+
+interface AddonModule {
+  readonly builtAddon: string;
+  readonly prebuiltPackage: string;
+  loadAddon(isUsable: (addon: unknown) => boolean): { addon: unknown; origin: string };
+}
+
+function addonModule(folder: string): Promise<AddonModule> {
+  return import(path.join(folder, 'addon.mjs'));
 }
 
 withAddon('`engine install native` builds what is missing, and says what it cannot do', async (t) => {
   const folder = packageFolder(t);
   const there = await espalier(folder, 'engine', 'install', 'native');
   t.is(there.code, 0, there.err);
-  t.regex(there.out, /^it is there: .* kernels; --force builds it again\nengine native works: /);
+  t.regex(there.out, /^it is there: .* kernels, built here; --force builds it again\nengine native works: /);
   const gpu = await espalier(folder, 'engine', 'install', 'native', '--gpu');
   t.is(gpu.code, 2);
   t.regex(gpu.err, /engine native computes on CPUs.*ESP_USAGE/);
