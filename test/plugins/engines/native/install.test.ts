@@ -169,7 +169,7 @@ async function prebuilt(folder: string, addon: string | Buffer, version = '1.2.3
 interface AddonModule {
   readonly builtAddon: string;
   readonly prebuiltPackage: string;
-  loadAddon(isUsable: (addon: unknown) => boolean): { addon: unknown; origin: string };
+  readonly loadAddon: (isUsable: (addon: unknown) => boolean) => { addon: unknown; origin: string };
 }
 
 function addonModule(folder: string): Promise<AddonModule> {
