@@ -1,5 +1,6 @@
 // Finds the native engine's addon: the one that was built here, or the optional package for this platform.
 // Plain JavaScript, because the install script needs it before anything is compiled.
+import { Buffer } from 'node:buffer';
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
