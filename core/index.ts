@@ -28,4 +28,4 @@ export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';
 export { suggestion } from './config/nearest.js';
 export { Terminal } from './terminal.js';
 export { version } from './version.js';
-export { accumulate, globalNorm, tf, useEngine } from './tf.js';
+export { accumulate, accumulateAll, globalNorm, tf, useEngine } from './tf.js';

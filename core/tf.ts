@@ -23,6 +23,15 @@ export function accumulate(sum: tf.Tensor, gradient: tf.Tensor, scale: number): 
 }
 
 /**
+ * Returns `scale` · gradient for each gradient, plus its sum if sums are given: `accumulate` in one call, which an engine
+ * may compile as a whole.
+ */
+export function accumulateAll(sums: readonly tf.Tensor[], gradients: readonly tf.Tensor[], scale: number): tf.Tensor[] {
+  const inputs = Object.fromEntries([...sums, ...gradients].entries());
+  return tf.engine().runKernel<tf.Tensor[]>('EspalierAccumulateAll', inputs, { scale, count: gradients.length });
+}
+
+/**
  * Returns the square root of the sum of squares over all tensors; 0 for none. Every engine registers the kernel
  * (`registerOps` does).
  */

@@ -45,7 +45,7 @@ export async function iterate(parts: IterationParts, passes: PassReplay): Promis
 
 const NO_STEP = { loss: NaN, terms: {}, gradNorm: 0, skipped: 'every target is -1 (ignored) or has weight 0' };
 
-/** @param passed the losses of this rank; the returned ones are of all ranks */
+/** @param passed reads the losses of this rank; the returned ones are of all ranks */
 async function takeStep(
   parts: IterationParts,
   ready: GradientsReady,
@@ -60,9 +60,9 @@ async function takeStep(
   checkGradients(gradients, parameters, () => bus.order('gradients:ready'));
   // Clipping costs the norm; the scaling itself is part of the update.
   const gradNorm = sections.measure('clipping', () => globalNorm([...gradients.values()]));
-  const names = [...passed.terms.keys()];
-  const [loss = passed.loss, ...means] = await ranks.average([passed.loss, ...passed.terms.values()]);
-  const terms = Object.fromEntries(names.map((name, at) => [name, means[at] ?? NaN]));
+  // Only now, so that an engine that computes in the background is waited for once.
+  const [loss = NaN, ...means] = await ranks.average([...passed.readLosses()]);
+  const terms = Object.fromEntries(passed.terms.map((name, at) => [name, means[at] ?? NaN]));
   const step: StepReady = { iteration, loss, gradNorm, gradients };
   await bus.dispatch('step:ready', step);
   if (step.skip === undefined) {

@@ -33,10 +33,13 @@ export interface MicroBatchParts {
 
 /** The results of an iteration's micro-batches, besides gradients. */
 export interface PassedBatches {
-  /** This rank's summed loss over the mean number of counted targets per rank: its mean over ranks is the loss. */
-  readonly loss: number;
-  /** The same for each loss term, by name. */
-  readonly terms: ReadonlyMap<string, number>;
+  /**
+   * Waits for the engine, unless a listener has. Returns this rank's summed loss over the mean number of counted targets
+   * per rank, whose mean over ranks is the loss, and then the same for each loss term. Call it once.
+   */
+  readonly readLosses: () => readonly number[];
+  /** Names of the loss terms. */
+  readonly terms: readonly string[];
   /** Number of input tokens, of all ranks. */
   readonly tokens: number;
   /** Number of counted targets, of all ranks. */
@@ -60,6 +63,13 @@ export async function passBatches(
   const whole = batchSize * model.blockSize;
   const inParts = trainingLoss.inParts();
   const sums = [0, ...inParts.terms.map(() => 0)];
+  const unread: (() => void)[] = [];
+  const add = ({ loss, terms }: StepLosses, ofBatch: number): void => {
+    // Without counted targets the losses may be NaN.
+    if (ofBatch === 0) return;
+    for (const [at, value] of [loss, ...terms].entries())
+      sums[at] = (sums[at] ?? 0) + (value * ofBatch) / whole / accumulation;
+  };
   let tokens = 0;
   let counted = 0;
   let [targets, allTargets] = [0, 0];
@@ -84,17 +94,14 @@ export async function passBatches(
       trainingLoss.look(model, drawn.batch, own.targets);
       if (weight !== 1) scaleSums(gradients, 1 / weight);
       const isInParts = inParts.terms.length > 0 || drawn.batch.weights !== undefined || drawn.tokenLosses === true;
-      losses = microBatchStep(passes, drawn.batch, own.weight / whole / weight / accumulation, gradients, {
+      const read = microBatchStep(passes, drawn.batch, own.weight / whole / weight / accumulation, gradients, {
         pass: { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first },
         sections,
         early: early?.wanted === true && isLast ? early : undefined,
         inParts: isInParts ? inParts : undefined,
       });
-      // Without counted targets the losses may be NaN.
-      if (own.weight > 0) {
-        for (const [at, value] of [losses.loss, ...losses.terms].entries())
-          sums[at] = (sums[at] ?? 0) + (value * own.weight) / whole / accumulation;
-      }
+      if (bus.isHeard('micro-batch:end')) add((losses = read()), own.weight);
+      else unread.push(() => add(read(), own.weight));
     }
     tokens += ranks.size * drawn.batch.inputs.length;
     await bus.dispatch('micro-batch:end', {
@@ -107,9 +114,11 @@ export async function passBatches(
     // Lets a second signal end the process now, not only after all micro-batches.
     if (!isLast) await nextTurn();
   }
-  const [loss = NaN, ...means] = sums.map((sum) => sum / weight);
-  const terms = new Map(inParts.terms.map((name, at) => [name, means[at] ?? NaN]));
-  return { loss, terms, tokens, targets: allTargets };
+  const readLosses = (): number[] => {
+    for (const take of unread) take();
+    return sums.map((sum) => sum / weight);
+  };
+  return { readLosses, terms: inParts.terms, tokens, targets: allTargets };
 }
 
 /**

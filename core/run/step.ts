@@ -1,4 +1,4 @@
-import { accumulate, tf } from '../tf.js';
+import { accumulateAll, tf } from '../tf.js';
 import type { Batch } from '../contracts/data.js';
 import type { EarlyGradients } from '../contracts/ranks.js';
 import type { LossInParts, PassInputs } from '../contracts/models.js';
@@ -34,7 +34,7 @@ export interface StepLosses {
  * Runs forward and backward of one micro-batch.
  * @param share factor for its mean gradient in `sums`; 0 adds nothing, even if the gradient is NaN (no counted targets)
  * @param sums gradients so far, by parameter name; replaced by kept tensors, which the caller disposes
- * @returns its losses, not multiplied by `share`
+ * @returns waits for its losses, not multiplied by `share`, and frees them
  */
 export function microBatchStep(
   passes: PassReplay,
@@ -42,15 +42,15 @@ export function microBatchStep(
   share: number,
   sums: Map<string, tf.Tensor>,
   { pass, sections = new Sections(), early, inParts }: StepOptions = {},
-): StepLosses {
+): () => StepLosses {
   const { model } = passes;
-  return tf.tidy(() => {
+  const termCount = inParts?.terms.length ?? 0;
+  const unread = tf.tidy(() => {
     const parameters = trainableParameters(model);
     const isWatched = early !== undefined && pass !== undefined;
     const handedOver = new Set<string>();
     const remaining = (): [name: string, variable: tf.Variable][] =>
       [...parameters].filter(([name]) => !handedOver.has(name));
-    const termCount = inParts?.terms.length ?? 0;
     const compute: ComputePass = (inputs, mark) => {
       const parts: tf.Tensor[] = [];
       const read = (name: string, weight: tf.Variable): tf.Tensor =>
@@ -80,7 +80,7 @@ export function microBatchStep(
           end = sections.begin('backward');
         } else {
           handedOver.add(what);
-          early?.take(what, addTo(sums, what, gradient, share));
+          for (const sum of addTo(sums, [what], [gradient], share)) early?.take(what, sum);
         }
       };
       const outputs = passes.run(batch, compute, {
@@ -92,21 +92,23 @@ export function microBatchStep(
       });
       const lossCount = inParts === undefined ? 1 : termCount + 2;
       const [losses, rest] = [outputs.slice(0, lossCount), outputs.slice(lossCount)];
-      const left = remaining();
-      if (losses.length < lossCount || rest.length < left.length)
+      const names = remaining().map(([name]) => name);
+      if (losses.length < lossCount || rest.length < names.length)
         throw new Error('a pass did not give a gradient for each weight');
-      for (const [index, gradient] of rest.entries()) {
-        const name = left[index]?.[0];
-        if (name !== undefined) addTo(sums, name, gradient, share);
-      }
+      addTo(sums, names, rest, share);
       if (handedOver.size > 0) inOrderOf(parameters, sums);
-      const [loss, ...others] = losses.map((each) => each.dataSync<'float32'>());
-      const numbers = others.slice(0, termCount).map((each) => each[0] ?? NaN);
-      return { loss: loss?.[0] ?? NaN, terms: numbers, tokenLosses: others[termCount]?.slice() };
+      return losses;
     } finally {
       end();
     }
   });
+  return () => {
+    const [loss, ...others] = unread.map((each) => each.dataSync<'float32'>());
+    const numbers = others.slice(0, termCount).map((each) => each[0] ?? NaN);
+    const tokenLosses = others[termCount]?.slice();
+    tf.dispose(unread);
+    return { loss: loss?.[0] ?? NaN, terms: numbers, tokenLosses };
+  };
 }
 
 /**
@@ -173,18 +175,18 @@ export function scaleSums(sums: Map<string, tf.Tensor>, factor: number): void {
   }
 }
 
-/** @returns the sum */
-function addTo(sums: Map<string, tf.Tensor>, name: string, gradient: tf.Tensor, share: number): tf.Tensor {
-  const before = sums.get(name);
-  if (share === 0 && before !== undefined) return before;
-  const first = (): tf.Tensor => {
-    if (share === 0) return tf.zerosLike(gradient);
-    return share === 1 ? gradient : tf.mul(gradient, share);
+/** Adds to the sums of these weights, of which all or none exist. @returns them */
+function addTo(sums: Map<string, tf.Tensor>, names: string[], gradients: tf.Tensor[], share: number): tf.Tensor[] {
+  const before = names.flatMap((name) => sums.get(name) ?? []);
+  if (names.length === 0 || (share === 0 && before.length > 0)) return before;
+  const added = (): tf.Tensor[] => {
+    if (share === 0) return gradients.map((gradient) => tf.zerosLike(gradient));
+    return share === 1 && before.length === 0 ? gradients : accumulateAll(before, gradients, share);
   };
-  const sum = tf.keep(before === undefined ? first() : accumulate(before, gradient, share));
-  sums.set(name, sum);
-  before?.dispose();
-  return sum;
+  const kept = added().map((sum) => tf.keep(sum));
+  for (const [index, sum] of kept.entries()) sums.set(names[index] ?? '', sum);
+  tf.dispose(before);
+  return kept;
 }
 
 /** Restores the parameters' order, since sums over all gradients depend on it. */

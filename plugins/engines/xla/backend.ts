@@ -61,6 +61,14 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     return this.#writing !== undefined;
   }
 
+  /** The inputs, with logits, the largest values of a pass, as a product has them in fewer bits. */
+  narrowed(inputs: KernelInputs): KernelInputs {
+    const logits = inputs.optional('logits');
+    if (logits === undefined || this.#writing === undefined) return inputs;
+    const narrow = this.#tensor(this.#writing.graph.narrow(this.#valueOf(logits)));
+    return new KernelInputs({ ...Object.fromEntries(inputs.named()), logits: narrow });
+  }
+
   /** A composite as a kernel: its operations are written into one program. */
   lowered({ name, compute }: CompositeKernel): XlaKernel {
     return {

@@ -33,7 +33,7 @@ export class KernelPrograms {
   /** @returns undefined if the kernel has no form for the call */
   run(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
     const varying = kernel.varying?.(attributes, inputs);
-    const replaced = this.#replacedBy(kernel, inputs.all());
+    const replaced = this.#replacedBy(kernel, inputs.all(), attributes);
     const compiled = this.#compiled({ kernel, inputs, attributes, varying, replaced });
     if (compiled === undefined) return undefined;
     const { program, isList } = compiled;
@@ -53,8 +53,8 @@ export class KernelPrograms {
   }
 
   /** By output, the input whose memory it takes: one that no other tensor has. */
-  #replacedBy(kernel: XlaKernel, inputs: readonly Tensor[]): readonly (Tensor | undefined)[] {
-    return (kernel.replaces?.(inputs.length) ?? []).map((index) => {
+  #replacedBy(kernel: XlaKernel, inputs: readonly Tensor[], attributes: Attributes): readonly (Tensor | undefined)[] {
+    return (kernel.replaces?.(inputs.length, attributes) ?? []).map((index) => {
       const tensor = inputs[index];
       const isAlone = (x: Tensor): boolean =>
         this.backend.refCount(x.dataId) === 1 && inputs.filter(({ dataId }) => dataId === x.dataId).length === 1;

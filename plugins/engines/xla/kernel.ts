@@ -15,7 +15,7 @@ export interface XlaKernel {
   /** Numbers that differ from call to call: an argument of the program, which would be compiled anew for each else. */
   readonly varying?: (attributes: Attributes, inputs: KernelInputs) => Varying | undefined;
   /** By output, the number of the input whose memory it takes, where no other tensor has that memory. */
-  readonly replaces?: (inputCount: number) => readonly number[];
+  readonly replaces?: (inputCount: number, attributes: Attributes) => readonly number[];
 }
 
 export interface Varying {

@@ -132,16 +132,9 @@ function trainSteps(
     const gradients = new Map<string, tf.Tensor>();
     let loss = 0;
     for (let microBatch = 0; microBatch < accum; microBatch++) {
-      const { loss: own } = microBatchStep(
-        passes,
-        batchAt(batches, iteration * accum + microBatch),
-        1 / accum,
-        gradients,
-        {
-          pass: { iteration, microBatch },
-        },
-      );
-      loss += own / accum;
+      const batch = batchAt(batches, iteration * accum + microBatch);
+      const read = microBatchStep(passes, batch, 1 / accum, gradients, { pass: { iteration, microBatch } });
+      loss += read().loss / accum;
     }
     if (iteration === 0) {
       for (const [name, gradient] of gradients)

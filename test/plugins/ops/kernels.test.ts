@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from '../../property.js';
-import { accumulate, globalNorm, tf, type DropoutMask } from '../../../core/index.js';
+import { accumulate, accumulateAll, globalNorm, tf, type DropoutMask } from '../../../core/index.js';
 import { adamwStep, causalAttention, registerOps } from '../../../plugins/index.js';
 import { dropout } from '../../../plugins/ops/contract.js';
 import { families, normals, type Case } from './cases.js';
@@ -80,6 +80,18 @@ for (const { name: engine, need, backend } of engines) {
           .slice();
       });
     assertClose(sumOf(backend), sumOf('cpu'), 'sum');
+    const sumsOf = (on_: string): Float32Array[] =>
+      on(on_, () => {
+        const [a, b] = [normals(2, [3], [5, 7]), normals(3, [3], [5, 7])].map((all) =>
+          all.map(({ values, shape }) => tf.tensor(values, shape)),
+        );
+        const found = accumulateAll(accumulateAll([], a!, 0.5), b!, 0.25);
+        // Gradients stay what they are.
+        return [...found, ...a!, ...b!].map((tensor) => tensor.dataSync<'float32'>().slice());
+      });
+    const expected = sumsOf('cpu');
+    for (const [index, values] of sumsOf(backend).entries())
+      assertClose(values, expected[index]!, `tensor ${String(index)}`);
     t.pass();
   });
 

@@ -73,7 +73,7 @@ function compiled(xla: XlaBackend, composite: CompositeKernel): CompositeKernel 
   return {
     name: composite.name,
     compute: (inputs, attributes) => {
-      if (xla.isWriting) return composite.compute(inputs, attributes);
+      if (xla.isWriting) return composite.compute(xla.narrowed(inputs), attributes);
       const outputs = xla.run(kernel, inputs, attributes);
       if (outputs === undefined) return composite.compute(inputs, attributes);
       const tensors = [outputs].flat().map((output) => tf.engine().makeTensorFromTensorInfo(output, xla));

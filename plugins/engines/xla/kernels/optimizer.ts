@@ -33,10 +33,19 @@ export const optimizerKernels: readonly XlaKernel[] = [
     },
   },
   {
-    name: 'EspalierAccumulate',
+    name: 'EspalierAccumulateAll',
     varying: (attributes) => ({ instead: ['scale'], numbers: Float32Array.of(attributes.number('scale')) }),
-    replaces: () => [0],
-    lower: (call) => call.graph.add(call.get('sum'), call.graph.mul(call.get('gradient'), call.number(0))),
+    // Sums, if there are any, then gradients.
+    replaces: (inputs, attributes) => Array.from({ length: inputs - attributes.number('count') }, (_, index) => index),
+    lower: (call) => {
+      const { graph } = call;
+      const all = call.all();
+      const sums = all.slice(0, all.length - call.attributes.number('count'));
+      return all.slice(sums.length).map((gradient, index) => {
+        const scaled = graph.mul(gradient, call.number(0));
+        return sums[index] === undefined ? scaled : graph.add(sums[index], scaled);
+      });
+    },
   },
 ];
 

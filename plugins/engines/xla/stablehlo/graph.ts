@@ -5,6 +5,9 @@ export type ProductPrecision = 'f32' | 'bf16';
 
 type Comparison = 'EQ' | 'NE' | 'GE' | 'GT' | 'LE' | 'LT';
 
+/** GPUs multiply matrices faster whose lengths are multiples of this: a vocabulary above all. */
+const TILE = 128;
+
 /** Axes of a product: those along which both go together, and those that are summed. */
 export interface ProductAxes {
   readonly batch: readonly (readonly [a: number, b: number])[];
@@ -13,6 +16,9 @@ export interface ProductAxes {
 
 /** A program with StableHLO's operations as methods. Shapes follow NumPy's rules; operands have one type. */
 export class Graph extends Program {
+  /** By the name of a product: makes it again with a result of `products`. What is not used of both is not computed. */
+  readonly #narrow = new Map<string, () => Value>();
+
   constructor(
     readonly products: ProductPrecision,
     /** CUDA's compute capability of the device; 0 on others. */
@@ -84,7 +90,11 @@ export class Graph extends Program {
   }
 
   reshape(x: Value, shape: readonly number[]): Value {
-    return sameShape(x.shape, shape) ? x : this.operation('reshape', [x], { shape, type: x.type });
+    if (sameShape(x.shape, shape)) return x;
+    const y = this.operation('reshape', [x], { shape, type: x.type });
+    const narrow = this.#narrow.get(x.name);
+    if (narrow !== undefined) this.#narrow.set(y.name, () => this.reshape(narrow(), shape));
+    return y;
   }
 
   /** @param axes of the result, one for each of x's; by default the last ones */
@@ -165,10 +175,27 @@ export class Graph extends Program {
   }
 
   /** The product of two tensors: batch axes, then a's others, then b's. Operands are rounded to `products`; float32 result. */
-  product(a: Value, b: Value, { batch, summed }: ProductAxes): Value {
+  product(a: Value, b: Value, axes: ProductAxes): Value {
+    const product = this.#product(a, b, axes, 'f32');
+    if (this.products !== 'f32') this.#narrow.set(product.name, () => this.#product(a, b, axes, this.products));
+    return product;
+  }
+
+  /** A product whose result is in memory as `products`; another value as it is. */
+  narrow(x: Value): Value {
+    const narrow = this.#narrow.get(x.name);
+    return narrow === undefined ? x : this.convert(narrow(), x.type);
+  }
+
+  #product(a: Value, b: Value, { batch, summed }: ProductAxes, type: Element): Value {
     const axesOf = (side: 0 | 1): readonly number[] => [...batch, ...summed].map((pair) => pair[side]);
     const free = (x: Value, side: 0 | 1): number[] => x.shape.filter((_, axis) => !axesOf(side).includes(axis));
-    const shape = [...batch.map(([axis]) => at(a.shape, axis)), ...free(a, 0), ...free(b, 1)];
+    const [left, right] = [this.#operand(a), this.#operand(b)];
+    const shapeOf = (x: Value, y: Value): number[] => [
+      ...batch.map(([axis]) => at(x.shape, axis)),
+      ...free(x, 0),
+      ...free(y, 1),
+    ];
     const numbers = (name: string, axes: readonly number[]): string => `${name} = [${axes.join(', ')}]`;
     const dimensions = [
       numbers('lhs_batching_dimensions', batch.map(first)),
@@ -179,12 +206,20 @@ export class Graph extends Program {
     // Else a GPU multiplies float32 in TF32, which has 10 of its 23 bits.
     const highest = '#stablehlo<precision HIGHEST>';
     const precision = this.products === 'f32' ? `, precision_config = [${highest}, ${highest}]` : '';
-    return this.operation(
-      'dot_general',
-      [a, b].map((operand) => this.convert(operand, this.products)),
-      { shape, type: 'f32' },
-      `dot_dimension_numbers = #stablehlo.dot<${dimensions}>${precision}`,
-    );
+    const form = { shape: shapeOf(left, right), type };
+    const how = `dot_dimension_numbers = #stablehlo.dot<${dimensions}>${precision}`;
+    const product = this.operation('dot_general', [left, right], form, how);
+    const shape = shapeOf(a, b);
+    const starts = shape.map(() => 0);
+    return sameShape(form.shape, shape) ? product : this.slice(product, starts, shape);
+  }
+
+  /** Rounded, with zeros after long axes up to a multiple of `TILE`. */
+  #operand(x: Value): Value {
+    if (this.products === 'f32') return x;
+    const high = x.shape.map((size) => (size < 8 * TILE ? 0 : (TILE - (size % TILE)) % TILE));
+    const low = high.map(() => 0);
+    return this.convert(high.some((size) => size > 0) ? this.pad(x, low, high, 0) : x, this.products);
   }
 }
 

@@ -1,10 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
-import { Engine, tf, type DropoutMask, type RecordedKernels } from '../../../../core/index.js';
+import { createRun, Engine, tf, type DropoutMask, type RecordedKernels } from '../../../../core/index.js';
 import { probeEngines, shortName } from '../../../../plugins/engines/choice/choice.js';
 import { embedding, gelu, layerNorm, linear, registerOps } from '../../../../plugins/index.js';
 import { dropout } from '../../../../plugins/ops/contract.js';
+import { PjrtPlugin } from '../../../../plugins/engines/xla/pjrt/plugin.js';
 import { testRun } from '../../../../plugins/testing/contract.js';
 import { engineNeed, needing } from '../../../needs.js';
+import { textFolder } from '../../../text.js';
 import { maskOf, normals } from '../../ops/cases.js';
 import { assertClose, on } from '../../ops/compare.js';
 import { makeReady } from '../../ops/engines.js';
@@ -189,27 +191,47 @@ check('engine xla: what looks at numbers is not recorded, and nothing is left of
   given.dispose();
 });
 
-check('engine xla: a run has the losses that it has on the cpu engine, with recorded passes', async (t) => {
-  const losses = async (engine: string): Promise<Float32Array> => {
-    await using made = await testRun({
-      config: { plugins: { checkpoint: false, evaluation: { interval: 3, iters: 1 } } },
-      set: [
-        `engine=${engine}`,
-        'model={n_layer: 1, n_head: 2, n_embd: 16, block_size: 8, dropout: 0.1}',
-        'train={max_iters: 6, batch_size: 4, gradient_accumulation_steps: 2}',
-      ],
-    });
-    const found: number[] = [];
-    made.run.bus.on('iteration:end', ({ loss }) => {
-      found.push(loss);
-    });
-    await made.run.train();
-    return Float32Array.from(found);
-  };
-  const [expected, ours] = [await losses('cpu'), await losses('xla')];
-  t.is(ours.length, 6);
-  assertClose(ours, expected, 'loss');
-});
+check(
+  'engine xla: a run has the losses that it has on the cpu engine, and waits for the device once an iteration',
+  async (t) => {
+    const train = async (engine: string): Promise<{ losses: Float32Array; calls: string[][] }> => {
+      // Not `testRun`, whose recorder looks at each micro-batch's loss.
+      await using run = await createRun({
+        cwd: textFolder(t),
+        presets: 'debug',
+        set: [
+          `engine=${engine}`,
+          'data={text: text.txt}',
+          'model={n_layer: 1, n_head: 2, n_embd: 16, block_size: 8, vocab_size: null, dropout: 0.1}',
+          'train={max_iters: 6, batch_size: 4, gradient_accumulation_steps: 2}',
+          'plugins={checkpoint: false, evaluation: {interval: 3, iters: 1}}',
+        ],
+      });
+      const [losses, calls]: [number[], string[][]] = [[], [[]]];
+      run.on('iteration:end', ({ loss }) => {
+        losses.push(loss);
+        calls.push([]);
+      });
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with `this` below
+      const { call } = PjrtPlugin.prototype;
+      PjrtPlugin.prototype.call = function (name, values) {
+        calls.at(-1)?.push(name);
+        return call.call(this, name, values);
+      };
+      await run.train().finally(() => (PjrtPlugin.prototype.call = call));
+      return { losses: Float32Array.from(losses), calls };
+    };
+    const [expected, ours] = [await train('cpu'), await train('xla')];
+    t.is(ours.losses.length, 6);
+    assertClose(ours.losses, expected.losses, 'loss');
+    // Two passes, the scaled gradients of the first, the sums with those of the second, the norm, AdamW.
+    const steps = ['LoadedExecutable_Execute', 'Buffer_ToHostBuffer'];
+    t.deepEqual(
+      ours.calls[4]?.filter((name) => steps.includes(name)),
+      [0, 0, 0, 0, 0, 1, 1, 1, 0].map((index) => steps[index]),
+    );
+  },
+);
 
 check('engine xla is no choice of auto', async (t) => {
   const engines = await probeEngines();

@@ -65,6 +65,24 @@ test('engine xla: a program is written once for each constant, which regions do 
   t.throws(() => graph.add(x, graph.constant(1, { shape: [2], type: 'f32' })), { message: /cannot be broadcast/ });
 });
 
+test('engine xla: a product in bf16 pads a long axis, and can be held in bf16', (t) => {
+  const graph = new Graph('bf16');
+  const [x, table] = [
+    graph.argument({ shape: [2, 3, 4], type: 'f32' }),
+    graph.argument({ shape: [1025, 4], type: 'f32' }),
+  ];
+  const rows = graph.reshape(x, [6, 4]);
+  const logits = graph.reshape(graph.product(rows, table, { batch: [], summed: [[1, 1]] }), [2, 3, 1025]);
+  const narrow = graph.narrow(logits);
+  t.deepEqual(
+    [logits, narrow].map(({ shape, type }) => [...shape, type]),
+    Array(2).fill([2, 3, 1025, 'f32']),
+  );
+  const text = graph.text([narrow]);
+  t.regex(text, /dot_general.*\(tensor<6x4xbf16>, tensor<1152x4xbf16>\) -> tensor<6x1152xbf16>/);
+  t.is(graph.narrow(x), x);
+});
+
 test.serial('engine xla: without a plugin it says what is missing, and auto takes it last', async (t) => {
   const before = process.env['PJRT_PLUGIN_LIBRARY_PATH'];
   try {
