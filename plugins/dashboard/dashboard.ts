@@ -44,8 +44,8 @@ export default class Dashboard {
   async start(): Promise<void> {
     if (this.ranks.rank > 0) return;
     const { host, port, beside } = this.config;
-    const others = beside.map((name) => ({ name, folder: this.folder.fromConfig(name) }));
-    const runs = [{ name: this.folder.shown, folder: this.folder.path }, ...others];
+    const others = beside.map((name) => ({ name, folder: this.folder.fromConfig(name), named: true }));
+    const runs = [{ name: this.folder.shown, folder: this.folder.path, named: true }, ...others];
     this.#served = await serveInWorker({ runs, host, port });
     const note = portNote(port, this.#served.url);
     if (note !== undefined) this.log.warn(note);

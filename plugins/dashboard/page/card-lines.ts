@@ -3,78 +3,100 @@ import type { ChartPlan } from './groups.js';
 import { placeOf } from './metric-names.js';
 import type { Line, MetricSummary, RunSummary, SeriesAnswer } from './protocol.js';
 
-const COLOURS = 8;
-
-/** A run on the page, and the number of its colour. */
+/** A run on the page, with its appearance. */
 export interface ShownRun {
   readonly summary: RunSummary;
-  readonly colour: number;
+  /** Its name as shown. */
+  readonly label: string;
+  /** CSS custom property of its colour. */
+  readonly colour: string;
+  readonly isBaseline: boolean;
 }
 
 /** One metric of one run in a chart. */
 export interface CardLine {
   readonly key: string;
+  /** Names the run in requests. */
+  readonly run: string;
+  /** The run's name as shown. */
+  readonly runLabel: string;
+  /** What is measured, in words. */
   readonly label: string;
   /** CSS custom property of its colour. */
   readonly colour: string;
-  /** Number of the dash pattern; 0: solid. */
-  readonly dash: number;
-  readonly run: string;
+  readonly isBaseline: boolean;
+  /** Whether it is the metric that belongs to the chart's own. */
+  readonly isContext: boolean;
   readonly metric: MetricSummary;
 }
 
 /** A line and its appearance. */
 export interface ChartLine extends Line {
-  readonly label: string;
+  readonly run: string;
   /** CSS custom property of its colour. */
   readonly colour: string;
-  /** Number of the dash pattern; 0: solid. */
-  readonly dash: number;
-  /** Drawn faintly, behind its smoothed version. */
-  readonly faint: boolean;
-  readonly shown: boolean;
+  readonly dashed: boolean;
+  /** In pixels. */
+  readonly width: number;
+  /** From 0, invisible, to 1. */
+  readonly alpha: number;
+  /** Whether the cursor marks its points. */
+  readonly isMarked: boolean;
 }
 
-/**
- * Returns the lines of a chart. With one run each metric has a colour; with several each run has one, and each metric a
- * dash pattern.
- */
-export function cardLines({ metrics }: ChartPlan, runs: readonly ShownRun[]): CardLine[] {
-  return runs.flatMap(({ summary, colour }) =>
-    metrics.flatMap((name, at) => {
+/** Opacity of the original points behind a smoothed line, and of a chart's second metric. */
+const FAINT = 0.25;
+const CONTEXT = 0.6;
+const CONTEXT_OF_MANY = 0.3;
+/** With more runs, second metrics are fainter. */
+const SEVERAL_RUNS = 3;
+/** With more runs, smoothed lines are drawn without the original points, which would cover them. */
+const MANY_RUNS = 8;
+
+/** Returns the lines of a chart: its metric for each run, and the one that belongs to it. The baseline is on top. */
+export function cardLines({ metric: own, context }: ChartPlan, runs: readonly ShownRun[]): CardLine[] {
+  const onTop = [...runs.filter(({ isBaseline }) => !isBaseline), ...runs.filter(({ isBaseline }) => isBaseline)];
+  return [...(context === undefined ? [] : [context]), own].flatMap((name) =>
+    onTop.flatMap(({ summary, label, colour, isBaseline }) => {
       const metric = summary.metrics.find((each) => each.name === name);
       if (metric === undefined || metric.points === 0) return [];
-      const alone = runs.length === 1;
-      const { line } = placeOf(name);
       return {
         key: `${summary.name}\n${name}`,
-        label: alone ? line : metrics.length === 1 ? summary.name : `${summary.name} · ${line}`,
-        colour: colourOf(alone ? at : colour),
-        dash: alone ? 0 : at,
         run: summary.name,
+        runLabel: label,
+        label: placeOf(name).line,
+        colour,
+        isBaseline,
+        isContext: name === context,
         metric,
       };
     }),
   );
 }
 
-export function colourOf(number: number): string {
-  return `--line-${String(number % COLOURS)}`;
-}
-
-/** Returns what to draw for a line: the raw values, or the smoothed ones with the raw ones faint behind. */
-export function drawnLines(line: CardLine, { raw, smooth }: SeriesAnswer, shown: boolean): ChartLine[] {
-  const look = { label: line.label, colour: line.colour, dash: line.dash, shown };
-  if (smooth === null) return [{ ...look, ...raw, faint: false }];
-  return [
-    { ...look, ...raw, faint: true, dash: 0 },
-    { ...look, ...smooth, faint: false },
-  ];
+/** Returns what to draw for a line: the original values, or the smoothed ones with the original ones faint behind. */
+export function drawnLines(line: CardLine, { raw, smooth }: SeriesAnswer, runs: number): ChartLine[] {
+  const { run, colour, isBaseline, isContext } = line;
+  const width = isContext ? 1.25 : isBaseline ? 3.25 : 1.75;
+  const alpha = !isContext ? 1 : runs > SEVERAL_RUNS && !isBaseline ? CONTEXT_OF_MANY : CONTEXT;
+  const look = { run, colour, dashed: isContext, width, alpha, isMarked: true };
+  if (smooth === null) return [{ ...look, ...raw }];
+  const main = { ...look, ...smooth };
+  if (isContext || runs > MANY_RUNS) return [main];
+  return [{ ...look, ...raw, width: 1, alpha: FAINT, isMarked: false }, main];
 }
 
 /** Returns whether any value can be drawn. */
 export function isDrawable(lines: readonly ChartLine[], log: boolean): boolean {
-  return lines.some(({ y, shown }) => shown && y.some((value) => value !== null && (!log || value > 0)));
+  return lines.some(({ y }) => y.some((value) => value !== null && (!log || value > 0)));
+}
+
+/** Returns the lowest and the highest value of some metrics in some runs; undefined if there is none. */
+export function rangeOf(metrics: readonly string[], runs: readonly ShownRun[]): [number, number] | undefined {
+  const wanted = new Set(metrics);
+  const own = runs.flatMap(({ summary }) => summary.metrics.filter(({ name }) => wanted.has(name)));
+  const values = own.flatMap(({ min, max }) => [min, max].filter((value) => value !== null));
+  return values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)];
 }
 
 /**
@@ -101,8 +123,8 @@ export function valueNear({ x, y }: Line, place: number): number | null {
 export function inWords(lines: readonly CardLine[]): string {
   return lines
     .map(
-      ({ label, metric: { points, last, min, max } }) =>
-        `${label}: ${String(points)} points, last ${formatNumber(last)}, lowest ${formatNumber(min)}, highest ${formatNumber(max)}.`,
+      ({ runLabel, label, metric: { points, last, min, max } }) =>
+        `${runLabel}, ${label}: ${String(points)} points, last ${formatNumber(last)}, lowest ${formatNumber(min)}, highest ${formatNumber(max)}.`,
     )
     .join(' ');
 }

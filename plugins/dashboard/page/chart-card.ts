@@ -1,82 +1,99 @@
-import { cardLines, drawnLines, inWords, isDrawable, valueNear, type CardLine, type ShownRun } from './card-lines.js';
-import { Chart } from './chart.js';
-import { element, table } from './dom.js';
-import { formatDuration, formatNumber, formatValue } from './format.js';
+import { cardLines, drawnLines, inWords, isDrawable, type CardLine, type ShownRun } from './card-lines.js';
+import { ChartData } from './chart-data.js';
+import { Chart, type ChartCursor } from './chart.js';
+import { chartKey, valuesTable } from './card-parts.js';
+import { placeText, rowsAt, spokenAt } from './cursor-values.js';
+import { element } from './dom.js';
 import type { ChartPlan } from './groups.js';
-import { Legend } from './legend.js';
-import type { SeriesAnswer } from './protocol.js';
+import { placeOf } from './metric-names.js';
 import type { Source } from './source.js';
-import type { View } from './view.js';
+import { Tooltip } from './tooltip.js';
+import { FIRST_VIEW, type View } from './view.js';
 
-const HEIGHT = 220;
-const TALL = 340;
+/** A large chart, one of several in a row, or one of small multiples. */
+export type CardSize = 'wide' | 'normal' | 'small';
+
+const HEIGHTS: Readonly<Record<CardSize, number>> = { wide: 340, normal: 200, small: 130 };
 const MAX_WIDTH = 2000;
 /** Charts closer to the screen than this are drawn. */
 const NEAR = '300px';
 
 /**
- * A chart with a title, a legend with the values at the cursor, and a description for screen readers. Arrow keys move
- * from point to point, + and - zoom, 0 shows all.
+ * A chart with a title, a box with the values at the cursor, and a description for screen readers. Arrow keys move from
+ * point to point, + and - zoom, 0 shows all; on a touch screen buttons zoom.
  */
 export class ChartCard {
   readonly root: HTMLElement;
   readonly #plot = element('div', { class: 'plot' });
-  readonly #place = element('span', { class: 'place' });
   readonly #nothing = element('p', { class: 'nothing', hidden: true });
   readonly #spoken = element('p', { class: 'hidden-text', 'aria-live': 'polite' });
   readonly #words = element('p', { class: 'hidden-text' });
   readonly #values = element('div', { class: 'scroll' });
   readonly #details = element('details', {}, element('summary', {}, 'Values'), this.#values);
   readonly #reset = element('button', { type: 'button', class: 'quiet', hidden: true }, 'Show all');
-  readonly #legend = new Legend(() => this.#draw());
+  readonly #frame: HTMLElement;
+  readonly #tooltip = new Tooltip();
   readonly #chart: Chart;
+  readonly #data: ChartData;
   #lines: CardLine[] = [];
-  #answers = new Map<string, SeriesAnswer>();
-  #view: View = { axis: 'iteration', log: false, smoothing: 0 };
-  #zoom: [number, number] | undefined;
-  #cursor: number | undefined;
+  #runs = 0;
+  #view: View = FIRST_VIEW;
+  /** Lowest and highest value of the vertical axis, shared with related charts. */
+  #shared: [number, number] | undefined;
+  #cursor: ChartCursor | undefined;
   #visible = false;
-  /** The last request, to avoid repeating it. */
-  #asked = '';
+  /** Whether the pointer is over this chart: cursors of other charts move along, without a box. */
+  #isPointed = false;
 
   constructor(
     private readonly plan: ChartPlan,
     private readonly source: Source,
-    private readonly wide: boolean,
+    private readonly size: CardSize,
+    private readonly onZoom: (range: [number, number] | undefined) => void,
   ) {
-    const { id } = plan;
+    const { id, title } = plan;
+    this.#data = new ChartData(source);
     this.#words.id = `${id}-words`;
-    const frame = element('div', {
+    this.#frame = element('div', {
       class: 'frame',
       tabindex: '0',
       role: 'application',
       'aria-roledescription': 'line chart',
-      'aria-label': `${plan.title}. Arrow keys read values, plus and minus zoom, 0 shows all.`,
+      'aria-label': `${title}. Arrow keys read values, plus and minus zoom, 0 shows all.`,
       'aria-describedby': this.#words.id,
     });
-    frame.append(this.#plot, this.#nothing);
-    frame.addEventListener('keydown', (event) => this.#onKey(event));
+    this.#frame.append(this.#plot, this.#nothing, this.#tooltip.root);
+    this.#plot.style.minHeight = `${String(HEIGHTS[size])}px`;
     this.#chart = new Chart(this.#plot, {
-      onCursor: (x) => this.#showCursor(x),
-      onZoom: (range) => this.#setZoom(range),
+      onCursor: (cursor) => this.#showCursor(cursor),
+      onZoom,
     });
-    this.#reset.addEventListener('click', () => this.#setZoom(undefined));
-    this.#details.addEventListener('toggle', () => this.#fillValues());
-    const title = element('h3', { id }, plan.title);
+    this.#listen();
     const unit = element('span', { class: 'unit' }, plan.unit === 'share' ? '%' : plan.unit);
+    const zoom = element('span', { class: 'zoom' }, this.#reset, this.#zoomButton('−', 2), this.#zoomButton('+', 0.5));
+    const isSmall = size === 'small';
     this.root = element(
       'figure',
-      { class: wide ? 'card wide' : 'card', 'aria-labelledby': id },
-      element('figcaption', {}, title, unit, this.#place, this.#reset),
-      ...(plan.what === '' ? [] : [element('p', { class: 'what', title: plan.what }, plan.what)]),
-      this.#legend.root,
-      frame,
+      {
+        class: `card chart ${size}`,
+        'aria-labelledby': id,
+        title: isSmall && plan.what !== '' ? plan.what : undefined,
+      },
+      element(
+        'figcaption',
+        {},
+        element(isSmall ? 'h4' : 'h3', { id }, title),
+        ...(isSmall ? [] : [unit, ...chartKey(this.plan)]),
+        zoom,
+      ),
+      this.#frame,
+      ...(isSmall || plan.what === '' ? [] : [element('p', { class: 'what' }, plan.what)]),
       this.#words,
       this.#spoken,
-      this.#details,
+      ...(isSmall ? [] : [this.#details]),
     );
     const seen = (entries: readonly IntersectionObserverEntry[]): void => {
-      this.#visible = source.isLocal || entries.some(({ isIntersecting }) => isIntersecting);
+      this.#visible = entries.some(({ isIntersecting }) => isIntersecting);
       void this.#ask();
     };
     new IntersectionObserver(seen, { rootMargin: NEAR }).observe(this.root);
@@ -86,21 +103,22 @@ export class ChartCard {
     }).observe(this.#plot);
   }
 
-  /** Shows runs with these settings. A chart that is off screen is drawn once it is near. */
-  update(runs: readonly ShownRun[], view: View): void {
-    const sameAxis = view.axis === this.#view.axis;
+  /**
+   * Shows runs with these settings. A chart that is off screen is drawn once it is near.
+   * @param shared lowest and highest value of the vertical axis; undefined: those of the lines
+   */
+  update(runs: readonly ShownRun[], view: View, shared: [number, number] | undefined): void {
+    // A position on one axis means nothing on another.
+    if (view.axis !== this.#view.axis) this.#showCursor(undefined);
     this.#lines = cardLines(this.plan, runs);
-    this.#view = { ...view };
+    this.#runs = runs.length;
+    this.#view = view;
+    this.#shared = shared;
     this.root.hidden = this.#lines.length === 0;
     this.#words.textContent = inWords(this.#lines);
-    this.#legend.show(this.#lines);
+    this.#reset.hidden = view.zoom === undefined;
     this.#fillValues();
-    if (sameAxis) this.#draw();
-    else {
-      // A position on one axis means nothing on another.
-      this.#showCursor(undefined);
-      this.#setZoom(undefined);
-    }
+    this.#draw();
     void this.#ask();
   }
 
@@ -108,71 +126,69 @@ export class ChartCard {
     this.#chart.recolour();
   }
 
+  emphasize(run: string | undefined): void {
+    this.#chart.emphasize(run);
+  }
+
+  #listen(): void {
+    this.#reset.addEventListener('click', () => this.onZoom(undefined));
+    this.#details.addEventListener('toggle', () => this.#fillValues());
+    this.#frame.addEventListener('keydown', (event) => this.#onKey(event));
+    this.#frame.addEventListener('pointerenter', () => (this.#isPointed = true));
+    const leave = ({ pointerType }: PointerEvent): void => {
+      // A finger that was lifted leaves the values to be read.
+      if (pointerType === 'touch') return;
+      this.#isPointed = false;
+      this.#tooltip.hide();
+    };
+    this.#frame.addEventListener('pointerleave', leave);
+    this.#frame.addEventListener('blur', () => this.#tooltip.hide());
+    document.addEventListener('pointerdown', ({ target }) => {
+      if (target instanceof Node && this.#frame.contains(target)) return;
+      this.#isPointed = false;
+      this.#tooltip.hide();
+    });
+  }
+
   async #ask(): Promise<void> {
-    if (!this.#visible) return;
-    const { axis, smoothing } = this.#view;
-    const [from, to] = this.#zoom ?? [];
+    // In a folded section the plot has no width.
+    if (!this.#visible || this.#plot.clientWidth === 0) return;
+    const { axis, smoothing, zoom } = this.#view;
+    const [from, to] = zoom ?? [];
     // Rounded up, so that resizing the window does not send a request for every pixel.
     const width = Math.min(MAX_WIDTH, 100 * Math.ceil((this.#plot.clientWidth * devicePixelRatio) / 100) || 100);
-    const query = { axis, smoothing, from, to, width };
-    const asked = JSON.stringify([query, this.#lines.map(({ key, metric }) => [key, metric.points, metric.last])]);
-    if (asked === this.#asked) return;
-    this.#asked = asked;
-    try {
-      const answers = await Promise.all(
-        this.#lines.map(async ({ key, run, metric }): Promise<[string, SeriesAnswer]> => {
-          return [key, await this.source.series({ ...query, run, metric: metric.name })];
-        }),
-      );
-      if (asked !== this.#asked) return;
-      this.#answers = new Map(answers);
-      this.#draw();
-    } catch {
-      // The page reports the lost connection, and asks again once there is new data.
-      this.#asked = '';
-    }
+    if (await this.#data.ask(this.#lines, { axis, smoothing, from, to, width })) this.#draw();
   }
 
   #draw(): void {
-    const { axis, log } = this.#view;
+    const { axis, log, zoom } = this.#view;
     const lines = this.#lines.flatMap((line) => {
-      const answer = this.#answers.get(line.key);
-      return answer === undefined ? [] : drawnLines(line, answer, !this.#legend.isHidden(line.key));
+      const answer = this.#data.get(line.key);
+      return answer === undefined ? [] : drawnLines(line, answer, this.#runs);
     });
     if (lines.length === 0) return;
     const drawable = isDrawable(lines, log);
     this.#plot.hidden = !drawable;
     this.#nothing.hidden = drawable;
     this.#nothing.textContent = log ? 'Nothing above 0 to show on a log scale.' : 'No finite value to show.';
-    const height = this.wide ? TALL : HEIGHT;
-    if (drawable) this.#chart.draw(lines, { axis, log, unit: this.plan.unit, height, zoom: this.#zoom });
+    const look = { axis, log, unit: this.plan.unit, height: HEIGHTS[this.size], isSmall: this.size === 'small' };
+    if (drawable) this.#chart.draw(lines, { ...look, zoom, values: zoom === undefined ? this.#shared : undefined });
     this.#showCursor(this.#cursor);
   }
 
-  #setZoom(range: [number, number] | undefined): void {
-    this.#zoom = range;
-    this.#reset.hidden = range === undefined;
-    void this.#ask();
-  }
-
-  #showCursor(x: number | undefined): void {
-    this.#cursor = x;
-    this.#place.textContent = x === undefined ? '' : this.#placeText(x);
-    // The unit is in the chart's heading; shares are shown as percentages.
-    for (const { key, metric } of this.#lines)
-      this.#legend.setValue(key, formatValue(this.#valueAt(key, metric.last), metric.unit === 'share' ? 'share' : ''));
-  }
-
-  #valueAt(key: string, last: number | null): number | null {
-    const answer = this.#answers.get(key);
-    if (this.#cursor === undefined || answer === undefined) return last;
-    return valueNear(answer.smooth ?? answer.raw, this.#cursor);
-  }
-
-  #placeText(x: number): string {
-    const { axis } = this.#view;
-    if (axis === 'time') return formatDuration(x);
-    return `${axis} ${Math.round(x).toLocaleString('en-US')}`;
+  #showCursor(cursor: ChartCursor | undefined): void {
+    this.#cursor = cursor;
+    if (cursor === undefined || !(this.#isPointed || document.activeElement === this.#frame)) {
+      this.#tooltip.hide();
+      return;
+    }
+    const rows = rowsAt(this.#lines, this.#data, cursor.x);
+    const nearest = this.#isPointed ? this.#chart.valueAt(cursor.top) : undefined;
+    const { context } = this.plan;
+    const contextLabel =
+      rows.some((row) => row.context !== null) && context !== undefined ? placeOf(context).line : undefined;
+    if (rows.length === 0) this.#tooltip.hide();
+    else this.#tooltip.show(placeText(cursor.x, this.#view.axis), rows, cursor, nearest, contextLabel);
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -186,39 +202,35 @@ export class ChartCard {
     };
     const step = steps[event.key];
     if (step !== undefined) {
+      this.#isPointed = false;
       this.#chart.step(event.shiftKey ? 10 * step : step);
-      this.#speak();
+      if (this.#cursor !== undefined)
+        this.#spoken.textContent = spokenAt(this.#lines, this.#data, this.#cursor.x, this.#view.axis);
     } else if (event.key === '+' || event.key === '=') this.#scale(0.5);
     else if (event.key === '-') this.#scale(2);
-    else if (event.key === '0') this.#setZoom(undefined);
+    else if (event.key === '0') this.onZoom(undefined);
+    else if (event.key === 'Escape') this.#tooltip.hide();
     else return;
     event.preventDefault();
-  }
-
-  #speak(): void {
-    if (this.#cursor === undefined) return;
-    const values = this.#lines
-      .filter(({ key }) => !this.#legend.isHidden(key))
-      .map(({ key, label, metric }) => `${label} ${formatValue(this.#valueAt(key, metric.last), metric.unit)}`);
-    this.#spoken.textContent = `${this.#placeText(this.#cursor)}: ${values.join(', ')}`;
   }
 
   /** Zooms around the cursor, else around the middle. */
   #scale(by: number): void {
     const range = this.#chart.range();
-    if (range === undefined || (by > 1 && this.#zoom === undefined)) return;
+    if (range === undefined || (by > 1 && this.#view.zoom === undefined)) return;
     const [from, to] = range;
-    const middle = this.#cursor ?? (from + to) / 2;
-    this.#setZoom([middle - by * (middle - from), middle + by * (to - middle)]);
+    const middle = this.#cursor?.x ?? (from + to) / 2;
+    this.onZoom([middle - by * (middle - from), middle + by * (to - middle)]);
+  }
+
+  #zoomButton(sign: string, by: number): HTMLElement {
+    const label = `Zoom ${by < 1 ? 'in' : 'out'}`;
+    const button = element('button', { type: 'button', class: 'quiet touch', 'aria-label': label, title: label }, sign);
+    button.addEventListener('click', () => this.#scale(by));
+    return button;
   }
 
   #fillValues(): void {
-    if (!this.#details.open) return;
-    const rows = this.#lines.map(({ label, metric: { last, min, max, points, unit } }) => [
-      label,
-      ...[last, min, max].map((value) => formatValue(value, unit)),
-      formatNumber(points),
-    ]);
-    this.#values.replaceChildren(table(this.plan.title, ['line', 'last', 'lowest', 'highest', 'points'], rows));
+    if (this.#details.open) this.#values.replaceChildren(valuesTable(this.plan, this.#lines));
   }
 }

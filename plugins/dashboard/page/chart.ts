@@ -2,6 +2,7 @@ import uPlot from 'uplot';
 import type { ChartLine } from './card-lines.js';
 import { formatDuration, formatTick } from './format.js';
 import type { Axis } from './protocol.js';
+import { themeColour } from './theme-colours.js';
 
 export interface ChartLook {
   readonly axis: Axis;
@@ -10,22 +11,32 @@ export interface ChartLook {
   readonly height: number;
   /** The visible part of the horizontal axis; undefined: all. */
   readonly zoom: readonly [number, number] | undefined;
+  /** Lowest and highest value of the vertical axis; undefined: those of the lines. */
+  readonly values: readonly [number, number] | undefined;
+  /** Whether there is little room for labels. */
+  readonly isSmall: boolean;
+}
+
+/** Where the cursor is. */
+export interface ChartCursor {
+  /** Value on the horizontal axis. */
+  readonly x: number;
+  /** Place from the left and the top of the plot, in pixels. */
+  readonly left: number;
+  readonly top: number;
 }
 
 export interface ChartCallbacks {
-  /** Called with the cursor's value on the horizontal axis; undefined if it left the chart. */
-  readonly onCursor: (x: number | undefined) => void;
+  /** Called with the cursor; undefined if it left the chart. The cursors of all charts move together. */
+  readonly onCursor: (cursor: ChartCursor | undefined) => void;
   /** Called with a part selected by dragging; undefined after a double-click, which selects all. */
   readonly onZoom: (range: [number, number] | undefined) => void;
 }
 
 const FONT = '12px system-ui, sans-serif';
-const FAINT = 0.3;
-const DASHES = [
-  [7, 4],
-  [2, 3],
-  [8, 3, 2, 3],
-];
+const DASH = [4, 4];
+/** Opacity of the other runs' lines while one run is pointed at. */
+const ASIDE = 0.12;
 /** A line with at most this many points also gets a marker on each. */
 const FEW = 12;
 /** Selections narrower than this, in pixels, are clicks. */
@@ -36,6 +47,9 @@ export class Chart {
   #plot: uPlot | undefined;
   #key = '';
   #zoom: readonly [number, number] | undefined;
+  #values: readonly [number, number] | undefined;
+  #lines: readonly ChartLine[] = [];
+  #emphasized: string | undefined;
 
   constructor(
     private readonly host: HTMLElement,
@@ -45,12 +59,12 @@ export class Chart {
   draw(lines: readonly ChartLine[], look: ChartLook): void {
     const data = joined(lines, look.log);
     this.#zoom = look.zoom;
+    this.#values = look.values;
+    this.#lines = lines;
+    const { axis, log, unit, height } = look;
     const key = JSON.stringify([
-      lines.map(({ label, colour, dash, faint, shown, x }) => [label, colour, dash, faint, shown, x.length <= FEW]),
-      look.axis,
-      look.log,
-      look.unit,
-      look.height,
+      lines.map(({ run, colour, dashed, width, alpha, x }) => [run, colour, dashed, width, alpha, x.length <= FEW]),
+      [axis, log, unit, height],
     ]);
     if (this.#plot !== undefined && key === this.#key) {
       this.#plot.setData(data);
@@ -59,6 +73,25 @@ export class Chart {
     this.#key = key;
     this.#plot?.destroy();
     this.#plot = new uPlot(this.#options(lines, look), data, this.host);
+    this.emphasize(this.#emphasized);
+  }
+
+  /** Draws the other runs' lines faintly; undefined: all as they are. */
+  emphasize(run: string | undefined): void {
+    this.#emphasized = run;
+    const plot = this.#plot;
+    if (plot === undefined) return;
+    const isThere = this.#lines.some((line) => line.run === run);
+    for (const [at, line] of this.#lines.entries()) {
+      const series = plot.series[at + 1];
+      if (series !== undefined) series.alpha = !isThere || line.run === run ? line.alpha : ASIDE * line.alpha;
+    }
+    plot.redraw(false);
+  }
+
+  /** Returns the value of the vertical axis at a place from the top of the plot, in pixels. */
+  valueAt(top: number): number | undefined {
+    return this.#plot?.posToVal(top, 'y');
   }
 
   /** Redraws in the current theme's colours. */
@@ -88,12 +121,12 @@ export class Chart {
     return min === undefined || max === undefined ? undefined : [min, max];
   }
 
-  #options(lines: readonly ChartLine[], { axis, log, unit, height }: ChartLook): uPlot.Options {
+  #options(lines: readonly ChartLine[], { axis, log, unit, height, isSmall }: ChartLook): uPlot.Options {
     const { onCursor, onZoom } = this.callbacks;
     const axisLook = {
-      stroke: () => css('--muted'),
-      grid: { stroke: () => css('--grid'), width: 1 },
-      ticks: { stroke: () => css('--grid'), width: 1, size: 4 },
+      stroke: () => themeColour('--muted'),
+      grid: { stroke: () => themeColour('--grid'), width: 1 },
+      ticks: { stroke: () => themeColour('--grid'), width: 1, size: 4 },
       font: FONT,
     };
     const tick = axis === 'time' ? formatDuration : formatTick;
@@ -107,24 +140,37 @@ export class Chart {
         drag: { x: true, y: false, setScale: false },
         sync: { key: axis, scales: ['x', null] },
         y: false,
-        points: { size: (_, line) => (lines[line - 1]?.faint === true ? 0 : 7) },
+        points: { size: (_, line) => (lines[line - 1]?.isMarked === true ? 7 : 0) },
         dataIdx: nearestPoint,
       },
       scales: {
         x: { time: false, range: (_, min, max) => [...(this.#zoom ?? widened(min, max))] },
-        y: { distr: log ? uPlot.Scale.Distr.Logarithmic : uPlot.Scale.Distr.Linear },
+        y: {
+          distr: log ? uPlot.Scale.Distr.Logarithmic : uPlot.Scale.Distr.Linear,
+          range: (_, min, max) => this.#valueRange(min, max, log),
+        },
       },
       axes: [
-        { ...axisLook, values: (_, ticks) => ticks.map(tick), space: axis === 'time' ? 80 : 60, size: 32 },
+        {
+          ...axisLook,
+          values: (_, ticks) => ticks.map(tick),
+          space: axis === 'time' ? 80 : 60,
+          size: isSmall ? 24 : 32,
+        },
         {
           ...axisLook,
           values: (_, ticks) => ticks.map((value) => (typeof value === 'number' ? y(value) : '')),
-          size: 60,
+          size: isSmall ? 48 : 60,
         },
       ],
       series: [{}, ...lines.map(lineOptions)],
       hooks: {
-        setCursor: [({ cursor, data }) => onCursor(data[0][cursor.idx ?? -1])],
+        setCursor: [
+          ({ cursor: { idx, left = 0, top = 0 }, data }) => {
+            const x = data[0][idx ?? -1];
+            onCursor(x === undefined ? undefined : { x, left, top });
+          },
+        ],
         setSelect: [
           (plot) => {
             const { left, width } = plot.select;
@@ -133,23 +179,43 @@ export class Chart {
             plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           },
         ],
-        ready: [({ over }) => over.addEventListener('dblclick', () => onZoom(undefined))],
+        ready: [
+          (plot) => {
+            plot.over.addEventListener('dblclick', () => onZoom(undefined));
+            plot.over.addEventListener('pointermove', (event) => followTouch(plot, event));
+          },
+        ],
       },
     };
   }
+
+  /** Returns the vertical axis for these lowest and highest values of the lines. */
+  #valueRange(min: number | null, max: number | null, log: boolean): uPlot.Range.MinMax {
+    const [low, high] = this.#values ?? [min, max];
+    if (low === null || high === null) return [null, null];
+    if (!log) return uPlot.rangeNum(low, high, 0.1, true);
+    // A shared scale may begin below 0, which a log scale cannot show.
+    return uPlot.rangeLog(low > 0 ? low : (min ?? high), high, 10, false);
+  }
 }
 
-function lineOptions({ label, colour, dash, faint, shown, x }: ChartLine): uPlot.Series {
+function lineOptions({ run, colour, dashed, width, alpha, isMarked, x }: ChartLine): uPlot.Series {
   return {
-    label,
-    show: shown,
-    stroke: () => css(colour),
-    width: faint ? 1 : 1.75,
-    alpha: faint ? FAINT : 1,
-    ...(dash > 0 ? { dash: DASHES[(dash - 1) % DASHES.length] ?? [] } : {}),
+    label: run,
+    stroke: () => themeColour(colour),
+    width,
+    alpha,
+    ...(dashed ? { dash: DASH } : {}),
     // Markers make few points easier to see, and a single point visible at all.
-    points: { show: !faint && x.length <= FEW, size: 5, fill: () => css(colour) },
+    points: { show: isMarked && x.length <= FEW, size: 5, fill: () => themeColour(colour) },
   };
+}
+
+/** A finger that moves sideways reads values; up and down it scrolls the page, as the style sheet says. */
+function followTouch(plot: uPlot, { pointerType, clientX, clientY }: PointerEvent): void {
+  if (pointerType !== 'touch') return;
+  const { left, top } = plot.over.getBoundingClientRect();
+  plot.setCursor({ left: clientX - left, top: clientY - top });
 }
 
 /** Joins lines on the union of their x values. Missing values are undefined, which uPlot draws through. */
@@ -177,11 +243,4 @@ function nearestPoint(plot: uPlot, line: number, at: number): number {
 
 function widened(min: number, max: number): [number, number] {
   return min < max ? [min, max] : [min - 1, max + 1];
-}
-
-/** Resolves a custom property to a colour in the current theme, since a canvas cannot use `var()`. */
-function css(property: string): string {
-  const probe = document.documentElement;
-  probe.style.setProperty('outline-color', `var(${property})`);
-  return getComputedStyle(probe).outlineColor;
 }

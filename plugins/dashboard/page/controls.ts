@@ -1,70 +1,94 @@
+import type { CurrentView } from './current-view.js';
 import { byId } from './dom.js';
 import { formatNumber } from './format.js';
-import type { Axis } from './protocol.js';
 import { sliderAt, weightAt } from './series.js';
-import { storeView, storedView, type Theme, type View } from './view.js';
+import { forgetThemeColours } from './theme-colours.js';
+import { storedSettings, storeSettings, type Theme } from './stored-settings.js';
+import { axisOf } from './view.js';
 
 const DEBOUNCE_MS = 80;
+/** Time to finish a word. */
+const TYPING_MS = 150;
 
-/** The controls for axis, log scale, smoothing and theme. */
+/** The controls for axis, scales, smoothing, filters and theme. */
 export class Controls {
-  readonly view: View & { theme: Theme } = storedView();
-  readonly #log = byId('log', HTMLInputElement);
   readonly #smoothing = byId('smoothing', HTMLInputElement);
   readonly #weight = byId('smoothing-value', HTMLElement);
-  readonly #theme = byId('theme', HTMLSelectElement);
-  #pending: ReturnType<typeof setTimeout> | undefined;
 
+  /** @param onTheme called when the colours have changed */
   constructor(
-    private readonly onView: () => void,
+    private readonly view: CurrentView,
     private readonly onTheme: () => void,
   ) {
+    const { value } = view;
     for (const input of document.querySelectorAll<HTMLInputElement>('input[name="axis"]')) {
-      input.checked = input.value === this.view.axis;
-      input.addEventListener('change', () => this.#change({ axis: axisOf(input.value) }));
+      input.checked = input.value === value.axis;
+      input.addEventListener('change', () => view.change({ axis: axisOf(input.value), zoom: undefined }));
     }
-    this.#log.checked = this.view.log;
-    this.#log.addEventListener('change', () => this.#change({ log: this.#log.checked }));
-    this.#smoothing.valueAsNumber = sliderAt(this.view.smoothing);
+    this.#tick('log', value.log, (log) => view.change({ log }));
+    this.#tick('same-scale', value.sameScale, (sameScale) => view.change({ sameScale }));
+    this.#search('filter', value.filter, (filter) => view.change({ filter }, TYPING_MS));
+    this.#search('metrics', value.metrics, (metrics) => view.change({ metrics }, TYPING_MS));
+    this.#smoothing.valueAsNumber = sliderAt(value.smoothing);
     this.#smoothing.addEventListener('input', () => {
-      this.#change({ smoothing: Math.round(1000 * weightAt(this.#smoothing.valueAsNumber)) / 1000 }, DEBOUNCE_MS);
+      view.change({ smoothing: Math.round(1000 * weightAt(this.#smoothing.valueAsNumber)) / 1000 }, DEBOUNCE_MS);
+      this.#showWeight();
     });
-    this.#theme.value = this.view.theme;
-    this.#theme.addEventListener('change', () => {
-      const { value } = this.#theme;
-      this.view.theme = value === 'light' || value === 'dark' ? value : 'system';
-      this.#applyTheme();
-      storeView(this.view);
-    });
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.onTheme());
-    this.#applyTheme();
+    this.#chooseTheme();
+    this.#openMenu();
     this.#showWeight();
   }
 
-  #change(part: Partial<View>, waitMs = 0): void {
-    Object.assign(this.view, part);
-    this.#showWeight();
-    clearTimeout(this.#pending);
-    this.#pending = setTimeout(() => {
-      storeView(this.view);
-      this.onView();
-    }, waitMs);
+  #tick(id: string, checked: boolean, onChange: (checked: boolean) => void): void {
+    const input = byId(id, HTMLInputElement);
+    input.checked = checked;
+    input.addEventListener('change', () => onChange(input.checked));
+  }
+
+  #search(id: string, value: string, onChange: (value: string) => void): void {
+    const input = byId(id, HTMLInputElement);
+    input.value = value;
+    input.addEventListener('input', () => onChange(input.value));
   }
 
   #showWeight(): void {
-    const { smoothing } = this.view;
+    const { smoothing } = this.view.value;
     this.#weight.textContent = smoothing === 0 ? 'off' : formatNumber(smoothing);
     this.#smoothing.setAttribute('aria-valuetext', this.#weight.textContent);
   }
 
-  #applyTheme(): void {
-    const { theme } = this.view;
+  #chooseTheme(): void {
+    const choice = byId('theme', HTMLSelectElement);
+    choice.value = storedSettings().theme;
+    choice.addEventListener('change', () => {
+      const theme = choice.value === 'light' || choice.value === 'dark' ? choice.value : 'system';
+      this.#applyTheme(theme);
+      storeSettings({ theme });
+    });
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#recolour());
+    this.#applyTheme(storedSettings().theme);
+  }
+
+  #applyTheme(theme: Theme): void {
     if (theme === 'system') delete document.documentElement.dataset['theme'];
     else document.documentElement.dataset['theme'] = theme;
+    this.#recolour();
+  }
+
+  #recolour(): void {
+    forgetThemeColours();
     this.onTheme();
   }
-}
 
-function axisOf(value: string): Axis {
-  return value === 'tokens' || value === 'time' ? value : 'iteration';
+  /** On a narrow screen a button shows the view's settings and the contents. */
+  #openMenu(): void {
+    const button = byId('menu', HTMLButtonElement);
+    button.addEventListener('click', () => document.body.classList.toggle('menu'));
+    document.addEventListener('keydown', ({ key }) => {
+      if (key === 'Escape') document.body.classList.remove('menu');
+    });
+    const show = (): void => button.setAttribute('aria-expanded', String(document.body.classList.contains('menu')));
+    new MutationObserver(show).observe(document.body, { attributeFilter: ['class'] });
+    show();
+  }
 }

@@ -44,3 +44,14 @@ export function table(
     ),
   );
 }
+
+/**
+ * Makes a short line in a colour.
+ * @param colour CSS custom property
+ * @param kind further class: `dashed`
+ */
+export function swatch(colour: string, kind = ''): HTMLElement {
+  const made = element('span', { class: kind === '' ? 'swatch' : `swatch ${kind}` });
+  made.style.setProperty('--swatch', `var(${colour})`);
+  return made;
+}

@@ -2,95 +2,118 @@ import { placeOf, TRAINING } from './metric-names.js';
 import type { MetricSummary } from './protocol.js';
 import { CLOCK } from './series.js';
 
-/** A chart, and the metrics that are its lines. */
+/** A chart of one metric. */
 export interface ChartPlan {
   /** Unique on the page. */
   readonly id: string;
   readonly title: string;
-  readonly metrics: readonly string[];
+  readonly metric: string;
+  /** A metric that belongs to it, drawn thin and dashed: the training loss of the validation loss. */
+  readonly context?: string;
   readonly unit: string;
-  /** Description of the metric; empty for a chart of several. */
+  /** Description of the metric. */
   readonly what: string;
+}
+
+/** Charts of related metrics with one unit, as small multiples; or a single chart. */
+export interface ChartGroup {
+  readonly title: string;
+  readonly unit: string;
+  readonly charts: readonly ChartPlan[];
 }
 export interface ChartSection {
   readonly title: string;
-  readonly charts: readonly ChartPlan[];
+  readonly groups: readonly ChartGroup[];
 }
 
 /** Charts that come first, in this order. Tokens per second say their unit in the title. */
-const known: readonly { title: string; metrics: readonly string[]; unit?: string }[] = [
-  { title: 'Loss', metrics: ['train/loss', 'eval/train_loss', 'val/loss', 'ema/val_loss'] },
-  { title: 'Learning rate', metrics: ['lr'] },
-  { title: 'Tokens per second', metrics: ['throughput/tokens_per_second'], unit: '' },
-  { title: 'Gradient norm', metrics: ['grad_norm'] },
+const known: readonly { title?: string; metric: string; unit?: string }[] = [
+  { metric: 'lr' },
+  { metric: 'throughput/tokens_per_second', unit: '' },
+  { metric: 'grad_norm' },
+  { metric: 'eval/train_loss' },
+  { metric: 'ema/val_loss' },
 ];
+/** The loss that is drawn solid, and the one next to it. */
+const LOSSES = ['val/loss', 'train/loss'];
 /** Id of the chart of losses, which is drawn larger. */
 export const LOSS_CHART = 'chart-loss';
 /** Sections that come first. */
 const FIRST = [TRAINING, 'Loss terms', 'Validation sets', 'Evaluators'];
-/** The largest number of lines in a chart that can still be told apart. */
-const MAX_LINES = 8;
+/** Larger groups are divided. */
+const MANY = 8;
 
 /** Plans the charts for some metrics: the known ones first, then a section for each subject. */
 export function chartSections(metrics: readonly MetricSummary[]): ChartSection[] {
   const byName = new Map(metrics.map((metric) => [metric.name, metric]));
   byName.delete(CLOCK);
   const ids = new Set<string>();
-  const plan = (key: string, title: string, names: readonly string[], ownUnit?: string): ChartPlan => {
-    const [first] = names.map((name) => byName.get(name));
-    const unit = ownUnit ?? first?.unit ?? '';
-    return { id: newId(key, ids), title, metrics: names, unit, what: names.length === 1 ? (first?.what ?? '') : '' };
-  };
-  const training = known.flatMap(({ title, metrics: names, unit }) => {
-    const present = names.filter((name) => byName.has(name));
-    return present.length === 0 ? [] : [plan(title, title, present, unit)];
-  });
-  const shown = new Set(training.flatMap(({ metrics: names }) => names));
+  const training: ChartGroup[] = [];
+  const [loss, context] = LOSSES.flatMap((name) => byName.get(name) ?? []);
+  if (loss !== undefined) {
+    const plan = chartOf(loss, 'Loss', 'Loss', ids);
+    training.push(single(context === undefined ? plan : { ...plan, what: '', context: context.name }));
+  }
+  for (const { metric: name, unit } of known) {
+    const metric = byName.get(name);
+    if (metric === undefined) continue;
+    const { line } = placeOf(name);
+    training.push(single(chartOf({ ...metric, unit: unit ?? metric.unit }, line, line, ids)));
+  }
+  const shown = new Set([...LOSSES, ...known.map(({ metric }) => metric)]);
   const others = [...byName.values()].filter(({ name }) => !shown.has(name));
-  const sections = new Map<string, ChartPlan[]>(training.length === 0 ? [] : [[TRAINING, training]]);
-  for (const { section, title, names } of grouped(others)) {
-    sections.set(section, [...(sections.get(section) ?? []), plan(`${section} ${title}`, title, names)]);
+  const sections = new Map<string, ChartGroup[]>(training.length === 0 ? [] : [[TRAINING, training]]);
+  for (const { section, title, members } of grouped(others)) {
+    const charts = members.map((metric) => {
+      const name = members.length === 1 ? title : metric.line;
+      return chartOf(metric, name, `${section} ${title} ${members.length === 1 ? '' : metric.line}`, ids);
+    });
+    sections.set(section, [...(sections.get(section) ?? []), { title, unit: members[0]?.unit ?? '', charts }]);
   }
   const order = (title: string): number => (FIRST.includes(title) ? FIRST.indexOf(title) : FIRST.length);
-  return [...sections].map(([title, charts]) => ({ title, charts })).sort((a, b) => order(a.title) - order(b.title));
+  return [...sections].map(([title, groups]) => ({ title, groups })).sort((a, b) => order(a.title) - order(b.title));
 }
 
-interface ChartGroup {
+function single(plan: ChartPlan): ChartGroup {
+  return { title: plan.title, unit: plan.unit, charts: [plan] };
+}
+
+function chartOf({ name, unit, what }: MetricSummary, title: string, key: string, ids: Set<string>): ChartPlan {
+  return { id: newId(key, ids), title, metric: name, unit, what };
+}
+
+type PlacedMetric = MetricSummary & { readonly line: string };
+interface MetricGroup {
   readonly section: string;
   readonly title: string;
-  readonly names: readonly string[];
+  readonly members: readonly PlacedMetric[];
 }
 
 /**
- * Groups metrics into charts by their place and by unit, since two units cannot share an axis. A group of more than
- * `MAX_LINES` is divided by the first part of its lines' names, if that leaves several lines in each chart.
+ * Groups metrics by their place and by unit, since related ones share a scale. A group of more than `MANY` is divided by
+ * the first part of its lines' names, if that leaves several in each.
  */
-function grouped(metrics: readonly MetricSummary[]): ChartGroup[] {
+function grouped(metrics: readonly MetricSummary[]): MetricGroup[] {
   const sorted = metrics
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, unit }) => ({ name, unit, ...placeOf(name) }));
+    .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+    .map((metric) => ({ ...metric, ...placeOf(metric.name) }));
   const groups = groupBy(sorted, ({ section, chart, unit }) => JSON.stringify([section, chart, unit]));
-  return [...groups.values()].flatMap((members) => {
+  return [...groups.values()].flatMap((members): MetricGroup[] => {
     const [{ section, chart } = { section: '', chart: '' }] = members;
     const parts = groupBy(members, ({ line }) => line.split(' · ')[0] ?? '');
-    const isDivided = members.length > MAX_LINES && 2 * parts.size <= members.length;
-    const charts: [string, typeof members][] = isDivided
-      ? [...parts].map(([part, lines]) => [`${chart} · ${part}`, lines])
-      : [[chart, members]];
-    return charts.flatMap(([title, lines]) =>
-      inPieces(lines).map((piece, at) => ({
-        section,
-        title: at === 0 ? title : `${title} (${String(at + 1)})`,
-        names: piece.map(({ name }) => name),
-      })),
-    );
+    if (members.length <= MANY || 2 * parts.size > members.length) return [{ section, title: chart, members }];
+    return [...parts].map(([part, lines]) => ({
+      section,
+      title: `${chart} · ${part}`,
+      members: lines.map((metric) => ({ ...metric, line: withoutPart(metric.line) })),
+    }));
   });
 }
 
-function inPieces<T>(lines: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(lines.length / MAX_LINES) }, (_, at) =>
-    lines.slice(at * MAX_LINES, (at + 1) * MAX_LINES),
-  );
+/** Returns a line's name without its first part, which the group's title has. */
+function withoutPart(line: string): string {
+  const rest = line.split(' · ').slice(1).join(' · ');
+  return rest === '' ? 'All' : rest.charAt(0).toUpperCase() + rest.slice(1);
 }
 
 /** Keeps the order in which keys first occur. */
@@ -103,7 +126,7 @@ function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<stri
   return groups;
 }
 
-/** Charts of one title, which differ in their unit, get a number. */
+/** Charts of one title get a number. */
 function newId(key: string, taken: Set<string>): string {
   const id = `chart-${key.toLowerCase().replaceAll(/[^\w]+/g, '-')}`;
   let free = id;

@@ -1,208 +1,177 @@
-import { colourOf, type ShownRun } from './card-lines.js';
-import { ChartCard } from './chart-card.js';
+import type { ShownRun } from './card-lines.js';
+import { Charts } from './charts.js';
 import { Controls } from './controls.js';
-import { byId, element } from './dom.js';
-import { chartSections, LOSS_CHART, type ChartPlan } from './groups.js';
-import {
-  configPanel,
-  numbersPanel,
-  overviewPanel,
-  samplesPanel,
-  schedulePanel,
-  startsPanel,
-  statusBadge,
-  timePanel,
-} from './panels.js';
-import type { MetricSummary, RunSummary } from './protocol.js';
+import { CurrentView } from './current-view.js';
+import { DetailsCache } from './details-cache.js';
+import { byId } from './dom.js';
+import { FrontRun } from './front-run.js';
+import type { RunSummary } from './protocol.js';
+import { columnsFor, matches, sortedRuns } from './run-columns.js';
+import { RunLooks } from './run-looks.js';
+import { firstSelection, inOrder } from './run-order.js';
+import { RunsKey } from './runs-key.js';
+import { RunsTable } from './runs-table.js';
+import { SamplesPanel } from './samples-panel.js';
+import { Sections, setCount } from './sections.js';
 import type { Connection, Source } from './source.js';
 
 const connectionWords: Record<Connection, string> = {
-  live: 'Live',
+  open: '',
   lost: 'Connection lost; reconnecting',
   refused: 'The server refused the connection: close other dashboard pages, then reload',
   ended: 'The server has ended; `espalier dashboard` shows the run again',
   report: 'Report',
 };
 
-/** The page: the list of runs, the charts of those that are ticked, and details of one of them, the front run. */
+/** The page: the table of runs, the charts and samples of the selected ones, and the details of one of them. */
 export class Page {
-  readonly #controls: Controls;
-  readonly #runList = byId('runs', HTMLElement);
-  readonly #front = byId('front', HTMLSelectElement);
-  readonly #charts = byId('charts', HTMLElement);
-  readonly #cards = new Map<string, ChartCard>();
+  readonly #view = new CurrentView(() => this.#show());
+  readonly #sections = new Sections(this.#view);
+  readonly #looks = new RunLooks();
+  readonly #details: DetailsCache;
+  readonly #charts: Charts;
+  readonly #table: RunsTable;
+  readonly #key: RunsKey;
+  readonly #samples = new SamplesPanel((sample) => this.#view.change({ sample }));
+  readonly #front: FrontRun;
   #runs: readonly RunSummary[] = [];
-  /** Names of the ticked runs; undefined until there are runs, then the first one is ticked. */
-  #chosen: Set<string> | undefined;
-  #detailsShown = '';
-  #chartsShown = '';
-  #runsShown = '';
+  /** The page's own selection, until someone selects. */
+  #first: readonly string[] | undefined;
+  #connection: { state: Connection; words: string | undefined } = { state: 'lost', words: 'Reading the runs …' };
 
   constructor(private readonly source: Source) {
-    this.#controls = new Controls(
-      () => this.#updateCards(),
-      () => this.#recolour(),
+    this.#details = new DetailsCache(source, () => this.#showDetails());
+    const pointAt = (run: string | undefined): void => this.#charts.emphasize(run);
+    this.#charts = new Charts(byId('charts', HTMLElement), source, this.#sections, (zoom) =>
+      this.#view.change({ zoom }),
     );
-    this.#front.addEventListener('change', () => this.#showFront());
+    this.#key = new RunsKey(byId('selected', HTMLElement), pointAt);
+    this.#table = new RunsTable(byId('runs', HTMLElement), {
+      select: (runs, on) => this.#select(runs, on),
+      sort: (sort) => this.#view.change({ sort }),
+      pin: (run) => this.#pin(run),
+      showDetails: (details) => {
+        this.#view.change({ details });
+        byId('overview-section', HTMLElement).scrollIntoView();
+      },
+      pointAt,
+    });
+    this.#front = new FrontRun(this.#details, (details) => this.#view.change({ details }));
+    new Controls(this.#view, () => this.#charts.recolour());
+    const main = byId('main', HTMLElement);
+    document.querySelector('.skip')?.addEventListener('click', (event) => {
+      // The address keeps the view.
+      event.preventDefault();
+      main.focus();
+    });
   }
 
   start(): void {
     this.source.watch(
       (runs) => this.#take(runs),
-      (connection, words) => this.#showConnection(connection, words ?? connectionWords[connection]),
+      (state, words) => {
+        this.#connection = { state, words };
+        this.#showConnection();
+      },
     );
-  }
-
-  #showConnection(connection: Connection, words: string): void {
-    const shown = byId('connection', HTMLElement);
-    shown.dataset['state'] = connection;
-    shown.textContent = words;
-    document.body.dataset['mode'] = connection === 'report' ? 'report' : 'live';
   }
 
   #take(runs: readonly RunSummary[]): void {
-    this.#runs = runs;
-    const [first] = runs;
-    if (first !== undefined) this.#chosen ??= new Set([first.name]);
+    this.#looks.add(runs);
+    this.#runs = inOrder(runs);
+    if (runs.length > 0) this.#first ??= firstSelection(this.#runs);
+    this.#show();
+    this.#showConnection();
+  }
+
+  /** "Live" is shown only while a run trains. */
+  #showConnection(): void {
+    const { state, words } = this.#connection;
+    const isLive = state === 'open' && this.#runs.some(({ status }) => status === 'running');
+    const shown = byId('connection', HTMLElement);
+    shown.dataset['state'] = isLive ? 'live' : state;
+    shown.textContent = isLive ? 'Live' : (words ?? connectionWords[state]);
+    document.body.dataset['mode'] = state === 'report' ? 'report' : 'live';
+  }
+
+  #show(): void {
     const nothing = byId('nothing', HTMLElement);
-    nothing.hidden = runs.length > 0;
-    nothing.textContent = 'No run yet.';
-    this.#listRuns();
-    this.#showChosen();
-  }
-
-  #showChosen(): void {
-    this.#layOutCharts();
-    this.#updateCards();
-    this.#listFront();
-    this.#showFront();
-  }
-
-  /** Returns the ticked runs. Each keeps its colour whatever else is ticked. */
-  #shown(): ShownRun[] {
-    return this.#runs
-      .map((summary, colour) => ({ summary, colour }))
-      .filter(({ summary }) => this.#chosen?.has(summary.name));
-  }
-
-  #listRuns(): void {
-    const shown = JSON.stringify(this.#runs.map(({ name, status }) => [name, status]));
-    if (shown === this.#runsShown) return;
-    this.#runsShown = shown;
-    const focused = document.activeElement?.id;
-    this.#runList.replaceChildren(...this.#runs.map((run, at) => this.#runEntry(run, at)));
-    if (focused !== undefined && focused !== '') document.getElementById(focused)?.focus();
-  }
-
-  #runEntry({ name, status }: RunSummary, at: number): HTMLElement {
-    const checked = this.#chosen?.has(name) ?? false;
-    const input = element('input', { type: 'checkbox', id: `run-${String(at)}`, checked });
-    input.addEventListener('change', () => {
-      if (input.checked) this.#chosen?.add(name);
-      else this.#chosen?.delete(name);
-      this.#showChosen();
-    });
-    const swatch = element('span', { class: 'swatch' });
-    swatch.style.setProperty('--swatch', `var(${colourOf(at)})`);
-    return element(
-      'li',
-      {},
-      element('label', {}, input, swatch, element('span', { class: 'name' }, name)),
-      statusBadge(status),
-    );
-  }
-
-  /** Builds the sections and cards; does nothing if they have not changed. */
-  #layOutCharts(): void {
-    const byName = new Map<string, MetricSummary>();
-    for (const { summary } of this.#shown()) {
-      for (const metric of summary.metrics) {
-        // Runs of earlier versions have no units: prefer one that has.
-        if (byName.get(metric.name)?.unit === undefined || metric.unit !== '') byName.set(metric.name, metric);
-      }
-    }
-    const sections = chartSections([...byName.values()]);
-    const shown = JSON.stringify(sections);
-    if (shown === this.#chartsShown) return;
-    this.#chartsShown = shown;
-    const kept = new Map(this.#cards);
-    this.#cards.clear();
-    this.#charts.replaceChildren(
-      ...sections.map(({ title, charts }) => section(title, ...charts.map((plan) => this.#card(plan, kept).root))),
-    );
-  }
-
-  #card(plan: ChartPlan, kept: ReadonlyMap<string, ChartCard>): ChartCard {
-    const key = JSON.stringify(plan);
-    const card = kept.get(key) ?? new ChartCard(plan, this.source, plan.id === LOSS_CHART);
-    this.#cards.set(key, card);
-    return card;
-  }
-
-  #updateCards(): void {
+    nothing.hidden = this.#runs.length > 0;
+    nothing.textContent = this.#connection.state === 'lost' ? 'Reading the runs …' : 'No run yet.';
+    document.body.dataset['runs'] = this.#runs.length > 1 ? 'several' : 'one';
+    if (this.#runs.length === 0) return;
+    this.#showTable();
     const shown = this.#shown();
-    for (const card of this.#cards.values()) card.update(shown, this.#controls.view);
+    this.#key.show(shown);
+    this.#charts.update(shown, this.#view.value);
+    this.#showDetails();
   }
 
-  #recolour(): void {
-    for (const card of this.#cards.values()) card.recolour();
+  #showTable(): void {
+    const { filter, sort, baseline: pinned } = this.#view.value;
+    const baseline = this.#runs.find(({ name }) => name === pinned);
+    const columns = columnsFor(this.#runs, baseline);
+    const matching = sortedRuns(
+      this.#runs.filter((run) => run !== baseline && matches(run, columns, filter)),
+      columns,
+      sort,
+    );
+    const runs = baseline === undefined ? matching : [baseline, ...matching];
+    const selected = new Set(this.#selection());
+    this.#table.show({ runs, columns, selected, baseline: pinned, sort, looks: this.#looks });
+    const total = String(this.#runs.length);
+    setCount(
+      byId('runs-section', HTMLDetailsElement),
+      runs.length < this.#runs.length ? `${String(runs.length)} of ${total}` : total,
+    );
   }
 
-  /** Lists the ticked runs in the menu that selects the front run. */
-  #listFront(): void {
-    const names = this.#shown().map(({ summary }) => summary.name);
-    const before = this.#front.value;
-    const listed = [...this.#front.options].map(({ value }) => value);
-    if (listed.join('\n') !== names.join('\n')) {
-      this.#front.replaceChildren(...names.map((name) => element('option', { value: name }, name)));
-      if (names.includes(before)) this.#front.value = before;
-    }
-    byId('front-choice', HTMLElement).hidden = names.length < 2;
+  /** Shows the samples, the details of one run, and the contents. */
+  #showDetails(): void {
+    const { details, sample } = this.#view.value;
+    const shown = this.#shown();
+    const sampled = shown.map(({ summary, label, colour }) => {
+      return { label, colour, samples: this.#details.get(summary)?.samples ?? [] };
+    });
+    byId('samples-section', HTMLElement).hidden = !this.#samples.show(sampled, sample);
+    const front = this.#runs.find(({ name }) => name === details) ?? shown[0]?.summary ?? this.#runs[0];
+    const names = this.#runs.map(({ name }) => name);
+    this.#front.show(front, names);
+    const [only] = names;
+    document.title = names.length === 1 && only !== undefined ? `${only} – Espalier` : 'Espalier';
+    this.#sections.list();
   }
 
-  #showFront(): void {
-    const run = this.#runs.find(({ name }) => name === this.#front.value);
-    byId('panels', HTMLElement).hidden = run === undefined;
-    byId('overview-section', HTMLElement).hidden = run === undefined;
-    if (run === undefined) return;
-    byId('front-name', HTMLElement).textContent = run.name;
-    byId('front-status', HTMLElement).replaceChildren(statusBadge(run.status));
-    document.title = `${run.name} – Espalier`;
-    fill('overview', overviewPanel(run));
-    fill('time', timePanel(run));
-    fill('numbers', numbersPanel(run));
-    void this.#showDetails(run);
+  #selection(): readonly string[] {
+    return this.#view.value.runs ?? this.#first ?? [];
   }
 
-  async #showDetails({ name, detailsVersion }: RunSummary): Promise<void> {
-    const wanted = JSON.stringify([name, detailsVersion]);
-    if (wanted === this.#detailsShown) return;
-    this.#detailsShown = wanted;
-    try {
-      const details = await this.source.details(name);
-      if (wanted !== this.#detailsShown) return;
-      fill('schedule', schedulePanel(details));
-      fill('samples', samplesPanel(details));
-      fill('config', configPanel(details));
-      fill('environment', startsPanel(details));
-    } catch {
-      this.#detailsShown = '';
-    }
+  /** Returns the selected runs that match the filter, and the baseline if it is selected. */
+  #shown(): ShownRun[] {
+    const { filter, baseline } = this.#view.value;
+    const selected = new Set(this.#selection());
+    const columns = columnsFor(this.#runs, undefined);
+    return this.#runs
+      .filter((run) => selected.has(run.name) && (run.name === baseline || matches(run, columns, filter)))
+      .map((summary) => {
+        const { name } = summary;
+        return {
+          summary,
+          label: this.#looks.label(name),
+          colour: this.#looks.colour(name),
+          isBaseline: name === baseline,
+        };
+      });
   }
-}
 
-/** Fills a panel; hides it if it is empty. */
-function fill(id: string, children: readonly HTMLElement[]): void {
-  byId(id, HTMLElement).replaceChildren(...children);
-  byId(`${id}-section`, HTMLElement).hidden = children.length === 0;
-}
+  #select(names: readonly string[], on: boolean): void {
+    const others = this.#selection().filter((name) => !names.includes(name));
+    this.#view.change({ runs: on ? [...others, ...names] : others });
+  }
 
-function section(title: string, ...cards: readonly HTMLElement[]): HTMLElement {
-  const id = `section-${title.toLowerCase().replaceAll(/[^\w]+/g, '-')}`;
-  return element(
-    'section',
-    { 'aria-labelledby': id },
-    element('h2', { id }, title),
-    element('div', { class: 'grid' }, ...cards),
-  );
+  /** A baseline is selected, too: its curves are what others are compared with. */
+  #pin(run: string): void {
+    if (this.#view.value.baseline === run) this.#view.change({ baseline: '' });
+    else this.#view.change({ baseline: run, runs: [...new Set([...this.#selection(), run])] });
+  }
 }

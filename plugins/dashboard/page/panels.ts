@@ -2,18 +2,10 @@ import { element, table } from './dom.js';
 import { formatDuration, formatNumber, formatValue } from './format.js';
 import { nameOf, PLUGIN_SHARE, SECTION_TIME } from './metric-names.js';
 import type { RunDetails, RunSummary, ScheduleStep, Start, Status } from './protocol.js';
+import { bestLoss, statusWords } from './run-columns.js';
 
 /** Title, value, and small print below. */
 type Fact = readonly [string, string, string];
-
-const statusWords: Record<Status, string> = {
-  running: 'Training',
-  done: 'Done',
-  stopped: 'Stopped',
-  failed: 'Failed',
-  interrupted: 'Interrupted',
-  empty: 'No data yet',
-};
 
 export function statusBadge(status: Status): HTMLElement {
   return element('span', { class: `badge ${status}` }, statusWords[status]);
@@ -26,7 +18,7 @@ export function overviewPanel(run: RunSummary): HTMLElement[] {
     const metric = run.metrics.find((each) => each.name === name);
     return metric === undefined ? undefined : [title, formatNumber(metric.last), more === '' ? metric.unit : more];
   };
-  const best = run.metrics.find(({ name }) => name === 'val/loss')?.min ?? null;
+  const best = bestLoss(run);
   const left =
     status === 'running' && maxIters !== null && seconds !== null && iteration > 0
       ? `about ${formatDuration((seconds / iteration) * (maxIters - iteration))} left`
@@ -89,22 +81,6 @@ export function schedulePanel({ schedule, scheduleFile }: RunDetails): HTMLEleme
   if (schedule.length === 0) return [];
   const next = schedule.findIndex(({ completed }) => !completed);
   return [element('ol', { class: 'steps' }, ...schedule.map((step, at) => scheduleStep(step, at === next)))];
-}
-
-export function samplesPanel({ samples }: RunDetails): HTMLElement[] {
-  return samples.map(({ iteration, prompt, text }, at) =>
-    element(
-      'details',
-      { class: 'card sample', open: at === 0 },
-      element('summary', {}, `Iteration ${count(iteration)}`),
-      element(
-        'pre',
-        { tabindex: '0', role: 'region', 'aria-label': `sample at iteration ${String(iteration)}` },
-        element('b', {}, prompt),
-        text,
-      ),
-    ),
-  );
 }
 
 export function configPanel({ config }: RunDetails): HTMLElement[] {

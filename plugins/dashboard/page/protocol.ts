@@ -35,6 +35,12 @@ export interface RunSummary {
   readonly metrics: readonly MetricSummary[];
   /** Changes whenever `RunDetails` does. */
   readonly detailsVersion: number;
+  /** Whether the user named this run, so the page selects it. */
+  readonly named: boolean;
+  /** Time of the first start, ISO 8601; null if not logged. */
+  readonly started: string | null;
+  /** The config by dotted key; scalars as text, lists as JSON. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 export interface ScheduleStep {
@@ -60,7 +66,7 @@ export interface Start {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Details of a run, fetched when it is in front. */
+/** Details of a run, fetched when they are shown. */
 export interface RunDetails {
   /** Content of config.yaml. */
   readonly config: string;
@@ -79,7 +85,7 @@ export interface Line {
 }
 
 export interface SeriesQuery {
-  readonly run: string;
+  readonly runs: readonly string[];
   readonly metric: string;
   readonly axis: Axis;
   /** The visible part of the axis; default: all. */
@@ -91,6 +97,7 @@ export interface SeriesQuery {
   readonly smoothing: number;
 }
 
+/** A metric of one run. */
 export interface SeriesAnswer {
   readonly raw: Line;
   readonly smooth: Line | null;

@@ -11,7 +11,7 @@ export const CLOCK = 'time/elapsed_seconds';
 export function selectSeries(
   column: Column,
   clock: Column | undefined,
-  { axis, from = -Infinity, to = Infinity, width, smoothing }: Omit<SeriesQuery, 'run' | 'metric'>,
+  { axis, from = -Infinity, to = Infinity, width, smoothing }: Omit<SeriesQuery, 'runs' | 'metric'>,
 ): SeriesAnswer {
   const xs = axisValues(column, clock, axis);
   const values = numbersOf(column.values);

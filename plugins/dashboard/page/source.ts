@@ -1,8 +1,11 @@
 import type { ReportData, RunDetails, RunSummary, SeriesAnswer, SeriesQuery } from './protocol.js';
 import { CLOCK, selectSeries } from './series.js';
 
+/** Runs in one request, whose address has a limited length. */
+const MAX_RUNS = 50;
+
 /** State of the connection to the page's data. */
-export type Connection = 'live' | 'lost' | 'refused' | 'ended' | 'report';
+export type Connection = 'open' | 'lost' | 'refused' | 'ended' | 'report';
 /** @param words text to show; default: the page's own for this state */
 type OnConnection = (connection: Connection, words?: string) => void;
 
@@ -13,7 +16,8 @@ export interface Source {
   /** Calls `onRuns` with all runs now, and whenever one changes. */
   watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: OnConnection): void;
   details(run: string): Promise<RunDetails>;
-  series(query: SeriesQuery): Promise<SeriesAnswer>;
+  /** Returns the metric of each run, null for a run that does not have it. */
+  series(query: SeriesQuery): Promise<readonly (SeriesAnswer | null)[]>;
 }
 
 /** Gets the data from the server that served the page. */
@@ -23,8 +27,16 @@ export class LiveSource implements Source {
 
   watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: OnConnection): void {
     const stream = new EventSource('api/live');
-    stream.addEventListener('open', () => onConnection('live'));
-    stream.addEventListener('runs', ({ data }: MessageEvent<string>) => onRuns(parsed(data, isRuns)));
+    const runs = new Map<string, RunSummary>();
+    stream.addEventListener('open', () => {
+      // The server sends all runs to a new connection.
+      runs.clear();
+      onConnection('open');
+    });
+    stream.addEventListener('runs', ({ data }: MessageEvent<string>) => {
+      for (const run of parsed(data, isRuns)) runs.set(run.name, run);
+      onRuns([...runs.values()]);
+    });
     // The browser reconnects by itself unless the server refused.
     stream.addEventListener('error', () => onConnection(stream.readyState === EventSource.CLOSED ? 'refused' : 'lost'));
     stream.addEventListener('end', () => {
@@ -38,15 +50,22 @@ export class LiveSource implements Source {
     return this.#get('details', { run }, isDetails);
   }
 
-  series(query: SeriesQuery): Promise<SeriesAnswer> {
-    return this.#get('series', { ...query }, isSeries);
+  async series({ runs, ...query }: SeriesQuery): Promise<readonly (SeriesAnswer | null)[]> {
+    const parts = Array.from({ length: Math.ceil(runs.length / MAX_RUNS) }, (_, at) =>
+      runs.slice(at * MAX_RUNS, (at + 1) * MAX_RUNS),
+    );
+    const answers = await Promise.all(parts.map((run) => this.#get('series', { ...query, run }, isSeries)));
+    return answers.flat();
   }
 
   async #get<Answer>(what: string, query: Query, is: Check<Answer>): Promise<Answer> {
     // Nothing would answer the request.
     if (this.#hasEnded) throw new Error('the server has ended');
     const search = new URLSearchParams();
-    for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
+    for (const [key, value] of Object.entries(query)) {
+      const values = typeof value === 'object' ? value : value === undefined ? [] : [String(value)];
+      for (const each of values) search.append(key, each);
+    }
     const response = await fetch(`api/${what}?${search.toString()}`);
     if (!response.ok) throw new Error(`${what}: ${String(response.status)}`);
     return parsed(await response.text(), is);
@@ -69,11 +88,10 @@ export class ReportSource implements Source {
     return this.data.details;
   }
 
-  async series({ metric, ...query }: SeriesQuery): Promise<SeriesAnswer> {
+  async series({ runs, metric, ...query }: SeriesQuery): Promise<readonly (SeriesAnswer | null)[]> {
     const { columns } = this.data;
     const column = columns[metric];
-    if (column === undefined) throw new Error(`the report has no ${metric}`);
-    return selectSeries(column, columns[CLOCK], query);
+    return runs.map(() => (column === undefined ? null : selectSeries(column, columns[CLOCK], query)));
   }
 }
 
@@ -83,12 +101,13 @@ export function sourceOfPage(): Source {
   return embedded === null ? new LiveSource() : new ReportSource(parsed(embedded.textContent, isReport));
 }
 
-type Query = Readonly<Record<string, string | number | undefined>>;
+type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 type Check<Value> = (value: unknown) => value is Value;
 
 const isRuns: Check<readonly RunSummary[]> = (value): value is readonly RunSummary[] => Array.isArray(value);
 const isDetails = withKeys<RunDetails>('config', 'schedule', 'samples', 'starts');
-const isSeries = withKeys<SeriesAnswer>('raw', 'smooth');
+const isSeries: Check<readonly (SeriesAnswer | null)[]> = (value): value is readonly (SeriesAnswer | null)[] =>
+  Array.isArray(value);
 const isReport = withKeys<ReportData>('run', 'details', 'columns');
 
 /**

@@ -28,7 +28,7 @@ export interface AppParts {
 
 const number = z.coerce.number();
 const seriesQuery = z.object({
-  run: z.string(),
+  runs: z.array(z.string()),
   metric: z.string(),
   axis: z.enum(['iteration', 'tokens', 'time']).default('iteration'),
   from: number.optional(),
@@ -102,10 +102,10 @@ function api(library: RunLibrary, closing: AbortSignal): Hono {
     return reader === undefined ? context.notFound() : context.json(reader.details());
   });
   app.get('/series', (context) => {
-    const query = seriesQuery.safeParse(context.req.query());
+    const query = seriesQuery.safeParse({ ...context.req.query(), runs: context.req.queries('run') ?? [] });
     if (!query.success) return context.text(z.prettifyError(query.error), 400);
-    const answer = library.get(query.data.run)?.series(query.data);
-    return answer === undefined ? context.notFound() : context.json(answer);
+    const answers = query.data.runs.map((run) => library.get(run)?.series(query.data) ?? null);
+    return answers.every((answer) => answer === null) ? context.notFound() : context.json(answers);
   });
   app.get('/live', (context) => {
     if (openPages >= MAX_OPEN_PAGES) {
@@ -128,18 +128,25 @@ function api(library: RunLibrary, closing: AbortSignal): Hono {
   return app;
 }
 
-/** Sends all runs now, and again whenever one changes, until the page or the server closes. */
+/** Sends all runs now, and later those that change, until the page or the server closes. */
 async function sendRuns(stream: SSEStreamingApi, library: RunLibrary, closing: AbortSignal): Promise<void> {
-  let sent = '';
+  const sent = new Map<string, string>();
+  let isFirst = true;
   let silentMs = 0;
   for (;;) {
     const last = closing.aborted;
     await library.refresh();
-    const runs = JSON.stringify(library.summaries());
-    if (runs !== sent) await stream.writeSSE({ event: 'runs', data: runs });
+    const changed: string[] = [];
+    for (const run of library.summaries()) {
+      const json = JSON.stringify(run);
+      if (sent.get(run.name) !== json) changed.push(json);
+      sent.set(run.name, json);
+    }
+    const isQuiet = changed.length === 0 && !isFirst;
+    if (!isQuiet) await stream.writeSSE({ event: 'runs', data: `[${changed.join(',')}]` });
     else if (silentMs >= SILENCE_MS) await stream.writeSSE({ event: 'quiet', data: '' });
-    silentMs = runs === sent && silentMs < SILENCE_MS ? silentMs + POLL_MS : 0;
-    sent = runs;
+    silentMs = isQuiet && silentMs < SILENCE_MS ? silentMs + POLL_MS : 0;
+    isFirst = false;
     if (last) await stream.writeSSE({ event: 'end', data: '' });
     if (last || stream.aborted) return;
     await pause(POLL_MS, closing);

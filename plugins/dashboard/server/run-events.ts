@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ScheduleStep, Start, TextSample } from '../page/protocol.js';
 
 /** Number of samples to keep: a run may write any number. */
-const SAMPLES = 50;
+const SAMPLES = 200;
 
 const iteration = z.number();
 const eventSchema = z.discriminatedUnion('event', [

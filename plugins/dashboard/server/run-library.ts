@@ -16,8 +16,8 @@ export class RunLibrary {
 
   /** Finds new runs, and reads what was appended to each. */
   async refresh(): Promise<void> {
-    for (const { name, folder } of this.#found()) {
-      if (!this.#readers.has(name)) this.#readers.set(name, new RunReader(name, folder));
+    for (const { name, folder, named } of this.#found()) {
+      if (!this.#readers.has(name)) this.#readers.set(name, new RunReader(name, folder, named));
     }
     for (const reader of this.#readers.values()) await reader.refresh();
   }
@@ -48,6 +48,8 @@ const RUN_FILES = ['events.jsonl', 'metrics.jsonl', 'config.yaml'];
 export interface FoundRun {
   readonly name: string;
   readonly folder: string;
+  /** Whether the user named this run, rather than a folder that contains it. */
+  readonly named?: boolean | undefined;
 }
 
 /**
@@ -56,18 +58,23 @@ export interface FoundRun {
  * @throws UsageError when a folder is not a run and contains none
  */
 export function findRuns(named: readonly string[], cwd: string): FoundRun[] {
-  const folders = (named.length > 0 ? named : ['runs']).flatMap((name) => runsAt(resolveFrom(cwd, name), name));
-  return [...new Set(folders)]
-    .map((folder) => ({ name: shown(folder, cwd), folder }))
+  const found = new Map<string, boolean>();
+  for (const name of named.length > 0 ? named : ['runs']) {
+    const { folders, isOne } = runsAt(resolveFrom(cwd, name), name);
+    for (const folder of folders) found.set(folder, isOne || found.get(folder) === true);
+  }
+  return [...found]
+    .map(([folder, isNamed]) => ({ name: shown(folder, cwd), folder, named: isNamed }))
     .sort((a, b) => lastWritten(b.folder) - lastWritten(a.folder));
 }
 
-function runsAt(folder: string, name: string): string[] {
-  if (isRun(folder)) return [folder];
+/** Returns the runs in a folder, and whether it is itself a run or a run's checkpoint. */
+function runsAt(folder: string, name: string): { folders: string[]; isOne: boolean } {
+  if (isRun(folder)) return { folders: [folder], isOne: true };
   const above = path.dirname(path.dirname(folder));
-  if (path.basename(path.dirname(folder)) === 'checkpoints' && isRun(above)) return [above];
+  if (path.basename(path.dirname(folder)) === 'checkpoints' && isRun(above)) return { folders: [above], isOne: true };
   const below = foldersIn(folder).filter(isRun);
-  if (below.length > 0) return below;
+  if (below.length > 0) return { folders: below, isOne: false };
   throw new UsageError(
     'ESP_RUN_NOT_FOUND',
     `there is no run in ${name}${existsSync(folder) ? '' : ', which does not exist'}: give the folder of a run, or train one with espalier train --preset char-small`,

@@ -8,6 +8,7 @@ import { MetricColumns } from './metric-columns.js';
 import { CLOCK, selectSeries, totalSeconds } from '../page/series.js';
 import type { Column, RunDetails, RunSummary, SeriesAnswer, SeriesQuery, Status } from '../page/protocol.js';
 import { RunEvents } from './run-events.js';
+import { settingsOf } from './settings.js';
 
 const scheduleSchema = z.object({
   plugins: z.object({
@@ -28,15 +29,20 @@ export class RunReader {
   #detailsVersion = 0;
   #inUse = false;
   #seconds = { points: 0, total: 0 };
+  #settings: { version: number; values: Record<string, string> } = { version: -1, values: {} };
   #refreshing: Promise<void> | undefined;
   readonly #exactLines: LineFollower;
   readonly #clockLines: LineFollower;
   readonly #eventLines: LineFollower;
 
-  /** @param name as shown, and used in requests */
+  /**
+   * @param name as shown, and used in requests
+   * @param named whether the user named this run
+   */
   constructor(
     readonly name: string,
     readonly folder: string,
+    private readonly named = false,
   ) {
     this.#exactLines = new LineFollower(path.join(folder, 'metrics.jsonl'));
     this.#clockLines = new LineFollower(path.join(folder, 'timings.jsonl'));
@@ -66,6 +72,9 @@ export class RunReader {
         ...(this.#events.units.get(metric.name) ?? { unit: '', what: '' }),
       })),
       detailsVersion: this.#detailsVersion,
+      named: this.named,
+      started: this.#events.starts[0]?.time ?? null,
+      settings: this.#currentSettings(),
     };
   }
 
@@ -95,7 +104,7 @@ export class RunReader {
   }
 
   /** Returns the lines to draw for a metric; undefined if the run does not have it. */
-  series(query: Omit<SeriesQuery, 'run'>): SeriesAnswer | undefined {
+  series(query: Omit<SeriesQuery, 'runs'>): SeriesAnswer | undefined {
     const column = this.column(query.metric);
     return column === undefined ? undefined : selectSeries(column, this.#clock.column(CLOCK), query);
   }
@@ -129,6 +138,13 @@ export class RunReader {
     const points = clock.values.length;
     if (points !== this.#seconds.points) this.#seconds = { points, total: totalSeconds(clock) };
     return this.#seconds.total;
+  }
+
+  /** Reads the config again only when an event was logged: each start writes it, then logs `run:start`. */
+  #currentSettings(): Record<string, string> {
+    if (this.#settings.version !== this.#detailsVersion)
+      this.#settings = { version: this.#detailsVersion, values: settingsOf(parsedYaml(this.#config())) };
+    return this.#settings.values;
   }
 
   #config(): string {

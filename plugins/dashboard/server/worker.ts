@@ -6,7 +6,7 @@ import { messageOf } from '../../../core/index.js';
 import { serveDashboard } from './serve.js';
 
 const dataSchema = z.object({
-  runs: z.array(z.object({ name: z.string(), folder: z.string() })),
+  runs: z.array(z.object({ name: z.string(), folder: z.string(), named: z.boolean().optional() })),
   host: z.string(),
   port: z.int(),
 });

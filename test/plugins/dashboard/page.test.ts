@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from '../../property.js';
-import { cardLines, valueNear } from '../../../plugins/dashboard/page/card-lines.js';
+import { cardLines, drawnLines, rangeOf, valueNear } from '../../../plugins/dashboard/page/card-lines.js';
+import { rowsAt, spokenAt } from '../../../plugins/dashboard/page/cursor-values.js';
 import { formatDuration, formatNumber, formatTick, formatValue } from '../../../plugins/dashboard/page/format.js';
 import { chartSections } from '../../../plugins/dashboard/page/groups.js';
 import { nameOf } from '../../../plugins/dashboard/page/metric-names.js';
@@ -9,6 +10,21 @@ import { sliderAt, weightAt } from '../../../plugins/dashboard/page/series.js';
 
 function metric(name: string, unit = ''): MetricSummary {
   return { name, unit, what: '', points: 3, last: 1, mean: 1, min: 0, max: 2 };
+}
+
+/** What a section shows: its title, then each chart's title and metrics; related charts under their group's title. */
+function shown(names: readonly (string | MetricSummary)[]): string[][] {
+  return chartSections(names.map((each) => (typeof each === 'string' ? metric(each) : each))).map(
+    ({ title, groups }) => [
+      title,
+      ...groups.flatMap((group) =>
+        group.charts.map((chart) => {
+          const own = `${chart.title}: ${[chart.metric, ...(chart.context === undefined ? [] : [chart.context])].join(' ')}`;
+          return group.charts.length === 1 ? own : `${group.title} | ${own}`;
+        }),
+      ),
+    ],
+  );
 }
 
 function run(name: string, ...metrics: string[]): RunSummary {
@@ -22,36 +38,32 @@ function run(name: string, ...metrics: string[]): RunSummary {
     seconds: 1,
     metrics: metrics.map((each) => metric(each)),
     detailsVersion: 0,
+    named: false,
+    started: null,
+    settings: {},
   };
 }
 
-test('training charts come first, losses share one, then a section follows for each subject', (t) => {
-  const names = ['val/loss', 'lr', 'train/loss', 'mine', 'analysis/rank/h.0', 'analysis/rank/h.1', 'analysis/drift'];
+test('training charts come first, validation is drawn with training, then a section follows for each subject', (t) => {
+  const names = ['val/loss', 'lr', 'train/loss', 'mine', 'analysis/rank/h.10', 'analysis/rank/h.9', 'analysis/drift'];
   const timing = ['timing/plugin/a', 'timing/plugin/b', 'timing/forward', 'time/elapsed_seconds', 'time/iteration_ms'];
-  const sections = chartSections([...names, ...timing].map((name) => metric(name)));
-  t.deepEqual(
-    sections.map(({ title, charts }) => [
-      title,
-      ...charts.map((chart) => `${chart.title}: ${chart.metrics.join(' ')}`),
-    ]),
+  t.deepEqual(shown([...names, ...timing]), [
+    ['Training', 'Loss: val/loss train/loss', 'Learning rate: lr', 'Mine: mine'],
+    ['Analysis', 'Drift: analysis/drift', 'Rank | H.9: analysis/rank/h.9', 'Rank | H.10: analysis/rank/h.10'],
     [
-      ['Training', 'Loss: train/loss val/loss', 'Learning rate: lr', 'Mine: mine'],
-      ['Analysis', 'Drift: analysis/drift', 'Rank: analysis/rank/h.0 analysis/rank/h.1'],
-      [
-        'Time',
-        'Time per iteration: time/iteration_ms',
-        'Time by section: timing/forward',
-        'Share of iteration time by plugin: timing/plugin/a timing/plugin/b',
-      ],
+      'Time',
+      'Time per iteration: time/iteration_ms',
+      'Time by section: timing/forward',
+      'Share of iteration time by plugin | a: timing/plugin/a',
+      'Share of iteration time by plugin | b: timing/plugin/b',
     ],
-  );
+  ]);
 });
 
 test('loss terms, named validation sets and evaluators have sections of their own', (t) => {
   const names = [
     'train/loss',
     'train/z_loss',
-    'val/loss',
     'val/loss/wiki',
     'val/loss/code',
     'val/perplexity',
@@ -59,18 +71,17 @@ test('loss terms, named validation sets and evaluators have sections of their ow
     'hellaswag/accuracy',
     'hellaswag/accuracy_norm',
   ];
-  t.deepEqual(
-    chartSections(names.map((name) => metric(name))).map(({ title, charts }) => [
-      title,
-      ...charts.map((chart) => `${chart.title}: ${chart.metrics.join(' ')}`),
-    ]),
+  t.deepEqual(shown(names), [
+    ['Training', 'Loss: train/loss'],
+    ['Loss terms', 'Z-loss: train/z_loss'],
+    ['Validation sets', 'Loss | code: val/loss/code', 'Loss | wiki: val/loss/wiki', 'Perplexity: val/perplexity/wiki'],
     [
-      ['Training', 'Loss: train/loss val/loss'],
-      ['Loss terms', 'Z-loss: train/z_loss'],
-      ['Validation sets', 'Loss: val/loss/code val/loss/wiki', 'Perplexity: val/perplexity/wiki'],
-      ['Evaluators', 'hellaswag: hellaswag/accuracy hellaswag/accuracy_norm', 'Perplexity: val/perplexity'],
+      'Evaluators',
+      'hellaswag | Accuracy: hellaswag/accuracy',
+      'hellaswag | Accuracy, mean per token: hellaswag/accuracy_norm',
+      'Perplexity: val/perplexity',
     ],
-  );
+  ]);
 });
 
 test('tables name metrics as people say them', (t) => {
@@ -86,42 +97,45 @@ test('tables name metrics as people say them', (t) => {
   for (const [name, shown] of named) t.is(nameOf(name), shown);
 });
 
-test('metrics of one subject in several units have a chart for each unit', (t) => {
-  const sections = chartSections([
+test('metrics of one subject are small multiples only of those with the same unit', (t) => {
+  const sections = shown([
     metric('analysis/attention/entropy', 'nats'),
     metric('analysis/attention/entropy_normalised', 'share'),
-    metric('analysis/embedding/tokens', 'tokens'),
-    metric('analysis/embedding/cosine_mean'),
+    metric('analysis/embedding/a', 'tokens'),
+    metric('analysis/embedding/a/deep', 'tokens'),
+    metric('analysis/embedding/b/deep', 'tokens'),
   ]);
-  t.deepEqual(
-    sections.flatMap(({ charts }) => charts.map(({ title, unit }) => [title, unit])),
+  t.deepEqual(sections, [
     [
-      ['Attention', 'nats'],
-      ['Attention', 'share'],
-      ['Embedding', ''],
-      ['Embedding', 'tokens'],
+      'Analysis',
+      'Attention: analysis/attention/entropy',
+      'Attention: analysis/attention/entropy_normalised',
+      'Embedding | A: analysis/embedding/a',
+      'Embedding | A · deep: analysis/embedding/a/deep',
+      'Embedding | B · deep: analysis/embedding/b/deep',
     ],
-  );
+  ]);
 });
 
-test('a chart with too many lines is divided by the next part of their names', (t) => {
+test('a large group is divided by the next part of their names, which the charts do not repeat', (t) => {
   const names = ['key', 'query', 'value'].flatMap((part) => [
     `analysis/rank/${part}`,
-    ...[0, 1, 2].map((layer) => `analysis/rank/${part}/layer_${String(layer)}`),
+    ...[0, 1].map((layer) => `analysis/rank/${part}/layer_${String(layer)}`),
   ]);
-  t.deepEqual(
-    chartSections(names.map((name) => metric(name))).flatMap(({ charts }) => charts.map(({ title }) => title)),
-    ['Rank · Key', 'Rank · Query', 'Rank · Value'],
-  );
-  const plugins = Array.from({ length: 9 }, (_, i) => metric(`timing/plugin/p${String(i)}`));
-  t.deepEqual(
-    chartSections(plugins).flatMap(({ charts }) => charts.map(({ title }) => title)),
-    ['Share of iteration time by plugin', 'Share of iteration time by plugin (2)'],
-  );
+  const [section = []] = shown(names);
+  t.deepEqual(section.slice(1, 4), [
+    'Rank · Key | All: analysis/rank/key',
+    'Rank · Key | Layer 0: analysis/rank/key/layer_0',
+    'Rank · Key | Layer 1: analysis/rank/key/layer_1',
+  ]);
+  t.is(section.length, 10);
 });
 
-test('every metric is in exactly one chart of at most eight lines, and ids are unique', (t) => {
-  const name = fc.array(fc.constantFrom('a', 'b', 'timing', 'plugin', 'x'), { minLength: 1, maxLength: 4 });
+test('every metric is in exactly one chart, and ids are unique', (t) => {
+  const name = fc.array(fc.constantFrom('a', 'b', 'timing', 'plugin', 'x', 'train', 'val', 'loss'), {
+    minLength: 1,
+    maxLength: 4,
+  });
   fc.assert(
     fc.property(
       fc.uniqueArray(
@@ -129,30 +143,78 @@ test('every metric is in exactly one chart of at most eight lines, and ids are u
         { maxLength: 60 },
       ),
       (names) => {
-        const charts = chartSections(names.map((each) => metric(each))).flatMap((section) => section.charts);
-        t.deepEqual(charts.flatMap(({ metrics }) => metrics).sort(), [...names].sort());
-        t.true(charts.every(({ metrics }) => metrics.length <= 8));
+        const charts = chartSections(names.map((each) => metric(each))).flatMap(({ groups }) =>
+          groups.flatMap((group) => group.charts),
+        );
+        const drawn = charts.flatMap((chart) => [
+          chart.metric,
+          ...(chart.context === undefined ? [] : [chart.context]),
+        ]);
+        t.deepEqual(drawn.sort(), [...names].sort());
         t.is(new Set(charts.map(({ id }) => id)).size, charts.length);
       },
     ),
   );
 });
 
-test('with one run each metric has a colour; with several each run has one, and dashes tell metrics apart', (t) => {
-  const plan = { id: 'chart-loss', title: 'Loss', metrics: ['train/loss', 'val/loss'], unit: 'nats', what: '' };
-  const a = { summary: run('a', 'train/loss', 'val/loss'), colour: 0 };
-  const b = { summary: run('b', 'val/loss'), colour: 3 };
-  const looks = (...runs: (typeof a)[]): [string, string, number][] =>
-    cardLines(plan, runs).map(({ label, colour, dash }) => [label, colour, dash]);
-  t.deepEqual(looks(a), [
-    ['Training loss', '--line-0', 0],
-    ['Validation loss', '--line-1', 0],
+test('a run has one colour, validation is solid and on top of training, the baseline is thickest and on top', (t) => {
+  const plan = { id: 'c', title: 'Loss', metric: 'val/loss', context: 'train/loss', unit: 'nats', what: '' };
+  const a = { summary: run('a', 'train/loss', 'val/loss'), label: 'a', colour: '--line-0', isBaseline: true };
+  const b = { summary: run('b', 'val/loss'), label: 'b', colour: '--line-3', isBaseline: false };
+  const lines = cardLines(plan, [a, b]);
+  const answer = { raw: { x: [1], y: [1] }, smooth: { x: [1], y: [2] } };
+  const looks = lines.map((line) => drawnLines(line, { ...answer, smooth: null }, 2));
+  t.deepEqual(
+    looks.flat().map(({ run: name, colour, dashed, width }) => [name, colour, dashed, width]),
+    [
+      ['a', '--line-0', true, 1.25],
+      ['b', '--line-3', false, 1.75],
+      ['a', '--line-0', false, 3.25],
+    ],
+  );
+  const [context, main] = lines;
+  const ys = (line: (typeof lines)[number] | undefined, runs: number): unknown =>
+    line === undefined ? undefined : drawnLines(line, answer, runs).map(({ y, alpha }) => [...y, alpha < 0.5]);
+  t.deepEqual(ys(main, 2), [
+    [1, true],
+    [2, false],
   ]);
-  t.deepEqual(looks(a, b), [
-    ['a · Training loss', '--line-0', 0],
-    ['a · Validation loss', '--line-0', 1],
-    ['b · Validation loss', '--line-3', 1],
+  t.deepEqual(ys(main, 30), [[2, false]], 'many runs are drawn without the points behind');
+  t.deepEqual(ys(context, 2), [[2, false]]);
+});
+
+test('related charts share the range of their metrics in the selected runs', (t) => {
+  const wide = { ...run('a', 'x', 'y'), metrics: [metric('x'), { ...metric('y'), min: -3, max: null }] };
+  const shownRun = { summary: wide, label: 'a', colour: '', isBaseline: false };
+  t.deepEqual(rangeOf(['x', 'y'], [shownRun]), [-3, 2]);
+  t.deepEqual(rangeOf(['x'], [shownRun]), [0, 2]);
+  t.is(rangeOf(['z'], [shownRun]), undefined);
+});
+
+test('values at the cursor are those of each run and of its second metric, also in words', (t) => {
+  const plan = { id: 'c', title: 'Loss', metric: 'val/loss', context: 'train/loss', unit: 'nats', what: '' };
+  const lines = cardLines(plan, [
+    { summary: run('a', 'train/loss', 'val/loss'), label: 'a', colour: '', isBaseline: false },
+    { summary: run('b', 'train/loss'), label: 'b', colour: '', isBaseline: false },
   ]);
+  const of: Record<string, number[]> = { 'a\nval/loss': [5, 4], 'a\ntrain/loss': [3, 2], 'b\ntrain/loss': [9, 8] };
+  const data = {
+    get: (key: string) => {
+      const y = of[key];
+      return y === undefined ? undefined : { raw: { x: [0, 10], y }, smooth: null };
+    },
+  };
+  t.deepEqual(
+    rowsAt(lines, data, 9).map(({ line, value, context }) => [line.run, value, context]),
+    [
+      ['a', 4, 2],
+      ['b', null, 8],
+    ],
+  );
+  t.is(
+    spokenAt(lines, data, 10, 'iteration'),
+    'iteration 10: a · Training loss 2, b · Training loss 8, a · Validation loss 4',
+  );
 });
 
 test('the value at the cursor is that of the nearest point', (t) => {

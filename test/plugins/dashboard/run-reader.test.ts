@@ -33,6 +33,9 @@ test('a run is read from its files while they grow', async (t) => {
     maxIters: 100,
     tokens: 100,
     seconds: 5,
+    named: false,
+    started: '2026-01-02T03:04:05.000Z',
+    settings: { seed: '1' },
   });
   t.deepEqual(
     { ...metrics[0], mean: metrics[0]?.mean?.toFixed(9) },
@@ -130,6 +133,8 @@ test('runs are found by their folder, by a checkpoint’s, or in the folder that
   t.deepEqual(names(), ['runs/a', 'runs/b']);
   t.deepEqual(names('runs', 'elsewhere', 'runs/a'), ['elsewhere', 'runs/a', 'runs/b']);
   t.deepEqual(names('runs/a/checkpoints/000010'), ['runs/a']);
+  const named = findRuns(['runs', 'elsewhere', 'runs/a'], folder).filter((run) => run.named);
+  t.deepEqual(named.map(({ name }) => name).sort(), ['elsewhere', 'runs/a'], 'not those of a folder of runs');
   t.throws(() => names('nowhere'), { message: /no run in nowhere, which does not exist/ });
   t.throws(() => names('runs/a/checkpoints'), { message: /no run in/ });
 });

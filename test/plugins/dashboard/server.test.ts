@@ -48,10 +48,14 @@ test('the page, its modules and its numbers are served; what is not there is not
   await live.body?.getReader().read();
   const series = await fetch(`${url}api/series?run=run&metric=train/loss&axis=tokens`);
   const answer: unknown = await series.json();
-  t.deepEqual(answer, {
-    raw: { x: range(1, 10).map((at) => 10 * at), y: range(1, 10).map((at) => 4 - at / 100) },
-    smooth: null,
-  });
+  t.deepEqual(answer, [
+    {
+      raw: { x: range(1, 10).map((at) => 10 * at), y: range(1, 10).map((at) => 4 - at / 100) },
+      smooth: null,
+    },
+  ]);
+  const both: unknown = await (await fetch(`${url}api/series?run=none&run=run&metric=lr`)).json();
+  t.like(both, { 0: null, 1: { raw: { y: range(1, 10).map(() => 0.001) } }, length: 2 });
   t.is((await fetch(`${url}api/details?run=run`)).status, 200);
   for (const missing of [
     'page/../../package.json',

@@ -1,0 +1,73 @@
+import { byId, element, swatch } from './dom.js';
+import { chosenIteration, sampledIterations, samplesAt, type SampledRun } from './samples.js';
+
+/** A run with samples, and the CSS custom property of its colour. */
+export interface ColouredRun extends SampledRun {
+  readonly colour: string;
+  /** Its name as shown. */
+  readonly label: string;
+}
+
+/** The samples of the selected runs side by side, at an iteration that a slider chooses. */
+export class SamplesPanel {
+  readonly #rows = element('div', { class: 'sample-rows' });
+  readonly #slider = element('input', { type: 'range', min: '0', step: '1', 'aria-label': 'Iteration of the samples' });
+  readonly #place = element('output', { class: 'value' });
+  readonly #controls = element('div', { class: 'sample-controls' }, 'Iteration', this.#slider, this.#place);
+  #iterations: readonly number[] = [];
+  #shown = '';
+
+  /** @param onChoose called with the chosen iteration */
+  constructor(onChoose: (iteration: number) => void) {
+    byId('samples', HTMLElement).append(this.#controls, this.#rows);
+    this.#slider.addEventListener('input', () => {
+      const chosen = this.#iterations[this.#slider.valueAsNumber];
+      if (chosen !== undefined) onChoose(chosen);
+    });
+  }
+
+  /** Shows samples. @returns whether there are any */
+  show(runs: readonly ColouredRun[], wanted: number | undefined): boolean {
+    const having = runs.filter(({ samples }) => samples.length > 0);
+    const iteration = chosenIteration(having, wanted);
+    if (iteration === undefined) return false;
+    this.#iterations = sampledIterations(having);
+    const at = this.#iterations.indexOf(iteration);
+    this.#slider.max = String(this.#iterations.length - 1);
+    this.#slider.valueAsNumber = at;
+    this.#slider.disabled = this.#iterations.length < 2;
+    this.#place.textContent = count(iteration);
+    this.#slider.setAttribute('aria-valuetext', `iteration ${count(iteration)}`);
+    const rows = samplesAt(having, iteration);
+    const shown = JSON.stringify([iteration, rows, having.map(({ label, colour }) => [label, colour])]);
+    if (shown === this.#shown) return true;
+    this.#shown = shown;
+    this.#rows.replaceChildren(
+      ...rows.map(({ prompt, texts }) =>
+        element(
+          'div',
+          { class: 'sample-row' },
+          ...having.map((run, index) => sample(run, iteration, prompt, texts[index] ?? null)),
+        ),
+      ),
+    );
+    return true;
+  }
+}
+
+function sample({ label, colour }: ColouredRun, iteration: number, prompt: string, text: string | null): HTMLElement {
+  const words =
+    text === null
+      ? element('p', { class: 'muted' }, `No sample at iteration ${count(iteration)}.`)
+      : element(
+          'pre',
+          { tabindex: '0', role: 'region', 'aria-label': `sample of ${label} at iteration ${String(iteration)}` },
+          element('b', {}, prompt),
+          text,
+        );
+  return element('article', { class: 'card sample' }, element('h3', {}, swatch(colour), label), words);
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
