@@ -22,13 +22,19 @@ export interface WatchedPage {
 /**
  * A page in the system's Chromium, closed after the test.
  * @param allowed what the addresses of requests begin with; others are complaints
+ * @param window its size; one narrower than 600 pixels is a phone's, with a touch screen
  */
-export async function watchedPage(t: ExecutionContext, allowed: readonly string[]): Promise<WatchedPage> {
+export async function watchedPage(
+  t: ExecutionContext,
+  allowed: readonly string[],
+  window = { width: 1280, height: 900 },
+): Promise<WatchedPage> {
   const executablePath = chromiumPath();
   if (executablePath === undefined) throw new Error('the test must be declared as needing Chromium');
+  const isPhone = window.width < 600;
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   t.teardown(() => browser.close());
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  const page = await browser.newPage({ viewport: window, hasTouch: isPhone, isMobile: isPhone });
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());

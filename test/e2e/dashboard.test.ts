@@ -1,118 +1,87 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { addEvent, range, writeRun } from '../plugins/dashboard/written-run.js';
 import { chromium, needing } from '../needs.js';
 import { colouredPixels, holds, watchedPage } from './browser.js';
-import { commandFile, emptyFolder, espalier as espalierAlone } from './command.js';
+import { emptyFolder, espalier as espalierAlone } from './command.js';
+import { opened } from './opened-dashboard.js';
 import { espalier } from './warm.js';
 
 const withChromium = needing(chromium());
 const LOSS = 'chart-loss';
 
-/** Starts the command, and waits for the address of its page; the process is gone after the test. */
-async function opened(
-  t: ExecutionContext,
-  cwd: string,
-  ...args: string[]
-): Promise<{ url: string; child: ChildProcess }> {
-  const child = spawn(process.execPath, [commandFile, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-  t.teardown(() => child.kill('SIGKILL'));
-  const url = await new Promise<string>((resolve, reject) => {
-    let said = '';
-    const listen = (piece: Buffer): void => {
-      said += piece.toString();
-      const found = /dashboard: (http:\S+)/.exec(said)?.[1];
-      if (found !== undefined) resolve(found);
-    };
-    child.stdout.on('data', listen);
-    child.stderr.on('data', listen);
-    child.on('close', () => reject(new Error(said)));
-  });
-  return { url, child };
-}
+withChromium.serial('a run that ended: curves, words and numbers, by mouse and by keyboard', async (t) => {
+  const { page, complaints } = await watchedPage(t, ['http://127.0.0.1:']);
+  const folder = emptyFolder(t);
+  writeRun(path.join(folder, 'runs/new'), { iterations: range(1, 100), config: 'seed: 7\nmodel: <b>small</b>\n' });
+  addEvent(path.join(folder, 'runs/new'), 'sample', { iteration: 100, prompt: 'Call me ', text: '<i>Ishmael</i>' });
+  addEvent(path.join(folder, 'runs/new'), 'run:end', { status: 'done', reasons: [], iteration: 100 });
+  const { url } = await opened(t, folder, 'dashboard', '--port', '0');
 
-withChromium.serial(
-  'a run that ended: curves, words and numbers, by mouse and by keyboard, beside another run',
-  async (t) => {
-    const { page, complaints } = await watchedPage(t, ['http://127.0.0.1:']);
-    const folder = emptyFolder(t);
-    writeRun(path.join(folder, 'runs/old'), { iterations: range(1, 80) });
-    writeRun(path.join(folder, 'runs/new'), { iterations: range(1, 100), config: 'seed: 7\nmodel: <b>small</b>\n' });
-    addEvent(path.join(folder, 'runs/new'), 'sample', { iteration: 100, prompt: 'Call me ', text: '<i>Ishmael</i>' });
-    addEvent(path.join(folder, 'runs/new'), 'run:end', { status: 'done', reasons: [], iteration: 100 });
-    const { url } = await opened(t, folder, 'dashboard', 'runs/new', 'runs/old', '--port', '0');
+  await page.goto(url);
+  await page.getByRole('heading', { level: 2, name: 'runs/new' }).waitFor();
+  await page.locator(`[aria-labelledby="${LOSS}"] canvas`).waitFor();
+  const alone = await colouredPixels(page, LOSS);
+  t.true(alone > 500, String(alone));
+  t.is(await page.locator('#front-status').innerText(), 'Done');
+  await page.getByText('Call me <i>Ishmael</i>').waitFor();
+  t.true((await page.locator('#config').innerText()).includes('model: <b>small</b>'));
+  t.is(await page.title(), 'runs/new – Espalier');
+  t.is(await page.locator('#connection').innerText(), '', 'nothing trains');
+  t.false(await page.locator('#runs-section').isVisible(), 'one run needs no table');
 
-    await page.goto(url);
-    await page.getByRole('heading', { level: 1, name: 'runs/new' }).waitFor();
-    await page.locator(`[aria-labelledby="${LOSS}"] canvas`).waitFor();
-    const alone = await colouredPixels(page, LOSS);
-    t.true(alone > 500, String(alone));
-    t.true((await page.locator('#front-status').innerText()).includes('Done'));
-    t.true((await page.locator('#samples').innerText()).includes('Call me <i>Ishmael</i>'), 'text is text');
-    t.true((await page.locator('#config').innerText()).includes('model: <b>small</b>'));
-
-    // Everything that takes part has a name for those who do not see it.
-    const nameless: unknown =
-      await page.evaluate(`[...document.querySelectorAll('input, select, button, [tabindex="0"]')]
+  // Everything that takes part has a name for those who do not see it.
+  const nameless: unknown = await page.evaluate(`[...document.querySelectorAll('input, select, button, [tabindex="0"]')]
     .filter((each) => each.checkVisibility() && !(each.labels?.length || each.ariaLabel || each.textContent.trim()))
     .map((each) => each.outerHTML)`);
-    t.deepEqual(nameless, []);
+  t.deepEqual(nameless, []);
 
-    await page.getByRole('checkbox', { name: 'runs/old' }).check();
-    const old = page.locator(`[aria-labelledby="${LOSS}"]`).getByRole('button', { name: 'runs/old' });
-    await old.waitFor();
-    await holds(page, `document.querySelector('#front-choice').hidden === false`);
-    await old.click();
-    t.is(await old.getAttribute('aria-pressed'), 'false');
-    await page.getByRole('checkbox', { name: 'runs/old' }).uncheck();
+  // By keyboard alone: from the top to the log scale, then to the chart.
+  const picture = (): Promise<unknown> =>
+    page.evaluate(`document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL()`);
+  const before = await picture();
+  await page.locator('.skip').focus();
+  for (let at = 0; at < 12 && (await page.evaluate('document.activeElement.id')) !== 'log'; at++) {
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.press('Space');
+  t.true(await page.getByRole('checkbox', { name: 'Log scale' }).isChecked());
+  await holds(
+    page,
+    `document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL() !== ${JSON.stringify(before)}`,
+  );
+  const chart = page.locator(`[aria-labelledby="${LOSS}"]`);
+  await chart.locator('.frame').focus();
+  await page.keyboard.press('End');
+  const spoken = chart.locator('[aria-live]');
+  t.is(await spoken.innerText(), 'iteration 100: Training loss 3 nats');
+  await page.keyboard.press('ArrowLeft');
+  t.is(await spoken.innerText(), 'iteration 99: Training loss 3.01 nats');
+  const tooltip = chart.locator('.tooltip');
+  t.regex(await tooltip.innerText(), /^iteration 99\s+runs\/new\s+3\.01$/);
+  await page.keyboard.press('+');
+  await chart.getByRole('button', { name: 'Show all' }).waitFor();
+  await page.keyboard.press('0');
+  await chart.getByRole('button', { name: 'Show all' }).waitFor({ state: 'hidden' });
+  await chart.getByText('Values').click();
+  t.regex(await chart.getByRole('table').innerText(), /runs\/new\s+3 nats\s+3 nats\s+3\.99 nats\s+100/);
 
-    // By keyboard alone: from the top to the log scale, then to the chart.
-    const picture = (): Promise<unknown> =>
-      page.evaluate(`document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL()`);
-    await page.getByRole('button', { name: 'Training loss' }).first().waitFor();
-    const before = await picture();
-    await page.locator('.skip').focus();
-    for (let at = 0; at < 12 && (await page.evaluate('document.activeElement.id')) !== 'log'; at++) {
-      await page.keyboard.press('Tab');
-    }
-    await page.keyboard.press('Space');
-    t.true(await page.getByRole('checkbox', { name: 'Log scale' }).isChecked());
-    await holds(
-      page,
-      `document.querySelector('[aria-labelledby="${LOSS}"] canvas').toDataURL() !== ${JSON.stringify(before)}`,
-    );
-    const chart = page.locator(`[aria-labelledby="${LOSS}"]`);
-    await chart.locator('.frame').focus();
-    await page.keyboard.press('End');
-    const spoken = chart.locator('[aria-live]');
-    t.is(await spoken.innerText(), 'iteration 100: Training loss 3 nats');
-    await page.keyboard.press('ArrowLeft');
-    t.is(await spoken.innerText(), 'iteration 99: Training loss 3.01 nats');
-    await page.keyboard.press('+');
-    await chart.getByRole('button', { name: 'Show all' }).waitFor();
-    await page.keyboard.press('0');
-    await chart.getByRole('button', { name: 'Show all' }).waitFor({ state: 'hidden' });
-    await chart.getByText('Values').click();
-    t.regex(await chart.getByRole('table').innerText(), /Training loss\s+3 nats\s+3 nats\s+3\.99 nats\s+100/);
-
-    const place = chart.locator('.place');
-    await page.getByRole('radio', { name: 'Training time' }).check();
-    await chart.locator('.frame').focus();
-    // The chart of the new axis comes when its numbers do.
-    for (let tries = 0; tries < 100 && (await place.innerText()) !== '0.5 s'; tries++) {
-      await page.keyboard.press('Home');
-      await page.waitForTimeout(50);
-    }
-    t.is(await place.innerText(), '0.5 s');
-    await page.getByLabel('Smoothing').press('End');
-    await page.getByLabel('Theme').selectOption('dark');
-    t.is(await page.evaluate(`getComputedStyle(document.body).backgroundColor`), 'rgb(18, 21, 18)');
-    t.deepEqual(complaints, []);
-  },
-);
+  await page.getByRole('radio', { name: 'Training time' }).check();
+  await chart.locator('.frame').focus();
+  // The chart of the new axis comes when its numbers do.
+  const place = tooltip.locator('th').first();
+  for (let tries = 0; tries < 100 && (await place.textContent()) !== '0.5 s'; tries++) {
+    await page.keyboard.press('Home');
+    await page.waitForTimeout(50);
+  }
+  t.is(await place.textContent(), '0.5 s');
+  await page.getByLabel('Smoothing').press('End');
+  await page.getByLabel('Theme').selectOption('dark');
+  t.is(await page.evaluate(`getComputedStyle(document.body).backgroundColor`), 'rgb(18, 21, 18)');
+  t.deepEqual(complaints, []);
+});
 
 withChromium.serial('while a run trains new points arrive, and the page shows the end', async (t) => {
   const { page, complaints } = await watchedPage(t, ['http://127.0.0.1:']);
@@ -131,6 +100,7 @@ withChromium.serial('while a run trains new points arrive, and the page shows th
   const iteration = `Number(document.querySelector('#overview dd')?.firstChild.textContent.replaceAll(',', '') ?? 0)`;
   await holds(page, `${iteration} > 0`);
   t.true((await page.locator('#front-status').innerText()).includes('Training'));
+  t.is(await page.locator('#connection').innerText(), 'Live');
   const first = Number(await page.evaluate(iteration));
   await holds(page, `${iteration} > ${String(first)}`);
   await page.locator(`[aria-labelledby="${LOSS}"] canvas`).waitFor();
@@ -143,7 +113,7 @@ withChromium.serial('while a run trains new points arrive, and the page shows th
   t.is(await ended, 143);
   const written = readFileSync(path.join(folder, 'out/metrics.jsonl'), 'utf8').trimEnd().split('\n').length;
   await page.locator(`[aria-labelledby="${LOSS}"]`).getByText('Values').click();
-  const row = await page.locator(`[aria-labelledby="${LOSS}"]`).getByRole('row', { name: 'Training loss' }).innerText();
+  const row = await page.locator(`[aria-labelledby="${LOSS}"]`).getByRole('row', { name: 'out' }).innerText();
   t.is(Number(row.split(/\s+/).at(-1)?.replaceAll(',', '')), written, 'the last points have arrived');
   t.deepEqual(complaints, []);
 });

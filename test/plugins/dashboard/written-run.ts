@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-const time = '2026-01-02T03:04:05.000Z';
+const TIME = '2026-01-02T03:04:05.000Z';
 
 /** Lines of metrics.jsonl: a loss at each of some iterations. */
 export function lossLines(iterations: readonly number[]): string {
@@ -13,7 +13,7 @@ export function lossLines(iterations: readonly number[]): string {
 /** A folder with the files of a run, as run-log leaves them. */
 export function writeRun(
   folder: string,
-  { iterations, config = 'seed: 1\n' }: { iterations: readonly number[]; config?: string },
+  { iterations, config = 'seed: 1\n', time = TIME }: { iterations: readonly number[]; config?: string; time?: string },
 ): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'config.yaml'), config);
@@ -22,6 +22,7 @@ export function writeRun(
   writeFileSync(path.join(folder, 'timings.jsonl'), `${clock.join('\n')}\n`);
   writeFileSync(path.join(folder, 'events.jsonl'), '');
   addEvent(folder, 'run:start', {
+    time,
     iteration: 0,
     max_iters: 100,
     resumed_from: null,
@@ -31,7 +32,7 @@ export function writeRun(
 }
 
 export function addEvent(folder: string, event: string, facts: object): void {
-  appendFileSync(path.join(folder, 'events.jsonl'), `${JSON.stringify({ time, event, ...facts })}\n`);
+  appendFileSync(path.join(folder, 'events.jsonl'), `${JSON.stringify({ time: TIME, event, ...facts })}\n`);
 }
 
 /** Whole numbers `from`, `from + 1`, …, `to`. */
