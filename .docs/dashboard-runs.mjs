@@ -65,7 +65,6 @@ for (const use of ['adamw', 'lion', 'sgd']) {
     for (const n_embd of [16, 32]) {
       number++;
       await write(path.join(target, '30', `${use}-${String(number).padStart(2, '0')}`), {
-        seed: number,
         iterations: number % 9 === 0 ? 90 : 160,
         config: { optimizer: { use, learning_rate }, model: { n_embd } },
         faults: number === 20 ? [nanGradients({ iteration: 60 })] : [],

@@ -23,7 +23,10 @@ function writeRuns(folder: string): void {
     const own = path.join(folder, 'runs', name);
     const config = `seed: 1\nrun: { name: ${name} }\noptimizer: { use: ${use}, learning_rate: ${lr} }\n`;
     writeRun(own, { iterations: range(1, 40), config, time: `2026-01-0${String(at + 1)}T00:00:00.000Z` });
-    const lines = [20, 40].map((iter) => ({ iter, tokens: 10 * iter, 'val/loss': best + (40 - iter) / 40 }));
+    const lines = [20, 40].map((iter) => {
+      const ranks = { 'analysis/rank/key': iter, 'analysis/rank/value': iter };
+      return { iter, tokens: 10 * iter, 'val/loss': best + (40 - iter) / 40, ...ranks };
+    });
     appendFileSync(path.join(own, 'metrics.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
     for (const iteration of name === 'c' ? [20, 40] : [20])
       addEvent(own, 'sample', { iteration, prompt: 'Call ', text: `${name} at ${String(iteration)}` });
@@ -115,6 +118,9 @@ withChromium.serial('the address keeps the view: selection, order, folded sectio
   await page.getByRole('radio', { name: 'Tokens' }).check();
   await page.locator('#section-training > summary').click();
   await holds(page, `location.hash.includes('folded=section-training')`);
+  const place = `document.querySelector('#samples-section').getBoundingClientRect().top`;
+  await page.getByText('Call c at 20').waitFor();
+  const top = await page.evaluate(place);
   const shown = `JSON.stringify([location.hash, ...['.runs-table', '#selected', '#contents'].map((each) => document.querySelector(each).innerText),
     [...document.querySelectorAll('details.section')].map(({ id, open }) => id + open), document.querySelector('[name=axis]:checked').value])`;
   const before = await page.evaluate(shown);
@@ -123,6 +129,7 @@ withChromium.serial('the address keeps the view: selection, order, folded sectio
   appendFileSync(path.join(folder, 'runs/b/metrics.jsonl'), '{"iter":41,"tokens":410,"val/loss":2.25}\n');
   await holds(page, `document.querySelector('[data-run="runs/b"]').innerText.includes('410')`);
   t.is(String(await page.evaluate(shown)).replaceAll('410', '400'), String(before));
+  t.is(await page.evaluate(place), top, 'nothing has moved');
   await page.reload();
   await page.locator('.runs-table tbody tr').first().waitFor();
   await holds(page, `(${shown}).replaceAll('410', '400') === ${JSON.stringify(before)}`);
@@ -215,10 +222,13 @@ withChromium.serial('on a phone nothing is wider than the screen, and it works b
   const { page, complaints } = await openedPage(t, [], { width: 375, height: 812 });
   const chart = page.locator(`[aria-labelledby="${LOSS}"]`);
   await chart.locator('canvas').waitFor();
+  // Small multiples, two next to each other.
+  await page.locator('.multiples').scrollIntoViewIfNeeded();
+  await page.locator('.multiples .chart.small canvas').first().waitFor();
   const fits = 'document.documentElement.scrollWidth <= innerWidth && innerWidth === 375';
   t.true(await page.evaluate(fits));
   t.false(await page.getByRole('radio', { name: 'Tokens' }).isVisible());
-  await page.getByRole('button', { name: 'View' }).tap();
+  await page.getByRole('button', { name: 'Menu' }).tap();
   await page.locator('.choices').getByText('Tokens').tap();
   t.true(await page.getByRole('radio', { name: 'Tokens' }).isChecked());
   await page.locator('#contents').getByText('Training').tap();

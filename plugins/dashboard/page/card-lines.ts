@@ -48,7 +48,7 @@ export interface ChartLine extends Line {
 const FAINT = 0.25;
 const CONTEXT = 0.6;
 const CONTEXT_OF_MANY = 0.3;
-/** With more runs, second metrics are fainter. */
+/** With more runs, second metrics are fainter and unmarked. */
 const SEVERAL_RUNS = 3;
 /** With more runs, smoothed lines are drawn without the original points, which would cover them. */
 const MANY_RUNS = 8;
@@ -79,7 +79,7 @@ export function drawnLines(line: CardLine, { raw, smooth }: SeriesAnswer, runs: 
   const { run, colour, isBaseline, isContext } = line;
   const width = isContext ? 1.25 : isBaseline ? 3.25 : 1.75;
   const alpha = !isContext ? 1 : runs > SEVERAL_RUNS && !isBaseline ? CONTEXT_OF_MANY : CONTEXT;
-  const look = { run, colour, dashed: isContext, width, alpha, isMarked: true };
+  const look = { run, colour, dashed: isContext, width, alpha, isMarked: !isContext || runs <= SEVERAL_RUNS };
   if (smooth === null) return [{ ...look, ...raw }];
   const main = { ...look, ...smooth };
   if (isContext || runs > MANY_RUNS) return [main];

@@ -2,7 +2,7 @@ import { cardLines, drawnLines, inWords, isDrawable, type CardLine, type ShownRu
 import { ChartData } from './chart-data.js';
 import { Chart, type ChartCursor } from './chart.js';
 import { chartKey, valuesTable } from './card-parts.js';
-import { placeText, rowsAt, spokenAt } from './cursor-values.js';
+import { placeText, rowsAt, spokenAt, type TooltipRow } from './cursor-values.js';
 import { element } from './dom.js';
 import type { ChartPlan } from './groups.js';
 import { placeOf } from './metric-names.js';
@@ -188,7 +188,16 @@ export class ChartCard {
     const contextLabel =
       rows.some((row) => row.context !== null) && context !== undefined ? placeOf(context).line : undefined;
     if (rows.length === 0) this.#tooltip.hide();
-    else this.#tooltip.show(placeText(cursor.x, this.#view.axis), rows, cursor, nearest, contextLabel);
+    else {
+      const place = placeText(cursor.x, this.#view.axis);
+      this.#tooltip.show(place, rows, { ...cursor, top: this.#middleOf(rows) }, nearest, contextLabel);
+    }
+  }
+
+  /** Returns the mean place of the lines at the cursor from the top of the plot, in pixels. */
+  #middleOf(rows: readonly TooltipRow[]): number {
+    const values = rows.flatMap(({ value, context }) => value ?? context ?? []);
+    return values.reduce((sum, value) => sum + this.#chart.placeOf(value), 0) / Math.max(1, values.length);
   }
 
   #onKey(event: KeyboardEvent): void {

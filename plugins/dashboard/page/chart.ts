@@ -1,4 +1,5 @@
 import uPlot from 'uplot';
+import { joined, nearestPoint } from './aligned-lines.js';
 import type { ChartLine } from './card-lines.js';
 import { formatDuration, formatTick } from './format.js';
 import type { Axis } from './protocol.js';
@@ -39,6 +40,8 @@ const DASH = [4, 4];
 const ASIDE = 0.12;
 /** A line with at most this many points also gets a marker on each. */
 const FEW = 12;
+/** In pixels; in a folded section the host has no width. */
+const LEAST_WIDTH = 80;
 /** Selections narrower than this, in pixels, are clicks. */
 const LEAST_SELECTION = 5;
 
@@ -89,6 +92,11 @@ export class Chart {
     plot.redraw(false);
   }
 
+  /** Returns the place of a value from the top of the plot, in pixels. */
+  placeOf(value: number): number {
+    return this.#plot?.valToPos(value, 'y') ?? 0;
+  }
+
   /** Returns the value of the vertical axis at a place from the top of the plot, in pixels. */
   valueAt(top: number): number | undefined {
     return this.#plot?.posToVal(top, 'y');
@@ -132,7 +140,7 @@ export class Chart {
     const tick = axis === 'time' ? formatDuration : formatTick;
     const y = (value: number): string => (unit === 'share' ? `${formatTick(100 * value)} %` : formatTick(value));
     return {
-      width: Math.max(200, this.host.clientWidth),
+      width: Math.max(LEAST_WIDTH, this.host.clientWidth),
       height,
       legend: { show: false },
       padding: [8, 12, 0, 0],
@@ -154,13 +162,13 @@ export class Chart {
         {
           ...axisLook,
           values: (_, ticks) => ticks.map(tick),
-          space: axis === 'time' ? 80 : 60,
+          space: axis === 'time' ? 80 : isSmall ? 40 : 60,
           size: isSmall ? 24 : 32,
         },
         {
           ...axisLook,
           values: (_, ticks) => ticks.map((value) => (typeof value === 'number' ? y(value) : '')),
-          size: isSmall ? 48 : 60,
+          size: isSmall ? 42 : 60,
         },
       ],
       series: [{}, ...lines.map(lineOptions)],
@@ -216,29 +224,6 @@ function followTouch(plot: uPlot, { pointerType, clientX, clientY }: PointerEven
   if (pointerType !== 'touch') return;
   const { left, top } = plot.over.getBoundingClientRect();
   plot.setCursor({ left: clientX - left, top: clientY - top });
-}
-
-/** Joins lines on the union of their x values. Missing values are undefined, which uPlot draws through. */
-function joined(lines: readonly ChartLine[], log: boolean): uPlot.AlignedData {
-  const tables = lines.map(({ x, y }): uPlot.AlignedData => [
-    [...x],
-    y.map((value) => (log && value !== null && value <= 0 ? null : value)),
-  ]);
-  return tables.length === 0 ? [[]] : uPlot.join(tables);
-}
-
-/**
- * Returns the index nearest to the cursor's at which this line has a point: lines have points at different x values.
- */
-function nearestPoint(plot: uPlot, line: number, at: number): number {
-  const values = plot.data[line];
-  const isPoint = (place: number): boolean => typeof values?.[place] === 'number';
-  const count = values?.length ?? 0;
-  for (let away = 0; away < count; away++) {
-    if (isPoint(at - away)) return at - away;
-    if (isPoint(at + away)) return at + away;
-  }
-  return at;
 }
 
 function widened(min: number, max: number): [number, number] {

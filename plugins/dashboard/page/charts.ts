@@ -81,7 +81,7 @@ export class Charts {
     const unit = group.unit === 'share' ? '%' : group.unit;
     return element(
       'div',
-      { class: 'multiples', role: 'group', 'aria-label': group.title },
+      { class: 'multiples', role: 'group', 'aria-label': group.title, id: `group-${group.charts[0]?.id ?? ''}` },
       element('h3', {}, group.title, element('span', { class: 'unit' }, unit)),
       element('div', { class: 'small-grid' }, ...group.charts.map((plan) => this.#card(plan, group, 'small', kept))),
     );

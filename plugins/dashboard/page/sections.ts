@@ -1,6 +1,18 @@
 import type { CurrentView } from './current-view.js';
 import { byId, element } from './dom.js';
 
+/** A section or a group of charts in the table of contents. */
+interface Entry {
+  readonly id: string;
+  /** The section that it is in. */
+  readonly section: string;
+  readonly title: string;
+  readonly count: string;
+}
+
+/** Sections with more charts list their groups, too. */
+const LONG = 24;
+
 /** The foldable sections of the page, and the table of contents that leads to them. */
 export class Sections {
   readonly #contents = byId('contents', HTMLElement);
@@ -22,33 +34,38 @@ export class Sections {
     return section;
   }
 
-  /** Lists the sections that are shown. */
+  /** Lists the sections that are shown, and the groups of those that are long. */
   list(): void {
-    const sections = sectionsOfPage().filter(({ hidden }) => !hidden);
-    const entries = sections.map(({ id, dataset }) => ({ id, title: titleOf(id), count: dataset['count'] ?? '' }));
+    const entries = sectionsOfPage()
+      .filter(({ hidden }) => !hidden)
+      .flatMap((section): Entry[] => {
+        const { id, dataset } = section;
+        const groups = Number(dataset['count'] ?? 0) > LONG ? groupsOf(section) : [];
+        return [{ id, section: id, title: titleOf(id), count: dataset['count'] ?? '' }, ...groups];
+      });
     const listed = JSON.stringify(entries);
     if (listed === this.#listed) return;
     this.#listed = listed;
-    this.#contents.replaceChildren(
-      ...entries.map(({ id, title, count }) => {
-        const link = element('a', { href: `#${id}` }, title, element('span', { class: 'count' }, count));
-        link.addEventListener('click', (event) => {
-          // The address keeps the view.
-          event.preventDefault();
-          this.goTo(id);
-        });
-        return element('li', {}, link);
-      }),
-    );
+    this.#contents.replaceChildren(...entries.map((entry) => this.#entry(entry)));
   }
 
-  /** Unfolds a section, scrolls to it, and moves the focus there. */
-  goTo(id: string): void {
+  #entry({ id, section, title, count }: Entry): HTMLElement {
+    const link = element('a', { href: `#${id}` }, title, element('span', { class: 'count' }, count));
+    link.addEventListener('click', (event) => {
+      // The address keeps the view.
+      event.preventDefault();
+      this.#goTo(section, id);
+    });
+    return element('li', { class: id === section ? undefined : 'group' }, link);
+  }
+
+  /** Unfolds a section, scrolls to a place in it, and moves the focus to its heading. */
+  #goTo(id: string, place: string): void {
+    document.body.classList.remove('menu');
     const section = byId(id, HTMLDetailsElement);
     section.open = true;
-    section.scrollIntoView();
+    byId(place, HTMLElement).scrollIntoView();
     section.querySelector('summary')?.focus({ preventScroll: true });
-    document.body.classList.remove('menu');
   }
 
   #watch(section: HTMLDetailsElement): void {
@@ -70,6 +87,15 @@ export function setCount(section: HTMLDetailsElement, count: string): void {
 
 function sectionsOfPage(): HTMLDetailsElement[] {
   return [...document.querySelectorAll<HTMLDetailsElement>('details.section')];
+}
+
+function groupsOf(section: HTMLElement): Entry[] {
+  return [...section.querySelectorAll<HTMLElement>(':scope > .multiples')].map((group) => ({
+    id: group.id,
+    section: section.id,
+    title: group.ariaLabel ?? '',
+    count: String(group.querySelectorAll('.chart').length),
+  }));
 }
 
 function titleOf(id: string): string {

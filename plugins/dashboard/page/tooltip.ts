@@ -13,6 +13,7 @@ export class Tooltip {
   readonly root = element('div', { class: 'tooltip', hidden: true });
 
   /**
+   * @param cursor `top` is where the lines are
    * @param nearest the value at the cursor's height, whose run is emphasized; undefined if the keyboard moved the cursor
    * @param contextLabel what the second value is; undefined if there is none
    */
@@ -87,9 +88,9 @@ export class Tooltip {
     const least = 4 - outer.left;
     const most = document.documentElement.clientWidth - 4 - own.width - outer.left;
     this.root.style.left = `${String(Math.max(least, Math.min(most, wanted)))}px`;
-    // In the other half, so that it does not cover the lines at the cursor.
+    // In the other half, so that it does not cover the lines.
     const from = inner.top - outer.top;
-    const y = top < inner.height / 2 ? from + Math.max(top + 2 * GAP, inner.height - own.height) : from;
+    const y = top < inner.height / 2 ? from + inner.height - own.height : from;
     this.root.style.top = `${String(y)}px`;
   }
 }
