@@ -2,7 +2,7 @@
 # .ci/run adds them to its totals. A script that cannot run prints the reason and counts as a skipped test.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 
 # trial NAME COMMAND...: runs a test; shows the command's output if it fails.
 trial() {
@@ -21,8 +21,15 @@ trial() {
 finish() {
   printf '\n  %d tests passed\n' "$passed"
   [ "$failed" -eq 0 ] || printf '  %d tests failed\n' "$failed"
+  [ "$skipped" -eq 0 ] || printf '  %d tests skipped\n' "$skipped"
   [ "$failed" -eq 0 ]
   exit
+}
+
+# without PLATFORM REASON: counts a skipped test, and continues.
+without() {
+  skipped=$((skipped + 1))
+  printf '  - %s is skipped: %s\n' "$1" "$2"
 }
 
 # skip PLATFORM REASON

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { print, type CommandDefinition } from '../../command-line/contract.js';
 import type { EngineProbe } from '../../../core/index.js';
+import type { ProbedEngine } from '../choice/choice.js';
 import type { Peak } from '../peak/peak.js';
+import type { Repair } from '../repair/repair.js';
 
 export const command: CommandDefinition = { order: 170, define };
 
@@ -9,16 +11,20 @@ function define(command: Command): void {
   command
     .description('say which engines work here, and why the others do not')
     .option('--peak', 'measure what each engine reaches here, which the metric `mfu` is a share of')
+    .option('--fix', 'install what this machine can without downloads, such as the native engine with a compiler')
     .option('--json', 'print JSON')
-    .action(async (flags: { json?: boolean; peak?: boolean }) => {
+    .action(async (flags: { fix?: boolean; json?: boolean; peak?: boolean }) => {
       const { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } = await import('../choice/choice.js');
       const { showFlops } = await import('../peak/peak.js');
-      const loaded = (await probeEngines()).map(({ plugin, probe }) => ({ engine: shortName(plugin), ...probe }));
+      const probed = await probeEngines();
+      const fixes = flags.fix === true ? await fix(probed, flags.json === true) : undefined;
+      const now = fixes === undefined || fixes.length === 0 ? probed : await probeEngines();
+      const loaded = now.map(({ plugin, probe }) => ({ engine: shortName(plugin), ...probe }));
       const engines: (EngineProbe & { engine: string })[] = [...loaded, ...(await brokenEngines())];
       const working = engines.filter(({ works }) => works).map(({ engine }) => engine);
       const taken = engines.find(isOnGpu)?.engine ?? working[0];
       const peaks = flags.peak === true ? await measurePeaks(working) : undefined;
-      print(flags.json, { node: process.version, engines, auto: taken, peaks }, () =>
+      print(flags.json, { node: process.version, engines, auto: taken, peaks, fixes }, () =>
         [
           `node ${process.version} on ${process.platform}-${process.arch}`,
           ...engines.map(({ engine, ...probe }) =>
@@ -27,6 +33,10 @@ function define(command: Command): void {
               : `  no     ${engine.padEnd(12)} ${probe.why ?? probe.detail}`,
           ),
           `engine: auto takes ${taken ?? 'none'}`,
+          ...(fixes ?? []).map(({ engine, installed, why }) =>
+            installed ? `fixed: engine ${engine} is installed` : `not fixed: ${why ?? engine}`,
+          ),
+          ...(fixes?.length === 0 ? [NOTHING_TO_FIX] : []),
           ...(peaks ?? []).map(
             ({ engine, description, flops, busy }) =>
               `  peak   ${engine.padEnd(12)} ${showFlops(flops)} (${description})${busy ? ', while other programs were computing: it may be too low' : ''}`,
@@ -34,6 +44,15 @@ function define(command: Command): void {
         ].join('\n'),
       );
     });
+}
+
+const NOTHING_TO_FIX =
+  'nothing to fix: where an engine does not work, it needs a download or another program; its line says what to do';
+
+/** Installs what can be installed, with its progress on standard error if standard output is JSON. */
+async function fix(engines: readonly ProbedEngine[], json: boolean): Promise<readonly Repair[]> {
+  const { installMissing } = await import('../repair/repair.js');
+  return installMissing(engines, json ? console.error : console.log);
 }
 
 interface EnginePeak extends Peak {
