@@ -55,7 +55,7 @@ needing(native).serial(
       `cp '${path.join(addonFolder, 'build/Release/espalier_native.node')}' "$last" 2>/dev/null || true`,
     );
     const before = await doctor(t, links);
-    t.regex(before.out, /^ {2}no +native +its addon is not built .*run `espalier engine install native`.*npm rebuild/m);
+    t.regex(before.out, /^ {2}no +native +it is not built, .*run `espalier engine install native`.*npm rebuild/m);
 
     const fixed = await doctor(t, links, '--fix');
     t.is(fixed.code, 0, fixed.err);
