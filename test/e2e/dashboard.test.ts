@@ -31,6 +31,7 @@ withChromium.serial('a run that ended: curves, words and numbers, by mouse and b
   t.is(await page.title(), 'runs/new – Espalier');
   t.is(await page.locator('#connection').innerText(), '', 'nothing trains');
   t.false(await page.locator('#runs-section').isVisible(), 'one run needs no table');
+  t.false((await page.locator('#contents').innerText()).includes('Runs'));
 
   // Everything that takes part has a name for those who do not see it.
   const nameless: unknown = await page.evaluate(`[...document.querySelectorAll('input, select, button, [tabindex="0"]')]

@@ -12,6 +12,13 @@ export function chartKey({ metric, context }: ChartPlan): HTMLElement[] {
   return [element('span', { class: 'keys' }, entry(metric, ''), entry(context, 'dashed'))];
 }
 
+/** Makes a button that only touch screens show. */
+export function zoomButton(sign: string, label: string, onPress: () => void): HTMLElement {
+  const button = element('button', { type: 'button', class: 'quiet touch', 'aria-label': label, title: label }, sign);
+  button.addEventListener('click', onPress);
+  return button;
+}
+
 /** Makes the table of the last, lowest and highest values of a chart's lines. */
 export function valuesTable({ title }: ChartPlan, lines: readonly CardLine[]): HTMLTableElement {
   const hasContext = lines.some(({ isContext }) => isContext);

@@ -1,7 +1,7 @@
 import { cardLines, drawnLines, inWords, isDrawable, type CardLine, type ShownRun } from './card-lines.js';
 import { ChartData } from './chart-data.js';
 import { Chart, type ChartCursor } from './chart.js';
-import { chartKey, valuesTable } from './card-parts.js';
+import { chartKey, valuesTable, zoomButton } from './card-parts.js';
 import { placeText, rowsAt, spokenAt, type TooltipRow } from './cursor-values.js';
 import { element } from './dom.js';
 import type { ChartPlan } from './groups.js';
@@ -42,6 +42,8 @@ export class ChartCard {
   #shared: [number, number] | undefined;
   #cursor: ChartCursor | undefined;
   #visible = false;
+  /** What was drawn last, apart from the data. */
+  #look = '';
   /** Whether the pointer is over this chart: cursors of other charts move along, without a box. */
   #isPointed = false;
 
@@ -70,15 +72,17 @@ export class ChartCard {
     });
     this.#listen();
     const unit = element('span', { class: 'unit' }, plan.unit === 'share' ? '%' : plan.unit);
-    const zoom = element('span', { class: 'zoom' }, this.#reset, this.#zoomButton('−', 2), this.#zoomButton('+', 0.5));
+    const zoom = element(
+      'span',
+      { class: 'zoom' },
+      this.#reset,
+      zoomButton('−', 'Zoom out', () => this.#scale(2)),
+      zoomButton('+', 'Zoom in', () => this.#scale(0.5)),
+    );
     const isSmall = size === 'small';
     this.root = element(
       'figure',
-      {
-        class: `card chart ${size}`,
-        'aria-labelledby': id,
-        title: isSmall && plan.what !== '' ? plan.what : undefined,
-      },
+      { class: `card chart ${size}`, 'aria-labelledby': id, title: isSmall ? plan.what : '' },
       element(
         'figcaption',
         {},
@@ -118,7 +122,12 @@ export class ChartCard {
     this.#words.textContent = inWords(this.#lines);
     this.#reset.hidden = view.zoom === undefined;
     this.#fillValues();
-    this.#draw();
+    // New data is drawn when it comes: of many charts few change at a time.
+    const { axis, log, smoothing, zoom } = view;
+    const appearance = this.#lines.map(({ key, runLabel, colour, isBaseline }) => [key, runLabel, colour, isBaseline]);
+    const look = JSON.stringify([appearance, axis, log, smoothing, zoom, shared]);
+    if (look !== this.#look) this.#draw();
+    this.#look = look;
     void this.#ask();
   }
 
@@ -230,13 +239,6 @@ export class ChartCard {
     const [from, to] = range;
     const middle = this.#cursor?.x ?? (from + to) / 2;
     this.onZoom([middle - by * (middle - from), middle + by * (to - middle)]);
-  }
-
-  #zoomButton(sign: string, by: number): HTMLElement {
-    const label = `Zoom ${by < 1 ? 'in' : 'out'}`;
-    const button = element('button', { type: 'button', class: 'quiet touch', 'aria-label': label, title: label }, sign);
-    button.addEventListener('click', () => this.#scale(by));
-    return button;
   }
 
   #fillValues(): void {

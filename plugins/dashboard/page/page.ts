@@ -98,7 +98,8 @@ export class Page {
     const nothing = byId('nothing', HTMLElement);
     nothing.hidden = this.#runs.length > 0;
     nothing.textContent = this.#connection.state === 'lost' ? 'Reading the runs …' : 'No run yet.';
-    document.body.dataset['runs'] = this.#runs.length > 1 ? 'several' : 'one';
+    // One run needs no table.
+    for (const id of ['runs-section', 'selected-section']) byId(id, HTMLElement).hidden = this.#runs.length < 2;
     if (this.#runs.length === 0) return;
     this.#showTable();
     const shown = this.#shown();
