@@ -47,7 +47,9 @@ async function writePackage(folder, name) {
   await buildAddon(path.join(folder, 'espalier_native.node'), {
     toolchain: { compiler: [zig, 'c++', '-target', target], platform: os, arch: cpu },
     link: ['-s', ...linkArguments(os, helpers)],
-    ...(values.quick ? { optimize: ['-O0'], without: ['avx2', 'avx512', 'avx512bf16', 'amxbf16'] } : {}),
+    ...(values.quick
+      ? { optimize: ['-O0', '-fno-sanitize=all'], without: ['avx2', 'avx512', 'avx512bf16', 'amxbf16'] }
+      : {}),
   });
   rmSync(helpers, { recursive: true });
   const { version, license, engines } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
@@ -77,7 +79,8 @@ async function writePackage(folder, name) {
 /** Returns the linker's arguments that a system needs, after writing the files that they name into a folder. */
 function linkArguments(os, folder) {
   if (os === 'win32') return [nodeImports(folder)];
-  if (os !== 'linux') return [];
+  // Otherwise its name would be the path where it is made.
+  if (os === 'darwin') return ['-Wl,-install_name,@rpath/espalier_native.node'];
   // Otherwise `new` of Node's C++ library, which throws its own exceptions, would be used instead of ours.
   const script = path.join(folder, 'exports.map');
   writeFileSync(script, '{ global: napi_*; node_api_*; local: *; };\n');
