@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { packageCommands } from '../../../core/installation.js';
 import type { RunRequest } from '../../../core/runs.js';
 import { Terminal } from '../../../core/terminal.js';
 
@@ -59,9 +60,12 @@ export function wholeFrom(least: number, most = Infinity): (text: string) => num
 /** The main file, for starting `node FILE train` in another process. */
 export const mainFile = fileURLToPath(new URL('./main.js', import.meta.url));
 
-/** Returns how to call espalier in advice: with npx if npm started it, since it may not be on the shell's path. */
+/**
+ * Returns how to call espalier in advice: as `npx espalier` or the like if a package manager started it, since it may not
+ * be on the shell's path.
+ */
 export function commandName(): string {
-  return process.env['npm_command'] === undefined ? 'espalier' : 'npx espalier';
+  return process.env['npm_config_user_agent'] === undefined ? 'espalier' : `${packageCommands().run} espalier`;
 }
 
 function collect(value: string, previous: string[]): string[] {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { allowInstallScript, type EngineProbe } from '../../../core/index.js';
+import { packageCommands, type EngineProbe } from '../../../core/index.js';
 import { addonFolder } from './binding.js';
 
 /**
@@ -21,7 +21,7 @@ export function missingAddon(error: string): Pick<EngineProbe, 'why' | 'installa
     };
   }
   const remedy = installable
-    ? `run \`espalier engine install native\`. If each install should build it: ${allowInstallScript()}`
+    ? `run \`espalier engine install native\`. If each install should build it: ${packageCommands().allowInstallScript}`
     : 'reinstall espalier with its optional packages, or install a C++17 compiler and run `espalier engine install native`';
   return { why: `${reason}: ${remedy}`, installable };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../../../core/errors.js';
+import { packageCommands } from '../../../core/installation.js';
 import { builtInNames, slotKeys } from '../../../core/runs.js';
 import { searchPlaces } from '../../configs/contract.js';
 import { readTextFile, writeWhole } from '../../files/contract.js';
@@ -31,7 +32,7 @@ export async function newPlugin(folder: string, kind: Kind, name: string, force:
   const use = `./${name}.ts`;
   const config = searchPlaces.find((place) => place !== 'package.json' && existsSync(path.join(folder, place)));
   const edited = config ?? 'espalier.config.yaml';
-  const commands = ['npm install', 'npm test', 'npx espalier train'];
+  const commands = projectCommands();
   if (!/\.ya?ml$/.test(edited))
     return { files: written, next: [`add to ${edited}: ${entryOf(kind, use)}`, ...commands] };
   const before = config === undefined ? undefined : readTextFile(path.join(folder, config));
@@ -47,8 +48,14 @@ export async function newPackage(folder: string, kind: Kind, name: string, force
   await writeNew(path.join(folder, made), files, force);
   return {
     files: files.map(({ name: file }) => path.join(made, file)),
-    next: [`cd ${made}`, 'npm install', 'npm test', 'npx espalier train', 'npm publish'],
+    next: [`cd ${made}`, ...projectCommands(), 'npm publish'],
   };
+}
+
+/** What to type next, with the package manager of the project. */
+function projectCommands(): string[] {
+  const { install, test, run } = packageCommands();
+  return [install, test, `${run} espalier train`];
 }
 
 function refuseName(kind: Kind, name: string): void {
